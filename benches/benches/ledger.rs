@@ -1,0 +1,136 @@
+//! What a reservation costs: one `reserve` and one `settle`, over 1 and over 4 accounts, alone and against a second
+//! thread that does the same without pause.
+//!
+//! Baselines: an atomic addition and its taking back, which is the least that anything shared can cost, and the same
+//! two changes of a `HashMap` behind a mutex, which is what one writes without windows, limits or holds.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use witgate_ledger::{Amounts, Charge, Ledger, OnShortfall, Unit, UnixMillis, Window};
+
+const NOW: UnixMillis = UnixMillis(1_795_225_386_000);
+const TRUE: Amounts = Amounts {
+    picousd: 900,
+    tokens: 900,
+    requests: 1,
+};
+
+/// One account in each window that a deployment would have.
+fn charges(count: usize) -> Vec<Charge> {
+    let all = [
+        ("tenant:acme", Window::Month, Unit::PicoUsd),
+        ("key:k-2a6d", Window::Day, Unit::PicoUsd),
+        ("user:jane@acme.example", Window::Minute, Unit::Tokens),
+        (
+            "session:0f5b9a6e-58ab-4d5b-9f0c",
+            Window::Total,
+            Unit::InFlight,
+        ),
+    ];
+    let charge = |(account, window, unit)| Charge {
+        account: Arc::from(account),
+        window,
+        unit,
+        limit: u64::MAX,
+        amount: 1_000,
+        shortfall: OnShortfall::Refuse,
+    };
+    all.into_iter().take(count).map(charge).collect()
+}
+
+fn request(ledger: &Arc<Ledger>, charges: &[Charge]) {
+    if let Ok(hold) = ledger.reserve(black_box(charges.to_vec()), NOW) {
+        black_box(hold.settle(TRUE));
+    }
+}
+
+fn add_and_take_back(map: &Mutex<HashMap<String, u64>>, account: &str) {
+    for amount in [1_000_u64, 100_u64.wrapping_neg()] {
+        let mut map = map.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(used) = map.get_mut(account) {
+            *used = used.wrapping_add(black_box(amount));
+        }
+    }
+}
+
+/// Runs `measured` while `other` is repeated on a second thread.
+fn beside(other: impl Fn() + Sync, measured: impl FnOnce()) {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                other();
+            }
+        });
+        measured();
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+fn reserve_and_settle(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ledger");
+
+    let atomic = AtomicU64::new(0);
+    group.bench_function("baseline/atomic", |bencher| {
+        bencher.iter(|| {
+            atomic.fetch_add(black_box(1_000), Ordering::Relaxed);
+            atomic.fetch_sub(black_box(100), Ordering::Relaxed)
+        });
+    });
+
+    let map = Mutex::new(HashMap::from([("tenant:acme".to_owned(), 0_u64)]));
+    group.bench_function("baseline/mutexed-map", |bencher| {
+        bencher.iter(|| add_and_take_back(&map, "tenant:acme"))
+    });
+    let add = || add_and_take_back(&map, "tenant:acme");
+    beside(add, || {
+        group.bench_function("baseline/mutexed-map/2-threads", |bencher| {
+            bencher.iter(add)
+        });
+    });
+
+    for count in [1, 4] {
+        let charges = charges(count);
+        group.bench_function(format!("baseline/clone-of-{count}-charges"), |bencher| {
+            bencher.iter(|| black_box(charges.to_vec()));
+        });
+        let ledger = Ledger::new();
+        group.bench_function(format!("{count}-accounts"), |bencher| {
+            bencher.iter(|| request(&ledger, &charges))
+        });
+        beside(
+            || request(&ledger, &charges),
+            || {
+                group.bench_function(format!("{count}-accounts/2-threads"), |bencher| {
+                    bencher.iter(|| request(&ledger, &charges));
+                });
+            },
+        );
+    }
+
+    // A crowd of accounts, so that neither the index nor the balances stay in the nearest cache.
+    let ledger = Ledger::new();
+    let crowd: Vec<_> = (0..100_000)
+        .map(|number| Charge {
+            account: format!("session:{number}").into(),
+            ..charges(1).remove(0)
+        })
+        .collect();
+    crowd
+        .iter()
+        .for_each(|charge| request(&ledger, std::slice::from_ref(charge)));
+    let mut turn = crowd.iter().cycle();
+    group.bench_function("1-account-of-100000", |bencher| {
+        bencher.iter(|| {
+            turn.next()
+                .map(|charge| request(&ledger, std::slice::from_ref(charge)))
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, reserve_and_settle);
+criterion_main!(benches);

@@ -1,0 +1,1 @@
+//! Benches, each with its baseline beside it.

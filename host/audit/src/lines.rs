@@ -1,0 +1,119 @@
+//! Lines on their way to a sink.
+
+/// Whole lines, each ending in a newline, and their number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+// === impl Lines ===
+
+impl Lines {
+    /// No lines.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// Adds one line. Newlines inside it become spaces, which JSON takes for the same; a newline at its end is not
+    /// needed.
+    pub fn push(&mut self, line: &[u8]) {
+        self.push_with(|bytes| bytes.extend_from_slice(line));
+    }
+
+    /// Adds the line that `write` appends to the bytes that it is given. What is there already is not its to touch.
+    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        if self.bytes.len() > start && self.bytes.ends_with(b"\n") {
+            self.bytes.pop();
+        }
+        let line = self.bytes.get_mut(start..).unwrap_or_default();
+        line.iter_mut()
+            .filter(|byte| **byte == b'\n')
+            .for_each(|byte| *byte = b' ');
+        self.bytes.push(b'\n');
+        self.count += 1;
+    }
+
+    /// How many lines.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The lines.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.bytes.append(&mut other.bytes);
+        self.count += other.count;
+    }
+
+    /// Takes the lines off that end within the first `len` bytes.
+    pub(crate) fn take(&mut self, len: usize) -> Self {
+        let within = self
+            .bytes
+            .get(..len.min(self.bytes.len()))
+            .unwrap_or_default();
+        let end = memchr::memrchr(b'\n', within).map_or(0, |at| at + 1);
+        let rest = self.bytes.split_off(end);
+        let bytes = std::mem::replace(&mut self.bytes, rest);
+        let count = memchr::memchr_iter(b'\n', &bytes).count();
+        self.count = self.count.saturating_sub(count);
+        Self { bytes, count }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_whatever_is_in_it() {
+        let mut lines = Lines::new();
+        for line in ["{\n \"a\": 1\n}", "{}\n", "", "\n", "\n\n"] {
+            lines.push(line.as_bytes());
+        }
+        assert_eq!(
+            lines.as_bytes(),
+            b"{  \"a\": 1 }\n{}\n\n\n \n",
+            "newlines end lines and are nowhere else"
+        );
+        assert_eq!(lines.count(), 5, "as many lines as were pushed");
+    }
+
+    #[test]
+    fn lines_are_taken_whole() {
+        let mut lines = Lines::new();
+        lines.push(b"one");
+        lines.push(b"two");
+        assert_eq!(
+            lines.clone().take(3).count(),
+            0,
+            "the first line does not fit without its newline"
+        );
+        let taken = lines.take(7);
+        assert_eq!(
+            (taken.as_bytes(), taken.count()),
+            (&b"one\n"[..], 1),
+            "only the first fits"
+        );
+        assert_eq!(
+            (lines.as_bytes(), lines.count()),
+            (&b"two\n"[..], 1),
+            "the second stays"
+        );
+    }
+}

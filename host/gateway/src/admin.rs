@@ -1,0 +1,213 @@
+//! The admin listener: what operators and their machines look at. Read-only, and for loopback.
+//!
+//! | path | what it says |
+//! |---|---|
+//! | `/healthz` | 200 as long as the process serves at all |
+//! | `/readyz` | 200 when traffic would be served, 503 with the reasons otherwise |
+//! | `/plugins` | each plugin: hash, hooks, state, last error, faults, calls, call times |
+//! | `/upstreams` | each upstream: requests at it now, requests and errors of the last minute |
+//! | `/budgets` | each account: used, held, limit, reset |
+//! | `/config` | how the last reload went |
+//! | `/metrics` | the same and more in OpenMetrics text |
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+use pingora_http::ResponseHeader;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use witgate_audit::Health;
+
+use crate::exchange::now;
+use crate::gateway::Gateway;
+use crate::metrics::Sample;
+use crate::reload::Reloader;
+
+/// Pages about a gateway.
+pub(crate) struct Admin {
+    gateway: Arc<Gateway>,
+    reloader: Arc<Reloader>,
+    /// True from the moment that the gateway stops.
+    stopping: watch::Receiver<bool>,
+}
+
+/// An answer of the admin listener.
+struct Page {
+    status: u16,
+    content_type: &'static str,
+    body: String,
+}
+
+// === impl Admin ===
+
+impl Admin {
+    pub(crate) fn new(gateway: Arc<Gateway>, reloader: Arc<Reloader>, stopping: watch::Receiver<bool>) -> Self {
+        Self { gateway, reloader, stopping }
+    }
+
+    fn page(&self, path: &str) -> Page {
+        match path {
+            "/healthz" => Page::json(200, &json!({"status": "alive"})),
+            "/readyz" => self.readiness(),
+            "/plugins" => Page::json(200, &json!({"plugins": self.gateway.policies.status()})),
+            "/upstreams" => self.upstreams(),
+            "/budgets" => self.budgets(),
+            "/config" => Page::json(200, &json!(self.reloader.status())),
+            "/metrics" => Page {
+                status: 200,
+                content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                body: self.gateway.metrics.page(&self.samples()),
+            },
+            _ => Page::json(
+                404,
+                &json!({"error": "no such page", "pages": [
+                    "/healthz", "/readyz", "/plugins", "/upstreams", "/budgets", "/config", "/metrics",
+                ]}),
+            ),
+        }
+    }
+
+    fn readiness(&self) -> Page {
+        let mut reasons = Vec::new();
+        if *self.stopping.borrow() {
+            reasons.push("the gateway is stopping".to_owned());
+        }
+        for name in self.gateway.lineup().missing() {
+            reasons.push(format!("the required plugin `{name}` is not there"));
+        }
+        if let Health::Failing { error, .. } = self.gateway.audit.health() {
+            reasons.push(format!("receipts can't be written: {error}"));
+        }
+        if reasons.is_empty() {
+            Page::json(200, &json!({"status": "ready"}))
+        } else {
+            Page::json(503, &json!({"status": "not ready", "reasons": reasons}))
+        }
+    }
+
+    fn upstreams(&self) -> Page {
+        let now = Instant::now();
+        let live = self.gateway.live();
+        let upstreams: Vec<Value> = live
+            .upstreams
+            .iter()
+            .map(|upstream| {
+                let stats = upstream.stats.snapshot(&upstream.config.name, now);
+                json!({
+                    "name": stats.name,
+                    "authority": upstream.authority,
+                    "in_flight": stats.in_flight,
+                    "last_minute": {"requests": stats.requests, "errors": stats.errors},
+                })
+            })
+            .collect();
+        Page::json(200, &json!({"default": live.upstreams.default_name(), "upstreams": upstreams}))
+    }
+
+    fn budgets(&self) -> Page {
+        let snapshot = self.gateway.ledger.snapshot(now());
+        let balances: Vec<Value> = snapshot
+            .balances
+            .iter()
+            .map(|balance| {
+                json!({
+                    "account": &*balance.account,
+                    "window": balance.window.code(),
+                    "unit": balance.unit.code(),
+                    "used": balance.used,
+                    "held": balance.held,
+                    "limit": balance.limit,
+                    "resets_at_unix_ms": balance.resets_at.map(|at| at.0),
+                })
+            })
+            .collect();
+        Page::json(
+            200,
+            &json!({
+                "open_holds": snapshot.totals.open_holds,
+                "overdrafts": snapshot.totals.overdrafts,
+                "accounts": balances,
+            }),
+        )
+    }
+
+    /// The states on the metrics page, samples of one name together.
+    fn samples(&self) -> Vec<Sample> {
+        let plain = |name, value| Sample { name, labels: Vec::new(), value };
+        let audit = self.gateway.audit.stats();
+        let totals = self.gateway.ledger.totals();
+        let lineup = self.gateway.lineup();
+        let mut samples = vec![
+            plain("ready", i128::from(self.readiness().status == 200)),
+            plain("config_reload_failed", i128::from(self.reloader.status().last_error.is_some())),
+            plain("lineup_generation", i128::from(lineup.generation())),
+            plain("required_plugins_missing", lineup.missing().len() as i128),
+            plain("receipts_written", i128::from(audit.written)),
+            plain("receipts_queued", audit.queued as i128),
+            plain("receipts_inline", i128::from(audit.inline_writes)),
+            plain("receipts_backlog_bytes", audit.backlog_bytes as i128),
+            plain("receipts_lost", i128::from(audit.lost)),
+            plain("holds_open", totals.open_holds as i128),
+            plain("ledger_balances", totals.balances as i128),
+        ];
+        let current = Instant::now();
+        let live = self.gateway.live();
+        let stats: Vec<_> = live
+            .upstreams
+            .iter()
+            .map(|upstream| upstream.stats.snapshot(&upstream.config.name, current))
+            .collect();
+        for (name, value) in [
+            ("upstream_in_flight", (|stats| i128::from(stats.in_flight)) as fn(&UpstreamStats) -> i128),
+            ("upstream_requests_last_minute", |stats| i128::from(stats.requests)),
+            ("upstream_errors_last_minute", |stats| i128::from(stats.errors)),
+        ] {
+            samples.extend(stats.iter().map(|stats| Sample {
+                name,
+                labels: vec![("upstream", stats.name.clone())],
+                value: value(stats),
+            }));
+        }
+        samples.extend(crate::plugin_metrics::samples(&self.gateway.policies.status()));
+        samples
+    }
+}
+
+use witgate_runtime::UpstreamStats;
+
+#[async_trait]
+impl HttpServerApp for Admin {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        _shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        if !session.read_request().await.ok()? {
+            return None;
+        }
+        let path = session.req_header().uri.path().to_owned();
+        let page = self.page(&path);
+        let mut head = ResponseHeader::build(page.status, Some(4)).ok()?;
+        head.append_header("Content-Type", page.content_type).ok()?;
+        head.append_header("Content-Length", page.body.len().to_string()).ok()?;
+        head.append_header("Cache-Control", "no-store").ok()?;
+        session.write_response_header(Box::new(head)).await.ok()?;
+        session.write_response_body(Bytes::from(page.body), true).await.ok()?;
+        let settings = HttpPersistentSettings::for_session(&session);
+        let stream = session.finish().await.ok().flatten()?;
+        Some(ReusedHttpStream::from_reusable_stream(stream, settings))
+    }
+}
+
+// === impl Page ===
+
+impl Page {
+    fn json(status: u16, body: &Value) -> Self {
+        Self { status, content_type: "application/json", body: format!("{body:#}\n") }
+    }
+}

@@ -1,0 +1,74 @@
+//! The one mouth: every answer that the gateway gives by itself is written here.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use pingora_core::protocols::http::ServerSession;
+use pingora_http::ResponseHeader;
+use witgate_messages::error;
+
+use crate::refused::{Refused, Retry};
+
+/// Something to say.
+pub(crate) enum Answer<'a> {
+    /// An error, in Anthropic's shape.
+    Error {
+        /// What is said.
+        refused: &'a Refused,
+        /// The host's id of the request.
+        id: &'a str,
+        /// Headers that plugins want on it.
+        headers: &'a [(HeaderName, HeaderValue)],
+    },
+    /// Somebody is there.
+    Probe,
+}
+
+/// Writes the answer to its end.
+///
+/// # Errors
+///
+/// The client is gone.
+pub(crate) async fn write(session: &mut ServerSession, answer: Answer<'_>) -> pingora_core::Result<()> {
+    let (head, body) = match answer {
+        Answer::Error { refused, .. } if refused.status == 499 => {
+            return pingora_core::Error::e_explain(pingora_core::ErrorType::ConnectionClosed, "nobody to answer");
+        }
+        Answer::Error { refused, id, headers } => error_answer(refused, id, headers)?,
+        Answer::Probe => {
+            let mut head = ResponseHeader::build(200, Some(2))?;
+            head.append_header("Content-Length", "0")?;
+            (head, Bytes::new())
+        }
+    };
+    session.write_response_header(Box::new(head)).await?;
+    session.write_response_body(body, true).await
+}
+
+fn error_answer(
+    refused: &Refused,
+    id: &str,
+    headers: &[(HeaderName, HeaderValue)],
+) -> pingora_core::Result<(ResponseHeader, Bytes)> {
+    let body = error::body(&refused.kind, &refused.message, Some(id));
+    let mut head = ResponseHeader::build(refused.status, Some(8 + headers.len()))?;
+    head.append_header(header::CONTENT_TYPE, "application/json")?;
+    head.append_header(header::CONTENT_LENGTH, body.len().to_string())?;
+    head.append_header("request-id", id)?;
+    head.append_header("witgate-request-id", id)?;
+    head.append_header(
+        "x-should-retry",
+        match refused.retry {
+            Retry::Worthwhile => "true",
+            Retry::Useless => "false",
+        },
+    )?;
+    if let Some(wait) = refused.retry_after {
+        // The header counts whole seconds; a wait that is rounded down would come too early.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        head.append_header(header::RETRY_AFTER, seconds.to_string())?;
+    }
+    for (name, value) in headers {
+        head.append_header(name.clone(), value.clone())?;
+    }
+    Ok((head, body))
+}

@@ -1,0 +1,126 @@
+//! `witgate.toml`: what an operator says, checked once, typed from then on.
+//!
+//! A file is read into raw `*File` structs, and every problem in it is reported together, each with its line: unknown
+//! keys, wrong values, files that are not there. Inside the gateway there are only the typed structs of this module.
+
+pub mod credential;
+pub mod file;
+pub mod limits;
+pub mod upstream;
+
+mod check;
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use witgate_runtime::problem::Problems;
+
+pub use self::credential::{Credential, CredentialHeader, CredentialSource};
+pub use self::limits::Limits;
+pub use self::upstream::{BaseUrl, UpstreamConfig};
+
+/// A checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file that it was read from.
+    pub path: PathBuf,
+    /// Where clients connect.
+    pub listen: Listen,
+    /// Where operators look.
+    pub admin: Option<SocketAddr>,
+    /// Who may come in.
+    pub keys: Keys,
+    /// Which plugins decide.
+    pub plugins: Plugins,
+    /// Where requests go, by name, in the order of the file.
+    pub upstreams: Vec<UpstreamConfig>,
+    /// The upstream that is asked when no plugin plans a route.
+    pub default_upstream: String,
+    /// What one client may ask of the gateway.
+    pub limits: Limits,
+    /// Where receipts are written.
+    pub receipts: Receipts,
+    /// A price file that takes the place of the built-in one.
+    pub prices: Option<PathBuf>,
+    /// How long running exchanges may go on after SIGTERM.
+    pub drain_timeout: Duration,
+}
+
+/// The client-facing listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// Address and port; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Worker threads.
+    pub threads: NonZeroUsize,
+}
+
+/// Who may come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keys {
+    /// Callers whose virtual key is in this file.
+    File(PathBuf),
+    /// Everybody, with any key or none: `insecure_open = true`.
+    Open,
+}
+
+/// The plugin directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugins {
+    /// The directory that is watched.
+    pub directory: PathBuf,
+    /// Plugins without which no traffic is served.
+    pub required: Vec<String>,
+    /// How often the directory is looked at, besides the hints of the file system.
+    pub poll: Duration,
+}
+
+/// The receipts file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipts {
+    /// The file, one JSON line an exchange; none writes no receipts.
+    pub file: Option<PathBuf>,
+    /// Size in bytes after which the file is rotated.
+    pub rotate_bytes: NonZeroU64,
+    /// Rotated files that are kept.
+    pub keep: NonZeroU32,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the file at once: it cannot be read, is not TOML, has unknown keys or wrong values. Each
+    /// names its line.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        let text = std::fs::read_to_string(path).map_err(|error| Problems::unreadable(&path.to_string_lossy(), &error))?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks a configuration that was read from `path`; relative paths in it are relative to that file's folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::read`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Problems> {
+        check::check(path, text)
+    }
+
+    /// What a changed file asks for that a running gateway cannot give it: the keys that need a restart.
+    #[must_use]
+    pub fn needs_restart(&self, next: &Self) -> Vec<&'static str> {
+        let changed = [
+            ("listen", self.listen != next.listen),
+            ("admin.address", self.admin != next.admin),
+            ("plugins", self.plugins != next.plugins),
+            ("limits.connections", self.limits.connections != next.limits.connections),
+            ("receipts", self.receipts != next.receipts),
+        ];
+        changed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+}

@@ -1,0 +1,116 @@
+//! Step 3: the money is there, or something else is. One atomic reserve over all accounts.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, UnixMillis, Unit, Window};
+use witgate_runtime::Remedy;
+use witgate_runtime::{Hook, PluginCharge};
+
+use super::decide::Decision;
+use super::settle::Settlement;
+use crate::refused::Refused;
+
+/// A decision that is paid for.
+pub(super) struct Admitted {
+    pub(super) decision: Decision,
+}
+
+/// Reserves the charges. The hold goes to the settlement, which ends it on every path.
+///
+/// # Errors
+///
+/// A charge does not fit and the plugin's remedy is to refuse, or a charge can't be understood.
+pub(super) fn admit(
+    mut decision: Decision,
+    ledger: &Arc<Ledger>,
+    settlement: &mut Settlement,
+) -> Result<Admitted, Refused> {
+    let mut downgraded = false;
+    let mut charges = read(&decision.charges)?;
+    loop {
+        if charges.is_empty() {
+            return Ok(Admitted { decision });
+        }
+        let refused = match ledger.reserve(charges, now()) {
+            Ok(hold) => {
+                settlement.hold(hold);
+                return Ok(Admitted { decision });
+            }
+            Err(refused) => refused,
+        };
+        if !matches!(refused.reason, Reason::Spent { .. }) {
+            return Err(Refused::gateway(503, format!("the ledger can't take this request: {}", refused.reason)));
+        }
+        let Some(short) = decision.charges.get(refused.index) else {
+            return Err(Refused::gateway(503, "the ledger refused a charge that nobody named"));
+        };
+        let remedy = decision
+            .lineup
+            .exhausted(short, refused.remaining())
+            .map_err(|fault| Refused::fault(&fault))?;
+        let resets_in = refused.resets_at().map(|at| Duration::from_millis(at.0.saturating_sub(now().0)));
+        match remedy {
+            Remedy::Overdraw => {
+                charges = refused.charges;
+                if let Some(charge) = charges.get_mut(refused.index) {
+                    charge.shortfall = OnShortfall::Overdraw;
+                }
+            }
+            Remedy::Downgrade(model) if !downgraded => {
+                downgraded = true;
+                decision.downgrade(&model, settlement)?;
+                charges = read(&decision.charges)?;
+            }
+            Remedy::Downgrade(_) => return Err(spent(short, resets_in)),
+            Remedy::Refuse(refusal) => {
+                let mut answer = Refused::policy(short.plugin.name().to_string(), Hook::Budget, refusal);
+                answer.retry_after = answer.retry_after.or(resets_in);
+                return Err(answer);
+            }
+        }
+    }
+}
+
+/// The ledger's charges from the plugins' open codes.
+fn read(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
+    charges
+        .iter()
+        .map(|named| {
+            let charge = &named.charge;
+            let unreadable = |error: witgate_ledger::UnknownCode| {
+                tracing::error!(plugin = &**named.plugin.name(), %error, "a charge can't be understood");
+                Refused::gateway(503, format!("the plugin `{}` named a charge with an {error}", named.plugin.name()))
+            };
+            Ok(Charge {
+                account: charge.account.as_str().into(),
+                window: Window::parse(&charge.window).map_err(unreadable)?,
+                unit: Unit::parse(&charge.unit).map_err(unreadable)?,
+                limit: charge.limit,
+                amount: charge.amount,
+                shortfall: OnShortfall::Refuse,
+            })
+        })
+        .collect()
+}
+
+fn spent(charge: &PluginCharge, resets_in: Option<Duration>) -> Refused {
+    let plugin = charge.plugin.name().to_string();
+    let charge = &charge.charge;
+    let message =
+        format!("the limit of {} for this {} on `{}` is used up", charge.unit, charge.window, charge.account);
+    let refusal = witgate_runtime::Refusal {
+        status: 429,
+        code: "rate_limit_error".into(),
+        message,
+        retry_after_ms: resets_in.and_then(|wait| u64::try_from(wait.as_millis()).ok()),
+        attributes: Vec::new(),
+    };
+    Refused::policy(plugin, Hook::Budget, refusal)
+}
+
+/// The time that the ledger is told.
+pub(crate) fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,143 @@
+//! Step 2: the plugins decide. Envelope, route and budget hooks, each plugin once, each result the next one's input.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use witgate_messages::endpoint::Endpoint;
+use witgate_messages::splice::Edit;
+use witgate_runtime::{self as contract, Envelope, Estimate, Plan};
+use witgate_runtime::{Lineup, PluginCharge, Request};
+
+use super::receive::Received;
+use super::settle::Settlement;
+use crate::headers;
+use crate::live::Live;
+use crate::refused::Refused;
+use crate::upstream::Upstream;
+use crate::view::View;
+
+/// What an answer is expected to take, in tokens, when the request allows for more. The hold is settled on the true
+/// amount; reserving all that a client declares would starve agents that declare 128,000.
+const EXPECTED_OUTPUT: u64 = 4096;
+
+/// Where the request goes and what it is charged to.
+pub(super) struct Decision {
+    pub(super) view: Arc<View>,
+    pub(super) lineup: Arc<Lineup>,
+    pub(super) live: Arc<Live>,
+    pub(super) envelope: Envelope,
+    pub(super) plan: Plan,
+    pub(super) targets: Vec<Target>,
+    pub(super) edits: Vec<Edit>,
+    pub(super) charges: Vec<PluginCharge>,
+}
+
+/// A target of the plan, looked up.
+pub(super) struct Target {
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) model: Option<String>,
+    pub(super) head_timeout: Duration,
+}
+
+/// Asks the plugins.
+///
+/// # Errors
+///
+/// A plugin's refusal, a fault of a plugin whose policy is closed, or a plan that names what is not there.
+pub(super) fn decide(received: Received, settlement: &mut Settlement) -> Result<Decision, Refused> {
+    let Received { view, lineup, live } = received;
+    let request: Arc<dyn Request> = Arc::<View>::clone(&view);
+
+    let envelope = lineup.read_envelope(&request, &mut settlement.trail).map_err(Refused::stop)?;
+    for (name, value) in &envelope.response_headers {
+        settlement.add_header(headers::plugin_header(name, value));
+    }
+    settlement.receipt.envelope = Some(envelope.clone());
+
+    let stats = live.upstreams.stats(Instant::now());
+    let routed = lineup.decide_route(&request, &envelope, &stats, &mut settlement.trail);
+    let plan = routed.map_err(Refused::stop)?.unwrap_or_else(|| default_plan(&live));
+    settlement.receipt.rule.clone_from(&plan.rule);
+    let targets = look_up(&plan, &envelope, &live)?;
+    let edits = envelope.edits.iter().cloned().map(edit).collect();
+
+    let estimate = estimate(&view, &plan, &live);
+    let charges =
+        lineup.charges(&request, &envelope, &plan, &estimate, &mut settlement.trail).map_err(Refused::stop)?;
+    Ok(Decision { view, lineup, live, envelope, plan, targets, edits, charges })
+}
+
+// === impl Decision ===
+
+impl Decision {
+    /// Asks for another model at every target, and for the charges that this one makes.
+    ///
+    /// # Errors
+    ///
+    /// As [`decide`].
+    pub(super) fn downgrade(&mut self, model: &str, settlement: &mut Settlement) -> Result<(), Refused> {
+        for target in &mut self.plan.targets {
+            target.model = Some(model.to_owned());
+        }
+        for target in &mut self.targets {
+            target.model = Some(model.to_owned());
+        }
+        let request: Arc<dyn Request> = Arc::<View>::clone(&self.view);
+        let estimate = estimate(&self.view, &self.plan, &self.live);
+        self.charges = self
+            .lineup
+            .charges(&request, &self.envelope, &self.plan, &estimate, &mut settlement.trail)
+            .map_err(Refused::stop)?;
+        Ok(())
+    }
+}
+
+fn default_plan(live: &Live) -> Plan {
+    let target = contract::Target {
+        upstream: live.upstreams.default_name().to_owned(),
+        model: None,
+        timeout_ms: None,
+        attributes: Vec::new(),
+    };
+    Plan { rule: None, targets: vec![target], retry_on: Vec::new(), attributes: Vec::new() }
+}
+
+fn look_up(plan: &Plan, envelope: &Envelope, live: &Live) -> Result<Vec<Target>, Refused> {
+    let patience = envelope.timeout_ms.map(u64::from).map(Duration::from_millis);
+    plan.targets
+        .iter()
+        .map(|target| {
+            let upstream = live.upstreams.get(&target.upstream).ok_or_else(|| {
+                // The policy and the configuration disagree: the operator's to mend, not the client's.
+                let rule = plan.rule.as_deref().unwrap_or("a plan");
+                tracing::error!(upstream = %target.upstream, rule, "a plan names an upstream that is not configured");
+                Refused::gateway(503, format!("the route names the upstream `{}`, which is not configured", target.upstream))
+            })?;
+            let own = target.timeout_ms.map(u64::from).map(Duration::from_millis);
+            let limits = [own, patience, Some(upstream.config.head_timeout)];
+            let head_timeout = limits.into_iter().flatten().min().unwrap_or(upstream.config.head_timeout);
+            Ok(Target { upstream: Arc::clone(upstream), model: target.model.clone(), head_timeout })
+        })
+        .collect()
+}
+
+fn edit(edit: contract::Edit) -> Edit {
+    match edit {
+        contract::Edit::Remove(name) => Edit::Remove(name),
+        contract::Edit::Set((name, json)) => Edit::Set(name, json),
+    }
+}
+
+/// What the request is expected to use. Only Messages cost tokens.
+fn estimate(view: &View, plan: &Plan, live: &Live) -> Estimate {
+    let head = match (&view.head, view.endpoint) {
+        (Some(head), Endpoint::Messages) => head,
+        _ => return Estimate { prompt_tokens: 0, output_tokens: 0, cost_picousd: Some(0) },
+    };
+    let prompt_tokens = head.prompt_tokens();
+    let output_tokens = head.max_tokens().map_or(EXPECTED_OUTPUT, |most| most.min(EXPECTED_OUTPUT));
+    let planned = plan.targets.first().and_then(|target| target.model.as_deref());
+    let model = planned.map(Into::into).or_else(|| head.model());
+    let cost_picousd = model.and_then(|model| live.prices.estimate(&model, prompt_tokens, output_tokens));
+    Estimate { prompt_tokens, output_tokens, cost_picousd }
+}

@@ -1,0 +1,168 @@
+//! Step 6: how it ended. A drop guard: whatever happens to an exchange, its hold is settled and its receipt written.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use pingora_core::protocols::http::ServerSession;
+use witgate_ledger::{Amounts, Hold};
+use witgate_messages::meter::{Meter, Source};
+use witgate_runtime::{Lineup, Trail};
+
+use super::admit::now;
+use crate::gateway::Gateway;
+use crate::live::Live;
+use crate::receipt::{Outcome, Receipt};
+use crate::refused::Refused;
+
+/// A finished exchange, on its way to the audit hook and the receipts file.
+pub(crate) struct Finished {
+    pub(crate) receipt: Receipt,
+    pub(crate) lineup: Arc<Lineup>,
+}
+
+/// What outlives the steps: the facts, the hold and the meter of one exchange.
+pub(crate) struct Settlement {
+    gateway: Arc<Gateway>,
+    live: Arc<Live>,
+    lineup: Arc<Lineup>,
+    started: Instant,
+    pub(crate) receipt: Receipt,
+    /// Which plugins took part, and which were skipped.
+    pub(super) trail: Trail,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    hold: Option<Hold>,
+    meter: Option<Meter>,
+}
+
+// === impl Settlement ===
+
+impl Settlement {
+    /// Opens the account of a request whose head was just read. This is where the lineup and the configuration are
+    /// pinned: the exchange keeps both to its end.
+    pub(super) fn open(gateway: &Arc<Gateway>, session: &ServerSession) -> Self {
+        let id: Arc<str> = format!("req_wg{:032x}", rand::random::<u128>()).into();
+        gateway.metrics.opened();
+        Self {
+            live: gateway.live(),
+            lineup: gateway.lineup(),
+            started: Instant::now(),
+            receipt: Receipt::new(id, now().0, session.req_header().method.as_str()),
+            trail: Trail::default(),
+            headers: Vec::new(),
+            hold: None,
+            meter: None,
+            gateway: Arc::clone(gateway),
+        }
+    }
+
+    /// The host's id of the request.
+    pub(super) fn id(&self) -> &str {
+        &self.receipt.id
+    }
+
+    /// The id, shared.
+    pub(super) fn id_arc(&self) -> Arc<str> {
+        Arc::clone(&self.receipt.id)
+    }
+
+    /// The pinned configuration.
+    pub(super) fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// The pinned lineup.
+    pub(super) fn lineup(&self) -> &Arc<Lineup> {
+        &self.lineup
+    }
+
+    /// Headers that plugins want on the answer.
+    pub(super) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.headers
+    }
+
+    /// Adds one of them.
+    pub(super) fn add_header(&mut self, header: Option<(HeaderName, HeaderValue)>) {
+        self.headers.extend(header);
+    }
+
+    /// Takes over the hold.
+    pub(super) fn hold(&mut self, hold: Hold) {
+        self.hold = Some(hold);
+    }
+
+    /// Starts to meter an answer.
+    pub(super) fn meter(&mut self, meter: Meter) {
+        self.meter = Some(meter);
+    }
+
+    /// Meters bytes of the answer that are on their way to the client.
+    pub(super) fn delivered(&mut self, bytes: &Bytes) {
+        if self.receipt.first_byte.is_none() {
+            self.receipt.first_byte = Some(self.started.elapsed());
+        }
+        self.receipt.response_bytes += bytes.len() as u64;
+        if let Some(meter) = &mut self.meter {
+            meter.feed(bytes);
+        }
+    }
+
+    /// Whether the stream so far carried an error event.
+    pub(super) fn stream_failed(&self) -> bool {
+        self.meter.as_ref().is_some_and(|meter| meter.error().is_some())
+    }
+
+    /// Says how it ended. The last word counts.
+    pub(super) fn end(&mut self, outcome: Outcome) {
+        self.receipt.outcome = Some(outcome);
+    }
+
+    /// Says that the gateway answered by itself.
+    pub(super) fn refuse(&mut self, refused: Refused) {
+        self.receipt.status = Some(refused.status);
+        self.receipt.outcome = Some(if refused.status == 499 { Outcome::ClientGone } else { Outcome::Refused });
+        self.receipt.refused = Some(refused);
+    }
+
+    /// What the answer came to: usage from the meter, and its price.
+    fn price(&mut self) -> Amounts {
+        let Some(reading) = self.meter.take().map(Meter::finish) else {
+            // Nothing was answered, or an error; an attempt is a request all the same.
+            let requests = u64::from(!self.receipt.attempts.is_empty());
+            return Amounts { requests, ..Amounts::default() };
+        };
+        let sent = self.receipt.attempts.last().and_then(|attempt| attempt.model.as_deref());
+        let model = reading.model.as_deref().or(sent).or(self.receipt.requested_model.as_deref());
+        let known = reading.source != Source::None;
+        let cost = self.live.prices.cost(model.unwrap_or_default(), &reading.usage);
+        let tokens = reading.usage.tokens.total();
+        self.receipt.reading = Some(reading);
+        self.receipt.cost = known.then_some(cost);
+        Amounts { picousd: cost.picousd, tokens, requests: 1 }
+    }
+}
+
+impl Drop for Settlement {
+    fn drop(&mut self) {
+        self.receipt.duration = self.started.elapsed();
+        self.receipt.skipped = std::mem::take(&mut self.trail.skipped);
+        let amounts = self.price();
+        if let Some(hold) = self.hold.take() {
+            if self.receipt.attempts.is_empty() {
+                hold.release();
+            } else {
+                let settled = hold.settle(amounts);
+                self.receipt.overdrawn =
+                    settled.overdrafts.iter().map(|overdraft| overdraft.account.to_string()).collect();
+            }
+        }
+        self.gateway.metrics.closed(&self.receipt);
+        if self.receipt.endpoint == witgate_messages::endpoint::Endpoint::Hello.code() {
+            return;
+        }
+        let placeholder = Receipt::new(Arc::clone(&self.receipt.id), self.receipt.started_unix_ms, "");
+        let receipt = std::mem::replace(&mut self.receipt, placeholder);
+        self.gateway.audit.submit(Finished { receipt, lineup: Arc::clone(&self.lineup) });
+    }
+}

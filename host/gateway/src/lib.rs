@@ -1,0 +1,31 @@
+//! A reverse proxy for Anthropic Messages traffic whose policies are WebAssembly plugins.
+//!
+//! The binary `witgate` is the product; this library is what it is made of, for tests and for gateways that embed it.
+//! The tree is the request path: [`exchange`] has one file for each of a request's six steps.
+
+mod admin;
+mod answer;
+pub mod config;
+mod exchange;
+mod gateway;
+mod headers;
+mod hex;
+pub mod keys;
+mod live;
+mod metrics;
+mod plugin_metrics;
+mod receipt;
+mod refused;
+mod reload;
+mod render;
+mod running;
+mod serve;
+pub mod standin;
+mod stream;
+mod upstream;
+mod view;
+
+pub mod cli;
+
+pub use running::Running;
+pub use serve::Drained;

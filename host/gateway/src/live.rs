@@ -1,0 +1,55 @@
+//! What a running gateway may be told anew: configuration, keys, prices, upstreams. One value, swapped as a whole.
+//!
+//! An exchange takes the value once, at its first byte, and keeps it to its receipt.
+
+use std::sync::Arc;
+
+use witgate_messages::price::PriceBook;
+
+use crate::config::{Config, Keys};
+use crate::keys::Keyring;
+use crate::upstream::Upstreams;
+
+/// The part of a gateway that a reload replaces.
+pub(crate) struct Live {
+    pub(crate) config: Arc<Config>,
+    pub(crate) keyring: Keyring,
+    pub(crate) prices: PriceBook,
+    pub(crate) upstreams: Upstreams,
+}
+
+// === impl Live ===
+
+impl Live {
+    /// Prepares everything that a configuration names, taking over unchanged upstreams of `previous`.
+    ///
+    /// # Errors
+    ///
+    /// What can't be read, and why, one line each.
+    pub(crate) fn prepare(config: Arc<Config>, previous: Option<&Self>) -> Result<Self, String> {
+        let mut problems = Vec::new();
+        let keyring = match &config.keys {
+            Keys::Open => Some(Keyring::open()),
+            Keys::File(path) => Keyring::read(path).map_err(|error| problems.push(error.to_string())).ok(),
+        };
+        let prices = match &config.prices {
+            None => Some(PriceBook::builtin()),
+            Some(path) => std::fs::read(path)
+                .map_err(|error| error.to_string())
+                .and_then(|text| PriceBook::parse(&text).map_err(|error| error.to_string()))
+                .map_err(|error| problems.push(format!("{}: {error}", path.display())))
+                .ok(),
+        };
+        let upstreams = Upstreams::try_new(
+            &config.upstreams,
+            &config.default_upstream,
+            previous.map(|previous| &previous.upstreams),
+        )
+        .map_err(|error| problems.push(error))
+        .ok();
+        match (keyring, prices, upstreams) {
+            (Some(keyring), Some(prices), Some(upstreams)) => Ok(Self { config, keyring, prices, upstreams }),
+            _ => Err(problems.join("\n")),
+        }
+    }
+}

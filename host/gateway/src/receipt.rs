@@ -1,0 +1,340 @@
+//! The receipt: everything known about a finished exchange, and how it reads on paper.
+//!
+//! Names of fields are part of what operators build on; they are listed in the manual. A field that is not known is
+//! not there, so that zero always means zero.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value as Json};
+use witgate_messages::meter::{Reading, Source};
+use witgate_messages::price::{Cost, Pricing};
+use witgate_runtime::{self as contract, Envelope, Field, Value};
+use witgate_runtime::{Fault, Lineup};
+
+use crate::keys::Caller;
+use crate::refused::{Blame, Refused};
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The upstream's answer was delivered to its end.
+    Answered,
+    /// The upstream's error answer was delivered to its end.
+    UpstreamError,
+    /// The gateway answered instead of an upstream.
+    Refused,
+    /// The stream was delivered, and carried an error event.
+    StreamError,
+    /// The upstream's answer broke off; so did the client's.
+    Cut,
+    /// The client went away before its answer was complete.
+    ClientGone,
+    /// The gateway dropped the exchange: a stop past the drain timeout, or a defect.
+    Abandoned,
+}
+
+/// One attempt at an upstream.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    pub(crate) upstream: String,
+    pub(crate) model: Option<String>,
+    /// Status of its answer, or what it failed with.
+    pub(crate) result: Result<u16, String>,
+}
+
+/// The facts of one exchange, filled in as the steps learn them.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    pub(crate) id: Arc<str>,
+    pub(crate) started_unix_ms: u64,
+    pub(crate) endpoint: &'static str,
+    pub(crate) method: String,
+    pub(crate) caller: Option<Arc<Caller>>,
+    pub(crate) envelope: Option<Envelope>,
+    pub(crate) requested_model: Option<String>,
+    pub(crate) rule: Option<String>,
+    pub(crate) request_bytes: u64,
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) status: Option<u16>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) refused: Option<Refused>,
+    /// Faults of plugins whose fail policy is open.
+    pub(crate) skipped: Vec<Fault>,
+    pub(crate) reading: Option<Reading>,
+    pub(crate) cost: Option<Cost>,
+    pub(crate) overdrawn: Vec<String>,
+    pub(crate) response_bytes: u64,
+    pub(crate) first_byte: Option<Duration>,
+    pub(crate) duration: Duration,
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// An open code, as on receipts and in metrics.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::UpstreamError => "upstream-error",
+            Self::Refused => "refused",
+            Self::StreamError => "stream-error",
+            Self::Cut => "cut",
+            Self::ClientGone => "client-gone",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+// === impl Receipt ===
+
+impl Receipt {
+    /// The receipt of an exchange of which nothing is known yet.
+    pub(crate) fn new(id: Arc<str>, started_unix_ms: u64, method: &str) -> Self {
+        Self {
+            id,
+            started_unix_ms,
+            endpoint: "",
+            method: method.to_owned(),
+            caller: None,
+            envelope: None,
+            requested_model: None,
+            rule: None,
+            request_bytes: 0,
+            attempts: Vec::new(),
+            status: None,
+            outcome: None,
+            refused: None,
+            skipped: Vec::new(),
+            reading: None,
+            cost: None,
+            overdrawn: Vec::new(),
+            response_bytes: 0,
+            first_byte: None,
+            duration: Duration::ZERO,
+        }
+    }
+
+    /// The facts under their names.
+    pub(crate) fn fields(&self, lineup: &Lineup) -> contract::Receipt {
+        let mut fields = Fields(Vec::with_capacity(48));
+        fields.text("id", &self.id);
+        fields.number("started_unix_ms", self.started_unix_ms);
+        fields.text("endpoint", self.endpoint);
+        fields.text("method", &self.method);
+        fields.text("outcome", self.outcome.unwrap_or(Outcome::Abandoned).code());
+        fields.maybe_number("status", self.status.map(u64::from));
+        if let Some(caller) = &self.caller {
+            fields.text("key", &caller.id);
+            fields.maybe_text("tier", caller.tier.as_deref());
+        }
+        self.envelope_fields(&mut fields);
+        fields.maybe_text("model.requested", self.requested_model.as_deref());
+        fields.maybe_text("rule", self.rule.as_deref());
+        for (index, attempt) in self.attempts.iter().enumerate() {
+            fields.text(&format!("attempts.{index}.upstream"), &attempt.upstream);
+            fields.maybe_text(&format!("attempts.{index}.model"), attempt.model.as_deref());
+            match &attempt.result {
+                Ok(status) => fields.number(&format!("attempts.{index}.status"), u64::from(*status)),
+                Err(error) => fields.text(&format!("attempts.{index}.error"), error),
+            }
+        }
+        self.refusal_fields(&mut fields);
+        self.usage_fields(&mut fields);
+        for account in &self.overdrawn {
+            fields.flag(&format!("overdrawn.{account}"), true);
+        }
+        fields.number("bytes.request", self.request_bytes);
+        fields.number("bytes.response", self.response_bytes);
+        fields.maybe_number("time.first_byte_us", self.first_byte.map(micros));
+        fields.number("time.total_us", micros(self.duration));
+        for plugin in lineup.plugins() {
+            fields.text(&format!("plugins.{}", plugin.name()), &plugin.identity().wasm);
+        }
+        contract::Receipt { id: self.id.to_string(), fields: fields.0 }
+    }
+
+    fn envelope_fields(&self, fields: &mut Fields) {
+        let Some(envelope) = &self.envelope else {
+            return;
+        };
+        fields.maybe_text("correlation_id", envelope.correlation_id.as_deref());
+        fields.maybe_text("resource", envelope.resource.as_deref());
+        fields.maybe_text("tenant", envelope.tenant.as_deref());
+        fields.maybe_text("user", envelope.user.as_deref());
+        fields.maybe_text("session", envelope.session.as_deref());
+        fields.maybe_text("agent", envelope.agent.as_deref());
+        for (name, value) in &envelope.metadata {
+            fields.text(&format!("metadata.{name}"), value);
+        }
+    }
+
+    fn refusal_fields(&self, fields: &mut Fields) {
+        for fault in &self.skipped {
+            fields.text(&format!("skipped.{}", fault.plugin), fault.kind.code());
+        }
+        let Some(refused) = &self.refused else {
+            return;
+        };
+        fields.text("refusal.type", refused.kind.as_str());
+        fields.text("refusal.message", &refused.message);
+        let blame = match &refused.blame {
+            Blame::Client => "client",
+            Blame::Upstream => "upstream",
+            Blame::Gateway => "gateway",
+            Blame::Policy { plugin, hook } => {
+                fields.text("refusal.plugin", plugin);
+                fields.text("refusal.hook", hook.name());
+                "policy"
+            }
+            Blame::Plugin { plugin, hook, kind } => {
+                fields.text("refusal.plugin", plugin);
+                fields.maybe_text("refusal.hook", hook.map(witgate_runtime::Hook::name));
+                fields.text("refusal.fault", kind);
+                "plugin"
+            }
+        };
+        fields.text("refusal.blame", blame);
+    }
+
+    fn usage_fields(&self, fields: &mut Fields) {
+        if let Some(reading) = &self.reading {
+            fields.maybe_text("model.served", reading.model.as_deref());
+            fields.maybe_text("stop_reason", reading.stop_reason.as_deref());
+            fields.text("usage.source", source(reading.source));
+            if reading.source != Source::None {
+                let usage = &reading.usage;
+                fields.number("usage.input_tokens", usage.tokens.input);
+                fields.number("usage.output_tokens", usage.tokens.output);
+                fields.number("usage.cache_read_input_tokens", usage.tokens.cache_read);
+                fields.number("usage.cache_creation_input_tokens", usage.tokens.cache_write);
+                if let Some(split) = usage.tokens.cache_split {
+                    fields.number("usage.cache_creation.ephemeral_5m_input_tokens", split.five_minutes);
+                    fields.number("usage.cache_creation.ephemeral_1h_input_tokens", split.one_hour);
+                }
+                fields.maybe_number("usage.thinking_tokens", usage.thinking);
+                fields.maybe_number("usage.web_search_requests", Some(usage.web_searches).filter(|count| *count > 0));
+                fields.maybe_text("usage.service_tier", usage.service_tier.as_deref());
+                fields.maybe_text("usage.inference_geo", usage.inference_geo.as_deref());
+                fields.maybe_text("usage.speed", usage.speed.as_deref());
+            }
+            if let Some(error) = &reading.error {
+                fields.text("error.type", error.kind.as_str());
+                fields.text("error.message", &error.message);
+            }
+        }
+        if let Some(cost) = &self.cost {
+            fields.number("cost_picousd", cost.picousd);
+            if cost.pricing == Pricing::Unpriced {
+                fields.flag("unpriced", true);
+            }
+        }
+    }
+}
+
+/// How well the usage is known.
+fn source(source: Source) -> &'static str {
+    match source {
+        Source::Reported => "reported",
+        Source::Partial => "partial",
+        Source::Estimated => "estimated",
+        Source::None => "unknown",
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Fields in the making.
+struct Fields(Vec<Field>);
+
+// === impl Fields ===
+
+impl Fields {
+    fn text(&mut self, name: &str, value: &str) {
+        self.push(name, Value::Text(value.to_owned()));
+    }
+
+    fn maybe_text(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+    }
+
+    fn number(&mut self, name: &str, value: u64) {
+        self.push(name, Value::Integer(i64::try_from(value).unwrap_or(i64::MAX)));
+    }
+
+    fn maybe_number(&mut self, name: &str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.number(name, value);
+        }
+    }
+
+    fn flag(&mut self, name: &str, value: bool) {
+        self.push(name, Value::Flag(value));
+    }
+
+    fn push(&mut self, name: &str, value: Value) {
+        self.0.push(Field { name: name.to_owned(), value });
+    }
+}
+
+/// Writes a receipt as one line of JSON: dotted names become objects, in the order of the fields.
+pub(crate) fn line(receipt: &contract::Receipt) -> Vec<u8> {
+    let mut root = Map::new();
+    for field in &receipt.fields {
+        let value = match &field.value {
+            Value::Text(text) => Json::from(text.as_str()),
+            Value::Integer(number) => Json::from(*number),
+            Value::Flag(flag) => Json::from(*flag),
+        };
+        place(&mut root, &field.name, value);
+    }
+    Json::Object(root).to_string().into_bytes()
+}
+
+/// Puts a value at a dotted name. Where a part of the name is taken by a plain value, the rest stays dotted.
+fn place(object: &mut Map<String, Json>, name: &str, value: Json) {
+    if let Some((first, rest)) = name.split_once('.')
+        && !first.is_empty()
+        && !rest.is_empty()
+    {
+        let inner = object.entry(first).or_insert_with(|| Json::Object(Map::new()));
+        if let Json::Object(inner) = inner {
+            place(inner, rest, value);
+            return;
+        }
+    }
+    object.insert(name.to_owned(), value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, value: Value) -> Field {
+        Field { name: name.into(), value }
+    }
+
+    #[test]
+    fn dotted_names_become_objects_and_clashing_ones_stay_dotted() {
+        let receipt = contract::Receipt {
+            id: "r".into(),
+            fields: vec![
+                field("a", Value::Text("plain\nline".into())),
+                field("a.b", Value::Integer(1)),
+                field("c.d.e", Value::Flag(true)),
+                field("c.d.f", Value::Integer(-2)),
+                field(".x", Value::Integer(3)),
+            ],
+        };
+        let line = String::from_utf8(line(&receipt)).unwrap();
+        assert_eq!(
+            line, r#"{"a":"plain\nline","a.b":1,"c":{"d":{"e":true,"f":-2}},".x":3}"#,
+            "one line of JSON, in the order of the fields"
+        );
+    }
+}

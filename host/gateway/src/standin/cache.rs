@@ -1,0 +1,101 @@
+//! The prompt cache: which prefixes were written, and until when.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::prompt::{Boundary, Lifetime, Prompt};
+
+/// A shorter prefix is not cached.
+const SHORTEST: u64 = 1_024;
+/// How many written prefixes are kept. When it is full, the expired ones go, and if that isn't enough, all of them.
+const CAPACITY: usize = 65_536;
+
+/// Written prefixes and the end of their lives.
+#[derive(Debug, Default)]
+pub(super) struct PromptCache {
+    written: Mutex<HashMap<u64, Instant>>,
+}
+
+/// How a prompt's tokens are billed. The four add up to the prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct InputTokens {
+    pub(super) fresh: u64,
+    pub(super) read: u64,
+    pub(super) written_5m: u64,
+    pub(super) written_1h: u64,
+}
+
+// === impl PromptCache ===
+
+impl PromptCache {
+    /// Reads the longest known prefix up to the last mark, and writes from there to each mark.
+    pub(super) fn charge(&self, prompt: &Prompt, now: Instant) -> InputTokens {
+        let marked = |boundary: &Boundary| boundary.mark.is_some() && boundary.tokens >= SHORTEST;
+        let Some(last) = prompt.boundaries.iter().rposition(marked) else {
+            return InputTokens {
+                fresh: prompt.tokens,
+                ..InputTokens::default()
+            };
+        };
+        // Nothing that holds this lock can panic halfway through a change.
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.len() >= CAPACITY {
+            written.retain(|_, expires| *expires > now);
+        }
+        if written.len() >= CAPACITY {
+            written.clear();
+        }
+        let known = |boundary: &&Boundary| {
+            written
+                .get(&boundary.fingerprint)
+                .is_some_and(|expires| *expires > now)
+        };
+        let prefix = prompt.boundaries.get(..=last).unwrap_or_default();
+        let read = prefix
+            .iter()
+            .rev()
+            .find(known)
+            .map_or(0, |boundary| boundary.tokens);
+
+        let mut tokens = InputTokens {
+            read,
+            ..InputTokens::default()
+        };
+        let mut reached = read;
+        for boundary in prefix.iter().filter(|boundary| marked(boundary)) {
+            let Some(lifetime) = boundary.mark else {
+                continue;
+            };
+            // A prefix that is read lives on from now, as one that is written does.
+            written.insert(boundary.fingerprint, now + lifetime.duration());
+            let added = boundary.tokens.saturating_sub(reached);
+            match lifetime {
+                Lifetime::FiveMinutes => tokens.written_5m += added,
+                Lifetime::OneHour => tokens.written_1h += added,
+            }
+            reached = reached.max(boundary.tokens);
+        }
+        tokens.fresh = prompt.tokens.saturating_sub(reached);
+        tokens
+    }
+}
+
+// === impl Lifetime ===
+
+impl Lifetime {
+    const fn duration(self) -> Duration {
+        match self {
+            Self::FiveMinutes => Duration::from_mins(5),
+            Self::OneHour => Duration::from_hours(1),
+        }
+    }
+}
+
+// === impl InputTokens ===
+
+impl InputTokens {
+    pub(super) const fn written(self) -> u64 {
+        self.written_5m + self.written_1h
+    }
+}

@@ -1,0 +1,87 @@
+//! Which path does what.
+
+use http::Method;
+use serde::Serialize;
+
+use super::StandIn;
+use super::ask::{self, Ask, Delivery};
+use super::error::ApiError;
+use super::events::{Events, to_json};
+use super::models;
+use super::receive::{Credential, Request};
+use super::reply::Reply;
+
+/// What goes back with status 200.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Json(String),
+    Stream(Events),
+}
+
+#[derive(Serialize)]
+struct Count {
+    input_tokens: u64,
+}
+
+/// Answers a request.
+///
+/// # Errors
+/// What the API answers with an error body.
+pub(super) fn answer(app: &StandIn, request: &Request) -> Result<Answer, ApiError> {
+    if let Some(status) = request.scenario.status {
+        return Err(ApiError::of_status(status));
+    }
+    let get = matches!(request.method, Method::GET | Method::HEAD);
+    match request.path.as_str() {
+        "/" | "/api/hello" if get => Ok(Answer::Json(String::from(r#"{"message":"hello"}"#))),
+        "/v1/messages" if request.method == Method::POST => {
+            request.admit()?;
+            messages(app, request)
+        }
+        "/v1/messages/count_tokens" if request.method == Method::POST => {
+            request.admit()?;
+            let (_, _, prompt) = ask::parse_prompt(&request.body, &["model", "messages"])?;
+            Ok(Answer::Json(to_json(&Count {
+                input_tokens: prompt.tokens,
+            })))
+        }
+        "/v1/models" if get => {
+            request.admit()?;
+            models::list(&request.query).map(Answer::Json)
+        }
+        path => match path.strip_prefix("/v1/models/") {
+            Some(id) if get => {
+                request.admit()?;
+                models::get(id).map(Answer::Json)
+            }
+            _ => Err(ApiError::of_status(404)),
+        },
+    }
+}
+
+fn messages(app: &StandIn, request: &Request) -> Result<Answer, ApiError> {
+    let ask = Ask::parse(&request.body)?;
+    if ask.delivery == Delivery::Whole && request.scenario.error_after.is_some() {
+        return Err(ApiError::of_status(529));
+    }
+    let reply = Reply::compose(&ask, &request.scenario, &app.ids, &app.cache);
+    Ok(match ask.delivery {
+        Delivery::Whole => Answer::Json(reply.body()),
+        Delivery::Stream => Answer::Stream(Events::of(&reply)),
+    })
+}
+
+// === impl Request ===
+
+impl Request {
+    /// The two things every endpoint of `/v1` demands.
+    fn admit(&self) -> Result<(), ApiError> {
+        if self.credential == Credential::Missing {
+            return Err(ApiError::unauthenticated());
+        }
+        match &self.version {
+            Some(_) => Ok(()),
+            None => Err(ApiError::invalid("anthropic-version: header is required")),
+        }
+    }
+}

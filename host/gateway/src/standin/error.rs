@@ -1,0 +1,118 @@
+//! Errors in the API's shape: `{"type":"error","error":{"type","message"},"request_id"}`.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+/// An answer that refuses. The wording follows the API's, because clients match it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ApiError {
+    pub(super) status: u16,
+    pub(super) kind: &'static str,
+    pub(super) message: Cow<'static, str>,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    r#type: &'static str,
+    error: Detail<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    r#type: &'a str,
+    message: &'a str,
+}
+
+/// Status, type and usual message of the errors the API is known to answer with.
+const KNOWN: &[(u16, &str, &str)] = &[
+    (
+        400,
+        "invalid_request_error",
+        "The request was refused by the stand-in.",
+    ),
+    (401, "authentication_error", "invalid x-api-key"),
+    (
+        402,
+        "billing_error",
+        "Your credit balance is too low to access the Anthropic API.",
+    ),
+    (
+        403,
+        "permission_error",
+        "Your API key does not have permission to use the specified resource.",
+    ),
+    (404, "not_found_error", "Not found"),
+    (
+        409,
+        "conflict_error",
+        "The request conflicts with the current state of the resource.",
+    ),
+    (413, "request_too_large", "Request exceeds the maximum size"),
+    (
+        429,
+        "rate_limit_error",
+        "This request would exceed your organization's rate limit. Please try again later.",
+    ),
+    (500, "api_error", "Internal server error"),
+    (504, "timeout_error", "Request timed out"),
+    (529, "overloaded_error", "Overloaded"),
+];
+
+// === impl ApiError ===
+
+impl ApiError {
+    /// The API's usual error of a status. An unknown 4xx is an `invalid_request_error`, anything else an `api_error`.
+    pub(super) fn of_status(status: u16) -> Self {
+        let known = KNOWN.iter().find(|(code, ..)| *code == status);
+        let (kind, message) = match known {
+            Some((_, kind, message)) => (*kind, *message),
+            None if (400..500).contains(&status) => (
+                "invalid_request_error",
+                "The request was refused by the stand-in.",
+            ),
+            None => ("api_error", "Internal server error"),
+        };
+        Self {
+            status,
+            kind,
+            message: Cow::Borrowed(message),
+        }
+    }
+
+    pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            message: message.into(),
+            ..Self::of_status(400)
+        }
+    }
+
+    pub(super) fn unauthenticated() -> Self {
+        Self {
+            message: Cow::Borrowed("x-api-key header is required"),
+            ..Self::of_status(401)
+        }
+    }
+
+    pub(super) fn unknown_model(name: &str) -> Self {
+        Self {
+            message: format!("model: {name}").into(),
+            ..Self::of_status(404)
+        }
+    }
+
+    /// The body of the answer, or the data of an `error` event, which carries no request id.
+    pub(super) fn body(&self, request_id: Option<&str>) -> String {
+        let error = Detail {
+            r#type: self.kind,
+            message: &self.message,
+        };
+        super::events::to_json(&Envelope {
+            r#type: "error",
+            error,
+            request_id,
+        })
+    }
+}

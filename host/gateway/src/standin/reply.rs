@@ -1,0 +1,344 @@
+//! Makes up the answer: its blocks, why it stops, and what it used.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::ask::{Ask, Thinking};
+use super::cache::PromptCache;
+use super::ids::Ids;
+use super::scenario::Scenario;
+use super::schema::{Form, Members};
+use super::tool;
+use super::usage::{FullUsage, Usage};
+
+/// How much of a text is given back.
+const QUOTED: usize = 160;
+const BYTES_PER_TOKEN: usize = 4;
+
+/// A finished answer, however it is delivered.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) id: String,
+    pub(super) model: &'static str,
+    pub(super) blocks: Vec<Block>,
+    pub(super) stop: Stop,
+    pub(super) usage: Usage,
+}
+
+/// A content block. Texts are kept in the pieces that a stream sends one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Block {
+    Thinking {
+        pieces: Vec<String>,
+        signature: String,
+    },
+    Text {
+        pieces: Vec<String>,
+    },
+    ToolUse {
+        id: String,
+        name: String,
+        input: Value,
+    },
+}
+
+/// Why an answer ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stop {
+    EndTurn,
+    MaxTokens,
+    Sequence(String),
+    ToolUse,
+}
+
+/// The answer in one piece.
+#[derive(Serialize)]
+struct Message<'a> {
+    model: &'a str,
+    id: &'a str,
+    r#type: &'static str,
+    role: &'static str,
+    content: Vec<Content<'a>>,
+    stop_reason: &'static str,
+    stop_sequence: Option<&'a str>,
+    usage: FullUsage<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Content<'a> {
+    Thinking {
+        thinking: String,
+        signature: &'a str,
+    },
+    Text {
+        text: String,
+    },
+    ToolUse {
+        id: &'a str,
+        name: &'a str,
+        input: &'a Value,
+    },
+}
+
+/// A way to answer. It gives nothing when the request isn't of its kind.
+type Rule = fn(&Ask, &Scenario, &Ids) -> Option<Block>;
+
+/// The ways to answer; the first that gives something is taken.
+const RULES: &[Rule] = &[counted, structured, after_tool, with_tool, echo];
+
+// === impl Reply ===
+
+impl Reply {
+    pub(super) fn compose(ask: &Ask, scenario: &Scenario, ids: &Ids, cache: &PromptCache) -> Self {
+        let mut blocks: Vec<Block> = thinking(ask, ids).into_iter().collect();
+        blocks.extend(RULES.iter().find_map(|rule| rule(ask, scenario, ids)));
+        let mut stop = match blocks.last() {
+            Some(Block::ToolUse { .. }) => Stop::ToolUse,
+            _ => Stop::EndTurn,
+        };
+        // A scenario that asks for so many deltas gets them.
+        if scenario.deltas.is_none() {
+            stop = stop_at_sequence(&mut blocks, ask).unwrap_or(stop);
+            stop = stop_at_limit(&mut blocks, ask.max_tokens).unwrap_or(stop);
+        }
+        let thinking = blocks
+            .iter()
+            .filter(|block| matches!(block, Block::Thinking { .. }))
+            .map(Block::tokens)
+            .sum();
+        let usage = Usage {
+            input: cache.charge(&ask.prompt, Instant::now()),
+            output: blocks.iter().map(Block::tokens).sum(),
+            thinking,
+            geo: ask.text("inference_geo").map(str::to_owned),
+            speed: ask.text("speed").map(str::to_owned),
+        };
+        Self {
+            id: ids.message(),
+            model: ask.model.id,
+            blocks,
+            stop,
+            usage,
+        }
+    }
+
+    /// The body of an answer without a stream.
+    pub(super) fn body(&self) -> String {
+        super::events::to_json(&Message {
+            model: self.model,
+            id: &self.id,
+            r#type: "message",
+            role: "assistant",
+            content: self.blocks.iter().map(Block::content).collect(),
+            stop_reason: self.stop.reason(),
+            stop_sequence: self.stop.sequence(),
+            usage: self.usage.full(),
+        })
+    }
+}
+
+fn thinking(ask: &Ask, ids: &Ids) -> Option<Block> {
+    let pieces = match ask.thinking {
+        Thinking::Off => return None,
+        Thinking::Omitted => Vec::new(),
+        Thinking::Shown => pieces(
+            "The stand-in has been asked to think, so it says that it thinks before it answers.",
+        ),
+    };
+    Some(Block::Thinking {
+        pieces,
+        signature: ids.signature(),
+    })
+}
+
+/// `x-standin: events=N`.
+fn counted(_: &Ask, scenario: &Scenario, _: &Ids) -> Option<Block> {
+    let deltas = scenario.deltas?;
+    Some(Block::Text {
+        pieces: (1..=deltas)
+            .map(|number| format!("delta {number} "))
+            .collect(),
+    })
+}
+
+/// `output_config.format`: the words of the request where the schema wants a text, as for the title of a conversation.
+fn structured(ask: &Ask, _: &Scenario, _: &Ids) -> Option<Block> {
+    let schema = ask.schema()?;
+    let words: Vec<&str> = ask.last_text().split_whitespace().take(6).collect();
+    let filled = Form::new(schema, &words.join(" ")).fill(Members::All);
+    Some(Block::Text {
+        pieces: pieces(&filled.to_string()),
+    })
+}
+
+fn after_tool(ask: &Ask, _: &Scenario, _: &Ids) -> Option<Block> {
+    let result = ask.tool_result()?;
+    Some(Block::Text {
+        pieces: pieces(&format!("The tool answered: {}", quote(&result))),
+    })
+}
+
+fn with_tool(ask: &Ask, _: &Scenario, ids: &Ids) -> Option<Block> {
+    let tool = tool::wanted(ask)?;
+    let schema = tool.get("input_schema").unwrap_or(&Value::Null);
+    let input = Form::new(schema, &quote(ask.last_text())).fill(Members::Required);
+    // A tool without a schema takes an empty object.
+    let input = if input.is_object() {
+        input
+    } else {
+        Value::Object(serde_json::Map::new())
+    };
+    Some(Block::ToolUse {
+        id: ids.tool_use(),
+        name: tool::name(tool)?.to_owned(),
+        input,
+    })
+}
+
+fn echo(ask: &Ask, _: &Scenario, _: &Ids) -> Option<Block> {
+    let text = format!(
+        "This is the stand-in for {}. You asked: \"{}\" The request came with {} messages, {} system blocks, {} tools and \
+         about {} input tokens. No model was called.",
+        ask.model.name,
+        quote(ask.last_text()),
+        ask.count("messages"),
+        ask.count("system"),
+        ask.count("tools"),
+        ask.prompt.tokens,
+    );
+    Some(Block::Text {
+        pieces: pieces(&text),
+    })
+}
+
+/// Cuts the text before the first stop sequence in it.
+fn stop_at_sequence(blocks: &mut [Block], ask: &Ask) -> Option<Stop> {
+    let Some(Block::Text { pieces: kept }) = blocks.last_mut() else {
+        return None;
+    };
+    let text = kept.concat();
+    let found = ask
+        .stop_sequences()
+        .filter_map(|sequence| Some((text.find(sequence)?, sequence)));
+    let (place, sequence) = found.min_by_key(|(place, _)| *place)?;
+    *kept = pieces(text.get(..place)?);
+    Some(Stop::Sequence(sequence.to_owned()))
+}
+
+/// Keeps what fits into `max_tokens`. A tool's input that doesn't fit goes entirely.
+fn stop_at_limit(blocks: &mut Vec<Block>, limit: u64) -> Option<Stop> {
+    let mut left = limit;
+    let mut cut = None;
+    for (index, block) in blocks.iter_mut().enumerate() {
+        let tokens = block.tokens();
+        if tokens <= left {
+            left -= tokens;
+            continue;
+        }
+        block.shorten(left);
+        cut = Some(if block.tokens() == 0 {
+            index
+        } else {
+            index + 1
+        });
+        break;
+    }
+    blocks.truncate(cut?);
+    Some(Stop::MaxTokens)
+}
+
+/// Splits a text after every fourth space or so, as deltas come.
+fn pieces(text: &str) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut piece = String::new();
+    for word in text.split_inclusive(' ') {
+        piece.push_str(word);
+        if piece.len() >= 16 {
+            pieces.push(std::mem::take(&mut piece));
+        }
+    }
+    if !piece.is_empty() {
+        pieces.push(piece);
+    }
+    pieces
+}
+
+fn quote(text: &str) -> String {
+    let mut quoted: String = text.chars().take(QUOTED).collect();
+    if quoted.len() < text.len() {
+        quoted.push('…');
+    }
+    quoted
+}
+
+// === impl Block ===
+
+impl Block {
+    fn content(&self) -> Content<'_> {
+        match self {
+            Self::Thinking { pieces, signature } => Content::Thinking {
+                thinking: pieces.concat(),
+                signature,
+            },
+            Self::Text { pieces } => Content::Text {
+                text: pieces.concat(),
+            },
+            Self::ToolUse { id, name, input } => Content::ToolUse { id, name, input },
+        }
+    }
+
+    /// An estimate, as for prompts: four bytes to a token. Thinking that isn't shown was thought all the same.
+    fn tokens(&self) -> u64 {
+        let bytes = match self {
+            Self::Thinking { pieces, .. } if pieces.is_empty() => 80,
+            Self::Thinking { pieces, .. } | Self::Text { pieces } => {
+                pieces.iter().map(String::len).sum()
+            }
+            Self::ToolUse { name, input, .. } => name.len() + input.to_string().len(),
+        };
+        u64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX)
+    }
+
+    /// Drops what is over so many tokens.
+    fn shorten(&mut self, tokens: u64) {
+        let bytes = usize::try_from(tokens)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(BYTES_PER_TOKEN);
+        match self {
+            // Thinking that is cut has no signature, and a block without one would be refused when it comes back.
+            Self::Thinking { .. } | Self::ToolUse { .. } => {
+                *self = Self::Text { pieces: Vec::new() }
+            }
+            Self::Text { pieces: kept } => {
+                let text = kept.concat();
+                *kept = pieces(
+                    text.get(..text.floor_char_boundary(bytes))
+                        .unwrap_or_default(),
+                );
+            }
+        }
+    }
+}
+
+// === impl Stop ===
+
+impl Stop {
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::EndTurn => "end_turn",
+            Self::MaxTokens => "max_tokens",
+            Self::Sequence(_) => "stop_sequence",
+            Self::ToolUse => "tool_use",
+        }
+    }
+
+    pub(super) fn sequence(&self) -> Option<&str> {
+        match self {
+            Self::Sequence(sequence) => Some(sequence),
+            Self::EndTurn | Self::MaxTokens | Self::ToolUse => None,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The stand-in over a real connection, seen as a client sees it.
+
+mod answers;
+mod caller;
+mod trouble;

@@ -1,0 +1,147 @@
+//! The downstream connection: one write for everything that belongs together.
+//!
+//! The HTTP layer writes a response head, a chunk's size line, its bytes and its end as separate writes and then
+//! flushes. Sent as they come, that is up to four system calls an event. This stream gathers writes until the flush
+//! and sends them as one. A write that is large already goes out at once, with what was gathered before it. The
+//! gathering buffer is given back when it is empty, so that an idle stream holds none.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use async_trait::async_trait;
+use bytes::{Buf, BytesMut};
+use pingora_core::protocols::l4::stream::Stream as Socket;
+use pingora_core::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
+    UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Writes of at least this many bytes are not copied into the gathering buffer.
+const LARGE: usize = 16 * 1024;
+
+/// What the gathering buffer starts with: a response head and a few events.
+const INITIAL: usize = 2 * 1024;
+
+/// A socket whose small writes are gathered until the flush.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    socket: Socket,
+    pending: BytesMut,
+}
+
+// === impl Gathered ===
+
+impl Gathered {
+    /// Wraps a connected socket.
+    pub(crate) fn new(socket: Socket) -> Self {
+        Self { socket, pending: BytesMut::new() }
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.pending.has_remaining() {
+            let written = ready!(Pin::new(&mut self.socket).poll_write(cx, &self.pending))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.pending.advance(written);
+        }
+        self.pending = BytesMut::new();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for Gathered {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Gathered {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        if buf.len() < LARGE {
+            if this.pending.len() >= LARGE {
+                ready!(this.poll_drain(cx))?;
+            }
+            if this.pending.capacity() == 0 {
+                this.pending.reserve(INITIAL.max(buf.len()));
+            }
+            this.pending.extend_from_slice(buf);
+            return Poll::Ready(Ok(buf.len()));
+        }
+
+        // A large write goes out with what was gathered before it, in one vectored call as long as both last.
+        while this.pending.has_remaining() {
+            let slices = [IoSlice::new(&this.pending), IoSlice::new(buf)];
+            let written = ready!(Pin::new(&mut this.socket).poll_write_vectored(cx, &slices))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let gathered = written.min(this.pending.len());
+            this.pending.advance(gathered);
+            if written > gathered {
+                this.pending = BytesMut::new();
+                return Poll::Ready(Ok(written - gathered));
+            }
+        }
+        Pin::new(&mut this.socket).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Gathered {
+    async fn shutdown(&mut self) {
+        // The peer may be gone already; there is nobody to tell.
+        let _ = tokio::io::AsyncWriteExt::shutdown(self).await;
+    }
+}
+
+impl UniqueID for Gathered {
+    fn id(&self) -> UniqueIDType {
+        self.socket.id()
+    }
+}
+
+impl Ssl for Gathered {}
+
+#[async_trait]
+impl Peek for Gathered {
+    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
+        self.socket.try_peek(buf).await
+    }
+}
+
+impl GetTimingDigest for Gathered {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.socket.get_timing_digest()
+    }
+}
+
+impl GetProxyDigest for Gathered {
+    fn get_proxy_digest(&self) -> Option<Arc<pingora_core::protocols::raw_connect::ProxyDigest>> {
+        self.socket.get_proxy_digest()
+    }
+}
+
+impl GetSocketDigest for Gathered {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.socket.get_socket_digest()
+    }
+
+    fn set_socket_digest(&mut self, digest: SocketDigest) {
+        self.socket.set_socket_digest(digest);
+    }
+}

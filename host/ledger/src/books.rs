@@ -1,0 +1,424 @@
+//! The balances behind the ledger's lock.
+//!
+//! A balance is one account in one period of a window, in one unit. It sits in a slot; an index finds the slot of the
+//! period that is current, and holds remember theirs, so that a hold settles where it was reserved however many
+//! periods later. A period that is over is forgotten as soon as no hold points at it.
+//!
+//! What bounds it: at most `capacity` slots. Each reservation looks at a few slots in turn and frees those whose
+//! period is over and those that nothing was ever spent on; where there is no room left, at a few more. No call looks
+//! at all of them.
+
+mod balance;
+mod slots;
+
+use crate::charge::{Charge, OnShortfall, Reason};
+use crate::hold::{Overdraft, Settlement};
+use crate::statement::{Statement, Totals};
+use crate::{Amounts, Unit, UnixMillis};
+use balance::{Balance, Period, Slot, narrow, spent};
+use hashbrown::HashTable;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Slots that a reservation looks at beside one for each balance that it needs.
+const SWEEP: usize = 2;
+/// Slots that a reservation looks at where there is no room for its balances.
+const SWEEP_WHEN_FULL: usize = 64;
+
+/// The parts of a request that four charges and fewer need no allocation for.
+pub(crate) type Few<T> = SmallVec<[T; 4]>;
+
+/// All balances.
+#[derive(Debug)]
+pub(crate) struct Books {
+    slots: Vec<Option<Balance>>,
+    free: Vec<Slot>,
+    index: HashTable<Slot>,
+    /// The slot that the sweep looks at next.
+    hand: usize,
+    capacity: usize,
+    open_holds: u64,
+    overdrafts: u64,
+    refused: u64,
+    abandoned: u64,
+}
+
+/// Everything that a request reserves on one balance: its charges of one account, window and unit.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    /// Hash of account, window and unit.
+    pub(crate) hash: u64,
+    /// The first of the charges.
+    pub(crate) index: usize,
+    /// The sum of their amounts.
+    pub(crate) amount: u128,
+    /// The smallest of their limits.
+    pub(crate) limit: u64,
+    /// The smallest limit of those that refuse; none where all overdraw.
+    pub(crate) ceiling: Option<Ceiling>,
+}
+
+/// A limit that refuses, and the charge that set it. Ordered by the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ceiling {
+    pub(crate) limit: u64,
+    pub(crate) index: usize,
+}
+
+/// What a hold has on one balance.
+#[derive(Debug)]
+pub(crate) struct Share {
+    slot: Slot,
+    unit: Unit,
+    held: u128,
+    limit: u64,
+    ceiling: Option<Ceiling>,
+    overdraft: Over,
+}
+
+/// Why a request gets nothing.
+#[derive(Debug)]
+pub(crate) struct Denial {
+    pub(crate) index: usize,
+    pub(crate) reason: Reason,
+}
+
+/// How a hold ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Told,
+    Abandoned,
+}
+
+/// Whether a hold has been counted as one that went over a limit. Each is counted once for a balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    No,
+    Counted,
+}
+
+/// One change of a balance: what one hold has on it, before and after, and what it has spent for good.
+#[derive(Debug)]
+struct Posting {
+    slot: Slot,
+    from: u128,
+    to: u128,
+    used: u128,
+}
+
+/// Where a claim goes.
+#[derive(Debug)]
+struct Place<'a> {
+    claim: &'a Claim,
+    /// The first of its charges.
+    charge: &'a Charge,
+    /// None where there is no such balance yet.
+    slot: Option<Slot>,
+    /// What is used and held there.
+    total: u128,
+    resets_at: Option<UnixMillis>,
+}
+
+// === impl Share ===
+
+impl Share {
+    /// Nothing refuses an extension any more.
+    pub(crate) fn overdraw(&mut self) {
+        self.ceiling = None;
+    }
+}
+
+// === impl Place ===
+
+impl Place<'_> {
+    fn fits(&self, limit: u64) -> bool {
+        self.total + self.claim.amount <= u128::from(limit)
+    }
+}
+
+// === impl Books ===
+
+impl Books {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            index: HashTable::new(),
+            hand: 0,
+            // A slot's number has 32 bits.
+            capacity: capacity.min(u32::MAX as usize),
+            open_holds: 0,
+            overdrafts: 0,
+            refused: 0,
+            abandoned: 0,
+        }
+    }
+
+    /// Reserves all claims or none.
+    pub(crate) fn reserve(
+        &mut self,
+        charges: &[Charge],
+        claims: &[Claim],
+        now: UnixMillis,
+    ) -> Result<Few<Share>, Denial> {
+        // Before any slot is looked up: a sweep may free it.
+        let tight = self.live() + claims.len() > self.capacity;
+        self.sweep(
+            if tight { SWEEP_WHEN_FULL } else { SWEEP } + claims.len(),
+            now,
+        );
+
+        let places = self.find(charges, claims, now);
+        self.check(charges, &places)?;
+        self.check_room(&places)?;
+
+        let mut shares = Few::new();
+        let mut postings = Few::new();
+        for Place {
+            claim,
+            charge,
+            slot,
+            total,
+            ..
+        } in places
+        {
+            let slot = slot.unwrap_or_else(|| self.open(claim.hash, charge, now));
+            if let Some(balance) = self.balance_mut(slot) {
+                balance.limit = claim.limit;
+                balance.touched = now;
+                balance.holds += 1;
+            }
+            let over = total + claim.amount > u128::from(claim.limit);
+            self.overdrafts += u64::from(over);
+            shares.push(Share {
+                slot,
+                unit: charge.unit,
+                held: claim.amount,
+                limit: claim.limit,
+                ceiling: claim.ceiling,
+                overdraft: if over { Over::Counted } else { Over::No },
+            });
+            postings.push(Posting {
+                slot,
+                from: 0,
+                to: claim.amount,
+                used: 0,
+            });
+        }
+        self.post(&postings);
+        self.open_holds += 1;
+        Ok(shares)
+    }
+
+    /// Raises what is held to at least these amounts: all shares or none.
+    pub(crate) fn extend(&mut self, shares: &mut [Share], amounts: Amounts) -> Result<(), Denial> {
+        let mut postings = Few::new();
+        for share in &*shares {
+            let asked = amounts.of(share.unit).map_or(0, u128::from);
+            if asked <= share.held {
+                continue;
+            }
+            let Some(balance) = self.balance(share.slot) else {
+                continue;
+            };
+            let others = balance.total().saturating_sub(share.held);
+            if let Some(ceiling) = share.ceiling
+                && others + asked > u128::from(ceiling.limit)
+            {
+                let reason = spent(ceiling.limit, balance.total(), balance.resets_at);
+                return Err(self.deny(ceiling.index, reason));
+            }
+            postings.push(Posting {
+                slot: share.slot,
+                from: share.held,
+                to: asked,
+                used: 0,
+            });
+        }
+        self.post(&postings);
+
+        for share in shares {
+            let asked = amounts.of(share.unit).map_or(0, u128::from);
+            if asked > share.held {
+                share.held = asked;
+                self.count_overdraft(share);
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces what is held by what was used, and forgets the shares.
+    pub(crate) fn settle(&mut self, shares: Few<Share>, amounts: Amounts, end: End) -> Settlement {
+        let postings: Few<_> = shares
+            .iter()
+            .map(|share| {
+                let used = amounts.of(share.unit).map_or(0, u128::from);
+                Posting {
+                    slot: share.slot,
+                    from: share.held,
+                    to: 0,
+                    used,
+                }
+            })
+            .collect();
+        self.post(&postings);
+
+        let mut overdrafts = Vec::new();
+        for mut share in shares {
+            let used = amounts.of(share.unit).unwrap_or(0);
+            if u128::from(used) > share.held {
+                self.count_overdraft(&mut share);
+            }
+            let Some(balance) = self.balance_mut(share.slot) else {
+                continue;
+            };
+            let over = balance.total().saturating_sub(u128::from(share.limit));
+            if share.overdraft == Over::Counted && over > 0 && used > 0 {
+                overdrafts.push(Overdraft {
+                    account: Arc::clone(&balance.account),
+                    window: balance.window,
+                    unit: balance.unit,
+                    amount: narrow(over).min(used),
+                });
+            }
+            balance.holds = balance.holds.saturating_sub(1);
+            if balance.holds == 0 && balance.period == Period::Past {
+                self.close(share.slot);
+            }
+        }
+        self.open_holds = self.open_holds.saturating_sub(1);
+        self.abandoned += u64::from(end == End::Abandoned);
+        Settlement {
+            amounts,
+            overdrafts,
+        }
+    }
+
+    /// Counts a request that gets nothing.
+    pub(crate) fn deny(&mut self, index: usize, reason: Reason) -> Denial {
+        self.refused += 1;
+        Denial { index, reason }
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        Totals {
+            balances: self.live(),
+            capacity: self.capacity,
+            open_holds: self.open_holds,
+            overdrafts: self.overdrafts,
+            refused: self.refused,
+            abandoned: self.abandoned,
+        }
+    }
+
+    /// Adds the statements of up to `count` slots from `start` on. Says where to go on; none at the end.
+    pub(crate) fn state(
+        &self,
+        start: usize,
+        count: usize,
+        now: UnixMillis,
+        out: &mut Vec<Statement>,
+    ) -> Option<usize> {
+        let end = start.saturating_add(count).min(self.slots.len());
+        let part = self.slots.get(start..end).unwrap_or_default();
+        out.extend(
+            part.iter()
+                .flatten()
+                .filter(|balance| !balance.is_idle(now))
+                .map(Balance::statement),
+        );
+        (end < self.slots.len()).then_some(end)
+    }
+
+    /// The one place that changes what is used and held. A journal would be written here, before the change: all that
+    /// a reservation, an extension or a settlement changes comes in one call.
+    fn post(&mut self, postings: &[Posting]) {
+        for posting in postings {
+            if let Some(balance) = self.balance_mut(posting.slot) {
+                balance.held = balance
+                    .held
+                    .saturating_sub(posting.from)
+                    .saturating_add(posting.to);
+                balance.used = balance.used.saturating_add(posting.used);
+            }
+        }
+    }
+
+    /// The balances that are claimed.
+    fn find<'a>(
+        &mut self,
+        charges: &'a [Charge],
+        claims: &'a [Claim],
+        now: UnixMillis,
+    ) -> Few<Place<'a>> {
+        let mut places = Few::new();
+        for claim in claims {
+            let Some(charge) = charges.get(claim.index) else {
+                continue;
+            };
+            let slot = self.current(claim.hash, charge, now);
+            let (total, resets_at) = match slot.and_then(|slot| self.balance(slot)) {
+                Some(balance) => (balance.total(), balance.resets_at),
+                None => (0, charge.resets_at(now)),
+            };
+            places.push(Place {
+                claim,
+                charge,
+                slot,
+                total,
+                resets_at,
+            });
+        }
+        places
+    }
+
+    /// Whether every claim fits.
+    fn check(&mut self, charges: &[Charge], places: &[Place<'_>]) -> Result<(), Denial> {
+        if places.iter().all(|place| {
+            place
+                .claim
+                .ceiling
+                .is_none_or(|ceiling| place.fits(ceiling.limit))
+        }) {
+            return Ok(());
+        }
+
+        // Which of the charges is the first takes a second look, since a claim may stand for several.
+        for (index, charge) in charges.iter().enumerate() {
+            let Some(place) = places
+                .iter()
+                .find(|place| place.charge.shares_balance_with(charge))
+            else {
+                continue;
+            };
+            if charge.shortfall == OnShortfall::Refuse && !place.fits(charge.limit) {
+                return Err(self.deny(index, spent(charge.limit, place.total, place.resets_at)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for every balance that is not there yet.
+    fn check_room(&mut self, places: &[Place<'_>]) -> Result<(), Denial> {
+        let room = self.capacity.saturating_sub(self.live());
+        match places.iter().filter(|place| place.slot.is_none()).nth(room) {
+            Some(place) => Err(self.deny(
+                place.claim.index,
+                Reason::Full {
+                    capacity: self.capacity,
+                },
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn count_overdraft(&mut self, share: &mut Share) {
+        let over = self
+            .balance(share.slot)
+            .is_some_and(|balance| balance.total() > u128::from(share.limit));
+        if over && share.overdraft == Over::No {
+            share.overdraft = Over::Counted;
+            self.overdrafts += 1;
+        }
+    }
+}

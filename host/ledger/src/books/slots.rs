@@ -1,0 +1,95 @@
+//! Where balances are kept: slots, the index that finds them, and the sweep that frees them.
+
+use super::Books;
+use super::balance::{Balance, Period, Slot};
+use crate::UnixMillis;
+use crate::charge::Charge;
+
+// === impl Books ===
+
+impl Books {
+    /// The slot of the balance whose period `now` is in. A period that is over is put behind on the way.
+    pub(super) fn current(&mut self, hash: u64, charge: &Charge, now: UnixMillis) -> Option<Slot> {
+        let slots = &self.slots;
+        let found = |slot: &Slot| at(slots, *slot).is_some_and(|balance| balance.is_of(charge));
+        let entry = self.index.find_entry(hash, found).ok()?;
+        let slot = *entry.get();
+        let balance = self.slots.get_mut(slot.place())?.as_mut()?;
+        if !balance.is_over(now) {
+            return Some(slot);
+        }
+        if balance.holds == 0 {
+            balance.used = 0;
+            balance.resets_at = charge.resets_at(now);
+            return Some(slot);
+        }
+        balance.period = Period::Past;
+        entry.remove();
+        None
+    }
+
+    /// Makes a balance for which there is room.
+    pub(super) fn open(&mut self, hash: u64, charge: &Charge, now: UnixMillis) -> Slot {
+        let balance = Balance::open(hash, charge, now);
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            Slot::at(self.slots.len() - 1)
+        });
+        if let Some(place) = self.slots.get_mut(slot.place()) {
+            *place = Some(balance);
+        }
+        let slots = &self.slots;
+        self.index.insert_unique(hash, slot, |slot| {
+            at(slots, *slot).map_or(0, |balance| balance.hash)
+        });
+        slot
+    }
+
+    /// Forgets a balance.
+    pub(super) fn close(&mut self, slot: Slot) {
+        let Some(balance) = self.slots.get_mut(slot.place()).and_then(Option::take) else {
+            return;
+        };
+        if balance.period == Period::Current
+            && let Ok(entry) = self.index.find_entry(balance.hash, |other| *other == slot)
+        {
+            entry.remove();
+        }
+        self.free.push(slot);
+    }
+
+    /// Looks at the next `count` slots and forgets those that nobody needs.
+    pub(super) fn sweep(&mut self, count: usize, now: UnixMillis) {
+        for _ in 0..count.min(self.slots.len()) {
+            self.hand = if self.hand < self.slots.len() {
+                self.hand
+            } else {
+                0
+            };
+            let slot = Slot::at(self.hand);
+            if self
+                .balance(slot)
+                .is_some_and(|balance| balance.is_idle(now))
+            {
+                self.close(slot);
+            }
+            self.hand += 1;
+        }
+    }
+
+    pub(super) fn live(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub(super) fn balance(&self, slot: Slot) -> Option<&Balance> {
+        at(&self.slots, slot)
+    }
+
+    pub(super) fn balance_mut(&mut self, slot: Slot) -> Option<&mut Balance> {
+        self.slots.get_mut(slot.place())?.as_mut()
+    }
+}
+
+fn at(slots: &[Option<Balance>], slot: Slot) -> Option<&Balance> {
+    slots.get(slot.place())?.as_ref()
+}

@@ -1,0 +1,111 @@
+//! What a request has reserved, until it ends.
+
+use crate::books::{End, Few, Share};
+use crate::charge::{Charge, Refused};
+use crate::{Amounts, Ledger, Unit, Window};
+use std::sync::Arc;
+
+/// An amount reserved on accounts. It ends exactly once: settled, released or dropped.
+///
+/// It settles into the periods that it was reserved in, even where those are over. Dropped, it settles at the amounts
+/// of its last extension; where there was none, it is released.
+#[derive(Debug)]
+#[must_use = "a hold that is dropped at once reserves nothing"]
+pub struct Hold {
+    ledger: Arc<Ledger>,
+    charges: Vec<Charge>,
+    /// None once the hold has ended.
+    shares: Option<Few<Share>>,
+    /// What the extensions said that was used so far; none where there was none.
+    extended: Option<Amounts>,
+}
+
+/// How a hold ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// What was counted as used.
+    pub amounts: Amounts,
+    /// The balances that this hold took over their limit, and that still are. None allocates nothing.
+    pub overdrafts: Vec<Overdraft>,
+}
+
+/// A balance over its limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overdraft {
+    /// The account.
+    pub account: Arc<str>,
+    /// The period that the limit is for.
+    pub window: Window,
+    /// What is counted.
+    pub unit: Unit,
+    /// How far over the limit, in units, and at most what this hold used.
+    pub amount: u64,
+}
+
+// === impl Hold ===
+
+impl Hold {
+    pub(crate) fn new(ledger: Arc<Ledger>, charges: Vec<Charge>, shares: Few<Share>) -> Self {
+        Self {
+            ledger,
+            charges,
+            shares: Some(shares),
+            extended: None,
+        }
+    }
+
+    /// The charges that are held.
+    #[must_use]
+    pub fn charges(&self) -> &[Charge] {
+        &self.charges
+    }
+
+    /// Raises what is held to at least these amounts, on all balances or on none. Amounts are what the exchange has
+    /// used so far; smaller ones than before change nothing.
+    ///
+    /// # Errors
+    /// [`Refused`], with a copy of the charges, where one with [`crate::OnShortfall::Refuse`] does not fit. The hold
+    /// stays as it was. To go on all the same, call [`Hold::overdraw`] and extend again.
+    pub fn extend(&mut self, amounts: Amounts) -> Result<(), Refused> {
+        if let Some(shares) = &mut self.shares
+            && let Err(denial) = self.ledger.extend(shares, amounts)
+        {
+            return Err(Refused {
+                charges: self.charges.clone(),
+                index: denial.index,
+                reason: denial.reason,
+            });
+        }
+        self.extended = Some(self.extended.unwrap_or_default().max(amounts));
+        Ok(())
+    }
+
+    /// From here on nothing refuses an extension: what passes a limit is counted as an overdraft.
+    pub fn overdraw(&mut self) {
+        self.shares.iter_mut().flatten().for_each(Share::overdraw);
+    }
+
+    /// Ends the hold with what was really used, which may be more than was held and pass a limit: that is counted as
+    /// an overdraft. Nothing stays in flight.
+    pub fn settle(mut self, amounts: Amounts) -> Settlement {
+        self.end(amounts, End::Told)
+    }
+
+    /// Ends the hold with nothing used.
+    pub fn release(mut self) {
+        self.end(Amounts::default(), End::Told);
+    }
+
+    fn end(&mut self, amounts: Amounts, end: End) -> Settlement {
+        match self.shares.take() {
+            Some(shares) => self.ledger.settle(shares, amounts, end),
+            None => Settlement::default(),
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.end(self.extended.unwrap_or_default(), End::Abandoned);
+    }
+}

@@ -1,0 +1,163 @@
+//! The ledger: the lock, and what is done before it is taken.
+//!
+//! One mutex. A request names several accounts and gets all of them or none, so a ledger in parts would have to lock
+//! several in order; what is done under the lock takes a fraction of a microsecond.
+
+use crate::books::{Books, Ceiling, Claim, Denial, End, Few, Share};
+use crate::charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
+use crate::hold::{Hold, Settlement};
+use crate::statement::{Snapshot, Totals};
+use crate::{Amounts, UnixMillis};
+use foldhash::fast::RandomState;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The most balances that [`Ledger::new`] keeps: about 70 MB with account names of 40 bytes.
+pub const DEFAULT_CAPACITY: usize = 1 << 18;
+
+/// Balances that a snapshot copies under one lock.
+const PART: usize = 512;
+
+/// Accounts with limits, and the holds on them.
+///
+/// The caller's clock may be set back: a period that has begun stays until its end. It should not be ahead: a
+/// reservation in the future opens the future's period, which then stays.
+#[derive(Debug)]
+pub struct Ledger {
+    books: Mutex<Books>,
+    hasher: RandomState,
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// An empty ledger of [`DEFAULT_CAPACITY`].
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Self::with_capacity(DEFAULT_CAPACITY)
+    }
+
+    /// An empty ledger that keeps at most `balances` of them: one for each account, window and unit, and for each
+    /// past period that a hold is open on. Memory is taken as it is needed.
+    ///
+    /// Balances go when their period is over, or when nothing was spent on them and nobody asked for a minute. What
+    /// was spent in a [`crate::Window::Total`] stays for the life of the ledger.
+    #[must_use]
+    pub fn with_capacity(balances: usize) -> Arc<Self> {
+        Arc::new(Self {
+            books: Mutex::new(Books::new(balances)),
+            hasher: RandomState::default(),
+        })
+    }
+
+    /// Reserves all charges or none.
+    ///
+    /// Charges of the same account, window and unit are one reservation: their amounts are added up, the sum is held
+    /// against the limit of each, and what is true in the end is counted once.
+    ///
+    /// Merging them takes time in the square of their number: callers bound it (a few dozen are nothing).
+    ///
+    /// # Errors
+    /// [`Refused`], with the charges, where one does not fit, or where the ledger can't keep its balance.
+    pub fn reserve(
+        self: &Arc<Self>,
+        charges: Vec<Charge>,
+        now: UnixMillis,
+    ) -> Result<Hold, Refused> {
+        let claims = match self.claims(&charges) {
+            Ok(claims) => claims,
+            Err(Denial { index, reason }) => {
+                return Err(Refused {
+                    charges,
+                    index,
+                    reason,
+                });
+            }
+        };
+        let reserved = self.books().reserve(&charges, &claims, now);
+        match reserved {
+            Ok(shares) => Ok(Hold::new(Arc::clone(self), charges, shares)),
+            Err(Denial { index, reason }) => Err(Refused {
+                charges,
+                index,
+                reason,
+            }),
+        }
+    }
+
+    /// The counts over all balances. Cheap.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.books().totals()
+    }
+
+    /// The counts and every balance. The cost is in proportion to their number, but no request waits long for it.
+    #[must_use]
+    pub fn snapshot(&self, now: UnixMillis) -> Snapshot {
+        let mut balances = Vec::new();
+        let mut next = Some(0);
+        while let Some(start) = next {
+            // Room is made without the lock.
+            balances.reserve(PART);
+            next = self.books().state(start, PART, now, &mut balances);
+        }
+        Snapshot {
+            totals: self.totals(),
+            balances,
+        }
+    }
+
+    pub(crate) fn extend(&self, shares: &mut [Share], amounts: Amounts) -> Result<(), Denial> {
+        self.books().extend(shares, amounts)
+    }
+
+    pub(crate) fn settle(&self, shares: Few<Share>, amounts: Amounts, end: End) -> Settlement {
+        self.books().settle(shares, amounts, end)
+    }
+
+    /// Merges the charges that share a balance. Done without the lock.
+    fn claims(&self, charges: &[Charge]) -> Result<Few<Claim>, Denial> {
+        let mut claims = Few::<Claim>::new();
+        for (index, charge) in charges.iter().enumerate() {
+            let bytes = charge.account.len();
+            if bytes > MAX_ACCOUNT_BYTES {
+                return Err(self.books().deny(index, Reason::AccountTooLong { bytes }));
+            }
+            let hash = self
+                .hasher
+                .hash_one((&*charge.account, charge.window, charge.unit));
+            let refuses = charge.shortfall == OnShortfall::Refuse;
+            let ceiling = refuses.then_some(Ceiling {
+                limit: charge.limit,
+                index,
+            });
+            let same = |claim: &&mut Claim| {
+                let first = charges.get(claim.index);
+                claim.hash == hash && first.is_some_and(|first| first.shares_balance_with(charge))
+            };
+            match claims.iter_mut().find(same) {
+                Some(claim) => {
+                    claim.amount += u128::from(charge.amount);
+                    claim.limit = claim.limit.min(charge.limit);
+                    claim.ceiling = [claim.ceiling, ceiling].into_iter().flatten().min();
+                }
+                None => {
+                    let amount = u128::from(charge.amount);
+                    claims.push(Claim {
+                        hash,
+                        index,
+                        amount,
+                        limit: charge.limit,
+                        ceiling,
+                    });
+                }
+            }
+        }
+        Ok(claims)
+    }
+
+    /// Nothing under the lock can panic half-way, so a poisoned lock is as good as any.
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,28 @@
+//! Accounts, windows and holds: reserve, extend, settle.
+//!
+//! A request reserves what it is expected to use on every account that it is charged to, all of them or none. The
+//! [`Hold`] that it gets is raised while the answer streams and settled with the true amounts when the exchange ends.
+//! However it ends, the hold is gone: dropping one settles it.
+//!
+//! The ledger is in memory and reads no clock: time is an argument. Arithmetic on balances is in 128 bits, which no
+//! sequence of 64-bit charges can overflow, so nothing on the way to a verdict wraps or saturates. Memory is bounded
+//! by a number of balances ([`Ledger::with_capacity`]) and a length of account names ([`MAX_ACCOUNT_BYTES`]).
+//!
+//! Every change of a balance passes through one function, `Books::post`: that is where a journal would be written.
+
+mod amount;
+mod books;
+mod charge;
+mod hold;
+mod ledger;
+mod statement;
+mod time;
+mod window;
+
+pub use amount::{Amounts, Unit};
+pub use charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
+pub use hold::{Hold, Overdraft, Settlement};
+pub use ledger::{DEFAULT_CAPACITY, Ledger};
+pub use statement::{Snapshot, Statement, Totals};
+pub use time::UnixMillis;
+pub use window::{UnknownCode, Window};

@@ -1,0 +1,52 @@
+//! What the ledger shows of itself, for metrics and operators.
+
+use crate::{Unit, UnixMillis, Window};
+use std::sync::Arc;
+
+/// One balance, as it stood when it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The account.
+    pub account: Arc<str>,
+    /// The period that it is for.
+    pub window: Window,
+    /// What is counted.
+    pub unit: Unit,
+    /// What was used, in units.
+    pub used: u64,
+    /// What open holds have reserved, in units.
+    pub held: u64,
+    /// The smallest limit of the last request that was charged here, in units.
+    pub limit: u64,
+    /// When the period ends; none where it never does. In the past for a period that only open holds keep.
+    pub resets_at: Option<UnixMillis>,
+    /// Open holds with a share in this balance.
+    pub holds: u64,
+}
+
+/// Counts over all balances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Balances that are live.
+    pub balances: usize,
+    /// The most balances that the ledger keeps.
+    pub capacity: usize,
+    /// Holds that have not ended.
+    pub open_holds: u64,
+    /// How often a hold took a balance over its limit. One hold counts once for each balance.
+    pub overdrafts: u64,
+    /// Reservations and extensions that were turned down.
+    pub refused: u64,
+    /// Holds that were dropped instead of settled or released.
+    pub abandoned: u64,
+}
+
+/// The totals and the balances. Balances are copied a few hundred at a time, so that no request waits for all of
+/// them: each is right by itself, and the whole is no single moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The counts, as of the end.
+    pub totals: Totals,
+    /// The balances, in no order. Those whose period is over are left out, unless a hold is open on them.
+    pub balances: Vec<Statement>,
+}

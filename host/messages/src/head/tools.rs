@@ -1,0 +1,46 @@
+//! The names of the declared tools.
+
+use std::borrow::Cow;
+
+use crate::json::{Elements, Kind, Scanner, Span, Walk, unescape};
+
+/// Names of the declared tools, in order. See [`crate::Head::tools`].
+#[derive(Debug, Clone)]
+pub struct Tools<'a> {
+    elements: Elements<'a>,
+}
+
+// === impl Tools ===
+
+impl<'a> Tools<'a> {
+    pub(super) fn of(array: &'a [u8]) -> Self {
+        Self {
+            elements: Elements::new(array),
+        }
+    }
+}
+
+impl<'a> Iterator for Tools<'a> {
+    type Item = Cow<'a, str>;
+
+    fn next(&mut self) -> Option<Cow<'a, str>> {
+        self.elements.by_ref().find_map(name)
+    }
+}
+
+fn name(tool: &[u8]) -> Option<Cow<'_, str>> {
+    let mut walk = Walk::new(tool, Scanner::Fastest).ok()?;
+    let mut name = None;
+    // What follows a mistake is left out: the upstream refuses such a request anyway.
+    while let Ok(Some(step)) = walk.step() {
+        let is_name = unescape(step.name.text(tool)).is_ok_and(|name| name == "name");
+        if is_name && step.value.kind == Kind::String {
+            let span = Span {
+                start: step.value.span.start + 1,
+                end: step.value.span.end - 1,
+            };
+            name = unescape(span.text(tool)).ok();
+        }
+    }
+    name
+}

@@ -1,0 +1,134 @@
+//! Block masks with AVX2, 32 bytes at a time.
+//!
+//! The only `unsafe` of this crate. It is sound for one reason: an [`Avx2`] comes from [`Avx2::detect`] alone, which
+//! gives none unless the processor has AVX2. Loads are unaligned and stay within the block they are given.
+
+#![allow(
+    unsafe_code,
+    reason = "vector intrinsics need it; a scan in ordinary registers is several times slower"
+)]
+
+use super::block::{BLOCK, Classify, Masks};
+use std::arch::x86_64::{
+    __m256i, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_min_epu8,
+    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+};
+
+/// Proof that the processor has AVX2.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Avx2(());
+
+// === impl Avx2 ===
+
+impl Avx2 {
+    /// The proof, where there is one. The answer is cached by the standard library.
+    #[inline]
+    pub(crate) fn detect() -> Option<Self> {
+        std::arch::is_x86_feature_detected!("avx2").then_some(Self(()))
+    }
+
+    /// Runs `work` compiled for AVX2: whatever is inlined into it may use the instructions without a call a block.
+    #[inline]
+    pub(crate) fn run<T>(self, work: impl FnOnce(Self) -> T) -> T {
+        #[target_feature(enable = "avx2")]
+        fn compiled<T>(proof: Avx2, work: impl FnOnce(Avx2) -> T) -> T {
+            work(proof)
+        }
+        // SAFETY: `self` proves that the processor has AVX2, which is all that `compiled` asks for.
+        unsafe { compiled(self, work) }
+    }
+}
+
+impl Classify for Avx2 {
+    #[inline(always)]
+    fn masks(self, block: &[u8; BLOCK]) -> Masks {
+        // SAFETY: `self` proves that the processor has AVX2; `load` reads within the block.
+        unsafe {
+            let (low, high) = load(block);
+            let fold = _mm256_set1_epi8(0x20);
+            let (low_folded, high_folded) =
+                (_mm256_or_si256(low, fold), _mm256_or_si256(high, fold));
+            let (open, close) = (
+                _mm256_set1_epi8(b'{'.cast_signed()),
+                _mm256_set1_epi8(b'}'.cast_signed()),
+            );
+            let last_control = _mm256_set1_epi8(0x1f);
+            Masks {
+                quote: equal(low, high, b'"'),
+                backslash: equal(low, high, b'\\'),
+                bracket: gather(
+                    _mm256_or_si256(
+                        _mm256_cmpeq_epi8(low_folded, open),
+                        _mm256_cmpeq_epi8(low_folded, close),
+                    ),
+                    _mm256_or_si256(
+                        _mm256_cmpeq_epi8(high_folded, open),
+                        _mm256_cmpeq_epi8(high_folded, close),
+                    ),
+                ),
+                comma: equal(low, high, b','),
+                control: gather(
+                    _mm256_cmpeq_epi8(_mm256_min_epu8(low, last_control), low),
+                    _mm256_cmpeq_epi8(_mm256_min_epu8(high, last_control), high),
+                ),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn is_solid(self, block: &[u8; BLOCK]) -> bool {
+        // SAFETY: `self` proves that the processor has AVX2; `load` reads within the block.
+        unsafe {
+            let (low, high) = load(block);
+            let space = _mm256_set1_epi8(0x20);
+            // Signed: bytes with the high bit are below the space, too.
+            gather(
+                _mm256_cmpgt_epi8(low, space),
+                _mm256_cmpgt_epi8(high, space),
+            ) == u64::MAX
+        }
+    }
+}
+
+/// The two halves of a block.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn load(block: &[u8; BLOCK]) -> (__m256i, __m256i) {
+    let start = block.as_ptr();
+    // SAFETY: both loads are unaligned ones of 32 bytes, at 0 and 32 of 64; the caller has AVX2.
+    unsafe {
+        (
+            _mm256_loadu_si256(start.cast()),
+            _mm256_loadu_si256(start.add(32).cast()),
+        )
+    }
+}
+
+/// Where the bytes equal `byte`.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn equal(low: __m256i, high: __m256i, byte: u8) -> u64 {
+    // SAFETY: the caller has AVX2.
+    unsafe {
+        let wanted = _mm256_set1_epi8(byte.cast_signed());
+        gather(
+            _mm256_cmpeq_epi8(low, wanted),
+            _mm256_cmpeq_epi8(high, wanted),
+        )
+    }
+}
+
+/// The top bits of all bytes.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn gather(low: __m256i, high: __m256i) -> u64 {
+    // SAFETY: the caller has AVX2.
+    let (low, high) = unsafe { (_mm256_movemask_epi8(low), _mm256_movemask_epi8(high)) };
+    u64::from(low.cast_unsigned()) | (u64::from(high.cast_unsigned()) << 32)
+}

@@ -1,0 +1,110 @@
+//! The members of one object, each name once.
+
+use smallvec::SmallVec;
+
+use super::walk::Walk;
+use super::{Kind, MAX_MEMBERS, Malformed, MalformedKind, Scanner, Span, unescape};
+
+/// The members of one object, in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    /// Sixteen hold what clients send, so a scan allocates nothing.
+    members: SmallVec<[Member; 16]>,
+    /// Where the byte after the closing brace stands.
+    end: usize,
+}
+
+/// One member: spans into the document.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    /// The name, without its quotes, as written.
+    pub(crate) name: Span,
+    /// The name as it is meant, when that is not how it is written.
+    decoded: Option<Box<str>>,
+    pub(crate) value: Span,
+    pub(crate) kind: Kind,
+    /// Bytes of base64 and the like in the value.
+    pub(crate) solid: usize,
+}
+
+// === impl Object ===
+
+impl Object {
+    /// Reads a document that is one object with nothing but blanks around it.
+    pub(crate) fn document(bytes: &[u8], scanner: Scanner) -> Result<Self, Malformed> {
+        let object = Self::read(bytes, scanner)?;
+        let end = super::value::blank_end(bytes, object.end);
+        if end < bytes.len() {
+            return Err(MalformedKind::TrailingBytes.at(end));
+        }
+        Ok(object)
+    }
+
+    fn read(bytes: &[u8], scanner: Scanner) -> Result<Self, Malformed> {
+        let mut walk = Walk::new(bytes, scanner)?;
+        let mut members = SmallVec::<[Member; 16]>::new();
+        while let Some(step) = walk.step()? {
+            let raw = step.name.text(bytes);
+            let decoded = match unescape(raw) {
+                Ok(name) if name.as_ref() == raw => None,
+                Ok(name) => Some(Box::<str>::from(name)),
+                Err(place) => return Err(MalformedKind::LoneSurrogate.at(step.name.start + place)),
+            };
+            let name = decoded.as_deref().unwrap_or(raw);
+            if members.iter().any(|earlier| earlier.is_named(bytes, name)) {
+                return Err(MalformedKind::Duplicate { name: name.into() }.at(step.name.start - 1));
+            }
+            if members.len() == MAX_MEMBERS {
+                return Err(MalformedKind::TooManyMembers.at(step.name.start - 1));
+            }
+            let (value, kind, solid) = (step.value.span, step.value.kind, step.value.solid);
+            members.push(Member {
+                name: step.name,
+                decoded,
+                value,
+                kind,
+                solid,
+            });
+        }
+        Ok(Self {
+            members,
+            end: walk.end(),
+        })
+    }
+
+    /// All members, in order.
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The member of this name, however it is spelled.
+    pub(crate) fn member(&self, bytes: &[u8], name: &str) -> Option<&Member> {
+        self.members
+            .iter()
+            .find(|member| member.is_named(bytes, name))
+    }
+
+    /// Where the closing brace stands.
+    pub(crate) fn closing_brace(&self) -> usize {
+        self.end - 1
+    }
+}
+
+// === impl Member ===
+
+impl Member {
+    /// Whether this is the member's name as it is meant.
+    pub(crate) fn is_named(&self, bytes: &[u8], name: &str) -> bool {
+        match &self.decoded {
+            Some(decoded) => decoded.as_ref() == name,
+            None => self.name.of(bytes) == name.as_bytes(),
+        }
+    }
+
+    /// The name as it is meant.
+    pub(crate) fn meant<'a>(&'a self, bytes: &'a [u8]) -> &'a str {
+        self.decoded
+            .as_deref()
+            .unwrap_or_else(|| self.name.text(bytes))
+    }
+}

@@ -1,0 +1,120 @@
+//! Strings: where they end, and what they say.
+
+use std::borrow::Cow;
+
+use super::{Malformed, MalformedKind};
+
+/// Where the string that opens at `start` ends: the place of its closing quote.
+///
+/// On the way escapes are checked for their spelling and control characters are refused, as any JSON parser does.
+pub(crate) fn closing_quote(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
+    let mut at = start + 1;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
+            no_control(rest, at)?;
+            return Err(MalformedKind::UnterminatedString.at(bytes.len()));
+        };
+        no_control(rest.get(..found).unwrap_or_default(), at)?;
+        at += found;
+        if bytes.get(at) == Some(&b'"') {
+            return Ok(at);
+        }
+        at = escape_end(bytes, at)?;
+    }
+}
+
+/// The text of a raw string, without its quotes, whose escapes [`closing_quote`] has passed.
+///
+/// # Errors
+/// The place of an escaped surrogate that has no partner: it stands for no character, and readers differ in what
+/// they make of it.
+pub(crate) fn unescape(raw: &str) -> Result<Cow<'_, str>, usize> {
+    let Some(first) = memchr::memchr(b'\\', raw.as_bytes()) else {
+        return Ok(Cow::Borrowed(raw));
+    };
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw;
+    let mut next = Some(first);
+    while let Some(at) = next {
+        let (plain, escape) = rest.split_at(at);
+        text.push_str(plain);
+        let place = raw.len() - escape.len();
+        let (character, length) = unescape_one(escape).ok_or(place)?;
+        text.push(character);
+        rest = escape.get(length..).unwrap_or_default();
+        next = memchr::memchr(b'\\', rest.as_bytes());
+    }
+    text.push_str(rest);
+    Ok(Cow::Owned(text))
+}
+
+/// The character of the escape that `text` begins with, and how many bytes spell it.
+fn unescape_one(text: &str) -> Option<(char, usize)> {
+    let character = match text.as_bytes().get(1)? {
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => {
+            let unit = hex_unit(text, 2)?;
+            let mut units = [unit, 0];
+            let (units, length) = match unit {
+                0xd800..0xdc00 => {
+                    text.get(6..8).filter(|escape| *escape == "\\u")?;
+                    units = [unit, hex_unit(text, 8)?];
+                    (units.as_slice(), 12)
+                }
+                _ => (units.get(..1)?, 6),
+            };
+            let character = char::decode_utf16(units.iter().copied()).next()?.ok()?;
+            return Some((character, length));
+        }
+        other => char::from(*other),
+    };
+    Some((character, 2))
+}
+
+fn hex_unit(text: &str, at: usize) -> Option<u16> {
+    u16::from_str_radix(text.get(at..at + 4)?, 16).ok()
+}
+
+/// Where the escape at `at` ends.
+fn escape_end(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
+    let Some(kind) = bytes.get(at + 1) else {
+        return Err(MalformedKind::UnterminatedString.at(bytes.len()));
+    };
+    match kind {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(at + 2),
+        b'u' => {
+            for digit in at + 2..at + 6 {
+                match bytes.get(digit) {
+                    Some(byte) if byte.is_ascii_hexdigit() => {}
+                    Some(_) => return Err(MalformedKind::BadEscape.at(at)),
+                    None => return Err(MalformedKind::UnterminatedString.at(bytes.len())),
+                }
+            }
+            Ok(at + 6)
+        }
+        _ => Err(MalformedKind::BadEscape.at(at)),
+    }
+}
+
+fn no_control(text: &[u8], start: usize) -> Result<(), Malformed> {
+    // Without an early exit the compiler makes a vector loop of it.
+    if text
+        .iter()
+        .fold(false, |found, byte| found | (*byte < 0x20))
+    {
+        let place = text
+            .iter()
+            .position(|byte| *byte < 0x20)
+            .unwrap_or_default();
+        return Err(MalformedKind::ControlCharacter.at(start + place));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! The meter of a JSON answer.
+
+use super::{BYTES_PER_TOKEN, Reading, Source};
+use crate::error::ErrorReport;
+use crate::json::{Kind, MalformedKind, Object, Scanner, unescape};
+use crate::usage::Usage;
+
+/// Bytes of an answer that are kept. The largest output of a model is far below.
+const LIMIT: usize = 32 << 20;
+
+/// An answer as it arrives.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    body: Vec<u8>,
+    /// Bytes that were not kept.
+    dropped: usize,
+}
+
+// === impl Answer ===
+
+impl Answer {
+    pub(super) fn feed(&mut self, chunk: &[u8]) {
+        if self.dropped > 0 || self.body.len() + chunk.len() > LIMIT {
+            self.dropped = self.dropped.saturating_add(chunk.len());
+        } else {
+            self.body.extend_from_slice(chunk);
+        }
+    }
+
+    pub(super) fn output_so_far(&self) -> u64 {
+        let bytes = self.body.len().saturating_add(self.dropped);
+        u64::try_from(bytes)
+            .unwrap_or(u64::MAX)
+            .div_ceil(BYTES_PER_TOKEN)
+    }
+
+    pub(super) fn reading(&self) -> Reading {
+        let body = self.body.as_slice();
+        let object = match Object::document(body, Scanner::Fastest) {
+            Ok(object) if self.dropped == 0 => object,
+            Err(error) if !is_cut(&error.kind) => {
+                return Reading {
+                    passed_over: 1,
+                    ..Reading::default()
+                };
+            }
+            Err(_) if body.trim_ascii().is_empty() => return Reading::default(),
+            _ => return self.estimate(),
+        };
+
+        let text = |name: &str| {
+            let member = object
+                .member(body, name)
+                .filter(|member| member.kind == Kind::String)?;
+            let quoted = member.value.text(body);
+            unescape(quoted.get(1..quoted.len() - 1)?)
+                .ok()
+                .map(|text| text.into_owned())
+        };
+        let usage = object
+            .member(body, "usage")
+            .filter(|member| member.kind == Kind::Object);
+        let parsed = usage.and_then(|member| Usage::parse(member.value.of(body)));
+        let content = object.member(body, "content");
+        Reading {
+            source: if parsed.is_some() {
+                Source::Reported
+            } else {
+                Source::None
+            },
+            passed_over: u64::from(usage.is_some() && parsed.is_none()),
+            usage: parsed.unwrap_or_default(),
+            model: text("model"),
+            stop_reason: text("stop_reason"),
+            events: 0,
+            content_started: content.is_some_and(|member| matches!(member.kind, Kind::Array(1..))),
+            ended: true,
+            error: object
+                .member(body, "error")
+                .and_then(|_| ErrorReport::read(body)),
+        }
+    }
+
+    /// An answer that was cut, or is too large to keep: its bytes are the output.
+    fn estimate(&self) -> Reading {
+        let mut reading = Reading {
+            source: Source::Estimated,
+            passed_over: 1,
+            ..Reading::default()
+        };
+        reading.usage.tokens.output = self.output_so_far();
+        reading.content_started = true;
+        reading
+    }
+}
+
+fn is_cut(kind: &MalformedKind) -> bool {
+    matches!(
+        kind,
+        MalformedKind::Truncated | MalformedKind::UnterminatedString
+    )
+}

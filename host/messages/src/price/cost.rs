@@ -1,0 +1,118 @@
+//! Adding up an answer.
+
+use super::{Cost, PriceBook, Pricing, Rates};
+use crate::usage::{Iteration, Tokens, Usage};
+
+const MILLION: u128 = 1_000_000;
+
+/// A bill while it is added up.
+struct Bill<'a> {
+    book: &'a PriceBook,
+    model: &'a str,
+    usage: &'a Usage,
+    picousd: u128,
+    pricing: Pricing,
+}
+
+pub(super) fn of(book: &PriceBook, model: &str, usage: &Usage) -> Cost {
+    let mut bill = Bill {
+        book,
+        model,
+        usage,
+        picousd: 0,
+        pricing: Pricing::Priced,
+    };
+
+    let entries =
+        |wanted: fn(&Iteration) -> bool| usage.iterations.iter().filter(move |entry| wanted(entry));
+    let adds_up = |wanted: fn(&Iteration) -> bool| {
+        entries(wanted)
+            .map(|entry| entry.tokens)
+            .reduce(|sum, tokens| sum.plus(&tokens))
+            .is_some_and(|sum| sum.same_counts(&usage.tokens))
+    };
+    if adds_up(|entry| !is_compaction(entry)) {
+        entries(|entry| !is_compaction(entry)).for_each(|entry| bill.entry(entry));
+    } else {
+        if adds_up(is_answer) {
+            entries(is_answer).for_each(|entry| bill.entry(entry));
+        } else {
+            bill.add(model, &usage.tokens);
+        }
+        entries(is_advice).for_each(|entry| bill.entry(entry));
+    }
+    entries(is_compaction).for_each(|entry| bill.entry(entry));
+    bill.total()
+}
+
+fn is_compaction(entry: &Iteration) -> bool {
+    entry.kind == "compaction"
+}
+
+fn is_advice(entry: &Iteration) -> bool {
+    entry.kind == "advisor_message"
+}
+
+fn is_answer(entry: &Iteration) -> bool {
+    !is_compaction(entry) && !is_advice(entry)
+}
+
+// === impl Bill ===
+
+impl<'a> Bill<'a> {
+    fn entry(&mut self, entry: &'a Iteration) {
+        let model = entry.model.as_deref().unwrap_or(self.model);
+        self.add(model, &entry.tokens);
+    }
+
+    fn add(&mut self, model: &str, tokens: &Tokens) {
+        let Some(rates) = self.rates(model) else {
+            self.pricing = Pricing::Unpriced;
+            return;
+        };
+        let price = rates.at(tokens).price(tokens);
+        self.picousd = self.picousd.saturating_add(price);
+    }
+
+    /// The prices that apply. The usage's speed is that of the model that was asked for; batches have no fast mode.
+    fn rates(&mut self, model: &str) -> Option<Rates> {
+        let price = self.book.model(model)?;
+        if model != self.model || self.usage.speed.as_deref() != Some("fast") || self.is_batch() {
+            return Some(price.standard);
+        }
+        if price.fast.is_none() {
+            self.pricing = Pricing::Unpriced;
+        }
+        Some(price.fast.unwrap_or(price.standard))
+    }
+
+    fn is_batch(&self) -> bool {
+        self.usage.service_tier.as_deref() == Some("batch")
+    }
+
+    fn total(self) -> Cost {
+        let terms = self.book.terms;
+        let is_us = self.usage.inference_geo.as_deref() == Some("us");
+        let geo = if is_us {
+            u128::from(terms.geo_us)
+        } else {
+            MILLION
+        };
+        let batch = if self.is_batch() {
+            u128::from(terms.batch)
+        } else {
+            MILLION
+        };
+        let tokens = self
+            .picousd
+            .saturating_mul(geo)
+            .saturating_mul(batch)
+            .div_ceil(MILLION * MILLION);
+        let searches = u128::from(self.usage.web_searches) * u128::from(terms.web_search);
+        let picousd = u64::try_from(tokens.saturating_add(searches)).unwrap_or(u64::MAX);
+        Cost {
+            picousd,
+            pricing: self.pricing,
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Changing top-level members of a body and leaving every other byte as it came.
+//!
+//! A splice gives the new body in parts: slices of the old one, not copied, and the texts set in between. A removed
+//! member takes exactly one comma with it; blanks stay. A member is set where it stands, or after the last one.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::head::Head;
+use crate::json::Member;
+
+/// A change of one top-level member. Names are meant as they read, whatever spelling the body has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Removes the member of this name, if it is there.
+    Remove(String),
+    /// Sets the member of this name to this JSON text.
+    Set(String, String),
+}
+
+/// An edit that would break the body. Whoever asked for the edit is at fault, never the client.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// The text to set is no JSON value.
+    #[error("the text to set `{name}` to is not JSON: {source}")]
+    NotJson {
+        /// The member to be set.
+        name: String,
+        /// Where and how the text goes wrong.
+        source: serde_json::Error,
+    },
+}
+
+/// A body after its edits, in parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spliced {
+    parts: SmallVec<[Bytes; 4]>,
+    len: usize,
+}
+
+/// A stretch of the old body and what stands there now.
+struct Cut {
+    start: usize,
+    end: usize,
+    text: Bytes,
+}
+
+/// Applies edits to the body of `head`. Of several edits of one member the last one counts.
+///
+/// # Errors
+/// [`EditError`] when a text to set is no JSON value.
+pub fn splice(head: &Head, edits: &[Edit]) -> Result<Spliced, EditError> {
+    for edit in edits {
+        edit.check()?;
+    }
+    let body = head.body();
+    let (members, closing_brace) = head.layout();
+
+    // What becomes of each member; edits of members that are not there are looked at when they are appended.
+    let mut fates: SmallVec<[Option<&Edit>; 16]> = members.iter().map(|_| None).collect();
+    let mut added = SmallVec::<[(&str, &str); 4]>::new();
+    for edit in edits {
+        if let Some(fate) = head
+            .find(edit.name())
+            .and_then(|index| fates.get_mut(index))
+        {
+            *fate = Some(edit);
+            continue;
+        }
+        match edit {
+            Edit::Remove(name) => added.retain(|(earlier, _)| *earlier != name),
+            Edit::Set(name, text) => match added.iter_mut().find(|(earlier, _)| *earlier == name) {
+                Some((_, earlier)) => *earlier = text,
+                None => added.push((name, text)),
+            },
+        }
+    }
+
+    let last_kept = fates
+        .iter()
+        .rposition(|fate| !matches!(fate, Some(Edit::Remove(_))));
+    let mut cuts = SmallVec::<[Cut; 4]>::new();
+    for (index, (member, fate)) in members.iter().zip(&fates).enumerate() {
+        match fate {
+            Some(Edit::Set(_, text)) => {
+                let text = Bytes::copy_from_slice(text.as_bytes());
+                cuts.push(Cut {
+                    start: member.value.start,
+                    end: member.value.end,
+                    text,
+                });
+            }
+            Some(Edit::Remove(_)) => {
+                let start = member.name.start - 1;
+                // The comma after it goes along, or, when no member remains behind it, the comma before it.
+                if last_kept.is_some_and(|last| index < last) {
+                    push_removal(&mut cuts, start, member.value.end);
+                    push_comma(&mut cuts, body, Some(member), members.get(index + 1));
+                } else {
+                    let before = index.checked_sub(1).and_then(|before| members.get(before));
+                    push_comma(&mut cuts, body, before, Some(member));
+                    push_removal(&mut cuts, start, member.value.end);
+                }
+            }
+            None => {}
+        }
+        if last_kept == Some(index) && !added.is_empty() {
+            cuts.push(Cut {
+                start: member.value.end,
+                end: member.value.end,
+                text: appended(",", &added),
+            });
+        }
+    }
+    if last_kept.is_none() && !added.is_empty() {
+        cuts.push(Cut {
+            start: closing_brace,
+            end: closing_brace,
+            text: appended("", &added),
+        });
+    }
+    Ok(Spliced::assemble(body, cuts))
+}
+
+/// Cuts come in order; one that touches the one before it joins it, so that a removal is one gap.
+fn push_removal(cuts: &mut SmallVec<[Cut; 4]>, start: usize, end: usize) {
+    match cuts.last_mut() {
+        Some(last) if last.end == start && last.text.is_empty() => last.end = end,
+        _ => cuts.push(Cut {
+            start,
+            end,
+            text: Bytes::new(),
+        }),
+    }
+}
+
+fn push_comma(
+    cuts: &mut SmallVec<[Cut; 4]>,
+    body: &[u8],
+    before: Option<&Member>,
+    after: Option<&Member>,
+) {
+    let (Some(before), Some(after)) = (before, after) else {
+        return;
+    };
+    let gap = body
+        .get(before.value.end..after.name.start)
+        .unwrap_or_default();
+    if let Some(place) = memchr::memchr(b',', gap) {
+        let comma = before.value.end + place;
+        push_removal(cuts, comma, comma + 1);
+    }
+}
+
+fn appended(separator: &str, added: &[(&str, &str)]) -> Bytes {
+    let mut text = String::new();
+    for (index, (name, value)) in added.iter().enumerate() {
+        text.push_str(if index == 0 { separator } else { "," });
+        text.push_str(&serde_json::Value::from(*name).to_string());
+        text.push(':');
+        text.push_str(value);
+    }
+    Bytes::from(text)
+}
+
+// === impl Edit ===
+
+impl Edit {
+    /// The member it changes.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Remove(name) | Self::Set(name, _) => name,
+        }
+    }
+
+    fn check(&self) -> Result<(), EditError> {
+        match self {
+            Self::Remove(_) => Ok(()),
+            Self::Set(name, text) => {
+                match serde_json::from_str::<&serde_json::value::RawValue>(text) {
+                    Ok(_) => Ok(()),
+                    Err(source) => Err(EditError::NotJson {
+                        name: name.clone(),
+                        source,
+                    }),
+                }
+            }
+        }
+    }
+}
+
+// === impl Spliced ===
+
+impl Spliced {
+    fn assemble(body: &Bytes, cuts: SmallVec<[Cut; 4]>) -> Self {
+        let mut spliced = Self {
+            parts: SmallVec::new(),
+            len: 0,
+        };
+        let mut at = 0;
+        for cut in cuts {
+            spliced.push(body.slice(at..cut.start));
+            spliced.push(cut.text);
+            at = cut.end;
+        }
+        spliced.push(body.slice(at..));
+        spliced
+    }
+
+    fn push(&mut self, part: Bytes) {
+        if !part.is_empty() {
+            self.len += part.len();
+            self.parts.push(part);
+        }
+    }
+
+    /// The parts in order, none of them empty.
+    pub fn parts(&self) -> &[Bytes] {
+        &self.parts
+    }
+
+    /// The parts in order, to keep.
+    pub fn into_parts(self) -> SmallVec<[Bytes; 4]> {
+        self.parts
+    }
+
+    /// Length of the whole in bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has no bytes; a spliced body always has some.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The whole in one piece. Copies unless there is only one part, as after no edit.
+    pub fn into_bytes(mut self) -> Bytes {
+        match self.parts.as_mut_slice() {
+            [only] => std::mem::take(only),
+            parts => {
+                let mut whole = Vec::with_capacity(self.len);
+                for part in parts {
+                    whole.extend_from_slice(part);
+                }
+                Bytes::from(whole)
+            }
+        }
+    }
+}

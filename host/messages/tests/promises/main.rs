@@ -1,0 +1,20 @@
+//! The promises of the crate, a module for each.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the readers that tests compare with stand outside of test functions"
+)]
+
+mod documents;
+mod errors;
+mod framing;
+mod heads;
+mod meters;
+mod prices;
+mod reference;
+mod refusals;
+mod splices;
+mod streams;

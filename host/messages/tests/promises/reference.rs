@@ -1,0 +1,109 @@
+//! A plain reader of requests with `serde_json`, which shares nothing with the scan.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The members of an object, in order, as JSON text.
+pub(crate) struct Members(pub(crate) Vec<(String, Box<RawValue>)>);
+
+/// What a document is to the reference.
+#[derive(Debug)]
+pub(crate) enum Judged {
+    /// No JSON object.
+    Invalid,
+    /// JSON that the rules of `Head::scan` refuse.
+    Refused,
+    Read(Read),
+}
+
+/// What the reference reads.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Read {
+    pub(crate) members: Vec<(String, String)>,
+    pub(crate) model: Option<String>,
+    pub(crate) stream: bool,
+    pub(crate) max_tokens: Option<u64>,
+    pub(crate) message_count: usize,
+    pub(crate) tool_count: usize,
+    pub(crate) user_id: Option<String>,
+}
+
+pub(crate) fn judge(document: &[u8]) -> Judged {
+    let Ok(Members(members)) = serde_json::from_slice::<Members>(document) else {
+        return Judged::Invalid;
+    };
+    read(&members).map_or(Judged::Refused, Judged::Read)
+}
+
+fn read(members: &[(String, Box<RawValue>)]) -> Option<Read> {
+    let mut read = Read::default();
+    for (index, (name, value)) in members.iter().enumerate() {
+        if members[..index].iter().any(|(earlier, _)| earlier == name) {
+            return None;
+        }
+        let json = value.get();
+        match name.as_str() {
+            "model" => read.model = serde_json::from_str(json).ok()?,
+            "stream" => {
+                read.stream = serde_json::from_str::<Option<bool>>(json)
+                    .ok()?
+                    .unwrap_or_default();
+            }
+            "max_tokens" => read.max_tokens = serde_json::from_str(json).ok()?,
+            "messages" => read.message_count = elements(json)?,
+            "tools" => read.tool_count = elements(json)?,
+            "metadata" => {
+                let Some(Members(metadata)) = serde_json::from_str::<Option<Members>>(json).ok()?
+                else {
+                    continue;
+                };
+                for (index, (name, value)) in metadata.iter().enumerate() {
+                    if metadata[..index].iter().any(|(earlier, _)| earlier == name) {
+                        return None;
+                    }
+                    if name == "user_id" {
+                        read.user_id = serde_json::from_str(value.get()).ok()?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    read.members = members
+        .iter()
+        .map(|(name, value)| (name.clone(), value.get().to_owned()))
+        .collect();
+    Some(read)
+}
+
+fn elements(json: &str) -> Option<usize> {
+    Some(
+        serde_json::from_str::<Option<Vec<&RawValue>>>(json)
+            .ok()?
+            .map_or(0, |elements| elements.len()),
+    )
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}

@@ -1,0 +1,119 @@
+//! Why a plugin was not admitted, and what to do.
+
+use crate::contract::CONTRACT_VERSION;
+use crate::fault::Fault;
+use crate::problem::Problems;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// A plugin that may not serve.
+#[derive(Debug)]
+pub struct AdmissionError {
+    /// Name of the plugin.
+    pub plugin: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// Why it may not.
+    pub cause: AdmissionCause,
+}
+
+/// Why a plugin may not serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdmissionCause {
+    /// A file can't be read: the operator's to mend.
+    #[error("{} can't be read: {_1}; check that it is a file and its permissions", _0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// The sidecar is wrong: the operator's to mend.
+    #[error("its sidecar has problems:\n{0}")]
+    Sidecar(Problems),
+    /// The file is empty, as it is in the middle of a copy.
+    #[error("the file is empty; copy it under another name and rename it")]
+    Empty,
+    /// The file is no WebAssembly.
+    #[error(
+        "the file is not WebAssembly; give the `.wasm` file that the plugin's build made, not a compiled or packed form of it"
+    )]
+    NotWasm,
+    /// A core module that can't be made into a component.
+    #[error(
+        "the core module can't be made into a component: {0}; build the guest for wasm32-unknown-unknown with the contract's bindings"
+    )]
+    Encode(String),
+    /// The engine refused the code. A file that is still being written looks like this too.
+    #[error(
+        "it doesn't compile: {0}; if the file was being written, rename it into place instead, else build it again"
+    )]
+    Compile(String),
+    /// It imports something that this host doesn't grant.
+    #[error(
+        "it imports `{import}`, which this host doesn't have; granted are {granted}. Build the guest for wasm32-unknown-unknown and without what needs that import"
+    )]
+    ForeignImport {
+        /// The import.
+        import: String,
+        /// What may be imported.
+        granted: String,
+    },
+    /// It was built against another version of the contract.
+    #[error(
+        "it {direction} `{interface}` at version {wanted}; this host serves version {served}. Build the plugin against {served}, or run a host that serves {wanted}"
+    )]
+    VersionSkew {
+        /// `imports` or `exports`.
+        direction: &'static str,
+        /// The interface, without its version.
+        interface: String,
+        /// The version that the plugin was built against.
+        wanted: String,
+        /// The versions that this host serves.
+        served: &'static str,
+    },
+    /// It exports an interface of the contract's package that this host doesn't know.
+    #[error(
+        "it exports `{0}`, which version {CONTRACT_VERSION} of the contract doesn't have; build the plugin against that version"
+    )]
+    UnknownExport(String),
+    /// It has no hook.
+    #[error(
+        "it exports none of the hooks envelope, route, budget and audit; export at least one, at version {CONTRACT_VERSION}"
+    )]
+    NoHook,
+    /// The versions are the same and the types differ: the contract's text was changed in place.
+    #[error(
+        "its contract has the host's version and other types: {0}; build the plugin against the unchanged files of version {CONTRACT_VERSION}"
+    )]
+    TypeSkew(String),
+    /// The plugin found its settings wrong: the operator's to mend.
+    #[error("the plugin refused its settings:\n{0}")]
+    Settings(Problems),
+    /// It faulted while it got ready.
+    #[error(
+        "it can't start: {0}; raise the limit in the sidecar if it is one, else mend the plugin"
+    )]
+    Start(Box<Fault>),
+    /// It faulted in a benign call.
+    #[error("it failed its rehearsal: {0}; a hook has to answer a plain request without a fault")]
+    Rehearsal(Box<Fault>),
+}
+
+// === impl AdmissionError ===
+
+impl fmt::Display for AdmissionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "plugin `{}` ({}) is not admitted: {}",
+            self.plugin,
+            self.file.display(),
+            self.cause
+        )
+    }
+}
+
+impl std::error::Error for AdmissionError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}

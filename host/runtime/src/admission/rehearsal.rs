@@ -1,0 +1,100 @@
+//! One benign call of every hook, so that what can't work never serves.
+//!
+//! A refusal is fine: refusing a request that means nothing is a decision. A fault is not.
+
+use super::AdmissionCause;
+use crate::contract::{Envelope, Estimate, Field, Plan, Receipt, Target, Value};
+use crate::guest::Guest;
+use crate::hook::Hook;
+use crate::instance::{Exports, Instance, handle};
+use crate::lineup::not_exported;
+use crate::plugin::Plugin;
+use crate::request::{Rehearsal, Request};
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::Store;
+
+/// The first call of an instance pays for its page faults, and a machine that starts up is busy: it is given more
+/// time than a call that serves.
+const PATIENCE: u32 = 10;
+const LEAST: Duration = Duration::from_millis(500);
+
+pub(super) fn rehearse(plugin: &Plugin, instance: &mut Instance) -> Result<(), AdmissionCause> {
+    let request: Arc<dyn Request> = Arc::new(Rehearsal);
+    let envelope = Envelope {
+        correlation_id: Some("rehearsal".to_owned()),
+        ..Envelope::default()
+    };
+    let plan = Plan {
+        rule: None,
+        targets: vec![Target {
+            upstream: "rehearsal".to_owned(),
+            model: None,
+            timeout_ms: None,
+            attributes: Vec::new(),
+        }],
+        retry_on: Vec::new(),
+        attributes: Vec::new(),
+    };
+    let estimate = Estimate {
+        prompt_tokens: 8,
+        output_tokens: 1,
+        cost_picousd: None,
+    };
+    let receipts = [Receipt {
+        id: "rehearsal".to_owned(),
+        fields: vec![Field {
+            name: "outcome".to_owned(),
+            value: Value::Text("rehearsal".to_owned()),
+        }],
+    }];
+    for hook in plugin.hooks() {
+        let request = match hook {
+            Hook::Envelope | Hook::Route | Hook::Budget => Some(Arc::clone(&request)),
+            Hook::Audit => None,
+        };
+        call(
+            plugin,
+            instance,
+            hook,
+            request,
+            |exports, store| match hook {
+                Hook::Envelope => {
+                    let guest = exports
+                        .envelope
+                        .as_ref()
+                        .ok_or_else(|| not_exported(hook))?;
+                    guest.call_read(store, handle()).map(drop)
+                }
+                Hook::Route => {
+                    let guest = exports.route.as_ref().ok_or_else(|| not_exported(hook))?;
+                    guest.call_decide(store, handle(), &envelope, &[]).map(drop)
+                }
+                Hook::Budget => {
+                    let guest = exports.budget.as_ref().ok_or_else(|| not_exported(hook))?;
+                    guest
+                        .call_charges(store, handle(), &envelope, &plan, estimate)
+                        .map(drop)
+                }
+                Hook::Audit => {
+                    let guest = exports.audit.as_ref().ok_or_else(|| not_exported(hook))?;
+                    guest.call_entries(store, &receipts).map(drop)
+                }
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn call(
+    plugin: &Plugin,
+    instance: &mut Instance,
+    hook: Hook,
+    request: Option<Arc<dyn Request>>,
+    call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<()>,
+) -> Result<(), AdmissionCause> {
+    let deadline = *plugin.terms().limits.deadline.of(hook);
+    instance
+        .call((deadline * PATIENCE).max(LEAST), request, call)
+        .map_err(|failure| AdmissionCause::Rehearsal(Box::new(plugin.fault(Some(hook), failure))))
+}

@@ -1,0 +1,227 @@
+//! The one WebAssembly engine of a process, tuned for many short calls.
+//!
+//! Promises: deadlines have a resolution of one millisecond, kept by one OS thread that ends with the last
+//! [`Runtime`]; instances come from a pre-reserved pool where the machine grants the address space, and from ordinary
+//! allocations where it does not. Bounded by [`RuntimeOptions`].
+
+use crate::contract::World;
+use crate::guest::Guest;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    WasmBacktraceDetails,
+};
+
+/// How often the deadline clock ticks.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// Sizes of the engine. They hold for all plugins together; limits per plugin are in its sidecar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuntimeOptions {
+    /// Most instances alive at once, over all plugins. Default 1,000.
+    pub instances: u32,
+    /// Largest linear memory that any plugin may ask for, in bytes. It is address space, not memory in use.
+    /// Default 256 MiB.
+    pub memory_ceiling: usize,
+    /// Most elements of a table. Default 20,000.
+    pub table_ceiling: usize,
+    /// Bytes of each linear memory that stay resident between two fresh instances, so that they need no page fault.
+    /// Default 1 MiB.
+    pub keep_resident: usize,
+    /// Stack of a guest, in bytes. Default 512 KiB.
+    pub stack: usize,
+    /// Where instances live.
+    pub allocation: Allocation,
+}
+
+/// Where instances live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allocation {
+    /// In a pool where the machine grants the address space, else on demand.
+    Auto,
+    /// Always on demand.
+    OnDemand,
+}
+
+/// The engine and everything that is shared by all plugins. Cheap to clone; one per process.
+#[derive(Clone)]
+pub struct Runtime {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    linker: Linker<Guest>,
+    options: RuntimeOptions,
+    pooled: bool,
+    _ticker: Ticker,
+}
+
+/// The thread that moves the deadline clock. Dropping it ends the thread.
+struct Ticker {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why there is no runtime.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The engine refused its configuration: a fault of the embedder's options or of the machine.
+    #[error("the WebAssembly engine can't start: {0:#}; check the sizes in the runtime options")]
+    Engine(wasmtime::Error),
+    /// The operating system refused the clock's thread.
+    #[error("the thread of the deadline clock can't start: {0}; raise the process's thread limit")]
+    Thread(std::io::Error),
+}
+
+// === impl RuntimeOptions ===
+
+impl Default for RuntimeOptions {
+    fn default() -> Self {
+        Self {
+            instances: 1_000,
+            memory_ceiling: 256 << 20,
+            table_ceiling: 20_000,
+            keep_resident: 1 << 20,
+            stack: 512 << 10,
+            allocation: Allocation::Auto,
+        }
+    }
+}
+
+impl RuntimeOptions {
+    fn config(&self) -> Config {
+        let mut config = Config::new();
+        config
+            .epoch_interruption(true)
+            .concurrency_support(false)
+            .max_wasm_stack(self.stack)
+            .memory_init_cow(true)
+            .wasm_backtrace_details(WasmBacktraceDetails::Enable);
+        config
+    }
+
+    fn pool(&self) -> PoolingAllocationConfig {
+        let mut pool = PoolingAllocationConfig::new();
+        // A component made from one core module has three core instances: the module, a shim and its fix-up. The
+        // allowance is for components that are composed of more.
+        let modules = self.instances.saturating_mul(4);
+        pool.total_component_instances(self.instances)
+            .total_core_instances(modules)
+            .total_memories(self.instances)
+            .total_tables(self.instances.saturating_mul(2))
+            .max_memory_size(self.memory_ceiling)
+            .table_elements(self.table_ceiling)
+            .max_unused_warm_slots(self.instances)
+            .linear_memory_keep_resident(self.keep_resident)
+            .table_keep_resident(64 << 10)
+            .pagemap_scan(Enabled::Auto);
+        pool
+    }
+
+    /// The engine, and whether its instances are pooled.
+    fn engine(&self) -> Result<(Engine, bool), RuntimeError> {
+        if self.allocation == Allocation::Auto {
+            let mut config = self.config();
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.pool()));
+            match Engine::new(&config) {
+                Ok(engine) => return Ok((engine, true)),
+                Err(cause) => {
+                    tracing::warn!("no pool for plugin instances, allocating on demand: {cause:#}");
+                }
+            }
+        }
+        let engine = Engine::new(&self.config()).map_err(RuntimeError::Engine)?;
+        Ok((engine, false))
+    }
+}
+
+// === impl Runtime ===
+
+impl Runtime {
+    /// Starts the engine and its deadline clock.
+    ///
+    /// # Errors
+    ///
+    /// When the engine refuses the options, or the clock's thread can't start.
+    pub fn try_new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
+        let (engine, pooled) = options.engine()?;
+        let mut linker = Linker::new(&engine);
+        World::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)
+            .map_err(RuntimeError::Engine)?;
+        let ticker = Ticker::try_start(engine.clone()).map_err(RuntimeError::Thread)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                engine,
+                linker,
+                options,
+                pooled,
+                _ticker: ticker,
+            }),
+        })
+    }
+
+    /// The options it was started with.
+    pub fn options(&self) -> &RuntimeOptions {
+        &self.shared.options
+    }
+
+    /// Whether instances come from the pool.
+    pub fn is_pooled(&self) -> bool {
+        self.shared.pooled
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    pub(crate) fn linker(&self) -> &Linker<Guest> {
+        &self.shared.linker
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("options", &self.shared.options)
+            .field("pooled", &self.shared.pooled)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Ticker ===
+
+impl Ticker {
+    fn try_start(engine: Engine) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::Builder::new()
+            .name("witgate-clock".to_owned())
+            .spawn(move || {
+                while !stopped.load(Ordering::Relaxed) {
+                    thread::park_timeout(TICK);
+                    engine.increment_epoch();
+                }
+            })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // The thread can't panic, and there would be nothing to do about it.
+            let _ = thread.join();
+        }
+    }
+}

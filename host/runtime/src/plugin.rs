@@ -1,0 +1,271 @@
+//! An admitted plugin, and the one way to call it.
+//!
+//! A call takes an instance, runs under the plugin's limits and gives the instance back; after a fault the instance
+//! is gone and only that call has failed. Calls may overlap, up to the plugin's number of live instances.
+
+use crate::breaker::{Breaker, Pass};
+use crate::fault::{Fault, FaultKind};
+use crate::guest::{Guest, Terms};
+use crate::hook::{Hook, PerHook};
+use crate::instance::{Exports, Failure, Indices, Instance, StartFailure};
+use crate::pool::{Pool, Seat, Seated};
+use crate::request::Request;
+use crate::sidecar::{FailPolicy, InstancePolicy, Sidecar};
+use crate::stats::Figures;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use wasmtime::Store;
+use wasmtime::component::InstancePre;
+
+/// A plugin that passed admission.
+pub struct Plugin {
+    file: PathBuf,
+    identity: Identity,
+    order: i64,
+    policy: InstancePolicy,
+    fail: PerHook<FailPolicy>,
+    terms: Arc<Terms>,
+    pre: InstancePre<Guest>,
+    indices: Indices,
+    pool: Pool,
+    breaker: Breaker,
+}
+
+/// What makes two plugins the same: the bytes of the component and of the sidecar.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// SHA-256 of the `.wasm` file's bytes, in hex.
+    pub wasm: Arc<str>,
+    /// SHA-256 of the sidecar's bytes, in hex; none without a sidecar.
+    pub sidecar: Option<Arc<str>>,
+}
+
+/// What admission hands over.
+pub(crate) struct Parts {
+    pub(crate) name: Arc<str>,
+    pub(crate) file: PathBuf,
+    pub(crate) identity: Identity,
+    pub(crate) sidecar: Sidecar,
+    pub(crate) pre: InstancePre<Guest>,
+    pub(crate) indices: Indices,
+}
+
+// === impl Plugin ===
+
+impl Plugin {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let sidecar = parts.sidecar;
+        Self {
+            file: parts.file,
+            order: sidecar.order,
+            policy: sidecar.instances,
+            fail: sidecar.fail,
+            pool: Pool::new(sidecar.limits.live_instances),
+            terms: Arc::new(Terms {
+                name: parts.name,
+                sha256: Arc::clone(&parts.identity.wasm),
+                limits: sidecar.limits,
+                settings: sidecar.settings,
+                stats: Default::default(),
+            }),
+            identity: parts.identity,
+            pre: parts.pre,
+            indices: parts.indices,
+            breaker: Breaker::default(),
+        }
+    }
+
+    /// Its name: the file's name without `.wasm`.
+    pub fn name(&self) -> &Arc<str> {
+        &self.terms.name
+    }
+
+    /// The file that it was admitted from.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Hashes of what was admitted.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Its place in the lineup, from the sidecar.
+    pub fn order(&self) -> i64 {
+        self.order
+    }
+
+    /// Whether it has a hook.
+    pub fn has(&self, hook: Hook) -> bool {
+        self.indices.has(hook)
+    }
+
+    /// Its hooks, in the order of a request.
+    pub fn hooks(&self) -> impl Iterator<Item = Hook> + '_ {
+        self.indices.hooks()
+    }
+
+    /// What holds when a hook faults.
+    pub fn fail_policy(&self, hook: Hook) -> FailPolicy {
+        *self.fail.of(hook)
+    }
+
+    /// Its numbers since admission.
+    pub fn figures(&self) -> Figures {
+        self.terms.stats.figures(self.hooks())
+    }
+
+    /// Instances alive now.
+    pub fn live_instances(&self) -> usize {
+        self.pool.live()
+    }
+
+    /// Time left of its bench; none while it plays.
+    pub fn benched(&self) -> Option<Duration> {
+        self.breaker.benched(Instant::now())
+    }
+
+    pub(crate) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    pub(crate) fn skipped(&self, hook: Hook) {
+        self.terms.stats.skipped(hook);
+    }
+
+    /// Calls a hook with a deadline and a check of the value that it gives.
+    pub(crate) fn call<R>(
+        &self,
+        hook: Hook,
+        request: Option<&Arc<dyn Request>>,
+        call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
+        check: impl FnOnce(&R) -> Result<(), Failure>,
+    ) -> Result<R, Fault> {
+        let deadline = *self.terms.limits.deadline.of(hook);
+        let start = Instant::now();
+        let pass = match self.breaker.enter(start) {
+            Ok(pass) => pass,
+            Err(left) => {
+                let message = format!("another try in {} ms", left.as_millis());
+                let failure = Failure::returned(FaultKind::Benched, message);
+                return Err(self.fault(Some(hook), failure));
+            }
+        };
+        let mut seated = match self.seated() {
+            Ok(seated) => seated,
+            Err(failure) => return Err(self.faulted(None, failure, pass)),
+        };
+
+        // The clock of the figures is the guest's: getting an instance ready is not the hook's time.
+        let start = Instant::now();
+        let request = request.map(Arc::clone);
+        let result = seated.instance.call(deadline, request, call);
+        self.terms.stats.called(hook, start.elapsed());
+
+        match result.and_then(|value| check(&value).map(|()| value)) {
+            Ok(value) => {
+                pass.succeeded();
+                self.give_back(seated);
+                Ok(value)
+            }
+            Err(failure) => {
+                drop(seated);
+                Err(self.faulted(Some(hook), failure, pass))
+            }
+        }
+    }
+
+    /// A new instance, ready to be called.
+    pub(crate) fn start(&self) -> Result<Instance, StartFailure> {
+        let stats = &self.terms.stats;
+        stats.instances_created.fetch_add(1, Ordering::Relaxed);
+        if self.indices.lifecycle.is_some() {
+            stats.configured.fetch_add(1, Ordering::Relaxed);
+        }
+        Instance::start(&self.pre, &self.indices, &self.terms)
+    }
+
+    /// A seat for one more instance; none when all are taken.
+    pub(crate) fn seat(&self) -> Option<Seat> {
+        self.pool.seat()
+    }
+
+    /// An instance on a seat: an idle one, else a new one.
+    fn seated(&self) -> Result<Seated, Failure> {
+        if let Some(idle) = self.pool.take() {
+            return Ok(idle);
+        }
+        let Some(seat) = self.seat() else {
+            let message = format!("all {} instances are busy", self.pool.limit());
+            return Err(Failure::returned(FaultKind::Exhausted, message));
+        };
+        match self.start() {
+            Ok(instance) => Ok(Seated::new(instance, seat)),
+            Err(StartFailure::Fault(failure)) => Err(failure),
+            Err(StartFailure::Skew(detail)) => Err(Failure::returned(FaultKind::Contract, detail)),
+            Err(StartFailure::Settings(problems)) => {
+                let message = problems
+                    .iter()
+                    .map(|problem| format!("{}: {}", problem.path, problem.message))
+                    .collect::<Vec<_>>()
+                    .join("; ");
+                Err(Failure::returned(FaultKind::Configure, message))
+            }
+        }
+    }
+
+    /// Keeps an instance for the next call, if instances are reused and it has calls left.
+    pub(crate) fn give_back(&self, seated: Seated) {
+        match self.policy {
+            InstancePolicy::Fresh => drop(seated),
+            InstancePolicy::Reused
+                if seated.instance.calls() >= self.terms.limits.recycle_after =>
+            {
+                self.terms.stats.recycled.fetch_add(1, Ordering::Relaxed);
+            }
+            InstancePolicy::Reused => self.pool.put(seated),
+        }
+    }
+
+    fn faulted(&self, hook: Option<Hook>, failure: Failure, pass: Pass<'_>) -> Fault {
+        let blamed = failure.kind.is_plugins();
+        let fault = self.fault(hook, failure);
+        if !blamed {
+            return fault;
+        }
+        tracing::warn!(plugin = %fault.plugin, backtrace = ?fault.backtrace, "{fault}");
+        if let Some(lasts) = pass.faulted(Instant::now()) {
+            tracing::error!(
+                plugin = %fault.plugin,
+                "plugin `{}` is benched for {} s after repeated faults",
+                fault.plugin,
+                lasts.as_secs()
+            );
+        }
+        fault
+    }
+
+    pub(crate) fn fault(&self, hook: Option<Hook>, failure: Failure) -> Fault {
+        self.terms.stats.faulted(failure.kind);
+        Fault {
+            plugin: Arc::clone(&self.terms.name),
+            sha256: Arc::clone(&self.terms.sha256),
+            hook,
+            kind: failure.kind,
+            message: failure.message,
+            backtrace: failure.backtrace,
+        }
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.terms.name)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,190 @@
+//! Who may serve, and what those are told who may not.
+
+use crate::guest::Guest;
+use crate::request::{PATIENT, admit, runtime};
+use witgate_runtime::{AdmissionCause, AdmissionError, FaultKind, Hook, Source};
+
+fn refusal(wasm: impl Into<Vec<u8>>) -> AdmissionError {
+    runtime()
+        .admit(&Source::new("probe", wasm))
+        .expect_err("it isn't admitted")
+}
+
+#[test]
+fn a_core_module_with_metadata_serves_with_the_hooks_that_it_has() {
+    let guest = Guest::route("").with("audit", "").with("lifecycle", "");
+    let plugin = admit(&guest, PATIENT);
+    let hooks: Vec<_> = plugin.hooks().collect();
+    assert_eq!(
+        hooks,
+        [Hook::Route, Hook::Audit],
+        "in the order of a request"
+    );
+    assert_eq!(plugin.identity().wasm.len(), 64, "a SHA-256 in hex");
+}
+
+#[test]
+fn a_component_serves_as_well() {
+    let component = wit_component::ComponentEncoder::default()
+        .module(&Guest::route("").build())
+        .and_then(|mut encoder| encoder.encode())
+        .expect("it encodes");
+    runtime()
+        .admit(&Source::new("probe", component).with_sidecar(PATIENT))
+        .unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn files_that_are_no_plugins_are_told_so() {
+    assert!(
+        matches!(refusal([]).cause, AdmissionCause::Empty),
+        "nothing in it"
+    );
+    assert!(
+        matches!(refusal(*b"#!/bin/sh").cause, AdmissionCause::NotWasm),
+        "no wasm"
+    );
+    let mut half = Guest::route("").build();
+    half.truncate(half.len() / 2);
+    let error = refusal(half);
+    assert!(
+        matches!(
+            error.cause,
+            AdmissionCause::Encode(_) | AdmissionCause::Compile(_)
+        ),
+        "half a file: {error}"
+    );
+    let error = refusal(wat::parse_str("(module)").unwrap());
+    assert!(
+        matches!(
+            error.cause,
+            AdmissionCause::NoHook | AdmissionCause::Encode(_)
+        ),
+        "no metadata: {error}"
+    );
+    assert!(
+        matches!(
+            refusal(Guest::new().with("lifecycle", "").build()).cause,
+            AdmissionCause::NoHook
+        ),
+        "no hook"
+    );
+}
+
+#[test]
+fn a_foreign_import_is_named() {
+    let component = wat::parse_str(
+        r#"(component (import "wasi:cli/stdout@0.2.0" (instance (export "x" (func)))))"#,
+    );
+    let text = refusal(component.unwrap()).to_string();
+    assert!(
+        text.contains("imports `wasi:cli/stdout@0.2.0`"),
+        "the import: {text}"
+    );
+    assert!(
+        text.contains("witgate:plugin/log@0.1.0"),
+        "what is granted: {text}"
+    );
+}
+
+#[test]
+fn another_version_of_the_contract_names_interface_and_both_versions() {
+    let error = refusal(Guest::route("").version("0.2.0").build());
+    match &error.cause {
+        AdmissionCause::VersionSkew {
+            interface,
+            wanted,
+            served,
+            ..
+        } => {
+            assert!(
+                interface.starts_with("witgate:plugin/"),
+                "the interface: {interface}"
+            );
+            assert_eq!((&**wanted, *served), ("0.2.0", "0.1.0"), "both versions");
+        }
+        other => panic!("a version skew was expected, not {other}"),
+    }
+    let text = error.to_string();
+    assert!(
+        !text.contains("no matching implementation"),
+        "in plain words: {text}"
+    );
+}
+
+#[test]
+fn an_export_at_another_version_is_named() {
+    let component = wat::parse_str(
+        r#"(component
+            (instance $i)
+            (export "witgate:plugin/route@0.3.0" (instance $i)))"#,
+    );
+    let text = refusal(component.unwrap()).to_string();
+    assert!(
+        text.contains(
+            "exports `witgate:plugin/route` at version 0.3.0; this host serves version 0.1.0"
+        ),
+        "{text}"
+    );
+    let component = wat::parse_str(
+        r#"(component
+            (instance $i)
+            (export "witgate:plugin/guard@0.1.0" (instance $i)))"#,
+    );
+    let text = refusal(component.unwrap()).to_string();
+    assert!(
+        text.contains("exports `witgate:plugin/guard@0.1.0`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_import_that_was_changed_in_place_is_named() {
+    let guest = Guest::route("").wit_edit(
+        "count: func(name: string, by: u64)",
+        "count: func(name: string, by: s64)",
+    );
+    let error = refusal(guest.build());
+    assert!(
+        matches!(error.cause, AdmissionCause::TypeSkew(_)),
+        "{error}"
+    );
+    let text = error.to_string();
+    assert!(
+        text.contains("metrics@0.1.0") && text.contains("count"),
+        "the item: {text}"
+    );
+}
+
+#[test]
+fn an_export_that_was_changed_in_place_is_named() {
+    let guest = Guest::new()
+        .with("lifecycle", "")
+        .with("route", "")
+        .wit_edit("        path: string,", "        place: string,");
+    let error = refusal(guest.build());
+    assert!(
+        matches!(error.cause, AdmissionCause::TypeSkew(_)),
+        "{error}"
+    );
+    let text = error.to_string();
+    assert!(text.contains("lifecycle@0.1.0"), "the interface: {text}");
+    assert!(
+        text.contains("path") || text.contains("place"),
+        "what differs: {text}"
+    );
+}
+
+#[test]
+fn a_fault_in_the_rehearsal_refuses_and_a_refusal_does_not() {
+    let error = refusal(Guest::route("unreachable").build());
+    match &error.cause {
+        AdmissionCause::Rehearsal(fault) => {
+            assert_eq!(fault.hook, Some(Hook::Route), "the hook");
+            assert!(matches!(fault.kind, FaultKind::Trap(_)), "the kind");
+        }
+        other => panic!("a failed rehearsal was expected, not {other}"),
+    }
+    let refuses = "(i32.store8 (i32.const 2048) (i32.const 1)) (i32.store16 (i32.const 2056) (i32.const 403))";
+    admit(&Guest::route(refuses), PATIENT);
+}

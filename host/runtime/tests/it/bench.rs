@@ -1,0 +1,52 @@
+//! A plugin that faults again and again sits out, and its fail policy holds meanwhile.
+
+use crate::guest::{Guest, on_probe};
+use crate::request::{PATIENT, admit, alone, plain, probing, route_fault};
+use witgate_runtime::{Envelope, FaultKind, Trail};
+
+#[test]
+fn three_faults_bench_a_plugin_that_fails_closed() {
+    let plugin = admit(&Guest::route(&on_probe("unreachable")), PATIENT);
+    for _ in 0..3 {
+        let fault = route_fault(&plugin, &probing());
+        assert_eq!(fault.kind.code(), "trap", "it is called and traps");
+    }
+    let fault = route_fault(&plugin, &plain());
+    assert_eq!(
+        fault.kind,
+        FaultKind::Benched,
+        "then it isn't called at all"
+    );
+    assert!(plugin.benched().is_some(), "which is to be seen");
+    assert_eq!(
+        plugin.figures().faults.get("trap"),
+        Some(&3),
+        "three were counted"
+    );
+}
+
+#[test]
+fn a_benched_plugin_that_fails_open_is_skipped_and_listed() {
+    let sidecar = format!("{PATIENT}[hooks.route]\nfail = \"open\"");
+    let plugin = admit(&Guest::route(&on_probe("unreachable")), &sidecar);
+    let lineup = alone(&plugin);
+    let mut trail = Trail::default();
+    for _ in 0..4 {
+        let plan = lineup.decide_route(&probing(), &Envelope::default(), &[], &mut trail);
+        assert!(matches!(plan, Ok(None)), "the request goes on: {plan:?}");
+    }
+    let kinds: Vec<_> = trail
+        .skipped
+        .iter()
+        .map(|fault| fault.kind.code())
+        .collect();
+    assert_eq!(kinds, ["trap", "trap", "trap", "benched"], "each is listed");
+    assert!(trail.answered.is_empty(), "nobody decided");
+    let skipped: u64 = plugin
+        .figures()
+        .hooks
+        .values()
+        .map(|hook| hook.skipped)
+        .sum();
+    assert_eq!(skipped, 4, "each is counted");
+}

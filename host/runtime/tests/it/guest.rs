@@ -1,0 +1,215 @@
+//! Guests written as text: a few instructions a hook, the rest is made here.
+//!
+//! A body runs with `$h` (the request's handle; 0 where there is none), `$i` and `$p` at hand and answers with what it
+//! stored at [`ANSWER`]; zeros are the harmless answer of every hook. It may leave early with the handle kept by
+//! returning by itself.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use wit_component::StringEncoding;
+use wit_parser::Resolve;
+
+/// Where answers are: `result` at 2048, its payload at 2056.
+pub(crate) const ANSWER: &str = "(i32.const 2048)";
+
+/// A guest in the making.
+#[derive(Clone, Debug)]
+pub(crate) struct Guest {
+    version: &'static str,
+    exports: Vec<(&'static str, String)>,
+    wit_edits: Vec<(&'static str, &'static str)>,
+    pages: u32,
+    extra: String,
+}
+
+impl Guest {
+    pub(crate) fn new() -> Self {
+        Self {
+            version: "0.1.0",
+            exports: Vec::new(),
+            wit_edits: Vec::new(),
+            pages: 2,
+            extra: String::new(),
+        }
+    }
+
+    /// A guest with a route hook.
+    pub(crate) fn route(body: &str) -> Self {
+        Self::new().with("route", body)
+    }
+
+    /// The same with one more export: a hook's name, or `lifecycle`.
+    pub(crate) fn with(mut self, interface: &'static str, body: &str) -> Self {
+        self.exports.push((interface, body.to_owned()));
+        self
+    }
+
+    /// Built against another version of the contract.
+    pub(crate) fn version(mut self, version: &'static str) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Built against a changed contract.
+    pub(crate) fn wit_edit(mut self, from: &'static str, to: &'static str) -> Self {
+        self.wit_edits.push((from, to));
+        self
+    }
+
+    /// Linear memory at the start, in pages of 64 KiB.
+    pub(crate) fn pages(mut self, pages: u32) -> Self {
+        self.pages = pages;
+        self
+    }
+
+    /// Further items of the core module.
+    pub(crate) fn extra(mut self, text: &str) -> Self {
+        self.extra.push_str(text);
+        self
+    }
+
+    /// The core module with contract metadata, as a compiler would give it.
+    pub(crate) fn build(&self) -> Vec<u8> {
+        let mut module = wat::parse_str(self.text()).expect("the guest's text is a module");
+        let mut resolve = Resolve::default();
+        resolve
+            .push_dir(self.contract().path())
+            .expect("the contract parses");
+        let mut world = "package test:guest;\nworld guest {\n".to_owned();
+        for import in ["types", "log", "metrics", "settings", "clock"] {
+            writeln!(world, "import witgate:plugin/{import}@{};", self.version).unwrap();
+        }
+        for (interface, _) in &self.exports {
+            writeln!(world, "export witgate:plugin/{interface}@{};", self.version).unwrap();
+        }
+        world.push('}');
+        let package = resolve
+            .push_str("guest.wit", &world)
+            .expect("the world parses");
+        let world = resolve
+            .select_world(&[package], Some("guest"))
+            .expect("the world");
+        wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+            .expect("the metadata is embedded");
+        module
+    }
+
+    /// A copy of the contract with this guest's changes.
+    fn contract(&self) -> tempfile::TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        for file in wit_files() {
+            let mut text = fs::read_to_string(&file).unwrap();
+            text = text.replace("@0.1.0", &format!("@{}", self.version));
+            for (from, to) in &self.wit_edits {
+                text = text.replace(from, to);
+            }
+            fs::write(copy.path().join(file.file_name().unwrap()), text).unwrap();
+        }
+        copy
+    }
+
+    fn text(&self) -> String {
+        let v = self.version;
+        let mut text = format!(
+            r#"(module
+            (import "witgate:plugin/types@{v}" "[method]request.header" (func $header (param i32 i32 i32 i32)))
+            (import "witgate:plugin/types@{v}" "[method]request.body-read" (func $body_read (param i32 i64 i32 i32)))
+            (import "witgate:plugin/types@{v}" "[resource-drop]request" (func $drop (param i32)))
+            (import "witgate:plugin/log@{v}" "write" (func $log (param i32 i32 i32)))
+            (import "witgate:plugin/log@{v}" "failure" (func $failure (param i32 i32)))
+            (import "witgate:plugin/metrics@{v}" "count" (func $count (param i32 i32 i64)))
+            (import "witgate:plugin/settings@{v}" "json" (func $settings (param i32)))
+            (import "witgate:plugin/clock@{v}" "unix-ms" (func $unix_ms (result i64)))
+            (memory (export "memory") {pages})
+            (global $top (mut i32) (i32.const 65536))
+            (global $calls (mut i32) (i32.const 0))
+            (data (i32.const 16) "x-probe")
+            (data (i32.const 32) "it was the butler")
+            (data (i32.const 64) "rules[1].when")
+            (data (i32.const 96) "no such word")
+            (func (export "cabi_realloc") (param $old i32) (param $size i32) (param $align i32) (param $new i32) (result i32)
+              (local $p i32)
+              (local.set $p (i32.and (i32.add (global.get $top) (i32.const 15)) (i32.const -16)))
+              (global.set $top (i32.add (local.get $p) (local.get $new)))
+              (block $fits
+                (br_if $fits (i32.le_u (global.get $top) (i32.mul (memory.size) (i32.const 65536))))
+                (br_if $fits (i32.ne (i32.const -1)
+                  (memory.grow (i32.add (i32.const 1) (i32.div_u (local.get $new) (i32.const 65536))))))
+                unreachable)
+              (local.get $p))
+            {extra}
+            "#,
+            pages = self.pages,
+            extra = self.extra,
+        );
+        for (interface, body) in &self.exports {
+            export(&mut text, v, interface, body);
+        }
+        text.push(')');
+        text
+    }
+}
+
+fn export(text: &mut String, version: &str, interface: &str, body: &str) {
+    let zero = "(i32.const 0)";
+    let parts: &[(&str, &str, &str)] = match interface {
+        "envelope" => &[("read", "(param $a i32)", "(local.get $a)")],
+        "route" => &[("decide", "(param $a i32)", "(i32.load (local.get $a))")],
+        "budget" => &[
+            ("charges", "(param $a i32)", "(i32.load (local.get $a))"),
+            (
+                "exhausted",
+                "(param i32 i32 i32 i32 i32 i32 i64 i64 i64)",
+                zero,
+            ),
+        ],
+        "audit" => &[("entries", "(param $list i32) (param $len i32)", zero)],
+        "lifecycle" => &[("configure", "", zero)],
+        other => panic!("no interface `{other}`"),
+    };
+    for (function, params, handle) in parts {
+        // The second function of an interface is harmless: it overdraws.
+        let body = match *function {
+            "exhausted" => "(i32.store8 (i32.const 2048) (i32.const 2))",
+            _ => body,
+        };
+        write!(
+            text,
+            r#"
+            (func (export "witgate:plugin/{interface}@{version}#{function}") {params} (result i32)
+              (local $h i32) (local $i i32) (local $p i32)
+              (local.set $h {handle})
+              (memory.fill (i32.const 2048) (i32.const 0) (i32.const 512))
+              {body}
+              (if (local.get $h) (then (call $drop (local.get $h))))
+              {ANSWER})
+            (func (export "cabi_post_witgate:plugin/{interface}@{version}#{function}") (param i32)
+              (global.set $top (i32.const 65536)))"#
+        )
+        .unwrap();
+    }
+}
+
+fn wit_files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+    let files = fs::read_dir(folder).unwrap();
+    files
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "wit"))
+        .collect()
+}
+
+/// Answers with a plan of one target, under no rule.
+pub(crate) const PLAN: &str = "(i32.store8 (i32.const 2056) (i32.const 1))
+    (i32.store (i32.const 2072) (i32.const 4096))
+    (i32.store (i32.const 2076) (i32.const 1))";
+
+/// Asks the host for the header `x-probe`.
+pub(crate) const PROBE: &str =
+    "(call $header (local.get $h) (i32.const 16) (i32.const 7) (i32.const 3072))";
+
+/// Misbehaves if the request has the header `x-probe`.
+pub(crate) fn on_probe(body: &str) -> String {
+    format!("{PROBE} (if (i32.load8_u (i32.const 3072)) (then {body}))")
+}

@@ -1,0 +1,127 @@
+//! Which instance serves a call, and how many there are.
+
+use crate::guest::{Guest, PLAN, PROBE, on_probe};
+use crate::request::{PATIENT, admit, answering, plain, probing, route, route_fault};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+use witgate_runtime::{FaultKind, Stop};
+
+/// Gives a plan only to the second and later calls of one instance; the rehearsal is the first.
+const REMEMBERS: &str = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))";
+
+fn remembering() -> Guest {
+    Guest::route(&format!(
+        "{REMEMBERS} (if (i32.gt_u (global.get $calls) (i32.const 1)) (then {PLAN}))"
+    ))
+    .with("lifecycle", "")
+}
+
+#[test]
+fn a_reused_instance_is_configured_once_and_remembers() {
+    let plugin = admit(&remembering(), PATIENT);
+    for _ in 0..5 {
+        let plan = route(&plugin, &plain()).expect("it serves");
+        assert!(plan.is_some(), "it remembers its calls");
+    }
+    let figures = plugin.figures();
+    assert_eq!(
+        figures.instances_created, 1,
+        "the one of the rehearsal serves"
+    );
+    assert_eq!(figures.configured, 1, "and was configured once");
+}
+
+#[test]
+fn a_fresh_instance_is_pristine_in_every_call() {
+    let plugin = admit(&remembering(), &format!("instances = \"fresh\"\n{PATIENT}"));
+    for _ in 0..5 {
+        let plan = route(&plugin, &plain()).expect("it serves");
+        assert!(plan.is_none(), "it remembers nothing");
+    }
+    let figures = plugin.figures();
+    assert_eq!(
+        figures.instances_created, 6,
+        "one for each call and the rehearsal"
+    );
+    assert_eq!(figures.configured, 6, "each got ready");
+    assert_eq!(plugin.live_instances(), 0, "none is kept");
+}
+
+#[test]
+fn an_instance_is_replaced_after_its_number_of_calls() {
+    let plugin = admit(&remembering(), &format!("{PATIENT}recycle_after = 3"));
+    let remembered: Vec<bool> = (0..5)
+        .map(|_| route(&plugin, &plain()).expect("it serves").is_some())
+        .collect();
+    assert_eq!(
+        remembered,
+        [true, true, false, true, true],
+        "the rehearsal was the first of three"
+    );
+    assert_eq!(plugin.figures().recycled, 2, "two were replaced");
+}
+
+#[test]
+fn a_fault_replaces_the_instance() {
+    let plugin = admit(&Guest::route(&on_probe("unreachable")), PATIENT);
+    route_fault(&plugin, &probing());
+    assert_eq!(plugin.live_instances(), 0, "the instance is gone");
+    assert!(route(&plugin, &plain()).is_ok(), "another serves");
+    assert_eq!(
+        plugin.figures().instances_created,
+        2,
+        "it was made for that"
+    );
+}
+
+#[test]
+fn two_slow_calls_of_one_plugin_overlap() {
+    let plugin = admit(&Guest::route(PROBE), PATIENT);
+    // Both calls are inside the guest when this opens; one after the other, neither would ever end.
+    let both = Arc::new(Barrier::new(2));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let both = Arc::clone(&both);
+            let request = answering(move |_| {
+                both.wait();
+                None
+            });
+            let plugin = &plugin;
+            scope.spawn(move || {
+                assert!(route(plugin, &request).is_ok(), "each is served");
+            });
+        }
+    });
+    assert_eq!(plugin.live_instances(), 2, "by an instance of its own");
+}
+
+#[test]
+fn more_calls_than_instances_are_load_to_shed() {
+    let plugin = admit(
+        &Guest::route(PROBE),
+        &format!("{PATIENT}live_instances = 1"),
+    );
+    let second = Arc::new(Mutex::new(Vec::new()));
+    let (inner, seen) = (Arc::clone(&plugin), Arc::clone(&second));
+    // While the only instance is in this call, more calls come.
+    let request = answering(move |_| {
+        for _ in 0..5 {
+            match route(&inner, &plain()) {
+                Err(Stop::Fault(fault)) => seen.lock().unwrap().push(fault.kind),
+                other => panic!("there is no second instance: {other:?}"),
+            }
+        }
+        None
+    });
+    assert!(route(&plugin, &request).is_ok(), "the first call goes well");
+    assert_eq!(
+        *second.lock().unwrap(),
+        [FaultKind::Exhausted; 5],
+        "the others are shed"
+    );
+    assert_eq!(plugin.benched(), None, "which isn't the plugin's fault");
+    assert!(
+        route(&plugin, &plain()).is_ok(),
+        "with room again, it serves"
+    );
+}

@@ -1,0 +1,250 @@
+//! What several plugins make of one request.
+
+use crate::guest::{Guest, PLAN, on_probe};
+use crate::request::{PATIENT, alone, plain, probing, runtime};
+use std::sync::Arc;
+use witgate_runtime::{
+    Envelope, Estimate, FaultKind, Field, Hook, Lineup, Mark, Plan, Plugin, Receipt, Remedy,
+    Source, Stop, Trail, Value,
+};
+
+fn plugin(name: &str, guest: &Guest, sidecar: &str) -> Arc<Plugin> {
+    runtime()
+        .admit(&Source::new(name, guest.build()).with_sidecar(sidecar))
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// An envelope hook that names the tenant with `len` letters of a text, and one metadata pair.
+fn tenant(len: u32) -> Guest {
+    Guest::new().with(
+        "envelope",
+        &format!(
+            "(i32.store8 (i32.const 2080) (i32.const 1))
+             (i32.store (i32.const 2084) (i32.const 32))
+             (i32.store (i32.const 2088) (i32.const {len}))
+             (i32.store (i32.const 2128) (i32.const 4096))
+             (i32.store (i32.const 2132) (i32.const 1))
+             (i32.store (i32.const 4100) (i32.const {len}))
+             (i32.store (i32.const 4096) (i32.const 32))"
+        ),
+    )
+}
+
+fn plan() -> Plan {
+    Plan {
+        rule: None,
+        targets: Vec::new(),
+        retry_on: Vec::new(),
+        attributes: Vec::new(),
+    }
+}
+
+fn receipt(id: &str) -> Receipt {
+    Receipt {
+        id: id.to_owned(),
+        fields: vec![Field {
+            name: "usage.output_tokens".to_owned(),
+            value: Value::Integer(7),
+        }],
+    }
+}
+
+#[test]
+fn the_first_value_of_a_field_stands_and_lists_are_joined() {
+    let later = plugin("a", &tenant(6), &format!("order = 2\n{PATIENT}"));
+    let first = plugin("b", &tenant(2), &format!("order = 1\n{PATIENT}"));
+    let lineup = Lineup::new(1, vec![later, first], &[]);
+    let mut trail = Trail::default();
+    let envelope = lineup
+        .read_envelope(&plain(), &mut trail)
+        .expect("both serve");
+    assert_eq!(envelope.tenant.as_deref(), Some("it"), "the first by order");
+    let names: Vec<_> = envelope
+        .metadata
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(names, ["it", "it was"], "lists in order");
+    let who: Vec<_> = trail.answered.iter().map(|(_, name)| &**name).collect();
+    assert_eq!(who, ["b", "a"], "the trail names both");
+}
+
+#[test]
+fn the_first_plan_stands_and_later_plugins_are_not_asked() {
+    let none = plugin("none", &Guest::route(""), &format!("order = 1\n{PATIENT}"));
+    let some = plugin(
+        "some",
+        &Guest::route(PLAN),
+        &format!("order = 2\n{PATIENT}"),
+    );
+    let trap = plugin(
+        "trap",
+        &Guest::route(&on_probe("unreachable")),
+        &format!("order = 3\n{PATIENT}"),
+    );
+    let lineup = Lineup::new(1, vec![trap, some, none], &[]);
+    let mut trail = Trail::default();
+    let decided = lineup.decide_route(&probing(), &Envelope::default(), &[], &mut trail);
+    let plan = decided
+        .expect("nobody was asked who traps")
+        .expect("a plan");
+    assert_eq!(plan.targets.len(), 1, "the plan as it was made");
+    let who: Vec<_> = trail.answered.iter().map(|(_, name)| &**name).collect();
+    assert_eq!(who, ["none", "some"], "those who were asked");
+}
+
+#[test]
+fn a_fault_stops_a_request_unless_the_plugin_fails_open() {
+    for hook in ["envelope", "route", "budget"] {
+        let guest = Guest::new().with(hook, &on_probe("unreachable"));
+        for (fail, stops) in [("", true), ("closed", true), ("open", false)] {
+            let policy = match fail {
+                "" => String::new(),
+                word => format!("[hooks.{hook}]\nfail = \"{word}\""),
+            };
+            let lineup = alone(&plugin("probe", &guest, &format!("{PATIENT}{policy}")));
+            let (request, mut trail) = (probing(), Trail::default());
+            let envelope = Envelope::default();
+            let estimate = Estimate {
+                prompt_tokens: 1,
+                output_tokens: 1,
+                cost_picousd: None,
+            };
+            let result = match hook {
+                "envelope" => lineup.read_envelope(&request, &mut trail).map(drop),
+                "route" => lineup
+                    .decide_route(&request, &envelope, &[], &mut trail)
+                    .map(drop),
+                _ => lineup
+                    .charges(&request, &envelope, &plan(), &estimate, &mut trail)
+                    .map(drop),
+            };
+            assert_eq!(result.is_err(), stops, "{hook} with fail = `{fail}`");
+            assert_eq!(
+                trail.skipped.len(),
+                usize::from(!stops),
+                "skipped is listed"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_charge_goes_back_to_the_plugin_that_named_it() {
+    let charges = "(i32.store (i32.const 2056) (i32.const 4096))
+        (i32.store (i32.const 2060) (i32.const 1))
+        (i32.store (i32.const 4096) (i32.const 32))
+        (i32.store (i32.const 4100) (i32.const 2))
+        (i64.store (i32.const 4120) (i64.const 100))
+        (i64.store (i32.const 4128) (i64.const 7))";
+    let budget = plugin("budget", &Guest::new().with("budget", charges), PATIENT);
+    let lineup = alone(&budget);
+    let estimate = Estimate {
+        prompt_tokens: 1,
+        output_tokens: 1,
+        cost_picousd: None,
+    };
+    let charges = lineup
+        .charges(
+            &plain(),
+            &Envelope::default(),
+            &plan(),
+            &estimate,
+            &mut Trail::default(),
+        )
+        .expect("it serves");
+    assert_eq!(charges.len(), 1, "one charge");
+    let charge = &charges[0].charge;
+    assert_eq!(
+        (&*charge.account, charge.limit, charge.amount),
+        ("it", 100, 7),
+        "as named"
+    );
+    let remedy = lineup.exhausted(&charges[0], 3).expect("it answers");
+    assert!(matches!(remedy, Remedy::Overdraw), "its word: {remedy:?}");
+}
+
+#[test]
+fn a_required_plugin_that_is_absent_stops_every_request() {
+    let there = plugin("there", &Guest::route(""), PATIENT);
+    let required = ["there".to_owned(), "absent".to_owned()];
+    let lineup = Lineup::new(1, vec![there], &required);
+    let mut trail = Trail::default();
+    let envelope = Envelope::default();
+    for result in [
+        lineup.read_envelope(&plain(), &mut trail).map(drop),
+        lineup
+            .decide_route(&plain(), &envelope, &[], &mut trail)
+            .map(drop),
+    ] {
+        match result {
+            Err(Stop::Fault(fault)) => {
+                assert_eq!(fault.kind, FaultKind::Absent, "the gate stays shut");
+                assert_eq!(&*fault.plugin, "absent", "the plugin is named");
+            }
+            other => panic!("a stop was expected, not {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn no_receipt_is_ever_lost() {
+    let hands_back = "(i32.store (i32.const 2048) (local.get $list))
+        (i32.store (i32.const 2052) (local.get $len))";
+    let two = || vec![receipt("one"), receipt("two")];
+
+    let honest = alone(&plugin(
+        "honest",
+        &Guest::new().with("audit", hands_back),
+        PATIENT,
+    ));
+    let entries = honest.audit_entries(two());
+    assert!(
+        entries.iter().all(|entry| entry.marks.is_empty()),
+        "nothing to mark"
+    );
+    assert_eq!(entries[1].receipt, receipt("two"), "as it came back");
+
+    let swallows = alone(&plugin(
+        "swallows",
+        &Guest::new().with("audit", ""),
+        PATIENT,
+    ));
+    let entries = swallows.audit_entries(two());
+    assert_eq!(entries.len(), 2, "both are there");
+    assert!(
+        entries.iter().all(|entry| matches!(&entry.marks[..], [Mark::Missing { plugin }] if &**plugin == "swallows")),
+        "marked as missing: {entries:?}"
+    );
+
+    // It passes the rehearsal's one receipt, and traps on two.
+    let trap = "(if (i32.gt_u (local.get $len) (i32.const 1)) (then unreachable))";
+    let faults = alone(&plugin(
+        "faults",
+        &Guest::new().with("audit", trap),
+        PATIENT,
+    ));
+    let entries = faults.audit_entries(two());
+    assert_eq!(entries[0].receipt, receipt("one"), "as it was");
+    assert!(
+        entries.iter().all(|entry| matches!(&entry.marks[..], [Mark::Fault(fault)] if fault.hook == Some(Hook::Audit))),
+        "marked with the fault: {entries:?}"
+    );
+}
+
+#[test]
+fn a_lineup_without_plugins_has_no_opinion() {
+    let lineup = Lineup::default();
+    let mut trail = Trail::default();
+    let envelope = lineup
+        .read_envelope(&plain(), &mut trail)
+        .expect("nobody stops it");
+    assert_eq!(envelope, Envelope::default(), "nothing is known");
+    let plan = lineup.decide_route(&plain(), &envelope, &[], &mut trail);
+    assert!(matches!(plan, Ok(None)), "no plan");
+    assert_eq!(
+        lineup.audit_entries(vec![receipt("one")]).len(),
+        1,
+        "receipts pass"
+    );
+}

@@ -1,0 +1,124 @@
+//! A request that tests can shape, and shorthands to admit and call.
+
+use crate::guest::Guest;
+use std::sync::{Arc, OnceLock};
+use witgate_runtime::{
+    Caller, Envelope, Fault, Head, Lineup, Plan, Plugin, Request, Runtime, RuntimeOptions, Source,
+    Stop, Trail,
+};
+
+/// What a request does when a guest asks for a header.
+type Answer = Box<dyn Fn(&str) -> Option<&'static str> + Send + Sync>;
+
+pub(crate) struct Shaped {
+    header: Answer,
+    body: Vec<u8>,
+}
+
+impl Request for Shaped {
+    fn id(&self) -> &str {
+        "request-1"
+    }
+    fn endpoint(&self) -> &str {
+        "messages"
+    }
+    fn method(&self) -> &str {
+        "POST"
+    }
+    fn path(&self) -> &str {
+        "/v1/messages"
+    }
+    fn header(&self, name: &str) -> Option<&str> {
+        (self.header)(name)
+    }
+    fn headers(&self, _: &str) -> Vec<(String, String)> {
+        Vec::new()
+    }
+    fn caller(&self) -> Caller {
+        Caller {
+            key_id: "key-1".to_owned(),
+            tenant: None,
+            user: None,
+            tier: None,
+            labels: Vec::new(),
+        }
+    }
+    fn head(&self) -> Head {
+        Head {
+            model: None,
+            stream: false,
+            max_tokens: None,
+            message_count: 0,
+            tool_count: 0,
+            user_id: None,
+            body_bytes: 0,
+            prompt_tokens: 0,
+            attributes: Vec::new(),
+        }
+    }
+    fn tools(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn member(&self, _: &str) -> Option<&str> {
+        None
+    }
+    fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+/// A request without headers.
+pub(crate) fn plain() -> Arc<dyn Request> {
+    answering(|_| None)
+}
+
+/// A request with the header `x-probe`, at which the guests of the tests misbehave.
+pub(crate) fn probing() -> Arc<dyn Request> {
+    answering(|name| (name == "x-probe").then_some("now"))
+}
+
+/// A request that does something when it is asked for a header.
+pub(crate) fn answering(
+    header: impl Fn(&str) -> Option<&'static str> + Send + Sync + 'static,
+) -> Arc<dyn Request> {
+    Arc::new(Shaped {
+        header: Box::new(header),
+        body: vec![b'x'; 1 << 20],
+    })
+}
+
+/// The engine that the tests share, as a process has one.
+pub(crate) fn runtime() -> Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME
+        .get_or_init(|| Runtime::try_new(RuntimeOptions::default()).expect("the engine starts"))
+        .clone()
+}
+
+/// Time enough for any honest call on a busy machine.
+pub(crate) const PATIENT: &str = "[limits]\ndeadline_ms = 20000\nconfigure_ms = 20000\n";
+
+/// Admits a guest with a sidecar.
+pub(crate) fn admit(guest: &Guest, sidecar: &str) -> Arc<Plugin> {
+    runtime()
+        .admit(&Source::new("probe", guest.build()).with_sidecar(sidecar))
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The lineup of one plugin.
+pub(crate) fn alone(plugin: &Arc<Plugin>) -> Lineup {
+    Lineup::new(1, vec![Arc::clone(plugin)], &[])
+}
+
+/// Asks one plugin for a route.
+pub(crate) fn route(plugin: &Arc<Plugin>, request: &Arc<dyn Request>) -> Result<Option<Plan>, Stop> {
+    alone(plugin).decide_route(request, &Envelope::default(), &[], &mut Trail::default())
+}
+
+/// Asks for a route that must end in a fault.
+pub(crate) fn route_fault(plugin: &Arc<Plugin>, request: &Arc<dyn Request>) -> Fault {
+    match route(plugin, request) {
+        Err(Stop::Fault(fault)) => fault,
+        other => panic!("a fault was expected, not {other:?}"),
+    }
+}

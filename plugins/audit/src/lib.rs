@@ -1,0 +1,85 @@
+//! The shipped audit plugin: which fields of a receipt are written, hashed or dropped, and tags that are added.
+//!
+//! It never touches a receipt's id or its `outcome`: without them a receipt proves nothing.
+
+mod hash;
+mod settings;
+
+use hash::Key;
+use settings::Settings;
+use witgate_plugin::types::{Field, Receipt, Value};
+use witgate_plugin::{Audit, Glob, Plugin, Problems};
+
+/// Keeps, hashes, drops and tags.
+#[derive(Debug)]
+pub struct Scribe {
+    keep: Vec<Glob>,
+    hash: Vec<Glob>,
+    drop: Vec<Glob>,
+    key: Key,
+    tags: Vec<(String, String)>,
+    copies: Vec<(String, String)>,
+}
+
+witgate_plugin::export!(Scribe: Audit);
+
+/// Fields that stay as they are, whatever the settings say.
+const PROTECTED: [&str; 2] = ["id", "outcome"];
+
+// === impl Scribe ===
+
+impl Plugin for Scribe {
+    type Settings = Settings;
+
+    fn configure(settings: Settings) -> Result<Self, Problems> {
+        settings.check()
+    }
+}
+
+impl Audit for Scribe {
+    fn entries(&self, mut receipts: Vec<Receipt>) -> Vec<Receipt> {
+        for receipt in &mut receipts {
+            self.write(receipt);
+        }
+        receipts
+    }
+}
+
+impl Scribe {
+    fn write(&self, receipt: &mut Receipt) {
+        let mut tags: Vec<Field> = self.tags.iter().map(|(name, text)| tag(name, Value::Text(text.clone()))).collect();
+        for (name, from) in &self.copies {
+            if let Some(value) = receipt.field(from) {
+                tags.push(tag(name, value.clone()));
+            }
+        }
+        receipt.fields.retain_mut(|field| {
+            if PROTECTED.contains(&field.name.as_str()) {
+                return true;
+            }
+            if any(&self.drop, &field.name) {
+                return false;
+            }
+            if any(&self.hash, &field.name) {
+                field.value = Value::Text(self.key.hash(&field.value));
+                return true;
+            }
+            any(&self.keep, &field.name)
+        });
+        receipt.fields.append(&mut tags);
+    }
+}
+
+fn tag(name: &str, value: Value) -> Field {
+    Field {
+        name: format!("tags.{name}"),
+        value,
+    }
+}
+
+fn any(globs: &[Glob], name: &str) -> bool {
+    globs.iter().any(|glob| glob.matches(name))
+}
+
+#[cfg(test)]
+mod tests;

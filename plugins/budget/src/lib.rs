@@ -1,0 +1,1 @@
+//! Tiers and accounts with limits per window.

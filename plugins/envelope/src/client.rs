@@ -1,0 +1,67 @@
+//! What the client says about itself: the headers of Claude Code, and `metadata.user_id`.
+//!
+//! Claude Code's `user_id` is JSON text, `{"device_id", "account_uuid", "session_id"}`, and before that was
+//! `user_DEVICE_account_ACCOUNT_session_SESSION`. Of other clients it is an opaque name of the user.
+
+use serde::Deserialize;
+use witgate_plugin::Request;
+use witgate_plugin::types::Attribute;
+
+/// Session, agent and user, as far as the client tells.
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    pub(crate) session: Option<String>,
+    pub(crate) agent: Option<String>,
+    pub(crate) user: Option<String>,
+    /// `agent.parent`, `agent.type`, `request.class` and `prompt.id`.
+    pub(crate) attributes: Vec<Attribute>,
+}
+
+#[derive(Deserialize)]
+struct UserId {
+    device_id: Option<String>,
+    account_uuid: Option<String>,
+    session_id: Option<String>,
+}
+
+/// Headers of Claude Code that become attributes.
+const HINTS: [(&str, &str); 4] = [
+    ("x-claude-code-parent-agent-id", "agent.parent"),
+    ("x-claude-code-agent-type", "agent.type"),
+    ("x-claude-code-request-class", "request.class"),
+    ("x-claude-code-prompt-id", "prompt.id"),
+];
+
+// === impl Client ===
+
+impl Client {
+    pub(crate) fn of(request: &Request<'_>) -> Self {
+        let (user, session) = request.head().user_id.map(identity).unwrap_or_default();
+        let hints = request.headers("x-claude-code-");
+        let hint = |header: &str| witgate_plugin::types::attribute(&hints, header).map(str::to_owned);
+        let attribute = |(header, name): (&str, &str)| Some((name.to_owned(), hint(header)?));
+        Self {
+            session: hint("x-claude-code-session-id").or(session),
+            agent: hint("x-claude-code-agent-id"),
+            user,
+            attributes: HINTS.into_iter().filter_map(attribute).collect(),
+        }
+    }
+}
+
+/// The user and the session of a `metadata.user_id`. An account goes before a device.
+fn identity(user_id: String) -> (Option<String>, Option<String>) {
+    let present = |text: Option<String>| text.filter(|text| !text.is_empty());
+    if let Ok(parts) = serde_json::from_str::<UserId>(&user_id) {
+        return (present(parts.account_uuid).or(present(parts.device_id)), present(parts.session_id));
+    }
+    let parts = user_id.strip_prefix("user_").and_then(|rest| {
+        let (device, rest) = rest.split_once("_account_")?;
+        let (account, session) = rest.split_once("_session_")?;
+        Some([account, device, session].map(|part| present(Some(part.to_owned()))))
+    });
+    match parts {
+        Some([account, device, session]) => (account.or(device), session),
+        None => (present(Some(user_id)), None),
+    }
+}

@@ -1,0 +1,96 @@
+//! The `vmx` member, field by field. Every complaint is a 400 that names the field's path.
+
+use serde_json::Value;
+use witgate_plugin::types::{Attribute, Refusal};
+
+/// The fields of a `vmx` member. A field that is `null` counts as absent.
+#[derive(Debug, Default)]
+pub(crate) struct Vmx {
+    pub(crate) correlation_id: Option<String>,
+    pub(crate) metadata: Vec<Attribute>,
+    pub(crate) timeout_ms: Option<u32>,
+    /// Name and JSON text of each argument.
+    pub(crate) provider_args: Vec<Attribute>,
+    pub(crate) secondary_index: Option<u32>,
+    /// JSON text of an object.
+    pub(crate) overrides: Option<String>,
+}
+
+const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=600_000;
+const LONGEST_ID: usize = 256;
+
+// === impl Vmx ===
+
+impl Vmx {
+    pub(crate) fn parse(json: &str) -> Result<Self, Refusal> {
+        let Ok(Value::Object(fields)) = serde_json::from_str(json) else {
+            return Err(wrong("vmx", "an object"));
+        };
+        let mut vmx = Self::default();
+        for (name, value) in fields {
+            if value.is_null() {
+                continue;
+            }
+            match name.as_str() {
+                "correlationId" => vmx.correlation_id = Some(text("vmx.correlationId", value)?),
+                "metadata" => vmx.metadata = metadata(value)?,
+                "timeoutMs" => vmx.timeout_ms = Some(timeout(&value)?),
+                "providerArgs" => vmx.provider_args = arguments(value)?,
+                "secondaryModelIndex" => vmx.secondary_index = Some(index(&value)?),
+                "resourceConfigOverrides" if value.is_object() => vmx.overrides = Some(value.to_string()),
+                "resourceConfigOverrides" => return Err(wrong("vmx.resourceConfigOverrides", "an object")),
+                _ => return Err(Refusal::invalid(format!("vmx.{name}: there is no such field"))),
+            }
+        }
+        Ok(vmx)
+    }
+}
+
+/// A correlation id that can go into a response header.
+pub(crate) fn checked_id(id: String, path: &str) -> Result<String, Refusal> {
+    let visible = id.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    if id.trim().len() == id.len() && !id.is_empty() && id.len() <= LONGEST_ID && visible {
+        return Ok(id);
+    }
+    Err(wrong(path, &format!("1 to {LONGEST_ID} visible ASCII characters")))
+}
+
+fn metadata(value: Value) -> Result<Vec<Attribute>, Refusal> {
+    let Value::Object(entries) = value else {
+        return Err(wrong("vmx.metadata", "an object of strings"));
+    };
+    let entry = |(key, value)| {
+        let value = text(&format!("vmx.metadata.{key}"), value)?;
+        Ok((key, value))
+    };
+    entries.into_iter().map(entry).collect()
+}
+
+fn timeout(value: &Value) -> Result<u32, Refusal> {
+    let milliseconds = value.as_u64().filter(|number| TIMEOUT_MS.contains(number));
+    let milliseconds = milliseconds.and_then(|number| u32::try_from(number).ok());
+    milliseconds.ok_or_else(|| wrong("vmx.timeoutMs", "a whole number from 100 to 600000"))
+}
+
+fn index(value: &Value) -> Result<u32, Refusal> {
+    let index = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    index.ok_or_else(|| wrong("vmx.secondaryModelIndex", "a whole number, 0 or more"))
+}
+
+fn arguments(value: Value) -> Result<Vec<Attribute>, Refusal> {
+    let Value::Object(arguments) = value else {
+        return Err(wrong("vmx.providerArgs", "an object"));
+    };
+    Ok(arguments.into_iter().map(|(name, value)| (name, value.to_string())).collect())
+}
+
+fn text(path: &str, value: Value) -> Result<String, Refusal> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(wrong(path, "a string")),
+    }
+}
+
+fn wrong(path: &str, right: &str) -> Refusal {
+    Refusal::invalid(format!("{path}: has to be {right}"))
+}

@@ -1,0 +1,1 @@
+//! Resources, targets, weights, conditions and blocks.

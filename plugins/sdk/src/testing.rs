@@ -1,0 +1,21 @@
+//! Native tests of plugins: requests made by hand, and what the plugin did to its host.
+//!
+//! Everything is kept per thread, so tests may run beside each other.
+
+mod host;
+mod request;
+
+pub use host::{logged, metric, set_clock};
+pub(crate) use host::{count, gauge, log, unix_ms};
+pub(crate) use request::Fake;
+pub use request::RequestBuilder;
+
+use crate::{Plugin, Problems, settings};
+
+/// Make a plugin from its settings as JSON text, exactly as the host would.
+///
+/// # Errors
+/// Everything wrong with the settings.
+pub fn configure<P: Plugin>(json: &str) -> Result<P, Problems> {
+    settings::configure(json)
+}

@@ -1,0 +1,196 @@
+//! A request made by hand.
+
+use crate::Request;
+use crate::types::{Attribute, Caller, Head};
+
+/// Makes a request for a test. What is not said is as in a small plain request of an unnamed key.
+#[derive(Clone, Debug)]
+pub struct RequestBuilder(Fake);
+
+/// What a made-up request answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Fake {
+    id: String,
+    endpoint: String,
+    method: String,
+    path: String,
+    headers: Vec<Attribute>,
+    caller: Caller,
+    head: Head,
+    tools: Vec<String>,
+    members: Vec<Attribute>,
+    body: Vec<u8>,
+}
+
+// === impl RequestBuilder ===
+
+impl RequestBuilder {
+    /// `POST /v1/messages` for `claude-opus-5-5` with one message.
+    #[must_use]
+    pub fn messages() -> Self {
+        Self(Fake {
+            id: "req_test".to_owned(),
+            endpoint: "messages".to_owned(),
+            method: "POST".to_owned(),
+            path: "/v1/messages".to_owned(),
+            headers: Vec::new(),
+            caller: Caller {
+                key_id: "test".to_owned(),
+                tenant: None,
+                user: None,
+                tier: None,
+                labels: Vec::new(),
+            },
+            head: Head {
+                model: Some("claude-opus-5-5".to_owned()),
+                stream: false,
+                max_tokens: Some(1024),
+                message_count: 1,
+                tool_count: 0,
+                user_id: None,
+                body_bytes: 100,
+                prompt_tokens: 10,
+                attributes: Vec::new(),
+            },
+            tools: Vec::new(),
+            members: Vec::new(),
+            body: Vec::new(),
+        })
+    }
+
+    /// Another operation and path, for example `count-tokens` at `/v1/messages/count_tokens`.
+    #[must_use]
+    pub fn endpoint(mut self, endpoint: &str, path: &str) -> Self {
+        endpoint.clone_into(&mut self.0.endpoint);
+        path.clone_into(&mut self.0.path);
+        self
+    }
+
+    /// Another method, in capitals.
+    #[must_use]
+    pub fn method(mut self, method: &str) -> Self {
+        method.clone_into(&mut self.0.method);
+        self
+    }
+
+    /// Another id.
+    #[must_use]
+    pub fn id(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.0.id);
+        self
+    }
+
+    /// One more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.0.headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        self
+    }
+
+    /// The caller, changed in place.
+    #[must_use]
+    pub fn caller(mut self, change: impl FnOnce(&mut Caller)) -> Self {
+        change(&mut self.0.caller);
+        self
+    }
+
+    /// The host's scan, changed in place.
+    #[must_use]
+    pub fn head(mut self, change: impl FnOnce(&mut Head)) -> Self {
+        change(&mut self.0.head);
+        self
+    }
+
+    /// The `model` member.
+    #[must_use]
+    pub fn model(self, model: &str) -> Self {
+        self.head(|head| head.model = Some(model.to_owned()))
+    }
+
+    /// The host's estimate of the prompt's size.
+    #[must_use]
+    pub fn prompt_tokens(self, tokens: u64) -> Self {
+        self.head(|head| head.prompt_tokens = tokens)
+    }
+
+    /// Declared tools.
+    #[must_use]
+    pub fn tools(mut self, names: &[&str]) -> Self {
+        self.0.tools = names.iter().map(|name| (*name).to_owned()).collect();
+        self.0.head.tool_count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// The raw JSON text of a top-level member.
+    #[must_use]
+    pub fn member(mut self, name: &str, json: &str) -> Self {
+        self.0.members.push((name.to_owned(), json.to_owned()));
+        self
+    }
+
+    /// The bytes of the body. Nothing is scanned out of them: head, tools and members are said apart.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.0.body = body.into();
+        self.0.head.body_bytes = u64::try_from(self.0.body.len()).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn build(self) -> Request<'static> {
+        Request::from(self.0)
+    }
+}
+
+// === impl Fake ===
+
+impl Fake {
+    pub(crate) fn id(&self) -> String {
+        self.id.clone()
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        self.endpoint.clone()
+    }
+
+    pub(crate) fn method(&self) -> String {
+        self.method.clone()
+    }
+
+    pub(crate) fn path(&self) -> String {
+        self.path.clone()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let name = name.to_ascii_lowercase();
+        crate::types::attribute(&self.headers, &name).map(str::to_owned)
+    }
+
+    pub(crate) fn headers(&self, prefix: &str) -> Vec<Attribute> {
+        let named = |(name, _): &&Attribute| name.starts_with(prefix);
+        self.headers.iter().filter(named).cloned().collect()
+    }
+
+    pub(crate) fn caller(&self) -> Caller {
+        self.caller.clone()
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        self.head.clone()
+    }
+
+    pub(crate) fn tools(&self) -> Vec<String> {
+        self.tools.clone()
+    }
+
+    pub(crate) fn member(&self, name: &str) -> Option<String> {
+        crate::types::attribute(&self.members, name).map(str::to_owned)
+    }
+
+    pub(crate) fn body_read(&self, offset: u64, len: u32) -> Vec<u8> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.body.get(offset..));
+        let bytes = rest.unwrap_or_default().iter().copied();
+        bytes.take(usize::try_from(len).unwrap_or(usize::MAX)).collect()
+    }
+}

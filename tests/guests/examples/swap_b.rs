@@ -1,0 +1,6 @@
+//! Side `b` of a hot swap.
+
+#[path = "swap/side.rs"]
+mod side;
+
+side::plugin!("b");

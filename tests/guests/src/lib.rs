@@ -1,0 +1,24 @@
+//! The hostile guest: a plugin with every hook that behaves badly when asked to, and passes everything otherwise.
+//!
+//! It is written against the bare contract, without the SDK, so that nothing stands between it and the host. Which
+//! hook does what is chosen, in this order, by
+//!
+//! - the request header `x-hostile: HOOK:BEHAVIOUR`, with hook `envelope`, `route`, `budget` or `exhausted`;
+//! - for `audit`, the receipt field `metadata.hostile` with a behaviour as its text;
+//! - the setting of the hook's name, also `configure`: `{"audit": "trap"}`.
+//!
+//! The behaviours are the cases of [`Behaviour`]; words that it does not know pass. With the setting `marker = "a"` the
+//! guest sets the response header `x-witgate-marker` and plans everything to the upstream of the setting `upstream`
+//! (`default` if absent) under the rule `a`, so that tests can tell two versions of the settings apart.
+
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(dead_code, reason = "the guest is only whole on wasm32; elsewhere it is compiled for the linters")
+)]
+
+mod behaviour;
+mod bindings;
+mod hooks;
+mod settings;
+
+pub use behaviour::Behaviour;

@@ -1,0 +1,43 @@
+//! What the tests drive the gateway with: a [`Client`] in front of it, an [`Upstream`] behind it, and the requests and
+//! answers that real clients and the real API exchange.
+//!
+//! Nothing here interprets more HTTP than it must: what was sent is what is recorded, to the byte. Nothing sleeps: a
+//! test that has to wait for a moment waits for a [`Pause`] to be reached or for a request to arrive. A wait that
+//! would be endless panics after [`PATIENCE`], so that a broken gateway fails a test instead of hanging it.
+
+mod answer;
+mod capture;
+mod client;
+mod events;
+mod pause;
+mod reply;
+mod request;
+mod upstream;
+mod wire;
+
+use std::future::Future;
+use std::time::Duration;
+
+pub use answer::Answer;
+pub use capture::Capture;
+pub use client::Client;
+pub use events::{Event, Events};
+pub use pause::Pause;
+pub use reply::{Ending, Reply, Response};
+pub use request::Request;
+pub use upstream::{Recorded, Upstream};
+pub use wire::Headers;
+
+/// How long a test waits for what must come. Long enough for a machine that does ten other things.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for what must come.
+///
+/// # Panics
+/// After [`PATIENCE`].
+pub async fn patiently<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, coming).await {
+        Ok(came) => came,
+        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
+    }
+}

@@ -1,0 +1,125 @@
+//! A client that sends exactly what it is told to and shows exactly what came back.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::patiently;
+use super::reply::{Reply, Response};
+use super::request::Request;
+use super::wire::Incoming;
+
+/// One connection. Requests may be sent one after the other, or several before the first answer is read.
+#[derive(Debug)]
+pub struct Client {
+    incoming: Incoming<OwnedReadHalf>,
+    outgoing: OwnedWriteHalf,
+    /// The methods of the requests whose answers are still to come: an answer to HEAD has no body.
+    pending: VecDeque<String>,
+}
+
+// === impl Client ===
+
+impl Client {
+    pub async fn connect(address: SocketAddr) -> Self {
+        let tcp = patiently("a connection", TcpStream::connect(address))
+            .await
+            .expect("the gateway listens");
+        tcp.set_nodelay(true).expect("a fresh socket takes options");
+        let (source, outgoing) = tcp.into_split();
+        Self {
+            incoming: Incoming::new(source),
+            outgoing,
+            pending: VecDeque::new(),
+        }
+    }
+
+    /// This end's address, by which the other side knows the connection.
+    pub fn local_address(&self) -> SocketAddr {
+        self.outgoing
+            .local_addr()
+            .expect("a connected socket has an address")
+    }
+
+    /// Sends a request in one write.
+    pub async fn send(&mut self, request: &Request) {
+        self.pending.push_back(request.method.clone());
+        self.write(&request.to_bytes()).await;
+    }
+
+    /// Sends a request in writes of at most so many bytes, each flushed by itself.
+    pub async fn send_in_pieces(&mut self, request: &Request, size: usize) {
+        self.pending.push_back(request.method.clone());
+        for piece in request.to_bytes().chunks(size) {
+            self.write(piece).await;
+        }
+    }
+
+    /// Sends bytes as they are. An answer to them is read as one to a POST.
+    pub async fn write(&mut self, bytes: &[u8]) {
+        let written = patiently("the gateway to read", self.outgoing.write_all(bytes)).await;
+        written.expect("the gateway takes what is sent");
+    }
+
+    /// As [`Client::write`], for a peer that may close instead of reading: says whether it took everything.
+    pub async fn try_write(&mut self, bytes: &[u8]) -> bool {
+        patiently(
+            "the gateway to read or close",
+            self.outgoing.write_all(bytes),
+        )
+        .await
+        .is_ok()
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub async fn ask(&mut self, request: &Request) -> Response {
+        self.send(request).await;
+        self.receive().await
+    }
+
+    /// Reads the next answer to its end, wherever that is.
+    pub async fn receive(&mut self) -> Response {
+        self.reply().await.rest().await
+    }
+
+    /// Reads the head of the next answer; the body is then read at the test's own pace. Interim answers are skipped.
+    ///
+    /// # Panics
+    /// When the connection ends instead.
+    pub async fn reply(&mut self) -> Reply<'_> {
+        let method = self.pending.pop_front().unwrap_or_default();
+        loop {
+            let head = patiently("the head of an answer", self.incoming.head()).await;
+            let head = head
+                .expect("a well-formed head")
+                .expect("an answer and not the end of the connection");
+            if !head.start.starts_with("HTTP/1.1 1") {
+                return Reply::new(head, &method, &mut self.incoming);
+            }
+        }
+    }
+
+    /// Waits for the other side to close, and says whether it did so without another byte.
+    pub async fn closed(&mut self) -> bool {
+        // A reset is a way to close too.
+        patiently("the connection to close", self.incoming.some(1))
+            .await
+            .is_ok_and(|bytes| bytes.is_empty())
+    }
+
+    /// Ends the sending side only.
+    pub async fn half_close(&mut self) {
+        self.outgoing
+            .shutdown()
+            .await
+            .expect("an open socket can be shut");
+    }
+
+    /// Closes at once, whatever is still to come.
+    pub fn close(self) {
+        drop(self);
+    }
+}

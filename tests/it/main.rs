@@ -1,0 +1,22 @@
+//! The end-to-end tests: one binary, and a module for each promise. They share one harness.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on says so by panicking"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "the harness is a library to the modules beside it"
+)]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the harness offers more than the tests of today use"
+)]
+
+mod harness;
+
+mod harness_works;
