@@ -4,7 +4,10 @@
 //! outer one holds. They are built with this workspace's `Cargo.lock` and the profile `guest`, whatever the outer build
 //! is for. The results are copied to `OUT_DIR`, so that what was compiled in and what the path leads to are the same bytes.
 
-#![allow(clippy::panic, reason = "a build script has no other way to say what is wrong")]
+#![allow(
+    clippy::panic,
+    reason = "a build script has no other way to say what is wrong"
+)]
 
 use std::env;
 use std::ffi::OsString;
@@ -17,9 +20,17 @@ const PROFILE: &str = "guest";
 
 /// Package, the file that cargo makes, and our name for it.
 const GUESTS: [(&str, &str, &str); 7] = [
-    ("witgate-plugin-envelope", "witgate_plugin_envelope.wasm", "envelope"),
+    (
+        "witgate-plugin-envelope",
+        "witgate_plugin_envelope.wasm",
+        "envelope",
+    ),
     ("witgate-plugin-route", "witgate_plugin_route.wasm", "route"),
-    ("witgate-plugin-budget", "witgate_plugin_budget.wasm", "budget"),
+    (
+        "witgate-plugin-budget",
+        "witgate_plugin_budget.wasm",
+        "budget",
+    ),
     ("witgate-plugin-audit", "witgate_plugin_audit.wasm", "audit"),
     ("witgate-guests", "witgate_guests.wasm", "hostile"),
     ("witgate-guests", "examples/swap_a.wasm", "swap_a"),
@@ -61,14 +72,23 @@ fn main() {
         let made = target.join(TARGET).join(PROFILE).join(made);
         let kept = out.join(name).with_extension("wasm");
         if let Err(error) = fs::copy(&made, &kept) {
-            panic!("cannot copy the guest {} to {}: {error}", made.display(), kept.display());
+            panic!(
+                "cannot copy the guest {} to {}: {error}",
+                made.display(),
+                kept.display()
+            );
         }
     }
 }
 
 fn build(root: &Path, target: &Path) {
     let mut cargo = Command::new(variable("CARGO"));
-    cargo.current_dir(root).arg("build").args(["--target", TARGET, "--profile", PROFILE]).arg("--target-dir").arg(target);
+    cargo
+        .current_dir(root)
+        .arg("build")
+        .args(["--target", TARGET, "--profile", PROFILE])
+        .arg("--target-dir")
+        .arg(target);
     let mut packages: Vec<&str> = GUESTS.iter().map(|(package, ..)| *package).collect();
     packages.dedup();
     for package in packages {
@@ -90,11 +110,15 @@ fn build(root: &Path, target: &Path) {
         cargo.env_remove(name);
     }
     if let Std::FromSource = find_std() {
-        cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
+        cargo
+            .env("RUSTC_BOOTSTRAP", "1")
+            .arg("-Zbuild-std=std,panic_abort");
     }
     match cargo.status() {
         Ok(status) if status.success() => {}
-        Ok(status) => panic!("the guests do not build ({status}); cargo's words are above, the command was {cargo:?}"),
+        Ok(status) => panic!(
+            "the guests do not build ({status}); cargo's words are above, the command was {cargo:?}"
+        ),
         Err(error) => panic!("cannot start cargo for the guests: {error}"),
     }
 }

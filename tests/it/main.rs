@@ -19,4 +19,14 @@
 
 mod harness;
 
+mod arrows;
+mod budget;
+mod bytes;
+mod endings;
+mod errors;
 mod harness_works;
+mod hostile;
+mod hot_swap;
+mod operate;
+mod packaging;
+mod policies;

@@ -46,8 +46,16 @@ struct Page {
 // === impl Admin ===
 
 impl Admin {
-    pub(crate) fn new(gateway: Arc<Gateway>, reloader: Arc<Reloader>, stopping: watch::Receiver<bool>) -> Self {
-        Self { gateway, reloader, stopping }
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        reloader: Arc<Reloader>,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            gateway,
+            reloader,
+            stopping,
+        }
     }
 
     fn page(&self, path: &str) -> Page {
@@ -106,7 +114,10 @@ impl Admin {
                 })
             })
             .collect();
-        Page::json(200, &json!({"default": live.upstreams.default_name(), "upstreams": upstreams}))
+        Page::json(
+            200,
+            &json!({"default": live.upstreams.default_name(), "upstreams": upstreams}),
+        )
     }
 
     fn budgets(&self) -> Page {
@@ -138,13 +149,20 @@ impl Admin {
 
     /// The states on the metrics page, samples of one name together.
     fn samples(&self) -> Vec<Sample> {
-        let plain = |name, value| Sample { name, labels: Vec::new(), value };
+        let plain = |name, value| Sample {
+            name,
+            labels: Vec::new(),
+            value,
+        };
         let audit = self.gateway.audit.stats();
         let totals = self.gateway.ledger.totals();
         let lineup = self.gateway.lineup();
         let mut samples = vec![
             plain("ready", i128::from(self.readiness().status == 200)),
-            plain("config_reload_failed", i128::from(self.reloader.status().last_error.is_some())),
+            plain(
+                "config_reload_failed",
+                i128::from(self.reloader.status().last_error.is_some()),
+            ),
             plain("lineup_generation", i128::from(lineup.generation())),
             plain("required_plugins_missing", lineup.missing().len() as i128),
             plain("receipts_written", i128::from(audit.written)),
@@ -163,9 +181,16 @@ impl Admin {
             .map(|upstream| upstream.stats.snapshot(&upstream.config.name, current))
             .collect();
         for (name, value) in [
-            ("upstream_in_flight", (|stats| i128::from(stats.in_flight)) as fn(&UpstreamStats) -> i128),
-            ("upstream_requests_last_minute", |stats| i128::from(stats.requests)),
-            ("upstream_errors_last_minute", |stats| i128::from(stats.errors)),
+            (
+                "upstream_in_flight",
+                (|stats| i128::from(stats.in_flight)) as fn(&UpstreamStats) -> i128,
+            ),
+            ("upstream_requests_last_minute", |stats| {
+                i128::from(stats.requests)
+            }),
+            ("upstream_errors_last_minute", |stats| {
+                i128::from(stats.errors)
+            }),
         ] {
             samples.extend(stats.iter().map(|stats| Sample {
                 name,
@@ -173,7 +198,9 @@ impl Admin {
                 value: value(stats),
             }));
         }
-        samples.extend(crate::plugin_metrics::samples(&self.gateway.policies.status()));
+        samples.extend(crate::plugin_metrics::samples(
+            &self.gateway.policies.status(),
+        ));
         samples
     }
 }
@@ -194,10 +221,14 @@ impl HttpServerApp for Admin {
         let page = self.page(&path);
         let mut head = ResponseHeader::build(page.status, Some(4)).ok()?;
         head.append_header("Content-Type", page.content_type).ok()?;
-        head.append_header("Content-Length", page.body.len().to_string()).ok()?;
+        head.append_header("Content-Length", page.body.len().to_string())
+            .ok()?;
         head.append_header("Cache-Control", "no-store").ok()?;
         session.write_response_header(Box::new(head)).await.ok()?;
-        session.write_response_body(Bytes::from(page.body), true).await.ok()?;
+        session
+            .write_response_body(Bytes::from(page.body), true)
+            .await
+            .ok()?;
         let settings = HttpPersistentSettings::for_session(&session);
         let stream = session.finish().await.ok().flatten()?;
         Some(ReusedHttpStream::from_reusable_stream(stream, settings))
@@ -208,6 +239,10 @@ impl HttpServerApp for Admin {
 
 impl Page {
     fn json(status: u16, body: &Value) -> Self {
-        Self { status, content_type: "application/json", body: format!("{body:#}\n") }
+        Self {
+            status,
+            content_type: "application/json",
+            body: format!("{body:#}\n"),
+        }
     }
 }

@@ -28,12 +28,22 @@ pub(crate) enum Answer<'a> {
 /// # Errors
 ///
 /// The client is gone.
-pub(crate) async fn write(session: &mut ServerSession, answer: Answer<'_>) -> pingora_core::Result<()> {
+pub(crate) async fn write(
+    session: &mut ServerSession,
+    answer: Answer<'_>,
+) -> pingora_core::Result<()> {
     let (head, body) = match answer {
         Answer::Error { refused, .. } if refused.status == 499 => {
-            return pingora_core::Error::e_explain(pingora_core::ErrorType::ConnectionClosed, "nobody to answer");
+            return pingora_core::Error::e_explain(
+                pingora_core::ErrorType::ConnectionClosed,
+                "nobody to answer",
+            );
         }
-        Answer::Error { refused, id, headers } => error_answer(refused, id, headers)?,
+        Answer::Error {
+            refused,
+            id,
+            headers,
+        } => error_answer(refused, id, headers)?,
         Answer::Probe => {
             let mut head = ResponseHeader::build(200, Some(2))?;
             head.append_header("Content-Length", "0")?;

@@ -87,21 +87,32 @@ fn init_log(form: LogForm) {
     // The HTTP layer logs each broken connection as an error; here that is everyday life, and on the receipt.
     let filter = EnvFilter::try_from_env("WITGATE_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,pingora_core=off,pingora_pool=off"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match form {
-        LogForm::Text => log.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
+        LogForm::Text => log
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+            .init(),
         LogForm::Json => log.json().init(),
     }
 }
 
 /// Says something to whoever typed the command.
-#[allow(clippy::print_stdout, reason = "the output of a command is what it is for")]
+#[allow(
+    clippy::print_stdout,
+    reason = "the output of a command is what it is for"
+)]
 fn say(text: &str) {
     println!("{text}");
 }
 
 /// Says what went wrong to whoever typed the command.
-#[allow(clippy::print_stderr, reason = "the log may be filtered; the reason for a failure may not")]
+#[allow(
+    clippy::print_stderr,
+    reason = "the log may be filtered; the reason for a failure may not"
+)]
 fn complain(text: &str) {
     eprintln!("witgate: {text}");
 }

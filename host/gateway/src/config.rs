@@ -98,7 +98,8 @@ impl Config {
     /// Every problem of the file at once: it cannot be read, is not TOML, has unknown keys or wrong values. Each
     /// names its line.
     pub fn read(path: &Path) -> Result<Self, Problems> {
-        let text = std::fs::read_to_string(path).map_err(|error| Problems::unreadable(&path.to_string_lossy(), &error))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Problems::unreadable(&path.to_string_lossy(), &error))?;
         Self::parse(path, &text)
     }
 
@@ -118,9 +119,16 @@ impl Config {
             ("listen", self.listen != next.listen),
             ("admin.address", self.admin != next.admin),
             ("plugins", self.plugins != next.plugins),
-            ("limits.connections", self.limits.connections != next.limits.connections),
+            (
+                "limits.connections",
+                self.limits.connections != next.limits.connections,
+            ),
             ("receipts", self.receipts != next.receipts),
         ];
-        changed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+        changed
+            .into_iter()
+            .filter(|(_, differs)| *differs)
+            .map(|(key, _)| key)
+            .collect()
     }
 }

@@ -48,7 +48,11 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -
             delivered.downstream
         }
         Err(refused) => {
-            let answer = Answer::Error { refused: &refused, id: settlement.id(), headers: settlement.headers() };
+            let answer = Answer::Error {
+                refused: &refused,
+                id: settlement.id(),
+                headers: settlement.headers(),
+            };
             let written = answer::write(session, answer).await;
             settlement.refuse(refused);
             match written {

@@ -8,6 +8,7 @@ use pingora_core::ErrorType;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
+use tokio::time::timeout;
 use witgate_audit::Audit;
 use witgate_ledger::Ledger;
 use witgate_runtime::{Lineup, Policies};
@@ -95,25 +96,29 @@ impl HttpServerApp for Gateway {
 
 /// Waits for a request and reads its head. Says whether there is one to serve.
 async fn read_head(gateway: &Gateway, session: &mut ServerSession, shutdown: &ShutdownWatch) -> bool {
-    let limits = gateway.live().config.limits.clone();
-    session.set_read_timeout(Some(limits.body_timeout));
-    session.set_keepalive(Some(limits.keepalive.as_secs().max(1)));
+    let (head_timeout, body_timeout) = {
+        let live = gateway.live();
+        (live.config.limits.head_timeout, live.config.limits.body_timeout)
+    };
+    session.set_read_timeout(Some(body_timeout));
+    // Kept alive without a limit of the HTTP layer's: the one below is for the whole head, however slowly it comes.
+    session.set_keepalive(Some(0));
     let mut stop = shutdown.clone();
     let read = tokio::select! {
         biased;
-        read = session.read_request() => read,
+        read = timeout(head_timeout, session.read_request()) => read,
         // Nothing has been asked yet on this connection: it can be closed without anybody missing an answer.
         () = stopped(&mut stop) => return false,
     };
     match read {
-        Ok(found) => found,
-        Err(error) if *error.etype() == ErrorType::InvalidHTTPHeader => {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) if *error.etype() == ErrorType::InvalidHTTPHeader => {
             let refused = Refused::client(400, "the request is not HTTP that this gateway can read");
             let answer = Answer::Error { refused: &refused, id: "", headers: &[] };
             // It is closed either way.
             let _ = answer::write(session, answer).await;
             false
         }
-        Err(_) => false,
+        Ok(Err(_)) | Err(_) => false,
     }
 }

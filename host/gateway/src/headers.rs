@@ -13,11 +13,25 @@ use smallvec::SmallVec;
 use crate::config::CredentialHeader;
 
 /// Headers that may carry a caller's credential. They never reach an upstream, a plugin or a log.
-const CREDENTIALS: [&str; 5] = ["authorization", "x-api-key", "x-witgate-key", "proxy-authorization", "cookie"];
+const CREDENTIALS: [&str; 5] = [
+    "authorization",
+    "x-api-key",
+    "x-witgate-key",
+    "proxy-authorization",
+    "cookie",
+];
 
 /// Headers of one connection (RFC 9110, section 7.6.1, and those in older use).
-const HOP_BY_HOP: [&str; 8] =
-    ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"];
+const HOP_BY_HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+];
 
 /// What an upstream head is made of, besides the client's own.
 pub(crate) struct Forwarded<'a> {
@@ -33,7 +47,9 @@ pub(crate) struct Forwarded<'a> {
 
 /// Whether a header may carry a credential.
 pub(crate) fn is_credential(name: &str) -> bool {
-    CREDENTIALS.iter().any(|credential| name.eq_ignore_ascii_case(credential))
+    CREDENTIALS
+        .iter()
+        .any(|credential| name.eq_ignore_ascii_case(credential))
 }
 
 fn is_hop_by_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
@@ -48,7 +64,11 @@ fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse::<HeaderName>().ok())
-        .filter(|name| *name != header::CONTENT_LENGTH && *name != header::HOST && *name != header::CONTENT_TYPE)
+        .filter(|name| {
+            *name != header::CONTENT_LENGTH
+                && *name != header::HOST
+                && *name != header::CONTENT_TYPE
+        })
         .collect()
 }
 
@@ -57,13 +77,23 @@ pub(crate) fn presented(headers: &HeaderMap) -> SmallVec<[&[u8]; 2]> {
     let key = |name: &'static str| headers.get(name).map(HeaderValue::as_bytes);
     let bearer = key("authorization").and_then(|value| {
         let (scheme, token) = value.split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+        scheme
+            .eq_ignore_ascii_case(b"bearer ")
+            .then(|| token.trim_ascii())
     });
-    [key("x-witgate-key"), key("x-api-key"), bearer].into_iter().flatten().filter(|secret| !secret.is_empty()).collect()
+    [key("x-witgate-key"), key("x-api-key"), bearer]
+        .into_iter()
+        .flatten()
+        .filter(|secret| !secret.is_empty())
+        .collect()
 }
 
 /// Writes the head of an upstream request, with room for `body` behind it.
-pub(crate) fn write_request_head(request: &RequestHeader, forwarded: &Forwarded<'_>, room: usize) -> BytesMut {
+pub(crate) fn write_request_head(
+    request: &RequestHeader,
+    forwarded: &Forwarded<'_>,
+    room: usize,
+) -> BytesMut {
     let mut wire = BytesMut::with_capacity(1024 + room);
     wire.put_slice(request.method.as_str().as_bytes());
     wire.put_u8(b' ');
@@ -93,7 +123,8 @@ pub(crate) fn write_request_head(request: &RequestHeader, forwarded: &Forwarded<
         }
     };
     if request.has_case() {
-        for ((standard, value), (name, _)) in request.headers.iter().zip(request.case_header_iter()) {
+        for ((standard, value), (name, _)) in request.headers.iter().zip(request.case_header_iter())
+        {
             write(name.as_slice(), standard, value);
         }
     } else {
@@ -143,12 +174,19 @@ pub(crate) fn response_head(
     framing: Framing,
     extra: &[(HeaderName, HeaderValue)],
 ) -> pingora_core::Result<ResponseHeader> {
-    let mut head = ResponseHeader::build(upstream.status, Some(upstream.headers.len() + extra.len() + 3))?;
+    let mut head = ResponseHeader::build(
+        upstream.status,
+        Some(upstream.headers.len() + extra.len() + 3),
+    )?;
     head.set_reason_phrase(upstream.get_reason_phrase())?;
     let named = named_by_connection(&upstream.headers);
-    let passes = |name: &HeaderName| !is_hop_by_hop(name, &named) && !extra.iter().any(|(own, _)| own == name);
+    let passes = |name: &HeaderName| {
+        !is_hop_by_hop(name, &named) && !extra.iter().any(|(own, _)| own == name)
+    };
     if upstream.has_case() {
-        for ((standard, value), (name, _)) in upstream.headers.iter().zip(upstream.case_header_iter()) {
+        for ((standard, value), (name, _)) in
+            upstream.headers.iter().zip(upstream.case_header_iter())
+        {
             if passes(standard) {
                 head.append_header(name.clone(), value.clone())?;
             }
@@ -164,7 +202,10 @@ pub(crate) fn response_head(
         head.append_header(name.clone(), value.clone())?;
     }
     if framing == Framing::Chunked {
-        head.append_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+        head.append_header(
+            header::TRANSFER_ENCODING,
+            HeaderValue::from_static("chunked"),
+        )?;
     }
     Ok(head)
 }
@@ -174,9 +215,16 @@ pub(crate) fn plugin_header(name: &str, value: &str) -> Option<(HeaderName, Head
     let name: HeaderName = name.parse().ok()?;
     let reserved = HOP_BY_HOP.contains(&name.as_str())
         || is_credential(name.as_str())
-        || matches!(name.as_str(), "content-length" | "content-encoding" | "content-type" | "date" | "set-cookie")
+        || matches!(
+            name.as_str(),
+            "content-length" | "content-encoding" | "content-type" | "date" | "set-cookie"
+        )
         || name.as_str().starts_with("witgate-");
-    if reserved { None } else { Some((name, HeaderValue::from_str(value).ok()?)) }
+    if reserved {
+        None
+    } else {
+        Some((name, HeaderValue::from_str(value).ok()?))
+    }
 }
 
 #[cfg(test)]
@@ -233,22 +281,45 @@ mod tests {
             ("Content-Length", "7"),
         ]);
         let wire = wire(&request);
-        assert!(!wire.contains("X-Private") && !wire.contains("TE:"), "hop-by-hop headers end here:\n{wire}");
-        assert!(wire.contains("Content-Length: 7"), "the framing stays:\n{wire}");
+        assert!(
+            !wire.contains("X-Private") && !wire.contains("TE:"),
+            "hop-by-hop headers end here:\n{wire}"
+        );
+        assert!(
+            wire.contains("Content-Length: 7"),
+            "the framing stays:\n{wire}"
+        );
     }
 
     #[test]
     fn either_credential_header_is_read() {
         let request = request(&[("authorization", "bearer  two"), ("x-api-key", "one")]);
-        assert_eq!(presented(&request.headers).as_slice(), [b"one".as_slice(), b"two"], "both, in order of trial");
+        assert_eq!(
+            presented(&request.headers).as_slice(),
+            [b"one".as_slice(), b"two"],
+            "both, in order of trial"
+        );
     }
 
     #[test]
     fn a_plugin_cannot_set_headers_that_frame_the_answer_or_speak_for_the_host() {
-        for name in ["Content-Length", "transfer-encoding", "witgate-request-id", "set-cookie", "bad name"] {
+        for name in [
+            "Content-Length",
+            "transfer-encoding",
+            "witgate-request-id",
+            "set-cookie",
+            "bad name",
+        ] {
             assert_eq!(plugin_header(name, "1"), None, "{name}");
         }
-        assert!(plugin_header("x-vmx-correlation-id", "c-1").is_some(), "its own headers pass");
-        assert_eq!(plugin_header("x-a", "line\nbreak"), None, "no header can be smuggled in a value");
+        assert!(
+            plugin_header("x-vmx-correlation-id", "c-1").is_some(),
+            "its own headers pass"
+        );
+        assert_eq!(
+            plugin_header("x-a", "line\nbreak"),
+            None,
+            "no header can be smuggled in a value"
+        );
     }
 }

@@ -76,9 +76,16 @@ impl Keyring {
     /// Lets everybody in, as one caller.
     #[must_use]
     pub fn open() -> Self {
-        let everybody =
-            Caller { id: "open".into(), tenant: None, user: None, tier: None, labels: Vec::new() };
-        Self { entrance: Entrance::Open(Arc::new(everybody)) }
+        let everybody = Caller {
+            id: "open".into(),
+            tenant: None,
+            user: None,
+            tier: None,
+            labels: Vec::new(),
+        };
+        Self {
+            entrance: Entrance::Open(Arc::new(everybody)),
+        }
     }
 
     /// Reads a keys file.
@@ -87,7 +94,8 @@ impl Keyring {
     ///
     /// Every problem of the file at once, each with its line.
     pub fn read(path: &Path) -> Result<Self, Problems> {
-        let text = std::fs::read_to_string(path).map_err(|error| Problems::unreadable(&path.to_string_lossy(), &error))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Problems::unreadable(&path.to_string_lossy(), &error))?;
         Self::parse(path, &text)
     }
 
@@ -107,7 +115,10 @@ impl Keyring {
                 problems.push(document.problem(&at("id"), "each key has an id of its own"));
             }
             let Some(hash) = key.hash.strip_prefix("sha256:").and_then(hex::decode32) else {
-                problems.push(document.problem(&at("hash"), "sha256: and 64 hex digits, as `witgate key new` prints"));
+                problems.push(document.problem(
+                    &at("hash"),
+                    "sha256: and 64 hex digits, as `witgate key new` prints",
+                ));
                 continue;
             };
             let caller = Caller {
@@ -122,7 +133,9 @@ impl Keyring {
             }
         }
         problems.into_result()?;
-        Ok(Self { entrance: Entrance::Keys(callers) })
+        Ok(Self {
+            entrance: Entrance::Keys(callers),
+        })
     }
 
     /// The caller who presents `secret`, if it is known.
@@ -130,7 +143,9 @@ impl Keyring {
     pub fn caller(&self, secret: Option<&[u8]>) -> Option<Arc<Caller>> {
         match &self.entrance {
             Entrance::Open(everybody) => Some(Arc::clone(everybody)),
-            Entrance::Keys(callers) => callers.get(&<[u8; 32]>::from(Sha256::digest(secret?))).map(Arc::clone),
+            Entrance::Keys(callers) => callers
+                .get(&<[u8; 32]>::from(Sha256::digest(secret?)))
+                .map(Arc::clone),
         }
     }
 
@@ -162,16 +177,29 @@ mod tests {
     use super::*;
 
     fn file(key: &NewKey) -> String {
-        format!("[[key]]\nid = \"alice\"\nhash = \"{}\"\ntenant = \"acme\"\nlabels = {{ team = \"x\" }}\n", key.hash)
+        format!(
+            "[[key]]\nid = \"alice\"\nhash = \"{}\"\ntenant = \"acme\"\nlabels = {{ team = \"x\" }}\n",
+            key.hash
+        )
     }
 
     #[test]
     fn a_new_key_opens_the_gate_for_its_caller_only() {
         let key = NewKey::random();
         let ring = Keyring::parse(Path::new("keys.toml"), &file(&key)).unwrap();
-        let caller = ring.caller(Some(key.secret.as_bytes())).expect("the key is known");
-        assert_eq!((&*caller.id, caller.tenant.as_deref()), ("alice", Some("acme")), "whose key it is");
-        assert_eq!(ring.caller(Some(NewKey::random().secret.as_bytes())), None, "another key stays outside");
+        let caller = ring
+            .caller(Some(key.secret.as_bytes()))
+            .expect("the key is known");
+        assert_eq!(
+            (&*caller.id, caller.tenant.as_deref()),
+            ("alice", Some("acme")),
+            "whose key it is"
+        );
+        assert_eq!(
+            ring.caller(Some(NewKey::random().secret.as_bytes())),
+            None,
+            "another key stays outside"
+        );
         assert_eq!(ring.caller(None), None, "no key stays outside");
     }
 
@@ -186,7 +214,9 @@ mod tests {
     #[test]
     fn every_problem_of_a_keys_file_is_told_at_once() {
         let text = "[[key]]\nid = \"a\"\nhash = \"plain\"\ncolour = 1\n\n[[key]]\nid = \"a\"\nhash = \"sha256:00\"\n";
-        let problems = Keyring::parse(Path::new("keys.toml"), text).unwrap_err().to_string();
+        let problems = Keyring::parse(Path::new("keys.toml"), text)
+            .unwrap_err()
+            .to_string();
         for told in ["keys.toml:3", "keys.toml:4", "keys.toml:7", "keys.toml:8"] {
             assert!(problems.contains(told), "{told} is told in:\n{problems}");
         }

@@ -30,7 +30,9 @@ impl Live {
         let mut problems = Vec::new();
         let keyring = match &config.keys {
             Keys::Open => Some(Keyring::open()),
-            Keys::File(path) => Keyring::read(path).map_err(|error| problems.push(error.to_string())).ok(),
+            Keys::File(path) => Keyring::read(path)
+                .map_err(|error| problems.push(error.to_string()))
+                .ok(),
         };
         let prices = match &config.prices {
             None => Some(PriceBook::builtin()),
@@ -48,7 +50,12 @@ impl Live {
         .map_err(|error| problems.push(error))
         .ok();
         match (keyring, prices, upstreams) {
-            (Some(keyring), Some(prices), Some(upstreams)) => Ok(Self { config, keyring, prices, upstreams }),
+            (Some(keyring), Some(prices), Some(upstreams)) => Ok(Self {
+                config,
+                keyring,
+                prices,
+                upstreams,
+            }),
             _ => Err(problems.join("\n")),
         }
     }

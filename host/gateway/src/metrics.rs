@@ -14,7 +14,9 @@ use witgate_messages::price::Pricing;
 use crate::receipt::Receipt;
 
 /// Upper bounds of the exchange times in seconds: from an answer out of a cache to a long agent turn.
-const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 15.0, 60.0, 180.0, 600.0];
+const SECONDS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 15.0, 60.0, 180.0, 600.0,
+];
 
 /// Counters of the request path.
 pub(crate) struct Metrics {
@@ -60,19 +62,63 @@ impl Metrics {
         let mut registry = Registry::with_prefix("witgate");
         let open = Gauge::default();
         let exchanges = Family::default();
-        let seconds = Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
+        let seconds =
+            Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
         let tokens = Family::default();
-        let (picousd, unpriced, overdrafts, skipped) =
-            (Counter::default(), Counter::default(), Counter::default(), Counter::default());
-        registry.register("exchanges_open", "Exchanges that have not ended", open.clone());
-        registry.register("exchanges", "Exchanges that ended, by how", exchanges.clone());
-        registry.register_with_unit("exchange", "Time from request head to end", Unit::Seconds, seconds.clone());
+        let (picousd, unpriced, overdrafts, skipped) = (
+            Counter::default(),
+            Counter::default(),
+            Counter::default(),
+            Counter::default(),
+        );
+        registry.register(
+            "exchanges_open",
+            "Exchanges that have not ended",
+            open.clone(),
+        );
+        registry.register(
+            "exchanges",
+            "Exchanges that ended, by how",
+            exchanges.clone(),
+        );
+        registry.register_with_unit(
+            "exchange",
+            "Time from request head to end",
+            Unit::Seconds,
+            seconds.clone(),
+        );
         registry.register("tokens", "Tokens metered, by kind", tokens.clone());
-        registry.register("cost_picousd", "Cost of metered answers in 10^-12 USD", picousd.clone());
-        registry.register("unpriced", "Answers of models without a price", unpriced.clone());
-        registry.register("overdrafts", "Settlements that went over a limit", overdrafts.clone());
-        registry.register("plugin_skips", "Faults that an open fail policy let pass", skipped.clone());
-        Self { registry, open, exchanges, seconds, tokens, picousd, unpriced, overdrafts, skipped }
+        registry.register(
+            "cost_picousd",
+            "Cost of metered answers in 10^-12 USD",
+            picousd.clone(),
+        );
+        registry.register(
+            "unpriced",
+            "Answers of models without a price",
+            unpriced.clone(),
+        );
+        registry.register(
+            "overdrafts",
+            "Settlements that went over a limit",
+            overdrafts.clone(),
+        );
+        registry.register(
+            "plugin_skips",
+            "Faults that an open fail policy let pass",
+            skipped.clone(),
+        );
+        Self {
+            registry,
+            open,
+            exchanges,
+            seconds,
+            tokens,
+            picousd,
+            unpriced,
+            overdrafts,
+            skipped,
+        }
     }
 
     /// An exchange began.
@@ -83,11 +129,19 @@ impl Metrics {
     /// An exchange ended.
     pub(crate) fn closed(&self, receipt: &Receipt) {
         self.open.dec();
-        let outcome = receipt.outcome.map_or("abandoned", crate::receipt::Outcome::code);
-        let ended = Ended { endpoint: receipt.endpoint, outcome, status: receipt.status.unwrap_or(0) };
+        let outcome = receipt
+            .outcome
+            .map_or("abandoned", crate::receipt::Outcome::code);
+        let ended = Ended {
+            endpoint: receipt.endpoint,
+            outcome,
+            status: receipt.status.unwrap_or(0),
+        };
         self.exchanges.get_or_create(&ended).inc();
         self.seconds
-            .get_or_create(&Endpoint { endpoint: receipt.endpoint })
+            .get_or_create(&Endpoint {
+                endpoint: receipt.endpoint,
+            })
             .observe(receipt.duration.as_secs_f64());
         if let Some(reading) = &receipt.reading {
             let usage = &reading.usage;
@@ -127,9 +181,16 @@ impl Metrics {
                 let _ = writeln!(page, "# TYPE witgate_{} gauge", sample.name);
                 last = sample.name;
             }
-            let labels: Vec<_> =
-                sample.labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect();
-            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+            let labels: Vec<_> = sample
+                .labels
+                .iter()
+                .map(|(name, value)| format!("{name}=\"{}\"", escape(value)))
+                .collect();
+            let labels = if labels.is_empty() {
+                String::new()
+            } else {
+                format!("{{{}}}", labels.join(","))
+            };
             let _ = writeln!(page, "witgate_{}{labels} {}", sample.name, sample.value);
         }
         page.push_str("# EOF\n");
@@ -139,7 +200,10 @@ impl Metrics {
 
 /// A label value as the format wants it.
 fn escape(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 #[cfg(test)]
@@ -148,8 +212,15 @@ mod tests {
 
     #[test]
     fn a_label_cannot_break_the_page() {
-        let sample = Sample { name: "x", labels: vec![("plugin", "a\"b\\\n".into())], value: 1 };
+        let sample = Sample {
+            name: "x",
+            labels: vec![("plugin", "a\"b\\\n".into())],
+            value: 1,
+        };
         let page = Metrics::new().page(&[sample]);
-        assert!(page.contains("witgate_x{plugin=\"a\\\"b\\\\\\n\"} 1\n# EOF\n"), "{page}");
+        assert!(
+            page.contains("witgate_x{plugin=\"a\\\"b\\\\\\n\"} 1\n# EOF\n"),
+            "{page}"
+        );
     }
 }

@@ -16,20 +16,41 @@ pub(crate) fn samples(plugins: &[PluginStatus]) -> Vec<Sample> {
     let mut custom = Vec::new();
     for plugin in plugins {
         let label = ("plugin", plugin.name.to_string());
-        let of = |name, value| Sample { name, labels: vec![label.clone()], value };
-        states.push(of("plugin_serving", i128::from(plugin.state == PluginState::Serving)));
-        instances.push(of("plugin_instances_created", i128::from(plugin.figures.instances_created)));
-        configured.push(of("plugin_configured", i128::from(plugin.figures.configured)));
+        let of = |name, value| Sample {
+            name,
+            labels: vec![label.clone()],
+            value,
+        };
+        states.push(of(
+            "plugin_serving",
+            i128::from(plugin.state == PluginState::Serving),
+        ));
+        instances.push(of(
+            "plugin_instances_created",
+            i128::from(plugin.figures.instances_created),
+        ));
+        configured.push(of(
+            "plugin_configured",
+            i128::from(plugin.figures.configured),
+        ));
         for (hook, figures) in &plugin.figures.hooks {
             let labels = vec![label.clone(), ("hook", hook.to_string())];
-            let of = |name, value| Sample { name, labels: labels.clone(), value };
+            let of = |name, value| Sample {
+                name,
+                labels: labels.clone(),
+                value,
+            };
             calls.push(of("plugin_calls", i128::from(figures.calls)));
             p50.push(of("plugin_call_p50_ns", i128::from(figures.p50_ns)));
             p99.push(of("plugin_call_p99_ns", i128::from(figures.p99_ns)));
         }
         for (kind, count) in &plugin.figures.faults {
             let labels = vec![label.clone(), ("kind", (*kind).to_owned())];
-            faults.push(Sample { name: "plugin_faults", labels, value: i128::from(*count) });
+            faults.push(Sample {
+                name: "plugin_faults",
+                labels,
+                value: i128::from(*count),
+            });
         }
         for (name, metric) in &plugin.figures.custom {
             let value = match metric {
@@ -37,8 +58,17 @@ pub(crate) fn samples(plugins: &[PluginStatus]) -> Vec<Sample> {
                 CustomMetric::Gauge(value) => i128::from(*value),
             };
             let labels = vec![label.clone(), ("name", name.clone())];
-            custom.push(Sample { name: "plugin_custom", labels, value });
+            custom.push(Sample {
+                name: "plugin_custom",
+                labels,
+                value,
+            });
         }
     }
-    [states, calls, p50, p99, faults, instances, configured, custom].into_iter().flatten().collect()
+    [
+        states, calls, p50, p99, faults, instances, configured, custom,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -17,7 +17,7 @@ use crate::refused::{Blame, Refused};
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The upstream's answer was delivered to its end.
     Answered,
     /// The upstream's error answer was delivered to its end.
@@ -74,7 +74,7 @@ pub(crate) struct Receipt {
 impl Outcome {
     /// An open code, as on receipts and in metrics.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Answered => "answered",
             Self::UpstreamError => "upstream-error",
@@ -136,7 +136,9 @@ impl Receipt {
             fields.text(&format!("attempts.{index}.upstream"), &attempt.upstream);
             fields.maybe_text(&format!("attempts.{index}.model"), attempt.model.as_deref());
             match &attempt.result {
-                Ok(status) => fields.number(&format!("attempts.{index}.status"), u64::from(*status)),
+                Ok(status) => {
+                    fields.number(&format!("attempts.{index}.status"), u64::from(*status))
+                }
                 Err(error) => fields.text(&format!("attempts.{index}.error"), error),
             }
         }
@@ -150,9 +152,15 @@ impl Receipt {
         fields.maybe_number("time.first_byte_us", self.first_byte.map(micros));
         fields.number("time.total_us", micros(self.duration));
         for plugin in lineup.plugins() {
-            fields.text(&format!("plugins.{}", plugin.name()), &plugin.identity().wasm);
+            fields.text(
+                &format!("plugins.{}", plugin.name()),
+                &plugin.identity().wasm,
+            );
         }
-        contract::Receipt { id: self.id.to_string(), fields: fields.0 }
+        contract::Receipt {
+            id: self.id.to_string(),
+            fields: fields.0,
+        }
     }
 
     fn envelope_fields(&self, fields: &mut Fields) {
@@ -208,13 +216,25 @@ impl Receipt {
                 fields.number("usage.input_tokens", usage.tokens.input);
                 fields.number("usage.output_tokens", usage.tokens.output);
                 fields.number("usage.cache_read_input_tokens", usage.tokens.cache_read);
-                fields.number("usage.cache_creation_input_tokens", usage.tokens.cache_write);
+                fields.number(
+                    "usage.cache_creation_input_tokens",
+                    usage.tokens.cache_write,
+                );
                 if let Some(split) = usage.tokens.cache_split {
-                    fields.number("usage.cache_creation.ephemeral_5m_input_tokens", split.five_minutes);
-                    fields.number("usage.cache_creation.ephemeral_1h_input_tokens", split.one_hour);
+                    fields.number(
+                        "usage.cache_creation.ephemeral_5m_input_tokens",
+                        split.five_minutes,
+                    );
+                    fields.number(
+                        "usage.cache_creation.ephemeral_1h_input_tokens",
+                        split.one_hour,
+                    );
                 }
                 fields.maybe_number("usage.thinking_tokens", usage.thinking);
-                fields.maybe_number("usage.web_search_requests", Some(usage.web_searches).filter(|count| *count > 0));
+                fields.maybe_number(
+                    "usage.web_search_requests",
+                    Some(usage.web_searches).filter(|count| *count > 0),
+                );
                 fields.maybe_text("usage.service_tier", usage.service_tier.as_deref());
                 fields.maybe_text("usage.inference_geo", usage.inference_geo.as_deref());
                 fields.maybe_text("usage.speed", usage.speed.as_deref());
@@ -264,7 +284,10 @@ impl Fields {
     }
 
     fn number(&mut self, name: &str, value: u64) {
-        self.push(name, Value::Integer(i64::try_from(value).unwrap_or(i64::MAX)));
+        self.push(
+            name,
+            Value::Integer(i64::try_from(value).unwrap_or(i64::MAX)),
+        );
     }
 
     fn maybe_number(&mut self, name: &str, value: Option<u64>) {
@@ -278,7 +301,10 @@ impl Fields {
     }
 
     fn push(&mut self, name: &str, value: Value) {
-        self.0.push(Field { name: name.to_owned(), value });
+        self.0.push(Field {
+            name: name.to_owned(),
+            value,
+        });
     }
 }
 
@@ -302,7 +328,9 @@ fn place(object: &mut Map<String, Json>, name: &str, value: Json) {
         && !first.is_empty()
         && !rest.is_empty()
     {
-        let inner = object.entry(first).or_insert_with(|| Json::Object(Map::new()));
+        let inner = object
+            .entry(first)
+            .or_insert_with(|| Json::Object(Map::new()));
         if let Json::Object(inner) = inner {
             place(inner, rest, value);
             return;
@@ -316,7 +344,10 @@ mod tests {
     use super::*;
 
     fn field(name: &str, value: Value) -> Field {
-        Field { name: name.into(), value }
+        Field {
+            name: name.into(),
+            value,
+        }
     }
 
     #[test]

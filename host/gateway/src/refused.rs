@@ -8,7 +8,7 @@ use witgate_runtime::{Fault, FaultKind, Hook, Stop};
 
 /// Whose fault it is that the request was not forwarded, or not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Blame {
+pub(crate) enum Blame {
     /// The client's: it sent something that can't be used.
     Client,
     /// A plugin decided so.
@@ -35,24 +35,24 @@ pub enum Blame {
 
 /// An answer of the gateway's own, in Anthropic's shape once it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// Status of the answer.
-    pub status: u16,
+    pub(crate) status: u16,
     /// `error.type` of the answer.
-    pub kind: ErrorType,
+    pub(crate) kind: ErrorType,
     /// `error.message`: whose fault it is and what to do.
-    pub message: String,
+    pub(crate) message: String,
     /// Time after which another try makes sense.
-    pub retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
     /// What the client's SDK is told about trying again by itself.
-    pub retry: Retry,
+    pub(crate) retry: Retry,
     /// Whose fault it is, for the receipt.
-    pub blame: Blame,
+    pub(crate) blame: Blame,
 }
 
 /// What a client's SDK is told about trying again (`x-should-retry`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retry {
+pub(crate) enum Retry {
     /// It should: the next try may go better.
     Worthwhile,
     /// It should not: the answer would be the same.
@@ -63,7 +63,7 @@ pub enum Retry {
 
 impl Refused {
     /// The client sent something that can't be used.
-    pub fn client(status: u16, message: impl Into<String>) -> Self {
+    pub(crate) fn client(status: u16, message: impl Into<String>) -> Self {
         Self {
             status,
             kind: ErrorType::from_status(status),
@@ -75,24 +75,36 @@ impl Refused {
     }
 
     /// The gateway can't serve it now.
-    pub fn gateway(status: u16, message: impl Into<String>) -> Self {
-        Self { retry: Retry::Worthwhile, blame: Blame::Gateway, ..Self::client(status, message) }
+    pub(crate) fn gateway(status: u16, message: impl Into<String>) -> Self {
+        Self {
+            retry: Retry::Worthwhile,
+            blame: Blame::Gateway,
+            ..Self::client(status, message)
+        }
     }
 
     /// No upstream gave an answer.
-    pub fn upstream(status: u16, message: impl Into<String>) -> Self {
-        Self { retry: Retry::Worthwhile, blame: Blame::Upstream, ..Self::client(status, message) }
+    pub(crate) fn upstream(status: u16, message: impl Into<String>) -> Self {
+        Self {
+            retry: Retry::Worthwhile,
+            blame: Blame::Upstream,
+            ..Self::client(status, message)
+        }
     }
 
     /// A plugin's decision.
-    pub fn policy(plugin: String, hook: Hook, refusal: Refusal) -> Self {
+    pub(crate) fn policy(plugin: String, hook: Hook, refusal: Refusal) -> Self {
         let retry_after = refusal.retry_after_ms.map(Duration::from_millis);
         // A short wait is worth it; a budget that is spent until tomorrow is not.
         let retry = match retry_after {
             Some(wait) if wait <= Duration::from_secs(60) => Retry::Worthwhile,
             _ => Retry::Useless,
         };
-        let status = if (400..=599).contains(&refusal.status) { refusal.status } else { 400 };
+        let status = if (400..=599).contains(&refusal.status) {
+            refusal.status
+        } else {
+            400
+        };
         Self {
             status,
             kind: ErrorType::from(refusal.code.as_str()),
@@ -104,12 +116,17 @@ impl Refused {
     }
 
     /// A plugin's failure.
-    pub fn fault(fault: &Fault) -> Self {
+    pub(crate) fn fault(fault: &Fault) -> Self {
         let shed = fault.kind == FaultKind::Exhausted;
         let message = if shed {
-            format!("the gateway is out of instances of the plugin `{}`: try again", fault.plugin)
+            format!(
+                "the gateway is out of instances of the plugin `{}`: try again",
+                fault.plugin
+            )
         } else {
-            let hook = fault.hook.map_or_else(String::new, |hook| format!(" in its {hook} hook"));
+            let hook = fault
+                .hook
+                .map_or_else(String::new, |hook| format!(" in its {hook} hook"));
             format!(
                 "the plugin `{}` failed{hook} ({}); the gateway's operator finds more in its log",
                 fault.plugin, fault.kind
@@ -121,14 +138,22 @@ impl Refused {
             message,
             retry_after: Some(Duration::from_secs(1)),
             retry: Retry::Worthwhile,
-            blame: Blame::Plugin { plugin: fault.plugin.to_string(), hook: fault.hook, kind: fault.kind.code() },
+            blame: Blame::Plugin {
+                plugin: fault.plugin.to_string(),
+                hook: fault.hook,
+                kind: fault.kind.code(),
+            },
         }
     }
 
     /// What a lineup stopped the request with.
-    pub fn stop(stop: Stop) -> Self {
+    pub(crate) fn stop(stop: Stop) -> Self {
         match stop {
-            Stop::Refusal { plugin, hook, refusal } => Self::policy(plugin.to_string(), hook, refusal),
+            Stop::Refusal {
+                plugin,
+                hook,
+                refusal,
+            } => Self::policy(plugin.to_string(), hook, refusal),
             Stop::Fault(fault) => Self::fault(&fault),
         }
     }

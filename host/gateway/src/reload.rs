@@ -49,13 +49,23 @@ pub(crate) struct ReloadStatus {
 impl Reloader {
     pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
         let files = fingerprint(&gateway.live().config);
-        Self { gateway, seen: Mutex::new(Seen { files, error: None, reloads: 0 }) }
+        Self {
+            gateway,
+            seen: Mutex::new(Seen {
+                files,
+                error: None,
+                reloads: 0,
+            }),
+        }
     }
 
     /// How the last reload went.
     pub(crate) fn status(&self) -> ReloadStatus {
         let seen = self.seen();
-        ReloadStatus { reloads: seen.reloads, last_error: seen.error.clone() }
+        ReloadStatus {
+            reloads: seen.reloads,
+            last_error: seen.error.clone(),
+        }
     }
 
     /// Looks at the files until the gateway stops.
@@ -84,7 +94,12 @@ impl Reloader {
     pub(crate) async fn reload_all(self: Arc<Self>) -> Result<(), String> {
         let done = tokio::task::spawn_blocking(move || {
             let reloaded = self.reload();
-            let plugins = self.gateway.policies.reload_now().map(drop).map_err(|error| error.to_string());
+            let plugins = self
+                .gateway
+                .policies
+                .reload_now()
+                .map(drop)
+                .map_err(|error| error.to_string());
             reloaded.and(plugins)
         });
         done.await.unwrap_or_else(|error| Err(error.to_string()))
@@ -93,13 +108,18 @@ impl Reloader {
     fn reload(&self) -> Result<(), String> {
         let previous = self.gateway.live();
         let files = fingerprint(&previous.config);
-        let next = Config::read(&previous.config.path).map_err(|problems| problems.to_string()).and_then(|config| {
-            let held = previous.config.needs_restart(&config);
-            if !held.is_empty() {
-                tracing::warn!(keys = held.join(", "), "changed keys need a restart; the others are applied");
-            }
-            Live::prepare(Arc::new(config), Some(&previous))
-        });
+        let next = Config::read(&previous.config.path)
+            .map_err(|problems| problems.to_string())
+            .and_then(|config| {
+                let held = previous.config.needs_restart(&config);
+                if !held.is_empty() {
+                    tracing::warn!(
+                        keys = held.join(", "),
+                        "changed keys need a restart; the others are applied"
+                    );
+                }
+                Live::prepare(Arc::new(config), Some(&previous))
+            });
         let mut seen = self.seen();
         match next {
             Ok(live) => {
@@ -130,12 +150,19 @@ fn fingerprint(config: &Config) -> Fingerprint {
         Keys::File(path) => Some(path.as_path()),
         Keys::Open => None,
     };
-    let credentials = config.upstreams.iter().filter_map(|upstream| match &upstream.credential.as_ref()?.source {
-        CredentialSource::File(path) => Some(path.as_path()),
-        CredentialSource::Env(_) => None,
+    let credentials = config.upstreams.iter().filter_map(|upstream| {
+        match &upstream.credential.as_ref()?.source {
+            CredentialSource::File(path) => Some(path.as_path()),
+            CredentialSource::Env(_) => None,
+        }
     });
     let files = [Some(config.path.as_path()), keys, config.prices.as_deref()];
-    files.into_iter().flatten().chain(credentials).map(|path| (path.to_owned(), look_at(path))).collect()
+    files
+        .into_iter()
+        .flatten()
+        .chain(credentials)
+        .map(|path| (path.to_owned(), look_at(path)))
+        .collect()
 }
 
 fn look_at(path: &Path) -> Option<(u64, SystemTime)> {

@@ -21,7 +21,10 @@ impl Render<Finished> for Renderer {
             let Some(first) = group.first() else {
                 continue;
             };
-            let receipts = group.iter().map(|finished| finished.receipt.fields(&finished.lineup)).collect();
+            let receipts = group
+                .iter()
+                .map(|finished| finished.receipt.fields(&finished.lineup))
+                .collect();
             for audited in first.lineup.audit_entries(receipts) {
                 out.push(&audited_line(audited));
             }
@@ -30,7 +33,10 @@ impl Render<Finished> for Renderer {
 }
 
 fn audited_line(audited: Audited) -> Vec<u8> {
-    let Audited { receipt: mut audited_receipt, marks } = audited;
+    let Audited {
+        receipt: mut audited_receipt,
+        marks,
+    } = audited;
     if !marks.is_empty() {
         let marks: Vec<_> = marks.iter().map(describe).collect();
         mark(&mut audited_receipt, &marks.join("; "));
@@ -41,13 +47,20 @@ fn audited_line(audited: Audited) -> Vec<u8> {
 /// What a receipt says about a plugin that it passed as it was.
 fn describe(mark: &Mark) -> String {
     match mark {
-        Mark::Fault(fault) => format!("raw: the plugin {} failed ({})", fault.plugin, fault.kind.code()),
+        Mark::Fault(fault) => format!(
+            "raw: the plugin {} failed ({})",
+            fault.plugin,
+            fault.kind.code()
+        ),
         Mark::Missing { plugin } => format!("raw: the plugin {plugin} gave no entry"),
     }
 }
 
 fn mark(receipt: &mut contract::Receipt, mark: &str) {
-    receipt.fields.push(Field { name: "audit".into(), value: Value::Text(mark.into()) });
+    receipt.fields.push(Field {
+        name: "audit".into(),
+        value: Value::Text(mark.into()),
+    });
 }
 
 // === impl Finished ===

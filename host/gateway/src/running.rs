@@ -48,7 +48,8 @@ impl Running {
         let prepared = Arc::clone(&config);
         // Compiling plugins takes the processor for a while; the runtime's workers are not for that.
         let (live, policies, audit) = tokio::task::spawn_blocking(move || {
-            let live = Live::prepare(Arc::clone(&prepared), None).map_err(|problems| anyhow::anyhow!(problems))?;
+            let live = Live::prepare(Arc::clone(&prepared), None)
+                .map_err(|problems| anyhow::anyhow!(problems))?;
             let policies = open_policies(&prepared)?;
             let audit = open_audit(&prepared.receipts)?;
             anyhow::Ok((live, policies, audit))
@@ -69,22 +70,44 @@ impl Running {
             Some(address) => {
                 let listener = bind(address).await?;
                 let address = listener.local_addr()?;
-                let app = Arc::new(Admin::new(Arc::clone(&gateway), Arc::clone(&reloader), stopped.clone()));
-                let door = Door { listener, app, connections: ADMIN_CONNECTIONS };
+                let app = Arc::new(Admin::new(
+                    Arc::clone(&gateway),
+                    Arc::clone(&reloader),
+                    stopped.clone(),
+                ));
+                let door = Door {
+                    listener,
+                    app,
+                    connections: ADMIN_CONNECTIONS,
+                };
                 let stopped = admin_stopped.clone();
                 tasks.push(tokio::spawn(async move {
-                    door.serve(stopped, std::future::ready(Duration::ZERO)).await;
+                    door.serve(stopped, std::future::ready(Duration::ZERO))
+                        .await;
                 }));
                 Some(address)
             }
             None => None,
         };
 
-        let door = Door { listener, app: Arc::clone(&gateway), connections: config.limits.connections };
+        let door = Door {
+            listener,
+            app: Arc::clone(&gateway),
+            connections: config.limits.connections,
+        };
         let drained = Arc::clone(&gateway);
         let clients =
             tokio::spawn(door.serve(stopped, async move { drained.live().config.drain_timeout }));
-        Ok(Self { address, admin, gateway, reloader, stop, admin_stop, tasks, clients })
+        Ok(Self {
+            address,
+            admin,
+            gateway,
+            reloader,
+            stop,
+            admin_stop,
+            tasks,
+            clients,
+        })
     }
 
     /// Where clients connect.
@@ -163,7 +186,10 @@ fn open_audit(receipts: &Receipts) -> anyhow::Result<Audit<Finished>> {
     Ok(match &receipts.file {
         None => Audit::start(settings, sink::Null, Renderer)?,
         Some(path) => {
-            let rotation = Rotation { max_bytes: receipts.rotate_bytes, keep: receipts.keep };
+            let rotation = Rotation {
+                max_bytes: receipts.rotate_bytes,
+                keep: receipts.keep,
+            };
             Audit::start(settings, File::new(path, Some(rotation)), Renderer)?
         }
     })

@@ -44,7 +44,9 @@ pub(crate) struct Door<A> {
 ///
 /// The address is taken or is not one of this machine, said with the address.
 pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| anyhow::anyhow!("cannot listen on {address}: {error}"))
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| anyhow::anyhow!("cannot listen on {address}: {error}"))
 }
 
 /// Ends when the gateway is told to stop, or when there is nobody left to tell it.
@@ -83,7 +85,10 @@ impl<A: ServerApp + Send + Sync + 'static> Door<A> {
 
         drop(self.listener);
         let deadline = Instant::now() + drain.await;
-        while timeout_at(deadline, connections.join_next()).await.is_ok_and(|joined| joined.is_some()) {}
+        while timeout_at(deadline, connections.join_next())
+            .await
+            .is_ok_and(|joined| joined.is_some())
+        {}
         let cut = connections.len();
         connections.shutdown().await;
         Drained { cut }
@@ -105,7 +110,8 @@ impl<A: ServerApp + Send + Sync + 'static> Door<A> {
         socket.set_socket_digest(digest);
         let app = Arc::clone(&self.app);
         connections.spawn(async move {
-            app.process_new(Box::new(Gathered::new(socket)), &stop).await;
+            app.process_new(Box::new(Gathered::new(socket)), &stop)
+                .await;
         });
     }
 }

@@ -89,7 +89,8 @@ impl Upstream {
 
 /// The HTTP layer panics on a CA file without certificates, so it is looked into first.
 fn check_ca(path: &std::path::Path) -> Result<(), String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     if text.contains("-----BEGIN CERTIFICATE-----") {
         Ok(())
     } else {
@@ -113,14 +114,18 @@ impl Upstreams {
     ) -> Result<Self, String> {
         let mut list = Vec::with_capacity(configs.len());
         for config in configs {
-            let kept = previous.and_then(|previous| previous.get(&config.name)).filter(|kept| kept.config == *config);
+            let kept = previous
+                .and_then(|previous| previous.get(&config.name))
+                .filter(|kept| kept.config == *config);
             let upstream = match kept {
                 Some(kept) => {
-                    kept.read_credential().map_err(|error| format!("upstream {}: {error}", config.name))?;
+                    kept.read_credential()
+                        .map_err(|error| format!("upstream {}: {error}", config.name))?;
                     Arc::clone(kept)
                 }
                 None => Arc::new(
-                    Upstream::try_new(config.clone()).map_err(|error| format!("upstream {}: {error}", config.name))?,
+                    Upstream::try_new(config.clone())
+                        .map_err(|error| format!("upstream {}: {error}", config.name))?,
                 ),
             };
             list.push(upstream);
@@ -129,17 +134,24 @@ impl Upstreams {
             .iter()
             .position(|upstream| upstream.config.name == default)
             .ok_or_else(|| format!("there is no upstream {default}"))?;
-        Ok(Self { list: list.into(), default })
+        Ok(Self {
+            list: list.into(),
+            default,
+        })
     }
 
     /// The upstream of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Upstream>> {
-        self.list.iter().find(|upstream| upstream.config.name == name)
+        self.list
+            .iter()
+            .find(|upstream| upstream.config.name == name)
     }
 
     /// The name of the upstream that is asked when no plugin plans a route.
     pub(crate) fn default_name(&self) -> &str {
-        self.list.get(self.default).map_or("", |upstream| &upstream.config.name)
+        self.list
+            .get(self.default)
+            .map_or("", |upstream| &upstream.config.name)
     }
 
     /// All of them.
@@ -149,6 +161,9 @@ impl Upstreams {
 
     /// How they have been doing, as the route hook gets it.
     pub(crate) fn stats(&self, now: Instant) -> Vec<UpstreamStats> {
-        self.list.iter().map(|upstream| upstream.stats.snapshot(&upstream.config.name, now)).collect()
+        self.list
+            .iter()
+            .map(|upstream| upstream.stats.snapshot(&upstream.config.name, now))
+            .collect()
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
-use witgate_runtime::Request;
 use witgate_runtime as contract;
+use witgate_runtime::Request;
 
 use crate::headers::is_credential;
 use crate::keys::Caller;
@@ -44,7 +44,11 @@ impl Request for View {
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        if is_credential(name) { None } else { self.headers.get(name).and_then(text) }
+        if is_credential(name) {
+            None
+        } else {
+            self.headers.get(name).and_then(text)
+        }
     }
 
     fn headers(&self, prefix: &str) -> Vec<(String, String)> {
@@ -93,7 +97,11 @@ impl Request for View {
     }
 
     fn tools(&self) -> Vec<String> {
-        self.head.iter().flat_map(Head::tools).map(Into::into).collect()
+        self.head
+            .iter()
+            .flat_map(Head::tools)
+            .map(Into::into)
+            .collect()
     }
 
     fn member(&self, name: &str) -> Option<&str> {

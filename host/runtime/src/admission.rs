@@ -33,7 +33,7 @@ impl Runtime {
     /// Whatever keeps the plugin from serving; nothing of it is left behind.
     pub fn admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionError> {
         self.try_admit(source).map_err(|cause| AdmissionError {
-            plugin: source.name.clone(),
+            plugin: source.name.as_str().into(),
             file: source.file.clone(),
             cause,
         })

@@ -28,7 +28,10 @@ pub(crate) struct Terms {
 
 /// Marks the handle that a guest holds. There is one request at a time in a store, so the handle needs no number.
 #[derive(Debug)]
-#[allow(unreachable_pub, reason = "the generated bindings name it in public signatures")]
+#[allow(
+    unreachable_pub,
+    reason = "the generated bindings name it in public signatures"
+)]
 pub struct RequestHandle;
 
 /// The state of one store.
@@ -300,19 +303,19 @@ impl log::Host for Guest {
         let message = shorten(message);
         match level {
             log::Level::Trace => {
-                tracing::trace!(target: "witgate::plugin", plugin = %name, "{message}")
+                tracing::trace!(target: "witgate::plugin", plugin = %name, "{message}");
             }
             log::Level::Debug => {
-                tracing::debug!(target: "witgate::plugin", plugin = %name, "{message}")
+                tracing::debug!(target: "witgate::plugin", plugin = %name, "{message}");
             }
             log::Level::Info => {
-                tracing::info!(target: "witgate::plugin", plugin = %name, "{message}")
+                tracing::info!(target: "witgate::plugin", plugin = %name, "{message}");
             }
             log::Level::Warn => {
-                tracing::warn!(target: "witgate::plugin", plugin = %name, "{message}")
+                tracing::warn!(target: "witgate::plugin", plugin = %name, "{message}");
             }
             log::Level::Error => {
-                tracing::error!(target: "witgate::plugin", plugin = %name, "{message}")
+                tracing::error!(target: "witgate::plugin", plugin = %name, "{message}");
             }
         }
         Ok(())

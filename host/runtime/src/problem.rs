@@ -96,7 +96,7 @@ impl Document {
         match value {
             Ok(value) => Ok((value, problems)),
             Err(error) => {
-                let path = tracked_path(track.path());
+                let path = tracked_path(&track.path());
                 let mut problem = self.problem(&path, error.message());
                 if let Some(span) = error.span() {
                     problem.line = Some(line_of(&self.text, span.start));
@@ -117,9 +117,8 @@ impl Document {
         let mut span = None;
         let mut at = Place::Table(self.root.as_table());
         for step in steps(path) {
-            let (key, next) = match at.step(&step) {
-                Some(found) => found,
-                None => break,
+            let Some((key, next)) = at.step(&step) else {
+                break;
             };
             span = key.or_else(|| next.span()).or(span);
             at = next;
@@ -222,7 +221,7 @@ fn ignored_path(path: &serde_ignored::Path<'_>) -> String {
     }
 }
 
-fn tracked_path(path: serde_path_to_error::Path) -> String {
+fn tracked_path(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter().fold(String::new(), |mut text, segment| {
         match segment {

@@ -18,7 +18,11 @@ const WRITTEN_BYTES: usize = 8;
 impl Key {
     pub(crate) fn new(secret: &[u8]) -> Self {
         let digest = Sha256::digest(secret);
-        let secret = if secret.len() > BLOCK { digest.as_slice() } else { secret };
+        let secret = if secret.len() > BLOCK {
+            digest.as_slice()
+        } else {
+            secret
+        };
         let padded = |pad: u8| {
             let mut block = [pad; BLOCK];
             for (byte, key) in block.iter_mut().zip(secret) {
@@ -39,8 +43,13 @@ impl Key {
             Value::Integer(number) => self.mac(number.to_string().as_bytes()),
             Value::Flag(flag) => self.mac(flag.to_string().as_bytes()),
         };
-        let digits = mac.iter().take(WRITTEN_BYTES).flat_map(|byte| [byte >> 4, byte & 15]);
-        digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+        let digits = mac
+            .iter()
+            .take(WRITTEN_BYTES)
+            .flat_map(|byte| [byte >> 4, byte & 15]);
+        digits
+            .filter_map(|digit| char::from_digit(digit.into(), 16))
+            .collect()
     }
 
     fn mac(&self, message: &[u8]) -> [u8; 32] {

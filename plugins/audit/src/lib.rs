@@ -47,7 +47,11 @@ impl Audit for Scribe {
 
 impl Scribe {
     fn write(&self, receipt: &mut Receipt) {
-        let mut tags: Vec<Field> = self.tags.iter().map(|(name, text)| tag(name, Value::Text(text.clone()))).collect();
+        let mut tags: Vec<Field> = self
+            .tags
+            .iter()
+            .map(|(name, text)| tag(name, Value::Text(text.clone())))
+            .collect();
         for (name, from) in &self.copies {
             if let Some(value) = receipt.field(from) {
                 tags.push(tag(name, value.clone()));

@@ -53,10 +53,20 @@ impl Settings {
         }
         let salt = self.salt.unwrap_or_default();
         if !self.hash.is_empty() && salt.len() < SHORTEST_SALT {
-            problems.push("salt", format!("hashing needs a salt of at least {SHORTEST_SALT} bytes"));
+            problems.push(
+                "salt",
+                format!("hashing needs a salt of at least {SHORTEST_SALT} bytes"),
+            );
         }
-        for name in self.copy.keys().filter(|name| self.tags.contains_key(*name)) {
-            problems.push(format!("copy.{name}"), "`tags` has a tag of this name as well");
+        for name in self
+            .copy
+            .keys()
+            .filter(|name| self.tags.contains_key(*name))
+        {
+            problems.push(
+                format!("copy.{name}"),
+                "`tags` has a tag of this name as well",
+            );
         }
         problems.or(Scribe {
             keep: self.keep,

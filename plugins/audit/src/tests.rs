@@ -23,23 +23,43 @@ fn written(settings: &str) -> Vec<(String, Value)> {
     assert_eq!(receipts.len(), 1, "a receipt was lost");
     let receipt = receipts.remove(0);
     assert_eq!(receipt.id, "req_1", "the id changed");
-    receipt.fields.into_iter().map(|field| (field.name, field.value)).collect()
+    receipt
+        .fields
+        .into_iter()
+        .map(|field| (field.name, field.value))
+        .collect()
 }
 
 fn names(settings: &str) -> Vec<String> {
-    written(settings).into_iter().map(|(name, _)| name).collect()
+    written(settings)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect()
 }
 
 #[test]
 fn without_settings_everything_is_written_as_it_is() {
-    assert_eq!(names("{}"), ["outcome", "user", "metadata.team", "usage.output_tokens"]);
+    assert_eq!(
+        names("{}"),
+        ["outcome", "user", "metadata.team", "usage.output_tokens"]
+    );
 }
 
 #[test]
 fn dropped_fields_are_gone_but_the_outcome_never_is() {
-    assert_eq!(names(r#"{"drop": ["metadata.*"]}"#), ["outcome", "user", "usage.output_tokens"]);
-    assert_eq!(names(r#"{"drop": ["*"]}"#), ["outcome"], "the outcome is protected from a glob");
-    assert_eq!(names(r#"{"keep": ["usage.*"]}"#), ["outcome", "usage.output_tokens"]);
+    assert_eq!(
+        names(r#"{"drop": ["metadata.*"]}"#),
+        ["outcome", "user", "usage.output_tokens"]
+    );
+    assert_eq!(
+        names(r#"{"drop": ["*"]}"#),
+        ["outcome"],
+        "the outcome is protected from a glob"
+    );
+    assert_eq!(
+        names(r#"{"keep": ["usage.*"]}"#),
+        ["outcome", "usage.output_tokens"]
+    );
 }
 
 #[test]
@@ -48,23 +68,44 @@ fn hashes_hide_the_value_and_keep_equality() {
     let (_, first) = written(settings).remove(1);
     let (_, second) = written(settings).remove(1);
     assert_eq!(first, second, "equal values have equal hashes");
-    assert_ne!(first, Value::Text("ann".to_owned()), "the value is readable");
+    assert_ne!(
+        first,
+        Value::Text("ann".to_owned()),
+        "the value is readable"
+    );
     let (_, other) = written(r#"{"hash": ["user"], "salt": "another sixteen bytes"}"#).remove(1);
     assert_ne!(first, other, "the salt counts");
 }
 
 #[test]
 fn tags_are_fixed_or_copied_before_the_field_is_dropped() {
-    let fields = written(r#"{"drop": ["metadata.*"], "tags": {"site": "berlin"}, "copy": {"team": "metadata.team"}}"#);
+    let fields = written(
+        r#"{"drop": ["metadata.*"], "tags": {"site": "berlin"}, "copy": {"team": "metadata.team"}}"#,
+    );
     let text = |text: &str| Value::Text(text.to_owned());
-    assert!(fields.contains(&("tags.site".to_owned(), text("berlin"))), "{fields:?}");
-    assert!(fields.contains(&("tags.team".to_owned(), text("blue"))), "{fields:?}");
-    assert!(!fields.iter().any(|(name, _)| name == "metadata.team"), "{fields:?}");
+    assert!(
+        fields.contains(&("tags.site".to_owned(), text("berlin"))),
+        "{fields:?}"
+    );
+    assert!(
+        fields.contains(&("tags.team".to_owned(), text("blue"))),
+        "{fields:?}"
+    );
+    assert!(
+        !fields.iter().any(|(name, _)| name == "metadata.team"),
+        "{fields:?}"
+    );
 }
 
 #[test]
 fn settings_that_would_hide_the_outcome_or_hash_without_salt_are_refused() {
-    let problems = testing::configure::<Scribe>(r#"{"drop": ["x", "outcome"], "hash": ["user"], "salted": 1}"#);
-    let paths: Vec<String> = problems.unwrap_err().into_iter().map(|problem| problem.path).collect();
+    let problems = testing::configure::<Scribe>(
+        r#"{"drop": ["x", "outcome"], "hash": ["user"], "salted": 1}"#,
+    );
+    let paths: Vec<String> = problems
+        .unwrap_err()
+        .into_iter()
+        .map(|problem| problem.path)
+        .collect();
     assert_eq!(paths, ["salted", "drop[1]", "salt"]);
 }

@@ -38,7 +38,8 @@ impl Client {
     pub(crate) fn of(request: &Request<'_>) -> Self {
         let (user, session) = request.head().user_id.map(identity).unwrap_or_default();
         let hints = request.headers("x-claude-code-");
-        let hint = |header: &str| witgate_plugin::types::attribute(&hints, header).map(str::to_owned);
+        let hint =
+            |header: &str| witgate_plugin::types::attribute(&hints, header).map(str::to_owned);
         let attribute = |(header, name): (&str, &str)| Some((name.to_owned(), hint(header)?));
         Self {
             session: hint("x-claude-code-session-id").or(session),
@@ -53,7 +54,10 @@ impl Client {
 fn identity(user_id: String) -> (Option<String>, Option<String>) {
     let present = |text: Option<String>| text.filter(|text| !text.is_empty());
     if let Ok(parts) = serde_json::from_str::<UserId>(&user_id) {
-        return (present(parts.account_uuid).or(present(parts.device_id)), present(parts.session_id));
+        return (
+            present(parts.account_uuid).or(present(parts.device_id)),
+            present(parts.session_id),
+        );
     }
     let parts = user_id.strip_prefix("user_").and_then(|rest| {
         let (device, rest) = rest.split_once("_account_")?;

@@ -43,18 +43,28 @@ impl Envelope for Reader {
         if member.is_some() {
             envelope = envelope.remove("vmx");
         }
-        let vmx = member.as_deref().map(Vmx::parse).transpose()?.unwrap_or_default();
+        let vmx = member
+            .as_deref()
+            .map(Vmx::parse)
+            .transpose()?
+            .unwrap_or_default();
 
         let caller = request.caller();
         if let Some(overrides) = vmx.overrides {
             if !self.0.resource_overrides.allow(&caller) {
-                return Err(Refusal::forbidden("vmx.resourceConfigOverrides: this key may not override resources"));
+                return Err(Refusal::forbidden(
+                    "vmx.resourceConfigOverrides: this key may not override resources",
+                ));
             }
-            envelope.attributes.push(("vmx.resource-config-overrides".to_owned(), overrides));
+            envelope
+                .attributes
+                .push(("vmx.resource-config-overrides".to_owned(), overrides));
         }
         for (name, json) in vmx.provider_args {
             if !self.0.provider_args.contains(&name) {
-                return Err(Refusal::invalid(format!("vmx.providerArgs.{name}: this member may not be set here")));
+                return Err(Refusal::invalid(format!(
+                    "vmx.providerArgs.{name}: this member may not be set here"
+                )));
             }
             envelope = envelope.set(name, json);
         }
@@ -76,7 +86,11 @@ impl Envelope for Reader {
         let user = said(&self.0.user_from).or(caller.user);
         let session = said(&self.0.session_from).or(client.session);
         envelope.tenant = tenant;
-        envelope.user = if self.0.user_id { user.or(client.user) } else { user };
+        envelope.user = if self.0.user_id {
+            user.or(client.user)
+        } else {
+            user
+        };
         envelope.session = session;
         envelope.agent = client.agent;
         envelope.attributes.extend(client.attributes);
@@ -89,7 +103,11 @@ impl Envelope for Reader {
 fn union(mut metadata: Vec<Attribute>, headers: Vec<Attribute>) -> Vec<Attribute> {
     for (name, value) in headers {
         let key = name.get(METADATA.len()..).unwrap_or_default();
-        if !key.is_empty() && !metadata.iter().any(|(known, _)| known.eq_ignore_ascii_case(key)) {
+        if !key.is_empty()
+            && !metadata
+                .iter()
+                .any(|(known, _)| known.eq_ignore_ascii_case(key))
+        {
             metadata.push((key.to_ascii_lowercase(), value));
         }
     }

@@ -50,7 +50,9 @@ impl Settings {
             if NEVER.contains(&name.as_str()) {
                 problems.push(
                     format!("provider_args[{index}]"),
-                    format!("`{name}` can never be set this way: it would bypass routing or budgets"),
+                    format!(
+                        "`{name}` can never be set this way: it would bypass routing or budgets"
+                    ),
                 );
             }
         }
@@ -62,8 +64,12 @@ impl Settings {
 
 impl Allowed {
     pub(crate) fn allow(&self, caller: &Caller) -> bool {
-        let tier = caller.tier.as_ref().is_some_and(|tier| self.tiers.contains(tier));
-        let label = |(name, value): (&String, &String)| attribute(&caller.labels, name) == Some(value);
+        let tier = caller
+            .tier
+            .as_ref()
+            .is_some_and(|tier| self.tiers.contains(tier));
+        let label =
+            |(name, value): (&String, &String)| attribute(&caller.labels, name) == Some(value);
         tier || self.labels.iter().any(label)
     }
 }

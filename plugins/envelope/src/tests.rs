@@ -14,9 +14,15 @@ fn vmx(json: &str) -> RequestBuilder {
 #[test]
 fn a_plain_request_is_not_edited_and_is_correlated_by_its_own_id() {
     let envelope = read("{}", RequestBuilder::messages().id("req_7")).unwrap();
-    assert!(envelope.edits.is_empty(), "the body has to stay as it came: {envelope:?}");
+    assert!(
+        envelope.edits.is_empty(),
+        "the body has to stay as it came: {envelope:?}"
+    );
     assert_eq!(envelope.correlation_id.as_deref(), Some("req_7"));
-    assert_eq!(attribute(&envelope.response_headers, CORRELATION_ID), Some("req_7"));
+    assert_eq!(
+        attribute(&envelope.response_headers, CORRELATION_ID),
+        Some("req_7")
+    );
 }
 
 #[test]
@@ -24,10 +30,18 @@ fn the_vmx_member_is_read_and_removed() {
     let member = r#"{"correlationId": "c-1", "metadata": {"team": "blue"}, "timeoutMs": 100, "secondaryModelIndex": 0}"#;
     let envelope = read("{}", vmx(member)).unwrap();
     assert_eq!(envelope.edits, [Edit::Remove("vmx".to_owned())]);
-    assert_eq!(attribute(&envelope.response_headers, CORRELATION_ID), Some("c-1"), "it is echoed");
+    assert_eq!(
+        attribute(&envelope.response_headers, CORRELATION_ID),
+        Some("c-1"),
+        "it is echoed"
+    );
     assert_eq!(envelope.metadata("team"), Some("blue"));
     assert_eq!(envelope.timeout_ms, Some(100));
-    assert_eq!(envelope.secondary_index, Some(0), "zero is an index like any other");
+    assert_eq!(
+        envelope.secondary_index,
+        Some(0),
+        "zero is an index like any other"
+    );
 }
 
 #[test]
@@ -38,7 +52,10 @@ fn headers_say_the_same_and_the_member_wins_key_by_key() {
         .header(CORRELATION_ID, "c-2");
     let envelope = read("{}", request).unwrap();
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    assert_eq!(envelope.metadata, [pair("Team", "body"), pair("site", "berlin")]);
+    assert_eq!(
+        envelope.metadata,
+        [pair("Team", "body"), pair("site", "berlin")]
+    );
     assert_eq!(envelope.correlation_id.as_deref(), Some("c-2"));
 }
 
@@ -55,45 +72,76 @@ fn every_wrong_type_is_a_400_that_names_the_path() {
         (r#"{"timeoutMs": 100.5}"#, "vmx.timeoutMs:"),
         (r#"{"secondaryModelIndex": -1}"#, "vmx.secondaryModelIndex:"),
         (r#"{"providerArgs": 1}"#, "vmx.providerArgs:"),
-        (r#"{"providerArgs": {"model": "x"}}"#, "vmx.providerArgs.model:"),
-        (r#"{"resourceConfigOverrides": "x"}"#, "vmx.resourceConfigOverrides:"),
+        (
+            r#"{"providerArgs": {"model": "x"}}"#,
+            "vmx.providerArgs.model:",
+        ),
+        (
+            r#"{"resourceConfigOverrides": "x"}"#,
+            "vmx.resourceConfigOverrides:",
+        ),
         (r#"{"timeoutMS": 100}"#, "vmx.timeoutMS:"),
     ] {
         let refusal = read("{}", vmx(member)).unwrap_err();
         assert_eq!(refusal.status, 400, "{member}: {refusal:?}");
-        assert!(refusal.message.starts_with(path), "{member}: {}", refusal.message);
+        assert!(
+            refusal.message.starts_with(path),
+            "{member}: {}",
+            refusal.message
+        );
     }
 }
 
 #[test]
 fn provider_args_pass_where_the_settings_allow_them() {
-    let envelope = read(r#"{"provider_args": ["temperature"]}"#, vmx(r#"{"providerArgs": {"temperature": 0.5}}"#));
+    let envelope = read(
+        r#"{"provider_args": ["temperature"]}"#,
+        vmx(r#"{"providerArgs": {"temperature": 0.5}}"#),
+    );
     let set = Edit::Set(("temperature".to_owned(), "0.5".to_owned()));
-    assert_eq!(envelope.unwrap().edits, [Edit::Remove("vmx".to_owned()), set]);
-    let problems = testing::configure::<Reader>(r#"{"provider_args": ["temperature", "model"]}"#).unwrap_err();
-    assert_eq!(problems.iter().next().map(|problem| problem.path.as_str()), Some("provider_args[1]"));
+    assert_eq!(
+        envelope.unwrap().edits,
+        [Edit::Remove("vmx".to_owned()), set]
+    );
+    let problems =
+        testing::configure::<Reader>(r#"{"provider_args": ["temperature", "model"]}"#).unwrap_err();
+    assert_eq!(
+        problems.iter().next().map(|problem| problem.path.as_str()),
+        Some("provider_args[1]")
+    );
 }
 
 #[test]
 fn overrides_are_handed_on_for_callers_that_may() {
     let settings = r#"{"resource_overrides": {"tiers": ["internal"], "labels": {"lab": "yes"}}}"#;
     let request = || vmx(r#"{"resourceConfigOverrides": {"targets": []}}"#);
-    assert_eq!(read(settings, request()).unwrap_err().status, 403, "an unknown caller may not");
+    assert_eq!(
+        read(settings, request()).unwrap_err().status,
+        403,
+        "an unknown caller may not"
+    );
     for request in [
         request().caller(|caller| caller.tier = Some("internal".to_owned())),
         request().caller(|caller| caller.labels = vec![("lab".to_owned(), "yes".to_owned())]),
     ] {
         let envelope = read(settings, request).unwrap();
-        assert_eq!(envelope.attribute("vmx.resource-config-overrides"), Some(r#"{"targets":[]}"#));
+        assert_eq!(
+            envelope.attribute("vmx.resource-config-overrides"),
+            Some(r#"{"targets":[]}"#)
+        );
     }
 }
 
 #[test]
 fn claude_code_tells_session_agent_and_user() {
     let user_id = r#"{"device_id": "d", "account_uuid": "", "session_id": "s"}"#;
-    let request = || RequestBuilder::messages().head(|head| head.user_id = Some(user_id.to_owned()));
+    let request =
+        || RequestBuilder::messages().head(|head| head.user_id = Some(user_id.to_owned()));
     let envelope = read("{}", request()).unwrap();
-    assert_eq!((envelope.user.as_deref(), envelope.session.as_deref()), (Some("d"), Some("s")));
+    assert_eq!(
+        (envelope.user.as_deref(), envelope.session.as_deref()),
+        (Some("d"), Some("s"))
+    );
 
     let request = request()
         .header("X-Claude-Code-Session-Id", "s2")
@@ -101,7 +149,11 @@ fn claude_code_tells_session_agent_and_user() {
         .header("X-Claude-Code-Parent-Agent-Id", "a0")
         .header("X-Claude-Code-Request-Class", "subagent");
     let envelope = read(r#"{"user_id": false}"#, request).unwrap();
-    assert_eq!(envelope.session.as_deref(), Some("s2"), "the header is the newer word");
+    assert_eq!(
+        envelope.session.as_deref(),
+        Some("s2"),
+        "the header is the newer word"
+    );
     assert_eq!(envelope.agent.as_deref(), Some("a1"));
     assert_eq!(envelope.attribute("agent.parent"), Some("a0"));
     assert_eq!(envelope.attribute("request.class"), Some("subagent"));
@@ -112,20 +164,39 @@ fn claude_code_tells_session_agent_and_user() {
 fn other_user_ids_are_opaque_but_for_the_old_form() {
     let user_id = |text: &str| {
         let text = text.to_owned();
-        let envelope = read("{}", RequestBuilder::messages().head(|head| head.user_id = Some(text))).unwrap();
+        let envelope = read(
+            "{}",
+            RequestBuilder::messages().head(|head| head.user_id = Some(text)),
+        )
+        .unwrap();
         (envelope.user, envelope.session)
     };
     assert_eq!(user_id("ann"), (Some("ann".to_owned()), None));
-    assert_eq!(user_id("user_d_account__session_s"), (Some("d".to_owned()), Some("s".to_owned())));
-    assert_eq!(user_id("12"), (Some("12".to_owned()), None), "a number is a name as well");
+    assert_eq!(
+        user_id("user_d_account__session_s"),
+        (Some("d".to_owned()), Some("s".to_owned()))
+    );
+    assert_eq!(
+        user_id("12"),
+        (Some("12".to_owned()), None),
+        "a number is a name as well"
+    );
 }
 
 #[test]
 fn the_keys_tenant_stands_unless_the_settings_trust_metadata() {
     let request = || {
-        vmx(r#"{"metadata": {"tenant": "mallory"}}"#).caller(|caller| caller.tenant = Some("acme".to_owned()))
+        vmx(r#"{"metadata": {"tenant": "mallory"}}"#)
+            .caller(|caller| caller.tenant = Some("acme".to_owned()))
     };
-    assert_eq!(read("{}", request()).unwrap().tenant.as_deref(), Some("acme"));
+    assert_eq!(
+        read("{}", request()).unwrap().tenant.as_deref(),
+        Some("acme")
+    );
     let trusting = read(r#"{"tenant_from": "tenant"}"#, request()).unwrap();
-    assert_eq!(trusting.tenant.as_deref(), Some("mallory"), "it was asked for");
+    assert_eq!(
+        trusting.tenant.as_deref(),
+        Some("mallory"),
+        "it was asked for"
+    );
 }

@@ -37,9 +37,17 @@ impl Vmx {
                 "timeoutMs" => vmx.timeout_ms = Some(timeout(&value)?),
                 "providerArgs" => vmx.provider_args = arguments(value)?,
                 "secondaryModelIndex" => vmx.secondary_index = Some(index(&value)?),
-                "resourceConfigOverrides" if value.is_object() => vmx.overrides = Some(value.to_string()),
-                "resourceConfigOverrides" => return Err(wrong("vmx.resourceConfigOverrides", "an object")),
-                _ => return Err(Refusal::invalid(format!("vmx.{name}: there is no such field"))),
+                "resourceConfigOverrides" if value.is_object() => {
+                    vmx.overrides = Some(value.to_string());
+                }
+                "resourceConfigOverrides" => {
+                    return Err(wrong("vmx.resourceConfigOverrides", "an object"));
+                }
+                _ => {
+                    return Err(Refusal::invalid(format!(
+                        "vmx.{name}: there is no such field"
+                    )));
+                }
             }
         }
         Ok(vmx)
@@ -48,11 +56,16 @@ impl Vmx {
 
 /// A correlation id that can go into a response header.
 pub(crate) fn checked_id(id: String, path: &str) -> Result<String, Refusal> {
-    let visible = id.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    let visible = id
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() || byte == b' ');
     if id.trim().len() == id.len() && !id.is_empty() && id.len() <= LONGEST_ID && visible {
         return Ok(id);
     }
-    Err(wrong(path, &format!("1 to {LONGEST_ID} visible ASCII characters")))
+    Err(wrong(
+        path,
+        &format!("1 to {LONGEST_ID} visible ASCII characters"),
+    ))
 }
 
 fn metadata(value: Value) -> Result<Vec<Attribute>, Refusal> {
@@ -81,7 +94,10 @@ fn arguments(value: Value) -> Result<Vec<Attribute>, Refusal> {
     let Value::Object(arguments) = value else {
         return Err(wrong("vmx.providerArgs", "an object"));
     };
-    Ok(arguments.into_iter().map(|(name, value)| (name, value.to_string())).collect())
+    Ok(arguments
+        .into_iter()
+        .map(|(name, value)| (name, value.to_string()))
+        .collect())
 }
 
 fn text(path: &str, value: Value) -> Result<String, Refusal> {

@@ -1,1 +1,134 @@
-//! Resources, targets, weights, conditions and blocks.
+//! The shipped route plugin: the model of a request names a resource, and a resource is a list of targets.
+//!
+//! In order: the rules, of which the first that matches acts; the resource of the model's name; `UPSTREAM/MODEL`, where
+//! the settings allow it; and what the settings say for the rest.
+
+mod condition;
+mod facts;
+mod overrides;
+mod resource;
+mod settings;
+
+use condition::Condition;
+use facts::Facts;
+use resource::Resource;
+use settings::{Settings, Unmatched};
+use witgate_plugin::types::{self, Plan, Refusal, Target, UpstreamStats};
+use witgate_plugin::{Glob, Plugin, Problems, Request, Route};
+
+/// Plans routes.
+#[derive(Debug)]
+pub struct Router {
+    rules: Vec<Rule>,
+    resources: Vec<(Glob, Resource)>,
+    direct: bool,
+    unmatched: Unmatched,
+}
+
+/// What happens to the requests that all conditions fit.
+#[derive(Debug)]
+struct Rule {
+    name: String,
+    when: Vec<Condition>,
+    action: Action,
+}
+
+#[derive(Debug)]
+enum Action {
+    /// Go on as if the request had asked for this resource.
+    Use(String),
+    /// Send it here.
+    Send(Resource),
+    /// Answer with this.
+    Block(Refusal),
+}
+
+witgate_plugin::export!(Router: Route);
+
+// === impl Router ===
+
+impl Plugin for Router {
+    type Settings = Settings;
+
+    fn configure(settings: Settings) -> Result<Self, Problems> {
+        settings.check()
+    }
+}
+
+impl Route for Router {
+    fn decide(
+        &self,
+        request: &Request<'_>,
+        envelope: &types::Envelope,
+        upstreams: &[UpstreamStats],
+    ) -> Result<Option<Plan>, Refusal> {
+        let facts = Facts::new(request, envelope, upstreams);
+        let asked = envelope
+            .resource
+            .clone()
+            .or_else(|| facts.head().model.clone());
+
+        let rule = self
+            .rules
+            .iter()
+            .find(|rule| rule.when.iter().all(|condition| condition.holds(&facts)));
+        let (name, found) = match rule {
+            Some(Rule { name, action, .. }) => match action {
+                Action::Block(refusal) => return Err(refusal.clone()),
+                Action::Send(resource) => (name.clone(), Some(resource)),
+                Action::Use(resource) => (format!("{name}: {resource}"), self.resource(resource)),
+            },
+            None => match &asked {
+                Some(model) => (model.clone(), self.resource(model)),
+                // Nothing to route by: a list of models, for example.
+                None => return Ok(None),
+            },
+        };
+
+        if let Some(overrides) = envelope.attribute(overrides::ATTRIBUTE) {
+            let resource = overrides::apply(found, overrides, upstreams)?;
+            return resource
+                .plan(&facts, envelope.secondary_index)
+                .map(|plan| Some(plan.rule(name)));
+        }
+        match (
+            found,
+            asked
+                .as_deref()
+                .and_then(|model| self.direct(model, upstreams)),
+        ) {
+            (Some(resource), _) => {
+                let plan = resource.plan(&facts, envelope.secondary_index)?;
+                Ok(Some(plan.rule(name)))
+            }
+            (None, _) if envelope.secondary_index.is_some() => Err(resource::out_of_range(0)),
+            (None, Some(target)) => Ok(Some(Plan::new(vec![target]).rule("direct"))),
+            (None, None) => match self.unmatched {
+                Unmatched::Pass => Ok(None),
+                Unmatched::Refuse => Err(Refusal::not_found(format!("model: {name}"))),
+            },
+        }
+    }
+}
+
+impl Router {
+    /// The resource of this name. One that is named in full goes before globs, globs in the order of the settings.
+    fn resource(&self, name: &str) -> Option<&Resource> {
+        let literal = self
+            .resources
+            .iter()
+            .find(|(glob, _)| glob.is_literal() && glob.matches(name));
+        let found = literal.or_else(|| self.resources.iter().find(|(glob, _)| glob.matches(name)));
+        found.map(|(_, resource)| resource)
+    }
+
+    /// The target of `UPSTREAM/MODEL`, where the host has such an upstream.
+    fn direct(&self, model: &str, upstreams: &[UpstreamStats]) -> Option<Target> {
+        let (upstream, model) = model.split_once('/').filter(|_| self.direct)?;
+        let known = upstreams.iter().any(|stats| stats.name == upstream);
+        known.then(|| Target::new(upstream).model(model))
+    }
+}
+
+#[cfg(test)]
+mod tests;

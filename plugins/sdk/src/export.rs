@@ -98,7 +98,10 @@ impl<I: Instance> Component<I> {
     }
 
     #[cold]
-    #[allow(clippy::panic, reason = "with settings that are wrong there is no answer; the host reports the text")]
+    #[allow(
+        clippy::panic,
+        reason = "with settings that are wrong there is no answer; the host reports the text"
+    )]
     fn with_late<R>(call: impl FnOnce(&I::Plugin) -> R) -> R {
         if let Err(problems) = Self::configure() {
             panic!("{problems}");
@@ -111,7 +114,8 @@ impl<I: Instance> Component<I> {
 }
 
 impl<I: Instance> bindings::lifecycle::exports::witgate::plugin::lifecycle::Guest for Component<I> {
-    fn configure() -> Result<(), Vec<bindings::lifecycle::exports::witgate::plugin::lifecycle::Problem>> {
+    fn configure()
+    -> Result<(), Vec<bindings::lifecycle::exports::witgate::plugin::lifecycle::Problem>> {
         Self::configure().map_err(|problems| {
             let into = |Problem { path, message }| {
                 bindings::lifecycle::exports::witgate::plugin::lifecycle::Problem { path, message }
@@ -121,13 +125,17 @@ impl<I: Instance> bindings::lifecycle::exports::witgate::plugin::lifecycle::Gues
     }
 }
 
-impl<I: Instance<Plugin: Envelope>> bindings::envelope::exports::witgate::plugin::envelope::Guest for Component<I> {
+impl<I: Instance<Plugin: Envelope>> bindings::envelope::exports::witgate::plugin::envelope::Guest
+    for Component<I>
+{
     fn read(request: &wit::Request) -> Result<wit::Envelope, wit::Refusal> {
         Self::with(|plugin| plugin.read(&Request::of_host(request)))
     }
 }
 
-impl<I: Instance<Plugin: Route>> bindings::route::exports::witgate::plugin::route::Guest for Component<I> {
+impl<I: Instance<Plugin: Route>> bindings::route::exports::witgate::plugin::route::Guest
+    for Component<I>
+{
     fn decide(
         request: &wit::Request,
         envelope: wit::Envelope,
@@ -137,7 +145,9 @@ impl<I: Instance<Plugin: Route>> bindings::route::exports::witgate::plugin::rout
     }
 }
 
-impl<I: Instance<Plugin: Budget>> bindings::budget::exports::witgate::plugin::budget::Guest for Component<I> {
+impl<I: Instance<Plugin: Budget>> bindings::budget::exports::witgate::plugin::budget::Guest
+    for Component<I>
+{
     fn charges(
         request: &wit::Request,
         envelope: wit::Envelope,
@@ -152,7 +162,9 @@ impl<I: Instance<Plugin: Budget>> bindings::budget::exports::witgate::plugin::bu
     }
 }
 
-impl<I: Instance<Plugin: Audit>> bindings::audit::exports::witgate::plugin::audit::Guest for Component<I> {
+impl<I: Instance<Plugin: Audit>> bindings::audit::exports::witgate::plugin::audit::Guest
+    for Component<I>
+{
     fn entries(receipts: Vec<wit::Receipt>) -> Vec<wit::Receipt> {
         Self::with(|plugin| plugin.entries(receipts))
     }

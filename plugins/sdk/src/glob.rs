@@ -83,7 +83,11 @@ mod tests {
             ("ab*ba", "aba", false),
             ("a**b", "ab", true),
         ] {
-            assert_eq!(Glob::new(pattern).matches(name), matches, "{pattern} on {name}");
+            assert_eq!(
+                Glob::new(pattern).matches(name),
+                matches,
+                "{pattern} on {name}"
+            );
         }
     }
 }

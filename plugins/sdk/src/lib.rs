@@ -78,4 +78,4 @@ pub mod types;
 pub use glob::Glob;
 pub use plugin::{Audit, Budget, Envelope, Plugin, Route};
 pub use request::Request;
-pub use settings::{NoSettings, Problem, Problems};
+pub use settings::{NoSettings, Problem, Problems, typed};

@@ -2,6 +2,7 @@
 
 use crate::Plugin;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::fmt;
 
 /// Something wrong with the settings.
@@ -33,7 +34,11 @@ impl Problems {
     }
 
     /// Note what is wrong with `checked`, if anything, and go on with the rest.
-    pub fn note<T>(&mut self, path: impl Into<String>, checked: Result<T, impl Into<String>>) -> Option<T> {
+    pub fn note<T>(
+        &mut self,
+        path: impl Into<String>,
+        checked: Result<T, impl Into<String>>,
+    ) -> Option<T> {
         match checked {
             Ok(value) => Some(value),
             Err(message) => {
@@ -54,7 +59,11 @@ impl Problems {
     /// # Errors
     /// These problems, if there are any.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.is_empty() { Ok(value) } else { Err(self) }
+        if self.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
     }
 
     /// The problems in the order they were found.
@@ -83,28 +92,42 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Read the settings and make the plugin.
+/// Read a typed value from JSON text, strictly: all unknown keys and the first wrong type are problems, with paths.
+/// Settings are read this way; it serves for anything else that a caller has to spell right.
 ///
-/// An unknown key does not hide a wrong type, nor the other way round. Where the types are right the plugin's own
-/// checks run as well, so that one look shows everything.
+/// # Errors
+/// Every problem found.
+pub fn typed<T: DeserializeOwned>(json: &str) -> Result<T, Problems> {
+    let (value, problems) = read(json)?;
+    problems.or(value)
+}
+
+/// Read the settings and make the plugin. Unknown keys do not hide what the plugin's own checks find.
 pub(crate) fn configure<P: Plugin>(json: &str) -> Result<P, Problems> {
+    let (settings, mut problems) = read(json)?;
+    match P::configure(settings) {
+        Ok(plugin) => problems.or(plugin),
+        Err(found) => {
+            problems.0.extend(found);
+            Err(problems)
+        }
+    }
+}
+
+/// The value, beside its unknown keys.
+fn read<T: DeserializeOwned>(json: &str) -> Result<(T, Problems), Problems> {
     let mut problems = Problems::default();
     let mut track = serde_path_to_error::Track::new();
     let mut json = serde_json::Deserializer::from_str(json);
 
-    let settings = {
+    let value = {
         let paths = serde_path_to_error::Deserializer::new(&mut json, &mut track);
-        let mut unknown = |path: serde_ignored::Path<'_>| problems.push(place(&path), "unknown key");
-        P::Settings::deserialize(serde_ignored::Deserializer::new(paths, &mut unknown))
+        let mut unknown =
+            |path: serde_ignored::Path<'_>| problems.push(place(&path), "unknown key");
+        T::deserialize(serde_ignored::Deserializer::new(paths, &mut unknown))
     };
-    match settings {
-        Ok(settings) => match P::configure(settings) {
-            Ok(plugin) => problems.or(plugin),
-            Err(found) => {
-                problems.0.extend(found);
-                Err(problems)
-            }
-        },
+    match value {
+        Ok(value) => Ok((value, problems)),
         Err(error) => {
             let path = track.path().to_string();
             let path = if path == "." { String::new() } else { path };
@@ -133,7 +156,9 @@ fn place(path: &serde_ignored::Path<'_>) -> String {
             parent if parent.is_empty() => key.clone(),
             parent => format!("{parent}.{key}"),
         },
-        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => place(parent),
+        Path::Some { parent }
+        | Path::NewtypeStruct { parent }
+        | Path::NewtypeVariant { parent } => place(parent),
     }
 }
 

@@ -5,8 +5,8 @@
 mod host;
 mod request;
 
-pub use host::{logged, metric, set_clock};
 pub(crate) use host::{count, gauge, log, unix_ms};
+pub use host::{logged, metric, set_clock};
 pub(crate) use request::Fake;
 pub use request::RequestBuilder;
 

@@ -5,8 +5,8 @@ mod plan;
 mod refusal;
 
 pub use crate::bindings::witgate::plugin::types::{
-    Attribute, Caller, Charge, Edit, Envelope, Estimate, Field, Head, Plan, Receipt, Refusal, Remedy, Target,
-    UpstreamStats, Value,
+    Attribute, Caller, Charge, Edit, Envelope, Estimate, Field, Head, Plan, Receipt, Refusal,
+    Remedy, Target, UpstreamStats, Value,
 };
 
 /// The value of the first attribute of this name.

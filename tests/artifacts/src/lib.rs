@@ -92,15 +92,32 @@ mod tests {
     fn every_artifact_is_a_core_module_with_wit_metadata() {
         for artifact in SHIPPED.into_iter().chain([HOSTILE, SWAP_A, SWAP_B]) {
             let bytes = artifact.bytes();
-            assert!(bytes.starts_with(b"\0asm\x01\0\0\0"), "{} is no core module", artifact.name());
+            assert!(
+                bytes.starts_with(b"\0asm\x01\0\0\0"),
+                "{} is no core module",
+                artifact.name()
+            );
             let metadata = bytes.windows(15).any(|window| window == b"component-type:");
-            assert!(metadata, "{} has no component-type section", artifact.name());
-            assert_eq!(fs::read(artifact.path()).unwrap(), bytes, "{}: path and bytes differ", artifact.name());
+            assert!(
+                metadata,
+                "{} has no component-type section",
+                artifact.name()
+            );
+            assert_eq!(
+                fs::read(artifact.path()).unwrap(),
+                bytes,
+                "{}: path and bytes differ",
+                artifact.name()
+            );
         }
     }
 
     #[test]
     fn the_two_sides_of_a_swap_are_two_files() {
-        assert_ne!(SWAP_A.bytes(), SWAP_B.bytes(), "swapping would change nothing");
+        assert_ne!(
+            SWAP_A.bytes(),
+            SWAP_B.bytes(),
+            "swapping would change nothing"
+        );
     }
 }

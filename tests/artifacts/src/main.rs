@@ -19,7 +19,11 @@ fn main() -> ExitCode {
         match artifact.install(&folder) {
             Ok(file) => println!("{} ({} bytes)", file.display(), artifact.bytes().len()),
             Err(error) => {
-                eprintln!("cannot put {}.wasm into {}: {error}", artifact.name(), folder.display());
+                eprintln!(
+                    "cannot put {}.wasm into {}: {error}",
+                    artifact.name(),
+                    folder.display()
+                );
                 return ExitCode::FAILURE;
             }
         }

@@ -89,7 +89,12 @@ impl Behaviour {
                 (0..100_000).for_each(|_| log::write(log::Level::Info, &line));
             }
             Self::Metrics => (0..100_000).for_each(|n| metrics::count(&format!("name_{n}"), 1)),
-            Self::Huge | Self::HugeString | Self::Nonsense | Self::EmptyPlan | Self::Refuse | Self::Refuse200 => {}
+            Self::Huge
+            | Self::HugeString
+            | Self::Nonsense
+            | Self::EmptyPlan
+            | Self::Refuse
+            | Self::Refuse200 => {}
         }
     }
 }

@@ -3,7 +3,8 @@
 use crate::behaviour::Behaviour;
 use crate::bindings::exports::witgate::plugin::{audit, budget, envelope, lifecycle, route};
 use crate::bindings::witgate::plugin::types::{
-    Charge, Edit, Envelope, Estimate, Field, Plan, Receipt, Refusal, Remedy, Request, Target, UpstreamStats, Value,
+    Charge, Edit, Envelope, Estimate, Field, Plan, Receipt, Refusal, Remedy, Request, Target,
+    UpstreamStats, Value,
 };
 use crate::settings;
 
@@ -16,7 +17,10 @@ const EXHAUSTED: &str = "hostile:";
 struct Hostile;
 
 #[cfg(target_arch = "wasm32")]
-#[allow(unsafe_code, reason = "generated code: the exports of the component ABI")]
+#[allow(
+    unsafe_code,
+    reason = "generated code: the exports of the component ABI"
+)]
 mod exports {
     use super::Hostile;
 
@@ -48,10 +52,16 @@ impl envelope::Guest for Hostile {
             Some(Behaviour::Huge) => envelope.metadata = vec![Default::default(); HUGE_LIST],
             Some(Behaviour::HugeString) => envelope.session = Some("x".repeat(HUGE_STRING)),
             Some(Behaviour::Nonsense) => {
-                envelope.edits.push(Edit::Set(("model".to_owned(), "{not json".to_owned())));
-                envelope.response_headers.push(("not a header\r\n".to_owned(), "\0".to_owned()));
+                envelope
+                    .edits
+                    .push(Edit::Set(("model".to_owned(), "{not json".to_owned())));
+                envelope
+                    .response_headers
+                    .push(("not a header\r\n".to_owned(), "\0".to_owned()));
             }
-            Some(refusing @ (Behaviour::Refuse | Behaviour::Refuse200)) => return Err(refusal(refusing)),
+            Some(refusing @ (Behaviour::Refuse | Behaviour::Refuse200)) => {
+                return Err(refusal(refusing));
+            }
             _ => {}
         }
         Ok(envelope)
@@ -59,7 +69,11 @@ impl envelope::Guest for Hostile {
 }
 
 impl route::Guest for Hostile {
-    fn decide(request: &Request, _: Envelope, _: Vec<UpstreamStats>) -> Result<Option<Plan>, Refusal> {
+    fn decide(
+        request: &Request,
+        _: Envelope,
+        _: Vec<UpstreamStats>,
+    ) -> Result<Option<Plan>, Refusal> {
         let upstream = settings::text("upstream").unwrap_or_else(|| "default".to_owned());
         let mut plan = Plan {
             rule: settings::text("marker"),
@@ -77,10 +91,14 @@ impl route::Guest for Hostile {
             Some(Behaviour::HugeString) => plan.rule = Some("x".repeat(HUGE_STRING)),
             Some(Behaviour::EmptyPlan) => plan.targets.clear(),
             Some(Behaviour::Nonsense) => {
-                plan.targets.iter_mut().for_each(|target| target.upstream = "no such upstream".to_owned());
+                plan.targets
+                    .iter_mut()
+                    .for_each(|target| target.upstream = "no such upstream".to_owned());
                 plan.retry_on.push("full-moon".to_owned());
             }
-            Some(refusing @ (Behaviour::Refuse | Behaviour::Refuse200)) => return Err(refusal(refusing)),
+            Some(refusing @ (Behaviour::Refuse | Behaviour::Refuse200)) => {
+                return Err(refusal(refusing));
+            }
             _ if plan.rule.is_none() => return Ok(None),
             _ => {}
         }
@@ -89,7 +107,12 @@ impl route::Guest for Hostile {
 }
 
 impl budget::Guest for Hostile {
-    fn charges(request: &Request, _: Envelope, _: Plan, _: Estimate) -> Result<Vec<Charge>, Refusal> {
+    fn charges(
+        request: &Request,
+        _: Envelope,
+        _: Plan,
+        _: Estimate,
+    ) -> Result<Vec<Charge>, Refusal> {
         if let Some(name) = asked(request, "exhausted").or_else(|| settings::text("exhausted")) {
             return Ok(vec![charge(format!("{EXHAUSTED}{name}"))]);
         }
@@ -107,7 +130,10 @@ impl budget::Guest for Hostile {
     }
 
     fn exhausted(charge: Charge, _: u64) -> Remedy {
-        let behaviour = charge.account.strip_prefix(EXHAUSTED).and_then(Behaviour::named);
+        let behaviour = charge
+            .account
+            .strip_prefix(EXHAUSTED)
+            .and_then(Behaviour::named);
         if let Some(behaviour) = behaviour {
             behaviour.act(None);
         }
@@ -119,7 +145,9 @@ impl budget::Guest for Hostile {
                 Remedy::Refuse(refusal)
             }
             Some(Behaviour::Nonsense) => Remedy::Downgrade(String::new()),
-            Some(refusing @ (Behaviour::Refuse | Behaviour::Refuse200)) => Remedy::Refuse(refusal(refusing)),
+            Some(refusing @ (Behaviour::Refuse | Behaviour::Refuse200)) => {
+                Remedy::Refuse(refusal(refusing))
+            }
             _ => Remedy::Overdraw,
         }
     }
@@ -127,7 +155,10 @@ impl budget::Guest for Hostile {
 
 impl audit::Guest for Hostile {
     fn entries(mut receipts: Vec<Receipt>) -> Vec<Receipt> {
-        let behaviour = receipts.iter().find_map(asked_by).or_else(|| settings::behaviour("audit"));
+        let behaviour = receipts
+            .iter()
+            .find_map(asked_by)
+            .or_else(|| settings::behaviour("audit"));
         if let Some(behaviour) = behaviour {
             behaviour.act(None);
         }
@@ -145,7 +176,9 @@ impl audit::Guest for Hostile {
                     value: Value::Text("x".repeat(HUGE_STRING)),
                 });
             }),
-            Some(Behaviour::Nonsense) => receipts.iter_mut().for_each(|receipt| receipt.id.push_str("-invented")),
+            Some(Behaviour::Nonsense) => receipts
+                .iter_mut()
+                .for_each(|receipt| receipt.id.push_str("-invented")),
             Some(Behaviour::Refuse) => receipts.clear(),
             _ => {}
         }
@@ -200,7 +233,11 @@ fn harmless() -> Envelope {
 
 fn refusal(behaviour: Behaviour) -> Refusal {
     Refusal {
-        status: if behaviour == Behaviour::Refuse200 { 200 } else { 403 },
+        status: if behaviour == Behaviour::Refuse200 {
+            200
+        } else {
+            403
+        },
         code: "permission_error".to_owned(),
         message: "refused on demand".to_owned(),
         retry_after_ms: None,

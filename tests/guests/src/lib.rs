@@ -13,7 +13,10 @@
 
 #![cfg_attr(
     not(target_arch = "wasm32"),
-    allow(dead_code, reason = "the guest is only whole on wasm32; elsewhere it is compiled for the linters")
+    allow(
+        dead_code,
+        reason = "the guest is only whole on wasm32; elsewhere it is compiled for the linters"
+    )
 )]
 
 mod behaviour;

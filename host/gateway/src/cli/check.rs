@@ -30,9 +30,17 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
     let mut well = true;
     match Live::prepare(Arc::clone(&config), None) {
         Ok(live) => {
-            let keys = live.keyring.len().map_or("open to everybody".to_owned(), |keys| format!("{keys} keys"));
+            let keys = live
+                .keyring
+                .len()
+                .map_or("open to everybody".to_owned(), |keys| {
+                    format!("{keys} keys")
+                });
             let upstreams = live.upstreams.iter().count();
-            say(&format!("{}: {keys}, {upstreams} upstreams", config.path.display()));
+            say(&format!(
+                "{}: {keys}, {upstreams} upstreams",
+                config.path.display()
+            ));
         }
         Err(problems) => {
             well = false;
@@ -58,6 +66,14 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
         well = false;
         say(&format!("{name}: required, and not there"));
     }
-    say(if well { "all is well" } else { "there are problems" });
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    say(if well {
+        "all is well"
+    } else {
+        "there are problems"
+    });
+    Ok(if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -44,16 +44,28 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
         key.hash
     );
     std::fs::write(folder.path.join("keys.toml"), keys)?;
-    let receipts = args.receipts.clone().unwrap_or_else(|| folder.path.join("receipts.jsonl"));
+    let receipts = args
+        .receipts
+        .clone()
+        .unwrap_or_else(|| folder.path.join("receipts.jsonl"));
 
     let real = std::env::var(API_KEY).is_ok_and(|key| !key.trim().is_empty());
-    let standin = if real { None } else { Some(std::net::TcpListener::bind("127.0.0.1:0")?) };
+    let standin = if real {
+        None
+    } else {
+        Some(std::net::TcpListener::bind("127.0.0.1:0")?)
+    };
     let upstream = match &standin {
-        None => format!("base_url = \"https://api.anthropic.com\"\ncredential = {{ env = \"{API_KEY}\" }}\n"),
+        None => format!(
+            "base_url = \"https://api.anthropic.com\"\ncredential = {{ env = \"{API_KEY}\" }}\n"
+        ),
         Some(listener) => {
             // The stand-in wants a key as the API does; any will do.
             std::fs::write(folder.path.join("standin.key"), "stand-in")?;
-            format!("base_url = \"http://{}\"\ncredential = {{ file = \"standin.key\" }}\n", listener.local_addr()?)
+            format!(
+                "base_url = \"http://{}\"\ncredential = {{ file = \"standin.key\" }}\n",
+                listener.local_addr()?
+            )
         }
     };
     let path = folder.path.join("witgate.toml");
@@ -67,7 +79,9 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
             Some(listener) => {
                 listener.set_nonblocking(true)?;
                 let standin = Arc::new(StandIn::new(StandInOptions::default()));
-                Some(tokio::spawn(standin.serve(TcpListener::from_std(listener)?, stopped)))
+                Some(tokio::spawn(
+                    standin.serve(TcpListener::from_std(listener)?, stopped),
+                ))
             }
         };
         let running = Running::start(config).await?;
@@ -84,11 +98,19 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn config_text(args: &Args, receipts: &Path, upstream: &str) -> anyhow::Result<String> {
     let policies = args.policies.canonicalize().map_err(|error| {
-        anyhow::anyhow!("the plugin directory {} can't be opened: {error}", args.policies.display())
+        anyhow::anyhow!(
+            "the plugin directory {} can't be opened: {error}",
+            args.policies.display()
+        )
     })?;
     let has_plugin = std::fs::read_dir(&policies)?
         .filter_map(Result::ok)
-        .any(|entry| entry.path().extension().is_some_and(|extension| extension == "wasm"));
+        .any(|entry| {
+            entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "wasm")
+        });
     anyhow::ensure!(
         has_plugin,
         "there is no plugin in {}: `make policies` builds the shipped ones",
@@ -109,7 +131,10 @@ fn config_text(args: &Args, receipts: &Path, upstream: &str) -> anyhow::Result<S
 
 fn welcome(running: &Running, key: &NewKey, receipts: &Path, config: &Path, real: bool) -> String {
     let url = format!("http://{}", running.address());
-    let admin = running.admin().map(|admin| format!("http://{admin}")).unwrap_or_default();
+    let admin = running
+        .admin()
+        .map(|admin| format!("http://{admin}"))
+        .unwrap_or_default();
     let behind = if real {
         "the Anthropic API, with your ANTHROPIC_API_KEY"
     } else {

@@ -76,13 +76,21 @@ fn entry(new: &New, key: &NewKey) -> String {
     let mut table = Table::new();
     table.insert("id", value(&new.id));
     table.insert("hash", value(&key.hash));
-    for (name, given) in [("tenant", &new.tenant), ("user", &new.user), ("tier", &new.tier)] {
+    for (name, given) in [
+        ("tenant", &new.tenant),
+        ("user", &new.user),
+        ("tier", &new.tier),
+    ] {
         if let Some(given) = given {
             table.insert(name, value(given));
         }
     }
     if !new.labels.is_empty() {
-        let labels: InlineTable = new.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let labels: InlineTable = new
+            .labels
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         table.insert("labels", value(labels));
     }
     format!("\n[[key]]\n{table}")
@@ -93,8 +101,12 @@ fn write_whole(path: &std::path::Path, text: &str) -> anyhow::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = path.with_file_name(name);
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&beside, path)?;

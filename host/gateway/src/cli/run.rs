@@ -57,7 +57,10 @@ pub(super) async fn until_stopped(running: Running) -> anyhow::Result<ExitCode> 
         _ = interrupt.recv() => return Ok(ExitCode::FAILURE),
     };
     if drained.cut > 0 {
-        tracing::warn!(connections = drained.cut, "connections were cut at the end of the drain timeout");
+        tracing::warn!(
+            connections = drained.cut,
+            "connections were cut at the end of the drain timeout"
+        );
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

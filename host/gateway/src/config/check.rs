@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use witgate_runtime::problem::{Document, Problems};
 
-use super::file::{AdminFile, ConfigFile, CredentialFile, KeysFile, LimitsFile, ListenFile, ReceiptsFile, UpstreamFile};
+use super::file::{
+    AdminFile, ConfigFile, CredentialFile, KeysFile, LimitsFile, ListenFile, ReceiptsFile,
+    UpstreamFile,
+};
 use super::upstream::Scheme;
 use super::{
-    BaseUrl, Config, Credential, CredentialHeader, CredentialSource, Keys, Limits, Listen, Plugins, Receipts,
-    UpstreamConfig,
+    BaseUrl, Config, Credential, CredentialHeader, CredentialSource, Keys, Limits, Listen, Plugins,
+    Receipts, UpstreamConfig,
 };
 
 /// Checks a file's text.
@@ -19,7 +22,11 @@ pub(super) fn check(path: &Path, text: &str) -> Result<Config, Problems> {
     let document = Document::parse(&path.to_string_lossy(), text)?;
     let (file, problems) = document.read_known::<ConfigFile>()?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    let mut check = Check { document: &document, folder, problems };
+    let mut check = Check {
+        document: &document,
+        folder,
+        problems,
+    };
     let config = check.config(path, file);
     match config {
         Some(config) if check.problems.is_empty() => Ok(config),
@@ -42,7 +49,11 @@ impl Check<'_> {
         let admin = file.admin.and_then(|admin| self.admin(&admin));
         let keys = self.keys(file.keys);
         let limits = self.limits(&file.limits);
-        let poll = self.millis("plugins.poll_ms", file.plugins.poll_ms, Duration::from_secs(1));
+        let poll = self.millis(
+            "plugins.poll_ms",
+            file.plugins.poll_ms,
+            Duration::from_secs(1),
+        );
         let plugins = Plugins {
             directory: self.existing_folder("plugins.directory", &file.plugins.directory),
             required: file.plugins.required,
@@ -50,15 +61,28 @@ impl Check<'_> {
         };
 
         if file.upstreams.is_empty() {
-            self.problem("upstreams", "name at least one: [upstreams.default] with a base_url");
+            self.problem(
+                "upstreams",
+                "name at least one: [upstreams.default] with a base_url",
+            );
         }
-        let upstreams: Vec<_> =
-            file.upstreams.into_iter().filter_map(|(name, upstream)| self.upstream(name, upstream)).collect();
+        let upstreams: Vec<_> = file
+            .upstreams
+            .into_iter()
+            .filter_map(|(name, upstream)| self.upstream(name, upstream))
+            .collect();
         let default_upstream = self.default_upstream(file.default_upstream, &upstreams);
 
         let receipts = self.receipts(file.receipts);
-        let prices = file.prices.file.map(|file| self.existing_file("prices.file", &file));
-        let drain_timeout = self.millis("drain_timeout_ms", file.drain_timeout_ms, Duration::from_secs(300));
+        let prices = file
+            .prices
+            .file
+            .map(|file| self.existing_file("prices.file", &file));
+        let drain_timeout = self.millis(
+            "drain_timeout_ms",
+            file.drain_timeout_ms,
+            Duration::from_secs(300),
+        );
 
         Some(Config {
             path: path.to_owned(),
@@ -85,7 +109,10 @@ impl Check<'_> {
                 cores
             }
         };
-        Some(Listen { address: self.address("listen.address", &file.address)?, threads })
+        Some(Listen {
+            address: self.address("listen.address", &file.address)?,
+            threads,
+        })
     }
 
     fn admin(&mut self, file: &AdminFile) -> Option<SocketAddr> {
@@ -104,11 +131,17 @@ impl Check<'_> {
             (Some(file), false) => Some(Keys::File(self.existing_file("keys.file", &file))),
             (None, true) => Some(Keys::Open),
             (Some(_), true) => {
-                self.problem("keys.insecure_open", "takes no keys file beside it: choose one");
+                self.problem(
+                    "keys.insecure_open",
+                    "takes no keys file beside it: choose one",
+                );
                 None
             }
             (None, false) => {
-                self.problem("keys", "name the file of virtual keys (`witgate key new` makes one)");
+                self.problem(
+                    "keys",
+                    "name the file of virtual keys (`witgate key new` makes one)",
+                );
                 None
             }
         }
@@ -131,17 +164,31 @@ impl Check<'_> {
         Limits {
             body_bytes,
             connections,
-            head_timeout: self.millis("limits.head_timeout_ms", file.head_timeout_ms, default.head_timeout),
-            body_timeout: self.millis("limits.body_timeout_ms", file.body_timeout_ms, default.body_timeout),
-            keepalive: self.millis("limits.keepalive_ms", file.keepalive_ms, default.keepalive),
-            write_timeout: self.millis("limits.write_timeout_ms", file.write_timeout_ms, default.write_timeout),
+            head_timeout: self.millis(
+                "limits.head_timeout_ms",
+                file.head_timeout_ms,
+                default.head_timeout,
+            ),
+            body_timeout: self.millis(
+                "limits.body_timeout_ms",
+                file.body_timeout_ms,
+                default.body_timeout,
+            ),
+            write_timeout: self.millis(
+                "limits.write_timeout_ms",
+                file.write_timeout_ms,
+                default.write_timeout,
+            ),
         }
     }
 
     fn receipts(&mut self, file: ReceiptsFile) -> Receipts {
         let rotate = file.rotate_bytes.unwrap_or(256 * 1024 * 1024);
         if rotate < 64 * 1024 {
-            self.problem("receipts.rotate_bytes", "at least 65536: a receipt has to fit");
+            self.problem(
+                "receipts.rotate_bytes",
+                "at least 65536: a receipt has to fit",
+            );
         }
         let keep = file.keep.unwrap_or(8);
         if keep == 0 {
@@ -167,12 +214,25 @@ impl Check<'_> {
             Some(credential) => Some(self.credential(&at("credential"), credential)?),
             None => None,
         };
-        let connect_timeout =
-            self.millis(&at("connect_timeout_ms"), file.connect_timeout_ms, Duration::from_secs(5));
+        let connect_timeout = self.millis(
+            &at("connect_timeout_ms"),
+            file.connect_timeout_ms,
+            Duration::from_secs(5),
+        );
         // The clients' own limit: their default is ten minutes for an answer.
-        let head_timeout = self.millis(&at("head_timeout_ms"), file.head_timeout_ms, Duration::from_secs(600));
-        let idle_timeout = self.millis(&at("idle_timeout_ms"), file.idle_timeout_ms, Duration::from_secs(300));
-        let ca_file = file.ca_file.map(|file| self.existing_file(&at("ca_file"), &file));
+        let head_timeout = self.millis(
+            &at("head_timeout_ms"),
+            file.head_timeout_ms,
+            Duration::from_secs(600),
+        );
+        let idle_timeout = self.millis(
+            &at("idle_timeout_ms"),
+            file.idle_timeout_ms,
+            Duration::from_secs(300),
+        );
+        let ca_file = file
+            .ca_file
+            .map(|file| self.existing_file(&at("ca_file"), &file));
         let base = base?;
         if base.scheme == Scheme::Http && (ca_file.is_some() || file.sni.is_some()) {
             self.problem(&at("base_url"), "ca_file and sni are for https");
@@ -185,7 +245,16 @@ impl Check<'_> {
             Some(sni) => sni,
             None => base.host.clone(),
         };
-        Some(UpstreamConfig { name, base, credential, connect_timeout, head_timeout, idle_timeout, ca_file, sni })
+        Some(UpstreamConfig {
+            name,
+            base,
+            credential,
+            connect_timeout,
+            head_timeout,
+            idle_timeout,
+            ca_file,
+            sni,
+        })
     }
 
     fn credential(&mut self, at: &str, file: CredentialFile) -> Option<Credential> {
@@ -212,17 +281,27 @@ impl Check<'_> {
         Some(credential)
     }
 
-    fn default_upstream(&mut self, name: Option<String>, upstreams: &[UpstreamConfig]) -> Option<String> {
+    fn default_upstream(
+        &mut self,
+        name: Option<String>,
+        upstreams: &[UpstreamConfig],
+    ) -> Option<String> {
         match (name, upstreams) {
             (Some(name), _) if upstreams.iter().any(|upstream| upstream.name == name) => Some(name),
             (Some(name), _) => {
-                self.problem("default_upstream", &format!("there is no [upstreams.{name}]"));
+                self.problem(
+                    "default_upstream",
+                    &format!("there is no [upstreams.{name}]"),
+                );
                 None
             }
             (None, [only]) => Some(only.name.clone()),
             (None, several) => {
                 if !several.is_empty() {
-                    self.problem("upstreams", "with several upstreams, say default_upstream = \"NAME\"");
+                    self.problem(
+                        "upstreams",
+                        "with several upstreams, say default_upstream = \"NAME\"",
+                    );
                 }
                 None
             }
@@ -230,7 +309,9 @@ impl Check<'_> {
     }
 
     fn address(&mut self, at: &str, text: &str) -> Option<SocketAddr> {
-        text.parse().map_err(|_| self.problem(at, "an address and a port, for example 127.0.0.1:8787")).ok()
+        text.parse()
+            .map_err(|_| self.problem(at, "an address and a port, for example 127.0.0.1:8787"))
+            .ok()
     }
 
     fn millis(&mut self, at: &str, value: Option<u64>, default: Duration) -> Duration {

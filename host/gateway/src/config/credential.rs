@@ -41,9 +41,8 @@ impl Credential {
     /// Says what is missing and where; never the secret.
     pub fn read(&self) -> Result<HeaderValue, String> {
         let secret = match &self.source {
-            CredentialSource::Env(name) => {
-                std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))?
-            }
+            CredentialSource::Env(name) => std::env::var(name)
+                .map_err(|_| format!("the environment variable {name} is not set"))?,
             CredentialSource::File(path) => std::fs::read_to_string(path)
                 .map_err(|error| format!("{} cannot be read: {error}", path.display()))?,
         };
@@ -55,8 +54,8 @@ impl Credential {
             CredentialHeader::ApiKey => secret.to_owned(),
             CredentialHeader::Bearer => format!("Bearer {secret}"),
         };
-        let mut value =
-            HeaderValue::from_str(&text).map_err(|_| format!("{} holds characters no header can", self.source))?;
+        let mut value = HeaderValue::from_str(&text)
+            .map_err(|_| format!("{} holds characters no header can", self.source))?;
         value.set_sensitive(true);
         Ok(value)
     }

@@ -109,12 +109,10 @@ pub struct CredentialFile {
 pub struct LimitsFile {
     /// Bytes of a request body.
     pub body_bytes: Option<u64>,
-    /// Milliseconds for the request head, from the first wait on.
+    /// Milliseconds until the end of a request head, from the end of the last answer.
     pub head_timeout_ms: Option<u64>,
     /// Milliseconds for the whole request body.
     pub body_timeout_ms: Option<u64>,
-    /// Milliseconds that a kept-alive connection may be idle.
-    pub keepalive_ms: Option<u64>,
     /// Milliseconds that a write to the client may stand still.
     pub write_timeout_ms: Option<u64>,
     /// Open client connections.

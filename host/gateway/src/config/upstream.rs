@@ -57,7 +57,9 @@ impl BaseUrl {
     ///
     /// Says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let uri: http::Uri = text.parse().map_err(|error| format!("not a URL: {error}"))?;
+        let uri: http::Uri = text
+            .parse()
+            .map_err(|error| format!("not a URL: {error}"))?;
         let (scheme, port) = match uri.scheme_str() {
             Some("http") => (Scheme::Http, 80),
             Some("https") => (Scheme::Https, 443),
@@ -70,7 +72,10 @@ impl BaseUrl {
         if uri.query().is_some() {
             return Err("a base URL has no query".into());
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']');
         if host.is_empty() {
             return Err("a base URL names a host".into());
         }
@@ -85,7 +90,11 @@ impl BaseUrl {
     /// The `Host` header of requests to it.
     #[must_use]
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
         match (self.scheme, self.port) {
             (Scheme::Http, 80) | (Scheme::Https, 443) => host,
             (_, port) => format!("{host}:{port}"),
@@ -101,15 +110,33 @@ mod tests {
     fn a_base_url_is_split_into_its_parts() {
         let url = BaseUrl::parse("https://gate.example:8443/anthropic/").unwrap();
         assert_eq!(url.scheme, Scheme::Https, "scheme");
-        assert_eq!((url.host.as_str(), url.port), ("gate.example", 8443), "host and port");
+        assert_eq!(
+            (url.host.as_str(), url.port),
+            ("gate.example", 8443),
+            "host and port"
+        );
         assert_eq!(url.prefix, "/anthropic", "the prefix ends without a slash");
-        assert_eq!(url.authority(), "gate.example:8443", "a port of its own is part of the host header");
-        assert_eq!(BaseUrl::parse("http://[::1]:99").unwrap().authority(), "[::1]:99", "addresses keep brackets");
+        assert_eq!(
+            url.authority(),
+            "gate.example:8443",
+            "a port of its own is part of the host header"
+        );
+        assert_eq!(
+            BaseUrl::parse("http://[::1]:99").unwrap().authority(),
+            "[::1]:99",
+            "addresses keep brackets"
+        );
     }
 
     #[test]
     fn a_base_url_that_would_mislead_is_refused() {
-        for wrong in ["api.example", "ftp://x", "https://user:pw@x", "https://x/?a=1", "http://"] {
+        for wrong in [
+            "api.example",
+            "ftp://x",
+            "https://user:pw@x",
+            "https://x/?a=1",
+            "http://",
+        ] {
             assert!(BaseUrl::parse(wrong).is_err(), "{wrong} is refused");
         }
     }

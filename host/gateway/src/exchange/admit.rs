@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, UnixMillis, Unit, Window};
+use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, UnixMillis, Window};
 use witgate_runtime::Remedy;
 use witgate_runtime::{Hook, PluginCharge};
 
@@ -40,16 +40,24 @@ pub(super) fn admit(
             Err(refused) => refused,
         };
         if !matches!(refused.reason, Reason::Spent { .. }) {
-            return Err(Refused::gateway(503, format!("the ledger can't take this request: {}", refused.reason)));
+            return Err(Refused::gateway(
+                503,
+                format!("the ledger can't take this request: {}", refused.reason),
+            ));
         }
         let Some(short) = decision.charges.get(refused.index) else {
-            return Err(Refused::gateway(503, "the ledger refused a charge that nobody named"));
+            return Err(Refused::gateway(
+                503,
+                "the ledger refused a charge that nobody named",
+            ));
         };
         let remedy = decision
             .lineup
             .exhausted(short, refused.remaining())
             .map_err(|fault| Refused::fault(&fault))?;
-        let resets_in = refused.resets_at().map(|at| Duration::from_millis(at.0.saturating_sub(now().0)));
+        let resets_in = refused
+            .resets_at()
+            .map(|at| Duration::from_millis(at.0.saturating_sub(now().0)));
         match remedy {
             Remedy::Overdraw => {
                 charges = refused.charges;
@@ -64,7 +72,8 @@ pub(super) fn admit(
             }
             Remedy::Downgrade(_) => return Err(spent(short, resets_in)),
             Remedy::Refuse(refusal) => {
-                let mut answer = Refused::policy(short.plugin.name().to_string(), Hook::Budget, refusal);
+                let mut answer =
+                    Refused::policy(short.plugin.name().to_string(), Hook::Budget, refusal);
                 answer.retry_after = answer.retry_after.or(resets_in);
                 return Err(answer);
             }
@@ -97,8 +106,10 @@ fn read(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
 fn spent(charge: &PluginCharge, resets_in: Option<Duration>) -> Refused {
     let plugin = charge.plugin.name().to_string();
     let charge = &charge.charge;
-    let message =
-        format!("the limit of {} for this {} on `{}` is used up", charge.unit, charge.window, charge.account);
+    let message = format!(
+        "the limit of {} for this {} on `{}` is used up",
+        charge.unit, charge.window, charge.account
+    );
     let refusal = witgate_runtime::Refusal {
         status: 429,
         code: "rate_limit_error".into(),
@@ -111,6 +122,8 @@ fn spent(charge: &PluginCharge, resets_in: Option<Duration>) -> Refused {
 
 /// The time that the ledger is told.
 pub(crate) fn now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -48,7 +48,9 @@ pub(super) fn decide(received: Received, settlement: &mut Settlement) -> Result<
     let Received { view, lineup, live } = received;
     let request: Arc<dyn Request> = Arc::<View>::clone(&view);
 
-    let envelope = lineup.read_envelope(&request, &mut settlement.trail).map_err(Refused::stop)?;
+    let envelope = lineup
+        .read_envelope(&request, &mut settlement.trail)
+        .map_err(Refused::stop)?;
     for (name, value) in &envelope.response_headers {
         settlement.add_header(headers::plugin_header(name, value));
     }
@@ -56,15 +58,27 @@ pub(super) fn decide(received: Received, settlement: &mut Settlement) -> Result<
 
     let stats = live.upstreams.stats(Instant::now());
     let routed = lineup.decide_route(&request, &envelope, &stats, &mut settlement.trail);
-    let plan = routed.map_err(Refused::stop)?.unwrap_or_else(|| default_plan(&live));
+    let plan = routed
+        .map_err(Refused::stop)?
+        .unwrap_or_else(|| default_plan(&live));
     settlement.receipt.rule.clone_from(&plan.rule);
     let targets = look_up(&plan, &envelope, &live)?;
     let edits = envelope.edits.iter().cloned().map(edit).collect();
 
     let estimate = estimate(&view, &plan, &live);
-    let charges =
-        lineup.charges(&request, &envelope, &plan, &estimate, &mut settlement.trail).map_err(Refused::stop)?;
-    Ok(Decision { view, lineup, live, envelope, plan, targets, edits, charges })
+    let charges = lineup
+        .charges(&request, &envelope, &plan, &estimate, &mut settlement.trail)
+        .map_err(Refused::stop)?;
+    Ok(Decision {
+        view,
+        lineup,
+        live,
+        envelope,
+        plan,
+        targets,
+        edits,
+        charges,
+    })
 }
 
 // === impl Decision ===
@@ -75,7 +89,11 @@ impl Decision {
     /// # Errors
     ///
     /// As [`decide`].
-    pub(super) fn downgrade(&mut self, model: &str, settlement: &mut Settlement) -> Result<(), Refused> {
+    pub(super) fn downgrade(
+        &mut self,
+        model: &str,
+        settlement: &mut Settlement,
+    ) -> Result<(), Refused> {
         for target in &mut self.plan.targets {
             target.model = Some(model.to_owned());
         }
@@ -86,7 +104,13 @@ impl Decision {
         let estimate = estimate(&self.view, &self.plan, &self.live);
         self.charges = self
             .lineup
-            .charges(&request, &self.envelope, &self.plan, &estimate, &mut settlement.trail)
+            .charges(
+                &request,
+                &self.envelope,
+                &self.plan,
+                &estimate,
+                &mut settlement.trail,
+            )
             .map_err(Refused::stop)?;
         Ok(())
     }
@@ -99,11 +123,19 @@ fn default_plan(live: &Live) -> Plan {
         timeout_ms: None,
         attributes: Vec::new(),
     };
-    Plan { rule: None, targets: vec![target], retry_on: Vec::new(), attributes: Vec::new() }
+    Plan {
+        rule: None,
+        targets: vec![target],
+        retry_on: Vec::new(),
+        attributes: Vec::new(),
+    }
 }
 
 fn look_up(plan: &Plan, envelope: &Envelope, live: &Live) -> Result<Vec<Target>, Refused> {
-    let patience = envelope.timeout_ms.map(u64::from).map(Duration::from_millis);
+    let patience = envelope
+        .timeout_ms
+        .map(u64::from)
+        .map(Duration::from_millis);
     plan.targets
         .iter()
         .map(|target| {
@@ -132,12 +164,28 @@ fn edit(edit: contract::Edit) -> Edit {
 fn estimate(view: &View, plan: &Plan, live: &Live) -> Estimate {
     let head = match (&view.head, view.endpoint) {
         (Some(head), Endpoint::Messages) => head,
-        _ => return Estimate { prompt_tokens: 0, output_tokens: 0, cost_picousd: Some(0) },
+        _ => {
+            return Estimate {
+                prompt_tokens: 0,
+                output_tokens: 0,
+                cost_picousd: Some(0),
+            };
+        }
     };
     let prompt_tokens = head.prompt_tokens();
-    let output_tokens = head.max_tokens().map_or(EXPECTED_OUTPUT, |most| most.min(EXPECTED_OUTPUT));
-    let planned = plan.targets.first().and_then(|target| target.model.as_deref());
+    let output_tokens = head
+        .max_tokens()
+        .map_or(EXPECTED_OUTPUT, |most| most.min(EXPECTED_OUTPUT));
+    let planned = plan
+        .targets
+        .first()
+        .and_then(|target| target.model.as_deref());
     let model = planned.map(Into::into).or_else(|| head.model());
-    let cost_picousd = model.and_then(|model| live.prices.estimate(&model, prompt_tokens, output_tokens));
-    Estimate { prompt_tokens, output_tokens, cost_picousd }
+    let cost_picousd =
+        model.and_then(|model| live.prices.estimate(&model, prompt_tokens, output_tokens));
+    Estimate {
+        prompt_tokens,
+        output_tokens,
+        cost_picousd,
+    }
 }

@@ -62,11 +62,16 @@ pub(super) async fn forward(
                     in_flight.end(Ended::Badly);
                 }
                 note(settlement, target, Ok(status));
-                if index < last && condition.is_some_and(|condition| condition.may_retry(&decision)) {
+                if index < last && condition.is_some_and(|condition| condition.may_retry(&decision))
+                {
                     continue;
                 }
                 answering.set_idle_timeout(target.upstream.config.idle_timeout);
-                return Ok(Forwarded { answering, upstream: Arc::clone(&target.upstream), in_flight });
+                return Ok(Forwarded {
+                    answering,
+                    upstream: Arc::clone(&target.upstream),
+                    in_flight,
+                });
             }
             Err(error) => {
                 in_flight.end(Ended::Badly);
@@ -140,20 +145,30 @@ fn body(decision: &Decision, target: &Target) -> Result<SmallVec<[Bytes; 4]>, Re
     let Some(head) = &decision.view.head else {
         return Ok(SmallVec::new());
     };
-    let model = target.model.as_deref().filter(|model| head.model().as_deref() != Some(*model));
+    let model = target
+        .model
+        .as_deref()
+        .filter(|model| head.model().as_deref() != Some(*model));
     if decision.edits.is_empty() && model.is_none() {
         return Ok(SmallVec::from_iter([head.body().clone()]));
     }
     let mut edits = decision.edits.clone();
-    edits.extend(model.map(|model| Edit::Set("model".into(), serde_json::Value::from(model).to_string())));
+    edits.extend(
+        model.map(|model| Edit::Set("model".into(), serde_json::Value::from(model).to_string())),
+    );
     spliced(head, &edits)
 }
 
 fn spliced(head: &Head, edits: &[Edit]) -> Result<SmallVec<[Bytes; 4]>, Refused> {
-    splice(head, edits).map(|spliced| spliced.into_parts()).map_err(|error| {
-        tracing::error!(%error, "a plugin's edit of the body can't be made");
-        Refused::gateway(503, format!("a plugin's edit of the body can't be made: {error}"))
-    })
+    splice(head, edits)
+        .map(|spliced| spliced.into_parts())
+        .map_err(|error| {
+            tracing::error!(%error, "a plugin's edit of the body can't be made");
+            Refused::gateway(
+                503,
+                format!("a plugin's edit of the body can't be made: {error}"),
+            )
+        })
 }
 
 fn outgoing<'a>(
@@ -170,11 +185,16 @@ fn outgoing<'a>(
     let head = ForwardedHead {
         target: &path,
         authority: &upstream.authority,
-        credential: credential.as_ref().map(|(header, value): &(_, Arc<HeaderValue>)| (*header, &**value)),
+        credential: credential
+            .as_ref()
+            .map(|(header, value): &(_, Arc<HeaderValue>)| (*header, &**value)),
         body_len: decision.view.head.is_some().then_some(len),
     };
     let room = if len <= ONE_WRITE { len } else { 0 };
-    Outgoing { head: headers::write_request_head(session.req_header(), &head, room), body }
+    Outgoing {
+        head: headers::write_request_head(session.req_header(), &head, room),
+        body,
+    }
 }
 
 /// Ends when the client closes its connection.

@@ -40,7 +40,10 @@ pub(super) enum Arrived {
 ///
 /// 404 for a path that is not served, 401 without a known key, 503 while a required plugin is missing, 411, 413 and
 /// 408 for bodies without a length, over the limit and too slow, 400 for one that is not the JSON that it has to be.
-pub(super) async fn receive(session: &mut ServerSession, settlement: &mut Settlement) -> Result<Arrived, Refused> {
+pub(super) async fn receive(
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<Arrived, Refused> {
     let request = session.req_header();
     let method = request.method.clone();
     let path = String::from_utf8_lossy(request.raw_path()).into_owned();
@@ -58,7 +61,9 @@ pub(super) async fn receive(session: &mut ServerSession, settlement: &mut Settle
     if let Some(missing) = lineup.missing().first() {
         return Err(Refused::gateway(
             503,
-            format!("the required plugin `{missing}` is not there: the gateway serves nothing without it"),
+            format!(
+                "the required plugin `{missing}` is not there: the gateway serves nothing without it"
+            ),
         ));
     }
 
@@ -69,7 +74,8 @@ pub(super) async fn receive(session: &mut ServerSession, settlement: &mut Settle
     } else {
         None
     };
-    settlement.receipt.requested_model = body.as_ref().and_then(|head| head.model().map(Into::into));
+    settlement.receipt.requested_model =
+        body.as_ref().and_then(|head| head.model().map(Into::into));
 
     let view = View {
         id: settlement.id_arc(),
@@ -80,7 +86,11 @@ pub(super) async fn receive(session: &mut ServerSession, settlement: &mut Settle
         caller,
         head: body,
     };
-    Ok(Arrived::Request(Received { view: Arc::new(view), lineup, live }))
+    Ok(Arrived::Request(Received {
+        view: Arc::new(view),
+        lineup,
+        live,
+    }))
 }
 
 fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Refused> {
@@ -93,17 +103,30 @@ fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Ref
             )
         });
     }
-    presented.iter().find_map(|secret| live.keyring.caller(Some(secret))).ok_or_else(|| {
-        Refused::client(401, "this key is not known to the gateway: ask its operator for a virtual key")
-    })
+    presented
+        .iter()
+        .find_map(|secret| live.keyring.caller(Some(secret)))
+        .ok_or_else(|| {
+            Refused::client(
+                401,
+                "this key is not known to the gateway: ask its operator for a virtual key",
+            )
+        })
 }
 
 fn check_served(endpoint: Endpoint, method: &http::Method, path: &str) -> Result<(), Refused> {
     match endpoint {
-        Endpoint::Messages | Endpoint::CountTokens | Endpoint::Models | Endpoint::Model | Endpoint::Hello => Ok(()),
+        Endpoint::Messages
+        | Endpoint::CountTokens
+        | Endpoint::Models
+        | Endpoint::Model
+        | Endpoint::Hello => Ok(()),
         _ => {
             let path = path.split('?').next().unwrap_or_default();
-            Err(Refused::client(404, format!("{method} {path} is not served by this gateway")))
+            Err(Refused::client(
+                404,
+                format!("{method} {path} is not served by this gateway"),
+            ))
         }
     }
 }
@@ -117,17 +140,36 @@ async fn read_body(session: &mut ServerSession, limits: &Limits) -> Result<Bytes
         .and_then(|length| length.to_str().ok())
         .and_then(|length| length.trim().parse::<u64>().ok());
     let over = || {
-        let message = format!("the body is larger than the {} bytes that this gateway takes", limits.body_bytes);
+        let message = format!(
+            "the body is larger than the {} bytes that this gateway takes",
+            limits.body_bytes
+        );
         Refused::client(413, message)
     };
     let room = match length {
-        Some(0) => return Err(Refused::client(400, "the body is empty: a JSON object is expected")),
-        Some(length) => usize::try_from(length).ok().filter(|length| *length <= limits.body_bytes).ok_or_else(over)?,
+        Some(0) => {
+            return Err(Refused::client(
+                400,
+                "the body is empty: a JSON object is expected",
+            ));
+        }
+        Some(length) => usize::try_from(length)
+            .ok()
+            .filter(|length| *length <= limits.body_bytes)
+            .ok_or_else(over)?,
         None if chunked || session.is_http2() => 16 * 1024,
-        None => return Err(Refused::client(411, "the body has no length: send content-length")),
+        None => {
+            return Err(Refused::client(
+                411,
+                "the body has no length: send content-length",
+            ));
+        }
     };
 
-    if request.headers.get(header::EXPECT).is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    if request
+        .headers
+        .get(header::EXPECT)
+        .is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
     {
         // Otherwise an answer that starts before the body has ended would close the connection behind it.
         session.set_close_on_response_before_downstream_finish(false);
@@ -138,7 +180,11 @@ async fn read_body(session: &mut ServerSession, limits: &Limits) -> Result<Bytes
 
     let read = async {
         let mut whole = Whole::default();
-        while let Some(part) = session.read_request_body().await.map_err(|error| broken(&error))? {
+        while let Some(part) = session
+            .read_request_body()
+            .await
+            .map_err(|error| broken(&error))?
+        {
             if whole.len() + part.len() > limits.body_bytes {
                 return Err(over());
             }
@@ -146,7 +192,9 @@ async fn read_body(session: &mut ServerSession, limits: &Limits) -> Result<Bytes
         }
         Ok(whole.into_bytes())
     };
-    timeout(limits.body_timeout, read).await.unwrap_or_else(|_| Err(slow(limits.body_timeout)))
+    timeout(limits.body_timeout, read)
+        .await
+        .unwrap_or_else(|_| Err(slow(limits.body_timeout)))
 }
 
 /// A body in the making: the first part as it is, a buffer only when there is a second.
@@ -177,17 +225,26 @@ impl Whole {
     }
 
     fn into_bytes(self) -> Bytes {
-        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
+        if self.joined.is_empty() {
+            self.first
+        } else {
+            self.joined.freeze()
+        }
     }
 }
 
 fn slow(limit: Duration) -> Refused {
-    Refused::client(408, format!("the body did not arrive within {} ms", limit.as_millis()))
+    Refused::client(
+        408,
+        format!("the body did not arrive within {} ms", limit.as_millis()),
+    )
 }
 
 fn broken(error: &pingora_core::Error) -> Refused {
     match error.etype() {
-        pingora_core::ErrorType::ReadTimedout => Refused::client(408, "the body stood still for too long"),
+        pingora_core::ErrorType::ReadTimedout => {
+            Refused::client(408, "the body stood still for too long")
+        }
         pingora_core::ErrorType::ConnectionClosed | pingora_core::ErrorType::ReadError => gone(),
         _ => Refused::client(400, "the body is not framed as its headers say"),
     }
@@ -195,7 +252,10 @@ fn broken(error: &pingora_core::Error) -> Refused {
 
 /// Nobody will read this; the receipt does.
 fn gone() -> Refused {
-    Refused::client(499, "the client closed the connection before its request was complete")
+    Refused::client(
+        499,
+        "the client closed the connection before its request was complete",
+    )
 }
 
 fn scan(session: &ServerSession, body: Bytes) -> Result<Head, Refused> {
@@ -207,7 +267,10 @@ fn scan(session: &ServerSession, body: Bytes) -> Result<Head, Refused> {
         ));
     }
     if body.is_empty() {
-        return Err(Refused::client(400, "the body is empty: a JSON object is expected"));
+        return Err(Refused::client(
+            400,
+            "the body is empty: a JSON object is expected",
+        ));
     }
     Head::scan(body).map_err(|malformed| Refused::client(400, malformed.to_string()))
 }

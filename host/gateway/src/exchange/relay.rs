@@ -31,13 +31,19 @@ pub(super) struct Delivered {
 }
 
 /// Answers a client's check whether anybody is there.
-pub(super) async fn probe(session: &mut ServerSession, settlement: &mut Settlement) -> Result<Delivered, Refused> {
+pub(super) async fn probe(
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<Delivered, Refused> {
     settlement.receipt.status = Some(200);
     let downstream = match answer::write(session, Answer::Probe).await {
         Ok(()) => Downstream::Complete,
         Err(_) => Downstream::Broken,
     };
-    Ok(Delivered { outcome: Outcome::Answered, downstream })
+    Ok(Delivered {
+        outcome: Outcome::Answered,
+        downstream,
+    })
 }
 
 /// Delivers the answer.
@@ -46,8 +52,15 @@ pub(super) async fn relay(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Delivered {
-    let Forwarded { mut answering, upstream, mut in_flight } = forwarded;
-    let broken = |outcome| Delivered { outcome, downstream: Downstream::Broken };
+    let Forwarded {
+        mut answering,
+        upstream,
+        mut in_flight,
+    } = forwarded;
+    let broken = |outcome| Delivered {
+        outcome,
+        downstream: Downstream::Broken,
+    };
 
     let Some(head) = answering.head() else {
         return broken(Outcome::Cut);
@@ -85,7 +98,10 @@ pub(super) async fn relay(
     } else {
         Outcome::Answered
     };
-    Delivered { outcome, downstream: Downstream::Complete }
+    Delivered {
+        outcome,
+        downstream: Downstream::Complete,
+    }
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("witgate-request-id");
@@ -96,10 +112,17 @@ fn meter(head: &ResponseHeader, settlement: &Settlement) -> Option<Meter> {
         return None;
     }
     let is = |name, expected: &[u8]| {
-        let value = head.headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
-        value.get(..expected.len()).is_some_and(|start| start.eq_ignore_ascii_case(expected))
+        let value = head
+            .headers
+            .get(name)
+            .map(HeaderValue::as_bytes)
+            .unwrap_or_default();
+        value
+            .get(..expected.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(expected))
     };
-    let plain = !head.headers.contains_key(header::CONTENT_ENCODING) || is(header::CONTENT_ENCODING, b"identity");
+    let plain = !head.headers.contains_key(header::CONTENT_ENCODING)
+        || is(header::CONTENT_ENCODING, b"identity");
     Some(if !plain {
         Meter::opaque()
     } else if is(header::CONTENT_TYPE, b"text/event-stream") {
@@ -128,7 +151,10 @@ async fn body(
 ) -> Result<(), Outcome> {
     loop {
         if answering.is_done() {
-            return session.write_response_body(Bytes::new(), true).await.map_err(|_| Outcome::ClientGone);
+            return session
+                .write_response_body(Bytes::new(), true)
+                .await
+                .map_err(|_| Outcome::ClientGone);
         }
         let read = {
             let mut client = pin!(session.read_body_or_idle(true));
@@ -143,7 +169,10 @@ async fn body(
         };
         let chunk = join(first, answering).await?;
         settlement.delivered(&chunk);
-        session.write_response_body(chunk, false).await.map_err(|_| Outcome::ClientGone)?;
+        session
+            .write_response_body(chunk, false)
+            .await
+            .map_err(|_| Outcome::ClientGone)?;
     }
 }
 
@@ -162,7 +191,11 @@ async fn join(first: Bytes, answering: &mut Answering) -> Result<Bytes, Outcome>
             Some(Ok(None) | Err(_)) | None => break,
         }
     }
-    Ok(if joined.is_empty() { first } else { joined.freeze() })
+    Ok(if joined.is_empty() {
+        first
+    } else {
+        joined.freeze()
+    })
 }
 
 /// The future's value, if it has one at once.

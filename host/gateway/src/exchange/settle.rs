@@ -110,7 +110,9 @@ impl Settlement {
 
     /// Whether the stream so far carried an error event.
     pub(super) fn stream_failed(&self) -> bool {
-        self.meter.as_ref().is_some_and(|meter| meter.error().is_some())
+        self.meter
+            .as_ref()
+            .is_some_and(|meter| meter.error().is_some())
     }
 
     /// Says how it ended. The last word counts.
@@ -121,7 +123,11 @@ impl Settlement {
     /// Says that the gateway answered by itself.
     pub(super) fn refuse(&mut self, refused: Refused) {
         self.receipt.status = Some(refused.status);
-        self.receipt.outcome = Some(if refused.status == 499 { Outcome::ClientGone } else { Outcome::Refused });
+        self.receipt.outcome = Some(if refused.status == 499 {
+            Outcome::ClientGone
+        } else {
+            Outcome::Refused
+        });
         self.receipt.refused = Some(refused);
     }
 
@@ -130,16 +136,34 @@ impl Settlement {
         let Some(reading) = self.meter.take().map(Meter::finish) else {
             // Nothing was answered, or an error; an attempt is a request all the same.
             let requests = u64::from(!self.receipt.attempts.is_empty());
-            return Amounts { requests, ..Amounts::default() };
+            return Amounts {
+                requests,
+                ..Amounts::default()
+            };
         };
-        let sent = self.receipt.attempts.last().and_then(|attempt| attempt.model.as_deref());
-        let model = reading.model.as_deref().or(sent).or(self.receipt.requested_model.as_deref());
+        let sent = self
+            .receipt
+            .attempts
+            .last()
+            .and_then(|attempt| attempt.model.as_deref());
+        let model = reading
+            .model
+            .as_deref()
+            .or(sent)
+            .or(self.receipt.requested_model.as_deref());
         let known = reading.source != Source::None;
-        let cost = self.live.prices.cost(model.unwrap_or_default(), &reading.usage);
+        let cost = self
+            .live
+            .prices
+            .cost(model.unwrap_or_default(), &reading.usage);
         let tokens = reading.usage.tokens.total();
         self.receipt.reading = Some(reading);
         self.receipt.cost = known.then_some(cost);
-        Amounts { picousd: cost.picousd, tokens, requests: 1 }
+        Amounts {
+            picousd: cost.picousd,
+            tokens,
+            requests: 1,
+        }
     }
 }
 
@@ -153,16 +177,26 @@ impl Drop for Settlement {
                 hold.release();
             } else {
                 let settled = hold.settle(amounts);
-                self.receipt.overdrawn =
-                    settled.overdrafts.iter().map(|overdraft| overdraft.account.to_string()).collect();
+                self.receipt.overdrawn = settled
+                    .overdrafts
+                    .iter()
+                    .map(|overdraft| overdraft.account.to_string())
+                    .collect();
             }
         }
         self.gateway.metrics.closed(&self.receipt);
         if self.receipt.endpoint == witgate_messages::endpoint::Endpoint::Hello.code() {
             return;
         }
-        let placeholder = Receipt::new(Arc::clone(&self.receipt.id), self.receipt.started_unix_ms, "");
+        let placeholder = Receipt::new(
+            Arc::clone(&self.receipt.id),
+            self.receipt.started_unix_ms,
+            "",
+        );
         let receipt = std::mem::replace(&mut self.receipt, placeholder);
-        self.gateway.audit.submit(Finished { receipt, lineup: Arc::clone(&self.lineup) });
+        self.gateway.audit.submit(Finished {
+            receipt,
+            lineup: Arc::clone(&self.lineup),
+        });
     }
 }

@@ -76,7 +76,11 @@ impl Upstream {
     /// # Errors
     ///
     /// [`Failed`]: nothing of an answer has been read.
-    pub(crate) async fn ask(&self, outgoing: Outgoing<'_>, head_timeout: Duration) -> Result<Answering, Failed> {
+    pub(crate) async fn ask(
+        &self,
+        outgoing: Outgoing<'_>,
+        head_timeout: Duration,
+    ) -> Result<Answering, Failed> {
         let deadline = Instant::now() + self.config.connect_timeout;
         let peers = match timeout_at(deadline, self.addresses.peers()).await {
             Ok(Ok(peers)) => peers,
@@ -97,7 +101,10 @@ impl Upstream {
                         break;
                     }
                 };
-                match self.send_and_read(stream, peer, &wire, body, head_timeout).await {
+                match self
+                    .send_and_read(stream, peer, &wire, body, head_timeout)
+                    .await
+                {
                     Ok(answering) => return Ok(answering),
                     Err(Failed::Broken { .. }) if reused && !fresh_only => fresh_only = true,
                     Err(failed) => return Err(failed),
@@ -107,7 +114,11 @@ impl Upstream {
         Err(last)
     }
 
-    async fn stream(&self, peer: &HttpPeer, fresh_only: bool) -> pingora_core::Result<(Stream, bool)> {
+    async fn stream(
+        &self,
+        peer: &HttpPeer,
+        fresh_only: bool,
+    ) -> pingora_core::Result<(Stream, bool)> {
         loop {
             let (session, reused) = self.connector.get_http_session(peer).await?;
             let stream = session.into_inner();
@@ -127,8 +138,14 @@ impl Upstream {
         head_timeout: Duration,
     ) -> Result<Answering, Failed> {
         let deadline = Instant::now() + head_timeout;
-        let late = || Failed::Timeout { upstream: self.config.name.clone(), after: head_timeout };
-        let broken = |reason: String| Failed::Broken { upstream: self.config.name.clone(), reason };
+        let late = || Failed::Timeout {
+            upstream: self.config.name.clone(),
+            after: head_timeout,
+        };
+        let broken = |reason: String| Failed::Broken {
+            upstream: self.config.name.clone(),
+            reason,
+        };
 
         let sent = timeout_at(deadline, async {
             stream.write_all(head).await?;
@@ -145,23 +162,36 @@ impl Upstream {
             match timeout_at(deadline, session.read_response()).await {
                 Err(_) => return Err(late()),
                 Ok(Err(error)) if *error.etype() == ErrorType::InvalidHTTPHeader => {
-                    return Err(Failed::Malformed { upstream: self.config.name.clone(), reason: plain(&error) });
+                    return Err(Failed::Malformed {
+                        upstream: self.config.name.clone(),
+                        reason: plain(&error),
+                    });
                 }
                 Ok(Err(error)) => {
-                    let reason = sent.err().map_or_else(|| plain(&error), |error| error.to_string());
+                    let reason = sent
+                        .err()
+                        .map_or_else(|| plain(&error), |error| error.to_string());
                     return Err(broken(reason));
                 }
                 Ok(Ok(_)) => {}
             }
-            let informational = session.resp_header().is_some_and(|head| head.status.is_informational());
+            let informational = session
+                .resp_header()
+                .is_some_and(|head| head.status.is_informational());
             if !informational {
-                return Ok(Answering { session, peer: peer.clone() });
+                return Ok(Answering {
+                    session,
+                    peer: peer.clone(),
+                });
             }
         }
     }
 
     fn no_connection(&self, reason: String) -> Failed {
-        Failed::Connect { upstream: self.config.name.clone(), reason }
+        Failed::Connect {
+            upstream: self.config.name.clone(),
+            reason,
+        }
     }
 }
 
@@ -215,6 +245,9 @@ impl Answering {
     /// Gives the connection back to the pool, if it can serve again.
     pub(crate) async fn release(self, upstream: &Upstream) {
         let idle = self.peer.options.idle_timeout;
-        upstream.connector.release_http_session(self.session, &self.peer, idle).await;
+        upstream
+            .connector
+            .release_http_session(self.session, &self.peer, idle)
+            .await;
     }
 }

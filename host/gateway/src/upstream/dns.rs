@@ -58,7 +58,9 @@ impl Addresses {
         };
         if let Ok(ip) = addresses.host.parse::<IpAddr>() {
             let peers = Box::new([addresses.peer(SocketAddr::new(ip, addresses.port))]);
-            addresses.known.store(Some(Arc::new(Known { peers, at: None })));
+            addresses
+                .known
+                .store(Some(Arc::new(Known { peers, at: None })));
         }
         addresses
     }
@@ -86,17 +88,28 @@ impl Addresses {
     }
 
     async fn look_up(&self) -> Result<Arc<Known>, String> {
-        let found = tokio::time::timeout(self.connect_timeout, tokio::net::lookup_host((self.host.as_str(), self.port)));
+        let found = tokio::time::timeout(
+            self.connect_timeout,
+            tokio::net::lookup_host((self.host.as_str(), self.port)),
+        );
         let found = match found.await {
             Ok(Ok(found)) => found,
-            Ok(Err(error)) => return Err(format!("the name {} cannot be resolved: {error}", self.host)),
+            Ok(Err(error)) => {
+                return Err(format!(
+                    "the name {} cannot be resolved: {error}",
+                    self.host
+                ));
+            }
             Err(_) => return Err(format!("the name {} was not resolved in time", self.host)),
         };
         let peers: Box<[_]> = found.map(|address| self.peer(address)).collect();
         if peers.is_empty() {
             return Err(format!("the name {} has no address", self.host));
         }
-        let known = Arc::new(Known { peers, at: Some(Instant::now()) });
+        let known = Arc::new(Known {
+            peers,
+            at: Some(Instant::now()),
+        });
         self.known.store(Some(Arc::clone(&known)));
         Ok(known)
     }
@@ -117,6 +130,10 @@ impl Peers {
     /// The peers, starting at this connection's turn.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &HttpPeer> {
         let count = self.known.peers.len();
-        (0..count).filter_map(move |step| self.known.peers.get((self.start.wrapping_add(step)) % count))
+        (0..count).filter_map(move |step| {
+            self.known
+                .peers
+                .get((self.start.wrapping_add(step)) % count)
+        })
     }
 }

@@ -52,12 +52,18 @@ pub(crate) enum Ended {
 impl Stats {
     fn count(&self, ended: Ended, now: Instant) {
         let period = period(now);
-        let Some(bucket) = usize::try_from(period).ok().and_then(|period| self.buckets.get(period % BUCKETS)) else {
+        let Some(bucket) = usize::try_from(period)
+            .ok()
+            .and_then(|period| self.buckets.get(period % BUCKETS))
+        else {
             return;
         };
         let seen = bucket.period.load(Ordering::Relaxed);
         if seen != period
-            && bucket.period.compare_exchange(seen, period, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            && bucket
+                .period
+                .compare_exchange(seen, period, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
         {
             bucket.requests.store(0, Ordering::Relaxed);
             bucket.errors.store(0, Ordering::Relaxed);
@@ -104,7 +110,10 @@ fn period(now: Instant) -> u64 {
 impl InFlight {
     pub(super) fn enter(upstream: Arc<Upstream>) -> Self {
         upstream.stats.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self { upstream, ended: Ended::Well }
+        Self {
+            upstream,
+            ended: Ended::Well,
+        }
     }
 
     /// Says how it ended; without that it ended well.
@@ -115,7 +124,10 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.upstream.stats.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.upstream
+            .stats
+            .in_flight
+            .fetch_sub(1, Ordering::Relaxed);
         self.upstream.stats.count(self.ended, Instant::now());
     }
 }
@@ -133,9 +145,17 @@ mod tests {
         stats.count(Ended::Well, start);
         stats.count(Ended::Badly, start + Duration::from_secs(20));
         let seen = stats.snapshot("a", start + Duration::from_secs(20));
-        assert_eq!((seen.requests, seen.errors), (2, 1), "both count within the minute");
+        assert_eq!(
+            (seen.requests, seen.errors),
+            (2, 1),
+            "both count within the minute"
+        );
         let later = stats.snapshot("a", start + Duration::from_secs(65));
-        assert_eq!((later.requests, later.errors), (1, 1), "the first one is over a minute old");
+        assert_eq!(
+            (later.requests, later.errors),
+            (1, 1),
+            "the first one is over a minute old"
+        );
         let gone = stats.snapshot("a", start + Duration::from_secs(200));
         assert_eq!((gone.requests, gone.errors), (0, 0), "all is forgotten");
     }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub struct AdmissionError {
     /// Name of the plugin.
-    pub plugin: String,
+    pub plugin: Box<str>,
     /// Its file.
     pub file: PathBuf,
     /// Why it may not.

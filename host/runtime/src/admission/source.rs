@@ -65,7 +65,7 @@ impl Source {
             .file_stem()
             .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         let failed = |path: &Path, error: io::Error| AdmissionError {
-            plugin: name.clone(),
+            plugin: name.as_str().into(),
             file: file.to_owned(),
             cause: AdmissionCause::Read(path.to_owned(), error),
         };

@@ -192,7 +192,12 @@ fn export(text: &mut String, version: &str, interface: &str, body: &str) {
 }
 
 fn wit_files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = here
+        .ancestors()
+        .map(|folder| folder.join("wit"))
+        .find(|wit| wit.is_dir())
+        .expect("the workspace has a `wit` folder");
     let files = fs::read_dir(folder).unwrap();
     files
         .map(|entry| entry.unwrap().path())

@@ -4,7 +4,7 @@ use crate::guest::{Guest, PLAN, PROBE, on_probe};
 use crate::request::{PATIENT, admit, answering, plain, probing, route, route_fault};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
-use witgate_runtime::{FaultKind, Stop};
+use witgate_runtime::{Allocation, FaultKind, Runtime, RuntimeOptions, Source, Stop};
 
 /// Gives a plan only to the second and later calls of one instance; the rehearsal is the first.
 const REMEMBERS: &str = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))";
@@ -123,5 +123,53 @@ fn more_calls_than_instances_are_load_to_shed() {
     assert!(
         route(&plugin, &plain()).is_ok(),
         "with room again, it serves"
+    );
+}
+
+#[test]
+fn a_machine_without_room_for_a_pool_serves_on_demand() {
+    let options = RuntimeOptions {
+        allocation: Allocation::OnDemand,
+        ..RuntimeOptions::default()
+    };
+    let runtime = Runtime::try_new(options).expect("the engine starts");
+    assert!(!runtime.is_pooled(), "nothing is reserved");
+    let source = Source::new("probe", Guest::route(PLAN).build()).with_sidecar(PATIENT);
+    let plugin = runtime
+        .admit(&source)
+        .unwrap_or_else(|error| panic!("{error}"));
+    drop(runtime);
+    let plan = route(&plugin, &plain()).expect("it serves, and its plugin keeps the engine");
+    assert!(plan.is_some(), "as ever");
+}
+
+#[test]
+fn an_exhausted_engine_is_load_to_shed() {
+    let options = RuntimeOptions {
+        instances: 1,
+        ..RuntimeOptions::default()
+    };
+    let runtime = Runtime::try_new(options).expect("the engine starts");
+    if !runtime.is_pooled() {
+        return;
+    }
+    let source = Source::new("probe", Guest::route(PROBE).build()).with_sidecar(PATIENT);
+    let plugin = runtime
+        .admit(&source)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let (inner, kind) = (Arc::clone(&plugin), Arc::new(Mutex::new(None)));
+    let seen = Arc::clone(&kind);
+    // The one instance is busy, and the engine has no other, though the plugin might have.
+    let request = answering(move |_| {
+        if let Err(Stop::Fault(fault)) = route(&inner, &plain()) {
+            *seen.lock().unwrap() = Some(fault.kind);
+        }
+        None
+    });
+    assert!(route(&plugin, &request).is_ok(), "the first call goes well");
+    assert_eq!(
+        *kind.lock().unwrap(),
+        Some(FaultKind::Exhausted),
+        "the second is shed"
     );
 }

@@ -111,7 +111,10 @@ pub(crate) fn alone(plugin: &Arc<Plugin>) -> Lineup {
 }
 
 /// Asks one plugin for a route.
-pub(crate) fn route(plugin: &Arc<Plugin>, request: &Arc<dyn Request>) -> Result<Option<Plan>, Stop> {
+pub(crate) fn route(
+    plugin: &Arc<Plugin>,
+    request: &Arc<dyn Request>,
+) -> Result<Option<Plan>, Stop> {
     alone(plugin).decide_route(request, &Envelope::default(), &[], &mut Trail::default())
 }
 

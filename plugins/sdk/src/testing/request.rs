@@ -83,7 +83,9 @@ impl RequestBuilder {
     /// One more header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.0.headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        self.0
+            .headers
+            .push((name.to_ascii_lowercase(), value.to_owned()));
         self
     }
 
@@ -189,8 +191,12 @@ impl Fake {
     }
 
     pub(crate) fn body_read(&self, offset: u64, len: u32) -> Vec<u8> {
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.body.get(offset..));
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.body.get(offset..));
         let bytes = rest.unwrap_or_default().iter().copied();
-        bytes.take(usize::try_from(len).unwrap_or(usize::MAX)).collect()
+        bytes
+            .take(usize::try_from(len).unwrap_or(usize::MAX))
+            .collect()
     }
 }

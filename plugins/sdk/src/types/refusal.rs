@@ -55,8 +55,12 @@ impl Refusal {
         };
         let window = &charge.window;
         let message = match charge.unit.as_str() {
-            "in-flight" => format!("The {counted} limit of this {kind} is reached; wait for a request to end."),
-            _ => format!("The {counted} limit of this {kind} for the window `{window}` is reached."),
+            "in-flight" => {
+                format!("The {counted} limit of this {kind} is reached; wait for a request to end.")
+            }
+            _ => {
+                format!("The {counted} limit of this {kind} for the window `{window}` is reached.")
+            }
         };
         Self::new(429, code, message)
     }
@@ -75,6 +79,13 @@ impl Refusal {
         self
     }
 
+    /// The same with another message: whose fault it is and what to do.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+
     /// The same, telling the client after how many milliseconds another try makes sense.
     #[must_use]
     pub fn retry_after_ms(mut self, milliseconds: u64) -> Self {
@@ -89,4 +100,3 @@ impl Refusal {
         self
     }
 }
-

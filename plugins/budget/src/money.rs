@@ -1,0 +1,109 @@
+//! US dollars as written in settings, exactly: an integer, or a decimal as a string. Never a float, which would round.
+
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
+
+/// Pico-USD in a US dollar.
+pub(crate) const PER_USD: u64 = 1_000_000_000_000;
+const DECIMALS: usize = 12;
+
+/// An amount in pico-USD, at most about 18 million US dollars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PicoUsd(pub(crate) u64);
+
+struct Written;
+
+// === impl PicoUsd ===
+
+impl PicoUsd {
+    /// The amount of a decimal like `12.50`.
+    fn parse(text: &str) -> Option<Self> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+        let digits =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || !digits(part) || part.len() > DECIMALS {
+            return None;
+        }
+        let part: u64 = format!("{part:0<DECIMALS$}").parse().ok()?;
+        let whole: u64 = whole.parse().ok()?;
+        Some(Self(whole.checked_mul(PER_USD)?.checked_add(part)?))
+    }
+}
+
+impl fmt::Display for PicoUsd {
+    /// `12.5`, with as many decimals as it takes, and two at least.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = format!("{:0DECIMALS$}", self.0 % PER_USD);
+        let short = part.trim_end_matches('0');
+        write!(f, "{}.{short:0<2}", self.0 / PER_USD)
+    }
+}
+
+impl<'de> Deserialize<'de> for PicoUsd {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Written)
+    }
+}
+
+// === impl Written ===
+
+impl Visitor<'_> for Written {
+    type Value = PicoUsd;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("US dollars as a whole number or as a string like \"12.50\" (at most 12 decimals, no float)")
+    }
+
+    fn visit_u64<E: Error>(self, dollars: u64) -> Result<PicoUsd, E> {
+        let amount = dollars.checked_mul(PER_USD).map(PicoUsd);
+        amount.ok_or_else(|| E::invalid_value(Unexpected::Unsigned(dollars), &self))
+    }
+
+    fn visit_i64<E: Error>(self, dollars: i64) -> Result<PicoUsd, E> {
+        match u64::try_from(dollars) {
+            Ok(dollars) => self.visit_u64(dollars),
+            Err(_) => Err(E::invalid_value(Unexpected::Signed(dollars), &self)),
+        }
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<PicoUsd, E> {
+        PicoUsd::parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_are_parsed_exactly_and_shown_as_they_were() {
+        for (text, amount, shown) in [
+            ("0", 0, "0.00"),
+            ("12.50", 12_500_000_000_000, "12.50"),
+            ("0.000000000001", 1, "0.000000000001"),
+            ("18446744.073709551615", u64::MAX, "18446744.073709551615"),
+        ] {
+            assert_eq!(PicoUsd::parse(text), Some(PicoUsd(amount)), "{text}");
+            assert_eq!(PicoUsd(amount).to_string(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_exact_amount_is_refused() {
+        for text in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "-1",
+            "+1",
+            "1e3",
+            "1,5",
+            "0.0000000000001",
+            "18446744.073709551616",
+        ] {
+            assert_eq!(PicoUsd::parse(text), None, "{text}");
+        }
+    }
+}

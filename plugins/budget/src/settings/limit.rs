@@ -1,0 +1,250 @@
+//! One limit of a tier: of which account, in which window, how much, and what happens when it is reached.
+
+use crate::money::PicoUsd;
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
+use witgate_plugin::Problems;
+use witgate_plugin::types::{Charge, Estimate};
+
+/// A limit as it is written.
+#[derive(Debug, Deserialize)]
+pub(super) struct LimitFile {
+    account: Account,
+    window: Option<Window>,
+    usd: Option<PicoUsd>,
+    tokens: Option<u64>,
+    requests: Option<u64>,
+    in_flight: Option<u64>,
+    #[serde(default)]
+    exhausted: Word,
+    downgrade_to: Option<String>,
+}
+
+/// A limit.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    pub(crate) account: Account,
+    pub(crate) window: Window,
+    pub(crate) unit: Unit,
+    /// In units.
+    pub(crate) most: u64,
+    pub(crate) exhausted: Exhausted,
+}
+
+/// Whose account: `key`, `tenant`, `user`, `session` or `metadata.NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Account {
+    Key,
+    Tenant,
+    User,
+    Session,
+    Metadata(String),
+}
+
+/// The period of a limit, aligned to UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Window {
+    Minute,
+    Hour,
+    Day,
+    Month,
+    Total,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    PicoUsd,
+    Tokens,
+    Requests,
+    InFlight,
+}
+
+/// What happens when a limit is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Exhausted {
+    Refuse,
+    /// Ask for this model instead.
+    Downgrade(String),
+    Overdraw,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    #[default]
+    Refuse,
+    Downgrade,
+    Overdraw,
+}
+
+// === impl LimitFile ===
+
+impl LimitFile {
+    /// The limit, or what is wrong with it.
+    pub(super) fn check(self, path: &str, problems: &mut Problems) -> Option<Limit> {
+        let amounts = [
+            (Unit::PicoUsd, self.usd.map(|usd| usd.0)),
+            (Unit::Tokens, self.tokens),
+            (Unit::Requests, self.requests),
+            (Unit::InFlight, self.in_flight),
+        ];
+        let mut amounts = amounts
+            .into_iter()
+            .filter_map(|(unit, most)| Some((unit, most?)));
+        let (Some((unit, most)), None) = (amounts.next(), amounts.next()) else {
+            problems.push(
+                path,
+                "name exactly one of `usd`, `tokens`, `requests` and `in_flight`",
+            );
+            return None;
+        };
+        let window = match (unit, self.window) {
+            (Unit::InFlight, None) => Some(Window::Total),
+            (Unit::InFlight, Some(_)) => {
+                problems.push(
+                    format!("{path}.window"),
+                    "`in_flight` counts running requests and takes no window",
+                );
+                None
+            }
+            (_, None) => {
+                problems.push(path, "name a `window`: minute, hour, day, month or total");
+                None
+            }
+            (_, window) => window,
+        };
+        let exhausted = match (self.exhausted, self.downgrade_to) {
+            (Word::Refuse, None) => Some(Exhausted::Refuse),
+            (Word::Overdraw, None) => Some(Exhausted::Overdraw),
+            (Word::Downgrade, Some(model)) => Some(Exhausted::Downgrade(model)),
+            (Word::Downgrade, None) => {
+                problems.push(
+                    path,
+                    "`exhausted = \"downgrade\"` needs `downgrade_to`, a model",
+                );
+                None
+            }
+            (Word::Refuse | Word::Overdraw, Some(_)) => {
+                problems.push(
+                    format!("{path}.downgrade_to"),
+                    "only `exhausted = \"downgrade\"` uses it",
+                );
+                None
+            }
+        };
+        Some(Limit {
+            account: self.account,
+            window: window?,
+            unit,
+            most,
+            exhausted: exhausted?,
+        })
+    }
+}
+
+// === impl Limit ===
+
+impl Limit {
+    /// Whether this limit is what the charge came from.
+    pub(crate) fn made(&self, charge: &Charge) -> bool {
+        let of_kind = charge
+            .account
+            .strip_prefix(&*self.account.kind())
+            .is_some_and(|rest| rest.starts_with(':'));
+        of_kind
+            && charge.window == self.window.code()
+            && charge.unit == self.unit.code()
+            && charge.limit == self.most
+    }
+
+    /// Whether both count the same thing.
+    pub(super) fn counts_like(&self, other: &Self) -> bool {
+        self.account == other.account && self.window == other.window && self.unit == other.unit
+    }
+
+    /// Whether a charge of one looks like a charge of the other, and they differ in what is to happen.
+    pub(super) fn contradicts(&self, other: &Self) -> bool {
+        self.counts_like(other) && self.most == other.most && self.exhausted != other.exhausted
+    }
+}
+
+// === impl Account ===
+
+impl Account {
+    /// The part of the account's name before the first colon.
+    pub(crate) fn kind(&self) -> Cow<'static, str> {
+        match self {
+            Self::Key => "key".into(),
+            Self::Tenant => "tenant".into(),
+            Self::User => "user".into(),
+            Self::Session => "session".into(),
+            Self::Metadata(name) => format!("metadata.{name}").into(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Account {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match (text.as_str(), text.strip_prefix("metadata.")) {
+            ("key", _) => Ok(Self::Key),
+            ("tenant", _) => Ok(Self::Tenant),
+            ("user", _) => Ok(Self::User),
+            ("session", _) => Ok(Self::Session),
+            (_, Some(name)) if !name.is_empty() && !name.contains(':') => {
+                Ok(Self::Metadata(name.to_owned()))
+            }
+            _ => Err(D::Error::invalid_value(
+                Unexpected::Str(&text),
+                &"`key`, `tenant`, `user`, `session` or `metadata.NAME` without a colon",
+            )),
+        }
+    }
+}
+
+// === impl Window ===
+
+impl Window {
+    /// The contract's word.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Total => "total",
+        }
+    }
+}
+
+// === impl Unit ===
+
+impl Unit {
+    /// The contract's word.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::PicoUsd => "picousd",
+            Self::Tokens => "tokens",
+            Self::Requests => "requests",
+            Self::InFlight => "in-flight",
+        }
+    }
+
+    pub(crate) const fn is_money(self) -> bool {
+        matches!(self, Self::PicoUsd)
+    }
+
+    /// What a request is expected to use. A cost that nobody knows counts as nothing until the host settles it.
+    pub(crate) fn amount(self, estimate: &Estimate) -> u64 {
+        match self {
+            Self::PicoUsd => estimate.cost_picousd.unwrap_or_default(),
+            Self::Tokens => estimate
+                .prompt_tokens
+                .saturating_add(estimate.output_tokens),
+            Self::Requests | Self::InFlight => 1,
+        }
+    }
+}

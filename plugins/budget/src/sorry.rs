@@ -1,0 +1,53 @@
+//! What a client is told when a limit is reached: which account's, which window's, how much, and when to try again.
+
+use crate::money::PicoUsd;
+use witgate_plugin::clock;
+use witgate_plugin::types::{Charge, Refusal};
+
+const SECOND_MS: u64 = 1_000;
+
+/// A 429: `billing_error` where it is about money, `rate_limit_error` otherwise.
+pub(crate) fn refusal(charge: &Charge, remaining: u64) -> Refusal {
+    let (limit, left) = match charge.unit.as_str() {
+        "picousd" => (
+            format!("${}", PicoUsd(charge.limit)),
+            format!("${}", PicoUsd(remaining)),
+        ),
+        "in-flight" => (
+            format!("{} requests at a time", charge.limit),
+            remaining.to_string(),
+        ),
+        unit => (format!("{} {unit}", charge.limit), remaining.to_string()),
+    };
+    let kind = charge.account.split(':').next().unwrap_or_default();
+    let window = match charge.window.as_str() {
+        _ if charge.unit == "in-flight" => String::new(),
+        "total" => " in total".to_owned(),
+        window => format!(" per {window}"),
+    };
+    let message =
+        format!("The limit of {limit}{window} for this {kind} is reached ({left} left); ");
+    match wait_ms(charge) {
+        Some(wait) => Refusal::exhausted(charge)
+            .message(format!(
+                "{message}try again in {} s.",
+                wait.div_ceil(SECOND_MS)
+            ))
+            .retry_after_ms(wait),
+        None => Refusal::exhausted(charge)
+            .message(format!("{message}ask your administrator to raise it.")),
+    }
+}
+
+/// How long until there is room again: to the end of the window, for months at most the rest of the day, and a moment
+/// where only running requests stand in the way.
+fn wait_ms(charge: &Charge) -> Option<u64> {
+    let period = match charge.window.as_str() {
+        _ if charge.unit == "in-flight" => return Some(SECOND_MS),
+        "minute" => 60 * SECOND_MS,
+        "hour" => 3_600 * SECOND_MS,
+        "day" | "month" => 86_400 * SECOND_MS,
+        _ => return None,
+    };
+    Some(period.saturating_sub(clock::unix_ms() % period))
+}

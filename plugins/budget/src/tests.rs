@@ -1,0 +1,179 @@
+use super::*;
+use witgate_plugin::testing::{self, RequestBuilder};
+
+const ESTIMATE: Estimate = Estimate {
+    prompt_tokens: 100,
+    output_tokens: 50,
+    cost_picousd: Some(7),
+};
+
+fn purse(settings: &str) -> Purse {
+    testing::configure(settings).unwrap()
+}
+
+fn request() -> RequestBuilder {
+    RequestBuilder::messages().caller(|caller| {
+        caller.key_id = "k1".to_owned();
+        caller.tier = Some("free".to_owned());
+    })
+}
+
+fn charges(
+    settings: &str,
+    request: RequestBuilder,
+    estimate: &Estimate,
+) -> Result<Vec<Charge>, Refusal> {
+    let envelope = types::Envelope {
+        tenant: Some("acme".to_owned()),
+        metadata: vec![("team".to_owned(), "blue".to_owned())],
+        ..types::Envelope::default()
+    };
+    purse(settings).charges(&request.build(), &envelope, &Plan::to("default"), estimate)
+}
+
+fn told(charge: &Charge) -> (String, String, String, u64, u64) {
+    let Charge {
+        account,
+        window,
+        unit,
+        limit,
+        amount,
+    } = charge.clone();
+    (account, window, unit, limit, amount)
+}
+
+#[test]
+fn without_settings_nothing_is_charged() {
+    assert_eq!(charges("{}", request(), &ESTIMATE), Ok(Vec::new()));
+}
+
+#[test]
+fn each_limit_of_the_tier_is_a_charge() {
+    let settings = r#"{"tiers": {"free": {"limits": [
+        {"account": "tenant", "window": "day", "usd": "2.50"},
+        {"account": "metadata.team", "window": "hour", "tokens": 1000},
+        {"account": "key", "window": "minute", "requests": 60},
+        {"account": "user", "in_flight": 3}
+    ]}}}"#;
+    let charges = charges(settings, request(), &ESTIMATE).unwrap();
+    let expected = [
+        ("tenant:acme", "day", "picousd", 2_500_000_000_000, 7),
+        ("metadata.team:blue", "hour", "tokens", 1000, 150),
+        ("key:k1", "minute", "requests", 60, 1),
+        ("user::k1", "total", "in-flight", 3, 1),
+    ];
+    let expected = expected
+        .map(|(a, w, u, limit, amount)| (a.to_owned(), w.to_owned(), u.to_owned(), limit, amount));
+    assert_eq!(charges.iter().map(told).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn an_unknown_tier_has_the_limits_of_the_default_tier() {
+    let settings = r#"{"default_tier": "basic", "tiers": {"basic": {"limits": [
+        {"account": "key", "window": "day", "requests": 5}
+    ]}}}"#;
+    assert_eq!(charges(settings, request(), &ESTIMATE).unwrap().len(), 1);
+}
+
+#[test]
+fn free_operations_are_not_counted() {
+    let settings =
+        r#"{"tiers": {"free": {"limits": [{"account": "key", "window": "day", "requests": 5}]}}}"#;
+    let count_tokens = request().endpoint("count-tokens", "/v1/messages/count_tokens");
+    assert_eq!(charges(settings, count_tokens, &ESTIMATE), Ok(Vec::new()));
+}
+
+#[test]
+fn a_model_without_a_price_passes_or_not_as_the_settings_say() {
+    let unpriced = Estimate {
+        cost_picousd: None,
+        ..ESTIMATE
+    };
+    let settings = |word: &str| {
+        format!(
+            r#"{{"unpriced": "{word}", "tiers": {{"free": {{"limits": [{{"account": "key", "window": "day", "usd": 1}}]}}}}}}"#
+        )
+    };
+    let passed = charges(&settings("pass"), request(), &unpriced).unwrap();
+    assert_eq!(
+        passed
+            .iter()
+            .map(|charge| charge.amount)
+            .collect::<Vec<_>>(),
+        [0]
+    );
+    let refusal = charges(&settings("refuse"), request(), &unpriced).unwrap_err();
+    assert_eq!(refusal.status, 400);
+    assert!(
+        refusal.message.contains("claude-opus-5-5"),
+        "{}",
+        refusal.message
+    );
+}
+
+#[test]
+fn the_limits_own_word_decides_when_it_is_reached() {
+    let settings = r#"{"tiers": {"free": {"limits": [
+        {"account": "tenant", "window": "day", "usd": "2.50"},
+        {"account": "key", "window": "hour", "tokens": 1000, "exhausted": "downgrade", "downgrade_to": "small"},
+        {"account": "key", "window": "minute", "requests": 60, "exhausted": "overdraw"}
+    ]}}}"#;
+    testing::set_clock(86_400_000 * 20_000 + 3_600_000);
+    let purse = purse(settings);
+    let charges = charges(settings, request(), &ESTIMATE).unwrap();
+    let remedies: Vec<Remedy> = charges
+        .iter()
+        .map(|charge| purse.exhausted(charge, 1_000_000_000))
+        .collect();
+    let Remedy::Refuse(refusal) = &remedies[0] else {
+        panic!("{remedies:?}")
+    };
+    assert_eq!(
+        (refusal.status, refusal.code.as_str()),
+        (429, "billing_error")
+    );
+    assert_eq!(
+        refusal.message,
+        "The limit of $2.50 per day for this tenant is reached ($0.001 left); try again in 82800 s."
+    );
+    assert_eq!(refusal.retry_after_ms, Some(82_800_000));
+    assert_eq!(remedies[1], Remedy::Downgrade("small".to_owned()));
+    assert_eq!(remedies[2], Remedy::Overdraw);
+}
+
+#[test]
+fn every_problem_of_the_settings_is_reported_with_its_path() {
+    let settings = r#"{"default_tier": "none", "tiers": {"a": {"limits": [
+        {"account": "key", "window": "day"},
+        {"account": "key", "usd": 1},
+        {"account": "key", "window": "day", "in_flight": 1},
+        {"account": "key", "window": "day", "tokens": 1, "exhausted": "downgrade"},
+        {"account": "user", "window": "day", "requests": 1},
+        {"account": "user", "window": "day", "requests": 2}
+    ]}, "b": {"limits": [{"account": "user", "window": "day", "requests": 1, "exhausted": "overdraw"}]}}}"#;
+    let problems = testing::configure::<Purse>(settings).unwrap_err();
+    let paths: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.path.as_str())
+        .collect();
+    let expected = [
+        "default_tier",
+        "tiers.a.limits[0]",
+        "tiers.a.limits[1]",
+        "tiers.a.limits[2].window",
+        "tiers.a.limits[3]",
+        "tiers.a.limits[5]",
+        "tiers.b.limits[0]",
+    ];
+    assert_eq!(paths, expected);
+}
+
+#[test]
+fn a_float_is_no_amount_of_money() {
+    let settings =
+        r#"{"tiers": {"a": {"limits": [{"account": "key", "window": "day", "usd": 0.1}]}}}"#;
+    let problems = testing::configure::<Purse>(settings).unwrap_err();
+    let problem = problems.iter().next().unwrap();
+    assert_eq!(problem.path, "tiers.a.limits[0].usd");
+    assert!(problem.message.contains("no float"), "{}", problem.message);
+}

@@ -1,0 +1,166 @@
+//! The fields that conditions may name.
+
+use crate::facts::Facts;
+use std::borrow::Cow;
+
+/// A fact of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Model,
+    Resource,
+    Stream,
+    Endpoint,
+    Tools,
+    Tenant,
+    User,
+    Tier,
+    Session,
+    Agent,
+    RequestClass,
+    Metadata(String),
+    Label(String),
+    Attribute(String),
+    MaxTokens,
+    MessageCount,
+    ToolCount,
+    PromptTokens,
+    BodyBytes,
+    Share,
+    ErrorPercent(String),
+    InFlight(String),
+}
+
+/// For the message about an unknown one.
+pub(super) const KNOWN: &str = "known are model, resource, stream, endpoint, tools, tenant, user, tier, session, \
+    agent, request_class, metadata.NAME, labels.NAME, attributes.NAME, max_tokens, message_count, tool_count, \
+    prompt_tokens, body_bytes, share, upstreams.NAME.error_percent and upstreams.NAME.in_flight";
+
+// === impl Field ===
+
+impl Field {
+    /// The field of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "model" => Self::Model,
+            "resource" => Self::Resource,
+            "stream" => Self::Stream,
+            "endpoint" => Self::Endpoint,
+            "tools" => Self::Tools,
+            "tenant" => Self::Tenant,
+            "user" => Self::User,
+            "tier" => Self::Tier,
+            "session" => Self::Session,
+            "agent" => Self::Agent,
+            "request_class" => Self::RequestClass,
+            "max_tokens" => Self::MaxTokens,
+            "message_count" => Self::MessageCount,
+            "tool_count" => Self::ToolCount,
+            "prompt_tokens" => Self::PromptTokens,
+            "body_bytes" => Self::BodyBytes,
+            "share" => Self::Share,
+            _ => {
+                let (group, rest) = name.split_once('.').filter(|(_, rest)| !rest.is_empty())?;
+                match (group, rest.rsplit_once('.')) {
+                    ("metadata", _) => Self::Metadata(rest.to_owned()),
+                    ("labels", _) => Self::Label(rest.to_owned()),
+                    ("attributes", _) => Self::Attribute(rest.to_owned()),
+                    ("upstreams", Some((upstream, "error_percent"))) => {
+                        Self::ErrorPercent(upstream.to_owned())
+                    }
+                    ("upstreams", Some((upstream, "in_flight"))) => {
+                        Self::InFlight(upstream.to_owned())
+                    }
+                    _ => return None,
+                }
+            }
+        })
+    }
+
+    /// Whether it is a number, tested with `at_least` and `below`; else it is a text, tested with `is`.
+    pub(super) const fn is_number(&self) -> bool {
+        matches!(
+            self,
+            Self::MaxTokens
+                | Self::MessageCount
+                | Self::ToolCount
+                | Self::PromptTokens
+                | Self::BodyBytes
+                | Self::Share
+                | Self::ErrorPercent(_)
+                | Self::InFlight(_)
+        )
+    }
+
+    /// The value of a text field. Tools are many and asked for apart.
+    pub(super) fn text<'a>(&self, facts: &'a Facts<'_>) -> Option<Cow<'a, str>> {
+        let envelope = facts.envelope();
+        let borrowed = match self {
+            Self::Stream => Some(if facts.head().stream { "true" } else { "false" }),
+            Self::Endpoint => return Some(facts.endpoint().into()),
+            Self::Label(name) => return facts.label(name),
+            Self::Model => facts.head().model.as_deref(),
+            Self::Resource => envelope
+                .resource
+                .as_deref()
+                .or(facts.head().model.as_deref()),
+            Self::Tenant => envelope
+                .tenant
+                .as_deref()
+                .or(facts.caller().tenant.as_deref()),
+            Self::User => envelope.user.as_deref().or(facts.caller().user.as_deref()),
+            Self::Tier => facts.caller().tier.as_deref(),
+            Self::Session => envelope.session.as_deref(),
+            Self::Agent => envelope.agent.as_deref(),
+            Self::RequestClass => envelope.attribute("request.class"),
+            Self::Metadata(name) => envelope.metadata(name),
+            Self::Attribute(name) => envelope.attribute(name),
+            Self::Tools
+            | Self::MaxTokens
+            | Self::MessageCount
+            | Self::ToolCount
+            | Self::PromptTokens
+            | Self::BodyBytes
+            | Self::Share
+            | Self::ErrorPercent(_)
+            | Self::InFlight(_) => None,
+        };
+        borrowed.map(Cow::Borrowed)
+    }
+
+    /// The value of a number field.
+    pub(super) fn number(&self, facts: &Facts<'_>) -> Option<u64> {
+        match self {
+            Self::MaxTokens => facts.head().max_tokens,
+            Self::MessageCount => Some(facts.head().message_count.into()),
+            Self::ToolCount => Some(facts.head().tool_count.into()),
+            Self::PromptTokens => Some(facts.head().prompt_tokens),
+            Self::BodyBytes => Some(facts.head().body_bytes),
+            Self::Share => Some(facts.lot() % 100),
+            Self::ErrorPercent(name) => {
+                let stats = facts.upstream(name)?;
+                Some(
+                    stats
+                        .errors
+                        .saturating_mul(100)
+                        .checked_div(stats.requests)
+                        .unwrap_or_default(),
+                )
+            }
+            Self::InFlight(name) => Some(facts.upstream(name)?.in_flight.into()),
+            Self::Model
+            | Self::Resource
+            | Self::Stream
+            | Self::Endpoint
+            | Self::Tools
+            | Self::Tenant
+            | Self::User
+            | Self::Tier
+            | Self::Session
+            | Self::Agent
+            | Self::RequestClass
+            | Self::Metadata(_)
+            | Self::Label(_)
+            | Self::Attribute(_) => None,
+        }
+    }
+}

@@ -1,0 +1,338 @@
+use super::*;
+use std::collections::BTreeSet;
+use witgate_plugin::testing::{self, RequestBuilder};
+
+const RESOURCES: &str = r#"
+    {"name": "*opus*", "targets": [{"upstream": "b"}]},
+    {"name": "opus", "targets": [{"upstream": "a", "model": "m1"}, {"upstream": "b", "model": "m2", "timeout_ms": 9}],
+     "secondary": [{"upstream": "a", "model": "s0"}, {"upstream": "a", "model": "s1"}], "retry_on": ["connect"]},
+    {"name": "split", "targets": [{"upstream": "a", "weight": 3}, {"upstream": "b", "weight": 1}, {"upstream": "c"}]}
+"#;
+
+fn stats(errors: u64) -> Vec<UpstreamStats> {
+    let upstream = |name: &str| UpstreamStats {
+        name: name.to_owned(),
+        in_flight: 2,
+        requests: 10,
+        errors,
+        attributes: Vec::new(),
+    };
+    ["a", "b", "c"].map(upstream).into()
+}
+
+fn decide(
+    settings: &str,
+    request: RequestBuilder,
+    envelope: &types::Envelope,
+) -> Result<Option<Plan>, Refusal> {
+    let router: Router = testing::configure(settings).unwrap();
+    router.decide(&request.build(), envelope, &stats(5))
+}
+
+/// The plan's targets as `UPSTREAM/MODEL`.
+fn targets(plan: &Plan) -> Vec<String> {
+    let shown = |target: &Target| {
+        format!(
+            "{}/{}",
+            target.upstream,
+            target.model.as_deref().unwrap_or("-")
+        )
+    };
+    plan.targets.iter().map(shown).collect()
+}
+
+fn planned(settings: &str, request: RequestBuilder, envelope: &types::Envelope) -> Vec<String> {
+    targets(&decide(settings, request, envelope).unwrap().unwrap())
+}
+
+fn resources() -> String {
+    format!(r#"{{"resources": [{RESOURCES}], "direct": true}}"#)
+}
+
+fn asking(model: &str) -> RequestBuilder {
+    RequestBuilder::messages().model(model)
+}
+
+fn session(name: &str) -> types::Envelope {
+    types::Envelope {
+        session: Some(name.to_owned()),
+        ..types::Envelope::default()
+    }
+}
+
+fn secondary(index: u32) -> types::Envelope {
+    types::Envelope {
+        secondary_index: Some(index),
+        ..types::Envelope::default()
+    }
+}
+
+#[test]
+fn without_settings_there_is_no_plan() {
+    assert_eq!(
+        decide("{}", asking("any"), &types::Envelope::default()),
+        Ok(None)
+    );
+}
+
+#[test]
+fn the_model_names_a_resource_and_a_full_name_goes_before_a_glob() {
+    let plan = decide(&resources(), asking("opus"), &types::Envelope::default())
+        .unwrap()
+        .unwrap();
+    assert_eq!(targets(&plan), ["a/m1", "b/m2", "a/s0", "a/s1"]);
+    assert_eq!(plan.rule.as_deref(), Some("opus"));
+    assert_eq!(plan.retry_on, ["connect"]);
+    assert_eq!(plan.targets[1].timeout_ms, Some(9));
+    assert_eq!(
+        planned(
+            &resources(),
+            asking("claude-opus-5"),
+            &types::Envelope::default()
+        ),
+        ["b/-"]
+    );
+}
+
+#[test]
+fn the_envelopes_resource_goes_before_the_model() {
+    let envelope = types::Envelope {
+        resource: Some("claude-opus-5".to_owned()),
+        ..types::Envelope::default()
+    };
+    assert_eq!(planned(&resources(), asking("opus"), &envelope), ["b/-"]);
+}
+
+#[test]
+fn a_secondary_index_goes_first_zero_included_and_fallbacks_still_apply() {
+    assert_eq!(
+        planned(&resources(), asking("opus"), &secondary(0)),
+        ["a/s0", "a/m1", "b/m2", "a/s1"]
+    );
+    assert_eq!(
+        planned(&resources(), asking("opus"), &secondary(1)),
+        ["a/s1", "a/m1", "b/m2", "a/s0"]
+    );
+    for (model, index) in [("opus", 2), ("split", 0), ("unknown", 0)] {
+        let refusal = decide(&resources(), asking(model), &secondary(index)).unwrap_err();
+        assert_eq!(refusal.status, 400, "{model}");
+        assert!(
+            refusal.message.starts_with("vmx.secondaryModelIndex:"),
+            "{}",
+            refusal.message
+        );
+    }
+}
+
+#[test]
+fn weights_share_out_sessions_and_a_session_sticks() {
+    let mut first = [0_u32; 2];
+    for n in 0..1000 {
+        let envelope = session(&format!("session-{n}"));
+        let plan = planned(&resources(), asking("split"), &envelope);
+        assert_eq!(
+            plan,
+            planned(&resources(), asking("split"), &envelope),
+            "a session has one place"
+        );
+        assert_eq!(
+            plan.iter().collect::<BTreeSet<_>>().len(),
+            3,
+            "every target is in the plan once: {plan:?}"
+        );
+        match plan[0].as_str() {
+            "a/-" => first[0] += 1,
+            "b/-" => first[1] += 1,
+            other => panic!("{other} has no weight"),
+        }
+    }
+    assert!((700..800).contains(&first[0]), "three in four: {first:?}");
+}
+
+#[test]
+fn upstream_and_model_can_be_named_outright() {
+    assert_eq!(
+        planned(
+            &resources(),
+            asking("c/some/model"),
+            &types::Envelope::default()
+        ),
+        ["c/some/model"]
+    );
+    assert_eq!(
+        decide(&resources(), asking("z/m"), &types::Envelope::default()),
+        Ok(None),
+        "there is no upstream z"
+    );
+    assert_eq!(
+        decide("{}", asking("c/m"), &types::Envelope::default()),
+        Ok(None),
+        "the settings have to allow it"
+    );
+}
+
+#[test]
+fn what_nothing_fits_is_refused_where_the_settings_say_so() {
+    let refusal = decide(
+        r#"{"unmatched": "refuse"}"#,
+        asking("nope"),
+        &types::Envelope::default(),
+    )
+    .unwrap_err();
+    assert_eq!(
+        (refusal.status, refusal.code.as_str()),
+        (404, "not_found_error")
+    );
+    assert!(refusal.message.contains("nope"), "{}", refusal.message);
+    let models = RequestBuilder::messages().head(|head| head.model = None);
+    assert_eq!(
+        decide(
+            r#"{"unmatched": "refuse"}"#,
+            models,
+            &types::Envelope::default()
+        ),
+        Ok(None)
+    );
+}
+
+#[test]
+fn conditions_see_every_field() {
+    let envelope = types::Envelope {
+        session: Some("s".to_owned()),
+        metadata: vec![("team".to_owned(), "blue".to_owned())],
+        attributes: vec![("request.class".to_owned(), "subagent".to_owned())],
+        ..types::Envelope::default()
+    };
+    let holds = |condition: &str| {
+        let settings = format!(
+            r#"{{"rules": [{{"name": "r", "when": [{condition}], "block": {{"message": "hit"}}}}]}}"#
+        );
+        let request = asking("claude-opus-5")
+            .tools(&["Bash", "Read"])
+            .caller(|caller| {
+                caller.tier = Some("free".to_owned());
+                caller.labels = vec![("lab".to_owned(), "yes".to_owned())];
+            });
+        decide(&settings, request, &envelope).is_err()
+    };
+    for condition in [
+        r#"{"field": "model", "is": ["x", "*opus*"]}"#,
+        r#"{"field": "stream", "is": ["false"]}"#,
+        r#"{"field": "endpoint", "is": ["messages"]}"#,
+        r#"{"field": "tools", "is": ["Bash"]}"#,
+        r#"{"field": "tier", "is": ["free"]}"#,
+        r#"{"field": "labels.lab", "is": ["yes"]}"#,
+        r#"{"field": "metadata.team", "is": ["blue"]}"#,
+        r#"{"field": "request_class", "is": ["sub*"]}"#,
+        r#"{"field": "prompt_tokens", "at_least": 10, "below": 11}"#,
+        r#"{"field": "max_tokens", "at_least": 1024}"#,
+        r#"{"field": "tool_count", "at_least": 2}"#,
+        r#"{"field": "upstreams.a.error_percent", "at_least": 50}"#,
+        r#"{"field": "upstreams.a.in_flight", "below": 3}"#,
+        r#"{"field": "share", "below": 100}"#,
+        r#"{"field": "agent", "present": false}"#,
+        r#"{"any": [{"field": "tier", "is": ["pro"]}, {"all": [{"field": "session", "present": true}]}]}"#,
+        r#"{"not": {"field": "tier", "is": ["pro"]}}"#,
+    ] {
+        assert!(holds(condition), "{condition}");
+        assert!(
+            !holds(&format!(r#"{{"not": {condition}}}"#)),
+            "not {condition}"
+        );
+    }
+    assert!(
+        !holds(r#"{"field": "user", "is": ["*"]}"#),
+        "what is not there matches nothing"
+    );
+}
+
+#[test]
+fn the_first_rule_that_fits_acts() {
+    let settings = format!(
+        r#"{{"resources": [{RESOURCES}], "rules": [
+            {{"name": "no", "when": [{{"field": "model", "is": ["bad"]}}], "block": {{"message": "not here"}}}},
+            {{"name": "use", "when": [{{"field": "model", "is": ["b*"]}}], "resource": "opus"}},
+            {{"name": "send", "targets": [{{"upstream": "c", "model": "m"}}]}}
+        ]}}"#
+    );
+    let refusal = decide(&settings, asking("bad"), &types::Envelope::default()).unwrap_err();
+    assert_eq!(
+        (refusal.status, refusal.code.as_str()),
+        (400, "policy_blocked")
+    );
+    assert_eq!(refusal.message, "not here");
+    let used = decide(&settings, asking("better"), &types::Envelope::default())
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (used.rule.as_deref(), targets(&used).len()),
+        (Some("use: opus"), 4)
+    );
+    assert_eq!(
+        planned(&settings, asking("other"), &types::Envelope::default()),
+        ["c/m"]
+    );
+}
+
+#[test]
+fn overrides_are_merged_over_the_resource_and_checked() {
+    let with = |json: &str| {
+        let attributes = vec![(overrides::ATTRIBUTE.to_owned(), json.to_owned())];
+        let envelope = types::Envelope {
+            attributes,
+            ..types::Envelope::default()
+        };
+        decide(&resources(), asking("opus"), &envelope).map(|plan| targets(&plan.unwrap()))
+    };
+    assert_eq!(
+        with(r#"{"targets": [{"upstream": "c"}]}"#).unwrap(),
+        ["c/-", "a/s0", "a/s1"]
+    );
+    for (json, path) in [
+        (
+            r#"{"targets": [{"upstream": "a"}, {"upstream": "z"}]}"#,
+            "targets[1].upstream: ",
+        ),
+        (r#"{"targets": [{"upstream": 1}]}"#, "targets[0].upstream: "),
+        (
+            r#"{"secondary": [{"upstream": "a", "modle": "x"}]}"#,
+            "secondary[0].modle: ",
+        ),
+        (r#"{"retry_on": ["moon"]}"#, "retry_on[0]: "),
+    ] {
+        let refusal = with(json).unwrap_err();
+        assert_eq!(refusal.status, 400, "{json}");
+        let expected = format!("vmx.resourceConfigOverrides.{path}");
+        assert!(
+            refusal.message.starts_with(&expected),
+            "{json}: {}",
+            refusal.message
+        );
+    }
+}
+
+#[test]
+fn every_problem_of_the_settings_is_reported_with_its_path() {
+    let settings = r#"{"rules": [
+        {"name": "a", "when": [{"field": "modle", "is": []}, {"field": "model", "below": 1}], "resource": "none"},
+        {"name": "b"},
+        {"name": "c", "when": [{"any": [{}]}], "block": {"message": "m", "status": 200}}
+    ], "resources": [{"name": "x"}, {"name": "x", "targets": [{"upstream": "a"}], "retry_on": ["moon"]}]}"#;
+    let problems = testing::configure::<Router>(settings).unwrap_err();
+    let paths: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.path.as_str())
+        .collect();
+    let expected = [
+        "resources[0]",
+        "resources[1].name",
+        "resources[1].retry_on[0]",
+        "rules[0].when[0].field",
+        "rules[0].when[1]",
+        "rules[0].resource",
+        "rules[1]",
+        "rules[2].when[0].any[0]",
+        "rules[2].block.status",
+    ];
+    assert_eq!(paths, expected);
+}

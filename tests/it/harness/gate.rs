@@ -1,0 +1,276 @@
+//! The gateway in this process, on a port of the kernel's choice, with a folder of its own.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use witgate::config::Config;
+use witgate::keys::NewKey;
+use witgate::{Drained, Running};
+use witgate_artifacts::{Artifact, SHIPPED};
+
+use super::{Client, PATIENCE, Request, Response, Upstream, patiently};
+
+/// A running gateway.
+pub struct Gate {
+    running: Arc<Running>,
+    folder: TempDir,
+    key: NewKey,
+}
+
+/// What a gateway is started with.
+pub struct Plan {
+    plugins: Vec<(String, Artifact)>,
+    sidecars: Vec<(String, String)>,
+    upstreams: Vec<(String, String)>,
+    tier: String,
+    top: String,
+    extra: String,
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// The four shipped plugins with the sidecars that they ship with.
+    pub fn shipped() -> Self {
+        let mut plan = Self::bare();
+        for artifact in SHIPPED {
+            let shipped = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../policies")
+                .join(artifact.name());
+            let sidecar = std::fs::read_to_string(shipped.with_extension("toml")).unwrap();
+            plan = plan.plugin(artifact.name(), artifact, &sidecar);
+        }
+        plan
+    }
+
+    /// No plugins.
+    pub fn bare() -> Self {
+        Self {
+            plugins: Vec::new(),
+            sidecars: Vec::new(),
+            upstreams: Vec::new(),
+            tier: "pro".into(),
+            top: String::new(),
+            extra: String::new(),
+        }
+    }
+
+    /// Adds a plugin and its sidecar; an earlier one of the same name is replaced.
+    pub fn plugin(mut self, name: &str, artifact: Artifact, sidecar: &str) -> Self {
+        self.plugins.retain(|(known, _)| known != name);
+        self.sidecars.retain(|(known, _)| known != name);
+        self.plugins.push((name.into(), artifact));
+        self.sidecars.push((name.into(), sidecar.into()));
+        self
+    }
+
+    /// Adds an upstream; the first one is the default.
+    pub fn upstream(self, name: &str, upstream: &Upstream) -> Self {
+        self.upstream_at(name, &upstream.url())
+    }
+
+    /// Adds an upstream by its URL.
+    pub fn upstream_at(mut self, name: &str, url: &str) -> Self {
+        self.upstreams.push((name.into(), url.into()));
+        self
+    }
+
+    /// The tier of the test's key.
+    pub fn tier(mut self, tier: &str) -> Self {
+        self.tier = tier.into();
+        self
+    }
+
+    /// Adds keys to the top of the configuration.
+    pub fn top(mut self, toml: &str) -> Self {
+        self.top += toml;
+        self.top.push('\n');
+        self
+    }
+
+    /// Adds tables to the configuration.
+    pub fn extra(mut self, toml: &str) -> Self {
+        self.extra += toml;
+        self.extra.push('\n');
+        self
+    }
+
+    /// Starts it.
+    pub async fn start(self) -> Gate {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("policies")).unwrap();
+        for (name, artifact) in &self.plugins {
+            artifact.install_as(&at("policies"), name).unwrap();
+        }
+        for (name, sidecar) in &self.sidecars {
+            std::fs::write(at("policies").join(format!("{name}.toml")), sidecar).unwrap();
+        }
+
+        let key = NewKey::random();
+        std::fs::write(at("keys.toml"), key_entry("alice", &key, &self.tier)).unwrap();
+        std::fs::write(at("upstream.key"), "upstream-secret\n").unwrap();
+        std::fs::write(at("witgate.toml"), self.config()).unwrap();
+        let config = Config::read(&at("witgate.toml")).expect("the test's configuration is right");
+        let running = patiently("the gateway's start", Running::start(config))
+            .await
+            .unwrap();
+        Gate {
+            running: Arc::new(running),
+            folder,
+            key,
+        }
+    }
+
+    fn config(&self) -> String {
+        let mut text = self.top.clone();
+        if let Some((default, _)) = self.upstreams.first() {
+            let _ = writeln!(text, "default_upstream = \"{default}\"");
+        }
+        text += "[listen]\naddress = \"127.0.0.1:0\"\nthreads = 2\n\n[admin]\naddress = \"127.0.0.1:0\"\n\n\
+                 [keys]\nfile = \"keys.toml\"\n\n[receipts]\nfile = \"receipts.jsonl\"\n\n";
+        if !self.extra.contains("[plugins]") {
+            text += "[plugins]\ndirectory = \"policies\"\n\n";
+        }
+        for (name, url) in &self.upstreams {
+            let _ = writeln!(
+                text,
+                "[upstreams.{name}]\nbase_url = \"{url}\"\ncredential = {{ file = \"upstream.key\" }}\n"
+            );
+        }
+        text + &self.extra
+    }
+}
+
+/// An entry of a keys file.
+pub fn key_entry(id: &str, key: &NewKey, tier: &str) -> String {
+    format!(
+        "[[key]]\nid = \"{id}\"\nhash = \"{}\"\ntenant = \"acme\"\nuser = \"{id}\"\ntier = \"{tier}\"\n",
+        key.hash
+    )
+}
+
+// === impl Gate ===
+
+impl Gate {
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.running.address()
+    }
+
+    /// The virtual key of the test's caller.
+    pub fn key(&self) -> &str {
+        &self.key.secret
+    }
+
+    /// A file of the gateway's folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The plugin directory.
+    pub fn policies(&self) -> PathBuf {
+        self.file("policies")
+    }
+
+    /// The gateway itself.
+    pub fn running(&self) -> &Arc<Running> {
+        &self.running
+    }
+
+    /// A new connection.
+    pub async fn client(&self) -> Client {
+        Client::connect(self.address()).await
+    }
+
+    /// A Messages request with the caller's key.
+    pub fn messages(&self, body: &Value) -> Request {
+        self.keyed(Request::messages(body))
+    }
+
+    /// The request with the caller's key.
+    pub fn keyed(&self, request: Request) -> Request {
+        request.set_header("x-api-key", self.key())
+    }
+
+    /// Asks on a connection of its own.
+    pub async fn ask(&self, request: &Request) -> Response {
+        self.client().await.ask(request).await
+    }
+
+    /// A page of the admin listener.
+    pub async fn admin(&self, path: &str) -> Response {
+        let address = self.running.admin().expect("tests have an admin listener");
+        Client::connect(address)
+            .await
+            .ask(&Request::new("GET", path))
+            .await
+    }
+
+    /// The receipts so far, in the order in which they were written.
+    pub async fn receipts(&self) -> Vec<Value> {
+        patiently("the receipts", self.running.flush()).await;
+        let text = std::fs::read_to_string(self.file("receipts.jsonl")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("a receipt is JSON"))
+            .collect()
+    }
+
+    /// Waits until there are so many receipts: the last ones may be of exchanges that nobody waits for.
+    pub async fn receipts_when(&self, count: usize) -> Vec<Value> {
+        patiently("the receipts of all exchanges", async {
+            loop {
+                let receipts = self.receipts().await;
+                if receipts.len() >= count {
+                    return receipts;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await
+    }
+
+    /// Does something to the plugin directory and waits until a lineup that shows it serves.
+    pub async fn change_policies(&self, change: impl FnOnce(&Path)) {
+        let before = self.running.policies().generation();
+        change(&self.policies());
+        let running = Arc::clone(&self.running);
+        let seen = tokio::task::spawn_blocking(move || {
+            running
+                .policies()
+                .wait(PATIENCE, |progress| progress.generation > before)
+        });
+        seen.await.unwrap().expect("the change is live in time");
+    }
+
+    /// Does something to the plugin directory that leaves the lineup as it is, and waits until it has been looked at.
+    pub async fn change_policies_in_vain(&self, change: impl FnOnce(&Path)) {
+        let before = self.running.policies().progress();
+        change(&self.policies());
+        let running = Arc::clone(&self.running);
+        let seen = tokio::task::spawn_blocking(move || {
+            running
+                .policies()
+                .wait(PATIENCE, |progress| progress.scans > before.scans)
+        });
+        let after = seen
+            .await
+            .unwrap()
+            .expect("the change is looked at in time");
+        assert_eq!(
+            after.generation, before.generation,
+            "the lineup stays as it was"
+        );
+    }
+
+    /// Stops it as SIGTERM does.
+    pub async fn drain(self) -> (Drained, TempDir) {
+        let running = Arc::into_inner(self.running).expect("nobody else holds the gateway");
+        (patiently("the drain", running.drain()).await, self.folder)
+    }
+}

@@ -1,0 +1,159 @@
+//! What the shipped plugins decide is what happens.
+
+use serde_json::json;
+
+use crate::harness::{Answer, Gate, Plan, Upstream};
+use witgate_artifacts::ROUTE;
+
+async fn answering() -> Upstream {
+    Upstream::always(Answer::message(
+        "claude-sonnet-5-5",
+        "hi",
+        &json!({"input_tokens": 1, "output_tokens": 1}),
+    ))
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_vmx_envelope_is_taken_out_and_every_other_byte_stays() {
+    let upstream = answering().await;
+    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let with = r#"{"model":"claude-sonnet-5-5", "vmx" : {"correlationId":"c-1","metadata":{"team":"x"}},"max_tokens":5,  "messages":[]}"#;
+    let without = r#"{"model":"claude-sonnet-5-5", "max_tokens":5,  "messages":[]}"#;
+    let request = gate.messages(&json!({})).body(with);
+    let response = gate.ask(&request).await;
+    assert_eq!(response.status, 200, "{}", response.text());
+    let arrived = upstream.requests().pop().expect("it was forwarded");
+    let arrived = String::from_utf8(arrived.body).unwrap();
+    let squeezed = |text: &str| text.replace(' ', "");
+    assert_eq!(
+        squeezed(&arrived),
+        squeezed(without),
+        "vmx is gone, nothing else is: {arrived}"
+    );
+    assert!(
+        arrived.contains(r#"5,  "messages""#),
+        "the spacing of the rest stays: {arrived}"
+    );
+    assert_eq!(
+        response.headers.get("x-vmx-correlation-id"),
+        Some("c-1"),
+        "the correlation id is echoed"
+    );
+
+    let receipt = gate.receipts().await.pop().expect("a receipt");
+    assert_eq!(receipt["correlation_id"], "c-1", "{receipt}");
+    assert_eq!(receipt["metadata"]["team"], "x", "{receipt}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_asks_for_another_model_and_changes_nothing_else() {
+    let upstream = answering().await;
+    let sidecar = "[[settings.resources]]\nname = \"house-model\"\ntargets = [{ upstream = \"default\", model = \"claude-haiku-5-5\" }]\n";
+    let gate = Plan::shipped()
+        .plugin("route", ROUTE, sidecar)
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    let request = gate
+        .messages(&json!({}))
+        .body(r#"{"max_tokens":5,"messages":[],"model":"house-model"}"#);
+    assert_eq!(gate.ask(&request).await.status, 200, "served");
+    let arrived = upstream.requests().pop().expect("it was forwarded");
+    assert_eq!(
+        String::from_utf8(arrived.body).unwrap(),
+        r#"{"max_tokens":5,"messages":[],"model":"claude-haiku-5-5"}"#,
+        "the model, in its place"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_target_is_asked_when_one_fails_and_the_plugins_are_not_asked_again() {
+    let failing = Upstream::always(Answer::error(529, "overloaded_error", "Overloaded")).await;
+    let dead = Upstream::refusing().await;
+    let well = answering().await;
+    let sidecar = "[[settings.resources]]\nname = \"m\"\ntargets = [{ upstream = \"dead\" }, { upstream = \"failing\" }, { upstream = \"well\" }]\n";
+    let gate = Plan::shipped()
+        .plugin("route", ROUTE, sidecar)
+        .upstream_at("dead", &format!("http://{dead}"))
+        .upstream("failing", &failing)
+        .upstream("well", &well)
+        .start()
+        .await;
+    let response = gate
+        .ask(&gate.messages(&json!({"model": "m", "max_tokens": 5, "messages": []})))
+        .await;
+    assert_eq!(response.status, 200, "{}", response.text());
+    let receipt = gate.receipts().await.pop().expect("a receipt");
+    assert_eq!(
+        receipt["attempts"]["2"]["upstream"], "well",
+        "the third target answered: {receipt}"
+    );
+    assert!(
+        receipt["attempts"]["0"]["error"].is_string(),
+        "the first could not be reached: {receipt}"
+    );
+    let calls: serde_json::Value = gate.admin("/plugins").await.json();
+    let route = calls["plugins"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|plugin| plugin["name"] == "route")
+        .unwrap();
+    assert_eq!(
+        route["figures"]["hooks"]["route"]["calls"], 1,
+        "one call for three attempts: {route}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_rule_answers_in_the_shape_that_clients_know() {
+    let upstream = answering().await;
+    let sidecar = "[[settings.rules]]\nwhen = [{ field = \"model\", is = [\"*opus*\"] }]\nblock = { message = \"no opus here\" }\n";
+    let gate = Plan::shipped()
+        .plugin("route", ROUTE, sidecar)
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    let response = gate
+        .ask(&gate.messages(&json!({"model": "claude-opus-5-5", "max_tokens": 5, "messages": []})))
+        .await;
+    assert_eq!(response.status, 400, "{}", response.text());
+    assert_eq!(
+        response.headers.get("x-should-retry"),
+        Some("false"),
+        "trying again is of no use"
+    );
+    let body = response.json();
+    assert_eq!(body["type"], "error", "{body}");
+    assert_eq!(body["error"]["type"], "policy_blocked", "{body}");
+    assert!(
+        body["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("no opus here"),
+        "{body}"
+    );
+    assert!(upstream.requests().is_empty(), "nothing was forwarded");
+    let receipt = gate.receipts().await.pop().expect("a receipt");
+    assert_eq!(
+        (&receipt["outcome"], &receipt["refusal"]["plugin"]),
+        (&json!("refused"), &json!("route")),
+        "{receipt}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_are_not_visible_to_plugins_and_not_on_receipts() {
+    let upstream = answering().await;
+    let gate: Gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let request =
+        gate.messages(&json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": []}));
+    gate.ask(&request).await;
+    gate.receipts().await;
+    let receipts = std::fs::read_to_string(gate.file("receipts.jsonl")).unwrap();
+    assert!(
+        !receipts.contains(gate.key()) && !receipts.contains("upstream-secret"),
+        "{receipts}"
+    );
+}
