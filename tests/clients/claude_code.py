@@ -19,6 +19,7 @@ SETTINGS = {
     "DISABLE_TELEMETRY": "1",
     "DISABLE_AUTOUPDATER": "1",
     "CLAUDE_CODE_MAX_RETRIES": "0",
+    "API_TIMEOUT_MS": "30000",
     "HTTP_PROXY": f"http://127.0.0.1:{ELSEWHERE.getsockname()[1]}",
     "HTTPS_PROXY": f"http://127.0.0.1:{ELSEWHERE.getsockname()[1]}",
     "NO_PROXY": "127.0.0.1",

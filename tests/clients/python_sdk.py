@@ -5,7 +5,8 @@ import asyncio
 import anthropic
 from checks import CORRELATION_ID, MODEL, WEATHER, answered, check, expect, expect_echo
 
-CLIENT = anthropic.Anthropic(max_retries=0)
+PATIENCE = {"max_retries": 0, "timeout": 30}
+CLIENT = anthropic.Anthropic(**PATIENCE)
 HELLO = {"model": MODEL, "max_tokens": 100, "messages": [{"role": "user", "content": "Hello!"}]}
 
 
@@ -38,7 +39,7 @@ def streamed_message(correlation_id):
 
 def streamed_message_async(correlation_id):
     async def stream():
-        async with anthropic.AsyncAnthropic(max_retries=0) as client:
+        async with anthropic.AsyncAnthropic(**PATIENCE) as client:
             async with client.messages.stream(**HELLO, extra_headers=header(correlation_id)) as stream:
                 expect_echo(stream.response.headers, correlation_id)
                 return await stream.get_final_message()

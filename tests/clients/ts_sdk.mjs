@@ -8,7 +8,7 @@ const { default: Anthropic } = createRequire(join(process.env.CLIENTS, 'npm', 'p
 
 const CORRELATION_ID = 'x-vmx-correlation-id';
 const model = 'claude-sonnet-5-5';
-const client = new Anthropic({ maxRetries: 0 });
+const client = new Anthropic({ maxRetries: 0, timeout: 30_000 });
 const hello = { model, max_tokens: 100, messages: [{ role: 'user', content: 'Hello!' }] };
 const weather = {
   name: 'get_weather',

@@ -57,10 +57,8 @@ async fn fifty_swaps_under_load_fail_no_request_and_mix_no_lineup() {
                     _ => &SWAP_B.bytes()[..SWAP_B.bytes().len() / 2],
                 };
                 let beside = folder.join(".route.wasm.new");
-                tokio::fs::write(&beside, bytes).await.unwrap();
-                tokio::fs::rename(&beside, folder.join("route.wasm"))
-                    .await
-                    .unwrap();
+                std::fs::write(&beside, bytes).unwrap();
+                std::fs::rename(&beside, folder.join("route.wasm")).unwrap();
             }
             swapping.store(false, Ordering::Relaxed);
         }

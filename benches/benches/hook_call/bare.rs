@@ -30,6 +30,10 @@ mod generated {
 use generated::exports::witgate::plugin::route;
 use generated::witgate::plugin::{clock, log, metrics, settings, types};
 
+#[allow(
+    unreachable_pub,
+    reason = "the generated bindings name it in public signatures"
+)]
 pub struct Handle;
 
 /// The store's state: a host that answers nothing.
