@@ -24,9 +24,21 @@ use proxies::{Proxy, Upstream};
 
 /// What is asked for: bodies as small as a title request and as large as a long agent turn, and a streamed answer.
 const WORKS: [Work; 3] = [
-    Work { name: "2KB JSON", request: 2 * 1024, events: None },
-    Work { name: "200KB JSON", request: 200 * 1024, events: None },
-    Work { name: "SSE, 100 deltas", request: 2 * 1024, events: Some(100) },
+    Work {
+        name: "2KB JSON",
+        request: 2 * 1024,
+        events: None,
+    },
+    Work {
+        name: "200KB JSON",
+        request: 200 * 1024,
+        events: None,
+    },
+    Work {
+        name: "SSE, 100 deltas",
+        request: 2 * 1024,
+        events: Some(100),
+    },
 ];
 
 /// Connections of the closed loop.
@@ -37,24 +49,37 @@ fn main() {
     let pingora = Proxy::bare_pingora(&upstream);
     let none = Proxy::witgate("wg-none", &upstream, proxies::Plugins::None);
     let four = Proxy::witgate("wg-four", &upstream, proxies::Plugins::Shipped);
-    let proxies = [("bare pingora", &pingora), ("witgate, no plugins", &none), ("witgate, four plugins", &four)];
+    let proxies = [
+        ("bare pingora", &pingora),
+        ("witgate, no plugins", &none),
+        ("witgate, four plugins", &four),
+    ];
 
-    let mut cpu = Criterion::default().with_measurement(ThreadTime).configure_from_args();
+    let mut cpu = Criterion::default()
+        .with_measurement(ThreadTime)
+        .configure_from_args();
     {
         let mut group = cpu.benchmark_group("exchange/cpu");
-        group.sample_size(15).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
+        group
+            .sample_size(15)
+            .warm_up_time(Duration::from_secs(1))
+            .measurement_time(Duration::from_secs(4));
         for work in WORKS {
             for (name, proxy) in proxies {
                 measure::watch(proxy.threads());
                 let load = Load::open(proxy.address(), work, CONNECTIONS, proxy.key());
-                group.bench_with_input(BenchmarkId::new(name, work.name), &load, |bencher, load| {
-                    bencher.iter_custom(|count| {
-                        let time = ThreadTime;
-                        let start = time.start();
-                        load.run(count);
-                        time.end(start)
-                    });
-                });
+                group.bench_with_input(
+                    BenchmarkId::new(name, work.name),
+                    &load,
+                    |bencher, load| {
+                        bencher.iter_custom(|count| {
+                            let time = ThreadTime;
+                            let start = time.start();
+                            load.run(count);
+                            time.end(start)
+                        });
+                    },
+                );
             }
         }
     }
@@ -63,13 +88,20 @@ fn main() {
     let mut wall = Criterion::default().configure_from_args();
     {
         let mut group = wall.benchmark_group("exchange/wall");
-        group.sample_size(20).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+        group
+            .sample_size(20)
+            .warm_up_time(Duration::from_secs(1))
+            .measurement_time(Duration::from_secs(3));
         for work in WORKS {
             let direct = Load::open(upstream.address(), work, 1, "");
-            group.bench_function(BenchmarkId::new("direct", work.name), |bencher| bencher.iter(|| direct.run(1)));
+            group.bench_function(BenchmarkId::new("direct", work.name), |bencher| {
+                bencher.iter(|| direct.run(1))
+            });
             for (name, proxy) in proxies {
                 let load = Load::open(proxy.address(), work, 1, proxy.key());
-                group.bench_function(BenchmarkId::new(name, work.name), |bencher| bencher.iter(|| load.run(1)));
+                group.bench_function(BenchmarkId::new(name, work.name), |bencher| {
+                    bencher.iter(|| load.run(1))
+                });
             }
         }
     }

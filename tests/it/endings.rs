@@ -143,8 +143,7 @@ async fn an_upstream_that_cannot_be_reached_is_a_502_that_says_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_does_not_answer_in_time_is_a_504() {
     let upstream = Upstream::always(Answer::never()).await;
-    let sidecar =
-        "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"default\", timeout_ms = 50 }]\n";
+    let sidecar = "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"default\", timeout_ms = 50 }]\n";
     let gate = Plan::shipped()
         .plugin("route", ROUTE, sidecar)
         .upstream("default", &upstream)

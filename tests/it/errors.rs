@@ -201,7 +201,7 @@ async fn a_body_announced_with_expect_is_invited() {
         .body_unframed("");
     let mut client = gate.client().await;
     client.send(&request).await;
-    assert_eq!(client.receive().await.status, 100, "go on");
+    assert_eq!(client.interim().await, "HTTP/1.1 100 Continue", "go on");
     client.write(text.as_bytes()).await;
     assert_eq!(client.receive().await.status, 200, "served");
     assert_eq!(upstream.requests().len(), 1, "once");
@@ -210,19 +210,42 @@ async fn a_body_announced_with_expect_is_invited() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_that_comes_too_slowly_costs_its_connection() {
     let upstream = Upstream::always(Answer::never()).await;
-    let gate = Plan::shipped().upstream("default", &upstream).extra("[limits]\nhead_timeout_ms = 100\n").start().await;
+    let gate = Plan::shipped()
+        .upstream("default", &upstream)
+        .extra("[limits]\nhead_timeout_ms = 100\n")
+        .start()
+        .await;
     let mut client = gate.client().await;
-    client.write(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\n").await;
+    client
+        .write(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\n")
+        .await;
     assert!(client.closed().await, "closed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_over_the_limit_is_closed_at_once() {
-    let upstream = Upstream::always(Answer::message("m", "hi", &json!({"input_tokens": 1, "output_tokens": 1}))).await;
-    let gate = Plan::shipped().upstream("default", &upstream).extra("[limits]\nconnections = 1\n").start().await;
+    let upstream = Upstream::always(Answer::message(
+        "m",
+        "hi",
+        &json!({"input_tokens": 1, "output_tokens": 1}),
+    ))
+    .await;
+    let gate = Plan::shipped()
+        .upstream("default", &upstream)
+        .extra("[limits]\nconnections = 1\n")
+        .start()
+        .await;
     let mut first = gate.client().await;
-    assert_eq!(first.ask(&gate.messages(&body())).await.status, 200, "the first is served");
+    assert_eq!(
+        first.ask(&gate.messages(&body())).await.status,
+        200,
+        "the first is served"
+    );
     let mut second = gate.client().await;
     assert!(second.closed().await, "the second is not");
-    assert_eq!(first.ask(&gate.messages(&body())).await.status, 200, "and does not disturb the first");
+    assert_eq!(
+        first.ask(&gate.messages(&body())).await.status,
+        200,
+        "and does not disturb the first"
+    );
 }

@@ -177,8 +177,12 @@ async fn a_changed_price_file_prices_the_next_answer() {
     let usage = json!({"input_tokens": 1_000_000, "output_tokens": 0});
     let upstream = Upstream::always(Answer::message("house", "hi", &usage)).await;
     let price = |usd: &str| {
+        let rates = format!(
+            r#"{{"input":{usd},"output":1,"cache_write_5m":1,"cache_write_1h":1,"cache_read":1}}"#
+        );
         format!(
-            r#"{{"models":[{{"id":"house","usd_per_mtok":{{"input":{usd},"output":1,"cache_write_5m":1,"cache_write_1h":1,"cache_read":1}}}}]}}"#
+            r#"{{"web_search_usd_per_1000":10,"inference_geo_us_multiplier":1.1,"batch_multiplier":0.5,
+                "models":[{{"id":"house","max_output":1000,"usd_per_mtok":{rates}}}]}}"#
         )
     };
     let folder = tempfile::tempdir().unwrap();

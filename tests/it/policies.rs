@@ -41,7 +41,7 @@ async fn the_vmx_envelope_is_taken_out_and_every_other_byte_stays() {
         "the correlation id is echoed"
     );
 
-    let receipt = gate.receipts().await.pop().expect("a receipt");
+    let receipt = gate.receipts_when(1).await.remove(0);
     assert_eq!(receipt["correlation_id"], "c-1", "{receipt}");
     assert_eq!(receipt["metadata"]["team"], "x", "{receipt}");
 }
@@ -84,7 +84,7 @@ async fn the_next_target_is_asked_when_one_fails_and_the_plugins_are_not_asked_a
         .ask(&gate.messages(&json!({"model": "m", "max_tokens": 5, "messages": []})))
         .await;
     assert_eq!(response.status, 200, "{}", response.text());
-    let receipt = gate.receipts().await.pop().expect("a receipt");
+    let receipt = gate.receipts_when(1).await.remove(0);
     assert_eq!(
         receipt["attempts"]["2"]["upstream"], "well",
         "the third target answered: {receipt}"
@@ -109,7 +109,7 @@ async fn the_next_target_is_asked_when_one_fails_and_the_plugins_are_not_asked_a
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_block_rule_answers_in_the_shape_that_clients_know() {
     let upstream = answering().await;
-    let sidecar = "[[settings.rules]]\nwhen = [{ field = \"model\", is = [\"*opus*\"] }]\nblock = { message = \"no opus here\" }\n";
+    let sidecar = "[[settings.rules]]\nname = \"no opus\"\nwhen = [{ field = \"model\", is = [\"*opus*\"] }]\nblock = { message = \"no opus here\" }\n";
     let gate = Plan::shipped()
         .plugin("route", ROUTE, sidecar)
         .upstream("default", &upstream)
@@ -135,7 +135,7 @@ async fn a_block_rule_answers_in_the_shape_that_clients_know() {
         "{body}"
     );
     assert!(upstream.requests().is_empty(), "nothing was forwarded");
-    let receipt = gate.receipts().await.pop().expect("a receipt");
+    let receipt = gate.receipts_when(1).await.remove(0);
     assert_eq!(
         (&receipt["outcome"], &receipt["refusal"]["plugin"]),
         (&json!("refused"), &json!("route")),
@@ -150,7 +150,7 @@ async fn credentials_are_not_visible_to_plugins_and_not_on_receipts() {
     let request =
         gate.messages(&json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": []}));
     gate.ask(&request).await;
-    gate.receipts().await;
+    gate.receipts_when(1).await;
     let receipts = std::fs::read_to_string(gate.file("receipts.jsonl")).unwrap();
     assert!(
         !receipts.contains(gate.key()) && !receipts.contains("upstream-secret"),

@@ -55,7 +55,10 @@ impl Load {
             stream.set_nodelay(true).expect("a socket");
             Mutex::new(stream)
         };
-        Self { connections: (0..connections).map(|_| connect()).collect(), request: request.into_bytes() }
+        Self {
+            connections: (0..connections).map(|_| connect()).collect(),
+            request: request.into_bytes(),
+        }
     }
 
     /// Makes so many requests, spread over the connections, and reads their answers.
@@ -79,15 +82,25 @@ impl Load {
 
 /// Asks once and reads the answer to its end.
 fn ask(stream: &mut TcpStream, request: &[u8]) {
-    stream.write_all(request).expect("the proxy takes the request");
+    stream
+        .write_all(request)
+        .expect("the proxy takes the request");
     let mut answer = Vec::with_capacity(32 * 1024);
     let mut buffer = [0; 32 * 1024];
     loop {
         let read = stream.read(&mut buffer).expect("the proxy answers");
-        assert!(read > 0, "the proxy closed the connection: {}", String::from_utf8_lossy(&answer));
+        assert!(
+            read > 0,
+            "the proxy closed the connection: {}",
+            String::from_utf8_lossy(&answer)
+        );
         answer.extend_from_slice(&buffer[..read]);
         if is_whole(&answer) {
-            assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+            assert!(
+                answer.starts_with(b"HTTP/1.1 200"),
+                "{}",
+                String::from_utf8_lossy(&answer)
+            );
             return;
         }
     }
@@ -101,6 +114,11 @@ fn is_whole(answer: &[u8]) -> bool {
         return false;
     };
     let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
+    let length = head.lines().find_map(|line| {
+        line.strip_prefix("content-length: ")?
+            .trim()
+            .parse::<usize>()
+            .ok()
+    });
     length.is_some_and(|length| answer.len() == end + 4 + length)
 }

@@ -57,7 +57,10 @@ impl Measurement for ThreadTime {
         0
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "nanoseconds of a bench are far below 2^52")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "nanoseconds of a bench are far below 2^52"
+    )]
     fn to_f64(&self, value: &u64) -> f64 {
         *value as f64
     }
@@ -79,7 +82,12 @@ impl ValueFormatter for Micros {
         "µs of CPU"
     }
 
-    fn scale_throughputs(&self, typical: f64, _throughput: &Throughput, values: &mut [f64]) -> &'static str {
+    fn scale_throughputs(
+        &self,
+        typical: f64,
+        _throughput: &Throughput,
+        values: &mut [f64],
+    ) -> &'static str {
         self.scale_values(typical, values)
     }
 

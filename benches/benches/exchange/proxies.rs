@@ -40,7 +40,12 @@ pub enum Plugins {
 }
 
 fn runtime(name: &'static str) -> Runtime {
-    Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build().expect("threads")
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .expect("threads")
 }
 
 // === impl Upstream ===
@@ -49,7 +54,9 @@ impl Upstream {
     /// Starts it.
     pub fn start() -> Self {
         let runtime = runtime("upstream");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let listener = runtime
+            .block_on(TcpListener::bind("127.0.0.1:0"))
+            .expect("a port");
         let address = listener.local_addr().expect("bound");
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -57,7 +64,10 @@ impl Upstream {
                 tokio::spawn(answer(stream));
             }
         });
-        Self { address, _runtime: runtime }
+        Self {
+            address,
+            _runtime: runtime,
+        }
     }
 
     /// Where it listens.
@@ -86,7 +96,10 @@ async fn answer(mut stream: TcpStream) {
                 .find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok())
                 .expect("requests have a length");
             if request.len() >= end + 4 + length {
-                break request[end..].windows(13).take(128).any(|window| window == b"\"stream\":true");
+                break request[end..]
+                    .windows(13)
+                    .take(128)
+                    .any(|window| window == b"\"stream\":true");
             }
         };
         if streamed {
@@ -126,13 +139,21 @@ fn stream_answer(deltas: usize) -> Vec<Vec<u8>> {
             "message_start",
             r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-haiku-4-5","content":[],"stop_reason":null,"usage":{"input_tokens":500,"output_tokens":1}}}"#,
         ),
-        chunk("content_block_start", r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#),
+        chunk(
+            "content_block_start",
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+        ),
     ];
     for index in 0..deltas {
-        let data = format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"word {index} and another "}}}}"#);
+        let data = format!(
+            r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"word {index} and another "}}}}"#
+        );
         writes.push(chunk("content_block_delta", &data));
     }
-    writes.push(chunk("content_block_stop", r#"{"type":"content_block_stop","index":0}"#));
+    writes.push(chunk(
+        "content_block_stop",
+        r#"{"type":"content_block_stop","index":0}"#,
+    ));
     writes.push(chunk(
         "message_delta",
         r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":300}}"#,
@@ -153,7 +174,11 @@ impl ProxyHttp for Bare {
 
     fn new_ctx(&self) {}
 
-    async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut ()) -> pingora_core::Result<Box<HttpPeer>> {
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        _ctx: &mut (),
+    ) -> pingora_core::Result<Box<HttpPeer>> {
         Ok(Box::new(HttpPeer::new(self.upstream, false, String::new())))
     }
 }
@@ -173,22 +198,38 @@ impl ShutdownSignalWatch for Never {
 impl Proxy {
     /// Starts pingora's own proxy on one worker thread. Its threads are named after its service.
     pub fn bare_pingora(upstream: &Upstream) -> Self {
-        let address = StdListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
-        let conf = ServerConf { threads: 1, ..ServerConf::default() };
+        let address = StdListener::bind("127.0.0.1:0")
+            .and_then(|free| free.local_addr())
+            .expect("a port");
+        let conf = ServerConf {
+            threads: 1,
+            ..ServerConf::default()
+        };
         let mut server = Server::new_with_opt_and_conf(Opt::default(), conf);
         server.bootstrap();
-        let bare = Bare { upstream: upstream.address };
+        let bare = Bare {
+            upstream: upstream.address,
+        };
         let mut service = http_proxy_service(&server.configuration, bare);
         service.add_tcp(&address.to_string());
         server.add_service(service);
         std::thread::Builder::new()
             .name("main-pingora".into())
-            .spawn(move || server.run(RunArgs { shutdown_signal: Box::new(Never) }))
+            .spawn(move || {
+                server.run(RunArgs {
+                    shutdown_signal: Box::new(Never),
+                })
+            })
             .expect("a thread");
         while std::net::TcpStream::connect(address).is_err() {
             std::thread::yield_now();
         }
-        Self { address, threads: "Pingora HTTP Pr", key: String::new(), _kept: None }
+        Self {
+            address,
+            threads: "Pingora HTTP Pr",
+            key: String::new(),
+            _kept: None,
+        }
     }
 
     /// Starts the gateway on one worker thread, with metering and receipts.
@@ -201,7 +242,8 @@ impl Proxy {
             for artifact in SHIPPED {
                 artifact.install(&at("policies")).expect("a copy");
                 let sidecar = format!("{}.toml", artifact.name());
-                std::fs::copy(shipped.join(&sidecar), at("policies").join(sidecar)).expect("a copy");
+                std::fs::copy(shipped.join(&sidecar), at("policies").join(sidecar))
+                    .expect("a copy");
             }
         }
         let key = NewKey::random();
@@ -221,7 +263,12 @@ impl Proxy {
         let config = Config::read(&at("witgate.toml")).expect("a right configuration");
         let runtime = runtime(threads);
         let running = runtime.block_on(Running::start(config)).expect("a start");
-        Self { address: running.address(), threads, key: key.secret, _kept: Some((runtime, running, folder)) }
+        Self {
+            address: running.address(),
+            threads,
+            key: key.secret,
+            _kept: Some((runtime, running, folder)),
+        }
     }
 
     /// Where it listens.

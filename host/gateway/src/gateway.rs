@@ -95,10 +95,17 @@ impl HttpServerApp for Gateway {
 }
 
 /// Waits for a request and reads its head. Says whether there is one to serve.
-async fn read_head(gateway: &Gateway, session: &mut ServerSession, shutdown: &ShutdownWatch) -> bool {
+async fn read_head(
+    gateway: &Gateway,
+    session: &mut ServerSession,
+    shutdown: &ShutdownWatch,
+) -> bool {
     let (head_timeout, body_timeout) = {
         let live = gateway.live();
-        (live.config.limits.head_timeout, live.config.limits.body_timeout)
+        (
+            live.config.limits.head_timeout,
+            live.config.limits.body_timeout,
+        )
     };
     session.set_read_timeout(Some(body_timeout));
     // Kept alive without a limit of the HTTP layer's: the one below is for the whole head, however slowly it comes.
@@ -113,8 +120,13 @@ async fn read_head(gateway: &Gateway, session: &mut ServerSession, shutdown: &Sh
     match read {
         Ok(Ok(found)) => found,
         Ok(Err(error)) if *error.etype() == ErrorType::InvalidHTTPHeader => {
-            let refused = Refused::client(400, "the request is not HTTP that this gateway can read");
-            let answer = Answer::Error { refused: &refused, id: "", headers: &[] };
+            let refused =
+                Refused::client(400, "the request is not HTTP that this gateway can read");
+            let answer = Answer::Error {
+                refused: &refused,
+                id: "",
+                headers: &[],
+            };
             // It is closed either way.
             let _ = answer::write(session, answer).await;
             false

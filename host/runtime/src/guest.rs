@@ -4,6 +4,7 @@
 //! ways. A limit that is broken ends the call and is remembered as a [`Breach`], so that the fault has the right name.
 
 use crate::contract::{Attribute, Caller, Head, clock, log, metrics, settings, types};
+use crate::deadline::Deadline;
 use crate::limits::{Limiter, Limits};
 use crate::request::Request;
 use crate::stats::Stats;
@@ -38,6 +39,7 @@ pub struct RequestHandle;
 pub(crate) struct Guest {
     terms: Arc<Terms>,
     pub(crate) limiter: Limiter,
+    pub(crate) deadline: Deadline,
     stage: Stage,
     request: Option<Arc<dyn Request>>,
     host_calls: u32,
@@ -71,6 +73,7 @@ impl Guest {
     pub(crate) fn new(terms: Arc<Terms>) -> Self {
         Self {
             limiter: Limiter::new(&terms.limits),
+            deadline: Deadline::default(),
             terms,
             stage: Stage::Configure,
             request: None,

@@ -3,7 +3,6 @@
 //! An instance that faulted is dropped by whoever called it and never called again; nothing here can bring one back.
 
 use crate::contract::{CONTRACT_VERSION, PACKAGE, SettingsProblem, exports};
-use crate::engine::TICK;
 use crate::fault::FaultKind;
 use crate::guest::{Breach, Guest, RequestHandle, Stage, Terms};
 use crate::hook::Hook;
@@ -96,7 +95,9 @@ impl Instance {
         let mut store = Store::new(pre.engine(), Guest::new(Arc::clone(terms)));
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(terms.limits.copy_bytes);
-        store.set_epoch_deadline(ticks(terms.limits.configure));
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.look()));
+        let first = store.data_mut().deadline.restart(terms.limits.configure);
+        store.set_epoch_deadline(first);
         store.data_mut().begin(Stage::Configure, None);
 
         match Self::get_ready(&mut store, pre, indices) {
@@ -153,7 +154,8 @@ impl Instance {
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
     ) -> Result<R, Failure> {
         self.calls += 1;
-        self.store.set_epoch_deadline(ticks(deadline));
+        let first = self.store.data_mut().deadline.restart(deadline);
+        self.store.set_epoch_deadline(first);
         self.store.data_mut().begin(Stage::Call, request);
         let loan = Loan(&mut self.store);
         let result = call(&self.exports, &mut *loan.0);
@@ -170,14 +172,6 @@ impl Instance {
 /// A handle to the store's request, for one call.
 pub(crate) fn handle() -> Resource<RequestHandle> {
     Resource::new_borrow(0)
-}
-
-/// A deadline is at least what was asked for, and less than a tick more.
-fn ticks(deadline: Duration) -> u64 {
-    let ticks = deadline.as_nanos().div_ceil(TICK.as_nanos());
-    u64::try_from(ticks)
-        .unwrap_or(u64::MAX / 4)
-        .saturating_add(1)
 }
 
 // === impl Loan ===

@@ -69,6 +69,7 @@
 mod admission;
 mod breaker;
 mod contract;
+mod deadline;
 mod engine;
 mod fault;
 mod guest;

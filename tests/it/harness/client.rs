@@ -102,6 +102,17 @@ impl Client {
         }
     }
 
+    /// Reads the next head, which may be that of an interim answer, and gives its start line.
+    ///
+    /// # Panics
+    /// When the connection ends instead.
+    pub async fn interim(&mut self) -> String {
+        let head = patiently("the head of an answer", self.incoming.head()).await;
+        head.expect("a well-formed head")
+            .expect("an answer and not the end of the connection")
+            .start
+    }
+
     /// Waits for the other side to close, and says whether it did so without another byte.
     pub async fn closed(&mut self) -> bool {
         // A reset is a way to close too.

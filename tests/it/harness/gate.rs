@@ -120,6 +120,13 @@ impl Plan {
         let running = patiently("the gateway's start", Running::start(config))
             .await
             .unwrap();
+        for plugin in running.policies().status() {
+            assert_eq!(
+                plugin.last_error, None,
+                "the test's plugin `{}` is admitted",
+                plugin.name
+            );
+        }
         Gate {
             running: Arc::new(running),
             folder,

@@ -57,6 +57,14 @@ pub(crate) enum Failed {
 pub(crate) struct Answering {
     session: HttpSession,
     peer: HttpPeer,
+    progress: Progress,
+}
+
+/// Whether the body can still come to a clean end. The HTTP layer takes a body whose connection broke for done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Whole,
+    Broken,
 }
 
 /// Bytes to send: a head and the parts of a body.
@@ -182,6 +190,7 @@ impl Upstream {
                 return Ok(Answering {
                     session,
                     peer: peer.clone(),
+                    progress: Progress::Whole,
                 });
             }
         }
@@ -229,7 +238,14 @@ impl Answering {
     ///
     /// The connection broke or stood still for too long.
     pub(crate) async fn read(&mut self) -> pingora_core::Result<Option<Bytes>> {
-        self.session.read_body_bytes().await
+        if self.progress == Progress::Broken {
+            return Error::e_explain(ErrorType::ReadError, "the body broke off");
+        }
+        let read = self.session.read_body_bytes().await;
+        if read.is_err() {
+            self.progress = Progress::Broken;
+        }
+        read
     }
 
     /// Sets how long a read may stand still.
@@ -237,9 +253,9 @@ impl Answering {
         self.session.read_timeout = Some(idle);
     }
 
-    /// Whether the body has been read to its end.
+    /// Whether the body has been read to its clean end.
     pub(crate) fn is_done(&mut self) -> bool {
-        self.session.is_body_done()
+        self.progress == Progress::Whole && self.session.is_body_done()
     }
 
     /// Gives the connection back to the pool, if it can serve again.
