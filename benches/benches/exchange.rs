@@ -6,6 +6,13 @@
 //! Everything is in this process, on threads of its own: the proxies' are told apart by name. Both proxies have one
 //! worker, the load is eight connections in a closed loop.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a bench that can't go on says so by panicking"
+)]
+
 #[path = "exchange/load.rs"]
 mod load;
 #[path = "exchange/measure.rs"]
@@ -47,8 +54,8 @@ const CONNECTIONS: usize = 8;
 fn main() {
     let upstream = Upstream::start();
     let pingora = Proxy::bare_pingora(&upstream);
-    let none = Proxy::witgate("wg-none", &upstream, proxies::Plugins::None);
-    let four = Proxy::witgate("wg-four", &upstream, proxies::Plugins::Shipped);
+    let none = Proxy::witgate("wg-none", &upstream, &proxies::Plugins::None);
+    let four = Proxy::witgate("wg-four", &upstream, &proxies::Plugins::Shipped);
     let proxies = [
         ("bare pingora", &pingora),
         ("witgate, no plugins", &none),
@@ -95,12 +102,12 @@ fn main() {
         for work in WORKS {
             let direct = Load::open(upstream.address(), work, 1, "");
             group.bench_function(BenchmarkId::new("direct", work.name), |bencher| {
-                bencher.iter(|| direct.run(1))
+                bencher.iter(|| direct.run(1));
             });
             for (name, proxy) in proxies {
                 let load = Load::open(proxy.address(), work, 1, proxy.key());
                 group.bench_function(BenchmarkId::new(name, work.name), |bencher| {
-                    bencher.iter(|| load.run(1))
+                    bencher.iter(|| load.run(1));
                 });
             }
         }

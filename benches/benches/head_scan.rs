@@ -33,13 +33,13 @@ fn scans(criterion: &mut Criterion) {
         ));
         let body = Bytes::from_static(body);
         group.bench_function("fastest", |bencher| {
-            bencher.iter(|| Head::scan(black_box(body.clone())))
+            bencher.iter(|| Head::scan(black_box(body.clone())));
         });
         group.bench_function("portable", |bencher| {
             bencher.iter(|| Head::scan_with(black_box(body.clone()), Scanner::Portable));
         });
         group.bench_function("baseline_copy", |bencher| {
-            bencher.iter(|| black_box(&body).to_vec())
+            bencher.iter(|| black_box(&body).to_vec());
         });
         group.bench_function("baseline_serde_json_skip", |bencher| {
             bencher.iter(|| serde_json::from_slice::<serde::de::IgnoredAny>(black_box(&body)));
@@ -58,7 +58,7 @@ fn splices(criterion: &mut Criterion) {
         Edit::Set("model".to_owned(), "\"claude-haiku-5-5\"".to_owned()),
     ];
     criterion.bench_function("splice/cc_text", |bencher| {
-        bencher.iter(|| splice(black_box(&head), black_box(&edits)))
+        bencher.iter(|| splice(black_box(&head), black_box(&edits)));
     });
 }
 

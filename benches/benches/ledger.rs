@@ -83,12 +83,12 @@ fn reserve_and_settle(criterion: &mut Criterion) {
 
     let map = Mutex::new(HashMap::from([("tenant:acme".to_owned(), 0_u64)]));
     group.bench_function("baseline/mutexed-map", |bencher| {
-        bencher.iter(|| add_and_take_back(&map, "tenant:acme"))
+        bencher.iter(|| add_and_take_back(&map, "tenant:acme"));
     });
     let add = || add_and_take_back(&map, "tenant:acme");
     beside(add, || {
         group.bench_function("baseline/mutexed-map/2-threads", |bencher| {
-            bencher.iter(add)
+            bencher.iter(add);
         });
     });
 
@@ -99,7 +99,7 @@ fn reserve_and_settle(criterion: &mut Criterion) {
         });
         let ledger = Ledger::new();
         group.bench_function(format!("{count}-accounts"), |bencher| {
-            bencher.iter(|| request(&ledger, &charges))
+            bencher.iter(|| request(&ledger, &charges));
         });
         beside(
             || request(&ledger, &charges),

@@ -197,7 +197,7 @@ async fn a_sidecar_edit_alone_is_live_for_the_next_request() {
     };
     for model in ["claude-haiku-5-5", "claude-opus-5-5"] {
         gate.change_policies(|folder| {
-            std::fs::write(folder.join("route.toml"), to(model)).unwrap()
+            std::fs::write(folder.join("route.toml"), to(model)).unwrap();
         })
         .await;
         assert_eq!(

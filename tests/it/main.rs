@@ -30,3 +30,4 @@ mod hot_swap;
 mod operate;
 mod packaging;
 mod policies;
+mod readme;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 /// What a client asks for.
 #[derive(Clone, Copy)]
-pub struct Work {
+pub(crate) struct Work {
     /// Its name.
     pub name: &'static str,
     /// Bytes of the request's body.
@@ -16,7 +16,7 @@ pub struct Work {
 }
 
 /// Open connections that ask for some work.
-pub struct Load {
+pub(crate) struct Load {
     connections: Vec<Mutex<TcpStream>>,
     request: Vec<u8>,
 }
@@ -41,7 +41,7 @@ impl Work {
 
 impl Load {
     /// Opens the connections.
-    pub fn open(address: SocketAddr, work: Work, connections: usize, key: &str) -> Self {
+    pub(crate) fn open(address: SocketAddr, work: Work, connections: usize, key: &str) -> Self {
         let body = work.body();
         let request = format!(
             "POST /v1/messages?beta=true HTTP/1.1\r\nAccept: application/json\r\nContent-Type: application/json\r\n\
@@ -62,7 +62,7 @@ impl Load {
     }
 
     /// Makes so many requests, spread over the connections, and reads their answers.
-    pub fn run(&self, count: u64) {
+    pub(crate) fn run(&self, count: u64) {
         if let [only] = self.connections.as_slice() {
             (0..count).for_each(|_| ask(&mut only.lock().unwrap(), &self.request));
             return;

@@ -9,12 +9,12 @@ use criterion::measurement::{Measurement, ValueFormatter};
 static WATCHED: Mutex<String> = Mutex::new(String::new());
 
 /// Measures the threads whose names start so from now on.
-pub fn watch(prefix: &str) {
+pub(crate) fn watch(prefix: &str) {
     *WATCHED.lock().unwrap() = prefix.to_owned();
 }
 
 /// Nanoseconds on a processor, summed over the watched threads.
-pub struct ThreadTime;
+pub(crate) struct ThreadTime;
 
 // === impl ThreadTime ===
 

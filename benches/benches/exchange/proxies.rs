@@ -17,13 +17,13 @@ use witgate::keys::NewKey;
 use witgate_artifacts::SHIPPED;
 
 /// A server that answers at once with what it has ready.
-pub struct Upstream {
+pub(crate) struct Upstream {
     address: SocketAddr,
     _runtime: Runtime,
 }
 
 /// A proxy in front of it.
-pub struct Proxy {
+pub(crate) struct Proxy {
     address: SocketAddr,
     threads: &'static str,
     key: String,
@@ -32,7 +32,7 @@ pub struct Proxy {
 }
 
 /// Plugins of a gateway.
-pub enum Plugins {
+pub(crate) enum Plugins {
     /// None at all.
     None,
     /// The four that ship with it, with their shipped settings.
@@ -52,7 +52,7 @@ fn runtime(name: &'static str) -> Runtime {
 
 impl Upstream {
     /// Starts it.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let runtime = runtime("upstream");
         let listener = runtime
             .block_on(TcpListener::bind("127.0.0.1:0"))
@@ -71,7 +71,7 @@ impl Upstream {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }
@@ -197,7 +197,7 @@ impl ShutdownSignalWatch for Never {
 
 impl Proxy {
     /// Starts pingora's own proxy on one worker thread. Its threads are named after its service.
-    pub fn bare_pingora(upstream: &Upstream) -> Self {
+    pub(crate) fn bare_pingora(upstream: &Upstream) -> Self {
         let address = StdListener::bind("127.0.0.1:0")
             .and_then(|free| free.local_addr())
             .expect("a port");
@@ -218,7 +218,7 @@ impl Proxy {
             .spawn(move || {
                 server.run(RunArgs {
                     shutdown_signal: Box::new(Never),
-                })
+                });
             })
             .expect("a thread");
         while std::net::TcpStream::connect(address).is_err() {
@@ -233,7 +233,7 @@ impl Proxy {
     }
 
     /// Starts the gateway on one worker thread, with metering and receipts.
-    pub fn witgate(threads: &'static str, upstream: &Upstream, plugins: Plugins) -> Self {
+    pub(crate) fn witgate(threads: &'static str, upstream: &Upstream, plugins: &Plugins) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         std::fs::create_dir(at("policies")).expect("a folder");
@@ -272,17 +272,17 @@ impl Proxy {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// What its threads' names start with.
-    pub fn threads(&self) -> &'static str {
+    pub(crate) fn threads(&self) -> &'static str {
         self.threads
     }
 
     /// The key that it lets in.
-    pub fn key(&self) -> &str {
+    pub(crate) fn key(&self) -> &str {
         &self.key
     }
 }

@@ -22,6 +22,7 @@ use pingora_http::ResponseHeader;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use witgate_audit::Health;
+use witgate_runtime::UpstreamStats;
 
 use crate::exchange::now;
 use crate::gateway::Gateway;
@@ -170,7 +171,7 @@ impl Admin {
             plain("receipts_inline", i128::from(audit.inline_writes)),
             plain("receipts_backlog_bytes", audit.backlog_bytes as i128),
             plain("receipts_lost", i128::from(audit.lost)),
-            plain("holds_open", totals.open_holds as i128),
+            plain("holds_open", i128::from(totals.open_holds)),
             plain("ledger_balances", totals.balances as i128),
         ];
         let current = Instant::now();
@@ -204,8 +205,6 @@ impl Admin {
         samples
     }
 }
-
-use witgate_runtime::UpstreamStats;
 
 #[async_trait]
 impl HttpServerApp for Admin {

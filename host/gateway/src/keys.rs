@@ -151,7 +151,7 @@ impl Keyring {
 
     /// Number of keys that let somebody in; none when everybody may.
     #[must_use]
-    pub fn len(&self) -> Option<usize> {
+    pub fn count(&self) -> Option<usize> {
         match &self.entrance {
             Entrance::Open(_) => None,
             Entrance::Keys(callers) => Some(callers.len()),

@@ -137,7 +137,7 @@ impl Receipt {
             fields.maybe_text(&format!("attempts.{index}.model"), attempt.model.as_deref());
             match &attempt.result {
                 Ok(status) => {
-                    fields.number(&format!("attempts.{index}.status"), u64::from(*status))
+                    fields.number(&format!("attempts.{index}.status"), u64::from(*status));
                 }
                 Err(error) => fields.text(&format!("attempts.{index}.error"), error),
             }

@@ -32,7 +32,7 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(live) => {
             let keys = live
                 .keyring
-                .len()
+                .count()
                 .map_or("open to everybody".to_owned(), |keys| {
                     format!("{keys} keys")
                 });

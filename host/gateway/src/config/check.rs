@@ -45,7 +45,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn config(&mut self, path: &Path, file: ConfigFile) -> Option<Config> {
-        let listen = self.listen(file.listen);
+        let listen = self.listen(&file.listen);
         let admin = file.admin.and_then(|admin| self.admin(&admin));
         let keys = self.keys(file.keys);
         let limits = self.limits(&file.limits);
@@ -99,7 +99,7 @@ impl Check<'_> {
         })
     }
 
-    fn listen(&mut self, file: ListenFile) -> Option<Listen> {
+    fn listen(&mut self, file: &ListenFile) -> Option<Listen> {
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let threads = match file.threads.map(NonZeroUsize::new) {
             None => cores,

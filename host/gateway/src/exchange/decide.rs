@@ -162,15 +162,12 @@ fn edit(edit: contract::Edit) -> Edit {
 
 /// What the request is expected to use. Only Messages cost tokens.
 fn estimate(view: &View, plan: &Plan, live: &Live) -> Estimate {
-    let head = match (&view.head, view.endpoint) {
-        (Some(head), Endpoint::Messages) => head,
-        _ => {
-            return Estimate {
-                prompt_tokens: 0,
-                output_tokens: 0,
-                cost_picousd: Some(0),
-            };
-        }
+    let (Some(head), Endpoint::Messages) = (&view.head, view.endpoint) else {
+        return Estimate {
+            prompt_tokens: 0,
+            output_tokens: 0,
+            cost_picousd: Some(0),
+        };
     };
     let prompt_tokens = head.prompt_tokens();
     let output_tokens = head
