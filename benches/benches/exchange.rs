@@ -48,6 +48,10 @@ const WORKS: [Work; 3] = [
     },
 ];
 
+/// The allocator of the gateway's binary, for all that is measured here.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Connections of the closed loop.
 const CONNECTIONS: usize = 8;
 

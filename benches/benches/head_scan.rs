@@ -1,5 +1,7 @@
-//! The head scan over recorded Claude Code bodies, with two baselines: a copy of the same bytes, and `serde_json`
-//! skipping through them.
+//! The head scan over bodies of 2 KB, 50 KB and 1 MB, with two baselines: one pass of `memchr` over the quotes and
+//! backslashes, which is the least that any scan must look at, and `serde_json` skipping through the document.
+//!
+//! The 50 KB body is a recorded turn of Claude Code; the others are that turn with fewer and with more messages.
 
 use std::hint::black_box;
 
@@ -7,41 +9,61 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use witgate_messages::{Edit, Head, Scanner, splice};
 
-/// The bodies that Claude Code sends most: an interactive turn, and a round with a tool's result.
-const BODIES: [(&str, &[u8]); 3] = [
-    (
-        "cc_text",
-        include_bytes!("../../tests/fixtures/captures/cc_text_01_POST_v1_messages.body.json"),
-    ),
-    (
-        "cc_tool",
-        include_bytes!("../../tests/fixtures/captures/cc_tool_02_POST_v1_messages.body.json"),
-    ),
-    (
-        "cc_interactive",
-        include_bytes!(
-            "../../tests/fixtures/captures/cc_interactive_04_POST_v1_messages.body.json"
-        ),
-    ),
-];
+const RECORDED: &[u8] =
+    include_bytes!("../../tests/fixtures/captures/cc_text_01_POST_v1_messages.body.json");
+
+/// The recorded turn with its messages repeated this often, or alone and without system prompt and tools.
+enum Size {
+    Alone,
+    Times(usize),
+}
+
+fn body(size: &Size) -> Bytes {
+    let Ok(head) = Head::scan(Bytes::from_static(RECORDED)) else {
+        return Bytes::new();
+    };
+    let messages = head.member("messages").unwrap_or("[]");
+    let elements = messages.trim_start_matches('[').trim_end_matches(']');
+    let edits = match size {
+        Size::Alone => vec![
+            Edit::Remove("system".to_owned()),
+            Edit::Remove("tools".to_owned()),
+            Edit::Set(
+                "messages".to_owned(),
+                format!(
+                    "[{{\"role\":\"user\",\"content\":\"{}\"}}]",
+                    "The quick brown fox jumps over the lazy dog.\\n".repeat(34)
+                ),
+            ),
+        ],
+        Size::Times(times) => {
+            let repeated = vec![elements; *times].join(",");
+            vec![Edit::Set("messages".to_owned(), format!("[{repeated}]"))]
+        }
+    };
+    splice(&head, &edits).map_or_else(|_| Bytes::new(), |spliced| spliced.into_bytes())
+}
 
 fn scans(criterion: &mut Criterion) {
-    for (name, body) in BODIES {
+    let sizes = [
+        ("2KB", Size::Alone),
+        ("50KB", Size::Times(1)),
+        ("1MB", Size::Times(100)),
+    ];
+    for (name, size) in sizes {
+        let body = body(&size);
         let mut group = criterion.benchmark_group(format!("head_scan/{name}"));
-        group.throughput(Throughput::Bytes(
-            u64::try_from(body.len()).unwrap_or_default(),
-        ));
-        let body = Bytes::from_static(body);
-        group.bench_function("fastest", |bencher| {
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function("scan", |bencher| {
             bencher.iter(|| Head::scan(black_box(body.clone())));
         });
-        group.bench_function("portable", |bencher| {
+        group.bench_function("scan, portable", |bencher| {
             bencher.iter(|| Head::scan_with(black_box(body.clone()), Scanner::Portable));
         });
-        group.bench_function("baseline_copy", |bencher| {
-            bencher.iter(|| black_box(&body).to_vec());
+        group.bench_function("baseline: memchr pass", |bencher| {
+            bencher.iter(|| memchr::memchr2_iter(b'"', b'\\', black_box(&body)).count());
         });
-        group.bench_function("baseline_serde_json_skip", |bencher| {
+        group.bench_function("baseline: serde_json skip", |bencher| {
             bencher.iter(|| serde_json::from_slice::<serde::de::IgnoredAny>(black_box(&body)));
         });
         group.finish();
@@ -49,15 +71,14 @@ fn scans(criterion: &mut Criterion) {
 }
 
 fn splices(criterion: &mut Criterion) {
-    let [(_, body), ..] = BODIES;
-    let Ok(head) = Head::scan(Bytes::from_static(body)) else {
+    let Ok(head) = Head::scan(Bytes::from_static(RECORDED)) else {
         return;
     };
     let edits = [
         Edit::Remove("vmx".to_owned()),
         Edit::Set("model".to_owned(), "\"claude-haiku-5-5\"".to_owned()),
     ];
-    criterion.bench_function("splice/cc_text", |bencher| {
+    criterion.bench_function("splice/50KB", |bencher| {
         bencher.iter(|| splice(black_box(&head), black_box(&edits)));
     });
 }

@@ -258,3 +258,26 @@ async fn a_connection_carries_one_request_after_the_other() {
         "the upstream's connection is kept as well"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compressed_answer_passes_as_it_is_and_is_metered_all_the_same() {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, ODD_ANSWER).unwrap();
+    let compressed = encoder.finish().unwrap();
+    let headers = [
+        ("content-type", "application/json"),
+        ("content-encoding", "gzip"),
+    ];
+    let upstream = Upstream::always(Answer::bytes(200, &headers, compressed.clone())).await;
+    let gate = gate(&upstream).await;
+    let body = json!({"model": "claude-opus-5-5", "max_tokens": 9, "messages": []});
+    let response = gate.ask(&gate.messages(&body)).await;
+    assert_eq!(
+        response.body, compressed,
+        "the client's bytes are the upstream's"
+    );
+    let receipt = gate.receipts_when(1).await.remove(0);
+    assert_eq!(receipt["usage"]["source"], "reported", "{receipt}");
+    assert_eq!(receipt["usage"]["input_tokens"], 10, "{receipt}");
+    assert!(receipt["cost_picousd"].as_i64().unwrap() > 0, "{receipt}");
+}

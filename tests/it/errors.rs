@@ -249,3 +249,23 @@ async fn a_connection_over_the_limit_is_closed_at_once() {
         "and does not disturb the first"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let (gate, _upstream) = gate().await;
+    let large = "x".repeat(8 << 20);
+    let request = gate
+        .keyed(Request::new("POST", "/v1/messages"))
+        .body(large.clone());
+    let mut client = gate.client().await;
+    has_the_shape(&client.ask(&request).await, 413, "request_too_large");
+    assert_eq!(
+        client.ask(&gate.messages(&body())).await.status,
+        200,
+        "and the connection is good for more"
+    );
+    let unknown = Request::new("POST", "/v1/messages")
+        .set_header("x-api-key", "nobody")
+        .body(large);
+    has_the_shape(&gate.ask(&unknown).await, 401, "authentication_error");
+}

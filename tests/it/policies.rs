@@ -157,3 +157,39 @@ async fn credentials_are_not_visible_to_plugins_and_not_on_receipts() {
         "{receipts}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_wrong_setting_of_a_shipped_plugin_is_told_with_its_line_and_the_old_ones_stay() {
+    let upstream = answering().await;
+    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let wrong = "[settings]\nunmatched = \"pass\"\nunmached = \"x\"\n\n[[settings.resources]]\nname = \"a\"\ntagrets = []\n                 targets = [{ upstream = \"default\", wait = 3 }]\n";
+    gate.change_policies_in_vain(|folder| {
+        std::fs::write(folder.join("route.toml"), wrong).unwrap()
+    })
+    .await;
+    let plugins = gate.admin("/plugins").await.json();
+    let route = plugins["plugins"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|plugin| plugin["name"] == "route")
+        .unwrap();
+    let error = route["last_error"].as_str().unwrap();
+    for told in [
+        "route.toml:3",
+        "unmached",
+        "route.toml:7",
+        "tagrets",
+        "route.toml:8",
+        "wait",
+    ] {
+        assert!(error.contains(told), "{told} in:\n{error}");
+    }
+    let request =
+        gate.messages(&json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": []}));
+    assert_eq!(
+        gate.ask(&request).await.status,
+        200,
+        "the old settings serve"
+    );
+}

@@ -22,6 +22,9 @@ use witgate_audit::{Audit, Health, Lines, Mark, Receipt, Settings, Sink};
 
 struct Numbered(usize);
 
+/// The number of a receipt that panics when it is written raw; no other test counts that far.
+const CURSED: usize = usize::MAX;
+
 /// Keeps what it takes, as long as it is told to work.
 #[derive(Clone, Default)]
 struct Memory(Arc<Mutex<Told>>);
@@ -35,7 +38,7 @@ struct Told {
 
 impl Receipt for Numbered {
     fn raw(&self, mark: Mark, line: &mut Vec<u8>) {
-        assert_ne!(self.0, 666, "this one can't be written");
+        assert_ne!(self.0, CURSED, "this one can't be written");
         line.extend_from_slice(format!("{} {}", self.0, mark.as_str()).as_bytes());
     }
 }
@@ -227,7 +230,7 @@ fn a_receipt_that_panics_takes_only_itself() {
         panic!("always")
     })
     .unwrap();
-    for number in [1, 666, 2] {
+    for number in [1, CURSED, 2] {
         audit.submit(Numbered(number));
     }
     assert_eq!(audit.shutdown().lost, 1, "lost and counted");

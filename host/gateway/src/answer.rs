@@ -1,5 +1,7 @@
 //! The one mouth: every answer that the gateway gives by itself is written here.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use pingora_core::protocols::http::ServerSession;
@@ -7,6 +9,9 @@ use pingora_http::ResponseHeader;
 use witgate_messages::error;
 
 use crate::refused::{Refused, Retry};
+
+/// How long the rest of a request is read after it has been refused.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Something to say.
 pub(crate) enum Answer<'a> {
@@ -50,6 +55,10 @@ pub(crate) async fn write(
             (head, Bytes::new())
         }
     };
+    // A connection that is closed with unread bytes is reset, and a reset can overtake the answer. So what is left of
+    // the request is read and forgotten, for a while.
+    session.set_close_on_response_before_downstream_finish(false);
+    session.set_total_drain_timeout(Some(LINGER));
     session.write_response_header(Box::new(head)).await?;
     session.write_response_body(body, true).await
 }

@@ -13,6 +13,7 @@
 mod admit;
 mod decide;
 mod forward;
+mod metering;
 mod receive;
 mod relay;
 pub(crate) mod settle;

@@ -9,10 +9,10 @@ use http::{HeaderName, HeaderValue, Version, header};
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use witgate_messages::endpoint::Endpoint;
-use witgate_messages::meter::Meter;
 
 use super::Downstream;
 use super::forward::Forwarded;
+use super::metering::Metering;
 use super::settle::Settlement;
 use crate::answer::{self, Answer};
 use crate::headers::{self, Framing};
@@ -67,8 +67,8 @@ pub(super) async fn relay(
     };
     let status = head.status.as_u16();
     settlement.receipt.status = Some(status);
-    if let Some(meter) = meter(head, settlement) {
-        settlement.meter(meter);
+    if let Some(metering) = metering(head, settlement) {
+        settlement.meter(metering);
     }
     let mut extra = settlement.headers().to_vec();
     extra.extend(HeaderValue::from_str(settlement.id()).map(|id| (REQUEST_ID, id)));
@@ -106,30 +106,11 @@ pub(super) async fn relay(
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("witgate-request-id");
 
-/// The meter that fits an answer; none for answers that cost nothing.
-fn meter(head: &ResponseHeader, settlement: &Settlement) -> Option<Meter> {
-    if settlement.receipt.endpoint != Endpoint::Messages.code() || !head.status.is_success() {
-        return None;
-    }
-    let is = |name, expected: &[u8]| {
-        let value = head
-            .headers
-            .get(name)
-            .map(HeaderValue::as_bytes)
-            .unwrap_or_default();
-        value
-            .get(..expected.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(expected))
-    };
-    let plain = !head.headers.contains_key(header::CONTENT_ENCODING)
-        || is(header::CONTENT_ENCODING, b"identity");
-    Some(if !plain {
-        Meter::opaque()
-    } else if is(header::CONTENT_TYPE, b"text/event-stream") {
-        Meter::sse()
-    } else {
-        Meter::json()
-    })
+/// The meter for an answer; none for those that cost nothing.
+fn metering(head: &ResponseHeader, settlement: &Settlement) -> Option<Metering> {
+    let costs =
+        settlement.receipt.endpoint == Endpoint::Messages.code() && head.status.is_success();
+    costs.then(|| Metering::of(&head.headers))
 }
 
 fn framing(session: &ServerSession, head: &ResponseHeader) -> Framing {

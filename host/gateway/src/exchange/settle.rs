@@ -6,11 +6,12 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
-use witgate_ledger::{Amounts, Hold};
-use witgate_messages::meter::{Meter, Source};
+use witgate_ledger::{Amounts, Hold, Unit};
+use witgate_messages::meter::Source;
 use witgate_runtime::{Lineup, Trail};
 
 use super::admit::now;
+use super::metering::Metering;
 use crate::gateway::Gateway;
 use crate::live::Live;
 use crate::receipt::{Outcome, Receipt};
@@ -33,7 +34,7 @@ pub(crate) struct Settlement {
     pub(super) trail: Trail,
     headers: Vec<(HeaderName, HeaderValue)>,
     hold: Option<Hold>,
-    meter: Option<Meter>,
+    metering: Option<Metering>,
 }
 
 // === impl Settlement ===
@@ -52,7 +53,7 @@ impl Settlement {
             trail: Trail::default(),
             headers: Vec::new(),
             hold: None,
-            meter: None,
+            metering: None,
             gateway: Arc::clone(gateway),
         }
     }
@@ -93,8 +94,8 @@ impl Settlement {
     }
 
     /// Starts to meter an answer.
-    pub(super) fn meter(&mut self, meter: Meter) {
-        self.meter = Some(meter);
+    pub(super) fn meter(&mut self, metering: Metering) {
+        self.metering = Some(metering);
     }
 
     /// Meters bytes of the answer that are on their way to the client.
@@ -103,16 +104,16 @@ impl Settlement {
             self.receipt.first_byte = Some(self.started.elapsed());
         }
         self.receipt.response_bytes += bytes.len() as u64;
-        if let Some(meter) = &mut self.meter {
-            meter.feed(bytes);
+        if let Some(metering) = &mut self.metering {
+            metering.feed(bytes);
         }
     }
 
     /// Whether the stream so far carried an error event.
     pub(super) fn stream_failed(&self) -> bool {
-        self.meter
+        self.metering
             .as_ref()
-            .is_some_and(|meter| meter.error().is_some())
+            .is_some_and(|metering| metering.error().is_some())
     }
 
     /// Says how it ended. The last word counts.
@@ -133,7 +134,7 @@ impl Settlement {
 
     /// What the answer came to: usage from the meter, and its price.
     fn price(&mut self) -> Amounts {
-        let Some(reading) = self.meter.take().map(Meter::finish) else {
+        let Some(reading) = self.metering.take().map(Metering::finish) else {
             // Nothing was answered, or an error; an attempt is a request all the same.
             let requests = u64::from(!self.receipt.attempts.is_empty());
             return Amounts {
@@ -159,11 +160,31 @@ impl Settlement {
         let tokens = reading.usage.tokens.total();
         self.receipt.reading = Some(reading);
         self.receipt.cost = known.then_some(cost);
-        Amounts {
-            picousd: cost.picousd,
-            tokens,
-            requests: 1,
+        if known {
+            return Amounts {
+                picousd: cost.picousd,
+                tokens,
+                requests: 1,
+            };
         }
+        // An answer whose usage can't be read was not free: what was expected of it stands.
+        self.hold.as_ref().map_or_else(Amounts::default, reserved)
+    }
+}
+
+/// What a hold has reserved of each unit.
+fn reserved(hold: &Hold) -> Amounts {
+    let of = |unit| {
+        hold.charges()
+            .iter()
+            .filter(|charge| charge.unit == unit)
+            .map(|charge| charge.amount)
+            .max()
+    };
+    Amounts {
+        picousd: of(Unit::PicoUsd).unwrap_or(0),
+        tokens: of(Unit::Tokens).unwrap_or(0),
+        requests: 1,
     }
 }
 
