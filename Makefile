@@ -2,17 +2,21 @@
 
 CARGO ?= cargo
 
-.PHONY: run test clients policies lint fmt bench ci tools clean
+.PHONY: run test clients build policies lint bench ci tools clean
 
-run: policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
-	$(CARGO) run -p witgate -- demo
+run: build policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
+	target/debug/witgate demo
 
 test: tools ## All tests: units, the host with real guests, the gateway end to end.
 	$(CARGO) test --workspace
 
-clients: tools policies ## The gateway with real clients: both Anthropic SDKs and Claude Code, from the package registries.
-	$(CARGO) build -p witgate
+clients: build policies ## The gateway with real clients: both Anthropic SDKs and Claude Code, from the package registries.
 	tests/clients/run
+
+# The tests are built along, because another selection of crates would build the dependencies with other features, all
+# of them, a second time: run, test and clients share one build.
+build: tools ## The gateway and the tests.
+	$(CARGO) test --workspace --no-run
 
 policies: tools ## Builds the shipped plugins and puts them into policies/.
 	$(CARGO) run -q -p witgate-artifacts -- policies

@@ -164,7 +164,7 @@ async fn every_wrong_setting_of_a_shipped_plugin_is_told_with_its_line_and_the_o
     let gate = Plan::shipped().upstream("default", &upstream).start().await;
     let wrong = "[settings]\nunmatched = \"pass\"\nunmached = \"x\"\n\n[[settings.resources]]\nname = \"a\"\ntagrets = []\n                 targets = [{ upstream = \"default\", wait = 3 }]\n";
     gate.change_policies_in_vain(|folder| {
-        std::fs::write(folder.join("route.toml"), wrong).unwrap()
+        std::fs::write(folder.join("route.toml"), wrong).unwrap();
     })
     .await;
     let plugins = gate.admin("/plugins").await.json();
