@@ -13,7 +13,7 @@ async fn gate() -> (Gate, Upstream) {
     .await;
     let gate = Plan::shipped()
         .upstream("default", &upstream)
-        .extra("[limits]\nbody_bytes = 2048\nbody_timeout_ms = 200\n")
+        .extra("[limits]\nbody_bytes = 2048\nbody_timeout_ms = 2000\n")
         .start()
         .await;
     (gate, upstream)
