@@ -178,3 +178,22 @@ async fn a_pooled_connection_that_the_upstream_closed_is_replaced_without_the_cl
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_stands_still_for_too_long_is_cut() {
+    let pause = Pause::new();
+    let upstream = Upstream::always(Answer::sse(&events()).pause_at_event(3, &pause)).await;
+    let slow = format!(
+        "[upstreams.slow]\nbase_url = \"{}\"\nidle_timeout_ms = 100\n",
+        upstream.url()
+    );
+    let gate = Plan::shipped().extra(&slow).start().await;
+    let response = gate.ask(&streaming(&gate)).await;
+    assert_eq!(response.ending, Ending::Cut, "it is not waited for");
+    assert_eq!(
+        only_receipt(&gate).await["outcome"],
+        "cut",
+        "on the receipt"
+    );
+    pause.resume();
+}

@@ -5,12 +5,7 @@ use serde_json::json;
 use crate::harness::{Answer, Gate, Plan, Request, Response, Upstream};
 
 async fn gate() -> (Gate, Upstream) {
-    let upstream = Upstream::always(Answer::message(
-        "m",
-        "hi",
-        &json!({"input_tokens": 1, "output_tokens": 1}),
-    ))
-    .await;
+    let upstream = Upstream::answering().await;
     let gate = Plan::shipped()
         .upstream("default", &upstream)
         .extra("[limits]\nbody_bytes = 2048\nbody_timeout_ms = 2000\n")
@@ -224,12 +219,7 @@ async fn a_head_that_comes_too_slowly_costs_its_connection() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_over_the_limit_is_closed_at_once() {
-    let upstream = Upstream::always(Answer::message(
-        "m",
-        "hi",
-        &json!({"input_tokens": 1, "output_tokens": 1}),
-    ))
-    .await;
+    let upstream = Upstream::answering().await;
     let gate = Plan::shipped()
         .upstream("default", &upstream)
         .extra("[limits]\nconnections = 1\n")

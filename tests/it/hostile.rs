@@ -14,15 +14,6 @@ const BEHAVIOURS: [(&str, &[&str]); 5] = [
     ("recurse", &["stack-overflow"]),
 ];
 
-async fn answering() -> Upstream {
-    Upstream::always(Answer::message(
-        "m",
-        "hi",
-        &json!({"input_tokens": 1, "output_tokens": 1}),
-    ))
-    .await
-}
-
 fn asking(gate: &Gate) -> Request {
     gate.messages(&json!({"model": "m", "max_tokens": 5, "messages": []}))
 }
@@ -40,7 +31,7 @@ async fn plugin(gate: &Gate, name: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_in_every_hook_costs_its_own_call_and_is_answered_by_name() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     for hook in ["envelope", "route", "budget"] {
         for (behaviour, kinds) in BEHAVIOURS {
             // A gate of its own for each, so that the breaker has no say here.
@@ -99,7 +90,7 @@ async fn every_fault_in_every_hook_costs_its_own_call_and_is_answered_by_name() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugin_that_fails_open_is_skipped_and_the_receipt_says_so() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     let sidecar = "[hooks.envelope]\nfail = \"open\"\n[hooks.route]\nfail = \"open\"\n[hooks.budget]\nfail = \"open\"\n";
     let gate = Plan::bare()
         .plugin("bad", HOSTILE, sidecar)
@@ -123,7 +114,7 @@ async fn a_plugin_that_fails_open_is_skipped_and_the_receipt_says_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_audit_hook_that_fails_loses_no_receipt() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     for (behaviour, _) in BEHAVIOURS {
         let vmx = json!({"model": "m", "max_tokens": 5, "messages": [], "vmx": {"metadata": {"hostile": behaviour}}});
         let gate = Plan::bare()
@@ -154,7 +145,7 @@ async fn an_audit_hook_that_fails_loses_no_receipt() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugin_that_keeps_failing_is_benched_and_its_policy_still_holds() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     let gate = Plan::bare()
         .plugin("bad", HOSTILE, "")
         .upstream("default", &upstream)
@@ -179,7 +170,7 @@ async fn a_plugin_that_keeps_failing_is_benched_and_its_policy_still_holds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn words_that_the_host_does_not_know_are_the_operators_to_mend_not_a_crash() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     for (hook, told) in [
         ("envelope", "edit"),
         ("route", "no such upstream"),

@@ -9,15 +9,6 @@ use crate::harness::{
     Answer, Ending, Events, Gate, Pause, Plan, Request, Upstream, key_entry, patiently,
 };
 
-async fn answering() -> Upstream {
-    Upstream::always(Answer::message(
-        "m",
-        "hi",
-        &json!({"input_tokens": 1, "output_tokens": 1}),
-    ))
-    .await
-}
-
 fn asking(gate: &Gate) -> Request {
     gate.messages(&json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []}))
 }
@@ -38,7 +29,7 @@ async fn until_admin(gate: &Gate, path: &str, shows: impl Fn(&str) -> bool) -> S
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_gateway_stops_at_once_although_connections_are_kept_alive() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     let gate = Plan::shipped().upstream("default", &upstream).start().await;
     let mut client = gate.client().await;
     assert_eq!(client.ask(&asking(&gate)).await.status, 200, "served");
@@ -110,7 +101,7 @@ async fn what_outlasts_the_drain_timeout_is_cut_and_has_its_receipt() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_key_opens_and_a_removed_one_closes_without_a_restart() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     let gate = Plan::shipped().upstream("default", &upstream).start().await;
     let new = NewKey::random();
     std::fs::write(gate.file("keys.toml"), key_entry("bob", &new, "pro")).unwrap();
@@ -132,7 +123,7 @@ async fn a_new_key_opens_and_a_removed_one_closes_without_a_restart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_configuration_is_applied_and_a_wrong_one_leaves_everything_as_it_was() {
-    let (first, second) = (answering().await, answering().await);
+    let (first, second) = (Upstream::answering().await, Upstream::answering().await);
     let gate = Plan::shipped().upstream("default", &first).start().await;
     let path = gate.file("witgate.toml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -209,7 +200,7 @@ async fn a_changed_price_file_prices_the_next_answer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_admin_pages_tell_what_is_there() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     let gate = Plan::shipped().upstream("default", &upstream).start().await;
     gate.ask(&asking(&gate)).await;
     gate.receipts_when(1).await;

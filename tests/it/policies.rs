@@ -5,18 +5,9 @@ use serde_json::json;
 use crate::harness::{Answer, Gate, Plan, Upstream};
 use witgate_artifacts::ROUTE;
 
-async fn answering() -> Upstream {
-    Upstream::always(Answer::message(
-        "claude-sonnet-5-5",
-        "hi",
-        &json!({"input_tokens": 1, "output_tokens": 1}),
-    ))
-    .await
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_vmx_envelope_is_taken_out_and_every_other_byte_stays() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     let gate = Plan::shipped().upstream("default", &upstream).start().await;
     let with = r#"{"model":"claude-sonnet-5-5", "vmx" : {"correlationId":"c-1","metadata":{"team":"x"}},"max_tokens":5,  "messages":[]}"#;
     let without = r#"{"model":"claude-sonnet-5-5", "max_tokens":5,  "messages":[]}"#;
@@ -48,7 +39,7 @@ async fn the_vmx_envelope_is_taken_out_and_every_other_byte_stays() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_route_asks_for_another_model_and_changes_nothing_else() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     let sidecar = "[[settings.resources]]\nname = \"house-model\"\ntargets = [{ upstream = \"default\", model = \"claude-haiku-5-5\" }]\n";
     let gate = Plan::shipped()
         .plugin("route", ROUTE, sidecar)
@@ -71,7 +62,7 @@ async fn a_route_asks_for_another_model_and_changes_nothing_else() {
 async fn the_next_target_is_asked_when_one_fails_and_the_plugins_are_not_asked_again() {
     let failing = Upstream::always(Answer::error(529, "overloaded_error", "Overloaded")).await;
     let dead = Upstream::refusing().await;
-    let well = answering().await;
+    let well = Upstream::answering().await;
     let sidecar = "[[settings.resources]]\nname = \"m\"\ntargets = [{ upstream = \"dead\" }, { upstream = \"failing\" }, { upstream = \"well\" }]\n";
     let gate = Plan::shipped()
         .plugin("route", ROUTE, sidecar)
@@ -108,7 +99,7 @@ async fn the_next_target_is_asked_when_one_fails_and_the_plugins_are_not_asked_a
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_block_rule_answers_in_the_shape_that_clients_know() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     let sidecar = "[[settings.rules]]\nname = \"no opus\"\nwhen = [{ field = \"model\", is = [\"*opus*\"] }]\nblock = { message = \"no opus here\" }\n";
     let gate = Plan::shipped()
         .plugin("route", ROUTE, sidecar)
@@ -145,7 +136,7 @@ async fn a_block_rule_answers_in_the_shape_that_clients_know() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credentials_are_not_visible_to_plugins_and_not_on_receipts() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     let gate: Gate = Plan::shipped().upstream("default", &upstream).start().await;
     let request =
         gate.messages(&json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": []}));
@@ -160,7 +151,7 @@ async fn credentials_are_not_visible_to_plugins_and_not_on_receipts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_wrong_setting_of_a_shipped_plugin_is_told_with_its_line_and_the_old_ones_stay() {
-    let upstream = answering().await;
+    let upstream = Upstream::answering().await;
     let gate = Plan::shipped().upstream("default", &upstream).start().await;
     let wrong = "[settings]\nunmatched = \"pass\"\nunmached = \"x\"\n\n[[settings.resources]]\nname = \"a\"\ntagrets = []\n                 targets = [{ upstream = \"default\", wait = 3 }]\n";
     gate.change_policies_in_vain(|folder| {

@@ -84,6 +84,12 @@ impl Upstream {
         Self::start_with(move |_| answer.clone()).await
     }
 
+    /// Starts one that gives a small whole message to every request, for tests of something else.
+    pub async fn answering() -> Self {
+        let usage = serde_json::json!({"input_tokens": 1, "output_tokens": 1});
+        Self::always(Answer::message("claude-sonnet-5-5", "hi", &usage)).await
+    }
+
     /// Asks the script for each answer. Requests come in the order in which their bodies were complete.
     pub async fn start_with(script: impl FnMut(&Recorded) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))

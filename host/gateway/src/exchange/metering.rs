@@ -91,10 +91,7 @@ impl Metering {
         };
         if let Err(error) = fed {
             tracing::warn!(%error, "an answer can't be decoded for the meter; it passes as it is");
-            if let Some(meter) = self.meter_mut() {
-                let meter = std::mem::replace(meter, Meter::opaque());
-                self.path = Path::Failed(meter);
-            }
+            self.path = Path::Failed(self.take_meter());
         }
     }
 
@@ -111,19 +108,19 @@ impl Metering {
 
     /// What the answer came to.
     pub(super) fn finish(mut self) -> Reading {
-        self.meter_mut().map_or_else(Reading::default, |meter| {
-            std::mem::replace(meter, Meter::opaque()).finish()
-        })
+        self.take_meter().finish()
     }
 
-    fn meter_mut(&mut self) -> Option<&mut Meter> {
-        Some(match &mut self.path {
+    /// Takes the meter out of whatever it is in.
+    fn take_meter(&mut self) -> Meter {
+        let meter = match &mut self.path {
             Path::Plain(meter) | Path::Failed(meter) => meter,
             Path::Gzip(decoder) => &mut decoder.get_mut().meter,
             Path::Deflate(decoder) => &mut decoder.get_mut().meter,
             Path::Brotli(decoder) => &mut decoder.get_mut().meter,
             Path::Zstd(decoder) => &mut decoder.get_mut().meter,
-        })
+        };
+        std::mem::replace(meter, Meter::opaque())
     }
 }
 
