@@ -4,7 +4,11 @@
 //! one thing here and another upstream (percent-encoding, empty or dot segments, a trailing slash) is
 //! [`Endpoint::Other`]: whoever authenticates and budgets by endpoint is never fooled by a spelling.
 
+mod pattern;
+
 use std::borrow::Cow;
+
+pub use pattern::{BadPattern, PathPattern};
 
 /// An operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,8 +35,10 @@ pub enum Endpoint {
     File,
     /// `GET /v1/files/{id}/content`.
     FileContent,
-    /// `HEAD /api/hello`, Claude Code's start-up probe.
+    /// `GET` or `HEAD` of `/api/hello`, Claude Code's start-up probe, and of `/`.
     Hello,
+    /// What an operator's list of [`PathPattern`]s lets through; [`Endpoint::of`] never finds it.
+    PassThrough,
     /// Everything else.
     Other,
 }
@@ -40,33 +46,20 @@ pub enum Endpoint {
 // === impl Endpoint ===
 
 impl Endpoint {
-    /// The operation that `method` asks for at `path`, which may carry a query.
+    /// The operation that `method` asks for at `path`, which may carry a query. `HEAD` asks for what `GET` does.
     ///
     /// The paths of the API are also known under `/anthropic/v1`, `/anthropic` and
     /// `/api/v1/completion/{workspace}/{environment}/anthropic`, the last one with and without `/v1`, so that base
     /// URLs in use keep working.
     pub fn of(method: &str, path: &str) -> Self {
         let (path, _query) = cut_query(path);
-        if path == "/api/hello" {
-            return if method == "HEAD" {
-                Self::Hello
-            } else {
-                Self::Other
-            };
+        let method = if method == "HEAD" { "GET" } else { method };
+        if matches!((method, path), ("GET", "/" | "/api/hello")) {
+            return Self::Hello;
         }
-        let Some(resource) = below_root(path) else {
+        let Some(found) = below_root(path).and_then(segments) else {
             return Self::Other;
         };
-        let mut segments = resource.split('/');
-        let found = [
-            segments.next(),
-            segments.next(),
-            segments.next(),
-            segments.next(),
-        ];
-        if segments.next().is_some() || !found.iter().flatten().all(|segment| is_plain(segment)) {
-            return Self::Other;
-        }
         match (method, found) {
             ("POST", [Some("messages"), None, ..]) => Self::Messages,
             ("POST", [Some("messages"), Some("count_tokens"), None, _]) => Self::CountTokens,
@@ -102,8 +95,20 @@ impl Endpoint {
             Self::File => "file",
             Self::FileContent => "file-content",
             Self::Hello => "hello",
+            Self::PassThrough => "pass-through",
             Self::Other => "other",
         }
+    }
+
+    /// The id that the path of a model, batch or file names; `path` is the one that [`Endpoint::of`] was given.
+    pub fn id(self, path: &str) -> Option<&str> {
+        let place = match self {
+            Self::Batch | Self::BatchCancel | Self::BatchResults => 2,
+            Self::Model | Self::File | Self::FileContent => 1,
+            _ => return None,
+        };
+        let (path, _query) = cut_query(path);
+        below_root(path)?.split('/').nth(place)
     }
 
     /// The path that the upstream knows this operation by: an alias becomes `/v1/…`, the query stays byte for byte.
@@ -118,6 +123,19 @@ impl Endpoint {
             None => Cow::Borrowed(path),
         }
     }
+}
+
+/// Up to four segments; none when there are more, or one that is not plain.
+fn segments(resource: &str) -> Option<[Option<&str>; 4]> {
+    let mut segments = resource.split('/');
+    let found = [
+        segments.next(),
+        segments.next(),
+        segments.next(),
+        segments.next(),
+    ];
+    let plain = found.iter().flatten().all(|segment| is_plain(segment));
+    (plain && segments.next().is_none()).then_some(found)
 }
 
 /// The path, and the query with its question mark.

@@ -7,7 +7,14 @@
 mod answer;
 mod stream;
 
+use std::sync::Arc;
+
+use memchr::memmem;
+
+use crate::batch::{Results, Totals};
 use crate::error::ErrorReport;
+use crate::price::PriceBook;
+use crate::references::References;
 use crate::usage::Usage;
 use answer::Answer;
 use stream::Stream;
@@ -26,6 +33,7 @@ pub struct Meter {
 enum Kind {
     Sse(Box<Stream>),
     Json(Answer),
+    Results(Box<Results>),
     Opaque,
 }
 
@@ -50,6 +58,20 @@ pub struct Reading {
     pub ended: bool,
     /// The error that the upstream reported, as an SSE event or as the body.
     pub error: Option<ErrorReport>,
+    /// What the results of a batch came to, for an answer that is some. They are billed once, not with the answer, so
+    /// its own numbers are none.
+    pub batch: Option<Box<Totals>>,
+    /// The container that the answer's tools ran in.
+    pub container: Option<String>,
+}
+
+/// What an answer reports to have been made at the upstream, and who asked may use from then on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Made {
+    /// Ids of containers.
+    pub containers: Vec<String>,
+    /// Ids of files that tools wrote.
+    pub files: Vec<String>,
 }
 
 /// How well the numbers of a [`Reading`] are known.
@@ -57,14 +79,42 @@ pub struct Reading {
 pub enum Source {
     /// The upstream reported them and the answer is complete.
     Reported,
-    /// The upstream reported them, and the answer was cut after that: they are its last cumulative numbers.
+    /// The upstream reported them, and the answer was cut there: they are its last cumulative numbers.
     Partial,
-    /// The output is estimated from the bytes delivered, at [`BYTES_PER_TOKEN`]. The prompt's numbers are the
-    /// upstream's if `message_start` came, else zero.
+    /// The output is estimated from the bytes delivered, at [`BYTES_PER_TOKEN`], on top of the last cumulative number
+    /// if one came. The prompt's numbers are the upstream's if `message_start` came, else zero.
     Estimated,
     /// Nothing is known, and nothing was delivered that could be counted.
     #[default]
     None,
+}
+
+// === impl Made ===
+
+impl Made {
+    /// Adds the files that a JSON text names, and the container of this JSON text; nothing if there are none.
+    fn of(json: &[u8], container: Option<&str>) -> Option<Self> {
+        let mut named = References::default();
+        if memmem::find(json, b"\"file_id\"").is_some() {
+            // What can't be read was not reported.
+            let _ = named.add_files(json);
+        }
+        if let Some(container) = container {
+            let _ = named.add_container_value(container);
+        }
+        let References { containers, files } = named;
+        (!containers.is_empty() || !files.is_empty()).then_some(Self { containers, files })
+    }
+
+    /// Adds what another part of the answer reported.
+    fn merge(made: &mut Option<Box<Self>>, more: Option<Self>) {
+        let Some(more) = more else {
+            return;
+        };
+        let made = made.get_or_insert_default();
+        made.containers.extend(more.containers);
+        made.files.extend(more.files);
+    }
 }
 
 // === impl Meter ===
@@ -91,6 +141,13 @@ impl Meter {
         }
     }
 
+    /// A meter for the results of a batch, each priced by this book.
+    pub fn results(book: Arc<PriceBook>) -> Self {
+        Self {
+            kind: Kind::Results(Box::new(Results::new(book))),
+        }
+    }
+
     /// A meter for a body that can't be read, such as a compressed one.
     pub fn opaque() -> Self {
         Self { kind: Kind::Opaque }
@@ -101,6 +158,7 @@ impl Meter {
         match &mut self.kind {
             Kind::Sse(stream) => stream.feed(chunk),
             Kind::Json(answer) => answer.feed(chunk),
+            Kind::Results(results) => results.feed(chunk),
             Kind::Opaque => {}
         }
     }
@@ -110,6 +168,7 @@ impl Meter {
         match &self.kind {
             Kind::Sse(stream) => stream.reading(),
             Kind::Json(answer) => answer.reading(),
+            Kind::Results(results) => Reading::of_batch(results.totals().clone()),
             Kind::Opaque => Reading::default(),
         }
     }
@@ -119,6 +178,7 @@ impl Meter {
         match self.kind {
             Kind::Sse(stream) => stream.finish(),
             Kind::Json(answer) => answer.reading(),
+            Kind::Results(results) => Reading::of_batch(results.finish()),
             Kind::Opaque => Reading::default(),
         }
     }
@@ -129,7 +189,7 @@ impl Meter {
         match &self.kind {
             Kind::Sse(stream) => stream.output_so_far(),
             Kind::Json(answer) => answer.output_so_far(),
-            Kind::Opaque => 0,
+            Kind::Results(_) | Kind::Opaque => 0,
         }
     }
 
@@ -147,12 +207,41 @@ impl Meter {
     pub fn error(&self) -> Option<&ErrorReport> {
         match &self.kind {
             Kind::Sse(stream) => stream.error(),
-            Kind::Json(_) | Kind::Opaque => None,
+            Kind::Json(_) | Kind::Results(_) | Kind::Opaque => None,
+        }
+    }
+
+    /// The container that the answer has reported so far.
+    pub fn container(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Sse(stream) => stream.container(),
+            Kind::Json(answer) => answer.container(),
+            Kind::Results(_) | Kind::Opaque => None,
+        }
+    }
+
+    /// What was reported as made since the last call. A JSON answer reports it once it is whole.
+    pub fn take_made(&mut self) -> Option<Made> {
+        match &mut self.kind {
+            Kind::Sse(stream) => stream.take_made(),
+            Kind::Json(answer) => answer.take_made(),
+            Kind::Results(_) | Kind::Opaque => None,
         }
     }
 
     /// Whether an own event may be put in here: the stream stands between two events.
     pub fn at_boundary(&self) -> bool {
         matches!(&self.kind, Kind::Sse(stream) if stream.at_boundary())
+    }
+}
+
+// === impl Reading ===
+
+impl Reading {
+    fn of_batch(totals: Totals) -> Self {
+        Self {
+            batch: Some(Box::new(totals)),
+            ..Self::default()
+        }
     }
 }

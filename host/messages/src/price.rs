@@ -127,6 +127,18 @@ impl PriceBook {
         let rate = self.model(model)?.standard.at(&tokens);
         Some(u64::try_from(rate.price(&tokens)).unwrap_or(u64::MAX))
     }
+
+    /// The same for a request in a batch.
+    pub fn estimate_in_batch(
+        &self,
+        model: &str,
+        prompt_tokens: u64,
+        output_tokens: u64,
+    ) -> Option<u64> {
+        let alone = self.estimate(model, prompt_tokens, output_tokens)?;
+        let millionths = u128::from(alone) * u128::from(self.terms.batch);
+        Some(u64::try_from(millionths.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+    }
 }
 
 // === impl Rates ===

@@ -29,6 +29,10 @@ fn every_operation_is_found_under_its_path_with_any_query() {
         ("DELETE", "/v1/files/file_01", Endpoint::File),
         ("GET", "/v1/files/file_01/content", Endpoint::FileContent),
         ("HEAD", "/api/hello", Endpoint::Hello),
+        ("GET", "/api/hello", Endpoint::Hello),
+        ("GET", "/", Endpoint::Hello),
+        ("HEAD", "/v1/models", Endpoint::Models),
+        ("HEAD", "/v1/files/file_01", Endpoint::File),
     ];
     for (method, path, wanted) in table {
         assert_eq!(Endpoint::of(method, path), wanted, "{method} {path}");
@@ -108,12 +112,34 @@ fn what_only_looks_like_an_operation_is_none() {
         ("GET", "/v1/messages"),
         ("post", "/v1/messages"),
         ("POST", "/v1/models"),
-        ("GET", "/api/hello"),
+        ("POST", "/api/hello"),
+        ("POST", "/"),
+        ("HEAD", "/v1/messages"),
     ] {
         assert_eq!(
             Endpoint::of(method, path),
             Endpoint::Other,
             "{method} {path}"
         );
+    }
+}
+
+#[test]
+fn the_id_in_a_path_is_found_under_every_alias() {
+    for (method, path, id) in [
+        ("GET", "/v1/files/file_1?x=y", Some("file_1")),
+        ("GET", "/anthropic/files/file_1/content", Some("file_1")),
+        ("GET", "/v1/messages/batches/b_1", Some("b_1")),
+        (
+            "POST",
+            "/anthropic/messages/batches/b_1/cancel",
+            Some("b_1"),
+        ),
+        ("GET", "/v1/messages/batches/b_1/results", Some("b_1")),
+        ("GET", "/v1/models/claude-opus-5-5", Some("claude-opus-5-5")),
+        ("GET", "/v1/files", None),
+        ("POST", "/v1/messages", None),
+    ] {
+        assert_eq!(Endpoint::of(method, path).id(path), id, "{method} {path}");
     }
 }

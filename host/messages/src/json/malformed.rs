@@ -1,6 +1,7 @@
 //! What is wrong with a document, and where.
 
 use super::{MAX_DEPTH, MAX_MEMBERS, MAX_NAME};
+use crate::batch::MAX_REQUESTS;
 
 /// A document that is refused. The client is at fault: it sent what is not JSON, or what two readers could read in
 /// two ways. Its text is meant for the client.
@@ -68,6 +69,9 @@ pub enum MalformedKind {
     /// One object has more than [`MAX_MEMBERS`](crate::head::MAX_MEMBERS) members.
     #[error("there are more than {MAX_MEMBERS} members")]
     TooManyMembers,
+    /// A batch has more than [`MAX_REQUESTS`](crate::batch::MAX_REQUESTS) requests.
+    #[error("a batch has at most {MAX_REQUESTS} requests")]
+    TooManyRequests,
     /// A member name is longer than [`MAX_NAME`](crate::head::MAX_NAME) bytes.
     #[error("a member name is longer than {MAX_NAME} bytes")]
     NameTooLong,

@@ -124,6 +124,18 @@ impl<'a> Elements<'a> {
     }
 }
 
+impl Elements<'_> {
+    /// Where the reading stands: after the last element that was read.
+    pub(crate) fn end(&self) -> usize {
+        self.at
+    }
+
+    /// Whether what follows is the array's end. False after an array that is malformed has ended early.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.bytes.get(blank_end(self.bytes, self.at)) == Some(&b']')
+    }
+}
+
 impl<'a> Iterator for Elements<'a> {
     type Item = &'a [u8];
 

@@ -1,6 +1,8 @@
 //! The meter of a JSON answer.
 
-use super::{BYTES_PER_TOKEN, Reading, Source};
+use memchr::memmem;
+
+use super::{BYTES_PER_TOKEN, Made, Reading, Source};
 use crate::error::ErrorReport;
 use crate::json::{Kind, MalformedKind, Object, Scanner, unescape};
 use crate::usage::Usage;
@@ -14,6 +16,23 @@ pub(super) struct Answer {
     body: Vec<u8>,
     /// Bytes that were not kept.
     dropped: usize,
+    /// Up to where names of what was made have been looked for.
+    searched: usize,
+    promise: Promise,
+    container: Option<String>,
+    made: Option<Box<Made>>,
+}
+
+/// Whether the answer will report that something was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Promise {
+    /// Nothing so far speaks for it.
+    #[default]
+    Nothing,
+    /// A name was seen whose value comes with the whole answer.
+    Seen,
+    /// It was read.
+    Kept,
 }
 
 // === impl Answer ===
@@ -24,7 +43,45 @@ impl Answer {
             self.dropped = self.dropped.saturating_add(chunk.len());
         } else {
             self.body.extend_from_slice(chunk);
+            self.look_for_made();
         }
+    }
+
+    pub(super) fn container(&self) -> Option<&str> {
+        self.container.as_deref()
+    }
+
+    pub(super) fn take_made(&mut self) -> Option<Made> {
+        self.made.take().map(|made| *made)
+    }
+
+    /// Looks for what was made, with the chunk that makes the answer whole.
+    fn look_for_made(&mut self) {
+        const NAMES: [&[u8]; 2] = [b"\"container\"", b"\"file_id\""];
+        if self.promise == Promise::Nothing {
+            let new = self.body.get(self.searched..).unwrap_or_default();
+            if NAMES.iter().any(|name| memmem::find(new, name).is_some()) {
+                self.promise = Promise::Seen;
+            }
+            // A name may be cut in two.
+            self.searched = self.body.len().saturating_sub(16);
+        }
+        let body = self.body.as_slice();
+        if self.promise != Promise::Seen || !body.trim_ascii_end().ends_with(b"}") {
+            return;
+        }
+        let Ok(object) = Object::document(body, Scanner::Fastest) else {
+            return;
+        };
+        self.promise = Promise::Kept;
+        let container = object
+            .member(body, "container")
+            .map(|member| member.value.text(body));
+        let made = Made::of(body, container);
+        self.container = made
+            .as_ref()
+            .and_then(|made| made.containers.first().cloned());
+        Made::merge(&mut self.made, made);
     }
 
     pub(super) fn output_so_far(&self) -> u64 {
@@ -78,6 +135,8 @@ impl Answer {
             error: object
                 .member(body, "error")
                 .and_then(|_| ErrorReport::read(body)),
+            batch: None,
+            container: self.container.clone(),
         }
     }
 

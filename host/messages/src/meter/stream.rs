@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{BYTES_PER_TOKEN, Reading, Source};
+use super::{BYTES_PER_TOKEN, Made, Reading, Source};
 use crate::error::ErrorReport;
 use crate::json::{Kind, Scanner, Walk};
 use crate::sse::{Event, Frame, Framer};
@@ -20,10 +20,11 @@ pub(super) struct Stream {
 struct Told {
     reading: Reading,
     output: Output,
-    /// Bytes of content in the deltas that passed.
+    /// Bytes of content in the deltas that passed since the last count.
     delivered: u64,
     /// The most that was said of the output so far.
     high_water: u64,
+    made: Option<Box<Made>>,
 }
 
 /// What the stream has said of its output.
@@ -49,20 +50,24 @@ struct Message<'a> {
     model: Option<String>,
     #[serde(default, borrow)]
     usage: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    container: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Delta<'a> {
-    #[serde(default)]
-    delta: Option<Stop>,
+    #[serde(default, borrow)]
+    delta: Option<Stop<'a>>,
     #[serde(default, borrow)]
     usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Stop {
+struct Stop<'a> {
     #[serde(default)]
     stop_reason: Option<String>,
+    #[serde(default, borrow)]
+    container: Option<&'a RawValue>,
 }
 
 // === impl Stream ===
@@ -82,22 +87,19 @@ impl Stream {
 
     pub(super) fn reading(&self) -> Reading {
         let mut reading = self.told.reading.clone();
-        self.told.judge(&mut reading);
+        self.told.judge(&mut reading, self.told.estimate());
         reading
     }
 
     pub(super) fn finish(mut self) -> Reading {
+        let estimate = self.told.estimate();
         let mut reading = std::mem::take(&mut self.told.reading);
-        self.told.judge(&mut reading);
+        self.told.judge(&mut reading, estimate);
         reading
     }
 
     pub(super) fn output_so_far(&self) -> u64 {
-        let now = match self.told.output {
-            Output::Counted => self.told.reading.usage.tokens.output,
-            Output::Nothing | Output::Placeholder => self.told.estimate(),
-        };
-        now.max(self.told.high_water)
+        self.told.estimate().max(self.told.high_water)
     }
 
     pub(super) fn content_started(&self) -> bool {
@@ -110,6 +112,14 @@ impl Stream {
 
     pub(super) fn error(&self) -> Option<&ErrorReport> {
         self.told.reading.error.as_ref()
+    }
+
+    pub(super) fn container(&self) -> Option<&str> {
+        self.told.reading.container.as_deref()
+    }
+
+    pub(super) fn take_made(&mut self) -> Option<Made> {
+        self.told.made.take().map(|made| *made)
     }
 
     pub(super) fn at_boundary(&self) -> bool {
@@ -145,7 +155,12 @@ impl Told {
                 self.reading.content_started = true;
                 self.deliver(content_length(event.data));
             }
-            b"content_block_start" | b"content_block_stop" => self.reading.content_started = true,
+            b"content_block_start" => {
+                self.reading.content_started = true;
+                // Results of tools come whole in the start of their block.
+                Made::merge(&mut self.made, Made::of(event.data, None));
+            }
+            b"content_block_stop" => self.reading.content_started = true,
             b"message_start" => self.start(event.data)?,
             b"message_delta" => self.delta(event.data)?,
             b"message_stop" => self.reading.ended = true,
@@ -158,6 +173,7 @@ impl Told {
     fn start(&mut self, data: &[u8]) -> Option<()> {
         let Start { message } = serde_json::from_slice(data).ok()?;
         self.reading.model = message.model;
+        self.ran_in(message.container);
         if self.output == Output::Nothing {
             self.output = Output::Placeholder;
         }
@@ -168,8 +184,9 @@ impl Told {
 
     fn delta(&mut self, data: &[u8]) -> Option<()> {
         let Delta { delta, usage } = serde_json::from_slice(data).ok()?;
-        if let Some(reason) = delta.and_then(|delta| delta.stop_reason) {
-            self.reading.stop_reason = Some(reason);
+        if let Some(delta) = delta {
+            self.ran_in(delta.container);
+            self.reading.stop_reason = delta.stop_reason.or(self.reading.stop_reason.take());
         }
         let Some(usage) = usage else {
             return Some(());
@@ -178,9 +195,23 @@ impl Told {
         if usage.has_output() {
             self.high_water = self.high_water.max(self.estimate());
             self.output = Output::Counted;
+            self.delivered = 0;
         }
         usage.overwrite(&mut self.reading.usage);
         Some(())
+    }
+
+    /// Notes the container that was reported, if it is a new one.
+    fn ran_in(&mut self, container: Option<&RawValue>) {
+        let made = container.and_then(|container| Made::of(b"", Some(container.get())));
+        let Some(made) = made else {
+            return;
+        };
+        let id = made.containers.last().cloned();
+        if id != self.reading.container {
+            self.reading.container = id;
+            Made::merge(&mut self.made, Some(made));
+        }
     }
 
     fn deliver(&mut self, bytes: usize) {
@@ -189,18 +220,23 @@ impl Told {
             .saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
+    /// The last count, and what was delivered since.
     fn estimate(&self) -> u64 {
-        self.delivered.div_ceil(BYTES_PER_TOKEN)
+        let counted = match self.output {
+            Output::Counted => self.reading.usage.tokens.output,
+            Output::Nothing | Output::Placeholder => 0,
+        };
+        counted.saturating_add(self.delivered.div_ceil(BYTES_PER_TOKEN))
     }
 
     /// Says where the numbers come from, and puts an estimate where there are none.
-    fn judge(&self, reading: &mut Reading) {
+    fn judge(&self, reading: &mut Reading, estimate: u64) {
         reading.source = match (self.output, reading.ended) {
             (Output::Counted, true) => Source::Reported,
-            (Output::Counted, false) => Source::Partial,
+            (Output::Counted, false) if self.delivered == 0 => Source::Partial,
             (Output::Nothing, _) if self.delivered == 0 => Source::None,
-            (Output::Nothing | Output::Placeholder, _) => {
-                reading.usage.tokens.output = self.estimate();
+            (Output::Nothing | Output::Placeholder | Output::Counted, _) => {
+                reading.usage.tokens.output = estimate;
                 Source::Estimated
             }
         };

@@ -8,13 +8,19 @@
     reason = "the readers that tests compare with stand outside of test functions"
 )]
 
+mod bills;
+mod corpus;
 mod documents;
 mod errors;
 mod framing;
 mod heads;
+mod made;
 mod meters;
+mod plain;
 mod prices;
+mod recorded;
 mod reference;
 mod refusals;
+mod retries;
 mod splices;
 mod streams;

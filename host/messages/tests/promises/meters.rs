@@ -1,24 +1,8 @@
-//! Meters say what was used, wherever a stream is split or cut.
+//! Meters say what was used. That splits change nothing and cuts little is shown in [`crate::recorded`].
 
 use witgate_messages::{ErrorType, Meter, Reading, Source};
 
-use crate::streams::{self, Read};
-
-fn read(reading: Reading) -> Read {
-    assert_eq!(reading.passed_over, 0, "every event could be read");
-    Read {
-        usage: reading.usage,
-        source: reading.source,
-        model: reading.model,
-        stop_reason: reading.stop_reason,
-        events: reading.events,
-        content_started: reading.content_started,
-        ended: reading.ended,
-        error: reading
-            .error
-            .map(|error| (error.kind.to_string(), error.message)),
-    }
-}
+use crate::streams;
 
 fn metered(mut meter: Meter, chunks: &[&[u8]]) -> Reading {
     chunks.iter().for_each(|chunk| meter.feed(chunk));
@@ -26,38 +10,6 @@ fn metered(mut meter: Meter, chunks: &[&[u8]]) -> Reading {
     let last = meter.finish();
     assert_eq!(midway, last, "a reading at the end is the last one");
     last
-}
-
-#[test]
-fn every_split_point_gives_the_same_reading() {
-    for (name, stream) in streams::all() {
-        let wanted = streams::read(&stream);
-        let bytes = stream.as_bytes();
-        for split in 0..=bytes.len() {
-            let (one, two) = bytes.split_at(split);
-            assert_eq!(
-                read(metered(Meter::sse(), &[one, two])),
-                wanted,
-                "{name} split at {split}"
-            );
-        }
-    }
-}
-
-#[test]
-fn every_cut_point_gives_what_was_delivered() {
-    for (name, stream) in streams::all() {
-        for cut in (0..=stream.len()).filter(|cut| stream.is_char_boundary(*cut)) {
-            let wanted = streams::read(&stream[..cut]);
-            let reading = read(metered(Meter::sse(), &[&stream.as_bytes()[..cut]]));
-            assert_eq!(reading, wanted, "{name} cut at {cut}");
-            let placeholder = reading.source == Source::Estimated && !reading.content_started;
-            assert!(
-                !placeholder || reading.usage.tokens.output == 0,
-                "{name} cut at {cut}: the placeholder is never billed"
-            );
-        }
-    }
 }
 
 #[test]

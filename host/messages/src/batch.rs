@@ -1,0 +1,166 @@
+//! Message batches: what one asks for, and what its results came to.
+//!
+//! A create body is scanned as a Messages body is, request by request: each element of `requests` and its `params` may
+//! name a member once, and what policy reads in them has the type that it has there. So the gateway and the upstream
+//! never read two different batches. Results are read beside the stream by [`Results`].
+
+mod results;
+
+use std::collections::HashMap;
+
+use crate::head::Head;
+use crate::json::{Elements, Kind, Malformed, MalformedKind, Object, Scanner};
+use crate::price::PriceBook;
+pub use results::{ModelTotals, Results, Totals};
+
+/// Most requests of one batch: the API's own limit.
+pub const MAX_REQUESTS: usize = 100_000;
+
+/// What a create body asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The models that are asked for, each once.
+    models: Vec<Box<str>>,
+    requests: Vec<Asked>,
+}
+
+/// What a batch is expected to use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Prompt tokens of all requests.
+    pub prompt_tokens: u64,
+    /// Output tokens of all requests.
+    pub output_tokens: u64,
+    /// Pico-USD at batch prices; none where a request's model has no price.
+    pub picousd: Option<u64>,
+}
+
+/// One request: the part of it that money depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Asked {
+    /// Place in `models`.
+    model: Option<usize>,
+    prompt_tokens: u64,
+    max_tokens: Option<u64>,
+}
+
+// === impl Batch ===
+
+impl Batch {
+    /// Reads the `requests` of a create body.
+    ///
+    /// What is accepted has a `requests` array of at most [`MAX_REQUESTS`] objects, in each of them `params` that
+    /// [`Head::scan`] accepts. What else is in them is the upstream's to check.
+    ///
+    /// # Errors
+    /// [`Malformed`] names the byte of the body and what is wrong there: the client's fault.
+    pub fn scan(body: &Head) -> Result<Self, Malformed> {
+        let (members, _) = body.layout();
+        let requests = body.find("requests").and_then(|index| members.get(index));
+        let Some(requests) = requests else {
+            return Err(wrong("requests", "an array", 0));
+        };
+        let start = requests.value.start;
+        let Kind::Array(count) = requests.kind else {
+            return Err(wrong("requests", "an array", start));
+        };
+        if count > MAX_REQUESTS {
+            return Err(MalformedKind::TooManyRequests.at(start));
+        }
+
+        let mut batch = Self {
+            models: Vec::new(),
+            requests: Vec::with_capacity(count),
+        };
+        let mut places = HashMap::new();
+        let bytes = body.body();
+        let mut elements = Elements::new(requests.value.of(bytes));
+        while let Some(element) = elements.next() {
+            let at = start + elements.end() - element.len();
+            let params = params(element).map_err(|error| error.within(at))?;
+            let at = at + params.start;
+            let params = bytes.slice(at..at + params.len());
+            let head = Head::scan(params).map_err(|error| error.within(at))?;
+            batch.add(&head, &mut places);
+        }
+        // What stands between two elements is checked here: an array that ends early would be paid for in part.
+        if !elements.is_whole() {
+            return Err(MalformedKind::MissingComma.at(start + elements.end()));
+        }
+        Ok(batch)
+    }
+
+    /// Number of requests.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether there is no request at all.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// The models that are asked for, each once.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        self.models.iter().map(AsRef::as_ref)
+    }
+
+    /// What the batch is expected to use, when an answer takes `output` tokens unless its request allows for fewer.
+    pub fn expected(&self, book: &PriceBook, output: u64) -> Expected {
+        let mut sum = Expected {
+            picousd: Some(0),
+            ..Expected::default()
+        };
+        for asked in &self.requests {
+            let output = asked.max_tokens.map_or(output, |most| most.min(output));
+            let model = asked.model.and_then(|place| self.models.get(place));
+            let cost =
+                model.and_then(|model| book.estimate_in_batch(model, asked.prompt_tokens, output));
+            sum.prompt_tokens = sum.prompt_tokens.saturating_add(asked.prompt_tokens);
+            sum.output_tokens = sum.output_tokens.saturating_add(output);
+            sum.picousd = sum
+                .picousd
+                .and_then(|picousd| Some(picousd.saturating_add(cost?)));
+        }
+        sum
+    }
+
+    fn add(&mut self, head: &Head, places: &mut HashMap<Box<str>, usize>) {
+        let model = head.model().map(|model| match places.get(model.as_ref()) {
+            Some(place) => *place,
+            None => {
+                let model: Box<str> = model.into();
+                places.insert(model.clone(), self.models.len());
+                self.models.push(model);
+                self.models.len() - 1
+            }
+        });
+        self.requests.push(Asked {
+            model,
+            prompt_tokens: head.prompt_tokens(),
+            max_tokens: head.max_tokens(),
+        });
+    }
+}
+
+/// Where the `params` of one element of `requests` stand in it.
+fn params(element: &[u8]) -> Result<crate::json::Span, Malformed> {
+    if element.first() != Some(&b'{') {
+        return Err(wrong("requests", "an array of objects", 0));
+    }
+    let object = Object::document(element, Scanner::Fastest)?;
+    match object.member(element, "params") {
+        Some(params) if params.kind == Kind::Object => Ok(params.value),
+        params => {
+            let at = params.map_or(0, |params| params.value.start);
+            Err(wrong("requests[].params", "an object", at))
+        }
+    }
+}
+
+fn wrong(name: &'static str, wanted: &'static str, at: usize) -> Malformed {
+    MalformedKind::WrongType { name, wanted }.at(at)
+}
+
+#[cfg(test)]
+mod tests;

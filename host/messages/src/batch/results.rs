@@ -1,0 +1,235 @@
+//! What the results of a batch came to, read beside the JSONL as it passes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use memchr::memchr;
+
+use crate::json::{Kind, Object, Scanner, unescape};
+use crate::price::{Cost, PriceBook, Pricing};
+use crate::usage::{Tokens, Usage};
+
+/// Bytes of one line that are kept. The largest output of a model is far below.
+const LINE: usize = 32 << 20;
+
+/// Models that are told apart; the upstream names them, and has far fewer.
+const MODELS: usize = 256;
+
+/// The service tier that everything in a batch is billed at.
+const TIER: &str = "batch";
+
+/// Reads the body of a results answer. It keeps the line that has not ended yet, of up to 32 MiB, and the totals.
+#[derive(Debug)]
+pub struct Results {
+    book: Arc<PriceBook>,
+    pub(super) line: Vec<u8>,
+    /// The line under way is longer than what is kept: its rest is passed over.
+    too_long: bool,
+    totals: Totals,
+}
+
+/// What results came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Requests that have a message.
+    pub succeeded: u64,
+    /// Requests that have an error. They cost nothing.
+    pub errored: u64,
+    /// Requests that were canceled before they began. They cost nothing.
+    pub canceled: u64,
+    /// Requests that the batch's end came before. They cost nothing.
+    pub expired: u64,
+    /// Lines that could not be read: too large, cut, or not of the expected shape.
+    pub unread: u64,
+    /// What the messages used, all models together.
+    pub tokens: Tokens,
+    /// Thinking tokens, a part of the output.
+    pub thinking: u64,
+    /// Web searches made on the server.
+    pub web_searches: u64,
+    /// Pico-USD at batch prices. Of unpriced messages it is the part that could be priced.
+    pub picousd: u64,
+    /// Messages of which something has no price.
+    pub unpriced: u64,
+    /// The same by the model that served.
+    pub models: BTreeMap<Box<str>, ModelTotals>,
+}
+
+/// What the messages of one model came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ModelTotals {
+    /// Messages.
+    pub messages: u64,
+    /// What they used.
+    pub tokens: Tokens,
+    /// Pico-USD at batch prices.
+    pub picousd: u64,
+}
+
+/// One line.
+enum Line {
+    Message {
+        model: Option<Box<str>>,
+        usage: Box<Usage>,
+    },
+    Errored,
+    Canceled,
+    Expired,
+}
+
+// === impl Results ===
+
+impl Results {
+    /// A meter that prices each message by this book.
+    pub fn new(book: Arc<PriceBook>) -> Self {
+        Self {
+            book,
+            line: Vec::new(),
+            too_long: false,
+            totals: Totals::default(),
+        }
+    }
+
+    /// Reads the next chunk.
+    pub fn feed(&mut self, mut chunk: &[u8]) {
+        while let Some(end) = memchr(b'\n', chunk) {
+            let (line, rest) = chunk.split_at(end);
+            chunk = rest.get(1..).unwrap_or_default();
+            if self.line.is_empty() && !self.too_long {
+                self.totals.add(line, &self.book);
+            } else {
+                self.keep(line);
+                self.end_line();
+            }
+        }
+        self.keep(chunk);
+    }
+
+    /// What is known so far, lines that have ended.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// What the results came to, when their body has ended. The last line may go without its line feed.
+    pub fn finish(mut self) -> Totals {
+        self.end_line();
+        self.totals
+    }
+
+    fn keep(&mut self, part: &[u8]) {
+        if self.too_long || self.line.len() + part.len() > LINE {
+            self.too_long = true;
+            self.line = Vec::new();
+        } else {
+            self.line.extend_from_slice(part);
+        }
+    }
+
+    fn end_line(&mut self) {
+        if std::mem::take(&mut self.too_long) {
+            self.totals.unread += 1;
+        }
+        let mut line = std::mem::take(&mut self.line);
+        self.totals.add(&line, &self.book);
+        line.clear();
+        self.line = line;
+    }
+}
+
+// === impl Totals ===
+
+impl Totals {
+    /// Requests that have a result.
+    pub fn requests(&self) -> u64 {
+        [self.succeeded, self.errored, self.canceled, self.expired]
+            .iter()
+            .sum()
+    }
+
+    /// The cost of all messages.
+    pub fn cost(&self) -> Cost {
+        Cost {
+            picousd: self.picousd,
+            pricing: if self.unpriced == 0 {
+                Pricing::Priced
+            } else {
+                Pricing::Unpriced
+            },
+        }
+    }
+
+    /// The sums as the usage of one answer.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            tokens: self.tokens,
+            thinking: Some(self.thinking).filter(|count| *count > 0),
+            web_searches: self.web_searches,
+            service_tier: Some(TIER.to_owned()),
+            ..Usage::default()
+        }
+    }
+
+    fn add(&mut self, line: &[u8], book: &PriceBook) {
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        match read(line) {
+            Some(Line::Message { model, usage }) => self.message(model, &usage, book),
+            Some(Line::Errored) => self.errored += 1,
+            Some(Line::Canceled) => self.canceled += 1,
+            Some(Line::Expired) => self.expired += 1,
+            None => self.unread += 1,
+        }
+    }
+
+    fn message(&mut self, model: Option<Box<str>>, usage: &Usage, book: &PriceBook) {
+        let model = model.unwrap_or_default();
+        let cost = book.cost(&model, usage);
+        self.succeeded += 1;
+        self.tokens = self.tokens.plus(&usage.tokens);
+        self.thinking = self.thinking.saturating_add(usage.thinking.unwrap_or(0));
+        self.web_searches = self.web_searches.saturating_add(usage.web_searches);
+        self.picousd = self.picousd.saturating_add(cost.picousd);
+        self.unpriced += u64::from(cost.pricing == Pricing::Unpriced);
+        if self.models.len() < MODELS || self.models.contains_key(&model) {
+            let of = self.models.entry(model).or_default();
+            of.messages += 1;
+            of.tokens = of.tokens.plus(&usage.tokens);
+            of.picousd = of.picousd.saturating_add(cost.picousd);
+        }
+    }
+}
+
+/// Reads one line; none when it is not of the expected shape.
+fn read(line: &[u8]) -> Option<Line> {
+    let object = Object::document(line, Scanner::Fastest).ok()?;
+    let result = member(&object, line, "result", Kind::Object)?;
+    let object = Object::document(result, Scanner::Fastest).ok()?;
+    match text(&object, result, "type")?.as_ref() {
+        "errored" => return Some(Line::Errored),
+        "canceled" => return Some(Line::Canceled),
+        "expired" => return Some(Line::Expired),
+        "succeeded" => {}
+        _ => return None,
+    }
+    let message = member(&object, result, "message", Kind::Object)?;
+    let object = Object::document(message, Scanner::Fastest).ok()?;
+    let mut usage = Usage::parse(member(&object, message, "usage", Kind::Object)?)?;
+    // It is a batch whatever the message says of itself; servers that speak Messages may leave it out.
+    usage.service_tier = Some(TIER.to_owned());
+    Some(Line::Message {
+        model: text(&object, message, "model"),
+        usage: Box::new(usage),
+    })
+}
+
+fn member<'a>(object: &Object, bytes: &'a [u8], name: &str, kind: Kind) -> Option<&'a [u8]> {
+    let member = object.member(bytes, name)?;
+    (member.kind == kind).then(|| member.value.of(bytes))
+}
+
+fn text(object: &Object, bytes: &[u8], name: &str) -> Option<Box<str>> {
+    let quoted = std::str::from_utf8(member(object, bytes, name, Kind::String)?).ok()?;
+    let inner = quoted.get(1..quoted.len().checked_sub(1)?)?;
+    unescape(inner).ok().map(Into::into)
+}

@@ -1,0 +1,161 @@
+//! Paths that an operator lets through as they are.
+
+use super::{below_root, cut_query, is_plain};
+
+/// What no pattern matches, whatever it says: the organisation's own administration, and what the gateway serves and
+/// keeps apart between tenants.
+const NEVER: [&str; 4] = ["organizations", "messages", "files", "models"];
+
+/// `/v1/` and segments: a word, `*` for any one segment, and at the end `**` for any rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPattern {
+    segments: Vec<Segment>,
+}
+
+/// Why a text is no pattern, or not one that may be set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPattern {
+    /// It is not below the API's root.
+    #[error("starts with /v1/")]
+    Root,
+    /// A segment is neither a plain word nor a wildcard.
+    #[error("segments are plain words, `*` for one of any kind, or `**` at the end for any rest")]
+    Segment,
+    /// It is something that is never passed through.
+    #[error(
+        "/v1/{0} is never passed through: it is not a tenant's, or the gateway serves it itself"
+    )]
+    Never(&'static str),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Word(String),
+    One,
+    Rest,
+}
+
+// === impl PathPattern ===
+
+impl PathPattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// [`BadPattern`] says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, BadPattern> {
+        let resource = text.strip_prefix("/v1/").ok_or(BadPattern::Root)?;
+        let count = resource.split('/').count();
+        let mut segments = Vec::with_capacity(count);
+        for (index, segment) in resource.split('/').enumerate() {
+            segments.push(match segment {
+                "*" => Segment::One,
+                "**" if index + 1 == count => Segment::Rest,
+                word if is_plain(word) => Segment::Word(word.to_owned()),
+                _ => return Err(BadPattern::Segment),
+            });
+        }
+        match segments.first() {
+            Some(Segment::Word(word)) => match never(word) {
+                Some(never) => Err(BadPattern::Never(never)),
+                None => Ok(Self { segments }),
+            },
+            _ => Ok(Self { segments }),
+        }
+    }
+
+    /// Whether it lets this path through. The query takes no part, and the API's aliases count as `/v1/`.
+    pub fn matches(&self, path: &str) -> bool {
+        let (path, _query) = cut_query(path);
+        let Some(resource) = below_root(path) else {
+            return false;
+        };
+        let mut asked = resource.split('/').peekable();
+        if asked.peek().is_none_or(|first| never(first).is_some())
+            || !resource.split('/').all(is_plain)
+        {
+            return false;
+        }
+        for segment in &self.segments {
+            let matched = match (segment, asked.next()) {
+                (_, None) => false,
+                (Segment::Word(word), Some(asked)) => word == asked,
+                (Segment::One, Some(_)) => true,
+                (Segment::Rest, Some(_)) => return true,
+            };
+            if !matched {
+                return false;
+            }
+        }
+        asked.next().is_none()
+    }
+}
+
+/// Servers differ in how they take case; here it never opens anything.
+fn never(segment: &str) -> Option<&'static str> {
+    NEVER
+        .into_iter()
+        .find(|never| never.eq_ignore_ascii_case(segment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> PathPattern {
+        PathPattern::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_pattern_matches_segment_by_segment() {
+        for (text, path, wanted) in [
+            ("/v1/skills", "/v1/skills?beta=true", true),
+            ("/v1/skills", "/anthropic/skills", true),
+            ("/v1/skills", "/v1/skills/s_1", false),
+            ("/v1/skills", "/v1/skillsx", false),
+            ("/v1/skills/*", "/v1/skills/s_1", true),
+            ("/v1/skills/*", "/v1/skills", false),
+            ("/v1/skills/*", "/v1/skills/", false),
+            ("/v1/skills/*", "/v1/skills/s_1/versions", false),
+            ("/v1/skills/**", "/v1/skills/s_1/versions/2", true),
+            ("/v1/skills/**", "/v1/skills/..", false),
+            ("/v1/skills/**", "/v1/skills/a/%2e%2e/x", false),
+            ("/v1/**", "/v1/sessions/x", true),
+            ("/v1/**", "/api/hello", false),
+        ] {
+            assert_eq!(pattern(text).matches(path), wanted, "{text} for {path}");
+        }
+    }
+
+    #[test]
+    fn no_pattern_opens_the_organisation_or_what_is_kept_apart() {
+        for path in [
+            "/v1/organizations",
+            "/v1/Organizations/me",
+            "/v1/organizations/api_keys?x",
+            "/anthropic/organizations/me",
+            "/v1/files/file_1/copy",
+            "/v1/messages/batches/b/other",
+            "/v1/models/x/y",
+        ] {
+            for text in ["/v1/**", "/v1/*", "/v1/*/*", "/v1/*/**"] {
+                assert!(!pattern(text).matches(path), "{text} for {path}");
+            }
+        }
+        for text in ["/v1/organizations", "/v1/organizations/**", "/v1/FILES/*"] {
+            let refused = PathPattern::parse(text);
+            assert!(
+                matches!(refused, Err(BadPattern::Never(_))),
+                "{text}: {refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for text in [
+            "", "/", "/v1", "/v1/", "skills", "/v1/a//b", "/v1/**/x", "/v1/a*", "/v1/%41",
+        ] {
+            assert!(PathPattern::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+use super::*;
+
+fn head(body: &str) -> Head {
+    Head::scan(Bytes::from(body.to_owned())).unwrap()
+}
+
+fn named(body: &str) -> (Vec<String>, Vec<String>) {
+    let references = References::of(&head(body)).unwrap();
+    (references.containers, references.files)
+}
+
+#[test]
+fn every_file_and_container_is_found_however_it_is_spelled() {
+    let table: [(&str, &[&str], &[&str]); 9] = [
+        (r#"{"messages":[]}"#, &[], &[]),
+        (r#"{"container":"c_1"}"#, &["c_1"], &[]),
+        (
+            r#"{"container":{"id":"c_1","skills":[{"id":"s"}]}}"#,
+            &["c_1"],
+            &[],
+        ),
+        (
+            r#"{"container":{"id":"c_1","i\u0064":"c_2"}}"#,
+            &["c_1", "c_2"],
+            &[],
+        ),
+        (r#"{"\u0063ontainer":null}"#, &[], &[]),
+        (
+            r#"{"messages":[{"content":[{"type":"document","source":{"type":"file","file_id":"file_1"}}]}]}"#,
+            &[],
+            &["file_1"],
+        ),
+        (
+            r#"{"x":{"f\u0069le_id":"file_1","file_id":"file_2"}}"#,
+            &[],
+            &["file_1", "file_2"],
+        ),
+        (
+            r#"{"a":[[{"\u0066\u0069\u006C\u0065\u005F\u0069\u0064":"\u0066"}]]}"#,
+            &[],
+            &["f"],
+        ),
+        (r#"{"a":"file_id","b":["file_id"],"file_id":7}"#, &[], &[]),
+    ];
+    for (body, containers, files) in table {
+        let (found_containers, found_files) = named(body);
+        assert_eq!(found_containers, containers, "containers of {body}");
+        assert_eq!(found_files, files, "files of {body}");
+    }
+}
+
+#[test]
+fn what_stands_in_a_tools_own_values_is_not_the_apis() {
+    let body = r#"{"messages":[{"content":[{"type":"tool_use","input":{"file_id":"1AbC"}}]}],
+        "tools":[{"input_schema":{"file_id":{"type":"string"}},"input_examples":[{"file_id":"x"}]}]}"#;
+    assert_eq!(named(body).1, Vec::<String>::new(), "other services' files");
+}
+
+#[test]
+fn escapes_of_other_characters_do_not_make_a_body_be_read() {
+    for (text, wanted) in [
+        (r#"{"a":"\u0041\u00e9"}"#, false),
+        (r#"{"a":"\u006"}"#, false),
+        (r#"{"a":"\u0069"}"#, true),
+        (r#"{"a":"\u005f"}"#, true),
+        (r#"{"file_id":1}"#, true),
+    ] {
+        assert_eq!(may_name_files(text.as_bytes()), wanted, "{text}");
+    }
+}
+
+#[test]
+fn every_request_of_a_batch_is_read_or_the_batch_is_refused() {
+    let body = r#"{"requests":[{"custom_id":"a","params":{"model":"m1","container":"c"}},{"params":{"model":"m2"}}]}"#;
+    let mut models = Vec::new();
+    let read: Result<(), BadBatch> = each_params(&head(body), |index, params| {
+        models.push((index, params.model().unwrap().into_owned()));
+        Ok(())
+    });
+    assert!(read.is_ok(), "{read:?}");
+    assert_eq!(models, [(0, "m1".to_owned()), (1, "m2".to_owned())], "both");
+    for body in [
+        "{}",
+        r#"{"requests":{}}"#,
+        r#"{"requests":[{}]}"#,
+        r#"{"requests":[1]}"#,
+        r#"{"requests":[{"params":{"model":1}}]}"#,
+        r#"{"requests":[{"params":{"model":"a","model":"b"}}]}"#,
+        r#"{"requests":[{"params":{}},x,{"params":{"model":"hidden"}}]}"#,
+    ] {
+        let read: Result<(), BadBatch> = each_params(&head(body), |_, _| Ok(()));
+        assert!(read.is_err(), "{body}");
+    }
+}
