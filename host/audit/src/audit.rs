@@ -143,6 +143,25 @@ impl<T: Receipt> Audit<T> {
         reopened
     }
 
+    /// Has everything from here on go to another sink. What was submitted before may still go there; what the sink so
+    /// far did not take goes to the new one too, so that nothing is written twice or by nobody.
+    pub fn switch(&self, sink: impl Sink) {
+        let mut journal = self.shared.journal();
+        journal.switch(Box::new(sink));
+        drop(journal);
+        // The thread may be waiting for the end of a pause that no longer matters.
+        self.shared.queue.nudge();
+    }
+
+    /// Writes lines that are rendered already, those of another process, now. Where the sink fails they are kept and
+    /// tried again as others are.
+    ///
+    /// Waits for the sink: not for an async worker that others need.
+    pub fn write(&self, lines: Lines) -> Health {
+        self.shared.journal().write(lines);
+        self.health()
+    }
+
     /// Writes everything that was submitted and ends the thread. What the sink does not take in one last try is lost
     /// and counted so. A receipt submitted later is written at once.
     ///

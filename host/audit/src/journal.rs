@@ -148,6 +148,16 @@ impl Journal {
         result
     }
 
+    /// Goes on with another sink, which gets what the one so far did not take.
+    pub(crate) fn switch(&mut self, sink: Box<dyn Sink>) {
+        self.retry();
+        self.sink = sink;
+        // An error is in the counters, and the retries go on.
+        if self.reopen().is_ok() {
+            self.retry();
+        }
+    }
+
     /// Tries a last time, and gives up what is left. What is written later has one try.
     pub(crate) fn close(&mut self) {
         self.life = Life::Closed;

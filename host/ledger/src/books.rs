@@ -9,16 +9,24 @@
 //! at all of them.
 
 mod balance;
+mod inherit;
+mod share;
 mod slots;
 
 use crate::charge::{Charge, OnShortfall, Reason};
 use crate::hold::{Overdraft, Settlement};
+use crate::journal::{Journal, Step};
 use crate::statement::{Statement, Totals};
-use crate::{Amounts, Unit, UnixMillis};
-use balance::{Balance, Period, Slot, narrow, spent};
+use crate::{Amounts, UnixMillis};
+use balance::{Balance, Slot, narrow, spent};
 use hashbrown::HashTable;
+use inherit::Inheritance;
+use share::{Over, Place, Posting};
 use smallvec::SmallVec;
+use std::fmt;
 use std::sync::Arc;
+
+pub(crate) use share::{Ceiling, Claim, Denial, End, Share};
 
 /// Slots that a reservation looks at beside one for each balance that it needs.
 const SWEEP: usize = 2;
@@ -29,7 +37,6 @@ const SWEEP_WHEN_FULL: usize = 64;
 pub(crate) type Few<T> = SmallVec<[T; 4]>;
 
 /// All balances.
-#[derive(Debug)]
 pub(crate) struct Books {
     slots: Vec<Option<Balance>>,
     free: Vec<Slot>,
@@ -41,102 +48,21 @@ pub(crate) struct Books {
     overdrafts: u64,
     refused: u64,
     abandoned: u64,
-}
-
-/// Everything that a request reserves on one balance: its charges of one account, window and unit.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    /// Hash of account, window and unit.
-    pub(crate) hash: u64,
-    /// The first of the charges.
-    pub(crate) index: usize,
-    /// The sum of their amounts.
-    pub(crate) amount: u128,
-    /// The smallest of their limits.
-    pub(crate) limit: u64,
-    /// The smallest limit of those that refuse; none where all overdraw.
-    pub(crate) ceiling: Option<Ceiling>,
-}
-
-/// A limit that refuses, and the charge that set it. Ordered by the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ceiling {
-    pub(crate) limit: u64,
-    pub(crate) index: usize,
-}
-
-/// What a hold has on one balance.
-#[derive(Debug)]
-pub(crate) struct Share {
-    slot: Slot,
-    unit: Unit,
-    held: u128,
-    limit: u64,
-    ceiling: Option<Ceiling>,
-    overdraft: Over,
-}
-
-/// Why a request gets nothing.
-#[derive(Debug)]
-pub(crate) struct Denial {
-    pub(crate) index: usize,
-    pub(crate) reason: Reason,
-}
-
-/// How a hold ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Told,
-    Abandoned,
-}
-
-/// Whether a hold has been counted as one that went over a limit. Each is counted once for a balance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Over {
-    No,
-    Counted,
-}
-
-/// One change of a balance: what one hold has on it, before and after, and what it has spent for good.
-#[derive(Debug)]
-struct Posting {
-    slot: Slot,
-    from: u128,
-    to: u128,
-    used: u128,
-}
-
-/// Where a claim goes.
-#[derive(Debug)]
-struct Place<'a> {
-    claim: &'a Claim,
-    /// The first of its charges.
-    charge: &'a Charge,
-    /// None where there is no such balance yet.
-    slot: Option<Slot>,
-    /// What is used and held there.
-    total: u128,
-    resets_at: Option<UnixMillis>,
-}
-
-// === impl Share ===
-
-impl Share {
-    /// Nothing refuses an extension any more.
-    pub(crate) fn overdraw(&mut self) {
-        self.ceiling = None;
-    }
-}
-
-// === impl Place ===
-
-impl Place<'_> {
-    fn fits(&self, limit: u64) -> bool {
-        self.total + self.claim.amount <= u128::from(limit)
-    }
+    /// What is told of every change; none but during a hand-over.
+    journal: Option<Box<dyn Journal>>,
+    inheritance: Inheritance,
 }
 
 // === impl Books ===
+
+impl fmt::Debug for Books {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Books")
+            .field("totals", &self.totals())
+            .field("inheritance", &self.inheritance)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Books {
     pub(crate) fn new(capacity: usize) -> Self {
@@ -151,6 +77,8 @@ impl Books {
             overdrafts: 0,
             refused: 0,
             abandoned: 0,
+            journal: None,
+            inheritance: Inheritance::default(),
         }
     }
 
@@ -194,18 +122,19 @@ impl Books {
                 slot,
                 unit: charge.unit,
                 held: claim.amount,
+                floor: 0,
                 limit: claim.limit,
                 ceiling: claim.ceiling,
                 overdraft: if over { Over::Counted } else { Over::No },
             });
             postings.push(Posting {
                 slot,
-                from: 0,
-                to: claim.amount,
+                held: (0, claim.amount),
+                floor: (0, 0),
                 used: 0,
             });
         }
-        self.post(&postings);
+        self.post(Step::Opened, &postings);
         self.open_holds += 1;
         Ok(shares)
     }
@@ -214,33 +143,37 @@ impl Books {
     pub(crate) fn extend(&mut self, shares: &mut [Share], amounts: Amounts) -> Result<(), Denial> {
         let mut postings = Few::new();
         for share in &*shares {
-            let asked = amounts.of(share.unit).map_or(0, u128::from);
-            if asked <= share.held {
+            let asked = amounts.of(share.unit).unwrap_or(0);
+            let held = share.held.max(u128::from(asked));
+            let floor = share.floor.max(asked);
+            if (held, floor) == (share.held, share.floor) {
                 continue;
             }
             let Some(balance) = self.balance(share.slot) else {
                 continue;
             };
             let others = balance.total().saturating_sub(share.held);
-            if let Some(ceiling) = share.ceiling
-                && others + asked > u128::from(ceiling.limit)
+            if held > share.held
+                && let Some(ceiling) = share.ceiling
+                && others + held > u128::from(ceiling.limit)
             {
                 let reason = spent(ceiling.limit, balance.total(), balance.resets_at);
                 return Err(self.deny(ceiling.index, reason));
             }
             postings.push(Posting {
                 slot: share.slot,
-                from: share.held,
-                to: asked,
+                held: (share.held, held),
+                floor: (share.floor, floor),
                 used: 0,
             });
         }
-        self.post(&postings);
+        self.post(Step::Extended, &postings);
 
         for share in shares {
-            let asked = amounts.of(share.unit).map_or(0, u128::from);
-            if asked > share.held {
-                share.held = asked;
+            let asked = amounts.of(share.unit).unwrap_or(0);
+            share.floor = share.floor.max(asked);
+            if u128::from(asked) > share.held {
+                share.held = u128::from(asked);
                 self.count_overdraft(share);
             }
         }
@@ -255,13 +188,13 @@ impl Books {
                 let used = amounts.of(share.unit).map_or(0, u128::from);
                 Posting {
                     slot: share.slot,
-                    from: share.held,
-                    to: 0,
+                    held: (share.held, 0),
+                    floor: (share.floor, 0),
                     used,
                 }
             })
             .collect();
-        self.post(&postings);
+        self.post(Step::Ended, &postings);
 
         let mut overdrafts = Vec::new();
         for mut share in shares {
@@ -282,9 +215,7 @@ impl Books {
                 });
             }
             balance.holds = balance.holds.saturating_sub(1);
-            if balance.holds == 0 && balance.period == Period::Past {
-                self.close(share.slot);
-            }
+            self.close_if_over(share.slot);
         }
         self.open_holds = self.open_holds.saturating_sub(1);
         self.abandoned += u64::from(end == End::Abandoned);
@@ -292,6 +223,11 @@ impl Books {
             amounts,
             overdrafts,
         }
+    }
+
+    /// Counts the second of two holds that were one.
+    pub(crate) fn split(&mut self) {
+        self.open_holds += 1;
     }
 
     /// Counts a request that gets nothing.
@@ -330,17 +266,18 @@ impl Books {
         (end < self.slots.len()).then_some(end)
     }
 
-    /// The one place that changes what is used and held. A journal would be written here, before the change: all that
-    /// a reservation, an extension or a settlement changes comes in one call.
-    fn post(&mut self, postings: &[Posting]) {
+    /// The one place that changes what is used and held: all that one reservation, extension or settlement changes comes
+    /// in one call. What is written here is what the journal is told.
+    fn post(&mut self, step: Step, postings: &[Posting]) {
         for posting in postings {
             if let Some(balance) = self.balance_mut(posting.slot) {
-                balance.held = balance
-                    .held
-                    .saturating_sub(posting.from)
-                    .saturating_add(posting.to);
+                balance.held = swap(balance.held, posting.held);
+                balance.floor = swap(balance.floor, posting.floor);
                 balance.used = balance.used.saturating_add(posting.used);
             }
+        }
+        if self.journal.is_some() {
+            self.tell(step, postings);
         }
     }
 
@@ -421,4 +358,9 @@ impl Books {
             self.overdrafts += 1;
         }
     }
+}
+
+/// A sum with one of its parts replaced.
+fn swap(sum: u128, (from, to): (impl Into<u128>, impl Into<u128>)) -> u128 {
+    sum.saturating_sub(from.into()).saturating_add(to.into())
 }

@@ -85,6 +85,38 @@ impl Hold {
         self.shares.iter_mut().flatten().for_each(Share::overdraw);
     }
 
+    /// Takes what is held in these units out into a hold of its own, for what outlives the exchange; this one keeps the
+    /// rest. None where nothing is held in them. Balances stay as they are.
+    #[must_use]
+    pub fn split_off(&mut self, units: &[Unit]) -> Option<Self> {
+        let goes = |unit| units.contains(&unit);
+        let shares = self.shares.as_mut()?;
+        if !shares.iter().any(|share| goes(share.unit())) {
+            return None;
+        }
+        let charges = std::mem::take(&mut self.charges);
+        // A share knows its charge by its place, which is among its own kind from now on.
+        let place = |old: usize, gone: bool| {
+            let before = charges.iter().take(old);
+            before.filter(|charge| goes(charge.unit) == gone).count()
+        };
+        let (mut taken, mut kept) = (Few::new(), Few::new());
+        for mut share in std::mem::take(shares) {
+            let gone = goes(share.unit());
+            share.renumber(|old| place(old, gone));
+            if gone {
+                taken.push(share);
+            } else {
+                kept.push(share);
+            }
+        }
+        *shares = kept;
+        let (gone, left) = charges.into_iter().partition(|charge| goes(charge.unit));
+        self.charges = left;
+        self.ledger.split();
+        Some(Self::new(Arc::clone(&self.ledger), gone, taken))
+    }
+
     /// Ends the hold with what was really used, which may be more than was held and pass a limit: that is counted as
     /// an overdraft. Nothing stays in flight.
     pub fn settle(mut self, amounts: Amounts) -> Settlement {

@@ -6,6 +6,7 @@
 use crate::books::{Books, Ceiling, Claim, Denial, End, Few, Share};
 use crate::charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
 use crate::hold::{Hold, Settlement};
+use crate::journal::{BalanceKey, Change, Export, Journal, Step};
 use crate::statement::{Snapshot, Totals};
 use crate::{Amounts, UnixMillis};
 use foldhash::fast::RandomState;
@@ -107,12 +108,56 @@ impl Ledger {
         }
     }
 
+    /// Copies every balance for the ledger that takes over, and tells `journal` of each step from that very moment on.
+    /// The lock is held for the copy: some tens of milliseconds for a full ledger, once.
+    ///
+    /// This ledger goes on as before. What it decides from here on it decides without knowing what the other one does.
+    #[must_use]
+    pub fn export(&self, journal: impl Journal, now: UnixMillis) -> Export {
+        self.books().export(Box::new(journal), now)
+    }
+
+    /// Tells the journal of nothing more.
+    pub fn close_journal(&self) {
+        self.books().close_journal();
+    }
+
+    /// Adds the balances of another ledger, with what its holds have reserved there. Gives back how many balances found
+    /// no room; they are not counted here.
+    pub fn inherit(&self, export: &Export, now: UnixMillis) -> usize {
+        let mut books = self.books();
+        books.inherit_holds(export.open_holds);
+        books.inherit(&export.balances, &|key| self.hash(key), now)
+    }
+
+    /// Repeats a step of the other ledger. To be called once for each, in their order: a step that is repeated twice
+    /// counts twice. A step of a hold that is not known here counts what it used and nothing else. Gives back how many
+    /// balances found no room.
+    pub fn apply(&self, step: Step, changes: &[Change], now: UnixMillis) -> usize {
+        self.books()
+            .apply(step, changes, &|key| self.hash(key), now)
+    }
+
+    /// The other ledger is gone: its holds settle at their last extension, as holds do that are dropped. Says how many
+    /// were open.
+    pub fn orphan(&self) -> u64 {
+        self.books().orphan()
+    }
+
+    fn hash(&self, key: &BalanceKey) -> u64 {
+        self.hasher.hash_one((&*key.account, key.window, key.unit))
+    }
+
     pub(crate) fn extend(&self, shares: &mut [Share], amounts: Amounts) -> Result<(), Denial> {
         self.books().extend(shares, amounts)
     }
 
     pub(crate) fn settle(&self, shares: Few<Share>, amounts: Amounts, end: End) -> Settlement {
         self.books().settle(shares, amounts, end)
+    }
+
+    pub(crate) fn split(&self) {
+        self.books().split();
     }
 
     /// Merges the charges that share a balance. Done without the lock.

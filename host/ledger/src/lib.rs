@@ -8,12 +8,15 @@
 //! sequence of 64-bit charges can overflow, so nothing on the way to a verdict wraps or saturates. Memory is bounded
 //! by a number of balances ([`Ledger::with_capacity`]) and a length of account names ([`MAX_ACCOUNT_BYTES`]).
 //!
-//! Every change of a balance passes through one function, `Books::post`: that is where a journal would be written.
+//! Every change of a balance passes through one function, `Books::post`. A [`Journal`] is told of them there, from the
+//! moment that a ledger is exported to the process that takes over ([`Ledger::export`]); there, [`Ledger::apply`]
+//! repeats them.
 
 mod amount;
 mod books;
 mod charge;
 mod hold;
+mod journal;
 mod ledger;
 mod statement;
 mod time;
@@ -22,6 +25,7 @@ mod window;
 pub use amount::{Amounts, Unit};
 pub use charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
 pub use hold::{Hold, Overdraft, Settlement};
+pub use journal::{BalanceKey, Carried, Change, Export, Journal, Step};
 pub use ledger::{DEFAULT_CAPACITY, Ledger};
 pub use statement::{Snapshot, Statement, Totals};
 pub use time::UnixMillis;

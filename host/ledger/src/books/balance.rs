@@ -26,6 +26,8 @@ pub(super) struct Balance {
     pub(super) limit: u64,
     pub(super) used: u128,
     pub(super) held: u128,
+    /// What of that would be settled if every open hold were dropped now.
+    pub(super) floor: u128,
     pub(super) holds: u64,
 }
 
@@ -78,6 +80,7 @@ impl Balance {
             limit: charge.limit,
             used: 0,
             held: 0,
+            floor: 0,
             holds: 0,
         }
     }

@@ -30,7 +30,16 @@ impl Books {
 
     /// Makes a balance for which there is room.
     pub(super) fn open(&mut self, hash: u64, charge: &Charge, now: UnixMillis) -> Slot {
-        let balance = Balance::open(hash, charge, now);
+        let slot = self.put(Balance::open(hash, charge, now));
+        let slots = &self.slots;
+        self.index.insert_unique(hash, slot, |slot| {
+            at(slots, *slot).map_or(0, |balance| balance.hash)
+        });
+        slot
+    }
+
+    /// Puts a balance into a free slot, where the index does not find it.
+    pub(super) fn put(&mut self, balance: Balance) -> Slot {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             Slot::at(self.slots.len() - 1)
@@ -38,10 +47,6 @@ impl Books {
         if let Some(place) = self.slots.get_mut(slot.place()) {
             *place = Some(balance);
         }
-        let slots = &self.slots;
-        self.index.insert_unique(hash, slot, |slot| {
-            at(slots, *slot).map_or(0, |balance| balance.hash)
-        });
         slot
     }
 
@@ -56,6 +61,16 @@ impl Books {
             entry.remove();
         }
         self.free.push(slot);
+    }
+
+    /// Forgets a balance whose period is behind and that no hold keeps.
+    pub(super) fn close_if_over(&mut self, slot: Slot) {
+        if self
+            .balance(slot)
+            .is_some_and(|balance| balance.holds == 0 && balance.period == Period::Past)
+        {
+            self.close(slot);
+        }
     }
 
     /// Looks at the next `count` slots and forgets those that nobody needs.

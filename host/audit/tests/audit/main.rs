@@ -1,0 +1,16 @@
+//! What is submitted gets written.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the functions beside the tests are test code too"
+)]
+
+mod numbered;
+
+mod files;
+mod queue;
+mod rendering;
+mod trouble;

@@ -1,0 +1,71 @@
+//! What a ledger keeps: every live balance, no others, and no more than it may.
+
+use crate::charges::{NOW, hold, overdrawn, tokens, used};
+use witgate_ledger::{Charge, Ledger, MAX_ACCOUNT_BYTES, Reason, UnixMillis, Window};
+
+#[test]
+fn memory_is_bounded_and_what_is_over_makes_room() {
+    let ledger = Ledger::with_capacity(100);
+    for account in 0..100 {
+        hold(&ledger, tokens(&account.to_string(), 10, 1)).settle(used(1));
+    }
+    let refused = ledger
+        .reserve(vec![overdrawn(tokens("one more", 10, 1))], NOW)
+        .unwrap_err();
+    assert_eq!(
+        refused.reason,
+        Reason::Full { capacity: 100 },
+        "a full ledger says so"
+    );
+    hold(&ledger, tokens("7", 10, 1)).release();
+    let tomorrow = Window::Day.resets_at(NOW).unwrap();
+    ledger
+        .reserve(vec![tokens("one more", 10, 1)], tomorrow)
+        .expect("yesterday makes room")
+        .release();
+    let long = "x".repeat(MAX_ACCOUNT_BYTES + 1);
+    let refused = ledger.reserve(vec![tokens(&long, 10, 1)], NOW).unwrap_err();
+    assert_eq!(
+        refused.reason,
+        Reason::AccountTooLong { bytes: 1_025 },
+        "names are bounded too"
+    );
+}
+
+#[test]
+fn accounts_that_spend_nothing_are_forgotten() {
+    let ledger = Ledger::new();
+    for millis in 0..1_000 {
+        let now = UnixMillis(NOW.0 + millis * 1_000);
+        let charge = Charge {
+            window: Window::Total,
+            ..tokens(&format!("made up {millis}"), 10, 1)
+        };
+        ledger.reserve(vec![charge], now).unwrap().release();
+    }
+    let balances = ledger.totals().balances;
+    assert!(
+        balances < 200,
+        "a thousand names over a thousand seconds leave {balances}"
+    );
+}
+
+#[test]
+fn a_snapshot_shows_every_balance() {
+    let ledger = Ledger::new();
+    let holds: Vec<_> = (0..2_000)
+        .map(|account| hold(&ledger, tokens(&account.to_string(), 9, 2)))
+        .collect();
+    let snapshot = ledger.snapshot(NOW);
+    assert_eq!(snapshot.balances.len(), 2_000, "each of them");
+    assert!(
+        snapshot
+            .balances
+            .iter()
+            .all(|s| (s.used, s.held, s.limit, s.holds) == (0, 2, 9, 1)),
+        "as it stands"
+    );
+    assert_eq!(snapshot.totals.open_holds, 2_000, "all are open");
+    drop(holds);
+    assert_eq!(ledger.totals().open_holds, 0, "all have ended");
+}
