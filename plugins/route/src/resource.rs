@@ -17,6 +17,10 @@ pub(crate) struct Resource {
     /// What may be tried at the next target; everything if empty.
     #[serde(default)]
     pub(crate) retry_on: Vec<String>,
+    /// How often one target is tried again; the upstream's own setting if absent.
+    pub(crate) retries: Option<u32>,
+    /// What happens to an answer whose client has left, `stop` or `drain`; the gateway's own setting if absent.
+    pub(crate) on_client_gone: Option<String>,
 }
 
 /// A target as it is written.
@@ -31,9 +35,10 @@ pub(crate) struct Place {
 }
 
 /// The contract's codes for what may be retried.
-const RETRIABLE: [&str; 5] = [
+const RETRIABLE: [&str; 6] = [
     "connect",
     "timeout",
+    "conflict",
     "rate-limit",
     "overloaded",
     "server-error",
@@ -58,6 +63,13 @@ impl Resource {
                     format!("unknown code `{code}`; known are {known}"),
                 );
             }
+        }
+        if self.retries.is_some_and(|retries| retries > 10) {
+            problems.push(format!("{path}.retries"), "at most 10");
+        }
+        let gone = self.on_client_gone.as_deref();
+        if gone.is_some_and(|policy| !matches!(policy, "stop" | "drain")) {
+            problems.push(format!("{path}.on_client_gone"), "`stop` or `drain`");
         }
         for (index, place) in self.secondary.iter().enumerate() {
             if place.weight.is_some() {
@@ -89,8 +101,22 @@ impl Resource {
             .chain(primary)
             .chain(except(&self.targets, drawn))
             .chain(except(&self.secondary, chosen));
-        let plan = Plan::new(places.map(Place::target).collect());
+        let mut plan = Plan::new(places.map(Place::target).collect());
+        plan.attributes = self.attributes();
         Ok(plan.retry_on(self.retry_on.iter().map(String::as_str)))
+    }
+
+    /// What the host is told in open codes.
+    fn attributes(&self) -> Vec<(String, String)> {
+        let retries = self.retries.map(|retries| retries.to_string());
+        let codes = [
+            ("retries", retries),
+            ("client-gone", self.on_client_gone.clone()),
+        ];
+        codes
+            .into_iter()
+            .filter_map(|(code, value)| Some((code.to_owned(), value?)))
+            .collect()
     }
 
     /// Which target is first by weight; none where there are no weights.

@@ -60,6 +60,8 @@ struct ResourceFile {
     secondary: Vec<Place>,
     #[serde(default)]
     retry_on: Vec<String>,
+    retries: Option<u32>,
+    on_client_gone: Option<String>,
 }
 
 // === impl Settings ===
@@ -80,6 +82,8 @@ impl Settings {
                 targets: file.targets,
                 secondary: file.secondary,
                 retry_on: file.retry_on,
+                retries: file.retries,
+                on_client_gone: file.on_client_gone,
             };
             resource.check(&path, &mut problems);
             resources.push((file.name, resource));
