@@ -13,6 +13,8 @@ pub(crate) struct Work {
     pub request: usize,
     /// Deltas of the streamed answer; none for a JSON answer.
     pub events: Option<usize>,
+    /// The coding of the answer; `identity` for none.
+    pub coding: &'static str,
 }
 
 /// Open connections that ask for some work.
@@ -46,8 +48,9 @@ impl Load {
         let request = format!(
             "POST /v1/messages?beta=true HTTP/1.1\r\nAccept: application/json\r\nContent-Type: application/json\r\n\
              User-Agent: bench\r\nX-Stainless-Lang: js\r\nX-Stainless-Runtime: node\r\nanthropic-beta: a-1,b-2\r\n\
-             anthropic-version: 2023-06-01\r\nx-api-key: {key}\r\nx-app: cli\r\nConnection: keep-alive\r\n\
-             Host: {address}\r\nContent-Length: {}\r\n\r\n{body}",
+             anthropic-version: 2023-06-01\r\nx-api-key: {key}\r\nx-app: cli\r\nx-coding: {}\r\n\
+             Connection: keep-alive\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{body}",
+            work.coding,
             body.len()
         );
         let connect = || {

@@ -16,6 +16,8 @@ use witgate::config::Config;
 use witgate::keys::NewKey;
 use witgate_artifacts::SHIPPED;
 
+use crate::codings;
+
 /// A server that answers at once with what it has ready.
 pub(crate) struct Upstream {
     address: SocketAddr,
@@ -77,12 +79,11 @@ impl Upstream {
 }
 
 async fn answer(mut stream: TcpStream) {
-    let json = json_answer();
-    let events = stream_answer(100);
+    let ready = codings::all();
     let mut request = Vec::with_capacity(256 * 1024);
     loop {
         request.clear();
-        let streamed = loop {
+        let (streamed, coding) = loop {
             match stream.read_buf(&mut request).await {
                 Ok(0) | Err(_) => return,
                 Ok(_) => {}
@@ -91,76 +92,33 @@ async fn answer(mut stream: TcpStream) {
                 continue;
             };
             let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
-            let length: usize = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok())
+            let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
+            let length: usize = field("content-length: ")
+                .and_then(|length| length.trim().parse().ok())
                 .expect("requests have a length");
             if request.len() >= end + 4 + length {
-                break request[end..]
+                let streamed = request[end..]
                     .windows(13)
                     .take(128)
                     .any(|window| window == b"\"stream\":true");
+                break (streamed, field("x-coding: ").map(str::to_owned));
             }
         };
-        if streamed {
-            for write in &events {
-                if stream.write_all(write).await.is_err() {
-                    return;
-                }
+        let answer = ready
+            .iter()
+            .find(|answer| Some(answer.coding) == coding.as_deref())
+            .expect("requests name a coding");
+        let writes = if streamed {
+            &answer.stream
+        } else {
+            &answer.whole
+        };
+        for write in writes {
+            if stream.write_all(write).await.is_err() {
+                return;
             }
-        } else if stream.write_all(&json).await.is_err() {
-            return;
         }
     }
-}
-
-fn json_answer() -> Vec<u8> {
-    let text = "word ".repeat(300);
-    let body = format!(
-        r#"{{"id":"msg_1","type":"message","role":"assistant","model":"claude-haiku-4-5","content":[{{"type":"text","text":"{text}"}}],"stop_reason":"end_turn","stop_sequence":null,"usage":{{"input_tokens":500,"output_tokens":300,"cache_creation_input_tokens":0,"cache_read_input_tokens":0}}}}"#
-    );
-    format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nrequest-id: req_1\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
-/// The writes of a streamed answer: the head, then each event in a chunk and a write of its own.
-fn stream_answer(deltas: usize) -> Vec<Vec<u8>> {
-    let chunk = |name: &str, data: &str| {
-        let event = format!("event: {name}\ndata: {data}\n\n");
-        format!("{:x}\r\n{event}\r\n", event.len()).into_bytes()
-    };
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nrequest-id: req_1\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let mut writes = vec![
-        head.as_bytes().to_vec(),
-        chunk(
-            "message_start",
-            r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-haiku-4-5","content":[],"stop_reason":null,"usage":{"input_tokens":500,"output_tokens":1}}}"#,
-        ),
-        chunk(
-            "content_block_start",
-            r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
-        ),
-    ];
-    for index in 0..deltas {
-        let data = format!(
-            r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"word {index} and another "}}}}"#
-        );
-        writes.push(chunk("content_block_delta", &data));
-    }
-    writes.push(chunk(
-        "content_block_stop",
-        r#"{"type":"content_block_stop","index":0}"#,
-    ));
-    writes.push(chunk(
-        "message_delta",
-        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":300}}"#,
-    ));
-    writes.push(chunk("message_stop", r#"{"type":"message_stop"}"#));
-    writes.push(b"0\r\n\r\n".to_vec());
-    writes
 }
 
 /// pingora's own proxy, with nothing to decide.
