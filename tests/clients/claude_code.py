@@ -1,37 +1,12 @@
 """Claude Code, as `claude -p` in an empty folder with an empty home. Whatever goes elsewhere is caught."""
 
-import json
-import os
-import socket
-import subprocess
-
+import claude_cli
 from checks import CORRELATION_ID, check, expect
-
-LAUNCHER = os.path.join(os.environ["CLIENTS"], "npm/node_modules/@anthropic-ai/claude-code/cli-wrapper.cjs")
-
-# Everything that is not for the gateway is sent to this proxy, which only notes that somebody came.
-ELSEWHERE = socket.create_server(("127.0.0.1", 0))
-ELSEWHERE.setblocking(False)
-
-SETTINGS = {
-    "CLAUDE_CONFIG_DIR": os.path.join(os.environ["HOME"], "claude"),
-    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-    "DISABLE_TELEMETRY": "1",
-    "DISABLE_AUTOUPDATER": "1",
-    "CLAUDE_CODE_MAX_RETRIES": "0",
-    "API_TIMEOUT_MS": "30000",
-    "HTTP_PROXY": f"http://127.0.0.1:{ELSEWHERE.getsockname()[1]}",
-    "HTTPS_PROXY": f"http://127.0.0.1:{ELSEWHERE.getsockname()[1]}",
-    "NO_PROXY": "127.0.0.1",
-}
 
 
 def claude(correlation_id, *arguments):
     """The events that it prints; the last is its result."""
-    environment = os.environ | SETTINGS | {"ANTHROPIC_CUSTOM_HEADERS": f"{CORRELATION_ID}: {correlation_id}"}
-    command = ["node", LAUNCHER, "-p", *arguments, "--output-format", "stream-json", "--verbose"]
-    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
-    events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    done, events = claude_cli.run({CORRELATION_ID: correlation_id}, {"CLAUDE_CODE_MAX_RETRIES": "0"}, *arguments)
     said = events[-1].get("result") if events else done.stdout
     expect(done.returncode == 0, f"exit code {done.returncode}: {said} {done.stderr}")
     return events
@@ -70,7 +45,7 @@ def bash_round(correlation_id):
 
 def nothing_elsewhere(_):
     try:
-        connection, _ = ELSEWHERE.accept()
+        connection, _ = claude_cli.ELSEWHERE.accept()
     except BlockingIOError:
         return []
     connection.setblocking(True)

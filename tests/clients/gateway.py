@@ -1,4 +1,5 @@
-"""One `witgate demo` in front of its stand-in, on ports of the kernel's choice."""
+"""A gateway as a process: `witgate demo` in front of its stand-in, or `witgate run` in front of an upstream of the
+tests. Ports are of the kernel's choice."""
 
 import http.client
 import json
@@ -6,6 +7,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 import urllib.parse
 
 
@@ -70,3 +72,55 @@ class Gateway:
     def log(self):
         """What it logged."""
         return self.log_file.read_text()
+
+
+class RunningGateway(Gateway):
+    """`witgate run` in front of one upstream, which it asks so many times more when it fails.
+
+    `process` is None where the gateway does not know of such attempts yet and some are wanted.
+    """
+
+    def __init__(self, binary, policies, folder, environment, upstream, attempts):
+        self.receipts_file = folder / "receipts.jsonl"
+        self.log_file = folder / "witgate.log"
+        self.process = None
+        made = self._witgate(binary, folder, environment, "key", "new", "--id", "clients", "--tier", "pro", "--file", "keys.toml")
+        self.key = re.search(r"wgk\S+", made.stdout)[0]
+        (folder / "secret").write_text("upstream-secret")
+        config = folder / "witgate.toml"
+        text = f"""[listen]
+address = "127.0.0.1:0"
+[admin]
+address = "127.0.0.1:0"
+[keys]
+file = "keys.toml"
+[plugins]
+directory = "{policies}"
+[receipts]
+file = "receipts.jsonl"
+[upstreams.default]
+base_url = "{upstream}"
+credential = {{ file = "secret" }}
+"""
+        config.write_text(f"{text}retry = {{ attempts = {attempts} }}\n")
+        if self._witgate(binary, folder, environment, "check").returncode != 0:
+            if attempts:
+                return
+            config.write_text(text)
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen([binary, "run"], cwd=folder, env=environment, stderr=log)
+        self.url = self._serving()
+
+    def _witgate(self, binary, folder, environment, *arguments):
+        return subprocess.run([binary, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+    def _serving(self):
+        """Waits for the line of its log that says where it serves."""
+        for _ in range(6000):
+            found = re.search(r"serving address=(\S+)", self.log())
+            if found:
+                return f"http://{found[1]}"
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.01)
+        raise SystemExit(f"the gateway did not serve\n{self.log()}")

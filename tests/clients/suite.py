@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import faults
 from gateway import Gateway
 
 HERE = Path(__file__).resolve().parent
@@ -109,6 +110,7 @@ def main():
             for check in checks
         ]
         results.append(("gateway: ends at SIGTERM", ends))
+        results += faults.results(binary, policies, Path(folder), bare, faults.programs(VENV), environment)
         failed = [name for name, why in results if why]
         for name, why in results:
             print(f"FAILED {name}: {why}" if why else f"ok {name}")
