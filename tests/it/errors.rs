@@ -82,7 +82,8 @@ async fn paths_that_are_not_served_are_404() {
     for (method, path) in [
         ("GET", "/v1/messages"),
         ("POST", "/v1/messagesfoo"),
-        ("GET", "/"),
+        ("POST", "/"),
+        ("GET", "/v1/organizations/me"),
         ("POST", "/v1/%6dessages"),
     ] {
         let response = gate

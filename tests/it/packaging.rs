@@ -23,6 +23,7 @@ fn load(text: &str) -> Config {
         "etc/witgate/policies",
         "etc/witgate/keys",
         "run/credentials/witgate.service",
+        "run/witgate",
         "var/lib/witgate",
     ] {
         std::fs::create_dir_all(root.join(path)).unwrap();

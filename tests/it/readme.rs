@@ -15,16 +15,33 @@ fn the_plugin_of_the_readme_is_the_example_that_is_built() {
     );
 }
 
+/// The files of a folder with this ending, as paths from the root.
+fn files(folder: &str, ending: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(folder);
+    let names = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    names
+        .filter(|name| name.ends_with(ending))
+        .map(|name| format!("{folder}/{name}"))
+        .collect()
+}
+
 #[test]
 fn every_file_that_the_documents_link_to_exists() {
-    for document in ["README.md", "ARCHITECTURE.md"] {
-        for link in read(document)
+    let mut documents = files("docs", ".md");
+    documents.extend(["README.md", "ARCHITECTURE.md"].map(String::from));
+    for document in documents {
+        for link in read(&document)
             .split("](")
             .skip(1)
             .filter_map(|rest| rest.split(')').next())
         {
             if !link.starts_with("http") && !link.starts_with('#') {
-                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(link);
+                let path = link.split('#').next().unwrap_or_default();
+                let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+                let path = root.join(&document).parent().unwrap().join(path);
                 assert!(path.exists(), "{document} links to {link}");
             }
         }
@@ -34,14 +51,28 @@ fn every_file_that_the_documents_link_to_exists() {
 #[test]
 fn every_configuration_key_is_in_the_reference() {
     let reference = read("docs/configuration.md");
-    let file = read("host/gateway/src/config/file.rs");
-    for line in file
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("pub "))
-    {
-        let Some((name, _)) = line.split_once(':') else {
-            continue;
-        };
-        assert!(reference.contains(name), "{name} is described");
+    let mut sources = files("host/gateway/src/config/file", ".rs");
+    sources.push("host/gateway/src/config/file.rs".into());
+    for source in sources {
+        for line in read(&source)
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("pub "))
+        {
+            let Some((name, _)) = line.split_once(':') else {
+                continue;
+            };
+            let is_key = name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let described = [
+                format!("`{name}`"),
+                format!("{name} ="),
+                format!("[{name}"),
+                format!(".{name}]"),
+            ]
+            .iter()
+            .any(|spelling| reference.contains(spelling));
+            assert!(!is_key || described, "{name} of {source} is described");
+        }
     }
 }

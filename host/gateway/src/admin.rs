@@ -5,7 +5,7 @@
 //! | `/healthz` | 200 as long as the process serves at all |
 //! | `/readyz` | 200 when traffic would be served, 503 with the reasons otherwise |
 //! | `/plugins` | each plugin: hash, hooks, state, last error, faults, calls, call times |
-//! | `/upstreams` | each upstream: requests at it now, requests and errors of the last minute |
+//! | `/upstreams` | each upstream: state and why, requests at it now, requests and errors of the last minute, time to answer, retries left |
 //! | `/budgets` | each account: used, held, limit, reset |
 //! | `/config` | how the last reload went |
 //! | `/metrics` | the same and more in OpenMetrics text |
@@ -22,12 +22,14 @@ use pingora_http::ResponseHeader;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use witgate_audit::Health;
-use witgate_runtime::UpstreamStats;
 
+use crate::config::Limits;
 use crate::exchange::now;
 use crate::gateway::Gateway;
 use crate::metrics::Sample;
 use crate::reload::Reloader;
+use crate::serve::{Cleartext, Entrance, Terms};
+use crate::upstream_pages;
 
 /// Pages about a gateway.
 pub(crate) struct Admin {
@@ -100,25 +102,8 @@ impl Admin {
     }
 
     fn upstreams(&self) -> Page {
-        let now = Instant::now();
         let live = self.gateway.live();
-        let upstreams: Vec<Value> = live
-            .upstreams
-            .iter()
-            .map(|upstream| {
-                let stats = upstream.stats.snapshot(&upstream.config.name, now);
-                json!({
-                    "name": stats.name,
-                    "authority": upstream.authority,
-                    "in_flight": stats.in_flight,
-                    "last_minute": {"requests": stats.requests, "errors": stats.errors},
-                })
-            })
-            .collect();
-        Page::json(
-            200,
-            &json!({"default": live.upstreams.default_name(), "upstreams": upstreams}),
-        )
+        Page::json(200, &upstream_pages::page(&live.upstreams, Instant::now()))
     }
 
     fn budgets(&self) -> Page {
@@ -174,31 +159,8 @@ impl Admin {
             plain("holds_open", i128::from(totals.open_holds)),
             plain("ledger_balances", totals.balances as i128),
         ];
-        let current = Instant::now();
         let live = self.gateway.live();
-        let stats: Vec<_> = live
-            .upstreams
-            .iter()
-            .map(|upstream| upstream.stats.snapshot(&upstream.config.name, current))
-            .collect();
-        for (name, value) in [
-            (
-                "upstream_in_flight",
-                (|stats| i128::from(stats.in_flight)) as fn(&UpstreamStats) -> i128,
-            ),
-            ("upstream_requests_last_minute", |stats| {
-                i128::from(stats.requests)
-            }),
-            ("upstream_errors_last_minute", |stats| {
-                i128::from(stats.errors)
-            }),
-        ] {
-            samples.extend(stats.iter().map(|stats| Sample {
-                name,
-                labels: vec![("upstream", stats.name.clone())],
-                value: value(stats),
-            }));
-        }
+        samples.extend(upstream_pages::samples(&live.upstreams, Instant::now()));
         samples.extend(crate::plugin_metrics::samples(
             &self.gateway.policies.status(),
         ));
@@ -231,6 +193,24 @@ impl HttpServerApp for Admin {
         let settings = HttpPersistentSettings::for_session(&session);
         let stream = session.finish().await.ok().flatten()?;
         Some(ReusedHttpStream::from_reusable_stream(stream, settings))
+    }
+}
+
+impl Entrance for Admin {
+    async fn last_call(&self, stop: &mut watch::Receiver<bool>) {
+        self.gateway.last_call(stop).await;
+    }
+
+    fn terms(&self) -> Terms {
+        let limits = Limits::default();
+        Terms {
+            tls: None,
+            cleartext: Cleartext::Http1,
+            head_timeout: limits.head_timeout,
+            write_timeout: limits.write_timeout,
+            head_bytes: u32::MAX,
+            streams: 1,
+        }
     }
 }
 

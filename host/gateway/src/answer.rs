@@ -50,9 +50,14 @@ pub(crate) async fn write(
             headers,
         } => error_answer(refused, id, headers)?,
         Answer::Probe => {
-            let mut head = ResponseHeader::build(200, Some(2))?;
-            head.append_header("Content-Length", "0")?;
-            (head, Bytes::new())
+            let body = match session.req_header().method {
+                http::Method::GET => Bytes::from_static(b"{\"message\":\"witgate\"}"),
+                _ => Bytes::new(),
+            };
+            let mut head = ResponseHeader::build(200, Some(3))?;
+            head.append_header("Content-Type", "application/json")?;
+            head.append_header("Content-Length", body.len().to_string())?;
+            (head, body)
         }
     };
     // A connection that is closed with unread bytes is reset, and a reset can overtake the answer. So what is left of
@@ -61,6 +66,20 @@ pub(crate) async fn write(
     session.set_total_drain_timeout(Some(LINGER));
     session.write_response_header(Box::new(head)).await?;
     session.write_response_body(body, true).await
+}
+
+/// Ends a stream whose head went out before any upstream had answered.
+///
+/// # Errors
+///
+/// The client is gone.
+pub(crate) async fn end_stream(
+    session: &mut ServerSession,
+    refused: &Refused,
+    id: &str,
+) -> pingora_core::Result<()> {
+    let event = error::sse_event(&refused.kind, &refused.message, Some(id));
+    session.write_response_body(event, true).await
 }
 
 fn error_answer(

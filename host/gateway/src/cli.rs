@@ -32,7 +32,7 @@ struct Cli {
 const AFTER: &str = "\
 Log levels are set by WITGATE_LOG, for example WITGATE_LOG=debug or WITGATE_LOG=info,witgate=trace.
 Signals: SIGTERM and SIGINT drain and stop (twice: at once); SIGHUP reads configuration, keys, prices and plugins
-again and reopens the receipts file.";
+again and reopens the receipts file; SIGUSR2 starts the program anew, which takes over without downtime ([upgrade]).";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -4,8 +4,13 @@
 //! keys, wrong values, files that are not there. Inside the gateway there are only the typed structs of this module.
 
 pub mod credential;
+pub mod endpoints;
 pub mod file;
+pub mod group;
 pub mod limits;
+pub mod resilience;
+pub mod streams;
+pub mod tls;
 pub mod upstream;
 
 mod check;
@@ -17,9 +22,15 @@ use std::time::Duration;
 
 pub use witgate_runtime::problem::Problems;
 
-pub use self::credential::{Credential, CredentialHeader, CredentialSource};
+pub use self::credential::{
+    Credential, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential,
+};
+pub use self::endpoints::{Endpoints, Resource};
+pub use self::group::{Choice, GroupConfig, Member, ProviderChange};
 pub use self::limits::Limits;
-pub use self::upstream::{BaseUrl, UpstreamConfig};
+pub use self::resilience::{BreakerPolicy, HealthPolicy, Resilience, RetryPolicy};
+pub use self::streams::{ClientGone, Streams};
+pub use self::upstream::{BaseUrl, Kind, UpstreamConfig};
 
 /// A checked configuration.
 #[derive(Debug, Clone)]
@@ -36,16 +47,28 @@ pub struct Config {
     pub plugins: Plugins,
     /// Where requests go, by name, in the order of the file.
     pub upstreams: Vec<UpstreamConfig>,
-    /// The upstream that is asked when no plugin plans a route.
+    /// Upstreams that stand in for each other, by name.
+    pub groups: Vec<GroupConfig>,
+    /// The upstream or group that is asked when no plugin plans a route.
     pub default_upstream: String,
     /// What one client may ask of the gateway.
     pub limits: Limits,
+    /// How answers are waited for and delivered.
+    pub streams: Streams,
+    /// How batches are settled.
+    pub batches: Batches,
     /// Where receipts are written.
     pub receipts: Receipts,
     /// A price file that takes the place of the built-in one.
     pub prices: Option<PathBuf>,
+    /// The Unix socket on which a new process asks to take over; none, and nobody can.
+    pub upgrade: Option<PathBuf>,
     /// How long running exchanges may go on after SIGTERM.
     pub drain_timeout: Duration,
+    /// Where the state is kept that outlives the process; none keeps none, and serves no files and no batches.
+    pub state: Option<PathBuf>,
+    /// What is served besides the API's own endpoints.
+    pub endpoints: Endpoints,
 }
 
 /// The client-facing listener.
@@ -55,6 +78,10 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Worker threads.
     pub threads: NonZeroUsize,
+    /// TLS; none listens in the clear.
+    pub tls: Option<tls::ListenTls>,
+    /// Whether HTTP/2 in the clear is taken from clients that start with it.
+    pub h2c: bool,
 }
 
 /// Who may come in.
@@ -74,6 +101,13 @@ pub struct Plugins {
     /// Plugins without which no traffic is served.
     pub required: Vec<String>,
     /// How often the directory is looked at, besides the hints of the file system.
+    pub poll: Duration,
+}
+
+/// How batches are settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batches {
+    /// How often the gateway looks at batches that nobody has read the results of.
     pub poll: Duration,
 }
 
@@ -116,7 +150,8 @@ impl Config {
     #[must_use]
     pub fn needs_restart(&self, next: &Self) -> Vec<&'static str> {
         let changed = [
-            ("listen", self.listen != next.listen),
+            ("listen.address", self.listen.address != next.listen.address),
+            ("listen.threads", self.listen.threads != next.listen.threads),
             ("admin.address", self.admin != next.admin),
             ("plugins", self.plugins != next.plugins),
             (
@@ -124,6 +159,8 @@ impl Config {
                 self.limits.connections != next.limits.connections,
             ),
             ("receipts", self.receipts != next.receipts),
+            ("upgrade", self.upgrade != next.upgrade),
+            ("state", self.state != next.state),
         ];
         changed
             .into_iter()

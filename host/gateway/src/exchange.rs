@@ -6,17 +6,35 @@
 //!                                          bytes
 //! ```
 //!
+//! Between deciding and admitting, `permit` looks at whose the things are that the request names. What [`Manner`] sets
+//! apart ends otherwise than with forward and relay: `absorb` reads an answer whole before the client gets it, `upload`
+//! passes a body on that is never held as a whole.
+//!
 //! A step takes the value of the one before it and gives its own, or a [`Refused`](crate::refused::Refused) that stays
 //! a value until [`answer`](crate::answer) writes it out. What the steps learn for the receipt they note on the
 //! settlement, which is the only thing that outlives them.
 
+mod absorb;
 mod admit;
+mod ask;
+mod attempt;
+mod batch;
+mod client;
+mod condition;
 mod decide;
+mod decode;
+mod early;
 mod forward;
+mod manner;
 mod metering;
+mod models;
+mod opening;
+mod permit;
 mod receive;
 mod relay;
 pub(crate) mod settle;
+mod targets;
+mod upload;
 
 pub(crate) use self::admit::now;
 
@@ -24,6 +42,7 @@ use std::sync::Arc;
 
 use pingora_core::protocols::http::ServerSession;
 
+use self::manner::Manner;
 use self::relay::Delivered;
 use self::settle::Settlement;
 use crate::answer::{self, Answer};
@@ -48,6 +67,15 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -
             settlement.end(delivered.outcome);
             delivered.downstream
         }
+        Err(refused) if is_under_way(session) => {
+            // The head is out and says 200; what is left is to tell it in the stream.
+            let told = answer::end_stream(session, &refused, settlement.id()).await;
+            settlement.refuse(refused);
+            match told {
+                Ok(()) => Downstream::Complete,
+                Err(_) => Downstream::Broken,
+            }
+        }
         Err(refused) => {
             let answer = Answer::Error {
                 refused: &refused,
@@ -67,6 +95,13 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -
     }
 }
 
+/// Whether the head of an answer has gone out.
+fn is_under_way(session: &ServerSession) -> bool {
+    session
+        .response_written()
+        .is_some_and(|head| !head.status.is_informational())
+}
+
 async fn steps(
     gateway: &Arc<Gateway>,
     session: &mut ServerSession,
@@ -76,8 +111,23 @@ async fn steps(
         receive::Arrived::Request(received) => received,
         receive::Arrived::Probe => return relay::probe(session, settlement).await,
     };
-    let decision = decide::decide(received, settlement)?;
+    let part = batch::prepare(&received.view, gateway, settlement).await?;
+    let mut decision = decide::decide(received, part, settlement)?;
+    permit::permit(gateway, &mut decision).await?;
+    let manner = Manner::of(&decision, session);
     let admitted = admit::admit(decision, &gateway.ledger, settlement)?;
-    let forwarded = forward::forward(admitted, session, settlement).await?;
-    Ok(relay::relay(forwarded, session, settlement).await)
+    // What is rare is kept on the heap while it lasts, so that it does not weigh on every Messages request.
+    match manner {
+        Manner::Relay => {
+            let forwarded = forward::forward(admitted, session, settlement).await?;
+            Ok(relay::relay(forwarded, session, settlement).await)
+        }
+        Manner::Bare => {
+            let forwarded = forward::forward(admitted, session, settlement).await?;
+            Ok(Box::pin(ask::head_only(forwarded, session, settlement)).await)
+        }
+        Manner::Absorb => Box::pin(absorb::absorb(admitted, gateway, session, settlement)).await,
+        Manner::Upload => Box::pin(upload::upload(admitted, gateway, session, settlement)).await,
+        Manner::Stream => Box::pin(upload::stream(admitted, session, settlement)).await,
+    }
 }

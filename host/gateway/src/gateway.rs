@@ -1,45 +1,69 @@
 //! The gateway: all that its exchanges share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use http::header::TRANSFER_ENCODING;
 use pingora_core::ErrorType;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 use witgate_audit::Audit;
 use witgate_ledger::Ledger;
 use witgate_runtime::{Lineup, Policies};
 
 use crate::answer::{self, Answer};
+use crate::batches::Batches;
 use crate::exchange::settle::Finished;
 use crate::exchange::{self, Downstream};
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::refused::Refused;
-use crate::serve::stopped;
+use crate::owners::Owners;
+use crate::serve::{Cleartext, Entrance, Terms, stopped};
+use crate::state::State;
+use crate::upgrade::LINGER;
+use crate::wire;
 
 /// What the exchanges share. Everything in it may be used by any number of them at once.
 pub(crate) struct Gateway {
     live: ArcSwap<Live>,
     pub(crate) policies: Policies,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) batches: Batches,
     pub(crate) audit: Audit<Finished>,
     pub(crate) metrics: Metrics,
+    /// Whether another process has taken over.
+    superseded: AtomicBool,
+    /// What outlives the process; none without a `[state]` directory.
+    pub(crate) state: Option<State>,
+    /// Whose files, batches and containers are whose.
+    pub(crate) owners: Owners,
 }
 
 // === impl Gateway ===
 
 impl Gateway {
-    pub(crate) fn new(live: Live, policies: Policies, audit: Audit<Finished>) -> Self {
+    pub(crate) fn new(
+        live: Live,
+        policies: Policies,
+        audit: Audit<Finished>,
+        state: Option<State>,
+    ) -> Self {
         Self {
             live: ArcSwap::from_pointee(live),
             policies,
             ledger: Ledger::new(),
+            batches: Batches::new(state.clone()),
             audit,
             metrics: Metrics::new(),
+            superseded: AtomicBool::new(false),
+            owners: Owners::new(state.clone()),
+            state,
         }
     }
 
@@ -51,6 +75,29 @@ impl Gateway {
     /// Replaces it for the exchanges to come.
     pub(crate) fn replace(&self, live: Live) {
         self.live.store(Arc::new(live));
+    }
+
+    /// Another process serves from here on; this one finishes what it has.
+    pub(crate) fn supersede(&self) {
+        self.superseded.store(true, Relaxed);
+    }
+
+    /// How long a page of the admin listener may still take at the end: another process answers the next one already.
+    pub(crate) fn admin_drain(&self) -> Duration {
+        if self.superseded.load(Relaxed) {
+            Duration::from_secs(1)
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// Ends when a connection on which nothing has been asked has to be closed. While another process serves already there
+    /// is time for a request that is on its way; its answer says that it is the last.
+    pub(crate) async fn last_call(&self, stop: &mut ShutdownWatch) {
+        stopped(stop).await;
+        if self.superseded.load(Relaxed) {
+            sleep(LINGER).await;
+        }
     }
 
     /// The lineup that a new exchange pins.
@@ -94,43 +141,72 @@ impl HttpServerApp for Gateway {
     }
 }
 
+impl Entrance for Gateway {
+    async fn last_call(&self, stop: &mut watch::Receiver<bool>) {
+        Self::last_call(self, stop).await;
+    }
+
+    fn terms(&self) -> Terms {
+        let live = self.live();
+        let limits = &live.config.limits;
+        Terms {
+            tls: live.tls.clone(),
+            cleartext: if live.config.listen.h2c {
+                Cleartext::Http2
+            } else {
+                Cleartext::Http1
+            },
+            head_timeout: limits.head_timeout,
+            write_timeout: limits.write_timeout,
+            head_bytes: u32::try_from(limits.head_bytes).unwrap_or(u32::MAX),
+            streams: u32::try_from(limits.streams).unwrap_or(u32::MAX),
+        }
+    }
+}
+
 /// Waits for a request and reads its head. Says whether there is one to serve.
 async fn read_head(
     gateway: &Gateway,
     session: &mut ServerSession,
     shutdown: &ShutdownWatch,
 ) -> bool {
-    let (head_timeout, body_timeout) = {
-        let live = gateway.live();
-        (
-            live.config.limits.head_timeout,
-            live.config.limits.body_timeout,
-        )
-    };
-    session.set_read_timeout(Some(body_timeout));
+    let config = Arc::clone(&gateway.live().config);
+    let limits = &config.limits;
+    session.set_read_timeout(Some(limits.body_timeout));
     // Kept alive without a limit of the HTTP layer's: the one below is for the whole head, however slowly it comes.
     session.set_keepalive(Some(0));
     let mut stop = shutdown.clone();
     let read = tokio::select! {
         biased;
-        read = timeout(head_timeout, session.read_request()) => read,
+        read = timeout(limits.head_timeout, session.read_request()) => read,
         // Nothing has been asked yet on this connection: it can be closed without anybody missing an answer.
-        () = stopped(&mut stop) => return false,
+        () = gateway.last_call(&mut stop) => return false,
     };
-    match read {
-        Ok(Ok(found)) => found,
+    let refused = match read {
+        Ok(Ok(true)) => match wire::check(session, limits) {
+            Ok(()) => {
+                // The HTTP layer is lenient about the lines between chunks, where another reader may find another end.
+                // So nothing behind such a body is taken for a request (RFC 9112, section 11.2).
+                if session.req_header().headers.contains_key(TRANSFER_ENCODING) {
+                    session.set_keepalive(None);
+                }
+                return true;
+            }
+            Err(refused) => refused,
+        },
         Ok(Err(error)) if *error.etype() == ErrorType::InvalidHTTPHeader => {
-            let refused =
-                Refused::client(400, "the request is not HTTP that this gateway can read");
-            let answer = Answer::Error {
-                refused: &refused,
-                id: "",
-                headers: &[],
-            };
-            // It is closed either way.
-            let _ = answer::write(session, answer).await;
-            false
+            wire::unreadable(&error)
         }
-        Ok(Err(_)) | Err(_) => false,
-    }
+        Ok(Ok(false) | Err(_)) | Err(_) => return false,
+    };
+    // Where such a request ends is anybody's guess: nothing that follows on this connection is read as one.
+    session.set_keepalive(None);
+    let answer = Answer::Error {
+        refused: &refused,
+        id: "",
+        headers: &[],
+    };
+    // It is closed either way.
+    let _ = answer::write(session, answer).await;
+    false
 }

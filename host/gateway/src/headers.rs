@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
 
-use crate::config::CredentialHeader;
+use crate::upstream::kind::Shown;
 
 /// Headers that may carry a caller's credential. They never reach an upstream, a plugin or a log.
 const CREDENTIALS: [&str; 5] = [
@@ -39,10 +39,21 @@ pub(crate) struct Forwarded<'a> {
     pub(crate) target: &'a str,
     /// The `Host` header.
     pub(crate) authority: &'a str,
-    /// The upstream's credential.
-    pub(crate) credential: Option<(CredentialHeader, &'a HeaderValue)>,
+    /// The credential that the upstream is shown.
+    pub(crate) shown: &'a Shown,
+    /// Whether the body is in the coding that the client's headers say.
+    pub(crate) coding: BodyCoding,
     /// Length of the body; none for a request without one.
     pub(crate) body_len: Option<usize>,
+}
+
+/// How a request's body goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyCoding {
+    /// As the client sent it.
+    AsSent,
+    /// Plain, although the client's was compressed: it was decoded to be edited.
+    Decoded,
 }
 
 /// Whether a header may carry a credential.
@@ -72,8 +83,19 @@ fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
         .collect()
 }
 
-/// The secrets that a caller presents, in the order in which they are tried.
+/// The secrets that a caller presents, in the order in which they are tried. Beside an `x-witgate-key` the other headers
+/// are not for the gateway: they may be the caller's own credential at an upstream.
 pub(crate) fn presented(headers: &HeaderMap) -> SmallVec<[&[u8]; 2]> {
+    if let Some(own) = headers.get("x-witgate-key") {
+        return std::iter::once(own.as_bytes())
+            .filter(|secret| !secret.is_empty())
+            .collect();
+    }
+    for_upstream(headers)
+}
+
+/// The secrets in the headers that an upstream may be shown as they came.
+pub(crate) fn for_upstream(headers: &HeaderMap) -> SmallVec<[&[u8]; 2]> {
     let key = |name: &'static str| headers.get(name).map(HeaderValue::as_bytes);
     let bearer = key("authorization").and_then(|value| {
         let (scheme, token) = value.split_at_checked(7)?;
@@ -81,7 +103,7 @@ pub(crate) fn presented(headers: &HeaderMap) -> SmallVec<[&[u8]; 2]> {
             .eq_ignore_ascii_case(b"bearer ")
             .then(|| token.trim_ascii())
     });
-    [key("x-witgate-key"), key("x-api-key"), bearer]
+    [key("x-api-key"), bearer]
         .into_iter()
         .flatten()
         .filter(|secret| !secret.is_empty())
@@ -101,7 +123,11 @@ pub(crate) fn write_request_head(
     wire.put_slice(b" HTTP/1.1\r\n");
 
     let named = named_by_connection(&request.headers);
-    let mut credential = forwarded.credential;
+    let mut own = match forwarded.shown {
+        Shown::Own(header, secret) => Some((header.name(), secret.as_bytes())),
+        Shown::Nothing | Shown::Callers => None,
+    };
+    let passes_callers = matches!(forwarded.shown, Shown::Callers);
     let mut length = forwarded.body_len;
     let mut host = Some(forwarded.authority);
     let mut write = |name: &[u8], standard: &HeaderName, value: &HeaderValue| {
@@ -115,9 +141,13 @@ pub(crate) fn write_request_head(
             }
         } else if is_credential(standard.as_str()) {
             // The upstream's own takes the place of the first one.
-            if let Some((kind, secret)) = credential.take() {
-                put_header(&mut wire, kind.name().as_bytes(), secret.as_bytes());
+            if let Some((own, secret)) = own.take() {
+                put_header(&mut wire, own.as_bytes(), secret);
+            } else if passes_callers && is_for_upstream(standard) {
+                put_header(&mut wire, name, value.as_bytes());
             }
+        } else if *standard == header::CONTENT_ENCODING && forwarded.coding == BodyCoding::Decoded {
+            // The body is plain now.
         } else if !is_hop_by_hop(standard, &named) {
             put_header(&mut wire, name, value.as_bytes());
         }
@@ -136,14 +166,36 @@ pub(crate) fn write_request_head(
     if let Some(authority) = host {
         put_header(&mut wire, b"Host", authority.as_bytes());
     }
-    if let Some((kind, secret)) = credential {
-        put_header(&mut wire, kind.name().as_bytes(), secret.as_bytes());
+    if let Some((own, secret)) = own {
+        put_header(&mut wire, own.as_bytes(), secret);
     }
     if let Some(length) = length {
         put_header(&mut wire, b"Content-Length", length.to_string().as_bytes());
     }
     wire.put_slice(b"\r\n");
     wire
+}
+
+/// Writes the head of the gateway's own GET to an upstream: a health check.
+pub(crate) fn write_check_head(target: &str, authority: &str, shown: &Shown) -> BytesMut {
+    let mut wire = BytesMut::with_capacity(256);
+    wire.put_slice(b"GET ");
+    wire.put_slice(target.as_bytes());
+    wire.put_slice(b" HTTP/1.1\r\n");
+    put_header(&mut wire, b"Host", authority.as_bytes());
+    put_header(&mut wire, b"Accept", b"application/json");
+    put_header(&mut wire, b"User-Agent", b"witgate-health");
+    put_header(&mut wire, b"anthropic-version", b"2023-06-01");
+    if let Shown::Own(header, secret) = shown {
+        put_header(&mut wire, header.name().as_bytes(), secret.as_bytes());
+    }
+    wire.put_slice(b"\r\n");
+    wire
+}
+
+/// Whether a credential's header is one that an upstream may be shown as it came.
+fn is_for_upstream(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "authorization" | "x-api-key")
 }
 
 fn put_header(wire: &mut BytesMut, name: &[u8], value: &[u8]) {
@@ -228,98 +280,4 @@ pub(crate) fn plugin_header(name: &str, value: &str) -> Option<(HeaderName, Head
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request(headers: &[(&'static str, &'static str)]) -> RequestHeader {
-        let mut request = RequestHeader::build("POST", b"/v1/messages?beta=true", None).unwrap();
-        for (name, value) in headers {
-            request.append_header(*name, *value).unwrap();
-        }
-        request
-    }
-
-    fn wire(request: &RequestHeader) -> String {
-        let secret = HeaderValue::from_static("upstream-secret");
-        let forwarded = Forwarded {
-            target: "/v1/messages?beta=true",
-            authority: "api.example",
-            credential: Some((CredentialHeader::ApiKey, &secret)),
-            body_len: Some(7),
-        };
-        String::from_utf8(write_request_head(request, &forwarded, 0).to_vec()).unwrap()
-    }
-
-    #[test]
-    fn headers_keep_their_order_and_case_and_credentials_are_swapped_in_place() {
-        let request = request(&[
-            ("Accept", "application/json"),
-            ("Authorization", "Bearer virtual"),
-            ("X-Claude-Code-Session-Id", "s"),
-            ("anthropic-beta", "a-1,b-2"),
-            ("x-api-key", "virtual"),
-            ("x-app", "cli"),
-            ("Connection", "keep-alive"),
-            ("Host", "127.0.0.1:1"),
-            ("Content-Length", "9"),
-        ]);
-        assert_eq!(
-            wire(&request),
-            "POST /v1/messages?beta=true HTTP/1.1\r\nAccept: application/json\r\nx-api-key: upstream-secret\r\n\
-             X-Claude-Code-Session-Id: s\r\nanthropic-beta: a-1,b-2\r\nx-app: cli\r\nHost: api.example\r\n\
-             Content-Length: 7\r\n\r\n",
-            "the upstream's head"
-        );
-    }
-
-    #[test]
-    fn what_connection_names_ends_here_but_it_cannot_name_the_framing() {
-        let request = request(&[
-            ("Connection", "close, X-Private, Content-Length"),
-            ("X-Private", "1"),
-            ("TE", "trailers"),
-            ("Content-Length", "7"),
-        ]);
-        let wire = wire(&request);
-        assert!(
-            !wire.contains("X-Private") && !wire.contains("TE:"),
-            "hop-by-hop headers end here:\n{wire}"
-        );
-        assert!(
-            wire.contains("Content-Length: 7"),
-            "the framing stays:\n{wire}"
-        );
-    }
-
-    #[test]
-    fn either_credential_header_is_read() {
-        let request = request(&[("authorization", "bearer  two"), ("x-api-key", "one")]);
-        assert_eq!(
-            presented(&request.headers).as_slice(),
-            [b"one".as_slice(), b"two"],
-            "both, in order of trial"
-        );
-    }
-
-    #[test]
-    fn a_plugin_cannot_set_headers_that_frame_the_answer_or_speak_for_the_host() {
-        for name in [
-            "Content-Length",
-            "transfer-encoding",
-            "witgate-request-id",
-            "set-cookie",
-            "bad name",
-        ] {
-            assert_eq!(plugin_header(name, "1"), None, "{name}");
-        }
-        assert!(
-            plugin_header("x-vmx-correlation-id", "c-1").is_some(),
-            "its own headers pass"
-        );
-        assert_eq!(
-            plugin_header("x-a", "line\nbreak"),
-            None,
-            "no header can be smuggled in a value"
-        );
-    }
-}
+mod tests;

@@ -29,6 +29,8 @@ pub struct Caller {
     pub tier: Option<String>,
     /// Further labels, by name.
     pub labels: Vec<(String, String)>,
+    /// Models that it may ask for, as patterns with `*`; none is all of them.
+    pub models: Option<Vec<String>>,
 }
 
 /// The callers, by the hash of their key.
@@ -37,9 +39,18 @@ pub struct Keyring {
     entrance: Entrance,
 }
 
+/// Callers by what they show.
+#[derive(Debug, Default)]
+struct Known {
+    /// By the hash of their key.
+    keys: HashMap<[u8; 32], Arc<Caller>>,
+    /// By the hash of their client certificate.
+    certificates: HashMap<[u8; 32], Arc<Caller>>,
+}
+
 #[derive(Debug)]
 enum Entrance {
-    Keys(HashMap<[u8; 32], Arc<Caller>>),
+    Known(Known),
     Open(Arc<Caller>),
 }
 
@@ -60,7 +71,9 @@ struct KeyringFile {
 #[derive(Debug, Deserialize)]
 struct KeyFile {
     id: String,
-    hash: String,
+    hash: Option<String>,
+    /// The hash of a client certificate.
+    certificate: Option<String>,
     tenant: Option<String>,
     user: Option<String>,
     tier: Option<String>,
@@ -68,6 +81,7 @@ struct KeyFile {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     disabled: bool,
+    models: Option<Vec<String>>,
 }
 
 // === impl Keyring ===
@@ -82,6 +96,7 @@ impl Keyring {
             user: None,
             tier: None,
             labels: Vec::new(),
+            models: None,
         };
         Self {
             entrance: Entrance::Open(Arc::new(everybody)),
@@ -107,34 +122,64 @@ impl Keyring {
     pub fn parse(path: &Path, text: &str) -> Result<Self, Problems> {
         let document = Document::parse(&path.to_string_lossy(), text)?;
         let (file, mut problems) = document.read_known::<KeyringFile>()?;
-        let mut callers = HashMap::with_capacity(file.key.len());
+        let mut known = Known::default();
         let mut ids = std::collections::HashSet::new();
         for (index, key) in file.key.into_iter().enumerate() {
             let at = |field: &str| format!("key[{index}].{field}");
             if key.id.is_empty() || !ids.insert(key.id.clone()) {
                 problems.push(document.problem(&at("id"), "each key has an id of its own"));
             }
-            let Some(hash) = key.hash.strip_prefix("sha256:").and_then(hex::decode32) else {
-                problems.push(document.problem(
-                    &at("hash"),
-                    "sha256: and 64 hex digits, as `witgate key new` prints",
-                ));
-                continue;
+            if key.models.as_ref().is_some_and(Vec::is_empty) {
+                let message =
+                    "name at least one pattern, or leave the key out: then every model is allowed";
+                problems.push(document.problem(&at("models"), message));
+            }
+            if key.tenant.as_deref().is_some_and(is_no_tenant) {
+                let message = "a name that is not empty and does not begin with `key:`, which keys without a tenant have";
+                problems.push(document.problem(&at("tenant"), message));
+            }
+            let mut read = |field: &str, written: Option<&str>| {
+                let hash = written?.strip_prefix("sha256:").and_then(hex::decode32);
+                if hash.is_none() {
+                    problems.push(document.problem(
+                        &at(field),
+                        "sha256: and 64 hex digits, as `witgate key new` prints",
+                    ));
+                }
+                hash
             };
-            let caller = Caller {
+            let hash = read("hash", key.hash.as_deref());
+            let certificate = read("certificate", key.certificate.as_deref());
+            if key.hash.is_none() && key.certificate.is_none() {
+                problems.push(document.problem(
+                    &format!("key[{index}]"),
+                    "a key has a hash, a certificate, or both",
+                ));
+            }
+            let caller = Arc::new(Caller {
                 id: key.id.into(),
                 tenant: key.tenant,
                 user: key.user,
                 tier: key.tier,
                 labels: key.labels.into_iter().collect(),
-            };
-            if !key.disabled && callers.insert(hash, Arc::new(caller)).is_some() {
-                problems.push(document.problem(&at("hash"), "another key has the same hash"));
+                models: key.models,
+            });
+            if key.disabled {
+                continue;
+            }
+            for (field, hash, callers) in [
+                ("hash", hash, &mut known.keys),
+                ("certificate", certificate, &mut known.certificates),
+            ] {
+                let taken = hash.and_then(|hash| callers.insert(hash, Arc::clone(&caller)));
+                if taken.is_some() {
+                    problems.push(document.problem(&at(field), "another key has the same hash"));
+                }
             }
         }
         problems.into_result()?;
         Ok(Self {
-            entrance: Entrance::Keys(callers),
+            entrance: Entrance::Known(known),
         })
     }
 
@@ -143,9 +188,29 @@ impl Keyring {
     pub fn caller(&self, secret: Option<&[u8]>) -> Option<Arc<Caller>> {
         match &self.entrance {
             Entrance::Open(everybody) => Some(Arc::clone(everybody)),
-            Entrance::Keys(callers) => callers
+            Entrance::Known(known) => known
+                .keys
                 .get(&<[u8; 32]>::from(Sha256::digest(secret?)))
                 .map(Arc::clone),
+        }
+    }
+
+    /// Whether a secret is a key of this gateway, known, disabled or of old: one that nobody else may see.
+    #[must_use]
+    pub fn is_ours(&self, secret: &[u8]) -> bool {
+        let known = match &self.entrance {
+            Entrance::Open(_) => false,
+            Entrance::Known(_) => self.caller(Some(secret)).is_some(),
+        };
+        known || secret.starts_with(PREFIX.as_bytes())
+    }
+
+    /// The caller whose client certificate has this SHA-256, if it is known. The TLS layer has verified the certificate.
+    #[must_use]
+    pub fn caller_of_certificate(&self, digest: &[u8]) -> Option<Arc<Caller>> {
+        match &self.entrance {
+            Entrance::Open(everybody) => Some(Arc::clone(everybody)),
+            Entrance::Known(known) => known.certificates.get(digest).map(Arc::clone),
         }
     }
 
@@ -154,9 +219,47 @@ impl Keyring {
     pub fn count(&self) -> Option<usize> {
         match &self.entrance {
             Entrance::Open(_) => None,
-            Entrance::Keys(callers) => Some(callers.len()),
+            Entrance::Known(known) => Some(known.keys.len() + known.certificates.len()),
         }
     }
+}
+
+/// Whether a tenant's name could be taken for that of a key without one.
+fn is_no_tenant(name: &str) -> bool {
+    name.is_empty() || name.starts_with("key:")
+}
+
+// === impl Caller ===
+
+impl Caller {
+    /// Whether it may ask for this model, or resource.
+    #[must_use]
+    pub fn may_use(&self, model: &str) -> bool {
+        match &self.models {
+            None => true,
+            Some(patterns) => patterns.iter().any(|pattern| matches(pattern, model)),
+        }
+    }
+}
+
+/// Whether a text matches a pattern in which `*` stands for any characters.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut text) = text.strip_prefix(first) else {
+        return false;
+    };
+    // The last part is pinned to the end; each one between takes the first place that it finds.
+    let mut parts = rest.split('*');
+    let last = parts.next_back().unwrap_or_default();
+    for part in parts {
+        match text.find(part) {
+            Some(at) => text = text.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    text.ends_with(last)
 }
 
 // === impl NewKey ===
@@ -201,6 +304,32 @@ mod tests {
             "another key stays outside"
         );
         assert_eq!(ring.caller(None), None, "no key stays outside");
+    }
+
+    #[test]
+    fn a_key_with_models_may_ask_for_these_only() {
+        let key = NewKey::random();
+        let text = file(&key) + "models = [\"claude-sonnet-*\", \"balanced\", \"*-5-5-*x\"]\n";
+        let ring = Keyring::parse(Path::new("keys.toml"), &text).unwrap();
+        let caller = ring.caller(Some(key.secret.as_bytes())).unwrap();
+        for (model, wanted) in [
+            ("claude-sonnet-5-5", true),
+            ("claude-sonnet-", true),
+            ("claude-sonnet", false),
+            ("balanced", true),
+            ("balanced2", false),
+            ("claude-5-5-yx", true),
+            ("claude-5-5-y", false),
+            ("-5-5-x", true),
+            ("-5-5x", false),
+            ("", false),
+        ] {
+            assert_eq!(caller.may_use(model), wanted, "{model}");
+        }
+        let text = file(&key);
+        let ring = Keyring::parse(Path::new("keys.toml"), &text).unwrap();
+        let caller = ring.caller(Some(key.secret.as_bytes())).unwrap();
+        assert!(caller.may_use("anything"), "without a list every model");
     }
 
     #[test]

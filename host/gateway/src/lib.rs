@@ -5,6 +5,7 @@
 
 mod admin;
 mod answer;
+mod batches;
 pub mod config;
 mod exchange;
 mod gateway;
@@ -13,7 +14,9 @@ mod hex;
 pub mod keys;
 mod live;
 mod metrics;
+mod owners;
 mod plugin_metrics;
+mod pressure;
 mod receipt;
 mod refused;
 mod reload;
@@ -21,9 +24,14 @@ mod render;
 mod running;
 mod serve;
 pub mod standin;
+mod state;
 mod stream;
+mod tls;
+mod upgrade;
 mod upstream;
+mod upstream_pages;
 mod view;
+mod wire;
 
 pub mod cli;
 

@@ -8,14 +8,18 @@ use witgate_messages::price::PriceBook;
 
 use crate::config::{Config, Keys};
 use crate::keys::Keyring;
+use crate::pressure::Pressure;
 use crate::upstream::Upstreams;
 
 /// The part of a gateway that a reload replaces.
 pub(crate) struct Live {
     pub(crate) config: Arc<Config>,
     pub(crate) keyring: Keyring,
-    pub(crate) prices: PriceBook,
+    pub(crate) prices: Arc<PriceBook>,
     pub(crate) upstreams: Upstreams,
+    /// What is under way; it goes on through reloads.
+    pub(crate) pressure: Pressure,
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 // === impl Live ===
@@ -44,17 +48,28 @@ impl Live {
         };
         let upstreams = Upstreams::try_new(
             &config.upstreams,
+            &config.groups,
             &config.default_upstream,
             previous.map(|previous| &previous.upstreams),
         )
         .map_err(|error| problems.push(error))
         .ok();
-        match (keyring, prices, upstreams) {
-            (Some(keyring), Some(prices), Some(upstreams)) => Ok(Self {
+        let tls = config
+            .listen
+            .tls
+            .as_ref()
+            .map(crate::tls::read)
+            .transpose()
+            .map_err(|error| problems.push(error))
+            .ok();
+        match (keyring, prices.map(Arc::new), upstreams, tls) {
+            (Some(keyring), Some(prices), Some(upstreams), Some(tls)) => Ok(Self {
                 config,
                 keyring,
                 prices,
                 upstreams,
+                pressure: previous.map_or_else(Pressure::default, |live| live.pressure.clone()),
+                tls,
             }),
             _ => Err(problems.join("\n")),
         }

@@ -3,17 +3,21 @@
 //! Names of fields are part of what operators build on; they are listed in the manual. A field that is not known is
 //! not there, so that zero always means zero.
 
+mod line;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value as Json};
 use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::{Cost, Pricing};
 use witgate_runtime::{self as contract, Envelope, Field, Value};
 use witgate_runtime::{Fault, Lineup};
 
+use crate::batches::BatchNote;
 use crate::keys::Caller;
 use crate::refused::{Blame, Refused};
+
+pub(crate) use self::line::line;
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,14 +60,20 @@ pub(crate) struct Receipt {
     pub(crate) rule: Option<String>,
     pub(crate) request_bytes: u64,
     pub(crate) attempts: Vec<Attempt>,
+    /// Upstreams that were not asked, and why.
+    pub(crate) passed_over: Vec<(String, String)>,
     pub(crate) status: Option<u16>,
     pub(crate) outcome: Option<Outcome>,
+    /// How an answer that stopped before its end came to it, in words.
+    pub(crate) ending: Option<String>,
     pub(crate) refused: Option<Refused>,
     /// Faults of plugins whose fail policy is open.
     pub(crate) skipped: Vec<Fault>,
     pub(crate) reading: Option<Reading>,
     pub(crate) cost: Option<Cost>,
     pub(crate) overdrawn: Vec<String>,
+    /// The batch that it is about.
+    pub(crate) batch: Option<Box<BatchNote>>,
     pub(crate) response_bytes: u64,
     pub(crate) first_byte: Option<Duration>,
     pub(crate) duration: Duration,
@@ -103,13 +113,16 @@ impl Receipt {
             rule: None,
             request_bytes: 0,
             attempts: Vec::new(),
+            passed_over: Vec::new(),
             status: None,
             outcome: None,
+            ending: None,
             refused: None,
             skipped: Vec::new(),
             reading: None,
             cost: None,
             overdrawn: Vec::new(),
+            batch: None,
             response_bytes: 0,
             first_byte: None,
             duration: Duration::ZERO,
@@ -125,6 +138,7 @@ impl Receipt {
         fields.text("method", &self.method);
         fields.text("outcome", self.outcome.unwrap_or(Outcome::Abandoned).code());
         fields.maybe_number("status", self.status.map(u64::from));
+        fields.maybe_text("ending", self.ending.as_deref());
         if let Some(caller) = &self.caller {
             fields.text("key", &caller.id);
             fields.maybe_text("tier", caller.tier.as_deref());
@@ -142,8 +156,14 @@ impl Receipt {
                 Err(error) => fields.text(&format!("attempts.{index}.error"), error),
             }
         }
+        for (upstream, reason) in &self.passed_over {
+            fields.text(&format!("passed_over.{upstream}"), reason);
+        }
         self.refusal_fields(&mut fields);
         self.usage_fields(&mut fields);
+        if let Some(batch) = &self.batch {
+            batch_fields(batch, &mut fields);
+        }
         for account in &self.overdrawn {
             fields.flag(&format!("overdrawn.{account}"), true);
         }
@@ -253,6 +273,20 @@ impl Receipt {
     }
 }
 
+fn batch_fields(batch: &BatchNote, fields: &mut Fields) {
+    fields.text("batch.id", &batch.id);
+    fields.maybe_number("batch.requests", batch.requests);
+    fields.maybe_text("batch.ended", batch.ended);
+    for (name, count) in batch.counts() {
+        fields.number(name, count);
+    }
+    for (index, (model, messages, picousd)) in batch.models().enumerate() {
+        fields.text(&format!("batch.models.{index}.model"), model);
+        fields.number(&format!("batch.models.{index}.messages"), messages);
+        fields.number(&format!("batch.models.{index}.cost_picousd"), picousd);
+    }
+}
+
 /// How well the usage is known.
 fn source(source: Source) -> &'static str {
     match source {
@@ -305,67 +339,5 @@ impl Fields {
             name: name.to_owned(),
             value,
         });
-    }
-}
-
-/// Writes a receipt as one line of JSON: dotted names become objects, in the order of the fields.
-pub(crate) fn line(receipt: &contract::Receipt) -> Vec<u8> {
-    let mut root = Map::new();
-    for field in &receipt.fields {
-        let value = match &field.value {
-            Value::Text(text) => Json::from(text.as_str()),
-            Value::Integer(number) => Json::from(*number),
-            Value::Flag(flag) => Json::from(*flag),
-        };
-        place(&mut root, &field.name, value);
-    }
-    Json::Object(root).to_string().into_bytes()
-}
-
-/// Puts a value at a dotted name. Where a part of the name is taken by a plain value, the rest stays dotted.
-fn place(object: &mut Map<String, Json>, name: &str, value: Json) {
-    if let Some((first, rest)) = name.split_once('.')
-        && !first.is_empty()
-        && !rest.is_empty()
-    {
-        let inner = object
-            .entry(first)
-            .or_insert_with(|| Json::Object(Map::new()));
-        if let Json::Object(inner) = inner {
-            place(inner, rest, value);
-            return;
-        }
-    }
-    object.insert(name.to_owned(), value);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn field(name: &str, value: Value) -> Field {
-        Field {
-            name: name.into(),
-            value,
-        }
-    }
-
-    #[test]
-    fn dotted_names_become_objects_and_clashing_ones_stay_dotted() {
-        let receipt = contract::Receipt {
-            id: "r".into(),
-            fields: vec![
-                field("a", Value::Text("plain\nline".into())),
-                field("a.b", Value::Integer(1)),
-                field("c.d.e", Value::Flag(true)),
-                field("c.d.f", Value::Integer(-2)),
-                field(".x", Value::Integer(3)),
-            ],
-        };
-        let line = String::from_utf8(line(&receipt)).unwrap();
-        assert_eq!(
-            line, r#"{"a":"plain\nline","a.b":1,"c":{"d":{"e":true,"f":-2}},".x":3}"#,
-            "one line of JSON, in the order of the fields"
-        );
     }
 }

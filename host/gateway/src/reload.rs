@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::config::{Config, CredentialSource, Keys};
+use crate::config::{Config, Keys};
 use crate::gateway::Gateway;
 use crate::live::Live;
 use crate::serve::stopped;
@@ -150,17 +150,17 @@ fn fingerprint(config: &Config) -> Fingerprint {
         Keys::File(path) => Some(path.as_path()),
         Keys::Open => None,
     };
-    let credentials = config.upstreams.iter().filter_map(|upstream| {
-        match &upstream.credential.as_ref()?.source {
-            CredentialSource::File(path) => Some(path.as_path()),
-            CredentialSource::Env(_) => None,
-        }
-    });
+    let credentials = config
+        .upstreams
+        .iter()
+        .filter_map(|upstream| upstream.credential.as_ref()?.file());
+    let tls = config.listen.tls.iter().flat_map(|tls| tls.files());
     let files = [Some(config.path.as_path()), keys, config.prices.as_deref()];
     files
         .into_iter()
         .flatten()
         .chain(credentials)
+        .chain(tls)
         .map(|path| (path.to_owned(), look_at(path)))
         .collect()
 }

@@ -4,21 +4,21 @@
 //! connections close, running exchanges go on up to the drain timeout, and the process may end as soon as the last of
 //! them has, and its receipt is written.
 
+mod connection;
+mod h2;
+mod terms;
+
 use std::future::Future;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora_core::apps::ServerApp;
-use pingora_core::protocols::l4::stream::Stream as Socket;
-use pingora_core::protocols::{GetSocketDigest, SocketDigest};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::stream::Gathered;
+pub(crate) use self::terms::{Cleartext, Entrance, Terms};
 
 /// How long the loop rests when the system has no descriptor left for another connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
@@ -30,9 +30,13 @@ pub struct Drained {
     pub cut: usize,
 }
 
+/// Dropped when what holds it has settled. Nothing is ever sent on it.
+type Held = mpsc::Sender<std::convert::Infallible>;
+
 /// A bound listener and the app that its connections go to.
 pub(crate) struct Door<A> {
-    pub(crate) listener: TcpListener,
+    /// Shared with whoever may hand it to another process; nobody else keeps it open.
+    pub(crate) listener: Arc<TcpListener>,
     pub(crate) app: Arc<A>,
     /// Most connections at a time.
     pub(crate) connections: usize,
@@ -56,7 +60,7 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 // === impl Door ===
 
-impl<A: ServerApp + Send + Sync + 'static> Door<A> {
+impl<A: Entrance> Door<A> {
     /// Serves connections until `stop` says true, then drains them for up to the time that `drain` gives.
     pub(crate) async fn serve(
         self,
@@ -64,6 +68,8 @@ impl<A: ServerApp + Send + Sync + 'static> Door<A> {
         drain: impl Future<Output = Duration> + Send,
     ) -> Drained {
         let mut connections = JoinSet::new();
+        // Held by every stream of an HTTP/2 connection: such tasks end a moment after the connection's own was cut.
+        let (held, mut let_go) = mpsc::channel(1);
         let mut stop_seen = stop.clone();
         loop {
             tokio::select! {
@@ -71,7 +77,7 @@ impl<A: ServerApp + Send + Sync + 'static> Door<A> {
                 Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, peer)) if connections.len() < self.connections => {
-                        self.enter(&mut connections, stream, peer, stop.clone());
+                        self.enter(&mut connections, stream, peer, stop.clone(), held.clone());
                     }
                     // Over the limit: closing at once tells a client to go elsewhere, waiting would not.
                     Ok(_) => tracing::warn!(limit = self.connections, "a connection over the limit was closed"),
@@ -91,6 +97,9 @@ impl<A: ServerApp + Send + Sync + 'static> Door<A> {
         {}
         let cut = connections.len();
         connections.shutdown().await;
+        drop(held);
+        // Nobody sends; the end comes when the last stream has settled.
+        let _ = let_go.recv().await;
         Drained { cut }
     }
 
@@ -100,18 +109,9 @@ impl<A: ServerApp + Send + Sync + 'static> Door<A> {
         stream: TcpStream,
         peer: SocketAddr,
         stop: watch::Receiver<bool>,
+        held: Held,
     ) {
-        // Small answers must not wait for the acknowledgement of the ones before them.
-        let _ = stream.set_nodelay(true);
-        let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
-        let mut socket = Socket::from(stream);
-        // What is known already need not be asked of the system.
-        let _ = digest.peer_addr.set(Some(peer.into()));
-        socket.set_socket_digest(digest);
         let app = Arc::clone(&self.app);
-        connections.spawn(async move {
-            app.process_new(Box::new(Gathered::new(socket)), &stop)
-                .await;
-        });
+        connections.spawn(connection::serve(app, stream, peer, stop, held));
     }
 }

@@ -18,6 +18,7 @@
 //! | `burst=8` | events joined into one write while there is no pace, in place of the option |
 //! | `error-after=3` | an `overloaded_error` event after that many events; without a stream, status 529 |
 //! | `cut-after=3` | the connection closes after that many events; without a stream, after that many bytes of body |
+//! | `batch-ms=5000` | a batch that ends after that time and not at once |
 //!
 //! HTTP/1.1 only, no TLS. A body may have 32 MiB.
 
@@ -36,6 +37,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 mod ask;
+mod batches;
 mod cache;
 mod clock;
 mod endpoints;
@@ -54,6 +56,7 @@ mod tool;
 mod usage;
 mod wire;
 
+use batches::Batches;
 use cache::PromptCache;
 use ids::Ids;
 
@@ -71,6 +74,7 @@ pub struct StandInOptions {
 pub struct StandIn {
     options: StandInOptions,
     cache: PromptCache,
+    batches: Batches,
     ids: Ids,
 }
 
@@ -94,6 +98,7 @@ impl StandIn {
         Self {
             options,
             cache: PromptCache::default(),
+            batches: Batches::default(),
             ids: Ids::seeded(),
         }
     }

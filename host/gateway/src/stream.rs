@@ -3,7 +3,8 @@
 //! The HTTP layer writes a response head, a chunk's size line, its bytes and its end as separate writes and then
 //! flushes. Sent as they come, that is up to four system calls an event. This stream gathers writes until the flush
 //! and sends them as one. A write that is large already goes out at once, with what was gathered before it. The
-//! gathering buffer is given back when it is empty, so that an idle stream holds none.
+//! gathering buffer is given back when it is empty, so that an idle stream holds none. Above TLS, what is gathered
+//! leaves as one record.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,9 +13,9 @@ use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
-use pingora_core::protocols::l4::stream::Stream as Socket;
+use pingora_core::protocols::tls::{SslDigest, TlsRef};
 use pingora_core::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -25,18 +26,21 @@ const LARGE: usize = 16 * 1024;
 /// What the gathering buffer starts with: a response head and a few events.
 const INITIAL: usize = 2 * 1024;
 
-/// A socket whose small writes are gathered until the flush.
+/// Most bytes of unread input that are thrown away when a connection is closed.
+const UNREAD: usize = 1024 * 1024;
+
+/// A socket, or TLS over one, whose small writes are gathered until the flush.
 #[derive(Debug)]
-pub(crate) struct Gathered {
-    socket: Socket,
+pub(crate) struct Gathered<S> {
+    socket: S,
     pending: BytesMut,
 }
 
 // === impl Gathered ===
 
-impl Gathered {
+impl<S: IO> Gathered<S> {
     /// Wraps a connected socket.
-    pub(crate) fn new(socket: Socket) -> Self {
+    pub(crate) fn new(socket: S) -> Self {
         Self {
             socket,
             pending: BytesMut::new(),
@@ -54,9 +58,24 @@ impl Gathered {
         self.pending = BytesMut::new();
         Poll::Ready(Ok(()))
     }
+
+    /// Reads and forgets what has come.
+    fn discard(&mut self, cx: &mut Context<'_>) {
+        let mut scratch = [0; 4096];
+        let mut left = UNREAD;
+        loop {
+            let mut buf = ReadBuf::new(&mut scratch);
+            let read = Pin::new(&mut self.socket).poll_read(cx, &mut buf);
+            let some = buf.filled().len();
+            left = left.saturating_sub(some);
+            if !matches!(read, Poll::Ready(Ok(()))) || some == 0 || left == 0 {
+                return;
+            }
+        }
+    }
 }
 
-impl AsyncRead for Gathered {
+impl<S: IO> AsyncRead for Gathered<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -66,7 +85,7 @@ impl AsyncRead for Gathered {
     }
 }
 
-impl AsyncWrite for Gathered {
+impl<S: IO> AsyncWrite for Gathered<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -113,41 +132,60 @@ impl AsyncWrite for Gathered {
 }
 
 #[async_trait]
-impl Shutdown for Gathered {
+impl<S: IO> Shutdown for Gathered<S> {
     async fn shutdown(&mut self) {
         // The peer may be gone already; there is nobody to tell.
         let _ = tokio::io::AsyncWriteExt::shutdown(self).await;
+        // Closing with unread input resets the connection, and the reset can overtake an answer that says why. What is
+        // there is read; nothing is waited for.
+        std::future::poll_fn(|cx| {
+            self.discard(cx);
+            Poll::Ready(())
+        })
+        .await;
     }
 }
 
-impl UniqueID for Gathered {
+impl<S: IO> UniqueID for Gathered<S> {
     fn id(&self) -> UniqueIDType {
         self.socket.id()
     }
 }
 
-impl Ssl for Gathered {}
+impl<S: IO> Ssl for Gathered<S> {
+    fn get_ssl(&self) -> Option<&TlsRef> {
+        self.socket.get_ssl()
+    }
+
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.socket.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.socket.selected_alpn_proto()
+    }
+}
 
 #[async_trait]
-impl Peek for Gathered {
+impl<S: IO> Peek for Gathered<S> {
     async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
         self.socket.try_peek(buf).await
     }
 }
 
-impl GetTimingDigest for Gathered {
+impl<S: IO> GetTimingDigest for Gathered<S> {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
         self.socket.get_timing_digest()
     }
 }
 
-impl GetProxyDigest for Gathered {
+impl<S: IO> GetProxyDigest for Gathered<S> {
     fn get_proxy_digest(&self) -> Option<Arc<pingora_core::protocols::raw_connect::ProxyDigest>> {
         self.socket.get_proxy_digest()
     }
 }
 
-impl GetSocketDigest for Gathered {
+impl<S: IO> GetSocketDigest for Gathered<S> {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
         self.socket.get_socket_digest()
     }

@@ -1,21 +1,40 @@
 //! Upstreams: where they are, how they are doing, and connections to them.
 
+pub(crate) mod admission;
+pub(crate) mod backoff;
+pub(crate) mod breaker;
 pub(crate) mod connection;
+pub(crate) mod credential;
 pub(crate) mod dns;
+pub(crate) mod group;
+pub(crate) mod health;
+pub(crate) mod kind;
+mod latency;
+pub(crate) mod retries;
 pub(crate) mod stats;
+pub(crate) mod upkeep;
+mod window;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use arc_swap::ArcSwapOption;
-use http::HeaderValue;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::v1::Connector;
+use pingora_core::connectors::http::v2;
 use witgate_runtime::UpstreamStats;
 
+use self::admission::State;
+use self::backoff::Backoff;
+use self::breaker::Breaker;
+use self::credential::Vault;
 use self::dns::Addresses;
-use self::stats::{InFlight, Stats};
-use crate::config::{CredentialHeader, UpstreamConfig};
+use self::group::Group;
+use self::health::Health;
+use self::retries::RetryBudget;
+use self::stats::Stats;
+use crate::config::upstream::HttpVersion;
+use crate::config::{GroupConfig, UpstreamConfig};
+use crate::tls;
 
 /// Idle connections kept for one upstream.
 const POOL: usize = 512;
@@ -25,16 +44,25 @@ pub(crate) struct Upstream {
     pub(crate) config: UpstreamConfig,
     pub(crate) authority: String,
     pub(crate) connector: Connector,
+    /// Connections over HTTP/2; none to an upstream that is spoken to in HTTP/1.1.
+    pub(crate) http2: Option<v2::Connector>,
     pub(crate) addresses: Addresses,
     pub(crate) stats: Stats,
-    credential: ArcSwapOption<HeaderValue>,
+    /// What retries at it may add to its load.
+    pub(crate) retries: RetryBudget,
+    /// How long to wait between them.
+    pub(crate) backoff: Backoff,
+    breaker: Option<Breaker>,
+    health: Health,
+    credential: Vault,
 }
 
-/// The upstreams, in the order of the configuration.
+/// The upstreams, in the order of the configuration, and the groups that are made of them.
 #[derive(Clone)]
 pub(crate) struct Upstreams {
     list: Arc<[Arc<Upstream>]>,
-    default: usize,
+    groups: Arc<[Group]>,
+    default: String,
 }
 
 // === impl Upstream ===
@@ -48,53 +76,47 @@ impl Upstream {
     pub(crate) fn try_new(config: UpstreamConfig) -> Result<Self, String> {
         let mut options = ConnectorOptions::new(POOL);
         if let Some(ca) = &config.ca_file {
-            check_ca(ca)?;
+            // The HTTP layer panics on a CA file without certificates, so it is looked into first.
+            tls::certificates(ca)?;
             options.ca_file = Some(ca.to_string_lossy().into_owned());
         }
+        let http2 =
+            (config.http != HttpVersion::Http1).then(|| v2::Connector::new(Some(options.clone())));
         let upstream = Self {
             authority: config.base.authority(),
             connector: Connector::new(Some(options)),
+            http2,
             addresses: Addresses::new(&config),
             stats: Stats::default(),
-            credential: ArcSwapOption::empty(),
+            retries: RetryBudget::new(config.resilience.retry.budget_permille),
+            backoff: Backoff::from(&config.resilience.retry),
+            breaker: config.resilience.breaker.clone().map(Breaker::new),
+            health: Health::default(),
+            credential: Vault::try_open(&config.name, config.credential.as_ref())?,
             config,
         };
-        upstream.read_credential()?;
         Ok(upstream)
     }
 
-    /// Reads the credential again, for one that was rotated.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read; the one in use stays.
-    pub(crate) fn read_credential(&self) -> Result<(), String> {
-        if let Some(credential) = &self.config.credential {
-            self.credential.store(Some(Arc::new(credential.read()?)));
+    /// How it has been doing, as the route hook gets it.
+    fn snapshot(&self, now: Instant) -> UpstreamStats {
+        let minute = self.stats.minute(now);
+        let mut attributes = Vec::new();
+        // What is as it should be is not said: this is done for each request.
+        let state = self.state(now);
+        if state != State::Available {
+            attributes.push(("state".to_owned(), state.code().to_owned()));
         }
-        Ok(())
-    }
-
-    /// The credential in use.
-    pub(crate) fn credential(&self) -> Option<(CredentialHeader, Arc<HeaderValue>)> {
-        let header = self.config.credential.as_ref()?.header;
-        Some((header, self.credential.load_full()?))
-    }
-
-    /// Counts a request as being there until the guard is told how it ended.
-    pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
-        InFlight::enter(Arc::clone(self))
-    }
-}
-
-/// The HTTP layer panics on a CA file without certificates, so it is looked into first.
-fn check_ca(path: &std::path::Path) -> Result<(), String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    if text.contains("-----BEGIN CERTIFICATE-----") {
-        Ok(())
-    } else {
-        Err(format!("{} holds no PEM certificate", path.display()))
+        if let Some(average) = self.stats.latency.average() {
+            attributes.push(("latency_ms".to_owned(), average.as_millis().to_string()));
+        }
+        UpstreamStats {
+            name: self.config.name.clone(),
+            in_flight: self.stats.in_flight(),
+            requests: minute.requests,
+            errors: minute.errors,
+            attributes,
+        }
     }
 }
 
@@ -109,6 +131,7 @@ impl Upstreams {
     /// The first upstream that cannot be prepared, and why.
     pub(crate) fn try_new(
         configs: &[UpstreamConfig],
+        groups: &[GroupConfig],
         default: &str,
         previous: Option<&Self>,
     ) -> Result<Self, String> {
@@ -119,7 +142,8 @@ impl Upstreams {
                 .filter(|kept| kept.config == *config);
             let upstream = match kept {
                 Some(kept) => {
-                    kept.read_credential()
+                    kept.credential
+                        .reread()
                         .map_err(|error| format!("upstream {}: {error}", config.name))?;
                     Arc::clone(kept)
                 }
@@ -130,14 +154,19 @@ impl Upstreams {
             };
             list.push(upstream);
         }
-        let default = list
+        let groups = groups
             .iter()
-            .position(|upstream| upstream.config.name == default)
-            .ok_or_else(|| format!("there is no upstream {default}"))?;
-        Ok(Self {
+            .map(|group| Group::try_new(group, &list))
+            .collect::<Result<_, _>>()?;
+        let upstreams = Self {
             list: list.into(),
-            default,
-        })
+            groups,
+            default: default.to_owned(),
+        };
+        if upstreams.find(default).is_none() {
+            return Err(format!("there is no upstream or group {default}"));
+        }
+        Ok(upstreams)
     }
 
     /// The upstream of this name.
@@ -147,23 +176,26 @@ impl Upstreams {
             .find(|upstream| upstream.config.name == name)
     }
 
-    /// The name of the upstream that is asked when no plugin plans a route.
+    /// The name of the upstream or group that is asked when no plugin plans a route.
     pub(crate) fn default_name(&self) -> &str {
-        self.list
-            .get(self.default)
-            .map_or("", |upstream| &upstream.config.name)
+        &self.default
     }
 
-    /// All of them.
+    /// All upstreams.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Upstream>> {
         self.list.iter()
     }
 
-    /// How they have been doing, as the route hook gets it.
+    /// All groups.
+    pub(crate) fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// How they have been doing, as the route hook gets it: the upstreams, then the groups.
     pub(crate) fn stats(&self, now: Instant) -> Vec<UpstreamStats> {
-        self.list
-            .iter()
-            .map(|upstream| upstream.stats.snapshot(&upstream.config.name, now))
+        let upstreams = self.list.iter().map(|upstream| upstream.snapshot(now));
+        upstreams
+            .chain(self.groups.iter().map(|group| group.snapshot(now)))
             .collect()
     }
 }

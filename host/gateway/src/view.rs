@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
@@ -16,12 +17,15 @@ pub(crate) struct View {
     pub(crate) id: Arc<str>,
     pub(crate) endpoint: Endpoint,
     pub(crate) method: http::Method,
+    pub(crate) version: http::Version,
     pub(crate) path: String,
     /// The client's headers. They are a copy, because the connection keeps its own to frame the answer by.
     pub(crate) headers: HeaderMap,
     pub(crate) caller: Arc<Caller>,
     /// The scan of the body; none for a request without one.
     pub(crate) head: Option<Head>,
+    /// The body as it was sent, where that was compressed; the scan is of what it decodes to.
+    pub(crate) sent: Option<Bytes>,
 }
 
 // === impl View ===

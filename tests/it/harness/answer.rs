@@ -120,6 +120,16 @@ impl Answer {
         }
     }
 
+    /// Any bytes as a stream, in one chunk.
+    pub fn chunked(headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
+        let own = [("transfer-encoding", "chunked")];
+        Self {
+            head: head(200, &[headers, &own].concat()),
+            body: body.into(),
+            ..Self::empty(Coding::Chunked)
+        }
+    }
+
     /// Bytes as they are, which need not be HTTP. The connection closes after them.
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -201,6 +211,13 @@ impl Answer {
     pub fn pause_at_event(mut self, events: usize, pause: &Pause) -> Self {
         let place = self.event_end(events);
         self.pauses.push((place, pause.clone()));
+        self
+    }
+
+    /// Waits after so many bytes of the body, wherever that is.
+    #[must_use]
+    pub fn pause_in_body(mut self, bytes: usize, pause: &Pause) -> Self {
+        self.pauses.push((bytes, pause.clone()));
         self
     }
 

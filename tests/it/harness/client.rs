@@ -85,6 +85,18 @@ impl Client {
         self.reply().await.rest().await
     }
 
+    /// As [`Client::receive`], for a peer that may end the connection instead: nothing when no whole head has come.
+    pub async fn try_receive(&mut self) -> Option<Response> {
+        let method = self.pending.pop_front().unwrap_or_default();
+        loop {
+            let head = patiently("the head of an answer", self.incoming.head()).await;
+            let head = head.ok().flatten()?;
+            if !head.start.starts_with("HTTP/1.1 1") {
+                return Some(Reply::new(head, &method, &mut self.incoming).rest().await);
+            }
+        }
+    }
+
     /// Reads the head of the next answer; the body is then read at the test's own pace. Interim answers are skipped.
     ///
     /// # Panics
@@ -119,6 +131,20 @@ impl Client {
         patiently("the connection to close", self.incoming.some(1))
             .await
             .is_ok_and(|bytes| bytes.is_empty())
+    }
+
+    /// Everything that comes until the other side closes.
+    pub async fn until_closed(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Ok(bytes) =
+            patiently("the connection to close", self.incoming.some(usize::MAX)).await
+        {
+            if bytes.is_empty() {
+                break;
+            }
+            all.extend(bytes);
+        }
+        all
     }
 
     /// Ends the sending side only.

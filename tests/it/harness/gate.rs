@@ -28,6 +28,7 @@ pub struct Plan {
     sidecars: Vec<(String, String)>,
     upstreams: Vec<(String, String)>,
     tier: String,
+    listen: String,
     top: String,
     extra: String,
 }
@@ -55,6 +56,7 @@ impl Plan {
             sidecars: Vec::new(),
             upstreams: Vec::new(),
             tier: "pro".into(),
+            listen: String::new(),
             top: String::new(),
             extra: String::new(),
         }
@@ -93,6 +95,13 @@ impl Plan {
         self
     }
 
+    /// Adds keys to `[listen]`.
+    pub fn listen(mut self, toml: &str) -> Self {
+        self.listen += toml;
+        self.listen.push('\n');
+        self
+    }
+
     /// Adds tables to the configuration.
     pub fn extra(mut self, toml: &str) -> Self {
         self.extra += toml;
@@ -102,21 +111,9 @@ impl Plan {
 
     /// Starts it.
     pub async fn start(self) -> Gate {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        std::fs::create_dir(at("policies")).unwrap();
-        for (name, artifact) in &self.plugins {
-            artifact.install_as(&at("policies"), name).unwrap();
-        }
-        for (name, sidecar) in &self.sidecars {
-            std::fs::write(at("policies").join(format!("{name}.toml")), sidecar).unwrap();
-        }
-
-        let key = NewKey::random();
-        std::fs::write(at("keys.toml"), key_entry("alice", &key, &self.tier)).unwrap();
-        std::fs::write(at("upstream.key"), "upstream-secret\n").unwrap();
-        std::fs::write(at("witgate.toml"), self.config()).unwrap();
-        let config = Config::read(&at("witgate.toml")).expect("the test's configuration is right");
+        let (folder, key) = self.lay_out();
+        let config = Config::read(&folder.path().join("witgate.toml"))
+            .expect("the test's configuration is right");
         let running = patiently("the gateway's start", Running::start(config))
             .await
             .unwrap();
@@ -134,12 +131,32 @@ impl Plan {
         }
     }
 
+    /// Writes everything that a gateway is started with into a folder.
+    pub fn lay_out(&self) -> (TempDir, NewKey) {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("policies")).unwrap();
+        for (name, artifact) in &self.plugins {
+            artifact.install_as(&at("policies"), name).unwrap();
+        }
+        for (name, sidecar) in &self.sidecars {
+            std::fs::write(at("policies").join(format!("{name}.toml")), sidecar).unwrap();
+        }
+
+        let key = NewKey::random();
+        std::fs::write(at("keys.toml"), key_entry("alice", &key, &self.tier)).unwrap();
+        std::fs::write(at("upstream.key"), "upstream-secret\n").unwrap();
+        std::fs::write(at("witgate.toml"), self.config()).unwrap();
+        (folder, key)
+    }
+
     fn config(&self) -> String {
         let mut text = self.top.clone();
         if let Some((default, _)) = self.upstreams.first() {
             let _ = writeln!(text, "default_upstream = \"{default}\"");
         }
-        text += "[listen]\naddress = \"127.0.0.1:0\"\nthreads = 2\n\n[admin]\naddress = \"127.0.0.1:0\"\n\n\
+        let _ = writeln!(text, "[listen]\n{}", self.listen);
+        text += "address = \"127.0.0.1:0\"\nthreads = 2\n\n[admin]\naddress = \"127.0.0.1:0\"\n\n\
                  [keys]\nfile = \"keys.toml\"\n\n[receipts]\nfile = \"receipts.jsonl\"\n\n";
         if !self.extra.contains("[plugins]") {
             text += "[plugins]\ndirectory = \"policies\"\n\n";

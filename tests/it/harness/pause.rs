@@ -42,6 +42,11 @@ impl Pause {
         self.stage.send_replace(Stage::Over);
     }
 
+    /// Makes it a pause again, for the next answer.
+    pub fn rearm(&self) {
+        self.stage.send_replace(Stage::Ahead);
+    }
+
     /// The upstream's side: says that it is here and waits, without a limit, for [`Pause::resume`].
     pub(super) async fn hold(&self) {
         self.stage.send_if_modified(|stage| {

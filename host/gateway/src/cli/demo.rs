@@ -121,7 +121,7 @@ fn config_text(args: &Args, receipts: &Path, upstream: &str) -> anyhow::Result<S
     Ok(format!(
         "drain_timeout_ms = 30000\n\n[listen]\naddress = \"{}\"\n\n[admin]\naddress = \"{}\"\n\n\
          [keys]\nfile = \"keys.toml\"\n\n[plugins]\ndirectory = {}\n\n[receipts]\nfile = {}\n\n\
-         [upstreams.default]\n{upstream}",
+         [state]\ndirectory = \"state\"\n\n[upstreams.default]\n{upstream}",
         args.listen,
         args.admin,
         quoted(&policies).trim(),

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::ConfigArg;
@@ -13,13 +14,23 @@ use crate::running::Running;
 pub(super) struct Args {
     #[command(flatten)]
     config: ConfigArg,
+
+    /// Take over from the gateway that listens on the upgrade socket of the configuration: no connection is refused, and
+    /// running streams finish in the old process. Where none listens, start as usual.
+    #[arg(long)]
+    upgrade: bool,
 }
 
 /// Runs until a signal says to stop.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::read(&args.config.config)?;
     workers(&config)?.block_on(async {
-        let running = Running::start(config).await?;
+        let running = if args.upgrade {
+            Running::take_over(config).await?
+        } else {
+            Running::start(config).await?
+        };
+        crate::upgrade::ready();
         tracing::info!(address = %running.address(), admin = ?running.admin(), "serving");
         until_stopped(running).await
     })
@@ -34,13 +45,17 @@ pub(super) fn workers(config: &Config) -> std::io::Result<tokio::runtime::Runtim
         .build()
 }
 
-/// Follows signals: reloads on SIGHUP, drains on SIGTERM and SIGINT, ends at once on the second of them.
+/// Follows signals: reloads on SIGHUP, starts a process that takes over on SIGUSR2, drains on SIGTERM and SIGINT, ends at
+/// once on the second of them. Drains too when another process has taken over.
 pub(super) async fn until_stopped(running: Running) -> anyhow::Result<ExitCode> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut upgrade = signal(SignalKind::user_defined2())?;
     loop {
         tokio::select! {
+            () = running.superseded() => break,
+            _ = upgrade.recv() => start_successor(),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {
@@ -64,4 +79,34 @@ pub(super) async fn until_stopped(running: Running) -> anyhow::Result<ExitCode> 
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the program that is now at this one's path, with the same arguments, to take over.
+fn start_successor() {
+    let mut arguments = std::env::args_os();
+    let Some(program) = arguments.next() else {
+        tracing::error!(
+            "the program's own path is not known: start the new process yourself, with --upgrade"
+        );
+        return;
+    };
+    let mut command = Command::new(&program);
+    command.args(arguments.filter(|argument| argument != "--upgrade"));
+    match command.arg("--upgrade").spawn() {
+        Ok(mut child) => {
+            tracing::info!(pid = child.id(), "a new process was started to take over");
+            tokio::spawn(async move {
+                // It outlives this process when all goes well.
+                match child.wait().await {
+                    Ok(status) => {
+                        tracing::error!(%status, "the new process ended; this one goes on");
+                    }
+                    Err(error) => tracing::error!(%error, "the new process is not seen any more"),
+                }
+            });
+        }
+        Err(error) => {
+            tracing::error!(program = %program.display(), %error, "the new process can't be started");
+        }
+    }
 }

@@ -1,5 +1,14 @@
 //! From the file to the typed configuration, collecting every problem on the way.
 
+mod credential;
+mod endpoints;
+mod group;
+mod pressure;
+mod resilience;
+mod streams;
+mod tls;
+mod upgrade;
+
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -7,14 +16,13 @@ use std::time::Duration;
 
 use witgate_runtime::problem::{Document, Problems};
 
+use self::resilience::Troubles;
 use super::file::{
-    AdminFile, ConfigFile, CredentialFile, KeysFile, LimitsFile, ListenFile, ReceiptsFile,
-    UpstreamFile,
+    AdminFile, ConfigFile, KeysFile, LimitsFile, ListenFile, ReceiptsFile, UpstreamFile,
 };
 use super::upstream::Scheme;
 use super::{
-    BaseUrl, Config, Credential, CredentialHeader, CredentialSource, Keys, Limits, Listen, Plugins,
-    Receipts, UpstreamConfig,
+    BaseUrl, Batches, Config, GroupConfig, Keys, Limits, Listen, Plugins, Receipts, UpstreamConfig,
 };
 
 /// Checks a file's text.
@@ -49,6 +57,7 @@ impl Check<'_> {
         let admin = file.admin.and_then(|admin| self.admin(&admin));
         let keys = self.keys(file.keys);
         let limits = self.limits(&file.limits);
+        let streams = self.streams(&file.streams);
         let poll = self.millis(
             "plugins.poll_ms",
             file.plugins.poll_ms,
@@ -71,18 +80,30 @@ impl Check<'_> {
             .into_iter()
             .filter_map(|(name, upstream)| self.upstream(name, upstream))
             .collect();
-        let default_upstream = self.default_upstream(file.default_upstream, &upstreams);
+        let groups = self.groups(file.groups, &upstreams);
+        let default_upstream = self.default_upstream(file.default_upstream, &upstreams, &groups);
 
+        let batches = Batches {
+            poll: self.millis(
+                "batches.poll_ms",
+                file.batches.poll_ms,
+                Duration::from_secs(60),
+            ),
+        };
         let receipts = self.receipts(file.receipts);
         let prices = file
             .prices
             .file
             .map(|file| self.existing_file("prices.file", &file));
+        let upgrade = self.upgrade(file.upgrade);
         let drain_timeout = self.millis(
             "drain_timeout_ms",
             file.drain_timeout_ms,
             Duration::from_secs(300),
         );
+
+        let state = self.state(&file.state);
+        let endpoints = self.endpoints(&file.passthrough, file.models);
 
         Some(Config {
             path: path.to_owned(),
@@ -91,11 +112,17 @@ impl Check<'_> {
             keys: keys?,
             plugins,
             upstreams,
+            groups,
             default_upstream: default_upstream?,
             limits,
+            streams,
+            batches,
             receipts,
             prices,
+            upgrade,
             drain_timeout,
+            state,
+            endpoints,
         })
     }
 
@@ -109,9 +136,12 @@ impl Check<'_> {
                 cores
             }
         };
+        let tls = file.tls.as_ref().map(|tls| self.listen_tls(tls));
         Some(Listen {
             address: self.address("listen.address", &file.address)?,
             threads,
+            tls,
+            h2c: file.h2c,
         })
     }
 
@@ -161,9 +191,30 @@ impl Check<'_> {
         if connections == 0 {
             self.problem("limits.connections", "at least 1");
         }
+        let batch = u64::try_from(default.batch_bytes).unwrap_or(u64::MAX);
+        let batch = self.bytes("limits.batch_bytes", file.batch_bytes, batch, 1 << 30);
+        let upload = self.bytes(
+            "limits.upload_bytes",
+            file.upload_bytes,
+            default.upload_bytes,
+            1 << 40,
+        );
         Limits {
             body_bytes,
+            decoded_bytes: self.decoded_bytes(file.decoded_bytes, body_bytes),
+            head_bytes: self.within(
+                "limits.head_bytes",
+                file.head_bytes,
+                default.head_bytes,
+                1024..=1024 * 1024,
+            ),
+            headers: self.within("limits.headers", file.headers, default.headers, 16..=256),
+            streams: self.within("limits.streams", file.streams, default.streams, 1..=10_000),
+            batch_bytes: usize::try_from(batch).unwrap_or(default.batch_bytes),
+            upload_bytes: upload,
             connections,
+            in_flight: self.at_most("limits.in_flight", file.in_flight),
+            in_flight_per_key: self.at_most("limits.in_flight_per_key", file.in_flight_per_key),
             head_timeout: self.millis(
                 "limits.head_timeout_ms",
                 file.head_timeout_ms,
@@ -210,10 +261,18 @@ impl Check<'_> {
                 None
             }
         };
-        let credential = match file.credential {
-            Some(credential) => Some(self.credential(&at("credential"), credential)?),
-            None => None,
+        let kind = self.kind(&name, file.kind.as_deref());
+        let troubles = Troubles {
+            retry: file.retry,
+            breaker: file.breaker,
+            max_in_flight: file.max_in_flight,
+            health: file.health,
         };
+        let resilience = self.resilience(&name, troubles);
+        // Whatever is wrong with it, the others are looked at as well.
+        let credential = file
+            .credential
+            .map(|credential| self.credential(&at("credential"), credential));
         let connect_timeout = self.millis(
             &at("connect_timeout_ms"),
             file.connect_timeout_ms,
@@ -237,6 +296,7 @@ impl Check<'_> {
         if base.scheme == Scheme::Http && (ca_file.is_some() || file.sni.is_some()) {
             self.problem(&at("base_url"), "ca_file and sni are for https");
         }
+        let http = self.http_version(&at("http"), file.http.as_deref(), base.scheme);
         let sni = match file.sni {
             Some(sni) if sni.is_empty() => {
                 self.problem(&at("sni"), "an empty name would switch verification off");
@@ -246,48 +306,34 @@ impl Check<'_> {
             None => base.host.clone(),
         };
         Some(UpstreamConfig {
+            kind,
+            provider: file.provider.unwrap_or_else(|| "anthropic".into()),
+            provider_change: file.allow_provider_change.into(),
+            resilience,
             name,
             base,
-            credential,
+            credential: match credential {
+                None => None,
+                Some(credential) => Some(credential?),
+            },
             connect_timeout,
             head_timeout,
             idle_timeout,
             ca_file,
             sni,
+            http,
         })
-    }
-
-    fn credential(&mut self, at: &str, file: CredentialFile) -> Option<Credential> {
-        let header = match file.header.as_deref() {
-            None | Some("x-api-key") => CredentialHeader::ApiKey,
-            Some("bearer") => CredentialHeader::Bearer,
-            Some(_) => {
-                self.problem(&format!("{at}.header"), "x-api-key or bearer");
-                return None;
-            }
-        };
-        let source = match (file.env, file.file) {
-            (Some(name), None) => CredentialSource::Env(name),
-            (None, Some(path)) => CredentialSource::File(self.folder.join(path)),
-            _ => {
-                self.problem(at, "name one of `env` and `file`");
-                return None;
-            }
-        };
-        let credential = Credential { source, header };
-        if let Err(error) = credential.read() {
-            self.problem(at, &error);
-        }
-        Some(credential)
     }
 
     fn default_upstream(
         &mut self,
         name: Option<String>,
         upstreams: &[UpstreamConfig],
+        groups: &[GroupConfig],
     ) -> Option<String> {
         match (name, upstreams) {
             (Some(name), _) if upstreams.iter().any(|upstream| upstream.name == name) => Some(name),
+            (Some(name), _) if groups.iter().any(|group| group.name == name) => Some(name),
             (Some(name), _) => {
                 self.problem(
                     "default_upstream",

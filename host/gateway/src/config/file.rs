@@ -1,9 +1,24 @@
 //! The shape of `witgate.toml`, as written. Defaults are filled in by the check, where they are documented.
 
+pub mod credential;
+pub mod endpoints;
+pub mod group;
+pub mod resilience;
+pub mod streams;
+pub mod tls;
+pub mod upgrade;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+
+use self::credential::CredentialFile;
+use self::endpoints::{ModelsFile, PassthroughFile, StateFile};
+use self::group::GroupFile;
+use self::resilience::{BreakerFile, HealthFile, RetryFile, Switch};
+use self::tls::ListenTlsFile;
+use self::upgrade::UpgradeFile;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -18,19 +33,40 @@ pub struct ConfigFile {
     pub plugins: PluginsFile,
     /// `[upstreams.NAME]`
     pub upstreams: BTreeMap<String, UpstreamFile>,
+    /// `[groups.NAME]`
+    #[serde(default)]
+    pub groups: BTreeMap<String, GroupFile>,
     /// `default_upstream`
     pub default_upstream: Option<String>,
     /// `[limits]`
     #[serde(default)]
     pub limits: LimitsFile,
+    /// `[batches]`
+    #[serde(default)]
+    pub batches: BatchesFile,
     /// `[receipts]`
     #[serde(default)]
     pub receipts: ReceiptsFile,
     /// `[prices]`
     #[serde(default)]
     pub prices: PricesFile,
+    /// `[streams]`
+    #[serde(default)]
+    pub streams: streams::StreamsFile,
+    /// `[upgrade]`
+    #[serde(default)]
+    pub upgrade: UpgradeFile,
     /// `drain_timeout_ms`
     pub drain_timeout_ms: Option<u64>,
+    /// `[state]`
+    #[serde(default)]
+    pub state: StateFile,
+    /// `[passthrough]`
+    #[serde(default)]
+    pub passthrough: PassthroughFile,
+    /// `[models]`
+    #[serde(default)]
+    pub models: ModelsFile,
 }
 
 /// `[listen]`
@@ -40,6 +76,11 @@ pub struct ListenFile {
     pub address: String,
     /// Worker threads; one per core when absent.
     pub threads: Option<usize>,
+    /// `[listen.tls]`
+    pub tls: Option<ListenTlsFile>,
+    /// Takes HTTP/2 in the clear.
+    #[serde(default)]
+    pub h2c: bool,
 }
 
 /// `[admin]`
@@ -91,17 +132,23 @@ pub struct UpstreamFile {
     pub ca_file: Option<PathBuf>,
     /// The name to verify the certificate against; the host of the URL when absent.
     pub sni: Option<String>,
-}
-
-/// `credential = { … }`
-#[derive(Debug, Deserialize)]
-pub struct CredentialFile {
-    /// Environment variable that holds it.
-    pub env: Option<String>,
-    /// File that holds it.
-    pub file: Option<PathBuf>,
-    /// `x-api-key` or `bearer`.
-    pub header: Option<String>,
+    /// `anthropic` or `messages`.
+    pub kind: Option<String>,
+    /// Who signs the thinking of its answers.
+    pub provider: Option<String>,
+    /// Lets requests with thinking of another provider go there.
+    #[serde(default)]
+    pub allow_provider_change: bool,
+    /// When it is asked again.
+    pub retry: Option<RetryFile>,
+    /// When it is left alone.
+    pub breaker: Option<Switch<BreakerFile>>,
+    /// Most requests at it at a time.
+    pub max_in_flight: Option<u32>,
+    /// How it is looked after without traffic.
+    pub health: Option<HealthFile>,
+    /// `1.1`, `2` or `auto`.
+    pub http: Option<String>,
 }
 
 /// `[limits]`
@@ -109,14 +156,37 @@ pub struct CredentialFile {
 pub struct LimitsFile {
     /// Bytes of a request body.
     pub body_bytes: Option<u64>,
+    /// Bytes of the body that creates a batch.
+    pub batch_bytes: Option<u64>,
+    /// Bytes of an upload.
+    pub upload_bytes: Option<u64>,
     /// Milliseconds until the end of a request head, from the end of the last answer.
     pub head_timeout_ms: Option<u64>,
     /// Milliseconds for the whole request body.
     pub body_timeout_ms: Option<u64>,
     /// Milliseconds that a write to the client may stand still.
     pub write_timeout_ms: Option<u64>,
+    /// Bytes of a request head.
+    pub head_bytes: Option<usize>,
+    /// Header lines of a request.
+    pub headers: Option<usize>,
+    /// Requests at a time on one HTTP/2 connection.
+    pub streams: Option<usize>,
     /// Open client connections.
     pub connections: Option<usize>,
+    /// Bytes that a compressed request body may decode to.
+    pub decoded_bytes: Option<u64>,
+    /// Exchanges under way.
+    pub in_flight: Option<usize>,
+    /// Exchanges of one key under way.
+    pub in_flight_per_key: Option<usize>,
+}
+
+/// `[batches]`
+#[derive(Debug, Default, Deserialize)]
+pub struct BatchesFile {
+    /// Milliseconds between looks at open batches.
+    pub poll_ms: Option<u64>,
 }
 
 /// `[receipts]`

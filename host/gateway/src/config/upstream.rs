@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::credential::Credential;
+use super::group::ProviderChange;
+use super::resilience::Resilience;
 
 /// A server that speaks Messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,25 @@ pub struct UpstreamConfig {
     pub ca_file: Option<PathBuf>,
     /// The name that the certificate has to be for.
     pub sni: String,
+    /// What kind of server it is.
+    pub kind: Kind,
+    /// Who signs the thinking of its answers: signatures are good for upstreams of the same provider only.
+    pub provider: String,
+    /// Whether requests with another provider's thinking may come here.
+    pub provider_change: ProviderChange,
+    /// How its troubles are met.
+    pub resilience: Resilience,
+    /// The version of HTTP that it is spoken to in.
+    pub http: HttpVersion,
+}
+
+/// What kind of server an upstream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The API of Anthropic.
+    Anthropic,
+    /// Any other server that speaks Messages.
+    Messages,
 }
 
 /// Scheme, host, port and path prefix of an upstream.
@@ -46,6 +67,17 @@ pub enum Scheme {
     Http,
     /// Over TLS.
     Https,
+}
+
+/// The version of HTTP that an upstream is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2; in the clear with prior knowledge (RFC 9113, section 3.3).
+    Http2,
+    /// HTTP/2 where the server agrees to it during the TLS handshake (ALPN, RFC 7301), else HTTP/1.1.
+    Negotiated,
 }
 
 // === impl BaseUrl ===

@@ -1,19 +1,20 @@
 //! Step 2: the plugins decide. Envelope, route and budget hooks, each plugin once, each result the next one's input.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::splice::Edit;
 use witgate_runtime::{self as contract, Envelope, Estimate, Plan};
 use witgate_runtime::{Lineup, PluginCharge, Request};
 
+use super::batch::Part;
 use super::receive::Received;
 use super::settle::Settlement;
+use super::targets::{Target, look_up};
 use crate::headers;
 use crate::live::Live;
 use crate::refused::Refused;
-use crate::upstream::Upstream;
 use crate::view::View;
 
 /// What an answer is expected to take, in tokens, when the request allows for more. The hold is settled on the true
@@ -23,6 +24,7 @@ const EXPECTED_OUTPUT: u64 = 4096;
 /// Where the request goes and what it is charged to.
 pub(super) struct Decision {
     pub(super) view: Arc<View>,
+    pub(super) part: Part,
     pub(super) lineup: Arc<Lineup>,
     pub(super) live: Arc<Live>,
     pub(super) envelope: Envelope,
@@ -32,19 +34,16 @@ pub(super) struct Decision {
     pub(super) charges: Vec<PluginCharge>,
 }
 
-/// A target of the plan, looked up.
-pub(super) struct Target {
-    pub(super) upstream: Arc<Upstream>,
-    pub(super) model: Option<String>,
-    pub(super) head_timeout: Duration,
-}
-
 /// Asks the plugins.
 ///
 /// # Errors
 ///
 /// A plugin's refusal, a fault of a plugin whose policy is closed, or a plan that names what is not there.
-pub(super) fn decide(received: Received, settlement: &mut Settlement) -> Result<Decision, Refused> {
+pub(super) fn decide(
+    received: Received,
+    part: Part,
+    settlement: &mut Settlement,
+) -> Result<Decision, Refused> {
     let Received { view, lineup, live } = received;
     let request: Arc<dyn Request> = Arc::<View>::clone(&view);
 
@@ -58,19 +57,22 @@ pub(super) fn decide(received: Received, settlement: &mut Settlement) -> Result<
 
     let stats = live.upstreams.stats(Instant::now());
     let routed = lineup.decide_route(&request, &envelope, &stats, &mut settlement.trail);
-    let plan = routed
+    let mut plan = routed
         .map_err(Refused::stop)?
-        .unwrap_or_else(|| default_plan(&live));
+        .unwrap_or_else(|| plan_for(live.upstreams.default_name()));
+    part.bend(&mut plan);
     settlement.receipt.rule.clone_from(&plan.rule);
-    let targets = look_up(&plan, &envelope, &live)?;
+    let targets = look_up(&plan, &envelope, &view, &live)?;
     let edits = envelope.edits.iter().cloned().map(edit).collect();
 
-    let estimate = estimate(&view, &plan, &live);
+    let estimate = estimate(&view, &part, &plan, &live);
+    settlement.expect(&estimate);
     let charges = lineup
         .charges(&request, &envelope, &plan, &estimate, &mut settlement.trail)
         .map_err(Refused::stop)?;
     Ok(Decision {
         view,
+        part,
         lineup,
         live,
         envelope,
@@ -97,11 +99,12 @@ impl Decision {
         for target in &mut self.plan.targets {
             target.model = Some(model.to_owned());
         }
-        for target in &mut self.targets {
-            target.model = Some(model.to_owned());
+        self.part.bend(&mut self.plan);
+        for (target, planned) in self.targets.iter_mut().zip(&self.plan.targets) {
+            target.model.clone_from(&planned.model);
         }
         let request: Arc<dyn Request> = Arc::<View>::clone(&self.view);
-        let estimate = estimate(&self.view, &self.plan, &self.live);
+        let estimate = estimate(&self.view, &self.part, &self.plan, &self.live);
         self.charges = self
             .lineup
             .charges(
@@ -116,9 +119,10 @@ impl Decision {
     }
 }
 
-fn default_plan(live: &Live) -> Plan {
+/// A plan for one upstream and the request's own model.
+pub(super) fn plan_for(upstream: &str) -> Plan {
     let target = contract::Target {
-        upstream: live.upstreams.default_name().to_owned(),
+        upstream: upstream.to_owned(),
         model: None,
         timeout_ms: None,
         attributes: Vec::new(),
@@ -131,28 +135,6 @@ fn default_plan(live: &Live) -> Plan {
     }
 }
 
-fn look_up(plan: &Plan, envelope: &Envelope, live: &Live) -> Result<Vec<Target>, Refused> {
-    let patience = envelope
-        .timeout_ms
-        .map(u64::from)
-        .map(Duration::from_millis);
-    plan.targets
-        .iter()
-        .map(|target| {
-            let upstream = live.upstreams.get(&target.upstream).ok_or_else(|| {
-                // The policy and the configuration disagree: the operator's to mend, not the client's.
-                let rule = plan.rule.as_deref().unwrap_or("a plan");
-                tracing::error!(upstream = %target.upstream, rule, "a plan names an upstream that is not configured");
-                Refused::gateway(503, format!("the route names the upstream `{}`, which is not configured", target.upstream))
-            })?;
-            let own = target.timeout_ms.map(u64::from).map(Duration::from_millis);
-            let limits = [own, patience, Some(upstream.config.head_timeout)];
-            let head_timeout = limits.into_iter().flatten().min().unwrap_or(upstream.config.head_timeout);
-            Ok(Target { upstream: Arc::clone(upstream), model: target.model.clone(), head_timeout })
-        })
-        .collect()
-}
-
 fn edit(edit: contract::Edit) -> Edit {
     match edit {
         contract::Edit::Remove(name) => Edit::Remove(name),
@@ -160,8 +142,16 @@ fn edit(edit: contract::Edit) -> Edit {
     }
 }
 
-/// What the request is expected to use. Only Messages cost tokens.
-fn estimate(view: &View, plan: &Plan, live: &Live) -> Estimate {
+/// What the request is expected to use. Only Messages cost tokens, alone or in a batch.
+fn estimate(view: &View, part: &Part, plan: &Plan, live: &Live) -> Estimate {
+    if let Part::Creates(batch) = part {
+        let expected = batch.expected(&live.prices, EXPECTED_OUTPUT);
+        return Estimate {
+            prompt_tokens: expected.prompt_tokens,
+            output_tokens: expected.output_tokens,
+            cost_picousd: expected.picousd,
+        };
+    }
     let (Some(head), Endpoint::Messages) = (&view.head, view.endpoint) else {
         return Estimate {
             prompt_tokens: 0,

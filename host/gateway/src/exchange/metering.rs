@@ -4,10 +4,12 @@
 //! is not known, or a stream that is not in the coding that it claims, leaves the usage unknown, and the answer alone.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use witgate_messages::error::ErrorReport;
-use witgate_messages::meter::{Meter, Reading};
+use witgate_messages::meter::{Made, Meter, Reading};
+use witgate_messages::price::PriceBook;
 
 /// Most decoded bytes of one answer. What decodes to more is no answer of a model.
 const DECODED: usize = 256 << 20;
@@ -38,22 +40,25 @@ struct Decoded {
 impl Metering {
     /// The meter for an answer with these headers.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let text = |name| {
-            headers
-                .get(name)
-                .and_then(|value: &HeaderValue| value.to_str().ok())
-                .unwrap_or_default()
-        };
-        let kind = text(header::CONTENT_TYPE);
-        let meter = match kind.get(..17) {
+        let meter = match text(headers, header::CONTENT_TYPE).get(..17) {
             Some(start) if start.eq_ignore_ascii_case("text/event-stream") => Meter::sse(),
             _ => Meter::json(),
         };
+        Self::through(headers, meter)
+    }
+
+    /// The meter for the results of a batch.
+    pub(super) fn of_results(headers: &HeaderMap, prices: &Arc<PriceBook>) -> Self {
+        Self::through(headers, Meter::results(Arc::clone(prices)))
+    }
+
+    /// The way to a meter through the coding that the headers name.
+    fn through(headers: &HeaderMap, meter: Meter) -> Self {
         let decoded = |meter| Decoded {
             meter,
             left: DECODED,
         };
-        let path = match text(header::CONTENT_ENCODING)
+        let path = match text(headers, header::CONTENT_ENCODING)
             .trim()
             .to_ascii_lowercase()
             .as_str()
@@ -97,12 +102,39 @@ impl Metering {
 
     /// The error that the stream carried so far, if any.
     pub(super) fn error(&self) -> Option<&ErrorReport> {
+        self.meter().error()
+    }
+
+    fn meter(&self) -> &Meter {
         match &self.path {
-            Path::Plain(meter) | Path::Failed(meter) => meter.error(),
-            Path::Gzip(decoder) => decoder.get_ref().meter.error(),
-            Path::Deflate(decoder) => decoder.get_ref().meter.error(),
-            Path::Brotli(decoder) => decoder.get_ref().meter.error(),
-            Path::Zstd(decoder) => decoder.get_ref().meter.error(),
+            Path::Plain(meter) | Path::Failed(meter) => meter,
+            Path::Gzip(decoder) => &decoder.get_ref().meter,
+            Path::Deflate(decoder) => &decoder.get_ref().meter,
+            Path::Brotli(decoder) => &decoder.get_ref().meter,
+            Path::Zstd(decoder) => &decoder.get_ref().meter,
+        }
+    }
+
+    /// Whether content has begun.
+    pub(super) fn content_started(&self) -> bool {
+        self.meter().content_started()
+    }
+
+    /// Output tokens so far, as far as they are known or can be estimated.
+    pub(super) fn output_so_far(&self) -> u64 {
+        self.meter().output_so_far()
+    }
+
+    /// What is known so far.
+    pub(super) fn reading(&self) -> Reading {
+        self.meter().reading()
+    }
+
+    /// Whether an event may be put in here: a stream in no coding stands between two events.
+    pub(super) fn is_between_events(&self) -> bool {
+        match &self.path {
+            Path::Plain(meter) => meter.at_boundary(),
+            _ => false,
         }
     }
 
@@ -111,17 +143,32 @@ impl Metering {
         self.take_meter().finish()
     }
 
+    /// What the answer says that it made at the upstream, each once.
+    pub(super) fn take_made(&mut self) -> Option<Made> {
+        self.meter_mut().take_made()
+    }
+
     /// Takes the meter out of whatever it is in.
     fn take_meter(&mut self) -> Meter {
-        let meter = match &mut self.path {
+        std::mem::replace(self.meter_mut(), Meter::opaque())
+    }
+
+    fn meter_mut(&mut self) -> &mut Meter {
+        match &mut self.path {
             Path::Plain(meter) | Path::Failed(meter) => meter,
             Path::Gzip(decoder) => &mut decoder.get_mut().meter,
             Path::Deflate(decoder) => &mut decoder.get_mut().meter,
             Path::Brotli(decoder) => &mut decoder.get_mut().meter,
             Path::Zstd(decoder) => &mut decoder.get_mut().meter,
-        };
-        std::mem::replace(meter, Meter::opaque())
+        }
     }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> &str {
+    headers
+        .get(name)
+        .and_then(|value: &HeaderValue| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 /// Decodes a chunk as far as it goes: an event must not wait for the chunk after it.

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header;
+use http::{Method, header};
 use pingora_core::protocols::http::ServerSession;
 use tokio::time::timeout;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_runtime::Lineup;
 
+use super::decode;
 use super::settle::Settlement;
+use super::upload;
 use crate::config::Limits;
 use crate::headers;
 use crate::keys::Caller;
@@ -25,6 +27,20 @@ pub(super) struct Received {
     pub(super) lineup: Arc<Lineup>,
     pub(super) live: Arc<Live>,
 }
+
+/// What becomes of a request's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    /// A JSON object of at most so many bytes, read whole and scanned.
+    Json(usize),
+    /// Left where it is, to be passed on piece by piece.
+    Streamed,
+    /// Nothing reads it. What there is goes to nobody.
+    Unused,
+}
+
+/// Most bytes of a body that nothing reads. SDKs send `{}` to some endpoints.
+const UNUSED: usize = 64 * 1024;
 
 /// What came in.
 pub(super) enum Arrived {
@@ -47,16 +63,22 @@ pub(super) async fn receive(
     let request = session.req_header();
     let method = request.method.clone();
     let path = String::from_utf8_lossy(request.raw_path()).into_owned();
-    let endpoint = Endpoint::of(method.as_str(), &path);
+    let live = Arc::clone(settlement.live());
+    let mut endpoint = Endpoint::of(method.as_str(), &path);
+    if endpoint == Endpoint::Other && live.config.endpoints.pass(&path) && may_pass(&method) {
+        endpoint = Endpoint::PassThrough;
+    }
     settlement.receipt.endpoint = endpoint.code();
     if endpoint == Endpoint::Hello {
         return Ok(Arrived::Probe);
     }
 
-    let live = Arc::clone(settlement.live());
     let caller = authenticate(session, &live)?;
     settlement.receipt.caller = Some(Arc::clone(&caller));
-    check_served(endpoint, &method, &path)?;
+    settlement.place = live.pressure.enter(&caller.id, &live.config.limits)?;
+    if endpoint == Endpoint::Other {
+        return Err(not_served(&method, &path));
+    }
     let lineup = Arc::clone(settlement.lineup());
     if let Some(missing) = lineup.missing().first() {
         return Err(Refused::gateway(
@@ -67,24 +89,40 @@ pub(super) async fn receive(
         ));
     }
 
-    let body = if method == http::Method::POST {
-        let body = read_body(session, &live.config.limits).await?;
-        settlement.receipt.request_bytes = body.len() as u64;
-        Some(scan(session, body)?)
-    } else {
-        None
+    let limits = &live.config.limits;
+    let (head, sent) = match Body::of(endpoint, &method, limits) {
+        Body::Json(limit) => {
+            let body = read_body(session, limits, limit).await?;
+            settlement.receipt.request_bytes = body.len() as u64;
+            let coding = session.get_header(header::CONTENT_ENCODING);
+            let body = decode::decode(coding, body, limits).await?;
+            (Some(scan(body.plain)?), body.sent)
+        }
+        Body::Streamed => {
+            check_length(session, limits.upload_bytes)?;
+            (None, None)
+        }
+        Body::Unused => {
+            if !session.is_body_empty() {
+                // It must not be taken for the connection's next request.
+                read_body(session, limits, UNUSED).await?;
+            }
+            (None, None)
+        }
     };
     settlement.receipt.requested_model =
-        body.as_ref().and_then(|head| head.model().map(Into::into));
+        head.as_ref().and_then(|head| head.model().map(Into::into));
 
     let view = View {
         id: settlement.id_arc(),
         endpoint,
         method,
+        version: session.req_header().version,
         path,
         headers: session.req_header().headers.clone(),
         caller,
-        head: body,
+        head,
+        sent,
     };
     Ok(Arrived::Request(Received {
         view: Arc::new(view),
@@ -95,55 +133,109 @@ pub(super) async fn receive(
 
 fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Refused> {
     let presented = headers::presented(&session.req_header().headers);
+    let known = presented
+        .iter()
+        .find_map(|secret| live.keyring.caller(Some(secret)))
+        .or_else(|| by_certificate(session, live));
     if presented.is_empty() {
-        return live.keyring.caller(None).ok_or_else(|| {
+        return known.or_else(|| live.keyring.caller(None)).ok_or_else(|| {
             Refused::client(
                 401,
                 "no key: send the virtual key of this gateway in x-api-key or in authorization as a bearer token",
             )
         });
     }
-    presented
-        .iter()
-        .find_map(|secret| live.keyring.caller(Some(secret)))
-        .ok_or_else(|| {
-            Refused::client(
-                401,
-                "this key is not known to the gateway: ask its operator for a virtual key",
-            )
-        })
+    known.ok_or_else(|| {
+        Refused::client(
+            401,
+            "this key is not known to the gateway: ask its operator for a virtual key",
+        )
+    })
 }
 
-fn check_served(endpoint: Endpoint, method: &http::Method, path: &str) -> Result<(), Refused> {
-    match endpoint {
-        Endpoint::Messages
-        | Endpoint::CountTokens
-        | Endpoint::Models
-        | Endpoint::Model
-        | Endpoint::Hello => Ok(()),
-        _ => {
-            let path = path.split('?').next().unwrap_or_default();
-            Err(Refused::client(
-                404,
-                format!("{method} {path} is not served by this gateway"),
-            ))
+/// The caller of the connection's client certificate.
+fn by_certificate(session: &ServerSession, live: &Live) -> Option<Arc<Caller>> {
+    let tls = session.digest()?.ssl_digest.as_ref()?;
+    live.keyring.caller_of_certificate(&tls.cert_digest)
+}
+
+fn not_served(method: &Method, path: &str) -> Refused {
+    let path = path.split('?').next().unwrap_or_default();
+    Refused::client(
+        404,
+        format!("{method} {path} is not served by this gateway"),
+    )
+}
+
+/// Whether requests of this method pass through: those that the API itself has.
+fn may_pass(method: &Method) -> bool {
+    [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ]
+    .contains(method)
+}
+
+// === impl Body ===
+
+impl Body {
+    fn of(endpoint: Endpoint, method: &Method, limits: &Limits) -> Self {
+        let post = method == Method::POST;
+        match endpoint {
+            Endpoint::Messages | Endpoint::CountTokens => Self::Json(limits.body_bytes),
+            Endpoint::Batches if post => Self::Json(limits.batch_bytes),
+            Endpoint::Files if post => Self::Streamed,
+            Endpoint::PassThrough => Self::Streamed,
+            _ => Self::Unused,
         }
     }
 }
 
-async fn read_body(session: &mut ServerSession, limits: &Limits) -> Result<Bytes, Refused> {
+/// The body's length as the client declares it.
+fn declared(session: &ServerSession) -> Option<u64> {
+    session
+        .get_header(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.trim().parse().ok())
+}
+
+/// Refuses a body that says itself that it is too large.
+fn check_length(session: &ServerSession, limit: u64) -> Result<(), Refused> {
+    match declared(session) {
+        Some(length) if length > limit => Err(upload::over(limit)),
+        _ => Ok(()),
+    }
+}
+
+/// Lets a client that waits for it send its body.
+pub(super) async fn invite(session: &mut ServerSession) -> Result<(), Refused> {
+    if session
+        .get_header(header::EXPECT)
+        .is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    {
+        // Otherwise an answer that starts before the body has ended would close the connection behind it.
+        session.set_close_on_response_before_downstream_finish(false);
+        let invited = session.write_continue_response().await;
+        session.set_close_on_response_before_downstream_finish(true);
+        invited.map_err(|_| gone())?;
+    }
+    Ok(())
+}
+
+async fn read_body(
+    session: &mut ServerSession,
+    limits: &Limits,
+    limit: usize,
+) -> Result<Bytes, Refused> {
     let request = session.req_header();
     let chunked = request.headers.contains_key(header::TRANSFER_ENCODING);
-    let length = request
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok())
-        .and_then(|length| length.trim().parse::<u64>().ok());
+    let length = declared(session);
     let over = || {
-        let message = format!(
-            "the body is larger than the {} bytes that this gateway takes",
-            limits.body_bytes
-        );
+        let message = format!("the body is larger than the {limit} bytes that this gateway takes");
         Refused::client(413, message)
     };
     let room = match length {
@@ -155,7 +247,7 @@ async fn read_body(session: &mut ServerSession, limits: &Limits) -> Result<Bytes
         }
         Some(length) => usize::try_from(length)
             .ok()
-            .filter(|length| *length <= limits.body_bytes)
+            .filter(|length| *length <= limit)
             .ok_or_else(over)?,
         None if chunked || session.is_http2() => 16 * 1024,
         None => {
@@ -166,18 +258,7 @@ async fn read_body(session: &mut ServerSession, limits: &Limits) -> Result<Bytes
         }
     };
 
-    if request
-        .headers
-        .get(header::EXPECT)
-        .is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
-    {
-        // Otherwise an answer that starts before the body has ended would close the connection behind it.
-        session.set_close_on_response_before_downstream_finish(false);
-        let invited = session.write_continue_response().await;
-        session.set_close_on_response_before_downstream_finish(true);
-        invited.map_err(|_| gone())?;
-    }
-
+    invite(session).await?;
     let read = async {
         let mut whole = Whole::default();
         while let Some(part) = session
@@ -185,7 +266,7 @@ async fn read_body(session: &mut ServerSession, limits: &Limits) -> Result<Bytes
             .await
             .map_err(|error| broken(&error))?
         {
-            if whole.len() + part.len() > limits.body_bytes {
+            if whole.len() + part.len() > limit {
                 return Err(over());
             }
             whole.push(part, room);
@@ -233,14 +314,14 @@ impl Whole {
     }
 }
 
-fn slow(limit: Duration) -> Refused {
+pub(super) fn slow(limit: Duration) -> Refused {
     Refused::client(
         408,
         format!("the body did not arrive within {} ms", limit.as_millis()),
     )
 }
 
-fn broken(error: &pingora_core::Error) -> Refused {
+pub(super) fn broken(error: &pingora_core::Error) -> Refused {
     match error.etype() {
         pingora_core::ErrorType::ReadTimedout => {
             Refused::client(408, "the body stood still for too long")
@@ -258,14 +339,7 @@ fn gone() -> Refused {
     )
 }
 
-fn scan(session: &ServerSession, body: Bytes) -> Result<Head, Refused> {
-    let coding = session.get_header(header::CONTENT_ENCODING);
-    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(Refused::client(
-            400,
-            "the body is compressed, and this gateway reads bodies as they are: send it without content-encoding",
-        ));
-    }
+fn scan(body: Bytes) -> Result<Head, Refused> {
     if body.is_empty() {
         return Err(Refused::client(
             400,

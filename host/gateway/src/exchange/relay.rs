@@ -1,4 +1,7 @@
 //! Step 5: the answer, as it comes. The bytes pass untouched; the meter reads beside them.
+//!
+//! The only bytes of our own in an upstream's stream are pings, between two events of a stream in no coding, and an
+//! error event where it is the gateway that ends the stream.
 
 use std::future::Future;
 use std::pin::pin;
@@ -6,16 +9,19 @@ use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Version, header};
+use pingora_core::ErrorType as IoError;
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
-use witgate_messages::endpoint::Endpoint;
+use witgate_messages::error::{self, ErrorType};
 
-use super::Downstream;
+use super::client::{Client, Interrupted};
 use super::forward::Forwarded;
-use super::metering::Metering;
+use super::opening::Held;
 use super::settle::Settlement;
+use super::{Downstream, early};
 use crate::answer::{self, Answer};
 use crate::headers::{self, Framing};
+use crate::owners::ClaimError;
 use crate::receipt::Outcome;
 use crate::refused::Refused;
 use crate::upstream::connection::Answering;
@@ -24,10 +30,24 @@ use crate::upstream::stats::Ended;
 /// Most bytes that are joined into one write.
 const JOIN: usize = 64 * 1024;
 
+/// The host's id of the request, on every answer.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("witgate-request-id");
+
 /// How the delivery of an answer ended.
 pub(super) struct Delivered {
     pub(super) outcome: Outcome,
     pub(super) downstream: Downstream,
+}
+
+/// Why an answer stopped before its end.
+enum Stopped {
+    ClientGone,
+    /// The upstream broke off.
+    Cut(String),
+    /// The gateway ends it: the upstream stood still, or all of it took too long.
+    Late(String),
+    /// The gateway ends it: it can't answer for what comes.
+    Refused(String),
 }
 
 /// Answers a client's check whether anybody is there.
@@ -56,61 +76,156 @@ pub(super) async fn relay(
         mut answering,
         upstream,
         mut in_flight,
+        mut client,
+        held,
+        metering,
     } = forwarded;
-    let broken = |outcome| Delivered {
-        outcome,
-        downstream: Downstream::Broken,
-    };
-
-    let Some(head) = answering.head() else {
-        return broken(Outcome::Cut);
-    };
-    let status = head.status.as_u16();
-    settlement.receipt.status = Some(status);
-    if let Some(metering) = metering(head, settlement) {
+    if let Some(metering) = metering {
         settlement.meter(metering);
     }
-    let mut extra = settlement.headers().to_vec();
-    extra.extend(HeaderValue::from_str(settlement.id()).map(|id| (REQUEST_ID, id)));
-    let Ok(own) = headers::response_head(head, framing(session, head), &extra) else {
-        return broken(Outcome::Cut);
-    };
     session.set_write_timeout(Some(settlement.live().config.limits.write_timeout));
-    if session.write_response_header(Box::new(own)).await.is_err() {
-        return broken(Outcome::ClientGone);
-    }
 
-    match body(&mut answering, session, settlement).await {
-        Ok(()) => {}
-        Err(outcome) => {
-            if outcome == Outcome::Cut {
-                in_flight.end(Ended::Badly);
-            }
-            return broken(outcome);
+    let delivered = deliver(&mut answering, held, &mut client, session, settlement).await;
+    let (outcome, downstream) = match delivered {
+        Ok(()) if client.is_there() => (None, Downstream::Complete),
+        // It was read to its end for nobody.
+        Ok(()) | Err(Stopped::ClientGone) => (Some(Outcome::ClientGone), Downstream::Broken),
+        Err(Stopped::Cut(reason)) => {
+            in_flight.end(Ended::Badly);
+            settlement.ending(format!("the upstream broke off: {reason}"));
+            (Some(Outcome::Cut), Downstream::Broken)
         }
-    }
-    answering.release(&upstream).await;
-    let outcome = if status >= 400 {
-        Outcome::UpstreamError
-    } else if settlement.stream_failed() {
-        in_flight.end(Ended::Badly);
-        Outcome::StreamError
-    } else {
-        Outcome::Answered
+        Err(Stopped::Refused(reason)) => {
+            settlement.ending(reason);
+            (Some(Outcome::Cut), Downstream::Broken)
+        }
+        Err(Stopped::Late(reason)) => {
+            in_flight.end(Ended::Badly);
+            tell(&reason, session, settlement).await;
+            settlement.ending(reason);
+            (Some(Outcome::Cut), Downstream::Broken)
+        }
     };
+    if !client.is_there() {
+        settlement.ending(if answering.is_done() {
+            "the client left; the answer was read to its end".into()
+        } else {
+            "the client left; the answer was read on for as long as it may be".into()
+        });
+    }
+    if settlement.stream_failed() {
+        in_flight.end(Ended::Badly);
+    }
+    if answering.is_done() {
+        answering.release(&upstream).await;
+    }
+    let outcome = outcome.unwrap_or_else(|| {
+        if settlement
+            .receipt
+            .status
+            .is_some_and(|status| status >= 400)
+        {
+            Outcome::UpstreamError
+        } else if settlement.stream_failed() {
+            Outcome::StreamError
+        } else {
+            Outcome::Answered
+        }
+    });
     Delivered {
         outcome,
-        downstream: Downstream::Complete,
+        downstream,
     }
 }
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("witgate-request-id");
+/// Sends the head, what was held back, and the rest of the body as it comes.
+async fn deliver(
+    answering: &mut Answering,
+    held: Held,
+    client: &mut Client,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<(), Stopped> {
+    let Some(head) = answering.head() else {
+        return Err(Stopped::Cut("it had no head".into()));
+    };
+    settlement.receipt.status = Some(head.status.as_u16());
+    let plain_stream = early::is_plain_stream(head);
+    if client.has_early_head() {
+        if !early::fits(head) {
+            return refuse_late(answering, client, session, settlement).await;
+        }
+    } else {
+        let mut extra = settlement.headers().to_vec();
+        extra.extend(HeaderValue::from_str(settlement.id()).map(|id| (REQUEST_ID, id)));
+        let own = headers::response_head(head, framing(session, head), &extra)
+            .map_err(|error| Stopped::Cut(error.etype().as_str().to_owned()))?;
+        client.head(session, Box::new(own)).await?;
+    }
+    if plain_stream {
+        client.allow_pings();
+    }
 
-/// The meter for an answer; none for those that cost nothing.
-fn metering(head: &ResponseHeader, settlement: &Settlement) -> Option<Metering> {
-    let costs =
-        settlement.receipt.endpoint == Endpoint::Messages.code() && head.status.is_success();
-    costs.then(|| Metering::of(&head.headers))
+    settlement.claim_made().await?;
+    for chunk in held {
+        settlement.count(&chunk);
+        client.body(session, chunk, false).await?;
+    }
+    body(answering, client, session, settlement).await?;
+    // Only HTTP/2 has trailers on both sides; HTTP/1.1 clients would have to ask for them.
+    if let Some(trailers) = answering.trailers().filter(|_| session.is_http2()) {
+        let ended = session.write_response_trailers(trailers).await;
+        return ended.map_err(|_| Stopped::ClientGone);
+    }
+    client.body(session, Bytes::new(), true).await?;
+    Ok(())
+}
+
+/// Passes the body on, chunk by chunk, until its end.
+async fn body(
+    answering: &mut Answering,
+    client: &mut Client,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<(), Stopped> {
+    while !answering.is_done() {
+        client.set_between_events(settlement.is_between_events());
+        let read = client.during(session, answering.read()).await?;
+        let Some(first) = read.map_err(|error| Stopped::of(&error))? else {
+            continue;
+        };
+        let chunk = join(first, answering).await;
+        settlement.delivered(&chunk);
+        settlement.claim_made().await?;
+        client.body(session, chunk, false).await?;
+    }
+    Ok(())
+}
+
+/// Tells the client of an error that came after its head had gone out.
+async fn refuse_late(
+    answering: &mut Answering,
+    client: &mut Client,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<(), Stopped> {
+    let report = client.during(session, early::error_of(answering)).await?;
+    let event = error::sse_event(&report.kind, &report.message, Some(settlement.id()));
+    settlement.count(&event);
+    client.body(session, event, true).await?;
+    Ok(())
+}
+
+/// Ends a stream with an error event, where one can be put.
+async fn tell(reason: &str, session: &mut ServerSession, settlement: &Settlement) {
+    let is_stream = session
+        .response_written()
+        .is_some_and(early::is_plain_stream);
+    if is_stream && settlement.is_between_events() {
+        let event = error::sse_event(&ErrorType::Timeout, reason, Some(settlement.id()));
+        // The connection is closed after it either way.
+        let _ = session.write_response_body(event, false).await;
+    }
 }
 
 fn framing(session: &ServerSession, head: &ResponseHeader) -> Framing {
@@ -124,41 +239,8 @@ fn framing(session: &ServerSession, head: &ResponseHeader) -> Framing {
     }
 }
 
-/// Passes the body on, chunk by chunk, until its end.
-async fn body(
-    answering: &mut Answering,
-    session: &mut ServerSession,
-    settlement: &mut Settlement,
-) -> Result<(), Outcome> {
-    loop {
-        if answering.is_done() {
-            return session
-                .write_response_body(Bytes::new(), true)
-                .await
-                .map_err(|_| Outcome::ClientGone);
-        }
-        let read = {
-            let mut client = pin!(session.read_body_or_idle(true));
-            tokio::select! {
-                biased;
-                read = answering.read() => read,
-                _ = &mut client => return Err(Outcome::ClientGone),
-            }
-        };
-        let Some(first) = read.map_err(|_| Outcome::Cut)? else {
-            continue;
-        };
-        let chunk = join(first, answering).await?;
-        settlement.delivered(&chunk);
-        session
-            .write_response_body(chunk, false)
-            .await
-            .map_err(|_| Outcome::ClientGone)?;
-    }
-}
-
 /// Adds the chunks that are there already: what one read brought leaves in one write. It never waits for more.
-async fn join(first: Bytes, answering: &mut Answering) -> Result<Bytes, Outcome> {
+async fn join(first: Bytes, answering: &mut Answering) -> Bytes {
     let mut joined = BytesMut::new();
     while first.len() + joined.len() < JOIN && !answering.is_done() {
         match ready(answering.read()).await {
@@ -172,11 +254,11 @@ async fn join(first: Bytes, answering: &mut Answering) -> Result<Bytes, Outcome>
             Some(Ok(None) | Err(_)) | None => break,
         }
     }
-    Ok(if joined.is_empty() {
+    if joined.is_empty() {
         first
     } else {
         joined.freeze()
-    })
+    }
 }
 
 /// The future's value, if it has one at once.
@@ -187,4 +269,33 @@ async fn ready<F: Future>(future: F) -> Option<F::Output> {
         Poll::Pending => Poll::Ready(None),
     })
     .await
+}
+
+// === impl Stopped ===
+
+impl Stopped {
+    fn of(error: &pingora_core::Error) -> Self {
+        match error.etype() {
+            IoError::ReadTimedout => {
+                Self::Late("the upstream stood still in the middle of its answer".into())
+            }
+            kind => Self::Cut(kind.as_str().to_owned()),
+        }
+    }
+}
+
+impl From<ClaimError> for Stopped {
+    fn from(error: ClaimError) -> Self {
+        tracing::error!(%error, "an answer made something that can't be kept as its caller's: it is cut");
+        Self::Refused("what the answer made could not be kept as its caller's".into())
+    }
+}
+
+impl From<Interrupted> for Stopped {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::ClientGone => Self::ClientGone,
+            Interrupted::Deadline => Self::Late("the answer took longer than it may".into()),
+        }
+    }
 }

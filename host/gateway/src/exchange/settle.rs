@@ -8,14 +8,18 @@ use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
 use witgate_ledger::{Amounts, Hold, Unit};
 use witgate_messages::meter::Source;
-use witgate_runtime::{Lineup, Trail};
+use witgate_messages::price::Cost;
+use witgate_runtime::{Estimate, Lineup, Trail};
 
 use super::admit::now;
 use super::metering::Metering;
 use crate::gateway::Gateway;
 use crate::live::Live;
+use crate::owners::{ClaimError, Kind};
+use crate::pressure::Place;
 use crate::receipt::{Outcome, Receipt};
 use crate::refused::Refused;
+use crate::upstream::admission::Closed;
 
 /// A finished exchange, on its way to the audit hook and the receipts file.
 pub(crate) struct Finished {
@@ -35,7 +39,16 @@ pub(crate) struct Settlement {
     headers: Vec<(HeaderName, HeaderValue)>,
     hold: Option<Hold>,
     metering: Option<Metering>,
+    /// Output tokens at which the hold is raised.
+    extend_at: u64,
+    /// What the prompt is expected to come to, for an answer that breaks off before it says so.
+    expected_prompt: u64,
+    /// Its place among what is under way, given back when it has ended.
+    pub(super) place: Option<Place>,
 }
+
+/// Output tokens between two extensions of a hold.
+const EXTENSION: u64 = 1024;
 
 // === impl Settlement ===
 
@@ -54,8 +67,16 @@ impl Settlement {
             headers: Vec::new(),
             hold: None,
             metering: None,
+            extend_at: u64::MAX,
+            expected_prompt: 0,
+            place: None,
             gateway: Arc::clone(gateway),
         }
+    }
+
+    /// When the exchange began.
+    pub(super) fn started(&self) -> tokio::time::Instant {
+        self.started.into()
     }
 
     /// The host's id of the request.
@@ -93,20 +114,104 @@ impl Settlement {
         self.hold = Some(hold);
     }
 
+    /// Gives away what is held in these units, for what outlives the exchange.
+    pub(super) fn split_hold(&mut self, units: &[Unit]) -> Option<Hold> {
+        self.hold.as_mut()?.split_off(units)
+    }
+
     /// Starts to meter an answer.
     pub(super) fn meter(&mut self, metering: Metering) {
         self.metering = Some(metering);
     }
 
-    /// Meters bytes of the answer that are on their way to the client.
+    /// Meters bytes of the answer that are on their way to the client, and holds what they have come to.
     pub(super) fn delivered(&mut self, bytes: &Bytes) {
+        self.count(bytes);
+        if let Some(metering) = &mut self.metering {
+            metering.feed(bytes);
+            if metering.output_so_far() >= self.extend_at {
+                self.extend();
+            }
+        }
+    }
+
+    /// Makes what the answer made at the upstream the caller's own. It has to be done before the bytes that name it are
+    /// delivered.
+    ///
+    /// # Errors
+    ///
+    /// The claim can't be kept: what was made would be nobody's.
+    pub(super) async fn claim_made(&mut self) -> Result<(), ClaimError> {
+        let Some(made) = self.metering.as_mut().and_then(Metering::take_made) else {
+            return Ok(());
+        };
+        let Some(owner) = self.receipt.caller.as_ref().map(|caller| caller.owner()) else {
+            return Ok(());
+        };
+        for id in &made.containers {
+            let claim = self.gateway.owners.claim(Kind::Container, id, &owner);
+            claim.await?;
+        }
+        for id in &made.files {
+            self.gateway.owners.claim(Kind::File, id, &owner).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts bytes that are on their way to the client and have been metered, or are not the upstream's.
+    pub(super) fn count(&mut self, bytes: &Bytes) {
         if self.receipt.first_byte.is_none() {
             self.receipt.first_byte = Some(self.started.elapsed());
         }
         self.receipt.response_bytes += bytes.len() as u64;
-        if let Some(metering) = &mut self.metering {
-            metering.feed(bytes);
+    }
+
+    /// Whether an event may be put into the answer here.
+    pub(super) fn is_between_events(&self) -> bool {
+        self.metering
+            .as_ref()
+            .is_some_and(Metering::is_between_events)
+    }
+
+    /// Says what the request is expected to use, which is what the hold is for.
+    pub(super) fn expect(&mut self, estimate: &Estimate) {
+        self.extend_at = estimate.output_tokens.saturating_add(EXTENSION);
+        self.expected_prompt = estimate.prompt_tokens;
+    }
+
+    /// Raises the hold to what the answer has used so far, so that no other request spends it a second time. What the
+    /// upstream is producing can't be taken back: it counts, over a limit too.
+    fn extend(&mut self) {
+        let (Some(metering), Some(hold)) = (&self.metering, &mut self.hold) else {
+            self.extend_at = u64::MAX;
+            return;
+        };
+        let mut reading = metering.reading();
+        let output = metering.output_so_far();
+        reading.usage.tokens.output = reading.usage.tokens.output.max(output);
+        let model = reading.model.as_deref().unwrap_or_default();
+        let cost = self.live.prices.cost(model, &reading.usage);
+        hold.overdraw();
+        let amounts = Amounts {
+            picousd: cost.picousd,
+            tokens: reading.usage.tokens.total(),
+            requests: 1,
+        };
+        if let Err(refused) = hold.extend(amounts) {
+            tracing::warn!(reason = %refused.reason, "a hold could not be extended");
         }
+        self.extend_at = output.saturating_add(EXTENSION);
+    }
+
+    /// Says, for the receipt, that a target was not asked.
+    pub(super) fn pass_over(&mut self, closed: &Closed) {
+        let passed = (closed.upstream.clone(), closed.reason.to_string());
+        self.receipt.passed_over.push(passed);
+    }
+
+    /// Says, for the receipt, how it came to its end.
+    pub(super) fn ending(&mut self, ending: String) {
+        self.receipt.ending = Some(ending);
     }
 
     /// Whether the stream so far carried an error event.
@@ -134,7 +239,7 @@ impl Settlement {
 
     /// What the answer came to: usage from the meter, and its price.
     fn price(&mut self) -> Amounts {
-        let Some(reading) = self.metering.take().map(Metering::finish) else {
+        let Some(mut reading) = self.metering.take().map(Metering::finish) else {
             // Nothing was answered, or an error; an attempt is a request all the same.
             let requests = u64::from(!self.receipt.attempts.is_empty());
             return Amounts {
@@ -142,6 +247,17 @@ impl Settlement {
                 ..Amounts::default()
             };
         };
+        if let Some(totals) = reading.batch.take() {
+            if let (Some(Outcome::Answered), Some(batch)) =
+                (self.receipt.outcome, &self.receipt.batch)
+            {
+                self.gateway.batches.results_read(&batch.id, totals);
+            }
+            return Amounts {
+                requests: 1,
+                ..Amounts::default()
+            };
+        }
         let sent = self
             .receipt
             .attempts
@@ -153,6 +269,11 @@ impl Settlement {
             .or(sent)
             .or(self.receipt.requested_model.as_deref());
         let known = reading.source != Source::None;
+        // Part of an answer was delivered, and none of it says what the prompt came to: it was not free.
+        let tokens = &mut reading.usage.tokens;
+        if reading.source == Source::Estimated && tokens.total() == tokens.output {
+            tokens.input = self.expected_prompt;
+        }
         let cost = self
             .live
             .prices
@@ -168,7 +289,12 @@ impl Settlement {
             };
         }
         // An answer whose usage can't be read was not free: what was expected of it stands.
-        self.hold.as_ref().map_or_else(Amounts::default, reserved)
+        let expected = self.hold.as_ref().map_or_else(Amounts::default, reserved);
+        self.receipt.cost = (expected.picousd > 0).then_some(Cost {
+            picousd: expected.picousd,
+            ..cost
+        });
+        expected
     }
 }
 

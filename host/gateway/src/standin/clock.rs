@@ -38,6 +38,13 @@ impl Moment {
         Self { seconds }
     }
 
+    /// So many seconds later.
+    pub(super) const fn after(self, seconds: u64) -> Self {
+        Self {
+            seconds: self.seconds + seconds,
+        }
+    }
+
     /// The start of the next whole minute, when a per-minute limit is full again.
     pub(super) const fn next_minute(self) -> Self {
         Self {

@@ -15,6 +15,8 @@ use super::reply::Reply;
 #[derive(Debug)]
 pub(super) enum Answer {
     Json(String),
+    /// JSON, a line for each value.
+    Lines(String),
     Stream(Events),
 }
 
@@ -49,14 +51,35 @@ pub(super) fn answer(app: &StandIn, request: &Request) -> Result<Answer, ApiErro
             request.admit()?;
             models::list(&request.query).map(Answer::Json)
         }
-        path => match path.strip_prefix("/v1/models/") {
-            Some(id) if get => {
+        path => {
+            if let Some(rest) = path.strip_prefix("/v1/messages/batches") {
                 request.admit()?;
-                models::get(id).map(Answer::Json)
+                return batches(app, request, rest);
             }
-            _ => Err(ApiError::of_status(404)),
-        },
+            match path.strip_prefix("/v1/models/") {
+                Some(id) if get => {
+                    request.admit()?;
+                    models::get(id).map(Answer::Json)
+                }
+                _ => Err(ApiError::of_status(404)),
+            }
+        }
     }
+}
+
+/// Answers a request below `/v1/messages/batches`.
+fn batches(app: &StandIn, request: &Request, rest: &str) -> Result<Answer, ApiError> {
+    let rest: Vec<&str> = rest.split('/').skip(1).collect();
+    let shown = match (request.method.as_str(), rest.as_slice()) {
+        ("POST", []) => app.batches.create(app, request)?,
+        ("GET", []) => app.batches.list(&request.query)?,
+        ("GET", [id]) => app.batches.get(id)?,
+        ("DELETE", [id]) => app.batches.delete(id)?,
+        ("POST", [id, "cancel"]) => app.batches.cancel(id)?,
+        ("GET", [id, "results"]) => return app.batches.results(id).map(Answer::Lines),
+        _ => return Err(ApiError::of_status(404)),
+    };
+    Ok(Answer::Json(shown.to_string()))
 }
 
 fn messages(app: &StandIn, request: &Request) -> Result<Answer, ApiError> {

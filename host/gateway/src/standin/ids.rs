@@ -26,6 +26,10 @@ impl Ids {
         self.id("msg_01", 22)
     }
 
+    pub(super) fn batch(&self) -> String {
+        self.id("msgbatch_01", 22)
+    }
+
     pub(super) fn request(&self) -> String {
         self.id("req_011", 21)
     }

@@ -249,7 +249,8 @@ pub(super) fn list(query: &str) -> Result<String, ApiError> {
     }))
 }
 
-fn limit(query: &str) -> Result<usize, ApiError> {
+/// The `limit` of a query for a list.
+pub(super) fn limit(query: &str) -> Result<usize, ApiError> {
     let Some(text) = parameter(query, "limit") else {
         return Ok(PAGE);
     };
@@ -281,7 +282,8 @@ fn cursor(query: &str, name: &str) -> Result<Option<usize>, ApiError> {
         .ok_or_else(|| ApiError::invalid(format!("{name}: no model has the id `{id}`")))
 }
 
-fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+/// The value of a parameter as it is written.
+pub(super) fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     query
         .split('&')
         .filter_map(|pair| pair.split_once('='))

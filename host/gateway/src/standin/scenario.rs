@@ -22,6 +22,7 @@ pub(super) struct Scenario {
     pub(super) burst: Option<NonZeroUsize>,
     pub(super) error_after: Option<usize>,
     pub(super) cut_after: Option<usize>,
+    pub(super) batch: Duration,
 }
 
 // === impl Scenario ===
@@ -56,6 +57,7 @@ impl Scenario {
             "delay-ms" => self.delay = wait(number)?,
             "silent-ms" => self.silence = wait(number)?,
             "pace-ms" => self.pace = Some(wait(number)?),
+            "batch-ms" => self.batch = wait(number)?,
             "events" => self.deltas = Some(deltas(count)?),
             "burst" => self.burst = Some(NonZeroUsize::new(count)?),
             "error-after" => self.error_after = Some(count),

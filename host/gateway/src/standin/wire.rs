@@ -115,6 +115,10 @@ impl Wire {
         pause(scenario.delay).await;
         match answer {
             Ok(Answer::Json(body)) => self.json(200, &body, scenario, id).await,
+            Ok(Answer::Lines(body)) => {
+                let kind = "application/x-jsonl";
+                self.whole((200, kind), &body, scenario, id).await
+            }
             Ok(Answer::Stream(events)) => {
                 let pace = scenario.pace.unwrap_or(app.options.pace);
                 let burst = scenario.burst.unwrap_or(app.options.burst).get();
@@ -153,7 +157,18 @@ impl Wire {
         scenario: &Scenario,
         id: &str,
     ) -> io::Result<Reuse> {
-        self.head(status, "application/json", scenario, id)?;
+        self.whole((status, "application/json"), body, scenario, id)
+            .await
+    }
+
+    async fn whole(
+        &mut self,
+        (status, content_type): (u16, &str),
+        body: &str,
+        scenario: &Scenario,
+        id: &str,
+    ) -> io::Result<Reuse> {
+        self.head(status, content_type, scenario, id)?;
         write!(self.out, "content-length: {}\r\n\r\n", body.len())?;
         if self.framing != Framing::HeadOnly {
             let kept = scenario.cut_after.map_or(body, |cut| {

@@ -1,17 +1,29 @@
-//! One request to an upstream over a pooled connection: sent in one write, read as it comes.
+//! One request to an upstream over a pooled connection: sent, and its answer read as it comes.
+//!
+//! HTTP/1.1 and HTTP/2 look the same from outside. A pooled connection that turns out to be closed, or that is being
+//! closed without having looked at the request, is replaced by a new one, once; after a byte of an answer nothing is
+//! sent twice.
+
+mod h1;
+mod h2;
+
+pub(crate) mod upload;
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use pingora_core::connectors::http::v2;
 use pingora_core::protocols::Stream;
-use pingora_core::protocols::http::v1::client::HttpSession;
+use pingora_core::protocols::http::client::HttpSession;
+use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType};
 use pingora_http::ResponseHeader;
-use tokio::io::AsyncWriteExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Upstream;
+use crate::config::upstream::HttpVersion;
 
 /// Bodies up to this size are copied behind the head, so that both leave in one system call.
 pub(crate) const ONE_WRITE: usize = 64 * 1024;
@@ -53,11 +65,16 @@ pub(crate) enum Failed {
     },
 }
 
-/// An answer whose head has been read.
+/// An answer whose head has been read. Dropped before its end, it ends the connection, or the stream on it.
 pub(crate) struct Answering {
-    session: HttpSession,
+    body: Body,
     peer: HttpPeer,
     progress: Progress,
+}
+
+enum Body {
+    Http1(Box<h1::Answer>),
+    Http2(Box<h2::Answer>),
 }
 
 /// Whether the body can still come to a clean end. The HTTP layer takes a body whose connection broke for done.
@@ -73,6 +90,28 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) head: BytesMut,
     /// The body.
     pub(crate) body: &'a [Bytes],
+}
+
+/// A connection to send one request on.
+enum Opened {
+    Http1(Stream),
+    Http2(Box<Http2Session>),
+}
+
+/// Where a connection may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Pool,
+    /// Connections that were pooled as long as a closed one are likely closed as well: they are let go.
+    New,
+}
+
+/// What became of a request that got no answer.
+enum Lost {
+    /// Nobody has begun to work on it, as far as can be told: it may be sent once more.
+    Unserved(Failed),
+    /// It may have been worked on.
+    Served(Failed),
 }
 
 // === impl Upstream ===
@@ -95,104 +134,91 @@ impl Upstream {
             Ok(Err(reason)) => return Err(self.no_connection(reason)),
             Err(_) => return Err(self.no_connection("the name was not resolved in time".into())),
         };
-        let mut wire = outgoing.head;
-        let body = gather(&mut wire, outgoing.body);
 
+        let mut outgoing = h1::Gathered::new(outgoing);
         let mut last = self.no_connection("it has no address".into());
         for peer in peers.iter() {
-            let mut fresh_only = false;
+            let mut source = Source::Pool;
             loop {
-                let (stream, reused) = match self.stream(peer, fresh_only).await {
+                let (opened, reused) = match self.open(peer, source).await {
                     Ok(opened) => opened,
                     Err(error) => {
                         last = self.no_connection(plain(&error));
                         break;
                     }
                 };
-                match self
-                    .send_and_read(stream, peer, &wire, body, head_timeout)
-                    .await
-                {
-                    Ok(answering) => return Ok(answering),
-                    Err(Failed::Broken { .. }) if reused && !fresh_only => fresh_only = true,
-                    Err(failed) => return Err(failed),
+                let asked = match opened {
+                    Opened::Http1(stream) => {
+                        self.ask_http1(stream, peer, &mut outgoing, head_timeout, reused)
+                            .await
+                    }
+                    Opened::Http2(session) => {
+                        Box::pin(self.ask_http2(session, outgoing.parts(), head_timeout, reused))
+                            .await
+                    }
+                };
+                match asked {
+                    Ok(body) => {
+                        return Ok(Answering {
+                            body,
+                            peer: peer.clone(),
+                            progress: Progress::Whole,
+                        });
+                    }
+                    Err(Lost::Unserved(_)) if source == Source::Pool => source = Source::New,
+                    Err(Lost::Unserved(failed) | Lost::Served(failed)) => return Err(failed),
                 }
             }
         }
         Err(last)
     }
 
-    async fn stream(
-        &self,
-        peer: &HttpPeer,
-        fresh_only: bool,
-    ) -> pingora_core::Result<(Stream, bool)> {
+    /// A connection, and whether it has served before.
+    async fn open(&self, peer: &HttpPeer, source: Source) -> pingora_core::Result<(Opened, bool)> {
+        if let Some(connector) = &self.http2 {
+            return Box::pin(self.negotiate(connector, peer, source)).await;
+        }
         loop {
             let (session, reused) = self.connector.get_http_session(peer).await?;
             let stream = session.into_inner();
-            // Connections that were pooled as long as the closed one are likely closed as well: they are let go.
-            if !(reused && fresh_only) {
-                return Ok((stream, reused));
+            if !(reused && source == Source::New) {
+                return Ok((Opened::Http1(stream), reused));
             }
         }
     }
 
-    async fn send_and_read(
+    /// A connection to an upstream that may speak HTTP/2.
+    async fn negotiate(
         &self,
-        mut stream: Stream,
+        connector: &v2::Connector,
         peer: &HttpPeer,
-        head: &[u8],
-        body: &[Bytes],
-        head_timeout: Duration,
-    ) -> Result<Answering, Failed> {
-        let deadline = Instant::now() + head_timeout;
-        let late = || Failed::Timeout {
-            upstream: self.config.name.clone(),
-            after: head_timeout,
-        };
-        let broken = |reason: String| Failed::Broken {
-            upstream: self.config.name.clone(),
-            reason,
-        };
-
-        let sent = timeout_at(deadline, async {
-            stream.write_all(head).await?;
-            for part in body {
-                stream.write_all(part).await?;
-            }
-            stream.flush().await
-        });
-        let sent = sent.await.map_err(|_| late())?;
-
-        // A server may refuse a body before it has read all of it; its answer says more than the broken write.
-        let mut session = HttpSession::new_with_options(stream, peer);
-        loop {
-            match timeout_at(deadline, session.read_response()).await {
-                Err(_) => return Err(late()),
-                Ok(Err(error)) if *error.etype() == ErrorType::InvalidHTTPHeader => {
-                    return Err(Failed::Malformed {
-                        upstream: self.config.name.clone(),
-                        reason: plain(&error),
-                    });
+        source: Source,
+    ) -> pingora_core::Result<(Opened, bool)> {
+        match source {
+            Source::Pool => {
+                // A connection that takes no further stream is as good as none.
+                if let Ok(Some(session)) = connector.reused_http_session(peer).await {
+                    return Ok((Opened::Http2(Box::new(session)), true));
                 }
-                Ok(Err(error)) => {
-                    let reason = sent
-                        .err()
-                        .map_or_else(|| plain(&error), |error| error.to_string());
-                    return Err(broken(reason));
+                if let Some(session) = self.connector.reused_http_session(peer).await {
+                    return Ok((Opened::Http1(session.into_inner()), true));
                 }
-                Ok(Ok(_)) => {}
             }
-            let informational = session
-                .resp_header()
-                .is_some_and(|head| head.status.is_informational());
-            if !informational {
-                return Ok(Answering {
-                    session,
-                    peer: peer.clone(),
-                    progress: Progress::Whole,
-                });
+            Source::New => while self.connector.reused_http_session(peer).await.is_some() {},
+        }
+        let connecting = connector.new_http_session::<_, ()>(peer);
+        let Ok(connected) = timeout(self.config.connect_timeout, connecting).await else {
+            return Error::e_explain(ErrorType::ConnectTimedout, "while connecting");
+        };
+        match connected? {
+            HttpSession::H2(session) => Ok((Opened::Http2(Box::new(session)), false)),
+            HttpSession::H1(session) if self.config.http == HttpVersion::Negotiated => {
+                Ok((Opened::Http1(session.into_inner()), false))
             }
+            HttpSession::H1(_) | HttpSession::Custom(()) => Error::e_explain(
+                ErrorType::ConnectError,
+                "it does not speak HTTP/2, which the configuration asks for",
+            ),
         }
     }
 
@@ -202,18 +228,27 @@ impl Upstream {
             reason,
         }
     }
-}
 
-/// Puts a small body behind the head; gives back what is to be written after it.
-fn gather<'a>(wire: &mut BytesMut, body: &'a [Bytes]) -> &'a [Bytes] {
-    let len: usize = body.iter().map(Bytes::len).sum();
-    if len > ONE_WRITE {
-        return body;
+    fn late(&self, after: Duration) -> Failed {
+        Failed::Timeout {
+            upstream: self.config.name.clone(),
+            after,
+        }
     }
-    for part in body {
-        wire.extend_from_slice(part);
+
+    fn broken(&self, reason: String) -> Failed {
+        Failed::Broken {
+            upstream: self.config.name.clone(),
+            reason,
+        }
     }
-    &[]
+
+    fn malformed(&self, reason: String) -> Failed {
+        Failed::Malformed {
+            upstream: self.config.name.clone(),
+            reason,
+        }
+    }
 }
 
 /// The error without what it was about to carry on: one line, no addresses of ours.
@@ -224,12 +259,27 @@ fn plain(error: &Error) -> String {
     }
 }
 
+// === impl Lost ===
+
+impl Lost {
+    /// A failure on a connection that was closed while it waited in the pool, or else on a new one.
+    fn on(failed: Failed, reused: bool) -> Self {
+        match failed {
+            Failed::Broken { .. } if reused => Self::Unserved(failed),
+            failed => Self::Served(failed),
+        }
+    }
+}
+
 // === impl Answering ===
 
 impl Answering {
     /// The head of the answer.
     pub(crate) fn head(&self) -> Option<&ResponseHeader> {
-        self.session.resp_header()
+        match &self.body {
+            Body::Http1(answer) => answer.head(),
+            Body::Http2(answer) => answer.head(),
+        }
     }
 
     /// The next bytes of the body; none at its clean end. May be dropped and called again.
@@ -241,7 +291,10 @@ impl Answering {
         if self.progress == Progress::Broken {
             return Error::e_explain(ErrorType::ReadError, "the body broke off");
         }
-        let read = self.session.read_body_bytes().await;
+        let read = match &mut self.body {
+            Body::Http1(answer) => answer.read().await,
+            Body::Http2(answer) => answer.read().await,
+        };
         if read.is_err() {
             self.progress = Progress::Broken;
         }
@@ -250,20 +303,40 @@ impl Answering {
 
     /// Sets how long a read may stand still.
     pub(crate) fn set_idle_timeout(&mut self, idle: Duration) {
-        self.session.read_timeout = Some(idle);
+        match &mut self.body {
+            Body::Http1(answer) => answer.set_idle_timeout(idle),
+            Body::Http2(answer) => answer.set_idle_timeout(idle),
+        }
     }
 
     /// Whether the body has been read to its clean end.
     pub(crate) fn is_done(&mut self) -> bool {
-        self.progress == Progress::Whole && self.session.is_body_done()
+        if self.progress == Progress::Broken {
+            return false;
+        }
+        let done = match &mut self.body {
+            Body::Http1(answer) => Ok(answer.is_done()),
+            Body::Http2(answer) => answer.is_done(),
+        };
+        done.unwrap_or_else(|_| {
+            self.progress = Progress::Broken;
+            false
+        })
+    }
+
+    /// The trailers that came after the body, once it is done.
+    pub(crate) fn trailers(&mut self) -> Option<HeaderMap> {
+        match &mut self.body {
+            Body::Http1(_) => None,
+            Body::Http2(answer) => answer.trailers(),
+        }
     }
 
     /// Gives the connection back to the pool, if it can serve again.
     pub(crate) async fn release(self, upstream: &Upstream) {
-        let idle = self.peer.options.idle_timeout;
-        upstream
-            .connector
-            .release_http_session(self.session, &self.peer, idle)
-            .await;
+        match self.body {
+            Body::Http1(answer) => answer.release(upstream, &self.peer).await,
+            Body::Http2(answer) => answer.release(upstream, &self.peer),
+        }
     }
 }

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 
 use crate::config::UpstreamConfig;
-use crate::config::upstream::Scheme;
+use crate::config::upstream::{HttpVersion, Scheme};
 
 /// How long addresses are taken for current. The system's resolver does not tell their own time to live.
 const FRESH: Duration = Duration::from_secs(30);
@@ -20,12 +21,25 @@ const FRESH: Duration = Duration::from_secs(30);
 /// How long a pooled connection may be idle. Shorter than common servers' own limits, so that few are found closed.
 const IDLE: Duration = Duration::from_secs(55);
 
+/// Requests at a time on one HTTP/2 connection; more open another.
+const STREAMS: usize = 64;
+
+/// What one HTTP/2 answer may be ahead of its client, in bytes.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+
+/// Enough for all streams of a connection, so that clients that stand still cannot stop the others on it.
+const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;
+
+/// How often an HTTP/2 connection is asked whether it is still there.
+const PING: Duration = Duration::from_secs(30);
+
 /// The peers of one upstream.
 pub(crate) struct Addresses {
     host: String,
     port: u16,
     tls: Scheme,
     sni: String,
+    http: HttpVersion,
     connect_timeout: Duration,
     known: ArcSwapOption<Known>,
     next: AtomicUsize,
@@ -52,6 +66,7 @@ impl Addresses {
             port: config.base.port,
             tls: config.base.scheme,
             sni: config.sni.clone(),
+            http: config.http,
             connect_timeout: config.connect_timeout,
             known: ArcSwapOption::empty(),
             next: AtomicUsize::new(0),
@@ -120,6 +135,15 @@ impl Addresses {
         peer.options.connection_timeout = Some(self.connect_timeout);
         peer.options.total_connection_timeout = Some(self.connect_timeout);
         peer.options.idle_timeout = Some(IDLE);
+        peer.options.alpn = match self.http {
+            HttpVersion::Http1 => ALPN::H1,
+            HttpVersion::Http2 => ALPN::H2,
+            HttpVersion::Negotiated => ALPN::H2H1,
+        };
+        peer.options.max_h2_streams = STREAMS;
+        peer.options.h2_stream_window_size = Some(STREAM_WINDOW);
+        peer.options.h2_connection_window_size = Some(CONNECTION_WINDOW);
+        peer.options.h2_ping_interval = Some(PING);
         peer
     }
 }

@@ -1,41 +1,43 @@
-//! How an upstream has been doing over the last minute.
-//!
-//! Six buckets of ten seconds, each an atomic pair of counts and the time it belongs to. A reader may see a bucket in
-//! the middle of its reset and be off by the requests of that moment; routing can live with that, a lock could not
-//! live on the request path.
+//! How an upstream has been doing over the last minute, and the requests that are at it.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::Instant;
-
-use witgate_runtime::UpstreamStats;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use super::Upstream;
-
-const BUCKETS: usize = 6;
-const BUCKET_SECONDS: u64 = 10;
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+use super::breaker::Leave;
+use super::latency::Latency;
+use super::window::Window;
 
 /// Counts of one upstream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stats {
     in_flight: AtomicU32,
-    buckets: [Bucket; BUCKETS],
+    /// Requests that ended, and those of them that failed.
+    minute: Window<6>,
+    /// Time to the head of a good answer.
+    pub(crate) latency: Latency,
 }
 
-#[derive(Debug, Default)]
-struct Bucket {
-    /// Number of the period that the counts are of.
-    period: AtomicU64,
-    requests: AtomicU64,
-    errors: AtomicU64,
+/// The last minute of an upstream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Minute {
+    /// Requests that ended.
+    pub(crate) requests: u64,
+    /// Those of them that failed by the upstream's fault.
+    pub(crate) errors: u64,
 }
 
 /// A request that is at an upstream.
 pub(crate) struct InFlight {
     upstream: Arc<Upstream>,
-    ended: Ended,
+    leave: Leave,
+    entered: Instant,
+    sent: Sent,
+    /// None as long as nothing was learned about the upstream.
+    ended: Option<Ended>,
+    /// What the breaker was told already.
+    told: Option<Ended>,
 }
 
 /// How a request at an upstream ended.
@@ -43,120 +45,124 @@ pub(crate) struct InFlight {
 pub(crate) enum Ended {
     /// It was answered, or the client's side ended it.
     Well,
+    /// The upstream has no room for it: an error, and a sign of life.
+    Overloaded,
     /// It failed by the upstream's fault.
     Badly,
 }
 
+/// Whether a request goes to the upstream at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Yes,
+    Never,
+}
+
 // === impl Stats ===
 
-impl Stats {
-    fn count(&self, ended: Ended, now: Instant) {
-        let period = period(now);
-        let Some(bucket) = usize::try_from(period)
-            .ok()
-            .and_then(|period| self.buckets.get(period % BUCKETS))
-        else {
-            return;
-        };
-        let seen = bucket.period.load(Ordering::Relaxed);
-        if seen != period
-            && bucket
-                .period
-                .compare_exchange(seen, period, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        {
-            bucket.requests.store(0, Ordering::Relaxed);
-            bucket.errors.store(0, Ordering::Relaxed);
-        }
-        bucket.requests.fetch_add(1, Ordering::Relaxed);
-        if ended == Ended::Badly {
-            bucket.errors.fetch_add(1, Ordering::Relaxed);
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            in_flight: AtomicU32::new(0),
+            minute: Window::new(Duration::from_secs(10)),
+            latency: Latency::default(),
         }
     }
+}
 
+impl Stats {
     /// Requests at the upstream now.
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// The last minute, as plugins get it.
-    pub(crate) fn snapshot(&self, name: &str, now: Instant) -> UpstreamStats {
-        let current = period(now);
-        let (mut requests, mut errors) = (0, 0);
-        for bucket in &self.buckets {
-            let age = current.saturating_sub(bucket.period.load(Ordering::Relaxed));
-            if age < BUCKETS as u64 {
-                requests += bucket.requests.load(Ordering::Relaxed);
-                errors += bucket.errors.load(Ordering::Relaxed);
-            }
-        }
-        UpstreamStats {
-            name: name.to_owned(),
-            in_flight: self.in_flight(),
-            requests,
-            errors,
-            attributes: Vec::new(),
-        }
+    /// The last minute.
+    pub(crate) fn minute(&self, now: Instant) -> Minute {
+        let (requests, errors) = self.minute.sum(now);
+        Minute { requests, errors }
     }
-}
-
-fn period(now: Instant) -> u64 {
-    // Starts at one lap, so that the zero of a fresh bucket is never a current period.
-    now.saturating_duration_since(*START).as_secs() / BUCKET_SECONDS + BUCKETS as u64
 }
 
 // === impl InFlight ===
 
 impl InFlight {
+    /// Counts one in.
     pub(super) fn enter(upstream: Arc<Upstream>) -> Self {
         upstream.stats.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self::counted(upstream)
+    }
+
+    /// Counts one in, unless `most` are there already.
+    pub(super) fn try_enter(upstream: Arc<Upstream>, most: u32) -> Option<Self> {
+        let in_flight = &upstream.stats.in_flight;
+        if in_flight.fetch_add(1, Ordering::Relaxed) >= most {
+            in_flight.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Self::counted(upstream))
+    }
+
+    fn counted(upstream: Arc<Upstream>) -> Self {
         Self {
             upstream,
-            ended: Ended::Well,
+            leave: Leave::Plain,
+            entered: Instant::now(),
+            sent: Sent::Yes,
+            ended: None,
+            told: None,
         }
     }
 
-    /// Says how it ended; without that it ended well.
+    /// Makes it the breaker's, who wants to know how it ended.
+    pub(super) fn with(mut self, leave: Leave) -> Self {
+        self.leave = leave;
+        self
+    }
+
+    /// Takes it back: it was never sent.
+    pub(super) fn refuse(mut self) {
+        self.sent = Sent::Never;
+    }
+
+    /// Says that the head of an answer is there, and its status. The breaker hears of it at once: a stream may go on for
+    /// minutes, and others wait for what a trial found.
+    pub(crate) fn head(&mut self, status: u16) {
+        let now = Instant::now();
+        let ended = self.upstream.kind().ended(status);
+        // An upstream that fails at once is not a fast one.
+        if ended == Ended::Well {
+            let took = now.saturating_duration_since(self.entered);
+            self.upstream.stats.latency.record(took, now);
+        }
+        self.ended = Some(ended);
+        self.tell(now);
+    }
+
+    /// Says how it ended. The last word counts; without one nothing was learned, and it counts as a request that ended
+    /// well.
     pub(crate) fn end(&mut self, ended: Ended) {
-        self.ended = ended;
+        self.ended = Some(ended);
+    }
+
+    fn tell(&mut self, now: Instant) {
+        if self.told.is_none() || self.told != self.ended {
+            let leave = std::mem::replace(&mut self.leave, Leave::Plain);
+            self.upstream.learn(leave, self.ended, now);
+            self.told = self.ended;
+        }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.upstream
-            .stats
-            .in_flight
-            .fetch_sub(1, Ordering::Relaxed);
-        self.upstream.stats.count(self.ended, Instant::now());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn a_minute_is_remembered_and_then_forgotten() {
-        let stats = Stats::default();
-        let start = Instant::now() + Duration::from_secs(600);
-        stats.count(Ended::Well, start);
-        stats.count(Ended::Badly, start + Duration::from_secs(20));
-        let seen = stats.snapshot("a", start + Duration::from_secs(20));
-        assert_eq!(
-            (seen.requests, seen.errors),
-            (2, 1),
-            "both count within the minute"
-        );
-        let later = stats.snapshot("a", start + Duration::from_secs(65));
-        assert_eq!(
-            (later.requests, later.errors),
-            (1, 1),
-            "the first one is over a minute old"
-        );
-        let gone = stats.snapshot("a", start + Duration::from_secs(200));
-        assert_eq!((gone.requests, gone.errors), (0, 0), "all is forgotten");
+        let now = Instant::now();
+        let stats = &self.upstream.stats;
+        stats.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.sent == Sent::Never {
+            return;
+        }
+        let failed = matches!(self.ended, Some(Ended::Badly | Ended::Overloaded));
+        stats.minute.add(now, 1, u64::from(failed));
+        self.tell(now);
     }
 }

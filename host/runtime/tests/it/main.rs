@@ -12,6 +12,7 @@
 mod admission;
 mod bench;
 mod faults;
+mod folder;
 mod guest;
 mod instances;
 mod limits;

@@ -1,92 +1,15 @@
 //! The directory, changed as people and tools change it.
 
-use crate::guest::{Guest, PLAN, on_probe};
+use crate::folder::{
+    Folder, LONG, has_plan, next_lineup, only, open, plans, plans_nothing, status,
+};
+use crate::guest::{Guest, on_probe};
 use crate::request::{PATIENT, plain, probing, runtime};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-use tempfile::TempDir;
-use witgate_runtime::{
-    Envelope, Lineup, Plugin, PluginState, PluginStatus, Policies, PoliciesOptions, Stop, Trail,
-};
-
-/// Never waited for in full unless something is broken.
-const LONG: Duration = Duration::from_secs(60);
-
-struct Folder {
-    dir: TempDir,
-}
-
-impl Folder {
-    fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// As a deployment should do it: written beside, renamed into place.
-    fn rename_in(&self, name: &str, bytes: &[u8]) {
-        let hidden = self.path(&format!(".{name}.new"));
-        fs::write(&hidden, bytes).unwrap();
-        fs::rename(hidden, self.path(name)).unwrap();
-    }
-
-    fn open(&self) -> Policies {
-        open(self.dir.path())
-    }
-}
-
-fn open(dir: &Path) -> Policies {
-    let options = PoliciesOptions {
-        poll: Duration::from_millis(20),
-        debounce: Duration::from_millis(5),
-        ..PoliciesOptions::default()
-    };
-    Policies::open(runtime(), dir, options).unwrap()
-}
-
-/// Two plugins that can be told apart: one plans, the other doesn't.
-fn plans() -> Vec<u8> {
-    Guest::route(PLAN).build()
-}
-
-fn plans_nothing() -> Vec<u8> {
-    Guest::route("").build()
-}
-
-fn has_plan(lineup: &Lineup) -> bool {
-    lineup
-        .decide_route(&plain(), &Envelope::default(), &[], &mut Trail::default())
-        .expect("it serves")
-        .is_some()
-}
-
-fn only(lineup: &Lineup) -> Arc<Plugin> {
-    assert_eq!(lineup.plugins().len(), 1, "one plugin");
-    Arc::clone(&lineup.plugins()[0])
-}
-
-fn status(policies: &Policies, name: &str) -> PluginStatus {
-    let all = policies.status();
-    all.into_iter()
-        .find(|status| status.name == name)
-        .unwrap_or_else(|| panic!("no status of `{name}`"))
-}
-
-/// Waits for a lineup after `generation`.
-fn next_lineup(policies: &Policies, generation: u64) -> Arc<Lineup> {
-    policies
-        .wait(LONG, |progress| progress.generation > generation)
-        .expect("the change is seen");
-    policies.current()
-}
+use witgate_runtime::{Envelope, PluginState, Policies, PoliciesOptions, Stop, Trail};
 
 #[test]
 fn a_plugin_that_is_renamed_into_place_serves_and_requests_keep_their_lineup() {

@@ -1,0 +1,337 @@
+//! Questions whose answers are read whole: small, few, and asked of one upstream.
+//!
+//! The upstream is asked not to encode its answer, because it is looked into. At most [`MOST`] bytes are read. A question
+//! is asked of the plan's next target only where any upstream can answer it, which is not the case for what is kept at
+//! one of them.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderName, HeaderValue, Method, header};
+use pingora_core::protocols::http::ServerSession;
+use pingora_http::{RequestHeader, ResponseHeader};
+
+use super::Downstream;
+use super::decide::Decision;
+use super::forward::Forwarded;
+use super::relay::Delivered;
+use super::settle::Settlement;
+use super::targets::Target;
+use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead, Framing};
+use crate::receipt::{Attempt, Outcome};
+use crate::refused::Refused;
+use crate::upstream::connection::{Answering, Failed, Outgoing};
+use crate::upstream::stats::Ended;
+
+/// Most bytes of an answer that is read whole.
+const MOST: usize = 32 << 20;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("witgate-request-id");
+
+/// Headers that would make an answer depend on what the client has already.
+const CONDITIONS: [HeaderName; 6] = [
+    header::RANGE,
+    header::IF_RANGE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
+
+/// Whoever asks, and on whose behalf.
+pub(super) struct Asker<'a> {
+    pub(super) decision: &'a Decision,
+    pub(super) session: &'a mut ServerSession,
+    pub(super) settlement: &'a mut Settlement,
+}
+
+/// What is asked.
+pub(super) struct Question<'a> {
+    pub(super) method: Method,
+    /// Path and query below the upstream's base.
+    pub(super) path: &'a str,
+    /// The body; none for a request that has no use for one.
+    pub(super) body: Option<&'a [Bytes]>,
+    pub(super) client: Client,
+}
+
+/// Whether the answer is of use without the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Client {
+    /// Nobody else needs it: the question ends with the client.
+    Needed,
+    /// It has to be recorded, whoever is left to read it.
+    MayLeave,
+}
+
+/// An answer that is all there.
+pub(super) struct Whole {
+    pub(super) head: ResponseHeader,
+    pub(super) body: Bytes,
+}
+
+// === impl Asker ===
+
+impl Asker<'_> {
+    /// Asks the plan's targets in order until one answers with something that the next could not do better.
+    ///
+    /// # Errors
+    ///
+    /// No target gave an answer, or the client went away.
+    pub(super) async fn ask(&mut self, question: &Question<'_>) -> Result<Whole, Refused> {
+        let mut outcome = Err(Refused::gateway(503, "the route has no target"));
+        for target in &self.decision.targets {
+            outcome = self.ask_one(target, question).await;
+            match &outcome {
+                Ok(whole) if whole.head.status.is_server_error() => {}
+                Err(refused) if refused.status >= 500 => {}
+                _ => break,
+            }
+        }
+        outcome
+    }
+
+    async fn ask_one(
+        &mut self,
+        target: &Target,
+        question: &Question<'_>,
+    ) -> Result<Whole, Refused> {
+        let mut request = self.session.req_header().clone();
+        request.set_method(question.method.clone());
+        plainly(&mut request);
+        let body = question.body.unwrap_or_default();
+        let len = body.iter().map(Bytes::len).sum();
+        let length = question.body.map(|_| len);
+        let outgoing = Outgoing {
+            head: head(target, &request, question.path, length, len),
+            body,
+        };
+        let mut in_flight = target.upstream.enter();
+        let answered = {
+            let asked = answer(target, outgoing);
+            match question.client {
+                Client::MayLeave => asked.await,
+                Client::Needed => tokio::select! {
+                    biased;
+                    answered = asked => answered,
+                    () = left(self.session) => {
+                        self.note(target, Err("the client went away".into()));
+                        return Err(Refused::client(499, "the client went away before an answer was there"));
+                    }
+                },
+            }
+        };
+        let result = match &answered {
+            Ok(whole) => Ok(whole.head.status.as_u16()),
+            Err(refused) => Err(refused.message.clone()),
+        };
+        match &result {
+            Ok(status) => in_flight.head(*status),
+            Err(_) => in_flight.end(Ended::Badly),
+        }
+        self.note(target, result);
+        answered
+    }
+
+    fn note(&mut self, target: &Target, result: Result<u16, String>) {
+        self.settlement.receipt.attempts.push(Attempt {
+            upstream: target.upstream.config.name.clone(),
+            model: None,
+            result,
+        });
+    }
+}
+
+/// Sends and reads it all.
+async fn answer(target: &Target, outgoing: Outgoing<'_>) -> Result<Whole, Refused> {
+    let upstream = &target.upstream;
+    let mut answering = upstream
+        .ask(outgoing, target.head_timeout)
+        .await
+        .map_err(|failed| refuse(&failed))?;
+    answering.set_idle_timeout(upstream.config.idle_timeout);
+    let whole = Whole::read(&mut answering, &upstream.config.name).await?;
+    answering.release(upstream).await;
+    Ok(whole)
+}
+
+/// What the client is told of an upstream that gave no answer.
+pub(super) fn refuse(failed: &Failed) -> Refused {
+    tracing::warn!(error = %failed, "an attempt failed");
+    match failed {
+        Failed::Timeout { .. } => Refused::upstream(504, failed.to_string()),
+        _ => Refused::upstream(502, failed.to_string()),
+    }
+}
+
+/// Asks for an answer that can be looked into.
+pub(super) fn plainly(request: &mut RequestHeader) {
+    for name in &CONDITIONS {
+        request.remove_header(name);
+    }
+    // A constant is a value that a header can have.
+    let _ = request.insert_header(
+        header::ACCEPT_ENCODING,
+        HeaderValue::from_static("identity"),
+    );
+}
+
+/// The head of a request to a target.
+pub(super) fn head(
+    target: &Target,
+    request: &RequestHeader,
+    path: &str,
+    body_len: Option<usize>,
+    room: usize,
+) -> BytesMut {
+    let upstream = &target.upstream;
+    let addressed = upstream.kind().address(upstream, path);
+    let forwarded = ForwardedHead {
+        target: &addressed.target,
+        authority: &upstream.authority,
+        shown: &addressed.shown,
+        coding: BodyCoding::AsSent,
+        body_len,
+    };
+    headers::write_request_head(request, &forwarded, room)
+}
+
+/// Delivers the head of an answer and nothing else: the client asked for no more. The connection is let go, because not
+/// every server leaves the body out.
+pub(super) async fn head_only(
+    forwarded: Forwarded,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Delivered {
+    let Some(head) = forwarded.answering.head().cloned() else {
+        return Delivered {
+            outcome: Outcome::Cut,
+            downstream: Downstream::Broken,
+        };
+    };
+    let length = head.headers.get(header::CONTENT_LENGTH).cloned();
+    let whole = Whole {
+        head,
+        body: Bytes::new(),
+    };
+    whole.deliver_as(length, session, settlement).await
+}
+
+/// Ends when the client closes its connection.
+async fn left(session: &mut ServerSession) {
+    // The request is all read: what comes now can only be the end, or the next request, which stays where it is.
+    while session.read_body_or_idle(true).await.is_ok() {}
+}
+
+// === impl Whole ===
+
+impl Whole {
+    /// An answer of the gateway's own.
+    pub(super) fn own(body: Bytes, id: &str) -> Result<Self, Refused> {
+        let head = || -> pingora_core::Result<ResponseHeader> {
+            let mut head = ResponseHeader::build(200, Some(4))?;
+            head.append_header(header::CONTENT_TYPE, "application/json")?;
+            head.append_header("request-id", id)?;
+            Ok(head)
+        };
+        match head() {
+            Ok(head) => Ok(Self { head, body }),
+            Err(_) => Err(Refused::gateway(500, "the answer's head can't be made")),
+        }
+    }
+
+    /// Reads an answer to its end.
+    ///
+    /// # Errors
+    ///
+    /// It broke off, is too large, or is encoded although it was asked not to be.
+    pub(super) async fn read(answering: &mut Answering, upstream: &str) -> Result<Self, Refused> {
+        let fail = |what: &str| Refused::upstream(502, format!("the upstream {upstream} {what}"));
+        let head = answering
+            .head()
+            .cloned()
+            .ok_or_else(|| fail("gave no head"))?;
+        let coding = head.headers.get(header::CONTENT_ENCODING);
+        if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(fail("encoded an answer that it was asked to leave plain"));
+        }
+        let mut body = BytesMut::new();
+        while !answering.is_done() {
+            let read = answering.read().await;
+            let Some(chunk) = read.map_err(|_| fail("broke off in the middle of its answer"))?
+            else {
+                continue;
+            };
+            if body.len() + chunk.len() > MOST {
+                return Err(fail(
+                    "gave an answer of more than 32 MiB where a small one belongs",
+                ));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Self {
+            head,
+            body: body.freeze(),
+        })
+    }
+
+    /// Whether the upstream did what it was asked.
+    pub(super) fn is_success(&self) -> bool {
+        self.head.status.is_success()
+    }
+
+    /// Writes it to the client.
+    pub(super) async fn deliver(
+        self,
+        session: &mut ServerSession,
+        settlement: &mut Settlement,
+    ) -> Delivered {
+        let bodiless = matches!(self.head.status.as_u16(), 204 | 304);
+        let length = (!bodiless).then(|| HeaderValue::from(self.body.len()));
+        self.deliver_as(length, session, settlement).await
+    }
+
+    async fn deliver_as(
+        self,
+        length: Option<HeaderValue>,
+        session: &mut ServerSession,
+        settlement: &mut Settlement,
+    ) -> Delivered {
+        let status = self.head.status.as_u16();
+        settlement.receipt.status = Some(status);
+        let outcome = if status >= 400 {
+            Outcome::UpstreamError
+        } else {
+            Outcome::Answered
+        };
+        match self.write(length, session, settlement).await {
+            Ok(()) => Delivered {
+                outcome,
+                downstream: Downstream::Complete,
+            },
+            Err(_) => Delivered {
+                outcome: Outcome::ClientGone,
+                downstream: Downstream::Broken,
+            },
+        }
+    }
+
+    async fn write(
+        self,
+        length: Option<HeaderValue>,
+        session: &mut ServerSession,
+        settlement: &mut Settlement,
+    ) -> pingora_core::Result<()> {
+        let mut extra = settlement.headers().to_vec();
+        extra.extend(HeaderValue::from_str(settlement.id()).map(|id| (REQUEST_ID, id)));
+        extra.extend(length.map(|length| (header::CONTENT_LENGTH, length)));
+        let own = headers::response_head(&self.head, Framing::AsGiven, &extra)?;
+        session.set_write_timeout(Some(settlement.live().config.limits.write_timeout));
+        session.write_response_header(Box::new(own)).await?;
+        let body = if session.req_header().method == Method::HEAD {
+            Bytes::new()
+        } else {
+            self.body
+        };
+        settlement.delivered(&body);
+        session.write_response_body(body, true).await
+    }
+}

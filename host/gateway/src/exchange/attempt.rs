@@ -1,0 +1,392 @@
+//! One try at one target: asked, and answered or not.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use pingora_core::protocols::http::ServerSession;
+use smallvec::SmallVec;
+use witgate_messages::endpoint::Endpoint;
+use witgate_messages::head::Head;
+use witgate_messages::retry::{Advice, Verdict};
+use witgate_messages::splice::{Edit, splice};
+
+use super::client::Client;
+use super::condition::Condition;
+use super::decide::Decision;
+use super::early;
+use super::forward::{Forwarded, stopped};
+use super::metering::Metering;
+use super::opening::{self, Held, Opening};
+use super::settle::Settlement;
+use super::targets::Target;
+use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead};
+use crate::receipt::Attempt;
+use crate::refused::Refused;
+use crate::upstream::Upstream;
+use crate::upstream::admission::Closed;
+use crate::upstream::connection::{Answering, Failed, ONE_WRITE, Outgoing};
+use crate::upstream::credential::Renewal;
+use crate::upstream::kind::Addressed;
+use crate::upstream::stats::{Ended, InFlight};
+
+/// Whether something else could be tried if this fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spare {
+    Some,
+    None,
+}
+
+/// What came of a try.
+pub(super) enum Attempted {
+    /// An answer to deliver.
+    Answered(Answered),
+    /// Something that another try might better.
+    Setback(Setback),
+}
+
+/// An answer, and what is known of its beginning.
+pub(super) struct Answered {
+    /// On the heap: it is large, and moves from hand to hand.
+    answering: Box<Answering>,
+    upstream: Arc<Upstream>,
+    in_flight: InFlight,
+    held: Held,
+    metering: Option<Metering>,
+}
+
+/// A try that failed, with what is left of it: if nothing better can be had, that is the answer.
+pub(super) struct Setback {
+    condition: Condition,
+    /// How long the upstream asks to wait before it is asked again.
+    pub(super) wait: Option<Duration>,
+    left: Left,
+}
+
+enum Left {
+    Answer(Box<Answered>),
+    Failed(Failed),
+    Closed(Closed),
+}
+
+/// Tries a target.
+///
+/// # Errors
+///
+/// An edit of a plugin can't be made, the exchange's time is over, or the client went away.
+pub(super) async fn attempt(
+    decision: &Decision,
+    target: &Target,
+    spare: Spare,
+    client: &mut Client,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<Attempted, Refused> {
+    let mut in_flight = match target.upstream.admit() {
+        Ok(in_flight) => in_flight,
+        Err(closed) => {
+            tracing::debug!(request = settlement.id(), error = %closed, "a target was passed over");
+            settlement.pass_over(&closed);
+            return Ok(Attempted::Setback(Setback {
+                condition: Condition::Connect,
+                wait: closed.retry_after,
+                left: Left::Closed(closed),
+            }));
+        }
+    };
+    let body = body(decision, target)?;
+    let mut refreshed = false;
+    let asked = loop {
+        let outgoing = outgoing(decision, target, session, &body);
+        let ask = pin!(target.upstream.ask(outgoing, target.head_timeout));
+        let asked = client.during(session, ask).await.map_err(|interrupted| {
+            note(settlement, target, Err("given up".into()));
+            stopped(interrupted, settlement)
+        })?;
+        // A credential may have been replaced since it was read; the request itself is not at fault.
+        let refused = matches!(&asked, Ok(answering) if status(answering) == 401);
+        if refused && !refreshed && target.upstream.refresh_credential().await == Renewal::New {
+            note(settlement, target, Ok(401));
+            refreshed = true;
+            continue;
+        }
+        break asked;
+    };
+
+    let answering = match asked {
+        Ok(answering) => answering,
+        Err(failed) => {
+            in_flight.end(Ended::Badly);
+            tracing::warn!(request = settlement.id(), error = %failed, "an attempt failed");
+            note(settlement, target, Err(failed.to_string()));
+            return Ok(Attempted::Setback(Setback {
+                condition: Condition::of_failure(&failed),
+                wait: None,
+                left: Left::Failed(failed),
+            }));
+        }
+    };
+    let answered = Answered {
+        answering: Box::new(answering),
+        upstream: Arc::clone(&target.upstream),
+        in_flight,
+        held: Held::new(),
+        metering: None,
+    };
+    judge(
+        decision, target, spare, answered, client, session, settlement,
+    )
+    .await
+}
+
+/// Looks at an answer's head, and at its opening where that may matter.
+async fn judge(
+    decision: &Decision,
+    target: &Target,
+    spare: Spare,
+    mut answered: Answered,
+    client: &mut Client,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<Attempted, Refused> {
+    let streams = &decision.live.config.streams;
+    let idle = target.upstream.config.idle_timeout;
+    answered.answering.set_idle_timeout(idle);
+    let status = status(&answered.answering);
+    answered.in_flight.head(status);
+    let advice = advice(&answered.answering, status);
+    if status >= 400 {
+        note(settlement, target, Ok(status));
+        let condition = match advice.verdict {
+            Verdict::Final => None,
+            Verdict::Retry => Some(Condition::of_status(status).unwrap_or(Condition::ServerError)),
+        };
+        return Ok(match condition {
+            Some(condition) => answered.setback(condition, advice.wait),
+            None => Attempted::Answered(answered),
+        });
+    }
+    answered.metering = metering(decision, &answered.answering);
+    if spare == Spare::None || !client.may_choose() {
+        note(settlement, target, Ok(status));
+        return Ok(Attempted::Answered(answered));
+    }
+    let Some(metering) = &mut answered.metering else {
+        note(settlement, target, Ok(status));
+        return Ok(Attempted::Answered(answered));
+    };
+
+    let held = &mut answered.held;
+    let opening = opening::read(
+        &mut answered.answering,
+        metering,
+        held,
+        client,
+        session,
+        streams,
+    )
+    .await
+    .map_err(|interrupted| {
+        note(settlement, target, Ok(status));
+        stopped(interrupted, settlement)
+    })?;
+    Ok(match opening {
+        Opening::Content => {
+            note(settlement, target, Ok(status));
+            Attempted::Answered(answered)
+        }
+        Opening::Error(error) => {
+            note(
+                settlement,
+                target,
+                Err(format!("{} before any content", error.kind)),
+            );
+            match Condition::of_error(&error.kind) {
+                Some(condition) => {
+                    answered.in_flight.head(error.kind.status());
+                    answered.setback(condition, None)
+                }
+                None => Attempted::Answered(answered),
+            }
+        }
+        Opening::Broken(reason) => {
+            answered.in_flight.end(Ended::Badly);
+            note(
+                settlement,
+                target,
+                Err(format!("broke off before any content: {reason}")),
+            );
+            answered.setback(Condition::ServerError, None)
+        }
+    })
+}
+
+/// A body on its way to one target.
+struct Body {
+    parts: SmallVec<[Bytes; 4]>,
+    coding: BodyCoding,
+}
+
+// === impl Answered ===
+
+impl Answered {
+    fn setback(self, condition: Condition, wait: Option<Duration>) -> Attempted {
+        Attempted::Setback(Setback {
+            condition,
+            wait,
+            left: Left::Answer(Box::new(self)),
+        })
+    }
+
+    pub(super) fn into_forwarded(self, client: Client) -> Forwarded {
+        Forwarded {
+            answering: self.answering,
+            upstream: self.upstream,
+            in_flight: self.in_flight,
+            client,
+            held: self.held,
+            metering: self.metering,
+        }
+    }
+}
+
+// === impl Setback ===
+
+impl Setback {
+    /// Whether it is of use to try the same target again.
+    pub(super) fn may_repeat(&self) -> bool {
+        !matches!(self.left, Left::Closed(_))
+    }
+
+    /// Whether the plan lets something else be tried after it.
+    pub(super) fn may_retry(&self, decision: &Decision) -> bool {
+        matches!(self.left, Left::Closed(_)) || self.condition.may_retry(decision)
+    }
+
+    /// What the client gets when nothing better can be had.
+    ///
+    /// # Errors
+    ///
+    /// There was no answer: the gateway's own has to do.
+    pub(super) fn settle_for(self, client: Client) -> Result<Forwarded, Refused> {
+        match self.left {
+            Left::Answer(answered) => Ok(answered.into_forwarded(client)),
+            Left::Failed(failed @ Failed::Timeout { .. }) => {
+                Err(Refused::upstream(504, failed.to_string()))
+            }
+            Left::Failed(failed) => Err(Refused::upstream(502, failed.to_string())),
+            Left::Closed(closed) => {
+                let retry_after = closed.retry_after.or(Some(Duration::from_secs(1)));
+                Err(Refused {
+                    retry_after,
+                    ..Refused::upstream(503, closed.to_string())
+                })
+            }
+        }
+    }
+}
+
+fn status(answering: &Answering) -> u16 {
+    answering.head().map_or(0, |head| head.status.as_u16())
+}
+
+/// What an answer says about trying again.
+fn advice(answering: &Answering, status: u16) -> Advice {
+    let lookup = |name: &str| {
+        let head = answering.head()?;
+        head.headers.get(name)?.to_str().ok()
+    };
+    Advice::of(status, lookup, SystemTime::now())
+}
+
+/// The meter for an answer; none for those that cost nothing.
+fn metering(decision: &Decision, answering: &Answering) -> Option<Metering> {
+    let head = answering.head().filter(|head| head.status.is_success())?;
+    match decision.view.endpoint {
+        Endpoint::Messages => Some(Metering::of(&head.headers)),
+        Endpoint::BatchResults => {
+            let prices = &decision.live.prices;
+            Some(Metering::of_results(&head.headers, prices))
+        }
+        _ => None,
+    }
+}
+
+/// The body for one target: the client's bytes as they were sent, but for the plugins' edits and the target's model.
+fn body(decision: &Decision, target: &Target) -> Result<Body, Refused> {
+    let as_sent = |parts| Body {
+        parts,
+        coding: BodyCoding::AsSent,
+    };
+    let Some(head) = &decision.view.head else {
+        return Ok(as_sent(SmallVec::new()));
+    };
+    let model = target
+        .model
+        .as_deref()
+        .filter(|model| head.model().as_deref() != Some(*model));
+    if decision.edits.is_empty() && model.is_none() {
+        let sent = decision.view.sent.as_ref().unwrap_or_else(|| head.body());
+        return Ok(as_sent(SmallVec::from_iter([sent.clone()])));
+    }
+    let mut edits = decision.edits.clone();
+    edits.extend(
+        model.map(|model| Edit::Set("model".into(), serde_json::Value::from(model).to_string())),
+    );
+    Ok(Body {
+        parts: spliced(head, &edits)?,
+        coding: match decision.view.sent {
+            Some(_) => BodyCoding::Decoded,
+            None => BodyCoding::AsSent,
+        },
+    })
+}
+
+fn spliced(head: &Head, edits: &[Edit]) -> Result<SmallVec<[Bytes; 4]>, Refused> {
+    splice(head, edits)
+        .map(|spliced| spliced.into_parts())
+        .map_err(|error| {
+            tracing::error!(%error, "a plugin's edit of the body can't be made");
+            Refused::gateway(
+                503,
+                format!("a plugin's edit of the body can't be made: {error}"),
+            )
+        })
+}
+
+fn outgoing<'a>(
+    decision: &Decision,
+    target: &Target,
+    session: &ServerSession,
+    body: &'a Body,
+) -> Outgoing<'a> {
+    let upstream = &target.upstream;
+    let path = decision.view.endpoint.upstream_path(&decision.view.path);
+    let Addressed {
+        target: path,
+        shown,
+    } = upstream.kind().address(upstream, &path);
+    let len: usize = body.parts.iter().map(Bytes::len).sum();
+    let head = ForwardedHead {
+        target: &path,
+        authority: &upstream.authority,
+        shown: &shown,
+        coding: body.coding,
+        body_len: decision.view.head.is_some().then_some(len),
+    };
+    let room = if len <= ONE_WRITE { len } else { 0 };
+    let request = early::plainly(decision, session.req_header());
+    Outgoing {
+        head: headers::write_request_head(&request, &head, room),
+        body: &body.parts,
+    }
+}
+
+fn note(settlement: &mut Settlement, target: &Target, result: Result<u16, String>) {
+    settlement.receipt.attempts.push(Attempt {
+        upstream: target.upstream.config.name.clone(),
+        model: target.model.clone(),
+        result,
+    });
+}

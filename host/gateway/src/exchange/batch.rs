@@ -1,0 +1,215 @@
+//! Between the steps: what is special about requests that make a batch, or are about one.
+//!
+//! A creation is scanned before the plugins are asked, so that budgets see what all of its requests are expected to
+//! cost. A request about a batch goes to the upstream that has it, whatever the route says. A batch is recorded before its
+//! id is told, and settled before it is deleted: nobody could say afterwards what it came to.
+
+use std::sync::Arc;
+
+use http::Method;
+use serde::Deserialize;
+use witgate_messages::batch::Batch;
+use witgate_messages::endpoint::Endpoint;
+use witgate_runtime::{Plan, Request};
+
+use super::admit::now;
+use super::decide::{Decision, plan_for};
+use super::settle::Settlement;
+use crate::batches::{BatchNote, Facts, Found, Maker, Record, UNITS, look};
+use crate::gateway::Gateway;
+use crate::live::Live;
+use crate::refused::{Refused, Retry};
+use crate::view::View;
+
+/// Bodies from this size on are scanned off the request workers.
+const LARGE: usize = 1 << 20;
+
+/// What a request has to do with batches.
+pub(super) enum Part {
+    /// Nothing.
+    None,
+    /// It makes this one.
+    Creates(Arc<Batch>),
+    /// It is about one that this upstream has.
+    At(String),
+}
+
+/// The part of an answer to a creation that counts.
+#[derive(Deserialize)]
+struct Created {
+    id: String,
+}
+
+// === impl Part ===
+
+impl Part {
+    /// Changes a plan as far as the request is about batches: one that is somewhere is asked for there, and the models of
+    /// a new one stand in its requests, where no plan puts another.
+    pub(super) fn bend(&self, plan: &mut Plan) {
+        match self {
+            Self::None => {}
+            Self::Creates(_) => {
+                for target in &mut plan.targets {
+                    target.model = None;
+                }
+            }
+            Self::At(upstream) => plan.targets = plan_for(upstream).targets,
+        }
+    }
+}
+
+/// Finds out what a request has to do with batches.
+///
+/// # Errors
+///
+/// A creation that can't be read in one way only is a 400; the state that can't be read is a 503.
+pub(super) async fn prepare(
+    view: &View,
+    gateway: &Gateway,
+    settlement: &mut Settlement,
+) -> Result<Part, Refused> {
+    let id = match view.endpoint {
+        Endpoint::Batches if view.method == Method::POST => {
+            return creates(view).await.map(Part::Creates);
+        }
+        Endpoint::Batch | Endpoint::BatchCancel | Endpoint::BatchResults => {
+            view.endpoint.id(&view.path)
+        }
+        _ => None,
+    };
+    let Some(id) = id else {
+        return Ok(Part::None);
+    };
+    settlement.receipt.batch = Some(Box::new(BatchNote::about(id)));
+    let upstream = gateway.batches.upstream(id).await.map_err(|error| {
+        tracing::error!(%error, "the upstream of a batch can't be looked up");
+        Refused::gateway(503, "the gateway's state can't be read: try again")
+    })?;
+    Ok(upstream.map_or(Part::None, Part::At))
+}
+
+async fn creates(view: &View) -> Result<Arc<Batch>, Refused> {
+    let Some(head) = &view.head else {
+        return Err(Refused::client(
+            400,
+            "the body is empty: a JSON object is expected",
+        ));
+    };
+    let scanned = if head.body().len() < LARGE {
+        Batch::scan(head)
+    } else {
+        let head = head.clone();
+        tokio::task::spawn_blocking(move || Batch::scan(&head))
+            .await
+            .map_err(|_| Refused::gateway(503, "the batch could not be scanned: try again"))?
+    };
+    scanned
+        .map(Arc::new)
+        .map_err(|malformed| Refused::client(400, malformed.to_string()))
+}
+
+/// Settles a batch that is about to be deleted by whoever owns it.
+///
+/// # Errors
+///
+/// It still runs: a 409. It can't be settled now: a 503.
+pub(super) async fn before_deletion(
+    view: &View,
+    live: &Live,
+    gateway: &Gateway,
+) -> Result<(), Refused> {
+    let id = view.endpoint.id(&view.path);
+    let about = id.filter(|_| view.endpoint == Endpoint::Batch);
+    let Some(record) = about.and_then(|id| gateway.batches.record(id)) else {
+        return Ok(());
+    };
+    let later = |why: String| {
+        Refused::gateway(
+            503,
+            format!("the batch has to be settled before it is deleted, and can't be now: {why}"),
+        )
+    };
+    let Some(upstream) = live.upstreams.get(&record.upstream) else {
+        return Err(later(format!(
+            "the upstream `{}` is not configured",
+            record.upstream
+        )));
+    };
+    match look(upstream, &record, &live.prices).await {
+        Ok(Found::Running) => Err(Refused::client(
+            409,
+            "the batch is still being processed: cancel it, and delete it once it has ended",
+        )),
+        Ok(Found::Ended(ending)) => {
+            if gateway.batches.settle_now(&record.id, ending).await {
+                Ok(())
+            } else {
+                Err(later("the gateway's state can't be written".into()))
+            }
+        }
+        Err(trouble) => Err(later(trouble.to_string())),
+    }
+}
+
+/// Takes what is held for a batch over from the exchange that created it. Its answer may go out when this returns.
+///
+/// # Errors
+///
+/// The upstream's answer names no batch, or the state can't be written: the client is not told of a batch that nobody
+/// would pay for.
+pub(super) async fn created(
+    decision: &Decision,
+    answer: &[u8],
+    gateway: &Gateway,
+    settlement: &mut Settlement,
+) -> Result<(), Refused> {
+    let Part::Creates(batch) = &decision.part else {
+        return Ok(());
+    };
+    let created: Option<Created> = serde_json::from_slice(answer).ok();
+    let Some(id) = created.map(|created| created.id).filter(|id| is_plain(id)) else {
+        return Err(useless(Refused::upstream(
+            502,
+            "the upstream's answer to the creation of a batch names no batch",
+        )));
+    };
+    let attempt = settlement.receipt.attempts.last();
+    let upstream = attempt.map(|attempt| attempt.upstream.clone());
+    let view = &decision.view;
+    let hold = settlement.split_hold(&UNITS);
+    let facts = Facts::of(
+        batch.len(),
+        Maker::of(&view.caller, &decision.envelope),
+        view.headers("anthropic-"),
+        hold.as_ref(),
+    );
+    settlement.receipt.batch = Some(Box::new(BatchNote::made(&id, facts.requests)));
+    let record = Record {
+        id: id.into(),
+        upstream: upstream.unwrap_or_default(),
+        created: now(),
+        facts,
+    };
+    let id = Arc::clone(&record.id);
+    gateway.batches.open(record, hold).await.map_err(|error| {
+        tracing::error!(batch = %id, %error, "a batch was created at the upstream, and can't be recorded: it is not accounted for");
+        useless(Refused::gateway(
+            500,
+            "the batch was created and could not be recorded: its id is in the gateway's log",
+        ))
+    })
+}
+
+/// Another try would make another batch.
+fn useless(refused: Refused) -> Refused {
+    Refused {
+        retry: Retry::Useless,
+        ..refused
+    }
+}
+
+/// An id that is the same in every spelling, as all of the API's are.
+fn is_plain(id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=256).contains(&id.len()) && id.bytes().all(plain)
+}

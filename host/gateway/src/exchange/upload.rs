@@ -1,0 +1,266 @@
+//! Bodies that are never held as a whole: files, and what passes through.
+//!
+//! Each piece goes to the upstream before the next one is read, so a stream holds one piece, whatever its length. An
+//! answer that comes before the end ends the sending. Nothing is tried twice: the bytes are gone. A client has to keep up
+//! [`SLOWEST`], past the time that any body has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header;
+use pingora_core::protocols::http::ServerSession;
+use tokio::time::{Instant, timeout_at};
+
+use super::absorb;
+use super::admit::Admitted;
+use super::ask::{self, Whole};
+use super::client::Client;
+use super::decide::Decision;
+use super::forward::Forwarded;
+use super::opening::Held;
+use super::receive::{broken, invite, slow};
+use super::relay::{self, Delivered};
+use super::settle::Settlement;
+use super::targets::Target;
+use crate::gateway::Gateway;
+use crate::owners::Kind;
+use crate::receipt::Attempt;
+use crate::refused::Refused;
+use crate::upstream::connection::Answering;
+use crate::upstream::connection::upload::{Length, Sending};
+use crate::upstream::stats::{Ended, InFlight};
+
+/// Bytes a second that a client has to send on average.
+const SLOWEST: u64 = 16 * 1024;
+
+/// How long the rest of a body is read after the answer to it came early.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How far a body got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Whole,
+    /// The upstream answered before its end.
+    Part,
+}
+
+/// The start of an upstream's answer to a streamed body.
+struct Answered {
+    answering: Answering,
+    in_flight: InFlight,
+    sent: Sent,
+}
+
+/// Uploads a file and claims it for its owner.
+///
+/// # Errors
+///
+/// The body can't be read to its end, the upstream gave no answer, or the file can't be recorded.
+pub(super) async fn upload(
+    admitted: Admitted,
+    gateway: &Gateway,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<Delivered, Refused> {
+    let decision = admitted.decision;
+    let target = first(&decision)?;
+    let mut answered = send(&decision, target, session, settlement).await?;
+    let whole = read(&mut answered, target).await?;
+    let whole = absorb::claim(gateway, settlement, Kind::File, whole).await?;
+    end_early(session);
+    Ok(whole.deliver(session, settlement).await)
+}
+
+/// Passes a body on, and its answer.
+///
+/// # Errors
+///
+/// The body can't be read to its end, or the upstream gave no answer.
+pub(super) async fn stream(
+    admitted: Admitted,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<Delivered, Refused> {
+    let decision = admitted.decision;
+    let target = first(&decision)?;
+    let mut answered = send(&decision, target, session, settlement).await?;
+    if answered.sent == Sent::Part {
+        // The rest of the body still comes in: nothing may be read as if the request had ended.
+        let whole = read(&mut answered, target).await?;
+        end_early(session);
+        return Ok(whole.deliver(session, settlement).await);
+    }
+    let Answered {
+        mut answering,
+        in_flight,
+        ..
+    } = answered;
+    answering.set_idle_timeout(target.upstream.config.idle_timeout);
+    let forwarded = Forwarded {
+        answering: Box::new(answering),
+        upstream: Arc::clone(&target.upstream),
+        in_flight,
+        client: Client::waiting(&decision.live, settlement.started(), None, None),
+        held: Held::new(),
+        metering: None,
+    };
+    Ok(relay::relay(forwarded, session, settlement).await)
+}
+
+fn first(decision: &Decision) -> Result<&Target, Refused> {
+    decision
+        .targets
+        .first()
+        .ok_or_else(|| Refused::gateway(503, "the route has no target"))
+}
+
+async fn read(answered: &mut Answered, target: &Target) -> Result<Whole, Refused> {
+    let upstream = &target.upstream.config;
+    answered.answering.set_idle_timeout(upstream.idle_timeout);
+    let whole = Whole::read(&mut answered.answering, &upstream.name).await;
+    if whole.is_err() {
+        answered.in_flight.end(Ended::Badly);
+    }
+    whole
+}
+
+/// A connection that is closed with unread bytes is reset, and a reset can overtake the answer.
+fn end_early(session: &mut ServerSession) {
+    session.set_close_on_response_before_downstream_finish(false);
+    session.set_total_drain_timeout(Some(LINGER));
+}
+
+/// Sends the body as it comes and waits for the head of the answer.
+async fn send(
+    decision: &Decision,
+    target: &Target,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<Answered, Refused> {
+    let mut in_flight = target.upstream.enter();
+    let answered = attempt(decision, target, session, settlement).await;
+    let result = match &answered {
+        Ok((answering, _)) => Ok(answering.head().map_or(0, |head| head.status.as_u16())),
+        Err(refused) => Err(refused.message.clone()),
+    };
+    match (&result, &answered) {
+        (Ok(status), _) => in_flight.head(*status),
+        (Err(_), Err(refused)) if refused.status >= 500 => in_flight.end(Ended::Badly),
+        (Err(_), _) => {}
+    }
+    settlement.receipt.attempts.push(Attempt {
+        upstream: target.upstream.config.name.clone(),
+        model: None,
+        result,
+    });
+    let (answering, sent) = answered?;
+    Ok(Answered {
+        answering,
+        in_flight,
+        sent,
+    })
+}
+
+async fn attempt(
+    decision: &Decision,
+    target: &Target,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<(Answering, Sent), Refused> {
+    let (head, length) = request(decision, target, session);
+    let mut sending = target
+        .upstream
+        .begin(head, length)
+        .await
+        .map_err(|failed| ask::refuse(&failed))?;
+    invite(session).await?;
+    let sent = body(&mut sending, session, settlement).await?;
+    let answering = match sent {
+        Sent::Whole => sending.finish(target.head_timeout).await,
+        Sent::Part => sending.answer(target.head_timeout).await,
+    };
+    Ok((answering.map_err(|failed| ask::refuse(&failed))?, sent))
+}
+
+/// What happens next while a body is under way.
+enum Next {
+    Part(Option<Bytes>),
+    Answer,
+}
+
+async fn body(
+    sending: &mut Sending,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<Sent, Refused> {
+    let limits = settlement.live().config.limits.clone();
+    let started = Instant::now();
+    loop {
+        let received = settlement.receipt.request_bytes;
+        let deadline = started + limits.body_timeout + Duration::from_secs(received / SLOWEST);
+        let next = tokio::select! {
+            biased;
+            () = sending.answered() => Next::Answer,
+            read = timeout_at(deadline, session.read_request_body()) => match read {
+                Ok(Ok(part)) => Next::Part(part),
+                Ok(Err(error)) => return Err(broken(&error)),
+                Err(_) => return Err(slow(deadline - started)),
+            },
+        };
+        let part = match next {
+            Next::Answer => return Ok(Sent::Part),
+            Next::Part(None) => return Ok(Sent::Whole),
+            Next::Part(Some(part)) => part,
+        };
+        let received = received + part.len() as u64;
+        settlement.receipt.request_bytes = received;
+        if received > limits.upload_bytes {
+            return Err(over(limits.upload_bytes));
+        }
+        if sending.write(part).await.is_err() {
+            // It may have said why before it closed.
+            return Ok(Sent::Part);
+        }
+    }
+}
+
+/// The answer to a body that is too large.
+pub(super) fn over(limit: u64) -> Refused {
+    Refused::client(
+        413,
+        format!("the upload is larger than the {limit} bytes that this gateway takes"),
+    )
+}
+
+/// The head of the upstream's request. The body is framed as the client frames it, and the connection serves nothing
+/// else: a body that broke off must never be continued by another request.
+fn request(decision: &Decision, target: &Target, session: &ServerSession) -> (BytesMut, Length) {
+    let view = &decision.view;
+    let mut client = session.req_header().clone();
+    if kind_is_absorbed(decision) {
+        ask::plainly(&mut client);
+    }
+    let declared = client
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.trim().parse::<usize>().ok());
+    let path = view.endpoint.upstream_path(&view.path);
+    let mut head = ask::head(target, &client, &path, declared, 0);
+    // The empty line goes behind what is added.
+    head.truncate(head.len().saturating_sub(2));
+    head.put_slice(b"Connection: close\r\n");
+    let length = if declared.is_some() {
+        Length::Declared
+    } else {
+        head.put_slice(b"Transfer-Encoding: chunked\r\n");
+        Length::Chunked
+    };
+    head.put_slice(b"\r\n");
+    (head, length)
+}
+
+fn kind_is_absorbed(decision: &Decision) -> bool {
+    super::permit::kind(decision.view.endpoint).is_some()
+}

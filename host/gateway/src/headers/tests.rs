@@ -1,0 +1,155 @@
+//! What each side is shown of the other, on the wire.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::config::CredentialHeader;
+
+fn request(headers: &[(&'static str, &'static str)]) -> RequestHeader {
+    let mut request = RequestHeader::build("POST", b"/v1/messages?beta=true", None).unwrap();
+    for (name, value) in headers {
+        request.append_header(*name, *value).unwrap();
+    }
+    request
+}
+
+fn wire(request: &RequestHeader) -> String {
+    let secret = HeaderValue::from_static("upstream-secret");
+    let own = Shown::Own(CredentialHeader::ApiKey, Arc::new(secret));
+    wire_shown(request, &own, BodyCoding::AsSent)
+}
+
+fn wire_shown(request: &RequestHeader, shown: &Shown, coding: BodyCoding) -> String {
+    let forwarded = Forwarded {
+        target: "/v1/messages?beta=true",
+        authority: "api.example",
+        shown,
+        coding,
+        body_len: Some(7),
+    };
+    String::from_utf8(write_request_head(request, &forwarded, 0).to_vec()).unwrap()
+}
+
+#[test]
+fn a_callers_own_credential_passes_as_it_came_and_the_gateways_key_never_does() {
+    let request = request(&[
+        ("X-Witgate-Key", "wgk-1"),
+        ("Authorization", "Bearer oauth"),
+        ("X-Api-Key", "sk-own"),
+        ("Cookie", "a=b"),
+        ("Proxy-Authorization", "Basic x"),
+        ("x-app", "cli"),
+    ]);
+    assert_eq!(
+        wire_shown(&request, &Shown::Callers, BodyCoding::AsSent),
+        "POST /v1/messages?beta=true HTTP/1.1\r\nAuthorization: Bearer oauth\r\nX-Api-Key: sk-own\r\n\
+         x-app: cli\r\nHost: api.example\r\nContent-Length: 7\r\n\r\n",
+        "forwarded to an upstream that takes callers' credentials"
+    );
+    let nothing = wire_shown(&request, &Shown::Nothing, BodyCoding::AsSent);
+    for secret in ["oauth", "sk-own", "wgk-1"] {
+        assert!(
+            !nothing.contains(secret),
+            "{secret} goes to no other:\n{nothing}"
+        );
+    }
+}
+
+#[test]
+fn a_decoded_body_is_not_said_to_be_compressed() {
+    let request = request(&[("Content-Encoding", "gzip"), ("x-app", "cli")]);
+    let decoded = wire_shown(&request, &Shown::Nothing, BodyCoding::Decoded);
+    assert!(!decoded.contains("gzip"), "plain:\n{decoded}");
+    let sent = wire_shown(&request, &Shown::Nothing, BodyCoding::AsSent);
+    assert!(
+        sent.contains("Content-Encoding: gzip\r\n"),
+        "as sent:\n{sent}"
+    );
+}
+
+#[test]
+fn beside_the_gateways_own_header_the_others_are_not_taken_for_keys() {
+    let request = request(&[
+        ("authorization", "Bearer two"),
+        ("x-api-key", "one"),
+        ("x-witgate-key", "own"),
+    ]);
+    assert_eq!(
+        presented(&request.headers).as_slice(),
+        [b"own".as_slice()],
+        "one key"
+    );
+}
+
+#[test]
+fn headers_keep_their_order_and_case_and_credentials_are_swapped_in_place() {
+    let request = request(&[
+        ("Accept", "application/json"),
+        ("Authorization", "Bearer virtual"),
+        ("X-Claude-Code-Session-Id", "s"),
+        ("anthropic-beta", "a-1,b-2"),
+        ("x-api-key", "virtual"),
+        ("x-app", "cli"),
+        ("Connection", "keep-alive"),
+        ("Host", "127.0.0.1:1"),
+        ("Content-Length", "9"),
+    ]);
+    assert_eq!(
+        wire(&request),
+        "POST /v1/messages?beta=true HTTP/1.1\r\nAccept: application/json\r\nx-api-key: upstream-secret\r\n\
+         X-Claude-Code-Session-Id: s\r\nanthropic-beta: a-1,b-2\r\nx-app: cli\r\nHost: api.example\r\n\
+         Content-Length: 7\r\n\r\n",
+        "the upstream's head"
+    );
+}
+
+#[test]
+fn what_connection_names_ends_here_but_it_cannot_name_the_framing() {
+    let request = request(&[
+        ("Connection", "close, X-Private, Content-Length"),
+        ("X-Private", "1"),
+        ("TE", "trailers"),
+        ("Content-Length", "7"),
+    ]);
+    let wire = wire(&request);
+    assert!(
+        !wire.contains("X-Private") && !wire.contains("TE:"),
+        "hop-by-hop headers end here:\n{wire}"
+    );
+    assert!(
+        wire.contains("Content-Length: 7"),
+        "the framing stays:\n{wire}"
+    );
+}
+
+#[test]
+fn either_credential_header_is_read() {
+    let request = request(&[("authorization", "bearer  two"), ("x-api-key", "one")]);
+    assert_eq!(
+        presented(&request.headers).as_slice(),
+        [b"one".as_slice(), b"two"],
+        "both, in order of trial"
+    );
+}
+
+#[test]
+fn a_plugin_cannot_set_headers_that_frame_the_answer_or_speak_for_the_host() {
+    for name in [
+        "Content-Length",
+        "transfer-encoding",
+        "witgate-request-id",
+        "set-cookie",
+        "bad name",
+    ] {
+        assert_eq!(plugin_header(name, "1"), None, "{name}");
+    }
+    assert!(
+        plugin_header("x-vmx-correlation-id", "c-1").is_some(),
+        "its own headers pass"
+    );
+    assert_eq!(
+        plugin_header("x-a", "line\nbreak"),
+        None,
+        "no header can be smuggled in a value"
+    );
+}

@@ -1,0 +1,68 @@
+//! A receipt on paper: one line of JSON.
+
+use serde_json::{Map, Value as Json};
+use witgate_runtime::{Receipt, Value};
+
+/// Writes a receipt as one line of JSON: dotted names become objects, in the order of the fields.
+pub(crate) fn line(receipt: &Receipt) -> Vec<u8> {
+    let mut root = Map::new();
+    for field in &receipt.fields {
+        let value = match &field.value {
+            Value::Text(text) => Json::from(text.as_str()),
+            Value::Integer(number) => Json::from(*number),
+            Value::Flag(flag) => Json::from(*flag),
+        };
+        place(&mut root, &field.name, value);
+    }
+    Json::Object(root).to_string().into_bytes()
+}
+
+/// Puts a value at a dotted name. Where a part of the name is taken by a plain value, the rest stays dotted.
+fn place(object: &mut Map<String, Json>, name: &str, value: Json) {
+    if let Some((first, rest)) = name.split_once('.')
+        && !first.is_empty()
+        && !rest.is_empty()
+    {
+        let inner = object
+            .entry(first)
+            .or_insert_with(|| Json::Object(Map::new()));
+        if let Json::Object(inner) = inner {
+            place(inner, rest, value);
+            return;
+        }
+    }
+    object.insert(name.to_owned(), value);
+}
+
+#[cfg(test)]
+mod tests {
+    use witgate_runtime::Field;
+
+    use super::*;
+
+    fn field(name: &str, value: Value) -> Field {
+        Field {
+            name: name.into(),
+            value,
+        }
+    }
+
+    #[test]
+    fn dotted_names_become_objects_and_clashing_ones_stay_dotted() {
+        let receipt = Receipt {
+            id: "r".into(),
+            fields: vec![
+                field("a", Value::Text("plain\nline".into())),
+                field("a.b", Value::Integer(1)),
+                field("c.d.e", Value::Flag(true)),
+                field("c.d.f", Value::Integer(-2)),
+                field(".x", Value::Integer(3)),
+            ],
+        };
+        let line = String::from_utf8(line(&receipt)).unwrap();
+        assert_eq!(
+            line, r#"{"a":"plain\nline","a.b":1,"c":{"d":{"e":true,"f":-2}},".x":3}"#,
+            "one line of JSON, in the order of the fields"
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! One accepted connection, from its first byte: TLS, then the version of HTTP that it speaks.
+//!
+//! Each step has the head timeout, and all of it runs on the connection's own task: a client that dawdles in a handshake
+//! holds up nobody.
+
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use pingora_core::apps::ServerApp;
+use pingora_core::listeners::tls::Acceptor;
+use pingora_core::protocols::l4::stream::Stream as Socket;
+use pingora_core::protocols::{ALPN, GetSocketDigest, SocketDigest, Ssl, Stream};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::terms::{Cleartext, Entrance, Terms};
+use super::{Held, h2};
+use crate::stream::Gathered;
+
+/// What an HTTP/2 client sends first (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The version of HTTP on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spoken {
+    Http1,
+    Http2,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve<A: Entrance>(
+    app: Arc<A>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    stop: watch::Receiver<bool>,
+    held: Held,
+) {
+    let terms = app.terms();
+    let socket = socket(stream, peer);
+    let mut stopping = stop.clone();
+    let entered = tokio::select! {
+        biased;
+        entered = timeout(terms.head_timeout, enter(socket, &terms)) => entered,
+        // Nothing has been asked yet.
+        () = app.last_call(&mut stopping) => return,
+    };
+    let Ok(Some((stream, spoken))) = entered else {
+        return;
+    };
+    match spoken {
+        Spoken::Http1 => {
+            app.process_new(stream, &stop).await;
+        }
+        Spoken::Http2 => Box::pin(h2::serve(app, stream, &terms, stop, held)).await,
+    }
+}
+
+fn socket(stream: TcpStream, peer: SocketAddr) -> Socket {
+    // Small answers must not wait for the acknowledgement of the ones before them.
+    let _ = stream.set_nodelay(true);
+    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+    let mut socket = Socket::from(stream);
+    // What is known already need not be asked of the system.
+    let _ = digest.peer_addr.set(Some(peer.into()));
+    socket.set_socket_digest(digest);
+    socket
+}
+
+/// Does what comes before the first request; nothing when the client gave up or did it wrong.
+async fn enter(mut socket: Socket, terms: &Terms) -> Option<(Stream, Spoken)> {
+    if let Some(tls) = &terms.tls {
+        let acceptor = Acceptor::from_server_config(Arc::clone(tls));
+        let stream = acceptor
+            .tls_handshake(socket)
+            .await
+            .inspect_err(|error| tracing::debug!(%error, "a TLS handshake failed"))
+            .ok()?;
+        let spoken = match stream.selected_alpn_proto() {
+            Some(ALPN::H2) => Spoken::Http2,
+            _ => Spoken::Http1,
+        };
+        return Some((Box::new(Gathered::new(stream)), spoken));
+    }
+    let spoken = match terms.cleartext {
+        Cleartext::Http1 => Spoken::Http1,
+        Cleartext::Http2 => listen_for_preface(&mut socket).await?,
+    };
+    Some((Box::new(Gathered::new(socket)), spoken))
+}
+
+/// Reads until it is clear which version the client speaks, and puts back what it read.
+async fn listen_for_preface(socket: &mut Socket) -> Option<Spoken> {
+    let mut seen = Vec::with_capacity(PREFACE.len());
+    while seen.len() < PREFACE.len() && PREFACE.starts_with(&seen) {
+        let left = PREFACE.len() - seen.len();
+        let read = (&mut *socket)
+            .take(left as u64)
+            .read_buf(&mut seen)
+            .await
+            .ok()?;
+        if read == 0 {
+            return None;
+        }
+    }
+    socket.rewind(&seen);
+    Some(if seen == PREFACE {
+        Spoken::Http2
+    } else {
+        Spoken::Http1
+    })
+}

@@ -1,0 +1,226 @@
+//! Message batches: worked off at once, and told to have ended at once or after the time that `x-standin: batch-ms=N` of
+//! the creation asks for.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::StandIn;
+use super::ask::Ask;
+use super::clock::Moment;
+use super::error::ApiError;
+use super::models;
+use super::receive::Request;
+use super::reply::Reply;
+
+/// Batches that are kept; the oldest go first.
+const KEPT: usize = 1_000;
+/// The API gives a batch a day.
+const LIFE: u64 = 24 * 60 * 60;
+
+/// The batches, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Batches {
+    kept: Mutex<Vec<Batch>>,
+}
+
+#[derive(Debug)]
+struct Batch {
+    id: String,
+    created: Moment,
+    ends: Instant,
+    canceled: Option<Moment>,
+    results: Vec<Value>,
+}
+
+// === impl Batches ===
+
+impl Batches {
+    /// Makes a batch of the requests in the body.
+    ///
+    /// # Errors
+    /// 400 for a body without a list of requests.
+    pub(super) fn create(&self, app: &StandIn, request: &Request) -> Result<Value, ApiError> {
+        let body: Value = serde_json::from_slice(&request.body).map_err(|error| {
+            ApiError::invalid(format!("The request body is not valid JSON: {error}"))
+        })?;
+        let requests = body
+            .get("requests")
+            .and_then(Value::as_array)
+            .filter(|requests| !requests.is_empty())
+            .ok_or_else(|| {
+                ApiError::invalid("requests: Input should be a list with at least 1 item")
+            })?;
+        let batch = Batch {
+            id: app.ids.batch(),
+            created: Moment::now(),
+            ends: Instant::now() + request.scenario.batch,
+            canceled: None,
+            results: requests
+                .iter()
+                .map(|asked| answered(app, request, asked))
+                .collect(),
+        };
+        let shown = batch.shown();
+        let mut kept = self.lock();
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        kept.push(batch);
+        Ok(shown)
+    }
+
+    /// One page of them, newest first.
+    ///
+    /// # Errors
+    /// 400 for a limit outside 1..=1000, 404 for a cursor that names no batch.
+    pub(super) fn list(&self, query: &str) -> Result<Value, ApiError> {
+        let limit = models::limit(query)?;
+        let kept = self.lock();
+        let all: Vec<&Batch> = kept.iter().rev().collect();
+        let place = |name| match models::parameter(query, name) {
+            None => Ok(None),
+            Some(id) => match all.iter().position(|batch| batch.id == id) {
+                Some(place) => Ok(Some(place)),
+                None => Err(ApiError::of_status(404)),
+            },
+        };
+        let start = place("after_id")?.map_or(0, |place| place + 1);
+        let before = place("before_id")?;
+        let window = all
+            .get(start..before.unwrap_or(all.len()))
+            .unwrap_or_default();
+        // With `before_id` the page is the one that ends just before it.
+        let page = match before {
+            Some(_) => window.get(window.len().saturating_sub(limit)..),
+            None => window.get(..limit.min(window.len())),
+        }
+        .unwrap_or_default();
+        Ok(json!({
+            "data": page.iter().map(|batch| batch.shown()).collect::<Vec<_>>(),
+            "has_more": page.len() < window.len(),
+            "first_id": page.first().map(|batch| batch.id.as_str()),
+            "last_id": page.last().map(|batch| batch.id.as_str()),
+        }))
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// 404 where there is none of this id; so with all of them.
+    pub(super) fn get(&self, id: &str) -> Result<Value, ApiError> {
+        self.with(id, |batch| Ok(batch.shown()))
+    }
+
+    /// Cancels what has not ended; nothing of it has been begun, then.
+    pub(super) fn cancel(&self, id: &str) -> Result<Value, ApiError> {
+        self.with(id, |batch| {
+            if !batch.has_ended() {
+                batch.ends = Instant::now();
+                batch.canceled = Some(Moment::now());
+                for result in &mut batch.results {
+                    if let Some(result) = result.get_mut("result") {
+                        *result = json!({"type": "canceled"});
+                    }
+                }
+            }
+            Ok(batch.shown())
+        })
+    }
+
+    /// Deletes what has ended.
+    pub(super) fn delete(&self, id: &str) -> Result<Value, ApiError> {
+        self.with(id, |batch| batch.check_ended())?;
+        self.lock().retain(|batch| batch.id != id);
+        Ok(json!({"id": id, "type": "message_batch_deleted"}))
+    }
+
+    /// The results, a line for each.
+    pub(super) fn results(&self, id: &str) -> Result<String, ApiError> {
+        self.with(id, |batch| {
+            batch.check_ended()?;
+            let lines = batch.results.iter().map(|result| format!("{result}\n"));
+            Ok(lines.collect())
+        })
+    }
+
+    fn with<T>(
+        &self,
+        id: &str,
+        f: impl FnOnce(&mut Batch) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let mut kept = self.lock();
+        match kept.iter_mut().find(|batch| batch.id == id) {
+            Some(batch) => f(batch),
+            None => Err(ApiError::of_status(404)),
+        }
+    }
+
+    /// Nothing that holds this lock can panic halfway through a change.
+    fn lock(&self) -> MutexGuard<'_, Vec<Batch>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The result of one request.
+fn answered(app: &StandIn, request: &Request, asked: &Value) -> Value {
+    let params = asked.get("params").cloned().unwrap_or_default();
+    let result = match Ask::parse(params.to_string().as_bytes()) {
+        Ok(ask) => {
+            let reply = Reply::compose(&ask, &request.scenario, &app.ids, &app.cache);
+            let mut message: Value = serde_json::from_str(&reply.body()).unwrap_or_default();
+            if let Some(usage) = message.get_mut("usage").and_then(Value::as_object_mut) {
+                usage.insert("service_tier".into(), "batch".into());
+            }
+            json!({"type": "succeeded", "message": message})
+        }
+        Err(error) => {
+            let error: Value = serde_json::from_str(&error.body(None)).unwrap_or_default();
+            json!({"type": "errored", "error": error})
+        }
+    };
+    json!({"custom_id": asked.get("custom_id"), "result": result})
+}
+
+// === impl Batch ===
+
+impl Batch {
+    fn has_ended(&self) -> bool {
+        self.ends <= Instant::now()
+    }
+
+    fn check_ended(&self) -> Result<(), ApiError> {
+        if self.has_ended() {
+            Ok(())
+        } else {
+            Err(ApiError::invalid("The batch has not ended yet."))
+        }
+    }
+
+    fn shown(&self) -> Value {
+        let ended = self.has_ended();
+        let count = |kind: &str| {
+            let of = |result: &&Value| {
+                let result = result.get("result").and_then(|result| result.get("type"));
+                ended && result.is_some_and(|it| it == kind)
+            };
+            self.results.iter().filter(of).count()
+        };
+        let ended_at = ended.then(|| Moment::now().rfc3339());
+        json!({
+            "id": self.id, "type": "message_batch",
+            "processing_status": if ended { "ended" } else { "in_progress" },
+            "request_counts": {
+                "processing": if ended { 0 } else { self.results.len() },
+                "succeeded": count("succeeded"), "errored": count("errored"),
+                "canceled": count("canceled"), "expired": 0,
+            },
+            "created_at": self.created.rfc3339(),
+            "expires_at": self.created.after(LIFE).rfc3339(),
+            "ended_at": ended_at, "archived_at": null,
+            "cancel_initiated_at": self.canceled.map(Moment::rfc3339),
+            "results_url": ended.then(|| format!("/v1/messages/batches/{}/results", self.id)),
+        })
+    }
+}

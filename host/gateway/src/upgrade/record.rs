@@ -1,0 +1,225 @@
+//! The log: what the old process's exchanges came to, as numbered lines of JSON, and balances on their way.
+//!
+//! A line reads the same on the socket and in a spool.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use witgate_ledger::{BalanceKey, Carried, Change, Step, Unit, UnixMillis, Window};
+
+use super::wire::invalid;
+
+/// One record of the log. Numbers go up by one.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) number: u64,
+    pub(super) event: Event,
+}
+
+/// What happened.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Event {
+    /// A hold went a step further.
+    Hold {
+        step: String,
+        changes: Vec<ChangeRecord>,
+    },
+    /// Receipts, as lines for the receipts file.
+    Receipts(String),
+}
+
+/// A balance's name.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeyRecord {
+    account: String,
+    window: String,
+    unit: String,
+    resets_at: Option<u64>,
+}
+
+/// A [`Change`].
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ChangeRecord {
+    balance: KeyRecord,
+    limit: u64,
+    held: (u128, u128),
+    floor: (u64, u64),
+    used: u128,
+}
+
+/// A [`Carried`].
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CarriedRecord {
+    balance: KeyRecord,
+    limit: u64,
+    used: u128,
+    held: u128,
+    floor: u128,
+    holds: u64,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// The record as a line.
+    pub(super) fn line(&self) -> io::Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        Ok(line)
+    }
+
+    /// Reads lines.
+    pub(super) fn read_all(lines: &[u8]) -> io::Result<Vec<Self>> {
+        lines
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| Ok(serde_json::from_slice(line)?))
+            .collect()
+    }
+}
+
+// === impl Event ===
+
+impl Event {
+    pub(super) fn hold(step: Step, changes: &[Change]) -> Self {
+        Self::Hold {
+            step: step.code().to_owned(),
+            changes: changes.iter().map(ChangeRecord::of).collect(),
+        }
+    }
+}
+
+/// A step by its word.
+pub(super) fn step(code: &str) -> io::Result<Step> {
+    Step::ALL
+        .into_iter()
+        .find(|step| step.code() == code)
+        .ok_or_else(|| invalid("a hold went a step that is not known"))
+}
+
+// === impl KeyRecord ===
+
+impl KeyRecord {
+    fn of(key: &BalanceKey) -> Self {
+        Self {
+            account: key.account.to_string(),
+            window: key.window.code().to_owned(),
+            unit: key.unit.code().to_owned(),
+            resets_at: key.resets_at.map(|at| at.0),
+        }
+    }
+
+    fn read(&self) -> io::Result<BalanceKey> {
+        let unknown = |error: witgate_ledger::UnknownCode| invalid(&error.to_string());
+        Ok(BalanceKey {
+            account: self.account.as_str().into(),
+            window: Window::parse(&self.window).map_err(unknown)?,
+            unit: Unit::parse(&self.unit).map_err(unknown)?,
+            resets_at: self.resets_at.map(UnixMillis),
+        })
+    }
+}
+
+// === impl ChangeRecord ===
+
+impl ChangeRecord {
+    fn of(change: &Change) -> Self {
+        Self {
+            balance: KeyRecord::of(&change.balance),
+            limit: change.limit,
+            held: change.held,
+            floor: change.floor,
+            used: change.used,
+        }
+    }
+
+    pub(super) fn read(&self) -> io::Result<Change> {
+        Ok(Change {
+            balance: self.balance.read()?,
+            limit: self.limit,
+            held: self.held,
+            floor: self.floor,
+            used: self.used,
+        })
+    }
+}
+
+// === impl CarriedRecord ===
+
+impl CarriedRecord {
+    pub(super) fn of(carried: &Carried) -> Self {
+        Self {
+            balance: KeyRecord::of(&carried.balance),
+            limit: carried.limit,
+            used: carried.used,
+            held: carried.held,
+            floor: carried.floor,
+            holds: carried.holds,
+        }
+    }
+
+    pub(super) fn read(&self) -> io::Result<Carried> {
+        Ok(Carried {
+            balance: self.balance.read()?,
+            limit: self.limit,
+            used: self.used,
+            held: self.held,
+            floor: self.floor,
+            holds: self.holds,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_read_back_as_they_were_written_however_large_the_amounts() {
+        let change = Change {
+            balance: BalanceKey {
+                account: "tenant:\"acme\"\n".into(),
+                window: Window::Month,
+                unit: Unit::PicoUsd,
+                resets_at: Some(UnixMillis(u64::MAX)),
+            },
+            limit: u64::MAX,
+            held: (0, u128::MAX),
+            floor: (1, u64::MAX),
+            used: u128::from(u64::MAX) + 1,
+        };
+        let records = [
+            Record {
+                number: 1,
+                event: Event::hold(Step::Extended, std::slice::from_ref(&change)),
+            },
+            Record {
+                number: u64::MAX,
+                event: Event::Receipts("{\"id\":\"a\"}\n{\"id\":\"b\"}\n".into()),
+            },
+        ];
+        let lines = records.iter().flat_map(|record| record.line().unwrap());
+        let lines: Vec<u8> = lines.collect();
+        assert_eq!(
+            lines.iter().filter(|byte| **byte == b'\n').count(),
+            2,
+            "a record is one line"
+        );
+        let read = Record::read_all(&lines).unwrap();
+        assert_eq!(read, records, "as it was");
+        let Event::Hold {
+            step: code,
+            changes,
+        } = &read[0].event
+        else {
+            panic!("a step of a hold");
+        };
+        assert_eq!(step(code).unwrap(), Step::Extended, "the step");
+        assert_eq!(changes[0].read().unwrap(), change, "and the change");
+        assert!(
+            Record::read_all(b"{\"number\":1}\n").is_err(),
+            "half a record is none"
+        );
+    }
+}

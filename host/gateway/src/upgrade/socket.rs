@@ -1,0 +1,104 @@
+//! The Unix socket that a new process asks on: for its owner only, and never taken from somebody who listens.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::Path;
+
+use anyhow::Context;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use tokio::net::{UnixListener, UnixStream};
+
+/// Processes that may wait to be heard.
+const BACKLOG: i32 = 4;
+
+/// Listens at `path`. A socket that a dead process left there is replaced.
+///
+/// # Errors
+///
+/// Somebody listens there, something else is there, or the system says no.
+pub(crate) async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    if connect(path).await?.is_some() {
+        anyhow::bail!(
+            "another process listens on {}: start with --upgrade to take over from it",
+            path.display()
+        );
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path)
+            .with_context(|| format!("the stale socket {} stays", path.display()))?,
+        Ok(_) => anyhow::bail!("{} is there already and is no socket", path.display()),
+        Err(_) => {}
+    }
+
+    let make = || -> std::io::Result<StdListener> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+        // Before anybody can connect: that takes the `listen` below.
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        rustix::net::listen(&socket, BACKLOG)?;
+        Ok(socket.into())
+    };
+    let listener = make().with_context(|| format!("cannot listen on {}", path.display()))?;
+    Ok(UnixListener::from_std(listener)?)
+}
+
+/// Connects to whoever listens at `path`; none where nobody does.
+///
+/// # Errors
+///
+/// The socket is somebody else's, or the system says no.
+pub(super) async fn connect(path: &Path) -> anyhow::Result<Option<UnixStream>> {
+    match UnixStream::connect(path).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot ask on {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_one_in_use_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("witgate.sock");
+        let first = bind(&path).await.unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "it is its owner's");
+        let refused = bind(&path).await.unwrap_err().to_string();
+        assert!(refused.contains("--upgrade"), "it says how: {refused}");
+        assert!(
+            connect(&path).await.unwrap().is_some(),
+            "and the first one still listens"
+        );
+
+        drop(first);
+        assert!(path.exists(), "a dead process leaves its socket");
+        bind(&path).await.expect("nobody listens there");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_socket_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("witgate.sock");
+        std::fs::write(&path, "precious").unwrap();
+        let refused = bind(&path).await.unwrap_err().to_string();
+        assert!(refused.contains("no socket"), "{refused}");
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            b"precious",
+            "it is as it was"
+        );
+    }
+}

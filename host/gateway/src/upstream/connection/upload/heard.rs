@@ -1,0 +1,131 @@
+//! A connection that may have been listened to before its answer is read: what was heard is read again.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use pingora_core::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
+    TimingDigest, UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+/// A stream, and what was read of it ahead of time.
+#[derive(Debug)]
+pub(super) struct Heard {
+    stream: Stream,
+    heard: BytesMut,
+}
+
+// === impl Heard ===
+
+impl Heard {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            heard: BytesMut::new(),
+        }
+    }
+
+    /// Ends when there is something of an answer, or the end of the connection. Interim answers are none (RFC 9110,
+    /// section 15.2). May be dropped and called again.
+    pub(super) async fn listen(&mut self) {
+        loop {
+            while self.heard.starts_with(b"HTTP/1.1 1") {
+                let end = self.heard.windows(4).position(|four| four == b"\r\n\r\n");
+                match end {
+                    Some(end) => drop(self.heard.split_to(end + 4)),
+                    None => break,
+                }
+            }
+            let interim = b"HTTP/1.1 1".starts_with(self.heard.get(..10).unwrap_or(&self.heard));
+            if !interim {
+                return;
+            }
+            match self.stream.read_buf(&mut self.heard).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    }
+}
+
+impl AsyncRead for Heard {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.heard.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        }
+        let count = self.heard.len().min(buf.remaining());
+        buf.put_slice(&self.heard.split_to(count));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Heard {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Heard {
+    async fn shutdown(&mut self) {
+        Shutdown::shutdown(self.stream.as_mut()).await;
+    }
+}
+
+impl UniqueID for Heard {
+    fn id(&self) -> UniqueIDType {
+        self.stream.id()
+    }
+}
+
+impl Ssl for Heard {}
+
+#[async_trait]
+impl Peek for Heard {
+    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
+        self.stream.try_peek(buf).await
+    }
+}
+
+impl GetTimingDigest for Heard {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.stream.get_timing_digest()
+    }
+}
+
+impl GetProxyDigest for Heard {
+    fn get_proxy_digest(&self) -> Option<Arc<pingora_core::protocols::raw_connect::ProxyDigest>> {
+        self.stream.get_proxy_digest()
+    }
+}
+
+impl GetSocketDigest for Heard {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.stream.get_socket_digest()
+    }
+
+    fn set_socket_digest(&mut self, digest: SocketDigest) {
+        self.stream.set_socket_digest(digest);
+    }
+}

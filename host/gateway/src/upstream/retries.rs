@@ -1,0 +1,115 @@
+//! The retry budget of an upstream: retries never multiply an outage.
+//!
+//! Each request puts a part of a retry into the budget, each retry takes a whole one out, and what is not used within ten
+//! seconds is lost. A floor lets a gateway with little traffic retry at all. However long an upstream is down, it is sent
+//! at most `ratio` more requests than clients make, and the floor.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::window::Window;
+
+/// How long a deposit can be used, in slots of a second.
+const SECONDS: usize = 10;
+
+/// Retries within [`SECONDS`] that need no deposit: one a second.
+const FLOOR: u64 = 10;
+
+/// The parts that a retry has.
+const WHOLE: u64 = 1000;
+
+/// The budget of one upstream.
+#[derive(Debug)]
+pub(crate) struct RetryBudget {
+    /// What a request deposits, in thousandths of a retry.
+    deposit: u64,
+    /// Deposits and withdrawals, in thousandths of a retry.
+    window: Window<SECONDS>,
+    /// Withdrawals go one by one, so that two of them never share the last retry.
+    till: Mutex<()>,
+}
+
+// === impl RetryBudget ===
+
+impl RetryBudget {
+    /// A budget of so many thousandths of a retry for each request.
+    pub(crate) fn new(permille: u32) -> Self {
+        Self {
+            deposit: u64::from(permille),
+            window: Window::new(Duration::from_secs(1)),
+            till: Mutex::new(()),
+        }
+    }
+
+    /// A request is sent for the first time.
+    pub(crate) fn deposit(&self) {
+        self.deposit_at(Instant::now());
+    }
+
+    /// Takes a retry out of the budget, if there is one.
+    pub(crate) fn try_withdraw(&self) -> bool {
+        self.try_withdraw_at(Instant::now())
+    }
+
+    /// Retries that are left.
+    pub(crate) fn left(&self, now: Instant) -> u64 {
+        let (deposits, withdrawals) = self.window.sum(now);
+        (FLOOR * WHOLE + deposits).saturating_sub(withdrawals) / WHOLE
+    }
+
+    fn deposit_at(&self, now: Instant) {
+        self.window.add(now, self.deposit, 0);
+    }
+
+    fn try_withdraw_at(&self, now: Instant) -> bool {
+        // Nothing is behind the lock but the order of its holders, whoever panicked.
+        let _turn = self.till.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self.left(now) > 0;
+        if left {
+            self.window.add(now, 0, WHOLE);
+        }
+        left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn withdrawals(budget: &RetryBudget, now: Instant) -> usize {
+        (0..1000).filter(|_| budget.try_withdraw_at(now)).count()
+    }
+
+    #[test]
+    fn retries_are_a_part_of_the_requests_above_a_floor() {
+        let now = Instant::now();
+        let budget = RetryBudget::new(200);
+        (0..100).for_each(|_| budget.deposit_at(now));
+        assert_eq!(withdrawals(&budget, now), 30, "ten, and a fifth of 100");
+        assert!(!budget.try_withdraw_at(now), "then none");
+    }
+
+    #[test]
+    fn the_budget_comes_back_with_time_and_is_not_saved_up() {
+        let now = Instant::now() + Duration::from_secs(60);
+        let budget = RetryBudget::new(200);
+        (0..1000).for_each(|_| budget.deposit_at(now));
+        let later = now + Duration::from_secs(20);
+        assert_eq!(withdrawals(&budget, later), 10, "old deposits are gone");
+        let again = later + Duration::from_secs(20);
+        assert_eq!(withdrawals(&budget, again), 10, "and the floor is back");
+    }
+
+    #[test]
+    fn two_threads_never_share_the_last_retry() {
+        let now = Instant::now();
+        let budget = RetryBudget::new(0);
+        let taken: usize = std::thread::scope(|scope| {
+            let takers: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| withdrawals(&budget, now)))
+                .collect();
+            takers.into_iter().map(|taker| taker.join().unwrap()).sum()
+        });
+        assert_eq!(taken, 10, "exactly the floor");
+    }
+}

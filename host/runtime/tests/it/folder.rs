@@ -1,0 +1,85 @@
+//! A directory of plugins that tests change, and what came of it.
+
+use crate::guest::{Guest, PLAN};
+use crate::request::{plain, runtime};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use witgate_runtime::{Envelope, Lineup, Plugin, PluginStatus, Policies, PoliciesOptions, Trail};
+
+/// Never waited for in full unless something is broken.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+pub(crate) struct Folder {
+    pub(crate) dir: TempDir,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// As a deployment should do it: written beside, renamed into place.
+    pub(crate) fn rename_in(&self, name: &str, bytes: &[u8]) {
+        let hidden = self.path(&format!(".{name}.new"));
+        fs::write(&hidden, bytes).unwrap();
+        fs::rename(hidden, self.path(name)).unwrap();
+    }
+
+    pub(crate) fn open(&self) -> Policies {
+        open(self.dir.path())
+    }
+}
+
+pub(crate) fn open(dir: &Path) -> Policies {
+    let options = PoliciesOptions {
+        poll: Duration::from_millis(20),
+        debounce: Duration::from_millis(5),
+        ..PoliciesOptions::default()
+    };
+    Policies::open(runtime(), dir, options).unwrap()
+}
+
+/// Two plugins that can be told apart: one plans, the other doesn't.
+pub(crate) fn plans() -> Vec<u8> {
+    Guest::route(PLAN).build()
+}
+
+pub(crate) fn plans_nothing() -> Vec<u8> {
+    Guest::route("").build()
+}
+
+pub(crate) fn has_plan(lineup: &Lineup) -> bool {
+    lineup
+        .decide_route(&plain(), &Envelope::default(), &[], &mut Trail::default())
+        .expect("it serves")
+        .is_some()
+}
+
+pub(crate) fn only(lineup: &Lineup) -> Arc<Plugin> {
+    assert_eq!(lineup.plugins().len(), 1, "one plugin");
+    Arc::clone(&lineup.plugins()[0])
+}
+
+pub(crate) fn status(policies: &Policies, name: &str) -> PluginStatus {
+    let all = policies.status();
+    all.into_iter()
+        .find(|status| status.name == name)
+        .unwrap_or_else(|| panic!("no status of `{name}`"))
+}
+
+/// Waits for a lineup after `generation`.
+pub(crate) fn next_lineup(policies: &Policies, generation: u64) -> Arc<Lineup> {
+    policies
+        .wait(LONG, |progress| progress.generation > generation)
+        .expect("the change is seen");
+    policies.current()
+}

@@ -1,0 +1,225 @@
+//! The gateway as a process of its own, for what only processes can do: take over from one another, and be killed.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use witgate::keys::NewKey;
+
+use super::{Client, Plan, Request, Response, patiently};
+
+/// A folder with a configuration, for any number of processes one after the other.
+pub struct House {
+    folder: TempDir,
+    key: NewKey,
+}
+
+/// A process that serves. It is killed when it is dropped.
+pub struct Process {
+    child: Child,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    log: watch::Receiver<String>,
+}
+
+// === impl House ===
+
+impl House {
+    pub fn new(plan: &Plan) -> Self {
+        let (folder, key) = plan.lay_out();
+        Self { folder, key }
+    }
+
+    /// A file of the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A Messages request with the caller's key.
+    pub fn messages(&self, body: &Value) -> Request {
+        Request::messages(body).set_header("x-api-key", &self.key.secret)
+    }
+
+    /// Starts a process that opens its own sockets.
+    pub async fn start(&self) -> Process {
+        Process::serving(self.spawn(&["--config", "witgate.toml"])).await
+    }
+
+    /// Starts one that takes over from the one that runs.
+    pub async fn upgrade(&self) -> Process {
+        Process::serving(self.spawn(&["--config", "witgate.toml", "--upgrade"])).await
+    }
+
+    /// Starts one that is to take over with another configuration, and can't. Gives its exit status and what it said.
+    pub async fn upgrade_in_vain(&self, config: &str) -> (ExitStatus, String) {
+        let child = self.spawn(&["--config", config, "--upgrade"]);
+        let output = patiently("a process to give up", child.wait_with_output());
+        let output = output.await.unwrap();
+        (
+            output.status,
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Child {
+        Command::new(binary())
+            .arg("run")
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
+    }
+
+    /// The receipts that are in the file.
+    pub fn receipts(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.file("receipts.jsonl")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("a receipt is JSON"))
+            .collect()
+    }
+
+    /// The spools that processes have left or still write.
+    pub fn spools(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.to_string_lossy().contains(".handover-"))
+            .collect()
+    }
+}
+
+/// The program, which cargo puts beside the folder of this test's own.
+fn binary() -> PathBuf {
+    if let Some(binary) = std::env::var_os("WITGATE_BINARY") {
+        return binary.into();
+    }
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    let binary = profile.join("witgate");
+    assert!(
+        binary.exists(),
+        "{} is built with the whole workspace: cargo build",
+        binary.display()
+    );
+    binary
+}
+
+// === impl Process ===
+
+impl Process {
+    /// Waits until it serves.
+    async fn serving(mut child: Child) -> Self {
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (told, mut log) = watch::channel(String::new());
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                told.send_modify(|log| *log += &(line + "\n"));
+            }
+        });
+        let line = wait_line(&mut log, " serving ").await;
+        let after = |name: &str| -> SocketAddr {
+            let start = line.find(name).expect("both addresses") + name.len();
+            let address = line[start..].split([' ', ')', '\n']).next().unwrap();
+            address.parse().unwrap()
+        };
+        Self {
+            address: after("address="),
+            admin: after("admin=Some("),
+            child,
+            log,
+        }
+    }
+
+    /// A new connection.
+    pub async fn client(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    /// A page of the admin listener.
+    pub async fn admin(&self, path: &str) -> Response {
+        Client::connect(self.admin)
+            .await
+            .ask(&Request::new("GET", path))
+            .await
+    }
+
+    /// The accounts and holds, once they look as they should.
+    pub async fn budgets_when(&self, what: &str, looks: impl Fn(&Value) -> bool) -> Value {
+        patiently(what, async {
+            loop {
+                let budgets = self.admin("/budgets").await.json();
+                if looks(&budgets) {
+                    return budgets;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+    }
+
+    /// Waits for a line of its log that contains `text`, and gives it.
+    pub async fn says(&self, text: &str) -> String {
+        wait_line(&mut self.log.clone(), text).await
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Sends it a signal.
+    pub async fn signal(&self, signal: &str) {
+        kill(self.id(), signal).await;
+    }
+
+    /// Kills it, as the system does when memory is short.
+    pub async fn die(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Waits until it ends by itself, and gives its log.
+    pub async fn ended(mut self) -> String {
+        let status = patiently("a process to end", self.child.wait())
+            .await
+            .unwrap();
+        // The reader sees the end of the pipe and lets go of the log.
+        while patiently("the end of the log", self.log.changed())
+            .await
+            .is_ok()
+        {}
+        let log = self.log.borrow().clone();
+        assert!(status.success(), "{status}:\n{log}");
+        log
+    }
+}
+
+/// Sends a signal to a process.
+pub(super) async fn kill(id: u32, signal: &str) {
+    let sent = Command::new("kill")
+        .args([signal, &id.to_string()])
+        .status()
+        .await
+        .unwrap();
+    assert!(sent.success(), "{signal} was sent");
+}
+
+async fn wait_line(log: &mut watch::Receiver<String>, text: &str) -> String {
+    let shows = log.wait_for(|log| log.contains(text));
+    let found = match patiently(text, shows).await {
+        Ok(log) => log
+            .lines()
+            .find(|line| line.contains(text))
+            .map(str::to_owned),
+        Err(_) => None,
+    };
+    found.unwrap_or_else(|| panic!("it ended without saying `{text}`:\n{}", *log.borrow()))
+}

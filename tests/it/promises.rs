@@ -1,0 +1,106 @@
+//! Every promise of `docs/promises.md` has a test, and it is there.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// A row of a table: what is promised, and the tests that show it, each a file and a name in it.
+struct Row {
+    promise: String,
+    tests: Vec<(String, String)>,
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The rows of all tables: two cells, the second with `path::name` in backticks, once or more often.
+fn rows(document: &str) -> Vec<Row> {
+    let lines = document.lines().filter(|line| line.starts_with("| "));
+    let cells = lines.map(|line| {
+        let cells = line.trim_matches('|').rsplit_once(" | ");
+        cells.unwrap_or_else(|| panic!("two cells in {line:?}"))
+    });
+    cells
+        .filter(|(promise, _)| promise.trim() != "promise")
+        .map(|(promise, shown)| Row {
+            promise: promise.trim().to_owned(),
+            tests: shown
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .map(|test| {
+                    let (path, name) = test.split_once("::").expect("`path::name`");
+                    (path.to_owned(), name.to_owned())
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+/// Whether a file has a test of that name; of the drivers of real clients, a check.
+fn has_test(path: &str, text: &str, name: &str) -> bool {
+    if !path.ends_with(".rs") {
+        return [format!("\"{name}\""), format!("'{name}'")]
+            .iter()
+            .any(|quoted| text.contains(quoted));
+    }
+    let Some(at) = text.find(&format!("fn {name}(")) else {
+        return false;
+    };
+    // Its attributes stand right above it.
+    let above = text[..at].trim_end_matches("async ").trim_end();
+    above
+        .lines()
+        .rev()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty() && !line.ends_with('}'))
+        .any(|line| line == "#[test]" || line.starts_with("#[tokio::test"))
+}
+
+#[test]
+fn every_promise_names_tests_that_exist() {
+    let document = std::fs::read_to_string(root().join("docs/promises.md")).unwrap();
+    let rows = rows(&document);
+    assert!(rows.len() > 40, "the tables could be read: {}", rows.len());
+    let mut problems = Vec::new();
+    let mut seen = BTreeSet::new();
+    for Row { promise, tests } in rows {
+        if tests.is_empty() {
+            problems.push(format!("no test shows: {promise}"));
+        }
+        if !seen.insert(promise.clone()) {
+            problems.push(format!("promised twice: {promise}"));
+        }
+        for (path, name) in tests {
+            match std::fs::read_to_string(root().join(&path)) {
+                Err(_) => problems.push(format!("there is no {path}, for: {promise}")),
+                Ok(text) if !has_test(&path, &text, &name) => {
+                    problems.push(format!("{path} has no test {name}, for: {promise}"));
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn a_promise_whose_test_is_gone_is_seen() {
+    let text = "#[test]\nfn there() {}\n\nfn helper() {}\n";
+    assert!(has_test("a.rs", text, "there"), "a test");
+    assert!(
+        !has_test("a.rs", text, "helper"),
+        "a function without the attribute is none"
+    );
+    assert!(
+        !has_test("a.rs", text, "gone"),
+        "nor is a name that is not there"
+    );
+    assert!(
+        has_test("a.py", "check(\"a name\", act)", "a name"),
+        "a check"
+    );
+    let rows = rows("| promise | shown by |\n|---|---|\n| It holds. | `a.rs::x`, `b.rs::y` |\n");
+    assert_eq!(rows.len(), 1, "the head of a table is no promise");
+    assert_eq!(rows[0].tests.len(), 2, "both tests");
+}
