@@ -353,7 +353,7 @@ async fn a_credential_file_that_is_replaced_is_in_use_without_a_restart() {
     std::fs::rename(gate.file("next.key"), gate.file("upstream.key")).unwrap();
     patiently("the new credential", async {
         while asked().await.as_deref() != Some("rotated-secret") {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
     .await;

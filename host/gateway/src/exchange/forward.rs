@@ -50,6 +50,8 @@ pub(super) async fn forward(
     let decision = admitted.decision;
     let policy = attribute(&decision, "client-gone").and_then(ClientGone::parse);
     let early = early::head(&decision, settlement)?;
+    // Pings and an early head may have to wait for a slow reader too.
+    session.set_write_timeout(Some(decision.live.config.limits.write_timeout));
     let mut client = Client::waiting(&decision.live, settlement.started(), policy, early);
 
     let last = decision.targets.len().saturating_sub(1);
