@@ -1,5 +1,9 @@
 //! Uploads pass piece by piece in both directions, and end when either side does.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -266,4 +270,69 @@ async fn an_upstream_that_hangs_up_is_a_502_and_leaves_nothing_claimed() {
     assert_eq!(response.status, 502, "{}", response.text());
     let list = gate.ask(&alice.request("GET", "/v1/files")).await;
     assert_eq!(list.json()["data"], json!([]), "{}", list.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_waits_for_the_upstream_and_is_never_piled_up() {
+    // Far more than the sockets on the way can hold.
+    const SIZE: usize = 64 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let gate = Plan::bare()
+        .upstream_at("default", &url)
+        .extra("[state]\ndirectory = \"state\"\n[limits]\nupload_bytes = 100000000\n")
+        .start()
+        .await;
+    let client = TcpStream::connect(gate.address()).await.unwrap();
+    let (mut answer, mut upload) = client.into_split();
+    let head = format!(
+        "POST /v1/files HTTP/1.1\r\nHost: x\r\nx-api-key: {}\r\nContent-Length: {SIZE}\r\n\r\n",
+        gate.key()
+    );
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&taken);
+    let sending = tokio::spawn(async move {
+        upload.write_all(head.as_bytes()).await.unwrap();
+        let piece = vec![b'x'; 64 << 10];
+        for _ in 0..SIZE / piece.len() {
+            upload.write_all(&piece).await.unwrap();
+            count.fetch_add(piece.len(), Relaxed);
+        }
+        upload
+    });
+    let mut upstream = accept(&listener).await;
+
+    // The upstream reads nothing. Once no more is taken for a while, that is all that will be.
+    let mut before = usize::MAX;
+    while taken.load(Relaxed) != before {
+        before = taken.load(Relaxed);
+        for _ in 0..20 {
+            gate.admin("/healthz").await;
+        }
+    }
+    assert!(
+        before < SIZE / 2,
+        "{before} bytes of {SIZE} were taken from the client while the upstream took none"
+    );
+
+    let mut read = vec![0; 1 << 20];
+    let mut received = 0;
+    while received < SIZE {
+        let count = patiently("the upload", upstream.read(&mut read)).await;
+        received += count.unwrap();
+    }
+    let body = r#"{"id":"file_1","type":"file"}"#;
+    let reply = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // The rest of what was sent is the head.
+    upstream.write_all(reply.as_bytes()).await.unwrap();
+    let mut said = vec![0; 4096];
+    let count = patiently("the answer", answer.read(&mut said))
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&said[..count]).into_owned();
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    patiently("the end of the upload", sending).await.unwrap();
 }

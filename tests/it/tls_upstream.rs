@@ -66,6 +66,20 @@ async fn an_unknown_issuer_and_a_wrong_name_are_refused_and_it_is_said_which() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_never_ends_its_handshake_is_given_up_after_the_connect_timeout() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let (gate, _folder) = gate(port, &Authority::new(), "connect_timeout_ms = 100").await;
+    let response = gate.ask(&gate.messages(&body())).await;
+    assert_eq!(response.status, 502, "{}", response.text());
+    assert!(
+        response.text().contains("no connection"),
+        "it says so: {}",
+        response.text()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_failed_handshake_the_next_upstream_is_asked() {
     let server = Authority::new().issue("127.0.0.1").server(&[]);
     let second = Upstream::answering().await;
