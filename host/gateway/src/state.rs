@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 /// The database's name in the state directory.
@@ -24,6 +25,8 @@ const STEPS: &[&str] = &[crate::owners::TABLE, crate::batches::TABLE];
 #[derive(Clone)]
 pub(crate) struct State {
     connection: Arc<Mutex<Connection>>,
+    /// What the last call failed with; none when it succeeded.
+    trouble: Arc<ArcSwapOption<String>>,
 }
 
 /// Why the state could not be had. It is the operator's to mend; nothing of a request stands in it.
@@ -83,7 +86,13 @@ impl State {
         }
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
+            trouble: Arc::new(ArcSwapOption::empty()),
         })
+    }
+
+    /// What the last call failed with, as long as none has succeeded since: readiness says so.
+    pub(crate) fn trouble(&self) -> Option<Arc<String>> {
+        self.trouble.load_full()
     }
 
     /// Runs `f` on a blocking thread. What it wrote is durable when this returns. Dropping the future does not undo it.
@@ -101,7 +110,16 @@ impl State {
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
             f(&mut connection)
         });
-        Ok(called.await.map_err(|_| StateError::Stopped)??)
+        let called = match called.await {
+            Ok(called) => called.map_err(StateError::Refused),
+            Err(_) => Err(StateError::Stopped),
+        };
+        match &called {
+            Ok(_) if self.trouble.load().is_none() => {}
+            Ok(_) => self.trouble.store(None),
+            Err(error) => self.trouble.store(Some(Arc::new(error.to_string()))),
+        }
+        called
     }
 }
 
@@ -142,6 +160,20 @@ fn bring_up_to_date(connection: &mut Connection) -> rusqlite::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_state_that_fails_is_in_trouble_until_a_call_succeeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        assert_eq!(state.trouble(), None, "nothing has failed");
+        let failed = state.call(|db| db.execute("INSERT INTO nowhere VALUES (1)", ()));
+        assert!(failed.await.is_err(), "there is no such table");
+        let trouble = state.trouble().expect("it is said");
+        assert!(trouble.contains("nowhere"), "with the reason: {trouble}");
+        let read = state.call(|db| db.query_row("SELECT 1", (), |row| row.get::<_, i64>(0)));
+        assert_eq!(read.await.unwrap(), 1, "the next call succeeds");
+        assert_eq!(state.trouble(), None, "and that is that");
+    }
 
     #[tokio::test]
     async fn what_a_call_wrote_is_there_for_the_next_process() {
