@@ -324,7 +324,11 @@ async fn an_idle_connection_of_the_old_process_gets_one_more_answer_that_is_said
     let mut asked = 1;
     let told = async {
         loop {
-            let answer = client.ask(&request).await;
+            client.send(&request).await;
+            // Its last answer may have been on its way already when it heard; then it can only close.
+            let Some(answer) = client.try_receive().await else {
+                return;
+            };
             asked += 1;
             assert_eq!(answer.status, 200, "a request that was on its way");
             let connection = answer.headers.get("connection").unwrap_or_default();
