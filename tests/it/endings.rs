@@ -18,21 +18,13 @@ fn events() -> Events {
         .end("end_turn")
 }
 
-async fn only_receipt(gate: &Gate) -> Value {
-    let receipts = gate.receipts_when(1).await;
-    assert_eq!(receipts.len(), 1, "exactly one receipt: {receipts:?}");
-    let budgets = gate.admin("/budgets").await.json();
-    assert_eq!(budgets["open_holds"], 0, "and no open hold: {budgets}");
-    receipts.into_iter().next().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_complete_stream_is_answered_and_metered() {
     let upstream = Upstream::always(Answer::sse(&events())).await;
     let gate = Plan::shipped().upstream("default", &upstream).start().await;
     let response = gate.ask(&streaming(&gate)).await;
     assert_eq!(response.ending, Ending::Complete, "a clean end");
-    let receipt = only_receipt(&gate).await;
+    let receipt = gate.only_receipt().await;
     assert_eq!(receipt["outcome"], "answered", "{receipt}");
     assert_eq!(receipt["usage"]["input_tokens"], 100, "{receipt}");
     assert_eq!(receipt["stop_reason"], "end_turn", "{receipt}");
@@ -50,7 +42,7 @@ async fn a_cut_upstream_never_looks_like_a_clean_end_and_is_not_billed_from_the_
         let gate = Plan::shipped().upstream("default", &upstream).start().await;
         let response = gate.ask(&streaming(&gate)).await;
         assert_eq!(response.ending, Ending::Cut, "cut after {stop} events");
-        let receipt = only_receipt(&gate).await;
+        let receipt = gate.only_receipt().await;
         assert_eq!(receipt["outcome"], "cut", "after {stop}: {receipt}");
         assert_ne!(
             receipt["usage"]["source"], "reported",
@@ -77,7 +69,7 @@ async fn a_client_that_goes_away_ends_the_upstreams_work_and_is_on_the_receipt()
     drop(reply);
     client.close();
     upstream.client_left(0).await;
-    let receipt = only_receipt(&gate).await;
+    let receipt = gate.only_receipt().await;
     assert_eq!(receipt["outcome"], "client-gone", "{receipt}");
     assert_eq!(
         receipt["usage"]["source"], "estimated",
@@ -94,7 +86,7 @@ async fn a_client_that_goes_away_before_the_answer_ends_the_wait() {
     client.send(&streaming(&gate)).await;
     upstream.next_request().await;
     client.close();
-    let receipt = only_receipt(&gate).await;
+    let receipt = gate.only_receipt().await;
     assert_eq!(receipt["outcome"], "client-gone", "{receipt}");
 }
 
@@ -111,7 +103,7 @@ async fn an_error_event_in_the_stream_passes_and_is_recorded_as_a_failure() {
         events.to_bytes(),
         "it is the client's to see"
     );
-    let receipt = only_receipt(&gate).await;
+    let receipt = gate.only_receipt().await;
     assert_eq!(receipt["outcome"], "stream-error", "{receipt}");
     assert_eq!(receipt["error"]["type"], "overloaded_error", "{receipt}");
 }
@@ -136,7 +128,7 @@ async fn an_upstream_that_cannot_be_reached_is_a_502_that_says_so() {
         "the upstream is named: {}",
         response.text()
     );
-    let receipt = only_receipt(&gate).await;
+    let receipt = gate.only_receipt().await;
     assert_eq!(receipt["refusal"]["blame"], "upstream", "{receipt}");
 }
 
@@ -158,7 +150,7 @@ async fn an_upstream_that_does_not_answer_in_time_is_a_504() {
         response.text()
     );
     assert_eq!(
-        only_receipt(&gate).await["outcome"],
+        gate.only_receipt().await["outcome"],
         "refused",
         "on the receipt"
     );
@@ -191,7 +183,7 @@ async fn a_stream_that_stands_still_for_too_long_is_cut() {
     let response = gate.ask(&streaming(&gate)).await;
     assert_eq!(response.ending, Ending::Cut, "it is not waited for");
     assert_eq!(
-        only_receipt(&gate).await["outcome"],
+        gate.only_receipt().await["outcome"],
         "cut",
         "on the receipt"
     );

@@ -41,14 +41,6 @@ async fn one_target(upstream: &Upstream, retry: &str) -> Gate {
     Plan::shipped().extra(&table).start().await
 }
 
-async fn only_receipt(gate: &Gate) -> Value {
-    let receipts = gate.receipts_when(1).await;
-    assert_eq!(receipts.len(), 1, "exactly one receipt: {receipts:?}");
-    let budgets = gate.admin("/budgets").await.json();
-    assert_eq!(budgets["open_holds"], 0, "and no open hold: {budgets}");
-    receipts.into_iter().next().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_fails_before_its_first_content_is_tried_at_the_next_target() {
     let first = Upstream::always(Answer::sse(&early_error())).await;
@@ -60,7 +52,7 @@ async fn a_stream_that_fails_before_its_first_content_is_tried_at_the_next_targe
         events().to_bytes(),
         "the client sees the second answer and nothing of the first"
     );
-    let receipt = only_receipt(&gate).await;
+    let receipt = gate.only_receipt().await;
     assert_eq!(receipt["outcome"], "answered", "{receipt}");
     assert_eq!(receipt["attempts"]["1"]["upstream"], "second", "{receipt}");
     assert!(
@@ -78,7 +70,7 @@ async fn a_stream_that_is_cut_before_its_first_content_is_tried_at_the_next_targ
     let gate = two_targets(&first, &second).await;
     let response = gate.ask(&streaming(&gate)).await;
     assert_eq!(response.body, events().to_bytes(), "the second answer");
-    assert_eq!(only_receipt(&gate).await["outcome"], "answered", "recorded");
+    assert_eq!(gate.only_receipt().await["outcome"], "answered", "recorded");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -97,7 +89,7 @@ async fn an_error_after_the_first_content_passes_and_nothing_is_tried_again() {
     );
     assert!(second.requests().is_empty(), "nobody else is asked");
     assert_eq!(
-        only_receipt(&gate).await["outcome"],
+        gate.only_receipt().await["outcome"],
         "stream-error",
         "recorded as failed"
     );
@@ -112,7 +104,7 @@ async fn the_last_targets_early_error_passes_as_it_came() {
     assert_eq!(response.status, 200, "as it came");
     assert_eq!(response.body, early_error().to_bytes(), "every byte of it");
     assert_eq!(
-        only_receipt(&gate).await["outcome"],
+        gate.only_receipt().await["outcome"],
         "stream-error",
         "recorded as failed"
     );
@@ -188,7 +180,7 @@ async fn an_overloaded_upstream_is_tried_again_as_often_as_its_configuration_say
     let response = gate.ask(&streaming(&gate)).await;
     assert_eq!(response.body, events().to_bytes(), "the third try's answer");
     assert_eq!(upstream.requests().len(), 3, "three tries");
-    let receipt = only_receipt(&gate).await;
+    let receipt = gate.only_receipt().await;
     assert_eq!(receipt["attempts"]["2"]["status"], 200, "{receipt}");
 
     let upstream = Upstream::always(overloaded).await;
@@ -301,7 +293,7 @@ async fn a_name_that_cannot_be_resolved_is_left_for_the_next_target_within_the_c
         .start()
         .await;
     assert_eq!(gate.ask(&streaming(&gate)).await.status, 200, "answered");
-    let receipt = only_receipt(&gate).await;
+    let receipt = gate.only_receipt().await;
     let first = receipt["attempts"]["0"]["error"]
         .as_str()
         .unwrap_or_default();

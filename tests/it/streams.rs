@@ -26,14 +26,6 @@ async fn gate(upstream: &Upstream, streams: &str) -> Gate {
         .await
 }
 
-async fn only_receipt(gate: &Gate) -> Value {
-    let receipts = gate.receipts_when(1).await;
-    assert_eq!(receipts.len(), 1, "exactly one receipt: {receipts:?}");
-    let budgets = gate.admin("/budgets").await.json();
-    assert_eq!(budgets["open_holds"], 0, "and no open hold: {budgets}");
-    receipts.into_iter().next().unwrap()
-}
-
 fn is_own_ping(event: &Event) -> bool {
     event.raw == b"event: ping\ndata: {\"type\": \"ping\"}\n\n"
 }
@@ -67,7 +59,7 @@ async fn a_client_gets_pings_between_events_while_the_upstream_is_silent_and_eve
         .flat_map(|event| event.raw)
         .collect();
     assert_eq!(others, events().to_bytes(), "the upstream's bytes");
-    assert_eq!(only_receipt(&gate).await["outcome"], "answered", "answered");
+    assert_eq!(gate.only_receipt().await["outcome"], "answered", "answered");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,7 +143,7 @@ async fn a_client_that_asks_for_a_stream_gets_its_head_early_where_the_operator_
         response.headers.get("witgate-request-id").is_some(),
         "the head carries the id"
     );
-    let receipt = only_receipt(&gate).await;
+    let receipt = gate.only_receipt().await;
     assert_eq!(receipt["outcome"], "answered", "{receipt}");
     let sent = upstream.requests().remove(0);
     assert_eq!(
@@ -177,7 +169,7 @@ async fn after_an_early_head_an_error_comes_as_an_event_and_nothing_else_is_trie
     let last = response.events().pop().expect("an event");
     assert_eq!(last.name, "error", "{last:?}");
     assert_eq!(last.json()["error"]["type"], "overloaded_error", "{last:?}");
-    let receipt = only_receipt(&gate).await;
+    let receipt = gate.only_receipt().await;
     assert_eq!(receipt["outcome"], "upstream-error", "{receipt}");
 }
 
@@ -193,7 +185,7 @@ async fn an_exchange_that_takes_too_long_is_a_504_before_its_head_and_a_cut_with
         "timeout_error",
         "its type"
     );
-    only_receipt(&gate_before).await;
+    gate_before.only_receipt().await;
 
     let pause = Pause::new();
     let upstream = Upstream::always(Answer::sse(&events()).pause_at_event(3, &pause)).await;
@@ -202,7 +194,7 @@ async fn an_exchange_that_takes_too_long_is_a_504_before_its_head_and_a_cut_with
     assert_eq!(response.ending, Ending::Cut, "it never looks complete");
     let last = response.events().pop().expect("an event");
     assert_eq!(last.json()["error"]["type"], "timeout_error", "{last:?}");
-    let receipt = only_receipt(&gate_after).await;
+    let receipt = gate_after.only_receipt().await;
     assert_eq!(receipt["outcome"], "cut", "{receipt}");
     assert!(receipt["ending"].is_string(), "says why: {receipt}");
     pause.resume();
@@ -225,7 +217,7 @@ async fn a_client_that_leaves_at_any_event_is_accounted_for_to_within_that_event
         drop(reply);
         client.close();
         upstream.client_left(0).await;
-        let receipt = only_receipt(&gate).await;
+        let receipt = gate.only_receipt().await;
         assert_eq!(receipt["outcome"], "client-gone", "after {read}: {receipt}");
         assert_eq!(
             receipt["usage"]["input_tokens"], 100,
@@ -268,7 +260,7 @@ async fn an_answer_without_its_client_is_read_to_its_end_where_the_policy_says_s
             gate.admin("/healthz").await;
         }
         pause.resume();
-        let receipt = only_receipt(&gate).await;
+        let receipt = gate.only_receipt().await;
         assert_eq!(receipt["outcome"], "client-gone", "{receipt}");
         assert_eq!(receipt["usage"]["source"], "reported", "{receipt}");
         assert_eq!(receipt["stop_reason"], "end_turn", "{receipt}");
@@ -285,7 +277,7 @@ async fn an_answer_without_its_client_is_not_read_for_ever() {
     client.reply().await.event().await.expect("an event");
     client.close();
     upstream.client_left(0).await;
-    let receipt = only_receipt(&gate).await;
+    let receipt = gate.only_receipt().await;
     assert_eq!(receipt["outcome"], "client-gone", "{receipt}");
     assert_eq!(receipt["usage"]["source"], "estimated", "{receipt}");
     pause.resume();
@@ -353,7 +345,7 @@ async fn a_long_answer_is_held_for_what_it_has_used_while_it_is_on_its_way() {
     );
     pause.resume();
     reply.rest().await;
-    only_receipt(&gate).await;
+    gate.only_receipt().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

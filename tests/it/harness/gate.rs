@@ -259,6 +259,15 @@ impl Gate {
         .await
     }
 
+    /// The receipt of the only exchange so far, which has left no hold open.
+    pub async fn only_receipt(&self) -> Value {
+        let receipts = self.receipts_when(1).await;
+        assert_eq!(receipts.len(), 1, "exactly one receipt: {receipts:?}");
+        let budgets = self.admin("/budgets").await.json();
+        assert_eq!(budgets["open_holds"], 0, "and no open hold: {budgets}");
+        receipts.into_iter().next().unwrap()
+    }
+
     /// Does something to the plugin directory and waits until a lineup that shows it serves.
     pub async fn change_policies(&self, change: impl FnOnce(&Path)) {
         let before = self.running.policies().generation();

@@ -10,21 +10,20 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::Downstream;
+use super::client::left;
 use super::decide::Decision;
 use super::forward::Forwarded;
 use super::relay::Delivered;
 use super::settle::Settlement;
 use super::targets::Target;
 use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead, Framing};
-use crate::receipt::{Attempt, Outcome};
+use crate::receipt::Outcome;
 use crate::refused::Refused;
 use crate::upstream::connection::{Answering, Failed, Outgoing};
 use crate::upstream::stats::Ended;
 
 /// Most bytes of an answer that is read whole.
 const MOST: usize = 32 << 20;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("witgate-request-id");
 
 /// Headers that would make an answer depend on what the client has already.
 const CONDITIONS: [HeaderName; 6] = [
@@ -113,7 +112,8 @@ impl Asker<'_> {
                     biased;
                     answered = asked => answered,
                     () = left(self.session) => {
-                        self.note(target, Err("the client went away".into()));
+                        let left = Err("the client went away".into());
+                        self.settlement.note_attempt(&target.upstream, None, left);
                         return Err(Refused::client(499, "the client went away before an answer was there"));
                     }
                 },
@@ -127,16 +127,8 @@ impl Asker<'_> {
             Ok(status) => in_flight.head(*status),
             Err(_) => in_flight.end(Ended::Badly),
         }
-        self.note(target, result);
+        self.settlement.note_attempt(&target.upstream, None, result);
         answered
-    }
-
-    fn note(&mut self, target: &Target, result: Result<u16, String>) {
-        self.settlement.receipt.attempts.push(Attempt {
-            upstream: target.upstream.config.name.clone(),
-            model: None,
-            result,
-        });
     }
 }
 
@@ -213,12 +205,6 @@ pub(super) async fn head_only(
         body: Bytes::new(),
     };
     whole.deliver_as(length, session, settlement).await
-}
-
-/// Ends when the client closes its connection.
-async fn left(session: &mut ServerSession) {
-    // The request is all read: what comes now can only be the end, or the next request, which stays where it is.
-    while session.read_body_or_idle(true).await.is_ok() {}
 }
 
 // === impl Whole ===
@@ -320,8 +306,7 @@ impl Whole {
         session: &mut ServerSession,
         settlement: &mut Settlement,
     ) -> pingora_core::Result<()> {
-        let mut extra = settlement.headers().to_vec();
-        extra.extend(HeaderValue::from_str(settlement.id()).map(|id| (REQUEST_ID, id)));
+        let mut extra = settlement.answer_headers();
         extra.extend(length.map(|length| (header::CONTENT_LENGTH, length)));
         let own = headers::response_head(&self.head, Framing::AsGiven, &extra)?;
         session.set_write_timeout(Some(settlement.live().config.limits.write_timeout));

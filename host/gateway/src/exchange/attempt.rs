@@ -22,7 +22,6 @@ use super::opening::{self, Held, Opening};
 use super::settle::Settlement;
 use super::targets::Target;
 use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead};
-use crate::receipt::Attempt;
 use crate::refused::Refused;
 use crate::upstream::Upstream;
 use crate::upstream::admission::Closed;
@@ -384,9 +383,5 @@ fn outgoing<'a>(
 }
 
 fn note(settlement: &mut Settlement, target: &Target, result: Result<u16, String>) {
-    settlement.receipt.attempts.push(Attempt {
-        upstream: target.upstream.config.name.clone(),
-        model: target.model.clone(),
-        result,
-    });
+    settlement.note_attempt(&target.upstream, target.model.as_deref(), result);
 }

@@ -271,7 +271,7 @@ impl Client {
 }
 
 /// Ends when the client closes its connection.
-async fn left(session: &mut ServerSession) {
+pub(super) async fn left(session: &mut ServerSession) {
     // What comes after the body can only be the end, or the next request, which stays where it is.
     while session.read_body_or_idle(true).await.is_ok() {}
 }

@@ -3,6 +3,7 @@
 //! It says 200, so the status can't tell of an error any more: one is told as an event of the stream.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use http::{HeaderValue, Version, header};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -11,7 +12,6 @@ use witgate_messages::error::{ErrorReport, ErrorType};
 
 use super::client::EarlyHead;
 use super::decide::Decision;
-use super::relay::REQUEST_ID;
 use super::settle::Settlement;
 use crate::refused::Refused;
 use crate::upstream::connection::Answering;
@@ -28,12 +28,9 @@ pub(super) fn head(
     decision: &Decision,
     settlement: &Settlement,
 ) -> Result<Option<EarlyHead>, Refused> {
-    let Some(after) = decision.live.config.streams.early_head_after else {
+    let Some(after) = wanted_after(decision) else {
         return Ok(None);
     };
-    if !is_wanted(decision) {
-        return Ok(None);
-    }
     build(decision, settlement)
         .map(|head| {
             Some(EarlyHead {
@@ -49,7 +46,7 @@ pub(super) fn plainly<'a>(
     decision: &Decision,
     request: &'a RequestHeader,
 ) -> Cow<'a, RequestHeader> {
-    if !is_wanted(decision) {
+    if wanted_after(decision).is_none() {
         return Cow::Borrowed(request);
     }
     let mut plain = request.clone();
@@ -58,13 +55,11 @@ pub(super) fn plainly<'a>(
     Cow::Owned(plain)
 }
 
-/// Whether this request may get a head early: the operator wants it, and the client asked for a stream.
-fn is_wanted(decision: &Decision) -> bool {
-    let streams = &decision.live.config.streams;
-    let head = decision.view.head.as_ref();
-    streams.early_head_after.is_some()
-        && decision.view.endpoint == Endpoint::Messages
-        && head.is_some_and(witgate_messages::head::Head::stream)
+/// When this request may get a head early: the operator wants it, and the client asked for a stream.
+fn wanted_after(decision: &Decision) -> Option<Duration> {
+    let after = decision.live.config.streams.early_head_after?;
+    let head = decision.view.head.as_ref()?;
+    (decision.view.endpoint == Endpoint::Messages && head.stream()).then_some(after)
 }
 
 fn build(decision: &Decision, settlement: &Settlement) -> pingora_core::Result<ResponseHeader> {
@@ -80,11 +75,8 @@ fn build(decision: &Decision, settlement: &Settlement) -> pingora_core::Result<R
             HeaderValue::from_static("chunked"),
         )?;
     }
-    for (name, value) in settlement.headers() {
-        head.append_header(name.clone(), value.clone())?;
-    }
-    if let Ok(id) = HeaderValue::from_str(settlement.id()) {
-        head.append_header(REQUEST_ID, id)?;
+    for (name, value) in settlement.answer_headers() {
+        head.append_header(name, value)?;
     }
     Ok(head)
 }

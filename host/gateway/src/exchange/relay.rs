@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Version, header};
+use http::{Version, header};
 use pingora_core::ErrorType as IoError;
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
@@ -29,9 +29,6 @@ use crate::upstream::stats::Ended;
 
 /// Most bytes that are joined into one write.
 const JOIN: usize = 64 * 1024;
-
-/// The host's id of the request, on every answer.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("witgate-request-id");
 
 /// How the delivery of an answer ended.
 pub(super) struct Delivered {
@@ -156,8 +153,7 @@ async fn deliver(
             return refuse_late(answering, client, session, settlement).await;
         }
     } else {
-        let mut extra = settlement.headers().to_vec();
-        extra.extend(HeaderValue::from_str(settlement.id()).map(|id| (REQUEST_ID, id)));
+        let extra = settlement.answer_headers();
         let own = headers::response_head(head, framing(session, head), &extra)
             .map_err(|error| Stopped::Cut(error.etype().as_str().to_owned()))?;
         client.head(session, Box::new(own)).await?;

@@ -17,8 +17,9 @@ use crate::gateway::Gateway;
 use crate::live::Live;
 use crate::owners::{ClaimError, Kind};
 use crate::pressure::Place;
-use crate::receipt::{Outcome, Receipt};
+use crate::receipt::{Attempt, Outcome, Receipt};
 use crate::refused::Refused;
+use crate::upstream::Upstream;
 use crate::upstream::admission::Closed;
 
 /// A finished exchange, on its way to the audit hook and the receipts file.
@@ -46,6 +47,9 @@ pub(crate) struct Settlement {
     /// Its place among what is under way, given back when it has ended.
     pub(super) place: Option<Place>,
 }
+
+/// The host's id of the request, on every answer.
+const REQUEST_ID: HeaderName = HeaderName::from_static("witgate-request-id");
 
 /// Output tokens between two extensions of a hold.
 const EXTENSION: u64 = 1024;
@@ -102,6 +106,27 @@ impl Settlement {
     /// Headers that plugins want on the answer.
     pub(super) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers
+    }
+
+    /// What the gateway puts on an upstream's answer: the plugins' headers, and its own id of the request.
+    pub(super) fn answer_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers = self.headers.clone();
+        headers.extend(HeaderValue::from_str(self.id()).map(|id| (REQUEST_ID, id)));
+        headers
+    }
+
+    /// Notes a try at an upstream, with the status of its answer or what it failed with.
+    pub(super) fn note_attempt(
+        &mut self,
+        upstream: &Upstream,
+        model: Option<&str>,
+        result: Result<u16, String>,
+    ) {
+        self.receipt.attempts.push(Attempt {
+            upstream: upstream.config.name.clone(),
+            model: model.map(str::to_owned),
+            result,
+        });
     }
 
     /// Adds one of them.

@@ -25,7 +25,6 @@ use super::settle::Settlement;
 use super::targets::Target;
 use crate::gateway::Gateway;
 use crate::owners::Kind;
-use crate::receipt::Attempt;
 use crate::refused::Refused;
 use crate::upstream::connection::Answering;
 use crate::upstream::connection::upload::{Length, Sending};
@@ -149,11 +148,7 @@ async fn send(
         (Err(_), Err(refused)) if refused.status >= 500 => in_flight.end(Ended::Badly),
         (Err(_), _) => {}
     }
-    settlement.receipt.attempts.push(Attempt {
-        upstream: target.upstream.config.name.clone(),
-        model: None,
-        result,
-    });
+    settlement.note_attempt(&target.upstream, None, result);
     let (answering, sent) = answered?;
     Ok(Answered {
         answering,
