@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::run::{until_stopped, workers};
+use super::run::{Signals, workers};
 use super::say;
 use crate::config::Config;
 use crate::keys::NewKey;
@@ -73,6 +73,7 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::read(&path)?;
 
     workers(&config)?.block_on(async {
+        let signals = Signals::listen()?;
         let (stop, stopped) = watch::channel(false);
         let behind = match standin {
             None => None,
@@ -86,7 +87,7 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
         };
         let running = Running::start(config).await?;
         say(&welcome(&running, &key, &receipts, &path, real));
-        let done = until_stopped(running).await;
+        let done = signals.until_stopped(running).await;
         // The stand-in goes last: running exchanges still need it.
         let _ = stop.send(true);
         if let Some(behind) = behind {

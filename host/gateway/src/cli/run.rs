@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use tokio::process::Command;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::ConfigArg;
 use crate::config::Config;
@@ -21,10 +21,19 @@ pub(super) struct Args {
     upgrade: bool,
 }
 
+/// What an operator says to a running gateway.
+pub(super) struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    upgrade: Signal,
+}
+
 /// Runs until a signal says to stop.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::read(&args.config.config)?;
     workers(&config)?.block_on(async {
+        let signals = Signals::listen()?;
         let running = if args.upgrade {
             Running::take_over(config).await?
         } else {
@@ -32,7 +41,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         };
         crate::upgrade::ready();
         tracing::info!(address = %running.address(), admin = ?running.admin(), "serving");
-        until_stopped(running).await
+        signals.until_stopped(running).await
     })
 }
 
@@ -45,40 +54,51 @@ pub(super) fn workers(config: &Config) -> std::io::Result<tokio::runtime::Runtim
         .build()
 }
 
-/// Follows signals: reloads on SIGHUP, starts a process that takes over on SIGUSR2, drains on SIGTERM and SIGINT, ends at
-/// once on the second of them. Drains too when another process has taken over.
-pub(super) async fn until_stopped(running: Running) -> anyhow::Result<ExitCode> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut upgrade = signal(SignalKind::user_defined2())?;
-    loop {
-        tokio::select! {
-            () = running.superseded() => break,
-            _ = upgrade.recv() => start_successor(),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => {
-                // A failure has been logged, and what was in use stays in use.
-                let _ = running.reload().await;
-            }
-        }
+// === impl Signals ===
+
+impl Signals {
+    /// Takes the signals from the system, whose own answer to most of them is to end the process. To be called before
+    /// anybody is told that the gateway serves.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            upgrade: signal(SignalKind::user_defined2())?,
+        })
     }
 
-    tracing::info!("stopping: no new connections, running exchanges finish");
-    let drained = tokio::select! {
-        drained = running.drain() => drained,
-        _ = terminate.recv() => return Ok(ExitCode::FAILURE),
-        _ = interrupt.recv() => return Ok(ExitCode::FAILURE),
-    };
-    if drained.cut > 0 {
-        tracing::warn!(
-            connections = drained.cut,
-            "connections were cut at the end of the drain timeout"
-        );
+    /// Follows them: reloads on SIGHUP, starts a process that takes over on SIGUSR2, drains on SIGTERM and SIGINT, ends
+    /// at once on the second of them. Drains too when another process has taken over.
+    pub(super) async fn until_stopped(mut self, running: Running) -> anyhow::Result<ExitCode> {
+        loop {
+            tokio::select! {
+                () = running.superseded() => break,
+                _ = self.upgrade.recv() => start_successor(),
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.hangup.recv() => {
+                    // A failure has been logged, and what was in use stays in use.
+                    let _ = running.reload().await;
+                }
+            }
+        }
+
+        tracing::info!("stopping: no new connections, running exchanges finish");
+        let drained = tokio::select! {
+            drained = running.drain() => drained,
+            _ = self.terminate.recv() => return Ok(ExitCode::FAILURE),
+            _ = self.interrupt.recv() => return Ok(ExitCode::FAILURE),
+        };
+        if drained.cut > 0 {
+            tracing::warn!(
+                connections = drained.cut,
+                "connections were cut at the end of the drain timeout"
+            );
+        }
+        tracing::info!("stopped");
+        Ok(ExitCode::SUCCESS)
     }
-    tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Starts the program that is now at this one's path, with the same arguments, to take over.
