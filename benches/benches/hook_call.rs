@@ -62,7 +62,9 @@ fn upstreams() -> Vec<UpstreamStats> {
 }
 
 fn lineup(runtime: &Runtime, wasm: &[u8], instances: &str) -> Lineup {
-    let sidecar = format!("instances = \"{instances}\"\n[limits]\ndeadline_ms = 1000");
+    let sidecar = format!(
+        "instances = \"{instances}\"\n[limits]\ndeadline_ms = 1000\n[grants]\nbody = \"read\"\nheaders = [\"*\"]\nmetrics = true\nclock = true\n"
+    );
     let source = Source::new("route", wasm).with_sidecar(sidecar);
     let plugin = runtime
         .admit(&source)

@@ -20,7 +20,7 @@ use wasmtime::{
 )]
 mod generated {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "../wit/frozen/0.1.0",
         world: "plugin",
         imports: { default: trappable },
         with: { "witgate:plugin/types.request": super::Handle },

@@ -3,7 +3,10 @@
 mod check;
 mod demo;
 mod key;
+mod plugin;
 mod run;
+
+pub(crate) use plugin::compiler;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -42,6 +45,9 @@ enum Command {
     Demo(demo::Args),
     /// Check a configuration and its plugins, say everything that is wrong, and exit with 1 if anything is.
     Check(check::Args),
+    /// Plugins, beside running them.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
     /// Virtual keys: what callers of the gateway present.
     #[command(subcommand)]
     Key(key::Command),
@@ -68,10 +74,12 @@ struct ConfigArg {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     init_log(cli.log);
+    plugin::is_witgate();
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Check(args) => check::check(&args),
+        Command::Plugin(command) => plugin::plugin(&command),
         Command::Key(command) => key::key(command),
     };
     match done {

@@ -20,6 +20,8 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use witgate_runtime::TrustedKeys;
+
 pub use witgate_runtime::problem::Problems;
 
 pub use self::credential::{
@@ -102,6 +104,10 @@ pub struct Plugins {
     pub required: Vec<String>,
     /// How often the directory is looked at, besides the hints of the file system.
     pub poll: Duration,
+    /// Where compiled plugins are kept; none compiles them at each start.
+    pub cache: Option<PathBuf>,
+    /// The keys that plugins have to be signed with; none are needed without any.
+    pub trusted_keys: TrustedKeys,
 }
 
 /// How batches are settled.

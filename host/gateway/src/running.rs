@@ -343,7 +343,12 @@ async fn sweep(config: &Config, gateway: &Arc<Gateway>) -> anyhow::Result<Vec<Pa
 /// The directory can't be read, or this machine can't run WebAssembly. A plugin that is not admitted is no error here:
 /// it is reported, and a missing required one refuses traffic.
 pub(crate) fn open_policies(config: &Config) -> anyhow::Result<Policies> {
-    let runtime = Runtime::try_new(RuntimeOptions::default())?;
+    let runtime = Runtime::try_new(RuntimeOptions {
+        cache: config.plugins.cache.clone(),
+        trusted_keys: config.plugins.trusted_keys.clone(),
+        compiler: crate::cli::compiler(),
+        ..RuntimeOptions::default()
+    })?;
     let options = PoliciesOptions {
         required: config.plugins.required.clone(),
         poll: config.plugins.poll,

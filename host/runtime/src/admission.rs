@@ -1,24 +1,31 @@
 //! Everything that is done before a plugin may serve.
 //!
 //! The bytes are read once; what is hashed is what is compiled. Then: a core module with contract metadata becomes a
-//! component, it is compiled, its imports and exports are compared with the contract, it is instantiated and
-//! configured, and every hook is rehearsed with a benign request. What passes can be called; what doesn't is refused
-//! with an [`AdmissionError`] that says whose fault it is and what to do.
+//! component, it is compiled or found in the cache, its imports and exports are compared with the contract and the grants,
+//! it is instantiated and configured, and every hook is rehearsed with a benign request. What passes can be called; what
+//! doesn't is refused with an [`AdmissionError`] that says whose fault it is and what to do.
 
 mod contract_check;
 mod error;
+mod preinit;
 mod rehearsal;
+mod skew;
 mod source;
 
 pub use error::{AdmissionCause, AdmissionError};
+pub use skew::Difference;
 pub use source::{SidecarText, Source};
 
+use crate::cache::Key;
 use crate::engine::Runtime;
+use crate::guest::Terms;
 use crate::instance::{Indices, Instance, StartFailure};
-use crate::plugin::{Parts, Plugin};
+use crate::plugin::{Configured, Parts, Plugin};
 use crate::pool::Seated;
-use crate::sidecar::Sidecar;
+use crate::sidecar::{InstancePolicy, Sidecar};
+use preinit::NotPossible;
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use wasmtime::component::Component;
 
@@ -32,11 +39,15 @@ impl Runtime {
     ///
     /// Whatever keeps the plugin from serving; nothing of it is left behind.
     pub fn admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionError> {
-        self.try_admit(source).map_err(|cause| AdmissionError {
-            plugin: source.name.as_str().into(),
-            file: source.file.clone(),
-            cause,
-        })
+        // What is read here comes from anywhere. Should a reader of it give up, it costs this plugin and not the thread.
+        let admitted = catch_unwind(AssertUnwindSafe(|| self.try_admit(source)));
+        admitted
+            .unwrap_or(Err(AdmissionCause::Crashed))
+            .map_err(|cause| AdmissionError {
+                plugin: source.name.as_str().into(),
+                file: source.file.clone(),
+                cause,
+            })
     }
 
     fn try_admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionCause> {
@@ -45,34 +56,156 @@ impl Runtime {
                 .map_err(AdmissionCause::Sidecar)?,
             None => Sidecar::default(),
         };
-        let bytes = component_bytes(&source.wasm)?;
-        let component = Component::from_binary(self.engine(), &bytes)
-            .map_err(|error| AdmissionCause::Compile(format!("{error:#}")))?;
-        contract_check::check(&component, self.engine())?;
-        let pre = self
-            .linker()
-            .instantiate_pre(&component)
-            .map_err(|error| AdmissionCause::TypeSkew(format!("{error:#}")))?;
-        let indices = Indices::probe(&pre);
-        if indices.hooks().next().is_none() {
-            return Err(AdmissionCause::NoHook);
-        }
+        let identity = source.identity();
+        check_pin(&sidecar, &identity.wasm)?;
+        self.trusted_keys().check(source)?;
 
+        let name = Arc::from(source.name.as_str());
+        let candidate = Candidate {
+            runtime: self,
+            bytes: component_bytes(&source.wasm)?,
+            terms: Arc::new(Terms {
+                table: self.tables().of(&name),
+                name,
+                sha256: Arc::clone(&identity.wasm),
+                limits: sidecar.limits.clone(),
+                grants: sidecar.grants.clone(),
+                settings: sidecar.settings.clone(),
+                stats: Default::default(),
+            }),
+            sidecar: &sidecar,
+        };
+        let code = candidate.code()?;
         let plugin = Plugin::new(Parts {
-            name: Arc::from(source.name.as_str()),
             file: source.file.clone(),
-            identity: source.identity(),
-            sidecar: sidecar.clone(),
-            pre,
-            indices,
+            identity,
+            order: sidecar.order,
+            policy: sidecar.instances,
+            fail: sidecar.fail,
+            configured: code.configured,
+            terms: Arc::clone(&candidate.terms),
+            pre: code.pre,
+            indices: code.indices,
         });
-        let mut instance = first_instance(&plugin, &sidecar)?;
+        let mut instance = candidate.started(plugin.start())?;
         rehearsal::rehearse(&plugin, &mut instance)?;
         if let Some(seat) = plugin.seat() {
             // It is configured and its pages are warm: let it serve.
             plugin.give_back(Seated::new(instance, seat));
         }
         Ok(Arc::new(plugin))
+    }
+}
+
+/// A plugin on its way.
+struct Candidate<'a> {
+    runtime: &'a Runtime,
+    /// The component.
+    bytes: Cow<'a, [u8]>,
+    terms: Arc<Terms>,
+    sidecar: &'a Sidecar,
+}
+
+/// What instances are made of.
+struct Code {
+    pre: wasmtime::component::InstancePre<crate::guest::Guest>,
+    indices: Indices,
+    configured: Configured,
+}
+
+// === impl Candidate ===
+
+impl Candidate<'_> {
+    /// The checked code of the plugin: for fresh instances with its configured state in it, where that is possible.
+    fn code(&self) -> Result<Code, AdmissionCause> {
+        let why = match self.sidecar.instances {
+            InstancePolicy::Reused => None,
+            InstancePolicy::Fresh => match self.image() {
+                Ok(image) => {
+                    let mut code = self.checked(&image)?;
+                    if code.indices.lifecycle.take().is_some() {
+                        code.configured = Configured::Once;
+                    }
+                    return Ok(code);
+                }
+                Err(NotPossible::NotAdmitted(cause)) => return Err(cause),
+                Err(NotPossible::NothingToDo) => None,
+                Err(NotPossible::Refused(why)) => Some(why),
+            },
+        };
+        let key = Key::of(self.runtime.engine(), &[b"component", &self.bytes]);
+        let component = match self.runtime.cached(&key) {
+            Some(component) => component,
+            None => self.runtime.compile(&self.bytes, &key)?,
+        };
+        let mut code = self.checked(&component)?;
+        if code.indices.lifecycle.is_some() {
+            code.configured = Configured::PerInstance { why };
+        }
+        Ok(code)
+    }
+
+    /// The code with the configured state in it.
+    fn image(&self) -> Result<Component, NotPossible> {
+        let settings = self.terms.settings.as_bytes();
+        let key = Key::of(self.runtime.engine(), &[b"image", &self.bytes, settings]);
+        if let Some(image) = self.runtime.cached(&key) {
+            return Ok(image);
+        }
+        let image = preinit::image(self)?;
+        self.runtime
+            .compile(&image, &key)
+            .map_err(NotPossible::NotAdmitted)
+    }
+
+    /// Compares the code with the contract and the grants.
+    fn checked(&self, component: &Component) -> Result<Code, AdmissionCause> {
+        let engine = self.runtime.engine();
+        contract_check::check(component, engine, &self.bytes, &self.sidecar.grants)?;
+        let pre = self
+            .runtime
+            .linker()
+            .instantiate_pre(component)
+            .map_err(|error| self.skewed(format!("{error:#}")))?;
+        let indices = Indices::probe(&pre);
+        if indices.hooks().next().is_none() {
+            return Err(AdmissionCause::NoHook);
+        }
+        Ok(Code {
+            pre,
+            indices,
+            configured: Configured::Never,
+        })
+    }
+
+    /// The first instance, or why there is none.
+    fn started(&self, started: Result<Instance, StartFailure>) -> Result<Instance, AdmissionCause> {
+        started.map_err(|failure| match failure {
+            StartFailure::Settings(found) => {
+                AdmissionCause::Settings(self.sidecar.settings_problems(&self.terms.name, found))
+            }
+            StartFailure::Skew(detail) => self.skewed(detail),
+            StartFailure::Fault(failure) => {
+                AdmissionCause::Start(Box::new(self.terms.fault(None, failure)))
+            }
+        })
+    }
+
+    fn skewed(&self, detail: String) -> AdmissionCause {
+        AdmissionCause::TypeSkew {
+            difference: skew::first_difference(&self.bytes, None),
+            detail,
+        }
+    }
+}
+
+fn check_pin(sidecar: &Sidecar, found: &str) -> Result<(), AdmissionCause> {
+    match &sidecar.pin {
+        Some(pinned) if *pinned != *found => Err(AdmissionCause::Pin {
+            pinned: pinned.clone(),
+            found: found.to_owned(),
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -97,16 +230,4 @@ fn component_bytes(wasm: &[u8]) -> Result<Cow<'_, [u8]>, AdmissionCause> {
     } else {
         Err(AdmissionCause::NotWasm)
     }
-}
-
-fn first_instance(plugin: &Plugin, sidecar: &Sidecar) -> Result<Instance, AdmissionCause> {
-    plugin.start().map_err(|failure| match failure {
-        StartFailure::Settings(found) => {
-            AdmissionCause::Settings(sidecar.settings_problems(plugin.name(), found))
-        }
-        StartFailure::Skew(detail) => AdmissionCause::TypeSkew(detail),
-        StartFailure::Fault(failure) => {
-            AdmissionCause::Start(Box::new(plugin.fault(None, failure)))
-        }
-    })
 }

@@ -1,10 +1,15 @@
-//! The plugin contract as Rust types, generated from `wit/`.
+//! The plugin contract as Rust types, generated from `wit/`, in every version that the host serves.
 //!
-//! Records arrive and leave as plain owned structs. The request is the exception: guests hold a handle, the embedder
-//! holds the [`Request`](crate::Request).
+//! Records arrive and leave as plain owned structs, the same for all versions: what a version shares with the next one is
+//! one type here. The request is the exception: guests hold a handle, the embedder holds the
+//! [`Request`](crate::Request).
+
+pub(crate) mod exports;
+mod merge;
 
 #[allow(
     missing_docs,
+    dead_code,
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
@@ -17,26 +22,35 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::too_many_arguments,
     unused_qualifications,
     unreachable_pub,
     reason = "generated code"
 )]
 mod generated {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "plugin",
-        imports: { default: trappable },
-        with: { "witgate:plugin/types.request": crate::guest::RequestHandle },
-        additional_derives: [PartialEq],
-    });
+    pub mod v0_2 {
+        wasmtime::component::bindgen!({
+            path: "../../wit",
+            world: "plugin",
+            with: { "witgate:plugin/types.request": crate::guest::RequestHandle },
+            additional_derives: [PartialEq],
+        });
+    }
+
+    pub mod v0_1 {
+        wasmtime::component::bindgen!({
+            path: "../../wit/frozen/0.1.0",
+            world: "plugin",
+            with: { "witgate:plugin/types": super::v0_2::witgate::plugin::types },
+            additional_derives: [PartialEq],
+        });
+    }
 }
 
-pub(crate) use generated::Plugin as World;
-pub(crate) use generated::exports::witgate::plugin as exports;
-pub(crate) use generated::witgate::plugin::{clock, log, metrics, settings, types};
+pub(crate) use generated::v0_2::witgate::plugin::{kv, log};
 
-pub use generated::exports::witgate::plugin::lifecycle::Problem as SettingsProblem;
-pub use generated::witgate::plugin::types::{
+pub use generated::v0_2::exports::witgate::plugin::lifecycle::Problem as SettingsProblem;
+pub use generated::v0_2::witgate::plugin::types::{
     Attribute, Caller, Charge, Edit, Envelope, Estimate, Field, Head, Plan, Receipt, Refusal,
     Remedy, Target, UpstreamStats, Value,
 };
@@ -44,67 +58,126 @@ pub use generated::witgate::plugin::types::{
 /// Name of the WIT package, without the version.
 pub(crate) const PACKAGE: &str = "witgate:plugin";
 
-/// The version of the package that this host serves.
-pub const CONTRACT_VERSION: &str = "0.1.0";
+pub(crate) const V0_1: &str = "0.1.0";
+pub(crate) const V0_2: &str = "0.2.0";
 
-/// Interfaces that a plugin may import.
-pub(crate) const IMPORTS: [&str; 5] = ["types", "log", "metrics", "settings", "clock"];
+/// The version of the package that plugins should be built against.
+pub const CONTRACT_VERSION: &str = V0_2;
 
-// === impl Envelope ===
+/// The versions of the package that this host serves, oldest first. Later patches of each are the same contract.
+pub const CONTRACT_VERSIONS: [&str; 2] = [V0_1, V0_2];
 
-impl Default for Envelope {
-    /// The envelope of a request that nobody has said anything about.
-    fn default() -> Self {
-        Self {
-            correlation_id: None,
-            resource: None,
-            tenant: None,
-            user: None,
-            session: None,
-            agent: None,
-            metadata: Vec::new(),
-            timeout_ms: None,
-            secondary_index: None,
-            edits: Vec::new(),
-            response_headers: Vec::new(),
-            attributes: Vec::new(),
-        }
+/// The text of the contract that plugins should be built against: file name and content.
+pub const CONTRACT_TEXT: [(&str, &str); 12] = [
+    ("audit.wit", include_str!("../../../wit/audit.wit")),
+    ("budget.wit", include_str!("../../../wit/budget.wit")),
+    ("clock.wit", include_str!("../../../wit/clock.wit")),
+    ("envelope.wit", include_str!("../../../wit/envelope.wit")),
+    ("kv.wit", include_str!("../../../wit/kv.wit")),
+    ("lifecycle.wit", include_str!("../../../wit/lifecycle.wit")),
+    ("log.wit", include_str!("../../../wit/log.wit")),
+    ("metrics.wit", include_str!("../../../wit/metrics.wit")),
+    ("route.wit", include_str!("../../../wit/route.wit")),
+    ("settings.wit", include_str!("../../../wit/settings.wit")),
+    ("types.wit", include_str!("../../../wit/types.wit")),
+    ("worlds.wit", include_str!("../../../wit/worlds.wit")),
+];
+
+const TEXT_0_1: [(&str, &str); 11] = [
+    (
+        "audit.wit",
+        include_str!("../../../wit/frozen/0.1.0/audit.wit"),
+    ),
+    (
+        "budget.wit",
+        include_str!("../../../wit/frozen/0.1.0/budget.wit"),
+    ),
+    (
+        "clock.wit",
+        include_str!("../../../wit/frozen/0.1.0/clock.wit"),
+    ),
+    (
+        "envelope.wit",
+        include_str!("../../../wit/frozen/0.1.0/envelope.wit"),
+    ),
+    (
+        "lifecycle.wit",
+        include_str!("../../../wit/frozen/0.1.0/lifecycle.wit"),
+    ),
+    ("log.wit", include_str!("../../../wit/frozen/0.1.0/log.wit")),
+    (
+        "metrics.wit",
+        include_str!("../../../wit/frozen/0.1.0/metrics.wit"),
+    ),
+    (
+        "route.wit",
+        include_str!("../../../wit/frozen/0.1.0/route.wit"),
+    ),
+    (
+        "settings.wit",
+        include_str!("../../../wit/frozen/0.1.0/settings.wit"),
+    ),
+    (
+        "types.wit",
+        include_str!("../../../wit/frozen/0.1.0/types.wit"),
+    ),
+    (
+        "worlds.wit",
+        include_str!("../../../wit/frozen/0.1.0/worlds.wit"),
+    ),
+];
+
+/// The text of a version that is served; of the newest one for any other.
+pub(crate) fn text_of(version: &str) -> &'static [(&'static str, &'static str)] {
+    match version {
+        V0_1 => &TEXT_0_1,
+        _ => &CONTRACT_TEXT,
     }
 }
 
-impl Envelope {
-    /// Takes what `later` says and this envelope does not: the first value of a field stands, lists are joined, a
-    /// metadata name keeps its first value.
-    pub fn merge(&mut self, later: Self) {
-        let Self {
-            correlation_id,
-            resource,
-            tenant,
-            user,
-            session,
-            agent,
-            metadata,
-            timeout_ms,
-            secondary_index,
-            edits,
-            response_headers,
-            attributes,
-        } = later;
-        self.correlation_id = self.correlation_id.take().or(correlation_id);
-        self.resource = self.resource.take().or(resource);
-        self.tenant = self.tenant.take().or(tenant);
-        self.user = self.user.take().or(user);
-        self.session = self.session.take().or(session);
-        self.agent = self.agent.take().or(agent);
-        self.timeout_ms = self.timeout_ms.or(timeout_ms);
-        self.secondary_index = self.secondary_index.or(secondary_index);
-        for (name, value) in metadata {
-            if !self.metadata.iter().any(|(known, _)| *known == name) {
-                self.metadata.push((name, value));
-            }
-        }
-        self.edits.extend(edits);
-        self.response_headers.extend(response_headers);
-        self.attributes.extend(attributes);
+/// An interface that plugins may import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Import {
+    pub(crate) interface: &'static str,
+    /// The first version that has it.
+    since: &'static str,
+}
+
+/// All of them, as of the newest version.
+pub(crate) const IMPORTS: [Import; 6] = [
+    Import::new("types", V0_1),
+    Import::new("log", V0_1),
+    Import::new("metrics", V0_1),
+    Import::new("settings", V0_1),
+    Import::new("clock", V0_1),
+    Import::new("kv", V0_2),
+];
+
+// === impl Import ===
+
+impl Import {
+    const fn new(interface: &'static str, since: &'static str) -> Self {
+        Self { interface, since }
+    }
+
+    /// Whether a version of the contract has it.
+    pub(crate) fn is_in(self, version: &str) -> bool {
+        let place = |version| CONTRACT_VERSIONS.iter().position(|known| *known == version);
+        place(self.since) <= place(version)
+    }
+}
+
+/// The version that is served in the place of `version`: the same but for the patch number. None when there is none.
+pub(crate) fn served(version: &str) -> Option<&'static str> {
+    CONTRACT_VERSIONS
+        .into_iter()
+        .find(|known| minor(known) == minor(version))
+}
+
+/// `0.1` of `0.1.7`. A pre-release is its own version.
+fn minor(version: &str) -> &str {
+    match version.rsplit_once('.') {
+        Some((minor, patch)) if patch.bytes().all(|byte| byte.is_ascii_digit()) => minor,
+        Some(_) | None => version,
     }
 }

@@ -4,14 +4,20 @@
 //! [`Runtime`]; instances come from a pre-reserved pool where the machine grants the address space, and from ordinary
 //! allocations where it does not. Bounded by [`RuntimeOptions`].
 
-use crate::contract::World;
+use crate::admission::AdmissionCause;
+use crate::cache::{Cache, CacheError, Key};
+use crate::compiler::Compiler;
 use crate::guest::Guest;
+use crate::kv::Tables;
+use crate::link::link;
+use crate::signature::TrustedKeys;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{Component, Linker};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
     WasmBacktraceDetails,
@@ -37,6 +43,13 @@ pub struct RuntimeOptions {
     pub stack: usize,
     /// Where instances live.
     pub allocation: Allocation,
+    /// Directory in which compiled plugins are kept; it has to be this user's alone. Default none: everything is compiled
+    /// at each start.
+    pub cache: Option<PathBuf>,
+    /// Keys that plugins have to be signed with. Default none: signatures are not looked at.
+    pub trusted_keys: TrustedKeys,
+    /// The program that compiles large plugins outside this process. Default none: all are compiled inside.
+    pub compiler: Option<Compiler>,
 }
 
 /// Where instances live.
@@ -59,6 +72,10 @@ struct Shared {
     linker: Linker<Guest>,
     options: RuntimeOptions,
     pooled: bool,
+    cache: Option<Cache>,
+    compilations: AtomicU64,
+    /// What plugins remember, whoever keeps them loaded.
+    tables: Tables,
     _ticker: Ticker,
 }
 
@@ -74,6 +91,9 @@ pub enum RuntimeError {
     /// The engine refused its configuration: a fault of the embedder's options or of the machine.
     #[error("the WebAssembly engine can't start: {0:#}; check the sizes in the runtime options")]
     Engine(wasmtime::Error),
+    /// The directory for compiled plugins can't be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// The operating system refused the clock's thread.
     #[error("the thread of the deadline clock can't start: {0}; raise the process's thread limit")]
     Thread(std::io::Error),
@@ -90,6 +110,9 @@ impl Default for RuntimeOptions {
             keep_resident: 1 << 20,
             stack: 512 << 10,
             allocation: Allocation::Auto,
+            cache: None,
+            trusted_keys: TrustedKeys::default(),
+            compiler: None,
         }
     }
 }
@@ -152,8 +175,8 @@ impl Runtime {
     pub fn try_new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
         let (engine, pooled) = options.engine()?;
         let mut linker = Linker::new(&engine);
-        World::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)
-            .map_err(RuntimeError::Engine)?;
+        link(&mut linker).map_err(RuntimeError::Engine)?;
+        let cache = options.cache.as_deref().map(Cache::open).transpose()?;
         let ticker = Ticker::try_start(engine.clone()).map_err(RuntimeError::Thread)?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -161,6 +184,9 @@ impl Runtime {
                 linker,
                 options,
                 pooled,
+                cache,
+                compilations: AtomicU64::new(0),
+                tables: Tables::default(),
                 _ticker: ticker,
             }),
         })
@@ -176,8 +202,58 @@ impl Runtime {
         self.shared.pooled
     }
 
+    /// The compiled code of a key, if it is in the cache.
+    pub(crate) fn cached(&self, key: &Key) -> Option<Component> {
+        let cache = self.shared.cache.as_ref()?;
+        cache.load(self.engine(), key)
+    }
+
+    /// Compiles a component, here or in a process of its own, and keeps it in the cache.
+    pub(crate) fn compile(&self, bytes: &[u8], key: &Key) -> Result<Component, AdmissionCause> {
+        self.shared.compilations.fetch_add(1, Ordering::Relaxed);
+        let component = match &self.shared.options.compiler {
+            Some(compiler) if compiler.is_for(bytes) => compiler.compile(self.engine(), bytes)?,
+            Some(_) | None => Component::from_binary(self.engine(), bytes)
+                .map_err(|error| AdmissionCause::Compile(format!("{error:#}")))?,
+        };
+        if let Some(cache) = &self.shared.cache {
+            cache.store(key, &component);
+        }
+        Ok(component)
+    }
+
+    /// Compiles a component that is used and thrown away.
+    pub(crate) fn compile_for_once(&self, bytes: &[u8]) -> wasmtime::Result<Component> {
+        self.shared.compilations.fetch_add(1, Ordering::Relaxed);
+        Component::from_binary(self.engine(), bytes)
+    }
+
+    /// Components that were compiled since the start; those of the cache are not among them.
+    pub fn compilations(&self) -> u64 {
+        self.shared.compilations.load(Ordering::Relaxed)
+    }
+
+    /// Compiles a component to what [`Compiler`] expects of its program on standard output.
+    ///
+    /// # Errors
+    ///
+    /// When the engine refuses the code.
+    pub fn precompile(&self, component: &[u8]) -> Result<Vec<u8>, RuntimeError> {
+        self.engine()
+            .precompile_component(component)
+            .map_err(RuntimeError::Engine)
+    }
+
+    pub(crate) fn trusted_keys(&self) -> &TrustedKeys {
+        &self.shared.options.trusted_keys
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.shared.engine
+    }
+
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.shared.tables
     }
 
     pub(crate) fn linker(&self) -> &Linker<Guest> {

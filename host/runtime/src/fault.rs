@@ -42,10 +42,12 @@ pub enum FaultKind {
     CopyLimit,
     /// The guest called the host more often than `host_calls`.
     HostCalls,
-    /// A returned list is longer than `list_items`.
+    /// A returned list is longer than `list_items`, or what is returned has more than `return_bytes`.
     ReturnLimit,
     /// The guest broke the contract: a value that can't be, a borrowed handle kept.
     Contract,
+    /// The guest asked for what its sidecar does not grant.
+    NotGranted,
     /// `lifecycle.configure` found problems in settings that it took at admission.
     Configure,
     /// All instances are busy: load to shed, not the plugin's fault.
@@ -70,6 +72,7 @@ impl FaultKind {
             Self::HostCalls => "host-calls",
             Self::ReturnLimit => "return-limit",
             Self::Contract => "contract",
+            Self::NotGranted => "not-granted",
             Self::Configure => "configure",
             Self::Exhausted => "exhausted",
             Self::Benched => "benched",
@@ -94,6 +97,7 @@ impl fmt::Display for FaultKind {
             | Self::HostCalls
             | Self::ReturnLimit
             | Self::Contract
+            | Self::NotGranted
             | Self::Configure
             | Self::Exhausted
             | Self::Benched

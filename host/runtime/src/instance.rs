@@ -2,16 +2,32 @@
 //!
 //! An instance that faulted is dropped by whoever called it and never called again; nothing here can bring one back.
 
-use crate::contract::{CONTRACT_VERSION, PACKAGE, SettingsProblem, exports};
+use crate::contract::exports::{
+    AuditExport, AuditPlace, BudgetExport, BudgetPlace, EnvelopeExport, EnvelopePlace,
+    LifecyclePlace, RouteExport, RoutePlace,
+};
+use crate::contract::{PACKAGE, SettingsProblem};
 use crate::fault::FaultKind;
 use crate::guest::{Breach, Guest, RequestHandle, Stage, Terms};
 use crate::hook::Hook;
+use crate::limits::CallLimits;
 use crate::request::Request;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use wasmtime::component::{InstancePre, Resource};
+use wasmtime::component::{self, InstancePre, Lift, Resource};
 use wasmtime::error::Context as _;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
+
+/// What reading the state of an instance may take: the code is our own, and the memory is as large as its limit.
+const READING: CallLimits = CallLimits {
+    deadline: Duration::from_secs(10),
+    copy_bytes: usize::MAX,
+    body_bytes: 0,
+    host_calls: 0,
+    list_items: 0,
+    return_bytes: 0,
+};
 
 /// Most frames of a backtrace that are kept.
 const FRAMES: usize = 16;
@@ -19,24 +35,25 @@ const FRAMES: usize = 16;
 /// Where a plugin's exports are, found once at admission.
 #[derive(Clone, Default)]
 pub(crate) struct Indices {
-    pub(crate) lifecycle: Option<exports::lifecycle::GuestIndices>,
-    pub(crate) envelope: Option<exports::envelope::GuestIndices>,
-    pub(crate) route: Option<exports::route::GuestIndices>,
-    pub(crate) budget: Option<exports::budget::GuestIndices>,
-    pub(crate) audit: Option<exports::audit::GuestIndices>,
+    pub(crate) lifecycle: Option<LifecyclePlace>,
+    pub(crate) envelope: Option<EnvelopePlace>,
+    pub(crate) route: Option<RoutePlace>,
+    pub(crate) budget: Option<BudgetPlace>,
+    pub(crate) audit: Option<AuditPlace>,
 }
 
 /// The typed exports of one instance.
 pub(crate) struct Exports {
-    pub(crate) envelope: Option<exports::envelope::Guest>,
-    pub(crate) route: Option<exports::route::Guest>,
-    pub(crate) budget: Option<exports::budget::Guest>,
-    pub(crate) audit: Option<exports::audit::Guest>,
+    pub(crate) envelope: Option<EnvelopeExport>,
+    pub(crate) route: Option<RouteExport>,
+    pub(crate) budget: Option<BudgetExport>,
+    pub(crate) audit: Option<AuditExport>,
 }
 
 /// An instance that is ready to be called.
 pub(crate) struct Instance {
     store: Store<Guest>,
+    component: component::Instance,
     exports: Exports,
     calls: u64,
 }
@@ -60,8 +77,11 @@ pub(crate) enum StartFailure {
 
 /// Marks an export whose types differ.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("export `{PACKAGE}/{0}@{CONTRACT_VERSION}`")]
-struct Skewed(&'static str);
+#[error("export `{PACKAGE}/{interface}@{version}`")]
+struct Skewed {
+    interface: &'static str,
+    version: &'static str,
+}
 
 /// Lends the request to the store for one call.
 struct Loan<'a>(&'a mut Store<Guest>);
@@ -86,31 +106,49 @@ impl Indices {
 // === impl Instance ===
 
 impl Instance {
-    /// Instantiates, loads every export and runs `lifecycle.configure`.
+    /// Instantiates, loads every export and runs `lifecycle.configure`, where that is to be done.
     pub(crate) fn start(
         pre: &InstancePre<Guest>,
         indices: &Indices,
         terms: &Arc<Terms>,
     ) -> Result<Self, StartFailure> {
-        let mut store = Store::new(pre.engine(), Guest::new(Arc::clone(terms)));
-        store.limiter(|guest| &mut guest.limiter);
-        store.set_hostcall_fuel(terms.limits.copy_bytes);
-        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.look()));
-        let first = store.data_mut().deadline.restart(terms.limits.configure);
-        store.set_epoch_deadline(first);
-        store.data_mut().begin(Stage::Configure, None);
+        Self::start_in(Guest::new(Arc::clone(terms)), pre, indices, terms)
+    }
 
-        match Self::get_ready(&mut store, pre, indices) {
-            Ok(Ok(exports)) => Ok(Self {
+    /// The same for a component that was dressed to be read from outside, which has a core module more.
+    pub(crate) fn start_instrumented(
+        pre: &InstancePre<Guest>,
+        indices: &Indices,
+        terms: &Arc<Terms>,
+    ) -> Result<Self, StartFailure> {
+        let mut guest = Guest::new(Arc::clone(terms));
+        guest.limiter.allow_core_instances(1);
+        Self::start_in(guest, pre, indices, terms)
+    }
+
+    fn start_in(
+        guest: Guest,
+        pre: &InstancePre<Guest>,
+        indices: &Indices,
+        terms: &Arc<Terms>,
+    ) -> Result<Self, StartFailure> {
+        let mut store = Store::new(pre.engine(), guest);
+        store.limiter(|guest| &mut guest.limiter);
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.look()));
+        begin(&mut store, Stage::Configure, terms.limits.start, None);
+
+        match Self::get_ready(&mut store, pre, indices, terms) {
+            Ok(Ok((component, exports))) => Ok(Self {
                 store,
+                component,
                 exports,
                 calls: 0,
             }),
             Ok(Err(problems)) => Err(StartFailure::Settings(problems)),
-            Err(error) if error.downcast_ref::<Skewed>().is_some() => {
-                Err(StartFailure::Skew(format!("{error:#}")))
-            }
-            Err(error) => Err(StartFailure::Fault(Failure::of(&error, store.data_mut()))),
+            Err(error) => match error.downcast_ref::<Skewed>() {
+                Some(skewed) => Err(StartFailure::Skew(format!("{skewed}: {error:#}"))),
+                None => Err(StartFailure::Fault(Failure::of(&error, store.data_mut()))),
+            },
         }
     }
 
@@ -118,14 +156,18 @@ impl Instance {
         store: &mut Store<Guest>,
         pre: &InstancePre<Guest>,
         indices: &Indices,
-    ) -> wasmtime::Result<Result<Exports, Vec<SettingsProblem>>> {
+        terms: &Terms,
+    ) -> wasmtime::Result<Result<(component::Instance, Exports), Vec<SettingsProblem>>> {
         let instance = pre.instantiate(&mut *store)?;
         macro_rules! load {
             ($interface:ident) => {
                 match &indices.$interface {
-                    Some(indices) => {
-                        let loaded = indices.load(&mut *store, &instance);
-                        Some(loaded.context(Skewed(stringify!($interface)))?)
+                    Some(place) => {
+                        let loaded = place.load(&mut *store, &instance);
+                        Some(loaded.context(Skewed {
+                            interface: stringify!($interface),
+                            version: place.version(),
+                        })?)
                     }
                     None => None,
                 }
@@ -138,25 +180,49 @@ impl Instance {
             budget: load!(budget),
             audit: load!(audit),
         };
-        if let Some(lifecycle) = lifecycle
-            && let Err(problems) = lifecycle.call_configure(&mut *store)?
-        {
-            return Ok(Err(problems));
+        if let Some(lifecycle) = lifecycle {
+            terms.stats.configured.fetch_add(1, Ordering::Relaxed);
+            if let Err(problems) = lifecycle.configure(&mut *store)? {
+                return Ok(Err(problems));
+            }
         }
-        Ok(Ok(exports))
+        Ok(Ok((instance, exports)))
+    }
+
+    /// Reads a part of the state of an instrumented component, through the function that was put in for that.
+    pub(crate) fn read_state<R: Lift + 'static, T>(
+        &mut self,
+        interface: &str,
+        function: &str,
+        take: impl FnOnce(&mut Store<Guest>, R) -> T,
+    ) -> wasmtime::Result<T> {
+        let store = &mut self.store;
+        begin(store, Stage::Configure, READING, None);
+        let missing = || wasmtime::Error::msg(format!("no `{interface}#{function}`"));
+        let (_, interface) = self
+            .component
+            .get_export(&mut *store, None, interface)
+            .ok_or_else(missing)?;
+        let (_, function) = self
+            .component
+            .get_export(&mut *store, Some(&interface), function)
+            .ok_or_else(missing)?;
+        let function = self
+            .component
+            .get_typed_func::<(), (R,)>(&mut *store, &function)?;
+        let (value,) = function.call(&mut *store, ())?;
+        Ok(take(store, value))
     }
 
     /// Calls a hook. After an error the instance must be dropped.
     pub(crate) fn call<R>(
         &mut self,
-        deadline: Duration,
+        limits: CallLimits,
         request: Option<Arc<dyn Request>>,
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
     ) -> Result<R, Failure> {
         self.calls += 1;
-        let first = self.store.data_mut().deadline.restart(deadline);
-        self.store.set_epoch_deadline(first);
-        self.store.data_mut().begin(Stage::Call, request);
+        begin(&mut self.store, Stage::Call, limits, request);
         let loan = Loan(&mut self.store);
         let result = call(&self.exports, &mut *loan.0);
         drop(loan);
@@ -167,6 +233,20 @@ impl Instance {
     pub(crate) fn calls(&self) -> u64 {
         self.calls
     }
+}
+
+/// Starts a call under its limits.
+fn begin(
+    store: &mut Store<Guest>,
+    stage: Stage,
+    limits: CallLimits,
+    request: Option<Arc<dyn Request>>,
+) {
+    store.set_hostcall_fuel(limits.copy_bytes);
+    let guest = store.data_mut();
+    guest.begin(stage, limits, request);
+    let first = guest.deadline.restart(limits.deadline);
+    store.set_epoch_deadline(first);
 }
 
 /// A handle to the store's request, for one call.
@@ -212,6 +292,9 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
             Breach::HostCalls(_) => FaultKind::HostCalls,
             Breach::Copy(_) | Breach::Body(_) => FaultKind::CopyLimit,
             Breach::NotAtHand(_) => FaultKind::Contract,
+            Breach::Interface(_) | Breach::Header(_) | Breach::BodyGrant { .. } => {
+                FaultKind::NotGranted
+            }
         };
         return (kind, Some(breach.to_string()));
     }

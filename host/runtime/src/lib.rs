@@ -68,35 +68,60 @@
 
 mod admission;
 mod breaker;
+mod cache;
+mod compiler;
 mod contract;
 mod deadline;
 mod engine;
 mod fault;
+mod grants;
 mod guest;
 mod hook;
 mod instance;
+mod kv;
 mod limits;
 mod lineup;
+mod link;
 mod plugin;
 mod policies;
 mod pool;
 pub mod problem;
 mod request;
 mod sidecar;
+mod signature;
 mod stats;
 
-pub use admission::{AdmissionCause, AdmissionError, SidecarText, Source};
+use std::fmt::Write as _;
+
+pub use admission::{AdmissionCause, AdmissionError, Difference, SidecarText, Source};
+pub use cache::CacheError;
+pub use compiler::Compiler;
 pub use contract::{
-    Attribute, CONTRACT_VERSION, Caller, Charge, Edit, Envelope, Estimate, Field, Head, Plan,
-    Receipt, Refusal, Remedy, SettingsProblem, Target, UpstreamStats, Value,
+    Attribute, CONTRACT_TEXT, CONTRACT_VERSION, CONTRACT_VERSIONS, Caller, Charge, Edit, Envelope,
+    Estimate, Field, Head, Plan, Receipt, Refusal, Remedy, SettingsProblem, Target, UpstreamStats,
+    Value,
 };
 pub use engine::{Allocation, Runtime, RuntimeError, RuntimeOptions};
 pub use fault::{Fault, FaultKind, TrapCode};
+pub use grants::{BodyGrant, Grants, HeaderGrant};
 pub use hook::{Hook, PerHook};
-pub use limits::Limits;
+pub use kv::KvLimits;
+pub use limits::{CallLimits, Limits};
 pub use lineup::{Audited, Lineup, Mark, PluginCharge, Stop, Trail};
-pub use plugin::{Identity, Plugin};
+pub use plugin::{Configured, Identity, Plugin};
 pub use policies::{PluginState, PluginStatus, Policies, PoliciesError, PoliciesOptions, Progress};
 pub use request::Request;
 pub use sidecar::{FailPolicy, InstancePolicy, Sidecar};
+pub use signature::{TrustedKeys, TrustedKeysError};
 pub use stats::{CustomMetric, Figures, HookFigures};
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string can't fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

@@ -1,22 +1,40 @@
 //! How much one plugin may take, and who keeps it to that inside a store.
 
 use crate::hook::PerHook;
+use crate::kv::KvLimits;
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
-/// What a plugin may take. Everything is per call unless it says otherwise; the values come from the sidecar.
+/// What a plugin may take; the values come from the sidecar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Wall-clock time of a call, per hook.
-    pub deadline: PerHook<Duration>,
-    /// Wall-clock time for a new instance to start and for `lifecycle.configure`.
-    pub configure: Duration,
+    /// What a call may take, per hook.
+    pub calls: PerHook<CallLimits>,
+    /// What a new instance may take to start, with `lifecycle.configure`.
+    pub start: CallLimits,
     /// Linear memory of an instance, in bytes, over all its memories.
     pub memory_bytes: usize,
     /// Elements of a table.
     pub table_elements: usize,
     /// Core instances of a component.
     pub core_instances: usize,
+    /// Lines in the log, per second, over all instances.
+    pub log_lines: u32,
+    /// Names of custom metrics, over all instances, for the life of the plugin.
+    pub metric_names: usize,
+    /// What the plugin's `kv` may hold.
+    pub kv: KvLimits,
+    /// Instances alive at once.
+    pub live_instances: usize,
+    /// Calls after which an instance is replaced.
+    pub recycle_after: u64,
+}
+
+/// What one call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// Processor time; at most ten times as much on the wall.
+    pub deadline: Duration,
     /// Bytes copied between host and guest.
     pub copy_bytes: usize,
     /// Bytes of the body that are read.
@@ -25,14 +43,8 @@ pub struct Limits {
     pub host_calls: u32,
     /// Elements of each returned list.
     pub list_items: usize,
-    /// Lines in the log, per second, over all instances.
-    pub log_lines: u32,
-    /// Names of custom metrics, over all instances, for the life of the plugin.
-    pub metric_names: usize,
-    /// Instances alive at once.
-    pub live_instances: usize,
-    /// Calls after which an instance is replaced.
-    pub recycle_after: u64,
+    /// Bytes of all returned texts together.
+    pub return_bytes: usize,
 }
 
 /// Keeps one store to its limits, and remembers that it had to.
@@ -63,6 +75,11 @@ impl Limiter {
             core_instances: limits.core_instances,
             denied: None,
         }
+    }
+
+    /// Allows for core modules that the host itself put into the component.
+    pub(crate) fn allow_core_instances(&mut self, more: usize) {
+        self.core_instances += more;
     }
 
     /// Forgets what earlier calls were refused.

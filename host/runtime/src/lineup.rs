@@ -114,13 +114,13 @@ impl Lineup {
         self.complete(Hook::Envelope)?;
         let mut merged = Envelope::default();
         for plugin in self.with(Hook::Envelope) {
-            let bounds = Bounds::of(plugin);
+            let bounds = Bounds::of(plugin, Hook::Envelope);
             let given = plugin.ask(
                 Hook::Envelope,
                 request,
                 trail,
                 |exports, store| match &exports.envelope {
-                    Some(guest) => guest.call_read(store, handle()),
+                    Some(guest) => guest.read(store, handle()),
                     None => Err(not_exported(Hook::Envelope)),
                 },
                 |envelope| bounds.envelope(envelope),
@@ -146,13 +146,13 @@ impl Lineup {
     ) -> Result<Option<Plan>, Stop> {
         self.complete(Hook::Route)?;
         for plugin in self.with(Hook::Route) {
-            let bounds = Bounds::of(plugin);
+            let bounds = Bounds::of(plugin, Hook::Route);
             let given = plugin.ask(
                 Hook::Route,
                 request,
                 trail,
                 |exports, store| match &exports.route {
-                    Some(guest) => guest.call_decide(store, handle(), envelope, upstreams),
+                    Some(guest) => guest.decide(store, handle(), envelope, upstreams),
                     None => Err(not_exported(Hook::Route)),
                 },
                 |plan| plan.as_ref().map_or(Ok(()), |plan| bounds.plan(plan)),
@@ -180,16 +180,16 @@ impl Lineup {
         self.complete(Hook::Budget)?;
         let mut all = Vec::new();
         for plugin in self.with(Hook::Budget) {
-            let bounds = Bounds::of(plugin);
+            let bounds = Bounds::of(plugin, Hook::Budget);
             let given = plugin.ask(
                 Hook::Budget,
                 request,
                 trail,
                 |exports, store| match &exports.budget {
-                    Some(guest) => guest.call_charges(store, handle(), envelope, plan, *estimate),
+                    Some(guest) => guest.charges(store, handle(), envelope, plan, *estimate),
                     None => Err(not_exported(Hook::Budget)),
                 },
-                |charges| bounds.list("charges", charges.len()),
+                |charges| bounds.charges(charges),
             )?;
             all.extend(given.into_iter().flatten().map(|charge| PluginCharge {
                 plugin: Arc::clone(plugin),
@@ -199,25 +199,31 @@ impl Lineup {
         Ok(all)
     }
 
-    /// Asks the plugin of a charge what happens now that it doesn't fit. `remaining` is what the window still has,
+    /// Asks the plugin of a charge of this request what happens now that it doesn't fit. `remaining` is what the window still has,
     /// in units.
     ///
     /// # Errors
     ///
     /// The plugin's fault, whatever its fail policy: without a remedy the charge still doesn't fit, so the caller
     /// refuses the request.
-    pub fn exhausted(&self, charge: &PluginCharge, remaining: u64) -> Result<Remedy, Fault> {
-        let bounds = Bounds::of(&charge.plugin);
+    pub fn exhausted(
+        &self,
+        request: &Arc<dyn Request>,
+        charge: &PluginCharge,
+        remaining: u64,
+    ) -> Result<Remedy, Fault> {
+        let bounds = Bounds::of(&charge.plugin, Hook::Budget);
         charge.plugin.call(
             Hook::Budget,
-            None,
+            Some(request),
             |exports, store| match &exports.budget {
-                Some(guest) => guest.call_exhausted(store, &charge.charge, remaining),
+                Some(guest) => guest.exhausted(store, handle(), &charge.charge, remaining),
                 None => Err(not_exported(Hook::Budget)),
             },
             |remedy| match remedy {
                 Remedy::Refuse(refusal) => bounds.refusal(refusal),
-                Remedy::Downgrade(_) | Remedy::Overdraw => Ok(()),
+                Remedy::Downgrade(model) => bounds.bytes(model.len()),
+                Remedy::Overdraw => Ok(()),
             },
         )
     }
@@ -254,7 +260,7 @@ impl Plugin {
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<Result<R, Refusal>>,
         check: impl FnOnce(&R) -> Result<(), Failure>,
     ) -> Result<Option<R>, Stop> {
-        let bounds = Bounds::of(self);
+        let bounds = Bounds::of(self, hook);
         let given = self.call(hook, Some(request), call, |given| match given {
             Ok(value) => check(value),
             Err(refusal) => bounds.refusal(refusal),

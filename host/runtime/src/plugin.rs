@@ -5,13 +5,15 @@
 
 use crate::breaker::{Breaker, Pass};
 use crate::fault::{Fault, FaultKind};
+use crate::grants::Grants;
 use crate::guest::{Guest, Terms};
 use crate::hook::{Hook, PerHook};
 use crate::instance::{Exports, Failure, Indices, Instance, StartFailure};
 use crate::pool::{Pool, Seat, Seated};
 use crate::request::Request;
-use crate::sidecar::{FailPolicy, InstancePolicy, Sidecar};
+use crate::sidecar::{FailPolicy, InstancePolicy};
 use crate::stats::Figures;
+use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,33 +24,47 @@ use wasmtime::component::InstancePre;
 
 /// A plugin that passed admission.
 pub struct Plugin {
-    file: PathBuf,
-    identity: Identity,
-    order: i64,
-    policy: InstancePolicy,
-    fail: PerHook<FailPolicy>,
-    terms: Arc<Terms>,
-    pre: InstancePre<Guest>,
-    indices: Indices,
+    parts: Parts,
     pool: Pool,
     breaker: Breaker,
 }
 
-/// What makes two plugins the same: the bytes of the component and of the sidecar.
+/// What makes two plugins the same: the bytes of the component, of the sidecar and of the signature.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// SHA-256 of the `.wasm` file's bytes, in hex.
     pub wasm: Arc<str>,
     /// SHA-256 of the sidecar's bytes, in hex; none without a sidecar.
     pub sidecar: Option<Arc<str>>,
+    /// SHA-256 of the signature's bytes, in hex; none without a signature.
+    pub signature: Option<Arc<str>>,
+}
+
+/// When `lifecycle.configure` of a plugin runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "when", rename_all = "kebab-case")]
+pub enum Configured {
+    /// Never: the plugin has none.
+    Never,
+    /// At admission: instances start with its result.
+    Once,
+    /// For each new instance.
+    PerInstance {
+        /// Why it could not be once, where it should have been.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
 }
 
 /// What admission hands over.
 pub(crate) struct Parts {
-    pub(crate) name: Arc<str>,
     pub(crate) file: PathBuf,
     pub(crate) identity: Identity,
-    pub(crate) sidecar: Sidecar,
+    pub(crate) order: i64,
+    pub(crate) policy: InstancePolicy,
+    pub(crate) fail: PerHook<FailPolicy>,
+    pub(crate) configured: Configured,
+    pub(crate) terms: Arc<Terms>,
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) indices: Indices,
 }
@@ -57,65 +73,66 @@ pub(crate) struct Parts {
 
 impl Plugin {
     pub(crate) fn new(parts: Parts) -> Self {
-        let sidecar = parts.sidecar;
         Self {
-            file: parts.file,
-            order: sidecar.order,
-            policy: sidecar.instances,
-            fail: sidecar.fail,
-            pool: Pool::new(sidecar.limits.live_instances),
-            terms: Arc::new(Terms {
-                name: parts.name,
-                sha256: Arc::clone(&parts.identity.wasm),
-                limits: sidecar.limits,
-                settings: sidecar.settings,
-                stats: Default::default(),
-            }),
-            identity: parts.identity,
-            pre: parts.pre,
-            indices: parts.indices,
+            pool: Pool::new(parts.terms.limits.live_instances),
+            parts,
             breaker: Breaker::default(),
         }
     }
 
     /// Its name: the file's name without `.wasm`.
     pub fn name(&self) -> &Arc<str> {
-        &self.terms.name
+        &self.parts.terms.name
     }
 
     /// The file that it was admitted from.
     pub fn file(&self) -> &Path {
-        &self.file
+        &self.parts.file
     }
 
     /// Hashes of what was admitted.
     pub fn identity(&self) -> &Identity {
-        &self.identity
+        &self.parts.identity
     }
 
     /// Its place in the lineup, from the sidecar.
     pub fn order(&self) -> i64 {
-        self.order
+        self.parts.order
     }
 
     /// Whether it has a hook.
     pub fn has(&self, hook: Hook) -> bool {
-        self.indices.has(hook)
+        self.parts.indices.has(hook)
     }
 
     /// Its hooks, in the order of a request.
     pub fn hooks(&self) -> impl Iterator<Item = Hook> + '_ {
-        self.indices.hooks()
+        self.parts.indices.hooks()
     }
 
     /// What holds when a hook faults.
     pub fn fail_policy(&self, hook: Hook) -> FailPolicy {
-        *self.fail.of(hook)
+        *self.parts.fail.of(hook)
+    }
+
+    /// When its `lifecycle.configure` runs.
+    pub fn configured(&self) -> &Configured {
+        &self.parts.configured
+    }
+
+    /// What it may see and use.
+    pub fn grants(&self) -> &Grants {
+        &self.parts.terms.grants
+    }
+
+    /// Entries and bytes that its `kv` holds, of all its reloads.
+    pub fn remembers(&self) -> (usize, usize) {
+        self.parts.terms.table.size(Instant::now())
     }
 
     /// Its numbers since admission.
     pub fn figures(&self) -> Figures {
-        self.terms.stats.figures(self.hooks())
+        self.parts.terms.stats.figures(self.hooks())
     }
 
     /// Instances alive now.
@@ -129,14 +146,14 @@ impl Plugin {
     }
 
     pub(crate) fn terms(&self) -> &Terms {
-        &self.terms
+        &self.parts.terms
     }
 
     pub(crate) fn skipped(&self, hook: Hook) {
-        self.terms.stats.skipped(hook);
+        self.parts.terms.stats.skipped(hook);
     }
 
-    /// Calls a hook with a deadline and a check of the value that it gives.
+    /// Calls a hook under its limits, with a check of the value that it gives.
     pub(crate) fn call<R>(
         &self,
         hook: Hook,
@@ -144,7 +161,7 @@ impl Plugin {
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
         check: impl FnOnce(&R) -> Result<(), Failure>,
     ) -> Result<R, Fault> {
-        let deadline = *self.terms.limits.deadline.of(hook);
+        let limits = *self.parts.terms.limits.calls.of(hook);
         let start = Instant::now();
         let pass = match self.breaker.enter(start) {
             Ok(pass) => pass,
@@ -162,8 +179,8 @@ impl Plugin {
         // The clock of the figures is the guest's: getting an instance ready is not the hook's time.
         let start = Instant::now();
         let request = request.map(Arc::clone);
-        let result = seated.instance.call(deadline, request, call);
-        self.terms.stats.called(hook, start.elapsed());
+        let result = seated.instance.call(limits, request, call);
+        self.parts.terms.stats.called(hook, start.elapsed());
 
         match result.and_then(|value| check(&value).map(|()| value)) {
             Ok(value) => {
@@ -180,12 +197,9 @@ impl Plugin {
 
     /// A new instance, ready to be called.
     pub(crate) fn start(&self) -> Result<Instance, StartFailure> {
-        let stats = &self.terms.stats;
+        let stats = &self.parts.terms.stats;
         stats.instances_created.fetch_add(1, Ordering::Relaxed);
-        if self.indices.lifecycle.is_some() {
-            stats.configured.fetch_add(1, Ordering::Relaxed);
-        }
-        Instance::start(&self.pre, &self.indices, &self.terms)
+        Instance::start(&self.parts.pre, &self.parts.indices, &self.parts.terms)
     }
 
     /// A seat for one more instance; none when all are taken.
@@ -219,12 +233,16 @@ impl Plugin {
 
     /// Keeps an instance for the next call, if instances are reused and it has calls left.
     pub(crate) fn give_back(&self, seated: Seated) {
-        match self.policy {
+        match self.parts.policy {
             InstancePolicy::Fresh => drop(seated),
             InstancePolicy::Reused
-                if seated.instance.calls() >= self.terms.limits.recycle_after =>
+                if seated.instance.calls() >= self.parts.terms.limits.recycle_after =>
             {
-                self.terms.stats.recycled.fetch_add(1, Ordering::Relaxed);
+                self.parts
+                    .terms
+                    .stats
+                    .recycled
+                    .fetch_add(1, Ordering::Relaxed);
             }
             InstancePolicy::Reused => self.pool.put(seated),
         }
@@ -249,23 +267,15 @@ impl Plugin {
     }
 
     pub(crate) fn fault(&self, hook: Option<Hook>, failure: Failure) -> Fault {
-        self.terms.stats.faulted(failure.kind);
-        Fault {
-            plugin: Arc::clone(&self.terms.name),
-            sha256: Arc::clone(&self.terms.sha256),
-            hook,
-            kind: failure.kind,
-            message: failure.message,
-            backtrace: failure.backtrace,
-        }
+        self.parts.terms.fault(hook, failure)
     }
 }
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plugin")
-            .field("name", &self.terms.name)
-            .field("identity", &self.identity)
+            .field("name", &self.parts.terms.name)
+            .field("identity", &self.parts.identity)
             .finish_non_exhaustive()
     }
 }

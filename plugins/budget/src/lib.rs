@@ -60,7 +60,7 @@ impl Budget for Purse {
         Ok(limits.iter().map(charge).collect())
     }
 
-    fn exhausted(&self, charge: &Charge, remaining: u64) -> Remedy {
+    fn exhausted(&self, _: &Request<'_>, charge: &Charge, remaining: u64) -> Remedy {
         let limit = self
             .tiers
             .values()

@@ -35,11 +35,12 @@ macro_rules! exports {
                 path: "../../wit",
                 pub_export_macro: true,
                 with: {
-                    "witgate:plugin/types@0.1.0": crate::bindings::witgate::plugin::types,
-                    "witgate:plugin/log@0.1.0": crate::bindings::witgate::plugin::log,
-                    "witgate:plugin/metrics@0.1.0": crate::bindings::witgate::plugin::metrics,
-                    "witgate:plugin/settings@0.1.0": crate::bindings::witgate::plugin::settings,
-                    "witgate:plugin/clock@0.1.0": crate::bindings::witgate::plugin::clock,
+                    "witgate:plugin/types@0.2.0": crate::bindings::witgate::plugin::types,
+                    "witgate:plugin/log@0.2.0": crate::bindings::witgate::plugin::log,
+                    "witgate:plugin/metrics@0.2.0": crate::bindings::witgate::plugin::metrics,
+                    "witgate:plugin/settings@0.2.0": crate::bindings::witgate::plugin::settings,
+                    "witgate:plugin/clock@0.2.0": crate::bindings::witgate::plugin::clock,
+                    "witgate:plugin/kv@0.2.0": crate::bindings::witgate::plugin::kv,
                 },
             });
         }

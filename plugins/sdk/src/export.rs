@@ -157,8 +157,8 @@ impl<I: Instance<Plugin: Budget>> bindings::budget::exports::witgate::plugin::bu
         Self::with(|plugin| plugin.charges(&Request::of_host(request), &envelope, &plan, &estimate))
     }
 
-    fn exhausted(charge: wit::Charge, remaining: u64) -> wit::Remedy {
-        Self::with(|plugin| plugin.exhausted(&charge, remaining))
+    fn exhausted(request: &wit::Request, charge: wit::Charge, remaining: u64) -> wit::Remedy {
+        Self::with(|plugin| plugin.exhausted(&Request::of_host(request), &charge, remaining))
     }
 }
 

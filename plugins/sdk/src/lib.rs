@@ -1,49 +1,29 @@
 //! Write plugins for Witgate.
 //!
-//! A plugin is a type with settings, one or more hooks, and one line that exports them:
+//! The shortest one is a function and a line that exports it:
 //!
 //! ```
-//! use witgate_plugin::types::{self, Plan, Refusal, UpstreamStats};
-//! use witgate_plugin::{Plugin, Problems, Request, Route};
+//! use witgate_plugin::prelude::*;
 //!
-//! #[derive(serde::Deserialize)]
-//! struct Settings {
-//!     cheap: String,
-//! }
+//! witgate_plugin::plugin!(Route: decide);
 //!
 //! /// Sends small requests to a cheap model.
-//! struct Thrift(Settings);
-//!
-//! witgate_plugin::export!(Thrift: Route);
-//!
-//! impl Plugin for Thrift {
-//!     type Settings = Settings;
-//!
-//!     fn configure(settings: Settings) -> Result<Self, Problems> {
-//!         Ok(Self(settings))
-//!     }
-//! }
-//!
-//! impl Route for Thrift {
-//!     fn decide(
-//!         &self,
-//!         request: &Request<'_>,
-//!         _: &types::Envelope,
-//!         _: &[UpstreamStats],
-//!     ) -> Result<Option<Plan>, Refusal> {
-//!         let small = request.head().prompt_tokens < 2_000;
-//!         Ok(small.then(|| Plan::to("default").model(&self.0.cheap).rule("small")))
-//!     }
+//! fn decide(request: &Request, _: &Envelope, _: &[UpstreamStats]) -> Result<Option<Plan>, Refusal> {
+//!     let small = request.head().prompt_tokens < 2_000;
+//!     Ok(small.then(|| Plan::to("default").model("claude-haiku-5-5").rule("small")))
 //! }
 //!
 //! // The same hook in a plain unit test, without wasm.
-//! use witgate_plugin::testing::{self, RequestBuilder};
+//! use witgate_plugin::testing::RequestBuilder;
 //!
-//! let thrift: Thrift = testing::configure(r#"{"cheap": "claude-haiku-5-5"}"#).unwrap();
 //! let request = RequestBuilder::messages().prompt_tokens(12).build();
-//! let plan = thrift.decide(&request, &types::Envelope::default(), &[]).unwrap().unwrap();
+//! let plan = decide(&request, &Envelope::default(), &[]).unwrap().unwrap();
 //! assert_eq!(plan.targets[0].model.as_deref(), Some("claude-haiku-5-5"));
 //! ```
+//!
+//! [`plugin!`] takes typed settings too. A plugin with checks of its own, or that makes something of its settings once, is
+//! a type that implements [`Plugin`] and a trait for each hook, and [`export!`]s them; [`testing::configure`] makes one
+//! from settings as the host does.
 //!
 //! With `crate-type = ["cdylib", "rlib"]`, `cargo build --target wasm32-unknown-unknown --release` makes a file that is
 //! copied to `policies/NAME.wasm` as it is; its settings are the `[settings]` table of `policies/NAME.toml`.
@@ -54,7 +34,9 @@
 //! - Settings are checked whole: all unknown keys are reported at once, and the first value of a wrong type with its
 //!   path. See [`Plugin::configure`] for checks of your own.
 //! - A panic ends the call only. Its text and place reach the operator through [`log`]'s failure line.
-//! - Instances come and go, and several serve at once: state that is kept between calls is a cache, nothing more.
+//! - It may ask for what its sidecar's `[grants]` name. Asking for more ends the call as a fault.
+//! - Instances come and go, and several serve at once: state that is kept between calls is a cache,
+//!   nothing more. What all instances share is in [`kv`].
 
 #![deny(missing_docs)]
 
@@ -63,14 +45,17 @@ pub mod bindings;
 #[doc(hidden)]
 pub mod export;
 
+mod functions;
 mod plugin;
 mod request;
 mod settings;
 
 pub mod clock;
 pub mod glob;
+pub mod kv;
 pub mod log;
 pub mod metrics;
+pub mod prelude;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod types;

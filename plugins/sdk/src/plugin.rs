@@ -56,10 +56,10 @@ pub trait Budget: Plugin {
         estimate: &Estimate,
     ) -> Result<Vec<Charge>, Refusal>;
 
-    /// Say what happens, now that this charge does not fit. `remaining` is what the window still has, in units.
+    /// Say what happens, now that this charge of the request does not fit. `remaining` is what the window still has, in units.
     /// Without an own word it is a 429 that names the account's kind, the unit and the window.
-    fn exhausted(&self, charge: &Charge, remaining: u64) -> Remedy {
-        let _ = remaining;
+    fn exhausted(&self, request: &Request<'_>, charge: &Charge, remaining: u64) -> Remedy {
+        let _ = (request, remaining);
         Remedy::Refuse(Refusal::exhausted(charge))
     }
 }

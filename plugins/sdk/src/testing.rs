@@ -5,7 +5,7 @@
 mod host;
 mod request;
 
-pub(crate) use host::{count, gauge, log, unix_ms};
+pub(crate) use host::{count, gauge, kv, log, unix_ms};
 pub use host::{logged, metric, set_clock};
 pub(crate) use request::Fake;
 pub use request::RequestBuilder;

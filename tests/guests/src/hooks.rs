@@ -129,7 +129,7 @@ impl budget::Guest for Hostile {
         }
     }
 
-    fn exhausted(charge: Charge, _: u64) -> Remedy {
+    fn exhausted(_: &Request, charge: Charge, _: u64) -> Remedy {
         let behaviour = charge
             .account
             .strip_prefix(EXHAUSTED)

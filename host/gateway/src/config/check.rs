@@ -14,11 +14,14 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use witgate_runtime::TrustedKeys;
 use witgate_runtime::problem::{Document, Problems};
 
 use self::resilience::Troubles;
+use super::file::endpoints::StateFile;
 use super::file::{
-    AdminFile, ConfigFile, KeysFile, LimitsFile, ListenFile, ReceiptsFile, UpstreamFile,
+    AdminFile, ConfigFile, KeysFile, LimitsFile, ListenFile, PluginsFile, ReceiptsFile,
+    UpstreamFile,
 };
 use super::upstream::Scheme;
 use super::{
@@ -58,16 +61,7 @@ impl Check<'_> {
         let keys = self.keys(file.keys);
         let limits = self.limits(&file.limits);
         let streams = self.streams(&file.streams);
-        let poll = self.millis(
-            "plugins.poll_ms",
-            file.plugins.poll_ms,
-            Duration::from_secs(1),
-        );
-        let plugins = Plugins {
-            directory: self.existing_folder("plugins.directory", &file.plugins.directory),
-            required: file.plugins.required,
-            poll,
-        };
+        let plugins = self.plugins(file.plugins, &file.state);
 
         if file.upstreams.is_empty() {
             self.problem(
@@ -124,6 +118,26 @@ impl Check<'_> {
             state,
             endpoints,
         })
+    }
+
+    fn plugins(&mut self, file: PluginsFile, state: &StateFile) -> Plugins {
+        let poll = self.millis("plugins.poll_ms", file.poll_ms, Duration::from_secs(1));
+        let beside_the_state = || state.directory.as_ref().map(|state| state.join("code"));
+        let cache = file.cache.or_else(beside_the_state);
+        let mut trusted_keys = TrustedKeys::default();
+        if let Some(keys) = file.trusted_keys {
+            match TrustedKeys::read(&self.folder.join(keys)) {
+                Ok(keys) => trusted_keys = keys,
+                Err(error) => self.problem("plugins.trusted_keys", &error.to_string()),
+            }
+        }
+        Plugins {
+            directory: self.existing_folder("plugins.directory", &file.directory),
+            required: file.required,
+            poll,
+            cache: cache.map(|cache| self.folder.join(cache)),
+            trusted_keys,
+        }
     }
 
     fn listen(&mut self, file: &ListenFile) -> Option<Listen> {

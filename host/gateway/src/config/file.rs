@@ -113,6 +113,10 @@ pub struct PluginsFile {
     pub required: Vec<String>,
     /// Milliseconds between looks at the directory.
     pub poll_ms: Option<u64>,
+    /// The directory for compiled plugins.
+    pub cache: Option<PathBuf>,
+    /// The keys that plugins have to be signed with.
+    pub trusted_keys: Option<PathBuf>,
 }
 
 /// `[upstreams.NAME]`

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, UnixMillis, Window};
-use witgate_runtime::Remedy;
-use witgate_runtime::{Hook, PluginCharge};
+use witgate_runtime::{Hook, PluginCharge, Remedy, Request};
 
 use super::decide::Decision;
 use super::settle::Settlement;
 use crate::refused::Refused;
+use crate::view::View;
 
 /// A decision that is paid for.
 pub(super) struct Admitted {
@@ -51,9 +51,10 @@ pub(super) fn admit(
                 "the ledger refused a charge that nobody named",
             ));
         };
+        let request: Arc<dyn Request> = Arc::<View>::clone(&decision.view);
         let remedy = decision
             .lineup
-            .exhausted(short, refused.remaining())
+            .exhausted(&request, short, refused.remaining())
             .map_err(|fault| Refused::fault(&fault))?;
         let resets_in = refused
             .resets_at()

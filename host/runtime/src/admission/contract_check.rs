@@ -3,8 +3,12 @@
 //! wasmtime would find the same differences, but says only that nothing in the linker matches.
 
 use super::AdmissionCause;
-use crate::contract::exports;
-use crate::contract::{CONTRACT_VERSION, IMPORTS, PACKAGE};
+use super::skew::first_difference;
+use crate::contract::exports::{
+    AuditPlace, BudgetPlace, EnvelopePlace, LifecyclePlace, RoutePlace,
+};
+use crate::contract::{CONTRACT_VERSIONS, IMPORTS, PACKAGE, served};
+use crate::grants::Grants;
 use crate::guest::Guest;
 use crate::hook::Hook;
 use crate::instance::Indices;
@@ -19,33 +23,49 @@ struct Name<'a> {
     version: &'a str,
 }
 
-pub(super) fn check(component: &Component, engine: &Engine) -> Result<(), AdmissionCause> {
+pub(super) fn check(
+    component: &Component,
+    engine: &Engine,
+    bytes: &[u8],
+    grants: &Grants,
+) -> Result<(), AdmissionCause> {
     let shape = component.component_type();
     for (import, _) in shape.imports(engine) {
-        check_import(import)?;
+        check_import(import, bytes, grants)?;
     }
     for (export, _) in shape.exports(engine) {
-        check_export(export)?;
+        check_export(export, bytes)?;
     }
     Ok(())
 }
 
-fn check_import(import: &str) -> Result<(), AdmissionCause> {
-    match Name::parse(import) {
-        Some(name) if name.package == PACKAGE && IMPORTS.contains(&name.interface) => {
-            name.check_version("imports")
-        }
-        Some(_) | None => Err(AdmissionCause::ForeignImport {
+fn check_import(import: &str, bytes: &[u8], grants: &Grants) -> Result<(), AdmissionCause> {
+    let name = Name::parse(import).filter(|name| name.package == PACKAGE);
+    let known = name.and_then(|name| {
+        let known = IMPORTS
+            .iter()
+            .find(|known| known.interface == name.interface);
+        known.map(|known| (name, known))
+    });
+    let Some((name, known)) = known else {
+        return Err(AdmissionCause::ForeignImport {
             import: import.to_owned(),
             granted: IMPORTS
-                .map(|interface| format!("{PACKAGE}/{interface}@{CONTRACT_VERSION}"))
+                .map(|known| format!("{PACKAGE}/{}", known.interface))
                 .join(", "),
-        }),
+        });
+    };
+    if !known.is_in(name.check_version("imports", bytes)?) {
+        return Err(name.skew("imports", bytes));
     }
+    if !grants.has_interface(name.interface) {
+        return Err(AdmissionCause::NotGranted(name.interface.to_owned()));
+    }
+    Ok(())
 }
 
 /// Exports of other packages are the plugin's own business: nobody calls them.
-fn check_export(export: &str) -> Result<(), AdmissionCause> {
+fn check_export(export: &str, bytes: &[u8]) -> Result<(), AdmissionCause> {
     let Some(name) = Name::parse(export).filter(|name| name.package == PACKAGE) else {
         return Ok(());
     };
@@ -54,7 +74,7 @@ fn check_export(export: &str) -> Result<(), AdmissionCause> {
     if !known {
         return Err(AdmissionCause::UnknownExport(export.to_owned()));
     }
-    name.check_version("exports")
+    name.check_version("exports", bytes).map(drop)
 }
 
 // === impl Name ===
@@ -70,28 +90,26 @@ impl<'a> Name<'a> {
         })
     }
 
-    /// Versions that differ in the patch number only are the same contract.
-    fn check_version(self, direction: &'static str) -> Result<(), AdmissionCause> {
-        if minor(self.version) == minor(CONTRACT_VERSION) {
-            return Ok(());
-        }
-        Err(AdmissionCause::VersionSkew {
+    /// The version that is served in the place of the one that is wanted.
+    fn check_version(
+        self,
+        direction: &'static str,
+        bytes: &[u8],
+    ) -> Result<&'static str, AdmissionCause> {
+        served(self.version).ok_or_else(|| self.skew(direction, bytes))
+    }
+
+    fn skew(self, direction: &'static str, bytes: &[u8]) -> AdmissionCause {
+        AdmissionCause::VersionSkew {
             direction,
             interface: format!("{}/{}", self.package, self.interface),
             wanted: match self.version {
                 "" => "none".to_owned(),
                 version => version.to_owned(),
             },
-            served: CONTRACT_VERSION,
-        })
-    }
-}
-
-/// `0.1` of `0.1.7`. A pre-release is its own version.
-fn minor(version: &str) -> &str {
-    match version.rsplit_once('.') {
-        Some((minor, patch)) if patch.bytes().all(|byte| byte.is_ascii_digit()) => minor,
-        Some(_) | None => version,
+            served: CONTRACT_VERSIONS.join(" and "),
+            difference: first_difference(bytes, Some(self.interface)),
+        }
     }
 }
 
@@ -101,11 +119,11 @@ impl Indices {
     /// Finds the exports that are there.
     pub(super) fn probe(pre: &InstancePre<Guest>) -> Self {
         Self {
-            lifecycle: exports::lifecycle::GuestIndices::new(pre).ok(),
-            envelope: exports::envelope::GuestIndices::new(pre).ok(),
-            route: exports::route::GuestIndices::new(pre).ok(),
-            budget: exports::budget::GuestIndices::new(pre).ok(),
-            audit: exports::audit::GuestIndices::new(pre).ok(),
+            lifecycle: LifecyclePlace::find(pre),
+            envelope: EnvelopePlace::find(pre),
+            route: RoutePlace::find(pre),
+            budget: BudgetPlace::find(pre),
+            audit: AuditPlace::find(pre),
         }
     }
 }

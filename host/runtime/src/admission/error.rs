@@ -1,5 +1,6 @@
 //! Why a plugin was not admitted, and what to do.
 
+use super::Difference;
 use crate::contract::CONTRACT_VERSION;
 use crate::fault::Fault;
 use crate::problem::Problems;
@@ -56,9 +57,25 @@ pub enum AdmissionCause {
         /// What may be imported.
         granted: String,
     },
+    /// It imports an interface that its sidecar does not grant: the operator's to decide.
+    #[error(
+        "it imports `{0}`, which is not granted; `{0} = true` in [grants] of its sidecar grants it"
+    )]
+    NotGranted(String),
+    /// Its bytes are not those that the sidecar pins: the operator's to decide.
+    #[error(
+        "its bytes have the SHA-256 {found}, and its sidecar pins {pinned}; put the pinned file back, or change `sha256` in the sidecar if the new file is meant"
+    )]
+    Pin {
+        /// What the sidecar says.
+        pinned: String,
+        /// What the file has.
+        found: String,
+    },
     /// It was built against another version of the contract.
     #[error(
-        "it {direction} `{interface}` at version {wanted}; this host serves version {served}. Build the plugin against {served}, or run a host that serves {wanted}"
+        "it {direction} `{interface}` at version {wanted}; this host serves {served}{}. Build the plugin against one of these, or run a host that serves {wanted}",
+        difference.as_ref().map_or_else(String::new, |it| format!("; {it}"))
     )]
     VersionSkew {
         /// `imports` or `exports`.
@@ -68,7 +85,9 @@ pub enum AdmissionCause {
         /// The version that the plugin was built against.
         wanted: String,
         /// The versions that this host serves.
-        served: &'static str,
+        served: String,
+        /// The first item of the interface that differs from the newest of them.
+        difference: Option<Difference>,
     },
     /// It exports an interface of the contract's package that this host doesn't know.
     #[error(
@@ -82,9 +101,28 @@ pub enum AdmissionCause {
     NoHook,
     /// The versions are the same and the types differ: the contract's text was changed in place.
     #[error(
-        "its contract has the host's version and other types: {0}; build the plugin against the unchanged files of version {CONTRACT_VERSION}"
+        "its contract has a version of this host and other types: {}; build the plugin against the unchanged files of that version",
+        difference.as_ref().map_or_else(|| detail.clone(), Difference::to_string)
     )]
-    TypeSkew(String),
+    TypeSkew {
+        /// The first item that differs.
+        difference: Option<Difference>,
+        /// What the engine says to it.
+        detail: String,
+    },
+    /// It is not signed by a key that the operator trusts: the operator's to decide.
+    #[error(
+        "{0}; put the signature that its maker gives beside it, as NAME.wasm.minisig, or add the maker's key to the trusted keys"
+    )]
+    Signature(String),
+    /// Compiling it took more than it may: the operator's to decide.
+    #[error("{0}; give the compiler more, or make the plugin smaller")]
+    Compiler(String),
+    /// A reader of its bytes gave up in a way that it should not: a fault of this host, brought about by the file.
+    #[error(
+        "the host failed to read it, which it should not, whatever the file; tell the makers of the host, and build the plugin again"
+    )]
+    Crashed,
     /// The plugin found its settings wrong: the operator's to mend.
     #[error("the plugin refused its settings:\n{0}")]
     Settings(Problems),

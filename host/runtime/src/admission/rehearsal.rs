@@ -64,21 +64,21 @@ pub(super) fn rehearse(plugin: &Plugin, instance: &mut Instance) -> Result<(), A
                         .envelope
                         .as_ref()
                         .ok_or_else(|| not_exported(hook))?;
-                    guest.call_read(store, handle()).map(drop)
+                    guest.read(store, handle()).map(drop)
                 }
                 Hook::Route => {
                     let guest = exports.route.as_ref().ok_or_else(|| not_exported(hook))?;
-                    guest.call_decide(store, handle(), &envelope, &[]).map(drop)
+                    guest.decide(store, handle(), &envelope, &[]).map(drop)
                 }
                 Hook::Budget => {
                     let guest = exports.budget.as_ref().ok_or_else(|| not_exported(hook))?;
                     guest
-                        .call_charges(store, handle(), &envelope, &plan, estimate)
+                        .charges(store, handle(), &envelope, &plan, estimate)
                         .map(drop)
                 }
                 Hook::Audit => {
                     let guest = exports.audit.as_ref().ok_or_else(|| not_exported(hook))?;
-                    guest.call_entries(store, &receipts).map(drop)
+                    guest.entries(store, &receipts).map(drop)
                 }
             },
         )?;
@@ -93,8 +93,9 @@ fn call(
     request: Option<Arc<dyn Request>>,
     call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<()>,
 ) -> Result<(), AdmissionCause> {
-    let deadline = *plugin.terms().limits.deadline.of(hook);
+    let mut limits = *plugin.terms().limits.calls.of(hook);
+    limits.deadline = (limits.deadline * PATIENCE).max(LEAST);
     instance
-        .call((deadline * PATIENCE).max(LEAST), request, call)
+        .call(limits, request, call)
         .map_err(|failure| AdmissionCause::Rehearsal(Box::new(plugin.fault(Some(hook), failure))))
 }

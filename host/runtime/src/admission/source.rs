@@ -3,7 +3,6 @@
 use super::{AdmissionCause, AdmissionError};
 use crate::plugin::Identity;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +19,8 @@ pub struct Source {
     pub wasm: Vec<u8>,
     /// The sidecar, if there is one.
     pub sidecar: Option<SidecarText>,
+    /// The text of the detached minisign signature of `wasm`, if there is one.
+    pub signature: Option<String>,
 }
 
 /// The text of a sidecar.
@@ -42,6 +43,7 @@ impl Source {
             name,
             wasm: wasm.into(),
             sidecar: None,
+            signature: None,
         }
     }
 
@@ -55,7 +57,14 @@ impl Source {
         self
     }
 
-    /// Reads `NAME.wasm`, and `NAME.toml` beside it if it is there.
+    /// The same with a detached signature, the text of `NAME.wasm.minisig`.
+    #[must_use]
+    pub fn with_signature(mut self, text: impl Into<String>) -> Self {
+        self.signature = Some(text.into());
+        self
+    }
+
+    /// Reads `NAME.wasm`, and `NAME.toml` and `NAME.wasm.minisig` beside it if they are there.
     ///
     /// # Errors
     ///
@@ -71,16 +80,19 @@ impl Source {
         };
         let wasm = fs::read(file).map_err(|error| failed(file, error))?;
         let toml = file.with_extension("toml");
-        let sidecar = match fs::read_to_string(&toml) {
-            Ok(text) => Some(SidecarText { file: toml, text }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(failed(&toml, error)),
+        let beside = |path: &Path| match fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(path, error)),
         };
+        let signature = beside(&file.with_extension("wasm.minisig"))?;
+        let sidecar = beside(&toml)?.map(|text| SidecarText { file: toml, text });
         Ok(Self {
             name,
             file: file.to_owned(),
             wasm,
             sidecar,
+            signature,
         })
     }
 
@@ -89,16 +101,11 @@ impl Source {
         Identity {
             wasm: sha256(&self.wasm),
             sidecar: self.sidecar.as_ref().map(|it| sha256(it.text.as_bytes())),
+            signature: self.signature.as_ref().map(|it| sha256(it.as_bytes())),
         }
     }
 }
 
 fn sha256(bytes: &[u8]) -> Arc<str> {
-    let digest = Sha256::digest(bytes);
-    let mut hex = String::with_capacity(digest.len() * 2);
-    for byte in digest {
-        // Writing to a string can't fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    Arc::from(hex)
+    Arc::from(crate::hex(&Sha256::digest(bytes)))
 }

@@ -55,12 +55,12 @@ impl Lineup {
 /// Sends entries through one plugin.
 fn pass(plugin: &Plugin, entries: &mut [Audited]) {
     let batch: Vec<Receipt> = entries.iter().map(|entry| entry.receipt.clone()).collect();
-    let bounds = Bounds::of(plugin);
+    let bounds = Bounds::of(plugin, Hook::Audit);
     let given = plugin.call(
         Hook::Audit,
         None,
         |exports, store| match &exports.audit {
-            Some(guest) => guest.call_entries(store, &batch),
+            Some(guest) => guest.entries(store, &batch),
             None => Err(not_exported(Hook::Audit)),
         },
         |given| bounds.receipts(given, batch.len()),

@@ -1,40 +1,45 @@
 //! What a plugin may give back. A value past these bounds is a fault, not a decision.
 
-use crate::contract::{Envelope, Plan, Receipt, Refusal};
+use crate::contract::{Attribute, Charge, Edit, Envelope, Plan, Receipt, Refusal, Value};
 use crate::fault::FaultKind;
+use crate::hook::Hook;
 use crate::instance::Failure;
 use crate::plugin::Plugin;
 
-/// Bounds of one plugin's answers.
+/// Bounds of one plugin's answers in one hook.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     list_items: usize,
+    return_bytes: usize,
 }
 
 // === impl Bounds ===
 
 impl Bounds {
-    pub(super) fn of(plugin: &Plugin) -> Self {
+    pub(super) fn of(plugin: &Plugin, hook: Hook) -> Self {
+        let limits = plugin.terms().limits.calls.of(hook);
         Self {
-            list_items: plugin.terms().limits.list_items,
+            list_items: limits.list_items,
+            return_bytes: limits.return_bytes,
         }
     }
 
-    pub(super) fn list(self, name: &str, len: usize) -> Result<(), Failure> {
-        if len <= self.list_items {
+    pub(super) fn bytes(self, bytes: usize) -> Result<(), Failure> {
+        if bytes <= self.return_bytes {
             return Ok(());
         }
         Err(Failure::returned(
             FaultKind::ReturnLimit,
             format!(
-                "`{name}` has {len} elements, the limit is {}",
-                self.list_items
+                "{bytes} bytes are returned, the limit is {}",
+                self.return_bytes
             ),
         ))
     }
 
     pub(super) fn refusal(self, refusal: &Refusal) -> Result<(), Failure> {
         self.list("attributes", refusal.attributes.len())?;
+        self.bytes(refusal.code.len() + refusal.message.len() + pairs(&refusal.attributes))?;
         if (400..=599).contains(&refusal.status) {
             return Ok(());
         }
@@ -51,16 +56,38 @@ impl Bounds {
         self.list("metadata", envelope.metadata.len())?;
         self.list("edits", envelope.edits.len())?;
         self.list("response-headers", envelope.response_headers.len())?;
-        self.list("attributes", envelope.attributes.len())
+        self.list("attributes", envelope.attributes.len())?;
+        let edits = envelope.edits.iter().map(|edit| match edit {
+            Edit::Remove(name) => name.len(),
+            Edit::Set((name, json)) => name.len() + json.len(),
+        });
+        let texts = [
+            &envelope.correlation_id,
+            &envelope.resource,
+            &envelope.tenant,
+            &envelope.user,
+            &envelope.session,
+            &envelope.agent,
+        ];
+        let texts = texts.into_iter().map(optional);
+        let lists = pairs(&envelope.metadata)
+            + pairs(&envelope.response_headers)
+            + pairs(&envelope.attributes);
+        self.bytes(texts.sum::<usize>() + lists + edits.sum::<usize>())
     }
 
     pub(super) fn plan(self, plan: &Plan) -> Result<(), Failure> {
         self.list("targets", plan.targets.len())?;
         self.list("retry-on", plan.retry_on.len())?;
         self.list("attributes", plan.attributes.len())?;
+        let mut bytes = optional(&plan.rule)
+            + plan.retry_on.iter().map(String::len).sum::<usize>()
+            + pairs(&plan.attributes);
         for target in &plan.targets {
             self.list("targets.attributes", target.attributes.len())?;
+            bytes += target.upstream.len() + optional(&target.model) + pairs(&target.attributes);
         }
+        self.bytes(bytes)?;
         if plan.targets.is_empty() {
             return Err(Failure::returned(
                 FaultKind::Contract,
@@ -70,6 +97,13 @@ impl Bounds {
         Ok(())
     }
 
+    pub(super) fn charges(self, charges: &[Charge]) -> Result<(), Failure> {
+        self.list("charges", charges.len())?;
+        let bytes =
+            |charge: &Charge| charge.account.len() + charge.window.len() + charge.unit.len();
+        self.bytes(charges.iter().map(bytes).sum())
+    }
+
     pub(super) fn receipts(self, receipts: &[Receipt], sent: usize) -> Result<(), Failure> {
         if receipts.len() > sent {
             return Err(Failure::returned(
@@ -77,8 +111,41 @@ impl Bounds {
                 format!("{} receipts came back of {sent}", receipts.len()),
             ));
         }
-        receipts
-            .iter()
-            .try_for_each(|receipt| self.list("fields", receipt.fields.len()))
+        let mut bytes = 0;
+        for receipt in receipts {
+            self.list("fields", receipt.fields.len())?;
+            let fields = receipt.fields.iter().map(|field| {
+                field.name.len()
+                    + match &field.value {
+                        Value::Text(text) => text.len(),
+                        Value::Integer(_) | Value::Flag(_) => 0,
+                    }
+            });
+            bytes += receipt.id.len() + fields.sum::<usize>();
+        }
+        self.bytes(bytes)
     }
+
+    fn list(self, name: &str, len: usize) -> Result<(), Failure> {
+        if len <= self.list_items {
+            return Ok(());
+        }
+        Err(Failure::returned(
+            FaultKind::ReturnLimit,
+            format!(
+                "`{name}` has {len} elements, the limit is {}",
+                self.list_items
+            ),
+        ))
+    }
+}
+
+fn optional(text: &Option<String>) -> usize {
+    text.as_ref().map_or(0, String::len)
+}
+
+fn pairs(list: &[Attribute]) -> usize {
+    list.iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum()
 }

@@ -11,7 +11,10 @@ use std::time::{Duration, SystemTime};
 /// A file that was written this recently may be written again within the same tick of the file system's clock.
 const RACY: Duration = Duration::from_secs(2);
 
-/// The `.wasm` and `.toml` files of a directory.
+/// Files that matter.
+const ENDINGS: [&str; 3] = [".wasm", ".toml", ".wasm.minisig"];
+
+/// The files of a directory that matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Listing {
     files: BTreeMap<String, Stamp>,
@@ -38,7 +41,7 @@ impl Listing {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            if name.starts_with('.') || !(name.ends_with(".wasm") || name.ends_with(".toml")) {
+            if name.starts_with('.') || !ENDINGS.iter().any(|ending| name.ends_with(ending)) {
                 continue;
             }
             // Through the link, if it is one. A file that is gone by now is as good as never seen.

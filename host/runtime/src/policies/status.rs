@@ -1,8 +1,9 @@
 //! How each plugin is doing, for the admin API and the metrics page.
 
 use super::shelf::Entry;
+use crate::grants::Grants;
 use crate::hook::Hook;
-use crate::plugin::Plugin;
+use crate::plugin::{Configured, Plugin};
 use crate::stats::Figures;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -27,6 +28,12 @@ pub struct PluginStatus {
     pub benched_ms: Option<u64>,
     /// Instances alive now.
     pub live_instances: usize,
+    /// When `lifecycle.configure` of the plugin that serves runs.
+    pub configured: Option<Configured>,
+    /// What the plugin that serves may see and use.
+    pub grants: Option<Grants>,
+    /// Entries and bytes that it holds in `kv`.
+    pub remembers: (usize, usize),
     /// What the plugin that serves has done.
     pub figures: Figures,
 }
@@ -79,6 +86,9 @@ impl PluginStatus {
             last_error: entry.error.as_deref().map(str::to_owned),
             benched_ms: benched.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             live_instances: plugin.map_or(0, Plugin::live_instances),
+            configured: plugin.map(|plugin| plugin.configured().clone()),
+            grants: plugin.map(|plugin| plugin.grants().clone()),
+            remembers: plugin.map_or((0, 0), Plugin::remembers),
             figures: plugin.map_or_else(Figures::default, Plugin::figures),
         }
     }
@@ -93,6 +103,9 @@ impl PluginStatus {
             last_error: None,
             benched_ms: None,
             live_instances: 0,
+            configured: None,
+            grants: None,
+            remembers: (0, 0),
             figures: Figures::default(),
         }
     }

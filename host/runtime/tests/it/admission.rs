@@ -1,12 +1,12 @@
 //! Who may serve, and what those are told who may not.
 
 use crate::guest::Guest;
-use crate::request::{PATIENT, admit, runtime};
-use witgate_runtime::{AdmissionCause, AdmissionError, FaultKind, Hook, Source};
+use crate::request::{PATIENT, admit, runtime, source};
+use witgate_runtime::{AdmissionCause, AdmissionError, FaultKind, Hook};
 
 fn refusal(wasm: impl Into<Vec<u8>>) -> AdmissionError {
     runtime()
-        .admit(&Source::new("probe", wasm))
+        .admit(&source(wasm, ""))
         .expect_err("it isn't admitted")
 }
 
@@ -30,7 +30,7 @@ fn a_component_serves_as_well() {
         .and_then(|mut encoder| encoder.encode())
         .expect("it encodes");
     runtime()
-        .admit(&Source::new("probe", component).with_sidecar(PATIENT))
+        .admit(&source(component, PATIENT))
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
@@ -82,14 +82,14 @@ fn a_foreign_import_is_named() {
         "the import: {text}"
     );
     assert!(
-        text.contains("witgate:plugin/log@0.1.0"),
+        text.contains("witgate:plugin/log,"),
         "what is granted: {text}"
     );
 }
 
 #[test]
 fn another_version_of_the_contract_names_interface_and_both_versions() {
-    let error = refusal(Guest::route("").version("0.2.0").build());
+    let error = refusal(Guest::route("").version("0.3.0").build());
     match &error.cause {
         AdmissionCause::VersionSkew {
             interface,
@@ -101,7 +101,11 @@ fn another_version_of_the_contract_names_interface_and_both_versions() {
                 interface.starts_with("witgate:plugin/"),
                 "the interface: {interface}"
             );
-            assert_eq!((&**wanted, *served), ("0.2.0", "0.1.0"), "both versions");
+            assert_eq!(
+                (&**wanted, &**served),
+                ("0.3.0", "0.1.0 and 0.2.0"),
+                "both versions"
+            );
         }
         other => panic!("a version skew was expected, not {other}"),
     }
@@ -122,7 +126,7 @@ fn an_export_at_another_version_is_named() {
     let text = refusal(component.unwrap()).to_string();
     assert!(
         text.contains(
-            "exports `witgate:plugin/route` at version 0.3.0; this host serves version 0.1.0"
+            "exports `witgate:plugin/route` at version 0.3.0; this host serves 0.1.0 and 0.2.0"
         ),
         "{text}"
     );
@@ -135,43 +139,6 @@ fn an_export_at_another_version_is_named() {
     assert!(
         text.contains("exports `witgate:plugin/guard@0.1.0`"),
         "{text}"
-    );
-}
-
-#[test]
-fn an_import_that_was_changed_in_place_is_named() {
-    let guest = Guest::route("").wit_edit(
-        "count: func(name: string, by: u64)",
-        "count: func(name: string, by: s64)",
-    );
-    let error = refusal(guest.build());
-    assert!(
-        matches!(error.cause, AdmissionCause::TypeSkew(_)),
-        "{error}"
-    );
-    let text = error.to_string();
-    assert!(
-        text.contains("metrics@0.1.0") && text.contains("count"),
-        "the item: {text}"
-    );
-}
-
-#[test]
-fn an_export_that_was_changed_in_place_is_named() {
-    let guest = Guest::new()
-        .with("lifecycle", "")
-        .with("route", "")
-        .wit_edit("        path: string,", "        place: string,");
-    let error = refusal(guest.build());
-    assert!(
-        matches!(error.cause, AdmissionCause::TypeSkew(_)),
-        "{error}"
-    );
-    let text = error.to_string();
-    assert!(text.contains("lifecycle@0.1.0"), "the interface: {text}");
-    assert!(
-        text.contains("path") || text.contains("place"),
-        "what differs: {text}"
     );
 }
 

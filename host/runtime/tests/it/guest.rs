@@ -13,6 +13,9 @@ use wit_parser::Resolve;
 /// Where answers are: `result` at 2048, its payload at 2056.
 pub(crate) const ANSWER: &str = "(i32.const 2048)";
 
+/// The version of the contract that guests are of, unless they say otherwise: the oldest one that is served.
+pub(crate) const BASE: &str = "0.1.0";
+
 /// A guest in the making.
 #[derive(Clone, Debug)]
 pub(crate) struct Guest {
@@ -26,7 +29,7 @@ pub(crate) struct Guest {
 impl Guest {
     pub(crate) fn new() -> Self {
         Self {
-            version: "0.1.0",
+            version: BASE,
             exports: Vec::new(),
             wit_edits: Vec::new(),
             pages: 2,
@@ -77,7 +80,13 @@ impl Guest {
             .push_dir(self.contract().path())
             .expect("the contract parses");
         let mut world = "package test:guest;\nworld guest {\n".to_owned();
-        for import in ["types", "log", "metrics", "settings", "clock"] {
+        let known = ["types", "log", "metrics", "settings", "clock", "kv"];
+        let known = if self.version.starts_with("0.1.") {
+            &known[..5]
+        } else {
+            &known[..]
+        };
+        for import in known {
             writeln!(world, "import witgate:plugin/{import}@{};", self.version).unwrap();
         }
         for (interface, _) in &self.exports {
@@ -98,9 +107,10 @@ impl Guest {
     /// A copy of the contract with this guest's changes.
     fn contract(&self) -> tempfile::TempDir {
         let copy = tempfile::tempdir().unwrap();
-        for file in wit_files() {
+        for file in wit_files(self.version) {
             let mut text = fs::read_to_string(&file).unwrap();
             text = text.replace("@0.1.0", &format!("@{}", self.version));
+            text = text.replace("@0.2.0", &format!("@{}", self.version));
             for (from, to) in &self.wit_edits {
                 text = text.replace(from, to);
             }
@@ -109,18 +119,63 @@ impl Guest {
         copy
     }
 
+    /// The imports that have to be granted, as far as they are used.
+    fn granted_imports(&self) -> String {
+        let v = self.version;
+        let all = [
+            (
+                "$count",
+                "metrics",
+                r#""count" (func $count (param i32 i32 i64))"#,
+            ),
+            (
+                "$unix_ms",
+                "clock",
+                r#""unix-ms" (func $unix_ms (result i64))"#,
+            ),
+            (
+                "$kv_set",
+                "kv",
+                r#""set" (func $kv_set (param i32 i32 i32 i32 i32 i64 i32))"#,
+            ),
+            (
+                "$kv_increment",
+                "kv",
+                r#""increment" (func $kv_increment (param i32 i32 i64 i32 i64 i32))"#,
+            ),
+            (
+                "$kv_get",
+                "kv",
+                r#""get" (func $kv_get (param i32 i32 i32))"#,
+            ),
+        ];
+        let mut bodies = self.exports.iter().map(|(_, body)| body);
+        let text: String = bodies.by_ref().chain([&self.extra]).cloned().collect();
+        all.iter()
+            .filter(|(name, ..)| {
+                text.contains(&format!("{name})")) || text.contains(&format!("{name} "))
+            })
+            .map(|(_, interface, function)| {
+                format!("(import \"witgate:plugin/{interface}@{v}\" {function})\n")
+            })
+            .collect()
+    }
+
     fn text(&self) -> String {
         let v = self.version;
         let mut text = format!(
             r#"(module
             (import "witgate:plugin/types@{v}" "[method]request.header" (func $header (param i32 i32 i32 i32)))
+            (import "witgate:plugin/types@{v}" "[method]request.headers" (func $headers (param i32 i32 i32 i32)))
+            (import "witgate:plugin/types@{v}" "[method]request.head" (func $head (param i32 i32)))
+            (import "witgate:plugin/types@{v}" "[method]request.tools" (func $tools (param i32 i32)))
+            (import "witgate:plugin/types@{v}" "[method]request.member" (func $member (param i32 i32 i32 i32)))
             (import "witgate:plugin/types@{v}" "[method]request.body-read" (func $body_read (param i32 i64 i32 i32)))
             (import "witgate:plugin/types@{v}" "[resource-drop]request" (func $drop (param i32)))
             (import "witgate:plugin/log@{v}" "write" (func $log (param i32 i32 i32)))
             (import "witgate:plugin/log@{v}" "failure" (func $failure (param i32 i32)))
-            (import "witgate:plugin/metrics@{v}" "count" (func $count (param i32 i32 i64)))
             (import "witgate:plugin/settings@{v}" "json" (func $settings (param i32)))
-            (import "witgate:plugin/clock@{v}" "unix-ms" (func $unix_ms (result i64)))
+            {granted}
             (memory (export "memory") {pages})
             (global $top (mut i32) (i32.const 65536))
             (global $calls (mut i32) (i32.const 0))
@@ -142,6 +197,7 @@ impl Guest {
             "#,
             pages = self.pages,
             extra = self.extra,
+            granted = self.granted_imports(),
         );
         for (interface, body) in &self.exports {
             export(&mut text, v, interface, body);
@@ -158,11 +214,18 @@ fn export(text: &mut String, version: &str, interface: &str, body: &str) {
         "route" => &[("decide", "(param $a i32)", "(i32.load (local.get $a))")],
         "budget" => &[
             ("charges", "(param $a i32)", "(i32.load (local.get $a))"),
-            (
-                "exhausted",
-                "(param i32 i32 i32 i32 i32 i32 i64 i64 i64)",
-                zero,
-            ),
+            match version.starts_with("0.1.") {
+                true => (
+                    "exhausted",
+                    "(param i32 i32 i32 i32 i32 i32 i64 i64 i64)",
+                    zero,
+                ),
+                false => (
+                    "exhausted",
+                    "(param $a i32) (param i32 i32 i32 i32 i32 i32 i64 i64 i64)",
+                    "(local.get $a)",
+                ),
+            },
         ],
         "audit" => &[("entries", "(param $list i32) (param $len i32)", zero)],
         "lifecycle" => &[("configure", "", zero)],
@@ -191,13 +254,19 @@ fn export(text: &mut String, version: &str, interface: &str, body: &str) {
     }
 }
 
-fn wit_files() -> Vec<PathBuf> {
+/// The text of the contract: of the oldest version that is served, and of the newest for everything after it.
+fn wit_files(version: &str) -> Vec<PathBuf> {
+    let text = if version.starts_with("0.1.") {
+        "wit/frozen/0.1.0"
+    } else {
+        "wit"
+    };
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = here
         .ancestors()
-        .map(|folder| folder.join("wit"))
+        .map(|folder| folder.join(text))
         .find(|wit| wit.is_dir())
-        .expect("the workspace has a `wit` folder");
+        .expect("the workspace has the frozen contract");
     let files = fs::read_dir(folder).unwrap();
     files
         .map(|entry| entry.unwrap().path())

@@ -1,10 +1,10 @@
 //! Which instance serves a call, and how many there are.
 
 use crate::guest::{Guest, PLAN, PROBE, on_probe};
-use crate::request::{PATIENT, admit, answering, plain, probing, route, route_fault};
+use crate::request::{PATIENT, admit, answering, plain, probing, route, route_fault, source};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
-use witgate_runtime::{Allocation, FaultKind, Runtime, RuntimeOptions, Source, Stop};
+use witgate_runtime::{Allocation, FaultKind, Runtime, RuntimeOptions, Stop};
 
 /// Gives a plan only to the second and later calls of one instance; the rehearsal is the first.
 const REMEMBERS: &str = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))";
@@ -43,7 +43,7 @@ fn a_fresh_instance_is_pristine_in_every_call() {
         figures.instances_created, 6,
         "one for each call and the rehearsal"
     );
-    assert_eq!(figures.configured, 6, "each got ready");
+    assert_eq!(figures.configured, 1, "configured for all of them at once");
     assert_eq!(plugin.live_instances(), 0, "none is kept");
 }
 
@@ -134,7 +134,7 @@ fn a_machine_without_room_for_a_pool_serves_on_demand() {
     };
     let runtime = Runtime::try_new(options).expect("the engine starts");
     assert!(!runtime.is_pooled(), "nothing is reserved");
-    let source = Source::new("probe", Guest::route(PLAN).build()).with_sidecar(PATIENT);
+    let source = source(Guest::route(PLAN).build(), PATIENT);
     let plugin = runtime
         .admit(&source)
         .unwrap_or_else(|error| panic!("{error}"));
@@ -153,7 +153,7 @@ fn an_exhausted_engine_is_load_to_shed() {
     if !runtime.is_pooled() {
         return;
     }
-    let source = Source::new("probe", Guest::route(PROBE).build()).with_sidecar(PATIENT);
+    let source = source(Guest::route(PROBE).build(), PATIENT);
     let plugin = runtime
         .admit(&source)
         .unwrap_or_else(|error| panic!("{error}"));

@@ -1,8 +1,8 @@
 //! Each limit, obeyed and violated.
 
 use crate::guest::{Guest, PLAN, PROBE, on_probe};
-use crate::request::{PATIENT, admit, plain, probing, route, route_fault, runtime};
-use witgate_runtime::{AdmissionCause, CustomMetric, FaultKind, Source};
+use crate::request::{PATIENT, admit, plain, probing, route, route_fault, runtime, source};
+use witgate_runtime::{AdmissionCause, CustomMetric, FaultKind};
 
 /// A guest that does `body` when probed, under a limit that it keeps and under one that it breaks.
 fn pair(body: &str, obeyed: &str, violated: &str) -> FaultKind {
@@ -17,7 +17,7 @@ fn pair(body: &str, obeyed: &str, violated: &str) -> FaultKind {
 }
 
 fn refused(guest: &Guest, sidecar: &str) -> AdmissionCause {
-    let source = Source::new("probe", guest.build()).with_sidecar(sidecar);
+    let source = source(guest.build(), sidecar);
     runtime()
         .admit(&source)
         .expect_err("it isn't admitted")

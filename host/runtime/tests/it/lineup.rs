@@ -1,7 +1,7 @@
 //! What several plugins make of one request.
 
 use crate::guest::{Guest, PLAN, on_probe};
-use crate::request::{PATIENT, alone, plain, probing, runtime};
+use crate::request::{PATIENT, alone, granting, plain, probing, runtime};
 use std::sync::Arc;
 use witgate_runtime::{
     Envelope, Estimate, FaultKind, Field, Hook, Lineup, Mark, Plan, Plugin, Receipt, Remedy,
@@ -10,7 +10,7 @@ use witgate_runtime::{
 
 fn plugin(name: &str, guest: &Guest, sidecar: &str) -> Arc<Plugin> {
     runtime()
-        .admit(&Source::new(name, guest.build()).with_sidecar(sidecar))
+        .admit(&Source::new(name, guest.build()).with_sidecar(granting(sidecar)))
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -160,7 +160,9 @@ fn a_charge_goes_back_to_the_plugin_that_named_it() {
         ("it", 100, 7),
         "as named"
     );
-    let remedy = lineup.exhausted(&charges[0], 3).expect("it answers");
+    let remedy = lineup
+        .exhausted(&plain(), &charges[0], 3)
+        .expect("it answers");
     assert!(matches!(remedy, Remedy::Overdraw), "its word: {remedy:?}");
 }
 

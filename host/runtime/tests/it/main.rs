@@ -11,12 +11,18 @@
 
 mod admission;
 mod bench;
+mod cache;
 mod faults;
 mod folder;
+mod grants;
 mod guest;
 mod instances;
 mod limits;
 mod lineup;
+mod memory;
+mod preinit;
 mod reload;
 mod request;
 mod sidecar;
+mod signature;
+mod versions;

@@ -4,7 +4,7 @@ use crate::folder::{
     Folder, LONG, has_plan, next_lineup, only, open, plans, plans_nothing, status,
 };
 use crate::guest::{Guest, on_probe};
-use crate::request::{PATIENT, plain, probing, runtime};
+use crate::request::{PATIENT, granting, plain, probing, runtime};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
@@ -286,7 +286,7 @@ fn a_swap_of_the_whole_directory_is_seen_by_the_look() {
 #[test]
 fn a_benched_plugin_is_to_be_seen() {
     let folder = Folder::new();
-    folder.rename_in("route.toml", PATIENT.as_bytes());
+    folder.rename_in("route.toml", granting(PATIENT).as_bytes());
     folder.rename_in(
         "route.wasm",
         &Guest::route(&on_probe("unreachable")).build(),

@@ -98,10 +98,25 @@ pub(crate) fn runtime() -> Runtime {
 /// Time enough for any honest call on a busy machine.
 pub(crate) const PATIENT: &str = "[limits]\ndeadline_ms = 20000\nconfigure_ms = 20000\n";
 
+/// A sidecar that grants everything, unless it has a word on grants itself: the guests of the tests import all there is.
+pub(crate) fn granting(sidecar: &str) -> String {
+    if sidecar.contains("[grants]") {
+        return sidecar.to_owned();
+    }
+    format!(
+        "{sidecar}\n[grants]\nbody = \"read\"\nheaders = [\"*\"]\nkv = true\nmetrics = true\nclock = true\n"
+    )
+}
+
+/// A guest's source, with a sidecar that grants everything unless it says otherwise.
+pub(crate) fn source(wasm: impl Into<Vec<u8>>, sidecar: &str) -> Source {
+    Source::new("probe", wasm).with_sidecar(granting(sidecar))
+}
+
 /// Admits a guest with a sidecar.
 pub(crate) fn admit(guest: &Guest, sidecar: &str) -> Arc<Plugin> {
     runtime()
-        .admit(&Source::new("probe", guest.build()).with_sidecar(sidecar))
+        .admit(&source(guest.build(), sidecar))
         .unwrap_or_else(|error| panic!("{error}"))
 }
 

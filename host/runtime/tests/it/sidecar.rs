@@ -1,10 +1,10 @@
 //! Sidecars: defaults, ranges, and every problem with its line.
 
 use crate::guest::Guest;
-use crate::request::{PATIENT, runtime};
+use crate::request::{PATIENT, runtime, source};
 use std::time::Duration;
 use witgate_runtime::problem::{self, Document};
-use witgate_runtime::{AdmissionCause, FailPolicy, Hook, InstancePolicy, Limits, Sidecar, Source};
+use witgate_runtime::{AdmissionCause, FailPolicy, Hook, InstancePolicy, Limits, Sidecar};
 
 fn problems(text: &str) -> String {
     Sidecar::parse("policies/probe.toml", text)
@@ -26,13 +26,13 @@ fn every_key_has_a_default() {
             "{hook} fails closed"
         );
         assert_eq!(
-            *sidecar.limits.deadline.of(hook),
+            sidecar.limits.calls.of(hook).deadline,
             Duration::from_millis(5),
             "{hook}"
         );
     }
     assert_eq!(
-        *sidecar.limits.deadline.of(Hook::Audit),
+        sidecar.limits.calls.of(Hook::Audit).deadline,
         Duration::from_millis(50),
         "audit"
     );
@@ -43,12 +43,12 @@ fn a_hooks_own_word_goes_before_the_general_one() {
     let text = "[limits]\ndeadline_ms = 7\n[hooks.route]\ndeadline_ms = 9\nfail = \"open\"";
     let sidecar = Sidecar::parse("probe.toml", text).expect("it is fine");
     assert_eq!(
-        *sidecar.limits.deadline.of(Hook::Route),
+        sidecar.limits.calls.of(Hook::Route).deadline,
         Duration::from_millis(9),
         "its own"
     );
     assert_eq!(
-        *sidecar.limits.deadline.of(Hook::Budget),
+        sidecar.limits.calls.of(Hook::Budget).deadline,
         Duration::from_millis(7),
         "general"
     );
@@ -130,7 +130,7 @@ fn a_problem_that_the_plugin_finds_names_the_line_in_the_sidecar() {
     let sidecar = format!(
         "{PATIENT}\n[[settings.rules]]\nwhen = \"a\"\n[[settings.rules]]\nto = \"b\"\nwhen = \"c\"\n"
     );
-    let source = Source::new("probe", guest.build()).with_sidecar(sidecar);
+    let source = source(guest.build(), &sidecar);
     match runtime().admit(&source).expect_err("it complains").cause {
         AdmissionCause::Settings(problems) => assert_eq!(
             problems.to_string(),

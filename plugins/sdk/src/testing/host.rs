@@ -45,3 +45,68 @@ pub(crate) fn gauge(name: &str, value: i64) {
 pub(crate) fn unix_ms() -> u64 {
     UNIX_MS.get()
 }
+
+/// The memory of a native test: unlimited, one a thread.
+pub(crate) mod kv {
+    use crate::kv::Error;
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+
+    type Entries = BTreeMap<String, (Vec<u8>, Option<u64>)>;
+
+    thread_local! {
+        static ENTRIES: RefCell<Entries> = const { RefCell::new(BTreeMap::new()) };
+    }
+
+    pub(crate) fn get(key: &str) -> Option<Vec<u8>> {
+        with(|entries| entries.get(key).map(|(value, _)| value.clone()))
+    }
+
+    pub(crate) fn set(key: &str, value: &[u8], ttl_ms: Option<u64>) -> Result<(), Error> {
+        with(|entries| entries.insert(key.to_owned(), (value.to_vec(), end(ttl_ms))));
+        Ok(())
+    }
+
+    pub(crate) fn delete(key: &str) -> bool {
+        with(|entries| entries.remove(key).is_some())
+    }
+
+    pub(crate) fn increment(key: &str, by: i64, ttl_ms: Option<u64>) -> Result<i64, Error> {
+        with(|entries| {
+            let fresh = || (b"0".to_vec(), end(ttl_ms));
+            let (value, _) = entries.entry(key.to_owned()).or_insert_with(fresh);
+            let number = std::str::from_utf8(value)
+                .ok()
+                .and_then(|text| text.parse::<i64>().ok());
+            let sum = number
+                .and_then(|number| number.checked_add(by))
+                .ok_or(Error::NotANumber)?;
+            *value = sum.to_string().into_bytes();
+            Ok(sum)
+        })
+    }
+
+    pub(crate) fn compare_and_set(
+        key: &str,
+        expected: Option<&[u8]>,
+        value: &[u8],
+        ttl_ms: Option<u64>,
+    ) -> Result<bool, Error> {
+        if get(key).as_deref() != expected {
+            return Ok(false);
+        }
+        set(key, value, ttl_ms).map(|()| true)
+    }
+
+    fn with<R>(act: impl FnOnce(&mut Entries) -> R) -> R {
+        let now = super::unix_ms();
+        ENTRIES.with_borrow_mut(|entries| {
+            entries.retain(|_, (_, end)| end.is_none_or(|end| end > now));
+            act(entries)
+        })
+    }
+
+    fn end(ttl_ms: Option<u64>) -> Option<u64> {
+        ttl_ms.and_then(|ttl| super::unix_ms().checked_add(ttl))
+    }
+}

@@ -1,0 +1,62 @@
+//! Envelopes of several plugins become one.
+
+use super::Envelope;
+
+// === impl Envelope ===
+
+impl Default for Envelope {
+    /// The envelope of a request that nobody has said anything about.
+    fn default() -> Self {
+        Self {
+            correlation_id: None,
+            resource: None,
+            tenant: None,
+            user: None,
+            session: None,
+            agent: None,
+            metadata: Vec::new(),
+            timeout_ms: None,
+            secondary_index: None,
+            edits: Vec::new(),
+            response_headers: Vec::new(),
+            attributes: Vec::new(),
+        }
+    }
+}
+
+impl Envelope {
+    /// Takes what `later` says and this envelope does not: the first value of a field stands, lists are joined, a
+    /// metadata name keeps its first value.
+    pub fn merge(&mut self, later: Self) {
+        let Self {
+            correlation_id,
+            resource,
+            tenant,
+            user,
+            session,
+            agent,
+            metadata,
+            timeout_ms,
+            secondary_index,
+            edits,
+            response_headers,
+            attributes,
+        } = later;
+        self.correlation_id = self.correlation_id.take().or(correlation_id);
+        self.resource = self.resource.take().or(resource);
+        self.tenant = self.tenant.take().or(tenant);
+        self.user = self.user.take().or(user);
+        self.session = self.session.take().or(session);
+        self.agent = self.agent.take().or(agent);
+        self.timeout_ms = self.timeout_ms.or(timeout_ms);
+        self.secondary_index = self.secondary_index.or(secondary_index);
+        for (name, value) in metadata {
+            if !self.metadata.iter().any(|(known, _)| *known == name) {
+                self.metadata.push((name, value));
+            }
+        }
+        self.edits.extend(edits);
+        self.response_headers.extend(response_headers);
+        self.attributes.extend(attributes);
+    }
+}

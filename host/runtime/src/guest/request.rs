@@ -1,0 +1,114 @@
+//! The request, as a guest asks for it. What is not granted is a breach, never an empty answer.
+
+use super::{Breach, Guest, attribute_bytes, optional_bytes};
+use crate::contract::{Attribute, Caller, Head};
+use crate::grants::BodyGrant;
+use crate::request::Request;
+use std::sync::Arc;
+use wasmtime::Result;
+
+// === impl Guest ===
+
+impl Guest {
+    pub(crate) fn id(&mut self) -> Result<String> {
+        let request = self.request(0)?;
+        self.text(request.id())
+    }
+
+    pub(crate) fn endpoint(&mut self) -> Result<String> {
+        let request = self.request(0)?;
+        self.text(request.endpoint())
+    }
+
+    pub(crate) fn method(&mut self) -> Result<String> {
+        let request = self.request(0)?;
+        self.text(request.method())
+    }
+
+    pub(crate) fn path(&mut self) -> Result<String> {
+        let request = self.request(0)?;
+        self.text(request.path())
+    }
+
+    pub(crate) fn header(&mut self, name: String) -> Result<Option<String>> {
+        let request = self.request(name.len())?;
+        if !self.terms.grants.has_header(&name) {
+            return Err(self.breached(Breach::Header(name)));
+        }
+        self.optional_text(request.header(&name))
+    }
+
+    pub(crate) fn headers(&mut self, prefix: String) -> Result<Vec<Attribute>> {
+        let request = self.request(prefix.len())?;
+        if !self.terms.grants.has_headers(&prefix) {
+            return Err(self.breached(Breach::Header(format!("{prefix}*"))));
+        }
+        let headers = request.headers(&prefix);
+        self.copy(attribute_bytes(&headers))?;
+        Ok(headers)
+    }
+
+    pub(crate) fn caller(&mut self) -> Result<Caller> {
+        let caller = self.request(0)?.caller();
+        let optional = optional_bytes(&[&caller.tenant, &caller.user, &caller.tier]);
+        self.copy(caller.key_id.len() + optional + attribute_bytes(&caller.labels))?;
+        Ok(caller)
+    }
+
+    pub(crate) fn head(&mut self) -> Result<Head> {
+        let head = self.body(BodyGrant::Head, "head", 0)?.head();
+        let optional = optional_bytes(&[&head.model, &head.user_id]);
+        self.copy(optional + attribute_bytes(&head.attributes))?;
+        Ok(head)
+    }
+
+    pub(crate) fn tools(&mut self) -> Result<Vec<String>> {
+        let tools = self.body(BodyGrant::Head, "tools", 0)?.tools();
+        self.copy(tools.iter().map(String::len).sum())?;
+        Ok(tools)
+    }
+
+    pub(crate) fn member(&mut self, name: String) -> Result<Option<String>> {
+        let request = self.body(BodyGrant::Read, "member", name.len())?;
+        let member = request.member(&name);
+        self.read(member.map_or(0, str::len))?;
+        self.optional_text(member)
+    }
+
+    pub(crate) fn body_read(&mut self, offset: u64, len: u32) -> Result<Vec<u8>> {
+        let request = self.body(BodyGrant::Read, "body-read", 0)?;
+        let body = request.body();
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(body.len());
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let part = body.get(start..start.saturating_add(len).min(body.len()));
+        let part = part.unwrap_or_default();
+        self.read(part.len())?;
+        self.copy(part.len())?;
+        Ok(part.to_vec())
+    }
+
+    /// The request of this call, for a question about its body.
+    fn body(
+        &mut self,
+        needed: BodyGrant,
+        asked: &'static str,
+        bytes: usize,
+    ) -> Result<Arc<dyn Request>> {
+        let request = self.request(bytes)?;
+        if self.terms.grants.body < needed {
+            return Err(self.breached(Breach::BodyGrant { asked, needed }));
+        }
+        Ok(request)
+    }
+
+    /// Counts bytes of the body that the guest sees.
+    fn read(&mut self, bytes: usize) -> Result<()> {
+        self.body_read = self.body_read.saturating_add(bytes);
+        if self.body_read > self.limits.body_bytes {
+            return Err(self.breached(Breach::Body(self.limits.body_bytes)));
+        }
+        Ok(())
+    }
+}

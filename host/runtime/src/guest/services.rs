@@ -1,0 +1,169 @@
+//! What the host does for a guest beside the request: log, metrics, settings, clocks, memory.
+
+use super::{Breach, Guest, Terms, shorten};
+use crate::contract::{kv, log};
+use crate::kv::{Refused, Table};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use wasmtime::Result;
+
+type Written<T> = Result<std::result::Result<T, kv::Error>>;
+
+// === impl Guest ===
+
+impl Guest {
+    pub(crate) fn log(&mut self, level: log::Level, message: String) -> Result<()> {
+        self.enter(message.len())?;
+        let Terms {
+            name,
+            limits,
+            stats,
+            ..
+        } = &*self.terms;
+        if !stats.may_log(limits.log_lines) {
+            return Ok(());
+        }
+        let message = shorten(message);
+        match level {
+            log::Level::Trace => {
+                tracing::trace!(target: "witgate::plugin", plugin = %name, "{message}");
+            }
+            log::Level::Debug => {
+                tracing::debug!(target: "witgate::plugin", plugin = %name, "{message}");
+            }
+            log::Level::Info => {
+                tracing::info!(target: "witgate::plugin", plugin = %name, "{message}");
+            }
+            log::Level::Warn => {
+                tracing::warn!(target: "witgate::plugin", plugin = %name, "{message}");
+            }
+            log::Level::Error => {
+                tracing::error!(target: "witgate::plugin", plugin = %name, "{message}");
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn failure(&mut self, message: String) -> Result<()> {
+        self.enter(message.len())?;
+        self.failure = Some(shorten(message));
+        Ok(())
+    }
+
+    pub(crate) fn count(&mut self, name: String, by: u64) -> Result<()> {
+        self.enter_granted(name.len(), "metrics")?;
+        let Terms { limits, stats, .. } = &*self.terms;
+        stats.count(&name, by, limits.metric_names);
+        Ok(())
+    }
+
+    pub(crate) fn gauge(&mut self, name: String, value: i64) -> Result<()> {
+        self.enter_granted(name.len(), "metrics")?;
+        let Terms { limits, stats, .. } = &*self.terms;
+        stats.gauge(&name, value, limits.metric_names);
+        Ok(())
+    }
+
+    pub(crate) fn settings(&mut self) -> Result<String> {
+        let terms = Arc::clone(&self.terms);
+        self.enter(0)?;
+        self.text(&terms.settings)
+    }
+
+    pub(crate) fn unix_ms(&mut self) -> Result<u64> {
+        self.enter_granted(0, "clock")?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let millis = since.map_or(0, |since| since.as_millis());
+        Ok(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn monotonic_ns(&mut self) -> Result<u64> {
+        static START: OnceLock<Instant> = OnceLock::new();
+        self.enter_granted(0, "clock")?;
+        let nanos = START.get_or_init(Instant::now).elapsed().as_nanos();
+        Ok(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn kv_get(&mut self, key: String) -> Result<Option<Vec<u8>>> {
+        let value = self.table(key.len())?.get(&key, Instant::now());
+        self.copy(value.as_ref().map_or(0, Vec::len))?;
+        Ok(value)
+    }
+
+    pub(crate) fn kv_set(
+        &mut self,
+        key: String,
+        value: Vec<u8>,
+        ttl_ms: Option<u64>,
+    ) -> Written<()> {
+        let table = self.table(key.len() + value.len())?;
+        let limits = &self.terms.limits.kv;
+        Ok(table
+            .set(&key, value, ttl(ttl_ms), limits, Instant::now())
+            .map_err(kv::Error::from))
+    }
+
+    pub(crate) fn kv_delete(&mut self, key: String) -> Result<bool> {
+        Ok(self.table(key.len())?.delete(&key, Instant::now()))
+    }
+
+    pub(crate) fn kv_increment(
+        &mut self,
+        key: String,
+        by: i64,
+        ttl_ms: Option<u64>,
+    ) -> Written<i64> {
+        let table = self.table(key.len())?;
+        let limits = &self.terms.limits.kv;
+        Ok(table
+            .increment(&key, by, ttl(ttl_ms), limits, Instant::now())
+            .map_err(kv::Error::from))
+    }
+
+    pub(crate) fn kv_compare_and_set(
+        &mut self,
+        key: String,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+        ttl_ms: Option<u64>,
+    ) -> Written<bool> {
+        let compared = expected.as_ref().map_or(0, Vec::len);
+        let table = self.table(key.len() + compared + value.len())?;
+        let limits = &self.terms.limits.kv;
+        let expected = expected.as_deref();
+        Ok(table
+            .compare_and_set(&key, expected, value, ttl(ttl_ms), limits, Instant::now())
+            .map_err(kv::Error::from))
+    }
+
+    fn table(&mut self, bytes: usize) -> Result<Arc<Table>> {
+        self.enter_granted(bytes, "kv")?;
+        Ok(Arc::clone(&self.terms.table))
+    }
+
+    /// Counts a call to an interface that has to be granted. Admission has looked at the imports already; a component
+    /// that found another way to them ends here.
+    fn enter_granted(&mut self, bytes: usize, interface: &'static str) -> Result<()> {
+        self.enter_hook(bytes, interface)?;
+        if self.terms.grants.has_interface(interface) {
+            return Ok(());
+        }
+        Err(self.breached(Breach::Interface(interface)))
+    }
+}
+
+fn ttl(ms: Option<u64>) -> Option<Duration> {
+    ms.map(Duration::from_millis)
+}
+
+// === impl Error ===
+
+impl From<Refused> for kv::Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::TooLarge(limit) => Self::TooLarge(u64::try_from(limit).unwrap_or(u64::MAX)),
+            Refused::Full => Self::Full,
+            Refused::NotANumber => Self::NotANumber,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What plugins remember between calls: one table a plugin, shared by all its instances and threads.
+//!
+//! A table belongs to the plugin's name, so it outlives reloads; it is gone with the process. It never holds more entries
+//! or bytes than its limits say: nothing is evicted, and what doesn't fit is refused. Each operation takes one lock for
+//! the length of a look-up and a copy. Time is an argument.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The tables of all plugins, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Tables(Mutex<HashMap<Arc<str>, Arc<Table>>>);
+
+/// The table of one plugin.
+#[derive(Debug, Default)]
+pub(crate) struct Table(Mutex<Entries>);
+
+/// How much a table may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KvLimits {
+    /// Entries.
+    pub entries: usize,
+    /// Bytes of all keys and values together.
+    pub bytes: usize,
+    /// Bytes of one key and its value.
+    pub entry_bytes: usize,
+}
+
+/// Why nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    TooLarge(usize),
+    Full,
+    NotANumber,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_key: HashMap<Arc<str>, Entry>,
+    /// The entries that end, in the order of their ends.
+    ends: BTreeSet<(Instant, Arc<str>)>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    value: Vec<u8>,
+    end: Option<Instant>,
+}
+
+// === impl Tables ===
+
+impl Tables {
+    /// The table of a plugin, made at the first asking.
+    pub(crate) fn of(&self, plugin: &Arc<str>) -> Arc<Table> {
+        let mut tables = lock(&self.0);
+        Arc::clone(tables.entry(Arc::clone(plugin)).or_default())
+    }
+}
+
+// === impl Table ===
+
+impl Table {
+    pub(crate) fn get(&self, key: &str, now: Instant) -> Option<Vec<u8>> {
+        self.entries(now).value(key).map(<[u8]>::to_vec)
+    }
+
+    pub(crate) fn set(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        ttl: Option<Duration>,
+        limits: &KvLimits,
+        now: Instant,
+    ) -> Result<(), Refused> {
+        self.entries(now)
+            .put(key, value, end_of(ttl, now), limits)
+            .map(drop)
+    }
+
+    pub(crate) fn delete(&self, key: &str, now: Instant) -> bool {
+        self.entries(now).remove(key)
+    }
+
+    /// Adds to a number. The end of an entry that is there stays where it is.
+    pub(crate) fn increment(
+        &self,
+        key: &str,
+        by: i64,
+        ttl: Option<Duration>,
+        limits: &KvLimits,
+        now: Instant,
+    ) -> Result<i64, Refused> {
+        let mut entries = self.entries(now);
+        let (old, end) = match entries.by_key.get(key) {
+            Some(entry) => (number(&entry.value)?, entry.end),
+            None => (0, end_of(ttl, now)),
+        };
+        let sum = old.checked_add(by).ok_or(Refused::NotANumber)?;
+        entries.put(key, sum.to_string().into_bytes(), end, limits)?;
+        Ok(sum)
+    }
+
+    /// Sets a key if its value is `expected`. Tells whether it was.
+    pub(crate) fn compare_and_set(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        value: Vec<u8>,
+        ttl: Option<Duration>,
+        limits: &KvLimits,
+        now: Instant,
+    ) -> Result<bool, Refused> {
+        let mut entries = self.entries(now);
+        if entries.value(key) != expected {
+            return Ok(false);
+        }
+        entries.put(key, value, end_of(ttl, now), limits)?;
+        Ok(true)
+    }
+
+    /// Entries and bytes that it holds.
+    pub(crate) fn size(&self, now: Instant) -> (usize, usize) {
+        let entries = self.entries(now);
+        (entries.by_key.len(), entries.bytes)
+    }
+
+    /// The entries that have not ended.
+    fn entries(&self, now: Instant) -> MutexGuard<'_, Entries> {
+        let mut entries = lock(&self.0);
+        entries.expire(now);
+        entries
+    }
+}
+
+// === impl Entries ===
+
+impl Entries {
+    fn value(&self, key: &str) -> Option<&[u8]> {
+        self.by_key.get(key).map(|entry| entry.value.as_slice())
+    }
+
+    fn put(
+        &mut self,
+        key: &str,
+        value: Vec<u8>,
+        end: Option<Instant>,
+        limits: &KvLimits,
+    ) -> Result<(), Refused> {
+        let size = key.len().saturating_add(value.len());
+        if size > limits.entry_bytes {
+            return Err(Refused::TooLarge(limits.entry_bytes));
+        }
+        let old = self.by_key.get(key);
+        let freed = old.map_or(0, |old| key.len() + old.value.len());
+        let entries = self.by_key.len() + usize::from(old.is_none());
+        if entries > limits.entries || self.bytes - freed + size > limits.bytes {
+            return Err(Refused::Full);
+        }
+
+        self.remove(key);
+        let key: Arc<str> = Arc::from(key);
+        self.bytes += size;
+        if let Some(end) = end {
+            self.ends.insert((end, Arc::clone(&key)));
+        }
+        self.by_key.insert(key, Entry { value, end });
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &str) -> bool {
+        let Some((key, entry)) = self.by_key.remove_entry(key) else {
+            return false;
+        };
+        self.bytes -= key.len() + entry.value.len();
+        if let Some(end) = entry.end {
+            self.ends.remove(&(end, key));
+        }
+        true
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while let Some((end, key)) = self.ends.first() {
+            if *end > now {
+                break;
+            }
+            let key = Arc::clone(key);
+            self.remove(&key);
+        }
+    }
+}
+
+/// When an entry ends that lives for this long. One that would outlive the clock doesn't end.
+fn end_of(ttl: Option<Duration>, now: Instant) -> Option<Instant> {
+    ttl.and_then(|ttl| now.checked_add(ttl))
+}
+
+fn number(value: &[u8]) -> Result<i64, Refused> {
+    std::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or(Refused::NotANumber)
+}
+
+/// What these locks guard is whole between any two statements, whoever panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

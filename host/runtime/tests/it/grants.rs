@@ -1,0 +1,160 @@
+//! What a plugin may see and use, and what it is told where it asks for more.
+
+use crate::guest::{Guest, PROBE, on_probe};
+use crate::request::{
+    PATIENT, admit, alone, answering, plain, probing, route, route_fault, runtime,
+};
+use witgate_runtime::{
+    AdmissionCause, BodyGrant, Envelope, Fault, FaultKind, Hook, Sidecar, Source, Trail,
+};
+
+/// Without a word on grants.
+fn bare(guest: &Guest, sidecar: &str) -> Result<(), AdmissionCause> {
+    let source = Source::new("probe", guest.build()).with_sidecar(sidecar);
+    match runtime().admit(&source) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.cause),
+    }
+}
+
+/// The fault of a call that passed its rehearsal: the guest asks only where the request tells it to.
+fn refused(body: &str, grants: &str) -> Fault {
+    // The header that tells it is granted in any case.
+    let sidecar = format!("{PATIENT}[grants]\n{grants}\n");
+    let plugin = admit(&Guest::route(&on_probe(body)), &sidecar);
+    let fault = route_fault(&plugin, &probing());
+    assert!(route(&plugin, &plain()).is_ok(), "the next call is well");
+    fault
+}
+
+#[test]
+fn by_default_a_plugin_sees_the_scan_of_the_body_and_no_header() {
+    let grants = Sidecar::parse("probe.toml", "").expect("it is fine").grants;
+    assert_eq!(grants.body, BodyGrant::Head, "the scan");
+    assert!(grants.headers.is_empty(), "no header");
+    assert!(
+        !grants.kv && !grants.metrics && !grants.clock,
+        "no interface: {grants:?}"
+    );
+}
+
+#[test]
+fn an_import_that_is_not_granted_is_refused_at_admission_with_the_line_that_grants_it() {
+    for (interface, call) in [
+        ("clock", "(drop (call $unix_ms))"),
+        (
+            "metrics",
+            "(call $count (i32.const 16) (i32.const 7) (i64.const 1))",
+        ),
+        (
+            "kv",
+            "(call $kv_get (i32.const 16) (i32.const 7) (i32.const 3072))",
+        ),
+    ] {
+        let guest = Guest::route(&format!("(if (local.get $i) (then {call}))")).version("0.2.0");
+        match bare(&guest, PATIENT) {
+            Err(cause @ AdmissionCause::NotGranted(_)) => assert!(
+                cause
+                    .to_string()
+                    .contains(&format!("`{interface} = true` in [grants]")),
+                "{cause}"
+            ),
+            other => panic!("{interface} is not granted: {other:?}"),
+        }
+        let granted = format!("{PATIENT}[grants]\n{interface} = true\n");
+        assert!(bare(&guest, &granted).is_ok(), "{interface} is granted");
+    }
+}
+
+#[test]
+fn a_header_that_is_not_granted_is_a_fault_and_not_an_empty_answer() {
+    let guest = Guest::route(PROBE);
+    match bare(&guest, PATIENT) {
+        Err(AdmissionCause::Rehearsal(fault)) => {
+            assert_eq!(fault.kind, FaultKind::NotGranted, "seen in the rehearsal");
+            let text = fault.to_string();
+            assert!(text.contains("`headers = [\"x-probe\"]`"), "{text}");
+        }
+        other => panic!("a failed rehearsal was expected: {other:?}"),
+    }
+    for granted in ["x-probe", "X-Probe", "x-*", "*"] {
+        let sidecar = format!("{PATIENT}[grants]\nheaders = [\"{granted}\"]\n");
+        assert!(bare(&guest, &sidecar).is_ok(), "{granted} is enough");
+    }
+}
+
+#[test]
+fn the_body_is_granted_in_steps() {
+    let read = "(call $body_read (local.get $h) (i64.const 0) (i32.const 9) (i32.const 3072))";
+    let member = "(call $member (local.get $h) (i32.const 16) (i32.const 7) (i32.const 3072))";
+    let head = "(call $head (local.get $h) (i32.const 3072))";
+    let tools = "(call $tools (local.get $h) (i32.const 3072))";
+    for (body, step, needed) in [
+        (read, "head", "read"),
+        (member, "head", "read"),
+        (head, "none", "head"),
+        (tools, "none", "head"),
+    ] {
+        let fault = refused(body, &format!("headers = [\"x-probe\"]\nbody = \"{step}\""));
+        assert_eq!(fault.kind, FaultKind::NotGranted, "{body}");
+        let text = fault.to_string();
+        assert!(text.contains(&format!("`body = \"{needed}\"`")), "{text}");
+
+        let sidecar = format!("{PATIENT}[grants]\nheaders = [\"x-probe\"]\nbody = \"{needed}\"\n");
+        let plugin = admit(&Guest::route(&on_probe(body)), &sidecar);
+        assert!(route(&plugin, &probing()).is_ok(), "{needed} is enough");
+    }
+}
+
+#[test]
+fn headers_by_their_beginning_need_a_grant_of_it() {
+    let headers = "(call $headers (local.get $h) (i32.const 16) (i32.const 2) (i32.const 3072))";
+    let fault = refused(headers, "headers = [\"x-probe\", \"x-other-*\"]");
+    assert_eq!(
+        fault.kind,
+        FaultKind::NotGranted,
+        "`x-*` is more than these"
+    );
+    assert!(fault.to_string().contains("`x-*`"), "{fault}");
+    let sidecar = format!("{PATIENT}[grants]\nheaders = [\"x-*\"]\n");
+    let plugin = admit(&Guest::route(&on_probe(headers)), &sidecar);
+    assert!(route(&plugin, &probing()).is_ok(), "granted");
+}
+
+#[test]
+fn what_is_not_granted_never_reaches_the_embedder() {
+    let asked = answering(|name| panic!("`{name}` was asked for"));
+    let sidecar =
+        format!("{PATIENT}[grants]\nheaders = [\"x-probe\"]\n[hooks.route]\nfail = \"open\"\n");
+    // Granted at the rehearsal is granted in a call, so the way to an ungranted one is a guest that asks for another name.
+    let other = "(call $header (local.get $h) (i32.const 17) (i32.const 6) (i32.const 3072))";
+    let guest = Guest::new().with("audit", "").with(
+        "route",
+        &format!(
+            "(if (i32.gt_u (global.get $calls) (i32.const 0)) (then {other}))
+                  (global.set $calls (i32.add (global.get $calls) (i32.const 1)))"
+        ),
+    );
+    let plugin = admit(&guest, &sidecar);
+    let mut trail = Trail::default();
+    let decided = alone(&plugin).decide_route(&asked, &Envelope::default(), &[], &mut trail);
+    assert!(decided.is_ok(), "it fails open: {decided:?}");
+    assert_eq!(trail.skipped.len(), 1, "and is listed");
+    assert_eq!(
+        trail.skipped[0].kind,
+        FaultKind::NotGranted,
+        "as what it is"
+    );
+    assert_eq!(trail.skipped[0].hook, Some(Hook::Route), "where it was");
+}
+
+#[test]
+fn a_grant_that_is_no_header_is_a_problem_with_its_line() {
+    let problems = Sidecar::parse("probe.toml", "[grants]\nheaders = [\"x-ok\", \"x y\"]\n")
+        .expect_err("it is none")
+        .to_string();
+    assert!(
+        problems.contains("probe.toml:2: `grants.headers[1]`"),
+        "{problems}"
+    );
+}

@@ -1,0 +1,88 @@
+//! What plugins remember in `kv`: over instances, threads and reloads.
+
+use crate::folder::{Folder, only, status};
+use crate::guest::{Guest, PLAN};
+use crate::request::{PATIENT, granting, plain, route, runtime};
+use std::thread;
+use witgate_runtime::{Envelope, Source, Trail};
+
+/// Adds one to `x-probe` in each call, and plans where the sum is `plans_at`.
+fn counting(plans_at: u32) -> Guest {
+    Guest::route(&format!(
+        "(call $kv_increment (i32.const 16) (i32.const 7) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 3072))
+         (if (i64.eq (i64.load (i32.const 3080)) (i64.const {plans_at})) (then {PLAN}))"
+    ))
+    .version("0.2.0")
+}
+
+#[test]
+fn fresh_instances_and_threads_share_what_they_remember() {
+    let source = Source::new("memory-threads", counting(42).build())
+        .with_sidecar(granting(&format!("instances = \"fresh\"\n{PATIENT}")));
+    let plugin = runtime()
+        .admit(&source)
+        .unwrap_or_else(|error| panic!("{error}"));
+    // The rehearsal was the first; four threads make forty more.
+    thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| {
+                for _ in 0..10 {
+                    assert!(
+                        route(&plugin, &plain()).expect("it serves").is_none(),
+                        "not yet"
+                    );
+                }
+            });
+        }
+    });
+    assert!(
+        route(&plugin, &plain()).expect("it serves").is_some(),
+        "every call was counted once"
+    );
+    assert_eq!(plugin.remembers(), (1, 9), "one entry: `x-probe` and `42`");
+}
+
+#[test]
+fn what_is_remembered_outlives_a_reload_and_is_the_plugins_own() {
+    let folder = Folder::new();
+    for name in ["memory-reload", "memory-other"] {
+        folder.rename_in(&format!("{name}.toml"), granting(PATIENT).as_bytes());
+    }
+    folder.rename_in("memory-reload.wasm", &counting(1_000).build());
+    let policies = folder.open();
+    // Another plugin under the same name: its rehearsal is the second call on the same memory, and this is the third.
+    folder.rename_in("memory-reload.wasm", &counting(3).build());
+    let lineup = policies.reload_now().expect("it is read");
+    let plan = lineup.decide_route(&plain(), &Envelope::default(), &[], &mut Trail::default());
+    assert!(plan.expect("it serves").is_some(), "{:?}", only(&lineup));
+
+    folder.rename_in("memory-other.wasm", &counting(3).build());
+    policies.reload_now().expect("it is read");
+    assert_eq!(
+        status(&policies, "memory-other").remembers,
+        (1, 8),
+        "a rehearsal of its own, counted as `1`"
+    );
+}
+
+#[test]
+fn what_it_may_remember_is_limited() {
+    let set = "(call $kv_set (i32.const 16) (i32.const 7) (i32.const 0) (i32.const 100)
+                 (i32.const 0) (i64.const 0) (i32.const 3072))
+               (if (i32.eqz (i32.load8_u (i32.const 3072))) (then PLAN))";
+    let guest = Guest::route(&set.replace("PLAN", PLAN)).version("0.2.0");
+    for (limit, fits) in [
+        ("kv_entry_bytes = 107", true),
+        ("kv_entry_bytes = 106", false),
+        ("kv_bytes = 107", true),
+        ("kv_bytes = 106", false),
+    ] {
+        let source = Source::new(format!("memory-{limit}"), guest.build())
+            .with_sidecar(granting(&format!("{PATIENT}{limit}")));
+        let plugin = runtime()
+            .admit(&source)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let plan = route(&plugin, &plain()).expect("an error of `kv` is no fault");
+        assert_eq!(plan.is_some(), fits, "107 bytes with `{limit}`");
+    }
+}

@@ -1,0 +1,207 @@
+//! The contract in two versions at once, and a gallery of guests of others.
+
+use crate::guest::Guest;
+use crate::request::{PATIENT, admit, alone, plain, route, runtime, source};
+use std::fs;
+use std::path::Path;
+use witgate_runtime::{
+    AdmissionCause, CONTRACT_TEXT, CONTRACT_VERSION, CONTRACT_VERSIONS, Envelope, Estimate, Plan,
+    Remedy, Target, Trail,
+};
+
+/// What the host says to a guest that it doesn't admit.
+fn refusal(guest: &Guest) -> AdmissionCause {
+    let source = source(guest.build(), PATIENT);
+    runtime().admit(&source).expect_err("it is refused").cause
+}
+
+/// A budget hook with one charge.
+const CHARGE: &str = "(i32.store (i32.const 2056) (i32.const 4096))
+    (i32.store (i32.const 2060) (i32.const 1))
+    (i32.store (i32.const 4096) (i32.const 32)) (i32.store (i32.const 4100) (i32.const 2))
+    (i64.store (i32.const 4120) (i64.const 100)) (i64.store (i32.const 4128) (i64.const 7))";
+
+#[test]
+fn every_version_is_served_in_every_hook() {
+    for version in ["0.1.0", "0.1.9", "0.2.0", "0.2.3"] {
+        let guest = Guest::new()
+            .with("lifecycle", "")
+            .with("envelope", "")
+            .with("route", "")
+            .with("budget", CHARGE)
+            .with("audit", "")
+            .version(version);
+        let plugin = admit(&guest, PATIENT);
+        assert_eq!(plugin.hooks().count(), 4, "{version}");
+        let lineup = alone(&plugin);
+        let (request, envelope) = (plain(), Envelope::default());
+        let mut trail = Trail::default();
+        lineup
+            .read_envelope(&request, &mut trail)
+            .unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
+        route(&plugin, &request).unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
+        let plan = Plan {
+            rule: None,
+            targets: vec![Target {
+                upstream: "default".to_owned(),
+                model: None,
+                timeout_ms: None,
+                attributes: Vec::new(),
+            }],
+            retry_on: Vec::new(),
+            attributes: Vec::new(),
+        };
+        let estimate = Estimate {
+            prompt_tokens: 1,
+            output_tokens: 1,
+            cost_picousd: None,
+        };
+        let charges = lineup
+            .charges(&request, &envelope, &plan, &estimate, &mut trail)
+            .unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
+        // The one function that the two versions have differently: the newer one is lent the request.
+        let remedy = lineup.exhausted(&request, &charges[0], 3);
+        assert!(
+            matches!(remedy, Ok(Remedy::Overdraw)),
+            "{version}: {remedy:?}"
+        );
+        assert!(plugin.figures().faults.is_empty(), "{version}");
+    }
+}
+
+#[test]
+fn a_gallery_of_skewed_guests_is_told_interface_versions_and_the_first_difference() {
+    let count = (
+        "count: func(name: string, by: u64)",
+        "count: func(name: string, by: s64)",
+    );
+    let place = ("        path: string,", "        place: string,");
+    let rule = ("rule: option<string>,", "rule: string,");
+    let used = "(call $count (i32.const 16) (i32.const 7) (i64.const 1))";
+    let gallery = [
+        (
+            "a version to come",
+            Guest::route("").version("0.3.0"),
+            &["0.3.0", "0.1.0 and 0.2.0"][..],
+        ),
+        (
+            "a version to come with another shape",
+            Guest::route("").version("0.3.0").wit_edit(rule.0, rule.1),
+            &[
+                "0.3.0",
+                "`types.plan` is `record { rule: string, ",
+                "`record { rule: option<string>, ",
+            ],
+        ),
+        (
+            "a version of the far future",
+            Guest::route("").version("1.0.0"),
+            &["1.0.0", "0.1.0 and 0.2.0"],
+        ),
+        (
+            "a pre-release",
+            Guest::route("").version("0.2.0-rc.1"),
+            &["0.2.0-rc.1", "0.1.0 and 0.2.0"],
+        ),
+        (
+            "an import changed in place",
+            Guest::route(used).wit_edit(count.0, count.1),
+            &[
+                "`metrics.count` is `func(name: string, by: s64)` in the plugin and `func(name: string, by: u64)` here",
+            ],
+        ),
+        (
+            "an export changed in place",
+            Guest::new()
+                .with("lifecycle", "")
+                .with("route", "")
+                .wit_edit(place.0, place.1),
+            &[
+                "`lifecycle.problem` is `record { place: string, message: string }` in the plugin and `record { path: string, message: string }` here",
+            ],
+        ),
+        (
+            "a changed record",
+            Guest::route("").wit_edit(rule.0, rule.1).version("0.2.0"),
+            &["`types.plan` is `record { rule: string, "],
+        ),
+    ];
+    for (what, guest, told) in gallery {
+        let cause = refusal(&guest);
+        let text = cause.to_string();
+        assert!(
+            matches!(
+                cause,
+                AdmissionCause::VersionSkew { .. } | AdmissionCause::TypeSkew { .. }
+            ),
+            "{what}: {text}"
+        );
+        for words in told {
+            assert!(text.contains(words), "{what}: {words:?} in {text:?}");
+        }
+        assert!(
+            !text.contains("no matching implementation") && !text.contains("linker"),
+            "{what}: in plain words: {text}"
+        );
+    }
+}
+
+/// The text of each published version, as it was published. A version that is published gets a line here; no line ever
+/// changes.
+const PUBLISHED: [(&str, &str); 1] = [(
+    "0.1.0",
+    "8601be6b0948a9c38a94c3fa8cb528291b937ad5841de1f895904400d9cef42b",
+)];
+
+#[test]
+fn published_text_never_changes() {
+    use sha2::{Digest, Sha256};
+    for (version, hash) in PUBLISHED {
+        let folder = wit().join("frozen").join(version);
+        let mut files: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        let mut digest = Sha256::new();
+        for file in files {
+            digest.update(file.file_name().unwrap().as_encoded_bytes());
+            digest.update(fs::read(file).unwrap());
+        }
+        let found: String = digest
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(found, hash, "the text of {version} is as it was published");
+    }
+}
+
+#[test]
+fn the_working_text_is_of_the_newest_version_and_of_no_published_one() {
+    let published = PUBLISHED.map(|(version, _)| version);
+    assert!(
+        published
+            .iter()
+            .all(|version| CONTRACT_VERSIONS.contains(version)),
+        "what was published is served"
+    );
+    for (file, text) in CONTRACT_TEXT {
+        assert!(
+            text.starts_with(&format!("package witgate:plugin@{CONTRACT_VERSION};")),
+            "{file} is of the newest version"
+        );
+        if published.contains(&CONTRACT_VERSION) {
+            let frozen = wit().join("frozen").join(CONTRACT_VERSION).join(file);
+            assert_eq!(
+                fs::read_to_string(frozen).unwrap(),
+                text,
+                "{file} is frozen"
+            );
+        }
+    }
+}
+
+fn wit() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit"))
+}

@@ -1,0 +1,134 @@
+//! Plugins out of plain functions, for hooks that need no type of their own.
+
+/// Make a plugin out of functions, one a hook, and export it.
+///
+/// Without settings a function has the parameters of its hook's method after `self`; with `SETTINGS =>` in front, a
+/// reference to the settings comes first. Settings are read by serde, strictly; where they need checks that serde can't
+/// make, implement [`Plugin`](crate::Plugin) instead. Once per crate.
+///
+/// ```
+/// use witgate_plugin::prelude::*;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Settings {
+///     cheap: String,
+/// }
+///
+/// witgate_plugin::plugin!(Settings => Route: decide);
+///
+/// /// Sends small requests to a cheap model.
+/// fn decide(
+///     settings: &Settings,
+///     request: &Request,
+///     _: &Envelope,
+///     _: &[UpstreamStats],
+/// ) -> Result<Option<Plan>, Refusal> {
+///     let small = request.head().prompt_tokens < 2_000;
+///     Ok(small.then(|| Plan::to("default").model(&settings.cheap).rule("small")))
+/// }
+/// ```
+#[macro_export]
+macro_rules! plugin {
+    ($settings:ty => $hook:ident: $function:path $(, $more:ident: $other:path)* $(,)?) => {
+        $crate::__functions!([settings] $settings; $hook: $function $(, $more: $other)*);
+    };
+    ($hook:ident: $function:path $(, $more:ident: $other:path)* $(,)?) => {
+        $crate::__functions!([] $crate::NoSettings; $hook: $function $(, $more: $other)*);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __functions {
+    ($pass:tt $settings:ty; $($hook:ident: $function:path),+) => {
+        /// The plugin that is made of functions: its settings.
+        struct FunctionsPlugin(#[allow(dead_code, reason = "functions may do without settings")] $settings);
+
+        impl $crate::Plugin for FunctionsPlugin {
+            type Settings = $settings;
+
+            fn configure(settings: $settings) -> ::core::result::Result<Self, $crate::Problems> {
+                Ok(Self(settings))
+            }
+        }
+
+        $($crate::__function!($pass $hook: $function);)+
+        $crate::__export_functions!($($hook)+);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_functions {
+    ($hook:ident $($more:ident)*) => {
+        $crate::export!(FunctionsPlugin: $hook $(+ $more)*);
+    };
+}
+
+/// The method of one hook, which calls its function.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __function {
+    ($pass:tt Envelope: $function:path) => {
+        impl $crate::Envelope for FunctionsPlugin {
+            fn read(
+                &self,
+                request: &$crate::Request<'_>,
+            ) -> ::core::result::Result<$crate::types::Envelope, $crate::types::Refusal> {
+                $crate::__call!($pass $function, self, request)
+            }
+        }
+    };
+    ($pass:tt Route: $function:path) => {
+        impl $crate::Route for FunctionsPlugin {
+            fn decide(
+                &self,
+                request: &$crate::Request<'_>,
+                envelope: &$crate::types::Envelope,
+                upstreams: &[$crate::types::UpstreamStats],
+            ) -> ::core::result::Result<
+                ::core::option::Option<$crate::types::Plan>,
+                $crate::types::Refusal,
+            > {
+                $crate::__call!($pass $function, self, request, envelope, upstreams)
+            }
+        }
+    };
+    ($pass:tt Budget: $function:path) => {
+        impl $crate::Budget for FunctionsPlugin {
+            fn charges(
+                &self,
+                request: &$crate::Request<'_>,
+                envelope: &$crate::types::Envelope,
+                plan: &$crate::types::Plan,
+                estimate: &$crate::types::Estimate,
+            ) -> ::core::result::Result<
+                ::std::vec::Vec<$crate::types::Charge>,
+                $crate::types::Refusal,
+            > {
+                $crate::__call!($pass $function, self, request, envelope, plan, estimate)
+            }
+        }
+    };
+    ($pass:tt Audit: $function:path) => {
+        impl $crate::Audit for FunctionsPlugin {
+            fn entries(
+                &self,
+                receipts: ::std::vec::Vec<$crate::types::Receipt>,
+            ) -> ::std::vec::Vec<$crate::types::Receipt> {
+                $crate::__call!($pass $function, self, receipts)
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __call {
+    ([settings] $function:path, $plugin:ident, $($argument:ident),+) => {
+        $function(&$plugin.0, $($argument),+)
+    };
+    ([] $function:path, $plugin:ident, $($argument:ident),+) => {
+        $function($($argument),+)
+    };
+}
