@@ -193,7 +193,7 @@ impl Candidate<'_> {
 
     fn skewed(&self, detail: String) -> AdmissionCause {
         AdmissionCause::TypeSkew {
-            difference: skew::first_difference(&self.bytes, None),
+            difference: skew::first_difference(&self.bytes, None).map(Box::new),
             detail,
         }
     }

@@ -121,9 +121,10 @@ fn the_limits_own_word_decides_when_it_is_reached() {
     testing::set_clock(86_400_000 * 20_000 + 3_600_000);
     let purse = purse(settings);
     let charges = charges(settings, request(), &ESTIMATE).unwrap();
+    let asked = request().build();
     let remedies: Vec<Remedy> = charges
         .iter()
-        .map(|charge| purse.exhausted(charge, 1_000_000_000))
+        .map(|charge| purse.exhausted(&asked, charge, 1_000_000_000))
         .collect();
     let Remedy::Refuse(refusal) = &remedies[0] else {
         panic!("{remedies:?}")

@@ -102,13 +102,13 @@ impl<'a> Name<'a> {
     fn skew(self, direction: &'static str, bytes: &[u8]) -> AdmissionCause {
         AdmissionCause::VersionSkew {
             direction,
-            interface: format!("{}/{}", self.package, self.interface),
+            interface: format!("{}/{}", self.package, self.interface).into(),
             wanted: match self.version {
-                "" => "none".to_owned(),
-                version => version.to_owned(),
+                "" => "none".into(),
+                version => version.into(),
             },
-            served: CONTRACT_VERSIONS.join(" and "),
-            difference: first_difference(bytes, Some(self.interface)),
+            served: CONTRACT_VERSIONS.join(" and ").into(),
+            difference: first_difference(bytes, Some(self.interface)).map(Box::new),
         }
     }
 }

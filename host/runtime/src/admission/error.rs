@@ -81,13 +81,13 @@ pub enum AdmissionCause {
         /// `imports` or `exports`.
         direction: &'static str,
         /// The interface, without its version.
-        interface: String,
+        interface: Box<str>,
         /// The version that the plugin was built against.
-        wanted: String,
+        wanted: Box<str>,
         /// The versions that this host serves.
-        served: String,
+        served: Box<str>,
         /// The first item of the interface that differs from the newest of them.
-        difference: Option<Difference>,
+        difference: Option<Box<Difference>>,
     },
     /// It exports an interface of the contract's package that this host doesn't know.
     #[error(
@@ -102,11 +102,11 @@ pub enum AdmissionCause {
     /// The versions are the same and the types differ: the contract's text was changed in place.
     #[error(
         "its contract has a version of this host and other types: {}; build the plugin against the unchanged files of that version",
-        difference.as_ref().map_or_else(|| detail.clone(), Difference::to_string)
+        difference.as_ref().map_or_else(|| detail.clone(), |it| it.to_string())
     )]
     TypeSkew {
         /// The first item that differs.
-        difference: Option<Difference>,
+        difference: Option<Box<Difference>>,
         /// What the engine says to it.
         detail: String,
     },

@@ -63,6 +63,7 @@ pub(super) fn image(candidate: &Candidate<'_>) -> Result<Vec<u8>, NotPossible> {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn refused(error: wasmtime::Error) -> NotPossible {
     NotPossible::Refused(format!("{error:#}"))
 }

@@ -9,6 +9,10 @@ use wasmtime::Result;
 
 // === impl Guest ===
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "the linker lifts arguments for the callee to have"
+)]
 impl Guest {
     pub(crate) fn id(&mut self) -> Result<String> {
         let request = self.request(0)?;

@@ -11,6 +11,10 @@ type Written<T> = Result<std::result::Result<T, kv::Error>>;
 
 // === impl Guest ===
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "the linker lifts arguments for the callee to have"
+)]
 impl Guest {
     pub(crate) fn log(&mut self, level: log::Level, message: String) -> Result<()> {
         self.enter(message.len())?;
