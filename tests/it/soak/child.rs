@@ -42,7 +42,7 @@ impl Process {
         // One account over everything, so that all that is spent shows in one number.
         write(
             "policies/budget.toml",
-            "[settings]\nfree = [\"count-tokens\", \"models\"]\n\
+            "[grants]\nclock = true\n[settings]\nfree = [\"count-tokens\", \"models\"]\n\
              [[settings.tiers.pro.limits]]\naccount = \"tenant\"\nwindow = \"total\"\nusd = 1000000\n",
         );
         let key = NewKey::random();
