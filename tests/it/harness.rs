@@ -32,7 +32,7 @@ pub use gate::{Gate, Plan, key_entry};
 pub use http2::{Http2Client, Http2Recorded, Http2Response, Http2Upstream, whole};
 pub use organisation::Organisation;
 pub use pause::Pause;
-pub use process::{House, Process};
+pub use process::{House, Process, binary};
 pub use reply::{Ending, Reply, Response};
 pub use request::Request;
 pub use tenants::Caller;

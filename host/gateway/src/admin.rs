@@ -11,6 +11,7 @@
 //! | `/metrics` | the same and more in OpenMetrics text |
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -164,6 +165,17 @@ impl Admin {
             plain("ledger_balances", totals.balances as i128),
         ];
         let live = self.gateway.live();
+        if let Some(capture) = &live.capture {
+            let counts = capture.counts();
+            samples.extend(
+                [
+                    ("captured", &counts.written),
+                    ("capture_full", &counts.full),
+                    ("capture_passed_over", &counts.passed_over),
+                ]
+                .map(|(name, count)| plain(name, i128::from(count.load(Relaxed)))),
+            );
+        }
         samples.extend(upstream_pages::samples(&live.upstreams, Instant::now()));
         samples.extend(crate::plugin_metrics::samples(
             &self.gateway.policies.status(),

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod key;
 mod plugin;
+mod replay;
 mod run;
 
 pub(crate) use plugin::compiler;
@@ -48,6 +49,8 @@ enum Command {
     /// Plugins, beside running them.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Send recorded requests to a gateway, or to an upstream, and print how they are answered.
+    Replay(replay::Args),
     /// Virtual keys: what callers of the gateway present.
     #[command(subcommand)]
     Key(key::Command),
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::demo(&args),
         Command::Check(args) => check::check(&args),
         Command::Plugin(command) => plugin::plugin(&command),
+        Command::Replay(args) => replay::replay(&args),
         Command::Key(command) => key::key(command),
     };
     match done {

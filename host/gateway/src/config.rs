@@ -24,6 +24,8 @@ use witgate_runtime::TrustedKeys;
 
 pub use witgate_runtime::problem::Problems;
 
+pub use crate::capture::Content;
+
 pub use self::credential::{
     Credential, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential,
 };
@@ -71,6 +73,8 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// What is served besides the API's own endpoints.
     pub endpoints: Endpoints,
+    /// Which requests are recorded; none are without.
+    pub capture: Option<CaptureConfig>,
 }
 
 /// The client-facing listener.
@@ -126,6 +130,19 @@ pub struct Receipts {
     pub rotate_bytes: NonZeroU64,
     /// Rotated files that are kept.
     pub keep: NonZeroU32,
+}
+
+/// Which requests are recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaptureConfig {
+    /// The directory for the files.
+    pub directory: PathBuf,
+    /// One request in so many.
+    pub sample: NonZeroU64,
+    /// Most bytes of all files in the directory.
+    pub max_bytes: NonZeroU64,
+    /// What becomes of the text in bodies.
+    pub content: Content,
 }
 
 // === impl Config ===

@@ -6,6 +6,7 @@
 mod admin;
 mod answer;
 mod batches;
+mod capture;
 pub mod config;
 mod exchange;
 mod gateway;

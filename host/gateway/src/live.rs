@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use witgate_messages::price::PriceBook;
 
+use crate::capture::Capture;
 use crate::config::{Config, Keys};
 use crate::keys::Keyring;
 use crate::pressure::Pressure;
@@ -20,6 +21,8 @@ pub(crate) struct Live {
     /// What is under way; it goes on through reloads.
     pub(crate) pressure: Pressure,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// Records requests, where the operator wants that.
+    pub(crate) capture: Option<Arc<Capture>>,
 }
 
 // === impl Live ===
@@ -62,16 +65,34 @@ impl Live {
             .transpose()
             .map_err(|error| problems.push(error))
             .ok();
-        match (keyring, prices.map(Arc::new), upstreams, tls) {
-            (Some(keyring), Some(prices), Some(upstreams), Some(tls)) => Ok(Self {
+        let capture = capture(&config, previous)
+            .map_err(|error| problems.push(error))
+            .ok();
+        match (keyring, prices.map(Arc::new), upstreams, tls, capture) {
+            (Some(keyring), Some(prices), Some(upstreams), Some(tls), Some(capture)) => Ok(Self {
                 config,
                 keyring,
                 prices,
                 upstreams,
                 pressure: previous.map_or_else(Pressure::default, |live| live.pressure.clone()),
                 tls,
+                capture,
             }),
             _ => Err(problems.join("\n")),
         }
     }
+}
+
+/// What records requests: the one of before, where nothing about it has changed.
+fn capture(config: &Config, previous: Option<&Live>) -> Result<Option<Arc<Capture>>, String> {
+    let Some(wanted) = &config.capture else {
+        return Ok(None);
+    };
+    let running = previous.and_then(|live| live.capture.as_ref());
+    if let Some(running) = running.filter(|running| running.config() == wanted) {
+        return Ok(Some(Arc::clone(running)));
+    }
+    let started = Capture::start(wanted)
+        .map_err(|error| format!("capture.dir: {}: {error}", wanted.directory.display()))?;
+    Ok(Some(Arc::new(started)))
 }

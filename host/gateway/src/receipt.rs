@@ -17,7 +17,7 @@ use crate::batches::BatchNote;
 use crate::keys::Caller;
 use crate::refused::{Blame, Refused};
 
-pub(crate) use self::line::line;
+pub(crate) use self::line::{line, tree};
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

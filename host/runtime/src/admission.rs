@@ -5,6 +5,7 @@
 //! it is instantiated and configured, and every hook is rehearsed with a benign request. What passes can be called; what
 //! doesn't is refused with an [`AdmissionError`] that says whose fault it is and what to do.
 
+mod anatomy;
 mod contract_check;
 mod error;
 mod preinit;
@@ -12,6 +13,7 @@ mod rehearsal;
 mod skew;
 mod source;
 
+pub use anatomy::{Anatomy, Needs};
 pub use error::{AdmissionCause, AdmissionError};
 pub use skew::Difference;
 pub use source::{SidecarText, Source};

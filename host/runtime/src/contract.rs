@@ -33,7 +33,7 @@ mod generated {
             path: "../../wit",
             world: "plugin",
             with: { "witgate:plugin/types.request": crate::guest::RequestHandle },
-            additional_derives: [PartialEq],
+            additional_derives: [PartialEq, serde::Serialize],
         });
     }
 

@@ -93,7 +93,9 @@ mod stats;
 
 use std::fmt::Write as _;
 
-pub use admission::{AdmissionCause, AdmissionError, Difference, SidecarText, Source};
+pub use admission::{
+    AdmissionCause, AdmissionError, Anatomy, Difference, Needs, SidecarText, Source,
+};
 pub use cache::CacheError;
 pub use compiler::Compiler;
 pub use contract::{

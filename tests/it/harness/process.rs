@@ -98,7 +98,7 @@ impl House {
 }
 
 /// The program, which cargo puts beside the folder of this test's own.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(binary) = std::env::var_os("WITGATE_BINARY") {
         return binary.into();
     }

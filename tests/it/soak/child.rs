@@ -1,7 +1,7 @@
 //! The gateway of the soak: the real binary in a process of its own, whose memory is looked at from outside.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use witgate::keys::NewKey;
 use witgate_artifacts::SHIPPED;
 
-use crate::harness::{Client, PATIENCE, Request, key_entry};
+use crate::harness::{Client, PATIENCE, Request, binary, key_entry};
 
 /// What the upstream may take for a head, and between two reads.
 pub(super) const STALL: Duration = Duration::from_secs(2);
@@ -141,19 +141,6 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// `target/debug/witgate`, beside `target/debug/deps` with this test in it.
-fn binary() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let folder = own.parent().and_then(|deps| deps.parent()).unwrap();
-    let binary = folder.join("witgate");
-    assert!(
-        binary.exists(),
-        "{} is missing: `make build` builds it along with the tests",
-        binary.display()
-    );
-    binary
 }
 
 /// What it logged, once it serves.

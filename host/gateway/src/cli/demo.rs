@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// The plugin directory.
     #[arg(long, default_value = "policies")]
     policies: PathBuf,
+    /// Record the requests in this folder, with what people wrote blanked.
+    #[arg(long, value_name = "FOLDER")]
+    capture: Option<PathBuf>,
     /// The receipts file; by default in the demo's own folder.
     #[arg(long)]
     receipts: Option<PathBuf>,
@@ -119,10 +122,17 @@ fn config_text(args: &Args, receipts: &Path, upstream: &str) -> anyhow::Result<S
     );
     let receipts = std::path::absolute(receipts)?;
     let quoted = |path: &Path| toml_edit::Value::from(path.to_string_lossy().as_ref()).to_string();
+    let capture = match &args.capture {
+        None => String::new(),
+        Some(folder) => format!(
+            "[capture]\ndir = {}\n\n",
+            quoted(&std::path::absolute(folder)?).trim()
+        ),
+    };
     Ok(format!(
         "drain_timeout_ms = 30000\n\n[listen]\naddress = \"{}\"\n\n[admin]\naddress = \"{}\"\n\n\
          [keys]\nfile = \"keys.toml\"\n\n[plugins]\ndirectory = {}\n\n[receipts]\nfile = {}\n\n\
-         [state]\ndirectory = \"state\"\n\n[upstreams.default]\n{upstream}",
+         [state]\ndirectory = \"state\"\n\n{capture}[upstreams.default]\n{upstream}",
         args.listen,
         args.admin,
         quoted(&policies).trim(),

@@ -1,10 +1,17 @@
 //! `witgate plugin`: what authors and operators do with plugins beside running them.
 
+mod check;
 mod compile;
+mod diff;
+mod new;
+mod run;
+mod trial;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use witgate_runtime::{Runtime, RuntimeOptions, SidecarText, Source};
 
 pub(crate) use compile::compiler;
 pub(super) use compile::is_witgate;
@@ -12,6 +19,14 @@ pub(super) use compile::is_witgate;
 /// The commands of `witgate plugin`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Make a crate for a plugin: it builds, and passes its own test.
+    New(new::Args),
+    /// Say what a plugin exports, imports and needs, what admitting it costs, and whether it would be admitted.
+    Check(check::Args),
+    /// Send recorded requests through plugins as the gateway would, and print what they decide and how long it takes.
+    Run(run::Args),
+    /// Say which recorded requests two versions of a plugin decide differently on.
+    Diff(diff::Args),
     /// Compile a component from standard input to standard output. The gateway runs this for large plugins, so that the
     /// memory and time that it takes are bounded and gone afterwards.
     #[command(hide = true)]
@@ -21,6 +36,33 @@ pub(super) enum Command {
 /// Runs one of them.
 pub(super) fn plugin(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::New(args) => new::new(args),
+        Command::Check(args) => check::check(args),
+        Command::Run(args) => run::run(args),
+        Command::Diff(args) => diff::diff(args),
         Command::Compile => compile::compile(),
     }
+}
+
+/// A runtime as the gateway has it, without a cache of its own.
+fn runtime(cache: Option<PathBuf>) -> anyhow::Result<Runtime> {
+    Ok(Runtime::try_new(RuntimeOptions {
+        cache,
+        compiler: compiler(),
+        ..RuntimeOptions::default()
+    })?)
+}
+
+/// A plugin's file with the sidecar beside it, or with another one in its place.
+fn source(file: &Path, sidecar: Option<&Path>) -> anyhow::Result<Source> {
+    let mut source = Source::read(file)?;
+    if let Some(sidecar) = sidecar {
+        let text = std::fs::read_to_string(sidecar)
+            .map_err(|error| anyhow::anyhow!("{} can't be read: {error}", sidecar.display()))?;
+        source.sidecar = Some(SidecarText {
+            file: sidecar.to_owned(),
+            text,
+        });
+    }
+    Ok(source)
 }

@@ -1,5 +1,6 @@
 //! From the file to the typed configuration, collecting every problem on the way.
 
+mod capture;
 mod credential;
 mod endpoints;
 mod group;
@@ -98,6 +99,7 @@ impl Check<'_> {
 
         let state = self.state(&file.state);
         let endpoints = self.endpoints(&file.passthrough, file.models);
+        let capture = file.capture.map(|file| self.capture(&file));
 
         Some(Config {
             path: path.to_owned(),
@@ -117,6 +119,7 @@ impl Check<'_> {
             drain_timeout,
             state,
             endpoints,
+            capture,
         })
     }
 

@@ -1,5 +1,6 @@
 //! The shape of `witgate.toml`, as written. Defaults are filled in by the check, where they are documented.
 
+pub mod capture;
 pub mod credential;
 pub mod endpoints;
 pub mod group;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use self::capture::CaptureFile;
 use self::credential::CredentialFile;
 use self::endpoints::{ModelsFile, PassthroughFile, StateFile};
 use self::group::GroupFile;
@@ -67,6 +69,8 @@ pub struct ConfigFile {
     /// `[models]`
     #[serde(default)]
     pub models: ModelsFile,
+    /// `[capture]`
+    pub capture: Option<CaptureFile>,
 }
 
 /// `[listen]`

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use witgate_messages::endpoint::Endpoint;
 use witgate_messages::splice::Edit;
 use witgate_runtime::{self as contract, Envelope, Estimate, Plan};
 use witgate_runtime::{Lineup, PluginCharge, Request};
 
 use super::batch::Part;
+use super::estimate;
 use super::receive::Received;
 use super::settle::Settlement;
 use super::targets::{Target, look_up};
@@ -16,10 +16,6 @@ use crate::headers;
 use crate::live::Live;
 use crate::refused::Refused;
 use crate::view::View;
-
-/// What an answer is expected to take, in tokens, when the request allows for more. The hold is settled on the true
-/// amount; reserving all that a client declares would starve agents that declare 128,000.
-const EXPECTED_OUTPUT: u64 = 4096;
 
 /// Where the request goes and what it is charged to.
 pub(super) struct Decision {
@@ -120,7 +116,7 @@ impl Decision {
 }
 
 /// A plan for one upstream and the request's own model.
-pub(super) fn plan_for(upstream: &str) -> Plan {
+pub(crate) fn plan_for(upstream: &str) -> Plan {
     let target = contract::Target {
         upstream: upstream.to_owned(),
         model: None,
@@ -145,34 +141,12 @@ fn edit(edit: contract::Edit) -> Edit {
 /// What the request is expected to use. Only Messages cost tokens, alone or in a batch.
 fn estimate(view: &View, part: &Part, plan: &Plan, live: &Live) -> Estimate {
     if let Part::Creates(batch) = part {
-        let expected = batch.expected(&live.prices, EXPECTED_OUTPUT);
+        let expected = batch.expected(&live.prices, estimate::EXPECTED_OUTPUT);
         return Estimate {
             prompt_tokens: expected.prompt_tokens,
             output_tokens: expected.output_tokens,
             cost_picousd: expected.picousd,
         };
     }
-    let (Some(head), Endpoint::Messages) = (&view.head, view.endpoint) else {
-        return Estimate {
-            prompt_tokens: 0,
-            output_tokens: 0,
-            cost_picousd: Some(0),
-        };
-    };
-    let prompt_tokens = head.prompt_tokens();
-    let output_tokens = head
-        .max_tokens()
-        .map_or(EXPECTED_OUTPUT, |most| most.min(EXPECTED_OUTPUT));
-    let planned = plan
-        .targets
-        .first()
-        .and_then(|target| target.model.as_deref());
-    let model = planned.map(Into::into).or_else(|| head.model());
-    let cost_picousd =
-        model.and_then(|model| live.prices.estimate(&model, prompt_tokens, output_tokens));
-    Estimate {
-        prompt_tokens,
-        output_tokens,
-        cost_picousd,
-    }
+    estimate::of_message(view, plan, &live.prices)
 }

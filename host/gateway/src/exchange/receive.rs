@@ -124,11 +124,11 @@ pub(super) async fn receive(
         head,
         sent,
     };
-    Ok(Arrived::Request(Received {
-        view: Arc::new(view),
-        lineup,
-        live,
-    }))
+    let view = Arc::new(view);
+    if let Some(capture) = &live.capture {
+        capture.offer(&view);
+    }
+    Ok(Arrived::Request(Received { view, lineup, live }))
 }
 
 fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Refused> {

@@ -5,6 +5,11 @@ use witgate_runtime::{Receipt, Value};
 
 /// Writes a receipt as one line of JSON: dotted names become objects, in the order of the fields.
 pub(crate) fn line(receipt: &Receipt) -> Vec<u8> {
+    Json::Object(tree(receipt)).to_string().into_bytes()
+}
+
+/// The same before it is text.
+pub(crate) fn tree(receipt: &Receipt) -> Map<String, Json> {
     let mut root = Map::new();
     for field in &receipt.fields {
         let value = match &field.value {
@@ -14,7 +19,7 @@ pub(crate) fn line(receipt: &Receipt) -> Vec<u8> {
         };
         place(&mut root, &field.name, value);
     }
-    Json::Object(root).to_string().into_bytes()
+    root
 }
 
 /// Puts a value at a dotted name. Where a part of the name is taken by a plain value, the rest stays dotted.

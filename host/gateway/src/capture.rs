@@ -1,0 +1,290 @@
+//! Recorded requests: what `[capture]` writes, and what `witgate plugin run`, `witgate plugin diff` and `witgate replay`
+//! read.
+//!
+//! A file has one JSON object a line. Only `body` has to be there, so that lines can be written by hand as well. No
+//! credential is ever in it, and what people wrote is blanked unless the operator says otherwise ([`mask`]).
+
+mod mask;
+mod writer;
+
+pub(crate) use writer::Capture;
+
+use std::io::BufRead as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use witgate_messages::endpoint::Endpoint;
+use witgate_messages::head::Head;
+
+use crate::headers::is_credential;
+use crate::keys::Caller;
+use crate::view::View;
+
+/// Headers that say how a body came, which a recorded one does not any more.
+const FRAMING: [&str; 4] = [
+    "content-length",
+    "content-encoding",
+    "transfer-encoding",
+    "connection",
+];
+
+/// Parts of a query that are no secret whatever they hold.
+const PLAIN_QUERY: [&str; 4] = ["beta", "limit", "after_id", "before_id"];
+
+/// One recorded request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Captured {
+    /// The gateway's id of the request.
+    #[serde(default)]
+    pub(crate) id: String,
+    /// When it came, in milliseconds since 1970.
+    #[serde(default)]
+    pub(crate) unix_ms: u64,
+    #[serde(default = "post")]
+    pub(crate) method: String,
+    /// Path and query.
+    #[serde(default = "messages")]
+    pub(crate) path: String,
+    /// All but those that may carry a credential.
+    #[serde(default)]
+    pub(crate) headers: Vec<(String, String)>,
+    #[serde(default)]
+    pub(crate) caller: CapturedCaller,
+    /// The body as text, or the JSON object itself; null for a request without one.
+    #[serde(default)]
+    pub(crate) body: Value,
+}
+
+/// Who made a recorded request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CapturedCaller {
+    /// Public id of the key.
+    #[serde(default)]
+    pub(crate) key_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tier: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) labels: Vec<(String, String)>,
+}
+
+/// What becomes of the text in a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// It is blanked, byte for byte.
+    Masked,
+    /// It is kept: `insecure_content = true`.
+    Kept,
+}
+
+fn post() -> String {
+    "POST".to_owned()
+}
+
+fn messages() -> String {
+    "/v1/messages".to_owned()
+}
+
+/// Reads the recorded requests of a file.
+///
+/// # Errors
+///
+/// When the file can't be read, or the first line that is no recorded request, with its number.
+pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<Captured>> {
+    let opened = std::fs::File::open(file)
+        .map_err(|error| anyhow::anyhow!("{} can't be read: {error}", file.display()))?;
+    let mut requests = Vec::new();
+    for (number, line) in std::io::BufReader::new(opened).lines().enumerate() {
+        let at = || format!("{}:{}", file.display(), number + 1);
+        let line = line.map_err(|error| anyhow::anyhow!("{} can't be read: {error}", at()))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let mut request: Captured = serde_json::from_str(&line).map_err(|error| {
+            anyhow::anyhow!(
+                "{} is no recorded request: {error}; a line is a JSON object with a `body`, see docs/plugins.md",
+                at()
+            )
+        })?;
+        if request.id.is_empty() {
+            request.id = format!("line-{}", number + 1);
+        }
+        requests.push(request);
+    }
+    Ok(requests)
+}
+
+// === impl Captured ===
+
+impl Captured {
+    /// Records a request.
+    pub(crate) fn of(view: &View, unix_ms: u64, content: Content) -> Self {
+        let headers = view
+            .headers
+            .iter()
+            .filter(|(name, _)| !is_credential(name.as_str()) && !FRAMING.contains(&name.as_str()))
+            .filter_map(|(name, value)| {
+                Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+            })
+            .collect();
+        let Caller {
+            id,
+            tenant,
+            user,
+            tier,
+            labels,
+            models: _,
+        } = &*view.caller;
+        let body = view.head.as_ref().map(|head| match content {
+            Content::Masked => mask::mask(head.body()),
+            Content::Kept => head.body().to_vec(),
+        });
+        Self {
+            id: view.id.to_string(),
+            unix_ms,
+            method: view.method.to_string(),
+            path: mask_query(&view.path),
+            headers,
+            caller: CapturedCaller {
+                key_id: id.to_string(),
+                tenant: tenant.clone(),
+                user: user.clone(),
+                tier: tier.clone(),
+                labels: labels.clone(),
+            },
+            // The scan has seen that it is UTF-8.
+            body: body.map_or(Value::Null, |body| {
+                Value::String(String::from_utf8_lossy(&body).into_owned())
+            }),
+        }
+    }
+
+    /// The body's bytes.
+    pub(crate) fn body(&self) -> Bytes {
+        match &self.body {
+            Value::Null => Bytes::new(),
+            Value::String(text) => Bytes::from(text.clone()),
+            other => Bytes::from(other.to_string()),
+        }
+    }
+
+    /// The request as plugins see it.
+    ///
+    /// # Errors
+    ///
+    /// When something of it is no HTTP, or the body is not the JSON that it has to be.
+    pub(crate) fn view(&self) -> anyhow::Result<View> {
+        let method: Method = self.method.parse()?;
+        let mut headers = HeaderMap::with_capacity(self.headers.len());
+        for (name, value) in &self.headers {
+            headers.append(name.parse::<HeaderName>()?, value.parse::<HeaderValue>()?);
+        }
+        let body = self.body();
+        let head = match body.is_empty() {
+            true => None,
+            false => Some(Head::scan(body).map_err(|malformed| anyhow::anyhow!("{malformed}"))?),
+        };
+        let caller = self.caller.clone();
+        Ok(View {
+            id: self.id.as_str().into(),
+            endpoint: Endpoint::of(method.as_str(), &self.path),
+            method,
+            version: http::Version::HTTP_11,
+            path: self.path.clone(),
+            headers,
+            caller: Arc::new(Caller {
+                id: caller.key_id.into(),
+                tenant: caller.tenant,
+                user: caller.user,
+                tier: caller.tier,
+                labels: caller.labels,
+                models: None,
+            }),
+            head,
+            sent: None,
+        })
+    }
+}
+
+/// A path whose query has no values but those that can't be secret.
+fn mask_query(path: &str) -> String {
+    let Some((path, query)) = path.split_once('?') else {
+        return path.to_owned();
+    };
+    let parts: Vec<_> = query
+        .split('&')
+        .map(|part| match part.split_once('=') {
+            Some((name, value)) if !PLAIN_QUERY.contains(&name) => {
+                format!("{name}={}", "x".repeat(value.len()))
+            }
+            _ => part.to_owned(),
+        })
+        .collect();
+    format!("{path}?{}", parts.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_needs_a_body_only() {
+        let line = r#"{"body": {"model": "m", "max_tokens": 1, "messages": []}}"#;
+        let captured: Captured = serde_json::from_str(line).unwrap();
+        let view = captured.view().unwrap();
+        assert_eq!(view.endpoint, Endpoint::Messages);
+        assert_eq!(view.head.unwrap().model().as_deref(), Some("m"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_file_and_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.jsonl");
+        std::fs::write(&file, "{\"body\": {}}\n\n{\"bodi\": {}}\n").unwrap();
+        let error = read(&file).unwrap_err().to_string();
+        assert!(error.contains("c.jsonl:3"), "{error}");
+        assert!(error.contains("bodi"), "{error}");
+    }
+
+    #[test]
+    fn no_credential_is_recorded_and_queries_are_blanked() {
+        let mut view = Captured {
+            id: "r".into(),
+            unix_ms: 0,
+            method: post(),
+            path: "/v1/messages?beta=true&key=hunter2".into(),
+            headers: [
+                ("x-api-key", "sk-1"),
+                ("authorization", "Bearer sk-2"),
+                ("cookie", "sk-3"),
+                ("x-witgate-key", "sk-4"),
+                ("content-length", "7"),
+                ("anthropic-beta", "b"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+            caller: CapturedCaller::default(),
+            body: Value::Null,
+        }
+        .view()
+        .unwrap();
+        view.id = "r".into();
+        let captured = Captured::of(&view, 1, Content::Masked);
+        assert_eq!(
+            captured.headers,
+            [("anthropic-beta".to_owned(), "b".to_owned())]
+        );
+        assert_eq!(captured.path, "/v1/messages?beta=true&key=xxxxxxx");
+        let text = serde_json::to_string(&captured).unwrap();
+        assert!(!text.contains("sk-") && !text.contains("hunter2"), "{text}");
+    }
+}

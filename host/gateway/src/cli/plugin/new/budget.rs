@@ -1,0 +1,54 @@
+//! NAME: so many output tokens an hour for each key.
+
+use serde::Deserialize;
+use witgate_plugin::prelude::*;
+
+/// The `[settings]` of NAME.toml.
+#[derive(Deserialize)]
+struct Settings {
+    /// Tokens that a key may use in an hour.
+    tokens_per_hour: u64,
+}
+
+witgate_plugin::plugin!(Settings => Budget: charges);
+
+fn charges(
+    settings: &Settings,
+    request: &Request,
+    _: &Envelope,
+    _: &Plan,
+    estimate: &Estimate,
+) -> Result<Vec<Charge>, Refusal> {
+    Ok(vec![Charge {
+        account: format!("key:{}", request.caller().key_id),
+        window: "hour".to_owned(),
+        unit: "tokens".to_owned(),
+        limit: settings.tokens_per_hour,
+        amount: estimate.prompt_tokens + estimate.output_tokens,
+    }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use witgate_plugin::testing::RequestBuilder;
+
+    #[test]
+    fn a_request_is_charged_to_its_key() {
+        let settings = Settings {
+            tokens_per_hour: 1_000,
+        };
+        let request = RequestBuilder::messages()
+            .caller(|caller| caller.key_id = "k1".to_owned())
+            .build();
+        let estimate = Estimate {
+            prompt_tokens: 100,
+            output_tokens: 50,
+            cost_picousd: None,
+        };
+        let plan = Plan::to("default");
+        let charges = charges(&settings, &request, &Envelope::default(), &plan, &estimate).unwrap();
+        assert_eq!(charges.len(), 1);
+        assert_eq!((charges[0].account.as_str(), charges[0].amount), ("key:k1", 150));
+    }
+}

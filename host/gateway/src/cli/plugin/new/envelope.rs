@@ -1,0 +1,52 @@
+//! NAME: says for whom a request is, and in which session.
+
+use serde::Deserialize;
+use witgate_plugin::prelude::*;
+
+/// The `[settings]` of NAME.toml.
+#[derive(Deserialize)]
+struct Settings {
+    /// The header that names the team.
+    team_header: String,
+}
+
+witgate_plugin::plugin!(Settings => Envelope: read);
+
+fn read(settings: &Settings, request: &Request) -> Result<Envelope, Refusal> {
+    let Some(team) = request.header(&settings.team_header) else {
+        return Err(Refusal::invalid(format!(
+            "send the name of your team in {}",
+            settings.team_header
+        )));
+    };
+    Ok(Envelope {
+        tenant: request.caller().tenant,
+        metadata: vec![("team".to_owned(), team)],
+        ..Envelope::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use witgate_plugin::testing::RequestBuilder;
+
+    fn settings() -> Settings {
+        Settings {
+            team_header: "x-team".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_team_is_noted() {
+        let request = RequestBuilder::messages().header("x-team", "blue").build();
+        let envelope = read(&settings(), &request).unwrap();
+        assert_eq!(envelope.metadata("team"), Some("blue"));
+    }
+
+    #[test]
+    fn a_request_without_a_team_is_refused() {
+        let request = RequestBuilder::messages().build();
+        assert_eq!(read(&settings(), &request).unwrap_err().status, 400);
+    }
+}

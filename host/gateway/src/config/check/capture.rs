@@ -1,0 +1,34 @@
+//! `[capture]`, checked.
+
+use std::num::NonZeroU64;
+
+use super::Check;
+use crate::capture::Content;
+use crate::config::CaptureConfig;
+use crate::config::file::capture::CaptureFile;
+
+/// Most bytes of recorded requests, where the file does not say.
+const MAX_BYTES: u64 = 256 << 20;
+
+// === impl Check ===
+
+impl Check<'_> {
+    pub(super) fn capture(&mut self, file: &CaptureFile) -> CaptureConfig {
+        let mut at_least_one = |key: &str, value: Option<u64>, default: u64| {
+            NonZeroU64::new(value.unwrap_or(default)).unwrap_or_else(|| {
+                self.problem(&format!("capture.{key}"), "at least 1");
+                NonZeroU64::MIN
+            })
+        };
+        CaptureConfig {
+            sample: at_least_one("sample", file.sample, 1),
+            max_bytes: at_least_one("max_bytes", file.max_bytes, MAX_BYTES),
+            directory: self.folder.join(&file.dir),
+            content: if file.insecure_content {
+                Content::Kept
+            } else {
+                Content::Masked
+            },
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What a request is expected to use, before anybody has answered it.
+
+use witgate_messages::endpoint::Endpoint;
+use witgate_messages::price::PriceBook;
+use witgate_runtime::{Estimate, Plan};
+
+use crate::view::View;
+
+/// What an answer is expected to take, in tokens, when the request allows for more. The hold is settled on the true
+/// amount; reserving all that a client declares would starve agents that declare 128,000.
+pub(super) const EXPECTED_OUTPUT: u64 = 4096;
+
+/// What a request that is no batch is expected to use. Only Messages cost tokens.
+pub(crate) fn of_message(view: &View, plan: &Plan, prices: &PriceBook) -> Estimate {
+    let (Some(head), Endpoint::Messages) = (&view.head, view.endpoint) else {
+        return Estimate {
+            prompt_tokens: 0,
+            output_tokens: 0,
+            cost_picousd: Some(0),
+        };
+    };
+    let prompt_tokens = head.prompt_tokens();
+    let output_tokens = head
+        .max_tokens()
+        .map_or(EXPECTED_OUTPUT, |most| most.min(EXPECTED_OUTPUT));
+    let planned = plan
+        .targets
+        .first()
+        .and_then(|target| target.model.as_deref());
+    let model = planned.map(Into::into).or_else(|| head.model());
+    let cost_picousd =
+        model.and_then(|model| prices.estimate(&model, prompt_tokens, output_tokens));
+    Estimate {
+        prompt_tokens,
+        output_tokens,
+        cost_picousd,
+    }
+}

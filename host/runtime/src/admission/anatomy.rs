@@ -1,0 +1,74 @@
+//! What a plugin's file is made of, whether or not it would be admitted.
+
+use super::{AdmissionCause, MODULE, component_bytes};
+use crate::cache::Key;
+use crate::engine::Runtime;
+
+/// What a plugin's file is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Anatomy {
+    /// Whether the file is a core module, which admission makes into a component.
+    pub is_core_module: bool,
+    /// Imports by their full names, such as `witgate:plugin/log@0.2.0`.
+    pub imports: Vec<String>,
+    /// Exports by their full names.
+    pub exports: Vec<String>,
+    /// What an instance has before it has done anything; none where its modules come from outside.
+    pub needs: Option<Needs>,
+}
+
+/// What an instance has before it has done anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Needs {
+    /// Linear memories.
+    pub memories: u32,
+    /// Bytes of the largest of them.
+    pub memory_bytes: u64,
+    /// Tables.
+    pub tables: u32,
+    /// Elements of the largest of them.
+    pub table_elements: u64,
+}
+
+/// Bytes of a page of linear memory.
+const PAGE: u64 = 64 << 10;
+
+impl Runtime {
+    /// Looks at a plugin's file without admitting it: nothing of it runs. It compiles the file, unless the cache has it.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no WebAssembly, or does not compile.
+    pub fn anatomy(&self, wasm: &[u8]) -> Result<Anatomy, AdmissionCause> {
+        let bytes = component_bytes(wasm)?;
+        let key = Key::of(self.engine(), &[b"component", &bytes]);
+        let component = match self.cached(&key) {
+            Some(component) => component,
+            None => self.compile(&bytes, &key)?,
+        };
+        let shape = component.component_type();
+        let engine = self.engine();
+        Ok(Anatomy {
+            is_core_module: wasm.starts_with(MODULE),
+            imports: shape
+                .imports(engine)
+                .map(|(name, _)| name.to_owned())
+                .collect(),
+            exports: shape
+                .exports(engine)
+                .map(|(name, _)| name.to_owned())
+                .collect(),
+            needs: component.resources_required().map(|required| Needs {
+                memories: required.num_memories,
+                memory_bytes: required
+                    .max_initial_memory_size
+                    .unwrap_or(0)
+                    .saturating_mul(PAGE),
+                tables: required.num_tables,
+                table_elements: required.max_initial_table_size.unwrap_or(0),
+            }),
+        })
+    }
+}
