@@ -29,6 +29,7 @@ use guest::{Guest, PLAN};
 use request::Typical;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use witgate_runtime::{
     Envelope, Lineup, Request, Runtime, RuntimeOptions, Source, Trail, UpstreamStats,
 };
@@ -61,15 +62,49 @@ fn upstreams() -> Vec<UpstreamStats> {
         .to_vec()
 }
 
-fn lineup(runtime: &Runtime, wasm: &[u8], instances: &str) -> Lineup {
+/// A lineup of so many plugins: the last one plans the route, those before it have no opinion. Each is configured.
+fn lineup(runtime: &Runtime, plugins: usize, instances: &str) -> Lineup {
     let sidecar = format!(
-        "instances = \"{instances}\"\n[limits]\ndeadline_ms = 1000\n[grants]\nbody = \"read\"\nheaders = [\"*\"]\nmetrics = true\nclock = true\n"
+        "instances = \"{instances}\"\n[limits]\ndeadline_ms = 1000\n[grants]\nbody = \"read\"\nheaders = [\"*\"]\nmetrics = true\nclock = true\n\
+         [settings]\nmodel = \"claude-haiku-5-5\"\n"
     );
-    let source = Source::new("route", wasm).with_sidecar(sidecar);
-    let plugin = runtime
-        .admit(&source)
-        .unwrap_or_else(|error| panic!("{error}"));
-    Lineup::new(1, vec![plugin], &[])
+    let quiet = Guest::route("").with("lifecycle", "").build();
+    let deciding = Guest::route(PLAN).with("lifecycle", "").build();
+    let plugins = (1..=plugins)
+        .map(|number| {
+            let wasm = if number == plugins { &deciding } else { &quiet };
+            let source =
+                Source::new(format!("p{number:02}"), wasm.clone()).with_sidecar(sidecar.clone());
+            runtime
+                .admit(&source)
+                .unwrap_or_else(|error| panic!("{error}"))
+        })
+        .collect();
+    Lineup::new(1, plugins, &[])
+}
+
+/// The time that `threads` threads take for `calls` calls of one plugin, each thread its share: half with two where
+/// nothing waits in line.
+fn side_by_side(
+    lineup: &Lineup,
+    request: &Arc<dyn Request>,
+    (envelope, upstreams): (&Envelope, &[UpstreamStats]),
+    threads: u64,
+    calls: u64,
+) -> Duration {
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(move || {
+                for _ in 0..calls.div_ceil(threads) {
+                    let mut trail = Trail::default();
+                    let plan = lineup.decide_route(request, envelope, upstreams, &mut trail);
+                    black_box(plan.expect("it serves"));
+                }
+            });
+        }
+    });
+    begun.elapsed()
 }
 
 fn hook_call(criterion: &mut Criterion) {
@@ -90,12 +125,22 @@ fn hook_call(criterion: &mut Criterion) {
     let runtime = Runtime::try_new(RuntimeOptions::default()).expect("the engine starts");
     let request: Arc<dyn Request> = Arc::new(Typical);
     for instances in ["reused", "fresh"] {
-        let lineup = lineup(&runtime, &wasm, instances);
-        group.bench_function(instances, |bencher| {
-            bencher.iter(|| {
-                let mut trail = Trail::default();
-                let plan = lineup.decide_route(&request, &envelope, &upstreams, &mut trail);
-                black_box(plan.expect("it serves"))
+        for plugins in [1, 4, 16] {
+            let lineup = lineup(&runtime, plugins, instances);
+            group.bench_function(format!("{instances}/{plugins}_plugins"), |bencher| {
+                bencher.iter(|| {
+                    let mut trail = Trail::default();
+                    let plan = lineup.decide_route(&request, &envelope, &upstreams, &mut trail);
+                    black_box(plan.expect("it serves"))
+                });
+            });
+        }
+    }
+    let lineup = lineup(&runtime, 1, "reused");
+    for threads in [1, 2, 4] {
+        group.bench_function(format!("threads/{threads}"), |bencher| {
+            bencher.iter_custom(|calls| {
+                side_by_side(&lineup, &request, (&envelope, &upstreams), threads, calls)
             });
         });
     }
