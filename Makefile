@@ -4,7 +4,7 @@ CARGO ?= cargo
 
 SOAK_SECONDS ?= 600
 
-.PHONY: run test clients soak build policies lint bench ci tools clean
+.PHONY: run test clients languages soak build policies lint bench ci tools clean
 
 run: build policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	target/debug/witgate demo
@@ -15,11 +15,15 @@ test: tools ## All tests: units, the host with real guests, the gateway end to e
 clients: build policies ## The gateway with real clients: both Anthropic SDKs and Claude Code, from the package registries.
 	tests/clients/run
 
+languages: build ## Plugins in Python, JavaScript and C, built with tools from the package registries, against the one in Rust.
+	CARGO=$(CARGO) plugins/languages/build
+	$(CARGO) test --workspace languages:: -- --ignored
+
 soak: build ## Ten minutes of mixed traffic with faults against the gateway; SOAK_SECONDS=20 is shorter.
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --workspace soak:: -- --nocapture
 
 # The tests are built along, because another selection of crates would build the dependencies with other features, all
-# of them, a second time: run, test and clients share one build.
+# of them, a second time: run, test, clients and languages share one build.
 build: tools ## The gateway and the tests.
 	$(CARGO) test --workspace --no-run
 

@@ -19,7 +19,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "guest";
 
 /// Package, the file that cargo makes, and our name for it.
-const GUESTS: [(&str, &str, &str); 7] = [
+const GUESTS: [(&str, &str, &str); 8] = [
     (
         "witgate-plugin-envelope",
         "witgate_plugin_envelope.wasm",
@@ -32,6 +32,11 @@ const GUESTS: [(&str, &str, &str); 7] = [
         "budget",
     ),
     ("witgate-plugin-audit", "witgate_plugin_audit.wasm", "audit"),
+    (
+        "witgate-plugin-small-first",
+        "witgate_plugin_small_first.wasm",
+        "rust",
+    ),
     ("witgate-guests", "witgate_guests.wasm", "hostile"),
     ("witgate-guests", "examples/swap_a.wasm", "swap_a"),
     ("witgate-guests", "examples/swap_b.wasm", "swap_b"),

@@ -25,6 +25,7 @@ use crate::instance::{Indices, Instance, StartFailure};
 use crate::plugin::{Configured, Parts, Plugin};
 use crate::pool::Seated;
 use crate::sidecar::{InstancePolicy, Sidecar};
+use crate::wasi;
 use preinit::NotPossible;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -164,10 +165,7 @@ impl Candidate<'_> {
     fn checked(&self, component: &Component) -> Result<Code, AdmissionCause> {
         let engine = self.runtime.engine();
         contract_check::check(component, engine, &self.bytes, &self.sidecar.grants)?;
-        let pre = self
-            .runtime
-            .linker()
-            .instantiate_pre(component)
+        let pre = wasi::instantiate_pre(self.runtime.linker(), component)
             .map_err(|error| self.skewed(format!("{error:#}")))?;
         let indices = Indices::probe(&pre);
         if indices.hooks().next().is_none() {

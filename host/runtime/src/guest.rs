@@ -6,6 +6,8 @@
 mod request;
 mod services;
 
+pub(crate) use services::{monotonic_ns, since_epoch};
+
 use crate::contract::Attribute;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
@@ -16,11 +18,12 @@ use crate::kv::Table;
 use crate::limits::{CallLimits, Limiter, Limits};
 use crate::request::Request;
 use crate::stats::Stats;
+use crate::wasi::Stdio;
 use std::fmt;
 use std::sync::Arc;
 
 /// Longest text that is kept of a log line or a panic.
-const LONGEST_LINE: usize = 8 << 10;
+pub(crate) const LONGEST_LINE: usize = 8 << 10;
 
 /// What all instances of a plugin share.
 #[derive(Debug)]
@@ -74,6 +77,7 @@ pub(crate) struct Guest {
     body_read: usize,
     breach: Option<Breach>,
     failure: Option<String>,
+    pub(crate) stdio: Stdio,
 }
 
 /// What the instance is doing.
@@ -116,6 +120,7 @@ impl Guest {
             body_read: 0,
             breach: None,
             failure: None,
+            stdio: Stdio::default(),
         }
     }
 
@@ -135,11 +140,13 @@ impl Guest {
         self.breach = None;
         self.failure = None;
         self.limiter.begin_call();
+        self.stdio.begin_call();
     }
 
     /// Ends a call: the request is the embedder's again.
     pub(crate) fn end(&mut self) {
         self.request = None;
+        self.print_rest();
     }
 
     pub(crate) fn breach(&self) -> Option<&Breach> {
@@ -152,7 +159,7 @@ impl Guest {
     }
 
     /// Counts a call from the guest and the bytes that it brought.
-    fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
+    pub(crate) fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.host_calls = self.host_calls.saturating_add(1);
         if self.host_calls > self.limits.host_calls {
             return Err(self.breached(Breach::HostCalls(self.limits.host_calls)));
@@ -215,7 +222,7 @@ fn optional_bytes(texts: &[&Option<String>]) -> usize {
         .sum()
 }
 
-fn shorten(mut text: String) -> String {
+pub(crate) fn shorten(mut text: String) -> String {
     if text.len() > LONGEST_LINE {
         let mut end = LONGEST_LINE;
         while !text.is_char_boundary(end) {

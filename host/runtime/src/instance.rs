@@ -276,9 +276,14 @@ impl Failure {
 
     fn of(error: &wasmtime::Error, guest: &mut Guest) -> Self {
         let (kind, known) = classify(error, guest);
+        let message = guest.take_failure().or(known);
+        let message = match (message, guest.take_complaints()) {
+            (Some(message), Some(said)) => Some(format!("{message}; it said: {said}")),
+            (message, said) => message.or(said),
+        };
         Self {
             kind,
-            message: guest.take_failure().or(known),
+            message,
             backtrace: backtrace(error),
         }
     }

@@ -90,6 +90,7 @@ mod request;
 mod sidecar;
 mod signature;
 mod stats;
+mod wasi;
 
 use std::fmt::Write as _;
 

@@ -34,6 +34,9 @@ pub const AUDIT: Artifact = artifact!("audit");
 /// The four shipped plugins, in the order of the hooks.
 pub const SHIPPED: [Artifact; 4] = [ENVELOPE, ROUTE, BUDGET, AUDIT];
 
+/// The plugin in Rust that those in the other languages are measured by; see `plugins/languages`.
+pub const RUST: Artifact = artifact!("rust");
+
 /// Every hook and every way to misbehave in it; see the crate `witgate-guests`.
 pub const HOSTILE: Artifact = artifact!("hostile");
 /// Signs the envelope and the plan with `a`.
@@ -90,7 +93,7 @@ mod tests {
 
     #[test]
     fn every_artifact_is_a_core_module_with_wit_metadata() {
-        for artifact in SHIPPED.into_iter().chain([HOSTILE, SWAP_A, SWAP_B]) {
+        for artifact in SHIPPED.into_iter().chain([RUST, HOSTILE, SWAP_A, SWAP_B]) {
             let bytes = artifact.bytes();
             assert!(
                 bytes.starts_with(b"\0asm\x01\0\0\0"),

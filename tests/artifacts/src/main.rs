@@ -1,8 +1,9 @@
-//! `witgate-artifacts FOLDER`: puts the four shipped plugins into a folder, each by an atomic rename.
+//! `witgate-artifacts FOLDER [rust]`: puts the four shipped plugins into a folder, each by an atomic rename; or instead of
+//! them the example in Rust.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use witgate_artifacts::SHIPPED;
+use witgate_artifacts::{RUST, SHIPPED};
 
 #[allow(
     clippy::print_stdout,
@@ -10,12 +11,16 @@ use witgate_artifacts::SHIPPED;
     reason = "the terminal is where this program's answer goes"
 )]
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    let (Some(folder), None) = (arguments.next().map(PathBuf::from), arguments.next()) else {
-        eprintln!("usage: witgate-artifacts FOLDER");
-        return ExitCode::from(2);
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let (folder, artifacts) = match arguments.as_slice() {
+        [folder] => (PathBuf::from(folder), &SHIPPED[..]),
+        [folder, name] if name == RUST.name() => (PathBuf::from(folder), &[RUST][..]),
+        _ => {
+            eprintln!("usage: witgate-artifacts FOLDER [rust]");
+            return ExitCode::from(2);
+        }
     };
-    for artifact in SHIPPED {
+    for artifact in artifacts {
         match artifact.install(&folder) {
             Ok(file) => println!("{} ({} bytes)", file.display(), artifact.bytes().len()),
             Err(error) => {

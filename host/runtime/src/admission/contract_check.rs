@@ -12,6 +12,7 @@ use crate::grants::Grants;
 use crate::guest::Guest;
 use crate::hook::Hook;
 use crate::instance::Indices;
+use crate::wasi;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
@@ -40,6 +41,9 @@ pub(super) fn check(
 }
 
 fn check_import(import: &str, bytes: &[u8], grants: &Grants) -> Result<(), AdmissionCause> {
+    if wasi::is_import(import) {
+        return Ok(());
+    }
     let name = Name::parse(import).filter(|name| name.package == PACKAGE);
     let known = name.and_then(|name| {
         let known = IMPORTS
@@ -52,6 +56,9 @@ fn check_import(import: &str, bytes: &[u8], grants: &Grants) -> Result<(), Admis
             import: import.to_owned(),
             granted: IMPORTS
                 .map(|known| format!("{PACKAGE}/{}", known.interface))
+                .into_iter()
+                .chain([wasi::SERVED.to_owned()])
+                .collect::<Vec<_>>()
                 .join(", "),
         });
     };

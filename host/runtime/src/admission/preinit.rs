@@ -2,11 +2,12 @@
 //!
 //! The component is instrumented so that its memories and globals can be read from outside, instantiated, configured with
 //! only `settings` and `log` at hand, and written anew with what was read as its initial state. A component that can't be
-//! treated so (nested modules, state in tables) is a [`NotPossible`], and its instances are configured one by one.
+//! treated so (nested modules, state in tables, WASI) is a [`NotPossible`], and its instances are configured one by one.
 
 use super::{AdmissionCause, Candidate, contract_check};
 use crate::guest::Guest;
 use crate::instance::{Indices, Instance};
+use crate::wasi;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -36,6 +37,10 @@ pub(super) fn image(candidate: &Candidate<'_>) -> Result<Vec<u8>, NotPossible> {
     wizer.keep_init_func(true);
     let (context, instrumented) = wizer.instrument_component(bytes).map_err(refused)?;
     let instrumented = runtime.compile_for_once(&instrumented).map_err(refused)?;
+    if wasi::is_used(&instrumented) {
+        let why = "it imports WASI, and its image would hold handles that its instances don't have";
+        return Err(NotPossible::Refused(why.to_owned()));
+    }
     contract_check::check(&instrumented, runtime.engine(), bytes, &sidecar.grants)
         .map_err(NotPossible::NotAdmitted)?;
     let pre = runtime

@@ -18,6 +18,12 @@ type Written<T> = Result<std::result::Result<T, kv::Error>>;
 impl Guest {
     pub(crate) fn log(&mut self, level: log::Level, message: String) -> Result<()> {
         self.enter(message.len())?;
+        self.log_line(level, &shorten(message));
+        Ok(())
+    }
+
+    /// One line in the log, as far as the plugin's volume reaches.
+    pub(crate) fn log_line(&self, level: log::Level, message: &str) {
         let Terms {
             name,
             limits,
@@ -25,9 +31,8 @@ impl Guest {
             ..
         } = &*self.terms;
         if !stats.may_log(limits.log_lines) {
-            return Ok(());
+            return;
         }
-        let message = shorten(message);
         match level {
             log::Level::Trace => {
                 tracing::trace!(target: "witgate::plugin", plugin = %name, "{message}");
@@ -45,7 +50,6 @@ impl Guest {
                 tracing::error!(target: "witgate::plugin", plugin = %name, "{message}");
             }
         }
-        Ok(())
     }
 
     pub(crate) fn failure(&mut self, message: String) -> Result<()> {
@@ -76,16 +80,12 @@ impl Guest {
 
     pub(crate) fn unix_ms(&mut self) -> Result<u64> {
         self.enter_granted(0, "clock")?;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let millis = since.map_or(0, |since| since.as_millis());
-        Ok(u64::try_from(millis).unwrap_or(u64::MAX))
+        Ok(u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX))
     }
 
     pub(crate) fn monotonic_ns(&mut self) -> Result<u64> {
-        static START: OnceLock<Instant> = OnceLock::new();
         self.enter_granted(0, "clock")?;
-        let nanos = START.get_or_init(Instant::now).elapsed().as_nanos();
-        Ok(u64::try_from(nanos).unwrap_or(u64::MAX))
+        Ok(monotonic_ns())
     }
 
     pub(crate) fn kv_get(&mut self, key: String) -> Result<Option<Vec<u8>>> {
@@ -149,11 +149,29 @@ impl Guest {
     /// that found another way to them ends here.
     fn enter_granted(&mut self, bytes: usize, interface: &'static str) -> Result<()> {
         self.enter_hook(bytes, interface)?;
+        self.granted(interface)
+    }
+
+    /// Ends the call unless the interface is granted.
+    pub(crate) fn granted(&mut self, interface: &'static str) -> Result<()> {
         if self.terms.grants.has_interface(interface) {
             return Ok(());
         }
         Err(self.breached(Breach::Interface(interface)))
     }
+}
+
+/// Time since 1970, or none of it where the clock is set before that.
+pub(crate) fn since_epoch() -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default()
+}
+
+/// Nanoseconds since the first question.
+pub(crate) fn monotonic_ns() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let nanos = START.get_or_init(Instant::now).elapsed().as_nanos();
+    u64::try_from(nanos).unwrap_or(u64::MAX)
 }
 
 fn ttl(ms: Option<u64>) -> Option<Duration> {

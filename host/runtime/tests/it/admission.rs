@@ -73,18 +73,20 @@ fn files_that_are_no_plugins_are_told_so() {
 
 #[test]
 fn a_foreign_import_is_named() {
-    let component = wat::parse_str(
-        r#"(component (import "wasi:cli/stdout@0.2.0" (instance (export "x" (func)))))"#,
-    );
-    let text = refusal(component.unwrap()).to_string();
-    assert!(
-        text.contains("imports `wasi:cli/stdout@0.2.0`"),
-        "the import: {text}"
-    );
-    assert!(
-        text.contains("witgate:plugin/log,"),
-        "what is granted: {text}"
-    );
+    for import in ["acme:cache/store@0.2.0", "wasi:cli/stdout@0.3.0"] {
+        let component = wat::parse_str(format!(
+            r#"(component (import "{import}" (instance (export "x" (func)))))"#
+        ));
+        let text = refusal(component.unwrap()).to_string();
+        assert!(
+            text.contains(&format!("imports `{import}`")),
+            "the import: {text}"
+        );
+        assert!(
+            text.contains("witgate:plugin/log,") && text.contains("wasi:*@0.2.x"),
+            "what is granted: {text}"
+        );
+    }
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(crate) struct Guest {
     exports: Vec<(&'static str, String)>,
     wit_edits: Vec<(&'static str, &'static str)>,
     pages: u32,
+    imports: String,
+    wasi: Vec<&'static str>,
     extra: String,
 }
 
@@ -33,6 +35,8 @@ impl Guest {
             exports: Vec::new(),
             wit_edits: Vec::new(),
             pages: 2,
+            imports: String::new(),
+            wasi: Vec::new(),
             extra: String::new(),
         }
     }
@@ -66,6 +70,20 @@ impl Guest {
         self
     }
 
+    /// A further import: the function `interface#name` of WASI, as `$alias` with these parameters and results.
+    pub(crate) fn wasi(mut self, function: &'static str, alias: &str, shape: &str) -> Self {
+        let (interface, name) = function.split_once('#').expect("interface#name");
+        writeln!(
+            self.imports,
+            r#"(import "{interface}" "{name}" (func ${alias} {shape}))"#
+        )
+        .unwrap();
+        if !self.wasi.contains(&interface) {
+            self.wasi.push(interface);
+        }
+        self
+    }
+
     /// Further items of the core module.
     pub(crate) fn extra(mut self, text: &str) -> Self {
         self.extra.push_str(text);
@@ -88,6 +106,14 @@ impl Guest {
         };
         for import in known {
             writeln!(world, "import witgate:plugin/{import}@{};", self.version).unwrap();
+        }
+        if !self.wasi.is_empty() {
+            for package in crate::wasi::TEXT {
+                resolve.push_str("wasi.wit", package).expect("WASI parses");
+            }
+        }
+        for interface in &self.wasi {
+            writeln!(world, "import {interface};").unwrap();
         }
         for (interface, _) in &self.exports {
             writeln!(world, "export witgate:plugin/{interface}@{};", self.version).unwrap();
@@ -176,6 +202,7 @@ impl Guest {
             (import "witgate:plugin/log@{v}" "failure" (func $failure (param i32 i32)))
             (import "witgate:plugin/settings@{v}" "json" (func $settings (param i32)))
             {granted}
+            {imports}
             (memory (export "memory") {pages})
             (global $top (mut i32) (i32.const 65536))
             (global $calls (mut i32) (i32.const 0))
@@ -196,6 +223,7 @@ impl Guest {
             {extra}
             "#,
             pages = self.pages,
+            imports = self.imports,
             extra = self.extra,
             granted = self.granted_imports(),
         );

@@ -12,6 +12,8 @@ type Answer = Box<dyn Fn(&str) -> Option<&'static str> + Send + Sync>;
 
 pub(crate) struct Shaped {
     header: Answer,
+    model: Option<&'static str>,
+    prompt_tokens: u64,
     body: Vec<u8>,
 }
 
@@ -45,14 +47,14 @@ impl Request for Shaped {
     }
     fn head(&self) -> Head {
         Head {
-            model: None,
+            model: self.model.map(str::to_owned),
             stream: false,
             max_tokens: None,
             message_count: 0,
             tool_count: 0,
             user_id: None,
             body_bytes: 0,
-            prompt_tokens: 0,
+            prompt_tokens: self.prompt_tokens,
             attributes: Vec::new(),
         }
     }
@@ -83,7 +85,19 @@ pub(crate) fn answering(
 ) -> Arc<dyn Request> {
     Arc::new(Shaped {
         header: Box::new(header),
+        model: None,
+        prompt_tokens: 0,
         body: vec![b'x'; 1 << 20],
+    })
+}
+
+/// A request without headers for a model, with a prompt of so many tokens.
+pub(crate) fn asking(model: Option<&'static str>, prompt_tokens: u64) -> Arc<dyn Request> {
+    Arc::new(Shaped {
+        header: Box::new(|_| None),
+        model,
+        prompt_tokens,
+        body: Vec::new(),
     })
 }
 

@@ -1,0 +1,96 @@
+// The plugin of this folder's README in C.
+
+#include "json.h"
+#include "router.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef witgate_plugin_types_borrow_request_t request_t;
+typedef exports_witgate_plugin_lifecycle_list_problem_t problems_t;
+typedef exports_witgate_plugin_route_envelope_t envelope_t;
+typedef exports_witgate_plugin_route_list_upstream_stats_t upstreams_t;
+typedef exports_witgate_plugin_route_option_plan_t plan_t;
+typedef exports_witgate_plugin_route_refusal_t refusal_t;
+typedef witgate_plugin_types_target_t target_t;
+
+// What `configure` read. It is set before any other call.
+static router_string_t cheap_model, blocked_prefix;
+static uint64_t max_prompt_tokens;
+
+static void complain(problems_t *problems, const char *path, const char *message) {
+  problems->ptr = realloc(problems->ptr, (problems->len + 1) * sizeof *problems->ptr);
+  if (!problems->ptr) abort();
+  router_string_dup(&problems->ptr[problems->len].path, path);
+  router_string_dup(&problems->ptr[problems->len].message, message);
+  problems->len++;
+}
+
+// Of both exports: false is the error, which then is in the last parameter.
+
+bool exports_witgate_plugin_lifecycle_configure(problems_t *problems) {
+  router_string_t found;
+  witgate_plugin_settings_json(&found);
+  *problems = (problems_t){0};
+  if (!json_text(found, "cheap_model", &cheap_model))
+    complain(problems, "cheap_model", "a text is needed");
+  if (!json_text(found, "blocked_prefix", &blocked_prefix))
+    complain(problems, "blocked_prefix", "a text is needed");
+  if (!json_count(found, "max_prompt_tokens", &max_prompt_tokens))
+    complain(problems, "max_prompt_tokens", "a whole number is needed, 0 or more");
+  router_string_free(&found);
+  return problems->len == 0;
+}
+
+static bool starts_with(router_string_t text, router_string_t prefix) {
+  return text.len >= prefix.len && memcmp(text.ptr, prefix.ptr, prefix.len) == 0;
+}
+
+static void refuse(router_string_t model, refusal_t *refusal) {
+  static const char before[] = "the model ", after[] = " is not for this gateway's callers";
+  size_t b = sizeof before - 1, a = sizeof after - 1;
+  *refusal = (refusal_t){.status = 403};
+  router_string_dup(&refusal->code, "permission_error");
+  uint8_t *message = malloc(b + model.len + a);
+  if (!message) abort();
+  memcpy(message, before, b);
+  memcpy(message + b, model.ptr, model.len);
+  memcpy(message + b + model.len, after, a);
+  refusal->message = (router_string_t){message, b + model.len + a};
+}
+
+static void small(plan_t *plan) {
+  target_t *target = malloc(sizeof *target);
+  if (!target) abort();
+  *target = (target_t){0};
+  router_string_dup(&target->upstream, "default");
+  target->model.is_some = true;
+  router_string_dup_n(&target->model.val, (const char *)cheap_model.ptr, cheap_model.len);
+  plan->is_some = true;
+  plan->val.targets.ptr = target;
+  plan->val.targets.len = 1;
+  plan->val.rule.is_some = true;
+  router_string_dup(&plan->val.rule.val, "small");
+}
+
+bool exports_witgate_plugin_route_decide(request_t request, envelope_t *envelope, upstreams_t *upstreams, plan_t *plan,
+                                         refusal_t *refusal) {
+  witgate_plugin_types_head_t head;
+  witgate_plugin_types_method_request_head(request, &head);
+  // Nothing of the request may be kept past the call: not its handle, and what was given is freed.
+  witgate_plugin_types_request_drop_borrow(request);
+  exports_witgate_plugin_route_envelope_free(envelope);
+  exports_witgate_plugin_route_list_upstream_stats_free(upstreams);
+
+  bool decided = true;
+  *plan = (plan_t){0};
+  if (head.model.is_some) {
+    if (starts_with(head.model.val, blocked_prefix)) {
+      refuse(head.model.val, refusal);
+      decided = false;
+    } else if (head.prompt_tokens < max_prompt_tokens) {
+      small(plan);
+    }
+  }
+  witgate_plugin_types_head_free(&head);
+  return decided;
+}
