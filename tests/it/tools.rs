@@ -195,6 +195,26 @@ fn a_check_says_what_a_plugin_is_and_what_would_have_to_be_granted() {
 }
 
 #[test]
+fn a_large_plugin_is_compiled_in_a_process_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut large = ROUTE.bytes().to_vec();
+    // A custom section of 4 MiB: its kind, its length and that of its name as LEB128, the name, and zeros.
+    large.extend([0, 0x83, 0x80, 0x80, 0x02, 2, b'p', b'd']);
+    large.resize(large.len() + (4 << 20), 0);
+    std::fs::write(folder.path().join("large.wasm"), large).unwrap();
+    let checked = Command::new(binary())
+        .args(["plugin", "check", "large.wasm"])
+        .current_dir(folder.path())
+        .env("WITGATE_LOG", "debug")
+        .output()
+        .unwrap();
+    let told = text(&checked);
+    assert!(checked.status.success(), "{told}");
+    assert!(told.contains("compiled in a process of its own"), "{told}");
+    assert!(told.contains("admitted    yes"), "{told}");
+}
+
+#[test]
 fn a_run_prints_what_is_decided_as_a_table_or_json_and_fails_on_a_fault() {
     let folder = tempfile::tempdir().unwrap();
     let requests = requests(&folder);

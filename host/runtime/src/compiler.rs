@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -45,7 +45,13 @@ impl Compiler {
         engine: &Engine,
         component: &[u8],
     ) -> Result<Component, AdmissionCause> {
+        let begun = Instant::now();
         let code = self.run(component)?;
+        tracing::debug!(
+            ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            bytes = component.len(),
+            "compiled in a process of its own"
+        );
         deserialize(engine, &code).map_err(|error| {
             AdmissionCause::Compiler(format!(
                 "the compiler {} made something else than this program would: {error:#}",
