@@ -3,8 +3,9 @@
 CARGO ?= cargo
 
 SOAK_SECONDS ?= 600
+RELOADS ?= 1000
 
-.PHONY: run test clients soak build policies lint bench ci tools clean
+.PHONY: run test clients soak soak-reload build policies lint bench ci tools clean
 
 run: build policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	target/debug/witgate demo
@@ -17,6 +18,9 @@ clients: build policies ## The gateway with real clients: both Anthropic SDKs an
 
 soak: build ## Ten minutes of mixed traffic with faults against the gateway; SOAK_SECONDS=20 is shorter.
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --workspace soak:: -- --nocapture
+
+soak-reload: build ## A thousand changes of plugins and settings under load; RELOADS=100 is shorter.
+	RELOADS=$(RELOADS) $(CARGO) test --workspace reload::churn:: -- --nocapture
 
 # The tests are built along, because another selection of crates would build the dependencies with other features, all
 # of them, a second time: run, test and clients share one build.

@@ -26,6 +26,11 @@ use wasmtime::{
 /// How often the deadline clock ticks.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
+/// Places of the pool that may be free and keep their pages. A reload leaves some behind, and the pool would rather have a
+/// place that was never used than one of these: as many as there are instances would be, after enough reloads, all of the
+/// pool's memory in use.
+const WARM: u32 = 64;
+
 /// Sizes of the engine. They hold for all plugins together; limits per plugin are in its sidecar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimeOptions {
@@ -140,7 +145,7 @@ impl RuntimeOptions {
             .total_tables(self.instances.saturating_mul(2))
             .max_memory_size(self.memory_ceiling)
             .table_elements(self.table_ceiling)
-            .max_unused_warm_slots(self.instances)
+            .max_unused_warm_slots(self.instances.min(WARM))
             .linear_memory_keep_resident(self.keep_resident)
             .table_keep_resident(64 << 10)
             .pagemap_scan(Enabled::Auto);

@@ -1,5 +1,6 @@
 //! The directory, changed as people and tools change it.
 
+mod churn;
 mod counts;
 mod places;
 mod writes;
