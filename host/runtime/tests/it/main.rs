@@ -20,6 +20,7 @@ mod cache;
 mod child;
 mod faults;
 mod folder;
+mod fuzz;
 mod grants;
 mod guest;
 mod instances;
