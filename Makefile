@@ -3,8 +3,10 @@
 CARGO ?= cargo
 
 SOAK_SECONDS ?= 600
+RELOADS ?= 1000
+FUZZ_GUESTS ?= 10000
 
-.PHONY: run test clients languages soak build policies lint bench ci tools clean
+.PHONY: run test clients languages soak soak-reload fuzz-guests build policies lint bench ci tools clean
 
 run: build policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	target/debug/witgate demo
@@ -21,6 +23,12 @@ languages: build ## Plugins in Python, JavaScript and C, built with tools from t
 
 soak: build ## Ten minutes of mixed traffic with faults against the gateway; SOAK_SECONDS=20 is shorter.
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --workspace soak:: -- --nocapture
+
+soak-reload: build ## A thousand changes of plugins and settings under load; RELOADS=100 is shorter.
+	RELOADS=$(RELOADS) $(CARGO) test --workspace reload::churn:: -- --nocapture
+
+fuzz-guests: build ## Ten thousand random guests through admission and every hook; FUZZ_GUESTS=1000 is shorter.
+	FUZZ_GUESTS=$(FUZZ_GUESTS) $(CARGO) test --workspace fuzz::random_guests -- --nocapture
 
 # The tests are built along, because another selection of crates would build the dependencies with other features, all
 # of them, a second time: run, test, clients and languages share one build.

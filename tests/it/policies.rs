@@ -1,9 +1,11 @@
 //! What the shipped plugins decide is what happens.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use crate::harness::{Answer, Gate, Plan, Upstream};
-use witgate_artifacts::ROUTE;
+use witgate_artifacts::{ROUTE, SHIPPED};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_vmx_envelope_is_taken_out_and_every_other_byte_stays() {
@@ -183,4 +185,39 @@ async fn every_wrong_setting_of_a_shipped_plugin_is_told_with_its_line_and_the_o
         200,
         "the old settings serve"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_megabytes_pass_four_plugins_that_have_two_mebibytes_each() {
+    let upstream = Upstream::answering().await;
+    let mut plan = Plan::bare();
+    for artifact in SHIPPED {
+        let file = format!("../policies/{}.toml", artifact.name());
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let shipped = std::fs::read_to_string(shipped).unwrap();
+        // Less than a tenth of the body, however it were to cross.
+        let sidecar = format!("{shipped}\n[limits]\nmemory_mib = 2\n");
+        plan = plan.plugin(artifact.name(), artifact, &sidecar);
+    }
+    let gate = plan.upstream("default", &upstream).start().await;
+    let content = "x".repeat(30_000_000);
+    let body =
+        json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": content}]});
+    let body = body.to_string();
+    for _ in 0..3 {
+        let response = gate
+            .ask(&gate.messages(&json!({})).body(body.clone()))
+            .await;
+        assert_eq!(response.status, 200, "{}", response.text());
+        let arrived = upstream.requests().pop().expect("it was forwarded");
+        assert!(arrived.body == body.as_bytes(), "every byte of it");
+    }
+    let plugins = gate.admin("/plugins").await.json();
+    for plugin in plugins["plugins"].as_array().unwrap() {
+        assert_eq!(
+            plugin["figures"]["faults"],
+            json!({}),
+            "none has asked for more: {plugin}"
+        );
+    }
 }

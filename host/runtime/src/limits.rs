@@ -14,7 +14,7 @@ pub struct Limits {
     pub start: CallLimits,
     /// Linear memory of an instance, in bytes, over all its memories.
     pub memory_bytes: usize,
-    /// Elements of a table.
+    /// Elements of all tables of an instance, the few that link its imports among them.
     pub table_elements: usize,
     /// Core instances of a component.
     pub core_instances: usize,
@@ -53,6 +53,7 @@ pub(crate) struct Limiter {
     memory_bytes: usize,
     memory_used: usize,
     table_elements: usize,
+    tables_used: usize,
     core_instances: usize,
     denied: Option<Denial>,
 }
@@ -72,6 +73,7 @@ impl Limiter {
             memory_bytes: limits.memory_bytes,
             memory_used: 0,
             table_elements: limits.table_elements,
+            tables_used: 0,
             core_instances: limits.core_instances,
             denied: None,
         }
@@ -115,17 +117,21 @@ impl ResourceLimiter for Limiter {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired > self.table_elements {
+        let wanted = self
+            .tables_used
+            .saturating_add(desired.saturating_sub(current));
+        if wanted > self.table_elements {
             self.denied = Some(Denial::Table {
-                wanted: desired,
+                wanted,
                 limit: self.table_elements,
             });
             return Ok(false);
         }
+        self.tables_used = wanted;
         Ok(true)
     }
 
@@ -145,7 +151,7 @@ impl std::fmt::Display for Denial {
             Self::Table { wanted, limit } => {
                 write!(
                     f,
-                    "a table of {wanted} elements wanted, the limit is {limit}"
+                    "{wanted} elements of tables wanted, the limit is {limit}"
                 )
             }
         }

@@ -78,11 +78,13 @@ impl Source {
             file: file.to_owned(),
             cause: AdmissionCause::Read(path.to_owned(), error),
         };
-        let wasm = fs::read(file).map_err(|error| failed(file, error))?;
+        let wasm = be_a_file(file)
+            .and_then(|()| fs::read(file))
+            .map_err(|error| failed(file, error))?;
         let toml = file.with_extension("toml");
-        let beside = |path: &Path| match fs::read_to_string(path) {
+        let beside = |path: &Path| match be_a_file(path).and_then(|()| fs::read_to_string(path)) {
             Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_link(path) => Ok(None),
             Err(error) => Err(failed(path, error)),
         };
         let signature = beside(&file.with_extension("wasm.minisig"))?;
@@ -104,6 +106,19 @@ impl Source {
             signature: self.signature.as_ref().map(|it| sha256(it.as_bytes())),
         }
     }
+}
+
+/// Reading anything else may never end, as that of a pipe.
+fn be_a_file(path: &Path) -> io::Result<()> {
+    match fs::metadata(path)?.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::other("it is no file")),
+    }
+}
+
+/// A link that leads nowhere is not the same as no file: somebody wanted one to be there.
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 fn sha256(bytes: &[u8]) -> Arc<str> {

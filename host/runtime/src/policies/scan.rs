@@ -1,10 +1,12 @@
 //! What a directory looks like from outside: names, lengths, times, inodes.
 //!
-//! Links are followed, so that a swap of the directory that a link names, as Kubernetes does it, is seen.
+//! Links are followed, so that a swap of the directory that a link names, as Kubernetes does it, is seen. Only what has
+//! no name any more is deleted: a link that leads nowhere, or a file that can't be looked at, keeps the last good plugin.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -22,10 +24,13 @@ pub(super) struct Listing {
     racy: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Stamp {
     len: u64,
     modified: Option<SystemTime>,
+    /// The file system's own time of the last change, which tells what tools that set the other one hide, and a change
+    /// of permissions.
+    changed: Option<SystemTime>,
     inode: u64,
 }
 
@@ -44,25 +49,17 @@ impl Listing {
             if name.starts_with('.') || !ENDINGS.iter().any(|ending| name.ends_with(ending)) {
                 continue;
             }
-            // Through the link, if it is one. A file that is gone by now is as good as never seen.
-            let Ok(metadata) = fs::metadata(entry.path()) else {
-                continue;
+            let stamp = match fs::metadata(entry.path()) {
+                Ok(metadata) => Stamp::of(&metadata),
+                Err(_) if is_gone(&entry.path()) => continue,
+                // It is there and can't be looked at, so it is not taken for deleted: reading it will say why.
+                Err(_) => Stamp::default(),
             };
-            if !metadata.is_file() {
-                continue;
-            }
-            let modified = metadata.modified().ok();
-            racy |= modified
-                .and_then(|at| now.duration_since(at).ok())
-                .is_none_or(|age| age < RACY);
-            files.insert(
-                name,
-                Stamp {
-                    len: metadata.len(),
-                    modified,
-                    inode: inode(&metadata),
-                },
-            );
+            racy |= [stamp.modified, stamp.changed]
+                .into_iter()
+                .flatten()
+                .any(|at| now.duration_since(at).map_or(true, |age| age < RACY));
+            files.insert(name, stamp);
         }
         Ok(Self { files, racy })
     }
@@ -81,12 +78,23 @@ impl Listing {
     }
 }
 
-#[cfg(unix)]
-fn inode(metadata: &fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
+// === impl Stamp ===
+
+impl Stamp {
+    /// Of what is at the end of the link, if it is one.
+    fn of(metadata: &fs::Metadata) -> Self {
+        let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
+        let nanos = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
+        Self {
+            len: metadata.len(),
+            modified: metadata.modified().ok(),
+            changed: SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos)),
+            inode: metadata.ino(),
+        }
+    }
 }
 
-#[cfg(not(unix))]
-fn inode(_metadata: &fs::Metadata) -> u64 {
-    0
+/// Whether nothing has this name. A link that leads nowhere is something.
+pub(super) fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

@@ -1,11 +1,10 @@
 //! What is known of each plugin's files: the last good plugin, and what is wrong with the newest bytes.
 
-use super::scan::Listing;
-use crate::admission::{AdmissionCause, AdmissionError, Source};
+use super::scan::{self, Listing};
+use crate::admission::{AdmissionError, Source};
 use crate::engine::Runtime;
 use crate::plugin::{Identity, Plugin};
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,7 +46,7 @@ impl Shelf {
             let file = dir.join(format!("{name}.wasm"));
             match Source::read(&file) {
                 Ok(source) => self.offer(runtime, &source),
-                Err(error) if is_gone(&error) => {
+                Err(_) if scan::is_gone(&file) => {
                     self.slots.remove(&name);
                 }
                 Err(error) => self.slot(&name, &file).refuse(None, &error),
@@ -63,8 +62,12 @@ impl Shelf {
                 .any(|(old, new)| !Arc::ptr_eq(old, new))
     }
 
-    /// Whether the directory may have other content than what was read last.
+    /// Whether the directory may have other content than what was read last. What could not be read may be readable by
+    /// now without a trace in the listing.
     pub(super) fn differs(&self, now: Option<&Listing>) -> bool {
+        if self.slots.values().any(|slot| slot.tried.is_none()) {
+            return true;
+        }
         match (&self.listing, now) {
             (Some(then), Some(now)) => then.differs(now),
             (Some(_), None) | (None, _) => true,
@@ -119,16 +122,6 @@ impl Shelf {
                 error: None,
             },
         })
-    }
-}
-
-/// Deleted between the listing and the reading.
-fn is_gone(error: &AdmissionError) -> bool {
-    match &error.cause {
-        AdmissionCause::Read(file, cause) => {
-            *file == error.file && cause.kind() == io::ErrorKind::NotFound
-        }
-        _ => false,
     }
 }
 

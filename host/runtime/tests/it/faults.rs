@@ -1,9 +1,9 @@
 //! Whatever a guest does, it costs that call and no other.
 
 use crate::guest::{Guest, on_probe};
-use crate::request::{PATIENT, admit, alone, plain, probing, route, route_fault};
+use crate::request::{PATIENT, admit, alone, call, plain, probing, route, route_fault};
 use std::sync::Arc;
-use witgate_runtime::{Envelope, Fault, FaultKind, Hook, Plugin, Stop, Trail, TrapCode};
+use witgate_runtime::{Fault, FaultKind, Hook, Plugin, Stop, TrapCode};
 
 /// Runs a guest that does `body` when it is probed. The call before it and the call after it go well.
 fn costs_its_own_call(body: &str, extra: &str, sidecar: &str) -> Fault {
@@ -77,49 +77,8 @@ fn an_endless_loop_ends_in_every_hook_and_in_every_call() {
             (if (i32.gt_u (global.get $calls) (i32.const 1)) (then (loop $l (br $l))))";
         let guest = Guest::new().with(hook, body);
         let plugin = admit(&guest, "[limits]\ndeadline_ms = 10");
-        let fault = hook_fault(&plugin, hook);
+        let fault = call(&alone(&plugin), hook, &plain()).expect_err("it never comes back");
         assert_eq!(fault.kind, FaultKind::Deadline, "the {hook} hook ends");
-    }
-}
-
-fn hook_fault(plugin: &Arc<Plugin>, hook: &str) -> Fault {
-    use witgate_runtime::{Estimate, Mark, Plan, Receipt};
-    let (lineup, mut trail) = (alone(plugin), Trail::default());
-    let (request, envelope) = (plain(), Envelope::default());
-    let plan = Plan {
-        rule: None,
-        targets: Vec::new(),
-        retry_on: Vec::new(),
-        attributes: Vec::new(),
-    };
-    let estimate = Estimate {
-        prompt_tokens: 1,
-        output_tokens: 1,
-        cost_picousd: None,
-    };
-    let stop = match hook {
-        "envelope" => lineup.read_envelope(&request, &mut trail).map(drop),
-        "route" => lineup
-            .decide_route(&request, &envelope, &[], &mut trail)
-            .map(drop),
-        "budget" => lineup
-            .charges(&request, &envelope, &plan, &estimate, &mut trail)
-            .map(drop),
-        _ => {
-            let receipt = Receipt {
-                id: "r".to_owned(),
-                fields: Vec::new(),
-            };
-            let mut entries = lineup.audit_entries(vec![receipt]);
-            match entries.remove(0).marks.remove(0) {
-                Mark::Fault(fault) => return fault,
-                Mark::Missing { .. } => panic!("a fault was expected"),
-            }
-        }
-    };
-    match stop {
-        Err(Stop::Fault(fault)) => fault,
-        other => panic!("a fault was expected, not {other:?}"),
     }
 }
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use witgate_runtime::{Envelope, Lineup, Plugin, PluginStatus, Policies, PoliciesOptions, Trail};
+use witgate_runtime::{
+    Envelope, Lineup, Plugin, PluginStatus, Policies, PoliciesOptions, Runtime, Trail,
+};
 
 /// Never waited for in full unless something is broken.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -40,12 +42,30 @@ impl Folder {
 }
 
 pub(crate) fn open(dir: &Path) -> Policies {
+    open_with(dir, runtime())
+}
+
+/// With an engine of its own.
+pub(crate) fn open_with(dir: &Path, runtime: Runtime) -> Policies {
+    open_after(dir, runtime, Duration::from_millis(5))
+}
+
+/// After so much quiet that nothing in between is seen.
+pub(crate) fn open_slowly(dir: &Path) -> Policies {
+    open_slowly_with(dir, runtime())
+}
+
+pub(crate) fn open_slowly_with(dir: &Path, runtime: Runtime) -> Policies {
+    open_after(dir, runtime, Duration::from_millis(500))
+}
+
+fn open_after(dir: &Path, runtime: Runtime, debounce: Duration) -> Policies {
     let options = PoliciesOptions {
         poll: Duration::from_millis(20),
-        debounce: Duration::from_millis(5),
+        debounce,
         ..PoliciesOptions::default()
     };
-    Policies::open(runtime(), dir, options).unwrap()
+    Policies::open(runtime, dir, options).unwrap()
 }
 
 /// Two plugins that can be told apart: one plans, the other doesn't.

@@ -8,13 +8,20 @@
     missing_docs,
     reason = "a test that can't go on says so by panicking"
 )]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test has nobody else to tell its figures to"
+)]
 
 mod admission;
 mod bench;
 mod cache;
+mod child;
 mod compiler;
 mod faults;
 mod folder;
+mod fuzz;
 mod grants;
 mod guest;
 mod instances;

@@ -86,3 +86,30 @@ fn what_it_may_remember_is_limited() {
         assert_eq!(plan.is_some(), fits, "107 bytes with `{limit}`");
     }
 }
+
+#[test]
+fn entries_are_limited() {
+    // Two keys, and a plan where both could be written.
+    let set = |key: &str| {
+        format!(
+            "(call $kv_set (i32.const {key}) (i32.const 7) (i32.const 0) (i32.const 1)
+               (i32.const 0) (i64.const 0) (i32.const 3072))
+             (local.set $i (i32.add (local.get $i) (i32.load8_u (i32.const 3072))))"
+        )
+    };
+    let both = format!(
+        "{}{} (if (i32.eqz (local.get $i)) (then {PLAN}))",
+        set("16"),
+        set("32")
+    );
+    let guest = Guest::route(&both).version("0.2.0");
+    for (limit, fits) in [("kv_entries = 2", true), ("kv_entries = 1", false)] {
+        let source = Source::new(format!("memory-{limit}"), guest.build())
+            .with_sidecar(granting(&format!("{PATIENT}{limit}")));
+        let plugin = runtime()
+            .admit(&source)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let plan = route(&plugin, &plain()).expect("an error of `kv` is no fault");
+        assert_eq!(plan.is_some(), fits, "two entries with `{limit}`");
+    }
+}

@@ -1,5 +1,10 @@
 //! The directory, changed as people and tools change it.
 
+mod churn;
+mod counts;
+mod places;
+mod writes;
+
 use crate::folder::{
     Folder, LONG, has_plan, next_lineup, only, open, plans, plans_nothing, status,
 };

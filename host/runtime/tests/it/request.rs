@@ -3,8 +3,8 @@
 use crate::guest::Guest;
 use std::sync::{Arc, OnceLock};
 use witgate_runtime::{
-    Caller, Envelope, Fault, Head, Lineup, Plan, Plugin, Request, Runtime, RuntimeOptions, Source,
-    Stop, Trail,
+    Caller, Envelope, Estimate, Fault, Head, Lineup, Mark, Plan, Plugin, Receipt, Request, Runtime,
+    RuntimeOptions, Source, Stop, Trail,
 };
 
 /// What a request does when a guest asks for a header.
@@ -145,6 +145,48 @@ pub(crate) fn route(
     request: &Arc<dyn Request>,
 ) -> Result<Option<Plan>, Stop> {
     alone(plugin).decide_route(request, &Envelope::default(), &[], &mut Trail::default())
+}
+
+/// Calls one hook of a lineup. A refusal is a decision, and no fault; of audit, the first fault counts.
+pub(crate) fn call(lineup: &Lineup, hook: &str, request: &Arc<dyn Request>) -> Result<(), Fault> {
+    let (mut trail, envelope) = (Trail::default(), Envelope::default());
+    let plan = Plan {
+        rule: None,
+        targets: Vec::new(),
+        retry_on: Vec::new(),
+        attributes: Vec::new(),
+    };
+    let estimate = Estimate {
+        prompt_tokens: 1,
+        output_tokens: 1,
+        cost_picousd: None,
+    };
+    let stop = match hook {
+        "envelope" => lineup.read_envelope(request, &mut trail).map(drop),
+        "route" => lineup
+            .decide_route(request, &envelope, &[], &mut trail)
+            .map(drop),
+        "budget" => lineup
+            .charges(request, &envelope, &plan, &estimate, &mut trail)
+            .map(drop),
+        _ => {
+            let receipt = Receipt {
+                id: "r".to_owned(),
+                fields: Vec::new(),
+            };
+            let entries = lineup.audit_entries(vec![receipt]);
+            let marks = entries.into_iter().flat_map(|entry| entry.marks);
+            let fault = marks.into_iter().find_map(|mark| match mark {
+                Mark::Fault(fault) => Some(fault),
+                Mark::Missing { .. } => None,
+            });
+            return fault.map_or(Ok(()), Err);
+        }
+    };
+    match stop {
+        Err(Stop::Fault(fault)) => Err(fault),
+        Ok(()) | Err(Stop::Refusal { .. }) => Ok(()),
+    }
 }
 
 /// Asks for a route that must end in a fault.

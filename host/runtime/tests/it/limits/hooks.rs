@@ -1,0 +1,126 @@
+//! A hook's own limit holds for that hook and no other.
+
+use super::returned::{Case, lists, texts};
+use crate::guest::Guest;
+use crate::request::{admit, alone, call, plain};
+use witgate_runtime::FaultKind;
+
+const HOOKS: [&str; 4] = ["envelope", "route", "budget", "audit"];
+
+/// What a guest does from its fifth call on: the first four are its rehearsal.
+fn later(body: &str) -> String {
+    format!(
+        "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+         (if (i32.gt_u (global.get $calls) (i32.const 4)) (then {body}))"
+    )
+}
+
+/// Each hook in turn has `strict` for itself beside the `loose` of all: it alone faults.
+fn only_the_stricter_hook_faults(
+    guest: &Guest,
+    hooks: &[&str],
+    (loose, strict): (&str, &str),
+    kind: FaultKind,
+) {
+    for stricter in hooks {
+        // Enough of what the case is not about.
+        let ample = [
+            "configure_ms = 20000",
+            "deadline_ms = 20000",
+            "host_calls = 1000000",
+        ];
+        let key = loose.split(' ').next().unwrap();
+        let ample: Vec<_> = ample
+            .iter()
+            .filter(|line| !line.starts_with(key))
+            .copied()
+            .collect();
+        let ample = ample.join("\n");
+        let sidecar = format!("[limits]\n{ample}\n{loose}\n[hooks.{stricter}]\n{strict}\n");
+        let plugin = admit(guest, &sidecar);
+        let lineup = alone(&plugin);
+        for hook in hooks.iter().filter(|hook| *hook != stricter) {
+            let answer = call(&lineup, hook, &plain());
+            assert!(
+                answer.is_ok(),
+                "`{strict}` of {stricter} is not {hook}'s: {answer:?}"
+            );
+        }
+        let fault = call(&lineup, stricter, &plain()).expect_err("it is over its own limit");
+        assert_eq!(fault.kind, kind, "`{strict}` of {stricter}: {fault}");
+    }
+}
+
+/// The same in every hook.
+fn everywhere(body: &str) -> Guest {
+    let body = later(body);
+    HOOKS
+        .iter()
+        .fold(Guest::new(), |guest, hook| guest.with(hook, &body))
+        .extra("(global $start (mut i32) (i32.const 0))")
+}
+
+#[test]
+fn calls_to_the_host() {
+    let guest = everywhere(&"(drop (call $unix_ms))".repeat(40));
+    let limits = ("host_calls = 40", "host_calls = 39");
+    only_the_stricter_hook_faults(&guest, &HOOKS, limits, FaultKind::HostCalls);
+}
+
+#[test]
+fn bytes_copied() {
+    // An empty table of settings is two letters of JSON.
+    let guest = everywhere(&"(call $settings (i32.const 3072))".repeat(600));
+    let limits = ("copy_bytes = 1200", "copy_bytes = 1199");
+    only_the_stricter_hook_faults(&guest, &HOOKS, limits, FaultKind::CopyLimit);
+}
+
+#[test]
+fn bytes_of_the_body() {
+    let guest = everywhere(
+        "(if (local.get $h) (then
+           (call $body_read (local.get $h) (i64.const 0) (i32.const 5000) (i32.const 3072))))",
+    );
+    let limits = ("body_bytes = 5000", "body_bytes = 4999");
+    only_the_stricter_hook_faults(&guest, &HOOKS[..3], limits, FaultKind::CopyLimit);
+}
+
+#[test]
+fn time() {
+    // 300 ms by the host's clock, asked every now and then.
+    let guest = everywhere(
+        "(global.set $start (i32.wrap_i64 (call $unix_ms)))
+         (loop $long
+           (local.set $i (i32.const 0))
+           (loop $short (br_if $short (i32.lt_u
+             (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 100000))))
+           (br_if $long (i32.lt_u
+             (i32.sub (i32.wrap_i64 (call $unix_ms)) (global.get $start)) (i32.const 300))))",
+    );
+    let limits = ("deadline_ms = 20000", "deadline_ms = 5");
+    only_the_stricter_hook_faults(&guest, &HOOKS, limits, FaultKind::Deadline);
+}
+
+/// The first case of each hook.
+fn returning(cases: &[Case]) -> Guest {
+    HOOKS.iter().fold(Guest::new(), |guest, hook| {
+        let case = cases.iter().find(|(of, ..)| of == hook).expect("a case");
+        // The other hooks have left their words where this one has its own.
+        let clean = "(memory.fill (i32.const 4096) (i32.const 0) (i32.const 16384))";
+        guest.with(hook, &format!("{clean} {}", case.2))
+    })
+}
+
+#[test]
+fn returned_elements() {
+    let guest = returning(&lists(100));
+    let limits = ("list_items = 100", "list_items = 99");
+    only_the_stricter_hook_faults(&guest, &HOOKS, limits, FaultKind::ReturnLimit);
+}
+
+#[test]
+fn returned_bytes() {
+    let guest = returning(&texts(100));
+    let limits = ("return_bytes = 100", "return_bytes = 99");
+    only_the_stricter_hook_faults(&guest, &HOOKS, limits, FaultKind::ReturnLimit);
+}
