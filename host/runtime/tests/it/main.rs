@@ -12,6 +12,7 @@
 mod admission;
 mod bench;
 mod cache;
+mod compiler;
 mod faults;
 mod folder;
 mod grants;
