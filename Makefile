@@ -6,7 +6,7 @@ SOAK_SECONDS ?= 600
 RELOADS ?= 1000
 FUZZ_GUESTS ?= 10000
 
-.PHONY: run test clients languages soak soak-reload fuzz-guests build policies lint bench ci tools clean
+.PHONY: run test clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone ci tools clean
 
 run: build policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	target/debug/witgate demo
@@ -42,6 +42,10 @@ lint: tools ## Formatting, clippy with warnings as errors, dependency rules. Cov
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	.ci/deny
+
+# Another selection of crates means other features of the dependencies, so it has a folder of its own and takes a while.
+runtime-alone: ## The plugin host built and tested as somebody has it who takes nothing else of the workspace.
+	$(CARGO) test -p witgate-runtime --target-dir target/alone
 
 bench: tools ## Criterion benches, each with its baseline beside it.
 	$(CARGO) bench -p witgate-benches

@@ -28,6 +28,7 @@ mod compressed_requests;
 mod credentials;
 mod endings;
 mod errors;
+mod examples;
 mod fallback;
 mod fidelity;
 mod files;

@@ -1,4 +1,5 @@
-//! Every promise of `docs/promises.md` has a test, and it is there.
+//! Every promise of `docs/promises.md` has a test, and it is there; so has every attack of `docs/THREAT_MODEL.md`, with
+//! the function that stops it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,18 +22,21 @@ fn rows(document: &str) -> Vec<Row> {
         cells.unwrap_or_else(|| panic!("two cells in {line:?}"))
     });
     cells
-        .filter(|(promise, _)| promise.trim() != "promise")
+        .filter(|(_, shown)| shown.trim() != "shown by")
         .map(|(promise, shown)| Row {
             promise: promise.trim().to_owned(),
-            tests: shown
-                .split('`')
-                .skip(1)
-                .step_by(2)
-                .map(|test| {
-                    let (path, name) = test.split_once("::").expect("`path::name`");
-                    (path.to_owned(), name.to_owned())
-                })
-                .collect(),
+            tests: places(shown),
+        })
+        .collect()
+}
+
+/// What stands in backticks: files, and names in them.
+fn places(cell: &str) -> Vec<(String, String)> {
+    let quoted = cell.split('`').skip(1).step_by(2);
+    quoted
+        .map(|place| {
+            let (path, name) = place.split_once("::").expect("`path::name`");
+            (path.to_owned(), name.to_owned())
         })
         .collect()
 }
@@ -57,27 +61,57 @@ fn has_test(path: &str, text: &str, name: &str) -> bool {
         .any(|line| line == "#[test]" || line.starts_with("#[tokio::test"))
 }
 
-#[test]
-fn every_promise_names_tests_that_exist() {
-    let document = std::fs::read_to_string(root().join("docs/promises.md")).unwrap();
-    let rows = rows(&document);
-    assert!(rows.len() > 40, "the tables could be read: {}", rows.len());
+/// What is wrong with the rows of a document: a promise without a test or with one that is not there, or twice.
+fn problems(rows: &[Row]) -> Vec<String> {
     let mut problems = Vec::new();
     let mut seen = BTreeSet::new();
     for Row { promise, tests } in rows {
         if tests.is_empty() {
             problems.push(format!("no test shows: {promise}"));
         }
-        if !seen.insert(promise.clone()) {
+        if !seen.insert(promise) {
             problems.push(format!("promised twice: {promise}"));
         }
         for (path, name) in tests {
-            match std::fs::read_to_string(root().join(&path)) {
+            match std::fs::read_to_string(root().join(path)) {
                 Err(_) => problems.push(format!("there is no {path}, for: {promise}")),
-                Ok(text) if !has_test(&path, &text, &name) => {
+                Ok(text) if !has_test(path, &text, name) => {
                     problems.push(format!("{path} has no test {name}, for: {promise}"));
                 }
                 Ok(_) => {}
+            }
+        }
+    }
+    problems
+}
+
+fn document(path: &str) -> Vec<Row> {
+    let rows = rows(&std::fs::read_to_string(root().join(path)).unwrap());
+    assert!(rows.len() > 40, "the tables could be read: {}", rows.len());
+    rows
+}
+
+#[test]
+fn every_promise_names_tests_that_exist() {
+    let problems = problems(&document("docs/promises.md"));
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn every_attack_names_the_functions_that_stop_it_and_tests_that_exist() {
+    let rows = document("docs/THREAT_MODEL.md");
+    let mut problems = problems(&rows);
+    for row in &rows {
+        let (attack, stopped) = row.promise.rsplit_once(" | ").expect("three cells");
+        let functions = places(stopped);
+        if functions.is_empty() {
+            problems.push(format!("nothing stops: {attack}"));
+        }
+        for (path, name) in functions {
+            let text = std::fs::read_to_string(root().join(&path)).unwrap_or_default();
+            let defined = ["(", "<"].map(|after| format!("fn {name}{after}"));
+            if !defined.iter().any(|start| text.contains(start)) {
+                problems.push(format!("{path} has no function {name}, for: {attack}"));
             }
         }
     }

@@ -21,7 +21,7 @@ mod attempt;
 mod batch;
 mod client;
 mod condition;
-pub(crate) mod decide;
+mod decide;
 mod decode;
 mod early;
 pub(crate) mod estimate;

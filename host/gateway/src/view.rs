@@ -75,17 +75,7 @@ impl Request for View {
 
     fn head(&self) -> contract::Head {
         let Some(head) = &self.head else {
-            return contract::Head {
-                model: None,
-                stream: false,
-                max_tokens: None,
-                message_count: 0,
-                tool_count: 0,
-                user_id: None,
-                body_bytes: 0,
-                prompt_tokens: 0,
-                attributes: Vec::new(),
-            };
+            return contract::Head::default();
         };
         contract::Head {
             model: head.model().map(Into::into),

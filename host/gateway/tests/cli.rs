@@ -73,6 +73,28 @@ fn a_check_tells_every_problem_with_its_line_and_exits_with_one() {
 }
 
 #[test]
+fn admin_pages_are_for_this_machine_unless_the_operator_insists() {
+    let folder = folder();
+    let file = folder.path().join("witgate.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let everywhere = "[admin]\naddress = \"0.0.0.0:0\"\n";
+    let text = text.replace("[admin]\naddress = \"127.0.0.1:0\"\n", everywhere);
+    std::fs::write(&file, &text).unwrap();
+    let output = witgate(folder.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    assert!(
+        printed(&output).contains("witgate.toml:4:") && printed(&output).contains("loopback"),
+        "{}",
+        printed(&output)
+    );
+
+    let insisted = text.replace(everywhere, &format!("{everywhere}insecure_public = true\n"));
+    std::fs::write(&file, insisted).unwrap();
+    let output = witgate(folder.path(), &["check"]);
+    assert!(output.status.success(), "{}", printed(&output));
+}
+
+#[test]
 fn a_check_looks_at_plugins_too() {
     let folder = folder();
     std::fs::write(folder.path().join("policies/broken.wasm"), "not wasm").unwrap();

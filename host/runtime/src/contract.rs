@@ -6,6 +6,7 @@
 
 pub(crate) mod exports;
 mod merge;
+mod plain;
 
 #[allow(
     missing_docs,

@@ -5,41 +5,15 @@
 //!
 //! - [`Runtime`] is the engine, one per process. [`Runtime::admit`] checks one plugin's bytes and makes a [`Plugin`].
 //! - [`Policies`] keeps a directory of plugins loaded and gives the current [`Lineup`].
+//! - A [`Request`] is what a plugin may ask about; a [`PlainRequest`] is one of plain values.
 //! - A [`Lineup`] is immutable and has a function for each hook. A request takes one and keeps it.
 //! - A [`Fault`] is what went wrong in a plugin; a [`Stop`] is why a request doesn't go on.
 //!
 //! ```
 //! use std::sync::Arc;
 //! use witgate_runtime::{
-//!     Caller, Head, Policies, PoliciesOptions, Request, Runtime, RuntimeOptions, Stop, Trail,
+//!     Body, Caller, Head, PlainRequest, Policies, PoliciesOptions, Request, Runtime, RuntimeOptions, Trail,
 //! };
-//!
-//! /// What plugins may see of a request: here, a path and a model.
-//! struct Ask {
-//!     path: String,
-//!     model: String,
-//! }
-//!
-//! impl Request for Ask {
-//!     fn id(&self) -> &str { "1" }
-//!     fn endpoint(&self) -> &str { "messages" }
-//!     fn method(&self) -> &str { "POST" }
-//!     fn path(&self) -> &str { &self.path }
-//!     fn header(&self, _name: &str) -> Option<&str> { None }
-//!     fn headers(&self, _prefix: &str) -> Vec<(String, String)> { Vec::new() }
-//!     fn caller(&self) -> Caller {
-//!         Caller { key_id: "key-1".into(), tenant: None, user: None, tier: None, labels: vec![] }
-//!     }
-//!     fn head(&self) -> Head {
-//!         Head {
-//!             model: Some(self.model.clone()), stream: false, max_tokens: None, message_count: 1, tool_count: 0,
-//!             user_id: None, body_bytes: 0, prompt_tokens: 0, attributes: vec![],
-//!         }
-//!     }
-//!     fn tools(&self) -> Vec<String> { Vec::new() }
-//!     fn member(&self, _name: &str) -> Option<&str> { None }
-//!     fn body(&self) -> &[u8] { b"{}" }
-//! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let policies_dir = tempfile::tempdir()?;
@@ -50,7 +24,12 @@
 //!
 //! // Each request pins the lineup that it starts with.
 //! let lineup = policies.current();
-//! let request: Arc<dyn Request> = Arc::new(Ask { path: "/v1/messages".into(), model: "small".into() });
+//! let request: Arc<dyn Request> = Arc::new(PlainRequest {
+//!     caller: Caller { key_id: "key-1".into(), ..Caller::default() },
+//!     head: Head { model: Some("small".into()), ..Head::default() },
+//!     body: Body::try_json(r#"{"model": "small"}"#.into())?,
+//!     ..PlainRequest::new("messages", "POST", "/v1/messages")
+//! });
 //! let mut trail = Trail::default();
 //! let decided = lineup
 //!     .read_envelope(&request, &mut trail)
@@ -58,8 +37,7 @@
 //! match decided {
 //!     Ok(Some(plan)) => println!("first target: {}", plan.targets[0].upstream),
 //!     Ok(None) => println!("no plugin has a plan: the default upstream"),
-//!     Err(Stop::Refusal { refusal, .. }) => println!("{}: {}", refusal.status, refusal.message),
-//!     Err(Stop::Fault(fault)) => println!("503: {fault}"),
+//!     Err(stop) => println!("{}: {stop}", stop.status()),
 //! }
 //! # assert!(trail.answered.is_empty());
 //! # Ok(())
@@ -113,7 +91,7 @@ pub use limits::{CallLimits, Limits};
 pub use lineup::{Audited, Lineup, Mark, PluginCharge, Stop, Trail};
 pub use plugin::{Configured, Identity, Plugin};
 pub use policies::{PluginState, PluginStatus, Policies, PoliciesError, PoliciesOptions, Progress};
-pub use request::Request;
+pub use request::{Body, BodyError, PlainRequest, Request};
 pub use sidecar::{FailPolicy, InstancePolicy, Sidecar};
 pub use signature::{TrustedKeys, TrustedKeysError};
 pub use stats::{CustomMetric, Figures, HookFigures};

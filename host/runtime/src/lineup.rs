@@ -17,6 +17,7 @@ use crate::plugin::Plugin;
 use crate::request::Request;
 use crate::sidecar::FailPolicy;
 use returned::Bounds;
+use std::fmt;
 use std::sync::Arc;
 use wasmtime::Store;
 
@@ -60,6 +61,28 @@ pub struct PluginCharge {
     pub plugin: Arc<Plugin>,
     /// The charge.
     pub charge: Charge,
+}
+
+// === impl Stop ===
+
+impl Stop {
+    /// The status of an answer in HTTP: the plugin's own, or 503 for a fault.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Refusal { refusal, .. } => refusal.status,
+            Self::Fault(_) => 503,
+        }
+    }
+}
+
+impl fmt::Display for Stop {
+    /// What the client may be told.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refusal { refusal, .. } => f.write_str(&refusal.message),
+            Self::Fault(fault) => write!(f, "the plugin `{}` failed: {}", fault.plugin, fault.kind),
+        }
+    }
 }
 
 // === impl Lineup ===

@@ -1,5 +1,9 @@
 //! What the embedder lends to a plugin for the length of one call.
 
+mod plain;
+
+pub use plain::{Body, BodyError, PlainRequest};
+
 use crate::contract::{Caller, Head};
 
 /// A request as plugins may see it.

@@ -1,4 +1,4 @@
-//! The host's clocks.
+//! The host's clocks. They have to be granted: `clock = true` in `[grants]` of the sidecar.
 //!
 //! In native tests both stand still, at what [`testing::set_clock`](crate::testing) said last.
 

@@ -37,6 +37,10 @@
 //! - It may ask for what its sidecar's `[grants]` name. Asking for more ends the call as a fault.
 //! - Instances come and go, and several serve at once: state that is kept between calls is a cache,
 //!   nothing more. What all instances share is in [`kv`].
+//!
+//! There is no `unsafe` to write, and none in this crate but what is generated from the contract. The exports of a component
+//! are generated into the plugin's own crate, for wasm32 only: a plugin may `deny(unsafe_code)`, while `forbid` would forbid
+//! those too.
 
 #![deny(missing_docs)]
 

@@ -7,6 +7,9 @@ use crate::types::{Attribute, Caller, Head};
 
 /// The request, for the length of one call. Each method is a call to the host and copies its answer: ask once, and
 /// only for what is needed.
+///
+/// What the sidecar's `[grants]` do not name ends the call as a fault, whose text is the line to add. Native tests grant
+/// everything.
 #[derive(Debug)]
 pub struct Request<'a>(Source<'a>);
 
@@ -60,12 +63,14 @@ impl<'a> Request<'a> {
     }
 
     /// The first value of a header, by its name in any case; none when it is absent, is not text, or is a credential.
+    /// Needs the grant `headers = ["NAME"]`.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
         ask!(self.header(name))
     }
 
     /// All headers whose lower-case name starts with `prefix`, in order of arrival, credentials left out.
+    /// Needs the grant `headers = ["PREFIX*"]`, or one of a shorter prefix.
     #[must_use]
     pub fn headers(&self, prefix: &str) -> Vec<Attribute> {
         ask!(self.headers(prefix))
@@ -77,26 +82,26 @@ impl<'a> Request<'a> {
         ask!(self.caller())
     }
 
-    /// The host's scan of the body.
+    /// The host's scan of the body. Needs the grant `body = "head"`, which is the default.
     #[must_use]
     pub fn head(&self) -> Head {
         ask!(self.head())
     }
 
-    /// Names of the declared tools, in order.
+    /// Names of the declared tools, in order. Needs the grant `body = "head"`, which is the default.
     #[must_use]
     pub fn tools(&self) -> Vec<String> {
         ask!(self.tools())
     }
 
-    /// The raw JSON text of one top-level member of the body.
+    /// The raw JSON text of one top-level member of the body. Needs the grant `body = "read"`.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<String> {
         ask!(self.member(name))
     }
 
     /// Up to `len` bytes of the body from `offset`; fewer at its end, none past it. Bytes count against the plugin's
-    /// copy limit.
+    /// copy limit. Needs the grant `body = "read"`.
     #[must_use]
     pub fn body_read(&self, offset: u64, len: u32) -> Vec<u8> {
         ask!(self.body_read(offset, len))

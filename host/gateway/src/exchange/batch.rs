@@ -13,7 +13,7 @@ use witgate_messages::endpoint::Endpoint;
 use witgate_runtime::{Plan, Request};
 
 use super::admit::now;
-use super::decide::{Decision, plan_for};
+use super::decide::Decision;
 use super::settle::Settlement;
 use crate::batches::{BatchNote, Facts, Found, Maker, Record, UNITS, look};
 use crate::gateway::Gateway;
@@ -53,7 +53,7 @@ impl Part {
                     target.model = None;
                 }
             }
-            Self::At(upstream) => plan.targets = plan_for(upstream).targets,
+            Self::At(upstream) => plan.targets = Plan::to(upstream).targets,
         }
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn decide(
     let routed = lineup.decide_route(&request, &envelope, &stats, &mut settlement.trail);
     let mut plan = routed
         .map_err(Refused::stop)?
-        .unwrap_or_else(|| plan_for(live.upstreams.default_name()));
+        .unwrap_or_else(|| Plan::to(live.upstreams.default_name()));
     part.bend(&mut plan);
     settlement.receipt.rule.clone_from(&plan.rule);
     let targets = look_up(&plan, &envelope, &view, &live)?;
@@ -112,22 +112,6 @@ impl Decision {
             )
             .map_err(Refused::stop)?;
         Ok(())
-    }
-}
-
-/// A plan for one upstream and the request's own model.
-pub(crate) fn plan_for(upstream: &str) -> Plan {
-    let target = contract::Target {
-        upstream: upstream.to_owned(),
-        model: None,
-        timeout_ms: None,
-        attributes: Vec::new(),
-    };
-    Plan {
-        rule: None,
-        targets: vec![target],
-        retry_on: Vec::new(),
-        attributes: Vec::new(),
     }
 }
 

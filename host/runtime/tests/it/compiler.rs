@@ -1,83 +1,94 @@
-//! Large plugins are compiled outside the process, within bounds, and whatever happens there costs that plugin only.
+//! Compiling in a process of its own: what becomes of a plugin when that process fails.
 
 use crate::guest::{Guest, PLAN};
-use crate::request::{PATIENT, granting, plain, route};
-use std::sync::Arc;
-use std::time::Duration;
-use witgate_runtime::{
-    AdmissionCause, Allocation, Compiler, Plugin, Runtime, RuntimeOptions, Source,
-};
+use crate::request::{PATIENT, plain, route, source};
+use std::time::{Duration, Instant};
+use witgate_runtime::{AdmissionCause, Allocation, Compiler, Runtime, RuntimeOptions};
 
-/// Admits a guest where this program compiles components from so many bytes on.
-fn admitted(
-    program: &str,
-    arguments: &[&str],
-    from_bytes: usize,
-    timeout: Duration,
-) -> Result<Arc<Plugin>, AdmissionCause> {
-    let runtime = Runtime::try_new(RuntimeOptions {
+/// A runtime whose compiler is a line of shell. The code of the tests' guest is in the file `$0`.
+fn runtime(line: &str, code: &str, timeout: Duration, memory_bytes: u64) -> Runtime {
+    let options = RuntimeOptions {
         allocation: Allocation::OnDemand,
         compiler: Some(Compiler {
-            program: program.into(),
-            arguments: arguments.iter().map(Into::into).collect(),
-            from_bytes,
+            program: "/bin/sh".into(),
+            arguments: ["-c", line, code].map(Into::into).to_vec(),
+            from_bytes: 0,
             timeout,
-            memory_bytes: 64 << 20,
+            memory_bytes,
         }),
         ..RuntimeOptions::default()
-    })
-    .unwrap_or_else(|error| panic!("{error}"));
-    let source = Source::new("probe", Guest::route(PLAN).build()).with_sidecar(granting(PATIENT));
-    runtime.admit(&source).map_err(|error| error.cause)
-}
-
-fn refused(program: &str, arguments: &[&str], timeout: Duration) -> String {
-    match admitted(program, arguments, 0, timeout) {
-        Ok(_) => panic!("it is not admitted"),
-        Err(cause) => cause.to_string(),
-    }
+    };
+    Runtime::try_new(options).expect("the engine starts")
 }
 
 const LONG: Duration = Duration::from_secs(60);
+const MUCH: u64 = 4 << 30;
 
-#[test]
-fn what_is_small_is_compiled_in_the_process() {
-    let plugin = admitted("/bin/false", &[], 1 << 20, LONG)
-        .unwrap_or_else(|error| panic!("the program is not asked: {error}"));
-    assert!(route(&plugin, &plain()).expect("it serves").is_some());
+fn refused(line: &str, timeout: Duration, memory_bytes: u64) -> AdmissionCause {
+    let runtime = runtime(line, "", timeout, memory_bytes);
+    let guest = Guest::route(PLAN).build();
+    let admitted = runtime.admit(&source(guest, PATIENT));
+    admitted.expect_err("there is no code").cause
 }
 
 #[test]
-fn a_compiler_that_takes_too_long_is_ended() {
-    let text = refused("/bin/sleep", &["600"], Duration::from_millis(50));
-    assert!(text.contains("took longer"), "{text}");
+fn what_a_process_of_its_own_has_compiled_serves() {
+    let guest = Guest::route(PLAN).build();
+    let component = wit_component::ComponentEncoder::default()
+        .module(&guest)
+        .and_then(|mut encoder| encoder.encode())
+        .unwrap();
+    let inside = Runtime::try_new(RuntimeOptions {
+        allocation: Allocation::OnDemand,
+        ..RuntimeOptions::default()
+    });
+    let code = inside.unwrap().precompile(&component).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("code");
+    std::fs::write(&file, code).unwrap();
+
+    // It takes what it is given as the program would, and prints what the program would.
+    let line = "test $(wc -c) -gt 100 && cat \"$0\"";
+    let runtime = runtime(line, &file.display().to_string(), LONG, MUCH);
+    let plugin = runtime
+        .admit(&source(guest, PATIENT))
+        .unwrap_or_else(|error| panic!("{error}"));
+    let plan = route(&plugin, &plain()).expect("it serves");
+    assert!(plan.is_some(), "wherever it was compiled");
 }
 
 #[test]
-fn a_compiler_that_wants_too_much_memory_does_not_get_it() {
-    // It asks for a buffer of half a gibibyte; the bound is 64 MiB.
-    let arguments = ["if=/dev/zero", "of=/dev/null", "bs=512M", "count=1"];
-    let text = refused("/bin/dd", &arguments, LONG);
-    assert!(text.contains("the compiler ended with"), "{text}");
-    assert!(text.contains("memory"), "and says why: {text}");
-}
-
-#[test]
-fn what_a_compiler_gives_is_not_trusted_blindly() {
-    let text = refused("/bin/cat", &[], LONG);
+fn a_compiler_that_takes_too_long_or_too_much_costs_its_plugin_only() {
+    let begun = Instant::now();
+    let cause = refused("exec sleep 600", Duration::from_millis(100), MUCH);
     assert!(
-        text.contains("something else than this program would"),
-        "{text}"
+        matches!(&cause, AdmissionCause::Compiler(why) if why.contains("longer than")),
+        "{cause}"
     );
-    let text = refused("/bin/true", &[], LONG);
+    assert!(begun.elapsed() < LONG, "it is not waited for");
+
+    // A shell that puts a line of 64 MiB together has to have it in memory.
+    let much = "cat > /dev/null; x=$(head -c 67108864 /dev/zero | tr '\\0' x) && echo \"$x\"";
+    let cause = refused(much, LONG, 32 << 20);
     assert!(
-        text.contains("something else than this program would"),
-        "{text}"
+        matches!(&cause, AdmissionCause::Compile(why) if why.contains("the compiler ended")),
+        "{cause}"
+    );
+
+    let cause = refused("cat > /dev/null; echo no room >&2; exit 3", LONG, MUCH);
+    assert!(
+        matches!(&cause, AdmissionCause::Compile(why) if why.contains("no room")),
+        "it says why: {cause}"
     );
 }
 
 #[test]
-fn a_compiler_that_is_not_there_is_named() {
-    let text = refused("/nowhere/compiler", &[], LONG);
-    assert!(text.contains("/nowhere/compiler"), "{text}");
+fn what_is_no_code_of_this_engine_is_not_run() {
+    for line in ["cat", "cat > /dev/null", "cat > /dev/null; cat /bin/sh"] {
+        let cause = refused(line, LONG, MUCH);
+        assert!(
+            matches!(&cause, AdmissionCause::Compiler(why) if why.contains("something else")),
+            "{line}: {cause}"
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, granting, runtime};
-use witgate_runtime::{AdmissionCause, Source, TrustedKeys};
+use witgate_runtime::{AdmissionCause, Allocation, Runtime, RuntimeOptions, Source, TrustedKeys};
 
 fn pinned(sidecar: &str) -> Result<(), AdmissionCause> {
     let source = Source::new("probe", Guest::route(PLAN).build()).with_sidecar(granting(sidecar));
@@ -52,4 +52,56 @@ fn a_file_of_trusted_keys_says_what_is_wrong_with_it() {
     assert!(error.to_string().starts_with("keys.pub:2:"), "{error}");
     let error = TrustedKeys::parse("keys.pub", "# none\n").expect_err("nobody");
     assert!(error.to_string().contains("keys.pub has no key"), "{error}");
+}
+
+/// Two public keys of minisign, and what the first one has signed: the bytes `these bytes are signed`.
+const TRUSTED: &str = "RWR0ZXN0a2V5QQTDoeR4YZv6iUKcWCd/nwYVpKCVpGCFW/rk+GnvActg";
+const STRANGER: &str = "RWR0ZXN0a2V5QiXtneuY2zEb9eIGa+8souzZU2Esv3ve8SY+DnBX9dtB";
+const SIGNED: &str = "these bytes are signed";
+const SIGNATURE: &str = "\
+untrusted comment: signature from minisign secret key
+RUR0ZXN0a2V5QYADCPNATo919LMYOpCkELoPNE1UBVvUbsOy9Mw9sh2ADQ0YKPPwtEFuK/4Br6xRQ5LpZrovBlgPnsdC0E26pgw=
+trusted comment: timestamp:0
+FbLS3BpVVR7e+xqvwXdUnPJlz0odsK6/TspsLOSiSggaJOaunuoDb5dgUmP49Fngq3K56RzwXPIkrqCEjIdACQ==
+";
+
+/// Why a source is refused where `keys` are trusted.
+fn refused(keys: &str, source: &Source) -> AdmissionCause {
+    let runtime = Runtime::try_new(RuntimeOptions {
+        trusted_keys: TrustedKeys::parse("keys.pub", keys).expect("keys"),
+        allocation: Allocation::OnDemand,
+        ..RuntimeOptions::default()
+    });
+    let admitted = runtime.expect("the engine starts").admit(source);
+    admitted.expect_err("no such bytes are a plugin").cause
+}
+
+#[test]
+fn only_what_a_trusted_key_has_signed_is_looked_at() {
+    let signed = Source::new("probe", SIGNED).with_signature(SIGNATURE);
+    for keys in [TRUSTED.to_owned(), format!("{STRANGER}\n{TRUSTED}\n")] {
+        let cause = refused(&keys, &signed);
+        assert!(
+            matches!(cause, AdmissionCause::NotWasm),
+            "its signature is right, so that its bytes are looked at: {cause}"
+        );
+    }
+
+    let other_bytes = Source::new("probe", "these bytes are not").with_signature(SIGNATURE);
+    let cut_short = Source::new("probe", SIGNED).with_signature(&SIGNATURE[..150]);
+    let said_otherwise = SIGNATURE.replace("timestamp:0", "timestamp:1");
+    let said_otherwise = Source::new("probe", SIGNED).with_signature(said_otherwise);
+    for (keys, source) in [
+        (TRUSTED, &Source::new("probe", SIGNED)),
+        (TRUSTED, &other_bytes),
+        (TRUSTED, &cut_short),
+        (TRUSTED, &said_otherwise),
+        (STRANGER, &signed),
+    ] {
+        let cause = refused(keys, source);
+        assert!(
+            matches!(cause, AdmissionCause::Signature(_)),
+            "{keys}: {cause}"
+        );
+    }
 }

@@ -46,11 +46,19 @@ impl Plan {
         self
     }
 
-    /// The same, trying the next target only for these codes: `connect`, `timeout`, `rate-limit`, `overloaded`,
-    /// `server-error`.
+    /// The same, trying something else only after these: `connect`, `timeout`, `conflict`, `rate-limit`, `overloaded`,
+    /// `server-error`. Without it the host's own word holds, which is all of them.
     #[must_use]
     pub fn retry_on(mut self, codes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.retry_on = codes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The same with one more attribute. Known to the host are `retries`, how often one target is tried again, and
+    /// `client-gone`, what happens to an answer whose client has left: `stop` or `drain`.
+    #[must_use]
+    pub fn attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.attributes.push((name.into(), value.into()));
         self
     }
 }

@@ -14,7 +14,7 @@ use witgate_runtime::{
 };
 
 use crate::capture::{self, Captured};
-use crate::exchange::{decide, estimate, now};
+use crate::exchange::{estimate, now};
 use crate::receipt::{self, Outcome, Receipt};
 
 /// The recorded requests of a command, and what plugins are told beside them.
@@ -169,7 +169,7 @@ impl Trial {
             decided.note(Hook::Route, &plan, plan_summary(plan.as_ref()))?;
         }
         let default = self.upstreams.first().map_or("default", |it| &it.name);
-        let plan = plan.unwrap_or_else(|| decide::plan_for(default));
+        let plan = plan.unwrap_or_else(|| Plan::to(default));
 
         if self.has(Hook::Budget) {
             let estimate = estimate::of_message(&view, &plan, &self.prices);

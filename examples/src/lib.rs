@@ -1,0 +1,1 @@
+//! The plugin host in servers of other people; the examples are beside this folder.

@@ -1,0 +1,252 @@
+//! A request of plain values, for embedders that have all of it in memory.
+
+use super::Request;
+use crate::contract::{Caller, Head};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+
+/// Headers that are never taken over: what they say is the embedder's to judge.
+const CREDENTIALS: [&str; 4] = [
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "x-api-key",
+];
+
+/// A request of plain values. What there is much of, or only on demand, is better lent by a [`Request`] of one's own.
+#[derive(Clone, Debug, Default)]
+pub struct PlainRequest {
+    /// The host's id of the request.
+    pub id: String,
+    /// The operation that is asked for, an open code.
+    pub endpoint: String,
+    /// The method, in capitals.
+    pub method: String,
+    /// The path and query as received.
+    pub path: String,
+    /// Names and values of headers, in order of arrival. Any of them may be granted to a plugin: no credential belongs here.
+    pub headers: Vec<(String, String)>,
+    /// The authenticated caller.
+    pub caller: Caller,
+    /// What is known of the body; its length is counted, whatever stands here.
+    pub head: Head,
+    /// Names of the declared tools, in order.
+    pub tools: Vec<String>,
+    /// The body.
+    pub body: Body,
+}
+
+/// The body of a [`PlainRequest`]: one JSON object whose members are found by name, or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    text: String,
+    members: HashMap<String, Range<usize>>,
+}
+
+/// Why a text is no body: the client's to mend.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is no JSON object that is read in one way only: {0}")]
+pub struct BodyError(#[from] serde_json::Error);
+
+// === impl PlainRequest ===
+
+impl PlainRequest {
+    /// A request without headers and body, of a caller that nobody knows.
+    pub fn new(
+        endpoint: impl Into<String>,
+        method: impl Into<String>,
+        path: impl Into<String>,
+    ) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            method: method.into(),
+            path: path.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes headers over: those that are text, and not the usual credentials (`authorization`, `cookie`,
+    /// `proxy-authorization`, `x-api-key`). Leave out what else is one.
+    #[must_use]
+    pub fn with_headers<N: AsRef<str>, V: AsRef<[u8]>>(
+        mut self,
+        headers: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        for (name, value) in headers {
+            let name = name.as_ref().to_ascii_lowercase();
+            if let Ok(value) = str::from_utf8(value.as_ref())
+                && !CREDENTIALS.contains(&name.as_str())
+            {
+                self.headers.push((name, value.to_owned()));
+            }
+        }
+        self
+    }
+}
+
+impl Request for PlainRequest {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    fn method(&self) -> &str {
+        &self.method
+    }
+
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    fn headers(&self, prefix: &str) -> Vec<(String, String)> {
+        let lower = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+        lower.filter(|(name, _)| name.starts_with(prefix)).collect()
+    }
+
+    fn caller(&self) -> Caller {
+        self.caller.clone()
+    }
+
+    fn head(&self) -> Head {
+        Head {
+            body_bytes: u64::try_from(self.body.text.len()).unwrap_or(u64::MAX),
+            ..self.head.clone()
+        }
+    }
+
+    fn tools(&self) -> Vec<String> {
+        self.tools.clone()
+    }
+
+    fn member(&self, name: &str) -> Option<&str> {
+        self.body.member(name)
+    }
+
+    fn body(&self) -> &[u8] {
+        self.body.text.as_bytes()
+    }
+}
+
+// === impl Body ===
+
+impl Body {
+    /// Takes the text of one JSON object.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, or has a member twice, in whatever spelling: a plugin could read one of them and the next server
+    /// the other.
+    pub fn try_json(text: String) -> Result<Self, BodyError> {
+        let mut reader = serde_json::Deserializer::from_str(&text);
+        let found = reader.deserialize_map(Members)?;
+        reader.end()?;
+        let members = found
+            .into_iter()
+            .map(|(name, value)| {
+                let start = value.as_ptr().addr() - text.as_ptr().addr();
+                (name, start..start + value.len())
+            })
+            .collect();
+        Ok(Self { text, members })
+    }
+
+    /// The raw text of a member.
+    pub fn member(&self, name: &str) -> Option<&str> {
+        self.text.get(self.members.get(name)?.clone())
+    }
+}
+
+/// Finds the members of an object and does not look into them.
+struct Members;
+
+// === impl Members ===
+
+impl<'de> Visitor<'de> for Members {
+    type Value = HashMap<String, &'de str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = HashMap::new();
+        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            if members.contains_key(&name) {
+                return Err(A::Error::custom(format!("`{name}` is there twice")));
+            }
+            members.insert(name, value.get());
+        }
+        Ok(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_found_as_they_are_written() {
+        let text = r#" { "model" : "mödel", "n": [1, {"model": 2}] , "\u0061": 1.0 } "#;
+        let body = Body::try_json(text.to_owned()).unwrap();
+        assert_eq!(body.member("model"), Some("\"mödel\""), "not unescaped");
+        assert_eq!(body.member("n"), Some(r#"[1, {"model": 2}]"#), "whole");
+        assert_eq!(body.member("a"), Some("1.0"), "by its unescaped name");
+        assert_eq!(body.member("b"), None, "what is not there");
+    }
+
+    #[test]
+    fn what_two_readers_could_read_differently_is_no_body() {
+        for text in [
+            r#"{"model": 1, "model": 2}"#,
+            r#"{"model": 1, "mod\u0065l": 2}"#,
+            r#"{"model": 1} {"model": 2}"#,
+            "[1]",
+            "{",
+            "",
+        ] {
+            assert!(Body::try_json(text.to_owned()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn headers_are_found_in_any_case_and_credentials_are_none() {
+        let headers = [
+            ("X-One", "1"),
+            ("x-one", "2"),
+            ("y", "3"),
+            ("Authorization", "4"),
+            ("X-API-Key", "5"),
+        ];
+        let request = PlainRequest::new("messages", "POST", "/").with_headers(headers);
+        assert_eq!(request.header("x-oNE"), Some("1"), "the first one");
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let both = [header("x-one", "1"), header("x-one", "2")];
+        assert_eq!(request.headers("x-"), both, "all of them, in lower case");
+        assert_eq!(request.header("authorization"), None, "a credential");
+        assert_eq!(request.headers("").len(), 3, "no credential at all");
+    }
+
+    #[test]
+    fn the_length_of_the_body_is_counted() {
+        let request = PlainRequest {
+            body: Body::try_json("{}".to_owned()).unwrap(),
+            ..PlainRequest::default()
+        };
+        assert_eq!(request.head().body_bytes, 2, "whatever the head says");
+    }
+}
