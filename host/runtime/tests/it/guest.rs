@@ -4,6 +4,9 @@
 //! stored at [`ANSWER`]; zeros are the harmless answer of every hook. It may leave early with the handle kept by
 //! returning by itself.
 
+#[path = "wasi_text.rs"]
+mod wasi_text;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -108,7 +111,7 @@ impl Guest {
             writeln!(world, "import witgate:plugin/{import}@{};", self.version).unwrap();
         }
         if !self.wasi.is_empty() {
-            for package in crate::wasi::TEXT {
+            for package in wasi_text::TEXT {
                 resolve.push_str("wasi.wit", package).expect("WASI parses");
             }
         }

@@ -58,9 +58,9 @@ fn patient(source: Source) -> Source {
     source.with_sidecar(text)
 }
 
-fn admit(source: Source) -> Arc<Plugin> {
+fn admit(source: &Source) -> Arc<Plugin> {
     runtime()
-        .admit(&source)
+        .admit(source)
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -115,7 +115,7 @@ fn every_language_decides_the_same() {
             "403 permission_error: the model gpt-5 is not for this gateway's callers",
         ),
     ];
-    let plugins = LANGUAGES.map(|name| admit(patient(source(name))));
+    let plugins = LANGUAGES.map(|name| admit(&patient(source(name))));
     // Three rounds: an instance that served is as good as a new one.
     for round in 1..=3 {
         for (model, tokens, expected) in requests {
@@ -180,7 +180,7 @@ fn too_little_memory_for_an_interpreter_is_told_at_admission() {
 #[ignore = "make languages builds what it needs"]
 fn an_interpreter_that_has_enough_memory_has_enough_for_long() {
     for name in ["javascript", "python"] {
-        let plugin = admit(patient(source(name)));
+        let plugin = admit(&patient(source(name)));
         for call in 0..20_000 {
             let answer = told(&route(&plugin, &asking(Some("claude-sonnet-5-5"), 7)));
             assert_eq!(answer, SMALL, "{name}, call {call}");
@@ -197,6 +197,6 @@ fn an_interpreter_that_has_enough_memory_has_enough_for_long() {
 #[ignore = "make languages builds what it needs"]
 fn the_sidecars_as_they_are_suffice() {
     for name in LANGUAGES {
-        admit(source(name));
+        admit(&source(name));
     }
 }

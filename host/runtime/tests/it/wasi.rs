@@ -1,14 +1,10 @@
 //! WASI is there for every plugin, and closed.
 
-mod text;
-
 use crate::guest::{Guest, on_probe};
 use crate::lines::written;
 use crate::request::{PATIENT, admit, plain, probing, route, route_fault};
 use std::sync::Arc;
 use witgate_runtime::{FaultKind, Plugin};
-
-pub(crate) use text::TEXT;
 
 /// A guest with all of that at hand.
 fn guest(body: &str) -> Guest {

@@ -154,7 +154,7 @@ impl Trial {
                 Ok(given) => envelope = given,
                 Err(stop) => return Ok(Err(stop)),
             }
-            decided.note(Hook::Envelope, &envelope, envelope_summary(&envelope))?;
+            decided.note(Hook::Envelope, &envelope, &envelope_summary(&envelope))?;
         }
 
         let mut plan = None;
@@ -166,7 +166,7 @@ impl Trial {
                 Ok(given) => plan = given,
                 Err(stop) => return Ok(Err(stop)),
             }
-            decided.note(Hook::Route, &plan, plan_summary(plan.as_ref()))?;
+            decided.note(Hook::Route, &plan, &plan_summary(plan.as_ref()))?;
         }
         let default = self.upstreams.first().map_or("default", |it| &it.name);
         let plan = plan.unwrap_or_else(|| Plan::to(default));
@@ -180,7 +180,7 @@ impl Trial {
                 Ok(charges) => charges.into_iter().map(|it| it.charge).collect(),
                 Err(stop) => return Ok(Err(stop)),
             };
-            decided.note(Hook::Budget, &charges, charges_summary(&charges))?;
+            decided.note(Hook::Budget, &charges, &charges_summary(&charges))?;
         }
 
         if self.has(Hook::Audit) {
@@ -205,7 +205,7 @@ impl Trial {
                 decided.note(
                     Hook::Audit,
                     &fields,
-                    fields_summary(&before, &entry.receipt),
+                    &fields_summary(&before, &entry.receipt),
                 )?;
             }
         }
@@ -244,7 +244,7 @@ impl Decided {
         &mut self,
         hook: Hook,
         given: &impl serde::Serialize,
-        summary: String,
+        summary: &str,
     ) -> anyhow::Result<()> {
         self.given
             .insert(hook.to_string(), serde_json::to_value(given)?);

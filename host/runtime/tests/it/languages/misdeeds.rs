@@ -26,7 +26,7 @@ fn javascript() -> MutexGuard<'static, Arc<Plugin>> {
 
 impl Probe {
     fn new(name: &str) -> Self {
-        Self(Mutex::new(admit(patient(source(name)))))
+        Self(Mutex::new(admit(&patient(source(name)))))
     }
 
     /// Waits until the plugin is free and off the bench.
@@ -88,7 +88,7 @@ fn printing_on_a_worker_of_tokio_is_a_line_in_the_log() {
 #[ignore = "make languages builds what it needs"]
 fn printing_is_held_to_the_volume_of_the_log() {
     // Of its own: the volume is the plugin's, and the other tests need it.
-    let plugin = admit(patient(source("probe-python")));
+    let plugin = admit(&patient(source("probe-python")));
     let lines = written(|| drop(probed(&plugin, "print-much")));
     let dropped = plugin.figures().log_lines_dropped;
     assert!(
@@ -122,7 +122,7 @@ fn an_exception_costs_its_own_call_only_and_the_fault_says_which() {
 #[test]
 #[ignore = "make languages builds what it needs"]
 fn a_handle_that_is_kept_costs_its_own_call_only() {
-    let plugin = admit(patient(source("probe-c")));
+    let plugin = admit(&patient(source("probe-c")));
     let fault = route_fault(&plugin, &probing("keep"));
     assert_eq!(fault.kind, FaultKind::Contract, "{fault}");
     let message = fault.message.unwrap_or_default();
