@@ -76,3 +76,48 @@ fn every_configuration_key_is_in_the_reference() {
         }
     }
 }
+
+#[test]
+fn every_error_of_the_guide_for_authors_is_one_that_the_host_has_and_no_fault_is_left_out() {
+    let guide = read("docs/plugins.md");
+    let rows = |heading: &str| {
+        let section = guide.split(heading).nth(1).expect("the heading is there");
+        let section = section.split("\n### ").next().unwrap();
+        let first_cells = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+        first_cells
+            .flat_map(|cell| {
+                cell.split("`, `")
+                    .map(|text| text.trim_end_matches('`').to_owned())
+                    .collect::<Vec<_>>()
+            })
+            .collect::<Vec<_>>()
+    };
+
+    // In the sources a text is broken over lines, and has names where a value is put in.
+    let said: String = ["admission/error.rs", "signature.rs", "compiler.rs"]
+        .map(|file| read(&format!("host/runtime/src/{file}")))
+        .concat();
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let texts = rows("### At admission");
+    assert!(texts.len() > 15, "{texts:?}");
+    for text in texts {
+        for part in text.split('…').map(str::trim) {
+            assert!(said.contains(part), "nobody says `{part}`");
+        }
+    }
+
+    let faults = read("host/runtime/src/fault.rs");
+    let codes = faults
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Self::")?.split(" => \"").nth(1))
+        .map(|rest| rest.trim_end_matches("\","));
+    let kinds = rows("### At a call");
+    let mut seen = 0;
+    for code in codes {
+        seen += 1;
+        assert!(kinds.iter().any(|kind| kind == code), "{code} in {kinds:?}");
+    }
+    assert_eq!(seen, kinds.len(), "and no other");
+}
