@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::harness::{Gate, Plan, Upstream, binary};
+use crate::tools::{Std, find_std};
 
 /// A part of the guide.
 enum Step {
@@ -83,7 +84,7 @@ fn type_(command: &str, folder: &Path, gate: &Gate) -> String {
         )
         .env("KEY", gate.key())
         .env("CARGO_NET_OFFLINE", "true");
-    if command.contains("--target wasm32") && !has_target() {
+    if command.contains("--target wasm32") && find_std() == Std::FromSource {
         shell
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort");
@@ -95,17 +96,6 @@ fn type_(command: &str, folder: &Path, gate: &Gate) -> String {
         return String::from_utf8_lossy(&output.stderr).into_owned();
     }
     printed
-}
-
-fn has_target() -> bool {
-    let output = Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .output()
-        .unwrap();
-    let sysroot = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
-    sysroot
-        .join("lib/rustlib/wasm32-unknown-unknown/lib")
-        .is_dir()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

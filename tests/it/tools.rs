@@ -44,12 +44,12 @@ fn requests(folder: &TempDir) -> PathBuf {
 
 /// How the standard library for wasm32 comes into a build, as in the build of this workspace's own guests.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Std {
+pub(crate) enum Std {
     Installed,
     FromSource,
 }
 
-fn find_std() -> Std {
+pub(crate) fn find_std() -> Std {
     let output = Command::new("rustc")
         .args(["--print", "sysroot"])
         .output()

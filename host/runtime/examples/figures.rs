@@ -19,7 +19,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use witgate_runtime::{
-    Caller, Envelope, Head, Lineup, Plugin, Request, Runtime, RuntimeOptions, Source, Trail,
+    Envelope, Head, Lineup, PlainRequest, Plugin, Request, Runtime, RuntimeOptions, Source, Trail,
 };
 
 const HEADING: &str =
@@ -32,57 +32,17 @@ const FRESH: usize = 50;
 const CALLS: usize = 10_000;
 
 /// A small request.
-struct Small;
-
-impl Request for Small {
-    fn id(&self) -> &str {
-        "1"
-    }
-    fn endpoint(&self) -> &str {
-        "messages"
-    }
-    fn method(&self) -> &str {
-        "POST"
-    }
-    fn path(&self) -> &str {
-        "/v1/messages"
-    }
-    fn header(&self, _: &str) -> Option<&str> {
-        None
-    }
-    fn headers(&self, _: &str) -> Vec<(String, String)> {
-        Vec::new()
-    }
-    fn caller(&self) -> Caller {
-        Caller {
-            key_id: "key-1".to_owned(),
-            tenant: None,
-            user: None,
-            tier: None,
-            labels: Vec::new(),
-        }
-    }
-    fn head(&self) -> Head {
-        Head {
+fn small() -> PlainRequest {
+    PlainRequest {
+        id: "1".to_owned(),
+        head: Head {
             model: Some("claude-sonnet-5-5".to_owned()),
-            stream: false,
             max_tokens: Some(1024),
             message_count: 1,
-            tool_count: 0,
-            user_id: None,
-            body_bytes: 200,
             prompt_tokens: 40,
-            attributes: Vec::new(),
-        }
-    }
-    fn tools(&self) -> Vec<String> {
-        Vec::new()
-    }
-    fn member(&self, _: &str) -> Option<&str> {
-        None
-    }
-    fn body(&self) -> &[u8] {
-        b"{}"
+            ..Head::default()
+        },
+        ..PlainRequest::new("messages", "POST", "/v1/messages")
     }
 }
 
@@ -197,7 +157,7 @@ fn resident(name: &str) -> Result<u64, Box<dyn Error>> {
 
 /// The middle one of this many calls.
 fn median(lineup: &Lineup, calls: usize) -> Result<Duration, Box<dyn Error>> {
-    let request: Arc<dyn Request> = Arc::new(Small);
+    let request: Arc<dyn Request> = Arc::new(small());
     let mut times = Vec::with_capacity(calls);
     for _ in 0..calls {
         let start = Instant::now();

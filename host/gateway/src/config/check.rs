@@ -5,13 +5,14 @@ mod credential;
 mod endpoints;
 mod group;
 mod pressure;
+mod receipts;
 mod resilience;
 mod streams;
 mod tls;
 mod upgrade;
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,13 +22,10 @@ use witgate_runtime::problem::{Document, Problems};
 use self::resilience::Troubles;
 use super::file::endpoints::StateFile;
 use super::file::{
-    AdminFile, ConfigFile, KeysFile, LimitsFile, ListenFile, PluginsFile, ReceiptsFile,
-    UpstreamFile,
+    AdminFile, ConfigFile, KeysFile, LimitsFile, ListenFile, PluginsFile, UpstreamFile,
 };
 use super::upstream::Scheme;
-use super::{
-    BaseUrl, Batches, Config, GroupConfig, Keys, Limits, Listen, Plugins, Receipts, UpstreamConfig,
-};
+use super::{BaseUrl, Batches, Config, GroupConfig, Keys, Limits, Listen, Plugins, UpstreamConfig};
 
 /// Checks a file's text.
 pub(super) fn check(path: &Path, text: &str) -> Result<Config, Problems> {
@@ -247,25 +245,6 @@ impl Check<'_> {
                 file.write_timeout_ms,
                 default.write_timeout,
             ),
-        }
-    }
-
-    fn receipts(&mut self, file: ReceiptsFile) -> Receipts {
-        let rotate = file.rotate_bytes.unwrap_or(256 * 1024 * 1024);
-        if rotate < 64 * 1024 {
-            self.problem(
-                "receipts.rotate_bytes",
-                "at least 65536: a receipt has to fit",
-            );
-        }
-        let keep = file.keep.unwrap_or(8);
-        if keep == 0 {
-            self.problem("receipts.keep", "at least 1");
-        }
-        Receipts {
-            file: file.file.map(|file| self.folder.join(file)),
-            rotate_bytes: NonZeroU64::new(rotate).unwrap_or(NonZeroU64::MIN),
-            keep: NonZeroU32::new(keep).unwrap_or(NonZeroU32::MIN),
         }
     }
 
