@@ -128,6 +128,41 @@ async fn one_request_in_so_many_is_recorded_and_never_more_than_there_is_room_fo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_are_moved_away_when_all_is_full_make_room_for_a_new_one() {
+    let upstream = Upstream::answering().await;
+    let gate = Plan::bare()
+        .upstream("default", &upstream)
+        .extra("[capture]\ndir = \"recorded\"\nmax_bytes = 2000")
+        .start()
+        .await;
+    let ask = async |count: usize| {
+        for _ in 0..count {
+            assert_eq!(gate.ask(&gate.messages(&asking("hi"))).await.status, 200);
+        }
+    };
+    let full = async || {
+        let page = gate.admin("/metrics").await;
+        let metrics = page.text();
+        let line = metrics
+            .lines()
+            .find(|line| line.starts_with("witgate_capture_full "));
+        line.is_some_and(|line| !line.ends_with(" 0"))
+    };
+    crate::harness::patiently("a full directory", async {
+        while !full().await {
+            ask(1).await;
+        }
+    })
+    .await;
+    let moved = gate.file("moved");
+    std::fs::rename(gate.file("recorded"), &moved).unwrap();
+    std::fs::create_dir(gate.file("recorded")).unwrap();
+    ask(4).await;
+    let (lines, ..) = recorded(gate).await;
+    assert!(!lines.is_empty(), "there is room again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recorded_requests_are_decided_on_as_they_were_and_can_be_sent_again() {
     let upstream = Upstream::answering().await;
     let gate = Plan::shipped()

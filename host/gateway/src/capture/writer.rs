@@ -158,6 +158,8 @@ impl Writer {
                     "no more requests are recorded: move the files away, or raise `max_bytes` in [capture]"
                 );
             }
+            // Whoever makes room moves the file away: the next line begins another one.
+            self.file = None;
             self.bytes = recorded_bytes(&self.config.directory)?;
             return Ok(false);
         }
