@@ -1,6 +1,7 @@
 //! Requests that are recorded: what is in the files, what is not, and that they can be sent again.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -92,6 +93,36 @@ async fn content_is_kept_where_the_operator_says_so_in_so_many_words() {
     assert_eq!(gate.ask(&gate.messages(&body)).await.status, 200);
     let (lines, ..) = recorded(gate).await;
     assert_eq!(lines[0]["body"], Value::String(body.to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recorded_request_came_when_its_receipt_says() {
+    let upstream = Upstream::answering().await;
+    let gate = Plan::bare()
+        .upstream("default", &upstream)
+        .extra("[capture]\ndir = \"recorded\"")
+        .start()
+        .await;
+    let request = gate.messages(&asking("hi")).to_bytes();
+    let (last, most) = request.split_last().unwrap();
+    let mut slow = gate.client().await;
+    slow.write(most).await;
+    // Its last byte comes some milliseconds after its head, with other requests between.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(5) {
+        assert_eq!(gate.ask(&gate.messages(&asking("hi"))).await.status, 200);
+    }
+    slow.write(&[*last]).await;
+    assert_eq!(slow.receive().await.status, 200);
+
+    let receipts = gate.receipts().await;
+    let (lines, ..) = recorded(gate).await;
+    assert!(!lines.is_empty(), "something is recorded");
+    for line in lines {
+        let receipt = receipts.iter().find(|receipt| receipt["id"] == line["id"]);
+        let receipt = receipt.expect("what is recorded has a receipt");
+        assert_eq!(line["unix_ms"], receipt["started_unix_ms"], "{line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

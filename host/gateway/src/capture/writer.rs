@@ -11,7 +11,6 @@ use std::thread::JoinHandle;
 
 use super::Captured;
 use crate::config::CaptureConfig;
-use crate::exchange::now;
 use crate::view::View;
 
 /// Requests that wait for the thread. Each holds its body; one more is passed over.
@@ -22,7 +21,7 @@ pub(crate) struct Capture {
     config: CaptureConfig,
     seen: AtomicU64,
     counts: Arc<Counts>,
-    queue: Option<SyncSender<Arc<View>>>,
+    queue: Option<SyncSender<Due>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -35,6 +34,9 @@ pub(crate) struct Counts {
     /// The thread was busy, or the file could not be written.
     pub(crate) passed_over: AtomicU64,
 }
+
+/// A request whose turn has come, and when it came, in milliseconds since 1970.
+type Due = (Arc<View>, u64);
 
 /// What the thread owns.
 struct Writer {
@@ -90,8 +92,8 @@ impl Capture {
         &self.counts
     }
 
-    /// Records the request, if its turn has come. Never waits.
-    pub(crate) fn offer(&self, view: &Arc<View>) {
+    /// Records the request that came then, in milliseconds since 1970, if its turn has come. Never waits.
+    pub(crate) fn offer(&self, view: &Arc<View>, unix_ms: u64) {
         if !self
             .seen
             .fetch_add(1, Relaxed)
@@ -102,7 +104,7 @@ impl Capture {
         let sent = self
             .queue
             .as_ref()
-            .is_some_and(|queue| queue.try_send(Arc::clone(view)).is_ok());
+            .is_some_and(|queue| queue.try_send((Arc::clone(view), unix_ms)).is_ok());
         if !sent {
             self.counts.passed_over.fetch_add(1, Relaxed);
         }
@@ -126,9 +128,9 @@ impl Drop for Capture {
 // === impl Writer ===
 
 impl Writer {
-    fn run(mut self, requests: &Receiver<Arc<View>>) {
-        while let Ok(view) = requests.recv() {
-            let captured = Captured::of(&view, now().0, self.config.content);
+    fn run(mut self, requests: &Receiver<Due>) {
+        while let Ok((view, unix_ms)) = requests.recv() {
+            let captured = Captured::of(&view, unix_ms, self.config.content);
             drop(view);
             match self.write(&captured) {
                 Ok(true) => self.counts.written.fetch_add(1, Relaxed),

@@ -126,7 +126,7 @@ pub(super) async fn receive(
     };
     let view = Arc::new(view);
     if let Some(capture) = &live.capture {
-        capture.offer(&view);
+        capture.offer(&view, settlement.receipt.started_unix_ms);
     }
     Ok(Arrived::Request(Received { view, lineup, live }))
 }
