@@ -8,8 +8,9 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     missing_docs,
-    reason = "a bench that can't go on says so by panicking"
+    reason = "a bench prints, and says by panicking that it can't go on"
 )]
 
 #[path = "hook_call/bare.rs"]
@@ -22,9 +23,11 @@ mod bare;
 mod guest;
 #[path = "hook_call/request.rs"]
 mod request;
+#[path = "hook_call/turns.rs"]
+mod turns;
 
-use bare::Bare;
-use criterion::{Criterion, criterion_group, criterion_main};
+use bare::{Bare, BareEngine};
+use criterion::{Criterion, criterion_group};
 use guest::{Guest, PLAN};
 use request::Typical;
 use std::hint::black_box;
@@ -33,6 +36,10 @@ use std::time::{Duration, Instant};
 use witgate_runtime::{
     Envelope, Lineup, Request, Runtime, RuntimeOptions, Source, Trail, UpstreamStats,
 };
+
+/// The allocator of the gateway's binary, for both sides.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn envelope() -> Envelope {
     Envelope {
@@ -107,35 +114,11 @@ fn side_by_side(
     begun.elapsed()
 }
 
-fn hook_call(criterion: &mut Criterion) {
-    let wasm = Guest::route(PLAN).build();
+fn threads(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("hook_call");
-
-    let bare = Bare::new(&wasm);
-    let mut warm = bare.start();
-    let (envelope, upstreams) = (envelope(), upstreams());
-    let (bare_envelope, bare_upstreams) = (bare::envelope(&envelope), bare::upstreams(&upstreams));
-    group.bench_function("bare_reused", |bencher| {
-        bencher.iter(|| black_box(warm.call(&bare_envelope, &bare_upstreams)));
-    });
-    group.bench_function("bare_fresh", |bencher| {
-        bencher.iter(|| black_box(bare.start().call(&bare_envelope, &bare_upstreams)));
-    });
-
     let runtime = Runtime::try_new(RuntimeOptions::default()).expect("the engine starts");
     let request: Arc<dyn Request> = Arc::new(Typical);
-    for instances in ["reused", "fresh"] {
-        for plugins in [1, 4, 16] {
-            let lineup = lineup(&runtime, plugins, instances);
-            group.bench_function(format!("{instances}/{plugins}_plugins"), |bencher| {
-                bencher.iter(|| {
-                    let mut trail = Trail::default();
-                    let plan = lineup.decide_route(&request, &envelope, &upstreams, &mut trail);
-                    black_box(plan.expect("it serves"))
-                });
-            });
-        }
-    }
+    let (envelope, upstreams) = (envelope(), upstreams());
     let lineup = lineup(&runtime, 1, "reused");
     for threads in [1, 2, 4] {
         group.bench_function(format!("threads/{threads}"), |bencher| {
@@ -147,5 +130,60 @@ fn hook_call(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, hook_call);
-criterion_main!(benches);
+/// Prints what a call costs through the host and what it costs over bare wasmtime, with as many plugins on both sides.
+fn over_bare() {
+    let engine = BareEngine::new();
+    let (envelope, upstreams) = (envelope(), upstreams());
+    let (bare_envelope, bare_upstreams) = (bare::envelope(&envelope), bare::upstreams(&upstreams));
+    let runtime = Runtime::try_new(RuntimeOptions::default()).expect("the engine starts");
+    let request: Arc<dyn Request> = Arc::new(Typical);
+    let (quiet, deciding) = (Guest::route("").build(), Guest::route(PLAN).build());
+
+    println!("instances  plugins  a call, ns  bare, ns  over bare, ns");
+    for plugins in [1, 4, 16] {
+        let bare: Vec<_> = (1..=plugins)
+            .map(|number| engine.compile(if number == plugins { &deciding } else { &quiet }))
+            .collect();
+        let mut warm: Vec<_> = bare.iter().map(Bare::start).collect();
+        for instances in ["reused", "fresh"] {
+            let lineup = lineup(&runtime, plugins, instances);
+            let ours = || {
+                let mut trail = Trail::default();
+                let plan = lineup.decide_route(&request, &envelope, &upstreams, &mut trail);
+                plan.expect("it serves").expect("the last one plans")
+            };
+            let reused = || {
+                for running in &mut warm {
+                    black_box(running.call(&bare_envelope, &bare_upstreams));
+                }
+            };
+            let fresh = || {
+                for bare in &bare {
+                    black_box(bare.start().call(&bare_envelope, &bare_upstreams));
+                }
+            };
+            let seen = match instances {
+                "reused" => turns::compare(ours, reused),
+                _ => turns::compare(ours, fresh),
+            };
+            let each = |nanoseconds: i64| nanoseconds / i64::try_from(plugins).unwrap();
+            println!(
+                "{instances:9}  {plugins:7}  {:10}  {:8}  {:13}",
+                each(seen.ours),
+                each(seen.baseline),
+                each(seen.over)
+            );
+        }
+    }
+}
+
+criterion_group!(benches, threads);
+
+fn main() {
+    // Compiled and run once, as every bench is where benches are only tried.
+    if std::env::args().any(|arg| arg == "--bench") {
+        over_bare();
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -39,12 +39,16 @@ pub struct Handle;
 /// The store's state: a host that answers nothing.
 pub(crate) struct Silent;
 
+/// The engine and its clock.
+pub(crate) struct BareEngine {
+    engine: Engine,
+    stop: Arc<AtomicBool>,
+}
+
 /// A compiled guest.
 pub(crate) struct Bare {
-    engine: Engine,
     pre: InstancePre<Silent>,
     indices: route::GuestIndices,
-    stop: Arc<AtomicBool>,
 }
 
 /// An instance of it.
@@ -53,14 +57,14 @@ pub(crate) struct Running {
     guest: route::Guest,
 }
 
-// === impl Bare ===
+// === impl BareEngine ===
 
-impl Bare {
-    pub(crate) fn new(module: &[u8]) -> Self {
+impl BareEngine {
+    pub(crate) fn new() -> Self {
         let mut pool = PoolingAllocationConfig::new();
         pool.max_memory_size(256 << 20)
             .linear_memory_keep_resident(1 << 20)
-            .table_keep_resident(64 << 10)
+            .table_keep_resident(4 << 10)
             .pagemap_scan(Enabled::Auto);
         let mut config = Config::new();
         config
@@ -76,29 +80,38 @@ impl Bare {
                 ticking.increment_epoch();
             }
         });
+        Self { engine, stop }
+    }
 
+    /// Compiles a guest anew, as the host compiles each plugin.
+    pub(crate) fn compile(&self, module: &[u8]) -> Bare {
         let bytes = wit_component::ComponentEncoder::default()
             .module(module)
             .and_then(|mut encoder| encoder.encode())
             .expect("it encodes");
-        let component = Component::new(&engine, bytes).expect("it compiles");
-        let mut linker = Linker::new(&engine);
+        let component = Component::new(&self.engine, bytes).expect("it compiles");
+        let mut linker = Linker::new(&self.engine);
         generated::Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |silent| silent)
             .expect("the imports are linked");
         let pre = linker
             .instantiate_pre(&component)
             .expect("the imports are there");
         let indices = route::GuestIndices::new(&pre).expect("the export is there");
-        Self {
-            engine,
-            pre,
-            indices,
-            stop,
-        }
+        Bare { pre, indices }
     }
+}
 
+impl Drop for BareEngine {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+// === impl Bare ===
+
+impl Bare {
     pub(crate) fn start(&self) -> Running {
-        let mut store = Store::new(&self.engine, Silent);
+        let mut store = Store::new(self.pre.engine(), Silent);
         store.set_epoch_deadline(1_000);
         let instance = self.pre.instantiate(&mut store).expect("it starts");
         let guest = self
@@ -106,12 +119,6 @@ impl Bare {
             .load(&mut store, &instance)
             .expect("its types are right");
         Running { store, guest }
-    }
-}
-
-impl Drop for Bare {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Benches a plugin that faults again and again, so that a request can't make the host crash it for ever.
 //!
 //! Three faults within ten seconds bench it for a second; each further bench lasts twice as long as the one before,
-//! a minute at most. Then one call is the trial: it ends the bench or doubles it. Time is an argument.
+//! a minute at most. Then one call is the trial: it ends the bench or doubles it. Time is an argument, and is
+//! asked only where there is a bench.
 
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -49,16 +50,17 @@ pub(crate) struct Pass<'a> {
 // === impl Breaker ===
 
 impl Breaker {
-    /// Asks for leave to call.
+    /// Asks for leave to call. The clock is read where the plugin is benched.
     ///
     /// # Errors
     ///
     /// The time that is left of the bench; zero while another call is the trial.
-    pub(crate) fn enter(&self, now: Instant) -> Result<Pass<'_>, Duration> {
+    pub(crate) fn enter(&self, now: impl FnOnce() -> Instant) -> Result<Pass<'_>, Duration> {
         let mut trial = false;
         if self.alert.load(Ordering::Acquire)
             && let Some(bench) = &mut self.lock().bench
         {
+            let now = now();
             if now < bench.until || bench.on_trial {
                 return Err(bench.until.saturating_duration_since(now));
             }
@@ -140,7 +142,7 @@ mod tests {
     use super::*;
 
     fn fault(breaker: &Breaker, at: Instant) -> Option<Duration> {
-        breaker.enter(at).expect("the plugin plays").faulted(at)
+        breaker.enter(|| at).expect("the plugin plays").faulted(at)
     }
 
     fn bench(breaker: &Breaker, at: Instant) {
@@ -159,7 +161,10 @@ mod tests {
         }
         let at = start + Duration::from_secs(23);
         assert_eq!(fault(&breaker, at), Some(FIRST_BENCH), "now there are");
-        assert!(breaker.enter(at).is_err(), "a benched plugin isn't called");
+        assert!(
+            breaker.enter(|| at).is_err(),
+            "a benched plugin isn't called"
+        );
     }
 
     #[test]
@@ -169,10 +174,10 @@ mod tests {
         bench(&breaker, start);
 
         let later = start + FIRST_BENCH;
-        let trial = breaker.enter(later).expect("the trial");
-        assert!(breaker.enter(later).is_err(), "one trial at a time");
+        let trial = breaker.enter(|| later).expect("the trial");
+        assert!(breaker.enter(|| later).is_err(), "one trial at a time");
         trial.succeeded();
-        assert!(breaker.enter(later).is_ok(), "the bench is over");
+        assert!(breaker.enter(|| later).is_ok(), "the bench is over");
         assert_eq!(breaker.benched(later), None, "and says so");
     }
 
@@ -194,7 +199,10 @@ mod tests {
         let start = Instant::now();
         bench(&breaker, start);
         let later = start + FIRST_BENCH;
-        drop(breaker.enter(later).expect("the trial"));
-        assert!(breaker.enter(later).is_ok(), "the next call is the trial");
+        drop(breaker.enter(|| later).expect("the trial"));
+        assert!(
+            breaker.enter(|| later).is_ok(),
+            "the next call is the trial"
+        );
     }
 }

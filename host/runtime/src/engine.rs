@@ -31,6 +31,10 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// pool's memory in use.
 const WARM: u32 = 64;
 
+/// Bytes of a table that stay in memory for the next instance: one page. A table that fits in it (512 functions) is
+/// reset by writing zeros; asking the kernel which pages of it were written costs twenty times that.
+const TABLE_RESIDENT: usize = 4 << 10;
+
 /// Sizes of the engine. They hold for all plugins together; limits per plugin are in its sidecar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimeOptions {
@@ -147,7 +151,7 @@ impl RuntimeOptions {
             .table_elements(self.table_ceiling)
             .max_unused_warm_slots(self.instances.min(WARM))
             .linear_memory_keep_resident(self.keep_resident)
-            .table_keep_resident(64 << 10)
+            .table_keep_resident(TABLE_RESIDENT)
             .pagemap_scan(Enabled::Auto);
         pool
     }

@@ -162,8 +162,7 @@ impl Plugin {
         check: impl FnOnce(&R) -> Result<(), Failure>,
     ) -> Result<R, Fault> {
         let limits = *self.parts.terms.limits.calls.of(hook);
-        let start = Instant::now();
-        let pass = match self.breaker.enter(start) {
+        let pass = match self.breaker.enter(Instant::now) {
             Ok(pass) => pass,
             Err(left) => {
                 let message = format!("another try in {} ms", left.as_millis());

@@ -12,9 +12,10 @@ pub(crate) struct Pool {
     seats: Arc<Seats>,
 }
 
-/// An instance on its seat.
+/// An instance on its seat. It is boxed because every call moves it twice, out of the queue and into another place of it:
+/// by value, a queue with many places would sweep through the processor's cache.
 pub(crate) struct Seated {
-    pub(crate) instance: Instance,
+    pub(crate) instance: Box<Instance>,
     _seat: Seat,
 }
 
@@ -75,7 +76,7 @@ impl Pool {
 impl Seated {
     pub(crate) fn new(instance: Instance, seat: Seat) -> Self {
         Self {
-            instance,
+            instance: Box::new(instance),
             _seat: seat,
         }
     }
