@@ -1,7 +1,7 @@
 //! A whole exchange through the gateway, beside bare pingora in front of the same upstream.
 //!
-//! Two groups: `exchange/cpu` is the processor time that the proxy's own threads take for a request, which is what a
-//! proxy costs; `exchange/wall` is the time that a lone client waits, beside asking the upstream directly.
+//! First the processor time that the proxy's own threads take for a request, which is what a proxy costs, as a table;
+//! then `exchange/wall`, the time that a lone client waits, beside asking the upstream directly.
 //!
 //! Everything is in this process, on threads of its own: the proxies' are told apart by name. Both proxies have one
 //! worker, the load is eight connections in a closed loop.
@@ -10,7 +10,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a bench that can't go on says so by panicking"
+    clippy::print_stdout,
+    reason = "a bench prints, and says by panicking that it can't go on"
 )]
 
 #[path = "exchange/codings.rs"]
@@ -24,11 +25,10 @@ mod proxies;
 
 use std::time::Duration;
 
-use criterion::measurement::Measurement;
 use criterion::{BenchmarkId, Criterion};
 
 use load::{Load, Work};
-use measure::ThreadTime;
+use measure::Lane;
 use proxies::{Proxy, Upstream};
 
 /// What is asked for: bodies as small as a title request and as large as a long agent turn, and a streamed answer; and
@@ -68,6 +68,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// Connections of the closed loop.
 const CONNECTIONS: usize = 8;
 
+/// Turns of each proxy, for each work.
+const ROUNDS: usize = 60;
+
 fn main() {
     let upstream = Upstream::start();
     let pingora = Proxy::bare_pingora(&upstream);
@@ -79,35 +82,7 @@ fn main() {
         ("witgate, four plugins", &four),
     ];
 
-    let mut cpu = Criterion::default()
-        .with_measurement(ThreadTime)
-        .configure_from_args();
-    {
-        let mut group = cpu.benchmark_group("exchange/cpu");
-        group
-            .sample_size(15)
-            .warm_up_time(Duration::from_secs(1))
-            .measurement_time(Duration::from_secs(4));
-        for work in WORKS {
-            for (name, proxy) in proxies {
-                measure::watch(proxy.threads());
-                let load = Load::open(proxy.address(), work, CONNECTIONS, proxy.key());
-                group.bench_with_input(
-                    BenchmarkId::new(name, work.name),
-                    &load,
-                    |bencher, load| {
-                        bencher.iter_custom(|count| {
-                            let time = ThreadTime;
-                            let start = time.start();
-                            load.run(count);
-                            time.end(start)
-                        });
-                    },
-                );
-            }
-        }
-    }
-    cpu.final_summary();
+    processor_time(&proxies);
 
     let mut wall = Criterion::default().configure_from_args();
     {
@@ -131,4 +106,37 @@ fn main() {
         }
     }
     wall.final_summary();
+}
+
+/// Prints what a request costs each proxy. A word on the command line picks the works that have it in their name.
+fn processor_time(proxies: &[(&str, &Proxy)]) {
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let is_bench = words.iter().any(|word| word == "--bench");
+    // Run once where benches are only tried.
+    let rounds = if is_bench { ROUNDS } else { 1 };
+    let wanted = words.iter().find(|word| !word.starts_with("--"));
+    println!("processor time a request            us     of bare pingora");
+    for work in WORKS {
+        if wanted.is_some_and(|word| !work.name.contains(word.as_str())) {
+            continue;
+        }
+        let lanes: Vec<_> = proxies
+            .iter()
+            .map(|(_, proxy)| Lane {
+                threads: proxy.threads(),
+                load: Load::open(proxy.address(), work, CONNECTIONS, proxy.key()),
+            })
+            .collect();
+        println!("{}", work.name);
+        for ((name, _), cost) in proxies.iter().zip(measure::in_turns(&lanes, rounds)) {
+            let (tenths, percent) = (cost.nanoseconds / 100, cost.percent);
+            println!(
+                "  {name:28} {:6}.{}  {:10}.{:02}x",
+                tenths / 10,
+                tenths % 10,
+                percent / 100,
+                percent % 100
+            );
+        }
+    }
 }

@@ -8,6 +8,15 @@ use tokio::process::Command;
 
 use crate::harness::{Capture, Gate, Plan, Upstream, binary};
 
+/// A gateway that records, with these further lines of `[capture]`.
+async fn recording(upstream: &Upstream, more: &str) -> Gate {
+    Plan::bare()
+        .upstream("default", upstream)
+        .extra(&format!("[capture]\ndir = \"recorded\"\n{more}"))
+        .start()
+        .await
+}
+
 /// The recorded lines of a directory, once the gateway has stopped and all are written.
 async fn recorded(gate: Gate) -> (Vec<Value>, tempfile::TempDir, PathBuf) {
     let (_, folder) = gate.drain().await;
@@ -49,11 +58,7 @@ async fn nothing_is_recorded_unless_it_is_asked_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recorded_request_has_no_credential_and_no_word_of_what_was_written() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
-        .upstream("default", &upstream)
-        .extra("[capture]\ndir = \"recorded\"")
-        .start()
-        .await;
+    let gate = recording(&upstream, "").await;
     let request = gate
         .messages(&asking("the plan for the merger"))
         .set_header("authorization", &format!("Bearer {}", gate.key()))
@@ -84,11 +89,7 @@ async fn a_recorded_request_has_no_credential_and_no_word_of_what_was_written() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn content_is_kept_where_the_operator_says_so_in_so_many_words() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
-        .upstream("default", &upstream)
-        .extra("[capture]\ndir = \"recorded\"\ninsecure_content = true")
-        .start()
-        .await;
+    let gate = recording(&upstream, "insecure_content = true").await;
     let body = asking("the plan for the merger");
     assert_eq!(gate.ask(&gate.messages(&body)).await.status, 200);
     let (lines, ..) = recorded(gate).await;
@@ -98,11 +99,7 @@ async fn content_is_kept_where_the_operator_says_so_in_so_many_words() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recorded_request_came_when_its_receipt_says() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
-        .upstream("default", &upstream)
-        .extra("[capture]\ndir = \"recorded\"")
-        .start()
-        .await;
+    let gate = recording(&upstream, "").await;
     let request = gate.messages(&asking("hi")).to_bytes();
     let (last, most) = request.split_last().unwrap();
     let mut slow = gate.client().await;
@@ -128,22 +125,14 @@ async fn a_recorded_request_came_when_its_receipt_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_request_in_so_many_is_recorded_and_never_more_than_there_is_room_for() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
-        .upstream("default", &upstream)
-        .extra("[capture]\ndir = \"recorded\"\nsample = 3")
-        .start()
-        .await;
+    let gate = recording(&upstream, "sample = 3").await;
     for _ in 0..7 {
         assert_eq!(gate.ask(&gate.messages(&asking("hi"))).await.status, 200);
     }
     let (lines, ..) = recorded(gate).await;
     assert_eq!(lines.len(), 3, "the first, the fourth, the seventh");
 
-    let gate = Plan::bare()
-        .upstream("default", &upstream)
-        .extra("[capture]\ndir = \"recorded\"\nmax_bytes = 2000")
-        .start()
-        .await;
+    let gate = recording(&upstream, "max_bytes = 2000").await;
     // One at a time, so that the queue has room for each.
     for _ in 0..9 {
         assert_eq!(gate.ask(&gate.messages(&asking("hi"))).await.status, 200);
@@ -161,11 +150,7 @@ async fn one_request_in_so_many_is_recorded_and_never_more_than_there_is_room_fo
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_that_are_moved_away_when_all_is_full_make_room_for_a_new_one() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
-        .upstream("default", &upstream)
-        .extra("[capture]\ndir = \"recorded\"\nmax_bytes = 2000")
-        .start()
-        .await;
+    let gate = recording(&upstream, "max_bytes = 2000").await;
     let ask = async |count: usize| {
         for _ in 0..count {
             assert_eq!(gate.ask(&gate.messages(&asking("hi"))).await.status, 200);

@@ -1,97 +1,82 @@
-//! Processor time of some threads of this process, as criterion's measurement.
+//! Processor time of a proxy's threads for a request: all proxies in turns, so that each sees the same machine.
 
-use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-use criterion::Throughput;
-use criterion::measurement::{Measurement, ValueFormatter};
+use crate::load::Load;
 
-/// Names of the threads that are measured now start with this.
-static WATCHED: Mutex<String> = Mutex::new(String::new());
+/// About how long one proxy is asked before the next has its turn.
+const TURN: Duration = Duration::from_millis(30);
 
-/// Measures the threads whose names start so from now on.
-pub(crate) fn watch(prefix: &str) {
-    *WATCHED.lock().unwrap() = prefix.to_owned();
+/// A proxy and what asks it.
+pub(crate) struct Lane<'a> {
+    /// Its threads' names start so.
+    pub threads: &'a str,
+    /// Its clients.
+    pub load: Load,
 }
 
-/// Nanoseconds on a processor, summed over the watched threads.
-pub(crate) struct ThreadTime;
-
-// === impl ThreadTime ===
-
-impl ThreadTime {
-    fn now() -> u64 {
-        let watched = WATCHED.lock().unwrap().clone();
-        let tasks = std::fs::read_dir("/proc/self/task").expect("this bench runs on Linux");
-        tasks
-            .filter_map(Result::ok)
-            .filter(|task| {
-                let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-                name.starts_with(&watched)
-            })
-            .filter_map(|task| {
-                let schedstat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-                schedstat.split(' ').next()?.parse::<u64>().ok()
-            })
-            .sum()
-    }
+/// Medians of one proxy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost {
+    /// Nanoseconds on a processor for a request.
+    pub nanoseconds: u64,
+    /// What that is of the first proxy's, in hundredths: the median of the rounds' ratios.
+    pub percent: u64,
 }
 
-impl Measurement for ThreadTime {
-    type Intermediate = u64;
-    type Value = u64;
-
-    fn start(&self) -> u64 {
-        Self::now()
+/// Asks all in turns, so many rounds.
+pub(crate) fn in_turns(lanes: &[Lane<'_>], rounds: usize) -> Vec<Cost> {
+    let counts: Vec<u64> = lanes.iter().map(|lane| fills_a_turn(&lane.load)).collect();
+    let mut seen: Vec<Vec<(u64, u64)>> = vec![Vec::new(); lanes.len()];
+    for round in 0..rounds {
+        let mut times = vec![0; lanes.len()];
+        for place in 0..lanes.len() {
+            let index = (place + round) % lanes.len();
+            let (lane, count) = (&lanes[index], counts[index]);
+            let before = processor_time(lane.threads);
+            lane.load.run(count);
+            times[index] = (processor_time(lane.threads) - before) / count;
+        }
+        for (index, time) in times.iter().enumerate() {
+            seen[index].push((*time, time * 100 / times[0].max(1)));
+        }
     }
-
-    fn end(&self, start: u64) -> u64 {
-        // Never zero: criterion divides by it.
-        (Self::now() - start).max(1)
-    }
-
-    fn add(&self, a: &u64, b: &u64) -> u64 {
-        a + b
-    }
-
-    fn zero(&self) -> u64 {
-        0
-    }
-
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "nanoseconds of a bench are far below 2^52"
-    )]
-    fn to_f64(&self, value: &u64) -> f64 {
-        *value as f64
-    }
-
-    fn formatter(&self) -> &dyn ValueFormatter {
-        &Micros
-    }
+    let median = |mut values: Vec<u64>| {
+        values.sort_unstable();
+        values[values.len() / 2]
+    };
+    seen.into_iter()
+        .map(|of| Cost {
+            nanoseconds: median(of.iter().map(|(time, _)| *time).collect()),
+            percent: median(of.iter().map(|(_, percent)| *percent).collect()),
+        })
+        .collect()
 }
 
-/// Shows nanoseconds as microseconds.
-struct Micros;
+/// How many requests fill a turn, after some to warm up.
+fn fills_a_turn(load: &Load) -> u64 {
+    const TRIED: u64 = 400;
+    load.run(TRIED);
+    let begun = Instant::now();
+    load.run(TRIED);
+    let took = begun.elapsed().as_nanos().max(1);
+    u64::try_from(u128::from(TRIED) * TURN.as_nanos() / took)
+        .unwrap_or(TRIED)
+        .max(16)
+}
 
-// === impl Micros ===
-
-#[allow(clippy::float_arithmetic, reason = "figures for people")]
-impl ValueFormatter for Micros {
-    fn scale_values(&self, _typical: f64, values: &mut [f64]) -> &'static str {
-        values.iter_mut().for_each(|value| *value /= 1000.0);
-        "µs of CPU"
-    }
-
-    fn scale_throughputs(
-        &self,
-        typical: f64,
-        _throughput: &Throughput,
-        values: &mut [f64],
-    ) -> &'static str {
-        self.scale_values(typical, values)
-    }
-
-    fn scale_for_machines(&self, _values: &mut [f64]) -> &'static str {
-        "ns"
-    }
+/// Nanoseconds that the threads whose names start so have been on a processor.
+fn processor_time(prefix: &str) -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("this bench runs on Linux");
+    tasks
+        .filter_map(Result::ok)
+        .filter(|task| {
+            let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+            name.starts_with(prefix)
+        })
+        .filter_map(|task| {
+            let schedstat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            schedstat.split(' ').next()?.parse::<u64>().ok()
+        })
+        .sum()
 }
