@@ -30,6 +30,7 @@ use preinit::NotPossible;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use wasmparser::{Chunk, Parser, Payload};
 use wasmtime::component::Component;
 
 impl Runtime {
@@ -219,6 +220,9 @@ fn component_bytes(wasm: &[u8]) -> Result<Cow<'_, [u8]>, AdmissionCause> {
     } else if wasm.starts_with(COMPONENT) {
         Ok(Cow::Borrowed(wasm))
     } else if wasm.starts_with(MODULE) {
+        if is_cut_off(wasm) {
+            return Err(AdmissionCause::CutOff(wasm.len()));
+        }
         let encoded = wit_component::ComponentEncoder::default()
             .validate(true)
             .module(wasm)
@@ -229,5 +233,23 @@ fn component_bytes(wasm: &[u8]) -> Result<Cow<'_, [u8]>, AdmissionCause> {
         }
     } else {
         Err(AdmissionCause::NotWasm)
+    }
+}
+
+/// Whether a module ends before its last section does. Whatever else is wrong with it is for others to say.
+fn is_cut_off(module: &[u8]) -> bool {
+    let mut parser = Parser::new(0);
+    let mut rest = module;
+    loop {
+        let at_end = rest.is_empty();
+        match parser.parse(rest, at_end) {
+            Ok(Chunk::Parsed {
+                payload: Payload::End(_),
+                ..
+            }) => return false,
+            Ok(Chunk::Parsed { consumed, .. }) => rest = rest.get(consumed..).unwrap_or_default(),
+            Ok(Chunk::NeedMoreData(_)) => return true,
+            Err(_) => return at_end,
+        }
     }
 }

@@ -32,6 +32,11 @@ pub enum AdmissionCause {
     /// The file is empty, as it is in the middle of a copy.
     #[error("the file is empty; copy it under another name and rename it")]
     Empty,
+    /// The file ends in the middle of a section, as it does in the middle of a copy.
+    #[error(
+        "the file ends in the middle of a section, after {0} bytes; copy it whole under another name and rename it"
+    )]
+    CutOff(usize),
     /// The file is no WebAssembly.
     #[error(
         "the file is not WebAssembly; give the `.wasm` file that the plugin's build made, not a compiled or packed form of it"

@@ -35,6 +35,25 @@ fn a_component_serves_as_well() {
 }
 
 #[test]
+fn a_module_that_is_cut_off_anywhere_is_told_so() {
+    let whole = Guest::route("").build();
+    let head = 8;
+    let mut at_a_boundary = 0;
+    for length in head..whole.len() {
+        match refusal(&whole[..length]).cause {
+            AdmissionCause::CutOff(told) => assert_eq!(told, length, "it tells where"),
+            // Between two sections it is a whole module, and says nothing of the contract yet.
+            AdmissionCause::Encode(_) | AdmissionCause::NoHook => at_a_boundary += 1,
+            other => panic!("after {length} of {} bytes: {other}", whole.len()),
+        }
+    }
+    assert!(
+        at_a_boundary < 20,
+        "a module has few sections: {at_a_boundary}"
+    );
+}
+
+#[test]
 fn files_that_are_no_plugins_are_told_so() {
     assert!(
         matches!(refusal([]).cause, AdmissionCause::Empty),
@@ -43,16 +62,6 @@ fn files_that_are_no_plugins_are_told_so() {
     assert!(
         matches!(refusal(*b"#!/bin/sh").cause, AdmissionCause::NotWasm),
         "no wasm"
-    );
-    let mut half = Guest::route("").build();
-    half.truncate(half.len() / 2);
-    let error = refusal(half);
-    assert!(
-        matches!(
-            error.cause,
-            AdmissionCause::Encode(_) | AdmissionCause::Compile(_)
-        ),
-        "half a file: {error}"
     );
     let error = refusal(wat::parse_str("(module)").unwrap());
     assert!(
