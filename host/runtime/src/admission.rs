@@ -247,6 +247,11 @@ fn is_cut_off(module: &[u8]) -> bool {
                 payload: Payload::End(_),
                 ..
             }) => return false,
+            // Before its functions, which may be wrong as well.
+            Ok(Chunk::Parsed {
+                payload: Payload::CodeSectionStart { range, .. },
+                ..
+            }) if range.end > module.len() => return true,
             Ok(Chunk::Parsed { consumed, .. }) => rest = rest.get(consumed..).unwrap_or_default(),
             Ok(Chunk::NeedMoreData(_)) => return true,
             Err(_) => return at_end,

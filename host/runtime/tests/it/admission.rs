@@ -51,6 +51,14 @@ fn a_module_that_is_cut_off_anywhere_is_told_so() {
         at_a_boundary < 20,
         "a module has few sections: {at_a_boundary}"
     );
+
+    // A type, a function of it, and a code section of 100 bytes, of which six are there and make no sense.
+    let short =
+        b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a\x64\x01\xff\xff\xff\xff\xff";
+    assert!(
+        matches!(refusal(*short).cause, AdmissionCause::CutOff(_)),
+        "what there is of it is wrong too"
+    );
 }
 
 #[test]
