@@ -68,9 +68,6 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// Connections of the closed loop.
 const CONNECTIONS: usize = 8;
 
-/// Turns of each proxy, for each work.
-const ROUNDS: usize = 60;
-
 fn main() {
     let upstream = Upstream::start();
     let pingora = Proxy::bare_pingora(&upstream);
@@ -110,14 +107,15 @@ fn main() {
 
 /// Prints what a request costs each proxy. A word on the command line picks the works that have it in their name.
 fn processor_time(proxies: &[(&str, &Proxy)]) {
-    let words: Vec<_> = std::env::args().skip(1).collect();
-    let is_bench = words.iter().any(|word| word == "--bench");
-    // Run once where benches are only tried.
-    let rounds = if is_bench { ROUNDS } else { 1 };
-    let wanted = words.iter().find(|word| !word.starts_with("--"));
+    let wanted = std::env::args()
+        .skip(1)
+        .find(|word| !word.starts_with("--"));
     println!("processor time a request            us     of bare pingora");
     for work in WORKS {
-        if wanted.is_some_and(|word| !work.name.contains(word.as_str())) {
+        if wanted
+            .as_ref()
+            .is_some_and(|word| !work.name.contains(word))
+        {
             continue;
         }
         let lanes: Vec<_> = proxies
@@ -128,7 +126,7 @@ fn processor_time(proxies: &[(&str, &Proxy)]) {
             })
             .collect();
         println!("{}", work.name);
-        for ((name, _), cost) in proxies.iter().zip(measure::in_turns(&lanes, rounds)) {
+        for ((name, _), cost) in proxies.iter().zip(measure::costs(&lanes)) {
             let (tenths, percent) = (cost.nanoseconds / 100, cost.percent);
             println!(
                 "  {name:28} {:6}.{}  {:10}.{:02}x",

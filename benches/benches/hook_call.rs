@@ -180,10 +180,7 @@ fn over_bare() {
 criterion_group!(benches, threads);
 
 fn main() {
-    // Compiled and run once, as every bench is where benches are only tried.
-    if std::env::args().any(|arg| arg == "--bench") {
-        over_bare();
-    }
+    over_bare();
     benches();
     Criterion::default().configure_from_args().final_summary();
 }

@@ -2,10 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use witgate_benches::{in_turns, is_measured, median};
+
 use crate::load::Load;
 
 /// About how long one proxy is asked before the next has its turn.
 const TURN: Duration = Duration::from_millis(30);
+
+/// Turns of each proxy, for each work.
+const ROUNDS: usize = 60;
 
 /// A proxy and what asks it.
 pub(crate) struct Lane<'a> {
@@ -19,36 +24,26 @@ pub(crate) struct Lane<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     /// Nanoseconds on a processor for a request.
-    pub nanoseconds: u64,
+    pub nanoseconds: i64,
     /// What that is of the first proxy's, in hundredths: the median of the rounds' ratios.
-    pub percent: u64,
+    pub percent: i64,
 }
 
-/// Asks all in turns, so many rounds.
-pub(crate) fn in_turns(lanes: &[Lane<'_>], rounds: usize) -> Vec<Cost> {
+/// Asks all in turns.
+pub(crate) fn costs(lanes: &[Lane<'_>]) -> Vec<Cost> {
     let counts: Vec<u64> = lanes.iter().map(|lane| fills_a_turn(&lane.load)).collect();
-    let mut seen: Vec<Vec<(u64, u64)>> = vec![Vec::new(); lanes.len()];
-    for round in 0..rounds {
-        let mut times = vec![0; lanes.len()];
-        for place in 0..lanes.len() {
-            let index = (place + round) % lanes.len();
-            let (lane, count) = (&lanes[index], counts[index]);
-            let before = processor_time(lane.threads);
-            lane.load.run(count);
-            times[index] = (processor_time(lane.threads) - before) / count;
-        }
-        for (index, time) in times.iter().enumerate() {
-            seen[index].push((*time, time * 100 / times[0].max(1)));
-        }
-    }
-    let median = |mut values: Vec<u64>| {
-        values.sort_unstable();
-        values[values.len() / 2]
-    };
-    seen.into_iter()
-        .map(|of| Cost {
-            nanoseconds: median(of.iter().map(|(time, _)| *time).collect()),
-            percent: median(of.iter().map(|(_, percent)| *percent).collect()),
+    let rounds = if is_measured() { ROUNDS } else { 1 };
+    let seen = in_turns(lanes.len(), rounds, |index| {
+        let (lane, count) = (&lanes[index], counts[index]);
+        let before = processor_time(lane.threads);
+        lane.load.run(count);
+        let took = processor_time(lane.threads) - before;
+        i64::try_from(took / count).unwrap_or(i64::MAX)
+    });
+    (0..lanes.len())
+        .map(|index| Cost {
+            nanoseconds: median(seen.iter().map(|row| row[index])),
+            percent: median(seen.iter().map(|row| row[index] * 100 / row[0].max(1))),
         })
         .collect()
 }

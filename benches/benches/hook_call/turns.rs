@@ -1,13 +1,13 @@
-//! Two things measured in turns of about a millisecond, so that both see the same machine: a neighbour who takes half of
-//! a core for a second takes it from both.
+//! Two things measured in turns of about a millisecond.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+use witgate_benches::{in_turns, is_measured, median};
 
 /// How long one thing is run before the other has its turn.
 const TURN: Duration = Duration::from_millis(1);
 
-const TURNS: usize = 1_500;
+const ROUNDS: usize = 1_500;
 
 /// Medians, in nanoseconds a call.
 #[derive(Debug)]
@@ -24,22 +24,15 @@ pub(crate) fn compare<A, B>(
     mut baseline: impl FnMut() -> B,
 ) -> Compared {
     let (each_ours, each_baseline) = (repeats(&mut ours), repeats(&mut baseline));
-    let mut seen = Vec::with_capacity(TURNS);
-    for turn in 0..TURNS {
-        let mut time_ours = || per_call(&mut ours, each_ours);
-        let mut time_baseline = || per_call(&mut baseline, each_baseline);
-        seen.push(if turn % 2 == 0 {
-            let first = time_ours();
-            (first, time_baseline())
-        } else {
-            let first = time_baseline();
-            (time_ours(), first)
-        });
-    }
+    let rounds = if is_measured() { ROUNDS } else { 1 };
+    let seen = in_turns(2, rounds, |lane| match lane {
+        0 => per_call(&mut ours, each_ours),
+        _ => per_call(&mut baseline, each_baseline),
+    });
     Compared {
-        ours: median(seen.iter().map(|(ours, _)| *ours)),
-        baseline: median(seen.iter().map(|(_, baseline)| *baseline)),
-        over: median(seen.iter().map(|(ours, baseline)| ours - baseline)),
+        ours: median(seen.iter().map(|row| row[0])),
+        baseline: median(seen.iter().map(|row| row[1])),
+        over: median(seen.iter().map(|row| row[0] - row[1])),
     }
 }
 
@@ -60,10 +53,4 @@ fn per_call<T>(call: &mut impl FnMut() -> T, times: u32) -> i64 {
         black_box(call());
     }
     i64::try_from(begun.elapsed().as_nanos()).unwrap_or(i64::MAX) / i64::from(times)
-}
-
-fn median(of: impl Iterator<Item = i64>) -> i64 {
-    let mut sorted: Vec<_> = of.collect();
-    sorted.sort_unstable();
-    sorted[sorted.len() / 2]
 }

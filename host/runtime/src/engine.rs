@@ -32,7 +32,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 const WARM: u32 = 64;
 
 /// Bytes of a table that stay in memory for the next instance: one page. A table that fits in it (512 functions) is
-/// reset by writing zeros; asking the kernel which pages of it were written costs twenty times that.
+/// reset by writing zeros; to ask the kernel which of its pages were written is a system call for each table of each call.
 const TABLE_RESIDENT: usize = 4 << 10;
 
 /// Sizes of the engine. They hold for all plugins together; limits per plugin are in its sidecar.

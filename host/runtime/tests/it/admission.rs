@@ -23,14 +23,17 @@ fn a_core_module_with_metadata_serves_with_the_hooks_that_it_has() {
     assert_eq!(plugin.identity().wasm.len(), 64, "a SHA-256 in hex");
 }
 
-#[test]
-fn a_component_serves_as_well() {
-    let component = wit_component::ComponentEncoder::default()
+fn component() -> Vec<u8> {
+    wit_component::ComponentEncoder::default()
         .module(&Guest::route("").build())
         .and_then(|mut encoder| encoder.encode())
-        .expect("it encodes");
+        .expect("it encodes")
+}
+
+#[test]
+fn a_component_serves_as_well() {
     runtime()
-        .admit(&source(component, PATIENT))
+        .admit(&source(component(), PATIENT))
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
@@ -70,6 +73,13 @@ fn files_that_are_no_plugins_are_told_so() {
     assert!(
         matches!(refusal(*b"#!/bin/sh").cause, AdmissionCause::NotWasm),
         "no wasm"
+    );
+    let mut half = component();
+    half.truncate(half.len() / 2);
+    let error = refusal(half);
+    assert!(
+        matches!(error.cause, AdmissionCause::Compile(_)),
+        "half a component: {error}"
     );
     let error = refusal(wat::parse_str("(module)").unwrap());
     assert!(
