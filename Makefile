@@ -6,13 +6,16 @@ SOAK_SECONDS ?= 600
 RELOADS ?= 1000
 FUZZ_GUESTS ?= 10000
 
-.PHONY: run test clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone ci tools clean
+.PHONY: run test trouble clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone ci tools clean
 
 run: build policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	target/debug/witgate demo
 
 test: tools ## All tests: units, the host with real guests, the gateway end to end.
 	$(CARGO) test --workspace
+
+trouble: tools ## The trouble that operators meet in the first months, end to end.
+	$(CARGO) test --workspace trouble::
 
 clients: build policies ## The gateway with real clients: both Anthropic SDKs and Claude Code, from the package registries.
 	tests/clients/run

@@ -57,5 +57,6 @@ mod tenants;
 mod tls;
 mod tls_upstream;
 mod tools;
+mod trouble;
 mod upgrade;
 mod upstreams;

@@ -1,0 +1,1 @@
+//! Mistakes in the configuration, all of them told at once, and defaults that are what the docs say.

@@ -1,0 +1,1 @@
+//! Names, addresses and connections that fail, and clients that leave in the middle.

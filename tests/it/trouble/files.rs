@@ -1,0 +1,1 @@
+//! Files that change in awkward ways, logs that cannot be written, and commands that leave children behind.

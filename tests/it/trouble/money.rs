@@ -1,0 +1,1 @@
+//! Accounts that callers invent, holds, and answers whose usage is written in an unusual way.

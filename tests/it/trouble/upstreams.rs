@@ -1,0 +1,1 @@
+//! What counts against an upstream, and what does not.
