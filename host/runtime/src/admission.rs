@@ -75,6 +75,7 @@ impl Runtime {
                 limits: sidecar.limits.clone(),
                 grants: sidecar.grants.clone(),
                 settings: sidecar.settings.clone(),
+                words: self.options().vocabulary.clone(),
                 stats: Default::default(),
             }),
             sidecar: &sidecar,

@@ -11,6 +11,7 @@ use crate::guest::Guest;
 use crate::kv::Tables;
 use crate::link::link;
 use crate::signature::TrustedKeys;
+use crate::vocabulary::Words;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,6 +60,8 @@ pub struct RuntimeOptions {
     pub trusted_keys: TrustedKeys,
     /// The program that compiles large plugins outside this process. Default none: all are compiled inside.
     pub compiler: Option<Compiler>,
+    /// Says which of the values that plugins return can be used. Default: all of them.
+    pub vocabulary: Words,
 }
 
 /// Where instances live.
@@ -122,6 +125,7 @@ impl Default for RuntimeOptions {
             cache: None,
             trusted_keys: TrustedKeys::default(),
             compiler: None,
+            vocabulary: Words::default(),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::kv::Table;
 use crate::limits::{CallLimits, Limiter, Limits};
 use crate::request::Request;
 use crate::stats::Stats;
+use crate::vocabulary::Words;
 use crate::wasi::Stdio;
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub(crate) struct Terms {
     /// What it remembers in `kv`.
     pub(crate) table: Arc<Table>,
     pub(crate) settings: String,
+    pub(crate) words: Words,
     pub(crate) stats: Stats,
 }
 

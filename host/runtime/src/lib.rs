@@ -6,6 +6,7 @@
 //! - [`Runtime`] is the engine, one per process. [`Runtime::admit`] checks one plugin's bytes and makes a [`Plugin`].
 //! - [`Policies`] keeps a directory of plugins loaded and gives the current [`Lineup`].
 //! - A [`Request`] is what a plugin may ask about; a [`PlainRequest`] is one of plain values.
+//! - A [`Vocabulary`] says which of the values that plugins return the embedder can use.
 //! - A [`Lineup`] is immutable and has a function for each hook. A request takes one and keeps it.
 //! - A [`Fault`] is what went wrong in a plugin; a [`Stop`] is why a request doesn't go on.
 //!
@@ -68,6 +69,7 @@ mod request;
 mod sidecar;
 mod signature;
 mod stats;
+mod vocabulary;
 mod wasi;
 
 use std::fmt::Write as _;
@@ -95,6 +97,7 @@ pub use request::{Body, BodyError, PlainRequest, Request};
 pub use sidecar::{FailPolicy, InstancePolicy, Sidecar};
 pub use signature::{TrustedKeys, TrustedKeysError};
 pub use stats::{CustomMetric, Figures, HookFigures};
+pub use vocabulary::{Vocabulary, Words};
 
 /// Bytes as lower-case hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {
