@@ -11,7 +11,7 @@ pub(crate) use writer::Capture;
 
 use std::io::BufRead as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -211,6 +211,7 @@ impl Captured {
             }),
             head,
             sent: None,
+            joined: OnceLock::new(),
         })
     }
 }

@@ -119,6 +119,8 @@ pub struct Plugins {
 pub struct Batches {
     /// How often the gateway looks at batches that nobody has read the results of.
     pub poll: Duration,
+    /// How long plugins may take to decide about the requests of one batch together.
+    pub decide: Duration,
 }
 
 /// The receipts file.

@@ -32,6 +32,7 @@ mod upgrade;
 mod upstream;
 mod upstream_pages;
 mod view;
+mod vocabulary;
 mod wire;
 
 pub mod cli;

@@ -29,6 +29,12 @@ pub(crate) struct Metrics {
     unpriced: Counter,
     overdrafts: Counter,
     skipped: Counter,
+    unknown_targets: Family<Plugin, Counter>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Plugin {
+    plugin: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -65,6 +71,7 @@ impl Metrics {
         let seconds =
             Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
         let tokens = Family::default();
+        let unknown_targets = Family::default();
         let (picousd, unpriced, overdrafts, skipped) = (
             Counter::default(),
             Counter::default(),
@@ -108,6 +115,11 @@ impl Metrics {
             "Faults that an open fail policy let pass",
             skipped.clone(),
         );
+        registry.register(
+            "unknown_targets",
+            "Targets of plans that name no configured upstream and were passed over, by plugin",
+            unknown_targets.clone(),
+        );
         Self {
             registry,
             open,
@@ -118,7 +130,16 @@ impl Metrics {
             unpriced,
             overdrafts,
             skipped,
+            unknown_targets,
         }
+    }
+
+    /// A target of this plugin's plan names no upstream.
+    pub(crate) fn unknown_target(&self, plugin: &str) {
+        let plugin = Plugin {
+            plugin: plugin.to_owned(),
+        };
+        self.unknown_targets.get_or_create(&plugin).inc();
     }
 
     /// An exchange began.

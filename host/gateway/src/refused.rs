@@ -127,9 +127,16 @@ impl Refused {
             let hook = fault
                 .hook
                 .map_or_else(String::new, |hook| format!(" in its {hook} hook"));
+            let what = match &fault.message {
+                // What it returned is the author's to mend, who may have nothing but this answer.
+                Some(message) if fault.kind == FaultKind::Contract => {
+                    format!("{}: {}", fault.kind, shortened(message))
+                }
+                _ => fault.kind.to_string(),
+            };
             format!(
-                "the plugin `{}` failed{hook} ({}); the gateway's operator finds more in its log",
-                fault.plugin, fault.kind
+                "the plugin `{}` failed{hook} ({what}); the gateway's operator finds more in its log",
+                fault.plugin
             )
         };
         Self {
@@ -157,4 +164,16 @@ impl Refused {
             Stop::Fault(fault) => Self::fault(&fault),
         }
     }
+}
+
+/// A text of one line that fits into an answer.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 500;
+    let shown = text.chars().filter(|character| !character.is_control());
+    let mut shown: String = shown.take(LONGEST + 1).collect();
+    if let Some((end, _)) = shown.char_indices().nth(LONGEST) {
+        shown.truncate(end);
+        shown.push('…');
+    }
+    shown
 }

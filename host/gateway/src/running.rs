@@ -25,6 +25,7 @@ use crate::serve::{Door, Drained, bind};
 use crate::state::State;
 use crate::upgrade::{self, Follower, Giver, Sockets};
 use crate::upstream::upkeep;
+use crate::vocabulary::Vocabulary;
 
 /// Connections that the admin listener takes at a time.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -347,6 +348,7 @@ pub(crate) fn open_policies(config: &Config) -> anyhow::Result<Policies> {
         cache: config.plugins.cache.clone(),
         trusted_keys: config.plugins.trusted_keys.clone(),
         compiler: crate::cli::compiler(),
+        vocabulary: Vocabulary.into(),
         ..RuntimeOptions::default()
     })?;
     let options = PoliciesOptions {

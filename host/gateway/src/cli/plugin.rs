@@ -13,6 +13,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use witgate_runtime::{Runtime, RuntimeOptions, SidecarText, Source};
 
+use crate::vocabulary::Vocabulary;
+
 pub(crate) use compile::compiler;
 pub(super) use compile::is_witgate;
 
@@ -49,6 +51,7 @@ fn runtime(cache: Option<PathBuf>) -> anyhow::Result<Runtime> {
     Ok(Runtime::try_new(RuntimeOptions {
         cache,
         compiler: compiler(),
+        vocabulary: Vocabulary.into(),
         ..RuntimeOptions::default()
     })?)
 }

@@ -82,6 +82,11 @@ impl Check<'_> {
                 file.batches.poll_ms,
                 Duration::from_secs(60),
             ),
+            decide: self.millis(
+                "batches.decide_ms",
+                file.batches.decide_ms,
+                Duration::from_secs(10),
+            ),
         };
         let receipts = self.receipts(file.receipts);
         let prices = file

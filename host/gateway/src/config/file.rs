@@ -195,6 +195,8 @@ pub struct LimitsFile {
 pub struct BatchesFile {
     /// Milliseconds between looks at open batches.
     pub poll_ms: Option<u64>,
+    /// Milliseconds that plugins may take to decide about one batch.
+    pub decide_ms: Option<u64>,
 }
 
 /// `[receipts]`

@@ -21,7 +21,7 @@ pub(super) struct Admitted {
 /// # Errors
 ///
 /// A charge does not fit and the plugin's remedy is to refuse, or a charge can't be understood.
-pub(super) fn admit(
+pub(super) async fn admit(
     mut decision: Decision,
     ledger: &Arc<Ledger>,
     settlement: &mut Settlement,
@@ -67,8 +67,18 @@ pub(super) fn admit(
                 }
             }
             Remedy::Downgrade(model) if !downgraded => {
+                if !decision.may_downgrade(&model) {
+                    let spent = spent(short, resets_in);
+                    return Err(Refused {
+                        message: format!(
+                            "{}, and this key may not ask for the model `{model}` in its place",
+                            spent.message
+                        ),
+                        ..spent
+                    });
+                }
                 downgraded = true;
-                decision.downgrade(&model, settlement)?;
+                decision.downgrade(&model, settlement).await?;
                 charges = read(&decision.charges)?;
             }
             Remedy::Downgrade(_) => return Err(spent(short, resets_in)),

@@ -1,6 +1,6 @@
 //! Step 1: who asks, and for what. Reads the whole body, scans it once, pins the lineup.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -123,6 +123,7 @@ pub(super) async fn receive(
         caller,
         head,
         sent,
+        joined: OnceLock::new(),
     };
     let view = Arc::new(view);
     if let Some(capture) = &live.capture {

@@ -10,7 +10,7 @@ use witgate_messages::price::PriceBook;
 use witgate_runtime as contract;
 use witgate_runtime::{
     Charge, Envelope, Fault, Hook, Lineup, Mark, Plan, Refusal, Request, Runtime, Source, Stop,
-    Trail, UpstreamStats,
+    Target, Trail, UpstreamStats,
 };
 
 use crate::capture::{self, Captured};
@@ -143,7 +143,7 @@ impl Trial {
         decided: &mut Decided,
         trail: &mut Trail,
     ) -> anyhow::Result<Result<(), Stop>> {
-        let view = Arc::new(captured.view()?);
+        let mut view = Arc::new(captured.view()?);
         let request: Arc<dyn Request> = Arc::<crate::view::View>::clone(&view);
         let lineup = &self.lineup;
 
@@ -155,7 +155,9 @@ impl Trial {
                 Err(stop) => return Ok(Err(stop)),
             }
             decided.note(Hook::Envelope, &envelope, &envelope_summary(&envelope))?;
+            view = view.after(&envelope)?;
         }
+        let request: Arc<dyn Request> = Arc::<crate::view::View>::clone(&view);
 
         let mut plan = None;
         if self.has(Hook::Route) {
@@ -166,7 +168,11 @@ impl Trial {
                 Ok(given) => plan = given,
                 Err(stop) => return Ok(Err(stop)),
             }
-            decided.note(Hook::Route, &plan, &plan_summary(plan.as_ref()))?;
+            let summary = plan_summary(plan.as_ref(), &self.upstreams);
+            decided.note(Hook::Route, &plan, &summary)?;
+            if let Some(plan) = &mut plan {
+                plan.targets.retain(|target| is_in(&self.upstreams, target));
+            }
         }
         let default = self.upstreams.first().map_or("default", |it| &it.name);
         let plan = plan.unwrap_or_else(|| Plan::to(default));
@@ -312,22 +318,34 @@ fn envelope_summary(envelope: &Envelope) -> String {
     }
 }
 
-fn plan_summary(plan: Option<&Plan>) -> String {
+fn plan_summary(plan: Option<&Plan>, known: &[UpstreamStats]) -> String {
     let Some(plan) = plan else {
         return "no plan".to_owned();
     };
     let targets: Vec<_> = plan
         .targets
         .iter()
-        .map(|target| match &target.model {
-            Some(model) => format!("{model} at {}", target.upstream),
-            None => target.upstream.clone(),
+        .map(|target| {
+            let upstream = &target.upstream;
+            let known = match is_in(known, target) {
+                true => "",
+                false => " (unknown)",
+            };
+            match &target.model {
+                Some(model) => format!("{model} at {upstream}{known}"),
+                None => format!("{upstream}{known}"),
+            }
         })
         .collect();
     match &plan.rule {
         Some(rule) => format!("{} ({rule})", targets.join(", then ")),
         None => targets.join(", then "),
     }
+}
+
+/// Whether a target is one of these upstreams. The gateway passes over others.
+fn is_in(known: &[UpstreamStats], target: &Target) -> bool {
+    known.iter().any(|stats| stats.name == target.upstream)
 }
 
 fn charges_summary(charges: &[Charge]) -> String {
