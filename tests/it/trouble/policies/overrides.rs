@@ -186,3 +186,35 @@ async fn a_downgrade_to_a_model_that_a_rule_blocks_is_refused() {
     }
     assert_eq!(last_model(&upstream), "claude-haiku-4-5", "the allowed one");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_downgrade_holds_for_every_member_of_a_group() {
+    let busy = || Answer::error(529, "overloaded_error", "Overloaded");
+    let (a, b) = (
+        Upstream::always(busy()).await,
+        Upstream::always(busy()).await,
+    );
+    let downgrade = "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nusd = \"0.001\"\n\
+                     exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-4-5\"\n";
+    let gate = Plan::shipped()
+        .plugin("budget", BUDGET, downgrade)
+        .plugin(
+            "route",
+            ROUTE,
+            "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"pool\" }]\n",
+        )
+        .upstream("a", &a)
+        .upstream("b", &b)
+        .extra("[groups.pool]\nmembers = [{ upstream = \"a\" }, { upstream = \"b\" }]\n")
+        .start()
+        .await;
+    let body = json!({"model": "claude-sonnet-4-5", "max_tokens": 150, "messages": []});
+    assert_eq!(
+        gate.ask(&gate.messages(&body)).await.status,
+        529,
+        "both are"
+    );
+    for upstream in [&a, &b] {
+        assert_eq!(last_model(upstream), "claude-haiku-4-5", "at each of them");
+    }
+}

@@ -327,13 +327,10 @@ fn plan_summary(plan: Option<&Plan>, known: &[UpstreamStats]) -> String {
         .iter()
         .map(|target| {
             let upstream = &target.upstream;
-            let known = match is_in(known, target) {
-                true => "",
-                false => " (unknown)",
-            };
+            let unknown = is_in(known, target).then_some("").unwrap_or(" (unknown)");
             match &target.model {
-                Some(model) => format!("{model} at {upstream}{known}"),
-                None => format!("{upstream}{known}"),
+                Some(model) => format!("{model} at {upstream}{unknown}"),
+                None => format!("{upstream}{unknown}"),
             }
         })
         .collect();
