@@ -326,12 +326,14 @@ fn plan_summary(plan: Option<&Plan>, known: &[UpstreamStats]) -> String {
         .targets
         .iter()
         .map(|target| {
-            let upstream = &target.upstream;
-            let unknown = is_in(known, target).then_some("").unwrap_or(" (unknown)");
-            match &target.model {
-                Some(model) => format!("{model} at {upstream}{unknown}"),
-                None => format!("{upstream}{unknown}"),
+            let mut text = match &target.model {
+                Some(model) => format!("{model} at {}", target.upstream),
+                None => target.upstream.clone(),
+            };
+            if !is_in(known, target) {
+                text.push_str(" (unknown)");
             }
+            text
         })
         .collect();
     match &plan.rule {
