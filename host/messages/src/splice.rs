@@ -56,9 +56,9 @@ pub(crate) struct Cut {
 /// Applies edits to the body of `head`, after those that it has. Of several edits of one member the last one counts.
 ///
 /// # Errors
-/// [`EditError`] when a text to set is no JSON value, or of a type that policy can't read.
+/// [`EditError`] when a text to set is no JSON value.
 pub fn splice(head: &Head, edits: &[Edit]) -> Result<Spliced, EditError> {
-    edits.iter().try_for_each(Edit::check)?;
+    edits.iter().try_for_each(Edit::check_json)?;
     if head.edits().is_empty() {
         return Ok(assemble(head, edits));
     }
@@ -208,21 +208,28 @@ impl Edit {
         }
     }
 
-    /// Checks what it would set: a JSON value, and of a type that policy can read.
+    /// Checks what it would set in a request: a JSON value, and of a type that policy can read.
     ///
     /// # Errors
     /// [`EditError`]: the fault of whoever made the edit.
     pub fn check(&self) -> Result<(), EditError> {
+        self.check_json()?;
+        match self {
+            Self::Remove(_) => Ok(()),
+            Self::Set(name, json) => Facts::check(name, json),
+        }
+    }
+
+    fn check_json(&self) -> Result<(), EditError> {
         let Self::Set(name, json) = self else {
             return Ok(());
         };
-        serde_json::from_str::<&serde_json::value::RawValue>(json).map_err(|source| {
-            EditError::NotJson {
+        serde_json::from_str::<&serde_json::value::RawValue>(json)
+            .map(drop)
+            .map_err(|source| EditError::NotJson {
                 name: name.clone(),
                 source,
-            }
-        })?;
-        Facts::check(name, json)
+            })
     }
 }
 
