@@ -148,10 +148,16 @@ impl<'a> Panel<'a> {
         let planner = settlement.trail.answered.iter();
         let planner = planner.rev().find(|(hook, _)| *hook == Hook::Route);
         let planner = planner.map(|(_, plugin)| Arc::clone(plugin));
+        let plugin = planner.as_deref().unwrap_or_default();
         plan.targets.retain(|target| {
             let known = known(target);
-            if !known {
-                settlement.pass_over_unknown(&target.upstream, planner.as_deref());
+            if !known && settlement.pass_over_unknown(&target.upstream, plugin) {
+                tracing::warn!(
+                    request = settlement.id(),
+                    plugin,
+                    upstream = target.upstream,
+                    "a plan names an upstream that is not configured; its other targets are asked"
+                );
             }
             known
         });

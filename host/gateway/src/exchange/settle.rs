@@ -237,18 +237,16 @@ impl Settlement {
         self.receipt.passed_over.push(passed);
     }
 
-    /// Says that a plan of this plugin has a target that names no upstream.
-    pub(super) fn pass_over_unknown(&mut self, upstream: &str, plugin: Option<&str>) {
-        let plugin = plugin.unwrap_or_default();
-        tracing::warn!(
-            request = &*self.receipt.id,
-            plugin,
-            upstream,
-            "a plan names an upstream that is not configured; its next target is asked"
-        );
-        self.gateway.metrics.unknown_target(plugin);
+    /// Notes that a plan of this plugin names an upstream that is not configured. Says whether that is news: the requests of
+    /// a batch may all have the same plan.
+    pub(super) fn pass_over_unknown(&mut self, upstream: &str, plugin: &str) -> bool {
         let passed = (upstream.to_owned(), "not configured".to_owned());
-        self.receipt.passed_over.push(passed);
+        let news = !self.receipt.passed_over.contains(&passed);
+        if news {
+            self.gateway.metrics.unknown_target(plugin);
+            self.receipt.passed_over.push(passed);
+        }
+        news
     }
 
     /// Says how many requests the exchange counts as, once it has been answered.
