@@ -24,3 +24,4 @@ mod refusals;
 mod retries;
 mod splices;
 mod streams;
+mod unusual;
