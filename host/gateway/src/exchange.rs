@@ -15,6 +15,7 @@
 //! settlement, which is the only thing that outlives them.
 
 mod absorb;
+mod accounts;
 mod admit;
 mod ask;
 mod attempt;

@@ -4,6 +4,7 @@ mod capture;
 mod credential;
 mod endpoints;
 mod group;
+mod ledger;
 mod pressure;
 mod receipts;
 mod resilience;
@@ -83,6 +84,7 @@ impl Check<'_> {
                 Duration::from_secs(60),
             ),
         };
+        let ledger = self.ledger(&file.ledger);
         let receipts = self.receipts(file.receipts);
         let prices = file
             .prices
@@ -110,6 +112,7 @@ impl Check<'_> {
             default_upstream: default_upstream?,
             limits,
             streams,
+            ledger,
             batches,
             receipts,
             prices,
