@@ -321,10 +321,12 @@ fn body(decision: &Decision, target: &Target) -> Result<Body, Refused> {
     let Some(head) = &decision.view.head else {
         return Ok(as_sent(SmallVec::new()));
     };
+    // A plugin's edit of the model does not outlast the plan's.
+    let edited = decision.edits.iter().any(|edit| edit.name() == "model");
     let model = target
         .model
         .as_deref()
-        .filter(|model| head.model().as_deref() != Some(*model));
+        .filter(|model| edited || head.model().as_deref() != Some(*model));
     if decision.edits.is_empty() && model.is_none() {
         let sent = decision.view.sent.as_ref().unwrap_or_else(|| head.body());
         return Ok(as_sent(SmallVec::from_iter([sent.clone()])));

@@ -59,9 +59,9 @@ pub(super) fn decide(
     part.bend(&mut plan);
     settlement.receipt.rule.clone_from(&plan.rule);
     let targets = look_up(&plan, &envelope, &view, &live)?;
-    let edits = envelope.edits.iter().cloned().map(edit).collect();
+    let edits: Vec<Edit> = envelope.edits.iter().cloned().map(edit).collect();
 
-    let estimate = estimate(&view, &part, &plan, &live);
+    let estimate = estimate(&view, &edits, &part, &plan, &live);
     settlement.expect(&estimate);
     let charges = lineup
         .charges(&request, &envelope, &plan, &estimate, &mut settlement.trail)
@@ -100,7 +100,7 @@ impl Decision {
             target.model.clone_from(&planned.model);
         }
         let request: Arc<dyn Request> = Arc::<View>::clone(&self.view);
-        let estimate = estimate(&self.view, &self.part, &self.plan, &self.live);
+        let estimate = estimate(&self.view, &self.edits, &self.part, &self.plan, &self.live);
         self.charges = self
             .lineup
             .charges(
@@ -122,8 +122,8 @@ fn edit(edit: contract::Edit) -> Edit {
     }
 }
 
-/// What the request is expected to use. Only Messages cost tokens, alone or in a batch.
-fn estimate(view: &View, part: &Part, plan: &Plan, live: &Live) -> Estimate {
+/// What the request is expected to use, as it will be sent. Only Messages cost tokens, alone or in a batch.
+fn estimate(view: &View, edits: &[Edit], part: &Part, plan: &Plan, live: &Live) -> Estimate {
     if let Part::Creates(batch) = part {
         let expected = batch.expected(&live.prices, estimate::EXPECTED_OUTPUT);
         return Estimate {
@@ -132,5 +132,5 @@ fn estimate(view: &View, part: &Part, plan: &Plan, live: &Live) -> Estimate {
             cost_picousd: expected.picousd,
         };
     }
-    estimate::of_message(view, plan, &live.prices)
+    estimate::of_edited(view, edits, plan, &live.prices)
 }
