@@ -24,6 +24,8 @@ use witgate_runtime::TrustedKeys;
 
 pub use witgate_runtime::problem::Problems;
 
+pub use witgate_ledger::Bounds;
+
 pub use crate::capture::Content;
 
 pub use self::credential::{
@@ -59,6 +61,8 @@ pub struct Config {
     pub limits: Limits,
     /// How answers are waited for and delivered.
     pub streams: Streams,
+    /// How many accounts budgets keep.
+    pub ledger: Bounds,
     /// How batches are settled.
     pub batches: Batches,
     /// Where receipts are written.

@@ -16,6 +16,7 @@
 //! settlement, which is the only thing that outlives them.
 
 mod absorb;
+mod accounts;
 mod admit;
 mod ask;
 mod attempt;

@@ -6,6 +6,7 @@
 mod admin;
 mod answer;
 mod batches;
+mod budget_pages;
 mod capture;
 pub mod config;
 mod exchange;

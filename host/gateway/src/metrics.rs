@@ -27,6 +27,7 @@ pub(crate) struct Metrics {
     tokens: Family<Kind, Counter<u64, AtomicU64>>,
     picousd: Counter<u64, AtomicU64>,
     unpriced: Counter,
+    usage_unread: Counter,
     overdrafts: Counter,
     skipped: Counter,
     unknown_targets: Family<Plugin, Counter>,
@@ -72,7 +73,8 @@ impl Metrics {
             Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
         let tokens = Family::default();
         let unknown_targets = Family::default();
-        let (picousd, unpriced, overdrafts, skipped) = (
+        let (picousd, unpriced, usage_unread, overdrafts, skipped) = (
+            Counter::default(),
             Counter::default(),
             Counter::default(),
             Counter::default(),
@@ -106,6 +108,11 @@ impl Metrics {
             unpriced.clone(),
         );
         registry.register(
+            "usage_unread",
+            "Values in the usage of answers that could not be read",
+            usage_unread.clone(),
+        );
+        registry.register(
             "overdrafts",
             "Settlements that went over a limit",
             overdrafts.clone(),
@@ -128,6 +135,7 @@ impl Metrics {
             tokens,
             picousd,
             unpriced,
+            usage_unread,
             overdrafts,
             skipped,
             unknown_targets,
@@ -166,6 +174,7 @@ impl Metrics {
             .observe(receipt.duration.as_secs_f64());
         if let Some(reading) = &receipt.reading {
             let usage = &reading.usage;
+            self.usage_unread.inc_by(usage.unread);
             for (kind, count) in [
                 ("input", usage.tokens.input),
                 ("output", usage.tokens.output),

@@ -59,6 +59,18 @@ pub(crate) enum Retry {
     Useless,
 }
 
+// === impl Retry ===
+
+impl Retry {
+    /// Whether to wait so long is worth it: a minute may be, a budget that is spent until tomorrow is not.
+    pub(crate) fn after(wait: Option<Duration>) -> Self {
+        match wait {
+            Some(wait) if wait <= Duration::from_secs(60) => Self::Worthwhile,
+            _ => Self::Useless,
+        }
+    }
+}
+
 // === impl Refused ===
 
 impl Refused {
@@ -95,11 +107,6 @@ impl Refused {
     /// A plugin's decision.
     pub(crate) fn policy(plugin: String, hook: Hook, refusal: Refusal) -> Self {
         let retry_after = refusal.retry_after_ms.map(Duration::from_millis);
-        // A short wait is worth it; a budget that is spent until tomorrow is not.
-        let retry = match retry_after {
-            Some(wait) if wait <= Duration::from_secs(60) => Retry::Worthwhile,
-            _ => Retry::Useless,
-        };
         let status = if (400..=599).contains(&refusal.status) {
             refusal.status
         } else {
@@ -110,13 +117,21 @@ impl Refused {
             kind: ErrorType::from(refusal.code.as_str()),
             message: refusal.message,
             retry_after,
-            retry,
+            retry: Retry::after(retry_after),
             blame: Blame::Policy { plugin, hook },
         }
     }
 
     /// A plugin's failure.
     pub(crate) fn fault(fault: &Fault) -> Self {
+        if fault.kind == FaultKind::RequestTooLarge {
+            let told = fault.message.as_deref().unwrap_or("it is too large");
+            let plugin = &fault.plugin;
+            return Self::client(
+                413,
+                format!("the plugin `{plugin}` can't read this request: {told}"),
+            );
+        }
         let shed = fault.kind == FaultKind::Exhausted;
         let message = if shed {
             format!(

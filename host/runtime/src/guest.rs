@@ -97,6 +97,12 @@ pub(crate) enum Breach {
     HostCalls(u32),
     Copy(usize),
     Body(usize),
+    /// One value of the request alone is larger than the plugin may read.
+    Request {
+        what: String,
+        bytes: usize,
+        limit: usize,
+    },
     NotAtHand(&'static str),
     Interface(&'static str),
     Header(String),
@@ -201,6 +207,16 @@ impl Guest {
         }
     }
 
+    /// Refuses a value of the request that is larger than `limit` by itself. Its size is the caller's choice, so it is no
+    /// fault of the plugin to ask for it.
+    fn fit(&mut self, what: &str, bytes: usize, limit: usize) -> wasmtime::Result<()> {
+        if bytes <= limit {
+            return Ok(());
+        }
+        let what = what.to_owned();
+        Err(self.breached(Breach::Request { what, bytes, limit }))
+    }
+
     fn text(&mut self, text: &str) -> wasmtime::Result<String> {
         self.copy(text.len())?;
         Ok(text.to_owned())
@@ -244,6 +260,10 @@ impl fmt::Display for Breach {
             Self::HostCalls(limit) => write!(f, "more than {limit} calls to the host"),
             Self::Copy(limit) => write!(f, "more than {limit} bytes copied"),
             Self::Body(limit) => write!(f, "more than {limit} bytes of the body read"),
+            Self::Request { what, bytes, limit } => write!(
+                f,
+                "`{what}` has {bytes} bytes, and it may read {limit} of a request"
+            ),
             Self::NotAtHand(what) => write!(f, "`{what}` is not at hand here"),
             Self::Interface(name) => write!(
                 f,

@@ -4,6 +4,7 @@ mod capture;
 mod credential;
 mod endpoints;
 mod group;
+mod ledger;
 mod pressure;
 mod receipts;
 mod resilience;
@@ -88,6 +89,7 @@ impl Check<'_> {
                 Duration::from_secs(10),
             ),
         };
+        let ledger = self.ledger(&file.ledger);
         let receipts = self.receipts(file.receipts);
         let prices = file
             .prices
@@ -115,6 +117,7 @@ impl Check<'_> {
             default_upstream: default_upstream?,
             limits,
             streams,
+            ledger,
             batches,
             receipts,
             prices,

@@ -1,8 +1,12 @@
 //! What a request is expected to use, before anybody has answered it.
+//!
+//! It is taken on the head as it will be sent: a plugin's edits can change the model, the length of the answer, and what
+//! both cost.
 
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_messages::price::PriceBook;
+use witgate_messages::{Tokens, Usage};
 use witgate_runtime::{Estimate, Plan};
 
 use crate::view::View;
@@ -20,19 +24,26 @@ pub(crate) fn of_message(view: &View, plan: &Plan, prices: &PriceBook) -> Estima
             cost_picousd: Some(0),
         };
     };
-    of_head(head, plan, |model, prompt, output| {
-        prices.estimate(model, prompt, output)
+    of_head(head, plan, |model, tokens| {
+        prices.model(model)?;
+        let usage = Usage {
+            tokens,
+            speed: text(head, "speed"),
+            inference_geo: text(head, "inference_geo"),
+            ..Usage::default()
+        };
+        Some(prices.cost(model, &usage).picousd)
     })
 }
 
 /// What a request with this head is expected to use in a batch.
 pub(super) fn of_batched(head: &Head, plan: &Plan, prices: &PriceBook) -> Estimate {
-    of_head(head, plan, |model, prompt, output| {
-        prices.estimate_in_batch(model, prompt, output)
+    of_head(head, plan, |model, tokens| {
+        prices.estimate_in_batch(model, tokens.input, tokens.output)
     })
 }
 
-fn of_head(head: &Head, plan: &Plan, price: impl Fn(&str, u64, u64) -> Option<u64>) -> Estimate {
+fn of_head(head: &Head, plan: &Plan, price: impl Fn(&str, Tokens) -> Option<u64>) -> Estimate {
     let prompt_tokens = head.prompt_tokens();
     let output_tokens = head
         .max_tokens()
@@ -42,10 +53,19 @@ fn of_head(head: &Head, plan: &Plan, price: impl Fn(&str, u64, u64) -> Option<u6
         .first()
         .and_then(|target| target.model.as_deref());
     let model = planned.map(Into::into).or_else(|| head.model());
-    let cost_picousd = model.and_then(|model| price(&model, prompt_tokens, output_tokens));
+    let tokens = Tokens {
+        input: prompt_tokens,
+        output: output_tokens,
+        ..Tokens::default()
+    };
     Estimate {
         prompt_tokens,
         output_tokens,
-        cost_picousd,
+        cost_picousd: model.and_then(|model| price(&model, tokens)),
     }
+}
+
+/// Returns a member that is a text.
+fn text(head: &Head, name: &str) -> Option<String> {
+    serde_json::from_str(head.member(name)?).ok()
 }

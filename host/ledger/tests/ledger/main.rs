@@ -12,4 +12,5 @@ mod charges;
 
 mod balances;
 mod reserving;
+mod rooms;
 mod settling;

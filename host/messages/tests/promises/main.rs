@@ -26,3 +26,4 @@ mod refusals;
 mod retries;
 mod splices;
 mod streams;
+mod unusual;

@@ -39,7 +39,9 @@ impl Guest {
         if !self.terms.grants.has_header(&name) {
             return Err(self.breached(Breach::Header(name)));
         }
-        self.optional_text(request.header(&name))
+        let value = request.header(&name);
+        self.fit(&name, value.map_or(0, str::len), self.limits.copy_bytes)?;
+        self.optional_text(value)
     }
 
     pub(crate) fn headers(&mut self, prefix: String) -> Result<Vec<Attribute>> {
@@ -48,7 +50,9 @@ impl Guest {
             return Err(self.breached(Breach::Header(format!("{prefix}*"))));
         }
         let headers = request.headers(&prefix);
-        self.copy(attribute_bytes(&headers))?;
+        let bytes = attribute_bytes(&headers);
+        self.fit(&prefix, bytes, self.limits.copy_bytes)?;
+        self.copy(bytes)?;
         Ok(headers)
     }
 
@@ -61,6 +65,9 @@ impl Guest {
 
     pub(crate) fn head(&mut self) -> Result<Head> {
         let head = self.body(BodyGrant::Head, "head", 0)?.head();
+        for (what, text) in [("model", &head.model), ("metadata.user_id", &head.user_id)] {
+            self.fit(what, optional_bytes(&[text]), self.limits.copy_bytes)?;
+        }
         let optional = optional_bytes(&[&head.model, &head.user_id]);
         self.copy(optional + attribute_bytes(&head.attributes))?;
         Ok(head)
@@ -68,14 +75,19 @@ impl Guest {
 
     pub(crate) fn tools(&mut self) -> Result<Vec<String>> {
         let tools = self.body(BodyGrant::Head, "tools", 0)?.tools();
-        self.copy(tools.iter().map(String::len).sum())?;
+        let bytes = tools.iter().map(String::len).sum();
+        self.fit("tools", bytes, self.limits.copy_bytes)?;
+        self.copy(bytes)?;
         Ok(tools)
     }
 
     pub(crate) fn member(&mut self, name: String) -> Result<Option<String>> {
         let request = self.body(BodyGrant::Read, "member", name.len())?;
         let member = request.member(&name);
-        self.read(member.map_or(0, str::len))?;
+        let bytes = member.map_or(0, str::len);
+        let limit = self.limits.body_bytes.min(self.limits.copy_bytes);
+        self.fit(&name, bytes, limit)?;
+        self.read(bytes)?;
         self.optional_text(member)
     }
 
