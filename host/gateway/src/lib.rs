@@ -38,3 +38,4 @@ pub mod cli;
 
 pub use running::Running;
 pub use serve::Drained;
+pub use upstream::dns::resolver::{Resolved, Resolver};

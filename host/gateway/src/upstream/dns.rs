@@ -3,6 +3,8 @@
 //! A look-up that fails does not stop traffic: the addresses known so far stay in use. Each connection starts at the
 //! next address, and a failed one moves on to the next within the same attempt.
 
+pub(crate) mod resolver;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,11 +14,9 @@ use arc_swap::ArcSwapOption;
 use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 
+use self::resolver::Names;
 use crate::config::UpstreamConfig;
 use crate::config::upstream::{HttpVersion, Scheme};
-
-/// How long addresses are taken for current. The system's resolver does not tell their own time to live.
-const FRESH: Duration = Duration::from_secs(30);
 
 /// How long a pooled connection may be idle. Shorter than common servers' own limits, so that few are found closed.
 const IDLE: Duration = Duration::from_secs(55);
@@ -41,6 +41,7 @@ pub(crate) struct Addresses {
     sni: String,
     http: HttpVersion,
     connect_timeout: Duration,
+    resolver: Names,
     known: ArcSwapOption<Known>,
     next: AtomicUsize,
 }
@@ -49,6 +50,7 @@ struct Known {
     peers: Box<[HttpPeer]>,
     /// When the addresses were looked up; none for one that never changes.
     at: Option<Instant>,
+    fresh_for: Duration,
 }
 
 /// The peers to try for one connection, in order.
@@ -60,7 +62,7 @@ pub(crate) struct Peers {
 // === impl Addresses ===
 
 impl Addresses {
-    pub(super) fn new(config: &UpstreamConfig) -> Self {
+    pub(super) fn new(config: &UpstreamConfig, resolver: Names) -> Self {
         let addresses = Self {
             host: config.base.host.clone(),
             port: config.base.port,
@@ -68,14 +70,17 @@ impl Addresses {
             sni: config.sni.clone(),
             http: config.http,
             connect_timeout: config.connect_timeout,
+            resolver,
             known: ArcSwapOption::empty(),
             next: AtomicUsize::new(0),
         };
         if let Ok(ip) = addresses.host.parse::<IpAddr>() {
             let peers = Box::new([addresses.peer(SocketAddr::new(ip, addresses.port))]);
-            addresses
-                .known
-                .store(Some(Arc::new(Known { peers, at: None })));
+            addresses.known.store(Some(Arc::new(Known {
+                peers,
+                at: None,
+                fresh_for: Duration::MAX,
+            })));
         }
         addresses
     }
@@ -88,7 +93,7 @@ impl Addresses {
     pub(crate) async fn peers(&self) -> Result<Peers, String> {
         let known = self.known.load_full();
         let known = match known {
-            Some(known) if known.at.is_none_or(|at| at.elapsed() < FRESH) => known,
+            Some(known) if known.at.is_none_or(|at| at.elapsed() < known.fresh_for) => known,
             stale => match (self.look_up().await, stale) {
                 (Ok(fresh), _) => fresh,
                 (Err(error), Some(stale)) => {
@@ -105,7 +110,7 @@ impl Addresses {
     async fn look_up(&self) -> Result<Arc<Known>, String> {
         let found = tokio::time::timeout(
             self.connect_timeout,
-            tokio::net::lookup_host((self.host.as_str(), self.port)),
+            self.resolver.resolve(&self.host, self.port),
         );
         let found = match found.await {
             Ok(Ok(found)) => found,
@@ -117,13 +122,18 @@ impl Addresses {
             }
             Err(_) => return Err(format!("the name {} was not resolved in time", self.host)),
         };
-        let peers: Box<[_]> = found.map(|address| self.peer(address)).collect();
+        let peers: Box<[_]> = found
+            .addresses
+            .iter()
+            .map(|address| self.peer(*address))
+            .collect();
         if peers.is_empty() {
             return Err(format!("the name {} has no address", self.host));
         }
         let known = Arc::new(Known {
             peers,
             at: Some(Instant::now()),
+            fresh_for: found.fresh_for,
         });
         self.known.store(Some(Arc::clone(&known)));
         Ok(known)
