@@ -18,9 +18,8 @@ mod window;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pingora_core::connectors::ConnectorOptions;
-use pingora_core::connectors::http::v1::Connector;
 use pingora_core::connectors::http::v2;
+use pingora_core::connectors::{ConnectorOptions, TransportConnector};
 use witgate_runtime::UpstreamStats;
 
 use self::admission::State;
@@ -44,10 +43,11 @@ const POOL: usize = 512;
 pub(crate) struct Upstream {
     pub(crate) config: UpstreamConfig,
     pub(crate) authority: String,
-    pub(crate) connector: Connector,
+    /// Connections over HTTP/1.1.
+    pub(crate) connector: TransportConnector,
     /// Connections over HTTP/2; none to an upstream that is spoken to in HTTP/1.1.
     pub(crate) http2: Option<v2::Connector>,
-    pub(crate) addresses: Addresses,
+    pub(crate) addresses: Arc<Addresses>,
     pub(crate) stats: Stats,
     /// What retries at it may add to its load.
     pub(crate) retries: RetryBudget,
@@ -86,9 +86,9 @@ impl Upstream {
             (config.http != HttpVersion::Http1).then(|| v2::Connector::new(Some(options.clone())));
         let upstream = Self {
             authority: config.base.authority(),
-            connector: Connector::new(Some(options)),
+            connector: TransportConnector::new(Some(options)),
             http2,
-            addresses: Addresses::new(&config, resolver),
+            addresses: Arc::new(Addresses::new(&config, resolver)),
             stats: Stats::default(),
             retries: RetryBudget::new(config.resilience.retry.budget_permille),
             backoff: Backoff::from(&config.resilience.retry),
