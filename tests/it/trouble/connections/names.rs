@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use witgate::{Resolved, Resolver};
 
-use crate::harness::{Answer, Gate, Plan, Upstream, patiently};
+use crate::harness::{Gate, Plan, Upstream, patiently};
 use crate::upstreams::{message, shown};
 
 /// A name server by script. After its last answer it says nothing any more, or says that one again and again.
@@ -220,7 +220,7 @@ async fn a_first_look_up_that_hangs_is_given_up_after_the_connect_timeout() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_of_a_name_server_without_an_address_takes_none_away() {
-    let upstream = Upstream::always(Answer::clone(&message())).await;
+    let upstream = Upstream::always(message()).await;
     let names = Names::then_silent([Ok(vec![upstream.address()]), Ok(Vec::new())]);
     let gate = gate(&names, upstream.address().port(), "").await;
     assert_eq!(ask(&gate).await, 200, "the name server still answers");
