@@ -1,6 +1,5 @@
 //! New connections: the addresses race for it over TCP, and the winner speaks TLS and HTTP within the same time.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;

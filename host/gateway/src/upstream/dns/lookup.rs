@@ -72,7 +72,10 @@ impl Addresses {
             addresses: Arc::clone(self),
             outcome: Err(format!("the look-up of {} broke off", self.host)),
         };
-        tokio::spawn(async move { flight.outcome = flight.addresses.resolve().await });
+        tokio::spawn(async move {
+            let outcome = flight.addresses.resolve().await;
+            flight.land(outcome);
+        });
     }
 
     async fn resolve(&self) -> Result<Resolved, String> {
@@ -149,6 +152,12 @@ impl Lookups {
 }
 
 // === impl Flight ===
+
+impl Flight {
+    fn land(&mut self, outcome: Result<Resolved, String>) {
+        self.outcome = outcome;
+    }
+}
 
 impl Drop for Flight {
     fn drop(&mut self) {
