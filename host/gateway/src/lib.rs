@@ -40,3 +40,4 @@ pub mod cli;
 
 pub use running::Running;
 pub use serve::Drained;
+pub use upstream::dns::resolver::{Resolved, Resolver};

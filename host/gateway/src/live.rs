@@ -11,6 +11,7 @@ use crate::config::{Config, Keys};
 use crate::keys::Keyring;
 use crate::pressure::Pressure;
 use crate::upstream::Upstreams;
+use crate::upstream::dns::resolver::Names;
 
 /// The part of a gateway that a reload replaces.
 pub(crate) struct Live {
@@ -28,12 +29,17 @@ pub(crate) struct Live {
 // === impl Live ===
 
 impl Live {
-    /// Prepares everything that a configuration names, taking over unchanged upstreams of `previous`.
+    /// Prepares everything that a configuration names, taking over unchanged upstreams of `previous`. Names are looked up
+    /// with `resolver`.
     ///
     /// # Errors
     ///
     /// What can't be read, and why, one line each.
-    pub(crate) fn prepare(config: Arc<Config>, previous: Option<&Self>) -> Result<Self, String> {
+    pub(crate) fn prepare(
+        config: Arc<Config>,
+        resolver: &Names,
+        previous: Option<&Self>,
+    ) -> Result<Self, String> {
         let mut problems = Vec::new();
         let keyring = match &config.keys {
             Keys::Open => Some(Keyring::open()),
@@ -53,6 +59,7 @@ impl Live {
             &config.upstreams,
             &config.groups,
             &config.default_upstream,
+            resolver,
             previous.map(|previous| &previous.upstreams),
         )
         .map_err(|error| problems.push(error))

@@ -118,7 +118,8 @@ impl Reloader {
                         "changed keys need a restart; the others are applied"
                     );
                 }
-                Live::prepare(Arc::new(config), Some(&previous))
+                let resolver = previous.upstreams.resolver();
+                Live::prepare(Arc::new(config), resolver, Some(&previous))
             });
         let mut seen = self.seen();
         match next {

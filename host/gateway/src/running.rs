@@ -24,6 +24,7 @@ use crate::render::Renderer;
 use crate::serve::{Door, Drained, bind};
 use crate::state::State;
 use crate::upgrade::{self, Follower, Giver, Sockets};
+use crate::upstream::dns::resolver::{Names, Resolver, system};
 use crate::upstream::upkeep;
 use crate::vocabulary::Vocabulary;
 
@@ -79,7 +80,19 @@ impl Running {
     ///
     /// What can't be had: an address, a key file, an upstream's credential, the plugin directory.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        Self::open(config, Origin::Fresh).await
+        Self::start_with_resolver(config, system()).await
+    }
+
+    /// As [`Running::start`], with the embedder's own name look-ups in place of the system's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Running::start`].
+    pub async fn start_with_resolver(
+        config: Config,
+        resolver: Arc<dyn Resolver>,
+    ) -> anyhow::Result<Self> {
+        Self::open(config, Origin::Fresh, resolver).await
     }
 
     /// Starts a gateway that takes over from the one that listens on the configuration's upgrade socket: its listening
@@ -95,15 +108,15 @@ impl Running {
             "{}: an upgrade needs a socket to ask on: [upgrade] socket = \"…\", in the running gateway's configuration too",
             config.path.display()
         );
-        Self::open(config, Origin::Upgrade).await
+        Self::open(config, Origin::Upgrade, system()).await
     }
 
-    async fn open(config: Config, origin: Origin) -> anyhow::Result<Self> {
+    async fn open(config: Config, origin: Origin, resolver: Names) -> anyhow::Result<Self> {
         let config = Arc::new(config);
         let prepared = Arc::clone(&config);
         // Compiling plugins takes the processor for a while; the runtime's workers are not for that.
         let (live, policies, audit, state) = tokio::task::spawn_blocking(move || {
-            let live = Live::prepare(Arc::clone(&prepared), None)
+            let live = Live::prepare(Arc::clone(&prepared), &resolver, None)
                 .map_err(|problems| anyhow::anyhow!(problems))?;
             let policies = open_policies(&prepared)?;
             let audit = open_audit(&prepared.receipts)?;

@@ -18,9 +18,8 @@ mod window;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pingora_core::connectors::ConnectorOptions;
-use pingora_core::connectors::http::v1::Connector;
 use pingora_core::connectors::http::v2;
+use pingora_core::connectors::{ConnectorOptions, TransportConnector};
 use witgate_runtime::UpstreamStats;
 
 use self::admission::State;
@@ -28,6 +27,7 @@ use self::backoff::Backoff;
 use self::breaker::Breaker;
 use self::credential::Vault;
 use self::dns::Addresses;
+use self::dns::resolver::Names;
 use self::group::Group;
 use self::health::Health;
 use self::retries::RetryBudget;
@@ -43,10 +43,11 @@ const POOL: usize = 512;
 pub(crate) struct Upstream {
     pub(crate) config: UpstreamConfig,
     pub(crate) authority: String,
-    pub(crate) connector: Connector,
+    /// Connections over HTTP/1.1.
+    pub(crate) connector: TransportConnector,
     /// Connections over HTTP/2; none to an upstream that is spoken to in HTTP/1.1.
     pub(crate) http2: Option<v2::Connector>,
-    pub(crate) addresses: Addresses,
+    pub(crate) addresses: Arc<Addresses>,
     pub(crate) stats: Stats,
     /// What retries at it may add to its load.
     pub(crate) retries: RetryBudget,
@@ -63,6 +64,7 @@ pub(crate) struct Upstreams {
     list: Arc<[Arc<Upstream>]>,
     groups: Arc<[Group]>,
     default: String,
+    resolver: Names,
 }
 
 // === impl Upstream ===
@@ -73,7 +75,7 @@ impl Upstream {
     /// # Errors
     ///
     /// Its credential or its CA file cannot be read.
-    pub(crate) fn try_new(config: UpstreamConfig) -> Result<Self, String> {
+    pub(crate) fn try_new(config: UpstreamConfig, resolver: Names) -> Result<Self, String> {
         let mut options = ConnectorOptions::new(POOL);
         if let Some(ca) = &config.ca_file {
             // The HTTP layer panics on a CA file without certificates, so it is looked into first.
@@ -84,9 +86,9 @@ impl Upstream {
             (config.http != HttpVersion::Http1).then(|| v2::Connector::new(Some(options.clone())));
         let upstream = Self {
             authority: config.base.authority(),
-            connector: Connector::new(Some(options)),
+            connector: TransportConnector::new(Some(options)),
             http2,
-            addresses: Addresses::new(&config),
+            addresses: Arc::new(Addresses::new(&config, resolver)),
             stats: Stats::default(),
             retries: RetryBudget::new(config.resilience.retry.budget_permille),
             backoff: Backoff::from(&config.resilience.retry),
@@ -133,6 +135,7 @@ impl Upstreams {
         configs: &[UpstreamConfig],
         groups: &[GroupConfig],
         default: &str,
+        resolver: &Names,
         previous: Option<&Self>,
     ) -> Result<Self, String> {
         let mut list = Vec::with_capacity(configs.len());
@@ -148,7 +151,7 @@ impl Upstreams {
                     Arc::clone(kept)
                 }
                 None => Arc::new(
-                    Upstream::try_new(config.clone())
+                    Upstream::try_new(config.clone(), Arc::clone(resolver))
                         .map_err(|error| format!("upstream {}: {error}", config.name))?,
                 ),
             };
@@ -162,6 +165,7 @@ impl Upstreams {
             list: list.into(),
             groups,
             default: default.to_owned(),
+            resolver: Arc::clone(resolver),
         };
         if upstreams.find(default).is_none() {
             return Err(format!("there is no upstream or group {default}"));
@@ -179,6 +183,11 @@ impl Upstreams {
     /// The name of the upstream or group that is asked when no plugin plans a route.
     pub(crate) fn default_name(&self) -> &str {
         &self.default
+    }
+
+    /// Returns the resolver that finds their addresses.
+    pub(crate) fn resolver(&self) -> &Names {
+        &self.resolver
     }
 
     /// All upstreams.

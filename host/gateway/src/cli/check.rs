@@ -9,6 +9,7 @@ use super::{ConfigArg, say};
 use crate::config::Config;
 use crate::live::Live;
 use crate::running::open_policies;
+use crate::upstream::dns::resolver;
 
 /// Arguments of `witgate check`.
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,7 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let mut well = true;
-    match Live::prepare(Arc::clone(&config), None) {
+    match Live::prepare(Arc::clone(&config), &resolver::system(), None) {
         Ok(live) => {
             let keys = live
                 .keyring
