@@ -11,5 +11,6 @@
 mod charges;
 
 mod balances;
+mod clock;
 mod reserving;
 mod settling;
