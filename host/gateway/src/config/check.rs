@@ -101,6 +101,7 @@ impl Check<'_> {
 
         Some(Config {
             path: path.to_owned(),
+            print: None,
             listen: listen?,
             admin,
             keys: keys?,
