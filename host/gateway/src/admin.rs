@@ -163,6 +163,7 @@ impl Admin {
             plain("receipts_lost", i128::from(audit.lost)),
             plain("holds_open", i128::from(totals.open_holds)),
             plain("ledger_balances", totals.balances as i128),
+            plain("log_lines_dropped", i128::from(crate::log::dropped())),
         ];
         let live = self.gateway.live();
         if let Some(capture) = &live.capture {
