@@ -146,6 +146,7 @@ impl Admin {
             plain("ledger_balances", totals.balances as i128),
             plain("ledger_accounts", totals.bounds.accounts as i128),
             plain("ledger_turned_away", i128::from(totals.turned_away)),
+            plain("log_lines_dropped", i128::from(crate::log::dropped())),
         ];
         let live = self.gateway.live();
         if let Some(capture) = &live.capture {

@@ -9,12 +9,14 @@ mod run;
 
 pub(crate) use plugin::compiler;
 
-use std::io::IsTerminal;
+use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
-use clap::{Parser, Subcommand, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use clap::{Parser, Subcommand};
+
+use crate::log::{self, LogForm};
 
 /// A gateway for Anthropic Messages traffic whose policies are WebAssembly plugins.
 ///
@@ -56,14 +58,6 @@ enum Command {
     Key(key::Command),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogForm {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// The configuration file of a command.
 #[derive(Debug, clap::Args)]
 struct ConfigArg {
@@ -72,19 +66,28 @@ struct ConfigArg {
     config: PathBuf,
 }
 
+/// Why standard output has not taken everything that a command printed.
+static UNPRINTED: Mutex<Option<ErrorKind>> = Mutex::new(None);
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    init_log(cli.log);
+    let _last_words = match log::start(cli.log) {
+        Ok(last_words) => last_words,
+        Err(error) => {
+            complain(&format!("the log can't be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
     plugin::is_witgate();
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::demo(&args),
-        Command::Check(args) => check::check(&args),
-        Command::Plugin(command) => plugin::plugin(&command),
-        Command::Replay(args) => replay::replay(&args),
-        Command::Key(command) => key::key(command),
+        Command::Check(args) => check::check(&args).map(unless_unprinted),
+        Command::Plugin(command) => plugin::plugin(&command).map(unless_unprinted),
+        Command::Replay(args) => replay::replay(&args).map(unless_unprinted),
+        Command::Key(command) => key::key(command).map(unless_unprinted),
     };
     match done {
         Ok(code) => code,
@@ -95,36 +98,32 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn init_log(form: LogForm) {
-    // The HTTP layer logs each broken connection as an error; here that is everyday life, and on the receipt.
-    let filter = EnvFilter::try_from_env("WITGATE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,pingora_core=off,pingora_pool=off"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match form {
-        LogForm::Text => log
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_target(false)
-            .init(),
-        LogForm::Json => log.json().init(),
+/// Says something to whoever typed the command. A standard output that can't be written is noted, and shows in the exit
+/// code of commands whose output is what they are for.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+        let mut unprinted = UNPRINTED.lock().unwrap_or_else(PoisonError::into_inner);
+        unprinted.get_or_insert(error.kind());
     }
 }
 
-/// Says something to whoever typed the command.
-#[allow(
-    clippy::print_stdout,
-    reason = "the output of a command is what it is for"
-)]
-fn say(text: &str) {
-    println!("{text}");
+/// The exit code of a command, or that of a failure if not all of its output was printed.
+fn unless_unprinted(code: ExitCode) -> ExitCode {
+    match *UNPRINTED.lock().unwrap_or_else(PoisonError::into_inner) {
+        None => code,
+        // A reader that has left, as `head` does, has seen what it wanted.
+        Some(ErrorKind::BrokenPipe) => ExitCode::FAILURE,
+        Some(kind) => {
+            complain(&format!(
+                "standard output can't be written ({kind}): not everything was printed"
+            ));
+            ExitCode::FAILURE
+        }
+    }
 }
 
-/// Says what went wrong to whoever typed the command.
-#[allow(
-    clippy::print_stderr,
-    reason = "the log may be filtered; the reason for a failure may not"
-)]
+/// Says what went wrong to whoever typed the command. The log may be filtered; the reason for a failure may not.
 fn complain(text: &str) {
-    eprintln!("witgate: {text}");
+    log::say(&format!("witgate: {text}"));
 }

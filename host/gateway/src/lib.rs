@@ -15,6 +15,7 @@ mod headers;
 mod hex;
 pub mod keys;
 mod live;
+mod log;
 mod metrics;
 mod owners;
 mod plugin_metrics;

@@ -19,7 +19,7 @@ use crate::exchange::now;
 use crate::exchange::settle::Finished;
 use crate::gateway::Gateway;
 use crate::live::Live;
-use crate::reload::Reloader;
+use crate::reload::{Prints, Reloader};
 use crate::render::Renderer;
 use crate::serve::{Door, Drained, bind};
 use crate::state::State;
@@ -112,16 +112,18 @@ impl Running {
     }
 
     async fn open(config: Config, origin: Origin, resolver: Names) -> anyhow::Result<Self> {
+        config.warn();
         let config = Arc::new(config);
         let prepared = Arc::clone(&config);
         // Compiling plugins takes the processor for a while; the runtime's workers are not for that.
-        let (live, policies, audit, state) = tokio::task::spawn_blocking(move || {
+        let (prints, live, policies, audit, state) = tokio::task::spawn_blocking(move || {
+            let prints = Prints::of(&prepared);
             let live = Live::prepare(Arc::clone(&prepared), &resolver, None)
                 .map_err(|problems| anyhow::anyhow!(problems))?;
             let policies = open_policies(&prepared)?;
             let audit = open_audit(&prepared.receipts)?;
             let state = open_state(&prepared)?;
-            anyhow::Ok((live, policies, audit, state))
+            anyhow::Ok((prints, live, policies, audit, state))
         })
         .await??;
 
@@ -134,7 +136,7 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let (admin_stop, admin_stopped) = watch::channel(false);
         let (stop, admin_stop) = (Arc::new(stop), Arc::new(admin_stop));
-        let reloader = Arc::new(Reloader::new(Arc::clone(&gateway)));
+        let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), prints));
         let mut tasks = vec![
             tokio::spawn(Arc::clone(&reloader).watch(stopped.clone())),
             tokio::spawn(upkeep::keep(Arc::clone(&gateway), stopped.clone())),

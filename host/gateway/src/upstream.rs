@@ -21,6 +21,7 @@ use std::time::Instant;
 use pingora_core::connectors::http::v2;
 use pingora_core::connectors::{ConnectorOptions, TransportConnector};
 use witgate_runtime::UpstreamStats;
+use witgate_runtime::file::Print;
 
 use self::admission::State;
 use self::backoff::Backoff;
@@ -56,6 +57,8 @@ pub(crate) struct Upstream {
     breaker: Option<Breaker>,
     health: Health,
     credential: Vault,
+    /// The CA file as it was just before it was read; `None` where there is none.
+    ca: Option<Print>,
 }
 
 /// The upstreams, in the order of the configuration, and the groups that are made of them.
@@ -76,6 +79,7 @@ impl Upstream {
     ///
     /// Its credential or its CA file cannot be read.
     pub(crate) fn try_new(config: UpstreamConfig, resolver: Names) -> Result<Self, String> {
+        let ca = config.ca_file.as_deref().map(Print::of);
         let mut options = ConnectorOptions::new(POOL);
         if let Some(ca) = &config.ca_file {
             // The HTTP layer panics on a CA file without certificates, so it is looked into first.
@@ -95,9 +99,22 @@ impl Upstream {
             breaker: config.resilience.breaker.clone().map(Breaker::new),
             health: Health::default(),
             credential: Vault::try_open(&config.name, config.credential.as_ref())?,
+            ca,
             config,
         };
         Ok(upstream)
+    }
+
+    /// Tells whether an upstream of this configuration would be the same one: nothing about it has changed, nor have the
+    /// certificates that it trusts.
+    fn is_as_configured(&self, config: &UpstreamConfig) -> bool {
+        let ca = config.ca_file.as_deref().map(Print::of);
+        let trusts_the_same = match (&self.ca, &ca) {
+            (Some(then), Some(now)) => then.is_same_content(now),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.config == *config && trusts_the_same
     }
 
     /// How it has been doing, as the route hook gets it.
@@ -125,8 +142,8 @@ impl Upstream {
 // === impl Upstreams ===
 
 impl Upstreams {
-    /// Prepares the upstreams of a configuration. One that is configured as it was before is taken over with its
-    /// connections and statistics.
+    /// Prepares the upstreams of a configuration. One that is configured as it was before, and trusts the same
+    /// certificates, is taken over with its connections and statistics.
     ///
     /// # Errors
     ///
@@ -142,7 +159,7 @@ impl Upstreams {
         for config in configs {
             let kept = previous
                 .and_then(|previous| previous.get(&config.name))
-                .filter(|kept| kept.config == *config);
+                .filter(|kept| kept.is_as_configured(config));
             let upstream = match kept {
                 Some(kept) => {
                     kept.credential

@@ -53,6 +53,7 @@ mod contract;
 mod deadline;
 mod engine;
 mod fault;
+pub mod file;
 mod grants;
 mod guest;
 mod hook;

@@ -89,7 +89,9 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
             }
         };
         let running = Running::start(config).await?;
-        say(&welcome(&running, &key, &receipts, &path, real));
+        let welcome = welcome(&running, &key, &receipts, &path, real);
+        // Whoever reads it may stand still; the gateway does not wait for that.
+        std::thread::spawn(move || say(&welcome));
         let done = signals.until_stopped(running).await;
         // The stand-in goes last: running exchanges still need it.
         let _ = stop.send(true);

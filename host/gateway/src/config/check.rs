@@ -108,6 +108,7 @@ impl Check<'_> {
 
         Some(Config {
             path: path.to_owned(),
+            print: None,
             listen: listen?,
             admin,
             keys: keys?,
