@@ -25,8 +25,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("witgate-plugin-route", &["witgate-plugin"]),
     ("witgate-plugin-budget", &["witgate-plugin"]),
     ("witgate-plugin-audit", &["witgate-plugin"]),
-    // An example shows what somebody has who takes the host and nothing else of ours.
-    ("witgate-examples", &["witgate-runtime"]),
+    // An example shows what somebody has who takes the host and nothing else of ours; one of them takes the protocol and
+    // the ledger, too.
+    (
+        "witgate-examples",
+        &["witgate-runtime", "witgate-messages", "witgate-ledger"],
+    ),
 ];
 
 /// Foreign crates that only one room may name. The proxy of the examples is somebody else's, and speaks of nothing but

@@ -218,6 +218,7 @@ async fn recorded_requests_are_decided_on_as_they_were_and_can_be_sent_again() {
         )
         .arg("--requests")
         .arg(&file)
+        .env("XDG_CACHE_HOME", policies.path().join("cache"))
         .output()
         .await
         .unwrap();

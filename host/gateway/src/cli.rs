@@ -6,11 +6,12 @@ mod key;
 mod plugin;
 mod replay;
 mod run;
+mod sidecars;
 
 pub(crate) use plugin::compiler;
 
 use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
@@ -92,7 +93,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            complain(&format!("{error:#}"));
+            complain(&told(&error));
             ExitCode::FAILURE
         }
     }
@@ -123,7 +124,56 @@ fn unless_unprinted(code: ExitCode) -> ExitCode {
     }
 }
 
+/// An error with its causes. Some texts end in that of their cause, which is not said twice.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(cause.trim()) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// Why a file that was named on the command line is of no use.
+pub(crate) fn unreadable(file: &Path, error: &std::io::Error) -> anyhow::Error {
+    let file = file.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => anyhow::anyhow!("there is no file {file}"),
+        std::io::ErrorKind::IsADirectory => anyhow::anyhow!("{file} is a directory, not a file"),
+        _ => anyhow::anyhow!("{file} can't be read: {error}"),
+    }
+}
+}
+
 /// Says what went wrong to whoever typed the command. The log may be filtered; the reason for a failure may not.
 fn complain(text: &str) {
     log::say(&format!("witgate: {text}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_is_part_of_the_text_is_not_said_twice() {
+        let of = |texts: [&'static str; 2]| {
+            let [text, cause] = texts;
+            told(&anyhow::Error::msg(cause).context(text))
+        };
+        assert_eq!(of(["a can't be read", "denied"]), "a can't be read: denied");
+        let whole = "a can't be read: denied; check its mode";
+        assert_eq!(of([whole, "denied"]), whole, "it is in the text");
+        assert_eq!(of(["b: a: denied", "a: denied"]), "b: a: denied");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_said_not_to_be_there() {
+        let missing = Path::new("/nowhere/at-all.wasm");
+        let error = std::fs::metadata(missing).unwrap_err();
+        let told = unreadable(missing, &error).to_string();
+        assert_eq!(told, "there is no file /nowhere/at-all.wasm");
+    }
 }

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -50,7 +51,7 @@ pub(crate) struct Door<A> {
 pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
-        .map_err(|error| anyhow::anyhow!("cannot listen on {address}: {error}"))
+        .with_context(|| format!("cannot listen on {address}"))
 }
 
 /// Ends when the gateway is told to stop, or when there is nobody left to tell it.

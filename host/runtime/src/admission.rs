@@ -10,6 +10,7 @@ mod contract_check;
 mod error;
 mod preinit;
 mod rehearsal;
+mod shape;
 mod skew;
 mod source;
 
@@ -22,11 +23,12 @@ use crate::cache::Key;
 use crate::engine::Runtime;
 use crate::guest::Terms;
 use crate::instance::{Indices, Instance, StartFailure};
-use crate::plugin::{Configured, Parts, Plugin};
+use crate::plugin::{Configured, Identity, Parts, Plugin};
 use crate::pool::Seated;
 use crate::sidecar::{InstancePolicy, Sidecar};
 use crate::wasi;
 use preinit::NotPossible;
+use shape::Shape;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -43,18 +45,20 @@ impl Runtime {
     ///
     /// Whatever keeps the plugin from serving; nothing of it is left behind.
     pub fn admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionError> {
-        // What is read here comes from anywhere. Should a reader of it give up, it costs this plugin and not the thread.
-        let admitted = catch_unwind(AssertUnwindSafe(|| self.try_admit(source)));
-        admitted
-            .unwrap_or(Err(AdmissionCause::Crashed))
-            .map_err(|cause| AdmissionError {
-                plugin: source.name.as_str().into(),
-                file: source.file.clone(),
-                cause,
-            })
+        caught(source, || self.try_admit(source))
     }
 
-    fn try_admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionCause> {
+    /// Finds whatever keeps a plugin from serving that shows without compiling it: its sidecar, pin, signature, imports,
+    /// exports and grants.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit).
+    pub fn screen(&self, source: &Source) -> Result<(), AdmissionError> {
+        caught(source, || self.screened(source).map(drop))
+    }
+
+    fn screened<'a>(&self, source: &'a Source) -> Result<Screened<'a>, AdmissionCause> {
         let sidecar = match &source.sidecar {
             Some(text) => Sidecar::parse(&text.file.display().to_string(), &text.text)
                 .map_err(AdmissionCause::Sidecar)?,
@@ -63,11 +67,28 @@ impl Runtime {
         let identity = source.identity();
         check_pin(&sidecar, &identity.wasm)?;
         self.trusted_keys().check(source)?;
+        let bytes = component_bytes(&source.wasm)?;
+        // What can't be read is the compiler's to refuse: it knows why.
+        if let Some(shape) = Shape::read(&bytes) {
+            contract_check::check_shape(&shape, &bytes, &sidecar.grants)?;
+        }
+        Ok(Screened {
+            sidecar,
+            identity,
+            bytes,
+        })
+    }
 
+    fn try_admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionCause> {
+        let Screened {
+            sidecar,
+            identity,
+            bytes,
+        } = self.screened(source)?;
         let name = Arc::from(source.name.as_str());
         let candidate = Candidate {
             runtime: self,
-            bytes: component_bytes(&source.wasm)?,
+            bytes,
             terms: Arc::new(Terms {
                 table: self.tables().of(&name),
                 name,
@@ -91,6 +112,7 @@ impl Runtime {
             terms: Arc::clone(&candidate.terms),
             pre: code.pre,
             indices: code.indices,
+            bench: self.options().bench,
         });
         let mut instance = candidate.started(plugin.start())?;
         rehearsal::rehearse(&plugin, &mut instance)?;
@@ -100,6 +122,29 @@ impl Runtime {
         }
         Ok(Arc::new(plugin))
     }
+}
+
+/// Runs a step of admission. What it reads comes from anywhere: should a reader give up, that costs this plugin and not
+/// the thread.
+fn caught<T>(
+    source: &Source,
+    step: impl FnOnce() -> Result<T, AdmissionCause>,
+) -> Result<T, AdmissionError> {
+    catch_unwind(AssertUnwindSafe(step))
+        .unwrap_or(Err(AdmissionCause::Crashed))
+        .map_err(|cause| AdmissionError {
+            plugin: source.name.as_str().into(),
+            file: source.file.clone(),
+            cause,
+        })
+}
+
+/// What is known of a plugin before anything is compiled.
+struct Screened<'a> {
+    sidecar: Sidecar,
+    identity: Identity,
+    /// The component.
+    bytes: Cow<'a, [u8]>,
 }
 
 /// A plugin on its way.
@@ -141,7 +186,7 @@ impl Candidate<'_> {
         let key = Key::of(self.runtime.engine(), &[b"component", &self.bytes]);
         let component = match self.runtime.cached(&key) {
             Some(component) => component,
-            None => self.runtime.compile(&self.bytes, &key)?,
+            None => self.runtime.compile(&self.terms.name, &self.bytes, &key)?,
         };
         let mut code = self.checked(&component)?;
         if code.indices.lifecycle.is_some() {
@@ -159,7 +204,7 @@ impl Candidate<'_> {
         }
         let image = preinit::image(self)?;
         self.runtime
-            .compile(&image, &key)
+            .compile(&self.terms.name, &image, &key)
             .map_err(NotPossible::NotAdmitted)
     }
 

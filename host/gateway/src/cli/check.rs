@@ -1,11 +1,12 @@
 //! `witgate check`: everything that would go wrong, before it does.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use witgate_runtime::PluginState;
 
-use super::{ConfigArg, say};
+use super::{ConfigArg, say, sidecars};
 use crate::config::Config;
 use crate::live::Live;
 use crate::running::open_policies;
@@ -34,14 +35,9 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
             let keys = live
                 .keyring
                 .count()
-                .map_or("open to everybody".to_owned(), |keys| {
-                    format!("{keys} keys")
-                });
-            let upstreams = live.upstreams.iter().count();
-            say(&format!(
-                "{}: {keys}, {upstreams} upstreams",
-                config.path.display()
-            ));
+                .map_or("open to everybody".to_owned(), |keys| counted(keys, "key"));
+            let upstreams = counted(live.upstreams.iter().count(), "upstream");
+            say(&format!("{}: {keys}, {upstreams}", config.path.display()));
         }
         Err(problems) => {
             well = false;
@@ -51,6 +47,10 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
 
     let policies = open_policies(&config)?;
     for plugin in policies.status() {
+        // A required plugin without a file is told below.
+        if plugin.state == PluginState::Absent {
+            continue;
+        }
         let hooks: Vec<_> = plugin.hooks.iter().map(ToString::to_string).collect();
         match &plugin.last_error {
             None => say(&format!("{}: {}", plugin.name, hooks.join(", "))),
@@ -59,9 +59,9 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
                 say(&format!("{}: {error}", plugin.name));
             }
         }
-        if plugin.state == PluginState::Absent {
-            well = false;
-        }
+    }
+    for orphan in sidecars::orphans(&config.plugins.directory) {
+        say(&orphan_text(&orphan));
     }
     for name in policies.current().missing() {
         well = false;
@@ -77,4 +77,30 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// A sidecar that no plugin reads: it was left behind, or has not quite the plugin's name.
+fn orphan_text(sidecar: &Path) -> String {
+    let wasm = sidecar.with_extension("wasm");
+    let told = format!(
+        "{}: no plugin reads this sidecar, because there is no {}",
+        sidecar.display(),
+        wasm.display()
+    );
+    match sidecars::meant(sidecar) {
+        None => told,
+        Some(plugin) => format!(
+            "{told}; that of {} is {}",
+            plugin.display(),
+            plugin.with_extension("toml").display()
+        ),
+    }
+}
+
+/// A number with its noun.
+fn counted(number: usize, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
 }

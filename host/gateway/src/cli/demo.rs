@@ -1,5 +1,6 @@
 //! `witgate demo`: the gateway, a stand-in for the API behind it, and the lines to try them with.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -88,7 +89,7 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
                 ))
             }
         };
-        let running = Running::start(config).await?;
+        let running = Running::start(config).await.map_err(elsewhere)?;
         let welcome = welcome(&running, &key, &receipts, &path, real);
         // Whoever reads it may stand still; the gateway does not wait for that.
         std::thread::spawn(move || say(&welcome));
@@ -100,6 +101,17 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
         }
         done
     })
+}
+
+/// Says how to choose other addresses, where one is taken.
+fn elsewhere(error: anyhow::Error) -> anyhow::Error {
+    let taken = error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse);
+    match taken {
+        true => anyhow::anyhow!("{error:#}; choose other addresses with --listen and --admin"),
+        false => error,
+    }
 }
 
 fn config_text(args: &Args, receipts: &Path, upstream: &str) -> anyhow::Result<String> {
@@ -179,7 +191,7 @@ struct DemoFolder {
 // === impl DemoFolder ===
 
 impl DemoFolder {
-    fn make() -> std::io::Result<Self> {
+    fn make() -> io::Result<Self> {
         let path = std::env::temp_dir().join(format!("witgate-demo-{}", std::process::id()));
         std::fs::create_dir_all(&path)?;
         Ok(Self { path })

@@ -3,6 +3,7 @@
 //! wasmtime would find the same differences, but says only that nothing in the linker matches.
 
 use super::AdmissionCause;
+use super::shape::Shape;
 use super::skew::first_difference;
 use crate::contract::exports::{
     AuditPlace, BudgetPlace, EnvelopePlace, LifecyclePlace, RoutePlace,
@@ -30,11 +31,19 @@ pub(super) fn check(
     bytes: &[u8],
     grants: &Grants,
 ) -> Result<(), AdmissionCause> {
-    let shape = component.component_type();
-    for (import, _) in shape.imports(engine) {
+    check_shape(&Shape::of(component, engine), bytes, grants)
+}
+
+/// The same by names that were read without compiling.
+pub(super) fn check_shape(
+    shape: &Shape,
+    bytes: &[u8],
+    grants: &Grants,
+) -> Result<(), AdmissionCause> {
+    for import in &shape.imports {
         check_import(import, bytes, grants)?;
     }
-    for (export, _) in shape.exports(engine) {
+    for export in &shape.exports {
         check_export(export, bytes)?;
     }
     Ok(())
