@@ -146,7 +146,6 @@ pub(crate) fn unreadable(file: &Path, error: &std::io::Error) -> anyhow::Error {
         _ => anyhow::anyhow!("{file} can't be read: {error}"),
     }
 }
-}
 
 /// Says what went wrong to whoever typed the command. The log may be filtered; the reason for a failure may not.
 fn complain(text: &str) {

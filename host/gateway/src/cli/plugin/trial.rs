@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 use witgate_messages::price::PriceBook;
 use witgate_runtime::{
-    Charge, Envelope, Fault, Hook, Lineup, Mark, Plan, Request, Runtime, Source, Stop, Target, Trail,
-    UpstreamStats,
+    Charge, Envelope, Fault, Hook, Lineup, Mark, Plan, Request, Runtime, Source, Stop, Target,
+    Trail, UpstreamStats,
 };
 
 use super::super::unreadable;
