@@ -138,11 +138,11 @@ fn told(error: &anyhow::Error) -> String {
 }
 
 /// Why a file that was named on the command line is of no use.
-pub(crate) fn unreadable(file: &Path, error: &std::io::Error) -> anyhow::Error {
+pub(crate) fn unreadable(file: &Path, error: &io::Error) -> anyhow::Error {
     let file = file.display();
     match error.kind() {
-        std::io::ErrorKind::NotFound => anyhow::anyhow!("there is no file {file}"),
-        std::io::ErrorKind::IsADirectory => anyhow::anyhow!("{file} is a directory, not a file"),
+        ErrorKind::NotFound => anyhow::anyhow!("there is no file {file}"),
+        ErrorKind::IsADirectory => anyhow::anyhow!("{file} is a directory, not a file"),
         _ => anyhow::anyhow!("{file} can't be read: {error}"),
     }
 }

@@ -71,7 +71,7 @@ pub(super) async fn admit(
             }
             Remedy::Downgrade(model) if !downgraded => {
                 if !decision.may_downgrade(&model) {
-                    let spent = spent(short, resets_in);
+                    let spent = spent(short, refused.remaining(), resets_in);
                     return Err(Refused {
                         message: format!(
                             "{}, and this key may not ask for the model `{model}` in its place",
