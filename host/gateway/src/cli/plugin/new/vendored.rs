@@ -150,6 +150,7 @@ fn with_features(dependency: &Value, more: &Array) -> Value {
     for feature in more {
         features.push(feature.clone());
     }
+    features.fmt();
     table.insert("features", features.into());
     Value::InlineTable(table)
 }
