@@ -1,6 +1,6 @@
 //! Header hygiene per hop: what a message carries to the other side, in the order and case it came in.
 //!
-//! Hop-by-hop headers end here, on both sides, and so do credentials. Everything else passes, whatever it is called:
+//! Hop-by-hop headers end here, on both sides, and so do credentials and a caller's `x-vmx-*`. Everything else passes, whatever it is called:
 //! an unknown `anthropic-*` header is somebody's feature. Heads are built in one ordered pass, because removing from a
 //! header map reorders it.
 
@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
 
+use crate::config::upstream::VmxHeaders;
 use crate::upstream::kind::Shown;
 
 /// Headers that may carry a caller's credential. They never reach an upstream, a plugin or a log.
@@ -45,6 +46,8 @@ pub(crate) struct Forwarded<'a> {
     pub(crate) coding: BodyCoding,
     /// Length of the body; none for a request without one.
     pub(crate) body_len: Option<usize>,
+    /// What becomes of headers that are meant for a gateway.
+    pub(crate) vmx_headers: VmxHeaders,
 }
 
 /// How a request's body goes out.
@@ -61,6 +64,11 @@ pub(crate) fn is_credential(name: &str) -> bool {
     CREDENTIALS
         .iter()
         .any(|credential| name.eq_ignore_ascii_case(credential))
+}
+
+/// Whether a header is meant for a gateway, and says nothing to the API.
+fn is_for_gateway(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-vmx-")
 }
 
 fn is_hop_by_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
@@ -146,6 +154,8 @@ pub(crate) fn write_request_head(
             } else if passes_callers && is_for_upstream(standard) {
                 put_header(&mut wire, name, value.as_bytes());
             }
+        } else if forwarded.vmx_headers == VmxHeaders::EndHere && is_for_gateway(standard) {
+            // The plugins have read it.
         } else if *standard == header::CONTENT_ENCODING && forwarded.coding == BodyCoding::Decoded {
             // The body is plain now.
         } else if !is_hop_by_hop(standard, &named) {

@@ -1,1 +1,3 @@
 //! What counts against an upstream, and what does not.
+
+mod headers;

@@ -126,6 +126,7 @@ async fn ask(
     let head = Forwarded {
         target: &target,
         authority: &upstream.authority,
+        vmx_headers: upstream.config.vmx_headers,
         shown: &shown,
         coding: BodyCoding::AsSent,
         body_len: None,

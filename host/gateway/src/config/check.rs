@@ -327,6 +327,7 @@ impl Check<'_> {
             ca_file,
             sni,
             http,
+            vmx_headers: file.forward_vmx_headers.into(),
         })
     }
 

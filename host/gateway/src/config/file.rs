@@ -162,6 +162,9 @@ pub struct UpstreamFile {
     pub health: Option<HealthFile>,
     /// `1.1`, `2` or `auto`.
     pub http: Option<String>,
+    /// Sends it the callers' `x-vmx-*` headers.
+    #[serde(default)]
+    pub forward_vmx_headers: bool,
 }
 
 /// `[limits]`

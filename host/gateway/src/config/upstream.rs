@@ -36,6 +36,17 @@ pub struct UpstreamConfig {
     pub resilience: Resilience,
     /// The version of HTTP that it is spoken to in.
     pub http: HttpVersion,
+    /// What becomes of headers that are meant for a gateway.
+    pub vmx_headers: VmxHeaders,
+}
+
+/// What becomes of a caller's `x-vmx-*` headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VmxHeaders {
+    /// They end at this gateway, which they are meant for.
+    EndHere,
+    /// They are sent on: the upstream is a gateway as well.
+    Forwarded,
 }
 
 /// What kind of server an upstream is.
@@ -78,6 +89,18 @@ pub enum HttpVersion {
     Http2,
     /// HTTP/2 where the server agrees to it during the TLS handshake (ALPN, RFC 7301), else HTTP/1.1.
     Negotiated,
+}
+
+// === impl VmxHeaders ===
+
+impl From<bool> for VmxHeaders {
+    fn from(forward: bool) -> Self {
+        if forward {
+            Self::Forwarded
+        } else {
+            Self::EndHere
+        }
+    }
 }
 
 // === impl BaseUrl ===

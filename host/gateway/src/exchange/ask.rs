@@ -196,6 +196,7 @@ pub(super) fn head(
     let forwarded = ForwardedHead {
         target: &addressed.target,
         authority: &upstream.authority,
+        vmx_headers: upstream.config.vmx_headers,
         shown: &addressed.shown,
         coding: BodyCoding::AsSent,
         body_len,

@@ -360,6 +360,7 @@ fn outgoing<'a>(
     let head = ForwardedHead {
         target: &path,
         authority: &upstream.authority,
+        vmx_headers: upstream.config.vmx_headers,
         shown: &shown,
         coding: body.coding,
         body_len: decision.view.head.is_some().then_some(len),

@@ -26,6 +26,7 @@ fn wire_shown(request: &RequestHeader, shown: &Shown, coding: BodyCoding) -> Str
         shown,
         coding,
         body_len: Some(7),
+        vmx_headers: VmxHeaders::EndHere,
     };
     String::from_utf8(write_request_head(request, &forwarded, 0).to_vec()).unwrap()
 }
@@ -53,6 +54,36 @@ fn a_callers_own_credential_passes_as_it_came_and_the_gateways_key_never_does() 
             "{secret} goes to no other:\n{nothing}"
         );
     }
+}
+
+#[test]
+fn headers_that_are_meant_for_a_gateway_go_to_no_upstream_but_one_that_is_to_have_them() {
+    let request = request(&[
+        ("x-vmx-correlation-id", "c-1"),
+        ("X-VMX-Metadata-Team", "blue"),
+        ("x-vmxnet", "1"),
+    ]);
+    let written = |vmx_headers| {
+        let forwarded = Forwarded {
+            target: "/",
+            authority: "api.example",
+            shown: &Shown::Nothing,
+            coding: BodyCoding::AsSent,
+            body_len: None,
+            vmx_headers,
+        };
+        String::from_utf8(write_request_head(&request, &forwarded, 0).to_vec()).unwrap()
+    };
+    assert_eq!(
+        written(VmxHeaders::EndHere),
+        "POST / HTTP/1.1\r\nx-vmxnet: 1\r\nHost: api.example\r\n\r\n",
+        "only what merely looks like them"
+    );
+    assert_eq!(
+        written(VmxHeaders::Forwarded),
+        "POST / HTTP/1.1\r\nx-vmx-correlation-id: c-1\r\nX-VMX-Metadata-Team: blue\r\nx-vmxnet: 1\r\nHost: api.example\r\n\r\n",
+        "all of them"
+    );
 }
 
 #[test]
