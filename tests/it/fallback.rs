@@ -304,7 +304,7 @@ async fn a_name_that_cannot_be_resolved_is_left_for_the_next_target_within_the_c
 async fn an_upstream_that_is_not_asked_is_on_the_receipt_with_the_reason_and_costs_nothing() {
     let upstream = Upstream::always(Answer::error(500, "api_error", "down")).await;
     let table = format!(
-        "[upstreams.only]\nbase_url = \"{}\"\nbreaker = {{ failures = 1, open_ms = 60000 }}\n",
+        "[upstreams.only]\nbase_url = \"{}\"\nbreaker = {{ min_requests = 1, open_ms = 60000 }}\n",
         upstream.url()
     );
     let gate = Plan::shipped().extra(&table).start().await;

@@ -86,7 +86,7 @@ async fn a_member_that_is_open_is_passed_over_until_its_trial() {
         Upstream::always(error(500)).await,
         Upstream::answering().await,
     );
-    let breaker = "breaker = { failures = 1, open_ms = 600000, max_open_ms = 600000 }";
+    let breaker = "breaker = { min_requests = 1, open_ms = 600000, max_open_ms = 600000 }";
     let gate = Plan::bare()
         .top("default_upstream = \"pool\"")
         .extra(&table("a", &a.url(), breaker))

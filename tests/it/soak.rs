@@ -1,8 +1,9 @@
 //! Mixed traffic with one fault in twenty requests, for as long as it takes to see what only time shows.
 //!
 //! At its end every request has its receipt and no hold is open, what was spent is the sum of the receipts, every client
-//! got the right bytes, a visible cut or an error in the known shape, and the process has not grown. `SOAK_SECONDS` says
-//! how long (a few seconds unless told otherwise; `make soak` runs ten minutes), `SOAK_SEED` repeats a run's requests.
+//! got the right bytes, a visible cut or an error in the known shape, no request was refused that the upstream would have
+//! answered, and the process has not grown. `SOAK_SECONDS` says how long (a few seconds unless told otherwise; `make soak`
+//! runs ten minutes), `SOAK_SEED` repeats a run's requests.
 
 mod answers;
 mod child;
@@ -219,6 +220,13 @@ fn check(tally: &Tally, receipts: &[Value], budgets: &Value) {
         tally.problems[0]
     );
     assert_eq!(receipts.len() as u64, tally.made, "one receipt a request");
+    let left_alone = receipts
+        .iter()
+        .find(|receipt| !receipt["passed_over"]["default"].is_null());
+    assert_eq!(
+        left_alone, None,
+        "the upstream that fails for one in twenty is always asked"
+    );
     let distinct: HashSet<_> = receipts
         .iter()
         .map(|receipt| receipt["id"].as_str())

@@ -57,7 +57,7 @@ pub(crate) async fn until_state(gate: &Gate, name: &str, state: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_fails_again_and_again_is_left_alone_and_everybody_sees_why() {
     let upstream = Upstream::always(error(500)).await;
-    let breaker = "breaker = { failures = 3, open_ms = 600000, max_open_ms = 600000 }";
+    let breaker = "breaker = { min_requests = 3, open_ms = 600000, max_open_ms = 600000 }";
     let gate = Plan::bare()
         .extra(&table("only", &upstream.url(), breaker))
         .start()
@@ -72,7 +72,8 @@ async fn an_upstream_that_fails_again_and_again_is_left_alone_and_everybody_sees
     let refused = gate.ask(&asking(&gate)).await;
     assert_eq!(refused.status, 503, "{}", refused.text());
     assert!(
-        refused.text().contains("only") && refused.text().contains("3 failures in a row"),
+        refused.text().contains("only")
+            && refused.text().contains("3 of 3 requests failed within 10s"),
         "it says who and why: {}",
         refused.text()
     );
@@ -91,7 +92,7 @@ async fn an_upstream_that_fails_again_and_again_is_left_alone_and_everybody_sees
 
     let shown = shown(&gate, "only").await;
     assert_eq!(shown["state"], "open", "{shown}");
-    assert_eq!(shown["why"], "3 failures in a row", "{shown}");
+    assert_eq!(shown["why"], "3 of 3 requests failed within 10s", "{shown}");
     assert!(
         shown["since_unix_ms"].as_u64().unwrap() > 1_700_000_000_000,
         "{shown}"
@@ -110,7 +111,7 @@ async fn an_upstream_that_fails_again_and_again_is_left_alone_and_everybody_sees
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_comes_back_is_found_by_one_request() {
     let upstream = Upstream::start([error(500), error(502), message(), message()]).await;
-    let breaker = "breaker = { failures = 2, open_ms = 10 }";
+    let breaker = "breaker = { min_requests = 2, open_ms = 10 }";
     let gate = Plan::bare()
         .extra(&table("only", &upstream.url(), breaker))
         .start()
@@ -145,7 +146,7 @@ async fn a_trial_that_streams_lets_others_in_as_soon_as_its_head_is_there() {
         .end("end_turn");
     let stream = Answer::sse(&events).pause_at_event(3, &pause);
     let upstream = Upstream::start([error(500), stream, message()]).await;
-    let breaker = "breaker = { failures = 1, open_ms = 10 }";
+    let breaker = "breaker = { min_requests = 1, open_ms = 10 }";
     let gate = Plan::bare()
         .extra(&table("only", &upstream.url(), breaker))
         .start()
@@ -177,7 +178,7 @@ async fn an_upstream_that_is_busy_is_not_taken_for_broken() {
     for (kind, status) in [("anthropic", 529), ("anthropic", 429), ("messages", 503)] {
         let upstream = Upstream::always(error(status)).await;
         let more = format!(
-            "kind = \"{kind}\"\nbreaker = {{ failures = 2, open_ms = 600000, max_open_ms = 600000 }}"
+            "kind = \"{kind}\"\nbreaker = {{ min_requests = 2, open_ms = 600000, max_open_ms = 600000 }}"
         );
         let gate = Plan::bare()
             .extra(&table("only", &upstream.url(), &more))
@@ -218,7 +219,7 @@ async fn a_breaker_that_is_switched_off_never_opens() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_leaves_says_nothing_about_the_upstream() {
     let upstream = Upstream::always(Answer::never()).await;
-    let breaker = "breaker = { failures = 1, open_ms = 600000, max_open_ms = 600000 }";
+    let breaker = "breaker = { min_requests = 1, open_ms = 600000, max_open_ms = 600000 }";
     let gate = Plan::bare()
         .extra(&table("only", &upstream.url(), breaker))
         .start()
@@ -278,7 +279,7 @@ base_url = "http://x"
 kind = "openai"
 max_in_flight = 0
 retry = { attempts = 99, base_ms = 10, cap_ms = 5, budget_ratio = 1.5, max_wait_ms = 0 }
-breaker = { failures = 0, error_percent = 101, open_ms = 10, max_open_ms = 5, colour = 1 }
+breaker = { min_requests = 0, error_percent = 101, panic_percent = 3, window_ms = 0, open_ms = 10, max_open_ms = 5, failures = 1 }
 health = { path = "models", interval_ms = 0 }
 credential = { command = [], refresh_ms = 5 }
 [upstreams.b]
@@ -305,10 +306,12 @@ members = []
         "upstreams.a.retry.cap_ms",
         "upstreams.a.retry.budget_ratio",
         "upstreams.a.retry.max_wait_ms",
-        "upstreams.a.breaker.failures",
+        "upstreams.a.breaker.min_requests",
         "upstreams.a.breaker.error_percent",
+        "upstreams.a.breaker.panic_percent",
+        "upstreams.a.breaker.window_ms",
         "upstreams.a.breaker.max_open_ms",
-        "upstreams.a.breaker.colour",
+        "upstreams.a.breaker.failures",
         "upstreams.a.health.path",
         "upstreams.a.health.interval_ms",
         "upstreams.a.credential.command",

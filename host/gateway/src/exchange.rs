@@ -37,6 +37,7 @@ mod panel;
 mod permit;
 mod receive;
 mod relay;
+mod setback;
 pub(crate) mod settle;
 mod targets;
 mod upload;

@@ -10,6 +10,7 @@ pub(crate) mod group;
 pub(crate) mod health;
 pub(crate) mod kind;
 mod latency;
+pub(crate) mod limit;
 pub(crate) mod retries;
 pub(crate) mod stats;
 pub(crate) mod upkeep;

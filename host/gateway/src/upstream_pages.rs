@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::config::Choice;
 use crate::metrics::Sample;
+use crate::upstream::breaker::Recourse;
 use crate::upstream::dns::Snapshot;
 use crate::upstream::group::Group;
 use crate::upstream::{Upstream, Upstreams};
@@ -78,7 +79,7 @@ fn describe_group(group: &Group) -> Value {
 /// Samples of all upstreams, those of one name together.
 pub(crate) fn samples(upstreams: &Upstreams, now: Instant) -> Vec<Sample> {
     type Read = fn(&Upstream, Instant) -> i128;
-    let reads: [(&'static str, Read); 6] = [
+    let reads: [(&'static str, Read); 7] = [
         ("upstream_in_flight", |upstream, _| {
             i128::from(upstream.stats.in_flight())
         }),
@@ -90,6 +91,9 @@ pub(crate) fn samples(upstreams: &Upstreams, now: Instant) -> Vec<Sample> {
         }),
         ("upstream_available", |upstream, now| {
             i128::from(upstream.is_available(now))
+        }),
+        ("upstream_refusing", |upstream, now| {
+            i128::from(!upstream.takes(Recourse::None, now))
         }),
         ("upstream_latency_microseconds", |upstream, _| {
             let average = upstream.stats.latency.average().unwrap_or_default();

@@ -61,6 +61,9 @@ pub(super) struct Made {
 const TIMED_OUT: &str =
     "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"timeout_error\"";
 
+/// What the gateway says of an upstream that it does not ask.
+const LEFT_ALONE: &str = "is not asked now";
+
 // === impl Random ===
 
 impl Random {
@@ -233,6 +236,10 @@ impl Worker {
                 && response.body == body
         };
         let [early, late] = &self.failing;
+        // Only the upstream that is never there may be left alone; the other one fails for one in twenty.
+        if fault != Fault::Refused && String::from_utf8_lossy(&response.body).contains(LEFT_ALONE) {
+            return Err("the upstream was not asked although it answers".into());
+        }
         let right = match fault {
             _ if manner == Manner::Unknown => false,
             Fault::None => is(200, &shape.body),

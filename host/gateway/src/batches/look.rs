@@ -13,6 +13,8 @@ use crate::headers::{self, BodyCoding, Forwarded};
 use crate::upstream::Upstream;
 use crate::upstream::connection::{Answering, Outgoing};
 use crate::upstream::kind::Addressed;
+use crate::upstream::limit::Limit;
+use crate::upstream::stats::InFlight;
 
 /// Most bytes of an answer that says how a batch is doing, or of an error.
 const STATUS: usize = 1 << 20;
@@ -66,14 +68,14 @@ struct Counts {
 ///
 /// The upstream can't be asked, or what it says can't be read.
 pub(crate) async fn look(
-    upstream: &Upstream,
+    upstream: &Arc<Upstream>,
     record: &Record,
     prices: &Arc<PriceBook>,
 ) -> Result<Found, Trouble> {
-    let Some(mut answering) = ask(upstream, record, "").await? else {
+    let Some((mut answering, mut in_flight)) = ask(upstream, record, "").await? else {
         return Ok(Found::Ended(Ending::Gone));
     };
-    let body = read(&mut answering, STATUS).await?;
+    let body = read(&mut answering, &mut in_flight, STATUS).await?;
     answering.release(upstream).await;
     let status: Status = serde_json::from_slice(&body)
         .map_err(|error| Trouble::Batch(format!("its status can't be read: {error}")))?;
@@ -92,12 +94,14 @@ pub(crate) async fn look(
         return Ok(Found::Ended(Ending::Results(Box::new(totals))));
     }
 
-    let Some(mut answering) = ask(upstream, record, "/results").await? else {
+    let Some((mut answering, mut in_flight)) = ask(upstream, record, "/results").await? else {
         return Ok(Found::Ended(Ending::Gone));
     };
     let mut results = Results::new(Arc::clone(prices));
     while !answering.is_done() {
-        let chunk = answering.read().await.map_err(|error| {
+        let read = answering.read().await;
+        in_flight.read(&answering);
+        let chunk = read.map_err(|error| {
             Trouble::Upstream(format!("its results broke off: {}", error.etype().as_str()))
         })?;
         chunk.iter().for_each(|chunk| results.feed(chunk));
@@ -115,10 +119,10 @@ pub(crate) async fn look(
 
 /// Asks for a batch, or something of it; none when the upstream does not know it.
 async fn ask(
-    upstream: &Upstream,
+    upstream: &Arc<Upstream>,
     record: &Record,
     of_it: &str,
-) -> Result<Option<Answering>, Trouble> {
+) -> Result<Option<(Answering, InFlight)>, Trouble> {
     let path = format!("/v1/messages/batches/{}{of_it}", record.id);
     let Addressed { target, shown } = upstream.kind().address(upstream, &path);
     let request = request(&target, &record.facts.headers)
@@ -135,17 +139,18 @@ async fn ask(
         head: headers::write_request_head(&request, &head, 0),
         body: &[],
     };
-    let mut answering = upstream
-        .ask(outgoing, upstream.config.head_timeout)
+    let mut in_flight = upstream.enter();
+    let mut answering = in_flight
+        .ask(outgoing, Limit::of_upstream(upstream.config.head_timeout))
         .await
         .map_err(|failed| Trouble::Upstream(failed.to_string()))?;
     answering.set_idle_timeout(upstream.config.idle_timeout);
-    let status = answering.head().map_or(0, |head| head.status.as_u16());
+    let status = answering.status();
     if status == 200 {
-        return Ok(Some(answering));
+        return Ok(Some((answering, in_flight)));
     }
 
-    let body = read(&mut answering, STATUS).await?;
+    let body = read(&mut answering, &mut in_flight, STATUS).await?;
     answering.release(upstream).await;
     let report = ErrorReport::read(&body);
     // A 404 that is not the API's own says more about the way there than about the batch.
@@ -174,10 +179,16 @@ fn request(path: &str, own: &[(String, String)]) -> pingora_core::Result<Request
 }
 
 /// Reads a small answer whole.
-async fn read(answering: &mut Answering, limit: usize) -> Result<Vec<u8>, Trouble> {
+async fn read(
+    answering: &mut Answering,
+    in_flight: &mut InFlight,
+    limit: usize,
+) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::new();
     while !answering.is_done() {
-        let chunk = answering.read().await.map_err(|error| {
+        let read = answering.read().await;
+        in_flight.read(answering);
+        let chunk = read.map_err(|error| {
             Trouble::Upstream(format!("its answer broke off: {}", error.etype().as_str()))
         })?;
         let chunk = chunk.unwrap_or_default();

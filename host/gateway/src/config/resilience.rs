@@ -35,10 +35,14 @@ pub struct RetryPolicy {
 /// The circuit breaker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakerPolicy {
-    /// Failures in a row that open it.
-    pub failures: NonZeroU32,
-    /// Failures in a hundred requests of the last minute that open it.
+    /// Failures in a hundred requests of the window from which it takes only requests that have no other place to go.
     pub error_percent: u32,
+    /// Failures in a hundred requests of the window from which it takes none but trials.
+    pub panic_percent: u32,
+    /// Requests of the window below which the share of failures says nothing.
+    pub min_requests: NonZeroU32,
+    /// The time that requests are counted over.
+    pub window: Duration,
     /// How long it stays open at first; it doubles when the trial fails.
     pub open: Duration,
     /// The longest of these times.
@@ -86,13 +90,13 @@ impl Default for RetryPolicy {
     }
 }
 
-const FIVE: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
-
 impl Default for BreakerPolicy {
     fn default() -> Self {
         Self {
-            failures: FIVE,
             error_percent: 50,
+            panic_percent: 95,
+            min_requests: NonZeroU32::MIN.saturating_add(19),
+            window: Duration::from_secs(10),
             open: Duration::from_secs(1),
             max_open: Duration::from_secs(60),
         }

@@ -20,9 +20,10 @@ use super::settle::Settlement;
 use super::targets::Target;
 use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead, Framing};
 use crate::receipt::Outcome;
-use crate::refused::Refused;
+use crate::refused::{Blame, Refused};
 use crate::upstream::connection::{Answering, Departure, Failed, Outgoing};
-use crate::upstream::stats::Ended;
+use crate::upstream::limit::ChosenBy;
+use crate::upstream::stats::InFlight;
 
 /// Most bytes of an answer that is read whole.
 const MOST: usize = 32 << 20;
@@ -108,7 +109,7 @@ impl Asker<'_> {
         let mut in_flight = target.upstream.enter();
         let departure = Departure::default();
         let answered = {
-            let mut asked = pin!(answer(target, outgoing, &departure));
+            let mut asked = pin!(answer(target, outgoing, &mut in_flight, &departure));
             match while_there(self.session, &mut asked).await {
                 Ok(answered) => answered,
                 Err(ClientLeft) if question.goes_on(&departure) => asked.await,
@@ -126,10 +127,6 @@ impl Asker<'_> {
             Ok(whole) => Ok(whole.head.status.as_u16()),
             Err(refused) => Err(refused.message.clone()),
         };
-        match &result {
-            Ok(status) => in_flight.head(*status),
-            Err(_) => in_flight.end(Ended::Badly),
-        }
         self.settlement.note_attempt(&target.upstream, None, result);
         answered
     }
@@ -149,25 +146,44 @@ impl Question<'_> {
 async fn answer(
     target: &Target,
     outgoing: Outgoing<'_>,
+    in_flight: &mut InFlight,
     departure: &Departure,
 ) -> Result<Whole, Refused> {
     let upstream = &target.upstream;
-    let mut answering = upstream
-        .ask_watched(outgoing, target.head_timeout, departure)
+    let mut answering = in_flight
+        .ask_watched(outgoing, target.limit, departure)
         .await
-        .map_err(|failed| refuse(&failed))?;
+        .map_err(|failed| warn(&failed))?;
     answering.set_idle_timeout(upstream.config.idle_timeout);
-    let whole = Whole::read(&mut answering, &upstream.config.name).await?;
-    answering.release(upstream).await;
-    Ok(whole)
+    let whole = Whole::read(&mut answering, &upstream.config.name).await;
+    in_flight.read(&answering);
+    if whole.is_ok() {
+        answering.release(upstream).await;
+    }
+    whole
 }
 
-/// What the client is told of an upstream that gave no answer.
-pub(super) fn refuse(failed: &Failed) -> Refused {
+/// Logs an attempt that failed, and returns what the client is told of it.
+pub(super) fn warn(failed: &Failed) -> Refused {
     tracing::warn!(error = %failed, "an attempt failed");
+    refuse(failed)
+}
+
+/// Returns what the client is told of an upstream that gave no answer, with the blame where the limit came from.
+pub(super) fn refuse(failed: &Failed) -> Refused {
+    let message = failed.to_string();
     match failed {
-        Failed::Timeout { .. } => Refused::upstream(504, failed.to_string()),
-        _ => Refused::upstream(502, failed.to_string()),
+        Failed::Timeout { limit, .. } => Refused {
+            blame: match limit.chosen_by {
+                ChosenBy::Upstream => Blame::Upstream,
+                ChosenBy::Plan => Blame::Gateway,
+                ChosenBy::Caller => Blame::Client,
+            },
+            ..Refused::upstream(504, message)
+        },
+        Failed::Connect { .. } | Failed::Broken { .. } | Failed::Malformed { .. } => {
+            Refused::upstream(502, message)
+        }
     }
 }
 

@@ -18,16 +18,17 @@ use super::early;
 use super::forward::{Forwarded, stopped};
 use super::metering::Metering;
 use super::opening::{self, Held, Opening};
+use super::setback::{Left, Setback};
 use super::settle::Settlement;
 use super::targets::Target;
 use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead};
 use crate::refused::Refused;
 use crate::upstream::Upstream;
-use crate::upstream::admission::Closed;
-use crate::upstream::connection::{Answering, Failed, ONE_WRITE, Outgoing};
+use crate::upstream::breaker::Recourse;
+use crate::upstream::connection::{Answering, ONE_WRITE, Outgoing};
 use crate::upstream::credential::Renewal;
 use crate::upstream::kind::Addressed;
-use crate::upstream::stats::{Ended, InFlight};
+use crate::upstream::stats::InFlight;
 
 /// Whether something else could be tried if this fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,20 +55,6 @@ pub(super) struct Answered {
     metering: Option<Metering>,
 }
 
-/// A try that failed, with what is left of it: if nothing better can be had, that is the answer.
-pub(super) struct Setback {
-    condition: Condition,
-    /// How long the upstream asks to wait before it is asked again.
-    pub(super) wait: Option<Duration>,
-    left: Left,
-}
-
-enum Left {
-    Answer(Box<Answered>),
-    Failed(Failed),
-    Closed(Closed),
-}
-
 /// Tries a target.
 ///
 /// # Errors
@@ -76,12 +63,14 @@ enum Left {
 pub(super) async fn attempt(
     decision: &Decision,
     target: &Target,
+    recourse: Recourse,
     spare: Spare,
     client: &mut Client,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Attempted, Refused> {
-    let mut in_flight = match target.upstream.admit() {
+    let body = body(decision, target)?;
+    let mut in_flight = match target.upstream.admit(recourse) {
         Ok(in_flight) => in_flight,
         Err(closed) => {
             tracing::debug!(request = settlement.id(), error = %closed, "a target was passed over");
@@ -93,17 +82,16 @@ pub(super) async fn attempt(
             }));
         }
     };
-    let body = body(decision, target)?;
     let mut refreshed = false;
     let asked = loop {
         let outgoing = outgoing(decision, target, session, &body);
-        let ask = pin!(target.upstream.ask(outgoing, target.head_timeout));
+        let ask = pin!(in_flight.ask(outgoing, target.limit));
         let asked = client.during(session, ask).await.map_err(|interrupted| {
             note(settlement, target, Err("given up".into()));
             stopped(interrupted, settlement)
         })?;
         // A credential may have been replaced since it was read; the request itself is not at fault.
-        let refused = matches!(&asked, Ok(answering) if status(answering) == 401);
+        let refused = matches!(&asked, Ok(answering) if answering.status() == 401);
         if refused && !refreshed && target.upstream.refresh_credential().await == Renewal::New {
             note(settlement, target, Ok(401));
             refreshed = true;
@@ -115,7 +103,6 @@ pub(super) async fn attempt(
     let answering = match asked {
         Ok(answering) => answering,
         Err(failed) => {
-            in_flight.end(Ended::Badly);
             tracing::warn!(request = settlement.id(), error = %failed, "an attempt failed");
             note(settlement, target, Err(failed.to_string()));
             return Ok(Attempted::Setback(Setback {
@@ -151,8 +138,7 @@ async fn judge(
     let streams = &decision.live.config.streams;
     let idle = target.upstream.config.idle_timeout;
     answered.answering.set_idle_timeout(idle);
-    let status = status(&answered.answering);
-    answered.in_flight.head(status);
+    let status = answered.answering.status();
     let advice = advice(&answered.answering, status);
     if status >= 400 {
         note(settlement, target, Ok(status));
@@ -202,14 +188,14 @@ async fn judge(
             );
             match Condition::of_error(&error.kind) {
                 Some(condition) => {
-                    answered.in_flight.head(error.kind.status());
+                    answered.in_flight.reported(error.kind.status());
                     answered.setback(condition, None)
                 }
                 None => Attempted::Answered(answered),
             }
         }
         Opening::Broken(reason) => {
-            answered.in_flight.end(Ended::Badly);
+            answered.in_flight.read(&answered.answering);
             note(
                 settlement,
                 target,
@@ -224,6 +210,18 @@ async fn judge(
 struct Body {
     parts: SmallVec<[Bytes; 4]>,
     coding: BodyCoding,
+}
+
+// === impl Attempted ===
+
+impl Attempted {
+    /// Whether the upstream had its say: it was asked, and nobody else's limit ended that.
+    pub(super) fn is_heard(&self) -> bool {
+        match self {
+            Self::Answered(_) => true,
+            Self::Setback(setback) => setback.may_repeat(),
+        }
+    }
 }
 
 // === impl Answered ===
@@ -247,46 +245,6 @@ impl Answered {
             metering: self.metering,
         }
     }
-}
-
-// === impl Setback ===
-
-impl Setback {
-    /// Whether it is of use to try the same target again.
-    pub(super) fn may_repeat(&self) -> bool {
-        !matches!(self.left, Left::Closed(_))
-    }
-
-    /// Whether the plan lets something else be tried after it.
-    pub(super) fn may_retry(&self, decision: &Decision) -> bool {
-        matches!(self.left, Left::Closed(_)) || self.condition.may_retry(decision)
-    }
-
-    /// What the client gets when nothing better can be had.
-    ///
-    /// # Errors
-    ///
-    /// There was no answer: the gateway's own has to do.
-    pub(super) fn settle_for(self, client: Client) -> Result<Forwarded, Refused> {
-        match self.left {
-            Left::Answer(answered) => Ok(answered.into_forwarded(client)),
-            Left::Failed(failed @ Failed::Timeout { .. }) => {
-                Err(Refused::upstream(504, failed.to_string()))
-            }
-            Left::Failed(failed) => Err(Refused::upstream(502, failed.to_string())),
-            Left::Closed(closed) => {
-                let retry_after = closed.retry_after.or(Some(Duration::from_secs(1)));
-                Err(Refused {
-                    retry_after,
-                    ..Refused::upstream(503, closed.to_string())
-                })
-            }
-        }
-    }
-}
-
-fn status(answering: &Answering) -> u16 {
-    answering.head().map_or(0, |head| head.status.as_u16())
 }
 
 /// What an answer says about trying again.

@@ -1,25 +1,28 @@
 //! Step 4: to the upstream. Only this step is repeated when a try fails: never a plugin, never a charge.
 //!
 //! The targets of the plan are tried in order, and each one as often as its upstream allows, within that upstream's
-//! retry budget. Nothing is tried again once a byte of an answer's content is with the client.
+//! retry budget. A failing one gives way to the others, and is asked once they have failed as well. Nothing is tried again once a byte of an answer's content is with the client.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pingora_core::protocols::http::ServerSession;
+use smallvec::SmallVec;
 use tokio::time::sleep;
 
 use super::admit::Admitted;
-use super::attempt::{self, Attempted, Setback, Spare};
+use super::attempt::{self, Attempted, Spare};
 use super::client::{Client, Interrupted};
 use super::decide::Decision;
 use super::early;
 use super::metering::Metering;
 use super::opening::Held;
+use super::setback::Setback;
 use super::settle::Settlement;
 use super::targets::Target;
 use crate::config::ClientGone;
 use crate::refused::Refused;
 use crate::upstream::Upstream;
+use crate::upstream::breaker::Recourse;
 use crate::upstream::connection::Answering;
 use crate::upstream::stats::InFlight;
 use std::sync::Arc;
@@ -54,20 +57,45 @@ pub(super) async fn forward(
     session.set_write_timeout(Some(decision.live.config.limits.write_timeout));
     let mut client = Client::waiting(&decision.live, settlement.started(), policy, early);
 
-    let last = decision.targets.len().saturating_sub(1);
-    for (index, target) in decision.targets.iter().enumerate() {
-        target.upstream.retries.deposit();
+    let mut queue: SmallVec<[&Target; 8]> = decision.targets.iter().collect();
+    let planned = queue.len();
+    let mut left: Option<Setback> = None;
+    let mut place = 0;
+    while let Some(target) = queue.get(place).copied() {
+        place += 1;
+        let gave_way = place > planned;
+        let recourse = if gave_way {
+            Recourse::None
+        } else {
+            recourse(queue.get(place..).unwrap_or_default())
+        };
+        if gave_way && !target.upstream.takes(recourse, Instant::now()) {
+            // What another one answered says more than that this one is not asked.
+            continue;
+        }
+        drop(left.take());
         let mut tries = 0;
         loop {
             let again = tries < retries(&decision, target);
-            let spare = if client.may_choose() && (index < last || again) {
+            let spare = if client.may_choose() && (place < queue.len() || again) {
                 Spare::Some
             } else {
                 Spare::None
             };
-            let attempted =
-                attempt::attempt(&decision, target, spare, &mut client, session, settlement);
-            let setback = match attempted.await? {
+            let attempted = attempt::attempt(
+                &decision,
+                target,
+                recourse,
+                spare,
+                &mut client,
+                session,
+                settlement,
+            );
+            let attempted = attempted.await?;
+            if tries == 0 && attempted.is_heard() {
+                target.upstream.retries.deposit();
+            }
+            let setback = match attempted {
                 Attempted::Answered(answered) => return Ok(answered.into_forwarded(client)),
                 Attempted::Setback(setback) => setback,
             };
@@ -86,13 +114,27 @@ pub(super) async fn forward(
                     .map_err(|interrupted| stopped(interrupted, settlement))?;
                 continue;
             }
-            if index == last {
-                return setback.settle_for(client);
+            if setback.gave_way() && !gave_way {
+                queue.push(target);
             }
+            left = Some(setback);
             break;
         }
     }
-    Err(Refused::gateway(503, "the route has no target"))
+    match left {
+        Some(setback) => setback.settle_for(client),
+        None => Err(Refused::gateway(503, "the route has no target")),
+    }
+}
+
+/// Whether a request that is not sent to a target can go to one of those after it.
+fn recourse(rest: &[&Target]) -> Recourse {
+    let now = Instant::now();
+    if rest.iter().any(|target| target.upstream.is_available(now)) {
+        Recourse::Another
+    } else {
+        Recourse::None
+    }
 }
 
 /// How often a target may be tried again.
@@ -137,7 +179,9 @@ pub(super) fn stopped(interrupted: Interrupted, settlement: &Settlement) -> Refu
         Interrupted::Deadline => {
             let total = settlement.live().config.streams.total.unwrap_or_default();
             let total = total.as_millis();
-            Refused::upstream(504, format!("no answer was complete within {total} ms"))
+            let message =
+                format!("no answer was complete within the {total} ms that the gateway allows");
+            Refused::gateway(504, message)
         }
     }
 }

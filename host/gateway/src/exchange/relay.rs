@@ -25,7 +25,6 @@ use crate::owners::ClaimError;
 use crate::receipt::Outcome;
 use crate::refused::Refused;
 use crate::upstream::connection::Answering;
-use crate::upstream::stats::Ended;
 
 /// Most bytes that are joined into one write.
 const JOIN: usize = 64 * 1024;
@@ -41,7 +40,7 @@ enum Stopped {
     ClientGone,
     /// The upstream broke off.
     Cut(String),
-    /// The gateway ends it: the upstream stood still, or all of it took too long.
+    /// The gateway ends it: it took longer than a limit allows.
     Late(String),
     /// The gateway ends it: it can't answer for what comes.
     Refused(String),
@@ -88,7 +87,6 @@ pub(super) async fn relay(
         // It was read to its end for nobody.
         Ok(()) | Err(Stopped::ClientGone) => (Some(Outcome::ClientGone), Downstream::Broken),
         Err(Stopped::Cut(reason)) => {
-            in_flight.end(Ended::Badly);
             settlement.ending(format!("the upstream broke off: {reason}"));
             (Some(Outcome::Cut), Downstream::Broken)
         }
@@ -97,7 +95,6 @@ pub(super) async fn relay(
             (Some(Outcome::Cut), Downstream::Broken)
         }
         Err(Stopped::Late(reason)) => {
-            in_flight.end(Ended::Badly);
             tell(&reason, session, settlement).await;
             settlement.ending(reason);
             (Some(Outcome::Cut), Downstream::Broken)
@@ -110,9 +107,11 @@ pub(super) async fn relay(
             "the client left; the answer was read on for as long as it may be".into()
         });
     }
-    if settlement.stream_failed() {
-        in_flight.end(Ended::Badly);
+    if let Some(error) = settlement.stream_error() {
+        in_flight.reported(error.kind.status());
     }
+    // Whether the body broke is a fact of the body, whoever ended the exchange and why.
+    in_flight.read(&answering);
     if answering.is_done() {
         answering.release(&upstream).await;
     }
@@ -123,7 +122,7 @@ pub(super) async fn relay(
             .is_some_and(|status| status >= 400)
         {
             Outcome::UpstreamError
-        } else if settlement.stream_failed() {
+        } else if settlement.stream_error().is_some() {
             Outcome::StreamError
         } else {
             Outcome::Answered
@@ -155,7 +154,7 @@ async fn deliver(
     } else {
         let extra = settlement.answer_headers();
         let own = headers::response_head(head, framing(session, head), &extra)
-            .map_err(|error| Stopped::Cut(error.etype().as_str().to_owned()))?;
+            .map_err(|error| Stopped::Refused(error.etype().as_str().to_owned()))?;
         client.head(session, Box::new(own)).await?;
     }
     if plain_stream {
@@ -291,7 +290,9 @@ impl From<Interrupted> for Stopped {
     fn from(interrupted: Interrupted) -> Self {
         match interrupted {
             Interrupted::ClientGone => Self::ClientGone,
-            Interrupted::Deadline => Self::Late("the answer took longer than it may".into()),
+            Interrupted::Deadline => {
+                Self::Late("the answer took longer than the gateway allows".into())
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
 use witgate_ledger::{Amounts, Hold, Unit};
+use witgate_messages::error::ErrorReport;
 use witgate_messages::meter::Source;
 use witgate_messages::price::Cost;
 use witgate_runtime::{Estimate, Lineup, Trail};
@@ -259,11 +260,9 @@ impl Settlement {
         self.receipt.ending = Some(ending);
     }
 
-    /// Whether the stream so far carried an error event.
-    pub(super) fn stream_failed(&self) -> bool {
-        self.metering
-            .as_ref()
-            .is_some_and(|metering| metering.error().is_some())
+    /// The error event that the stream so far carried.
+    pub(super) fn stream_error(&self) -> Option<&ErrorReport> {
+        self.metering.as_ref()?.error()
     }
 
     /// Says how it ended. The last word counts.

@@ -15,13 +15,15 @@ use crate::headers;
 use crate::live::Live;
 use crate::refused::Refused;
 use crate::upstream::Upstream;
+use crate::upstream::limit::{ChosenBy, Limit};
 use crate::view::View;
 
 /// A target of the plan, looked up.
 pub(super) struct Target {
     pub(super) upstream: Arc<Upstream>,
     pub(super) model: Option<String>,
-    pub(super) head_timeout: Duration,
+    /// The longest time to the head of its answer.
+    pub(super) limit: Limit,
 }
 
 /// Looks up the targets of a plan.
@@ -53,12 +55,9 @@ pub(super) fn look_up(
         }
         let own = planned.timeout_ms.map(u64::from).map(Duration::from_millis);
         for upstream in found.choose(now, &mut rand::thread_rng()) {
-            let limits = [own, patience, Some(upstream.config.head_timeout)];
-            let head_timeout = limits
-                .into_iter()
-                .flatten()
-                .min()
-                .unwrap_or(upstream.config.head_timeout);
+            let limit = Limit::of_upstream(upstream.config.head_timeout)
+                .shortened(own, ChosenBy::Plan)
+                .shortened(patience, ChosenBy::Caller);
             let refused = [found.provider_change(), upstream.config.provider_change]
                 .iter()
                 .all(|change| *change == ProviderChange::Refused);
@@ -67,7 +66,7 @@ pub(super) fn look_up(
             let target = Target {
                 upstream,
                 model: planned.model.clone(),
-                head_timeout,
+                limit,
             };
             targets.push((target, stranger));
         }

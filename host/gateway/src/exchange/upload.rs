@@ -33,7 +33,7 @@ use crate::owners::Kind;
 use crate::refused::Refused;
 use crate::upstream::connection::upload::{Length, Sending, Taken};
 use crate::upstream::connection::{Answering, Failed};
-use crate::upstream::stats::{Ended, InFlight};
+use crate::upstream::stats::InFlight;
 
 /// Bytes a second that a client has to send on average.
 const SLOWEST: u64 = 16 * 1024;
@@ -54,6 +54,14 @@ struct Answered {
     answering: Answering,
     in_flight: InFlight,
     sent: Sent,
+}
+
+/// Why a request stopped before its answer.
+enum Stopped {
+    /// The client left, or its body can't be taken.
+    Client(Refused),
+    /// The upstream failed.
+    Upstream(Failed),
 }
 
 /// Uploads a file and claims it for its owner.
@@ -123,9 +131,7 @@ async fn read(answered: &mut Answered, target: &Target) -> Result<Whole, Refused
     let upstream = &target.upstream.config;
     answered.answering.set_idle_timeout(upstream.idle_timeout);
     let whole = Whole::read(&mut answered.answering, &upstream.name).await;
-    if whole.is_err() {
-        answered.in_flight.end(Ended::Badly);
-    }
+    answered.in_flight.read(&answered.answering);
     whole
 }
 
@@ -144,16 +150,20 @@ async fn send(
     settlement: &mut Settlement,
 ) -> Result<Answered, Refused> {
     let mut in_flight = target.upstream.enter();
-    let answered = attempt(decision, target, waiting, session, settlement).await;
+    let answered = attempt(
+        decision,
+        target,
+        waiting,
+        &mut in_flight,
+        session,
+        settlement,
+    )
+    .await;
+    let answered = answered.map_err(|stopped| stopped.into_refused(&mut in_flight));
     let result = match &answered {
-        Ok((answering, _)) => Ok(answering.head().map_or(0, |head| head.status.as_u16())),
+        Ok((answering, _)) => Ok(answering.status()),
         Err(refused) => Err(refused.message.clone()),
     };
-    match (&result, &answered) {
-        (Ok(status), _) => in_flight.head(*status),
-        (Err(_), Err(refused)) if refused.status >= 500 => in_flight.end(Ended::Badly),
-        (Err(_), _) => {}
-    }
     settlement.note_attempt(&target.upstream, None, result);
     let (answering, sent) = answered?;
     Ok(Answered {
@@ -167,18 +177,24 @@ async fn attempt(
     decision: &Decision,
     target: &Target,
     waiting: Waiting,
+    in_flight: &mut InFlight,
     session: &mut ServerSession,
     settlement: &mut Settlement,
-) -> Result<(Answering, Sent), Refused> {
+) -> Result<(Answering, Sent), Stopped> {
     let (head, length) = request(decision, target, session);
     let mut sending = there(session, target.upstream.begin(head, length)).await?;
     invite(session).await?;
     let sent = body(&mut sending, session, settlement).await?;
-    let answer = sending.answer(target.head_timeout);
+    in_flight.sent();
+    let answer = sending.answer(target.limit);
     let answering = match (waiting, sent) {
         (Waiting::Needed, Sent::Whole) => there(session, answer).await?,
-        _ => answer.await.map_err(|failed| ask::refuse(&failed))?,
+        _ => answer.await.map_err(Stopped::Upstream)?,
     };
+    match sent {
+        Sent::Whole => in_flight.answered(&answering),
+        Sent::Part => in_flight.answered_early(&answering),
+    }
     Ok((answering, sent))
 }
 
@@ -186,13 +202,34 @@ async fn attempt(
 async fn there<T>(
     session: &mut ServerSession,
     step: impl Future<Output = Result<T, Failed>>,
-) -> Result<T, Refused> {
+) -> Result<T, Stopped> {
     match while_there(session, step).await {
-        Ok(done) => done.map_err(|failed| ask::refuse(&failed)),
-        Err(ClientLeft) => Err(Refused::client(
+        Ok(done) => done.map_err(Stopped::Upstream),
+        Err(ClientLeft) => Err(Stopped::Client(Refused::client(
             499,
             "the client went away before an answer was there",
-        )),
+        ))),
+    }
+}
+
+// === impl Stopped ===
+
+impl Stopped {
+    /// Returns what the client is told, once the upstream's part in it has been learned.
+    fn into_refused(self, in_flight: &mut InFlight) -> Refused {
+        match self {
+            Self::Client(refused) => refused,
+            Self::Upstream(failed) => {
+                in_flight.failed(&failed);
+                ask::warn(&failed)
+            }
+        }
+    }
+}
+
+impl From<Refused> for Stopped {
+    fn from(refused: Refused) -> Self {
+        Self::Client(refused)
     }
 }
 
@@ -206,7 +243,7 @@ async fn body(
     sending: &mut Sending,
     session: &mut ServerSession,
     settlement: &mut Settlement,
-) -> Result<Sent, Refused> {
+) -> Result<Sent, Stopped> {
     let limits = settlement.live().config.limits.clone();
     let started = Instant::now();
     let mut ahead = Ahead::default();
@@ -220,8 +257,8 @@ async fn body(
                 () = sending.answered() => Next::Answer,
                 read = timeout_at(deadline, session.read_request_body()) => match read {
                     Ok(Ok(part)) => Next::Part(part),
-                    Ok(Err(error)) => return Err(broken(&error)),
-                    Err(_) => return Err(slow(deadline - started)),
+                    Ok(Err(error)) => return Err(broken(&error).into()),
+                    Err(_) => return Err(slow(deadline - started).into()),
                 },
             },
         };
@@ -237,7 +274,7 @@ async fn body(
         let received = received + part.len() as u64;
         settlement.receipt.request_bytes = received;
         if received > limits.upload_bytes {
-            return Err(over(limits.upload_bytes));
+            return Err(over(limits.upload_bytes).into());
         }
         if ahead.write(part, sending, session).await? == Taken::Answered {
             return Ok(Sent::Part);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Upstream;
-use super::breaker::{Leave, Opened, Why};
+use super::breaker::{Change, Leave, Opened, Recourse, Severity, Word};
 use super::health::Trouble;
-use super::stats::{Ended, InFlight};
+use super::stats::InFlight;
 
 /// An upstream that is not asked now. Another target may be; the request itself is fine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,8 +24,8 @@ pub(crate) struct Closed {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Reason {
     /// Its circuit breaker is open.
-    #[error("{0}")]
-    Open(Why),
+    #[error("{}", .0.why)]
+    Open(Opened),
     /// Its health checks fail.
     #[error("its health checks fail ({0})")]
     Unhealthy(String),
@@ -39,8 +39,10 @@ pub(crate) enum Reason {
 pub(crate) enum State {
     /// It takes requests.
     Available,
-    /// It takes one request as a trial, or has it already.
+    /// It takes trials: more of them as they go well.
     HalfOpen,
+    /// It takes only requests that have no other place to go.
+    Failing,
     /// Its breaker is open.
     Open,
     /// Its health checks fail.
@@ -57,7 +59,7 @@ impl Upstream {
     /// # Errors
     ///
     /// [`Closed`]: it is to be left alone, or has enough to do.
-    pub(crate) fn admit(self: &Arc<Self>) -> Result<InFlight, Closed> {
+    pub(crate) fn admit(self: &Arc<Self>, recourse: Recourse) -> Result<InFlight, Closed> {
         let now = Instant::now();
         if let Some(unhealthy) = self.health.unhealthy() {
             return Err(self.closed(Reason::Unhealthy(unhealthy.why), self.check_interval()));
@@ -65,20 +67,27 @@ impl Upstream {
         let most = self.most();
         let entered = InFlight::try_enter(Arc::clone(self), most)
             .ok_or_else(|| self.closed(Reason::Full(most), Some(Duration::from_secs(1))))?;
-        match self.breaker.as_ref().map(|breaker| breaker.enter(now)) {
+        match self
+            .breaker
+            .as_ref()
+            .map(|breaker| breaker.enter(recourse, now))
+        {
             None => Ok(entered),
             Some(Ok(leave)) => Ok(entered.with(leave)),
             Some(Err(opened)) => {
                 entered.refuse();
-                Err(self.closed(Reason::Open(opened.why), Some(opened.left)))
+                Err(self.closed(Reason::Open(opened), Some(opened.left)))
             }
         }
     }
 
-    /// Counts a request in whatever state it is in: for one that has no other place to go.
-    #[allow(dead_code, reason = "requests that are bound to one upstream use it")]
+    /// Counts a request in whatever state it is in: for one that is bound to this upstream.
     pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
-        InFlight::enter(Arc::clone(self))
+        let entered = InFlight::enter(Arc::clone(self));
+        match &self.breaker {
+            Some(breaker) => entered.with(breaker.pass(Instant::now())),
+            None => entered,
+        }
     }
 
     /// What it would say to a request now.
@@ -87,19 +96,31 @@ impl Upstream {
             return State::Unhealthy;
         }
         match self.opened(now) {
-            Some(opened) if opened.on_trial || opened.left.is_zero() => State::HalfOpen,
-            Some(_) => State::Open,
+            Some(opened) if opened.left.is_zero() => State::HalfOpen,
+            Some(opened) => match opened.severity {
+                Severity::Failing => State::Failing,
+                Severity::Down => State::Open,
+            },
             None if self.stats.in_flight() >= self.most() => State::Full,
             None => State::Available,
         }
     }
 
-    /// Whether a request that is sent now has a chance to be taken.
+    /// Whether it takes a request that could go elsewhere.
     pub(crate) fn is_available(&self, now: Instant) -> bool {
+        self.takes(Recourse::Another, now)
+    }
+
+    /// Whether it would take such a request now.
+    pub(crate) fn takes(&self, recourse: Recourse, now: Instant) -> bool {
+        let last_resort = recourse == Recourse::None;
         match self.state(now) {
             State::Available => true,
-            // The trial that nobody has begun yet needs a request.
-            State::HalfOpen => self.opened(now).is_none_or(|opened| !opened.on_trial),
+            // A trial needs a request.
+            State::HalfOpen => self.opened(now).is_none_or(|opened| {
+                opened.has_room || last_resort && opened.severity == Severity::Failing
+            }),
+            State::Failing => last_resort,
             State::Open | State::Unhealthy | State::Full => false,
         }
     }
@@ -120,25 +141,30 @@ impl Upstream {
         self.health.unhealthy().or_else(open)
     }
 
-    /// What the end of a request says about it.
-    pub(super) fn learn(&self, leave: Leave, ended: Option<Ended>, now: Instant) {
+    /// Learns from the end of a request; without a word there is nothing to learn.
+    pub(super) fn learn(&self, leave: Leave, word: Option<Word>, now: Instant) {
         let Some(breaker) = &self.breaker else {
             return;
         };
-        match ended {
-            None => breaker.unused(leave),
-            Some(Ended::Well | Ended::Overloaded) => {
-                breaker.answered(leave, now);
-                if leave == Leave::Trial {
-                    tracing::info!(upstream = %self.config.name, "the upstream answers again: its breaker is closed");
-                }
+        let Some(word) = word else {
+            breaker.unused(leave, now);
+            return;
+        };
+        let name = &self.config.name;
+        match breaker.ended(leave, word, now, &mut rand::thread_rng()) {
+            None => {}
+            Some(Change::Closed) => {
+                tracing::info!(upstream = %name, "the upstream answers again: its breaker is closed");
             }
-            Some(Ended::Badly) => {
-                if let Some(opened) = breaker.failed(leave, now) {
-                    tracing::warn!(
-                        upstream = %self.config.name, why = %opened.why, for_ms = opened.left.as_millis(),
-                        "the upstream is left alone: its breaker is open"
-                    );
+            Some(Change::Opened(opened)) => {
+                let for_ms = opened.left.as_millis();
+                match opened.severity {
+                    Severity::Failing => {
+                        tracing::warn!(upstream = %name, why = %opened.why, for_ms, "the upstream is failing: it gets only requests that no other target can take");
+                    }
+                    Severity::Down => {
+                        tracing::warn!(upstream = %name, why = %opened.why, for_ms, "the upstream is left alone: its breaker is open");
+                    }
                 }
             }
         }
@@ -162,6 +188,18 @@ impl Upstream {
     }
 }
 
+// === impl Closed ===
+
+impl Closed {
+    /// How bad it is, where the circuit breaker says so.
+    pub(crate) fn severity(&self) -> Option<Severity> {
+        match self.reason {
+            Reason::Open(opened) => Some(opened.severity),
+            Reason::Unhealthy(_) | Reason::Full(_) => None,
+        }
+    }
+}
+
 // === impl State ===
 
 impl State {
@@ -170,6 +208,7 @@ impl State {
         match self {
             Self::Available => "available",
             Self::HalfOpen => "half-open",
+            Self::Failing => "failing",
             Self::Open => "open",
             Self::Unhealthy => "unhealthy",
             Self::Full => "full",

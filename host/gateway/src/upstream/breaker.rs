@@ -1,21 +1,29 @@
-//! The circuit breaker of an upstream: one that fails is left alone for a while, and then tried with one request.
+//! The circuit breaker of an upstream: it judges by the share of requests that fail, and lets a growing share back in.
 //!
-//! It opens after so many failures in a row, or when that share of the last minute's requests failed. It stays open for a
-//! time that doubles with each failed trial, drawn with jitter so that gateways which saw the same outage don't try
-//! together. Only what is the upstream's fault counts: no connection, no answer in time, 5xx. An upstream that says that
-//! it is busy (429, 529) answers, and is alive. Time is an argument.
+//! Failures "in a row" say nothing where many requests are under way, so it opens when `error_percent` of at least
+//! `min_requests` within a window failed. An upstream that is failing gets no request that another target can take; a
+//! request that has no other place to go is sent all the same. Only where nearly everything fails (`panic_percent`) the
+//! upstream is down, and such requests are refused too. After a time that doubles with each failed trial, and is drawn with
+//! jitter so that gateways which saw the same outage don't try together, a [`Ramp`] lets requests in: first one, then more
+//! with each good round.
+//!
+//! Only what is the upstream's fault counts: no connection, no answer within its own limits, 5xx. An upstream that says
+//! that it is busy (429, 529) answers, and is alive. Time and chance are arguments.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+mod ramp;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::Rng;
 
+use self::ramp::{Ramp, Step};
 use super::window::Window;
 use crate::config::BreakerPolicy;
 
-/// Requests of the last minute below which the share of failures says nothing.
-const ENOUGH: u64 = 20;
+/// Parts of the window, each of which is forgotten as a whole.
+const SLOTS: usize = 10;
 
 /// The breaker of one upstream.
 #[derive(Debug)]
@@ -23,68 +31,117 @@ pub(crate) struct Breaker {
     policy: BreakerPolicy,
     /// Whether the lock has to be asked: false while the upstream behaves, which is the path of every request.
     alert: AtomicBool,
-    in_a_row: AtomicU32,
-    /// Requests and failures since it last closed.
-    minute: Window<6>,
+    /// Requests that began, and those of them that taught nothing. An upstream that fails at once and answers slowly would
+    /// look broken if only ends were counted.
+    begun: Window<SLOTS>,
+    /// Requests that ended, and those of them that failed.
+    ended: Window<SLOTS>,
     open: Mutex<Option<Open>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Open {
+    severity: Severity,
     why: Why,
     since: Instant,
+    /// When the ramp begins.
     until: Instant,
     lasts: Duration,
-    on_trial: bool,
+    ramp: Ramp,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// Requests that have another place to go go there; others are sent.
+    Failing,
+    /// Nearly everything fails: nothing is sent but trials.
+    Down,
 }
 
 /// What opened a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Why {
-    /// Nothing but failures.
-    #[error("{0} failures in a row")]
-    InARow(u32),
-    /// Too many failures.
-    #[error("{failed} of {of} requests failed within a minute")]
-    Share {
-        /// Failures of the last minute.
-        failed: u64,
-        /// Requests of the last minute.
-        of: u64,
-    },
+#[error("{} of {} requests failed within {within:?}", .tally.failed, .tally.of)]
+pub(crate) struct Why {
+    /// Its requests.
+    pub(crate) tally: Tally,
+    /// The time that they were counted over.
+    pub(crate) within: Duration,
 }
 
-/// Leave to send one request; it has to be given back in one of three ways.
+/// Requests, and those of them that failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Requests.
+    pub(crate) of: u64,
+    /// Failures.
+    pub(crate) failed: u64,
+}
+
+/// Whether a request has another place to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recourse {
+    /// Another target can take it.
+    Another,
+    /// There is none.
+    None,
+}
+
+/// Leave to send one request; it has to be given back, with or without a word on how it went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leave {
     /// One of many.
     Plain,
-    /// The one that decides whether the breaker closes.
-    Trial,
+    /// A part of the ramp of this number.
+    Trial(u64),
+}
+
+/// How a request that was let in went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// The upstream answered.
+    Good,
+    /// It failed.
+    Bad,
+    /// It failed after it had been called good.
+    BadAfterAll,
+}
+
+/// What a word changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It opened, or is open for longer, or closed to more requests.
+    Opened(Opened),
+    /// It closed.
+    Closed,
 }
 
 /// An open breaker, as it is seen from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Opened {
+    /// How bad it is.
+    pub(crate) severity: Severity,
     /// What opened it.
     pub(crate) why: Why,
     /// When it opened.
     pub(crate) since: Instant,
-    /// Time until the next trial; zero when it is due or under way.
+    /// Time until trials are let in; zero once they are.
     pub(crate) left: Duration,
-    /// Whether a trial is under way.
-    pub(crate) on_trial: bool,
+    /// Whether a trial may be let in now.
+    pub(crate) has_room: bool,
 }
 
 // === impl Breaker ===
 
 impl Breaker {
     pub(crate) fn new(policy: BreakerPolicy) -> Self {
+        let slots = u32::try_from(SLOTS).unwrap_or(1);
+        let period = policy.window / slots;
         Self {
             policy,
             alert: AtomicBool::new(false),
-            in_a_row: AtomicU32::new(0),
-            minute: Window::new(Duration::from_secs(10)),
+            begun: Window::new(period),
+            ended: Window::new(period),
             open: Mutex::new(None),
         }
     }
@@ -93,8 +150,20 @@ impl Breaker {
     ///
     /// # Errors
     ///
-    /// It is open, or another request is the trial.
-    pub(crate) fn enter(&self, now: Instant) -> Result<Leave, Opened> {
+    /// It is open to such a request.
+    pub(crate) fn enter(&self, recourse: Recourse, now: Instant) -> Result<Leave, Opened> {
+        let leave = self.leave(recourse, now)?;
+        self.begun.add(now, 1, 0);
+        Ok(leave)
+    }
+
+    /// Counts a request that is sent in any case.
+    pub(crate) fn pass(&self, now: Instant) -> Leave {
+        self.begun.add(now, 1, 0);
+        Leave::Plain
+    }
+
+    fn leave(&self, recourse: Recourse, now: Instant) -> Result<Leave, Opened> {
         if !self.alert.load(Ordering::Acquire) {
             return Ok(Leave::Plain);
         }
@@ -102,72 +171,76 @@ impl Breaker {
         let Some(record) = open.as_mut() else {
             return Ok(Leave::Plain);
         };
-        if now < record.until || record.on_trial {
-            return Err(record.seen(now));
-        }
-        record.on_trial = true;
-        Ok(Leave::Trial)
-    }
-
-    /// The upstream answered.
-    pub(crate) fn answered(&self, leave: Leave, now: Instant) {
-        if self.in_a_row.load(Ordering::Relaxed) != 0 {
-            self.in_a_row.store(0, Ordering::Relaxed);
-        }
-        if leave == Leave::Trial {
-            let mut open = self.lock();
-            *open = None;
-            self.minute.clear();
-            self.alert.store(false, Ordering::Release);
-        }
-        self.minute.add(now, 1, 0);
-    }
-
-    /// The upstream failed. Says what opened the breaker, if this did.
-    pub(crate) fn failed(&self, leave: Leave, now: Instant) -> Option<Opened> {
-        let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-        self.minute.add(now, 1, 1);
-        let mut open = self.lock();
-        if let Some(record) = open.as_mut() {
-            // A request that began before it opened says nothing new; the trial does.
-            if leave == Leave::Plain {
-                return None;
-            }
-            record.on_trial = false;
-            record.lasts = record.lasts.saturating_mul(2).min(self.policy.max_open);
-            record.until = now + jittered(record.lasts);
-            return Some(record.seen(now));
-        }
-        let (of, failed) = self.minute.sum(now);
-        let share =
-            failed.saturating_mul(100) >= of.saturating_mul(self.policy.error_percent.into());
-        let why = if in_a_row >= self.policy.failures.get() {
-            Why::InARow(in_a_row)
-        } else if of >= ENOUGH && share {
-            Why::Share { failed, of }
-        } else {
-            return None;
-        };
-        let lasts = self.policy.open;
-        let record = Open {
-            why,
-            since: now,
-            until: now + jittered(lasts),
-            lasts,
-            on_trial: false,
-        };
-        let seen = record.seen(now);
-        *open = Some(record);
-        self.alert.store(true, Ordering::Release);
-        Some(seen)
-    }
-
-    /// Nothing was learned: the client went away before the upstream could answer.
-    pub(crate) fn unused(&self, leave: Leave) {
-        if leave == Leave::Trial
-            && let Some(record) = self.lock().as_mut()
+        if now >= record.until
+            && let Some(trial) = record.ramp.enter(now, record.lasts)
         {
-            record.on_trial = false;
+            return Ok(trial);
+        }
+        if record.sends(recourse) {
+            return Ok(Leave::Plain);
+        }
+        Err(record.seen(now))
+    }
+
+    /// Takes a leave back with a word on how the request went. Says what that changed.
+    pub(crate) fn ended(
+        &self,
+        leave: Leave,
+        word: Word,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Option<Change> {
+        let (of, failed) = match word {
+            Word::Good => (1, 0),
+            Word::Bad => (1, 1),
+            Word::BadAfterAll => (0, 1),
+        };
+        self.ended.add(now, of, failed);
+        if word == Word::Good && !self.alert.load(Ordering::Acquire) {
+            return None;
+        }
+
+        let mut open = self.lock();
+        let Some(record) = open.as_mut() else {
+            let opened = self.judge(now, rng)?;
+            let seen = opened.seen(now);
+            *open = Some(opened);
+            self.alert.store(true, Ordering::Release);
+            return Some(Change::Opened(seen));
+        };
+        let step = match leave {
+            Leave::Trial(number) if record.ramp.is(number) => {
+                let percent = self.percent(record.severity);
+                record.ramp.ended(word, percent, &self.policy, now)
+            }
+            // Sent because there was nothing else, or before it opened.
+            Leave::Plain | Leave::Trial(_) => return self.reconsider(&mut open, now, rng),
+        };
+        match step {
+            Step::On => None,
+            Step::Failed => {
+                record.lasts = record.lasts.saturating_mul(2).min(self.policy.max_open);
+                record.wait(now, rng);
+                Some(Change::Opened(record.seen(now)))
+            }
+            Step::Over(tally) if tally.reaches(self.policy.error_percent) => {
+                record.severity = Severity::Failing;
+                record.why = self.why(tally);
+                record.wait(now, rng);
+                Some(Change::Opened(record.seen(now)))
+            }
+            Step::Over(_) => Some(self.close(&mut open)),
+        }
+    }
+
+    /// Takes a leave back: nothing was learned, because somebody else than the upstream ended the request.
+    pub(crate) fn unused(&self, leave: Leave, now: Instant) {
+        self.begun.add(now, 0, 1);
+        if let Leave::Trial(number) = leave
+            && let Some(record) = self.lock().as_mut()
+            && record.ramp.is(number)
+        {
+            record.ramp.unused();
         }
     }
 
@@ -179,6 +252,88 @@ impl Breaker {
         self.lock().as_ref().map(|record| record.seen(now))
     }
 
+    /// Opens it, if the window says so.
+    fn judge(&self, now: Instant, rng: &mut impl Rng) -> Option<Open> {
+        let tally = self.tally(now)?;
+        if !tally.reaches(self.policy.error_percent) {
+            return None;
+        }
+        let mut open = Open {
+            severity: self.severity(tally),
+            why: self.why(tally),
+            since: now,
+            until: now,
+            lasts: self.policy.open,
+            ramp: Ramp::default(),
+        };
+        open.wait(now, rng);
+        Some(open)
+    }
+
+    /// Judges an open one anew by the window.
+    fn reconsider(
+        &self,
+        open: &mut Option<Open>,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Option<Change> {
+        let record = open.as_mut()?;
+        let tally = self.tally(now)?;
+        // Half of what opens it, so that it does not flutter around that.
+        if !tally.reaches(self.policy.error_percent.div_ceil(2)) {
+            return Some(self.close(open));
+        }
+        let severity = self.severity(tally);
+        if severity == record.severity {
+            return None;
+        }
+        record.severity = severity;
+        record.why = self.why(tally);
+        if severity == Severity::Down {
+            record.wait(now, rng);
+        }
+        Some(Change::Opened(record.seen(now)))
+    }
+
+    fn close(&self, open: &mut Option<Open>) -> Change {
+        *open = None;
+        self.begun.clear();
+        self.ended.clear();
+        self.alert.store(false, Ordering::Release);
+        Change::Closed
+    }
+
+    /// The window's requests, if they are enough to judge by.
+    fn tally(&self, now: Instant) -> Option<Tally> {
+        let (begun, unused) = self.begun.sum(now);
+        let (ended, failed) = self.ended.sum(now);
+        let of = ended.max(begun.saturating_sub(unused));
+        (of >= u64::from(self.policy.min_requests.get())).then_some(Tally { of, failed })
+    }
+
+    fn severity(&self, tally: Tally) -> Severity {
+        if tally.reaches(self.policy.panic_percent) {
+            Severity::Down
+        } else {
+            Severity::Failing
+        }
+    }
+
+    /// The share of failures that a ramp may not reach.
+    fn percent(&self, severity: Severity) -> u32 {
+        match severity {
+            Severity::Failing => self.policy.error_percent,
+            Severity::Down => self.policy.panic_percent,
+        }
+    }
+
+    fn why(&self, tally: Tally) -> Why {
+        Why {
+            tally,
+            within: self.policy.window,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {
         // The record is whole between any two statements, whoever panicked.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
@@ -186,130 +341,48 @@ impl Breaker {
 }
 
 /// Between a half of the time and the whole of it.
-fn jittered(lasts: Duration) -> Duration {
+fn jittered(lasts: Duration, rng: &mut impl Rng) -> Duration {
     let half = lasts / 2;
     let nanos = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);
-    half + Duration::from_nanos(rand::thread_rng().gen_range(0..=nanos))
+    half + Duration::from_nanos(rng.gen_range(0..=nanos))
 }
 
 // === impl Open ===
 
 impl Open {
+    /// Lets nothing in for a while, and begins a new ramp after it.
+    fn wait(&mut self, now: Instant, rng: &mut impl Rng) {
+        self.until = now + jittered(self.lasts, rng);
+        self.ramp = self.ramp.next();
+    }
+
+    /// Whether a request is sent without being a trial.
+    fn sends(&self, recourse: Recourse) -> bool {
+        self.severity == Severity::Failing && recourse == Recourse::None
+    }
+
     fn seen(&self, now: Instant) -> Opened {
+        let left = self.until.saturating_duration_since(now);
         Opened {
+            severity: self.severity,
             why: self.why,
             since: self.since,
-            left: self.until.saturating_duration_since(now),
-            on_trial: self.on_trial,
+            left,
+            has_room: left.is_zero() && self.ramp.has_room(now, self.lasts),
         }
+    }
+}
+
+// === impl Tally ===
+
+impl Tally {
+    /// Whether so many in a hundred failed.
+    fn reaches(self, percent: u32) -> bool {
+        self.failed.saturating_mul(100) >= self.of.saturating_mul(percent.into())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn breaker() -> (Breaker, Instant) {
-        (
-            Breaker::new(BreakerPolicy::default()),
-            Instant::now() + 600 * SECOND,
-        )
-    }
-
-    fn fail(breaker: &Breaker, now: Instant) -> Option<Opened> {
-        breaker.failed(Leave::Plain, now)
-    }
-
-    fn open(breaker: &Breaker, now: Instant) {
-        (0..4).for_each(|_| assert_eq!(fail(breaker, now), None, "four are forgiven"));
-        let opened = fail(breaker, now).expect("five are not");
-        assert_eq!(opened.why, Why::InARow(5), "and it says why");
-    }
-
-    #[test]
-    fn failures_in_a_row_open_it_and_an_answer_between_them_does_not_let_them_add_up() {
-        let (breaker, now) = breaker();
-        for _ in 0..3 {
-            (0..4).for_each(|_| assert_eq!(fail(&breaker, now), None, "four in a row"));
-            (0..8).for_each(|_| breaker.answered(Leave::Plain, now));
-        }
-        assert_eq!(breaker.enter(now), Ok(Leave::Plain), "it is closed");
-        open(&breaker, now);
-        let closed = breaker.enter(now).expect_err("it is open");
-        assert!(
-            closed.left >= SECOND / 2 && closed.left <= SECOND,
-            "for a second at most, with jitter: {:?}",
-            closed.left
-        );
-    }
-
-    #[test]
-    fn half_of_a_minutes_requests_open_it_when_they_are_enough() {
-        let (breaker, now) = breaker();
-        for round in 0..9 {
-            assert_eq!(fail(&breaker, now), None, "round {round}");
-            breaker.answered(Leave::Plain, now);
-        }
-        breaker.answered(Leave::Plain, now);
-        let opened = fail(&breaker, now).expect("the twentieth request, the tenth failure");
-        assert_eq!(
-            opened.why,
-            Why::Share { failed: 10, of: 20 },
-            "and it says why"
-        );
-    }
-
-    #[test]
-    fn one_request_is_the_trial_and_an_answer_closes_it() {
-        let (breaker, now) = breaker();
-        open(&breaker, now);
-        let later = now + SECOND;
-        assert_eq!(breaker.enter(later), Ok(Leave::Trial), "the trial");
-        assert!(breaker.enter(later).is_err(), "one trial at a time");
-        breaker.answered(Leave::Trial, later);
-        assert_eq!(breaker.enter(later), Ok(Leave::Plain), "closed");
-        assert_eq!(
-            fail(&breaker, later),
-            None,
-            "and the failures before are forgotten"
-        );
-        assert_eq!(breaker.opened(later), None, "it says so");
-    }
-
-    #[test]
-    fn a_failed_trial_doubles_the_time_up_to_the_longest() {
-        let (breaker, mut now) = breaker();
-        open(&breaker, now);
-        for seconds in [2, 4, 8, 16, 32, 60, 60] {
-            now += breaker.opened(now).expect("open").left;
-            assert_eq!(breaker.enter(now), Ok(Leave::Trial), "the trial is due");
-            let left = breaker.failed(Leave::Trial, now).expect("open again").left;
-            let lasts = seconds * SECOND;
-            assert!(left >= lasts / 2 && left <= lasts, "{left:?} of {lasts:?}");
-        }
-    }
-
-    #[test]
-    fn a_trial_that_learned_nothing_is_given_back() {
-        let (breaker, now) = breaker();
-        open(&breaker, now);
-        let later = now + SECOND;
-        assert_eq!(breaker.enter(later), Ok(Leave::Trial), "the trial");
-        breaker.unused(Leave::Trial);
-        assert_eq!(breaker.enter(later), Ok(Leave::Trial), "the next one is");
-    }
-
-    #[test]
-    fn requests_that_began_before_it_opened_change_nothing() {
-        let (breaker, now) = breaker();
-        open(&breaker, now);
-        assert_eq!(fail(&breaker, now), None, "a late failure");
-        breaker.answered(Leave::Plain, now);
-        assert!(
-            breaker.enter(now).is_err(),
-            "nor does a late answer close it"
-        );
-    }
-}
+mod simulation;
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,7 @@ use tokio::time::Instant;
 use self::connect::Purpose;
 use super::Upstream;
 use super::dns::{Address, Peers};
+use super::limit::Limit;
 
 /// Bodies up to this size are copied behind the head, so that both leave in one system call.
 pub(crate) const ONE_WRITE: usize = 64 * 1024;
@@ -51,12 +52,12 @@ pub(crate) enum Failed {
         reason: String,
     },
     /// No head in time.
-    #[error("the upstream {upstream} gave no answer within {after:?}")]
+    #[error("the upstream {upstream} gave no answer {limit}")]
     Timeout {
         /// The upstream.
         upstream: String,
-        /// How long was waited.
-        after: Duration,
+        /// The limit that elapsed.
+        limit: Limit,
     },
     /// The head of the answer cannot be read.
     #[error("the upstream {upstream} answered with something that is not HTTP: {reason}")]
@@ -136,12 +137,12 @@ impl Upstream {
     /// # Errors
     ///
     /// [`Failed`]: nothing of an answer has been read.
-    pub(crate) async fn ask(
+    pub(super) async fn ask(
         &self,
         outgoing: Outgoing<'_>,
-        head_timeout: Duration,
+        limit: Limit,
     ) -> Result<Answering, Failed> {
-        self.ask_watched(outgoing, head_timeout, &Departure::default())
+        self.ask_watched(outgoing, limit, &Departure::default())
             .await
     }
 
@@ -150,10 +151,10 @@ impl Upstream {
     /// # Errors
     ///
     /// As [`Upstream::ask`].
-    pub(crate) async fn ask_watched(
+    pub(super) async fn ask_watched(
         &self,
         outgoing: Outgoing<'_>,
-        head_timeout: Duration,
+        limit: Limit,
         departure: &Departure,
     ) -> Result<Answering, Failed> {
         let mut deadline = Instant::now() + self.config.connect_timeout;
@@ -172,11 +173,11 @@ impl Upstream {
             let asked = match link {
                 Link::Http1(stream) => {
                     let peer = &address.peer;
-                    self.ask_http1(stream, peer, &mut outgoing, head_timeout, reused)
+                    self.ask_http1(stream, peer, &mut outgoing, limit, reused)
                         .await
                 }
                 Link::Http2(session) => {
-                    Box::pin(self.ask_http2(session, &outgoing, head_timeout, reused)).await
+                    Box::pin(self.ask_http2(session, &outgoing, limit, reused)).await
                 }
             };
             match asked {
@@ -247,10 +248,10 @@ impl Upstream {
         }
     }
 
-    fn late(&self, after: Duration) -> Failed {
+    fn late(&self, limit: Limit) -> Failed {
         Failed::Timeout {
             upstream: self.config.name.clone(),
-            after,
+            limit,
         }
     }
 
@@ -314,6 +315,11 @@ impl Answering {
         }
     }
 
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> u16 {
+        self.head().map_or(0, |head| head.status.as_u16())
+    }
+
     /// The next bytes of the body; none at its clean end. May be dropped and called again.
     ///
     /// # Errors
@@ -331,6 +337,11 @@ impl Answering {
             self.progress = Progress::Broken;
         }
         read
+    }
+
+    /// Whether the body broke off, or stood still for longer than the upstream may let it.
+    pub(super) fn is_broken(&self) -> bool {
+        self.progress == Progress::Broken
     }
 
     /// Sets how long a read may stand still.

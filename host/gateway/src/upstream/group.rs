@@ -11,6 +11,7 @@ use rand::Rng;
 use smallvec::SmallVec;
 use witgate_runtime::UpstreamStats;
 
+use super::breaker::Recourse;
 use super::stats::Minute;
 use super::{Upstream, Upstreams};
 use crate::config::{Choice, GroupConfig, ProviderChange};
@@ -165,10 +166,17 @@ impl Group {
             sum.requests += minute.requests;
             sum.errors += minute.errors;
         }
-        let able = self
-            .members
-            .iter()
-            .any(|member| member.upstream.is_available(now));
+        let takes = |recourse| {
+            let mut members = self.members.iter();
+            members.any(|member| member.upstream.takes(recourse, now))
+        };
+        let state = if takes(Recourse::Another) {
+            "available"
+        } else if takes(Recourse::None) {
+            "failing"
+        } else {
+            "open"
+        };
         let members: Vec<_> = self
             .members
             .iter()
@@ -181,10 +189,7 @@ impl Group {
             errors: sum.errors,
             attributes: vec![
                 ("kind".into(), "group".into()),
-                (
-                    "state".into(),
-                    if able { "available" } else { "open" }.into(),
-                ),
+                ("state".into(), state.into()),
                 ("members".into(), members.join(",")),
             ],
         }
@@ -249,7 +254,7 @@ mod tests {
     fn upstreams(choice: &str) -> Upstreams {
         let text = format!(
             "default_upstream = \"pool\"\n[listen]\naddress = \"127.0.0.1:0\"\n[keys]\ninsecure_open = true\n\
-             [plugins]\ndirectory = \"/\"\n[upstreams.a]\nbase_url = \"http://127.0.0.1:1\"\nbreaker = {{ failures = 1, open_ms = 86400000, max_open_ms = 86400000 }}\n\
+             [plugins]\ndirectory = \"/\"\n[upstreams.a]\nbase_url = \"http://127.0.0.1:1\"\nbreaker = {{ min_requests = 1, open_ms = 86400000, max_open_ms = 86400000 }}\n\
              [upstreams.b]\nbase_url = \"http://127.0.0.1:2\"\n[upstreams.c]\nbase_url = \"http://127.0.0.1:3\"\n\
              [groups.pool]\nchoice = \"{choice}\"\n\
              members = [{{ upstream = \"a\", weight = 2 }}, {{ upstream = \"b\" }}, {{ upstream = \"c\" }}]\n"
@@ -321,7 +326,7 @@ mod tests {
     fn requests_in_flight_count_for_the_weight() {
         let upstreams = upstreams("least");
         let (a, b) = (upstreams.get("a").unwrap(), upstreams.get("b").unwrap());
-        let _two = [a.admit().unwrap(), b.admit().unwrap()];
+        let _two = [a.enter(), b.enter()];
         let orders = orders(&upstreams);
         assert_eq!(first(&orders, 'b'), 0, "two for a weight of one");
         assert!(orders.iter().all(|order| order.ends_with('b')), "and last");
@@ -331,7 +336,7 @@ mod tests {
     fn a_member_that_takes_no_requests_comes_last_and_is_not_left_out() {
         for choice in ["p2c", "least", "weighted", "order"] {
             let upstreams = upstreams(choice);
-            let mut failing = upstreams.get("a").unwrap().admit().unwrap();
+            let mut failing = upstreams.get("a").unwrap().enter();
             failing.end(Ended::Badly);
             drop(failing);
             let orders = orders(&upstreams);

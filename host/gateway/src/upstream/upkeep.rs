@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::connection::Outgoing;
 use super::health::Turn;
 use super::kind::Addressed;
+use super::limit::Limit;
 use super::{Upstream, Upstreams};
 use crate::config::HealthPolicy;
 use crate::gateway::Gateway;
@@ -112,7 +113,8 @@ impl Upstream {
             head: headers::write_check_head(&target, &self.authority, &shown),
             body: &[],
         };
-        let asked = timeout(policy.timeout, self.ask(outgoing, policy.timeout)).await;
+        let limit = Limit::of_upstream(policy.timeout);
+        let asked = timeout(policy.timeout, self.ask(outgoing, limit)).await;
         let mut answering = asked
             .map_err(|_| format!("no answer within {:?}", policy.timeout))?
             .map_err(|failed| failed.to_string())?;

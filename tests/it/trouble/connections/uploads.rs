@@ -21,7 +21,7 @@ const LARGE: usize = 24 << 20;
 const STREAMS: usize = 8;
 
 async fn gate(upstream: &Stuck) -> Gate {
-    let breaker = "breaker = { failures = 1, open_ms = 600000, max_open_ms = 600000 }";
+    let breaker = "breaker = { min_requests = 1, open_ms = 600000, max_open_ms = 600000 }";
     Plan::bare()
         .listen("h2c = true")
         .extra(&format!(

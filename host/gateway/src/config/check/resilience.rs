@@ -87,6 +87,15 @@ impl Check<'_> {
         if !(1..=100).contains(&error_percent) {
             self.problem(&format!("{at}.error_percent"), "between 1 and 100");
         }
+        let panic_percent = file
+            .panic_percent
+            .unwrap_or(default.panic_percent.max(error_percent.min(100)));
+        if panic_percent > 100 || panic_percent < error_percent.min(100) {
+            self.problem(
+                &format!("{at}.panic_percent"),
+                "between error_percent and 100",
+            );
+        }
         let open = self.millis(&format!("{at}.open_ms"), file.open_ms, default.open);
         let max_open = self.millis(
             &format!("{at}.max_open_ms"),
@@ -97,8 +106,14 @@ impl Check<'_> {
             self.problem(&format!("{at}.max_open_ms"), "at least open_ms");
         }
         BreakerPolicy {
-            failures: self.at_least_one(&format!("{at}.failures"), file.failures, default.failures),
             error_percent,
+            panic_percent,
+            min_requests: self.at_least_one(
+                &format!("{at}.min_requests"),
+                file.min_requests,
+                default.min_requests,
+            ),
+            window: self.millis(&format!("{at}.window_ms"), file.window_ms, default.window),
             open,
             max_open,
         }

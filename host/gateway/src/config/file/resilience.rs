@@ -22,10 +22,14 @@ pub struct RetryFile {
 /// `breaker = { … }`
 #[derive(Debug, Default, Deserialize)]
 pub struct BreakerFile {
-    /// Failures in a row.
-    pub failures: Option<u32>,
-    /// Failures in a hundred requests.
+    /// Failures in a hundred requests, past which another target is asked.
     pub error_percent: Option<u32>,
+    /// Failures in a hundred requests, past which none is sent.
+    pub panic_percent: Option<u32>,
+    /// Requests that are enough to judge by.
+    pub min_requests: Option<u32>,
+    /// Milliseconds that requests are counted over.
+    pub window_ms: Option<u64>,
     /// Milliseconds that it stays open at first.
     pub open_ms: Option<u64>,
     /// Milliseconds that it stays open at most.

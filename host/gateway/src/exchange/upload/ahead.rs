@@ -12,7 +12,7 @@ use bytes::Bytes;
 use pingora_core::protocols::http::ServerSession;
 use tokio::time::timeout;
 
-use super::there;
+use super::{Stopped, there};
 use crate::exchange::receive::broken;
 use crate::exchange::relay::ready;
 use crate::refused::Refused;
@@ -67,7 +67,7 @@ impl Ahead {
         part: Bytes,
         sending: &mut Sending,
         session: &mut ServerSession,
-    ) -> Result<Taken, Refused> {
+    ) -> Result<Taken, Stopped> {
         let mut write = pin!(sending.write(part));
         loop {
             match timeout(LOOK, there(session, &mut write)).await {

@@ -11,7 +11,7 @@ use pingora_http::ResponseHeader;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Body, Departure, Lost, ONE_WRITE, Outgoing, Upstream, plain};
+use super::{Body, Departure, Limit, Lost, ONE_WRITE, Outgoing, Upstream, plain};
 
 /// A request whose small body stands behind its head, once a connection wants it so.
 pub(super) struct Gathered<'a> {
@@ -93,11 +93,11 @@ impl Upstream {
         mut stream: Stream,
         peer: &HttpPeer,
         outgoing: &mut Gathered<'_>,
-        head_timeout: Duration,
+        limit: Limit,
         reused: bool,
     ) -> Result<Body, Lost> {
-        let deadline = Instant::now() + head_timeout;
-        let late = || Lost::Served(self.late(head_timeout));
+        let deadline = Instant::now() + limit.after;
+        let late = || Lost::Served(self.late(limit));
         let extent = outgoing.extent();
         let (head, body) = outgoing.joined();
 

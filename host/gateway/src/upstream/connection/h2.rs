@@ -20,7 +20,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Body, Lost, Upstream, h1, plain};
+use super::{Body, Limit, Lost, Upstream, h1, plain};
 use crate::config::upstream::Scheme;
 
 /// An answer over HTTP/2.
@@ -49,7 +49,7 @@ impl Upstream {
         &self,
         mut session: Box<Http2Session>,
         outgoing: &h1::Gathered<'_>,
-        head_timeout: Duration,
+        limit: Limit,
         reused: bool,
     ) -> Result<Body, Lost> {
         let (head, body) = outgoing.parts();
@@ -65,7 +65,7 @@ impl Upstream {
         }
 
         let head_read = {
-            let mut head_read = pin!(timeout(head_timeout, session.read_response_header()));
+            let mut head_read = pin!(timeout(limit.after, session.read_response_header()));
             loop {
                 tokio::select! {
                     read = &mut head_read => break read,
@@ -80,7 +80,7 @@ impl Upstream {
             }
         };
         match head_read {
-            Err(_) => Err(Lost::Served(self.late(head_timeout))),
+            Err(_) => Err(Lost::Served(self.late(limit))),
             Ok(Err(error)) => Err(self.lost(&error, reused)),
             Ok(Ok(())) => Ok(Body::Http2(Box::new(Answer {
                 session: *session,

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use self::heard::Heard;
 use super::connect::Purpose;
-use super::{Answering, Body, Failed, Link, Progress, h1, plain};
+use super::{Answering, Body, Failed, Limit, Link, Progress, h1, plain};
 use crate::upstream::Upstream;
 use crate::upstream::dns::Address;
 
@@ -117,21 +117,18 @@ impl Sending {
     /// # Errors
     ///
     /// [`Failed`]: there is none.
-    pub(crate) async fn answer(self, head_timeout: Duration) -> Result<Answering, Failed> {
+    pub(crate) async fn answer(self, limit: Limit) -> Result<Answering, Failed> {
         let Self {
             stream,
             address,
             upstream,
             ..
         } = self;
-        let deadline = Instant::now() + head_timeout;
+        let deadline = Instant::now() + limit.after;
         let mut session = HttpSession::new_with_options(Box::new(stream), &address.peer);
         loop {
             match timeout_at(deadline, session.read_response()).await {
-                Err(_) => {
-                    let after = head_timeout;
-                    return Err(Failed::Timeout { upstream, after });
-                }
+                Err(_) => return Err(Failed::Timeout { upstream, limit }),
                 Ok(Err(error)) => {
                     let reason = plain(&error);
                     return Err(if *error.etype() == ErrorType::InvalidHTTPHeader {
@@ -173,7 +170,7 @@ impl Sending {
         );
         written.await.map_err(|_| Failed::Timeout {
             upstream: self.upstream.clone(),
-            after: self.patience,
+            limit: Limit::of_upstream(self.patience),
         })
     }
 }

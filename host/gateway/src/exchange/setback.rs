@@ -1,0 +1,79 @@
+//! A try that came to nothing, and what that means for the next one.
+
+use std::time::Duration;
+
+use super::ask;
+use super::attempt::Answered;
+use super::client::Client;
+use super::condition::Condition;
+use super::decide::Decision;
+use super::forward::Forwarded;
+use crate::refused::Refused;
+use crate::upstream::admission::Closed;
+use crate::upstream::breaker::Severity;
+use crate::upstream::connection::Failed;
+
+/// A try that failed, with what is left of it: if nothing better can be had, that is the answer.
+pub(super) struct Setback {
+    pub(super) condition: Condition,
+    /// How long the upstream asks to wait before it is asked again.
+    pub(super) wait: Option<Duration>,
+    pub(super) left: Left,
+}
+
+/// What is left of a try.
+pub(super) enum Left {
+    /// An answer that another try might better.
+    Answer(Box<Answered>),
+    /// No answer.
+    Failed(Failed),
+    /// The upstream was not asked.
+    Closed(Closed),
+}
+
+// === impl Setback ===
+
+impl Setback {
+    /// Whether it is of use to try the same target again. It is not after a limit that somebody else than the upstream
+    /// set: that would spend the upstream's retries on one caller's impatience.
+    pub(super) fn may_repeat(&self) -> bool {
+        match &self.left {
+            Left::Answer(_) => true,
+            Left::Failed(failed) => failed.is_upstreams(),
+            Left::Closed(_) => false,
+        }
+    }
+
+    /// Whether the target was passed over only because another one could take the request.
+    pub(super) fn gave_way(&self) -> bool {
+        match &self.left {
+            Left::Closed(closed) => closed.severity() == Some(Severity::Failing),
+            Left::Answer(_) | Left::Failed(_) => false,
+        }
+    }
+
+    /// Whether the plan lets something else be tried after it.
+    pub(super) fn may_retry(&self, decision: &Decision) -> bool {
+        matches!(self.left, Left::Closed(_)) || self.condition.may_retry(decision)
+    }
+
+    /// What the client gets when nothing better can be had.
+    ///
+    /// # Errors
+    ///
+    /// There was no answer: the gateway's own has to do.
+    pub(super) fn settle_for(self, client: Client) -> Result<Forwarded, Refused> {
+        match self.left {
+            Left::Answer(answered) => Ok(answered.into_forwarded(client)),
+            Left::Failed(failed) => Err(ask::refuse(&failed)),
+            Left::Closed(closed) => {
+                let second = Duration::from_secs(1);
+                let retry_after = closed.retry_after.map_or(second, |wait| wait.max(second));
+                Err(Refused {
+                    retry_after: Some(retry_after),
+                    ..Refused::upstream(503, closed.to_string())
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Time limits on an upstream's answer, and who chose them.
+//!
+//! Only a limit that the operator set for the upstream is evidence against it. One that a caller, a plan or the exchange as
+//! a whole set says how patient somebody was.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The longest time to the head of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limit {
+    /// The time.
+    pub(crate) after: Duration,
+    /// Who chose it.
+    pub(crate) chosen_by: ChosenBy,
+}
+
+/// Who chose a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChosenBy {
+    /// The operator, in the upstream's own configuration.
+    Upstream,
+    /// A plugin, in its plan.
+    Plan,
+    /// The caller, in the envelope of the request.
+    Caller,
+}
+
+// === impl Limit ===
+
+impl Limit {
+    /// The upstream's own limit.
+    pub(crate) const fn of_upstream(after: Duration) -> Self {
+        Self {
+            after,
+            chosen_by: ChosenBy::Upstream,
+        }
+    }
+
+    /// Returns the shorter of two limits. Of equal ones it is the upstream's own that counts: it elapses as well.
+    pub(crate) fn shortened(self, after: Option<Duration>, chosen_by: ChosenBy) -> Self {
+        match after {
+            Some(after) if after < self.after => Self { after, chosen_by },
+            _ => self,
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let after = self.after;
+        match self.chosen_by {
+            ChosenBy::Upstream => write!(f, "within {after:?}"),
+            ChosenBy::Plan => write!(f, "within the {after:?} that the plan allows"),
+            ChosenBy::Caller => write!(f, "within the {after:?} that the request allows"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_shortest_limit_holds_and_an_equal_one_is_still_the_upstreams() {
+        let own = Limit::of_upstream(SECOND);
+        let shorter = own.shortened(Some(SECOND / 2), ChosenBy::Caller);
+        assert_eq!(shorter.chosen_by, ChosenBy::Caller, "half a second");
+        for not_shorter in [None, Some(SECOND), Some(SECOND * 2)] {
+            assert_eq!(
+                own.shortened(not_shorter, ChosenBy::Plan),
+                own,
+                "{not_shorter:?} shortens nothing"
+            );
+        }
+    }
+}
