@@ -1,1 +1,3 @@
 //! Requests that are unusual and allowed, paths of other clients, and what a receipt says of them.
+
+mod bodies;
