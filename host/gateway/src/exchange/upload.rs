@@ -145,6 +145,12 @@ async fn send(
 ) -> Result<Answered, Refused> {
     let mut in_flight = target.upstream.enter();
     let answered = attempt(decision, target, waiting, session, settlement).await;
+    settlement.heard(
+        answered
+            .as_ref()
+            .ok()
+            .and_then(|(answering, _)| answering.head()),
+    );
     let result = match &answered {
         Ok((answering, _)) => Ok(answering.head().map_or(0, |head| head.status.as_u16())),
         Err(refused) => Err(refused.message.clone()),
