@@ -14,6 +14,9 @@ use pingora_http::RequestHeader;
 use crate::config::Cors;
 use crate::refused::Refused;
 
+/// The operation of a browser's preflight, which is no exchange with an upstream and leaves no receipt.
+pub(crate) const PREFLIGHT: &str = "preflight";
+
 /// Headers for an answer.
 type Headers = Vec<(HeaderName, HeaderValue)>;
 

@@ -343,6 +343,7 @@ fn a_member_that_cannot_be_read_is_refused_where_a_rule_tests_it() {
         let name = format!("unread.{member}");
         RequestBuilder::messages().head(|head| {
             head.model = None;
+            head.max_tokens = None;
             head.attributes = vec![(name, "array".to_owned())];
         })
     };

@@ -12,9 +12,10 @@ use witgate_messages::head::Head;
 use witgate_runtime::Lineup;
 
 use super::decode;
-use super::settle::{PREFLIGHT, Settlement};
+use super::settle::Settlement;
 use super::upload;
 use crate::config::Limits;
+use crate::cors;
 use crate::headers;
 use crate::keys::Caller;
 use crate::live::Live;
@@ -78,7 +79,7 @@ pub(super) async fn receive(
     }
     settlement.receipt.endpoint = endpoint.code();
     if let Some(granted) = live.config.cors.preflight(request) {
-        settlement.receipt.endpoint = PREFLIGHT;
+        settlement.receipt.endpoint = cors::PREFLIGHT;
         return granted.map(Arrived::Preflight);
     }
     if endpoint == Endpoint::Hello {

@@ -60,9 +60,6 @@ pub(crate) struct Settlement {
 /// The host's id of the request, on every answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("witgate-request-id");
 
-/// The operation of a browser's preflight, which is no exchange with an upstream and leaves no receipt.
-pub(super) const PREFLIGHT: &str = "preflight";
-
 /// Output tokens between two extensions of a hold.
 const EXTENSION: u64 = 1024;
 
@@ -404,7 +401,7 @@ impl Drop for Settlement {
             }
         }
         self.gateway.metrics.closed(&self.receipt);
-        if [Endpoint::Hello.code(), PREFLIGHT].contains(&self.receipt.endpoint) {
+        if [Endpoint::Hello.code(), cors::PREFLIGHT].contains(&self.receipt.endpoint) {
             return;
         }
         let placeholder = Receipt::new(
