@@ -10,6 +10,7 @@
 //! | `/config` | how the last reload went |
 //! | `/metrics` | the same and more in OpenMetrics text |
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -25,7 +26,7 @@ use tokio::sync::watch;
 use witgate_audit::Health;
 
 use crate::budget_pages;
-use crate::config::Limits;
+use crate::config::{Limits, ProxyProtocol};
 use crate::exchange::now;
 use crate::gateway::Gateway;
 use crate::metrics::Sample;
@@ -201,9 +202,10 @@ impl Entrance for Admin {
         self.gateway.last_call(stop).await;
     }
 
-    fn terms(&self) -> Terms {
+    fn terms(&self, _peer: IpAddr) -> Terms {
         let limits = Limits::default();
         Terms {
+            proxy: ProxyProtocol::Absent,
             tls: None,
             cleartext: Cleartext::Http1,
             head_timeout: limits.head_timeout,

@@ -25,7 +25,15 @@ pub(crate) enum Answer<'a> {
         headers: &'a [(HeaderName, HeaderValue)],
     },
     /// Somebody is there.
-    Probe,
+    Probe {
+        /// Headers on it.
+        headers: &'a [(HeaderName, HeaderValue)],
+    },
+    /// An app may ask from a browser.
+    Preflight {
+        /// What it may.
+        headers: &'a [(HeaderName, HeaderValue)],
+    },
 }
 
 /// Writes the answer to its end.
@@ -49,7 +57,12 @@ pub(crate) async fn write(
             id,
             headers,
         } => error_answer(refused, id, headers)?,
-        Answer::Probe => {
+        Answer::Preflight { headers } => {
+            let mut head = ResponseHeader::build(204, Some(headers.len()))?;
+            append(&mut head, headers)?;
+            (head, Bytes::new())
+        }
+        Answer::Probe { headers } => {
             let body = match session.req_header().method {
                 http::Method::GET => Bytes::from_static(b"{\"message\":\"witgate\"}"),
                 _ => Bytes::new(),
@@ -57,6 +70,7 @@ pub(crate) async fn write(
             let mut head = ResponseHeader::build(200, Some(3))?;
             head.append_header("Content-Type", "application/json")?;
             head.append_header("Content-Length", body.len().to_string())?;
+            append(&mut head, headers)?;
             (head, body)
         }
     };
@@ -105,8 +119,16 @@ fn error_answer(
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         head.append_header(header::RETRY_AFTER, seconds.to_string())?;
     }
+    append(&mut head, headers)?;
+    Ok((head, body))
+}
+
+fn append(
+    head: &mut ResponseHeader,
+    headers: &[(HeaderName, HeaderValue)],
+) -> pingora_core::Result<()> {
     for (name, value) in headers {
         head.append_header(name.clone(), value.clone())?;
     }
-    Ok((head, body))
+    Ok(())
 }

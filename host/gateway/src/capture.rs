@@ -177,6 +177,8 @@ impl Captured {
             tier,
             labels,
             models: _,
+            workspaces: _,
+            environments: _,
         } = &*view.caller;
         let body = view.head.as_ref().map(|head| match content {
             Content::Masked => mask::mask(head.body()),
@@ -244,6 +246,8 @@ impl Captured {
                 tier: caller.tier,
                 labels: caller.labels,
                 models: None,
+                workspaces: None,
+                environments: None,
             }),
             head,
             sent: None,

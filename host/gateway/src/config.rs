@@ -3,11 +3,13 @@
 //! A file is read into raw `*File` structs, and every problem in it is reported together, each with its line: unknown
 //! keys, wrong values, files that are not there. Inside the gateway there are only the typed structs of this module.
 
+pub mod cors;
 pub mod credential;
 pub mod endpoints;
 pub mod file;
 pub mod group;
 pub mod limits;
+pub mod proxies;
 pub mod resilience;
 pub mod streams;
 pub mod tls;
@@ -30,12 +32,14 @@ pub use witgate_ledger::Bounds;
 
 pub use crate::capture::Content;
 
+pub use self::cors::Cors;
 pub use self::credential::{
     Credential, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential,
 };
 pub use self::endpoints::{Endpoints, Resource};
 pub use self::group::{Choice, GroupConfig, Member, ProviderChange};
 pub use self::limits::Limits;
+pub use self::proxies::{ForwardedHeader, Network, Proxies, ProxyProtocol};
 pub use self::resilience::{BreakerPolicy, HealthPolicy, Resilience, RetryPolicy};
 pub use self::streams::{ClientGone, Streams};
 pub use self::upstream::{BaseUrl, Kind, UpstreamConfig};
@@ -81,6 +85,8 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// What is served besides the API's own endpoints.
     pub endpoints: Endpoints,
+    /// Which apps may ask from a browser.
+    pub cors: Cors,
     /// Which requests are recorded; none are without.
     pub capture: Option<CaptureConfig>,
 }
@@ -96,6 +102,8 @@ pub struct Listen {
     pub tls: Option<tls::ListenTls>,
     /// Whether HTTP/2 in the clear is taken from clients that start with it.
     pub h2c: bool,
+    /// Proxies in front of it.
+    pub proxies: Proxies,
 }
 
 /// Who may come in.

@@ -43,6 +43,7 @@ mod targets;
 mod upload;
 
 pub(crate) use self::admit::now;
+pub(crate) use self::decide::resource;
 
 use std::sync::Arc;
 
@@ -116,6 +117,9 @@ async fn steps(
     let received = match receive::receive(session, settlement).await? {
         receive::Arrived::Request(received) => received,
         receive::Arrived::Probe => return relay::probe(session, settlement).await,
+        receive::Arrived::Preflight(granted) => {
+            return relay::preflight(granted, session, settlement).await;
+        }
     };
     permit::served(gateway, &received.view)?;
     let decision = decide::decide(received, gateway, settlement).await?;

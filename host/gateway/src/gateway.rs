@@ -1,5 +1,6 @@
 //! The gateway: all that its exchanges share.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use witgate_runtime::{Lineup, Policies};
 
 use crate::answer::{self, Answer};
 use crate::batches::Batches;
+use crate::config::ProxyProtocol;
 use crate::exchange::settle::Finished;
 use crate::exchange::{self, Downstream};
 use crate::live::Live;
@@ -147,10 +149,16 @@ impl Entrance for Gateway {
         Self::last_call(self, stop).await;
     }
 
-    fn terms(&self) -> Terms {
+    fn terms(&self, peer: IpAddr) -> Terms {
         let live = self.live();
         let limits = &live.config.limits;
+        let proxies = &live.config.listen.proxies;
         Terms {
+            proxy: if proxies.trust(peer) {
+                proxies.protocol
+            } else {
+                ProxyProtocol::Absent
+            },
             tls: live.tls.clone(),
             cleartext: if live.config.listen.h2c {
                 Cleartext::Http2
@@ -183,6 +191,7 @@ async fn read_head(
         // Nothing has been asked yet on this connection: it can be closed without anybody missing an answer.
         () = gateway.last_call(&mut stop) => return false,
     };
+    let mut headers = Vec::new();
     let refused = match read {
         Ok(Ok(true)) => match wire::check(session, limits) {
             Ok(()) => {
@@ -193,7 +202,10 @@ async fn read_head(
                 }
                 return true;
             }
-            Err(refused) => refused,
+            Err(refused) => {
+                headers = config.cors.headers(&session.req_header().headers);
+                refused
+            }
         },
         Ok(Err(error)) if *error.etype() == ErrorType::InvalidHTTPHeader => {
             wire::unreadable(&error)
@@ -205,7 +217,7 @@ async fn read_head(
     let answer = Answer::Error {
         refused: &refused,
         id: "",
-        headers: &[],
+        headers: &headers,
     };
     // It is closed either way.
     let _ = answer::write(session, answer).await;

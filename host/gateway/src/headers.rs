@@ -11,6 +11,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
 
 use crate::config::upstream::VmxHeaders;
+use crate::cors::{self, Word};
 use crate::upstream::kind::Shown;
 
 /// Headers that may carry a caller's credential. They never reach an upstream, a plugin or a log.
@@ -226,7 +227,25 @@ pub(crate) enum Framing {
     UntilClose,
 }
 
-/// Builds the head of the client's answer from the upstream's, with `extra` behind it.
+/// What the gateway puts on an upstream's answer.
+pub(crate) struct Additions {
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whose word on CORS the answer carries.
+    pub(crate) cors: Word,
+}
+
+/// Longest id of a request that is kept of an upstream's.
+const LONGEST_ID: usize = 256;
+
+/// The id that an upstream gave a request: the API's own, or the one that other servers have.
+pub(crate) fn request_id(head: &ResponseHeader) -> Option<&str> {
+    ["request-id", "x-request-id"]
+        .into_iter()
+        .find_map(|name| head.headers.get(name)?.to_str().ok())
+        .filter(|id| (1..=LONGEST_ID).contains(&id.len()))
+}
+
+/// Builds the head of the client's answer from the upstream's, with `additions` behind it.
 ///
 /// # Errors
 ///
@@ -234,8 +253,9 @@ pub(crate) enum Framing {
 pub(crate) fn response_head(
     upstream: &ResponseHeader,
     framing: Framing,
-    extra: &[(HeaderName, HeaderValue)],
+    additions: &Additions,
 ) -> pingora_core::Result<ResponseHeader> {
+    let extra = &additions.headers;
     let mut head = ResponseHeader::build(
         upstream.status,
         Some(upstream.headers.len() + extra.len() + 3),
@@ -243,7 +263,10 @@ pub(crate) fn response_head(
     head.set_reason_phrase(upstream.get_reason_phrase())?;
     let named = named_by_connection(&upstream.headers);
     let passes = |name: &HeaderName| {
-        !is_hop_by_hop(name, &named) && !extra.iter().any(|(own, _)| own == name)
+        // What an answer varies by adds up.
+        let replaced = *name != header::VARY && extra.iter().any(|(own, _)| own == name);
+        let foreign = additions.cors == Word::Ours && cors::is_word(name);
+        !is_hop_by_hop(name, &named) && !replaced && !foreign
     };
     if upstream.has_case() {
         for ((standard, value), (name, _)) in

@@ -31,6 +31,10 @@ pub struct Caller {
     pub labels: Vec<(String, String)>,
     /// Models that it may ask for, as patterns with `*`; none is all of them.
     pub models: Option<Vec<String>>,
+    /// Workspaces that it may ask in, as patterns with `*`; none is any of them, and none at all.
+    pub workspaces: Option<Vec<String>>,
+    /// Environments that it may ask in, in the same way.
+    pub environments: Option<Vec<String>>,
 }
 
 /// The callers, by the hash of their key.
@@ -82,6 +86,8 @@ struct KeyFile {
     #[serde(default)]
     disabled: bool,
     models: Option<Vec<String>>,
+    workspaces: Option<Vec<String>>,
+    environments: Option<Vec<String>>,
 }
 
 // === impl Keyring ===
@@ -97,6 +103,8 @@ impl Keyring {
             tier: None,
             labels: Vec::new(),
             models: None,
+            workspaces: None,
+            environments: None,
         };
         Self {
             entrance: Entrance::Open(Arc::new(everybody)),
@@ -134,6 +142,16 @@ impl Keyring {
                     "name at least one pattern, or leave the key out: then every model is allowed";
                 problems.push(document.problem(&at("models"), message));
             }
+            for (field, names) in [
+                ("workspaces", &key.workspaces),
+                ("environments", &key.environments),
+            ] {
+                if names.as_ref().is_some_and(Vec::is_empty) {
+                    let message =
+                        "name at least one pattern, or leave the key out: then it is bound to none";
+                    problems.push(document.problem(&at(field), message));
+                }
+            }
             if key.tenant.as_deref().is_some_and(is_no_tenant) {
                 let message = "a name that is not empty and does not begin with `key:`, which keys without a tenant have";
                 problems.push(document.problem(&at("tenant"), message));
@@ -163,6 +181,8 @@ impl Keyring {
                 tier: key.tier,
                 labels: key.labels.into_iter().collect(),
                 models: key.models,
+                workspaces: key.workspaces,
+                environments: key.environments,
             });
             if key.disabled {
                 continue;
@@ -237,8 +257,14 @@ impl Caller {
     pub fn may_use(&self, model: &str) -> bool {
         match &self.models {
             None => true,
-            Some(patterns) => patterns.iter().any(|pattern| matches(pattern, model)),
+            Some(patterns) => patterns.iter().any(|pattern| Self::matches(pattern, model)),
         }
+    }
+
+    /// Whether a text matches a pattern of a keys file, in which `*` stands for any characters.
+    #[must_use]
+    pub fn matches(pattern: &str, text: &str) -> bool {
+        matches(pattern, text)
     }
 }
 

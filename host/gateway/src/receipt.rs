@@ -15,6 +15,7 @@ use witgate_runtime::{Fault, Lineup};
 
 use crate::batches::BatchNote;
 use crate::keys::Caller;
+use crate::provenance::Provenance;
 use crate::refused::{Blame, Refused};
 
 pub(crate) use self::line::{line, tree};
@@ -43,8 +44,22 @@ pub(crate) enum Outcome {
 pub(crate) struct Attempt {
     pub(crate) upstream: String,
     pub(crate) model: Option<String>,
+    /// The id that the upstream gave the request.
+    pub(crate) request_id: Option<String>,
     /// Status of its answer, or what it failed with.
     pub(crate) result: Result<u16, String>,
+}
+
+/// A model that was asked for in the place of the planned one, because a limit was reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Downgrade {
+    /// The model that was planned.
+    pub(crate) from: Option<String>,
+    pub(crate) to: String,
+    /// The account whose limit was reached.
+    pub(crate) account: String,
+    /// The plugin that named the other model.
+    pub(crate) plugin: Arc<str>,
 }
 
 /// The facts of one exchange, filled in as the steps learn them.
@@ -55,9 +70,13 @@ pub(crate) struct Receipt {
     pub(crate) endpoint: &'static str,
     pub(crate) method: String,
     pub(crate) caller: Option<Arc<Caller>>,
+    pub(crate) provenance: Provenance,
     pub(crate) envelope: Option<Envelope>,
+    /// The logical model that the route was looked up by.
+    pub(crate) resource: Option<String>,
     pub(crate) requested_model: Option<String>,
     pub(crate) rule: Option<String>,
+    pub(crate) downgrade: Option<Downgrade>,
     pub(crate) request_bytes: u64,
     pub(crate) attempts: Vec<Attempt>,
     /// Upstreams that were not asked, and why.
@@ -108,9 +127,12 @@ impl Receipt {
             endpoint: "",
             method: method.to_owned(),
             caller: None,
+            provenance: Provenance::default(),
             envelope: None,
+            resource: None,
             requested_model: None,
             rule: None,
+            downgrade: None,
             request_bytes: 0,
             attempts: Vec::new(),
             passed_over: Vec::new(),
@@ -143,22 +165,10 @@ impl Receipt {
             fields.text("key", &caller.id);
             fields.maybe_text("tier", caller.tier.as_deref());
         }
+        self.provenance_fields(&mut fields);
         self.envelope_fields(&mut fields);
         fields.maybe_text("model.requested", self.requested_model.as_deref());
-        fields.maybe_text("rule", self.rule.as_deref());
-        for (index, attempt) in self.attempts.iter().enumerate() {
-            fields.text(&format!("attempts.{index}.upstream"), &attempt.upstream);
-            fields.maybe_text(&format!("attempts.{index}.model"), attempt.model.as_deref());
-            match &attempt.result {
-                Ok(status) => {
-                    fields.number(&format!("attempts.{index}.status"), u64::from(*status));
-                }
-                Err(error) => fields.text(&format!("attempts.{index}.error"), error),
-            }
-        }
-        for (upstream, reason) in &self.passed_over {
-            fields.text(&format!("passed_over.{upstream}"), reason);
-        }
+        self.route_fields(&mut fields);
         self.refusal_fields(&mut fields);
         self.usage_fields(&mut fields);
         if let Some(batch) = &self.batch {
@@ -177,9 +187,49 @@ impl Receipt {
                 &plugin.identity().wasm,
             );
         }
+        for plugin in lineup.plugins() {
+            fields.maybe_text(
+                &format!("sidecars.{}", plugin.name()),
+                plugin.identity().sidecar.as_deref(),
+            );
+        }
         contract::Receipt {
             id: self.id.to_string(),
             fields: fields.0,
+        }
+    }
+
+    fn provenance_fields(&self, fields: &mut Fields) {
+        if let Some(client) = &self.provenance.client {
+            fields.text("client.address", &client.address.to_string());
+            if client.peer != client.address {
+                fields.text("client.peer", &client.peer.to_string());
+            }
+        }
+        fields.maybe_text("workspace", self.provenance.workspace.as_deref());
+        fields.maybe_text("environment", self.provenance.environment.as_deref());
+    }
+
+    fn route_fields(&self, fields: &mut Fields) {
+        fields.maybe_text("rule", self.rule.as_deref());
+        if let Some(downgrade) = &self.downgrade {
+            fields.maybe_text("downgrade.from", downgrade.from.as_deref());
+            fields.text("downgrade.to", &downgrade.to);
+            fields.text("downgrade.account", &downgrade.account);
+            fields.text("downgrade.plugin", &downgrade.plugin);
+        }
+        for (index, attempt) in self.attempts.iter().enumerate() {
+            let name = |field: &str| format!("attempts.{index}.{field}");
+            fields.text(&name("upstream"), &attempt.upstream);
+            fields.maybe_text(&name("model"), attempt.model.as_deref());
+            fields.maybe_text(&name("request_id"), attempt.request_id.as_deref());
+            match &attempt.result {
+                Ok(status) => fields.number(&name("status"), u64::from(*status)),
+                Err(error) => fields.text(&name("error"), error),
+            }
+        }
+        for (upstream, reason) in &self.passed_over {
+            fields.text(&format!("passed_over.{upstream}"), reason);
         }
     }
 
@@ -187,8 +237,9 @@ impl Receipt {
         let Some(envelope) = &self.envelope else {
             return;
         };
+        let resource = self.resource.as_ref().or(envelope.resource.as_ref());
         fields.maybe_text("correlation_id", envelope.correlation_id.as_deref());
-        fields.maybe_text("resource", envelope.resource.as_deref());
+        fields.maybe_text("resource", resource.map(String::as_str));
         fields.maybe_text("tenant", envelope.tenant.as_deref());
         fields.maybe_text("user", envelope.user.as_deref());
         fields.maybe_text("session", envelope.session.as_deref());
@@ -229,6 +280,7 @@ impl Receipt {
     fn usage_fields(&self, fields: &mut Fields) {
         if let Some(reading) = &self.reading {
             fields.maybe_text("model.served", reading.model.as_deref());
+            fields.maybe_text("message_id", reading.message_id.as_deref());
             fields.maybe_text("stop_reason", reading.stop_reason.as_deref());
             fields.text("usage.source", source(reading.source));
             if reading.source != Source::None {

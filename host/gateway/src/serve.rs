@@ -6,6 +6,7 @@
 
 mod connection;
 mod h2;
+mod proxy;
 mod terms;
 
 use std::future::Future;

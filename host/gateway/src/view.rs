@@ -146,7 +146,11 @@ pub(crate) fn told(head: &Head) -> contract::Head {
         user_id: head.user_id().map(Into::into),
         body_bytes: head.sent_len() as u64,
         prompt_tokens: head.prompt_tokens(),
-        attributes: Vec::new(),
+        attributes: head
+            .unread()
+            .iter()
+            .map(|unread| (format!("unread.{}", unread.member), unread.kind.to_owned()))
+            .collect(),
     }
 }
 

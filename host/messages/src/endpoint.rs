@@ -10,6 +10,18 @@ use std::borrow::Cow;
 
 pub use pattern::{BadPattern, PathPattern};
 
+/// The workspace and the environment that a path of VM-X names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope<'a> {
+    /// The workspace.
+    pub workspace: &'a str,
+    /// The environment within it.
+    pub environment: &'a str,
+}
+
+/// What the API has below its root. Clients whose base URL ends before `/v1` ask for these at the root itself.
+const AT_ROOT: [&str; 3] = ["messages", "models", "files"];
+
 /// An operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -43,12 +55,22 @@ pub enum Endpoint {
     Other,
 }
 
+// === impl Scope ===
+
+impl<'a> Scope<'a> {
+    /// The scope of a path, `None` for one that names none.
+    pub fn of(path: &'a str) -> Option<Self> {
+        let (path, _query) = cut_query(path);
+        scoped(path).map(|(scope, _)| scope)
+    }
+}
+
 // === impl Endpoint ===
 
 impl Endpoint {
     /// The operation that `method` asks for at `path`, which may carry a query. `HEAD` asks for what `GET` does.
     ///
-    /// The paths of the API are also known under `/anthropic/v1`, `/anthropic` and
+    /// The paths of the API are also known without `/v1`, under `/anthropic/v1`, `/anthropic` and
     /// `/api/v1/completion/{workspace}/{environment}/anthropic`, the last one with and without `/v1`, so that base
     /// URLs in use keep working.
     pub fn of(method: &str, path: &str) -> Self {
@@ -148,18 +170,29 @@ fn below_root(path: &str) -> Option<&str> {
     if let Some(resource) = path.strip_prefix("/v1/") {
         return Some(resource);
     }
-    let rest = match path.strip_prefix("/api/v1/completion/") {
-        Some(rest) => {
-            let mut parts = rest.splitn(3, '/');
-            let (workspace, environment, rest) = (parts.next()?, parts.next()?, parts.next()?);
-            if !is_plain(workspace) || !is_plain(environment) {
-                return None;
-            }
-            rest.strip_prefix("anthropic/")?
-        }
-        None => path.strip_prefix("/anthropic/")?,
+    let below = path.strip_prefix('/')?;
+    if AT_ROOT.contains(&below.split('/').next()?) {
+        return Some(below);
+    }
+    let rest = match scoped(path) {
+        Some((_, rest)) => rest,
+        None => below.strip_prefix("anthropic/")?,
     };
     Some(rest.strip_prefix("v1/").unwrap_or(rest))
+}
+
+/// The scope that a path begins with, and what follows the name of the API behind it.
+fn scoped(path: &str) -> Option<(Scope<'_>, &str)> {
+    let mut parts = path.strip_prefix("/api/v1/completion/")?.splitn(3, '/');
+    let (workspace, environment, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    if !is_plain(workspace) || !is_plain(environment) {
+        return None;
+    }
+    let scope = Scope {
+        workspace,
+        environment,
+    };
+    Some((scope, rest.strip_prefix("anthropic/")?))
 }
 
 /// A segment that reads the same to everybody: not empty, no dots alone, nothing that needs decoding.

@@ -2,8 +2,9 @@
 //!
 //! One scan finds every member of the top level and counts messages and tools; nothing else is parsed and the body
 //! stays the bytes it came as. A body is refused rather than read in one of two ways: a member that comes twice under
-//! any spelling, or a policy member of a type that readers convert differently, is [`Malformed`]. For what an
-//! accepted body promises, and for the limits, see [`Head::scan`].
+//! any spelling, or half a surrogate pair in a text that policy reads, is [`Malformed`]. A policy member of a type that it
+//! cannot have is the upstream's to judge; [`Head::unread`] names it, so that a policy can be careful. For what an accepted
+//! body promises, and for the limits, see [`Head::scan`].
 
 mod edited;
 mod facts;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use crate::json::{Malformed, MalformedKind, Member, Object, Scanner};
 use edited::Edited;
 pub(crate) use facts::Facts;
+pub use facts::Unread;
 pub use tools::Tools;
 
 /// Deepest nesting that a body may have.
@@ -52,12 +54,13 @@ pub struct RawMember<'a> {
 impl Head {
     /// Scans a body once.
     ///
-    /// What is accepted is UTF-8, an object whose top level is valid JSON with each name once, `model` a string,
-    /// `stream` a boolean, `max_tokens` a whole number from 0 to 2^64 - 1, `messages` and `tools` arrays, `metadata`
-    /// an object with each name once and `user_id` in it a string; `null` counts as absent. Below the top level
-    /// brackets match, strings end and hold no control characters, and nesting stays within [`MAX_DEPTH`]; other
-    /// mistakes down there are the upstream's to refuse. Every valid JSON object that keeps these rules and limits is
-    /// accepted, and members, counts and texts are what `serde_json` reads in it.
+    /// What is accepted is UTF-8, and an object whose top level is valid JSON with each name once. Policy reads `model`
+    /// where it is a string, `stream` where it is a boolean, `max_tokens` where it is a whole number from 0 to 2^64 - 1,
+    /// `messages` and `tools` where they are arrays, and `metadata.user_id` where it is a string, at most once. What is
+    /// of another type is in [`Head::unread`]; `null` counts as absent. Below the top level brackets match, strings end
+    /// and hold no control characters, and nesting stays within [`MAX_DEPTH`]; other mistakes down there are the
+    /// upstream's to refuse. Every valid JSON object that keeps these rules and limits is accepted, and members, counts
+    /// and texts are what `serde_json` reads in it.
     ///
     /// # Errors
     /// [`Malformed`] names the byte and what is wrong there: the client's fault.
@@ -91,6 +94,19 @@ impl Head {
         self.body
     }
 
+    /// Members that policy would read and cannot, because they are of another type.
+    pub fn unread(&self) -> &[Unread] {
+        &self.facts.unread
+    }
+
+    /// Whether a member of this name is there and cannot be read.
+    pub fn is_unread(&self, member: &str) -> bool {
+        self.facts
+            .unread
+            .iter()
+            .any(|unread| unread.member == member)
+    }
+
     /// The `model` member.
     pub fn model(&self) -> Option<Cow<'_, str>> {
         self.facts.model.as_ref().map(|text| text.of(&self.body))
@@ -101,7 +117,7 @@ impl Head {
         self.facts.stream
     }
 
-    /// The `max_tokens` member.
+    /// The `max_tokens` member, however the whole number is written.
     pub fn max_tokens(&self) -> Option<u64> {
         self.facts.max_tokens
     }

@@ -27,7 +27,7 @@ pub mod sse;
 pub mod usage;
 
 pub use batch::Batch;
-pub use endpoint::{Endpoint, PathPattern};
+pub use endpoint::{Endpoint, PathPattern, Scope};
 pub use error::{ErrorReport, ErrorType};
 pub use head::Head;
 pub use json::{Malformed, MalformedKind, Scanner};

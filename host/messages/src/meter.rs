@@ -46,6 +46,8 @@ pub struct Reading {
     pub source: Source,
     /// The model that served it, as the upstream names it.
     pub model: Option<String>,
+    /// The id that the upstream gave the message.
+    pub message_id: Option<String>,
     /// Why it ended, when it said so.
     pub stop_reason: Option<String>,
     /// SSE events with data, unknown ones and pings included.
@@ -96,11 +98,10 @@ impl Made {
     fn of(json: &[u8], container: Option<&str>) -> Option<Self> {
         let mut named = References::default();
         if memmem::find(json, b"\"file_id\"").is_some() {
-            // What can't be read was not reported.
-            let _ = named.add_files(json);
+            named.add_files(json);
         }
         if let Some(container) = container {
-            let _ = named.add_container_value(container);
+            named.add_container_value(container);
         }
         let References { containers, files } = named;
         (!containers.is_empty() || !files.is_empty()).then_some(Self { containers, files })

@@ -2,14 +2,17 @@
 //!
 //! Tenants share the upstream's credential, so these ids have to be looked at before the request leaves. A body that names
 //! none costs one search and no allocation. Names are found under every spelling that a JSON reader takes for them, and
-//! of a name given twice every value is found: whichever the upstream takes was looked at.
+//! of a name given twice every value is found: whichever the upstream takes was looked at. The search refuses nothing:
+//! what [`Head::scan`] has accepted is searched to its end, and what is wrong below the top level is the upstream's to
+//! judge.
 
 use bytes::Bytes;
 use memchr::memmem;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::head::Head;
-use crate::json::{Elements, Kind, Malformed, Object, Scanner};
+use crate::json::{
+    Elements, Inside, Kind, Malformed, Named, Object, Scanner, each_named, unescape,
+};
 use crate::splice::Edit;
 
 /// What a request names.
@@ -45,89 +48,76 @@ pub enum BadBatch {
 
 impl References {
     /// What a Messages request names.
-    ///
-    /// # Errors
-    /// The body is no JSON below its top level: the client's fault.
-    pub fn of(head: &Head) -> serde_json::Result<Self> {
+    pub fn of(head: &Head) -> Self {
         let mut references = Self::default();
-        references.add_container(head)?;
-        references.add_files(head.body())?;
-        references.add_edits(head)?;
-        Ok(references)
+        references.add_container(head);
+        references.add_files(head.body());
+        references.add_edits(head);
+        references
     }
 
     /// Adds the files that the edits of a request name.
-    ///
-    /// # Errors
-    /// As [`References::of`].
-    pub fn add_edits(&mut self, head: &Head) -> serde_json::Result<()> {
+    pub fn add_edits(&mut self, head: &Head) {
         for edit in head.edits() {
             if let Edit::Set(_, json) = edit {
-                self.add_files(json.as_bytes())?;
+                self.add_files(json.as_bytes());
             }
         }
-        Ok(())
     }
 
     /// Adds what members name that a request will be given.
-    ///
-    /// # Errors
-    /// As [`References::of`].
-    pub fn add_sets(&mut self, edits: &[Edit]) -> serde_json::Result<()> {
+    pub fn add_sets(&mut self, edits: &[Edit]) {
         for edit in edits {
             match edit {
-                Edit::Set(name, json) if name == "container" => self.add_container_value(json)?,
-                Edit::Set(_, json) => self.add_files(json.as_bytes())?,
+                Edit::Set(name, json) if name == "container" => self.add_container_value(json),
+                Edit::Set(_, json) => self.add_files(json.as_bytes()),
                 Edit::Remove(_) => {}
             }
         }
-        Ok(())
     }
 
     /// Adds the container of a Messages request.
-    ///
-    /// # Errors
-    /// As [`References::of`].
-    pub fn add_container(&mut self, head: &Head) -> serde_json::Result<()> {
-        match head.member("container") {
-            Some(container) => self.add_container_value(container),
-            None => Ok(()),
+    pub fn add_container(&mut self, head: &Head) {
+        if let Some(container) = head.member("container") {
+            self.add_container_value(container);
         }
     }
 
     /// Adds what the JSON text of a `container` member names: a string, or an object with an `id`.
-    ///
-    /// # Errors
-    /// It is no JSON.
-    pub fn add_container_value(&mut self, json: &str) -> serde_json::Result<()> {
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let mut seek = Seek {
-            name: "id",
-            depth: Depth::Top,
-            found: &mut self.containers,
-        };
-        if json.starts_with('"') {
-            seek.depth = Depth::Value;
+    pub fn add_container_value(&mut self, json: &str) {
+        if let Some(quoted) = json.trim_ascii().strip_prefix('"') {
+            let raw = quoted.strip_suffix('"').unwrap_or(quoted);
+            self.containers
+                .push(unescape(raw).map_or_else(|_| raw.to_owned(), Into::into));
+            return;
         }
-        seek.deserialize(&mut reader)
+        each_named(json.as_bytes(), |named| {
+            if named.depth == 1 && named.is("id") {
+                self.containers.extend(text(&named));
+            }
+            Inside::Wanted
+        });
     }
 
     /// Adds the files that a body names anywhere, but for what is a tool's own.
-    ///
-    /// # Errors
-    /// As [`References::of`].
-    pub fn add_files(&mut self, body: &[u8]) -> serde_json::Result<()> {
+    pub fn add_files(&mut self, body: &[u8]) {
         if !may_name_files(body) {
-            return Ok(());
+            return;
         }
-        let mut reader = serde_json::Deserializer::from_slice(body);
-        Seek {
-            name: "file_id",
-            depth: Depth::Any,
-            found: &mut self.files,
-        }
-        .deserialize(&mut reader)
+        each_named(body, |named| {
+            if TOOLS_OWN.iter().any(|own| named.is(own)) {
+                return Inside::Unwanted;
+            }
+            if named.is("file_id") {
+                self.files.extend(text(&named));
+            }
+            Inside::Wanted
+        });
     }
+}
+
+fn text(named: &Named<'_>) -> Option<String> {
+    named.text().map(Into::into)
 }
 
 /// Whether a body can hold the name `file_id`, in any spelling.
@@ -183,137 +173,6 @@ fn params(body: &Bytes, element: &[u8]) -> Result<Head, Option<Malformed>> {
     let object = Object::document(element, Scanner::Fastest).map_err(Some)?;
     let params = object.member(element, "params").ok_or(None)?;
     Head::scan(body.slice_ref(params.value.of(element))).map_err(Some)
-}
-
-/// Collects the texts that stand under a name.
-struct Seek<'a> {
-    name: &'static str,
-    depth: Depth,
-    found: &'a mut Vec<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    /// The value itself is wanted, if it is a text.
-    Value,
-    /// Only among the members of this value.
-    Top,
-    /// Wherever it stands.
-    Any,
-}
-
-/// What to do with a member, by its name.
-struct Name(&'static str);
-
-enum Member {
-    Wanted,
-    Foreign,
-    Other,
-}
-
-// === impl Seek ===
-
-impl<'de> DeserializeSeed<'de> for Seek<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Seek<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        if self.depth == Depth::Value {
-            self.found.push(text.to_owned());
-        }
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(member) = map.next_key_seed(Name(self.name))? {
-            let depth = match member {
-                Member::Wanted if self.depth != Depth::Value => Depth::Value,
-                Member::Other if self.depth == Depth::Any => Depth::Any,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            let (name, found) = (self.name, &mut *self.found);
-            map.next_value_seed(Seek { name, depth, found })?;
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let depth = match self.depth {
-            Depth::Any => Depth::Any,
-            Depth::Value | Depth::Top => Depth::Top,
-        };
-        loop {
-            let (name, found) = (self.name, &mut *self.found);
-            if list
-                .next_element_seed(Seek { name, depth, found })?
-                .is_none()
-            {
-                return Ok(());
-            }
-        }
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-}
-
-// === impl Name ===
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Member;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Member, D::Error> {
-        reader.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Name {
-    type Value = Member;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Member, E> {
-        Ok(if name == self.0 {
-            Member::Wanted
-        } else if TOOLS_OWN.contains(&name) {
-            Member::Foreign
-        } else {
-            Member::Other
-        })
-    }
 }
 
 #[cfg(test)]

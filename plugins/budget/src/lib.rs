@@ -1,4 +1,5 @@
-//! The shipped budget plugin: limits per tier, on the accounts of the key, tenant, user, session or a metadata value.
+//! The shipped budget plugin: limits per tier, on the accounts of the key, tenant, user, session, workspace, environment,
+//! address or a metadata value.
 //!
 //! It names accounts, limits and amounts; the host counts. All money is in integer pico-USD.
 
@@ -95,11 +96,20 @@ impl Purse {
 /// nothing, and nobody pays for another key.
 fn account(account: &Account, caller: &Caller, envelope: &types::Envelope) -> String {
     let kind = account.kind();
+    let workspace = envelope.attribute("workspace");
+    let environment;
     let named = match account {
         Account::Key => Some(caller.key_id.as_str()),
         Account::Tenant => envelope.tenant.as_deref().or(caller.tenant.as_deref()),
         Account::User => envelope.user.as_deref().or(caller.user.as_deref()),
         Account::Session => envelope.session.as_deref(),
+        Account::Workspace => workspace,
+        Account::Environment => {
+            let named = workspace.zip(envelope.attribute("environment"));
+            environment = named.map(|(workspace, name)| format!("{workspace}/{name}"));
+            environment.as_deref()
+        }
+        Account::Address => envelope.attribute("client.address"),
         Account::Metadata(key) => envelope.metadata(key),
     };
     match named {

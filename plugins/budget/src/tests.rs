@@ -207,3 +207,43 @@ fn a_float_is_no_amount_of_money() {
     assert_eq!(problem.path, "tiers.a.limits[0].usd");
     assert!(problem.message.contains("no float"), "{}", problem.message);
 }
+
+#[test]
+fn workspace_environment_and_address_are_accounts_and_what_is_missing_is_the_keys() {
+    let settings = r#"{"tiers": {"free": {"limits": [
+        {"account": "workspace", "window": "day", "requests": 1},
+        {"account": "environment", "window": "day", "requests": 1},
+        {"account": "address", "window": "day", "requests": 1}
+    ]}}}"#;
+    let named = |attributes: &[(&str, &str)]| {
+        let attributes = attributes.iter();
+        let envelope = types::Envelope {
+            attributes: attributes
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..types::Envelope::default()
+        };
+        let plan = Plan::to("default");
+        let charges = purse(settings).charges(&request().build(), &envelope, &plan, &ESTIMATE);
+        let charges = charges.unwrap().into_iter();
+        charges.map(|charge| charge.account).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        named(&[
+            ("workspace", "search"),
+            ("environment", "prod"),
+            ("client.address", "192.0.2.1")
+        ]),
+        [
+            "workspace:search",
+            "environment:search/prod",
+            "address:192.0.2.1"
+        ],
+        "an environment is one of its workspace"
+    );
+    assert_eq!(
+        named(&[("environment", "prod")]),
+        ["workspace::k1", "environment::k1", "address::k1"],
+        "nobody escapes by saying nothing"
+    );
+}

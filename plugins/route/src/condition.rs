@@ -1,6 +1,7 @@
 //! Conditions of rules: a field with a test, or a group of conditions.
 
 use crate::facts::{Facts, Model};
+use crate::network::Network;
 use serde::Deserialize;
 use std::borrow::Cow;
 use witgate_plugin::{Glob, Problems};
@@ -18,6 +19,8 @@ pub(crate) struct ConditionFile {
     at_least: Option<u64>,
     below: Option<u64>,
     present: Option<bool>,
+    /// Networks; the address has to be in one of them.
+    within: Option<Vec<Network>>,
     all: Option<Vec<ConditionFile>>,
     any: Option<Vec<ConditionFile>>,
     not: Option<Box<ConditionFile>>,
@@ -30,9 +33,11 @@ pub(crate) enum Condition {
     Any(Vec<Condition>),
     Not(Box<Condition>),
     Is(Field, Vec<Glob>),
-    /// At least the first, and below the second.
-    Within(Field, u64, u64),
+    /// At least the first, and below the second, if there is one.
+    Within(Field, u64, Option<u64>),
     Present(Field),
+    /// The address is in one of these networks.
+    From(Vec<Network>),
 }
 
 // === impl ConditionFile ===
@@ -43,7 +48,8 @@ impl ConditionFile {
         let tested = self.is.is_some()
             || self.at_least.is_some()
             || self.below.is_some()
-            || self.present.is_some();
+            || self.present.is_some()
+            || self.within.is_some();
         match (self.field, self.all, self.any, self.not) {
             (None, Some(all), None, None) if !tested => {
                 check_all(all, &format!("{path}.all"), problems).map(Condition::All)
@@ -63,6 +69,18 @@ impl ConditionFile {
                     );
                     return None;
                 };
+                if let Some(networks) = self.within {
+                    let alone = (&self.is, self.at_least, self.below, self.present)
+                        == (&None, None, None, None);
+                    if field == Field::Address && alone {
+                        return Some(Condition::From(networks));
+                    }
+                    problems.push(
+                        path,
+                        "`within = […]` is for the field `address`, and stands alone",
+                    );
+                    return None;
+                }
                 match (self.is, self.at_least, self.below, self.present) {
                     (Some(globs), None, None, None) if !field.is_number() => {
                         Some(Condition::Is(field, globs))
@@ -74,7 +92,6 @@ impl ConditionFile {
                     (None, least, below, None)
                         if field.is_number() && (least, below) != (None, None) =>
                     {
-                        let below = below.unwrap_or(u64::MAX);
                         Some(Condition::Within(field, least.unwrap_or_default(), below))
                     }
                     _ => {
@@ -132,10 +149,27 @@ impl Condition {
                 .is_some_and(|text: Cow<'_, str>| matches(globs, &text)),
             Self::Within(field, least, below) => field
                 .number(facts)
-                .is_some_and(|number| (*least..*below).contains(&number)),
+                .is_some_and(|number| number >= *least && below.is_none_or(|below| number < below)),
             Self::Present(Field::Tools) => !facts.tools().is_empty(),
             Self::Present(field) if field.is_number() => field.number(facts).is_some(),
             Self::Present(field) => field.text(facts, model).is_some(),
+            Self::From(networks) => Field::Address
+                .text(facts, model)
+                .is_some_and(|address| networks.iter().any(|network| network.holds(&address))),
+        }
+    }
+
+    /// Whether it depends on this member of the body.
+    pub(crate) fn tests(&self, member: &str) -> bool {
+        match self {
+            Self::All(conditions) | Self::Any(conditions) => {
+                conditions.iter().any(|condition| condition.tests(member))
+            }
+            Self::Not(condition) => condition.tests(member),
+            Self::Is(field, _) | Self::Within(field, _, _) | Self::Present(field) => {
+                field.member() == Some(member)
+            }
+            Self::From(_) => false,
         }
     }
 }

@@ -6,9 +6,11 @@
 
 mod condition;
 mod facts;
+mod network;
 mod overrides;
 mod resource;
 mod settings;
+mod unread;
 mod vet;
 
 use condition::Condition;
@@ -47,6 +49,9 @@ enum Action {
 
 witgate_plugin::export!(Router: Route);
 
+/// The plan attribute that tells the host which resource was looked up, where the request named another one.
+const RESOURCE: &str = "resource";
+
 // === impl Router ===
 
 impl Plugin for Router {
@@ -65,6 +70,7 @@ impl Route for Router {
         upstreams: &[UpstreamStats],
     ) -> Result<Option<Plan>, Refusal> {
         let facts = Facts::new(request, envelope, upstreams);
+        self.can_decide(&facts)?;
         let asked = envelope
             .resource
             .clone()
@@ -102,6 +108,13 @@ impl Route for Router {
                 Unmatched::Pass => Ok(None),
                 Unmatched::Refuse => Err(Refusal::not_found(format!("model: {name}"))),
             };
+        };
+        let plan = match acted.and_then(|acted| self.rules.get(acted)) {
+            Some(Rule {
+                action: Action::Use(resource),
+                ..
+            }) => plan.attribute(RESOURCE, resource),
+            _ => plan,
         };
         self.vet(plan, acted, index.is_some(), &facts).map(Some)
     }

@@ -336,3 +336,114 @@ fn every_problem_of_the_settings_is_reported_with_its_path() {
     ];
     assert_eq!(paths, expected);
 }
+
+#[test]
+fn a_member_that_cannot_be_read_is_refused_where_a_rule_tests_it() {
+    let unread = |member: &str| {
+        let name = format!("unread.{member}");
+        RequestBuilder::messages().head(|head| {
+            head.model = None;
+            head.max_tokens = None;
+            head.attributes = vec![(name, "array".to_owned())];
+        })
+    };
+    let rule = |when: &str| {
+        format!(r#"{{"rules": [{{"name": "r", "when": [{when}], "block": {{"message": "no"}}}}]}}"#)
+    };
+    for (settings, member, refused) in [
+        (
+            rule(r#"{"field": "max_tokens", "at_least": 9}"#),
+            "max_tokens",
+            true,
+        ),
+        (
+            rule(r#"{"any": [{"not": {"field": "model", "is": ["a"]}}]}"#),
+            "model",
+            true,
+        ),
+        (rule(r#"{"field": "resource", "is": ["a"]}"#), "model", true),
+        (
+            rule(r#"{"field": "tools", "present": true}"#),
+            "tools",
+            true,
+        ),
+        (
+            rule(r#"{"field": "max_tokens", "at_least": 9}"#),
+            "model",
+            false,
+        ),
+        (rule(r#"{"field": "tenant", "is": ["a"]}"#), "model", false),
+        (r#"{"unmatched": "refuse"}"#.to_owned(), "model", true),
+        ("{}".to_owned(), "model", false),
+    ] {
+        let decided = decide(&settings, unread(member), &types::Envelope::default());
+        match decided {
+            Err(refusal) => {
+                assert!(refused, "{settings}: {}", refusal.message);
+                assert_eq!(refusal.status, 400, "{settings}: the client's mistake");
+                assert!(refusal.message.starts_with(member), "{}", refusal.message);
+            }
+            Ok(plan) => assert!(!refused, "{settings} with {member}: {plan:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_leads_to_a_resource_tells_the_host_which() {
+    let settings = format!(
+        r#"{{"resources": [{RESOURCES}], "rules": [{{"name": "r", "when": [{{"field": "model", "is": ["auto"]}}], "resource": "opus"}}]}}"#
+    );
+    let plan = |model: &str| {
+        let decided = decide(&settings, asking(model), &types::Envelope::default());
+        decided.unwrap().unwrap()
+    };
+    let led = plan("auto");
+    assert_eq!(
+        led.attributes.iter().find(|(name, _)| name == "resource"),
+        Some(&("resource".to_owned(), "opus".to_owned()))
+    );
+    assert!(
+        plan("opus")
+            .attributes
+            .iter()
+            .all(|(name, _)| name != "resource"),
+        "the request itself names it"
+    );
+}
+
+#[test]
+fn workspace_environment_and_address_are_fields() {
+    let settings = |when: &str| {
+        format!(r#"{{"rules": [{{"name": "r", "when": [{when}], "block": {{"message": "no"}}}}]}}"#)
+    };
+    let envelope = types::Envelope {
+        attributes: [
+            ("workspace", "w"),
+            ("environment", "e"),
+            ("client.address", "192.0.2.7"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into(),
+        ..types::Envelope::default()
+    };
+    for (when, holds) in [
+        (r#"{"field": "workspace", "is": ["w"]}"#, true),
+        (r#"{"field": "environment", "is": ["x"]}"#, false),
+        (r#"{"field": "address", "is": ["192.0.2.*"]}"#, true),
+        (
+            r#"{"field": "address", "within": ["10.0.0.0/8", "192.0.2.0/24"]}"#,
+            true,
+        ),
+        (r#"{"field": "address", "within": ["10.0.0.0/8"]}"#, false),
+    ] {
+        let blocked = decide(&settings(when), asking("m"), &envelope).is_err();
+        assert_eq!(blocked, holds, "{when}");
+        let blocked = decide(&settings(when), asking("m"), &types::Envelope::default()).is_err();
+        assert!(!blocked, "{when}: a fact that is not known is no reason");
+    }
+    let wrong = settings(r#"{"field": "model", "within": ["10.0.0.0/8"]}"#);
+    assert!(
+        testing::configure::<Router>(&wrong).is_err(),
+        "only an address is within"
+    );
+}

@@ -9,6 +9,7 @@ use witgate_runtime::Envelope;
 
 use super::{LIFE, MARGIN, millis};
 use crate::keys::Caller;
+use crate::provenance::Provenance;
 
 /// The table of the state that the batches are in. `settled` turns from 0 to 1 once, and the amounts with it.
 pub(crate) const TABLE: &str = "
@@ -62,6 +63,8 @@ pub(crate) struct Maker {
     session: Option<String>,
     agent: Option<String>,
     metadata: Vec<(String, String)>,
+    workspace: Option<String>,
+    environment: Option<String>,
 }
 
 /// A charge that is held.
@@ -160,7 +163,7 @@ impl Held {
 
 impl Maker {
     /// Whoever asks for it.
-    pub(crate) fn of(caller: &Caller, envelope: &Envelope) -> Self {
+    pub(crate) fn of(caller: &Caller, envelope: &Envelope, provenance: &Provenance) -> Self {
         Self {
             key: caller.id.to_string(),
             key_tenant: caller.tenant.clone(),
@@ -174,6 +177,8 @@ impl Maker {
             session: envelope.session.clone(),
             agent: envelope.agent.clone(),
             metadata: envelope.metadata.clone(),
+            workspace: provenance.workspace.clone(),
+            environment: provenance.environment.clone(),
         }
     }
 
@@ -186,6 +191,17 @@ impl Maker {
             tier: self.tier.clone(),
             labels: self.labels.clone(),
             models: None,
+            workspaces: None,
+            environments: None,
+        }
+    }
+
+    /// As the provenance of a receipt. Whoever settles a batch has no client.
+    pub(super) fn provenance(&self) -> Provenance {
+        Provenance {
+            client: None,
+            workspace: self.workspace.clone(),
+            environment: self.environment.clone(),
         }
     }
 

@@ -191,6 +191,7 @@ impl Settler {
         receipt.endpoint = ENDPOINT;
         receipt.caller = Some(Arc::new(record.facts.maker.caller()));
         receipt.envelope = Some(record.facts.maker.envelope());
+        receipt.provenance = record.facts.maker.provenance();
         receipt.outcome = Some(Outcome::Answered);
         receipt.batch = Some(Box::new(BatchNote::settled(record, ending)));
         receipt.overdrawn = overdrawn;

@@ -1,11 +1,13 @@
 //! From the file to the typed configuration, collecting every problem on the way.
 
 mod capture;
+mod cors;
 mod credential;
 mod endpoints;
 mod group;
 mod ledger;
 mod pressure;
+mod proxies;
 mod receipts;
 mod resilience;
 mod streams;
@@ -104,6 +106,7 @@ impl Check<'_> {
 
         let state = self.state(&file.state);
         let endpoints = self.endpoints(&file.passthrough, file.models);
+        let cors = self.cors(file.cors.as_ref());
         let capture = file.capture.map(|file| self.capture(&file));
 
         Some(Config {
@@ -126,6 +129,7 @@ impl Check<'_> {
             drain_timeout,
             state,
             endpoints,
+            cors,
             capture,
         })
     }
@@ -161,11 +165,13 @@ impl Check<'_> {
             }
         };
         let tls = file.tls.as_ref().map(|tls| self.listen_tls(tls));
+        let proxies = self.proxies(file);
         Some(Listen {
             address: self.address("listen.address", &file.address)?,
             threads,
             tls,
             h2c: file.h2c,
+            proxies,
         })
     }
 

@@ -1,6 +1,7 @@
 //! The shape of `witgate.toml`, as written. Defaults are filled in by the check, where they are documented.
 
 pub mod capture;
+pub mod cors;
 pub mod credential;
 pub mod endpoints;
 pub mod group;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use self::capture::CaptureFile;
+use self::cors::CorsFile;
 use self::credential::CredentialFile;
 use self::endpoints::{ModelsFile, PassthroughFile, StateFile};
 use self::group::GroupFile;
@@ -74,6 +76,8 @@ pub struct ConfigFile {
     /// `[models]`
     #[serde(default)]
     pub models: ModelsFile,
+    /// `[cors]`
+    pub cors: Option<CorsFile>,
     /// `[capture]`
     pub capture: Option<CaptureFile>,
 }
@@ -90,6 +94,14 @@ pub struct ListenFile {
     /// Takes HTTP/2 in the clear.
     #[serde(default)]
     pub h2c: bool,
+    /// Networks of proxies whose word on the client's address counts.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
+    /// The header in which they say it.
+    pub forwarded_header: Option<String>,
+    /// Whether they begin each connection with the PROXY protocol.
+    #[serde(default)]
+    pub proxy_protocol: bool,
 }
 
 /// `[admin]`

@@ -9,6 +9,7 @@ use witgate_runtime::{Hook, PluginCharge, Remedy, Request};
 use super::accounts;
 use super::decide::Decision;
 use super::settle::Settlement;
+use crate::receipt::Downgrade;
 use crate::refused::Refused;
 use crate::view::View;
 
@@ -81,6 +82,12 @@ pub(super) async fn admit(
                     });
                 }
                 downgraded = true;
+                settlement.receipt.downgrade = Some(Downgrade {
+                    from: decision.model(),
+                    to: model.clone(),
+                    account: short.charge.account.clone(),
+                    plugin: Arc::clone(short.plugin.name()),
+                });
                 decision.downgrade(&model, settlement).await?;
                 charges = read(&decision.charges)?;
             }

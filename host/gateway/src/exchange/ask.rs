@@ -123,6 +123,8 @@ impl Asker<'_> {
                 }
             }
         };
+        self.settlement
+            .heard(answered.as_ref().ok().map(|whole| &whole.head));
         let result = match &answered {
             Ok(whole) => Ok(whole.head.status.as_u16()),
             Err(refused) => Err(refused.message.clone()),
@@ -341,7 +343,9 @@ impl Whole {
         settlement: &mut Settlement,
     ) -> pingora_core::Result<()> {
         let mut extra = settlement.answer_headers();
-        extra.extend(length.map(|length| (header::CONTENT_LENGTH, length)));
+        extra
+            .headers
+            .extend(length.map(|length| (header::CONTENT_LENGTH, length)));
         let own = headers::response_head(&self.head, Framing::AsGiven, &extra)?;
         session.set_write_timeout(Some(settlement.live().config.limits.write_timeout));
         session.write_response_header(Box::new(own)).await?;

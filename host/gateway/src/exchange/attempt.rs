@@ -90,6 +90,7 @@ pub(super) async fn attempt(
             note(settlement, target, Err("given up".into()));
             stopped(interrupted, settlement)
         })?;
+        settlement.heard(asked.as_ref().ok().and_then(Answering::head));
         // A credential may have been replaced since it was read; the request itself is not at fault.
         let refused = matches!(&asked, Ok(answering) if answering.status() == 401);
         if refused && !refreshed && target.upstream.refresh_credential().await == Renewal::New {

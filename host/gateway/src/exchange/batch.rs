@@ -246,7 +246,11 @@ pub(super) async fn created(
     let hold = settlement.split_hold(&UNITS);
     let facts = Facts::of(
         batch.len(),
-        Maker::of(&view.caller, &decision.envelope),
+        Maker::of(
+            &view.caller,
+            &decision.envelope,
+            &settlement.receipt.provenance,
+        ),
         view.headers("anthropic-"),
         hold.as_ref(),
     );

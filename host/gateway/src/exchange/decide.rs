@@ -56,10 +56,11 @@ pub(super) async fn decide(
 ) -> Result<Decision, Refused> {
     let Received { view, lineup, live } = received;
     let request: Arc<dyn Request> = Arc::<View>::clone(&view);
-    let envelope = lineup
+    let mut envelope = lineup
         .read_envelope(&request, &mut settlement.trail)
         .map_err(Refused::stop)?;
     drop(request);
+    settlement.receipt.provenance.stamp(&mut envelope);
     for (name, value) in &envelope.response_headers {
         settlement.add_header(headers::plugin_header(name, value));
     }
@@ -73,6 +74,7 @@ pub(super) async fn decide(
         Part::None | Part::At(_) => alone(&panel, &view, &part, settlement)?,
     };
     settlement.receipt.rule.clone_from(&orders.plan.rule);
+    settlement.receipt.resource = resource(&orders.plan, &envelope, &view);
     let targets = aim(&orders.plan, &envelope, &view, &live)?;
     Ok(Decision {
         view,
@@ -132,6 +134,12 @@ fn aim(plan: &Plan, envelope: &Envelope, view: &View, live: &Live) -> Result<Vec
 // === impl Decision ===
 
 impl Decision {
+    /// The model that is asked for at the first target.
+    pub(super) fn model(&self) -> Option<String> {
+        let planned = self.targets.first().and_then(|target| target.model.clone());
+        planned.or_else(|| self.view.head.as_ref()?.model().map(Into::into))
+    }
+
     /// Whether the caller's key may be put on another model.
     pub(super) fn may_downgrade(&self, model: &str) -> bool {
         let head = self.view.head.as_ref().and_then(|head| head.model());
@@ -174,6 +182,16 @@ impl Decision {
     fn panel(&self) -> Panel<'_> {
         Panel::new(&self.lineup, &self.live, &self.view.caller, &self.envelope)
     }
+}
+
+/// The logical model that the route was looked up by: the plan's word, or the envelope's, or the request's model.
+pub(crate) fn resource(plan: &Plan, envelope: &Envelope, view: &View) -> Option<String> {
+    let attributes = &mut plan.attributes.iter();
+    let planned = attributes.find(|(name, _)| name == "resource");
+    let named = planned.map(|(_, resource)| resource.clone());
+    named
+        .or_else(|| envelope.resource.clone())
+        .or_else(|| view.head.as_ref()?.model().map(Into::into))
 }
 
 /// The request as if it asked for this model.

@@ -75,7 +75,7 @@ fn build(decision: &Decision, settlement: &Settlement) -> pingora_core::Result<R
             HeaderValue::from_static("chunked"),
         )?;
     }
-    for (name, value) in settlement.answer_headers() {
+    for (name, value) in settlement.answer_headers().headers {
         head.append_header(name, value)?;
     }
     Ok(head)

@@ -44,8 +44,8 @@ pub(super) fn served(gateway: &Gateway, view: &View) -> Result<(), Refused> {
 ///
 /// # Errors
 ///
-/// 403 for a model that the key may not ask for, 404 for what is not the tenant's, 400 for a body that can't be searched,
-/// 503 while the state can't be read.
+/// 403 for a model that the key may not ask for, 404 for what is not the tenant's, 400 for a batch whose requests
+/// can't be told apart, 503 while the state can't be read.
 pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(), Refused> {
     let view = &decision.view;
     if let Some(kind) = kind(view.endpoint)
@@ -67,7 +67,7 @@ pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(),
     };
     if batch {
         let edits = view.edits_of_requests(&decision.envelope);
-        named.add_sets(&edits).map_err(|_| unsearched())?;
+        named.add_sets(&edits);
     }
     own(gateway, &view.caller, Kind::Container, named.containers).await?;
     own(gateway, &view.caller, Kind::File, named.files).await
@@ -122,20 +122,17 @@ async fn own(
 fn search(head: &Head, caller: &Caller, batch: bool) -> Result<References, Refused> {
     if !batch {
         model(head, caller)?;
-        return References::of(head).map_err(|error| unreadable(&error));
+        return Ok(References::of(head));
     }
     let mut named = References::default();
     // Their models were looked at when each was decided about.
     let each = |_: usize, params: &Head| -> Result<(), Stop> {
-        named
-            .add_container(params)
-            .map_err(|error| Stop(unreadable(&error)))
+        named.add_container(params);
+        Ok(())
     };
     each_params(head, each).map_err(|Stop(refused)| refused)?;
-    named
-        .add_files(head.body())
-        .and_then(|()| named.add_edits(head))
-        .map_err(|error| unreadable(&error))?;
+    named.add_files(head.body());
+    named.add_edits(head);
     Ok(named)
 }
 
@@ -152,15 +149,13 @@ pub(super) fn model(head: &Head, caller: &Caller) -> Result<(), Refused> {
                 "this key may not ask for the model `{model}`: GET /v1/models lists what it may ask for"
             ),
         )),
+        // Whatever the upstream makes of it, it is not one of the key's.
+        None if caller.models.is_some() && head.is_unread("model") => Err(Refused::client(
+            403,
+            "this key may ask for certain models only, and `model` is not a string: GET /v1/models lists what it may ask for",
+        )),
         _ => Ok(()),
     }
-}
-
-fn unreadable(error: &serde_json::Error) -> Refused {
-    Refused::client(
-        400,
-        format!("the body is no JSON that can be read: {error}"),
-    )
 }
 
 fn unsearched() -> Refused {

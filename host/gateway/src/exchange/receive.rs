@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use pingora_core::protocols::http::ServerSession;
 use tokio::time::timeout;
 use witgate_messages::endpoint::Endpoint;
@@ -15,6 +15,7 @@ use super::decode;
 use super::settle::Settlement;
 use super::upload;
 use crate::config::Limits;
+use crate::cors;
 use crate::headers;
 use crate::keys::Caller;
 use crate::live::Live;
@@ -54,13 +55,15 @@ pub(super) enum Arrived {
     Request(Received),
     /// A client's check whether anybody is there; it needs no key.
     Probe,
+    /// A browser's question what an app may ask, and the answer; it needs no key.
+    Preflight(Vec<(HeaderName, HeaderValue)>),
 }
 
 /// Reads and checks the request.
 ///
 /// # Errors
 ///
-/// 404 for a path that is not served, 401 without a known key, 503 while a required plugin is missing, 411, 413 and
+/// 404 for a path that is not served, 401 without a known key, 403 for an app or a workspace that it is not open to, 503 while a required plugin is missing, 411, 413 and
 /// 408 for bodies without a length, over the limit and too slow, 400 for one that is not the JSON that it has to be.
 pub(super) async fn receive(
     session: &mut ServerSession,
@@ -75,12 +78,19 @@ pub(super) async fn receive(
         endpoint = Endpoint::PassThrough;
     }
     settlement.receipt.endpoint = endpoint.code();
+    if let Some(granted) = live.config.cors.preflight(request) {
+        settlement.receipt.endpoint = cors::PREFLIGHT;
+        return granted.map(Arrived::Preflight);
+    }
     if endpoint == Endpoint::Hello {
         return Ok(Arrived::Probe);
     }
 
+    let provenance = &mut settlement.receipt.provenance;
+    provenance.trace(&request.headers, &live.config.listen.proxies)?;
     let caller = authenticate(session, &live)?;
     settlement.receipt.caller = Some(Arc::clone(&caller));
+    settlement.receipt.provenance.enter(&path, &caller)?;
     settlement.place = live.pressure.enter(&caller.id, &live.config.limits)?;
     if endpoint == Endpoint::Other {
         return Err(not_served(&method, &path));

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
-use http::{Version, header};
+use http::{HeaderName, HeaderValue, Version, header};
 use pingora_core::ErrorType as IoError;
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
@@ -52,14 +52,21 @@ pub(super) async fn probe(
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
     settlement.receipt.status = Some(200);
-    let downstream = match answer::write(session, Answer::Probe).await {
-        Ok(()) => Downstream::Complete,
-        Err(_) => Downstream::Broken,
-    };
-    Ok(Delivered {
-        outcome: Outcome::Answered,
-        downstream,
-    })
+    let headers = settlement.headers();
+    let written = answer::write(session, Answer::Probe { headers }).await;
+    Ok(Delivered::at_once(written))
+}
+
+/// Tells a browser what an app may ask for.
+pub(super) async fn preflight(
+    granted: Vec<(HeaderName, HeaderValue)>,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<Delivered, Refused> {
+    settlement.receipt.status = Some(204);
+    let headers = &[settlement.headers(), granted.as_slice()].concat();
+    let written = answer::write(session, Answer::Preflight { headers }).await;
+    Ok(Delivered::at_once(written))
 }
 
 /// Delivers the answer.
@@ -264,6 +271,21 @@ pub(super) async fn ready<F: Future>(future: F) -> Option<F::Output> {
         Poll::Pending => Poll::Ready(None),
     })
     .await
+}
+
+// === impl Delivered ===
+
+impl Delivered {
+    /// The end of an answer of the gateway's own.
+    fn at_once(written: pingora_core::Result<()>) -> Self {
+        Self {
+            outcome: Outcome::Answered,
+            downstream: match written {
+                Ok(()) => Downstream::Complete,
+                Err(_) => Downstream::Broken,
+            },
+        }
+    }
 }
 
 // === impl Stopped ===

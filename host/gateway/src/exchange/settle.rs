@@ -6,7 +6,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
+use pingora_http::ResponseHeader;
 use witgate_ledger::{Amounts, Hold, Unit};
+use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
 use witgate_messages::meter::Source;
 use witgate_messages::price::Cost;
@@ -14,10 +16,13 @@ use witgate_runtime::{Estimate, Lineup, Trail};
 
 use super::admit::now;
 use super::metering::Metering;
+use crate::cors::{self, Word};
 use crate::gateway::Gateway;
+use crate::headers::{self, Additions};
 use crate::live::Live;
 use crate::owners::{ClaimError, Kind};
 use crate::pressure::Place;
+use crate::provenance::Provenance;
 use crate::receipt::{Attempt, Outcome, Receipt};
 use crate::refused::Refused;
 use crate::upstream::Upstream;
@@ -39,6 +44,8 @@ pub(crate) struct Settlement {
     /// Which plugins took part, and which were skipped.
     pub(super) trail: Trail,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The id that the upstream gave the attempt which is still to be noted.
+    upstream_id: Option<String>,
     hold: Option<Hold>,
     metering: Option<Metering>,
     /// Output tokens at which the hold is raised.
@@ -65,13 +72,18 @@ impl Settlement {
     pub(super) fn open(gateway: &Arc<Gateway>, session: &ServerSession) -> Self {
         let id: Arc<str> = format!("req_wg{:032x}", rand::random::<u128>()).into();
         gateway.metrics.opened();
+        let live = gateway.live();
+        let request = session.req_header();
+        let mut receipt = Receipt::new(id, now().0, request.method.as_str());
+        receipt.provenance = Provenance::of_connection(session);
         Self {
-            live: gateway.live(),
+            headers: live.config.cors.headers(&request.headers),
+            live,
             lineup: gateway.lineup(),
             started: Instant::now(),
-            receipt: Receipt::new(id, now().0, session.req_header().method.as_str()),
+            receipt,
             trail: Trail::default(),
-            headers: Vec::new(),
+            upstream_id: None,
             hold: None,
             metering: None,
             extend_at: u64::MAX,
@@ -112,11 +124,20 @@ impl Settlement {
         &self.headers
     }
 
-    /// What the gateway puts on an upstream's answer: the plugins' headers, and its own id of the request.
-    pub(super) fn answer_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+    /// What the gateway puts on an upstream's answer: the plugins' headers, its own id of the request, and its word to
+    /// browsers.
+    pub(super) fn answer_headers(&self) -> Additions {
         let mut headers = self.headers.clone();
         headers.extend(HeaderValue::from_str(self.id()).map(|id| (REQUEST_ID, id)));
-        headers
+        Additions {
+            headers,
+            cors: self.live.config.cors.word(),
+        }
+    }
+
+    /// Keeps the upstream's own id of the request, for the attempt that is noted next.
+    pub(super) fn heard(&mut self, head: Option<&ResponseHeader>) {
+        self.upstream_id = head.and_then(headers::request_id).map(str::to_owned);
     }
 
     /// Notes a try at an upstream, with the status of its answer or what it failed with.
@@ -129,13 +150,16 @@ impl Settlement {
         self.receipt.attempts.push(Attempt {
             upstream: upstream.config.name.clone(),
             model: model.map(str::to_owned),
+            request_id: self.upstream_id.take(),
             result,
         });
     }
 
-    /// Adds one of them.
+    /// Adds a header that a plugin wants on the answer.
     pub(super) fn add_header(&mut self, header: Option<(HeaderName, HeaderValue)>) {
-        self.headers.extend(header);
+        let ours = self.live.config.cors.word() == Word::Ours;
+        self.headers
+            .extend(header.filter(|(name, _)| !(ours && cors::is_word(name))));
     }
 
     /// Takes over the hold.
@@ -376,7 +400,7 @@ impl Drop for Settlement {
             }
         }
         self.gateway.metrics.closed(&self.receipt);
-        if self.receipt.endpoint == witgate_messages::endpoint::Endpoint::Hello.code() {
+        if [Endpoint::Hello.code(), cors::PREFLIGHT].contains(&self.receipt.endpoint) {
             return;
         }
         let placeholder = Receipt::new(

@@ -160,6 +160,12 @@ async fn send(
     )
     .await;
     let answered = answered.map_err(|stopped| stopped.into_refused(&mut in_flight));
+    settlement.heard(
+        answered
+            .as_ref()
+            .ok()
+            .and_then(|(answering, _)| answering.head()),
+    );
     let result = match &answered {
         Ok((answering, _)) => Ok(answering.status()),
         Err(refused) => Err(refused.message.clone()),

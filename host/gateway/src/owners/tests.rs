@@ -101,6 +101,8 @@ fn a_key_without_a_tenant_is_an_owner_by_itself() {
         tier: None,
         labels: Vec::new(),
         models: None,
+        workspaces: None,
+        environments: None,
     };
     assert_eq!(caller.owner(), "key:alice", "the key itself");
     caller.tenant = Some("acme".into());

@@ -1,4 +1,4 @@
-//! One accepted connection, from its first byte: TLS, then the version of HTTP that it speaks.
+//! One accepted connection, from its first byte: the PROXY protocol, TLS, then the version of HTTP that it speaks.
 //!
 //! Each step has the head timeout, and all of it runs on the connection's own task: a client that dawdles in a handshake
 //! holds up nobody.
@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::terms::{Cleartext, Entrance, Terms};
-use super::{Held, h2};
+use super::{Held, h2, proxy};
+use crate::config::ProxyProtocol;
 use crate::stream::Gathered;
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
@@ -38,12 +39,11 @@ pub(super) async fn serve<A: Entrance>(
     stop: watch::Receiver<bool>,
     held: Held,
 ) {
-    let terms = app.terms();
-    let socket = socket(stream, peer);
+    let terms = app.terms(peer.ip());
     let mut stopping = stop.clone();
     let entered = tokio::select! {
         biased;
-        entered = timeout(terms.head_timeout, enter(socket, &terms)) => entered,
+        entered = timeout(terms.head_timeout, enter(stream, peer, &terms)) => entered,
         // Nothing has been asked yet.
         () = app.last_call(&mut stopping) => return,
     };
@@ -58,19 +58,28 @@ pub(super) async fn serve<A: Entrance>(
     }
 }
 
-fn socket(stream: TcpStream, peer: SocketAddr) -> Socket {
+/// The socket, with the address of whoever is at its other end, or behind the proxy there.
+async fn socket(stream: TcpStream, peer: SocketAddr, terms: &Terms) -> Option<Socket> {
     // Small answers must not wait for the acknowledgement of the ones before them.
     let _ = stream.set_nodelay(true);
     let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
     let mut socket = Socket::from(stream);
+    let behind = match terms.proxy {
+        ProxyProtocol::Absent => None,
+        ProxyProtocol::Required => proxy::source(&mut socket)
+            .await
+            .inspect_err(|error| tracing::warn!(%peer, %error, "a connection of a trusted proxy was closed: listen.proxy_protocol is on"))
+            .ok()?,
+    };
     // What is known already need not be asked of the system.
-    let _ = digest.peer_addr.set(Some(peer.into()));
+    let _ = digest.peer_addr.set(Some(behind.unwrap_or(peer).into()));
     socket.set_socket_digest(digest);
-    socket
+    Some(socket)
 }
 
 /// Does what comes before the first request; nothing when the client gave up or did it wrong.
-async fn enter(mut socket: Socket, terms: &Terms) -> Option<(Stream, Spoken)> {
+async fn enter(stream: TcpStream, peer: SocketAddr, terms: &Terms) -> Option<(Stream, Spoken)> {
+    let mut socket = socket(stream, peer, terms).await?;
     if let Some(tls) = &terms.tls {
         let acceptor = Acceptor::from_server_config(Arc::clone(tls));
         let stream = acceptor

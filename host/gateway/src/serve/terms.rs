@@ -1,6 +1,7 @@
 //! What a listener asks of a connection before there is a request on it.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,12 @@ use pingora_core::apps::HttpServerApp;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
+use crate::config::ProxyProtocol;
+
 /// The terms of one connection, taken when it is accepted.
 pub(crate) struct Terms {
+    /// Whether the peer is a proxy that begins with the PROXY protocol.
+    pub(crate) proxy: ProxyProtocol,
     /// TLS; none serves in the clear.
     pub(crate) tls: Option<Arc<ServerConfig>>,
     /// Whether HTTP/2 is taken in the clear.
@@ -35,8 +40,8 @@ pub(crate) enum Cleartext {
 
 /// An app that connections can be let in to.
 pub(crate) trait Entrance: HttpServerApp + Send + Sync + 'static {
-    /// The terms for a connection that was accepted now.
-    fn terms(&self) -> Terms;
+    /// The terms for a connection of this peer that was accepted now.
+    fn terms(&self, peer: IpAddr) -> Terms;
 
     /// Ends when a connection on which nothing has been asked has to be closed, after `stop` has become true.
     fn last_call(&self, stop: &mut watch::Receiver<bool>) -> impl Future<Output = ()> + Send;

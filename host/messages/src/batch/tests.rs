@@ -104,10 +104,6 @@ fn what_two_readers_could_read_in_two_ways_is_refused_with_its_place() {
             "params twice",
         ),
         (
-            r#"{"requests":[{"custom_id":"a","params":{"max_tokens":"1"}}]}"#,
-            "max_tokens is a string",
-        ),
-        (
             r#"{"requests":[{"custom_id":"a","params":{}} {"custom_id":"b","params":{}}]}"#,
             "no comma between two requests",
         ),

@@ -110,6 +110,7 @@ mod tests {
         for (text, path, wanted) in [
             ("/v1/skills", "/v1/skills?beta=true", true),
             ("/v1/skills", "/anthropic/skills", true),
+            ("/v1/skills", "/skills", false),
             ("/v1/skills", "/v1/skills/s_1", false),
             ("/v1/skills", "/v1/skillsx", false),
             ("/v1/skills/*", "/v1/skills/s_1", true),

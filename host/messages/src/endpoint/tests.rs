@@ -1,4 +1,4 @@
-use super::Endpoint;
+use super::{Endpoint, Scope};
 
 #[test]
 fn every_operation_is_found_under_its_path_with_any_query() {
@@ -43,6 +43,7 @@ fn every_operation_is_found_under_its_path_with_any_query() {
 fn aliases_mean_the_same_and_lead_to_the_upstreams_path() {
     for root in [
         "/v1",
+        "",
         "/anthropic/v1",
         "/anthropic",
         "/api/v1/completion/acme/prod/anthropic",
@@ -94,6 +95,11 @@ fn what_only_looks_like_an_operation_is_none() {
         "/api/v1/completion/acme//anthropic/messages",
         "/api/v1/completion/../prod/anthropic/messages",
         "/v1/files/a/content/b",
+        "/messages/",
+        "//messages",
+        "/messagesfoo",
+        "/skills",
+        "/organizations",
     ] {
         for method in ["POST", "GET"] {
             assert_eq!(
@@ -141,5 +147,31 @@ fn the_id_in_a_path_is_found_under_every_alias() {
         ("POST", "/v1/messages", None),
     ] {
         assert_eq!(Endpoint::of(method, path).id(path), id, "{method} {path}");
+    }
+}
+
+#[test]
+fn workspace_and_environment_are_those_of_the_path() {
+    for (path, wanted) in [
+        (
+            "/api/v1/completion/acme/prod/anthropic/v1/messages?x=/y",
+            Some(("acme", "prod")),
+        ),
+        (
+            "/api/v1/completion/acme/prod/anthropic/skills",
+            Some(("acme", "prod")),
+        ),
+        ("/api/v1/completion/acme/prod/openai/v1/messages", None),
+        ("/api/v1/completion/acme/../anthropic/v1/messages", None),
+        ("/api/v1/completion/ac%6de/prod/anthropic/v1/messages", None),
+        (
+            "/v1/messages?/api/v1/completion/acme/prod/anthropic/x",
+            None,
+        ),
+        ("/anthropic/v1/messages", None),
+        ("/messages", None),
+    ] {
+        let scope = Scope::of(path).map(|scope| (scope.workspace, scope.environment));
+        assert_eq!(scope, wanted, "{path}");
     }
 }

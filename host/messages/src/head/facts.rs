@@ -1,8 +1,14 @@
-//! What policy reads in the top level, each member checked for its type: in a body as it came, or with edits made in it.
+//! What policy reads in the top level: in a body as it came, or with edits made in it.
+//!
+//! A client's member of a type that it cannot have is not refused here: it is noted as unread, and the upstream judges it.
+//! An edit is a plugin's, and has the right type. What two readers could read differently is refused.
 
 use std::borrow::Cow;
 
-use crate::json::{Kind, Malformed, MalformedKind, Member, Object, Scanner, Span, unescape};
+use crate::json::{
+    Inside, Kind, Malformed, MalformedKind, Member, Object, Span, each_named, unescape,
+    whole_number,
+};
 use crate::splice::{Edit, EditError};
 
 /// Bytes of prompt text that make a token.
@@ -20,6 +26,18 @@ pub(crate) struct Facts {
     pub(super) message_count: u32,
     pub(super) tool_count: u32,
     pub(super) prompt_tokens: u64,
+    pub(super) unread: Vec<Unread>,
+}
+
+/// A member that policy reads, of a type in which only the upstream can say what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread {
+    /// The member's name.
+    pub member: &'static str,
+    /// What stands there: `string`, `number`, `boolean`, `object` or `array`.
+    pub kind: &'static str,
+    /// What policy could read.
+    wanted: &'static str,
 }
 
 /// A text that policy reads.
@@ -76,6 +94,32 @@ impl Facts {
     pub(crate) fn check(name: &str, json: &str) -> Result<(), EditError> {
         Reading::default().set(name, json)
     }
+
+    /// Notes a member that was not read. `null` counts as absent.
+    fn note(&mut self, member: &Member, name: &'static str, wanted: &'static str) {
+        let kind = match member.kind {
+            Kind::Null => return,
+            Kind::String => "string",
+            Kind::Number => "number",
+            Kind::True | Kind::False => "boolean",
+            Kind::Object => "object",
+            Kind::Array(_) => "array",
+        };
+        self.unread.push(Unread {
+            member: name,
+            kind,
+            wanted,
+        });
+    }
+
+    /// The number of elements.
+    fn count(&mut self, member: &Member, name: &'static str) -> u32 {
+        let Kind::Array(elements) = member.kind else {
+            self.note(member, name, "an array");
+            return 0;
+        };
+        u32::try_from(elements).unwrap_or(u32::MAX)
+    }
 }
 
 // === impl Text ===
@@ -103,16 +147,28 @@ impl Reading {
     ) -> Result<(), Malformed> {
         let facts = &mut self.facts;
         match name {
-            "model" => facts.model = string(document, member, "model")?.map(keep),
-            "stream" => facts.stream = boolean(member)?,
-            "max_tokens" => facts.max_tokens = whole_number(document, member)?,
+            "model" => match member.kind {
+                Kind::String => facts.model = Some(keep(string(document, member.value)?)),
+                _ => facts.note(member, "model", "a string"),
+            },
+            "stream" => match member.kind {
+                Kind::True => facts.stream = true,
+                Kind::False => {}
+                _ => facts.note(member, "stream", "a boolean"),
+            },
+            "max_tokens" => {
+                facts.max_tokens = number(document, member);
+                if facts.max_tokens.is_none() {
+                    facts.note(member, "max_tokens", "a whole number from 0 on");
+                }
+            }
             "metadata" => facts.user_id = user_id(document, member)?.map(keep),
             "messages" | "tools" | "system" => {
                 self.text += member.value.len() - member.solid;
                 self.solid += member.solid;
                 match name {
-                    "messages" => facts.message_count = count(member, "messages")?,
-                    "tools" => facts.tool_count = count(member, "tools")?,
+                    "messages" => facts.message_count = facts.count(member, "messages"),
+                    "tools" => facts.tool_count = facts.count(member, "tools"),
                     _ => {}
                 }
             }
@@ -128,9 +184,20 @@ impl Reading {
             let text = unescape(span.text(document)).unwrap_or_default();
             Text::Set(text.into())
         };
+        let unread = self.facts.unread.len();
         Member::alone(document)
             .and_then(|member| self.take(name, document, &member, keep))
-            .map_err(|source| EditError::of(name, source))
+            .map_err(|source| EditError::of(name, source))?;
+        match self.facts.unread.get(unread) {
+            Some(Unread { member, wanted, .. }) => {
+                let wrong = MalformedKind::WrongType {
+                    name: member,
+                    wanted,
+                };
+                Err(EditError::of(name, wrong.at(0)))
+            }
+            None => Ok(()),
+        }
     }
 
     fn facts(self) -> Facts {
@@ -143,69 +210,52 @@ impl Reading {
     }
 }
 
-fn string(body: &[u8], member: &Member, name: &'static str) -> Result<Option<Span>, Malformed> {
+/// The text within the quotes of a string that policy reads.
+fn string(body: &[u8], quoted: Span) -> Result<Span, Malformed> {
+    let span = Span {
+        start: quoted.start + 1,
+        end: quoted.end - 1,
+    };
+    match unescape(span.text(body)) {
+        Ok(_) => Ok(span),
+        Err(place) => Err(MalformedKind::LoneSurrogate.at(span.start + place)),
+    }
+}
+
+fn number(body: &[u8], member: &Member) -> Option<u64> {
     match member.kind {
-        Kind::String => {
-            let span = Span {
-                start: member.value.start + 1,
-                end: member.value.end - 1,
-            };
-            match unescape(span.text(body)) {
-                Ok(_) => Ok(Some(span)),
-                Err(place) => Err(MalformedKind::LoneSurrogate.at(span.start + place)),
-            }
-        }
-        Kind::Null => Ok(None),
-        _ => Err(wrong(member, name, "a string")),
+        Kind::Number => whole_number(member.value.of(body)),
+        _ => None,
     }
 }
 
-fn boolean(member: &Member) -> Result<bool, Malformed> {
-    match member.kind {
-        Kind::True => Ok(true),
-        Kind::False | Kind::Null => Ok(false),
-        _ => Err(wrong(member, "stream", "a boolean")),
-    }
-}
-
-fn whole_number(body: &[u8], member: &Member) -> Result<Option<u64>, Malformed> {
-    let digits = member.value.text(body);
-    match (member.kind, digits.parse()) {
-        (Kind::Null, _) => Ok(None),
-        (Kind::Number, Ok(number)) => Ok(Some(number)),
-        _ => Err(wrong(member, "max_tokens", "a whole number from 0 on")),
-    }
-}
-
-fn count(member: &Member, name: &'static str) -> Result<u32, Malformed> {
-    match member.kind {
-        Kind::Array(elements) => Ok(u32::try_from(elements).unwrap_or(u32::MAX)),
-        Kind::Null => Ok(0),
-        _ => Err(wrong(member, name, "an array")),
-    }
-}
-
+/// The `user_id` of a `metadata` that is an object. The rest of it is nobody's to read.
 fn user_id(body: &[u8], member: &Member) -> Result<Option<Span>, Malformed> {
-    match member.kind {
-        Kind::Null => return Ok(None),
-        Kind::Object => {}
-        _ => return Err(wrong(member, "metadata", "an object")),
+    if member.kind != Kind::Object {
+        return Ok(None);
     }
     let start = member.value.start;
-    let metadata = member.value.of(body);
-    let object =
-        Object::document(metadata, Scanner::Fastest).map_err(|error| error.within(start))?;
-    let Some(user_id) = object.member(metadata, "user_id") else {
+    let mut found = None;
+    let mut twice = None;
+    each_named(member.value.of(body), |named| {
+        if named.depth == 1 && named.is("user_id") {
+            if found.is_some() {
+                twice = Some(named.name.start);
+            }
+            found = Some(named.string);
+        }
+        Inside::Wanted
+    });
+    if let Some(place) = twice {
+        let name = "user_id".into();
+        return Err(MalformedKind::Duplicate { name }.at(start + place - 1));
+    }
+    let Some(within) = found.flatten() else {
         return Ok(None);
     };
-    let span =
-        string(metadata, user_id, "metadata.user_id").map_err(|error| error.within(start))?;
-    Ok(span.map(|span| Span {
-        start: span.start + start,
-        end: span.end + start,
-    }))
-}
-
-fn wrong(member: &Member, name: &'static str, wanted: &'static str) -> Malformed {
-    MalformedKind::WrongType { name, wanted }.at(member.value.start)
+    let quoted = Span {
+        start: start + within.start - 1,
+        end: start + within.end + 1,
+    };
+    string(body, quoted).map(Some)
 }

@@ -81,7 +81,7 @@ pub enum MalformedKind {
         /// The name, unescaped.
         name: Box<str>,
     },
-    /// A member that policy reads has a type in which the upstream could read something else.
+    /// A member that has to be looked into is of another type.
     #[error("`{name}` has to be {wanted}")]
     WrongType {
         /// The member.

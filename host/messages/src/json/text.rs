@@ -24,6 +24,18 @@ pub(crate) fn closing_quote(bytes: &[u8], start: usize) -> Result<usize, Malform
     }
 }
 
+/// As [`closing_quote`], for a string of which nothing is checked; none where it does not end.
+pub(crate) fn closing_quote_anyhow(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes.get(at) == Some(&b'"') {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
 /// The text of a raw string, without its quotes, whose escapes [`closing_quote`] has passed.
 ///
 /// # Errors

@@ -137,6 +137,8 @@ impl Answer {
             passed_over: u64::from(matches!(told, Some(Err(_)))),
             usage: parsed,
             model: text("model"),
+            // Errors and lists have ids of other things.
+            message_id: text("id").filter(|_| text("type").as_deref() == Some("message")),
             stop_reason: text("stop_reason"),
             events: 0,
             content_started: content.is_some_and(|member| matches!(member.kind, Kind::Array(1..))),

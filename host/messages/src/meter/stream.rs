@@ -149,6 +149,11 @@ impl Told {
                 seen = found.kind == Kind::Object;
                 found.object(|name, found| match name {
                     "model" => self.model(found),
+                    "id" => {
+                        // An odd one costs nobody anything.
+                        put(&mut self.reading.message_id, text(found));
+                        0
+                    }
                     "usage" => {
                         metered = found.kind != Kind::Null;
                         self.usage(found).unread

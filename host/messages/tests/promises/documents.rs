@@ -137,24 +137,29 @@ fn tools() -> impl Strategy<Value = String> {
 /// A value that the policy member of this name may have, or any other.
 fn value_of(name: &str) -> BoxedStrategy<String> {
     match name {
-        "model" => prop_oneof![9 => string(), 1 => Just("null".to_owned())].boxed(),
+        "model" => prop_oneof![9 => string(), 1 => Just("null".to_owned()), 1 => value()].boxed(),
         "stream" => prop_oneof![
             Just("true".to_owned()),
             Just("false".to_owned()),
-            Just("null".to_owned())
+            Just("null".to_owned()),
+            value(),
         ]
         .boxed(),
         "max_tokens" => prop_oneof![
-            any::<u64>().prop_map(|n| n.to_string()),
-            Just("null".to_owned())
+            3 => any::<u64>().prop_map(|n| n.to_string()),
+            1 => (any::<u32>(), 0..9).prop_map(|(n, places)| format!("{n}e-{places}")),
+            1 => (any::<u32>(), 0_usize..9).prop_map(|(n, zeros)| format!("{n}.{}", "0".repeat(1 + zeros))),
+            1 => Just("null".to_owned()),
+            1 => value(),
         ]
         .boxed(),
-        "messages" => messages().boxed(),
+        "messages" => prop_oneof![9 => messages(), 1 => value()].boxed(),
         "tools" => prop_oneof![9 => tools(), 1 => Just("null".to_owned())].boxed(),
         "metadata" => prop_oneof![
             (string(), blanks()).prop_map(|(id, b)| format!("{{{b}\"user_i\\u0064\":{b}{id}{b}}}")),
             Just("{}".to_owned()),
-            Just("null".to_owned())
+            Just("null".to_owned()),
+            value(),
         ]
         .boxed(),
         _ => value().boxed(),

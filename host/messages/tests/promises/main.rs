@@ -22,6 +22,7 @@ mod plain;
 mod prices;
 mod recorded;
 mod reference;
+mod references;
 mod refusals;
 mod retries;
 mod splices;

@@ -45,27 +45,26 @@ fn read(members: &[(String, Box<RawValue>)]) -> Option<Read> {
         }
         let json = value.get();
         match name.as_str() {
-            "model" => read.model = serde_json::from_str(json).ok()?,
-            "stream" => {
-                read.stream = serde_json::from_str::<Option<bool>>(json)
-                    .ok()?
-                    .unwrap_or_default();
+            "model" if json.starts_with('"') => {
+                read.model = Some(serde_json::from_str(json).ok()?);
             }
-            "max_tokens" => read.max_tokens = serde_json::from_str(json).ok()?,
-            "messages" => read.message_count = elements(json)?,
-            "tools" => read.tool_count = elements(json)?,
+            "stream" => read.stream = json == "true",
+            "max_tokens" => read.max_tokens = whole(json),
+            "messages" => read.message_count = elements(json),
+            "tools" => read.tool_count = elements(json),
             "metadata" => {
-                let Some(Members(metadata)) = serde_json::from_str::<Option<Members>>(json).ok()?
+                let Ok(Some(Members(metadata))) = serde_json::from_str::<Option<Members>>(json)
                 else {
                     continue;
                 };
-                for (index, (name, value)) in metadata.iter().enumerate() {
-                    if metadata[..index].iter().any(|(earlier, _)| earlier == name) {
-                        return None;
-                    }
-                    if name == "user_id" {
-                        read.user_id = serde_json::from_str(value.get()).ok()?;
-                    }
+                let mut ids = metadata.iter().filter(|(name, _)| name == "user_id");
+                if let Some((_, value)) = ids.next()
+                    && value.get().starts_with('"')
+                {
+                    read.user_id = Some(serde_json::from_str(value.get()).ok()?);
+                }
+                if ids.next().is_some() {
+                    return None;
                 }
             }
             _ => {}
@@ -78,12 +77,26 @@ fn read(members: &[(String, Box<RawValue>)]) -> Option<Read> {
     Some(read)
 }
 
-fn elements(json: &str) -> Option<usize> {
-    Some(
-        serde_json::from_str::<Option<Vec<&RawValue>>>(json)
-            .ok()?
-            .map_or(0, |elements| elements.len()),
-    )
+/// Through a decimal of 128 bits, which holds what the documents have exactly.
+fn whole(json: &str) -> Option<u64> {
+    let (mantissa, exponent) = json.split_once(['e', 'E']).unwrap_or((json, "0"));
+    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits: i128 = format!("{integer}{fraction}").parse().ok()?;
+    if digits == 0 {
+        return Some(0);
+    }
+    let exponent = exponent.parse::<i32>().ok()? - i32::try_from(fraction.len()).ok()?;
+    let scale = 10_i128.checked_pow(exponent.unsigned_abs())?;
+    let value = if exponent < 0 {
+        (digits % scale == 0).then_some(digits / scale)?
+    } else {
+        digits.checked_mul(scale)?
+    };
+    u64::try_from(value).ok()
+}
+
+fn elements(json: &str) -> usize {
+    serde_json::from_str::<Vec<&RawValue>>(json).map_or(0, |elements| elements.len())
 }
 
 impl<'de> Deserialize<'de> for Members {

@@ -96,29 +96,61 @@ fn a_member_that_comes_twice_is_refused_under_any_spelling() {
 }
 
 #[test]
-fn a_policy_member_of_a_type_that_readers_convert_differently_is_refused() {
-    for document in [
-        r#"{"model":7}"#,
-        r#"{"model":["a"]}"#,
-        r#"{"stream":"true"}"#,
-        r#"{"stream":1}"#,
-        r#"{"max_tokens":-1}"#,
-        r#"{"max_tokens":-0}"#,
-        r#"{"max_tokens":1.0}"#,
-        r#"{"max_tokens":1e3}"#,
-        r#"{"max_tokens":"1"}"#,
-        r#"{"max_tokens":18446744073709551616}"#,
-        r#"{"messages":{}}"#,
-        r#"{"messages":"x"}"#,
-        r#"{"tools":{}}"#,
-        r#"{"metadata":[]}"#,
-        r#"{"metadata":{"user_id":7}}"#,
+fn a_policy_member_of_a_type_that_it_cannot_have_is_named_and_left_to_the_upstream() {
+    for (document, member, kind) in [
+        (r#"{"model":7}"#, "model", "number"),
+        (r#"{"model":["a"]}"#, "model", "array"),
+        (r#"{"stream":"true"}"#, "stream", "string"),
+        (r#"{"stream":1}"#, "stream", "number"),
+        (r#"{"max_tokens":-1}"#, "max_tokens", "number"),
+        (r#"{"max_tokens":1.5}"#, "max_tokens", "number"),
+        (r#"{"max_tokens":"1"}"#, "max_tokens", "string"),
+        (
+            r#"{"max_tokens":18446744073709551616}"#,
+            "max_tokens",
+            "number",
+        ),
+        (r#"{"messages":{}}"#, "messages", "object"),
+        (r#"{"messages":"x"}"#, "messages", "string"),
+        (r#"{"tools":true}"#, "tools", "boolean"),
     ] {
-        let (_, kind) = refusal(document.as_bytes());
-        assert!(
-            matches!(kind, MalformedKind::WrongType { .. }),
-            "{document}: {kind}"
+        let head = Head::scan(Bytes::from_static(document.as_bytes())).unwrap();
+        let unread: Vec<_> = head
+            .unread()
+            .iter()
+            .map(|it| (it.member, it.kind))
+            .collect();
+        assert_eq!(unread, [(member, kind)], "{document}");
+        assert!(head.is_unread(member), "{document}");
+        let read = (head.model(), head.stream(), head.max_tokens());
+        assert_eq!(read, (None, false, None), "{document}: nothing is read");
+        assert_eq!(
+            (head.message_count(), head.tool_count()),
+            (0, 0),
+            "{document}"
         );
+    }
+    for (document, user_id) in [
+        (r#"{"metadata":[]}"#, None),
+        (r#"{"metadata":{"user_id":7}}"#, None),
+        (r#"{"metadata":{"a":1,"a":2,"user_id":"x"}}"#, Some("x")),
+        (
+            r#"{"metadata":{"a":{"user_id":"y"},"user_id":"x"}}"#,
+            Some("x"),
+        ),
+    ] {
+        let head = Head::scan(Bytes::from_static(document.as_bytes())).unwrap();
+        assert_eq!(head.user_id().as_deref(), user_id, "{document}");
+    }
+}
+
+#[test]
+fn whole_numbers_are_the_same_however_they_are_written() {
+    for text in ["64", "64.0", "6.4e1", "640E-1", "0.64e+2"] {
+        let document = format!("{{\"max_tokens\":{text}}}");
+        let head = Head::scan(document.into()).unwrap();
+        assert_eq!(head.max_tokens(), Some(64), "{text}");
+        assert!(head.unread().is_empty(), "{text} is read");
     }
 }
 

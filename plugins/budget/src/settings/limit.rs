@@ -32,13 +32,18 @@ pub(crate) struct Limit {
     pub(crate) exhausted: Exhausted,
 }
 
-/// Whose account: `key`, `tenant`, `user`, `session` or `metadata.NAME`.
+/// Whose account: `key`, `tenant`, `user`, `session`, `workspace`, `environment`, `address` or `metadata.NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Account {
     Key,
     Tenant,
     User,
     Session,
+    Workspace,
+    /// An environment of a workspace: two workspaces have two of the same name.
+    Environment,
+    /// The client's address.
+    Address,
     Metadata(String),
 }
 
@@ -181,6 +186,9 @@ impl Account {
             Self::Tenant => "tenant".into(),
             Self::User => "user".into(),
             Self::Session => "session".into(),
+            Self::Workspace => "workspace".into(),
+            Self::Environment => "environment".into(),
+            Self::Address => "address".into(),
             Self::Metadata(name) => format!("metadata.{name}").into(),
         }
     }
@@ -194,12 +202,15 @@ impl<'de> Deserialize<'de> for Account {
             ("tenant", _) => Ok(Self::Tenant),
             ("user", _) => Ok(Self::User),
             ("session", _) => Ok(Self::Session),
+            ("workspace", _) => Ok(Self::Workspace),
+            ("environment", _) => Ok(Self::Environment),
+            ("address", _) => Ok(Self::Address),
             (_, Some(name)) if !name.is_empty() && !name.contains(':') => {
                 Ok(Self::Metadata(name.to_owned()))
             }
             _ => Err(D::Error::invalid_value(
                 Unexpected::Str(&text),
-                &"`key`, `tenant`, `user`, `session` or `metadata.NAME` without a colon",
+                &"`key`, `tenant`, `user`, `session`, `workspace`, `environment`, `address` or `metadata.NAME` without a colon",
             )),
         }
     }

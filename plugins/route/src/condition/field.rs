@@ -17,6 +17,9 @@ pub(crate) enum Field {
     Session,
     Agent,
     RequestClass,
+    Workspace,
+    Environment,
+    Address,
     Metadata(String),
     Label(String),
     Attribute(String),
@@ -32,7 +35,7 @@ pub(crate) enum Field {
 
 /// For the message about an unknown one.
 pub(super) const KNOWN: &str = "known are model, resource, stream, endpoint, tools, tenant, user, tier, session, \
-    agent, request_class, metadata.NAME, labels.NAME, attributes.NAME, max_tokens, message_count, tool_count, \
+    agent, request_class, workspace, environment, address, metadata.NAME, labels.NAME, attributes.NAME, max_tokens, message_count, tool_count, \
     prompt_tokens, body_bytes, share, upstreams.NAME.error_percent and upstreams.NAME.in_flight";
 
 // === impl Field ===
@@ -52,6 +55,9 @@ impl Field {
             "session" => Self::Session,
             "agent" => Self::Agent,
             "request_class" => Self::RequestClass,
+            "workspace" => Self::Workspace,
+            "environment" => Self::Environment,
+            "address" => Self::Address,
             "max_tokens" => Self::MaxTokens,
             "message_count" => Self::MessageCount,
             "tool_count" => Self::ToolCount,
@@ -91,6 +97,18 @@ impl Field {
         )
     }
 
+    /// The member of the body that it is read from, if it is.
+    pub(super) const fn member(&self) -> Option<&'static str> {
+        match self {
+            Self::Model | Self::Resource => Some("model"),
+            Self::Stream => Some("stream"),
+            Self::Tools | Self::ToolCount => Some("tools"),
+            Self::MaxTokens => Some("max_tokens"),
+            Self::MessageCount => Some("messages"),
+            _ => None,
+        }
+    }
+
     /// The value of a text field. Tools are many and asked for apart.
     pub(super) fn text<'a>(&self, facts: &'a Facts<'_>, model: Model<'a>) -> Option<Cow<'a, str>> {
         let envelope = facts.envelope();
@@ -115,6 +133,9 @@ impl Field {
             Self::Session => envelope.session.as_deref(),
             Self::Agent => envelope.agent.as_deref(),
             Self::RequestClass => envelope.attribute("request.class"),
+            Self::Workspace => envelope.attribute("workspace"),
+            Self::Environment => envelope.attribute("environment"),
+            Self::Address => envelope.attribute("client.address"),
             Self::Metadata(name) => envelope.metadata(name),
             Self::Attribute(name) => envelope.attribute(name),
             Self::Tools
@@ -161,6 +182,9 @@ impl Field {
             | Self::Session
             | Self::Agent
             | Self::RequestClass
+            | Self::Workspace
+            | Self::Environment
+            | Self::Address
             | Self::Metadata(_)
             | Self::Label(_)
             | Self::Attribute(_) => None,

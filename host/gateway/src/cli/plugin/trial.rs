@@ -17,6 +17,7 @@ use witgate_runtime::{
 use super::super::unreadable;
 use crate::capture::{self, Captured};
 use crate::exchange::estimate;
+use crate::provenance::Provenance;
 use crate::receipt::tree;
 
 /// The recorded requests of a command, and what plugins are told beside them.
@@ -163,6 +164,8 @@ impl Trial {
             decided.note(Hook::Envelope, &envelope, &summary::envelope(&envelope))?;
             view = view.after(&envelope)?;
         }
+        let provenance = Provenance::of_path(&view.path);
+        provenance.stamp(&mut envelope);
         let request: Arc<dyn Request> = Arc::<crate::view::View>::clone(&view);
 
         let mut plan = None;
@@ -200,6 +203,7 @@ impl Trial {
                 captured,
                 view: &view,
                 envelope,
+                provenance,
                 plan,
                 estimate,
             };

@@ -12,7 +12,8 @@ use witgate_messages::usage::{Tokens, Usage};
 use witgate_runtime::{Envelope, Estimate, Plan};
 
 use crate::capture::Captured;
-use crate::exchange::now;
+use crate::exchange::{now, resource};
+use crate::provenance::Provenance;
 use crate::receipt::{Attempt, Outcome, Receipt};
 use crate::view::View;
 
@@ -27,6 +28,7 @@ pub(super) struct Decided<'a> {
     pub(super) captured: &'a Captured,
     pub(super) view: &'a View,
     pub(super) envelope: Envelope,
+    pub(super) provenance: Provenance,
     pub(super) plan: Plan,
     pub(super) estimate: Estimate,
 }
@@ -40,6 +42,7 @@ impl Decided<'_> {
             captured,
             view,
             envelope,
+            provenance,
             plan,
             estimate,
         } = self;
@@ -57,7 +60,9 @@ impl Decided<'_> {
         let mut receipt = Receipt::new(Arc::clone(&view.id), started, view.method.as_str());
         receipt.endpoint = view.endpoint.code();
         receipt.caller = Some(Arc::clone(&view.caller));
+        receipt.resource = resource(&plan, &envelope, view);
         receipt.envelope = Some(envelope);
+        receipt.provenance = provenance;
         receipt.requested_model = asked.map(Into::into);
         receipt.rule = plan.rule;
         receipt.request_bytes = captured.body().len() as u64;
@@ -65,6 +70,7 @@ impl Decided<'_> {
             .map(|target| Attempt {
                 upstream: target.upstream.clone(),
                 model: target.model.clone(),
+                request_id: None,
                 result: Ok(200),
             })
             .into_iter()
