@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use witgate_artifacts::ROUTE;
+use witgate_artifacts::{ENVELOPE, ROUTE};
 
 use crate::harness::{Answer, Client, Events, Gate, Pause, Plan, Request, Upstream};
 use crate::upstreams::{message, shown};
@@ -22,6 +22,12 @@ async fn slow_for_some() -> Upstream {
         }
     })
     .await
+}
+
+/// The shipped plugins; every caller may set a limit of its own.
+fn with_timeouts() -> Plan {
+    let settings = "[settings]\ntimeout = { anyone = true }\n";
+    Plan::shipped().plugin("envelope", ENVELOPE, settings)
 }
 
 fn events() -> Events {
@@ -70,7 +76,7 @@ async fn nothing_was_learned(gate: &Gate) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_callers_own_limit_closes_the_upstream_for_nobody() {
     let upstream = slow_for_some().await;
-    let gate = Plan::shipped().upstream("only", &upstream).start().await;
+    let gate = with_timeouts().upstream("only", &upstream).start().await;
     for (status, text) in at_once(&gate, &impatient(&gate)).await {
         assert_eq!(status, 504, "the caller's limit: {text}");
         assert!(
@@ -165,7 +171,7 @@ async fn a_callers_own_limit_spends_nothing_of_the_retry_budget() {
         "[upstreams.only]\nbase_url = \"{}\"\n{retry}",
         upstream.url()
     );
-    let gate = Plan::shipped().extra(&table).start().await;
+    let gate = with_timeouts().extra(&table).start().await;
     at_once(&gate, &impatient(&gate)).await;
     let shown = nothing_was_learned(&gate).await;
     assert_eq!(shown["retries_left"], 10, "the floor is untouched: {shown}");
@@ -179,7 +185,7 @@ async fn the_upstreams_own_limit_counts_also_where_a_callers_is_as_long() {
         "[upstreams.only]\nbase_url = \"{}\"\nhead_timeout_ms = 100\nretry = {{ attempts = 0 }}\n",
         upstream.url()
     );
-    let gate = Plan::shipped().extra(&table).start().await;
+    let gate = with_timeouts().extra(&table).start().await;
     for (status, text) in at_once(&gate, &impatient(&gate)).await {
         assert!(
             [503, 504].contains(&status),
