@@ -17,7 +17,7 @@ async fn an_edit_that_raises_the_cost_is_held_for() {
         .plugin(
             "envelope",
             ENVELOPE,
-            "[settings]\nprovider_args = [\"max_tokens\"]\n",
+            "[settings]\nprovider_args = [\"max_tokens\"]\nprovider_args_by = { anyone = true }\n",
         )
         .plugin("budget", BUDGET, limits)
         .upstream("default", &upstream)
