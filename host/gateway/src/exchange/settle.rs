@@ -1,12 +1,13 @@
 //! Step 6: how it ended. A drop guard: whatever happens to an exchange, its hold is settled and its receipt written.
 
+mod targets;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
-use pingora_http::ResponseHeader;
 use witgate_ledger::{Amounts, Hold, Unit};
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
@@ -23,10 +24,8 @@ use crate::live::Live;
 use crate::owners::{ClaimError, Kind};
 use crate::pressure::Place;
 use crate::provenance::Provenance;
-use crate::receipt::{Attempt, Outcome, Receipt};
+use crate::receipt::{Outcome, Receipt};
 use crate::refused::Refused;
-use crate::upstream::Upstream;
-use crate::upstream::admission::Closed;
 
 /// A finished exchange, on its way to the audit hook and the receipts file.
 pub(crate) struct Finished {
@@ -135,26 +134,6 @@ impl Settlement {
         }
     }
 
-    /// Keeps the upstream's own id of the request, for the attempt that is noted next.
-    pub(super) fn heard(&mut self, head: Option<&ResponseHeader>) {
-        self.upstream_id = head.and_then(headers::request_id).map(str::to_owned);
-    }
-
-    /// Notes a try at an upstream, with the status of its answer or what it failed with.
-    pub(super) fn note_attempt(
-        &mut self,
-        upstream: &Upstream,
-        model: Option<&str>,
-        result: Result<u16, String>,
-    ) {
-        self.receipt.attempts.push(Attempt {
-            upstream: upstream.config.name.clone(),
-            model: model.map(str::to_owned),
-            request_id: self.upstream_id.take(),
-            result,
-        });
-    }
-
     /// Adds a header that a plugin wants on the answer.
     pub(super) fn add_header(&mut self, header: Option<(HeaderName, HeaderValue)>) {
         let ours = self.live.config.cors.word() == Word::Ours;
@@ -254,24 +233,6 @@ impl Settlement {
             tracing::warn!(reason = %refused.reason, "a hold could not be extended");
         }
         self.extend_at = output.saturating_add(EXTENSION);
-    }
-
-    /// Says, for the receipt, that a target was not asked.
-    pub(super) fn pass_over(&mut self, closed: &Closed) {
-        let passed = (closed.upstream.clone(), closed.reason.to_string());
-        self.receipt.passed_over.push(passed);
-    }
-
-    /// Notes that a plan of this plugin names an upstream that is not configured. Says whether that is news: the requests of
-    /// a batch may all have the same plan.
-    pub(super) fn pass_over_unknown(&mut self, upstream: &str, plugin: &str) -> bool {
-        let passed = (upstream.to_owned(), "not configured".to_owned());
-        let news = !self.receipt.passed_over.contains(&passed);
-        if news {
-            self.gateway.metrics.unknown_target(plugin);
-            self.receipt.passed_over.push(passed);
-        }
-        news
     }
 
     /// Says how many requests the exchange counts as, once it has been answered.
