@@ -253,9 +253,13 @@ impl Answered {
 // === impl Setback ===
 
 impl Setback {
-    /// Whether it is of use to try the same target again.
+    /// Returns whether it is of use to try the same target again. One that used up its `head_timeout_ms` would likely use it
+    /// up once more, and the client would have left by then.
     pub(super) fn may_repeat(&self) -> bool {
-        !matches!(self.left, Left::Closed(_))
+        !matches!(
+            self.left,
+            Left::Closed(_) | Left::Failed(Failed::Timeout { .. })
+        )
     }
 
     /// Whether the plan lets something else be tried after it.
