@@ -9,6 +9,7 @@ mod run;
 
 pub(crate) use plugin::compiler;
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -111,13 +112,19 @@ fn init_log(form: LogForm) {
     }
 }
 
+/// A number of things, in words: `1 key`, `2 keys`.
+fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// Says something to whoever typed the command.
 #[allow(
     clippy::print_stdout,
     reason = "the output of a command is what it is for"
 )]
 fn say(text: &str) {
-    println!("{text}");
+    println!("{}", printable(text));
 }
 
 /// Says what went wrong to whoever typed the command.
@@ -126,5 +133,37 @@ fn say(text: &str) {
     reason = "the log may be filtered; the reason for a failure may not"
 )]
 fn complain(text: &str) {
-    eprintln!("witgate: {text}");
+    eprintln!("witgate: {}", printable(text));
+}
+
+/// The text without characters that could steer a terminal: it may come from a plugin or from a request.
+fn printable(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn no_text_steers_the_terminal_that_it_is_printed_on() {
+        let told = "403: \u{1b}[2Jgone\r\u{7}\u{9b}1m\n\tnext: für";
+        assert_eq!(
+            printable(told),
+            "403: \\u{1b}[2Jgone\\r\\u{7}\\u{9b}1m\n\tnext: für",
+            "control characters are written out, lines and tabs are kept"
+        );
+    }
 }

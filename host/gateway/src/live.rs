@@ -7,7 +7,7 @@ use std::sync::Arc;
 use witgate_messages::price::PriceBook;
 
 use crate::capture::Capture;
-use crate::config::{Config, Keys};
+use crate::config::{Config, Draft, Keys, UpstreamConfig};
 use crate::keys::Keyring;
 use crate::pressure::Pressure;
 use crate::upstream::Upstreams;
@@ -35,36 +35,12 @@ impl Live {
     /// What can't be read, and why, one line each.
     pub(crate) fn prepare(config: Arc<Config>, previous: Option<&Self>) -> Result<Self, String> {
         let mut problems = Vec::new();
-        let keyring = match &config.keys {
-            Keys::Open => Some(Keyring::open()),
-            Keys::File(path) => Keyring::read(path)
-                .map_err(|error| problems.push(error.to_string()))
-                .ok(),
-        };
-        let prices = match &config.prices {
-            None => Some(PriceBook::builtin()),
-            Some(path) => std::fs::read(path)
-                .map_err(|error| error.to_string())
-                .and_then(|text| PriceBook::parse(&text).map_err(|error| error.to_string()))
-                .map_err(|error| problems.push(format!("{}: {error}", path.display())))
-                .ok(),
-        };
-        let upstreams = Upstreams::try_new(
-            &config.upstreams,
-            &config.groups,
-            &config.default_upstream,
-            previous.map(|previous| &previous.upstreams),
-        )
-        .map_err(|error| problems.push(error))
-        .ok();
-        let tls = config
-            .listen
-            .tls
-            .as_ref()
-            .map(crate::tls::read)
-            .transpose()
+        let keyring = keyring(&config).map_err(|error| problems.push(error)).ok();
+        let prices = prices(&config).map_err(|error| problems.push(error)).ok();
+        let upstreams = upstreams(&config, previous)
             .map_err(|error| problems.push(error))
             .ok();
+        let tls = tls(&config).map_err(|error| problems.push(error)).ok();
         let capture = capture(&config, previous)
             .map_err(|error| problems.push(error))
             .ok();
@@ -81,6 +57,92 @@ impl Live {
             _ => Err(problems.join("\n")),
         }
     }
+
+    /// Reads the files that a draft names, and returns the problems with them. Skips the keys that are wrong themselves.
+    pub(crate) fn inspect(draft: &Draft) -> Vec<String> {
+        let Draft { config, problems } = draft;
+        let sound = |keys: &[&str]| !keys.iter().any(|key| problems.is_about(key));
+        let mut found = Vec::new();
+        if sound(&["keys"]) {
+            found.extend(keyring(config).err());
+        }
+        if sound(&["prices.file"]) {
+            found.extend(prices(config).err());
+        }
+        let readable = config.upstreams.iter().filter(|upstream| {
+            let at = |key| format!("upstreams.{}.{key}", upstream.name);
+            sound(&[&at("ca_file"), &at("credential")])
+        });
+        found.extend(readable.filter_map(|upstream| alone(upstream, None).err()));
+        if sound(&[
+            "listen.tls.certificate",
+            "listen.tls.key",
+            "listen.tls.client_ca",
+        ]) {
+            found.extend(tls(config).err());
+        }
+        if sound(&["capture.dir"]) {
+            found.extend(capture(config, None).err());
+        }
+        found
+    }
+
+    /// Number of keys that let somebody in; none when everybody may.
+    pub(crate) fn callers(config: &Config) -> Option<usize> {
+        keyring(config).ok()?.count()
+    }
+}
+
+fn keyring(config: &Config) -> Result<Keyring, String> {
+    match &config.keys {
+        Keys::Open => Ok(Keyring::open()),
+        Keys::File(path) => Keyring::read(path).map_err(|problems| problems.to_string()),
+    }
+}
+
+fn prices(config: &Config) -> Result<PriceBook, String> {
+    let Some(path) = &config.prices else {
+        return Ok(PriceBook::builtin());
+    };
+    std::fs::read(path)
+        .map_err(|error| error.to_string())
+        .and_then(|text| PriceBook::parse(&text).map_err(|error| error.to_string()))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The upstreams, or what is wrong with each of them.
+fn upstreams(config: &Config, previous: Option<&Live>) -> Result<Upstreams, String> {
+    let previous = previous.map(|previous| &previous.upstreams);
+    let all = Upstreams::try_new(
+        &config.upstreams,
+        &config.groups,
+        &config.default_upstream,
+        previous,
+    );
+    all.map_err(|first| {
+        let each = config.upstreams.iter();
+        let each: Vec<_> = each.filter_map(|one| alone(one, previous).err()).collect();
+        if each.is_empty() {
+            first
+        } else {
+            each.join("\n")
+        }
+    })
+}
+
+/// An upstream as the only one, which shows what is wrong with it.
+fn alone(upstream: &UpstreamConfig, previous: Option<&Upstreams>) -> Result<(), String> {
+    Upstreams::try_new(
+        std::slice::from_ref(upstream),
+        &[],
+        &upstream.name,
+        previous,
+    )
+    .map(drop)
+}
+
+fn tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, String> {
+    config.listen.tls.as_ref().map(crate::tls::read).transpose()
 }
 
 /// What records requests: the one of before, where nothing about it has changed.

@@ -117,20 +117,24 @@ impl Refused {
 
     /// A plugin's failure.
     pub(crate) fn fault(fault: &Fault) -> Self {
-        let shed = fault.kind == FaultKind::Exhausted;
-        let message = if shed {
-            format!(
-                "the gateway is out of instances of the plugin `{}`: try again",
-                fault.plugin
-            )
-        } else {
-            let hook = fault
-                .hook
-                .map_or_else(String::new, |hook| format!(" in its {hook} hook"));
-            format!(
-                "the plugin `{}` failed{hook} ({}); the gateway's operator finds more in its log",
-                fault.plugin, fault.kind
-            )
+        const MORE: &str = "the gateway's operator finds more in its log";
+        let plugin = &fault.plugin;
+        let message = match fault.kind {
+            FaultKind::Exhausted => {
+                format!("the gateway is out of instances of the plugin `{plugin}`: try again")
+            }
+            FaultKind::Benched => {
+                format!("the plugin `{plugin}` is paused after repeated faults; {MORE}")
+            }
+            FaultKind::Absent => {
+                format!("the plugin `{plugin}`, which is required, is not there; {MORE}")
+            }
+            kind => {
+                let hook = fault
+                    .hook
+                    .map_or_else(String::new, |hook| format!(" in its {hook} hook"));
+                format!("the plugin `{plugin}` failed{hook} ({kind}); {MORE}")
+            }
         };
         Self {
             status: 503,

@@ -3,11 +3,14 @@
 //! The bytes are read once; what is hashed is what is compiled. Then: a core module with contract metadata becomes a
 //! component, it is compiled or found in the cache, its imports and exports are compared with the contract and the grants,
 //! it is instantiated and configured, and every hook is rehearsed with a benign request. What passes can be called; what
-//! doesn't is refused with an [`AdmissionError`] that says whose fault it is and what to do.
+//! doesn't is refused with an [`AdmissionError`] that says whose fault it is and what to do: everything that is wrong at
+//! once, as far as one thing lets the next be seen.
 
 mod anatomy;
 mod contract_check;
 mod error;
+mod findings;
+mod needs;
 mod preinit;
 mod rehearsal;
 mod skew;
@@ -20,12 +23,14 @@ pub use source::{SidecarText, Source};
 
 use crate::cache::Key;
 use crate::engine::Runtime;
+use crate::grants::HeaderGrant;
 use crate::guest::Terms;
 use crate::instance::{Indices, Instance, StartFailure};
 use crate::plugin::{Configured, Parts, Plugin};
-use crate::pool::Seated;
+use crate::problem::Problems;
 use crate::sidecar::{InstancePolicy, Sidecar};
 use crate::wasi;
+use findings::Findings;
 use preinit::NotPossible;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -55,13 +60,44 @@ impl Runtime {
     }
 
     fn try_admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionCause> {
-        let sidecar = match &source.sidecar {
-            Some(text) => Sidecar::parse(&text.file.display().to_string(), &text.text)
-                .map_err(AdmissionCause::Sidecar)?,
-            None => Sidecar::default(),
+        let (sidecar, problems) = self.sidecar(source)?;
+        let mut findings = Findings::new(problems);
+        match self.look_at(source, &sidecar, &mut findings) {
+            Ok(Some(plugin)) => Ok(Arc::new(plugin)),
+            Ok(None) => Err(findings.into_cause()),
+            Err(cause) => {
+                findings.add(cause);
+                Err(findings.into_cause())
+            }
+        }
+    }
+
+    fn host_headers(&self) -> Arc<[HeaderGrant]> {
+        let named = self.options().host_headers.iter();
+        named
+            .filter_map(|name| HeaderGrant::parse(name).ok())
+            .collect()
+    }
+
+    fn sidecar(&self, source: &Source) -> Result<(Sidecar, Problems), AdmissionCause> {
+        let Some(text) = &source.sidecar else {
+            return Ok((Sidecar::default(), Problems::default()));
         };
+        let file = text.file.display().to_string();
+        Sidecar::draft(&file, &text.text, Some(self.options())).map_err(AdmissionCause::Sidecar)
+    }
+
+    /// Looks at a plugin as far as it can be looked at, so that everything that is wrong is found. Gives the plugin if
+    /// nothing is.
+    fn look_at(
+        &self,
+        source: &Source,
+        sidecar: &Sidecar,
+        findings: &mut Findings,
+    ) -> Result<Option<Plugin>, AdmissionCause> {
         let identity = source.identity();
-        check_pin(&sidecar, &identity.wasm)?;
+        // Code that the operator doesn't vouch for never runs.
+        check_pin(sidecar, &identity.wasm)?;
         self.trusted_keys().check(source)?;
 
         let name = Arc::from(source.name.as_str());
@@ -74,12 +110,24 @@ impl Runtime {
                 sha256: Arc::clone(&identity.wasm),
                 limits: sidecar.limits.clone(),
                 grants: sidecar.grants.clone(),
+                secret_headers: Arc::clone(&self.options().secret_headers),
+                host_headers: self.host_headers(),
                 settings: sidecar.settings.clone(),
                 stats: Default::default(),
             }),
-            sidecar: &sidecar,
+            sidecar,
         };
+        if findings.knows("limits") {
+            needs::check(
+                &candidate.bytes,
+                sidecar.limits.memory_bytes,
+                self.options(),
+            )?;
+        }
         let code = candidate.code()?;
+        for missing in code.missing {
+            findings.add(missing);
+        }
         let plugin = Plugin::new(Parts {
             file: source.file.clone(),
             identity,
@@ -91,13 +139,15 @@ impl Runtime {
             pre: code.pre,
             indices: code.indices,
         });
-        let mut instance = candidate.started(plugin.start())?;
-        rehearsal::rehearse(&plugin, &mut instance)?;
-        if let Some(seat) = plugin.seat() {
-            // It is configured and its pages are warm: let it serve.
-            plugin.give_back(Seated::new(instance, seat));
+        let trial = Arc::new(candidate.terms.for_trial());
+        let mut instance = candidate.started(plugin.start_with(&trial))?;
+        if !findings.are_empty() {
+            return Ok(None);
         }
-        Ok(Arc::new(plugin))
+        rehearsal::rehearse(&plugin, &mut instance)?;
+        drop(instance);
+        plugin.warm_up();
+        Ok(Some(plugin))
     }
 }
 
@@ -115,6 +165,8 @@ struct Code {
     pre: wasmtime::component::InstancePre<crate::guest::Guest>,
     indices: Indices,
     configured: Configured,
+    /// Interfaces that it imports and is not granted.
+    missing: Vec<AdmissionCause>,
 }
 
 // === impl Candidate ===
@@ -165,7 +217,7 @@ impl Candidate<'_> {
     /// Compares the code with the contract and the grants.
     fn checked(&self, component: &Component) -> Result<Code, AdmissionCause> {
         let engine = self.runtime.engine();
-        contract_check::check(component, engine, &self.bytes, &self.sidecar.grants)?;
+        let missing = contract_check::check(component, engine, &self.bytes, &self.sidecar.grants)?;
         let pre = wasi::instantiate_pre(self.runtime.linker(), component)
             .map_err(|error| self.skewed(format!("{error:#}")))?;
         let indices = Indices::probe(&pre);
@@ -176,6 +228,7 @@ impl Candidate<'_> {
             pre,
             indices,
             configured: Configured::Never,
+            missing,
         })
     }
 
@@ -229,7 +282,10 @@ fn component_bytes(wasm: &[u8]) -> Result<Cow<'_, [u8]>, AdmissionCause> {
             .and_then(|mut encoder| encoder.encode());
         match encoded {
             Ok(component) => Ok(Cow::Owned(component)),
-            Err(error) => Err(AdmissionCause::Encode(format!("{error:#}"))),
+            Err(error) => match format!("{error:#}") {
+                text if text.contains("wasi_snapshot_preview1") => Err(AdmissionCause::OldWasi),
+                text => Err(AdmissionCause::Encode(text)),
+            },
         }
     } else {
         Err(AdmissionCause::NotWasm)

@@ -1,12 +1,11 @@
 //! `witgate check`: everything that would go wrong, before it does.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use witgate_runtime::PluginState;
+use witgate_runtime::{PluginState, PluginStatus};
 
-use super::{ConfigArg, say};
-use crate::config::Config;
+use super::{ConfigArg, counted, say};
+use crate::config::{Config, Draft};
 use crate::live::Live;
 use crate::running::open_policies;
 
@@ -17,55 +16,19 @@ pub(super) struct Args {
     config: ConfigArg,
 }
 
-/// Checks the configuration, what it names, and the plugins, and says all of it.
+/// Checks the configuration, what it names, and the plugins, and says all of it: what is wrong with one hides nothing
+/// about the others.
 pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = match Config::read(&args.config.config) {
-        Ok(config) => Arc::new(config),
+    let draft = match Config::draft(&args.config.config) {
+        Ok(draft) => draft,
         Err(problems) => {
             say(&problems.to_string());
-            say("the configuration can't be used; its plugins were not looked at");
+            say("the configuration can't be read, so nothing that it names was looked at");
             return Ok(ExitCode::FAILURE);
         }
     };
-    let mut well = true;
-    match Live::prepare(Arc::clone(&config), None) {
-        Ok(live) => {
-            let keys = live
-                .keyring
-                .count()
-                .map_or("open to everybody".to_owned(), |keys| {
-                    format!("{keys} keys")
-                });
-            let upstreams = live.upstreams.iter().count();
-            say(&format!(
-                "{}: {keys}, {upstreams} upstreams",
-                config.path.display()
-            ));
-        }
-        Err(problems) => {
-            well = false;
-            say(&problems);
-        }
-    }
-
-    let policies = open_policies(&config)?;
-    for plugin in policies.status() {
-        let hooks: Vec<_> = plugin.hooks.iter().map(ToString::to_string).collect();
-        match &plugin.last_error {
-            None => say(&format!("{}: {}", plugin.name, hooks.join(", "))),
-            Some(error) => {
-                well = false;
-                say(&format!("{}: {error}", plugin.name));
-            }
-        }
-        if plugin.state == PluginState::Absent {
-            well = false;
-        }
-    }
-    for name in policies.current().missing() {
-        well = false;
-        say(&format!("{name}: required, and not there"));
-    }
+    let well = [files(&draft), plugins(&draft)?];
+    let well = well.into_iter().all(|well| well);
     say(if well {
         "all is well"
     } else {
@@ -76,4 +39,69 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Says how the configuration is, and the files that it names; tells whether all is well.
+fn files(draft: &Draft) -> bool {
+    let mut problems: Vec<_> = draft.problems.iter().map(ToString::to_string).collect();
+    problems.extend(Live::inspect(draft));
+    for problem in &problems {
+        say(problem);
+    }
+    if problems.is_empty() {
+        say(&summary(&draft.config));
+    }
+    problems.is_empty()
+}
+
+/// Returns a line about a configuration without problems.
+fn summary(config: &Config) -> String {
+    let keys = match Live::callers(config) {
+        Some(keys) => counted(keys, "key"),
+        None => "open to everybody".to_owned(),
+    };
+    let upstreams = counted(config.upstreams.len(), "upstream");
+    format!("{}: {keys}, {upstreams}", config.path.display())
+}
+
+/// Says how each plugin is; tells whether all is well.
+fn plugins(draft: &Draft) -> anyhow::Result<bool> {
+    if let Some(why) = unusable(draft) {
+        say(&format!("the plugins were not looked at: {why}"));
+        return Ok(false);
+    }
+    let policies = open_policies(&draft.config)?;
+    let mut well = true;
+    for plugin in policies.status() {
+        well &= plugin.last_error.is_none() && plugin.state != PluginState::Absent;
+        say(&line(&plugin));
+    }
+    Ok(well)
+}
+
+/// Returns the reason that the plugins can't be looked at, or `None` if they can.
+fn unusable(draft: &Draft) -> Option<&'static str> {
+    if draft.problems.is_about("plugins.directory") {
+        return Some("their directory is not known");
+    }
+    // Looking at a plugin runs its code, and the keys say whose code may run.
+    draft
+        .problems
+        .is_about("plugins.trusted_keys")
+        .then_some("the keys that they have to be signed with can't be read")
+}
+
+/// How one plugin is.
+fn line(plugin: &PluginStatus) -> String {
+    if let Some(error) = &plugin.last_error {
+        return format!("{}: {error}", plugin.name);
+    }
+    if plugin.state == PluginState::Absent {
+        return format!(
+            "{name}: required, and not there; copy {name}.wasm into the plugin directory",
+            name = plugin.name
+        );
+    }
+    let hooks: Vec<_> = plugin.hooks.iter().map(ToString::to_string).collect();
+    format!("{}: {}", plugin.name, hooks.join(", "))
 }

@@ -13,6 +13,7 @@ use super::say;
 use crate::config::Config;
 use crate::keys::NewKey;
 use crate::running::Running;
+use crate::serve::{CannotListen, Listener};
 use crate::standin::{StandIn, StandInOptions};
 
 /// Arguments of `witgate demo`.
@@ -88,7 +89,7 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
                 ))
             }
         };
-        let running = Running::start(config).await?;
+        let running = Running::start(config).await.map_err(with_option)?;
         say(&welcome(&running, &key, &receipts, &path, real));
         let done = signals.until_stopped(running).await;
         // The stand-in goes last: running exchanges still need it.
@@ -98,6 +99,26 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
         }
         done
     })
+}
+
+/// An address that can't be had is not in a file of whoever runs the demo, but among the options.
+fn with_option(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<CannotListen>() {
+        Ok(CannotListen {
+            listener,
+            address,
+            source,
+        }) => {
+            let option = match listener {
+                Listener::Clients => "--listen",
+                Listener::Admin => "--admin",
+            };
+            anyhow::anyhow!(
+                "cannot listen on {address}: {source}; choose another address with {option}"
+            )
+        }
+        Err(error) => error,
+    }
 }
 
 fn config_text(args: &Args, receipts: &Path, upstream: &str) -> anyhow::Result<String> {

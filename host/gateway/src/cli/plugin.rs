@@ -48,6 +48,8 @@ pub(super) fn plugin(command: &Command) -> anyhow::Result<ExitCode> {
 fn runtime(cache: Option<PathBuf>) -> anyhow::Result<Runtime> {
     Ok(Runtime::try_new(RuntimeOptions {
         cache,
+        secret_headers: crate::headers::credentials(),
+        host_headers: crate::headers::of_the_host(),
         compiler: compiler(),
         ..RuntimeOptions::default()
     })?)

@@ -14,6 +14,7 @@ use super::say;
 use crate::capture::{self, Captured};
 use crate::config::BaseUrl;
 use crate::config::upstream::Scheme;
+use crate::upstream::connection::plain;
 
 /// Arguments of `witgate replay`.
 #[derive(Debug, clap::Args)]
@@ -99,7 +100,9 @@ async fn send(
         .with_context(|| format!("{} has no address", base.host))?;
     let peer = HttpPeer::new(address, base.scheme == Scheme::Https, base.host.clone());
     let begun = Instant::now();
-    let (mut session, _) = connector.get_http_session(&peer).await?;
+    let connected = connector.get_http_session(&peer).await;
+    let (mut session, _) = connected
+        .map_err(|error| anyhow::anyhow!("no connection to {address}: {}", plain(&error)))?;
     let body = captured.body();
     session
         .write_request_header(Box::new(head(base, captured, key, body.len())?))

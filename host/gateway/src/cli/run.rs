@@ -40,7 +40,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Running::start(config).await?
         };
         crate::upgrade::ready();
-        tracing::info!(address = %running.address(), admin = ?running.admin(), "serving");
+        let admin = running.admin().map(tracing::field::display);
+        tracing::info!(address = %running.address(), admin, "serving");
         signals.until_stopped(running).await
     })
 }

@@ -11,7 +11,7 @@ mod streams;
 mod tls;
 mod upgrade;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,10 +25,12 @@ use super::file::{
     AdminFile, ConfigFile, KeysFile, LimitsFile, ListenFile, PluginsFile, UpstreamFile,
 };
 use super::upstream::Scheme;
-use super::{BaseUrl, Batches, Config, GroupConfig, Keys, Limits, Listen, Plugins, UpstreamConfig};
+use super::{
+    BaseUrl, Batches, Config, Draft, GroupConfig, Keys, Limits, Listen, Plugins, UpstreamConfig,
+};
 
-/// Checks a file's text.
-pub(super) fn check(path: &Path, text: &str) -> Result<Config, Problems> {
+/// Checks a file's text, past everything that is wrong in it.
+pub(super) fn check(path: &Path, text: &str) -> Result<Draft, Problems> {
     let document = Document::parse(&path.to_string_lossy(), text)?;
     let (file, problems) = document.read_known::<ConfigFile>()?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -38,11 +40,14 @@ pub(super) fn check(path: &Path, text: &str) -> Result<Config, Problems> {
         problems,
     };
     let config = check.config(path, file);
-    match config {
-        Some(config) if check.problems.is_empty() => Ok(config),
-        _ => Err(check.problems.into_result().err().unwrap_or_default()),
-    }
+    Ok(Draft {
+        config,
+        problems: check.problems,
+    })
 }
+
+/// Stands in for an address that is wrong.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The problems so far, and what is needed to describe the next one.
 struct Check<'a> {
@@ -54,7 +59,7 @@ struct Check<'a> {
 // === impl Check ===
 
 impl Check<'_> {
-    fn config(&mut self, path: &Path, file: ConfigFile) -> Option<Config> {
+    fn config(&mut self, path: &Path, file: ConfigFile) -> Config {
         let listen = self.listen(&file.listen);
         let admin = file.admin.and_then(|admin| self.admin(&admin));
         let keys = self.keys(file.keys);
@@ -68,13 +73,15 @@ impl Check<'_> {
                 "name at least one: [upstreams.default] with a base_url",
             );
         }
+        // Those that are wrong have their names all the same.
+        let names: Vec<_> = file.upstreams.keys().cloned().collect();
         let upstreams: Vec<_> = file
             .upstreams
             .into_iter()
             .filter_map(|(name, upstream)| self.upstream(name, upstream))
             .collect();
-        let groups = self.groups(file.groups, &upstreams);
-        let default_upstream = self.default_upstream(file.default_upstream, &upstreams, &groups);
+        let groups = self.groups(file.groups, &names);
+        let default_upstream = self.default_upstream(file.default_upstream, &names, &groups);
 
         let batches = Batches {
             poll: self.millis(
@@ -99,15 +106,15 @@ impl Check<'_> {
         let endpoints = self.endpoints(&file.passthrough, file.models);
         let capture = file.capture.map(|file| self.capture(&file));
 
-        Some(Config {
+        Config {
             path: path.to_owned(),
-            listen: listen?,
+            listen,
             admin,
-            keys: keys?,
+            keys,
             plugins,
             upstreams,
             groups,
-            default_upstream: default_upstream?,
+            default_upstream: default_upstream.unwrap_or_default(),
             limits,
             streams,
             batches,
@@ -118,7 +125,7 @@ impl Check<'_> {
             state,
             endpoints,
             capture,
-        })
+        }
     }
 
     fn plugins(&mut self, file: PluginsFile, state: &StateFile) -> Plugins {
@@ -141,7 +148,7 @@ impl Check<'_> {
         }
     }
 
-    fn listen(&mut self, file: &ListenFile) -> Option<Listen> {
+    fn listen(&mut self, file: &ListenFile) -> Listen {
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let threads = match file.threads.map(NonZeroUsize::new) {
             None => cores,
@@ -152,12 +159,14 @@ impl Check<'_> {
             }
         };
         let tls = file.tls.as_ref().map(|tls| self.listen_tls(tls));
-        Some(Listen {
-            address: self.address("listen.address", &file.address)?,
+        Listen {
+            address: self
+                .address("listen.address", &file.address)
+                .unwrap_or(NOWHERE),
             threads,
             tls,
             h2c: file.h2c,
-        })
+        }
     }
 
     fn admin(&mut self, file: &AdminFile) -> Option<SocketAddr> {
@@ -171,25 +180,23 @@ impl Check<'_> {
         Some(address)
     }
 
-    fn keys(&mut self, file: KeysFile) -> Option<Keys> {
+    fn keys(&mut self, file: KeysFile) -> Keys {
         match (file.file, file.insecure_open) {
-            (Some(file), false) => Some(Keys::File(self.existing_file("keys.file", &file))),
-            (None, true) => Some(Keys::Open),
-            (Some(_), true) => {
-                self.problem(
-                    "keys.insecure_open",
-                    "takes no keys file beside it: choose one",
-                );
-                None
-            }
-            (None, false) => {
-                self.problem(
-                    "keys",
-                    "name the file of virtual keys (`witgate key new` makes one)",
-                );
-                None
-            }
+            (Some(file), false) => return Keys::File(self.existing_file("keys.file", &file)),
+            (None, true) => return Keys::Open,
+            (Some(_), true) => self.problem(
+                "keys.insecure_open",
+                "takes no keys file beside it: choose one",
+            ),
+            // One that is there and wrong has been told of.
+            (None, false) if self.problems.is_about("keys") => {}
+            (None, false) => self.problem(
+                "keys",
+                "name the file of virtual keys (`witgate key new` makes one)",
+            ),
         }
+        // Stands in, and lets nobody in.
+        Keys::File(PathBuf::new())
     }
 
     fn limits(&mut self, file: &LimitsFile) -> Limits {
@@ -324,27 +331,31 @@ impl Check<'_> {
     fn default_upstream(
         &mut self,
         name: Option<String>,
-        upstreams: &[UpstreamConfig],
+        upstreams: &[String],
         groups: &[GroupConfig],
     ) -> Option<String> {
+        let known = |name: &String| {
+            upstreams.contains(name) || groups.iter().any(|group| group.name == *name)
+        };
         match (name, upstreams) {
-            (Some(name), _) if upstreams.iter().any(|upstream| upstream.name == name) => Some(name),
-            (Some(name), _) if groups.iter().any(|group| group.name == name) => Some(name),
+            (Some(name), _) if known(&name) => Some(name),
             (Some(name), _) => {
-                self.problem(
-                    "default_upstream",
-                    &format!("there is no [upstreams.{name}]"),
-                );
-                None
-            }
-            (None, [only]) => Some(only.name.clone()),
-            (None, several) => {
-                if !several.is_empty() {
+                // Without any upstream that is the reason, and has been told.
+                if !upstreams.is_empty() {
                     self.problem(
-                        "upstreams",
-                        "with several upstreams, say default_upstream = \"NAME\"",
+                        "default_upstream",
+                        &format!("there is no [upstreams.{name}]"),
                     );
                 }
+                None
+            }
+            (None, [only]) => Some(only.clone()),
+            (None, []) => None,
+            (None, _) => {
+                self.problem(
+                    "upstreams",
+                    "with several upstreams, say default_upstream = \"NAME\"",
+                );
                 None
             }
         }

@@ -336,11 +336,16 @@ fn charges_summary(charges: &[Charge]) -> String {
     }
     let charges: Vec<_> = charges
         .iter()
-        .map(|charge| {
-            format!(
-                "{} of {} {} per {} from {}",
-                charge.amount, charge.limit, charge.unit, charge.window, charge.account
-            )
+        .map(|charge| match charge.unit.as_str() {
+            // What is under way is of no window.
+            "in-flight" => format!(
+                "{} of {} at a time from {}",
+                charge.amount, charge.limit, charge.account
+            ),
+            unit => format!(
+                "{} of {} {unit} per {} from {}",
+                charge.amount, charge.limit, charge.window, charge.account
+            ),
         })
         .collect();
     charges.join(", ")
