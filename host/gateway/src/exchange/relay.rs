@@ -54,7 +54,10 @@ pub(super) async fn probe(
 ) -> Result<Delivered, Refused> {
     settlement.receipt.status = Some(200);
     let downstream = match answer::write(session, Answer::Probe).await {
-        Ok(()) => Downstream::Complete,
+        Ok(body) => {
+            settlement.count(&body);
+            Downstream::Complete
+        }
         Err(_) => Downstream::Broken,
     };
     Ok(Delivered {
