@@ -8,7 +8,8 @@ FUZZ_GUESTS ?= 10000
 
 .PHONY: run test trouble clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone ci tools clean
 
-run: build policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
+run: policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
+	$(CARGO) build --workspace --bin witgate
 	target/debug/witgate demo
 
 test: tools ## All tests: units, the host with real guests, the gateway end to end.
@@ -33,8 +34,8 @@ soak-reload: build ## A thousand changes of plugins and settings under load; REL
 fuzz-guests: build ## Ten thousand random guests through admission and every hook; FUZZ_GUESTS=1000 is shorter.
 	FUZZ_GUESTS=$(FUZZ_GUESTS) $(CARGO) test --workspace fuzz::random_guests -- --nocapture
 
-# The tests are built along, because another selection of crates would build the dependencies with other features, all
-# of them, a second time: run, test, clients and languages share one build.
+# Always the whole workspace: another selection of crates would build the dependencies with other features, all of them,
+# a second time. tests/one-build makes builds with and without tests agree.
 build: tools ## The gateway and the tests.
 	$(CARGO) test --workspace --no-run
 

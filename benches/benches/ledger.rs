@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use witgate_ledger::{Amounts, Charge, Ledger, OnShortfall, Unit, UnixMillis, Window};
 
 const NOW: UnixMillis = UnixMillis(1_795_225_386_000);
+const OWNER: &str = "acme";
 const TRUE: Amounts = Amounts {
     picousd: 900,
     tokens: 900,
@@ -42,7 +43,7 @@ fn charges(count: usize) -> Vec<Charge> {
 }
 
 fn request(ledger: &Arc<Ledger>, charges: &[Charge]) {
-    if let Ok(hold) = ledger.reserve(black_box(charges.to_vec()), NOW) {
+    if let Ok(hold) = ledger.reserve(black_box(charges.to_vec()), OWNER, NOW) {
         black_box(hold.settle(TRUE));
     }
 }

@@ -25,8 +25,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("witgate-plugin-route", &["witgate-plugin"]),
     ("witgate-plugin-budget", &["witgate-plugin"]),
     ("witgate-plugin-audit", &["witgate-plugin"]),
-    // An example shows what somebody has who takes the host and nothing else of ours.
-    ("witgate-examples", &["witgate-runtime"]),
+    // An example shows what somebody has who takes the host and nothing else of ours; one of them takes the protocol and
+    // the ledger, too.
+    (
+        "witgate-examples",
+        &["witgate-runtime", "witgate-messages", "witgate-ledger"],
+    ),
 ];
 
 /// Foreign crates that only one room may name. The proxy of the examples is somebody else's, and speaks of nothing but
@@ -42,9 +46,21 @@ fn packages() -> Vec<Value> {
     metadata["packages"].as_array().unwrap().clone()
 }
 
+/// Returns the triple that the tests themselves are built for.
+fn host() -> String {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").output().expect("rustc runs");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.expect("rustc names its host").to_owned()
+}
+
+/// Returns what cargo knows about this workspace, for this machine's platform alone: a first build downloads no package
+/// that only another platform needs, and an offline cargo fails on each one that is missing.
 fn metadata(arguments: &[&str]) -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--offline"])
+        .args(["--filter-platform", &host()])
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
@@ -55,6 +71,24 @@ fn metadata(arguments: &[&str]) -> Value {
         String::from_utf8_lossy(&output.stderr)
     );
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Returns each foreign crate of this platform with its features, as a build of the whole workspace has them.
+fn features(edges: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--workspace", "--prefix", "none"])
+        .args(["--no-dedupe", "--format", "{p} [{f}]", "--edges", edges])
+        .args(["--target", &host()])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .filter(|line| !line.contains('/'))
+        .map(|line| line.replace(" (proc-macro)", "").replace(" (*)", ""))
+        .collect()
 }
 
 /// What a package is built from; what its tests are built from comes along where it has nothing else, as examples.
@@ -163,5 +197,17 @@ fn the_host_is_built_without_anything_else_of_ours_and_without_a_server() {
         foreign_in(&reached_from(true)),
         ["tokio", "tokio-macros", "witgate-artifacts"],
         "and its tests on nothing more"
+    );
+}
+
+#[test]
+fn builds_with_and_without_tests_share_their_dependencies() {
+    let with_tests = features("normal,build,dev");
+    let without = features("normal,build");
+    assert!(without.len() > 200, "the tree is read: {without:?}");
+    let twice: Vec<_> = without.difference(&with_tests).collect();
+    assert!(
+        twice.is_empty(),
+        "built a second time for tests, with more features: {twice:#?}; ask for them in tests/one-build/Cargo.toml"
     );
 }

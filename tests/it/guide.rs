@@ -83,6 +83,7 @@ fn type_(command: &str, folder: &Path, gate: &Gate) -> String {
             format!("{programs}:{}", std::env::var("PATH").unwrap()),
         )
         .env("KEY", gate.key())
+        .env("XDG_CACHE_HOME", folder.join("cache"))
         .env("CARGO_NET_OFFLINE", "true");
     if command.contains("--target wasm32") && find_std() == Std::FromSource {
         shell

@@ -168,3 +168,22 @@ fn the_containerfile_copies_what_it_built_to_where_the_configuration_looks() {
         assert!(text.contains(needed), "{needed}");
     }
 }
+
+/// The gateway runs commands that may leave children behind, and is no process 1.
+#[test]
+fn the_image_has_an_init_that_reaps_what_commands_leave_behind() {
+    let text = std::fs::read_to_string(deploy("Containerfile")).unwrap();
+    assert!(
+        text.contains("install -y --no-install-recommends ca-certificates tini"),
+        "it is installed"
+    );
+    assert!(
+        text.contains("ENTRYPOINT [\"/usr/bin/tini\", \"--\", \"/usr/bin/witgate\"]"),
+        "and starts the gateway"
+    );
+    let manifest = std::fs::read_to_string(deploy("kubernetes/witgate.yaml")).unwrap();
+    assert!(
+        !manifest.contains("command:"),
+        "which the manifest leaves as it is"
+    );
+}

@@ -1,5 +1,5 @@
-//! Every promise of `docs/promises.md` has a test, and it is there; so has every attack of `docs/THREAT_MODEL.md`, with
-//! the function that stops it.
+//! Every promise of `docs/promises.md` has a test, and it is there; so has every fault of `docs/faults.md`, and every
+//! attack of `docs/THREAT_MODEL.md`, with the function that stops it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -85,21 +85,38 @@ fn problems(rows: &[Row]) -> Vec<String> {
     problems
 }
 
-fn document(path: &str) -> Vec<Row> {
+fn document(path: &str, least: usize) -> Vec<Row> {
     let rows = rows(&std::fs::read_to_string(root().join(path)).unwrap());
-    assert!(rows.len() > 40, "the tables could be read: {}", rows.len());
+    assert!(
+        rows.len() > least,
+        "the tables could be read: {}",
+        rows.len()
+    );
     rows
 }
 
 #[test]
 fn every_promise_names_tests_that_exist() {
-    let problems = problems(&document("docs/promises.md"));
+    let problems = problems(&document("docs/promises.md", 40));
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn every_fault_says_what_is_done_and_names_tests_that_exist() {
+    let rows = document("docs/faults.md", 25);
+    let mut problems = problems(&rows);
+    for row in &rows {
+        let cells = row.promise.split(" | ").filter(|cell| !cell.is_empty());
+        if cells.count() != 2 {
+            problems.push(format!("a fault and what is done: {}", row.promise));
+        }
+    }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 #[test]
 fn every_attack_names_the_functions_that_stop_it_and_tests_that_exist() {
-    let rows = document("docs/THREAT_MODEL.md");
+    let rows = document("docs/THREAT_MODEL.md", 40);
     let mut problems = problems(&rows);
     for row in &rows {
         let (attack, stopped) = row.promise.rsplit_once(" | ").expect("three cells");

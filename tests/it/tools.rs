@@ -8,12 +8,13 @@ use witgate_artifacts::{HOSTILE, ROUTE, SWAP_A, SWAP_B};
 
 use crate::harness::binary;
 
-const TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 fn witgate(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(binary())
         .args(arguments)
         .current_dir(folder)
+        .env("XDG_CACHE_HOME", folder.join("cache"))
         .output()
         .unwrap()
 }
@@ -67,7 +68,7 @@ pub(crate) fn find_std() -> Std {
 }
 
 /// Runs cargo on a crate that stands outside this workspace.
-fn cargo(folder: &Path, arguments: &[&str], std: Std) {
+pub(crate) fn cargo(folder: &Path, arguments: &[&str], std: Std) {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(folder)
@@ -206,6 +207,7 @@ fn a_large_plugin_is_compiled_in_a_process_of_its_own() {
         .args(["plugin", "check", "large.wasm"])
         .current_dir(folder.path())
         .env("WITGATE_LOG", "debug")
+        .env("XDG_CACHE_HOME", folder.path().join("cache"))
         .output()
         .unwrap();
     let told = text(&checked);

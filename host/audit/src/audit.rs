@@ -7,7 +7,7 @@ use crate::{Health, Lines, Mark, Receipt, Render, Sink, Stats};
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -39,8 +39,18 @@ pub struct Audit<T: Receipt> {
 struct Shared<T> {
     queue: Queue<T>,
     journal: Mutex<Journal>,
+    /// What found the queue full and the journal busy.
+    aside: Mutex<Aside>,
     counters: Arc<Counters>,
     backlog_limit: usize,
+}
+
+/// Lines that are put aside while the journal is busy, for the thread to write when it comes back.
+#[derive(Debug, Default)]
+struct Aside {
+    lines: Lines,
+    /// The thread has ended, and takes nothing any more.
+    is_over: bool,
 }
 
 /// What the thread owns.
@@ -89,6 +99,7 @@ impl<T: Receipt> Audit<T> {
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.queue),
             journal: Mutex::new(journal),
+            aside: Mutex::default(),
             counters,
             backlog_limit: settings.backlog_bytes,
         });
@@ -107,15 +118,15 @@ impl<T: Receipt> Audit<T> {
         })
     }
 
-    /// Takes a receipt. Does not wait, unless the queue is full: then the receipt is written before this returns, and
-    /// a slow sink slows down those who submit. Never panics.
+    /// Takes a receipt. Never panics, and never waits for the sink while the thread lives: where the queue is full the
+    /// receipt is written before this returns, or put aside if the sink is busy with others, as one that stands still is.
     pub fn submit(&self, receipt: T) {
         if let Err(receipt) = self.shared.queue.push(receipt) {
             Counters::add(&self.shared.counters.inline_writes, 1);
             let lines = self
                 .shared
                 .raw(std::slice::from_ref(&receipt), Mark::QueueFull);
-            self.shared.journal().write(lines);
+            self.shared.write_or_put_aside(lines);
         }
     }
 
@@ -123,6 +134,7 @@ impl<T: Receipt> Audit<T> {
     /// is.
     pub fn flush(&self) -> Health {
         self.shared.queue.wait_finished();
+        self.shared.write_aside();
         self.shared.journal().retry();
         self.health()
     }
@@ -203,6 +215,57 @@ impl<T: Receipt> Shared<T> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes lines if nobody else is writing, and puts them aside otherwise.
+    fn write_or_put_aside(&self, lines: Lines) {
+        match self.journal.try_lock() {
+            Ok(mut journal) => journal.write(lines),
+            Err(TryLockError::Poisoned(journal)) => journal.into_inner().write(lines),
+            Err(TryLockError::WouldBlock) => {
+                if let Err(lines) = self.put_aside(lines) {
+                    self.journal().write(lines);
+                }
+            }
+        }
+    }
+
+    /// Puts lines aside. Gives them back if nobody would ever take them from there.
+    fn put_aside(&self, lines: Lines) -> Result<(), Lines> {
+        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        if aside.is_over {
+            return Err(lines);
+        }
+        let bytes = aside.lines.as_bytes().len() + lines.as_bytes().len();
+        let fits = bytes <= self.backlog_limit;
+        let count = lines.count();
+        if fits {
+            aside.lines.append(lines);
+        }
+        drop(aside);
+        if fits {
+            self.queue.nudge();
+        } else {
+            self.counters
+                .lose(count, "the sink stands still and the backlog is full");
+        }
+        Ok(())
+    }
+
+    /// Writes what was put aside.
+    fn write_aside(&self) {
+        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = std::mem::take(&mut aside.lines);
+        drop(aside);
+        self.journal().write(lines);
+    }
+
+    /// Writes what was put aside, and lets nothing be put there any more.
+    fn end_aside(&self) {
+        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        aside.is_over = true;
+        drop(aside);
+        self.write_aside();
+    }
+
     /// The receipts as they are. One that can't even do that is lost.
     fn raw(&self, receipts: &[T], mark: Mark) -> Lines {
         let mut lines = Lines::new();
@@ -229,10 +292,14 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
             let retry_in = self.shared.journal().retry_in();
             match self.shared.queue.wait(retry_in) {
                 Taken::Items => self.write(&mut batch),
-                Taken::Nothing => self.shared.journal().retry_if_due(),
+                Taken::Nothing => {
+                    self.shared.write_aside();
+                    self.shared.journal().retry_if_due();
+                }
                 Taken::End => break,
             }
         }
+        self.shared.end_aside();
         self.shared.journal().close();
     }
 
@@ -243,6 +310,7 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
         self.shared.queue.take(batch, self.batch);
         let lines = self.render(batch);
         self.shared.journal().write(lines);
+        self.shared.write_aside();
         self.shared.queue.finish(batch.len());
         batch.clear();
     }

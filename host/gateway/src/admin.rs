@@ -6,7 +6,7 @@
 //! | `/readyz` | 200 when traffic would be served, 503 with the reasons otherwise |
 //! | `/plugins` | each plugin: hash, hooks, state, last error, faults, calls, call times |
 //! | `/upstreams` | each upstream: state and why, requests at it now, requests and errors of the last minute, time to answer, retries left |
-//! | `/budgets` | each account: used, held, limit, reset |
+//! | `/budgets` | each account: used, held, limit, reset; page by page with `?limit=` and `?cursor=` |
 //! | `/config` | how the last reload went |
 //! | `/metrics` | the same and more in OpenMetrics text |
 
@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use witgate_audit::Health;
 
+use crate::budget_pages;
 use crate::config::Limits;
 use crate::exchange::now;
 use crate::gateway::Gateway;
@@ -62,13 +63,13 @@ impl Admin {
         }
     }
 
-    fn page(&self, path: &str) -> Page {
+    fn page(&self, path: &str, query: Option<&str>) -> Page {
         match path {
             "/healthz" => Page::json(200, &json!({"status": "alive"})),
             "/readyz" => self.readiness(),
             "/plugins" => Page::json(200, &json!({"plugins": self.gateway.policies.status()})),
             "/upstreams" => self.upstreams(),
-            "/budgets" => self.budgets(),
+            "/budgets" => self.budgets(query),
             "/config" => Page::json(200, &json!(self.reloader.status())),
             "/metrics" => Page {
                 status: 200,
@@ -111,31 +112,11 @@ impl Admin {
         Page::json(200, &upstream_pages::page(&live.upstreams, Instant::now()))
     }
 
-    fn budgets(&self) -> Page {
-        let snapshot = self.gateway.ledger.snapshot(now());
-        let balances: Vec<Value> = snapshot
-            .balances
-            .iter()
-            .map(|balance| {
-                json!({
-                    "account": &*balance.account,
-                    "window": balance.window.code(),
-                    "unit": balance.unit.code(),
-                    "used": balance.used,
-                    "held": balance.held,
-                    "limit": balance.limit,
-                    "resets_at_unix_ms": balance.resets_at.map(|at| at.0),
-                })
-            })
-            .collect();
-        Page::json(
-            200,
-            &json!({
-                "open_holds": snapshot.totals.open_holds,
-                "overdrafts": snapshot.totals.overdrafts,
-                "accounts": balances,
-            }),
-        )
+    fn budgets(&self, query: Option<&str>) -> Page {
+        match budget_pages::page(&self.gateway.ledger, query, now()) {
+            Ok(page) => Page::json(200, &page),
+            Err(problem) => Page::json(400, &json!({"error": problem})),
+        }
     }
 
     /// The states on the metrics page, samples of one name together.
@@ -163,6 +144,9 @@ impl Admin {
             plain("receipts_lost", i128::from(audit.lost)),
             plain("holds_open", i128::from(totals.open_holds)),
             plain("ledger_balances", totals.balances as i128),
+            plain("ledger_accounts", totals.bounds.accounts as i128),
+            plain("ledger_turned_away", i128::from(totals.turned_away)),
+            plain("log_lines_dropped", i128::from(crate::log::dropped())),
         ];
         let live = self.gateway.live();
         if let Some(capture) = &live.capture {
@@ -194,8 +178,8 @@ impl HttpServerApp for Admin {
         if !session.read_request().await.ok()? {
             return None;
         }
-        let path = session.req_header().uri.path().to_owned();
-        let page = self.page(&path);
+        let uri = session.req_header().uri.clone();
+        let page = self.page(uri.path(), uri.query());
         let mut head = ResponseHeader::build(page.status, Some(4)).ok()?;
         head.append_header("Content-Type", page.content_type).ok()?;
         head.append_header("Content-Length", page.body.len().to_string())

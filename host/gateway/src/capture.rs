@@ -11,7 +11,7 @@ pub(crate) use writer::Capture;
 
 use std::io::BufRead as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -30,6 +30,15 @@ const FRAMING: [&str; 4] = [
     "content-encoding",
     "transfer-encoding",
     "connection",
+];
+
+/// Members whose shape is easily mistaken.
+const SHAPES: [(&str, &str); 2] = [
+    ("headers", "`headers` is a list of [name, value] pairs"),
+    (
+        "caller.labels",
+        "`labels` of the `caller` is a list of [name, value] pairs",
+    ),
 ];
 
 /// Parts of a query that are no secret whatever they hold.
@@ -58,6 +67,9 @@ pub(crate) struct Captured {
     /// The body as text, or the JSON object itself; null for a request without one.
     #[serde(default)]
     pub(crate) body: Value,
+    /// The answer's body in the same two forms, for lines written by hand: audit plugins are tried with its usage.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub(crate) answer: Value,
 }
 
 /// Who made a recorded request.
@@ -100,18 +112,17 @@ fn messages() -> String {
 ///
 /// When the file can't be read, or the first line that is no recorded request, with its number.
 pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<Captured>> {
-    let opened = std::fs::File::open(file)
-        .map_err(|error| anyhow::anyhow!("{} can't be read: {error}", file.display()))?;
+    let opened = std::fs::File::open(file).map_err(|error| crate::cli::unreadable(file, &error))?;
     let mut requests = Vec::new();
     for (number, line) in std::io::BufReader::new(opened).lines().enumerate() {
         let at = || format!("{}:{}", file.display(), number + 1);
-        let line = line.map_err(|error| anyhow::anyhow!("{} can't be read: {error}", at()))?;
+        let line = line.map_err(|error| crate::cli::unreadable(file, &error))?;
         if line.trim().is_empty() {
             continue;
         }
-        let mut request: Captured = serde_json::from_str(&line).map_err(|error| {
+        let mut request = Captured::read(&line).map_err(|why| {
             anyhow::anyhow!(
-                "{} is no recorded request: {error}; a line is a JSON object with a `body`, see docs/plugins.md",
+                "{} is not a recorded request: {why}; a line is a JSON object with a `body`, see docs/plugins.md",
                 at()
             )
         })?;
@@ -126,6 +137,29 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<Captured>> {
 // === impl Captured ===
 
 impl Captured {
+    /// Reads one line.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, by the name of the member.
+    fn read(line: &str) -> Result<Self, String> {
+        let mut json = serde_json::Deserializer::from_str(line);
+        let read: Result<Self, _> = serde_path_to_error::deserialize(&mut json);
+        let captured = read.map_err(|error| {
+            let path = error.path().to_string();
+            match (
+                SHAPES.iter().find(|(name, _)| path.starts_with(name)),
+                path.as_str(),
+            ) {
+                (Some((_, shape)), _) => (*shape).to_owned(),
+                (None, ".") => error.inner().to_string(),
+                (None, path) => format!("`{path}`: {}", error.inner()),
+            }
+        })?;
+        json.end().map_err(|error| error.to_string())?;
+        Ok(captured)
+    }
+
     /// Records a request.
     pub(crate) fn of(view: &View, unix_ms: u64, content: Content) -> Self {
         let headers = view
@@ -165,16 +199,18 @@ impl Captured {
             body: body.map_or(Value::Null, |body| {
                 Value::String(String::from_utf8_lossy(&body).into_owned())
             }),
+            answer: Value::Null,
         }
     }
 
     /// The body's bytes.
     pub(crate) fn body(&self) -> Bytes {
-        match &self.body {
-            Value::Null => Bytes::new(),
-            Value::String(text) => Bytes::from(text.clone()),
-            other => Bytes::from(other.to_string()),
-        }
+        bytes_of(&self.body)
+    }
+
+    /// The bytes of the recorded answer; none where there is none.
+    pub(crate) fn answer(&self) -> Bytes {
+        bytes_of(&self.answer)
     }
 
     /// The request as plugins see it.
@@ -211,7 +247,17 @@ impl Captured {
             }),
             head,
             sent: None,
+            joined: OnceLock::new(),
         })
+    }
+}
+
+/// A body as it is kept in a line: as text, or as the JSON object itself.
+fn bytes_of(kept: &Value) -> Bytes {
+    match kept {
+        Value::Null => Bytes::new(),
+        Value::String(text) => Bytes::from(text.clone()),
+        other => Bytes::from(other.to_string()),
     }
 }
 
@@ -256,6 +302,28 @@ mod tests {
     }
 
     #[test]
+    fn a_member_of_another_shape_is_named_with_the_shape_that_it_has() {
+        for (line, told) in [
+            (
+                r#"{"headers": {"x-team": "blue"}, "body": {}}"#,
+                "`headers` is a list of [name, value] pairs",
+            ),
+            (
+                r#"{"headers": [["x-team"]], "body": {}}"#,
+                "`headers` is a list of [name, value] pairs",
+            ),
+            (
+                r#"{"caller": {"labels": {"a": "b"}}, "body": {}}"#,
+                "`labels` of the `caller` is a list of [name, value] pairs",
+            ),
+            (r#"{"caller": {"tier": 1}}"#, "`caller.tier`: invalid type"),
+        ] {
+            let error = Captured::read(line).unwrap_err();
+            assert!(error.contains(told), "{told} in {error}");
+        }
+    }
+
+    #[test]
     fn no_credential_is_recorded_and_queries_are_blanked() {
         let mut view = Captured {
             id: "r".into(),
@@ -274,6 +342,7 @@ mod tests {
             .to_vec(),
             caller: CapturedCaller::default(),
             body: Value::Null,
+            answer: Value::Null,
         }
         .view()
         .unwrap();

@@ -6,16 +6,19 @@ mod key;
 mod plugin;
 mod replay;
 mod run;
+mod sidecars;
 
 pub(crate) use plugin::compiler;
 
 use std::borrow::Cow;
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
-use clap::{Parser, Subcommand, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use clap::{Parser, Subcommand};
+
+use crate::log::{self, LogForm};
 
 /// A gateway for Anthropic Messages traffic whose policies are WebAssembly plugins.
 ///
@@ -57,14 +60,6 @@ enum Command {
     Key(key::Command),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogForm {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// The configuration file of a command.
 #[derive(Debug, clap::Args)]
 struct ConfigArg {
@@ -73,42 +68,45 @@ struct ConfigArg {
     config: PathBuf,
 }
 
+/// Why standard output has not taken everything that a command printed.
+static UNPRINTED: Mutex<Option<ErrorKind>> = Mutex::new(None);
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    init_log(cli.log);
+    let _last_words = match log::start(cli.log) {
+        Ok(last_words) => last_words,
+        Err(error) => {
+            complain(&format!("the log can't be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
     plugin::is_witgate();
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::demo(&args),
-        Command::Check(args) => check::check(&args),
-        Command::Plugin(command) => plugin::plugin(&command),
-        Command::Replay(args) => replay::replay(&args),
-        Command::Key(command) => key::key(command),
+        Command::Check(args) => check::check(&args).map(unless_unprinted),
+        Command::Plugin(command) => plugin::plugin(&command).map(unless_unprinted),
+        Command::Replay(args) => replay::replay(&args).map(unless_unprinted),
+        Command::Key(command) => key::key(command).map(unless_unprinted),
     };
     match done {
         Ok(code) => code,
         Err(error) => {
-            complain(&format!("{error:#}"));
+            complain(&told(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-fn init_log(form: LogForm) {
-    // The HTTP layer logs each broken connection as an error; here that is everyday life, and on the receipt.
-    let filter = EnvFilter::try_from_env("WITGATE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,pingora_core=off,pingora_pool=off"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match form {
-        LogForm::Text => log
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_target(false)
-            .init(),
-        LogForm::Json => log.json().init(),
+/// Says something to whoever typed the command. A standard output that can't be written is noted, and shows in the exit
+/// code of commands whose output is what they are for.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    if let Err(error) = writeln!(out, "{}", printable(text)).and_then(|()| out.flush()) {
+        let mut unprinted = UNPRINTED.lock().unwrap_or_else(PoisonError::into_inner);
+        unprinted.get_or_insert(error.kind());
     }
 }
 
@@ -118,22 +116,47 @@ fn counted(number: usize, thing: &str) -> String {
     format!("{number} {thing}{plural}")
 }
 
-/// Says something to whoever typed the command.
-#[allow(
-    clippy::print_stdout,
-    reason = "the output of a command is what it is for"
-)]
-fn say(text: &str) {
-    println!("{}", printable(text));
+/// The exit code of a command, or that of a failure if not all of its output was printed.
+fn unless_unprinted(code: ExitCode) -> ExitCode {
+    match *UNPRINTED.lock().unwrap_or_else(PoisonError::into_inner) {
+        None => code,
+        // A reader that has left, as `head` does, has seen what it wanted.
+        Some(ErrorKind::BrokenPipe) => ExitCode::FAILURE,
+        Some(kind) => {
+            complain(&format!(
+                "standard output can't be written ({kind}): not everything was printed"
+            ));
+            ExitCode::FAILURE
+        }
+    }
 }
 
-/// Says what went wrong to whoever typed the command.
-#[allow(
-    clippy::print_stderr,
-    reason = "the log may be filtered; the reason for a failure may not"
-)]
+/// An error with its causes. Some texts end in that of their cause, which is not said twice.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(cause.trim()) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// Why a file that was named on the command line is of no use.
+pub(crate) fn unreadable(file: &Path, error: &io::Error) -> anyhow::Error {
+    let file = file.display();
+    match error.kind() {
+        ErrorKind::NotFound => anyhow::anyhow!("there is no file {file}"),
+        ErrorKind::IsADirectory => anyhow::anyhow!("{file} is a directory, not a file"),
+        _ => anyhow::anyhow!("{file} can't be read: {error}"),
+    }
+}
+
+/// Says what went wrong to whoever typed the command. The log may be filtered; the reason for a failure may not.
 fn complain(text: &str) {
-    eprintln!("witgate: {}", printable(text));
+    log::say(&format!("witgate: {}", printable(text)));
 }
 
 /// The text without characters that could steer a terminal: it may come from a plugin or from a request.
@@ -155,7 +178,7 @@ fn printable(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::*;
 
     #[test]
     fn no_text_steers_the_terminal_that_it_is_printed_on() {
@@ -165,5 +188,25 @@ mod tests {
             "403: \\u{1b}[2Jgone\\r\\u{7}\\u{9b}1m\n\tnext: für",
             "control characters are written out, lines and tabs are kept"
         );
+    }
+
+    #[test]
+    fn a_cause_that_is_part_of_the_text_is_not_said_twice() {
+        let of = |texts: [&'static str; 2]| {
+            let [text, cause] = texts;
+            told(&anyhow::Error::msg(cause).context(text))
+        };
+        assert_eq!(of(["a can't be read", "denied"]), "a can't be read: denied");
+        let whole = "a can't be read: denied; check its mode";
+        assert_eq!(of([whole, "denied"]), whole, "it is in the text");
+        assert_eq!(of(["b: a: denied", "a: denied"]), "b: a: denied");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_said_not_to_be_there() {
+        let missing = Path::new("/nowhere/at-all.wasm");
+        let error = std::fs::metadata(missing).unwrap_err();
+        let told = unreadable(missing, &error).to_string();
+        assert_eq!(told, "there is no file /nowhere/at-all.wasm");
     }
 }

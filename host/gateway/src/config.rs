@@ -14,6 +14,7 @@ pub mod tls;
 pub mod upstream;
 
 mod check;
+mod warnings;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -21,8 +22,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use witgate_runtime::TrustedKeys;
+use witgate_runtime::file::Print;
 
 pub use witgate_runtime::problem::Problems;
+
+pub use witgate_ledger::Bounds;
 
 pub use crate::capture::Content;
 
@@ -41,6 +45,8 @@ pub use self::upstream::{BaseUrl, Kind, UpstreamConfig};
 pub struct Config {
     /// The file that it was read from.
     pub path: PathBuf,
+    /// That file as it was just before it was read; `None` if the text came from elsewhere.
+    pub(crate) print: Option<Print>,
     /// Where clients connect.
     pub listen: Listen,
     /// Where operators look.
@@ -59,6 +65,8 @@ pub struct Config {
     pub limits: Limits,
     /// How answers are waited for and delivered.
     pub streams: Streams,
+    /// How many accounts budgets keep.
+    pub ledger: Bounds,
     /// How batches are settled.
     pub batches: Batches,
     /// Where receipts are written.
@@ -129,6 +137,8 @@ pub struct Plugins {
 pub struct Batches {
     /// How often the gateway looks at batches that nobody has read the results of.
     pub poll: Duration,
+    /// How long plugins may take to decide about the requests of one batch together.
+    pub decide: Duration,
 }
 
 /// The receipts file.
@@ -178,9 +188,12 @@ impl Config {
     /// Every problem of the file at once: it cannot be read, is not TOML, has unknown keys or wrong values. Each
     /// names its line.
     pub fn read(path: &Path) -> Result<Self, Problems> {
+        let print = Print::of(path);
         let text = std::fs::read_to_string(path)
             .map_err(|error| Problems::unreadable(&path.to_string_lossy(), &error))?;
-        Self::parse(path, &text)
+        let mut config = Self::parse(path, &text)?;
+        config.print = Some(print);
+        Ok(config)
     }
 
     /// Checks a configuration that was read from `path`; relative paths in it are relative to that file's folder.
@@ -201,6 +214,25 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Problems::unreadable(&path.to_string_lossy(), &error))?;
         check::check(path, &text)
+    }
+
+    /// Returns the files that a gateway with this configuration reads again when they change: the configuration itself,
+    /// keys, prices, certificates and credentials. Plugins are watched elsewhere.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        let keys = match &self.keys {
+            Keys::File(path) => Some(path.as_path()),
+            Keys::Open => None,
+        };
+        let of_upstreams = self.upstreams.iter().flat_map(|upstream| {
+            let credential = upstream.credential.as_ref().and_then(Credential::file);
+            credential.into_iter().chain(upstream.ca_file.as_deref())
+        });
+        let tls = self.listen.tls.iter().flat_map(|tls| tls.files());
+        [Some(self.path.as_path()), keys, self.prices.as_deref()]
+            .into_iter()
+            .flatten()
+            .chain(of_upstreams)
+            .chain(tls)
     }
 
     /// What a changed file asks for that a running gateway cannot give it: the keys that need a restart.

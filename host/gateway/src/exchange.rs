@@ -6,6 +6,7 @@
 //!                                          bytes
 //! ```
 //!
+//! Deciding asks the plugins (`panel`), for a new batch about each of its requests (`each`).
 //! Between deciding and admitting, `permit` looks at whose the things are that the request names. What [`Manner`] sets
 //! apart ends otherwise than with forward and relay: `absorb` reads an answer whole before the client gets it, `upload`
 //! passes a body on that is never held as a whole.
@@ -15,6 +16,7 @@
 //! settlement, which is the only thing that outlives them.
 
 mod absorb;
+mod accounts;
 mod admit;
 mod ask;
 mod attempt;
@@ -23,6 +25,7 @@ mod client;
 mod condition;
 mod decide;
 mod decode;
+mod each;
 mod early;
 pub(crate) mod estimate;
 mod forward;
@@ -30,6 +33,7 @@ mod manner;
 mod metering;
 mod models;
 mod opening;
+mod panel;
 mod permit;
 mod receive;
 mod relay;
@@ -118,11 +122,11 @@ async fn steps(
         receive::Arrived::Request(received) => received,
         receive::Arrived::Probe => return relay::probe(session, settlement).await,
     };
-    let part = batch::prepare(&received.view, gateway, settlement).await?;
-    let mut decision = decide::decide(received, part, settlement)?;
-    permit::permit(gateway, &mut decision).await?;
+    permit::served(gateway, &received.view)?;
+    let decision = decide::decide(received, gateway, settlement).await?;
+    permit::permit(gateway, &decision).await?;
     let manner = Manner::of(&decision, session);
-    let admitted = admit::admit(decision, &gateway.ledger, settlement)?;
+    let admitted = admit::admit(decision, &gateway.ledger, settlement).await?;
     // What is rare is kept on the heap while it lasts, so that it does not weigh on every Messages request.
     match manner {
         Manner::Relay => {

@@ -55,9 +55,9 @@ impl Gateway {
         state: Option<State>,
     ) -> Self {
         Self {
+            ledger: Ledger::with_bounds(live.config.ledger),
             live: ArcSwap::from_pointee(live),
             policies,
-            ledger: Ledger::new(),
             batches: Batches::new(state.clone()),
             audit,
             metrics: Metrics::new(),
@@ -74,6 +74,7 @@ impl Gateway {
 
     /// Replaces it for the exchanges to come.
     pub(crate) fn replace(&self, live: Live) {
+        self.ledger.set_bounds(live.config.ledger);
         self.live.store(Arc::new(live));
     }
 

@@ -6,6 +6,7 @@
 mod admin;
 mod answer;
 mod batches;
+mod budget_pages;
 mod capture;
 pub mod config;
 mod exchange;
@@ -14,6 +15,7 @@ mod headers;
 mod hex;
 pub mod keys;
 mod live;
+mod log;
 mod metrics;
 mod owners;
 mod plugin_metrics;
@@ -32,9 +34,11 @@ mod upgrade;
 mod upstream;
 mod upstream_pages;
 mod view;
+mod vocabulary;
 mod wire;
 
 pub mod cli;
 
 pub use running::Running;
 pub use serve::Drained;
+pub use upstream::dns::resolver::{Resolved, Resolver};

@@ -11,6 +11,7 @@ use crate::config::{Config, Draft, Keys, UpstreamConfig};
 use crate::keys::Keyring;
 use crate::pressure::Pressure;
 use crate::upstream::Upstreams;
+use crate::upstream::dns::resolver::{self, Names};
 
 /// The part of a gateway that a reload replaces.
 pub(crate) struct Live {
@@ -28,16 +29,21 @@ pub(crate) struct Live {
 // === impl Live ===
 
 impl Live {
-    /// Prepares everything that a configuration names, taking over unchanged upstreams of `previous`.
+    /// Prepares everything that a configuration names, taking over unchanged upstreams of `previous`. Names are looked up
+    /// with `resolver`.
     ///
     /// # Errors
     ///
     /// What can't be read, and why, one line each.
-    pub(crate) fn prepare(config: Arc<Config>, previous: Option<&Self>) -> Result<Self, String> {
+    pub(crate) fn prepare(
+        config: Arc<Config>,
+        resolver: &Names,
+        previous: Option<&Self>,
+    ) -> Result<Self, String> {
         let mut problems = Vec::new();
         let keyring = keyring(&config).map_err(|error| problems.push(error)).ok();
         let prices = prices(&config).map_err(|error| problems.push(error)).ok();
-        let upstreams = upstreams(&config, previous)
+        let upstreams = upstreams(&config, resolver, previous)
             .map_err(|error| problems.push(error))
             .ok();
         let tls = tls(&config).map_err(|error| problems.push(error)).ok();
@@ -61,6 +67,7 @@ impl Live {
     /// Reads the files that a draft names, and returns the problems with them. Skips the keys that are wrong themselves.
     pub(crate) fn inspect(draft: &Draft) -> Vec<String> {
         let Draft { config, problems } = draft;
+        let resolver = resolver::system();
         let sound = |keys: &[&str]| !keys.iter().any(|key| problems.is_about(key));
         let mut found = Vec::new();
         if sound(&["keys"]) {
@@ -73,7 +80,7 @@ impl Live {
             let at = |key| format!("upstreams.{}.{key}", upstream.name);
             sound(&[&at("ca_file"), &at("credential")])
         });
-        found.extend(readable.filter_map(|upstream| alone(upstream, None).err()));
+        found.extend(readable.filter_map(|upstream| alone(upstream, &resolver, None).err()));
         if sound(&[
             "listen.tls.certificate",
             "listen.tls.key",
@@ -110,18 +117,25 @@ fn prices(config: &Config) -> Result<PriceBook, String> {
         .map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The upstreams, or what is wrong with each of them.
-fn upstreams(config: &Config, previous: Option<&Live>) -> Result<Upstreams, String> {
+/// Returns the upstreams, or the problems of each of them.
+fn upstreams(
+    config: &Config,
+    resolver: &Names,
+    previous: Option<&Live>,
+) -> Result<Upstreams, String> {
     let previous = previous.map(|previous| &previous.upstreams);
     let all = Upstreams::try_new(
         &config.upstreams,
         &config.groups,
         &config.default_upstream,
+        resolver,
         previous,
     );
     all.map_err(|first| {
         let each = config.upstreams.iter();
-        let each: Vec<_> = each.filter_map(|one| alone(one, previous).err()).collect();
+        let each: Vec<_> = each
+            .filter_map(|one| alone(one, resolver, previous).err())
+            .collect();
         if each.is_empty() {
             first
         } else {
@@ -130,15 +144,14 @@ fn upstreams(config: &Config, previous: Option<&Live>) -> Result<Upstreams, Stri
     })
 }
 
-/// An upstream as the only one, which shows what is wrong with it.
-fn alone(upstream: &UpstreamConfig, previous: Option<&Upstreams>) -> Result<(), String> {
-    Upstreams::try_new(
-        std::slice::from_ref(upstream),
-        &[],
-        &upstream.name,
-        previous,
-    )
-    .map(drop)
+/// Tries an upstream as the only one, which shows its own problems.
+fn alone(
+    upstream: &UpstreamConfig,
+    resolver: &Names,
+    previous: Option<&Upstreams>,
+) -> Result<(), String> {
+    let alone = std::slice::from_ref(upstream);
+    Upstreams::try_new(alone, &[], &upstream.name, resolver, previous).map(drop)
 }
 
 fn tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, String> {

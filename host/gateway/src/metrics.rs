@@ -27,8 +27,15 @@ pub(crate) struct Metrics {
     tokens: Family<Kind, Counter<u64, AtomicU64>>,
     picousd: Counter<u64, AtomicU64>,
     unpriced: Counter,
+    usage_unread: Counter,
     overdrafts: Counter,
     skipped: Counter,
+    unknown_targets: Family<Plugin, Counter>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Plugin {
+    plugin: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -65,7 +72,9 @@ impl Metrics {
         let seconds =
             Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
         let tokens = Family::default();
-        let (picousd, unpriced, overdrafts, skipped) = (
+        let unknown_targets = Family::default();
+        let (picousd, unpriced, usage_unread, overdrafts, skipped) = (
+            Counter::default(),
             Counter::default(),
             Counter::default(),
             Counter::default(),
@@ -99,6 +108,11 @@ impl Metrics {
             unpriced.clone(),
         );
         registry.register(
+            "usage_unread",
+            "Values in the usage of answers that could not be read",
+            usage_unread.clone(),
+        );
+        registry.register(
             "overdrafts",
             "Settlements that went over a limit",
             overdrafts.clone(),
@@ -108,6 +122,11 @@ impl Metrics {
             "Faults that an open fail policy let pass",
             skipped.clone(),
         );
+        registry.register(
+            "unknown_targets",
+            "Targets of plans that name no configured upstream and were passed over, by plugin",
+            unknown_targets.clone(),
+        );
         Self {
             registry,
             open,
@@ -116,9 +135,19 @@ impl Metrics {
             tokens,
             picousd,
             unpriced,
+            usage_unread,
             overdrafts,
             skipped,
+            unknown_targets,
         }
+    }
+
+    /// A target of this plugin's plan names no upstream.
+    pub(crate) fn unknown_target(&self, plugin: &str) {
+        let plugin = Plugin {
+            plugin: plugin.to_owned(),
+        };
+        self.unknown_targets.get_or_create(&plugin).inc();
     }
 
     /// An exchange began.
@@ -145,6 +174,7 @@ impl Metrics {
             .observe(receipt.duration.as_secs_f64());
         if let Some(reading) = &receipt.reading {
             let usage = &reading.usage;
+            self.usage_unread.inc_by(usage.unread);
             for (kind, count) in [
                 ("input", usage.tokens.input),
                 ("output", usage.tokens.output),

@@ -259,6 +259,10 @@ impl Receipt {
                 fields.maybe_text("usage.inference_geo", usage.inference_geo.as_deref());
                 fields.maybe_text("usage.speed", usage.speed.as_deref());
             }
+            fields.maybe_number(
+                "usage.unread",
+                Some(reading.usage.unread).filter(|count| *count > 0),
+            );
             if let Some(error) = &reading.error {
                 fields.text("error.type", error.kind.as_str());
                 fields.text("error.message", &error.message);

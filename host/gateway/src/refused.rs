@@ -59,6 +59,18 @@ pub(crate) enum Retry {
     Useless,
 }
 
+// === impl Retry ===
+
+impl Retry {
+    /// Whether to wait so long is worth it: a minute may be, a budget that is spent until tomorrow is not.
+    pub(crate) fn after(wait: Option<Duration>) -> Self {
+        match wait {
+            Some(wait) if wait <= Duration::from_secs(60) => Self::Worthwhile,
+            _ => Self::Useless,
+        }
+    }
+}
+
 // === impl Refused ===
 
 impl Refused {
@@ -95,11 +107,6 @@ impl Refused {
     /// A plugin's decision.
     pub(crate) fn policy(plugin: String, hook: Hook, refusal: Refusal) -> Self {
         let retry_after = refusal.retry_after_ms.map(Duration::from_millis);
-        // A short wait is worth it; a budget that is spent until tomorrow is not.
-        let retry = match retry_after {
-            Some(wait) if wait <= Duration::from_secs(60) => Retry::Worthwhile,
-            _ => Retry::Useless,
-        };
         let status = if (400..=599).contains(&refusal.status) {
             refusal.status
         } else {
@@ -110,7 +117,7 @@ impl Refused {
             kind: ErrorType::from(refusal.code.as_str()),
             message: refusal.message,
             retry_after,
-            retry,
+            retry: Retry::after(retry_after),
             blame: Blame::Policy { plugin, hook },
         }
     }
@@ -120,6 +127,13 @@ impl Refused {
         const MORE: &str = "the gateway's operator finds more in its log";
         let plugin = &fault.plugin;
         let message = match fault.kind {
+            FaultKind::RequestTooLarge => {
+                let told = fault.message.as_deref().unwrap_or("it is too large");
+                return Self::client(
+                    413,
+                    format!("the plugin `{plugin}` can't read this request: {told}"),
+                );
+            }
             FaultKind::Exhausted => {
                 format!("the gateway is out of instances of the plugin `{plugin}`: try again")
             }
@@ -133,7 +147,14 @@ impl Refused {
                 let hook = fault
                     .hook
                     .map_or_else(String::new, |hook| format!(" in its {hook} hook"));
-                format!("the plugin `{plugin}` failed{hook} ({kind}); {MORE}")
+                let what = match &fault.message {
+                    // What it returned is the author's to mend, who may have nothing but this answer.
+                    Some(message) if kind == FaultKind::Contract => {
+                        format!("{kind}: {}", shortened(message))
+                    }
+                    _ => kind.to_string(),
+                };
+                format!("the plugin `{plugin}` failed{hook} ({what}); {MORE}")
             }
         };
         Self {
@@ -161,4 +182,16 @@ impl Refused {
             Stop::Fault(fault) => Self::fault(&fault),
         }
     }
+}
+
+/// A text of one line that fits into an answer.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 500;
+    let shown = text.chars().filter(|character| !character.is_control());
+    let mut shown: String = shown.take(LONGEST + 1).collect();
+    if let Some((end, _)) = shown.char_indices().nth(LONGEST) {
+        shown.truncate(end);
+        shown.push('…');
+    }
+    shown
 }

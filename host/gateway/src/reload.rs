@@ -1,39 +1,60 @@
 //! What changes while the gateway runs: `witgate.toml` and the files that it names.
 //!
-//! Each look compares the files with those of the last one; a change reads all of them anew and swaps them in
-//! together. What is wrong leaves everything as it was, is logged once, and stays to be seen on the admin pages.
+//! Each look compares the files with what was read last; a change that is whole ([`watched`]) reads all of them anew and
+//! swaps them in together. What is wrong leaves everything as it was, is logged once, stays to be seen on the admin
+//! pages, and is tried again: a file that the configuration names may come later than the configuration.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+mod watched;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
 
-use crate::config::{Config, Keys};
+use self::watched::{Found, Watched};
+use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::live::Live;
 use crate::serve::stopped;
 
+pub(crate) use self::watched::Prints;
+
 /// Time between two looks.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Time between two looks while files are being written.
+const CLOSE_LOOK: Duration = Duration::from_millis(250);
+
+/// Time between two tries of a reload that fails.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// Reads changed files into the running gateway.
 pub(crate) struct Reloader {
     gateway: Arc<Gateway>,
+    /// Held for the length of a reload, so that what was read last is what is in use.
+    turn: Mutex<()>,
     seen: Mutex<Seen>,
 }
 
 struct Seen {
-    files: Fingerprint,
+    files: Watched,
     /// What was wrong at the last reload; none when it went well.
     error: Option<String>,
+    /// When the last reload began.
+    tried: Instant,
     reloads: u64,
 }
 
-/// Sizes and times of the files, which change when somebody writes them.
-type Fingerprint = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
+/// Why files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The operator asked.
+    Asked,
+    /// They have changed.
+    Changed,
+    /// The last reload failed. What is wrong is in the log already.
+    Failed,
+}
 
 /// How the last reload went, for the admin pages.
 #[derive(Debug, Clone, Default, serde::Serialize)]
@@ -47,13 +68,15 @@ pub(crate) struct ReloadStatus {
 // === impl Reloader ===
 
 impl Reloader {
-    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
-        let files = fingerprint(&gateway.live().config);
+    /// Makes one for a gateway whose files were read after `prints` were taken.
+    pub(crate) fn new(gateway: Arc<Gateway>, prints: Prints) -> Self {
         Self {
             gateway,
+            turn: Mutex::new(()),
             seen: Mutex::new(Seen {
-                files,
+                files: Watched::new(prints),
                 error: None,
+                tried: Instant::now(),
                 reloads: 0,
             }),
         }
@@ -70,30 +93,48 @@ impl Reloader {
 
     /// Looks at the files until the gateway stops.
     pub(crate) async fn watch(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut ticks = interval(LOOK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pause = Duration::ZERO;
         loop {
             tokio::select! {
                 () = stopped(&mut stop) => return,
-                _ = ticks.tick() => {}
+                () = tokio::time::sleep(pause) => {}
             }
             let this = Arc::clone(&self);
             // Reading files blocks; a failure is logged where it happens.
-            let _ = tokio::task::spawn_blocking(move || this.look()).await;
+            let found = tokio::task::spawn_blocking(move || this.look()).await;
+            pause = match found {
+                Ok(Found::Unsettled) => CLOSE_LOOK,
+                Ok(Found::Same | Found::Changed) | Err(_) => LOOK,
+            };
         }
     }
 
-    fn look(&self) {
-        let files = fingerprint(&self.gateway.live().config);
-        if self.seen().files != files {
-            let _ = self.reload();
+    fn look(&self) -> Found {
+        // Whoever reloads reads all that there is; the files are looked at afterwards.
+        let _turn = self.turn();
+        let now = Instant::now();
+        let mut seen = self.seen();
+        let found = seen.files.look(now);
+        let is_due = seen.error.is_some() && now.duration_since(seen.tried) >= RETRY;
+        drop(seen);
+        let cause = match found {
+            Found::Changed => Some(Cause::Changed),
+            Found::Same => is_due.then_some(Cause::Failed),
+            Found::Unsettled => None,
+        };
+        if let Some(cause) = cause {
+            // A failure has been logged.
+            let _ = self.reload(cause);
         }
+        found
     }
 
     /// Reads everything anew, changed or not, plugins included.
     pub(crate) async fn reload_all(self: Arc<Self>) -> Result<(), String> {
         let done = tokio::task::spawn_blocking(move || {
-            let reloaded = self.reload();
+            let turn = self.turn();
+            let reloaded = self.reload(Cause::Asked);
+            drop(turn);
             let plugins = self
                 .gateway
                 .policies
@@ -105,67 +146,56 @@ impl Reloader {
         done.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    fn reload(&self) -> Result<(), String> {
+    /// Reads everything anew. To be called with the turn.
+    fn reload(&self, cause: Cause) -> Result<(), String> {
+        self.seen().tried = Instant::now();
         let previous = self.gateway.live();
-        let files = fingerprint(&previous.config);
+        // The prints are older than what is read: what changes meanwhile differs from them at the next look.
+        let mut prints = Prints::now(&previous.config);
         let next = Config::read(&previous.config.path)
             .map_err(|problems| problems.to_string())
             .and_then(|config| {
+                prints.add(&config);
                 let held = previous.config.needs_restart(&config);
-                if !held.is_empty() {
+                if !held.is_empty() && cause != Cause::Failed {
                     tracing::warn!(
                         keys = held.join(", "),
                         "changed keys need a restart; the others are applied"
                     );
                 }
-                Live::prepare(Arc::new(config), Some(&previous))
+                let resolver = previous.upstreams.resolver();
+                Live::prepare(Arc::new(config), resolver, Some(&previous))
             });
-        let mut seen = self.seen();
         match next {
             Ok(live) => {
-                // The files named now may be others than before.
-                seen.files = fingerprint(&live.config);
+                live.config.warn();
+                prints.keep(&live.config);
                 self.gateway.replace(live);
+                let mut seen = self.seen();
+                seen.files = Watched::new(prints);
                 seen.error = None;
                 seen.reloads += 1;
                 tracing::info!("the configuration was read again");
                 Ok(())
             }
             Err(error) => {
-                seen.files = files;
-                tracing::error!(%error, "the configuration was not applied; the one in use stays");
+                let mut seen = self.seen();
+                // Those of the new configuration too: it may be one of them that is to be put right.
+                seen.files = Watched::new(prints);
+                if cause != Cause::Failed || seen.error.as_ref() != Some(&error) {
+                    tracing::error!(%error, "the configuration was not applied; the one in use stays");
+                }
                 seen.error = Some(error.clone());
                 Err(error)
             }
         }
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn fingerprint(config: &Config) -> Fingerprint {
-    let keys = match &config.keys {
-        Keys::File(path) => Some(path.as_path()),
-        Keys::Open => None,
-    };
-    let credentials = config
-        .upstreams
-        .iter()
-        .filter_map(|upstream| upstream.credential.as_ref()?.file());
-    let tls = config.listen.tls.iter().flat_map(|tls| tls.files());
-    let files = [Some(config.path.as_path()), keys, config.prices.as_deref()];
-    files
-        .into_iter()
-        .flatten()
-        .chain(credentials)
-        .chain(tls)
-        .map(|path| (path.to_owned(), look_at(path)))
-        .collect()
-}
-
-fn look_at(path: &Path) -> Option<(u64, SystemTime)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.len(), metadata.modified().ok()?))
 }

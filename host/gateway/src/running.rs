@@ -19,12 +19,14 @@ use crate::exchange::now;
 use crate::exchange::settle::Finished;
 use crate::gateway::Gateway;
 use crate::live::Live;
-use crate::reload::Reloader;
+use crate::reload::{Prints, Reloader};
 use crate::render::Renderer;
 use crate::serve::{Door, Drained, Listener, bind};
 use crate::state::State;
 use crate::upgrade::{self, Follower, Giver, Sockets};
+use crate::upstream::dns::resolver::{Names, Resolver, system};
 use crate::upstream::upkeep;
+use crate::vocabulary::Vocabulary;
 
 /// Connections that the admin listener takes at a time.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -78,7 +80,19 @@ impl Running {
     ///
     /// What can't be had: an address, a key file, an upstream's credential, the plugin directory.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        Self::open(config, Origin::Fresh).await
+        Self::start_with_resolver(config, system()).await
+    }
+
+    /// As [`Running::start`], with the embedder's own name look-ups in place of the system's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Running::start`].
+    pub async fn start_with_resolver(
+        config: Config,
+        resolver: Arc<dyn Resolver>,
+    ) -> anyhow::Result<Self> {
+        Self::open(config, Origin::Fresh, resolver).await
     }
 
     /// Starts a gateway that takes over from the one that listens on the configuration's upgrade socket: its listening
@@ -94,20 +108,22 @@ impl Running {
             "{}: an upgrade needs a socket to ask on: [upgrade] socket = \"…\", in the running gateway's configuration too",
             config.path.display()
         );
-        Self::open(config, Origin::Upgrade).await
+        Self::open(config, Origin::Upgrade, system()).await
     }
 
-    async fn open(config: Config, origin: Origin) -> anyhow::Result<Self> {
+    async fn open(config: Config, origin: Origin, resolver: Names) -> anyhow::Result<Self> {
+        config.warn();
         let config = Arc::new(config);
         let prepared = Arc::clone(&config);
         // Compiling plugins takes the processor for a while; the runtime's workers are not for that.
-        let (live, policies, audit, state) = tokio::task::spawn_blocking(move || {
-            let live = Live::prepare(Arc::clone(&prepared), None)
+        let (prints, live, policies, audit, state) = tokio::task::spawn_blocking(move || {
+            let prints = Prints::of(&prepared);
+            let live = Live::prepare(Arc::clone(&prepared), &resolver, None)
                 .map_err(|problems| anyhow::anyhow!(problems))?;
             let policies = open_policies(&prepared)?;
             let audit = open_audit(&prepared.receipts)?;
             let state = open_state(&prepared)?;
-            anyhow::Ok((live, policies, audit, state))
+            anyhow::Ok((prints, live, policies, audit, state))
         })
         .await??;
 
@@ -120,7 +136,7 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let (admin_stop, admin_stopped) = watch::channel(false);
         let (stop, admin_stop) = (Arc::new(stop), Arc::new(admin_stop));
-        let reloader = Arc::new(Reloader::new(Arc::clone(&gateway)));
+        let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), prints));
         let mut tasks = vec![
             tokio::spawn(Arc::clone(&reloader).watch(stopped.clone())),
             tokio::spawn(upkeep::keep(Arc::clone(&gateway), stopped.clone())),
@@ -349,6 +365,7 @@ pub(crate) fn open_policies(config: &Config) -> anyhow::Result<Policies> {
         secret_headers: crate::headers::credentials(),
         host_headers: crate::headers::of_the_host(),
         compiler: crate::cli::compiler(),
+        vocabulary: Vocabulary.into(),
         ..RuntimeOptions::default()
     })?;
     let options = PoliciesOptions {

@@ -18,16 +18,17 @@ mod window;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pingora_core::connectors::ConnectorOptions;
-use pingora_core::connectors::http::v1::Connector;
 use pingora_core::connectors::http::v2;
+use pingora_core::connectors::{ConnectorOptions, TransportConnector};
 use witgate_runtime::UpstreamStats;
+use witgate_runtime::file::Print;
 
 use self::admission::State;
 use self::backoff::Backoff;
 use self::breaker::Breaker;
 use self::credential::Vault;
 use self::dns::Addresses;
+use self::dns::resolver::Names;
 use self::group::Group;
 use self::health::Health;
 use self::retries::RetryBudget;
@@ -43,10 +44,11 @@ const POOL: usize = 512;
 pub(crate) struct Upstream {
     pub(crate) config: UpstreamConfig,
     pub(crate) authority: String,
-    pub(crate) connector: Connector,
+    /// Connections over HTTP/1.1.
+    pub(crate) connector: TransportConnector,
     /// Connections over HTTP/2; none to an upstream that is spoken to in HTTP/1.1.
     pub(crate) http2: Option<v2::Connector>,
-    pub(crate) addresses: Addresses,
+    pub(crate) addresses: Arc<Addresses>,
     pub(crate) stats: Stats,
     /// What retries at it may add to its load.
     pub(crate) retries: RetryBudget,
@@ -55,6 +57,8 @@ pub(crate) struct Upstream {
     breaker: Option<Breaker>,
     health: Health,
     credential: Vault,
+    /// The CA file as it was just before it was read; `None` where there is none.
+    ca: Option<Print>,
 }
 
 /// The upstreams, in the order of the configuration, and the groups that are made of them.
@@ -63,6 +67,7 @@ pub(crate) struct Upstreams {
     list: Arc<[Arc<Upstream>]>,
     groups: Arc<[Group]>,
     default: String,
+    resolver: Names,
 }
 
 // === impl Upstream ===
@@ -73,7 +78,8 @@ impl Upstream {
     /// # Errors
     ///
     /// Its credential or its CA file cannot be read.
-    pub(crate) fn try_new(config: UpstreamConfig) -> Result<Self, String> {
+    pub(crate) fn try_new(config: UpstreamConfig, resolver: Names) -> Result<Self, String> {
+        let ca = config.ca_file.as_deref().map(Print::of);
         let mut options = ConnectorOptions::new(POOL);
         if let Some(ca) = &config.ca_file {
             // The HTTP layer panics on a CA file without certificates, so it is looked into first.
@@ -84,18 +90,31 @@ impl Upstream {
             (config.http != HttpVersion::Http1).then(|| v2::Connector::new(Some(options.clone())));
         let upstream = Self {
             authority: config.base.authority(),
-            connector: Connector::new(Some(options)),
+            connector: TransportConnector::new(Some(options)),
             http2,
-            addresses: Addresses::new(&config),
+            addresses: Arc::new(Addresses::new(&config, resolver)),
             stats: Stats::default(),
             retries: RetryBudget::new(config.resilience.retry.budget_permille),
             backoff: Backoff::from(&config.resilience.retry),
             breaker: config.resilience.breaker.clone().map(Breaker::new),
             health: Health::default(),
             credential: Vault::try_open(&config.name, config.credential.as_ref())?,
+            ca,
             config,
         };
         Ok(upstream)
+    }
+
+    /// Tells whether an upstream of this configuration would be the same one: nothing about it has changed, nor have the
+    /// certificates that it trusts.
+    fn is_as_configured(&self, config: &UpstreamConfig) -> bool {
+        let ca = config.ca_file.as_deref().map(Print::of);
+        let trusts_the_same = match (&self.ca, &ca) {
+            (Some(then), Some(now)) => then.is_same_content(now),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.config == *config && trusts_the_same
     }
 
     /// How it has been doing, as the route hook gets it.
@@ -123,8 +142,8 @@ impl Upstream {
 // === impl Upstreams ===
 
 impl Upstreams {
-    /// Prepares the upstreams of a configuration. One that is configured as it was before is taken over with its
-    /// connections and statistics.
+    /// Prepares the upstreams of a configuration. One that is configured as it was before, and trusts the same
+    /// certificates, is taken over with its connections and statistics.
     ///
     /// # Errors
     ///
@@ -133,13 +152,14 @@ impl Upstreams {
         configs: &[UpstreamConfig],
         groups: &[GroupConfig],
         default: &str,
+        resolver: &Names,
         previous: Option<&Self>,
     ) -> Result<Self, String> {
         let mut list = Vec::with_capacity(configs.len());
         for config in configs {
             let kept = previous
                 .and_then(|previous| previous.get(&config.name))
-                .filter(|kept| kept.config == *config);
+                .filter(|kept| kept.is_as_configured(config));
             let upstream = match kept {
                 Some(kept) => {
                     kept.credential
@@ -148,7 +168,7 @@ impl Upstreams {
                     Arc::clone(kept)
                 }
                 None => Arc::new(
-                    Upstream::try_new(config.clone())
+                    Upstream::try_new(config.clone(), Arc::clone(resolver))
                         .map_err(|error| format!("upstream {}: {error}", config.name))?,
                 ),
             };
@@ -162,6 +182,7 @@ impl Upstreams {
             list: list.into(),
             groups,
             default: default.to_owned(),
+            resolver: Arc::clone(resolver),
         };
         if upstreams.find(default).is_none() {
             return Err(format!("there is no upstream or group {default}"));
@@ -179,6 +200,11 @@ impl Upstreams {
     /// The name of the upstream or group that is asked when no plugin plans a route.
     pub(crate) fn default_name(&self) -> &str {
         &self.default
+    }
+
+    /// Returns the resolver that finds their addresses.
+    pub(crate) fn resolver(&self) -> &Names {
+        &self.resolver
     }
 
     /// All upstreams.

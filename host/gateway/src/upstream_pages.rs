@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::config::Choice;
 use crate::metrics::Sample;
+use crate::upstream::dns::Snapshot;
 use crate::upstream::group::Group;
 use crate::upstream::{Upstream, Upstreams};
 
@@ -36,6 +37,26 @@ fn describe(upstream: &Upstream, now: Instant) -> Value {
         "last_minute": {"requests": minute.requests, "errors": minute.errors},
         "latency_ms": latency.map(millis),
         "retries_left": upstream.retries.left(now),
+        "addresses": describe_addresses(&upstream.addresses.snapshot()),
+    })
+}
+
+fn describe_addresses(addresses: &Snapshot) -> Value {
+    let list: Vec<Value> = addresses
+        .list
+        .iter()
+        .map(|(at, passed_over)| {
+            let trouble = passed_over.as_ref().map(|passed_over| {
+                json!({"why": passed_over.why, "passed_over_for_ms": millis(passed_over.left)})
+            });
+            json!({"address": at.to_string(), "trouble": trouble})
+        })
+        .collect();
+    json!({
+        "list": list,
+        "age_ms": addresses.age.map(millis),
+        "failed_lookups": addresses.failed_lookups,
+        "lookup_error": addresses.lookup_error,
     })
 }
 
@@ -78,12 +99,46 @@ pub(crate) fn samples(upstreams: &Upstreams, now: Instant) -> Vec<Sample> {
             i128::from(upstream.retries.left(now))
         }),
     ];
-    let mut samples = Vec::new();
+    let mut samples = address_samples(upstreams);
     for (name, read) in reads {
         samples.extend(upstreams.iter().map(|upstream| Sample {
             name,
             labels: vec![("upstream", upstream.config.name.clone())],
             value: read(upstream, now),
+        }));
+    }
+    samples
+}
+
+fn address_samples(upstreams: &Upstreams) -> Vec<Sample> {
+    type Read = fn(&Snapshot) -> Option<i128>;
+    let reads: [(&'static str, Read); 4] = [
+        ("upstream_addresses", |addresses| {
+            i128::try_from(addresses.list.len()).ok()
+        }),
+        ("upstream_addresses_passed_over", |addresses| {
+            let passed_over = addresses.list.iter().filter(|(_, why)| why.is_some());
+            i128::try_from(passed_over.count()).ok()
+        }),
+        ("upstream_address_age_seconds", |addresses| {
+            addresses.age.map(|age| i128::from(age.as_secs()))
+        }),
+        ("upstream_failed_lookups", |addresses| {
+            Some(i128::from(addresses.failed_lookups))
+        }),
+    ];
+    let snapshots: Vec<_> = upstreams
+        .iter()
+        .map(|upstream| (&upstream.config.name, upstream.addresses.snapshot()))
+        .collect();
+    let mut samples = Vec::new();
+    for (name, read) in reads {
+        samples.extend(snapshots.iter().filter_map(|(upstream, addresses)| {
+            Some(Sample {
+                name,
+                labels: vec![("upstream", (*upstream).clone())],
+                value: read(addresses)?,
+            })
         }));
     }
     samples

@@ -1,18 +1,20 @@
 //! The request as plugins may see it: everything but the credentials.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
+use witgate_messages::splice::{Edit, EditError};
 use witgate_runtime as contract;
-use witgate_runtime::Request;
+use witgate_runtime::{Envelope, Request};
 
 use crate::headers::is_credential;
 use crate::keys::Caller;
 
 /// A received request, lent to plugins call by call.
+#[derive(Clone)]
 pub(crate) struct View {
     pub(crate) id: Arc<str>,
     pub(crate) endpoint: Endpoint,
@@ -26,9 +28,46 @@ pub(crate) struct View {
     pub(crate) head: Option<Head>,
     /// The body as it was sent, where that was compressed; the scan is of what it decodes to.
     pub(crate) sent: Option<Bytes>,
+    /// The body with its edits in one piece, for plugins that read bytes.
+    pub(crate) joined: OnceLock<Bytes>,
 }
 
 // === impl View ===
+
+impl View {
+    /// Returns the request as it will be sent, with the edits of its envelope made. The hooks that follow, the caller's
+    /// models and the estimate see this one.
+    ///
+    /// # Errors
+    ///
+    /// An edit can't be made.
+    pub(crate) fn after(self: Arc<Self>, envelope: &Envelope) -> Result<Arc<Self>, EditError> {
+        let Some(head) = self.head.as_ref().filter(|_| !envelope.edits.is_empty()) else {
+            return Ok(self);
+        };
+        let mut edits: Vec<Edit> = envelope.edits.iter().map(edit).collect();
+        if self.endpoint == Endpoint::Batches {
+            edits.retain(|edit| is_of_the_batch(edit, head));
+        }
+        let head = head.edited(&edits)?;
+        let mut view = Arc::unwrap_or_clone(self);
+        view.head = Some(head);
+        Ok(Arc::new(view))
+    }
+
+    /// Returns the edits of the envelope that are made in the `params` of each request of this batch.
+    pub(crate) fn edits_of_requests(&self, envelope: &Envelope) -> Vec<Edit> {
+        let Some(head) = &self.head else {
+            return Vec::new();
+        };
+        // A member that was set at the batch's own top level is there now.
+        let inside = |edit: &Edit| match edit {
+            Edit::Remove(_) => true,
+            Edit::Set(name, _) => head.member(name).is_none(),
+        };
+        envelope.edits.iter().map(edit).filter(inside).collect()
+    }
+}
 
 impl Request for View {
     fn id(&self) -> &str {
@@ -74,20 +113,7 @@ impl Request for View {
     }
 
     fn head(&self) -> contract::Head {
-        let Some(head) = &self.head else {
-            return contract::Head::default();
-        };
-        contract::Head {
-            model: head.model().map(Into::into),
-            stream: head.stream(),
-            max_tokens: head.max_tokens(),
-            message_count: head.message_count(),
-            tool_count: head.tool_count(),
-            user_id: head.user_id().map(Into::into),
-            body_bytes: head.body().len() as u64,
-            prompt_tokens: head.prompt_tokens(),
-            attributes: Vec::new(),
-        }
+        self.head.as_ref().map(told).unwrap_or_default()
     }
 
     fn tools(&self) -> Vec<String> {
@@ -103,7 +129,46 @@ impl Request for View {
     }
 
     fn body(&self) -> &[u8] {
-        self.head.as_ref().map_or(&[], |head| head.body())
+        self.head
+            .as_ref()
+            .map_or(&[], |head| bytes_of(head, &self.joined))
+    }
+}
+
+/// What plugins are told of a head.
+pub(crate) fn told(head: &Head) -> contract::Head {
+    contract::Head {
+        model: head.model().map(Into::into),
+        stream: head.stream(),
+        max_tokens: head.max_tokens(),
+        message_count: head.message_count(),
+        tool_count: head.tool_count(),
+        user_id: head.user_id().map(Into::into),
+        body_bytes: head.sent_len() as u64,
+        prompt_tokens: head.prompt_tokens(),
+        attributes: Vec::new(),
+    }
+}
+
+/// The body as it will be sent, in one piece; kept in `joined` where it has to be put together.
+pub(crate) fn bytes_of<'a>(head: &'a Head, joined: &'a OnceLock<Bytes>) -> &'a [u8] {
+    if head.edits().is_empty() {
+        head.body()
+    } else {
+        joined.get_or_init(|| head.sent().into_bytes())
+    }
+}
+
+/// Whether an edit is made at a batch's own top level: a member that stands there is removed or set there.
+fn is_of_the_batch(edit: &Edit, batch: &Head) -> bool {
+    batch.member(edit.name()).is_some()
+}
+
+/// The contract's edit in the words of the protocol.
+pub(crate) fn edit(edit: &contract::Edit) -> Edit {
+    match edit {
+        contract::Edit::Remove(name) => Edit::Remove(name.clone()),
+        contract::Edit::Set((name, json)) => Edit::Set(name.clone(), json.clone()),
     }
 }
 

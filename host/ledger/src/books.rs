@@ -4,15 +4,18 @@
 //! period that is current, and holds remember theirs, so that a hold settles where it was reserved however many
 //! periods later. A period that is over is forgotten as soon as no hold points at it.
 //!
-//! What bounds it: at most `capacity` slots. Each reservation looks at a few slots in turn and frees those whose
-//! period is over and those that nothing was ever spent on; where there is no room left, at a few more. No call looks
-//! at all of them.
+//! What bounds it: a number of slots, and of those that count a number for each owner. A balance counts while a hold is
+//! open on it, and where something was spent on it in a period that is not over. What does not count makes room for what
+//! does; each reservation forgets a few more of those than it may need. No call looks at all of them.
 
 mod balance;
 mod inherit;
+mod rest;
+mod rooms;
 mod share;
 mod slots;
 
+use crate::bounds::Bounds;
 use crate::charge::{Charge, OnShortfall, Reason};
 use crate::hold::{Overdraft, Settlement};
 use crate::journal::{Journal, Step};
@@ -21,6 +24,8 @@ use crate::{Amounts, UnixMillis};
 use balance::{Balance, Slot, narrow, spent};
 use hashbrown::HashTable;
 use inherit::Inheritance;
+use rest::Resting;
+use rooms::Rooms;
 use share::{Over, Place, Posting};
 use smallvec::SmallVec;
 use std::fmt;
@@ -28,10 +33,8 @@ use std::sync::Arc;
 
 pub(crate) use share::{Ceiling, Claim, Denial, End, Share};
 
-/// Slots that a reservation looks at beside one for each balance that it needs.
+/// Useless balances that a reservation forgets beside one for each balance that it needs.
 const SWEEP: usize = 2;
-/// Slots that a reservation looks at where there is no room for its balances.
-const SWEEP_WHEN_FULL: usize = 64;
 
 /// The parts of a request that four charges and fewer need no allocation for.
 pub(crate) type Few<T> = SmallVec<[T; 4]>;
@@ -41,12 +44,13 @@ pub(crate) struct Books {
     slots: Vec<Option<Balance>>,
     free: Vec<Slot>,
     index: HashTable<Slot>,
-    /// The slot that the sweep looks at next.
-    hand: usize,
-    capacity: usize,
+    resting: Resting,
+    rooms: Rooms,
+    bounds: Bounds,
     open_holds: u64,
     overdrafts: u64,
     refused: u64,
+    turned_away: u64,
     abandoned: u64,
     /// What is told of every change; none but during a hand-over.
     journal: Option<Box<dyn Journal>>,
@@ -65,21 +69,27 @@ impl fmt::Debug for Books {
 }
 
 impl Books {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
             index: HashTable::new(),
-            hand: 0,
-            // A slot's number has 32 bits.
-            capacity: capacity.min(u32::MAX as usize),
+            resting: Resting::default(),
+            rooms: Rooms::default(),
+            bounds: bounds.clamped(),
             open_holds: 0,
             overdrafts: 0,
             refused: 0,
+            turned_away: 0,
             abandoned: 0,
             journal: None,
             inheritance: Inheritance::default(),
         }
+    }
+
+    /// Changes how much there is room for. What is there stays, however little room is left.
+    pub(crate) fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds.clamped();
     }
 
     /// Reserves all claims or none.
@@ -87,18 +97,15 @@ impl Books {
         &mut self,
         charges: &[Charge],
         claims: &[Claim],
+        owner: &str,
         now: UnixMillis,
     ) -> Result<Few<Share>, Denial> {
         // Before any slot is looked up: a sweep may free it.
-        let tight = self.live() + claims.len() > self.capacity;
-        self.sweep(
-            if tight { SWEEP_WHEN_FULL } else { SWEEP } + claims.len(),
-            now,
-        );
-
-        let places = self.find(charges, claims, now);
+        self.sweep(SWEEP + claims.len(), now);
+        let mut places = self.find(charges, claims, now);
         self.check(charges, &places)?;
-        self.check_room(&places)?;
+        self.check_room(&places, owner, now)?;
+        self.move_in(&mut places, owner, now);
 
         let mut shares = Few::new();
         let mut postings = Few::new();
@@ -110,7 +117,9 @@ impl Books {
             ..
         } in places
         {
-            let slot = slot.unwrap_or_else(|| self.open(claim.hash, charge, now));
+            let Some(slot) = slot else {
+                continue;
+            };
             if let Some(balance) = self.balance_mut(slot) {
                 balance.limit = claim.limit;
                 balance.touched = now;
@@ -215,7 +224,7 @@ impl Books {
                 });
             }
             balance.holds = balance.holds.saturating_sub(1);
-            self.close_if_over(share.slot);
+            self.settle_down(share.slot);
         }
         self.open_holds = self.open_holds.saturating_sub(1);
         self.abandoned += u64::from(end == End::Abandoned);
@@ -239,30 +248,34 @@ impl Books {
     pub(crate) fn totals(&self) -> Totals {
         Totals {
             balances: self.live(),
-            capacity: self.capacity,
+            bounds: self.bounds,
             open_holds: self.open_holds,
             overdrafts: self.overdrafts,
             refused: self.refused,
+            turned_away: self.turned_away,
             abandoned: self.abandoned,
         }
     }
 
-    /// Adds the statements of up to `count` slots from `start` on. Says where to go on; none at the end.
+    /// Looks at up to `count` slots from `start` on and adds their statements to `out`, until that has `most`. Says
+    /// where to go on; none at the end.
     pub(crate) fn state(
         &self,
         start: usize,
         count: usize,
+        most: usize,
         now: UnixMillis,
         out: &mut Vec<Statement>,
     ) -> Option<usize> {
         let end = start.saturating_add(count).min(self.slots.len());
         let part = self.slots.get(start..end).unwrap_or_default();
-        out.extend(
-            part.iter()
-                .flatten()
-                .filter(|balance| !balance.is_idle(now))
-                .map(Balance::statement),
-        );
+        for (slot, place) in part.iter().zip(start..) {
+            if out.len() >= most {
+                return Some(place);
+            }
+            let shown = slot.iter().filter(|balance| !balance.is_idle(now));
+            out.extend(shown.map(|balance| balance.statement(self.rooms.owner(balance.room))));
+        }
         (end < self.slots.len()).then_some(end)
     }
 
@@ -294,14 +307,19 @@ impl Books {
                 continue;
             };
             let slot = self.current(claim.hash, charge, now);
-            let (total, resets_at) = match slot.and_then(|slot| self.balance(slot)) {
-                Some(balance) => (balance.total(), balance.resets_at),
-                None => (0, charge.resets_at(now)),
+            let (total, resets_at, fresh) = match slot.and_then(|slot| self.balance(slot)) {
+                Some(balance) => (
+                    balance.total(),
+                    balance.resets_at,
+                    !balance.counts(now) || self.rooms.is_nobodys(balance.room),
+                ),
+                None => (0, charge.resets_at(now), true),
             };
             places.push(Place {
                 claim,
                 charge,
                 slot,
+                fresh,
                 total,
                 resets_at,
             });
@@ -333,20 +351,6 @@ impl Books {
             }
         }
         Ok(())
-    }
-
-    /// Whether there is room for every balance that is not there yet.
-    fn check_room(&mut self, places: &[Place<'_>]) -> Result<(), Denial> {
-        let room = self.capacity.saturating_sub(self.live());
-        match places.iter().filter(|place| place.slot.is_none()).nth(room) {
-            Some(place) => Err(self.deny(
-                place.claim.index,
-                Reason::Full {
-                    capacity: self.capacity,
-                },
-            )),
-            None => Ok(()),
-        }
     }
 
     fn count_overdraft(&mut self, share: &mut Share) {

@@ -1,9 +1,9 @@
 //! What a request asks of the ledger, and how it is turned down.
 
-use crate::{Unit, UnixMillis, Window};
+use crate::{Bounds, Unit, UnixMillis, Window};
 use std::sync::Arc;
 
-/// The longest name of an account, in bytes. With the number of balances this bounds the ledger's memory.
+/// The longest name of an account, in bytes. With [`Bounds`] this bounds the ledger's memory.
 pub const MAX_ACCOUNT_BYTES: usize = 1024;
 
 /// An amount to reserve on an account, and the limit that it is held against.
@@ -61,19 +61,42 @@ pub enum Reason {
         /// When the window starts anew; none where it never does.
         resets_at: Option<UnixMillis>,
     },
-    /// There is no room for one more balance. Overdrawing does not help: what can't be recorded can't be allowed. The
-    /// operator's to look for a plugin that makes up account names, or to raise the ledger's capacity.
-    #[error("the ledger is full: {capacity} balances are live")]
-    Full {
-        /// The most balances that the ledger keeps.
-        capacity: usize,
-    },
+    /// There is no room for one more balance of this owner. Overdrawing does not help: what can't be recorded can't be
+    /// allowed.
+    #[error(transparent)]
+    NoRoom(NoRoom),
     /// The name of the account is longer than [`MAX_ACCOUNT_BYTES`]. The plugin's fault.
     #[error("the account's name has {bytes} bytes, more than {MAX_ACCOUNT_BYTES}")]
     AccountTooLong {
         /// Its length.
         bytes: usize,
     },
+}
+
+/// What leaves no room for one more balance of an owner.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no room for one more account: {own} of this owner count, {} are free of {}, and an owner may have {}", self.free, self.bounds.accounts, self.bounds.per_owner)]
+pub struct NoRoom {
+    /// The bound that was reached.
+    pub bound: Bound,
+    /// Balances of the owner that count.
+    pub own: usize,
+    /// Balances that there is room for in all.
+    pub free: usize,
+    /// All bounds.
+    pub bounds: Bounds,
+    /// When some of the owner's balances stop to count; none where none does by itself.
+    pub frees_at: Option<UnixMillis>,
+}
+
+/// The bound that leaves no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// [`Bounds::per_owner`]: the owner's own doing.
+    Owner,
+    /// [`Bounds::accounts`]: the owner would have more balances than are left for all others, or the ledger is full. The
+    /// operator's to raise.
+    Ledger,
 }
 
 // === impl Charge ===
@@ -107,16 +130,17 @@ impl Refused {
     pub fn remaining(&self) -> u64 {
         match self.reason {
             Reason::Spent { remaining, .. } => remaining,
-            Reason::Full { .. } | Reason::AccountTooLong { .. } => 0,
+            Reason::NoRoom(_) | Reason::AccountTooLong { .. } => 0,
         }
     }
 
-    /// When the window of the refused charge starts anew; none where it never does, or where that would not help.
+    /// When the window of the refused charge starts anew, or there is room again; none where that never happens by itself.
     #[must_use]
     pub fn resets_at(&self) -> Option<UnixMillis> {
-        match self.reason {
-            Reason::Spent { resets_at, .. } => resets_at,
-            Reason::Full { .. } | Reason::AccountTooLong { .. } => None,
+        match &self.reason {
+            Reason::Spent { resets_at, .. } => *resets_at,
+            Reason::NoRoom(no_room) => no_room.frees_at,
+            Reason::AccountTooLong { .. } => None,
         }
     }
 }

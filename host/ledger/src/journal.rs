@@ -41,6 +41,8 @@ pub struct BalanceKey {
 pub struct Change {
     /// The balance.
     pub balance: BalanceKey,
+    /// Whose room it takes; empty where that is not known.
+    pub owner: Arc<str>,
     /// The smallest limit of the last request that was charged there.
     pub limit: u64,
     /// What the hold has reserved there, before and after.
@@ -56,6 +58,8 @@ pub struct Change {
 pub struct Carried {
     /// The balance.
     pub balance: BalanceKey,
+    /// Whose room it takes; empty where that is not known: then it becomes that of the next owner who is charged.
+    pub owner: Arc<str>,
     /// The smallest limit of the last request that was charged there.
     pub limit: u64,
     /// What was used.

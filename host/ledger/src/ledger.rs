@@ -7,16 +7,13 @@ use crate::books::{Books, Ceiling, Claim, Denial, End, Few, Share};
 use crate::charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
 use crate::hold::{Hold, Settlement};
 use crate::journal::{BalanceKey, Change, Export, Journal, Step};
-use crate::statement::{Snapshot, Totals};
-use crate::{Amounts, UnixMillis};
+use crate::statement::{Page, Snapshot, Totals};
+use crate::{Amounts, Bounds, UnixMillis};
 use foldhash::fast::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The most balances that [`Ledger::new`] keeps: about 70 MB with account names of 40 bytes.
-pub const DEFAULT_CAPACITY: usize = 1 << 18;
-
-/// Balances that a snapshot copies under one lock.
+/// Balances that a page or a snapshot looks at under one lock.
 const PART: usize = 512;
 
 /// Accounts with limits, and the holds on them.
@@ -32,26 +29,31 @@ pub struct Ledger {
 // === impl Ledger ===
 
 impl Ledger {
-    /// An empty ledger of [`DEFAULT_CAPACITY`].
+    /// An empty ledger with the default bounds.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        Self::with_capacity(DEFAULT_CAPACITY)
+        Self::with_bounds(Bounds::default())
     }
 
-    /// An empty ledger that keeps at most `balances` of them: one for each account, window and unit, and for each
-    /// past period that a hold is open on. Memory is taken as it is needed.
+    /// An empty ledger that keeps at most so many balances. Memory is taken as it is needed.
     ///
-    /// Balances go when their period is over, or when nothing was spent on them and nobody asked for a minute. What
-    /// was spent in a [`crate::Window::Total`] stays for the life of the ledger.
+    /// Balances go when their period is over, and when nothing was spent on them and nobody asked for a minute, or when
+    /// their room is needed. What was spent in a [`crate::Window::Total`] stays for the life of the ledger: an owner
+    /// whose room is full of it gets no more accounts, because forgetting one would forget spending.
     #[must_use]
-    pub fn with_capacity(balances: usize) -> Arc<Self> {
+    pub fn with_bounds(bounds: Bounds) -> Arc<Self> {
         Arc::new(Self {
-            books: Mutex::new(Books::new(balances)),
+            books: Mutex::new(Books::new(bounds)),
             hasher: RandomState::default(),
         })
     }
 
-    /// Reserves all charges or none.
+    /// Changes how many balances are kept. Those that are there stay.
+    pub fn set_bounds(&self, bounds: Bounds) {
+        self.books().set_bounds(bounds);
+    }
+
+    /// Reserves all charges or none. The accounts that are new take room of `owner`.
     ///
     /// Charges of the same account, window and unit are one reservation: their amounts are added up, the sum is held
     /// against the limit of each, and what is true in the end is counted once.
@@ -63,6 +65,7 @@ impl Ledger {
     pub fn reserve(
         self: &Arc<Self>,
         charges: Vec<Charge>,
+        owner: &str,
         now: UnixMillis,
     ) -> Result<Hold, Refused> {
         let claims = match self.claims(&charges) {
@@ -75,7 +78,7 @@ impl Ledger {
                 });
             }
         };
-        let reserved = self.books().reserve(&charges, &claims, now);
+        let reserved = self.books().reserve(&charges, &claims, owner, now);
         match reserved {
             Ok(shares) => Ok(Hold::new(Arc::clone(self), charges, shares)),
             Err(Denial { index, reason }) => Err(Refused {
@@ -95,17 +98,27 @@ impl Ledger {
     /// The counts and every balance. The cost is in proportion to their number, but no request waits long for it.
     #[must_use]
     pub fn snapshot(&self, now: UnixMillis) -> Snapshot {
-        let mut balances = Vec::new();
-        let mut next = Some(0);
-        while let Some(start) = next {
-            // Room is made without the lock.
-            balances.reserve(PART);
-            next = self.books().state(start, PART, now, &mut balances);
-        }
+        let Page { balances, .. } = self.page(0, usize::MAX, now);
         Snapshot {
             totals: self.totals(),
             balances,
         }
+    }
+
+    /// Up to `most` balances from the place `start` on, which is 0 or what the page before says. No request waits long for
+    /// it. A balance that lives through all pages is on exactly one of them.
+    #[must_use]
+    pub fn page(&self, start: usize, most: usize, now: UnixMillis) -> Page {
+        let mut balances = Vec::new();
+        let mut next = Some(start);
+        while let Some(start) = next
+            && balances.len() < most
+        {
+            // Room is made without the lock.
+            balances.reserve(PART.min(most - balances.len()));
+            next = self.books().state(start, PART, most, now, &mut balances);
+        }
+        Page { balances, next }
     }
 
     /// Copies every balance for the ledger that takes over, and tells `journal` of each step from that very moment on.

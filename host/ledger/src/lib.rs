@@ -6,7 +6,8 @@
 //!
 //! The ledger is in memory and reads no clock: time is an argument. Arithmetic on balances is in 128 bits, which no
 //! sequence of 64-bit charges can overflow, so nothing on the way to a verdict wraps or saturates. Memory is bounded
-//! by a number of balances ([`Ledger::with_capacity`]) and a length of account names ([`MAX_ACCOUNT_BYTES`]).
+//! by numbers of balances, in all and for each owner ([`Bounds`]), and a length of account names ([`MAX_ACCOUNT_BYTES`]).
+//! An owner is whoever a request is made for: account names may be made up by callers, so each has room of its own.
 //!
 //! Every change of a balance passes through one function, `Books::post`. A [`Journal`] is told of them there, from the
 //! moment that a ledger is exported to the process that takes over ([`Ledger::export`]); there, [`Ledger::apply`]
@@ -14,6 +15,7 @@
 
 mod amount;
 mod books;
+mod bounds;
 mod charge;
 mod hold;
 mod journal;
@@ -23,10 +25,11 @@ mod time;
 mod window;
 
 pub use amount::{Amounts, Unit};
-pub use charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
+pub use bounds::Bounds;
+pub use charge::{Bound, Charge, MAX_ACCOUNT_BYTES, NoRoom, OnShortfall, Reason, Refused};
 pub use hold::{Hold, Overdraft, Settlement};
 pub use journal::{BalanceKey, Carried, Change, Export, Journal, Step};
-pub use ledger::{DEFAULT_CAPACITY, Ledger};
-pub use statement::{Snapshot, Statement, Totals};
+pub use ledger::Ledger;
+pub use statement::{Page, Snapshot, Statement, Totals};
 pub use time::UnixMillis;
 pub use window::{UnknownCode, Window};

@@ -1,6 +1,6 @@
 //! What the ledger shows of itself, for metrics and operators.
 
-use crate::{Unit, UnixMillis, Window};
+use crate::{Bounds, Unit, UnixMillis, Window};
 use std::sync::Arc;
 
 /// One balance, as it stood when it was looked at.
@@ -8,6 +8,8 @@ use std::sync::Arc;
 pub struct Statement {
     /// The account.
     pub account: Arc<str>,
+    /// Whose room it takes; empty where that is not known.
+    pub owner: Arc<str>,
     /// The period that it is for.
     pub window: Window,
     /// What is counted.
@@ -27,16 +29,18 @@ pub struct Statement {
 /// Counts over all balances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Balances that are live.
+    /// Balances that are live, those that do not count any more included.
     pub balances: usize,
     /// The most balances that the ledger keeps.
-    pub capacity: usize,
+    pub bounds: Bounds,
     /// Holds that have not ended.
     pub open_holds: u64,
     /// How often a hold took a balance over its limit. One hold counts once for each balance.
     pub overdrafts: u64,
     /// Reservations and extensions that were turned down.
     pub refused: u64,
+    /// Reservations among those that there was no room for.
+    pub turned_away: u64,
     /// Holds that were dropped instead of settled or released.
     pub abandoned: u64,
 }
@@ -49,4 +53,13 @@ pub struct Snapshot {
     pub totals: Totals,
     /// The balances, in no order. Those whose period is over are left out, unless a hold is open on them.
     pub balances: Vec<Statement>,
+}
+
+/// Some of the balances, in the order of their places, which does not change while they live.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The balances.
+    pub balances: Vec<Statement>,
+    /// Where the next page starts; none on the last one.
+    pub next: Option<usize>,
 }

@@ -11,10 +11,13 @@
 use std::sync::{Arc, Mutex};
 
 use witgate_ledger::{
-    Amounts, Change, Charge, Export, Hold, Ledger, OnShortfall, Step, Unit, UnixMillis, Window,
+    Amounts, Bounds, Change, Charge, Export, Hold, Ledger, OnShortfall, Reason, Step, Unit,
+    UnixMillis, Window,
 };
 
 const NOW: UnixMillis = UnixMillis(1_795_225_386_000);
+
+const OWNER: &str = "acme";
 
 type Steps = Vec<(Step, Vec<Change>)>;
 
@@ -57,7 +60,7 @@ fn reserve(ledger: &Arc<Ledger>, amount: u64) -> Hold {
         charge("b", Unit::PicoUsd, amount),
         charge("a", Unit::InFlight, 1),
     ];
-    ledger.reserve(charges, NOW).expect("it fits")
+    ledger.reserve(charges, OWNER, NOW).expect("it fits")
 }
 
 fn usd(picousd: u64) -> Amounts {
@@ -87,7 +90,7 @@ fn what_open_holds_have_is_not_given_out_again_and_settles_in_the_new_ledger() {
     assert_eq!(money(&new, "a"), Some((7, 900, 1)), "used, held, holds");
     assert_eq!(new.totals().open_holds, 1, "the old one's hold is open");
     assert!(
-        new.reserve(vec![charge("a", Unit::PicoUsd, 94)], NOW)
+        new.reserve(vec![charge("a", Unit::PicoUsd, 94)], OWNER, NOW)
             .is_err(),
         "what is held there can't be reserved here"
     );
@@ -171,7 +174,7 @@ fn a_settlement_of_yesterday_does_not_count_today() {
     let tomorrow = UnixMillis(NOW.0 + 86_400_000);
     new.inherit(&export, tomorrow);
     let today = new
-        .reserve(vec![charge("a", Unit::PicoUsd, 1000)], tomorrow)
+        .reserve(vec![charge("a", Unit::PicoUsd, 1000)], OWNER, tomorrow)
         .expect("yesterday's hold takes nothing of today");
     open.settle(usd(99));
     for (step, changes) in told.0.lock().unwrap().drain(..) {
@@ -199,5 +202,43 @@ fn a_journal_that_is_closed_is_told_nothing() {
         money(&old, "a"),
         Some((5, 0, 0)),
         "and nothing else changed"
+    );
+}
+
+#[test]
+fn a_balance_takes_the_room_of_its_owner_in_the_new_ledger_too() {
+    let bounds = Bounds {
+        accounts: 100,
+        per_owner: 2,
+    };
+    let (old, new, told) = (Ledger::new(), Ledger::with_bounds(bounds), Told::default());
+    reserve(&old, 10).settle(usd(7));
+    new.inherit(&told.export(&old), NOW);
+    let third = vec![charge("third", Unit::PicoUsd, 1)];
+    let refused = new.reserve(third.clone(), OWNER, NOW).unwrap_err();
+    assert!(
+        matches!(&refused.reason, Reason::NoRoom(no_room) if no_room.own == 2),
+        "two are there already: {refused}"
+    );
+    new.reserve(third, "other", NOW)
+        .expect("another owner has room")
+        .release();
+}
+
+#[test]
+fn a_balance_whose_owner_is_not_known_becomes_that_of_the_next_who_is_charged() {
+    let (old, new, told) = (Ledger::new(), Ledger::new(), Told::default());
+    reserve(&old, 10).settle(usd(7));
+    let mut export = told.export(&old);
+    for carried in &mut export.balances {
+        carried.owner = "".into();
+    }
+    new.inherit(&export, NOW);
+    assert_eq!(money(&new, "a"), Some((7, 0, 0)), "what was spent counts");
+    reserve(&new, 10).settle(usd(1));
+    let balances = new.snapshot(NOW).balances;
+    assert!(
+        balances.iter().all(|balance| &*balance.owner == OWNER),
+        "whose it is: {balances:?}"
     );
 }

@@ -4,13 +4,18 @@
 //! name a member once, and what policy reads in them has the type that it has there. So the gateway and the upstream
 //! never read two different batches. Results are read beside the stream by [`Results`].
 
+mod kinds;
 mod results;
+mod rewrite;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::head::Head;
-use crate::json::{Elements, Kind, Malformed, MalformedKind, Object, Scanner};
+use crate::json::{Elements, Kind, Malformed, MalformedKind, Object, Scanner, Span, unescape};
 use crate::price::PriceBook;
+use kinds::Kinds;
+pub use kinds::{Alike, Same};
 pub use results::{ModelTotals, Results, Totals};
 
 /// Most requests of one batch: the API's own limit.
@@ -22,6 +27,8 @@ pub struct Batch {
     /// The models that are asked for, each once.
     models: Vec<Box<str>>,
     requests: Vec<Asked>,
+    /// Requests that look the same to whoever decides about them, in the order of their first ones.
+    kinds: Vec<Alike>,
 }
 
 /// What a batch is expected to use.
@@ -35,9 +42,14 @@ pub struct Expected {
     pub picousd: Option<u64>,
 }
 
-/// One request: the part of it that money depends on.
+/// One request: where it stands, and the part of it that money depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Asked {
+    params: Span,
+    /// With its quotes; none where it is missing or no string, which is the upstream's to refuse.
+    custom_id: Option<Span>,
+    /// Place in `kinds`.
+    kind: usize,
     /// Place in `models`.
     model: Option<usize>,
     prompt_tokens: u64,
@@ -55,6 +67,14 @@ impl Batch {
     /// # Errors
     /// [`Malformed`] names the byte of the body and what is wrong there: the client's fault.
     pub fn scan(body: &Head) -> Result<Self, Malformed> {
+        Self::scan_by(body, Same::Head)
+    }
+
+    /// The same, with a word on which requests are alike.
+    ///
+    /// # Errors
+    /// As [`Batch::scan`].
+    pub fn scan_by(body: &Head, same: Same) -> Result<Self, Malformed> {
         let (members, _) = body.layout();
         let requests = body.find("requests").and_then(|index| members.get(index));
         let Some(requests) = requests else {
@@ -71,22 +91,26 @@ impl Batch {
         let mut batch = Self {
             models: Vec::new(),
             requests: Vec::with_capacity(count),
+            kinds: Vec::new(),
         };
         let mut places = HashMap::new();
+        let mut kinds = Kinds::by(same);
         let bytes = body.body();
         let mut elements = Elements::new(requests.value.of(bytes));
         while let Some(element) = elements.next() {
             let at = start + elements.end() - element.len();
-            let params = params(element).map_err(|error| error.within(at))?;
-            let at = at + params.start;
-            let params = bytes.slice(at..at + params.len());
-            let head = Head::scan(params).map_err(|error| error.within(at))?;
-            batch.add(&head, &mut places);
+            let (params, custom_id) = parts(element).map_err(|error| error.within(at))?;
+            let (params, custom_id) = (params.within(at), custom_id.map(|id| id.within(at)));
+            let head = Head::scan(bytes.slice(params.start..params.end))
+                .map_err(|error| error.within(params.start))?;
+            let kind = kinds.sort(batch.requests.len(), &head);
+            batch.add(&head, &mut places, kind, params, custom_id);
         }
         // What stands between two elements is checked here: an array that ends early would be paid for in part.
         if !elements.is_whole() {
             return Err(MalformedKind::MissingComma.at(start + elements.end()));
         }
+        batch.kinds = kinds.into_list();
         Ok(batch)
     }
 
@@ -103,6 +127,32 @@ impl Batch {
     /// The models that are asked for, each once.
     pub fn models(&self) -> impl Iterator<Item = &str> {
         self.models.iter().map(AsRef::as_ref)
+    }
+
+    /// The requests that are alike, in the order of the first one of each kind.
+    pub fn kinds(&self) -> &[Alike] {
+        &self.kinds
+    }
+
+    /// The head of a request's `params`; `body` is what was scanned.
+    ///
+    /// # Errors
+    /// [`Malformed`] for a request that is not there, or another body.
+    pub fn params(&self, body: &Head, index: usize) -> Result<Head, Malformed> {
+        let asked = self.requests.get(index);
+        let span = asked
+            .map(|asked| asked.params)
+            .filter(|span| span.end <= body.body().len())
+            .ok_or_else(|| MalformedKind::Truncated.at(body.body().len()))?;
+        Head::scan(body.body().slice(span.start..span.end))
+            .map_err(|error| error.within(span.start))
+    }
+
+    /// The `custom_id` of a request, if it has one that is a text.
+    pub fn custom_id<'a>(&self, body: &'a Head, index: usize) -> Option<Cow<'a, str>> {
+        let span = self.requests.get(index)?.custom_id?;
+        let text = span.text(body.body());
+        unescape(text.get(1..text.len().checked_sub(1)?)?).ok()
     }
 
     /// What the batch is expected to use, when an answer takes `output` tokens unless its request allows for fewer.
@@ -125,7 +175,14 @@ impl Batch {
         sum
     }
 
-    fn add(&mut self, head: &Head, places: &mut HashMap<Box<str>, usize>) {
+    fn add(
+        &mut self,
+        head: &Head,
+        places: &mut HashMap<Box<str>, usize>,
+        kind: usize,
+        params: Span,
+        custom_id: Option<Span>,
+    ) {
         let model = head.model().map(|model| match places.get(model.as_ref()) {
             Some(place) => *place,
             None => {
@@ -136,6 +193,9 @@ impl Batch {
             }
         });
         self.requests.push(Asked {
+            params,
+            custom_id,
+            kind,
             model,
             prompt_tokens: head.prompt_tokens(),
             max_tokens: head.max_tokens(),
@@ -143,14 +203,18 @@ impl Batch {
     }
 }
 
-/// Where the `params` of one element of `requests` stand in it.
-fn params(element: &[u8]) -> Result<crate::json::Span, Malformed> {
+/// Where the `params` and the `custom_id` of one element of `requests` stand in it.
+fn parts(element: &[u8]) -> Result<(Span, Option<Span>), Malformed> {
     if element.first() != Some(&b'{') {
         return Err(wrong("requests", "an array of objects", 0));
     }
     let object = Object::document(element, Scanner::Fastest)?;
     match object.member(element, "params") {
-        Some(params) if params.kind == Kind::Object => Ok(params.value),
+        Some(params) if params.kind == Kind::Object => {
+            let id = object.member(element, "custom_id");
+            let id = id.filter(|id| id.kind == Kind::String);
+            Ok((params.value, id.map(|id| id.value)))
+        }
         params => {
             let at = params.map_or(0, |params| params.value.start);
             Err(wrong("requests[].params", "an object", at))

@@ -5,15 +5,18 @@
 //! any spelling, or a policy member of a type that readers convert differently, is [`Malformed`]. For what an
 //! accepted body promises, and for the limits, see [`Head::scan`].
 
+mod edited;
 mod facts;
 mod tools;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::json::{Malformed, MalformedKind, Member, Object, Scanner};
-use facts::Facts;
+use edited::Edited;
+pub(crate) use facts::Facts;
 pub use tools::Tools;
 
 /// Deepest nesting that a body may have.
@@ -23,12 +26,14 @@ pub const MAX_MEMBERS: usize = crate::json::MAX_MEMBERS;
 /// Longest name of a top-level member, in bytes as written.
 pub const MAX_NAME: usize = crate::json::MAX_NAME;
 
-/// A request body and what its top level says.
+/// A request body and what its top level says: as it came, or as it will be sent ([`Head::edited`]).
 #[derive(Debug, Clone)]
 pub struct Head {
     body: Bytes,
     object: Object,
     facts: Facts,
+    /// What will be changed before it is sent.
+    edited: Option<Arc<Edited>>,
 }
 
 /// One top-level member as it stands in the body.
@@ -72,6 +77,7 @@ impl Head {
             body,
             object,
             facts,
+            edited: None,
         })
     }
 
@@ -87,7 +93,7 @@ impl Head {
 
     /// The `model` member.
     pub fn model(&self) -> Option<Cow<'_, str>> {
-        self.facts.model.map(|span| facts::text(&self.body, span))
+        self.facts.model.as_ref().map(|text| text.of(&self.body))
     }
 
     /// Whether `stream` is `true`.
@@ -113,22 +119,25 @@ impl Head {
     /// Names of the declared tools, in order, read as they are asked for. Tools without a name are passed over; of a
     /// name given twice the last one counts, as with the JSON readers in use.
     pub fn tools(&self) -> Tools<'_> {
-        Tools::of(self.member_bytes("tools").unwrap_or_default())
+        Tools::of(self.member("tools").unwrap_or_default().as_bytes())
     }
 
     /// `metadata.user_id`, unescaped.
     pub fn user_id(&self) -> Option<Cow<'_, str>> {
-        self.facts.user_id.map(|span| facts::text(&self.body, span))
+        self.facts.user_id.as_ref().map(|text| text.of(&self.body))
     }
 
     /// The raw JSON text of the top-level member of this name, however the body spells it.
     pub fn member(&self, name: &str) -> Option<&str> {
+        if let Some(edited) = self.edited.as_ref().and_then(|edited| edited.member(name)) {
+            return edited;
+        }
         self.object
             .member(&self.body, name)
             .map(|member| member.value.text(&self.body))
     }
 
-    /// All top-level members, in order.
+    /// All top-level members of the body as it came, in order.
     pub fn members(&self) -> impl Iterator<Item = RawMember<'_>> {
         self.object.members().iter().map(|member| RawMember {
             name: member.meant(&self.body),
@@ -143,12 +152,6 @@ impl Head {
     /// near what the API takes for pictures and documents of that size.
     pub fn prompt_tokens(&self) -> u64 {
         self.facts.prompt_tokens
-    }
-
-    fn member_bytes(&self, name: &str) -> Option<&[u8]> {
-        self.object
-            .member(&self.body, name)
-            .map(|member| member.value.of(&self.body))
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<usize> {

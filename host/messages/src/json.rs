@@ -13,6 +13,8 @@ mod avx2;
 mod block;
 mod container;
 mod malformed;
+mod members;
+mod number;
 mod object;
 mod portable;
 mod text;
@@ -21,6 +23,7 @@ mod walk;
 
 pub use container::Scanner;
 pub use malformed::{Malformed, MalformedKind};
+pub(crate) use members::{Found, Unreadable, members, put};
 pub(crate) use object::{Member, Object};
 pub(crate) use text::unescape;
 pub(crate) use value::{Kind, Span};

@@ -10,6 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use crate::head::Head;
 use crate::json::{Elements, Kind, Malformed, Object, Scanner};
+use crate::splice::Edit;
 
 /// What a request names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,7 +52,36 @@ impl References {
         let mut references = Self::default();
         references.add_container(head)?;
         references.add_files(head.body())?;
+        references.add_edits(head)?;
         Ok(references)
+    }
+
+    /// Adds the files that the edits of a request name.
+    ///
+    /// # Errors
+    /// As [`References::of`].
+    pub fn add_edits(&mut self, head: &Head) -> serde_json::Result<()> {
+        for edit in head.edits() {
+            if let Edit::Set(_, json) = edit {
+                self.add_files(json.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what members name that a request will be given.
+    ///
+    /// # Errors
+    /// As [`References::of`].
+    pub fn add_sets(&mut self, edits: &[Edit]) -> serde_json::Result<()> {
+        for edit in edits {
+            match edit {
+                Edit::Set(name, json) if name == "container" => self.add_container_value(json)?,
+                Edit::Set(_, json) => self.add_files(json.as_bytes())?,
+                Edit::Remove(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Adds the container of a Messages request.

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::head::Head;
-use crate::json::Member;
+use crate::head::{Facts, Head};
+use crate::json::{Malformed, MalformedKind, Member};
 
 /// A change of one top-level member. Names are meant as they read, whatever spelling the body has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,14 @@ pub enum EditError {
         /// Where and how the text goes wrong.
         source: serde_json::Error,
     },
+    /// The text is JSON that a request can't have there.
+    #[error("`{name}` can't be set to this text: {source}")]
+    Unfit {
+        /// The member to be set.
+        name: String,
+        /// What is wrong with it.
+        source: MalformedKind,
+    },
 }
 
 /// A body after its edits, in parts.
@@ -39,20 +47,32 @@ pub struct Spliced {
 }
 
 /// A stretch of the old body and what stands there now.
-struct Cut {
+pub(crate) struct Cut {
     start: usize,
     end: usize,
     text: Bytes,
 }
 
-/// Applies edits to the body of `head`. Of several edits of one member the last one counts.
+/// Applies edits to the body of `head`, after those that it has. Of several edits of one member the last one counts.
 ///
 /// # Errors
 /// [`EditError`] when a text to set is no JSON value.
 pub fn splice(head: &Head, edits: &[Edit]) -> Result<Spliced, EditError> {
-    for edit in edits {
-        edit.check()?;
+    edits.iter().try_for_each(Edit::check_json)?;
+    if head.edits().is_empty() {
+        return Ok(assemble(head, edits));
     }
+    let edits: Vec<Edit> = head.edits().iter().chain(edits).cloned().collect();
+    Ok(assemble(head, &edits))
+}
+
+/// The body of `head` as it came, after edits that were checked.
+pub(crate) fn assemble(head: &Head, edits: &[Edit]) -> Spliced {
+    Spliced::assemble(head.body(), cuts(head, edits))
+}
+
+/// What edits that were checked change in the body of `head` as it came, in order.
+pub(crate) fn cuts(head: &Head, edits: &[Edit]) -> SmallVec<[Cut; 4]> {
     let body = head.body();
     let (members, closing_brace) = head.layout();
 
@@ -119,7 +139,7 @@ pub fn splice(head: &Head, edits: &[Edit]) -> Result<Spliced, EditError> {
             text: appended("", &added),
         });
     }
-    Ok(Spliced::assemble(body, cuts))
+    cuts
 }
 
 /// Cuts come in order; one that touches the one before it joins it, so that a removal is one gap.
@@ -163,6 +183,21 @@ fn appended(separator: &str, added: &[(&str, &str)]) -> Bytes {
     Bytes::from(text)
 }
 
+// === impl Cut ===
+
+impl Cut {
+    pub(crate) fn start(&self) -> usize {
+        self.start
+    }
+
+    /// The same, seen from a document in which this one begins at `start`.
+    pub(crate) fn within(mut self, start: usize) -> Self {
+        self.start += start;
+        self.end += start;
+        self
+    }
+}
+
 // === impl Edit ===
 
 impl Edit {
@@ -173,18 +208,38 @@ impl Edit {
         }
     }
 
-    fn check(&self) -> Result<(), EditError> {
+    /// Checks what it would set in a request: a JSON value, and of a type that policy can read.
+    ///
+    /// # Errors
+    /// [`EditError`]: the fault of whoever made the edit.
+    pub fn check(&self) -> Result<(), EditError> {
+        self.check_json()?;
         match self {
             Self::Remove(_) => Ok(()),
-            Self::Set(name, text) => {
-                match serde_json::from_str::<&serde_json::value::RawValue>(text) {
-                    Ok(_) => Ok(()),
-                    Err(source) => Err(EditError::NotJson {
-                        name: name.clone(),
-                        source,
-                    }),
-                }
-            }
+            Self::Set(name, json) => Facts::check(name, json),
+        }
+    }
+
+    fn check_json(&self) -> Result<(), EditError> {
+        let Self::Set(name, json) = self else {
+            return Ok(());
+        };
+        serde_json::from_str::<&serde_json::value::RawValue>(json)
+            .map(drop)
+            .map_err(|source| EditError::NotJson {
+                name: name.clone(),
+                source,
+            })
+    }
+}
+
+// === impl EditError ===
+
+impl EditError {
+    pub(crate) fn of(name: &str, source: Malformed) -> Self {
+        Self::Unfit {
+            name: name.to_owned(),
+            source: source.kind,
         }
     }
 }
@@ -192,7 +247,7 @@ impl Edit {
 // === impl Spliced ===
 
 impl Spliced {
-    fn assemble(body: &Bytes, cuts: SmallVec<[Cut; 4]>) -> Self {
+    pub(crate) fn assemble(body: &Bytes, cuts: impl IntoIterator<Item = Cut>) -> Self {
         let mut spliced = Self {
             parts: SmallVec::new(),
             len: 0,

@@ -2,11 +2,12 @@
 //!
 //! Numbers of a stream are cumulative: those of a later event replace those of an earlier one, and what a later event
 //! does not mention stays. Unknown fields are passed over, `null` is the same as absent, and an explicit zero is a
-//! zero.
+//! zero. Whole numbers may be written with a fraction of zero or an exponent. A member that can't be read is counted and
+//! costs only itself.
 
 mod wire;
 
-pub(crate) use wire::WireUsage;
+pub(crate) use wire::Output;
 
 /// Tokens of one kind of work at one model. Input, cache reads and cache writes don't overlap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub struct Usage {
     pub speed: Option<String>,
     /// The steps of the answer, each perhaps at its own model. Compaction is not in the top-level numbers.
     pub iterations: Vec<Iteration>,
+    /// Values that could not be read, because they are of a type or a size that they can't have. The others count.
+    pub unread: u64,
 }
 
 // === impl Tokens ===
@@ -130,9 +133,16 @@ impl Tokens {
 impl Usage {
     /// Reads the JSON text of a `usage` object; none when it is no such object.
     pub fn parse(json: &[u8]) -> Option<Self> {
-        let wire: WireUsage = serde_json::from_slice(json).ok()?;
         let mut usage = Self::default();
-        wire.overwrite(&mut usage);
+        usage.overwrite(json).ok()?;
         Some(usage)
+    }
+
+    /// Replaces what the JSON text of a `usage` object mentions, and says what it says of the output.
+    ///
+    /// # Errors
+    /// It is no object, or malformed somewhere. What stands before that is taken.
+    pub(crate) fn overwrite(&mut self, json: &[u8]) -> Result<Output, Output> {
+        wire::overwrite(json, self)
     }
 }

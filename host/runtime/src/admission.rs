@@ -13,6 +13,7 @@ mod findings;
 mod needs;
 mod preinit;
 mod rehearsal;
+mod shape;
 mod skew;
 mod source;
 
@@ -26,12 +27,13 @@ use crate::engine::Runtime;
 use crate::grants::HeaderGrant;
 use crate::guest::Terms;
 use crate::instance::{Indices, Instance, StartFailure};
-use crate::plugin::{Configured, Parts, Plugin};
+use crate::plugin::{Configured, Identity, Parts, Plugin};
 use crate::problem::Problems;
 use crate::sidecar::{InstancePolicy, Sidecar};
 use crate::wasi;
 use findings::Findings;
 use preinit::NotPossible;
+use shape::Shape;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -48,62 +50,95 @@ impl Runtime {
     ///
     /// Whatever keeps the plugin from serving; nothing of it is left behind.
     pub fn admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionError> {
-        // What is read here comes from anywhere. Should a reader of it give up, it costs this plugin and not the thread.
-        let admitted = catch_unwind(AssertUnwindSafe(|| self.try_admit(source)));
-        admitted
-            .unwrap_or(Err(AdmissionCause::Crashed))
-            .map_err(|cause| AdmissionError {
-                plugin: source.name.as_str().into(),
-                file: source.file.clone(),
-                cause,
-            })
+        caught(source, || self.try_admit(source))
     }
 
     fn try_admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionCause> {
-        let (sidecar, problems) = self.sidecar(source)?;
-        let mut findings = Findings::new(problems);
-        match self.look_at(source, &sidecar, &mut findings) {
-            Ok(Some(plugin)) => Ok(Arc::new(plugin)),
-            Ok(None) => Err(findings.into_cause()),
-            Err(cause) => {
-                findings.add(cause);
-                Err(findings.into_cause())
-            }
-        }
+        self.found(source, |sidecar, findings| {
+            let screened = self.screened(source, sidecar, findings)?;
+            self.tried(source, sidecar, screened, findings)
+        })
+        .map(Arc::new)
     }
 
-    fn host_headers(&self) -> Arc<[HeaderGrant]> {
-        let named = self.options().host_headers.iter();
-        named
-            .filter_map(|name| HeaderGrant::parse(name).ok())
-            .collect()
+    /// Finds whatever keeps a plugin from serving that shows without compiling it: its sidecar, pin, signature, imports,
+    /// exports and grants.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit).
+    pub fn screen(&self, source: &Source) -> Result<(), AdmissionError> {
+        caught(source, || {
+            self.found(source, |sidecar, findings| {
+                self.screened(source, sidecar, findings)?;
+                Ok(findings.are_empty().then_some(()))
+            })
+        })
     }
 
-    fn sidecar(&self, source: &Source) -> Result<(Sidecar, Problems), AdmissionCause> {
-        let Some(text) = &source.sidecar else {
-            return Ok((Sidecar::default(), Problems::default()));
-        };
-        let file = text.file.display().to_string();
-        Sidecar::draft(&file, &text.text, Some(self.options())).map_err(AdmissionCause::Sidecar)
-    }
-
-    /// Looks at a plugin as far as it can be looked at, so that everything that is wrong is found. Gives the plugin if
-    /// nothing is.
-    fn look_at(
+    /// Reads the sidecar and takes a step of admission with it. Returns what the step gives, or everything that was found
+    /// to be wrong if it gives nothing.
+    fn found<T>(
         &self,
         source: &Source,
+        step: impl FnOnce(&Sidecar, &mut Findings) -> Result<Option<T>, AdmissionCause>,
+    ) -> Result<T, AdmissionCause> {
+        let (sidecar, problems) = match &source.sidecar {
+            Some(text) => {
+                let file = text.file.display().to_string();
+                Sidecar::draft(&file, &text.text, Some(self.options()))
+                    .map_err(AdmissionCause::Sidecar)?
+            }
+            None => (Sidecar::default(), Problems::default()),
+        };
+        let mut findings = Findings::new(problems);
+        match step(&sidecar, &mut findings) {
+            Ok(Some(value)) => return Ok(value),
+            Ok(None) => {}
+            Err(cause) => findings.add(cause),
+        }
+        Err(findings.into_cause())
+    }
+
+    /// Looks at a plugin without compiling it.
+    fn screened<'a>(
+        &self,
+        source: &'a Source,
         sidecar: &Sidecar,
         findings: &mut Findings,
-    ) -> Result<Option<Plugin>, AdmissionCause> {
+    ) -> Result<Screened<'a>, AdmissionCause> {
         let identity = source.identity();
         // Code that the operator doesn't vouch for never runs.
         check_pin(sidecar, &identity.wasm)?;
         self.trusted_keys().check(source)?;
+        let bytes = component_bytes(&source.wasm)?;
+        // What can't be read is the compiler's to refuse: it knows why.
+        if let Some(shape) = Shape::read(&bytes) {
+            findings.extend(contract_check::check_shape(
+                &shape,
+                &bytes,
+                &sidecar.grants,
+            )?);
+        }
+        if findings.knows("limits") {
+            needs::check(&bytes, sidecar.limits.memory_bytes, self.options())?;
+        }
+        Ok(Screened { identity, bytes })
+    }
 
+    /// Compiles a plugin, starts it and rehearses it, as far as nothing is wrong. Returns the plugin if nothing is.
+    fn tried(
+        &self,
+        source: &Source,
+        sidecar: &Sidecar,
+        screened: Screened<'_>,
+        findings: &mut Findings,
+    ) -> Result<Option<Plugin>, AdmissionCause> {
+        let Screened { identity, bytes } = screened;
         let name = Arc::from(source.name.as_str());
         let candidate = Candidate {
             runtime: self,
-            bytes: component_bytes(&source.wasm)?,
+            bytes,
             terms: Arc::new(Terms {
                 table: self.tables().of(&name),
                 name,
@@ -113,21 +148,13 @@ impl Runtime {
                 secret_headers: Arc::clone(&self.options().secret_headers),
                 host_headers: self.host_headers(),
                 settings: sidecar.settings.clone(),
+                words: self.options().vocabulary.clone(),
                 stats: Default::default(),
             }),
             sidecar,
         };
-        if findings.knows("limits") {
-            needs::check(
-                &candidate.bytes,
-                sidecar.limits.memory_bytes,
-                self.options(),
-            )?;
-        }
         let code = candidate.code()?;
-        for missing in code.missing {
-            findings.add(missing);
-        }
+        findings.extend(code.missing);
         let plugin = Plugin::new(Parts {
             file: source.file.clone(),
             identity,
@@ -138,6 +165,7 @@ impl Runtime {
             terms: Arc::clone(&candidate.terms),
             pre: code.pre,
             indices: code.indices,
+            bench: self.options().bench,
         });
         let trial = Arc::new(candidate.terms.for_trial());
         let mut instance = candidate.started(plugin.start_with(&trial))?;
@@ -149,6 +177,35 @@ impl Runtime {
         plugin.warm_up();
         Ok(Some(plugin))
     }
+
+    fn host_headers(&self) -> Arc<[HeaderGrant]> {
+        let named = self.options().host_headers.iter();
+        named
+            .filter_map(|name| HeaderGrant::parse(name).ok())
+            .collect()
+    }
+}
+
+/// Runs a step of admission. What it reads comes from anywhere: should a reader give up, that costs this plugin and not
+/// the thread.
+fn caught<T>(
+    source: &Source,
+    step: impl FnOnce() -> Result<T, AdmissionCause>,
+) -> Result<T, AdmissionError> {
+    catch_unwind(AssertUnwindSafe(step))
+        .unwrap_or(Err(AdmissionCause::Crashed))
+        .map_err(|cause| AdmissionError {
+            plugin: source.name.as_str().into(),
+            file: source.file.clone(),
+            cause,
+        })
+}
+
+/// What is known of a plugin before anything is compiled.
+struct Screened<'a> {
+    identity: Identity,
+    /// The component.
+    bytes: Cow<'a, [u8]>,
 }
 
 /// A plugin on its way.
@@ -192,7 +249,7 @@ impl Candidate<'_> {
         let key = Key::of(self.runtime.engine(), &[b"component", &self.bytes]);
         let component = match self.runtime.cached(&key) {
             Some(component) => component,
-            None => self.runtime.compile(&self.bytes, &key)?,
+            None => self.runtime.compile(&self.terms.name, &self.bytes, &key)?,
         };
         let mut code = self.checked(&component)?;
         if code.indices.lifecycle.is_some() {
@@ -210,7 +267,7 @@ impl Candidate<'_> {
         }
         let image = preinit::image(self)?;
         self.runtime
-            .compile(&image, &key)
+            .compile(&self.terms.name, &image, &key)
             .map_err(NotPossible::NotAdmitted)
     }
 

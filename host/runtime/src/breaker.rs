@@ -19,9 +19,20 @@ const FIRST_BENCH: Duration = Duration::from_secs(1);
 /// The longest bench.
 const LONGEST_BENCH: Duration = Duration::from_secs(60);
 
+/// What repeated faults do to a plugin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bench {
+    /// They bench it for a while, so that it can't hold up live traffic.
+    #[default]
+    AfterFaults,
+    /// Nothing: every call is made. For tools that try each request by itself.
+    Never,
+}
+
 /// The breaker of one plugin.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
+    bench: Bench,
     /// Whether the lock has to be asked: false while the plugin behaves, which is the path of every call.
     alert: AtomicBool,
     record: Mutex<Record>,
@@ -30,11 +41,12 @@ pub(crate) struct Breaker {
 #[derive(Debug, Default)]
 struct Record {
     faults: Vec<Instant>,
-    bench: Option<Bench>,
+    sentence: Option<Sentence>,
 }
 
+/// A time on the bench.
 #[derive(Clone, Copy, Debug)]
-struct Bench {
+struct Sentence {
     until: Instant,
     lasts: Duration,
     on_trial: bool,
@@ -50,6 +62,13 @@ pub(crate) struct Pass<'a> {
 // === impl Breaker ===
 
 impl Breaker {
+    pub(crate) fn new(bench: Bench) -> Self {
+        Self {
+            bench,
+            ..Self::default()
+        }
+    }
+
     /// Asks for leave to call. The clock is read where the plugin is benched.
     ///
     /// # Errors
@@ -58,13 +77,13 @@ impl Breaker {
     pub(crate) fn enter(&self, now: impl FnOnce() -> Instant) -> Result<Pass<'_>, Duration> {
         let mut trial = false;
         if self.alert.load(Ordering::Acquire)
-            && let Some(bench) = &mut self.lock().bench
+            && let Some(sentence) = &mut self.lock().sentence
         {
             let now = now();
-            if now < bench.until || bench.on_trial {
-                return Err(bench.until.saturating_duration_since(now));
+            if now < sentence.until || sentence.on_trial {
+                return Err(sentence.until.saturating_duration_since(now));
             }
-            bench.on_trial = true;
+            sentence.on_trial = true;
             trial = true;
         }
         Ok(Pass {
@@ -75,8 +94,8 @@ impl Breaker {
 
     /// Time left of the bench; none when the plugin isn't benched.
     pub(crate) fn benched(&self, now: Instant) -> Option<Duration> {
-        let bench = self.lock().bench?;
-        Some(bench.until.saturating_duration_since(now))
+        let sentence = self.lock().sentence?;
+        Some(sentence.until.saturating_duration_since(now))
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {
@@ -99,10 +118,13 @@ impl Pass<'_> {
 
     /// The call faulted. Tells whether that benched the plugin.
     pub(crate) fn faulted(mut self, now: Instant) -> Option<Duration> {
+        if self.breaker.bench == Bench::Never {
+            return None;
+        }
         let trial = std::mem::take(&mut self.trial);
         let mut record = self.breaker.lock();
-        let lasts = match record.bench {
-            Some(bench) if trial => (bench.lasts * 2).min(LONGEST_BENCH),
+        let lasts = match record.sentence {
+            Some(sentence) if trial => (sentence.lasts * 2).min(LONGEST_BENCH),
             // A call that began before the bench: the bench has its length already.
             Some(_) => return None,
             None => {
@@ -117,7 +139,7 @@ impl Pass<'_> {
             }
         };
         record.faults.clear();
-        record.bench = Some(Bench {
+        record.sentence = Some(Sentence {
             until: now + lasts,
             lasts,
             on_trial: false,
@@ -130,9 +152,9 @@ impl Pass<'_> {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if self.trial
-            && let Some(bench) = &mut self.breaker.lock().bench
+            && let Some(sentence) = &mut self.breaker.lock().sentence
         {
-            bench.on_trial = false;
+            sentence.on_trial = false;
         }
     }
 }
@@ -191,6 +213,16 @@ mod tests {
             let lasts = fault(&breaker, now).expect("benched again");
             assert_eq!(lasts, Duration::from_secs(seconds), "twice as long");
         }
+    }
+
+    #[test]
+    fn a_breaker_that_never_benches_lets_every_call_through() {
+        let breaker = Breaker::new(Bench::Never);
+        let now = Instant::now();
+        for _ in 0..10 {
+            assert_eq!(fault(&breaker, now), None, "no fault benches the plugin");
+        }
+        assert_eq!(breaker.benched(now), None, "it plays");
     }
 
     #[test]

@@ -5,12 +5,15 @@
 //! allocations where it does not. Bounded by [`RuntimeOptions`].
 
 use crate::admission::AdmissionCause;
+use crate::breaker::Bench;
 use crate::cache::{Cache, CacheError, Key};
 use crate::compiler::Compiler;
 use crate::guest::Guest;
 use crate::kv::Tables;
 use crate::link::link;
+use crate::notice;
 use crate::signature::TrustedKeys;
+use crate::vocabulary::Words;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,6 +68,10 @@ pub struct RuntimeOptions {
     pub host_headers: Arc<[String]>,
     /// The program that compiles large plugins outside this process. Default none: all are compiled inside.
     pub compiler: Option<Compiler>,
+    /// Says which of the values that plugins return can be used. Default: all of them.
+    pub vocabulary: Words,
+    /// What repeated faults do to a plugin. Default: they bench it for a while.
+    pub bench: Bench,
 }
 
 /// Where instances live.
@@ -130,6 +137,8 @@ impl Default for RuntimeOptions {
             secret_headers: Arc::default(),
             host_headers: Arc::default(),
             compiler: None,
+            vocabulary: Words::default(),
+            bench: Bench::default(),
         }
     }
 }
@@ -225,24 +234,37 @@ impl Runtime {
         cache.load(self.engine(), key)
     }
 
-    /// Compiles a component, here or in a process of its own, and keeps it in the cache.
-    pub(crate) fn compile(&self, bytes: &[u8], key: &Key) -> Result<Component, AdmissionCause> {
+    /// Compiles a plugin's component, here or in a process of its own, and keeps it in the cache.
+    pub(crate) fn compile(
+        &self,
+        plugin: &str,
+        bytes: &[u8],
+        key: &Key,
+    ) -> Result<Component, AdmissionCause> {
         self.shared.compilations.fetch_add(1, Ordering::Relaxed);
-        let component = match &self.shared.options.compiler {
-            Some(compiler) if compiler.is_for(bytes) => compiler.compile(self.engine(), bytes)?,
-            Some(_) | None => Component::from_binary(self.engine(), bytes)
-                .map_err(|error| AdmissionCause::of_compiling(format!("{error:#}")))?,
-        };
+        let component = notice::while_compiling(plugin, bytes.len(), || {
+            match &self.shared.options.compiler {
+                Some(compiler) if compiler.is_for(bytes) => compiler.compile(self.engine(), bytes),
+                Some(_) | None => Component::from_binary(self.engine(), bytes)
+                    .map_err(|error| AdmissionCause::of_compiling(format!("{error:#}"))),
+            }
+        })?;
         if let Some(cache) = &self.shared.cache {
             cache.store(key, &component);
         }
         Ok(component)
     }
 
-    /// Compiles a component that is used and thrown away.
-    pub(crate) fn compile_for_once(&self, bytes: &[u8]) -> wasmtime::Result<Component> {
+    /// Compiles a plugin's component that is used and thrown away.
+    pub(crate) fn compile_for_once(
+        &self,
+        plugin: &str,
+        bytes: &[u8],
+    ) -> wasmtime::Result<Component> {
         self.shared.compilations.fetch_add(1, Ordering::Relaxed);
-        Component::from_binary(self.engine(), bytes)
+        notice::while_compiling(plugin, bytes.len(), || {
+            Component::from_binary(self.engine(), bytes)
+        })
     }
 
     /// Components that were compiled since the start; those of the cache are not among them.

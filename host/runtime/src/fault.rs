@@ -40,6 +40,8 @@ pub enum FaultKind {
     StackOverflow,
     /// More than `copy_bytes` were copied between host and guest, or more than `body_bytes` of the body.
     CopyLimit,
+    /// One value of the request is larger than `copy_bytes` or `body_bytes`: the caller's choice, and not the plugin's fault.
+    RequestTooLarge,
     /// The guest called the host more often than `host_calls`.
     HostCalls,
     /// A returned list is longer than `list_items`, or what is returned has more than `return_bytes`.
@@ -69,6 +71,7 @@ impl FaultKind {
             Self::Memory => "memory",
             Self::StackOverflow => "stack-overflow",
             Self::CopyLimit => "copy-limit",
+            Self::RequestTooLarge => "request-too-large",
             Self::HostCalls => "host-calls",
             Self::ReturnLimit => "return-limit",
             Self::Contract => "contract",
@@ -82,7 +85,10 @@ impl FaultKind {
 
     /// Whether the plugin is to blame, so that the breaker counts it.
     pub const fn is_plugins(self) -> bool {
-        !matches!(self, Self::Exhausted | Self::Benched | Self::Absent)
+        !matches!(
+            self,
+            Self::RequestTooLarge | Self::Exhausted | Self::Benched | Self::Absent
+        )
     }
 }
 
@@ -101,6 +107,7 @@ impl fmt::Display for FaultKind {
             | Self::Memory
             | Self::StackOverflow
             | Self::CopyLimit
+            | Self::RequestTooLarge
             | Self::HostCalls
             | Self::ReturnLimit
             | Self::Contract

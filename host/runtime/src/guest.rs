@@ -18,6 +18,7 @@ use crate::kv::Table;
 use crate::limits::{CallLimits, Limiter, Limits};
 use crate::request::Request;
 use crate::stats::Stats;
+use crate::vocabulary::Words;
 use crate::wasi::Stdio;
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub(crate) struct Terms {
     /// What it remembers in `kv`.
     pub(crate) table: Arc<Table>,
     pub(crate) settings: String,
+    pub(crate) words: Words,
     pub(crate) stats: Stats,
 }
 
@@ -56,6 +58,7 @@ impl Terms {
             host_headers: Arc::clone(&self.host_headers),
             table: Arc::default(),
             settings: self.settings.clone(),
+            words: self.words.clone(),
             stats: Stats::default(),
         }
     }
@@ -116,6 +119,12 @@ pub(crate) enum Breach {
     HostCalls(u32),
     Copy(usize),
     Body(usize),
+    /// One value of the request alone is larger than the plugin may read.
+    Request {
+        what: String,
+        bytes: usize,
+        limit: usize,
+    },
     NotAtHand(&'static str),
     Interface(&'static str),
     Header(String),
@@ -266,6 +275,16 @@ impl Guest {
         }
     }
 
+    /// Refuses a value of the request that is larger than `limit` by itself. Its size is the caller's choice, so it is no
+    /// fault of the plugin to ask for it.
+    fn fit(&mut self, what: &str, bytes: usize, limit: usize) -> wasmtime::Result<()> {
+        if bytes <= limit {
+            return Ok(());
+        }
+        let what = what.to_owned();
+        Err(self.breached(Breach::Request { what, bytes, limit }))
+    }
+
     fn text(&mut self, text: &str) -> wasmtime::Result<String> {
         self.copy(text.len())?;
         Ok(text.to_owned())
@@ -344,6 +363,10 @@ impl fmt::Display for Breach {
             Self::Body(limit) => write!(
                 f,
                 "more than {limit} bytes of the body read; read less, or raise `body_bytes` in [limits] of the sidecar"
+            ),
+            Self::Request { what, bytes, limit } => write!(
+                f,
+                "`{what}` has {bytes} bytes, and it may read {limit} of a request"
             ),
             Self::NotAtHand(what) => write!(f, "`{what}` is not at hand here"),
             Self::Interface(name) => write!(

@@ -301,6 +301,7 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
         let kind = match breach {
             Breach::HostCalls(_) => FaultKind::HostCalls,
             Breach::Copy(_) | Breach::Body(_) => FaultKind::CopyLimit,
+            Breach::Request { .. } => FaultKind::RequestTooLarge,
             Breach::NotAtHand(_) => FaultKind::Contract,
             Breach::Interface(_)
             | Breach::Header(_)

@@ -5,8 +5,12 @@
 //!
 //! - [`Runtime`] is the engine, one per process. [`Runtime::admit`] checks one plugin's bytes and makes a [`Plugin`].
 //! - [`Policies`] keeps a directory of plugins loaded and gives the current [`Lineup`].
-//! - A [`Request`] is what a plugin may ask about; a [`PlainRequest`] is one of plain values.
+//! - A [`Request`] is what a plugin may ask about; a [`PlainRequest`] is one of plain values. It reads no body: its `head`
+//!   and `tools` are the embedder's to fill, for example from the scan of `witgate-messages`.
+//! - A [`Vocabulary`] says which of the values that plugins return the embedder can use.
 //! - A [`Lineup`] is immutable and has a function for each hook. A request takes one and keeps it.
+//! - A [`Charge`] names an account and an amount, and holds nothing. `witgate-ledger` reserves charges and settles them
+//!   with what was used; the example `budgeted` shows how.
 //! - A [`Fault`] is what went wrong in a plugin; a [`Stop`] is why a request doesn't go on.
 //!
 //! ```
@@ -52,6 +56,7 @@ mod contract;
 mod deadline;
 mod engine;
 mod fault;
+pub mod file;
 mod grants;
 mod guest;
 mod hook;
@@ -60,6 +65,7 @@ mod kv;
 mod limits;
 mod lineup;
 mod link;
+mod notice;
 mod plugin;
 mod policies;
 mod pool;
@@ -68,6 +74,7 @@ mod request;
 mod sidecar;
 mod signature;
 mod stats;
+mod vocabulary;
 mod wasi;
 
 use std::fmt::Write as _;
@@ -75,6 +82,7 @@ use std::fmt::Write as _;
 pub use admission::{
     AdmissionCause, AdmissionError, Anatomy, Difference, Needs, SidecarText, Source,
 };
+pub use breaker::Bench;
 pub use cache::CacheError;
 pub use compiler::Compiler;
 pub use contract::{
@@ -95,6 +103,7 @@ pub use request::{Body, BodyError, PlainRequest, Request};
 pub use sidecar::{FailPolicy, InstancePolicy, Sidecar};
 pub use signature::{TrustedKeys, TrustedKeysError};
 pub use stats::{CustomMetric, Figures, HookFigures};
+pub use vocabulary::{Vocabulary, Words};
 
 /// Bytes as lower-case hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {

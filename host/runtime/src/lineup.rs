@@ -6,6 +6,7 @@
 mod audit;
 mod headers;
 mod returned;
+pub(crate) mod sense;
 
 pub use audit::{Audited, Mark};
 
@@ -157,7 +158,8 @@ impl Lineup {
         Ok(merged)
     }
 
-    /// Asks the plugins with the route hook, one after the other, until one gives a plan.
+    /// Asks the plugins with the route hook, one after the other, until one gives a plan. A plan has to name at least one
+    /// of `upstreams`, unless that list is empty.
     ///
     /// # Errors
     ///
@@ -180,7 +182,10 @@ impl Lineup {
                     Some(guest) => guest.decide(store, handle(), envelope, upstreams),
                     None => Err(not_exported(Hook::Route)),
                 },
-                |plan| plan.as_ref().map_or(Ok(()), |plan| bounds.plan(plan)),
+                |plan| {
+                    plan.as_ref()
+                        .map_or(Ok(()), |plan| bounds.plan(plan, upstreams))
+                },
             )?;
             if let Some(Some(plan)) = given {
                 return Ok(Some(plan));
@@ -245,11 +250,7 @@ impl Lineup {
                 Some(guest) => guest.exhausted(store, handle(), &charge.charge, remaining),
                 None => Err(not_exported(Hook::Budget)),
             },
-            |remedy| match remedy {
-                Remedy::Refuse(refusal) => bounds.refusal(refusal),
-                Remedy::Downgrade(model) => bounds.bytes(model.len()),
-                Remedy::Overdraw => Ok(()),
-            },
+            |remedy| bounds.remedy(remedy),
         )
     }
 

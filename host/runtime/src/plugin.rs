@@ -3,7 +3,7 @@
 //! A call takes an instance, runs under the plugin's limits and gives the instance back; after a fault the instance
 //! is gone and only that call has failed. Calls may overlap, up to the plugin's number of live instances.
 
-use crate::breaker::{Breaker, Pass};
+use crate::breaker::{Bench, Breaker, Pass};
 use crate::contract::log::Level;
 use crate::fault::{Fault, FaultKind};
 use crate::grants::Grants;
@@ -68,6 +68,7 @@ pub(crate) struct Parts {
     pub(crate) terms: Arc<Terms>,
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) indices: Indices,
+    pub(crate) bench: Bench,
 }
 
 // === impl Plugin ===
@@ -76,8 +77,8 @@ impl Plugin {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
             pool: Pool::new(parts.terms.limits.live_instances),
+            breaker: Breaker::new(parts.bench),
             parts,
-            breaker: Breaker::default(),
         }
     }
 

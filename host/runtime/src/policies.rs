@@ -4,6 +4,7 @@
 //! name; an unchanged plugin is the same object after any reload; nothing here compiles on a thread that serves
 //! requests. The price of a change is one pointer.
 
+mod change;
 mod scan;
 mod shelf;
 mod status;
@@ -14,6 +15,7 @@ pub use status::{PluginState, PluginStatus};
 use crate::engine::Runtime;
 use crate::lineup::Lineup;
 use arc_swap::ArcSwap;
+use change::Change;
 use scan::Listing;
 use shelf::{Entry, Shelf};
 use std::fmt;
@@ -216,10 +218,11 @@ impl Library {
         if changed || progress.scans == 0 {
             progress.generation += 1;
             let lineup = Lineup::new(progress.generation, shelf.plugins(), &self.options.required);
+            let change = Change::between(self.current.load().plugins(), lineup.plugins());
             tracing::info!(
                 generation = progress.generation,
                 plugins = lineup.plugins().len(),
-                "new lineup"
+                "new lineup: {change}"
             );
             self.current.store(Arc::new(lineup));
         }

@@ -8,7 +8,7 @@ mod sorry;
 
 use settings::{Account, Exhausted, Limit, Settings, Unpriced};
 use std::collections::BTreeMap;
-use witgate_plugin::types::{self, Caller, Charge, Estimate, Plan, Refusal, Remedy};
+use witgate_plugin::types::{self, Caller, Charge, Estimate, Plan, Refusal, Remedy, attribute};
 use witgate_plugin::{Budget, Plugin, Problems, Request};
 
 /// Names charges.
@@ -42,7 +42,7 @@ impl Budget for Purse {
     ) -> Result<Vec<Charge>, Refusal> {
         let caller = request.caller();
         let limits = self.limits(&caller);
-        if limits.is_empty() || self.free.contains(&request.endpoint()) {
+        if limits.is_empty() || self.is_free(request) {
             return Ok(Vec::new());
         }
         let charge = |limit: &Limit| Charge {
@@ -75,6 +75,13 @@ impl Budget for Purse {
 }
 
 impl Purse {
+    /// Whether the operation is not charged. A request of a batch is one of `messages`, and free where batches are.
+    fn is_free(&self, request: &Request<'_>) -> bool {
+        let named = |operation: &str| self.free.iter().any(|free| free == operation);
+        let of_batch = || attribute(&request.head().attributes, "batch.requests").is_some();
+        named(&request.endpoint()) || (named("batches") && of_batch())
+    }
+
     /// The limits of the caller's tier, or of the default one where the tier has no name or none that is known.
     fn limits(&self, caller: &Caller) -> &[Limit] {
         let of = |tier: &Option<String>| self.tiers.get(tier.as_ref()?);

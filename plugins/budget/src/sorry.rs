@@ -1,4 +1,5 @@
-//! What a client is told when a limit is reached: which account's, which window's, how much, and when to try again.
+//! What a client is told when a request does not fit a limit: which account's, which window's, what it would reserve and
+//! what is left, and when to try again.
 
 use crate::money::PicoUsd;
 use witgate_plugin::clock;
@@ -8,16 +9,15 @@ const SECOND_MS: u64 = 1_000;
 
 /// A 429: `billing_error` where it is about money, `rate_limit_error` otherwise.
 pub(crate) fn refusal(charge: &Charge, remaining: u64) -> Refusal {
-    let (limit, left) = match charge.unit.as_str() {
-        "picousd" => (
-            format!("${}", PicoUsd(charge.limit)),
-            format!("${}", PicoUsd(remaining)),
-        ),
-        "in-flight" => (
-            format!("{} requests at a time", charge.limit),
-            remaining.to_string(),
-        ),
-        unit => (format!("{} {unit}", charge.limit), remaining.to_string()),
+    let counted = |amount: u64| match charge.unit.as_str() {
+        "picousd" => format!("${}", PicoUsd(amount)),
+        _ => amount.to_string(),
+    };
+    let left = counted(remaining);
+    let limit = match charge.unit.as_str() {
+        "picousd" => counted(charge.limit),
+        "in-flight" => format!("{} requests at a time", charge.limit),
+        unit => format!("{} {unit}", charge.limit),
     };
     let kind = charge.account.split(':').next().unwrap_or_default();
     let window = match charge.window.as_str() {
@@ -25,8 +25,16 @@ pub(crate) fn refusal(charge: &Charge, remaining: u64) -> Refusal {
         "total" => " in total".to_owned(),
         window => format!(" per {window}"),
     };
-    let message =
-        format!("The limit of {limit}{window} for this {kind} is reached ({left} left); ");
+    // Something is left, and this request may need more of it: the limit is not reached yet.
+    let message = if (1..charge.amount).contains(&remaining) {
+        let asked = counted(charge.amount);
+        format!(
+            "This request reserves up to {asked}, and {left} of the limit of {limit}{window} for this {kind} is left. \
+             A smaller max_tokens reserves less; otherwise "
+        )
+    } else {
+        format!("The limit of {limit}{window} for this {kind} is reached ({left} left); ")
+    };
     match wait_ms(charge) {
         Some(wait) => Refusal::exhausted(charge)
             .message(format!(

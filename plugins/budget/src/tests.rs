@@ -143,6 +143,35 @@ fn the_limits_own_word_decides_when_it_is_reached() {
 }
 
 #[test]
+fn a_request_that_needs_more_than_is_left_is_told_both_numbers() {
+    let settings =
+        r#"{"tiers": {"free": {"limits": [{"account": "key", "window": "day", "usd": "0.10"}]}}}"#;
+    testing::set_clock(86_400_000 * 20_000 + 3_600_000);
+    let purse = purse(settings);
+    let estimate = Estimate {
+        cost_picousd: Some(80_000_000_000),
+        ..ESTIMATE
+    };
+    let charges = charges(settings, request(), &estimate).unwrap();
+    let asked = request().build();
+    let told = |remaining| match purse.exhausted(&asked, &charges[0], remaining) {
+        Remedy::Refuse(refusal) => refusal.message,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        told(30_000_000_000),
+        "This request reserves up to $0.08, and $0.03 of the limit of $0.10 per day for this key is left. \
+         A smaller max_tokens reserves less; otherwise try again in 82800 s.",
+        "something is left"
+    );
+    assert_eq!(
+        told(0),
+        "The limit of $0.10 per day for this key is reached ($0.00 left); try again in 82800 s.",
+        "nothing is"
+    );
+}
+
+#[test]
 fn every_problem_of_the_settings_is_reported_with_its_path() {
     let settings = r#"{"default_tier": "none", "tiers": {"a": {"limits": [
         {"account": "key", "window": "day"},

@@ -11,7 +11,7 @@ mod vmx;
 use client::Client;
 use settings::Settings;
 use vmx::Vmx;
-use witgate_plugin::types::{self, Attribute, Refusal};
+use witgate_plugin::types::{self, Attribute, Caller, Refusal};
 use witgate_plugin::{Envelope, Plugin, Problems, Request};
 
 /// Reads envelopes.
@@ -50,22 +50,20 @@ impl Envelope for Reader {
             .unwrap_or_default();
 
         let caller = request.caller();
-        if let Some(overrides) = vmx.overrides {
-            if !self.0.resource_overrides.allow(&caller) {
-                return Err(Refusal::forbidden(
-                    "vmx.resourceConfigOverrides: this key may not override resources",
-                ));
+        for name in vmx.provider_args.iter().map(|(name, _)| name) {
+            if !self.0.provider_args.contains(name) {
+                return Err(Refusal::invalid(format!(
+                    "vmx.providerArgs.{name}: this member may not be set here"
+                )));
             }
+        }
+        self.check_grants(&vmx, &caller)?;
+        if let Some(overrides) = vmx.overrides {
             envelope
                 .attributes
                 .push(("vmx.resource-config-overrides".to_owned(), overrides));
         }
         for (name, json) in vmx.provider_args {
-            if !self.0.provider_args.contains(&name) {
-                return Err(Refusal::invalid(format!(
-                    "vmx.providerArgs.{name}: this member may not be set here"
-                )));
-            }
             envelope = envelope.set(name, json);
         }
 
@@ -95,6 +93,38 @@ impl Envelope for Reader {
         envelope.agent = client.agent;
         envelope.attributes.extend(client.attributes);
         Ok(envelope)
+    }
+}
+
+impl Reader {
+    /// Refuses a field that changes how the request is served, unless the settings let the caller use it.
+    fn check_grants(&self, vmx: &Vmx, caller: &Caller) -> Result<(), Refusal> {
+        let settings = &self.0;
+        for (field, used, allowed) in [
+            ("timeoutMs", vmx.timeout_ms.is_some(), &settings.timeout),
+            (
+                "providerArgs",
+                !vmx.provider_args.is_empty(),
+                &settings.provider_args_by,
+            ),
+            (
+                "secondaryModelIndex",
+                vmx.secondary_index.is_some(),
+                &settings.secondary_index,
+            ),
+            (
+                "resourceConfigOverrides",
+                vmx.overrides.is_some(),
+                &settings.resource_overrides,
+            ),
+        ] {
+            if used && !allowed.allow(caller) {
+                return Err(Refusal::forbidden(format!(
+                    "vmx.{field}: this key may not use it; the gateway's operator grants it in the envelope plugin's settings"
+                )));
+            }
+        }
+        Ok(())
     }
 }
 

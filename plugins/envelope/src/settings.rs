@@ -11,6 +11,15 @@ pub struct Settings {
     /// Members of the body that `vmx.providerArgs` may set. Never `model`: that is routing's.
     #[serde(default)]
     pub(crate) provider_args: Vec<String>,
+    /// Who may use `vmx.providerArgs`; nobody if absent.
+    #[serde(default)]
+    pub(crate) provider_args_by: Allowed,
+    /// Who may use `vmx.timeoutMs`; nobody if absent.
+    #[serde(default)]
+    pub(crate) timeout: Allowed,
+    /// Who may use `vmx.secondaryModelIndex`; nobody if absent.
+    #[serde(default)]
+    pub(crate) secondary_index: Allowed,
     /// Metadata key that names the tenant in the place of the key's own. Absent: the key's tenant stands.
     pub(crate) tenant_from: Option<String>,
     /// Metadata key that names the user in the place of the key's own.
@@ -25,9 +34,11 @@ pub struct Settings {
     pub(crate) resource_overrides: Allowed,
 }
 
-/// Callers that may do something: those of a tier in the list, and those with one of the labels.
+/// Callers that may do something: those of a tier in the list, and those with one of the labels; or all of them.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Allowed {
+    #[serde(default)]
+    anyone: bool,
     #[serde(default)]
     tiers: Vec<String>,
     #[serde(default)]
@@ -70,6 +81,6 @@ impl Allowed {
             .is_some_and(|tier| self.tiers.contains(tier));
         let label =
             |(name, value): (&String, &String)| attribute(&caller.labels, name) == Some(value);
-        tier || self.labels.iter().any(label)
+        self.anyone || tier || self.labels.iter().any(label)
     }
 }

@@ -28,7 +28,8 @@ fn a_plain_request_is_not_edited_and_is_correlated_by_its_own_id() {
 #[test]
 fn the_vmx_member_is_read_and_removed() {
     let member = r#"{"correlationId": "c-1", "metadata": {"team": "blue"}, "timeoutMs": 100, "secondaryModelIndex": 0}"#;
-    let envelope = read("{}", vmx(member)).unwrap();
+    let settings = r#"{"timeout": {"anyone": true}, "secondary_index": {"anyone": true}}"#;
+    let envelope = read(settings, vmx(member)).unwrap();
     assert_eq!(envelope.edits, [Edit::Remove("vmx".to_owned())]);
     assert_eq!(
         attribute(&envelope.response_headers, CORRELATION_ID),
@@ -95,7 +96,7 @@ fn every_wrong_type_is_a_400_that_names_the_path() {
 #[test]
 fn provider_args_pass_where_the_settings_allow_them() {
     let envelope = read(
-        r#"{"provider_args": ["temperature"]}"#,
+        r#"{"provider_args": ["temperature"], "provider_args_by": {"anyone": true}}"#,
         vmx(r#"{"providerArgs": {"temperature": 0.5}}"#),
     );
     let set = Edit::Set(("temperature".to_owned(), "0.5".to_owned()));
@@ -199,4 +200,41 @@ fn the_keys_tenant_stands_unless_the_settings_trust_metadata() {
         Some("mallory"),
         "it was asked for"
     );
+}
+
+#[test]
+fn each_override_is_closed_until_it_is_granted_by_tier_or_label() {
+    let fields = [
+        ("timeout", "timeoutMs", "100"),
+        ("provider_args_by", "providerArgs", r#"{"top_k": 1}"#),
+        ("secondary_index", "secondaryModelIndex", "0"),
+        ("resource_overrides", "resourceConfigOverrides", "{}"),
+    ];
+    let grants = [r#"{"tiers": ["lab"]}"#, r#"{"labels": {"lab": "yes"}}"#];
+    for (grant, granted, _) in fields {
+        for who in grants {
+            let settings = format!(r#"{{"provider_args": ["top_k"], "{grant}": {who}}}"#);
+            for (_, field, value) in fields {
+                let ask = |tier: &str, lab: &str| {
+                    let request = vmx(&format!(r#"{{"{field}": {value}}}"#)).caller(|caller| {
+                        caller.tier = Some(tier.to_owned());
+                        caller.labels = vec![("lab".to_owned(), lab.to_owned())];
+                    });
+                    read(&settings, request).map(drop)
+                };
+                assert_eq!(
+                    ask("lab", "yes").is_ok(),
+                    field == granted,
+                    "{field} under {settings}"
+                );
+                let refusal = ask("free", "no").expect_err("another caller may nothing");
+                assert_eq!(refusal.status, 403, "{field} under {settings}");
+                assert!(
+                    refusal.message.starts_with(&format!("vmx.{field}:")),
+                    "the field is named: {}",
+                    refusal.message
+                );
+            }
+        }
+    }
 }

@@ -18,11 +18,18 @@ pub(crate) struct Vmx {
 
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=600_000;
 const LONGEST_ID: usize = 256;
+/// Longest member, in bytes: reading it has to take much less time than a call has.
+const LONGEST: usize = 64 * 1024;
+/// Most entries of the metadata.
+const MOST_METADATA: usize = 256;
 
 // === impl Vmx ===
 
 impl Vmx {
     pub(crate) fn parse(json: &str) -> Result<Self, Refusal> {
+        if json.len() > LONGEST {
+            return Err(wrong("vmx", &format!("of at most {LONGEST} bytes")));
+        }
         let Ok(Value::Object(fields)) = serde_json::from_str(json) else {
             return Err(wrong("vmx", "an object"));
         };
@@ -72,6 +79,10 @@ fn metadata(value: Value) -> Result<Vec<Attribute>, Refusal> {
     let Value::Object(entries) = value else {
         return Err(wrong("vmx.metadata", "an object of strings"));
     };
+    if entries.len() > MOST_METADATA {
+        let right = format!("an object of at most {MOST_METADATA} entries");
+        return Err(wrong("vmx.metadata", &right));
+    }
     let entry = |(key, value)| {
         let value = text(&format!("vmx.metadata.{key}"), value)?;
         Ok((key, value))

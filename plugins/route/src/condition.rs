@@ -1,6 +1,6 @@
 //! Conditions of rules: a field with a test, or a group of conditions.
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Model};
 use serde::Deserialize;
 use std::borrow::Cow;
 use witgate_plugin::{Glob, Problems};
@@ -119,21 +119,23 @@ pub(crate) fn check_all(
 // === impl Condition ===
 
 impl Condition {
-    pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
+    /// Whether it holds for the request, were it for this model.
+    pub(crate) fn holds(&self, facts: &Facts<'_>, model: Model<'_>) -> bool {
+        let holds = |condition: &Self| condition.holds(facts, model);
         match self {
-            Self::All(conditions) => conditions.iter().all(|condition| condition.holds(facts)),
-            Self::Any(conditions) => conditions.iter().any(|condition| condition.holds(facts)),
-            Self::Not(condition) => !condition.holds(facts),
+            Self::All(conditions) => conditions.iter().all(holds),
+            Self::Any(conditions) => conditions.iter().any(holds),
+            Self::Not(condition) => !holds(condition),
             Self::Is(Field::Tools, globs) => facts.tools().iter().any(|tool| matches(globs, tool)),
             Self::Is(field, globs) => field
-                .text(facts)
+                .text(facts, model)
                 .is_some_and(|text: Cow<'_, str>| matches(globs, &text)),
             Self::Within(field, least, below) => field
                 .number(facts)
                 .is_some_and(|number| (*least..*below).contains(&number)),
             Self::Present(Field::Tools) => !facts.tools().is_empty(),
             Self::Present(field) if field.is_number() => field.number(facts).is_some(),
-            Self::Present(field) => field.text(facts).is_some(),
+            Self::Present(field) => field.text(facts, model).is_some(),
         }
     }
 }

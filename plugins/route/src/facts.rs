@@ -16,6 +16,15 @@ pub(crate) struct Facts<'a> {
     lot: OnceCell<u64>,
 }
 
+/// The model that a rule is asked about.
+#[derive(Clone, Copy)]
+pub(crate) enum Model<'a> {
+    /// The one that the request asks for.
+    Asked,
+    /// One that it would be sent to.
+    Planned(&'a str),
+}
+
 /// Offset and prime of FNV-1a, 64 bit.
 const FNV: (u64, u64) = (0xcbf2_9ce4_8422_2325, 0x0000_0100_0000_01b3);
 

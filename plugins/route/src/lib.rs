@@ -1,16 +1,18 @@
 //! The shipped route plugin: the model of a request names a resource, and a resource is a list of targets.
 //!
 //! In order: the rules, of which the first that matches acts; the resource of the model's name; `UPSTREAM/MODEL`, where
-//! the settings allow it; and what the settings say for the rest.
+//! the settings allow it; and what the settings say for the rest. The plan that comes of it is vetted: the rules hold for
+//! each model in it.
 
 mod condition;
 mod facts;
 mod overrides;
 mod resource;
 mod settings;
+mod vet;
 
 use condition::Condition;
-use facts::Facts;
+use facts::{Facts, Model};
 use resource::Resource;
 use settings::{Settings, Unmatched};
 use witgate_plugin::types::{self, Plan, Refusal, Target, UpstreamStats};
@@ -68,11 +70,11 @@ impl Route for Router {
             .clone()
             .or_else(|| facts.head().model.clone());
 
-        let rule = self
+        let acted = self
             .rules
             .iter()
-            .find(|rule| rule.when.iter().all(|condition| condition.holds(&facts)));
-        let (name, found) = match rule {
+            .position(|rule| rule.holds(&facts, Model::Asked));
+        let (name, found) = match acted.and_then(|acted| self.rules.get(acted)) {
             Some(Rule { name, action, .. }) => match action {
                 Action::Block(refusal) => return Err(refusal.clone()),
                 Action::Send(resource) => (name.clone(), Some(resource)),
@@ -85,29 +87,33 @@ impl Route for Router {
             },
         };
 
-        if let Some(overrides) = envelope.attribute(overrides::ATTRIBUTE) {
+        let index = envelope.secondary_index;
+        let plan = if let Some(overrides) = envelope.attribute(overrides::ATTRIBUTE) {
             let resource = overrides::apply(found, overrides, upstreams)?;
-            return resource
-                .plan(&facts, envelope.secondary_index)
-                .map(|plan| Some(plan.rule(name)));
-        }
-        match (
-            found,
-            asked
-                .as_deref()
-                .and_then(|model| self.direct(model, upstreams)),
-        ) {
-            (Some(resource), _) => {
-                let plan = resource.plan(&facts, envelope.secondary_index)?;
-                Ok(Some(plan.rule(name)))
-            }
-            (None, _) if envelope.secondary_index.is_some() => Err(resource::out_of_range(0)),
-            (None, Some(target)) => Ok(Some(Plan::new(vec![target]).rule("direct"))),
-            (None, None) => match self.unmatched {
+            resource.plan(&facts, index)?.rule(name)
+        } else if let Some(resource) = found {
+            resource.plan(&facts, index)?.rule(name)
+        } else if index.is_some() {
+            return Err(resource::out_of_range(0));
+        } else if let Some(target) = asked.and_then(|model| self.direct(&model, upstreams)) {
+            Plan::new(vec![target]).rule("direct")
+        } else {
+            return match self.unmatched {
                 Unmatched::Pass => Ok(None),
                 Unmatched::Refuse => Err(Refusal::not_found(format!("model: {name}"))),
-            },
-        }
+            };
+        };
+        self.vet(plan, acted, index.is_some(), &facts).map(Some)
+    }
+}
+
+// === impl Rule ===
+
+impl Rule {
+    fn holds(&self, facts: &Facts<'_>, model: Model<'_>) -> bool {
+        self.when
+            .iter()
+            .all(|condition| condition.holds(facts, model))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `vmx.resourceConfigOverrides`: a deep merge over the resource, for the callers that the envelope plugin let through.
 
-use crate::resource::Resource;
+use crate::resource::{Place, Resource};
 use serde_json::Value;
 use witgate_plugin::types::{Refusal, UpstreamStats};
 use witgate_plugin::{Problems, typed};
@@ -16,12 +16,16 @@ pub(crate) fn apply(
     upstreams: &[UpstreamStats],
 ) -> Result<Resource, Refusal> {
     let base = base.cloned().unwrap_or_default();
-    let merged = serde_json::to_value(base).and_then(|mut merged| {
+    let merged = serde_json::to_value(&base).and_then(|mut merged| {
         merge(&mut merged, serde_json::from_str(overrides)?);
         serde_json::to_string(&merged)
     });
     let merged = merged.map_err(|error| wrong("", &error.to_string()))?;
-    let resource: Resource = typed(&merged).map_err(|problems| refusal(&problems))?;
+    let mut resource: Resource = typed(&merged).map_err(|problems| refusal(&problems))?;
+    let known: Vec<&Place> = base.targets.iter().chain(&base.secondary).collect();
+    for place in resource.targets.iter_mut().chain(&mut resource.secondary) {
+        place.by_caller = !known.iter().any(|known| known.leads_like(place));
+    }
 
     let mut problems = Problems::default();
     resource.check("", &mut problems);

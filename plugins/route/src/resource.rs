@@ -32,7 +32,13 @@ pub(crate) struct Place {
     pub(crate) timeout_ms: Option<u32>,
     /// Share of the first places, in relation to the other weights.
     pub(crate) weight: Option<u32>,
+    /// Whether the caller has named it itself, by an override.
+    #[serde(skip)]
+    pub(crate) by_caller: bool,
 }
+
+/// The attribute that tells the host of a target that the caller has named itself.
+const NAMED_BY_CALLER: (&str, &str) = ("named-by", "caller");
 
 /// The contract's codes for what may be retried.
 const RETRIABLE: [&str; 6] = [
@@ -156,7 +162,19 @@ impl Place {
             upstream: self.upstream.clone(),
             model: self.model.clone(),
             timeout_ms: self.timeout_ms,
-            attributes: Vec::new(),
+            attributes: self
+                .by_caller
+                .then(|| {
+                    let (name, value) = NAMED_BY_CALLER;
+                    (name.to_owned(), value.to_owned())
+                })
+                .into_iter()
+                .collect(),
         }
+    }
+
+    /// Whether both lead to the same model at the same upstream.
+    pub(crate) fn leads_like(&self, other: &Self) -> bool {
+        self.upstream == other.upstream && self.model == other.model
     }
 }

@@ -9,7 +9,7 @@ use crate::types::{Attribute, Caller, Head};
 /// only for what is needed.
 ///
 /// What the sidecar's `[grants]` do not name ends the call as a fault, whose text is the line to add. Native tests grant
-/// everything.
+/// everything, unless they name a sidecar with `RequestBuilder::sidecar`.
 #[derive(Debug)]
 pub struct Request<'a>(Source<'a>);
 

@@ -64,6 +64,9 @@ impl envelope::Guest for Hostile {
             }
             _ => {}
         }
+        if chosen(request) {
+            envelope.edits.extend(edits());
+        }
         Ok(envelope)
     }
 }
@@ -99,8 +102,16 @@ impl route::Guest for Hostile {
             Some(refusing @ (Behaviour::Refuse | Behaviour::Refuse200)) => {
                 return Err(refusal(refusing));
             }
-            _ if plan.rule.is_none() => return Ok(None),
-            _ => {}
+            _ => {
+                if blocks(request) {
+                    return Err(refusal(Behaviour::Refuse));
+                }
+                match targets().filter(|_| chosen(request)) {
+                    Some(targets) => plan.targets = targets,
+                    None if plan.rule.is_none() => return Ok(None),
+                    None => {}
+                }
+            }
         }
         Ok(Some(plan))
     }
@@ -125,6 +136,7 @@ impl budget::Guest for Hostile {
                 ..charge("nobody".to_owned())
             }]),
             Some(refusing @ (Behaviour::Refuse | Behaviour::Refuse200)) => Err(refusal(refusing)),
+            _ if chosen(request) => Ok(charges()),
             _ => Ok(Vec::new()),
         }
     }
@@ -194,6 +206,70 @@ fn act(request: &Request, hook: &str) -> Option<Behaviour> {
         .or_else(|| settings::behaviour(hook))?;
     behaviour.act(Some(request));
     Some(behaviour)
+}
+
+/// Whether the values of the settings are meant for this request.
+fn chosen(request: &Request) -> bool {
+    let only = settings::value("only").unwrap_or_default();
+    let header = only.get("header").and_then(|header| header.as_str());
+    header.is_none_or(|header| request.header(header).is_some())
+}
+
+/// The edits of the settings.
+fn edits() -> Vec<Edit> {
+    let edits = settings::value("edits").unwrap_or_default();
+    let edits = edits.as_object().into_iter().flatten();
+    edits
+        .filter_map(|(name, json)| Some(Edit::Set((name.clone(), json.as_str()?.to_owned()))))
+        .collect()
+}
+
+/// The plan of the settings.
+fn targets() -> Option<Vec<Target>> {
+    let targets = settings::value("targets")?;
+    let target = |named: &str| {
+        let (upstream, model) = match named.split_once('/') {
+            Some((upstream, model)) => (upstream, Some(model.to_owned())),
+            None => (named, None),
+        };
+        Target {
+            upstream: upstream.to_owned(),
+            model,
+            timeout_ms: None,
+            attributes: Vec::new(),
+        }
+    };
+    let targets = targets
+        .as_array()?
+        .iter()
+        .filter_map(|named| named.as_str());
+    Some(targets.map(target).collect())
+}
+
+/// The charges of the settings.
+fn charges() -> Vec<Charge> {
+    let charges = settings::value("charges").unwrap_or_default();
+    let charge = |text: &str| {
+        let mut words = text.split(' ').map(str::to_owned);
+        Some(Charge {
+            account: words.next()?,
+            window: words.next()?,
+            unit: words.next()?,
+            limit: words.next()?.parse().ok()?,
+            amount: words.next()?.parse().ok()?,
+        })
+    };
+    let charges = charges.as_array().into_iter().flatten();
+    charges.filter_map(|text| charge(text.as_str()?)).collect()
+}
+
+/// Whether the settings refuse the request's model.
+fn blocks(request: &Request) -> bool {
+    let Some(part) = settings::text("block") else {
+        return false;
+    };
+    let model = request.head().model.unwrap_or_default();
+    model.contains(&part)
 }
 
 /// The word that the request has for this hook.

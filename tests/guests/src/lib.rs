@@ -10,6 +10,11 @@
 //! The behaviours are the cases of [`Behaviour`]; words that it does not know pass. With the setting `marker = "a"` the
 //! guest sets the response header `x-witgate-marker` and plans everything to the upstream of the setting `upstream`
 //! (`default` if absent) under the rule `a`, so that tests can tell two versions of the settings apart.
+//!
+//! Values of its own choice are settings as well, and answer where nothing else was asked for: `edits` is a table of members
+//! and the JSON text that each is set to; `targets` a list of `UPSTREAM` or `UPSTREAM/MODEL`, which is the plan; `charges`
+//! a list of texts `ACCOUNT WINDOW UNIT LIMIT AMOUNT`; `block` a text, which refuses every model that has it in its name.
+//! With `only.header = "NAME"` they answer requests with that header alone.
 
 #![cfg_attr(
     not(target_arch = "wasm32"),

@@ -4,10 +4,15 @@ use crate::behaviour::Behaviour;
 use crate::bindings::witgate::plugin::settings;
 use serde_json::Value;
 
+/// The value under `name` in the settings.
+pub(crate) fn value(name: &str) -> Option<Value> {
+    let settings: Value = serde_json::from_str(&settings::json()).ok()?;
+    settings.get(name).cloned()
+}
+
 /// The text under `name` in the settings.
 pub(crate) fn text(name: &str) -> Option<String> {
-    let settings: Value = serde_json::from_str(&settings::json()).ok()?;
-    Some(settings.get(name)?.as_str()?.to_owned())
+    Some(value(name)?.as_str()?.to_owned())
 }
 
 /// The behaviour that the settings ask for in a hook.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use witgate::config::Config;
 use witgate::keys::NewKey;
-use witgate::{Drained, Running};
+use witgate::{Drained, Resolver, Running};
 use witgate_artifacts::{Artifact, SHIPPED};
 
 use super::{Client, PATIENCE, Request, Response, Upstream, patiently};
@@ -114,10 +114,23 @@ impl Plan {
 
     /// Starts it.
     pub async fn start(self) -> Gate {
+        self.start_by(Running::start).await
+    }
+
+    /// Starts it with name look-ups of the test's own.
+    pub async fn start_with_resolver(self, resolver: Arc<dyn Resolver>) -> Gate {
+        self.start_by(|config| Running::start_with_resolver(config, resolver))
+            .await
+    }
+
+    async fn start_by<F>(self, start: impl FnOnce(Config) -> F) -> Gate
+    where
+        F: Future<Output = anyhow::Result<Running>>,
+    {
         let (folder, key) = self.lay_out();
         let config = Config::read(&folder.path().join("witgate.toml"))
             .expect("the test's configuration is right");
-        let running = patiently("the gateway's start", Running::start(config))
+        let running = patiently("the gateway's start", start(config))
             .await
             .unwrap();
         for plugin in running.policies().status() {

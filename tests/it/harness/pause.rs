@@ -48,7 +48,7 @@ impl Pause {
     }
 
     /// The upstream's side: says that it is here and waits, without a limit, for [`Pause::resume`].
-    pub(super) async fn hold(&self) {
+    pub async fn hold(&self) {
         self.stage.send_if_modified(|stage| {
             let ahead = *stage == Stage::Ahead;
             if ahead {

@@ -133,7 +133,7 @@ impl Process {
         };
         Self {
             address: after("address="),
-            admin: after("admin=Some("),
+            admin: after("admin="),
             child,
             log,
         }

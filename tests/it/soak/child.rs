@@ -84,7 +84,7 @@ impl Process {
         };
         Self {
             address: after("address="),
-            admin: after("admin=Some("),
+            admin: after("admin="),
             key: key.secret,
             child,
             folder,

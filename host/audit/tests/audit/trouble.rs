@@ -3,6 +3,7 @@
 use crate::numbered::{Memory, Numbered, eager, lines_of, numbers, patient, render};
 use std::fs;
 use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use tempfile::tempdir;
 use witgate_audit::sink::{File, Stopped};
 use witgate_audit::{Audit, Health, Settings, Sink};
@@ -166,4 +167,61 @@ fn a_switched_audit_writes_to_the_new_sink_what_the_old_one_did_not_take() {
     audit.shutdown();
     assert_eq!(old.0.lock().unwrap().lines, b"0\n", "once each");
     assert_eq!(new.0.lock().unwrap().lines, b"1\n2\n", "and in order");
+}
+
+#[test]
+fn a_sink_that_stands_still_holds_up_nobody_who_submits() {
+    /// Takes lines when it is told to.
+    struct Still {
+        began: Sender<()>,
+        going_on: Receiver<()>,
+        memory: Memory,
+    }
+    impl Sink for Still {
+        fn append(&mut self, lines: &[u8]) -> Result<(), Stopped> {
+            // The test may have seen enough.
+            let _ = self.began.send(());
+            self.going_on.recv().unwrap();
+            self.memory.append(lines)
+        }
+        fn reopen(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let (began, begun) = channel();
+    let (go_on, going_on) = channel();
+    let memory = Memory::default();
+    let still = Still {
+        began,
+        going_on,
+        memory: memory.clone(),
+    };
+    let settings = Settings {
+        queue: 2,
+        backlog_bytes: 60,
+        ..eager()
+    };
+    let audit = Audit::start(settings, still, render).unwrap();
+    audit.submit(Numbered(0));
+    begun.recv().unwrap();
+    (1..10).for_each(|number| audit.submit(Numbered(number)));
+    let lost = audit.stats().lost;
+    assert!(
+        lost > 0,
+        "what does not fit the backlog is lost, and counted"
+    );
+    // As many as there can be writes.
+    (0..20).for_each(|_| go_on.send(()).unwrap());
+    let stats = audit.shutdown();
+    assert_eq!(
+        (stats.written + stats.lost, stats.lost),
+        (10, lost),
+        "all others are written"
+    );
+    let lines = memory.0.lock().unwrap().lines.clone();
+    assert_eq!(
+        lines.iter().filter(|byte| **byte == b'\n').count() as u64,
+        stats.written,
+        "once each"
+    );
 }

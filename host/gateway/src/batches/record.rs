@@ -99,7 +99,7 @@ impl Record {
             return None;
         }
         ledger
-            .reserve(charges, now)
+            .reserve(charges, &self.facts.maker.caller().owner(), now)
             .inspect_err(|refused| {
                 tracing::error!(batch = %self.id, reason = %refused.reason, "a batch of before can't be held; it is settled all the same");
             })

@@ -35,7 +35,7 @@ impl Process {
             shortfall: OnShortfall::Refuse,
         };
         let charges = vec![charge(Unit::PicoUsd, 60), charge(Unit::Tokens, 50)];
-        let hold = self.ledger.reserve(charges, created).unwrap();
+        let hold = self.ledger.reserve(charges, "acme", created).unwrap();
         let record = Record {
             id: id.into(),
             upstream: "gone".into(),

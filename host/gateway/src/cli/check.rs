@@ -1,10 +1,11 @@
 //! `witgate check`: everything that would go wrong, before it does.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use witgate_runtime::{PluginState, PluginStatus};
 
-use super::{ConfigArg, counted, say};
+use super::{ConfigArg, counted, say, sidecars};
 use crate::config::{Config, Draft};
 use crate::live::Live;
 use crate::running::open_policies;
@@ -43,7 +44,13 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Says how the configuration is, and the files that it names; tells whether all is well.
 fn files(draft: &Draft) -> bool {
-    let mut problems: Vec<_> = draft.problems.iter().map(ToString::to_string).collect();
+    let sorted = draft
+        .problems
+        .clone()
+        .into_result()
+        .err()
+        .unwrap_or_default();
+    let mut problems: Vec<_> = sorted.iter().map(ToString::to_string).collect();
     problems.extend(Live::inspect(draft));
     for problem in &problems {
         say(problem);
@@ -76,6 +83,9 @@ fn plugins(draft: &Draft) -> anyhow::Result<bool> {
         well &= plugin.last_error.is_none() && plugin.state != PluginState::Absent;
         say(&line(&plugin));
     }
+    for orphan in sidecars::orphans(&draft.config.plugins.directory) {
+        say(&orphan_text(&orphan));
+    }
     Ok(well)
 }
 
@@ -104,4 +114,22 @@ fn line(plugin: &PluginStatus) -> String {
     }
     let hooks: Vec<_> = plugin.hooks.iter().map(ToString::to_string).collect();
     format!("{}: {}", plugin.name, hooks.join(", "))
+}
+
+/// A sidecar that no plugin reads: it was left behind, or has not quite the plugin's name.
+fn orphan_text(sidecar: &Path) -> String {
+    let wasm = sidecar.with_extension("wasm");
+    let told = format!(
+        "{}: no plugin reads this sidecar, because there is no {}",
+        sidecar.display(),
+        wasm.display()
+    );
+    match sidecars::meant(sidecar) {
+        None => told,
+        Some(plugin) => format!(
+            "{told}; that of {} is {}",
+            plugin.display(),
+            plugin.with_extension("toml").display()
+        ),
+    }
 }

@@ -1,5 +1,6 @@
 //! `witgate demo`: the gateway, a stand-in for the API behind it, and the lines to try them with.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -90,7 +91,9 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
             }
         };
         let running = Running::start(config).await.map_err(with_option)?;
-        say(&welcome(&running, &key, &receipts, &path, real));
+        let welcome = welcome(&running, &key, &receipts, &path, real);
+        // Whoever reads it may stand still; the gateway does not wait for that.
+        std::thread::spawn(move || say(&welcome));
         let done = signals.until_stopped(running).await;
         // The stand-in goes last: running exchanges still need it.
         let _ = stop.send(true);
@@ -198,7 +201,7 @@ struct DemoFolder {
 // === impl DemoFolder ===
 
 impl DemoFolder {
-    fn make() -> std::io::Result<Self> {
+    fn make() -> io::Result<Self> {
         let path = std::env::temp_dir().join(format!("witgate-demo-{}", std::process::id()));
         std::fs::create_dir_all(&path)?;
         Ok(Self { path })

@@ -1,17 +1,21 @@
 //! `witgate plugin`: what authors and operators do with plugins beside running them.
 
 mod check;
+mod code;
 mod compile;
 mod diff;
 mod new;
 mod run;
 mod trial;
+mod wit;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use witgate_runtime::{Runtime, RuntimeOptions, SidecarText, Source};
+use witgate_runtime::{SidecarText, Source};
+
+use super::unreadable;
 
 pub(crate) use compile::compiler;
 pub(super) use compile::is_witgate;
@@ -27,6 +31,8 @@ pub(super) enum Command {
     Run(run::Args),
     /// Say which recorded requests two versions of a plugin decide differently on.
     Diff(diff::Args),
+    /// Write the contract's files, for plugins in languages other than Rust.
+    Wit(wit::Args),
     /// Compile a component from standard input to standard output. The gateway runs this for large plugins, so that the
     /// memory and time that it takes are bounded and gone afterwards.
     #[command(hide = true)]
@@ -40,27 +46,17 @@ pub(super) fn plugin(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::check(args),
         Command::Run(args) => run::run(args),
         Command::Diff(args) => diff::diff(args),
+        Command::Wit(args) => wit::wit(args),
         Command::Compile => compile::compile(),
     }
 }
 
-/// A runtime as the gateway has it, without a cache of its own.
-fn runtime(cache: Option<PathBuf>) -> anyhow::Result<Runtime> {
-    Ok(Runtime::try_new(RuntimeOptions {
-        cache,
-        secret_headers: crate::headers::credentials(),
-        host_headers: crate::headers::of_the_host(),
-        compiler: compiler(),
-        ..RuntimeOptions::default()
-    })?)
-}
-
 /// A plugin's file with the sidecar beside it, or with another one in its place.
 fn source(file: &Path, sidecar: Option<&Path>) -> anyhow::Result<Source> {
+    std::fs::metadata(file).map_err(|error| unreadable(file, &error))?;
     let mut source = Source::read(file)?;
     if let Some(sidecar) = sidecar {
-        let text = std::fs::read_to_string(sidecar)
-            .map_err(|error| anyhow::anyhow!("{} can't be read: {error}", sidecar.display()))?;
+        let text = std::fs::read_to_string(sidecar).map_err(|error| unreadable(sidecar, &error))?;
         source.sidecar = Some(SidecarText {
             file: sidecar.to_owned(),
             text,

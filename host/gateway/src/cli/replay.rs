@@ -1,20 +1,21 @@
 //! `witgate replay`: recorded requests, sent again.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use pingora_core::connectors::http::Connector;
+use pingora_core::prelude::{Error, ErrorType};
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_http::RequestHeader;
 
-use super::say;
+use super::{complain, say};
 use crate::capture::{self, Captured};
 use crate::config::BaseUrl;
 use crate::config::upstream::Scheme;
-use crate::upstream::connection::plain;
 
 /// Arguments of `witgate replay`.
 #[derive(Debug, clap::Args)]
@@ -45,7 +46,18 @@ struct Answered {
     all: Duration,
 }
 
-/// Sends the requests, one after the other. Exits with 1 when one was not answered, or with an error of the server.
+/// How many requests came to what.
+#[derive(Debug, Default)]
+struct Counts {
+    by_status: BTreeMap<u16, usize>,
+    unanswered: usize,
+}
+
+/// The status of a gateway, or an upstream, that does not know the key.
+const UNAUTHORISED: u16 = 401;
+
+/// Sends the requests, one after the other. Exits with 1 when one was not answered, or with an error of the server, and
+/// when the key opened for none of them.
 pub(super) fn replay(args: &Args) -> anyhow::Result<ExitCode> {
     let base = BaseUrl::parse(&args.to).map_err(|error| anyhow::anyhow!("--to: {error}"))?;
     let key = std::env::var(&args.key_env)
@@ -56,11 +68,17 @@ pub(super) fn replay(args: &Args) -> anyhow::Result<ExitCode> {
         requests.extend(capture::read(file)?);
     }
     anyhow::ensure!(!requests.is_empty(), "there are no requests in these files");
+    if key.is_none() {
+        complain(&format!(
+            "the requests are sent without a key, because {} is not set; recorded ones have none of their own",
+            args.key_env
+        ));
+    }
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (mut failed, mut answered) = (0_usize, 0_usize);
+    let mut counts = Counts::default();
     runtime.block_on(async {
         let connector = Connector::new(None);
         for (index, captured) in requests.iter().enumerate() {
@@ -69,10 +87,7 @@ pub(super) fn replay(args: &Args) -> anyhow::Result<ExitCode> {
             let outcome = tokio::time::timeout(limit, sent)
                 .await
                 .unwrap_or_else(|_| Err(anyhow::anyhow!("no whole answer within {limit:?}")));
-            match &outcome {
-                Ok(answer) if answer.status < 500 => answered += 1,
-                Ok(_) | Err(_) => failed += 1,
-            }
+            counts.add(&outcome);
             say(&match args.json {
                 true => json(index + 1, captured, &outcome),
                 false => row(index + 1, captured, &outcome),
@@ -80,12 +95,59 @@ pub(super) fn replay(args: &Args) -> anyhow::Result<ExitCode> {
         }
     });
     if !args.json {
-        say(&format!("{answered} answered, {failed} failed"));
+        say(&counts.text());
     }
-    Ok(match failed {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
+    let locked_out = counts.locked_out();
+    if locked_out {
+        complain(&format!(
+            "the key was refused each time (401): put one of {} into {}",
+            args.to, args.key_env
+        ));
+    }
+    Ok(match counts.failed() == 0 && !locked_out {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     })
+}
+
+// === impl Counts ===
+
+impl Counts {
+    fn add(&mut self, outcome: &anyhow::Result<Answered>) {
+        match outcome {
+            Ok(answer) => *self.by_status.entry(answer.status).or_default() += 1,
+            Err(_) => self.unanswered += 1,
+        }
+    }
+
+    /// Requests that were not answered, or with an error of the server.
+    fn failed(&self) -> usize {
+        let errors = self.by_status.iter().filter(|(status, _)| **status >= 500);
+        self.unanswered + errors.map(|(_, count)| count).sum::<usize>()
+    }
+
+    /// Whether each request was refused for its key.
+    fn locked_out(&self) -> bool {
+        self.unanswered == 0 && self.by_status.keys().all(|status| *status == UNAUTHORISED)
+    }
+
+    fn text(&self) -> String {
+        let all = self.by_status.values().sum::<usize>() + self.unanswered;
+        let mut parts: Vec<_> = self
+            .by_status
+            .iter()
+            .map(|(status, count)| format!("{count} x {status}"))
+            .collect();
+        if self.unanswered > 0 {
+            parts.push(format!("{} without an answer", self.unanswered));
+        }
+        let failed = self.failed();
+        format!(
+            "by status: {}\n{} answered, {failed} failed",
+            parts.join(", "),
+            all - failed
+        )
+    }
 }
 
 async fn send(
@@ -101,17 +163,22 @@ async fn send(
     let peer = HttpPeer::new(address, base.scheme == Scheme::Https, base.host.clone());
     let begun = Instant::now();
     let connected = connector.get_http_session(&peer).await;
-    let (mut session, _) = connected
-        .map_err(|error| anyhow::anyhow!("no connection to {address}: {}", plain(&error)))?;
+    let (mut session, _) =
+        connected.map_err(|error| plain(&format!("no connection to {address}"), &error))?;
+    let broke_off = |error: Box<Error>| plain("the connection broke off", &error);
     let body = captured.body();
     session
         .write_request_header(Box::new(head(base, captured, key, body.len())?))
-        .await?;
+        .await
+        .map_err(broke_off)?;
     if !body.is_empty() {
-        session.write_request_body(body, true).await?;
+        session
+            .write_request_body(body, true)
+            .await
+            .map_err(broke_off)?;
     }
-    session.finish_request_body().await?;
-    session.read_response_header().await?;
+    session.finish_request_body().await.map_err(broke_off)?;
+    session.read_response_header().await.map_err(broke_off)?;
     let first = begun.elapsed();
     let (status, id) = {
         let head = session
@@ -126,7 +193,7 @@ async fn send(
         (head.status.as_u16(), id)
     };
     let mut bytes = 0;
-    while let Some(part) = session.read_response_body().await? {
+    while let Some(part) = session.read_response_body().await.map_err(broke_off)? {
         bytes += part.len() as u64;
     }
     let all = begun.elapsed();
@@ -140,6 +207,22 @@ async fn send(
         first,
         all,
     })
+}
+
+/// What failed, in words; the proxy's own text is for its log.
+fn plain(what: &str, error: &Error) -> anyhow::Error {
+    let why = match error.root_etype() {
+        ErrorType::ConnectRefused => "refused".to_owned(),
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => "timed out".to_owned(),
+        ErrorType::ConnectNoRoute => "there is no route to it".to_owned(),
+        ErrorType::ConnectionClosed => "the other side closed it".to_owned(),
+        ErrorType::InvalidCert => "its certificate is not valid".to_owned(),
+        other => match error.root_cause().downcast_ref::<std::io::Error>() {
+            Some(cause) => cause.to_string(),
+            None => other.as_str().to_owned(),
+        },
+    };
+    anyhow::anyhow!("{what}: {why}")
 }
 
 fn head(
@@ -202,4 +285,43 @@ fn json(number: usize, captured: &Captured, outcome: &anyhow::Result<Answered>) 
         line.extend(told);
     }
     line.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(statuses: &[(u16, usize)], unanswered: usize) -> Counts {
+        Counts {
+            by_status: statuses.iter().copied().collect(),
+            unanswered,
+        }
+    }
+
+    #[test]
+    fn answers_are_counted_by_status_and_failures_are_those_of_the_server() {
+        let counts = counts(&[(200, 5), (401, 2), (503, 1)], 3);
+        assert_eq!(
+            counts.text(),
+            "by status: 5 x 200, 2 x 401, 1 x 503, 3 without an answer\n7 answered, 4 failed"
+        );
+        assert!(!counts.locked_out(), "some were let in");
+    }
+
+    #[test]
+    fn a_key_that_opens_for_nothing_is_a_failure_although_all_is_answered() {
+        let refused = counts(&[(401, 4576)], 0);
+        assert_eq!((refused.failed(), refused.locked_out()), (0, true));
+        assert!(!counts(&[(200, 1)], 0).locked_out(), "one that opens");
+    }
+
+    #[test]
+    fn a_connection_that_is_refused_is_told_in_a_few_words() {
+        let inner = Error::explain(ErrorType::ConnectRefused, "Fail to connect to addr: …");
+        let error = Error::because(ErrorType::ConnectRefused, "", inner);
+        assert_eq!(
+            plain("no connection to 127.0.0.1:1", &error).to_string(),
+            "no connection to 127.0.0.1:1: refused"
+        );
+    }
 }

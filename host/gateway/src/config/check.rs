@@ -4,6 +4,8 @@ mod capture;
 mod credential;
 mod endpoints;
 mod group;
+mod ledger;
+mod plugins;
 mod pressure;
 mod receipts;
 mod resilience;
@@ -16,18 +18,12 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use witgate_runtime::TrustedKeys;
 use witgate_runtime::problem::{Document, Problems};
 
 use self::resilience::Troubles;
-use super::file::endpoints::StateFile;
-use super::file::{
-    AdminFile, ConfigFile, KeysFile, LimitsFile, ListenFile, PluginsFile, UpstreamFile,
-};
+use super::file::{AdminFile, ConfigFile, KeysFile, LimitsFile, ListenFile, UpstreamFile};
 use super::upstream::Scheme;
-use super::{
-    BaseUrl, Batches, Config, Draft, GroupConfig, Keys, Limits, Listen, Plugins, UpstreamConfig,
-};
+use super::{BaseUrl, Batches, Config, Draft, GroupConfig, Keys, Limits, Listen, UpstreamConfig};
 
 /// Checks a file's text, past everything that is wrong in it.
 pub(super) fn check(path: &Path, text: &str) -> Result<Draft, Problems> {
@@ -89,7 +85,13 @@ impl Check<'_> {
                 file.batches.poll_ms,
                 Duration::from_secs(60),
             ),
+            decide: self.millis(
+                "batches.decide_ms",
+                file.batches.decide_ms,
+                Duration::from_secs(10),
+            ),
         };
+        let ledger = self.ledger(&file.ledger);
         let receipts = self.receipts(file.receipts);
         let prices = file
             .prices
@@ -108,6 +110,7 @@ impl Check<'_> {
 
         Config {
             path: path.to_owned(),
+            print: None,
             listen,
             admin,
             keys,
@@ -117,6 +120,7 @@ impl Check<'_> {
             default_upstream: default_upstream.unwrap_or_default(),
             limits,
             streams,
+            ledger,
             batches,
             receipts,
             prices,
@@ -125,26 +129,6 @@ impl Check<'_> {
             state,
             endpoints,
             capture,
-        }
-    }
-
-    fn plugins(&mut self, file: PluginsFile, state: &StateFile) -> Plugins {
-        let poll = self.millis("plugins.poll_ms", file.poll_ms, Duration::from_secs(1));
-        let beside_the_state = || state.directory.as_ref().map(|state| state.join("code"));
-        let cache = file.cache.or_else(beside_the_state);
-        let mut trusted_keys = TrustedKeys::default();
-        if let Some(keys) = file.trusted_keys {
-            match TrustedKeys::read(&self.folder.join(keys)) {
-                Ok(keys) => trusted_keys = keys,
-                Err(error) => self.problem("plugins.trusted_keys", &error.to_string()),
-            }
-        }
-        Plugins {
-            directory: self.existing_folder("plugins.directory", &file.directory),
-            required: file.required,
-            poll,
-            cache: cache.map(|cache| self.folder.join(cache)),
-            trusted_keys,
         }
     }
 

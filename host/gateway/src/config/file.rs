@@ -4,6 +4,7 @@ pub mod capture;
 pub mod credential;
 pub mod endpoints;
 pub mod group;
+pub mod ledger;
 pub mod resilience;
 pub mod streams;
 pub mod tls;
@@ -18,6 +19,7 @@ use self::capture::CaptureFile;
 use self::credential::CredentialFile;
 use self::endpoints::{ModelsFile, PassthroughFile, StateFile};
 use self::group::GroupFile;
+use self::ledger::LedgerFile;
 use self::resilience::{BreakerFile, HealthFile, RetryFile, Switch};
 use self::tls::ListenTlsFile;
 use self::upgrade::UpgradeFile;
@@ -43,6 +45,9 @@ pub struct ConfigFile {
     /// `[limits]`
     #[serde(default)]
     pub limits: LimitsFile,
+    /// `[ledger]`
+    #[serde(default)]
+    pub ledger: LedgerFile,
     /// `[batches]`
     #[serde(default)]
     pub batches: BatchesFile,
@@ -195,6 +200,8 @@ pub struct LimitsFile {
 pub struct BatchesFile {
     /// Milliseconds between looks at open batches.
     pub poll_ms: Option<u64>,
+    /// Milliseconds that plugins may take to decide about one batch.
+    pub decide_ms: Option<u64>,
 }
 
 /// `[receipts]`

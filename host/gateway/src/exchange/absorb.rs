@@ -65,11 +65,7 @@ pub(super) async fn absorb(
 /// Creates a batch and claims it.
 async fn create_batch(asker: &mut Asker<'_>, gateway: &Gateway) -> Result<Whole, Refused> {
     let decision = asker.decision;
-    let body = match &decision.view.head {
-        None => Vec::new(),
-        Some(head) if decision.edits.is_empty() => vec![head.body().clone()],
-        Some(head) => edited(head, &decision.edits)?,
-    };
+    let body = batch::body(decision).await?;
     let question = Question {
         method: Method::POST,
         path: "/v1/messages/batches",
@@ -192,16 +188,5 @@ pub(super) fn turn_results(kind: Kind, json: &Bytes) -> Bytes {
     match kind {
         Kind::Batch => turned().unwrap_or_else(|| json.clone()),
         Kind::File | Kind::Container => json.clone(),
-    }
-}
-
-fn edited(head: &Head, edits: &[Edit]) -> Result<Vec<Bytes>, Refused> {
-    match splice(head, edits) {
-        Ok(spliced) => Ok(spliced.into_parts().into_iter().collect()),
-        Err(error) => {
-            tracing::error!(%error, "a plugin's edit of the body can't be made");
-            let message = format!("a plugin's edit of the body can't be made: {error}");
-            Err(Refused::gateway(503, message))
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, UnixMillis, Window};
 use witgate_runtime::{Hook, PluginCharge, Remedy, Request};
 
+use super::accounts;
 use super::decide::Decision;
 use super::settle::Settlement;
 use crate::refused::Refused;
@@ -21,36 +22,38 @@ pub(super) struct Admitted {
 /// # Errors
 ///
 /// A charge does not fit and the plugin's remedy is to refuse, or a charge can't be understood.
-pub(super) fn admit(
+pub(super) async fn admit(
     mut decision: Decision,
     ledger: &Arc<Ledger>,
     settlement: &mut Settlement,
 ) -> Result<Admitted, Refused> {
     let mut downgraded = false;
     let mut charges = read(&decision.charges)?;
+    let owner = decision.view.caller.owner();
     loop {
         if charges.is_empty() {
             return Ok(Admitted { decision });
         }
-        let refused = match ledger.reserve(charges, now()) {
+        let refused = match ledger.reserve(charges, &owner, now()) {
             Ok(hold) => {
                 settlement.hold(hold);
                 return Ok(Admitted { decision });
             }
             Err(refused) => refused,
         };
-        if !matches!(refused.reason, Reason::Spent { .. }) {
-            return Err(Refused::gateway(
-                503,
-                format!("the ledger can't take this request: {}", refused.reason),
-            ));
-        }
         let Some(short) = decision.charges.get(refused.index) else {
             return Err(Refused::gateway(
                 503,
                 "the ledger refused a charge that nobody named",
             ));
         };
+        match &refused.reason {
+            Reason::Spent { .. } => {}
+            Reason::NoRoom(no_room) => return Err(accounts::no_room(no_room, &owner, now())),
+            Reason::AccountTooLong { bytes } => {
+                return Err(accounts::too_long(short, &decision.envelope, *bytes));
+            }
+        }
         let request: Arc<dyn Request> = Arc::<View>::clone(&decision.view);
         let remedy = decision
             .lineup
@@ -67,11 +70,21 @@ pub(super) fn admit(
                 }
             }
             Remedy::Downgrade(model) if !downgraded => {
+                if !decision.may_downgrade(&model) {
+                    let spent = spent(short, refused.remaining(), resets_in);
+                    return Err(Refused {
+                        message: format!(
+                            "{}, and this key may not ask for the model `{model}` in its place",
+                            spent.message
+                        ),
+                        ..spent
+                    });
+                }
                 downgraded = true;
-                decision.downgrade(&model, settlement)?;
+                decision.downgrade(&model, settlement).await?;
                 charges = read(&decision.charges)?;
             }
-            Remedy::Downgrade(_) => return Err(spent(short, resets_in)),
+            Remedy::Downgrade(_) => return Err(spent(short, refused.remaining(), resets_in)),
             Remedy::Refuse(refusal) => {
                 let mut answer =
                     Refused::policy(short.plugin.name().to_string(), Hook::Budget, refusal);
@@ -104,12 +117,16 @@ fn read(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
         .collect()
 }
 
-fn spent(charge: &PluginCharge, resets_in: Option<Duration>) -> Refused {
+fn spent(charge: &PluginCharge, remaining: u64, resets_in: Option<Duration>) -> Refused {
     let plugin = charge.plugin.name().to_string();
     let charge = &charge.charge;
     let message = format!(
-        "the limit of {} for this {} on `{}` is used up",
-        charge.unit, charge.window, charge.account
+        "this request reserves up to {} {unit}, and {remaining} of the limit of {} {unit} for this {} on `{}` are left",
+        charge.amount,
+        charge.limit,
+        charge.window,
+        charge.account,
+        unit = charge.unit,
     );
     let refusal = witgate_runtime::Refusal {
         status: 429,

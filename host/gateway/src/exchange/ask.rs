@@ -4,13 +4,15 @@
 //! is asked of the plan's next target only where any upstream can answer it, which is not the case for what is kept at
 //! one of them.
 
+use std::pin::pin;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, header};
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::Downstream;
-use super::client::left;
+use super::client::{ClientLeft, while_there};
 use super::decide::Decision;
 use super::forward::Forwarded;
 use super::relay::Delivered;
@@ -19,7 +21,7 @@ use super::targets::Target;
 use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead, Framing};
 use crate::receipt::Outcome;
 use crate::refused::Refused;
-use crate::upstream::connection::{Answering, Failed, Outgoing};
+use crate::upstream::connection::{Answering, Departure, Failed, Outgoing};
 use crate::upstream::stats::Ended;
 
 /// Most bytes of an answer that is read whole.
@@ -57,7 +59,7 @@ pub(super) struct Question<'a> {
 pub(super) enum Client {
     /// Nobody else needs it: the question ends with the client.
     Needed,
-    /// It has to be recorded, whoever is left to read it.
+    /// Once it has gone out it has to be recorded, whoever is left to read it.
     MayLeave,
 }
 
@@ -104,19 +106,20 @@ impl Asker<'_> {
             body,
         };
         let mut in_flight = target.upstream.enter();
+        let departure = Departure::default();
         let answered = {
-            let asked = answer(target, outgoing);
-            match question.client {
-                Client::MayLeave => asked.await,
-                Client::Needed => tokio::select! {
-                    biased;
-                    answered = asked => answered,
-                    () = left(self.session) => {
-                        let left = Err("the client went away".into());
-                        self.settlement.note_attempt(&target.upstream, None, left);
-                        return Err(Refused::client(499, "the client went away before an answer was there"));
-                    }
-                },
+            let mut asked = pin!(answer(target, outgoing, &departure));
+            match while_there(self.session, &mut asked).await {
+                Ok(answered) => answered,
+                Err(ClientLeft) if question.goes_on(&departure) => asked.await,
+                Err(ClientLeft) => {
+                    let left = Err("the client went away".into());
+                    self.settlement.note_attempt(&target.upstream, None, left);
+                    return Err(Refused::client(
+                        499,
+                        "the client went away before an answer was there",
+                    ));
+                }
             }
         };
         let result = match &answered {
@@ -132,11 +135,25 @@ impl Asker<'_> {
     }
 }
 
+// === impl Question ===
+
+impl Question<'_> {
+    /// Whether it goes on without its client. What has not gone out as a whole can't have been acted on, so that there
+    /// is nothing to record.
+    fn goes_on(&self, departure: &Departure) -> bool {
+        self.client == Client::MayLeave && departure.is_complete()
+    }
+}
+
 /// Sends and reads it all.
-async fn answer(target: &Target, outgoing: Outgoing<'_>) -> Result<Whole, Refused> {
+async fn answer(
+    target: &Target,
+    outgoing: Outgoing<'_>,
+    departure: &Departure,
+) -> Result<Whole, Refused> {
     let upstream = &target.upstream;
     let mut answering = upstream
-        .ask(outgoing, target.head_timeout)
+        .ask_watched(outgoing, target.head_timeout, departure)
         .await
         .map_err(|failed| refuse(&failed))?;
     answering.set_idle_timeout(upstream.config.idle_timeout);

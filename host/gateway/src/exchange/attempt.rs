@@ -8,13 +8,12 @@ use bytes::Bytes;
 use pingora_core::protocols::http::ServerSession;
 use smallvec::SmallVec;
 use witgate_messages::endpoint::Endpoint;
-use witgate_messages::head::Head;
 use witgate_messages::retry::{Advice, Verdict};
 use witgate_messages::splice::{Edit, splice};
 
 use super::client::Client;
 use super::condition::Condition;
-use super::decide::Decision;
+use super::decide::{Decision, unmade};
 use super::early;
 use super::forward::{Forwarded, stopped};
 use super::metering::Metering;
@@ -329,33 +328,24 @@ fn body(decision: &Decision, target: &Target) -> Result<Body, Refused> {
         .model
         .as_deref()
         .filter(|model| head.model().as_deref() != Some(*model));
-    if decision.edits.is_empty() && model.is_none() {
+    if head.edits().is_empty() && model.is_none() {
         let sent = decision.view.sent.as_ref().unwrap_or_else(|| head.body());
         return Ok(as_sent(SmallVec::from_iter([sent.clone()])));
     }
-    let mut edits = decision.edits.clone();
-    edits.extend(
-        model.map(|model| Edit::Set("model".into(), serde_json::Value::from(model).to_string())),
-    );
+    let spliced = match model {
+        None => head.sent(),
+        Some(model) => {
+            let model = serde_json::Value::from(model).to_string();
+            splice(head, &[Edit::Set("model".into(), model)]).map_err(|error| unmade(&error))?
+        }
+    };
     Ok(Body {
-        parts: spliced(head, &edits)?,
+        parts: spliced.into_parts(),
         coding: match decision.view.sent {
             Some(_) => BodyCoding::Decoded,
             None => BodyCoding::AsSent,
         },
     })
-}
-
-fn spliced(head: &Head, edits: &[Edit]) -> Result<SmallVec<[Bytes; 4]>, Refused> {
-    splice(head, edits)
-        .map(|spliced| spliced.into_parts())
-        .map_err(|error| {
-            tracing::error!(%error, "a plugin's edit of the body can't be made");
-            Refused::gateway(
-                503,
-                format!("a plugin's edit of the body can't be made: {error}"),
-            )
-        })
 }
 
 fn outgoing<'a>(

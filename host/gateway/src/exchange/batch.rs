@@ -6,14 +6,18 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
-use witgate_messages::batch::Batch;
+use witgate_messages::Malformed;
+use witgate_messages::batch::{Batch, Same};
 use witgate_messages::endpoint::Endpoint;
-use witgate_runtime::{Plan, Request};
+use witgate_messages::head::Head;
+use witgate_messages::splice::Edit;
+use witgate_runtime::{BodyGrant, Hook, Lineup, Plan, Plugin, Request};
 
 use super::admit::now;
-use super::decide::Decision;
+use super::decide::{Decision, set_model};
 use super::settle::Settlement;
 use crate::batches::{BatchNote, Facts, Found, Maker, Record, UNITS, look};
 use crate::gateway::Gateway;
@@ -43,16 +47,10 @@ struct Created {
 // === impl Part ===
 
 impl Part {
-    /// Changes a plan as far as the request is about batches: one that is somewhere is asked for there, and the models of
-    /// a new one stand in its requests, where no plan puts another.
+    /// Changes a plan as far as the request is about a batch that is somewhere: it is asked for there.
     pub(super) fn bend(&self, plan: &mut Plan) {
         match self {
-            Self::None => {}
-            Self::Creates(_) => {
-                for target in &mut plan.targets {
-                    target.model = None;
-                }
-            }
+            Self::None | Self::Creates(_) => {}
             Self::At(upstream) => plan.targets = Plan::to(upstream).targets,
         }
     }
@@ -64,13 +62,14 @@ impl Part {
 ///
 /// A creation that can't be read in one way only is a 400; the state that can't be read is a 503.
 pub(super) async fn prepare(
-    view: &View,
+    view: &mut Arc<View>,
+    lineup: &Lineup,
     gateway: &Gateway,
     settlement: &mut Settlement,
 ) -> Result<Part, Refused> {
     let id = match view.endpoint {
         Endpoint::Batches if view.method == Method::POST => {
-            return creates(view).await.map(Part::Creates);
+            return creates(view, same(lineup)).await.map(Part::Creates);
         }
         Endpoint::Batch | Endpoint::BatchCancel | Endpoint::BatchResults => {
             view.endpoint.id(&view.path)
@@ -88,24 +87,92 @@ pub(super) async fn prepare(
     Ok(upstream.map_or(Part::None, Part::At))
 }
 
-async fn creates(view: &View) -> Result<Arc<Batch>, Refused> {
+/// Returns how much of a request the plugins that decide about it may look at.
+fn same(lineup: &Lineup) -> Same {
+    let reads = |plugin: &Arc<Plugin>| {
+        let decides = plugin.has(Hook::Route) || plugin.has(Hook::Budget);
+        decides && plugin.grants().body == BodyGrant::Read
+    };
+    if lineup.plugins().iter().any(reads) {
+        Same::Bytes
+    } else {
+        Same::Head
+    }
+}
+
+/// Scans a creation. Where a plugin has put other requests into it, these are the ones that count from here on.
+async fn creates(view: &mut Arc<View>, same: Same) -> Result<Arc<Batch>, Refused> {
     let Some(head) = &view.head else {
         return Err(Refused::client(
             400,
             "the body is empty: a JSON object is expected",
         ));
     };
+    let head = head.clone();
     let scanned = if head.body().len() < LARGE {
-        Batch::scan(head)
+        scan(head, same)
     } else {
-        let head = head.clone();
-        tokio::task::spawn_blocking(move || Batch::scan(&head))
+        tokio::task::spawn_blocking(move || scan(head, same))
             .await
             .map_err(|_| Refused::gateway(503, "the batch could not be scanned: try again"))?
     };
-    scanned
-        .map(Arc::new)
-        .map_err(|malformed| Refused::client(400, malformed.to_string()))
+    let (batch, head) = scanned.map_err(|malformed| Refused::client(400, malformed.to_string()))?;
+    if let Some(head) = head {
+        let mut edited = View::clone(view);
+        edited.head = Some(head);
+        *view = Arc::new(edited);
+    }
+    Ok(Arc::new(batch))
+}
+
+fn scan(head: Head, same: Same) -> Result<(Batch, Option<Head>), Malformed> {
+    if head.edits().iter().all(|edit| edit.name() != "requests") {
+        return Ok((Batch::scan_by(&head, same)?, None));
+    }
+    let head = Head::scan(head.sent().into_bytes())?;
+    Ok((Batch::scan_by(&head, same)?, Some(head)))
+}
+
+/// The body of a creation as it is sent: the envelope's edits made, and the models of the plans put into their requests.
+///
+/// # Errors
+///
+/// It can't be put together, which no request causes.
+pub(super) async fn body(decision: &Decision) -> Result<Vec<Bytes>, Refused> {
+    let (Part::Creates(batch), Some(head)) = (&decision.part, &decision.view.head) else {
+        return Ok(Vec::new());
+    };
+    let edits = decision.view.edits_of_requests(&decision.envelope);
+    let by_kind: Vec<Vec<Edit>> = decision
+        .models
+        .iter()
+        .map(|model| {
+            edits
+                .iter()
+                .cloned()
+                .chain(model.as_deref().map(set_model))
+                .collect()
+        })
+        .collect();
+    if by_kind.iter().all(Vec::is_empty) {
+        return Ok(head.sent().into_parts().into_vec());
+    }
+    let (batch, head) = (Arc::clone(batch), head.clone());
+    let write = move || {
+        let of = |kind: usize| by_kind.get(kind).map_or(&[][..], Vec::as_slice);
+        batch.rewritten(&head, of)
+    };
+    let written = if decision.view.body().len() < LARGE {
+        write()
+    } else {
+        tokio::task::spawn_blocking(write)
+            .await
+            .map_err(|_| Refused::gateway(503, "the batch could not be written: try again"))?
+    };
+    written.map_err(|malformed| {
+        tracing::error!(%malformed, "a batch that was read can't be read again");
+        Refused::gateway(503, "the batch could not be written: try again")
+    })
 }
 
 /// Settles a batch that is about to be deleted by whoever owns it.
@@ -184,6 +251,7 @@ pub(super) async fn created(
         hold.as_ref(),
     );
     settlement.receipt.batch = Some(Box::new(BatchNote::made(&id, facts.requests)));
+    settlement.counts_as(batch.len());
     let record = Record {
         id: id.into(),
         upstream: upstream.unwrap_or_default(),

@@ -2,7 +2,10 @@
 //!
 //! Whatever the exchange waits for, it waits in [`Client::during`]. There, and nowhere else, a client that has left is
 //! noticed, the head of a stream is sent early, pings are sent, and the time of the whole exchange runs out. What is
-//! waited for is never cut in two by any of that: it goes on, or it is given up as a whole.
+//! waited for is never cut in two by any of that: it goes on, or it is given up as a whole. Where a body is still under
+//! way, only a client that leaves matters: that is [`while_there`].
+
+mod departure;
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -270,10 +273,33 @@ impl Client {
     }
 }
 
-/// Ends when the client closes its connection.
+/// The client went away.
+pub(super) struct ClientLeft;
+
+/// Waits for `work`, unless the client leaves first: then it is given up.
+///
+/// # Errors
+///
+/// The client left.
+pub(super) async fn while_there<F: Future>(
+    session: &mut ServerSession,
+    work: F,
+) -> Result<F::Output, ClientLeft> {
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        () = left(session) => Err(ClientLeft),
+    }
+}
+
+/// Ends when the client closes its connection or resets its stream, whether its body has been read or not.
 pub(super) async fn left(session: &mut ServerSession) {
-    // What comes after the body can only be the end, or the next request, which stays where it is.
-    while session.read_body_or_idle(true).await.is_ok() {}
+    if session.is_http2() || session.is_body_done() {
+        // What comes after the body can only be the end, or the next request, which stays where it is.
+        while session.read_body_or_idle(true).await.is_ok() {}
+    } else {
+        departure::hung_up(session).await;
+    }
 }
 
 /// Ends when `due` is reached, or earlier: a timer that is set already is not set anew for every event.

@@ -1,17 +1,22 @@
-//! Step 2: the plugins decide. Envelope, route and budget hooks, each plugin once, each result the next one's input.
+//! Step 2: the plugins decide. Envelope, route and budget hooks, each plugin once, each result the next one's input. The
+//! envelope's edits are made before the hooks that follow: what they see is what will be sent.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use witgate_messages::splice::Edit;
-use witgate_runtime::{self as contract, Envelope, Estimate, Plan};
+use witgate_messages::endpoint::Endpoint;
+use witgate_messages::splice::{Edit, EditError};
+use witgate_runtime::{Envelope, Plan};
 use witgate_runtime::{Lineup, PluginCharge, Request};
 
-use super::batch::Part;
+use super::batch::{self, Part};
+use super::each;
 use super::estimate;
+use super::panel::Panel;
+use super::permit::kind;
 use super::receive::Received;
 use super::settle::Settlement;
 use super::targets::{Target, look_up};
+use crate::gateway::Gateway;
 use crate::headers;
 use crate::live::Live;
 use crate::refused::Refused;
@@ -26,111 +31,174 @@ pub(super) struct Decision {
     pub(super) envelope: Envelope,
     pub(super) plan: Plan,
     pub(super) targets: Vec<Target>,
-    pub(super) edits: Vec<Edit>,
     pub(super) charges: Vec<PluginCharge>,
+    /// The models that the requests of a new batch are put on, by their kind.
+    pub(super) models: Vec<Option<Box<str>>>,
+}
+
+/// What the plugins have ordered.
+pub(super) struct Orders {
+    pub(super) plan: Plan,
+    pub(super) charges: Vec<PluginCharge>,
+    pub(super) models: Vec<Option<Box<str>>>,
 }
 
 /// Asks the plugins.
 ///
 /// # Errors
 ///
-/// A plugin's refusal, a fault of a plugin whose policy is closed, or a plan that names what is not there.
-pub(super) fn decide(
+/// A plugin's refusal, a fault of a plugin whose policy is closed, or a plan that can't be followed; for what makes a
+/// batch or is about one, also as [`batch::prepare`].
+pub(super) async fn decide(
     received: Received,
-    part: Part,
+    gateway: &Gateway,
     settlement: &mut Settlement,
 ) -> Result<Decision, Refused> {
     let Received { view, lineup, live } = received;
     let request: Arc<dyn Request> = Arc::<View>::clone(&view);
-
     let envelope = lineup
         .read_envelope(&request, &mut settlement.trail)
         .map_err(Refused::stop)?;
+    drop(request);
     for (name, value) in &envelope.response_headers {
         settlement.add_header(headers::plugin_header(name, value));
     }
     settlement.receipt.envelope = Some(envelope.clone());
+    let mut view = view.after(&envelope).map_err(|error| unmade(&error))?;
+    let part = batch::prepare(&mut view, &lineup, gateway, settlement).await?;
 
-    let stats = live.upstreams.stats(Instant::now());
-    let routed = lineup.decide_route(&request, &envelope, &stats, &mut settlement.trail);
-    let mut plan = routed
-        .map_err(Refused::stop)?
-        .unwrap_or_else(|| Plan::to(live.upstreams.default_name()));
-    part.bend(&mut plan);
-    settlement.receipt.rule.clone_from(&plan.rule);
-    let targets = look_up(&plan, &envelope, &view, &live)?;
-    let edits = envelope.edits.iter().cloned().map(edit).collect();
-
-    let estimate = estimate(&view, &part, &plan, &live);
-    settlement.expect(&estimate);
-    let charges = lineup
-        .charges(&request, &envelope, &plan, &estimate, &mut settlement.trail)
-        .map_err(Refused::stop)?;
+    let panel = Panel::new(&lineup, &live, &view.caller, &envelope);
+    let orders = match &part {
+        Part::Creates(batch) => Box::pin(each::decide(&panel, &view, batch, settlement)).await?,
+        Part::None | Part::At(_) => alone(&panel, &view, &part, settlement)?,
+    };
+    settlement.receipt.rule.clone_from(&orders.plan.rule);
+    let targets = aim(&orders.plan, &envelope, &view, &live)?;
     Ok(Decision {
         view,
         part,
         lineup,
         live,
         envelope,
-        plan,
+        plan: orders.plan,
         targets,
-        edits,
-        charges,
+        charges: orders.charges,
+        models: orders.models,
     })
+}
+
+/// Asks about a request that is no batch.
+fn alone(
+    panel: &Panel<'_>,
+    view: &Arc<View>,
+    part: &Part,
+    settlement: &mut Settlement,
+) -> Result<Orders, Refused> {
+    let request: Arc<dyn Request> = Arc::<View>::clone(view);
+    let plan = panel.plan(&request, settlement)?;
+    let mut plan = plan.unwrap_or_else(|| panel.default_plan());
+    part.bend(&mut plan);
+    charge(panel, view, plan, settlement)
+}
+
+/// Asks what a request under this plan is charged.
+fn charge(
+    panel: &Panel<'_>,
+    view: &Arc<View>,
+    plan: Plan,
+    settlement: &mut Settlement,
+) -> Result<Orders, Refused> {
+    let request: Arc<dyn Request> = Arc::<View>::clone(view);
+    let estimate = estimate::of_message(view, &plan, &panel.live.prices);
+    settlement.expect(&estimate);
+    let charges = panel.charges(&request, &plan, &estimate, settlement)?;
+    Ok(Orders {
+        plan,
+        charges,
+        models: Vec::new(),
+    })
+}
+
+/// Looks up the targets of a plan: one of them, where what is asked about is kept at one upstream and no other could
+/// answer for it.
+fn aim(plan: &Plan, envelope: &Envelope, view: &View, live: &Live) -> Result<Vec<Target>, Refused> {
+    let mut targets = look_up(plan, envelope, view, live)?;
+    if kind(view.endpoint).is_some() {
+        targets.truncate(1);
+    }
+    Ok(targets)
 }
 
 // === impl Decision ===
 
 impl Decision {
-    /// Asks for another model at every target, and for the charges that this one makes.
+    /// Whether the caller's key may be put on another model.
+    pub(super) fn may_downgrade(&self, model: &str) -> bool {
+        let head = self.view.head.as_ref().and_then(|head| head.model());
+        let asked = self.envelope.resource.as_deref().or(head.as_deref());
+        self.panel().may_downgrade(asked, model)
+    }
+
+    /// Asks for another model, and for the charges that this one makes. The route is asked again as if the request had
+    /// named that model, so that no rule is walked around.
     ///
     /// # Errors
     ///
     /// As [`decide`].
-    pub(super) fn downgrade(
+    pub(super) async fn downgrade(
         &mut self,
         model: &str,
         settlement: &mut Settlement,
     ) -> Result<(), Refused> {
-        for target in &mut self.plan.targets {
-            target.model = Some(model.to_owned());
-        }
-        self.part.bend(&mut self.plan);
-        for (target, planned) in self.targets.iter_mut().zip(&self.plan.targets) {
-            target.model.clone_from(&planned.model);
-        }
-        let request: Arc<dyn Request> = Arc::<View>::clone(&self.view);
-        let estimate = estimate(&self.view, &self.part, &self.plan, &self.live);
-        self.charges = self
-            .lineup
-            .charges(
-                &request,
-                &self.envelope,
-                &self.plan,
-                &estimate,
-                &mut settlement.trail,
-            )
-            .map_err(Refused::stop)?;
+        let panel = self.panel();
+        let orders = match &self.part {
+            Part::Creates(batch) => {
+                let downgraded =
+                    each::downgrade(&panel, &self.view, batch, model, &self.plan, settlement);
+                Box::pin(downgraded).await?
+            }
+            part @ (Part::None | Part::At(_)) => {
+                let asking = asking_for(&self.view, model)?;
+                let mut plan = panel.plan_for(model, &asking, &self.plan, settlement)?;
+                part.bend(&mut plan);
+                charge(&panel, &self.view, plan, settlement)?
+            }
+        };
+        self.targets = aim(&orders.plan, &self.envelope, &self.view, &self.live)?;
+        self.plan = orders.plan;
+        self.charges = orders.charges;
+        self.models = orders.models;
         Ok(())
     }
-}
 
-fn edit(edit: contract::Edit) -> Edit {
-    match edit {
-        contract::Edit::Remove(name) => Edit::Remove(name),
-        contract::Edit::Set((name, json)) => Edit::Set(name, json),
+    fn panel(&self) -> Panel<'_> {
+        Panel::new(&self.lineup, &self.live, &self.view.caller, &self.envelope)
     }
 }
 
-/// What the request is expected to use. Only Messages cost tokens, alone or in a batch.
-fn estimate(view: &View, part: &Part, plan: &Plan, live: &Live) -> Estimate {
-    if let Part::Creates(batch) = part {
-        let expected = batch.expected(&live.prices, estimate::EXPECTED_OUTPUT);
-        return Estimate {
-            prompt_tokens: expected.prompt_tokens,
-            output_tokens: expected.output_tokens,
-            cost_picousd: expected.picousd,
-        };
+/// The request as if it asked for this model.
+fn asking_for(view: &Arc<View>, model: &str) -> Result<Arc<dyn Request>, Refused> {
+    let mut asking = View::clone(view);
+    if let (Some(head), Endpoint::Messages) = (&view.head, view.endpoint) {
+        let edited = head.edited(&[set_model(model)]);
+        asking.head = Some(edited.map_err(|error| unmade(&error))?);
     }
-    estimate::of_message(view, plan, &live.prices)
+    Ok(Arc::new(asking))
+}
+
+/// The edit that puts a request on a model.
+pub(super) fn set_model(model: &str) -> Edit {
+    Edit::Set(
+        "model".to_owned(),
+        serde_json::Value::from(model).to_string(),
+    )
+}
+
+/// The refusal for an edit that can't be made. Plugins' edits are checked when they are given, so this is never seen.
+pub(super) fn unmade(error: &EditError) -> Refused {
+    tracing::error!(%error, "a plugin's edit of the body can't be made");
+    Refused::gateway(
+        503,
+        format!("a plugin's edit of the body can't be made: {error}"),
+    )
 }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_messages::references::{BadBatch, References, each_params};
-use witgate_messages::splice::Edit;
 
 use super::decide::Decision;
 use crate::gateway::Gateway;
@@ -18,31 +17,41 @@ use crate::keys::Caller;
 use crate::owners::Kind;
 use crate::refused::Refused;
 use crate::state::StateError;
+use crate::view::View;
 
 /// Bodies above this size are searched off the request workers.
 const LARGE: usize = 1 << 20;
+
+/// Checks that there is a place to note whose things are, where the request is about some.
+///
+/// # Errors
+///
+/// 404 where there is none.
+pub(super) fn served(gateway: &Gateway, view: &View) -> Result<(), Refused> {
+    match kind(view.endpoint) {
+        Some(kind) if gateway.state.is_none() => Err(Refused::client(
+            404,
+            format!(
+                "{}s are not served: this gateway has no place to note whose they are (its operator sets [state] directory)",
+                kind.code()
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
 
 /// Checks what the request names.
 ///
 /// # Errors
 ///
-/// 403 for a model that the key may not ask for, 404 for what is not the tenant's or not served here, 400 for a body that
-/// can't be searched, 503 while the state can't be read.
-pub(super) async fn permit(gateway: &Gateway, decision: &mut Decision) -> Result<(), Refused> {
-    let view = Arc::clone(&decision.view);
-    if let Some(kind) = kind(view.endpoint) {
-        if gateway.state.is_none() {
-            let message = format!(
-                "{}s are not served: this gateway has no place to note whose they are (its operator sets [state] directory)",
-                kind.code()
-            );
-            return Err(Refused::client(404, message));
-        }
-        // They are at one upstream, and no other could answer for it.
-        decision.targets.truncate(1);
-        if let Some(id) = view.endpoint.id(&view.path) {
-            own(gateway, &view.caller, kind, vec![id.to_owned()]).await?;
-        }
+/// 403 for a model that the key may not ask for, 404 for what is not the tenant's, 400 for a body that can't be searched,
+/// 503 while the state can't be read.
+pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(), Refused> {
+    let view = &decision.view;
+    if let Some(kind) = kind(view.endpoint)
+        && let Some(id) = view.endpoint.id(&view.path)
+    {
+        own(gateway, &view.caller, kind, vec![id.to_owned()]).await?;
     }
     let Some(head) = &view.head else {
         return Ok(());
@@ -56,14 +65,9 @@ pub(super) async fn permit(gateway: &Gateway, decision: &mut Decision) -> Result
     } else {
         search(head, &view.caller, batch)?
     };
-    for edit in &decision.edits {
-        if let Edit::Set(name, json) = edit {
-            let added = match name.as_str() {
-                "container" => named.add_container_value(json),
-                _ => named.add_files(json.as_bytes()),
-            };
-            added.map_err(|_| unsearched())?;
-        }
+    if batch {
+        let edits = view.edits_of_requests(&decision.envelope);
+        named.add_sets(&edits).map_err(|_| unsearched())?;
     }
     own(gateway, &view.caller, Kind::Container, named.containers).await?;
     own(gateway, &view.caller, Kind::File, named.files).await
@@ -121,8 +125,8 @@ fn search(head: &Head, caller: &Caller, batch: bool) -> Result<References, Refus
         return References::of(head).map_err(|error| unreadable(&error));
     }
     let mut named = References::default();
+    // Their models were looked at when each was decided about.
     let each = |_: usize, params: &Head| -> Result<(), Stop> {
-        model(params, caller)?;
         named
             .add_container(params)
             .map_err(|error| Stop(unreadable(&error)))
@@ -130,11 +134,17 @@ fn search(head: &Head, caller: &Caller, batch: bool) -> Result<References, Refus
     each_params(head, each).map_err(|Stop(refused)| refused)?;
     named
         .add_files(head.body())
+        .and_then(|()| named.add_edits(head))
         .map_err(|error| unreadable(&error))?;
     Ok(named)
 }
 
-fn model(head: &Head, caller: &Caller) -> Result<(), Refused> {
+/// Checks that the key may ask for the model of a request.
+///
+/// # Errors
+///
+/// 403 where it may not.
+pub(super) fn model(head: &Head, caller: &Caller) -> Result<(), Refused> {
     match head.model() {
         Some(model) if !caller.may_use(&model) => Err(Refused::client(
             403,

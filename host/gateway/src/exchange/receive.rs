@@ -1,6 +1,6 @@
 //! Step 1: who asks, and for what. Reads the whole body, scans it once, pins the lineup.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -41,6 +41,12 @@ enum Body {
 
 /// Most bytes of a body that nothing reads. SDKs send `{}` to some endpoints.
 const UNUSED: usize = 64 * 1024;
+
+/// Longest name of a model, in bytes.
+const LONGEST_MODEL: usize = 1024;
+
+/// Longest `metadata.user_id`, in bytes. Claude Code puts some two hundred into it.
+const LONGEST_USER_ID: usize = 8 * 1024;
 
 /// What came in.
 pub(super) enum Arrived {
@@ -123,6 +129,7 @@ pub(super) async fn receive(
         caller,
         head,
         sent,
+        joined: OnceLock::new(),
     };
     let view = Arc::new(view);
     if let Some(capture) = &live.capture {
@@ -346,5 +353,17 @@ fn scan(body: Bytes) -> Result<Head, Refused> {
             "the body is empty: a JSON object is expected",
         ));
     }
-    Head::scan(body).map_err(|malformed| Refused::client(400, malformed.to_string()))
+    let head = Head::scan(body).map_err(|malformed| Refused::client(400, malformed.to_string()))?;
+    // Policy copies both, and makes names of them.
+    for (name, text, most) in [
+        ("model", head.model(), LONGEST_MODEL),
+        ("metadata.user_id", head.user_id(), LONGEST_USER_ID),
+    ] {
+        let bytes = text.map_or(0, |text| text.len());
+        if bytes > most {
+            let message = format!("{name}: has {bytes} bytes, and {most} are possible");
+            return Err(Refused::client(400, message));
+        }
+    }
+    Ok(head)
 }

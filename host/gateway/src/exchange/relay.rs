@@ -261,7 +261,7 @@ async fn join(first: Bytes, answering: &mut Answering) -> Bytes {
 }
 
 /// The future's value, if it has one at once.
-async fn ready<F: Future>(future: F) -> Option<F::Output> {
+pub(super) async fn ready<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(value) => Poll::Ready(Some(value)),

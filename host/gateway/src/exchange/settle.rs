@@ -44,6 +44,8 @@ pub(crate) struct Settlement {
     extend_at: u64,
     /// What the prompt is expected to come to, for an answer that breaks off before it says so.
     expected_prompt: u64,
+    /// How many requests it counts as: one, or those of the batch that it made.
+    requests: u64,
     /// Its place among what is under way, given back when it has ended.
     pub(super) place: Option<Place>,
 }
@@ -73,6 +75,7 @@ impl Settlement {
             metering: None,
             extend_at: u64::MAX,
             expected_prompt: 0,
+            requests: 1,
             place: None,
             gateway: Arc::clone(gateway),
         }
@@ -234,6 +237,23 @@ impl Settlement {
         self.receipt.passed_over.push(passed);
     }
 
+    /// Notes that a plan of this plugin names an upstream that is not configured. Says whether that is news: the requests of
+    /// a batch may all have the same plan.
+    pub(super) fn pass_over_unknown(&mut self, upstream: &str, plugin: &str) -> bool {
+        let passed = (upstream.to_owned(), "not configured".to_owned());
+        let news = !self.receipt.passed_over.contains(&passed);
+        if news {
+            self.gateway.metrics.unknown_target(plugin);
+            self.receipt.passed_over.push(passed);
+        }
+        news
+    }
+
+    /// Says how many requests the exchange counts as, once it has been answered.
+    pub(super) fn counts_as(&mut self, requests: usize) {
+        self.requests = u64::try_from(requests).unwrap_or(u64::MAX);
+    }
+
     /// Says, for the receipt, how it came to its end.
     pub(super) fn ending(&mut self, ending: String) {
         self.receipt.ending = Some(ending);
@@ -266,9 +286,9 @@ impl Settlement {
     fn price(&mut self) -> Amounts {
         let Some(mut reading) = self.metering.take().map(Metering::finish) else {
             // Nothing was answered, or an error; an attempt is a request all the same.
-            let requests = u64::from(!self.receipt.attempts.is_empty());
+            let asked = !self.receipt.attempts.is_empty();
             return Amounts {
-                requests,
+                requests: if asked { self.requests } else { 0 },
                 ..Amounts::default()
             };
         };

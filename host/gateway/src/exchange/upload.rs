@@ -1,9 +1,13 @@
 //! Bodies that are never held as a whole: files, and what passes through.
 //!
-//! Each piece goes to the upstream before the next one is read, so a stream holds one piece, whatever its length. An
-//! answer that comes before the end ends the sending. Nothing is tried twice: the bytes are gone. A client has to keep up
-//! [`SLOWEST`], past the time that any body has.
+//! Each piece goes to the upstream before the next one is read, so a stream holds one piece, whatever its length, and a
+//! bounded number of them while the upstream takes nothing ([`ahead`]). An answer that comes before the end ends the
+//! sending, and so does a client that leaves, also while the upstream takes nothing. Nothing is tried twice: the bytes
+//! are gone. A client has to keep up [`SLOWEST`], past the time that any body has.
 
+mod ahead;
+
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +16,11 @@ use http::header;
 use pingora_core::protocols::http::ServerSession;
 use tokio::time::{Instant, timeout_at};
 
+use self::ahead::Ahead;
 use super::absorb;
 use super::admit::Admitted;
-use super::ask::{self, Whole};
-use super::client::Client;
+use super::ask::{self, Client as Waiting, Whole};
+use super::client::{Client, ClientLeft, while_there};
 use super::decide::Decision;
 use super::forward::Forwarded;
 use super::opening::Held;
@@ -26,8 +31,8 @@ use super::targets::Target;
 use crate::gateway::Gateway;
 use crate::owners::Kind;
 use crate::refused::Refused;
-use crate::upstream::connection::Answering;
-use crate::upstream::connection::upload::{Length, Sending};
+use crate::upstream::connection::upload::{Length, Sending, Taken};
+use crate::upstream::connection::{Answering, Failed};
 use crate::upstream::stats::{Ended, InFlight};
 
 /// Bytes a second that a client has to send on average.
@@ -64,7 +69,7 @@ pub(super) async fn upload(
 ) -> Result<Delivered, Refused> {
     let decision = admitted.decision;
     let target = first(&decision)?;
-    let mut answered = send(&decision, target, session, settlement).await?;
+    let mut answered = send(&decision, target, Waiting::MayLeave, session, settlement).await?;
     let whole = read(&mut answered, target).await?;
     let whole = absorb::claim(gateway, settlement, Kind::File, whole).await?;
     end_early(session);
@@ -83,7 +88,7 @@ pub(super) async fn stream(
 ) -> Result<Delivered, Refused> {
     let decision = admitted.decision;
     let target = first(&decision)?;
-    let mut answered = send(&decision, target, session, settlement).await?;
+    let mut answered = send(&decision, target, Waiting::Needed, session, settlement).await?;
     if answered.sent == Sent::Part {
         // The rest of the body still comes in: nothing may be read as if the request had ended.
         let whole = read(&mut answered, target).await?;
@@ -134,11 +139,12 @@ fn end_early(session: &mut ServerSession) {
 async fn send(
     decision: &Decision,
     target: &Target,
+    waiting: Waiting,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Answered, Refused> {
     let mut in_flight = target.upstream.enter();
-    let answered = attempt(decision, target, session, settlement).await;
+    let answered = attempt(decision, target, waiting, session, settlement).await;
     let result = match &answered {
         Ok((answering, _)) => Ok(answering.head().map_or(0, |head| head.status.as_u16())),
         Err(refused) => Err(refused.message.clone()),
@@ -160,22 +166,34 @@ async fn send(
 async fn attempt(
     decision: &Decision,
     target: &Target,
+    waiting: Waiting,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(Answering, Sent), Refused> {
     let (head, length) = request(decision, target, session);
-    let mut sending = target
-        .upstream
-        .begin(head, length)
-        .await
-        .map_err(|failed| ask::refuse(&failed))?;
+    let mut sending = there(session, target.upstream.begin(head, length)).await?;
     invite(session).await?;
     let sent = body(&mut sending, session, settlement).await?;
-    let answering = match sent {
-        Sent::Whole => sending.finish(target.head_timeout).await,
-        Sent::Part => sending.answer(target.head_timeout).await,
+    let answer = sending.answer(target.head_timeout);
+    let answering = match (waiting, sent) {
+        (Waiting::Needed, Sent::Whole) => there(session, answer).await?,
+        _ => answer.await.map_err(|failed| ask::refuse(&failed))?,
     };
-    Ok((answering.map_err(|failed| ask::refuse(&failed))?, sent))
+    Ok((answering, sent))
+}
+
+/// Waits for a step of the sending while the client is there.
+async fn there<T>(
+    session: &mut ServerSession,
+    step: impl Future<Output = Result<T, Failed>>,
+) -> Result<T, Refused> {
+    match while_there(session, step).await {
+        Ok(done) => done.map_err(|failed| ask::refuse(&failed)),
+        Err(ClientLeft) => Err(Refused::client(
+            499,
+            "the client went away before an answer was there",
+        )),
+    }
 }
 
 /// What happens next while a body is under way.
@@ -191,21 +209,29 @@ async fn body(
 ) -> Result<Sent, Refused> {
     let limits = settlement.live().config.limits.clone();
     let started = Instant::now();
+    let mut ahead = Ahead::default();
     loop {
         let received = settlement.receipt.request_bytes;
         let deadline = started + limits.body_timeout + Duration::from_secs(received / SLOWEST);
-        let next = tokio::select! {
-            biased;
-            () = sending.answered() => Next::Answer,
-            read = timeout_at(deadline, session.read_request_body()) => match read {
-                Ok(Ok(part)) => Next::Part(part),
-                Ok(Err(error)) => return Err(broken(&error)),
-                Err(_) => return Err(slow(deadline - started)),
+        let next = match ahead.take() {
+            Some(part) => Next::Part(part),
+            None => tokio::select! {
+                biased;
+                () = sending.answered() => Next::Answer,
+                read = timeout_at(deadline, session.read_request_body()) => match read {
+                    Ok(Ok(part)) => Next::Part(part),
+                    Ok(Err(error)) => return Err(broken(&error)),
+                    Err(_) => return Err(slow(deadline - started)),
+                },
             },
         };
         let part = match next {
             Next::Answer => return Ok(Sent::Part),
-            Next::Part(None) => return Ok(Sent::Whole),
+            Next::Part(None) => {
+                // A body that could not be ended may have been answered all the same.
+                there(session, sending.end()).await?;
+                return Ok(Sent::Whole);
+            }
             Next::Part(Some(part)) => part,
         };
         let received = received + part.len() as u64;
@@ -213,8 +239,7 @@ async fn body(
         if received > limits.upload_bytes {
             return Err(over(limits.upload_bytes));
         }
-        if sending.write(part).await.is_err() {
-            // It may have said why before it closed.
+        if ahead.write(part, sending, session).await? == Taken::Answered {
             return Ok(Sent::Part);
         }
     }

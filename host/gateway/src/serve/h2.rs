@@ -23,9 +23,11 @@ use super::{Held, stopped};
 /// Requests that are refused unread before the connection is closed.
 const REFUSALS: usize = 32;
 
-/// What a client may send ahead of its acknowledgements, so that a large body is not held up by distance.
+/// What a client may send of one body ahead of its acknowledgements, so that distance does not hold it up.
 const STREAM_WINDOW: u32 = 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
+
+/// The largest window that HTTP/2 has (RFC 9113, section 6.9.1).
+const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 
 /// How long an idle client has to confirm a GOAWAY.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -112,9 +114,14 @@ pub(super) async fn serve<A: Entrance>(
 
 fn options(terms: &Terms) -> H2Options {
     let mut options = default_h2_options();
+    // Enough for all streams: bodies that wait for a slow upstream must not hold up the other requests.
+    let window = terms
+        .streams
+        .saturating_mul(STREAM_WINDOW)
+        .clamp(STREAM_WINDOW, LARGEST_WINDOW);
     options
         .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_connection_window_size(window)
         .max_header_list_size(terms.head_bytes)
         .max_concurrent_streams(terms.streams);
     options

@@ -88,7 +88,7 @@ impl Inbox {
                     if homeless > 0 {
                         tracing::error!(
                             balances = homeless,
-                            "the ledger is full: spending of the old process is not counted"
+                            "the ledger is full (`ledger.accounts`): spending of the old process is not counted"
                         );
                     }
                 }

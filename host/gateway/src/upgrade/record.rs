@@ -1,6 +1,7 @@
 //! The log: what the old process's exchanges came to, as numbered lines of JSON, and balances on their way.
 //!
-//! A line reads the same on the socket and in a spool.
+//! A line reads the same on the socket and in a spool. What a version adds to a record may be absent, and is passed over by
+//! versions that do not know it: a spool may be of the version before, and so may the other process.
 
 use std::io;
 
@@ -42,6 +43,9 @@ pub(super) struct KeyRecord {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ChangeRecord {
     balance: KeyRecord,
+    /// Empty from versions that know no owners.
+    #[serde(default)]
+    owner: String,
     limit: u64,
     held: (u128, u128),
     floor: (u64, u64),
@@ -52,6 +56,9 @@ pub(super) struct ChangeRecord {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CarriedRecord {
     balance: KeyRecord,
+    /// Empty from versions that know no owners.
+    #[serde(default)]
+    owner: String,
     limit: u64,
     used: u128,
     held: u128,
@@ -127,6 +134,7 @@ impl ChangeRecord {
     fn of(change: &Change) -> Self {
         Self {
             balance: KeyRecord::of(&change.balance),
+            owner: change.owner.to_string(),
             limit: change.limit,
             held: change.held,
             floor: change.floor,
@@ -137,6 +145,7 @@ impl ChangeRecord {
     pub(super) fn read(&self) -> io::Result<Change> {
         Ok(Change {
             balance: self.balance.read()?,
+            owner: self.owner.as_str().into(),
             limit: self.limit,
             held: self.held,
             floor: self.floor,
@@ -151,6 +160,7 @@ impl CarriedRecord {
     pub(super) fn of(carried: &Carried) -> Self {
         Self {
             balance: KeyRecord::of(&carried.balance),
+            owner: carried.owner.to_string(),
             limit: carried.limit,
             used: carried.used,
             held: carried.held,
@@ -162,6 +172,7 @@ impl CarriedRecord {
     pub(super) fn read(&self) -> io::Result<Carried> {
         Ok(Carried {
             balance: self.balance.read()?,
+            owner: self.owner.as_str().into(),
             limit: self.limit,
             used: self.used,
             held: self.held,
@@ -184,6 +195,7 @@ mod tests {
                 unit: Unit::PicoUsd,
                 resets_at: Some(UnixMillis(u64::MAX)),
             },
+            owner: "key:alice".into(),
             limit: u64::MAX,
             held: (0, u128::MAX),
             floor: (1, u64::MAX),
@@ -221,5 +233,39 @@ mod tests {
             Record::read_all(b"{\"number\":1}\n").is_err(),
             "half a record is none"
         );
+    }
+
+    #[test]
+    fn what_an_older_version_wrote_is_read_with_no_owner() {
+        let key = r#"{"account":"tenant:acme","window":"day","unit":"tokens","resets_at":5}"#;
+        let change =
+            format!(r#"{{"balance":{key},"limit":1,"held":[0,1],"floor":[0,0],"used":2}}"#);
+        let change: ChangeRecord = serde_json::from_str(&change).unwrap();
+        assert_eq!(&*change.read().unwrap().owner, "", "a step of a hold");
+        let carried =
+            format!(r#"{{"balance":{key},"limit":1,"used":2,"held":3,"floor":4,"holds":5}}"#);
+        let carried: CarriedRecord = serde_json::from_str(&carried).unwrap();
+        assert_eq!(&*carried.read().unwrap().owner, "", "a balance");
+    }
+
+    #[test]
+    fn a_balance_reads_back_with_its_owner() {
+        let carried = Carried {
+            balance: BalanceKey {
+                account: "session:1".into(),
+                window: Window::Total,
+                unit: Unit::Tokens,
+                resets_at: None,
+            },
+            owner: "acme".into(),
+            limit: 1,
+            used: 2,
+            held: 3,
+            floor: 4,
+            holds: 5,
+        };
+        let line = serde_json::to_string(&CarriedRecord::of(&carried)).unwrap();
+        let read: CarriedRecord = serde_json::from_str(&line).unwrap();
+        assert_eq!(read.read().unwrap(), carried, "as it was");
     }
 }

@@ -158,7 +158,7 @@ impl Inheritance {
         let homeless = spawn_blocking(move || ledger.inherit(&export, now())).await?;
         anyhow::ensure!(
             homeless == 0,
-            "the ledger has no room for {homeless} balances of the running process"
+            "the ledger has no room for {homeless} balances of the running process: raise `ledger.accounts`"
         );
         let mut follower = {
             Frame::word(&FromNew::Ready)?.send(&mut stream).await?;

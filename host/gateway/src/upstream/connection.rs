@@ -4,26 +4,29 @@
 //! closed without having looked at the request, is replaced by a new one, once; after a byte of an answer nothing is
 //! sent twice.
 
+mod connect;
 mod h1;
 mod h2;
+mod race;
 
 pub(crate) mod upload;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use pingora_core::connectors::http::v2;
 use pingora_core::protocols::Stream;
-use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType};
 use pingora_http::ResponseHeader;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
+use self::connect::Purpose;
 use super::Upstream;
-use crate::config::upstream::HttpVersion;
+use super::dns::{Address, Peers};
 
 /// Bodies up to this size are copied behind the head, so that both leave in one system call.
 pub(crate) const ONE_WRITE: usize = 64 * 1024;
@@ -68,7 +71,7 @@ pub(crate) enum Failed {
 /// An answer whose head has been read. Dropped before its end, it ends the connection, or the stream on it.
 pub(crate) struct Answering {
     body: Body,
-    peer: HttpPeer,
+    address: Arc<Address>,
     progress: Progress,
 }
 
@@ -92,17 +95,27 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) body: &'a [Bytes],
 }
 
+/// Whether all of a request has gone out. Before that its upstream cannot have acted on it.
+#[derive(Debug, Default)]
+pub(crate) struct Departure(AtomicBool);
+
 /// A connection to send one request on.
-enum Opened {
+enum Link {
     Http1(Stream),
     Http2(Box<Http2Session>),
+}
+
+/// A connection, where it leads, and whether it has served before.
+struct Opened {
+    link: Link,
+    address: Arc<Address>,
+    reused: bool,
 }
 
 /// Where a connection may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     Pool,
-    /// Connections that were pooled as long as a closed one are likely closed as well: they are let go.
     New,
 }
 
@@ -128,98 +141,103 @@ impl Upstream {
         outgoing: Outgoing<'_>,
         head_timeout: Duration,
     ) -> Result<Answering, Failed> {
-        let deadline = Instant::now() + self.config.connect_timeout;
-        let peers = match timeout_at(deadline, self.addresses.peers()).await {
-            Ok(Ok(peers)) => peers,
-            Ok(Err(reason)) => return Err(self.no_connection(reason)),
-            Err(_) => return Err(self.no_connection("the name was not resolved in time".into())),
-        };
-
-        let mut outgoing = h1::Gathered::new(outgoing);
-        let mut last = self.no_connection("it has no address".into());
-        for peer in peers.iter() {
-            let mut source = Source::Pool;
-            loop {
-                let (opened, reused) = match self.open(peer, source).await {
-                    Ok(opened) => opened,
-                    Err(error) => {
-                        last = self.no_connection(plain(&error));
-                        break;
-                    }
-                };
-                let asked = match opened {
-                    Opened::Http1(stream) => {
-                        self.ask_http1(stream, peer, &mut outgoing, head_timeout, reused)
-                            .await
-                    }
-                    Opened::Http2(session) => {
-                        Box::pin(self.ask_http2(session, outgoing.parts(), head_timeout, reused))
-                            .await
-                    }
-                };
-                match asked {
-                    Ok(body) => {
-                        return Ok(Answering {
-                            body,
-                            peer: peer.clone(),
-                            progress: Progress::Whole,
-                        });
-                    }
-                    Err(Lost::Unserved(_)) if source == Source::Pool => source = Source::New,
-                    Err(Lost::Unserved(failed) | Lost::Served(failed)) => return Err(failed),
-                }
-            }
-        }
-        Err(last)
+        self.ask_watched(outgoing, head_timeout, &Departure::default())
+            .await
     }
 
-    /// A connection, and whether it has served before.
-    async fn open(&self, peer: &HttpPeer, source: Source) -> pingora_core::Result<(Opened, bool)> {
-        if let Some(connector) = &self.http2 {
-            return Box::pin(self.negotiate(connector, peer, source)).await;
-        }
-        loop {
-            let (session, reused) = self.connector.get_http_session(peer).await?;
-            let stream = session.into_inner();
-            if !(reused && source == Source::New) {
-                return Ok((Opened::Http1(stream), reused));
-            }
-        }
-    }
-
-    /// A connection to an upstream that may speak HTTP/2.
-    async fn negotiate(
+    /// As [`Upstream::ask`], and notes on `departure` when the request has gone out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Upstream::ask`].
+    pub(crate) async fn ask_watched(
         &self,
-        connector: &v2::Connector,
-        peer: &HttpPeer,
-        source: Source,
-    ) -> pingora_core::Result<(Opened, bool)> {
-        match source {
-            Source::Pool => {
-                // A connection that takes no further stream is as good as none.
-                if let Ok(Some(session)) = connector.reused_http_session(peer).await {
-                    return Ok((Opened::Http2(Box::new(session)), true));
+        outgoing: Outgoing<'_>,
+        head_timeout: Duration,
+        departure: &Departure,
+    ) -> Result<Answering, Failed> {
+        let mut deadline = Instant::now() + self.config.connect_timeout;
+        let peers = self.peers(deadline).await?;
+        let mut outgoing = h1::Gathered::new(outgoing, departure);
+        let mut source = Source::Pool;
+        loop {
+            let Opened {
+                link,
+                address,
+                reused,
+            } = match source {
+                Source::Pool => self.open(&peers, deadline).await?,
+                Source::New => self.open_new(&peers, deadline).await?,
+            };
+            let asked = match link {
+                Link::Http1(stream) => {
+                    let peer = &address.peer;
+                    self.ask_http1(stream, peer, &mut outgoing, head_timeout, reused)
+                        .await
                 }
-                if let Some(session) = self.connector.reused_http_session(peer).await {
-                    return Ok((Opened::Http1(session.into_inner()), true));
+                Link::Http2(session) => {
+                    Box::pin(self.ask_http2(session, &outgoing, head_timeout, reused)).await
                 }
+            };
+            match asked {
+                Ok(body) => {
+                    return Ok(Answering {
+                        body,
+                        address,
+                        progress: Progress::Whole,
+                    });
+                }
+                Err(Lost::Unserved(_)) if source == Source::Pool => {
+                    // Connections that were pooled as long as a closed one are likely closed as well.
+                    while self.connector.reused_stream(&address.peer).await.is_some() {}
+                    source = Source::New;
+                    deadline = Instant::now() + self.config.connect_timeout;
+                }
+                Err(Lost::Unserved(failed) | Lost::Served(failed)) => return Err(failed),
             }
-            Source::New => while self.connector.reused_http_session(peer).await.is_some() {},
         }
-        let connecting = connector.new_http_session::<_, ()>(peer);
-        let Ok(connected) = timeout(self.config.connect_timeout, connecting).await else {
-            return Error::e_explain(ErrorType::ConnectTimedout, "while connecting");
-        };
-        match connected? {
-            HttpSession::H2(session) => Ok((Opened::Http2(Box::new(session)), false)),
-            HttpSession::H1(session) if self.config.http == HttpVersion::Negotiated => {
-                Ok((Opened::Http1(session.into_inner()), false))
+    }
+
+    /// The addresses, which are waited for only as long as none are known.
+    async fn peers(&self, deadline: Instant) -> Result<Peers, Failed> {
+        let peers = self.addresses.peers(deadline).await;
+        peers.map_err(|reason| self.no_connection(reason))
+    }
+
+    /// Takes a pooled connection to any of the addresses, or opens a new one.
+    async fn open(&self, peers: &Peers, deadline: Instant) -> Result<Opened, Failed> {
+        for address in peers.iter() {
+            if let Some(link) = self.pooled(&address.peer).await {
+                return Ok(Opened {
+                    link,
+                    address: Arc::clone(address),
+                    reused: true,
+                });
             }
-            HttpSession::H1(_) | HttpSession::Custom(()) => Error::e_explain(
-                ErrorType::ConnectError,
-                "it does not speak HTTP/2, which the configuration asks for",
-            ),
         }
+        self.open_new(peers, deadline).await
+    }
+
+    async fn open_new(&self, peers: &Peers, deadline: Instant) -> Result<Opened, Failed> {
+        // Rare and large: on the heap it does not weigh on every request.
+        let connecting = Box::pin(self.connect(peers, Purpose::Shared, deadline));
+        let (link, address) = connecting.await?;
+        Ok(Opened {
+            link,
+            address,
+            reused: false,
+        })
+    }
+
+    async fn pooled(&self, peer: &HttpPeer) -> Option<Link> {
+        if let Some(connector) = &self.http2 {
+            // A connection that takes no further stream is as good as none.
+            if let Ok(Some(session)) = connector.reused_http_session(peer).await {
+                return Some(Link::Http2(Box::new(session)));
+            }
+        }
+        let stream = self.connector.reused_stream(peer).await?;
+        Some(Link::Http1(stream))
     }
 
     fn no_connection(&self, reason: String) -> Failed {
@@ -252,7 +270,7 @@ impl Upstream {
 }
 
 /// The error in plain words and in one line, without addresses of ours.
-pub(crate) fn plain(error: &Error) -> String {
+fn plain(error: &Error) -> String {
     let words = match error.etype() {
         ErrorType::ConnectRefused => "refused",
         ErrorType::ConnectTimedout => "not made in time",
@@ -266,6 +284,20 @@ pub(crate) fn plain(error: &Error) -> String {
         }
     };
     words.to_owned()
+}
+
+// === impl Departure ===
+
+impl Departure {
+    /// Notes that all of it has gone out.
+    fn complete(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether all of it has gone out.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 // === impl Lost ===
@@ -344,8 +376,8 @@ impl Answering {
     /// Gives the connection back to the pool, if it can serve again.
     pub(crate) async fn release(self, upstream: &Upstream) {
         match self.body {
-            Body::Http1(answer) => answer.release(upstream, &self.peer).await,
-            Body::Http2(answer) => answer.release(upstream, &self.peer),
+            Body::Http1(answer) => answer.release(upstream, &self.address.peer).await,
+            Body::Http2(answer) => answer.release(upstream, &self.address.peer),
         }
     }
 }

@@ -1,22 +1,33 @@
-//! Addresses of an upstream, looked up without blocking a worker and kept for a while.
+//! Addresses of an upstream: known ones serve at once, and are looked up anew behind the scenes.
 //!
-//! A look-up that fails does not stop traffic: the addresses known so far stay in use. Each connection starts at the
-//! next address, and a failed one moves on to the next within the same attempt.
+//! Only the first look-up of a name is waited for. From then on a name server that is silent, fails or finds no address
+//! costs nothing but the age of what is known. An address that took no connection is passed over for a while; the
+//! others share the connections.
 
+mod lookup;
+mod order;
+pub(crate) mod resolver;
+mod trouble;
+
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
+use tokio::time::{Instant, timeout_at};
 
+use self::lookup::Lookups;
+use self::resolver::{Names, Resolved};
+use self::trouble::Troubles;
 use crate::config::UpstreamConfig;
 use crate::config::upstream::{HttpVersion, Scheme};
-
-/// How long addresses are taken for current. The system's resolver does not tell their own time to live.
-const FRESH: Duration = Duration::from_secs(30);
 
 /// How long a pooled connection may be idle. Shorter than common servers' own limits, so that few are found closed.
 const IDLE: Duration = Duration::from_secs(55);
@@ -33,107 +44,209 @@ const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;
 /// How often an HTTP/2 connection is asked whether it is still there.
 const PING: Duration = Duration::from_secs(30);
 
-/// The peers of one upstream.
+/// The age from which addresses are looked up anew when one of them takes no connection.
+const DOUBTFUL: Duration = Duration::from_secs(5);
+
+/// The addresses of one upstream.
 pub(crate) struct Addresses {
     host: String,
     port: u16,
     tls: Scheme,
     sni: String,
     http: HttpVersion,
-    connect_timeout: Duration,
+    resolver: Names,
     known: ArcSwapOption<Known>,
+    lookups: Lookups,
+    troubles: Troubles,
     next: AtomicUsize,
 }
 
-struct Known {
-    peers: Box<[HttpPeer]>,
-    /// When the addresses were looked up; none for one that never changes.
-    at: Option<Instant>,
+/// One address, and how the HTTP layer is told of it.
+pub(crate) struct Address {
+    pub(crate) at: SocketAddr,
+    pub(crate) peer: HttpPeer,
 }
 
-/// The peers to try for one connection, in order.
+/// The answer to one look-up.
+struct Known {
+    list: Box<[Arc<Address>]>,
+    /// When it was looked up, and how long it counts as current; none for an address that is no name.
+    looked_up: Option<(Instant, Duration)>,
+}
+
+/// The addresses for one request.
+#[derive(Clone)]
 pub(crate) struct Peers {
     known: Arc<Known>,
-    start: usize,
+    turn: usize,
+}
+
+/// What operators see of an upstream's addresses.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    /// The addresses in the order of the look-up, and what is wrong with those that are passed over.
+    pub(crate) list: Vec<(SocketAddr, Option<PassedOver>)>,
+    /// How long ago they were looked up.
+    pub(crate) age: Option<Duration>,
+    /// Look-ups that failed, all in all.
+    pub(crate) failed_lookups: u64,
+    /// Why the last look-up failed; none after one that did not.
+    pub(crate) lookup_error: Option<String>,
+}
+
+/// An address that goes last for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PassedOver {
+    /// What was seen last.
+    pub(crate) why: String,
+    /// How much longer.
+    pub(crate) left: Duration,
 }
 
 // === impl Addresses ===
 
 impl Addresses {
-    pub(super) fn new(config: &UpstreamConfig) -> Self {
+    pub(super) fn new(config: &UpstreamConfig, resolver: Names) -> Self {
         let addresses = Self {
             host: config.base.host.clone(),
             port: config.base.port,
             tls: config.base.scheme,
             sni: config.sni.clone(),
             http: config.http,
-            connect_timeout: config.connect_timeout,
+            resolver,
             known: ArcSwapOption::empty(),
+            lookups: Lookups::default(),
+            troubles: Troubles::default(),
             next: AtomicUsize::new(0),
         };
         if let Ok(ip) = addresses.host.parse::<IpAddr>() {
-            let peers = Box::new([addresses.peer(SocketAddr::new(ip, addresses.port))]);
-            addresses
-                .known
-                .store(Some(Arc::new(Known { peers, at: None })));
+            let list = [Arc::new(
+                addresses.address(SocketAddr::new(ip, addresses.port)),
+            )];
+            addresses.known.store(Some(Arc::new(Known {
+                list: Box::new(list),
+                looked_up: None,
+            })));
         }
         addresses
     }
 
-    /// The peers to try now.
+    /// Returns the addresses to try. Waits only for the first look-up of a name, until `deadline` at most.
     ///
     /// # Errors
     ///
     /// The name can't be resolved, and never could.
-    pub(crate) async fn peers(&self) -> Result<Peers, String> {
-        let known = self.known.load_full();
-        let known = match known {
-            Some(known) if known.at.is_none_or(|at| at.elapsed() < FRESH) => known,
-            stale => match (self.look_up().await, stale) {
-                (Ok(fresh), _) => fresh,
-                (Err(error), Some(stale)) => {
-                    tracing::warn!(host = %self.host, error, "a name look-up failed; the addresses known so far stay in use");
-                    stale
+    pub(crate) async fn peers(self: &Arc<Self>, deadline: Instant) -> Result<Peers, String> {
+        let known = match self.known.load_full() {
+            Some(known) => {
+                if known.is_older_than(|fresh_for| fresh_for) {
+                    self.look_up_anew();
                 }
-                (Err(error), None) => return Err(error),
-            },
-        };
-        let start = self.next.fetch_add(1, Ordering::Relaxed);
-        Ok(Peers { known, start })
-    }
-
-    async fn look_up(&self) -> Result<Arc<Known>, String> {
-        let found = tokio::time::timeout(
-            self.connect_timeout,
-            tokio::net::lookup_host((self.host.as_str(), self.port)),
-        );
-        let found = match found.await {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => {
-                return Err(format!(
-                    "the name {} cannot be resolved: {error}",
-                    self.host
-                ));
+                known
             }
-            Err(_) => return Err(format!("the name {} was not resolved in time", self.host)),
+            None => self.first_lookup(deadline).await?,
         };
-        let peers: Box<[_]> = found.map(|address| self.peer(address)).collect();
-        if peers.is_empty() {
-            return Err(format!("the name {} has no address", self.host));
-        }
-        let known = Arc::new(Known {
-            peers,
-            at: Some(Instant::now()),
-        });
-        self.known.store(Some(Arc::clone(&known)));
-        Ok(known)
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        Ok(Peers { known, turn })
     }
 
-    fn peer(&self, address: SocketAddr) -> HttpPeer {
+    async fn first_lookup(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Known>, String> {
+        let mut ended = self.lookups.ended();
+        self.look_up_now();
+        // The sender lives as long as these addresses.
+        if timeout_at(deadline, ended.changed()).await.is_err() {
+            return Err(format!("the name {} was not resolved in time", self.host));
+        }
+        self.known.load_full().ok_or_else(|| {
+            self.lookups
+                .error()
+                .unwrap_or_else(|| format!("the name {} has no address", self.host))
+        })
+    }
+
+    /// Waits for a look-up that is under way, and returns what it found; none when there is nothing newer to be had.
+    pub(crate) async fn newer_than(&self, peers: &Peers) -> Option<Peers> {
+        loop {
+            let mut ended = self.lookups.ended();
+            let known = self.known.load_full()?;
+            if !Arc::ptr_eq(&known, &peers.known) {
+                return Some(Peers {
+                    known,
+                    turn: peers.turn,
+                });
+            }
+            if !self.lookups.is_running() {
+                return None;
+            }
+            ended.changed().await.ok()?;
+        }
+    }
+
+    /// Orders addresses for a race: families take turns, and what is passed over goes last.
+    pub(crate) fn candidates(&self, peers: &Peers) -> VecDeque<Arc<Address>> {
+        let mut list = order::interleave(&peers.known.list, peers.turn);
+        self.troubles.put_last(&mut list);
+        list.into()
+    }
+
+    /// Notes that a connection to an address came about.
+    pub(crate) fn connected(&self, at: SocketAddr) {
+        if self.troubles.clear(at) {
+            tracing::info!(host = %self.host, address = %at, "the address takes connections again");
+        }
+    }
+
+    /// Notes that no connection to an address came about: it is passed over for a while.
+    pub(crate) fn failed(self: &Arc<Self>, at: SocketAddr, why: &str) {
+        if self.troubles.note(at, why) {
+            tracing::warn!(host = %self.host, address = %at, why, "the address takes no connection and is passed over for a while");
+        }
+        // It may have moved.
+        if let Some(known) = self.known.load_full()
+            && known.is_older_than(|_| DOUBTFUL)
+        {
+            self.look_up_anew();
+        }
+    }
+
+    /// Returns what is wrong with an address; none for one that is not passed over now.
+    pub(crate) fn passed_over(&self, at: SocketAddr) -> Option<PassedOver> {
+        self.troubles.passed_over(at)
+    }
+
+    /// Returns what operators get to see.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let known = self.known.load_full();
+        let list = known.iter().flat_map(|known| known.list.iter());
+        let looked_up = known.as_ref().and_then(|known| known.looked_up);
+        let (failed_lookups, lookup_error) = self.lookups.failures();
+        Snapshot {
+            list: list
+                .map(|address| (address.at, self.passed_over(address.at)))
+                .collect(),
+            age: looked_up.map(|(at, _)| at.elapsed()),
+            failed_lookups,
+            lookup_error,
+        }
+    }
+
+    /// Takes over what a look-up found.
+    fn take_over(&self, resolved: &Resolved) {
+        let list: Box<[_]> = resolved
+            .addresses
+            .iter()
+            .map(|at| Arc::new(self.address(*at)))
+            .collect();
+        self.troubles.keep_only(&resolved.addresses);
+        self.known.store(Some(Arc::new(Known {
+            list,
+            looked_up: Some((Instant::now(), resolved.fresh_for)),
+        })));
+    }
+
+    fn address(&self, at: SocketAddr) -> Address {
         let tls = self.tls == Scheme::Https;
-        let mut peer = HttpPeer::new(address, tls, self.sni.clone());
-        peer.options.connection_timeout = Some(self.connect_timeout);
-        peer.options.total_connection_timeout = Some(self.connect_timeout);
+        let mut peer = HttpPeer::new(at, tls, self.sni.clone());
         peer.options.idle_timeout = Some(IDLE);
         peer.options.alpn = match self.http {
             HttpVersion::Http1 => ALPN::H1,
@@ -144,20 +257,28 @@ impl Addresses {
         peer.options.h2_stream_window_size = Some(STREAM_WINDOW);
         peer.options.h2_connection_window_size = Some(CONNECTION_WINDOW);
         peer.options.h2_ping_interval = Some(PING);
-        peer
+        Address { at, peer }
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    /// Tells whether it is older than an age, which may depend on how long it counts as current.
+    fn is_older_than(&self, age: impl FnOnce(Duration) -> Duration) -> bool {
+        self.looked_up
+            .is_some_and(|(at, fresh_for)| at.elapsed() >= age(fresh_for))
     }
 }
 
 // === impl Peers ===
 
 impl Peers {
-    /// The peers, starting at this connection's turn.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &HttpPeer> {
-        let count = self.known.peers.len();
-        (0..count).filter_map(move |step| {
-            self.known
-                .peers
-                .get((self.start.wrapping_add(step)) % count)
-        })
+    /// The addresses, starting at this request's turn.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Address>> {
+        let list = &self.known.list;
+        let start = self.turn.checked_rem(list.len()).unwrap_or_default();
+        let (before, from) = list.split_at_checked(start).unwrap_or((&[], list));
+        from.iter().chain(before)
     }
 }

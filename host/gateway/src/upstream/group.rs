@@ -244,6 +244,7 @@ mod tests {
     use super::super::stats::Ended;
     use super::*;
     use crate::config::Config;
+    use crate::upstream::dns::resolver;
 
     fn upstreams(choice: &str) -> Upstreams {
         let text = format!(
@@ -255,7 +256,8 @@ mod tests {
         );
         let config = Config::parse(Path::new("/w.toml"), &text).unwrap();
         let default = &config.default_upstream;
-        Upstreams::try_new(&config.upstreams, &config.groups, default, None).unwrap()
+        let resolver = resolver::system();
+        Upstreams::try_new(&config.upstreams, &config.groups, default, &resolver, None).unwrap()
     }
 
     fn orders(upstreams: &Upstreams) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! One account in one period of a window, in one unit.
 
+use super::rooms::RoomId;
 use crate::charge::{Charge, Reason};
 use crate::statement::Statement;
 use crate::{Unit, UnixMillis, Window};
@@ -16,6 +17,12 @@ pub(super) struct Slot(u32);
 #[derive(Debug)]
 pub(super) struct Balance {
     pub(super) hash: u64,
+    /// Whose room it takes: the owner who was charged when it last began to count.
+    pub(super) room: RoomId,
+    pub(super) rest: Rest,
+    /// Its neighbours in the queue that it rests in.
+    pub(super) before: Option<Slot>,
+    pub(super) after: Option<Slot>,
     pub(super) account: Arc<str>,
     pub(super) window: Window,
     pub(super) unit: Unit,
@@ -29,6 +36,17 @@ pub(super) struct Balance {
     /// What of that would be settled if every open hold were dropped now.
     pub(super) floor: u128,
     pub(super) holds: u64,
+}
+
+/// Which queue a balance rests in. One with an open hold rests in none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// A hold is open on it, or what was spent on it counts for ever.
+    Nowhere,
+    /// Nothing was spent on it.
+    Spare,
+    /// What was spent on it counts until its period ends.
+    Spent,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +86,13 @@ impl Slot {
 // === impl Balance ===
 
 impl Balance {
-    pub(super) fn open(hash: u64, charge: &Charge, now: UnixMillis) -> Self {
+    pub(super) fn open(hash: u64, charge: &Charge, room: RoomId, now: UnixMillis) -> Self {
         Self {
             hash,
+            room,
+            rest: Rest::Nowhere,
+            before: None,
+            after: None,
             account: Arc::clone(&charge.account),
             window: charge.window,
             unit: charge.unit,
@@ -99,14 +121,24 @@ impl Balance {
         self.resets_at.is_some_and(|resets_at| now >= resets_at)
     }
 
-    /// Whether nothing is lost by forgetting it.
-    pub(super) fn is_idle(&self, now: UnixMillis) -> bool {
-        let untouched = self.used == 0 && now.0.saturating_sub(self.touched.0) >= IDLE;
-        self.holds == 0 && (self.is_over(now) || untouched)
+    /// Whether something would be lost by forgetting it.
+    pub(super) fn counts(&self, now: UnixMillis) -> bool {
+        self.holds > 0 || (self.used > 0 && !self.is_over(now))
     }
 
-    pub(super) fn statement(&self) -> Statement {
+    /// Whether nobody asked for it lately, or its period is over. There is no use in showing it.
+    pub(super) fn is_idle(&self, now: UnixMillis) -> bool {
+        self.holds == 0 && (self.is_over(now) || (self.used == 0 && self.is_untouched(now)))
+    }
+
+    /// Whether nobody asked for it lately.
+    pub(super) fn is_untouched(&self, now: UnixMillis) -> bool {
+        now.0.saturating_sub(self.touched.0) >= IDLE
+    }
+
+    pub(super) fn statement(&self, owner: Arc<str>) -> Statement {
         Statement {
+            owner,
             account: Arc::clone(&self.account),
             window: self.window,
             unit: self.unit,

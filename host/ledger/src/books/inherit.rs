@@ -54,6 +54,7 @@ impl Books {
             .filter(|balance| !balance.is_idle(now))
             .map(|balance| Carried {
                 balance: balance.key(),
+                owner: self.rooms.owner(balance.room),
                 limit: balance.limit,
                 used: balance.used,
                 held: balance.held,
@@ -78,6 +79,7 @@ impl Books {
             let balance = self.balance(posting.slot)?;
             Some(Change {
                 balance: balance.key(),
+                owner: self.rooms.owner(balance.room),
                 limit: balance.limit,
                 held: posting.held,
                 floor: posting.floor,
@@ -102,7 +104,8 @@ impl Books {
         let mut homeless = 0;
         for carried in carried {
             let key = &carried.balance;
-            let Some(slot) = self.settle_in(key, hash(key), carried.limit, now) else {
+            let found = self.settle_in(key, &carried.owner, hash(key), carried.limit, now);
+            let Some(slot) = found else {
                 homeless += 1;
                 continue;
             };
@@ -117,9 +120,8 @@ impl Books {
                 part.held = part.held.saturating_add(carried.held);
                 part.floor = part.floor.saturating_add(carried.floor);
                 part.holds += carried.holds;
-            } else {
-                self.close_if_over(slot);
             }
+            self.settle_down(slot);
         }
         homeless
     }
@@ -149,7 +151,7 @@ impl Books {
                 // Its reservation died with whoever was told of it.
                 (None, Step::Extended) => continue,
                 (None, Step::Opened | Step::Ended) => {
-                    self.settle_in(key, hash(key), change.limit, now)
+                    self.settle_in(key, &change.owner, hash(key), change.limit, now)
                 }
             };
             let Some(slot) = slot else {
@@ -173,7 +175,7 @@ impl Books {
         }
         self.post(step, &postings);
         for slot in slots {
-            self.close_if_over(slot);
+            self.settle_down(slot);
         }
         self.count(step);
         homeless
@@ -193,7 +195,7 @@ impl Books {
             if let Some(balance) = self.balance_mut(part.slot) {
                 balance.holds = balance.holds.saturating_sub(part.holds);
             }
-            self.close_if_over(part.slot);
+            self.settle_down(part.slot);
         }
         let open = std::mem::take(&mut self.inheritance.open_holds);
         self.open_holds = self.open_holds.saturating_sub(open);
@@ -213,10 +215,12 @@ impl Books {
         }
     }
 
-    /// The slot for a balance of another ledger; none where there is no room.
+    /// The slot for a balance of another ledger, not at rest; none where there is no room. How much an owner may have
+    /// does not matter here: what was spent there counts.
     fn settle_in(
         &mut self,
         key: &BalanceKey,
+        owner: &str,
         hash: u64,
         limit: u64,
         now: UnixMillis,
@@ -234,19 +238,27 @@ impl Books {
         if let Some((slot, resets_at)) = there
             && resets_at == key.resets_at
         {
+            self.rouse(slot);
+            if self
+                .balance(slot)
+                .is_some_and(|balance| !balance.counts(now) || self.rooms.is_nobodys(balance.room))
+            {
+                let room = self.rooms.open(owner);
+                self.pass_on(slot, room);
+            }
             if let Some(balance) = self.balance_mut(slot) {
                 balance.limit = limit;
             }
             return Some(slot);
         }
-        if self.live() >= self.capacity {
+        if self.counting(now) >= self.bounds.accounts {
             return None;
         }
         let over = key.resets_at.is_some_and(|resets_at| now >= resets_at);
         let slot = if over || there.is_some() {
-            self.open_past(hash, &charge, now)
+            self.open_past(hash, &charge, owner, now)
         } else {
-            self.open(hash, &charge, now)
+            self.open(hash, &charge, owner, now)
         };
         if let Some(balance) = self.balance_mut(slot) {
             balance.resets_at = key.resets_at;
@@ -255,8 +267,9 @@ impl Books {
     }
 
     /// Makes a balance of a period that is over: the index does not find it.
-    fn open_past(&mut self, hash: u64, charge: &Charge, now: UnixMillis) -> Slot {
-        let mut balance = Balance::open(hash, charge, now);
+    fn open_past(&mut self, hash: u64, charge: &Charge, owner: &str, now: UnixMillis) -> Slot {
+        let room = self.make_room(owner, now);
+        let mut balance = Balance::open(hash, charge, room, now);
         balance.period = Period::Past;
         self.put(balance)
     }

@@ -77,6 +77,8 @@ pub(super) struct Place<'a> {
     pub(super) charge: &'a Charge,
     /// None where there is no such balance yet.
     pub(super) slot: Option<Slot>,
+    /// Whether the request's owner has to make room for it: nothing there counts so far.
+    pub(super) fresh: bool,
     /// What is used and held there.
     pub(super) total: u128,
     pub(super) resets_at: Option<UnixMillis>,

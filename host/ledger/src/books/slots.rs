@@ -1,4 +1,4 @@
-//! Where balances are kept: slots, the index that finds them, and the sweep that frees them.
+//! Where balances are kept: slots, and the index that finds them.
 
 use super::Books;
 use super::balance::{Balance, Period, Slot};
@@ -19,8 +19,12 @@ impl Books {
             return Some(slot);
         }
         if balance.holds == 0 {
-            balance.used = 0;
-            balance.resets_at = charge.resets_at(now);
+            self.rouse(slot);
+            if let Some(balance) = self.balance_mut(slot) {
+                balance.used = 0;
+                balance.resets_at = charge.resets_at(now);
+            }
+            self.settle_down(slot);
             return Some(slot);
         }
         balance.period = Period::Past;
@@ -28,9 +32,16 @@ impl Books {
         None
     }
 
-    /// Makes a balance for which there is room.
-    pub(super) fn open(&mut self, hash: u64, charge: &Charge, now: UnixMillis) -> Slot {
-        let slot = self.put(Balance::open(hash, charge, now));
+    /// Makes a balance for which there is room. It is not at rest yet.
+    pub(super) fn open(
+        &mut self,
+        hash: u64,
+        charge: &Charge,
+        owner: &str,
+        now: UnixMillis,
+    ) -> Slot {
+        let room = self.make_room(owner, now);
+        let slot = self.put(Balance::open(hash, charge, room, now));
         let slots = &self.slots;
         self.index.insert_unique(hash, slot, |slot| {
             at(slots, *slot).map_or(0, |balance| balance.hash)
@@ -40,6 +51,7 @@ impl Books {
 
     /// Puts a balance into a free slot, where the index does not find it.
     pub(super) fn put(&mut self, balance: Balance) -> Slot {
+        self.rooms.add(balance.room);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             Slot::at(self.slots.len() - 1)
@@ -52,6 +64,7 @@ impl Books {
 
     /// Forgets a balance.
     pub(super) fn close(&mut self, slot: Slot) {
+        self.rouse(slot);
         let Some(balance) = self.slots.get_mut(slot.place()).and_then(Option::take) else {
             return;
         };
@@ -60,36 +73,8 @@ impl Books {
         {
             entry.remove();
         }
+        self.rooms.remove(balance.room);
         self.free.push(slot);
-    }
-
-    /// Forgets a balance whose period is behind and that no hold keeps.
-    pub(super) fn close_if_over(&mut self, slot: Slot) {
-        if self
-            .balance(slot)
-            .is_some_and(|balance| balance.holds == 0 && balance.period == Period::Past)
-        {
-            self.close(slot);
-        }
-    }
-
-    /// Looks at the next `count` slots and forgets those that nobody needs.
-    pub(super) fn sweep(&mut self, count: usize, now: UnixMillis) {
-        for _ in 0..count.min(self.slots.len()) {
-            self.hand = if self.hand < self.slots.len() {
-                self.hand
-            } else {
-                0
-            };
-            let slot = Slot::at(self.hand);
-            if self
-                .balance(slot)
-                .is_some_and(|balance| balance.is_idle(now))
-            {
-                self.close(slot);
-            }
-            self.hand += 1;
-        }
     }
 
     pub(super) fn live(&self) -> usize {

@@ -7,6 +7,9 @@ use witgate_ledger::{
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_795_225_386_000);
 
+/// Whose accounts they are, where that does not matter.
+pub(crate) const OWNER: &str = "acme";
+
 pub(crate) fn charge(account: &str, unit: Unit, limit: u64, amount: u64) -> Charge {
     let (account, window) = (account.into(), Window::Day);
     Charge {
@@ -47,5 +50,5 @@ pub(crate) fn statement(ledger: &Ledger, account: &str) -> Statement {
 }
 
 pub(crate) fn hold(ledger: &Arc<Ledger>, charge: Charge) -> Hold {
-    ledger.reserve(vec![charge], NOW).expect("it fits")
+    ledger.reserve(vec![charge], OWNER, NOW).expect("it fits")
 }

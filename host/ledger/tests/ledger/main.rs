@@ -11,5 +11,7 @@
 mod charges;
 
 mod balances;
+mod clock;
 mod reserving;
+mod rooms;
 mod settling;

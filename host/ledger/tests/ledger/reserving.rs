@@ -1,6 +1,6 @@
 //! What fits into every limit is held; what does not is refused and holds nothing.
 
-use crate::charges::{NOW, hold, overdrawn, statement, tokens, used};
+use crate::charges::{NOW, OWNER, hold, overdrawn, statement, tokens, used};
 use std::sync::Barrier;
 use witgate_ledger::{Ledger, Window};
 
@@ -14,6 +14,7 @@ fn a_thousand_concurrent_requests_never_exceed_a_small_budget() {
             start.wait();
             match ledger.reserve(
                 vec![tokens("small", 100, 7), tokens("large", 1_000_000, 7)],
+                OWNER,
                 NOW,
             ) {
                 Ok(hold) => hold.settle(used(7)).amounts.tokens,
@@ -52,7 +53,7 @@ fn all_charges_are_held_or_none() {
     let ledger = Ledger::new();
     let first = hold(&ledger, tokens("a", 10, 1));
     let charges = vec![tokens("a", 10, 5), tokens("b", 4, 5), tokens("c", 4, 5)];
-    let refused = ledger.reserve(charges.clone(), NOW).unwrap_err();
+    let refused = ledger.reserve(charges.clone(), OWNER, NOW).unwrap_err();
     assert_eq!(
         (refused.index, refused.remaining()),
         (1, 4),
@@ -88,7 +89,7 @@ fn an_amount_fits_up_to_the_limit_and_no_further() {
     hold(&ledger, tokens("empty", 0, 0)).release();
     assert_eq!(
         ledger
-            .reserve(vec![tokens("empty", 0, 1)], NOW)
+            .reserve(vec![tokens("empty", 0, 1)], OWNER, NOW)
             .unwrap_err()
             .remaining(),
         0,
@@ -96,7 +97,7 @@ fn an_amount_fits_up_to_the_limit_and_no_further() {
     );
     assert_eq!(
         ledger
-            .reserve(vec![tokens("new", 5, 6)], NOW)
+            .reserve(vec![tokens("new", 5, 6)], OWNER, NOW)
             .unwrap_err()
             .remaining(),
         5,
@@ -104,7 +105,9 @@ fn an_amount_fits_up_to_the_limit_and_no_further() {
     );
     hold(&ledger, tokens("full", 5, 5)).settle(used(5));
     hold(&ledger, tokens("full", 5, 0)).settle(used(1));
-    let refused = ledger.reserve(vec![tokens("full", 5, 0)], NOW).unwrap_err();
+    let refused = ledger
+        .reserve(vec![tokens("full", 5, 0)], OWNER, NOW)
+        .unwrap_err();
     assert_eq!(
         refused.remaining(),
         0,
@@ -122,13 +125,13 @@ fn charges_of_one_balance_are_added_up_and_settled_once() {
             tokens("a", limit, 6),
         ]
     };
-    let refused = ledger.reserve(pair(11), NOW).unwrap_err();
+    let refused = ledger.reserve(pair(11), OWNER, NOW).unwrap_err();
     assert_eq!(
         (refused.index, refused.remaining()),
         (2, 11),
         "12 do not fit into the second limit"
     );
-    let hold = ledger.reserve(pair(12), NOW).unwrap();
+    let hold = ledger.reserve(pair(12), OWNER, NOW).unwrap();
     assert_eq!(statement(&ledger, "a").held, 12, "both are held");
     hold.settle(used(9));
     assert_eq!(statement(&ledger, "a").used, 9, "what was used counts once");
@@ -140,18 +143,22 @@ fn the_largest_numbers_wrap_nowhere() {
     let most = overdrawn(tokens("a", u64::MAX, u64::MAX));
     let holds = [(); 3].map(|()| {
         ledger
-            .reserve(vec![most.clone(), most.clone()], NOW)
+            .reserve(vec![most.clone(), most.clone()], OWNER, NOW)
             .unwrap()
     });
     assert!(
-        ledger.reserve(vec![tokens("a", u64::MAX, 1)], NOW).is_err(),
+        ledger
+            .reserve(vec![tokens("a", u64::MAX, 1)], OWNER, NOW)
+            .is_err(),
         "six times the most is more than the most"
     );
     let [first, second, third] = holds;
     first.settle(used(u64::MAX));
     second.settle(used(u64::MAX));
     assert!(
-        ledger.reserve(vec![tokens("a", u64::MAX, 0)], NOW).is_err(),
+        ledger
+            .reserve(vec![tokens("a", u64::MAX, 0)], OWNER, NOW)
+            .is_err(),
         "so is what was used"
     );
     third.release();

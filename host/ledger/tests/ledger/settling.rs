@@ -1,13 +1,17 @@
 //! A hold is extended and ends once, however it ends, where it began.
 
-use crate::charges::{NOW, charge, hold, overdrawn, statement, tokens, used};
+use crate::charges::{NOW, OWNER, charge, hold, overdrawn, statement, tokens, used};
 use witgate_ledger::{Amounts, Charge, Ledger, Unit, UnixMillis, Window};
 
 #[test]
 fn an_extension_is_refused_or_overdraws_as_the_charge_says() {
     let ledger = Ledger::new();
     let mut strict = ledger
-        .reserve(vec![overdrawn(tokens("a", 99, 5)), tokens("b", 10, 5)], NOW)
+        .reserve(
+            vec![overdrawn(tokens("a", 99, 5)), tokens("b", 10, 5)],
+            OWNER,
+            NOW,
+        )
         .unwrap();
     strict.extend(used(10)).expect("up to the limit");
     strict
@@ -78,10 +82,10 @@ fn what_is_in_flight_leaves_nothing_behind_and_does_not_reset() {
         window: Window::Minute,
         ..charge("a", Unit::InFlight, 1, 1)
     };
-    let first = ledger.reserve(vec![flight()], NOW).unwrap();
+    let first = ledger.reserve(vec![flight()], OWNER, NOW).unwrap();
     let later = UnixMillis(NOW.0 + 3_600_000);
     assert!(
-        ledger.reserve(vec![flight()], later).is_err(),
+        ledger.reserve(vec![flight()], OWNER, later).is_err(),
         "an hour later it is still in flight"
     );
     first.settle(Amounts {
@@ -90,7 +94,7 @@ fn what_is_in_flight_leaves_nothing_behind_and_does_not_reset() {
         requests: 1,
     });
     ledger
-        .reserve(vec![flight()], later)
+        .reserve(vec![flight()], OWNER, later)
         .expect("it has landed")
         .release();
 }
@@ -101,7 +105,7 @@ fn a_hold_settles_into_the_window_that_it_was_reserved_in() {
     let old = hold(&ledger, tokens("a", 10, 8));
     let tomorrow = Window::Day.resets_at(NOW).unwrap();
     let new = ledger
-        .reserve(vec![tokens("a", 10, 9)], tomorrow)
+        .reserve(vec![tokens("a", 10, 9)], OWNER, tomorrow)
         .expect("a new day");
     assert_eq!(
         ledger.totals().balances,
@@ -113,7 +117,9 @@ fn a_hold_settles_into_the_window_that_it_was_reserved_in() {
     assert_eq!(statement(&ledger, "a").used, 0, "the new day is untouched");
     new.settle(used(9));
     assert!(
-        ledger.reserve(vec![tokens("a", 10, 2)], NOW).is_err(),
+        ledger
+            .reserve(vec![tokens("a", 10, 2)], OWNER, NOW)
+            .is_err(),
         "a clock set back does not bring the old day back"
     );
 }
@@ -127,7 +133,7 @@ fn a_hold_in_two_parts_ends_in_two_parts() {
         charge("a", Unit::Requests, 5, 1),
         charge("a", Unit::PicoUsd, 100, 30),
     ];
-    let mut exchange = ledger.reserve(charges, NOW).expect("it fits");
+    let mut exchange = ledger.reserve(charges, OWNER, NOW).expect("it fits");
     let mut batch = exchange
         .split_off(&[Unit::PicoUsd, Unit::Tokens])
         .expect("money and tokens are held");

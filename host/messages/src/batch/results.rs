@@ -47,6 +47,8 @@ pub struct Totals {
     pub thinking: u64,
     /// Web searches made on the server.
     pub web_searches: u64,
+    /// Values in the usage of messages that could not be read. The others count.
+    pub usage_unread: u64,
     /// Pico-USD at batch prices. Of unpriced messages it is the part that could be priced.
     pub picousd: u64,
     /// Messages of which something has no price.
@@ -165,6 +167,7 @@ impl Totals {
             thinking: Some(self.thinking).filter(|count| *count > 0),
             web_searches: self.web_searches,
             service_tier: Some(TIER.to_owned()),
+            unread: self.usage_unread,
             ..Usage::default()
         }
     }
@@ -189,6 +192,7 @@ impl Totals {
         self.tokens = self.tokens.plus(&usage.tokens);
         self.thinking = self.thinking.saturating_add(usage.thinking.unwrap_or(0));
         self.web_searches = self.web_searches.saturating_add(usage.web_searches);
+        self.usage_unread = self.usage_unread.saturating_add(usage.unread);
         self.picousd = self.picousd.saturating_add(cost.picousd);
         self.unpriced += u64::from(cost.pricing == Pricing::Unpriced);
         if self.models.len() < MODELS || self.models.contains_key(&model) {

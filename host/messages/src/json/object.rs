@@ -93,6 +93,23 @@ impl Object {
 // === impl Member ===
 
 impl Member {
+    /// The value of a document that is one value with nothing but blanks around it, as a member without a name.
+    pub(crate) fn alone(bytes: &[u8]) -> Result<Self, Malformed> {
+        let start = super::value::blank_end(bytes, 0);
+        let value = super::value::read(bytes, start, Scanner::Fastest)?;
+        let end = super::value::blank_end(bytes, value.span.end);
+        if end < bytes.len() {
+            return Err(MalformedKind::TrailingBytes.at(end));
+        }
+        Ok(Self {
+            name: Span { start, end: start },
+            decoded: None,
+            value: value.span,
+            kind: value.kind,
+            solid: value.solid,
+        })
+    }
+
     /// Whether this is the member's name as it is meant.
     pub(crate) fn is_named(&self, bytes: &[u8], name: &str) -> bool {
         match &self.decoded {

@@ -134,4 +134,12 @@ impl Span {
     pub(crate) fn len(self) -> usize {
         self.end - self.start
     }
+
+    /// The same, seen from a document in which this one begins at `start`.
+    pub(crate) fn within(self, start: usize) -> Self {
+        Self {
+            start: self.start + start,
+            end: self.end + start,
+        }
+    }
 }

@@ -5,7 +5,7 @@ use memchr::memmem;
 use super::{BYTES_PER_TOKEN, Made, Reading, Source};
 use crate::error::ErrorReport;
 use crate::json::{Kind, MalformedKind, Object, Scanner, unescape};
-use crate::usage::Usage;
+use crate::usage::{Output, Usage};
 
 /// Bytes of an answer that are kept. The largest output of a model is far below.
 const LIMIT: usize = 32 << 20;
@@ -117,16 +117,25 @@ impl Answer {
         let usage = object
             .member(body, "usage")
             .filter(|member| member.kind == Kind::Object);
-        let parsed = usage.and_then(|member| Usage::parse(member.value.of(body)));
+        let mut parsed = Usage::default();
+        let told = usage.map(|member| parsed.overwrite(member.value.of(body)));
+        let source = match told {
+            Some(Ok(Output::Said | Output::NotSaid)) => Source::Reported,
+            Some(Ok(Output::Unreadable)) => {
+                parsed.tokens.output = self.output_so_far();
+                Source::Estimated
+            }
+            Some(Err(_)) => {
+                parsed = Usage::default();
+                Source::None
+            }
+            None => Source::None,
+        };
         let content = object.member(body, "content");
         Reading {
-            source: if parsed.is_some() {
-                Source::Reported
-            } else {
-                Source::None
-            },
-            passed_over: u64::from(usage.is_some() && parsed.is_none()),
-            usage: parsed.unwrap_or_default(),
+            source,
+            passed_over: u64::from(matches!(told, Some(Err(_)))),
+            usage: parsed,
             model: text("model"),
             stop_reason: text("stop_reason"),
             events: 0,

@@ -1,13 +1,10 @@
 //! The meter of an event stream.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::{BYTES_PER_TOKEN, Made, Reading, Source};
 use crate::error::ErrorReport;
-use crate::json::{Kind, Scanner, Walk};
+use crate::json::{Found, Kind, Scanner, Unreadable, Walk, members, put};
 use crate::sse::{Event, Frame, Framer};
-use crate::usage::WireUsage;
+use crate::usage;
 
 /// What a stream has told so far.
 #[derive(Debug, Default)]
@@ -38,36 +35,11 @@ enum Output {
     Counted,
 }
 
-#[derive(Deserialize)]
-struct Start<'a> {
-    #[serde(borrow)]
-    message: Message<'a>,
-}
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(default)]
-    model: Option<String>,
-    #[serde(default, borrow)]
-    usage: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    container: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Delta<'a> {
-    #[serde(default, borrow)]
-    delta: Option<Stop<'a>>,
-    #[serde(default, borrow)]
-    usage: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Stop<'a> {
-    #[serde(default)]
-    stop_reason: Option<String>,
-    #[serde(default, borrow)]
-    container: Option<&'a RawValue>,
+/// What a usage in an event says.
+struct UsageTold {
+    output: usage::Output,
+    /// Values that could not be read.
+    unread: u64,
 }
 
 // === impl Stream ===
@@ -171,47 +143,86 @@ impl Told {
     }
 
     fn start(&mut self, data: &[u8]) -> Option<()> {
-        let Start { message } = serde_json::from_slice(data).ok()?;
-        self.reading.model = message.model;
-        self.ran_in(message.container);
-        if self.output == Output::Nothing {
+        let (mut seen, mut metered) = (false, false);
+        let read = members(data, |name, found| match name {
+            "message" => {
+                seen = found.kind == Kind::Object;
+                found.object(|name, found| match name {
+                    "model" => self.model(found),
+                    "usage" => {
+                        metered = found.kind != Kind::Null;
+                        self.usage(found).unread
+                    }
+                    "container" => self.ran_in(found),
+                    _ => 0,
+                })
+            }
+            _ => 0,
+        });
+        if seen && self.output == Output::Nothing {
             self.output = Output::Placeholder;
         }
-        let usage: WireUsage = serde_json::from_str(message.usage?.get()).ok()?;
-        usage.overwrite(&mut self.reading.usage);
-        Some(())
+        (metered && read == Ok(0)).then_some(())
     }
 
     fn delta(&mut self, data: &[u8]) -> Option<()> {
-        let Delta { delta, usage } = serde_json::from_slice(data).ok()?;
-        if let Some(delta) = delta {
-            self.ran_in(delta.container);
-            self.reading.stop_reason = delta.stop_reason.or(self.reading.stop_reason.take());
-        }
-        let Some(usage) = usage else {
-            return Some(());
-        };
-        let usage: WireUsage = serde_json::from_str(usage.get()).ok()?;
-        if usage.has_output() {
-            self.high_water = self.high_water.max(self.estimate());
+        let mut counted = false;
+        let before = self.estimate();
+        let read = members(data, |name, found| match name {
+            "delta" => found.object(|name, found| match name {
+                "stop_reason" => self.stop_reason(found),
+                "container" => self.ran_in(found),
+                _ => 0,
+            }),
+            "usage" => {
+                let told = self.usage(found);
+                counted |= told.output == usage::Output::Said;
+                told.unread
+            }
+            _ => 0,
+        });
+        if counted {
+            self.high_water = self.high_water.max(before);
             self.output = Output::Counted;
             self.delivered = 0;
         }
-        usage.overwrite(&mut self.reading.usage);
-        Some(())
+        (read == Ok(0)).then_some(())
+    }
+
+    fn usage(&mut self, found: Found<'_>) -> UsageTold {
+        let usage = &mut self.reading.usage;
+        let before = usage.unread;
+        let output = match found.kind {
+            Kind::Null => usage::Output::NotSaid,
+            _ => usage.overwrite(found.text).unwrap_or_else(|said| said),
+        };
+        UsageTold {
+            output,
+            unread: usage.unread - before,
+        }
+    }
+
+    fn model(&mut self, found: Found<'_>) -> u64 {
+        put(&mut self.reading.model, text(found))
+    }
+
+    fn stop_reason(&mut self, found: Found<'_>) -> u64 {
+        put(&mut self.reading.stop_reason, text(found))
     }
 
     /// Notes the container that was reported, if it is a new one.
-    fn ran_in(&mut self, container: Option<&RawValue>) {
-        let made = container.and_then(|container| Made::of(b"", Some(container.get())));
+    fn ran_in(&mut self, found: Found<'_>) -> u64 {
+        let container = std::str::from_utf8(found.text).ok();
+        let made = container.and_then(|container| Made::of(b"", Some(container)));
         let Some(made) = made else {
-            return;
+            return 0;
         };
         let id = made.containers.last().cloned();
         if id != self.reading.container {
             self.reading.container = id;
             Made::merge(&mut self.made, Some(made));
         }
+        0
     }
 
     fn deliver(&mut self, bytes: usize) {
@@ -241,6 +252,12 @@ impl Told {
             }
         };
     }
+}
+
+/// A text for a place that is optional itself.
+fn text(found: Found<'_>) -> Result<Option<Option<String>>, Unreadable> {
+    let text = found.string()?;
+    Ok(text.map(|text| Some(text.into_owned())))
 }
 
 /// The `type` of an event that has no name.

@@ -1,116 +1,144 @@
-//! Usage as it stands in JSON: everything may be absent.
+//! Usage as it stands in JSON: everything may be absent, and a member of a type that it can't have costs only itself.
 
-use serde::Deserialize;
+use std::borrow::Cow;
 
 use super::{CacheSplit, Iteration, Tokens, Usage};
+use crate::json::{Found, Kind, Unreadable, members, put};
 
-/// A `usage` object of an answer, a `message_start` or a `message_delta`.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct WireUsage {
-    #[serde(flatten)]
-    tokens: WireTokens,
-    output_tokens_details: Option<OutputDetails>,
-    server_tool_use: Option<ServerTools>,
-    service_tier: Option<String>,
-    inference_geo: Option<String>,
-    speed: Option<String>,
-    iterations: Option<Vec<WireIteration>>,
+/// What a usage says of the output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Output {
+    #[default]
+    NotSaid,
+    Said,
+    /// It says something that can't be read.
+    Unreadable,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct WireTokens {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    cache_creation: Option<WireSplit>,
+/// The counts of one object, until it is known which of them it has.
+#[derive(Debug, Default)]
+struct Counts {
+    input: Option<u64>,
+    output: Option<u64>,
+    cache_read: Option<u64>,
+    cache_write: Option<u64>,
+    split: Option<CacheSplit>,
+    said: Output,
 }
 
-#[derive(Debug, Deserialize)]
-struct WireSplit {
-    ephemeral_5m_input_tokens: Option<u64>,
-    ephemeral_1h_input_tokens: Option<u64>,
+/// Replaces in `usage` what the text of a usage object mentions, and adds what can't be read to its count.
+///
+/// # Errors
+/// It is no object, or malformed somewhere. What stands before that is taken.
+pub(super) fn overwrite(json: &[u8], usage: &mut Usage) -> Result<Output, Output> {
+    let mut counts = Counts::default();
+    let read = members(json, |name, found| {
+        if let Some(unread) = counts.member(name, found) {
+            return unread;
+        }
+        match name {
+            "output_tokens_details" => found.object(|name, found| match name {
+                "thinking_tokens" => put(&mut usage.thinking, found.count().map(some)),
+                _ => 0,
+            }),
+            "server_tool_use" => found.object(|name, found| match name {
+                "web_search_requests" => put(&mut usage.web_searches, found.count()),
+                "web_fetch_requests" => put(&mut usage.web_fetches, found.count()),
+                _ => 0,
+            }),
+            "service_tier" => text(&mut usage.service_tier, found),
+            "inference_geo" => text(&mut usage.inference_geo, found),
+            "speed" => text(&mut usage.speed, found),
+            "iterations" => {
+                let mut iterations = Vec::new();
+                let unread = found.array(|element| iteration(element, &mut iterations));
+                // What is no array replaces nothing.
+                if matches!(found.kind, Kind::Array(_)) {
+                    usage.iterations = iterations;
+                }
+                unread
+            }
+            _ => 0,
+        }
+    });
+    let said = counts.said;
+    counts.overwrite(&mut usage.tokens);
+    let unread = read.unwrap_or_else(|unread| unread + 1);
+    usage.unread = usage.unread.saturating_add(unread);
+    read.map(|_| said).map_err(|_| said)
 }
 
-#[derive(Debug, Deserialize)]
-struct OutputDetails {
-    thinking_tokens: Option<u64>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ServerTools {
-    web_search_requests: Option<u64>,
-    web_fetch_requests: Option<u64>,
-}
-
-#[derive(Debug, Deserialize)]
-struct WireIteration {
-    r#type: Option<String>,
-    model: Option<String>,
-    #[serde(flatten)]
-    tokens: WireTokens,
-}
-
-// === impl WireUsage ===
-
-impl WireUsage {
-    /// Whether it says how much was put out.
-    pub(crate) fn has_output(&self) -> bool {
-        self.tokens.output_tokens.is_some()
+/// Reads an entry of `iterations[]`. Says how many values could not be read.
+fn iteration(json: &[u8], iterations: &mut Vec<Iteration>) -> u64 {
+    let mut counts = Counts::default();
+    let mut entry = Iteration::default();
+    let read = members(json, |name, found| {
+        if let Some(unread) = counts.member(name, found) {
+            return unread;
+        }
+        match name {
+            "type" => put(&mut entry.kind, owned(found)),
+            "model" => text(&mut entry.model, found),
+            _ => 0,
+        }
+    });
+    counts.overwrite(&mut entry.tokens);
+    match read {
+        Ok(unread) => {
+            iterations.push(entry);
+            unread
+        }
+        Err(unread) => unread + 1,
     }
-
-    /// Replaces in `usage` what this one mentions.
-    pub(crate) fn overwrite(self, usage: &mut Usage) {
-        self.tokens.overwrite(&mut usage.tokens);
-        if let Some(details) = self.output_tokens_details {
-            usage.thinking = details.thinking_tokens.or(usage.thinking);
-        }
-        if let Some(tools) = self.server_tool_use {
-            replace(&mut usage.web_searches, tools.web_search_requests);
-            replace(&mut usage.web_fetches, tools.web_fetch_requests);
-        }
-        usage.service_tier = self.service_tier.or(usage.service_tier.take());
-        usage.inference_geo = self.inference_geo.or(usage.inference_geo.take());
-        usage.speed = self.speed.or(usage.speed.take());
-        if let Some(iterations) = self.iterations {
-            usage.iterations = iterations.into_iter().map(WireIteration::read).collect();
-        }
-    }
 }
 
-// === impl WireTokens ===
+// === impl Counts ===
 
-impl WireTokens {
-    fn overwrite(self, tokens: &mut Tokens) {
-        replace(&mut tokens.input, self.input_tokens);
-        replace(&mut tokens.output, self.output_tokens);
-        replace(&mut tokens.cache_read, self.cache_read_input_tokens);
-        replace(&mut tokens.cache_write, self.cache_creation_input_tokens);
-        let Some(split) = self.cache_creation else {
-            return;
+impl Counts {
+    /// Reads a member that is one of these; none where it is another. Says how many values could not be read.
+    fn member(&mut self, name: &str, found: Found<'_>) -> Option<u64> {
+        let place = match name {
+            "input_tokens" => &mut self.input,
+            "output_tokens" => {
+                let told = found.count();
+                self.said = match told {
+                    Ok(None) => self.said,
+                    Ok(Some(_)) => Output::Said,
+                    Err(_) => Output::Unreadable,
+                };
+                return Some(put(&mut self.output, told.map(some)));
+            }
+            "cache_read_input_tokens" => &mut self.cache_read,
+            "cache_creation_input_tokens" => &mut self.cache_write,
+            "cache_creation" => {
+                let mut split = CacheSplit::default();
+                let unread = found.object(|name, found| match name {
+                    "ephemeral_5m_input_tokens" => put(&mut split.five_minutes, found.count()),
+                    "ephemeral_1h_input_tokens" => put(&mut split.one_hour, found.count()),
+                    _ => 0,
+                });
+                if found.kind == Kind::Object {
+                    self.split = Some(split);
+                }
+                return Some(unread);
+            }
+            _ => return None,
         };
-        let split = CacheSplit {
-            five_minutes: split.ephemeral_5m_input_tokens.unwrap_or_default(),
-            one_hour: split.ephemeral_1h_input_tokens.unwrap_or_default(),
+        Some(put(place, found.count().map(some)))
+    }
+
+    fn overwrite(self, tokens: &mut Tokens) {
+        replace(&mut tokens.input, self.input);
+        replace(&mut tokens.output, self.output);
+        replace(&mut tokens.cache_read, self.cache_read);
+        replace(&mut tokens.cache_write, self.cache_write);
+        let Some(split) = self.split else {
+            return;
         };
         tokens.cache_split = Some(split);
         // An answer that divides its writes but gives no total means their sum.
-        if self.cache_creation_input_tokens.is_none() {
+        if self.cache_write.is_none() {
             tokens.cache_write = split.five_minutes.saturating_add(split.one_hour);
-        }
-    }
-}
-
-// === impl WireIteration ===
-
-impl WireIteration {
-    fn read(self) -> Iteration {
-        let mut tokens = Tokens::default();
-        self.tokens.overwrite(&mut tokens);
-        Iteration {
-            kind: self.r#type.unwrap_or_default(),
-            model: self.model,
-            tokens,
         }
     }
 }
@@ -119,4 +147,17 @@ fn replace(count: &mut u64, reported: Option<u64>) {
     if let Some(reported) = reported {
         *count = reported;
     }
+}
+
+/// For a place that is optional itself.
+fn some<T>(told: Option<T>) -> Option<Option<T>> {
+    told.map(Some)
+}
+
+fn text(place: &mut Option<String>, found: Found<'_>) -> u64 {
+    put(place, owned(found).map(some))
+}
+
+fn owned(found: Found<'_>) -> Result<Option<String>, Unreadable> {
+    found.string().map(|text| text.map(Cow::into_owned))
 }

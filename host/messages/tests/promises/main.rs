@@ -8,9 +8,11 @@
     reason = "the readers that tests compare with stand outside of test functions"
 )]
 
+mod batches;
 mod bills;
 mod corpus;
 mod documents;
+mod edited;
 mod errors;
 mod framing;
 mod heads;
@@ -24,3 +26,4 @@ mod refusals;
 mod retries;
 mod splices;
 mod streams;
+mod unusual;

@@ -1,6 +1,7 @@
 //! What a plugin's file is made of, whether or not it would be admitted.
 
-use super::{AdmissionCause, MODULE, component_bytes};
+use super::shape::Shape;
+use super::{AdmissionCause, MODULE, Source, component_bytes};
 use crate::cache::Key;
 use crate::engine::Runtime;
 
@@ -14,8 +15,6 @@ pub struct Anatomy {
     pub imports: Vec<String>,
     /// Exports by their full names.
     pub exports: Vec<String>,
-    /// What an instance has before it has done anything; none where its modules come from outside.
-    pub needs: Option<Needs>,
 }
 
 /// What an instance has before it has done anything.
@@ -35,40 +34,50 @@ pub struct Needs {
 /// Bytes of a page of linear memory.
 const PAGE: u64 = 64 << 10;
 
-impl Runtime {
-    /// Looks at a plugin's file without admitting it: nothing of it runs. It compiles the file, unless the cache has it.
+// === impl Anatomy ===
+
+impl Anatomy {
+    /// Looks at a plugin's file. Nothing of it is compiled or runs, so a component of many megabytes takes milliseconds.
     ///
     /// # Errors
     ///
-    /// Where it is no WebAssembly, or does not compile.
-    pub fn anatomy(&self, wasm: &[u8]) -> Result<Anatomy, AdmissionCause> {
+    /// When it is no WebAssembly, or damaged where the names stand.
+    pub fn read(wasm: &[u8]) -> Result<Self, AdmissionCause> {
         let bytes = component_bytes(wasm)?;
+        let Some(Shape { imports, exports }) = Shape::read(&bytes) else {
+            let damaged = "its imports and exports can't be read".to_owned();
+            return Err(AdmissionCause::Compile(damaged));
+        };
+        Ok(Self {
+            is_core_module: wasm.starts_with(MODULE),
+            imports,
+            exports,
+        })
+    }
+}
+
+impl Runtime {
+    /// Says what an instance of a plugin has before it has done anything; `None` where its modules come from outside. It
+    /// compiles the plugin, unless the cache has it.
+    ///
+    /// # Errors
+    ///
+    /// When it is no WebAssembly, or does not compile.
+    pub fn needs(&self, source: &Source) -> Result<Option<Needs>, AdmissionCause> {
+        let bytes = component_bytes(&source.wasm)?;
         let key = Key::of(self.engine(), &[b"component", &bytes]);
         let component = match self.cached(&key) {
             Some(component) => component,
-            None => self.compile(&bytes, &key)?,
+            None => self.compile(&source.name, &bytes, &key)?,
         };
-        let shape = component.component_type();
-        let engine = self.engine();
-        Ok(Anatomy {
-            is_core_module: wasm.starts_with(MODULE),
-            imports: shape
-                .imports(engine)
-                .map(|(name, _)| name.to_owned())
-                .collect(),
-            exports: shape
-                .exports(engine)
-                .map(|(name, _)| name.to_owned())
-                .collect(),
-            needs: component.resources_required().map(|required| Needs {
-                memories: required.num_memories,
-                memory_bytes: required
-                    .max_initial_memory_size
-                    .unwrap_or(0)
-                    .saturating_mul(PAGE),
-                tables: required.num_tables,
-                table_elements: required.max_initial_table_size.unwrap_or(0),
-            }),
-        })
+        Ok(component.resources_required().map(|required| Needs {
+            memories: required.num_memories,
+            memory_bytes: required
+                .max_initial_memory_size
+                .unwrap_or(0)
+                .saturating_mul(PAGE),
+            tables: required.num_tables,
+            table_elements: required.max_initial_table_size.unwrap_or(0),
+        }))
     }
 }

@@ -3,6 +3,7 @@
 //! wasmtime would find the same differences, but says only that nothing in the linker matches.
 
 use super::AdmissionCause;
+use super::shape::Shape;
 use super::skew::first_difference;
 use crate::contract::exports::{
     AuditPlace, BudgetPlace, EnvelopePlace, LifecyclePlace, RoutePlace,
@@ -35,13 +36,18 @@ pub(super) fn check(
     bytes: &[u8],
     grants: &Grants,
 ) -> Result<Vec<AdmissionCause>, AdmissionCause> {
-    let shape = component.component_type();
-    let imports = shape
-        .imports(engine)
-        .map(|(name, _)| check_import(name, bytes, grants));
-    let exports = shape
-        .exports(engine)
-        .map(|(name, _)| check_export(name, bytes));
+    check_shape(&Shape::of(component, engine), bytes, grants)
+}
+
+/// The same by names that were read without compiling.
+pub(super) fn check_shape(
+    shape: &Shape,
+    bytes: &[u8],
+    grants: &Grants,
+) -> Result<Vec<AdmissionCause>, AdmissionCause> {
+    let imports = shape.imports.iter();
+    let imports = imports.map(|name| check_import(name, bytes, grants));
+    let exports = shape.exports.iter().map(|name| check_export(name, bytes));
     let mut found: Vec<_> = imports.chain(exports).filter_map(Result::err).collect();
     // All interfaces of a plugin are of one version: the first says it.
     let mut skewed = false;

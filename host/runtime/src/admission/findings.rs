@@ -41,6 +41,16 @@ impl Findings {
         }
     }
 
+    /// Adds grants that are missing, each of them once.
+    pub(super) fn extend(&mut self, missing: Vec<AdmissionCause>) {
+        for cause in missing {
+            let text = cause.to_string();
+            if !self.causes.iter().any(|known| known.to_string() == text) {
+                self.causes.push(cause);
+            }
+        }
+    }
+
     /// All of it as one cause.
     pub(super) fn into_cause(self) -> AdmissionCause {
         let sidecar = self

@@ -36,7 +36,9 @@ pub(super) fn image(candidate: &Candidate<'_>) -> Result<Vec<u8>, NotPossible> {
     let mut wizer = Wizer::new();
     wizer.keep_init_func(true);
     let (context, instrumented) = wizer.instrument_component(bytes).map_err(refused)?;
-    let instrumented = runtime.compile_for_once(&instrumented).map_err(refused)?;
+    let instrumented = runtime
+        .compile_for_once(&terms.name, &instrumented)
+        .map_err(refused)?;
     if wasi::is_used(&instrumented) {
         let why = "it imports WASI, and its image would hold handles that its instances don't have";
         return Err(NotPossible::Refused(why.to_owned()));

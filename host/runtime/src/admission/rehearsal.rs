@@ -1,6 +1,7 @@
 //! One benign call of every hook, so that what can't work never serves.
 //!
-//! A refusal is fine: refusing a request that means nothing is a decision. A fault is not.
+//! A refusal is fine: refusing a request that means nothing is a decision. A fault is not, nor is a value that can't be
+//! used: no upstream is told, so that plans may name any.
 
 use super::AdmissionCause;
 use crate::contract::{Envelope, Estimate, Field, Plan, Receipt, Target, Value};
@@ -8,7 +9,7 @@ use crate::fault::FaultKind;
 use crate::guest::{Breach, Guest};
 use crate::hook::Hook;
 use crate::instance::{Exports, Failure, Instance, handle};
-use crate::lineup::not_exported;
+use crate::lineup::{not_exported, sense};
 use crate::plugin::Plugin;
 use crate::request::{Rehearsal, Request};
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub(super) fn rehearse(plugin: &Plugin, instance: &mut Instance) -> Result<(), A
     }];
     instance.guest().collect_lacking();
     let mut lacking = Lacking::default();
+    let vocabulary = plugin.terms().words.vocabulary();
     for hook in plugin.hooks() {
         let request = match hook {
             Hook::Envelope | Hook::Route | Hook::Budget => Some(Arc::clone(&request)),
@@ -67,21 +69,23 @@ pub(super) fn rehearse(plugin: &Plugin, instance: &mut Instance) -> Result<(), A
                         .envelope
                         .as_ref()
                         .ok_or_else(|| not_exported(hook))?;
-                    guest.read(store, handle()).map(drop)
+                    let given = guest.read(store, handle())?;
+                    Ok(given.map_or(Ok(()), |given| sense::envelope(vocabulary, &given)))
                 }
                 Hook::Route => {
                     let guest = exports.route.as_ref().ok_or_else(|| not_exported(hook))?;
-                    guest.decide(store, handle(), &envelope, &[]).map(drop)
+                    let given = guest.decide(store, handle(), &envelope, &[])?;
+                    let plan = given.ok().flatten();
+                    Ok(plan.map_or(Ok(()), |plan| sense::plan(vocabulary, &plan, &[])))
                 }
                 Hook::Budget => {
                     let guest = exports.budget.as_ref().ok_or_else(|| not_exported(hook))?;
-                    guest
-                        .charges(store, handle(), &envelope, &plan, estimate)
-                        .map(drop)
+                    let given = guest.charges(store, handle(), &envelope, &plan, estimate)?;
+                    Ok(given.map_or(Ok(()), |given| sense::charges(vocabulary, &given)))
                 }
                 Hook::Audit => {
                     let guest = exports.audit.as_ref().ok_or_else(|| not_exported(hook))?;
-                    guest.entries(store, &receipts).map(drop)
+                    guest.entries(store, &receipts).map(|_| Ok(()))
                 }
             },
         );
@@ -136,11 +140,12 @@ fn call(
     instance: &mut Instance,
     hook: Hook,
     request: Option<Arc<dyn Request>>,
-    call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<()>,
+    call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<Result<(), Failure>>,
 ) -> Result<(), AdmissionCause> {
     let mut limits = *plugin.terms().limits.calls.of(hook);
     limits.deadline = (limits.deadline * PATIENCE).max(LEAST);
     instance
         .call(limits, request, call)
+        .and_then(|given| given)
         .map_err(|failure| AdmissionCause::Rehearsal(Box::new(plugin.fault(Some(hook), failure))))
 }

@@ -46,7 +46,9 @@ impl Guest {
                 false => Breach::Header(name.clone()),
             })?;
         }
-        self.optional_text(request.header(&name))
+        let value = request.header(&name);
+        self.fit(&name, value.map_or(0, str::len), self.limits.copy_bytes)?;
+        self.optional_text(value)
     }
 
     pub(crate) fn headers(&mut self, prefix: String) -> Result<Vec<Attribute>> {
@@ -55,7 +57,9 @@ impl Guest {
             self.lacks(Breach::Header(format!("{prefix}*")))?;
         }
         let headers = request.headers(&prefix);
-        self.copy(attribute_bytes(&headers))?;
+        let bytes = attribute_bytes(&headers);
+        self.fit(&prefix, bytes, self.limits.copy_bytes)?;
+        self.copy(bytes)?;
         Ok(headers)
     }
 
@@ -68,6 +72,9 @@ impl Guest {
 
     pub(crate) fn head(&mut self) -> Result<Head> {
         let head = self.body(BodyGrant::Head, "head", 0)?.head();
+        for (what, text) in [("model", &head.model), ("metadata.user_id", &head.user_id)] {
+            self.fit(what, optional_bytes(&[text]), self.limits.copy_bytes)?;
+        }
         let optional = optional_bytes(&[&head.model, &head.user_id]);
         self.copy(optional + attribute_bytes(&head.attributes))?;
         Ok(head)
@@ -75,14 +82,19 @@ impl Guest {
 
     pub(crate) fn tools(&mut self) -> Result<Vec<String>> {
         let tools = self.body(BodyGrant::Head, "tools", 0)?.tools();
-        self.copy(tools.iter().map(String::len).sum())?;
+        let bytes = tools.iter().map(String::len).sum();
+        self.fit("tools", bytes, self.limits.copy_bytes)?;
+        self.copy(bytes)?;
         Ok(tools)
     }
 
     pub(crate) fn member(&mut self, name: String) -> Result<Option<String>> {
         let request = self.body(BodyGrant::Read, "member", name.len())?;
         let member = request.member(&name);
-        self.read(member.map_or(0, str::len))?;
+        let bytes = member.map_or(0, str::len);
+        let limit = self.limits.body_bytes.min(self.limits.copy_bytes);
+        self.fit(&name, bytes, limit)?;
+        self.read(bytes)?;
         self.optional_text(member)
     }
 

@@ -1,26 +1,32 @@
 //! What a plugin may give back. A value past these bounds is a fault, not a decision.
 
-use crate::contract::{Attribute, Charge, Edit, Envelope, Plan, Receipt, Refusal, Value};
+use super::sense;
+use crate::contract::{
+    Attribute, Charge, Edit, Envelope, Plan, Receipt, Refusal, Remedy, UpstreamStats, Value,
+};
 use crate::fault::FaultKind;
 use crate::hook::Hook;
 use crate::instance::Failure;
 use crate::plugin::Plugin;
+use crate::vocabulary::Vocabulary;
 
 /// Bounds of one plugin's answers in one hook.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+#[derive(Clone, Copy)]
+pub(super) struct Bounds<'a> {
     list_items: usize,
     return_bytes: usize,
+    vocabulary: &'a dyn Vocabulary,
 }
 
 // === impl Bounds ===
 
-impl Bounds {
-    pub(super) fn of(plugin: &Plugin, hook: Hook) -> Self {
+impl<'a> Bounds<'a> {
+    pub(super) fn of(plugin: &'a Plugin, hook: Hook) -> Self {
         let limits = plugin.terms().limits.calls.of(hook);
         Self {
             list_items: limits.list_items,
             return_bytes: limits.return_bytes,
+            vocabulary: plugin.terms().words.vocabulary(),
         }
     }
 
@@ -73,10 +79,12 @@ impl Bounds {
         let lists = pairs(&envelope.metadata)
             + pairs(&envelope.response_headers)
             + pairs(&envelope.attributes);
-        self.bytes(texts.sum::<usize>() + lists + edits.sum::<usize>())
+        self.bytes(texts.sum::<usize>() + lists + edits.sum::<usize>())?;
+        sense::envelope(self.vocabulary, envelope)
     }
 
-    pub(super) fn plan(self, plan: &Plan) -> Result<(), Failure> {
+    /// Checks a plan of a plugin that was told of these upstreams.
+    pub(super) fn plan(self, plan: &Plan, told: &[UpstreamStats]) -> Result<(), Failure> {
         self.list("targets", plan.targets.len())?;
         self.list("retry-on", plan.retry_on.len())?;
         self.list("attributes", plan.attributes.len())?;
@@ -88,20 +96,26 @@ impl Bounds {
             bytes += target.upstream.len() + optional(&target.model) + pairs(&target.attributes);
         }
         self.bytes(bytes)?;
-        if plan.targets.is_empty() {
-            return Err(Failure::returned(
-                FaultKind::Contract,
-                "a plan without targets; to have no opinion, give no plan".to_owned(),
-            ));
-        }
-        Ok(())
+        sense::plan(self.vocabulary, plan, told)
     }
 
     pub(super) fn charges(self, charges: &[Charge]) -> Result<(), Failure> {
         self.list("charges", charges.len())?;
         let bytes =
             |charge: &Charge| charge.account.len() + charge.window.len() + charge.unit.len();
-        self.bytes(charges.iter().map(bytes).sum())
+        self.bytes(charges.iter().map(bytes).sum())?;
+        sense::charges(self.vocabulary, charges)
+    }
+
+    pub(super) fn remedy(self, remedy: &Remedy) -> Result<(), Failure> {
+        match remedy {
+            Remedy::Refuse(refusal) => self.refusal(refusal),
+            Remedy::Downgrade(model) => {
+                self.bytes(model.len())?;
+                sense::model(model, "a downgrade")
+            }
+            Remedy::Overdraw => Ok(()),
+        }
     }
 
     pub(super) fn receipts(self, receipts: &[Receipt], sent: usize) -> Result<(), Failure> {

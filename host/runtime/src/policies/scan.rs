@@ -3,15 +3,12 @@
 //! Links are followed, so that a swap of the directory that a link names, as Kubernetes does it, is seen. Only what has
 //! no name any more is deleted: a link that leads nowhere, or a file that can't be looked at, keeps the last good plugin.
 
+use crate::file::Stamp;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
-
-/// A file that was written this recently may be written again within the same tick of the file system's clock.
-const RACY: Duration = Duration::from_secs(2);
+use std::time::SystemTime;
 
 /// Files that matter.
 const ENDINGS: [&str; 3] = [".wasm", ".toml", ".wasm.minisig"];
@@ -22,16 +19,6 @@ pub(super) struct Listing {
     files: BTreeMap<String, Stamp>,
     /// Whether a file was so fresh that an equal listing doesn't prove equal content.
     racy: bool,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Stamp {
-    len: u64,
-    modified: Option<SystemTime>,
-    /// The file system's own time of the last change, which tells what tools that set the other one hide, and a change
-    /// of permissions.
-    changed: Option<SystemTime>,
-    inode: u64,
 }
 
 // === impl Listing ===
@@ -55,10 +42,7 @@ impl Listing {
                 // It is there and can't be looked at, so it is not taken for deleted: reading it will say why.
                 Err(_) => Stamp::default(),
             };
-            racy |= [stamp.modified, stamp.changed]
-                .into_iter()
-                .flatten()
-                .any(|at| now.duration_since(at).map_or(true, |age| age < RACY));
+            racy |= stamp.is_racy(now);
             files.insert(name, stamp);
         }
         Ok(Self { files, racy })
@@ -75,22 +59,6 @@ impl Listing {
     /// Whether files look other than in `self`, or might.
     pub(super) fn differs(&self, now: &Self) -> bool {
         self.racy || self.files != now.files
-    }
-}
-
-// === impl Stamp ===
-
-impl Stamp {
-    /// Of what is at the end of the link, if it is one.
-    fn of(metadata: &fs::Metadata) -> Self {
-        let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
-        let nanos = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
-        Self {
-            len: metadata.len(),
-            modified: metadata.modified().ok(),
-            changed: SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos)),
-            inode: metadata.ino(),
-        }
     }
 }
 

@@ -31,7 +31,8 @@ pub struct PlainRequest {
     pub headers: Vec<(String, String)>,
     /// The authenticated caller.
     pub caller: Caller,
-    /// What is known of the body; its length is counted, whatever stands here.
+    /// What is known of the body; its length is counted, whatever stands here. Nothing else is read out of `body`: rules
+    /// about models, tools and tokens see what the embedder puts here and into `tools`.
     pub head: Head,
     /// Names of the declared tools, in order.
     pub tools: Vec<String>,

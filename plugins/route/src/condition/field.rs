@@ -1,6 +1,6 @@
 //! The fields that conditions may name.
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Model};
 use std::borrow::Cow;
 
 /// A fact of a request.
@@ -92,13 +92,16 @@ impl Field {
     }
 
     /// The value of a text field. Tools are many and asked for apart.
-    pub(super) fn text<'a>(&self, facts: &'a Facts<'_>) -> Option<Cow<'a, str>> {
+    pub(super) fn text<'a>(&self, facts: &'a Facts<'_>, model: Model<'a>) -> Option<Cow<'a, str>> {
         let envelope = facts.envelope();
         let borrowed = match self {
             Self::Stream => Some(if facts.head().stream { "true" } else { "false" }),
             Self::Endpoint => return Some(facts.endpoint().into()),
             Self::Label(name) => return facts.label(name),
-            Self::Model => facts.head().model.as_deref(),
+            Self::Model => match model {
+                Model::Asked => facts.head().model.as_deref(),
+                Model::Planned(model) => Some(model),
+            },
             Self::Resource => envelope
                 .resource
                 .as_deref()

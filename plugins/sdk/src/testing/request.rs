@@ -1,9 +1,27 @@
 //! A request made by hand.
 
+use super::grants::{Body, Grants};
+use super::scan::Scan;
 use crate::Request;
 use crate::types::{Attribute, Caller, Head};
 
 /// Makes a request for a test. What is not said is as in a small plain request of an unnamed key.
+///
+/// Most facts are said one by one. [`body`](Self::body) takes a whole body instead and finds in it what the host would
+/// find. A test sees everything, unless [`sidecar`](Self::sidecar) says what the plugin is granted:
+///
+/// ```
+/// use witgate_plugin::testing::RequestBuilder;
+///
+/// let request = RequestBuilder::messages()
+///     .sidecar("[grants]\nheaders = [\"x-team\"]\n")
+///     .header("x-team", "blue")
+///     .body(r#"{"model": "claude-opus-5-5", "max_tokens": 9, "messages": [], "tools": [{"name": "Bash"}]}"#)
+///     .build();
+/// assert_eq!(request.head().max_tokens, Some(9));
+/// assert_eq!(request.tools(), ["Bash"]);
+/// assert_eq!(request.header("x-team").as_deref(), Some("blue"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct RequestBuilder(Fake);
 
@@ -20,6 +38,7 @@ pub(crate) struct Fake {
     tools: Vec<String>,
     members: Vec<Attribute>,
     body: Vec<u8>,
+    grants: Grants,
 }
 
 // === impl RequestBuilder ===
@@ -55,6 +74,7 @@ impl RequestBuilder {
             tools: Vec::new(),
             members: Vec::new(),
             body: Vec::new(),
+            grants: Grants::All,
         })
     }
 
@@ -126,15 +146,38 @@ impl RequestBuilder {
     /// The raw JSON text of a top-level member.
     #[must_use]
     pub fn member(mut self, name: &str, json: &str) -> Self {
+        self.0.members.retain(|(known, _)| known != name);
         self.0.members.push((name.to_owned(), json.to_owned()));
         self
     }
 
-    /// The bytes of the body. Nothing is scanned out of them: head, tools and members are said apart.
+    /// The bytes of the body. If they are a JSON object, head, tools and members are what the host would find in it; what
+    /// a later call says goes before. Other bytes set nothing but the length: the host lets no such request pass.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.0.body = body.into();
-        self.0.head.body_bytes = u64::try_from(self.0.body.len()).unwrap_or(u64::MAX);
+        let fake = &mut self.0;
+        fake.body = body.into();
+        match Scan::of(&fake.body) {
+            Some(scan) => {
+                fake.head = scan.head;
+                fake.tools = scan.tools;
+                fake.members = scan.members;
+            }
+            None => fake.head.body_bytes = u64::try_from(fake.body.len()).unwrap_or(u64::MAX),
+        }
+        self
+    }
+
+    /// Grants what this sidecar grants and no more: `.sidecar(include_str!("../NAME.toml"))`. What is not granted panics
+    /// with the line to add, as it is a fault under a gateway. Imports (`kv`, `metrics`, `clock`) are looked at by
+    /// `witgate plugin check`.
+    ///
+    /// # Panics
+    ///
+    /// If `[grants]` can't be read. Other problems of a sidecar are told by `witgate plugin check`.
+    #[must_use]
+    pub fn sidecar(mut self, text: &str) -> Self {
+        self.0.grants = Grants::of_sidecar(text);
         self
     }
 
@@ -165,11 +208,13 @@ impl Fake {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<String> {
+        self.grants.header(name);
         let name = name.to_ascii_lowercase();
         crate::types::attribute(&self.headers, &name).map(str::to_owned)
     }
 
     pub(crate) fn headers(&self, prefix: &str) -> Vec<Attribute> {
+        self.grants.headers(prefix);
         let named = |(name, _): &&Attribute| name.starts_with(prefix);
         self.headers.iter().filter(named).cloned().collect()
     }
@@ -179,18 +224,22 @@ impl Fake {
     }
 
     pub(crate) fn head(&self) -> Head {
+        self.grants.body("head", Body::Head);
         self.head.clone()
     }
 
     pub(crate) fn tools(&self) -> Vec<String> {
+        self.grants.body("tools", Body::Head);
         self.tools.clone()
     }
 
     pub(crate) fn member(&self, name: &str) -> Option<String> {
+        self.grants.body("member", Body::Read);
         crate::types::attribute(&self.members, name).map(str::to_owned)
     }
 
     pub(crate) fn body_read(&self, offset: u64, len: u32) -> Vec<u8> {
+        self.grants.body("body-read", Body::Read);
         let rest = usize::try_from(offset)
             .ok()
             .and_then(|offset| self.body.get(offset..));

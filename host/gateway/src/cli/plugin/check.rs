@@ -1,13 +1,16 @@
 //! `witgate plugin check`: what a plugin is, and whether the gateway would take it.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use witgate_runtime::{Anatomy, BodyGrant, CONTRACT_VERSIONS, Configured, Grants, Plugin, Source};
+use witgate_runtime::{
+    Anatomy, BodyGrant, CONTRACT_VERSIONS, Configured, Grants, Needs, Plugin, Source,
+};
 
-use super::super::{complain, say};
+use super::super::{complain, say, sidecars};
+use super::code::CodeArgs;
 
 /// Arguments of `witgate plugin check`.
 #[derive(Debug, clap::Args)]
@@ -17,38 +20,58 @@ pub(in crate::cli) struct Args {
     /// Another sidecar than the one beside it.
     #[arg(long)]
     sidecar: Option<PathBuf>,
+    #[command(flatten)]
+    code: CodeArgs,
 }
 
-/// Looks at the file, admits it, and says what there is to say.
+/// What getting the code ready took.
+struct Compiled {
+    took: Duration,
+    from_cache: bool,
+}
+
+/// Looks at the file, admits it, and says what there is to say. What shows without compiling is said before.
 pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
     let source = super::source(&args.file, args.sidecar.as_deref())?;
-    let cache = Scratch::try_new()?;
-    let runtime = super::runtime(Some(cache.path.clone()))?;
+    let code = args.code.runtime()?;
+    let runtime = &code.runtime;
+    let refused = |text: &str| {
+        say(&row("admitted", "no"));
+        complain(text);
+        Ok(ExitCode::FAILURE)
+    };
 
-    let begun = Instant::now();
-    let anatomy = match runtime.anatomy(&source.wasm) {
-        Ok(anatomy) => anatomy,
+    match Anatomy::read(&source.wasm) {
+        Ok(anatomy) => say(text_of(&source, &anatomy).trim_end()),
         Err(cause) => {
             complain(&format!("{}: not admitted: {cause}", args.file.display()));
             return Ok(ExitCode::FAILURE);
         }
+    }
+    if let Err(error) = runtime.screen(&source) {
+        return refused(&error.to_string());
+    }
+
+    let begun = Instant::now();
+    match runtime.needs(&source) {
+        Ok(Some(needs)) => say(&needs_row(&needs)),
+        Ok(None) => {}
+        Err(cause) => return refused(&format!("{}: {cause}", args.file.display())),
+    }
+    let compiled = Compiled {
+        took: begun.elapsed(),
+        from_cache: runtime.compilations() == 0,
     };
-    let compiled = begun.elapsed();
-    say(text_of(&source, &anatomy).trim_end());
 
     let begun = Instant::now();
     let admitted = runtime.admit(&source);
     let started = begun.elapsed();
     match admitted {
         Ok(plugin) => {
-            say(admission_text(&plugin, compiled, started).trim_end());
+            say(admission_text(&plugin, &compiled, started).trim_end());
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => {
-            say(&row("admitted", "no"));
-            complain(&error.to_string());
-            Ok(ExitCode::FAILURE)
-        }
+        Err(error) => refused(&error.to_string()),
     }
 }
 
@@ -63,7 +86,7 @@ fn text_of(source: &Source, anatomy: &Anatomy) -> String {
         "component"
     };
     let sidecar = source.sidecar.as_ref().map_or_else(
-        || "none: the defaults hold".to_owned(),
+        || no_sidecar(&source.file),
         |sidecar| sidecar.file.display().to_string(),
     );
     let mut text = String::new();
@@ -78,15 +101,29 @@ fn text_of(source: &Source, anatomy: &Anatomy) -> String {
         // Writing to a string can't fail.
         let _ = writeln!(text, "{}", row(name, &value));
     }
-    if let Some(needs) = &anatomy.needs {
-        let needs = format!(
-            "{} KiB of memory and {} table elements at its start",
-            needs.memory_bytes / 1024,
-            needs.table_elements
-        );
-        let _ = writeln!(text, "{}", row("needs", &needs));
-    }
     text
+}
+
+/// A sidecar of nearly the same name is a mistake more often than not.
+fn no_sidecar(file: &Path) -> String {
+    match sidecars::misnamed(file) {
+        None => "none: the defaults hold".to_owned(),
+        Some(other) => format!(
+            "none: the defaults hold. {} belongs to another name; the sidecar of {} is {}",
+            other.display(),
+            file.display(),
+            file.with_extension("toml").display()
+        ),
+    }
+}
+
+fn needs_row(needs: &Needs) -> String {
+    let needs = format!(
+        "{} KiB of memory and {} table elements at its start",
+        needs.memory_bytes / 1024,
+        needs.table_elements
+    );
+    row("needs", &needs)
 }
 
 /// Full names, shortened where they are the contract's: `log@0.2.0`.
@@ -101,7 +138,7 @@ fn names(full: &[String]) -> String {
     short.join(", ")
 }
 
-fn admission_text(plugin: &Plugin, compiled: Duration, started: Duration) -> String {
+fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> String {
     let hooks: Vec<_> = plugin.hooks().map(|hook| hook.to_string()).collect();
     let configured = match plugin.configured() {
         Configured::Never => "never: it has no lifecycle".to_owned(),
@@ -109,9 +146,13 @@ fn admission_text(plugin: &Plugin, compiled: Duration, started: Duration) -> Str
         Configured::PerInstance { why: None } => "for each new instance".to_owned(),
         Configured::PerInstance { why: Some(why) } => format!("for each new instance: {why}"),
     };
+    let how = match compiled.from_cache {
+        true => "to load, compiled before (--no-cache compiles it again)",
+        false => "to compile",
+    };
     let cost = format!(
-        "{} to compile, {} to start and rehearse",
-        millis(compiled),
+        "{} {how}, {} to start and rehearse",
+        millis(compiled.took),
         millis(started)
     );
     let mut text = String::new();
@@ -166,32 +207,4 @@ fn grants(grants: &Grants) -> String {
 fn millis(time: Duration) -> String {
     let micros = time.as_micros();
     format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
-}
-
-/// A folder that is gone afterwards.
-struct Scratch {
-    path: PathBuf,
-}
-
-// === impl Scratch ===
-
-impl Scratch {
-    fn try_new() -> std::io::Result<Self> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        let name = format!(
-            "witgate-check-{}-{:08x}",
-            std::process::id(),
-            rand::random::<u32>()
-        );
-        let path = std::env::temp_dir().join(name);
-        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What is left is in the system's own folder for such things.
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::say;
+use super::code::CodeArgs;
 use super::trial::{Requests, title};
 
 /// Arguments of `witgate plugin diff`.
@@ -20,6 +21,8 @@ pub(in crate::cli) struct Args {
     /// One JSON object for each request that is decided differently.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    code: CodeArgs,
 }
 
 /// Asks both versions about each request. Exits with 1 when they differ on any.
@@ -31,9 +34,9 @@ pub(super) fn diff(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let requests = args.requests.read()?;
     // Each has a runtime of its own: what one remembers is nothing to the other.
-    let (old_runtime, new_runtime) = (super::runtime(None)?, super::runtime(None)?);
-    let old = args.requests.trial(&old_runtime, &[old])?;
-    let new = args.requests.trial(&new_runtime, &[new])?;
+    let (old_code, new_code) = (args.code.runtime()?, args.code.runtime()?);
+    let old = args.requests.trial(&old_code.runtime, &[old])?;
+    let new = args.requests.trial(&new_code.runtime, &[new])?;
 
     let mut different = 0_usize;
     for (index, captured) in requests.iter().enumerate() {
@@ -56,7 +59,7 @@ pub(super) fn diff(args: &Args) -> anyhow::Result<ExitCode> {
             continue;
         }
         say(&format!("{number:>4}  {}", title(captured)));
-        for change in changes(&before.given, &after.given) {
+        for change in changes(&before.told, &after.told) {
             say(&format!("      {change}"));
         }
     }
@@ -74,40 +77,53 @@ pub(super) fn diff(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The places where two decisions differ, each with both values.
-fn changes(old: &Map<String, Value>, new: &Map<String, Value>) -> Vec<String> {
+fn changes(old: &[(String, Value)], new: &[(String, Value)]) -> Vec<String> {
     let mut changes = Vec::new();
-    let (old, new) = (Value::Object(old.clone()), Value::Object(new.clone()));
-    compare("", Some(&old), Some(&new), &mut changes);
+    let find = |told: &'_ [(String, Value)], name: &str| {
+        let mut told = told.iter();
+        told.find(|(known, _)| known == name)
+            .map(|(_, value)| value.clone())
+    };
+    let added = new
+        .iter()
+        .filter(|(name, _)| find(old, name).is_none())
+        .map(|(name, _)| name);
+    let mut names: Vec<&String> = old.iter().map(|(name, _)| name).chain(added).collect();
+    names.dedup();
+    for name in names {
+        let (old, new) = (find(old, name), find(new, name));
+        let not_asked = || Value::from("not asked");
+        let (old, new) = (old.unwrap_or_else(not_asked), new.unwrap_or_else(not_asked));
+        compare(name, Some(&old), Some(&new), &mut changes);
+    }
     changes
 }
 
 fn compare(at: &str, old: Option<&Value>, new: Option<&Value>, changes: &mut Vec<String>) {
-    let below = |name: &str| match at {
-        "" => name.to_owned(),
-        at => format!("{at}.{name}"),
-    };
     match (old, new) {
         (Some(Value::Object(old)), Some(Value::Object(new))) => {
             let added = new.keys().filter(|name| !old.contains_key(*name));
             for name in old.keys().chain(added) {
-                compare(&below(name), old.get(name), new.get(name), changes);
+                let at = format!("{at}.{name}");
+                compare(&at, old.get(name), new.get(name), changes);
             }
         }
         (Some(Value::Array(old)), Some(Value::Array(new))) => {
             for index in 0..old.len().max(new.len()) {
-                compare(
-                    &below(&index.to_string()),
-                    old.get(index),
-                    new.get(index),
-                    changes,
-                );
+                let at = format!("{at}.{index}");
+                compare(&at, old.get(index), new.get(index), changes);
             }
         }
         (old, new) if old == new => {}
-        (old, new) => {
-            let text = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
-            changes.push(format!("{at}: {} -> {}", text(old), text(new)));
-        }
+        (old, new) => changes.push(format!("{at}: {} -> {}", text(old), text(new))),
+    }
+}
+
+fn text(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "nothing".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
     }
 }
 
@@ -115,19 +131,40 @@ fn compare(at: &str, old: Option<&Value>, new: Option<&Value>, changes: &mut Vec
 mod tests {
     use super::*;
 
+    fn told(hooks: &[(&str, Value)]) -> Vec<(String, Value)> {
+        hooks
+            .iter()
+            .map(|(hook, value)| ((*hook).to_owned(), value.clone()))
+            .collect()
+    }
+
     #[test]
     fn a_change_is_told_with_its_place_and_both_values() {
-        let map = |value: Value| value.as_object().unwrap().clone();
-        let old = map(json!({"route": {"targets": [{"model": "a"}], "rule": null}}));
-        let new =
-            map(json!({"route": {"targets": [{"model": "b"}, 1], "rule": null}, "budget": []}));
+        let old = told(&[("route", json!({"targets": [{"model": "a"}], "rule": null}))]);
+        let new = told(&[
+            (
+                "route",
+                json!({"targets": [{"model": "b"}, 1], "rule": null}),
+            ),
+            ("budget", json!("no charge")),
+        ]);
         assert_eq!(
             changes(&old, &new),
             [
-                r#"route.targets.0.model: "a" -> "b""#,
+                "route.targets.0.model: a -> b",
                 "route.targets.1: nothing -> 1",
-                "budget: nothing -> []",
+                "budget: not asked -> no charge",
             ]
+        );
+    }
+
+    #[test]
+    fn a_refusal_that_is_gone_is_told_in_words() {
+        let old = told(&[("route", json!("refused 403 permission_error: no"))]);
+        let new = told(&[("route", json!("no plan"))]);
+        assert_eq!(
+            changes(&old, &new),
+            ["route: refused 403 permission_error: no -> no plan"]
         );
     }
 }

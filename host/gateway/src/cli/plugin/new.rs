@@ -1,13 +1,17 @@
 //! `witgate plugin new`: a crate that builds and passes its own test, to be changed from there.
 
-use std::io;
+mod sdk;
+mod staging;
+mod vendored;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::super::say;
+use sdk::Sdk;
+pub(super) use staging::Staging;
 
 const MANIFEST: &str = include_str!("new/Cargo.toml.in");
 
@@ -23,14 +27,15 @@ pub(in crate::cli) struct Args {
     /// The folder in which that one is made.
     #[arg(long, default_value = ".", value_name = "FOLDER")]
     into: PathBuf,
-    /// The folder of the crate `witgate-plugin`; without it, the one of a checkout around here, else the registry's.
-    #[arg(long, value_name = "FOLDER")]
-    sdk: Option<PathBuf>,
+    /// Where the crate `witgate-plugin` comes from: its folder, the URL of a git repository that has it, or `vendored`
+    /// for a copy inside the new crate. Default: the checkout around here, else `vendored`.
+    #[arg(long, value_name = "FOLDER|URL|vendored")]
+    sdk: Option<String>,
 }
 
 /// A hook, by its name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum HookArg {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum HookArg {
     /// Who is asking and why.
     Envelope,
     /// Where the request goes.
@@ -54,7 +59,7 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Makes the crate. Nothing that is there is overwritten.
+/// Makes the crate: whole, or not at all. Nothing that is there is overwritten.
 pub(super) fn new(args: &Args) -> anyhow::Result<ExitCode> {
     let Args {
         name,
@@ -63,95 +68,54 @@ pub(super) fn new(args: &Args) -> anyhow::Result<ExitCode> {
         sdk,
     } = args;
     let folder = into.join(name);
-    std::fs::create_dir(&folder).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => anyhow::anyhow!(
-            "{} is there already: take another name, or remove it",
-            folder.display()
-        ),
-        _ => anyhow::anyhow!("{} can't be made: {error}", folder.display()),
-    })?;
-    let sdk = match sdk {
-        Some(given) => Some(checked_sdk(given)?),
-        None => sdk_around(&folder)?,
-    };
+    let staging = Staging::begin(into, &folder)?;
+    let sdk = Sdk::choose(sdk.as_deref(), into)?;
     let (code, sidecar) = hook.texts();
     let named = |text: &str| text.replace("NAME", name);
-    std::fs::create_dir(folder.join("src"))?;
-    for (file, text) in [
-        (
-            "Cargo.toml",
-            named(MANIFEST).replace("SDK", &dependency(sdk.as_deref())),
-        ),
-        ("src/lib.rs", named(code)),
-        (&format!("{name}.toml"), named(sidecar)),
-        (".gitignore", "/target\n".to_owned()),
-    ] {
-        std::fs::write(folder.join(file), text)
-            .with_context(|| format!("{file} can't be written"))?;
+    let manifest = named(MANIFEST).replace("SDK", &sdk.dependency());
+    staging.write("Cargo.toml", &manifest)?;
+    staging.write("src/lib.rs", &named(code))?;
+    staging.write(&format!("{name}.toml"), &named(sidecar))?;
+    staging.write(".gitignore", "/target\n")?;
+    if sdk == Sdk::Vendored {
+        for (file, text) in vendored::files()? {
+            staging.write(&format!("{}/{file}", vendored::FOLDER), &text)?;
+        }
     }
-    say(&steps(name, &folder, sdk.as_deref()));
+    staging.finish(&folder)?;
+    say(&steps(name, &folder, &sdk));
     Ok(ExitCode::SUCCESS)
 }
 
-/// How the manifest names the SDK.
-fn dependency(sdk: Option<&Path>) -> String {
-    match sdk {
-        Some(path) => {
-            let path = toml_edit::Value::from(path.to_string_lossy().into_owned());
-            format!("{{ path = {} }}", path.to_string().trim())
-        }
-        None => format!("\"{}\"", env!("CARGO_PKG_VERSION")),
-    }
-}
-
-fn is_sdk(folder: &Path) -> bool {
-    std::fs::read_to_string(folder.join("Cargo.toml"))
-        .is_ok_and(|text| text.contains("name = \"witgate-plugin\""))
-}
-
-fn checked_sdk(folder: &Path) -> anyhow::Result<PathBuf> {
-    anyhow::ensure!(
-        is_sdk(folder),
-        "{} is not the crate witgate-plugin: in a checkout it is plugins/sdk",
-        folder.display()
-    );
-    Ok(folder.canonicalize()?)
-}
-
-/// The SDK of the checkout that the new crate, or whoever makes it, stands in.
-fn sdk_around(folder: &Path) -> io::Result<Option<PathBuf>> {
-    for start in [folder.canonicalize()?, std::env::current_dir()?] {
-        for above in start.ancestors() {
-            let sdk = above.join("plugins/sdk");
-            if is_sdk(&sdk) {
-                return Ok(Some(sdk));
-            }
-        }
-    }
-    Ok(None)
-}
-
-fn steps(name: &str, folder: &Path, sdk: Option<&Path>) -> String {
+fn steps(name: &str, folder: &Path, sdk: &Sdk) -> String {
     let folder = folder.display();
     let file = name.replace('-', "_");
-    let from = match sdk {
-        Some(sdk) => format!("with the SDK in {}", sdk.display()),
-        None => "with the SDK from the registry; --sdk names a checkout's plugins/sdk".to_owned(),
-    };
     format!(
-        "made {folder}, {from}\n\n  \
+        "made {folder}, with the SDK {sdk}\n\n  \
          cd {folder}\n  \
          cargo test\n  \
+         rustup target add wasm32-unknown-unknown    # once\n  \
          cargo build --release --target wasm32-unknown-unknown\n  \
          cp target/wasm32-unknown-unknown/release/{file}.wasm {name}.wasm\n  \
          witgate plugin check {name}.wasm\n\n\
-         To put it to work, copy {name}.toml and then {name}.wasm into the plugin directory."
+         To put it to work, copy {name}.toml and then {name}.wasm into the plugin directory.\n\
+         All that the SDK has: cargo doc -p witgate-plugin --no-deps --open"
     )
 }
 
 // === impl HookArg ===
 
 impl HookArg {
+    /// The interface of the contract.
+    pub(super) fn interface(self) -> &'static str {
+        match self {
+            Self::Envelope => "envelope",
+            Self::Route => "route",
+            Self::Budget => "budget",
+            Self::Audit => "audit",
+        }
+    }
+
     /// The code and the sidecar to start from.
     fn texts(self) -> (&'static str, &'static str) {
         match self {

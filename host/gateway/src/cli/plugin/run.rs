@@ -7,6 +7,7 @@ use std::time::Duration;
 use witgate_runtime::Hook;
 
 use super::super::say;
+use super::code::CodeArgs;
 use super::trial::{Requests, title};
 
 /// Arguments of `witgate plugin run`.
@@ -26,6 +27,8 @@ pub(in crate::cli) struct Args {
     /// One JSON object a request, in the place of the table.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    code: CodeArgs,
 }
 
 /// Asks the plugins about each request. Exits with 1 when a plugin faulted.
@@ -41,8 +44,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .map(|file| super::source(file, args.sidecar.as_deref()))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let requests = args.requests.read()?;
-    let runtime = super::runtime(None)?;
-    let trial = args.requests.trial(&runtime, &sources)?;
+    let code = args.code.runtime()?;
+    let trial = args.requests.trial(&code.runtime, &sources)?;
 
     let mut times: Vec<(Hook, Vec<Duration>)> = Hook::ALL
         .into_iter()
@@ -58,7 +61,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 .map_err(|error| anyhow::anyhow!("request {number}: {error}"))
         };
         let decided = ask()?;
-        faulted += usize::from(decided.faulted);
+        faulted += usize::from(decided.faulted());
         if args.json {
             say(&decided.json(number, captured).to_string());
         } else {

@@ -1,21 +1,23 @@
 //! Recorded requests through a lineup, hook by hook, as an exchange asks them, without sending anything anywhere.
 
-use std::fmt::Write as _;
+mod receipt;
+mod summary;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use witgate_messages::price::PriceBook;
-use witgate_runtime as contract;
 use witgate_runtime::{
-    Charge, Envelope, Fault, Hook, Lineup, Mark, Plan, Refusal, Request, Runtime, Source, Stop,
+    Charge, Envelope, Fault, Hook, Lineup, Mark, Plan, Request, Runtime, Source, Stop, Target,
     Trail, UpstreamStats,
 };
 
+use super::super::unreadable;
 use crate::capture::{self, Captured};
-use crate::exchange::{estimate, now};
-use crate::receipt::{self, Outcome, Receipt};
+use crate::exchange::estimate;
+use crate::receipt::tree;
 
 /// The recorded requests of a command, and what plugins are told beside them.
 #[derive(Debug, clap::Args)]
@@ -40,14 +42,18 @@ pub(super) struct Trial {
 
 /// What the plugins decided on one request.
 pub(super) struct Decided {
-    /// What each hook gave, by its name; `stopped` where the request does not go on.
+    /// What each hook gave, by its name; `stopped` where the request does not go on, `skipped` with the faults that an
+    /// open fail policy let pass. Of a fault it has what kind it is: its text may name addresses and lines of code, which
+    /// differ from build to build.
     pub(super) given: Map<String, Value>,
+    /// The same for people who compare: in words where a value says little, by hook, in their order.
+    pub(super) told: Vec<(String, Value)>,
+    /// Texts of the faults.
+    faults: Vec<String>,
     /// The same for people.
     pub(super) summary: Vec<String>,
     /// How long each hook took, all plugins together.
     pub(super) took: Vec<(Hook, Duration)>,
-    /// Whether a plugin faulted.
-    pub(super) faulted: bool,
 }
 
 // === impl Requests ===
@@ -93,8 +99,7 @@ impl Requests {
 }
 
 fn read_prices(file: &Path) -> anyhow::Result<PriceBook> {
-    let text = std::fs::read(file)
-        .map_err(|error| anyhow::anyhow!("{} can't be read: {error}", file.display()))?;
+    let text = std::fs::read(file).map_err(|error| unreadable(file, &error))?;
     PriceBook::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))
 }
 
@@ -123,16 +128,17 @@ impl Trial {
     pub(super) fn decide(&self, captured: &Captured) -> anyhow::Result<Decided> {
         let mut decided = Decided {
             given: Map::new(),
+            told: Vec::new(),
+            faults: Vec::new(),
             summary: Vec::new(),
             took: Vec::new(),
-            faulted: false,
         };
         let mut trail = Trail::default();
         if let Err(stop) = self.ask(captured, &mut decided, &mut trail)? {
             decided.stop(&stop);
         }
         for fault in &trail.skipped {
-            decided.fault("skipped", fault);
+            decided.skip(fault);
         }
         Ok(decided)
     }
@@ -143,7 +149,7 @@ impl Trial {
         decided: &mut Decided,
         trail: &mut Trail,
     ) -> anyhow::Result<Result<(), Stop>> {
-        let view = Arc::new(captured.view()?);
+        let mut view = Arc::new(captured.view()?);
         let request: Arc<dyn Request> = Arc::<crate::view::View>::clone(&view);
         let lineup = &self.lineup;
 
@@ -154,8 +160,10 @@ impl Trial {
                 Ok(given) => envelope = given,
                 Err(stop) => return Ok(Err(stop)),
             }
-            decided.note(Hook::Envelope, &envelope, &envelope_summary(&envelope))?;
+            decided.note(Hook::Envelope, &envelope, &summary::envelope(&envelope))?;
+            view = view.after(&envelope)?;
         }
+        let request: Arc<dyn Request> = Arc::<crate::view::View>::clone(&view);
 
         let mut plan = None;
         if self.has(Hook::Route) {
@@ -166,13 +174,17 @@ impl Trial {
                 Ok(given) => plan = given,
                 Err(stop) => return Ok(Err(stop)),
             }
-            decided.note(Hook::Route, &plan, &plan_summary(plan.as_ref()))?;
+            let summary = summary::plan(plan.as_ref(), &self.upstreams);
+            decided.note(Hook::Route, &plan, &summary)?;
+            if let Some(plan) = &mut plan {
+                plan.targets.retain(|target| is_in(&self.upstreams, target));
+            }
         }
         let default = self.upstreams.first().map_or("default", |it| &it.name);
         let plan = plan.unwrap_or_else(|| Plan::to(default));
 
+        let estimate = estimate::of_message(&view, &plan, &self.prices);
         if self.has(Hook::Budget) {
-            let estimate = estimate::of_message(&view, &plan, &self.prices);
             let asked = decided.time(Hook::Budget, || {
                 lineup.charges(&request, &envelope, &plan, &estimate, trail)
             });
@@ -180,36 +192,41 @@ impl Trial {
                 Ok(charges) => charges.into_iter().map(|it| it.charge).collect(),
                 Err(stop) => return Ok(Err(stop)),
             };
-            decided.note(Hook::Budget, &charges, &charges_summary(&charges))?;
+            decided.note(Hook::Budget, &charges, &summary::charges(&charges))?;
         }
 
         if self.has(Hook::Audit) {
-            let mut receipt = Receipt::new(Arc::clone(&view.id), now().0, view.method.as_str());
-            receipt.endpoint = view.endpoint.code();
-            receipt.caller = Some(Arc::clone(&view.caller));
-            receipt.envelope = Some(envelope);
-            receipt.rule = plan.rule;
-            receipt.outcome = Some(Outcome::Answered);
-            receipt.status = Some(200);
-            let before = receipt.fields(lineup);
-            let audited = decided.time(Hook::Audit, || lineup.audit_entries(vec![before.clone()]));
-            for entry in audited {
-                for mark in &entry.marks {
-                    if let Mark::Fault(fault) = mark {
-                        decided.fault("skipped", fault);
-                    }
-                }
-                let mut fields = receipt::tree(&entry.receipt);
-                // The time of the trial is no decision.
-                fields.remove("started_unix_ms");
-                decided.note(
-                    Hook::Audit,
-                    &fields,
-                    &fields_summary(&before, &entry.receipt),
-                )?;
-            }
+            let answered = receipt::Decided {
+                captured,
+                view: &view,
+                envelope,
+                plan,
+                estimate,
+            };
+            self.audit(answered, decided)?;
         }
         Ok(Ok(()))
+    }
+
+    /// Asks about the receipt of a request that was answered.
+    fn audit(&self, answered: receipt::Decided<'_>, decided: &mut Decided) -> anyhow::Result<()> {
+        let before = answered.receipt(&self.prices).fields(&self.lineup);
+        let audited = decided.time(Hook::Audit, || {
+            self.lineup.audit_entries(vec![before.clone()])
+        });
+        for entry in audited {
+            for mark in &entry.marks {
+                if let Mark::Fault(fault) = mark {
+                    decided.skip(fault);
+                }
+            }
+            let mut fields = tree(&entry.receipt);
+            // The time of the trial is no decision.
+            fields.remove("started_unix_ms");
+            let told = summary::fields(&before, &entry.receipt);
+            decided.note(Hook::Audit, &fields, &told)?;
+        }
+        Ok(())
     }
 }
 
@@ -229,8 +246,14 @@ impl Decided {
             "method": captured.method,
             "path": captured.path,
             "given": self.given,
+            "faults": self.faults,
             "took_ns": took,
         })
+    }
+
+    /// Whether a plugin faulted.
+    pub(super) fn faulted(&self) -> bool {
+        !self.faults.is_empty()
     }
 
     fn time<T>(&mut self, hook: Hook, ask: impl FnOnce() -> T) -> T {
@@ -246,8 +269,14 @@ impl Decided {
         given: &impl serde::Serialize,
         summary: &str,
     ) -> anyhow::Result<()> {
-        self.given
-            .insert(hook.to_string(), serde_json::to_value(given)?);
+        let given = serde_json::to_value(given)?;
+        let says_little = given.is_null() || given.as_array().is_some_and(Vec::is_empty);
+        let told = match says_little {
+            true => Value::from(summary),
+            false => given.clone(),
+        };
+        self.told.push((hook.to_string(), told));
+        self.given.insert(hook.to_string(), given);
         self.summary.push(format!("{hook}: {summary}"));
         Ok(())
     }
@@ -259,130 +288,53 @@ impl Decided {
                     "stopped".to_owned(),
                     json!({ "hook": hook, "refusal": refusal }),
                 );
-                self.summary
-                    .push(format!("{hook}: refused, {}", refusal_summary(refusal)));
+                let text = summary::refusal(refusal);
+                self.told
+                    .push((hook.to_string(), Value::from(format!("refused {text}"))));
+                self.summary.push(format!("{hook}: refused, {text}"));
             }
-            Stop::Fault(fault) => self.fault("stopped", fault),
+            Stop::Fault(fault) => {
+                self.given.insert("stopped".to_owned(), kind_of(fault));
+                let at = fault
+                    .hook
+                    .map_or("stopped".to_owned(), |hook| hook.to_string());
+                let text = format!("fault {}", fault.kind.code());
+                self.told.push((at, Value::from(text)));
+                self.summary.push(format!("stopped: {fault}"));
+                self.faults.push(fault.to_string());
+            }
         }
     }
 
-    /// A fault that stopped the request, or that was passed over. Its text may name addresses, which differ from build to
-    /// build; its kind is the decision.
-    fn fault(&mut self, what: &str, fault: &Fault) {
-        self.faulted = true;
-        self.given.insert(
-            what.to_owned(),
-            json!({ "hook": fault.hook, "fault": fault.kind.code(), "message": fault.message }),
-        );
-        self.summary.push(format!("{what}: {fault}"));
+    /// Notes a fault that was passed over.
+    fn skip(&mut self, fault: &Fault) {
+        let skipped = self
+            .given
+            .entry("skipped")
+            .or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(skipped) = skipped {
+            skipped.push(kind_of(fault));
+        }
+        let at = fault
+            .hook
+            .map_or("skipped".to_owned(), |hook| format!("{hook}.skipped"));
+        let text = format!("fault {}", fault.kind.code());
+        self.told.push((at, Value::from(text)));
+        self.summary.push(format!("skipped: {fault}"));
+        self.faults.push(fault.to_string());
     }
+}
+
+/// What of a fault is the same in two builds of one plugin.
+fn kind_of(fault: &Fault) -> Value {
+    json!({ "hook": fault.hook, "fault": fault.kind.code() })
 }
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn envelope_summary(envelope: &Envelope) -> String {
-    let mut text = String::new();
-    for (name, value) in [
-        ("tenant", &envelope.tenant),
-        ("user", &envelope.user),
-        ("session", &envelope.session),
-        ("agent", &envelope.agent),
-        ("resource", &envelope.resource),
-        ("correlation", &envelope.correlation_id),
-    ] {
-        if let Some(value) = value {
-            // Writing to a string can't fail.
-            let _ = write!(text, "{name}={value} ");
-        }
-    }
-    for (name, count) in [
-        ("metadata", envelope.metadata.len()),
-        ("edits", envelope.edits.len()),
-        ("headers", envelope.response_headers.len()),
-    ] {
-        if count > 0 {
-            let _ = write!(text, "{count} {name} ");
-        }
-    }
-    match text.trim_end() {
-        "" => "nothing".to_owned(),
-        text => text.to_owned(),
-    }
-}
-
-fn plan_summary(plan: Option<&Plan>) -> String {
-    let Some(plan) = plan else {
-        return "no plan".to_owned();
-    };
-    let targets: Vec<_> = plan
-        .targets
-        .iter()
-        .map(|target| match &target.model {
-            Some(model) => format!("{model} at {}", target.upstream),
-            None => target.upstream.clone(),
-        })
-        .collect();
-    match &plan.rule {
-        Some(rule) => format!("{} ({rule})", targets.join(", then ")),
-        None => targets.join(", then "),
-    }
-}
-
-fn charges_summary(charges: &[Charge]) -> String {
-    if charges.is_empty() {
-        return "no charge".to_owned();
-    }
-    let charges: Vec<_> = charges
-        .iter()
-        .map(|charge| match charge.unit.as_str() {
-            // What is under way is of no window.
-            "in-flight" => format!(
-                "{} of {} at a time from {}",
-                charge.amount, charge.limit, charge.account
-            ),
-            unit => format!(
-                "{} of {} {unit} per {} from {}",
-                charge.amount, charge.limit, charge.window, charge.account
-            ),
-        })
-        .collect();
-    charges.join(", ")
-}
-
-/// What the plugins changed in a receipt.
-fn fields_summary(before: &contract::Receipt, after: &contract::Receipt) -> String {
-    let missing_in =
-        |fields: &[contract::Field], name: &str| !fields.iter().any(|it| it.name == name);
-    let added = after
-        .fields
-        .iter()
-        .filter(|field| missing_in(&before.fields, &field.name))
-        .map(|field| format!("+{}", field.name));
-    let gone = before
-        .fields
-        .iter()
-        .filter(|field| missing_in(&after.fields, &field.name))
-        .map(|field| format!("-{}", field.name));
-    let other = after.fields.iter().filter(|field| {
-        let same_name = |it: &&contract::Field| it.name == field.name;
-        before
-            .fields
-            .iter()
-            .find(same_name)
-            .is_some_and(|it| it != *field)
-    });
-    let changes: Vec<_> = added
-        .chain(gone)
-        .chain(other.map(|field| format!("~{}", field.name)))
-        .collect();
-    match changes.is_empty() {
-        true => "as it was".to_owned(),
-        false => changes.join(" "),
-    }
-}
-
-fn refusal_summary(refusal: &Refusal) -> String {
-    format!("{} {}: {}", refusal.status, refusal.code, refusal.message)
+/// Whether a target is one of these upstreams. The gateway passes over others.
+fn is_in(known: &[UpstreamStats], target: &Target) -> bool {
+    known.iter().any(|stats| stats.name == target.upstream)
 }

@@ -6,12 +6,12 @@ use bytes::{Bytes, BytesMut};
 use pingora_core::ErrorType;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::v1::client::HttpSession;
-use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::upstreams::peer::{HttpPeer, Peer};
 use pingora_http::ResponseHeader;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Body, Lost, ONE_WRITE, Outgoing, Upstream, plain};
+use super::{Body, Departure, Lost, ONE_WRITE, Outgoing, Upstream, plain};
 
 /// A request whose small body stands behind its head, once a connection wants it so.
 pub(super) struct Gathered<'a> {
@@ -20,6 +20,7 @@ pub(super) struct Gathered<'a> {
     body: &'a [Bytes],
     /// What is to be written after `wire`.
     rest: Option<&'a [Bytes]>,
+    departure: &'a Departure,
 }
 
 /// An answer over HTTP/1.1.
@@ -39,12 +40,13 @@ enum Extent {
 // === impl Gathered ===
 
 impl<'a> Gathered<'a> {
-    pub(super) fn new(outgoing: Outgoing<'a>) -> Self {
+    pub(super) fn new(outgoing: Outgoing<'a>, departure: &'a Departure) -> Self {
         Self {
             head_len: outgoing.head.len(),
             wire: outgoing.head,
             body: outgoing.body,
             rest: None,
+            departure,
         }
     }
 
@@ -52,6 +54,11 @@ impl<'a> Gathered<'a> {
     pub(super) fn parts(&self) -> (&[u8], &'a [Bytes]) {
         let head = self.wire.get(..self.head_len).unwrap_or_default();
         (head, self.body)
+    }
+
+    /// Notes that all of it has gone out.
+    pub(super) fn departed(&self) {
+        self.departure.complete();
     }
 
     /// The bytes of one write, and what is to be written after them.
@@ -102,6 +109,9 @@ impl Upstream {
             stream.flush().await
         });
         let sent = sent.await.map_err(|_| late())?;
+        if sent.is_ok() {
+            outgoing.departed();
+        }
 
         // A server may refuse a body before it has read all of it; its answer says more than the broken write.
         let mut session = HttpSession::new_with_options(stream, peer);
@@ -164,10 +174,13 @@ impl Answer {
         if self.extent == Extent::HeadOnly {
             return;
         }
-        let idle = peer.options.idle_timeout;
-        upstream
-            .connector
-            .release_http_session(self.session, peer, idle)
-            .await;
+        let mut session = self.session;
+        session.respect_keepalive();
+        if let Some(stream) = session.reuse().await {
+            let idle = peer.options.idle_timeout;
+            upstream
+                .connector
+                .release_stream(stream, peer.reuse_hash(), idle);
+        }
     }
 }

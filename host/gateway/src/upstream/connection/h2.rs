@@ -20,7 +20,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Body, Lost, Upstream, plain};
+use super::{Body, Lost, Upstream, h1, plain};
 use crate::config::upstream::Scheme;
 
 /// An answer over HTTP/2.
@@ -48,10 +48,11 @@ impl Upstream {
     pub(super) async fn ask_http2(
         &self,
         mut session: Box<Http2Session>,
-        (head, body): (&[u8], &[Bytes]),
+        outgoing: &h1::Gathered<'_>,
         head_timeout: Duration,
         reused: bool,
     ) -> Result<Body, Lost> {
+        let (head, body) = outgoing.parts();
         let request = self
             .request(head)
             .ok_or_else(|| Lost::Served(self.malformed("no head to send".into())))?;
@@ -59,6 +60,9 @@ impl Upstream {
             .write_request_header(Box::new(request), body.is_empty())
             .map_err(|error| self.lost(&error, reused))?;
         let mut sending = send(&mut session, body);
+        if sending.is_none() {
+            outgoing.departed();
+        }
 
         let head_read = {
             let mut head_read = pin!(timeout(head_timeout, session.read_response_header()));
@@ -66,7 +70,12 @@ impl Upstream {
                 tokio::select! {
                     read = &mut head_read => break read,
                     // A server that refuses a body stops its stream; what it answered says more than that.
-                    _ = running(&mut sending) => sending = None,
+                    sent = running(&mut sending) => {
+                        sending = None;
+                        if sent.is_ok() {
+                            outgoing.departed();
+                        }
+                    }
                 }
             }
         };

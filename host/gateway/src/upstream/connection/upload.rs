@@ -2,22 +2,21 @@
 
 mod heard;
 
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use pingora_core::ErrorType;
 use pingora_core::protocols::http::v1::client::HttpSession;
-use pingora_core::protocols::{ALPN, Stream};
-use pingora_core::upstreams::peer::HttpPeer;
-use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::heard::Heard;
-use super::{Answering, Body, Failed, Progress, h1, plain};
+use super::connect::Purpose;
+use super::{Answering, Body, Failed, Link, Progress, h1, plain};
 use crate::upstream::Upstream;
-
-/// The group that its connections are in, apart from those that are used again.
-const OF_ITS_OWN: u64 = 1;
+use crate::upstream::dns::Address;
 
 /// How the end of a body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +27,18 @@ pub(crate) enum Length {
     Chunked,
 }
 
+/// How far a piece of a body got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Whole,
+    /// The upstream answered, or closed, before it had taken all.
+    Answered,
+}
+
 /// A request whose body is under way.
 pub(crate) struct Sending {
     stream: Heard,
-    peer: HttpPeer,
+    address: Arc<Address>,
     length: Length,
     patience: Duration,
     upstream: String,
@@ -47,42 +54,21 @@ impl Upstream {
     /// [`Failed`]: there is no connection, or it broke.
     pub(crate) async fn begin(&self, head: BytesMut, length: Length) -> Result<Sending, Failed> {
         let deadline = Instant::now() + self.config.connect_timeout;
-        let peers = match timeout_at(deadline, self.addresses.peers()).await {
-            Ok(Ok(peers)) => peers,
-            Ok(Err(reason)) => return Err(self.no_connection(reason)),
-            Err(_) => return Err(self.no_connection("the name was not resolved in time".into())),
+        let peers = self.peers(deadline).await?;
+        let connecting = Box::pin(self.connect(&peers, Purpose::Single, deadline));
+        let (link, address) = connecting.await?;
+        let Link::Http1(stream) = link else {
+            return Err(self.malformed("it speaks HTTP/2 where HTTP/1.1 was asked for".into()));
         };
-        let mut last = self.no_connection("it has no address".into());
-        for peer in peers.iter() {
-            let mut peer = peer.clone();
-            peer.group_key = OF_ITS_OWN;
-            peer.options.alpn = ALPN::H1;
-            match self.new_stream(&peer).await {
-                Ok(stream) => {
-                    let mut sending = Sending {
-                        stream: Heard::new(stream),
-                        peer,
-                        length,
-                        patience: self.config.idle_timeout,
-                        upstream: self.config.name.clone(),
-                    };
-                    sending.write_all(head).await?;
-                    return Ok(sending);
-                }
-                Err(error) => last = self.no_connection(plain(&error)),
-            }
-        }
-        Err(last)
-    }
-
-    /// A connection that has served nothing: what fails on it can't be tried again.
-    async fn new_stream(&self, peer: &HttpPeer) -> pingora_core::Result<Stream> {
-        loop {
-            let (session, reused) = self.connector.get_http_session(peer).await?;
-            if !reused {
-                return Ok(session.into_inner());
-            }
-        }
+        let mut sending = Sending {
+            stream: Heard::new(stream),
+            address,
+            length,
+            patience: self.config.idle_timeout,
+            upstream: self.config.name.clone(),
+        };
+        sending.write_all(head).await?;
+        Ok(sending)
     }
 }
 
@@ -91,18 +77,18 @@ impl Upstream {
 impl Sending {
     /// Ends when the upstream answers, or closes, before the body is over. May be dropped and called again.
     pub(crate) async fn answered(&mut self) {
-        self.stream.listen().await;
+        poll_fn(|cx| self.stream.poll_listen(cx)).await;
     }
 
-    /// Sends a piece of the body.
+    /// Sends a piece of the body. An upstream that answers meanwhile need not take all of it.
     ///
     /// # Errors
     ///
-    /// The connection broke, or took nothing for too long.
-    pub(crate) async fn write(&mut self, part: Bytes) -> Result<(), Failed> {
+    /// The upstream took nothing for too long.
+    pub(crate) async fn write(&mut self, part: Bytes) -> Result<Taken, Failed> {
         if part.is_empty() {
             // An empty chunk would be the last one.
-            return Ok(());
+            return Ok(Taken::Whole);
         }
         match self.length {
             Length::Declared => self.write_all(part).await,
@@ -114,17 +100,16 @@ impl Sending {
         }
     }
 
-    /// Ends the body and waits for the answer.
+    /// Ends the body.
     ///
     /// # Errors
     ///
-    /// [`Failed`]: there is no answer.
-    pub(crate) async fn finish(mut self, head_timeout: Duration) -> Result<Answering, Failed> {
-        if self.length == Length::Chunked {
-            // A body that could not be ended may have been answered all the same.
-            let _ = self.write_all(Bytes::from_static(b"0\r\n\r\n")).await;
+    /// As [`Sending::write`].
+    pub(crate) async fn end(&mut self) -> Result<Taken, Failed> {
+        match self.length {
+            Length::Declared => Ok(Taken::Whole),
+            Length::Chunked => self.write_all(Bytes::from_static(b"0\r\n\r\n")).await,
         }
-        self.answer(head_timeout).await
     }
 
     /// Waits for the answer to what was sent.
@@ -135,12 +120,12 @@ impl Sending {
     pub(crate) async fn answer(self, head_timeout: Duration) -> Result<Answering, Failed> {
         let Self {
             stream,
-            peer,
+            address,
             upstream,
             ..
         } = self;
         let deadline = Instant::now() + head_timeout;
-        let mut session = HttpSession::new_with_options(Box::new(stream), &peer);
+        let mut session = HttpSession::new_with_options(Box::new(stream), &address.peer);
         loop {
             match timeout_at(deadline, session.read_response()).await {
                 Err(_) => {
@@ -161,27 +146,34 @@ impl Sending {
             if head.is_some_and(|head| !head.status.is_informational()) {
                 return Ok(Answering {
                     body: Body::Http1(Box::new(h1::Answer::new(session))),
-                    peer,
+                    address,
                     progress: Progress::Whole,
                 });
             }
         }
     }
 
-    /// Writes and flushes: what a client sent does not wait for what it sends next.
-    async fn write_all(&mut self, mut bytes: impl Buf) -> Result<(), Failed> {
-        let written = timeout(self.patience, async {
-            self.stream.write_all_buf(&mut bytes).await?;
-            self.stream.flush().await
-        });
-        let reason = match written.await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it took nothing of the body for too long".to_owned(),
-        };
-        Err(Failed::Broken {
+    /// Writes and flushes: what a client sent does not wait for what it sends next. Stops where the upstream answers: it
+    /// may take nothing any more.
+    async fn write_all(&mut self, mut bytes: impl Buf) -> Result<Taken, Failed> {
+        let stream = &mut self.stream;
+        let written = timeout(
+            self.patience,
+            poll_fn(|cx| {
+                if stream.poll_listen(cx).is_ready() {
+                    return Poll::Ready(Taken::Answered);
+                }
+                match stream.poll_send(cx, &mut bytes) {
+                    Poll::Ready(Ok(())) => Poll::Ready(Taken::Whole),
+                    // It may have said why before it closed.
+                    Poll::Ready(Err(_)) => Poll::Ready(Taken::Answered),
+                    Poll::Pending => Poll::Pending,
+                }
+            }),
+        );
+        written.await.map_err(|_| Failed::Timeout {
             upstream: self.upstream.clone(),
-            reason,
+            after: self.patience,
         })
     }
 }

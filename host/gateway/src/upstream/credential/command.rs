@@ -1,14 +1,16 @@
 //! A command that prints a credential: run without blocking anybody, within bounds, its messages in the log.
 
-use std::process::Stdio;
+mod output;
+
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::runtime::{Builder, Handle};
 use tokio::time::timeout;
 
+use self::output::Output;
 use super::expiry;
 use crate::config::CredentialCommand;
 
@@ -16,10 +18,10 @@ use crate::config::CredentialCommand;
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Most bytes that are read of what it prints.
-const OUTPUT: u64 = 64 * 1024;
+const OUTPUT: usize = 64 * 1024;
 
 /// Most bytes of its messages that go to the log.
-const MESSAGES: u64 = 8 * 1024;
+const MESSAGES: usize = 8 * 1024;
 
 /// What a command printed.
 pub(super) struct Printed {
@@ -66,12 +68,7 @@ pub(super) async fn run(upstream: &str, command: &CredentialCommand) -> Result<P
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("{program} can't be run: {error}"))?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let ended = timeout(PATIENCE, async {
-        let (printed, messages) = tokio::join!(read(stdout, OUTPUT), read(stderr, MESSAGES));
-        (child.wait().await, printed, messages)
-    });
-    let Ok((status, printed, messages)) = ended.await else {
+    let Ok((status, printed, messages)) = timeout(PATIENCE, ended(&mut child)).await else {
         return Err(format!(
             "{program} did not end within {PATIENCE:?} and was killed"
         ));
@@ -89,15 +86,16 @@ pub(super) async fn run(upstream: &str, command: &CredentialCommand) -> Result<P
     }
 }
 
-/// Reads the first bytes and lets the others go, so that the command is never stuck with them.
-async fn read(source: Option<impl AsyncRead + Unpin>, most: u64) -> Vec<u8> {
-    let mut kept = Vec::new();
-    if let Some(mut source) = source {
-        // What can't be read any more is not there.
-        let _ = (&mut source).take(most).read_to_end(&mut kept).await;
-        let _ = tokio::io::copy(&mut source, &mut tokio::io::sink()).await;
-    }
-    kept
+/// Waits for the end of the command itself, and gives what it wrote to standard output and standard error until then. What it
+/// leaves running may hold both open, and is not waited for.
+async fn ended(child: &mut Child) -> (std::io::Result<ExitStatus>, Vec<u8>, Vec<u8>) {
+    let mut printed = Output::new(child.stdout.take(), OUTPUT);
+    let mut messages = Output::new(child.stderr.take(), MESSAGES);
+    let status = tokio::select! {
+        status = child.wait() => status,
+        () = async { tokio::join!(printed.follow(), messages.follow()); } => child.wait().await,
+    };
+    (status, printed.finish(), messages.finish())
 }
 
 /// Reads `{"token": …, "expires_at": …}`, or a token by itself.
@@ -201,6 +199,22 @@ mod tests {
             run("a", &missing).await.is_err(),
             "a program that is not there"
         );
+    }
+
+    #[tokio::test]
+    async fn a_child_that_holds_the_output_is_not_waited_for() {
+        let begun = std::time::Instant::now();
+        for script in [
+            "sleep 45 & echo sk-1; echo noise >&2",
+            "echo sk-1; sleep 45 >/dev/null &",
+        ] {
+            let printed = run_shell(script).await.unwrap();
+            assert_eq!(printed.token, "sk-1", "what the command itself printed");
+        }
+        assert!(begun.elapsed() < PATIENCE, "it is done when the command is");
+        let chatty = run_shell("(while :; do echo noise; done) & echo; exit 4");
+        let error = chatty.await.err().expect("its own status counts");
+        assert!(error.contains("exit status: 4"), "{error}");
     }
 
     #[tokio::test]

@@ -33,7 +33,8 @@ mod tests {
 
     #[test]
     fn a_long_answer_is_marked() {
-        let settings = Settings { expensive_from: 10 };
+        // Settings are read strictly, as the host reads those of NAME.toml.
+        let settings: Settings = witgate_plugin::typed(r#"{"expensive_from": 10}"#).unwrap();
         let receipt = |tokens| Receipt {
             id: "r1".to_owned(),
             fields: vec![Field {

@@ -35,10 +35,10 @@ mod tests {
 
     #[test]
     fn a_request_is_charged_to_its_key() {
-        let settings = Settings {
-            tokens_per_hour: 1_000,
-        };
+        // Settings are read strictly, as the host reads those of NAME.toml; the plugin sees what that grants.
+        let settings: Settings = witgate_plugin::typed(r#"{"tokens_per_hour": 1000}"#).unwrap();
         let request = RequestBuilder::messages()
+            .sidecar(include_str!("../NAME.toml"))
             .caller(|caller| caller.key_id = "k1".to_owned())
             .build();
         let estimate = Estimate {

@@ -6,7 +6,7 @@ use witgate_plugin::prelude::*;
 /// The `[settings]` of NAME.toml.
 #[derive(Deserialize)]
 struct Settings {
-    /// The header that names the team.
+    /// The header that names the team. A caller may write any: trust it no further than the caller.
     team_header: String,
 }
 
@@ -31,22 +31,26 @@ mod tests {
     use super::*;
     use witgate_plugin::testing::RequestBuilder;
 
+    /// Settings, read strictly as the host reads those of NAME.toml.
     fn settings() -> Settings {
-        Settings {
-            team_header: "x-team".to_owned(),
-        }
+        witgate_plugin::typed(r#"{"team_header": "x-team"}"#).unwrap()
+    }
+
+    /// A request of which the plugin sees what NAME.toml grants and no more.
+    fn request() -> RequestBuilder {
+        RequestBuilder::messages().sidecar(include_str!("../NAME.toml"))
     }
 
     #[test]
     fn the_team_is_noted() {
-        let request = RequestBuilder::messages().header("x-team", "blue").build();
+        let request = request().header("x-team", "blue").build();
         let envelope = read(&settings(), &request).unwrap();
         assert_eq!(envelope.metadata("team"), Some("blue"));
     }
 
     #[test]
     fn a_request_without_a_team_is_refused() {
-        let request = RequestBuilder::messages().build();
+        let request = request().build();
         assert_eq!(read(&settings(), &request).unwrap_err().status, 400);
     }
 }

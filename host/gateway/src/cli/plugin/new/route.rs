@@ -29,25 +29,28 @@ mod tests {
     use super::*;
     use witgate_plugin::testing::RequestBuilder;
 
-    fn decided(prompt_tokens: u64) -> Option<Plan> {
-        let settings = Settings {
-            small_below: 2_000,
-            cheap: "claude-haiku-5-5".to_owned(),
-        };
-        let request = RequestBuilder::messages()
-            .prompt_tokens(prompt_tokens)
-            .build();
-        decide(&settings, &request, &Envelope::default(), &[]).unwrap()
+    /// A request of which the plugin sees what NAME.toml grants and no more.
+    fn request() -> RequestBuilder {
+        RequestBuilder::messages().sidecar(include_str!("../NAME.toml"))
+    }
+
+    /// The decision under settings that are read strictly, as the host reads those of NAME.toml.
+    fn decided(request: RequestBuilder) -> Option<Plan> {
+        let json = r#"{"small_below": 2000, "cheap": "claude-haiku-5-5"}"#;
+        let settings: Settings = witgate_plugin::typed(json).unwrap();
+        decide(&settings, &request.build(), &Envelope::default(), &[]).unwrap()
     }
 
     #[test]
     fn small_requests_get_the_cheap_model() {
-        let plan = decided(1_999).unwrap();
+        // The host's scan of this body is what the plugin sees.
+        let body = r#"{"model": "claude-opus-5-5", "messages": [{"role": "user", "content": "Hi"}]}"#;
+        let plan = decided(request().body(body)).unwrap();
         assert_eq!(plan.targets[0].model.as_deref(), Some("claude-haiku-5-5"));
     }
 
     #[test]
     fn others_are_left_to_the_next_plugin() {
-        assert_eq!(decided(2_000), None);
+        assert_eq!(decided(request().prompt_tokens(2_000)), None);
     }
 }

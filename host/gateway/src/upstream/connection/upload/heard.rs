@@ -3,15 +3,15 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
     TimingDigest, UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream, and what was read of it ahead of time.
 #[derive(Debug)]
@@ -30,9 +30,9 @@ impl Heard {
         }
     }
 
-    /// Ends when there is something of an answer, or the end of the connection. Interim answers are none (RFC 9110,
-    /// section 15.2). May be dropped and called again.
-    pub(super) async fn listen(&mut self) {
+    /// Is ready when there is something of an answer, or the end of the connection. Interim answers are none (RFC 9110,
+    /// section 15.2).
+    pub(super) fn poll_listen(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             while self.heard.starts_with(b"HTTP/1.1 1") {
                 let end = self.heard.windows(4).position(|four| four == b"\r\n\r\n");
@@ -43,13 +43,32 @@ impl Heard {
             }
             let interim = b"HTTP/1.1 1".starts_with(self.heard.get(..10).unwrap_or(&self.heard));
             if !interim {
-                return;
+                return Poll::Ready(());
             }
-            match self.stream.read_buf(&mut self.heard).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
+            let mut bytes = [0; 1024];
+            let mut read = ReadBuf::new(&mut bytes);
+            let polled = Pin::new(&mut self.stream).poll_read(cx, &mut read);
+            match ready!(polled) {
+                Ok(()) if !read.filled().is_empty() => self.heard.extend_from_slice(read.filled()),
+                Ok(()) | Err(_) => return Poll::Ready(()),
             }
         }
+    }
+
+    /// Writes all bytes and flushes.
+    pub(super) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &mut impl Buf,
+    ) -> Poll<io::Result<()>> {
+        while bytes.has_remaining() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes.chunk()))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            bytes.advance(written);
+        }
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 }
 

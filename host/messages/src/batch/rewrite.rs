@@ -1,0 +1,62 @@
+//! A batch whose requests are changed: their members are spliced in place, and every other byte stays.
+
+use bytes::{Bytes, BytesMut};
+
+use super::Batch;
+use crate::head::Head;
+use crate::json::Malformed;
+use crate::splice::{Cut, Edit, Spliced, cuts};
+
+/// Parts that are smaller are copied together, so that a batch of a hundred thousand changes is not written in twice as
+/// many pieces.
+const PART: usize = 64 * 1024;
+
+// === impl Batch ===
+
+impl Batch {
+    /// The body to send, in parts: `body` with its own edits, and in each request those that `edits` gives for its kind.
+    /// They are checked, and `body` is what was scanned.
+    ///
+    /// # Errors
+    /// [`Malformed`] for another body.
+    pub fn rewritten<'a>(
+        &self,
+        body: &Head,
+        edits: impl Fn(usize) -> &'a [Edit],
+    ) -> Result<Vec<Bytes>, Malformed> {
+        let mut all: Vec<Cut> = cuts(body, body.edits()).into_vec();
+        for (index, asked) in self.requests.iter().enumerate() {
+            let edits = edits(asked.kind);
+            if edits.is_empty() {
+                continue;
+            }
+            let params = self.params(body, index)?;
+            let inside = cuts(&params, edits).into_iter();
+            all.extend(inside.map(|cut| cut.within(asked.params.start)));
+        }
+        // Those of the body itself stand before or behind the requests.
+        all.sort_by_key(Cut::start);
+        Ok(joined(Spliced::assemble(body.body(), all)))
+    }
+}
+
+/// The same bytes in fewer parts.
+fn joined(spliced: Spliced) -> Vec<Bytes> {
+    let mut parts = Vec::new();
+    let mut small = BytesMut::new();
+    for part in spliced.into_parts() {
+        if part.len() < PART {
+            small.extend_from_slice(&part);
+        }
+        if !small.is_empty() && (part.len() >= PART || small.len() >= PART) {
+            parts.push(small.split().freeze());
+        }
+        if part.len() >= PART {
+            parts.push(part);
+        }
+    }
+    if !small.is_empty() {
+        parts.push(small.freeze());
+    }
+    parts
+}

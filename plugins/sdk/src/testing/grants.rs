@@ -1,0 +1,145 @@
+//! What a made-up request lets a plugin see: everything, or what a sidecar grants.
+
+use serde_json::Value;
+
+/// The grants of a request. Asking for more panics with the words of the host's fault.
+#[derive(Clone, Debug)]
+pub(super) enum Grants {
+    /// Everything, for tests that don't care.
+    All,
+    /// What the `[grants]` of a sidecar name.
+    Only {
+        body: Body,
+        /// Names, and beginnings of names with `*` behind them; in lower case.
+        headers: Vec<String>,
+    },
+}
+
+/// How much of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Body {
+    None,
+    Head,
+    Read,
+}
+
+// === impl Grants ===
+
+#[allow(
+    clippy::panic,
+    reason = "a native test that asks for too much, or has a wrong sidecar, fails with the reason"
+)]
+impl Grants {
+    /// Reads the table `[grants]` of a sidecar. It stands on lines of its own, as in the scaffold: values are a text, a
+    /// list of texts, `true` and `false`, which TOML and JSON write alike.
+    pub(super) fn of_sidecar(sidecar: &str) -> Self {
+        let (mut body, mut headers) = (Body::Head, Vec::new());
+        for (key, value) in entries(sidecar) {
+            let json = value.replace(", ]", "]").replace(",]", "]");
+            match (key.as_str(), serde_json::from_str(&json)) {
+                ("body", Ok(Value::String(name))) => body = Body::of(&name),
+                ("headers", Ok(Value::Array(names))) => {
+                    headers = names
+                        .iter()
+                        .filter_map(Value::as_str)
+                        .map(str::to_ascii_lowercase)
+                        .collect();
+                }
+                // They grant imports, which admission looks at; a native test has no imports.
+                ("kv" | "metrics" | "clock", Ok(Value::Bool(_))) => {}
+                _ => panic!("[grants] of the sidecar: `{key} = {value}` can't be read here"),
+            }
+        }
+        Self::Only { body, headers }
+    }
+
+    pub(super) fn header(&self, name: &str) {
+        let Self::Only { headers, .. } = self else {
+            return;
+        };
+        let name = name.to_ascii_lowercase();
+        let has = headers.iter().any(|grant| match grant.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => *grant == name,
+        });
+        if !has {
+            not_granted_header(&name);
+        }
+    }
+
+    pub(super) fn headers(&self, prefix: &str) {
+        let Self::Only { headers, .. } = self else {
+            return;
+        };
+        let mut granted = headers.iter().filter_map(|grant| grant.strip_suffix('*'));
+        if !granted.any(|granted| prefix.starts_with(granted)) {
+            not_granted_header(&format!("{prefix}*"));
+        }
+    }
+
+    pub(super) fn body(&self, asked: &str, needed: Body) {
+        if let Self::Only { body, .. } = self
+            && *body < needed
+        {
+            let name = if needed == Body::Read { "read" } else { "head" };
+            panic!(
+                "`{asked}` is not granted; `body = \"{name}\"` in [grants] of the sidecar grants it"
+            );
+        }
+    }
+}
+
+#[allow(clippy::panic, reason = "as above")]
+fn not_granted_header(name: &str) {
+    panic!(
+        "the header `{name}` is not granted; `headers = [\"{name}\"]` in [grants] of the sidecar grants it"
+    );
+}
+
+/// The keys and values of the table, each value on one line and without comments.
+fn entries(sidecar: &str) -> Vec<(String, String)> {
+    let lines = sidecar.lines().map(|line| without_comment(line).trim());
+    let table = lines
+        .skip_while(|line| *line != "[grants]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['));
+    let mut entries: Vec<(String, String)> = Vec::new();
+    for line in table.filter(|line| !line.is_empty()) {
+        match (line.split_once('='), entries.last_mut()) {
+            // A list goes on until its bracket is closed.
+            (_, Some((_, value))) if value.starts_with('[') && !value.ends_with(']') => {
+                value.push(' ');
+                value.push_str(line);
+            }
+            (Some((key, value)), _) => entries.push((key.trim().into(), value.trim().into())),
+            (None, _) => entries.push((line.into(), String::new())),
+        }
+    }
+    entries
+}
+
+/// A line up to a `#` that stands outside of a text.
+fn without_comment(line: &str) -> &str {
+    let mut inside = false;
+    let end = line.find(|character| {
+        inside ^= character == '"';
+        character == '#' && !inside
+    });
+    line.get(..end.unwrap_or(line.len())).unwrap_or(line)
+}
+
+// === impl Body ===
+
+impl Body {
+    #[allow(clippy::panic, reason = "as above")]
+    fn of(name: &str) -> Self {
+        match name {
+            "none" => Self::None,
+            "head" => Self::Head,
+            "read" => Self::Read,
+            other => panic!(
+                "[grants] of the sidecar: `body` is \"none\", \"head\" or \"read\", not {other:?}"
+            ),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What the host's scan finds in a body.
+
+use crate::types::{Attribute, Head};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// Bytes of prompt text that make a token.
+const TEXT_BYTES_PER_TOKEN: usize = 4;
+/// Bytes of base64 that make a token.
+const SOLID_BYTES_PER_TOKEN: usize = 512;
+/// From this many bytes without a blank, quote or escape, a part of a string is data and not text.
+const SOLID_RUN: usize = 1024;
+
+/// The facts of a body that is one JSON object.
+#[derive(Clone, Debug)]
+pub(super) struct Scan {
+    pub(super) head: Head,
+    pub(super) tools: Vec<String>,
+    /// The top-level members by name, each with its raw JSON text.
+    pub(super) members: Vec<Attribute>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    user_id: Option<String>,
+}
+
+type Members = BTreeMap<String, Box<RawValue>>;
+
+// === impl Scan ===
+
+impl Scan {
+    /// Reads a body, or returns `None` if it is not a JSON object. A member of another type than the API has counts as
+    /// absent here; the host refuses such a request before any plugin sees it.
+    pub(super) fn of(body: &[u8]) -> Option<Self> {
+        let members: Members = serde_json::from_slice(body).ok()?;
+        let tools: Vec<Value> = typed(&members, "tools").unwrap_or_default();
+        let metadata: Option<Metadata> = typed(&members, "metadata");
+        Some(Self {
+            head: Head {
+                model: typed(&members, "model"),
+                stream: typed(&members, "stream").unwrap_or(false),
+                max_tokens: typed(&members, "max_tokens"),
+                message_count: count(&members, "messages"),
+                tool_count: count(&members, "tools"),
+                user_id: metadata.and_then(|metadata| metadata.user_id),
+                body_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
+                prompt_tokens: prompt_tokens(&members),
+                attributes: Vec::new(),
+            },
+            tools: tools.iter().filter_map(name).collect(),
+            members: members
+                .into_iter()
+                .map(|(name, value)| (name, value.get().to_owned()))
+                .collect(),
+        })
+    }
+}
+
+/// The name of a tool, if it has one.
+fn name(tool: &Value) -> Option<String> {
+    Some(tool.get("name")?.as_str()?.to_owned())
+}
+
+/// A member of the expected type; `null` is the same as absent.
+fn typed<T: DeserializeOwned>(members: &Members, name: &str) -> Option<T> {
+    serde_json::from_str::<Option<T>>(members.get(name)?.get())
+        .ok()
+        .flatten()
+}
+
+/// Number of elements of a list.
+fn count(members: &Members, name: &str) -> u32 {
+    let elements: Vec<IgnoredAny> = typed(members, name).unwrap_or_default();
+    u32::try_from(elements.len()).unwrap_or(u32::MAX)
+}
+
+/// The host's estimate: a quarter of the bytes of what the model reads, and for base64 far less. The host looks at base64
+/// in blocks of 64 bytes, so a picture may make a difference of some tokens.
+fn prompt_tokens(members: &Members) -> u64 {
+    let (mut text, mut data) = (0, 0);
+    for name in ["messages", "system", "tools"] {
+        let raw = members.get(name).map_or("", |value| value.get());
+        let solid = solid(raw.as_bytes());
+        data += solid;
+        text += raw.len() - solid;
+    }
+    let tokens = text.div_ceil(TEXT_BYTES_PER_TOKEN) + data.div_ceil(SOLID_BYTES_PER_TOKEN);
+    u64::try_from(tokens).unwrap_or(u64::MAX)
+}
+
+/// Bytes in long runs without a blank, quote or escape. Between two strings there is always a quote.
+fn solid(json: &[u8]) -> usize {
+    let is_plain = |byte: &u8| (0x21..0x80).contains(byte) && *byte != b'"' && *byte != b'\\';
+    json.split(|byte| !is_plain(byte))
+        .map(<[u8]>::len)
+        .filter(|run| *run >= SOLID_RUN)
+        .sum()
+}

@@ -1,0 +1,174 @@
+//! A log that is written to nobody, to a disk that is full, or to a reader that stands still.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+use super::{Bare, asking, house};
+use crate::harness::{House, Plan, Process, Upstream, binary, patiently};
+
+/// Requests that are asked while the log can't be written.
+const REQUESTS: usize = 20;
+
+fn full() -> Stdio {
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    full.unwrap().into()
+}
+
+/// A pipe that nobody reads any more.
+fn closed() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+/// Asks, with everything that writes to the log.
+async fn ask(house: &House, bare: &Bare) {
+    for number in 0..REQUESTS {
+        let status = bare.ask(&house.messages(&super::body())).await;
+        assert_eq!(status, 200, "request {number} is answered");
+        assert_eq!(
+            bare.ask(&asking("unknown")).await,
+            401,
+            "so is one that is refused"
+        );
+    }
+    // A reload has its say too.
+    bare.signal("-HUP").await;
+    patiently("the reload", async {
+        while !bare.page("/config").await.contains("\"reloads\": 1") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(bare.page("/readyz").await.contains("ready"), "it is ready");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_whose_reader_has_left_or_whose_disk_is_full_costs_log_lines_only() {
+    let upstream = Upstream::answering().await;
+    for (what, stderr) in [("a closed pipe", closed()), ("a full disk", full())] {
+        let house = house(&upstream);
+        let (bare, _) = Bare::start(&house, stderr).await;
+        ask(&house, &bare).await;
+        assert!(bare.dropped().await > 0, "{what}: lost lines are counted");
+        assert_eq!(
+            bare.stop().await,
+            Some(0),
+            "{what}: it drains and ends well"
+        );
+        let receipts = house.receipts();
+        let asked = receipts
+            .iter()
+            .filter(|receipt| receipt["endpoint"] == "messages");
+        assert_eq!(asked.count(), 2 * REQUESTS, "{what}: no receipt is lost");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_whose_reader_stands_still_holds_up_nothing_and_says_what_it_lost() {
+    let upstream = Upstream::answering().await;
+    let house = house(&upstream);
+    let (bare, stderr) = Bare::start(&house, Stdio::piped()).await;
+    patiently("more lines than are kept", async {
+        while bare.dropped().await == 0 {
+            ask_once(&house, &bare).await;
+        }
+    })
+    .await;
+    ask(&house, &bare).await;
+
+    // The reader goes on, and a later line says what is missing.
+    let mut stderr = stderr.unwrap();
+    let mut read = Vec::new();
+    patiently("the gap to be told", async {
+        while !String::from_utf8_lossy(&read).contains("log lines were dropped") {
+            // Something has to be logged.
+            tokio::select! {
+                count = stderr.read_buf(&mut read) => assert!(count.unwrap() > 0, "it runs"),
+                () = ask_once(&house, &bare) => {}
+            }
+        }
+    })
+    .await;
+    assert_eq!(bare.stop().await, Some(0), "and it stops without a reader");
+}
+
+async fn ask_once(house: &House, bare: &Bare) {
+    let status = bare.ask(&house.messages(&super::body())).await;
+    assert_eq!(status, 200, "it is answered");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_whose_output_is_not_taken_fails_and_never_panics() {
+    let upstream = Upstream::answering().await;
+    let house = house(&upstream);
+    let run = |arguments: &'static [&'static str], stdout: Stdio, stderr: Stdio| {
+        let mut command = Command::new(binary());
+        command.args(arguments).stdin(Stdio::null());
+        command.current_dir(house.file("."));
+        command.stdout(stdout).stderr(stderr).kill_on_drop(true);
+        async move {
+            let child = command.spawn().unwrap();
+            let ended = patiently("a command", child.wait_with_output());
+            let output = ended.await.unwrap();
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            (output.status.code(), told)
+        }
+    };
+    let (code, told) = run(&["check"], full(), Stdio::piped()).await;
+    assert_eq!(code, Some(1), "what was not printed is a failure: {told}");
+    assert!(told.contains("standard output"), "and is told: {told}");
+    let (code, told) = run(&["check"], closed(), Stdio::piped()).await;
+    assert_eq!(code, Some(1), "a reader that left: {told}");
+    assert!(!told.contains("standard output"), "is no news: {told}");
+    let (code, _) = run(&["check"], closed(), closed()).await;
+    assert_eq!(code, Some(1), "nor is one of both outputs");
+    let (code, _) = run(&["run", "--config", "none.toml"], full(), full()).await;
+    assert_eq!(code, Some(1), "an error that can't be told");
+    let (code, _) = run(&["--help"], full(), full()).await;
+    assert_ne!(code, Some(101), "help that can't be printed");
+    let (code, _) = run(&["--nonsense"], full(), full()).await;
+    assert_eq!(code, Some(2), "usage that can't be printed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_serves_although_its_welcome_cannot_be_printed() {
+    let house = House::new(&Plan::shipped());
+    for output in [full, closed] {
+        let mut command = Command::new(binary());
+        command.args(["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.current_dir(house.file("."));
+        command.env_remove("ANTHROPIC_API_KEY");
+        let (demo, _) = Bare::serving(command.stdout(output()).stderr(output())).await;
+        assert_eq!(demo.stop().await, Some(0), "it serves, and ends well");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_goes_on_although_nobody_reads_the_log() {
+    let upstream = Upstream::answering().await;
+    let plan = Plan::bare()
+        .extra("[upgrade]\nsocket = \"upgrade.sock\"\n")
+        .upstream("default", &upstream);
+    let house = House::new(&plan);
+    let (mut old, _) = Bare::start(&house, closed()).await;
+    let heir: Process = house.upgrade().await;
+    let status = patiently("the old one to end", old.child.wait()).await;
+    assert_eq!(
+        status.unwrap().code(),
+        Some(0),
+        "it hands over and ends well"
+    );
+    assert_eq!(
+        heir.client()
+            .await
+            .ask(&house.messages(&super::body()))
+            .await
+            .status,
+        200,
+        "the new one serves"
+    );
+}
