@@ -196,11 +196,18 @@ async fn an_overloaded_upstream_is_tried_again_as_often_as_its_configuration_say
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_such_a_configuration_an_upstream_is_asked_once() {
-    let upstream = Upstream::always(Answer::error(529, "overloaded_error", "Overloaded")).await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+async fn without_such_a_configuration_an_upstream_is_tried_twice_more() {
+    let overloaded = Answer::error(529, "overloaded_error", "Overloaded");
+    let well = Answer::sse(&events());
+    let upstream = Upstream::start([overloaded.clone(), overloaded.clone(), well]).await;
+    let gate = one_target(&upstream, "base_ms = 1, cap_ms = 2").await;
+    assert_eq!(gate.ask(&streaming(&gate)).await.status, 200, "it recovers");
+    assert_eq!(upstream.requests().len(), 3, "as the SDKs do by default");
+
+    let upstream = Upstream::always(overloaded).await;
+    let gate = one_target(&upstream, "attempts = 0").await;
     assert_eq!(gate.ask(&streaming(&gate)).await.status, 529, "passed on");
-    assert_eq!(upstream.requests().len(), 1, "clients retry by themselves");
+    assert_eq!(upstream.requests().len(), 1, "retries can be switched off");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -243,7 +250,10 @@ async fn a_plan_says_how_often_and_after_what_something_else_is_tried() {
 
     let never = sidecar.replace("overloaded", "connect");
     let upstream = Upstream::always(overloaded).await;
-    let table = format!("[upstreams.only]\nbase_url = \"{}\"\n", upstream.url());
+    let table = format!(
+        "[upstreams.only]\nbase_url = \"{}\"\nretry = {{ base_ms = 1, cap_ms = 1 }}\n",
+        upstream.url()
+    );
     let gate = Plan::shipped()
         .plugin("route", ROUTE, &never)
         .extra(&table)
@@ -283,8 +293,7 @@ async fn retries_never_multiply_an_outage() {
 async fn a_name_that_cannot_be_resolved_is_left_for_the_next_target_within_the_connect_timeout() {
     let second = Upstream::answering().await;
     // RFC 6761, section 6.4: such a name never exists.
-    let table =
-        "[upstreams.first]\nbase_url = \"http://nowhere.invalid\"\nconnect_timeout_ms = 1000\n";
+    let table = "[upstreams.first]\nbase_url = \"http://nowhere.invalid\"\nconnect_timeout_ms = 1000\nretry = { attempts = 0 }\n";
     let sidecar = "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"first\" }, { upstream = \"second\" }]\n";
     let gate = Plan::shipped()
         .plugin("route", ROUTE, sidecar)
@@ -304,7 +313,7 @@ async fn a_name_that_cannot_be_resolved_is_left_for_the_next_target_within_the_c
 async fn an_upstream_that_is_not_asked_is_on_the_receipt_with_the_reason_and_costs_nothing() {
     let upstream = Upstream::always(Answer::error(500, "api_error", "down")).await;
     let table = format!(
-        "[upstreams.only]\nbase_url = \"{}\"\nbreaker = {{ min_requests = 1, open_ms = 60000 }}\n",
+        "[upstreams.only]\nbase_url = \"{}\"\nretry = {{ attempts = 0 }}\nbreaker = {{ min_requests = 1, open_ms = 60000 }}\n",
         upstream.url()
     );
     let gate = Plan::shipped().extra(&table).start().await;

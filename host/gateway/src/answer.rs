@@ -36,7 +36,7 @@ pub(crate) enum Answer<'a> {
     },
 }
 
-/// Writes the answer to its end.
+/// Writes the answer to its end, and returns its body.
 ///
 /// # Errors
 ///
@@ -44,7 +44,7 @@ pub(crate) enum Answer<'a> {
 pub(crate) async fn write(
     session: &mut ServerSession,
     answer: Answer<'_>,
-) -> pingora_core::Result<()> {
+) -> pingora_core::Result<Bytes> {
     let (head, body) = match answer {
         Answer::Error { refused, .. } if refused.status == 499 => {
             return pingora_core::Error::e_explain(
@@ -79,10 +79,11 @@ pub(crate) async fn write(
     session.set_close_on_response_before_downstream_finish(false);
     session.set_total_drain_timeout(Some(LINGER));
     session.write_response_header(Box::new(head)).await?;
-    session.write_response_body(body, true).await
+    session.write_response_body(body.clone(), true).await?;
+    Ok(body)
 }
 
-/// Ends a stream whose head went out before any upstream had answered.
+/// Ends a stream whose head went out before any upstream had answered, and returns what was written.
 ///
 /// # Errors
 ///
@@ -91,9 +92,10 @@ pub(crate) async fn end_stream(
     session: &mut ServerSession,
     refused: &Refused,
     id: &str,
-) -> pingora_core::Result<()> {
+) -> pingora_core::Result<Bytes> {
     let event = error::sse_event(&refused.kind, &refused.message, Some(id));
-    session.write_response_body(event, true).await
+    session.write_response_body(event.clone(), true).await?;
+    Ok(event)
 }
 
 fn error_answer(

@@ -10,6 +10,7 @@ mod sidecars;
 
 pub(crate) use plugin::compiler;
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -103,10 +104,16 @@ pub fn main() -> ExitCode {
 /// code of commands whose output is what they are for.
 fn say(text: &str) {
     let mut out = io::stdout().lock();
-    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+    if let Err(error) = writeln!(out, "{}", printable(text)).and_then(|()| out.flush()) {
         let mut unprinted = UNPRINTED.lock().unwrap_or_else(PoisonError::into_inner);
         unprinted.get_or_insert(error.kind());
     }
+}
+
+/// A number of things, in words: `1 key`, `2 keys`.
+fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 /// The exit code of a command, or that of a failure if not all of its output was printed.
@@ -149,12 +156,39 @@ pub(crate) fn unreadable(file: &Path, error: &io::Error) -> anyhow::Error {
 
 /// Says what went wrong to whoever typed the command. The log may be filtered; the reason for a failure may not.
 fn complain(text: &str) {
-    log::say(&format!("witgate: {text}"));
+    log::say(&format!("witgate: {}", printable(text)));
+}
+
+/// The text without characters that could steer a terminal: it may come from a plugin or from a request.
+fn printable(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_text_steers_the_terminal_that_it_is_printed_on() {
+        let told = "403: \u{1b}[2Jgone\r\u{7}\u{9b}1m\n\tnext: für";
+        assert_eq!(
+            printable(told),
+            "403: \\u{1b}[2Jgone\\r\\u{7}\\u{9b}1m\n\tnext: für",
+            "control characters are written out, lines and tabs are kept"
+        );
+    }
 
     #[test]
     fn a_cause_that_is_part_of_the_text_is_not_said_twice() {

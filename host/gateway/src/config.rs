@@ -91,6 +91,16 @@ pub struct Config {
     pub capture: Option<CaptureConfig>,
 }
 
+/// A configuration that may have problems, for looking further at what it names. Where one is, its value is a default or
+/// stands for nothing, so it is no configuration to serve with.
+#[derive(Debug)]
+pub struct Draft {
+    /// As far as it could be read.
+    pub config: Config,
+    /// Everything that is wrong in the file.
+    pub problems: Problems,
+}
+
 /// The client-facing listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
@@ -163,6 +173,19 @@ pub struct CaptureConfig {
     pub content: Content,
 }
 
+// === impl Draft ===
+
+impl Draft {
+    /// The configuration, if nothing is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// Every problem.
+    pub fn into_result(self) -> Result<Config, Problems> {
+        self.problems.into_result().map(|()| self.config)
+    }
+}
+
 // === impl Config ===
 
 impl Config {
@@ -187,7 +210,18 @@ impl Config {
     ///
     /// As [`Config::read`].
     pub fn parse(path: &Path, text: &str) -> Result<Self, Problems> {
-        check::check(path, text)
+        check::check(path, text)?.into_result()
+    }
+
+    /// Reads a file as far as it goes, past everything that is wrong in it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is not TOML.
+    pub fn draft(path: &Path) -> Result<Draft, Problems> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Problems::unreadable(&path.to_string_lossy(), &error))?;
+        check::check(path, &text)
     }
 
     /// Returns the files that a gateway with this configuration reads again when they change: the configuration itself,

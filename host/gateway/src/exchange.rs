@@ -79,7 +79,10 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -
             let told = answer::end_stream(session, &refused, settlement.id()).await;
             settlement.refuse(refused);
             match told {
-                Ok(()) => Downstream::Complete,
+                Ok(event) => {
+                    settlement.count(&event);
+                    Downstream::Complete
+                }
                 Err(_) => Downstream::Broken,
             }
         }
@@ -92,7 +95,10 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -
             let written = answer::write(session, answer).await;
             settlement.refuse(refused);
             match written {
-                Ok(()) => Downstream::Complete,
+                Ok(body) => {
+                    settlement.count(&body);
+                    Downstream::Complete
+                }
                 Err(_) => {
                     settlement.end(Outcome::ClientGone);
                     Downstream::Broken

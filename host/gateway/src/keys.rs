@@ -168,7 +168,9 @@ impl Keyring {
             };
             let hash = read("hash", key.hash.as_deref());
             let certificate = read("certificate", key.certificate.as_deref());
-            if key.hash.is_none() && key.certificate.is_none() {
+            let is_wrong = |field: &str| problems.is_about(&at(field));
+            let wrong = is_wrong("hash") || is_wrong("certificate");
+            if key.hash.is_none() && key.certificate.is_none() && !wrong {
                 problems.push(document.problem(
                     &format!("key[{index}]"),
                     "a key has a hash, a certificate, or both",

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use witgate_messages::price::PriceBook;
 
 use crate::capture::Capture;
-use crate::config::{Config, Keys};
+use crate::config::{Config, Draft, Keys, UpstreamConfig};
 use crate::keys::Keyring;
 use crate::pressure::Pressure;
 use crate::upstream::Upstreams;
-use crate::upstream::dns::resolver::Names;
+use crate::upstream::dns::resolver::{self, Names};
 
 /// The part of a gateway that a reload replaces.
 pub(crate) struct Live {
@@ -41,37 +41,12 @@ impl Live {
         previous: Option<&Self>,
     ) -> Result<Self, String> {
         let mut problems = Vec::new();
-        let keyring = match &config.keys {
-            Keys::Open => Some(Keyring::open()),
-            Keys::File(path) => Keyring::read(path)
-                .map_err(|error| problems.push(error.to_string()))
-                .ok(),
-        };
-        let prices = match &config.prices {
-            None => Some(PriceBook::builtin()),
-            Some(path) => std::fs::read(path)
-                .map_err(|error| error.to_string())
-                .and_then(|text| PriceBook::parse(&text).map_err(|error| error.to_string()))
-                .map_err(|error| problems.push(format!("{}: {error}", path.display())))
-                .ok(),
-        };
-        let upstreams = Upstreams::try_new(
-            &config.upstreams,
-            &config.groups,
-            &config.default_upstream,
-            resolver,
-            previous.map(|previous| &previous.upstreams),
-        )
-        .map_err(|error| problems.push(error))
-        .ok();
-        let tls = config
-            .listen
-            .tls
-            .as_ref()
-            .map(crate::tls::read)
-            .transpose()
+        let keyring = keyring(&config).map_err(|error| problems.push(error)).ok();
+        let prices = prices(&config).map_err(|error| problems.push(error)).ok();
+        let upstreams = upstreams(&config, resolver, previous)
             .map_err(|error| problems.push(error))
             .ok();
+        let tls = tls(&config).map_err(|error| problems.push(error)).ok();
         let capture = capture(&config, previous)
             .map_err(|error| problems.push(error))
             .ok();
@@ -88,6 +63,99 @@ impl Live {
             _ => Err(problems.join("\n")),
         }
     }
+
+    /// Reads the files that a draft names, and returns the problems with them. Skips the keys that are wrong themselves.
+    pub(crate) fn inspect(draft: &Draft) -> Vec<String> {
+        let Draft { config, problems } = draft;
+        let resolver = resolver::system();
+        let sound = |keys: &[&str]| !keys.iter().any(|key| problems.is_about(key));
+        let mut found = Vec::new();
+        if sound(&["keys"]) {
+            found.extend(keyring(config).err());
+        }
+        if sound(&["prices.file"]) {
+            found.extend(prices(config).err());
+        }
+        let readable = config.upstreams.iter().filter(|upstream| {
+            let at = |key| format!("upstreams.{}.{key}", upstream.name);
+            sound(&[&at("ca_file"), &at("credential")])
+        });
+        found.extend(readable.filter_map(|upstream| alone(upstream, &resolver, None).err()));
+        if sound(&[
+            "listen.tls.certificate",
+            "listen.tls.key",
+            "listen.tls.client_ca",
+        ]) {
+            found.extend(tls(config).err());
+        }
+        if sound(&["capture.dir"]) {
+            found.extend(capture(config, None).err());
+        }
+        found
+    }
+
+    /// Number of keys that let somebody in; none when everybody may.
+    pub(crate) fn callers(config: &Config) -> Option<usize> {
+        keyring(config).ok()?.count()
+    }
+}
+
+fn keyring(config: &Config) -> Result<Keyring, String> {
+    match &config.keys {
+        Keys::Open => Ok(Keyring::open()),
+        Keys::File(path) => Keyring::read(path).map_err(|problems| problems.to_string()),
+    }
+}
+
+fn prices(config: &Config) -> Result<PriceBook, String> {
+    let Some(path) = &config.prices else {
+        return Ok(PriceBook::builtin());
+    };
+    std::fs::read(path)
+        .map_err(|error| error.to_string())
+        .and_then(|text| PriceBook::parse(&text).map_err(|error| error.to_string()))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Returns the upstreams, or the problems of each of them.
+fn upstreams(
+    config: &Config,
+    resolver: &Names,
+    previous: Option<&Live>,
+) -> Result<Upstreams, String> {
+    let previous = previous.map(|previous| &previous.upstreams);
+    let all = Upstreams::try_new(
+        &config.upstreams,
+        &config.groups,
+        &config.default_upstream,
+        resolver,
+        previous,
+    );
+    all.map_err(|first| {
+        let each = config.upstreams.iter();
+        let each: Vec<_> = each
+            .filter_map(|one| alone(one, resolver, previous).err())
+            .collect();
+        if each.is_empty() {
+            first
+        } else {
+            each.join("\n")
+        }
+    })
+}
+
+/// Tries an upstream as the only one, which shows its own problems.
+fn alone(
+    upstream: &UpstreamConfig,
+    resolver: &Names,
+    previous: Option<&Upstreams>,
+) -> Result<(), String> {
+    let alone = std::slice::from_ref(upstream);
+    Upstreams::try_new(alone, &[], &upstream.name, resolver, previous).map(drop)
+}
+
+fn tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, String> {
+    config.listen.tls.as_ref().map(crate::tls::read).transpose()
 }
 
 /// What records requests: the one of before, where nothing about it has changed.

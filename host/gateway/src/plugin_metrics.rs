@@ -7,6 +7,7 @@ use crate::metrics::Sample;
 /// Samples of all plugins, those of one name together.
 pub(crate) fn samples(plugins: &[PluginStatus]) -> Vec<Sample> {
     let mut states = Vec::new();
+    let mut refused = Vec::new();
     let mut calls = Vec::new();
     let mut p50 = Vec::new();
     let mut p99 = Vec::new();
@@ -23,7 +24,15 @@ pub(crate) fn samples(plugins: &[PluginStatus]) -> Vec<Sample> {
         };
         states.push(of(
             "plugin_serving",
-            i128::from(plugin.state == PluginState::Serving),
+            i128::from(matches!(
+                plugin.state,
+                PluginState::Serving | PluginState::LastGood
+            )),
+        ));
+        // The newest files are not what serves, if anything does.
+        refused.push(of(
+            "plugin_refused",
+            i128::from(plugin.last_error.is_some()),
         ));
         instances.push(of(
             "plugin_instances_created",
@@ -66,7 +75,7 @@ pub(crate) fn samples(plugins: &[PluginStatus]) -> Vec<Sample> {
         }
     }
     [
-        states, calls, p50, p99, faults, instances, configured, custom,
+        states, refused, calls, p50, p99, faults, instances, configured, custom,
     ]
     .into_iter()
     .flatten()

@@ -124,35 +124,38 @@ impl Refused {
 
     /// A plugin's failure.
     pub(crate) fn fault(fault: &Fault) -> Self {
-        if fault.kind == FaultKind::RequestTooLarge {
-            let told = fault.message.as_deref().unwrap_or("it is too large");
-            let plugin = &fault.plugin;
-            return Self::client(
-                413,
-                format!("the plugin `{plugin}` can't read this request: {told}"),
-            );
-        }
-        let shed = fault.kind == FaultKind::Exhausted;
-        let message = if shed {
-            format!(
-                "the gateway is out of instances of the plugin `{}`: try again",
-                fault.plugin
-            )
-        } else {
-            let hook = fault
-                .hook
-                .map_or_else(String::new, |hook| format!(" in its {hook} hook"));
-            let what = match &fault.message {
-                // What it returned is the author's to mend, who may have nothing but this answer.
-                Some(message) if fault.kind == FaultKind::Contract => {
-                    format!("{}: {}", fault.kind, shortened(message))
-                }
-                _ => fault.kind.to_string(),
-            };
-            format!(
-                "the plugin `{}` failed{hook} ({what}); the gateway's operator finds more in its log",
-                fault.plugin
-            )
+        const MORE: &str = "the gateway's operator finds more in its log";
+        let plugin = &fault.plugin;
+        let message = match fault.kind {
+            FaultKind::RequestTooLarge => {
+                let told = fault.message.as_deref().unwrap_or("it is too large");
+                return Self::client(
+                    413,
+                    format!("the plugin `{plugin}` can't read this request: {told}"),
+                );
+            }
+            FaultKind::Exhausted => {
+                format!("the gateway is out of instances of the plugin `{plugin}`: try again")
+            }
+            FaultKind::Benched => {
+                format!("the plugin `{plugin}` is paused after repeated faults; {MORE}")
+            }
+            FaultKind::Absent => {
+                format!("the plugin `{plugin}`, which is required, is not there; {MORE}")
+            }
+            kind => {
+                let hook = fault
+                    .hook
+                    .map_or_else(String::new, |hook| format!(" in its {hook} hook"));
+                let what = match &fault.message {
+                    // What it returned is the author's to mend, who may have nothing but this answer.
+                    Some(message) if kind == FaultKind::Contract => {
+                        format!("{kind}: {}", shortened(message))
+                    }
+                    _ => kind.to_string(),
+                };
+                format!("the plugin `{plugin}` failed{hook} ({what}); {MORE}")
+            }
         };
         Self {
             status: 503,

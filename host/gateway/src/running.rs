@@ -21,7 +21,7 @@ use crate::gateway::Gateway;
 use crate::live::Live;
 use crate::reload::{Prints, Reloader};
 use crate::render::Renderer;
-use crate::serve::{Door, Drained, bind};
+use crate::serve::{Door, Drained, Listener, bind};
 use crate::state::State;
 use crate::upgrade::{self, Follower, Giver, Sockets};
 use crate::upstream::dns::resolver::{Names, Resolver, system};
@@ -311,11 +311,11 @@ impl Ears {
         }
         let clients = match clients {
             Some(clients) => clients,
-            None => bind(config.listen.address).await?,
+            None => bind(Listener::Clients, config.listen.address).await?,
         };
         let admin = match (admin, config.admin) {
             (Some(admin), _) => Some(admin),
-            (None, Some(address)) => Some(bind(address).await?),
+            (None, Some(address)) => Some(bind(Listener::Admin, address).await?),
             (None, None) => None,
         };
         let upgrade = match (door, &config.upgrade) {
@@ -362,6 +362,8 @@ pub(crate) fn open_policies(config: &Config) -> anyhow::Result<Policies> {
     let runtime = Runtime::try_new(RuntimeOptions {
         cache: config.plugins.cache.clone(),
         trusted_keys: config.plugins.trusted_keys.clone(),
+        secret_headers: crate::headers::credentials(),
+        host_headers: crate::headers::of_the_host(),
         compiler: crate::cli::compiler(),
         vocabulary: Vocabulary.into(),
         ..RuntimeOptions::default()

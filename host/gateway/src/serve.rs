@@ -14,7 +14,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -44,20 +43,57 @@ pub(crate) struct Door<A> {
     pub(crate) connections: usize,
 }
 
+/// The purpose of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// The clients'.
+    Clients,
+    /// The operators'.
+    Admin,
+}
+
+/// A listener that can't be opened: the address is taken, or is not one of this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}; choose another `address` in [{}]", listener.table())]
+pub(crate) struct CannotListen {
+    pub(crate) listener: Listener,
+    pub(crate) address: SocketAddr,
+    pub(crate) source: std::io::Error,
+}
+
 /// Binds a listener.
 ///
 /// # Errors
 ///
 /// The address is taken or is not one of this machine, said with the address.
-pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+pub(crate) async fn bind(
+    listener: Listener,
+    address: SocketAddr,
+) -> Result<TcpListener, CannotListen> {
     TcpListener::bind(address)
         .await
-        .with_context(|| format!("cannot listen on {address}"))
+        .map_err(|source| CannotListen {
+            listener,
+            address,
+            source,
+        })
 }
 
 /// Ends when the gateway is told to stop, or when there is nobody left to tell it.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+// === impl Listener ===
+
+impl Listener {
+    /// Its table in the configuration.
+    fn table(self) -> &'static str {
+        match self {
+            Self::Clients => "listen",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 // === impl Door ===

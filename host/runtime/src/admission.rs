@@ -3,11 +3,14 @@
 //! The bytes are read once; what is hashed is what is compiled. Then: a core module with contract metadata becomes a
 //! component, it is compiled or found in the cache, its imports and exports are compared with the contract and the grants,
 //! it is instantiated and configured, and every hook is rehearsed with a benign request. What passes can be called; what
-//! doesn't is refused with an [`AdmissionError`] that says whose fault it is and what to do.
+//! doesn't is refused with an [`AdmissionError`] that says whose fault it is and what to do: everything that is wrong at
+//! once, as far as one thing lets the next be seen.
 
 mod anatomy;
 mod contract_check;
 mod error;
+mod findings;
+mod needs;
 mod preinit;
 mod rehearsal;
 mod shape;
@@ -21,12 +24,14 @@ pub use source::{SidecarText, Source};
 
 use crate::cache::Key;
 use crate::engine::Runtime;
+use crate::grants::HeaderGrant;
 use crate::guest::Terms;
 use crate::instance::{Indices, Instance, StartFailure};
 use crate::plugin::{Configured, Identity, Parts, Plugin};
-use crate::pool::Seated;
+use crate::problem::Problems;
 use crate::sidecar::{InstancePolicy, Sidecar};
 use crate::wasi;
+use findings::Findings;
 use preinit::NotPossible;
 use shape::Shape;
 use std::borrow::Cow;
@@ -48,6 +53,14 @@ impl Runtime {
         caught(source, || self.try_admit(source))
     }
 
+    fn try_admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionCause> {
+        self.found(source, |sidecar, findings| {
+            let screened = self.screened(source, sidecar, findings)?;
+            self.tried(source, sidecar, screened, findings)
+        })
+        .map(Arc::new)
+    }
+
     /// Finds whatever keeps a plugin from serving that shows without compiling it: its sidecar, pin, signature, imports,
     /// exports and grants.
     ///
@@ -55,36 +68,73 @@ impl Runtime {
     ///
     /// As [`admit`](Self::admit).
     pub fn screen(&self, source: &Source) -> Result<(), AdmissionError> {
-        caught(source, || self.screened(source).map(drop))
+        caught(source, || {
+            self.found(source, |sidecar, findings| {
+                self.screened(source, sidecar, findings)?;
+                Ok(findings.are_empty().then_some(()))
+            })
+        })
     }
 
-    fn screened<'a>(&self, source: &'a Source) -> Result<Screened<'a>, AdmissionCause> {
-        let sidecar = match &source.sidecar {
-            Some(text) => Sidecar::parse(&text.file.display().to_string(), &text.text)
-                .map_err(AdmissionCause::Sidecar)?,
-            None => Sidecar::default(),
+    /// Reads the sidecar and takes a step of admission with it. Returns what the step gives, or everything that was found
+    /// to be wrong if it gives nothing.
+    fn found<T>(
+        &self,
+        source: &Source,
+        step: impl FnOnce(&Sidecar, &mut Findings) -> Result<Option<T>, AdmissionCause>,
+    ) -> Result<T, AdmissionCause> {
+        let (sidecar, problems) = match &source.sidecar {
+            Some(text) => {
+                let file = text.file.display().to_string();
+                Sidecar::draft(&file, &text.text, Some(self.options()))
+                    .map_err(AdmissionCause::Sidecar)?
+            }
+            None => (Sidecar::default(), Problems::default()),
         };
+        let mut findings = Findings::new(problems);
+        match step(&sidecar, &mut findings) {
+            Ok(Some(value)) => return Ok(value),
+            Ok(None) => {}
+            Err(cause) => findings.add(cause),
+        }
+        Err(findings.into_cause())
+    }
+
+    /// Looks at a plugin without compiling it.
+    fn screened<'a>(
+        &self,
+        source: &'a Source,
+        sidecar: &Sidecar,
+        findings: &mut Findings,
+    ) -> Result<Screened<'a>, AdmissionCause> {
         let identity = source.identity();
-        check_pin(&sidecar, &identity.wasm)?;
+        // Code that the operator doesn't vouch for never runs.
+        check_pin(sidecar, &identity.wasm)?;
         self.trusted_keys().check(source)?;
         let bytes = component_bytes(&source.wasm)?;
         // What can't be read is the compiler's to refuse: it knows why.
         if let Some(shape) = Shape::read(&bytes) {
-            contract_check::check_shape(&shape, &bytes, &sidecar.grants)?;
+            findings.extend(contract_check::check_shape(
+                &shape,
+                &bytes,
+                &sidecar.grants,
+            )?);
         }
-        Ok(Screened {
-            sidecar,
-            identity,
-            bytes,
-        })
+        if findings.knows("limits") {
+            needs::check(&bytes, sidecar.limits.memory_bytes, self.options())?;
+        }
+        Ok(Screened { identity, bytes })
     }
 
-    fn try_admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionCause> {
-        let Screened {
-            sidecar,
-            identity,
-            bytes,
-        } = self.screened(source)?;
+    /// Compiles a plugin, starts it and rehearses it, as far as nothing is wrong. Returns the plugin if nothing is.
+    fn tried(
+        &self,
+        source: &Source,
+        sidecar: &Sidecar,
+        screened: Screened<'_>,
+        findings: &mut Findings,
+    ) -> Result<Option<Plugin>, AdmissionCause> {
+        let Screened { identity, bytes } = screened;
         let name = Arc::from(source.name.as_str());
         let candidate = Candidate {
             runtime: self,
@@ -95,13 +145,16 @@ impl Runtime {
                 sha256: Arc::clone(&identity.wasm),
                 limits: sidecar.limits.clone(),
                 grants: sidecar.grants.clone(),
+                secret_headers: Arc::clone(&self.options().secret_headers),
+                host_headers: self.host_headers(),
                 settings: sidecar.settings.clone(),
                 words: self.options().vocabulary.clone(),
                 stats: Default::default(),
             }),
-            sidecar: &sidecar,
+            sidecar,
         };
         let code = candidate.code()?;
+        findings.extend(code.missing);
         let plugin = Plugin::new(Parts {
             file: source.file.clone(),
             identity,
@@ -114,13 +167,22 @@ impl Runtime {
             indices: code.indices,
             bench: self.options().bench,
         });
-        let mut instance = candidate.started(plugin.start())?;
-        rehearsal::rehearse(&plugin, &mut instance)?;
-        if let Some(seat) = plugin.seat() {
-            // It is configured and its pages are warm: let it serve.
-            plugin.give_back(Seated::new(instance, seat));
+        let trial = Arc::new(candidate.terms.for_trial());
+        let mut instance = candidate.started(plugin.start_with(&trial))?;
+        if !findings.are_empty() {
+            return Ok(None);
         }
-        Ok(Arc::new(plugin))
+        rehearsal::rehearse(&plugin, &mut instance)?;
+        drop(instance);
+        plugin.warm_up();
+        Ok(Some(plugin))
+    }
+
+    fn host_headers(&self) -> Arc<[HeaderGrant]> {
+        let named = self.options().host_headers.iter();
+        named
+            .filter_map(|name| HeaderGrant::parse(name).ok())
+            .collect()
     }
 }
 
@@ -141,7 +203,6 @@ fn caught<T>(
 
 /// What is known of a plugin before anything is compiled.
 struct Screened<'a> {
-    sidecar: Sidecar,
     identity: Identity,
     /// The component.
     bytes: Cow<'a, [u8]>,
@@ -161,6 +222,8 @@ struct Code {
     pre: wasmtime::component::InstancePre<crate::guest::Guest>,
     indices: Indices,
     configured: Configured,
+    /// Interfaces that it imports and is not granted.
+    missing: Vec<AdmissionCause>,
 }
 
 // === impl Candidate ===
@@ -211,7 +274,7 @@ impl Candidate<'_> {
     /// Compares the code with the contract and the grants.
     fn checked(&self, component: &Component) -> Result<Code, AdmissionCause> {
         let engine = self.runtime.engine();
-        contract_check::check(component, engine, &self.bytes, &self.sidecar.grants)?;
+        let missing = contract_check::check(component, engine, &self.bytes, &self.sidecar.grants)?;
         let pre = wasi::instantiate_pre(self.runtime.linker(), component)
             .map_err(|error| self.skewed(format!("{error:#}")))?;
         let indices = Indices::probe(&pre);
@@ -222,6 +285,7 @@ impl Candidate<'_> {
             pre,
             indices,
             configured: Configured::Never,
+            missing,
         })
     }
 
@@ -275,7 +339,10 @@ fn component_bytes(wasm: &[u8]) -> Result<Cow<'_, [u8]>, AdmissionCause> {
             .and_then(|mut encoder| encoder.encode());
         match encoded {
             Ok(component) => Ok(Cow::Owned(component)),
-            Err(error) => Err(AdmissionCause::Encode(format!("{error:#}"))),
+            Err(error) => match format!("{error:#}") {
+                text if text.contains("wasi_snapshot_preview1") => Err(AdmissionCause::OldWasi),
+                text => Err(AdmissionCause::Encode(text)),
+            },
         }
     } else {
         Err(AdmissionCause::NotWasm)

@@ -60,6 +60,12 @@ pub struct RuntimeOptions {
     pub cache: Option<PathBuf>,
     /// Keys that plugins have to be signed with. Default none: signatures are not looked at.
     pub trusted_keys: TrustedKeys,
+    /// Names of headers that carry credentials, in lower case. No plugin can be granted one. Default none: the embedder
+    /// knows what they are called.
+    pub secret_headers: Arc<[String]>,
+    /// Names of answer headers that only the host sets, in lower case, or the beginnings of such names with `*` behind them.
+    /// A plugin that asks for one doesn't get it, and its log says so. Default none.
+    pub host_headers: Arc<[String]>,
     /// The program that compiles large plugins outside this process. Default none: all are compiled inside.
     pub compiler: Option<Compiler>,
     /// Says which of the values that plugins return can be used. Default: all of them.
@@ -128,6 +134,8 @@ impl Default for RuntimeOptions {
             allocation: Allocation::Auto,
             cache: None,
             trusted_keys: TrustedKeys::default(),
+            secret_headers: Arc::default(),
+            host_headers: Arc::default(),
             compiler: None,
             vocabulary: Words::default(),
             bench: Bench::default(),
@@ -238,7 +246,7 @@ impl Runtime {
             match &self.shared.options.compiler {
                 Some(compiler) if compiler.is_for(bytes) => compiler.compile(self.engine(), bytes),
                 Some(_) | None => Component::from_binary(self.engine(), bytes)
-                    .map_err(|error| AdmissionCause::Compile(format!("{error:#}"))),
+                    .map_err(|error| AdmissionCause::of_compiling(format!("{error:#}"))),
             }
         })?;
         if let Some(cache) = &self.shared.cache {

@@ -95,7 +95,14 @@ impl FaultKind {
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Trap(code) => write!(f, "trap ({code})"),
+            // What a language's runtime does when it gives up.
+            Self::Trap(TrapCode::UnreachableCodeReached) => f.write_str("it panicked"),
+            Self::Trap(code) => {
+                let text = code.to_string();
+                let text = text.strip_prefix("wasm trap: ").unwrap_or(&text);
+                write!(f, "trap ({text})")
+            }
+            Self::Benched => f.write_str("is paused after repeated faults"),
             Self::Deadline
             | Self::Memory
             | Self::StackOverflow
@@ -107,7 +114,6 @@ impl fmt::Display for FaultKind {
             | Self::NotGranted
             | Self::Configure
             | Self::Exhausted
-            | Self::Benched
             | Self::Absent => f.write_str(self.code()),
         }
     }

@@ -110,7 +110,7 @@ impl HeaderGrant {
         let named = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&byte);
         if !name.bytes().all(named) || (name.is_empty() && !prefix) {
             return Err(
-                "no name of a header; give a name, or its beginning and one `*` at the end",
+                "not a header name; write one like `x-team`, or the beginning of several with a `*` at its end, like `x-vmx-*`",
             );
         }
         Ok(Self {
@@ -119,7 +119,12 @@ impl HeaderGrant {
         })
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// Returns whether this names a header itself. The beginning of several names doesn't: it means the others.
+    pub(crate) fn is_of(&self, name: &str) -> bool {
+        !self.prefix && self.name.eq_ignore_ascii_case(name)
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
         let begins = name
             .get(..self.name.len())
             .is_some_and(|begin| begin.eq_ignore_ascii_case(&self.name));

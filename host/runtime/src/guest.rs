@@ -11,7 +11,7 @@ pub(crate) use services::{monotonic_ns, since_epoch};
 use crate::contract::Attribute;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
-use crate::grants::{BodyGrant, Grants};
+use crate::grants::{BodyGrant, Grants, HeaderGrant};
 use crate::hook::Hook;
 use crate::instance::Failure;
 use crate::kv::Table;
@@ -33,6 +33,10 @@ pub(crate) struct Terms {
     pub(crate) sha256: Arc<str>,
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
+    /// Headers that carry credentials.
+    pub(crate) secret_headers: Arc<[String]>,
+    /// Answer headers that only the host sets.
+    pub(crate) host_headers: Arc<[HeaderGrant]>,
     /// What it remembers in `kv`.
     pub(crate) table: Arc<Table>,
     pub(crate) settings: String,
@@ -43,6 +47,22 @@ pub(crate) struct Terms {
 // === impl Terms ===
 
 impl Terms {
+    /// The same for an instance that is tried and thrown away: what it remembers and counts is its own.
+    pub(crate) fn for_trial(&self) -> Self {
+        Self {
+            name: Arc::clone(&self.name),
+            sha256: Arc::clone(&self.sha256),
+            limits: self.limits.clone(),
+            grants: self.grants.clone(),
+            secret_headers: Arc::clone(&self.secret_headers),
+            host_headers: Arc::clone(&self.host_headers),
+            table: Arc::default(),
+            settings: self.settings.clone(),
+            words: self.words.clone(),
+            stats: Stats::default(),
+        }
+    }
+
     /// Counts a failure and names whose it is.
     pub(crate) fn fault(&self, hook: Option<Hook>, failure: Failure) -> Fault {
         self.stats.faulted(failure.kind);
@@ -78,6 +98,8 @@ pub(crate) struct Guest {
     copied: usize,
     body_read: usize,
     breach: Option<Breach>,
+    /// Missing grants, collected while the instance is rehearsed: there the questions are answered all the same.
+    lacking: Option<Vec<Breach>>,
     failure: Option<String>,
     pub(crate) stdio: Stdio,
 }
@@ -106,6 +128,8 @@ pub(crate) enum Breach {
     NotAtHand(&'static str),
     Interface(&'static str),
     Header(String),
+    /// A header that can't be granted.
+    Credential(String),
     BodyGrant {
         asked: &'static str,
         needed: BodyGrant,
@@ -127,9 +151,23 @@ impl Guest {
             copied: 0,
             body_read: 0,
             breach: None,
+            lacking: None,
             failure: None,
             stdio: Stdio::default(),
         }
+    }
+
+    /// From now on what is not granted is collected, so that all of it can be told at once.
+    pub(crate) fn collect_lacking(&mut self) {
+        self.lacking = Some(Vec::new());
+    }
+
+    /// Takes the missing grants that were collected since the last time.
+    pub(crate) fn take_lacking(&mut self) -> Vec<Breach> {
+        self.lacking
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// Starts a call: all counters at zero.
@@ -161,6 +199,23 @@ impl Guest {
         self.breach.as_ref()
     }
 
+    /// Returns the text about a call that took too long.
+    pub(crate) fn overtime(&self) -> String {
+        let key = match self.stage {
+            Stage::Configure => "configure_ms",
+            Stage::Call => "deadline_ms",
+        };
+        format!(
+            "ran longer than {} ms; do less, or raise `{key}` in [limits] of the sidecar",
+            self.limits.deadline.as_millis()
+        )
+    }
+
+    /// The limit of what may be copied, as it is told when it is passed.
+    pub(crate) fn copy_limit(&self) -> Breach {
+        Breach::Copy(self.limits.copy_bytes)
+    }
+
     /// What the guest said about its own end.
     pub(crate) fn take_failure(&mut self) -> Option<String> {
         self.failure.take()
@@ -190,6 +245,19 @@ impl Guest {
             return Err(self.breached(Breach::Copy(self.limits.copy_bytes)));
         }
         Ok(())
+    }
+
+    /// Ends the call because of a grant that is missing; in a rehearsal, notes it.
+    fn lacks(&mut self, breach: Breach) -> wasmtime::Result<()> {
+        match &mut self.lacking {
+            Some(lacking) => {
+                if !lacking.contains(&breach) {
+                    lacking.push(breach);
+                }
+                Ok(())
+            }
+            None => Err(self.breached(breach)),
+        }
     }
 
     fn breached(&mut self, breach: Breach) -> wasmtime::Error {
@@ -254,12 +322,48 @@ pub(crate) fn shorten(mut text: String) -> String {
 
 // === impl Breach ===
 
+impl Breach {
+    /// Everything that is lacking, in one text: headers share the line that grants them.
+    pub(crate) fn all(lacking: &[Self]) -> String {
+        let headers: Vec<_> = lacking
+            .iter()
+            .filter_map(|breach| match breach {
+                Self::Header(name) => Some(name.as_str()),
+                _ => None,
+            })
+            .collect();
+        let others = lacking
+            .iter()
+            .filter(|breach| !matches!(breach, Self::Header(_)));
+        let mut texts: Vec<_> = others.map(ToString::to_string).collect();
+        match headers.as_slice() {
+            [] => {}
+            [name] => texts.push(Self::Header((*name).to_owned()).to_string()),
+            names => texts.push(format!(
+                "the headers `{}` are not granted; `headers = [\"{}\"]` in [grants] of the sidecar grants them",
+                names.join("`, `"),
+                names.join("\", \"")
+            )),
+        }
+        texts.join("; ")
+    }
+}
+
 impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::HostCalls(limit) => write!(f, "more than {limit} calls to the host"),
-            Self::Copy(limit) => write!(f, "more than {limit} bytes copied"),
-            Self::Body(limit) => write!(f, "more than {limit} bytes of the body read"),
+            Self::HostCalls(limit) => write!(
+                f,
+                "more than {limit} calls to the host; ask once and keep the answer, or raise `host_calls` in [limits] of the sidecar"
+            ),
+            Self::Copy(limit) => write!(
+                f,
+                "more than {limit} bytes copied between host and plugin; ask for less, or raise `copy_bytes` in [limits] of the sidecar"
+            ),
+            Self::Body(limit) => write!(
+                f,
+                "more than {limit} bytes of the body read; read less, or raise `body_bytes` in [limits] of the sidecar"
+            ),
             Self::Request { what, bytes, limit } => write!(
                 f,
                 "`{what}` has {bytes} bytes, and it may read {limit} of a request"
@@ -272,6 +376,10 @@ impl fmt::Display for Breach {
             Self::Header(name) => write!(
                 f,
                 "the header `{name}` is not granted; `headers = [\"{name}\"]` in [grants] of the sidecar grants it"
+            ),
+            Self::Credential(name) => write!(
+                f,
+                "the header `{name}` carries credentials, which no plugin ever sees; remove the question, and use `caller()` to know who asks"
             ),
             Self::BodyGrant { asked, needed } => write!(
                 f,

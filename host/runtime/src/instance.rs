@@ -229,6 +229,11 @@ impl Instance {
         result.map_err(|error| Failure::of(&error, self.store.data_mut()))
     }
 
+    /// The host as this instance sees it.
+    pub(crate) fn guest(&mut self) -> &mut Guest {
+        self.store.data_mut()
+    }
+
     /// Calls that this instance has served.
     pub(crate) fn calls(&self) -> u64 {
         self.calls
@@ -298,9 +303,10 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
             Breach::Copy(_) | Breach::Body(_) => FaultKind::CopyLimit,
             Breach::Request { .. } => FaultKind::RequestTooLarge,
             Breach::NotAtHand(_) => FaultKind::Contract,
-            Breach::Interface(_) | Breach::Header(_) | Breach::BodyGrant { .. } => {
-                FaultKind::NotGranted
-            }
+            Breach::Interface(_)
+            | Breach::Header(_)
+            | Breach::Credential(_)
+            | Breach::BodyGrant { .. } => FaultKind::NotGranted,
         };
         return (kind, Some(breach.to_string()));
     }
@@ -308,8 +314,11 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
         return (FaultKind::Exhausted, Some(error.root_cause().to_string()));
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => return (FaultKind::Deadline, None),
-        Some(Trap::StackOverflow) => return (FaultKind::StackOverflow, None),
+        Some(Trap::Interrupt) => return (FaultKind::Deadline, Some(guest.overtime())),
+        Some(Trap::StackOverflow) => {
+            let text = "its stack, which is of one size for all plugins, is used up; recurse less";
+            return (FaultKind::StackOverflow, Some(text.to_owned()));
+        }
         Some(_) | None => {}
     }
     if let Some(denial) = guest.limiter.denied() {
@@ -323,15 +332,19 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
         Some(_) => error.root_cause().to_string(),
         None => format!("{error:#}"),
     };
-    // wasmtime keeps the types of these two errors to itself.
-    let kind = if cause.contains("too much data is being copied") {
-        FaultKind::CopyLimit
-    } else if cause.contains("resource limit exceeded") {
-        FaultKind::Memory
-    } else {
-        FaultKind::Contract
-    };
-    (kind, Some(cause))
+    // wasmtime keeps the types of these errors to itself.
+    if cause.contains("too much data is being copied")
+        || cause.contains("fuel allocated for hostcalls")
+    {
+        return (FaultKind::CopyLimit, Some(guest.copy_limit().to_string()));
+    }
+    if cause.contains("resource limit exceeded") {
+        let text = format!(
+            "{cause}; build it of fewer core modules, or raise `core_instances` in [limits] of the sidecar"
+        );
+        return (FaultKind::Memory, Some(text));
+    }
+    (FaultKind::Contract, Some(cause))
 }
 
 fn backtrace(error: &wasmtime::Error) -> Vec<String> {
@@ -349,9 +362,11 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
                 .or_else(|| frame.func_name())
                 .unwrap_or("?");
             let place = symbol.and_then(|symbol| Some((symbol.file()?, symbol.line()?)));
+            // Without the hash that tells two of one name apart: a person reads it.
+            let name = rustc_demangle::demangle(name);
             match place {
-                Some((file, line)) => format!("{name} ({file}:{line})"),
-                None => name.to_owned(),
+                Some((file, line)) => format!("{name:#} ({file}:{line})"),
+                None => format!("{name:#}"),
             }
         })
         .collect()

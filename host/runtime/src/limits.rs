@@ -145,15 +145,14 @@ impl ResourceLimiter for Limiter {
 impl std::fmt::Display for Denial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Memory { wanted, limit } => {
-                write!(f, "{wanted} bytes of memory wanted, the limit is {limit}")
-            }
-            Self::Table { wanted, limit } => {
-                write!(
-                    f,
-                    "{wanted} elements of tables wanted, the limit is {limit}"
-                )
-            }
+            Self::Memory { wanted, limit } => write!(
+                f,
+                "{wanted} bytes of memory wanted, the limit is {limit}; keep less, or raise `memory_bytes` in [limits] of the sidecar"
+            ),
+            Self::Table { wanted, limit } => write!(
+                f,
+                "{wanted} elements of tables wanted, the limit is {limit}; raise `table_elements` in [limits] of the sidecar"
+            ),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! them. Each hook has one function; what a plugin gives is checked before anybody sees it.
 
 mod audit;
+mod headers;
 mod returned;
 pub(crate) mod sense;
 
@@ -149,7 +150,8 @@ impl Lineup {
                 },
                 |envelope| bounds.envelope(envelope),
             )?;
-            if let Some(envelope) = given {
+            if let Some(mut envelope) = given {
+                plugin.drop_headers(&mut envelope);
                 merged.merge(envelope);
             }
         }

@@ -4,6 +4,7 @@
 //! is gone and only that call has failed. Calls may overlap, up to the plugin's number of live instances.
 
 use crate::breaker::{Bench, Breaker, Pass};
+use crate::contract::log::Level;
 use crate::fault::{Fault, FaultKind};
 use crate::grants::Grants;
 use crate::guest::{Guest, Terms};
@@ -150,6 +151,11 @@ impl Plugin {
         &self.parts.terms
     }
 
+    /// A warning of the host in the plugin's log.
+    pub(crate) fn warn(&self, message: &str) {
+        self.parts.terms.log_line(Level::Warn, message);
+    }
+
     pub(crate) fn skipped(&self, hook: Hook) {
         self.parts.terms.stats.skipped(hook);
     }
@@ -196,14 +202,31 @@ impl Plugin {
     }
 
     /// A new instance, ready to be called.
-    pub(crate) fn start(&self) -> Result<Instance, StartFailure> {
+    fn start(&self) -> Result<Instance, StartFailure> {
         let stats = &self.parts.terms.stats;
         stats.instances_created.fetch_add(1, Ordering::Relaxed);
         Instance::start(&self.parts.pre, &self.parts.indices, &self.parts.terms)
     }
 
+    /// An instance on other terms than those of the plugin's own.
+    pub(crate) fn start_with(&self, terms: &Arc<Terms>) -> Result<Instance, StartFailure> {
+        Instance::start(&self.parts.pre, &self.parts.indices, terms)
+    }
+
+    /// Gets an instance ready for the first call, if instances are reused. Where that fails, the first call says so.
+    pub(crate) fn warm_up(&self) {
+        if self.parts.policy == InstancePolicy::Fresh {
+            return;
+        }
+        if let Some(seat) = self.seat()
+            && let Ok(instance) = self.start()
+        {
+            self.give_back(Seated::new(instance, seat));
+        }
+    }
+
     /// A seat for one more instance; none when all are taken.
-    pub(crate) fn seat(&self) -> Option<Seat> {
+    fn seat(&self) -> Option<Seat> {
         self.pool.seat()
     }
 
@@ -232,7 +255,7 @@ impl Plugin {
     }
 
     /// Keeps an instance for the next call, if instances are reused and it has calls left.
-    pub(crate) fn give_back(&self, seated: Seated) {
+    fn give_back(&self, seated: Seated) {
         match self.parts.policy {
             InstancePolicy::Fresh => drop(seated),
             InstancePolicy::Reused

@@ -5,6 +5,7 @@
 
 mod limits;
 
+use crate::engine::RuntimeOptions;
 use crate::grants::{BodyGrant, Grants, HeaderGrant};
 use crate::hook::{Hook, PerHook};
 use crate::limits::Limits;
@@ -164,18 +165,37 @@ impl Sidecar {
     ///
     /// Everything that is wrong with it, each with its line.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        let (sidecar, problems) = Self::draft(file, text, None)?;
+        problems.into_result().map(|()| sidecar)
+    }
+
+    /// Reads a sidecar as far as it goes, with its problems beside it. What is wrong has its default, so with problems it
+    /// is for looking at the plugin further, not for serving. What a known host never gives is a problem too.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not TOML.
+    pub(crate) fn draft(
+        file: &str,
+        text: &str,
+        host: Option<&RuntimeOptions>,
+    ) -> Result<(Self, Problems), Problems> {
         let document = Document::parse(file, text)?;
-        let raw: File = document.read()?;
+        let (raw, problems) = document.read_known::<File>()?;
         let mut check = Check {
             document: &document,
-            problems: Problems::default(),
+            problems,
         };
         let limits = check.limits(&raw);
         let grants = check.grants(&raw.grants);
+        if let Some(host) = host {
+            check.headers_on(host, &raw.grants);
+            check.limits_on(host, &raw.limits, &limits);
+        }
         let pin = check.pin(raw.sha256);
         let fail = check.fail(&raw.hooks);
-        check.problems.into_result()?;
-        Ok(Self {
+        let problems = check.problems;
+        let sidecar = Self {
             order: raw.order.unwrap_or(100),
             instances: raw.instances,
             limits,
@@ -184,7 +204,8 @@ impl Sidecar {
             pin,
             settings: serde_json::Value::Object(raw.settings).to_string(),
             document: Some(document),
-        })
+        };
+        Ok((sidecar, problems))
     }
 
     /// The problems that a plugin found in its settings, with file and line.
@@ -195,7 +216,10 @@ impl Sidecar {
     ) -> Problems {
         let mut problems = Problems::default();
         for problem in found {
-            let path = format!("settings.{}", problem.path);
+            let path = match problem.path.as_str() {
+                "" => "settings".to_owned(),
+                inside => format!("settings.{inside}"),
+            };
             problems.push(match &self.document {
                 Some(document) => document.problem(&path, problem.message),
                 None => crate::problem::Problem {
@@ -263,6 +287,44 @@ impl Check<'_> {
             kv: table.kv,
             metrics: table.metrics,
             clock: table.clock,
+        }
+    }
+
+    /// Rejects the headers that the host shows to no plugin.
+    fn headers_on(&mut self, host: &RuntimeOptions, table: &GrantsTable) {
+        for (index, text) in table.headers.iter().enumerate() {
+            let is_secret =
+                |grant: HeaderGrant| host.secret_headers.iter().any(|it| grant.is_of(it));
+            if HeaderGrant::parse(text).is_ok_and(is_secret) {
+                self.reject(
+                    &format!("grants.headers[{index}]"),
+                    &format!(
+                        "`{text}` carries credentials, which no plugin ever sees; remove it, and ask `caller()` who the request is from"
+                    ),
+                );
+            }
+        }
+    }
+
+    /// Rejects limits above what the host gives to any plugin.
+    fn limits_on(&mut self, host: &RuntimeOptions, table: &LimitsTable, limits: &Limits) {
+        let memory = match table.memory_mib {
+            Some(_) => "limits.memory_mib",
+            None => "limits.memory_bytes",
+        };
+        for (path, wanted, most) in [
+            (memory, limits.memory_bytes, host.memory_ceiling),
+            (
+                "limits.table_elements",
+                limits.table_elements,
+                host.table_ceiling,
+            ),
+        ] {
+            if wanted > most {
+                let message =
+                    format!("this host gives a plugin {most} at most; say no more than that");
+                self.reject(path, &message);
+            }
         }
     }
 

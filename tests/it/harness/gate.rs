@@ -15,6 +15,9 @@ use witgate_artifacts::{Artifact, SHIPPED};
 
 use super::{Client, PATIENCE, Request, Response, Upstream, patiently};
 
+/// Each request is sent once: a test that is about retries says how many it wants.
+const ONE_TRY: &str = "retry = { attempts = 0 }\n";
+
 /// A running gateway.
 pub struct Gate {
     running: Arc<Running>,
@@ -178,7 +181,7 @@ impl Plan {
         for (name, url) in &self.upstreams {
             let _ = writeln!(
                 text,
-                "[upstreams.{name}]\nbase_url = \"{url}\"\ncredential = {{ file = \"upstream.key\" }}\n"
+                "[upstreams.{name}]\nbase_url = \"{url}\"\ncredential = {{ file = \"upstream.key\" }}\n{ONE_TRY}"
             );
         }
         text + &self.extra

@@ -2,15 +2,13 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use witgate_runtime::PluginState;
+use witgate_runtime::{PluginState, PluginStatus};
 
-use super::{ConfigArg, say, sidecars};
-use crate::config::Config;
+use super::{ConfigArg, counted, say, sidecars};
+use crate::config::{Config, Draft};
 use crate::live::Live;
 use crate::running::open_policies;
-use crate::upstream::dns::resolver;
 
 /// Arguments of `witgate check`.
 #[derive(Debug, clap::Args)]
@@ -19,54 +17,19 @@ pub(super) struct Args {
     config: ConfigArg,
 }
 
-/// Checks the configuration, what it names, and the plugins, and says all of it.
+/// Checks the configuration, what it names, and the plugins, and says all of it: what is wrong with one hides nothing
+/// about the others.
 pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = match Config::read(&args.config.config) {
-        Ok(config) => Arc::new(config),
+    let draft = match Config::draft(&args.config.config) {
+        Ok(draft) => draft,
         Err(problems) => {
             say(&problems.to_string());
-            say("the configuration can't be used; its plugins were not looked at");
+            say("the configuration can't be read, so nothing that it names was looked at");
             return Ok(ExitCode::FAILURE);
         }
     };
-    let mut well = true;
-    match Live::prepare(Arc::clone(&config), &resolver::system(), None) {
-        Ok(live) => {
-            let keys = live
-                .keyring
-                .count()
-                .map_or("open to everybody".to_owned(), |keys| counted(keys, "key"));
-            let upstreams = counted(live.upstreams.iter().count(), "upstream");
-            say(&format!("{}: {keys}, {upstreams}", config.path.display()));
-        }
-        Err(problems) => {
-            well = false;
-            say(&problems);
-        }
-    }
-
-    let policies = open_policies(&config)?;
-    for plugin in policies.status() {
-        // A required plugin without a file is told below.
-        if plugin.state == PluginState::Absent {
-            continue;
-        }
-        let hooks: Vec<_> = plugin.hooks.iter().map(ToString::to_string).collect();
-        match &plugin.last_error {
-            None => say(&format!("{}: {}", plugin.name, hooks.join(", "))),
-            Some(error) => {
-                well = false;
-                say(&format!("{}: {error}", plugin.name));
-            }
-        }
-    }
-    for orphan in sidecars::orphans(&config.plugins.directory) {
-        say(&orphan_text(&orphan));
-    }
-    for name in policies.current().missing() {
-        well = false;
-        say(&format!("{name}: required, and not there"));
-    }
+    let well = [files(&draft), plugins(&draft)?];
+    let well = well.into_iter().all(|well| well);
     say(if well {
         "all is well"
     } else {
@@ -77,6 +40,80 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Says how the configuration is, and the files that it names; tells whether all is well.
+fn files(draft: &Draft) -> bool {
+    let sorted = draft
+        .problems
+        .clone()
+        .into_result()
+        .err()
+        .unwrap_or_default();
+    let mut problems: Vec<_> = sorted.iter().map(ToString::to_string).collect();
+    problems.extend(Live::inspect(draft));
+    for problem in &problems {
+        say(problem);
+    }
+    if problems.is_empty() {
+        say(&summary(&draft.config));
+    }
+    problems.is_empty()
+}
+
+/// Returns a line about a configuration without problems.
+fn summary(config: &Config) -> String {
+    let keys = match Live::callers(config) {
+        Some(keys) => counted(keys, "key"),
+        None => "open to everybody".to_owned(),
+    };
+    let upstreams = counted(config.upstreams.len(), "upstream");
+    format!("{}: {keys}, {upstreams}", config.path.display())
+}
+
+/// Says how each plugin is; tells whether all is well.
+fn plugins(draft: &Draft) -> anyhow::Result<bool> {
+    if let Some(why) = unusable(draft) {
+        say(&format!("the plugins were not looked at: {why}"));
+        return Ok(false);
+    }
+    let policies = open_policies(&draft.config)?;
+    let mut well = true;
+    for plugin in policies.status() {
+        well &= plugin.last_error.is_none() && plugin.state != PluginState::Absent;
+        say(&line(&plugin));
+    }
+    for orphan in sidecars::orphans(&draft.config.plugins.directory) {
+        say(&orphan_text(&orphan));
+    }
+    Ok(well)
+}
+
+/// Returns the reason that the plugins can't be looked at, or `None` if they can.
+fn unusable(draft: &Draft) -> Option<&'static str> {
+    if draft.problems.is_about("plugins.directory") {
+        return Some("their directory is not known");
+    }
+    // Looking at a plugin runs its code, and the keys say whose code may run.
+    draft
+        .problems
+        .is_about("plugins.trusted_keys")
+        .then_some("the keys that they have to be signed with can't be read")
+}
+
+/// How one plugin is.
+fn line(plugin: &PluginStatus) -> String {
+    if let Some(error) = &plugin.last_error {
+        return format!("{}: {error}", plugin.name);
+    }
+    if plugin.state == PluginState::Absent {
+        return format!(
+            "{name}: required, and not there; copy {name}.wasm into the plugin directory",
+            name = plugin.name
+        );
+    }
+    let hooks: Vec<_> = plugin.hooks.iter().map(ToString::to_string).collect();
+    format!("{}: {}", plugin.name, hooks.join(", "))
 }
 
 /// A sidecar that no plugin reads: it was left behind, or has not quite the plugin's name.
@@ -94,13 +131,5 @@ fn orphan_text(sidecar: &Path) -> String {
             plugin.display(),
             plugin.with_extension("toml").display()
         ),
-    }
-}
-
-/// A number with its noun.
-fn counted(number: usize, noun: &str) -> String {
-    match number {
-        1 => format!("1 {noun}"),
-        _ => format!("{number} {noun}s"),
     }
 }

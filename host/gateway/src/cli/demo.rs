@@ -14,6 +14,7 @@ use super::say;
 use crate::config::Config;
 use crate::keys::NewKey;
 use crate::running::Running;
+use crate::serve::{CannotListen, Listener};
 use crate::standin::{StandIn, StandInOptions};
 
 /// Arguments of `witgate demo`.
@@ -89,7 +90,7 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
                 ))
             }
         };
-        let running = Running::start(config).await.map_err(elsewhere)?;
+        let running = Running::start(config).await.map_err(with_option)?;
         let welcome = welcome(&running, &key, &receipts, &path, real);
         // Whoever reads it may stand still; the gateway does not wait for that.
         std::thread::spawn(move || say(&welcome));
@@ -103,14 +104,23 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Says how to choose other addresses, where one is taken.
-fn elsewhere(error: anyhow::Error) -> anyhow::Error {
-    let taken = error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse);
-    match taken {
-        true => anyhow::anyhow!("{error:#}; choose other addresses with --listen and --admin"),
-        false => error,
+/// An address that can't be had is not in a file of whoever runs the demo, but among the options.
+fn with_option(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<CannotListen>() {
+        Ok(CannotListen {
+            listener,
+            address,
+            source,
+        }) => {
+            let option = match listener {
+                Listener::Clients => "--listen",
+                Listener::Admin => "--admin",
+            };
+            anyhow::anyhow!(
+                "cannot listen on {address}: {source}; choose another address with {option}"
+            )
+        }
+        Err(error) => error,
     }
 }
 

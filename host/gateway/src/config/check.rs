@@ -6,6 +6,7 @@ mod credential;
 mod endpoints;
 mod group;
 mod ledger;
+mod plugins;
 mod pressure;
 mod proxies;
 mod receipts;
@@ -14,24 +15,20 @@ mod streams;
 mod tls;
 mod upgrade;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use witgate_runtime::TrustedKeys;
 use witgate_runtime::problem::{Document, Problems};
 
 use self::resilience::Troubles;
-use super::file::endpoints::StateFile;
-use super::file::{
-    AdminFile, ConfigFile, KeysFile, LimitsFile, ListenFile, PluginsFile, UpstreamFile,
-};
+use super::file::{AdminFile, ConfigFile, KeysFile, LimitsFile, ListenFile, UpstreamFile};
 use super::upstream::Scheme;
-use super::{BaseUrl, Batches, Config, GroupConfig, Keys, Limits, Listen, Plugins, UpstreamConfig};
+use super::{BaseUrl, Batches, Config, Draft, GroupConfig, Keys, Limits, Listen, UpstreamConfig};
 
-/// Checks a file's text.
-pub(super) fn check(path: &Path, text: &str) -> Result<Config, Problems> {
+/// Checks a file's text, past everything that is wrong in it.
+pub(super) fn check(path: &Path, text: &str) -> Result<Draft, Problems> {
     let document = Document::parse(&path.to_string_lossy(), text)?;
     let (file, problems) = document.read_known::<ConfigFile>()?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -41,11 +38,14 @@ pub(super) fn check(path: &Path, text: &str) -> Result<Config, Problems> {
         problems,
     };
     let config = check.config(path, file);
-    match config {
-        Some(config) if check.problems.is_empty() => Ok(config),
-        _ => Err(check.problems.into_result().err().unwrap_or_default()),
-    }
+    Ok(Draft {
+        config,
+        problems: check.problems,
+    })
 }
+
+/// Stands in for an address that is wrong.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The problems so far, and what is needed to describe the next one.
 struct Check<'a> {
@@ -57,7 +57,7 @@ struct Check<'a> {
 // === impl Check ===
 
 impl Check<'_> {
-    fn config(&mut self, path: &Path, file: ConfigFile) -> Option<Config> {
+    fn config(&mut self, path: &Path, file: ConfigFile) -> Config {
         let listen = self.listen(&file.listen);
         let admin = file.admin.and_then(|admin| self.admin(&admin));
         let keys = self.keys(file.keys);
@@ -71,13 +71,15 @@ impl Check<'_> {
                 "name at least one: [upstreams.default] with a base_url",
             );
         }
+        // Those that are wrong have their names all the same.
+        let names: Vec<_> = file.upstreams.keys().cloned().collect();
         let upstreams: Vec<_> = file
             .upstreams
             .into_iter()
             .filter_map(|(name, upstream)| self.upstream(name, upstream))
             .collect();
-        let groups = self.groups(file.groups, &upstreams);
-        let default_upstream = self.default_upstream(file.default_upstream, &upstreams, &groups);
+        let groups = self.groups(file.groups, &names);
+        let default_upstream = self.default_upstream(file.default_upstream, &names, &groups);
 
         let batches = Batches {
             poll: self.millis(
@@ -109,16 +111,16 @@ impl Check<'_> {
         let cors = self.cors(file.cors.as_ref());
         let capture = file.capture.map(|file| self.capture(&file));
 
-        Some(Config {
+        Config {
             path: path.to_owned(),
             print: None,
-            listen: listen?,
+            listen,
             admin,
-            keys: keys?,
+            keys,
             plugins,
             upstreams,
             groups,
-            default_upstream: default_upstream?,
+            default_upstream: default_upstream.unwrap_or_default(),
             limits,
             streams,
             ledger,
@@ -131,30 +133,10 @@ impl Check<'_> {
             endpoints,
             cors,
             capture,
-        })
-    }
-
-    fn plugins(&mut self, file: PluginsFile, state: &StateFile) -> Plugins {
-        let poll = self.millis("plugins.poll_ms", file.poll_ms, Duration::from_secs(1));
-        let beside_the_state = || state.directory.as_ref().map(|state| state.join("code"));
-        let cache = file.cache.or_else(beside_the_state);
-        let mut trusted_keys = TrustedKeys::default();
-        if let Some(keys) = file.trusted_keys {
-            match TrustedKeys::read(&self.folder.join(keys)) {
-                Ok(keys) => trusted_keys = keys,
-                Err(error) => self.problem("plugins.trusted_keys", &error.to_string()),
-            }
-        }
-        Plugins {
-            directory: self.existing_folder("plugins.directory", &file.directory),
-            required: file.required,
-            poll,
-            cache: cache.map(|cache| self.folder.join(cache)),
-            trusted_keys,
         }
     }
 
-    fn listen(&mut self, file: &ListenFile) -> Option<Listen> {
+    fn listen(&mut self, file: &ListenFile) -> Listen {
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let threads = match file.threads.map(NonZeroUsize::new) {
             None => cores,
@@ -166,13 +148,15 @@ impl Check<'_> {
         };
         let tls = file.tls.as_ref().map(|tls| self.listen_tls(tls));
         let proxies = self.proxies(file);
-        Some(Listen {
-            address: self.address("listen.address", &file.address)?,
+        Listen {
+            address: self
+                .address("listen.address", &file.address)
+                .unwrap_or(NOWHERE),
             threads,
             tls,
             h2c: file.h2c,
             proxies,
-        })
+        }
     }
 
     fn admin(&mut self, file: &AdminFile) -> Option<SocketAddr> {
@@ -186,25 +170,23 @@ impl Check<'_> {
         Some(address)
     }
 
-    fn keys(&mut self, file: KeysFile) -> Option<Keys> {
+    fn keys(&mut self, file: KeysFile) -> Keys {
         match (file.file, file.insecure_open) {
-            (Some(file), false) => Some(Keys::File(self.existing_file("keys.file", &file))),
-            (None, true) => Some(Keys::Open),
-            (Some(_), true) => {
-                self.problem(
-                    "keys.insecure_open",
-                    "takes no keys file beside it: choose one",
-                );
-                None
-            }
-            (None, false) => {
-                self.problem(
-                    "keys",
-                    "name the file of virtual keys (`witgate key new` makes one)",
-                );
-                None
-            }
+            (Some(file), false) => return Keys::File(self.existing_file("keys.file", &file)),
+            (None, true) => return Keys::Open,
+            (Some(_), true) => self.problem(
+                "keys.insecure_open",
+                "takes no keys file beside it: choose one",
+            ),
+            // One that is there and wrong has been told of.
+            (None, false) if self.problems.is_about("keys") => {}
+            (None, false) => self.problem(
+                "keys",
+                "name the file of virtual keys (`witgate key new` makes one)",
+            ),
         }
+        // Stands in, and lets nobody in.
+        Keys::File(PathBuf::new())
     }
 
     fn limits(&mut self, file: &LimitsFile) -> Limits {
@@ -340,27 +322,31 @@ impl Check<'_> {
     fn default_upstream(
         &mut self,
         name: Option<String>,
-        upstreams: &[UpstreamConfig],
+        upstreams: &[String],
         groups: &[GroupConfig],
     ) -> Option<String> {
+        let known = |name: &String| {
+            upstreams.contains(name) || groups.iter().any(|group| group.name == *name)
+        };
         match (name, upstreams) {
-            (Some(name), _) if upstreams.iter().any(|upstream| upstream.name == name) => Some(name),
-            (Some(name), _) if groups.iter().any(|group| group.name == name) => Some(name),
+            (Some(name), _) if known(&name) => Some(name),
             (Some(name), _) => {
-                self.problem(
-                    "default_upstream",
-                    &format!("there is no [upstreams.{name}]"),
-                );
-                None
-            }
-            (None, [only]) => Some(only.name.clone()),
-            (None, several) => {
-                if !several.is_empty() {
+                // Without any upstream that is the reason, and has been told.
+                if !upstreams.is_empty() {
                     self.problem(
-                        "upstreams",
-                        "with several upstreams, say default_upstream = \"NAME\"",
+                        "default_upstream",
+                        &format!("there is no [upstreams.{name}]"),
                     );
                 }
+                None
+            }
+            (None, [only]) => Some(only.clone()),
+            (None, []) => None,
+            (None, _) => {
+                self.problem(
+                    "upstreams",
+                    "with several upstreams, say default_upstream = \"NAME\"",
+                );
                 None
             }
         }

@@ -81,7 +81,7 @@ impl Default for RetryPolicy {
     /// As the official SDKs do, with a budget.
     fn default() -> Self {
         Self {
-            attempts: 0,
+            attempts: 2,
             base: Duration::from_millis(500),
             cap: Duration::from_secs(8),
             budget_permille: 200,

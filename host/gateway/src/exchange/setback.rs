@@ -34,13 +34,14 @@ pub(super) enum Left {
 // === impl Setback ===
 
 impl Setback {
-    /// Whether it is of use to try the same target again. It is not after a limit that somebody else than the upstream
-    /// set: that would spend the upstream's retries on one caller's impatience.
+    /// Returns whether it is of use to try the same target again. One that used up its `head_timeout_ms` would likely use it
+    /// up once more, and the client would have left by then; after a limit of a caller's or a plan's choice, another try
+    /// would spend the upstream's retries on one caller's impatience.
     pub(super) fn may_repeat(&self) -> bool {
         match &self.left {
             Left::Answer(_) => true,
+            Left::Failed(Failed::Timeout { .. }) | Left::Closed(_) => false,
             Left::Failed(failed) => failed.is_upstreams(),
-            Left::Closed(_) => false,
         }
     }
 

@@ -270,12 +270,21 @@ impl Upstream {
     }
 }
 
-/// The error without what it was about to carry on: one line, no addresses of ours.
+/// The error in plain words and in one line, without addresses of ours.
 fn plain(error: &Error) -> String {
-    match error.context.as_ref() {
-        Some(context) => format!("{} ({})", error.etype().as_str(), context.as_str()),
-        None => error.etype().as_str().to_owned(),
-    }
+    let words = match error.etype() {
+        ErrorType::ConnectRefused => "refused",
+        ErrorType::ConnectTimedout => "not made in time",
+        ErrorType::ConnectNoRoute => "there is no route to it",
+        ErrorType::TLSHandshakeTimedout => "the TLS handshake was not done in time",
+        kind => {
+            return match error.context.as_ref() {
+                Some(context) => format!("{} ({})", kind.as_str(), context.as_str()),
+                None => kind.as_str().to_owned(),
+            };
+        }
+    };
+    words.to_owned()
 }
 
 // === impl Departure ===

@@ -25,12 +25,17 @@ struct Name<'a> {
     version: &'a str,
 }
 
+/// Compares the imports and exports with the contract. Gives what is imported and not granted.
+///
+/// # Errors
+///
+/// Everything that this host doesn't have, and with it what is not granted.
 pub(super) fn check(
     component: &Component,
     engine: &Engine,
     bytes: &[u8],
     grants: &Grants,
-) -> Result<(), AdmissionCause> {
+) -> Result<Vec<AdmissionCause>, AdmissionCause> {
     check_shape(&Shape::of(component, engine), bytes, grants)
 }
 
@@ -39,14 +44,22 @@ pub(super) fn check_shape(
     shape: &Shape,
     bytes: &[u8],
     grants: &Grants,
-) -> Result<(), AdmissionCause> {
-    for import in &shape.imports {
-        check_import(import, bytes, grants)?;
+) -> Result<Vec<AdmissionCause>, AdmissionCause> {
+    let imports = shape.imports.iter();
+    let imports = imports.map(|name| check_import(name, bytes, grants));
+    let exports = shape.exports.iter().map(|name| check_export(name, bytes));
+    let mut found: Vec<_> = imports.chain(exports).filter_map(Result::err).collect();
+    // All interfaces of a plugin are of one version: the first says it.
+    let mut skewed = false;
+    found.retain(|cause| match cause {
+        AdmissionCause::VersionSkew { .. } => !std::mem::replace(&mut skewed, true),
+        _ => true,
+    });
+    let is_grant = |cause: &AdmissionCause| matches!(cause, AdmissionCause::NotGranted(_));
+    if found.iter().all(is_grant) {
+        return Ok(found);
     }
-    for export in &shape.exports {
-        check_export(export, bytes)?;
-    }
-    Ok(())
+    Err(AdmissionCause::all(found))
 }
 
 fn check_import(import: &str, bytes: &[u8], grants: &Grants) -> Result<(), AdmissionCause> {
@@ -61,14 +74,14 @@ fn check_import(import: &str, bytes: &[u8], grants: &Grants) -> Result<(), Admis
         known.map(|known| (name, known))
     });
     let Some((name, known)) = known else {
+        let interfaces = IMPORTS.map(|known| known.interface);
         return Err(AdmissionCause::ForeignImport {
             import: import.to_owned(),
-            granted: IMPORTS
-                .map(|known| format!("{PACKAGE}/{}", known.interface))
-                .into_iter()
-                .chain([wasi::SERVED.to_owned()])
-                .collect::<Vec<_>>()
-                .join(", "),
+            has: format!(
+                "{} of {PACKAGE}, and {}",
+                interfaces.join(", "),
+                wasi::SERVED
+            ),
         });
     };
     if !known.is_in(name.check_version("imports", bytes)?) {

@@ -24,13 +24,26 @@ pub struct AdmissionError {
 #[non_exhaustive]
 pub enum AdmissionCause {
     /// A file can't be read: the operator's to mend.
-    #[error("{} can't be read: {_1}; check that it is a file and its permissions", _0.display())]
+    #[error("{} can't be read: {_1}", _0.display())]
     Read(PathBuf, #[source] io::Error),
+    /// A file is larger than it may be; that it is the right one is the operator's to check.
+    #[error("{} is larger than {most} bytes, the most that it may have; check that it is the right file", file.display())]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// Bytes that it may have.
+        most: u64,
+    },
+    /// Several things are wrong.
+    #[error("{}", listed(_0))]
+    Several(Vec<AdmissionCause>),
     /// The sidecar is wrong: the operator's to mend.
     #[error("its sidecar has problems:\n{0}")]
     Sidecar(Problems),
     /// The file is empty, as it is in the middle of a copy.
-    #[error("the file is empty; copy it under another name and rename it")]
+    #[error(
+        "the file is empty: its build failed, or a copy isn't finished; build it again, or copy it under another name and rename it"
+    )]
     Empty,
     /// The file ends in the middle of a section, as it does in the middle of a copy.
     #[error(
@@ -47,6 +60,36 @@ pub enum AdmissionCause {
         "the core module can't be made into a component: {0}; build the guest for wasm32-unknown-unknown with the contract's bindings"
     )]
     Encode(String),
+    /// A core module for a system that this host isn't.
+    #[error(
+        "it is built for wasm32-wasip1 (it imports `wasi_snapshot_preview1`), which isn't supported; build it for wasm32-unknown-unknown or wasm32-wasip2"
+    )]
+    OldWasi,
+    /// It starts with more memory than its sidecar allows: the operator's to decide.
+    #[error(
+        "it asks for {} of memory at its start, and the limit is {}; raise `memory_bytes` in [limits] of its sidecar, or build it with a smaller initial memory",
+        bytes(*wanted), bytes(size(*limit))
+    )]
+    OverLimit {
+        /// Bytes that it asks for.
+        wanted: u64,
+        /// Bytes that it may have.
+        limit: usize,
+    },
+    /// It starts with more memory than this host gives to any plugin.
+    #[error(
+        "it asks for {} of memory at its start, and this host gives a plugin {} at most; build it with a smaller initial memory",
+        bytes(*wanted), bytes(size(*ceiling))
+    )]
+    OverCeiling {
+        /// Bytes that it asks for.
+        wanted: u64,
+        /// Bytes that any plugin may have.
+        ceiling: usize,
+    },
+    /// It needs more of something than this host gives to any plugin.
+    #[error("it needs more than this host gives to any plugin: {0}; build it smaller")]
+    OverHost(String),
     /// The engine refused the code. A file that is still being written looks like this too.
     #[error(
         "it doesn't compile: {0}; if the file was being written, rename it into place instead, else build it again"
@@ -54,13 +97,13 @@ pub enum AdmissionCause {
     Compile(String),
     /// It imports something that this host doesn't grant.
     #[error(
-        "it imports `{import}`, which this host doesn't have; granted are {granted}. Build the guest for wasm32-unknown-unknown and without what needs that import"
+        "it imports `{import}`, which this host doesn't have (it has {has}); remove from the plugin what needs that import"
     )]
     ForeignImport {
         /// The import.
         import: String,
         /// What may be imported.
-        granted: String,
+        has: String,
     },
     /// It imports an interface that its sidecar does not grant: the operator's to decide.
     #[error(
@@ -139,6 +182,52 @@ pub enum AdmissionCause {
     /// It faulted in a benign call.
     #[error("it failed its rehearsal: {0}; a hook has to answer a plain request without a fault")]
     Rehearsal(Box<Fault>),
+}
+
+// === impl AdmissionCause ===
+
+impl AdmissionCause {
+    /// Returns the cause that the engine's text about a failed compilation stands for.
+    pub(crate) fn of_compiling(text: String) -> Self {
+        if text.contains("exceeds the limit") {
+            Self::OverHost(text)
+        } else {
+            Self::Compile(text)
+        }
+    }
+
+    /// Several causes as one.
+    pub(super) fn all(mut causes: Vec<Self>) -> Self {
+        match causes.len() {
+            1 => causes.swap_remove(0),
+            _ => Self::Several(causes),
+        }
+    }
+}
+
+fn listed(causes: &[AdmissionCause]) -> String {
+    let lines = causes.iter().map(|cause| format!("\n- {cause}"));
+    format!(
+        "{} things are wrong:{}",
+        causes.len(),
+        lines.collect::<String>()
+    )
+}
+
+/// A size in the largest unit that it is a whole number of.
+fn bytes(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let whole = units
+        .into_iter()
+        .find(|(shift, _)| bytes >> shift > 0 && bytes.trailing_zeros() >= *shift);
+    match whole {
+        Some((shift, unit)) => format!("{} {unit}", bytes >> shift),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+fn size(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 // === impl AdmissionError ===

@@ -43,6 +43,7 @@ pub(super) fn image(candidate: &Candidate<'_>) -> Result<Vec<u8>, NotPossible> {
         let why = "it imports WASI, and its image would hold handles that its instances don't have";
         return Err(NotPossible::Refused(why.to_owned()));
     }
+    // What is not granted is told of the image, which imports the same.
     contract_check::check(&instrumented, runtime.engine(), bytes, &sidecar.grants)
         .map_err(NotPossible::NotAdmitted)?;
     let pre = runtime

@@ -5,7 +5,8 @@
 
 use super::AdmissionCause;
 use crate::contract::{Envelope, Estimate, Field, Plan, Receipt, Target, Value};
-use crate::guest::Guest;
+use crate::fault::FaultKind;
+use crate::guest::{Breach, Guest};
 use crate::hook::Hook;
 use crate::instance::{Exports, Failure, Instance, handle};
 use crate::lineup::{not_exported, sense};
@@ -49,13 +50,15 @@ pub(super) fn rehearse(plugin: &Plugin, instance: &mut Instance) -> Result<(), A
             value: Value::Text("rehearsal".to_owned()),
         }],
     }];
+    instance.guest().collect_lacking();
+    let mut lacking = Lacking::default();
     let vocabulary = plugin.terms().words.vocabulary();
     for hook in plugin.hooks() {
         let request = match hook {
             Hook::Envelope | Hook::Route | Hook::Budget => Some(Arc::clone(&request)),
             Hook::Audit => None,
         };
-        call(
+        let called = call(
             plugin,
             instance,
             hook,
@@ -85,9 +88,51 @@ pub(super) fn rehearse(plugin: &Plugin, instance: &mut Instance) -> Result<(), A
                     guest.entries(store, &receipts).map(|_| Ok(()))
                 }
             },
-        )?;
+        );
+        lacking.add(hook, instance.guest().take_lacking());
+        // A plugin that does not get what it asks for may well fail: that is not what is to be mended.
+        if called.is_err() && lacking.is_empty() {
+            return called;
+        }
+        if called.is_err() {
+            break;
+        }
     }
-    Ok(())
+    lacking.into_result(plugin)
+}
+
+/// Grants that the hooks need and their plugin doesn't have.
+#[derive(Debug, Default)]
+struct Lacking {
+    /// The first that asked.
+    hook: Option<Hook>,
+    grants: Vec<Breach>,
+}
+
+// === impl Lacking ===
+
+impl Lacking {
+    fn add(&mut self, hook: Hook, grants: Vec<Breach>) {
+        for grant in grants {
+            self.hook.get_or_insert(hook);
+            if !self.grants.contains(&grant) {
+                self.grants.push(grant);
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.grants.is_empty()
+    }
+
+    fn into_result(self, plugin: &Plugin) -> Result<(), AdmissionCause> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let failure = Failure::returned(FaultKind::NotGranted, Breach::all(&self.grants));
+        let fault = plugin.fault(self.hook, failure);
+        Err(AdmissionCause::Rehearsal(Box::new(fault)))
+    }
 }
 
 fn call(

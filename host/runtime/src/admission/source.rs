@@ -1,12 +1,21 @@
 //! A plugin's files, read once.
 
-use super::{AdmissionCause, AdmissionError};
+use super::{AdmissionCause, AdmissionError, COMPONENT, MODULE};
 use crate::plugin::Identity;
 use sha2::{Digest, Sha256};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Most bytes of a plugin: several times the largest that a language with its interpreter in it makes.
+const LARGEST_PLUGIN: u64 = 256 << 20;
+
+/// Most bytes of a sidecar and of a signature.
+const LARGEST_TEXT: u64 = 1 << 20;
+
+/// Bytes that tell WebAssembly from anything else.
+const FIRST: u64 = 8;
 
 /// What admission works on.
 #[derive(Clone, Debug)]
@@ -68,24 +77,26 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// When a file can't be read.
+    /// When a file can't be read, is larger than it may be, or is no WebAssembly by its first bytes.
     pub fn read(file: &Path) -> Result<Self, AdmissionError> {
         let name = file
             .file_stem()
             .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-        let failed = |path: &Path, error: io::Error| AdmissionError {
+        let failed = |cause| AdmissionError {
             plugin: name.as_str().into(),
             file: file.to_owned(),
-            cause: AdmissionCause::Read(path.to_owned(), error),
+            cause,
         };
-        let wasm = be_a_file(file)
-            .and_then(|()| fs::read(file))
-            .map_err(|error| failed(file, error))?;
+        let wasm = read(file, LARGEST_PLUGIN, is_wasm).map_err(failed)?;
         let toml = file.with_extension("toml");
-        let beside = |path: &Path| match be_a_file(path).and_then(|()| fs::read_to_string(path)) {
+        let beside = |path: &Path| match read_text(path) {
             Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_link(path) => Ok(None),
-            Err(error) => Err(failed(path, error)),
+            Err(AdmissionCause::Read(_, error))
+                if error.kind() == io::ErrorKind::NotFound && !is_link(path) =>
+            {
+                Ok(None)
+            }
+            Err(cause) => Err(failed(cause)),
         };
         let signature = beside(&file.with_extension("wasm.minisig"))?;
         let sidecar = beside(&toml)?.map(|text| SidecarText { file: toml, text });
@@ -108,11 +119,56 @@ impl Source {
     }
 }
 
+/// Reads a file that may be of any size: its first bytes are looked at before the rest, and no more of it than it may have.
+fn read(
+    path: &Path,
+    most: u64,
+    fits: impl FnOnce(&[u8]) -> Result<(), AdmissionCause>,
+) -> Result<Vec<u8>, AdmissionCause> {
+    let failed = |error| AdmissionCause::Read(path.to_owned(), error);
+    be_a_file(path).map_err(failed)?;
+    let mut file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let mut read = |bytes: &mut Vec<u8>, most| file.by_ref().take(most).read_to_end(bytes);
+    read(&mut bytes, FIRST).map_err(failed)?;
+    fits(&bytes)?;
+    let rest = (most + 1).saturating_sub(FIRST);
+    read(&mut bytes, rest).map_err(failed)?;
+    if u64::try_from(bytes.len()).is_ok_and(|read| read <= most) {
+        return Ok(bytes);
+    }
+    Err(AdmissionCause::TooLarge {
+        file: path.to_owned(),
+        most,
+    })
+}
+
+fn read_text(path: &Path) -> Result<String, AdmissionCause> {
+    let bytes = read(path, LARGEST_TEXT, |_| Ok(()))?;
+    String::from_utf8(bytes).map_err(|_| {
+        let error = io::Error::other("it is not a text in UTF-8");
+        AdmissionCause::Read(path.to_owned(), error)
+    })
+}
+
+/// A file that is empty is for admission to judge: it may be filling up.
+fn is_wasm(first: &[u8]) -> Result<(), AdmissionCause> {
+    let begins = |known: &[u8]| first.starts_with(known) || known.starts_with(first);
+    match begins(MODULE) || begins(COMPONENT) {
+        true => Ok(()),
+        false => Err(AdmissionCause::NotWasm),
+    }
+}
+
 /// Reading anything else may never end, as that of a pipe.
 fn be_a_file(path: &Path) -> io::Result<()> {
-    match fs::metadata(path)?.is_file() {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(io::Error::other("it is a directory"));
+    }
+    match metadata.is_file() {
         true => Ok(()),
-        false => Err(io::Error::other("it is no file")),
+        false => Err(io::Error::other("it is not a regular file")),
     }
 }
 

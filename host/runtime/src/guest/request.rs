@@ -37,7 +37,14 @@ impl Guest {
     pub(crate) fn header(&mut self, name: String) -> Result<Option<String>> {
         let request = self.request(name.len())?;
         if !self.terms.grants.has_header(&name) {
-            return Err(self.breached(Breach::Header(name)));
+            let secret = &self.terms.secret_headers;
+            let is_secret = secret
+                .iter()
+                .any(|secret| secret.eq_ignore_ascii_case(&name));
+            self.lacks(match is_secret {
+                true => Breach::Credential(name.clone()),
+                false => Breach::Header(name.clone()),
+            })?;
         }
         let value = request.header(&name);
         self.fit(&name, value.map_or(0, str::len), self.limits.copy_bytes)?;
@@ -47,7 +54,7 @@ impl Guest {
     pub(crate) fn headers(&mut self, prefix: String) -> Result<Vec<Attribute>> {
         let request = self.request(prefix.len())?;
         if !self.terms.grants.has_headers(&prefix) {
-            return Err(self.breached(Breach::Header(format!("{prefix}*"))));
+            self.lacks(Breach::Header(format!("{prefix}*")))?;
         }
         let headers = request.headers(&prefix);
         let bytes = attribute_bytes(&headers);
@@ -114,7 +121,7 @@ impl Guest {
     ) -> Result<Arc<dyn Request>> {
         let request = self.request(bytes)?;
         if self.terms.grants.body < needed {
-            return Err(self.breached(Breach::BodyGrant { asked, needed }));
+            self.lacks(Breach::BodyGrant { asked, needed })?;
         }
         Ok(request)
     }

@@ -24,32 +24,7 @@ impl Guest {
 
     /// One line in the log, as far as the plugin's volume reaches.
     pub(crate) fn log_line(&self, level: log::Level, message: &str) {
-        let Terms {
-            name,
-            limits,
-            stats,
-            ..
-        } = &*self.terms;
-        if !stats.may_log(limits.log_lines) {
-            return;
-        }
-        match level {
-            log::Level::Trace => {
-                tracing::trace!(target: "witgate::plugin", plugin = %name, "{message}");
-            }
-            log::Level::Debug => {
-                tracing::debug!(target: "witgate::plugin", plugin = %name, "{message}");
-            }
-            log::Level::Info => {
-                tracing::info!(target: "witgate::plugin", plugin = %name, "{message}");
-            }
-            log::Level::Warn => {
-                tracing::warn!(target: "witgate::plugin", plugin = %name, "{message}");
-            }
-            log::Level::Error => {
-                tracing::error!(target: "witgate::plugin", plugin = %name, "{message}");
-            }
-        }
+        self.terms.log_line(level, message);
     }
 
     pub(crate) fn failure(&mut self, message: String) -> Result<()> {
@@ -158,6 +133,40 @@ impl Guest {
             return Ok(());
         }
         Err(self.breached(Breach::Interface(interface)))
+    }
+}
+
+// === impl Terms ===
+
+impl Terms {
+    /// One line in the plugin's log, as far as its volume reaches.
+    pub(crate) fn log_line(&self, level: log::Level, message: &str) {
+        let Self {
+            name,
+            limits,
+            stats,
+            ..
+        } = self;
+        if !stats.may_log(limits.log_lines) {
+            return;
+        }
+        match level {
+            log::Level::Trace => {
+                tracing::trace!(target: "witgate::plugin", plugin = %name, "{message}");
+            }
+            log::Level::Debug => {
+                tracing::debug!(target: "witgate::plugin", plugin = %name, "{message}");
+            }
+            log::Level::Info => {
+                tracing::info!(target: "witgate::plugin", plugin = %name, "{message}");
+            }
+            log::Level::Warn => {
+                tracing::warn!(target: "witgate::plugin", plugin = %name, "{message}");
+            }
+            log::Level::Error => {
+                tracing::error!(target: "witgate::plugin", plugin = %name, "{message}");
+            }
+        }
     }
 }
 

@@ -37,7 +37,7 @@ impl<'a> Bounds<'a> {
         Err(Failure::returned(
             FaultKind::ReturnLimit,
             format!(
-                "{bytes} bytes are returned, the limit is {}",
+                "{bytes} bytes are returned, the limit is {}; return less, or raise `return_bytes` in [limits] of the sidecar",
                 self.return_bytes
             ),
         ))
@@ -147,7 +147,7 @@ impl<'a> Bounds<'a> {
         Err(Failure::returned(
             FaultKind::ReturnLimit,
             format!(
-                "`{name}` has {len} elements, the limit is {}",
+                "`{name}` has {len} elements, the limit is {}; return fewer, or raise `list_items` in [limits] of the sidecar",
                 self.list_items
             ),
         ))

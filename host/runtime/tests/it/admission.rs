@@ -2,7 +2,8 @@
 
 use crate::guest::Guest;
 use crate::request::{PATIENT, admit, runtime, source};
-use witgate_runtime::{AdmissionCause, AdmissionError, FaultKind, Hook};
+use std::io::Write as _;
+use witgate_runtime::{AdmissionCause, AdmissionError, FaultKind, Hook, Source};
 
 fn refusal(wasm: impl Into<Vec<u8>>) -> AdmissionError {
     runtime()
@@ -110,8 +111,8 @@ fn a_foreign_import_is_named() {
             "the import: {text}"
         );
         assert!(
-            text.contains("witgate:plugin/log,") && text.contains("wasi:*@0.2.x"),
-            "what is granted: {text}"
+            text.contains("log, ") && text.contains("of witgate:plugin, and wasi:*@0.2.x"),
+            "what there is: {text}"
         );
     }
 }
@@ -183,4 +184,84 @@ fn a_fault_in_the_rehearsal_refuses_and_a_refusal_does_not() {
     }
     let refuses = "(i32.store8 (i32.const 2048) (i32.const 1)) (i32.store16 (i32.const 2056) (i32.const 403))";
     admit(&Guest::route(refuses), PATIENT);
+}
+
+#[test]
+fn a_module_for_an_older_system_is_told_which_one_to_build_for() {
+    let mut guest =
+        Guest::route("").extra("(func (drop (call $random (i32.const 0) (i32.const 0))))");
+    guest = guest.import(
+        "(import \"wasi_snapshot_preview1\" \"random_get\" (func $random (param i32 i32) (result i32)))",
+    );
+    let error = refusal(guest.build());
+    assert!(
+        matches!(error.cause, AdmissionCause::OldWasi)
+            && error.to_string().contains("wasm32-wasip2"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_import_that_the_host_does_not_have_is_named() {
+    let component = wat::parse_str(
+        r#"(component (import "acme:vault/secrets@1.0.0" (instance (export "x" (func))))
+            (import "acme:cache/store@0.2.0" (instance (export "x" (func)))))"#,
+    );
+    let text = refusal(component.unwrap()).to_string();
+    for import in ["acme:vault/secrets@1.0.0", "acme:cache/store@0.2.0"] {
+        assert!(
+            text.contains(&format!("imports `{import}`")),
+            "{import} in {text}"
+        );
+    }
+}
+
+#[test]
+fn a_file_is_looked_at_before_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let sparse = |name: &str, start: &[u8], len: u64| {
+        let path = folder.path().join(name);
+        let mut file = std::fs::File::create(&path).unwrap();
+        file.write_all(start).unwrap();
+        // Such a file takes no room on the disk, and all of it in memory once it is read.
+        file.set_len(len).unwrap();
+        path
+    };
+    let huge = 1 << 40;
+    let other = sparse("other.wasm", b"SQLite format 3", huge);
+    assert!(
+        matches!(
+            Source::read(&other).map_err(|error| error.cause),
+            Err(AdmissionCause::NotWasm)
+        ),
+        "by its first bytes"
+    );
+    let wasm = sparse("wasm.wasm", b"\0asm\x01\0\0\0", huge);
+    let error = Source::read(&wasm)
+        .expect_err("it is too large")
+        .to_string();
+    assert!(
+        error.contains("is larger than 268435456 bytes, the most that it may have"),
+        "{error}"
+    );
+    std::fs::write(folder.path().join("small.wasm"), b"\0asm\x01\0\0\0").unwrap();
+    let sidecar = sparse("small.toml", b"order = 1", huge);
+    let error =
+        Source::read(&folder.path().join("small.wasm")).expect_err("its sidecar is too large");
+    let error = error.to_string();
+    assert!(
+        error.contains(&sidecar.display().to_string()),
+        "which file: {error}"
+    );
+}
+
+#[test]
+fn a_directory_in_the_place_of_a_plugin_is_called_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plugin.wasm");
+    std::fs::create_dir(&path).unwrap();
+    let error = Source::read(&path)
+        .expect_err("it can't be read")
+        .to_string();
+    assert!(error.ends_with("it is a directory"), "{error}");
 }

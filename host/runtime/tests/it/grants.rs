@@ -5,7 +5,8 @@ use crate::request::{
     PATIENT, admit, alone, answering, plain, probing, route, route_fault, runtime,
 };
 use witgate_runtime::{
-    AdmissionCause, BodyGrant, Envelope, Fault, FaultKind, Hook, Sidecar, Source, Trail,
+    AdmissionCause, BodyGrant, Envelope, Fault, FaultKind, Hook, Runtime, RuntimeOptions, Sidecar,
+    Source, Trail,
 };
 
 /// Without a word on grants.
@@ -136,6 +137,10 @@ fn what_is_not_granted_never_reaches_the_embedder() {
         ),
     );
     let plugin = admit(&guest, &sidecar);
+    assert!(
+        route(&plugin, &plain()).is_ok(),
+        "its first call asks for nothing"
+    );
     let mut trail = Trail::default();
     let decided = alone(&plugin).decide_route(&asked, &Envelope::default(), &[], &mut trail);
     assert!(decided.is_ok(), "it fails open: {decided:?}");
@@ -146,6 +151,80 @@ fn what_is_not_granted_never_reaches_the_embedder() {
         "as what it is"
     );
     assert_eq!(trail.skipped[0].hook, Some(Hook::Route), "where it was");
+}
+
+#[test]
+fn everything_that_is_not_granted_is_told_at_once() {
+    let asks = "(call $header (local.get $h) (i32.const 16) (i32.const 7) (i32.const 3072))
+        (call $header (local.get $h) (i32.const 17) (i32.const 6) (i32.const 3072))
+        (call $headers (local.get $h) (i32.const 16) (i32.const 2) (i32.const 3072))
+        (call $body_read (local.get $h) (i64.const 0) (i32.const 9) (i32.const 3072))";
+    // What it does with no answer is no fault of its own.
+    let guest = Guest::route(&format!("{asks} unreachable"))
+        .with("envelope", "(call $head (local.get $h) (i32.const 3072))");
+    let text = match bare(&guest, &format!("{PATIENT}[grants]\nbody = \"none\"\n")) {
+        Err(cause @ AdmissionCause::Rehearsal(_)) => cause.to_string(),
+        other => panic!("a failed rehearsal was expected: {other:?}"),
+    };
+    for told in [
+        "`headers = [\"x-probe\", \"-probe\", \"x-*\"]` in [grants] of the sidecar grants them",
+        "`body-read` is not granted; `body = \"read\"`",
+        "`head` is not granted; `body = \"head\"`",
+        "hook `envelope`",
+    ] {
+        assert!(text.contains(told), "{told:?} is told in {text}");
+    }
+    assert!(!text.contains("panicked"), "the trap only follows: {text}");
+
+    let uses = "(if (local.get $i) (then (drop (call $unix_ms))
+        (call $count (i32.const 16) (i32.const 7) (i64.const 1))))";
+    let sidecar = format!("{PATIENT}[settings]\n[grants]\nheader = 1\n");
+    match bare(&Guest::route(uses).version("0.2.0"), &sidecar) {
+        Err(AdmissionCause::Several(causes)) => {
+            let text = AdmissionCause::Several(causes).to_string();
+            for told in [
+                "`clock = true`",
+                "`metrics = true`",
+                "`grants.header`: unknown key",
+            ] {
+                assert!(text.contains(told), "{told:?} is told in {text}");
+            }
+        }
+        other => panic!("several causes were expected: {other:?}"),
+    }
+}
+
+#[test]
+fn a_header_that_carries_credentials_cannot_be_granted() {
+    let runtime = Runtime::try_new(RuntimeOptions {
+        secret_headers: [String::from("x-probe")].into(),
+        ..RuntimeOptions::default()
+    })
+    .expect("the engine starts");
+    let admitted = |guest: &Guest, grants: &str| {
+        let source = Source::new("probe", guest.build())
+            .with_sidecar(format!("{PATIENT}[grants]\nheaders = {grants}\n"));
+        runtime
+            .admit(&source)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    };
+    let quiet = Guest::route("");
+    let text = admitted(&quiet, "[\"x-ok\", \"X-Probe\"]").expect_err("it is refused");
+    assert!(
+        text.contains("probe.toml:5: `grants.headers[1]`: `X-Probe` carries credentials"),
+        "with its line: {text}"
+    );
+    let text = admitted(&Guest::route(PROBE), "[]").expect_err("it asks for one");
+    assert!(
+        text.contains("carries credentials") && !text.contains("grants it"),
+        "no line is offered that can't be added: {text}"
+    );
+    assert_eq!(
+        admitted(&quiet, "[\"x-*\"]"),
+        Ok(()),
+        "the beginning means the others"
+    );
 }
 
 #[test]

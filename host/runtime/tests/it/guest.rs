@@ -87,6 +87,12 @@ impl Guest {
         self
     }
 
+    /// A further import of the core module, as text.
+    pub(crate) fn import(mut self, text: &str) -> Self {
+        self.imports.push_str(text);
+        self
+    }
+
     /// Further items of the core module.
     pub(crate) fn extra(mut self, text: &str) -> Self {
         self.extra.push_str(text);

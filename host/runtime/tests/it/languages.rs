@@ -171,6 +171,9 @@ fn too_little_memory_for_an_interpreter_is_told_at_admission() {
                 let message = fault.message.clone().unwrap_or_default();
                 assert!(message.contains("wanted"), "{name}: how much: {message}");
             }
+            AdmissionCause::OverLimit { wanted, limit } => {
+                assert!(*wanted > *limit as u64, "{name}: {wanted} over {limit}");
+            }
             other => panic!("{name}: a fault at the start was expected, not {other}"),
         }
     }

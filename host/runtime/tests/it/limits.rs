@@ -3,6 +3,7 @@
 mod hooks;
 mod returned;
 mod starved;
+mod words;
 
 use crate::guest::{Guest, PROBE, on_probe};
 use crate::request::{
@@ -46,8 +47,42 @@ fn memory_at_the_start_is_limited_too() {
     let guest = Guest::route("").pages(32);
     admit(&guest, "[limits]\nmemory_mib = 2");
     match refused(&guest, "[limits]\nmemory_mib = 1") {
-        AdmissionCause::Start(fault) => assert_eq!(fault.kind, FaultKind::Memory, "{fault}"),
-        other => panic!("a fault at the start was expected, not {other}"),
+        cause @ AdmissionCause::OverLimit { .. } => assert_eq!(
+            cause.to_string(),
+            "it asks for 2 MiB of memory at its start, and the limit is 1 MiB; raise `memory_bytes` in [limits] of its sidecar, or build it with a smaller initial memory",
+            "how much it wants, what it may have, and the cure"
+        ),
+        other => panic!("a memory over the limit was expected, not {other}"),
+    }
+}
+
+#[test]
+fn memory_that_no_sidecar_can_grant_is_told_as_that_and_not_as_a_damaged_file() {
+    let four_gib = Guest::route("").pages(65_536);
+    let text = refused(&four_gib, "").to_string();
+    assert_eq!(
+        text,
+        "it asks for 4 GiB of memory at its start, and this host gives a plugin 256 MiB at most; build it with a smaller initial memory",
+        "the cure is not one of a half-copied file"
+    );
+    let two = Guest::route("").extra("(table 100000 funcref)");
+    let text = refused(&two, "").to_string();
+    assert!(
+        text.starts_with("it needs more than this host gives to any plugin")
+            && !text.contains("rename it"),
+        "tables are told in the same way: {text}"
+    );
+}
+
+#[test]
+fn a_sidecar_that_promises_more_than_the_host_has_is_told_so_with_its_line() {
+    let sidecar = "[limits]\nmemory_mib = 512\ntable_elements = 30000\n";
+    let text = refused(&Guest::route(""), sidecar).to_string();
+    for told in [
+        "probe.toml:2: `limits.memory_mib`: this host gives a plugin 268435456 at most",
+        "probe.toml:3: `limits.table_elements`: this host gives a plugin 20000 at most",
+    ] {
+        assert!(text.contains(told), "{told:?} is told in {text}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! What several plugins make of one request.
 
+mod headers;
+
 use crate::guest::{Guest, PLAN, on_probe};
 use crate::request::{PATIENT, alone, granting, plain, probing, runtime};
 use std::sync::Arc;

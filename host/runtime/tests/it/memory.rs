@@ -4,7 +4,7 @@ use crate::folder::{Folder, only, status};
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, granting, plain, route, runtime};
 use std::thread;
-use witgate_runtime::{Envelope, Source, Trail};
+use witgate_runtime::{Envelope, PluginState, Source, Trail};
 
 /// Adds one to `x-probe` in each call, and plans where the sum is `plans_at`.
 fn counting(plans_at: u32) -> Guest {
@@ -17,12 +17,12 @@ fn counting(plans_at: u32) -> Guest {
 
 #[test]
 fn fresh_instances_and_threads_share_what_they_remember() {
-    let source = Source::new("memory-threads", counting(42).build())
+    let source = Source::new("memory-threads", counting(41).build())
         .with_sidecar(granting(&format!("instances = \"fresh\"\n{PATIENT}")));
     let plugin = runtime()
         .admit(&source)
         .unwrap_or_else(|error| panic!("{error}"));
-    // The rehearsal was the first; four threads make forty more.
+    // The rehearsal has counted for itself; four threads make forty.
     thread::scope(|threads| {
         for _ in 0..4 {
             threads.spawn(|| {
@@ -39,7 +39,7 @@ fn fresh_instances_and_threads_share_what_they_remember() {
         route(&plugin, &plain()).expect("it serves").is_some(),
         "every call was counted once"
     );
-    assert_eq!(plugin.remembers(), (1, 9), "one entry: `x-probe` and `42`");
+    assert_eq!(plugin.remembers(), (1, 9), "one entry: `x-probe` and `41`");
 }
 
 #[test]
@@ -50,8 +50,11 @@ fn what_is_remembered_outlives_a_reload_and_is_the_plugins_own() {
     }
     folder.rename_in("memory-reload.wasm", &counting(1_000).build());
     let policies = folder.open();
-    // Another plugin under the same name: its rehearsal is the second call on the same memory, and this is the third.
-    folder.rename_in("memory-reload.wasm", &counting(3).build());
+    let first = policies.current();
+    let plan = first.decide_route(&plain(), &Envelope::default(), &[], &mut Trail::default());
+    assert!(plan.expect("it serves").is_none(), "its first call");
+    // Another plugin under the same name, whose first call is the second on the same memory.
+    folder.rename_in("memory-reload.wasm", &counting(2).build());
     let lineup = policies.reload_now().expect("it is read");
     let plan = lineup.decide_route(&plain(), &Envelope::default(), &[], &mut Trail::default());
     assert!(plan.expect("it serves").is_some(), "{:?}", only(&lineup));
@@ -60,8 +63,46 @@ fn what_is_remembered_outlives_a_reload_and_is_the_plugins_own() {
     policies.reload_now().expect("it is read");
     assert_eq!(
         status(&policies, "memory-other").remembers,
-        (1, 8),
-        "a rehearsal of its own, counted as `1`"
+        (0, 0),
+        "a memory of its own, with nothing in it"
+    );
+}
+
+#[test]
+fn a_rehearsal_leaves_nothing_behind_whether_the_plugin_is_admitted_or_not() {
+    let count = "(call $kv_increment (i32.const 16) (i32.const 7) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 3072))
+        (call $count (i32.const 16) (i32.const 7) (i64.const 1))
+        (global.set $calls (i32.add (global.get $calls) (i32.const 1)))";
+    let first = format!("{count} (if (i32.eq (global.get $calls) (i32.const 1)) (then {PLAN}))");
+    let good = Guest::route(&first).version("0.2.0").build();
+    let bad = Guest::route(&format!("{count} unreachable"))
+        .version("0.2.0")
+        .build();
+    let folder = Folder::new();
+    folder.rename_in("memory-trial.toml", granting(PATIENT).as_bytes());
+    folder.rename_in("memory-trial.wasm", &good);
+    let policies = folder.open();
+    for reload in [&bad, &good, &bad] {
+        folder.rename_in("memory-trial.wasm", reload);
+        policies.reload_now().expect("it is read");
+    }
+    let status = status(&policies, "memory-trial");
+    assert_eq!(
+        status.state,
+        PluginState::LastGood,
+        "the last one is refused"
+    );
+    assert_eq!(status.remembers, (0, 0), "nothing is remembered");
+    assert!(
+        status.figures.custom.is_empty(),
+        "nothing is counted: {:?}",
+        status.figures.custom
+    );
+    let lineup = policies.current();
+    let plan = lineup.decide_route(&plain(), &Envelope::default(), &[], &mut Trail::default());
+    assert!(
+        plan.expect("it serves").is_some(),
+        "a request is the first that its instance sees"
     );
 }
 

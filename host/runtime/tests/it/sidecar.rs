@@ -1,5 +1,7 @@
 //! Sidecars: defaults, ranges, and every problem with its line.
 
+mod defaults;
+
 use crate::guest::Guest;
 use crate::request::{PATIENT, runtime, source};
 use std::time::Duration;
@@ -95,6 +97,32 @@ fn zeros_and_absurd_values_are_reported_at_once() {
 }
 
 #[test]
+fn one_wrong_value_hides_no_other_and_no_unknown_key() {
+    let found = problems(
+        "order = \"first\"\ninstances = \"new\"\nordre = 1\n[grants]\nkv = 1\nheaders = [\"x y\",\n 5,\n \"z:\"]\n\
+         [limits]\nhost_calls = \"many\"\nlog_lines = 0\n[hooks.route]\nfail = \"shut\"\n[hooks.audit]\nfail = 5\n",
+    );
+    let lines: Vec<_> = found.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "policies/probe.toml:1: `order`: must be a whole number, not a text",
+            "policies/probe.toml:2: `instances`: must be \"reused\" or \"fresh\"",
+            "policies/probe.toml:3: `ordre`: unknown key; check its spelling and its table",
+            "policies/probe.toml:5: `grants.kv`: must be true or false, not 1",
+            "policies/probe.toml:6: `grants.headers[0]`: not a header name; write one like `x-team`, or the beginning of several with a `*` at its end, like `x-vmx-*`",
+            "policies/probe.toml:7: `grants.headers[1]`: must be a text in quotes, not 5",
+            "policies/probe.toml:8: `grants.headers[2]`: not a header name; write one like `x-team`, or the beginning of several with a `*` at its end, like `x-vmx-*`",
+            "policies/probe.toml:10: `limits.host_calls`: must be a whole number, not a text",
+            "policies/probe.toml:11: `limits.log_lines`: 0 is out of range; 1 to 1000000 is possible",
+            "policies/probe.toml:13: `hooks.route.fail`: must be \"closed\" or \"open\"",
+            "policies/probe.toml:15: `hooks.audit.fail`: must be \"closed\" or \"open\"",
+        ],
+        "each once, in the order of the lines"
+    );
+}
+
+#[test]
 fn a_wrong_type_and_broken_text_name_their_line() {
     let found = problems("order = 1\n[limits]\nhost_calls = \"many\"\n");
     assert!(
@@ -157,6 +185,95 @@ fn a_path_that_is_not_there_has_the_line_of_what_is() {
     ] {
         assert_eq!(document.locate(path), line, "the line of `{path}`");
     }
+}
+
+/// A file with what serde has to offer.
+#[derive(Debug, serde::Deserialize)]
+#[allow(dead_code, reason = "only the problems are looked at")]
+struct Wide {
+    port: std::num::NonZeroU16,
+    choice: Choice,
+    places: Vec<Place>,
+    by_name: std::collections::BTreeMap<String, Place>,
+    ratio: f64,
+    pair: (u8, bool),
+    #[serde(default)]
+    anything: serde_json::Value,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[allow(dead_code, reason = "only the problems are looked at")]
+struct Place {
+    x: u32,
+    y: Option<u32>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code, reason = "only the problems are looked at")]
+enum Choice {
+    Plain,
+    At(u32),
+    In { x: u32 },
+}
+
+#[test]
+fn every_shape_of_a_file_is_read() {
+    let text = |choice: &str| {
+        format!(
+            "port = 1\nchoice = {choice}\nplaces = [{{ x = 1 }}]\nratio = 2\npair = [1, true]\n\
+             [by_name.a]\nx = 1\ny = 2\n[anything]\nat = 1979-05-27\n"
+        )
+    };
+    for choice in ["\"plain\"", "{ at = 1 }", "{ in = { x = 1 } }"] {
+        let wide = problem::parse::<Wide>("w.toml", &text(choice));
+        let wide = wide.unwrap_or_else(|problems| panic!("{choice}: {problems}"));
+        assert_eq!(
+            wide.anything,
+            serde_json::json!({"at": "1979-05-27"}),
+            "a date is a text"
+        );
+    }
+}
+
+#[test]
+fn every_problem_of_every_shape_is_told_at_once() {
+    let text = "port = 0\nchoice = { at = \"x\" }\nplaces = [{ x = -1, z = 1 }, 5, { y = 1.5 }]\nratio = \"half\"\n\
+                pair = [1]\n[by_name]\na = { x = 99999999999 }\nb = []\nc = { x = 1, w = 2 }\n";
+    let told = problem::parse::<Wide>("w.toml", text)
+        .expect_err("all is wrong")
+        .to_string();
+    for wanted in [
+        "w.toml:1: `port`: must be",
+        "w.toml:2: `choice.at`: must be a whole number from 0 to 4294967295, not a text",
+        "w.toml:3: `places[0].x`: must be a whole number from 0 to 4294967295, not -1",
+        "w.toml:3: `places[0].z`: unknown key",
+        "w.toml:3: `places[1]`: must be a table, not 5",
+        "w.toml:3: `places[2]`: `x` is missing",
+        "w.toml:3: `places[2].y`: must be a whole number",
+        "w.toml:4: `ratio`: must be a number, not a text",
+        "w.toml:5: `pair`",
+        "w.toml:7: `by_name.a.x`: must be a whole number from 0 to 4294967295",
+        "w.toml:8: `by_name.b`: must be a table, not a list",
+        "w.toml:9: `by_name.c.w`: unknown key",
+    ] {
+        assert!(told.contains(wanted), "{wanted:?} is told in:\n{told}");
+    }
+}
+
+#[test]
+fn a_file_with_thousands_of_problems_is_told_of_in_bounds() {
+    let many = "[[place]]\nx = true\n".repeat(5_000);
+    #[derive(Debug, serde::Deserialize)]
+    struct Many {
+        #[allow(dead_code, reason = "only the problems are looked at")]
+        place: Vec<Place>,
+    }
+    let told = problem::parse::<Many>("w.toml", &many)
+        .expect_err("all is wrong")
+        .to_string();
+    assert!(told.contains("has more than 200 problems"), "it says so");
+    assert!(told.lines().count() < 210, "and stops there");
 }
 
 #[test]

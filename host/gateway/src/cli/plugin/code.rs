@@ -72,6 +72,8 @@ fn runtime(cache: &Path) -> anyhow::Result<Runtime> {
     Ok(Runtime::try_new(RuntimeOptions {
         cache: Some(cache.to_owned()),
         compiler: compiler(),
+        secret_headers: crate::headers::credentials(),
+        host_headers: crate::headers::of_the_host(),
         bench: Bench::Never,
         vocabulary: Vocabulary.into(),
         ..RuntimeOptions::default()

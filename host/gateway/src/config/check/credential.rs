@@ -38,7 +38,8 @@ impl Check<'_> {
                 return None;
             }
         };
-        if file.refresh_ms.is_some() && file.command.is_none() {
+        let command_is_wrong = self.problems.is_about(&format!("{at}.command"));
+        if file.refresh_ms.is_some() && file.command.is_none() && !command_is_wrong {
             self.problem(&format!("{at}.refresh_ms"), "goes with `command`");
         }
         let refresh = self.millis(&format!("{at}.refresh_ms"), file.refresh_ms, REFRESH);
@@ -48,6 +49,8 @@ impl Check<'_> {
             (None, None, Some(command)) => {
                 CredentialSource::Command(self.command(at, command, refresh)?)
             }
+            // One that is there and wrong has been told of.
+            (None, None, None) if self.problems.is_about(at) => return None,
             _ => {
                 self.problem(at, "name one of `env`, `file` and `command`");
                 return None;

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use super::Check;
 use crate::config::file::group::GroupFile;
-use crate::config::{Choice, GroupConfig, Member, UpstreamConfig};
+use crate::config::{Choice, GroupConfig, Member};
 
 // === impl Check ===
 
@@ -14,7 +14,7 @@ impl Check<'_> {
     pub(super) fn groups(
         &mut self,
         files: BTreeMap<String, GroupFile>,
-        upstreams: &[UpstreamConfig],
+        upstreams: &[String],
     ) -> Vec<GroupConfig> {
         files
             .into_iter()
@@ -22,14 +22,9 @@ impl Check<'_> {
             .collect()
     }
 
-    fn group(
-        &mut self,
-        name: String,
-        file: GroupFile,
-        upstreams: &[UpstreamConfig],
-    ) -> GroupConfig {
+    fn group(&mut self, name: String, file: GroupFile, upstreams: &[String]) -> GroupConfig {
         let at = format!("groups.{name}");
-        let known = |name: &str| upstreams.iter().any(|upstream| upstream.name == name);
+        let known = |name: &str| upstreams.iter().any(|upstream| upstream == name);
         if known(&name) {
             self.problem(&at, "an upstream has this name already");
         }

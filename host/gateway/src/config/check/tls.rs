@@ -18,7 +18,8 @@ impl Check<'_> {
                 Demand::Required
             }
         };
-        if file.client_ca.is_none() && file.client_certificates.is_some() {
+        let ca_is_wrong = self.problems.is_about("listen.tls.client_ca");
+        if file.client_ca.is_none() && file.client_certificates.is_some() && !ca_is_wrong {
             self.problem(
                 "listen.tls.client_certificates",
                 "needs client_ca: the CA that signs the clients' certificates",

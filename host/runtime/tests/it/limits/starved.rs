@@ -23,6 +23,13 @@ fn an_endless_loop_ends_in_every_hook_however_busy_the_machine_is() {
             (hook, admit(&Guest::new().with(hook, body), &limit))
         })
         .collect();
+    for (hook, plugin) in &plugins {
+        let first = call(&alone(plugin), hook, &plain());
+        assert!(
+            first.is_ok(),
+            "the first call of an instance passes: {first:?}"
+        );
+    }
     let cores = thread::available_parallelism().map_or(2, usize::from);
     let done = AtomicBool::new(false);
     thread::scope(|threads| {

@@ -207,7 +207,7 @@ fn a_link_that_leads_nowhere_keeps_the_last_good_plugin() {
 #[test]
 fn a_directory_or_a_pipe_with_a_plugins_name_is_told_and_never_read() {
     // A container runtime makes a directory for a file that isn't there to be mounted.
-    instead(|file| fs::create_dir(file).unwrap(), "no file");
+    instead(|file| fs::create_dir(file).unwrap(), "it is a directory");
     instead(
         |file| {
             assert!(
@@ -215,7 +215,7 @@ fn a_directory_or_a_pipe_with_a_plugins_name_is_told_and_never_read() {
                 "a pipe"
             );
         },
-        "no file",
+        "it is not a regular file",
     );
 }
 

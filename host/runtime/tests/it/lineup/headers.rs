@@ -1,0 +1,59 @@
+//! Answer headers that a plugin asks for and can't have.
+
+use crate::guest::Guest;
+use crate::lines::written;
+use crate::request::{PATIENT, alone, granting, plain};
+use witgate_runtime::{Runtime, RuntimeOptions, Source, Trail};
+
+#[test]
+fn an_answer_header_that_cannot_be_sent_is_dropped_and_logged() {
+    // Four pairs of a name and a value, each a place and a length.
+    let pairs = [
+        ((5000, 10), (32, 17)),
+        ((5010, 4), (32, 17)),
+        ((5014, 3), (32, 17)),
+        ((5010, 4), (5017, 4)),
+        ((5021, 9), (32, 17)),
+    ];
+    let mut body = String::from(
+        "(i32.store (i32.const 2160) (i32.const 4096)) (i32.store (i32.const 2164) (i32.const 5))",
+    );
+    for (index, ((name, name_len), (value, value_len))) in pairs.into_iter().enumerate() {
+        for (field, number) in [name, name_len, value, value_len].into_iter().enumerate() {
+            let at = 4096 + 16 * index + 4 * field;
+            body += &format!("(i32.store (i32.const {at}) (i32.const {number}))");
+        }
+    }
+    let guest = Guest::new()
+        .with("envelope", &body)
+        .extra("(data (i32.const 5000) \"Set-Cookiex-okx ya\\0d\\0abwitgate-x\")");
+    let runtime = Runtime::try_new(RuntimeOptions {
+        host_headers: ["set-cookie", "witgate-*"].map(String::from).into(),
+        ..RuntimeOptions::default()
+    })
+    .expect("the engine starts");
+    let source = Source::new("probe", guest.build()).with_sidecar(granting(PATIENT));
+    let plugin = runtime
+        .admit(&source)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let mut kept = Vec::new();
+    let lines = written(|| {
+        let envelope = alone(&plugin).read_envelope(&plain(), &mut Trail::default());
+        kept = envelope.expect("no fault").response_headers;
+    });
+    assert_eq!(
+        kept,
+        [("x-ok".to_owned(), "it was the butler".to_owned())],
+        "the one that can be sent"
+    );
+    assert_eq!(
+        lines,
+        [
+            "WARN the answer header \"Set-Cookie\" is dropped: only the host sets it",
+            "WARN the answer header \"x y\" is dropped: this is not a header name",
+            "WARN the answer header \"x-ok\" is dropped: its value has a control character, such as a line end",
+            "WARN the answer header \"witgate-x\" is dropped: only the host sets it",
+        ],
+        "the others, with the reason"
+    );
+}
