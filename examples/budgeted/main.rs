@@ -50,7 +50,8 @@ fn serve(
         .charges(&request, &envelope, &plan, &estimate, &mut trail)
         .map_err(stopped)?;
 
-    let hold = money::reserve(ledger, &charges)?;
+    let tenant = envelope.tenant.as_deref().unwrap_or_default();
+    let hold = money::reserve(ledger, &charges, tenant)?;
     let used = money::used(&ask(&request), prices);
     hold.settle(used);
     Ok(format!("served, {} tokens used", used.tokens))

@@ -18,13 +18,18 @@ pub(crate) fn estimate(request: &PlainRequest, prices: &PriceBook) -> Estimate {
     }
 }
 
-/// Reserves all charges or none. Where one does not fit, [`Lineup::exhausted`](witgate_runtime::Lineup::exhausted) asks
+/// Reserves all charges or none, in the room of the request's tenant. Where one does not fit, [`Lineup::exhausted`](witgate_runtime::Lineup::exhausted) asks
 /// its plugin what to do; here the request is refused.
-pub(crate) fn reserve(ledger: &Arc<Ledger>, charges: &[PluginCharge]) -> anyhow::Result<Hold> {
+pub(crate) fn reserve(
+    ledger: &Arc<Ledger>,
+    charges: &[PluginCharge],
+    tenant: &str,
+) -> anyhow::Result<Hold> {
     let charges = charges.iter().map(|named| charge(&named.charge));
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     Ok(ledger.reserve(
         charges.collect::<Result<_, _>>()?,
+        tenant,
         UnixMillis(u64::try_from(now)?),
     )?)
 }

@@ -91,7 +91,7 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
             }
         };
         let running = Running::start(config).await.map_err(with_option)?;
-        let welcome = welcome(&running, &key, &receipts, &path, real);
+        let welcome = welcome(&running, &key, &receipts, &path, &args.policies, real);
         // Whoever reads it may stand still; the gateway does not wait for that.
         std::thread::spawn(move || say(&welcome));
         let done = signals.until_stopped(running).await;
@@ -164,7 +164,14 @@ fn config_text(args: &Args, receipts: &Path, upstream: &str) -> anyhow::Result<S
     ))
 }
 
-fn welcome(running: &Running, key: &NewKey, receipts: &Path, config: &Path, real: bool) -> String {
+fn welcome(
+    running: &Running,
+    key: &NewKey,
+    receipts: &Path,
+    config: &Path,
+    policies: &Path,
+    real: bool,
+) -> String {
     let url = format!("http://{}", running.address());
     let admin = running
         .admin()
@@ -186,10 +193,11 @@ fn welcome(running: &Running, key: &NewKey, receipts: &Path, config: &Path, real
          Look at it:       curl {admin}/plugins\n\
          Read receipts:    tail -f {}\n\
          Its settings:     {}\n\
-         Change a policy:  edit policies/route.toml; it is live within a second.\n\
+         Change a policy:  edit {}; it is live within a few seconds.\n\
          Stop it:          Ctrl-C\n",
         receipts.display(),
         config.display(),
+        policies.join("route.toml").display(),
     )
 }
 

@@ -44,6 +44,8 @@ struct Answered {
     bytes: u64,
     first: Duration,
     all: Duration,
+    /// The message of an error in the API's shape.
+    reason: Option<String>,
 }
 
 /// How many requests came to what.
@@ -55,6 +57,10 @@ struct Counts {
 
 /// The status of a gateway, or an upstream, that does not know the key.
 const UNAUTHORISED: u16 = 401;
+
+/// The longest error body that is looked into, and how much of its message is shown.
+const ERROR_BYTES: usize = 64 << 10;
+const REASON_CHARS: usize = 300;
 
 /// Sends the requests, one after the other. Exits with 1 when one was not answered, or with an error of the server, and
 /// when the key opened for none of them.
@@ -193,8 +199,12 @@ async fn send(
         (head.status.as_u16(), id)
     };
     let mut bytes = 0;
+    let mut error = Vec::new();
     while let Some(part) = session.read_response_body().await.map_err(broke_off)? {
         bytes += part.len() as u64;
+        if status >= 400 && error.len() + part.len() <= ERROR_BYTES {
+            error.extend_from_slice(&part);
+        }
     }
     let all = begun.elapsed();
     if let HttpSession::H1(_) = &session {
@@ -206,7 +216,15 @@ async fn send(
         bytes,
         first,
         all,
+        reason: reason(&error),
     })
+}
+
+/// Returns the message of an error in the API's shape.
+fn reason(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let message = body.pointer("/error/message")?.as_str()?;
+    Some(message.escape_debug().take(REASON_CHARS).collect())
 }
 
 /// What failed, in words; the proxy's own text is for its log.
@@ -252,14 +270,20 @@ fn row(number: usize, captured: &Captured, outcome: &anyhow::Result<Answered>) -
     let path = captured.path.split('?').next().unwrap_or_default();
     let request = format!("{number:>4}  {} {path}", captured.method);
     match outcome {
-        Ok(answer) => format!(
-            "{request:<36} {}  {:>9} bytes  first byte {:>6} ms  all {:>6} ms  {}",
-            answer.status,
-            answer.bytes,
-            answer.first.as_millis(),
-            answer.all.as_millis(),
-            answer.id.as_deref().unwrap_or("-")
-        ),
+        Ok(answer) => {
+            let row = format!(
+                "{request:<36} {}  {:>9} bytes  first byte {:>6} ms  all {:>6} ms  {}",
+                answer.status,
+                answer.bytes,
+                answer.first.as_millis(),
+                answer.all.as_millis(),
+                answer.id.as_deref().unwrap_or("-")
+            );
+            match &answer.reason {
+                Some(reason) => format!("{row}\n      {reason}"),
+                None => row,
+            }
+        }
         Err(error) => format!("{request:<36} {error:#}"),
     }
 }
@@ -278,6 +302,7 @@ fn json(number: usize, captured: &Captured, outcome: &anyhow::Result<Answered>) 
             "bytes": answer.bytes,
             "first_byte_ms": u64::try_from(answer.first.as_millis()).unwrap_or(u64::MAX),
             "all_ms": u64::try_from(answer.all.as_millis()).unwrap_or(u64::MAX),
+            "reason": answer.reason,
         }),
         Err(error) => serde_json::json!({ "error": format!("{error:#}") }),
     };
@@ -306,6 +331,14 @@ mod tests {
             "by status: 5 x 200, 2 x 401, 1 x 503, 3 without an answer\n7 answered, 4 failed"
         );
         assert!(!counts.locked_out(), "some were let in");
+    }
+
+    #[test]
+    fn an_error_in_the_apis_shape_is_shown_with_its_message_and_no_control_character() {
+        let body = br#"{"type":"error","error":{"type":"x","message":"no \u001b[31mversion"}}"#;
+        let shown = reason(body).expect("a message");
+        assert_eq!(shown, "no \\u{1b}[31mversion");
+        assert_eq!(reason(b"<html>"), None, "another shape has none");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::admit::now;
 use super::metering::Metering;
 use crate::cors::{self, Word};
 use crate::gateway::Gateway;
-use crate::headers::{self, Additions};
+use crate::headers::Additions;
 use crate::live::Live;
 use crate::owners::{ClaimError, Kind};
 use crate::pressure::Place;

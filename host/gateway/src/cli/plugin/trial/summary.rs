@@ -21,13 +21,20 @@ pub(super) fn envelope(envelope: &Envelope) -> String {
             let _ = write!(text, "{name}={value} ");
         }
     }
-    for (name, count) in [
-        ("metadata", envelope.metadata.len()),
-        ("edits", envelope.edits.len()),
-        ("headers", envelope.response_headers.len()),
+    for (one, many, count) in [
+        (
+            "metadata entry",
+            "metadata entries",
+            envelope.metadata.len(),
+        ),
+        ("edit", "edits", envelope.edits.len()),
+        ("header", "headers", envelope.response_headers.len()),
     ] {
-        if count > 0 {
-            let _ = write!(text, "{count} {name} ");
+        match count {
+            0 => {}
+            // Writing to a string can't fail.
+            1 => drop(write!(text, "1 {one} ")),
+            _ => drop(write!(text, "{count} {many} ")),
         }
     }
     match text.trim_end() {
