@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -102,7 +103,7 @@ impl<S> Race<S> {
                     return Some((attempt.address, socket));
                 }
                 Event::Ended(attempt, Err(error)) => {
-                    self.lost(&attempt.address, error.to_string());
+                    self.lost(&attempt.address, reason(&error));
                     self.start();
                 }
                 Event::StartNext => self.start(),
@@ -213,6 +214,17 @@ async fn first_of<S>(running: &mut Vec<Attempt<S>>) -> (Attempt<S>, io::Result<S
         }
     })
     .await
+}
+
+/// Says in plain words why no connection was made.
+fn reason(error: &std::io::Error) -> String {
+    let words = match error.kind() {
+        ErrorKind::ConnectionRefused => "refused",
+        ErrorKind::TimedOut => "not made in time",
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "there is no route to it",
+        _ => return error.to_string(),
+    };
+    words.to_owned()
 }
 
 #[cfg(test)]
