@@ -110,9 +110,9 @@ async fn creates(view: &mut Arc<View>, same: Same) -> Result<Arc<Batch>, Refused
     };
     let head = head.clone();
     let scanned = if head.body().len() < LARGE {
-        scan(head, same)
+        scan(&head, same)
     } else {
-        tokio::task::spawn_blocking(move || scan(head, same))
+        tokio::task::spawn_blocking(move || scan(&head, same))
             .await
             .map_err(|_| Refused::gateway(503, "the batch could not be scanned: try again"))?
     };
@@ -125,9 +125,9 @@ async fn creates(view: &mut Arc<View>, same: Same) -> Result<Arc<Batch>, Refused
     Ok(Arc::new(batch))
 }
 
-fn scan(head: Head, same: Same) -> Result<(Batch, Option<Head>), Malformed> {
+fn scan(head: &Head, same: Same) -> Result<(Batch, Option<Head>), Malformed> {
     if head.edits().iter().all(|edit| edit.name() != "requests") {
-        return Ok((Batch::scan_by(&head, same)?, None));
+        return Ok((Batch::scan_by(head, same)?, None));
     }
     let head = Head::scan(head.sent().into_bytes())?;
     Ok((Batch::scan_by(&head, same)?, Some(head)))

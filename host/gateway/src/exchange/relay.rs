@@ -54,7 +54,7 @@ pub(super) async fn probe(
     settlement.receipt.status = Some(200);
     let headers = settlement.headers();
     let written = answer::write(session, Answer::Probe { headers }).await;
-    Ok(Delivered::at_once(written, settlement))
+    Ok(Delivered::at_once(&written, settlement))
 }
 
 /// Tells a browser what an app may ask for.
@@ -66,7 +66,7 @@ pub(super) async fn preflight(
     settlement.receipt.status = Some(204);
     let headers = &[settlement.headers(), granted.as_slice()].concat();
     let written = answer::write(session, Answer::Preflight { headers }).await;
-    Ok(Delivered::at_once(written, settlement))
+    Ok(Delivered::at_once(&written, settlement))
 }
 
 /// Delivers the answer.
@@ -277,10 +277,10 @@ pub(super) async fn ready<F: Future>(future: F) -> Option<F::Output> {
 
 impl Delivered {
     /// The end of an answer of the gateway's own.
-    fn at_once(written: pingora_core::Result<Bytes>, settlement: &mut Settlement) -> Self {
+    fn at_once(written: &pingora_core::Result<Bytes>, settlement: &mut Settlement) -> Self {
         let downstream = match written {
             Ok(body) => {
-                settlement.count(&body);
+                settlement.count(body);
                 Downstream::Complete
             }
             Err(_) => Downstream::Broken,
