@@ -10,7 +10,7 @@ fn head(body: &str) -> Head {
     Head::scan(Bytes::copy_from_slice(body.as_bytes())).unwrap()
 }
 
-fn one(id: &str, params: Value) -> Value {
+fn one(id: &str, params: &Value) -> Value {
     json!({"custom_id": id, "params": params})
 }
 
@@ -28,10 +28,10 @@ fn kinds(requests: &[Value], same: Same) -> Vec<(usize, u64)> {
 #[test]
 fn requests_are_alike_when_nothing_that_may_be_looked_at_differs() {
     let requests = [
-        one("a", asking("x", "one")),
-        one("b", asking("x", "two")),
-        one("c", asking("y", "one")),
-        one("d", asking("x", "one")),
+        one("a", &asking("x", "one")),
+        one("b", &asking("x", "two")),
+        one("c", &asking("y", "one")),
+        one("d", &asking("x", "one")),
     ];
     assert_eq!(
         kinds(&requests, Same::Head),
@@ -59,7 +59,7 @@ fn everything_that_a_head_says_keeps_requests_apart() {
     ] {
         let mut other = plain.clone();
         other[name] = value;
-        let requests = [one("a", plain.clone()), one("b", other)];
+        let requests = [one("a", &plain), one("b", &other)];
         assert_eq!(kinds(&requests, Same::Head), [(0, 1), (1, 1)], "{name}");
     }
     let tools = |name: &str| {
@@ -67,7 +67,7 @@ fn everything_that_a_head_says_keeps_requests_apart() {
         request["tools"] = json!([{"name": name}]);
         request
     };
-    let requests = [one("a", tools("Bash")), one("b", tools("Read"))];
+    let requests = [one("a", &tools("Bash")), one("b", &tools("Read"))];
     assert_eq!(
         kinds(&requests, Same::Head),
         [(0, 1), (1, 1)],
@@ -95,7 +95,7 @@ fn edits_are_made_in_the_requests_of_their_kind_and_every_other_byte_stays() {
         {"custom_id":"2","params":{"model":"b","messages":[]}} , {"custom_id":"3","params":{"messages":[],"model":"a","vmx":1}}],"x":1} "#;
     let set = |json: &str| Edit::Set("model".to_owned(), json.to_owned());
     let remove = Edit::Remove("vmx".to_owned());
-    let body = head(text).edited(&[remove.clone()]).unwrap();
+    let body = head(text).edited(std::slice::from_ref(&remove)).unwrap();
     let batch = Batch::scan(&body).unwrap();
     assert_eq!(
         batch.kinds().len(),
@@ -118,7 +118,7 @@ fn edits_are_made_in_the_requests_of_their_kind_and_every_other_byte_stays() {
 #[test]
 fn many_changes_are_written_in_few_parts() {
     let requests: Vec<Value> = (0..20_000)
-        .map(|index| one(&index.to_string(), asking("a", "hello")))
+        .map(|index| one(&index.to_string(), &asking("a", "hello")))
         .collect();
     let body = head(&json!({"requests": requests}).to_string());
     let batch = Batch::scan(&body).unwrap();

@@ -217,7 +217,7 @@ async fn first_of<S>(running: &mut Vec<Attempt<S>>) -> (Attempt<S>, io::Result<S
 }
 
 /// Says in plain words why no connection was made.
-fn reason(error: &std::io::Error) -> String {
+fn reason(error: &io::Error) -> String {
     let words = match error.kind() {
         ErrorKind::ConnectionRefused => "refused",
         ErrorKind::TimedOut => "not made in time",
