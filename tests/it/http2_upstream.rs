@@ -151,7 +151,7 @@ async fn a_refused_stream_is_sent_once_more_and_another_failure_is_not() {
             }
         })
         .await;
-        let gate = gate(&upstream, "").await;
+        let gate = gate(&upstream, "retry = { attempts = 0 }").await;
         let response = gate.ask(&gate.messages(&body())).await;
         assert_eq!(response.status, status, "{reason}: {}", response.text());
         assert_eq!(upstream.requests().len(), times, "{reason}");

@@ -211,8 +211,11 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
     const ALL: usize = usize::MAX;
 
+    /// What the writer has written.
+    type Written = Arc<Mutex<Vec<u8>>>;
+
     /// A queue whose writer does what the test allows it.
-    fn queue(capacity: usize) -> (Arc<Queue>, Sender<io::Result<usize>>, Arc<Mutex<Vec<u8>>>) {
+    fn queue(capacity: usize) -> (Arc<Queue>, Sender<io::Result<usize>>, Written) {
         let queue = Arc::new(Queue::new(capacity));
         let (allow, allowed) = channel();
         let text = Arc::new(Mutex::new(Vec::new()));

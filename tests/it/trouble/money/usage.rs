@@ -43,7 +43,7 @@ async fn a_member_of_a_usage_that_cannot_be_read_costs_only_itself() {
         "iterations": 1, "cache_creation": {"ephemeral_5m_input_tokens": "many"},
     });
     let (gate, answered) = receipt(Answer::message("claude-haiku-4-5", "hi", &usage), false).await;
-    check(&answered, &gate.admin("/metrics").await.text(), 3);
+    check(&answered, gate.admin("/metrics").await.text(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,5 +57,5 @@ async fn the_same_holds_for_a_stream() {
             "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
         ));
     let (gate, streamed) = receipt(Answer::sse(&events), true).await;
-    check(&streamed, &gate.admin("/metrics").await.text(), 2);
+    check(&streamed, gate.admin("/metrics").await.text(), 2);
 }

@@ -40,7 +40,7 @@ async fn gate(envelope: &str, upstream: &Upstream) -> Gate {
         .await
 }
 
-fn with_vmx(gate: &Gate, model: &str, vmx: Value) -> Request {
+fn with_vmx(gate: &Gate, model: &str, vmx: &Value) -> Request {
     gate.messages(&json!({"model": model, "max_tokens": 5, "messages": [], "vmx": vmx}))
 }
 
@@ -61,7 +61,7 @@ async fn the_shipped_settings_grant_no_override_to_anybody() {
         ("resourceConfigOverrides", json!({"targets": []})),
     ] {
         let response = gate
-            .ask(&with_vmx(&gate, "claude-haiku-4-5", json!({field: value})))
+            .ask(&with_vmx(&gate, "claude-haiku-4-5", &json!({field: value})))
             .await;
         assert_eq!(response.status, 403, "{field}: {}", response.text());
         let told = told(&response);
@@ -71,7 +71,7 @@ async fn the_shipped_settings_grant_no_override_to_anybody() {
         );
     }
     assert!(upstream.requests().is_empty(), "nothing was sent");
-    let plain = with_vmx(&gate, "claude-haiku-4-5", json!({"correlationId": "c"}));
+    let plain = with_vmx(&gate, "claude-haiku-4-5", &json!({"correlationId": "c"}));
     assert_eq!(
         gate.ask(&plain).await.status,
         200,
@@ -103,7 +103,7 @@ async fn each_override_has_a_grant_of_its_own() {
         let gate = gate(&envelope, &upstream).await;
         for (grant, field, value) in &fields {
             let response = gate
-                .ask(&with_vmx(&gate, "smart", json!({*field: value})))
+                .ask(&with_vmx(&gate, "smart", &json!({*field: value})))
                 .await;
             let wanted = if grant == granted { 200 } else { 403 };
             let text = response.text();
@@ -127,13 +127,13 @@ async fn a_block_holds_for_the_model_that_is_planned_whichever_way_it_was_chosen
         ),
         ("the upstream's name", "default/claude-opus-5-5", json!({})),
     ] {
-        let response = gate.ask(&with_vmx(&gate, model, vmx)).await;
+        let response = gate.ask(&with_vmx(&gate, model, &vmx)).await;
         assert_eq!(response.status, 400, "{what}: {}", response.text());
         assert_eq!(told(&response), "no opus here", "{what}: by the rule");
     }
     assert!(upstream.requests().is_empty(), "nothing was sent");
 
-    let index = with_vmx(&gate, "smart", json!({"secondaryModelIndex": 1}));
+    let index = with_vmx(&gate, "smart", &json!({"secondaryModelIndex": 1}));
     assert_eq!(gate.ask(&index).await.status, 200, "another one is served");
     assert_eq!(
         last_model(&upstream),

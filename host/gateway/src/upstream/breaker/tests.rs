@@ -304,7 +304,11 @@ fn an_upstream_that_answers_some_again_is_asked_by_all_that_have_no_other_place(
     while bench.breaker.opened(bench.now).map(|open| open.severity) == Some(Severity::Down) {
         if let Ok(leave) = bench.enter(Recourse::None) {
             sent += 1;
-            let word = if sent % 3 == 0 { Word::Good } else { Word::Bad };
+            let word = if sent.is_multiple_of(3) {
+                Word::Good
+            } else {
+                Word::Bad
+            };
             bench.end(leave, word);
         }
         bench.now += SECOND / 4;

@@ -1,5 +1,3 @@
-use std::io;
-
 use super::*;
 use crate::upstream::dns::tests::{Script, addresses, at};
 
@@ -11,7 +9,7 @@ fn connect(at: SocketAddr) -> Connecting<SocketAddr> {
     Box::pin(async move {
         match at.port() {
             SILENT => std::future::pending().await,
-            REFUSED => Err(io::ErrorKind::ConnectionRefused.into()),
+            REFUSED => Err(ErrorKind::ConnectionRefused.into()),
             millis => {
                 tokio::time::sleep(Duration::from_millis(millis.into())).await;
                 Ok(at)
