@@ -1,5 +1,7 @@
 //! A gateway from start to stop: what `witgate run` does, for whoever wants it in their own process.
 
+mod parts;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,25 +10,22 @@ use std::sync::atomic::AtomicBool;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use witgate_audit::sink::{File, Rotation};
-use witgate_audit::{Audit, Settings as AuditSettings, sink};
-use witgate_runtime::{Policies, PoliciesOptions, Runtime, RuntimeOptions};
+use witgate_runtime::Policies;
 
 use crate::admin::Admin;
 use crate::batches::Settler;
-use crate::config::{Config, Receipts};
+use crate::config::Config;
 use crate::exchange::now;
-use crate::exchange::settle::Finished;
 use crate::gateway::Gateway;
 use crate::live::Live;
 use crate::reload::{Prints, Reloader};
-use crate::render::Renderer;
 use crate::serve::{Door, Drained, Listener, bind};
-use crate::state::State;
 use crate::upgrade::{self, Follower, Giver, Sockets};
 use crate::upstream::dns::resolver::{Names, Resolver, system};
 use crate::upstream::upkeep;
-use crate::vocabulary::Vocabulary;
+
+pub(crate) use parts::open_policies;
+use parts::{open_audit, open_state};
 
 /// Connections that the admin listener takes at a time.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -350,55 +349,4 @@ async fn sweep(config: &Config, gateway: &Arc<Gateway>) -> anyhow::Result<Vec<Pa
     };
     let gateway = Arc::clone(gateway);
     Ok(tokio::task::spawn_blocking(move || upgrade::sweep(&base, &gateway)).await?)
-}
-
-/// Opens the plugin directory of a configuration and admits what is in it.
-///
-/// # Errors
-///
-/// The directory can't be read, or this machine can't run WebAssembly. A plugin that is not admitted is no error here:
-/// it is reported, and a missing required one refuses traffic.
-pub(crate) fn open_policies(config: &Config) -> anyhow::Result<Policies> {
-    let runtime = Runtime::try_new(RuntimeOptions {
-        cache: config.plugins.cache.clone(),
-        trusted_keys: config.plugins.trusted_keys.clone(),
-        secret_headers: crate::headers::credentials(),
-        host_headers: crate::headers::of_the_host(),
-        compiler: crate::cli::compiler(),
-        vocabulary: Vocabulary.into(),
-        ..RuntimeOptions::default()
-    })?;
-    let options = PoliciesOptions {
-        required: config.plugins.required.clone(),
-        poll: config.plugins.poll,
-        ..PoliciesOptions::default()
-    };
-    Ok(Policies::open(runtime, &config.plugins.directory, options)?)
-}
-
-fn open_state(config: &Config) -> anyhow::Result<Option<State>> {
-    match &config.state {
-        Some(directory) => Ok(Some(State::open(directory)?)),
-        None => {
-            tracing::warn!(
-                "there is no [state] directory: files and batches are not served, and who owns which container is \
-                 forgotten at a restart"
-            );
-            Ok(None)
-        }
-    }
-}
-
-fn open_audit(receipts: &Receipts) -> anyhow::Result<Audit<Finished>> {
-    let settings = AuditSettings::default();
-    Ok(match &receipts.file {
-        None => Audit::start(settings, sink::Null, Renderer)?,
-        Some(path) => {
-            let rotation = Rotation {
-                max_bytes: receipts.rotate_bytes,
-                keep: receipts.keep,
-            };
-            Audit::start(settings, File::new(path, Some(rotation)), Renderer)?
-        }
-    })
 }

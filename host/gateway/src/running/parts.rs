@@ -1,0 +1,62 @@
+//! What a gateway is put together from: its plugins, its state, its receipts.
+
+use witgate_audit::sink::{File, Rotation};
+use witgate_audit::{Audit, Settings as AuditSettings, sink};
+use witgate_runtime::{Policies, PoliciesOptions, Runtime, RuntimeOptions};
+
+use crate::config::{Config, Receipts};
+use crate::exchange::settle::Finished;
+use crate::render::Renderer;
+use crate::state::State;
+use crate::vocabulary::Vocabulary;
+
+/// Opens the plugin directory of a configuration and admits what is in it.
+///
+/// # Errors
+///
+/// The directory can't be read, or this machine can't run WebAssembly. A plugin that is not admitted is no error here:
+/// it is reported, and a missing required one refuses traffic.
+pub(crate) fn open_policies(config: &Config) -> anyhow::Result<Policies> {
+    let runtime = Runtime::try_new(RuntimeOptions {
+        cache: config.plugins.cache.clone(),
+        trusted_keys: config.plugins.trusted_keys.clone(),
+        secret_headers: crate::headers::credentials(),
+        host_headers: crate::headers::of_the_host(),
+        compiler: crate::cli::compiler(),
+        vocabulary: Vocabulary.into(),
+        ..RuntimeOptions::default()
+    })?;
+    let options = PoliciesOptions {
+        required: config.plugins.required.clone(),
+        poll: config.plugins.poll,
+        ..PoliciesOptions::default()
+    };
+    Ok(Policies::open(runtime, &config.plugins.directory, options)?)
+}
+
+pub(super) fn open_state(config: &Config) -> anyhow::Result<Option<State>> {
+    match &config.state {
+        Some(directory) => Ok(Some(State::open(directory)?)),
+        None => {
+            tracing::warn!(
+                "there is no [state] directory: files and batches are not served, and who owns which container is \
+                 forgotten at a restart"
+            );
+            Ok(None)
+        }
+    }
+}
+
+pub(super) fn open_audit(receipts: &Receipts) -> anyhow::Result<Audit<Finished>> {
+    let settings = AuditSettings::default();
+    Ok(match &receipts.file {
+        None => Audit::start(settings, sink::Null, Renderer)?,
+        Some(path) => {
+            let rotation = Rotation {
+                max_bytes: receipts.rotate_bytes,
+                keep: receipts.keep,
+            };
+            Audit::start(settings, File::new(path, Some(rotation)), Renderer)?
+        }
+    })
+}
