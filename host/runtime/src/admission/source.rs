@@ -2,6 +2,7 @@
 
 use super::{AdmissionCause, AdmissionError, COMPONENT, MODULE};
 use crate::plugin::Identity;
+use crate::sidecar::Sidecar;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -87,8 +88,9 @@ impl Source {
             file: file.to_owned(),
             cause,
         };
-        let wasm = read(file, LARGEST_PLUGIN, is_wasm).map_err(failed)?;
         let toml = file.with_extension("toml");
+        let wasm = read(file, LARGEST_PLUGIN, is_wasm)
+            .map_err(|cause| failed(AdmissionCause::all(with_problems_of(&toml, cause))))?;
         let beside = |path: &Path| match read_text(path) {
             Ok(text) => Ok(Some(text)),
             Err(AdmissionCause::Read(_, error))
@@ -117,6 +119,16 @@ impl Source {
             signature: self.signature.as_ref().map(|it| sha256(it.as_bytes())),
         }
     }
+}
+
+/// Returns the cause for which a plugin can't be read, and what is wrong with its sidecar: one hides not the other.
+fn with_problems_of(sidecar: &Path, cause: AdmissionCause) -> Vec<AdmissionCause> {
+    let text = read_text(sidecar).ok();
+    let problems =
+        text.and_then(|text| Sidecar::parse(&sidecar.display().to_string(), &text).err());
+    std::iter::once(cause)
+        .chain(problems.map(AdmissionCause::Sidecar))
+        .collect()
 }
 
 /// Reads a file that may be of any size: its first bytes are looked at before the rest, and no more of it than it may have.
