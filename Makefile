@@ -6,7 +6,7 @@ SOAK_SECONDS ?= 600
 RELOADS ?= 1000
 FUZZ_GUESTS ?= 10000
 
-.PHONY: run test trouble clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone ci tools clean
+.PHONY: run test trouble attack clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone ci tools clean
 
 run: policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	$(CARGO) build --workspace --bin witgate
@@ -17,6 +17,9 @@ test: tools ## All tests: units, the host with real guests, the gateway end to e
 
 trouble: tools ## The trouble that operators meet in the first months, end to end.
 	$(CARGO) test --workspace trouble::
+
+attack: tools ## Attacks on the gateway end to end: by callers, tenants, plugins, upstreams and web pages.
+	$(CARGO) test --workspace attack::
 
 clients: build policies ## The gateway with real clients: both Anthropic SDKs and Claude Code, from the package registries.
 	tests/clients/run

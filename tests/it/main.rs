@@ -20,6 +20,7 @@
 mod harness;
 
 mod arrows;
+mod attack;
 mod batches;
 mod budget;
 mod bytes;

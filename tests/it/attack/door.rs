@@ -1,0 +1,1 @@
+//! The listeners: connections, heads, framing, keys, and who may read the admin pages.

@@ -1,0 +1,1 @@
+//! Plugins, models and ownership: who can make the gateway refuse others, or pass a policy by.

@@ -1,0 +1,1 @@
+//! Receipts, log and captures: who can make the gateway write, forget or reveal.
