@@ -37,17 +37,22 @@ pub(crate) fn check(session: &ServerSession, limits: &Limits) -> Result<(), Refu
     };
     let head = http1.get_headers_raw_bytes();
     if head.len() > limits.head_bytes {
-        return Err(Refused::client(
-            431,
-            format!(
-                "the request's head is larger than the {} bytes that this gateway takes",
-                limits.head_bytes
-            ),
-        ));
+        return Err(over(limits));
     }
     check_lines(&head)
         .and_then(|()| check_framing(headers, &head))
         .map_err(|reason| Refused::client(400, reason))
+}
+
+/// What is answered to a head that is larger than it may be.
+pub(crate) fn over(limits: &Limits) -> Refused {
+    Refused::client(
+        431,
+        format!(
+            "the request's head is larger than the {} bytes that this gateway takes",
+            limits.head_bytes
+        ),
+    )
 }
 
 /// What is answered to a head that the HTTP layer could not read.
