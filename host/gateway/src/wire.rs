@@ -5,6 +5,8 @@
 //! refuses, and closes the connection behind the refusal. What passes is forwarded with a head and a length of the
 //! gateway's own making.
 
+mod once;
+
 use http::{HeaderMap, header};
 use memchr::memchr_iter;
 use pingora_core::protocols::http::ServerSession;
@@ -31,6 +33,7 @@ pub(crate) fn check(session: &ServerSession, limits: &Limits) -> Result<(), Refu
             ),
         ));
     }
+    once::check(headers).map_err(|reason| Refused::client(400, reason))?;
     // HTTP/2 frames its messages itself: its layer has refused what speaks of framing.
     let Some(http1) = session.as_http1() else {
         return Ok(());

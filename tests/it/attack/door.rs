@@ -3,3 +3,5 @@
 mod admin;
 mod floods;
 mod heads;
+mod once;
+mod secrets;
