@@ -1,1 +1,3 @@
 //! Plugins, models and ownership: who can make the gateway refuse others, or pass a policy by.
+
+mod faults;
