@@ -241,12 +241,6 @@ impl Keyring {
             })
     }
 
-    /// Whether everybody may come in, so that there are no keys.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        matches!(self.entrance, Entrance::Open(_))
-    }
-
     /// The caller whose client certificate has this SHA-256, if it is known. The TLS layer has verified the certificate.
     #[must_use]
     pub fn caller_of_certificate(&self, digest: &[u8]) -> Option<Arc<Caller>> {

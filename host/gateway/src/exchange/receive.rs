@@ -174,9 +174,7 @@ fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Ref
 /// Refuses a request that would carry a key of the gateway on to an upstream.
 fn keep_key(session: &ServerSession, path: &str, live: &Live) -> Result<(), Refused> {
     let headers = &session.req_header().headers;
-    let presented = headers::presented(headers);
-    let known = presented.first().copied();
-    let place = match headers::spill(headers, path, &live.keyring, known) {
+    let place = match headers::spill(headers, path, &live.keyring) {
         None => return Ok(()),
         Some(Spill::Header(name)) => format!("the header {name}"),
         Some(Spill::Target) => "the path".to_owned(),
