@@ -108,7 +108,7 @@ impl Check<'_> {
         );
 
         let state = self.state(&file.state);
-        let endpoints = self.endpoints(&file.passthrough, file.models);
+        let endpoints = self.endpoints(&file.passthrough, file.skills, file.models);
         let cors = self.cors(file.cors.as_ref());
         let capture = file.capture.map(|file| self.capture(&file));
 

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use self::capture::CaptureFile;
 use self::cors::CorsFile;
 use self::credential::CredentialFile;
-use self::endpoints::{ModelsFile, PassthroughFile, StateFile};
+use self::endpoints::{ModelsFile, PassthroughFile, SkillsFile, StateFile};
 use self::group::GroupFile;
 use self::ledger::LedgerFile;
 use self::resilience::{BreakerFile, HealthFile, RetryFile, Switch};
@@ -70,6 +70,9 @@ pub struct ConfigFile {
     /// `[state]`
     #[serde(default)]
     pub state: StateFile,
+    /// `[skills]`
+    #[serde(default)]
+    pub skills: SkillsFile,
     /// `[passthrough]`
     #[serde(default)]
     pub passthrough: PassthroughFile,

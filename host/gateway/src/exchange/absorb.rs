@@ -51,6 +51,7 @@ pub(super) async fn absorb(
         (Endpoint::Batches | Endpoint::Files, Some(kind)) => {
             list::list(&mut asker, gateway, kind).await?
         }
+        (Endpoint::Skills, _) => list::skills(&mut asker, gateway).await?,
         (_, Some(kind)) => one(&mut asker, gateway, kind).await?,
         (_, None) => {
             return Err(Refused::client(
@@ -187,6 +188,6 @@ pub(super) fn turn_results(kind: Kind, json: &Bytes) -> Bytes {
     };
     match kind {
         Kind::Batch => turned().unwrap_or_else(|| json.clone()),
-        Kind::File | Kind::Container => json.clone(),
+        Kind::File | Kind::Container | Kind::Skill => json.clone(),
     }
 }

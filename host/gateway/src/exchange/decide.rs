@@ -140,6 +140,12 @@ impl Decision {
         planned.or_else(|| self.view.head.as_ref()?.model().map(Into::into))
     }
 
+    /// Whether a skill is the operator's, for all tenants.
+    pub(super) fn is_shared(&self, skill: &str) -> bool {
+        let shared = self.live.config.endpoints.shared_skills.iter();
+        shared.into_iter().any(|shared| shared == skill)
+    }
+
     /// Whether the caller's key may be put on another model.
     pub(super) fn may_downgrade(&self, model: &str) -> bool {
         let head = self.view.head.as_ref().and_then(|head| head.model());

@@ -222,7 +222,7 @@ impl Body {
         match endpoint {
             Endpoint::Messages | Endpoint::CountTokens => Self::Json(limits.body_bytes),
             Endpoint::Batches if post => Self::Json(limits.batch_bytes),
-            Endpoint::Files if post => Self::Streamed,
+            Endpoint::Files | Endpoint::Skills | Endpoint::SkillVersions if post => Self::Streamed,
             Endpoint::PassThrough => Self::Streamed,
             _ => Self::Unused,
         }

@@ -24,6 +24,7 @@ use super::client::{Client, ClientLeft, while_there};
 use super::decide::Decision;
 use super::forward::Forwarded;
 use super::opening::Held;
+use super::permit::kind;
 use super::receive::{broken, invite, slow};
 use super::relay::{self, Delivered};
 use super::settle::Settlement;
@@ -64,7 +65,7 @@ enum Stopped {
     Upstream(Failed),
 }
 
-/// Uploads a file and claims it for its owner.
+/// Uploads a file or a skill, and claims it for its owner.
 ///
 /// # Errors
 ///
@@ -79,7 +80,8 @@ pub(super) async fn upload(
     let target = first(&decision)?;
     let mut answered = send(&decision, target, Waiting::MayLeave, session, settlement).await?;
     let whole = read(&mut answered, target).await?;
-    let whole = absorb::claim(gateway, settlement, Kind::File, whole).await?;
+    let kind = kind(decision.view.endpoint).unwrap_or(Kind::File);
+    let whole = absorb::claim(gateway, settlement, kind, whole).await?;
     end_early(session);
     Ok(whole.deliver(session, settlement).await)
 }
@@ -325,5 +327,5 @@ fn request(decision: &Decision, target: &Target, session: &ServerSession) -> (By
 }
 
 fn kind_is_absorbed(decision: &Decision) -> bool {
-    super::permit::kind(decision.view.endpoint).is_some()
+    kind(decision.view.endpoint).is_some()
 }

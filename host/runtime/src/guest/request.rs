@@ -76,7 +76,7 @@ impl Guest {
     pub(crate) fn head(&mut self) -> Result<Head> {
         let head = self.body(BodyGrant::Head, "head", 0)?.head();
         for (what, text) in [("model", &head.model), ("metadata.user_id", &head.user_id)] {
-            self.lend(what, optional_bytes(&[text]), self.limits.copy_bytes)?;
+            self.lend(what, optional_bytes(&[text]))?;
         }
         let also = attribute_bytes(&head.attributes);
         self.fit(
@@ -102,8 +102,11 @@ impl Guest {
         let request = self.body(BodyGrant::Read, "member", name.len())?;
         let member = request.member(&name);
         let bytes = member.map_or(0, str::len);
-        let limit = self.limits.body_bytes.min(self.limits.copy_bytes);
-        self.lend(&name, bytes, limit)?;
+        self.fit(&name, bytes, self.limits.body_bytes)?;
+        self.lend(&name, bytes)?;
+        let read = self.body_read.saturating_add(bytes);
+        let limit = self.limits.body_bytes;
+        self.fit_together("members of the body together", read, limit)?;
         self.read(bytes)?;
         self.optional_text(member)
     }
