@@ -31,6 +31,7 @@ mod serve;
 pub mod standin;
 mod state;
 mod stream;
+mod text;
 mod tls;
 mod upgrade;
 mod upstream;

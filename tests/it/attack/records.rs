@@ -1,1 +1,3 @@
 //! Receipts, log and captures: who can make the gateway write, forget or reveal.
+
+mod log;
