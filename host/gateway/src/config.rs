@@ -171,6 +171,8 @@ pub struct CaptureConfig {
     pub max_bytes: NonZeroU64,
     /// What becomes of the text in bodies.
     pub content: Content,
+    /// Further headers whose values are recorded, or the beginnings of their names with `*` behind them.
+    pub headers: Vec<String>,
 }
 
 // === impl Draft ===

@@ -1,3 +1,4 @@
 //! Receipts, log and captures: who can make the gateway write, forget or reveal.
 
+mod captures;
 mod log;
