@@ -22,6 +22,7 @@ pub(crate) fn open_policies(config: &Config) -> anyhow::Result<Policies> {
         trusted_keys: config.plugins.trusted_keys.clone(),
         secret_headers: crate::headers::credentials(),
         host_headers: crate::headers::of_the_host(),
+        answer_headers: Some(crate::headers::that_plugins_may_set()),
         compiler: crate::cli::compiler(),
         vocabulary: Vocabulary.into(),
         ..RuntimeOptions::default()
