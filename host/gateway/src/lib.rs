@@ -23,6 +23,7 @@ mod plugin_metrics;
 mod pressure;
 mod provenance;
 mod receipt;
+mod receipts;
 mod refused;
 mod reload;
 mod render;

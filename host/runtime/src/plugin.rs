@@ -168,6 +168,18 @@ impl Plugin {
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
         check: impl FnOnce(&R) -> Result<(), Failure>,
     ) -> Result<R, Fault> {
+        self.call_judged(hook, request, call, check, FaultKind::is_plugins)
+    }
+
+    /// The same, where `blames` says which faults the breaker counts.
+    pub(crate) fn call_judged<R>(
+        &self,
+        hook: Hook,
+        request: Option<&Arc<dyn Request>>,
+        call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
+        check: impl FnOnce(&R) -> Result<(), Failure>,
+        blames: impl Fn(FaultKind) -> bool,
+    ) -> Result<R, Fault> {
         let limits = *self.parts.terms.limits.calls.of(hook);
         let pass = match self.breaker.enter(Instant::now) {
             Ok(pass) => pass,
@@ -179,7 +191,7 @@ impl Plugin {
         };
         let mut seated = match self.seated() {
             Ok(seated) => seated,
-            Err(failure) => return Err(self.faulted(None, failure, pass)),
+            Err(failure) => return Err(self.faulted(None, failure, pass, blames)),
         };
 
         // The clock of the figures is the guest's: getting an instance ready is not the hook's time.
@@ -196,7 +208,7 @@ impl Plugin {
             }
             Err(failure) => {
                 drop(seated);
-                Err(self.faulted(Some(hook), failure, pass))
+                Err(self.faulted(Some(hook), failure, pass, blames))
             }
         }
     }
@@ -271,8 +283,14 @@ impl Plugin {
         }
     }
 
-    fn faulted(&self, hook: Option<Hook>, failure: Failure, pass: Pass<'_>) -> Fault {
-        let blamed = failure.kind.is_plugins();
+    fn faulted(
+        &self,
+        hook: Option<Hook>,
+        failure: Failure,
+        pass: Pass<'_>,
+        blames: impl Fn(FaultKind) -> bool,
+    ) -> Fault {
+        let blamed = blames(failure.kind);
         let fault = self.fault(hook, failure);
         if !blamed {
             return fault;

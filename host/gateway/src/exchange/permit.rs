@@ -17,6 +17,7 @@ use crate::keys::Caller;
 use crate::owners::Kind;
 use crate::refused::Refused;
 use crate::state::StateError;
+use crate::text::quote;
 use crate::view::View;
 
 /// Bodies above this size are searched off the request workers.
@@ -86,7 +87,7 @@ pub(super) fn kind(endpoint: Endpoint) -> Option<Kind> {
 
 /// The answer for what is not there, or not for this caller.
 pub(super) fn no_such(kind: &str, id: &str) -> Refused {
-    Refused::client(404, format!("there is no {kind} `{id}`"))
+    Refused::client(404, format!("there is no {kind} `{}`", quote(id)))
 }
 
 /// The answer while it can't be said whose something is.
@@ -146,7 +147,8 @@ pub(super) fn model(head: &Head, caller: &Caller) -> Result<(), Refused> {
         Some(model) if !caller.may_use(&model) => Err(Refused::client(
             403,
             format!(
-                "this key may not ask for the model `{model}`: GET /v1/models lists what it may ask for"
+                "this key may not ask for the model `{}`: GET /v1/models lists what it may ask for",
+                quote(&model)
             ),
         )),
         // Whatever the upstream makes of it, it is not one of the key's.
