@@ -60,13 +60,15 @@ class Gateway:
         self.process.wait()
 
     def receipts(self):
-        """The receipts by correlation id, in the order in which their requests ended."""
+        """The receipts of both files by correlation id, in the order in which their requests ended."""
         found = {}
-        if not self.receipts_file.exists():
-            return found
-        for line in self.receipts_file.read_text().splitlines():
-            receipt = json.loads(line)
-            found.setdefault(receipt.get("correlation_id"), []).append(receipt)
+        refused = self.receipts_file.with_name("receipts-refused.jsonl")
+        for file in (self.receipts_file, refused):
+            if not file.exists():
+                continue
+            for line in file.read_text().splitlines():
+                receipt = json.loads(line)
+                found.setdefault(receipt.get("correlation_id"), []).append(receipt)
         return found
 
     def log(self):

@@ -58,7 +58,7 @@ async fn nothing_is_recorded_unless_it_is_asked_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recorded_request_has_no_credential_and_no_word_of_what_was_written() {
     let upstream = Upstream::answering().await;
-    let gate = recording(&upstream, "").await;
+    let gate = recording(&upstream, "headers = [\"x-custom\"]\n").await;
     let request = gate
         .messages(&asking("the plan for the merger"))
         .set_header("authorization", &format!("Bearer {}", gate.key()))

@@ -28,7 +28,7 @@ pub use answer::Answer;
 pub use capture::Capture;
 pub use client::Client;
 pub use events::{Event, Events};
-pub use gate::{Gate, Plan, key_entry};
+pub use gate::{Gate, Plan, key_entry, receipts_in};
 pub use http2::{Http2Client, Http2Recorded, Http2Response, Http2Upstream, whole};
 pub use organisation::Organisation;
 pub use pause::Pause;

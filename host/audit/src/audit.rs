@@ -16,6 +16,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Receipts that the queue has room for.
     pub queue: usize,
+    /// Bytes of receipts that the queue has room for, by their own word ([`Receipt::weight`]).
+    pub queue_bytes: usize,
     /// Receipts in a batch, at most; at least one.
     pub batch: usize,
     /// How long a batch that is not full is waited for. It makes writes fewer and receipts later.
@@ -67,6 +69,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             queue: 4096,
+            queue_bytes: 16 * 1024 * 1024,
             batch: 256,
             linger: Duration::from_millis(2),
             backlog_bytes: 64 * 1024 * 1024,
@@ -97,7 +100,7 @@ impl<T: Receipt> Audit<T> {
             Arc::clone(&counters),
         );
         let shared = Arc::new(Shared {
-            queue: Queue::new(settings.queue),
+            queue: Queue::new(settings.queue, settings.queue_bytes),
             journal: Mutex::new(journal),
             aside: Mutex::default(),
             counters,
@@ -121,7 +124,8 @@ impl<T: Receipt> Audit<T> {
     /// Takes a receipt. Never panics, and never waits for the sink while the thread lives: where the queue is full the
     /// receipt is written before this returns, or put aside if the sink is busy with others, as one that stands still is.
     pub fn submit(&self, receipt: T) {
-        if let Err(receipt) = self.shared.queue.push(receipt) {
+        let weight = receipt.weight();
+        if let Err(receipt) = self.shared.queue.push(receipt, weight) {
             Counters::add(&self.shared.counters.inline_writes, 1);
             let lines = self
                 .shared
@@ -192,7 +196,7 @@ impl<T: Receipt> Audit<T> {
     /// Counts since the start, and what waits now. Does not wait for the sink.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.shared.counters.stats(self.shared.queue.len())
+        self.shared.counters.stats(self.shared.queue.size())
     }
 
     /// Whether receipts get to the sink. Does not wait for it.
@@ -308,18 +312,36 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
             std::thread::sleep(self.linger);
         }
         self.shared.queue.take(batch, self.batch);
+        let bytes = batch.iter().map(Receipt::weight).sum();
         let lines = self.render(batch);
         self.shared.journal().write(lines);
         self.shared.write_aside();
-        self.shared.queue.finish(batch.len());
+        self.shared.queue.finish(batch.len(), bytes);
         batch.clear();
     }
 
+    /// Renders a batch. Where that fails, each receipt is rendered by itself, so that one costs the others nothing.
     fn render(&mut self, batch: &[T]) -> Lines {
+        match self.try_render(batch) {
+            Ok(lines) => lines,
+            Err(mark) if batch.len() == 1 => self.shared.raw(batch, mark),
+            Err(_) => {
+                let mut all = Lines::new();
+                for receipt in batch {
+                    let alone = std::slice::from_ref(receipt);
+                    let lines = self.try_render(alone);
+                    all.append(lines.unwrap_or_else(|mark| self.shared.raw(alone, mark)));
+                }
+                all
+            }
+        }
+    }
+
+    fn try_render(&mut self, batch: &[T]) -> Result<Lines, Mark> {
         let counters = &self.shared.counters;
         let mut lines = Lines::new();
-        let mark = match catch_unwind(AssertUnwindSafe(|| self.render.render(batch, &mut lines))) {
-            Ok(()) if lines.count() == batch.len() => return lines,
+        match catch_unwind(AssertUnwindSafe(|| self.render.render(batch, &mut lines))) {
+            Ok(()) if lines.count() == batch.len() => Ok(lines),
             Ok(()) => {
                 Counters::add(&counters.render_miscounts, 1);
                 let (receipts, lines) = (batch.len(), lines.count());
@@ -331,7 +353,7 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
                 counters.note(&format!(
                     "{receipts} receipts were rendered to {lines} lines"
                 ));
-                Mark::RenderMiscounted
+                Err(Mark::RenderMiscounted)
             }
             Err(panic) => {
                 Counters::add(&counters.render_panics, 1);
@@ -342,10 +364,9 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
                     "rendering receipts panicked"
                 );
                 counters.note(&format!("rendering panicked: {text}"));
-                Mark::RenderPanicked
+                Err(Mark::RenderPanicked)
             }
-        };
-        self.shared.raw(batch, mark)
+        }
     }
 }
 

@@ -5,10 +5,10 @@
 //! written survives the death of the process; nothing is synced to the disk, so a power cut may take what the system
 //! had not written back.
 //!
-//! No receipt is dropped while memory lasts. One that the queue has no room for is written at once, in its raw form,
-//! by the thread that submits it, or put aside while the sink stands still. Lines that the sink does not take are kept, up
-//! to a number of bytes, and tried again; [`Audit::health`] says so. Only what does not fit there is lost, counted and
-//! logged as an error.
+//! No receipt is dropped while memory lasts, and what waits is bounded, in number and in bytes. One that the queue has no
+//! room for is written at once, in its raw form, by the thread that submits it, or put aside while the sink stands still.
+//! Lines that the sink does not take are kept, up to a number of bytes, and tried again; [`Audit::health`] says so. Only
+//! what does not fit there is lost, counted and logged as an error.
 
 mod audit;
 mod journal;

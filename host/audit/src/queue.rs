@@ -11,6 +11,8 @@ use std::time::Duration;
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     capacity: usize,
+    /// Most bytes of items, of those with the taker too.
+    bytes: usize,
     /// The taker waits here for items.
     filled: Condvar,
     /// Those who flush wait here for the taker.
@@ -20,6 +22,8 @@ pub(crate) struct Queue<T> {
 #[derive(Debug)]
 struct State<T> {
     items: VecDeque<T>,
+    /// Bytes of what is inside, and of what the taker has.
+    bytes: usize,
     door: Door,
     taker: Taker,
     nudge: Nudge,
@@ -61,9 +65,10 @@ pub(crate) enum Taken {
 // === impl Queue ===
 
 impl<T> Queue<T> {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, bytes: usize) -> Self {
         let state = State {
             items: VecDeque::new(),
+            bytes: 0,
             door: Door::Open,
             taker: Taker::Busy,
             nudge: Nudge::None,
@@ -73,18 +78,22 @@ impl<T> Queue<T> {
         Self {
             state: Mutex::new(state),
             capacity,
+            bytes,
             filled: Condvar::new(),
             done: Condvar::new(),
         }
     }
 
-    /// Puts an item in, or gives it back where there is no room or the queue is closed.
-    pub(crate) fn push(&self, item: T) -> Result<(), T> {
+    /// Puts an item of so many bytes in, or gives it back where there is no room or the queue is closed. One that is
+    /// larger than the room gets in where it is alone.
+    pub(crate) fn push(&self, item: T, bytes: usize) -> Result<(), T> {
         let mut state = self.state();
-        if state.door == Door::Closed || state.items.len() >= self.capacity {
+        let fits = state.bytes == 0 || state.bytes.saturating_add(bytes) <= self.bytes;
+        if state.door == Door::Closed || state.items.len() >= self.capacity || !fits {
             return Err(item);
         }
         state.items.push_back(item);
+        state.bytes = state.bytes.saturating_add(bytes);
         state.pushed += 1;
         let wake = state.taker == Taker::Waiting;
         drop(state);
@@ -129,9 +138,12 @@ impl<T> Queue<T> {
         batch.extend(state.items.drain(..count));
     }
 
-    /// The taker has dealt with so many items.
-    pub(crate) fn finish(&self, count: usize) {
-        self.state().done += count as u64;
+    /// The taker has dealt with so many items of so many bytes.
+    pub(crate) fn finish(&self, count: usize, bytes: usize) {
+        let mut state = self.state();
+        state.done += count as u64;
+        state.bytes = state.bytes.saturating_sub(bytes);
+        drop(state);
         self.done.notify_all();
     }
 
@@ -157,8 +169,10 @@ impl<T> Queue<T> {
         self.filled.notify_all();
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.state().items.len()
+    /// Returns how many items are inside, and the bytes of what is inside and with the taker.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.items.len(), state.bytes)
     }
 
     /// Whether waiting longer would bring anything to a batch of `max`.

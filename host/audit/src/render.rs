@@ -4,6 +4,9 @@ use crate::Lines;
 
 /// A receipt that can always be written, even where nothing else works.
 pub trait Receipt: Send + 'static {
+    /// About how many bytes of memory it takes while it waits.
+    fn weight(&self) -> usize;
+
     /// Appends the receipt as it is, as one line with the mark on it. Called on the thread that submits as well.
     fn raw(&self, mark: Mark, line: &mut Vec<u8>);
 }
@@ -13,16 +16,16 @@ pub trait Receipt: Send + 'static {
 pub enum Mark {
     /// The queue was full, or closed already.
     QueueFull,
-    /// Rendering its batch panicked.
+    /// Rendering it panicked.
     RenderPanicked,
-    /// Rendering its batch gave another number of lines than there were receipts.
+    /// Rendering it gave another number of lines than one.
     RenderMiscounted,
 }
 
 /// Turns receipts into lines. Any `FnMut(&[T], &mut Lines)` does.
 pub trait Render<T>: Send + 'static {
-    /// Adds exactly one line for each receipt, in their order. Where it adds another number, or panics, the whole batch is
-    /// written raw; it is called again for the next batch, so it must stand that.
+    /// Adds exactly one line for each receipt, in their order. Where it adds another number, or panics, it is called again
+    /// for each receipt of the batch by itself, and those that it fails at again are written raw; it must stand that.
     fn render(&mut self, batch: &[T], out: &mut Lines);
 }
 

@@ -10,11 +10,13 @@ pub struct Stats {
     pub written: u64,
     /// Receipts in the queue.
     pub queued: usize,
+    /// Bytes of those, and of the ones that are being written.
+    pub queued_bytes: usize,
     /// Receipts that were written by the thread that submitted them, because the queue was full or closed.
     pub inline_writes: u64,
-    /// Batches whose rendering panicked.
+    /// Renderings that panicked.
     pub render_panics: u64,
-    /// Batches whose rendering gave a wrong number of lines.
+    /// Renderings that gave a wrong number of lines.
     pub render_miscounts: u64,
     /// Bytes of the lines that the sink has not taken yet.
     pub backlog_bytes: usize,
@@ -61,10 +63,11 @@ struct Words {
 // === impl Counters ===
 
 impl Counters {
-    pub(crate) fn stats(&self, queued: usize) -> Stats {
+    pub(crate) fn stats(&self, (queued, queued_bytes): (usize, usize)) -> Stats {
         Stats {
             written: self.written.load(Relaxed),
             queued,
+            queued_bytes,
             inline_writes: self.inline_writes.load(Relaxed),
             render_panics: self.render_panics.load(Relaxed),
             render_miscounts: self.render_miscounts.load(Relaxed),

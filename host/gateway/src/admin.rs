@@ -165,7 +165,7 @@ impl Admin {
             labels: Vec::new(),
             value,
         };
-        let audit = self.gateway.audit.stats();
+        let (audit, refusals) = self.gateway.audit.stats();
         let totals = self.gateway.ledger.totals();
         let lineup = self.gateway.lineup();
         let mut samples = vec![
@@ -178,9 +178,16 @@ impl Admin {
             plain("required_plugins_missing", lineup.missing().len() as i128),
             plain("receipts_written", i128::from(audit.written)),
             plain("receipts_queued", audit.queued as i128),
+            plain("receipts_queued_bytes", audit.queued_bytes as i128),
             plain("receipts_inline", i128::from(audit.inline_writes)),
             plain("receipts_backlog_bytes", audit.backlog_bytes as i128),
             plain("receipts_lost", i128::from(audit.lost)),
+            plain("receipts_refused_written", i128::from(refusals.written)),
+            plain("receipts_refused_lost", i128::from(refusals.lost)),
+            plain(
+                "receipts_left_out",
+                i128::from(self.gateway.audit.left_out()),
+            ),
             plain("holds_open", i128::from(totals.open_holds)),
             plain("ledger_balances", totals.balances as i128),
             plain("ledger_accounts", totals.bounds.accounts as i128),

@@ -2,11 +2,15 @@
 //! read.
 //!
 //! A file has one JSON object a line. Only `body` has to be there, so that lines can be written by hand as well. No
-//! credential is ever in it, and what people wrote is blanked unless the operator says otherwise ([`mask`]).
+//! credential is ever in it: values of headers are written where their name is known to hold none ([`headers`]), members
+//! that say that they hold one are blanked, and what people wrote is blanked unless the operator says otherwise ([`mask`]).
 
+mod headers;
 mod mask;
+mod secret;
 mod writer;
 
+pub(crate) use headers::is_blank;
 pub(crate) use writer::Capture;
 
 use std::io::BufRead as _;
@@ -20,17 +24,10 @@ use serde_json::Value;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 
-use crate::headers::is_credential;
+use crate::config::CaptureConfig;
 use crate::keys::Caller;
+use crate::text::Cut;
 use crate::view::View;
-
-/// Headers that say how a body came, which a recorded one does not any more.
-const FRAMING: [&str; 4] = [
-    "content-length",
-    "content-encoding",
-    "transfer-encoding",
-    "connection",
-];
 
 /// Members whose shape is easily mistaken.
 const SHAPES: [(&str, &str); 2] = [
@@ -40,6 +37,9 @@ const SHAPES: [(&str, &str); 2] = [
         "`labels` of the `caller` is a list of [name, value] pairs",
     ),
 ];
+
+/// Most bytes of a method.
+const LONGEST_METHOD: usize = 32;
 
 /// Parts of a query that are no secret whatever they hold.
 const PLAIN_QUERY: [&str; 4] = ["beta", "limit", "after_id", "before_id"];
@@ -59,7 +59,7 @@ pub(crate) struct Captured {
     /// Path and query.
     #[serde(default = "messages")]
     pub(crate) path: String,
-    /// All but those that may carry a credential.
+    /// All but those that carry a credential; values of names that are not known to be plain are blanks.
     #[serde(default)]
     pub(crate) headers: Vec<(String, String)>,
     #[serde(default)]
@@ -161,15 +161,8 @@ impl Captured {
     }
 
     /// Records a request.
-    pub(crate) fn of(view: &View, unix_ms: u64, content: Content) -> Self {
-        let headers = view
-            .headers
-            .iter()
-            .filter(|(name, _)| !is_credential(name.as_str()) && !FRAMING.contains(&name.as_str()))
-            .filter_map(|(name, value)| {
-                Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-            })
-            .collect();
+    pub(crate) fn of(view: &View, unix_ms: u64, config: &CaptureConfig) -> Self {
+        let headers = headers::recorded(&view.headers, &config.headers);
         let Caller {
             id,
             tenant,
@@ -180,14 +173,13 @@ impl Captured {
             workspaces: _,
             environments: _,
         } = &*view.caller;
-        let body = view.head.as_ref().map(|head| match content {
-            Content::Masked => mask::mask(head.body()),
-            Content::Kept => head.body().to_vec(),
-        });
+        // It was decoded to be scanned: nothing compressed is ever written.
+        let body = view.head.as_ref();
+        let body = body.map(|head| mask::mask(head.body(), config.content));
         Self {
             id: view.id.to_string(),
             unix_ms,
-            method: view.method.to_string(),
+            method: Cut::to(LONGEST_METHOD, view.method.as_str()).into(),
             path: mask_query(&view.path),
             headers,
             caller: CapturedCaller {
@@ -351,7 +343,14 @@ mod tests {
         .view()
         .unwrap();
         view.id = "r".into();
-        let captured = Captured::of(&view, 1, Content::Masked);
+        let config = CaptureConfig {
+            directory: "recorded".into(),
+            sample: std::num::NonZeroU64::MIN,
+            max_bytes: std::num::NonZeroU64::MAX,
+            content: Content::Masked,
+            headers: Vec::new(),
+        };
+        let captured = Captured::of(&view, 1, &config);
         assert_eq!(
             captured.headers,
             [("anthropic-beta".to_owned(), "b".to_owned())]

@@ -19,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use clap::{Parser, Subcommand};
 
 use crate::log::{self, LogForm};
+use crate::text::{escaped, is_unsafe};
 
 /// A gateway for Anthropic Messages traffic whose policies are WebAssembly plugins.
 ///
@@ -161,19 +162,7 @@ fn complain(text: &str) {
 
 /// The text without characters that could steer a terminal: it may come from a plugin or from a request.
 fn printable(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    if !text.contains(steers) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if steers(c) {
-            safe.extend(c.escape_default());
-        } else {
-            safe.push(c);
-        }
-    }
-    Cow::Owned(safe)
+    escaped(text, |c| is_unsafe(c) && !matches!(c, '\n' | '\t'))
 }
 
 #[cfg(test)]
@@ -182,10 +171,10 @@ mod tests {
 
     #[test]
     fn no_text_steers_the_terminal_that_it_is_printed_on() {
-        let told = "403: \u{1b}[2Jgone\r\u{7}\u{9b}1m\n\tnext: für";
+        let told = "403: \u{1b}[2Jgone\r\u{7}\u{9b}1m\u{202e}\n\tnext: für";
         assert_eq!(
             printable(told),
-            "403: \\u{1b}[2Jgone\\r\\u{7}\\u{9b}1m\n\tnext: für",
+            "403: \\u{1b}[2Jgone\\r\\u{7}\\u{9b}1m\\u{202e}\n\tnext: für",
             "control characters are written out, lines and tabs are kept"
         );
     }

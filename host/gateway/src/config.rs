@@ -23,6 +23,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use witgate_audit::sink::Rotation;
 use witgate_runtime::TrustedKeys;
 use witgate_runtime::file::Print;
 
@@ -167,6 +168,14 @@ pub struct Receipts {
     pub rotate_bytes: NonZeroU64,
     /// Rotated files that are kept.
     pub keep: NonZeroU32,
+    /// The file for receipts of requests that were refused before anything was sent; none without `file`.
+    pub refused_file: Option<PathBuf>,
+    /// Bytes of that file and the one that it was rotated to, together.
+    pub refused_bytes: NonZeroU64,
+    /// How many of them are written a second: of each key, and of all callers without one.
+    pub refused_per_second: NonZeroU32,
+    /// Bytes of receipts that wait to be written.
+    pub queue_bytes: NonZeroUsize,
 }
 
 /// Which requests are recorded.
@@ -180,6 +189,8 @@ pub struct CaptureConfig {
     pub max_bytes: NonZeroU64,
     /// What becomes of the text in bodies.
     pub content: Content,
+    /// Further headers whose values are recorded, or the beginnings of their names with `*` behind them.
+    pub headers: Vec<String>,
 }
 
 // === impl Draft ===
@@ -192,6 +203,18 @@ impl Draft {
     /// Every problem.
     pub fn into_result(self) -> Result<Config, Problems> {
         self.problems.into_result().map(|()| self.config)
+    }
+}
+
+// === impl Receipts ===
+
+impl Receipts {
+    /// How the file of refusals is rotated: to one other, so that both have their share.
+    pub(crate) fn refused_rotation(&self) -> Rotation {
+        Rotation {
+            max_bytes: NonZeroU64::new(self.refused_bytes.get() / 2).unwrap_or(NonZeroU64::MIN),
+            keep: NonZeroU32::MIN,
+        }
     }
 }
 

@@ -13,17 +13,16 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use tokio::sync::watch;
 use tokio::time::sleep;
-use witgate_audit::Audit;
 use witgate_ledger::Ledger;
 use witgate_runtime::{Lineup, Policies};
 
 use crate::batches::Batches;
 use crate::config::ProxyProtocol;
-use crate::exchange::settle::Finished;
 use crate::exchange::{self, Downstream};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::owners::Owners;
+use crate::receipts::Receipts;
 use crate::serve::{Cleartext, Entrance, Terms, head, stopped};
 use crate::state::State;
 use crate::upgrade::LINGER;
@@ -34,7 +33,7 @@ pub(crate) struct Gateway {
     pub(crate) policies: Policies,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) batches: Batches,
-    pub(crate) audit: Audit<Finished>,
+    pub(crate) audit: Receipts,
     pub(crate) metrics: Metrics,
     /// Whether another process has taken over.
     superseded: AtomicBool,
@@ -50,7 +49,7 @@ impl Gateway {
     pub(crate) fn new(
         live: Live,
         policies: Policies,
-        audit: Audit<Finished>,
+        audit: Receipts,
         state: Option<State>,
     ) -> Self {
         Self {

@@ -4,7 +4,10 @@
 //! an unknown `anthropic-*` header is somebody's feature. Heads are built in one ordered pass, because removing from a
 //! header map reorders it.
 
+mod of_plugins;
 mod secrets;
+
+pub(crate) use self::of_plugins::{of_the_host, plugin_header, that_plugins_may_set};
 
 use std::sync::Arc;
 
@@ -41,18 +44,6 @@ const HOP_BY_HOP: [&str; 8] = [
     "expect",
 ];
 
-/// Headers that say what an answer is, and the one that would have clients keep something for a host that isn't theirs.
-const OF_THE_ANSWER: [&str; 5] = [
-    "content-length",
-    "content-encoding",
-    "content-type",
-    "date",
-    "set-cookie",
-];
-
-/// The beginning of the gateway's own headers.
-const OWN: &str = "witgate-";
-
 /// What an upstream head is made of, besides the client's own.
 pub(crate) struct Forwarded<'a> {
     /// Path and query at the upstream.
@@ -81,15 +72,6 @@ pub(crate) enum BodyCoding {
 /// The names of the headers that may carry a credential, for those who keep them from plugins.
 pub(crate) fn credentials() -> Arc<[String]> {
     CREDENTIALS.map(str::to_owned).into()
-}
-
-/// Returns the names of the answer headers that no plugin can set.
-pub(crate) fn of_the_host() -> Arc<[String]> {
-    let names = HOP_BY_HOP.iter().chain(&CREDENTIALS).chain(&OF_THE_ANSWER);
-    names
-        .map(|name| (*name).to_owned())
-        .chain([format!("{OWN}*")])
-        .collect()
 }
 
 /// Whether a header may carry a credential.
@@ -339,21 +321,6 @@ pub(crate) fn response_head(
         )?;
     }
     Ok(head)
-}
-
-/// A header that a plugin wants on the answer, unless it is one that only the host may set. The plugin's log has told of
-/// those.
-pub(crate) fn plugin_header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
-    let name: HeaderName = name.parse().ok()?;
-    let reserved = HOP_BY_HOP.contains(&name.as_str())
-        || is_credential(name.as_str())
-        || OF_THE_ANSWER.contains(&name.as_str())
-        || name.as_str().starts_with(OWN);
-    if reserved {
-        None
-    } else {
-        Some((name, HeaderValue::from_str(value).ok()?))
-    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 //!
 //! Nothing that writes a line waits for whoever reads the log, and nothing fails because the log can't be written: a
 //! closed pipe, a full disk or a reader that stands still costs log lines, which are counted, and nothing else. Panics
-//! and the complaints of commands take the same way.
+//! and the complaints of commands take the same way. Whatever is in a line, it is one line ([`line`]).
 
+mod line;
 mod panics;
 mod queue;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -39,7 +40,10 @@ pub(crate) enum LogForm {
 pub(crate) struct LastWords(());
 
 /// Puts lines into the queue.
-struct Lines(Arc<Queue>);
+struct Lines {
+    queue: Arc<Queue>,
+    form: LogForm,
+}
 
 // === impl LastWords ===
 
@@ -71,12 +75,13 @@ pub(crate) fn start(form: LogForm) -> io::Result<LastWords> {
         .with_env_filter(filter)
         // Its own complaints would be printed past the queue.
         .log_internal_errors(false)
-        .with_writer(Lines(Arc::clone(queue)));
+        .with_writer(Lines {
+            queue: Arc::clone(queue),
+            form,
+        });
     match form {
-        LogForm::Text => log
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false)
-            .init(),
+        // Colours would be steering the terminal, which no line may.
+        LogForm::Text => log.with_ansi(false).with_target(false).init(),
         LogForm::Json => log.json().init(),
     }
     panics::log_them();
@@ -111,7 +116,7 @@ impl<'a> MakeWriter<'a> for Lines {
 impl Write for &Lines {
     /// Takes a whole line: the subscriber writes each one in one piece.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.push(line.to_vec());
+        self.queue.push(line::one(self.form, line));
         Ok(line.len())
     }
 

@@ -12,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 use witgate_messages::price::Pricing;
 
 use crate::receipt::Receipt;
+use crate::text::{escaped, is_unsafe};
 
 /// Upper bounds of the exchange times in seconds: from an answer out of a cache to a long agent turn.
 const SECONDS: [f64; 12] = [
@@ -230,7 +231,8 @@ impl Metrics {
 
 /// A label value as the format wants it.
 fn escape(value: &str) -> String {
-    value
+    // A plugin's names are read on terminals too.
+    escaped(value, |c| is_unsafe(c) && c != '\n')
         .replace('\\', "\\\\")
         .replace('"', "\\\"")
         .replace('\n', "\\n")

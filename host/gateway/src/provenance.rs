@@ -15,6 +15,7 @@ use witgate_runtime::Envelope;
 use crate::config::Proxies;
 use crate::keys::Caller;
 use crate::refused::Refused;
+use crate::text::quote;
 
 /// The envelope attributes that are the gateway's own.
 const WORKSPACE: &str = "workspace";
@@ -141,7 +142,7 @@ fn bind(
         return Ok(());
     }
     let asked = match named {
-        Some(name) => format!("and not in `{name}`"),
+        Some(name) => format!("and not in `{}`", quote(name)),
         None => format!("and this path names no {kind}"),
     };
     Err(Refused::client(

@@ -3,21 +3,26 @@
 //! Names of fields are part of what operators build on; they are listed in the manual. A field that is not known is
 //! not there, so that zero always means zero.
 
+mod fields;
 mod line;
+mod weight;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::{Cost, Pricing};
-use witgate_runtime::{self as contract, Envelope, Field, Value};
+use witgate_runtime::{self as contract, Envelope, Value};
 use witgate_runtime::{Fault, Lineup};
 
 use crate::batches::BatchNote;
 use crate::keys::Caller;
 use crate::provenance::Provenance;
 use crate::refused::{Blame, Refused};
+use crate::text::Cut;
 
+use self::fields::Fields;
+pub(crate) use self::fields::is_kept;
 pub(crate) use self::line::{line, tree};
 
 /// How an exchange ended.
@@ -62,16 +67,26 @@ pub(crate) struct Downgrade {
     pub(crate) plugin: Arc<str>,
 }
 
+/// Whether an exchange was let in: from then on something may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// No: nothing is held for it, and nothing was sent.
+    None,
+    /// Yes.
+    Given,
+}
+
 /// The facts of one exchange, filled in as the steps learn them.
 #[derive(Debug)]
 pub(crate) struct Receipt {
     pub(crate) id: Arc<str>,
     pub(crate) started_unix_ms: u64,
     pub(crate) endpoint: &'static str,
-    pub(crate) method: String,
+    pub(crate) method: Cut,
     pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) provenance: Provenance,
     pub(crate) envelope: Option<Envelope>,
+    pub(crate) admission: Admission,
     /// The logical model that the route was looked up by.
     pub(crate) resource: Option<String>,
     pub(crate) requested_model: Option<String>,
@@ -96,7 +111,15 @@ pub(crate) struct Receipt {
     pub(crate) response_bytes: u64,
     pub(crate) first_byte: Option<Duration>,
     pub(crate) duration: Duration,
+    /// How many refusals of the same key have left no receipt since the last one that did.
+    pub(crate) left_out: u64,
 }
+
+/// Most bytes of a method.
+const LONGEST_METHOD: usize = 32;
+
+/// Most entries of a list whose length is a caller's or a plugin's choice.
+const LONGEST_LIST: usize = 64;
 
 // === impl Outcome ===
 
@@ -125,10 +148,11 @@ impl Receipt {
             id,
             started_unix_ms,
             endpoint: "",
-            method: method.to_owned(),
+            method: Cut::to(LONGEST_METHOD, method),
             caller: None,
             provenance: Provenance::default(),
             envelope: None,
+            admission: Admission::None,
             resource: None,
             requested_model: None,
             rule: None,
@@ -148,21 +172,28 @@ impl Receipt {
             response_bytes: 0,
             first_byte: None,
             duration: Duration::ZERO,
+            left_out: 0,
         }
     }
 
-    /// The facts under their names.
+    /// Returns whether it says what may have to be paid for: it was let in, or a batch has come to its end.
+    pub(crate) fn is_evidence(&self) -> bool {
+        let settled = self.batch.as_ref().and_then(|batch| batch.ended);
+        self.admission == Admission::Given || settled.is_some()
+    }
+
+    /// The facts under their names. Texts of foreign making are cut, so that no receipt is large.
     pub(crate) fn fields(&self, lineup: &Lineup) -> contract::Receipt {
-        let mut fields = Fields(Vec::with_capacity(48));
-        fields.text("id", &self.id);
+        let mut fields = Fields::new();
+        fields.own("id", &self.id);
         fields.number("started_unix_ms", self.started_unix_ms);
-        fields.text("endpoint", self.endpoint);
+        fields.own("endpoint", self.endpoint);
         fields.text("method", &self.method);
-        fields.text("outcome", self.outcome.unwrap_or(Outcome::Abandoned).code());
+        fields.own("outcome", self.outcome.unwrap_or(Outcome::Abandoned).code());
         fields.maybe_number("status", self.status.map(u64::from));
         fields.maybe_text("ending", self.ending.as_deref());
         if let Some(caller) = &self.caller {
-            fields.text("key", &caller.id);
+            fields.own("key", &caller.id);
             fields.maybe_text("tier", caller.tier.as_deref());
         }
         self.provenance_fields(&mut fields);
@@ -174,36 +205,41 @@ impl Receipt {
         if let Some(batch) = &self.batch {
             batch_fields(batch, &mut fields);
         }
-        for account in &self.overdrawn {
-            fields.flag(&format!("overdrawn.{account}"), true);
-        }
+        let overdrawn = self.overdrawn.iter();
+        fields.entries(
+            "overdrawn",
+            overdrawn.map(|account| (format!("overdrawn.{account}"), Value::Flag(true))),
+        );
+        fields.maybe_number(
+            "left_out.receipts",
+            Some(self.left_out).filter(|it| *it > 0),
+        );
         fields.number("bytes.request", self.request_bytes);
         fields.number("bytes.response", self.response_bytes);
         fields.maybe_number("time.first_byte_us", self.first_byte.map(micros));
         fields.number("time.total_us", micros(self.duration));
         for plugin in lineup.plugins() {
-            fields.text(
+            fields.own(
                 &format!("plugins.{}", plugin.name()),
                 &plugin.identity().wasm,
             );
         }
         for plugin in lineup.plugins() {
-            fields.maybe_text(
-                &format!("sidecars.{}", plugin.name()),
-                plugin.identity().sidecar.as_deref(),
-            );
+            if let Some(sidecar) = &plugin.identity().sidecar {
+                fields.own(&format!("sidecars.{}", plugin.name()), sidecar);
+            }
         }
         contract::Receipt {
             id: self.id.to_string(),
-            fields: fields.0,
+            fields: fields.into_list(),
         }
     }
 
     fn provenance_fields(&self, fields: &mut Fields) {
         if let Some(client) = &self.provenance.client {
-            fields.text("client.address", &client.address.to_string());
+            fields.own("client.address", &client.address.to_string());
             if client.peer != client.address {
-                fields.text("client.peer", &client.peer.to_string());
+                fields.own("client.peer", &client.peer.to_string());
             }
         }
         fields.maybe_text("workspace", self.provenance.workspace.as_deref());
@@ -216,11 +252,11 @@ impl Receipt {
             fields.maybe_text("downgrade.from", downgrade.from.as_deref());
             fields.text("downgrade.to", &downgrade.to);
             fields.text("downgrade.account", &downgrade.account);
-            fields.text("downgrade.plugin", &downgrade.plugin);
+            fields.own("downgrade.plugin", &downgrade.plugin);
         }
-        for (index, attempt) in self.attempts.iter().enumerate() {
+        for (index, attempt) in self.attempts.iter().take(LONGEST_LIST).enumerate() {
             let name = |field: &str| format!("attempts.{index}.{field}");
-            fields.text(&name("upstream"), &attempt.upstream);
+            fields.own(&name("upstream"), &attempt.upstream);
             fields.maybe_text(&name("model"), attempt.model.as_deref());
             fields.maybe_text(&name("request_id"), attempt.request_id.as_deref());
             match &attempt.result {
@@ -228,9 +264,8 @@ impl Receipt {
                 Err(error) => fields.text(&name("error"), error),
             }
         }
-        for (upstream, reason) in &self.passed_over {
-            fields.text(&format!("passed_over.{upstream}"), reason);
-        }
+        fields.left_out("attempts", self.attempts.len());
+        fields.entries("passed_over", under("passed_over", self.passed_over.iter()));
     }
 
     fn envelope_fields(&self, fields: &mut Fields) {
@@ -244,14 +279,12 @@ impl Receipt {
         fields.maybe_text("user", envelope.user.as_deref());
         fields.maybe_text("session", envelope.session.as_deref());
         fields.maybe_text("agent", envelope.agent.as_deref());
-        for (name, value) in &envelope.metadata {
-            fields.text(&format!("metadata.{name}"), value);
-        }
+        fields.entries("metadata", under("metadata", envelope.metadata.iter()));
     }
 
     fn refusal_fields(&self, fields: &mut Fields) {
         for fault in &self.skipped {
-            fields.text(&format!("skipped.{}", fault.plugin), fault.kind.code());
+            fields.own(&format!("skipped.{}", fault.plugin), fault.kind.code());
         }
         let Some(refused) = &self.refused else {
             return;
@@ -263,18 +296,18 @@ impl Receipt {
             Blame::Upstream => "upstream",
             Blame::Gateway => "gateway",
             Blame::Policy { plugin, hook } => {
-                fields.text("refusal.plugin", plugin);
-                fields.text("refusal.hook", hook.name());
+                fields.own("refusal.plugin", plugin);
+                fields.own("refusal.hook", hook.name());
                 "policy"
             }
             Blame::Plugin { plugin, hook, kind } => {
-                fields.text("refusal.plugin", plugin);
+                fields.own("refusal.plugin", plugin);
                 fields.maybe_text("refusal.hook", hook.map(witgate_runtime::Hook::name));
-                fields.text("refusal.fault", kind);
+                fields.own("refusal.fault", kind);
                 "plugin"
             }
         };
-        fields.text("refusal.blame", blame);
+        fields.own("refusal.blame", blame);
     }
 
     fn usage_fields(&self, fields: &mut Fields) {
@@ -282,7 +315,7 @@ impl Receipt {
             fields.maybe_text("model.served", reading.model.as_deref());
             fields.maybe_text("message_id", reading.message_id.as_deref());
             fields.maybe_text("stop_reason", reading.stop_reason.as_deref());
-            fields.text("usage.source", source(reading.source));
+            fields.own("usage.source", source(reading.source));
             if reading.source != Source::None {
                 let usage = &reading.usage;
                 fields.number("usage.input_tokens", usage.tokens.input);
@@ -336,11 +369,20 @@ fn batch_fields(batch: &BatchNote, fields: &mut Fields) {
     for (name, count) in batch.counts() {
         fields.number(name, count);
     }
-    for (index, (model, messages, picousd)) in batch.models().enumerate() {
-        fields.text(&format!("batch.models.{index}.model"), model);
+    for (index, (model, messages, picousd)) in batch.models().take(LONGEST_LIST).enumerate() {
+        fields.model(&format!("batch.models.{index}.model"), model);
         fields.number(&format!("batch.models.{index}.messages"), messages);
         fields.number(&format!("batch.models.{index}.cost_picousd"), picousd);
     }
+    fields.left_out("models", batch.models().count());
+}
+
+/// Pairs as fields whose names have this beginning.
+fn under<'a>(
+    beginning: &'a str,
+    pairs: impl Iterator<Item = &'a (String, String)> + 'a,
+) -> impl Iterator<Item = (String, Value)> + 'a {
+    pairs.map(move |(name, value)| (format!("{beginning}.{name}"), Value::Text(value.clone())))
 }
 
 /// How well the usage is known.
@@ -355,45 +397,4 @@ fn source(source: Source) -> &'static str {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Fields in the making.
-struct Fields(Vec<Field>);
-
-// === impl Fields ===
-
-impl Fields {
-    fn text(&mut self, name: &str, value: &str) {
-        self.push(name, Value::Text(value.to_owned()));
-    }
-
-    fn maybe_text(&mut self, name: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.text(name, value);
-        }
-    }
-
-    fn number(&mut self, name: &str, value: u64) {
-        self.push(
-            name,
-            Value::Integer(i64::try_from(value).unwrap_or(i64::MAX)),
-        );
-    }
-
-    fn maybe_number(&mut self, name: &str, value: Option<u64>) {
-        if let Some(value) = value {
-            self.number(name, value);
-        }
-    }
-
-    fn flag(&mut self, name: &str, value: bool) {
-        self.push(name, Value::Flag(value));
-    }
-
-    fn push(&mut self, name: &str, value: Value) {
-        self.0.push(Field {
-            name: name.to_owned(),
-            value,
-        });
-    }
 }

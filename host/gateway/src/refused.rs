@@ -6,6 +6,14 @@ use witgate_messages::error::ErrorType;
 use witgate_runtime::Refusal;
 use witgate_runtime::{Fault, FaultKind, Hook, Stop};
 
+use crate::text::{Cut, escaped, is_unsafe};
+
+/// Most bytes of the type of an error that a plugin names.
+const LONGEST_CODE: usize = 128;
+
+/// Most bytes that a message comes to in JSON, whoever wrote it.
+const LONGEST_MESSAGE: usize = 1536;
+
 /// Whose fault it is that the request was not forwarded, or not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Blame {
@@ -79,7 +87,7 @@ impl Refused {
         Self {
             status,
             kind: ErrorType::from_status(status),
-            message: message.into(),
+            message: fit(message.into()),
             retry_after: None,
             retry: Retry::Useless,
             blame: Blame::Client,
@@ -114,8 +122,8 @@ impl Refused {
         };
         Self {
             status,
-            kind: ErrorType::from(refusal.code.as_str()),
-            message: refusal.message,
+            kind: ErrorType::from(&*Cut::to(LONGEST_CODE, &refusal.code)),
+            message: fit(refusal.message),
             retry_after,
             retry: Retry::after(retry_after),
             blame: Blame::Policy { plugin, hook },
@@ -189,14 +197,16 @@ impl Refused {
     }
 }
 
+/// A message of a bounded length: it is on the receipt, too.
+fn fit(message: String) -> String {
+    if message.len() <= LONGEST_MESSAGE / 6 {
+        return message;
+    }
+    Cut::to(LONGEST_MESSAGE, &message).into()
+}
+
 /// A text of one line that fits into an answer.
 fn shortened(text: &str) -> String {
     const LONGEST: usize = 500;
-    let shown = text.chars().filter(|character| !character.is_control());
-    let mut shown: String = shown.take(LONGEST + 1).collect();
-    if let Some((end, _)) = shown.char_indices().nth(LONGEST) {
-        shown.truncate(end);
-        shown.push('…');
-    }
-    shown
+    Cut::to(LONGEST, &escaped(text, is_unsafe)).into()
 }

@@ -7,7 +7,7 @@ use witgate_runtime::{self as contract, Field, Value};
 use witgate_runtime::{Audited, Mark};
 
 use crate::exchange::settle::Finished;
-use crate::receipt::line;
+use crate::receipt::{is_kept, line};
 
 /// Renders batches on the audit's thread.
 pub(crate) struct Renderer;
@@ -25,7 +25,7 @@ impl Render<Finished> for Renderer {
                 .iter()
                 .map(|finished| finished.receipt.fields(&finished.lineup))
                 .collect();
-            for audited in first.lineup.audit_entries(receipts) {
+            for audited in first.lineup.audit_entries(receipts, is_kept) {
                 out.push(&audited_line(audited));
             }
         }
@@ -44,15 +44,16 @@ fn audited_line(audited: Audited) -> Vec<u8> {
     line(&audited_receipt)
 }
 
-/// What a receipt says about a plugin that it passed as it was.
+/// What a receipt says about a plugin that could not be asked about it.
 fn describe(mark: &Mark) -> String {
     match mark {
         Mark::Fault(fault) => format!(
-            "raw: the plugin {} failed ({})",
+            "held back: the plugin {} failed ({})",
             fault.plugin,
             fault.kind.code()
         ),
-        Mark::Missing { plugin } => format!("raw: the plugin {plugin} gave no entry"),
+        Mark::Missing { plugin } => format!("held back: the plugin {plugin} gave no entry"),
+        Mark::Absent { plugin } => format!("held back: the plugin {plugin} is not there"),
     }
 }
 
@@ -66,9 +67,18 @@ fn mark(receipt: &mut contract::Receipt, mark: &str) {
 // === impl Finished ===
 
 impl AuditReceipt for Finished {
+    fn weight(&self) -> usize {
+        self.receipt.weight()
+    }
+
     fn raw(&self, why: Why, out: &mut Vec<u8>) {
         let mut receipt = self.receipt.fields(&self.lineup);
-        mark(&mut receipt, why.as_str());
+        if self.lineup.audits() {
+            receipt.fields.retain(|field| is_kept(&field.name));
+            mark(&mut receipt, &format!("held back: {}", why.as_str()));
+        } else {
+            mark(&mut receipt, why.as_str());
+        }
         out.extend_from_slice(&line(&receipt));
     }
 }

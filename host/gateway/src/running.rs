@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::exchange::now;
 use crate::gateway::Gateway;
 use crate::live::Live;
+use crate::receipts::Receipts;
 use crate::reload::{Prints, Reloader};
 use crate::serve::{Door, Drained, Full, Listener, bind};
 use crate::upgrade::{self, Follower, Giver, Sockets};
@@ -25,7 +26,7 @@ use crate::upstream::dns::resolver::{Names, Resolver, system};
 use crate::upstream::upkeep;
 
 pub(crate) use parts::open_policies;
-use parts::{open_audit, open_state};
+use parts::open_state;
 
 /// Connections that the admin listener has at a time; the oldest gives way to one more.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -120,7 +121,7 @@ impl Running {
             let live = Live::prepare(Arc::clone(&prepared), &resolver, None)
                 .map_err(|problems| anyhow::anyhow!(problems))?;
             let policies = open_policies(&prepared)?;
-            let audit = open_audit(&prepared.receipts)?;
+            let audit = Receipts::open(&prepared.receipts)?;
             let state = open_state(&prepared)?;
             anyhow::Ok((prints, live, policies, audit, state))
         })
@@ -234,7 +235,7 @@ impl Running {
     /// Everything that was wrong.
     pub async fn reload(&self) -> Result<(), String> {
         if let Err(error) = self.gateway.audit.reopen() {
-            tracing::error!(%error, "the receipts file can't be opened again");
+            tracing::error!(%error, "a receipts file can't be opened again");
         }
         Arc::clone(&self.reloader).reload_all().await
     }

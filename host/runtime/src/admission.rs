@@ -150,7 +150,8 @@ impl Runtime {
                 limits: sidecar.limits.clone(),
                 grants: sidecar.grants.clone(),
                 secret_headers: Arc::clone(&self.options().secret_headers),
-                host_headers: self.host_headers(),
+                host_headers: grants(&self.options().host_headers),
+                answer_headers: self.options().answer_headers.as_deref().map(grants),
                 settings: sidecar.settings.clone(),
                 words: self.options().vocabulary.clone(),
                 stats: Default::default(),
@@ -181,13 +182,14 @@ impl Runtime {
         plugin.warm_up();
         Ok(Some(plugin))
     }
+}
 
-    fn host_headers(&self) -> Arc<[HeaderGrant]> {
-        let named = self.options().host_headers.iter();
-        named
-            .filter_map(|name| HeaderGrant::parse(name).ok())
-            .collect()
-    }
+/// Names of headers, or their beginnings, as they are compared.
+fn grants(names: &[String]) -> Arc<[HeaderGrant]> {
+    names
+        .iter()
+        .filter_map(|name| HeaderGrant::parse(name).ok())
+        .collect()
 }
 
 /// Runs a step of admission. What it reads comes from anywhere: should a reader give up, that costs this plugin and not

@@ -66,6 +66,9 @@ pub struct RuntimeOptions {
     /// Names of answer headers that only the host sets, in lower case, or the beginnings of such names with `*` behind them.
     /// A plugin that asks for one doesn't get it, and its log says so. Default none.
     pub host_headers: Arc<[String]>,
+    /// Names of the answer headers that a plugin may set, written in the same way; what is none of them is dropped, and its
+    /// log says so. Default all that are not the host's.
+    pub answer_headers: Option<Arc<[String]>>,
     /// The program that compiles large plugins outside this process. Default none: all are compiled inside.
     pub compiler: Option<Compiler>,
     /// Says which of the values that plugins return can be used. Default: all of them.
@@ -136,6 +139,7 @@ impl Default for RuntimeOptions {
             trusted_keys: TrustedKeys::default(),
             secret_headers: Arc::default(),
             host_headers: Arc::default(),
+            answer_headers: None,
             compiler: None,
             vocabulary: Words::default(),
             bench: Bench::default(),

@@ -37,6 +37,8 @@ pub(crate) struct Terms {
     pub(crate) secret_headers: Arc<[String]>,
     /// Answer headers that only the host sets.
     pub(crate) host_headers: Arc<[HeaderGrant]>,
+    /// Answer headers that a plugin may set; none is all but the host's.
+    pub(crate) answer_headers: Option<Arc<[HeaderGrant]>>,
     /// What it remembers in `kv`.
     pub(crate) table: Arc<Table>,
     pub(crate) settings: String,
@@ -56,6 +58,7 @@ impl Terms {
             grants: self.grants.clone(),
             secret_headers: Arc::clone(&self.secret_headers),
             host_headers: Arc::clone(&self.host_headers),
+            answer_headers: self.answer_headers.clone(),
             table: Arc::default(),
             settings: self.settings.clone(),
             words: self.words.clone(),

@@ -174,6 +174,18 @@ impl Plugin {
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
         check: impl FnOnce(&R) -> Result<(), Failure>,
     ) -> Result<R, Fault> {
+        self.call_judged(hook, request, call, check, FaultKind::is_plugins)
+    }
+
+    /// The same, where `blames` says which faults the breaker counts.
+    pub(crate) fn call_judged<R>(
+        &self,
+        hook: Hook,
+        request: Option<&Arc<dyn Request>>,
+        call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
+        check: impl FnOnce(&R) -> Result<(), Failure>,
+        blames: impl Fn(FaultKind) -> bool,
+    ) -> Result<R, Fault> {
         let limits = *self.parts.terms.limits.calls.of(hook);
         let asked = OnceCell::new();
         let tenant = || {
@@ -197,7 +209,7 @@ impl Plugin {
         };
         let mut seated = match self.seated() {
             Ok(seated) => seated,
-            Err(failure) => return Err(self.faulted(None, failure, pass, Cause::Start)),
+            Err(failure) => return Err(self.faulted(None, failure, pass, Cause::Start, blames)),
         };
 
         // The clock of the figures is the guest's: getting an instance ready is not the hook's time.
@@ -215,7 +227,7 @@ impl Plugin {
             Err(failure) => {
                 drop(seated);
                 let cause = Cause::Call(tenant());
-                Err(self.faulted(Some(hook), failure, pass, cause))
+                Err(self.faulted(Some(hook), failure, pass, cause, blames))
             }
         }
     }
@@ -290,8 +302,15 @@ impl Plugin {
         }
     }
 
-    fn faulted(&self, hook: Option<Hook>, failure: Failure, pass: Pass<'_>, cause: Cause) -> Fault {
-        let blamed = failure.kind.is_plugins();
+    fn faulted(
+        &self,
+        hook: Option<Hook>,
+        failure: Failure,
+        pass: Pass<'_>,
+        cause: Cause,
+        blames: impl Fn(FaultKind) -> bool,
+    ) -> Fault {
+        let blamed = blames(failure.kind);
         let fault = self.fault(hook, failure);
         if !blamed {
             return fault;

@@ -94,6 +94,9 @@ struct FaultCounts {
     codes: RwLock<BTreeMap<&'static str, AtomicU64>>,
 }
 
+/// Longest name of a custom metric, in bytes; one that is longer is dropped and counted.
+const LONGEST_METRIC: usize = 128;
+
 // === impl Stats ===
 
 impl Default for Stats {
@@ -173,6 +176,10 @@ impl Stats {
         make: impl FnOnce() -> Custom,
         set: impl Fn(&Custom) -> bool,
     ) {
+        if name.len() > LONGEST_METRIC {
+            self.metrics_dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         let known = read(&self.custom).get(name).map(&set);
         let done = known.unwrap_or_else(|| {
             let mut custom = write(&self.custom);

@@ -25,6 +25,8 @@ pub enum Behaviour {
     Copy,
     /// `log`: write 100,000 lines of 1 KiB.
     Log,
+    /// `forge`: write a text with line ends that looks like lines of the gateway's.
+    Forge,
     /// `metrics`: make up 100,000 metric names.
     Metrics,
     /// `huge`: answer with a list of 200,000 elements.
@@ -57,6 +59,7 @@ impl Behaviour {
             "hostcalls" => Self::Hostcalls,
             "copy" => Self::Copy,
             "log" => Self::Log,
+            "forge" => Self::Forge,
             "metrics" => Self::Metrics,
             "huge" => Self::Huge,
             "huge-string" => Self::HugeString,
@@ -88,6 +91,10 @@ impl Behaviour {
                 let line = "x".repeat(1024);
                 (0..100_000).for_each(|_| log::write(log::Level::Info, &line));
             }
+            Self::Forge => log::write(
+                log::Level::Info,
+                "first\n2026-01-01T00:00:00Z ERROR forged\r\u{85}\u{2028}\u{2029}\u{202e}\u{1b}[2Jend",
+            ),
             Self::Metrics => (0..100_000).for_each(|n| metrics::count(&format!("name_{n}"), 1)),
             Self::Huge
             | Self::HugeString

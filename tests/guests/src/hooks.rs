@@ -300,7 +300,13 @@ fn harmless() -> Envelope {
         secondary_index: None,
         edits: Vec::new(),
         response_headers: settings::text("marker")
-            .map(|marker| ("x-witgate-marker".to_owned(), marker))
+            .map(|marker| {
+                let name = settings::text("marker_header");
+                (
+                    name.unwrap_or_else(|| "x-witgate-marker".to_owned()),
+                    marker,
+                )
+            })
             .into_iter()
             .collect(),
         attributes: vec![("guest".to_owned(), "hostile".to_owned())],

@@ -1,1 +1,8 @@
 //! Receipts, log and captures: who can make the gateway write, forget or reveal.
+
+mod captures;
+mod disk;
+mod headers;
+mod log;
+mod redaction;
+mod size;

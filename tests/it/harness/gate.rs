@@ -33,6 +33,7 @@ pub struct Plan {
     tier: String,
     listen: String,
     admin: String,
+    receipts: String,
     top: String,
     extra: String,
 }
@@ -62,6 +63,7 @@ impl Plan {
             tier: "pro".into(),
             listen: String::new(),
             admin: String::new(),
+            receipts: String::new(),
             top: String::new(),
             extra: String::new(),
         }
@@ -111,6 +113,13 @@ impl Plan {
     pub fn admin(mut self, toml: &str) -> Self {
         self.admin += toml;
         self.admin.push('\n');
+        self
+    }
+
+    /// Adds keys to `[receipts]`.
+    pub fn receipts(mut self, toml: &str) -> Self {
+        self.receipts += toml;
+        self.receipts.push('\n');
         self
     }
 
@@ -184,11 +193,14 @@ impl Plan {
         let _ = writeln!(text, "[listen]\n{}", self.listen);
         let _ = writeln!(
             text,
-            "address = \"127.0.0.1:0\"\nthreads = 2\n\n[admin]\n{}address = \"127.0.0.1:0\"\n",
-            self.admin
+            "address = \"127.0.0.1:0\"\nthreads = 2\n\n[admin]\n{}address = \"127.0.0.1:0\"\n\n\
+             [keys]\nfile = \"keys.toml\"\n\n[receipts]\nfile = \"receipts.jsonl\"\n{}",
+            self.admin, self.receipts
         );
-        text += "\
-                 [keys]\nfile = \"keys.toml\"\n\n[receipts]\nfile = \"receipts.jsonl\"\n\n";
+        if !self.receipts.contains("refused_per_second") {
+            // Tests ask faster than anybody means to.
+            text += "refused_per_second = 1000000\n\n";
+        }
         if !self.extra.contains("[plugins]") {
             text += "[plugins]\ndirectory = \"policies\"\n\n";
         }
@@ -218,6 +230,18 @@ pub fn granting(sidecar: &str) -> String {
     format!(
         "{sidecar}\n[grants]\nbody = \"read\"\nheaders = [\"*\"]\nkv = true\nmetrics = true\nclock = true\n"
     )
+}
+
+/// The receipts in both files of a folder, in the order in which the requests came.
+pub fn receipts_in(folder: &Path) -> Vec<Value> {
+    let mut receipts: Vec<Value> = ["receipts.jsonl", "receipts-refused.jsonl"]
+        .iter()
+        .map(|name| std::fs::read_to_string(folder.join(name)).unwrap_or_default())
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .map(|line| serde_json::from_str(&line).expect("a receipt is JSON"))
+        .collect();
+    receipts.sort_by_key(|receipt| receipt["started_unix_ms"].as_u64());
+    receipts
 }
 
 // === impl Gate ===
@@ -277,13 +301,10 @@ impl Gate {
             .await
     }
 
-    /// The receipts so far, in the order in which they were written.
+    /// The receipts so far, of both files, in the order in which the requests came.
     pub async fn receipts(&self) -> Vec<Value> {
         patiently("the receipts", self.running.flush()).await;
-        let text = std::fs::read_to_string(self.file("receipts.jsonl")).unwrap_or_default();
-        text.lines()
-            .map(|line| serde_json::from_str(line).expect("a receipt is JSON"))
-            .collect()
+        receipts_in(self.folder.path())
     }
 
     /// Waits until there are so many receipts: the last ones may be of exchanges that nobody waits for.

@@ -79,12 +79,9 @@ impl House {
             .unwrap()
     }
 
-    /// The receipts that are in the file.
+    /// The receipts that are in the files, in the order in which the requests came.
     pub fn receipts(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.file("receipts.jsonl")).unwrap_or_default();
-        text.lines()
-            .map(|line| serde_json::from_str(line).expect("a receipt is JSON"))
-            .collect()
+        super::receipts_in(self.folder.path())
     }
 
     /// The spools that processes have left or still write.

@@ -128,10 +128,7 @@ impl Process {
             std::thread::sleep(Duration::from_millis(10));
         };
         assert_eq!(status.code(), Some(0), "a clean end");
-        let text = std::fs::read_to_string(self.folder.path().join("receipts.jsonl")).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).expect("a receipt is JSON"))
-            .collect()
+        crate::harness::receipts_in(self.folder.path())
     }
 }
 

@@ -10,6 +10,9 @@ use witgate_audit::{Lines, Mark, Receipt, Settings, Sink};
 
 pub(crate) struct Numbered(pub(crate) usize);
 
+/// What each weighs, in bytes.
+pub(crate) const WEIGHT: usize = 100;
+
 /// The number of a receipt that panics when it is written raw; no other test counts that far.
 pub(crate) const CURSED: usize = usize::MAX;
 
@@ -25,6 +28,10 @@ pub(crate) struct Told {
 }
 
 impl Receipt for Numbered {
+    fn weight(&self) -> usize {
+        WEIGHT
+    }
+
     fn raw(&self, mark: Mark, line: &mut Vec<u8>) {
         assert_ne!(self.0, CURSED, "this one can't be written");
         line.extend_from_slice(format!("{} {}", self.0, mark.as_str()).as_bytes());

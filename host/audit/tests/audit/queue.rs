@@ -1,6 +1,6 @@
 //! Every receipt that is submitted is written, in its order, to the end and after it.
 
-use crate::numbered::{Memory, Numbered, eager, lines_of, numbers, render};
+use crate::numbered::{Memory, Numbered, WEIGHT, eager, lines_of, numbers, render};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
@@ -89,6 +89,52 @@ fn a_full_queue_writes_inline_and_loses_nothing() {
         "2",
     ];
     assert_eq!(lines_of(&path), all, "and the others follow");
+}
+
+#[test]
+fn a_queue_that_is_full_by_bytes_is_full() {
+    let sink = Memory::default();
+    let (began, begun) = mpsc::channel();
+    let (go_on, going_on) = mpsc::channel::<()>();
+    let slow = move |batch: &[Numbered], out: &mut Lines| {
+        began.send(batch.len()).unwrap();
+        going_on.recv().unwrap();
+        render(batch, out);
+    };
+    let settings = Settings {
+        queue_bytes: 3 * WEIGHT,
+        ..eager()
+    };
+    let audit = Audit::start(settings, sink, slow).unwrap();
+    audit.submit(Numbered(0));
+    assert_eq!(begun.recv(), Ok(1), "the thread has the first");
+    (1..6).for_each(|number| audit.submit(Numbered(number)));
+    let stats = audit.stats();
+    assert_eq!(
+        (stats.queued, stats.queued_bytes, stats.inline_writes),
+        (2, 3 * WEIGHT, 3),
+        "what the thread has counts too"
+    );
+    (0..2).for_each(|_| go_on.send(()).unwrap());
+    assert_eq!(audit.shutdown().lost, 0, "and nothing is lost");
+}
+
+#[test]
+fn a_receipt_that_is_larger_than_the_queue_gets_in_alone() {
+    let sink = Memory::default();
+    let settings = Settings {
+        queue_bytes: 1,
+        ..eager()
+    };
+    let audit = Audit::start(settings, sink.clone(), render).unwrap();
+    audit.submit(Numbered(0));
+    audit.flush();
+    let stats = audit.shutdown();
+    assert_eq!(
+        (stats.inline_writes, stats.written),
+        (0, 1),
+        "it is rendered"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What goes wrong while a receipt becomes a line costs at most that receipt.
 
-use crate::numbered::{CURSED, Memory, Numbered, eager, render};
+use crate::numbered::{CURSED, Memory, Numbered, eager, patient, render};
 use witgate_audit::{Audit, Lines};
 
 #[test]
@@ -39,6 +39,25 @@ fn a_render_that_forgets_a_receipt_gets_the_batch_written_raw() {
         sink.0.lock().unwrap().lines,
         b"1 render-miscounted\n",
         "written"
+    );
+}
+
+#[test]
+fn a_receipt_that_cannot_be_rendered_costs_the_others_of_its_batch_nothing() {
+    let sink = Memory::default();
+    let fragile = |batch: &[Numbered], out: &mut Lines| {
+        render(batch, out);
+        assert!(batch.iter().all(|it| it.0 != 13), "unlucky");
+    };
+    let audit = Audit::start(patient(), sink.clone(), fragile).unwrap();
+    for number in [12, 13, 14] {
+        audit.submit(Numbered(number));
+    }
+    audit.shutdown();
+    assert_eq!(
+        sink.0.lock().unwrap().lines,
+        b"12\n13 render-panicked\n14\n",
+        "only one is raw, and all are in their order"
     );
 }
 

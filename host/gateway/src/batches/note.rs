@@ -52,6 +52,12 @@ impl BatchNote {
         }
     }
 
+    /// Returns about how many bytes it takes.
+    pub(crate) fn weight(&self) -> usize {
+        let models = self.models().map(|(model, _, _)| 64 + model.len());
+        size_of::<Self>() + self.id.len() + models.sum::<usize>()
+    }
+
     /// How many of its requests have which result.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.totals.iter().flat_map(|totals| {

@@ -1,36 +1,48 @@
 //! Blanks what people wrote in a request's body, byte for byte, so that sizes, shapes and what plugins decide on stay.
 //!
 //! Each byte of a string value becomes `x`, but for values whose key is in [`PLAIN`]. What a tool was called with is
-//! blanked whole: there the digits of numbers become `1`, and no key is plain. Keys stay.
+//! blanked whole, and so is everything below a key that says that it holds a secret: there the digits of numbers become
+//! `1`, and no key is plain. Keys stay. Secrets are blanked in content that is kept, too.
+
+use std::borrow::Cow;
+
+use super::{Content, secret};
 
 /// Keys whose values are what policies decide on, and nobody's words.
-const PLAIN: [&[u8]; 18] = [
-    b"betas",
-    b"container",
-    b"effort",
-    b"file_id",
-    b"format",
-    b"id",
-    b"inference_geo",
-    b"media_type",
-    b"mode",
-    b"model",
-    b"name",
-    b"role",
-    b"service_tier",
-    b"speed",
-    b"tool_use_id",
-    b"ttl",
-    b"type",
-    b"user_id",
+const PLAIN: [&str; 18] = [
+    "betas",
+    "container",
+    "effort",
+    "file_id",
+    "format",
+    "id",
+    "inference_geo",
+    "media_type",
+    "mode",
+    "model",
+    "name",
+    "role",
+    "service_tier",
+    "speed",
+    "tool_use_id",
+    "ttl",
+    "type",
+    "user_id",
 ];
 
 /// The key whose value is what a tool was called with.
-const CALLED_WITH: &[u8] = b"input";
+const CALLED_WITH: &str = "input";
+
+/// The key whose value is an address: its user and its query may be secret.
+const ADDRESS: &str = "url";
 
 /// How strings and numbers of a value are treated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Treatment {
+    /// Strings stay, and so do all below whose key says nothing.
+    Kept,
+    /// Strings stay, but for the secret parts of an address.
+    Address,
     /// Strings stay.
     Plain,
     /// Strings are blanked.
@@ -51,14 +63,16 @@ struct Level {
 }
 
 /// The body with its words blanked. It has the same length.
-pub(super) fn mask(json: &[u8]) -> Vec<u8> {
+pub(super) fn mask(json: &[u8], content: Content) -> Vec<u8> {
+    let top = match content {
+        Content::Masked => Treatment::Blank,
+        Content::Kept => Treatment::Kept,
+    };
     let mut masked = Vec::with_capacity(json.len());
     let mut levels: Vec<Level> = Vec::new();
     let mut rest = json;
     while let Some((&byte, after)) = rest.split_first() {
-        let treatment = levels
-            .last()
-            .map_or(Treatment::Blank, |level| level.treatment);
+        let treatment = levels.last().map_or(top, |level| level.treatment);
         if byte == b'"' {
             let end = end_of_string(after);
             let (text, behind) = after.split_at(end);
@@ -68,7 +82,10 @@ pub(super) fn mask(json: &[u8]) -> Vec<u8> {
                     level.treatment = of_key(text, level.around);
                     masked.extend_from_slice(text);
                 }
-                _ if treatment == Treatment::Plain => masked.extend_from_slice(text),
+                _ if matches!(treatment, Treatment::Plain | Treatment::Kept) => {
+                    masked.extend_from_slice(text);
+                }
+                _ if treatment == Treatment::Address => blank_address(text, &mut masked),
                 _ => masked.resize(masked.len() + text.len(), b'x'),
             }
             rest = behind;
@@ -82,6 +99,7 @@ pub(super) fn mask(json: &[u8]) -> Vec<u8> {
             b'{' => {
                 let around = match treatment {
                     Treatment::BlankAll => Treatment::BlankAll,
+                    Treatment::Kept | Treatment::Address => Treatment::Kept,
                     Treatment::Plain | Treatment::Blank => Treatment::Blank,
                 };
                 levels.push(Level {
@@ -119,13 +137,53 @@ pub(super) fn mask(json: &[u8]) -> Vec<u8> {
     masked
 }
 
-/// How the value of a key is treated.
+/// How the value of a key is treated. The key may be written with escapes.
 fn of_key(key: &[u8], around: Treatment) -> Treatment {
+    let key = read(key);
     match around {
         Treatment::BlankAll => Treatment::BlankAll,
+        _ if secret::is_named(&key) => Treatment::BlankAll,
+        Treatment::Kept | Treatment::Address if key == ADDRESS => Treatment::Address,
+        Treatment::Kept | Treatment::Address => Treatment::Kept,
         Treatment::Plain | Treatment::Blank if key == CALLED_WITH => Treatment::BlankAll,
-        Treatment::Plain | Treatment::Blank if PLAIN.contains(&key) => Treatment::Plain,
+        Treatment::Plain | Treatment::Blank if PLAIN.contains(&&*key) => Treatment::Plain,
         Treatment::Plain | Treatment::Blank => Treatment::Blank,
+    }
+}
+
+/// A key as readers of JSON see it.
+fn read(key: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(key);
+    if !text.contains('\\') {
+        return text;
+    }
+    let read = serde_json::from_str::<String>(&format!("\"{text}\""));
+    read.map_or(text, Cow::Owned)
+}
+
+/// Writes an address with its user and everything from its query on blanked. One that is written with escapes is blanked
+/// whole.
+fn blank_address(text: &[u8], masked: &mut Vec<u8>) {
+    let start = masked.len();
+    masked.extend_from_slice(text);
+    let written = masked.get_mut(start..).unwrap_or_default();
+    if written.contains(&b'\\') {
+        written.fill(b'x');
+        return;
+    }
+    let query = written.iter().position(|byte| matches!(byte, b'?' | b'#'));
+    let (address, query) = written.split_at_mut(query.unwrap_or(written.len()));
+    query.iter_mut().skip(1).for_each(|byte| *byte = b'x');
+    let host = address
+        .windows(3)
+        .position(|it| it == b"://")
+        .map_or(0, |at| at + 3);
+    let end = address.iter().skip(host).position(|byte| *byte == b'/');
+    let end = end.map_or(address.len(), |end| host + end);
+    if let Some(user) = address.get_mut(host..end)
+        && let Some(at) = user.iter().rposition(|byte| *byte == b'@')
+    {
+        user.iter_mut().take(at).for_each(|byte| *byte = b'x');
     }
 }
 
@@ -146,7 +204,7 @@ mod tests {
     use super::*;
 
     fn masked(json: &str) -> String {
-        let masked = mask(json.as_bytes());
+        let masked = mask(json.as_bytes(), Content::Masked);
         assert_eq!(masked.len(), json.len(), "byte for byte");
         String::from_utf8(masked).unwrap()
     }
@@ -178,6 +236,27 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_blanked_whole_however_its_key_is_spelt_and_wherever_it_is() {
+        let json = r#"{"requests":[{"params":{"model":"m","mcp_servers":[{"name":"n","url":"https://u:p@h/a?k=v","authorization_\u0074oken":"abc"}],"x":{"apiKey":{"name":"b","n":[7]}},"max_tokens":5,"\u0069nput":{"name":"z"}}}]}"#;
+        let kept = String::from_utf8(mask(json.as_bytes(), Content::Kept)).unwrap();
+        assert_eq!(
+            kept,
+            r#"{"requests":[{"params":{"model":"m","mcp_servers":[{"name":"n","url":"https://xxx@h/a?xxx","authorization_\u0074oken":"xxx"}],"x":{"apiKey":{"name":"x","n":[1]}},"max_tokens":5,"\u0069nput":{"name":"z"}}}]}"#,
+            "all else is kept"
+        );
+        let blanked = masked(json);
+        assert!(
+            blanked.contains(r#""apiKey":{"name":"x","n":[1]}"#),
+            "{blanked}"
+        );
+        assert!(
+            blanked.contains(r#""\u0069nput":{"name":"x"}"#),
+            "{blanked}"
+        );
+        assert!(blanked.contains(r#""max_tokens":5"#), "{blanked}");
+    }
+
+    #[test]
     fn every_recorded_request_is_json_of_the_same_shape_afterwards() {
         let folder =
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/captures");
@@ -189,7 +268,7 @@ mod tests {
             }
             seen += 1;
             let body = std::fs::read(&path).unwrap();
-            let masked = mask(&body);
+            let masked = mask(&body, Content::Masked);
             assert_eq!(masked.len(), body.len(), "{}", path.display());
             let (before, after): (serde_json::Value, serde_json::Value) = (
                 serde_json::from_slice(&body).unwrap(),

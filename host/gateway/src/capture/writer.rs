@@ -130,7 +130,7 @@ impl Drop for Capture {
 impl Writer {
     fn run(mut self, requests: &Receiver<Due>) {
         while let Ok((view, unix_ms)) = requests.recv() {
-            let captured = Captured::of(&view, unix_ms, self.config.content);
+            let captured = Captured::of(&view, unix_ms, &self.config);
             drop(view);
             match self.write(&captured) {
                 Ok(true) => self.counts.written.fetch_add(1, Relaxed),

@@ -253,7 +253,10 @@ fn head(
     let mut head = RequestHeader::build(captured.method.as_str(), path.as_bytes(), None)?;
     head.append_header("host", base.authority())?;
     for (name, value) in &captured.headers {
-        if !name.eq_ignore_ascii_case("host") && !name.eq_ignore_ascii_case("accept-encoding") {
+        if !name.eq_ignore_ascii_case("host")
+            && !name.eq_ignore_ascii_case("accept-encoding")
+            && !capture::is_blank(name, value)
+        {
             head.append_header(name.clone(), value.as_str())?;
         }
     }

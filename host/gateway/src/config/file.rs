@@ -234,6 +234,14 @@ pub struct ReceiptsFile {
     pub rotate_bytes: Option<u64>,
     /// Rotated files kept.
     pub keep: Option<u32>,
+    /// The file for receipts of refused requests.
+    pub refused_file: Option<PathBuf>,
+    /// Bytes of that file and its rotated one.
+    pub refused_bytes: Option<u64>,
+    /// Receipts of refused requests a second, of each key.
+    pub refused_per_second: Option<u32>,
+    /// Bytes of receipts that wait.
+    pub queue_bytes: Option<usize>,
 }
 
 /// `[prices]`

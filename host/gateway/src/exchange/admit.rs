@@ -9,8 +9,9 @@ use witgate_runtime::{Hook, PluginCharge, Remedy, Request};
 use super::accounts;
 use super::decide::Decision;
 use super::settle::Settlement;
-use crate::receipt::Downgrade;
+use crate::receipt::{Admission, Downgrade};
 use crate::refused::Refused;
+use crate::text::quote;
 use crate::view::View;
 
 /// A decision that is paid for.
@@ -33,6 +34,7 @@ pub(super) async fn admit(
     let owner = decision.view.caller.owner();
     loop {
         if charges.is_empty() {
+            settlement.receipt.admission = Admission::Given;
             return Ok(Admitted { decision });
         }
         let refused = match ledger.reserve(charges, &owner, now()) {
@@ -75,8 +77,9 @@ pub(super) async fn admit(
                     let spent = spent(short, refused.remaining(), resets_in);
                     return Err(Refused {
                         message: format!(
-                            "{}, and this key may not ask for the model `{model}` in its place",
-                            spent.message
+                            "{}, and this key may not ask for the model `{}` in its place",
+                            spent.message,
+                            quote(&model)
                         ),
                         ..spent
                     });
@@ -132,7 +135,7 @@ fn spent(charge: &PluginCharge, remaining: u64, resets_in: Option<Duration>) -> 
         charge.amount,
         charge.limit,
         charge.window,
-        charge.account,
+        quote(&charge.account),
         unit = charge.unit,
     );
     let refusal = witgate_runtime::Refusal {

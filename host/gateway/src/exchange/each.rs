@@ -25,6 +25,7 @@ use super::panel::Panel;
 use super::permit;
 use super::settle::Settlement;
 use crate::refused::Refused;
+use crate::text::quote;
 use crate::view::View;
 
 /// How long plugins are called before others have their turn.
@@ -239,16 +240,13 @@ fn named(refused: Refused, view: &View, batch: &Batch, index: usize) -> Refused 
 }
 
 fn name(view: &View, batch: &Batch, index: usize) -> String {
-    /// The API takes 64.
-    const LONGEST: usize = 64;
     let id = view
         .head
         .as_ref()
         .and_then(|head| batch.custom_id(head, index));
     match id {
         Some(id) => {
-            let id: String = id.chars().take(LONGEST).collect();
-            format!("requests[{index}] (custom_id `{id}`)")
+            format!("requests[{index}] (custom_id `{}`)", quote(&id))
         }
         None => format!("requests[{index}]"),
     }

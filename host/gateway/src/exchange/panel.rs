@@ -13,6 +13,7 @@ use super::settle::Settlement;
 use crate::keys::Caller;
 use crate::live::Live;
 use crate::refused::Refused;
+use crate::text::quote;
 
 /// The plugins, and what they are told beside the request.
 pub(super) struct Panel<'a> {
@@ -235,7 +236,9 @@ fn leads_to(asked: &str, model: &str) -> Refused {
     Refused::client(
         403,
         format!(
-            "this key may not ask for the model `{model}`, which `{asked}` leads to: GET /v1/models lists what it may ask for"
+            "this key may not ask for the model `{}`, which `{}` leads to: GET /v1/models lists what it may ask for",
+            quote(model),
+            quote(asked)
         ),
     )
 }

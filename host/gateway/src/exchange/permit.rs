@@ -19,6 +19,7 @@ use crate::keys::Caller;
 use crate::owners::Kind;
 use crate::refused::Refused;
 use crate::state::StateError;
+use crate::text::quote;
 use crate::view::View;
 
 /// Most things of a kind that a body may name, each counted once.
@@ -138,8 +139,7 @@ pub(super) fn kind(endpoint: Endpoint) -> Option<Kind> {
 
 /// The answer for what is not there, or not for this caller.
 pub(super) fn no_such(kind: &str, id: &str) -> Refused {
-    let shown: String = id.chars().take(LONGEST_ID).collect();
-    Refused::client(404, format!("there is no {kind} `{shown}`"))
+    Refused::client(404, format!("there is no {kind} `{}`", quote(id)))
 }
 
 /// The answer while it can't be said whose something is.
@@ -202,7 +202,10 @@ pub(super) fn model(head: &Head, caller: &Caller) -> Result<(), Refused> {
     if let Some(model) = head.models().find(|model| !caller.may_use(model)) {
         return Err(Refused::client(
             403,
-            format!("this key may not ask for the model `{model}`: {LISTS}"),
+            format!(
+                "this key may not ask for the model `{}`: {LISTS}",
+                quote(&model)
+            ),
         ));
     }
     // Whatever the upstream makes of it, it is not one of the key's.

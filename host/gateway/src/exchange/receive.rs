@@ -20,6 +20,7 @@ use crate::headers::{self, Spill};
 use crate::keys::Caller;
 use crate::live::Live;
 use crate::refused::Refused;
+use crate::text::quote;
 use crate::view::View;
 
 /// A request that is all there.
@@ -197,7 +198,11 @@ fn not_served(method: &Method, path: &str) -> Refused {
     let path = path.split('?').next().unwrap_or_default();
     Refused::client(
         404,
-        format!("{method} {path} is not served by this gateway"),
+        format!(
+            "{} {} is not served by this gateway",
+            quote(method.as_str()),
+            quote(path)
+        ),
     )
 }
 

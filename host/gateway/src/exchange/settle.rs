@@ -24,7 +24,7 @@ use crate::live::Live;
 use crate::owners::{ClaimError, Kind};
 use crate::pressure::Place;
 use crate::provenance::Provenance;
-use crate::receipt::{Outcome, Receipt};
+use crate::receipt::{Admission, Outcome, Receipt};
 use crate::refused::Refused;
 
 /// A finished exchange, on its way to the audit hook and the receipts file.
@@ -144,6 +144,7 @@ impl Settlement {
     /// Takes over the hold.
     pub(super) fn hold(&mut self, hold: Hold) {
         self.hold = Some(hold);
+        self.receipt.admission = Admission::Given;
     }
 
     /// Gives away what is held in these units, for what outlives the exchange.

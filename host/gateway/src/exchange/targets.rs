@@ -14,6 +14,7 @@ use crate::config::ProviderChange;
 use crate::headers;
 use crate::live::Live;
 use crate::refused::Refused;
+use crate::text::quote;
 use crate::upstream::Upstream;
 use crate::upstream::limit::{ChosenBy, Limit};
 use crate::view::View;
@@ -112,6 +113,9 @@ fn unknown(plan: &Plan, upstream: &str) -> Refused {
     );
     Refused::gateway(
         503,
-        format!("the route names the upstream `{upstream}`, which is not configured"),
+        format!(
+            "the route names the upstream `{}`, which is not configured",
+            quote(upstream)
+        ),
     )
 }

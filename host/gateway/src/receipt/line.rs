@@ -17,14 +17,19 @@ pub(crate) fn tree(receipt: &Receipt) -> Map<String, Json> {
             Value::Integer(number) => Json::from(*number),
             Value::Flag(flag) => Json::from(*flag),
         };
-        place(&mut root, &field.name, value);
+        place(&mut root, DEEPEST, &field.name, value);
     }
     root
 }
 
-/// Puts a value at a dotted name. Where a part of the name is taken by a plain value, the rest stays dotted.
-fn place(object: &mut Map<String, Json>, name: &str, value: Json) {
-    if let Some((first, rest)) = name.split_once('.')
+/// Most objects within each other. Names may be a caller's, and whoever reads a receipt may do it level by level.
+const DEEPEST: usize = 8;
+
+/// Puts a value at a dotted name. Where a part of the name is taken by a plain value, or the objects are too deep, the rest
+/// stays dotted.
+fn place(object: &mut Map<String, Json>, levels: usize, name: &str, value: Json) {
+    if let Some(levels) = levels.checked_sub(1)
+        && let Some((first, rest)) = name.split_once('.')
         && !first.is_empty()
         && !rest.is_empty()
     {
@@ -32,7 +37,7 @@ fn place(object: &mut Map<String, Json>, name: &str, value: Json) {
             .entry(first)
             .or_insert_with(|| Json::Object(Map::new()));
         if let Json::Object(inner) = inner {
-            place(inner, rest, value);
+            place(inner, levels, rest, value);
             return;
         }
     }
@@ -50,6 +55,20 @@ mod tests {
             name: name.into(),
             value,
         }
+    }
+
+    #[test]
+    fn a_name_of_many_dots_is_no_deep_object() {
+        let receipt = Receipt {
+            id: "r".into(),
+            fields: vec![field(&"a.".repeat(200_000), Value::Integer(1))],
+        };
+        let line = String::from_utf8(line(&receipt)).unwrap();
+        assert_eq!(
+            line.matches('{').count(),
+            1 + DEEPEST,
+            "so deep and no deeper"
+        );
     }
 
     #[test]

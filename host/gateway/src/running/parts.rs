@@ -1,12 +1,8 @@
 //! What a gateway is put together from: its plugins, its state, its receipts.
 
-use witgate_audit::sink::{File, Rotation};
-use witgate_audit::{Audit, Settings as AuditSettings, sink};
 use witgate_runtime::{Policies, PoliciesOptions, Runtime, RuntimeOptions};
 
-use crate::config::{Config, Receipts};
-use crate::exchange::settle::Finished;
-use crate::render::Renderer;
+use crate::config::Config;
 use crate::state::State;
 use crate::vocabulary::Vocabulary;
 
@@ -22,6 +18,7 @@ pub(crate) fn open_policies(config: &Config) -> anyhow::Result<Policies> {
         trusted_keys: config.plugins.trusted_keys.clone(),
         secret_headers: crate::headers::credentials(),
         host_headers: crate::headers::of_the_host(),
+        answer_headers: Some(crate::headers::that_plugins_may_set()),
         compiler: crate::cli::compiler(),
         vocabulary: Vocabulary.into(),
         ..RuntimeOptions::default()
@@ -45,18 +42,4 @@ pub(super) fn open_state(config: &Config) -> anyhow::Result<Option<State>> {
             Ok(None)
         }
     }
-}
-
-pub(super) fn open_audit(receipts: &Receipts) -> anyhow::Result<Audit<Finished>> {
-    let settings = AuditSettings::default();
-    Ok(match &receipts.file {
-        None => Audit::start(settings, sink::Null, Renderer)?,
-        Some(path) => {
-            let rotation = Rotation {
-                max_bytes: receipts.rotate_bytes,
-                keep: receipts.keep,
-            };
-            Audit::start(settings, File::new(path, Some(rotation)), Renderer)?
-        }
-    })
 }

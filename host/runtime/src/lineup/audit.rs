@@ -1,10 +1,15 @@
-//! The audit hook: receipts pass through every plugin that has it, and none is ever lost.
+//! The audit hook: receipts pass through every plugin that has it. None is ever lost, and none passes by a plugin that
+//! could not be asked with what that plugin might have taken away.
+//!
+//! Receipts go in batches of what a plugin may copy. A batch that faults is halved until the receipt is alone that it
+//! faults on, so that nobody's receipt costs another's anything.
 
 use super::returned::Bounds;
 use super::{Lineup, not_exported};
-use crate::contract::Receipt;
-use crate::fault::Fault;
+use crate::contract::{Receipt, Value};
+use crate::fault::{Fault, FaultKind};
 use crate::hook::Hook;
+use crate::instance::Failure;
 use crate::plugin::Plugin;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,13 +17,13 @@ use std::sync::Arc;
 /// A receipt as it is to be written.
 #[derive(Clone, Debug)]
 pub struct Audited {
-    /// The receipt, after the plugins that answered for it.
+    /// The receipt, after the plugins that answered for it. Of one with marks there is what the embedder keeps in any case.
     pub receipt: Receipt,
-    /// What went wrong on the way; the receipt passed that plugin as it was.
+    /// What went wrong on the way.
     pub marks: Vec<Mark>,
 }
 
-/// Why a receipt passed a plugin as it was.
+/// Why a receipt was held back from a plugin's answer.
 #[derive(Clone, Debug)]
 pub enum Mark {
     /// The plugin faulted.
@@ -28,14 +33,36 @@ pub enum Mark {
         /// The plugin.
         plugin: Arc<str>,
     },
+    /// The plugin is required, and is not there: it may be one with this hook.
+    Absent {
+        /// The plugin.
+        plugin: Arc<str>,
+    },
+}
+
+/// What one field of a receipt takes besides its texts, at most, and the receipt itself.
+const OVERHEAD: usize = 64;
+
+/// Whose a fault is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// The plugin's, whatever it was asked about.
+    Plugins,
+    /// Perhaps of one receipt among others, or of its size.
+    Receipts,
 }
 
 // === impl Lineup ===
 
 impl Lineup {
     /// Sends receipts through the plugins with the audit hook, in order. There are as many entries as receipts, in
-    /// the same order. Not for the threads that serve requests: a call may take its audit deadline.
-    pub fn audit_entries(&self, receipts: Vec<Receipt>) -> Vec<Audited> {
+    /// the same order. Where a plugin can't be asked about a receipt, of its fields those stay whose names `kept` is true
+    /// of. Not for the threads that serve requests: a call may take its audit deadline.
+    pub fn audit_entries(
+        &self,
+        receipts: Vec<Receipt>,
+        kept: impl Fn(&str) -> bool,
+    ) -> Vec<Audited> {
         let mut entries: Vec<_> = receipts
             .into_iter()
             .map(|receipt| Audited {
@@ -43,20 +70,106 @@ impl Lineup {
                 marks: Vec::new(),
             })
             .collect();
+        for plugin in &self.missing {
+            let plugin = Arc::clone(plugin);
+            hold_back(&mut entries, &Mark::Absent { plugin }, &kept);
+        }
         for plugin in self.with(Hook::Audit) {
-            if !entries.is_empty() {
-                pass(plugin, &mut entries);
+            let mut rest = entries.as_mut_slice();
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at_mut(fitting(plugin, rest));
+                pass(plugin, now, &kept);
+                rest = later;
             }
         }
         entries
     }
+
+    /// Returns whether receipts have to pass a plugin before they may be written whole.
+    pub fn audits(&self) -> bool {
+        !self.missing.is_empty() || self.with(Hook::Audit).next().is_some()
+    }
+}
+
+/// What a receipt takes on its way into a plugin and back.
+fn weight(receipt: &Receipt) -> usize {
+    let of_field = |field: &crate::contract::Field| {
+        let text = match &field.value {
+            Value::Text(text) => text.len(),
+            Value::Integer(_) | Value::Flag(_) => 0,
+        };
+        OVERHEAD + field.name.len() + text
+    };
+    OVERHEAD + receipt.id.len() + receipt.fields.iter().map(of_field).sum::<usize>()
+}
+
+/// The most that a plugin may copy and return.
+fn room(plugin: &Plugin) -> usize {
+    let limits = plugin.terms().limits.calls.of(Hook::Audit);
+    limits.copy_bytes.min(limits.return_bytes)
+}
+
+/// How many of the entries go into one call, at least one: half of what the plugin may take, because it may add to them.
+fn fitting(plugin: &Plugin, entries: &[Audited]) -> usize {
+    let room = room(plugin) / 2;
+    let mut bytes = 0_usize;
+    let fits = entries
+        .iter()
+        .take_while(|entry| {
+            bytes = bytes.saturating_add(weight(&entry.receipt));
+            bytes <= room
+        })
+        .count();
+    fits.max(1)
 }
 
 /// Sends entries through one plugin.
-fn pass(plugin: &Plugin, entries: &mut [Audited]) {
+fn pass(plugin: &Plugin, entries: &mut [Audited], kept: &impl Fn(&str) -> bool) {
+    let whose = match entries {
+        [] => return,
+        [only] => match fit(plugin, &only.receipt) {
+            Ok(whose) => whose,
+            Err(fault) => {
+                plugin.skipped(Hook::Audit);
+                return hold_back(entries, &Mark::Fault(fault), kept);
+            }
+        },
+        _ => Whose::Receipts,
+    };
+    match ask(plugin, entries, whose) {
+        Ok(given) => accept(plugin, entries, given, kept),
+        Err(fault) if entries.len() > 1 && fault.kind.is_plugins() => {
+            let (first, second) = entries.split_at_mut(entries.len() / 2);
+            pass(plugin, first, kept);
+            pass(plugin, second, kept);
+        }
+        Err(fault) => {
+            plugin.skipped(Hook::Audit);
+            hold_back(entries, &Mark::Fault(fault), kept);
+        }
+    }
+}
+
+/// Looks whether a plugin may take a receipt at all, and whose fault it would be if it did not.
+fn fit(plugin: &Plugin, receipt: &Receipt) -> Result<Whose, Fault> {
+    let (bytes, room) = (weight(receipt), room(plugin));
+    if bytes > room {
+        let message = format!("the receipt has {bytes} bytes, and it may read {room} of one");
+        let failure = Failure::returned(FaultKind::RequestTooLarge, message);
+        return Err(plugin.fault(Some(Hook::Audit), failure));
+    }
+    // A large one may take what an ordinary one does not, and its size is its caller's choice.
+    Ok(if bytes > room / 4 {
+        Whose::Receipts
+    } else {
+        Whose::Plugins
+    })
+}
+
+fn ask(plugin: &Plugin, entries: &[Audited], whose: Whose) -> Result<Vec<Receipt>, Fault> {
     let batch: Vec<Receipt> = entries.iter().map(|entry| entry.receipt.clone()).collect();
     let bounds = Bounds::of(plugin, Hook::Audit);
-    let given = plugin.call(
+    plugin.call_judged(
         Hook::Audit,
         None,
         |exports, store| match &exports.audit {
@@ -64,20 +177,20 @@ fn pass(plugin: &Plugin, entries: &mut [Audited]) {
             None => Err(not_exported(Hook::Audit)),
         },
         |given| bounds.receipts(given, batch.len()),
-    );
-    match given {
-        Ok(given) => accept(plugin, entries, given),
-        Err(fault) => {
-            plugin.skipped(Hook::Audit);
-            for entry in entries {
-                entry.marks.push(Mark::Fault(fault.clone()));
-            }
-        }
-    }
+        |kind| {
+            kind.is_plugins()
+                && (whose == Whose::Plugins || !(batch.len() > 1 || kind.is_of_size()))
+        },
+    )
 }
 
 /// Puts each answer in the place of the receipt with its id. An id that was not asked about is dropped.
-fn accept(plugin: &Plugin, entries: &mut [Audited], given: Vec<Receipt>) {
+fn accept(
+    plugin: &Plugin,
+    entries: &mut [Audited],
+    given: Vec<Receipt>,
+    kept: &impl Fn(&str) -> bool,
+) {
     let mut answers: HashMap<String, Receipt> = HashMap::with_capacity(given.len());
     for receipt in given {
         answers.entry(receipt.id.clone()).or_insert(receipt);
@@ -85,9 +198,18 @@ fn accept(plugin: &Plugin, entries: &mut [Audited], given: Vec<Receipt>) {
     for entry in entries {
         match answers.remove(&entry.receipt.id) {
             Some(receipt) => entry.receipt = receipt,
-            None => entry.marks.push(Mark::Missing {
-                plugin: Arc::clone(plugin.name()),
-            }),
+            None => {
+                let plugin = Arc::clone(plugin.name());
+                hold_back(std::slice::from_mut(entry), &Mark::Missing { plugin }, kept);
+            }
         }
+    }
+}
+
+/// Takes from receipts what a plugin might have taken, and marks them.
+fn hold_back(entries: &mut [Audited], mark: &Mark, kept: &impl Fn(&str) -> bool) {
+    for entry in entries {
+        entry.receipt.fields.retain(|field| kept(&field.name));
+        entry.marks.push(mark.clone());
     }
 }

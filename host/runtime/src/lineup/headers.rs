@@ -6,6 +6,7 @@
 use crate::contract::Envelope;
 use crate::grants::HeaderGrant;
 use crate::plugin::Plugin;
+use std::sync::Arc;
 
 // === impl Plugin ===
 
@@ -33,9 +34,12 @@ impl Plugin {
         {
             return Some("its value has a control character, such as a line end");
         }
-        let host = &self.terms().host_headers;
-        host.iter()
-            .any(|header| header.has(name))
-            .then_some("only the host sets it")
+        let terms = self.terms();
+        if terms.host_headers.iter().any(|header| header.has(name)) {
+            return Some("only the host sets it");
+        }
+        let may = |named: &Arc<[HeaderGrant]>| named.iter().any(|header| header.has(name));
+        let may = terms.answer_headers.as_ref().is_none_or(may);
+        (!may).then_some("it is none of those that a plugin may set")
     }
 }

@@ -202,7 +202,7 @@ fn no_receipt_is_ever_lost() {
         &Guest::new().with("audit", hands_back),
         PATIENT,
     ));
-    let entries = honest.audit_entries(two());
+    let entries = honest.audit_entries(two(), |_| true);
     assert!(
         entries.iter().all(|entry| entry.marks.is_empty()),
         "nothing to mark"
@@ -214,26 +214,103 @@ fn no_receipt_is_ever_lost() {
         &Guest::new().with("audit", ""),
         PATIENT,
     ));
-    let entries = swallows.audit_entries(two());
+    let entries = swallows.audit_entries(two(), |_| true);
     assert_eq!(entries.len(), 2, "both are there");
     assert!(
         entries.iter().all(|entry| matches!(&entry.marks[..], [Mark::Missing { plugin }] if &**plugin == "swallows")),
         "marked as missing: {entries:?}"
     );
 
-    // It passes the rehearsal's one receipt, and traps on two.
-    let trap = "(if (i32.gt_u (local.get $len) (i32.const 1)) (then unreachable))";
-    let faults = alone(&plugin(
-        "faults",
-        &Guest::new().with("audit", trap),
-        PATIENT,
-    ));
-    let entries = faults.audit_entries(two());
+    let entries = faulting().audit_entries(two(), |_| true);
     assert_eq!(entries[0].receipt, receipt("one"), "as it was");
     assert!(
-        entries.iter().all(|entry| matches!(&entry.marks[..], [Mark::Fault(fault)] if fault.hook == Some(Hook::Audit))),
+        matches!(&entries[0].marks[..], [Mark::Fault(fault)] if fault.hook == Some(Hook::Audit)),
         "marked with the fault: {entries:?}"
     );
+}
+
+/// A plugin that hands receipts back one at a time, and traps on one whose id begins with `o` and on more than one.
+fn faulting() -> Lineup {
+    let body = "(if (i32.or
+            (i32.gt_u (local.get $len) (i32.const 1))
+            (i32.eq (i32.load8_u (i32.load (local.get $list))) (i32.const 111)))
+          (then unreachable))
+        (i32.store (i32.const 2048) (local.get $list))
+        (i32.store (i32.const 2052) (local.get $len))";
+    alone(&plugin(
+        "faults",
+        &Guest::new().with("audit", body),
+        PATIENT,
+    ))
+}
+
+#[test]
+fn a_receipt_that_a_plugin_faults_on_is_held_back_and_no_other_of_its_batch() {
+    let lineup = faulting();
+    let ids = ["two", "three", "one", "four", "five"];
+    let entries = lineup.audit_entries(ids.map(receipt).into(), |name| name == "id");
+    for (entry, id) in entries.iter().zip(ids) {
+        assert_eq!(entry.receipt.id, id, "in their order");
+        let is_held = id == "one";
+        assert_eq!(entry.marks.len(), usize::from(is_held), "{id}: {entry:?}");
+        assert_eq!(entry.receipt.fields.is_empty(), is_held, "{id}: {entry:?}");
+    }
+    for _ in 0..5 {
+        let entries = lineup.audit_entries(["two", "three"].map(receipt).into(), |_| false);
+        assert!(
+            entries.iter().all(|entry| entry.marks.is_empty()),
+            "batches that fault bench nothing: {entries:?}"
+        );
+    }
+}
+
+#[test]
+fn a_receipt_over_the_limits_is_held_back_and_benches_nothing() {
+    let hands_back = "(i32.store (i32.const 2048) (local.get $list))
+        (i32.store (i32.const 2052) (local.get $len))";
+    let sidecar = format!("{PATIENT}copy_bytes = 8192\n");
+    let lineup = alone(&plugin(
+        "small",
+        &Guest::new().with("audit", hands_back),
+        &sidecar,
+    ));
+    let large = |id: &str| {
+        let mut large = receipt(id);
+        large.fields.push(Field {
+            name: "metadata.large".to_owned(),
+            value: Value::Text("x".repeat(9000)),
+        });
+        large
+    };
+    for _ in 0..5 {
+        let receipts = vec![receipt("one"), large("two"), receipt("three")];
+        let entries = lineup.audit_entries(receipts, |name| name != "metadata.large");
+        let kinds: Vec<_> = entries
+            .iter()
+            .map(|entry| match &entry.marks[..] {
+                [Mark::Fault(fault)] => Some(fault.kind),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            kinds,
+            [None, Some(FaultKind::RequestTooLarge), None],
+            "only the large one, and the plugin is never benched"
+        );
+        assert_eq!(entries[1].receipt, receipt("two"), "without what was large");
+    }
+}
+
+#[test]
+fn receipts_are_held_back_while_a_required_plugin_is_absent() {
+    let lineup = Lineup::new(1, Vec::new(), &["audit".to_owned()]);
+    let entries = lineup.audit_entries(vec![receipt("one")], |_| false);
+    assert!(
+        matches!(&entries[0].marks[..], [Mark::Absent { plugin }] if &**plugin == "audit"),
+        "it may be the one that would have dropped it: {entries:?}"
+    );
+    assert!(entries[0].receipt.fields.is_empty(), "{entries:?}");
+    assert!(lineup.audits(), "and it is known beforehand");
 }
 
 #[test]
@@ -247,7 +324,7 @@ fn a_lineup_without_plugins_has_no_opinion() {
     let plan = lineup.decide_route(&plain(), &envelope, &[], &mut trail);
     assert!(matches!(plan, Ok(None)), "no plan");
     assert_eq!(
-        lineup.audit_entries(vec![receipt("one")]).len(),
+        lineup.audit_entries(vec![receipt("one")], |_| true).len(),
         1,
         "receipts pass"
     );

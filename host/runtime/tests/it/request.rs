@@ -174,11 +174,11 @@ pub(crate) fn call(lineup: &Lineup, hook: &str, request: &Arc<dyn Request>) -> R
                 id: "r".to_owned(),
                 fields: Vec::new(),
             };
-            let entries = lineup.audit_entries(vec![receipt]);
+            let entries = lineup.audit_entries(vec![receipt], |_| true);
             let marks = entries.into_iter().flat_map(|entry| entry.marks);
             let fault = marks.into_iter().find_map(|mark| match mark {
                 Mark::Fault(fault) => Some(fault),
-                Mark::Missing { .. } => None,
+                Mark::Missing { .. } | Mark::Absent { .. } => None,
             });
             return fault.map_or(Ok(()), Err);
         }

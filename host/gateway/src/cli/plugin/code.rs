@@ -74,6 +74,7 @@ fn runtime(cache: &Path) -> anyhow::Result<Runtime> {
         compiler: compiler(),
         secret_headers: crate::headers::credentials(),
         host_headers: crate::headers::of_the_host(),
+        answer_headers: Some(crate::headers::that_plugins_may_set()),
         bench: Bench::Never,
         vocabulary: Vocabulary.into(),
         ..RuntimeOptions::default()

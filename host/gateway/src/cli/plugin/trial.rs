@@ -18,7 +18,7 @@ use super::super::unreadable;
 use crate::capture::{self, Captured};
 use crate::exchange::estimate;
 use crate::provenance::Provenance;
-use crate::receipt::tree;
+use crate::receipt::{is_kept, tree};
 
 /// The recorded requests of a command, and what plugins are told beside them.
 #[derive(Debug, clap::Args)]
@@ -216,7 +216,7 @@ impl Trial {
     fn audit(&self, answered: receipt::Decided<'_>, decided: &mut Decided) -> anyhow::Result<()> {
         let before = answered.receipt(&self.prices).fields(&self.lineup);
         let audited = decided.time(Hook::Audit, || {
-            self.lineup.audit_entries(vec![before.clone()])
+            self.lineup.audit_entries(vec![before.clone()], is_kept)
         });
         for entry in audited {
             for mark in &entry.marks {

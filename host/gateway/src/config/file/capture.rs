@@ -13,6 +13,9 @@ pub struct CaptureFile {
     pub sample: Option<u64>,
     /// Most bytes in the directory.
     pub max_bytes: Option<u64>,
+    /// Further headers whose values are recorded.
+    #[serde(default)]
+    pub headers: Vec<String>,
     /// Keeps what people wrote.
     #[serde(default)]
     pub insecure_content: bool,

@@ -28,7 +28,8 @@ fn an_answer_header_that_cannot_be_sent_is_dropped_and_logged() {
         .with("envelope", &body)
         .extra("(data (i32.const 5000) \"Set-Cookiex-okx ya\\0d\\0abwitgate-x\")");
     let runtime = Runtime::try_new(RuntimeOptions {
-        host_headers: ["set-cookie", "witgate-*"].map(String::from).into(),
+        host_headers: ["set-cookie", "x-witgate-*"].map(String::from).into(),
+        answer_headers: Some(["x-*"].map(String::from).into()),
         ..RuntimeOptions::default()
     })
     .expect("the engine starts");
@@ -52,7 +53,7 @@ fn an_answer_header_that_cannot_be_sent_is_dropped_and_logged() {
             "WARN the answer header \"Set-Cookie\" is dropped: only the host sets it",
             "WARN the answer header \"x y\" is dropped: this is not a header name",
             "WARN the answer header \"x-ok\" is dropped: its value has a control character, such as a line end",
-            "WARN the answer header \"witgate-x\" is dropped: only the host sets it",
+            "WARN the answer header \"witgate-x\" is dropped: it is none of those that a plugin may set",
         ],
         "the others, with the reason"
     );

@@ -1,0 +1,152 @@
+//! Foreign text, the words of callers, plugins and upstreams, made fit for receipts, refusals, log lines and terminals: cut
+//! to a length, with a mark, and with nothing in it that begins a line or steers a terminal.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+/// Most bytes of a foreign text that a refusal quotes.
+const QUOTED: usize = 120;
+
+/// A foreign text of a bounded length.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cut(Box<str>);
+
+/// A foreign text as a refusal quotes it: cut, on one line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quoted<'a>(&'a str);
+
+/// Returns whether a character begins a line, steers a terminal or turns the direction of what is around it.
+pub(crate) fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{feff}'
+        )
+}
+
+/// Writes out the characters that `is_unsafe` is true of.
+pub(crate) fn escaped(text: &str, is_unsafe: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_unsafe(character) {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// Quotes a foreign text.
+pub(crate) fn quote(text: &str) -> Quoted<'_> {
+    Quoted(text)
+}
+
+/// Returns how many bytes a text comes to in JSON.
+pub(crate) fn in_json(text: &str) -> usize {
+    text.chars().map(written).sum()
+}
+
+/// How many bytes a character comes to in JSON.
+fn written(character: char) -> usize {
+    match character {
+        '"' | '\\' => 2,
+        '\0'..='\u{1f}' => 6,
+        _ => character.len_utf8(),
+    }
+}
+
+/// Splits a text where it has come to `most` bytes of JSON; none where all of it fits.
+fn split(text: &str, most: usize) -> Option<(&str, usize)> {
+    // No character takes more than six bytes for each of its own.
+    if text.len() <= most / 6 {
+        return None;
+    }
+    let mut bytes = 0;
+    for (at, character) in text.char_indices() {
+        bytes += written(character);
+        if bytes > most {
+            return Some((text.get(..at).unwrap_or_default(), text.len() - at));
+        }
+    }
+    None
+}
+
+// === impl Cut ===
+
+impl Cut {
+    /// Keeps the beginning of a text that comes to at most `most` bytes in JSON, and says how much is missing.
+    pub(crate) fn to(most: usize, text: &str) -> Self {
+        match split(text, most) {
+            None => Self(text.into()),
+            Some((kept, more)) => Self(format!("{kept}… ({more} more bytes)").into()),
+        }
+    }
+}
+
+impl Deref for Cut {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Cut> for String {
+    fn from(cut: Cut) -> Self {
+        cut.0.into()
+    }
+}
+
+// === impl Quoted ===
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kept, more) =
+            split(self.0, QUOTED).map_or((self.0, None), |(kept, more)| (kept, Some(more)));
+        f.write_str(&escaped(kept, is_unsafe))?;
+        match more {
+            Some(more) => write!(f, "… ({more} more bytes)"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_by_what_it_comes_to_in_json_and_says_so() {
+        for (text, cut) in [
+            ("short", "short"),
+            ("ten bytes.", "ten bytes."),
+            ("ten bytes.x", "ten bytes.… (1 more bytes)"),
+            ("üüüüüüü", "üüüüü… (4 more bytes)"),
+            ("\u{1}\u{1}", "\u{1}… (1 more bytes)"),
+            ("\"\"\"\"\"\"", "\"\"\"\"\"… (1 more bytes)"),
+        ] {
+            assert_eq!(&*Cut::to(10, text), cut, "{text:?}");
+        }
+        assert_eq!(&*Cut::to(0, "x"), "… (1 more bytes)", "nothing of it");
+    }
+
+    #[test]
+    fn what_is_quoted_is_a_line_and_no_more() {
+        let quoted = quote("a\n\u{202e}b\u{2028}\u{85}").to_string();
+        assert_eq!(quoted, "a\\n\\u{202e}b\\u{2028}\\u{85}");
+        assert_eq!(
+            quote(&"x".repeat(9000)).to_string().len(),
+            QUOTED + "… (8880 more bytes)".len()
+        );
+    }
+}

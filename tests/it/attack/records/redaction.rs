@@ -1,0 +1,124 @@
+//! What an audit plugin drops and hashes, while it faults.
+
+use serde_json::{Value, json};
+use witgate_artifacts::{AUDIT, ENVELOPE, HOSTILE};
+
+use crate::harness::{Gate, Plan, Upstream};
+
+const DROPPING: &str = "[settings]\ndrop = [\"metadata.*\", \"user\"]\n";
+
+/// Of its other hooks a benched plugin has no say.
+const OPEN: &str = "order = 900\n[hooks.envelope]\nfail = \"open\"\n[hooks.route]\nfail = \"open\"\n\
+                    [hooks.budget]\nfail = \"open\"\n";
+
+fn asking(gate: &Gate, how: &str) -> crate::harness::Request {
+    gate.messages(&json!({
+        "model": "claude-sonnet-5-5", "max_tokens": 5, "messages": [],
+        "vmx": {"metadata": {"hostile": how, "secret": "hunter2"}},
+    }))
+}
+
+fn held_back(receipt: &Value) {
+    let text = receipt.to_string();
+    assert!(
+        !text.contains("hunter2"),
+        "nothing of it is written: {text}"
+    );
+    for (name, value) in [
+        ("/outcome", json!("answered")),
+        ("/key", json!("alice")),
+        ("/tenant", json!("acme")),
+        ("/status", json!(200)),
+    ] {
+        assert_eq!(
+            receipt.pointer(name),
+            Some(&value),
+            "what the host must keep is there: {text}"
+        );
+    }
+    assert!(
+        receipt["usage"]["output_tokens"].is_u64() && receipt["cost_picousd"].is_u64(),
+        "money is there: {text}"
+    );
+    let mark = receipt["audit"].as_str().unwrap_or_default();
+    assert!(mark.starts_with("held back"), "and a mark: {text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_that_faults_a_plugin_is_written_without_what_it_would_have_dropped() {
+    let upstream = Upstream::answering().await;
+    let gate = Plan::shipped()
+        .plugin("audit", AUDIT, DROPPING)
+        .plugin("hostile", HOSTILE, "order = 900\n")
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    for (count, how) in ["trap", "huge-string", "refuse"].into_iter().enumerate() {
+        assert_eq!(gate.ask(&asking(&gate, how)).await.status, 200, "{how}");
+        let receipts = gate.receipts_when(count + 1).await;
+        let text = receipts[count].to_string();
+        // The first plugin has dropped it; here it is the second that faults.
+        assert!(!text.contains("hunter2"), "{how}: {text}");
+    }
+    drop(gate);
+
+    let gate = Plan::bare()
+        .plugin("envelope", ENVELOPE, "")
+        .plugin("hostile", HOSTILE, "order = 900\n")
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    for (count, how) in ["trap", "huge-string", "nonsense", "refuse"]
+        .into_iter()
+        .enumerate()
+    {
+        assert_eq!(gate.ask(&asking(&gate, how)).await.status, 200, "{how}");
+        held_back(&gate.receipts_when(count + 1).await[count]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_benched_audit_plugin_lets_nothing_through_that_it_would_drop() {
+    let upstream = Upstream::answering().await;
+    let gate = Plan::bare()
+        .plugin("envelope", ENVELOPE, "")
+        .plugin("hostile", HOSTILE, OPEN)
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    for count in 0..6 {
+        assert_eq!(gate.ask(&asking(&gate, "trap")).await.status, 200);
+        held_back(&gate.receipts_when(count + 1).await[count]);
+    }
+    let receipts = gate.receipts().await;
+    let marks: Vec<_> = receipts.iter().map(|it| it["audit"].to_string()).collect();
+    assert!(
+        marks.iter().any(|mark| mark.contains("benched")),
+        "it sits out by now: {marks:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_over_a_plugins_limit_is_held_back_alone_and_benches_nothing() {
+    let upstream = Upstream::answering().await;
+    let limits = "[hooks.audit]\ncopy_bytes = 6500\nreturn_bytes = 6500\n";
+    let sidecar = format!("{DROPPING}{limits}");
+    let gate = Plan::shipped()
+        .plugin("audit", AUDIT, &sidecar)
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    let metadata: serde_json::Map<_, _> = (0..40)
+        .map(|index| (format!("m{index}"), json!("x".repeat(400))))
+        .chain([("secret".to_owned(), json!("hunter2"))])
+        .collect();
+    let large = json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": [], "vmx": {"metadata": metadata}});
+    for count in 0..5 {
+        assert_eq!(gate.ask(&gate.messages(&large)).await.status, 200);
+        held_back(&gate.receipts_when(count + 1).await[count]);
+    }
+    assert_eq!(gate.ask(&asking(&gate, "")).await.status, 200);
+    let other = gate.receipts_when(6).await.remove(5);
+    assert_eq!(other["audit"], Value::Null, "the other's passed: {other}");
+    assert!(!other.to_string().contains("hunter2"), "and was redacted");
+}
