@@ -292,26 +292,6 @@ impl Guest {
         Err(self.breached(Breach::Request { what, bytes, limit }))
     }
 
-    /// Counts a part of the body that is asked for by name, before it is copied. Where parts are too much together, and are no
-    /// more than the body has, none of them need have been asked for twice: that is the request's size, too.
-    fn lend(&mut self, what: &str, bytes: usize) -> wasmtime::Result<()> {
-        const TOGETHER: &str = "the parts of the body together";
-        let limit = self.limits.copy_bytes;
-        self.fit(what, bytes, limit)?;
-        self.lent = self.lent.saturating_add(bytes);
-        self.fit_together(TOGETHER, self.lent, limit)
-    }
-
-    /// Refuses parts of the body that are larger than `limit` together and can all be in it. The length of the body, which may
-    /// have to be put together for that, is asked for only then.
-    fn fit_together(&mut self, what: &str, bytes: usize, limit: usize) -> wasmtime::Result<()> {
-        let all = || self.request.as_ref().map_or(0, |it| it.body().len());
-        if bytes <= limit || bytes > all() {
-            return Ok(());
-        }
-        self.fit(what, bytes, limit)
-    }
-
     fn text(&mut self, text: &str) -> wasmtime::Result<String> {
         self.copy(text.len())?;
         Ok(text.to_owned())
