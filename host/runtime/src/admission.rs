@@ -153,6 +153,7 @@ impl Runtime {
                 host_headers: self.host_headers(),
                 settings: sidecar.settings.clone(),
                 words: self.options().vocabulary.clone(),
+                room: Arc::clone(self.room()),
                 stats: Default::default(),
             }),
             sidecar,
