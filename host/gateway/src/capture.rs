@@ -22,6 +22,7 @@ use witgate_messages::head::Head;
 
 use crate::headers::is_credential;
 use crate::keys::Caller;
+use crate::pressure::Share;
 use crate::view::View;
 
 /// Headers that say how a body came, which a recorded one does not any more.
@@ -179,6 +180,7 @@ impl Captured {
             models: _,
             workspaces: _,
             environments: _,
+            share: _,
         } = &*view.caller;
         let body = view.head.as_ref().map(|head| match content {
             Content::Masked => mask::mask(head.body()),
@@ -192,9 +194,9 @@ impl Captured {
             headers,
             caller: CapturedCaller {
                 key_id: id.to_string(),
-                tenant: tenant.clone(),
-                user: user.clone(),
-                tier: tier.clone(),
+                tenant: tenant.as_deref().map(Into::into),
+                user: user.as_deref().map(Into::into),
+                tier: tier.as_deref().map(Into::into),
                 labels: labels.clone(),
             },
             // The scan has seen that it is UTF-8.
@@ -241,17 +243,19 @@ impl Captured {
             headers,
             caller: Arc::new(Caller {
                 id: caller.key_id.into(),
-                tenant: caller.tenant,
-                user: caller.user,
-                tier: caller.tier,
+                tenant: caller.tenant.map(Into::into),
+                user: caller.user.map(Into::into),
+                tier: caller.tier.map(Into::into),
                 labels: caller.labels,
                 models: None,
                 workspaces: None,
                 environments: None,
+                share: Share::default(),
             }),
             head,
             sent: None,
             joined: OnceLock::new(),
+            copies: Vec::new(),
         })
     }
 }

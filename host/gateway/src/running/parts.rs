@@ -24,6 +24,7 @@ pub(crate) fn open_policies(config: &Config) -> anyhow::Result<Policies> {
         host_headers: crate::headers::of_the_host(),
         compiler: crate::cli::compiler(),
         vocabulary: Vocabulary.into(),
+        memory_total: usize::try_from(config.plugins.memory_bytes).unwrap_or(usize::MAX),
         ..RuntimeOptions::default()
     })?;
     let options = PoliciesOptions {
