@@ -48,6 +48,16 @@ impl Scene {
         self.other.post("/v1/messages", &body(text))
     }
 
+    /// Waits until requests hold so many bytes.
+    async fn holds(&self, bytes: u64) {
+        patiently("the memory to be taken", async {
+            while gauge(&self.gate, "request_memory_bytes").await < bytes {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
     /// Waits until the gauges say that nothing is held any more.
     async fn nothing_is_held(&self) {
         patiently("the memory to be given back", async {

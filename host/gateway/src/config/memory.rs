@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn what_is_given_away_by_default_fits_into_what_there_is() {
         // What the process takes by itself, keys and receipts among it.
-        let own = 96 * MIB;
+        let own = 80 * MIB;
         for machine in [512, 1024, 4096, 65536] {
             let origin = Origin::Machine(machine * MIB);
             let connections = u64::try_from(origin.for_connections()).unwrap() * CONNECTION;

@@ -152,6 +152,8 @@ async fn unfinished_batches_hold_the_share_of_their_key_and_no_more() {
             .body_unframed([b"300000\r\n".as_slice(), &start, b"\r\n"].concat());
         client.send(&batch).await;
         if place < 2 {
+            // It is there before the next one asks.
+            scene.holds((place + 1) * 4 * MIB as u64).await;
             unfinished.push(client);
         } else {
             shed(&client.receive().await, 429);
