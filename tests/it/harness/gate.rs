@@ -32,6 +32,7 @@ pub struct Plan {
     upstreams: Vec<(String, String)>,
     tier: String,
     listen: String,
+    admin: String,
     top: String,
     extra: String,
 }
@@ -60,6 +61,7 @@ impl Plan {
             upstreams: Vec::new(),
             tier: "pro".into(),
             listen: String::new(),
+            admin: String::new(),
             top: String::new(),
             extra: String::new(),
         }
@@ -102,6 +104,13 @@ impl Plan {
     pub fn listen(mut self, toml: &str) -> Self {
         self.listen += toml;
         self.listen.push('\n');
+        self
+    }
+
+    /// Adds keys to `[admin]`.
+    pub fn admin(mut self, toml: &str) -> Self {
+        self.admin += toml;
+        self.admin.push('\n');
         self
     }
 
@@ -173,7 +182,12 @@ impl Plan {
             let _ = writeln!(text, "default_upstream = \"{default}\"");
         }
         let _ = writeln!(text, "[listen]\n{}", self.listen);
-        text += "address = \"127.0.0.1:0\"\nthreads = 2\n\n[admin]\naddress = \"127.0.0.1:0\"\n\n\
+        let _ = writeln!(
+            text,
+            "address = \"127.0.0.1:0\"\nthreads = 2\n\n[admin]\n{}address = \"127.0.0.1:0\"\n",
+            self.admin
+        );
+        text += "\
                  [keys]\nfile = \"keys.toml\"\n\n[receipts]\nfile = \"receipts.jsonl\"\n\n";
         if !self.extra.contains("[plugins]") {
             text += "[plugins]\ndirectory = \"policies\"\n\n";

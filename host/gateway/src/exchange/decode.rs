@@ -120,7 +120,8 @@ impl Undecodable {
 impl Coding {
     /// The coding that a header names; none for `identity`.
     fn read(header: &HeaderValue) -> Result<Option<Self>, Refused> {
-        let name = header.to_str().unwrap_or_default().trim();
+        // What is no text is no coding that is known.
+        let name = header.to_str().unwrap_or("?").trim();
         let known = [
             ("gzip", Self::Gzip),
             ("x-gzip", Self::Gzip),

@@ -120,4 +120,6 @@ fn names_are_read_in_any_case_and_unknown_ones_are_refused() {
     for unknown in ["compress", "gzip, br", "aws-chunked", "*"] {
         assert_eq!(read(unknown).unwrap_err().status, 400, "{unknown}");
     }
+    let no_text = Coding::read(&HeaderValue::from_bytes(b"gzip\xff").unwrap());
+    assert_eq!(no_text.unwrap_err().status, 400, "no text");
 }
