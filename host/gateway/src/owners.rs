@@ -96,7 +96,7 @@ impl Caller {
     /// Whom the things belong to that this caller makes: its tenant, or the key itself where it has none.
     pub(crate) fn owner(&self) -> String {
         match &self.tenant {
-            Some(tenant) => tenant.clone(),
+            Some(tenant) => tenant.to_string(),
             None => format!("key:{}", self.id),
         }
     }

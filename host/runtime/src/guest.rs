@@ -15,7 +15,7 @@ use crate::grants::{BodyGrant, Grants, HeaderGrant};
 use crate::hook::Hook;
 use crate::instance::Failure;
 use crate::kv::Table;
-use crate::limits::{CallLimits, Limiter, Limits};
+use crate::limits::{CallLimits, Limiter, Limits, Room, Taken};
 use crate::request::Request;
 use crate::stats::Stats;
 use crate::vocabulary::Words;
@@ -43,6 +43,8 @@ pub(crate) struct Terms {
     pub(crate) table: Arc<Table>,
     pub(crate) settings: String,
     pub(crate) words: Words,
+    /// The memory of all instances of the engine.
+    pub(crate) room: Arc<Room>,
     pub(crate) stats: Stats,
 }
 
@@ -62,6 +64,7 @@ impl Terms {
             table: Arc::default(),
             settings: self.settings.clone(),
             words: self.words.clone(),
+            room: Arc::clone(&self.room),
             stats: Stats::default(),
         }
     }
@@ -146,7 +149,7 @@ pub(crate) enum Breach {
 impl Guest {
     pub(crate) fn new(terms: Arc<Terms>) -> Self {
         Self {
-            limiter: Limiter::new(&terms.limits),
+            limiter: Limiter::new(&terms.limits, Taken::none(&terms.room)),
             limits: terms.limits.start,
             deadline: Deadline::default(),
             terms,

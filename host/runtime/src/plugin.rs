@@ -289,6 +289,7 @@ impl Plugin {
     fn give_back(&self, seated: Seated) {
         match self.parts.policy {
             InstancePolicy::Fresh => drop(seated),
+            InstancePolicy::Reused if self.parts.terms.room.is_scarce() => drop(seated),
             InstancePolicy::Reused
                 if seated.instance.calls() >= self.parts.terms.limits.recycle_after =>
             {

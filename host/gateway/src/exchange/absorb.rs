@@ -66,11 +66,11 @@ pub(super) async fn absorb(
 /// Creates a batch and claims it.
 async fn create_batch(asker: &mut Asker<'_>, gateway: &Gateway) -> Result<Whole, Refused> {
     let decision = asker.decision;
-    let body = batch::body(decision).await?;
+    let body = batch::body(decision, asker.settlement).await?;
     let question = Question {
         method: Method::POST,
         path: "/v1/messages/batches",
-        body: Some(&body),
+        body: Some(&body.parts),
         client: Client::MayLeave,
     };
     let whole = ask_here(asker, question).await?;
