@@ -4,9 +4,10 @@ CARGO ?= cargo
 
 SOAK_SECONDS ?= 600
 RELOADS ?= 1000
+POD_SECONDS ?= 300
 FUZZ_GUESTS ?= 10000
 
-.PHONY: run test trouble attack clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone ci tools clean
+.PHONY: run test trouble attack pod-attack clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone ci tools clean
 
 run: policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	$(CARGO) build --workspace --bin witgate
@@ -20,6 +21,9 @@ trouble: tools ## The trouble that operators meet in the first months, end to en
 
 attack: tools ## Attacks on the gateway end to end: by callers, tenants, plugins, upstreams and web pages.
 	$(CARGO) test --workspace attack::
+
+pod-attack: build policies ## The shipped pod under eight attackers, five minutes an attack; POD_SECONDS=10 is shorter.
+	python3 tests/pod/run.py target/debug/witgate policies $(POD_SECONDS)
 
 clients: build policies ## The gateway with real clients: both Anthropic SDKs and Claude Code, from the package registries.
 	tests/clients/run

@@ -1,5 +1,9 @@
 //! The admin listener: what operators and their machines look at. Read-only, and for loopback.
 //!
+//! It asks nobody for a key, so it looks at who asks (`visitor`): a web page in an operator's browser reads nothing. Whoever
+//! asks by an unknown name learns whether the gateway is alive and ready, and no more. Its connections have the limits of
+//! clients' connections, and the oldest gives way to one too many: probes are answered whatever others hold.
+//!
 //! | path | what it says |
 //! |---|---|
 //! | `/healthz` | 200 as long as the process serves at all |
@@ -10,6 +14,8 @@
 //! | `/config` | how the last reload went |
 //! | `/metrics` | the same and more in OpenMetrics text |
 
+mod visitor;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,21 +23,23 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
+use http::Method;
+use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
-use pingora_http::ResponseHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use witgate_audit::Health;
 
+use self::visitor::{Barred, Visitor};
 use crate::budget_pages;
-use crate::config::{Limits, ProxyProtocol};
+use crate::config::{Config, ProxyProtocol};
 use crate::exchange::now;
 use crate::gateway::Gateway;
 use crate::metrics::Sample;
 use crate::reload::Reloader;
-use crate::serve::{Cleartext, Entrance, Terms};
+use crate::serve::{Cleartext, Entrance, Terms, head};
 use crate::upstream_pages;
 
 /// Pages about a gateway.
@@ -64,9 +72,39 @@ impl Admin {
         }
     }
 
+    /// The answer to whoever asks.
+    fn answer(&self, request: &RequestHeader, config: &Config) -> Page {
+        let hosts = config.admin.as_ref().map_or(&[][..], |admin| &admin.hosts);
+        let path = request.uri.path();
+        match Visitor::look(&request.method, &request.headers, hosts) {
+            Ok(Visitor::Known) => self.page(path, request.uri.query()),
+            Ok(Visitor::Stranger) => self.probe(path),
+            Err(Barred::Method) => Page::error(405, "the admin pages are read with GET or HEAD"),
+            Err(Barred::Site) => Page::error(
+                403,
+                "a page of another site asked for this one: open it by its own address",
+            ),
+        }
+    }
+
+    /// What those learn who ask by an unknown name.
+    fn probe(&self, path: &str) -> Page {
+        match path {
+            "/healthz" => Page::alive(),
+            "/readyz" => match self.readiness().status {
+                200 => Page::json(200, &json!({"status": "ready"})),
+                status => Page::json(status, &json!({"status": "not ready"})),
+            },
+            _ => Page::error(
+                421,
+                "this host is not known to the admin pages: ask by address or as localhost, or list the name in [admin] hosts",
+            ),
+        }
+    }
+
     fn page(&self, path: &str, query: Option<&str>) -> Page {
         match path {
-            "/healthz" => Page::json(200, &json!({"status": "alive"})),
+            "/healthz" => Page::alive(),
             "/readyz" => self.readiness(),
             "/plugins" => Page::json(200, &json!({"plugins": self.gateway.policies.status()})),
             "/upstreams" => self.upstreams(),
@@ -181,26 +219,22 @@ impl HttpServerApp for Admin {
     async fn process_new_http(
         self: &Arc<Self>,
         mut session: ServerSession,
-        _shutdown: &ShutdownWatch,
+        shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if !session.read_request().await.ok()? {
+        let config = Arc::clone(&self.gateway.live().config);
+        let mut stop = shutdown.clone();
+        let last_call = self.gateway.last_call(&mut stop);
+        if !head::read(&mut session, &config.limits, |_| Vec::new(), last_call).await {
+            session.shutdown().await;
             return None;
         }
-        let uri = session.req_header().uri.clone();
-        let page = self.page(uri.path(), uri.query());
-        let mut head = ResponseHeader::build(page.status, Some(4)).ok()?;
-        head.append_header("Content-Type", page.content_type).ok()?;
-        head.append_header("Content-Length", page.body.len().to_string())
-            .ok()?;
-        head.append_header("Cache-Control", "no-store").ok()?;
-        session.write_response_header(Box::new(head)).await.ok()?;
-        session
-            .write_response_body(Bytes::from(page.body), true)
-            .await
-            .ok()?;
-        let settings = HttpPersistentSettings::for_session(&session);
-        let stream = session.finish().await.ok().flatten()?;
-        Some(ReusedHttpStream::from_reusable_stream(stream, settings))
+        let page = self.answer(session.req_header(), &config);
+        // Nothing here takes a body: what comes behind such a head is not read.
+        if *shutdown.borrow() || !session.is_body_empty() {
+            session.set_keepalive(None);
+        }
+        page.write(&mut session).await.ok()?;
+        head::reuse(session).await
     }
 }
 
@@ -210,7 +244,8 @@ impl Entrance for Admin {
     }
 
     fn terms(&self, _peer: IpAddr) -> Terms {
-        let limits = Limits::default();
+        let live = self.gateway.live();
+        let limits = &live.config.limits;
         Terms {
             proxy: ProxyProtocol::Absent,
             tls: None,
@@ -232,5 +267,32 @@ impl Page {
             content_type: "application/json",
             body: format!("{body:#}\n"),
         }
+    }
+
+    fn error(status: u16, message: &str) -> Self {
+        Self::json(status, &json!({"error": message}))
+    }
+
+    fn alive() -> Self {
+        Self::json(200, &json!({"status": "alive"}))
+    }
+
+    /// Writes the page, of which a browser keeps nothing and shows nothing to another site.
+    async fn write(self, session: &mut ServerSession) -> pingora_core::Result<()> {
+        let mut head = ResponseHeader::build(self.status, Some(8))?;
+        head.append_header("Content-Type", self.content_type)?;
+        head.append_header("Content-Length", self.body.len().to_string())?;
+        head.append_header("Cache-Control", "no-store")?;
+        head.append_header("X-Content-Type-Options", "nosniff")?;
+        head.append_header("Cross-Origin-Resource-Policy", "same-origin")?;
+        if self.status == 405 {
+            head.append_header("Allow", "GET, HEAD")?;
+        }
+        let body = match session.req_header().method {
+            Method::HEAD => Bytes::new(),
+            _ => Bytes::from(self.body),
+        };
+        session.write_response_header(Box::new(head)).await?;
+        session.write_response_body(body, true).await
     }
 }

@@ -45,6 +45,15 @@ pub use self::resilience::{BreakerPolicy, HealthPolicy, Resilience, RetryPolicy}
 pub use self::streams::{ClientGone, Streams};
 pub use self::upstream::{BaseUrl, Kind, UpstreamConfig};
 
+/// Where operators look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Where the pages are.
+    pub address: SocketAddr,
+    /// Names by which they may be asked for, besides addresses and `localhost`.
+    pub hosts: Vec<String>,
+}
+
 /// A checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -55,7 +64,7 @@ pub struct Config {
     /// Where clients connect.
     pub listen: Listen,
     /// Where operators look.
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<Admin>,
     /// Who may come in.
     pub keys: Keys,
     /// Which plugins decide.
@@ -269,10 +278,11 @@ impl Config {
     /// What a changed file asks for that a running gateway cannot give it: the keys that need a restart.
     #[must_use]
     pub fn needs_restart(&self, next: &Self) -> Vec<&'static str> {
+        let address = |config: &Self| config.admin.as_ref().map(|admin| admin.address);
         let changed = [
             ("listen.address", self.listen.address != next.listen.address),
             ("listen.threads", self.listen.threads != next.listen.threads),
-            ("admin.address", self.admin != next.admin),
+            ("admin.address", address(self) != address(next)),
             ("plugins", self.plugins != next.plugins),
             (
                 "limits.connections",

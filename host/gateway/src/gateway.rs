@@ -7,17 +7,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use http::header::TRANSFER_ENCODING;
-use pingora_core::ErrorType;
-use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
+use http::HeaderMap;
+use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use witgate_ledger::Ledger;
 use witgate_runtime::{Lineup, Policies};
 
-use crate::answer::{self, Answer};
 use crate::batches::Batches;
 use crate::config::ProxyProtocol;
 use crate::exchange::{self, Downstream};
@@ -25,10 +23,9 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::owners::Owners;
 use crate::receipts::Receipts;
-use crate::serve::{Cleartext, Entrance, Terms, stopped};
+use crate::serve::{Cleartext, Entrance, Terms, head, stopped};
 use crate::state::State;
 use crate::upgrade::LINGER;
-use crate::wire;
 
 /// What the exchanges share. Everything in it may be used by any number of them at once.
 pub(crate) struct Gateway {
@@ -115,7 +112,11 @@ impl HttpServerApp for Gateway {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if !read_head(self, &mut session, shutdown).await {
+        let config = Arc::clone(&self.live().config);
+        let mut stop = shutdown.clone();
+        let dress = |headers: &HeaderMap| config.cors.headers(headers);
+        let last_call = self.last_call(&mut stop);
+        if !head::read(&mut session, &config.limits, dress, last_call).await {
             session.shutdown().await;
             return None;
         }
@@ -131,9 +132,7 @@ impl HttpServerApp for Gateway {
                 if *shutdown.borrow() {
                     session.set_keepalive(None);
                 }
-                let settings = HttpPersistentSettings::for_session(&session);
-                let stream = session.finish().await.ok().flatten()?;
-                Some(ReusedHttpStream::from_reusable_stream(stream, settings))
+                head::reuse(session).await
             }
             Downstream::Broken => {
                 session.shutdown().await;
@@ -170,55 +169,4 @@ impl Entrance for Gateway {
             streams: u32::try_from(limits.streams).unwrap_or(u32::MAX),
         }
     }
-}
-
-/// Waits for a request and reads its head. Says whether there is one to serve.
-async fn read_head(
-    gateway: &Gateway,
-    session: &mut ServerSession,
-    shutdown: &ShutdownWatch,
-) -> bool {
-    let config = Arc::clone(&gateway.live().config);
-    let limits = &config.limits;
-    session.set_read_timeout(Some(limits.body_timeout));
-    // Kept alive without a limit of the HTTP layer's: the one below is for the whole head, however slowly it comes.
-    session.set_keepalive(Some(0));
-    let mut stop = shutdown.clone();
-    let read = tokio::select! {
-        biased;
-        read = timeout(limits.head_timeout, session.read_request()) => read,
-        // Nothing has been asked yet on this connection: it can be closed without anybody missing an answer.
-        () = gateway.last_call(&mut stop) => return false,
-    };
-    let mut headers = Vec::new();
-    let refused = match read {
-        Ok(Ok(true)) => match wire::check(session, limits) {
-            Ok(()) => {
-                // The HTTP layer is lenient about the lines between chunks, where another reader may find another end.
-                // So nothing behind such a body is taken for a request (RFC 9112, section 11.2).
-                if session.req_header().headers.contains_key(TRANSFER_ENCODING) {
-                    session.set_keepalive(None);
-                }
-                return true;
-            }
-            Err(refused) => {
-                headers = config.cors.headers(&session.req_header().headers);
-                refused
-            }
-        },
-        Ok(Err(error)) if *error.etype() == ErrorType::InvalidHTTPHeader => {
-            wire::unreadable(&error)
-        }
-        Ok(Ok(false) | Err(_)) | Err(_) => return false,
-    };
-    // Where such a request ends is anybody's guess: nothing that follows on this connection is read as one.
-    session.set_keepalive(None);
-    let answer = Answer::Error {
-        refused: &refused,
-        id: "",
-        headers: &headers,
-    };
-    // It is closed either way.
-    let _ = answer::write(session, answer).await;
-    false
 }

@@ -5,6 +5,7 @@
 //! header map reorders it.
 
 mod of_plugins;
+mod secrets;
 
 pub(crate) use self::of_plugins::{of_the_host, plugin_header, that_plugins_may_set};
 
@@ -19,6 +20,8 @@ use smallvec::SmallVec;
 use crate::config::upstream::VmxHeaders;
 use crate::cors::{self, Word};
 use crate::upstream::kind::Shown;
+
+pub(crate) use self::secrets::{Spill, shows_ours, spill};
 
 /// Headers that may carry a caller's credential. They never reach an upstream, a plugin or a log.
 const CREDENTIALS: [&str; 5] = [
@@ -83,11 +86,12 @@ fn is_for_gateway(name: &HeaderName) -> bool {
     name.as_str().starts_with("x-vmx-")
 }
 
-fn is_hop_by_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
-    HOP_BY_HOP.contains(&name.as_str()) || named.contains(name)
+/// Whether a header is of one connection. A request's `Connection` names no others: `wire` refuses those.
+pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(&name.as_str())
 }
 
-/// The headers that `Connection` names. It cannot name those that frame the message.
+/// The headers that the `Connection` of an answer names. It cannot name those that say what the answer is.
 fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
     headers
         .get_all(header::CONNECTION)
@@ -95,39 +99,53 @@ fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse::<HeaderName>().ok())
-        .filter(|name| {
-            *name != header::CONTENT_LENGTH
-                && *name != header::HOST
-                && *name != header::CONTENT_TYPE
-        })
+        .filter(|name| !name.as_str().starts_with("content-"))
         .collect()
 }
 
 /// The secrets that a caller presents, in the order in which they are tried. Beside an `x-witgate-key` the other headers
 /// are not for the gateway: they may be the caller's own credential at an upstream.
 pub(crate) fn presented(headers: &HeaderMap) -> SmallVec<[&[u8]; 2]> {
-    if let Some(own) = headers.get("x-witgate-key") {
-        return std::iter::once(own.as_bytes())
-            .filter(|secret| !secret.is_empty())
-            .collect();
-    }
-    for_upstream(headers)
-}
-
-/// The secrets in the headers that an upstream may be shown as they came.
-pub(crate) fn for_upstream(headers: &HeaderMap) -> SmallVec<[&[u8]; 2]> {
     let key = |name: &'static str| headers.get(name).map(HeaderValue::as_bytes);
-    let bearer = key("authorization").and_then(|value| {
-        let (scheme, token) = value.split_at_checked(7)?;
-        scheme
-            .eq_ignore_ascii_case(b"bearer ")
-            .then(|| token.trim_ascii())
-    });
-    [key("x-api-key"), bearer]
+    let secrets = match key("x-witgate-key") {
+        Some(own) => [Some(own), None],
+        None => [key("x-api-key"), key("authorization").and_then(bearer)],
+    };
+    secrets
         .into_iter()
         .flatten()
         .filter(|secret| !secret.is_empty())
         .collect()
+}
+
+/// The token of a bearer (RFC 6750, section 2.1), behind any white space.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(6)?;
+    let begins = token
+        .first()
+        .is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+    (begins && scheme.eq_ignore_ascii_case(b"bearer")).then(|| token.trim_ascii())
+}
+
+/// The headers with the lines of each name as one, as a list is read (RFC 9110, section 5.3): for readers who look at one
+/// value only.
+pub(crate) fn folded(headers: &HeaderMap) -> HeaderMap {
+    if headers.keys_len() == headers.len() {
+        return headers.clone();
+    }
+    let mut folded = HeaderMap::with_capacity(headers.keys_len());
+    for name in headers.keys() {
+        let lines: Vec<&[u8]> = headers
+            .get_all(name)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
+        // What were values make one together.
+        if let Ok(value) = HeaderValue::from_bytes(&lines.join(&b", "[..])) {
+            folded.insert(name.clone(), value);
+        }
+    }
+    folded
 }
 
 /// Writes the head of an upstream request, with room for `body` behind it.
@@ -142,7 +160,6 @@ pub(crate) fn write_request_head(
     wire.put_slice(forwarded.target.as_bytes());
     wire.put_slice(b" HTTP/1.1\r\n");
 
-    let named = named_by_connection(&request.headers);
     let mut own = match forwarded.shown {
         Shown::Own(header, secret) => Some((header.name(), secret.as_bytes())),
         Shown::Nothing | Shown::Callers => None,
@@ -170,7 +187,7 @@ pub(crate) fn write_request_head(
             // The plugins have read it.
         } else if *standard == header::CONTENT_ENCODING && forwarded.coding == BodyCoding::Decoded {
             // The body is plain now.
-        } else if !is_hop_by_hop(standard, &named) {
+        } else if !is_hop_by_hop(standard) {
             put_header(&mut wire, name, value.as_bytes());
         }
     };
@@ -277,7 +294,7 @@ pub(crate) fn response_head(
         // What an answer varies by adds up.
         let replaced = *name != header::VARY && extra.iter().any(|(own, _)| own == name);
         let foreign = additions.cors == Word::Ours && cors::is_word(name);
-        !is_hop_by_hop(name, &named) && !replaced && !foreign
+        !is_hop_by_hop(name) && !named.contains(name) && !replaced && !foreign
     };
     if upstream.has_case() {
         for ((standard, value), (name, _)) in

@@ -16,6 +16,9 @@ use crate::hex;
 /// What every virtual key starts with, so that a leaked one is recognised.
 const PREFIX: &str = "wgk-";
 
+/// Hex digits behind it.
+const DIGITS: usize = 64;
+
 /// Who a key belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -225,6 +228,23 @@ impl Keyring {
             Entrance::Known(_) => self.caller(Some(secret)).is_some(),
         };
         known || secret.starts_with(PREFIX.as_bytes())
+    }
+
+    /// Whether there is something in a value that has the shape of this gateway's keys, whoever they belong to.
+    #[must_use]
+    pub fn holds_shape(value: &[u8]) -> bool {
+        value.len() >= PREFIX.len() + DIGITS
+            && memchr::memmem::find_iter(value, PREFIX).any(|at| {
+                value
+                    .get(at + PREFIX.len()..at + PREFIX.len() + DIGITS)
+                    .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+            })
+    }
+
+    /// Whether everybody may come in, so that there are no keys.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.entrance, Entrance::Open(_))
     }
 
     /// The caller whose client certificate has this SHA-256, if it is known. The TLS layer has verified the certificate.

@@ -4,7 +4,7 @@
 //! belongs to nobody: it is there for no tenant. Without a state directory the claims are kept in memory, at most
 //! [`IN_MEMORY`] of them, and end with the process.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -27,6 +27,9 @@ pub(crate) const TABLE: &str = "
 
 /// Most claims that are kept without a state directory; the oldest go first.
 const IN_MEMORY: usize = 100_000;
+
+/// Ids that are looked up at once: a look-up takes a few milliseconds, and then others have their turn.
+const AT_ONCE: usize = 1_000;
 
 /// What can be owned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -157,26 +160,45 @@ impl Owners {
             Book::Memory(memory) => {
                 let memory = lock(memory);
                 ids.retain(|id| memory.is_of(kind, id, owner));
-                Ok(ids)
             }
             Book::State(state) => {
-                let owner = owner.to_owned();
-                state
-                    .call(move |db| {
-                        let mut select = db.prepare_cached(
-                            "SELECT 1 FROM owners WHERE kind = ?1 AND id = ?2 AND owner = ?3",
-                        )?;
-                        let mut owned = Vec::with_capacity(ids.len());
-                        for id in ids {
-                            if select.exists(params![kind.code(), id, owner])? {
-                                owned.push(id);
-                            }
-                        }
-                        Ok(owned)
-                    })
-                    .await
+                let mut owned = HashSet::new();
+                for some in ids.chunks(AT_ONCE) {
+                    owned.extend(owned_of(state, kind, some, owner).await?);
+                }
+                ids.retain(|id| owned.contains(id));
             }
         }
+        Ok(ids)
+    }
+
+    /// The first of `ids` that is not `owner`'s; none where all are. Each id may be there once.
+    ///
+    /// # Errors
+    ///
+    /// The state can't be read.
+    pub(crate) async fn foreign(
+        &self,
+        kind: Kind,
+        ids: &[String],
+        owner: &str,
+    ) -> Result<Option<String>, StateError> {
+        let state = match &self.book {
+            Book::Memory(memory) => {
+                let memory = lock(memory);
+                let foreign = ids.iter().find(|id| !memory.is_of(kind, id, owner));
+                return Ok(foreign.cloned());
+            }
+            Book::State(state) => state,
+        };
+        for some in ids.chunks(AT_ONCE) {
+            let owned = owned_of(state, kind, some, owner).await?;
+            if owned.len() < some.len() {
+                let owned: HashSet<_> = owned.into_iter().collect();
+                return Ok(some.iter().find(|id| !owned.contains(*id)).cloned());
+            }
+        }
+        Ok(None)
     }
 
     /// How many things of a kind are `owner`'s.
@@ -190,7 +212,7 @@ impl Owners {
             Book::State(state) => {
                 let owner = owner.to_owned();
                 state
-                    .call(move |db| {
+                    .read(move |db| {
                         db.query_row(
                             "SELECT count(*) FROM owners WHERE owner = ?1 AND kind = ?2",
                             params![owner, kind.code()],
@@ -227,6 +249,29 @@ impl Owners {
             }
         }
     }
+}
+
+/// Those of a few ids that are `owner`'s, in any order: one question of a connection that others don't wait for.
+async fn owned_of(
+    state: &State,
+    kind: Kind,
+    ids: &[String],
+    owner: &str,
+) -> Result<Vec<String>, StateError> {
+    // Each id is found by the table's key, however many things the owner has.
+    const OWNED: &str = "SELECT owners.id FROM json_each(?1) AS named \
+                         CROSS JOIN owners ON owners.kind = ?2 AND owners.id = named.value \
+                         WHERE owners.owner = ?3";
+    let named = serde_json::Value::from(ids).to_string();
+    let owner = owner.to_owned();
+    state
+        .read(move |db| {
+            let mut select = db.prepare_cached(OWNED)?;
+            select
+                .query_map(params![named, kind.code(), owner], |row| row.get(0))?
+                .collect()
+        })
+        .await
 }
 
 /// Claims in the database; gives whose it is then.

@@ -148,6 +148,11 @@ impl Refused {
             FaultKind::Benched => {
                 format!("the plugin `{plugin}` is paused after repeated faults; {MORE}")
             }
+            FaultKind::BenchedForCaller => {
+                format!(
+                    "the plugin `{plugin}` is paused for this caller after repeated faults at its requests; {MORE}"
+                )
+            }
             FaultKind::Absent => {
                 format!("the plugin `{plugin}`, which is required, is not there; {MORE}")
             }

@@ -20,7 +20,7 @@ use crate::gateway::Gateway;
 use crate::live::Live;
 use crate::receipts::Receipts;
 use crate::reload::{Prints, Reloader};
-use crate::serve::{Door, Drained, Listener, bind};
+use crate::serve::{Door, Drained, Full, Listener, bind};
 use crate::upgrade::{self, Follower, Giver, Sockets};
 use crate::upstream::dns::resolver::{Names, Resolver, system};
 use crate::upstream::upkeep;
@@ -28,7 +28,7 @@ use crate::upstream::upkeep;
 pub(crate) use parts::open_policies;
 use parts::open_state;
 
-/// Connections that the admin listener takes at a time.
+/// Connections that the admin listener has at a time; the oldest gives way to one more.
 const ADMIN_CONNECTIONS: usize = 64;
 
 /// A running gateway. Dropping it stops it at once; [`Running::drain`] lets exchanges finish.
@@ -184,6 +184,7 @@ impl Running {
                 listener,
                 app,
                 connections: ADMIN_CONNECTIONS,
+                full: Full::Oldest,
             };
             let drained = Arc::clone(&gateway);
             tasks.push(tokio::spawn(async move {
@@ -196,6 +197,7 @@ impl Running {
             listener: ears.clients,
             app: Arc::clone(&gateway),
             connections: config.limits.connections,
+            full: Full::Newest,
         };
         let drained = Arc::clone(&gateway);
         let clients =
@@ -300,9 +302,10 @@ impl Ears {
             _ => None,
         };
         let (mut clients, mut admin, mut door) = (None, None, None);
+        let admin_address = config.admin.as_ref().map(|admin| admin.address);
         if let Some(inheritance) = &mut inheritance {
             clients = inheritance.clients(config.listen.address)?;
-            if let Some(address) = config.admin {
+            if let Some(address) = admin_address {
                 admin = inheritance.admin(address)?;
             }
             if let Some(path) = &config.upgrade {
@@ -313,7 +316,7 @@ impl Ears {
             Some(clients) => clients,
             None => bind(Listener::Clients, config.listen.address).await?,
         };
-        let admin = match (admin, config.admin) {
+        let admin = match (admin, admin_address) {
             (Some(admin), _) => Some(admin),
             (None, Some(address)) => Some(bind(Listener::Admin, address).await?),
             (None, None) => None,

@@ -6,9 +6,11 @@
 
 mod connection;
 mod h2;
+pub(crate) mod head;
 mod proxy;
 mod terms;
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
 pub(crate) use self::terms::{Cleartext, Entrance, Terms};
@@ -41,6 +43,19 @@ pub(crate) struct Door<A> {
     pub(crate) app: Arc<A>,
     /// Most connections at a time.
     pub(crate) connections: usize,
+    /// What becomes of one more.
+    pub(crate) full: Full,
+}
+
+/// Which connection is closed when there is one too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// The one that has just come: what runs is worth more. Closing at once tells a client to go elsewhere, waiting would
+    /// not.
+    Newest,
+    /// The one that was accepted first: whoever comes is served, whatever others hold. An answer takes no time here, so
+    /// that only those who hold a connection for its own sake lose one.
+    Oldest,
 }
 
 /// The purpose of a listener.
@@ -106,6 +121,7 @@ impl<A: Entrance> Door<A> {
         drain: impl Future<Output = Duration> + Send,
     ) -> Drained {
         let mut connections = JoinSet::new();
+        let mut queue = VecDeque::new();
         // Held by every stream of an HTTP/2 connection: such tasks end a moment after the connection's own was cut.
         let (held, mut let_go) = mpsc::channel(1);
         let mut stop_seen = stop.clone();
@@ -114,11 +130,16 @@ impl<A: Entrance> Door<A> {
                 () = stopped(&mut stop_seen) => break,
                 Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) if connections.len() < self.connections => {
-                        self.enter(&mut connections, stream, peer, stop.clone(), held.clone());
+                    Ok((stream, peer)) => {
+                        if self.make_room(&mut connections, &mut queue).await {
+                            let entered = self.enter(&mut connections, stream, peer, stop.clone(), held.clone());
+                            if self.full == Full::Oldest {
+                                queue.push_back(entered);
+                            }
+                        } else {
+                            tracing::warn!(limit = self.connections, "a connection over the limit was closed");
+                        }
                     }
-                    // Over the limit: closing at once tells a client to go elsewhere, waiting would not.
-                    Ok(_) => tracing::warn!(limit = self.connections, "a connection over the limit was closed"),
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
                         sleep(OUT_OF_DESCRIPTORS).await;
@@ -148,8 +169,29 @@ impl<A: Entrance> Door<A> {
         peer: SocketAddr,
         stop: watch::Receiver<bool>,
         held: Held,
-    ) {
+    ) -> AbortHandle {
         let app = Arc::clone(&self.app);
-        connections.spawn(connection::serve(app, stream, peer, stop, held));
+        connections.spawn(connection::serve(app, stream, peer, stop, held))
+    }
+
+    /// Says whether there is a place for another connection, made where the oldest gives way. `queue` has those in the
+    /// order in which they came.
+    async fn make_room(
+        &self,
+        connections: &mut JoinSet<()>,
+        queue: &mut VecDeque<AbortHandle>,
+    ) -> bool {
+        if self.full == Full::Newest {
+            return connections.len() < self.connections;
+        }
+        queue.retain(|connection| !connection.is_finished());
+        while queue.len() >= self.connections
+            && let Some(oldest) = queue.pop_front()
+        {
+            oldest.abort();
+        }
+        // One that was told to end does so at its next wait.
+        while connections.len() >= self.connections && connections.join_next().await.is_some() {}
+        true
     }
 }

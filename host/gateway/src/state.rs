@@ -5,7 +5,7 @@
 //! another process in the middle of a write is waited for up to [`BUSY`].
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -21,10 +21,14 @@ const BUSY: Duration = Duration::from_secs(5);
 /// steps at the end.
 const STEPS: &[&str] = &[crate::owners::TABLE, crate::batches::TABLE];
 
-/// The database. Cheap to clone; all clones use one connection.
+/// Connections for what is only read. Calls are short, so a few are enough, and a call that is not waits for itself.
+const READERS: usize = 4;
+
+/// The database. Cheap to clone; all clones use one connection to write by, and a few to read by.
 #[derive(Clone)]
 pub(crate) struct State {
     connection: Arc<Mutex<Connection>>,
+    readers: Arc<[Mutex<Connection>]>,
     /// What the last call failed with; none when it succeeded.
     trouble: Arc<ArcSwapOption<String>>,
 }
@@ -75,6 +79,7 @@ impl State {
             reason,
         };
         make(directory).map_err(|error| failed(error.to_string()))?;
+        keep_private(&path).map_err(|error| failed(error.to_string()))?;
         let mut connection = connect(&path).map_err(|error| failed(error.to_string()))?;
         let found = bring_up_to_date(&mut connection).map_err(|error| failed(error.to_string()))?;
         if found > STEPS.len() {
@@ -84,8 +89,11 @@ impl State {
                 known: STEPS.len(),
             });
         }
+        let readers = (0..READERS).map(|_| reader(&path).map(Mutex::new));
+        let readers: rusqlite::Result<_> = readers.collect();
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
+            readers: readers.map_err(|error| failed(error.to_string()))?,
             trouble: Arc::new(ArcSwapOption::empty()),
         })
     }
@@ -105,12 +113,36 @@ impl State {
         f: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StateError> {
         let connection = Arc::clone(&self.connection);
-        let called = tokio::task::spawn_blocking(move || {
-            // A call that panicked has rolled its transaction back: the connection is good for the next one.
-            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            f(&mut connection)
-        });
-        let called = match called.await {
+        self.run(move || f(&mut lock(&connection))).await
+    }
+
+    /// Runs `f`, which only reads, on a blocking thread and on a connection of its own: it waits for no call that writes.
+    /// It sees what every call has written that has returned.
+    ///
+    /// # Errors
+    ///
+    /// The database refused, or `f` panicked.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StateError> {
+        let readers = Arc::clone(&self.readers);
+        self.run(move || {
+            let free = readers.iter().find_map(|reader| reader.try_lock().ok());
+            match (free, readers.first()) {
+                (Some(reader), _) => f(&reader),
+                (None, Some(reader)) => f(&lock(reader)),
+                (None, None) => Err(rusqlite::Error::InvalidQuery),
+            }
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        f: impl FnOnce() -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StateError> {
+        let called = match tokio::task::spawn_blocking(f).await {
             Ok(called) => called.map_err(StateError::Refused),
             Err(_) => Err(StateError::Stopped),
         };
@@ -123,13 +155,76 @@ impl State {
     }
 }
 
-/// Makes the directory for nobody but the gateway's own user; one that is there keeps its mode.
+/// Makes the directory for the gateway's own user. In one that is there and is the gateway's, others may write no longer;
+/// one that is not is left as it is, with a word in the log.
 fn make(directory: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(directory)
+        .create(directory)?;
+    const OTHERS_WRITE: u32 = 0o022;
+    if !take_from_others(directory, OTHERS_WRITE)? {
+        tracing::warn!(
+            directory = %directory.display(),
+            "others may write to the directory of the state, and could put another state there: make it the gateway's own, and take `go-w` off it"
+        );
+    }
+    Ok(())
+}
+
+/// Makes the database a file that its owner alone can read; one that is there becomes such a file, with its companions.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    for companion in ["", "-wal", "-shm", "-journal"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(companion);
+        if !take_from_others(Path::new(&file), 0o077)? {
+            tracing::warn!(
+                file = %Path::new(&file).display(),
+                "others may read the state: make the file the gateway's own, with mode 0600"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Takes rights of others off a path that is there. Says whether they are off: only its owner can do that.
+fn take_from_others(path: &Path, rights: u32) -> std::io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let mode = metadata.permissions().mode();
+    if mode & rights == 0 {
+        return Ok(true);
+    }
+    let less = std::fs::Permissions::from_mode(mode & 0o7777 & !rights);
+    match std::fs::set_permissions(path, less) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A call that panicked has rolled its transaction back: the connection is good for the next one.
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
@@ -224,6 +319,58 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(one, 1, "the next call is served");
+    }
+
+    #[test]
+    fn a_state_that_others_could_read_or_replace_is_closed_to_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let first = State::open(folder.path()).unwrap();
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let files =
+            ["state.db", "state.db-wal", "state.db-shm"].map(|name| folder.path().join(name));
+        for file in &files {
+            assert_eq!(mode(file), 0o600, "it is made so: {}", file.display());
+            set(file, 0o644);
+        }
+        set(folder.path(), 0o777);
+        let second = State::open(folder.path()).unwrap();
+        for file in &files {
+            assert_eq!(mode(file), 0o600, "it is made so again: {}", file.display());
+        }
+        assert_eq!(mode(folder.path()), 0o755, "others may not write there");
+        drop((first, second));
+    }
+
+    #[tokio::test]
+    async fn what_is_read_waits_for_no_call_and_can_write_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        let (go_on, held) = std::sync::mpsc::channel::<()>();
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let writer = state.clone();
+        let writing = tokio::spawn(async move {
+            let call = writer.call(move |_| {
+                let _ = begun.send(());
+                let _ = held.recv();
+                Ok(())
+            });
+            call.await
+        });
+        begins.await.expect("the call has begun");
+        let read = state.read(|db| {
+            db.query_row("SELECT count(*) FROM owners", (), |row| {
+                row.get::<_, i64>(0)
+            })
+        });
+        assert_eq!(read.await.unwrap(), 0, "it is read meanwhile");
+        let written = state.read(|db| db.execute("DELETE FROM owners", ())).await;
+        assert!(written.is_err(), "a reader can't write: {written:?}");
+        go_on.send(()).expect("the call waits");
+        writing.await.unwrap().expect("it ends well");
     }
 
     #[test]

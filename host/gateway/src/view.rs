@@ -146,12 +146,20 @@ pub(crate) fn told(head: &Head) -> contract::Head {
         user_id: head.user_id().map(Into::into),
         body_bytes: head.sent_len() as u64,
         prompt_tokens: head.prompt_tokens(),
-        attributes: head
-            .unread()
-            .iter()
-            .map(|unread| (format!("unread.{}", unread.member), unread.kind.to_owned()))
-            .collect(),
+        attributes: attributes(head),
     }
+}
+
+/// What could not be read, and models in other places than `model`.
+fn attributes(head: &Head) -> Vec<(String, String)> {
+    let unread = head.unread().iter();
+    let unread = unread.map(|unread| (format!("unread.{}", unread.member), unread.kind.to_owned()));
+    let models = head.other_models();
+    let models = models.map(|model| ("also.model".to_owned(), model.into_owned()));
+    let open = head
+        .leaves_model_open()
+        .then(|| ("open.model".to_owned(), "fallbacks".to_owned()));
+    unread.chain(models).chain(open).collect()
 }
 
 /// The body as it will be sent, in one piece; kept in `joined` where it has to be put together.

@@ -5,6 +5,8 @@
 //! refuses, and closes the connection behind the refusal. What passes is forwarded with a head and a length of the
 //! gateway's own making.
 
+mod once;
+
 use http::{HeaderMap, header};
 use memchr::memchr_iter;
 use pingora_core::protocols::http::ServerSession;
@@ -31,23 +33,29 @@ pub(crate) fn check(session: &ServerSession, limits: &Limits) -> Result<(), Refu
             ),
         ));
     }
+    once::check(headers).map_err(|reason| Refused::client(400, reason))?;
     // HTTP/2 frames its messages itself: its layer has refused what speaks of framing.
     let Some(http1) = session.as_http1() else {
         return Ok(());
     };
     let head = http1.get_headers_raw_bytes();
     if head.len() > limits.head_bytes {
-        return Err(Refused::client(
-            431,
-            format!(
-                "the request's head is larger than the {} bytes that this gateway takes",
-                limits.head_bytes
-            ),
-        ));
+        return Err(over(limits));
     }
     check_lines(&head)
         .and_then(|()| check_framing(headers, &head))
         .map_err(|reason| Refused::client(400, reason))
+}
+
+/// What is answered to a head that is larger than it may be.
+pub(crate) fn over(limits: &Limits) -> Refused {
+    Refused::client(
+        431,
+        format!(
+            "the request's head is larger than the {} bytes that this gateway takes",
+            limits.head_bytes
+        ),
+    )
 }
 
 /// What is answered to a head that the HTTP layer could not read.

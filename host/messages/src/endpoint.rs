@@ -195,12 +195,13 @@ fn scoped(path: &str) -> Option<(Scope<'_>, &str)> {
     Some((scope, rest.strip_prefix("anthropic/")?))
 }
 
-/// A segment that reads the same to everybody: not empty, no dots alone, nothing that needs decoding.
+/// A segment that reads the same to everybody: not empty, no dot at its end, which some servers drop, and nothing that
+/// needs decoding.
 fn is_plain(segment: &str) -> bool {
     let plain = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'@' | b'~')
     };
-    !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
+    !segment.is_empty() && !segment.ends_with('.') && segment.bytes().all(plain)
 }
 
 #[cfg(test)]

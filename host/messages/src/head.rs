@@ -8,6 +8,7 @@
 
 mod edited;
 mod facts;
+mod models;
 mod tools;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use crate::json::{Malformed, MalformedKind, Member, Object, Scanner};
 use edited::Edited;
 pub(crate) use facts::Facts;
 pub use facts::Unread;
+pub use models::MAX_MODELS;
 pub use tools::Tools;
 
 /// Deepest nesting that a body may have.
@@ -56,8 +58,8 @@ impl Head {
     ///
     /// What is accepted is UTF-8, and an object whose top level is valid JSON with each name once. Policy reads `model`
     /// where it is a string, `stream` where it is a boolean, `max_tokens` where it is a whole number from 0 to 2^64 - 1,
-    /// `messages` and `tools` where they are arrays, and `metadata.user_id` where it is a string, at most once. What is
-    /// of another type is in [`Head::unread`]; `null` counts as absent. Below the top level brackets match, strings end
+    /// `messages` and `tools` where they are arrays, and `metadata.user_id` where it is a string, at most once; and the
+    /// texts that are called `model` in other members, at most [`MAX_MODELS`]. What is of another type is in [`Head::unread`]; `null` counts as absent. Below the top level brackets match, strings end
     /// and hold no control characters, and nesting stays within [`MAX_DEPTH`]; other mistakes down there are the
     /// upstream's to refuse. Every valid JSON object that keeps these rules and limits is accepted, and members, counts
     /// and texts are what `serde_json` reads in it.
@@ -110,6 +112,23 @@ impl Head {
     /// The `model` member.
     pub fn model(&self) -> Option<Cow<'_, str>> {
         self.facts.model.as_ref().map(|text| text.of(&self.body))
+    }
+
+    /// All models that the body names as it will be sent: `model`, and what other members name, such as `fallbacks` and
+    /// tools that ask a model; at most [`MAX_MODELS`] of those. A place that names models and is unknown here is found by
+    /// its name `model`, and in no other way.
+    pub fn models(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.model().into_iter().chain(self.other_models())
+    }
+
+    /// The models that other members than `model` name.
+    pub fn other_models(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.facts.models.iter().map(|text| text.of(&self.body))
+    }
+
+    /// Whether the body leaves it to the upstream to choose a further model: `fallbacks` is a text, `"default"`.
+    pub fn leaves_model_open(&self) -> bool {
+        self.facts.open_model
     }
 
     /// Whether `stream` is `true`.

@@ -25,7 +25,7 @@ mod walk;
 pub use container::Scanner;
 pub use malformed::{Malformed, MalformedKind};
 pub(crate) use members::{Found, Unreadable, members, put};
-pub(crate) use named::{Inside, Named, each_named};
+pub(crate) use named::{Inside, each_named};
 pub(crate) use number::whole_number;
 pub(crate) use object::{Member, Object};
 pub(crate) use text::unescape;

@@ -13,6 +13,7 @@ use memchr::memmem;
 
 use crate::batch::{Results, Totals};
 use crate::error::ErrorReport;
+use crate::json::{Inside, each_named, members};
 use crate::price::PriceBook;
 use crate::references::References;
 use crate::usage::Usage;
@@ -76,6 +77,13 @@ pub struct Made {
     pub files: Vec<String>,
 }
 
+/// Content blocks whose tools make files: their results name them.
+const MAKERS: [&str; 3] = [
+    "code_execution_tool_result",
+    "bash_code_execution_tool_result",
+    "text_editor_code_execution_tool_result",
+];
+
 /// How well the numbers of a [`Reading`] are known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Source {
@@ -94,17 +102,50 @@ pub enum Source {
 // === impl Made ===
 
 impl Made {
-    /// Adds the files that a JSON text names, and the container of this JSON text; nothing if there are none.
-    fn of(json: &[u8], container: Option<&str>) -> Option<Self> {
+    /// The container of this JSON text; nothing where it names none.
+    fn container(json: &str) -> Option<Self> {
         let mut named = References::default();
-        if memmem::find(json, b"\"file_id\"").is_some() {
-            named.add_files(json);
+        named.add_container_value(json);
+        let containers = named.take_containers();
+        (!containers.is_empty()).then(|| Self {
+            containers,
+            files: Vec::new(),
+        })
+    }
+
+    /// The files that a content block of an answer reports to have made; nothing where it is none that can.
+    ///
+    /// Ids that other blocks mention make nothing: a text, a citation or what a server of the caller's own has answered may
+    /// mention any id.
+    fn files(block: &[u8]) -> Option<Self> {
+        if memmem::find(block, b"_code_execution_tool_result\"").is_none()
+            && memmem::find(block, b"\"code_execution_tool_result\"").is_none()
+        {
+            return None;
         }
-        if let Some(container) = container {
-            named.add_container_value(container);
-        }
-        let References { containers, files } = named;
-        (!containers.is_empty() || !files.is_empty()).then_some(Self { containers, files })
+        let (mut makes, mut content) = (false, None);
+        let _ = members(block, |name, found| {
+            match name {
+                "type" => {
+                    let kind = found.string().ok().flatten();
+                    makes = kind.is_some_and(|kind| MAKERS.contains(&&*kind));
+                }
+                "content" => content = Some(found.text),
+                _ => {}
+            }
+            0
+        });
+        let mut files = Vec::new();
+        each_named(content.filter(|_| makes)?, |named| {
+            if named.depth == 2 && named.is("file_id") {
+                files.extend(named.text().map(Into::into));
+            }
+            Inside::Wanted
+        });
+        (!files.is_empty()).then(|| Self {
+            containers: Vec::new(),
+            files,
+        })
     }
 
     /// Adds what another part of the answer reported.

@@ -4,24 +4,36 @@
 //! none costs one search and no allocation. Names are found under every spelling that a JSON reader takes for them, and
 //! of a name given twice every value is found: whichever the upstream takes was looked at. The search refuses nothing:
 //! what [`Head::scan`] has accepted is searched to its end, and what is wrong below the top level is the upstream's to
-//! judge.
+//! judge. Each id is kept once, and at most as many as the caller of the search allows; [`References::is_over`] says that
+//! there were more.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
 
 use bytes::Bytes;
 use memchr::memmem;
 
 use crate::head::Head;
 use crate::json::{
-    Elements, Inside, Kind, Malformed, Named, Object, Scanner, each_named, unescape,
+    Elements, Inside, Kind, Malformed, Object, Scanner, each_named, members, unescape,
 };
 use crate::splice::Edit;
 
 /// What a request names.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct References {
-    /// Ids of containers.
-    pub containers: Vec<String>,
-    /// Ids of files.
-    pub files: Vec<String>,
+    containers: Ids,
+    files: Ids,
+    skills: Ids,
+}
+
+/// Ids, each once, in the order in which they came.
+#[derive(Debug, Clone)]
+struct Ids {
+    list: Vec<String>,
+    seen: HashSet<String>,
+    most: usize,
+    over: bool,
 }
 
 /// Members whose values are a tool's own: the API does not look for files in them, and tools of clients have `file_id`s
@@ -47,13 +59,46 @@ pub enum BadBatch {
 // === impl References ===
 
 impl References {
-    /// What a Messages request names.
-    pub fn of(head: &Head) -> Self {
-        let mut references = Self::default();
+    /// What a Messages request names: at most so many things of a kind.
+    pub fn of(head: &Head, most: usize) -> Self {
+        let mut references = Self::with_room(most);
         references.add_container(head);
         references.add_files(head.body());
         references.add_edits(head);
         references
+    }
+
+    /// Nothing yet, and room for so many things of a kind.
+    pub fn with_room(most: usize) -> Self {
+        let ids = || Ids {
+            most,
+            ..Ids::default()
+        };
+        Self {
+            containers: ids(),
+            files: ids(),
+            skills: ids(),
+        }
+    }
+
+    /// Whether there was no room for all that is named.
+    pub fn is_over(&self) -> bool {
+        self.containers.over || self.files.over || self.skills.over
+    }
+
+    /// Takes the ids of containers.
+    pub fn take_containers(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.containers).list
+    }
+
+    /// Takes the ids of files.
+    pub fn take_files(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.files).list
+    }
+
+    /// Takes the ids of skills that are a customer's own.
+    pub fn take_skills(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.skills).list
     }
 
     /// Adds the files that the edits of a request name.
@@ -87,13 +132,57 @@ impl References {
     pub fn add_container_value(&mut self, json: &str) {
         if let Some(quoted) = json.trim_ascii().strip_prefix('"') {
             let raw = quoted.strip_suffix('"').unwrap_or(quoted);
-            self.containers
-                .push(unescape(raw).map_or_else(|_| raw.to_owned(), Into::into));
+            let id = unescape(raw).unwrap_or(Cow::Borrowed(raw));
+            self.containers.put(id);
             return;
         }
         each_named(json.as_bytes(), |named| {
             if named.depth == 1 && named.is("id") {
-                self.containers.extend(text(&named));
+                self.containers.put_all(named.text());
+            }
+            Inside::Wanted
+        });
+        self.add_skills(json.as_bytes());
+    }
+
+    /// Adds the skills that a container loads, but for those that are the upstream's own by their type. Where the list can't
+    /// be read, all count.
+    fn add_skills(&mut self, container: &[u8]) {
+        if memmem::find(container, b"skill").is_none() && !container.contains(&b'\\') {
+            return;
+        }
+        let read = members(container, |name, found| match name {
+            "skills" => found.array(|skill| {
+                self.add_skill(skill);
+                0
+            }),
+            _ => 0,
+        });
+        if read != Ok(0) {
+            each_named(container, |named| {
+                if named.is("skill_id") {
+                    self.skills.put_all(named.text());
+                }
+                Inside::Wanted
+            });
+        }
+    }
+
+    fn add_skill(&mut self, skill: &[u8]) {
+        let (mut typed, mut own) = (false, false);
+        each_named(skill, |named| {
+            if named.depth == 1 && named.is("type") {
+                typed = true;
+                own |= named.text().as_deref() != Some("anthropic");
+            }
+            Inside::Wanted
+        });
+        if typed && !own {
+            return;
+        }
+        each_named(skill, |named| {
+            if named.is("skill_id") {
+                self.skills.put_all(named.text());
             }
             Inside::Wanted
         });
@@ -109,15 +198,46 @@ impl References {
                 return Inside::Unwanted;
             }
             if named.is("file_id") {
-                self.files.extend(text(&named));
+                self.files.put_all(named.text());
             }
             Inside::Wanted
         });
     }
 }
 
-fn text(named: &Named<'_>) -> Option<String> {
-    named.text().map(Into::into)
+// === impl Ids ===
+
+impl Default for Ids {
+    /// Room for any number.
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            seen: HashSet::new(),
+            most: usize::MAX,
+            over: false,
+        }
+    }
+}
+
+impl Ids {
+    fn put(&mut self, id: Cow<'_, str>) {
+        if self.seen.contains(&*id) {
+            return;
+        }
+        if self.list.len() == self.most {
+            self.over = true;
+            return;
+        }
+        let id = id.into_owned();
+        self.seen.insert(id.clone());
+        self.list.push(id);
+    }
+
+    fn put_all(&mut self, ids: Option<Cow<'_, str>>) {
+        if let Some(id) = ids {
+            self.put(id);
+        }
+    }
 }
 
 /// Whether a body can hold the name `file_id`, in any spelling.

@@ -56,6 +56,8 @@ pub enum FaultKind {
     Exhausted,
     /// The plugin sits out after repeated faults.
     Benched,
+    /// The plugin sits out for this caller's tenant, after repeated faults at its requests.
+    BenchedForCaller,
     /// A required plugin is not there.
     Absent,
 }
@@ -79,6 +81,7 @@ impl FaultKind {
             Self::Configure => "configure",
             Self::Exhausted => "exhausted",
             Self::Benched => "benched",
+            Self::BenchedForCaller => "benched-for-caller",
             Self::Absent => "absent",
         }
     }
@@ -87,7 +90,11 @@ impl FaultKind {
     pub const fn is_plugins(self) -> bool {
         !matches!(
             self,
-            Self::RequestTooLarge | Self::Exhausted | Self::Benched | Self::Absent
+            Self::RequestTooLarge
+                | Self::Exhausted
+                | Self::Benched
+                | Self::BenchedForCaller
+                | Self::Absent
         )
     }
 
@@ -111,6 +118,9 @@ impl fmt::Display for FaultKind {
                 write!(f, "trap ({text})")
             }
             Self::Benched => f.write_str("is paused after repeated faults"),
+            Self::BenchedForCaller => {
+                f.write_str("is paused for this caller after repeated faults at its requests")
+            }
             Self::Deadline
             | Self::Memory
             | Self::StackOverflow

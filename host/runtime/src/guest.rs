@@ -99,6 +99,8 @@ pub(crate) struct Guest {
     request: Option<Arc<dyn Request>>,
     host_calls: u32,
     copied: usize,
+    /// Bytes of `copied` whose number is the request's choice.
+    lent: usize,
     body_read: usize,
     breach: Option<Breach>,
     /// Missing grants, collected while the instance is rehearsed: there the questions are answered all the same.
@@ -152,6 +154,7 @@ impl Guest {
             request: None,
             host_calls: 0,
             copied: 0,
+            lent: 0,
             body_read: 0,
             breach: None,
             lacking: None,
@@ -185,6 +188,7 @@ impl Guest {
         self.request = request;
         self.host_calls = 0;
         self.copied = 0;
+        self.lent = 0;
         self.body_read = 0;
         self.breach = None;
         self.failure = None;
@@ -286,6 +290,18 @@ impl Guest {
         }
         let what = what.to_owned();
         Err(self.breached(Breach::Request { what, bytes, limit }))
+    }
+
+    /// Counts bytes of the body in parts that are asked for by name, before they are copied. Where the parts are too much
+    /// together, and are no more than the body has, none of them was asked for twice: that is the request's size, too.
+    fn lend(&mut self, what: &str, bytes: usize, limit: usize) -> wasmtime::Result<()> {
+        self.fit(what, bytes, limit)?;
+        self.lent = self.lent.saturating_add(bytes);
+        let body = self.request.as_ref().map_or(0, |it| it.body().len());
+        if self.lent <= body {
+            return self.fit("the parts of the body together", self.lent, limit);
+        }
+        Ok(())
     }
 
     fn text(&mut self, text: &str) -> wasmtime::Result<String> {

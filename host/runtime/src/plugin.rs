@@ -3,7 +3,7 @@
 //! A call takes an instance, runs under the plugin's limits and gives the instance back; after a fault the instance
 //! is gone and only that call has failed. Calls may overlap, up to the plugin's number of live instances.
 
-use crate::breaker::{Bench, Breaker, Pass};
+use crate::breaker::{Bench, Benched, Breaker, Cause, Pass, Tenant, Whose};
 use crate::contract::log::Level;
 use crate::fault::{Fault, FaultKind};
 use crate::grants::Grants;
@@ -15,6 +15,7 @@ use crate::request::Request;
 use crate::sidecar::{FailPolicy, InstancePolicy};
 use crate::stats::Figures;
 use serde::Serialize;
+use std::cell::OnceCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -142,9 +143,14 @@ impl Plugin {
         self.pool.live()
     }
 
-    /// Time left of its bench; none while it plays.
+    /// Time left of its bench; none while it plays for some caller.
     pub fn benched(&self) -> Option<Duration> {
         self.breaker.benched(Instant::now())
+    }
+
+    /// Tenants that it sits out for alone, because it faulted at their requests.
+    pub fn benched_callers(&self) -> usize {
+        self.breaker.benched_callers(Instant::now())
     }
 
     pub(crate) fn terms(&self) -> &Terms {
@@ -181,34 +187,49 @@ impl Plugin {
         blames: impl Fn(FaultKind) -> bool,
     ) -> Result<R, Fault> {
         let limits = *self.parts.terms.limits.calls.of(hook);
-        let pass = match self.breaker.enter(Instant::now) {
+        let asked = OnceCell::new();
+        let tenant = || {
+            *asked.get_or_init(|| match request.map(|request| request.tenant()) {
+                Some(Some(tenant)) => Tenant::Known(tenant),
+                Some(None) => Tenant::Unknown,
+                None => Tenant::Host,
+            })
+        };
+        let pass = match self.breaker.enter(tenant, Instant::now) {
             Ok(pass) => pass,
-            Err(left) => {
+            Err(Benched { left, whose }) => {
                 let message = format!("another try in {} ms", left.as_millis());
-                let failure = Failure::returned(FaultKind::Benched, message);
+                let kind = match (whose, tenant()) {
+                    (Whose::Caller, Tenant::Known(_)) => FaultKind::BenchedForCaller,
+                    _ => FaultKind::Benched,
+                };
+                let failure = Failure::returned(kind, message);
                 return Err(self.fault(Some(hook), failure));
             }
         };
         let mut seated = match self.seated() {
             Ok(seated) => seated,
-            Err(failure) => return Err(self.faulted(None, failure, pass, blames)),
+            Err(failure) => {
+                return Err(self.faulted(None, failure, pass, Cause::Start, blames));
+            }
         };
 
         // The clock of the figures is the guest's: getting an instance ready is not the hook's time.
         let start = Instant::now();
-        let request = request.map(Arc::clone);
-        let result = seated.instance.call(limits, request, call);
+        let lent = request.map(Arc::clone);
+        let result = seated.instance.call(limits, lent, call);
         self.parts.terms.stats.called(hook, start.elapsed());
 
         match result.and_then(|value| check(&value).map(|()| value)) {
             Ok(value) => {
-                pass.succeeded();
+                pass.succeeded(tenant, Instant::now);
                 self.give_back(seated);
                 Ok(value)
             }
             Err(failure) => {
                 drop(seated);
-                Err(self.faulted(Some(hook), failure, pass, blames))
+                let cause = Cause::Call(tenant());
+                Err(self.faulted(Some(hook), failure, pass, cause, blames))
             }
         }
     }
@@ -288,6 +309,7 @@ impl Plugin {
         hook: Option<Hook>,
         failure: Failure,
         pass: Pass<'_>,
+        cause: Cause,
         blames: impl Fn(FaultKind) -> bool,
     ) -> Fault {
         let blamed = blames(failure.kind);
@@ -296,13 +318,18 @@ impl Plugin {
             return fault;
         }
         tracing::warn!(plugin = %fault.plugin, backtrace = ?fault.backtrace, "{fault}");
-        if let Some(lasts) = pass.faulted(Instant::now()) {
-            tracing::error!(
-                plugin = %fault.plugin,
-                "plugin `{}` is benched for {} s after repeated faults",
-                fault.plugin,
-                lasts.as_secs()
-            );
+        if let Some(Benched { left, whose }) = pass.faulted(cause, Instant::now()) {
+            let (from, seconds) = (&fault.plugin, left.as_secs());
+            match whose {
+                Whose::All => tracing::error!(
+                    plugin = %from,
+                    "plugin `{from}` is benched for {seconds} s after repeated faults"
+                ),
+                Whose::Caller => tracing::error!(
+                    plugin = %from,
+                    "plugin `{from}` is benched for one caller for {seconds} s, after repeated faults at its requests"
+                ),
+            }
         }
         fault
     }

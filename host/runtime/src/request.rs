@@ -5,6 +5,7 @@ mod plain;
 pub use plain::{Body, BodyError, PlainRequest};
 
 use crate::contract::{Caller, Head};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A request as plugins may see it.
 ///
@@ -26,6 +27,13 @@ pub trait Request: Send + Sync {
     fn headers(&self, prefix: &str) -> Vec<(String, String)>;
     /// The authenticated caller.
     fn caller(&self) -> Caller;
+    /// The tenant that asks, as an opaque number: faults at its requests bench a plugin for it alone. All keys of one
+    /// tenant should have the same one. None where callers are not told apart: then they are benched together.
+    ///
+    /// It is asked for only after a fault. By default it is made of the caller's `tenant`, or else of its `key_id`.
+    fn tenant(&self) -> Option<u64> {
+        tenant(&self.caller())
+    }
     /// The scan of the body.
     fn head(&self) -> Head;
     /// Names of the declared tools, in order.
@@ -34,6 +42,17 @@ pub trait Request: Send + Sync {
     fn member(&self, name: &str) -> Option<&str>;
     /// The body, as it came.
     fn body(&self) -> &[u8];
+}
+
+/// A number for the tenant of a caller, or for its key where it has none; none for a caller without either.
+fn tenant(caller: &Caller) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    match (&caller.tenant, caller.key_id.as_str()) {
+        (Some(tenant), _) => ("tenant", tenant.as_str()).hash(&mut hasher),
+        (None, "") => return None,
+        (None, key) => ("key", key).hash(&mut hasher),
+    }
+    Some(hasher.finish())
 }
 
 /// The benign request that plugins are rehearsed with at admission.

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use witgate_plugin::Request;
-use witgate_plugin::types::Attribute;
+use witgate_plugin::types::{Attribute, Refusal};
 
 /// Session, agent and user, as far as the client tells.
 #[derive(Debug, Default)]
@@ -24,6 +24,9 @@ struct UserId {
     session_id: Option<String>,
 }
 
+/// Longest `user_id`, in bytes: the API takes 256, and Claude Code's has 200.
+const LONGEST_USER: usize = 4096;
+
 /// Headers of Claude Code that become attributes.
 const HINTS: [(&str, &str); 4] = [
     ("x-claude-code-parent-agent-id", "agent.parent"),
@@ -35,18 +38,26 @@ const HINTS: [(&str, &str); 4] = [
 // === impl Client ===
 
 impl Client {
-    pub(crate) fn of(request: &Request<'_>) -> Self {
-        let (user, session) = request.head().user_id.map(identity).unwrap_or_default();
+    /// # Errors
+    ///
+    /// A `user_id` that is longer than any.
+    pub(crate) fn of(request: &Request<'_>) -> Result<Self, Refusal> {
+        let user_id = request.head().user_id;
+        if user_id.as_ref().is_some_and(|id| id.len() > LONGEST_USER) {
+            let most = format!("{LONGEST_USER} bytes");
+            return Err(Refusal::too_much("metadata.user_id", &most));
+        }
+        let (user, session) = user_id.map(identity).unwrap_or_default();
         let hints = request.headers("x-claude-code-");
         let hint =
             |header: &str| witgate_plugin::types::attribute(&hints, header).map(str::to_owned);
         let attribute = |(header, name): (&str, &str)| Some((name.to_owned(), hint(header)?));
-        Self {
+        Ok(Self {
             session: hint("x-claude-code-session-id").or(session),
             agent: hint("x-claude-code-agent-id"),
             user,
             attributes: HINTS.into_iter().filter_map(attribute).collect(),
-        }
+        })
     }
 }
 

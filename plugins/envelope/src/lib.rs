@@ -78,7 +78,7 @@ impl Envelope for Reader {
         envelope.secondary_index = vmx.secondary_index;
         envelope.metadata = union(vmx.metadata, request.headers(METADATA));
 
-        let client = Client::of(request);
+        let client = Client::of(request)?;
         let said = |key: &Option<String>| envelope.metadata(key.as_deref()?).map(str::to_owned);
         let tenant = said(&self.0.tenant_from).or(caller.tenant);
         let user = said(&self.0.user_from).or(caller.user);

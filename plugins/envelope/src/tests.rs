@@ -82,6 +82,14 @@ fn every_wrong_type_is_a_400_that_names_the_path() {
             "vmx.resourceConfigOverrides:",
         ),
         (r#"{"timeoutMS": 100}"#, "vmx.timeoutMS:"),
+        (
+            r#"{"providerArgs": {"max_tokens": "9"}}"#,
+            "vmx.providerArgs.max_tokens:",
+        ),
+        (
+            r#"{"providerArgs": {"tools": {}}}"#,
+            "vmx.providerArgs.tools:",
+        ),
     ] {
         let refusal = read("{}", vmx(member)).unwrap_err();
         assert_eq!(refusal.status, 400, "{member}: {refusal:?}");
@@ -236,5 +244,17 @@ fn each_override_is_closed_until_it_is_granted_by_tier_or_label() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn what_is_longer_than_anything_real_is_a_400_that_names_it() {
+    let entries: Vec<_> = (0..257).map(|at| format!("\"k{at}\": \"v\"")).collect();
+    let metadata = vmx(&format!("{{\"metadata\": {{{}}}}}", entries.join(",")));
+    let user = RequestBuilder::messages().head(|head| head.user_id = Some("x".repeat(4097)));
+    for (request, path) in [(metadata, "vmx.metadata:"), (user, "metadata.user_id:")] {
+        let refusal = read("{}", request).unwrap_err();
+        assert_eq!(refusal.status, 400, "{path}");
+        assert!(refusal.message.starts_with(path), "{}", refusal.message);
     }
 }

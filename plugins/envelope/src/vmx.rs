@@ -28,7 +28,7 @@ const MOST_METADATA: usize = 256;
 impl Vmx {
     pub(crate) fn parse(json: &str) -> Result<Self, Refusal> {
         if json.len() > LONGEST {
-            return Err(wrong("vmx", &format!("of at most {LONGEST} bytes")));
+            return Err(Refusal::too_much("vmx", &format!("{LONGEST} bytes")));
         }
         let Ok(Value::Object(fields)) = serde_json::from_str(json) else {
             return Err(wrong("vmx", "an object"));
@@ -80,8 +80,8 @@ fn metadata(value: Value) -> Result<Vec<Attribute>, Refusal> {
         return Err(wrong("vmx.metadata", "an object of strings"));
     };
     if entries.len() > MOST_METADATA {
-        let right = format!("an object of at most {MOST_METADATA} entries");
-        return Err(wrong("vmx.metadata", &right));
+        let most = format!("{MOST_METADATA} entries");
+        return Err(Refusal::too_much("vmx.metadata", &most));
     }
     let entry = |(key, value)| {
         let value = text(&format!("vmx.metadata.{key}"), value)?;
@@ -105,10 +105,24 @@ fn arguments(value: Value) -> Result<Vec<Attribute>, Refusal> {
     let Value::Object(arguments) = value else {
         return Err(wrong("vmx.providerArgs", "an object"));
     };
-    Ok(arguments
-        .into_iter()
-        .map(|(name, value)| (name, value.to_string()))
-        .collect())
+    let argument = |(name, value): (String, Value)| {
+        check_argument(&name, &value)?;
+        Ok((name, value.to_string()))
+    };
+    arguments.into_iter().map(argument).collect()
+}
+
+/// Checks an argument for a member that the host reads: an edit of another type would be the plugin's fault.
+fn check_argument(name: &str, value: &Value) -> Result<(), Refusal> {
+    let (right, wanted) = match name {
+        "max_tokens" => (value.is_u64(), "a whole number, 0 or more"),
+        "tools" => (value.is_array(), "a list"),
+        _ => return Ok(()),
+    };
+    if right || value.is_null() {
+        return Ok(());
+    }
+    Err(wrong(&format!("vmx.providerArgs.{name}"), wanted))
 }
 
 fn text(path: &str, value: Value) -> Result<String, Refusal> {

@@ -6,6 +6,7 @@
 
 mod condition;
 mod facts;
+mod named;
 mod network;
 mod overrides;
 mod resource;
@@ -71,6 +72,7 @@ impl Route for Router {
     ) -> Result<Option<Plan>, Refusal> {
         let facts = Facts::new(request, envelope, upstreams);
         self.can_decide(&facts)?;
+        self.check_named(&facts)?;
         let asked = envelope
             .resource
             .clone()
@@ -145,7 +147,7 @@ impl Router {
     fn direct(&self, model: &str, upstreams: &[UpstreamStats]) -> Option<Target> {
         let (upstream, model) = model.split_once('/').filter(|_| self.direct)?;
         let known = upstreams.iter().any(|stats| stats.name == upstream);
-        known.then(|| Target::new(upstream).model(model))
+        (known && !model.is_empty()).then(|| Target::new(upstream).model(model))
     }
 }
 

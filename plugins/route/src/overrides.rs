@@ -8,6 +8,9 @@ use witgate_plugin::{Problems, typed};
 /// The envelope attribute that carries them, as JSON text of an object.
 pub(crate) const ATTRIBUTE: &str = "vmx.resource-config-overrides";
 
+/// Most elements of a list that a caller may name.
+const MOST: usize = 32;
+
 /// The resource with the overrides merged over it, or a 400 that names the offending field. A model that has no
 /// resource starts from an empty one.
 pub(crate) fn apply(
@@ -28,6 +31,15 @@ pub(crate) fn apply(
     }
 
     let mut problems = Problems::default();
+    for (list, len) in [
+        ("targets", resource.targets.len()),
+        ("secondary", resource.secondary.len()),
+        ("retry_on", resource.retry_on.len()),
+    ] {
+        if len > MOST {
+            return Err(wrong(list, &format!("has to be at most {MOST} elements")));
+        }
+    }
     resource.check("", &mut problems);
     for (list, places) in [
         ("targets", &resource.targets),
@@ -37,6 +49,9 @@ pub(crate) fn apply(
             if !upstreams.iter().any(|stats| stats.name == place.upstream) {
                 let message = format!("there is no upstream `{}`", place.upstream);
                 problems.push(format!("{list}[{index}].upstream"), message);
+            }
+            if place.model.as_deref() == Some("") {
+                problems.push(format!("{list}[{index}].model"), "name a model");
             }
         }
     }

@@ -33,6 +33,7 @@ pub struct Plan {
     tier: String,
     listen: String,
     receipts: String,
+    admin: String,
     top: String,
     extra: String,
 }
@@ -62,6 +63,7 @@ impl Plan {
             tier: "pro".into(),
             listen: String::new(),
             receipts: String::new(),
+            admin: String::new(),
             top: String::new(),
             extra: String::new(),
         }
@@ -111,6 +113,13 @@ impl Plan {
     pub fn receipts(mut self, toml: &str) -> Self {
         self.receipts += toml;
         self.receipts.push('\n');
+        self
+    }
+
+    /// Adds keys to `[admin]`.
+    pub fn admin(mut self, toml: &str) -> Self {
+        self.admin += toml;
+        self.admin.push('\n');
         self
     }
 
@@ -182,11 +191,14 @@ impl Plan {
             let _ = writeln!(text, "default_upstream = \"{default}\"");
         }
         let _ = writeln!(text, "[listen]\n{}", self.listen);
-        text += "address = \"127.0.0.1:0\"\nthreads = 2\n\n[admin]\naddress = \"127.0.0.1:0\"\n\n\
-                 [keys]\nfile = \"keys.toml\"\n\n";
         let _ = writeln!(
             text,
-            "[receipts]\nfile = \"receipts.jsonl\"\n{}",
+            "address = \"127.0.0.1:0\"\nthreads = 2\n\n[admin]\n{}address = \"127.0.0.1:0\"\n",
+            self.admin
+        );
+        let _ = writeln!(
+            text,
+            "[keys]\nfile = \"keys.toml\"\n\n[receipts]\nfile = \"receipts.jsonl\"\n{}",
             self.receipts
         );
         if !self.receipts.contains("refused_per_second") {

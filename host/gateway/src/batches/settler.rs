@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::PriceBook;
 
@@ -28,6 +28,10 @@ const ENDPOINT: &str = "batch-settlement";
 
 /// The longest break between two looks at an upstream that can't be asked.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// Longest time to read one batch's results, so that an upstream that sends a byte now and then does not keep the others
+/// from being looked at.
+const LONGEST_LOOK: Duration = Duration::from_hours(1);
 
 /// The task.
 pub(crate) struct Settler {
@@ -238,7 +242,8 @@ async fn round(
 ) -> Round {
     let mut went = Went::Well;
     for record in records {
-        match look(&upstream, &record, &prices).await {
+        let looked = timeout(LONGEST_LOOK, look(&upstream, &record, &prices)).await;
+        match looked.unwrap_or_else(|_| Err(Trouble::Batch("its results take too long".into()))) {
             Ok(Found::Running) => {}
             Ok(Found::Ended(ending)) => gateway.batches.tell(&record.id, ending, None),
             Err(trouble @ Trouble::Batch(_)) => {

@@ -1,5 +1,6 @@
 //! From the file to the typed configuration, collecting every problem on the way.
 
+mod admin;
 mod capture;
 mod cors;
 mod credential;
@@ -23,7 +24,7 @@ use std::time::Duration;
 use witgate_runtime::problem::{Document, Problems};
 
 use self::resilience::Troubles;
-use super::file::{AdminFile, ConfigFile, KeysFile, LimitsFile, ListenFile, UpstreamFile};
+use super::file::{ConfigFile, KeysFile, LimitsFile, ListenFile, UpstreamFile};
 use super::upstream::Scheme;
 use super::{BaseUrl, Batches, Config, Draft, GroupConfig, Keys, Limits, Listen, UpstreamConfig};
 
@@ -59,7 +60,7 @@ struct Check<'a> {
 impl Check<'_> {
     fn config(&mut self, path: &Path, file: ConfigFile) -> Config {
         let listen = self.listen(&file.listen);
-        let admin = file.admin.and_then(|admin| self.admin(&admin));
+        let admin = file.admin.and_then(|admin| self.admin(admin));
         let keys = self.keys(file.keys);
         let limits = self.limits(&file.limits);
         let streams = self.streams(&file.streams);
@@ -157,17 +158,6 @@ impl Check<'_> {
             h2c: file.h2c,
             proxies,
         }
-    }
-
-    fn admin(&mut self, file: &AdminFile) -> Option<SocketAddr> {
-        let address = self.address("admin.address", &file.address)?;
-        if !address.ip().is_loopback() && !file.insecure_public {
-            self.problem(
-                "admin.address",
-                "not a loopback address: the admin pages ask nobody for a key. Use 127.0.0.1, or set insecure_public = true",
-            );
-        }
-        Some(address)
     }
 
     fn keys(&mut self, file: KeysFile) -> Keys {

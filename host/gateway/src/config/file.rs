@@ -112,6 +112,9 @@ pub struct AdminFile {
     /// Allows an address that is not loopback.
     #[serde(default)]
     pub insecure_public: bool,
+    /// Names by which the pages may be asked for, besides addresses and `localhost`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
 }
 
 /// `[keys]`

@@ -5,8 +5,9 @@ use std::time::Duration;
 /// What the gateway does while an answer is on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Streams {
-    /// Silence after which the client of an event stream gets a ping; none sends no pings. Clients give up on streams
-    /// without a byte after 300 s (Claude Code, and Node's own HTTP client).
+    /// Silence after which the client of an event stream gets a ping; none sends no pings. Claude Code and Node's own HTTP
+    /// client give up on streams without a byte after 300 s, balancers on the way after 60 s or 30 s, and applications
+    /// that set a read timeout in their SDK often after less.
     pub ping: Option<Duration>,
     /// Time after which a client that asked for a stream gets the head of its answer, although no upstream has
     /// answered yet; none waits for the upstream. Past it, the status can't tell of an error any more, and no other
@@ -16,7 +17,8 @@ pub struct Streams {
     pub hold_bytes: usize,
     /// Longest time that they are held back.
     pub hold: Duration,
-    /// Longest time for a whole exchange, from its first byte; none leaves it to the other limits.
+    /// Longest time for a whole exchange, from its first byte; none leaves it to the other limits, which an upstream that
+    /// sends a byte now and then never passes.
     pub total: Option<Duration>,
     /// What happens to an answer whose client has left, unless the plan says otherwise.
     pub client_gone: ClientGone,
@@ -52,11 +54,11 @@ impl ClientGone {
 impl Default for Streams {
     fn default() -> Self {
         Self {
-            ping: Some(Duration::from_secs(30)),
+            ping: Some(Duration::from_secs(10)),
             early_head_after: None,
             hold_bytes: 64 * 1024,
             hold: Duration::from_secs(5),
-            total: None,
+            total: Some(Duration::from_hours(4)),
             client_gone: ClientGone::Stop,
             drain: Duration::from_secs(60),
             drain_bytes: 16 << 20,

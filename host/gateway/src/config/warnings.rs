@@ -20,7 +20,8 @@ impl Config {
                 self.listen.address
             ));
         }
-        if let Some(address) = self.admin.filter(|address| !address.ip().is_loopback()) {
+        let admin = self.admin.as_ref().map(|admin| admin.address);
+        if let Some(address) = admin.filter(|address| !address.ip().is_loopback()) {
             warnings.push(format!(
                 "admin.insecure_public is set: whoever reaches {address} can read accounts, upstreams and plugins without \
                  a key; to close it, use a loopback address in [admin] address"

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, header};
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::{RequestHeader, ResponseHeader};
+use tokio::time::timeout;
 
 use super::Downstream;
 use super::client::{ClientLeft, while_there};
@@ -157,7 +158,14 @@ async fn answer(
         .await
         .map_err(|failed| warn(&failed))?;
     answering.set_idle_timeout(upstream.config.idle_timeout);
-    let whole = Whole::read(&mut answering, &upstream.config.name).await;
+    // A small answer that comes by the byte keeps to every idle timeout; all of it has the time that its head had.
+    let limit = target.limit;
+    let name = &upstream.config.name;
+    let read = timeout(limit.after, Whole::read(&mut answering, name)).await;
+    let whole = read.unwrap_or_else(|_| {
+        let message = format!("the upstream {name} did not give all of its answer {limit}");
+        Err(Refused::upstream(504, message))
+    });
     in_flight.read(&answering);
     if whole.is_ok() {
         answering.release(upstream).await;

@@ -150,7 +150,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The client has left, and its answer is not to be read on, or not any further.
+    /// The client has left, and its answer is not to be read on, or not any further; or the exchange has taken too long.
     pub(super) async fn body(
         &mut self,
         session: &mut ServerSession,
@@ -170,7 +170,11 @@ impl Client {
                 }
             }
         }
-        Ok(())
+        // An upstream that always has more to say never lets the timer be looked at.
+        match self.deadline {
+            Some(deadline) if !end && deadline <= Instant::now() => Err(Interrupted::Deadline),
+            _ => Ok(()),
+        }
     }
 
     /// Waits for `work`. Work that is large is lent pinned, so that it is not moved.

@@ -94,7 +94,8 @@ pub(super) async fn decode(
 impl Coding {
     /// The coding that a header names; none for `identity`.
     fn read(header: &HeaderValue) -> Result<Option<Self>, Refused> {
-        let name = header.to_str().unwrap_or_default().trim();
+        // What is no text is no coding that is known.
+        let name = header.to_str().unwrap_or("?").trim();
         let known = [
             ("gzip", Self::Gzip),
             ("x-gzip", Self::Gzip),
@@ -288,5 +289,7 @@ mod tests {
         for unknown in ["compress", "gzip, br", "aws-chunked", "*"] {
             assert_eq!(read(unknown).unwrap_err().status, 400, "{unknown}");
         }
+        let no_text = Coding::read(&HeaderValue::from_bytes(b"gzip\xff").unwrap());
+        assert_eq!(no_text.unwrap_err().status, 400, "no text");
     }
 }

@@ -171,6 +171,8 @@ fn one(
             plan.unwrap_or_else(|| default.clone())
         }
     };
+    let planned = plan.targets.iter().all(|target| target.model.is_some());
+    permit::has_model(Some(&head), panel.caller(), planned)?;
     let estimate = estimate::of_batched(&head, &plan, &panel.live.prices);
     let charges = panel.charges(&request, &plan, &estimate, settlement)?;
     let planned = plan.targets.first();

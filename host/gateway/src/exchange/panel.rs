@@ -45,6 +45,11 @@ impl<'a> Panel<'a> {
         }
     }
 
+    /// Whoever asks.
+    pub(super) fn caller(&self) -> &Caller {
+        self.caller
+    }
+
     /// Returns the plan for a request, or `None` where no plugin has one.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use witgate_messages::batch::MAX_REQUESTS;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_messages::references::{BadBatch, References, each_params};
@@ -19,6 +20,15 @@ use crate::refused::Refused;
 use crate::state::StateError;
 use crate::text::quote;
 use crate::view::View;
+
+/// Most things of a kind that a body may name, each counted once.
+const MOST: usize = 1_000;
+
+/// The same for a batch: as many as a batch has requests.
+const MOST_IN_BATCH: usize = MAX_REQUESTS;
+
+/// Longest id, in bytes, that anything has.
+const LONGEST_ID: usize = 256;
 
 /// Bodies above this size are searched off the request workers.
 const LARGE: usize = 1 << 20;
@@ -45,14 +55,18 @@ pub(super) fn served(gateway: &Gateway, view: &View) -> Result<(), Refused> {
 ///
 /// # Errors
 ///
-/// 403 for a model that the key may not ask for, 404 for what is not the tenant's, 400 for a batch whose requests
-/// can't be told apart, 503 while the state can't be read.
+/// 403 for a model that the key may not ask for, 404 for what is not the tenant's, 400 for a body that names too much, or
+/// no model where the key needs one, or a batch whose requests can't be told apart; 503 while the state can't be read.
 pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(), Refused> {
     let view = &decision.view;
     if let Some(kind) = kind(view.endpoint)
         && let Some(id) = view.endpoint.id(&view.path)
     {
-        own(gateway, &view.caller, kind, vec![id.to_owned()]).await?;
+        own(gateway, &view.caller, kind, &[id.to_owned()]).await?;
+    }
+    if asks_a_model(view.endpoint) {
+        let planned = decision.targets.iter().all(|it| it.model.is_some());
+        has_model(view.head.as_ref(), &view.caller, planned)?;
     }
     let Some(head) = &view.head else {
         return Ok(());
@@ -70,8 +84,34 @@ pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(),
         let edits = view.edits_of_requests(&decision.envelope);
         named.add_sets(&edits);
     }
-    own(gateway, &view.caller, Kind::Container, named.containers).await?;
-    own(gateway, &view.caller, Kind::File, named.files).await
+    if named.is_over() {
+        return Err(too_many(most(batch)));
+    }
+    let caller = &view.caller;
+    own(gateway, caller, Kind::Container, &named.take_containers()).await?;
+    own(gateway, caller, Kind::File, &named.take_files()).await
+}
+
+/// Most things of a kind that a body may name.
+fn most(batch: bool) -> usize {
+    match batch {
+        true => MOST_IN_BATCH,
+        false => MOST,
+    }
+}
+
+fn too_many(most: usize) -> Refused {
+    Refused::client(
+        400,
+        format!(
+            "the body names more than {most} containers, files or skills: send fewer at a time"
+        ),
+    )
+}
+
+/// Whether a request to this endpoint is for a model.
+fn asks_a_model(endpoint: Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Messages | Endpoint::CountTokens)
 }
 
 /// What an endpoint is about, where that belongs to somebody.
@@ -103,18 +143,18 @@ async fn own(
     gateway: &Gateway,
     caller: &Caller,
     kind: Kind,
-    ids: Vec<String>,
+    ids: &[String],
 ) -> Result<(), Refused> {
+    // Nothing has such an id, and nothing of it has to be looked up.
+    if let Some(long) = ids.iter().find(|id| id.len() > LONGEST_ID) {
+        return Err(no_such(kind.code(), long));
+    }
     if ids.is_empty() {
         return Ok(());
     }
-    let owned = gateway
-        .owners
-        .owned(kind, ids.clone(), &caller.owner())
-        .await
-        .map_err(|error| no_state(&error))?;
-    match ids.iter().find(|id| !owned.contains(id)) {
-        Some(foreign) => Err(no_such(kind.code(), foreign)),
+    let foreign = gateway.owners.foreign(kind, ids, &caller.owner()).await;
+    match foreign.map_err(|error| no_state(&error))? {
+        Some(foreign) => Err(no_such(kind.code(), &foreign)),
         None => Ok(()),
     }
 }
@@ -123,9 +163,9 @@ async fn own(
 fn search(head: &Head, caller: &Caller, batch: bool) -> Result<References, Refused> {
     if !batch {
         model(head, caller)?;
-        return Ok(References::of(head));
+        return Ok(References::of(head, MOST));
     }
-    let mut named = References::default();
+    let mut named = References::with_room(MOST_IN_BATCH);
     // Their models were looked at when each was decided about.
     let each = |_: usize, params: &Head| -> Result<(), Stop> {
         named.add_container(params);
@@ -137,27 +177,63 @@ fn search(head: &Head, caller: &Caller, batch: bool) -> Result<References, Refus
     Ok(named)
 }
 
-/// Checks that the key may ask for the model of a request.
+/// Checks that the key may ask for every model that a request names.
 ///
 /// # Errors
 ///
 /// 403 where it may not.
 pub(super) fn model(head: &Head, caller: &Caller) -> Result<(), Refused> {
-    match head.model() {
-        Some(model) if !caller.may_use(&model) => Err(Refused::client(
+    const LISTS: &str = "GET /v1/models lists what it may ask for";
+    if caller.models.is_none() {
+        return Ok(());
+    }
+    if let Some(model) = head.models().find(|model| !caller.may_use(model)) {
+        return Err(Refused::client(
             403,
             format!(
-                "this key may not ask for the model `{}`: GET /v1/models lists what it may ask for",
+                "this key may not ask for the model `{}`: {LISTS}",
                 quote(&model)
             ),
-        )),
-        // Whatever the upstream makes of it, it is not one of the key's.
-        None if caller.models.is_some() && head.is_unread("model") => Err(Refused::client(
-            403,
-            "this key may ask for certain models only, and `model` is not a string: GET /v1/models lists what it may ask for",
-        )),
-        _ => Ok(()),
+        ));
     }
+    // Whatever the upstream makes of it, it is not one of the key's.
+    if head.model().is_none() && head.is_unread("model") {
+        return Err(Refused::client(
+            403,
+            format!(
+                "this key may ask for certain models only, and `model` is not a string: {LISTS}"
+            ),
+        ));
+    }
+    if head.leaves_model_open() {
+        return Err(Refused::client(
+            403,
+            format!(
+                "this key may ask for certain models only, and `fallbacks` leaves the choice to the upstream: name the models; {LISTS}"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Checks that a request of a key with models names one, or that one is `planned` for it.
+///
+/// # Errors
+///
+/// 400 where there is none.
+pub(super) fn has_model(
+    head: Option<&Head>,
+    caller: &Caller,
+    planned: bool,
+) -> Result<(), Refused> {
+    let named = head.is_some_and(|head| head.model().is_some() || head.is_unread("model"));
+    if caller.models.is_none() || planned || named {
+        return Ok(());
+    }
+    Err(Refused::client(
+        400,
+        "model: this key may ask for certain models only, so the request has to name one; GET /v1/models lists what it may ask for",
+    ))
 }
 
 fn unsearched() -> Refused {

@@ -16,7 +16,7 @@ use super::settle::Settlement;
 use super::upload;
 use crate::config::Limits;
 use crate::cors;
-use crate::headers;
+use crate::headers::{self, Spill};
 use crate::keys::Caller;
 use crate::live::Live;
 use crate::refused::Refused;
@@ -90,6 +90,7 @@ pub(super) async fn receive(
     let provenance = &mut settlement.receipt.provenance;
     provenance.trace(&request.headers, &live.config.listen.proxies)?;
     let caller = authenticate(session, &live)?;
+    keep_key(session, &path, &live)?;
     settlement.receipt.caller = Some(Arc::clone(&caller));
     settlement.receipt.provenance.enter(&path, &caller)?;
     settlement.place = live.pressure.enter(&caller.id, &live.config.limits)?;
@@ -136,7 +137,7 @@ pub(super) async fn receive(
         method,
         version: session.req_header().version,
         path,
-        headers: session.req_header().headers.clone(),
+        headers: headers::folded(&session.req_header().headers),
         caller,
         head,
         sent,
@@ -169,6 +170,24 @@ fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Ref
             "this key is not known to the gateway: ask its operator for a virtual key",
         )
     })
+}
+
+/// Refuses a request that would carry a key of the gateway on to an upstream.
+fn keep_key(session: &ServerSession, path: &str, live: &Live) -> Result<(), Refused> {
+    let headers = &session.req_header().headers;
+    let presented = headers::presented(headers);
+    let known = presented.first().copied();
+    let place = match headers::spill(headers, path, &live.keyring, known) {
+        None => return Ok(()),
+        Some(Spill::Header(name)) => format!("the header {name}"),
+        Some(Spill::Target) => "the path".to_owned(),
+    };
+    Err(Refused::client(
+        401,
+        format!(
+            "a key of this gateway is in {place}, which is passed on to the upstream: send it in x-api-key, authorization or x-witgate-key, and nowhere else"
+        ),
+    ))
 }
 
 /// The caller of the connection's client certificate.

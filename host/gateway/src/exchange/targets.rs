@@ -91,18 +91,13 @@ fn without_our_key(
     live: &Live,
 ) -> Result<Vec<Target>, Refused> {
     let takes_callers = |target: &Target| target.upstream.takes_callers_credential();
-    if targets.iter().any(takes_callers) {
-        let ours = headers::for_upstream(&view.headers)
-            .iter()
-            .any(|secret| live.keyring.is_ours(secret));
-        if ours {
-            targets.retain(|target| !takes_callers(target));
-            if targets.is_empty() {
-                return Err(Refused::client(
-                    401,
-                    "this route forwards the caller's own credential: send the key of this gateway in x-witgate-key, and nothing of it in x-api-key or authorization",
-                ));
-            }
+    if targets.iter().any(takes_callers) && headers::shows_ours(&view.headers, &live.keyring) {
+        targets.retain(|target| !takes_callers(target));
+        if targets.is_empty() {
+            return Err(Refused::client(
+                401,
+                "this route forwards the caller's own credential: send the key of this gateway in x-witgate-key, and nothing of it in x-api-key or authorization",
+            ));
         }
     }
     Ok(targets)

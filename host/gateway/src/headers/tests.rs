@@ -135,16 +135,15 @@ fn headers_keep_their_order_and_case_and_credentials_are_swapped_in_place() {
 }
 
 #[test]
-fn what_connection_names_ends_here_but_it_cannot_name_the_framing() {
+fn headers_of_the_connection_end_here() {
     let request = request(&[
-        ("Connection", "close, X-Private, Content-Length"),
-        ("X-Private", "1"),
+        ("Connection", "close, TE"),
         ("TE", "trailers"),
         ("Content-Length", "7"),
     ]);
     let wire = wire(&request);
     assert!(
-        !wire.contains("X-Private") && !wire.contains("TE:"),
+        !wire.contains("TE:") && !wire.contains("Connection"),
         "hop-by-hop headers end here:\n{wire}"
     );
     assert!(
@@ -154,13 +153,49 @@ fn what_connection_names_ends_here_but_it_cannot_name_the_framing() {
 }
 
 #[test]
+fn what_an_answers_connection_names_ends_here_but_it_cannot_name_what_the_answer_is() {
+    let mut upstream = ResponseHeader::build(200, None).unwrap();
+    for (name, value) in [
+        ("Connection", "X-Private, Content-Encoding, Content-Type"),
+        ("X-Private", "1"),
+        ("Content-Encoding", "gzip"),
+        ("Content-Type", "application/json"),
+    ] {
+        upstream.append_header(name, value).unwrap();
+    }
+    let additions = Additions {
+        headers: Vec::new(),
+        cors: Word::Upstreams,
+    };
+    let head = response_head(&upstream, Framing::AsGiven, &additions).unwrap();
+    assert!(!head.headers.contains_key("x-private"), "of the connection");
+    for name in ["content-encoding", "content-type"] {
+        assert!(head.headers.contains_key(name), "{name} stays");
+    }
+}
+
+#[test]
+fn a_reader_of_one_value_sees_every_line_of_a_header() {
+    let request = request(&[
+        ("anthropic-beta", "a-1"),
+        ("x-app", "cli"),
+        ("Anthropic-Beta", "b-2"),
+    ]);
+    let folded = folded(&request.headers);
+    assert_eq!(folded["anthropic-beta"], "a-1, b-2", "both");
+    assert_eq!(folded["x-app"], "cli", "as it came");
+}
+
+#[test]
 fn either_credential_header_is_read() {
-    let request = request(&[("authorization", "bearer  two"), ("x-api-key", "one")]);
-    assert_eq!(
-        presented(&request.headers).as_slice(),
-        [b"one".as_slice(), b"two"],
-        "both, in order of trial"
-    );
+    for bearer in ["bearer  two", "Bearer\ttwo", "BEARER two "] {
+        let request = request(&[("authorization", bearer), ("x-api-key", "one")]);
+        assert_eq!(
+            presented(&request.headers).as_slice(),
+            [b"one".as_slice(), b"two"],
+            "both, in order of trial: {bearer:?}"
+        );
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use pingora_core::apps::ServerApp;
 use pingora_core::listeners::tls::Acceptor;
 use pingora_core::protocols::l4::stream::Stream as Socket;
-use pingora_core::protocols::{ALPN, GetSocketDigest, SocketDigest, Ssl, Stream};
+use pingora_core::protocols::{ALPN, GetSocketDigest, IO, SocketDigest, Ssl, Stream};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::terms::{Cleartext, Entrance, Terms};
 use super::{Held, h2, proxy};
 use crate::config::ProxyProtocol;
-use crate::stream::Gathered;
+use crate::stream::{Calm, Frames, Gathered};
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -29,6 +29,13 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 enum Spoken {
     Http1,
     Http2,
+}
+
+/// A connection that is ready for its first request.
+enum Entered {
+    Http1(Stream),
+    /// With the word that its client has to be calm.
+    Http2(Stream, Calm),
 }
 
 /// Serves a connection to its end.
@@ -47,14 +54,16 @@ pub(super) async fn serve<A: Entrance>(
         // Nothing has been asked yet.
         () = app.last_call(&mut stopping) => return,
     };
-    let Ok(Some((stream, spoken))) = entered else {
+    let Ok(Some(entered)) = entered else {
         return;
     };
-    match spoken {
-        Spoken::Http1 => {
+    match entered {
+        Entered::Http1(stream) => {
             app.process_new(stream, &stop).await;
         }
-        Spoken::Http2 => Box::pin(h2::serve(app, stream, &terms, stop, held)).await,
+        Entered::Http2(stream, calm) => {
+            Box::pin(h2::serve(app, stream, calm, &terms, stop, held)).await;
+        }
     }
 }
 
@@ -78,7 +87,7 @@ async fn socket(stream: TcpStream, peer: SocketAddr, terms: &Terms) -> Option<So
 }
 
 /// Does what comes before the first request; nothing when the client gave up or did it wrong.
-async fn enter(stream: TcpStream, peer: SocketAddr, terms: &Terms) -> Option<(Stream, Spoken)> {
+async fn enter(stream: TcpStream, peer: SocketAddr, terms: &Terms) -> Option<Entered> {
     let mut socket = socket(stream, peer, terms).await?;
     if let Some(tls) = &terms.tls {
         let acceptor = Acceptor::from_server_config(Arc::clone(tls));
@@ -91,13 +100,25 @@ async fn enter(stream: TcpStream, peer: SocketAddr, terms: &Terms) -> Option<(St
             Some(ALPN::H2) => Spoken::Http2,
             _ => Spoken::Http1,
         };
-        return Some((Box::new(Gathered::new(stream)), spoken));
+        return Some(ready(stream, spoken, terms));
     }
     let spoken = match terms.cleartext {
         Cleartext::Http1 => Spoken::Http1,
         Cleartext::Http2 => listen_for_preface(&mut socket).await?,
     };
-    Some((Box::new(Gathered::new(socket)), spoken))
+    Some(ready(socket, spoken, terms))
+}
+
+fn ready<S: IO + 'static>(socket: S, spoken: Spoken, terms: &Terms) -> Entered {
+    let gathered = Gathered::new(socket, terms.write_timeout);
+    match spoken {
+        Spoken::Http1 => Entered::Http1(Box::new(gathered)),
+        Spoken::Http2 => {
+            let calm = Calm::default();
+            let frames = Frames::new(calm.clone());
+            Entered::Http2(Box::new(gathered.counting(frames)), calm)
+        }
+    }
 }
 
 /// Reads until it is clear which version the client speaks, and puts back what it read.

@@ -3,8 +3,10 @@
 //! The accept loop is ours for the same reason as the listener's: a connection is not over before its streams are, so
 //! that a drain waits for all of them, and a cut cuts all of them. A connection without a request is told to go
 //! (GOAWAY) after the head timeout, and at a stop at once. Streams at a time and header lists are limited by the terms;
-//! a client that keeps sending requests which are refused unread is let go.
+//! a client that keeps sending requests which are refused unread is let go, and one that sends frames or takes back
+//! requests without end is told to be calm.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::terms::{Entrance, Terms};
 use super::{Held, stopped};
+use crate::stream::Calm;
 
 /// Requests that are refused unread before the connection is closed.
 const REFUSALS: usize = 32;
@@ -29,7 +32,10 @@ const STREAM_WINDOW: u32 = 1024 * 1024;
 /// The largest window that HTTP/2 has (RFC 9113, section 6.9.1).
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 
-/// How long an idle client has to confirm a GOAWAY.
+/// The code of a GOAWAY for a client that sends too much (RFC 9113, section 7).
+const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// How long a client has to confirm a GOAWAY.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Whether the client has been told that no further request will be taken.
@@ -43,6 +49,7 @@ enum Stage {
 pub(super) async fn serve<A: Entrance>(
     app: Arc<A>,
     stream: Stream,
+    calm: Calm,
     terms: &Terms,
     stop: watch::Receiver<bool>,
     held: Held,
@@ -73,6 +80,14 @@ pub(super) async fn serve<A: Entrance>(
                 connection.graceful_shutdown();
                 stage = Stage::Leaving;
                 deadline = Instant::now() + FAREWELL;
+            }
+            () = calm.wanted() => {
+                tracing::debug!("an HTTP/2 client that sent too much was told to be calm");
+                connection.abrupt_shutdown(ENHANCE_YOUR_CALM.into());
+                let farewell = poll_fn(|cx| connection.poll_closed(cx));
+                // It is closed either way.
+                let _ = timeout(FAREWELL, farewell).await;
+                break;
             }
             Some(_) = streams.join_next() => {
                 let rest = match stage {

@@ -21,7 +21,7 @@ pub(crate) struct Terms {
     pub(crate) cleartext: Cleartext,
     /// Longest time for a TLS handshake, for an HTTP/2 preface, and without any request on an HTTP/2 connection.
     pub(crate) head_timeout: Duration,
-    /// Longest time for what was answered last to leave when an HTTP/2 connection ends.
+    /// Longest standstill of a write, and longest time for what was answered last to leave when an HTTP/2 connection ends.
     pub(crate) write_timeout: Duration,
     /// Bytes of an HTTP/2 header list.
     pub(crate) head_bytes: u32,

@@ -15,6 +15,7 @@ use witgate_ledger::{Export, Ledger};
 
 use super::outbox::{Outbox, ToHeir};
 use super::record::CarriedRecord;
+use super::socket::check_peer;
 use super::spool::Spool;
 use super::wire::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket};
 use super::{PATIENCE, spool_base, spool_path};
@@ -100,6 +101,10 @@ impl Giver {
                     }
                 },
             };
+            if let Err(error) = check_peer(&stream) {
+                tracing::error!(error = %format!("{error:#}"), "a process asks for this gateway and is not heard");
+                continue;
+            }
             let agreed = tokio::select! {
                 biased;
                 agreed = self.agree(stream) => agreed,

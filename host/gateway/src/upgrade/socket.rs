@@ -52,7 +52,11 @@ pub(crate) async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 /// The socket is somebody else's, or the system says no.
 pub(super) async fn connect(path: &Path) -> anyhow::Result<Option<UnixStream>> {
     match UnixStream::connect(path).await {
-        Ok(stream) => Ok(Some(stream)),
+        Ok(stream) => {
+            check_peer(&stream)
+                .with_context(|| format!("nothing is taken over on {}", path.display()))?;
+            Ok(Some(stream))
+        }
         Err(error)
             if matches!(
                 error.kind(),
@@ -63,6 +67,29 @@ pub(super) async fn connect(path: &Path) -> anyhow::Result<Option<UnixStream>> {
         }
         Err(error) => Err(error).with_context(|| format!("cannot ask on {}", path.display())),
     }
+}
+
+/// Checks that the process at the other end is of the gateway's own user, or of root: keys and books are handed over.
+///
+/// # Errors
+///
+/// It is another user's, or the system does not say whose.
+pub(super) fn check_peer(stream: &UnixStream) -> anyhow::Result<()> {
+    let peer = stream
+        .peer_cred()
+        .context("the system does not say whose the other process is")?;
+    // The system says it of this process in the same way.
+    let (own, _) = UnixStream::pair()?;
+    trust(peer.uid(), own.peer_cred()?.uid())
+}
+
+fn trust(peer: u32, own: u32) -> anyhow::Result<()> {
+    const ROOT: u32 = 0;
+    anyhow::ensure!(
+        peer == own || peer == ROOT,
+        "the process at the other end is of the user {peer}, and this gateway is of the user {own}: run both as the same one"
+    );
+    Ok(())
 }
 
 #[cfg(test)]
@@ -86,6 +113,28 @@ mod tests {
         drop(first);
         assert!(path.exists(), "a dead process leaves its socket");
         bind(&path).await.expect("nobody listens there");
+    }
+
+    #[test]
+    fn only_the_gateways_own_user_and_root_are_trusted() {
+        assert!(trust(1000, 1000).is_ok(), "its own");
+        assert!(trust(0, 1000).is_ok(), "root could do anything anyhow");
+        for own in [1000, 0] {
+            let told = trust(1001, own).unwrap_err().to_string();
+            assert!(told.contains("user 1001"), "whose: {told}");
+            assert!(told.contains("the same"), "what to do: {told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_of_the_same_user_is_listened_to_on_both_sides() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("witgate.sock");
+        let listener = bind(&path).await.unwrap();
+        let asking = connect(&path).await.unwrap().expect("somebody listens");
+        let (asked, _) = listener.accept().await.unwrap();
+        check_peer(&asked).expect("this very process");
+        check_peer(&asking).expect("this very process");
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@
 mod connect;
 mod h1;
 mod h2;
+mod interim;
 mod race;
 
 pub(crate) mod upload;

@@ -90,11 +90,15 @@ impl PathPattern {
     }
 }
 
-/// Servers differ in how they take case; here it never opens anything.
+/// The word that a segment begins with, if it is one that never passes. Servers differ in how they take case, and in what
+/// they drop behind a name: dots, parameters, verbs, versions. Here none of it opens anything.
 fn never(segment: &str) -> Option<&'static str> {
+    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let end = segment.bytes().take_while(in_word).count();
+    let word = segment.get(..end)?;
     NEVER
         .into_iter()
-        .find(|never| never.eq_ignore_ascii_case(segment))
+        .find(|never| never.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
@@ -134,6 +138,28 @@ mod tests {
             "/v1/Organizations/me",
             "/v1/organizations/api_keys?x",
             "/anthropic/organizations/me",
+            "/anthropic/v1/organizations/me",
+            "/v1/organizations.",
+            "/v1/organizations./me",
+            "/v1/organizations..",
+            "/v1/organizations.json",
+            "/v1/organizations:list",
+            "/v1/organizations@latest",
+            "/v1/organizations~",
+            "/v1/ORGANIZATIONS.",
+            "/v1/organizations;x=y/me",
+            "/v1/organizations%2e",
+            "/v1/organizations%2fme",
+            "/v1/organizations\\me",
+            "/v1/organizations%00",
+            "/v1/%6frganizations",
+            "/v1//organizations",
+            "/v1/./organizations",
+            "/v1/.../organizations",
+            "/v1/x/../organizations",
+            "/v1/messages.",
+            "/v1/Messages:x",
+            "/v1/messages./batches",
             "/v1/files/file_1/copy",
             "/v1/messages/batches/b/other",
             "/v1/models/x/y",
@@ -142,7 +168,13 @@ mod tests {
                 assert!(!pattern(text).matches(path), "{text} for {path}");
             }
         }
-        for text in ["/v1/organizations", "/v1/organizations/**", "/v1/FILES/*"] {
+        for text in [
+            "/v1/organizations",
+            "/v1/organizations/**",
+            "/v1/FILES/*",
+            "/v1/organizations.json",
+            "/v1/messages:x",
+        ] {
             let refused = PathPattern::parse(text);
             assert!(
                 matches!(refused, Err(BadPattern::Never(_))),

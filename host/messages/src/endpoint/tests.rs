@@ -81,6 +81,8 @@ fn what_only_looks_like_an_operation_is_none() {
         "/v1/%6dessages",
         "/v1/messages%2fcount_tokens",
         "/v1/messages;x",
+        "/v1/messages.",
+        "/v1/models/claude-opus-5-5.",
         "/v1/messages#x",
         "/v1/messages/count_tokens/x",
         "/V1/messages",

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::models::each_model;
 use crate::json::{
     Inside, Kind, Malformed, MalformedKind, Member, Object, Span, each_named, unescape,
     whole_number,
@@ -20,6 +21,10 @@ const SOLID_BYTES_PER_TOKEN: usize = 512;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
     pub(super) model: Option<Text>,
+    /// Models that other members name.
+    pub(super) models: Vec<Text>,
+    /// Whether the upstream may choose a further model.
+    pub(super) open_model: bool,
     pub(super) user_id: Option<Text>,
     pub(super) stream: bool,
     pub(super) max_tokens: Option<u64>,
@@ -162,7 +167,8 @@ impl Reading {
                     facts.note(member, "max_tokens", "a whole number from 0 on");
                 }
             }
-            "metadata" => facts.user_id = user_id(document, member)?.map(keep),
+            "metadata" => facts.user_id = user_id(document, member)?.map(&keep),
+            "fallbacks" if member.kind == Kind::String => facts.open_model = true,
             "messages" | "tools" | "system" => {
                 self.text += member.value.len() - member.solid;
                 self.solid += member.solid;
@@ -174,7 +180,11 @@ impl Reading {
             }
             _ => {}
         }
-        Ok(())
+        let models = &mut self.facts.models;
+        each_model(name, document, member, models.len(), |within| {
+            models.push(keep(text_within(document, within)?));
+            Ok(())
+        })
     }
 
     /// Takes in a member that an edit sets.
@@ -216,6 +226,11 @@ fn string(body: &[u8], quoted: Span) -> Result<Span, Malformed> {
         start: quoted.start + 1,
         end: quoted.end - 1,
     };
+    text_within(body, span)
+}
+
+/// The text at a place within quotes, which policy reads.
+fn text_within(body: &[u8], span: Span) -> Result<Span, Malformed> {
     match unescape(span.text(body)) {
         Ok(_) => Ok(span),
         Err(place) => Err(MalformedKind::LoneSurrogate.at(span.start + place)),

@@ -2,6 +2,7 @@
 
 use super::{MAX_DEPTH, MAX_MEMBERS, MAX_NAME};
 use crate::batch::MAX_REQUESTS;
+use crate::head::MAX_MODELS;
 
 /// A document that is refused. The client is at fault: it sent what is not JSON, or what two readers could read in
 /// two ways. Its text is meant for the client.
@@ -72,6 +73,9 @@ pub enum MalformedKind {
     /// A batch has more than [`MAX_REQUESTS`](crate::batch::MAX_REQUESTS) requests.
     #[error("a batch has at most {MAX_REQUESTS} requests")]
     TooManyRequests,
+    /// A body names more than [`MAX_MODELS`](crate::head::MAX_MODELS) models beside its own.
+    #[error("more than {MAX_MODELS} models are named beside the body's own")]
+    TooManyModels,
     /// A member name is longer than [`MAX_NAME`](crate::head::MAX_NAME) bytes.
     #[error("a member name is longer than {MAX_NAME} bytes")]
     NameTooLong,

@@ -4,7 +4,7 @@ use memchr::memmem;
 
 use super::{BYTES_PER_TOKEN, Made, Reading, Source};
 use crate::error::ErrorReport;
-use crate::json::{Kind, MalformedKind, Object, Scanner, unescape};
+use crate::json::{Elements, Kind, MalformedKind, Object, Scanner, unescape};
 use crate::usage::{Output, Usage};
 
 /// Bytes of an answer that are kept. The largest output of a model is far below.
@@ -76,12 +76,19 @@ impl Answer {
         self.promise = Promise::Kept;
         let container = object
             .member(body, "container")
-            .map(|member| member.value.text(body));
-        let made = Made::of(body, container);
-        self.container = made
+            .and_then(|member| Made::container(member.value.text(body)));
+        self.container = container
             .as_ref()
             .and_then(|made| made.containers.first().cloned());
-        Made::merge(&mut self.made, made);
+        Made::merge(&mut self.made, container);
+        let content = object.member(body, "content");
+        let blocks = content.filter(|member| matches!(member.kind, Kind::Array(_)));
+        for block in blocks
+            .into_iter()
+            .flat_map(|member| Elements::new(member.value.of(body)))
+        {
+            Made::merge(&mut self.made, Made::files(block));
+        }
     }
 
     pub(super) fn output_so_far(&self) -> u64 {

@@ -1,5 +1,7 @@
 //! The meter of an event stream.
 
+use memchr::memmem;
+
 use super::{BYTES_PER_TOKEN, Made, Reading, Source};
 use crate::error::ErrorReport;
 use crate::json::{Found, Kind, Scanner, Unreadable, Walk, members, put};
@@ -130,7 +132,14 @@ impl Told {
             b"content_block_start" => {
                 self.reading.content_started = true;
                 // Results of tools come whole in the start of their block.
-                Made::merge(&mut self.made, Made::of(event.data, None));
+                if memmem::find(event.data, b"\"file_id\"").is_some() {
+                    let _ = members(event.data, |name, found| {
+                        if name == "content_block" {
+                            Made::merge(&mut self.made, Made::files(found.text));
+                        }
+                        0
+                    });
+                }
             }
             b"content_block_stop" => self.reading.content_started = true,
             b"message_start" => self.start(event.data)?,
@@ -218,7 +227,7 @@ impl Told {
     /// Notes the container that was reported, if it is a new one.
     fn ran_in(&mut self, found: Found<'_>) -> u64 {
         let container = std::str::from_utf8(found.text).ok();
-        let made = container.and_then(|container| Made::of(b"", Some(container)));
+        let made = container.and_then(Made::container);
         let Some(made) = made else {
             return 0;
         };

@@ -14,7 +14,7 @@ const STREAM: &str = concat!(
 );
 
 const JSON: &str = concat!(
-    "{\"model\":\"m\",\"content\":[{\"type\":\"x\",\"content\":{\"file_id\":\"file_1\"}}],",
+    "{\"model\":\"m\",\"content\":[{\"type\":\"code_execution_tool_result\",\"content\":{\"content\":[{\"file_id\":\"file_1\"}]}}],",
     "\"container\":{\"id\":\"container_1\",\"expires_at\":\"2026\"},\"usage\":{\"input_tokens\":7,\"output_tokens\":9}}\n"
 );
 
@@ -66,4 +66,26 @@ fn a_container_of_an_unknown_shape_costs_no_usage() {
     let reading = meter.finish();
     assert_eq!(reading.usage.tokens.output, 9, "the usage is read");
     assert_eq!(reading.container, None, "no container is known");
+}
+
+#[test]
+fn an_id_that_another_block_mentions_is_nothing_that_was_made() {
+    for other in [
+        "text",
+        "mcp_tool_result",
+        "web_fetch_tool_result",
+        "x_code_execution_tool_result",
+        "tool_use",
+    ] {
+        let stream = STREAM.replace("bash_code_execution_tool_result", other);
+        let json = JSON.replace("\"code_execution_tool_result", &format!("\"{other}"));
+        for (meter, text) in [(Meter::sse(), stream), (Meter::json(), json)] {
+            let (all, _) = made(meter, &text, 4096);
+            assert_eq!(all.files, Vec::<String>::new(), "{text}");
+        }
+    }
+    // A value of a tool's own in the result of one that makes files.
+    let deeper = STREAM.replace("{\"type\":\"x\",", "{\"stdout\":{\"file_id\":\"file_2\"},");
+    let (all, _) = made(Meter::sse(), &deeper, 4096);
+    assert_eq!(all.files, ["file_1"], "only where the API names files");
 }

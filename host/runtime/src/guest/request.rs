@@ -7,6 +7,9 @@ use crate::request::Request;
 use std::sync::Arc;
 use wasmtime::Result;
 
+/// Bytes that an element of a list takes beside its text.
+const ELEMENT: usize = 16;
+
 // === impl Guest ===
 
 #[allow(
@@ -73,16 +76,23 @@ impl Guest {
     pub(crate) fn head(&mut self) -> Result<Head> {
         let head = self.body(BodyGrant::Head, "head", 0)?.head();
         for (what, text) in [("model", &head.model), ("metadata.user_id", &head.user_id)] {
-            self.fit(what, optional_bytes(&[text]), self.limits.copy_bytes)?;
+            self.lend(what, optional_bytes(&[text]), self.limits.copy_bytes)?;
         }
+        let also = attribute_bytes(&head.attributes);
+        self.fit(
+            "models and members of the body",
+            also,
+            self.limits.copy_bytes,
+        )?;
         let optional = optional_bytes(&[&head.model, &head.user_id]);
-        self.copy(optional + attribute_bytes(&head.attributes))?;
+        self.copy(optional + also)?;
         Ok(head)
     }
 
     pub(crate) fn tools(&mut self) -> Result<Vec<String>> {
         let tools = self.body(BodyGrant::Head, "tools", 0)?.tools();
-        let bytes = tools.iter().map(String::len).sum();
+        // A short name takes room and time as well.
+        let bytes = tools.iter().map(|name| name.len() + ELEMENT).sum();
         self.fit("tools", bytes, self.limits.copy_bytes)?;
         self.copy(bytes)?;
         Ok(tools)
@@ -93,7 +103,7 @@ impl Guest {
         let member = request.member(&name);
         let bytes = member.map_or(0, str::len);
         let limit = self.limits.body_bytes.min(self.limits.copy_bytes);
-        self.fit(&name, bytes, limit)?;
+        self.lend(&name, bytes, limit)?;
         self.read(bytes)?;
         self.optional_text(member)
     }

@@ -24,8 +24,10 @@ pub struct PluginStatus {
     pub state: PluginState,
     /// What is wrong with the newest bytes of its files.
     pub last_error: Option<String>,
-    /// Milliseconds left of its bench; none while it plays.
+    /// Milliseconds left of its bench; none while it plays for some caller.
     pub benched_ms: Option<u64>,
+    /// Tenants that it sits out for alone, because it faulted at their requests.
+    pub benched_callers: usize,
     /// Instances alive now.
     pub live_instances: usize,
     /// When `lifecycle.configure` of the plugin that serves runs.
@@ -85,6 +87,7 @@ impl PluginStatus {
             state,
             last_error: entry.error.as_deref().map(str::to_owned),
             benched_ms: benched.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+            benched_callers: plugin.map_or(0, Plugin::benched_callers),
             live_instances: plugin.map_or(0, Plugin::live_instances),
             configured: plugin.map(|plugin| plugin.configured().clone()),
             grants: plugin.map(|plugin| plugin.grants().clone()),
@@ -102,6 +105,7 @@ impl PluginStatus {
             state: PluginState::Absent,
             last_error: None,
             benched_ms: None,
+            benched_callers: 0,
             live_instances: 0,
             configured: None,
             grants: None,

@@ -14,7 +14,7 @@ fn three_faults_bench_a_plugin_that_fails_closed() {
     let fault = route_fault(&plugin, &plain());
     assert_eq!(
         fault.kind,
-        FaultKind::Benched,
+        FaultKind::BenchedForCaller,
         "then it isn't called at all"
     );
     assert!(plugin.benched().is_some(), "which is to be seen");
@@ -40,7 +40,8 @@ fn a_benched_plugin_that_fails_open_is_skipped_and_listed() {
         .iter()
         .map(|fault| fault.kind.code())
         .collect();
-    assert_eq!(kinds, ["trap", "trap", "trap", "benched"], "each is listed");
+    let wanted = ["trap", "trap", "trap", "benched-for-caller"];
+    assert_eq!(kinds, wanted, "each is listed");
     assert!(trail.answered.is_empty(), "nobody decided");
     let skipped: u64 = plugin
         .figures()

@@ -14,6 +14,11 @@ const SOLID_BYTES_PER_TOKEN: usize = 512;
 /// From this many bytes without a blank, quote or escape, a part of a string is data and not text.
 const SOLID_RUN: usize = 1024;
 
+/// Members in which a model is read elsewhere, or is none of this request.
+const ELSEWHERE: [&str; 5] = ["model", "messages", "system", "metadata", "requests"];
+/// Members whose values have names of their own.
+const OWN_NAMES: [&str; 4] = ["input", "input_schema", "input_examples", "schema"];
+
 /// The facts of a body that is one JSON object.
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
@@ -49,7 +54,7 @@ impl Scan {
                 user_id: metadata.and_then(|metadata| metadata.user_id),
                 body_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
                 prompt_tokens: prompt_tokens(&members),
-                attributes: Vec::new(),
+                attributes: models(&members),
             },
             tools: tools.iter().filter_map(name).collect(),
             members: members
@@ -57,6 +62,44 @@ impl Scan {
                 .map(|(name, value)| (name, value.get().to_owned()))
                 .collect(),
         })
+    }
+}
+
+/// Models in other places than `model`, as the host tells of them.
+fn models(members: &Members) -> Vec<Attribute> {
+    let mut found = Vec::new();
+    for (name, raw) in members {
+        let Ok(value) = serde_json::from_str::<Value>(raw.get()) else {
+            continue;
+        };
+        match value {
+            Value::Object(_) | Value::Array(_) if !ELSEWHERE.contains(&name.as_str()) => {
+                add_models(&value, &mut found);
+            }
+            Value::String(_) if name == "fallbacks" => {
+                found.push(("open.model".to_owned(), name.clone()));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn add_models(value: &Value, found: &mut Vec<Attribute>) {
+    match value {
+        Value::Array(elements) => elements.iter().for_each(|it| add_models(it, found)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(model) if name == "model" => {
+                        found.push(("also.model".to_owned(), model.clone()));
+                    }
+                    _ if OWN_NAMES.contains(&name.as_str()) => {}
+                    _ => add_models(value, found),
+                }
+            }
+        }
+        _ => {}
     }
 }
 

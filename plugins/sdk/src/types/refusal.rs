@@ -23,6 +23,17 @@ impl Refusal {
         Self::new(400, "invalid_request_error", message)
     }
 
+    /// 400 `invalid_request_error` for a part of the request that is larger than the plugin takes, with the most that it
+    /// does: `too_much("vmx.metadata", "256 entries")`.
+    ///
+    /// What a plugin returns may grow with what the caller sends: a list for each entry, a text for each name. Refuse what
+    /// would not fit, before it is read to its end. Returning too much is a fault, and the caller's request would be
+    /// answered with a 503.
+    #[must_use]
+    pub fn too_much(part: &str, most: &str) -> Self {
+        Self::invalid(format!("{part}: has to be at most {most}"))
+    }
+
     /// 403 `permission_error`: the caller may not.
     #[must_use]
     pub fn forbidden(message: impl Into<String>) -> Self {

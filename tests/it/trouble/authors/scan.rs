@@ -29,6 +29,15 @@ fn compare(name: &str, body: &[u8], runs: u64) {
         "{name}: user_id"
     );
     assert_eq!(head.body_bytes, body.len() as u64, "{name}: length");
+    let mut models: Vec<String> = host.other_models().map(Into::into).collect();
+    let also = head.attributes.iter();
+    let also = also.filter(|(name, _)| name == "also.model");
+    let mut told: Vec<String> = also.map(|(_, model)| model.clone()).collect();
+    models.sort();
+    told.sort();
+    assert_eq!(told, models, "{name}: models elsewhere");
+    let open = head.attributes.iter().any(|(name, _)| name == "open.model");
+    assert_eq!(open, host.leaves_model_open(), "{name}: a model to come");
     let tools: Vec<String> = host.tools().map(Into::into).collect();
     assert_eq!(request.tools(), tools, "{name}: names of tools");
     for member in host.members() {
@@ -65,6 +74,8 @@ fn a_body_in_a_native_test_is_scanned_as_the_host_scans_it() {
         r#"{"model": null, "stream": null, "max_tokens": null, "messages": null, "tools": null, "metadata": null}"#,
         r#" { "mod\u0065l" : "caf\u00e9", "messages" : [ {"role": "user"} , [] ] , "metadata": {"user_id": "u\"1"} } "#,
         r#"{"tools": [{"name": "a"}, {"type": "b"}, {"name": 5}, {"name": "c", "name": "d"}]}"#,
+        r#"{"tools": [{"model": "a", "input_schema": {"model": "b"}}], "fallbacks": [{"mod\u0065l": "c"}], "x": {"model": 5}}"#,
+        r#"{"fallbacks": "default", "metadata": {"model": "a"}}"#,
         "{}",
     ] {
         compare(body, body.as_bytes(), 0);

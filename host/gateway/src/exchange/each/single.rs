@@ -64,6 +64,10 @@ impl Request for Single {
         self.batch.caller()
     }
 
+    fn tenant(&self) -> Option<u64> {
+        self.batch.tenant()
+    }
+
     fn head(&self) -> contract::Head {
         let mut head = told(&self.head);
         let requests = self.requests.to_string();

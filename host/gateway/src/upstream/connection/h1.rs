@@ -11,6 +11,7 @@ use pingora_http::ResponseHeader;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
+use super::interim::{Interim, Stage};
 use super::{Body, Departure, Limit, Lost, ONE_WRITE, Outgoing, Upstream, plain};
 
 /// A request whose small body stands behind its head, once a connection wants it so.
@@ -115,6 +116,7 @@ impl Upstream {
 
         // A server may refuse a body before it has read all of it; its answer says more than the broken write.
         let mut session = HttpSession::new_with_options(stream, peer);
+        let mut interim = Interim::default();
         loop {
             match timeout_at(deadline, session.read_response()).await {
                 Err(_) => return Err(late()),
@@ -129,11 +131,15 @@ impl Upstream {
                 }
                 Ok(Ok(_)) => {}
             }
-            let informational = session
-                .resp_header()
-                .is_some_and(|head| head.status.is_informational());
-            if !informational {
-                return Ok(Body::Http1(Box::new(Answer { session, extent })));
+            let status = session.get_status().unwrap_or_default();
+            match interim.judge(status) {
+                Ok(Stage::Interim) => {}
+                Ok(Stage::Final) => {
+                    return Ok(Body::Http1(Box::new(Answer { session, extent })));
+                }
+                Err(unending) => {
+                    return Err(Lost::Served(self.malformed(unending.to_string())));
+                }
             }
         }
     }

@@ -20,7 +20,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Body, Limit, Lost, Upstream, h1, plain};
+use super::{Body, Limit, Lost, Upstream, h1, interim, plain};
 use crate::config::upstream::Scheme;
 
 /// An answer over HTTP/2.
@@ -65,7 +65,8 @@ impl Upstream {
         }
 
         let head_read = {
-            let mut head_read = pin!(timeout(limit.after, session.read_response_header()));
+            let head_read = interim::counted(session.read_response_header());
+            let mut head_read = pin!(timeout(limit.after, head_read));
             loop {
                 tokio::select! {
                     read = &mut head_read => break read,
@@ -81,8 +82,9 @@ impl Upstream {
         };
         match head_read {
             Err(_) => Err(Lost::Served(self.late(limit))),
-            Ok(Err(error)) => Err(self.lost(&error, reused)),
-            Ok(Ok(())) => Ok(Body::Http2(Box::new(Answer {
+            Ok(Err(unending)) => Err(Lost::Served(self.malformed(unending.to_string()))),
+            Ok(Ok(Err(error))) => Err(self.lost(&error, reused)),
+            Ok(Ok(Ok(()))) => Ok(Body::Http2(Box::new(Answer {
                 session: *session,
                 upload: sending.map(Upload::start),
                 end: End::Ahead,

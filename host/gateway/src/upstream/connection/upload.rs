@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use self::heard::Heard;
 use super::connect::Purpose;
+use super::interim::{Interim, Stage};
 use super::{Answering, Body, Failed, Limit, Link, Progress, h1, plain};
 use crate::upstream::Upstream;
 use crate::upstream::dns::Address;
@@ -126,6 +127,7 @@ impl Sending {
         } = self;
         let deadline = Instant::now() + limit.after;
         let mut session = HttpSession::new_with_options(Box::new(stream), &address.peer);
+        let mut interim = Interim::default();
         loop {
             match timeout_at(deadline, session.read_response()).await {
                 Err(_) => return Err(Failed::Timeout { upstream, limit }),
@@ -139,13 +141,19 @@ impl Sending {
                 }
                 Ok(Ok(_)) => {}
             }
-            let head = session.resp_header();
-            if head.is_some_and(|head| !head.status.is_informational()) {
-                return Ok(Answering {
-                    body: Body::Http1(Box::new(h1::Answer::new(session))),
-                    address,
-                    progress: Progress::Whole,
-                });
+            match interim.judge(session.get_status().unwrap_or_default()) {
+                Ok(Stage::Interim) => {}
+                Ok(Stage::Final) => {
+                    return Ok(Answering {
+                        body: Body::Http1(Box::new(h1::Answer::new(session))),
+                        address,
+                        progress: Progress::Whole,
+                    });
+                }
+                Err(unending) => {
+                    let reason = unending.to_string();
+                    return Err(Failed::Malformed { upstream, reason });
+                }
             }
         }
     }

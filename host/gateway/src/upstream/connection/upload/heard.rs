@@ -13,11 +13,17 @@ use pingora_core::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::upstream::connection::interim::Interim;
+
+/// Largest head of an interim answer that is read ahead of time. A larger one is left to whoever reads the answer.
+const HEAD: usize = 16 * 1024;
+
 /// A stream, and what was read of it ahead of time.
 #[derive(Debug)]
 pub(super) struct Heard {
     stream: Stream,
     heard: BytesMut,
+    interim: Interim,
 }
 
 // === impl Heard ===
@@ -27,17 +33,20 @@ impl Heard {
         Self {
             stream,
             heard: BytesMut::new(),
+            interim: Interim::default(),
         }
     }
 
     /// Is ready when there is something of an answer, or the end of the connection. Interim answers are none (RFC 9110,
-    /// section 15.2).
+    /// section 15.2), as long as they are few and small.
     pub(super) fn poll_listen(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             while self.heard.starts_with(b"HTTP/1.1 1") {
                 let end = self.heard.windows(4).position(|four| four == b"\r\n\r\n");
                 match end {
+                    Some(_) if self.interim.pass_over().is_err() => return Poll::Ready(()),
                     Some(end) => drop(self.heard.split_to(end + 4)),
+                    None if self.heard.len() > HEAD => return Poll::Ready(()),
                     None => break,
                 }
             }

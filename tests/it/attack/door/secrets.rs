@@ -1,0 +1,153 @@
+//! Keys of the gateway: no upstream sees one, whichever header a careless caller put it in.
+
+use serde_json::json;
+use witgate_artifacts::ROUTE;
+
+use crate::harness::{Gate, Plan, Request, Upstream};
+
+/// A gateway with an upstream that is shown the callers' own credentials, or one that has its own.
+async fn gate(credential: &str) -> (Gate, Upstream) {
+    let upstream = Upstream::answering().await;
+    let sidecar = "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"only\" }]\n";
+    let gate = Plan::shipped()
+        .plugin("route", ROUTE, sidecar)
+        .extra(&format!(
+            "[upstreams.only]\nbase_url = \"{}\"\ncredential = {credential}\n",
+            upstream.url()
+        ))
+        .start()
+        .await;
+    (gate, upstream)
+}
+
+fn asking(gate: &Gate) -> Request {
+    let body = json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []});
+    Request::messages(&body)
+        .without_header("x-api-key")
+        .header("x-witgate-key", gate.key())
+}
+
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut coded = String::new();
+    for part in text.as_bytes().chunks(3) {
+        let bits = part
+            .iter()
+            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - part.len()));
+        for place in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * place)) as usize & 63];
+            coded.push(if place <= part.len() {
+                char::from(digit)
+            } else {
+                '='
+            });
+        }
+    }
+    coded
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_found_however_it_stands_in_a_credential() {
+    let (gate, upstream) = gate("\"client\"").await;
+    let key = gate.key().to_owned();
+    for (name, value) in [
+        ("authorization", format!("Bearer\t{key}")),
+        ("authorization", format!("Bearer  {key}")),
+        ("authorization", format!("Token {key}")),
+        ("authorization", format!("token={key}")),
+        ("authorization", format!("Bearer sk-own, Bearer {key}")),
+        ("authorization", format!("Bearer \"{key}\"")),
+        ("authorization", key.clone()),
+        (
+            "authorization",
+            format!("Basic {}", base64(&format!("user:{key}"))),
+        ),
+        (
+            "authorization",
+            format!("basic {}", base64(&format!("{key}:"))),
+        ),
+        ("x-api-key", format!("Bearer {key}")),
+        ("x-api-key", format!("sk-own {key}")),
+        ("x-api-key", format!("sk-own;{key}")),
+        ("x-api-key", format!("key={key}")),
+    ] {
+        let response = gate.ask(&asking(&gate).header(name, &value)).await;
+        assert_eq!(response.status, 401, "{name}: {value}");
+    }
+    assert!(upstream.requests().is_empty(), "nothing was forwarded");
+    for (name, value) in [
+        ("authorization", "Bearer sk-ant-oat01-seat"),
+        ("authorization", "Basic dXNlcjpwYXNz"),
+        ("x-api-key", "sk-own"),
+    ] {
+        let response = gate.ask(&asking(&gate).header(name, value)).await;
+        assert_eq!(response.status, 200, "{name}: {value}: {}", response.text());
+        let sent = upstream.requests().pop().unwrap();
+        assert_eq!(sent.headers.get(name), Some(value), "as it came");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_without_the_gateways_prefix_is_found_as_well() {
+    let (gate, upstream) = gate("\"client\"").await;
+    let hash = sha256("house-secret-1");
+    let keys = std::fs::read_to_string(gate.file("keys.toml")).unwrap();
+    let more = format!("{keys}[[key]]\nid = \"bob\"\nhash = \"sha256:{hash}\"\n");
+    std::fs::write(gate.file("keys.toml"), more).unwrap();
+    gate.running().reload().await.unwrap();
+    for (name, value) in [
+        ("authorization", "Bearer house-secret-1"),
+        ("authorization", "Bearer\thouse-secret-1"),
+        ("authorization", "Token house-secret-1"),
+        ("authorization", "Bearer x, house-secret-1"),
+        ("x-api-key", "Bearer house-secret-1"),
+        ("x-api-key", "key=house-secret-1"),
+    ] {
+        let response = gate.ask(&asking(&gate).header(name, value)).await;
+        assert_eq!(response.status, 401, "{name}: {value}");
+    }
+    assert!(upstream.requests().is_empty(), "nothing was forwarded");
+}
+
+fn sha256(text: &str) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_in_a_header_or_a_query_that_would_be_passed_on_is_refused() {
+    for credential in ["\"client\"", "{ file = \"upstream.key\" }"] {
+        let (gate, upstream) = gate(credential).await;
+        let key = gate.key().to_owned();
+        let by_bearer = asking(&gate)
+            .without_header("x-witgate-key")
+            .header("authorization", &format!("bearer {key}"));
+        let other = witgate::keys::NewKey::random().secret;
+        for (name, value) in [
+            ("x-goog-api-key", key.clone()),
+            ("api-key", format!("Bearer {key}")),
+            ("x-note", format!("a=1; k=\"{key}\", b")),
+            ("anthropic-beta", format!("a-1,{key}")),
+            ("x-goog-api-key", other),
+        ] {
+            for request in [asking(&gate), by_bearer.clone()] {
+                let response = gate.ask(&request.header(name, &value)).await;
+                assert_eq!(response.status, 401, "{name}: {value}");
+                let text = response.text();
+                assert!(!text.contains("wgk-"), "and is not repeated: {text}");
+            }
+        }
+        let mut queried = asking(&gate);
+        queried.target = format!("/v1/messages?key={key}");
+        let response = gate.ask(&queried).await;
+        assert_eq!(response.status, 401, "in the query");
+        assert!(upstream.requests().is_empty(), "nothing was forwarded");
+
+        let fine = asking(&gate).header("user-agent", "wgk-client/1 (wgk-)");
+        assert_eq!(gate.ask(&fine).await.status, 200, "no key");
+    }
+}
