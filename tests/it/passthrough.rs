@@ -9,7 +9,7 @@ async fn gate() -> (Gate, Upstream, Caller) {
         Upstream::always(Answer::json(200, &[("x-up", "1")], &json!({"ok": true}))).await;
     let gate = Plan::shipped()
         .upstream("default", &upstream)
-        .extra("[passthrough]\npaths = [\"/v1/skills\", \"/v1/skills/*\", \"/v1/user_profiles/**\", \"/v1/*\"]\n")
+        .extra("[passthrough]\npaths = [\"/v1/agents\", \"/v1/agents/*\", \"/v1/user_profiles/**\", \"/v1/*\"]\n")
         .start()
         .await;
     let caller = Caller::first(&gate);
@@ -22,10 +22,10 @@ async fn listed_paths_pass_with_their_query_method_and_bytes() {
     let multipart =
         "--b\r\nContent-Disposition: form-data; name=\"files[]\"\r\n\r\n\x00\x01\r\n--b--\r\n";
     for (method, path, body) in [
-        ("GET", "/v1/skills?beta=true&x=%20", ""),
-        ("POST", "/v1/skills?beta=true", multipart),
+        ("GET", "/v1/agents?beta=true&x=%20", ""),
+        ("POST", "/v1/agents?beta=true", multipart),
         ("PATCH", "/v1/user_profiles/u_1/x", "{\"a\": 1}"),
-        ("DELETE", "/v1/skills/s_1", ""),
+        ("DELETE", "/v1/agents/s_1", ""),
         ("POST", "/v1/user_profiles/u_1", ""),
     ] {
         let mut request = alice
@@ -67,12 +67,12 @@ async fn a_connection_serves_on_after_a_body_has_passed() {
         let response = client
             .ask(
                 &alice
-                    .request("POST", "/v1/skills")
+                    .request("POST", "/v1/agents")
                     .body("x".repeat(100_000)),
             )
             .await;
         assert_eq!(response.status, 200, "{}", response.text());
-        let response = client.ask(&alice.request("GET", "/v1/skills")).await;
+        let response = client.ask(&alice.request("GET", "/v1/agents")).await;
         assert_eq!(response.status, 200, "{}", response.text());
     }
     assert_eq!(upstream.requests().len(), 6, "each was one request");
@@ -87,11 +87,11 @@ async fn what_is_not_listed_and_what_never_passes_is_404() {
         ("GET", "/v1/organizations/api_keys"),
         ("GET", "/v1/user_profiles/../organizations/me"),
         ("GET", "/v1/user_profiles/%2e%2e/organizations"),
-        ("GET", "/v1/skills/a/b"),
+        ("GET", "/v1/agents/a/b"),
         ("PUT", "/v1/files"),
         ("DELETE", "/v1/models"),
         ("GET", "/v2/skills"),
-        ("TRACE", "/v1/skills"),
+        ("TRACE", "/v1/agents"),
     ] {
         let response = gate.ask(&alice.request(method, path)).await;
         assert_eq!(response.status, 404, "{method} {path}: {}", response.text());
@@ -108,7 +108,7 @@ async fn what_is_not_listed_and_what_never_passes_is_404() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_heads_of_what_passes_can_be_asked_for_alone() {
     let (gate, upstream, alice) = gate().await;
-    let response = gate.ask(&alice.request("HEAD", "/v1/skills")).await;
+    let response = gate.ask(&alice.request("HEAD", "/v1/agents")).await;
     assert_eq!(
         (response.status, response.body.len()),
         (200, 0),

@@ -136,6 +136,23 @@ fn every_attack_names_the_functions_that_stop_it_and_tests_that_exist() {
 }
 
 #[test]
+fn every_question_of_the_threat_model_is_answered_with_a_number() {
+    let text = std::fs::read_to_string(root().join("docs/THREAT_MODEL.md")).unwrap();
+    let sections = text.split("\n## ");
+    let questions = sections.filter(|section| section.starts_with("Who can make us "));
+    let mut asked = 0;
+    for question in questions {
+        asked += 1;
+        let rows = question.lines().filter(|line| line.starts_with("| "));
+        for row in rows.filter(|row| !row.starts_with("| who |")) {
+            let bound = row.split(" | ").nth(2).unwrap_or_default();
+            assert!(bound.contains(|c: char| c.is_ascii_digit()), "{row}");
+        }
+    }
+    assert_eq!(asked, 4, "memory, writing, forgetting, refusing others");
+}
+
+#[test]
 fn a_promise_whose_test_is_gone_is_seen() {
     let text = "#[test]\nfn there() {}\n\nfn helper() {}\n";
     assert!(has_test("a.rs", text, "there"), "a test");

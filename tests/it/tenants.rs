@@ -332,7 +332,7 @@ async fn every_endpoint_is_authenticated_budgeted_and_leaves_a_receipt() {
         .plugin("budget", BUDGET, sidecar)
         .upstream("default", &upstream)
         .extra(STATE)
-        .extra("[passthrough]\npaths = [\"/v1/skills\"]\n")
+        .extra("[passthrough]\npaths = [\"/v1/agents\"]\n")
         .start()
         .await;
     let acme = Caller::first(&gate);
@@ -341,7 +341,7 @@ async fn every_endpoint_is_authenticated_budgeted_and_leaves_a_receipt() {
         "/v1/files",
         "/v1/messages/batches",
         "/v1/models",
-        "/v1/skills",
+        "/v1/agents",
         "/v1/files/file_1",
         "/v1/files/file_1/content",
     ];

@@ -37,6 +37,7 @@ use crate::budget_pages;
 use crate::config::{Config, ProxyProtocol};
 use crate::exchange::now;
 use crate::gateway::Gateway;
+use crate::live::Live;
 use crate::metrics::Sample;
 use crate::reload::Reloader;
 use crate::serve::{Cleartext, Entrance, Terms, head};
@@ -195,6 +196,10 @@ impl Admin {
             plain("log_lines_dropped", i128::from(crate::log::dropped())),
         ];
         let live = self.gateway.live();
+        let (taken, limit) = self.gateway.policies.runtime().memory();
+        samples.extend(pressure_samples(&live));
+        samples.push(plain("plugin_memory_bytes", taken as i128));
+        samples.push(plain("plugin_memory_limit_bytes", limit as i128));
         if let Some(capture) = &live.capture {
             let counts = capture.counts();
             samples.extend(
@@ -256,6 +261,28 @@ impl Entrance for Admin {
             streams: 1,
         }
     }
+}
+
+/// What is under way, what may be, and what was refused for it.
+fn pressure_samples(live: &Live) -> Vec<Sample> {
+    let plain = |name, value: u64| Sample {
+        name,
+        labels: Vec::new(),
+        value: i128::from(value),
+    };
+    let sum = live.pressure.sum();
+    let memory = live.config.limits.memory;
+    let mut samples = vec![
+        plain("request_memory_bytes", sum.bytes),
+        plain("request_memory_limit_bytes", memory.bytes),
+        plain("request_memory_limit_bytes_per_key", memory.per_key),
+        plain("in_flight", sum.exchanges),
+    ];
+    samples.extend(live.pressure.refusals().map(|(kind, count)| Sample {
+        labels: vec![("kind", kind.to_owned())],
+        ..plain("shed", count)
+    }));
+    samples
 }
 
 // === impl Page ===

@@ -26,6 +26,7 @@ use witgate_messages::head::Head;
 
 use crate::config::CaptureConfig;
 use crate::keys::Caller;
+use crate::pressure::Share;
 use crate::text::Cut;
 use crate::view::View;
 
@@ -172,6 +173,7 @@ impl Captured {
             models: _,
             workspaces: _,
             environments: _,
+            share: _,
         } = &*view.caller;
         // It was decoded to be scanned: nothing compressed is ever written.
         let body = view.head.as_ref();
@@ -184,9 +186,9 @@ impl Captured {
             headers,
             caller: CapturedCaller {
                 key_id: id.to_string(),
-                tenant: tenant.clone(),
-                user: user.clone(),
-                tier: tier.clone(),
+                tenant: tenant.as_deref().map(Into::into),
+                user: user.as_deref().map(Into::into),
+                tier: tier.as_deref().map(Into::into),
                 labels: labels.clone(),
             },
             // The scan has seen that it is UTF-8.
@@ -233,17 +235,19 @@ impl Captured {
             headers,
             caller: Arc::new(Caller {
                 id: caller.key_id.into(),
-                tenant: caller.tenant,
-                user: caller.user,
-                tier: caller.tier,
+                tenant: caller.tenant.map(Into::into),
+                user: caller.user.map(Into::into),
+                tier: caller.tier.map(Into::into),
                 labels: caller.labels,
                 models: None,
                 workspaces: None,
                 environments: None,
+                share: Share::default(),
             }),
             head,
             sent: None,
             joined: OnceLock::new(),
+            copies: Vec::new(),
         })
     }
 }

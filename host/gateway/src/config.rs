@@ -9,6 +9,7 @@ pub mod endpoints;
 pub mod file;
 pub mod group;
 pub mod limits;
+pub mod memory;
 pub mod proxies;
 pub mod resilience;
 pub mod streams;
@@ -148,6 +149,8 @@ pub struct Plugins {
     pub cache: Option<PathBuf>,
     /// The keys that plugins have to be signed with; none are needed without any.
     pub trusted_keys: TrustedKeys,
+    /// Most bytes of memory of all plugins' instances together.
+    pub memory_bytes: u64,
 }
 
 /// How batches are settled.

@@ -23,6 +23,7 @@ mod attempt;
 mod batch;
 mod client;
 mod condition;
+mod copy;
 mod decide;
 mod decode;
 mod each;

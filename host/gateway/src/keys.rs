@@ -2,16 +2,18 @@
 //!
 //! The keys file holds the SHA-256 of each key. A key is 32 random bytes, so the plain hash cannot be turned back and
 //! needs no salt; looking it up by its hash tells an attacker nothing about other keys.
+//!
+//! Memory: about 300 bytes for a key without labels and lists of its own.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+mod read;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use witgate_runtime::problem::{Document, Problems};
 
 use crate::hex;
+use crate::pressure::Share;
 
 /// What every virtual key starts with, so that a leaked one is recognised.
 const PREFIX: &str = "wgk-";
@@ -19,17 +21,17 @@ const PREFIX: &str = "wgk-";
 /// Hex digits behind it.
 const DIGITS: usize = 64;
 
-/// Who a key belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who a key belongs to. There may be hundreds of thousands: what many have in common is kept once.
+#[derive(Debug, Clone)]
 pub struct Caller {
     /// Public id of the key.
     pub id: Arc<str>,
     /// Tenant.
-    pub tenant: Option<String>,
+    pub tenant: Option<Arc<str>>,
     /// Person or service.
-    pub user: Option<String>,
+    pub user: Option<Arc<str>>,
     /// Tier, for example `free`.
-    pub tier: Option<String>,
+    pub tier: Option<Arc<str>>,
     /// Further labels, by name.
     pub labels: Vec<(String, String)>,
     /// Models that it may ask for, as patterns with `*`; none is all of them.
@@ -38,6 +40,8 @@ pub struct Caller {
     pub workspaces: Option<Vec<String>>,
     /// Environments that it may ask in, in the same way.
     pub environments: Option<Vec<String>>,
+    /// What it has under way.
+    pub(crate) share: Share,
 }
 
 /// The callers, by the hash of their key.
@@ -69,30 +73,6 @@ pub struct NewKey {
     pub hash: String,
 }
 
-#[derive(Debug, Deserialize)]
-struct KeyringFile {
-    #[serde(default)]
-    key: Vec<KeyFile>,
-}
-
-#[derive(Debug, Deserialize)]
-struct KeyFile {
-    id: String,
-    hash: Option<String>,
-    /// The hash of a client certificate.
-    certificate: Option<String>,
-    tenant: Option<String>,
-    user: Option<String>,
-    tier: Option<String>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-    #[serde(default)]
-    disabled: bool,
-    models: Option<Vec<String>>,
-    workspaces: Option<Vec<String>>,
-    environments: Option<Vec<String>>,
-}
-
 // === impl Keyring ===
 
 impl Keyring {
@@ -108,104 +88,39 @@ impl Keyring {
             models: None,
             workspaces: None,
             environments: None,
+            share: Share::default(),
         };
         Self {
             entrance: Entrance::Open(Arc::new(everybody)),
         }
     }
 
-    /// Reads a keys file.
-    ///
-    /// # Errors
-    ///
-    /// Every problem of the file at once, each with its line.
-    pub fn read(path: &Path) -> Result<Self, Problems> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Problems::unreadable(&path.to_string_lossy(), &error))?;
-        Self::parse(path, &text)
-    }
-
-    /// Checks the text of a keys file that was read from `path`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Keyring::read`].
-    pub fn parse(path: &Path, text: &str) -> Result<Self, Problems> {
-        let document = Document::parse(&path.to_string_lossy(), text)?;
-        let (file, mut problems) = document.read_known::<KeyringFile>()?;
-        let mut known = Known::default();
-        let mut ids = std::collections::HashSet::new();
-        for (index, key) in file.key.into_iter().enumerate() {
-            let at = |field: &str| format!("key[{index}].{field}");
-            if key.id.is_empty() || !ids.insert(key.id.clone()) {
-                problems.push(document.problem(&at("id"), "each key has an id of its own"));
-            }
-            if key.models.as_ref().is_some_and(Vec::is_empty) {
-                let message =
-                    "name at least one pattern, or leave the key out: then every model is allowed";
-                problems.push(document.problem(&at("models"), message));
-            }
-            for (field, names) in [
-                ("workspaces", &key.workspaces),
-                ("environments", &key.environments),
-            ] {
-                if names.as_ref().is_some_and(Vec::is_empty) {
-                    let message =
-                        "name at least one pattern, or leave the key out: then it is bound to none";
-                    problems.push(document.problem(&at(field), message));
-                }
-            }
-            if key.tenant.as_deref().is_some_and(is_no_tenant) {
-                let message = "a name that is not empty and does not begin with `key:`, which keys without a tenant have";
-                problems.push(document.problem(&at("tenant"), message));
-            }
-            let mut read = |field: &str, written: Option<&str>| {
-                let hash = written?.strip_prefix("sha256:").and_then(hex::decode32);
-                if hash.is_none() {
-                    problems.push(document.problem(
-                        &at(field),
-                        "sha256: and 64 hex digits, as `witgate key new` prints",
-                    ));
-                }
-                hash
-            };
-            let hash = read("hash", key.hash.as_deref());
-            let certificate = read("certificate", key.certificate.as_deref());
-            let is_wrong = |field: &str| problems.is_about(&at(field));
-            let wrong = is_wrong("hash") || is_wrong("certificate");
-            if key.hash.is_none() && key.certificate.is_none() && !wrong {
-                problems.push(document.problem(
-                    &format!("key[{index}]"),
-                    "a key has a hash, a certificate, or both",
-                ));
-            }
-            let caller = Arc::new(Caller {
-                id: key.id.into(),
-                tenant: key.tenant,
-                user: key.user,
-                tier: key.tier,
-                labels: key.labels.into_iter().collect(),
-                models: key.models,
-                workspaces: key.workspaces,
-                environments: key.environments,
-            });
-            if key.disabled {
-                continue;
-            }
-            for (field, hash, callers) in [
-                ("hash", hash, &mut known.keys),
-                ("certificate", certificate, &mut known.certificates),
-            ] {
-                let taken = hash.and_then(|hash| callers.insert(hash, Arc::clone(&caller)));
-                if taken.is_some() {
-                    problems.push(document.problem(&at(field), "another key has the same hash"));
-                }
+    /// Goes on with what the keys of the same ids had under way in the keyring of before.
+    pub(crate) fn go_on(&self, previous: &Self) {
+        let under_way: HashMap<&str, &Share> = previous
+            .callers()
+            .filter(|caller| caller.share.is_under_way())
+            .map(|caller| (&*caller.id, &caller.share))
+            .collect();
+        if under_way.is_empty() {
+            return;
+        }
+        for caller in self.callers() {
+            if let Some(share) = under_way.get(&*caller.id) {
+                caller.share.go_on(share);
             }
         }
-        problems.into_result()?;
-        Ok(Self {
-            entrance: Entrance::Known(known),
-        })
+    }
+
+    fn callers(&self) -> impl Iterator<Item = &Arc<Caller>> {
+        let (known, everybody) = match &self.entrance {
+            Entrance::Known(known) => (Some(known), None),
+            Entrance::Open(everybody) => (None, Some(everybody)),
+        };
+        let known = known.into_iter();
+        known
+            .flat_map(|known| known.keys.values().chain(known.certificates.values()))
+            .chain(everybody)
     }
 
     /// The caller who presents `secret`, if it is known.
@@ -241,12 +156,6 @@ impl Keyring {
             })
     }
 
-    /// Whether everybody may come in, so that there are no keys.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        matches!(self.entrance, Entrance::Open(_))
-    }
-
     /// The caller whose client certificate has this SHA-256, if it is known. The TLS layer has verified the certificate.
     #[must_use]
     pub fn caller_of_certificate(&self, digest: &[u8]) -> Option<Arc<Caller>> {
@@ -264,11 +173,6 @@ impl Keyring {
             Entrance::Known(known) => Some(known.keys.len() + known.certificates.len()),
         }
     }
-}
-
-/// Whether a tenant's name could be taken for that of a key without one.
-fn is_no_tenant(name: &str) -> bool {
-    name.is_empty() || name.starts_with("key:")
 }
 
 // === impl Caller ===
@@ -325,6 +229,8 @@ impl NewKey {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn file(key: &NewKey) -> String {
@@ -346,12 +252,12 @@ mod tests {
             ("alice", Some("acme")),
             "whose key it is"
         );
-        assert_eq!(
-            ring.caller(Some(NewKey::random().secret.as_bytes())),
-            None,
+        let other = NewKey::random();
+        assert!(
+            ring.caller(Some(other.secret.as_bytes())).is_none(),
             "another key stays outside"
         );
-        assert_eq!(ring.caller(None), None, "no key stays outside");
+        assert!(ring.caller(None).is_none(), "no key stays outside");
     }
 
     #[test]
@@ -385,7 +291,10 @@ mod tests {
         let key = NewKey::random();
         let text = file(&key) + "disabled = true\n";
         let ring = Keyring::parse(Path::new("keys.toml"), &text).unwrap();
-        assert_eq!(ring.caller(Some(key.secret.as_bytes())), None, "disabled");
+        assert!(
+            ring.caller(Some(key.secret.as_bytes())).is_none(),
+            "disabled"
+        );
     }
 
     #[test]

@@ -50,6 +50,9 @@ impl Live {
         let capture = capture(&config, previous)
             .map_err(|error| problems.push(error))
             .ok();
+        if let (Some(keyring), Some(previous)) = (&keyring, previous) {
+            keyring.go_on(&previous.keyring);
+        }
         match (keyring, prices.map(Arc::new), upstreams, tls, capture) {
             (Some(keyring), Some(prices), Some(upstreams), Some(tls), Some(capture)) => Ok(Self {
                 config,

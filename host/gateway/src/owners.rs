@@ -1,4 +1,4 @@
-//! Whose a file, a batch or a container is. Tenants share the upstream's credential, so the upstream can't tell.
+//! Whose a file, a batch, a container or a skill is. Tenants share the upstream's credential, so the upstream can't tell.
 //!
 //! What is created is claimed before the client gets its id, and the claim is durable when it returns. What nobody claimed
 //! belongs to nobody: it is there for no tenant. Without a state directory the claims are kept in memory, at most
@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     Batch,
     /// A container of the code execution tool.
     Container,
+    /// A skill of a tenant's own, with its versions.
+    Skill,
 }
 
 /// The claims.
@@ -83,6 +85,7 @@ impl Kind {
             Self::File => "file",
             Self::Batch => "batch",
             Self::Container => "container",
+            Self::Skill => "skill",
         }
     }
 }
@@ -93,7 +96,7 @@ impl Caller {
     /// Whom the things belong to that this caller makes: its tenant, or the key itself where it has none.
     pub(crate) fn owner(&self) -> String {
         match &self.tenant {
-            Some(tenant) => tenant.clone(),
+            Some(tenant) => tenant.to_string(),
             None => format!("key:{}", self.id),
         }
     }

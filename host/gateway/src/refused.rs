@@ -150,7 +150,7 @@ impl Refused {
             }
             FaultKind::BenchedForCaller => {
                 format!(
-                    "the plugin `{plugin}` is paused for this caller after repeated faults at its requests; {MORE}"
+                    "the plugin `{plugin}` is paused after repeated faults at requests of this caller; {MORE}"
                 )
             }
             FaultKind::Absent => {

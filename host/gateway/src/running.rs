@@ -113,6 +113,7 @@ impl Running {
 
     async fn open(config: Config, origin: Origin, resolver: Names) -> anyhow::Result<Self> {
         config.warn();
+        tracing::info!("{}", config.limits.memory);
         let config = Arc::new(config);
         let prepared = Arc::clone(&config);
         // Compiling plugins takes the processor for a while; the runtime's workers are not for that.

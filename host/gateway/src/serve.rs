@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
+pub(crate) use self::h2::STREAM_WINDOW;
 pub(crate) use self::terms::{Cleartext, Entrance, Terms};
 
 /// How long the loop rests when the system has no descriptor left for another connection.

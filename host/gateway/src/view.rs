@@ -12,6 +12,7 @@ use witgate_runtime::{Envelope, Request};
 
 use crate::headers::is_credential;
 use crate::keys::Caller;
+use crate::pressure::Charge;
 
 /// A received request, lent to plugins call by call.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub(crate) struct View {
     pub(crate) sent: Option<Bytes>,
     /// The body with its edits in one piece, for plugins that read bytes.
     pub(crate) joined: OnceLock<Bytes>,
+    /// What pays for that piece, where one may be made, and for what else is kept with the request.
+    pub(crate) copies: Vec<Arc<Charge>>,
 }
 
 // === impl View ===
@@ -105,9 +108,9 @@ impl Request for View {
     fn caller(&self) -> contract::Caller {
         contract::Caller {
             key_id: self.caller.id.to_string(),
-            tenant: self.caller.tenant.clone(),
-            user: self.caller.user.clone(),
-            tier: self.caller.tier.clone(),
+            tenant: self.caller.tenant.as_deref().map(Into::into),
+            user: self.caller.user.as_deref().map(Into::into),
+            tier: self.caller.tier.as_deref().map(Into::into),
             labels: self.caller.labels.clone(),
         }
     }

@@ -47,6 +47,16 @@ pub enum Endpoint {
     File,
     /// `GET /v1/files/{id}/content`.
     FileContent,
+    /// `POST` or `GET /v1/skills`.
+    Skills,
+    /// `GET` or `DELETE /v1/skills/{id}`.
+    Skill,
+    /// `POST` or `GET /v1/skills/{id}/versions`.
+    SkillVersions,
+    /// `GET` or `DELETE /v1/skills/{id}/versions/{version}`.
+    SkillVersion,
+    /// `GET /v1/skills/{id}/versions/{version}/content`.
+    SkillContent,
     /// `GET` or `HEAD` of `/api/hello`, Claude Code's start-up probe, and of `/`.
     Hello,
     /// What an operator's list of [`PathPattern`]s lets through; [`Endpoint::of`] never finds it.
@@ -84,20 +94,44 @@ impl Endpoint {
         };
         match (method, found) {
             ("POST", [Some("messages"), None, ..]) => Self::Messages,
-            ("POST", [Some("messages"), Some("count_tokens"), None, _]) => Self::CountTokens,
-            ("POST" | "GET", [Some("messages"), Some("batches"), None, _]) => Self::Batches,
-            ("GET" | "DELETE", [Some("messages"), Some("batches"), Some(_), None]) => Self::Batch,
-            ("POST", [Some("messages"), Some("batches"), Some(_), Some("cancel")]) => {
-                Self::BatchCancel
+            ("POST", [Some("messages"), Some("count_tokens"), None, ..]) => Self::CountTokens,
+            ("POST" | "GET", [Some("messages"), Some("batches"), None, ..]) => Self::Batches,
+            ("GET" | "DELETE", [Some("messages"), Some("batches"), Some(_), None, _]) => {
+                Self::Batch
             }
-            ("GET", [Some("messages"), Some("batches"), Some(_), Some("results")]) => {
-                Self::BatchResults
-            }
+            (
+                "POST",
+                [
+                    Some("messages"),
+                    Some("batches"),
+                    Some(_),
+                    Some("cancel"),
+                    None,
+                ],
+            ) => Self::BatchCancel,
+            (
+                "GET",
+                [
+                    Some("messages"),
+                    Some("batches"),
+                    Some(_),
+                    Some("results"),
+                    None,
+                ],
+            ) => Self::BatchResults,
             ("GET", [Some("models"), None, ..]) => Self::Models,
-            ("GET", [Some("models"), Some(_), None, _]) => Self::Model,
+            ("GET", [Some("models"), Some(_), None, ..]) => Self::Model,
             ("POST" | "GET", [Some("files"), None, ..]) => Self::Files,
-            ("GET" | "DELETE", [Some("files"), Some(_), None, _]) => Self::File,
-            ("GET", [Some("files"), Some(_), Some("content"), None]) => Self::FileContent,
+            ("GET" | "DELETE", [Some("files"), Some(_), None, ..]) => Self::File,
+            ("GET", [Some("files"), Some(_), Some("content"), None, _]) => Self::FileContent,
+            ("POST" | "GET", [Some("skills"), None, ..]) => Self::Skills,
+            ("GET" | "DELETE", [Some("skills"), Some(_), None, ..]) => Self::Skill,
+            (_, [Some("skills"), Some(_), Some("versions"), rest @ ..]) => match (method, rest) {
+                ("POST" | "GET", [None, _]) => Self::SkillVersions,
+                ("GET" | "DELETE", [Some(_), None]) => Self::SkillVersion,
+                ("GET", [Some(_), Some("content")]) => Self::SkillContent,
+                _ => Self::Other,
+            },
             _ => Self::Other,
         }
     }
@@ -116,17 +150,28 @@ impl Endpoint {
             Self::Files => "files",
             Self::File => "file",
             Self::FileContent => "file-content",
+            Self::Skills => "skills",
+            Self::Skill => "skill",
+            Self::SkillVersions => "skill-versions",
+            Self::SkillVersion => "skill-version",
+            Self::SkillContent => "skill-content",
             Self::Hello => "hello",
             Self::PassThrough => "pass-through",
             Self::Other => "other",
         }
     }
 
-    /// The id that the path of a model, batch or file names; `path` is the one that [`Endpoint::of`] was given.
+    /// The id that the path of a model, batch, file or skill names; `path` is the one that [`Endpoint::of`] was given.
     pub fn id(self, path: &str) -> Option<&str> {
         let place = match self {
             Self::Batch | Self::BatchCancel | Self::BatchResults => 2,
-            Self::Model | Self::File | Self::FileContent => 1,
+            Self::Model
+            | Self::File
+            | Self::FileContent
+            | Self::Skill
+            | Self::SkillVersions
+            | Self::SkillVersion
+            | Self::SkillContent => 1,
             _ => return None,
         };
         let (path, _query) = cut_query(path);
@@ -147,10 +192,11 @@ impl Endpoint {
     }
 }
 
-/// Up to four segments; none when there are more, or one that is not plain.
-fn segments(resource: &str) -> Option<[Option<&str>; 4]> {
+/// Up to five segments; none when there are more, or one that is not plain.
+fn segments(resource: &str) -> Option<[Option<&str>; 5]> {
     let mut segments = resource.split('/');
     let found = [
+        segments.next(),
         segments.next(),
         segments.next(),
         segments.next(),

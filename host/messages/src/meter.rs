@@ -176,7 +176,7 @@ impl Meter {
         }
     }
 
-    /// A meter for a JSON answer. It keeps a copy of up to 32 MiB of it.
+    /// A meter for a JSON answer. It keeps its structure and the beginnings of its texts, up to 1 MiB.
     pub fn json() -> Self {
         Self {
             kind: Kind::Json(Answer::default()),

@@ -154,6 +154,7 @@ impl Runtime {
                 answer_headers: self.options().answer_headers.as_deref().map(grants),
                 settings: sidecar.settings.clone(),
                 words: self.options().vocabulary.clone(),
+                room: Arc::clone(self.room()),
                 stats: Default::default(),
             }),
             sidecar,

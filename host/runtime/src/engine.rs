@@ -10,6 +10,7 @@ use crate::cache::{Cache, CacheError, Key};
 use crate::compiler::Compiler;
 use crate::guest::Guest;
 use crate::kv::Tables;
+use crate::limits::Room;
 use crate::link::link;
 use crate::notice;
 use crate::signature::TrustedKeys;
@@ -43,6 +44,8 @@ const TABLE_RESIDENT: usize = 4 << 10;
 pub struct RuntimeOptions {
     /// Most instances alive at once, over all plugins. Default 1,000.
     pub instances: u32,
+    /// Most linear memory of all instances together, in bytes; a call that needs more is load to shed. Default 1 GiB.
+    pub memory_total: usize,
     /// Largest linear memory that any plugin may ask for, in bytes. It is address space, not memory in use.
     /// Default 256 MiB.
     pub memory_ceiling: usize,
@@ -101,6 +104,7 @@ struct Shared {
     compilations: AtomicU64,
     /// What plugins remember, whoever keeps them loaded.
     tables: Tables,
+    room: Arc<Room>,
     _ticker: Ticker,
 }
 
@@ -130,6 +134,7 @@ impl Default for RuntimeOptions {
     fn default() -> Self {
         Self {
             instances: 1_000,
+            memory_total: 1 << 30,
             memory_ceiling: 256 << 20,
             table_ceiling: 20_000,
             keep_resident: 1 << 20,
@@ -208,6 +213,7 @@ impl Runtime {
         link(&mut linker).map_err(RuntimeError::Engine)?;
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
         let ticker = Ticker::try_start(engine.clone()).map_err(RuntimeError::Thread)?;
+        let room = Room::of(options.memory_total);
         Ok(Self {
             shared: Arc::new(Shared {
                 engine,
@@ -217,6 +223,7 @@ impl Runtime {
                 cache,
                 compilations: AtomicU64::new(0),
                 tables: Tables::default(),
+                room,
                 _ticker: ticker,
             }),
         })
@@ -293,6 +300,15 @@ impl Runtime {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.shared.engine
+    }
+
+    /// Linear memory that all instances together have now, and how much they may have, in bytes.
+    pub fn memory(&self) -> (usize, usize) {
+        (self.shared.room.taken(), self.shared.room.limit())
+    }
+
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.shared.room
     }
 
     pub(crate) fn tables(&self) -> &Tables {

@@ -119,7 +119,7 @@ impl fmt::Display for FaultKind {
             }
             Self::Benched => f.write_str("is paused after repeated faults"),
             Self::BenchedForCaller => {
-                f.write_str("is paused for this caller after repeated faults at its requests")
+                f.write_str("is paused after repeated faults at requests of this caller")
             }
             Self::Deadline
             | Self::Memory

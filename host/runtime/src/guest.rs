@@ -15,7 +15,7 @@ use crate::grants::{BodyGrant, Grants, HeaderGrant};
 use crate::hook::Hook;
 use crate::instance::Failure;
 use crate::kv::Table;
-use crate::limits::{CallLimits, Limiter, Limits};
+use crate::limits::{CallLimits, Limiter, Limits, Room, Taken};
 use crate::request::Request;
 use crate::stats::Stats;
 use crate::vocabulary::Words;
@@ -43,6 +43,8 @@ pub(crate) struct Terms {
     pub(crate) table: Arc<Table>,
     pub(crate) settings: String,
     pub(crate) words: Words,
+    /// The memory of all instances of the engine.
+    pub(crate) room: Arc<Room>,
     pub(crate) stats: Stats,
 }
 
@@ -62,6 +64,7 @@ impl Terms {
             table: Arc::default(),
             settings: self.settings.clone(),
             words: self.words.clone(),
+            room: Arc::clone(&self.room),
             stats: Stats::default(),
         }
     }
@@ -146,7 +149,7 @@ pub(crate) enum Breach {
 impl Guest {
     pub(crate) fn new(terms: Arc<Terms>) -> Self {
         Self {
-            limiter: Limiter::new(&terms.limits),
+            limiter: Limiter::new(&terms.limits, Taken::none(&terms.room)),
             limits: terms.limits.start,
             deadline: Deadline::default(),
             terms,
@@ -290,18 +293,6 @@ impl Guest {
         }
         let what = what.to_owned();
         Err(self.breached(Breach::Request { what, bytes, limit }))
-    }
-
-    /// Counts bytes of the body in parts that are asked for by name, before they are copied. Where the parts are too much
-    /// together, and are no more than the body has, none of them was asked for twice: that is the request's size, too.
-    fn lend(&mut self, what: &str, bytes: usize, limit: usize) -> wasmtime::Result<()> {
-        self.fit(what, bytes, limit)?;
-        self.lent = self.lent.saturating_add(bytes);
-        let body = self.request.as_ref().map_or(0, |it| it.body().len());
-        if self.lent <= body {
-            return self.fit("the parts of the body together", self.lent, limit);
-        }
-        Ok(())
     }
 
     fn text(&mut self, text: &str) -> wasmtime::Result<String> {

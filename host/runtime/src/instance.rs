@@ -10,7 +10,7 @@ use crate::contract::{PACKAGE, SettingsProblem};
 use crate::fault::FaultKind;
 use crate::guest::{Breach, Guest, RequestHandle, Stage, Terms};
 use crate::hook::Hook;
-use crate::limits::CallLimits;
+use crate::limits::{CallLimits, Denial};
 use crate::request::Request;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -322,7 +322,11 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
         Some(_) | None => {}
     }
     if let Some(denial) = guest.limiter.denied() {
-        return (FaultKind::Memory, Some(denial.to_string()));
+        let kind = match denial {
+            Denial::Memory { .. } | Denial::Table { .. } => FaultKind::Memory,
+            Denial::Room { .. } => FaultKind::Exhausted,
+        };
+        return (kind, Some(denial.to_string()));
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return (FaultKind::Trap(*trap), None);

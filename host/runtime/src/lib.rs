@@ -5,8 +5,9 @@
 //!
 //! - [`Runtime`] is the engine, one per process. [`Runtime::admit`] checks one plugin's bytes and makes a [`Plugin`].
 //! - [`Policies`] keeps a directory of plugins loaded and gives the current [`Lineup`].
-//! - A [`Request`] is what a plugin may ask about; a [`PlainRequest`] is one of plain values. It reads no body: its `head`
-//!   and `tools` are the embedder's to fill, for example from the scan of `witgate-messages`.
+//! - A [`Request`] is what a plugin may ask about. It says whose it is, too: faults are counted by its tenant. A
+//!   [`PlainRequest`] is one of plain values. It reads no body: its `head` and `tools` are the embedder's to fill, for
+//!   example from the scan of `witgate-messages`.
 //! - A [`Vocabulary`] says which of the values that plugins return the embedder can use.
 //! - A [`Lineup`] is immutable and has a function for each hook. A request takes one and keeps it.
 //! - A [`Charge`] names an account and an amount, and holds nothing. `witgate-ledger` reserves charges and settles them

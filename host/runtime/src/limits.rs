@@ -1,9 +1,13 @@
 //! How much one plugin may take, and who keeps it to that inside a store.
 
+mod room;
+
 use crate::hook::PerHook;
 use crate::kv::KvLimits;
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
+
+pub(crate) use room::{Room, Taken};
 
 /// What a plugin may take; the values come from the sidecar.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,26 +59,38 @@ pub(crate) struct Limiter {
     table_elements: usize,
     tables_used: usize,
     core_instances: usize,
+    taken: Taken,
     denied: Option<Denial>,
 }
 
 /// What was refused to a guest. Refusing is not a fault yet: a guest may live with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Denial {
-    Memory { wanted: usize, limit: usize },
-    Table { wanted: usize, limit: usize },
+    Memory {
+        wanted: usize,
+        limit: usize,
+    },
+    /// All instances together have as much as there may be.
+    Room {
+        limit: usize,
+    },
+    Table {
+        wanted: usize,
+        limit: usize,
+    },
 }
 
 // === impl Limiter ===
 
 impl Limiter {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, taken: Taken) -> Self {
         Self {
             memory_bytes: limits.memory_bytes,
             memory_used: 0,
             table_elements: limits.table_elements,
             tables_used: 0,
             core_instances: limits.core_instances,
+            taken,
             denied: None,
         }
     }
@@ -108,6 +124,12 @@ impl ResourceLimiter for Limiter {
             self.denied = Some(Denial::Memory {
                 wanted,
                 limit: self.memory_bytes,
+            });
+            return Ok(false);
+        }
+        if !self.taken.grow(wanted - self.memory_used) {
+            self.denied = Some(Denial::Room {
+                limit: self.taken.limit(),
             });
             return Ok(false);
         }
@@ -148,6 +170,10 @@ impl std::fmt::Display for Denial {
             Self::Memory { wanted, limit } => write!(
                 f,
                 "{wanted} bytes of memory wanted, the limit is {limit}; keep less, or raise `memory_bytes` in [limits] of the sidecar"
+            ),
+            Self::Room { limit } => write!(
+                f,
+                "all instances together have the {limit} bytes of memory that there are for plugins"
             ),
             Self::Table { wanted, limit } => write!(
                 f,

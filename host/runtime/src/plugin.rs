@@ -209,9 +209,7 @@ impl Plugin {
         };
         let mut seated = match self.seated() {
             Ok(seated) => seated,
-            Err(failure) => {
-                return Err(self.faulted(None, failure, pass, Cause::Start, blames));
-            }
+            Err(failure) => return Err(self.faulted(None, failure, pass, Cause::Start, blames)),
         };
 
         // The clock of the figures is the guest's: getting an instance ready is not the hook's time.
@@ -291,6 +289,7 @@ impl Plugin {
     fn give_back(&self, seated: Seated) {
         match self.parts.policy {
             InstancePolicy::Fresh => drop(seated),
+            InstancePolicy::Reused if self.parts.terms.room.is_scarce() => drop(seated),
             InstancePolicy::Reused
                 if seated.instance.calls() >= self.parts.terms.limits.recycle_after =>
             {

@@ -93,6 +93,11 @@ impl Default for PoliciesOptions {
 // === impl Policies ===
 
 impl Policies {
+    /// The engine that its plugins run in.
+    pub fn runtime(&self) -> &Runtime {
+        &self.library.runtime
+    }
+
     /// Loads every plugin of a directory. A plugin that isn't admitted does not keep the others from serving; it is
     /// in the log and in [`status`](Self::status).
     ///

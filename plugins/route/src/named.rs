@@ -70,3 +70,6 @@ impl Router {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

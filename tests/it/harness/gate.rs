@@ -32,8 +32,8 @@ pub struct Plan {
     upstreams: Vec<(String, String)>,
     tier: String,
     listen: String,
-    receipts: String,
     admin: String,
+    receipts: String,
     top: String,
     extra: String,
 }
@@ -62,8 +62,8 @@ impl Plan {
             upstreams: Vec::new(),
             tier: "pro".into(),
             listen: String::new(),
-            receipts: String::new(),
             admin: String::new(),
+            receipts: String::new(),
             top: String::new(),
             extra: String::new(),
         }
@@ -109,17 +109,17 @@ impl Plan {
         self
     }
 
-    /// Adds keys to `[receipts]`.
-    pub fn receipts(mut self, toml: &str) -> Self {
-        self.receipts += toml;
-        self.receipts.push('\n');
-        self
-    }
-
     /// Adds keys to `[admin]`.
     pub fn admin(mut self, toml: &str) -> Self {
         self.admin += toml;
         self.admin.push('\n');
+        self
+    }
+
+    /// Adds keys to `[receipts]`.
+    pub fn receipts(mut self, toml: &str) -> Self {
+        self.receipts += toml;
+        self.receipts.push('\n');
         self
     }
 
@@ -193,13 +193,9 @@ impl Plan {
         let _ = writeln!(text, "[listen]\n{}", self.listen);
         let _ = writeln!(
             text,
-            "address = \"127.0.0.1:0\"\nthreads = 2\n\n[admin]\n{}address = \"127.0.0.1:0\"\n",
-            self.admin
-        );
-        let _ = writeln!(
-            text,
-            "[keys]\nfile = \"keys.toml\"\n\n[receipts]\nfile = \"receipts.jsonl\"\n{}",
-            self.receipts
+            "address = \"127.0.0.1:0\"\nthreads = 2\n\n[admin]\n{}address = \"127.0.0.1:0\"\n\n\
+             [keys]\nfile = \"keys.toml\"\n\n[receipts]\nfile = \"receipts.jsonl\"\n{}",
+            self.admin, self.receipts
         );
         if !self.receipts.contains("refused_per_second") {
             // Tests ask faster than anybody means to.

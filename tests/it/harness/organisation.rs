@@ -14,6 +14,7 @@ pub struct Organisation {
     files: Vec<Value>,
     batches: Vec<Value>,
     models: Vec<Value>,
+    skills: Vec<Value>,
     made: usize,
 }
 
@@ -56,6 +57,33 @@ impl Organisation {
                 self.batches.insert(0, batch.clone());
                 Answer::json(200, &[], &batch)
             }
+            ("POST", ["skills"]) => {
+                self.made += 1;
+                let skill = json!({"id": format!("skill_{}", self.made), "type": "skill",
+                                   "source": {"type": "custom"}});
+                self.skills.insert(0, skill.clone());
+                Answer::json(200, &[], &skill)
+            }
+            ("GET", ["skills"]) => {
+                let published =
+                    json!({"id": "pptx", "type": "skill", "source": {"type": "anthropic"}});
+                let data: Vec<&Value> = self.skills.iter().chain([&published]).collect();
+                Answer::json(
+                    200,
+                    &[],
+                    &json!({"data": data, "has_more": true, "next_page": "page_2"}),
+                )
+            }
+            ("GET", ["skills", id]) => one(&self.skills, id),
+            ("DELETE", ["skills", id]) => {
+                self.skills.retain(|skill| skill["id"] != *id);
+                Answer::json(200, &[], &json!({"id": id, "type": "skill_deleted"}))
+            }
+            (_, ["skills", id, "versions", ..]) => Answer::json(
+                200,
+                &[],
+                &json!({"id": "1", "type": "skill_version", "skill_id": id}),
+            ),
             ("POST", ["messages", "batches", id, "cancel"]) => one(&self.batches, id),
             ("GET", ["messages", "batches", id, "results"]) => {
                 Answer::bytes(200, &[], format!("{{\"custom_id\":\"{id}\"}}\n"))

@@ -136,6 +136,15 @@ impl Process {
         }
     }
 
+    /// The most memory that it has had in use, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1));
+        kib.expect("Linux tells it").parse::<u64>().unwrap() * 1024
+    }
+
     /// A new connection.
     pub async fn client(&self) -> Client {
         Client::connect(self.address).await

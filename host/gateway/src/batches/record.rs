@@ -166,9 +166,9 @@ impl Maker {
     pub(crate) fn of(caller: &Caller, envelope: &Envelope, provenance: &Provenance) -> Self {
         Self {
             key: caller.id.to_string(),
-            key_tenant: caller.tenant.clone(),
-            key_user: caller.user.clone(),
-            tier: caller.tier.clone(),
+            key_tenant: caller.tenant.as_deref().map(Into::into),
+            key_user: caller.user.as_deref().map(Into::into),
+            tier: caller.tier.as_deref().map(Into::into),
             labels: caller.labels.clone(),
             correlation_id: envelope.correlation_id.clone(),
             resource: envelope.resource.clone(),
@@ -186,13 +186,14 @@ impl Maker {
     pub(super) fn caller(&self) -> Caller {
         Caller {
             id: self.key.as_str().into(),
-            tenant: self.key_tenant.clone(),
-            user: self.key_user.clone(),
-            tier: self.tier.clone(),
+            tenant: self.key_tenant.as_deref().map(Into::into),
+            user: self.key_user.as_deref().map(Into::into),
+            tier: self.tier.as_deref().map(Into::into),
             labels: self.labels.clone(),
             models: None,
             workspaces: None,
             environments: None,
+            share: crate::pressure::Share::default(),
         }
     }
 

@@ -57,6 +57,7 @@ fn files(draft: &Draft) -> bool {
     }
     if problems.is_empty() {
         say(&summary(&draft.config));
+        say(&memory(&draft.config));
     }
     problems.is_empty()
 }
@@ -69,6 +70,15 @@ fn summary(config: &Config) -> String {
     };
     let upstreams = counted(config.upstreams.len(), "upstream");
     format!("{}: {keys}, {upstreams}", config.path.display())
+}
+
+/// Returns a line about the memory that requests and plugins may take.
+fn memory(config: &Config) -> String {
+    format!(
+        "memory: {}; plugins may take {} MiB",
+        config.limits.memory,
+        config.plugins.memory_bytes >> 20
+    )
 }
 
 /// Says how each plugin is; tells whether all is well.

@@ -23,8 +23,10 @@ use std::time::Duration;
 
 use witgate_runtime::problem::{Document, Problems};
 
+use self::pressure::Share;
 use self::resilience::Troubles;
 use super::file::{ConfigFile, KeysFile, LimitsFile, ListenFile, UpstreamFile};
+use super::memory::Memory;
 use super::upstream::Scheme;
 use super::{BaseUrl, Batches, Config, Draft, GroupConfig, Keys, Limits, Listen, UpstreamConfig};
 
@@ -62,7 +64,7 @@ impl Check<'_> {
         let listen = self.listen(&file.listen);
         let admin = file.admin.and_then(|admin| self.admin(admin));
         let keys = self.keys(file.keys);
-        let limits = self.limits(&file.limits);
+        let limits = self.limits(&file.limits, Share::of(&keys));
         let streams = self.streams(&file.streams);
         let plugins = self.plugins(file.plugins, &file.state);
 
@@ -108,7 +110,7 @@ impl Check<'_> {
         );
 
         let state = self.state(&file.state);
-        let endpoints = self.endpoints(&file.passthrough, file.models);
+        let endpoints = self.endpoints(&file.passthrough, file.skills, file.models);
         let cors = self.cors(file.cors.as_ref());
         let capture = file.capture.map(|file| self.capture(&file));
 
@@ -179,7 +181,7 @@ impl Check<'_> {
         Keys::File(PathBuf::new())
     }
 
-    fn limits(&mut self, file: &LimitsFile) -> Limits {
+    fn limits(&mut self, file: &LimitsFile, share: Share) -> Limits {
         let default = Limits::default();
         let body_bytes = match file.body_bytes.map(usize::try_from) {
             None => default.body_bytes,
@@ -189,7 +191,8 @@ impl Check<'_> {
                 default.body_bytes
             }
         };
-        let connections = file.connections.unwrap_or(default.connections);
+        let there_is = Memory::of_machine().origin;
+        let connections = file.connections.unwrap_or(there_is.for_connections());
         if connections == 0 {
             self.problem("limits.connections", "at least 1");
         }
@@ -215,8 +218,13 @@ impl Check<'_> {
             batch_bytes: usize::try_from(batch).unwrap_or(default.batch_bytes),
             upload_bytes: upload,
             connections,
-            in_flight: self.at_most("limits.in_flight", file.in_flight),
-            in_flight_per_key: self.at_most("limits.in_flight_per_key", file.in_flight_per_key),
+            memory: self.memory(file, share),
+            in_flight: self.at_most("limits.in_flight", file.in_flight, default.in_flight),
+            in_flight_per_key: self.at_most(
+                "limits.in_flight_per_key",
+                file.in_flight_per_key,
+                default.in_flight_per_key.filter(|_| share == Share::OfAKey),
+            ),
             head_timeout: self.millis(
                 "limits.head_timeout_ms",
                 file.head_timeout_ms,

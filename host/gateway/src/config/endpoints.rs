@@ -7,6 +7,8 @@ use witgate_messages::PathPattern;
 pub struct Endpoints {
     /// Paths that pass through as they are.
     pub passthrough: Vec<PathPattern>,
+    /// Skills that every tenant may load and read.
+    pub shared_skills: Vec<String>,
     /// Logical models, listed beside the upstream's.
     pub resources: Vec<Resource>,
 }

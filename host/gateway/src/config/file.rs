@@ -19,7 +19,7 @@ use serde::Deserialize;
 use self::capture::CaptureFile;
 use self::cors::CorsFile;
 use self::credential::CredentialFile;
-use self::endpoints::{ModelsFile, PassthroughFile, StateFile};
+use self::endpoints::{ModelsFile, PassthroughFile, SkillsFile, StateFile};
 use self::group::GroupFile;
 use self::ledger::LedgerFile;
 use self::resilience::{BreakerFile, HealthFile, RetryFile, Switch};
@@ -70,6 +70,9 @@ pub struct ConfigFile {
     /// `[state]`
     #[serde(default)]
     pub state: StateFile,
+    /// `[skills]`
+    #[serde(default)]
+    pub skills: SkillsFile,
     /// `[passthrough]`
     #[serde(default)]
     pub passthrough: PassthroughFile,
@@ -141,6 +144,8 @@ pub struct PluginsFile {
     pub cache: Option<PathBuf>,
     /// The keys that plugins have to be signed with.
     pub trusted_keys: Option<PathBuf>,
+    /// Bytes of memory of all instances.
+    pub memory_bytes: Option<u64>,
 }
 
 /// `[upstreams.NAME]`
@@ -207,6 +212,10 @@ pub struct LimitsFile {
     pub connections: Option<usize>,
     /// Bytes that a compressed request body may decode to.
     pub decoded_bytes: Option<u64>,
+    /// Bytes of memory that exchanges hold.
+    pub memory_bytes: Option<u64>,
+    /// Bytes of memory that the exchanges of one key hold.
+    pub memory_bytes_per_key: Option<u64>,
     /// Exchanges under way.
     pub in_flight: Option<usize>,
     /// Exchanges of one key under way.

@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use super::memory::Memory;
+
 /// Limits of the client side. Each has an answer of its own when it is passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -29,11 +31,19 @@ pub struct Limits {
     pub connections: usize,
     /// Most bytes that a compressed request body may decode to; past it the answer is 413.
     pub decoded_bytes: usize,
+    /// How much memory exchanges may take; one that needs more is answered 503, or 429 where its key has its share.
+    pub memory: Memory,
     /// Most exchanges at a time; one more is answered 503. None has no limit.
     pub in_flight: Option<NonZeroUsize>,
     /// Most exchanges of one key at a time; one more is answered 429. None has no limit.
     pub in_flight_per_key: Option<NonZeroUsize>,
 }
+
+/// Exchanges at a time, where the operator says nothing.
+const IN_FLIGHT: usize = 2048;
+
+/// Those of one key: a quarter, which is room for a team that shares one.
+const IN_FLIGHT_PER_KEY: usize = 512;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -49,8 +59,9 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(120),
             connections: 20_000,
             decoded_bytes: 32 * 1024 * 1024,
-            in_flight: None,
-            in_flight_per_key: None,
+            memory: Memory::default(),
+            in_flight: NonZeroUsize::new(IN_FLIGHT),
+            in_flight_per_key: NonZeroUsize::new(IN_FLIGHT_PER_KEY),
         }
     }
 }

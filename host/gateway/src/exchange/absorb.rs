@@ -51,6 +51,7 @@ pub(super) async fn absorb(
         (Endpoint::Batches | Endpoint::Files, Some(kind)) => {
             list::list(&mut asker, gateway, kind).await?
         }
+        (Endpoint::Skills, _) => list::skills(&mut asker, gateway).await?,
         (_, Some(kind)) => one(&mut asker, gateway, kind).await?,
         (_, None) => {
             return Err(Refused::client(
@@ -65,11 +66,11 @@ pub(super) async fn absorb(
 /// Creates a batch and claims it.
 async fn create_batch(asker: &mut Asker<'_>, gateway: &Gateway) -> Result<Whole, Refused> {
     let decision = asker.decision;
-    let body = batch::body(decision).await?;
+    let body = batch::body(decision, asker.settlement).await?;
     let question = Question {
         method: Method::POST,
         path: "/v1/messages/batches",
-        body: Some(&body),
+        body: Some(&body.parts),
         client: Client::MayLeave,
     };
     let whole = ask_here(asker, question).await?;
@@ -187,6 +188,6 @@ pub(super) fn turn_results(kind: Kind, json: &Bytes) -> Bytes {
     };
     match kind {
         Kind::Batch => turned().unwrap_or_else(|| json.clone()),
-        Kind::File | Kind::Container => json.clone(),
+        Kind::File | Kind::Container | Kind::Skill => json.clone(),
     }
 }

@@ -20,6 +20,7 @@ use super::relay::Delivered;
 use super::settle::Settlement;
 use super::targets::Target;
 use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead, Framing};
+use crate::pressure::{Charge, FREE, Place};
 use crate::receipt::Outcome;
 use crate::refused::{Blame, Refused};
 use crate::upstream::connection::{Answering, Departure, Failed, Outgoing};
@@ -109,8 +110,9 @@ impl Asker<'_> {
         };
         let mut in_flight = target.upstream.enter();
         let departure = Departure::default();
+        let charge = self.settlement.place.as_ref().map(Place::charge);
         let answered = {
-            let mut asked = pin!(answer(target, outgoing, &mut in_flight, &departure));
+            let mut asked = pin!(answer(target, outgoing, &mut in_flight, &departure, charge));
             match while_there(self.session, &mut asked).await {
                 Ok(answered) => answered,
                 Err(ClientLeft) if question.goes_on(&departure) => asked.await,
@@ -151,6 +153,7 @@ async fn answer(
     outgoing: Outgoing<'_>,
     in_flight: &mut InFlight,
     departure: &Departure,
+    charge: Option<Charge>,
 ) -> Result<Whole, Refused> {
     let upstream = &target.upstream;
     let mut answering = in_flight
@@ -161,7 +164,7 @@ async fn answer(
     // A small answer that comes by the byte keeps to every idle timeout; all of it has the time that its head had.
     let limit = target.limit;
     let name = &upstream.config.name;
-    let read = timeout(limit.after, Whole::read(&mut answering, name)).await;
+    let read = timeout(limit.after, Whole::read(&mut answering, name, charge)).await;
     let whole = read.unwrap_or_else(|_| {
         let message = format!("the upstream {name} did not give all of its answer {limit}");
         Err(Refused::upstream(504, message))
@@ -268,12 +271,16 @@ impl Whole {
         }
     }
 
-    /// Reads an answer to its end.
+    /// Reads an answer to its end. It is paid for as it comes.
     ///
     /// # Errors
     ///
-    /// It broke off, is too large, or is encoded although it was asked not to be.
-    pub(super) async fn read(answering: &mut Answering, upstream: &str) -> Result<Self, Refused> {
+    /// It broke off, is too large, is encoded although it was asked not to be, or there is no memory for it now.
+    pub(super) async fn read(
+        answering: &mut Answering,
+        upstream: &str,
+        mut charge: Option<Charge>,
+    ) -> Result<Self, Refused> {
         let fail = |what: &str| Refused::upstream(502, format!("the upstream {upstream} {what}"));
         let head = answering
             .head()
@@ -283,7 +290,7 @@ impl Whole {
         if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
             return Err(fail("encoded an answer that it was asked to leave plain"));
         }
-        let mut body = BytesMut::new();
+        let mut body = Vec::new();
         while !answering.is_done() {
             let read = answering.read().await;
             let Some(chunk) = read.map_err(|_| fail("broke off in the middle of its answer"))?
@@ -295,11 +302,24 @@ impl Whole {
                     "gave an answer of more than 32 MiB where a small one belongs",
                 ));
             }
+            let len = body.len() + chunk.len();
+            if len > body.capacity() {
+                let room = len.max(body.capacity() * 2);
+                if let Some(charge) = charge.as_mut().filter(|_| room > FREE) {
+                    charge.cover(room)?;
+                }
+                body.reserve_exact(room - body.len());
+            }
             body.extend_from_slice(&chunk);
         }
+        body.shrink_to_fit();
+        let body = Bytes::from(body);
         Ok(Self {
             head,
-            body: body.freeze(),
+            body: match charge {
+                Some(charge) => charge.tie(body),
+                None => body,
+            },
         })
     }
 

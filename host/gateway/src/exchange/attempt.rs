@@ -277,7 +277,7 @@ fn body(decision: &Decision, target: &Target) -> Result<Body, Refused> {
         coding: BodyCoding::AsSent,
     };
     let Some(head) = &decision.view.head else {
-        return Ok(as_sent(SmallVec::new()));
+        return Ok(as_sent(decision.unread.iter().cloned().collect()));
     };
     let model = target
         .model
@@ -322,7 +322,7 @@ fn outgoing<'a>(
         vmx_headers: upstream.config.vmx_headers,
         shown: &shown,
         coding: body.coding,
-        body_len: decision.view.head.is_some().then_some(len),
+        body_len: (decision.view.head.is_some() || decision.unread.is_some()).then_some(len),
     };
     let room = if len <= ONE_WRITE { len } else { 0 };
     let request = early::plainly(decision, session.req_header());

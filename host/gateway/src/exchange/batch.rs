@@ -14,19 +14,31 @@ use witgate_messages::batch::{Batch, Same};
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_messages::splice::Edit;
-use witgate_runtime::{BodyGrant, Hook, Lineup, Plan, Plugin, Request};
+use witgate_runtime::{Lineup, Plan, Request};
 
 use super::admit::now;
+use super::copy;
 use super::decide::{Decision, set_model};
 use super::settle::Settlement;
 use crate::batches::{BatchNote, Facts, Found, Maker, Record, UNITS, look};
 use crate::gateway::Gateway;
 use crate::live::Live;
+use crate::pressure::Charge;
 use crate::refused::{Refused, Retry};
 use crate::view::View;
 
 /// Bodies from this size on are scanned off the request workers.
 const LARGE: usize = 1 << 20;
+
+/// Bytes that are kept of each request of a creation beside its body.
+const ASKED: usize = 160;
+
+/// The body of a creation as it is sent.
+pub(super) struct Written {
+    pub(super) parts: Vec<Bytes>,
+    /// What pays for the copies among them.
+    _copies: Option<Charge>,
+}
 
 /// What a request has to do with batches.
 pub(super) enum Part {
@@ -69,7 +81,9 @@ pub(super) async fn prepare(
 ) -> Result<Part, Refused> {
     let id = match view.endpoint {
         Endpoint::Batches if view.method == Method::POST => {
-            return creates(view, same(lineup)).await.map(Part::Creates);
+            let same = same(lineup);
+            let created = creates(view, same, settlement).await;
+            return created.map(Part::Creates);
         }
         Endpoint::Batch | Endpoint::BatchCancel | Endpoint::BatchResults => {
             view.endpoint.id(&view.path)
@@ -89,11 +103,7 @@ pub(super) async fn prepare(
 
 /// Returns how much of a request the plugins that decide about it may look at.
 fn same(lineup: &Lineup) -> Same {
-    let reads = |plugin: &Arc<Plugin>| {
-        let decides = plugin.has(Hook::Route) || plugin.has(Hook::Budget);
-        decides && plugin.grants().body == BodyGrant::Read
-    };
-    if lineup.plugins().iter().any(reads) {
+    if copy::is_read(lineup) {
         Same::Bytes
     } else {
         Same::Head
@@ -101,7 +111,11 @@ fn same(lineup: &Lineup) -> Same {
 }
 
 /// Scans a creation. Where a plugin has put other requests into it, these are the ones that count from here on.
-async fn creates(view: &mut Arc<View>, same: Same) -> Result<Arc<Batch>, Refused> {
+async fn creates(
+    view: &mut Arc<View>,
+    same: Same,
+    settlement: &Settlement,
+) -> Result<Arc<Batch>, Refused> {
     let Some(head) = &view.head else {
         return Err(Refused::client(
             400,
@@ -109,6 +123,9 @@ async fn creates(view: &mut Arc<View>, same: Same) -> Result<Arc<Batch>, Refused
         ));
     };
     let head = head.clone();
+    if has_other_requests(&head) {
+        copy::keep(view, head.sent_len(), settlement)?;
+    }
     let scanned = if head.body().len() < LARGE {
         scan(&head, same)
     } else {
@@ -117,16 +134,20 @@ async fn creates(view: &mut Arc<View>, same: Same) -> Result<Arc<Batch>, Refused
             .map_err(|_| Refused::gateway(503, "the batch could not be scanned: try again"))?
     };
     let (batch, head) = scanned.map_err(|malformed| Refused::client(400, malformed.to_string()))?;
+    copy::keep(view, batch.len() * ASKED, settlement)?;
     if let Some(head) = head {
-        let mut edited = View::clone(view);
-        edited.head = Some(head);
-        *view = Arc::new(edited);
+        Arc::make_mut(view).head = Some(head);
     }
     Ok(Arc::new(batch))
 }
 
+/// Whether a plugin has put other requests into a creation.
+fn has_other_requests(head: &Head) -> bool {
+    head.edits().iter().any(|edit| edit.name() == "requests")
+}
+
 fn scan(head: &Head, same: Same) -> Result<(Batch, Option<Head>), Malformed> {
-    if head.edits().iter().all(|edit| edit.name() != "requests") {
+    if !has_other_requests(head) {
         return Ok((Batch::scan_by(head, same)?, None));
     }
     let head = Head::scan(head.sent().into_bytes())?;
@@ -137,10 +158,14 @@ fn scan(head: &Head, same: Same) -> Result<(Batch, Option<Head>), Malformed> {
 ///
 /// # Errors
 ///
-/// It can't be put together, which no request causes.
-pub(super) async fn body(decision: &Decision) -> Result<Vec<Bytes>, Refused> {
+/// It can't be put together, which no request causes, or there is no memory for that now.
+pub(super) async fn body(decision: &Decision, settlement: &Settlement) -> Result<Written, Refused> {
+    let as_it_is = |parts| Written {
+        parts,
+        _copies: None,
+    };
     let (Part::Creates(batch), Some(head)) = (&decision.part, &decision.view.head) else {
-        return Ok(Vec::new());
+        return Ok(as_it_is(Vec::new()));
     };
     let edits = decision.view.edits_of_requests(&decision.envelope);
     let by_kind: Vec<Vec<Edit>> = decision
@@ -155,8 +180,9 @@ pub(super) async fn body(decision: &Decision) -> Result<Vec<Bytes>, Refused> {
         })
         .collect();
     if by_kind.iter().all(Vec::is_empty) {
-        return Ok(head.sent().into_parts().into_vec());
+        return Ok(as_it_is(head.sent().into_parts().into_vec()));
     }
+    let copies = copy::charge(head.sent_len(), settlement)?;
     let (batch, head) = (Arc::clone(batch), head.clone());
     let write = move || {
         let of = |kind: usize| by_kind.get(kind).map_or(&[][..], Vec::as_slice);
@@ -169,9 +195,13 @@ pub(super) async fn body(decision: &Decision) -> Result<Vec<Bytes>, Refused> {
             .await
             .map_err(|_| Refused::gateway(503, "the batch could not be written: try again"))?
     };
-    written.map_err(|malformed| {
+    let parts = written.map_err(|malformed| {
         tracing::error!(%malformed, "a batch that was read can't be read again");
         Refused::gateway(503, "the batch could not be written: try again")
+    })?;
+    Ok(Written {
+        parts,
+        _copies: copies,
     })
 }
 

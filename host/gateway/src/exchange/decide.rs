@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use witgate_messages::endpoint::Endpoint;
+use witgate_messages::head::Head;
 use witgate_messages::splice::{Edit, EditError};
 use witgate_runtime::{Envelope, Plan};
 use witgate_runtime::{Lineup, PluginCharge, Request};
 
 use super::batch::{self, Part};
+use super::copy;
 use super::each;
 use super::estimate;
 use super::panel::Panel;
@@ -34,6 +37,10 @@ pub(super) struct Decision {
     pub(super) charges: Vec<PluginCharge>,
     /// The models that the requests of a new batch are put on, by their kind.
     pub(super) models: Vec<Option<Box<str>>>,
+    /// Whether the client asked for a stream.
+    pub(super) is_stream: bool,
+    /// The body, where it goes to every target as it was sent and nothing reads it any more.
+    pub(super) unread: Option<Bytes>,
 }
 
 /// What the plugins have ordered.
@@ -66,6 +73,7 @@ pub(super) async fn decide(
     }
     settlement.receipt.envelope = Some(envelope.clone());
     let mut view = view.after(&envelope).map_err(|error| unmade(&error))?;
+    copy::pay(&mut view, &lineup, settlement)?;
     let part = batch::prepare(&mut view, &lineup, gateway, settlement).await?;
 
     let panel = Panel::new(&lineup, &live, &view.caller, &envelope);
@@ -76,6 +84,7 @@ pub(super) async fn decide(
     settlement.receipt.rule.clone_from(&orders.plan.rule);
     settlement.receipt.resource = resource(&orders.plan, &envelope, &view);
     let targets = aim(&orders.plan, &envelope, &view, &live)?;
+    let is_stream = view.head.as_ref().is_some_and(Head::stream);
     Ok(Decision {
         view,
         part,
@@ -86,6 +95,8 @@ pub(super) async fn decide(
         targets,
         charges: orders.charges,
         models: orders.models,
+        is_stream,
+        unread: None,
     })
 }
 
@@ -138,6 +149,12 @@ impl Decision {
     pub(super) fn model(&self) -> Option<String> {
         let planned = self.targets.first().and_then(|target| target.model.clone());
         planned.or_else(|| self.view.head.as_ref()?.model().map(Into::into))
+    }
+
+    /// Whether a skill is the operator's, for all tenants.
+    pub(super) fn is_shared(&self, skill: &str) -> bool {
+        let shared = self.live.config.endpoints.shared_skills.iter();
+        shared.into_iter().any(|shared| shared == skill)
     }
 
     /// Whether the caller's key may be put on another model.

@@ -11,13 +11,17 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::config::Limits;
+use crate::pressure::{Charge, FREE, Place};
 use crate::refused::Refused;
 
 /// Bodies from this size on are decoded on a thread that may be busy for a while.
 const LARGE: usize = 64 * 1024;
 
+/// Bytes that are decoded at a time.
+const PIECE: usize = 32 * 1024;
+
 /// Largest window of a zstd stream, as a power of two: RFC 9659 has senders stay within 8 MiB.
-const ZSTD_WINDOW: u32 = 23;
+pub(super) const ZSTD_WINDOW: u32 = 23;
 
 /// A request's body, as it is meant and as it came.
 pub(super) struct Body {
@@ -43,17 +47,21 @@ enum Undecodable {
     TooLarge,
     /// It is not in the coding that it claims.
     Broken,
+    /// There is no memory for it now.
+    NoRoom(Box<Refused>),
 }
 
-/// Decodes a body that came with this `content-encoding`.
+/// Decodes a body that came with this `content-encoding`. What it decodes to is paid for while it grows.
 ///
 /// # Errors
 ///
-/// 400 for a coding that is not understood or that the body is not in, 413 for one that decodes to more than the limit.
+/// 400 for a coding that is not understood or that the body is not in, 413 for one that decodes to more than the limit, or
+/// as [`Charge::cover`].
 pub(super) async fn decode(
     coding: Option<&HeaderValue>,
     body: Bytes,
     limits: &Limits,
+    place: &Place,
 ) -> Result<Body, Refused> {
     let Some(coding) = coding.map(Coding::read).transpose()?.flatten() else {
         return Ok(Body {
@@ -61,31 +69,49 @@ pub(super) async fn decode(
             sent: None,
         });
     };
-    let limit = limits.decoded_bytes;
+    let plain = Plain::new(limits.decoded_bytes, place.charge());
     let sent = body.clone();
     let plain = if body.len() < LARGE {
-        coding.decode(&body, limit)
+        coding.decode(&body, plain)
     } else {
-        tokio::task::spawn_blocking(move || coding.decode(&body, limit))
-            .await
-            .map_err(|_| Refused::gateway(500, "the body could not be decoded"))?
+        // Many may wait for a thread; what each takes beside its output is counted from here on.
+        let mut state = place.charge();
+        state.cover(coding.state())?;
+        // The bytes and their charges go along: a client that leaves does not stop the thread.
+        tokio::task::spawn_blocking(move || {
+            let _state = state;
+            coding.decode(&body, plain)
+        })
+        .await
+        .map_err(|_| Refused::gateway(500, "the body could not be decoded"))?
     };
     match plain {
         Ok(plain) => Ok(Body {
-            plain: plain.into(),
+            plain,
             sent: Some(sent),
         }),
-        Err(Undecodable::TooLarge) => Err(Refused::client(
-            413,
-            format!("the body decodes to more than the {limit} bytes that this gateway takes"),
-        )),
-        Err(Undecodable::Broken) => Err(Refused::client(
-            400,
-            format!(
-                "the body is not {}, as its content-encoding says",
-                coding.name()
+        Err(undecodable) => Err(undecodable.refused(coding, limits.decoded_bytes)),
+    }
+}
+
+// === impl Undecodable ===
+
+impl Undecodable {
+    fn refused(self, coding: Coding, limit: usize) -> Refused {
+        match self {
+            Self::TooLarge => Refused::client(
+                413,
+                format!("the body decodes to more than the {limit} bytes that this gateway takes"),
             ),
-        )),
+            Self::Broken => Refused::client(
+                400,
+                format!(
+                    "the body is not {}, as its content-encoding says",
+                    coding.name()
+                ),
+            ),
+            Self::NoRoom(refused) => *refused,
+        }
     }
 }
 
@@ -126,33 +152,41 @@ impl Coding {
         }
     }
 
-    fn decode(self, body: &[u8], limit: usize) -> Result<Vec<u8>, Undecodable> {
+    /// Most bytes that a decoder keeps beside its output: the window that the coding allows.
+    fn state(self) -> usize {
         match self {
-            Self::Gzip => read_all(flate2::read::MultiGzDecoder::new(body), limit),
+            Self::Gzip | Self::Deflate => 64 << 10,
+            Self::Brotli => 16 << 20,
+            Self::Zstd => 1 << ZSTD_WINDOW,
+        }
+    }
+
+    fn decode(self, body: &[u8], plain: Plain) -> Result<Bytes, Undecodable> {
+        match self {
+            Self::Gzip => plain.read(flate2::read::MultiGzDecoder::new(body)),
             Self::Deflate => {
                 let mut decoder = flate2::bufread::ZlibDecoder::new(body);
-                let plain = read_all(&mut decoder, limit)?;
+                let plain = plain.read(&mut decoder)?;
                 whole(decoder.into_inner(), plain)
             }
-            Self::Brotli => unpack_brotli(body, limit),
+            Self::Brotli => unpack_brotli(body, plain),
             Self::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(body)
                     .map_err(|_| Undecodable::Broken)?;
                 decoder
                     .window_log_max(ZSTD_WINDOW)
                     .map_err(|_| Undecodable::Broken)?;
-                read_all(decoder, limit)
+                plain.read(decoder)
             }
         }
     }
 }
 
 /// Piece by piece: the reader of the crate does not tell what comes behind the end.
-fn unpack_brotli(body: &[u8], limit: usize) -> Result<Vec<u8>, Undecodable> {
+fn unpack_brotli(body: &[u8], mut plain: Plain) -> Result<Bytes, Undecodable> {
     let alloc = StandardAlloc::default;
     let mut state = BrotliState::new(alloc(), alloc(), alloc());
-    let mut plain = Vec::new();
-    let mut piece = vec![0_u8; 64 * 1024];
+    let mut piece = vec![0_u8; PIECE];
     let (mut left, mut at, mut total) = (body.len(), 0, 0);
     loop {
         let (mut room, mut written) = (piece.len(), 0);
@@ -166,13 +200,12 @@ fn unpack_brotli(body: &[u8], limit: usize) -> Result<Vec<u8>, Undecodable> {
             &mut total,
             &mut state,
         );
-        plain.extend_from_slice(piece.get(..written).unwrap_or_default());
-        if plain.len() > limit {
-            return Err(Undecodable::TooLarge);
-        }
+        plain.push(piece.get(..written).unwrap_or_default())?;
         match result {
             BrotliResult::NeedsMoreOutput => {}
-            BrotliResult::ResultSuccess => return whole(body.get(at..).unwrap_or_default(), plain),
+            BrotliResult::ResultSuccess => {
+                return whole(body.get(at..).unwrap_or_default(), plain.into_bytes());
+            }
             BrotliResult::NeedsMoreInput | BrotliResult::ResultFailure => {
                 return Err(Undecodable::Broken);
             }
@@ -181,7 +214,7 @@ fn unpack_brotli(body: &[u8], limit: usize) -> Result<Vec<u8>, Undecodable> {
 }
 
 /// Nothing may come behind the end of what was decoded: another reader could take it for more.
-fn whole(rest: &[u8], plain: Vec<u8>) -> Result<Vec<u8>, Undecodable> {
+fn whole(rest: &[u8], plain: Bytes) -> Result<Bytes, Undecodable> {
     if rest.is_empty() {
         Ok(plain)
     } else {
@@ -189,107 +222,62 @@ fn whole(rest: &[u8], plain: Vec<u8>) -> Result<Vec<u8>, Undecodable> {
     }
 }
 
-/// Reads to the end, and no further than one byte past the limit.
-fn read_all(decoder: impl Read, limit: usize) -> Result<Vec<u8>, Undecodable> {
-    let mut plain = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let read: io::Result<usize> = decoder.take(most).read_to_end(&mut plain);
-    if plain.len() > limit {
-        return Err(Undecodable::TooLarge);
+/// What a body decodes to, as far as it has come.
+struct Plain {
+    bytes: Vec<u8>,
+    limit: usize,
+    charge: Charge,
+}
+
+// === impl Plain ===
+
+impl Plain {
+    fn new(limit: usize, charge: Charge) -> Self {
+        Self {
+            bytes: Vec::new(),
+            limit,
+            charge,
+        }
     }
-    read.map(|_| plain).map_err(|_| Undecodable::Broken)
+
+    /// Reads to the end, and no further than one piece past the limit.
+    fn read(mut self, mut decoder: impl Read) -> Result<Bytes, Undecodable> {
+        let mut piece = vec![0_u8; PIECE];
+        loop {
+            match decoder.read(&mut piece) {
+                Ok(0) => return Ok(self.into_bytes()),
+                Ok(read) => self.push(piece.get(..read).unwrap_or_default())?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(Undecodable::Broken),
+            }
+        }
+    }
+
+    /// Takes a piece. Memory for it is paid for before it is asked for.
+    fn push(&mut self, piece: &[u8]) -> Result<(), Undecodable> {
+        let len = self.bytes.len() + piece.len();
+        if len > self.limit {
+            return Err(Undecodable::TooLarge);
+        }
+        if len > self.bytes.capacity() {
+            let wanted = len.max(self.bytes.capacity() * 2).min(self.limit);
+            if wanted > FREE {
+                self.charge
+                    .cover(wanted)
+                    .map_err(|refused| Undecodable::NoRoom(Box::new(refused)))?;
+            }
+            self.bytes.reserve_exact(wanted - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+
+    /// The bytes, with what pays for them.
+    fn into_bytes(mut self) -> Bytes {
+        self.bytes.shrink_to_fit();
+        self.charge.tie(Bytes::from(self.bytes))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use flate2::Compression;
-
-    use super::*;
-
-    const ALL: [Coding; 4] = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
-
-    fn pack(coding: Coding, plain: &[u8]) -> Vec<u8> {
-        match coding {
-            Coding::Gzip => {
-                let mut packer = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
-                packer.write_all(plain).unwrap();
-                packer.finish().unwrap()
-            }
-            Coding::Deflate => {
-                let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
-                packer.write_all(plain).unwrap();
-                packer.finish().unwrap()
-            }
-            Coding::Brotli => {
-                let mut packer = brotli::CompressorWriter::new(Vec::new(), 4096, 3, 20);
-                packer.write_all(plain).unwrap();
-                packer.into_inner()
-            }
-            Coding::Zstd => zstd::encode_all(plain, 1).unwrap(),
-        }
-    }
-
-    #[test]
-    fn every_coding_gives_the_body_back_up_to_the_limit() {
-        let plain: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
-        for coding in ALL {
-            let packed = pack(coding, &plain);
-            assert_eq!(
-                coding.decode(&packed, plain.len()).unwrap(),
-                plain,
-                "{coding:?}"
-            );
-            let over = coding.decode(&packed, plain.len() - 1);
-            assert!(
-                matches!(over, Err(Undecodable::TooLarge)),
-                "{coding:?} over the limit"
-            );
-        }
-    }
-
-    #[test]
-    fn a_bomb_is_left_at_the_limit() {
-        let bomb = vec![b' '; 64 << 20];
-        for coding in ALL {
-            let packed = pack(coding, &bomb);
-            assert!(packed.len() < 1 << 20, "{coding:?} packs it small");
-            let decoded = coding.decode(&packed, 1 << 20);
-            assert!(matches!(decoded, Err(Undecodable::TooLarge)), "{coding:?}");
-        }
-    }
-
-    #[test]
-    fn a_body_that_is_cut_or_followed_by_something_is_not_taken() {
-        let plain = br#"{"model":"m","messages":[{"role":"user","content":"hello"}]}"#;
-        for coding in ALL {
-            let packed = pack(coding, plain);
-            for cut in 0..packed.len() {
-                let decoded = coding.decode(&packed[..cut], 1 << 20);
-                assert!(
-                    decoded.is_err(),
-                    "{coding:?} cut at {cut} of {}: {decoded:?}",
-                    packed.len()
-                );
-            }
-            let more = [packed.as_slice(), b"{}"].concat();
-            assert!(
-                coding.decode(&more, 1 << 20).is_err(),
-                "{coding:?} with more behind it"
-            );
-        }
-    }
-
-    #[test]
-    fn names_are_read_in_any_case_and_unknown_ones_are_refused() {
-        let read = |name: &'static str| Coding::read(&HeaderValue::from_static(name));
-        assert_eq!(read("GZip").unwrap(), Some(Coding::Gzip), "any case");
-        assert_eq!(read("identity").unwrap(), None, "as it is");
-        for unknown in ["compress", "gzip, br", "aws-chunked", "*"] {
-            assert_eq!(read(unknown).unwrap_err().status, 400, "{unknown}");
-        }
-        let no_text = Coding::read(&HeaderValue::from_bytes(b"gzip\xff").unwrap());
-        assert_eq!(no_text.unwrap_err().status, 400, "no text");
-    }
-}
+mod tests;

@@ -58,8 +58,7 @@ pub(super) fn plainly<'a>(
 /// When this request may get a head early: the operator wants it, and the client asked for a stream.
 fn wanted_after(decision: &Decision) -> Option<Duration> {
     let after = decision.live.config.streams.early_head_after?;
-    let head = decision.view.head.as_ref()?;
-    (decision.view.endpoint == Endpoint::Messages && head.stream()).then_some(after)
+    (decision.view.endpoint == Endpoint::Messages && decision.is_stream).then_some(after)
 }
 
 fn build(decision: &Decision, settlement: &Settlement) -> pingora_core::Result<ResponseHeader> {

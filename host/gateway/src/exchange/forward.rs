@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::admit::Admitted;
 use super::attempt::{self, Attempted, Spare};
 use super::client::{Client, Interrupted};
+use super::copy;
 use super::decide::Decision;
 use super::early;
 use super::metering::Metering;
@@ -50,7 +51,8 @@ pub(super) async fn forward(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Forwarded, Refused> {
-    let decision = admitted.decision;
+    let mut decision = admitted.decision;
+    copy::let_go(&mut decision);
     let policy = attribute(&decision, "client-gone").and_then(ClientGone::parse);
     let early = early::head(&decision, settlement)?;
     // Pings and an early head may have to wait for a slow reader too.

@@ -29,12 +29,15 @@ impl Manner {
         let view = &decision.view;
         let head = view.method == Method::HEAD;
         match view.endpoint {
-            Endpoint::Files if view.method == Method::POST => Self::Upload,
+            Endpoint::Files | Endpoint::Skills if view.method == Method::POST => Self::Upload,
+            Endpoint::SkillVersions if view.method == Method::POST => Self::Stream,
             Endpoint::Batches
             | Endpoint::Batch
             | Endpoint::BatchCancel
             | Endpoint::Files
-            | Endpoint::File => Self::Absorb,
+            | Endpoint::File
+            | Endpoint::Skills
+            | Endpoint::Skill => Self::Absorb,
             Endpoint::Models | Endpoint::Model => {
                 let as_they_are = view.caller.models.is_none()
                     && decision.live.config.endpoints.resources.is_empty();
@@ -47,13 +50,23 @@ impl Manner {
             Endpoint::PassThrough if has_body(&view.method) || !session.is_body_empty() => {
                 Self::Stream
             }
-            Endpoint::PassThrough | Endpoint::BatchResults | Endpoint::FileContent if head => {
+            Endpoint::PassThrough
+            | Endpoint::BatchResults
+            | Endpoint::FileContent
+            | Endpoint::SkillVersions
+            | Endpoint::SkillVersion
+            | Endpoint::SkillContent
+                if head =>
+            {
                 Self::Bare
             }
             Endpoint::Messages
             | Endpoint::CountTokens
             | Endpoint::BatchResults
             | Endpoint::FileContent
+            | Endpoint::SkillVersions
+            | Endpoint::SkillVersion
+            | Endpoint::SkillContent
             | Endpoint::PassThrough
             | Endpoint::Hello
             | Endpoint::Other => Self::Relay,

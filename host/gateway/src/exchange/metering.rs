@@ -11,6 +11,8 @@ use witgate_messages::error::ErrorReport;
 use witgate_messages::meter::{Made, Meter, Reading};
 use witgate_messages::price::PriceBook;
 
+use super::decode::ZSTD_WINDOW;
+
 /// Most decoded bytes of one answer. What decodes to more is no answer of a model.
 const DECODED: usize = 256 << 20;
 
@@ -72,7 +74,7 @@ impl Metering {
                 decoded(meter),
                 16 * 1024,
             ))),
-            "zstd" => match zstd::stream::write::Decoder::new(decoded(meter)) {
+            "zstd" => match unpacking_zstd(decoded(meter)) {
                 Ok(decoder) => Path::Zstd(Box::new(decoder)),
                 Err(_) => Path::Failed(Meter::opaque()),
             },
@@ -162,6 +164,13 @@ impl Metering {
             Path::Zstd(decoder) => &mut decoder.get_mut().meter,
         }
     }
+}
+
+/// A decoder that keeps no more of a stream than its senders may ask for.
+fn unpacking_zstd(decoded: Decoded) -> io::Result<zstd::stream::write::Decoder<'static, Decoded>> {
+    let mut decoder = zstd::stream::write::Decoder::new(decoded)?;
+    decoder.window_log_max(ZSTD_WINDOW)?;
+    Ok(decoder)
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> &str {

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use witgate_messages::batch::MAX_REQUESTS;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
@@ -62,7 +63,10 @@ pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(),
     if let Some(kind) = kind(view.endpoint)
         && let Some(id) = view.endpoint.id(&view.path)
     {
-        own(gateway, &view.caller, kind, &[id.to_owned()]).await?;
+        let reads = [Method::GET, Method::HEAD].contains(&view.method);
+        if !(reads && kind == Kind::Skill && decision.is_shared(id)) {
+            own(gateway, &view.caller, kind, &[id.to_owned()]).await?;
+        }
     }
     if asks_a_model(view.endpoint) {
         let planned = decision.targets.iter().all(|it| it.model.is_some());
@@ -89,7 +93,10 @@ pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(),
     }
     let caller = &view.caller;
     own(gateway, caller, Kind::Container, &named.take_containers()).await?;
-    own(gateway, caller, Kind::File, &named.take_files()).await
+    own(gateway, caller, Kind::File, &named.take_files()).await?;
+    let mut skills = named.take_skills();
+    skills.retain(|skill| !decision.is_shared(skill));
+    own(gateway, caller, Kind::Skill, &skills).await
 }
 
 /// Most things of a kind that a body may name.
@@ -121,6 +128,11 @@ pub(super) fn kind(endpoint: Endpoint) -> Option<Kind> {
             Some(Kind::Batch)
         }
         Endpoint::Files | Endpoint::File | Endpoint::FileContent => Some(Kind::File),
+        Endpoint::Skills
+        | Endpoint::Skill
+        | Endpoint::SkillVersions
+        | Endpoint::SkillVersion
+        | Endpoint::SkillContent => Some(Kind::Skill),
         _ => None,
     }
 }

@@ -1,16 +1,19 @@
 //! Step 1: who asks, and for what. Reads the whole body, scans it once, pins the lineup.
 
+mod body;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 use pingora_core::protocols::http::ServerSession;
-use tokio::time::timeout;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_runtime::Lineup;
 
+use self::body::read_body;
+pub(super) use self::body::window;
 use super::decode;
 use super::settle::Settlement;
 use super::upload;
@@ -65,7 +68,8 @@ pub(super) enum Arrived {
 /// # Errors
 ///
 /// 404 for a path that is not served, 401 without a known key, 403 for an app or a workspace that it is not open to, 503 while a required plugin is missing, 411, 413 and
-/// 408 for bodies without a length, over the limit and too slow, 400 for one that is not the JSON that it has to be.
+/// 408 for bodies without a length, over the limit and too slow, 429 and 503 without memory for one, 400 for one that is not
+/// the JSON that it has to be.
 pub(super) async fn receive(
     session: &mut ServerSession,
     settlement: &mut Settlement,
@@ -93,11 +97,12 @@ pub(super) async fn receive(
     keep_key(session, &path, &live)?;
     settlement.receipt.caller = Some(Arc::clone(&caller));
     settlement.receipt.provenance.enter(&path, &caller)?;
-    settlement.place = live.pressure.enter(&caller.id, &live.config.limits)?;
+    let place = live.pressure.enter(&caller.share, &live.config.limits)?;
+    let lineup = Arc::clone(settlement.lineup());
+    let place = settlement.place.insert(place);
     if endpoint == Endpoint::Other {
         return Err(not_served(&method, &path));
     }
-    let lineup = Arc::clone(settlement.lineup());
     if let Some(missing) = lineup.missing().first() {
         return Err(Refused::gateway(
             503,
@@ -110,10 +115,10 @@ pub(super) async fn receive(
     let limits = &live.config.limits;
     let (head, sent) = match Body::of(endpoint, &method, limits) {
         Body::Json(limit) => {
-            let body = read_body(session, limits, limit).await?;
+            let body = read_body(session, limits, limit, place).await?;
             settlement.receipt.request_bytes = body.len() as u64;
             let coding = session.get_header(header::CONTENT_ENCODING);
-            let body = decode::decode(coding, body, limits).await?;
+            let body = decode::decode(coding, body, limits, place).await?;
             (Some(scan(body.plain)?), body.sent)
         }
         Body::Streamed => {
@@ -123,7 +128,7 @@ pub(super) async fn receive(
         Body::Unused => {
             if !session.is_body_empty() {
                 // It must not be taken for the connection's next request.
-                read_body(session, limits, UNUSED).await?;
+                read_body(session, limits, UNUSED, place).await?;
             }
             (None, None)
         }
@@ -142,6 +147,7 @@ pub(super) async fn receive(
         head,
         sent,
         joined: OnceLock::new(),
+        copies: Vec::new(),
     };
     let view = Arc::new(view);
     if let Some(capture) = &live.capture {
@@ -175,9 +181,7 @@ fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Ref
 /// Refuses a request that would carry a key of the gateway on to an upstream.
 fn keep_key(session: &ServerSession, path: &str, live: &Live) -> Result<(), Refused> {
     let headers = &session.req_header().headers;
-    let presented = headers::presented(headers);
-    let known = presented.first().copied();
-    let place = match headers::spill(headers, path, &live.keyring, known) {
+    let place = match headers::spill(headers, path, &live.keyring) {
         None => return Ok(()),
         Some(Spill::Header(name)) => format!("the header {name}"),
         Some(Spill::Target) => "the path".to_owned(),
@@ -229,7 +233,7 @@ impl Body {
         match endpoint {
             Endpoint::Messages | Endpoint::CountTokens => Self::Json(limits.body_bytes),
             Endpoint::Batches if post => Self::Json(limits.batch_bytes),
-            Endpoint::Files if post => Self::Streamed,
+            Endpoint::Files | Endpoint::Skills | Endpoint::SkillVersions if post => Self::Streamed,
             Endpoint::PassThrough => Self::Streamed,
             _ => Self::Unused,
         }
@@ -242,6 +246,11 @@ fn declared(session: &ServerSession) -> Option<u64> {
         .get_header(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok())
         .and_then(|length| length.trim().parse().ok())
+}
+
+/// The body's length as the client declares it, where a body of this length could be held.
+pub(super) fn announced(session: &ServerSession) -> Option<usize> {
+    declared(session).and_then(|length| usize::try_from(length).ok())
 }
 
 /// Refuses a body that says itself that it is too large.
@@ -265,94 +274,6 @@ pub(super) async fn invite(session: &mut ServerSession) -> Result<(), Refused> {
         invited.map_err(|_| gone())?;
     }
     Ok(())
-}
-
-async fn read_body(
-    session: &mut ServerSession,
-    limits: &Limits,
-    limit: usize,
-) -> Result<Bytes, Refused> {
-    let request = session.req_header();
-    let chunked = request.headers.contains_key(header::TRANSFER_ENCODING);
-    let length = declared(session);
-    let over = || {
-        let message = format!("the body is larger than the {limit} bytes that this gateway takes");
-        Refused::client(413, message)
-    };
-    let room = match length {
-        Some(0) => {
-            return Err(Refused::client(
-                400,
-                "the body is empty: a JSON object is expected",
-            ));
-        }
-        Some(length) => usize::try_from(length)
-            .ok()
-            .filter(|length| *length <= limit)
-            .ok_or_else(over)?,
-        None if chunked || session.is_http2() => 16 * 1024,
-        None => {
-            return Err(Refused::client(
-                411,
-                "the body has no length: send content-length",
-            ));
-        }
-    };
-
-    invite(session).await?;
-    let read = async {
-        let mut whole = Whole::default();
-        while let Some(part) = session
-            .read_request_body()
-            .await
-            .map_err(|error| broken(&error))?
-        {
-            if whole.len() + part.len() > limit {
-                return Err(over());
-            }
-            whole.push(part, room);
-        }
-        Ok(whole.into_bytes())
-    };
-    timeout(limits.body_timeout, read)
-        .await
-        .unwrap_or_else(|_| Err(slow(limits.body_timeout)))
-}
-
-/// A body in the making: the first part as it is, a buffer only when there is a second.
-#[derive(Default)]
-struct Whole {
-    first: Bytes,
-    joined: BytesMut,
-}
-
-// === impl Whole ===
-
-impl Whole {
-    fn len(&self) -> usize {
-        self.first.len() + self.joined.len()
-    }
-
-    fn push(&mut self, part: Bytes, room: usize) {
-        if self.len() == 0 {
-            self.first = part;
-            return;
-        }
-        if self.joined.is_empty() {
-            self.joined.reserve(room.max(self.first.len() + part.len()));
-            self.joined.extend_from_slice(&self.first);
-            self.first = Bytes::new();
-        }
-        self.joined.extend_from_slice(&part);
-    }
-
-    fn into_bytes(self) -> Bytes {
-        if self.joined.is_empty() {
-            self.first
-        } else {
-            self.joined.freeze()
-        }
-    }
 }
 
 pub(super) fn slow(limit: Duration) -> Refused {

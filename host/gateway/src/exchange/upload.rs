@@ -24,12 +24,14 @@ use super::client::{Client, ClientLeft, while_there};
 use super::decide::Decision;
 use super::forward::Forwarded;
 use super::opening::Held;
-use super::receive::{broken, invite, slow};
+use super::permit::kind;
+use super::receive::{announced, broken, invite, slow, window};
 use super::relay::{self, Delivered};
 use super::settle::Settlement;
 use super::targets::Target;
 use crate::gateway::Gateway;
 use crate::owners::Kind;
+use crate::pressure::Place;
 use crate::refused::Refused;
 use crate::upstream::connection::upload::{Length, Sending, Taken};
 use crate::upstream::connection::{Answering, Failed};
@@ -64,7 +66,7 @@ enum Stopped {
     Upstream(Failed),
 }
 
-/// Uploads a file and claims it for its owner.
+/// Uploads a file or a skill, and claims it for its owner.
 ///
 /// # Errors
 ///
@@ -78,8 +80,9 @@ pub(super) async fn upload(
     let decision = admitted.decision;
     let target = first(&decision)?;
     let mut answered = send(&decision, target, Waiting::MayLeave, session, settlement).await?;
-    let whole = read(&mut answered, target).await?;
-    let whole = absorb::claim(gateway, settlement, Kind::File, whole).await?;
+    let whole = read(&mut answered, target, settlement).await?;
+    let kind = kind(decision.view.endpoint).unwrap_or(Kind::File);
+    let whole = absorb::claim(gateway, settlement, kind, whole).await?;
     end_early(session);
     Ok(whole.deliver(session, settlement).await)
 }
@@ -99,7 +102,7 @@ pub(super) async fn stream(
     let mut answered = send(&decision, target, Waiting::Needed, session, settlement).await?;
     if answered.sent == Sent::Part {
         // The rest of the body still comes in: nothing may be read as if the request had ended.
-        let whole = read(&mut answered, target).await?;
+        let whole = read(&mut answered, target, settlement).await?;
         end_early(session);
         return Ok(whole.deliver(session, settlement).await);
     }
@@ -127,10 +130,15 @@ fn first(decision: &Decision) -> Result<&Target, Refused> {
         .ok_or_else(|| Refused::gateway(503, "the route has no target"))
 }
 
-async fn read(answered: &mut Answered, target: &Target) -> Result<Whole, Refused> {
+async fn read(
+    answered: &mut Answered,
+    target: &Target,
+    settlement: &Settlement,
+) -> Result<Whole, Refused> {
     let upstream = &target.upstream.config;
     answered.answering.set_idle_timeout(upstream.idle_timeout);
-    let whole = Whole::read(&mut answered.answering, &upstream.name).await;
+    let charge = settlement.place.as_ref().map(Place::charge);
+    let whole = Whole::read(&mut answered.answering, &upstream.name, charge).await;
     answered.in_flight.read(&answered.answering);
     whole
 }
@@ -252,7 +260,12 @@ async fn body(
 ) -> Result<Sent, Stopped> {
     let limits = settlement.live().config.limits.clone();
     let started = Instant::now();
-    let mut ahead = Ahead::default();
+    let place = settlement.place.as_ref();
+    let _window = match place {
+        Some(place) => window(session, announced(session), place)?,
+        None => None,
+    };
+    let mut ahead = Ahead::new(place.map(Place::charge));
     loop {
         let received = settlement.receipt.request_bytes;
         let deadline = started + limits.body_timeout + Duration::from_secs(received / SLOWEST);
@@ -325,5 +338,5 @@ fn request(decision: &Decision, target: &Target, session: &ServerSession) -> (By
 }
 
 fn kind_is_absorbed(decision: &Decision) -> bool {
-    super::permit::kind(decision.view.endpoint).is_some()
+    kind(decision.view.endpoint).is_some()
 }

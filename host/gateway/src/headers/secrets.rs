@@ -1,11 +1,13 @@
 //! Keys of the gateway in places from which they would be passed on.
 //!
 //! A key lets its holder in at this gateway, and is nobody else's to see. What an upstream is shown is looked through
-//! as it will be written: a caller's own credential word by word, everything else for what has the shape of a key.
+//! as it will be written: a caller's own credential word by word, everything else for what has the shape of a key, and for
+//! the key that the caller itself came in with.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
-use super::{is_credential, is_for_upstream};
+use super::{is_credential, is_for_upstream, presented};
 use crate::keys::Keyring;
 
 /// Shortest key that is looked for although it has not the shape of one: shorter ones may be words.
@@ -23,23 +25,26 @@ pub(crate) enum Spill<'a> {
     Target,
 }
 
-/// Finds a key of the gateway in what is passed on to whichever upstream; `presented` is what the caller came in with.
+/// Finds a key of the gateway in what is passed on to whichever upstream.
 pub(crate) fn spill<'a>(
     headers: &'a HeaderMap,
     target: &str,
     keyring: &Keyring,
-    presented: Option<&[u8]>,
 ) -> Option<Spill<'a>> {
-    let presented = presented.filter(|secret| secret.len() >= SECRET && !keyring.is_open());
+    let odd: SmallVec<[&[u8]; 2]> = presented(headers)
+        .into_iter()
+        .filter(|secret| secret.len() >= SECRET && !Keyring::holds_shape(secret))
+        .filter(|secret| keyring.is_ours(secret))
+        .collect();
     let holds = |value: &[u8]| {
         Keyring::holds_shape(value)
-            || presented.is_some_and(|secret| {
+            || odd.iter().any(|secret| {
                 value.len() >= secret.len() && memchr::memmem::find(value, secret).is_some()
             })
     };
     headers
         .iter()
-        .find(|(name, value)| !is_credential(name.as_str()) && holds(value.as_bytes()))
+        .find(|(name, value)| holds(value.as_bytes()) && !is_credential(name.as_str()))
         .map(|(name, _)| Spill::Header(name))
         .or_else(|| holds(target.as_bytes()).then_some(Spill::Target))
 }

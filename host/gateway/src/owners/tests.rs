@@ -103,6 +103,7 @@ fn a_key_without_a_tenant_is_an_owner_by_itself() {
         models: None,
         workspaces: None,
         environments: None,
+        share: crate::pressure::Share::default(),
     };
     assert_eq!(caller.owner(), "key:alice", "the key itself");
     caller.tenant = Some("acme".into());

@@ -21,6 +21,7 @@ pub(crate) fn open_policies(config: &Config) -> anyhow::Result<Policies> {
         answer_headers: Some(crate::headers::that_plugins_may_set()),
         compiler: crate::cli::compiler(),
         vocabulary: Vocabulary.into(),
+        memory_total: usize::try_from(config.plugins.memory_bytes).unwrap_or(usize::MAX),
         ..RuntimeOptions::default()
     })?;
     let options = PoliciesOptions {

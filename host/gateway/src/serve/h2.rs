@@ -27,7 +27,7 @@ use crate::stream::Calm;
 const REFUSALS: usize = 32;
 
 /// What a client may send of one body ahead of its acknowledgements, so that distance does not hold it up.
-const STREAM_WINDOW: u32 = 1024 * 1024;
+pub(crate) const STREAM_WINDOW: u32 = 1024 * 1024;
 
 /// The largest window that HTTP/2 has (RFC 9113, section 6.9.1).
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;

@@ -36,7 +36,7 @@ const IDLE: Duration = Duration::from_secs(55);
 const STREAMS: usize = 64;
 
 /// What one HTTP/2 answer may be ahead of its client, in bytes.
-const STREAM_WINDOW: u32 = 1024 * 1024;
+const STREAM_WINDOW: u32 = 256 * 1024;
 
 /// Enough for all streams of a connection, so that clients that stand still cannot stop the others on it.
 const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;

@@ -7,12 +7,13 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use crate::head::Head;
+use crate::head::{Head, Unread};
 
 /// What makes two requests the same to whoever looks at them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Same {
-    /// Everything that the head says: members, sizes and counts that policy reads, and the names of the tools.
+    /// Everything that the head says: members, sizes and counts that policy reads, those that it can't read, all models that
+    /// are named, and the names of the tools.
     Head,
     /// Every byte of the parameters.
     Bytes,
@@ -44,6 +45,9 @@ enum Key {
 #[derive(PartialEq, Eq, Hash)]
 struct Looks {
     model: Option<Box<str>>,
+    other_models: Box<[Box<str>]>,
+    leaves_model_open: bool,
+    unread: Box<[Unread]>,
     user_id: Option<Box<str>>,
     tools: Box<[Box<str>]>,
     stream: bool,
@@ -92,6 +96,9 @@ impl Looks {
     fn of(head: &Head) -> Self {
         Self {
             model: head.model().map(Into::into),
+            other_models: head.other_models().map(Into::into).collect(),
+            leaves_model_open: head.leaves_model_open(),
+            unread: head.unread().into(),
             user_id: head.user_id().map(Into::into),
             tools: head.tools().map(Into::into).collect(),
             stream: head.stream(),

@@ -285,3 +285,28 @@ fn a_message_of_a_model_without_a_price_is_never_free_in_silence() {
     let totals = metered(&book, &[line.to_string().as_bytes()]);
     assert_eq!(totals.cost().pricing, Pricing::Unpriced, "it says so");
 }
+
+#[test]
+fn requests_that_say_something_else_to_a_policy_are_not_alike_although_they_have_one_length() {
+    for (one, other) in [
+        (
+            r#""fallbacks":[{"model":"a"}]"#,
+            r#""fallbacks":[{"model":"b"}]"#,
+        ),
+        (
+            r#""tools":[{"name":"a","model":"a"}]"#,
+            r#""tools":[{"name":"a","model":"b"}]"#,
+        ),
+        (r#""fallbacks":[{"a":"b"}]"#, r#""fallbacks":"abcdefghi""#),
+        (r#""max_tokens":null"#, r#""max_tokens":"99""#),
+    ] {
+        let request =
+            |more: &str| format!(r#"{{"custom_id":"x","params":{{"model":"m",{more}}}}}"#);
+        let (one, other) = (request(one), request(other));
+        assert_eq!(one.len(), other.len(), "the one hides behind the other");
+        let body = format!(r#"{{"requests":[{one},{other},{one}]}}"#);
+        let head = Head::scan(Bytes::from(body)).unwrap();
+        let batch = Batch::scan(&head).unwrap();
+        assert_eq!(batch.kinds().len(), 2, "{one} and {other}");
+    }
+}

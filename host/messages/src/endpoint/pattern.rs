@@ -4,7 +4,7 @@ use super::{below_root, cut_query, is_plain};
 
 /// What no pattern matches, whatever it says: the organisation's own administration, and what the gateway serves and
 /// keeps apart between tenants.
-const NEVER: [&str; 4] = ["organizations", "messages", "files", "models"];
+const NEVER: [&str; 5] = ["organizations", "messages", "files", "models", "skills"];
 
 /// `/v1/` and segments: a word, `*` for any one segment, and at the end `**` for any rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,18 +112,18 @@ mod tests {
     #[test]
     fn a_pattern_matches_segment_by_segment() {
         for (text, path, wanted) in [
-            ("/v1/skills", "/v1/skills?beta=true", true),
-            ("/v1/skills", "/anthropic/skills", true),
-            ("/v1/skills", "/skills", false),
-            ("/v1/skills", "/v1/skills/s_1", false),
-            ("/v1/skills", "/v1/skillsx", false),
-            ("/v1/skills/*", "/v1/skills/s_1", true),
-            ("/v1/skills/*", "/v1/skills", false),
-            ("/v1/skills/*", "/v1/skills/", false),
-            ("/v1/skills/*", "/v1/skills/s_1/versions", false),
-            ("/v1/skills/**", "/v1/skills/s_1/versions/2", true),
-            ("/v1/skills/**", "/v1/skills/..", false),
-            ("/v1/skills/**", "/v1/skills/a/%2e%2e/x", false),
+            ("/v1/agents", "/v1/agents?beta=true", true),
+            ("/v1/agents", "/anthropic/agents", true),
+            ("/v1/agents", "/agents", false),
+            ("/v1/agents", "/v1/agents/s_1", false),
+            ("/v1/agents", "/v1/agentsx", false),
+            ("/v1/agents/*", "/v1/agents/s_1", true),
+            ("/v1/agents/*", "/v1/agents", false),
+            ("/v1/agents/*", "/v1/agents/", false),
+            ("/v1/agents/*", "/v1/agents/s_1/versions", false),
+            ("/v1/agents/**", "/v1/agents/s_1/versions/2", true),
+            ("/v1/agents/**", "/v1/agents/..", false),
+            ("/v1/agents/**", "/v1/agents/a/%2e%2e/x", false),
             ("/v1/**", "/v1/sessions/x", true),
             ("/v1/**", "/api/hello", false),
         ] {

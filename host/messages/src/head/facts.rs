@@ -35,7 +35,7 @@ pub(crate) struct Facts {
 }
 
 /// A member that policy reads, of a type in which only the upstream can say what it means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Unread {
     /// The member's name.
     pub member: &'static str,

@@ -1,4 +1,9 @@
 //! The meter of a JSON answer.
+//!
+//! What is kept of one is its structure, and the beginnings of its strings: no number that counts is in a long text. So a
+//! client that takes its time with an answer does not keep it in memory.
+
+mod outline;
 
 use memchr::memmem;
 
@@ -6,21 +11,33 @@ use super::{BYTES_PER_TOKEN, Made, Reading, Source};
 use crate::error::ErrorReport;
 use crate::json::{Elements, Kind, MalformedKind, Object, Scanner, unescape};
 use crate::usage::{Output, Usage};
+use outline::Outline;
 
-/// Bytes of an answer that are kept. The largest output of a model is far below.
-const LIMIT: usize = 32 << 20;
+/// Bytes that are kept of an answer.
+const LIMIT: usize = 1 << 20;
 
 /// An answer as it arrives.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     body: Vec<u8>,
-    /// Bytes that were not kept.
-    dropped: usize,
+    outline: Outline,
+    /// Bytes that have come.
+    fed: usize,
+    fit: Fit,
     /// Up to where names of what was made have been looked for.
     searched: usize,
     promise: Promise,
     container: Option<String>,
     made: Option<Box<Made>>,
+}
+
+/// Whether all of the outline is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Fit {
+    #[default]
+    Whole,
+    /// There is more than is kept.
+    TooLarge,
 }
 
 /// Whether the answer will report that something was made.
@@ -39,11 +56,14 @@ enum Promise {
 
 impl Answer {
     pub(super) fn feed(&mut self, chunk: &[u8]) {
-        if self.dropped > 0 || self.body.len() + chunk.len() > LIMIT {
-            self.dropped = self.dropped.saturating_add(chunk.len());
-        } else {
-            self.body.extend_from_slice(chunk);
+        self.fed = self.fed.saturating_add(chunk.len());
+        if self.fit == Fit::TooLarge {
+            return;
+        }
+        if self.outline.add(chunk, &mut self.body, LIMIT) {
             self.look_for_made();
+        } else {
+            self.fit = Fit::TooLarge;
         }
     }
 
@@ -92,8 +112,7 @@ impl Answer {
     }
 
     pub(super) fn output_so_far(&self) -> u64 {
-        let bytes = self.body.len().saturating_add(self.dropped);
-        u64::try_from(bytes)
+        u64::try_from(self.fed)
             .unwrap_or(u64::MAX)
             .div_ceil(BYTES_PER_TOKEN)
     }
@@ -101,7 +120,7 @@ impl Answer {
     pub(super) fn reading(&self) -> Reading {
         let body = self.body.as_slice();
         let object = match Object::document(body, Scanner::Fastest) {
-            Ok(object) if self.dropped == 0 => object,
+            Ok(object) if self.fit == Fit::Whole => object,
             Err(error) if !is_cut(&error.kind) => {
                 return Reading {
                     passed_over: 1,

@@ -76,7 +76,7 @@ impl Guest {
     pub(crate) fn head(&mut self) -> Result<Head> {
         let head = self.body(BodyGrant::Head, "head", 0)?.head();
         for (what, text) in [("model", &head.model), ("metadata.user_id", &head.user_id)] {
-            self.lend(what, optional_bytes(&[text]), self.limits.copy_bytes)?;
+            self.lend(what, optional_bytes(&[text]))?;
         }
         let also = attribute_bytes(&head.attributes);
         self.fit(
@@ -102,8 +102,11 @@ impl Guest {
         let request = self.body(BodyGrant::Read, "member", name.len())?;
         let member = request.member(&name);
         let bytes = member.map_or(0, str::len);
-        let limit = self.limits.body_bytes.min(self.limits.copy_bytes);
-        self.lend(&name, bytes, limit)?;
+        self.fit(&name, bytes, self.limits.body_bytes)?;
+        self.lend(&name, bytes)?;
+        let read = self.body_read.saturating_add(bytes);
+        let limit = self.limits.body_bytes;
+        self.fit_together("members of the body together", read, limit)?;
         self.read(bytes)?;
         self.optional_text(member)
     }
@@ -134,6 +137,26 @@ impl Guest {
             self.lacks(Breach::BodyGrant { asked, needed })?;
         }
         Ok(request)
+    }
+
+    /// Counts a part of the body that is asked for by name, before it is copied. Where parts are too much together, and are no
+    /// more than the body has, none of them need have been asked for twice: that is the request's size, too.
+    fn lend(&mut self, what: &str, bytes: usize) -> Result<()> {
+        const TOGETHER: &str = "the parts of the body together";
+        let limit = self.limits.copy_bytes;
+        self.fit(what, bytes, limit)?;
+        self.lent = self.lent.saturating_add(bytes);
+        self.fit_together(TOGETHER, self.lent, limit)
+    }
+
+    /// Refuses parts of the body that are larger than `limit` together and can all be in it. The length of the body, which may
+    /// have to be put together for that, is asked for only then.
+    fn fit_together(&mut self, what: &str, bytes: usize, limit: usize) -> Result<()> {
+        let all = || self.request.as_ref().map_or(0, |it| it.body().len());
+        if bytes <= limit || bytes > all() {
+            return Ok(());
+        }
+        self.fit(what, bytes, limit)
     }
 
     /// Counts bytes of the body that the guest sees.

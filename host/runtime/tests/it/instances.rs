@@ -142,6 +142,41 @@ fn a_machine_without_room_for_a_pool_serves_on_demand() {
 }
 
 #[test]
+fn the_memory_of_all_instances_has_a_limit_of_its_own() {
+    const PAGE: usize = 64 * 1024;
+    // The first call is inside its instance when the second one needs another: together they are a page over.
+    let second = |pages: usize| {
+        let options = RuntimeOptions {
+            memory_total: pages * PAGE,
+            ..RuntimeOptions::default()
+        };
+        let runtime = Runtime::try_new(options).expect("the engine starts");
+        let guest = Guest::route(&format!("(drop (memory.grow (i32.const 30))) {PROBE}"));
+        let source = source(guest.build(), PATIENT);
+        let plugin = runtime
+            .admit(&source)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let (inner, kind) = (Arc::clone(&plugin), Arc::new(Mutex::new(None)));
+        let seen = Arc::clone(&kind);
+        let request = answering(move |_| {
+            if let Err(Stop::Fault(fault)) = route(&inner, &plain()) {
+                *seen.lock().unwrap() = Some(fault.kind);
+            }
+            None
+        });
+        assert!(route(&plugin, &request).is_ok(), "the first call goes well");
+        assert_eq!(plugin.benched(), None, "nobody blames the plugin");
+        let (taken, limit) = runtime.memory();
+        assert!(taken <= limit, "{taken} of {limit} bytes");
+        drop((plugin, request));
+        assert_eq!(runtime.memory().0, 0, "all of it is given back");
+        *kind.lock().unwrap()
+    };
+    assert_eq!(second(32), Some(FaultKind::Exhausted), "the second is shed");
+    assert_eq!(second(80), None, "with room for two, both are served");
+}
+
+#[test]
 fn an_exhausted_engine_is_load_to_shed() {
     let options = RuntimeOptions {
         instances: 1,

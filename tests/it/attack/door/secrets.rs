@@ -91,9 +91,14 @@ async fn a_key_is_found_however_it_stands_in_a_credential() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_without_the_gateways_prefix_is_found_as_well() {
     let (gate, upstream) = gate("\"client\"").await;
-    let hash = sha256("house-secret-1");
-    let keys = std::fs::read_to_string(gate.file("keys.toml")).unwrap();
-    let more = format!("{keys}[[key]]\nid = \"bob\"\nhash = \"sha256:{hash}\"\n");
+    let mut more = std::fs::read_to_string(gate.file("keys.toml")).unwrap();
+    for (id, secret) in [
+        ("bob", "house-secret-1"),
+        ("carol", "house-secret-1-longer"),
+    ] {
+        let hash = sha256(secret);
+        more += &format!("[[key]]\nid = \"{id}\"\nhash = \"sha256:{hash}\"\n");
+    }
     std::fs::write(gate.file("keys.toml"), more).unwrap();
     gate.running().reload().await.unwrap();
     for (name, value) in [
@@ -107,6 +112,18 @@ async fn a_key_without_the_gateways_prefix_is_found_as_well() {
         let response = gate.ask(&asking(&gate).header(name, value)).await;
         assert_eq!(response.status, 401, "{name}: {value}");
     }
+    let by_bearer = asking(&gate)
+        .without_header("x-witgate-key")
+        .header("x-api-key", "sk-ant-of-the-caller")
+        .header("authorization", "Bearer house-secret-1-longer");
+    let response = gate
+        .ask(
+            &by_bearer
+                .clone()
+                .header("x-note", "k=house-secret-1-longer"),
+        )
+        .await;
+    assert_eq!(response.status, 401, "where it would be passed on");
     assert!(upstream.requests().is_empty(), "nothing was forwarded");
 }
 

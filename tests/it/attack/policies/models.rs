@@ -24,7 +24,7 @@ async fn gate(route: &str) -> (Gate, Upstream, Caller) {
     (gate, upstream, bob)
 }
 
-fn body(more: Value) -> Value {
+fn body(more: &Value) -> Value {
     let mut body = json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": []});
     for (name, value) in more.as_object().into_iter().flatten() {
         body[name] = value.clone();
@@ -37,14 +37,14 @@ fn in_batch(params: &Value) -> Value {
 }
 
 fn advisor(model: &str) -> Value {
-    body(json!({"tools": [
+    body(&json!({"tools": [
         {"name": "look", "input_schema": {"type": "object", "properties": {"model": {"type": "string"}}}},
         {"type": "advisor_20260301", "name": "advisor", "model": model}]}))
 }
 
 fn fallbacks(models: &[&str]) -> Value {
     let each = |model: &&str| json!({"model": model, "max_tokens": 9});
-    body(json!({"fallbacks": models.iter().map(each).collect::<Value>()}))
+    body(&json!({"fallbacks": models.iter().map(each).collect::<Value>()}))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,11 +62,11 @@ async fn a_key_with_models_names_no_other_one_in_any_place_of_a_body() {
         ),
         (
             "whatever the upstream takes",
-            body(json!({"fallbacks": "default"})),
+            body(&json!({"fallbacks": "default"})),
         ),
         (
             "a member of the future",
-            body(json!({"reviewer": {"rounds": [{"model": "claude-opus-5-5"}]}})),
+            body(&json!({"reviewer": {"rounds": [{"model": "claude-opus-5-5"}]}})),
         ),
     ] {
         for (path, body) in [
@@ -86,9 +86,9 @@ async fn a_key_with_models_names_no_other_one_in_any_place_of_a_body() {
         advisor("claude-sonnet-5"),
         fallbacks(&["claude-sonnet-5", "claude-sonnet-4-5"]),
         body(
-            json!({"tools": [{"name": "cars", "input_schema": {}, "input_examples": [{"model": "T"}]}]}),
+            &json!({"tools": [{"name": "cars", "input_schema": {}, "input_examples": [{"model": "T"}]}]}),
         ),
-        body(json!({"messages": [{"role": "assistant", "content": [
+        body(&json!({"messages": [{"role": "assistant", "content": [
             {"type": "fallback", "from": {"model": "claude-opus-5-5"}, "to": {"model": "claude-opus-5"}}]}]})),
     ] {
         let response = gate.ask(&bob.post("/v1/messages", &own)).await;
@@ -127,7 +127,7 @@ async fn a_rule_that_blocks_a_model_blocks_it_in_any_place_of_a_body() {
         ),
         (
             "whatever the upstream takes",
-            body(json!({"fallbacks": "default"})),
+            body(&json!({"fallbacks": "default"})),
         ),
     ] {
         let alone = gate.ask(&gate.messages(&named)).await;
@@ -142,4 +142,23 @@ async fn a_rule_that_blocks_a_model_blocks_it_in_any_place_of_a_body() {
         .ask(&gate.messages(&fallbacks(&["claude-haiku-4-5"])))
         .await;
     assert_eq!(open.status, 200, "what is not blocked: {}", open.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_of_a_batch_hides_no_model_behind_another_that_looks_the_same() {
+    let (gate, upstream, bob) = gate("").await;
+    let decoy = fallbacks(&["claude-sonnet-5"]);
+    let hidden = fallbacks(&["claude-opus-5-5"]);
+    let (one, other) = (decoy.to_string(), hidden.to_string());
+    assert_eq!(one.len(), other.len(), "alike but for the model");
+    let batch = json!({"requests": [
+        {"custom_id": "a", "params": decoy}, {"custom_id": "b", "params": hidden}]});
+    let response = gate.ask(&bob.post("/v1/messages/batches", &batch)).await;
+    assert_eq!(response.status, 403, "{}", response.text());
+    assert!(
+        response.text().contains("requests[1]"),
+        "{}",
+        response.text()
+    );
+    assert!(upstream.requests().is_empty(), "nothing was sent");
 }

@@ -120,3 +120,114 @@ async fn the_state_is_for_the_gateways_user_alone_whatever_it_was_before() {
     }
     assert!(seen >= 3, "the database and its companions: {seen}");
 }
+
+/// Makes a skill and gives its id.
+async fn skill(gate: &Gate, caller: &Caller) -> String {
+    let request = caller
+        .request("POST", "/v1/skills?beta=true")
+        .body("--b\r\nskill\r\n--b--");
+    let made = gate.ask(&request).await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    made.json()["id"].as_str().expect("an id").to_owned()
+}
+
+/// Bodies that load a skill, and where they go.
+fn loading(skill: &str) -> [(&'static str, Value); 2] {
+    let skills = json!([{"type": "anthropic", "skill_id": "pptx"}, {"type": "custom", "skill_id": skill, "version": "latest"}]);
+    let message =
+        json!({"model": "m", "max_tokens": 1, "messages": [], "container": {"skills": skills}});
+    let batch = json!({"requests": [{"custom_id": "a", "params": message}]});
+    [("/v1/messages", message), ("/v1/messages/batches", batch)]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_skill_is_its_tenants_in_paths_in_lists_and_in_bodies() {
+    let (gate, upstream) = gate().await;
+    let (acme, bolt) = (
+        Caller::first(&gate),
+        Caller::admit(&gate, "bob", "bolt", "").await,
+    );
+    let skill = skill(&gate, &acme).await;
+    let asked = upstream.requests().len();
+    let paths = [
+        ("GET", format!("/v1/skills/{skill}")),
+        ("HEAD", format!("/v1/skills/{skill}")),
+        ("GET", format!("/v1/skills/{skill}/versions")),
+        ("POST", format!("/v1/skills/{skill}/versions")),
+        ("GET", format!("/v1/skills/{skill}/versions/1")),
+        ("DELETE", format!("/v1/skills/{skill}/versions/1")),
+        ("GET", format!("/v1/skills/{skill}/versions/1/content")),
+    ];
+    for (method, path) in &paths {
+        let response = gate.ask(&bolt.request(method, path).body("")).await;
+        assert_eq!(response.status, 404, "{method} {path}: {}", response.text());
+    }
+    let deleting = bolt.request("DELETE", &format!("/v1/skills/{skill}"));
+    assert_eq!(gate.ask(&deleting).await.status, 404, "another's");
+    for (path, body) in loading(&skill) {
+        let response = gate.ask(&bolt.post(path, &body)).await;
+        assert_eq!(response.status, 404, "{path}: {}", response.text());
+        assert!(response.text().contains(&skill), "{}", response.text());
+    }
+    assert_eq!(
+        upstream.requests().len(),
+        asked,
+        "the upstream was not asked"
+    );
+
+    for (caller, wanted) in [(&acme, vec![skill.as_str(), "pptx"]), (&bolt, vec!["pptx"])] {
+        let list = gate
+            .ask(&caller.request("GET", "/v1/skills?limit=9"))
+            .await
+            .json();
+        let data = list["data"].as_array().expect("a list");
+        let ids: Vec<_> = data.iter().filter_map(|item| item["id"].as_str()).collect();
+        assert_eq!(ids, wanted, "one's own, and what is published: {list}");
+        assert_eq!(list["next_page"], "page_2", "the upstream's token: {list}");
+    }
+    for (method, path) in &paths {
+        let response = gate.ask(&acme.request(method, path).body("")).await;
+        assert_eq!(response.status, 200, "{method} {path}: {}", response.text());
+    }
+    for (path, body) in loading(&skill) {
+        let response = gate.ask(&acme.post(path, &body)).await;
+        assert_eq!(response.status, 200, "{path}: {}", response.text());
+    }
+    let deleting = acme.request("DELETE", &format!("/v1/skills/{skill}"));
+    assert_eq!(gate.ask(&deleting).await.status, 200, "one's own");
+    let [(path, body), _] = loading(&skill);
+    assert_eq!(
+        gate.ask(&acme.post(path, &body)).await.status,
+        404,
+        "deleted"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_skill_that_the_operator_shares_is_loaded_and_read_by_all_and_changed_by_none() {
+    let upstream = Upstream::start_with(Organisation::default().script()).await;
+    let gate = Plan::shipped()
+        .upstream("default", &upstream)
+        .extra(STATE)
+        .extra("[skills]\nshared = [\"skill_house\"]\n")
+        .start()
+        .await;
+    let acme = Caller::first(&gate);
+    for (path, body) in loading("skill_house") {
+        let response = gate.ask(&acme.post(path, &body)).await;
+        assert_eq!(response.status, 200, "{path}: {}", response.text());
+    }
+    let asked = upstream.requests().len();
+    gate.ask(&acme.request("GET", "/v1/skills/skill_house/versions"))
+        .await;
+    assert_eq!(upstream.requests().len(), asked + 1, "it is read");
+    for (method, path) in [
+        ("DELETE", "/v1/skills/skill_house"),
+        ("POST", "/v1/skills/skill_house/versions"),
+        ("DELETE", "/v1/skills/skill_house/versions/1"),
+    ] {
+        let response = gate.ask(&acme.request(method, path).body("")).await;
+        assert_eq!(response.status, 404, "{method} {path}: {}", response.text());
+    }
+    assert_eq!(upstream.requests().len(), asked + 1, "nothing was changed");
+}

@@ -214,12 +214,12 @@ async fn a_client_that_leaves_after_its_upload_passed_through_ends_the_request()
     let upstream = Upstream::always(Answer::never()).await;
     let gate = Plan::bare()
         .upstream("only", &upstream)
-        .extra("[passthrough]\npaths = [\"/v1/skills\"]\n")
+        .extra("[passthrough]\npaths = [\"/v1/agents\"]\n")
         .start()
         .await;
     let mut client = gate.client().await;
     let request = gate
-        .keyed(Request::new("POST", "/v1/skills").header("Host", "gateway.test"))
+        .keyed(Request::new("POST", "/v1/agents").header("Host", "gateway.test"))
         .body("a skill");
     client.send(&request).await;
     upstream.next_request().await;

@@ -59,15 +59,15 @@ async fn every_way_to_an_upstream_drops_the_headers_that_are_for_the_gateway() {
     let upstream = Upstream::answering().await;
     let gate = Plan::bare()
         .upstream("only", &upstream)
-        .extra("[passthrough]\npaths = [\"/v1/skills\"]\n[state]\ndirectory = \"state\"\n")
+        .extra("[passthrough]\npaths = [\"/v1/agents\"]\n[state]\ndirectory = \"state\"\n")
         .start()
         .await;
     let asked = [
         Request::messages(&body()),
         Request::new("POST", "/v1/messages/count_tokens").body(body().to_string()),
         Request::new("GET", "/v1/models"),
-        Request::new("GET", "/v1/skills"),
-        Request::new("POST", "/v1/skills").body("a body that streams"),
+        Request::new("GET", "/v1/agents"),
+        Request::new("POST", "/v1/agents").body("a body that streams"),
         Request::new("POST", "/v1/files").body("a file"),
         Request::new("POST", "/v1/messages/batches")
             .body(json!({"requests": [{"custom_id": "a", "params": body()}]}).to_string()),

@@ -1,11 +1,11 @@
-//! Checks of `[state]`, `[passthrough]` and `[models]`.
+//! Checks of `[state]`, `[passthrough]`, `[skills]` and `[models]`.
 
 use std::path::PathBuf;
 
 use witgate_messages::PathPattern;
 
 use super::Check;
-use crate::config::file::endpoints::{ModelsFile, PassthroughFile, StateFile};
+use crate::config::file::endpoints::{ModelsFile, PassthroughFile, SkillsFile, StateFile};
 use crate::config::{Endpoints, Resource};
 
 /// What the API says of a model whose release date it does not know.
@@ -28,8 +28,14 @@ impl Check<'_> {
     pub(super) fn endpoints(
         &mut self,
         passthrough: &PassthroughFile,
+        skills: SkillsFile,
         models: ModelsFile,
     ) -> Endpoints {
+        for (index, id) in skills.shared.iter().enumerate() {
+            if id.is_empty() {
+                self.problem(&format!("skills.shared[{index}]"), "the id of a skill");
+            }
+        }
         let mut patterns = Vec::with_capacity(passthrough.paths.len());
         for (index, path) in passthrough.paths.iter().enumerate() {
             match PathPattern::parse(path) {
@@ -59,6 +65,7 @@ impl Check<'_> {
         }
         Endpoints {
             passthrough: patterns,
+            shared_skills: skills.shared,
             resources,
         }
     }
@@ -106,7 +113,7 @@ mod tests {
     #[test]
     fn resources_and_patterns_are_read_with_their_defaults() {
         let config = parse(
-            "[passthrough]\npaths = [\"/v1/skills\", \"/v1/skills/**\"]\n[state]\ndirectory = \"state\"\n\
+            "[passthrough]\npaths = [\"/v1/agents\", \"/v1/agents/**\"]\n[state]\ndirectory = \"state\"\n\
              [[models.resource]]\nid = \"balanced\"\n[limits]\nupload_bytes = 10\nbatch_bytes = 20\n",
         )
         .unwrap();
@@ -116,7 +123,7 @@ mod tests {
             ("balanced", super::EPOCH),
             "what is not said"
         );
-        assert!(config.endpoints.pass("/v1/skills/x/y"), "the pattern holds");
+        assert!(config.endpoints.pass("/v1/agents/x/y"), "the pattern holds");
         assert!(
             config.state.is_some_and(|path| path.ends_with("state")),
             "the state's directory need not be there yet"
@@ -131,7 +138,7 @@ mod tests {
     #[test]
     fn every_problem_is_told_at_once() {
         let problems = parse(
-            "[passthrough]\npaths = [\"/v1/skills\", \"/v1/organizations/**\", \"skills\"]\n[models]\n\
+            "[passthrough]\npaths = [\"/v1/agents\", \"/v1/organizations/**\", \"agents\"]\n[models]\n\
              [[models.resource]]\nid = \"a\"\ncreated_at = \"today\"\n[[models.resource]]\nid = \"a\"\ncolour = 1\n\
              [limits]\nupload_bytes = 0\n",
         )

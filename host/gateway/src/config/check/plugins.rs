@@ -8,6 +8,7 @@ use super::Check;
 use crate::config::Plugins;
 use crate::config::file::PluginsFile;
 use crate::config::file::endpoints::StateFile;
+use crate::config::memory::Memory;
 
 // === impl Check ===
 
@@ -23,7 +24,10 @@ impl Check<'_> {
                 Err(error) => self.problem("plugins.trusted_keys", &error.to_string()),
             }
         }
+        let memory = Memory::of_machine().origin.for_plugins();
+        let memory_bytes = self.bytes("plugins.memory_bytes", file.memory_bytes, memory, 1 << 40);
         Plugins {
+            memory_bytes,
             directory: self.existing_folder("plugins.directory", &file.directory),
             required: self.required(file.required),
             poll,

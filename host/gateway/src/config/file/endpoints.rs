@@ -1,4 +1,4 @@
-//! `[state]`, `[passthrough]` and `[models]`, as written.
+//! `[state]`, `[passthrough]`, `[skills]` and `[models]`, as written.
 
 use std::path::PathBuf;
 
@@ -17,6 +17,14 @@ pub struct PassthroughFile {
     /// Patterns of paths.
     #[serde(default)]
     pub paths: Vec<String>,
+}
+
+/// `[skills]`
+#[derive(Debug, Default, Deserialize)]
+pub struct SkillsFile {
+    /// Ids of skills.
+    #[serde(default)]
+    pub shared: Vec<String>,
 }
 
 /// `[models]`

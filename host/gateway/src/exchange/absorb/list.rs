@@ -3,9 +3,14 @@
 //! The upstream's pages are walked until the client's page is full, at most [`PAGES`] of them for one request. A page that
 //! the walk could not fill says that there is more behind its last item.
 
+use std::collections::HashSet;
+
+use bytes::Bytes;
 use http::Method;
+use witgate_messages::head::Head;
 use witgate_messages::page::{Item, Page};
 use witgate_messages::query::{Cursor, Query};
+use witgate_messages::splice::{Edit, splice};
 
 use super::super::ask::{Asker, Client, Question, Whole};
 use super::super::permit::{no_state, no_such};
@@ -91,6 +96,68 @@ pub(super) async fn list(
     }
     first.body = Page::write(&items, has_more);
     Ok(first)
+}
+
+/// One page of the skills: the caller's own, and those that are nobody's, as they stand on the upstream's page. It may be
+/// shorter than was asked for, since its place is a token of the upstream's.
+///
+/// # Errors
+///
+/// The upstream gave no list, or the state can't be read.
+pub(super) async fn skills(asker: &mut Asker<'_>, gateway: &Gateway) -> Result<Whole, Refused> {
+    let decision = asker.decision;
+    let view = &decision.view;
+    let path = view.endpoint.upstream_path(&view.path);
+    let (page, mut whole) = match page(asker, &path).await? {
+        Ok(read) => read,
+        Err(error) => return Ok(error),
+    };
+    let ids = page.items.iter().map(|item| item.id.clone()).collect();
+    let owner = view.caller.owner();
+    let owned = gateway.owners.owned(Kind::Skill, ids, &owner).await;
+    let owned: HashSet<_> = owned
+        .map_err(|error| no_state(&error))?
+        .into_iter()
+        .collect();
+    let shown = |item: &&Item| {
+        owned.contains(&item.id) || decision.is_shared(&item.id) || is_published(&item.json)
+    };
+    let shown: Vec<_> = page
+        .items
+        .iter()
+        .filter(shown)
+        .map(|item| &*item.json)
+        .collect();
+    let data = [b"[", &*shown.join(&b","[..]), b"]"].concat();
+    let edited = || {
+        let head = Head::scan(whole.body.clone()).ok()?;
+        let data = String::from_utf8(data).ok()?;
+        let mut edits = vec![Edit::Set("data".into(), data)];
+        let cursors = ["first_id", "last_id"].into_iter();
+        let cursors = cursors.filter(|cursor| head.member(cursor).is_some());
+        edits.extend(cursors.map(|cursor| Edit::Remove(cursor.into())));
+        let parts = splice(&head, &edits).ok()?;
+        Some(Bytes::from(parts.into_parts().concat()))
+    };
+    whole.body = edited().ok_or_else(|| {
+        Refused::upstream(502, "the upstream answered with something that is no list")
+    })?;
+    Ok(whole)
+}
+
+/// Whether a skill is one that the upstream has published for all.
+fn is_published(skill: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Skill {
+        source: serde_json::Value,
+    }
+    const PUBLISHED: [&str; 2] = ["anthropic", "anthropic_example"];
+    let Ok(Skill { source }) = serde_json::from_slice(skill) else {
+        return false;
+    };
+    // Older versions of the API have a text there.
+    let kind = source.as_str().or_else(|| source.get("type")?.as_str());
+    kind.is_some_and(|kind| PUBLISHED.contains(&kind))
 }
 
 /// Reads the query of a list.

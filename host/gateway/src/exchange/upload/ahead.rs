@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::{Stopped, there};
 use crate::exchange::receive::broken;
 use crate::exchange::relay::ready;
+use crate::pressure::Charge;
 use crate::refused::Refused;
 use crate::upstream::connection::upload::{Sending, Taken};
 
@@ -24,21 +25,23 @@ const MOST: usize = 16 << 20;
 /// How long the upstream may take nothing before the client is looked at, and between two looks.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// Most bytes of a piece: what the HTTP layer reads at a time.
+const PIECE: usize = 64 * 1024;
+
 /// Pieces that are read at a look: 512 KiB a second, so that the bound is reached only after half a minute.
 const PIECES: usize = 2;
 
 /// Bytes that were read and have not been sent.
-#[derive(Default)]
 pub(super) struct Ahead {
     parts: VecDeque<Bytes>,
     len: usize,
     end: End,
+    charge: Option<Charge>,
 }
 
 /// Whether the end of the body has been read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    #[default]
     ToCome,
     Read,
 }
@@ -46,11 +49,24 @@ enum End {
 // === impl Ahead ===
 
 impl Ahead {
+    /// Nothing was read yet; what will be is paid for by this charge.
+    pub(super) fn new(charge: Option<Charge>) -> Self {
+        Self {
+            parts: VecDeque::new(),
+            len: 0,
+            end: End::ToCome,
+            charge,
+        }
+    }
+
     /// Returns what was read ahead: a piece of the body, or none for its end. Nothing where nothing was.
     pub(super) fn take(&mut self) -> Option<Option<Bytes>> {
         match self.parts.pop_front() {
             Some(part) => {
                 self.len = self.len.saturating_sub(part.len());
+                if let Some(charge) = &mut self.charge {
+                    charge.lower(self.len);
+                }
                 Some(Some(part))
             }
             None => (self.end == End::Read).then_some(None),
@@ -77,13 +93,21 @@ impl Ahead {
         }
     }
 
-    /// Reads what has come, as far as there is room.
+    /// Reads what has come, as far as there is room. Without memory for it the client is not looked at: it is noticed once
+    /// the upstream takes something, or has stood still for too long.
     async fn read_on(&mut self, session: &mut ServerSession) -> Result<(), Refused> {
         if session.is_http2() {
             return Ok(());
         }
         for _ in 0..PIECES {
             if self.len >= MOST || self.end == End::Read {
+                break;
+            }
+            let paid = self
+                .charge
+                .as_mut()
+                .map(|charge| charge.cover(self.len + PIECE));
+            if paid.is_some_and(|paid| paid.is_err()) {
                 break;
             }
             match ready(session.read_request_body()).await {

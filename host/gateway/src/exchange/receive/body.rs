@@ -1,0 +1,172 @@
+//! A body that is read whole, and paid for as it comes.
+
+use bytes::Bytes;
+use http::header;
+use pingora_core::protocols::http::ServerSession;
+use tokio::time::timeout;
+
+use super::{broken, declared, invite, slow};
+use crate::config::Limits;
+use crate::pressure::{Charge, FREE, Place};
+use crate::refused::Refused;
+use crate::serve::STREAM_WINDOW;
+
+/// Room for a body that does not say how long it is.
+const UNKNOWN: usize = 16 * 1024;
+
+/// Reads a body. Larger ones are paid for from what has come of them, so that one that is announced and does not come keeps
+/// nothing from others.
+///
+/// # Errors
+///
+/// It is too large, too slow, not framed as it should be, or there is no memory for it now.
+pub(super) async fn read_body(
+    session: &mut ServerSession,
+    limits: &Limits,
+    limit: usize,
+    place: &Place,
+) -> Result<Bytes, Refused> {
+    let request = session.req_header();
+    let chunked = request.headers.contains_key(header::TRANSFER_ENCODING);
+    let length = declared(session);
+    let over = || {
+        let message = format!("the body is larger than the {limit} bytes that this gateway takes");
+        Refused::client(413, message)
+    };
+    let announced = match length {
+        Some(0) => {
+            return Err(Refused::client(
+                400,
+                "the body is empty: a JSON object is expected",
+            ));
+        }
+        Some(length) => {
+            let length = usize::try_from(length).ok().filter(|len| *len <= limit);
+            let length = length.ok_or_else(over)?;
+            if length > FREE {
+                place.has_room(length)?;
+            }
+            Some(length)
+        }
+        None if chunked || session.is_http2() => None,
+        None => {
+            return Err(Refused::client(
+                411,
+                "the body has no length: send content-length",
+            ));
+        }
+    };
+
+    let _window = window(session, announced, place)?;
+    invite(session).await?;
+    let read = async {
+        let mut whole = Whole::new(announced, place);
+        while let Some(part) = session
+            .read_request_body()
+            .await
+            .map_err(|error| broken(&error))?
+        {
+            if whole.len() + part.len() > limit {
+                return Err(over());
+            }
+            whole.push(part)?;
+        }
+        Ok(whole.into_bytes())
+    };
+    timeout(limits.body_timeout, read)
+        .await
+        .unwrap_or_else(|_| Err(slow(limits.body_timeout)))
+}
+
+/// What pays for the part of a body that has come and is not read: HTTP/2 takes as much as its window, whether it is read or
+/// not.
+pub(in crate::exchange) fn window(
+    session: &ServerSession,
+    announced: Option<usize>,
+    place: &Place,
+) -> Result<Option<Charge>, Refused> {
+    let window = usize::try_from(STREAM_WINDOW).unwrap_or(usize::MAX);
+    let most = announced.map_or(window, |announced| announced.min(window));
+    if !session.is_http2() || most <= FREE {
+        return Ok(None);
+    }
+    let mut charge = place.charge();
+    charge.cover(most)?;
+    Ok(Some(charge))
+}
+
+/// A body in the making: the first part as it is, a buffer only when there is a second.
+struct Whole<'a> {
+    place: &'a Place,
+    announced: Option<usize>,
+    first: Bytes,
+    joined: Vec<u8>,
+    charge: Option<Charge>,
+}
+
+// === impl Whole ===
+
+impl<'a> Whole<'a> {
+    fn new(announced: Option<usize>, place: &'a Place) -> Self {
+        Self {
+            place,
+            announced,
+            first: Bytes::new(),
+            joined: Vec::new(),
+            charge: None,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.first.len() + self.joined.len()
+    }
+
+    fn push(&mut self, part: Bytes) -> Result<(), Refused> {
+        let len = self.len() + part.len();
+        if self.len() == 0 {
+            self.pay(len)?;
+            self.first = part;
+            return Ok(());
+        }
+        match self.announced {
+            // What was not written to costs address space only.
+            Some(announced) => {
+                self.pay(len)?;
+                self.joined
+                    .reserve_exact(announced.max(len) - self.joined.len());
+            }
+            None if len > self.joined.capacity() => {
+                let room = len.max(self.joined.capacity() * 2).max(UNKNOWN);
+                self.pay(room)?;
+                self.joined.reserve_exact(room - self.joined.len());
+            }
+            None => {}
+        }
+        self.joined
+            .extend_from_slice(&std::mem::take(&mut self.first));
+        self.joined.extend_from_slice(&part);
+        Ok(())
+    }
+
+    fn pay(&mut self, bytes: usize) -> Result<(), Refused> {
+        if bytes <= FREE {
+            return Ok(());
+        }
+        let charge = self.charge.get_or_insert_with(|| self.place.charge());
+        charge.cover(bytes)
+    }
+
+    /// The body, with what pays for it.
+    fn into_bytes(mut self) -> Bytes {
+        let bytes = if self.joined.is_empty() {
+            self.first
+        } else {
+            self.joined.shrink_to_fit();
+            Bytes::from(self.joined)
+        };
+        match self.charge {
+            Some(charge) => charge.tie(bytes),
+            None => bytes,
+        }
+    }
+}

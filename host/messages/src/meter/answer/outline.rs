@@ -1,0 +1,237 @@
+//! JSON with its long strings cut short.
+
+use memchr::{memchr, memchr2};
+
+/// Bytes of a string that are kept. Names, ids and messages of errors are shorter.
+const KEPT: usize = 2 * 1024;
+
+/// Where in the text the next byte is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Between,
+    /// In a string of which so many bytes are kept.
+    Inside(usize),
+    /// In an escape of a string.
+    Escaped(Escape),
+    /// In the part of a string that is left out.
+    Omitted,
+    /// Behind a backslash in that part.
+    OmittedEscape,
+}
+
+/// An escape that has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Escape {
+    /// Bytes of it that are to come.
+    left: usize,
+    /// Bytes of the string that are kept.
+    kept: usize,
+    half: Half,
+}
+
+/// Whether an escape is the first half of a character (RFC 8259, section 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Half {
+    No,
+    /// Its first digit is one of such an escape.
+    Perhaps,
+    Yes,
+}
+
+/// Bytes of the second half of a character: `\uXXXX`.
+const SECOND_HALF: usize = 6;
+
+/// Copies JSON as it comes, and leaves out what is long. A string is cut between two characters, so that what is kept is
+/// JSON again.
+#[derive(Debug, Default)]
+pub(super) struct Outline {
+    place: Place,
+}
+
+// === impl Outline ===
+
+impl Outline {
+    /// Adds a chunk to what is kept, up to `limit` bytes altogether. Says whether all of it fitted.
+    pub(super) fn add(&mut self, chunk: &[u8], kept: &mut Vec<u8>, limit: usize) -> bool {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let (taken, keep) = self.step(rest);
+            let (part, more) = rest.split_at(taken);
+            rest = more;
+            if keep == Keep::Yes {
+                if kept.len() + part.len() > limit {
+                    return false;
+                }
+                kept.extend_from_slice(part);
+            }
+        }
+        true
+    }
+
+    /// Looks at a stretch of what comes: how long it is, and whether it is kept.
+    fn step(&mut self, rest: &[u8]) -> (usize, Keep) {
+        match self.place {
+            Place::Between => {
+                let len = match memchr(b'"', rest) {
+                    Some(quote) => {
+                        self.place = Place::Inside(0);
+                        quote + 1
+                    }
+                    None => rest.len(),
+                };
+                (len, Keep::Yes)
+            }
+            Place::Inside(kept) => self.inside(rest, kept),
+            Place::Escaped(escape) => {
+                self.place = escape.after(rest.first().copied().unwrap_or_default());
+                (1, Keep::Yes)
+            }
+            Place::Omitted => match memchr2(b'"', b'\\', rest) {
+                None => (rest.len(), Keep::No),
+                Some(0) if rest.first() == Some(&b'"') => {
+                    self.place = Place::Between;
+                    (1, Keep::Yes)
+                }
+                Some(0) => {
+                    self.place = Place::OmittedEscape;
+                    (1, Keep::No)
+                }
+                Some(at) => (at, Keep::No),
+            },
+            Place::OmittedEscape => {
+                self.place = Place::Omitted;
+                (1, Keep::No)
+            }
+        }
+    }
+
+    fn inside(&mut self, rest: &[u8], kept: usize) -> (usize, Keep) {
+        let room = KEPT.saturating_sub(kept);
+        if room == 0 && rest.first().is_some_and(|byte| !is_continued(*byte)) {
+            // What begins here is a character of its own.
+            self.place = Place::Omitted;
+            return (0, Keep::No);
+        }
+        // Past the room it goes on byte by byte, to the end of a character.
+        let window = rest.get(..room.max(1)).unwrap_or(rest);
+        match memchr2(b'"', b'\\', window) {
+            Some(at) if window.get(at) == Some(&b'"') => {
+                self.place = Place::Between;
+                (at + 1, Keep::Yes)
+            }
+            Some(at) => {
+                self.place = Place::Escaped(Escape {
+                    left: 1,
+                    kept: kept + at + 1,
+                    half: Half::No,
+                });
+                (at + 1, Keep::Yes)
+            }
+            None => {
+                self.place = Place::Inside(kept + window.len());
+                (window.len(), Keep::Yes)
+            }
+        }
+    }
+}
+
+/// Whether a byte goes on with a character that began before it.
+fn is_continued(byte: u8) -> bool {
+    byte & 0b1100_0000 == 0b1000_0000
+}
+
+// === impl Escape ===
+
+impl Escape {
+    /// The place behind the next byte of it.
+    fn after(self, byte: u8) -> Place {
+        let kept = self.kept + 1;
+        let (left, half) = match (self.left, byte) {
+            // Four digits follow, among which there is no such letter.
+            (1, b'u') if self.half == Half::No => (4, Half::No),
+            (4, b'd' | b'D') => (3, Half::Perhaps),
+            (3, b'8' | b'9' | b'a' | b'b' | b'A' | b'B') if self.half == Half::Perhaps => {
+                (2, Half::Yes)
+            }
+            (left, _) => (left - 1, self.half),
+        };
+        match (left, half) {
+            // Its other half stays with it.
+            (0, Half::Yes) => Place::Inside(kept.min(KEPT - SECOND_HALF)),
+            (0, Half::No | Half::Perhaps) => Place::Inside(kept),
+            (left, half) => Place::Escaped(Self { left, kept, half }),
+        }
+    }
+}
+
+/// Whether a stretch is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Yes,
+    No,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outlined(text: &str, size: usize) -> String {
+        let (mut outline, mut kept) = (Outline::default(), Vec::new());
+        for chunk in text.as_bytes().chunks(size) {
+            assert!(outline.add(chunk, &mut kept, 1 << 20), "it fits");
+        }
+        String::from_utf8(kept).expect("it is cut between characters")
+    }
+
+    #[test]
+    fn what_is_kept_is_json_of_the_same_shape_however_it_comes() {
+        let texts = [
+            "short".to_owned(),
+            "a".repeat(5 * KEPT),
+            "é\u{1f600}x".repeat(KEPT),
+            "\"\\\n\t/ ".repeat(KEPT),
+            "€".repeat(KEPT),
+            format!("{}\\\" : {{", "b".repeat(KEPT - 2)),
+        ];
+        for text in &texts {
+            let whole =
+                serde_json::json!({"a": [text, 1, {"b": text}], "usage": {"n": 7}}).to_string();
+            let escaped: String = whole
+                .chars()
+                .map(|letter| match letter {
+                    '\u{80}'.. => {
+                        let mut units = [0; 2];
+                        let units = letter.encode_utf16(&mut units);
+                        units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
+                    }
+                    letter => letter.to_string(),
+                })
+                .collect();
+            for whole in [&whole, &escaped] {
+                for size in [1, 7, 4096, whole.len()] {
+                    let kept = outlined(whole, size);
+                    let read: serde_json::Value = serde_json::from_str(&kept)
+                        .unwrap_or_else(|error| panic!("{error} in {:.80}…", kept));
+                    assert_eq!(read["usage"]["n"], 7, "what stands behind it");
+                    let begins = read["a"][0].as_str().unwrap();
+                    assert!(text.starts_with(begins), "the beginning is kept");
+                    assert!(begins.len() >= text.len().min(KEPT / 6), "and enough of it");
+                    assert!(kept.len() < 4 * KEPT, "and no more: {}", kept.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_not_kept() {
+        let whole = serde_json::json!({"content": [{"text": "word ".repeat(1 << 20)}]}).to_string();
+        let kept = outlined(&whole, 64 * 1024);
+        assert!(
+            kept.len() < 2 * KEPT,
+            "{} of {} bytes",
+            kept.len(),
+            whole.len()
+        );
+    }
+}
