@@ -343,7 +343,7 @@ impl Check<'_> {
         if hooks.audit.fail == Some(FailPolicy::Closed) {
             self.reject(
                 "hooks.audit.fail",
-                "audit can't fail closed: there is no request to refuse any more; a fault writes the receipt as it was",
+                "audit can't fail closed: there is no request to refuse any more; of a receipt that it faults on only what the host must keep is written",
             );
         }
         PerHook::from_fn(|hook| hooks.of(hook).fail.unwrap_or(default_fail(hook)))
