@@ -121,12 +121,11 @@ fn a_queue_that_is_full_by_bytes_is_full() {
 
 #[test]
 fn a_receipt_that_is_larger_than_the_queue_gets_in_alone() {
-    let sink = Memory::default();
     let settings = Settings {
         queue_bytes: 1,
         ..eager()
     };
-    let audit = Audit::start(settings, sink.clone(), render).unwrap();
+    let audit = Audit::start(settings, Memory::default(), render).unwrap();
     audit.submit(Numbered(0));
     audit.flush();
     let stats = audit.shutdown();
