@@ -58,7 +58,7 @@ async fn whatever_a_caller_sends_its_receipt_is_small() {
     vmx["metadata"]["s"] = json!("\u{1}".repeat(800));
     let mut request = body(&long);
     request["vmx"] = vmx;
-    request["metadata"] = json!({"user_id": "\u{1}".repeat(8000)});
+    request["metadata"] = json!({"user_id": "\u{1}".repeat(4000)});
     let path = format!("/v1/messages?beta={}", "q".repeat(20_000));
     let mut request = gate.messages(&request);
     request.target = path;

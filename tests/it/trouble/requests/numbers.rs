@@ -92,6 +92,8 @@ async fn what_only_the_upstream_can_judge_is_forwarded_as_it_is() {
         let arrived = upstream.requests().pop().expect("it was forwarded");
         assert_eq!(arrived.body, body.as_bytes(), "{body}: byte for byte");
     }
+    // A hold ends with its receipt, a moment after the answer.
+    gate.receipts_when(upstream.requests().len()).await;
     let budgets = gate.admin("/budgets").await.json();
     assert_eq!(budgets["open_holds"], 0, "no hold is left: {budgets}");
 }
