@@ -17,6 +17,9 @@ use crate::refused::Refused;
 /// Bodies from this size on are decoded on a thread that may be busy for a while.
 const LARGE: usize = 64 * 1024;
 
+/// The same for what they decode to: a few KiB can unpack to all that is allowed.
+const LONG: usize = 1024 * 1024;
+
 /// Bytes that are decoded at a time.
 const PIECE: usize = 32 * 1024;
 
@@ -69,11 +72,19 @@ pub(super) async fn decode(
             sent: None,
         });
     };
-    let plain = Plain::new(limits.decoded_bytes, place.charge());
+    let limit = limits.decoded_bytes;
     let sent = body.clone();
-    let plain = if body.len() < LARGE {
-        coding.decode(&body, plain)
+    let at_once = if body.len() < LARGE {
+        let plain = Plain::new(limit.min(LONG), place.charge());
+        Some(coding.decode(&body, plain))
+            .filter(|plain| limit <= LONG || !matches!(plain, Err(Undecodable::TooLarge)))
     } else {
+        None
+    };
+    let plain = if let Some(plain) = at_once {
+        plain
+    } else {
+        let plain = Plain::new(limit, place.charge());
         // Many may wait for a thread; what each takes beside its output is counted from here on.
         let mut state = place.charge();
         state.cover(coding.state())?;
@@ -90,7 +101,7 @@ pub(super) async fn decode(
             plain,
             sent: Some(sent),
         }),
-        Err(undecodable) => Err(undecodable.refused(coding, limits.decoded_bytes)),
+        Err(undecodable) => Err(undecodable.refused(coding, limit)),
     }
 }
 

@@ -1,4 +1,7 @@
+use std::future::{Future, poll_fn};
 use std::io::Write as _;
+use std::pin::pin;
+use std::task::Poll;
 
 use flate2::Compression;
 
@@ -122,4 +125,24 @@ fn names_are_read_in_any_case_and_unknown_ones_are_refused() {
     }
     let no_text = Coding::read(&HeaderValue::from_bytes(b"gzip\xff").unwrap());
     assert_eq!(no_text.unwrap_err().status, 400, "no text");
+}
+
+#[tokio::test]
+async fn a_small_body_that_unpacks_to_a_large_one_leaves_its_worker_free() {
+    let limits = Limits::default();
+    let place = Pressure::default().enter(&Share::default(), &limits);
+    let place = place.unwrap();
+    let coding = HeaderValue::from_static("zstd");
+    for (size, waits) in [(10 << 20, true), (100_000, false)] {
+        let packed = Bytes::from(pack(Coding::Zstd, &vec![b' '; size]));
+        assert!(packed.len() < LARGE, "it is small");
+        let mut decoding = pin!(super::decode(Some(&coding), packed, &limits, &place));
+        let first = poll_fn(|cx| Poll::Ready(decoding.as_mut().poll(cx))).await;
+        assert_eq!(first.is_pending(), waits, "of {size} bytes");
+        let body = match first {
+            Poll::Ready(body) => body,
+            Poll::Pending => decoding.await,
+        };
+        assert_eq!(body.expect("it can be decoded").plain.len(), size, "whole");
+    }
 }
