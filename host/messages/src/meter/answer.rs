@@ -1,7 +1,7 @@
 //! The meter of a JSON answer.
 //!
-//! What is kept of one is its structure, and the beginnings of its strings: no number that counts is in a long text. So a
-//! client that takes its time with an answer does not keep it in memory.
+//! What is kept of a large one is its structure, and the beginnings of its strings: no number that counts is in a long text.
+//! So a client that takes its time with an answer does not keep it in memory. A small one is kept as it is, which costs less.
 
 mod outline;
 
@@ -16,11 +16,15 @@ use outline::Outline;
 /// Bytes that are kept of an answer.
 const LIMIT: usize = 1 << 20;
 
+/// Bytes up to which an answer is kept as it is.
+const SMALL: usize = 32 << 10;
+
 /// An answer as it arrives.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     body: Vec<u8>,
-    outline: Outline,
+    /// What becomes of the bytes to come, once the answer is not small any more.
+    outline: Option<Outline>,
     /// Bytes that have come.
     fed: usize,
     fit: Fit,
@@ -60,11 +64,33 @@ impl Answer {
         if self.fit == Fit::TooLarge {
             return;
         }
-        if self.outline.add(chunk, &mut self.body, LIMIT) {
+        if self.keep(chunk) {
             self.look_for_made();
         } else {
             self.fit = Fit::TooLarge;
         }
+    }
+
+    /// Keeps a chunk, or what matters of it. Says whether it fitted.
+    fn keep(&mut self, chunk: &[u8]) -> bool {
+        let mut outline = match self.outline.take() {
+            Some(outline) => outline,
+            None if self.body.len() + chunk.len() <= SMALL => {
+                self.body.extend_from_slice(chunk);
+                return true;
+            }
+            None => {
+                let mut outline = Outline::default();
+                let whole = std::mem::take(&mut self.body);
+                self.searched = 0;
+                // Less is kept of it than was.
+                outline.add(&whole, &mut self.body, LIMIT);
+                outline
+            }
+        };
+        let fitted = outline.add(chunk, &mut self.body, LIMIT);
+        self.outline = Some(outline);
+        fitted
     }
 
     pub(super) fn container(&self) -> Option<&str> {
@@ -195,4 +221,40 @@ fn is_cut(kind: &MalformedKind) -> bool {
         kind,
         MalformedKind::Truncated | MalformedKind::UnterminatedString
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_answer_is_kept_as_it_is_and_a_large_one_in_outline() {
+        for (text, small) in [
+            ("word ".repeat(1_000), true),
+            ("word ".repeat(20_000), false),
+        ] {
+            let whole = serde_json::json!({
+                "type": "message", "content": [{"type": "text", "text": text}],
+                "container": {"id": "container_1"}, "usage": {"input_tokens": 3, "output_tokens": 7},
+            });
+            let whole = whole.to_string();
+            let mut answer = Answer::default();
+            for chunk in whole.as_bytes().chunks(1_000) {
+                answer.feed(chunk);
+            }
+            assert_eq!(
+                answer.body == whole.as_bytes(),
+                small,
+                "{} bytes",
+                whole.len()
+            );
+            assert!(answer.body.len() < SMALL, "{} kept", answer.body.len());
+            assert_eq!(
+                answer.reading().usage.tokens.output,
+                7,
+                "what counts is there"
+            );
+            assert_eq!(answer.container(), Some("container_1"), "and what was made");
+        }
+    }
 }
