@@ -151,6 +151,29 @@ async fn one_request_in_so_many_is_recorded_and_never_more_than_there_is_room_fo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_over_a_mebibyte_is_passed_over_and_counted() {
+    let upstream = Upstream::answering().await;
+    let gate = recording(&upstream, "").await;
+    let large = |size: usize| asking(&"x".repeat(size));
+    for size in [1 << 20, 1 << 19] {
+        assert_eq!(gate.ask(&gate.messages(&large(size))).await.status, 200);
+    }
+    let page = gate.admin("/metrics").await;
+    let line = "witgate_capture_passed_over 1\n";
+    assert!(page.text().contains(line), "counted: {}", page.text());
+    let (lines, ..) = recorded(gate).await;
+    let lengths: Vec<_> = lines
+        .iter()
+        .map(|line| line["body"].as_str().unwrap().len())
+        .collect();
+    assert_eq!(
+        lengths,
+        [large(1 << 19).to_string().len()],
+        "the small one is recorded"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_that_are_moved_away_when_all_is_full_make_room_for_a_new_one() {
     let upstream = Upstream::answering().await;
     let gate = recording(&upstream, "max_bytes = 2000").await;

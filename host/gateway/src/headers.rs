@@ -32,8 +32,8 @@ const CREDENTIALS: [&str; 5] = [
     "cookie",
 ];
 
-/// Headers of one connection (RFC 9110, section 7.6.1, and those in older use).
-const HOP_BY_HOP: [&str; 8] = [
+/// Headers of one connection (RFC 9110, section 7.6.1, RFC 7540, section 3.2.1, and those in older use).
+const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -41,6 +41,7 @@ const HOP_BY_HOP: [&str; 8] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "http2-settings",
     "expect",
 ];
 

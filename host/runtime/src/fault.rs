@@ -97,14 +97,6 @@ impl FaultKind {
                 | Self::Absent
         )
     }
-
-    /// Whether it may come of how much the plugin was asked about.
-    pub(crate) const fn is_of_size(self) -> bool {
-        matches!(
-            self,
-            Self::Deadline | Self::Memory | Self::CopyLimit | Self::ReturnLimit | Self::HostCalls
-        )
-    }
 }
 
 impl fmt::Display for FaultKind {

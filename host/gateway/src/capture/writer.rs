@@ -9,12 +9,17 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
+
 use super::Captured;
 use crate::config::CaptureConfig;
 use crate::view::View;
 
 /// Requests that wait for the thread. Each holds its body; one more is passed over.
 const QUEUE: usize = 16;
+
+/// Longest body that is recorded. Recording copies it, which no share of memory pays for.
+const LONGEST_BODY: usize = 1 << 20;
 
 /// Records requests until it is dropped, which waits for what is queued.
 pub(crate) struct Capture {
@@ -31,7 +36,7 @@ pub(crate) struct Counts {
     pub(crate) written: AtomicU64,
     /// There was no room for them: `max_bytes`.
     pub(crate) full: AtomicU64,
-    /// The thread was busy, or the file could not be written.
+    /// Their body was too long, the thread was busy, or the file could not be written.
     pub(crate) passed_over: AtomicU64,
 }
 
@@ -101,10 +106,11 @@ impl Capture {
         {
             return;
         }
-        let sent = self
-            .queue
-            .as_ref()
-            .is_some_and(|queue| queue.try_send((Arc::clone(view), unix_ms)).is_ok());
+        let sent = !is_long(view)
+            && self
+                .queue
+                .as_ref()
+                .is_some_and(|queue| queue.try_send((Arc::clone(view), unix_ms)).is_ok());
         if !sent {
             self.counts.passed_over.fetch_add(1, Relaxed);
         }
@@ -196,4 +202,11 @@ fn recorded_bytes(directory: &Path) -> io::Result<u64> {
         }
     }
     Ok(bytes)
+}
+
+/// Whether a request has a body that is too long, as it came or unpacked.
+fn is_long(view: &View) -> bool {
+    let unpacked = view.head.as_ref().map_or(0, |head| head.body().len());
+    let sent = view.sent.as_ref().map_or(0, Bytes::len);
+    unpacked.max(sent) > LONGEST_BODY
 }

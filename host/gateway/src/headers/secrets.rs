@@ -16,6 +16,12 @@ const SECRET: usize = 16;
 /// Most words of a credential that are looked at: one with more is none.
 const WORDS: usize = 16;
 
+/// The marks that schemes put between words, besides blanks.
+const MARKS: &[u8] = b",;=:\"'";
+
+/// The marks at which a credential is cut. A key may have any of them in it, so that it is cut by some of them too.
+const CUTS: [&[u8]; 4] = [b"", b",", b",;", MARKS];
+
 /// Where a key would be passed on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Spill<'a> {
@@ -36,11 +42,15 @@ pub(crate) fn spill<'a>(
         .filter(|secret| secret.len() >= SECRET && !Keyring::holds_shape(secret))
         .filter(|secret| keyring.is_ours(secret))
         .collect();
-    let holds = |value: &[u8]| {
+    let holds_plain = |value: &[u8]| {
         Keyring::holds_shape(value)
             || odd.iter().any(|secret| {
                 value.len() >= secret.len() && memchr::memmem::find(value, secret).is_some()
             })
+    };
+    let holds = |value: &[u8]| {
+        holds_plain(value)
+            || memchr::memchr(b'%', value).is_some() && holds_plain(&unescaped(value))
     };
     headers
         .iter()
@@ -58,30 +68,92 @@ pub(crate) fn shows_ours(headers: &HeaderMap, keyring: &Keyring) -> bool {
 }
 
 fn holds_ours(value: &HeaderValue, keyring: &Keyring) -> bool {
-    let value = value.as_bytes();
-    if keyring.is_ours(value) {
-        return true;
-    }
-    let mut words = words(value);
-    words.by_ref().take(WORDS).any(|word| {
-        keyring.is_ours(word) || decoded(word).is_some_and(|plain| is_pair_of_ours(&plain, keyring))
-    }) || words.next().is_some()
+    let value = value.as_bytes().trim_ascii();
+    let shows = |text: &[u8]| says_ours(text, keyring);
+    shows(value)
+        || words(value, MARKS).nth(WORDS).is_some()
+        || behind_scheme(value).is_some_and(shows)
+        || CUTS.iter().any(|marks| words(value, marks).any(shows))
+        || words(value, MARKS).any(|word| packs_ours(word, keyring))
 }
 
-/// Whether one half of what the scheme `Basic` packs is a key.
-fn is_pair_of_ours(plain: &[u8], keyring: &Keyring) -> bool {
-    plain
-        .split(|byte| *byte == b':')
-        .any(|half| keyring.is_ours(half))
+/// Whether a text is a key, in quotes or not, by itself or behind the name that it is assigned to.
+fn says_ours(text: &[u8], keyring: &Keyring) -> bool {
+    let is_ours = |text: &[u8]| {
+        keyring.is_ours(text) || unquoted(text).is_some_and(|text| keyring.is_ours(text))
+    };
+    is_ours(text)
+        || halves(text, memchr::memchr2(b'=', b':', text)).is_some_and(|(_, value)| is_ours(value))
 }
 
-/// What a server could take for a token: whatever stands between the marks that schemes use.
-fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Whether base 64 has a key in it: all of it, or one half of a pair, as the scheme `Basic` packs them.
+fn packs_ours(word: &[u8], keyring: &Keyring) -> bool {
+    decoded(word).is_some_and(|plain| {
+        let is_half = |(name, secret)| keyring.is_ours(name) || keyring.is_ours(secret);
+        keyring.is_ours(&plain)
+            || halves(&plain, memchr::memchr(b':', &plain)).is_some_and(is_half)
+            || halves(&plain, memchr::memrchr(b':', &plain)).is_some_and(is_half)
+    })
+}
+
+/// Everything behind the scheme, if there is one.
+fn behind_scheme(value: &[u8]) -> Option<&[u8]> {
+    let at = value.iter().position(u8::is_ascii_whitespace)?;
+    Some(value.get(at..)?.trim_ascii_start())
+}
+
+fn unquoted(text: &[u8]) -> Option<&[u8]> {
+    let in_quotes = |quote: u8| {
+        let text = text.strip_prefix(&[quote])?;
+        text.strip_suffix(&[quote])
+    };
+    in_quotes(b'"').or_else(|| in_quotes(b'\''))
+}
+
+/// What is before and behind the mark at a place.
+fn halves(text: &[u8], at: Option<usize>) -> Option<(&[u8], &[u8])> {
+    let at = at?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// What a server could take for a token: whatever stands between blanks and these marks.
+fn words<'a>(value: &'a [u8], marks: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
     value
-        .split(|byte| byte.is_ascii_whitespace() || b",;=:\"'".contains(byte))
+        .split(|byte| byte.is_ascii_whitespace() || marks.contains(byte))
         .filter(|word| !word.is_empty())
 }
 
+/// Undoes the escapes of a target (RFC 3986, section 2.1), as an upstream does.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        let escaped = match behind {
+            [high, low, behind @ ..] if *byte == b'%' => digit(*high)
+                .zip(digit(*low))
+                .map(|(high, low)| (high << 4 | low, behind)),
+            _ => None,
+        };
+        match escaped {
+            Some((escaped, behind)) => {
+                plain.push(escaped);
+                rest = behind;
+            }
+            None => plain.push(*byte),
+        }
+    }
+    plain
+}
+
+fn digit(hex: u8) -> Option<u8> {
+    match hex {
+        b'0'..=b'9' => Some(hex - b'0'),
+        b'a'..=b'f' => Some(hex - b'a' + 10),
+        b'A'..=b'F' => Some(hex - b'A' + 10),
+        _ => None,
+    }
+}
 /// Decodes base 64, in either alphabet; `None` for what is not.
 fn decoded(word: &[u8]) -> Option<Vec<u8>> {
     let mut plain = Vec::with_capacity(word.len());
@@ -121,6 +193,19 @@ mod tests {
             ("dXN.", None),
         ] {
             assert_eq!(decoded(coded.as_bytes()).as_deref(), plain, "{coded}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_undone_and_what_is_none_stays() {
+        for (escaped, plain) in [
+            ("a%2Db%2d%3D", "a-b-="),
+            ("100%", "100%"),
+            ("%2", "%2"),
+            ("%zz%%41", "%zz%A"),
+        ] {
+            let undone = unescaped(escaped.as_bytes());
+            assert_eq!(undone, plain.as_bytes(), "{escaped}");
         }
     }
 

@@ -61,5 +61,10 @@ fn ended_by(value: &HeaderValue, headers: &HeaderMap) -> Option<HeaderName> {
                 .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
         })
         .filter_map(|word| HeaderName::from_bytes(word).ok())
-        .find(|name| headers.contains_key(name) && !is_hop_by_hop(name))
+        .find(|name| headers.contains_key(name) && !ends_here(name))
+}
+
+/// Whether a header goes no further in any case: one of the connection, or for a proxy.
+fn ends_here(name: &HeaderName) -> bool {
+    is_hop_by_hop(name) || *name == header::PROXY_AUTHORIZATION
 }

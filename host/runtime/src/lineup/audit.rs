@@ -1,8 +1,9 @@
 //! The audit hook: receipts pass through every plugin that has it. None is ever lost, and none passes by a plugin that
 //! could not be asked with what that plugin might have taken away.
 //!
-//! Receipts go in batches of what a plugin may copy. A batch that faults is halved until the receipt is alone that it
-//! faults on, so that nobody's receipt costs another's anything.
+//! Receipts go in batches of what a plugin may copy. Of a batch that faults each receipt is asked about alone, so that
+//! nobody's receipt costs another's anything: one that takes the plugin its deadline takes it two, however many are with
+//! it, and there is one call more than receipts at most. No fault of these calls benches the plugin.
 
 use super::returned::Bounds;
 use super::{Lineup, not_exported};
@@ -42,15 +43,6 @@ pub enum Mark {
 
 /// What one field of a receipt takes besides its texts, at most, and the receipt itself.
 const OVERHEAD: usize = 64;
-
-/// Whose a fault is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
-    /// The plugin's, whatever it was asked about.
-    Plugins,
-    /// Perhaps of one receipt among others, or of its size.
-    Receipts,
-}
 
 // === impl Lineup ===
 
@@ -125,23 +117,12 @@ fn fitting(plugin: &Plugin, entries: &[Audited]) -> usize {
 
 /// Sends entries through one plugin.
 fn pass(plugin: &Plugin, entries: &mut [Audited], kept: &impl Fn(&str) -> bool) {
-    let whose = match entries {
-        [] => return,
-        [only] => match fit(plugin, &only.receipt) {
-            Ok(whose) => whose,
-            Err(fault) => {
-                plugin.skipped(Hook::Audit);
-                return hold_back(entries, &Mark::Fault(fault), kept);
-            }
-        },
-        _ => Whose::Receipts,
-    };
-    match ask(plugin, entries, whose) {
+    match ask(plugin, entries) {
         Ok(given) => accept(plugin, entries, given, kept),
         Err(fault) if entries.len() > 1 && fault.kind.is_plugins() => {
-            let (first, second) = entries.split_at_mut(entries.len() / 2);
-            pass(plugin, first, kept);
-            pass(plugin, second, kept);
+            for alone in entries.chunks_mut(1) {
+                pass(plugin, alone, kept);
+            }
         }
         Err(fault) => {
             plugin.skipped(Hook::Audit);
@@ -150,26 +131,24 @@ fn pass(plugin: &Plugin, entries: &mut [Audited], kept: &impl Fn(&str) -> bool) 
     }
 }
 
-/// Looks whether a plugin may take a receipt at all, and whose fault it would be if it did not.
-fn fit(plugin: &Plugin, receipt: &Receipt) -> Result<Whose, Fault> {
+/// Looks whether a plugin may take a receipt at all.
+fn fit(plugin: &Plugin, receipt: &Receipt) -> Result<(), Fault> {
     let (bytes, room) = (weight(receipt), room(plugin));
     if bytes > room {
         let message = format!("the receipt has {bytes} bytes, and it may read {room} of one");
         let failure = Failure::returned(FaultKind::RequestTooLarge, message);
         return Err(plugin.fault(Some(Hook::Audit), failure));
     }
-    // A large one may take what an ordinary one does not, and its size is its caller's choice.
-    Ok(if bytes > room / 4 {
-        Whose::Receipts
-    } else {
-        Whose::Plugins
-    })
+    Ok(())
 }
 
-fn ask(plugin: &Plugin, entries: &[Audited], whose: Whose) -> Result<Vec<Receipt>, Fault> {
+fn ask(plugin: &Plugin, entries: &[Audited]) -> Result<Vec<Receipt>, Fault> {
+    if let [only] = entries {
+        fit(plugin, &only.receipt)?;
+    }
     let batch: Vec<Receipt> = entries.iter().map(|entry| entry.receipt.clone()).collect();
     let bounds = Bounds::of(plugin, Hook::Audit);
-    plugin.call_judged(
+    plugin.call(
         Hook::Audit,
         None,
         |exports, store| match &exports.audit {
@@ -177,10 +156,6 @@ fn ask(plugin: &Plugin, entries: &[Audited], whose: Whose) -> Result<Vec<Receipt
             None => Err(not_exported(Hook::Audit)),
         },
         |given| bounds.receipts(given, batch.len()),
-        |kind| {
-            kind.is_plugins()
-                && (whose == Whose::Plugins || !(batch.len() > 1 || kind.is_of_size()))
-        },
     )
 }
 

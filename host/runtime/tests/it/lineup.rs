@@ -230,18 +230,18 @@ fn no_receipt_is_ever_lost() {
 }
 
 /// A plugin that hands receipts back one at a time, and traps on one whose id begins with `o` and on more than one.
-fn faulting() -> Lineup {
+fn faulting_plugin() -> Arc<Plugin> {
     let body = "(if (i32.or
             (i32.gt_u (local.get $len) (i32.const 1))
             (i32.eq (i32.load8_u (i32.load (local.get $list))) (i32.const 111)))
           (then unreachable))
         (i32.store (i32.const 2048) (local.get $list))
         (i32.store (i32.const 2052) (local.get $len))";
-    alone(&plugin(
-        "faults",
-        &Guest::new().with("audit", body),
-        PATIENT,
-    ))
+    plugin("faults", &Guest::new().with("audit", body), PATIENT)
+}
+
+fn faulting() -> Lineup {
+    alone(&faulting_plugin())
 }
 
 #[test]
@@ -262,6 +262,42 @@ fn a_receipt_that_a_plugin_faults_on_is_held_back_and_no_other_of_its_batch() {
             "batches that fault bench nothing: {entries:?}"
         );
     }
+}
+
+#[test]
+fn receipts_that_a_plugin_faults_on_bench_it_for_no_other() {
+    let plugin = faulting_plugin();
+    let lineup = alone(&plugin);
+    for _ in 0..2 {
+        for _ in 0..5 {
+            let entries = lineup.audit_entries(vec![receipt("one")], |_| false);
+            assert!(
+                matches!(&entries[0].marks[..], [Mark::Fault(fault)] if fault.kind.code() == "trap"),
+                "it is asked each time: {entries:?}"
+            );
+        }
+        let entries = lineup.audit_entries(vec![receipt("two")], |_| false);
+        assert!(entries[0].marks.is_empty(), "it answers: {entries:?}");
+        assert_eq!(entries[0].receipt, receipt("two"), "with all it gives");
+        assert_eq!(plugin.benched(), None, "it sits out for nobody");
+    }
+}
+
+#[test]
+fn a_plugin_that_faults_on_every_receipt_is_asked_once_about_each() {
+    let plugin = faulting_plugin();
+    let ids: Vec<String> = (0..32).map(|number| format!("o{number}")).collect();
+    let receipts = ids.iter().map(|id| receipt(id)).collect();
+    let entries = alone(&plugin).audit_entries(receipts, |_| false);
+    assert!(
+        entries.iter().all(|entry| entry.marks.len() == 1),
+        "each is held back: {entries:?}"
+    );
+    assert_eq!(
+        plugin.figures().faults.get("trap"),
+        Some(&33),
+        "and once about all of them together"
+    );
 }
 
 #[test]

@@ -82,6 +82,48 @@ async fn connection_takes_no_header_away_that_the_gateway_has_read() {
     }
 }
 
+/// The headers of Java's `HttpClient` and of `curl --http2` over plain HTTP, and those that older clients and proxies name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_clients_say_of_their_connection_is_served_and_ends_here() {
+    let (gate, upstream) = gate().await;
+    let said = [
+        ("Connection", "Upgrade, HTTP2-Settings"),
+        ("Upgrade", "h2c"),
+        (
+            "HTTP2-Settings",
+            "AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAAAAYABgAA",
+        ),
+    ];
+    let older = [
+        (
+            "Connection",
+            "TE, Trailer, keep-alive, Proxy-Connection, Proxy-Authorization",
+        ),
+        ("TE", "trailers"),
+        ("Trailer", "x-sum"),
+        ("Keep-Alive", "timeout=5"),
+        ("Proxy-Connection", "keep-alive"),
+        ("Proxy-Authorization", "Basic dXNlcjpwYXNz"),
+    ];
+    for headers in [&said[..], &older[..]] {
+        let asking = headers.iter().fold(asking(&gate), |asking, (name, value)| {
+            asking.header(name, value)
+        });
+        let mut client = gate.client().await;
+        for turn in ["first", "second on the same connection"] {
+            client.send(&asking).await;
+            let response = client.receive().await;
+            assert_eq!(response.status, 200, "{turn}: {}", response.text());
+            let sent = upstream.requests().pop().unwrap();
+            assert_eq!(sent.body, BODY.as_bytes(), "{turn}: the body is whole");
+            for (name, value) in headers {
+                let passed = sent.headers.get(name);
+                assert_ne!(passed, Some(*value), "{turn}: {name} ends here");
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_said_once_comes_once() {
     let (gate, upstream) = gate().await;

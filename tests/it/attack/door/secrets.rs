@@ -89,6 +89,61 @@ async fn a_key_is_found_however_it_stands_in_a_credential() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_with_marks_in_it_is_found_in_every_scheme() {
+    let (gate, upstream) = gate("\"client\"").await;
+    // Such as `openssl rand -base64` makes, and with each mark that schemes use.
+    let secrets = [
+        "q83vEjRWeJq83vEjRWeJqw==",
+        "+/3vEjRWeJq83vEjRWeJ/+8=",
+        "=house=secret=",
+        "house:secret:1",
+        "house,secret,1",
+        "house;secret;1",
+        "house\"secret\"1",
+        "house'secret'1",
+        "\"house-secret\"",
+    ];
+    let mut more = std::fs::read_to_string(gate.file("keys.toml")).unwrap();
+    for (index, secret) in secrets.iter().enumerate() {
+        let hash = sha256(secret);
+        more += &format!("[[key]]\nid = \"k{index}\"\nhash = \"sha256:{hash}\"\n");
+    }
+    std::fs::write(gate.file("keys.toml"), more).unwrap();
+    gate.running().reload().await.unwrap();
+    for secret in secrets {
+        for (name, value) in [
+            ("authorization", format!("Bearer {secret}")),
+            ("authorization", format!("Bearer\t {secret}")),
+            ("authorization", format!("Token {secret}")),
+            ("authorization", format!("token={secret}")),
+            ("authorization", format!("Bearer sk-own, Bearer {secret}")),
+            ("authorization", format!("Bearer \"{secret}\"")),
+            ("authorization", secret.to_owned()),
+            ("authorization", format!("Basic {}", base64(secret))),
+            (
+                "authorization",
+                format!("Basic {}", base64(&format!("user:{secret}"))),
+            ),
+            (
+                "authorization",
+                format!("basic {}", base64(&format!("{secret}:"))),
+            ),
+            ("x-api-key", format!("sk-own {secret}")),
+            ("x-api-key", format!("key={secret}")),
+            ("x-api-key", format!("key: \"{secret}\"")),
+        ] {
+            let response = gate.ask(&asking(&gate).header(name, &value)).await;
+            assert_eq!(response.status, 401, "{name}: {value}");
+        }
+        let own = asking(&gate)
+            .without_header("x-witgate-key")
+            .header("authorization", &format!("Bearer {secret}"));
+        assert_eq!(gate.ask(&own).await.status, 401, "its own: {secret}");
+    }
+    assert!(upstream.requests().is_empty(), "nothing was forwarded");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_without_the_gateways_prefix_is_found_as_well() {
     let (gate, upstream) = gate("\"client\"").await;
     let mut more = std::fs::read_to_string(gate.file("keys.toml")).unwrap();
@@ -158,13 +213,19 @@ async fn a_key_in_a_header_or_a_query_that_would_be_passed_on_is_refused() {
                 assert!(!text.contains("wgk-"), "and is not repeated: {text}");
             }
         }
-        let mut queried = asking(&gate);
-        queried.target = format!("/v1/messages?key={key}");
-        let response = gate.ask(&queried).await;
-        assert_eq!(response.status, 401, "in the query");
+        let escaped: String = key.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        for written in [key.clone(), key.replace('-', "%2D"), escaped] {
+            let mut queried = asking(&gate);
+            queried.target = format!("/v1/messages?key={written}");
+            let response = gate.ask(&queried).await;
+            assert_eq!(response.status, 401, "in the query: {written}");
+            let referred = asking(&gate).header("referer", &format!("http://a/?k={written}"));
+            assert_eq!(gate.ask(&referred).await.status, 401, "{written}");
+        }
         assert!(upstream.requests().is_empty(), "nothing was forwarded");
 
-        let fine = asking(&gate).header("user-agent", "wgk-client/1 (wgk-)");
+        let mut fine = asking(&gate).header("user-agent", "wgk-client/1 (wgk-)");
+        fine.target = "/v1/messages?note=wgk%2D100%".to_owned();
         assert_eq!(gate.ask(&fine).await.status, 200, "no key");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use witgate_artifacts::{AUDIT, ENVELOPE, HOSTILE};
 
-use crate::harness::{Gate, Plan, Upstream};
+use crate::harness::{Caller, Gate, Plan, Upstream};
 
 const DROPPING: &str = "[settings]\ndrop = [\"metadata.*\", \"user\"]\n";
 
@@ -86,16 +86,62 @@ async fn a_benched_audit_plugin_lets_nothing_through_that_it_would_drop() {
         .upstream("default", &upstream)
         .start()
         .await;
-    for count in 0..6 {
+    // Tenants in league bench it for all by faults of another hook.
+    let mut league = Vec::new();
+    for tenant in ["bolt", "cord", "dock"] {
+        league.push(Caller::admit(&gate, tenant, tenant, "").await);
+    }
+    let small = json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": []});
+    let mut asked = 0;
+    loop {
+        for caller in &league {
+            let attack = caller
+                .post("/v1/messages", &small)
+                .header("x-hostile", "envelope:trap");
+            assert_eq!(gate.ask(&attack).await.status, 200, "it fails open");
+        }
         assert_eq!(gate.ask(&asking(&gate, "trap")).await.status, 200);
+        asked += league.len() + 1;
+        let receipts = gate.receipts_when(asked).await;
+        let own: Vec<_> = receipts.iter().filter(|it| it["key"] == "alice").collect();
+        own.iter().for_each(|receipt| held_back(receipt));
+        // The bench may have been over before the receipt came to it.
+        if own
+            .iter()
+            .any(|it| it["audit"].to_string().contains("benched"))
+        {
+            break;
+        }
+        assert!(asked < 200, "it sits out by now: {own:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_of_one_tenant_that_fault_an_audit_plugin_cost_another_tenant_nothing() {
+    let upstream = Upstream::answering().await;
+    let gate = Plan::bare()
+        .plugin("envelope", ENVELOPE, "")
+        .plugin("hostile", HOSTILE, "order = 900\n")
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    let other = Caller::admit(&gate, "bob", "bolt", "").await;
+    for (count, how) in ["trap", "huge-string", "nonsense", "trap", "trap"]
+        .into_iter()
+        .enumerate()
+    {
+        assert_eq!(gate.ask(&asking(&gate, how)).await.status, 200, "{how}");
         held_back(&gate.receipts_when(count + 1).await[count]);
     }
-    let receipts = gate.receipts().await;
-    let marks: Vec<_> = receipts.iter().map(|it| it["audit"].to_string()).collect();
-    assert!(
-        marks.iter().any(|mark| mark.contains("benched")),
-        "it sits out by now: {marks:?}"
-    );
+    let body = json!({
+        "model": "claude-sonnet-5-5", "max_tokens": 5, "messages": [],
+        "vmx": {"metadata": {"note": "stays"}},
+    });
+    let asking = other.post("/v1/messages", &body);
+    assert_eq!(gate.ask(&asking).await.status, 200);
+    let written = gate.receipts_when(6).await.remove(5);
+    assert_eq!(written["audit"], Value::Null, "it was audited: {written}");
+    assert_eq!(written["metadata"]["note"], "stays", "whole: {written}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
