@@ -230,7 +230,7 @@ impl HttpServerApp for Admin {
         let mut stop = shutdown.clone();
         let last_call = self.gateway.last_call(&mut stop);
         if !head::read(&mut session, &config.limits, |_| Vec::new(), last_call).await {
-            session.shutdown().await;
+            head::close(session).await;
             return None;
         }
         let page = self.answer(session.req_header(), &config);

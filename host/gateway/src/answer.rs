@@ -1,16 +1,21 @@
 //! The one mouth: every answer that the gateway gives by itself is written here.
 
+use std::future::pending;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
+use pingora_core::ErrorType::{ConnectionClosed, WriteTimedout};
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::v2;
 use pingora_http::ResponseHeader;
+use tokio::time::timeout;
 use witgate_messages::error;
 
 use crate::refused::{Refused, Retry};
 
-/// How long the rest of a request is read after it has been refused.
+/// How long the rest of a request is read after it has been refused, and how long an answer waits for a client of HTTP/2
+/// to take it.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Something to say.
@@ -40,17 +45,14 @@ pub(crate) enum Answer<'a> {
 ///
 /// # Errors
 ///
-/// The client is gone.
+/// The client is gone, or does not take it.
 pub(crate) async fn write(
     session: &mut ServerSession,
     answer: Answer<'_>,
 ) -> pingora_core::Result<Bytes> {
     let (head, body) = match answer {
         Answer::Error { refused, .. } if refused.status == 499 => {
-            return pingora_core::Error::e_explain(
-                pingora_core::ErrorType::ConnectionClosed,
-                "nobody to answer",
-            );
+            return pingora_core::Error::e_explain(ConnectionClosed, "nobody to answer");
         }
         Answer::Error {
             refused,
@@ -79,8 +81,32 @@ pub(crate) async fn write(
     session.set_close_on_response_before_downstream_finish(false);
     session.set_total_drain_timeout(Some(LINGER));
     session.write_response_header(Box::new(head)).await?;
-    session.write_response_body(body.clone(), true).await?;
+    match session {
+        ServerSession::H2(stream) => write_body(stream, body.clone()).await?,
+        _ => session.write_response_body(body.clone(), true).await?,
+    }
     Ok(body)
+}
+
+/// Writes the body of an answer over HTTP/2, where a client may keep its window shut. Until it has left, whatever still comes
+/// of the request is read and forgotten, so that a client without a key has nothing kept; what comes after it is refused
+/// with the session's end, which resets the stream.
+async fn write_body(stream: &mut v2::server::HttpSession, body: Bytes) -> pingora_core::Result<()> {
+    let Some(mut writer) = stream.take_response_body_writer() else {
+        return Ok(());
+    };
+    let write = timeout(LINGER, v2::write_body(&mut writer, body, true, None));
+    let forget = async {
+        while let Ok(Some(_)) = stream.read_body_bytes().await {}
+        pending().await
+    };
+    tokio::select! {
+        biased;
+        written = write => written.unwrap_or_else(|_| {
+            pingora_core::Error::e_explain(WriteTimedout, "the client takes no answer")
+        }),
+        never = forget => never,
+    }
 }
 
 /// Ends a stream whose head went out before any upstream had answered, and returns what was written.

@@ -117,7 +117,7 @@ impl HttpServerApp for Gateway {
         let dress = |headers: &HeaderMap| config.cors.headers(headers);
         let last_call = self.last_call(&mut stop);
         if !head::read(&mut session, &config.limits, dress, last_call).await {
-            session.shutdown().await;
+            head::close(session).await;
             return None;
         }
         // A client that goes away is noticed by reading on, and what is read on may be its next request.

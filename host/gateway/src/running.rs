@@ -185,7 +185,7 @@ impl Running {
                 listener,
                 app,
                 connections: ADMIN_CONNECTIONS,
-                full: Full::Oldest,
+                full: Full::LeastBusy,
             };
             let drained = Arc::clone(&gateway);
             tasks.push(tokio::spawn(async move {

@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 pub(crate) use self::h2::STREAM_WINDOW;
 pub(crate) use self::terms::{Cleartext, Entrance, Terms};
+use crate::stream::{Asked, Progress};
 
 /// How long the loop rests when the system has no descriptor left for another connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
@@ -54,9 +55,16 @@ pub(crate) enum Full {
     /// The one that has just come: what runs is worth more. Closing at once tells a client to go elsewhere, waiting would
     /// not.
     Newest,
-    /// The one that was accepted first: whoever comes is served, whatever others hold. An answer takes no time here, so
-    /// that only those who hold a connection for its own sake lose one.
-    Oldest,
+    /// The one that has asked least, and of those the oldest: whoever comes is served, whatever others hold. An answer
+    /// takes no time here, so that only those who hold a connection for its own sake lose one. Where each has an answer under
+    /// way, they are not read, and the oldest goes.
+    LeastBusy,
+}
+
+/// A connection that may have to give way.
+struct Seat {
+    task: AbortHandle,
+    progress: Progress,
 }
 
 /// The purpose of a listener.
@@ -133,9 +141,9 @@ impl<A: Entrance> Door<A> {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, peer)) => {
                         if self.make_room(&mut connections, &mut queue).await {
-                            let entered = self.enter(&mut connections, stream, peer, stop.clone(), held.clone());
-                            if self.full == Full::Oldest {
-                                queue.push_back(entered);
+                            let seat = self.enter(&mut connections, stream, peer, stop.clone(), held.clone());
+                            if self.full == Full::LeastBusy {
+                                queue.push_back(seat);
                             }
                         } else {
                             tracing::warn!(limit = self.connections, "a connection over the limit was closed");
@@ -170,29 +178,55 @@ impl<A: Entrance> Door<A> {
         peer: SocketAddr,
         stop: watch::Receiver<bool>,
         held: Held,
-    ) -> AbortHandle {
+    ) -> Seat {
         let app = Arc::clone(&self.app);
-        connections.spawn(connection::serve(app, stream, peer, stop, held))
+        let progress = Progress::default();
+        let served = connection::serve(app, stream, peer, stop, held, progress.clone());
+        Seat {
+            task: connections.spawn(served),
+            progress,
+        }
     }
 
-    /// Says whether there is a place for another connection, made where the oldest gives way. `queue` has those in the
+    /// Says whether there is a place for another connection, made where one gives way. `queue` has those in the
     /// order in which they came.
-    async fn make_room(
-        &self,
-        connections: &mut JoinSet<()>,
-        queue: &mut VecDeque<AbortHandle>,
-    ) -> bool {
+    async fn make_room(&self, connections: &mut JoinSet<()>, queue: &mut VecDeque<Seat>) -> bool {
         if self.full == Full::Newest {
             return connections.len() < self.connections;
         }
-        queue.retain(|connection| !connection.is_finished());
+        queue.retain(|seat| !seat.task.is_finished());
         while queue.len() >= self.connections
-            && let Some(oldest) = queue.pop_front()
+            && let Some(place) = least_busy(queue.iter().map(|seat| seat.progress.asked()))
+            && let Some(seat) = queue.remove(place)
         {
-            oldest.abort();
+            seat.task.abort();
         }
         // One that was told to end does so at its next wait.
         while connections.len() >= self.connections && connections.join_next().await.is_some() {}
         true
+    }
+}
+
+/// The place of the first one that has asked least.
+fn least_busy(asked: impl Iterator<Item = Asked>) -> Option<usize> {
+    let least = asked.enumerate().min_by_key(|(_, asked)| *asked);
+    least.map(|(place, _)| place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_asked_nothing_gives_way_before_who_is_answered() {
+        use Asked::{Before, Nothing, Now};
+        for (asked, wanted) in [
+            (&[Now, Before, Nothing, Nothing][..], Some(2)),
+            (&[Now, Before, Now, Before], Some(1)),
+            (&[Now, Now], Some(0)),
+            (&[], None),
+        ] {
+            assert_eq!(least_busy(asked.iter().copied()), wanted, "{asked:?}");
+        }
     }
 }

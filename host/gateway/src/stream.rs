@@ -11,6 +11,7 @@
 
 mod frames;
 mod patience;
+mod progress;
 mod room;
 
 use std::io::{self, IoSlice};
@@ -31,6 +32,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(crate) use self::frames::{Calm, Frames};
 use self::patience::Patience;
+pub(crate) use self::progress::{Asked, Progress};
 pub(crate) use self::room::Room;
 
 /// Writes of at least this many bytes are not copied into the gathering buffer.
@@ -66,12 +68,12 @@ pub(crate) fn room(stream: &Stream) -> Option<&Room> {
 // === impl Gathered ===
 
 impl<S: IO> Gathered<S> {
-    /// Wraps a connected socket, whose writes may stand still for so long.
-    pub(crate) fn new(socket: S, write_timeout: Duration) -> Self {
+    /// Wraps a connected socket, whose writes may stand still for so long, and whose requests are noted on `progress`.
+    pub(crate) fn new(socket: S, write_timeout: Duration, progress: Progress) -> Self {
         Self {
             socket,
             pending: BytesMut::new(),
-            room: Room::new(),
+            room: Room::new(progress),
             patience: Patience::new(write_timeout),
             frames: None,
         }

@@ -5,3 +5,4 @@ mod floods;
 mod heads;
 mod once;
 mod secrets;
+mod windows;

@@ -81,7 +81,7 @@ fn body(text: usize) -> serde_json::Value {
 }
 
 /// A value of the metrics page.
-async fn gauge(gate: &Gate, name: &str) -> u64 {
+pub(super) async fn gauge(gate: &Gate, name: &str) -> u64 {
     let response = gate.admin("/metrics").await;
     let page = response.text();
     let line = page.lines().find(|line| {

@@ -84,9 +84,26 @@ impl Http2Client {
         Self::over(tcp).await
     }
 
+    /// Connects as a client that takes nothing of any answer's body.
+    pub async fn connect_with_shut_windows(address: SocketAddr) -> Self {
+        let tcp = TcpStream::connect(address)
+            .await
+            .expect("the gateway listens");
+        let mut settings = h2::client::Builder::new();
+        settings.initial_window_size(0);
+        Self::over_with(tcp, &settings).await
+    }
+
     /// Speaks HTTP/2 over a connected stream.
     pub async fn over(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
-        let (send, connection) = patiently("an HTTP/2 handshake", h2::client::handshake(io))
+        Self::over_with(io, &h2::client::Builder::new()).await
+    }
+
+    async fn over_with(
+        io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        settings: &h2::client::Builder,
+    ) -> Self {
+        let (send, connection) = patiently("an HTTP/2 handshake", settings.handshake(io))
             .await
             .expect("the gateway speaks HTTP/2");
         Self {

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::terms::{Cleartext, Entrance, Terms};
 use super::{Held, h2, proxy};
 use crate::config::ProxyProtocol;
-use crate::stream::{Calm, Frames, Gathered};
+use crate::stream::{Calm, Frames, Gathered, Progress};
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -45,12 +45,13 @@ pub(super) async fn serve<A: Entrance>(
     peer: SocketAddr,
     stop: watch::Receiver<bool>,
     held: Held,
+    progress: Progress,
 ) {
     let terms = app.terms(peer.ip());
     let mut stopping = stop.clone();
     let entered = tokio::select! {
         biased;
-        entered = timeout(terms.head_timeout, enter(stream, peer, &terms)) => entered,
+        entered = timeout(terms.head_timeout, enter(stream, peer, &terms, progress)) => entered,
         // Nothing has been asked yet.
         () = app.last_call(&mut stopping) => return,
     };
@@ -87,7 +88,12 @@ async fn socket(stream: TcpStream, peer: SocketAddr, terms: &Terms) -> Option<So
 }
 
 /// Does what comes before the first request; nothing when the client gave up or did it wrong.
-async fn enter(stream: TcpStream, peer: SocketAddr, terms: &Terms) -> Option<Entered> {
+async fn enter(
+    stream: TcpStream,
+    peer: SocketAddr,
+    terms: &Terms,
+    progress: Progress,
+) -> Option<Entered> {
     let mut socket = socket(stream, peer, terms).await?;
     if let Some(tls) = &terms.tls {
         let acceptor = Acceptor::from_server_config(Arc::clone(tls));
@@ -100,17 +106,17 @@ async fn enter(stream: TcpStream, peer: SocketAddr, terms: &Terms) -> Option<Ent
             Some(ALPN::H2) => Spoken::Http2,
             _ => Spoken::Http1,
         };
-        return Some(ready(stream, spoken, terms));
+        return Some(ready(stream, spoken, terms, progress));
     }
     let spoken = match terms.cleartext {
         Cleartext::Http1 => Spoken::Http1,
         Cleartext::Http2 => listen_for_preface(&mut socket).await?,
     };
-    Some(ready(socket, spoken, terms))
+    Some(ready(socket, spoken, terms, progress))
 }
 
-fn ready<S: IO + 'static>(socket: S, spoken: Spoken, terms: &Terms) -> Entered {
-    let gathered = Gathered::new(socket, terms.write_timeout);
+fn ready<S: IO + 'static>(socket: S, spoken: Spoken, terms: &Terms, progress: Progress) -> Entered {
+    let gathered = Gathered::new(socket, terms.write_timeout, progress);
     match spoken {
         Spoken::Http1 => Entered::Http1(Box::new(gathered)),
         Spoken::Http2 => {

@@ -3,8 +3,8 @@
 //! The accept loop is ours for the same reason as the listener's: a connection is not over before its streams are, so
 //! that a drain waits for all of them, and a cut cuts all of them. A connection without a request is told to go
 //! (GOAWAY) after the head timeout, and at a stop at once. Streams at a time and header lists are limited by the terms;
-//! a client that keeps sending requests which are refused unread is let go, and one that sends frames or takes back
-//! requests without end is told to be calm.
+//! a client that keeps sending requests which are refused unread is let go, one that sends frames without end is told to
+//! be calm, and one that takes back request after request is told to go: its other answers run to their end.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -26,6 +26,10 @@ use crate::stream::Calm;
 /// Requests that are refused unread before the connection is closed.
 const REFUSALS: usize = 32;
 
+/// Requests after a client that takes back too many was told to go, before the connection is closed: it has not heard of it
+/// when it sends the first of them.
+const LATE: usize = 1000;
+
 /// What a client may send of one body ahead of its acknowledgements, so that distance does not hold it up.
 pub(crate) const STREAM_WINDOW: u32 = 1024 * 1024;
 
@@ -35,6 +39,9 @@ const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 /// The code of a GOAWAY for a client that sends too much (RFC 9113, section 7).
 const ENHANCE_YOUR_CALM: u32 = 11;
 
+/// The code of a reset for a request that was not looked at.
+const REFUSED_STREAM: u32 = 7;
+
 /// How long a client has to confirm a GOAWAY.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -43,6 +50,8 @@ const FAREWELL: Duration = Duration::from_millis(500);
 enum Stage {
     Open,
     Leaving,
+    /// It is, and what it still asks is refused.
+    Refusing,
 }
 
 /// Serves a connection to its end, and its streams to theirs.
@@ -69,7 +78,7 @@ pub(super) async fn serve<A: Entrance>(
     };
 
     let mut streams = JoinSet::new();
-    let mut refusals = 0;
+    let (mut refusals, mut late) = (0, 0);
     let mut stage = Stage::Open;
     let mut stopping = stop.clone();
     let mut deadline = Instant::now() + terms.head_timeout;
@@ -81,7 +90,13 @@ pub(super) async fn serve<A: Entrance>(
                 stage = Stage::Leaving;
                 deadline = Instant::now() + FAREWELL;
             }
-            () = calm.wanted() => {
+            () = calm.leave(), if stage != Stage::Refusing => {
+                tracing::debug!("an HTTP/2 client that took back too many requests was told to go");
+                connection.graceful_shutdown();
+                stage = Stage::Refusing;
+                deadline = Instant::now() + FAREWELL;
+            }
+            () = calm.end() => {
                 tracing::debug!("an HTTP/2 client that sent too much was told to be calm");
                 connection.abrupt_shutdown(ENHANCE_YOUR_CALM.into());
                 let farewell = poll_fn(|cx| connection.poll_closed(cx));
@@ -93,12 +108,19 @@ pub(super) async fn serve<A: Entrance>(
                 let rest = match stage {
                     Stage::Open => terms.head_timeout,
                     // The end of the last answer may still be on its way.
-                    Stage::Leaving => terms.write_timeout,
+                    Stage::Leaving | Stage::Refusing => terms.write_timeout,
                 };
                 deadline = Instant::now() + rest;
             }
             accepted = HttpSession::from_h2_conn(&mut connection, Arc::clone(&digest)) => {
                 match accepted {
+                    Ok(Some(H2Accept::Session(mut session))) if stage == Stage::Refusing => {
+                        session.shutdown_with_reason(REFUSED_STREAM.into());
+                        late += 1;
+                        if late > LATE {
+                            break;
+                        }
+                    }
                     Ok(Some(H2Accept::Session(session))) => {
                         let (app, stop, held) = (Arc::clone(&app), stop.clone(), held.clone());
                         streams.spawn(async move {
@@ -117,7 +139,7 @@ pub(super) async fn serve<A: Entrance>(
                     stage = Stage::Leaving;
                     deadline = Instant::now() + FAREWELL;
                 }
-                Stage::Leaving => break,
+                Stage::Leaving | Stage::Refusing => break,
             },
         }
     }

@@ -27,6 +27,8 @@ pub(crate) async fn read(
     last_call: impl Future<Output = ()>,
 ) -> bool {
     session.set_read_timeout(Some(limits.body_timeout));
+    // Over HTTP/2 it is the window of a stream that stands still, which the connection does not see.
+    session.set_write_timeout(Some(limits.write_timeout));
     // Kept alive without a limit of the HTTP layer's: the one below is for the whole head, however slowly it comes.
     session.set_keepalive(Some(0));
     if let Some(room) = room_of(session) {
@@ -85,6 +87,14 @@ pub(crate) async fn reuse(session: ServerSession) -> Option<ReusedHttpStream> {
         settings.set_pipelined_prefix(ahead);
     }
     Some(ReusedHttpStream::new(stream, Some(settings)))
+}
+
+/// Closes the connection of a session that [`read`] gave no request. A stream of HTTP/2 has been answered; its end is the
+/// session's, and a reset before it would take the answer back.
+pub(crate) async fn close(mut session: ServerSession) {
+    if !session.is_http2() {
+        session.shutdown().await;
+    }
 }
 
 async fn refuse(

@@ -4,7 +4,9 @@
 //! The HTTP layer limits what frames make it hold, and not how many come: pings, settings, priorities, window updates and
 //! frames of unknown kinds can be sent without end. Here they are weighed against what the connection is for. A client may
 //! acknowledge, ping and reprioritise as much as its answers give it reason to; one that does nothing else is told to be
-//! calm (RFC 9113, section 10.5). Requests that are taken back count by themselves: each may have cost an upstream call.
+//! calm (RFC 9113, section 10.5). Requests that are taken back before there is an answer count by themselves: each may have
+//! cost an upstream call. A client that has taken back too many is told to go, while its other answers run to their end: it
+//! may be a proxy, with many clients behind it. What it takes back after that only costs.
 
 use std::sync::Arc;
 
@@ -22,7 +24,7 @@ const IDLE: u32 = 1000;
 /// Further ones for each frame that carries something: a client acknowledges one with two, and a request begins with a few.
 const IDLE_EACH: u32 = 8;
 
-/// Requests that may be taken back beyond as many as have had an answer.
+/// Requests that may be taken back beyond as many as have had the head of an answer.
 const RESETS: u32 = 100;
 
 const END_STREAM: u8 = 1;
@@ -32,7 +34,14 @@ const RST_STREAM: u8 = 3;
 
 /// Something that a client of HTTP/2 is told.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Calm(Arc<Notify>);
+pub(crate) struct Calm(Arc<Words>);
+
+/// What there is to tell.
+#[derive(Debug, Default)]
+struct Words {
+    leave: Notify,
+    end: Notify,
+}
 
 /// The frames so far.
 #[derive(Debug)]
@@ -69,16 +78,21 @@ struct Tally {
     idle: u32,
     /// Requests that the client took back.
     resets: u32,
-    /// Answers that were given to their end.
-    finished: u32,
+    /// Answers that have begun.
+    answered: u32,
 }
 
 // === impl Calm ===
 
 impl Calm {
-    /// Ends when the client has to be told.
-    pub(crate) async fn wanted(&self) {
-        self.0.notified().await;
+    /// Ends when the client has to ask elsewhere.
+    pub(crate) async fn leave(&self) {
+        self.0.leave.notified().await;
+    }
+
+    /// Ends when the connection has to end.
+    pub(crate) async fn end(&self) {
+        self.0.end.notified().await;
     }
 }
 
@@ -101,10 +115,13 @@ impl Frames {
 
     /// Takes note of what came from the client.
     pub(super) fn came(&mut self, bytes: &[u8]) {
-        let was_over = self.tally.is_over();
+        let (was_fickle, was_over) = (self.tally.is_fickle(), self.tally.is_over());
         self.inbound.pass(bytes, |frame| self.tally.came(frame));
+        if self.tally.is_fickle() && !was_fickle {
+            self.calm.0.leave.notify_one();
+        }
         if self.tally.is_over() && !was_over {
-            self.calm.0.notify_one();
+            self.calm.0.end.notify_one();
         }
     }
 
@@ -121,7 +138,7 @@ impl Tally {
         let counter = match frame.kind {
             HEADERS => &mut self.useful,
             DATA if frame.length > 0 || frame.flags & END_STREAM != 0 => return,
-            RST_STREAM => &mut self.resets,
+            RST_STREAM if !self.is_fickle() => &mut self.resets,
             _ => &mut self.idle,
         };
         *counter = counter.saturating_add(1);
@@ -131,15 +148,20 @@ impl Tally {
         if frame.kind == DATA && frame.length > 0 {
             self.useful = self.useful.saturating_add(1);
         }
-        if matches!(frame.kind, DATA | HEADERS) && frame.flags & END_STREAM != 0 {
-            self.finished = self.finished.saturating_add(1);
+        // Those that end a stream are trailers: the head of an answer never does here.
+        if frame.kind == HEADERS && frame.flags & END_STREAM == 0 {
+            self.answered = self.answered.saturating_add(1);
         }
+    }
+
+    /// Whether more requests were taken back than may be.
+    fn is_fickle(&self) -> bool {
+        self.resets > self.answered.saturating_add(RESETS)
     }
 
     fn is_over(&self) -> bool {
         let reason = self.useful.saturating_mul(IDLE_EACH);
         self.idle > reason.saturating_add(IDLE)
-            || self.resets > self.finished.saturating_add(RESETS)
     }
 }
 
@@ -243,12 +265,18 @@ mod tests {
         for _ in 0..RESETS {
             frames.came(&reset);
         }
-        assert!(!frames.are_too_many(), "some");
+        assert!(!frames.tally.is_fickle(), "some");
         frames.went(&frame(HEADERS, 4, &[1; 10]));
-        frames.went(&frame(DATA, END_STREAM, &[]));
+        frames.went(&frame(DATA, 0, &[1; 10]));
+        frames.went(&frame(HEADERS, 4 | END_STREAM, &[1; 10]));
         frames.came(&reset);
-        assert!(!frames.are_too_many(), "one for an answer");
+        assert!(!frames.tally.is_fickle(), "one for an answer");
         frames.came(&reset);
-        assert!(frames.are_too_many(), "and no more");
+        assert!(frames.tally.is_fickle(), "and no more");
+        assert!(!frames.are_too_many(), "what runs may end");
+        for _ in 0..=IDLE + 2 * IDLE_EACH {
+            frames.came(&reset);
+        }
+        assert!(frames.are_too_many(), "and that ends too");
     }
 }

@@ -12,6 +12,8 @@ use std::task::{Context, Poll, ready};
 use pingora_core::protocols::IO;
 use tokio::io::ReadBuf;
 
+use super::Progress;
+
 /// What stands for no limit.
 const OPEN: usize = usize::MAX;
 
@@ -28,26 +30,30 @@ pub(crate) struct Room {
     left: AtomicUsize,
     /// Bytes of the next request that were read with the one before it.
     ahead: AtomicUsize,
+    progress: Progress,
 }
 
 // === impl Room ===
 
 impl Room {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(progress: Progress) -> Self {
         Self {
             left: AtomicUsize::new(OPEN),
             ahead: AtomicUsize::new(0),
+            progress,
         }
     }
 
     /// Limits what is read from now on, for a head of at most so many bytes.
     pub(crate) fn limit(&self, head_bytes: usize) {
+        self.progress.wait();
         let ahead = self.ahead.swap(0, Relaxed);
         self.left.store(head_bytes.saturating_sub(ahead), Relaxed);
     }
 
     /// Lifts the limit: the head is whole.
     pub(crate) fn lift(&self) {
+        self.progress.begin();
         self.left.store(OPEN, Relaxed);
     }
 

@@ -54,6 +54,27 @@ async fn probes_are_answered_while_others_hold_every_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_asked_keeps_a_connection_while_silent_ones_give_way() {
+    let gate = gate("", "").await;
+    let health = Request::new("GET", "/healthz");
+    let mut scraper = Client::connect(address(&gate)).await;
+    assert_eq!(scraper.ask(&health).await.status, 200, "at first");
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        held.push(TcpStream::connect(address(&gate)).await.unwrap());
+    }
+    // Once it is answered, all that came before it are in.
+    assert_eq!(ask(&gate, &health).await.status, 200, "a probe");
+    scraper.send(&health).await;
+    let response = scraper.try_receive().await;
+    assert_eq!(
+        response.map(|response| response.status),
+        Some(200),
+        "again, on the same connection"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_on_the_admin_listener_have_the_limits_of_clients_heads() {
     let gate = gate(
         "",
