@@ -3,8 +3,8 @@
 
     tests/pod/run.py BINARY POLICIES [SECONDS] [ATTACK...]
 
-It passes when in every attack the pod lives, stays within its memory limit, answers each of its neighbour's requests and each
-probe in time, keeps all of the neighbour's receipts and shows nothing to whoever may not see it.
+It passes when in every attack the pod lives, stays within its memory limit, answers each of its neighbour's requests, fails no
+three probes in a row, keeps all of the neighbour's receipts and shows nothing to whoever may not see it.
 """
 
 import multiprocessing
@@ -22,9 +22,11 @@ from pod import Pod, memory_limit
 from wire import exchange, headers, message
 
 CLIENTS = 8
-# Patience of a neighbour with one answer, and of the kubelet with a probe (its default is one second).
+# Patience of a neighbour with one answer, and of the kubelet with a probe, in seconds; and how many probes in a row have to
+# fail before it restarts the pod (both are its defaults).
 PATIENCE = 10
 PROBE = 1
+FAILURES = 3
 
 
 def neighbour(pod, stop, answers):
@@ -51,9 +53,8 @@ def judge(pod, answers, probes, breaches):
     refused = [status for status in answers if status != 200]
     if refused:
         wrong.append(f"{len(refused)} of {len(answers)} answers to the neighbour were not 200: {sorted(set(map(str, refused)))}")
-    failed = sum(status != 200 for status in probes)
-    if failed:
-        wrong.append(f"{failed} of {len(probes)} probes failed")
+    if any(all(status != 200 for status in probes[at:at + FAILURES]) for at in range(len(probes) - FAILURES + 1)):
+        wrong.append(f"the kubelet would have restarted it: {FAILURES} probes in a row failed")
     served = sum(status == 200 for status in answers)
     kept = pod.receipts_of("bob")
     if kept < served:
