@@ -6,3 +6,16 @@ mod heads;
 mod once;
 mod secrets;
 mod windows;
+
+use crate::harness::{Gate, Plan, Upstream};
+
+/// A gate that takes HTTP/2 in the clear as well, before an upstream that answers.
+async fn gate() -> (Gate, Upstream) {
+    let upstream = Upstream::answering().await;
+    let gate = Plan::bare()
+        .upstream("default", &upstream)
+        .listen("h2c = true")
+        .start()
+        .await;
+    (gate, upstream)
+}

@@ -8,6 +8,18 @@ use tempfile::tempdir;
 use witgate_audit::sink::{File, Null};
 use witgate_audit::{Audit, Health, Lines, Settings};
 
+/// Returns a renderer that tells how many receipts it has got, and then waits for its turn.
+fn slow(
+    began: mpsc::Sender<usize>,
+    going_on: mpsc::Receiver<()>,
+) -> impl Fn(&[Numbered], &mut Lines) + Send + 'static {
+    move |batch, out| {
+        began.send(batch.len()).unwrap();
+        going_on.recv().unwrap();
+        render(batch, out);
+    }
+}
+
 #[test]
 fn receipts_are_written_in_order_and_shutdown_writes_them_all() {
     let dir = tempdir().unwrap();
@@ -58,12 +70,8 @@ fn a_full_queue_writes_inline_and_loses_nothing() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("receipts.jsonl");
     let (began, begun) = mpsc::channel();
-    let (go_on, going_on) = mpsc::channel::<()>();
-    let slow = move |batch: &[Numbered], out: &mut Lines| {
-        began.send(batch.len()).unwrap();
-        going_on.recv().unwrap();
-        render(batch, out);
-    };
+    let (go_on, going_on) = mpsc::channel();
+    let slow = slow(began, going_on);
     let settings = Settings {
         queue: 2,
         ..eager()
@@ -95,12 +103,8 @@ fn a_full_queue_writes_inline_and_loses_nothing() {
 fn a_queue_that_is_full_by_bytes_is_full() {
     let sink = Memory::default();
     let (began, begun) = mpsc::channel();
-    let (go_on, going_on) = mpsc::channel::<()>();
-    let slow = move |batch: &[Numbered], out: &mut Lines| {
-        began.send(batch.len()).unwrap();
-        going_on.recv().unwrap();
-        render(batch, out);
-    };
+    let (go_on, going_on) = mpsc::channel();
+    let slow = slow(began, going_on);
     let settings = Settings {
         queue_bytes: 3 * WEIGHT,
         ..eager()

@@ -4,7 +4,7 @@ use crate::guest::{Guest, PLAN, PROBE, on_probe};
 use crate::request::{PATIENT, admit, answering, plain, probing, route, route_fault, source};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
-use witgate_runtime::{Allocation, FaultKind, Runtime, RuntimeOptions, Stop};
+use witgate_runtime::{Allocation, FaultKind, Plugin, Runtime, RuntimeOptions, Stop};
 
 /// Gives a plan only to the second and later calls of one instance.
 const REMEMBERS: &str = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))";
@@ -141,6 +141,20 @@ fn a_machine_without_room_for_a_pool_serves_on_demand() {
     assert!(plan.is_some(), "as ever");
 }
 
+/// Calls the plugin while it is in a call, which goes well, and returns the fault of the second call, if it had one.
+fn second_call(plugin: &Arc<Plugin>) -> Option<FaultKind> {
+    let (inner, kind) = (Arc::clone(plugin), Arc::new(Mutex::new(None)));
+    let seen = Arc::clone(&kind);
+    let request = answering(move |_| {
+        if let Err(Stop::Fault(fault)) = route(&inner, &plain()) {
+            *seen.lock().unwrap() = Some(fault.kind);
+        }
+        None
+    });
+    assert!(route(plugin, &request).is_ok(), "the first call goes well");
+    *kind.lock().unwrap()
+}
+
 #[test]
 fn the_memory_of_all_instances_has_a_limit_of_its_own() {
     const PAGE: usize = 64 * 1024;
@@ -156,21 +170,13 @@ fn the_memory_of_all_instances_has_a_limit_of_its_own() {
         let plugin = runtime
             .admit(&source)
             .unwrap_or_else(|error| panic!("{error}"));
-        let (inner, kind) = (Arc::clone(&plugin), Arc::new(Mutex::new(None)));
-        let seen = Arc::clone(&kind);
-        let request = answering(move |_| {
-            if let Err(Stop::Fault(fault)) = route(&inner, &plain()) {
-                *seen.lock().unwrap() = Some(fault.kind);
-            }
-            None
-        });
-        assert!(route(&plugin, &request).is_ok(), "the first call goes well");
+        let second = second_call(&plugin);
         assert_eq!(plugin.benched(), None, "nobody blames the plugin");
         let (taken, limit) = runtime.memory();
         assert!(taken <= limit, "{taken} of {limit} bytes");
-        drop((plugin, request));
+        drop(plugin);
         assert_eq!(runtime.memory().0, 0, "all of it is given back");
-        *kind.lock().unwrap()
+        second
     };
     assert_eq!(second(32), Some(FaultKind::Exhausted), "the second is shed");
     assert_eq!(second(80), None, "with room for two, both are served");
@@ -190,18 +196,9 @@ fn an_exhausted_engine_is_load_to_shed() {
     let plugin = runtime
         .admit(&source)
         .unwrap_or_else(|error| panic!("{error}"));
-    let (inner, kind) = (Arc::clone(&plugin), Arc::new(Mutex::new(None)));
-    let seen = Arc::clone(&kind);
     // The one instance is busy, and the engine has no other, though the plugin might have.
-    let request = answering(move |_| {
-        if let Err(Stop::Fault(fault)) = route(&inner, &plain()) {
-            *seen.lock().unwrap() = Some(fault.kind);
-        }
-        None
-    });
-    assert!(route(&plugin, &request).is_ok(), "the first call goes well");
     assert_eq!(
-        *kind.lock().unwrap(),
+        second_call(&plugin),
         Some(FaultKind::Exhausted),
         "the second is shed"
     );

@@ -2,19 +2,10 @@
 
 use std::io::Write as _;
 
-use crate::harness::{Gate, Http2Client, Plan, Request, Upstream};
+use super::gate;
+use crate::harness::{Gate, Http2Client, Request};
 
 const BODY: &str = r#"{"model":"m","max_tokens":5,"messages":[]}"#;
-
-async fn gate() -> (Gate, Upstream) {
-    let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
-        .upstream("default", &upstream)
-        .listen("h2c = true")
-        .start()
-        .await;
-    (gate, upstream)
-}
 
 fn asking(gate: &Gate) -> Request {
     gate.keyed(Request::new("POST", "/v1/messages"))

@@ -4,21 +4,12 @@ use bytes::Bytes;
 use h2::SendStream;
 use serde_json::json;
 
+use super::gate;
 use crate::attack::memory::gauge;
-use crate::harness::{Gate, Http2Client, Http2Response, Plan, Upstream, patiently};
+use crate::harness::{Gate, Http2Client, Http2Response, patiently};
 
 /// What HTTP/2 lets a client send ahead of one request's body.
 const WINDOW: usize = 1024 * 1024;
-
-async fn gate() -> (Gate, Upstream) {
-    let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
-        .upstream("default", &upstream)
-        .listen("h2c = true")
-        .start()
-        .await;
-    (gate, upstream)
-}
 
 fn head(path: &str, key: Option<&str>) -> http::Request<()> {
     let mut head = http::Request::post(format!("http://gateway.test{path}"));
