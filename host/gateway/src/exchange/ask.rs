@@ -20,7 +20,7 @@ use super::relay::Delivered;
 use super::settle::Settlement;
 use super::targets::Target;
 use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead, Framing};
-use crate::pressure::{Charge, FREE, Place};
+use crate::pressure::{Charge, Place};
 use crate::receipt::Outcome;
 use crate::refused::{Blame, Refused};
 use crate::upstream::connection::{Answering, Departure, Failed, Outgoing};
@@ -297,18 +297,14 @@ impl Whole {
             else {
                 continue;
             };
-            if body.len() + chunk.len() > MOST {
+            let len = body.len() + chunk.len();
+            if len > MOST {
                 return Err(fail(
                     "gave an answer of more than 32 MiB where a small one belongs",
                 ));
             }
-            let len = body.len() + chunk.len();
-            if len > body.capacity() {
-                let room = len.max(body.capacity() * 2);
-                if let Some(charge) = charge.as_mut().filter(|_| room > FREE) {
-                    charge.cover(room)?;
-                }
-                body.reserve_exact(room - body.len());
+            if let Some(charge) = &mut charge {
+                charge.grow(&mut body, len, MOST)?;
             }
             body.extend_from_slice(&chunk);
         }

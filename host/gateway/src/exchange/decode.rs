@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::config::Limits;
-use crate::pressure::{Charge, FREE, Place};
+use crate::pressure::{Charge, Place};
 use crate::refused::Refused;
 
 /// Bodies from this size on are decoded on a thread that may be busy for a while.
@@ -270,15 +270,9 @@ impl Plain {
         if len > self.limit {
             return Err(Undecodable::TooLarge);
         }
-        if len > self.bytes.capacity() {
-            let wanted = len.max(self.bytes.capacity() * 2).min(self.limit);
-            if wanted > FREE {
-                self.charge
-                    .cover(wanted)
-                    .map_err(|refused| Undecodable::NoRoom(Box::new(refused)))?;
-            }
-            self.bytes.reserve_exact(wanted - self.bytes.len());
-        }
+        self.charge
+            .grow(&mut self.bytes, len, self.limit)
+            .map_err(|refused| Undecodable::NoRoom(Box::new(refused)))?;
         self.bytes.extend_from_slice(piece);
         Ok(())
     }

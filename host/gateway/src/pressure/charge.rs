@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Bounds, Load};
+use super::{Bounds, FREE, Load};
 use crate::refused::Refused;
 
 /// Bytes are taken in such steps, so that a body that comes in small pieces is not counted piece by piece.
@@ -48,6 +48,28 @@ impl Charge {
         let more = wanted.next_multiple_of(STEP) - self.bytes;
         self.load.take(0, more, &self.bounds)?;
         self.bytes += more;
+        Ok(())
+    }
+
+    /// Makes room in a buffer for `len` bytes in all: twice what it has if that is more, and `most` at most. What is above
+    /// [`FREE`] is paid for before it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Charge::cover`].
+    pub(crate) fn grow(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        len: usize,
+        most: usize,
+    ) -> Result<(), Refused> {
+        if len > buffer.capacity() {
+            let room = len.max(buffer.capacity() * 2).min(most);
+            if room > FREE {
+                self.cover(room)?;
+            }
+            buffer.reserve_exact(room - buffer.len());
+        }
         Ok(())
     }
 
