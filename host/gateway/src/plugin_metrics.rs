@@ -8,7 +8,7 @@ use crate::metrics::Sample;
 pub(crate) fn samples(plugins: &[PluginStatus]) -> Vec<Sample> {
     let mut states = Vec::new();
     let mut refused = Vec::new();
-    let mut benched = Vec::new();
+    let mut suspended = Vec::new();
     let mut calls = Vec::new();
     let mut p50 = Vec::new();
     let mut p99 = Vec::new();
@@ -35,9 +35,9 @@ pub(crate) fn samples(plugins: &[PluginStatus]) -> Vec<Sample> {
             "plugin_refused",
             i128::from(plugin.last_error.is_some()),
         ));
-        benched.push(of(
-            "plugin_benched_callers",
-            i128::try_from(plugin.benched_callers).unwrap_or(i128::MAX),
+        suspended.push(of(
+            "plugin_suspended_callers",
+            i128::try_from(plugin.suspended_callers).unwrap_or(i128::MAX),
         ));
         instances.push(of(
             "plugin_instances_created",
@@ -80,7 +80,7 @@ pub(crate) fn samples(plugins: &[PluginStatus]) -> Vec<Sample> {
         }
     }
     [
-        states, refused, benched, calls, p50, p99, faults, instances, configured, custom,
+        states, refused, suspended, calls, p50, p99, faults, instances, configured, custom,
     ]
     .into_iter()
     .flatten()

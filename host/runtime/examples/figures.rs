@@ -19,7 +19,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use witgate_runtime::{
-    Envelope, Head, Lineup, PlainRequest, Plugin, Request, Runtime, RuntimeOptions, Source, Trail,
+    Envelope, Head, Lineup, PlainRequest, Plugin, Request, Runtime, RuntimeOptions, Source, CallTrace,
 };
 
 const HEADING: &str =
@@ -161,7 +161,7 @@ fn median(lineup: &Lineup, calls: usize) -> Result<Duration, Box<dyn Error>> {
     let mut times = Vec::with_capacity(calls);
     for _ in 0..calls {
         let start = Instant::now();
-        let plan = lineup.decide_route(&request, &Envelope::default(), &[], &mut Trail::default());
+        let plan = lineup.decide_route(&request, &Envelope::default(), &[], &mut CallTrace::default());
         times.push(start.elapsed());
         plan.map_err(|stop| format!("{stop:?}"))?;
     }

@@ -1,17 +1,18 @@
 //! One instance of one plugin, alone in its store.
 //!
-//! An instance that faulted is dropped by whoever called it and never called again; nothing here can bring one back.
+//! After a fault the caller drops the instance; nothing here can revive it.
 
 use crate::contract::exports::{
-    AuditExport, AuditPlace, BudgetExport, BudgetPlace, EnvelopeExport, EnvelopePlace,
-    LifecyclePlace, RouteExport, RoutePlace,
+    AuditExport, AuditIndex, BudgetExport, BudgetIndex, EnvelopeExport, EnvelopeIndex,
+    LifecycleIndex, RouteExport, RouteIndex,
 };
 use crate::contract::{PACKAGE, RequestHandle, SettingsProblem};
-use crate::fault::{Failure, FaultKind};
-use crate::guest::{Breach, Guest, Stage, Terms};
+use crate::fault::{Failure, FaultKind, TrapCode};
+use crate::guest::{Breach, Guest, Stage};
 use crate::hook::Hook;
 use crate::limits::{CallLimits, Denial};
 use crate::request::Request;
+use crate::spec::PluginSpec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,8 +20,8 @@ use wasmtime::component::{self, InstancePre, Lift, Resource};
 use wasmtime::error::Context as _;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
-/// What reading the state of an instance may take: the code is our own, and the memory is as large as its limit.
-const READING: CallLimits = CallLimits {
+/// The limits of reading an instance's state, generous because the code is the host's own.
+const STATE_READ_LIMITS: CallLimits = CallLimits {
     deadline: Duration::from_secs(10),
     copy_bytes: usize::MAX,
     body_bytes: 0,
@@ -29,17 +30,17 @@ const READING: CallLimits = CallLimits {
     return_bytes: 0,
 };
 
-/// Most frames of a backtrace that are kept.
-const FRAMES: usize = 16;
+/// The maximum number of frames in a backtrace.
+const MAX_FRAMES: usize = 16;
 
-/// Where a plugin's exports are, found once at admission.
+/// The indices of a plugin's exports, found once at admission.
 #[derive(Clone, Default)]
 pub(crate) struct Indices {
-    pub(crate) lifecycle: Option<LifecyclePlace>,
-    pub(crate) envelope: Option<EnvelopePlace>,
-    pub(crate) route: Option<RoutePlace>,
-    pub(crate) budget: Option<BudgetPlace>,
-    pub(crate) audit: Option<AuditPlace>,
+    pub(crate) lifecycle: Option<LifecycleIndex>,
+    pub(crate) envelope: Option<EnvelopeIndex>,
+    pub(crate) route: Option<RouteIndex>,
+    pub(crate) budget: Option<BudgetIndex>,
+    pub(crate) audit: Option<AuditIndex>,
 }
 
 /// The typed exports of one instance.
@@ -58,24 +59,24 @@ pub(crate) struct Instance {
     calls: u64,
 }
 
-/// Why an instance did not get ready.
+/// An error of starting an instance.
 #[derive(Debug)]
 pub(crate) enum StartFailure {
     Fault(Failure),
-    /// An export has other types than the contract.
-    Skew(String),
+    /// An export has different types from the contract's.
+    TypeMismatch(String),
     Settings(Vec<SettingsProblem>),
 }
 
-/// Marks an export whose types differ.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
+/// An export whose types differ from the contract's.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("export `{PACKAGE}/{interface}@{version}`")]
-struct Skewed {
+struct Mismatched {
     interface: &'static str,
     version: &'static str,
 }
 
-/// Lends the request to the store for one call.
+/// The loan of the request to the store for one call, which ends on every path.
 struct Loan<'a>(&'a mut Store<Guest>);
 
 // === impl Indices ===
@@ -98,38 +99,38 @@ impl Indices {
 // === impl Instance ===
 
 impl Instance {
-    /// Instantiates, loads every export and runs `lifecycle.configure`, where that is to be done.
+    /// Instantiates the component, loads every export, and runs `lifecycle.configure` if it is exported.
     pub(crate) fn start(
         pre: &InstancePre<Guest>,
         indices: &Indices,
-        terms: &Arc<Terms>,
+        spec: &Arc<PluginSpec>,
     ) -> Result<Self, StartFailure> {
-        Self::start_in(Guest::new(Arc::clone(terms)), pre, indices, terms)
+        Self::start_in(Guest::new(Arc::clone(spec)), pre, indices, spec)
     }
 
-    /// The same for a component that was dressed to be read from outside, which has a core module more.
+    /// Starts an instance of an instrumented component, which has one more core module.
     pub(crate) fn start_instrumented(
         pre: &InstancePre<Guest>,
         indices: &Indices,
-        terms: &Arc<Terms>,
+        spec: &Arc<PluginSpec>,
     ) -> Result<Self, StartFailure> {
-        let mut guest = Guest::new(Arc::clone(terms));
+        let mut guest = Guest::new(Arc::clone(spec));
         guest.limiter.allow_core_instances(1);
-        Self::start_in(guest, pre, indices, terms)
+        Self::start_in(guest, pre, indices, spec)
     }
 
     fn start_in(
         guest: Guest,
         pre: &InstancePre<Guest>,
         indices: &Indices,
-        terms: &Arc<Terms>,
+        spec: &Arc<PluginSpec>,
     ) -> Result<Self, StartFailure> {
         let mut store = Store::new(pre.engine(), guest);
         store.limiter(|guest| &mut guest.limiter);
-        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.look()));
-        begin(&mut store, Stage::Configure, terms.limits.start, None);
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.check()));
+        begin(&mut store, Stage::Configure, spec.limits.start, None);
 
-        match Self::get_ready(&mut store, pre, indices, terms) {
+        match Self::initialize(&mut store, pre, indices, spec) {
             Ok(Ok((component, exports))) => Ok(Self {
                 store,
                 component,
@@ -137,18 +138,18 @@ impl Instance {
                 calls: 0,
             }),
             Ok(Err(problems)) => Err(StartFailure::Settings(problems)),
-            Err(error) => match error.downcast_ref::<Skewed>() {
-                Some(skewed) => Err(StartFailure::Skew(format!("{skewed}: {error:#}"))),
+            Err(error) => match error.downcast_ref::<Mismatched>() {
+                Some(skewed) => Err(StartFailure::TypeMismatch(format!("{skewed}: {error:#}"))),
                 None => Err(StartFailure::Fault(failure(&error, store.data_mut()))),
             },
         }
     }
 
-    fn get_ready(
+    fn initialize(
         store: &mut Store<Guest>,
         pre: &InstancePre<Guest>,
         indices: &Indices,
-        terms: &Terms,
+        spec: &PluginSpec,
     ) -> wasmtime::Result<Result<(component::Instance, Exports), Vec<SettingsProblem>>> {
         let instance = pre.instantiate(&mut *store)?;
         macro_rules! load {
@@ -156,7 +157,7 @@ impl Instance {
                 match &indices.$interface {
                     Some(place) => {
                         let loaded = place.load(&mut *store, &instance);
-                        Some(loaded.context(Skewed {
+                        Some(loaded.context(Mismatched {
                             interface: stringify!($interface),
                             version: place.version(),
                         })?)
@@ -173,7 +174,7 @@ impl Instance {
             audit: load!(audit),
         };
         if let Some(lifecycle) = lifecycle {
-            terms.stats.configured.fetch_add(1, Ordering::Relaxed);
+            spec.stats.configured.fetch_add(1, Ordering::Relaxed);
             if let Err(problems) = lifecycle.configure(&mut *store)? {
                 return Ok(Err(problems));
             }
@@ -181,7 +182,7 @@ impl Instance {
         Ok(Ok((instance, exports)))
     }
 
-    /// Reads a part of the state of an instrumented component, through the function that was put in for that.
+    /// Reads a part of the state of an instrumented component through the function that was added for it.
     pub(crate) fn read_state<R: Lift + 'static, T>(
         &mut self,
         interface: &str,
@@ -189,7 +190,7 @@ impl Instance {
         take: impl FnOnce(&mut Store<Guest>, R) -> T,
     ) -> wasmtime::Result<T> {
         let store = &mut self.store;
-        begin(store, Stage::Configure, READING, None);
+        begin(store, Stage::Configure, STATE_READ_LIMITS, None);
         let missing = || wasmtime::Error::msg(format!("no `{interface}#{function}`"));
         let (_, interface) = self
             .component
@@ -206,7 +207,7 @@ impl Instance {
         Ok(take(store, value))
     }
 
-    /// Calls a hook. After an error the instance must be dropped.
+    /// Calls a hook. After an error, drop the instance.
     pub(crate) fn call<R>(
         &mut self,
         limits: CallLimits,
@@ -221,18 +222,18 @@ impl Instance {
         result.map_err(|error| failure(&error, self.store.data_mut()))
     }
 
-    /// The host as this instance sees it.
+    /// Returns the state of the store.
     pub(crate) fn guest(&mut self) -> &mut Guest {
         self.store.data_mut()
     }
 
-    /// Calls that this instance has served.
+    /// Returns the number of calls of this instance.
     pub(crate) fn calls(&self) -> u64 {
         self.calls
     }
 }
 
-/// Starts a call under its limits.
+/// Starts a call with its limits.
 fn begin(
     store: &mut Store<Guest>,
     stage: Stage,
@@ -246,7 +247,7 @@ fn begin(
     store.set_epoch_deadline(first);
 }
 
-/// A handle to the store's request, for one call.
+/// Returns a handle to the store's request, for one call.
 pub(crate) fn handle() -> Resource<RequestHandle> {
     Resource::new_borrow(0)
 }
@@ -280,15 +281,14 @@ pub(crate) fn not_exported(hook: Hook) -> wasmtime::Error {
     wasmtime::Error::msg(format!("the `{hook}` hook isn't exported"))
 }
 
-/// Names what went wrong. What the host itself refused comes first: the trap that follows is only how the guest took
-/// it.
+/// Classifies an error. A refusal of the host comes first: the trap that follows is only the guest's reaction.
 fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String>) {
     if let Some(breach) = guest.breach() {
         let kind = match breach {
             Breach::HostCalls(_) => FaultKind::HostCalls,
             Breach::Copy(_) | Breach::Body(_) => FaultKind::CopyLimit,
             Breach::Request { .. } => FaultKind::RequestTooLarge,
-            Breach::NotAtHand(_) => FaultKind::Contract,
+            Breach::NotAvailable(_) => FaultKind::Contract,
             Breach::Interface(_)
             | Breach::Header(_)
             | Breach::Credential(_)
@@ -302,7 +302,7 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => return (FaultKind::Deadline, Some(guest.overtime())),
         Some(Trap::StackOverflow) => {
-            let text = "its stack, which is of one size for all plugins, is used up; recurse less";
+            let text = "it used up its stack, whose size is the same for all plugins; recurse less";
             return (FaultKind::StackOverflow, Some(text.to_owned()));
         }
         Some(_) | None => {}
@@ -310,19 +310,19 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
     if let Some(denial) = guest.limiter.denied() {
         let kind = match denial {
             Denial::Memory { .. } | Denial::Table { .. } => FaultKind::Memory,
-            Denial::Room { .. } => FaultKind::Exhausted,
+            Denial::Total { .. } => FaultKind::Exhausted,
         };
         return (kind, Some(denial.to_string()));
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
-        return (FaultKind::Trap(*trap), None);
+        return (FaultKind::Trap(TrapCode(*trap)), None);
     }
     let cause = match error.downcast_ref::<WasmBacktrace>() {
         // The chain would have the whole backtrace in it.
         Some(_) => error.root_cause().to_string(),
         None => format!("{error:#}"),
     };
-    // wasmtime keeps the types of these errors to itself.
+    // wasmtime does not export the types of these errors.
     if cause.contains("too much data is being copied")
         || cause.contains("fuel allocated for hostcalls")
     {
@@ -330,7 +330,7 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
     }
     if cause.contains("resource limit exceeded") {
         let text = format!(
-            "{cause}; build it of fewer core modules, or raise `core_instances` in [limits] of the sidecar"
+            "{cause}; build it from fewer core modules, or raise `core_instances` in [limits] of the sidecar"
         );
         return (FaultKind::Memory, Some(text));
     }
@@ -344,7 +344,7 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     trace
         .frames()
         .iter()
-        .take(FRAMES)
+        .take(MAX_FRAMES)
         .map(|frame| {
             let symbol = frame.symbols().first();
             let name = symbol
@@ -352,7 +352,7 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
                 .or_else(|| frame.func_name())
                 .unwrap_or("?");
             let place = symbol.and_then(|symbol| Some((symbol.file()?, symbol.line()?)));
-            // Without the hash that tells two of one name apart: a person reads it.
+            // People read it, so the name goes without its hash.
             let name = rustc_demangle::demangle(name);
             match place {
                 Some((file, line)) => format!("{name:#} ({file}:{line})"),

@@ -121,7 +121,7 @@ fn a_foreign_import_is_named() {
 fn another_version_of_the_contract_names_interface_and_both_versions() {
     let error = refusal(Guest::route("").version("0.3.0").build());
     match &error.cause {
-        AdmissionCause::VersionSkew {
+        AdmissionCause::VersionMismatch {
             interface,
             wanted,
             served,
@@ -173,10 +173,10 @@ fn an_export_at_another_version_is_named() {
 }
 
 #[test]
-fn a_fault_in_the_rehearsal_refuses_and_a_refusal_does_not() {
+fn a_fault_in_the_smoke_test_refuses_and_a_refusal_does_not() {
     let error = refusal(Guest::route("unreachable").build());
     match &error.cause {
-        AdmissionCause::Rehearsal(fault) => {
+        AdmissionCause::SmokeTest(fault) => {
             assert_eq!(fault.hook, Some(Hook::Route), "the hook");
             assert!(matches!(fault.kind, FaultKind::Trap(_)), "the kind");
         }

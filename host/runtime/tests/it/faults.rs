@@ -3,7 +3,7 @@
 use crate::guest::{Guest, on_probe};
 use crate::request::{PATIENT, admit, alone, call, plain, probing, route, route_fault};
 use std::sync::Arc;
-use witgate_runtime::{Fault, FaultKind, Hook, Plugin, Stop, TrapCode};
+use witgate_runtime::{Fault, FaultKind, Hook, Plugin, Rejection, TrapCode};
 
 /// Runs a guest that does `body` when it is probed. The call before it and the call after it go well.
 fn costs_its_own_call(body: &str, extra: &str, sidecar: &str) -> Fault {
@@ -18,7 +18,7 @@ fn costs_its_own_call(body: &str, extra: &str, sidecar: &str) -> Fault {
 }
 
 fn faults(plugin: &Arc<Plugin>, kind: FaultKind) -> u64 {
-    let figures = plugin.figures();
+    let figures = plugin.metrics();
     figures.faults.get(kind.code()).copied().unwrap_or(0)
 }
 
@@ -161,7 +161,7 @@ fn a_refusal_with_a_status_of_success_is_a_fault() {
 
     let honest = admit(&Guest::route(&refuse("403")), PATIENT);
     match route(&honest, &probing()) {
-        Err(Stop::Refusal { hook, refusal, .. }) => {
+        Err(Rejection::Refusal { hook, refusal, .. }) => {
             assert_eq!((hook, refusal.status), (Hook::Route, 403), "a decision");
         }
         other => panic!("a refusal was expected, not {other:?}"),

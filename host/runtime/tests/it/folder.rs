@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use witgate_runtime::{
-    Envelope, Lineup, Plugin, PluginStatus, Policies, PoliciesOptions, Runtime, Trail,
+    Envelope, Lineup, Plugin, PluginStatus, Policies, PoliciesOptions, Runtime, CallTrace,
 };
 
 /// Never waited for in full unless something is broken.
@@ -79,7 +79,7 @@ pub(crate) fn plans_nothing() -> Vec<u8> {
 
 pub(crate) fn has_plan(lineup: &Lineup) -> bool {
     lineup
-        .decide_route(&plain(), &Envelope::default(), &[], &mut Trail::default())
+        .decide_route(&plain(), &Envelope::default(), &[], &mut CallTrace::default())
         .expect("it serves")
         .is_some()
 }

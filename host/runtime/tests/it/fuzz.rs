@@ -112,7 +112,7 @@ fn fuzz(guests: u64) {
     assert!(last <= first + SLACK, "it grew from {first} to {last} KiB");
 }
 
-/// Admits a guest, and calls each of its hooks as often as it takes to find it benched.
+/// Admits a guest, and calls each of its hooks as often as it takes to find it suspended.
 fn try_out(
     runtime: &Runtime,
     source: &Source,

@@ -6,7 +6,7 @@ use crate::request::{
 };
 use witgate_runtime::{
     AdmissionCause, BodyGrant, Envelope, Fault, FaultKind, Hook, Runtime, RuntimeOptions, Sidecar,
-    Source, Trail,
+    Source, CallTrace,
 };
 
 /// Without a word on grants.
@@ -71,7 +71,7 @@ fn an_import_that_is_not_granted_is_refused_at_admission_with_the_line_that_gran
 fn a_header_that_is_not_granted_is_a_fault_and_not_an_empty_answer() {
     let guest = Guest::route(PROBE);
     match bare(&guest, PATIENT) {
-        Err(AdmissionCause::Rehearsal(fault)) => {
+        Err(AdmissionCause::SmokeTest(fault)) => {
             assert_eq!(fault.kind, FaultKind::NotGranted, "seen in the rehearsal");
             let text = fault.to_string();
             assert!(text.contains("`headers = [\"x-probe\"]`"), "{text}");
@@ -141,16 +141,16 @@ fn what_is_not_granted_never_reaches_the_embedder() {
         route(&plugin, &plain()).is_ok(),
         "its first call asks for nothing"
     );
-    let mut trail = Trail::default();
-    let decided = alone(&plugin).decide_route(&asked, &Envelope::default(), &[], &mut trail);
+    let mut trace = CallTrace::default();
+    let decided = alone(&plugin).decide_route(&asked, &Envelope::default(), &[], &mut trace);
     assert!(decided.is_ok(), "it fails open: {decided:?}");
-    assert_eq!(trail.skipped.len(), 1, "and is listed");
+    assert_eq!(trace.skipped.len(), 1, "and is listed");
     assert_eq!(
-        trail.skipped[0].kind,
+        trace.skipped[0].kind,
         FaultKind::NotGranted,
         "as what it is"
     );
-    assert_eq!(trail.skipped[0].hook, Some(Hook::Route), "where it was");
+    assert_eq!(trace.skipped[0].hook, Some(Hook::Route), "where it was");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn everything_that_is_not_granted_is_told_at_once() {
     let guest = Guest::route(&format!("{asks} unreachable"))
         .with("envelope", "(call $head (local.get $h) (i32.const 3072))");
     let text = match bare(&guest, &format!("{PATIENT}[grants]\nbody = \"none\"\n")) {
-        Err(cause @ AdmissionCause::Rehearsal(_)) => cause.to_string(),
+        Err(cause @ AdmissionCause::SmokeTest(_)) => cause.to_string(),
         other => panic!("a failed rehearsal was expected: {other:?}"),
     };
     for told in [

@@ -9,7 +9,7 @@ use crate::request::{answering, asking, route};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use witgate_runtime::{
-    AdmissionCause, FaultKind, Plan, Plugin, Runtime, RuntimeOptions, Source, Stop,
+    AdmissionCause, FaultKind, Plan, Plugin, Runtime, RuntimeOptions, Source, Rejection,
 };
 
 /// The plan for a small prompt.
@@ -65,7 +65,7 @@ fn admit(source: &Source) -> Arc<Plugin> {
 }
 
 /// What a plugin decided, in one line.
-fn told(answer: &Result<Option<Plan>, Stop>) -> String {
+fn told(answer: &Result<Option<Plan>, Rejection>) -> String {
     match answer {
         Ok(None) => "nothing".to_owned(),
         Ok(Some(plan)) => {
@@ -84,11 +84,11 @@ fn told(answer: &Result<Option<Plan>, Stop>) -> String {
             );
             format!("{}: {targets}", plan.rule.as_deref().unwrap_or("-"))
         }
-        Err(Stop::Refusal { refusal, .. }) => {
+        Err(Rejection::Refusal { refusal, .. }) => {
             assert_eq!(refusal.retry_after_ms, None, "another try makes no sense");
             format!("{} {}: {}", refusal.status, refusal.code, refusal.message)
         }
-        Err(Stop::Fault(fault)) => format!("fault: {fault}"),
+        Err(Rejection::Fault(fault)) => format!("fault: {fault}"),
     }
 }
 
@@ -189,7 +189,7 @@ fn an_interpreter_that_has_enough_memory_has_enough_for_long() {
             assert_eq!(answer, SMALL, "{name}, call {call}");
         }
         assert_eq!(
-            plugin.figures().instances_created,
+            plugin.metrics().instances_created,
             1,
             "{name}: by one instance"
         );

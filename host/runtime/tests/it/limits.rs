@@ -182,7 +182,7 @@ fn instances_are_limited() {
             None
         });
         assert!(route(&plugin, &request).is_ok(), "the first call goes well");
-        assert_eq!(plugin.benched(), None, "and nobody is to blame");
+        assert_eq!(plugin.suspended(), None, "and nobody is to blame");
         let second = kind.lock().unwrap().take().expect("a second call");
         second.map_err(|fault| fault.kind)
     };
@@ -216,7 +216,7 @@ fn log_lines_over_the_limit_are_dropped_and_counted() {
     let guest = Guest::route(&on_probe(&five));
     let roomy = admit(&guest, &format!("{PATIENT}log_lines = 5"));
     assert!(route(&roomy, &probing()).is_ok(), "five lines");
-    assert_eq!(roomy.figures().log_lines_dropped, 0, "all were written");
+    assert_eq!(roomy.metrics().log_lines_dropped, 0, "all were written");
 
     // At the turn of a second the limit holds anew: then nothing is dropped, and it is done again.
     let dropped = || {
@@ -225,7 +225,7 @@ fn log_lines_over_the_limit_are_dropped_and_counted() {
             route(&narrow, &probing()).is_ok(),
             "a dropped line is no fault"
         );
-        narrow.figures().log_lines_dropped
+        narrow.metrics().log_lines_dropped
     };
     let dropped = std::iter::repeat_with(dropped).find(|lines| *lines > 0);
     assert_eq!(dropped, Some(1), "one of five");
@@ -237,7 +237,7 @@ fn metric_names_are_limited() {
     let guest = Guest::route(&on_probe(&(count("32") + &count("64"))));
     let roomy = admit(&guest, &format!("{PATIENT}metric_names = 2"));
     assert!(route(&roomy, &probing()).is_ok(), "two names");
-    let figures = roomy.figures();
+    let figures = roomy.metrics();
     assert_eq!(
         figures.custom.get("it was"),
         Some(&CustomMetric::Counter(7)),
@@ -254,7 +254,7 @@ fn metric_names_are_limited() {
         route(&narrow, &probing()).is_ok(),
         "a dropped name is no fault"
     );
-    let figures = narrow.figures();
+    let figures = narrow.metrics();
     assert_eq!(
         (figures.custom.len(), figures.metrics_dropped),
         (1, 1),
@@ -286,7 +286,7 @@ fn counters_start_anew_with_each_call() {
         assert!(route(&plugin, &plain()).is_ok(), "one call each");
     }
     assert_eq!(
-        plugin.figures().instances_created,
+        plugin.metrics().instances_created,
         1,
         "by the same instance"
     );

@@ -6,8 +6,8 @@ use crate::guest::{Guest, PLAN, on_probe};
 use crate::request::{PATIENT, alone, granting, plain, probing, runtime};
 use std::sync::Arc;
 use witgate_runtime::{
-    Envelope, Estimate, FaultKind, Field, Hook, Lineup, Mark, Plan, Plugin, Receipt, Remedy,
-    Source, Stop, Trail, Value,
+    Envelope, Estimate, FaultKind, Field, Hook, Lineup, AuditNote, Plan, Plugin, Receipt, Remedy,
+    Source, Rejection, CallTrace, Value,
 };
 
 fn plugin(name: &str, guest: &Guest, sidecar: &str) -> Arc<Plugin> {
@@ -56,9 +56,9 @@ fn the_first_value_of_a_field_stands_and_lists_are_joined() {
     let later = plugin("a", &tenant(6), &format!("order = 2\n{PATIENT}"));
     let first = plugin("b", &tenant(2), &format!("order = 1\n{PATIENT}"));
     let lineup = Lineup::new(1, vec![later, first], &[]);
-    let mut trail = Trail::default();
+    let mut trace = CallTrace::default();
     let envelope = lineup
-        .read_envelope(&plain(), &mut trail)
+        .read_envelope(&plain(), &mut trace)
         .expect("both serve");
     assert_eq!(envelope.tenant.as_deref(), Some("it"), "the first by order");
     let names: Vec<_> = envelope
@@ -67,8 +67,8 @@ fn the_first_value_of_a_field_stands_and_lists_are_joined() {
         .map(|(name, _)| name.as_str())
         .collect();
     assert_eq!(names, ["it", "it was"], "lists in order");
-    let who: Vec<_> = trail.answered.iter().map(|(_, name)| &**name).collect();
-    assert_eq!(who, ["b", "a"], "the trail names both");
+    let who: Vec<_> = trace.answered.iter().map(|(_, name)| &**name).collect();
+    assert_eq!(who, ["b", "a"], "the trace names both");
 }
 
 #[test]
@@ -85,13 +85,13 @@ fn the_first_plan_stands_and_later_plugins_are_not_asked() {
         &format!("order = 3\n{PATIENT}"),
     );
     let lineup = Lineup::new(1, vec![trap, some, none], &[]);
-    let mut trail = Trail::default();
-    let decided = lineup.decide_route(&probing(), &Envelope::default(), &[], &mut trail);
+    let mut trace = CallTrace::default();
+    let decided = lineup.decide_route(&probing(), &Envelope::default(), &[], &mut trace);
     let plan = decided
         .expect("nobody was asked who traps")
         .expect("a plan");
     assert_eq!(plan.targets.len(), 1, "the plan as it was made");
-    let who: Vec<_> = trail.answered.iter().map(|(_, name)| &**name).collect();
+    let who: Vec<_> = trace.answered.iter().map(|(_, name)| &**name).collect();
     assert_eq!(who, ["none", "some"], "those who were asked");
 }
 
@@ -105,7 +105,7 @@ fn a_fault_stops_a_request_unless_the_plugin_fails_open() {
                 word => format!("[hooks.{hook}]\nfail = \"{word}\""),
             };
             let lineup = alone(&plugin("probe", &guest, &format!("{PATIENT}{policy}")));
-            let (request, mut trail) = (probing(), Trail::default());
+            let (request, mut trace) = (probing(), CallTrace::default());
             let envelope = Envelope::default();
             let estimate = Estimate {
                 prompt_tokens: 1,
@@ -113,17 +113,17 @@ fn a_fault_stops_a_request_unless_the_plugin_fails_open() {
                 cost_picousd: None,
             };
             let result = match hook {
-                "envelope" => lineup.read_envelope(&request, &mut trail).map(drop),
+                "envelope" => lineup.read_envelope(&request, &mut trace).map(drop),
                 "route" => lineup
-                    .decide_route(&request, &envelope, &[], &mut trail)
+                    .decide_route(&request, &envelope, &[], &mut trace)
                     .map(drop),
                 _ => lineup
-                    .charges(&request, &envelope, &plan(), &estimate, &mut trail)
+                    .charges(&request, &envelope, &plan(), &estimate, &mut trace)
                     .map(drop),
             };
             assert_eq!(result.is_err(), stops, "{hook} with fail = `{fail}`");
             assert_eq!(
-                trail.skipped.len(),
+                trace.skipped.len(),
                 usize::from(!stops),
                 "skipped is listed"
             );
@@ -152,7 +152,7 @@ fn a_charge_goes_back_to_the_plugin_that_named_it() {
             &Envelope::default(),
             &plan(),
             &estimate,
-            &mut Trail::default(),
+            &mut CallTrace::default(),
         )
         .expect("it serves");
     assert_eq!(charges.len(), 1, "one charge");
@@ -173,16 +173,16 @@ fn a_required_plugin_that_is_absent_stops_every_request() {
     let there = plugin("there", &Guest::route(""), PATIENT);
     let required = ["there".to_owned(), "absent".to_owned()];
     let lineup = Lineup::new(1, vec![there], &required);
-    let mut trail = Trail::default();
+    let mut trace = CallTrace::default();
     let envelope = Envelope::default();
     for result in [
-        lineup.read_envelope(&plain(), &mut trail).map(drop),
+        lineup.read_envelope(&plain(), &mut trace).map(drop),
         lineup
-            .decide_route(&plain(), &envelope, &[], &mut trail)
+            .decide_route(&plain(), &envelope, &[], &mut trace)
             .map(drop),
     ] {
         match result {
-            Err(Stop::Fault(fault)) => {
+            Err(Rejection::Fault(fault)) => {
                 assert_eq!(fault.kind, FaultKind::Absent, "the gate stays shut");
                 assert_eq!(&*fault.plugin, "absent", "the plugin is named");
             }
@@ -204,7 +204,7 @@ fn no_receipt_is_ever_lost() {
     ));
     let entries = honest.audit_entries(two(), |_| true);
     assert!(
-        entries.iter().all(|entry| entry.marks.is_empty()),
+        entries.iter().all(|entry| entry.notes.is_empty()),
         "nothing to mark"
     );
     assert_eq!(entries[1].receipt, receipt("two"), "as it came back");
@@ -217,14 +217,14 @@ fn no_receipt_is_ever_lost() {
     let entries = swallows.audit_entries(two(), |_| true);
     assert_eq!(entries.len(), 2, "both are there");
     assert!(
-        entries.iter().all(|entry| matches!(&entry.marks[..], [Mark::Missing { plugin }] if &**plugin == "swallows")),
+        entries.iter().all(|entry| matches!(&entry.notes[..], [AuditNote::Missing { plugin }] if &**plugin == "swallows")),
         "marked as missing: {entries:?}"
     );
 
     let entries = faulting().audit_entries(two(), |_| true);
     assert_eq!(entries[0].receipt, receipt("one"), "as it was");
     assert!(
-        matches!(&entries[0].marks[..], [Mark::Fault(fault)] if fault.hook == Some(Hook::Audit)),
+        matches!(&entries[0].notes[..], [AuditNote::Fault(fault)] if fault.hook == Some(Hook::Audit)),
         "marked with the fault: {entries:?}"
     );
 }
@@ -252,34 +252,34 @@ fn a_receipt_that_a_plugin_faults_on_is_held_back_and_no_other_of_its_batch() {
     for (entry, id) in entries.iter().zip(ids) {
         assert_eq!(entry.receipt.id, id, "in their order");
         let is_held = id == "one";
-        assert_eq!(entry.marks.len(), usize::from(is_held), "{id}: {entry:?}");
+        assert_eq!(entry.notes.len(), usize::from(is_held), "{id}: {entry:?}");
         assert_eq!(entry.receipt.fields.is_empty(), is_held, "{id}: {entry:?}");
     }
     for _ in 0..5 {
         let entries = lineup.audit_entries(["two", "three"].map(receipt).into(), |_| false);
         assert!(
-            entries.iter().all(|entry| entry.marks.is_empty()),
+            entries.iter().all(|entry| entry.notes.is_empty()),
             "batches that fault bench nothing: {entries:?}"
         );
     }
 }
 
 #[test]
-fn receipts_that_a_plugin_faults_on_bench_it_for_no_other() {
+fn receipts_that_a_plugin_faults_on_suspend_it_for_no_other() {
     let plugin = faulting_plugin();
     let lineup = alone(&plugin);
     for _ in 0..2 {
         for _ in 0..5 {
             let entries = lineup.audit_entries(vec![receipt("one")], |_| false);
             assert!(
-                matches!(&entries[0].marks[..], [Mark::Fault(fault)] if fault.kind.code() == "trap"),
+                matches!(&entries[0].notes[..], [AuditNote::Fault(fault)] if fault.kind.code() == "trap"),
                 "it is asked each time: {entries:?}"
             );
         }
         let entries = lineup.audit_entries(vec![receipt("two")], |_| false);
-        assert!(entries[0].marks.is_empty(), "it answers: {entries:?}");
+        assert!(entries[0].notes.is_empty(), "it answers: {entries:?}");
         assert_eq!(entries[0].receipt, receipt("two"), "with all it gives");
-        assert_eq!(plugin.benched(), None, "it sits out for nobody");
+        assert_eq!(plugin.suspended(), None, "it sits out for nobody");
     }
 }
 
@@ -290,18 +290,18 @@ fn a_plugin_that_faults_on_every_receipt_is_asked_once_about_each() {
     let receipts = ids.iter().map(|id| receipt(id)).collect();
     let entries = alone(&plugin).audit_entries(receipts, |_| false);
     assert!(
-        entries.iter().all(|entry| entry.marks.len() == 1),
+        entries.iter().all(|entry| entry.notes.len() == 1),
         "each is held back: {entries:?}"
     );
     assert_eq!(
-        plugin.figures().faults.get("trap"),
+        plugin.metrics().faults.get("trap"),
         Some(&33),
         "and once about all of them together"
     );
 }
 
 #[test]
-fn a_receipt_over_the_limits_is_held_back_and_benches_nothing() {
+fn a_receipt_over_the_limits_is_held_back_and_suspends_nothing() {
     let hands_back = "(i32.store (i32.const 2048) (local.get $list))
         (i32.store (i32.const 2052) (local.get $len))";
     let sidecar = format!("{PATIENT}copy_bytes = 8192\n");
@@ -323,15 +323,15 @@ fn a_receipt_over_the_limits_is_held_back_and_benches_nothing() {
         let entries = lineup.audit_entries(receipts, |name| name != "metadata.large");
         let kinds: Vec<_> = entries
             .iter()
-            .map(|entry| match &entry.marks[..] {
-                [Mark::Fault(fault)] => Some(fault.kind),
+            .map(|entry| match &entry.notes[..] {
+                [AuditNote::Fault(fault)] => Some(fault.kind),
                 _ => None,
             })
             .collect();
         assert_eq!(
             kinds,
             [None, Some(FaultKind::RequestTooLarge), None],
-            "only the large one, and the plugin is never benched"
+            "only the large one, and the plugin is never suspended"
         );
         assert_eq!(entries[1].receipt, receipt("two"), "without what was large");
     }
@@ -342,7 +342,7 @@ fn receipts_are_held_back_while_a_required_plugin_is_absent() {
     let lineup = Lineup::new(1, Vec::new(), &["audit".to_owned()]);
     let entries = lineup.audit_entries(vec![receipt("one")], |_| false);
     assert!(
-        matches!(&entries[0].marks[..], [Mark::Absent { plugin }] if &**plugin == "audit"),
+        matches!(&entries[0].notes[..], [AuditNote::Absent { plugin }] if &**plugin == "audit"),
         "it may be the one that would have dropped it: {entries:?}"
     );
     assert!(entries[0].receipt.fields.is_empty(), "{entries:?}");
@@ -352,12 +352,12 @@ fn receipts_are_held_back_while_a_required_plugin_is_absent() {
 #[test]
 fn a_lineup_without_plugins_has_no_opinion() {
     let lineup = Lineup::default();
-    let mut trail = Trail::default();
+    let mut trace = CallTrace::default();
     let envelope = lineup
-        .read_envelope(&plain(), &mut trail)
+        .read_envelope(&plain(), &mut trace)
         .expect("nobody stops it");
     assert_eq!(envelope, Envelope::default(), "nothing is known");
-    let plan = lineup.decide_route(&plain(), &envelope, &[], &mut trail);
+    let plan = lineup.decide_route(&plain(), &envelope, &[], &mut trace);
     assert!(matches!(plan, Ok(None)), "no plan");
     assert_eq!(
         lineup.audit_entries(vec![receipt("one")], |_| true).len(),

@@ -15,7 +15,7 @@
 )]
 
 mod admission;
-mod bench;
+mod suspension;
 mod cache;
 mod child;
 mod compiler;
@@ -30,7 +30,7 @@ mod limits;
 mod lines;
 mod lineup;
 mod memory;
-mod preinit;
+mod preinitialize;
 mod reload;
 mod request;
 mod sidecar;

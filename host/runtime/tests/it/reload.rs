@@ -14,7 +14,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
-use witgate_runtime::{Envelope, PluginState, Policies, PoliciesOptions, Stop, Trail};
+use witgate_runtime::{Envelope, PluginState, Policies, PoliciesOptions, Rejection, CallTrace};
 
 #[test]
 fn a_plugin_that_is_renamed_into_place_serves_and_requests_keep_their_lineup() {
@@ -155,9 +155,9 @@ fn a_deleted_file_leaves_the_lineup_and_a_required_one_stops_requests() {
     fs::remove_file(folder.path("route.wasm")).unwrap();
     let lineup = policies.reload_now().unwrap();
     assert!(lineup.plugins().is_empty(), "it is gone");
-    let read = lineup.read_envelope(&plain(), &mut Trail::default());
+    let read = lineup.read_envelope(&plain(), &mut CallTrace::default());
     assert!(
-        matches!(read, Err(Stop::Fault(_))),
+        matches!(read, Err(Rejection::Fault(_))),
         "the gate is shut: {read:?}"
     );
     assert_eq!(
@@ -195,7 +195,7 @@ fn an_unchanged_plugin_is_the_same_after_any_reload() {
         "the unchanged one is the same object"
     );
     let calls: u64 = status(&policies, "route")
-        .figures
+        .metrics
         .hooks
         .values()
         .map(|hook| hook.calls)
@@ -289,7 +289,7 @@ fn a_swap_of_the_whole_directory_is_seen_by_the_look() {
 }
 
 #[test]
-fn a_benched_plugin_is_to_be_seen() {
+fn a_suspended_plugin_is_to_be_seen() {
     let folder = Folder::new();
     folder.rename_in("route.toml", granting(PATIENT).as_bytes());
     folder.rename_in(
@@ -300,18 +300,18 @@ fn a_benched_plugin_is_to_be_seen() {
     for _ in 0..3 {
         let lineup = policies.current();
         let decided =
-            lineup.decide_route(&probing(), &Envelope::default(), &[], &mut Trail::default());
+            lineup.decide_route(&probing(), &Envelope::default(), &[], &mut CallTrace::default());
         assert!(decided.is_err(), "it traps");
     }
     let status = status(&policies, "route");
-    assert_eq!(status.state, PluginState::Benched, "it sits out");
+    assert_eq!(status.state, PluginState::Suspended, "it sits out");
     assert_eq!(
-        status.figures.faults.get("trap"),
+        status.metrics.faults.get("trap"),
         Some(&3),
         "with its faults"
     );
     let json = serde_json::to_value(&status).expect("it is JSON");
-    assert_eq!(json["state"], "benched", "for the admin API");
+    assert_eq!(json["state"], "suspended", "for the admin API");
     assert_eq!(
         json["figures"]["hooks"]["route"]["calls"], 3,
         "with its numbers"

@@ -3,8 +3,8 @@
 use crate::guest::Guest;
 use std::sync::{Arc, OnceLock};
 use witgate_runtime::{
-    Caller, Envelope, Estimate, Fault, Head, Lineup, Mark, Plan, Plugin, Receipt, Request, Runtime,
-    RuntimeOptions, Source, Stop, Trail,
+    Caller, Envelope, Estimate, Fault, Head, Lineup, AuditNote, Plan, Plugin, Receipt, Request, Runtime,
+    RuntimeOptions, Source, Rejection, CallTrace,
 };
 
 /// What a request does when a guest asks for a header.
@@ -143,13 +143,13 @@ pub(crate) fn alone(plugin: &Arc<Plugin>) -> Lineup {
 pub(crate) fn route(
     plugin: &Arc<Plugin>,
     request: &Arc<dyn Request>,
-) -> Result<Option<Plan>, Stop> {
-    alone(plugin).decide_route(request, &Envelope::default(), &[], &mut Trail::default())
+) -> Result<Option<Plan>, Rejection> {
+    alone(plugin).decide_route(request, &Envelope::default(), &[], &mut CallTrace::default())
 }
 
 /// Calls one hook of a lineup. A refusal is a decision, and no fault; of audit, the first fault counts.
 pub(crate) fn call(lineup: &Lineup, hook: &str, request: &Arc<dyn Request>) -> Result<(), Fault> {
-    let (mut trail, envelope) = (Trail::default(), Envelope::default());
+    let (mut trace, envelope) = (CallTrace::default(), Envelope::default());
     let plan = Plan {
         rule: None,
         targets: Vec::new(),
@@ -162,12 +162,12 @@ pub(crate) fn call(lineup: &Lineup, hook: &str, request: &Arc<dyn Request>) -> R
         cost_picousd: None,
     };
     let stop = match hook {
-        "envelope" => lineup.read_envelope(request, &mut trail).map(drop),
+        "envelope" => lineup.read_envelope(request, &mut trace).map(drop),
         "route" => lineup
-            .decide_route(request, &envelope, &[], &mut trail)
+            .decide_route(request, &envelope, &[], &mut trace)
             .map(drop),
         "budget" => lineup
-            .charges(request, &envelope, &plan, &estimate, &mut trail)
+            .charges(request, &envelope, &plan, &estimate, &mut trace)
             .map(drop),
         _ => {
             let receipt = Receipt {
@@ -175,24 +175,24 @@ pub(crate) fn call(lineup: &Lineup, hook: &str, request: &Arc<dyn Request>) -> R
                 fields: Vec::new(),
             };
             let entries = lineup.audit_entries(vec![receipt], |_| true);
-            let marks = entries.into_iter().flat_map(|entry| entry.marks);
-            let fault = marks.into_iter().find_map(|mark| match mark {
-                Mark::Fault(fault) => Some(fault),
-                Mark::Missing { .. } | Mark::Absent { .. } => None,
+            let notes = entries.into_iter().flat_map(|entry| entry.notes);
+            let fault = notes.into_iter().find_map(|mark| match mark {
+                AuditNote::Fault(fault) => Some(fault),
+                AuditNote::Missing { .. } | AuditNote::Absent { .. } => None,
             });
             return fault.map_or(Ok(()), Err);
         }
     };
     match stop {
-        Err(Stop::Fault(fault)) => Err(fault),
-        Ok(()) | Err(Stop::Refusal { .. }) => Ok(()),
+        Err(Rejection::Fault(fault)) => Err(fault),
+        Ok(()) | Err(Rejection::Refusal { .. }) => Ok(()),
     }
 }
 
 /// Asks for a route that must end in a fault.
 pub(crate) fn route_fault(plugin: &Arc<Plugin>, request: &Arc<dyn Request>) -> Fault {
     match route(plugin, request) {
-        Err(Stop::Fault(fault)) => fault,
+        Err(Rejection::Fault(fault)) => fault,
         other => panic!("a fault was expected, not {other:?}"),
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use witgate_runtime::{
     AdmissionCause, CONTRACT_TEXT, CONTRACT_VERSION, CONTRACT_VERSIONS, Envelope, Estimate, Plan,
-    Remedy, Target, Trail,
+    Remedy, Target, CallTrace,
 };
 
 /// What the host says to a guest that it doesn't admit.
@@ -35,9 +35,9 @@ fn every_version_is_served_in_every_hook() {
         assert_eq!(plugin.hooks().count(), 4, "{version}");
         let lineup = alone(&plugin);
         let (request, envelope) = (plain(), Envelope::default());
-        let mut trail = Trail::default();
+        let mut trace = CallTrace::default();
         lineup
-            .read_envelope(&request, &mut trail)
+            .read_envelope(&request, &mut trace)
             .unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
         route(&plugin, &request).unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
         let plan = Plan {
@@ -57,7 +57,7 @@ fn every_version_is_served_in_every_hook() {
             cost_picousd: None,
         };
         let charges = lineup
-            .charges(&request, &envelope, &plan, &estimate, &mut trail)
+            .charges(&request, &envelope, &plan, &estimate, &mut trace)
             .unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
         // The one function that the two versions have differently: the newer one is lent the request.
         let remedy = lineup.exhausted(&request, &charges[0], 3);
@@ -65,12 +65,12 @@ fn every_version_is_served_in_every_hook() {
             matches!(remedy, Ok(Remedy::Overdraw)),
             "{version}: {remedy:?}"
         );
-        assert!(plugin.figures().faults.is_empty(), "{version}");
+        assert!(plugin.metrics().faults.is_empty(), "{version}");
     }
 }
 
 #[test]
-fn a_gallery_of_skewed_guests_is_told_interface_versions_and_the_first_difference() {
+fn a_gallery_of_mismatched_guests_is_told_interface_versions_and_the_first_difference() {
     let count = (
         "count: func(name: string, by: u64)",
         "count: func(name: string, by: s64)",
@@ -132,7 +132,7 @@ fn a_gallery_of_skewed_guests_is_told_interface_versions_and_the_first_differenc
         assert!(
             matches!(
                 cause,
-                AdmissionCause::VersionSkew { .. } | AdmissionCause::TypeSkew { .. }
+                AdmissionCause::VersionMismatch { .. } | AdmissionCause::TypeMismatch { .. }
             ),
             "{what}: {text}"
         );

@@ -130,7 +130,7 @@ fn printing_is_held_to_the_volume_of_the_log() {
         "five lines a second: {}",
         lines.len()
     );
-    let dropped = plugin.figures().log_lines_dropped;
+    let dropped = plugin.metrics().log_lines_dropped;
     assert!(dropped >= 40, "the others are counted: {dropped}");
 }
 

@@ -105,7 +105,7 @@ async fn the_fail_policy_and_the_breaker_hold_for_it_as_for_every_fault() {
         let receipt = gate.receipts_when(4).await.remove(0);
         assert_eq!(receipt["skipped"]["bad"], "contract", "{receipt}");
         let bad = plugin(&gate, "bad").await;
-        assert_eq!(bad["state"], "benched", "{settings}: {bad}");
+        assert_eq!(bad["state"], "suspended", "{settings}: {bad}");
     }
 }
 

@@ -75,7 +75,7 @@ fn plugin_run_tells_what_makes_no_sense_as_the_gateway_does() {
 }
 
 #[test]
-fn plugin_check_refuses_what_its_rehearsal_shows_to_make_no_sense() {
+fn plugin_check_refuses_what_its_smoke_test_shows_to_make_no_sense() {
     for (settings, tells) in WRONG {
         if settings.contains("bedrock") {
             // Which upstreams there are is not known to a check.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use witgate_runtime::{
-    Anatomy, BodyGrant, CONTRACT_VERSIONS, Configured, Grants, Needs, Plugin, Source,
+    Manifest, BodyGrant, CONTRACT_VERSIONS, Configured, Grants, Needs, Plugin, Source,
 };
 
 use super::super::{complain, say, sidecars};
@@ -41,8 +41,8 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(ExitCode::FAILURE)
     };
 
-    match Anatomy::read(&source.wasm) {
-        Ok(anatomy) => say(text_of(&source, &anatomy).trim_end()),
+    match Manifest::read(&source.wasm) {
+        Ok(manifest) => say(text_of(&source, &manifest).trim_end()),
         Err(cause) => {
             complain(&format!("{}: not admitted: {cause}", args.file.display()));
             return Ok(ExitCode::FAILURE);
@@ -79,8 +79,8 @@ fn row(name: &str, text: &str) -> String {
     format!("{name:<11} {text}")
 }
 
-fn text_of(source: &Source, anatomy: &Anatomy) -> String {
-    let kind = if anatomy.is_core_module {
+fn text_of(source: &Source, manifest: &Manifest) -> String {
+    let kind = if manifest.is_core_module {
         "core module"
     } else {
         "component"
@@ -95,8 +95,8 @@ fn text_of(source: &Source, anatomy: &Anatomy) -> String {
         ("size", format!("{} bytes, {kind}", source.wasm.len())),
         ("sha256", source.identity().wasm.to_string()),
         ("sidecar", sidecar),
-        ("exports", names(&anatomy.exports)),
-        ("imports", names(&anatomy.imports)),
+        ("exports", names(&manifest.exports)),
+        ("imports", names(&manifest.imports)),
     ] {
         // Writing to a string can't fail.
         let _ = writeln!(text, "{}", row(name, &value));

@@ -27,7 +27,7 @@ impl Tally {
         let text = format!("{cause:?}");
         let end = text.find(|c: char| !c.is_alphanumeric());
         let mut name = text[..end.unwrap_or(text.len())].to_owned();
-        if let AdmissionCause::Start(fault) | AdmissionCause::Rehearsal(fault) = cause {
+        if let AdmissionCause::Start(fault) | AdmissionCause::SmokeTest(fault) = cause {
             name = format!("{name}: {}", fault.kind.code());
         }
         *self.refused.entry(name).or_default() += 1;

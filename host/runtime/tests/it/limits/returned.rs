@@ -120,7 +120,7 @@ fn hundred(key: &str, cases: fn(u32) -> Vec<Case>) {
             "{hook}, {what}: the number and the limit are told: {message}"
         );
         assert_eq!(
-            plugin.figures().faults.get("return-limit"),
+            plugin.metrics().faults.get("return-limit"),
             Some(&1),
             "{hook}, {what}: it is counted"
         );

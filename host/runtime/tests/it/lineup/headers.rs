@@ -3,7 +3,7 @@
 use crate::guest::Guest;
 use crate::lines::written;
 use crate::request::{PATIENT, alone, granting, plain};
-use witgate_runtime::{Runtime, RuntimeOptions, Source, Trail};
+use witgate_runtime::{Runtime, RuntimeOptions, Source, CallTrace};
 
 #[test]
 fn an_answer_header_that_cannot_be_sent_is_dropped_and_logged() {
@@ -39,7 +39,7 @@ fn an_answer_header_that_cannot_be_sent_is_dropped_and_logged() {
         .unwrap_or_else(|error| panic!("{error}"));
     let mut kept = Vec::new();
     let lines = written(|| {
-        let envelope = alone(&plugin).read_envelope(&plain(), &mut Trail::default());
+        let envelope = alone(&plugin).read_envelope(&plain(), &mut CallTrace::default());
         kept = envelope.expect("no fault").response_headers;
     });
     assert_eq!(

@@ -36,7 +36,7 @@ fn pair(folder: &Folder, runtime: &Runtime) -> Policies {
 
 /// Instances that were made, times that `configure` ran, and calls.
 fn work(policies: &Policies, name: &str) -> (u64, u64, u64) {
-    let figures = status(policies, name).figures;
+    let figures = status(policies, name).metrics;
     let calls = figures.hooks.values().map(|hook| hook.calls).sum();
     (figures.instances_created, figures.configured, calls)
 }
@@ -175,7 +175,7 @@ fn a_hundred_files_at_once_are_all_admitted_once() {
         all.iter().all(|one| one.state == PluginState::Serving),
         "all serve"
     );
-    let made: u64 = all.iter().map(|one| one.figures.instances_created).sum();
+    let made: u64 = all.iter().map(|one| one.metrics.instances_created).sum();
     assert_eq!(made, 102, "with one instance each");
     // A sidecar that is there before its plugin costs nothing, so each was compiled once.
     assert_eq!(runtime.compilations(), compiled + 100, "compiled once each");

@@ -1,58 +1,52 @@
-//! One benign call of every hook, so that what can't work never serves.
+//! The smoke test: one call of every hook with a plain request, so that a plugin that can't work never serves.
 //!
-//! A refusal is fine: refusing a request that means nothing is a decision. A fault is not, nor is a value that can't be
-//! used: no upstream is told, so that plans may name any.
+//! A refusal passes, since it is a decision. A fault fails, and so does an unusable value. Route hooks see no upstreams, so
+//! their plans may name any.
+
+mod request;
 
 use super::AdmissionCause;
-use crate::contract::{Envelope, Estimate, Field, Plan, Receipt, Target, Value};
+use crate::contract::{Envelope, Estimate, Field, Plan, Receipt, Value};
 use crate::fault::{Failure, FaultKind};
 use crate::guest::{Breach, Guest};
 use crate::hook::Hook;
 use crate::instance::{Exports, Instance, handle, not_exported};
-use crate::lineup::sense;
+use crate::lineup::validate;
 use crate::plugin::Plugin;
-use crate::request::{Rehearsal, Request};
+use crate::request::Request;
+use request::{NAME, PlainMessage};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::Store;
 
-/// The first call of an instance pays for its page faults, and a machine that starts up is busy: it is given more
-/// time than a call that serves.
-const PATIENCE: u32 = 10;
-const LEAST: Duration = Duration::from_millis(500);
+/// The factor by which deadlines are longer than in service: the first call of an instance pays for page faults, and a
+/// machine that starts up is busy.
+const DEADLINE_FACTOR: u32 = 10;
+/// The minimum deadline.
+const MIN_DEADLINE: Duration = Duration::from_millis(500);
 
-pub(super) fn rehearse(plugin: &Plugin, instance: &mut Instance) -> Result<(), AdmissionCause> {
-    let request: Arc<dyn Request> = Arc::new(Rehearsal);
+pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), AdmissionCause> {
+    let request: Arc<dyn Request> = Arc::new(PlainMessage);
     let envelope = Envelope {
-        correlation_id: Some("rehearsal".to_owned()),
+        correlation_id: Some(NAME.to_owned()),
         ..Envelope::default()
     };
-    let plan = Plan {
-        rule: None,
-        targets: vec![Target {
-            upstream: "rehearsal".to_owned(),
-            model: None,
-            timeout_ms: None,
-            attributes: Vec::new(),
-        }],
-        retry_on: Vec::new(),
-        attributes: Vec::new(),
-    };
+    let plan = Plan::to(NAME);
     let estimate = Estimate {
         prompt_tokens: 8,
         output_tokens: 1,
         cost_picousd: None,
     };
     let receipts = [Receipt {
-        id: "rehearsal".to_owned(),
+        id: NAME.to_owned(),
         fields: vec![Field {
             name: "outcome".to_owned(),
-            value: Value::Text("rehearsal".to_owned()),
+            value: Value::Text(NAME.to_owned()),
         }],
     }];
-    instance.guest().collect_lacking();
-    let mut lacking = Lacking::default();
-    let vocabulary = plugin.terms().words.vocabulary();
+    instance.guest().collect_missing_grants();
+    let mut missing = MissingGrants::default();
+    let vocabulary = &*plugin.spec().vocabulary;
     for hook in plugin.hooks() {
         let request = match hook {
             Hook::Envelope | Hook::Route | Hook::Budget => Some(Arc::clone(&request)),
@@ -70,18 +64,18 @@ pub(super) fn rehearse(plugin: &Plugin, instance: &mut Instance) -> Result<(), A
                         .as_ref()
                         .ok_or_else(|| not_exported(hook))?;
                     let given = guest.read(store, handle())?;
-                    Ok(given.map_or(Ok(()), |given| sense::envelope(vocabulary, &given)))
+                    Ok(given.map_or(Ok(()), |given| validate::envelope(vocabulary, &given)))
                 }
                 Hook::Route => {
                     let guest = exports.route.as_ref().ok_or_else(|| not_exported(hook))?;
                     let given = guest.decide(store, handle(), &envelope, &[])?;
                     let plan = given.ok().flatten();
-                    Ok(plan.map_or(Ok(()), |plan| sense::plan(vocabulary, &plan, &[])))
+                    Ok(plan.map_or(Ok(()), |plan| validate::plan(vocabulary, &plan, &[])))
                 }
                 Hook::Budget => {
                     let guest = exports.budget.as_ref().ok_or_else(|| not_exported(hook))?;
                     let given = guest.charges(store, handle(), &envelope, &plan, estimate)?;
-                    Ok(given.map_or(Ok(()), |given| sense::charges(vocabulary, &given)))
+                    Ok(given.map_or(Ok(()), |given| validate::charges(vocabulary, &given)))
                 }
                 Hook::Audit => {
                     let guest = exports.audit.as_ref().ok_or_else(|| not_exported(hook))?;
@@ -89,29 +83,29 @@ pub(super) fn rehearse(plugin: &Plugin, instance: &mut Instance) -> Result<(), A
                 }
             },
         );
-        lacking.add(hook, instance.guest().take_lacking());
-        // A plugin that does not get what it asks for may well fail: that is not what is to be mended.
-        if called.is_err() && lacking.is_empty() {
+        missing.add(hook, instance.guest().take_missing_grants());
+        // A plugin without its grants may well fail: the grants are the problem then.
+        if called.is_err() && missing.is_empty() {
             return called;
         }
         if called.is_err() {
             break;
         }
     }
-    lacking.into_result(plugin)
+    missing.into_result(plugin)
 }
 
-/// Grants that the hooks need and their plugin doesn't have.
+/// The grants that the hooks need and the sidecar does not give.
 #[derive(Debug, Default)]
-struct Lacking {
-    /// The first that asked.
+struct MissingGrants {
+    /// The first hook that needed one.
     hook: Option<Hook>,
     grants: Vec<Breach>,
 }
 
-// === impl Lacking ===
+// === impl MissingGrants ===
 
-impl Lacking {
+impl MissingGrants {
     fn add(&mut self, hook: Hook, grants: Vec<Breach>) {
         for grant in grants {
             self.hook.get_or_insert(hook);
@@ -129,9 +123,9 @@ impl Lacking {
         if self.is_empty() {
             return Ok(());
         }
-        let failure = Failure::new(FaultKind::NotGranted, Breach::all(&self.grants));
+        let failure = Failure::new(FaultKind::NotGranted, Breach::describe_all(&self.grants));
         let fault = plugin.fault(self.hook, failure);
-        Err(AdmissionCause::Rehearsal(Box::new(fault)))
+        Err(AdmissionCause::SmokeTest(Box::new(fault)))
     }
 }
 
@@ -142,10 +136,10 @@ fn call(
     request: Option<Arc<dyn Request>>,
     call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<Result<(), Failure>>,
 ) -> Result<(), AdmissionCause> {
-    let mut limits = *plugin.terms().limits.calls.of(hook);
-    limits.deadline = (limits.deadline * PATIENCE).max(LEAST);
+    let mut limits = *plugin.spec().limits.calls.of(hook);
+    limits.deadline = (limits.deadline * DEADLINE_FACTOR).max(MIN_DEADLINE);
     instance
         .call(limits, request, call)
         .and_then(|given| given)
-        .map_err(|failure| AdmissionCause::Rehearsal(Box::new(plugin.fault(Some(hook), failure))))
+        .map_err(|failure| AdmissionCause::SmokeTest(Box::new(plugin.fault(Some(hook), failure))))
 }
