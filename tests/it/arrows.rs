@@ -41,6 +41,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("wasmtime", &["witgate-runtime"]),
     ("pingora-core", &["witgate", "witgate-examples"]),
     ("notify", &["witgate-runtime"]),
+    // Files are read with lines in one place; the command line writes some.
+    ("toml_edit", &["witgate-config-file", "witgate"]),
 ];
 
 fn packages() -> Vec<Value> {
