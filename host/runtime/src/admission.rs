@@ -28,7 +28,6 @@ use crate::grants::HeaderGrant;
 use crate::guest::Terms;
 use crate::instance::{Indices, Instance, StartFailure};
 use crate::plugin::{Configured, Identity, Parts, Plugin};
-use crate::problem::Problems;
 use crate::sidecar::{InstancePolicy, Sidecar};
 use crate::wasi;
 use findings::Findings;
@@ -39,6 +38,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use wasmparser::{Chunk, Parser, Payload};
 use wasmtime::component::Component;
+use witgate_config_file::Problems;
 
 impl Runtime {
     /// Admits a plugin.
