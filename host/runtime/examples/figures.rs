@@ -19,7 +19,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use witgate_runtime::{
-    Envelope, Head, Lineup, PlainRequest, Plugin, Request, Runtime, RuntimeOptions, Source, CallTrace,
+    Envelope, Head, Lineup, PlainRequest, Plugin, Request, Runtime, RuntimeOptions, Source,
 };
 
 const HEADING: &str =
@@ -33,17 +33,15 @@ const CALLS: usize = 10_000;
 
 /// A small request.
 fn small() -> PlainRequest {
-    PlainRequest {
-        id: "1".to_owned(),
-        head: Head {
+    PlainRequest::new("messages", "POST", "/v1/messages")
+        .with_id("1")
+        .with_head(Head {
             model: Some("claude-sonnet-5-5".to_owned()),
             max_tokens: Some(1024),
             message_count: 1,
             prompt_tokens: 40,
             ..Head::default()
-        },
-        ..PlainRequest::new("messages", "POST", "/v1/messages")
-    }
+        })
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -120,10 +118,7 @@ struct Admitted {
 
 impl Admitted {
     fn new(source: &Source, cache: PathBuf) -> Result<Self, Box<dyn Error>> {
-        let runtime = Runtime::try_new(RuntimeOptions {
-            cache: Some(cache),
-            ..RuntimeOptions::default()
-        })?;
+        let runtime = Runtime::try_new(RuntimeOptions::default().with_cache(Some(cache)))?;
         let before = resident("VmRSS")?;
         let start = Instant::now();
         let plugin = runtime.admit(source)?;
@@ -161,7 +156,9 @@ fn median(lineup: &Lineup, calls: usize) -> Result<Duration, Box<dyn Error>> {
     let mut times = Vec::with_capacity(calls);
     for _ in 0..calls {
         let start = Instant::now();
-        let plan = lineup.decide_route(&request, &Envelope::default(), &[], &mut CallTrace::default());
+        let plan = lineup
+            .begin(Arc::clone(&request))
+            .route(&Envelope::default(), &[]);
         times.push(start.elapsed());
         plan.map_err(|stop| format!("{stop:?}"))?;
     }

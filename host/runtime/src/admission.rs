@@ -5,7 +5,6 @@
 //! the grants, it is instantiated and configured, and every hook is called with a plain request. A plugin that fails is
 //! refused with an [`AdmissionError`], which lists as many problems at once as possible and says what to do about each.
 
-mod manifest;
 mod contract_check;
 mod error;
 mod findings;
@@ -27,7 +26,6 @@ use crate::engine::Runtime;
 use crate::grants::HeaderGrant;
 use crate::instance::{Indices, Instance, StartFailure};
 use crate::plugin::{Configured, Identity, Parts, Plugin};
-use crate::problem::Problems;
 use crate::sidecar::{InstancePolicy, Sidecar};
 use crate::spec::PluginSpec;
 use crate::wasi;
@@ -39,6 +37,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use wasmparser::{Chunk, Parser, Payload};
 use wasmtime::component::Component;
+use witgate_config_file::Problems;
 
 impl Runtime {
     /// Admits a plugin.
@@ -117,7 +116,8 @@ impl Runtime {
         let identity = source.identity();
         // Code that the operator has not approved never runs.
         check_pin(sidecar, &identity.wasm)?;
-        self.trusted_keys()
+        self.options()
+            .trusted_keys
             .check(&source.wasm, source.signature.as_deref())
             .map_err(|why| AdmissionCause::Signature(why.to_owned()))?;
         let bytes = component_bytes(&source.wasm)?;

@@ -146,7 +146,6 @@ mod options;
 mod plugin;
 mod policies;
 mod pool;
-pub mod problem;
 mod request;
 mod sidecar;
 mod signature;
@@ -184,6 +183,7 @@ pub use sidecar::{FailPolicy, InstancePolicy, Sidecar};
 pub use signature::{TrustedKeys, TrustedKeysError};
 pub use stats::{CustomMetric, HookMetrics, PluginMetrics};
 pub use vocabulary::Vocabulary;
+pub use witgate_config_file::{Problem, Problems};
 
 /// Formats bytes as lowercase hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {

@@ -10,7 +10,7 @@ use crate::grants::Grants;
 use crate::guest::Guest;
 use crate::hook::{Hook, PerHook};
 use crate::instance::{Exports, Indices, Instance, StartFailure};
-use crate::pool::{Lease, Pool, PooledInstance};
+use crate::pool::{Pool, PooledInstance};
 use crate::request::Request;
 use crate::sidecar::{FailPolicy, InstancePolicy};
 use crate::spec::PluginSpec;
@@ -259,7 +259,9 @@ impl Plugin {
         match self.start() {
             Ok(instance) => Ok(PooledInstance::new(instance, lease)),
             Err(StartFailure::Fault(failure)) => Err(failure),
-            Err(StartFailure::TypeMismatch(detail)) => Err(Failure::new(FaultKind::Contract, detail)),
+            Err(StartFailure::TypeMismatch(detail)) => {
+                Err(Failure::new(FaultKind::Contract, detail))
+            }
             Err(StartFailure::Settings(problems)) => {
                 let message = problems
                     .iter()
@@ -289,7 +291,13 @@ impl Plugin {
         }
     }
 
-    fn faulted(&self, hook: Option<Hook>, failure: Failure, ticket: Ticket<'_>, cause: Cause) -> Fault {
+    fn faulted(
+        &self,
+        hook: Option<Hook>,
+        failure: Failure,
+        ticket: Ticket<'_>,
+        cause: Cause,
+    ) -> Fault {
         let fault = self.fault(hook, failure);
         if !fault.kind.is_plugins() {
             return fault;

@@ -236,7 +236,11 @@ impl Library {
         let mut progress = lock(&self.progress);
         if changed || progress.scans == 0 {
             progress.generation += 1;
-            let lineup = Lineup::new(progress.generation, catalog.plugins(), &self.options.required);
+            let lineup = Lineup::new(
+                progress.generation,
+                catalog.plugins(),
+                &self.options.required,
+            );
             let change = Change::between(self.current.load().plugins(), lineup.plugins());
             tracing::info!(
                 generation = progress.generation,

@@ -9,8 +9,8 @@ use crate::grants::{BodyGrant, Grants, HeaderGrant};
 use crate::hook::{Hook, PerHook};
 use crate::limits::Limits;
 use crate::options::RuntimeOptions;
-use crate::problem::{Document, Problems};
 use serde::{Deserialize, Serialize};
+use witgate_config_file::{Document, Problem, Problems};
 
 /// The effect of a hook's fault on the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,7 +217,7 @@ impl Sidecar {
             };
             problems.push(match &self.document {
                 Some(document) => document.problem(&path, problem.message),
-                None => crate::problem::Problem {
+                None => Problem {
                     file: format!("{plugin}.toml"),
                     line: None,
                     path,

@@ -25,7 +25,9 @@ pub enum TrustedKeysError {
         line: usize,
     },
     /// The file has no key, so no plugin would be trusted.
-    #[error("{0} has no key; put one on each line, or don't configure a file to load plugins without signatures")]
+    #[error(
+        "{0} has no key; put one on each line, or don't configure a file to load plugins without signatures"
+    )]
     Empty(String),
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, UnixMillis, Window};
-use witgate_runtime::{Hook, PluginCharge, Remedy, Request};
+use witgate_runtime::{Hook, PluginCharge, Remedy};
 
 use super::accounts;
 use super::decide::Decision;
@@ -57,10 +57,9 @@ pub(super) async fn admit(
                 return Err(accounts::too_long(short, &decision.envelope, *bytes));
             }
         }
-        let request: Arc<dyn Request> = Arc::<View>::clone(&decision.view);
-        let remedy = decision
-            .lineup
-            .exhausted(&request, short, refused.remaining())
+        let hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
+        let remedy = hooks
+            .exhausted(short, refused.remaining())
             .map_err(|fault| Refused::fault(&fault))?;
         let resets_in = refused
             .resets_at()

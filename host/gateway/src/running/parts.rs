@@ -13,22 +13,20 @@ use crate::vocabulary::Vocabulary;
 /// The directory can't be read, or this machine can't run WebAssembly. A plugin that is not admitted is no error here:
 /// it is reported, and a missing required one refuses traffic.
 pub(crate) fn open_policies(config: &Config) -> anyhow::Result<Policies> {
-    let runtime = Runtime::try_new(RuntimeOptions {
-        cache: config.plugins.cache.clone(),
-        trusted_keys: config.plugins.trusted_keys.clone(),
-        secret_headers: crate::headers::credentials(),
-        host_headers: crate::headers::of_the_host(),
-        answer_headers: Some(crate::headers::that_plugins_may_set()),
-        compiler: crate::cli::compiler(),
-        vocabulary: Vocabulary.into(),
-        memory_total: usize::try_from(config.plugins.memory_bytes).unwrap_or(usize::MAX),
-        ..RuntimeOptions::default()
-    })?;
-    let options = PoliciesOptions {
-        required: config.plugins.required.clone(),
-        poll: config.plugins.poll,
-        ..PoliciesOptions::default()
-    };
+    let runtime = Runtime::try_new(
+        RuntimeOptions::default()
+            .with_cache(config.plugins.cache.clone())
+            .with_trusted_keys(config.plugins.trusted_keys.clone())
+            .with_secret_headers(crate::headers::credentials())
+            .with_host_headers(crate::headers::of_the_host())
+            .with_response_headers(crate::headers::that_plugins_may_set())
+            .with_compiler(crate::cli::compiler())
+            .with_vocabulary(Vocabulary)
+            .with_memory_total(usize::try_from(config.plugins.memory_bytes).unwrap_or(usize::MAX)),
+    )?;
+    let options = PoliciesOptions::default()
+        .with_required(config.plugins.required.clone())
+        .with_poll(config.plugins.poll);
     Ok(Policies::open(runtime, &config.plugins.directory, options)?)
 }
 

@@ -4,10 +4,10 @@ use super::Difference;
 use crate::compiler::CompileError;
 use crate::contract::CONTRACT_VERSION;
 use crate::fault::Fault;
-use crate::problem::Problems;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use witgate_config_file::Problems;
 
 /// A refused plugin.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The problems found in a plugin during admission.
 
 use super::AdmissionCause;
-use crate::problem::Problems;
+use witgate_config_file::Problems;
 
 /// The problems found so far.
 #[derive(Debug)]

@@ -40,7 +40,8 @@ pub(super) fn image(candidate: &Candidate<'_>) -> Result<Vec<u8>, NoImage> {
         .compile_for_once(&spec.name, &instrumented)
         .map_err(impossible)?;
     if wasi::is_used(&instrumented) {
-        let why = "it imports WASI, and the image would contain handles that its instances don't have";
+        let why =
+            "it imports WASI, and the image would contain handles that its instances don't have";
         return Err(NoImage::Impossible(why.to_owned()));
     }
     // Missing grants are reported for the image, which has the same imports.
@@ -55,9 +56,7 @@ pub(super) fn image(candidate: &Candidate<'_>) -> Result<Vec<u8>, NoImage> {
         return Err(NoImage::NotConfigurable);
     }
     let started = Instance::start_instrumented(&pre, &indices, spec);
-    let mut instance = candidate
-        .started(started)
-        .map_err(NoImage::Refused)?;
+    let mut instance = candidate.started(started).map_err(NoImage::Refused)?;
 
     let mut state = State {
         instance: &mut instance,

@@ -161,10 +161,7 @@ impl Record {
     /// Returns whether everything in the record has expired.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         self.all.is_none_or(|all| is_past(all.until, now))
-            && self
-                .failed_starts
-                .last()
-                .is_none_or(|at| is_past(*at, now))
+            && self.failed_starts.last().is_none_or(|at| is_past(*at, now))
             && self.faulting.iter().all(|known| is_past(known.ends(), now))
     }
 

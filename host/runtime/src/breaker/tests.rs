@@ -66,7 +66,10 @@ fn one_call_is_the_probe_and_a_success_ends_the_suspension() {
             "one probe at a time"
         );
         probe.succeeded(|| tenant, || later);
-        assert!(enter(&breaker, tenant, later).is_ok(), "the suspension is over");
+        assert!(
+            enter(&breaker, tenant, later).is_ok(),
+            "the suspension is over"
+        );
         assert_eq!(breaker.suspended(later), None, "and says so");
     }
 }
@@ -216,7 +219,11 @@ fn instances_that_fail_to_start_suspend_for_all() {
     assert_eq!(start(now), None, "once");
     assert_eq!(start(now), None, "twice");
     let third = start(now);
-    assert_eq!(third, Some(suspended(Scope::All, FIRST_SUSPENSION)), "enough");
+    assert_eq!(
+        third,
+        Some(suspended(Scope::All, FIRST_SUSPENSION)),
+        "enough"
+    );
     assert!(enter(&breaker, Tenant::Known(2), now).is_err(), "for all");
 }
 
@@ -248,6 +255,10 @@ fn a_suspension_of_the_hosts_own_calls_is_reported_and_affects_no_caller() {
     suspend(&breaker, Tenant::Host, now);
     serve(&breaker, ONE, now);
     assert!(enter(&breaker, Tenant::Host, now).is_err(), "it is paused");
-    assert_eq!(breaker.suspended(now), Some(FIRST_SUSPENSION), "which is told");
+    assert_eq!(
+        breaker.suspended(now),
+        Some(FIRST_SUSPENSION),
+        "which is told"
+    );
     assert_eq!(breaker.suspended_callers(now), 0, "no caller is");
 }

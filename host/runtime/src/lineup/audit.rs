@@ -134,7 +134,9 @@ fn pass(plugin: &Plugin, entries: &mut [Audited], keep: &impl Fn(&str) -> bool) 
 fn fit(plugin: &Plugin, receipt: &Receipt) -> Result<(), Fault> {
     let (bytes, capacity) = (weight(receipt), capacity(plugin));
     if bytes > capacity {
-        let message = format!("the receipt has {bytes} bytes, and the plugin may read at most {capacity} of one");
+        let message = format!(
+            "the receipt has {bytes} bytes, and the plugin may read at most {capacity} of one"
+        );
         let failure = Failure::new(FaultKind::RequestTooLarge, message);
         return Err(plugin.fault(Some(Hook::Audit), failure));
     }
@@ -174,7 +176,11 @@ fn accept(
             Some(receipt) => entry.receipt = receipt,
             None => {
                 let plugin = Arc::clone(plugin.name());
-                hold_back(std::slice::from_mut(entry), &AuditNote::Missing { plugin }, keep);
+                hold_back(
+                    std::slice::from_mut(entry),
+                    &AuditNote::Missing { plugin },
+                    keep,
+                );
             }
         }
     }

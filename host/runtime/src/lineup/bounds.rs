@@ -121,7 +121,10 @@ impl<'a> Bounds<'a> {
         if receipts.len() > sent {
             return Err(Failure::new(
                 FaultKind::ReturnLimit,
-                format!("it returned {} receipts for {sent}; return each at most once", receipts.len()),
+                format!(
+                    "it returned {} receipts for {sent}; return each at most once",
+                    receipts.len()
+                ),
             ));
         }
         let mut bytes = 0;

@@ -242,6 +242,15 @@ impl fmt::Debug for HookSession<'_> {
     }
 }
 
+// === impl PluginCharge ===
+
+impl PluginCharge {
+    /// Creates a charge of a plugin, for example one that was stored.
+    pub fn new(plugin: Arc<Plugin>, charge: Charge) -> Self {
+        Self { plugin, charge }
+    }
+}
+
 // === impl Rejection ===
 
 impl Rejection {

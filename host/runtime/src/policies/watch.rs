@@ -24,14 +24,14 @@ pub(super) struct Watch {
 
 enum Hint {
     Changed,
-    Rejection,
+    Stop,
 }
 
 /// The outcome of waiting for hints.
 enum Wait {
     Changed,
     Quiet,
-    Rejection,
+    Stop,
 }
 
 // === impl Watch ===
@@ -88,7 +88,10 @@ fn watcher(dir: &Path, hints: Sender<Hint>) -> Option<RecommendedWatcher> {
     match started {
         Ok(watcher) => Some(watcher),
         Err(error) => {
-            tracing::warn!("no file system events for {}, polling instead: {error}", dir.display());
+            tracing::warn!(
+                "no file system events for {}, polling instead: {error}",
+                dir.display()
+            );
             None
         }
     }

@@ -200,7 +200,9 @@ impl<'de> Visitor<'de> for Members {
         let mut members = HashMap::new();
         while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
             if members.contains_key(&name) {
-                return Err(A::Error::custom(format!("the member `{name}` is there twice")));
+                return Err(A::Error::custom(format!(
+                    "the member `{name}` is there twice"
+                )));
             }
             members.insert(name, value.get());
         }

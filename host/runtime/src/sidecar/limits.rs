@@ -153,7 +153,8 @@ impl Check<'_> {
 /// Returns the limits of a table, with those of `below` for the keys that it does not have.
 fn overlay(values: CallValues, below: CallLimits) -> CallLimits {
     let [deadline, copy, body, calls, items, returned] = values;
-    let size = |value: Option<u64>, below| value.map_or(below, |value| value.try_into().unwrap_or(below));
+    let size =
+        |value: Option<u64>, below| value.map_or(below, |value| value.try_into().unwrap_or(below));
     CallLimits {
         deadline: deadline.map_or(below.deadline, Duration::from_millis),
         copy_bytes: size(copy, below.copy_bytes),

@@ -241,7 +241,7 @@ fn a_file_is_looked_at_before_it_is_read() {
         .expect_err("it is too large")
         .to_string();
     assert!(
-        error.contains("is larger than 268435456 bytes, the most that it may have"),
+        error.contains("is larger than the limit of 268435456 bytes"),
         "{error}"
     );
     std::fs::write(folder.path().join("small.wasm"), b"\0asm\x01\0\0\0").unwrap();

@@ -9,11 +9,11 @@ use witgate_runtime::{Allocation, Runtime, RuntimeError, RuntimeOptions, Source}
 
 /// A process that starts with this cache, as far as the host is concerned.
 fn started(cache: &Path) -> Result<Runtime, RuntimeError> {
-    Runtime::try_new(RuntimeOptions {
-        cache: Some(cache.to_owned()),
-        allocation: Allocation::OnDemand,
-        ..RuntimeOptions::default()
-    })
+    Runtime::try_new(
+        RuntimeOptions::default()
+            .with_cache(Some(cache.to_owned()))
+            .with_allocation(Allocation::OnDemand),
+    )
 }
 
 /// Admits a plugin in a process of its own and asks it. Tells how often something was compiled.

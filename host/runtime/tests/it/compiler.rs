@@ -7,17 +7,14 @@ use witgate_runtime::{AdmissionCause, Allocation, Compiler, Runtime, RuntimeOpti
 
 /// A runtime whose compiler is a line of shell. The code of the tests' guest is in the file `$0`.
 fn runtime(line: &str, code: &str, timeout: Duration, memory_bytes: u64) -> Runtime {
-    let options = RuntimeOptions {
-        allocation: Allocation::OnDemand,
-        compiler: Some(Compiler {
-            program: "/bin/sh".into(),
-            arguments: ["-c", line, code].map(Into::into).to_vec(),
-            from_bytes: 0,
-            timeout,
-            memory_bytes,
-        }),
-        ..RuntimeOptions::default()
-    };
+    let compiler = Compiler::new("/bin/sh")
+        .with_arguments(["-c", line, code].map(Into::into).to_vec())
+        .with_from_bytes(0)
+        .with_timeout(timeout)
+        .with_memory_bytes(memory_bytes);
+    let options = RuntimeOptions::default()
+        .with_allocation(Allocation::OnDemand)
+        .with_compiler(compiler);
     Runtime::try_new(options).expect("the engine starts")
 }
 
@@ -38,10 +35,7 @@ fn what_a_process_of_its_own_has_compiled_serves() {
         .module(&guest)
         .and_then(|mut encoder| encoder.encode())
         .unwrap();
-    let inside = Runtime::try_new(RuntimeOptions {
-        allocation: Allocation::OnDemand,
-        ..RuntimeOptions::default()
-    });
+    let inside = Runtime::try_new(RuntimeOptions::default().with_allocation(Allocation::OnDemand));
     let code = inside.unwrap().precompile(&component).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("code");

@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use witgate_runtime::{
-    Envelope, Lineup, Plugin, PluginStatus, Policies, PoliciesOptions, Runtime, CallTrace,
-};
+use witgate_runtime::{Envelope, Lineup, Plugin, PluginStatus, Policies, PoliciesOptions, Runtime};
 
 /// Never waited for in full unless something is broken.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -60,11 +58,9 @@ pub(crate) fn open_slowly_with(dir: &Path, runtime: Runtime) -> Policies {
 }
 
 fn open_after(dir: &Path, runtime: Runtime, debounce: Duration) -> Policies {
-    let options = PoliciesOptions {
-        poll: Duration::from_millis(20),
-        debounce,
-        ..PoliciesOptions::default()
-    };
+    let options = PoliciesOptions::default()
+        .with_poll(Duration::from_millis(20))
+        .with_debounce(debounce);
     Policies::open(runtime, dir, options).unwrap()
 }
 
@@ -79,7 +75,8 @@ pub(crate) fn plans_nothing() -> Vec<u8> {
 
 pub(crate) fn has_plan(lineup: &Lineup) -> bool {
     lineup
-        .decide_route(&plain(), &Envelope::default(), &[], &mut CallTrace::default())
+        .begin(plain())
+        .route(&Envelope::default(), &[])
         .expect("it serves")
         .is_some()
 }

@@ -59,11 +59,11 @@ fn fuzz(guests: u64) {
     let from = number("FUZZ_FROM").unwrap_or(0);
     println!("fuzz: {guests} guests with FUZZ_SEED={seed}");
     count_panics();
-    let runtime = Runtime::try_new(RuntimeOptions {
-        instances: INSTANCES,
-        memory_ceiling: 64 << 20,
-        ..RuntimeOptions::default()
-    })
+    let runtime = Runtime::try_new(
+        RuntimeOptions::default()
+            .with_instances(INSTANCES)
+            .with_memory_ceiling(64 << 20),
+    )
     .expect("the engine starts");
     let current = watchdog(seed);
 
@@ -138,18 +138,16 @@ fn try_out(
             let answer = call(&lineup, &hook, &request);
             tally.answered(&hook, &answer, begun.elapsed());
             if hook == "budget" {
-                let charge = PluginCharge {
-                    plugin: Arc::clone(&plugin),
-                    charge: Charge {
-                        account: "a".to_owned(),
-                        window: "total".to_owned(),
-                        unit: "requests".to_owned(),
-                        limit: 0,
-                        amount: 1,
-                    },
+                let charge = Charge {
+                    account: "a".to_owned(),
+                    window: "total".to_owned(),
+                    unit: "requests".to_owned(),
+                    limit: 0,
+                    amount: 1,
                 };
+                let charge = PluginCharge::new(Arc::clone(&plugin), charge);
                 let begun = Instant::now();
-                let answer = lineup.exhausted(&request, &charge, 1).map(drop);
+                let answer = lineup.begin(request).exhausted(&charge, 1).map(drop);
                 tally.answered("exhausted", &answer, begun.elapsed());
             }
         }

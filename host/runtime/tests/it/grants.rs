@@ -6,7 +6,7 @@ use crate::request::{
 };
 use witgate_runtime::{
     AdmissionCause, BodyGrant, Envelope, Fault, FaultKind, Hook, Runtime, RuntimeOptions, Sidecar,
-    Source, CallTrace,
+    Source,
 };
 
 /// Without a word on grants.
@@ -76,7 +76,7 @@ fn a_header_that_is_not_granted_is_a_fault_and_not_an_empty_answer() {
             let text = fault.to_string();
             assert!(text.contains("`headers = [\"x-probe\"]`"), "{text}");
         }
-        other => panic!("a failed rehearsal was expected: {other:?}"),
+        other => panic!("a failed smoke test was expected: {other:?}"),
     }
     for granted in ["x-probe", "X-Probe", "x-*", "*"] {
         let sidecar = format!("{PATIENT}[grants]\nheaders = [\"{granted}\"]\n");
@@ -141,8 +141,10 @@ fn what_is_not_granted_never_reaches_the_embedder() {
         route(&plugin, &plain()).is_ok(),
         "its first call asks for nothing"
     );
-    let mut trace = CallTrace::default();
-    let decided = alone(&plugin).decide_route(&asked, &Envelope::default(), &[], &mut trace);
+    let lineup = alone(&plugin);
+    let mut hooks = lineup.begin(asked);
+    let decided = hooks.route(&Envelope::default(), &[]);
+    let trace = hooks.finish();
     assert!(decided.is_ok(), "it fails open: {decided:?}");
     assert_eq!(trace.skipped.len(), 1, "and is listed");
     assert_eq!(
@@ -164,12 +166,12 @@ fn everything_that_is_not_granted_is_told_at_once() {
         .with("envelope", "(call $head (local.get $h) (i32.const 3072))");
     let text = match bare(&guest, &format!("{PATIENT}[grants]\nbody = \"none\"\n")) {
         Err(cause @ AdmissionCause::SmokeTest(_)) => cause.to_string(),
-        other => panic!("a failed rehearsal was expected: {other:?}"),
+        other => panic!("a failed smoke test was expected: {other:?}"),
     };
     for told in [
-        "`headers = [\"x-probe\", \"-probe\", \"x-*\"]` in [grants] of the sidecar grants them",
-        "`body-read` is not granted; `body = \"read\"`",
-        "`head` is not granted; `body = \"head\"`",
+        "`headers = [\"x-probe\", \"-probe\", \"x-*\"]` in [grants] of the sidecar to grant them",
+        "`body-read` is not granted; set `body = \"read\"`",
+        "`head` is not granted; set `body = \"head\"`",
         "hook `envelope`",
     ] {
         assert!(text.contains(told), "{told:?} is told in {text}");
@@ -196,11 +198,9 @@ fn everything_that_is_not_granted_is_told_at_once() {
 
 #[test]
 fn a_header_that_carries_credentials_cannot_be_granted() {
-    let runtime = Runtime::try_new(RuntimeOptions {
-        secret_headers: [String::from("x-probe")].into(),
-        ..RuntimeOptions::default()
-    })
-    .expect("the engine starts");
+    let runtime =
+        Runtime::try_new(RuntimeOptions::default().with_secret_headers([String::from("x-probe")]))
+            .expect("the engine starts");
     let admitted = |guest: &Guest, grants: &str| {
         let source = Source::new("probe", guest.build())
             .with_sidecar(format!("{PATIENT}[grants]\nheaders = {grants}\n"));
@@ -217,7 +217,7 @@ fn a_header_that_carries_credentials_cannot_be_granted() {
     );
     let text = admitted(&Guest::route(PROBE), "[]").expect_err("it asks for one");
     assert!(
-        text.contains("carries credentials") && !text.contains("grants it"),
+        text.contains("carries credentials") && !text.contains("to grant it"),
         "no line is offered that can't be added: {text}"
     );
     assert_eq!(

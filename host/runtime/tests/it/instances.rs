@@ -4,7 +4,7 @@ use crate::guest::{Guest, PLAN, PROBE, on_probe};
 use crate::request::{PATIENT, admit, answering, plain, probing, route, route_fault, source};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
-use witgate_runtime::{Allocation, FaultKind, Plugin, Runtime, RuntimeOptions, Rejection};
+use witgate_runtime::{Allocation, FaultKind, Plugin, Rejection, Runtime, RuntimeOptions};
 
 /// Gives a plan only to the second and later calls of one instance.
 const REMEMBERS: &str = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))";
@@ -126,10 +126,7 @@ fn more_calls_than_instances_are_load_to_shed() {
 
 #[test]
 fn a_machine_without_room_for_a_pool_serves_on_demand() {
-    let options = RuntimeOptions {
-        allocation: Allocation::OnDemand,
-        ..RuntimeOptions::default()
-    };
+    let options = RuntimeOptions::default().with_allocation(Allocation::OnDemand);
     let runtime = Runtime::try_new(options).expect("the engine starts");
     assert!(!runtime.is_pooled(), "nothing is reserved");
     let source = source(Guest::route(PLAN).build(), PATIENT);
@@ -160,10 +157,7 @@ fn the_memory_of_all_instances_has_a_limit_of_its_own() {
     const PAGE: usize = 64 * 1024;
     // The first call is inside its instance when the second one needs another: together they are a page over.
     let second = |pages: usize| {
-        let options = RuntimeOptions {
-            memory_total: pages * PAGE,
-            ..RuntimeOptions::default()
-        };
+        let options = RuntimeOptions::default().with_memory_total(pages * PAGE);
         let runtime = Runtime::try_new(options).expect("the engine starts");
         let guest = Guest::route(&format!("(drop (memory.grow (i32.const 30))) {PROBE}"));
         let source = source(guest.build(), PATIENT);
@@ -184,10 +178,7 @@ fn the_memory_of_all_instances_has_a_limit_of_its_own() {
 
 #[test]
 fn an_exhausted_engine_is_load_to_shed() {
-    let options = RuntimeOptions {
-        instances: 1,
-        ..RuntimeOptions::default()
-    };
+    let options = RuntimeOptions::default().with_instances(1);
     let runtime = Runtime::try_new(options).expect("the engine starts");
     if !runtime.is_pooled() {
         return;

@@ -9,7 +9,7 @@ use crate::request::{answering, asking, route};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use witgate_runtime::{
-    AdmissionCause, FaultKind, Plan, Plugin, Runtime, RuntimeOptions, Source, Rejection,
+    AdmissionCause, FaultKind, Plan, Plugin, Rejection, Runtime, RuntimeOptions, Source,
 };
 
 /// The plan for a small prompt.
@@ -27,10 +27,7 @@ fn folder(name: &str) -> PathBuf {
 /// The engine of these tests. It keeps what it compiled, as these plugins are large.
 fn runtime() -> Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let options = || RuntimeOptions {
-        cache: Some(folder("compiled")),
-        ..RuntimeOptions::default()
-    };
+    let options = || RuntimeOptions::default().with_cache(Some(folder("compiled")));
     RUNTIME
         .get_or_init(|| Runtime::try_new(options()).expect("the engine starts"))
         .clone()
@@ -89,6 +86,7 @@ fn told(answer: &Result<Option<Plan>, Rejection>) -> String {
             format!("{} {}: {}", refusal.status, refusal.code, refusal.message)
         }
         Err(Rejection::Fault(fault)) => format!("fault: {fault}"),
+        Err(other) => panic!("unknown rejection: {other:?}"),
     }
 }
 

@@ -49,7 +49,7 @@ fn memory_at_the_start_is_limited_too() {
     match refused(&guest, "[limits]\nmemory_mib = 1") {
         cause @ AdmissionCause::OverLimit { .. } => assert_eq!(
             cause.to_string(),
-            "it asks for 2 MiB of memory at its start, and the limit is 1 MiB; raise `memory_bytes` in [limits] of its sidecar, or build it with a smaller initial memory",
+            "it starts with 2 MiB of memory, and its limit is 1 MiB; raise `memory_bytes` in [limits] of the sidecar, or build it with a smaller initial memory",
             "how much it wants, what it may have, and the cure"
         ),
         other => panic!("a memory over the limit was expected, not {other}"),
@@ -62,13 +62,13 @@ fn memory_that_no_sidecar_can_grant_is_told_as_that_and_not_as_a_damaged_file() 
     let text = refused(&four_gib, "").to_string();
     assert_eq!(
         text,
-        "it asks for 4 GiB of memory at its start, and this host gives a plugin 256 MiB at most; build it with a smaller initial memory",
+        "it starts with 4 GiB of memory, and this host allows a plugin at most 256 MiB; build it with a smaller initial memory",
         "the cure is not one of a half-copied file"
     );
     let two = Guest::route("").extra("(table 100000 funcref)");
     let text = refused(&two, "").to_string();
     assert!(
-        text.starts_with("it needs more than this host gives to any plugin")
+        text.starts_with("it needs more than this host allows any plugin")
             && !text.contains("rename it"),
         "tables are told in the same way: {text}"
     );
@@ -79,8 +79,8 @@ fn a_sidecar_that_promises_more_than_the_host_has_is_told_so_with_its_line() {
     let sidecar = "[limits]\nmemory_mib = 512\ntable_elements = 30000\n";
     let text = refused(&Guest::route(""), sidecar).to_string();
     for told in [
-        "probe.toml:2: `limits.memory_mib`: this host gives a plugin 268435456 at most",
-        "probe.toml:3: `limits.table_elements`: this host gives a plugin 20000 at most",
+        "probe.toml:2: `limits.memory_mib`: this host allows a plugin at most 268435456",
+        "probe.toml:3: `limits.table_elements`: this host allows a plugin at most 20000",
     ] {
         assert!(text.contains(told), "{told:?} is told in {text}");
     }
@@ -121,11 +121,8 @@ fn tables_beyond_the_limit_are_refused() {
 #[test]
 fn elements_are_counted_over_all_tables_of_an_instance() {
     // The pool has room for one table a module, so this is about instances that are made on demand.
-    let runtime = Runtime::try_new(RuntimeOptions {
-        allocation: Allocation::OnDemand,
-        ..RuntimeOptions::default()
-    })
-    .expect("the engine starts");
+    let runtime = Runtime::try_new(RuntimeOptions::default().with_allocation(Allocation::OnDemand))
+        .expect("the engine starts");
     let guest = Guest::route("").extra("(table 300 funcref) (table 300 funcref)");
     let admitted = |elements: u32| {
         let sidecar = format!("{PATIENT}table_elements = {elements}");

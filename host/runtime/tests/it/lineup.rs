@@ -6,8 +6,8 @@ use crate::guest::{Guest, PLAN, on_probe};
 use crate::request::{PATIENT, alone, granting, plain, probing, runtime};
 use std::sync::Arc;
 use witgate_runtime::{
-    Envelope, Estimate, FaultKind, Field, Hook, Lineup, AuditNote, Plan, Plugin, Receipt, Remedy,
-    Source, Rejection, CallTrace, Value,
+    AuditNote, Envelope, Estimate, FaultKind, Field, Hook, Lineup, Plan, Plugin, Receipt,
+    Rejection, Remedy, Source, Value,
 };
 
 fn plugin(name: &str, guest: &Guest, sidecar: &str) -> Arc<Plugin> {
@@ -56,10 +56,9 @@ fn the_first_value_of_a_field_stands_and_lists_are_joined() {
     let later = plugin("a", &tenant(6), &format!("order = 2\n{PATIENT}"));
     let first = plugin("b", &tenant(2), &format!("order = 1\n{PATIENT}"));
     let lineup = Lineup::new(1, vec![later, first], &[]);
-    let mut trace = CallTrace::default();
-    let envelope = lineup
-        .read_envelope(&plain(), &mut trace)
-        .expect("both serve");
+    let mut hooks = lineup.begin(plain());
+    let envelope = hooks.envelope().expect("both serve");
+    let trace = hooks.finish();
     assert_eq!(envelope.tenant.as_deref(), Some("it"), "the first by order");
     let names: Vec<_> = envelope
         .metadata
@@ -85,14 +84,41 @@ fn the_first_plan_stands_and_later_plugins_are_not_asked() {
         &format!("order = 3\n{PATIENT}"),
     );
     let lineup = Lineup::new(1, vec![trap, some, none], &[]);
-    let mut trace = CallTrace::default();
-    let decided = lineup.decide_route(&probing(), &Envelope::default(), &[], &mut trace);
+    let mut hooks = lineup.begin(probing());
+    let decided = hooks.route(&Envelope::default(), &[]);
+    let trace = hooks.finish();
     let plan = decided
         .expect("nobody was asked who traps")
         .expect("a plan");
     assert_eq!(plan.targets.len(), 1, "the plan as it was made");
     let who: Vec<_> = trace.answered.iter().map(|(_, name)| &**name).collect();
     assert_eq!(who, ["none", "some"], "those who were asked");
+}
+
+#[test]
+fn a_session_is_put_down_and_resumed_and_lends_the_request_that_is_set() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let lineup = alone(&plugin(
+        "probe",
+        &Guest::route(&on_probe("unreachable")).with("envelope", ""),
+        PATIENT,
+    ));
+    let mut hooks = is_send(lineup.begin(probing()));
+    hooks.envelope().expect("its envelope hook serves");
+    let trace = hooks.finish();
+
+    let mut hooks = lineup.resume(probing(), trace);
+    hooks.set_request(plain());
+    let plan = hooks.route(&Envelope::default(), &[]);
+    assert!(plan.is_ok(), "the plain request is lent: {plan:?}");
+    let answered: Vec<_> = hooks.finish().answered.iter().map(|it| it.0).collect();
+    assert_eq!(
+        answered,
+        [Hook::Envelope, Hook::Route],
+        "one record of both"
+    );
 }
 
 #[test]
@@ -105,7 +131,7 @@ fn a_fault_stops_a_request_unless_the_plugin_fails_open() {
                 word => format!("[hooks.{hook}]\nfail = \"{word}\""),
             };
             let lineup = alone(&plugin("probe", &guest, &format!("{PATIENT}{policy}")));
-            let (request, mut trace) = (probing(), CallTrace::default());
+            let mut hooks = lineup.begin(probing());
             let envelope = Envelope::default();
             let estimate = Estimate {
                 prompt_tokens: 1,
@@ -113,14 +139,11 @@ fn a_fault_stops_a_request_unless_the_plugin_fails_open() {
                 cost_picousd: None,
             };
             let result = match hook {
-                "envelope" => lineup.read_envelope(&request, &mut trace).map(drop),
-                "route" => lineup
-                    .decide_route(&request, &envelope, &[], &mut trace)
-                    .map(drop),
-                _ => lineup
-                    .charges(&request, &envelope, &plan(), &estimate, &mut trace)
-                    .map(drop),
+                "envelope" => hooks.envelope().map(drop),
+                "route" => hooks.route(&envelope, &[]).map(drop),
+                _ => hooks.charges(&envelope, &plan(), &estimate).map(drop),
             };
+            let trace = hooks.finish();
             assert_eq!(result.is_err(), stops, "{hook} with fail = `{fail}`");
             assert_eq!(
                 trace.skipped.len(),
@@ -146,14 +169,9 @@ fn a_charge_goes_back_to_the_plugin_that_named_it() {
         output_tokens: 1,
         cost_picousd: None,
     };
-    let charges = lineup
-        .charges(
-            &plain(),
-            &Envelope::default(),
-            &plan(),
-            &estimate,
-            &mut CallTrace::default(),
-        )
+    let mut hooks = lineup.begin(plain());
+    let charges = hooks
+        .charges(&Envelope::default(), &plan(), &estimate)
         .expect("it serves");
     assert_eq!(charges.len(), 1, "one charge");
     let charge = &charges[0].charge;
@@ -162,9 +180,7 @@ fn a_charge_goes_back_to_the_plugin_that_named_it() {
         ("it", 100, 7),
         "as named"
     );
-    let remedy = lineup
-        .exhausted(&plain(), &charges[0], 3)
-        .expect("it answers");
+    let remedy = hooks.exhausted(&charges[0], 3).expect("it answers");
     assert!(matches!(remedy, Remedy::Overdraw), "its word: {remedy:?}");
 }
 
@@ -173,13 +189,10 @@ fn a_required_plugin_that_is_absent_stops_every_request() {
     let there = plugin("there", &Guest::route(""), PATIENT);
     let required = ["there".to_owned(), "absent".to_owned()];
     let lineup = Lineup::new(1, vec![there], &required);
-    let mut trace = CallTrace::default();
-    let envelope = Envelope::default();
+    let mut hooks = lineup.begin(plain());
     for result in [
-        lineup.read_envelope(&plain(), &mut trace).map(drop),
-        lineup
-            .decide_route(&plain(), &envelope, &[], &mut trace)
-            .map(drop),
+        hooks.envelope().map(drop),
+        hooks.route(&Envelope::default(), &[]).map(drop),
     ] {
         match result {
             Err(Rejection::Fault(fault)) => {
@@ -202,7 +215,7 @@ fn no_receipt_is_ever_lost() {
         &Guest::new().with("audit", hands_back),
         PATIENT,
     ));
-    let entries = honest.audit_entries(two(), |_| true);
+    let entries = honest.audit(two(), |_| true);
     assert!(
         entries.iter().all(|entry| entry.notes.is_empty()),
         "nothing to mark"
@@ -214,14 +227,14 @@ fn no_receipt_is_ever_lost() {
         &Guest::new().with("audit", ""),
         PATIENT,
     ));
-    let entries = swallows.audit_entries(two(), |_| true);
+    let entries = swallows.audit(two(), |_| true);
     assert_eq!(entries.len(), 2, "both are there");
     assert!(
         entries.iter().all(|entry| matches!(&entry.notes[..], [AuditNote::Missing { plugin }] if &**plugin == "swallows")),
         "marked as missing: {entries:?}"
     );
 
-    let entries = faulting().audit_entries(two(), |_| true);
+    let entries = faulting().audit(two(), |_| true);
     assert_eq!(entries[0].receipt, receipt("one"), "as it was");
     assert!(
         matches!(&entries[0].notes[..], [AuditNote::Fault(fault)] if fault.hook == Some(Hook::Audit)),
@@ -248,7 +261,7 @@ fn faulting() -> Lineup {
 fn a_receipt_that_a_plugin_faults_on_is_held_back_and_no_other_of_its_batch() {
     let lineup = faulting();
     let ids = ["two", "three", "one", "four", "five"];
-    let entries = lineup.audit_entries(ids.map(receipt).into(), |name| name == "id");
+    let entries = lineup.audit(ids.map(receipt).into(), |name| name == "id");
     for (entry, id) in entries.iter().zip(ids) {
         assert_eq!(entry.receipt.id, id, "in their order");
         let is_held = id == "one";
@@ -256,7 +269,7 @@ fn a_receipt_that_a_plugin_faults_on_is_held_back_and_no_other_of_its_batch() {
         assert_eq!(entry.receipt.fields.is_empty(), is_held, "{id}: {entry:?}");
     }
     for _ in 0..5 {
-        let entries = lineup.audit_entries(["two", "three"].map(receipt).into(), |_| false);
+        let entries = lineup.audit(["two", "three"].map(receipt).into(), |_| false);
         assert!(
             entries.iter().all(|entry| entry.notes.is_empty()),
             "batches that fault bench nothing: {entries:?}"
@@ -270,13 +283,13 @@ fn receipts_that_a_plugin_faults_on_suspend_it_for_no_other() {
     let lineup = alone(&plugin);
     for _ in 0..2 {
         for _ in 0..5 {
-            let entries = lineup.audit_entries(vec![receipt("one")], |_| false);
+            let entries = lineup.audit(vec![receipt("one")], |_| false);
             assert!(
                 matches!(&entries[0].notes[..], [AuditNote::Fault(fault)] if fault.kind.code() == "trap"),
                 "it is asked each time: {entries:?}"
             );
         }
-        let entries = lineup.audit_entries(vec![receipt("two")], |_| false);
+        let entries = lineup.audit(vec![receipt("two")], |_| false);
         assert!(entries[0].notes.is_empty(), "it answers: {entries:?}");
         assert_eq!(entries[0].receipt, receipt("two"), "with all it gives");
         assert_eq!(plugin.suspended(), None, "it sits out for nobody");
@@ -288,7 +301,7 @@ fn a_plugin_that_faults_on_every_receipt_is_asked_once_about_each() {
     let plugin = faulting_plugin();
     let ids: Vec<String> = (0..32).map(|number| format!("o{number}")).collect();
     let receipts = ids.iter().map(|id| receipt(id)).collect();
-    let entries = alone(&plugin).audit_entries(receipts, |_| false);
+    let entries = alone(&plugin).audit(receipts, |_| false);
     assert!(
         entries.iter().all(|entry| entry.notes.len() == 1),
         "each is held back: {entries:?}"
@@ -320,7 +333,7 @@ fn a_receipt_over_the_limits_is_held_back_and_suspends_nothing() {
     };
     for _ in 0..5 {
         let receipts = vec![receipt("one"), large("two"), receipt("three")];
-        let entries = lineup.audit_entries(receipts, |name| name != "metadata.large");
+        let entries = lineup.audit(receipts, |name| name != "metadata.large");
         let kinds: Vec<_> = entries
             .iter()
             .map(|entry| match &entry.notes[..] {
@@ -340,27 +353,25 @@ fn a_receipt_over_the_limits_is_held_back_and_suspends_nothing() {
 #[test]
 fn receipts_are_held_back_while_a_required_plugin_is_absent() {
     let lineup = Lineup::new(1, Vec::new(), &["audit".to_owned()]);
-    let entries = lineup.audit_entries(vec![receipt("one")], |_| false);
+    let entries = lineup.audit(vec![receipt("one")], |_| false);
     assert!(
         matches!(&entries[0].notes[..], [AuditNote::Absent { plugin }] if &**plugin == "audit"),
         "it may be the one that would have dropped it: {entries:?}"
     );
     assert!(entries[0].receipt.fields.is_empty(), "{entries:?}");
-    assert!(lineup.audits(), "and it is known beforehand");
+    assert!(lineup.needs_audit(), "and it is known beforehand");
 }
 
 #[test]
 fn a_lineup_without_plugins_has_no_opinion() {
     let lineup = Lineup::default();
-    let mut trace = CallTrace::default();
-    let envelope = lineup
-        .read_envelope(&plain(), &mut trace)
-        .expect("nobody stops it");
+    let mut hooks = lineup.begin(plain());
+    let envelope = hooks.envelope().expect("no plugin rejects it");
     assert_eq!(envelope, Envelope::default(), "nothing is known");
-    let plan = lineup.decide_route(&plain(), &envelope, &[], &mut trace);
+    let plan = hooks.route(&envelope, &[]);
     assert!(matches!(plan, Ok(None)), "no plan");
     assert_eq!(
-        lineup.audit_entries(vec![receipt("one")], |_| true).len(),
+        lineup.audit(vec![receipt("one")], |_| true).len(),
         1,
         "receipts pass"
     );

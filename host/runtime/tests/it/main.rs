@@ -15,7 +15,6 @@
 )]
 
 mod admission;
-mod suspension;
 mod cache;
 mod child;
 mod compiler;
@@ -35,5 +34,6 @@ mod reload;
 mod request;
 mod sidecar;
 mod signature;
+mod suspension;
 mod versions;
 mod wasi;

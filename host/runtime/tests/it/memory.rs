@@ -4,7 +4,7 @@ use crate::folder::{Folder, only, status};
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, granting, plain, route, runtime};
 use std::thread;
-use witgate_runtime::{Envelope, PluginState, Source, CallTrace};
+use witgate_runtime::{Envelope, PluginState, Source};
 
 /// Adds one to `x-probe` in each call, and plans where the sum is `plans_at`.
 fn counting(plans_at: u32) -> Guest {
@@ -51,12 +51,12 @@ fn what_is_remembered_outlives_a_reload_and_is_the_plugins_own() {
     folder.rename_in("memory-reload.wasm", &counting(1_000).build());
     let policies = folder.open();
     let first = policies.current();
-    let plan = first.decide_route(&plain(), &Envelope::default(), &[], &mut CallTrace::default());
+    let plan = first.begin(plain()).route(&Envelope::default(), &[]);
     assert!(plan.expect("it serves").is_none(), "its first call");
     // Another plugin under the same name, whose first call is the second on the same memory.
     folder.rename_in("memory-reload.wasm", &counting(2).build());
     let lineup = policies.reload_now().expect("it is read");
-    let plan = lineup.decide_route(&plain(), &Envelope::default(), &[], &mut CallTrace::default());
+    let plan = lineup.begin(plain()).route(&Envelope::default(), &[]);
     assert!(plan.expect("it serves").is_some(), "{:?}", only(&lineup));
 
     folder.rename_in("memory-other.wasm", &counting(3).build());
@@ -99,7 +99,7 @@ fn a_smoke_test_leaves_nothing_behind_whether_the_plugin_is_admitted_or_not() {
         status.metrics.custom
     );
     let lineup = policies.current();
-    let plan = lineup.decide_route(&plain(), &Envelope::default(), &[], &mut CallTrace::default());
+    let plan = lineup.begin(plain()).route(&Envelope::default(), &[]);
     assert!(
         plan.expect("it serves").is_some(),
         "a request is the first that its instance sees"

@@ -14,7 +14,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
-use witgate_runtime::{Envelope, PluginState, Policies, PoliciesOptions, Rejection, CallTrace};
+use witgate_runtime::{Envelope, PluginState, Policies, PoliciesOptions, Rejection};
 
 #[test]
 fn a_plugin_that_is_renamed_into_place_serves_and_requests_keep_their_lineup() {
@@ -145,17 +145,14 @@ fn a_bad_new_file_does_not_keep_the_others_from_serving() {
 fn a_deleted_file_leaves_the_lineup_and_a_required_one_stops_requests() {
     let folder = Folder::new();
     folder.rename_in("route.wasm", &plans());
-    let options = PoliciesOptions {
-        required: vec!["route".to_owned()],
-        ..PoliciesOptions::default()
-    };
+    let options = PoliciesOptions::default().with_required(vec!["route".to_owned()]);
     let policies = Policies::open(runtime(), folder.dir.path(), options).unwrap();
     assert!(policies.current().missing().is_empty(), "it is there");
 
     fs::remove_file(folder.path("route.wasm")).unwrap();
     let lineup = policies.reload_now().unwrap();
     assert!(lineup.plugins().is_empty(), "it is gone");
-    let read = lineup.read_envelope(&plain(), &mut CallTrace::default());
+    let read = lineup.begin(plain()).envelope();
     assert!(
         matches!(read, Err(Rejection::Fault(_))),
         "the gate is shut: {read:?}"
@@ -299,8 +296,7 @@ fn a_suspended_plugin_is_to_be_seen() {
     let policies = folder.open();
     for _ in 0..3 {
         let lineup = policies.current();
-        let decided =
-            lineup.decide_route(&probing(), &Envelope::default(), &[], &mut CallTrace::default());
+        let decided = lineup.begin(probing()).route(&Envelope::default(), &[]);
         assert!(decided.is_err(), "it traps");
     }
     let status = status(&policies, "route");

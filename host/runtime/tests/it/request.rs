@@ -3,8 +3,8 @@
 use crate::guest::Guest;
 use std::sync::{Arc, OnceLock};
 use witgate_runtime::{
-    Caller, Envelope, Estimate, Fault, Head, Lineup, AuditNote, Plan, Plugin, Receipt, Request, Runtime,
-    RuntimeOptions, Source, Rejection, CallTrace,
+    AuditNote, Caller, Envelope, Estimate, Fault, Head, Lineup, Plan, Plugin, Receipt, Rejection,
+    Request, Runtime, RuntimeOptions, Source,
 };
 
 /// What a request does when a guest asks for a header.
@@ -144,12 +144,14 @@ pub(crate) fn route(
     plugin: &Arc<Plugin>,
     request: &Arc<dyn Request>,
 ) -> Result<Option<Plan>, Rejection> {
-    alone(plugin).decide_route(request, &Envelope::default(), &[], &mut CallTrace::default())
+    alone(plugin)
+        .begin(Arc::clone(request))
+        .route(&Envelope::default(), &[])
 }
 
 /// Calls one hook of a lineup. A refusal is a decision, and no fault; of audit, the first fault counts.
 pub(crate) fn call(lineup: &Lineup, hook: &str, request: &Arc<dyn Request>) -> Result<(), Fault> {
-    let (mut trace, envelope) = (CallTrace::default(), Envelope::default());
+    let (mut hooks, envelope) = (lineup.begin(Arc::clone(request)), Envelope::default());
     let plan = Plan {
         rule: None,
         targets: Vec::new(),
@@ -161,31 +163,27 @@ pub(crate) fn call(lineup: &Lineup, hook: &str, request: &Arc<dyn Request>) -> R
         output_tokens: 1,
         cost_picousd: None,
     };
-    let stop = match hook {
-        "envelope" => lineup.read_envelope(request, &mut trace).map(drop),
-        "route" => lineup
-            .decide_route(request, &envelope, &[], &mut trace)
-            .map(drop),
-        "budget" => lineup
-            .charges(request, &envelope, &plan, &estimate, &mut trace)
-            .map(drop),
+    let rejected = match hook {
+        "envelope" => hooks.envelope().map(drop),
+        "route" => hooks.route(&envelope, &[]).map(drop),
+        "budget" => hooks.charges(&envelope, &plan, &estimate).map(drop),
         _ => {
             let receipt = Receipt {
                 id: "r".to_owned(),
                 fields: Vec::new(),
             };
-            let entries = lineup.audit_entries(vec![receipt], |_| true);
+            let entries = lineup.audit(vec![receipt], |_| true);
             let notes = entries.into_iter().flat_map(|entry| entry.notes);
-            let fault = notes.into_iter().find_map(|mark| match mark {
+            let fault = notes.into_iter().find_map(|note| match note {
                 AuditNote::Fault(fault) => Some(fault),
-                AuditNote::Missing { .. } | AuditNote::Absent { .. } => None,
+                _ => None,
             });
             return fault.map_or(Ok(()), Err);
         }
     };
-    match stop {
+    match rejected {
         Err(Rejection::Fault(fault)) => Err(fault),
-        Ok(()) | Err(Rejection::Refusal { .. }) => Ok(()),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -67,11 +67,11 @@ FbLS3BpVVR7e+xqvwXdUnPJlz0odsK6/TspsLOSiSggaJOaunuoDb5dgUmP49Fngq3K56RzwXPIkrqCE
 
 /// Why a source is refused where `keys` are trusted.
 fn refused(keys: &str, source: &Source) -> AdmissionCause {
-    let runtime = Runtime::try_new(RuntimeOptions {
-        trusted_keys: TrustedKeys::parse("keys.pub", keys).expect("keys"),
-        allocation: Allocation::OnDemand,
-        ..RuntimeOptions::default()
-    });
+    let runtime = Runtime::try_new(
+        RuntimeOptions::default()
+            .with_trusted_keys(TrustedKeys::parse("keys.pub", keys).expect("keys"))
+            .with_allocation(Allocation::OnDemand),
+    );
     let admitted = runtime.expect("the engine starts").admit(source);
     admitted.expect_err("no such bytes are a plugin").cause
 }

@@ -2,7 +2,7 @@
 
 use crate::guest::{Guest, on_probe};
 use crate::request::{PATIENT, admit, alone, plain, probing, route_fault};
-use witgate_runtime::{Envelope, FaultKind, CallTrace};
+use witgate_runtime::{Envelope, FaultKind};
 
 #[test]
 fn three_faults_suspend_a_plugin_that_fails_closed() {
@@ -30,11 +30,12 @@ fn a_suspended_plugin_that_fails_open_is_skipped_and_listed() {
     let sidecar = format!("{PATIENT}[hooks.route]\nfail = \"open\"");
     let plugin = admit(&Guest::route(&on_probe("unreachable")), &sidecar);
     let lineup = alone(&plugin);
-    let mut trace = CallTrace::default();
+    let mut hooks = lineup.begin(probing());
     for _ in 0..4 {
-        let plan = lineup.decide_route(&probing(), &Envelope::default(), &[], &mut trace);
+        let plan = hooks.route(&Envelope::default(), &[]);
         assert!(matches!(plan, Ok(None)), "the request goes on: {plan:?}");
     }
+    let trace = hooks.finish();
     let kinds: Vec<_> = trace
         .skipped
         .iter()

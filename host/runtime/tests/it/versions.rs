@@ -4,9 +4,10 @@ use crate::guest::Guest;
 use crate::request::{PATIENT, admit, alone, plain, route, runtime, source};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use witgate_runtime::{
     AdmissionCause, CONTRACT_TEXT, CONTRACT_VERSION, CONTRACT_VERSIONS, Envelope, Estimate, Plan,
-    Remedy, Target, CallTrace,
+    Remedy, Target,
 };
 
 /// What the host says to a guest that it doesn't admit.
@@ -35,9 +36,9 @@ fn every_version_is_served_in_every_hook() {
         assert_eq!(plugin.hooks().count(), 4, "{version}");
         let lineup = alone(&plugin);
         let (request, envelope) = (plain(), Envelope::default());
-        let mut trace = CallTrace::default();
-        lineup
-            .read_envelope(&request, &mut trace)
+        let mut hooks = lineup.begin(Arc::clone(&request));
+        hooks
+            .envelope()
             .unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
         route(&plugin, &request).unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
         let plan = Plan {
@@ -56,11 +57,11 @@ fn every_version_is_served_in_every_hook() {
             output_tokens: 1,
             cost_picousd: None,
         };
-        let charges = lineup
-            .charges(&request, &envelope, &plan, &estimate, &mut trace)
+        let charges = hooks
+            .charges(&envelope, &plan, &estimate)
             .unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
         // The one function that the two versions have differently: the newer one is lent the request.
-        let remedy = lineup.exhausted(&request, &charges[0], 3);
+        let remedy = hooks.exhausted(&charges[0], 3);
         assert!(
             matches!(remedy, Ok(Remedy::Overdraw)),
             "{version}: {remedy:?}"

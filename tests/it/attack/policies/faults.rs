@@ -51,7 +51,7 @@ async fn faults_at_one_tenants_requests_suspend_a_plugin_for_that_tenant_alone()
     }
     let bad = plugin(&gate, "bad").await;
     assert_eq!(
-        bad["figures"]["faults"]["trap"], 3,
+        bad["metrics"]["faults"]["trap"], 3,
         "two keys are one tenant: {bad}"
     );
     assert_eq!(bad["state"], "serving", "{bad}");
@@ -149,7 +149,7 @@ async fn a_request_that_is_too_much_for_the_shipped_plugins_is_its_callers_error
     for name in ["envelope", "route"] {
         let plugin = plugin(&gate, name).await;
         assert_eq!(plugin["state"], "serving", "{plugin}");
-        let faults = plugin["figures"]["faults"].as_object().unwrap();
+        let faults = plugin["metrics"]["faults"].as_object().unwrap();
         let own: Vec<_> = faults
             .keys()
             .filter(|kind| *kind != "request-too-large")

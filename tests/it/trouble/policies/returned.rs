@@ -80,7 +80,7 @@ async fn what_makes_no_sense_is_a_fault_of_the_plugin_with_hook_and_cure() {
         ] {
             assert_eq!(receipt["refusal"][field], value, "{settings}: {receipt}");
         }
-        let faults = &plugin(&gate, "bad").await["figures"]["faults"];
+        let faults = &plugin(&gate, "bad").await["metrics"]["faults"];
         assert_eq!(faults["contract"], 1, "{settings}: it is counted: {faults}");
         let next = gate.ask(&asking(&gate, "claude-haiku-4-5")).await;
         assert_eq!(next.status, 200, "{settings}: {}", next.text());
@@ -131,6 +131,6 @@ async fn an_unknown_target_with_a_fallback_behind_it_is_passed_over_and_counted(
         "{line} in {}",
         metrics.text()
     );
-    let faults = &plugin(&gate, "bad").await["figures"]["faults"];
+    let faults = &plugin(&gate, "bad").await["metrics"]["faults"];
     assert_eq!(faults, &json!({}), "it is no fault: {faults}");
 }

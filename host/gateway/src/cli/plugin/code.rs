@@ -3,7 +3,7 @@
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use witgate_runtime::{Bench, Runtime, RuntimeOptions};
+use witgate_runtime::{Runtime, RuntimeOptions, Suspension};
 
 use super::super::complain;
 use super::compile::compiler;
@@ -69,16 +69,16 @@ impl CodeArgs {
 }
 
 fn runtime(cache: &Path) -> anyhow::Result<Runtime> {
-    Ok(Runtime::try_new(RuntimeOptions {
-        cache: Some(cache.to_owned()),
-        compiler: compiler(),
-        secret_headers: crate::headers::credentials(),
-        host_headers: crate::headers::of_the_host(),
-        answer_headers: Some(crate::headers::that_plugins_may_set()),
-        bench: Bench::Never,
-        vocabulary: Vocabulary.into(),
-        ..RuntimeOptions::default()
-    })?)
+    Ok(Runtime::try_new(
+        RuntimeOptions::default()
+            .with_cache(cache.to_owned())
+            .with_compiler(compiler())
+            .with_secret_headers(crate::headers::credentials())
+            .with_host_headers(crate::headers::of_the_host())
+            .with_response_headers(crate::headers::that_plugins_may_set())
+            .with_suspension(Suspension::Never)
+            .with_vocabulary(Vocabulary),
+    )?)
 }
 
 /// The folder in the user's cache, if the system says where that is.

@@ -51,11 +51,8 @@ fn reloads_under_load_fail_no_request_and_do_not_grow() {
 
 fn churn(reloads: u64) {
     let (folder, cache) = (Folder::new(), Folder::new());
-    let runtime = Runtime::try_new(RuntimeOptions {
-        cache: Some(cache.path("code")),
-        ..RuntimeOptions::default()
-    })
-    .expect("the engine starts");
+    let runtime = Runtime::try_new(RuntimeOptions::default().with_cache(Some(cache.path("code"))))
+        .expect("the engine starts");
     for hook in HOOKS {
         folder.rename_in(&format!("{hook}.toml"), granting(PATIENT).as_bytes());
         folder.rename_in(&format!("{hook}.wasm"), &guest(hook, 0));

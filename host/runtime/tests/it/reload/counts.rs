@@ -14,11 +14,11 @@ use witgate_runtime::{Allocation, PluginState, Policies, Runtime, RuntimeOptions
 
 /// An engine of its own, whose compilations are nobody else's.
 fn engine(cache: Option<&Folder>) -> Runtime {
-    Runtime::try_new(RuntimeOptions {
-        allocation: Allocation::OnDemand,
-        cache: cache.map(|folder| folder.path("code")),
-        ..RuntimeOptions::default()
-    })
+    Runtime::try_new(
+        RuntimeOptions::default()
+            .with_allocation(Allocation::OnDemand)
+            .with_cache(cache.map(|folder| folder.path("code"))),
+    )
     .expect("the engine starts")
 }
 
