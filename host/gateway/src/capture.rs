@@ -25,8 +25,8 @@ use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 
 use crate::config::CaptureConfig;
-use crate::keys::Caller;
-use crate::pressure::Share;
+use crate::tenants::concurrency::Share;
+use crate::tenants::keys::Caller;
 use crate::text::Cut;
 use crate::view::View;
 

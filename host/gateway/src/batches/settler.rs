@@ -19,8 +19,8 @@ use super::{BatchNote, Ended, Ending, Record};
 use crate::exchange::now;
 use crate::exchange::settle::Finished;
 use crate::gateway::Gateway;
-use crate::receipt::{Outcome, Receipt};
-use crate::serve::stopped;
+use crate::listen::stopped;
+use crate::receipts::receipt::{Outcome, Receipt};
 use crate::upstream::Upstream;
 
 /// The endpoint on receipts of settlements.

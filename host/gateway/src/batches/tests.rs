@@ -8,7 +8,7 @@ use witgate_ledger::{Charge, OnShortfall, Statement, Unit, Window};
 use super::*;
 use crate::config::Config;
 use crate::exchange::now;
-use crate::running::Running;
+use crate::server::Running;
 
 /// One process: its ledger and what it knows of batches.
 struct Process {

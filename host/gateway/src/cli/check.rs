@@ -7,8 +7,8 @@ use witgate_runtime::{PluginState, PluginStatus};
 
 use super::{ConfigArg, counted, say, sidecars};
 use crate::config::{Config, Draft};
-use crate::live::Live;
-use crate::running::open_policies;
+use crate::gateway::snapshot::Live;
+use crate::server::open_policies;
 
 /// Arguments of `witgate check`.
 #[derive(Debug, clap::Args)]

@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use super::run::{Signals, workers};
 use super::say;
 use crate::config::Config;
-use crate::keys::NewKey;
-use crate::running::Running;
-use crate::serve::{CannotListen, Listener};
+use crate::listen::{CannotListen, Listener};
+use crate::server::Running;
 use crate::standin::{StandIn, StandInOptions};
+use crate::tenants::keys::NewKey;
 
 /// Arguments of `witgate demo`.
 #[derive(Debug, clap::Args)]

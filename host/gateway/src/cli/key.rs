@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use toml_edit::{InlineTable, Table, value};
 
 use super::say;
-use crate::keys::{Keyring, NewKey};
+use crate::tenants::keys::{Keyring, NewKey};
 
 /// Commands about keys.
 #[derive(Debug, clap::Subcommand)]

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::ConfigArg;
 use crate::config::Config;
-use crate::running::Running;
+use crate::server::Running;
 
 /// Arguments of `witgate run`.
 #[derive(Debug, clap::Args)]

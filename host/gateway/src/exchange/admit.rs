@@ -1,16 +1,17 @@
 //! Step 3: the money is there, or something else is. One atomic reserve over all accounts.
 
+pub(crate) mod accounts;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, UnixMillis, Window};
 use witgate_runtime::{Hook, PluginCharge, Remedy, Request};
 
-use super::accounts;
 use super::decide::Decision;
 use super::settle::Settlement;
-use crate::receipt::{Admission, Downgrade};
-use crate::refused::Refused;
+use crate::answer::refused::Refused;
+use crate::receipts::receipt::{Admission, Downgrade};
 use crate::text::quote;
 use crate::view::View;
 

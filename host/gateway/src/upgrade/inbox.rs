@@ -18,7 +18,7 @@ use super::record::{Event, Record, step};
 use super::spool::{Found, Spool};
 use crate::exchange::now;
 use crate::gateway::Gateway;
-use crate::serve::stopped;
+use crate::listen::stopped;
 
 /// Time between two looks at a spool whose process lives.
 const LOOK: Duration = Duration::from_millis(200);

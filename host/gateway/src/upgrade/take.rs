@@ -20,7 +20,7 @@ use super::wire::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket};
 use super::{PATIENCE, bind};
 use crate::exchange::now;
 use crate::gateway::Gateway;
-use crate::serve::stopped;
+use crate::listen::stopped;
 
 /// What a running process offers.
 pub(crate) struct Inheritance {

@@ -7,7 +7,7 @@ use witgate_runtime::{Bench, Runtime, RuntimeOptions};
 
 use super::super::complain;
 use super::compile::compiler;
-use crate::vocabulary::Vocabulary;
+use crate::view::vocabulary::Vocabulary;
 
 /// Where compiled plugins are kept.
 #[derive(Debug, clap::Args)]

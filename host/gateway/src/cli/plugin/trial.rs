@@ -16,9 +16,9 @@ use witgate_runtime::{
 
 use super::super::unreadable;
 use crate::capture::{self, Captured};
-use crate::exchange::estimate;
-use crate::provenance::Provenance;
-use crate::receipt::{is_kept, tree};
+use crate::exchange::decide::estimate;
+use crate::receipts::receipt::{is_kept, tree};
+use crate::tenants::provenance::Provenance;
 
 /// The recorded requests of a command, and what plugins are told beside them.
 #[derive(Debug, clap::Args)]

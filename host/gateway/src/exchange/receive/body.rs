@@ -6,10 +6,10 @@ use pingora_core::protocols::http::ServerSession;
 use tokio::time::timeout;
 
 use super::{broken, declared, invite, slow};
+use crate::answer::refused::Refused;
 use crate::config::Limits;
-use crate::pressure::{Charge, FREE, Place};
-use crate::refused::Refused;
-use crate::serve::STREAM_WINDOW;
+use crate::listen::STREAM_WINDOW;
+use crate::tenants::concurrency::{Charge, FREE, Place};
 
 /// Room for a body that does not say how long it is.
 const UNKNOWN: usize = 16 * 1024;

@@ -13,8 +13,8 @@ use witgate_runtime::{Envelope, Estimate, Plan};
 
 use crate::capture::Captured;
 use crate::exchange::{now, resource};
-use crate::provenance::Provenance;
-use crate::receipt::{Attempt, Outcome, Receipt};
+use crate::receipts::receipt::{Attempt, Outcome, Receipt};
+use crate::tenants::provenance::Provenance;
 use crate::view::View;
 
 const FIRST_BYTE: Duration = Duration::from_millis(500);
