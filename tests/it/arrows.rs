@@ -10,6 +10,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "witgate",
         &[
+            "witgate-gateway",
+            "witgate-standin",
+            "witgate-messages",
+            "witgate-runtime",
+        ],
+    ),
+    ("witgate-standin", &[]),
+    (
+        "witgate-gateway",
+        &[
             "witgate-runtime",
             "witgate-messages",
             "witgate-ledger",
@@ -37,7 +47,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// pingora and the host.
 const OWNED: &[(&str, &[&str])] = &[
     ("wasmtime", &["witgate-runtime"]),
-    ("pingora-core", &["witgate", "witgate-examples"]),
+    (
+        "pingora-core",
+        &[
+            "witgate",
+            "witgate-gateway",
+            "witgate-standin",
+            "witgate-examples",
+        ],
+    ),
     ("notify", &["witgate-runtime"]),
 ];
 

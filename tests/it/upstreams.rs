@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use witgate::config::Config;
+use witgate_gateway::config::Config;
 
 use crate::harness::{Answer, Events, Gate, Pause, Plan, Request, Upstream, patiently};
 

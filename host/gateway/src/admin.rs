@@ -38,8 +38,8 @@ use witgate_audit::Health;
 
 use self::visitor::{Barred, Visitor};
 use crate::admin::metrics::Sample;
+use crate::clock::now;
 use crate::config::{Config, ProxyProtocol};
-use crate::exchange::now;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Live;
 use crate::listen::{Cleartext, Entrance, Terms, head};
@@ -51,6 +51,8 @@ pub(crate) struct Admin {
     reloader: Arc<Reloader>,
     /// True from the moment that the gateway stops.
     stopping: watch::Receiver<bool>,
+    /// The program's count of log lines that it dropped.
+    dropped_log_lines: fn() -> u64,
 }
 
 /// An answer of the admin listener.
@@ -67,11 +69,13 @@ impl Admin {
         gateway: Arc<Gateway>,
         reloader: Arc<Reloader>,
         stopping: watch::Receiver<bool>,
+        dropped_log_lines: fn() -> u64,
     ) -> Self {
         Self {
             gateway,
             reloader,
             stopping,
+            dropped_log_lines,
         }
     }
 
@@ -195,7 +199,7 @@ impl Admin {
             plain("ledger_balances", totals.balances as i128),
             plain("ledger_accounts", totals.bounds.accounts as i128),
             plain("ledger_turned_away", i128::from(totals.turned_away)),
-            plain("log_lines_dropped", i128::from(crate::log::dropped())),
+            plain("log_lines_dropped", i128::from((self.dropped_log_lines)())),
         ];
         let live = self.gateway.live();
         let (taken, limit) = self.gateway.policies.runtime().memory();

@@ -27,7 +27,6 @@ mod relay;
 pub(crate) mod settle;
 mod streamed;
 
-pub(crate) use self::admit::now;
 pub(crate) use self::decide::resource;
 
 use std::sync::Arc;

@@ -1,31 +1,30 @@
-//! A reverse proxy for Anthropic Messages traffic whose policies are WebAssembly plugins.
+//! A reverse proxy for Anthropic Messages traffic whose policies are WebAssembly plugins, as a library.
 //!
-//! The binary `witgate` is the product; this library is what it is made of, for tests and for gateways that embed it.
-//! The tree is the request path: [`exchange`] has one file for each of a request's six steps.
+//! The binary `witgate` is built from it; tests and programs that embed the gateway use [`Server`]. The tree is the
+//! request path: [`exchange`] has one folder for each of a request's six steps.
 
 mod admin;
 mod answer;
 mod batches;
-mod capture;
+pub mod capture;
+mod clock;
 pub mod config;
 mod exchange;
 mod gateway;
 mod headers;
 mod listen;
-mod log;
 mod receipts;
 mod server;
-pub mod standin;
 mod store;
 mod tenants;
-mod text;
+pub mod text;
 mod upgrade;
 mod upstream;
 mod view;
 
-pub mod cli;
-
-pub use listen::Drained;
-pub use server::Running;
+pub use listen::{CannotListen, Drained, Listener, bind};
+pub use server::inspect;
+pub use server::{Options, Server, open_policies, runtime_options};
 pub use tenants::keys;
+pub use upgrade::ready;
 pub use upstream::dns::resolver::{Resolved, Resolver};

@@ -72,7 +72,7 @@ struct Seat {
 
 /// The purpose of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listener {
+pub enum Listener {
     /// The clients'.
     Clients,
     /// The operators'.
@@ -82,10 +82,13 @@ pub(crate) enum Listener {
 /// A listener that can't be opened: the address is taken, or is not one of this machine.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}; choose another `address` in [{}]", listener.table())]
-pub(crate) struct CannotListen {
-    pub(crate) listener: Listener,
-    pub(crate) address: SocketAddr,
-    pub(crate) source: std::io::Error,
+pub struct CannotListen {
+    /// The listener.
+    pub listener: Listener,
+    /// The address that it was to have.
+    pub address: SocketAddr,
+    /// The system's reason.
+    pub source: std::io::Error,
 }
 
 /// Binds a listener.
@@ -93,10 +96,7 @@ pub(crate) struct CannotListen {
 /// # Errors
 ///
 /// The address is taken or is not one of this machine, said with the address.
-pub(crate) async fn bind(
-    listener: Listener,
-    address: SocketAddr,
-) -> Result<TcpListener, CannotListen> {
+pub async fn bind(listener: Listener, address: SocketAddr) -> Result<TcpListener, CannotListen> {
     TcpListener::bind(address)
         .await
         .map_err(|source| CannotListen {

@@ -1,5 +1,7 @@
 //! A gateway from start to stop: what `witgate run` does, for whoever wants it in their own process.
 
+pub mod inspect;
+mod options;
 mod parts;
 pub(crate) mod reload;
 
@@ -15,25 +17,26 @@ use witgate_runtime::Policies;
 
 use crate::admin::Admin;
 use crate::batches::Settler;
+use crate::clock::now;
 use crate::config::Config;
-use crate::exchange::now;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Live;
 use crate::listen::{Door, Drained, Full, Listener, bind};
 use crate::receipts::Receipts;
 use crate::server::reload::{Prints, Reloader};
 use crate::upgrade::{self, Follower, Giver, Sockets};
-use crate::upstream::dns::resolver::{Names, Resolver, system};
 use crate::upstream::upkeep;
 
-pub(crate) use parts::open_policies;
+pub use options::Options;
+pub use parts::{open_policies, runtime_options};
+
 use parts::open_state;
 
 /// Connections that the admin listener has at a time; the oldest gives way to one more.
 const ADMIN_CONNECTIONS: usize = 64;
 
-/// A running gateway. Dropping it stops it at once; [`Running::drain`] lets exchanges finish.
-pub struct Running {
+/// A running gateway. Dropping it stops it at once; [`Server::drain`] lets exchanges finish.
+pub struct Server {
     address: SocketAddr,
     admin: Option<SocketAddr>,
     gateway: Arc<Gateway>,
@@ -72,47 +75,40 @@ struct Ears {
     upgrade: Option<(PathBuf, UnixListener)>,
 }
 
-// === impl Running ===
+// === impl Server ===
 
-impl Running {
+impl Server {
     /// Starts a gateway on the current tokio runtime: compiles the plugins, binds the listeners, serves.
     ///
     /// # Errors
     ///
-    /// What can't be had: an address, a key file, an upstream's credential, the plugin directory.
-    pub async fn start(config: Config) -> anyhow::Result<Self> {
-        Self::start_with_resolver(config, system()).await
-    }
-
-    /// As [`Running::start`], with the embedder's own name look-ups in place of the system's.
-    ///
-    /// # Errors
-    ///
-    /// As [`Running::start`].
-    pub async fn start_with_resolver(
-        config: Config,
-        resolver: Arc<dyn Resolver>,
-    ) -> anyhow::Result<Self> {
-        Self::open(config, Origin::Fresh, resolver).await
+    /// An address, a key file, an upstream's credential or the plugin directory can't be had.
+    pub async fn start(config: Config, options: Options) -> anyhow::Result<Self> {
+        Self::open(config, Origin::Fresh, options).await
     }
 
     /// Starts a gateway that takes over from the one that listens on the configuration's upgrade socket: its listening
-    /// sockets, its ledger, and what its running exchanges still come to. Where nobody listens there, this is
-    /// [`Running::start`].
+    /// sockets, its ledger, and the results of its running exchanges. Without a gateway there, this is
+    /// [`Server::start`].
     ///
     /// # Errors
     ///
-    /// As [`Running::start`]; the configuration has no upgrade socket, or the running gateway refuses. It goes on then.
-    pub async fn take_over(config: Config) -> anyhow::Result<Self> {
+    /// As [`Server::start`]; the configuration has no upgrade socket, or the running gateway refuses, and goes on.
+    pub async fn take_over(config: Config, options: Options) -> anyhow::Result<Self> {
         anyhow::ensure!(
             config.upgrade.is_some(),
             "{}: an upgrade needs a socket to ask on: [upgrade] socket = \"…\", in the running gateway's configuration too",
             config.path.display()
         );
-        Self::open(config, Origin::Upgrade, system()).await
+        Self::open(config, Origin::Upgrade, options).await
     }
 
-    async fn open(config: Config, origin: Origin, resolver: Names) -> anyhow::Result<Self> {
+    async fn open(config: Config, origin: Origin, options: Options) -> anyhow::Result<Self> {
+        let Options {
+            compiler,
+            resolver,
+            dropped_log_lines,
+        } = options;
         config.warn();
         tracing::info!("{}", config.limits.memory);
         let config = Arc::new(config);
@@ -122,7 +118,7 @@ impl Running {
             let prints = Prints::of(&prepared);
             let live = Live::prepare(Arc::clone(&prepared), &resolver, None)
                 .map_err(|problems| anyhow::anyhow!(problems))?;
-            let policies = open_policies(&prepared)?;
+            let policies = open_policies(&prepared, compiler)?;
             let audit = Receipts::open(&prepared.receipts)?;
             let state = open_state(&prepared)?;
             anyhow::Ok((prints, live, policies, audit, state))
@@ -181,6 +177,7 @@ impl Running {
                 Arc::clone(&gateway),
                 Arc::clone(&reloader),
                 stopped.clone(),
+                dropped_log_lines,
             ));
             let door = Door {
                 listener,

@@ -16,7 +16,7 @@ use witgate_messages::price::PriceBook;
 
 use super::look::{Found, Trouble, look};
 use super::{BatchNote, Ended, Ending, Record};
-use crate::exchange::now;
+use crate::clock::now;
 use crate::exchange::settle::Finished;
 use crate::gateway::Gateway;
 use crate::listen::stopped;

@@ -3,14 +3,15 @@
 pub(crate) mod accounts;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, UnixMillis, Window};
+use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, Window};
 use witgate_runtime::{Hook, PluginCharge, Remedy, Request};
 
 use super::decide::Decision;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
+use crate::clock::now;
 use crate::receipts::receipt::{Admission, Downgrade};
 use crate::text::quote;
 use crate::view::View;
@@ -147,12 +148,4 @@ fn spent(charge: &PluginCharge, remaining: u64, resets_in: Option<Duration>) -> 
         attributes: Vec::new(),
     };
     Refused::policy(plugin, Hook::Budget, refusal)
-}
-
-/// The time that the ledger is told.
-pub(crate) fn now() -> UnixMillis {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

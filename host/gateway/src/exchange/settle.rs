@@ -15,10 +15,10 @@ use witgate_messages::meter::Source;
 use witgate_messages::price::Cost;
 use witgate_runtime::{Estimate, Lineup, Trail};
 
-use super::admit::now;
 use super::relay::metering::Metering;
 use crate::answer::cors::{self, Word};
 use crate::answer::refused::Refused;
+use crate::clock::now;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Live;
 use crate::headers::Additions;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use witgate_messages::price::PriceBook;
 
 use crate::capture::Capture;
-use crate::config::{Config, Draft, Keys, UpstreamConfig};
+use crate::config::{Config, Keys, UpstreamConfig};
 use crate::tenants::concurrency::Pressure;
 use crate::tenants::keys::Keyring;
 use crate::upstream::Upstreams;
-use crate::upstream::dns::resolver::{self, Names};
+use crate::upstream::dns::resolver::Names;
 
 /// The part of a gateway that a reload replaces.
 pub(crate) struct Live {
@@ -66,51 +66,16 @@ impl Live {
             _ => Err(problems.join("\n")),
         }
     }
-
-    /// Reads the files that a draft names, and returns the problems with them. Skips the keys that are wrong themselves.
-    pub(crate) fn inspect(draft: &Draft) -> Vec<String> {
-        let Draft { config, problems } = draft;
-        let resolver = resolver::system();
-        let sound = |keys: &[&str]| !keys.iter().any(|key| problems.is_about(key));
-        let mut found = Vec::new();
-        if sound(&["keys"]) {
-            found.extend(keyring(config).err());
-        }
-        if sound(&["prices.file"]) {
-            found.extend(prices(config).err());
-        }
-        let readable = config.upstreams.iter().filter(|upstream| {
-            let at = |key| format!("upstreams.{}.{key}", upstream.name);
-            sound(&[&at("ca_file"), &at("credential")])
-        });
-        found.extend(readable.filter_map(|upstream| alone(upstream, &resolver, None).err()));
-        if sound(&[
-            "listen.tls.certificate",
-            "listen.tls.key",
-            "listen.tls.client_ca",
-        ]) {
-            found.extend(tls(config).err());
-        }
-        if sound(&["capture.dir"]) {
-            found.extend(capture(config, None).err());
-        }
-        found
-    }
-
-    /// Number of keys that let somebody in; none when everybody may.
-    pub(crate) fn callers(config: &Config) -> Option<usize> {
-        keyring(config).ok()?.count()
-    }
 }
 
-fn keyring(config: &Config) -> Result<Keyring, String> {
+pub(crate) fn keyring(config: &Config) -> Result<Keyring, String> {
     match &config.keys {
         Keys::Open => Ok(Keyring::open()),
         Keys::File(path) => Keyring::read(path).map_err(|problems| problems.to_string()),
     }
 }
 
-fn prices(config: &Config) -> Result<PriceBook, String> {
+pub(crate) fn prices(config: &Config) -> Result<PriceBook, String> {
     let Some(path) = &config.prices else {
         return Ok(PriceBook::builtin());
     };
@@ -148,7 +113,7 @@ fn upstreams(
 }
 
 /// Tries an upstream as the only one, which shows its own problems.
-fn alone(
+pub(crate) fn alone(
     upstream: &UpstreamConfig,
     resolver: &Names,
     previous: Option<&Upstreams>,
@@ -157,7 +122,7 @@ fn alone(
     Upstreams::try_new(alone, &[], &upstream.name, resolver, previous).map(drop)
 }
 
-fn tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, String> {
+pub(crate) fn tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, String> {
     config
         .listen
         .tls
@@ -167,7 +132,10 @@ fn tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, String> {
 }
 
 /// What records requests: the one of before, where nothing about it has changed.
-fn capture(config: &Config, previous: Option<&Live>) -> Result<Option<Arc<Capture>>, String> {
+pub(crate) fn capture(
+    config: &Config,
+    previous: Option<&Live>,
+) -> Result<Option<Arc<Capture>>, String> {
     let Some(wanted) = &config.capture else {
         return Ok(None);
     };

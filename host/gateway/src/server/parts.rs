@@ -1,10 +1,23 @@
 //! What a gateway is put together from: its plugins, its state, its receipts.
 
-use witgate_runtime::{Policies, PoliciesOptions, Runtime, RuntimeOptions};
+use witgate_runtime::{Compiler, Policies, PoliciesOptions, Runtime, RuntimeOptions};
 
 use crate::config::Config;
 use crate::store::State;
 use crate::view::vocabulary::Vocabulary;
+
+/// Returns the options of a plugin host that treats plugins as the gateway does: the headers that they may see and set,
+/// and the words that mean something to it.
+#[must_use]
+pub fn runtime_options() -> RuntimeOptions {
+    RuntimeOptions {
+        secret_headers: crate::headers::credentials(),
+        host_headers: crate::headers::of_the_host(),
+        answer_headers: Some(crate::headers::that_plugins_may_set()),
+        vocabulary: Vocabulary.into(),
+        ..RuntimeOptions::default()
+    }
+}
 
 /// Opens the plugin directory of a configuration and admits what is in it.
 ///
@@ -12,17 +25,13 @@ use crate::view::vocabulary::Vocabulary;
 ///
 /// The directory can't be read, or this machine can't run WebAssembly. A plugin that is not admitted is no error here:
 /// it is reported, and a missing required one refuses traffic.
-pub(crate) fn open_policies(config: &Config) -> anyhow::Result<Policies> {
+pub fn open_policies(config: &Config, compiler: Option<Compiler>) -> anyhow::Result<Policies> {
     let runtime = Runtime::try_new(RuntimeOptions {
         cache: config.plugins.cache.clone(),
         trusted_keys: config.plugins.trusted_keys.clone(),
-        secret_headers: crate::headers::credentials(),
-        host_headers: crate::headers::of_the_host(),
-        answer_headers: Some(crate::headers::that_plugins_may_set()),
-        compiler: crate::cli::compiler(),
-        vocabulary: Vocabulary.into(),
+        compiler,
         memory_total: usize::try_from(config.plugins.memory_bytes).unwrap_or(usize::MAX),
-        ..RuntimeOptions::default()
+        ..runtime_options()
     })?;
     let options = PoliciesOptions {
         required: config.plugins.required.clone(),

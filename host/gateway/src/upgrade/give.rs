@@ -19,7 +19,7 @@ use super::socket::check_peer;
 use super::spool::Spool;
 use super::wire::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket};
 use super::{PATIENCE, spool_base, spool_path};
-use crate::exchange::now;
+use crate::clock::now;
 use crate::gateway::Gateway;
 use crate::listen::stopped;
 

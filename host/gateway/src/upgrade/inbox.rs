@@ -16,7 +16,7 @@ use witgate_audit::{Health, Lines};
 
 use super::record::{Event, Record, step};
 use super::spool::{Found, Spool};
-use crate::exchange::now;
+use crate::clock::now;
 use crate::gateway::Gateway;
 use crate::listen::stopped;
 

@@ -20,7 +20,7 @@ use super::copy;
 use super::{Decision, set_model};
 use crate::answer::refused::{Refused, Retry};
 use crate::batches::{BatchNote, Facts, Found, Maker, Record, UNITS, look};
-use crate::exchange::admit::now;
+use crate::clock::now;
 use crate::exchange::settle::Settlement;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Live;

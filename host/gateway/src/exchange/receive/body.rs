@@ -80,7 +80,7 @@ pub(super) async fn read_body(
 
 /// What pays for the part of a body that has come and is not read: HTTP/2 takes as much as its window, whether it is read or
 /// not.
-pub(in crate::exchange) fn window(
+pub(crate) fn window(
     session: &ServerSession,
     announced: Option<usize>,
     place: &Place,

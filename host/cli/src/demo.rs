@@ -9,13 +9,12 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::run::{Signals, workers};
+use super::run::{Signals, options, workers};
 use super::say;
-use crate::config::Config;
-use crate::listen::{CannotListen, Listener};
-use crate::server::Running;
-use crate::standin::{StandIn, StandInOptions};
-use crate::tenants::keys::NewKey;
+use witgate_gateway::config::Config;
+use witgate_gateway::keys::NewKey;
+use witgate_gateway::{CannotListen, Listener, Server};
+use witgate_standin::{StandIn, StandInOptions};
 
 /// Arguments of `witgate demo`.
 #[derive(Debug, clap::Args)]
@@ -90,7 +89,9 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
                 ))
             }
         };
-        let running = Running::start(config).await.map_err(with_option)?;
+        let running = Server::start(config, options())
+            .await
+            .map_err(with_option)?;
         let welcome = welcome(&running, &key, &receipts, &path, &args.policies, real);
         // Whoever reads it may stand still; the gateway does not wait for that.
         std::thread::spawn(move || say(&welcome));
@@ -165,7 +166,7 @@ fn config_text(args: &Args, receipts: &Path, upstream: &str) -> anyhow::Result<S
 }
 
 fn welcome(
-    running: &Running,
+    running: &Server,
     key: &NewKey,
     receipts: &Path,
     config: &Path,

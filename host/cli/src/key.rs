@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use toml_edit::{InlineTable, Table, value};
 
 use super::say;
-use crate::tenants::keys::{Keyring, NewKey};
+use witgate_gateway::keys::{Keyring, NewKey};
 
 /// Commands about keys.
 #[derive(Debug, clap::Subcommand)]

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::super::say;
 use super::code::CodeArgs;
-use super::trial::{Requests, title};
+use super::requests::{Requests, title};
 
 /// Arguments of `witgate plugin diff`.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// The version that serves; `NAME.toml` beside it is its sidecar.
     old: PathBuf,
     /// The version that is meant to. Without a sidecar beside it, that of the old version holds.

@@ -7,7 +7,6 @@ use witgate_runtime::{Bench, Runtime, RuntimeOptions};
 
 use super::super::complain;
 use super::compile::compiler;
-use crate::view::vocabulary::Vocabulary;
 
 /// Where compiled plugins are kept.
 #[derive(Debug, clap::Args)]
@@ -71,13 +70,9 @@ impl CodeArgs {
 fn runtime(cache: &Path) -> anyhow::Result<Runtime> {
     Ok(Runtime::try_new(RuntimeOptions {
         cache: Some(cache.to_owned()),
-        compiler: compiler(),
-        secret_headers: crate::headers::credentials(),
-        host_headers: crate::headers::of_the_host(),
-        answer_headers: Some(crate::headers::that_plugins_may_set()),
+        compiler: compiler().ok(),
         bench: Bench::Never,
-        vocabulary: Vocabulary.into(),
-        ..RuntimeOptions::default()
+        ..witgate_gateway::runtime_options()
     })?)
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 /// A hidden folder beside the one that it becomes.
-pub(in crate::cli::plugin) struct Staging {
+pub(in crate::plugin) struct Staging {
     path: PathBuf,
 }
 
@@ -18,7 +18,7 @@ impl Staging {
     /// # Errors
     ///
     /// When `folder` is there already, or nothing can be made in `into`.
-    pub(in crate::cli::plugin) fn begin(into: &Path, folder: &Path) -> anyhow::Result<Self> {
+    pub(in crate::plugin) fn begin(into: &Path, folder: &Path) -> anyhow::Result<Self> {
         check_free(folder)?;
         let path = into.join(format!(".witgate-new-{}", std::process::id()));
         std::fs::create_dir(&path)
@@ -27,7 +27,7 @@ impl Staging {
     }
 
     /// Writes a file, and the folders above it.
-    pub(in crate::cli::plugin) fn write(&self, file: &str, text: &str) -> anyhow::Result<()> {
+    pub(in crate::plugin) fn write(&self, file: &str, text: &str) -> anyhow::Result<()> {
         let path = self.path.join(file);
         path.parent()
             .map_or(Ok(()), std::fs::create_dir_all)
@@ -36,7 +36,7 @@ impl Staging {
     }
 
     /// Gives the whole folder its name.
-    pub(in crate::cli::plugin) fn finish(self, folder: &Path) -> anyhow::Result<()> {
+    pub(in crate::plugin) fn finish(self, folder: &Path) -> anyhow::Result<()> {
         check_free(folder)?;
         std::fs::rename(&self.path, folder)
             .map_err(|error| anyhow::anyhow!("{} can't be made: {error}", folder.display()))

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::standin::{StandIn, StandInOptions};
+use crate::{StandIn, StandInOptions};
 
 /// One connection to a stand-in of its own.
 pub(super) struct Caller {

@@ -3,85 +3,64 @@
 mod receipt;
 mod summary;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use witgate_messages::price::PriceBook;
 use witgate_runtime::{
-    Charge, Envelope, Fault, Hook, Lineup, Mark, Plan, Request, Runtime, Source, Stop, Target,
-    Trail, UpstreamStats,
+    AdmissionError, Charge, Envelope, Fault, Hook, Lineup, Mark, Plan, Request, Runtime, Source,
+    Stop, Target, Trail, UpstreamStats,
 };
 
-use super::super::unreadable;
-use crate::capture::{self, Captured};
+use super::Captured;
 use crate::exchange::decide::estimate;
 use crate::receipts::receipt::{is_kept, tree};
 use crate::tenants::provenance::Provenance;
-
-/// The recorded requests of a command, and what plugins are told beside them.
-#[derive(Debug, clap::Args)]
-pub(super) struct Requests {
-    /// Recorded requests, one JSON object a line: what `[capture]` writes, or written by hand. May be given several times.
-    #[arg(long, required = true, value_name = "FILE")]
-    requests: Vec<PathBuf>,
-    /// The upstreams that route hooks are told of, separated by commas.
-    #[arg(long, value_delimiter = ',', default_value = "default")]
-    upstreams: Vec<String>,
-    /// Prices other than the built-in ones.
-    #[arg(long)]
-    prices: Option<PathBuf>,
-}
+use crate::view::View;
 
 /// Plugins, ready to be asked.
-pub(super) struct Trial {
+pub struct Trial {
     lineup: Arc<Lineup>,
     prices: PriceBook,
     upstreams: Vec<UpstreamStats>,
 }
 
 /// What the plugins decided on one request.
-pub(super) struct Decided {
+pub struct Decided {
     /// What each hook gave, by its name; `stopped` where the request does not go on, `skipped` with the faults that an
     /// open fail policy let pass. Of a fault it has what kind it is: its text may name addresses and lines of code, which
     /// differ from build to build.
-    pub(super) given: Map<String, Value>,
+    pub given: Map<String, Value>,
     /// The same for people who compare: in words where a value says little, by hook, in their order.
-    pub(super) told: Vec<(String, Value)>,
+    pub told: Vec<(String, Value)>,
     /// Texts of the faults.
     faults: Vec<String>,
     /// The same for people.
-    pub(super) summary: Vec<String>,
+    pub summary: Vec<String>,
     /// How long each hook took, all plugins together.
-    pub(super) took: Vec<(Hook, Duration)>,
+    pub took: Vec<(Hook, Duration)>,
 }
 
-// === impl Requests ===
+// === impl Trial ===
 
-impl Requests {
-    /// Reads them all.
-    pub(super) fn read(&self) -> anyhow::Result<Vec<Captured>> {
-        let mut requests = Vec::new();
-        for file in &self.requests {
-            requests.extend(capture::read(file)?);
-        }
-        anyhow::ensure!(!requests.is_empty(), "there are no requests in these files");
-        Ok(requests)
-    }
-
-    /// Makes plugins ready for them.
-    pub(super) fn trial(&self, runtime: &Runtime, sources: &[Source]) -> anyhow::Result<Trial> {
+impl Trial {
+    /// Admits plugins, which are told of `upstreams` and of costs by `prices`.
+    ///
+    /// # Errors
+    ///
+    /// The first plugin that is not admitted, and why.
+    pub fn try_new(
+        runtime: &Runtime,
+        sources: &[Source],
+        prices: PriceBook,
+        upstreams: &[String],
+    ) -> Result<Self, AdmissionError> {
         let plugins = sources
             .iter()
             .map(|source| runtime.admit(source))
             .collect::<Result<Vec<_>, _>>()?;
-        let prices = match &self.prices {
-            None => PriceBook::builtin(),
-            Some(file) => read_prices(file)?,
-        };
-        let upstreams = self
-            .upstreams
+        let upstreams = upstreams
             .iter()
             .map(|name| UpstreamStats {
                 name: name.clone(),
@@ -91,33 +70,15 @@ impl Requests {
                 attributes: Vec::new(),
             })
             .collect();
-        Ok(Trial {
+        Ok(Self {
             lineup: Arc::new(Lineup::new(1, plugins, &[])),
             prices,
             upstreams,
         })
     }
-}
 
-fn read_prices(file: &Path) -> anyhow::Result<PriceBook> {
-    let text = std::fs::read(file).map_err(|error| unreadable(file, &error))?;
-    PriceBook::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))
-}
-
-/// What a request is, for people.
-pub(super) fn title(captured: &Captured) -> String {
-    format!(
-        "{} {}",
-        captured.method,
-        captured.path.split('?').next().unwrap_or_default()
-    )
-}
-
-// === impl Trial ===
-
-impl Trial {
     /// Whether any of the plugins has the hook.
-    pub(super) fn has(&self, hook: Hook) -> bool {
+    pub fn has(&self, hook: Hook) -> bool {
         self.lineup.plugins().iter().any(|plugin| plugin.has(hook))
     }
 
@@ -126,7 +87,7 @@ impl Trial {
     /// # Errors
     ///
     /// When it is none that the gateway would have asked them about.
-    pub(super) fn decide(&self, captured: &Captured) -> anyhow::Result<Decided> {
+    pub fn decide(&self, captured: &Captured) -> anyhow::Result<Decided> {
         let mut decided = Decided {
             given: Map::new(),
             told: Vec::new(),
@@ -151,7 +112,7 @@ impl Trial {
         trail: &mut Trail,
     ) -> anyhow::Result<Result<(), Stop>> {
         let mut view = Arc::new(captured.view()?);
-        let request: Arc<dyn Request> = Arc::<crate::view::View>::clone(&view);
+        let request: Arc<dyn Request> = Arc::<View>::clone(&view);
         let lineup = &self.lineup;
 
         let mut envelope = Envelope::default();
@@ -166,7 +127,7 @@ impl Trial {
         }
         let provenance = Provenance::of_path(&view.path);
         provenance.stamp(&mut envelope);
-        let request: Arc<dyn Request> = Arc::<crate::view::View>::clone(&view);
+        let request: Arc<dyn Request> = Arc::<View>::clone(&view);
 
         let mut plan = None;
         if self.has(Hook::Route) {
@@ -238,7 +199,7 @@ impl Trial {
 
 impl Decided {
     /// Everything as one JSON object.
-    pub(super) fn json(&self, number: usize, captured: &Captured) -> Value {
+    pub fn json(&self, number: usize, captured: &Captured) -> Value {
         let took: Map<String, Value> = self
             .took
             .iter()
@@ -256,7 +217,7 @@ impl Decided {
     }
 
     /// Whether a plugin faulted.
-    pub(super) fn faulted(&self) -> bool {
+    pub fn faulted(&self) -> bool {
         !self.faults.is_empty()
     }
 

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use tokio::process::Command;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::ConfigArg;
-use crate::config::Config;
-use crate::server::Running;
+use super::plugin::compiler;
+use super::{ConfigArg, log};
+use witgate_gateway::config::Config;
+use witgate_gateway::{Options, Server};
 
 /// Arguments of `witgate run`.
 #[derive(Debug, clap::Args)]
@@ -35,15 +36,27 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     workers(&config)?.block_on(async {
         let signals = Signals::listen()?;
         let running = if args.upgrade {
-            Running::take_over(config).await?
+            Server::take_over(config, options()).await?
         } else {
-            Running::start(config).await?
+            Server::start(config, options()).await?
         };
-        crate::upgrade::ready();
+        witgate_gateway::ready();
         let admin = running.admin().map(tracing::field::display);
         tracing::info!(address = %running.address(), admin, "serving");
         signals.until_stopped(running).await
     })
+}
+
+/// Returns the parts that this program gives its gateway.
+pub(super) fn options() -> Options {
+    let options = Options::default().dropped_log_lines(log::dropped);
+    match compiler() {
+        Ok(compiler) => options.compiler(compiler),
+        Err(error) => {
+            tracing::warn!(%error, "the path of this program is unknown; large plugins are compiled in this process");
+            options
+        }
+    }
 }
 
 /// The tokio runtime that a configuration asks for.
@@ -71,7 +84,7 @@ impl Signals {
 
     /// Follows them: reloads on SIGHUP, starts a process that takes over on SIGUSR2, drains on SIGTERM and SIGINT, ends
     /// at once on the second of them. Drains too when another process has taken over.
-    pub(super) async fn until_stopped(mut self, running: Running) -> anyhow::Result<ExitCode> {
+    pub(super) async fn until_stopped(mut self, running: Server) -> anyhow::Result<ExitCode> {
         loop {
             tokio::select! {
                 () = running.superseded() => break,

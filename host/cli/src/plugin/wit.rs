@@ -10,7 +10,7 @@ use super::new::{HookArg, Staging};
 
 /// Arguments of `witgate plugin wit`.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// The folder that is made for them.
     #[arg(default_value = "wit")]
     folder: PathBuf,

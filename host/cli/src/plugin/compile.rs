@@ -1,9 +1,7 @@
 //! Compiling one component in a process of its own.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -17,22 +15,14 @@ const FROM_BYTES: usize = 2 << 20;
 const MEMORY_BYTES: u64 = 4 << 30;
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// This program, where it is the one that this module's command belongs to.
-static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-
-/// Notes that the process is `witgate` itself, which can be asked to compile.
-pub(in crate::cli) fn is_witgate() {
-    if let Ok(program) = std::env::current_exe() {
-        // It is noted once, at the start.
-        let _ = PROGRAM.set(program);
-    }
-}
-
-/// How large plugins are compiled: by this program as a child, or in this process where it is another program that embeds
-/// the gateway.
-pub(crate) fn compiler() -> Option<Compiler> {
-    Some(Compiler {
-        program: PROGRAM.get()?.clone(),
+/// Returns the compiler of large plugins: this program as a child.
+///
+/// # Errors
+///
+/// The system can't name this program.
+pub(crate) fn compiler() -> std::io::Result<Compiler> {
+    Ok(Compiler {
+        program: std::env::current_exe()?,
         arguments: ["plugin", "compile"].map(Into::into).to_vec(),
         from_bytes: FROM_BYTES,
         timeout: TIMEOUT,

@@ -5,20 +5,18 @@ mod code;
 mod compile;
 mod diff;
 mod new;
+mod requests;
 mod run;
-mod trial;
 mod wit;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use witgate_gateway::capture::unreadable;
 use witgate_runtime::{SidecarText, Source};
 
-use super::unreadable;
-
 pub(crate) use compile::compiler;
-pub(super) use compile::is_witgate;
 
 /// The commands of `witgate plugin`.
 #[derive(Debug, Subcommand)]

@@ -12,7 +12,8 @@ use witgate_messages::usage::{Tokens, Usage};
 use witgate_runtime::{Envelope, Estimate, Plan};
 
 use crate::capture::Captured;
-use crate::exchange::{now, resource};
+use crate::clock::now;
+use crate::exchange::resource;
 use crate::receipts::receipt::{Attempt, Outcome, Receipt};
 use crate::tenants::provenance::Provenance;
 use crate::view::View;

@@ -17,7 +17,7 @@ const MANIFEST: &str = include_str!("new/Cargo.toml.in");
 
 /// Arguments of `witgate plugin new`.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// Name of the plugin, and of the folder that is made for it.
     #[arg(value_parser = name)]
     name: String,

@@ -11,7 +11,7 @@ pub(super) const FOLDER: &str = "vendor/witgate-plugin";
 /// Files of `plugins/sdk`, by their paths in it.
 macro_rules! sdk {
     ($($path:literal)*) => {
-        &[$(($path, include_str!(concat!("../../../../../../plugins/sdk/", $path)))),*]
+        &[$(($path, include_str!(concat!("../../../../../plugins/sdk/", $path)))),*]
     };
 }
 
@@ -46,10 +46,10 @@ const FILES: &[(&str, &str)] = sdk! {
     "src/types/refusal.rs"
 };
 
-const MANIFEST: &str = include_str!("../../../../../../plugins/sdk/Cargo.toml");
+const MANIFEST: &str = include_str!("../../../../../plugins/sdk/Cargo.toml");
 /// What the manifest refers to.
-const WORKSPACE: &str = include_str!("../../../../../../Cargo.toml");
-const LICENSE: &str = include_str!("../../../../../../LICENSE");
+const WORKSPACE: &str = include_str!("../../../../../Cargo.toml");
+const LICENSE: &str = include_str!("../../../../../LICENSE");
 
 /// Where the SDK's code looks for the contract, and where the copy has it.
 const CONTRACT: (&str, &str) = ("\"../../wit\"", "\"wit\"");

@@ -13,9 +13,9 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_http::RequestHeader;
 
 use super::{complain, say};
-use crate::capture::{self, Captured};
-use crate::config::BaseUrl;
-use crate::config::upstream::Scheme;
+use witgate_gateway::capture::{self, Captured};
+use witgate_gateway::config::BaseUrl;
+use witgate_gateway::config::upstream::Scheme;
 
 /// Arguments of `witgate replay`.
 #[derive(Debug, clap::Args)]

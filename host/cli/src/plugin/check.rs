@@ -14,7 +14,7 @@ use super::code::CodeArgs;
 
 /// Arguments of `witgate plugin check`.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// The plugin's `.wasm`; `NAME.toml` beside it is its sidecar.
     file: PathBuf,
     /// Another sidecar than the one beside it.

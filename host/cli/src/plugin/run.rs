@@ -8,11 +8,11 @@ use witgate_runtime::Hook;
 
 use super::super::say;
 use super::code::CodeArgs;
-use super::trial::{Requests, title};
+use super::requests::{Requests, title};
 
 /// Arguments of `witgate plugin run`.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// The plugins, in any order; `NAME.toml` beside each is its sidecar.
     #[arg(required = true)]
     files: Vec<PathBuf>,

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::LogForm;
-use crate::text::{Cut, escaped, is_unsafe};
+use witgate_gateway::text::{Cut, escaped, is_unsafe};
 
 /// Most bytes of a line.
 const LONGEST: usize = 16 * 1024;

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use witgate_runtime::{PluginState, PluginStatus};
 
+use super::plugin::compiler;
 use super::{ConfigArg, counted, say, sidecars};
-use crate::config::{Config, Draft};
-use crate::gateway::snapshot::Live;
-use crate::server::open_policies;
+use witgate_gateway::config::{Config, Draft};
+use witgate_gateway::{inspect, open_policies};
 
 /// Arguments of `witgate check`.
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,7 @@ fn files(draft: &Draft) -> bool {
         .err()
         .unwrap_or_default();
     let mut problems: Vec<_> = sorted.iter().map(ToString::to_string).collect();
-    problems.extend(Live::inspect(draft));
+    problems.extend(inspect::files(draft));
     for problem in &problems {
         say(problem);
     }
@@ -64,7 +64,7 @@ fn files(draft: &Draft) -> bool {
 
 /// Returns a line about a configuration without problems.
 fn summary(config: &Config) -> String {
-    let keys = match Live::callers(config) {
+    let keys = match inspect::keys(config) {
         Some(keys) => counted(keys, "key"),
         None => "open to everybody".to_owned(),
     };
@@ -87,7 +87,7 @@ fn plugins(draft: &Draft) -> anyhow::Result<bool> {
         say(&format!("the plugins were not looked at: {why}"));
         return Ok(false);
     }
-    let policies = open_policies(&draft.config)?;
+    let policies = open_policies(&draft.config, compiler().ok())?;
     let mut well = true;
     for plugin in policies.status() {
         well &= plugin.last_error.is_none() && plugin.state != PluginState::Absent;
