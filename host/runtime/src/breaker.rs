@@ -52,7 +52,7 @@ pub enum Suspension {
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
     suspension: Suspension,
-    /// Whether the record has any content: false while the plugin behaves, which is the path of nearly every call.
+    /// `true` if the record has any content: never while the plugin behaves, which is the path of nearly every call.
     alert: AtomicBool,
     record: Mutex<Record>,
 }
@@ -77,7 +77,7 @@ pub(crate) struct Suspended {
 pub(crate) enum Scope {
     /// All callers.
     All,
-    /// One tenant, or all callers if the embedder does not tell them apart.
+    /// A single tenant, or all callers if the embedder does not tell them apart.
     Tenant,
 }
 

@@ -41,7 +41,7 @@ pub enum CacheError {
     /// The directory can't be created or read. The operator has to fix it.
     #[error("the cache directory {} can't be used: {_1}; check its permissions", _0.display())]
     Directory(PathBuf, #[source] io::Error),
-    /// Another user could put machine code into the directory.
+    /// The directory is open to other users, who could put machine code into it.
     #[error(
         "the cache directory {} is open to other users, and its content runs as machine code; `chown` it to the user of the process and `chmod 700` it",
         _0.display()
@@ -167,7 +167,7 @@ impl Cache {
         Ok(code)
     }
 
-    /// Whether a file or directory is this user's, and nobody else may write it.
+    /// Returns whether a file or directory belongs to this user and no other user may write to it.
     fn is_ours(&self, metadata: &fs::Metadata) -> bool {
         metadata.uid() == self.user && metadata.mode() & 0o022 == 0
     }

@@ -35,11 +35,11 @@ pub struct Stamp {
 /// A file at some moment: its stamp and a hash of its content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Print {
-    /// `None` if the file does not exist or can't be inspected.
+    /// The stamp, or `None` if the file does not exist or can't be inspected.
     stamp: Option<Stamp>,
-    /// `None` if the file can't be read or is not a regular file.
+    /// The hash of the content, or `None` if the file can't be read or is not a regular file.
     bytes: Option<[u8; 32]>,
-    /// Whether the file was so fresh that an equal stamp does not prove equal content.
+    /// `true` if the file was so fresh that an equal stamp does not prove equal content.
     racy: bool,
 }
 

@@ -13,11 +13,11 @@ pub struct Grants {
     pub body: BodyGrant,
     /// The headers that the plugin may read.
     pub headers: Vec<HeaderGrant>,
-    /// Whether the plugin may import `kv`.
+    /// The import of `kv`.
     pub kv: bool,
-    /// Whether the plugin may import `metrics`.
+    /// The import of `metrics`.
     pub metrics: bool,
-    /// Whether the plugin may import `clock`.
+    /// The import of `clock`.
     pub clock: bool,
 }
 
@@ -26,7 +26,7 @@ pub struct Grants {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum BodyGrant {
-    /// Nothing.
+    /// No part of the body.
     None,
     /// The host's scan of the body, and the names of the declared tools.
     #[default]

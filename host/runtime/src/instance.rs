@@ -1,4 +1,4 @@
-//! One instance of one plugin, alone in its store.
+//! An instance of a plugin, alone in its store.
 //!
 //! After a fault the caller drops the instance; nothing here can revive it.
 

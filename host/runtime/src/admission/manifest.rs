@@ -9,7 +9,7 @@ use crate::engine::Runtime;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// Whether the file is a core module, which admission makes into a component.
+    /// `true` for a core module, which admission converts to a component.
     pub is_core_module: bool,
     /// The full names of the imports, such as `witgate:plugin/log@0.2.0`.
     pub imports: Vec<String>,

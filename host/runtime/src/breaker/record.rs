@@ -33,7 +33,7 @@ struct FaultingTenant {
 #[derive(Debug, Clone, Copy)]
 struct Penalty {
     interval: Interval,
-    /// Whether a probe is under way.
+    /// `true` while a probe is under way.
     probing: bool,
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct MemoryBudget {
     limit: usize,
 }
 
-/// One instance's share of the budget. Dropping it returns the memory.
+/// An instance's share of the budget. Dropping it returns the memory.
 #[derive(Debug)]
 pub(crate) struct MemoryShare {
     budget: Arc<MemoryBudget>,

@@ -17,7 +17,7 @@ const ENDINGS: [&str; 3] = [".wasm", ".toml", ".wasm.minisig"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listing {
     files: BTreeMap<String, Stamp>,
-    /// Whether a file was so fresh that an equal listing does not prove equal content.
+    /// `true` if a file was so fresh that an equal listing does not prove equal content.
     racy: bool,
 }
 
