@@ -1,4 +1,4 @@
-//! What plugins cost: `figures FILE.wasm...` prints a line of a table for each, with the sidecar beside it.
+//! The cost of plugins: `figures FILE.wasm...` prints a table row for each, with the sidecar beside it.
 //!
 //! Each plugin is looked at in processes of its own, so that no figure has the memory of another one in it: in one it is
 //! compiled, in the next one it comes from the cache, as after a restart, and is called.
@@ -87,7 +87,7 @@ fn cached(file: &Path, cache: PathBuf) -> Result<&'static str, Box<dyn Error>> {
     let source = Source::read(file)?;
     let admitted = Admitted::new(&source, cache)?;
 
-    // The instance of the admission has been rehearsed, so a first call is one of an instance that is made for it.
+    // The instance of the admission has been called already, so a first call is that of a new instance.
     let sidecar = source.sidecar.as_ref().map_or("", |sidecar| &sidecar.text);
     let fresh = source
         .clone()

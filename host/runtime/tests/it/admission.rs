@@ -1,4 +1,4 @@
-//! Who may serve, and what those are told who may not.
+//! The admission of plugins, and the messages of refusals.
 
 use crate::guest::Guest;
 use crate::request::{PATIENT, admit, runtime, source};
@@ -180,7 +180,7 @@ fn a_fault_in_the_smoke_test_refuses_and_a_refusal_does_not() {
             assert_eq!(fault.hook, Some(Hook::Route), "the hook");
             assert!(matches!(fault.kind, FaultKind::Trap(_)), "the kind");
         }
-        other => panic!("a failed rehearsal was expected, not {other}"),
+        other => panic!("a failed smoke test was expected, not {other}"),
     }
     let refuses = "(i32.store8 (i32.const 2048) (i32.const 1)) (i32.store16 (i32.const 2056) (i32.const 403))";
     admit(&Guest::route(refuses), PATIENT);

@@ -1,4 +1,4 @@
-//! Whatever a guest does, it costs that call and no other.
+//! Faults of guests: each fails its own call and no other.
 
 use crate::guest::{Guest, on_probe};
 use crate::request::{PATIENT, admit, alone, call, plain, probing, route, route_fault};
@@ -71,7 +71,7 @@ fn an_endless_loop_ends_at_its_deadline() {
 #[test]
 fn an_endless_loop_ends_in_every_hook_and_in_every_call() {
     for hook in ["envelope", "route", "budget", "audit"] {
-        // The first call of an instance passes, as that of the rehearsal.
+        // The first call of an instance passes, as that of the smoke test.
         let body = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
             (if (i32.gt_u (global.get $calls) (i32.const 1)) (then (loop $l (br $l))))";
         let guest = Guest::new().with(hook, body);

@@ -27,7 +27,7 @@ impl Folder {
         self.dir.path().join(name)
     }
 
-    /// As a deployment should do it: written beside, renamed into place.
+    /// Writes a file beside its place and renames it, as a deployment should.
     pub(crate) fn rename_in(&self, name: &str, bytes: &[u8]) {
         let hidden = self.path(&format!(".{name}.new"));
         fs::write(&hidden, bytes).unwrap();

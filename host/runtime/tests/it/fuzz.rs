@@ -33,9 +33,9 @@ use witgate_runtime::{
 
 /// Instances that the engine has room for: a leaked one would soon be missed.
 const INSTANCES: u32 = 8;
-/// What a call may take at most: ten deadlines of at most 20 ms, and what a busy machine makes of it.
+/// The maximum time of a call: ten deadlines of at most 20 ms, with an allowance for a busy machine.
 const BOUND: Duration = Duration::from_millis(10 * 20 + 5_000);
-/// What the process may have grown by between its first third and its end, in KiB.
+/// The maximum growth of the process between its first third and its end, in KiB.
 const SLACK: u64 = 32 * 1024;
 /// A guest that takes this long hangs.
 const HANG: Duration = Duration::from_secs(120);
@@ -159,7 +159,7 @@ fn try_out(
     Some(plugin)
 }
 
-/// As many calls at once as the engine has room for.
+/// Makes as many calls at once as the engine has instances.
 fn all_instances_are_free(runtime: &Runtime) {
     if !runtime.is_pooled() {
         println!("instances are made on demand: their number is not bounded here");
@@ -219,7 +219,7 @@ fn watchdog(seed: u64) -> Arc<AtomicU64> {
     current
 }
 
-/// Whether admission had to contain a panic.
+/// Returns whether admission caught a panic.
 fn is_crash(cause: &AdmissionCause) -> bool {
     matches!(cause, AdmissionCause::Crashed)
 }

@@ -1,4 +1,4 @@
-//! What a plugin may see and use, and what it is told where it asks for more.
+//! The grants of plugins, and the messages about missing ones.
 
 use crate::guest::{Guest, PROBE, on_probe};
 use crate::request::{
@@ -18,7 +18,7 @@ fn bare(guest: &Guest, sidecar: &str) -> Result<(), AdmissionCause> {
     }
 }
 
-/// The fault of a call that passed its rehearsal: the guest asks only where the request tells it to.
+/// The fault of a call that passed its smoke test: the guest asks only where the request tells it to.
 fn refused(body: &str, grants: &str) -> Fault {
     // The header that tells it is granted in any case.
     let sidecar = format!("{PATIENT}[grants]\n{grants}\n");
@@ -72,7 +72,7 @@ fn a_header_that_is_not_granted_is_a_fault_and_not_an_empty_answer() {
     let guest = Guest::route(PROBE);
     match bare(&guest, PATIENT) {
         Err(AdmissionCause::SmokeTest(fault)) => {
-            assert_eq!(fault.kind, FaultKind::NotGranted, "seen in the rehearsal");
+            assert_eq!(fault.kind, FaultKind::NotGranted, "seen in the smoke test");
             let text = fault.to_string();
             assert!(text.contains("`headers = [\"x-probe\"]`"), "{text}");
         }
@@ -127,7 +127,7 @@ fn what_is_not_granted_never_reaches_the_embedder() {
     let asked = answering(|name| panic!("`{name}` was asked for"));
     let sidecar =
         format!("{PATIENT}[grants]\nheaders = [\"x-probe\"]\n[hooks.route]\nfail = \"open\"\n");
-    // Granted at the rehearsal is granted in a call, so the way to an ungranted one is a guest that asks for another name.
+    // Granted at the smoke test is granted in a call, so the way to an ungranted one is a guest that asks for another name.
     let other = "(call $header (local.get $h) (i32.const 17) (i32.const 6) (i32.const 3072))";
     let guest = Guest::new().with("audit", "").with(
         "route",

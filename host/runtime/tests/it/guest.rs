@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
-/// Where answers are: `result` at 2048, its payload at 2056.
+/// The addresses of answers: `result` at 2048, its payload at 2056.
 pub(crate) const ANSWER: &str = "(i32.const 2048)";
 
 /// The version of the contract that guests are of, unless they say otherwise: the oldest one that is served.

@@ -1,4 +1,4 @@
-//! Which instance serves a call, and how many there are.
+//! The reuse and the number of instances.
 
 use crate::guest::{Guest, PLAN, PROBE, on_probe};
 use crate::request::{PATIENT, admit, answering, plain, probing, route, route_fault, source};
@@ -24,7 +24,7 @@ fn a_reused_instance_is_configured_once_and_remembers() {
         assert_eq!(
             plan.is_some(),
             call > 0,
-            "it kv_usage its calls, and no rehearsal"
+            "it remembers its calls, and no smoke test"
         );
     }
     let figures = plugin.metrics();
@@ -37,7 +37,7 @@ fn a_fresh_instance_is_pristine_in_every_call() {
     let plugin = admit(&remembering(), &format!("instances = \"fresh\"\n{PATIENT}"));
     for _ in 0..5 {
         let plan = route(&plugin, &plain()).expect("it serves");
-        assert!(plan.is_none(), "it kv_usage nothing");
+        assert!(plan.is_none(), "it remembers nothing");
     }
     let figures = plugin.metrics();
     assert_eq!(figures.instances_created, 5, "one for each call");

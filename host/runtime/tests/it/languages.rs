@@ -33,7 +33,7 @@ fn runtime() -> Runtime {
         .clone()
 }
 
-/// What `make languages` built.
+/// The directory that `make languages` builds.
 fn source(name: &str) -> Source {
     Source::read(&folder("plugins").join(name).with_extension("wasm"))
         .unwrap_or_else(|error| panic!("{error}"))
@@ -61,7 +61,7 @@ fn admit(source: &Source) -> Arc<Plugin> {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What a plugin decided, in one line.
+/// Describes a plugin's decision in one line.
 fn told(answer: &Result<Option<Plan>, Rejection>) -> String {
     match answer {
         Ok(None) => "nothing".to_owned(),
@@ -167,7 +167,7 @@ fn too_little_memory_for_an_interpreter_is_told_at_admission() {
             AdmissionCause::Start(fault) => {
                 assert_eq!(fault.kind, FaultKind::Memory, "{name}: {fault}");
                 let message = fault.message.clone().unwrap_or_default();
-                assert!(message.contains("wanted"), "{name}: how much: {message}");
+                assert!(message.contains("it needs"), "{name}: how much: {message}");
             }
             AdmissionCause::OverLimit { wanted, limit } => {
                 assert!(*wanted > *limit as u64, "{name}: {wanted} over {limit}");

@@ -1,4 +1,4 @@
-//! What plugins write to the log, for the tests to look at.
+//! The lines that plugins write to the log, for tests.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};

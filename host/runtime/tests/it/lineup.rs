@@ -1,4 +1,4 @@
-//! What several plugins make of one request.
+//! Lineups of several plugins, and their sessions.
 
 mod headers;
 

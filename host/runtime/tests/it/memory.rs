@@ -1,4 +1,4 @@
-//! What plugins remember in `kv`: over instances, threads and reloads.
+//! The `kv` entries of plugins, across instances, threads and reloads.
 
 use crate::folder::{Folder, only, status};
 use crate::guest::{Guest, PLAN};
@@ -22,7 +22,7 @@ fn fresh_instances_and_threads_share_what_they_remember() {
     let plugin = runtime()
         .admit(&source)
         .unwrap_or_else(|error| panic!("{error}"));
-    // The rehearsal has counted for itself; four threads make forty.
+    // The smoke test has counted for itself; four threads make forty.
     thread::scope(|threads| {
         for _ in 0..4 {
             threads.spawn(|| {

@@ -7,7 +7,7 @@ use witgate_runtime::{
     Request, Runtime, RuntimeOptions, Source,
 };
 
-/// What a request does when a guest asks for a header.
+/// The action of a request when a guest reads a header.
 type Answer = Box<dyn Fn(&str) -> Option<&'static str> + Send + Sync>;
 
 pub(crate) struct Shaped {

@@ -1,4 +1,4 @@
-//! Who made a plugin, and which bytes an operator means.
+//! Signatures and pins.
 
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, granting, runtime};
@@ -65,7 +65,7 @@ trusted comment: timestamp:0
 FbLS3BpVVR7e+xqvwXdUnPJlz0odsK6/TspsLOSiSggaJOaunuoDb5dgUmP49Fngq3K56RzwXPIkrqCEjIdACQ==
 ";
 
-/// Why a source is refused where `keys` are trusted.
+/// Returns the cause for which a source is refused if `keys` are trusted.
 fn refused(keys: &str, source: &Source) -> AdmissionCause {
     let runtime = Runtime::try_new(
         RuntimeOptions::default()

@@ -10,7 +10,7 @@ use witgate_runtime::{
     Remedy, Target,
 };
 
-/// What the host says to a guest that it doesn't admit.
+/// Returns the cause for which the host refuses a guest.
 fn refusal(guest: &Guest) -> AdmissionCause {
     let source = source(guest.build(), PATIENT);
     runtime().admit(&source).expect_err("it is refused").cause
@@ -108,7 +108,7 @@ fn a_gallery_of_mismatched_guests_is_told_interface_versions_and_the_first_diffe
             "an import changed in place",
             Guest::route(used).wit_edit(count.0, count.1),
             &[
-                "`metrics.count` is `func(name: string, by: s64)` in the plugin and `func(name: string, by: u64)` here",
+                "`metrics.count` is `func(name: string, by: s64)` in the plugin and `func(name: string, by: u64)` in the host",
             ],
         ),
         (
@@ -118,7 +118,7 @@ fn a_gallery_of_mismatched_guests_is_told_interface_versions_and_the_first_diffe
                 .with("route", "")
                 .wit_edit(place.0, place.1),
             &[
-                "`lifecycle.problem` is `record { place: string, message: string }` in the plugin and `record { path: string, message: string }` here",
+                "`lifecycle.problem` is `record { place: string, message: string }` in the plugin and `record { path: string, message: string }` in the host",
             ],
         ),
         (

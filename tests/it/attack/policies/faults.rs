@@ -47,7 +47,10 @@ async fn faults_at_one_tenants_requests_suspend_a_plugin_for_that_tenant_alone()
         let refused = gate.ask(&asking(caller)).await;
         assert_eq!(refused.status, 503, "its own policy holds");
         let told = refused.text();
-        assert!(told.contains("of this caller"), "and says why: {told}");
+        assert!(
+            told.contains("suspended for this caller"),
+            "and says why: {told}"
+        );
     }
     let bad = plugin(&gate, "bad").await;
     assert_eq!(

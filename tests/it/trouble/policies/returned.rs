@@ -62,7 +62,7 @@ async fn gate(settings: &str, more: &str, upstream: &Upstream) -> Gate {
 async fn what_makes_no_sense_is_a_fault_of_the_plugin_with_hook_and_cure() {
     let upstream = Upstream::answering().await;
     for (hook, settings, tells) in WRONG {
-        // Shown by the header only, so that the rehearsal sees nothing of it.
+        // Shown by the header only, so that the smoke test sees nothing of it.
         let gate = gate(settings, "[settings.only]\nheader = \"x-wrong\"", &upstream).await;
         let request = asking(&gate, "claude-haiku-4-5").header("x-wrong", "1");
         let response = gate.ask(&request).await;

@@ -1,4 +1,4 @@
-//! What became of the guests.
+//! The outcomes of the guests.
 
 use super::{BOUND, is_crash};
 use std::collections::BTreeMap;

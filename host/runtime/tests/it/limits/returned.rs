@@ -1,4 +1,4 @@
-//! What a hook may return: elements of each list, and bytes of all texts together.
+//! The limits of returned values: elements of each list, and bytes of all texts together.
 
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, admit, alone, call, plain};

@@ -16,7 +16,7 @@ use witgate_runtime::{Plugin, Policies, Runtime, RuntimeOptions};
 
 /// Callers, each with one call at a time.
 const CALLERS: usize = 3;
-/// What the process may have grown by between its warm-up and its end, in KiB: more than an allocator's noise, and less
+/// The maximum growth of the process between its warm-up and its end, in KiB: more than an allocator's noise, and less
 /// than a hundredth of what a thousand plugins take.
 const SLACK: u64 = 16 * 1024;
 const HOOKS: [&str; 4] = ["envelope", "route", "budget", "audit"];

@@ -1,4 +1,4 @@
-//! What a change costs: exactly what has changed.
+//! The cost of a change: only changed plugins are loaded again.
 
 use crate::folder::{
     Folder, LONG, has_plan, next_lineup, open_slowly_with, open_with, plans, plans_nothing, status,

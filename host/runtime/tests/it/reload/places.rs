@@ -1,4 +1,4 @@
-//! What stands where a plugin should be and can't be read, and directories that change under the watch.
+//! Unreadable files in the place of plugins, and directories that change while they are watched.
 
 use crate::child;
 use crate::folder::{
@@ -98,7 +98,7 @@ fn mount_over() {
     println!("with real mounts");
 }
 
-/// What root may no longer do, so that permissions mean something.
+/// The capabilities that root gives up, so that permissions apply.
 const HUMBLE: [&str; 3] = [
     "setpriv",
     "--bounding-set",
@@ -174,7 +174,7 @@ fn deny_and_allow() {
     println!("with real permissions");
 }
 
-/// What is put in the place of a served file.
+/// Replaces a served file and checks that the last good version serves.
 fn instead(put: impl Fn(&Path), told: &str) {
     let folder = Folder::new();
     folder.rename_in("route.toml", PATIENT.as_bytes());

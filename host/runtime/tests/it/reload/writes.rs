@@ -219,7 +219,7 @@ fn edited(policies: &Policies, generation: u64) {
     );
 }
 
-/// What vim does with `backup` and `backupcopy=no`: a probe, the old file away, a new one, the old one gone.
+/// The steps of vim with `backup` and `backupcopy=no`: a probe, the old file renamed, a new one, the old one removed.
 fn save_as_vim(file: &Path, text: &str) {
     let folder = file.parent().unwrap();
     let backup = format!("{}~", file.display());
