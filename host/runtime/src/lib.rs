@@ -81,10 +81,9 @@
 //! [`RuntimeOptions::memory_total`] for all instances together. Idle instances stay alive for the next call; each plugin has at
 //! most `live_instances` of them.
 //!
-//! A pooled engine reserves address space for [`RuntimeOptions::instances`] memories of
-//! [`RuntimeOptions::memory_ceiling`] each, plus guard regions: hundreds of gigabytes with the defaults. That is not memory in
-//! use, but it does not fit a limit like `ulimit -v`. If the machine refuses, the engine logs a warning and allocates on demand,
-//! which makes fresh instances slower. [`Allocation::OnDemand`] does so from the start.
+//! A pooled engine reserves 4 GiB of address space or more for each of [`RuntimeOptions::instances`] memories: some 4 TiB with
+//! the defaults. That is not memory in use, but it exceeds a limit like `ulimit -v`. If the machine refuses, the engine logs a
+//! warning and allocates on demand, which makes fresh instances slower. [`Allocation::OnDemand`] does so from the start.
 //!
 //! # Panics
 //!

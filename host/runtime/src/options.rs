@@ -31,8 +31,7 @@ pub struct RuntimeOptions {
     /// The maximum linear memory of all instances together, in bytes. A call that needs more is shed as
     /// [`FaultKind::Exhausted`](crate::FaultKind::Exhausted). Default 1 GiB.
     pub memory_total: usize,
-    /// The maximum linear memory that a sidecar may allow one instance, in bytes. A pooled engine reserves this much
-    /// address space for each instance, without using memory. Default 256 MiB.
+    /// The maximum linear memory that a sidecar may allow one instance, in bytes. Default 256 MiB.
     pub memory_ceiling: usize,
     /// The maximum number of table elements that a sidecar may allow one instance. Default 20,000.
     pub table_ceiling: usize,
