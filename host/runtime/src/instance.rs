@@ -45,10 +45,10 @@ pub(crate) struct Indices {
 
 /// The typed exports of one instance.
 pub(crate) struct Exports {
-    pub(crate) envelope: Option<EnvelopeExport>,
-    pub(crate) route: Option<RouteExport>,
-    pub(crate) budget: Option<BudgetExport>,
-    pub(crate) audit: Option<AuditExport>,
+    envelope: Option<EnvelopeExport>,
+    route: Option<RouteExport>,
+    budget: Option<BudgetExport>,
+    audit: Option<AuditExport>,
 }
 
 /// An instance that is ready to be called.
@@ -79,6 +79,29 @@ struct Mismatched {
 /// The loan of the request to the store for one call, which ends on every path.
 struct Loan<'a>(&'a mut Store<Guest>);
 
+// === impl Exports ===
+
+/// Defines a method for each export. Hooks are only called if they are exported, so the error never reaches a request.
+macro_rules! accessors {
+    ($($hook:ident: $export:ty;)*) => {
+        impl Exports {
+            $(
+                pub(crate) fn $hook(&self) -> wasmtime::Result<&$export> {
+                    let missing = concat!("the `", stringify!($hook), "` hook is not exported");
+                    self.$hook.as_ref().ok_or_else(|| wasmtime::Error::msg(missing))
+                }
+            )*
+        }
+    };
+}
+
+accessors! {
+    envelope: EnvelopeExport;
+    route: RouteExport;
+    budget: BudgetExport;
+    audit: AuditExport;
+}
+
 // === impl Indices ===
 
 impl Indices {
@@ -99,32 +122,16 @@ impl Indices {
 // === impl Instance ===
 
 impl Instance {
-    /// Instantiates the component, loads every export, and runs `lifecycle.configure` if it is exported.
+    /// Instantiates the component, loads every export, and runs `lifecycle.configure` if it is exported. An instrumented
+    /// component has `added` core modules of the host, which don't count against its limit.
     pub(crate) fn start(
         pre: &InstancePre<Guest>,
         indices: &Indices,
         spec: &Arc<PluginSpec>,
-    ) -> Result<Self, StartFailure> {
-        Self::start_in(Guest::new(Arc::clone(spec)), pre, indices, spec)
-    }
-
-    /// Starts an instance of an instrumented component, which has one more core module.
-    pub(crate) fn start_instrumented(
-        pre: &InstancePre<Guest>,
-        indices: &Indices,
-        spec: &Arc<PluginSpec>,
+        added: usize,
     ) -> Result<Self, StartFailure> {
         let mut guest = Guest::new(Arc::clone(spec));
-        guest.limiter.allow_core_instances(1);
-        Self::start_in(guest, pre, indices, spec)
-    }
-
-    fn start_in(
-        guest: Guest,
-        pre: &InstancePre<Guest>,
-        indices: &Indices,
-        spec: &Arc<PluginSpec>,
-    ) -> Result<Self, StartFailure> {
+        guest.limiter.allow_core_instances(added);
         let mut store = Store::new(pre.engine(), guest);
         store.limiter(|guest| &mut guest.limiter);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.check()));
@@ -273,12 +280,6 @@ fn failure(error: &wasmtime::Error, guest: &mut Guest) -> Failure {
         message,
         backtrace: backtrace(error),
     }
-}
-
-/// Returns the error of a hook that the instance does not export. Hooks are only called where they are exported, so no
-/// request ever sees it.
-pub(crate) fn not_exported(hook: Hook) -> wasmtime::Error {
-    wasmtime::Error::msg(format!("the `{hook}` hook isn't exported"))
 }
 
 /// Classifies an error. A refusal of the host comes first: the trap that follows is only the guest's reaction.

@@ -227,12 +227,12 @@ impl Plugin {
     fn start(&self) -> Result<Instance, StartFailure> {
         let stats = &self.parts.spec.stats;
         stats.instances_created.fetch_add(1, Ordering::Relaxed);
-        Instance::start(&self.parts.pre, &self.parts.indices, &self.parts.spec)
+        Instance::start(&self.parts.pre, &self.parts.indices, &self.parts.spec, 0)
     }
 
     /// Starts an instance with another spec than the plugin's own.
     pub(crate) fn start_with(&self, spec: &Arc<PluginSpec>) -> Result<Instance, StartFailure> {
-        Instance::start(&self.parts.pre, &self.parts.indices, spec)
+        Instance::start(&self.parts.pre, &self.parts.indices, spec, 0)
     }
 
     /// Starts an instance for the first call if instances are reused. If that fails, the first call reports it.

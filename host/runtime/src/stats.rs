@@ -58,7 +58,7 @@ pub enum CustomMetric {
     Gauge(i64),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Stats {
     hooks: PerHook<HookStats>,
     faults: FaultCounts,
@@ -101,22 +101,6 @@ struct FaultCounts {
 const MAX_METRIC_NAME_BYTES: usize = 128;
 
 // === impl Stats ===
-
-impl Default for Stats {
-    fn default() -> Self {
-        Self {
-            hooks: PerHook::default(),
-            faults: FaultCounts::default(),
-            instances_created: AtomicU64::new(0),
-            configured: AtomicU64::new(0),
-            recycled: AtomicU64::new(0),
-            log_lines_dropped: AtomicU64::new(0),
-            metrics_dropped: AtomicU64::new(0),
-            log: LogBudget::default(),
-            custom: RwLock::default(),
-        }
-    }
-}
 
 impl Stats {
     pub(crate) fn called(&self, hook: Hook, took: Duration) {

@@ -55,7 +55,7 @@ pub(super) fn image(candidate: &Candidate<'_>) -> Result<Vec<u8>, NoImage> {
     if indices.lifecycle.is_none() {
         return Err(NoImage::NotConfigurable);
     }
-    let started = Instance::start_instrumented(&pre, &indices, spec);
+    let started = Instance::start(&pre, &indices, spec, 1);
     let mut instance = candidate.started(started).map_err(NoImage::Refused)?;
 
     let mut state = State {

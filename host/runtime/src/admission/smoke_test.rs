@@ -10,7 +10,7 @@ use crate::contract::{Envelope, Estimate, Field, Plan, Receipt, Value};
 use crate::fault::{Failure, FaultKind};
 use crate::guest::{Breach, Guest};
 use crate::hook::Hook;
-use crate::instance::{Exports, Instance, handle, not_exported};
+use crate::instance::{Exports, Instance, handle};
 use crate::lineup::validate;
 use crate::plugin::Plugin;
 use crate::request::Request;
@@ -59,27 +59,24 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
             request,
             |exports, store| match hook {
                 Hook::Envelope => {
-                    let guest = exports
-                        .envelope
-                        .as_ref()
-                        .ok_or_else(|| not_exported(hook))?;
-                    let given = guest.read(store, handle())?;
+                    let given = exports.envelope()?.read(store, handle())?;
                     Ok(given.map_or(Ok(()), |given| validate::envelope(vocabulary, &given)))
                 }
                 Hook::Route => {
-                    let guest = exports.route.as_ref().ok_or_else(|| not_exported(hook))?;
-                    let given = guest.decide(store, handle(), &envelope, &[])?;
+                    let given = exports.route()?.decide(store, handle(), &envelope, &[])?;
                     let plan = given.ok().flatten();
                     Ok(plan.map_or(Ok(()), |plan| validate::plan(vocabulary, &plan, &[])))
                 }
                 Hook::Budget => {
-                    let guest = exports.budget.as_ref().ok_or_else(|| not_exported(hook))?;
-                    let given = guest.charges(store, handle(), &envelope, &plan, estimate)?;
+                    let given =
+                        exports
+                            .budget()?
+                            .charges(store, handle(), &envelope, &plan, estimate)?;
                     Ok(given.map_or(Ok(()), |given| validate::charges(vocabulary, &given)))
                 }
                 Hook::Audit => {
-                    let guest = exports.audit.as_ref().ok_or_else(|| not_exported(hook))?;
-                    guest.entries(store, &receipts).map(|_| Ok(()))
+                    let given = exports.audit()?.entries(store, &receipts);
+                    given.map(|_| Ok(()))
                 }
             },
         );

@@ -9,7 +9,6 @@ use super::bounds::Bounds;
 use crate::contract::{Receipt, Value};
 use crate::fault::{Failure, Fault, FaultKind};
 use crate::hook::Hook;
-use crate::instance::not_exported;
 use crate::plugin::Plugin;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -152,10 +151,7 @@ fn ask(plugin: &Plugin, entries: &[Audited]) -> Result<Vec<Receipt>, Fault> {
     plugin.call(
         Hook::Audit,
         None,
-        |exports, store| match &exports.audit {
-            Some(guest) => guest.entries(store, &batch),
-            None => Err(not_exported(Hook::Audit)),
-        },
+        |exports, store| exports.audit()?.entries(store, &batch),
         |given| bounds.receipts(given, batch.len()),
     )
 }

@@ -6,7 +6,7 @@ use crate::contract::{Charge, Envelope, Estimate, Plan, Refusal, Remedy, Upstrea
 use crate::fault::{Failure, Fault};
 use crate::guest::Guest;
 use crate::hook::Hook;
-use crate::instance::{Exports, handle, not_exported};
+use crate::instance::{Exports, handle};
 use crate::plugin::Plugin;
 use crate::request::Request;
 use crate::sidecar::FailPolicy;
@@ -94,10 +94,7 @@ impl<'a> HookSession<'a> {
             let given = self.ask(
                 plugin,
                 Hook::Envelope,
-                |exports, store| match &exports.envelope {
-                    Some(guest) => guest.read(store, handle()),
-                    None => Err(not_exported(Hook::Envelope)),
-                },
+                |exports, store| exports.envelope()?.read(store, handle()),
                 |envelope| bounds.envelope(envelope),
             )?;
             if let Some(mut envelope) = given {
@@ -126,9 +123,10 @@ impl<'a> HookSession<'a> {
             let given = self.ask(
                 plugin,
                 Hook::Route,
-                |exports, store| match &exports.route {
-                    Some(guest) => guest.decide(store, handle(), envelope, upstreams),
-                    None => Err(not_exported(Hook::Route)),
+                |exports, store| {
+                    exports
+                        .route()?
+                        .decide(store, handle(), envelope, upstreams)
                 },
                 |plan| {
                     plan.as_ref()
@@ -160,9 +158,10 @@ impl<'a> HookSession<'a> {
             let given = self.ask(
                 plugin,
                 Hook::Budget,
-                |exports, store| match &exports.budget {
-                    Some(guest) => guest.charges(store, handle(), envelope, plan, *estimate),
-                    None => Err(not_exported(Hook::Budget)),
+                |exports, store| {
+                    exports
+                        .budget()?
+                        .charges(store, handle(), envelope, plan, *estimate)
                 },
                 |charges| bounds.charges(charges),
             )?;
@@ -185,9 +184,10 @@ impl<'a> HookSession<'a> {
         charge.plugin.call(
             Hook::Budget,
             Some(&self.request),
-            |exports, store| match &exports.budget {
-                Some(guest) => guest.exhausted(store, handle(), &charge.charge, remaining),
-                None => Err(not_exported(Hook::Budget)),
+            |exports, store| {
+                exports
+                    .budget()?
+                    .exhausted(store, handle(), &charge.charge, remaining)
             },
             |remedy| bounds.remedy(remedy),
         )
