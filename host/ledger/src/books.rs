@@ -17,9 +17,8 @@ mod slots;
 
 use crate::bounds::Bounds;
 use crate::charge::{Charge, OnShortfall, Reason};
-use crate::hold::{Overdraft, Settlement};
 use crate::journal::{Journal, Step};
-use crate::statement::{Statement, Totals};
+use crate::statement::{Overdraft, Settlement, Statement, Totals};
 use crate::{Amounts, UnixMillis};
 use balance::{Balance, Slot, narrow, spent};
 use hashbrown::HashTable;

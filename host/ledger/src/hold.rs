@@ -2,7 +2,8 @@
 
 use crate::books::{End, Few, Share};
 use crate::charge::{Charge, Refused};
-use crate::{Amounts, Ledger, Unit, Window};
+use crate::statement::Settlement;
+use crate::{Amounts, Ledger, Unit};
 use std::sync::Arc;
 
 /// An amount reserved on accounts. It ends exactly once: settled, released or dropped.
@@ -18,28 +19,6 @@ pub struct Hold {
     shares: Option<Few<Share>>,
     /// What the extensions said that was used so far; none where there was none.
     extended: Option<Amounts>,
-}
-
-/// How a hold ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settlement {
-    /// What was counted as used.
-    pub amounts: Amounts,
-    /// The balances that this hold took over their limit, and that still are. None allocates nothing.
-    pub overdrafts: Vec<Overdraft>,
-}
-
-/// A balance over its limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Overdraft {
-    /// The account.
-    pub account: Arc<str>,
-    /// The period that the limit is for.
-    pub window: Window,
-    /// What is counted.
-    pub unit: Unit,
-    /// How far over the limit, in units, and at most what this hold used.
-    pub amount: u64,
 }
 
 // === impl Hold ===

@@ -5,9 +5,9 @@
 
 use crate::books::{Books, Ceiling, Claim, Denial, End, Few, Share};
 use crate::charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
-use crate::hold::{Hold, Settlement};
+use crate::hold::Hold;
 use crate::journal::{BalanceKey, Change, Export, Journal, Step};
-use crate::statement::{Page, Snapshot, Totals};
+use crate::statement::{Page, Settlement, Snapshot, Totals};
 use crate::{Amounts, Bounds, UnixMillis};
 use foldhash::fast::RandomState;
 use std::hash::BuildHasher;

@@ -1,7 +1,29 @@
-//! What the ledger shows of itself, for metrics and operators.
+//! Results of the ledger: how a hold ended, and snapshots for metrics and operators.
 
-use crate::{Bounds, Unit, UnixMillis, Window};
+use crate::{Amounts, Bounds, Unit, UnixMillis, Window};
 use std::sync::Arc;
+
+/// How a hold ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// What was counted as used.
+    pub amounts: Amounts,
+    /// The balances that this hold took over their limit, and that still are. None allocates nothing.
+    pub overdrafts: Vec<Overdraft>,
+}
+
+/// A balance over its limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overdraft {
+    /// The account.
+    pub account: Arc<str>,
+    /// The period that the limit is for.
+    pub window: Window,
+    /// What is counted.
+    pub unit: Unit,
+    /// How far over the limit, in units, and at most what this hold used.
+    pub amount: u64,
+}
 
 /// One balance, as it stood when it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -85,7 +85,10 @@ impl Batch {
             return Err(wrong("requests", "an array", start));
         };
         if count > MAX_REQUESTS {
-            return Err(MalformedKind::TooManyRequests.at(start));
+            return Err(MalformedKind::TooManyRequests {
+                limit: MAX_REQUESTS,
+            }
+            .at(start));
         }
 
         let mut batch = Self {

@@ -1,6 +1,5 @@
 //! One account in one period of a window, in one unit.
 
-use super::rooms::RoomId;
 use crate::charge::{Charge, Reason};
 use crate::statement::Statement;
 use crate::{Unit, UnixMillis, Window};
@@ -12,6 +11,10 @@ const IDLE: u64 = 60_000;
 /// Where a balance is. No slot is freed while a hold has a share in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot(u32);
+
+/// The index of an owner's room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RoomId(u32);
 
 /// What is used and held.
 #[derive(Debug)]
@@ -74,6 +77,19 @@ pub(super) fn narrow(amount: u128) -> u64 {
 
 impl Slot {
     /// The slot at a place in a list whose length fits 32 bits.
+    pub(super) fn at(place: usize) -> Self {
+        Self(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
+// === impl RoomId ===
+
+impl RoomId {
+    /// The room at a place in a list whose length fits 32 bits.
     pub(super) fn at(place: usize) -> Self {
         Self(u32::try_from(place).unwrap_or(u32::MAX))
     }

@@ -5,8 +5,7 @@
 //! any moment how many balances count, and one that does not is found without a search.
 
 use super::Books;
-use super::balance::{Balance, Period, Rest, Slot};
-use super::rooms::RoomId;
+use super::balance::{Balance, Period, Rest, RoomId, Slot};
 use crate::UnixMillis;
 use std::collections::BTreeMap;
 

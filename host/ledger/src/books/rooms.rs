@@ -3,6 +3,7 @@
 //! An owner who has no balance any more is forgotten, so there are never more owners than balances.
 
 use super::Books;
+use super::balance::RoomId;
 use super::share::{Denial, Place};
 use crate::UnixMillis;
 use crate::charge::{Bound, NoRoom, Reason};
@@ -10,10 +11,6 @@ use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// Whose room a balance takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RoomId(u32);
 
 /// All owners.
 #[derive(Debug, Default)]
@@ -117,7 +114,7 @@ impl Rooms {
             None => {
                 self.rooms.push(room);
                 // There are no more rooms than balances, whose slots have 32 bits.
-                RoomId(u32::try_from(self.rooms.len() - 1).unwrap_or(u32::MAX))
+                RoomId::at(self.rooms.len() - 1)
             }
         };
         self.by_owner.insert(owner, id);
@@ -158,14 +155,6 @@ impl Rooms {
     pub(super) fn is_nobodys(&self, id: RoomId) -> bool {
         let room = self.rooms.get(id.place());
         room.is_none_or(|room| room.owner.is_empty())
-    }
-}
-
-// === impl RoomId ===
-
-impl RoomId {
-    fn place(self) -> usize {
-        self.0 as usize
     }
 }
 

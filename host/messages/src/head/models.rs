@@ -49,7 +49,7 @@ pub(super) fn each_model(
                 end: start + within.end,
             };
             read = if count > MAX_MODELS {
-                Err(MalformedKind::TooManyModels.at(place.start))
+                Err(MalformedKind::TooManyModels { limit: MAX_MODELS }.at(place.start))
             } else {
                 each(place)
             };
@@ -154,7 +154,11 @@ mod tests {
         };
         assert!(with(MAX_MODELS - 1).is_ok(), "as many as may be");
         let error = with(MAX_MODELS).unwrap_err();
-        assert_eq!(error.kind, MalformedKind::TooManyModels, "one more");
+        assert_eq!(
+            error.kind,
+            MalformedKind::TooManyModels { limit: MAX_MODELS },
+            "one more"
+        );
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! What is wrong with a document, and where.
 
 use super::{MAX_DEPTH, MAX_MEMBERS, MAX_NAME};
-use crate::batch::MAX_REQUESTS;
-use crate::head::MAX_MODELS;
 
 /// A document that is refused. The client is at fault: it sent what is not JSON, or what two readers could read in
 /// two ways. Its text is meant for the client.
@@ -70,12 +68,18 @@ pub enum MalformedKind {
     /// One object has more than [`MAX_MEMBERS`](crate::head::MAX_MEMBERS) members.
     #[error("there are more than {MAX_MEMBERS} members")]
     TooManyMembers,
-    /// A batch has more than [`MAX_REQUESTS`](crate::batch::MAX_REQUESTS) requests.
-    #[error("a batch has at most {MAX_REQUESTS} requests")]
-    TooManyRequests,
-    /// A body names more than [`MAX_MODELS`](crate::head::MAX_MODELS) models beside its own.
-    #[error("more than {MAX_MODELS} models are named beside the body's own")]
-    TooManyModels,
+    /// A batch has more requests than [`MAX_REQUESTS`](crate::batch::MAX_REQUESTS).
+    #[error("a batch has at most {limit} requests")]
+    TooManyRequests {
+        /// Requests that a batch may have.
+        limit: usize,
+    },
+    /// A body names more models beside its own than [`MAX_MODELS`](crate::head::MAX_MODELS).
+    #[error("more than {limit} models are named beside the body's own")]
+    TooManyModels {
+        /// Models that a body may name beside its own.
+        limit: usize,
+    },
     /// A member name is longer than [`MAX_NAME`](crate::head::MAX_NAME) bytes.
     #[error("a member name is longer than {MAX_NAME} bytes")]
     NameTooLong,
