@@ -1,7 +1,6 @@
 //! The periods that limits are for.
 
 use crate::UnixMillis;
-use crate::time::start_of_next_month;
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -76,15 +75,17 @@ impl Window {
     /// The first millisecond after the period that `now` is in; none where the period never ends.
     #[must_use]
     pub fn resets_at(self, now: UnixMillis) -> Option<UnixMillis> {
-        let next = |length: u64| (now.0 / length).checked_add(1)?.checked_mul(length);
+        let next = |length: u64| {
+            let next = (now.0 / length).checked_add(1)?.checked_mul(length)?;
+            Some(UnixMillis(next))
+        };
         match self {
             Self::Minute => next(MINUTE),
             Self::Hour => next(HOUR),
             Self::Day => next(DAY),
-            Self::Month => start_of_next_month(now.0 / DAY).and_then(|day| day.checked_mul(DAY)),
+            Self::Month => now.start_of_next_month(),
             Self::Total => None,
         }
-        .map(UnixMillis)
     }
 }
 
