@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use witgate_runtime::problem::{Document, Problem, Problems};
+use witgate_config_file::{Document, Problem, Problems};
 
 use super::{Caller, Entrance, Keyring, Known};
 use crate::hex;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{complaint, printed, text, witgate};
 use crate::harness::{Gate, Plan, Upstream, patiently};
-use crate::tools::{Std, TARGET, cargo, find_std};
+use crate::plugins::tools::{Std, TARGET, cargo, find_std};
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::harness::{Gate, Plan, Upstream, binary};
-use crate::tools::{Std, find_std};
+use crate::plugins::tools::{Std, find_std};
 
 /// A part of the guide.
 enum Step {

@@ -1,0 +1,6 @@
+//! The work of an operator: to start, reload, stop, upgrade, record, and to let the gateway run for long.
+
+mod captures;
+mod operate;
+mod soak;
+mod upgrade;

@@ -1,0 +1,6 @@
+//! Plugins in the gateway: the shipped ones, hostile ones, changed ones, and the tools of their authors.
+
+mod hostile;
+mod hot_swap;
+mod policies;
+pub(crate) mod tools;
