@@ -10,6 +10,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "witgate",
         &[
+            "witgate-gateway",
+            "witgate-standin",
+            "witgate-messages",
+            "witgate-runtime",
+        ],
+    ),
+    ("witgate-standin", &[]),
+    (
+        "witgate-gateway",
+        &[
             "witgate-runtime",
             "witgate-messages",
             "witgate-ledger",
@@ -39,7 +49,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// pingora and the host.
 const OWNED: &[(&str, &[&str])] = &[
     ("wasmtime", &["witgate-runtime"]),
-    ("pingora-core", &["witgate", "witgate-examples"]),
+    (
+        "pingora-core",
+        &[
+            "witgate",
+            "witgate-gateway",
+            "witgate-standin",
+            "witgate-examples",
+        ],
+    ),
     ("notify", &["witgate-runtime"]),
     // Files are read with lines in one place; the command line writes some.
     ("toml_edit", &["witgate-config-file", "witgate"]),
