@@ -16,18 +16,18 @@ pub struct Bounds {
 }
 
 /// The reserved fraction: one balance in so many is kept for owners that have only a few.
-const KEPT: usize = 16;
+const RESERVED_FRACTION: usize = 16;
 
 /// The fraction of all balances that counts as a few: one in so many.
-const FEW: usize = 1 << 14;
+const FEW_FRACTION: usize = 1 << 14;
 
 // === impl Bounds ===
 
 impl Bounds {
     /// Returns the number of further balances allowed for an owner that has `own`, with room for `free` in total.
     pub(crate) fn more(self, own: usize, free: usize) -> usize {
-        let shared = free.saturating_sub(self.accounts / KEPT);
-        let few = (self.accounts / FEW).max(1).min(self.per_owner);
+        let shared = free.saturating_sub(self.accounts / RESERVED_FRACTION);
+        let few = (self.accounts / FEW_FRACTION).max(1).min(self.per_owner);
         let usual = shared.min(self.per_owner).saturating_sub(own);
         usual.max(few.saturating_sub(own).min(free))
     }

@@ -17,7 +17,7 @@ use crate::statement::{Page, Settlement, Snapshot, Totals};
 use crate::{Amounts, Bounds, UnixMillis};
 
 /// Number of balances that a page or a snapshot reads per locking.
-const PART: usize = 512;
+const BALANCES_PER_LOCK: usize = 512;
 
 /// A ledger of accounts and the holds on them.
 ///
@@ -118,8 +118,10 @@ impl Ledger {
             && balances.len() < most
         {
             // Memory is allocated outside of the lock.
-            balances.reserve(PART.min(most - balances.len()));
-            next = self.books().list(start, PART, most, now, &mut balances);
+            balances.reserve(BALANCES_PER_LOCK.min(most - balances.len()));
+            next = self
+                .books()
+                .list(start, BALANCES_PER_LOCK, most, now, &mut balances);
         }
         Page { balances, next }
     }

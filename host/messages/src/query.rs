@@ -45,7 +45,7 @@ impl<'a> Query<'a> {
     /// Maximum number of items on a page.
     pub const MAX_LIMIT: usize = 1000;
     /// Number of items on a page if the query gives none.
-    pub const USUAL: usize = 20;
+    pub const DEFAULT_LIMIT: usize = 20;
 
     /// Parses the query of a path. Without a query the first page is meant.
     ///
@@ -84,7 +84,7 @@ impl<'a> Query<'a> {
 
     /// Returns the number of items on a page.
     pub fn limit(&self) -> usize {
-        self.limit.unwrap_or(Self::USUAL)
+        self.limit.unwrap_or(Self::DEFAULT_LIMIT)
     }
 
     /// Returns the path and query of another page of the same list. The rest of the query stays as written.

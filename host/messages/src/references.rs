@@ -58,7 +58,7 @@ pub enum BadBatch {
 // === impl References ===
 
 impl References {
-    /// Returns the references of a Messages request, up to `room` of each kind.
+    /// Returns the references of a Messages request, up to `most` of each kind.
     pub fn of(head: &Head, most: usize) -> Self {
         let mut references = Self::with_room(most);
         references.add_container(head);

@@ -3,7 +3,7 @@
 //! Framing follows the HTML standard: lines end with LF, CR or CRLF, an empty line ends an event, several `data` lines form one
 //! text, comments and unknown fields are ignored, and a byte order mark may come first. Chunks may be cut anywhere, even within
 //! a line end or a character. An event that lies in one chunk is read in place; any other is collected in a buffer. An event of
-//! more than [`Framer::LIMIT`] bytes (or the configured limit) is counted and skipped, however it is cut: a framer observes a
+//! more than [`Framer::MAX_EVENT_BYTES`] bytes (or the configured limit) is counted and skipped, however it is cut: a framer observes a
 //! stream and never fails it.
 
 mod event;
@@ -47,20 +47,20 @@ enum Line {
     Middle,
 }
 
-const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 // === impl Framer ===
 
 impl Framer {
     /// Maximum size of an event in bytes.
-    pub const LIMIT: usize = 1 << 20;
+    pub const MAX_EVENT_BYTES: usize = 1 << 20;
 
     /// Size in bytes above which a buffer is freed after its event, so that thousands of streams stay small.
-    const KEPT: usize = 16 << 10;
+    const MAX_IDLE_BUFFER_BYTES: usize = 16 << 10;
 
     /// Creates a framer at the beginning of a stream.
     pub fn new() -> Self {
-        Self::with_limit(Self::LIMIT)
+        Self::with_limit(Self::MAX_EVENT_BYTES)
     }
 
     /// Creates a framer that skips events of more than `limit` bytes.
@@ -136,16 +136,21 @@ impl Framer {
 
     /// Returns the bytes after the byte order mark, or all bytes if there is none.
     fn after_mark<'a>(&mut self, mut chunk: &'a [u8]) -> &'a [u8] {
-        while let (Some(wanted), Some((first, rest))) =
-            (MARK.get(usize::from(self.mark)), chunk.split_first())
-        {
+        while let (Some(wanted), Some((first, rest))) = (
+            BYTE_ORDER_MARK.get(usize::from(self.mark)),
+            chunk.split_first(),
+        ) {
             if first == wanted {
                 self.mark += 1;
                 chunk = rest;
                 continue;
             }
             // Bytes that only looked like a mark belong to the first line.
-            self.gather(MARK.get(..usize::from(self.mark)).unwrap_or_default());
+            self.gather(
+                BYTE_ORDER_MARK
+                    .get(..usize::from(self.mark))
+                    .unwrap_or_default(),
+            );
             if self.mark > 0 {
                 self.line = Line::Middle;
             }
@@ -171,7 +176,7 @@ impl Framer {
         }
         event::read(&self.gathered, on_frame);
         self.gathered.clear();
-        self.gathered.shrink_to(Self::KEPT);
+        self.gathered.shrink_to(Self::MAX_IDLE_BUFFER_BYTES);
     }
 
     fn gather(&mut self, bytes: &[u8]) {

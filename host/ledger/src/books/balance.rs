@@ -7,7 +7,7 @@ use crate::statement::Statement;
 use crate::{Unit, UnixMillis, Window};
 
 /// Milliseconds after which an untouched balance without spending may be evicted.
-const IDLE: u64 = 60_000;
+const IDLE_MILLIS: u64 = 60_000;
 
 /// The index of a balance. No slot is freed while a hold has a share in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl Balance {
 
     /// Returns true if it was not charged recently.
     pub(super) fn is_untouched(&self, now: UnixMillis) -> bool {
-        now.0.saturating_sub(self.touched.0) >= IDLE
+        now.0.saturating_sub(self.touched.0) >= IDLE_MILLIS
     }
 
     pub(super) fn statement(&self, owner: Arc<str>) -> Statement {

@@ -10,10 +10,10 @@ use crate::price::{Cost, PriceBook, Pricing};
 use crate::usage::{Tokens, Usage};
 
 /// Maximum bytes kept of one line. The largest output of a model is far below that.
-const LINE: usize = 32 << 20;
+const MAX_LINE_BYTES: usize = 32 << 20;
 
 /// Maximum number of models counted separately. The upstream names them, and has far fewer.
-const MODELS: usize = 256;
+const MAX_MODELS: usize = 256;
 
 /// The service tier that batches are billed at.
 const TIER: &str = "batch";
@@ -119,7 +119,7 @@ impl Results {
     }
 
     fn keep(&mut self, part: &[u8]) {
-        if self.too_long || self.line.len() + part.len() > LINE {
+        if self.too_long || self.line.len() + part.len() > MAX_LINE_BYTES {
             self.too_long = true;
             self.line = Vec::new();
         } else {
@@ -195,7 +195,7 @@ impl Totals {
         self.usage_unread = self.usage_unread.saturating_add(usage.unread);
         self.picousd = self.picousd.saturating_add(cost.picousd);
         self.unpriced += u64::from(cost.pricing == Pricing::Unpriced);
-        if self.models.len() < MODELS || self.models.contains_key(&model) {
+        if self.models.len() < MAX_MODELS || self.models.contains_key(&model) {
             let of = self.models.entry(model).or_default();
             of.messages += 1;
             of.tokens = of.tokens.plus(&usage.tokens);

@@ -9,7 +9,7 @@ use crate::splice::{Cut, Edit, Spliced, cuts};
 
 /// Size in bytes below which adjacent parts are copied together, so that a hundred thousand edits do not become twice as
 /// many writes.
-const PART: usize = 64 * 1024;
+const MIN_PART_BYTES: usize = 64 * 1024;
 
 // === impl Batch ===
 
@@ -45,13 +45,13 @@ fn joined(spliced: Spliced) -> Vec<Bytes> {
     let mut parts = Vec::new();
     let mut small = BytesMut::new();
     for part in spliced.into_parts() {
-        if part.len() < PART {
+        if part.len() < MIN_PART_BYTES {
             small.extend_from_slice(&part);
         }
-        if !small.is_empty() && (part.len() >= PART || small.len() >= PART) {
+        if !small.is_empty() && (part.len() >= MIN_PART_BYTES || small.len() >= MIN_PART_BYTES) {
             parts.push(small.split().freeze());
         }
-        if part.len() >= PART {
+        if part.len() >= MIN_PART_BYTES {
             parts.push(part);
         }
     }

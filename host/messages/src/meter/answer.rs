@@ -14,10 +14,10 @@ use crate::usage::{Output, Usage};
 use outline::Outline;
 
 /// Maximum bytes kept of an answer.
-const LIMIT: usize = 1 << 20;
+const MAX_KEPT_BYTES: usize = 1 << 20;
 
 /// Size in bytes up to which an answer is kept as it is.
-const SMALL: usize = 32 << 10;
+const SMALL_ANSWER_BYTES: usize = 32 << 10;
 
 /// An answer as it arrives.
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ impl Answer {
     fn keep(&mut self, chunk: &[u8]) -> bool {
         let mut outline = match self.outline.take() {
             Some(outline) => outline,
-            None if self.body.len() + chunk.len() <= SMALL => {
+            None if self.body.len() + chunk.len() <= SMALL_ANSWER_BYTES => {
                 self.body.extend_from_slice(chunk);
                 return true;
             }
@@ -84,11 +84,11 @@ impl Answer {
                 let whole = std::mem::take(&mut self.body);
                 self.searched = 0;
                 // The outline is smaller than the answer was.
-                outline.add(&whole, &mut self.body, LIMIT);
+                outline.add(&whole, &mut self.body, MAX_KEPT_BYTES);
                 outline
             }
         };
-        let fitted = outline.add(chunk, &mut self.body, LIMIT);
+        let fitted = outline.add(chunk, &mut self.body, MAX_KEPT_BYTES);
         self.outline = Some(outline);
         fitted
     }
@@ -248,7 +248,11 @@ mod tests {
                 "{} bytes",
                 whole.len()
             );
-            assert!(answer.body.len() < SMALL, "{} kept", answer.body.len());
+            assert!(
+                answer.body.len() < SMALL_ANSWER_BYTES,
+                "{} kept",
+                answer.body.len()
+            );
             assert_eq!(
                 answer.reading().usage.tokens.output,
                 7,

@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr2};
 
 /// Maximum bytes kept of a string. Names, ids and error messages are shorter.
-const KEPT: usize = 2 * 1024;
+const MAX_STRING_BYTES: usize = 2 * 1024;
 
 /// The syntactic position of the next byte.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,7 +40,7 @@ enum Half {
 }
 
 /// Length in bytes of the second half of a character: `\uXXXX`.
-const SECOND_HALF: usize = 6;
+const SECOND_HALF_BYTES: usize = 6;
 
 /// A copier of JSON that omits the rest of long strings. A string is cut between two characters, so that the copy is JSON
 /// as well.
@@ -107,7 +107,7 @@ impl Outline {
     }
 
     fn inside(&mut self, rest: &[u8], kept: usize) -> (usize, Keep) {
-        let room = KEPT.saturating_sub(kept);
+        let room = MAX_STRING_BYTES.saturating_sub(kept);
         if room == 0 && rest.first().is_some_and(|byte| !is_continued(*byte)) {
             // A new character begins here.
             self.place = Place::Omitted;
@@ -158,7 +158,7 @@ impl Escape {
         };
         match (left, half) {
             // The other half of the character is kept as well.
-            (0, Half::Yes) => Place::Inside(kept.min(KEPT - SECOND_HALF)),
+            (0, Half::Yes) => Place::Inside(kept.min(MAX_STRING_BYTES - SECOND_HALF_BYTES)),
             (0, Half::No | Half::Perhaps) => Place::Inside(kept),
             (left, half) => Place::Escaped(Self { left, kept, half }),
         }
@@ -188,11 +188,11 @@ mod tests {
     fn what_is_kept_is_json_of_the_same_shape_however_it_comes() {
         let texts = [
             "short".to_owned(),
-            "a".repeat(5 * KEPT),
-            "é\u{1f600}x".repeat(KEPT),
-            "\"\\\n\t/ ".repeat(KEPT),
-            "€".repeat(KEPT),
-            format!("{}\\\" : {{", "b".repeat(KEPT - 2)),
+            "a".repeat(5 * MAX_STRING_BYTES),
+            "é\u{1f600}x".repeat(MAX_STRING_BYTES),
+            "\"\\\n\t/ ".repeat(MAX_STRING_BYTES),
+            "€".repeat(MAX_STRING_BYTES),
+            format!("{}\\\" : {{", "b".repeat(MAX_STRING_BYTES - 2)),
         ];
         for text in &texts {
             let whole =
@@ -216,8 +216,15 @@ mod tests {
                     assert_eq!(read["usage"]["n"], 7, "what stands behind it");
                     let begins = read["a"][0].as_str().unwrap();
                     assert!(text.starts_with(begins), "the beginning is kept");
-                    assert!(begins.len() >= text.len().min(KEPT / 6), "and enough of it");
-                    assert!(kept.len() < 4 * KEPT, "and no more: {}", kept.len());
+                    assert!(
+                        begins.len() >= text.len().min(MAX_STRING_BYTES / 6),
+                        "and enough of it"
+                    );
+                    assert!(
+                        kept.len() < 4 * MAX_STRING_BYTES,
+                        "and no more: {}",
+                        kept.len()
+                    );
                 }
             }
         }
@@ -228,7 +235,7 @@ mod tests {
         let whole = serde_json::json!({"content": [{"text": "word ".repeat(1 << 20)}]}).to_string();
         let kept = outlined(&whole, 64 * 1024);
         assert!(
-            kept.len() < 2 * KEPT,
+            kept.len() < 2 * MAX_STRING_BYTES,
             "{} of {} bytes",
             kept.len(),
             whole.len()
