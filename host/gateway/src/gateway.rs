@@ -3,6 +3,7 @@
 pub(crate) mod snapshot;
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -15,11 +16,14 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use tokio::sync::watch;
 use tokio::time::sleep;
-use witgate_ledger::Ledger;
+use witgate_audit::{Health, Lines};
+use witgate_handover::{Books, SuccessorSink};
+use witgate_ledger::{Ledger, UnixMillis};
 use witgate_runtime::{Lineup, Policies};
 
 use crate::admin::metrics::Metrics;
 use crate::batches::Batches;
+use crate::clock::now;
 use crate::config::ProxyProtocol;
 use crate::exchange::{self, Downstream};
 use crate::gateway::snapshot::Live;
@@ -27,7 +31,10 @@ use crate::listen::{Cleartext, Entrance, Terms, head, stopped};
 use crate::receipts::Receipts;
 use crate::store::State;
 use crate::tenants::owners::Owners;
-use crate::upgrade::LINGER;
+
+/// The time that an idle connection of a superseded process still has for one more request, whose answer says that it is
+/// the last.
+const LINGER: Duration = Duration::from_secs(3);
 
 /// What the exchanges share. Everything in it may be used by any number of them at once.
 pub(crate) struct Gateway {
@@ -104,6 +111,28 @@ impl Gateway {
     /// The lineup that a new exchange pins.
     pub(crate) fn lineup(&self) -> Arc<Lineup> {
         self.policies.current()
+    }
+}
+
+impl Books for Gateway {
+    fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    fn receipts_file(&self) -> Option<PathBuf> {
+        self.live().config.receipts.file.clone()
+    }
+
+    fn write(&self, lines: Lines) -> Health {
+        self.audit.write(lines)
+    }
+
+    fn switch(&self, sink: SuccessorSink) {
+        self.audit.switch(sink);
+    }
+
+    fn now(&self) -> UnixMillis {
+        now()
     }
 }
 
