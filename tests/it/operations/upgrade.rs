@@ -235,7 +235,7 @@ async fn what_a_killed_process_held_is_released_by_the_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_heir_that_fails_leaves_the_old_one_serving_as_if_nothing_had_happened() {
+async fn a_successor_that_fails_leaves_the_old_process_serving_as_before() {
     let pause = Pause::new();
     let upstream = upstream(&pause).await;
     let house = house(&upstream);
