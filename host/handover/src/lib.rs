@@ -67,19 +67,17 @@ pub trait Books: Send + Sync + 'static {
 
 /// Counts the results of the predecessor, then those in the spools of earlier processes as each of these ends. Ends early
 /// when this process stops.
-pub fn drain_predecessors(
+pub async fn drain_predecessors(
     predecessor: Option<Predecessor>,
     spools: Vec<PathBuf>,
     books: Arc<dyn Books>,
     stop: watch::Receiver<bool>,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        if let Some(predecessor) = predecessor {
-            predecessor.follow(stop.clone()).await;
-        }
-        for spool in spools {
-            drain_spool(Inbox::new(Arc::clone(&books)), spool, stop.clone()).await;
-        }
+) {
+    if let Some(predecessor) = predecessor {
+        predecessor.follow(stop.clone()).await;
+    }
+    for spool in spools {
+        drain_spool(Inbox::new(Arc::clone(&books)), spool, stop.clone()).await;
     }
 }
 
