@@ -133,11 +133,11 @@ pub(crate) async fn drain_spool(mut inbox: Inbox, path: PathBuf, mut stop: watch
             if let Err(error) = taken {
                 tracing::error!(path = %path.display(), %error, "could not recover the spool of an earlier process; it is tried again at the next start");
             }
-            let orphans = inbox.books.ledger().orphan();
-            if orphans > 0 {
+            let abandoned = inbox.books.ledger().abandon_inherited();
+            if abandoned > 0 {
                 tracing::warn!(
-                    holds = orphans,
-                    "holds of the old process were settled at their last extension"
+                    holds = abandoned,
+                    "settled the open holds of the old process at their last extension"
                 );
             }
             return;
@@ -170,7 +170,7 @@ pub fn recover_spools(base: &Path, books: &Arc<dyn Books>) -> Vec<PathBuf> {
             tracing::error!(path = %path.display(), %error, "could not recover the spool of an earlier process; it is tried again at the next start");
         }
     }
-    books.ledger().orphan();
+    books.ledger().abandon_inherited();
     alive
 }
 
