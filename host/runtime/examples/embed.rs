@@ -7,6 +7,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+
 use witgate_runtime::{
     Body, Caller, Charge, Estimate, Head, Lineup, PlainRequest, Plan, Policies, PoliciesOptions,
     Rejection, Runtime, RuntimeOptions, Vocabulary,

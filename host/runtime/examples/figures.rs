@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
 use witgate_runtime::{
     Envelope, Head, Lineup, PlainRequest, Plugin, Request, Runtime, RuntimeOptions, Source,
 };

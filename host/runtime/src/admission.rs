@@ -21,6 +21,14 @@ pub use manifest::{Manifest, Needs};
 pub use source::{SidecarText, Source};
 pub use type_mismatch::Difference;
 
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use wasmparser::{Chunk, Parser, Payload};
+use wasmtime::component::Component;
+use witgate_config_file::Problems;
+
 use crate::cache::Key;
 use crate::engine::Runtime;
 use crate::grants::HeaderGrant;
@@ -32,12 +40,6 @@ use crate::wasi;
 use findings::Findings;
 use preinitialize::NoImage;
 use shape::Shape;
-use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use wasmparser::{Chunk, Parser, Payload};
-use wasmtime::component::Component;
-use witgate_config_file::Problems;
 
 impl Runtime {
     /// Admits a plugin.

@@ -10,10 +10,12 @@
 
 mod record;
 
-use record::Record;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use record::Record;
 
 /// The number of faults within [`WINDOW`] that suspends a plugin for a tenant.
 const FAULTS: usize = 3;
@@ -138,7 +140,7 @@ impl Breaker {
 
     fn lock(&self) -> MutexGuard<'_, Record> {
         // A panic leaves the record whole: each of its changes is complete before anything can panic.
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record.lock()
     }
 }
 

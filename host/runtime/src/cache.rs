@@ -5,13 +5,14 @@
 //! other user may write to them, and the content matches the hash in front of it. Otherwise the plugin compiles again.
 //! Machine code from anywhere else, such as an operator's `.cwasm`, never loads.
 
-use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 

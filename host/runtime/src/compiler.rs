@@ -3,7 +3,6 @@
 //! A component of an interpreted language has ten to twenty megabytes and takes hundreds of megabytes to compile. A child
 //! returns that memory when it ends, and exceeding a limit on memory or time ends the child and not the host.
 
-use crate::cache::deserialize;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -11,8 +10,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+use crate::cache::deserialize;
 
 /// A program that compiles large components in a child process.
 ///

@@ -6,8 +6,9 @@
 //! thread to have run for most of the time since the first check, and in any case after [`MAX_WALL_FACTOR`] times the deadline.
 //! On an idle machine that is the deadline itself. A call that ends before the first check pays nothing for this.
 
-use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 use wasmtime::UpdateDeadline;
 
 /// The period of the engine's clock, and so the resolution of deadlines.

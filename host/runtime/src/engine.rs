@@ -1,5 +1,14 @@
 //! The WebAssembly engine of a process, tuned for many short calls.
 
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+
 use crate::cache::{Cache, CacheError, Key};
 use crate::compiler::CompileError;
 use crate::deadline::TICK;
@@ -9,13 +18,6 @@ use crate::limits::MemoryBudget;
 use crate::link::link;
 use crate::notice;
 use crate::options::RuntimeOptions;
-use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::Instant;
-use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
 
 /// The engine and the state that all plugins share.
 ///

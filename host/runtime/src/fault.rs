@@ -1,8 +1,9 @@
 //! Failed plugin calls. A fault is never a decision.
 
-use crate::hook::Hook;
 use std::fmt;
 use std::sync::Arc;
+
+use crate::hook::Hook;
 
 /// A failed call of a plugin.
 ///

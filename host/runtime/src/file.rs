@@ -7,12 +7,13 @@
 //!
 //! Symlinks are followed, so replacing a directory behind a symlink, as Kubernetes does, is a change.
 
-use sha2::{Digest, Sha256};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
 
 /// The age below which a file may be written again within the same tick of the file system's clock.
 const RACY_WINDOW: Duration = Duration::from_secs(2);

@@ -11,13 +11,14 @@ pub(crate) use breach::Breach;
 
 pub(crate) use services::{monotonic_ns, since_epoch};
 
+use std::sync::Arc;
+
 use crate::contract::Attribute;
 use crate::deadline::Deadline;
 use crate::limits::{CallLimits, Limiter, MemoryShare};
 use crate::request::Request;
 use crate::spec::PluginSpec;
 use crate::wasi::Stdio;
-use std::sync::Arc;
 
 /// The maximum length of a log line or a panic message; the rest is cut off.
 pub(crate) const MAX_LINE_BYTES: usize = 8 << 10;
@@ -44,7 +45,7 @@ pub(crate) struct Guest {
 }
 
 /// The stage of an instance's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Instantiation and `lifecycle.configure`: only `settings` and `log` are available.
     Configure,

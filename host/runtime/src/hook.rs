@@ -1,7 +1,8 @@
 //! The hooks: the points in a request's life at which plugins decide.
 
-use serde::Serialize;
 use std::fmt;
+
+use serde::Serialize;
 
 /// A hook of the contract: a WIT interface that a plugin may export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

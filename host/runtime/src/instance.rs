@@ -2,6 +2,14 @@
 //!
 //! After a fault the caller drops the instance; nothing here can revive it.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use wasmtime::component::{self, InstancePre, Lift, Resource};
+use wasmtime::error::Context as _;
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
+
 use crate::contract::exports::{
     AuditExport, AuditIndex, BudgetExport, BudgetIndex, EnvelopeExport, EnvelopeIndex,
     LifecycleIndex, RouteExport, RouteIndex,
@@ -13,12 +21,6 @@ use crate::hook::Hook;
 use crate::limits::{CallLimits, Denial};
 use crate::request::Request;
 use crate::spec::PluginSpec;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-use wasmtime::component::{self, InstancePre, Lift, Resource};
-use wasmtime::error::Context as _;
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
 /// The limits of reading an instance's state, generous because the code is the host's own.
 const STATE_READ_LIMITS: CallLimits = CallLimits {

@@ -5,8 +5,10 @@
 //! and a copy. Time is an argument.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// The tables of all plugins, by name.
 #[derive(Debug, Default)]
@@ -55,7 +57,7 @@ struct Entry {
 impl Tables {
     /// Returns the table of a plugin, which is created if it does not exist.
     pub(crate) fn of(&self, plugin: &Arc<str>) -> Arc<Table> {
-        let mut tables = lock(&self.0);
+        let mut tables = self.0.lock();
         Arc::clone(tables.entry(Arc::clone(plugin)).or_default())
     }
 }
@@ -129,7 +131,7 @@ impl Table {
 
     /// Locks the table and removes expired entries.
     fn entries(&self, now: Instant) -> MutexGuard<'_, Entries> {
-        let mut entries = lock(&self.0);
+        let mut entries = self.0.lock();
         entries.expire(now);
         entries
     }
@@ -202,11 +204,6 @@ fn number(value: &[u8]) -> Result<i64, Refused> {
         .ok()
         .and_then(|text| text.parse().ok())
         .ok_or(Refused::NotANumber)
-}
-
-/// Takes a lock, even after a panic: the guarded values are consistent between any two statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

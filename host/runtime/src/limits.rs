@@ -4,10 +4,12 @@ mod memory_budget;
 
 pub(crate) use memory_budget::{MemoryBudget, MemoryShare};
 
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
 use crate::hook::PerHook;
 use crate::kv::KvLimits;
-use std::time::Duration;
-use wasmtime::ResourceLimiter;
 
 /// The limits of a plugin, from its sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]

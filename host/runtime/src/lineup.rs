@@ -9,11 +9,12 @@ pub(crate) mod validate;
 pub use audit::{AuditNote, Audited};
 pub use session::{CallTrace, HookSession, PluginCharge, Rejection};
 
+use std::sync::Arc;
+
 use crate::fault::{Fault, FaultKind};
 use crate::hook::Hook;
 use crate::plugin::Plugin;
 use crate::request::Request;
-use std::sync::Arc;
 
 /// An immutable, ordered set of plugins.
 ///

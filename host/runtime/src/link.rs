@@ -3,10 +3,11 @@
 //! One table serves all versions: a function that two versions share is defined once under both names. A version that adds an
 //! interface or changes a function only adds lines here.
 
-use crate::contract::{RequestHandle, V0_1, V0_2, log};
-use crate::guest::Guest;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};
+
+use crate::contract::{RequestHandle, V0_1, V0_2, log};
+use crate::guest::Guest;
 
 type Handle = Resource<RequestHandle>;
 type Cx<'a> = StoreContextMut<'a, Guest>;

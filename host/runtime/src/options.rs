@@ -1,15 +1,17 @@
 //! The options of a runtime.
 
-use crate::breaker::Suspension;
-use crate::compiler::Compiler;
-use crate::signature::TrustedKeys;
-use crate::vocabulary::{AnyValue, Vocabulary};
 use std::path::PathBuf;
 use std::sync::Arc;
+
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
     WasmBacktraceDetails,
 };
+
+use crate::breaker::Suspension;
+use crate::compiler::Compiler;
+use crate::signature::TrustedKeys;
+use crate::vocabulary::{AnyValue, Vocabulary};
 
 /// The maximum number of free pool slots that keep their pages. A reload leaves free slots behind, and the pool prefers
 /// slots that were never used; without this limit, enough reloads would bring all of the pool's memory into use.

@@ -3,6 +3,17 @@
 //! A call takes an instance, runs it under the plugin's limits and returns it to the pool. A fault drops the instance and
 //! fails only that call. Calls may overlap, up to the plugin's limit of live instances.
 
+use std::cell::OnceCell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use wasmtime::Store;
+use wasmtime::component::InstancePre;
+
 use crate::breaker::{Breaker, Cause, Scope, Suspended, Suspension, Tenant, Ticket};
 use crate::contract::log::Level;
 use crate::fault::{Failure, Fault, FaultKind};
@@ -15,15 +26,6 @@ use crate::request::Request;
 use crate::sidecar::{FailPolicy, InstancePolicy};
 use crate::spec::PluginSpec;
 use crate::stats::PluginMetrics;
-use serde::Serialize;
-use std::cell::OnceCell;
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-use wasmtime::Store;
-use wasmtime::component::InstancePre;
 
 /// A plugin that passed admission.
 pub struct Plugin {

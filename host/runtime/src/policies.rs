@@ -12,17 +12,20 @@ mod watch;
 
 pub use status::{PluginState, PluginStatus};
 
-use crate::engine::Runtime;
-use crate::lineup::Lineup;
-use arc_swap::ArcSwap;
-use catalog::{Catalog, EntryState};
-use change::Change;
-use scan::Listing;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use parking_lot::{Condvar, Mutex};
+
+use crate::engine::Runtime;
+use crate::lineup::Lineup;
+use catalog::{Catalog, EntryState};
+use change::Change;
+use scan::Listing;
 use watch::Watch;
 
 /// The options of a [`Policies`].
@@ -156,7 +159,7 @@ impl Policies {
     ///
     /// The thread can't start.
     pub fn watch(&self) -> Result<(), PoliciesError> {
-        let mut watch = lock(&self.watch);
+        let mut watch = self.watch.lock();
         if watch.is_none() {
             let library = Arc::clone(&self.library);
             *watch = Some(Watch::try_start(library).map_err(PoliciesError::Thread)?);
@@ -181,7 +184,7 @@ impl Policies {
 
     /// Returns the progress of reloading.
     pub fn progress(&self) -> Progress {
-        *lock(&self.library.progress)
+        *self.library.progress.lock()
     }
 
     /// Blocks until `done` returns `true`, calling it after each reading of the directory. Returns the progress that it
@@ -192,15 +195,10 @@ impl Policies {
         mut done: impl FnMut(&Progress) -> bool,
     ) -> Option<Progress> {
         let deadline = Instant::now() + timeout;
-        let mut progress = lock(&self.library.progress);
+        let mut progress = self.library.progress.lock();
         while !done(&progress) {
             let left = deadline.checked_duration_since(Instant::now())?;
-            progress = self
-                .library
-                .changed
-                .wait_timeout(progress, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            let _ = self.library.changed.wait_for(&mut progress, left);
         }
         Some(*progress)
     }
@@ -226,14 +224,14 @@ impl fmt::Debug for Policies {
 impl Library {
     /// Reads the directory and replaces the lineup if a plugin changed.
     fn reload(&self) -> Result<(), PoliciesError> {
-        let mut catalog = lock(&self.catalog);
+        let mut catalog = self.catalog.lock();
         // The listing is older than the files' content, so a change in between shows at the next check.
         let listing = Listing::of(&self.dir)
             .map_err(|error| PoliciesError::Directory(self.dir.clone(), error))?;
         let changed = catalog.update(&self.runtime, &self.dir, listing);
         self.snapshot.store(Arc::new(catalog.states()));
 
-        let mut progress = lock(&self.progress);
+        let mut progress = self.progress.lock();
         if changed || progress.scans == 0 {
             progress.generation += 1;
             let lineup = Lineup::new(
@@ -258,11 +256,6 @@ impl Library {
     /// Returns whether the directory may have changed since it was last read.
     fn looks_changed(&self) -> bool {
         let listing = Listing::of(&self.dir);
-        lock(&self.catalog).differs(listing.as_ref().ok())
+        self.catalog.lock().differs(listing.as_ref().ok())
     }
-}
-
-/// Takes a lock, even after a panic: the guarded values are consistent between any two statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,11 @@
 //! The live instances of one plugin: limited in number, with idle ones in a lock-free queue.
 
-use crate::instance::Instance;
-use crossbeam_queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam_queue::ArrayQueue;
+
+use crate::instance::Instance;
 
 pub(crate) struct Pool {
     idle: ArrayQueue<PooledInstance>,

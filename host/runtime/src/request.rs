@@ -4,8 +4,9 @@ mod plain;
 
 pub use plain::{Body, BodyError, PlainRequest};
 
-use crate::contract::{Caller, Head};
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::contract::{Caller, Head};
 
 /// A request, as plugins may read it.
 ///

@@ -5,12 +5,13 @@
 
 mod limits;
 
+use serde::{Deserialize, Serialize};
+use witgate_config_file::{Document, Problem, Problems};
+
 use crate::grants::{BodyGrant, Grants, HeaderGrant};
 use crate::hook::{Hook, PerHook};
 use crate::limits::Limits;
 use crate::options::RuntimeOptions;
-use serde::{Deserialize, Serialize};
-use witgate_config_file::{Document, Problem, Problems};
 
 /// The effect of a hook's fault on the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

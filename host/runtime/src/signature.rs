@@ -1,7 +1,8 @@
 //! Detached minisign signatures of plugins, checked against trusted keys.
 
-use minisign_verify::{PublicKey, Signature};
 use std::path::Path;
+
+use minisign_verify::{PublicKey, Signature};
 
 /// The public keys that plugins must be signed with. An empty set turns signatures off.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

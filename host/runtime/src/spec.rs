@@ -1,5 +1,7 @@
 //! A plugin's name, configuration and counters.
 
+use std::sync::Arc;
+
 use crate::contract::log::Level;
 use crate::fault::{Failure, Fault};
 use crate::grants::{Grants, HeaderGrant};
@@ -8,7 +10,6 @@ use crate::kv::Table;
 use crate::limits::{Limits, MemoryBudget};
 use crate::stats::Stats;
 use crate::vocabulary::Vocabulary;
-use std::sync::Arc;
 
 /// The configuration and the counters that all instances of a plugin share.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! The embedder's checks of the values that plugins return.
 
-use crate::contract::{Charge, Envelope, Plan};
 use std::fmt;
+
+use crate::contract::{Charge, Envelope, Plan};
 
 /// Checks of the values that plugins return, beyond the contract.
 ///

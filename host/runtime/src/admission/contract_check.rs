@@ -2,6 +2,9 @@
 //!
 //! wasmtime would find the same differences, but only reports that nothing in the linker matches.
 
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre};
+
 use super::AdmissionCause;
 use super::shape::Shape;
 use super::type_mismatch::first_difference;
@@ -14,8 +17,6 @@ use crate::guest::Guest;
 use crate::hook::Hook;
 use crate::instance::Indices;
 use crate::wasi;
-use wasmtime::Engine;
-use wasmtime::component::{Component, InstancePre};
 
 /// The parts of a name like `witgate:plugin/route@0.1.0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

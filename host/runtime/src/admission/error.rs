@@ -1,13 +1,15 @@
 //! The reasons for which a plugin is refused.
 
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use witgate_config_file::Problems;
+
 use super::Difference;
 use crate::compiler::CompileError;
 use crate::contract::CONTRACT_VERSION;
 use crate::fault::Fault;
-use std::fmt;
-use std::io;
-use std::path::PathBuf;
-use witgate_config_file::Problems;
 
 /// A refused plugin.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! The problems found in a plugin during admission.
 
-use super::AdmissionCause;
 use witgate_config_file::Problems;
+
+use super::AdmissionCause;
 
 /// The problems found so far.
 #[derive(Debug)]

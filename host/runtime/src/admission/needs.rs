@@ -2,9 +2,10 @@
 //!
 //! The engine would refuse it, too, but with a text that suggests a damaged file.
 
+use wasmparser::{Parser, Payload};
+
 use super::AdmissionCause;
 use crate::options::RuntimeOptions;
-use wasmparser::{Parser, Payload};
 
 /// The default size of a page of linear memory, as a power of two.
 const PAGE_LOG2: u32 = 16;

@@ -4,16 +4,18 @@
 //! and `log` available, and rewritten with the state that was read as its initial state. Some components can't be treated
 //! like this (nested modules, state in tables, WASI); then each instance is configured by itself.
 
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use wasmtime::Store;
+use wasmtime::component::{Lift, WasmList};
+use wasmtime_wizer::{ComponentInstanceState, Wizer};
+
 use super::{AdmissionCause, Candidate, contract_check};
 use crate::guest::Guest;
 use crate::instance::{Indices, Instance};
 use crate::wasi;
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use wasmtime::Store;
-use wasmtime::component::{Lift, WasmList};
-use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 /// The reason that a plugin has no image of its configured state.
 pub(super) enum NoImage {

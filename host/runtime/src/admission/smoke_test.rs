@@ -5,6 +5,11 @@
 
 mod request;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::Store;
+
 use super::AdmissionCause;
 use crate::contract::{Envelope, Estimate, Field, Plan, Receipt, Value};
 use crate::fault::{Failure, FaultKind};
@@ -15,9 +20,6 @@ use crate::lineup::validate;
 use crate::plugin::Plugin;
 use crate::request::Request;
 use request::{NAME, PlainMessage};
-use std::sync::Arc;
-use std::time::Duration;
-use wasmtime::Store;
 
 /// The factor by which deadlines are longer than in service: the first call of an instance pays for page faults, and a
 /// machine that starts up is busy.

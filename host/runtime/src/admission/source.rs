@@ -1,13 +1,15 @@
 //! The files of a plugin.
 
-use super::{AdmissionCause, AdmissionError, COMPONENT, MODULE};
-use crate::plugin::Identity;
-use crate::sidecar::Sidecar;
-use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::{AdmissionCause, AdmissionError, COMPONENT, MODULE};
+use crate::plugin::Identity;
+use crate::sidecar::Sidecar;
 
 /// The maximum size of a plugin, several times that of the largest interpreter.
 const MAX_PLUGIN_BYTES: u64 = 256 << 20;

@@ -3,13 +3,15 @@
 //! This only runs for plugins that are refused, so it may take its time: it reads the plugin's types from its bytes, and the
 //! host's from the text of the contract.
 
-use crate::contract::{CONTRACT_VERSION, PACKAGE, served, text_of};
 use std::collections::BTreeMap;
 use std::fmt;
+
 use wit_component::DecodedWasm;
 use wit_parser::{
     Function, Handle, InterfaceId, Resolve, SourceMap, Type, TypeDefKind, TypeId, WorldItem,
 };
+
+use crate::contract::{CONTRACT_VERSION, PACKAGE, served, text_of};
 
 /// An item of the contract that differs between plugin and host.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! The memory of a breaker: the faults and suspensions of tenants, and the tenants that were served.
 
+use std::time::{Duration, Instant};
+
 use super::{
     Cause, FAULTS, FIRST_SUSPENSION, MAX_SUSPENSION, Scope, Suspended, TENANTS, Tenant, WINDOW,
 };
-use std::time::{Duration, Instant};
 
 /// The maximum number of remembered tenants, both of those with faults and of those that were served. One more replaces the
 /// tenant whose entry expires first.

@@ -1,13 +1,14 @@
 //! The exports of a plugin, in any version of the contract. If a plugin exports two versions, the host calls the newer one.
 
+use wasmtime::component::{Instance, InstancePre, Resource};
+use wasmtime::{Result, Store};
+
 use super::generated::{v0_1, v0_2};
 use super::{
     Charge, Envelope, Estimate, Plan, Receipt, Refusal, Remedy, RequestHandle, SettingsProblem,
     UpstreamStats,
 };
 use crate::guest::Guest;
-use wasmtime::component::{Instance, InstancePre, Resource};
-use wasmtime::{Result, Store};
 
 type Handle = Resource<RequestHandle>;
 type Answer<T> = Result<std::result::Result<T, Refusal>>;

@@ -1,10 +1,11 @@
 //! Limits and grants that a guest broke.
 
-use crate::grants::BodyGrant;
 use std::fmt;
 
+use crate::grants::BodyGrant;
+
 /// A limit that the guest exceeded or a grant that it lacked in a call to the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Breach {
     HostCalls(u32),
     Copy(usize),

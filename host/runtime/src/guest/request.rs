@@ -1,11 +1,13 @@
 //! The guest's imports of the request. Reading a part without its grant is a breach, never an empty answer.
 
+use std::sync::Arc;
+
+use wasmtime::Result;
+
 use super::{Breach, Guest, attribute_bytes, optional_bytes};
 use crate::contract::{Attribute, Caller, Head};
 use crate::grants::BodyGrant;
 use crate::request::Request;
-use std::sync::Arc;
-use wasmtime::Result;
 
 /// The bytes that a list element takes in addition to its text.
 const ELEMENT_BYTES: usize = 16;

@@ -1,12 +1,14 @@
 //! The imports of a guest other than the request: log, metrics, settings, clock and kv.
 
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use wasmtime::Result;
+
 use super::{Breach, Guest, shorten};
 use crate::contract::{kv, log};
 use crate::kv::{Refused, Table};
 use crate::spec::PluginSpec;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use wasmtime::Result;
 
 type Written<T> = Result<std::result::Result<T, kv::Error>>;
 

@@ -4,14 +4,15 @@
 //! batches that fit into the plugin's copy limit. After a fault, each receipt of the batch is tried alone, so that no receipt
 //! affects another: there is at most one call more than there are receipts. Faults of these calls never suspend the plugin.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::Lineup;
 use super::bounds::Bounds;
 use crate::contract::{Receipt, Value};
 use crate::fault::{Failure, Fault, FaultKind};
 use crate::hook::Hook;
 use crate::plugin::Plugin;
-use std::collections::HashMap;
-use std::sync::Arc;
 
 /// A receipt after the audit hook, ready to be written.
 #[derive(Debug, Clone)]

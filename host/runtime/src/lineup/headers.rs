@@ -3,10 +3,11 @@
 //! They are dropped and logged, and are not a fault: their values often come from the request, and a caller must not be able
 //! to suspend a plugin.
 
+use std::sync::Arc;
+
 use crate::contract::Envelope;
 use crate::grants::HeaderGrant;
 use crate::plugin::Plugin;
-use std::sync::Arc;
 
 // === impl Plugin ===
 

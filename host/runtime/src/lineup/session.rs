@@ -1,5 +1,10 @@
 //! The hook calls of one request.
 
+use std::fmt;
+use std::sync::Arc;
+
+use wasmtime::Store;
+
 use super::Lineup;
 use super::bounds::Bounds;
 use crate::contract::{Charge, Envelope, Estimate, Plan, Refusal, Remedy, UpstreamStats};
@@ -10,9 +15,6 @@ use crate::instance::{Exports, handle};
 use crate::plugin::Plugin;
 use crate::request::Request;
 use crate::sidecar::FailPolicy;
-use std::fmt;
-use std::sync::Arc;
-use wasmtime::Store;
 
 /// The hook calls of one request, made by [`Lineup::begin`].
 ///

@@ -1,12 +1,13 @@
 //! The plugins of a directory: for each name the last good plugin, and the error of its newest files.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use super::scan::{self, Listing};
 use crate::admission::{AdmissionError, Source};
 use crate::engine::Runtime;
 use crate::plugin::{Identity, Plugin};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The plugins of a directory, by name.
 #[derive(Debug, Default)]

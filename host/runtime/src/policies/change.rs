@@ -1,8 +1,9 @@
 //! The difference between two lineups, for the log.
 
-use crate::plugin::Plugin;
 use std::fmt;
 use std::sync::Arc;
+
+use crate::plugin::Plugin;
 
 /// The names of added, changed and removed plugins.
 #[derive(Debug, Default, PartialEq, Eq)]

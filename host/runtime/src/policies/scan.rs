@@ -3,12 +3,13 @@
 //! Symlinks are followed, so that replacing the directory behind one, as Kubernetes does, shows. A plugin is deleted only if
 //! its name is gone: a dangling symlink, or a file that can't be inspected, keeps the last good version.
 
-use crate::file::Stamp;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
+
+use crate::file::Stamp;
 
 /// The endings of the names of plugin files.
 const ENDINGS: [&str; 3] = [".wasm", ".toml", ".wasm.minisig"];

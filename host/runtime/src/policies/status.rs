@@ -1,13 +1,15 @@
 //! The status of each plugin, for the admin API and the metrics page.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+
 use super::catalog::EntryState;
 use crate::grants::Grants;
 use crate::hook::Hook;
 use crate::plugin::Configured;
 use crate::stats::PluginMetrics;
-use serde::Serialize;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 /// The status of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -3,15 +3,17 @@
 //! Events alone are not enough: network file systems send none, and a watched directory may be replaced. Polling alone would
 //! be slow.
 
-use super::Library;
-use notify::event::{AccessKind, AccessMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::Library;
 
 /// The number of debounce times after which a directory that keeps changing is read all the same.
 const MAX_DEBOUNCES: u32 = 10;

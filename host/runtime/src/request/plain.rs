@@ -1,12 +1,14 @@
 //! A request of plain values, for embedders that have all of it in memory.
 
-use super::Request;
-use crate::contract::{Caller, Head};
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
+
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::Request;
+use crate::contract::{Caller, Head};
 
 /// The headers that [`PlainRequest::with_headers`] leaves out as credentials.
 const CREDENTIALS: [&str; 4] = [

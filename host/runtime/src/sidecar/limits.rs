@@ -1,11 +1,12 @@
 //! The limits in a sidecar: their ranges and defaults.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use super::{Check, File, LimitsTable};
 use crate::hook::{Hook, PerHook};
 use crate::kv::KvLimits;
 use crate::limits::{CallLimits, Limits};
-use std::ops::RangeInclusive;
-use std::time::Duration;
 
 /// The range of times in milliseconds. No hook has a reason to hold a request for more than a minute.
 const MILLIS: RangeInclusive<i64> = 1..=60_000;

@@ -1,9 +1,11 @@
 //! The admission of plugins, and the messages of refusals.
 
+use std::io::Write as _;
+
+use witgate_runtime::{AdmissionCause, AdmissionError, FaultKind, Hook, Source};
+
 use crate::guest::Guest;
 use crate::request::{PATIENT, admit, runtime, source};
-use std::io::Write as _;
-use witgate_runtime::{AdmissionCause, AdmissionError, FaultKind, Hook, Source};
 
 fn refusal(wasm: impl Into<Vec<u8>>) -> AdmissionError {
     runtime()
@@ -156,7 +158,7 @@ fn an_export_at_another_version_is_named() {
     let text = refusal(component.unwrap()).to_string();
     assert!(
         text.contains(
-            "exports `witgate:plugin/route` at version 0.3.0; this host serves 0.1.0 and 0.2.0"
+            "exports `witgate:plugin/route` at version 0.3.0, and this host serves 0.1.0 and 0.2.0"
         ),
         "{text}"
     );

@@ -1,11 +1,13 @@
 //! Compiled plugins on disk: used where they can be trusted, made again where not.
 
-use crate::guest::{Guest, PLAN};
-use crate::request::{PATIENT, granting, plain, route};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+
 use witgate_runtime::{Allocation, Runtime, RuntimeError, RuntimeOptions, Source};
+
+use crate::guest::{Guest, PLAN};
+use crate::request::{PATIENT, granting, plain, route};
 
 /// A process that starts with this cache, as far as the host is concerned.
 fn started(cache: &Path) -> Result<Runtime, RuntimeError> {

@@ -1,9 +1,11 @@
 //! Compiling in a process of its own: what becomes of a plugin when that process fails.
 
+use std::time::{Duration, Instant};
+
+use witgate_runtime::{AdmissionCause, Allocation, Compiler, Runtime, RuntimeOptions};
+
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, plain, route, source};
-use std::time::{Duration, Instant};
-use witgate_runtime::{AdmissionCause, Allocation, Compiler, Runtime, RuntimeOptions};
 
 /// A runtime whose compiler is a line of shell. The code of the tests' guest is in the file `$0`.
 fn runtime(line: &str, code: &str, timeout: Duration, memory_bytes: u64) -> Runtime {

@@ -1,9 +1,11 @@
 //! Faults of guests: each fails its own call and no other.
 
+use std::sync::Arc;
+
+use witgate_runtime::{Fault, FaultKind, Hook, Plugin, Rejection};
+
 use crate::guest::{Guest, on_probe};
 use crate::request::{PATIENT, admit, alone, call, plain, probing, route, route_fault};
-use std::sync::Arc;
-use witgate_runtime::{Fault, FaultKind, Hook, Plugin, Rejection};
 
 /// Runs a guest that does `body` when it is probed. The call before it and the call after it go well.
 fn costs_its_own_call(body: &str, extra: &str, sidecar: &str) -> Fault {

@@ -1,13 +1,15 @@
 //! A directory of plugins that tests change, and what came of it.
 
-use crate::guest::{Guest, PLAN};
-use crate::request::{plain, runtime};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
 use tempfile::TempDir;
 use witgate_runtime::{Envelope, Lineup, Plugin, PluginStatus, Policies, PoliciesOptions, Runtime};
+
+use crate::guest::{Guest, PLAN};
+use crate::request::{plain, runtime};
 
 /// Never waited for in full unless something is broken.
 pub(crate) const LONG: Duration = Duration::from_secs(60);

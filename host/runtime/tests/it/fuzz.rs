@@ -17,19 +17,21 @@ mod making;
 mod random;
 mod tally;
 
-use crate::child::{self, median, number, resident};
-use crate::guest::{Guest, PROBE};
-use crate::request::{PATIENT, answering, call, plain, probing, route, source};
-use random::Random;
 use std::panic;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Weak};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tally::Tally;
+
 use witgate_runtime::{
     AdmissionCause, Charge, Lineup, Plugin, PluginCharge, Runtime, RuntimeOptions, Source,
 };
+
+use crate::child::{self, median, number, resident};
+use crate::guest::{Guest, PROBE};
+use crate::request::{PATIENT, answering, call, plain, probing, route, source};
+use random::Random;
+use tally::Tally;
 
 /// Instances that the engine has room for: a leaked one would soon be missed.
 const INSTANCES: u32 = 8;

@@ -1,12 +1,13 @@
 //! The grants of plugins, and the messages about missing ones.
 
-use crate::guest::{Guest, PROBE, on_probe};
-use crate::request::{
-    PATIENT, admit, alone, answering, plain, probing, route, route_fault, runtime,
-};
 use witgate_runtime::{
     AdmissionCause, BodyGrant, Envelope, Fault, FaultKind, Hook, Runtime, RuntimeOptions, Sidecar,
     Source,
+};
+
+use crate::guest::{Guest, PROBE, on_probe};
+use crate::request::{
+    PATIENT, admit, alone, answering, plain, probing, route, route_fault, runtime,
 };
 
 /// Without a word on grants.

@@ -10,6 +10,7 @@ mod wasi_text;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+
 use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
@@ -20,7 +21,7 @@ pub(crate) const ANSWER: &str = "(i32.const 2048)";
 pub(crate) const BASE: &str = "0.1.0";
 
 /// A guest in the making.
-#[derive(Clone, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Guest {
     version: &'static str,
     exports: Vec<(&'static str, String)>,

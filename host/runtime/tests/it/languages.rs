@@ -4,13 +4,16 @@
 
 mod misdeeds;
 
-use crate::lines::written;
-use crate::request::{answering, asking, route};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, MutexGuard};
 use witgate_runtime::{
     AdmissionCause, FaultKind, Plan, Plugin, Rejection, Runtime, RuntimeOptions, Source,
 };
+
+use crate::lines::written;
+use crate::request::{answering, asking, route};
 
 /// The plan for a small prompt.
 const SMALL: &str = "small: default/claude-haiku-4-5";

@@ -5,13 +5,16 @@ mod returned;
 mod starved;
 mod words;
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use witgate_runtime::{
+    AdmissionCause, Allocation, CustomMetric, FaultKind, Runtime, RuntimeOptions,
+};
+
 use crate::guest::{Guest, PROBE, on_probe};
 use crate::request::{
     PATIENT, admit, alone, answering, call, plain, probing, route, route_fault, runtime, source,
-};
-use std::sync::{Arc, Mutex};
-use witgate_runtime::{
-    AdmissionCause, Allocation, CustomMetric, FaultKind, Runtime, RuntimeOptions,
 };
 
 /// A guest that does `body` when probed, under a limit that it keeps and under one that it breaks.
@@ -175,12 +178,12 @@ fn instances_are_limited() {
         let kind = Arc::new(Mutex::new(None));
         let (inner, seen) = (Arc::clone(&plugin), Arc::clone(&kind));
         let request = answering(move |_| {
-            *seen.lock().unwrap() = Some(call(&alone(&inner), "route", &plain()));
+            *seen.lock() = Some(call(&alone(&inner), "route", &plain()));
             None
         });
         assert!(route(&plugin, &request).is_ok(), "the first call goes well");
         assert_eq!(plugin.suspended(), None, "and nobody is to blame");
-        let second = kind.lock().unwrap().take().expect("a second call");
+        let second = kind.lock().take().expect("a second call");
         second.map_err(|fault| fault.kind)
     };
     assert_eq!(

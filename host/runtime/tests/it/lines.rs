@@ -1,20 +1,22 @@
 //! The lines that plugins write to the log, for tests.
 
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 /// Lines of plugins, each as `LEVEL text`.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
 
 /// Runs something on this thread and gives the lines that plugins wrote meanwhile.
 pub(crate) fn written(during: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     tracing::subscriber::with_default(lines.clone(), during);
-    lines.0.lock().unwrap().clone()
+    lines.0.lock().clone()
 }
 
 struct Message(String);
@@ -37,7 +39,7 @@ impl Subscriber for Lines {
             let mut message = Message(String::new());
             event.record(&mut message);
             let line = format!("{} {}", event.metadata().level(), message.0);
-            self.0.lock().unwrap().push(line);
+            self.0.lock().push(line);
         }
     }
 

@@ -2,13 +2,15 @@
 
 mod headers;
 
-use crate::guest::{Guest, PLAN, on_probe};
-use crate::request::{PATIENT, alone, granting, plain, probing, runtime};
 use std::sync::Arc;
+
 use witgate_runtime::{
     AuditNote, Envelope, Estimate, FaultKind, Field, Hook, Lineup, Plan, Plugin, Receipt,
     Rejection, Remedy, Source, Value,
 };
+
+use crate::guest::{Guest, PLAN, on_probe};
+use crate::request::{PATIENT, alone, granting, plain, probing, runtime};
 
 fn plugin(name: &str, guest: &Guest, sidecar: &str) -> Arc<Plugin> {
     runtime()

@@ -1,10 +1,12 @@
 //! The `kv` entries of plugins, across instances, threads and reloads.
 
+use std::thread;
+
+use witgate_runtime::{Envelope, PluginState, Source};
+
 use crate::folder::{Folder, only, status};
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, granting, plain, route, runtime};
-use std::thread;
-use witgate_runtime::{Envelope, PluginState, Source};
 
 /// Adds one to `x-probe` in each call, and plans where the sum is `plans_at`.
 fn counting(plans_at: u32) -> Guest {

@@ -1,8 +1,9 @@
 //! Fresh instances that start configured.
 
+use witgate_runtime::{AdmissionCause, Configured};
+
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, admit, plain, route, runtime, source};
-use witgate_runtime::{AdmissionCause, Configured};
 
 const FRESH: &str = "instances = \"fresh\"\n";
 

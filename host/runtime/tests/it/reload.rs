@@ -5,16 +5,18 @@ mod counts;
 mod places;
 mod writes;
 
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::sync::Arc;
+
+use witgate_runtime::{Envelope, PluginState, Policies, PoliciesOptions, Rejection};
+
 use crate::folder::{
     Folder, LONG, has_plan, next_lineup, only, open, plans, plans_nothing, status,
 };
 use crate::guest::{Guest, on_probe};
 use crate::request::{PATIENT, granting, plain, probing, runtime};
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::symlink;
-use std::sync::Arc;
-use witgate_runtime::{Envelope, PluginState, Policies, PoliciesOptions, Rejection};
 
 #[test]
 fn a_plugin_that_is_renamed_into_place_serves_and_requests_keep_their_lineup() {
@@ -309,7 +311,7 @@ fn a_suspended_plugin_is_to_be_seen() {
     let json = serde_json::to_value(&status).expect("it is JSON");
     assert_eq!(json["state"], "suspended", "for the admin API");
     assert_eq!(
-        json["figures"]["hooks"]["route"]["calls"], 3,
+        json["metrics"]["hooks"]["route"]["calls"], 3,
         "with its numbers"
     );
 }

@@ -1,11 +1,13 @@
 //! A request that tests can shape, and shorthands to admit and call.
 
-use crate::guest::Guest;
 use std::sync::{Arc, OnceLock};
+
 use witgate_runtime::{
     AuditNote, Caller, Envelope, Estimate, Fault, Head, Lineup, Plan, Plugin, Receipt, Rejection,
     Request, Runtime, RuntimeOptions, Source,
 };
+
+use crate::guest::Guest;
 
 /// The action of a request when a guest reads a header.
 type Answer = Box<dyn Fn(&str) -> Option<&'static str> + Send + Sync>;

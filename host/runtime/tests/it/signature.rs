@@ -1,8 +1,9 @@
 //! Signatures and pins.
 
+use witgate_runtime::{AdmissionCause, Allocation, Runtime, RuntimeOptions, Source, TrustedKeys};
+
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, granting, runtime};
-use witgate_runtime::{AdmissionCause, Allocation, Runtime, RuntimeOptions, Source, TrustedKeys};
 
 fn pinned(sidecar: &str) -> Result<(), AdmissionCause> {
     let source = Source::new("probe", Guest::route(PLAN).build()).with_sidecar(granting(sidecar));

@@ -1,8 +1,9 @@
 //! A plugin that faults again and again sits out, and its fail policy holds meanwhile.
 
+use witgate_runtime::{Envelope, FaultKind};
+
 use crate::guest::{Guest, on_probe};
 use crate::request::{PATIENT, admit, alone, plain, probing, route_fault};
-use witgate_runtime::{Envelope, FaultKind};
 
 #[test]
 fn three_faults_suspend_a_plugin_that_fails_closed() {

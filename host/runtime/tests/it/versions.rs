@@ -1,14 +1,16 @@
 //! The contract in two versions at once, and a gallery of guests of others.
 
-use crate::guest::Guest;
-use crate::request::{PATIENT, admit, alone, plain, route, runtime, source};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+
 use witgate_runtime::{
     AdmissionCause, CONTRACT_TEXT, CONTRACT_VERSION, CONTRACT_VERSIONS, Envelope, Estimate, Plan,
     Remedy, Target,
 };
+
+use crate::guest::Guest;
+use crate::request::{PATIENT, admit, alone, plain, route, runtime, source};
 
 /// Returns the cause for which the host refuses a guest.
 fn refusal(guest: &Guest) -> AdmissionCause {

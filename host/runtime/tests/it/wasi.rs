@@ -1,10 +1,12 @@
 //! WASI is there for every plugin, and closed.
 
+use std::sync::Arc;
+
+use witgate_runtime::{FaultKind, Plugin};
+
 use crate::guest::{Guest, on_probe};
 use crate::lines::written;
 use crate::request::{PATIENT, admit, plain, probing, route, route_fault};
-use std::sync::Arc;
-use witgate_runtime::{FaultKind, Plugin};
 
 /// A guest with all of that at hand.
 fn guest(body: &str) -> Guest {

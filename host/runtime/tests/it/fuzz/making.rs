@@ -1,9 +1,11 @@
 //! Guests made of random statements over the contract's imports and hooks.
 
+use std::fmt::Write as _;
+
+use witgate_runtime::Source;
+
 use super::random::Random;
 use crate::guest::{Guest, on_probe};
-use std::fmt::Write as _;
-use witgate_runtime::Source;
 
 /// Numbers that matter to somebody.
 const NUMBERS: [i64; 20] = [

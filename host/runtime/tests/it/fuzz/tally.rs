@@ -1,10 +1,12 @@
 //! The outcomes of the guests.
 
-use super::{BOUND, is_crash};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
+
 use witgate_runtime::{AdmissionCause, Fault};
+
+use super::{BOUND, is_crash};
 
 #[derive(Default)]
 pub(super) struct Tally {

@@ -1,13 +1,15 @@
 //! Guests of other languages that print, fail, keep what they may not keep and reach for what isn't there.
 
-use super::{
-    Arc, FaultKind, Mutex, MutexGuard, OnceLock, Plugin, PoisonError, admit, answering, patient,
-    route, source, told, written,
-};
-use crate::request::{plain, route_fault};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
 use witgate_runtime::Request;
+
+use super::{
+    Arc, FaultKind, Mutex, MutexGuard, OnceLock, Plugin, admit, answering, patient, route, source,
+    told, written,
+};
+use crate::request::{plain, route_fault};
 
 /// A plugin for one test at a time: what one of them does to it, another would see.
 struct Probe(Mutex<Arc<Plugin>>);
@@ -31,7 +33,7 @@ impl Probe {
 
     /// Waits until the plugin is free and off the bench.
     fn lock(&self) -> MutexGuard<'_, Arc<Plugin>> {
-        let plugin = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let plugin = self.0.lock();
         is_fine_again(&plugin);
         plugin
     }

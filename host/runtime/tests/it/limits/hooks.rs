@@ -1,9 +1,10 @@
 //! A hook's own limit holds for that hook and no other.
 
+use witgate_runtime::FaultKind;
+
 use super::returned::{Case, lists, texts};
 use crate::guest::Guest;
 use crate::request::{admit, alone, call, plain};
-use witgate_runtime::FaultKind;
 
 const HOOKS: [&str; 4] = ["envelope", "route", "budget", "audit"];
 

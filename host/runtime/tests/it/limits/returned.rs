@@ -1,8 +1,9 @@
 //! The limits of returned values: elements of each list, and bytes of all texts together.
 
+use witgate_runtime::FaultKind;
+
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, admit, alone, call, plain};
-use witgate_runtime::FaultKind;
 
 /// A hook and what it returns.
 pub(super) type Case = (&'static str, &'static str, String);

@@ -1,11 +1,13 @@
 //! The deadline on a machine that has four times as much to do as it can.
 
-use crate::guest::Guest;
-use crate::request::{admit, alone, call, plain};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
 use witgate_runtime::FaultKind;
+
+use crate::guest::Guest;
+use crate::request::{admit, alone, call, plain};
 
 const DEADLINE: Duration = Duration::from_millis(20);
 /// The bound in `docs/sidecar.md`: ten deadlines, and two seconds for a busy system.

@@ -1,10 +1,12 @@
 //! Answer headers that a plugin asks for and can't have.
 
+use std::sync::Arc;
+
+use witgate_runtime::{Runtime, RuntimeOptions, Source};
+
 use crate::guest::Guest;
 use crate::lines::written;
 use crate::request::{PATIENT, alone, granting, plain};
-use std::sync::Arc;
-use witgate_runtime::{Runtime, RuntimeOptions, Source};
 
 #[test]
 fn an_answer_header_that_cannot_be_sent_is_dropped_and_logged() {

@@ -4,15 +4,17 @@
 //! call has failed, every replaced plugin is gone, and the process has not grown. `RELOADS` says how many (a few unless
 //! told otherwise; `make soak-reload` does a thousand). It runs in a process of its own, whose memory is nobody else's.
 
-use crate::child::{self, median, number, resident};
-use crate::folder::{Folder, next_lineup, open_with};
-use crate::guest::{Guest, PLAN};
-use crate::request::{PATIENT, call, granting, plain};
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
+
 use witgate_runtime::{Plugin, Policies, Runtime, RuntimeOptions};
+
+use crate::child::{self, median, number, resident};
+use crate::folder::{Folder, next_lineup, open_with};
+use crate::guest::{Guest, PLAN};
+use crate::request::{PATIENT, call, granting, plain};
 
 /// Callers, each with one call at a time.
 const CALLERS: usize = 3;

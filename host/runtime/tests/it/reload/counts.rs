@@ -1,16 +1,18 @@
 //! The cost of a change: only changed plugins are loaded again.
 
-use crate::folder::{
-    Folder, LONG, has_plan, next_lineup, open_slowly_with, open_with, plans, plans_nothing, status,
-};
-use crate::guest::{Guest, PLAN};
-use crate::request::{PATIENT, granting};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
 use witgate_runtime::{Allocation, PluginState, Policies, Runtime, RuntimeOptions};
+
+use crate::folder::{
+    Folder, LONG, has_plan, next_lineup, open_slowly_with, open_with, plans, plans_nothing, status,
+};
+use crate::guest::{Guest, PLAN};
+use crate::request::{PATIENT, granting};
 
 /// An engine of its own, whose compilations are nobody else's.
 fn engine(cache: Option<&Folder>) -> Runtime {

@@ -1,14 +1,16 @@
 //! Unreadable files in the place of plugins, and directories that change while they are watched.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use witgate_runtime::{PluginState, Policies};
+
 use crate::child;
 use crate::folder::{
     Folder, LONG, has_plan, next_lineup, only, open, plans, plans_nothing, status,
 };
 use crate::request::PATIENT;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
-use witgate_runtime::{PluginState, Policies};
 
 /// `v1` has a plugin that gives no plan, `v2` one that does.
 fn two_versions(root: &Path) {

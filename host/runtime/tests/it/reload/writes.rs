@@ -1,10 +1,5 @@
 //! Files that are written as editors and careless tools write them.
 
-use crate::child::succeeds;
-use crate::folder::{
-    Folder, LONG, has_plan, next_lineup, only, open_slowly, plans, plans_nothing, status,
-};
-use crate::request::PATIENT;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::symlink;
@@ -12,7 +7,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
+
 use witgate_runtime::{PluginState, Policies};
+
+use crate::child::succeeds;
+use crate::folder::{
+    Folder, LONG, has_plan, next_lineup, only, open_slowly, plans, plans_nothing, status,
+};
+use crate::request::PATIENT;
 
 /// A folder with one plugin that gives no plan.
 fn serving() -> (Folder, Policies) {
