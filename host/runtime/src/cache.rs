@@ -181,7 +181,7 @@ impl Cache {
 // === impl Key ===
 
 impl Key {
-    /// The key of what is made of these parts by this engine.
+    /// Returns the key of the code that this engine makes from these parts.
     pub(crate) fn of(engine: &Engine, parts: &[&[u8]]) -> Self {
         // The engine tells its compatibility to any hasher; what it says goes into the hash as a whole.
         let mut compatibility = DefaultHasher::new();

@@ -269,7 +269,7 @@ impl Drop for Loan<'_> {
     }
 }
 
-/// Returns the failure that an error of the engine stands for.
+/// Converts an error of the engine to a failure.
 fn failure(error: &wasmtime::Error, guest: &mut Guest) -> Failure {
     let (kind, known) = classify(error, guest);
     let message = guest.take_failure().or(known);
