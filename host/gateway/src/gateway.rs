@@ -21,7 +21,8 @@ use witgate_runtime::{Lineup, Policies};
 use crate::admin::metrics::Metrics;
 use crate::batches::Batches;
 use crate::config::ProxyProtocol;
-use crate::exchange::{self, Downstream};
+use crate::exchange;
+use crate::exchange::delivery::ConnectionFate;
 use crate::gateway::snapshot::Live;
 use crate::listen::{Cleartext, Entrance, Terms, head, stopped};
 use crate::receipts::Receipts;
@@ -130,13 +131,13 @@ impl HttpServerApp for Gateway {
 
         // The exchange's state is large; on the heap it does not weigh on every connection that waits.
         match Box::pin(exchange::serve(self, &mut session)).await {
-            Downstream::Complete => {
+            ConnectionFate::KeepAlive => {
                 if *shutdown.borrow() {
                     session.set_keepalive(None);
                 }
                 head::reuse(session).await
             }
-            Downstream::Broken => {
+            ConnectionFate::Close => {
                 session.shutdown().await;
                 None
             }

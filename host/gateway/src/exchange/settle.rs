@@ -22,16 +22,11 @@ use crate::clock::now;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Live;
 use crate::headers::Additions;
+use crate::receipts::finished::Finished;
 use crate::receipts::receipt::{Admission, Outcome, Receipt};
 use crate::tenants::concurrency::Place;
 use crate::tenants::owners::{ClaimError, Kind};
 use crate::tenants::provenance::Provenance;
-
-/// A finished exchange, on its way to the audit hook and the receipts file.
-pub(crate) struct Finished {
-    pub(crate) receipt: Receipt,
-    pub(crate) lineup: Arc<Lineup>,
-}
 
 /// What outlives the steps: the facts, the hold and the meter of one exchange.
 pub(crate) struct Settlement {

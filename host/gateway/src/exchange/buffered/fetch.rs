@@ -13,12 +13,11 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::time::timeout;
 
 use crate::answer::refused::{Blame, Refused};
-use crate::exchange::Downstream;
 use crate::exchange::decide::Decision;
 use crate::exchange::decide::targets::Target;
+use crate::exchange::delivery::{ConnectionFate, Delivered};
 use crate::exchange::downstream::{ClientLeft, while_there};
 use crate::exchange::forward::Forwarded;
-use crate::exchange::relay::Delivered;
 use crate::exchange::settle::Settlement;
 use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead, Framing};
 use crate::receipts::receipt::Outcome;
@@ -243,7 +242,7 @@ pub(crate) async fn head_only(
     let Some(head) = forwarded.answering.head().cloned() else {
         return Delivered {
             outcome: Outcome::Cut,
-            downstream: Downstream::Broken,
+            connection: ConnectionFate::Close,
         };
     };
     let length = head.headers.get(header::CONTENT_LENGTH).cloned();
@@ -351,11 +350,11 @@ impl Whole {
         match self.write(length, session, settlement).await {
             Ok(()) => Delivered {
                 outcome,
-                downstream: Downstream::Complete,
+                connection: ConnectionFate::KeepAlive,
             },
             Err(_) => Delivered {
                 outcome: Outcome::ClientGone,
-                downstream: Downstream::Broken,
+                connection: ConnectionFate::Close,
             },
         }
     }
