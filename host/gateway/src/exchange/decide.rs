@@ -28,7 +28,7 @@ use super::receive::Received;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::gateway::Gateway;
-use crate::gateway::snapshot::Live;
+use crate::gateway::snapshot::Snapshot;
 use crate::headers;
 use crate::tenants::owners::Kind;
 use crate::view::View;
@@ -38,7 +38,7 @@ pub(crate) struct Decision {
     pub(crate) view: Arc<View>,
     pub(crate) batch: BatchContext,
     pub(crate) lineup: Arc<Lineup>,
-    pub(crate) live: Arc<Live>,
+    pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) envelope: Envelope,
     pub(crate) plan: Plan,
     pub(crate) targets: Vec<Target>,
@@ -62,7 +62,11 @@ pub(crate) async fn decide(
     gateway: &Gateway,
     settlement: &mut Settlement,
 ) -> Result<Decision, Refused> {
-    let Received { view, lineup, live } = received;
+    let Received {
+        view,
+        lineup,
+        snapshot,
+    } = received;
     let request: Arc<dyn Request> = Arc::<View>::clone(&view);
     let mut envelope = lineup
         .read_envelope(&request, &mut settlement.trail)
@@ -77,7 +81,7 @@ pub(crate) async fn decide(
     copy::pay(&mut view, &lineup, settlement)?;
     let batch = batch_context::prepare(&mut view, &lineup, gateway, settlement).await?;
 
-    let panel = Panel::new(&lineup, &live, &view.caller, &envelope);
+    let panel = Panel::new(&lineup, &snapshot, &view.caller, &envelope);
     let orders = match &batch {
         BatchContext::Creates(batch) => {
             Box::pin(each::decide(&panel, &view, batch, settlement)).await?
@@ -86,13 +90,13 @@ pub(crate) async fn decide(
     };
     settlement.receipt.rule.clone_from(&orders.plan.rule);
     settlement.receipt.resource = resource(&orders.plan, &envelope, &view);
-    let targets = aim(&orders.plan, &envelope, &view, &live)?;
+    let targets = aim(&orders.plan, &envelope, &view, &snapshot)?;
     let is_stream = view.head.as_ref().is_some_and(Head::stream);
     Ok(Decision {
         view,
         batch,
         lineup,
-        live,
+        snapshot,
         envelope,
         plan: orders.plan,
         targets,
@@ -125,7 +129,7 @@ fn charge(
     settlement: &mut Settlement,
 ) -> Result<Orders, Refused> {
     let request: Arc<dyn Request> = Arc::<View>::clone(view);
-    let estimate = estimate::of_message(view, &plan, &panel.live.prices);
+    let estimate = estimate::of_message(view, &plan, &panel.snapshot.prices);
     settlement.expect(&estimate);
     let charges = panel.charges(&request, &plan, &estimate, settlement)?;
     Ok(Orders {
@@ -137,8 +141,13 @@ fn charge(
 
 /// Looks up the targets of a plan: one of them, where what is asked about is kept at one upstream and no other could
 /// answer for it.
-fn aim(plan: &Plan, envelope: &Envelope, view: &View, live: &Live) -> Result<Vec<Target>, Refused> {
-    let mut targets = look_up(plan, envelope, view, live)?;
+fn aim(
+    plan: &Plan,
+    envelope: &Envelope,
+    view: &View,
+    snapshot: &Snapshot,
+) -> Result<Vec<Target>, Refused> {
+    let mut targets = look_up(plan, envelope, view, snapshot)?;
     if Kind::of(view.endpoint).is_some() {
         targets.truncate(1);
     }
@@ -156,7 +165,7 @@ impl Decision {
 
     /// Whether a skill is the operator's, for all tenants.
     pub(crate) fn is_shared(&self, skill: &str) -> bool {
-        let shared = self.live.config.endpoints.shared_skills.iter();
+        let shared = self.snapshot.config.endpoints.shared_skills.iter();
         shared.into_iter().any(|shared| shared == skill)
     }
 
@@ -192,7 +201,7 @@ impl Decision {
                 charge(&panel, &self.view, plan, settlement)?
             }
         };
-        self.targets = aim(&orders.plan, &self.envelope, &self.view, &self.live)?;
+        self.targets = aim(&orders.plan, &self.envelope, &self.view, &self.snapshot)?;
         self.plan = orders.plan;
         self.charges = orders.charges;
         self.models = orders.models;
@@ -219,7 +228,12 @@ impl Decision {
     }
 
     fn panel(&self) -> Panel<'_> {
-        Panel::new(&self.lineup, &self.live, &self.view.caller, &self.envelope)
+        Panel::new(
+            &self.lineup,
+            &self.snapshot,
+            &self.view.caller,
+            &self.envelope,
+        )
     }
 }
 

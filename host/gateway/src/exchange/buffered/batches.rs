@@ -20,7 +20,7 @@ use crate::exchange::decide::copy;
 use crate::exchange::decide::edits::set_model;
 use crate::exchange::settle::Settlement;
 use crate::gateway::Gateway;
-use crate::gateway::snapshot::Live;
+use crate::gateway::snapshot::Snapshot;
 use crate::receipts::batch_note::BatchNote;
 use crate::tenants::concurrency::Charge;
 use crate::view::View;
@@ -96,7 +96,7 @@ pub(crate) async fn body(decision: &Decision, settlement: &Settlement) -> Result
 /// It still runs: a 409. It can't be settled now: a 503.
 pub(crate) async fn before_deletion(
     view: &View,
-    live: &Live,
+    snapshot: &Snapshot,
     gateway: &Gateway,
 ) -> Result<(), Refused> {
     let id = view.endpoint.id(&view.path);
@@ -110,13 +110,13 @@ pub(crate) async fn before_deletion(
             format!("the batch has to be settled before it is deleted, and can't be now: {why}"),
         )
     };
-    let Some(upstream) = live.upstreams.get(&record.upstream) else {
+    let Some(upstream) = snapshot.upstreams.get(&record.upstream) else {
         return Err(later(format!(
             "the upstream `{}` is not configured",
             record.upstream
         )));
     };
-    match look(upstream, &record, &live.prices).await {
+    match look(upstream, &record, &snapshot.prices).await {
         Ok(Found::Running) => Err(Refused::client(
             409,
             "the batch is still being processed: cancel it, and delete it once it has ended",
