@@ -3,6 +3,7 @@
 //! An answer is read whole before the client gets it: what it creates is claimed first, lists are filtered, and links that
 //! lead past the gateway are turned to it.
 
+mod batches;
 pub(crate) mod fetch;
 pub(super) mod list;
 pub(crate) mod models;
@@ -17,9 +18,9 @@ use witgate_messages::splice::{Edit, splice};
 
 use self::fetch::{Asker, Client, Question, Whole};
 use super::admit::Admitted;
-use super::authorize::{kind, no_state};
-use super::decide::batch;
-use super::relay::Delivered;
+use super::authorize::no_state;
+use super::decide::batch_context::BatchContext;
+use super::delivery::Delivered;
 use super::settle::Settlement;
 use crate::answer::refused::{Refused, Retry};
 use crate::gateway::Gateway;
@@ -43,7 +44,7 @@ pub(super) async fn absorb(
         session: &mut *session,
         settlement: &mut *settlement,
     };
-    let whole = match (view.endpoint, kind(view.endpoint)) {
+    let whole = match (view.endpoint, Kind::of(view.endpoint)) {
         (Endpoint::Models, _) => models::list(&mut asker).await?,
         (Endpoint::Model, _) => models::one(&mut asker).await?,
         (Endpoint::Batches, _) if view.method == Method::POST => {
@@ -67,7 +68,7 @@ pub(super) async fn absorb(
 /// Creates a batch and claims it.
 async fn create_batch(asker: &mut Asker<'_>, gateway: &Gateway) -> Result<Whole, Refused> {
     let decision = asker.decision;
-    let body = batch::body(decision, asker.settlement).await?;
+    let body = batches::body(decision, asker.settlement).await?;
     let question = Question {
         method: Method::POST,
         path: "/v1/messages/batches",
@@ -76,8 +77,19 @@ async fn create_batch(asker: &mut Asker<'_>, gateway: &Gateway) -> Result<Whole,
     };
     let whole = ask_here(asker, question).await?;
     let whole = claim(gateway, asker.settlement, Kind::Batch, whole).await?;
-    if whole.is_success() {
-        batch::created(decision, &whole.body, gateway, asker.settlement).await?;
+    if whole.is_success()
+        && let BatchContext::Creates(batch) = &decision.batch
+    {
+        let (view, envelope) = (&decision.view, &decision.envelope);
+        batches::created(
+            batch,
+            view,
+            envelope,
+            &whole.body,
+            gateway,
+            asker.settlement,
+        )
+        .await?;
     }
     Ok(whole)
 }
@@ -92,7 +104,7 @@ async fn one(asker: &mut Asker<'_>, gateway: &Gateway, kind: Kind) -> Result<Who
     };
     let delete = method == Method::DELETE;
     if delete {
-        batch::before_deletion(view, &decision.snapshot, gateway).await?;
+        batches::before_deletion(view, &decision.snapshot, gateway).await?;
     }
     let question = Question {
         client: if method == Method::GET {

@@ -19,7 +19,6 @@ use self::failed_attempt::Setback;
 use self::first_content::Held;
 use super::admit::Admitted;
 use super::decide::Decision;
-use super::decide::copy;
 use super::decide::targets::Target;
 use super::downstream::{Client, Interrupted};
 use super::relay::early_head;
@@ -57,7 +56,7 @@ pub(super) async fn forward(
     settlement: &mut Settlement,
 ) -> Result<Forwarded, Refused> {
     let mut decision = admitted.decision;
-    copy::let_go(&mut decision);
+    decision.release_decoded_body();
     let policy = attribute(&decision, "client-gone").and_then(ClientGone::parse);
     let early = early_head::head(&decision, settlement)?;
     // Pings and an early head may have to wait for a slow reader too.

@@ -18,16 +18,16 @@ use tokio::time::{Instant, timeout_at};
 
 use self::ahead::Ahead;
 use super::admit::Admitted;
-use super::authorize::kind;
 use super::buffered;
 use super::buffered::fetch::{self, Client as Waiting, Whole};
 use super::decide::Decision;
 use super::decide::targets::Target;
+use super::delivery::Delivered;
 use super::downstream::{Client, ClientLeft, while_there};
 use super::forward::Forwarded;
 use super::forward::first_content::Held;
-use super::receive::{announced, broken, invite, slow, window};
-use super::relay::{self, Delivered};
+use super::receive::body::{announced, broken, invite, over, slow, window};
+use super::relay;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::gateway::Gateway;
@@ -81,7 +81,7 @@ pub(super) async fn upload(
     let target = first(&decision)?;
     let mut answered = send(&decision, target, Waiting::MayLeave, session, settlement).await?;
     let whole = read(&mut answered, target, settlement).await?;
-    let kind = kind(decision.view.endpoint).unwrap_or(Kind::File);
+    let kind = Kind::of(decision.view.endpoint).unwrap_or(Kind::File);
     let whole = buffered::claim(gateway, settlement, kind, whole).await?;
     end_early(session);
     Ok(whole.deliver(session, settlement).await)
@@ -301,14 +301,6 @@ async fn body(
     }
 }
 
-/// The answer to a body that is too large.
-pub(super) fn over(limit: u64) -> Refused {
-    Refused::client(
-        413,
-        format!("the upload is larger than the {limit} bytes that this gateway takes"),
-    )
-}
-
 /// The head of the upstream's request. The body is framed as the client frames it, and the connection serves nothing
 /// else: a body that broke off must never be continued by another request.
 fn request(decision: &Decision, target: &Target, session: &ServerSession) -> (BytesMut, Length) {
@@ -338,5 +330,5 @@ fn request(decision: &Decision, target: &Target, session: &ServerSession) -> (By
 }
 
 fn kind_is_absorbed(decision: &Decision) -> bool {
-    kind(decision.view.endpoint).is_some()
+    Kind::of(decision.view.endpoint).is_some()
 }

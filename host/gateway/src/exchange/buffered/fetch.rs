@@ -14,12 +14,11 @@ use tokio::time::timeout;
 
 use crate::answer::refused::{Blame, Refused};
 use crate::coding::Coding;
-use crate::exchange::Downstream;
 use crate::exchange::decide::Decision;
 use crate::exchange::decide::targets::Target;
+use crate::exchange::delivery::{ConnectionFate, Delivered};
 use crate::exchange::downstream::{ClientLeft, while_there};
 use crate::exchange::forward::Forwarded;
-use crate::exchange::relay::Delivered;
 use crate::exchange::settle::Settlement;
 use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead, Framing};
 use crate::receipts::receipt::Outcome;
@@ -244,7 +243,7 @@ pub(crate) async fn head_only(
     let Some(head) = forwarded.answering.head().cloned() else {
         return Delivered {
             outcome: Outcome::Cut,
-            downstream: Downstream::Broken,
+            connection: ConnectionFate::Close,
         };
     };
     let length = head.headers.get(header::CONTENT_LENGTH).cloned();
@@ -352,11 +351,11 @@ impl Whole {
         match self.write(length, session, settlement).await {
             Ok(()) => Delivered {
                 outcome,
-                downstream: Downstream::Complete,
+                connection: ConnectionFate::KeepAlive,
             },
             Err(_) => Delivered {
                 outcome: Outcome::ClientGone,
-                downstream: Downstream::Broken,
+                connection: ConnectionFate::Close,
             },
         }
     }
