@@ -38,8 +38,6 @@ pub(crate) struct Settlement {
     /// The plugins that took part, and those that were skipped.
     pub(super) trace: CallTrace,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// The id that the upstream gave the attempt which is still to be noted.
-    upstream_id: Option<String>,
     hold: Option<Hold>,
     metering: Option<Metering>,
     /// Output tokens at which the hold is raised.
@@ -77,7 +75,6 @@ impl Settlement {
             started: Instant::now(),
             receipt,
             trace: CallTrace::default(),
-            upstream_id: None,
             hold: None,
             metering: None,
             extend_at: u64::MAX,
