@@ -18,7 +18,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
 
 use crate::answer::cors::{self, Word};
-use crate::config::upstream::VmxHeaders;
+use crate::upstream::config::VmxHeaders;
 use crate::upstream::kind::Shown;
 
 pub(crate) use self::secrets::{Spill, shows_ours, spill};

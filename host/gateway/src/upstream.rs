@@ -3,6 +3,7 @@
 pub(crate) mod admission;
 pub(crate) mod backoff;
 pub(crate) mod breaker;
+pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod credential;
 pub(crate) mod dns;
@@ -34,9 +35,9 @@ use self::group::Group;
 use self::health::Health;
 use self::retries::RetryBudget;
 use self::stats::Stats;
-use crate::config::upstream::HttpVersion;
 use crate::config::{GroupConfig, UpstreamConfig};
 use crate::listen::tls;
+use crate::upstream::config::HttpVersion;
 
 /// Idle connections kept for one upstream.
 const POOL: usize = 512;

@@ -1,4 +1,4 @@
-//! What a gateway is put together from: its plugins, its state, its receipts.
+//! The parts of a gateway that are opened at its start: its plugins and its store.
 
 use witgate_runtime::{Compiler, Policies, PoliciesOptions, Runtime, RuntimeOptions};
 

@@ -27,7 +27,7 @@ use self::lookup::Lookups;
 use self::resolver::{Names, Resolved};
 use self::trouble::Troubles;
 use crate::config::UpstreamConfig;
-use crate::config::upstream::{HttpVersion, Scheme};
+use crate::upstream::config::{HttpVersion, Scheme};
 
 /// How long a pooled connection may be idle. Shorter than common servers' own limits, so that few are found closed.
 const IDLE: Duration = Duration::from_secs(55);

@@ -16,8 +16,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::race::Race;
 use super::{Failed, Link, plain};
-use crate::config::upstream::HttpVersion;
 use crate::upstream::Upstream;
+use crate::upstream::config::HttpVersion;
 use crate::upstream::dns::{Address, Peers};
 
 /// What a new connection is for.

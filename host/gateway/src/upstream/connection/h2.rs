@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{Body, Limit, Lost, Upstream, h1, interim, plain};
-use crate::config::upstream::Scheme;
+use crate::upstream::config::Scheme;
 
 /// An answer over HTTP/2.
 pub(super) struct Answer {
