@@ -1,5 +1,6 @@
 //! `[passthrough]`, `[skills]` and `[models]`: what is served besides Messages.
 
+use chrono::{DateTime, SecondsFormat};
 use serde::Deserialize;
 use witgate_config_file::Check;
 use witgate_messages::PathPattern;
@@ -139,17 +140,10 @@ impl ModelsFile {
     }
 }
 
-/// Returns whether a text has the shape of a time in UTC (RFC 3339, section 5.6).
+/// Returns whether `time` is a time in UTC as lists of models write it: `2026-11-21T16:00:00Z`.
 fn is_rfc3339(time: &str) -> bool {
-    let shape = b"0000-00-00T00:00:00Z";
-    time.len() == shape.len()
-        && time.bytes().zip(shape).all(|(byte, shape)| {
-            if *shape == b'0' {
-                byte.is_ascii_digit()
-            } else {
-                byte == *shape
-            }
-        })
+    DateTime::parse_from_rfc3339(time)
+        .is_ok_and(|read| read.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true) == time)
 }
 
 #[cfg(test)]
@@ -190,6 +184,23 @@ mod tests {
             (10, 20),
             "limits of their own"
         );
+    }
+
+    #[test]
+    fn a_resource_was_created_at_a_time_that_exists() {
+        for time in ["2026-11-21T16:00:00Z", "2024-02-29T00:00:00Z"] {
+            assert!(super::is_rfc3339(time), "{time}");
+        }
+        for time in [
+            "9999-99-99T99:99:99Z",
+            "2026-02-29T00:00:00Z",
+            "2026-11-21T16:00:00+01:00",
+            "2026-11-21t16:00:00z",
+            "2026-11-21T16:00:00.5Z",
+            "2026-11-21",
+        ] {
+            assert!(!super::is_rfc3339(time), "{time}");
+        }
     }
 
     #[test]

@@ -93,7 +93,9 @@ impl fmt::Display for Memory {
             Origin::Configuration => f.write_str(" (configuration)"),
             Origin::Cgroup(bytes) => write!(f, " (cgroup: a third of {} MiB)", mib(bytes)),
             Origin::Machine(bytes) => write!(f, " (machine: a third of {} MiB)", mib(bytes)),
-            Origin::Unknown => f.write_str(" (a third of 1024 MiB, because the available memory is unknown)"),
+            Origin::Unknown => {
+                f.write_str(" (a third of 1024 MiB, because the available memory is unknown)")
+            }
         }
     }
 }
