@@ -6,13 +6,18 @@ use tokio::task::spawn_blocking;
 use witgate_runtime::{Compiler, Policies, PoliciesOptions, Runtime, RuntimeOptions};
 
 use super::reload::Prints;
+use crate::batches;
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::receipts::Receipts;
-use crate::store::State;
+use crate::store::{Migration, State};
+use crate::tenants::owners;
 use crate::upstream::dns::resolver::Names;
 use crate::view::vocabulary::Vocabulary;
+
+/// The migrations of the database, in the order they were released.
+const MIGRATIONS: &[Migration] = &[owners::MIGRATION, batches::MIGRATION];
 
 /// Opens everything that a configuration names but the listeners. Returns the gateway, and the prints of the files that it
 /// was read from.
@@ -77,7 +82,7 @@ pub fn open_policies(config: &Config, compiler: Option<Compiler>) -> anyhow::Res
 
 fn open_state(config: &Config) -> anyhow::Result<Option<State>> {
     match &config.state {
-        Some(directory) => Ok(Some(State::open(directory)?)),
+        Some(directory) => Ok(Some(State::open(directory, MIGRATIONS)?)),
         None => {
             tracing::warn!(
                 "files and batches are not served, and the owners of containers are forgotten at a restart, because the \

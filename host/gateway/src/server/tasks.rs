@@ -56,7 +56,13 @@ impl Stop {
         let stopped = || self.clients.subscribe();
         let mut tasks = vec![
             tokio::spawn(Arc::clone(reloader).watch(stopped())),
-            tokio::spawn(upkeep::keep(Arc::clone(gateway), stopped())),
+            tokio::spawn(upkeep::keep(
+                {
+                    let gateway = Arc::clone(gateway);
+                    move || gateway.snapshot().upstreams.clone()
+                },
+                stopped(),
+            )),
         ];
         let settler = Settler::of(Arc::clone(gateway));
         tasks.extend(settler.map(|settler| tokio::spawn(settler.run(self.admin.subscribe()))));
