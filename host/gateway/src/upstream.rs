@@ -40,8 +40,8 @@ use self::dns::resolver::Names;
 use self::health::Health;
 use self::retries::RetryBudget;
 use self::stats::Stats;
-use crate::config::UpstreamConfig;
 use crate::upstream::config::HttpVersion;
+use crate::upstream::config::UpstreamConfig;
 
 /// Largest number of idle connections that are kept for one upstream.
 const POOL: usize = 512;

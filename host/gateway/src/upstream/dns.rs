@@ -26,7 +26,7 @@ use tokio::time::{Instant, timeout_at};
 use self::lookup::Lookups;
 use self::resolver::{Names, Resolved};
 use self::trouble::Troubles;
-use crate::config::UpstreamConfig;
+use crate::upstream::config::UpstreamConfig;
 use crate::upstream::config::{HttpVersion, Scheme};
 
 /// Longest time for which a pooled connection may be idle. Shorter than the limits of common servers, so that few are
