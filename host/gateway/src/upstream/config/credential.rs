@@ -248,7 +248,7 @@ impl OwnCredential {
 
 // === impl CredentialSource ===
 
-impl std::fmt::Display for CredentialSource {
+impl fmt::Display for CredentialSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Env(name) => write!(f, "the environment variable {name}"),
