@@ -85,9 +85,9 @@ impl Ending {
     }
 
     /// Returns the totals of the results, or `None` if they were not read.
-    fn totals(&self) -> Option<&Box<Totals>> {
+    fn totals(&self) -> Option<Box<Totals>> {
         match self {
-            Self::Results(totals) => Some(totals),
+            Self::Results(totals) => Some(totals.clone()),
             Self::Gone | Self::Expired => None,
         }
     }
