@@ -142,9 +142,8 @@ impl Admin {
         if let Health::Failing { error, .. } = self.gateway.audit.health() {
             reasons.push(format!("receipts can't be written: {error}"));
         }
-        let state = self.gateway.state.as_ref();
-        if let Some(trouble) = state.and_then(|state| state.trouble()) {
-            reasons.push(trouble.to_string());
+        if let Some(error) = self.gateway.store.last_error() {
+            reasons.push(error.to_string());
         }
         if reasons.is_empty() {
             Page::json(200, &json!({"status": "ready"}))

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use witgate_ledger::{Amounts, Hold, Ledger, UnixMillis};
 use witgate_messages::batch::Totals;
 
-use crate::store::{State, StateError};
+use crate::store::{Store, StoreError};
 
 pub(crate) use self::look::{Found, look};
 pub(crate) use self::record::{Facts, MIGRATION, Maker, Record, UNITS};
@@ -36,7 +36,7 @@ const MEMORY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The batches that are not settled yet.
 pub(crate) struct Batches {
-    state: Option<State>,
+    store: Store,
     open: Mutex<HashMap<Arc<str>, Open>>,
     tell: mpsc::UnboundedSender<Ended>,
     /// For the settler; none once it has begun.
@@ -105,11 +105,10 @@ impl Ending {
 // === impl Batches ===
 
 impl Batches {
-    /// No batches yet. Without a state they are forgotten with the process.
-    pub(crate) fn new(state: Option<State>) -> Self {
+    pub(crate) fn new(store: Store) -> Self {
         let (tell, told) = mpsc::unbounded_channel();
         Self {
-            state,
+            store,
             open: Mutex::default(),
             tell,
             told: Mutex::new(Some(told)),
@@ -121,7 +120,7 @@ impl Batches {
     /// # Errors
     ///
     /// The state can't be written; the hold is released.
-    pub(crate) async fn open(&self, record: Record, hold: Option<Hold>) -> Result<(), StateError> {
+    pub(crate) async fn open(&self, record: Record, hold: Option<Hold>) -> Result<(), StoreError> {
         let record = Arc::new(record);
         // In memory first: a look at the state in between would hold it a second time.
         let open = Open {
@@ -129,11 +128,8 @@ impl Batches {
             hold,
         };
         self.lock().insert(Arc::clone(&record.id), open);
-        let Some(state) = &self.state else {
-            return Ok(());
-        };
         let id = Arc::clone(&record.id);
-        let written = state.call(move |db| record::insert(db, &record)).await;
+        let written = self.store.call(move |db| record::insert(db, &record)).await;
         if written.is_err() {
             self.lock().remove(&id);
         }
@@ -150,15 +146,12 @@ impl Batches {
     /// # Errors
     ///
     /// The state can't be read.
-    pub(crate) async fn upstream(&self, id: &str) -> Result<Option<String>, StateError> {
+    pub(crate) async fn upstream(&self, id: &str) -> Result<Option<String>, StoreError> {
         if let Some(record) = self.record(id) {
             return Ok(Some(record.upstream.clone()));
         }
-        let Some(state) = &self.state else {
-            return Ok(None);
-        };
         let id = id.to_owned();
-        state.call(move |db| record::upstream(db, &id)).await
+        self.store.call(move |db| record::upstream(db, &id)).await
     }
 
     /// A client has read an answer with results to its clean end. Those that are not all of the batch's are left for
@@ -198,14 +191,12 @@ impl Batches {
         &self,
         ledger: &Arc<Ledger>,
         now: UnixMillis,
-    ) -> Result<(), StateError> {
-        let Some(state) = &self.state else {
-            return Ok(());
-        };
+    ) -> Result<(), StoreError> {
         // Looked at before the state: what is opened in between is in neither list, and stays.
         let mut held: Vec<Arc<str>> = self.lock().keys().cloned().collect();
         let forget = now.0.saturating_sub(millis(MEMORY));
-        let open = state
+        let open = self
+            .store
             .call(move |db| {
                 record::forget(db, forget)?;
                 record::open(db)
@@ -222,7 +213,10 @@ impl Batches {
         }
         for id in held {
             let asked = id.to_string();
-            let settled = state.call(move |db| record::settled(db, &asked)).await?;
+            let settled = self
+                .store
+                .call(move |db| record::settled(db, &asked))
+                .await?;
             if let Some(amounts) = settled {
                 self.close(&id, amounts);
             }
@@ -231,12 +225,11 @@ impl Batches {
     }
 
     /// Writes down that a batch is settled with these amounts. None when it was before: then with what.
-    async fn settle(&self, id: &str, amounts: Amounts) -> Result<Option<Amounts>, StateError> {
-        let Some(state) = &self.state else {
-            return Ok(None);
-        };
+    async fn settle(&self, id: &str, amounts: Amounts) -> Result<Option<Amounts>, StoreError> {
         let id = id.to_owned();
-        state.call(move |db| record::settle(db, &id, amounts)).await
+        self.store
+            .call(move |db| record::settle(db, &id, amounts))
+            .await
     }
 
     /// Ends the hold of a batch. Gives the accounts that it took over their limit.

@@ -17,7 +17,7 @@ use crate::batches::Batches;
 use crate::gateway::snapshot::Snapshot;
 use crate::listen::stopped;
 use crate::receipts::Receipts;
-use crate::store::State;
+use crate::store::Store;
 use crate::tenants::owners::Owners;
 
 /// Time that an idle connection has for another request once another process serves. The answer closes it.
@@ -33,8 +33,8 @@ pub(crate) struct Gateway {
     pub(crate) metrics: Metrics,
     /// Set once another process has taken over.
     superseded: AtomicBool,
-    /// The durable store, or `None` without a `[state]` directory.
-    pub(crate) state: Option<State>,
+    /// The database of owners and batches.
+    pub(crate) store: Store,
     /// The tenants that own files, batches and containers.
     pub(crate) owners: Owners,
 }
@@ -46,18 +46,18 @@ impl Gateway {
         snapshot: Snapshot,
         policies: Policies,
         audit: Receipts,
-        state: Option<State>,
+        store: Store,
     ) -> Self {
         Self {
             ledger: Ledger::with_bounds(snapshot.config.ledger),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies,
-            batches: Batches::new(state.clone()),
+            batches: Batches::new(store.clone()),
             audit,
             metrics: Metrics::new(),
             superseded: AtomicBool::new(false),
-            owners: Owners::new(state.clone()),
-            state,
+            owners: Owners::new(store.clone()),
+            store,
         }
     }
 

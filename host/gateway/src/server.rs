@@ -31,7 +31,7 @@ use crate::upstream::upkeep;
 pub use options::Options;
 pub use parts::{open_policies, runtime_options};
 
-use parts::open_state;
+use parts::open_store;
 
 /// Connections that the admin listener has at a time; the oldest gives way to one more.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -115,18 +115,18 @@ impl Server {
         let config = Arc::new(config);
         let prepared = Arc::clone(&config);
         // Compiling plugins takes the processor for a while; the runtime's workers are not for that.
-        let (prints, snapshot, policies, audit, state) = tokio::task::spawn_blocking(move || {
+        let (prints, snapshot, policies, audit, store) = tokio::task::spawn_blocking(move || {
             let prints = Prints::of(&prepared);
             let snapshot = Snapshot::prepare(Arc::clone(&prepared), &resolver, None)
                 .map_err(|problems| anyhow::anyhow!(problems))?;
             let policies = open_policies(&prepared, compiler)?;
             let audit = Receipts::open(&prepared.receipts)?;
-            let state = open_state(&prepared)?;
-            anyhow::Ok((prints, snapshot, policies, audit, state))
+            let store = open_store(&prepared)?;
+            anyhow::Ok((prints, snapshot, policies, audit, store))
         })
         .await??;
 
-        let gateway = Arc::new(Gateway::new(snapshot, policies, audit, state));
+        let gateway = Arc::new(Gateway::new(snapshot, policies, audit, store));
         gateway.batches.catch_up(&gateway.ledger, now()).await?;
         let orphaned = sweep(&config, &gateway).await?;
         // Nothing that can fail comes after this: the gateway before this one has let go.

@@ -17,7 +17,7 @@ use super::decide::Decision;
 use super::decide::model_access::{has_model, model};
 use crate::answer::refused::Refused;
 use crate::gateway::Gateway;
-use crate::store::StateError;
+use crate::store::{Durability, StoreError};
 use crate::tenants::keys::Caller;
 use crate::tenants::owners::Kind;
 use crate::text::quote;
@@ -42,7 +42,7 @@ const LARGE: usize = 1 << 20;
 /// 404 where there is none.
 pub(super) fn served(gateway: &Gateway, view: &View) -> Result<(), Refused> {
     match Kind::of(view.endpoint) {
-        Some(kind) if gateway.state.is_none() => Err(Refused::client(
+        Some(kind) if gateway.owners.durability() == Durability::Process => Err(Refused::client(
             404,
             format!(
                 "{}s are not served: this gateway has no place to note whose they are (its operator sets [state] directory)",
@@ -128,7 +128,7 @@ pub(super) fn no_such(kind: &str, id: &str) -> Refused {
 }
 
 /// The answer while it can't be said whose something is.
-pub(super) fn no_state(error: &StateError) -> Refused {
+pub(super) fn no_state(error: &StoreError) -> Refused {
     tracing::error!(%error, "the state can't be used");
     Refused::gateway(
         503,

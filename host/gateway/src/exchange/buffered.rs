@@ -172,7 +172,7 @@ pub(super) async fn claim(
         let mut refused = Refused::gateway(
             match error {
                 ClaimError::Taken { .. } => 502,
-                ClaimError::State(_) => 500,
+                ClaimError::Store(_) => 500,
             },
             format!(
                 "the {} was created and could not be recorded: its id is in the gateway's log",

@@ -4,7 +4,7 @@ use witgate_runtime::{Compiler, Policies, PoliciesOptions, Runtime, RuntimeOptio
 
 use crate::batches;
 use crate::config::Config;
-use crate::store::{Migration, State};
+use crate::store::{Migration, Store};
 use crate::tenants::owners;
 use crate::view::vocabulary::Vocabulary;
 
@@ -46,15 +46,20 @@ pub fn open_policies(config: &Config, compiler: Option<Compiler>) -> anyhow::Res
     Ok(Policies::open(runtime, &config.plugins.directory, options)?)
 }
 
-pub(crate) fn open_state(config: &Config) -> anyhow::Result<Option<State>> {
+/// Opens the database in the `[state]` directory, or one in memory without a directory.
+///
+/// # Errors
+///
+/// The directory can't be written, or its database can't be opened.
+pub(crate) fn open_store(config: &Config) -> anyhow::Result<Store> {
     match &config.state {
-        Some(directory) => Ok(Some(State::open(directory, MIGRATIONS)?)),
+        Some(directory) => Ok(Store::open(directory, MIGRATIONS)?),
         None => {
             tracing::warn!(
-                "there is no [state] directory: files and batches are not served, and who owns which container is \
+                "no [state] directory is set: files, batches and skills are not served, and the owners of containers are \
                  forgotten at a restart"
             );
-            Ok(None)
+            Ok(Store::in_memory(MIGRATIONS)?)
         }
     }
 }
