@@ -78,12 +78,12 @@ pub(crate) struct Tally {
     pub(crate) failed: u64,
 }
 
-/// Whether a request has another place to go.
+/// Whether a request that is refused can go to another target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Recourse {
+pub(crate) enum Alternative {
     /// Another target can take it.
-    Another,
-    /// There is none.
+    Available,
+    /// No other target can take it.
     None,
 }
 
@@ -151,19 +151,13 @@ impl Breaker {
     /// # Errors
     ///
     /// It is open to such a request.
-    pub(crate) fn enter(&self, recourse: Recourse, now: Instant) -> Result<Leave, Opened> {
-        let leave = self.leave(recourse, now)?;
+    pub(crate) fn enter(&self, alternative: Alternative, now: Instant) -> Result<Leave, Opened> {
+        let leave = self.leave(alternative, now)?;
         self.begun.add(now, 1, 0);
         Ok(leave)
     }
 
-    /// Counts a request that is sent in any case.
-    pub(crate) fn pass(&self, now: Instant) -> Leave {
-        self.begun.add(now, 1, 0);
-        Leave::Plain
-    }
-
-    fn leave(&self, recourse: Recourse, now: Instant) -> Result<Leave, Opened> {
+    fn leave(&self, alternative: Alternative, now: Instant) -> Result<Leave, Opened> {
         if !self.alert.load(Ordering::Acquire) {
             return Ok(Leave::Plain);
         }
@@ -176,7 +170,7 @@ impl Breaker {
         {
             return Ok(trial);
         }
-        if record.sends(recourse) {
+        if record.sends(alternative) {
             return Ok(Leave::Plain);
         }
         Err(record.seen(now))
@@ -357,8 +351,8 @@ impl Open {
     }
 
     /// Whether a request is sent without being a trial.
-    fn sends(&self, recourse: Recourse) -> bool {
-        self.severity == Severity::Failing && recourse == Recourse::None
+    fn sends(&self, alternative: Alternative) -> bool {
+        self.severity == Severity::Failing && alternative == Alternative::None
     }
 
     fn seen(&self, now: Instant) -> Opened {

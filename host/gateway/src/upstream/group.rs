@@ -11,9 +11,9 @@ use rand::Rng;
 use smallvec::SmallVec;
 use witgate_runtime::UpstreamStats;
 
-use super::breaker::Recourse;
+use super::Upstream;
+use super::breaker::Alternative;
 use super::stats::Minute;
-use super::{Upstream, Upstreams};
 use crate::config::{Choice, GroupConfig, ProviderChange};
 
 /// Upstreams in the order in which they are to be tried.
@@ -39,18 +39,6 @@ pub(crate) struct Member {
 pub(crate) enum Found<'a> {
     Upstream(&'a Arc<Upstream>),
     Group(&'a Group),
-}
-
-// === impl Upstreams ===
-
-impl Upstreams {
-    /// The upstream or the group of this name.
-    pub(crate) fn find(&self, name: &str) -> Option<Found<'_>> {
-        let group = || self.groups().iter().find(|group| group.name == name);
-        self.get(name)
-            .map(Found::Upstream)
-            .or_else(|| group().map(Found::Group))
-    }
 }
 
 // === impl Found ===
@@ -166,13 +154,13 @@ impl Group {
             sum.requests += minute.requests;
             sum.errors += minute.errors;
         }
-        let takes = |recourse| {
+        let takes = |alternative| {
             let mut members = self.members.iter();
-            members.any(|member| member.upstream.takes(recourse, now))
+            members.any(|member| member.upstream.takes(alternative, now))
         };
-        let state = if takes(Recourse::Another) {
+        let state = if takes(Alternative::Available) {
             "available"
-        } else if takes(Recourse::None) {
+        } else if takes(Alternative::None) {
             "failing"
         } else {
             "open"
@@ -246,7 +234,9 @@ mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
-    use super::super::stats::Ended;
+    use super::super::Upstreams;
+    use super::super::admission::Admission;
+    use super::super::stats::Outcome;
     use super::*;
     use crate::config::Config;
     use crate::upstream::dns::resolver;
@@ -326,7 +316,8 @@ mod tests {
     fn requests_in_flight_count_for_the_weight() {
         let upstreams = upstreams("least");
         let (a, b) = (upstreams.get("a").unwrap(), upstreams.get("b").unwrap());
-        let _two = [a.enter(), b.enter()];
+        let required = Admission::Required(Alternative::None);
+        let _two = [a.attempt(required), b.attempt(required)];
         let orders = orders(&upstreams);
         assert_eq!(first(&orders, 'b'), 0, "two for a weight of one");
         assert!(orders.iter().all(|order| order.ends_with('b')), "and last");
@@ -336,8 +327,9 @@ mod tests {
     fn a_member_that_takes_no_requests_comes_last_and_is_not_left_out() {
         for choice in ["p2c", "least", "weighted", "order"] {
             let upstreams = upstreams(choice);
-            let mut failing = upstreams.get("a").unwrap().enter();
-            failing.end(Ended::Badly);
+            let required = Admission::Required(Alternative::None);
+            let mut failing = upstreams.get("a").unwrap().attempt(required).unwrap();
+            failing.end(Outcome::Failure);
             drop(failing);
             let orders = orders(&upstreams);
             assert!(

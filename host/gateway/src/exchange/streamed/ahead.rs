@@ -12,12 +12,12 @@ use bytes::Bytes;
 use pingora_core::protocols::http::ServerSession;
 use tokio::time::timeout;
 
-use super::{Stopped, there};
+use super::{Stopped, while_connected};
 use crate::answer::refused::Refused;
 use crate::exchange::receive::broken;
 use crate::exchange::relay::ready;
 use crate::tenants::concurrency::Charge;
-use crate::upstream::connection::upload::{Sending, Taken};
+use crate::upstream::connection::upload::{Taken, Upload};
 
 /// Most bytes that are read ahead. More than the sockets of a client usually hold when it leaves.
 const MOST: usize = 16 << 20;
@@ -81,12 +81,12 @@ impl Ahead {
     pub(crate) async fn write(
         &mut self,
         part: Bytes,
-        sending: &mut Sending,
+        upload: &mut Upload,
         session: &mut ServerSession,
     ) -> Result<Taken, Stopped> {
-        let mut write = pin!(sending.write(part));
+        let mut write = pin!(upload.write(part));
         loop {
-            match timeout(LOOK, there(session, &mut write)).await {
+            match timeout(LOOK, while_connected(session, &mut write)).await {
                 Ok(done) => return done,
                 Err(_) => self.read_on(session).await?,
             }

@@ -98,7 +98,7 @@ impl World {
     }
 
     fn ask(&mut self, health: Health) {
-        match self.breaker.enter(Recourse::None, self.at(self.now)) {
+        match self.breaker.enter(Alternative::None, self.at(self.now)) {
             Ok(leave) => {
                 self.seen.sent += 1;
                 let fails = self.rng.gen_range(0..100) < health.percent;

@@ -25,8 +25,8 @@ impl Bench {
         }
     }
 
-    fn enter(&self, recourse: Recourse) -> Result<Leave, Opened> {
-        self.breaker.enter(recourse, self.now)
+    fn enter(&self, alternative: Alternative) -> Result<Leave, Opened> {
+        self.breaker.enter(alternative, self.now)
     }
 
     fn end(&mut self, leave: Leave, word: Word) -> Option<Change> {
@@ -35,7 +35,7 @@ impl Bench {
 
     /// Sends a request that has no other place to go.
     fn send(&mut self, word: Word) -> Option<Change> {
-        let leave = self.enter(Recourse::None).expect("it is let in");
+        let leave = self.enter(Alternative::None).expect("it is let in");
         self.end(leave, word)
     }
 
@@ -111,9 +111,9 @@ fn half_of_the_requests_of_a_window_open_it_when_they_are_enough() {
 fn a_failing_upstream_takes_only_what_has_no_other_place_to_go() {
     let mut bench = Bench::new();
     bench.failing();
-    let refused = bench.enter(Recourse::Another);
+    let refused = bench.enter(Alternative::Available);
     assert!(refused.is_err(), "another target takes it");
-    let sent = bench.enter(Recourse::None);
+    let sent = bench.enter(Alternative::None);
     assert_eq!(sent, Ok(Leave::Plain), "nothing else takes it");
 }
 
@@ -121,15 +121,15 @@ fn a_failing_upstream_takes_only_what_has_no_other_place_to_go() {
 fn an_upstream_that_is_down_takes_nothing() {
     let mut bench = Bench::new();
     bench.down();
-    for recourse in [Recourse::Another, Recourse::None] {
-        assert!(bench.enter(recourse).is_err(), "{recourse:?}");
+    for alternative in [Alternative::Available, Alternative::None] {
+        assert!(bench.enter(alternative).is_err(), "{alternative:?}");
     }
 }
 
 #[test]
 fn answers_that_come_late_show_that_an_upstream_is_not_down() {
     let mut bench = Bench::new();
-    let early: Vec<_> = (0..20).map(|_| bench.enter(Recourse::None)).collect();
+    let early: Vec<_> = (0..20).map(|_| bench.enter(Alternative::None)).collect();
     bench.now += 11 * SECOND;
     bench.down();
     for leave in early {
@@ -137,13 +137,13 @@ fn answers_that_come_late_show_that_an_upstream_is_not_down() {
     }
     let opened = bench.breaker.opened(bench.now).expect("20 of 40");
     assert_eq!(opened.severity, Severity::Failing, "half are good");
-    assert!(bench.enter(Recourse::None).is_ok(), "it is asked again");
+    assert!(bench.enter(Alternative::None).is_ok(), "it is asked again");
 }
 
 #[test]
 fn slow_answers_are_not_outrun_by_quick_failures() {
     let mut bench = Bench::new();
-    let slow: Vec<_> = (0..190).map(|_| bench.enter(Recourse::None)).collect();
+    let slow: Vec<_> = (0..190).map(|_| bench.enter(Alternative::None)).collect();
     bench.send_many(60, Word::Bad);
     assert_eq!(
         bench.breaker.opened(bench.now),
@@ -160,7 +160,7 @@ fn slow_answers_are_not_outrun_by_quick_failures() {
 fn requests_that_taught_nothing_hide_no_failures() {
     let mut bench = Bench::new();
     for _ in 0..1000 {
-        let leave = bench.enter(Recourse::None).expect("it is closed");
+        let leave = bench.enter(Alternative::None).expect("it is closed");
         bench.breaker.unused(leave, bench.now);
     }
     bench.down();
@@ -188,7 +188,7 @@ fn one_request_is_the_trial_and_more_follow_as_it_goes_well() {
     bench.until_trial();
     let mut allowed = Vec::new();
     while bench.breaker.opened(bench.now).is_some() {
-        let trials: Vec<_> = std::iter::from_fn(|| bench.enter(Recourse::None).ok()).collect();
+        let trials: Vec<_> = std::iter::from_fn(|| bench.enter(Alternative::None).ok()).collect();
         allowed.push(trials.len());
         for trial in trials {
             bench.end(trial, Word::Good);
@@ -231,7 +231,7 @@ fn a_failed_trial_doubles_the_time_up_to_the_longest() {
     bench.down();
     for seconds in [2, 4, 8, 16, 32, 60, 60] {
         bench.until_trial();
-        let trial = bench.enter(Recourse::None).expect("the trial is due");
+        let trial = bench.enter(Alternative::None).expect("the trial is due");
         let change = bench.end(trial, Word::Bad);
         let Some(Change::Opened(opened)) = change else {
             panic!("open again: {change:?}");
@@ -246,10 +246,10 @@ fn a_trial_that_taught_nothing_is_given_back() {
     let mut bench = Bench::new();
     bench.down();
     bench.until_trial();
-    let trial = bench.enter(Recourse::None).expect("the trial");
-    assert!(bench.enter(Recourse::None).is_err(), "one at a time");
+    let trial = bench.enter(Alternative::None).expect("the trial");
+    assert!(bench.enter(Alternative::None).is_err(), "one at a time");
     bench.breaker.unused(trial, bench.now);
-    assert!(bench.enter(Recourse::None).is_ok(), "the next one is");
+    assert!(bench.enter(Alternative::None).is_ok(), "the next one is");
 }
 
 #[test]
@@ -257,12 +257,12 @@ fn a_trial_that_is_silent_holds_up_the_next_one_for_a_while_only() {
     let mut bench = Bench::new();
     bench.down();
     bench.until_trial();
-    let silent = bench.enter(Recourse::None).expect("the trial");
-    assert!(bench.enter(Recourse::None).is_err(), "one at a time");
+    let silent = bench.enter(Alternative::None).expect("the trial");
+    assert!(bench.enter(Alternative::None).is_err(), "one at a time");
     bench.now += SECOND;
-    let second = bench.enter(Recourse::None).expect("another one");
+    let second = bench.enter(Alternative::None).expect("another one");
     bench.end(second, Word::Good);
-    assert!(bench.enter(Recourse::None).is_ok(), "which let more in");
+    assert!(bench.enter(Alternative::None).is_ok(), "which let more in");
     bench.breaker.unused(silent, bench.now);
 }
 
@@ -271,16 +271,19 @@ fn trials_of_an_earlier_ramp_count_as_any_request() {
     let mut bench = Bench::new();
     bench.down();
     bench.until_trial();
-    let stale = bench.enter(Recourse::None).expect("the trial");
+    let stale = bench.enter(Alternative::None).expect("the trial");
     bench.now += SECOND;
-    let second = bench.enter(Recourse::None).expect("another one");
+    let second = bench.enter(Alternative::None).expect("another one");
     bench.end(second, Word::Bad);
     bench.until_trial();
-    let trial = bench.enter(Recourse::None).expect("the next ramp's");
+    let trial = bench.enter(Alternative::None).expect("the next ramp's");
     bench.end(stale, Word::Bad);
-    assert!(bench.enter(Recourse::None).is_err(), "still one at a time");
+    assert!(
+        bench.enter(Alternative::None).is_err(),
+        "still one at a time"
+    );
     bench.end(trial, Word::Good);
-    assert!(bench.enter(Recourse::None).is_ok(), "and it grows");
+    assert!(bench.enter(Alternative::None).is_ok(), "and it grows");
 }
 
 #[test]
@@ -289,7 +292,7 @@ fn one_failure_in_a_ramp_slows_it_down_and_does_not_end_it() {
     bench.down();
     bench.until_trial();
     bench.send(Word::Good);
-    let pair = [(); 2].map(|()| bench.enter(Recourse::None).expect("two by now"));
+    let pair = [(); 2].map(|()| bench.enter(Alternative::None).expect("two by now"));
     assert_eq!(bench.end(pair[0], Word::Bad), None, "one of two");
     assert_eq!(bench.end(pair[1], Word::Good), None, "which is not all");
     let opened = bench.breaker.opened(bench.now).expect("open");
@@ -302,7 +305,7 @@ fn an_upstream_that_answers_some_again_is_asked_by_all_that_have_no_other_place(
     bench.down();
     let mut sent = 0_usize;
     while bench.breaker.opened(bench.now).map(|open| open.severity) == Some(Severity::Down) {
-        if let Ok(leave) = bench.enter(Recourse::None) {
+        if let Ok(leave) = bench.enter(Alternative::None) {
             sent += 1;
             let word = if sent.is_multiple_of(3) {
                 Word::Good

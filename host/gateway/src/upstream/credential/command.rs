@@ -15,7 +15,7 @@ use super::expiry;
 use crate::config::CredentialCommand;
 
 /// Longest time for one run; then it is killed.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most bytes that are read of what it prints.
 const OUTPUT: usize = 64 * 1024;
@@ -68,9 +68,9 @@ pub(super) async fn run(upstream: &str, command: &CredentialCommand) -> Result<P
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("{program} can't be run: {error}"))?;
-    let Ok((status, printed, messages)) = timeout(PATIENCE, ended(&mut child)).await else {
+    let Ok((status, printed, messages)) = timeout(TIMEOUT, ended(&mut child)).await else {
         return Err(format!(
-            "{program} did not end within {PATIENCE:?} and was killed"
+            "{program} did not end within {TIMEOUT:?} and was killed"
         ));
     };
     let printed = String::from_utf8(printed).map_err(|_| format!("{program} printed no text"));
@@ -211,7 +211,7 @@ mod tests {
             let printed = run_shell(script).await.unwrap();
             assert_eq!(printed.token, "sk-1", "what the command itself printed");
         }
-        assert!(begun.elapsed() < PATIENCE, "it is done when the command is");
+        assert!(begun.elapsed() < TIMEOUT, "it is done when the command is");
         let chatty = run_shell("(while :; do echo noise; done) & echo; exit 4");
         let error = chatty.await.err().expect("its own status counts");
         assert!(error.contains("exit status: 4"), "{error}");
