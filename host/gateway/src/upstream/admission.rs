@@ -2,7 +2,6 @@
 //!
 //! Health checks, `max_in_flight`, and the circuit breaker decide, in this order.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Upstream;
