@@ -1,7 +1,7 @@
-//! Header hygiene per hop: what a message carries to the other side, in the order and case it came in.
+//! Header hygiene: the headers that a message carries to the other side, in the order and case in which they came.
 //!
-//! Hop-by-hop headers end here, on both sides, and so do credentials and a caller's `x-vmx-*`. Everything else passes, whatever it is called:
-//! an unknown `anthropic-*` header is somebody's feature. Heads are built in one ordered pass, because removing from a
+//! Hop-by-hop headers end here, on both sides, and so do credentials and a caller's `x-vmx-*`. Everything else passes:
+//! an unknown `anthropic-*` header is part of a feature. Heads are built in one ordered pass, because removing from a
 //! header map reorders it.
 
 mod of_plugins;
@@ -22,7 +22,8 @@ use crate::upstream::request::{Headers, Role};
 
 pub(crate) use self::secrets::{Spill, shows_ours, spill};
 
-/// Headers that may carry a caller's credential. They never reach an upstream, a plugin or a log.
+/// Headers that may carry a caller's credential. They never reach a plugin or a log, nor an upstream that has not been
+/// configured to get them.
 const CREDENTIALS: [&str; 5] = [
     "authorization",
     "x-api-key",
@@ -31,7 +32,7 @@ const CREDENTIALS: [&str; 5] = [
     "cookie",
 ];
 
-/// Headers of one connection (RFC 9110, section 7.6.1, RFC 7540, section 3.2.1, and those in older use).
+/// Headers of one connection (RFC 9110, section 7.6.1, RFC 7540, section 3.2.1, and older ones).
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -56,7 +57,7 @@ pub(crate) struct Passing {
 /// The coding of a request's body on its way to an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyCoding {
-    /// As the client sent it.
+    /// The coding that the client sent.
     AsSent,
     /// Plain, although the client's was compressed: it was decoded to be edited.
     Decoded,
@@ -65,7 +66,7 @@ pub(crate) enum BodyCoding {
 /// The form in which the gateway needs an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AnswerForm {
-    /// As the client asked for it.
+    /// The form that the client asked for.
     AsAsked,
     /// Not compressed.
     Plain,
@@ -89,29 +90,30 @@ const CONDITIONS: [HeaderName; 6] = [
     header::IF_UNMODIFIED_SINCE,
 ];
 
-/// The names of the headers that may carry a credential, for those who keep them from plugins.
+/// Returns the names of the headers that may carry a credential, which plugins do not see.
 pub(crate) fn credentials() -> Arc<[String]> {
     CREDENTIALS.map(str::to_owned).into()
 }
 
-/// Whether a header may carry a credential.
+/// Returns whether a header may carry a credential.
 pub(crate) fn is_credential(name: &str) -> bool {
     CREDENTIALS
         .iter()
         .any(|credential| name.eq_ignore_ascii_case(credential))
 }
 
-/// Whether a header is meant for a gateway, and says nothing to the API.
+/// Returns whether a header is meant for a gateway and means nothing to the API.
 fn is_for_gateway(name: &HeaderName) -> bool {
     name.as_str().starts_with("x-vmx-")
 }
 
-/// Whether a header is of one connection. A request's `Connection` names no others: `wire` refuses those.
+/// Returns whether a header belongs to one connection. A request's `Connection` names no others: `listen/request_head`
+/// refuses those.
 pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(&name.as_str())
 }
 
-/// The headers that the `Connection` of an answer names. It cannot name those that say what the answer is.
+/// Returns the headers that the `Connection` of an answer names. It cannot name those that describe the body.
 fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
     headers
         .get_all(header::CONNECTION)
@@ -123,8 +125,8 @@ fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
         .collect()
 }
 
-/// The secrets that a caller presents, in the order in which they are tried. Beside an `x-witgate-key` the other headers
-/// are not for the gateway: they may be the caller's own credential at an upstream.
+/// Returns the secrets that a caller presents, in the order in which they are tried. Beside an `x-witgate-key` the
+/// other headers are not for the gateway: they may be the caller's own credential at an upstream.
 pub(crate) fn presented(headers: &HeaderMap) -> SmallVec<[&[u8]; 2]> {
     let key = |name: &'static str| headers.get(name).map(HeaderValue::as_bytes);
     let secrets = match key("x-witgate-key") {
@@ -138,7 +140,7 @@ pub(crate) fn presented(headers: &HeaderMap) -> SmallVec<[&[u8]; 2]> {
         .collect()
 }
 
-/// The token of a bearer (RFC 6750, section 2.1), behind any white space.
+/// Returns the token of a bearer (RFC 6750, section 2.1), without white space around it.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(6)?;
     let begins = token
@@ -147,8 +149,8 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     (begins && scheme.eq_ignore_ascii_case(b"bearer")).then(|| token.trim_ascii())
 }
 
-/// The headers with the lines of each name as one, as a list is read (RFC 9110, section 5.3): for readers who look at one
-/// value only.
+/// Returns the headers with the lines of each name joined to a list (RFC 9110, section 5.3), for readers of a single
+/// value.
 pub(crate) fn folded(headers: &HeaderMap) -> HeaderMap {
     if headers.keys_len() == headers.len() {
         return headers.clone();
@@ -160,7 +162,7 @@ pub(crate) fn folded(headers: &HeaderMap) -> HeaderMap {
             .iter()
             .map(HeaderValue::as_bytes)
             .collect();
-        // What were values make one together.
+        // Valid values joined are a valid value.
         if let Ok(value) = HeaderValue::from_bytes(&lines.join(&b", "[..])) {
             folded.insert(name.clone(), value);
         }
@@ -207,7 +209,7 @@ pub(crate) fn to_upstream(client: &RequestHeader, passing: Passing) -> Headers {
 
 impl Passing {
     fn keeps(self, name: &HeaderName) -> bool {
-        // The plugins have read what is for the gateway; a decoded body has no coding any more.
+        // The plugins have read headers for the gateway, and a decoded body has no coding any more.
         let ends_here = self.vmx_headers == VmxHeaders::EndHere && is_for_gateway(name)
             || self.coding == BodyCoding::Decoded && *name == header::CONTENT_ENCODING
             || self.form == AnswerForm::PlainAndWhole && CONDITIONS.contains(name);
@@ -215,15 +217,15 @@ impl Passing {
     }
 }
 
-/// Whether a credential's header is one that an upstream may be shown as it came.
+/// Returns whether an upstream may be sent the caller's credential in this header.
 fn is_for_upstream(name: &HeaderName) -> bool {
     matches!(name.as_str(), "authorization" | "x-api-key")
 }
 
-/// How the body of an answer is delimited on the client's side.
+/// The framing of an answer on the client's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// By the upstream's `Content-Length`, or by there being none.
+    /// The upstream's `Content-Length`, or none.
     AsGiven,
     /// In chunks.
     Chunked,
@@ -231,10 +233,10 @@ pub(crate) enum Framing {
     UntilClose,
 }
 
-/// What the gateway puts on an upstream's answer.
+/// The gateway's additions to an upstream's answer.
 pub(crate) struct Additions {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// Whose word on CORS the answer carries.
+    /// The party that answers CORS requests.
     pub(crate) cors: Word,
 }
 
@@ -242,7 +244,7 @@ pub(crate) struct Additions {
 ///
 /// # Errors
 ///
-/// Fails when the HTTP layer refuses the status or a header, which the upstream's parsed head does not cause.
+/// The HTTP layer refuses the status or a header, which the parsed head of an upstream does not cause.
 pub(crate) fn response_head(
     upstream: &ResponseHeader,
     framing: Framing,
@@ -256,7 +258,7 @@ pub(crate) fn response_head(
     head.set_reason_phrase(upstream.get_reason_phrase())?;
     let named = named_by_connection(&upstream.headers);
     let passes = |name: &HeaderName| {
-        // What an answer varies by adds up.
+        // Values of `Vary` add up.
         let replaced = *name != header::VARY && extra.iter().any(|(own, _)| own == name);
         let foreign = additions.cors == Word::Ours && cors::is_word(name);
         !is_hop_by_hop(name) && !named.contains(name) && !replaced && !foreign

@@ -40,7 +40,7 @@ use crate::config::UpstreamConfig;
 use crate::config::upstream::HttpVersion;
 use crate::listen::tls;
 
-/// Most idle connections that are kept for one upstream.
+/// Largest number of idle connections that are kept for one upstream.
 const POOL: usize = 512;
 
 /// A server that speaks Messages, with its connections and statistics.

@@ -1,4 +1,4 @@
-//! Polling of a batch with the upstream's own credential: whether it has ended, and what it used.
+//! Polling of a batch with the upstream's own credential: its status, and its usage once it has ended.
 
 use std::sync::Arc;
 
@@ -19,33 +19,33 @@ use crate::upstream::connection::response::Response;
 use crate::upstream::limit::Limit;
 use crate::upstream::request::{Framing, Headers, Request};
 
-/// Most bytes of an answer with a batch's status, or of an error.
+/// Largest answer with a batch's status, or error, in bytes.
 const MAX_STATUS_BYTES: usize = 1 << 20;
 
 /// The version of the API for batches whose creation named none.
 const VERSION: &str = "2023-06-01";
 
-/// What a look found.
+/// The state of a batch.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// It has not ended.
+    /// The batch has not ended.
     Running,
-    /// It has.
+    /// The batch has ended.
     Ended(Ending),
 }
 
-/// Why a look found nothing.
+/// The reason for which the state is not known.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
-    /// The upstream can't be asked now; neither can it be about other batches.
+    /// The upstream cannot be asked now, about this batch or any other.
     #[error("the upstream can't be asked: {0}")]
     Upstream(String),
-    /// The upstream does not say of this batch what it should.
+    /// The upstream's answer about this batch cannot be used.
     #[error("{0}")]
     Batch(String),
 }
 
-/// The part of a batch that counts.
+/// The members of a batch that are read.
 #[derive(Debug, Deserialize)]
 struct Status {
     processing_status: String,
@@ -65,11 +65,11 @@ struct Counts {
     expired: u64,
 }
 
-/// Looks at a batch, and at its results once it has ended.
+/// Asks for the state of a batch, and reads its results once it has ended.
 ///
 /// # Errors
 ///
-/// The upstream can't be asked, or what it says can't be read.
+/// The upstream cannot be asked, or its answer cannot be read.
 pub(crate) async fn look(
     upstream: &Arc<Upstream>,
     record: &Record,
@@ -87,7 +87,7 @@ pub(crate) async fn look(
     }
     let counts = status.request_counts;
     if counts.succeeded == 0 {
-        // Only messages cost anything, so there is nothing to read.
+        // Only successful messages cost anything, so the results need not be read.
         let totals = Totals {
             errored: counts.errored,
             canceled: counts.canceled,

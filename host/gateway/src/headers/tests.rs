@@ -1,4 +1,4 @@
-//! What each side is shown of the other, on the wire.
+//! Tests of the headers that each side gets of the other.
 
 use super::*;
 

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::Upstream;
-use super::breaker::{Alternative, Change, Leave, Opened, Severity, Word};
+use super::breaker::{Alternative, Change, Opened, Report, Severity, Ticket};
 use super::health::Trouble;
 
 /// The kind of admission that a request needs.
@@ -38,7 +38,7 @@ pub(crate) enum Reason {
     /// The health checks fail.
     #[error("its health checks fail ({0})")]
     Unhealthy(String),
-    /// As many requests as `max_in_flight` allows are under way.
+    /// The limit `max_in_flight` is reached.
     #[error("{0} requests are in flight, which is its limit")]
     Full(u32),
 }
@@ -56,7 +56,7 @@ pub(crate) enum State {
     Open,
     /// The health checks fail.
     Unhealthy,
-    /// As many requests as `max_in_flight` allows are under way.
+    /// The limit `max_in_flight` is reached.
     Full,
 }
 
@@ -68,10 +68,10 @@ impl Upstream {
     /// # Errors
     ///
     /// [`Closed`]: the upstream takes no such request now.
-    pub(super) fn admit(&self, admission: Admission) -> Result<Leave, Closed> {
+    pub(super) fn admit(&self, admission: Admission) -> Result<Ticket, Closed> {
         let alternative = match admission {
             Admission::Required(alternative) => alternative,
-            Admission::HealthCheck => return Ok(Leave::Plain),
+            Admission::HealthCheck => return Ok(Ticket::Plain),
         };
         if let Some(unhealthy) = self.health.unhealthy() {
             return Err(self.closed(Reason::Unhealthy(unhealthy.why), self.check_interval()));
@@ -81,7 +81,7 @@ impl Upstream {
             return Err(self.closed(Reason::Full(limit), Some(Duration::from_secs(1))));
         }
         let Some(breaker) = &self.breaker else {
-            return Ok(Leave::Plain);
+            return Ok(Ticket::Plain);
         };
         breaker
             .enter(alternative, Instant::now())
@@ -143,16 +143,16 @@ impl Upstream {
     }
 
     /// Tells the breaker how a request ended; `None` where that says nothing about the upstream.
-    pub(super) fn learn(&self, leave: Leave, word: Option<Word>, now: Instant) {
+    pub(super) fn learn(&self, ticket: Ticket, report: Option<Report>, now: Instant) {
         let Some(breaker) = &self.breaker else {
             return;
         };
-        let Some(word) = word else {
-            breaker.unused(leave, now);
+        let Some(report) = report else {
+            breaker.unused(ticket, now);
             return;
         };
         let name = &self.config.name;
-        match breaker.ended(leave, word, now, &mut rand::thread_rng()) {
+        match breaker.ended(ticket, report, now, &mut rand::thread_rng()) {
             None => {}
             Some(Change::Closed) => {
                 tracing::info!(upstream = %name, "the upstream has recovered: its circuit breaker is closed");

@@ -1,9 +1,9 @@
-//! One attempt at an upstream: the only way to send a request to it, whoever sends it.
+//! The only way to send a request to an upstream, whoever sends it.
 //!
 //! [`Upstream::attempt`] asks the upstream's admission. An [`Attempt`] then sends a request, renews the credential and
-//! repeats the request once after a 401, applies the idle timeout, and tells the statistics and the circuit breaker how it
-//! ended: from a status, a [`RequestError`], or a body that broke off. A request that ended by the decision of others, such
-//! as a client that disconnected or a limit that a plan or a caller chose, says nothing about the upstream and is counted
+//! repeats the request once after a 401, applies the idle timeout, and reports the outcome to the statistics and the
+//! circuit breaker: a status, a [`RequestError`], or a body that broke off. A request that was ended by others, such as
+//! a client that disconnected or a limit that a plan or a caller chose, says nothing about the upstream and is counted
 //! nowhere.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::Upstream;
 use super::admission::{Admission, Closed};
-use super::breaker::{Leave, Word};
+use super::breaker::{Report, Ticket};
 use super::connection::departure::Departure;
 use super::connection::error::RequestError;
 use super::connection::response::Response;
@@ -25,7 +25,7 @@ use super::stats::Outcome;
 pub(crate) struct Attempt {
     upstream: Arc<Upstream>,
     admission: Admission,
-    leave: Leave,
+    ticket: Ticket,
     /// The time at which the upstream had the request, and its time to answer began.
     since: Instant,
     /// The outcome so far; `None` while it says nothing about the upstream.
@@ -35,7 +35,7 @@ pub(crate) struct Attempt {
     records: Records,
 }
 
-/// One request that was sent, for the caller's own records.
+/// A request that was sent, for the caller's own records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sent {
     /// The upstream's id of the request, if it gave one.
@@ -70,11 +70,11 @@ impl Upstream {
     ///
     /// [`Closed`]: the health checks fail, `max_in_flight` is reached, or the breaker is open.
     pub(crate) fn attempt(self: &Arc<Self>, admission: Admission) -> Result<Attempt, Closed> {
-        let leave = self.admit(admission)?;
+        let ticket = self.admit(admission)?;
         Ok(Attempt {
             upstream: Arc::clone(self),
             admission,
-            leave,
+            ticket,
             since: Instant::now(),
             outcome: None,
             told: None,
@@ -266,17 +266,17 @@ impl Attempt {
         if self.told.is_some() && self.told == self.outcome {
             return;
         }
-        let leave = std::mem::replace(&mut self.leave, Leave::Plain);
-        let word = match (self.outcome, self.told) {
+        let ticket = std::mem::replace(&mut self.ticket, Ticket::Plain);
+        let report = match (self.outcome, self.told) {
             (None, _) => None,
-            (Some(Outcome::Failure), Some(_)) => Some(Word::BadAfterAll),
-            (Some(Outcome::Failure), None) => Some(Word::Bad),
-            (Some(Outcome::Success | Outcome::Overloaded), None) => Some(Word::Good),
+            (Some(Outcome::Failure), Some(_)) => Some(Report::LateFailure),
+            (Some(Outcome::Failure), None) => Some(Report::Failure),
+            (Some(Outcome::Success | Outcome::Overloaded), None) => Some(Report::Success),
             // The breaker has counted a sign of life already.
             (Some(Outcome::Success | Outcome::Overloaded), Some(_)) => return,
         };
         if self.admission != Admission::HealthCheck {
-            self.upstream.learn(leave, word, now);
+            self.upstream.learn(ticket, report, now);
         }
         self.told = self.outcome;
     }

@@ -1,8 +1,8 @@
-//! One request to an upstream over a pooled connection: sent, and its answer read as it comes.
+//! A request to an upstream over a pooled connection.
 //!
 //! HTTP/1.1 and HTTP/2 look the same from outside. A pooled connection that turns out to be closed, or that is being
-//! closed without having processed the request, is replaced by a new one, once. After a byte of an answer nothing is sent
-//! twice.
+//! closed without having processed the request, is replaced by a new one, once. After a byte of an answer nothing is
+//! sent twice.
 
 pub(crate) mod departure;
 pub(crate) mod error;
@@ -30,10 +30,10 @@ use super::limit::Limit;
 use super::request::Request;
 
 /// A connection to an address.
-struct Opened {
+struct Connection {
     link: Link,
     address: Arc<Address>,
-    /// Whether the connection has served other requests.
+    /// The connection has served other requests.
     reused: bool,
 }
 
@@ -63,7 +63,7 @@ impl Upstream {
         let mut outgoing = h1::Outgoing::new(request, departure);
         let mut source = Source::Pool;
         loop {
-            let Opened {
+            let Connection {
                 link,
                 address,
                 reused,
@@ -104,10 +104,10 @@ impl Upstream {
     }
 
     /// Takes a pooled connection to any of the addresses, or dials.
-    async fn open(&self, peers: &Peers, deadline: Instant) -> Result<Opened, RequestError> {
+    async fn open(&self, peers: &Peers, deadline: Instant) -> Result<Connection, RequestError> {
         for address in peers.iter() {
             if let Some(link) = self.pooled(&address.peer).await {
-                return Ok(Opened {
+                return Ok(Connection {
                     link,
                     address: Arc::clone(address),
                     reused: true,
@@ -117,11 +117,11 @@ impl Upstream {
         self.open_new(peers, deadline).await
     }
 
-    async fn open_new(&self, peers: &Peers, deadline: Instant) -> Result<Opened, RequestError> {
+    async fn open_new(&self, peers: &Peers, deadline: Instant) -> Result<Connection, RequestError> {
         // Rare and large: on the heap it does not weigh on every request.
         let connecting = Box::pin(self.connect(peers, Purpose::Shared, deadline));
         let (link, address) = connecting.await?;
-        Ok(Opened {
+        Ok(Connection {
             link,
             address,
             reused: false,

@@ -34,7 +34,7 @@ static BEARER: HeaderName = AUTHORIZATION;
 /// The credential that an upstream is sent.
 #[derive(Debug, Clone)]
 pub(crate) enum Credential {
-    /// None: the upstream asks for nothing.
+    /// No credential: the upstream needs none.
     None,
     /// The upstream's own, in place of the caller's.
     Own(CredentialHeader, Arc<HeaderValue>),
@@ -165,7 +165,7 @@ impl CredentialStore {
         }
     }
 
-    /// Renews the credential before it expires, for ever.
+    /// Renews the credential before it expires, forever.
     pub(super) async fn keep_fresh(&self, upstream: &str) {
         if let Access::Own(own) = &self.access
             && let CredentialSource::Command(command) = &own.config.source

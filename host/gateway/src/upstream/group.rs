@@ -1,7 +1,7 @@
 //! Groups: one name for several upstreams, and the order in which they are tried.
 //!
-//! Whatever the choice, members that take requests now come before those that don't, which are tried last rather than
-//! never: their own admission has the last word.
+//! Whatever the strategy, members that take requests now come before the others, which are tried last rather than
+//! never: their own admission decides.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::config::{Choice, GroupConfig, ProviderChange};
 /// Upstreams in the order in which they are to be tried.
 pub(crate) type Chosen = SmallVec<[Arc<Upstream>; 4]>;
 
-/// Upstreams that stand in for each other.
+/// A group of interchangeable upstreams.
 #[derive(Clone)]
 pub(crate) struct Group {
     pub(crate) name: String,
@@ -34,7 +34,7 @@ pub(crate) struct Member {
     pub(crate) weight: u32,
 }
 
-/// What a name in a plan stands for.
+/// The upstream or group behind a name in a plan.
 #[derive(Clone, Copy)]
 pub(crate) enum Found<'a> {
     Upstream(&'a Arc<Upstream>),
@@ -44,7 +44,7 @@ pub(crate) enum Found<'a> {
 // === impl Found ===
 
 impl Found<'_> {
-    /// The upstreams, in the order in which they are to be tried.
+    /// Returns the upstreams in the order in which they are to be tried.
     pub(crate) fn choose(self, now: Instant, rng: &mut impl Rng) -> Chosen {
         match self {
             Self::Upstream(upstream) => SmallVec::from_iter([Arc::clone(upstream)]),
@@ -52,7 +52,7 @@ impl Found<'_> {
         }
     }
 
-    /// The provider that the name stands for: that of the first member, whichever is chosen.
+    /// Returns the provider of the name: that of the first member, whichever is chosen.
     pub(crate) fn provider(self) -> Option<String> {
         let upstream = match self {
             Self::Upstream(upstream) => upstream,
@@ -61,7 +61,7 @@ impl Found<'_> {
         Some(upstream.config.provider.clone())
     }
 
-    /// Whether requests with another provider's thinking may go to any upstream behind the name.
+    /// Returns whether requests with another provider's thinking may go to any upstream behind the name.
     pub(crate) fn provider_change(self) -> ProviderChange {
         match self {
             Self::Upstream(_) => ProviderChange::Refused,
@@ -73,11 +73,11 @@ impl Found<'_> {
 // === impl Group ===
 
 impl Group {
-    /// Prepares a group of these upstreams.
+    /// Creates a group of these upstreams.
     ///
     /// # Errors
     ///
-    /// It names an upstream that is not there.
+    /// The group names an upstream that does not exist.
     pub(super) fn try_new(
         config: &GroupConfig,
         upstreams: &[Arc<Upstream>],
@@ -105,7 +105,7 @@ impl Group {
         })
     }
 
-    /// Its members, as configured.
+    /// Returns the members in the order of the configuration.
     pub(crate) fn members(&self) -> &[Member] {
         &self.members
     }
@@ -129,7 +129,7 @@ impl Group {
             Choice::Order => {}
             Choice::Weighted => shuffle(members, rng),
             Choice::Least => {
-                // Shuffled first, so that equals take turns.
+                // Shuffled first, so that equal members take turns.
                 shuffle(members, rng);
                 members.sort_by(|a, b| a.compare_load(b));
             }
@@ -144,7 +144,7 @@ impl Group {
         }
     }
 
-    /// All members together, as the route hook gets it.
+    /// Returns the statistics of all members together, for the route hook.
     pub(super) fn snapshot(&self, now: Instant) -> UpstreamStats {
         let mut in_flight = 0_u32;
         let mut sum = Minute::default();
@@ -186,7 +186,7 @@ impl Group {
 
 type Drawn<'a> = SmallVec<[&'a Member; 4]>;
 
-/// Draws the members by weight, one after the other.
+/// Shuffles the members by weight.
 fn shuffle(members: &mut Drawn<'_>, rng: &mut impl Rng) {
     for place in 0..members.len() {
         let Some(rest) = members.get_mut(place..) else {
@@ -208,14 +208,14 @@ fn shuffle(members: &mut Drawn<'_>, rng: &mut impl Rng) {
 // === impl Member ===
 
 impl Member {
-    /// By requests in flight for the weight, this one counted in.
+    /// Compares by requests in flight per weight, counting the new one.
     fn compare_load(&self, other: &Self) -> Ordering {
         let load = |member: &Self| u64::from(member.upstream.stats.in_flight()) + 1;
         // a/wa < b/wb without a division.
         (load(self) * u64::from(other.weight)).cmp(&(load(other) * u64::from(self.weight)))
     }
 
-    /// By load times the time to an answer.
+    /// Compares by load times latency.
     fn compare_cost(&self, other: &Self, now: Instant) -> Ordering {
         let cost = |member: &Self, weight: u32| {
             let load = u128::from(member.upstream.stats.in_flight()) + 1;

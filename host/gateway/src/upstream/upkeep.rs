@@ -23,7 +23,7 @@ use crate::config::HealthPolicy;
 /// The interval at which the configuration is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Most bytes of an answer to a health check that are read to reuse its connection.
+/// Largest answer to a health check that is read so that its connection can be reused, in bytes.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// The tasks of one upstream.

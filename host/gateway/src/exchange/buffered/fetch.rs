@@ -34,7 +34,7 @@ use crate::upstream::connection::error::RequestError;
 use crate::upstream::connection::response::Response;
 use crate::upstream::request::{self, Request};
 
-/// Most bytes of an answer that is read whole.
+/// Largest answer that is read whole, in bytes.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
 
 /// The context of a request whose answer is read whole.

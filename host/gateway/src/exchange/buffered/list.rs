@@ -1,7 +1,7 @@
-//! Lists of what belongs to one tenant, out of the upstream's lists of what belongs to all.
+//! Lists of what belongs to one tenant, filtered from the upstream's lists of what belongs to all.
 //!
-//! The upstream's pages are walked until the client's page is full, at most [`PAGES`] of them for one request. A page that
-//! the walk could not fill says that there is more behind its last item.
+//! The upstream's pages are walked until the client's page is full, at most [`MAX_PAGES`] of them for one request. A
+//! page that the walk could not fill says that there is more behind its last item.
 
 use std::collections::HashSet;
 
@@ -31,22 +31,22 @@ struct Found {
     items: Vec<Item>,
     /// The upstream's first answer, for its headers.
     first: BufferedResponse,
-    /// Whether there is more in the direction of the walk.
+    /// There is more in the direction of the walk.
     more: bool,
 }
 
-/// Which way a walk goes.
+/// The direction of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Direction {
     Onwards,
     Back,
 }
 
-/// One page of the caller's own.
+/// Returns one page of what the caller owns.
 ///
 /// # Errors
 ///
-/// The query can't be read, its cursor is not the caller's, or the upstream gave no list.
+/// The query cannot be parsed, its cursor is not the caller's, or the upstream gave no list.
 pub(crate) async fn list(
     fetch: &mut Fetch<'_>,
     gateway: &Gateway,
@@ -78,7 +78,7 @@ pub(crate) async fn list(
         gateway,
         kind,
         owner: &owner,
-        // One more than wanted tells whether there is more; and nobody has more than they have.
+        // An extra item tells whether there is more; and no walk finds more than the caller owns.
         enough: count.min(limit + 1),
     };
     let walked = walk.go(fetch, &path, &query, direction).await?;
@@ -102,12 +102,12 @@ pub(crate) async fn list(
     Ok(first)
 }
 
-/// One page of the skills: the caller's own, and those that are nobody's, as they stand on the upstream's page. It may be
-/// shorter than was asked for, since its place is a token of the upstream's.
+/// Returns one page of the skills: the caller's own and the public ones of the upstream's page. The page may be shorter
+/// than the client asked for, since its cursor is a token of the upstream's.
 ///
 /// # Errors
 ///
-/// The upstream gave no list, or the state can't be read.
+/// The upstream gave no list, or the state cannot be read.
 pub(crate) async fn skills(
     fetch: &mut Fetch<'_>,
     gateway: &Gateway,
@@ -150,7 +150,7 @@ pub(crate) async fn skills(
     Ok(response)
 }
 
-/// Whether a skill is one that the upstream has published for all.
+/// Returns whether the upstream has published a skill for all.
 fn is_published(skill: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
     struct Skill {
@@ -160,7 +160,7 @@ fn is_published(skill: &[u8]) -> bool {
     let Ok(Skill { source }) = serde_json::from_slice(skill) else {
         return false;
     };
-    // Older versions of the API have a text there.
+    // In older versions of the API the source is a string.
     let kind = source.as_str().or_else(|| source.get("type")?.as_str());
     kind.is_some_and(|kind| PUBLISHED.contains(&kind))
 }
@@ -176,7 +176,7 @@ struct Walk<'a> {
 // === impl Walk ===
 
 impl Walk<'_> {
-    /// Walks. The items come in the order of the walk: nearest to the cursor first.
+    /// Walks the pages. The items come in the order of the walk: nearest to the cursor first.
     async fn go(
         &self,
         fetch: &mut Fetch<'_>,

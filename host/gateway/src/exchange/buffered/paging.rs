@@ -6,7 +6,7 @@ use witgate_messages::query::Query;
 use super::fetch::{BufferedResponse, Fetch, FetchRequest};
 use crate::answer::refused::Refused;
 
-/// Most pages of the upstream that are read for one page of a client.
+/// Largest number of the upstream's pages that are read for one page of a client.
 pub(super) const MAX_PAGES: usize = 20;
 
 /// An upstream's answer to a request for a page.

@@ -1,4 +1,4 @@
-//! One attempt at one target, and the classification of its answer.
+//! An attempt at one target, and the classification of its answer.
 
 use std::pin::pin;
 use std::time::SystemTime;
@@ -28,7 +28,7 @@ use crate::upstream::connection::departure::Departure;
 use crate::upstream::connection::response::Response;
 use crate::upstream::request::{Framing, Request};
 
-/// Whether something else can be tried if this attempt fails.
+/// The fallback of an attempt: another target, or another attempt at the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fallback {
     Available,
@@ -113,9 +113,9 @@ pub(crate) async fn attempt(
 
 /// The class of an answer.
 enum Class {
-    /// Another attempt would not better it.
+    /// An answer that another attempt would not better.
     Final,
-    /// Another attempt might.
+    /// An answer that another attempt might better.
     Retriable {
         reason: RetryReason,
         /// The upstream's own word on retries, where it is given with the head.

@@ -20,7 +20,7 @@ pub(crate) enum Beginning {
     Content,
     /// An error, before any content.
     Error(ErrorReport),
-    /// Nothing more: the upstream broke off or exceeded its idle timeout.
+    /// The end: the upstream broke off or exceeded its idle timeout.
     Broken(String),
 }
 

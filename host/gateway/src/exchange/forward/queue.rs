@@ -21,12 +21,12 @@ pub(crate) struct TargetQueue<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Turn<'a> {
     pub(crate) target: &'a Target,
-    /// Whether the request can go to another target if this one does not take it.
+    /// The alternative of the request if this target does not take it.
     pub(crate) alternative: Alternative,
     occasion: Occasion,
 }
 
-/// Whether a target comes in its planned place or once more.
+/// The occasion of a turn: in the planned place, or once more at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Occasion {
     Planned,

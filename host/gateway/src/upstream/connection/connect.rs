@@ -32,7 +32,7 @@ pub(super) enum Link {
 pub(super) enum Purpose {
     /// Requests that come later, or at the same time.
     Shared,
-    /// One request over HTTP/1.1.
+    /// A single request over HTTP/1.1.
     Single,
 }
 
@@ -82,7 +82,7 @@ impl Upstream {
             } else {
                 deadline
             };
-            match timeout_at(limit, self.shake(&address.peer, socket, purpose)).await {
+            match timeout_at(limit, self.handshake(&address.peer, socket, purpose)).await {
                 Ok(Ok(link)) => {
                     self.addresses.connected(address.at);
                     return Ok((link, address));
@@ -94,7 +94,7 @@ impl Upstream {
     }
 
     /// Negotiates TLS and the version of HTTP.
-    async fn shake(
+    async fn handshake(
         &self,
         peer: &HttpPeer,
         socket: Socket,

@@ -1,4 +1,4 @@
-//! Whether all of a request has been sent.
+//! A marker for requests that have been sent completely.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

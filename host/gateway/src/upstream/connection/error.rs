@@ -52,7 +52,7 @@ pub(crate) enum RequestError {
 
 /// A failure on one connection, by whether the request may be sent once more.
 pub(super) enum Failure {
-    /// As far as can be told, the upstream has not begun to process the request.
+    /// The upstream has not begun to process the request, as far as can be told.
     Retriable(RequestError),
     /// The upstream may have processed the request.
     Final(RequestError),

@@ -37,7 +37,7 @@ struct Written<'a> {
     rest: &'a [Bytes],
 }
 
-/// Whether the connection can serve another request.
+/// The persistence of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Persistence {
     KeepAlive,
@@ -50,7 +50,7 @@ pub(super) struct Incoming {
     extent: Extent,
 }
 
-/// Whether the answer has the body that its head describes.
+/// The extent of an answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extent {
     AsFramed,
@@ -211,7 +211,7 @@ impl Upstream {
                 Ok(Ok(_)) => {}
             }
             let status = session.get_status().unwrap_or_default();
-            match interim.judge(status) {
+            match interim.classify(status) {
                 Ok(Stage::Interim) => {}
                 Ok(Stage::Final) => return Ok(Box::new(Incoming { session, extent })),
                 Err(unending) => {

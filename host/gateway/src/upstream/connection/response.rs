@@ -28,7 +28,7 @@ pub(super) enum Body {
     Http2(Box<h2::Incoming>),
 }
 
-/// Whether the body can still come to a clean end. The HTTP layer takes a body whose connection broke for complete.
+/// The progress of a body. The HTTP layer takes a body whose connection broke for complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     Intact,

@@ -229,7 +229,7 @@ async fn answer(
             }
             Ok(Ok(_)) => {}
         }
-        match interim.judge(session.get_status().unwrap_or_default()) {
+        match interim.classify(session.get_status().unwrap_or_default()) {
             Ok(Stage::Interim) => {}
             Ok(Stage::Final) => {
                 let body = Body::Http1(Box::new(h1::Incoming::new(session)));
