@@ -3,6 +3,7 @@
 //! The caller becomes the owner of what an answer created before it learns the id, lists are filtered, and links that lead
 //! past the gateway are pointed at it.
 
+mod batches;
 pub(crate) mod fetch;
 
 mod list;
@@ -18,9 +19,9 @@ use witgate_messages::page::id_of;
 use self::fetch::{BufferedResponse, Fetch, FetchRequest, OnDisconnect};
 use self::results_url::turn_results;
 use super::admit::Admitted;
-use super::authorize::{kind, no_state};
-use super::decide::batch;
-use super::relay::Delivered;
+use super::authorize::no_state;
+use super::decide::batch_context::BatchContext;
+use super::delivery::Delivered;
 use super::settle::Settlement;
 use crate::answer::refused::{Refused, Retry};
 use crate::gateway::Gateway;
@@ -44,7 +45,7 @@ pub(super) async fn absorb(
         session: &mut *session,
         settlement: &mut *settlement,
     };
-    let response = match (view.endpoint, kind(view.endpoint)) {
+    let response = match (view.endpoint, Kind::of(view.endpoint)) {
         (Endpoint::Models, _) => models::list(&mut fetch).await?,
         (Endpoint::Model, _) => models::one(&mut fetch).await?,
         (Endpoint::Batches, _) if view.method == Method::POST => {
@@ -71,7 +72,7 @@ async fn create_batch(
     gateway: &Gateway,
 ) -> Result<BufferedResponse, Refused> {
     let decision = fetch.decision;
-    let body = batch::body(decision, fetch.settlement).await?;
+    let body = batches::body(decision, fetch.settlement).await?;
     let request = FetchRequest {
         method: Method::POST,
         path: &decision.view.endpoint.upstream_path(&decision.view.path),
@@ -80,8 +81,12 @@ async fn create_batch(
     };
     let response = fetch.send(&request).await?;
     let response = claim(gateway, fetch.settlement, Kind::Batch, response).await?;
-    if response.is_success() {
-        batch::created(decision, &response.body, gateway, fetch.settlement).await?;
+    if response.is_success()
+        && let BatchContext::Creates(batch) = &decision.batch
+    {
+        let (view, envelope) = (&decision.view, &decision.envelope);
+        let created = &response.body;
+        batches::created(batch, view, envelope, created, gateway, fetch.settlement).await?;
     }
     Ok(response)
 }
@@ -100,7 +105,7 @@ async fn one(
     };
     let delete = method == Method::DELETE;
     if delete {
-        batch::before_deletion(view, &decision.live, gateway).await?;
+        batches::before_deletion(view, &decision.snapshot, gateway).await?;
     }
     let request = FetchRequest {
         on_disconnect: if method == Method::GET {

@@ -22,7 +22,6 @@ use self::failed_attempt::FailedAttempt;
 use self::queue::TargetQueue;
 use super::admit::Admitted;
 use super::decide::Decision;
-use super::decide::copy;
 use super::decide::targets::Target;
 use super::downstream::Client;
 use super::relay::early_head;
@@ -42,12 +41,12 @@ pub(super) async fn forward(
     settlement: &mut Settlement,
 ) -> Result<Forwarded, Refused> {
     let mut decision = admitted.decision;
-    copy::let_go(&mut decision);
+    decision.release_decoded_body();
     let policy = attribute(&decision, "client-gone").and_then(ClientGone::parse);
     let early = early_head::head(&decision, settlement)?;
     // Pings and an early head may have to wait for a slow reader too.
-    session.set_write_timeout(Some(decision.live.config.limits.write_timeout));
-    let mut client = Client::waiting(&decision.live, settlement.started(), policy, early);
+    session.set_write_timeout(Some(decision.snapshot.config.limits.write_timeout));
+    let mut client = Client::waiting(&decision.snapshot, settlement.started(), policy, early);
 
     let mut queue = TargetQueue::new(&decision.targets);
     let mut left: Option<FailedAttempt> = None;

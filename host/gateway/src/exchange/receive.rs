@@ -1,10 +1,9 @@
 //! Step 1: who asks, and for what. Reads the whole body, scans it once, pins the lineup.
 
-mod body;
+pub(crate) mod body;
 pub(crate) mod decode;
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
@@ -13,14 +12,12 @@ use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_runtime::Lineup;
 
-use self::body::read_body;
-pub(crate) use self::body::window;
+use self::body::{check_length, read_body};
 use super::settle::Settlement;
-use super::streamed;
 use crate::answer::cors;
 use crate::answer::refused::Refused;
 use crate::config::Limits;
-use crate::gateway::snapshot::Live;
+use crate::gateway::snapshot::Snapshot;
 use crate::headers::{self, Spill};
 use crate::tenants::keys::Caller;
 use crate::text::quote;
@@ -30,7 +27,7 @@ use crate::view::View;
 pub(crate) struct Received {
     pub(crate) view: Arc<View>,
     pub(crate) lineup: Arc<Lineup>,
-    pub(crate) live: Arc<Live>,
+    pub(crate) snapshot: Arc<Snapshot>,
 }
 
 /// What becomes of a request's body.
@@ -77,13 +74,13 @@ pub(crate) async fn receive(
     let request = session.req_header();
     let method = request.method.clone();
     let path = String::from_utf8_lossy(request.raw_path()).into_owned();
-    let live = Arc::clone(settlement.live());
+    let snapshot = Arc::clone(settlement.snapshot());
     let mut endpoint = Endpoint::of(method.as_str(), &path);
-    if endpoint == Endpoint::Other && live.config.endpoints.pass(&path) && may_pass(&method) {
+    if endpoint == Endpoint::Other && snapshot.config.endpoints.pass(&path) && may_pass(&method) {
         endpoint = Endpoint::PassThrough;
     }
     settlement.receipt.endpoint = endpoint.code();
-    if let Some(granted) = live.config.cors.preflight(request) {
+    if let Some(granted) = snapshot.config.cors.preflight(request) {
         settlement.receipt.endpoint = cors::PREFLIGHT;
         return granted.map(Arrived::Preflight);
     }
@@ -92,12 +89,14 @@ pub(crate) async fn receive(
     }
 
     let provenance = &mut settlement.receipt.provenance;
-    provenance.trace(&request.headers, &live.config.listen.proxies)?;
-    let caller = authenticate(session, &live)?;
-    keep_key(session, &path, &live)?;
+    provenance.trace(&request.headers, &snapshot.config.listen.proxies)?;
+    let caller = authenticate(session, &snapshot)?;
+    keep_key(session, &path, &snapshot)?;
     settlement.receipt.caller = Some(Arc::clone(&caller));
     settlement.receipt.provenance.enter(&path, &caller)?;
-    let place = live.pressure.enter(&caller.share, &live.config.limits)?;
+    let place = snapshot
+        .pressure
+        .enter(&caller.share, &snapshot.config.limits)?;
     let lineup = Arc::clone(settlement.lineup());
     let place = settlement.place.insert(place);
     if endpoint == Endpoint::Other {
@@ -112,7 +111,7 @@ pub(crate) async fn receive(
         ));
     }
 
-    let limits = &live.config.limits;
+    let limits = &snapshot.config.limits;
     let (head, sent) = match Body::of(endpoint, &method, limits) {
         Body::Json(limit) => {
             let body = read_body(session, limits, limit, place).await?;
@@ -150,20 +149,24 @@ pub(crate) async fn receive(
         copies: Vec::new(),
     };
     let view = Arc::new(view);
-    if let Some(capture) = &live.capture {
+    if let Some(capture) = &snapshot.capture {
         capture.offer(&view, settlement.receipt.started_unix_ms);
     }
-    Ok(Arrived::Request(Received { view, lineup, live }))
+    Ok(Arrived::Request(Received {
+        view,
+        lineup,
+        snapshot,
+    }))
 }
 
-fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Refused> {
+fn authenticate(session: &ServerSession, snapshot: &Snapshot) -> Result<Arc<Caller>, Refused> {
     let presented = headers::presented(&session.req_header().headers);
     let known = presented
         .iter()
-        .find_map(|secret| live.keyring.caller(Some(secret)))
-        .or_else(|| by_certificate(session, live));
+        .find_map(|secret| snapshot.keyring.caller(Some(secret)))
+        .or_else(|| by_certificate(session, snapshot));
     if presented.is_empty() {
-        return known.or_else(|| live.keyring.caller(None)).ok_or_else(|| {
+        return known.or_else(|| snapshot.keyring.caller(None)).ok_or_else(|| {
             Refused::client(
                 401,
                 "no key: send the virtual key of this gateway in x-api-key or in authorization as a bearer token",
@@ -179,9 +182,9 @@ fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Ref
 }
 
 /// Refuses a request that would carry a key of the gateway on to an upstream.
-fn keep_key(session: &ServerSession, path: &str, live: &Live) -> Result<(), Refused> {
+fn keep_key(session: &ServerSession, path: &str, snapshot: &Snapshot) -> Result<(), Refused> {
     let headers = &session.req_header().headers;
-    let place = match headers::spill(headers, path, &live.keyring) {
+    let place = match headers::spill(headers, path, &snapshot.keyring) {
         None => return Ok(()),
         Some(Spill::Header(name)) => format!("the header {name}"),
         Some(Spill::Target) => "the path".to_owned(),
@@ -195,9 +198,9 @@ fn keep_key(session: &ServerSession, path: &str, live: &Live) -> Result<(), Refu
 }
 
 /// The caller of the connection's client certificate.
-fn by_certificate(session: &ServerSession, live: &Live) -> Option<Arc<Caller>> {
+fn by_certificate(session: &ServerSession, snapshot: &Snapshot) -> Option<Arc<Caller>> {
     let tls = session.digest()?.ssl_digest.as_ref()?;
-    live.keyring.caller_of_certificate(&tls.cert_digest)
+    snapshot.keyring.caller_of_certificate(&tls.cert_digest)
 }
 
 fn not_served(method: &Method, path: &str) -> Refused {
@@ -238,67 +241,6 @@ impl Body {
             _ => Self::Unused,
         }
     }
-}
-
-/// The body's length as the client declares it.
-fn declared(session: &ServerSession) -> Option<u64> {
-    session
-        .get_header(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok())
-        .and_then(|length| length.trim().parse().ok())
-}
-
-/// The body's length as the client declares it, where a body of this length could be held.
-pub(crate) fn announced(session: &ServerSession) -> Option<usize> {
-    declared(session).and_then(|length| usize::try_from(length).ok())
-}
-
-/// Refuses a body that says itself that it is too large.
-fn check_length(session: &ServerSession, limit: u64) -> Result<(), Refused> {
-    match declared(session) {
-        Some(length) if length > limit => Err(streamed::over(limit)),
-        _ => Ok(()),
-    }
-}
-
-/// Lets a client that waits for it send its body.
-pub(crate) async fn invite(session: &mut ServerSession) -> Result<(), Refused> {
-    if session
-        .get_header(header::EXPECT)
-        .is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
-    {
-        // Otherwise an answer that starts before the body has ended would close the connection behind it.
-        session.set_close_on_response_before_downstream_finish(false);
-        let invited = session.write_continue_response().await;
-        session.set_close_on_response_before_downstream_finish(true);
-        invited.map_err(|_| gone())?;
-    }
-    Ok(())
-}
-
-pub(crate) fn slow(limit: Duration) -> Refused {
-    Refused::client(
-        408,
-        format!("the body did not arrive within {} ms", limit.as_millis()),
-    )
-}
-
-pub(crate) fn broken(error: &pingora_core::Error) -> Refused {
-    match error.etype() {
-        pingora_core::ErrorType::ReadTimedout => {
-            Refused::client(408, "the body stood still for too long")
-        }
-        pingora_core::ErrorType::ConnectionClosed | pingora_core::ErrorType::ReadError => gone(),
-        _ => Refused::client(400, "the body is not framed as its headers say"),
-    }
-}
-
-/// Nobody will read this; the receipt does.
-fn gone() -> Refused {
-    Refused::client(
-        499,
-        "the client closed the connection before its request was complete",
-    )
 }
 
 fn scan(body: Bytes) -> Result<Head, Refused> {

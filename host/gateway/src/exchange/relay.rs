@@ -17,7 +17,7 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use witgate_messages::error::{self, ErrorType};
 
-use super::Downstream;
+use super::delivery::{ConnectionFate, Delivered};
 use super::downstream::{Client, Interrupted};
 use super::forward::answered::{Answered, Forwarded, HeldBack};
 use super::settle::Settlement;
@@ -30,12 +30,6 @@ use crate::upstream::connection::response::Response;
 
 /// Most bytes that are joined into one write.
 const JOIN: usize = 64 * 1024;
-
-/// How the delivery of an answer ended.
-pub(super) struct Delivered {
-    pub(super) outcome: Outcome,
-    pub(super) downstream: Downstream,
-}
 
 /// Why an answer stopped before its end.
 enum Stopped {
@@ -56,7 +50,7 @@ pub(super) async fn probe(
     settlement.receipt.status = Some(200);
     let headers = settlement.headers();
     let written = answer::write(session, Answer::Probe { headers }).await;
-    Ok(Delivered::at_once(&written, settlement))
+    Ok(answered(&written, settlement))
 }
 
 /// Tells a browser what an app may ask for.
@@ -68,7 +62,7 @@ pub(super) async fn preflight(
     settlement.receipt.status = Some(204);
     let headers = &[settlement.headers(), granted.as_slice()].concat();
     let written = answer::write(session, Answer::Preflight { headers }).await;
-    Ok(Delivered::at_once(&written, settlement))
+    Ok(answered(&written, settlement))
 }
 
 /// Delivers the answer.
@@ -90,25 +84,25 @@ pub(super) async fn relay(
     if let Some(metering) = metering {
         settlement.meter(metering);
     }
-    session.set_write_timeout(Some(settlement.live().config.limits.write_timeout));
+    session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
 
     let delivered = deliver(&mut response, held_back, &mut client, session, settlement).await;
-    let (outcome, downstream) = match delivered {
-        Ok(()) if client.is_there() => (None, Downstream::Complete),
+    let (outcome, connection) = match delivered {
+        Ok(()) if client.is_there() => (None, ConnectionFate::KeepAlive),
         // It was read to its end for nobody.
-        Ok(()) | Err(Stopped::ClientGone) => (Some(Outcome::ClientGone), Downstream::Broken),
+        Ok(()) | Err(Stopped::ClientGone) => (Some(Outcome::ClientGone), ConnectionFate::Close),
         Err(Stopped::UpstreamClosed(reason)) => {
             settlement.ending(format!("the upstream broke off: {reason}"));
-            (Some(Outcome::Cut), Downstream::Broken)
+            (Some(Outcome::Cut), ConnectionFate::Close)
         }
         Err(Stopped::Refused(reason)) => {
             settlement.ending(reason);
-            (Some(Outcome::Cut), Downstream::Broken)
+            (Some(Outcome::Cut), ConnectionFate::Close)
         }
         Err(Stopped::Late(reason)) => {
             tell(&reason, session, settlement).await;
             settlement.ending(reason);
-            (Some(Outcome::Cut), Downstream::Broken)
+            (Some(Outcome::Cut), ConnectionFate::Close)
         }
     };
     if !client.is_there() {
@@ -141,7 +135,7 @@ pub(super) async fn relay(
     });
     Delivered {
         outcome,
-        downstream,
+        connection,
     }
 }
 
@@ -269,6 +263,21 @@ async fn join(first: Bytes, response: &mut Response) -> Bytes {
     }
 }
 
+/// Ends an exchange that the gateway has answered by itself.
+fn answered(written: &pingora_core::Result<Bytes>, settlement: &mut Settlement) -> Delivered {
+    let connection = match written {
+        Ok(body) => {
+            settlement.count(body);
+            ConnectionFate::KeepAlive
+        }
+        Err(_) => ConnectionFate::Close,
+    };
+    Delivered {
+        outcome: Outcome::Answered,
+        connection,
+    }
+}
+
 /// The future's value, if it has one at once.
 pub(super) async fn ready<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
@@ -277,25 +286,6 @@ pub(super) async fn ready<F: Future>(future: F) -> Option<F::Output> {
         Poll::Pending => Poll::Ready(None),
     })
     .await
-}
-
-// === impl Delivered ===
-
-impl Delivered {
-    /// The end of an answer of the gateway's own.
-    fn at_once(written: &pingora_core::Result<Bytes>, settlement: &mut Settlement) -> Self {
-        let downstream = match written {
-            Ok(body) => {
-                settlement.count(body);
-                Downstream::Complete
-            }
-            Err(_) => Downstream::Broken,
-        };
-        Self {
-            outcome: Outcome::Answered,
-            downstream,
-        }
-    }
 }
 
 // === impl Stopped ===

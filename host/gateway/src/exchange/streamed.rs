@@ -18,18 +18,18 @@ use pingora_core::protocols::http::ServerSession;
 
 use self::body::Body;
 use super::admit::Admitted;
-use super::authorize::kind;
 use super::buffered;
 use super::buffered::fetch::{BufferedResponse, OnDisconnect, refuse_logged};
 use super::decide::Decision;
 use super::decide::targets::Target;
+use super::delivery::Delivered;
 use super::downstream::{Client, ClientLeft, while_there};
 use super::forward::answered::{Answered, Forwarded};
 use super::forward::attempt::client_left;
 use super::forward::failed_attempt::refuse_closed;
 use super::forward::no_target;
-use super::receive::invite;
-use super::relay::{self, Delivered};
+use super::receive::body::invite;
+use super::relay;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::gateway::Gateway;
@@ -42,8 +42,6 @@ use crate::upstream::breaker::Alternative;
 use crate::upstream::connection::error::RequestError;
 use crate::upstream::connection::response::Response;
 use crate::upstream::request::{Framing, Request};
-
-pub(super) use self::body::over;
 
 /// Bytes a second that a client has to send on average.
 const MIN_RATE: u64 = 16 * 1024;
@@ -89,7 +87,7 @@ pub(super) async fn upload(
     let target = first(&decision)?;
     let started = send(&decision, target, OnDisconnect::Finish, session, settlement).await?;
     let response = read(started, target, settlement).await?;
-    let kind = kind(decision.view.endpoint).unwrap_or(Kind::File);
+    let kind = Kind::of(decision.view.endpoint).unwrap_or(Kind::File);
     let response = buffered::claim(gateway, settlement, kind, response).await?;
     end_early(session);
     Ok(response.deliver(session, settlement).await)
@@ -116,7 +114,7 @@ pub(super) async fn stream(
     }
     let forwarded = Forwarded {
         answered: Answered::new(started.response, started.attempt),
-        client: Client::waiting(&decision.live, settlement.started(), None, None),
+        client: Client::waiting(&decision.snapshot, settlement.started(), None, None),
     };
     Ok(relay::relay(forwarded, session, settlement).await)
 }
@@ -257,7 +255,7 @@ fn request<'a>(
         .and_then(|length| length.trim().parse::<u64>().ok());
     let passing = Passing {
         coding: BodyCoding::AsSent,
-        form: if kind(decision.view.endpoint).is_some() {
+        form: if Kind::of(decision.view.endpoint).is_some() {
             AnswerForm::PlainAndWhole
         } else {
             AnswerForm::AsAsked

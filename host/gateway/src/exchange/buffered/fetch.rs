@@ -12,16 +12,15 @@ use pingora_http::ResponseHeader;
 use tokio::time::timeout;
 
 use crate::answer::refused::Refused;
-use crate::exchange::Downstream;
 use crate::exchange::decide::Decision;
 use crate::exchange::decide::targets::Target;
+use crate::exchange::delivery::{ConnectionFate, Delivered};
 use crate::exchange::downstream::{ClientLeft, while_there};
 use crate::exchange::forward::answered::Forwarded;
 use crate::exchange::forward::attempt::client_left;
 use crate::exchange::forward::failed_attempt::{refuse, refuse_closed};
 use crate::exchange::forward::no_target;
 use crate::exchange::forward::queue::{TargetQueue, Turn};
-use crate::exchange::relay::Delivered;
 use crate::exchange::settle::Settlement;
 use crate::headers::{self, AnswerForm, BodyCoding, Framing, Passing};
 use crate::receipts::receipt::Outcome;
@@ -232,7 +231,7 @@ pub(crate) async fn head_only(
     let Some(head) = forwarded.answered.response.head().cloned() else {
         return Delivered {
             outcome: Outcome::Cut,
-            downstream: Downstream::Broken,
+            connection: ConnectionFate::Close,
         };
     };
     let length = head.headers.get(header::CONTENT_LENGTH).cloned();
@@ -338,11 +337,11 @@ impl BufferedResponse {
         match self.write(length, session, settlement).await {
             Ok(()) => Delivered {
                 outcome,
-                downstream: Downstream::Complete,
+                connection: ConnectionFate::KeepAlive,
             },
             Err(_) => Delivered {
                 outcome: Outcome::ClientGone,
-                downstream: Downstream::Broken,
+                connection: ConnectionFate::Close,
             },
         }
     }
@@ -358,7 +357,7 @@ impl BufferedResponse {
             .headers
             .extend(length.map(|length| (header::CONTENT_LENGTH, length)));
         let own = headers::response_head(&self.head, Framing::AsGiven, &extra)?;
-        session.set_write_timeout(Some(settlement.live().config.limits.write_timeout));
+        session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
         session.write_response_header(Box::new(own)).await?;
         let body = if session.req_header().method == Method::HEAD {
             Bytes::new()

@@ -36,7 +36,7 @@ pub(crate) async fn list(fetch: &mut Fetch<'_>) -> Result<BufferedResponse, Refu
         Real::Models(models, response) => (models, response),
         Real::Error(error) => return Ok(error),
     };
-    let resources = decision.live.config.endpoints.resources.iter();
+    let resources = decision.snapshot.config.endpoints.resources.iter();
     let mut models: Vec<Item> = resources.map(item).collect();
     let logical = models.len();
     for model in real {
@@ -81,7 +81,7 @@ pub(crate) async fn one(fetch: &mut Fetch<'_>) -> Result<BufferedResponse, Refus
     if !view.caller.may_use(id) {
         return Err(no_such("model", id));
     }
-    if let Some(resource) = decision.live.config.endpoints.resource(id) {
+    if let Some(resource) = decision.snapshot.config.endpoints.resource(id) {
         return BufferedResponse::own(item(resource).json, fetch.settlement.id());
     }
     let path = view.endpoint.upstream_path(&view.path);

@@ -16,8 +16,9 @@ use super::first_content::{self, Beginning};
 use super::queue::Turn;
 use super::retry_reason::RetryReason;
 use crate::answer::refused::Refused;
+use crate::exchange::decide::Decision;
+use crate::exchange::decide::edits::unmade;
 use crate::exchange::decide::targets::Target;
-use crate::exchange::decide::{Decision, unmade};
 use crate::exchange::downstream::{Client, Interrupted};
 use crate::exchange::relay::early_head;
 use crate::exchange::relay::metering::Metering;
@@ -147,7 +148,7 @@ async fn classify(
         &mut answered.held_back,
         client,
         session,
-        &decision.live.config.streams,
+        &decision.snapshot.config.streams,
     );
     match beginning.await {
         Err(interrupted) => (Ok(status), Err(interrupted)),
@@ -209,7 +210,7 @@ fn metering(decision: &Decision, response: &Response) -> Option<Metering> {
     match decision.view.endpoint {
         Endpoint::Messages => Some(Metering::of(&head.headers)),
         Endpoint::BatchResults => {
-            let prices = &decision.live.prices;
+            let prices = &decision.snapshot.prices;
             Some(Metering::of_results(&head.headers, prices))
         }
         _ => None,
@@ -286,7 +287,12 @@ pub(crate) fn stopped(interrupted: Interrupted, settlement: &Settlement) -> Refu
     match interrupted {
         Interrupted::ClientGone => client_left(),
         Interrupted::Deadline => {
-            let total = settlement.live().config.streams.total.unwrap_or_default();
+            let total = settlement
+                .snapshot()
+                .config
+                .streams
+                .total
+                .unwrap_or_default();
             let total = total.as_millis();
             let message =
                 format!("no answer was complete within the {total} ms that the gateway allows");

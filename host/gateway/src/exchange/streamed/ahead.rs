@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::{Stopped, while_connected};
 use crate::answer::refused::Refused;
-use crate::exchange::receive::broken;
+use crate::exchange::receive::body::broken;
 use crate::exchange::relay::ready;
 use crate::tenants::concurrency::Charge;
 use crate::upstream::connection::upload::{Taken, Upload};

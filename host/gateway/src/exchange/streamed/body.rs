@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::ahead::Ahead;
 use super::{MIN_RATE, Progress, Stopped, while_connected};
 use crate::answer::refused::Refused;
-use crate::exchange::receive::{announced, broken, slow, window};
+use crate::exchange::receive::body::{announced, broken, over, slow, window};
 use crate::exchange::settle::Settlement;
 use crate::tenants::concurrency::{Charge, Place};
 use crate::upstream::connection::upload::{Taken, Upload};
@@ -64,7 +64,7 @@ impl Body {
         session: &mut ServerSession,
         settlement: &mut Settlement,
     ) -> Result<Progress, Stopped> {
-        let limits = settlement.live().config.limits.clone();
+        let limits = settlement.snapshot().config.limits.clone();
         loop {
             let received = settlement.receipt.request_bytes;
             let time = limits.body_timeout + Duration::from_secs(received / MIN_RATE);
@@ -99,12 +99,4 @@ impl Body {
             }
         }
     }
-}
-
-/// Returns the refusal of a body that is too large.
-pub(in crate::exchange) fn over(limit: u64) -> Refused {
-    Refused::client(
-        413,
-        format!("the upload is larger than the {limit} bytes that this gateway takes"),
-    )
 }
