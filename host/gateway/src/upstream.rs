@@ -18,15 +18,18 @@ mod health;
 mod latency;
 mod provider;
 mod stats;
+mod summary;
 mod window;
 
 pub(crate) use self::upstreams::Upstreams;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use pingora_core::connectors::http::v2;
 use pingora_core::connectors::{ConnectorOptions, TransportConnector};
-use witgate_runtime::file::Print;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use self::backoff::Backoff;
 use self::breaker::Breaker;
@@ -38,7 +41,6 @@ use self::retries::RetryBudget;
 use self::stats::Stats;
 use crate::config::UpstreamConfig;
 use crate::config::upstream::HttpVersion;
-use crate::listen::tls;
 
 /// Largest number of idle connections that are kept for one upstream.
 const POOL: usize = 512;
@@ -60,8 +62,8 @@ pub(crate) struct Upstream {
     breaker: Option<Breaker>,
     health: Health,
     credential: CredentialStore,
-    /// The CA file as it was just before it was read, or `None` if none is configured.
-    ca: Option<Print>,
+    /// The content of the CA file, or `None` if none is configured.
+    ca: Option<Vec<u8>>,
 }
 
 // === impl Upstream ===
@@ -73,12 +75,11 @@ impl Upstream {
     ///
     /// The credential or the CA file cannot be read.
     pub(crate) fn try_new(config: UpstreamConfig, resolver: Names) -> Result<Self, String> {
-        let ca = config.ca_file.as_deref().map(Print::of);
+        let mut ca = None;
         let mut options = ConnectorOptions::new(POOL);
-        if let Some(ca) = &config.ca_file {
-            // The HTTP layer panics on a CA file without certificates.
-            tls::certificates(ca)?;
-            options.ca_file = Some(ca.to_string_lossy().into_owned());
+        if let Some(file) = &config.ca_file {
+            ca = Some(certificates(file)?);
+            options.ca_file = Some(file.to_string_lossy().into_owned());
         }
         let http2 =
             (config.http != HttpVersion::Http1).then(|| v2::Connector::new(Some(options.clone())));
@@ -101,9 +102,8 @@ impl Upstream {
 
     /// Returns whether an upstream of this configuration would be the same one, trusted certificates included.
     fn is_as_configured(&self, config: &UpstreamConfig) -> bool {
-        let ca = config.ca_file.as_deref().map(Print::of);
-        let trusts_the_same = match (&self.ca, &ca) {
-            (Some(then), Some(now)) => then.is_same_content(now),
+        let trusts_the_same = match (&self.ca, &config.ca_file) {
+            (Some(then), Some(file)) => std::fs::read(file).is_ok_and(|now| now == *then),
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
@@ -114,4 +114,21 @@ impl Upstream {
     pub(crate) fn takes_callers_credential(&self) -> bool {
         self.credential.is_callers()
     }
+}
+
+/// Reads a PEM file of certificates. The HTTP layer panics on a file without any.
+///
+/// # Errors
+///
+/// The file cannot be read, is not PEM, or holds no certificate.
+fn certificates(file: &Path) -> Result<Vec<u8>, String> {
+    let pem = std::fs::read(file)
+        .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    let found = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| format!("{} is not PEM: {error}", file.display()))?;
+    if found.is_empty() {
+        return Err(format!("{} holds no PEM certificate", file.display()));
+    }
+    Ok(pem)
 }

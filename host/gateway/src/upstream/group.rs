@@ -9,11 +9,8 @@ use std::time::Instant;
 
 use rand::Rng;
 use smallvec::SmallVec;
-use witgate_runtime::UpstreamStats;
 
 use super::Upstream;
-use super::breaker::Alternative;
-use super::stats::Minute;
 use crate::config::{Choice, GroupConfig, ProviderChange};
 
 /// Upstreams in the order in which they are to be tried.
@@ -143,45 +140,6 @@ impl Group {
             }
         }
     }
-
-    /// Returns the statistics of all members together, for the route hook.
-    pub(super) fn snapshot(&self, now: Instant) -> UpstreamStats {
-        let mut in_flight = 0_u32;
-        let mut sum = Minute::default();
-        for member in &self.members {
-            let minute = member.upstream.stats.minute(now);
-            in_flight = in_flight.saturating_add(member.upstream.stats.in_flight());
-            sum.requests += minute.requests;
-            sum.errors += minute.errors;
-        }
-        let takes = |alternative| {
-            let mut members = self.members.iter();
-            members.any(|member| member.upstream.takes(alternative, now))
-        };
-        let state = if takes(Alternative::Available) {
-            "available"
-        } else if takes(Alternative::None) {
-            "failing"
-        } else {
-            "open"
-        };
-        let members: Vec<_> = self
-            .members
-            .iter()
-            .map(|member| format!("{}:{}", member.upstream.config.name, member.weight))
-            .collect();
-        UpstreamStats {
-            name: self.name.clone(),
-            in_flight,
-            requests: sum.requests,
-            errors: sum.errors,
-            attributes: vec![
-                ("kind".into(), "group".into()),
-                ("state".into(), state.into()),
-                ("members".into(), members.join(",")),
-            ],
-        }
-    }
 }
 
 type Drawn<'a> = SmallVec<[&'a Member; 4]>;
@@ -236,6 +194,7 @@ mod tests {
 
     use super::super::Upstreams;
     use super::super::admission::Admission;
+    use super::super::breaker::Alternative;
     use super::super::stats::Outcome;
     use super::*;
     use crate::config::Config;

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use witgate_runtime::UpstreamStats;
-
 use super::Upstream;
-use super::admission::State;
 use super::dns::resolver::Names;
 use super::group::{Found, Group};
+use super::summary::Summary;
 use crate::config::{GroupConfig, UpstreamConfig};
 
 /// The upstreams in the order of the configuration, and the groups of them.
@@ -18,31 +16,6 @@ pub(crate) struct Upstreams {
     groups: Arc<[Group]>,
     default: String,
     resolver: Names,
-}
-
-// === impl Upstream ===
-
-impl Upstream {
-    /// Returns the statistics for the route hook.
-    fn snapshot(&self, now: Instant) -> UpstreamStats {
-        let minute = self.stats.minute(now);
-        let mut attributes = Vec::new();
-        // The normal state is left out: this is done for each request.
-        let state = self.state(now);
-        if state != State::Available {
-            attributes.push(("state".to_owned(), state.code().to_owned()));
-        }
-        if let Some(average) = self.stats.latency.average() {
-            attributes.push(("latency_ms".to_owned(), average.as_millis().to_string()));
-        }
-        UpstreamStats {
-            name: self.config.name.clone(),
-            in_flight: self.stats.in_flight(),
-            requests: minute.requests,
-            errors: minute.errors,
-            attributes,
-        }
-    }
 }
 
 // === impl Upstreams ===
@@ -131,11 +104,9 @@ impl Upstreams {
         &self.groups
     }
 
-    /// Returns the statistics for the route hook: of the upstreams, then of the groups.
-    pub(crate) fn stats(&self, now: Instant) -> Vec<UpstreamStats> {
-        let upstreams = self.list.iter().map(|upstream| upstream.snapshot(now));
-        upstreams
-            .chain(self.groups.iter().map(|group| group.snapshot(now)))
-            .collect()
+    /// Returns the summaries of the upstreams, then those of the groups.
+    pub(crate) fn summaries(&self, now: Instant) -> impl Iterator<Item = Summary> {
+        let upstreams = self.list.iter().map(move |upstream| upstream.summary(now));
+        upstreams.chain(self.groups.iter().map(move |group| group.summary(now)))
     }
 }
