@@ -19,15 +19,14 @@ use witgate_messages::error::{self, ErrorType};
 
 use super::delivery::{ConnectionFate, Delivered};
 use super::downstream::{Client, Interrupted};
-use super::forward::Forwarded;
-use super::forward::first_content::Held;
+use super::forward::answered::{Answered, Forwarded, HeldBack};
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
 use crate::headers::{self, Framing};
 use crate::receipts::receipt::Outcome;
 use crate::tenants::owners::ClaimError;
-use crate::upstream::connection::Answering;
+use crate::upstream::connection::response::Response;
 
 /// Most bytes that are joined into one write.
 const JOIN: usize = 64 * 1024;
@@ -36,7 +35,7 @@ const JOIN: usize = 64 * 1024;
 enum Stopped {
     ClientGone,
     /// The upstream broke off.
-    Cut(String),
+    UpstreamClosed(String),
     /// The gateway ends it: it took longer than a limit allows.
     Late(String),
     /// The gateway ends it: it can't answer for what comes.
@@ -73,24 +72,26 @@ pub(super) async fn relay(
     settlement: &mut Settlement,
 ) -> Delivered {
     let Forwarded {
-        mut answering,
-        upstream,
-        mut in_flight,
+        answered:
+            Answered {
+                mut response,
+                mut attempt,
+                held_back,
+                metering,
+            },
         mut client,
-        held,
-        metering,
     } = forwarded;
     if let Some(metering) = metering {
         settlement.meter(metering);
     }
     session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
 
-    let delivered = deliver(&mut answering, held, &mut client, session, settlement).await;
+    let delivered = deliver(&mut response, held_back, &mut client, session, settlement).await;
     let (outcome, connection) = match delivered {
         Ok(()) if client.is_there() => (None, ConnectionFate::KeepAlive),
         // It was read to its end for nobody.
         Ok(()) | Err(Stopped::ClientGone) => (Some(Outcome::ClientGone), ConnectionFate::Close),
-        Err(Stopped::Cut(reason)) => {
+        Err(Stopped::UpstreamClosed(reason)) => {
             settlement.ending(format!("the upstream broke off: {reason}"));
             (Some(Outcome::Cut), ConnectionFate::Close)
         }
@@ -105,19 +106,19 @@ pub(super) async fn relay(
         }
     };
     if !client.is_there() {
-        settlement.ending(if answering.is_done() {
+        settlement.ending(if response.is_done() {
             "the client left; the answer was read to its end".into()
         } else {
             "the client left; the answer was read on for as long as it may be".into()
         });
     }
     if let Some(error) = settlement.stream_error() {
-        in_flight.reported(error.kind.status());
+        attempt.reported(error.kind.status());
     }
     // Whether the body broke is a fact of the body, whoever ended the exchange and why.
-    in_flight.read(&answering);
-    if answering.is_done() {
-        answering.release(&upstream).await;
+    attempt.body_read(&response);
+    if response.is_done() {
+        attempt.release(*response).await;
     }
     let outcome = outcome.unwrap_or_else(|| {
         if settlement
@@ -140,20 +141,20 @@ pub(super) async fn relay(
 
 /// Sends the head, what was held back, and the rest of the body as it comes.
 async fn deliver(
-    answering: &mut Answering,
-    held: Held,
+    response: &mut Response,
+    held_back: HeldBack,
     client: &mut Client,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
-    let Some(head) = answering.head() else {
-        return Err(Stopped::Cut("it had no head".into()));
+    let Some(head) = response.head() else {
+        return Err(Stopped::UpstreamClosed("it had no head".into()));
     };
     settlement.receipt.status = Some(head.status.as_u16());
     let plain_stream = early_head::is_plain_stream(head);
     if client.has_early_head() {
         if !early_head::fits(head) {
-            return refuse_late(answering, client, session, settlement).await;
+            return refuse_late(response, client, session, settlement).await;
         }
     } else {
         let extra = settlement.answer_headers();
@@ -166,13 +167,13 @@ async fn deliver(
     }
 
     settlement.claim_made().await?;
-    for chunk in held {
+    for chunk in held_back {
         settlement.count(&chunk);
         client.body(session, chunk, false).await?;
     }
-    body(answering, client, session, settlement).await?;
+    body(response, client, session, settlement).await?;
     // Only HTTP/2 has trailers on both sides; HTTP/1.1 clients would have to ask for them.
-    if let Some(trailers) = answering.trailers().filter(|_| session.is_http2()) {
+    if let Some(trailers) = response.trailers().filter(|_| session.is_http2()) {
         let ended = session.write_response_trailers(trailers).await;
         return ended.map_err(|_| Stopped::ClientGone);
     }
@@ -182,18 +183,18 @@ async fn deliver(
 
 /// Passes the body on, chunk by chunk, until its end.
 async fn body(
-    answering: &mut Answering,
+    response: &mut Response,
     client: &mut Client,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
-    while !answering.is_done() {
+    while !response.is_done() {
         client.set_between_events(settlement.is_between_events());
-        let read = client.during(session, answering.read()).await?;
+        let read = client.during(session, response.read()).await?;
         let Some(first) = read.map_err(|error| Stopped::of(&error))? else {
             continue;
         };
-        let chunk = join(first, answering).await;
+        let chunk = join(first, response).await;
         settlement.delivered(&chunk);
         settlement.claim_made().await?;
         client.body(session, chunk, false).await?;
@@ -203,13 +204,13 @@ async fn body(
 
 /// Tells the client of an error that came after its head had gone out.
 async fn refuse_late(
-    answering: &mut Answering,
+    response: &mut Response,
     client: &mut Client,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let report = client
-        .during(session, early_head::error_of(answering))
+        .during(session, early_head::error_of(response))
         .await?;
     let event = error::sse_event(&report.kind, &report.message, Some(settlement.id()));
     settlement.count(&event);
@@ -241,10 +242,10 @@ fn framing(session: &ServerSession, head: &ResponseHeader) -> Framing {
 }
 
 /// Adds the chunks that are there already: what one read brought leaves in one write. It never waits for more.
-async fn join(first: Bytes, answering: &mut Answering) -> Bytes {
+async fn join(first: Bytes, response: &mut Response) -> Bytes {
     let mut joined = BytesMut::new();
-    while first.len() + joined.len() < JOIN && !answering.is_done() {
-        match ready(answering.read()).await {
+    while first.len() + joined.len() < JOIN && !response.is_done() {
+        match ready(response.read()).await {
             Some(Ok(Some(more))) => {
                 if joined.is_empty() {
                     joined.extend_from_slice(&first);
@@ -295,7 +296,7 @@ impl Stopped {
             IoError::ReadTimedout => {
                 Self::Late("the upstream stood still in the middle of its answer".into())
             }
-            kind => Self::Cut(kind.as_str().to_owned()),
+            kind => Self::UpstreamClosed(kind.as_str().to_owned()),
         }
     }
 }

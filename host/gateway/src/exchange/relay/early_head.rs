@@ -2,11 +2,10 @@
 //!
 //! It says 200, so the status can't tell of an error any more: one is told as an event of the stream.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{HeaderValue, Version, header};
-use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_http::ResponseHeader;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::{ErrorReport, ErrorType};
 
@@ -14,7 +13,7 @@ use crate::answer::refused::Refused;
 use crate::exchange::decide::Decision;
 use crate::exchange::downstream::EarlyHead;
 use crate::exchange::settle::Settlement;
-use crate::upstream::connection::Answering;
+use crate::upstream::connection::response::Response;
 
 /// Most bytes of an upstream's error that are read to tell it as an event.
 const ERROR_BYTES: usize = 64 * 1024;
@@ -41,18 +40,9 @@ pub(crate) fn head(
         .map_err(|_| Refused::gateway(500, "the head of the answer can't be made"))
 }
 
-/// The client's head, asking for no coding where the client may be promised that early.
-pub(crate) fn plainly<'a>(
-    decision: &Decision,
-    request: &'a RequestHeader,
-) -> Cow<'a, RequestHeader> {
-    if wanted_after(decision).is_none() {
-        return Cow::Borrowed(request);
-    }
-    let mut plain = request.clone();
-    // Only a name or value that can't be in a header fails, and these can.
-    let _ = plain.insert_header(header::ACCEPT_ENCODING, "identity");
-    Cow::Owned(plain)
+/// Returns whether this request may get an early head.
+pub(crate) fn is_wanted(decision: &Decision) -> bool {
+    wanted_after(decision).is_some()
 }
 
 /// When this request may get a head early: the operator wants it, and the client asked for a stream.
@@ -101,11 +91,11 @@ pub(crate) fn is_plain_stream(head: &ResponseHeader) -> bool {
 }
 
 /// The error that an answer is, to be told as an event.
-pub(crate) async fn error_of(answering: &mut Answering) -> ErrorReport {
-    let status = answering.head().map_or(502, |head| head.status.as_u16());
+pub(crate) async fn error_of(response: &mut Response) -> ErrorReport {
+    let status = response.head().map_or(502, |head| head.status.as_u16());
     let mut body = Vec::new();
-    while body.len() < ERROR_BYTES && !answering.is_done() {
-        match answering.read().await {
+    while body.len() < ERROR_BYTES && !response.is_done() {
+        match response.read().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => {}
             Err(_) => break,

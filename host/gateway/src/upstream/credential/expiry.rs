@@ -1,10 +1,10 @@
-//! When a credential expires: Unix seconds, or a date of RFC 3339.
+//! The expiry of a credential: Unix seconds, or a date of RFC 3339.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-/// Reads either form; none for anything else.
+/// Parses either form. Returns `None` for anything else.
 pub(super) fn read(value: &Value) -> Option<SystemTime> {
     let seconds = match value {
         Value::Number(number) => match number.as_u64() {
@@ -19,7 +19,7 @@ pub(super) fn read(value: &Value) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
-/// `2026-11-21T16:00:00.5+01:00` (RFC 3339, section 5.6), to the second.
+/// Parses `2026-11-21T16:00:00.5+01:00` (RFC 3339, section 5.6), to the second.
 fn rfc3339(text: &str) -> Option<u64> {
     let number = |from: usize, to: usize| -> Option<i64> {
         let digits = text.get(from..to)?;
@@ -54,7 +54,7 @@ fn rfc3339(text: &str) -> Option<u64> {
     u64::try_from(seconds).ok()
 }
 
-/// Seconds that the zone is ahead of UTC.
+/// Returns the offset of a zone from UTC, in seconds.
 fn offset(zone: &str) -> Option<i64> {
     if zone.eq_ignore_ascii_case("z") {
         return Some(0);
@@ -72,7 +72,8 @@ fn offset(zone: &str) -> Option<i64> {
     Some(sign * (whole(hours)? * 3600 + whole(minutes)? * 60))
 }
 
-/// Days since 1970-01-01 in the Gregorian calendar (Hinnant, "chrono-compatible low-level date algorithms").
+/// Returns the days since 1970-01-01 in the Gregorian calendar (Hinnant, "chrono-compatible low-level date
+/// algorithms").
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
