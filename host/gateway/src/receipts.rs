@@ -85,7 +85,12 @@ impl Receipts {
             self.evidence.submit(finished);
             return;
         }
-        let key = finished.receipt.caller.as_ref().map(|caller| &caller.id);
+        let key = finished
+            .receipt
+            .request
+            .caller
+            .as_ref()
+            .map(|caller| &caller.id);
         match self.rates.take(key, self.started.elapsed().as_secs()) {
             Some(left_out) => {
                 finished.receipt.left_out = left_out;

@@ -193,23 +193,23 @@ impl Settler {
         let gateway = &self.gateway;
         let id = format!("req_wg{:032x}", rand::random::<u128>());
         let mut receipt = Receipt::new(id.into(), now().0, "GET");
-        receipt.endpoint = ENDPOINT;
-        receipt.caller = Some(Arc::new(record.facts.maker.caller()));
-        receipt.envelope = Some(record.facts.maker.envelope());
-        receipt.provenance = record.facts.maker.provenance();
-        receipt.outcome = Some(Outcome::Answered);
-        receipt.batch = Some(Box::new(BatchNote::settled(
+        receipt.request.endpoint = ENDPOINT;
+        receipt.request.caller = Some(Arc::new(record.facts.maker.caller()));
+        receipt.request.envelope = Some(record.facts.maker.envelope());
+        receipt.request.provenance = record.facts.maker.provenance();
+        receipt.response.outcome = Some(Outcome::Answered);
+        receipt.usage.batch = Some(Box::new(BatchNote::settled(
             &record.id,
             record.facts.requests,
             ending.code(),
             ending.totals(),
         )));
-        receipt.overdrawn = overdrawn;
+        receipt.usage.overdrawn = overdrawn;
         match ending {
             Ending::Results(totals) => {
                 let mut models = totals.models.keys();
-                receipt.cost = Some(totals.cost());
-                receipt.reading = Some(Reading {
+                receipt.usage.cost = Some(totals.cost());
+                receipt.usage.reading = Some(Reading {
                     usage: totals.usage(),
                     source: if totals.unread == 0 {
                         Source::Reported
@@ -227,7 +227,7 @@ impl Settler {
             }
             Ending::Gone | Ending::Expired => {
                 tracing::warn!(batch = %record.id, how = ending.code(), "a batch can't be settled any more; what was held for it is released");
-                receipt.outcome = Some(Outcome::Abandoned);
+                receipt.response.outcome = Some(Outcome::Abandoned);
             }
         }
         gateway.metrics.opened();

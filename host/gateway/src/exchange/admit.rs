@@ -12,7 +12,7 @@ use super::decide::Decision;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::clock::now;
-use crate::receipts::receipt::{Admission, Downgrade};
+use crate::receipts::receipt::Downgrade;
 use crate::text::quote;
 use crate::view::View;
 
@@ -36,12 +36,12 @@ pub(super) async fn admit(
     let owner = decision.view.caller.owner();
     loop {
         if charges.is_empty() {
-            settlement.receipt.admission = Admission::Given;
+            settlement.admit(None);
             return Ok(Admitted { decision });
         }
         let refused = match ledger.reserve(charges, &owner, now()) {
             Ok(hold) => {
-                settlement.hold(hold);
+                settlement.admit(Some(hold));
                 return Ok(Admitted { decision });
             }
             Err(refused) => refused,
@@ -87,7 +87,7 @@ pub(super) async fn admit(
                     });
                 }
                 downgraded = true;
-                settlement.receipt.downgrade = Some(Downgrade {
+                settlement.route().downgrade = Some(Downgrade {
                     from: decision.model(),
                     to: model.clone(),
                     account: short.charge.account.clone(),

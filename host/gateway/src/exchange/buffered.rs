@@ -149,12 +149,7 @@ pub(super) async fn claim(
             format!("the upstream created a {} and gave no id", kind.code()),
         )
     })?;
-    let owner = settlement
-        .receipt
-        .caller
-        .as_ref()
-        .map(|caller| caller.owner())
-        .unwrap_or_default();
+    let owner = settlement.owner().unwrap_or_default();
     if let Err(error) = gateway.owners.claim(kind, &id, &owner).await {
         tracing::error!(%error, %id, kind = kind.code(), "could not record the owner of what was created at the upstream");
         let mut refused = Refused::gateway(

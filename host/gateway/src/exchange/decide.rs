@@ -72,11 +72,11 @@ pub(crate) async fn decide(
         .read_envelope(&request, &mut settlement.trail)
         .map_err(Refused::stop)?;
     drop(request);
-    settlement.receipt.provenance.stamp(&mut envelope);
+    settlement.request().provenance.stamp(&mut envelope);
     for (name, value) in &envelope.response_headers {
         settlement.add_header(headers::plugin_header(name, value));
     }
-    settlement.receipt.envelope = Some(envelope.clone());
+    settlement.request().envelope = Some(envelope.clone());
     let mut view = view.after(&envelope).map_err(|error| unmade(&error))?;
     copy::pay(&mut view, &lineup, settlement)?;
     let batch = batch_context::prepare(&mut view, &lineup, gateway, settlement).await?;
@@ -88,8 +88,9 @@ pub(crate) async fn decide(
         }
         BatchContext::None | BatchContext::At(_) => alone(&panel, &view, &batch, settlement)?,
     };
-    settlement.receipt.rule.clone_from(&orders.plan.rule);
-    settlement.receipt.resource = resource(&orders.plan, &envelope, &view);
+    let route = settlement.route();
+    route.rule.clone_from(&orders.plan.rule);
+    route.resource = resource(&orders.plan, &envelope, &view);
     let targets = aim(&orders.plan, &envelope, &view, &snapshot)?;
     let is_stream = view.head.as_ref().is_some_and(Head::stream);
     Ok(Decision {

@@ -79,21 +79,21 @@ pub(crate) async fn receive(
     if endpoint == Endpoint::Other && snapshot.config.endpoints.pass(&path) && may_pass(&method) {
         endpoint = Endpoint::PassThrough;
     }
-    settlement.receipt.endpoint = endpoint.code();
+    settlement.request().endpoint = endpoint.code();
     if let Some(granted) = snapshot.config.cors.preflight(request) {
-        settlement.receipt.endpoint = cors::PREFLIGHT;
+        settlement.request().endpoint = cors::PREFLIGHT;
         return granted.map(Arrived::Preflight);
     }
     if endpoint == Endpoint::Hello {
         return Ok(Arrived::Probe);
     }
 
-    let provenance = &mut settlement.receipt.provenance;
+    let provenance = &mut settlement.request().provenance;
     provenance.trace(&request.headers, &snapshot.config.listen.proxies)?;
     let caller = authenticate(session, &snapshot)?;
     keep_key(session, &path, &snapshot)?;
-    settlement.receipt.caller = Some(Arc::clone(&caller));
-    settlement.receipt.provenance.enter(&path, &caller)?;
+    settlement.request().caller = Some(Arc::clone(&caller));
+    settlement.request().provenance.enter(&path, &caller)?;
     let place = snapshot
         .pressure
         .enter(&caller.share, &snapshot.config.limits)?;
@@ -115,7 +115,7 @@ pub(crate) async fn receive(
     let (head, sent) = match Body::of(endpoint, &method, limits) {
         Body::Json(limit) => {
             let body = read_body(session, limits, limit, place).await?;
-            settlement.receipt.request_bytes = body.len() as u64;
+            settlement.request().bytes = body.len() as u64;
             let coding = session.get_header(header::CONTENT_ENCODING);
             let body = decode::decode(coding, body, limits, place).await?;
             (Some(scan(body.plain)?), body.sent)
@@ -132,11 +132,10 @@ pub(crate) async fn receive(
             (None, None)
         }
     };
-    settlement.receipt.requested_model =
-        head.as_ref().and_then(|head| head.model().map(Into::into));
+    settlement.request().model = head.as_ref().and_then(|head| head.model().map(Into::into));
 
     let view = View {
-        id: settlement.id_arc(),
+        id: settlement.shared_id(),
         endpoint,
         method,
         version: session.req_header().version,
@@ -150,7 +149,7 @@ pub(crate) async fn receive(
     };
     let view = Arc::new(view);
     if let Some(capture) = &snapshot.capture {
-        capture.offer(&view, settlement.receipt.started_unix_ms);
+        capture.offer(&view, settlement.started_unix_ms());
     }
     Ok(Arrived::Request(Received {
         view,

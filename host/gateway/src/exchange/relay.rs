@@ -47,7 +47,7 @@ pub(super) async fn probe(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
-    settlement.receipt.status = Some(200);
+    settlement.set_status(200);
     let headers = settlement.headers();
     let written = answer::write(session, Answer::Probe { headers }).await;
     Ok(answered(&written, settlement))
@@ -59,7 +59,7 @@ pub(super) async fn preflight(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
-    settlement.receipt.status = Some(204);
+    settlement.set_status(204);
     let headers = &[settlement.headers(), granted.as_slice()].concat();
     let written = answer::write(session, Answer::Preflight { headers }).await;
     Ok(answered(&written, settlement))
@@ -121,11 +121,7 @@ pub(super) async fn relay(
         attempt.release(*response).await;
     }
     let outcome = outcome.unwrap_or_else(|| {
-        if settlement
-            .receipt
-            .status
-            .is_some_and(|status| status >= 400)
-        {
+        if settlement.status().is_some_and(|status| status >= 400) {
             Outcome::UpstreamError
         } else if settlement.stream_error().is_some() {
             Outcome::StreamError
@@ -150,7 +146,7 @@ async fn deliver(
     let Some(head) = response.head() else {
         return Err(Stopped::UpstreamClosed("it had no head".into()));
     };
-    settlement.receipt.status = Some(head.status.as_u16());
+    settlement.set_status(head.status.as_u16());
     let plain_stream = early_head::is_plain_stream(head);
     if client.has_early_head() {
         if !early_head::fits(head) {

@@ -153,16 +153,16 @@ pub(crate) async fn created(
             "the upstream's answer to the creation of a batch names no batch",
         )));
     };
-    let attempt = settlement.receipt.attempts.last();
+    let attempt = settlement.route().attempts.last();
     let upstream = attempt.map(|attempt| attempt.upstream.clone());
     let hold = settlement.split_hold(&UNITS);
     let facts = Facts::of(
         batch.len(),
-        Maker::of(&view.caller, envelope, &settlement.receipt.provenance),
+        Maker::of(&view.caller, envelope, &settlement.request().provenance),
         view.headers("anthropic-"),
         hold.as_ref(),
     );
-    settlement.receipt.batch = Some(Box::new(BatchNote::made(&id, facts.requests)));
+    settlement.note_batch(BatchNote::made(&id, facts.requests));
     settlement.counts_as(batch.len());
     let record = Record {
         id: id.into(),

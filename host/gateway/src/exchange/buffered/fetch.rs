@@ -328,7 +328,7 @@ impl BufferedResponse {
         settlement: &mut Settlement,
     ) -> Delivered {
         let status = self.head.status.as_u16();
-        settlement.receipt.status = Some(status);
+        settlement.set_status(status);
         let outcome = if status >= 400 {
             Outcome::UpstreamError
         } else {

@@ -72,7 +72,7 @@ pub(crate) async fn prepare(
     let Some(id) = id else {
         return Ok(BatchContext::None);
     };
-    settlement.receipt.batch = Some(Box::new(BatchNote::about(id)));
+    settlement.note_batch(BatchNote::about(id));
     let upstream = gateway.batches.upstream(id).await.map_err(|error| {
         tracing::error!(%error, "the upstream of a batch can't be looked up");
         Refused::gateway(503, "the gateway's state can't be read: try again")

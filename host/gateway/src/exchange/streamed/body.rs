@@ -66,7 +66,7 @@ impl Body {
     ) -> Result<Progress, Stopped> {
         let limits = settlement.snapshot().config.limits.clone();
         loop {
-            let received = settlement.receipt.request_bytes;
+            let received = settlement.request().bytes;
             let time = limits.body_timeout + Duration::from_secs(received / MIN_RATE);
             let next = match self.ahead.take() {
                 Some(part) => Next::Part(part),
@@ -90,7 +90,7 @@ impl Body {
                 Next::Part(Some(part)) => part,
             };
             let received = received + part.len() as u64;
-            settlement.receipt.request_bytes = received;
+            settlement.request().bytes = received;
             if received > limits.upload_bytes {
                 return Err(over(limits.upload_bytes).into());
             }
