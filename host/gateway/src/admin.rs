@@ -202,7 +202,7 @@ impl Admin {
         ];
         let snapshot = self.gateway.snapshot();
         let (taken, limit) = self.gateway.policies.runtime().memory();
-        samples.extend(pressure_samples(&snapshot));
+        samples.extend(concurrency_samples(&snapshot));
         samples.push(plain("plugin_memory_bytes", taken as i128));
         samples.push(plain("plugin_memory_limit_bytes", limit as i128));
         if let Some(capture) = &snapshot.capture {
@@ -267,13 +267,13 @@ impl Entrance for Admin {
 }
 
 /// What is under way, what may be, and what was refused for it.
-fn pressure_samples(snapshot: &Snapshot) -> Vec<Sample> {
+fn concurrency_samples(snapshot: &Snapshot) -> Vec<Sample> {
     let plain = |name, value: u64| Sample {
         name,
         labels: Vec::new(),
         value: i128::from(value),
     };
-    let sum = snapshot.pressure.sum();
+    let sum = snapshot.concurrency.sum();
     let memory = snapshot.config.limits.memory;
     let mut samples = vec![
         plain("request_memory_bytes", sum.bytes),
@@ -281,7 +281,7 @@ fn pressure_samples(snapshot: &Snapshot) -> Vec<Sample> {
         plain("request_memory_limit_bytes_per_key", memory.per_key),
         plain("in_flight", sum.exchanges),
     ];
-    samples.extend(snapshot.pressure.refusals().map(|(kind, count)| Sample {
+    samples.extend(snapshot.concurrency.refusals().map(|(kind, count)| Sample {
         labels: vec![("kind", kind.to_owned())],
         ..plain("shed", count)
     }));

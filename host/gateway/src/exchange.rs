@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Deciding asks the plugins (`panel`), for a new batch about each of its requests (`each`).
-//! Between deciding and admitting, `permit` looks at whose the things are that the request names. What [`Manner`] sets
+//! Between deciding and admitting, `permit` looks at whose the things are that the request names. What [`ResponseMode`] sets
 //! apart ends otherwise than with forward and relay: `absorb` reads an answer whole before the client gets it, `upload`
 //! passes a body on that is never held as a whole.
 //!
@@ -35,7 +35,7 @@ use std::sync::Arc;
 use pingora_core::protocols::http::ServerSession;
 
 use self::delivery::{ConnectionFate, Delivered};
-use self::mode::Manner;
+use self::mode::ResponseMode;
 use self::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
@@ -103,23 +103,27 @@ async fn steps(
             return relay::preflight(granted, session, settlement).await;
         }
     };
-    authorize::served(gateway, &received.view)?;
+    authorize::require_ownership_records(gateway, &received.view)?;
     let decision = decide::decide(received, gateway, settlement).await?;
-    authorize::permit(gateway, &decision).await?;
-    let manner = Manner::of(&decision, session);
+    authorize::authorize(gateway, &decision).await?;
+    let mode = ResponseMode::of(&decision, session);
     let admitted = admit::admit(decision, &gateway.ledger, settlement).await?;
     // What is rare is kept on the heap while it lasts, so that it does not weigh on every Messages request.
-    match manner {
-        Manner::Relay => {
+    match mode {
+        ResponseMode::Relay => {
             let forwarded = forward::forward(admitted, session, settlement).await?;
             Ok(relay::relay(forwarded, session, settlement).await)
         }
-        Manner::Bare => {
+        ResponseMode::HeadOnly => {
             let forwarded = forward::forward(admitted, session, settlement).await?;
             Ok(Box::pin(buffered::fetch::head_only(forwarded, session, settlement)).await)
         }
-        Manner::Absorb => Box::pin(buffered::absorb(admitted, gateway, session, settlement)).await,
-        Manner::Upload => Box::pin(streamed::upload(admitted, gateway, session, settlement)).await,
-        Manner::Stream => Box::pin(streamed::stream(admitted, session, settlement)).await,
+        ResponseMode::Buffered => {
+            Box::pin(buffered::absorb(admitted, gateway, session, settlement)).await
+        }
+        ResponseMode::BufferedUpload => {
+            Box::pin(streamed::upload(admitted, gateway, session, settlement)).await
+        }
+        ResponseMode::Streamed => Box::pin(streamed::stream(admitted, session, settlement)).await,
     }
 }

@@ -40,7 +40,7 @@ const LARGE: usize = 1 << 20;
 /// # Errors
 ///
 /// 404 where there is none.
-pub(super) fn served(gateway: &Gateway, view: &View) -> Result<(), Refused> {
+pub(super) fn require_ownership_records(gateway: &Gateway, view: &View) -> Result<(), Refused> {
     match Kind::of(view.endpoint) {
         Some(kind) if gateway.owners.durability() == Durability::Process => Err(Refused::client(
             404,
@@ -59,14 +59,14 @@ pub(super) fn served(gateway: &Gateway, view: &View) -> Result<(), Refused> {
 ///
 /// 403 for a model that the key may not ask for, 404 for what is not the tenant's, 400 for a body that names too much, or
 /// no model where the key needs one, or a batch whose requests can't be told apart; 503 while the state can't be read.
-pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(), Refused> {
+pub(super) async fn authorize(gateway: &Gateway, decision: &Decision) -> Result<(), Refused> {
     let view = &decision.view;
     if let Some(kind) = Kind::of(view.endpoint)
         && let Some(id) = view.endpoint.id(&view.path)
     {
         let reads = [Method::GET, Method::HEAD].contains(&view.method);
         if !(reads && kind == Kind::Skill && decision.is_shared(id)) {
-            own(gateway, &view.caller, kind, &[id.to_owned()]).await?;
+            require_owned(gateway, &view.caller, kind, &[id.to_owned()]).await?;
         }
     }
     if asks_a_model(view.endpoint) {
@@ -81,7 +81,7 @@ pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(),
     let mut named = if head.body().len() > LARGE {
         let (head, caller) = (head.clone(), Arc::clone(&view.caller));
         let searched = tokio::task::spawn_blocking(move || search(&head, &caller, batch)).await;
-        searched.map_err(|_| unsearched())??
+        searched.map_err(|_| search_failed())??
     } else {
         search(head, &view.caller, batch)?
     };
@@ -93,11 +93,11 @@ pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(),
         return Err(too_many(most(batch)));
     }
     let caller = &view.caller;
-    own(gateway, caller, Kind::Container, &named.take_containers()).await?;
-    own(gateway, caller, Kind::File, &named.take_files()).await?;
+    require_owned(gateway, caller, Kind::Container, &named.take_containers()).await?;
+    require_owned(gateway, caller, Kind::File, &named.take_files()).await?;
     let mut skills = named.take_skills();
     skills.retain(|skill| !decision.is_shared(skill));
-    own(gateway, caller, Kind::Skill, &skills).await
+    require_owned(gateway, caller, Kind::Skill, &skills).await
 }
 
 /// Most things of a kind that a body may name.
@@ -123,12 +123,12 @@ fn asks_a_model(endpoint: Endpoint) -> bool {
 }
 
 /// The answer for what is not there, or not for this caller.
-pub(super) fn no_such(kind: &str, id: &str) -> Refused {
+pub(super) fn not_found(kind: &str, id: &str) -> Refused {
     Refused::client(404, format!("there is no {kind} `{}`", quote(id)))
 }
 
 /// The answer while it can't be said whose something is.
-pub(super) fn no_state(error: &StoreError) -> Refused {
+pub(super) fn store_failed(error: &StoreError) -> Refused {
     tracing::error!(%error, "the state can't be used");
     Refused::gateway(
         503,
@@ -136,7 +136,7 @@ pub(super) fn no_state(error: &StoreError) -> Refused {
     )
 }
 
-async fn own(
+async fn require_owned(
     gateway: &Gateway,
     caller: &Caller,
     kind: Kind,
@@ -144,14 +144,14 @@ async fn own(
 ) -> Result<(), Refused> {
     // Nothing has such an id, and nothing of it has to be looked up.
     if let Some(long) = ids.iter().find(|id| id.len() > LONGEST_ID) {
-        return Err(no_such(kind.code(), long));
+        return Err(not_found(kind.code(), long));
     }
     if ids.is_empty() {
         return Ok(());
     }
     let foreign = gateway.owners.foreign(kind, ids, &caller.owner()).await;
-    match foreign.map_err(|error| no_state(&error))? {
-        Some(foreign) => Err(no_such(kind.code(), &foreign)),
+    match foreign.map_err(|error| store_failed(&error))? {
+        Some(foreign) => Err(not_found(kind.code(), &foreign)),
         None => Ok(()),
     }
 }
@@ -174,7 +174,7 @@ fn search(head: &Head, caller: &Caller, batch: bool) -> Result<References, Refus
     Ok(named)
 }
 
-fn unsearched() -> Refused {
+fn search_failed() -> Refused {
     Refused::gateway(503, "the body can't be looked through now: try again")
 }
 

@@ -20,7 +20,7 @@ use witgate_runtime::{Envelope, Plan};
 use witgate_runtime::{Lineup, PluginCharge, Request};
 
 use self::batch_context::BatchContext;
-use self::edits::{set_model, unmade};
+use self::edits::{edit_failed, set_model};
 use self::orders::Orders;
 use self::panel::Panel;
 use self::targets::{Target, look_up};
@@ -77,7 +77,7 @@ pub(crate) async fn decide(
         settlement.add_header(headers::plugin_header(name, value));
     }
     settlement.request().envelope = Some(envelope.clone());
-    let mut view = view.after(&envelope).map_err(|error| unmade(&error))?;
+    let mut view = view.after(&envelope).map_err(|error| edit_failed(&error))?;
     copy::pay(&mut view, &lineup, settlement)?;
     let batch = batch_context::prepare(&mut view, &lineup, gateway, settlement).await?;
 
@@ -253,7 +253,7 @@ fn asking_for(view: &Arc<View>, model: &str) -> Result<Arc<dyn Request>, Refused
     let mut asking = View::clone(view);
     if let (Some(head), Endpoint::Messages) = (&view.head, view.endpoint) {
         let edited = head.edited(&[set_model(model)]);
-        asking.head = Some(edited.map_err(|error| unmade(&error))?);
+        asking.head = Some(edited.map_err(|error| edit_failed(&error))?);
     }
     Ok(Arc::new(asking))
 }

@@ -1,6 +1,6 @@
 //! The client while it waits: noticed when it leaves, kept company when nothing comes.
 //!
-//! Whatever the exchange waits for, it waits in [`Client::during`]. There, and nowhere else, a client that has left is
+//! Whatever the exchange waits for, it waits in [`Downstream::during`]. There, and nowhere else, a client that has left is
 //! noticed, the head of a stream is sent early, pings are sent, and the time of the whole exchange runs out. What is
 //! waited for is never cut in two by any of that: it goes on, or it is given up as a whole. Where a body is still under
 //! way, only a client that leaves matters: that is [`while_there`].
@@ -23,7 +23,7 @@ use crate::gateway::snapshot::Snapshot;
 const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
 
 /// The client's side of an exchange that waits for its upstream.
-pub(super) struct Client {
+pub(super) struct Downstream {
     snapshot: Arc<Snapshot>,
     policy: ClientGone,
     presence: Presence,
@@ -80,9 +80,9 @@ enum Woken {
     Due,
 }
 
-// === impl Client ===
+// === impl Downstream ===
 
-impl Client {
+impl Downstream {
     /// A client that waits for the head of an answer.
     pub(super) fn waiting(
         snapshot: &Arc<Snapshot>,
@@ -136,7 +136,7 @@ impl Client {
         Ok(())
     }
 
-    /// From here on pings may be sent, whenever [`Client::set_between_events`] says so.
+    /// From here on pings may be sent, whenever [`Downstream::set_between_events`] says so.
     pub(super) fn allow_pings(&mut self) {
         self.ping_at = self.next_ping();
     }

@@ -8,7 +8,7 @@ use super::decide::Decision;
 
 /// How an answer comes about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum ResponseMode {
     /// The request was read whole, the answer passes as it comes.
     Relay,
     /// The request was read whole, and of the answer only the head passes: the client asked with `HEAD`.
@@ -21,34 +21,36 @@ pub(super) enum Manner {
     Stream,
 }
 
-// === impl Manner ===
+// === impl ResponseMode ===
 
-impl Manner {
-    /// The manner that a request is answered in.
+impl ResponseMode {
+    /// The mode that a request is answered in.
     pub(super) fn of(decision: &Decision, session: &mut ServerSession) -> Self {
         let view = &decision.view;
         let head = view.method == Method::HEAD;
         match view.endpoint {
-            Endpoint::Files | Endpoint::Skills if view.method == Method::POST => Self::Upload,
-            Endpoint::SkillVersions if view.method == Method::POST => Self::Stream,
+            Endpoint::Files | Endpoint::Skills if view.method == Method::POST => {
+                Self::BufferedUpload
+            }
+            Endpoint::SkillVersions if view.method == Method::POST => Self::Streamed,
             Endpoint::Batches
             | Endpoint::Batch
             | Endpoint::BatchCancel
             | Endpoint::Files
             | Endpoint::File
             | Endpoint::Skills
-            | Endpoint::Skill => Self::Absorb,
+            | Endpoint::Skill => Self::Buffered,
             Endpoint::Models | Endpoint::Model => {
                 let as_they_are = view.caller.models.is_none()
                     && decision.snapshot.config.endpoints.resources.is_empty();
                 if as_they_are && !head {
                     Self::Relay
                 } else {
-                    Self::Absorb
+                    Self::Buffered
                 }
             }
             Endpoint::PassThrough if has_body(&view.method) || !session.is_body_empty() => {
-                Self::Stream
+                Self::Streamed
             }
             Endpoint::PassThrough
             | Endpoint::BatchResults
@@ -58,7 +60,7 @@ impl Manner {
             | Endpoint::SkillContent
                 if head =>
             {
-                Self::Bare
+                Self::HeadOnly
             }
             Endpoint::Messages
             | Endpoint::CountTokens

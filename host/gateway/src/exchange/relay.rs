@@ -18,7 +18,7 @@ use pingora_http::ResponseHeader;
 use witgate_messages::error::{self, ErrorType};
 
 use super::delivery::{ConnectionFate, Delivered};
-use super::downstream::{Client, Interrupted};
+use super::downstream::{Downstream, Interrupted};
 use super::forward::answered::{Answered, Forwarded, HeldBack};
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
@@ -139,7 +139,7 @@ pub(super) async fn relay(
 async fn deliver(
     response: &mut Response,
     held_back: HeldBack,
-    client: &mut Client,
+    client: &mut Downstream,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
@@ -180,7 +180,7 @@ async fn deliver(
 /// Passes the body on, chunk by chunk, until its end.
 async fn body(
     response: &mut Response,
-    client: &mut Client,
+    client: &mut Downstream,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
@@ -201,7 +201,7 @@ async fn body(
 /// Tells the client of an error that came after its head had gone out.
 async fn refuse_late(
     response: &mut Response,
-    client: &mut Client,
+    client: &mut Downstream,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {

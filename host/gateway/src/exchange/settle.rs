@@ -24,7 +24,7 @@ use crate::headers::Additions;
 use crate::receipts::batch_note::BatchNote;
 use crate::receipts::finished::Finished;
 use crate::receipts::receipt::{Outcome, Receipt, RequestFacts, RouteFacts};
-use crate::tenants::concurrency::Place;
+use crate::tenants::concurrency::Permit;
 use crate::tenants::owners::{ClaimError, Kind};
 use crate::tenants::provenance::Provenance;
 
@@ -47,7 +47,7 @@ pub(crate) struct Settlement {
     /// Number of requests that are charged: one, or those of the batch that was created.
     requests: u64,
     /// The permit to be in flight, released when the exchange has ended.
-    pub(super) place: Option<Place>,
+    pub(super) permit: Option<Permit>,
 }
 
 /// The header with the gateway's id of the request, on every response.
@@ -77,7 +77,7 @@ impl Settlement {
             extend_at: u64::MAX,
             expected_prompt: 0,
             requests: 1,
-            place: None,
+            permit: None,
             gateway: Arc::clone(gateway),
         }
     }

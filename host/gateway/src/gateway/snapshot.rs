@@ -8,7 +8,7 @@ use witgate_messages::price::PriceBook;
 
 use crate::capture::Capture;
 use crate::config::{Config, Keys, UpstreamConfig};
-use crate::tenants::concurrency::Pressure;
+use crate::tenants::concurrency::Concurrency;
 use crate::tenants::keys::Keyring;
 use crate::upstream::Upstreams;
 use crate::upstream::dns::resolver::Names;
@@ -20,7 +20,7 @@ pub(crate) struct Snapshot {
     pub(crate) prices: Arc<PriceBook>,
     pub(crate) upstreams: Upstreams,
     /// What is under way; it goes on through reloads.
-    pub(crate) pressure: Pressure,
+    pub(crate) concurrency: Concurrency,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     /// Records requests, where the operator wants that.
     pub(crate) capture: Option<Arc<Capture>>,
@@ -59,8 +59,9 @@ impl Snapshot {
                 keyring,
                 prices,
                 upstreams,
-                pressure: previous
-                    .map_or_else(Pressure::default, |snapshot| snapshot.pressure.clone()),
+                concurrency: previous.map_or_else(Concurrency::default, |snapshot| {
+                    snapshot.concurrency.clone()
+                }),
                 tls,
                 capture,
             }),

@@ -1,6 +1,6 @@
 //! How much is under way at a time, and how much memory it holds: over the whole gateway, and for each key.
 //!
-//! An exchange enters with a [`Place`], which pays for what every exchange needs ([`BASE`]). Larger bytes are paid for by a
+//! An exchange enters with a [`Permit`], which pays for what every exchange needs ([`BASE`]). Larger bytes are paid for by a
 //! [`Charge`] while they are taken, step by step, so that a body which is announced and not sent costs nothing. A charge is
 //! tied to the bytes that it pays for, and is given back when the last of them is dropped, however the exchange ended. What
 //! is over a limit is refused at once and told to come back; nothing waits in line, because a line would hold bodies in
@@ -37,7 +37,7 @@ pub(crate) const FREE: usize = 64 * 1024;
 
 /// What is under way. Clones are the same count.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pressure(Arc<Whole>);
+pub(crate) struct Concurrency(Arc<Whole>);
 
 #[derive(Debug, Default)]
 struct Whole {
@@ -85,7 +85,7 @@ pub(crate) struct Bounds {
 
 /// The place of an exchange that is under way. Dropping it gives it back.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Permit {
     load: Arc<Load>,
     bounds: Bounds,
 }
@@ -99,19 +99,19 @@ pub(crate) struct Sum {
     pub(crate) bytes: u64,
 }
 
-// === impl Pressure ===
+// === impl Concurrency ===
 
-impl Pressure {
+impl Concurrency {
     /// Takes a place for an exchange of the key that has this share.
     ///
     /// # Errors
     ///
     /// 429 when the key has as much under way as it may have, 503 when the gateway has.
-    pub(crate) fn enter(&self, share: &Share, limits: &Limits) -> Result<Place, Refused> {
+    pub(crate) fn acquire(&self, share: &Share, limits: &Limits) -> Result<Permit, Refused> {
         let load = Arc::clone(share.0.get_or_init(|| self.load()));
         let bounds = Bounds::of(limits);
         load.take(1, BASE, &bounds)?;
-        Ok(Place { load, bounds })
+        Ok(Permit { load, bounds })
     }
 
     fn load(&self) -> Arc<Load> {
@@ -278,9 +278,9 @@ impl Bounds {
     }
 }
 
-// === impl Place ===
+// === impl Permit ===
 
-impl Place {
+impl Permit {
     /// A charge for bytes of this exchange, of none yet.
     pub(crate) fn charge(&self) -> Charge {
         Charge::none(Arc::clone(&self.load), self.bounds)
@@ -305,7 +305,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.load.give_back(1, BASE);
     }

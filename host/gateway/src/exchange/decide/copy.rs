@@ -53,10 +53,10 @@ pub(crate) fn keep(
 ///
 /// There is no memory for them now.
 pub(crate) fn charge(bytes: usize, settlement: &Settlement) -> Result<Option<Charge>, Refused> {
-    let Some(place) = &settlement.place else {
+    let Some(permit) = &settlement.permit else {
         return Ok(None);
     };
-    let mut charge = place.charge();
+    let mut charge = permit.charge();
     charge.cover(bytes)?;
     Ok(Some(charge))
 }

@@ -19,7 +19,7 @@ use witgate_runtime::{Estimate, Plan, Request};
 
 use self::purse::Purse;
 use self::single::Single;
-use super::edits::{set_model, unmade};
+use super::edits::{edit_failed, set_model};
 use super::estimate;
 use super::model_access;
 use super::orders::Orders;
@@ -161,7 +161,7 @@ fn one(
     let own = single.head.model().map(String::from);
     if let Some(Downgrade { model, .. }) = downgrade {
         let edited = single.head.edited(&[set_model(model)]);
-        single.head = edited.map_err(|error| unmade(&error))?;
+        single.head = edited.map_err(|error| edit_failed(&error))?;
     }
     let head = single.head.clone();
     let request: Arc<dyn Request> = Arc::new(single);
@@ -200,7 +200,7 @@ fn single(
         .params(body, alike.first)
         .map_err(|_| unreadable())?
         .edited(edits)
-        .map_err(|error| unmade(&error))?;
+        .map_err(|error| edit_failed(&error))?;
     Ok(Single::new(Arc::clone(view), head, batch.len()))
 }
 

@@ -12,7 +12,7 @@ use http::HeaderValue;
 
 use crate::answer::refused::Refused;
 use crate::config::Limits;
-use crate::tenants::concurrency::{Charge, Place};
+use crate::tenants::concurrency::{Charge, Permit};
 
 /// Bodies from this size on are decoded on a thread that may be busy for a while.
 const LARGE: usize = 64 * 1024;
@@ -64,7 +64,7 @@ pub(crate) async fn decode(
     coding: Option<&HeaderValue>,
     body: Bytes,
     limits: &Limits,
-    place: &Place,
+    permit: &Permit,
 ) -> Result<Body, Refused> {
     let Some(coding) = coding.map(Coding::read).transpose()?.flatten() else {
         return Ok(Body {
@@ -75,7 +75,7 @@ pub(crate) async fn decode(
     let limit = limits.decoded_bytes;
     let sent = body.clone();
     let at_once = if body.len() < LARGE {
-        let plain = Plain::new(limit.min(LONG), place.charge());
+        let plain = Plain::new(limit.min(LONG), permit.charge());
         Some(coding.decode(&body, plain))
             .filter(|plain| limit <= LONG || !matches!(plain, Err(Undecodable::TooLarge)))
     } else {
@@ -84,9 +84,9 @@ pub(crate) async fn decode(
     let plain = if let Some(plain) = at_once {
         plain
     } else {
-        let plain = Plain::new(limit, place.charge());
+        let plain = Plain::new(limit, permit.charge());
         // Many may wait for a thread; what each takes beside its output is counted from here on.
-        let mut state = place.charge();
+        let mut state = permit.charge();
         state.cover(coding.state())?;
         // The bytes and their charges go along: a client that leaves does not stop the thread.
         tokio::task::spawn_blocking(move || {
