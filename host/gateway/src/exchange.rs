@@ -98,9 +98,9 @@ async fn steps(
 ) -> Result<Delivered, Refused> {
     let received = match receive::receive(session, settlement).await? {
         receive::Arrived::Request(received) => received,
-        receive::Arrived::Probe => return relay::probe(session, settlement).await,
+        receive::Arrived::Probe => return relay::answer_health_probe(session, settlement).await,
         receive::Arrived::Preflight(granted) => {
-            return relay::preflight(granted, session, settlement).await;
+            return relay::answer_preflight(granted, session, settlement).await;
         }
     };
     authorize::require_ownership_records(gateway, &received.view)?;

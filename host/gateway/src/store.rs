@@ -8,10 +8,11 @@
 mod permissions;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use self::permissions::{create_private_dir, create_private_file};
@@ -142,7 +143,8 @@ impl Store {
         self.last_error.load_full()
     }
 
-    /// Runs `f` on a blocking thread. What it wrote is durable when this returns. Dropping the future does not undo it.
+    /// Runs `f` on a blocking thread. What it wrote is durable when this returns. Dropping the future does not undo it. If `f`
+    /// panics, its transaction is rolled back and the connection serves the next call.
     ///
     /// # Errors
     ///
@@ -152,7 +154,7 @@ impl Store {
         f: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let writer = Arc::clone(&self.writer);
-        self.run(move || f(&mut lock(&writer))).await
+        self.run(move || f(&mut writer.lock())).await
     }
 
     /// Runs `f`, which only reads, on a blocking thread. On disk it has a connection of its own and waits for no write. It
@@ -167,10 +169,10 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (readers, writer) = (Arc::clone(&self.readers), Arc::clone(&self.writer));
         self.run(move || {
-            let free = readers.iter().find_map(|reader| reader.try_lock().ok());
+            let free = readers.iter().find_map(Mutex::try_lock);
             match free {
                 Some(reader) => f(&reader),
-                None => f(&lock(readers.first().unwrap_or(&writer))),
+                None => f(&readers.first().unwrap_or(&writer).lock()),
             }
         })
         .await
@@ -191,11 +193,6 @@ impl Store {
         }
         result
     }
-}
-
-/// Locks a connection. A call that panicked has rolled its transaction back, so a poisoned lock is still good.
-fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
-    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {

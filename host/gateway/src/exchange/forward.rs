@@ -24,7 +24,7 @@ use super::admit::Admitted;
 use super::decide::Decision;
 use super::decide::targets::Target;
 use super::downstream::Downstream;
-use super::relay::early_head;
+use super::relay::early_headers;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::config::ClientGone;
@@ -43,7 +43,7 @@ pub(super) async fn forward(
     let mut decision = admitted.decision;
     decision.release_decoded_body();
     let policy = attribute(&decision, "client-gone").and_then(ClientGone::parse);
-    let early = early_head::head(&decision, settlement)?;
+    let early = early_headers::head(&decision, settlement)?;
     // Pings and an early head may have to wait for a slow reader too.
     session.set_write_timeout(Some(decision.snapshot.config.limits.write_timeout));
     let mut client = Downstream::waiting(&decision.snapshot, settlement.started(), policy, early);

@@ -1,9 +1,9 @@
-//! Step 5: the answer, as it comes. The bytes pass untouched; the meter reads beside them.
+//! Step 5: the answer, as it comes. The bytes pass untouched, and a meter reads a copy.
 //!
-//! The only bytes of our own in an upstream's stream are pings, between two events of a stream in no coding, and an
-//! error event where it is the gateway that ends the stream.
+//! The gateway adds only pings to an upstream's stream, between two events of an uncompressed stream, and an error
+//! event where it ends the stream itself.
 
-pub(crate) mod early_head;
+pub(crate) mod early_headers;
 pub(crate) mod metering;
 
 use std::future::Future;
@@ -28,22 +28,22 @@ use crate::receipts::receipt::Outcome;
 use crate::tenants::owners::ClaimError;
 use crate::upstream::connection::response::Response;
 
-/// Most bytes that are joined into one write.
+/// Largest number of bytes that are joined into one write.
 const JOIN: usize = 64 * 1024;
 
-/// Why an answer stopped before its end.
+/// The reason for which an answer stopped before its end.
 enum Stopped {
     ClientGone,
-    /// The upstream broke off.
+    /// The upstream closed the connection.
     UpstreamClosed(String),
-    /// The gateway ends it: it took longer than a limit allows.
-    Late(String),
-    /// The gateway ends it: it can't answer for what comes.
+    /// The gateway ended it after a time limit.
+    TimedOut(String),
+    /// The gateway ended it because it could not answer for the rest.
     Refused(String),
 }
 
-/// Answers a client's check whether anybody is there.
-pub(super) async fn probe(
+/// Answers a health probe of a client.
+pub(super) async fn answer_health_probe(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
@@ -53,8 +53,8 @@ pub(super) async fn probe(
     Ok(answered(&written, settlement))
 }
 
-/// Tells a browser what an app may ask for.
-pub(super) async fn preflight(
+/// Answers the preflight request of a browser.
+pub(super) async fn answer_preflight(
     granted: Vec<(HeaderName, HeaderValue)>,
     session: &mut ServerSession,
     settlement: &mut Settlement,
@@ -89,7 +89,7 @@ pub(super) async fn relay(
     let delivered = deliver(&mut response, held_back, &mut client, session, settlement).await;
     let (outcome, connection) = match delivered {
         Ok(()) if client.is_there() => (None, ConnectionFate::KeepAlive),
-        // It was read to its end for nobody.
+        // It was read to its end without a client.
         Ok(()) | Err(Stopped::ClientGone) => (Some(Outcome::ClientGone), ConnectionFate::Close),
         Err(Stopped::UpstreamClosed(reason)) => {
             settlement.ending(format!("the upstream broke off: {reason}"));
@@ -99,8 +99,8 @@ pub(super) async fn relay(
             settlement.ending(reason);
             (Some(Outcome::Cut), ConnectionFate::Close)
         }
-        Err(Stopped::Late(reason)) => {
-            tell(&reason, session, settlement).await;
+        Err(Stopped::TimedOut(reason)) => {
+            write_error_event(&reason, session, settlement).await;
             settlement.ending(reason);
             (Some(Outcome::Cut), ConnectionFate::Close)
         }
@@ -115,7 +115,7 @@ pub(super) async fn relay(
     if let Some(error) = settlement.stream_error() {
         attempt.reported(error.kind.status());
     }
-    // Whether the body broke is a fact of the body, whoever ended the exchange and why.
+    // A body that broke off counts against the upstream, whatever ended the exchange.
     attempt.body_read(&response);
     if response.is_done() {
         attempt.release(*response).await;
@@ -135,7 +135,7 @@ pub(super) async fn relay(
     }
 }
 
-/// Sends the head, what was held back, and the rest of the body as it comes.
+/// Sends the head, the bytes that were held back, and the rest of the body as it comes.
 async fn deliver(
     response: &mut Response,
     held_back: HeldBack,
@@ -146,10 +146,10 @@ async fn deliver(
     let Some(head) = response.head() else {
         return Err(Stopped::UpstreamClosed("it had no head".into()));
     };
-    settlement.set_status(head.status.as_u16());
-    let plain_stream = early_head::is_plain_stream(head);
-    if client.has_early_head() {
-        if !early_head::fits(head) {
+    settlement.receipt.status = Some(head.status.as_u16());
+    let plain_stream = early_headers::is_plain_stream(head);
+    if client.has_early_headers() {
+        if !early_headers::fits(head) {
             return refuse_late(response, client, session, settlement).await;
         }
     } else {
@@ -198,7 +198,7 @@ async fn body(
     Ok(())
 }
 
-/// Tells the client of an error that came after its head had gone out.
+/// Reports an error that came after the early headers.
 async fn refuse_late(
     response: &mut Response,
     client: &mut Downstream,
@@ -206,7 +206,7 @@ async fn refuse_late(
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let report = client
-        .during(session, early_head::error_of(response))
+        .during(session, early_headers::error_of(response))
         .await?;
     let event = error::sse_event(&report.kind, &report.message, Some(settlement.id()));
     settlement.count(&event);
@@ -214,14 +214,14 @@ async fn refuse_late(
     Ok(())
 }
 
-/// Ends a stream with an error event, where one can be put.
-async fn tell(reason: &str, session: &mut ServerSession, settlement: &Settlement) {
+/// Ends a stream with an error event, where one may be inserted.
+async fn write_error_event(reason: &str, session: &mut ServerSession, settlement: &Settlement) {
     let is_stream = session
         .response_written()
-        .is_some_and(early_head::is_plain_stream);
+        .is_some_and(early_headers::is_plain_stream);
     if is_stream && settlement.is_between_events() {
         let event = error::sse_event(&ErrorType::Timeout, reason, Some(settlement.id()));
-        // The connection is closed after it either way.
+        // The connection is closed after it in any case.
         let _ = session.write_response_body(event, false).await;
     }
 }
@@ -237,7 +237,7 @@ fn framing(session: &ServerSession, head: &ResponseHeader) -> Framing {
     }
 }
 
-/// Adds the chunks that are there already: what one read brought leaves in one write. It never waits for more.
+/// Joins the chunks that have already arrived, so that they leave in one write. Never waits for more.
 async fn join(first: Bytes, response: &mut Response) -> Bytes {
     let mut joined = BytesMut::new();
     while first.len() + joined.len() < JOIN && !response.is_done() {
@@ -248,7 +248,7 @@ async fn join(first: Bytes, response: &mut Response) -> Bytes {
                 }
                 joined.extend_from_slice(&more);
             }
-            // A broken connection is found again by the next read, after these bytes have gone out.
+            // The next read finds a broken connection again, after these bytes have been sent.
             Some(Ok(None) | Err(_)) | None => break,
         }
     }
@@ -259,7 +259,7 @@ async fn join(first: Bytes, response: &mut Response) -> Bytes {
     }
 }
 
-/// Ends an exchange that the gateway has answered by itself.
+/// Ends an exchange that the gateway answered itself.
 fn answered(written: &pingora_core::Result<Bytes>, settlement: &mut Settlement) -> Delivered {
     let connection = match written {
         Ok(body) => {
@@ -274,7 +274,7 @@ fn answered(written: &pingora_core::Result<Bytes>, settlement: &mut Settlement) 
     }
 }
 
-/// The future's value, if it has one at once.
+/// Returns the future's value if it is ready at once.
 pub(super) async fn ready<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -290,7 +290,7 @@ impl Stopped {
     fn of(error: &pingora_core::Error) -> Self {
         match error.etype() {
             IoError::ReadTimedout => {
-                Self::Late("the upstream stood still in the middle of its answer".into())
+                Self::TimedOut("the upstream stood still in the middle of its answer".into())
             }
             kind => Self::UpstreamClosed(kind.as_str().to_owned()),
         }
@@ -299,8 +299,11 @@ impl Stopped {
 
 impl From<ClaimError> for Stopped {
     fn from(error: ClaimError) -> Self {
-        tracing::error!(%error, "an answer made something that can't be kept as its caller's: it is cut");
-        Self::Refused("what the answer made could not be kept as its caller's".into())
+        tracing::error!(%error, "could not record the owner of a file or container that this response created; closing the stream");
+        Self::Refused(
+            "the owner of a file or container that the response created could not be recorded"
+                .into(),
+        )
     }
 }
 
@@ -309,7 +312,7 @@ impl From<Interrupted> for Stopped {
         match interrupted {
             Interrupted::ClientGone => Self::ClientGone,
             Interrupted::Deadline => {
-                Self::Late("the answer took longer than the gateway allows".into())
+                Self::TimedOut("the answer took longer than the gateway allows".into())
             }
         }
     }

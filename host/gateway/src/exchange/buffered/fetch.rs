@@ -12,6 +12,7 @@ use pingora_http::ResponseHeader;
 use tokio::time::timeout;
 
 use crate::answer::refused::Refused;
+use crate::coding::Coding;
 use crate::exchange::decide::Decision;
 use crate::exchange::decide::targets::Target;
 use crate::exchange::delivery::{ConnectionFate, Delivered};
@@ -275,7 +276,7 @@ impl BufferedResponse {
             .cloned()
             .ok_or_else(|| fail("gave no head"))?;
         let coding = head.headers.get(header::CONTENT_ENCODING);
-        if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        if Coding::parse(coding) != Ok(None) {
             return Err(fail("compressed an answer although it was asked not to"));
         }
         let mut body = Vec::new();

@@ -189,7 +189,7 @@ impl Walk<'_> {
         let mut first = None;
         let mut more = true;
         for _ in 0..MAX_PAGES {
-            let next = query.page(path, &cursor, Query::MOST);
+            let next = query.page(path, &cursor, Query::MAX_LIMIT);
             let (read, response) = match page(fetch, &next).await? {
                 Listed::Page(page, response) => (page, response),
                 Listed::Error(error) => return Ok(Walked::Error(error)),

@@ -94,7 +94,7 @@ async fn all(fetch: &mut Fetch<'_>, path: &str, query: &Query<'_>) -> Result<Rea
     let mut cursor = Cursor::Start;
     let mut first = None;
     for _ in 0..MAX_PAGES {
-        let next = query.page(path, &cursor, Query::MOST);
+        let next = query.page(path, &cursor, Query::MAX_LIMIT);
         let (read, response) = match page(fetch, &next).await? {
             Listed::Page(page, response) => (page, response),
             Listed::Error(error) => return Ok(Real::Error(error)),

@@ -20,7 +20,7 @@ use crate::exchange::decide::Decision;
 use crate::exchange::decide::edits::edit_failed;
 use crate::exchange::decide::targets::Target;
 use crate::exchange::downstream::{Downstream, Interrupted};
-use crate::exchange::relay::early_head;
+use crate::exchange::relay::early_headers;
 use crate::exchange::relay::metering::Metering;
 use crate::exchange::settle::Settlement;
 use crate::headers::{self, AnswerForm, BodyCoding, Passing};
@@ -261,7 +261,7 @@ fn request<'a>(
     let passing = Passing {
         coding: body.coding,
         // The client may have been promised an event stream by an early head.
-        form: if early_head::is_wanted(decision) {
+        form: if early_headers::is_wanted(decision) {
             AnswerForm::Plain
         } else {
             AnswerForm::AsAsked

@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::{Address, PassedOver};
@@ -87,9 +88,6 @@ impl Troubles {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Trouble>> {
-        // The map is consistent between any two statements, even after a panic.
-        self.by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.by_address.lock()
     }
 }
