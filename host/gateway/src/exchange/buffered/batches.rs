@@ -15,7 +15,7 @@ use crate::answer::refused::{Refused, Retry};
 use crate::batches::{Facts, Found, Maker, Record, UNITS, look};
 use crate::clock::now;
 use crate::exchange::decide::Decision;
-use crate::exchange::decide::batch_context::{BatchContext, LARGE};
+use crate::exchange::decide::batch_context::{BLOCKING_THRESHOLD, BatchContext};
 use crate::exchange::decide::copy;
 use crate::exchange::decide::edits::set_model;
 use crate::exchange::settle::Settlement;
@@ -72,7 +72,7 @@ pub(crate) async fn body(decision: &Decision, settlement: &Settlement) -> Result
         let of = |kind: usize| by_kind.get(kind).map_or(&[][..], Vec::as_slice);
         batch.rewritten(&head, of)
     };
-    let written = if decision.view.body().len() < LARGE {
+    let written = if decision.view.body().len() < BLOCKING_THRESHOLD {
         write()
     } else {
         tokio::task::spawn_blocking(write)
