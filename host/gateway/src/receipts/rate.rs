@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// The name of a key.
 pub(super) type Key = Arc<str>;
@@ -43,13 +45,10 @@ impl Rates {
     /// none where this one is left out too.
     pub(super) fn take(&self, key: Option<&Key>, second: u64) -> Option<u64> {
         let Some(key) = key else {
-            let mut strangers = self
-                .strangers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut strangers = self.strangers.lock();
             return strangers.take(self.per_second, second);
         };
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.keys.lock();
         if let Some(rate) = keys.get_mut(key) {
             return rate.take(self.per_second, second);
         }
