@@ -21,6 +21,8 @@ use crate::clock::now;
 use crate::gateway::snapshot::Snapshot;
 use crate::listen::stopped;
 use crate::receipts::Receipts;
+use crate::receipts::finished::Finished;
+use crate::receipts::receipt::Receipt;
 use crate::store::Store;
 use crate::tenants::owners::Owners;
 
@@ -32,7 +34,7 @@ pub(crate) struct Gateway {
     snapshot: ArcSwap<Snapshot>,
     pub(crate) policies: Policies,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) batches: Batches,
+    pub(crate) batches: Arc<Batches>,
     pub(crate) audit: Receipts,
     pub(crate) metrics: Metrics,
     /// Set once another process has taken over.
@@ -56,7 +58,7 @@ impl Gateway {
             ledger: Ledger::with_bounds(snapshot.config.ledger),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies,
-            batches: Batches::new(store.clone()),
+            batches: Arc::new(Batches::new(store.clone())),
             audit,
             metrics: Metrics::new(),
             superseded: AtomicBool::new(false),
@@ -98,6 +100,16 @@ impl Gateway {
         if self.superseded.load(Relaxed) {
             sleep(SUPERSEDED_IDLE).await;
         }
+    }
+
+    /// Submits the receipt of something that happened without a request.
+    pub(crate) fn submit(&self, receipt: Receipt) {
+        self.metrics.opened();
+        self.metrics.closed(&receipt);
+        self.audit.submit(Finished {
+            receipt,
+            lineup: self.lineup(),
+        });
     }
 
     /// Returns the lineup that a new exchange pins.

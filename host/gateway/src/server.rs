@@ -149,10 +149,19 @@ impl Server {
         ];
 
         // It outlives the clients: what the last one has read is settled.
-        tasks.extend(
-            Settler::of(Arc::clone(&gateway))
-                .map(|settler| tokio::spawn(settler.run(admin_stopped.clone()))),
+        let settler = Settler::new(
+            &gateway.batches,
+            &gateway.ledger,
+            {
+                let gateway = Arc::clone(&gateway);
+                move || gateway.snapshot()
+            },
+            {
+                let gateway = Arc::clone(&gateway);
+                move |receipt| gateway.submit(receipt)
+            },
         );
+        tasks.extend(settler.map(|settler| tokio::spawn(settler.run(admin_stopped.clone()))));
 
         let following = predecessor.as_ref().map(Predecessor::following);
         let earlier =

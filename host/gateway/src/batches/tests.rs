@@ -139,7 +139,7 @@ async fn only_all_of_the_results_settle_a_batch() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(&folder);
     process.open("msgbatch_1", Window::Month, now()).await;
-    let mut told = process.batches.take_told().unwrap();
+    let mut told = process.batches.take_news().unwrap();
     let totals = |succeeded, unread| {
         Box::new(Totals {
             succeeded,
