@@ -44,9 +44,9 @@ pub(crate) struct Store {
 /// Lifetime of what a store holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durability {
-    /// It is on disk and outlives the process.
+    /// On disk: outlives the process.
     Disk,
-    /// It is in memory and ends with the process.
+    /// In memory: ends with the process.
     Process,
 }
 

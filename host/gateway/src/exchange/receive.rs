@@ -98,7 +98,7 @@ pub(crate) async fn receive(
     let caller = authenticate(session, &snapshot)?;
     reject_leaked_key(session, &path, &snapshot)?;
     settlement.request().caller = Some(Arc::clone(&caller));
-    settlement.request().provenance.enter(&path, &caller)?;
+    settlement.request().provenance.bind(&path, &caller)?;
     let permit = snapshot
         .concurrency
         .acquire(&caller.share, &snapshot.config.limits)?;

@@ -51,7 +51,7 @@ impl Snapshot {
             .map_err(|error| problems.push(error))
             .ok();
         if let (Some(keyring), Some(previous)) = (&keyring, previous) {
-            keyring.go_on(&previous.keyring);
+            keyring.inherit(&previous.keyring);
         }
         match (keyring, prices.map(Arc::new), upstreams, tls, capture) {
             (Some(keyring), Some(prices), Some(upstreams), Some(tls), Some(capture)) => Ok(Self {

@@ -65,14 +65,14 @@ pub(crate) struct Downgrade {
 /// The admission of an exchange. Only what was admitted is ever sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// Nothing is held for the exchange, and nothing was sent.
+    /// No hold, and nothing was sent.
     #[default]
     None,
     /// The exchange was admitted.
     Given,
 }
 
-/// Everything known about one exchange, filled in as the steps learn it.
+/// The facts of an exchange, filled in as the steps learn them.
 #[derive(Debug, Default)]
 pub(crate) struct Receipt {
     pub(crate) id: Arc<str>,
@@ -86,7 +86,7 @@ pub(crate) struct Receipt {
     pub(crate) left_out: u64,
 }
 
-/// What was asked, and by which caller.
+/// The request and its caller.
 #[derive(Debug, Default)]
 pub(crate) struct RequestFacts {
     pub(crate) endpoint: &'static str,
@@ -99,7 +99,7 @@ pub(crate) struct RequestFacts {
     pub(crate) bytes: u64,
 }
 
-/// What the plugins decided, and the upstreams that were tried.
+/// The plugins' decisions, and the upstreams that were tried.
 #[derive(Debug, Default)]
 pub(crate) struct RouteFacts {
     /// The logical model that the route was looked up by.
@@ -113,7 +113,7 @@ pub(crate) struct RouteFacts {
     pub(crate) passed_over: Vec<(String, String)>,
 }
 
-/// What the client got.
+/// The response to the client.
 #[derive(Debug, Default)]
 pub(crate) struct ResponseFacts {
     pub(crate) status: Option<u16>,
@@ -124,7 +124,7 @@ pub(crate) struct ResponseFacts {
     pub(crate) bytes: u64,
 }
 
-/// What the exchange used, and its price.
+/// The usage of the exchange, and its price.
 #[derive(Debug, Default)]
 pub(crate) struct UsageFacts {
     pub(crate) reading: Option<Reading>,

@@ -52,7 +52,7 @@ pub(crate) struct Owners {
 /// A claim that failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClaimError {
-    /// Another tenant has claimed the id.
+    /// The id is another tenant's.
     #[error("the {kind} {id} already belongs to another tenant: the upstream issued its id twice", kind = kind.code())]
     Taken {
         /// The kind of resource.

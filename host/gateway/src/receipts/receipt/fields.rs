@@ -5,7 +5,7 @@ use witgate_runtime::{Field, Value};
 
 use crate::text::{Cut, in_json};
 
-/// Most entries of a list whose length a caller or a plugin chooses.
+/// Largest number of entries in a list whose length a caller or a plugin chooses.
 pub(super) const MAX_ENTRIES: usize = 64;
 
 /// Longest text, in bytes of JSON.

@@ -8,7 +8,7 @@ use witgate_messages::head::Head;
 use witgate_runtime as contract;
 use witgate_runtime::Request;
 
-use crate::view::{View, bytes_of, told};
+use crate::view::{View, bytes_of, contract_head};
 
 /// A request of a batch.
 pub(crate) struct Single {
@@ -69,7 +69,7 @@ impl Request for Single {
     }
 
     fn head(&self) -> contract::Head {
-        let mut head = told(&self.head);
+        let mut head = contract_head(&self.head);
         let requests = self.requests.to_string();
         head.attributes.push((REQUESTS.to_owned(), requests));
         head
