@@ -14,7 +14,7 @@ use crate::tenants::owners;
 
 const MIGRATIONS: &[Migration] = &[owners::MIGRATION, MIGRATION];
 
-/// One process: its ledger and what it knows of batches.
+/// The ledger and the batches of a process.
 struct Process {
     ledger: Arc<Ledger>,
     batches: Batches,

@@ -17,7 +17,7 @@ pub(super) enum ResponseMode {
     Absorb,
     /// The request body is streamed, and the response is read whole before it is delivered.
     Upload,
-    /// Both bodies are streamed.
+    /// The request body is streamed, and the response is relayed as it arrives.
     Stream,
 }
 

@@ -32,7 +32,7 @@ fn places_are_given_back() {
     let concurrency = Concurrency::default();
     let limits = limits((3, 2), (1 << 30, 1 << 30));
     let (alice, bob) = (Share::default(), Share::default());
-    let enter = |share| concurrency.enter(share, &limits);
+    let enter = |share| concurrency.acquire(share, &limits);
     let first = enter(&alice).unwrap();
     let second = enter(&alice).unwrap();
     assert_eq!(enter(&alice).unwrap_err().status, 429, "two for a key");
@@ -144,15 +144,15 @@ fn a_key_with_something_under_way_keeps_its_count_through_a_reload() {
     let concurrency = Concurrency::default();
     let limits = limits((0, 1), (1 << 30, 1 << 30));
     let before = Share::default();
-    assert!(!before.is_under_way(), "it has not asked anything");
+    assert!(!before.is_in_flight(), "it has not asked anything");
     let place = concurrency.acquire(&before, &limits).unwrap();
-    assert!(before.is_under_way(), "it has");
+    assert!(before.is_in_flight(), "it has");
     let after = Share::default();
-    after.go_on(&before);
+    after.inherit(&before);
     assert!(
         concurrency.acquire(&after, &limits).is_err(),
         "it is one key"
     );
     drop(place);
-    assert!(!after.is_under_way(), "nothing is under way");
+    assert!(!after.is_in_flight(), "nothing is in flight");
 }
