@@ -20,6 +20,7 @@ use std::time::Duration;
 use witgate_messages::error::ErrorType;
 
 pub(crate) use self::charge::Charge;
+pub(crate) use self::counter::Sum;
 use self::counter::{Bound, Counter, Over};
 use crate::answer::refused::{Blame, Refused};
 use crate::config::Limits;
@@ -87,15 +88,6 @@ pub(crate) struct Bounds {
 pub(crate) struct Permit {
     load: Arc<Load>,
     bounds: Bounds,
-}
-
-/// The number of exchanges in flight and their memory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Sum {
-    /// Number of exchanges.
-    pub(crate) exchanges: u64,
-    /// Memory that they hold, in bytes.
-    pub(crate) bytes: u64,
 }
 
 // === impl Concurrency ===

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Sum;
-
 /// Bits for the bytes, up to a tebibyte. The exchanges are counted above them.
 const BITS: u32 = 40;
 
@@ -12,6 +10,15 @@ const BYTES: u64 = (1 << BITS) - 1;
 /// A count of exchanges and bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
+
+/// The number of exchanges in flight and their memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    /// Number of exchanges.
+    pub(crate) exchanges: u64,
+    /// Memory that they hold, in bytes.
+    pub(crate) bytes: u64,
+}
 
 /// A limit for a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
