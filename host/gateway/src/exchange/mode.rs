@@ -12,13 +12,13 @@ pub(super) enum ResponseMode {
     /// The request is read whole, and the response is relayed as it arrives.
     Relay,
     /// The request is read whole, and only the head of the response is relayed: the method is `HEAD`.
-    Bare,
+    HeadOnly,
     /// The response is read whole, inspected and recorded, then delivered.
-    Absorb,
+    Buffered,
     /// The request body is streamed, and the response is read whole before it is delivered.
-    Upload,
+    BufferedUpload,
     /// The request body is streamed, and the response is relayed as it arrives.
-    Stream,
+    Streamed,
 }
 
 // === impl ResponseMode ===
