@@ -86,7 +86,7 @@ impl Ending {
     }
 
     /// Returns the totals of the results, or `None` if they were not read.
-    fn totals(&self) -> Option<&Box<Totals>> {
+    fn totals(&self) -> Option<&Totals> {
         match self {
             Self::Results(totals) => Some(totals),
             Self::Gone | Self::Expired => None,

@@ -202,7 +202,7 @@ impl Settler {
             &record.id,
             record.facts.requests,
             ending.code(),
-            ending.totals().cloned(),
+            ending.totals().cloned().map(Box::new),
         )));
         receipt.overdrawn = overdrawn;
         match ending {
