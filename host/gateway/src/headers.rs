@@ -74,10 +74,6 @@ pub(crate) enum AnswerForm {
     PlainAndWhole,
 }
 
-#[expect(
-    clippy::declare_interior_mutable_const,
-    reason = "a static text is never changed"
-)]
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// Headers that would make an answer depend on what the client has already.
