@@ -119,7 +119,7 @@ impl Settlement {
 
     /// Keeps the permit until the exchange has ended. Returns it with the part of the receipt about the request.
     pub(super) fn keep_permit(&mut self, permit: Permit) -> (&Permit, &mut RequestFacts) {
-        (self.permit.insert(permit), &mut self.receipt.request)
+        (&*self.permit.insert(permit), &mut self.receipt.request)
     }
 
     /// Returns the part of the receipt about the route.

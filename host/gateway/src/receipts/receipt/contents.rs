@@ -9,8 +9,8 @@ use witgate_messages::meter::Source;
 use witgate_messages::price::Pricing;
 use witgate_runtime::{self as contract, Lineup, Value};
 
-use super::Receipt;
 use super::fields::{Fields, MAX_ENTRIES};
+use super::{Outcome, Receipt};
 use crate::answer::refused::Blame;
 use crate::receipts::batch_note::BatchNote;
 
