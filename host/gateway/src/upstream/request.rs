@@ -83,7 +83,7 @@ impl Headers {
     pub(crate) fn with_capacity(headers: usize) -> Self {
         Self {
             list: Vec::with_capacity(headers),
-            spellings: Vec::with_capacity(headers * 16),
+            spellings: Vec::with_capacity(headers * 24),
         }
     }
 
