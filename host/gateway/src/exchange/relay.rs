@@ -146,7 +146,7 @@ async fn deliver(
     let Some(head) = response.head() else {
         return Err(Stopped::UpstreamClosed("it had no head".into()));
     };
-    settlement.receipt.status = Some(head.status.as_u16());
+    settlement.set_status(head.status.as_u16());
     let plain_stream = early_headers::is_plain_stream(head);
     if client.has_early_headers() {
         if !early_headers::fits(head) {
