@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, Window};
-use witgate_runtime::{Hook, PluginCharge, Remedy, Request};
+use witgate_runtime::{Hook, PluginCharge, Remedy};
 
 use self::budget_exhausted::budget_exhausted;
 use super::decide::Decision;
@@ -63,10 +63,9 @@ pub(super) async fn admit(
                 return Err(account_refused::too_long(short, &decision.envelope, *bytes));
             }
         }
-        let request: Arc<dyn Request> = Arc::<View>::clone(&decision.view);
-        let remedy = decision
-            .lineup
-            .exhausted(&request, short, refused.remaining())
+        let hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
+        let remedy = hooks
+            .exhausted(short, refused.remaining())
             .map_err(|fault| Refused::fault(&fault))?;
         let resets_in = refused
             .resets_at()

@@ -12,7 +12,7 @@ use pingora_core::protocols::http::ServerSession;
 use witgate_ledger::Hold;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
-use witgate_runtime::{Lineup, Trail};
+use witgate_runtime::{CallTrace, HookSession, Lineup, Rejection, Request};
 
 use super::relay::metering::Metering;
 use crate::answer::cors::{self, Word};
@@ -36,7 +36,7 @@ pub(crate) struct Settlement {
     started: Instant,
     receipt: Receipt,
     /// The plugins that took part, and those that were skipped.
-    pub(super) trail: Trail,
+    pub(super) trace: CallTrace,
     headers: Vec<(HeaderName, HeaderValue)>,
     hold: Option<Hold>,
     metering: Option<Metering>,
@@ -71,7 +71,7 @@ impl Settlement {
             lineup: gateway.lineup(),
             started: Instant::now(),
             receipt,
-            trail: Trail::default(),
+            trace: CallTrace::default(),
             hold: None,
             metering: None,
             extend_at: u64::MAX,
@@ -149,6 +149,23 @@ impl Settlement {
     /// Notes the status of the response.
     pub(super) fn set_status(&mut self, status: u16) {
         self.receipt.response.status = Some(status);
+    }
+
+    /// Makes hook calls about a request and records them.
+    ///
+    /// # Errors
+    ///
+    /// A plugin's refusal or fault.
+    pub(super) fn call<T>(
+        &mut self,
+        lineup: &Lineup,
+        request: Arc<dyn Request>,
+        call: impl FnOnce(&mut HookSession<'_>) -> Result<T, Rejection>,
+    ) -> Result<T, Refused> {
+        let mut hooks = lineup.resume(request, std::mem::take(&mut self.trace));
+        let returned = call(&mut hooks);
+        self.trace = hooks.finish();
+        returned.map_err(Refused::rejection)
     }
 
     /// Returns the headers that plugins add to the response.
@@ -257,7 +274,7 @@ impl Settlement {
 impl Drop for Settlement {
     fn drop(&mut self) {
         self.receipt.timing.total = self.started.elapsed();
-        self.receipt.route.skipped = std::mem::take(&mut self.trail.skipped);
+        self.receipt.route.skipped = std::mem::take(&mut self.trace.skipped);
         self.settle_hold();
         self.gateway.metrics.closed(&self.receipt);
         if [Endpoint::Hello.code(), cors::PREFLIGHT].contains(&self.receipt.request.endpoint) {
