@@ -142,9 +142,8 @@ impl Admin {
         if let Health::Failing { error, .. } = self.gateway.audit.health() {
             reasons.push(format!("receipts can't be written: {error}"));
         }
-        let state = self.gateway.state.as_ref();
-        if let Some(trouble) = state.and_then(|state| state.trouble()) {
-            reasons.push(trouble.to_string());
+        if let Some(error) = self.gateway.store.last_error() {
+            reasons.push(error.to_string());
         }
         if reasons.is_empty() {
             Page::json(200, &json!({"status": "ready"}))
@@ -203,7 +202,7 @@ impl Admin {
         ];
         let snapshot = self.gateway.snapshot();
         let (taken, limit) = self.gateway.policies.runtime().memory();
-        samples.extend(pressure_samples(&snapshot));
+        samples.extend(concurrency_samples(&snapshot));
         samples.push(plain("plugin_memory_bytes", taken as i128));
         samples.push(plain("plugin_memory_limit_bytes", limit as i128));
         if let Some(capture) = &snapshot.capture {
@@ -268,13 +267,13 @@ impl Entrance for Admin {
 }
 
 /// What is under way, what may be, and what was refused for it.
-fn pressure_samples(snapshot: &Snapshot) -> Vec<Sample> {
+fn concurrency_samples(snapshot: &Snapshot) -> Vec<Sample> {
     let plain = |name, value: u64| Sample {
         name,
         labels: Vec::new(),
         value: i128::from(value),
     };
-    let sum = snapshot.pressure.sum();
+    let sum = snapshot.concurrency.sum();
     let memory = snapshot.config.limits.memory;
     let mut samples = vec![
         plain("request_memory_bytes", sum.bytes),
@@ -282,7 +281,7 @@ fn pressure_samples(snapshot: &Snapshot) -> Vec<Sample> {
         plain("request_memory_limit_bytes_per_key", memory.per_key),
         plain("in_flight", sum.exchanges),
     ];
-    samples.extend(snapshot.pressure.refusals().map(|(kind, count)| Sample {
+    samples.extend(snapshot.concurrency.refusals().map(|(kind, count)| Sample {
         labels: vec![("kind", kind.to_owned())],
         ..plain("shed", count)
     }));
