@@ -13,7 +13,7 @@ use super::run::{Signals, options, workers};
 use super::say;
 use witgate_gateway::config::Config;
 use witgate_gateway::keys::NewKey;
-use witgate_gateway::{CannotListen, Listener, Server};
+use witgate_gateway::{CannotListen, ListenerRole, Server};
 use witgate_standin::{StandIn, StandInOptions};
 
 /// Arguments of `witgate demo`.
@@ -109,13 +109,13 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
 fn with_option(error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<CannotListen>() {
         Ok(CannotListen {
-            listener,
+            role,
             address,
             source,
         }) => {
-            let option = match listener {
-                Listener::Clients => "--listen",
-                Listener::Admin => "--admin",
+            let option = match role {
+                ListenerRole::Clients => "--listen",
+                ListenerRole::Admin => "--admin",
             };
             anyhow::anyhow!(
                 "cannot listen on {address}: {source}; choose another address with {option}"

@@ -1,6 +1,6 @@
 //! The admin listener: what operators and their machines look at. Read-only, and for loopback.
 //!
-//! It asks nobody for a key, so it looks at who asks (`visitor`): a web page in an operator's browser reads nothing. Whoever
+//! It asks nobody for a key, so it looks at who asks (`access`): a web page in an operator's browser reads nothing. Whoever
 //! asks by an unknown name learns whether the gateway is alive and ready, and no more. Its connections have the limits of
 //! clients' connections, and the oldest gives way to one too many: probes are answered whatever others hold.
 //!
@@ -14,11 +14,11 @@
 //! | `/config` | how the last reload went |
 //! | `/metrics` | the same and more in OpenMetrics text |
 
+mod access;
 pub(crate) mod budgets;
 pub(crate) mod metrics;
 pub(crate) mod plugin_metrics;
 pub(crate) mod upstreams;
-mod visitor;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,13 +36,13 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use witgate_audit::Health;
 
-use self::visitor::{Barred, Visitor};
+use self::access::{Barred, Visitor};
 use crate::admin::metrics::Sample;
 use crate::clock::now;
 use crate::config::{Config, ProxyProtocol};
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Live;
-use crate::listen::{Cleartext, Entrance, Terms, head};
+use crate::listen::{Cleartext, ConnectionHandler, ConnectionLimits, head};
 use crate::server::reload::Reloader;
 
 /// Pages about a gateway.
@@ -232,8 +232,8 @@ impl HttpServerApp for Admin {
     ) -> Option<ReusedHttpStream> {
         let config = Arc::clone(&self.gateway.live().config);
         let mut stop = shutdown.clone();
-        let last_call = self.gateway.last_call(&mut stop);
-        if !head::read(&mut session, &config.limits, |_| Vec::new(), last_call).await {
+        let graceful_close = self.gateway.graceful_close(&mut stop);
+        if !head::read(&mut session, &config.limits, |_| Vec::new(), graceful_close).await {
             head::close(session).await;
             return None;
         }
@@ -247,15 +247,15 @@ impl HttpServerApp for Admin {
     }
 }
 
-impl Entrance for Admin {
-    async fn last_call(&self, stop: &mut watch::Receiver<bool>) {
-        self.gateway.last_call(stop).await;
+impl ConnectionHandler for Admin {
+    async fn graceful_close(&self, stop: &mut watch::Receiver<bool>) {
+        self.gateway.graceful_close(stop).await;
     }
 
-    fn terms(&self, _peer: IpAddr) -> Terms {
+    fn connection_limits(&self, _peer: IpAddr) -> ConnectionLimits {
         let live = self.gateway.live();
         let limits = &live.config.limits;
-        Terms {
+        ConnectionLimits {
             proxy: ProxyProtocol::Absent,
             tls: None,
             cleartext: Cleartext::Http1,

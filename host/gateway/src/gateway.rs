@@ -23,7 +23,7 @@ use crate::batches::Batches;
 use crate::config::ProxyProtocol;
 use crate::exchange::{self, Downstream};
 use crate::gateway::snapshot::Live;
-use crate::listen::{Cleartext, Entrance, Terms, head, stopped};
+use crate::listen::{Cleartext, ConnectionHandler, ConnectionLimits, head, stopped};
 use crate::receipts::Receipts;
 use crate::store::State;
 use crate::tenants::owners::Owners;
@@ -94,7 +94,7 @@ impl Gateway {
 
     /// Ends when a connection on which nothing has been asked has to be closed. While another process serves already there
     /// is time for a request that is on its way; its answer says that it is the last.
-    pub(crate) async fn last_call(&self, stop: &mut ShutdownWatch) {
+    pub(crate) async fn graceful_close(&self, stop: &mut ShutdownWatch) {
         stopped(stop).await;
         if self.superseded.load(Relaxed) {
             sleep(LINGER).await;
@@ -117,8 +117,8 @@ impl HttpServerApp for Gateway {
         let config = Arc::clone(&self.live().config);
         let mut stop = shutdown.clone();
         let dress = |headers: &HeaderMap| config.cors.headers(headers);
-        let last_call = self.last_call(&mut stop);
-        if !head::read(&mut session, &config.limits, dress, last_call).await {
+        let graceful_close = self.graceful_close(&mut stop);
+        if !head::read(&mut session, &config.limits, dress, graceful_close).await {
             head::close(session).await;
             return None;
         }
@@ -144,16 +144,16 @@ impl HttpServerApp for Gateway {
     }
 }
 
-impl Entrance for Gateway {
-    async fn last_call(&self, stop: &mut watch::Receiver<bool>) {
-        Self::last_call(self, stop).await;
+impl ConnectionHandler for Gateway {
+    async fn graceful_close(&self, stop: &mut watch::Receiver<bool>) {
+        Self::graceful_close(self, stop).await;
     }
 
-    fn terms(&self, peer: IpAddr) -> Terms {
+    fn connection_limits(&self, peer: IpAddr) -> ConnectionLimits {
         let live = self.live();
         let limits = &live.config.limits;
         let proxies = &live.config.listen.proxies;
-        Terms {
+        ConnectionLimits {
             proxy: if proxies.trust(peer) {
                 proxies.protocol
             } else {

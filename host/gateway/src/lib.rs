@@ -22,7 +22,7 @@ mod upgrade;
 mod upstream;
 mod view;
 
-pub use listen::{CannotListen, Drained, Listener, bind};
+pub use listen::{CannotListen, Drained, ListenerRole, bind};
 pub use server::inspect;
 pub use server::{Options, Server, open_policies, runtime_options};
 pub use tenants::keys;

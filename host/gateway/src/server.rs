@@ -21,7 +21,7 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Live;
-use crate::listen::{Door, Drained, Full, Listener, bind};
+use crate::listen::{Drained, Listener, ListenerRole, Overflow, bind};
 use crate::receipts::Receipts;
 use crate::server::reload::{Prints, Reloader};
 use crate::upgrade::{self, Follower, Giver, Sockets};
@@ -179,28 +179,30 @@ impl Server {
                 stopped.clone(),
                 dropped_log_lines,
             ));
-            let door = Door {
-                listener,
+            let listener = Listener {
+                socket: listener,
                 app,
                 connections: ADMIN_CONNECTIONS,
-                full: Full::LeastBusy,
+                overflow: Overflow::EvictLeastBusy,
             };
             let drained = Arc::clone(&gateway);
             tasks.push(tokio::spawn(async move {
-                door.serve(admin_stopped, async move { drained.admin_drain() })
+                listener
+                    .serve(admin_stopped, async move { drained.admin_drain() })
                     .await;
             }));
         }
 
-        let door = Door {
-            listener: ears.clients,
+        let listener = Listener {
+            socket: ears.clients,
             app: Arc::clone(&gateway),
             connections: config.limits.connections,
-            full: Full::Newest,
+            overflow: Overflow::RejectNewest,
         };
         let drained = Arc::clone(&gateway);
-        let clients =
-            tokio::spawn(door.serve(stopped, async move { drained.live().config.drain_timeout }));
+        let clients = tokio::spawn(
+            listener.serve(stopped, async move { drained.live().config.drain_timeout }),
+        );
         Ok(Self {
             address: ears.address,
             admin: ears.admin_address,
@@ -313,11 +315,11 @@ impl Ears {
         }
         let clients = match clients {
             Some(clients) => clients,
-            None => bind(Listener::Clients, config.listen.address).await?,
+            None => bind(ListenerRole::Clients, config.listen.address).await?,
         };
         let admin = match (admin, admin_address) {
             (Some(admin), _) => Some(admin),
-            (None, Some(address)) => Some(bind(Listener::Admin, address).await?),
+            (None, Some(address)) => Some(bind(ListenerRole::Admin, address).await?),
             (None, None) => None,
         };
         let upgrade = match (door, &config.upgrade) {
