@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use witgate_ledger::{Amounts, Hold, Ledger, UnixMillis};
 use witgate_messages::batch::Totals;
 
+use crate::clock::WholeUnits as _;
 use crate::store::{State, StateError};
 
 pub(crate) use self::look::{Found, look};
@@ -198,7 +199,7 @@ impl Batches {
         };
         // Looked at before the state: what is opened in between is in neither list, and stays.
         let mut held: Vec<Arc<str>> = self.lock().keys().cloned().collect();
-        let forget = now.0.saturating_sub(millis(MEMORY));
+        let forget = now.0.saturating_sub(MEMORY.whole_millis());
         let open = state
             .call(move |db| {
                 record::forget(db, forget)?;
@@ -260,10 +261,6 @@ impl Batches {
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use witgate_runtime::{
 };
 
 use super::Captured;
+use crate::clock::WholeUnits as _;
 use crate::exchange::decide::estimate;
 use crate::receipts::receipt::{is_kept, tree};
 use crate::tenants::provenance::Provenance;
@@ -203,7 +204,7 @@ impl Decided {
         let took: Map<String, Value> = self
             .took
             .iter()
-            .map(|(hook, took)| (hook.to_string(), json!(nanos(*took))))
+            .map(|(hook, took)| (hook.to_string(), json!(took.whole_nanos())))
             .collect();
         json!({
             "request": number,
@@ -293,10 +294,6 @@ impl Decided {
 /// What of a fault is the same in two builds of one plugin.
 fn kind_of(fault: &Fault) -> Value {
     json!({ "hook": fault.hook, "fault": fault.kind.code() })
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Whether a target is one of these upstreams. The gateway passes over others.

@@ -17,6 +17,7 @@ use witgate_runtime::{Fault, Lineup};
 
 use crate::answer::refused::{Blame, Refused};
 use crate::batches::BatchNote;
+use crate::clock::WholeUnits as _;
 use crate::tenants::keys::Caller;
 use crate::tenants::provenance::Provenance;
 use crate::text::Cut;
@@ -217,7 +218,7 @@ impl Receipt {
         fields.number("bytes.request", self.request_bytes);
         fields.number("bytes.response", self.response_bytes);
         fields.maybe_number("time.first_byte_us", self.first_byte.map(micros));
-        fields.number("time.total_us", micros(self.duration));
+        fields.number("time.total_us", self.duration.whole_micros());
         for plugin in lineup.plugins() {
             fields.own(
                 &format!("plugins.{}", plugin.name()),
@@ -393,8 +394,4 @@ fn source(source: Source) -> &'static str {
         Source::Estimated => "estimated",
         Source::None => "unknown",
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
