@@ -14,7 +14,7 @@ use super::say;
 use witgate_gateway::config::Config;
 use witgate_gateway::keys::NewKey;
 use witgate_gateway::{CannotListen, ListenerRole, Server};
-use witgate_standin::{StandIn, StandInOptions};
+use witgate_standin::StandIn;
 
 /// Arguments of `witgate demo`.
 #[derive(Debug, clap::Args)]
@@ -83,7 +83,7 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
             None => None,
             Some(listener) => {
                 listener.set_nonblocking(true)?;
-                let standin = Arc::new(StandIn::new(StandInOptions::default()));
+                let standin = Arc::new(StandIn::new());
                 Some(tokio::spawn(
                     standin.serve(TcpListener::from_std(listener)?, stopped),
                 ))

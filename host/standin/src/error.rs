@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::json::to_json;
+
 /// An answer that refuses. The wording follows the API's, because clients match it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
@@ -109,7 +111,7 @@ impl ApiError {
             r#type: self.kind,
             message: &self.message,
         };
-        super::events::to_json(&Envelope {
+        to_json(&Envelope {
             r#type: "error",
             error,
             request_id,

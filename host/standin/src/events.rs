@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::error::ApiError;
+use super::json::to_json;
 use super::reply::{Block, Reply};
 use super::usage::{DeltaUsage, FullUsage};
 
@@ -110,12 +111,6 @@ struct Stopped<'a> {
 #[derive(Serialize)]
 struct Bare {
     r#type: &'static str,
-}
-
-/// Writes one of the stand-in's own records as JSON.
-pub(super) fn to_json(record: &impl Serialize) -> String {
-    // Such a record has string keys and no foreign `Serialize` in it, so this cannot fail; an empty body would show.
-    serde_json::to_string(record).unwrap_or_default()
 }
 
 // === impl Events ===

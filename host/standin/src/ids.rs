@@ -15,13 +15,15 @@ pub(super) struct Ids {
 
 // === impl Ids ===
 
-impl Ids {
-    pub(super) fn seeded() -> Self {
+impl Default for Ids {
+    fn default() -> Self {
         Self {
             state: AtomicU64::new(RandomState::new().hash_one(STEP)),
         }
     }
+}
 
+impl Ids {
     pub(super) fn message(&self) -> String {
         self.id("msg_01", 22)
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::clock::Moment;
 use super::error::ApiError;
-use super::events::to_json;
+use super::json::to_json;
 
 /// A page of the list has this many models unless `limit` says otherwise, and at most [`LARGEST_PAGE`].
 const PAGE: usize = 20;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::ask::{Ask, Thinking};
 use super::cache::PromptCache;
 use super::ids::Ids;
+use super::json::to_json;
 use super::scenario::Scenario;
 use super::schema::{Form, Members};
 use super::tool;
@@ -127,7 +128,7 @@ impl Reply {
 
     /// The body of an answer without a stream.
     pub(super) fn body(&self) -> String {
-        super::events::to_json(&Message {
+        to_json(&Message {
             model: self.model,
             id: &self.id,
             r#type: "message",
