@@ -1,4 +1,4 @@
-//! Compiling one component in a process of its own.
+//! Compilation of a component in a child process.
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
@@ -7,19 +7,21 @@ use std::time::Duration;
 use anyhow::Context;
 use witgate_runtime::{Allocation, Compiler, Runtime, RuntimeOptions};
 
-/// Components of this size and more are compiled in a process of their own: what a Rust plugin comes to is far below, what
-/// an interpreter comes to far above.
+/// Minimum size in bytes of a component that is compiled in a child process. Rust plugins are far smaller, interpreters far
+/// larger.
 const FROM_BYTES: usize = 2 << 20;
 
-/// What that process may take.
+/// Memory limit of the child process in bytes.
 const MEMORY_BYTES: u64 = 4 << 30;
+
+/// Time limit of the child process.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Returns the compiler of large plugins: this program as a child.
+/// Returns the compiler for large plugins, which runs this program as a child process.
 ///
 /// # Errors
 ///
-/// The system can't name this program.
+/// Returns an error if the path of this program is unknown.
 pub(crate) fn compiler() -> std::io::Result<Compiler> {
     Ok(Compiler {
         program: std::env::current_exe()?,
@@ -30,20 +32,20 @@ pub(crate) fn compiler() -> std::io::Result<Compiler> {
     })
 }
 
-/// The child's side.
+/// Compiles in the child process.
 pub(super) fn compile() -> anyhow::Result<ExitCode> {
     let mut component = Vec::new();
     std::io::stdin()
         .read_to_end(&mut component)
-        .context("the component can't be read")?;
+        .context("cannot read the component")?;
     let runtime = Runtime::try_new(RuntimeOptions {
-        // A pool reserves more address space than the bound on it leaves.
+        // A pool would reserve more address space than the memory limit allows.
         allocation: Allocation::OnDemand,
         ..RuntimeOptions::default()
     })?;
     let code = runtime.precompile(&component)?;
     std::io::stdout()
         .write_all(&code)
-        .context("the code can't be written")?;
+        .context("cannot write the code")?;
     Ok(ExitCode::SUCCESS)
 }
