@@ -15,7 +15,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
 use parking_lot::Mutex;
 use witgate_gateway::text::{escaped, is_unsafe};
 

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue};
 use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
 
-use crate::answer::cors::{self, Word};
+use crate::answer::cors::{self, CorsSource};
 use crate::config::upstream::VmxHeaders;
 use crate::upstream::kind::Shown;
 
@@ -260,7 +260,7 @@ pub(crate) enum Framing {
 pub(crate) struct Additions {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Whose word on CORS the answer carries.
-    pub(crate) cors: Word,
+    pub(crate) cors: CorsSource,
 }
 
 /// Longest id of a request that is kept of an upstream's.
@@ -294,7 +294,7 @@ pub(crate) fn response_head(
     let passes = |name: &HeaderName| {
         // What an answer varies by adds up.
         let replaced = *name != header::VARY && extra.iter().any(|(own, _)| own == name);
-        let foreign = additions.cors == Word::Ours && cors::is_word(name);
+        let foreign = additions.cors == CorsSource::Gateway && cors::is_cors_header(name);
         !is_hop_by_hop(name) && !named.contains(name) && !replaced && !foreign
     };
     if upstream.has_case() {
