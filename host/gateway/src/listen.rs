@@ -56,11 +56,11 @@ pub(crate) struct Listener<A> {
 pub(crate) enum Overflow {
     /// Closes the new connection: running work is worth more. An immediate close tells the client to go elsewhere, which
     /// waiting would not.
-    Newest,
+    RejectNewest,
     /// Closes the connection that has been used least, and among equals the oldest, so that a new client is always served.
     /// Responses take no time on such a listener, so only clients that hold a connection without using it lose one. If every
     /// connection has a response in progress, those clients do not read, and the oldest is closed.
-    LeastBusy,
+    EvictLeastBusy,
 }
 
 /// An open connection that may be evicted.
@@ -198,7 +198,7 @@ impl<A: ConnectionHandler> Listener<A> {
         connections: &mut JoinSet<()>,
         open: &mut VecDeque<OpenConnection>,
     ) -> bool {
-        if self.full == Overflow::RejectNewest {
+        if self.overflow == Overflow::RejectNewest {
             return connections.len() < self.connections;
         }
         open.retain(|connection| !connection.task.is_finished());

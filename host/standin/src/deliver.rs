@@ -39,7 +39,7 @@ enum Delivery {
     Cut,
 }
 
-/// One response on its way to the client.
+/// A response on its way to the client.
 struct Response<'a> {
     session: &'a mut ServerSession,
     scenario: &'a Scenario,

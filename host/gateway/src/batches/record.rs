@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use witgate_ledger::{Amounts, Charge, Hold, Ledger, OnShortfall, Unit, UnixMillis, Window};
 use witgate_runtime::Envelope;
 
-use super::{LIFE, MARGIN, millis};
+use super::{LIFE, MARGIN};
+use crate::clock::WholeUnits as _;
 use crate::tenants::keys::Caller;
 use crate::tenants::provenance::Provenance;
 
@@ -82,7 +83,7 @@ struct Held {
 impl Record {
     /// When nothing is known of it any more.
     pub(crate) fn is_over(&self, now: UnixMillis) -> bool {
-        now.0.saturating_sub(self.created.0) > millis(LIFE + MARGIN)
+        now.0.saturating_sub(self.created.0) > (LIFE + MARGIN).whole_millis()
     }
 
     /// Reserves its charges anew, over a limit if need be: the batch is under way. Periods that were over before are

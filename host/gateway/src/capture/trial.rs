@@ -1,4 +1,4 @@
-//! Recorded requests through a lineup, hook by hook, as an exchange asks them, without sending anything anywhere.
+//! Trials of plugins on recorded requests: calls hook after hook as an exchange would, without sending anything.
 
 mod receipt;
 mod summary;
@@ -20,37 +20,37 @@ use crate::receipts::receipt::{is_kept, tree};
 use crate::tenants::provenance::Provenance;
 use crate::view::View;
 
-/// Plugins, ready to be asked.
+/// A lineup of plugins for trials.
 pub struct Trial {
     lineup: Arc<Lineup>,
     prices: PriceBook,
     upstreams: Vec<UpstreamStats>,
 }
 
-/// What the plugins decided on one request.
+/// The decisions of the plugins on one request.
 pub struct Decided {
-    /// What each hook gave, by its name; `stopped` where the request does not go on, `skipped` with the faults that an
-    /// open fail policy let pass. Of a fault it has what kind it is: its text may name addresses and lines of code, which
-    /// differ from build to build.
+    /// Result of each hook by its name, `stopped` if the request was stopped, and `skipped` with the faults that an open fail
+    /// policy let pass. Faults are given by kind: their text may name addresses and lines of code, which differ from build to
+    /// build.
     pub given: Map<String, Value>,
-    /// The same for people who compare: in words where a value says little, by hook, in their order.
+    /// The same for comparisons by people: by hook, in order, in words if a value says little.
     pub told: Vec<(String, Value)>,
-    /// Texts of the faults.
+    /// Texts of all faults.
     faults: Vec<String>,
-    /// The same for people.
+    /// Summary in words.
     pub summary: Vec<String>,
-    /// How long each hook took, all plugins together.
+    /// Time of each hook, for all plugins together.
     pub took: Vec<(Hook, Duration)>,
 }
 
 // === impl Trial ===
 
 impl Trial {
-    /// Admits plugins, which are told of `upstreams` and of costs by `prices`.
+    /// Admits plugins, which see `upstreams` and estimates by `prices`.
     ///
     /// # Errors
     ///
-    /// The first plugin that is not admitted, and why.
+    /// Returns the error of the first plugin that is not admitted.
     pub fn try_new(
         runtime: &Runtime,
         sources: &[Source],
@@ -78,7 +78,7 @@ impl Trial {
         })
     }
 
-    /// Whether any of the plugins has the hook.
+    /// Returns whether any of the plugins has the hook.
     pub fn has(&self, hook: Hook) -> bool {
         self.lineup.plugins().iter().any(|plugin| plugin.has(hook))
     }
@@ -87,7 +87,7 @@ impl Trial {
     ///
     /// # Errors
     ///
-    /// When it is none that the gateway would have asked them about.
+    /// Returns an error if the gateway would not have called plugins for this request.
     pub fn decide(&self, captured: &Captured) -> anyhow::Result<Decided> {
         let mut decided = Decided {
             given: Map::new(),
@@ -161,7 +161,7 @@ impl Trial {
         }
 
         if self.has(Hook::Audit) {
-            let answered = receipt::Decided {
+            let answered = receipt::DecidedRequest {
                 captured,
                 view: &view,
                 envelope,
@@ -174,8 +174,12 @@ impl Trial {
         Ok(Ok(()))
     }
 
-    /// Asks about the receipt of a request that was answered.
-    fn audit(&self, answered: receipt::Decided<'_>, decided: &mut Decided) -> anyhow::Result<()> {
+    /// Calls the audit plugins with the receipt of a completed request.
+    fn audit(
+        &self,
+        answered: receipt::DecidedRequest<'_>,
+        decided: &mut Decided,
+    ) -> anyhow::Result<()> {
         let before = answered.receipt(&self.prices).fields(&self.lineup);
         let audited = decided.time(Hook::Audit, || {
             self.lineup.audit_entries(vec![before.clone()], is_kept)
@@ -187,7 +191,7 @@ impl Trial {
                 }
             }
             let mut fields = tree(&entry.receipt);
-            // The time of the trial is no decision.
+            // The time of the trial is not a decision.
             fields.remove("started_unix_ms");
             let told = summary::fields(&before, &entry.receipt);
             decided.note(Hook::Audit, &fields, &told)?;
@@ -199,7 +203,7 @@ impl Trial {
 // === impl Decided ===
 
 impl Decided {
-    /// Everything as one JSON object.
+    /// Returns the decisions and times as a JSON object.
     pub fn json(&self, number: usize, captured: &Captured) -> Value {
         let took: Map<String, Value> = self
             .took
@@ -217,7 +221,7 @@ impl Decided {
         })
     }
 
-    /// Whether a plugin faulted.
+    /// Returns whether a plugin faulted.
     pub fn faulted(&self) -> bool {
         !self.faults.is_empty()
     }
@@ -272,7 +276,7 @@ impl Decided {
         }
     }
 
-    /// Notes a fault that was passed over.
+    /// Records a fault that an open fail policy let pass.
     fn skip(&mut self, fault: &Fault) {
         let skipped = self
             .given
@@ -291,12 +295,12 @@ impl Decided {
     }
 }
 
-/// What of a fault is the same in two builds of one plugin.
+/// Returns the part of a fault that does not differ between builds of a plugin.
 fn kind_of(fault: &Fault) -> Value {
     json!({ "hook": fault.hook, "fault": fault.kind.code() })
 }
 
-/// Whether a target is one of these upstreams. The gateway passes over others.
+/// Returns whether a target is a known upstream. The gateway skips other targets.
 fn is_in(known: &[UpstreamStats], target: &Target) -> bool {
     known.iter().any(|stats| stats.name == target.upstream)
 }

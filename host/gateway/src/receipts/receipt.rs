@@ -17,7 +17,7 @@ use witgate_runtime::{Fault, Lineup};
 
 use crate::answer::refused::{Blame, Refused};
 use crate::batches::BatchNote;
-use crate::clock::WholeUnits as _;
+use crate::clock::WholeUnits;
 use crate::tenants::keys::Caller;
 use crate::tenants::provenance::Provenance;
 use crate::text::Cut;
@@ -217,7 +217,10 @@ impl Receipt {
         );
         fields.number("bytes.request", self.request_bytes);
         fields.number("bytes.response", self.response_bytes);
-        fields.maybe_number("time.first_byte_us", self.first_byte.map(micros));
+        fields.maybe_number(
+            "time.first_byte_us",
+            self.first_byte.map(WholeUnits::whole_micros),
+        );
         fields.number("time.total_us", self.duration.whole_micros());
         for plugin in lineup.plugins() {
             fields.own(

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::StandIn;
 
-/// One connection to a stand-in of its own.
+/// A connection to a stand-in of its own.
 pub(super) struct Caller {
     pub(super) tcp: TcpStream,
     pub(super) stop: watch::Sender<bool>,
