@@ -9,11 +9,11 @@ use std::ops::Deref;
 const MAX_QUOTED: usize = 120;
 
 /// A foreign text of a bounded length.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cut(Box<str>);
 
 /// A foreign text as a refusal quotes it: cut, and on one line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Quoted<'a>(&'a str);
 
 /// Returns whether a character starts a line, controls a terminal or changes the direction of the text around it.
