@@ -59,7 +59,7 @@ pub(super) fn diff(args: &Args) -> anyhow::Result<ExitCode> {
             continue;
         }
         print(&format!("{number:>4}  {}", title(captured)));
-        for change in changes(&before.told, &after.told) {
+        for change in changes(&before.readable, &after.readable) {
             print(&format!("      {change}"));
         }
     }
@@ -79,9 +79,10 @@ pub(super) fn diff(args: &Args) -> anyhow::Result<ExitCode> {
 /// Returns the places where two decisions differ, each with both values.
 fn changes(old: &[(String, Value)], new: &[(String, Value)]) -> Vec<String> {
     let mut changes = Vec::new();
-    let find = |told: &'_ [(String, Value)], name: &str| {
-        let mut told = told.iter();
-        told.find(|(known, _)| known == name)
+    let find = |readable: &'_ [(String, Value)], name: &str| {
+        let mut readable = readable.iter();
+        readable
+            .find(|(known, _)| known == name)
             .map(|(_, value)| value.clone())
     };
     let added = new
@@ -131,7 +132,7 @@ fn text(value: Option<&Value>) -> String {
 mod tests {
     use super::*;
 
-    fn told(hooks: &[(&str, Value)]) -> Vec<(String, Value)> {
+    fn readable(hooks: &[(&str, Value)]) -> Vec<(String, Value)> {
         hooks
             .iter()
             .map(|(hook, value)| ((*hook).to_owned(), value.clone()))
@@ -140,8 +141,8 @@ mod tests {
 
     #[test]
     fn a_change_is_told_with_its_place_and_both_values() {
-        let old = told(&[("route", json!({"targets": [{"model": "a"}], "rule": null}))]);
-        let new = told(&[
+        let old = readable(&[("route", json!({"targets": [{"model": "a"}], "rule": null}))]);
+        let new = readable(&[
             (
                 "route",
                 json!({"targets": [{"model": "b"}, 1], "rule": null}),
@@ -160,8 +161,8 @@ mod tests {
 
     #[test]
     fn a_refusal_that_is_gone_is_told_in_words() {
-        let old = told(&[("route", json!("refused 403 permission_error: no"))]);
-        let new = told(&[("route", json!("no plan"))]);
+        let old = readable(&[("route", json!("refused 403 permission_error: no"))]);
+        let new = readable(&[("route", json!("no plan"))]);
         assert_eq!(
             changes(&old, &new),
             ["route: refused 403 permission_error: no -> no plan"]

@@ -34,7 +34,7 @@ pub struct Decided {
     /// build.
     pub given: Map<String, Value>,
     /// The same for comparisons by people: by hook, in order, in words if a value says little.
-    pub told: Vec<(String, Value)>,
+    pub readable: Vec<(String, Value)>,
     /// Texts of all faults.
     faults: Vec<String>,
     /// Summary in words.
@@ -91,7 +91,7 @@ impl Trial {
     pub fn decide(&self, captured: &Captured) -> anyhow::Result<Decided> {
         let mut decided = Decided {
             given: Map::new(),
-            told: Vec::new(),
+            readable: Vec::new(),
             faults: Vec::new(),
             summary: Vec::new(),
             took: Vec::new(),
@@ -193,8 +193,8 @@ impl Trial {
             let mut fields = tree(&entry.receipt);
             // The time of the trial is not a decision.
             fields.remove("started_unix_ms");
-            let told = summary::fields(&before, &entry.receipt);
-            decided.note(Hook::Audit, &fields, &told)?;
+            let readable = summary::fields(&before, &entry.receipt);
+            decided.note(Hook::Audit, &fields, &readable)?;
         }
         Ok(())
     }
@@ -241,11 +241,11 @@ impl Decided {
     ) -> anyhow::Result<()> {
         let given = serde_json::to_value(given)?;
         let says_little = given.is_null() || given.as_array().is_some_and(Vec::is_empty);
-        let told = match says_little {
+        let readable = match says_little {
             true => Value::from(summary),
             false => given.clone(),
         };
-        self.told.push((hook.to_string(), told));
+        self.readable.push((hook.to_string(), readable));
         self.given.insert(hook.to_string(), given);
         self.summary.push(format!("{hook}: {summary}"));
         Ok(())
@@ -259,7 +259,7 @@ impl Decided {
                     json!({ "hook": hook, "refusal": refusal }),
                 );
                 let text = summary::refusal(refusal);
-                self.told
+                self.readable
                     .push((hook.to_string(), Value::from(format!("refused {text}"))));
                 self.summary.push(format!("{hook}: refused, {text}"));
             }
@@ -269,7 +269,7 @@ impl Decided {
                     .hook
                     .map_or("stopped".to_owned(), |hook| hook.to_string());
                 let text = format!("fault {}", fault.kind.code());
-                self.told.push((at, Value::from(text)));
+                self.readable.push((at, Value::from(text)));
                 self.summary.push(format!("stopped: {fault}"));
                 self.faults.push(fault.to_string());
             }
@@ -289,7 +289,7 @@ impl Decided {
             .hook
             .map_or("skipped".to_owned(), |hook| format!("{hook}.skipped"));
         let text = format!("fault {}", fault.kind.code());
-        self.told.push((at, Value::from(text)));
+        self.readable.push((at, Value::from(text)));
         self.summary.push(format!("skipped: {fault}"));
         self.faults.push(fault.to_string());
     }
