@@ -98,7 +98,7 @@ fn text_of(source: &Source, anatomy: &Anatomy) -> String {
         ("exports", names(&anatomy.exports)),
         ("imports", names(&anatomy.imports)),
     ] {
-        // Writing to a string can't fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", row(name, &value));
     }
     text
