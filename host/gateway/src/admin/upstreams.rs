@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::metrics::families::{Families, label};
 use crate::clock::WholeUnits as _;
 use crate::config::Choice;
-use crate::upstream::breaker::Recourse;
+use crate::upstream::breaker::Alternative;
 use crate::upstream::dns::Snapshot;
 use crate::upstream::group::Group;
 use crate::upstream::{Upstream, Upstreams};
@@ -109,7 +109,8 @@ pub(crate) fn collect(upstreams: &Upstreams, now: Instant, to: &mut Families<'_>
     to.gauges(
         "upstream_refusing",
         "1 if the upstream takes no requests.",
-        each().map(|(labels, upstream)| (labels, u32::from(!upstream.takes(Recourse::None, now)))),
+        each()
+            .map(|(labels, upstream)| (labels, u32::from(!upstream.takes(Alternative::None, now)))),
     )?;
     to.gauges(
         "upstream_latency_microseconds",
