@@ -35,7 +35,7 @@ impl<'a> Families<'a> {
         &mut self,
         name: &str,
         help: &str,
-        value: impl EncodeGaugeValue,
+        value: impl EncodeGaugeValue + Copy,
     ) -> fmt::Result {
         self.begin(name, help, MetricType::Gauge)?
             .encode_gauge(&value)
@@ -135,7 +135,7 @@ mod tests {
             let labels = [label("plugin", "a\"b\\\n\u{1b}[2J\u{202e}")];
             let mut families = Families::new(encoder);
             families.counters("x", "Some help.", [(labels, 1)])?;
-            families.gauges("y", "No samples.", [([label("plugin", "a")], 1); 0])
+            families.gauges("y", "No samples.", Vec::<([Label<'_>; 1], u32)>::new())
         }
     }
 
