@@ -2,20 +2,9 @@
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use witgate_runtime::{Allocation, Compiler, Runtime, RuntimeOptions};
-
-/// Minimum size in bytes of a component that is compiled in a child process. Rust plugins are far smaller, interpreters far
-/// larger.
-const FROM_BYTES: usize = 2 << 20;
-
-/// Memory limit of the child process in bytes.
-const MEMORY_BYTES: u64 = 4 << 30;
-
-/// Time limit of the child process.
-const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Returns the compiler for large plugins, which runs this program as a child process.
 ///
@@ -23,13 +12,8 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 ///
 /// Returns an error if the path of this program is unknown.
 pub(crate) fn compiler() -> std::io::Result<Compiler> {
-    Ok(Compiler {
-        program: std::env::current_exe()?,
-        arguments: ["plugin", "compile"].map(Into::into).to_vec(),
-        from_bytes: FROM_BYTES,
-        timeout: TIMEOUT,
-        memory_bytes: MEMORY_BYTES,
-    })
+    let compiler = Compiler::new(std::env::current_exe()?);
+    Ok(compiler.with_arguments(["plugin", "compile"].map(Into::into).to_vec()))
 }
 
 /// Compiles in the child process.
@@ -38,11 +22,9 @@ pub(super) fn compile() -> anyhow::Result<ExitCode> {
     std::io::stdin()
         .read_to_end(&mut component)
         .context("cannot read the component")?;
-    let runtime = Runtime::try_new(RuntimeOptions {
-        // A pool would reserve more address space than the memory limit allows.
-        allocation: Allocation::OnDemand,
-        ..RuntimeOptions::default()
-    })?;
+    // A pool would reserve more address space than the limit on it leaves.
+    let runtime =
+        Runtime::try_new(RuntimeOptions::default().with_allocation(Allocation::OnDemand))?;
     let code = runtime.precompile(&component)?;
     std::io::stdout()
         .write_all(&code)

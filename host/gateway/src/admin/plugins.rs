@@ -27,28 +27,28 @@ pub(crate) fn collect(plugins: &[PluginStatus], to: &mut Families<'_>) -> fmt::R
         each().map(|(name, plugin)| ([name], u32::from(plugin.last_error.is_some()))),
     )?;
     to.gauges(
-        "plugin_benched_callers",
+        "plugin_suspended_callers",
         "Number of tenants for which the plugin is suspended after faults at their requests.",
-        each().map(|(name, plugin)| ([name], plugin.benched_callers)),
+        each().map(|(name, plugin)| ([name], plugin.suspended_callers)),
     )?;
     collect_hooks(plugins, to)?;
     to.counters(
         "plugin_faults",
         "Number of faults of the plugin, by kind.",
         each().flat_map(|(name, plugin)| {
-            let faults = plugin.figures.faults.iter();
+            let faults = plugin.metrics.faults.iter();
             faults.map(move |(kind, count)| ([name.clone(), label("kind", kind)], *count))
         }),
     )?;
     to.counters(
         "plugin_instances_created",
         "Number of instances created of the plugin.",
-        each().map(|(name, plugin)| ([name], plugin.figures.instances_created)),
+        each().map(|(name, plugin)| ([name], plugin.metrics.instances_created)),
     )?;
     to.counters(
         "plugin_configured",
         "Number of times that the plugin's `lifecycle.configure` ran.",
-        each().map(|(name, plugin)| ([name], plugin.figures.configured)),
+        each().map(|(name, plugin)| ([name], plugin.metrics.configured)),
     )?;
     collect_custom(plugins, to)
 }
@@ -56,26 +56,26 @@ pub(crate) fn collect(plugins: &[PluginStatus], to: &mut Families<'_>) -> fmt::R
 fn collect_hooks(plugins: &[PluginStatus], to: &mut Families<'_>) -> fmt::Result {
     let each = || {
         plugins.iter().flat_map(|plugin| {
-            plugin.figures.hooks.iter().map(|(hook, figures)| {
+            plugin.metrics.hooks.iter().map(|(hook, metrics)| {
                 let labels = [label("plugin", &plugin.name), label("hook", hook.name())];
-                (labels, figures)
+                (labels, metrics)
             })
         })
     };
     to.counters(
         "plugin_calls",
         "Number of calls of the plugin, by hook.",
-        each().map(|(labels, figures)| (labels, figures.calls)),
+        each().map(|(labels, metrics)| (labels, metrics.calls)),
     )?;
     to.gauges(
         "plugin_call_p50_ns",
         "Median time of a call in nanoseconds, within 25 %.",
-        each().map(|(labels, figures)| (labels, figures.p50_ns)),
+        each().map(|(labels, metrics)| (labels, metrics.p50_ns)),
     )?;
     to.gauges(
         "plugin_call_p99_ns",
         "99th percentile of the time of a call in nanoseconds, within 25 %.",
-        each().map(|(labels, figures)| (labels, figures.p99_ns)),
+        each().map(|(labels, metrics)| (labels, metrics.p99_ns)),
     )
 }
 
@@ -83,20 +83,15 @@ fn collect_hooks(plugins: &[PluginStatus], to: &mut Families<'_>) -> fmt::Result
 /// no type.
 fn collect_custom(plugins: &[PluginStatus], to: &mut Families<'_>) -> fmt::Result {
     let each = plugins.iter().flat_map(|plugin| {
-        plugin.figures.custom.iter().map(|(name, metric)| {
+        plugin.metrics.custom.iter().filter_map(|(name, metric)| {
             let labels: [Label<'_>; 2] = [label("plugin", &plugin.name), label("name", name)];
-            (labels, metric)
-        })
-    });
-    to.mixed(
-        "plugin_custom",
-        "Metrics of the plugins' own.",
-        each.map(|(labels, metric)| {
             let value = match metric {
                 CustomMetric::Counter(count) => i64::try_from(*count).unwrap_or(i64::MAX),
                 CustomMetric::Gauge(value) => *value,
+                _ => return None,
             };
-            (labels, value)
-        }),
-    )
+            Some((labels, value))
+        })
+    });
+    to.mixed("plugin_custom", "Metrics of the plugins' own.", each)
 }

@@ -15,13 +15,11 @@ const MIGRATIONS: &[Migration] = &[owners::MIGRATION, batches::MIGRATION];
 /// and the words that mean something to it.
 #[must_use]
 pub fn runtime_options() -> RuntimeOptions {
-    RuntimeOptions {
-        secret_headers: crate::headers::credentials(),
-        host_headers: crate::headers::of_the_host(),
-        answer_headers: Some(crate::headers::that_plugins_may_set()),
-        vocabulary: Vocabulary.into(),
-        ..RuntimeOptions::default()
-    }
+    RuntimeOptions::default()
+        .with_secret_headers(crate::headers::credentials())
+        .with_host_headers(crate::headers::of_the_host())
+        .with_response_headers(crate::headers::that_plugins_may_set())
+        .with_vocabulary(Vocabulary)
 }
 
 /// Opens the plugin directory of a configuration and admits what is in it.
@@ -31,18 +29,17 @@ pub fn runtime_options() -> RuntimeOptions {
 /// The directory can't be read, or this machine can't run WebAssembly. A plugin that is not admitted is no error here:
 /// it is reported, and a missing required one refuses traffic.
 pub fn open_policies(config: &Config, compiler: Option<Compiler>) -> anyhow::Result<Policies> {
-    let runtime = Runtime::try_new(RuntimeOptions {
-        cache: config.plugins.cache.clone(),
-        trusted_keys: config.plugins.trusted_keys.clone(),
-        compiler,
-        memory_total: usize::try_from(config.plugins.memory_bytes).unwrap_or(usize::MAX),
-        ..runtime_options()
-    })?;
-    let options = PoliciesOptions {
-        required: config.plugins.required.clone(),
-        poll: config.plugins.poll,
-        ..PoliciesOptions::default()
-    };
+    let memory_total = usize::try_from(config.plugins.memory_bytes).unwrap_or(usize::MAX);
+    let runtime = Runtime::try_new(
+        runtime_options()
+            .with_cache(config.plugins.cache.clone())
+            .with_trusted_keys(config.plugins.trusted_keys.clone())
+            .with_compiler(compiler)
+            .with_memory_total(memory_total),
+    )?;
+    let options = PoliciesOptions::default()
+        .with_required(config.plugins.required.clone())
+        .with_poll(config.plugins.poll);
     Ok(Policies::open(runtime, &config.plugins.directory, options)?)
 }
 

@@ -1,82 +1,83 @@
-//! Runs `lifecycle.configure` once and makes its result the image that instances start from.
+//! Preinitialization: runs `lifecycle.configure` once, and makes an image of the result that instances start from.
 //!
-//! The component is instrumented so that its memories and globals can be read from outside, instantiated, configured with
-//! only `settings` and `log` at hand, and written anew with what was read as its initial state. A component that can't be
-//! treated so (nested modules, state in tables, WASI) is a [`NotPossible`], and its instances are configured one by one.
+//! The component is instrumented so that its memories and globals can be read, instantiated, configured with only `settings`
+//! and `log` available, and rewritten with the state that was read as its initial state. Some components can't be treated
+//! like this (nested modules, state in tables, WASI); then each instance is configured by itself.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use wasmtime::Store;
+use wasmtime::component::{Lift, WasmList};
+use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use super::{AdmissionCause, Candidate, contract_check};
 use crate::guest::Guest;
 use crate::instance::{Indices, Instance};
 use crate::wasi;
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use wasmtime::Store;
-use wasmtime::component::{Lift, WasmList};
-use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
-/// Why a plugin has no image of its configured state.
-pub(super) enum NotPossible {
-    /// It has no `lifecycle.configure`.
-    NothingToDo,
-    /// The component is of a kind that can't be treated. Its instances are configured one by one.
-    Refused(String),
-    /// The plugin may not serve: it is not configured, here or elsewhere.
-    NotAdmitted(AdmissionCause),
+/// The reason that a plugin has no image of its configured state.
+pub(super) enum NoImage {
+    /// The plugin has no `lifecycle.configure`.
+    NotConfigurable,
+    /// The component can't be preinitialized, so each instance is configured by itself.
+    Impossible(String),
+    /// The plugin is refused.
+    Refused(AdmissionCause),
 }
 
-/// Makes the image of a candidate's component.
-pub(super) fn image(candidate: &Candidate<'_>) -> Result<Vec<u8>, NotPossible> {
+/// Makes the image of a plugin's component.
+pub(super) fn image(candidate: &Candidate<'_>) -> Result<Vec<u8>, NoImage> {
     let Candidate {
         runtime,
         bytes,
-        terms,
+        spec,
         sidecar,
     } = candidate;
     let mut wizer = Wizer::new();
     wizer.keep_init_func(true);
-    let (context, instrumented) = wizer.instrument_component(bytes).map_err(refused)?;
+    let (context, instrumented) = wizer.instrument_component(bytes).map_err(impossible)?;
     let instrumented = runtime
-        .compile_for_once(&terms.name, &instrumented)
-        .map_err(refused)?;
+        .compile_for_once(&spec.name, &instrumented)
+        .map_err(impossible)?;
     if wasi::is_used(&instrumented) {
-        let why = "it imports WASI, and its image would hold handles that its instances don't have";
-        return Err(NotPossible::Refused(why.to_owned()));
+        let why =
+            "it imports WASI, and the image would contain handles that its instances don't have";
+        return Err(NoImage::Impossible(why.to_owned()));
     }
-    // What is not granted is told of the image, which imports the same.
+    // Missing grants are reported for the image, which has the same imports.
     contract_check::check(&instrumented, runtime.engine(), bytes, &sidecar.grants)
-        .map_err(NotPossible::NotAdmitted)?;
+        .map_err(NoImage::Refused)?;
     let pre = runtime
         .linker()
         .instantiate_pre(&instrumented)
-        .map_err(|error| NotPossible::NotAdmitted(candidate.skewed(format!("{error:#}"))))?;
+        .map_err(|error| NoImage::Refused(candidate.type_mismatch(format!("{error:#}"))))?;
     let indices = Indices::probe(&pre);
     if indices.lifecycle.is_none() {
-        return Err(NotPossible::NothingToDo);
+        return Err(NoImage::NotConfigurable);
     }
-    let started = Instance::start_instrumented(&pre, &indices, terms);
-    let mut instance = candidate
-        .started(started)
-        .map_err(NotPossible::NotAdmitted)?;
+    let started = Instance::start(&pre, &indices, spec, 1);
+    let mut instance = candidate.started(started).map_err(NoImage::Refused)?;
 
     let mut state = State {
         instance: &mut instance,
         failed: None,
     };
     let image = now(wizer.snapshot_component(&context, &mut state))
-        .ok_or_else(|| NotPossible::Refused("the snapshot waits for something".to_owned()))?;
+        .ok_or_else(|| NoImage::Impossible("the snapshot waits for an event".to_owned()))?;
     match state.failed {
-        None => image.map_err(refused),
-        Some(error) => Err(refused(error)),
+        None => image.map_err(impossible),
+        Some(error) => Err(impossible(error)),
     }
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn refused(error: wasmtime::Error) -> NotPossible {
-    NotPossible::Refused(format!("{error:#}"))
+fn impossible(error: wasmtime::Error) -> NoImage {
+    NoImage::Impossible(format!("{error:#}"))
 }
 
-/// The value of a future that waits for nothing: every call of the instance is a plain one.
+/// Returns the value of a future that never waits, since every call of the instance is synchronous.
 fn now<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
@@ -84,10 +85,10 @@ fn now<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// The configured instance, as it is read.
+/// The reader of the configured instance.
 struct State<'a> {
     instance: &'a mut Instance,
-    /// The first reading that failed. What is read after it is zero, and nobody uses it.
+    /// The error of the first failed read. Later reads return zeros, which are not used.
     failed: Option<wasmtime::Error>,
 }
 
@@ -120,7 +121,7 @@ impl ComponentInstanceState for State<'_> {
         func: &str,
         contents: impl FnOnce(&[u8]) + Send,
     ) {
-        // The reader is called in any case: whoever asked counts on it.
+        // The caller relies on the reader being called.
         let mut contents = Some(contents);
         self.read(instance, func, |store, list: WasmList<u8>| {
             if let Some(contents) = contents.take() {

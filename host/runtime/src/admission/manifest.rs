@@ -1,47 +1,47 @@
-//! What a plugin's file is made of, whether or not it would be admitted.
+//! The imports and exports of a plugin's file, whether or not it would be admitted.
 
 use super::shape::Shape;
 use super::{AdmissionCause, MODULE, Source, component_bytes};
 use crate::cache::Key;
 use crate::engine::Runtime;
 
-/// What a plugin's file is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The imports and exports of a plugin's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Anatomy {
-    /// Whether the file is a core module, which admission makes into a component.
+pub struct Manifest {
+    /// `true` for a core module, which admission converts to a component.
     pub is_core_module: bool,
-    /// Imports by their full names, such as `witgate:plugin/log@0.2.0`.
+    /// The full names of the imports, such as `witgate:plugin/log@0.2.0`.
     pub imports: Vec<String>,
-    /// Exports by their full names.
+    /// The full names of the exports.
     pub exports: Vec<String>,
 }
 
-/// What an instance has before it has done anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The resources of a new instance, before its first instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Needs {
-    /// Linear memories.
+    /// The number of linear memories.
     pub memories: u32,
-    /// Bytes of the largest of them.
+    /// The size of the largest memory in bytes.
     pub memory_bytes: u64,
-    /// Tables.
+    /// The number of tables.
     pub tables: u32,
-    /// Elements of the largest of them.
+    /// The number of elements of the largest table.
     pub table_elements: u64,
 }
 
-/// Bytes of a page of linear memory.
+/// The size of a page of linear memory.
 const PAGE: u64 = 64 << 10;
 
-// === impl Anatomy ===
+// === impl Manifest ===
 
-impl Anatomy {
-    /// Looks at a plugin's file. Nothing of it is compiled or runs, so a component of many megabytes takes milliseconds.
+impl Manifest {
+    /// Reads a plugin's file. Nothing compiles or runs, so even a component of many megabytes takes milliseconds.
     ///
     /// # Errors
     ///
-    /// When it is no WebAssembly, or damaged where the names stand.
+    /// The file is not WebAssembly, or its imports and exports are damaged.
     pub fn read(wasm: &[u8]) -> Result<Self, AdmissionCause> {
         let bytes = component_bytes(wasm)?;
         let Some(Shape { imports, exports }) = Shape::read(&bytes) else {
@@ -57,12 +57,12 @@ impl Anatomy {
 }
 
 impl Runtime {
-    /// Says what an instance of a plugin has before it has done anything; `None` where its modules come from outside. It
-    /// compiles the plugin, unless the cache has it.
+    /// Returns the resources of a new instance of a plugin, or `None` if the plugin imports its modules. This compiles the
+    /// plugin, unless the cache has it.
     ///
     /// # Errors
     ///
-    /// When it is no WebAssembly, or does not compile.
+    /// The file is not WebAssembly, or does not compile.
     pub fn needs(&self, source: &Source) -> Result<Option<Needs>, AdmissionCause> {
         let bytes = component_bytes(&source.wasm)?;
         let key = Key::of(self.engine(), &[b"component", &bytes]);

@@ -1,38 +1,42 @@
-//! Where a plugin's contract differs from the host's: the first item, in the words of WIT.
+//! The first difference between a plugin's contract and the host's, as WIT text.
 //!
-//! It runs for a plugin that is refused anyway, so it may take its time: the plugin's types are read from its bytes, the
+//! This only runs for plugins that are refused, so it may take its time: it reads the plugin's types from its bytes, and the
 //! host's from the text of the contract.
 
-use crate::contract::{CONTRACT_VERSION, PACKAGE, served, text_of};
 use std::collections::BTreeMap;
 use std::fmt;
+
 use wit_component::DecodedWasm;
 use wit_parser::{
     Function, Handle, InterfaceId, Resolve, SourceMap, Type, TypeDefKind, TypeId, WorldItem,
 };
 
-/// An item that the plugin has otherwise than the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use crate::contract::{CONTRACT_VERSION, PACKAGE, served, text_of};
+
+/// An item of the contract that differs between plugin and host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Difference {
-    /// The interface, without its version, and the item: `route.decide`.
+    /// The interface without its version, and the item, such as `route.decide`.
     pub item: String,
-    /// What the plugin was built against.
+    /// The item that the plugin was built against.
     pub plugin: String,
-    /// What the host has; none when it has no such item.
+    /// The host's item, or `None` if the host has no such item.
     pub host: Option<String>,
 }
 
-/// An interface of the contract's package.
+/// The name of an interface of the contract's package.
 struct Name {
     interface: String,
     version: String,
 }
 
-/// The items of an interface, each as WIT text.
+/// The items of an interface as WIT text, by name.
 type Items = BTreeMap<String, String>;
 
-/// The first item that the component has otherwise than the host, in `interface` or, where none is named, in any. Each
-/// interface is compared with the host's of the same version, or with the newest where the host has none.
+/// Returns the first item in which the component differs from the host, in `interface` or in any interface.
+///
+/// Each interface is compared with the host's of the same version, or with the newest if the host does not serve that one.
 pub(super) fn first_difference(component: &[u8], interface: Option<&str>) -> Option<Difference> {
     let Ok(DecodedWasm::Component(theirs, world)) = wit_component::decode(component) else {
         return None;
@@ -46,7 +50,7 @@ pub(super) fn first_difference(component: &[u8], interface: Option<&str>) -> Opt
         })
         .filter(|(name, _)| interface.is_none_or(|wanted| wanted == name.interface))
         .collect();
-    // What the others are made of comes first.
+    // The other interfaces are made of `types`, so it comes first.
     used.sort_by_key(|(name, _)| (name.interface != "types", name.interface.clone()));
     used.into_iter()
         .find_map(|(name, id)| differs(&name, &items(&theirs, id)))
@@ -69,7 +73,7 @@ fn differs(name: &Name, theirs: &Items) -> Option<Difference> {
     })
 }
 
-/// The contract's text, parsed.
+/// Parses the text of the contract.
 fn contract(version: &str) -> Option<Resolve> {
     let mut sources = SourceMap::new();
     for (file, text) in text_of(version) {
@@ -105,7 +109,7 @@ fn signature(resolve: &Resolve, function: &Function) -> String {
     }
 }
 
-/// A type where it is defined: its whole shape. A name that stands for a type of another interface is followed to it.
+/// Formats the definition of a type. An alias of another interface's type is resolved.
 fn definition(resolve: &Resolve, id: TypeId) -> String {
     let Some(defined) = resolve.types.get(id) else {
         return "?".to_owned();
@@ -138,7 +142,7 @@ fn definition(resolve: &Resolve, id: TypeId) -> String {
     }
 }
 
-/// A type where it is used: by its name, if it has one.
+/// Formats a reference to a type: its name, if it has one.
 fn reference(resolve: &Resolve, ty: &Type) -> String {
     match ty {
         Type::Bool => "bool".to_owned(),
@@ -205,8 +209,8 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is `{}` in the plugin", self.item, self.plugin)?;
         match &self.host {
-            Some(host) => write!(f, " and `{host}` here"),
-            None => f.write_str(" and is not there here"),
+            Some(host) => write!(f, " and `{host}` in the host"),
+            None => f.write_str(" and missing in the host"),
         }
     }
 }

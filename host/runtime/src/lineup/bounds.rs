@@ -1,6 +1,6 @@
-//! What a plugin may give back. A value past these bounds is a fault, not a decision.
+//! The size limits of returned values. A value above them is a fault, not a decision.
 
-use super::sense;
+use super::validate;
 use crate::contract::{
     Attribute, Charge, Edit, Envelope, Plan, Receipt, Refusal, Remedy, UpstreamStats, Value,
 };
@@ -9,7 +9,7 @@ use crate::hook::Hook;
 use crate::plugin::Plugin;
 use crate::vocabulary::Vocabulary;
 
-/// Bounds of one plugin's answers in one hook.
+/// The limits of the values that a plugin returns from a hook.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds<'a> {
     list_items: usize,
@@ -21,11 +21,11 @@ pub(super) struct Bounds<'a> {
 
 impl<'a> Bounds<'a> {
     pub(super) fn of(plugin: &'a Plugin, hook: Hook) -> Self {
-        let limits = plugin.terms().limits.calls.of(hook);
+        let limits = plugin.spec().limits.calls.of(hook);
         Self {
             list_items: limits.list_items,
             return_bytes: limits.return_bytes,
-            vocabulary: plugin.terms().words.vocabulary(),
+            vocabulary: &*plugin.spec().vocabulary,
         }
     }
 
@@ -36,7 +36,7 @@ impl<'a> Bounds<'a> {
         Err(Failure::new(
             FaultKind::ReturnLimit,
             format!(
-                "{bytes} bytes are returned, the limit is {}; return less, or raise `return_bytes` in [limits] of the sidecar",
+                "it returned {bytes} bytes, and the limit is {}; return less, or raise `return_bytes` in [limits] of the sidecar",
                 self.return_bytes
             ),
         ))
@@ -51,7 +51,7 @@ impl<'a> Bounds<'a> {
         Err(Failure::new(
             FaultKind::Contract,
             format!(
-                "a refusal with status {}; 400 to 599 is possible",
+                "a refusal with the status {}; use 400 to 599",
                 refusal.status
             ),
         ))
@@ -79,7 +79,7 @@ impl<'a> Bounds<'a> {
             + pairs(&envelope.response_headers)
             + pairs(&envelope.attributes);
         self.bytes(texts.sum::<usize>() + lists + edits.sum::<usize>())?;
-        sense::envelope(self.vocabulary, envelope)
+        validate::envelope(self.vocabulary, envelope)
     }
 
     /// Checks a plan of a plugin that was told of these upstreams.
@@ -95,7 +95,7 @@ impl<'a> Bounds<'a> {
             bytes += target.upstream.len() + optional(&target.model) + pairs(&target.attributes);
         }
         self.bytes(bytes)?;
-        sense::plan(self.vocabulary, plan, told)
+        validate::plan(self.vocabulary, plan, told)
     }
 
     pub(super) fn charges(self, charges: &[Charge]) -> Result<(), Failure> {
@@ -103,7 +103,7 @@ impl<'a> Bounds<'a> {
         let bytes =
             |charge: &Charge| charge.account.len() + charge.window.len() + charge.unit.len();
         self.bytes(charges.iter().map(bytes).sum())?;
-        sense::charges(self.vocabulary, charges)
+        validate::charges(self.vocabulary, charges)
     }
 
     pub(super) fn remedy(self, remedy: &Remedy) -> Result<(), Failure> {
@@ -111,7 +111,7 @@ impl<'a> Bounds<'a> {
             Remedy::Refuse(refusal) => self.refusal(refusal),
             Remedy::Downgrade(model) => {
                 self.bytes(model.len())?;
-                sense::model(model, "a downgrade")
+                validate::model(model, "a downgrade")
             }
             Remedy::Overdraw => Ok(()),
         }
@@ -121,7 +121,10 @@ impl<'a> Bounds<'a> {
         if receipts.len() > sent {
             return Err(Failure::new(
                 FaultKind::ReturnLimit,
-                format!("{} receipts came back of {sent}", receipts.len()),
+                format!(
+                    "it returned {} receipts for {sent}; return each at most once",
+                    receipts.len()
+                ),
             ));
         }
         let mut bytes = 0;
@@ -146,7 +149,7 @@ impl<'a> Bounds<'a> {
         Err(Failure::new(
             FaultKind::ReturnLimit,
             format!(
-                "`{name}` has {len} elements, the limit is {}; return fewer, or raise `list_items` in [limits] of the sidecar",
+                "`{name}` has {len} elements, and the limit is {}; return fewer, or raise `list_items` in [limits] of the sidecar",
                 self.list_items
             ),
         ))

@@ -1,8 +1,9 @@
 //! Fresh instances that start configured.
 
+use witgate_runtime::{AdmissionCause, Configured};
+
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, admit, plain, route, runtime, source};
-use witgate_runtime::{AdmissionCause, Configured};
 
 const FRESH: &str = "instances = \"fresh\"\n";
 
@@ -25,7 +26,7 @@ fn a_fresh_instance_starts_with_what_configure_left_and_nothing_of_other_calls()
         let plan = route(&plugin, &plain()).expect("it serves");
         assert!(plan.is_some(), "configured and pristine");
     }
-    let figures = plugin.figures();
+    let figures = plugin.metrics();
     assert_eq!(figures.instances_created, 10, "one for each call");
     assert_eq!(figures.configured, 1, "configured once, at admission");
 }
@@ -45,7 +46,7 @@ fn a_component_that_can_not_be_captured_is_configured_for_each_instance_and_says
         route(&plugin, &plain()).expect("it serves").is_some(),
         "it serves all the same"
     );
-    assert_eq!(plugin.figures().configured, 1, "for the call");
+    assert_eq!(plugin.metrics().configured, 1, "for the call");
 }
 
 #[test]
