@@ -18,7 +18,7 @@ use crate::limits::{CallLimits, Limiter, Limits, Room, Taken};
 use crate::request::Request;
 use crate::stats::Stats;
 use crate::vocabulary::Words;
-use crate::wasi::Stdio;
+use crate::wasi::{Machine, Stdio};
 use std::fmt;
 use std::sync::Arc;
 
@@ -101,6 +101,8 @@ pub(crate) struct Guest {
     lacking: Option<Vec<Breach>>,
     failure: Option<String>,
     pub(crate) stdio: Stdio,
+    /// Made at the first call of WASI, so that plugins without WASI do without.
+    pub(crate) machine: Option<Box<Machine>>,
 }
 
 /// What the instance is doing.
@@ -154,6 +156,7 @@ impl Guest {
             lacking: None,
             failure: None,
             stdio: Stdio::default(),
+            machine: None,
         }
     }
 
