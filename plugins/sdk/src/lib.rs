@@ -44,6 +44,11 @@
 
 #![deny(missing_docs)]
 
+/// The examples of the README, checked as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 #[doc(hidden)]
 pub mod bindings;
 #[doc(hidden)]
