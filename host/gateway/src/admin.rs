@@ -14,6 +14,10 @@
 //! | `/config` | how the last reload went |
 //! | `/metrics` | the same and more in OpenMetrics text |
 
+pub(crate) mod budgets;
+pub(crate) mod metrics;
+pub(crate) mod plugin_metrics;
+pub(crate) mod upstreams;
 mod visitor;
 
 use std::net::IpAddr;
@@ -33,15 +37,13 @@ use tokio::sync::watch;
 use witgate_audit::Health;
 
 use self::visitor::{Barred, Visitor};
-use crate::budget_pages;
+use crate::admin::metrics::Sample;
+use crate::clock::now;
 use crate::config::{Config, ProxyProtocol};
-use crate::exchange::now;
 use crate::gateway::Gateway;
-use crate::live::Live;
-use crate::metrics::Sample;
-use crate::reload::Reloader;
-use crate::serve::{Cleartext, Entrance, Terms, head};
-use crate::upstream_pages;
+use crate::gateway::snapshot::Live;
+use crate::listen::{Cleartext, Entrance, Terms, head};
+use crate::server::reload::Reloader;
 
 /// Pages about a gateway.
 pub(crate) struct Admin {
@@ -49,6 +51,8 @@ pub(crate) struct Admin {
     reloader: Arc<Reloader>,
     /// True from the moment that the gateway stops.
     stopping: watch::Receiver<bool>,
+    /// The program's count of log lines that it dropped.
+    dropped_log_lines: fn() -> u64,
 }
 
 /// An answer of the admin listener.
@@ -65,11 +69,13 @@ impl Admin {
         gateway: Arc<Gateway>,
         reloader: Arc<Reloader>,
         stopping: watch::Receiver<bool>,
+        dropped_log_lines: fn() -> u64,
     ) -> Self {
         Self {
             gateway,
             reloader,
             stopping,
+            dropped_log_lines,
         }
     }
 
@@ -149,11 +155,11 @@ impl Admin {
 
     fn upstreams(&self) -> Page {
         let live = self.gateway.live();
-        Page::json(200, &upstream_pages::page(&live.upstreams, Instant::now()))
+        Page::json(200, &upstreams::page(&live.upstreams, Instant::now()))
     }
 
     fn budgets(&self, query: Option<&str>) -> Page {
-        match budget_pages::page(&self.gateway.ledger, query, now()) {
+        match budgets::page(&self.gateway.ledger, query, now()) {
             Ok(page) => Page::json(200, &page),
             Err(problem) => Page::json(400, &json!({"error": problem})),
         }
@@ -193,7 +199,7 @@ impl Admin {
             plain("ledger_balances", totals.balances as i128),
             plain("ledger_accounts", totals.bounds.accounts as i128),
             plain("ledger_turned_away", i128::from(totals.turned_away)),
-            plain("log_lines_dropped", i128::from(crate::log::dropped())),
+            plain("log_lines_dropped", i128::from((self.dropped_log_lines)())),
         ];
         let live = self.gateway.live();
         let (taken, limit) = self.gateway.policies.runtime().memory();
@@ -211,10 +217,8 @@ impl Admin {
                 .map(|(name, count)| plain(name, i128::from(count.load(Relaxed)))),
             );
         }
-        samples.extend(upstream_pages::samples(&live.upstreams, Instant::now()));
-        samples.extend(crate::plugin_metrics::samples(
-            &self.gateway.policies.status(),
-        ));
+        samples.extend(upstreams::samples(&live.upstreams, Instant::now()));
+        samples.extend(plugin_metrics::samples(&self.gateway.policies.status()));
         samples
     }
 }

@@ -1,5 +1,7 @@
 //! The gateway: all that its exchanges share.
 
+pub(crate) mod snapshot;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -16,15 +18,15 @@ use tokio::time::sleep;
 use witgate_ledger::Ledger;
 use witgate_runtime::{Lineup, Policies};
 
+use crate::admin::metrics::Metrics;
 use crate::batches::Batches;
 use crate::config::ProxyProtocol;
 use crate::exchange::{self, Downstream};
-use crate::live::Live;
-use crate::metrics::Metrics;
-use crate::owners::Owners;
+use crate::gateway::snapshot::Live;
+use crate::listen::{Cleartext, Entrance, Terms, head, stopped};
 use crate::receipts::Receipts;
-use crate::serve::{Cleartext, Entrance, Terms, head, stopped};
-use crate::state::State;
+use crate::store::State;
+use crate::tenants::owners::Owners;
 use crate::upgrade::LINGER;
 
 /// What the exchanges share. Everything in it may be used by any number of them at once.

@@ -5,6 +5,8 @@
 //! a rate, for each key and for all strangers together, refusals leave no receipt. The next one that does says how many.
 
 mod rate;
+pub(crate) mod receipt;
+pub(crate) mod render;
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use witgate_audit::{Audit, Health, Lines, Settings, Sink, Stats};
 use self::rate::Rates;
 use crate::config::Receipts as Config;
 use crate::exchange::settle::Finished;
-use crate::render::Renderer;
+use crate::receipts::render::Renderer;
 
 /// Bytes of refusals that wait, or are kept while their file can't be written.
 const REFUSALS_WAITING: usize = 4 * 1024 * 1024;

@@ -36,7 +36,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::give::{Giver, Sockets};
 pub(crate) use self::inbox::sweep;
-pub(crate) use self::notify::ready;
+pub use self::notify::ready;
 pub(crate) use self::socket::bind;
 pub(crate) use self::take::{Follower, ask};
 

@@ -79,6 +79,10 @@ fn a_published_crate_has_every_file_that_it_is_built_from() {
         for source in sources(&folder.join("src")) {
             let at = source.strip_prefix(&folder).unwrap();
             let text = std::fs::read_to_string(&source).unwrap();
+            let text: String = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .collect();
             let included = quoted(&text, "include_str!(\"")
                 .chain(quoted(&text, "include_bytes!(\""))
                 .map(|path| at.parent().unwrap().join(path));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use witgate::config::Config;
+use witgate_gateway::config::Config;
 
 use super::{ONCE, asking, body, error, message, shown, table, until_state};
 use crate::harness::{Answer, Events, Gate, Pause, Plan, Request, Upstream, patiently};

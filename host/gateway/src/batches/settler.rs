@@ -16,11 +16,11 @@ use witgate_messages::price::PriceBook;
 
 use super::look::{Found, Trouble, look};
 use super::{BatchNote, Ended, Ending, Record};
-use crate::exchange::now;
+use crate::clock::now;
 use crate::exchange::settle::Finished;
 use crate::gateway::Gateway;
-use crate::receipt::{Outcome, Receipt};
-use crate::serve::stopped;
+use crate::listen::stopped;
+use crate::receipts::receipt::{Outcome, Receipt};
 use crate::upstream::Upstream;
 
 /// The endpoint on receipts of settlements.

@@ -1,6 +1,7 @@
 //! Step 1: who asks, and for what. Reads the whole body, scans it once, pins the lineup.
 
 mod body;
+pub(crate) mod decode;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,24 +14,23 @@ use witgate_messages::head::Head;
 use witgate_runtime::Lineup;
 
 use self::body::read_body;
-pub(super) use self::body::window;
-use super::decode;
+pub(crate) use self::body::window;
 use super::settle::Settlement;
-use super::upload;
+use super::streamed;
+use crate::answer::cors;
+use crate::answer::refused::Refused;
 use crate::config::Limits;
-use crate::cors;
+use crate::gateway::snapshot::Live;
 use crate::headers::{self, Spill};
-use crate::keys::Caller;
-use crate::live::Live;
-use crate::refused::Refused;
+use crate::tenants::keys::Caller;
 use crate::text::quote;
 use crate::view::View;
 
 /// A request that is all there.
-pub(super) struct Received {
-    pub(super) view: Arc<View>,
-    pub(super) lineup: Arc<Lineup>,
-    pub(super) live: Arc<Live>,
+pub(crate) struct Received {
+    pub(crate) view: Arc<View>,
+    pub(crate) lineup: Arc<Lineup>,
+    pub(crate) live: Arc<Live>,
 }
 
 /// What becomes of a request's body.
@@ -54,7 +54,7 @@ const LONGEST_MODEL: usize = 1024;
 const LONGEST_USER_ID: usize = 8 * 1024;
 
 /// What came in.
-pub(super) enum Arrived {
+pub(crate) enum Arrived {
     /// A request to decide on.
     Request(Received),
     /// A client's check whether anybody is there; it needs no key.
@@ -70,7 +70,7 @@ pub(super) enum Arrived {
 /// 404 for a path that is not served, 401 without a known key, 403 for an app or a workspace that it is not open to, 503 while a required plugin is missing, 411, 413 and
 /// 408 for bodies without a length, over the limit and too slow, 429 and 503 without memory for one, 400 for one that is not
 /// the JSON that it has to be.
-pub(super) async fn receive(
+pub(crate) async fn receive(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Arrived, Refused> {
@@ -249,20 +249,20 @@ fn declared(session: &ServerSession) -> Option<u64> {
 }
 
 /// The body's length as the client declares it, where a body of this length could be held.
-pub(super) fn announced(session: &ServerSession) -> Option<usize> {
+pub(crate) fn announced(session: &ServerSession) -> Option<usize> {
     declared(session).and_then(|length| usize::try_from(length).ok())
 }
 
 /// Refuses a body that says itself that it is too large.
 fn check_length(session: &ServerSession, limit: u64) -> Result<(), Refused> {
     match declared(session) {
-        Some(length) if length > limit => Err(upload::over(limit)),
+        Some(length) if length > limit => Err(streamed::over(limit)),
         _ => Ok(()),
     }
 }
 
 /// Lets a client that waits for it send its body.
-pub(super) async fn invite(session: &mut ServerSession) -> Result<(), Refused> {
+pub(crate) async fn invite(session: &mut ServerSession) -> Result<(), Refused> {
     if session
         .get_header(header::EXPECT)
         .is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
@@ -276,14 +276,14 @@ pub(super) async fn invite(session: &mut ServerSession) -> Result<(), Refused> {
     Ok(())
 }
 
-pub(super) fn slow(limit: Duration) -> Refused {
+pub(crate) fn slow(limit: Duration) -> Refused {
     Refused::client(
         408,
         format!("the body did not arrive within {} ms", limit.as_millis()),
     )
 }
 
-pub(super) fn broken(error: &pingora_core::Error) -> Refused {
+pub(crate) fn broken(error: &pingora_core::Error) -> Refused {
     match error.etype() {
         pingora_core::ErrorType::ReadTimedout => {
             Refused::client(408, "the body stood still for too long")

@@ -15,17 +15,17 @@ use witgate_messages::meter::Source;
 use witgate_messages::price::Cost;
 use witgate_runtime::{Estimate, Lineup, Trail};
 
-use super::admit::now;
-use super::metering::Metering;
-use crate::cors::{self, Word};
+use super::relay::metering::Metering;
+use crate::answer::cors::{self, Word};
+use crate::answer::refused::Refused;
+use crate::clock::now;
 use crate::gateway::Gateway;
+use crate::gateway::snapshot::Live;
 use crate::headers::Additions;
-use crate::live::Live;
-use crate::owners::{ClaimError, Kind};
-use crate::pressure::Place;
-use crate::provenance::Provenance;
-use crate::receipt::{Admission, Outcome, Receipt};
-use crate::refused::Refused;
+use crate::receipts::receipt::{Admission, Outcome, Receipt};
+use crate::tenants::concurrency::Place;
+use crate::tenants::owners::{ClaimError, Kind};
+use crate::tenants::provenance::Provenance;
 
 /// A finished exchange, on its way to the audit hook and the receipts file.
 pub(crate) struct Finished {

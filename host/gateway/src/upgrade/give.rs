@@ -19,9 +19,9 @@ use super::socket::check_peer;
 use super::spool::Spool;
 use super::wire::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket};
 use super::{PATIENCE, spool_base, spool_path};
-use crate::exchange::now;
+use crate::clock::now;
 use crate::gateway::Gateway;
-use crate::serve::stopped;
+use crate::listen::stopped;
 
 /// Balances in one frame.
 const PART: usize = 1024;

@@ -16,9 +16,9 @@ use witgate_audit::{Health, Lines};
 
 use super::record::{Event, Record, step};
 use super::spool::{Found, Spool};
-use crate::exchange::now;
+use crate::clock::now;
 use crate::gateway::Gateway;
-use crate::serve::stopped;
+use crate::listen::stopped;
 
 /// Time between two looks at a spool whose process lives.
 const LOOK: Duration = Duration::from_millis(200);

@@ -18,7 +18,7 @@ use super::{Upstream, Upstreams};
 use crate::config::HealthPolicy;
 use crate::gateway::Gateway;
 use crate::headers;
-use crate::serve::stopped;
+use crate::listen::stopped;
 
 /// Time between two looks at the configuration.
 const LOOK: Duration = Duration::from_secs(1);
