@@ -93,18 +93,9 @@ pub const CONTRACT_TEXT: [(&str, &str); 12] = [
 ];
 
 const TEXT_0_1: [(&str, &str); 11] = [
-    (
-        "audit.wit",
-        include_str!("../wit/frozen/0.1.0/audit.wit"),
-    ),
-    (
-        "budget.wit",
-        include_str!("../wit/frozen/0.1.0/budget.wit"),
-    ),
-    (
-        "clock.wit",
-        include_str!("../wit/frozen/0.1.0/clock.wit"),
-    ),
+    ("audit.wit", include_str!("../wit/frozen/0.1.0/audit.wit")),
+    ("budget.wit", include_str!("../wit/frozen/0.1.0/budget.wit")),
+    ("clock.wit", include_str!("../wit/frozen/0.1.0/clock.wit")),
     (
         "envelope.wit",
         include_str!("../wit/frozen/0.1.0/envelope.wit"),
@@ -118,22 +109,13 @@ const TEXT_0_1: [(&str, &str); 11] = [
         "metrics.wit",
         include_str!("../wit/frozen/0.1.0/metrics.wit"),
     ),
-    (
-        "route.wit",
-        include_str!("../wit/frozen/0.1.0/route.wit"),
-    ),
+    ("route.wit", include_str!("../wit/frozen/0.1.0/route.wit")),
     (
         "settings.wit",
         include_str!("../wit/frozen/0.1.0/settings.wit"),
     ),
-    (
-        "types.wit",
-        include_str!("../wit/frozen/0.1.0/types.wit"),
-    ),
-    (
-        "worlds.wit",
-        include_str!("../wit/frozen/0.1.0/worlds.wit"),
-    ),
+    ("types.wit", include_str!("../wit/frozen/0.1.0/types.wit")),
+    ("worlds.wit", include_str!("../wit/frozen/0.1.0/worlds.wit")),
 ];
 
 /// The text of a version that is served; of the newest one for any other.

@@ -15,10 +15,10 @@ mod refuse;
 mod stdio;
 
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{
-    Component, HasSelf, InstancePre, Linker, LinkerInstance, ResourceType,
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker, LinkerInstance, ResourceType};
+use wasmtime_wasi::p2::bindings::cli::{
+    terminal_input::TerminalInput, terminal_output::TerminalOutput,
 };
-use wasmtime_wasi::p2::bindings::cli::{terminal_input::TerminalInput, terminal_output::TerminalOutput};
 use wasmtime_wasi::p2::bindings::filesystem::types::Descriptor;
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random, sync};
 

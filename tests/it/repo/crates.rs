@@ -114,7 +114,13 @@ fn a_published_crate_says_what_a_registry_shows() {
         let package = packages.iter().find(|package| package["name"] == name);
         let package = package.expect("the crate is there");
         assert!(package["publish"].is_null(), "{name} may be published");
-        for key in ["description", "license", "repository", "documentation", "readme"] {
+        for key in [
+            "description",
+            "license",
+            "repository",
+            "documentation",
+            "readme",
+        ] {
             assert!(package[key].is_string(), "{name} has no `{key}`");
         }
         for (key, most) in [("keywords", 5), ("categories", 5)] {
@@ -132,7 +138,11 @@ fn a_published_crate_says_what_a_registry_shows() {
         for dependency in package["dependencies"].as_array().unwrap() {
             let local = dependency["path"].is_string() && dependency["kind"].is_null();
             let anyone = dependency["req"] == "*";
-            assert!(!local || !anyone, "{name}: {} has no version", dependency["name"]);
+            assert!(
+                !local || !anyone,
+                "{name}: {} has no version",
+                dependency["name"]
+            );
         }
     }
 }

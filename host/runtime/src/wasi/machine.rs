@@ -15,8 +15,8 @@ use wasmtime_wasi::p2::bindings::cli::terminal_output::{self, TerminalOutput};
 use wasmtime_wasi::p2::bindings::cli::{
     environment, exit, terminal_stderr, terminal_stdin, terminal_stdout,
 };
-use wasmtime_wasi::p2::bindings::clocks::wall_clock::{self, Datetime};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
+use wasmtime_wasi::p2::bindings::clocks::wall_clock::{self, Datetime};
 use wasmtime_wasi::p2::bindings::filesystem::preopens::{self, Descriptor};
 use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
 use wasmtime_wasi::random::WasiRandomCtx;

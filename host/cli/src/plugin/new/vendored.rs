@@ -31,9 +31,10 @@ const FILES: &[(&str, &str)] = sdk! {
     "src/request.rs"
     "src/settings.rs"
     "src/settings/reader.rs"
-    "src/settings/stand_in.rs"
+    "src/settings/reader/node.rs"
+    "src/settings/reader/placeholder.rs"
     "src/settings/tests.rs"
-    "src/settings/wrong.rs"
+    "src/settings/value_error.rs"
     "src/testing.rs"
     "src/testing/grants.rs"
     "src/testing/host.rs"
@@ -63,7 +64,9 @@ pub(super) fn files() -> anyhow::Result<Vec<(String, String)>> {
         ("LICENSE".to_owned(), LICENSE.to_owned()),
         ("README.md".to_owned(), README.to_owned()),
     ];
-    let code = FILES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+    let code = FILES
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
     files.extend(code);
     let contract = CONTRACT_TEXT
         .iter()
