@@ -41,7 +41,7 @@ use crate::admin::metrics::Sample;
 use crate::clock::now;
 use crate::config::{Config, ProxyProtocol};
 use crate::gateway::Gateway;
-use crate::gateway::snapshot::Live;
+use crate::gateway::snapshot::Snapshot;
 use crate::listen::{Cleartext, Entrance, Terms, head};
 use crate::server::reload::Reloader;
 
@@ -154,8 +154,8 @@ impl Admin {
     }
 
     fn upstreams(&self) -> Page {
-        let live = self.gateway.live();
-        Page::json(200, &upstreams::page(&live.upstreams, Instant::now()))
+        let snapshot = self.gateway.snapshot();
+        Page::json(200, &upstreams::page(&snapshot.upstreams, Instant::now()))
     }
 
     fn budgets(&self, query: Option<&str>) -> Page {
@@ -201,12 +201,12 @@ impl Admin {
             plain("ledger_turned_away", i128::from(totals.turned_away)),
             plain("log_lines_dropped", i128::from((self.dropped_log_lines)())),
         ];
-        let live = self.gateway.live();
+        let snapshot = self.gateway.snapshot();
         let (taken, limit) = self.gateway.policies.runtime().memory();
-        samples.extend(pressure_samples(&live));
+        samples.extend(pressure_samples(&snapshot));
         samples.push(plain("plugin_memory_bytes", taken as i128));
         samples.push(plain("plugin_memory_limit_bytes", limit as i128));
-        if let Some(capture) = &live.capture {
+        if let Some(capture) = &snapshot.capture {
             let counts = capture.counts();
             samples.extend(
                 [
@@ -217,7 +217,7 @@ impl Admin {
                 .map(|(name, count)| plain(name, i128::from(count.load(Relaxed)))),
             );
         }
-        samples.extend(upstreams::samples(&live.upstreams, Instant::now()));
+        samples.extend(upstreams::samples(&snapshot.upstreams, Instant::now()));
         samples.extend(plugin_metrics::samples(&self.gateway.policies.status()));
         samples
     }
@@ -230,7 +230,7 @@ impl HttpServerApp for Admin {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let config = Arc::clone(&self.gateway.live().config);
+        let config = Arc::clone(&self.gateway.snapshot().config);
         let mut stop = shutdown.clone();
         let last_call = self.gateway.last_call(&mut stop);
         if !head::read(&mut session, &config.limits, |_| Vec::new(), last_call).await {
@@ -253,8 +253,8 @@ impl Entrance for Admin {
     }
 
     fn terms(&self, _peer: IpAddr) -> Terms {
-        let live = self.gateway.live();
-        let limits = &live.config.limits;
+        let snapshot = self.gateway.snapshot();
+        let limits = &snapshot.config.limits;
         Terms {
             proxy: ProxyProtocol::Absent,
             tls: None,
@@ -268,21 +268,21 @@ impl Entrance for Admin {
 }
 
 /// What is under way, what may be, and what was refused for it.
-fn pressure_samples(live: &Live) -> Vec<Sample> {
+fn pressure_samples(snapshot: &Snapshot) -> Vec<Sample> {
     let plain = |name, value: u64| Sample {
         name,
         labels: Vec::new(),
         value: i128::from(value),
     };
-    let sum = live.pressure.sum();
-    let memory = live.config.limits.memory;
+    let sum = snapshot.pressure.sum();
+    let memory = snapshot.config.limits.memory;
     let mut samples = vec![
         plain("request_memory_bytes", sum.bytes),
         plain("request_memory_limit_bytes", memory.bytes),
         plain("request_memory_limit_bytes_per_key", memory.per_key),
         plain("in_flight", sum.exchanges),
     ];
-    samples.extend(live.pressure.refusals().map(|(kind, count)| Sample {
+    samples.extend(snapshot.pressure.refusals().map(|(kind, count)| Sample {
         labels: vec![("kind", kind.to_owned())],
         ..plain("shed", count)
     }));

@@ -4,6 +4,7 @@
 //! Who is refused before anything was sent pays nothing for it, so that nothing of it may cost others anything: past
 //! a rate, for each key and for all strangers together, refusals leave no receipt. The next one that does says how many.
 
+pub(crate) mod finished;
 mod rate;
 pub(crate) mod receipt;
 pub(crate) mod render;
@@ -18,7 +19,7 @@ use witgate_audit::{Audit, Health, Lines, Settings, Sink, Stats};
 
 use self::rate::Rates;
 use crate::config::Receipts as Config;
-use crate::exchange::settle::Finished;
+use crate::receipts::finished::Finished;
 use crate::receipts::render::Renderer;
 
 /// Bytes of refusals that wait, or are kept while their file can't be written.

@@ -1,5 +1,6 @@
 //! A gateway from start to stop: what `witgate run` does, for whoever wants it in their own process.
 
+mod app;
 pub mod inspect;
 mod options;
 mod parts;
@@ -20,7 +21,7 @@ use crate::batches::Settler;
 use crate::clock::now;
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::gateway::snapshot::Live;
+use crate::gateway::snapshot::Snapshot;
 use crate::listen::{Door, Drained, Full, Listener, bind};
 use crate::receipts::Receipts;
 use crate::server::reload::{Prints, Reloader};
@@ -114,18 +115,18 @@ impl Server {
         let config = Arc::new(config);
         let prepared = Arc::clone(&config);
         // Compiling plugins takes the processor for a while; the runtime's workers are not for that.
-        let (prints, live, policies, audit, state) = tokio::task::spawn_blocking(move || {
+        let (prints, snapshot, policies, audit, state) = tokio::task::spawn_blocking(move || {
             let prints = Prints::of(&prepared);
-            let live = Live::prepare(Arc::clone(&prepared), &resolver, None)
+            let snapshot = Snapshot::prepare(Arc::clone(&prepared), &resolver, None)
                 .map_err(|problems| anyhow::anyhow!(problems))?;
             let policies = open_policies(&prepared, compiler)?;
             let audit = Receipts::open(&prepared.receipts)?;
             let state = open_state(&prepared)?;
-            anyhow::Ok((prints, live, policies, audit, state))
+            anyhow::Ok((prints, snapshot, policies, audit, state))
         })
         .await??;
 
-        let gateway = Arc::new(Gateway::new(live, policies, audit, state));
+        let gateway = Arc::new(Gateway::new(snapshot, policies, audit, state));
         gateway.batches.catch_up(&gateway.ledger, now()).await?;
         let orphaned = sweep(&config, &gateway).await?;
         // Nothing that can fail comes after this: the gateway before this one has let go.
@@ -200,7 +201,10 @@ impl Server {
         };
         let drained = Arc::clone(&gateway);
         let clients =
-            tokio::spawn(door.serve(stopped, async move { drained.live().config.drain_timeout }));
+            tokio::spawn(door.serve(
+                stopped,
+                async move { drained.snapshot().config.drain_timeout },
+            ));
         Ok(Self {
             address: ears.address,
             admin: ears.admin_address,

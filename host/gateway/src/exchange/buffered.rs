@@ -92,7 +92,7 @@ async fn one(asker: &mut Asker<'_>, gateway: &Gateway, kind: Kind) -> Result<Who
     };
     let delete = method == Method::DELETE;
     if delete {
-        batch::before_deletion(view, &decision.live, gateway).await?;
+        batch::before_deletion(view, &decision.snapshot, gateway).await?;
     }
     let question = Question {
         client: if method == Method::GET {

@@ -25,7 +25,7 @@ use super::receive::Received;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::gateway::Gateway;
-use crate::gateway::snapshot::Live;
+use crate::gateway::snapshot::Snapshot;
 use crate::headers;
 use crate::view::View;
 
@@ -34,7 +34,7 @@ pub(crate) struct Decision {
     pub(crate) view: Arc<View>,
     pub(crate) part: Part,
     pub(crate) lineup: Arc<Lineup>,
-    pub(crate) live: Arc<Live>,
+    pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) envelope: Envelope,
     pub(crate) plan: Plan,
     pub(crate) targets: Vec<Target>,
@@ -65,7 +65,11 @@ pub(crate) async fn decide(
     gateway: &Gateway,
     settlement: &mut Settlement,
 ) -> Result<Decision, Refused> {
-    let Received { view, lineup, live } = received;
+    let Received {
+        view,
+        lineup,
+        snapshot,
+    } = received;
     let request: Arc<dyn Request> = Arc::<View>::clone(&view);
     let mut envelope = lineup
         .read_envelope(&request, &mut settlement.trail)
@@ -80,20 +84,20 @@ pub(crate) async fn decide(
     copy::pay(&mut view, &lineup, settlement)?;
     let part = batch::prepare(&mut view, &lineup, gateway, settlement).await?;
 
-    let panel = Panel::new(&lineup, &live, &view.caller, &envelope);
+    let panel = Panel::new(&lineup, &snapshot, &view.caller, &envelope);
     let orders = match &part {
         Part::Creates(batch) => Box::pin(each::decide(&panel, &view, batch, settlement)).await?,
         Part::None | Part::At(_) => alone(&panel, &view, &part, settlement)?,
     };
     settlement.receipt.rule.clone_from(&orders.plan.rule);
     settlement.receipt.resource = resource(&orders.plan, &envelope, &view);
-    let targets = aim(&orders.plan, &envelope, &view, &live)?;
+    let targets = aim(&orders.plan, &envelope, &view, &snapshot)?;
     let is_stream = view.head.as_ref().is_some_and(Head::stream);
     Ok(Decision {
         view,
         part,
         lineup,
-        live,
+        snapshot,
         envelope,
         plan: orders.plan,
         targets,
@@ -126,7 +130,7 @@ fn charge(
     settlement: &mut Settlement,
 ) -> Result<Orders, Refused> {
     let request: Arc<dyn Request> = Arc::<View>::clone(view);
-    let estimate = estimate::of_message(view, &plan, &panel.live.prices);
+    let estimate = estimate::of_message(view, &plan, &panel.snapshot.prices);
     settlement.expect(&estimate);
     let charges = panel.charges(&request, &plan, &estimate, settlement)?;
     Ok(Orders {
@@ -138,8 +142,13 @@ fn charge(
 
 /// Looks up the targets of a plan: one of them, where what is asked about is kept at one upstream and no other could
 /// answer for it.
-fn aim(plan: &Plan, envelope: &Envelope, view: &View, live: &Live) -> Result<Vec<Target>, Refused> {
-    let mut targets = look_up(plan, envelope, view, live)?;
+fn aim(
+    plan: &Plan,
+    envelope: &Envelope,
+    view: &View,
+    snapshot: &Snapshot,
+) -> Result<Vec<Target>, Refused> {
+    let mut targets = look_up(plan, envelope, view, snapshot)?;
     if kind(view.endpoint).is_some() {
         targets.truncate(1);
     }
@@ -157,7 +166,7 @@ impl Decision {
 
     /// Whether a skill is the operator's, for all tenants.
     pub(crate) fn is_shared(&self, skill: &str) -> bool {
-        let shared = self.live.config.endpoints.shared_skills.iter();
+        let shared = self.snapshot.config.endpoints.shared_skills.iter();
         shared.into_iter().any(|shared| shared == skill)
     }
 
@@ -193,7 +202,7 @@ impl Decision {
                 charge(&panel, &self.view, plan, settlement)?
             }
         };
-        self.targets = aim(&orders.plan, &self.envelope, &self.view, &self.live)?;
+        self.targets = aim(&orders.plan, &self.envelope, &self.view, &self.snapshot)?;
         self.plan = orders.plan;
         self.charges = orders.charges;
         self.models = orders.models;
@@ -201,7 +210,12 @@ impl Decision {
     }
 
     fn panel(&self) -> Panel<'_> {
-        Panel::new(&self.lineup, &self.live, &self.view.caller, &self.envelope)
+        Panel::new(
+            &self.lineup,
+            &self.snapshot,
+            &self.view.caller,
+            &self.envelope,
+        )
     }
 }
 

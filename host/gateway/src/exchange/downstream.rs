@@ -17,14 +17,14 @@ use pingora_http::ResponseHeader;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::config::ClientGone;
-use crate::gateway::snapshot::Live;
+use crate::gateway::snapshot::Snapshot;
 
 /// An event that says nothing but that the connection is alive, as the API sends it.
 const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
 
 /// The client's side of an exchange that waits for its upstream.
 pub(super) struct Client {
-    live: Arc<Live>,
+    snapshot: Arc<Snapshot>,
     policy: ClientGone,
     presence: Presence,
     told: Told,
@@ -85,12 +85,12 @@ enum Woken {
 impl Client {
     /// A client that waits for the head of an answer.
     pub(super) fn waiting(
-        live: &Arc<Live>,
+        snapshot: &Arc<Snapshot>,
         started: Instant,
         policy: Option<ClientGone>,
         early: Option<EarlyHead>,
     ) -> Self {
-        let streams = &live.config.streams;
+        let streams = &snapshot.config.streams;
         Self {
             policy: policy.unwrap_or(streams.client_gone),
             presence: Presence::There,
@@ -100,7 +100,7 @@ impl Client {
             ping_at: None,
             between_events: true,
             sleep: None,
-            live: Arc::clone(live),
+            snapshot: Arc::clone(snapshot),
         }
     }
 
@@ -255,13 +255,13 @@ impl Client {
     }
 
     fn next_ping(&self) -> Option<Instant> {
-        let interval = self.live.config.streams.ping?;
+        let interval = self.snapshot.config.streams.ping?;
         self.is_there().then(|| Instant::now() + interval)
     }
 
     /// The client is gone: what now is the policy's word.
     fn leave(&mut self) -> Result<(), Interrupted> {
-        let streams = &self.live.config.streams;
+        let streams = &self.snapshot.config.streams;
         match self.policy {
             ClientGone::Stop => Err(Interrupted::ClientGone),
             ClientGone::Drain => {

@@ -61,8 +61,8 @@ pub(super) async fn forward(
     let policy = attribute(&decision, "client-gone").and_then(ClientGone::parse);
     let early = early_head::head(&decision, settlement)?;
     // Pings and an early head may have to wait for a slow reader too.
-    session.set_write_timeout(Some(decision.live.config.limits.write_timeout));
-    let mut client = Client::waiting(&decision.live, settlement.started(), policy, early);
+    session.set_write_timeout(Some(decision.snapshot.config.limits.write_timeout));
+    let mut client = Client::waiting(&decision.snapshot, settlement.started(), policy, early);
 
     let mut queue: SmallVec<[&Target; 8]> = decision.targets.iter().collect();
     let planned = queue.len();
@@ -184,7 +184,12 @@ pub(super) fn stopped(interrupted: Interrupted, settlement: &Settlement) -> Refu
             Refused::client(499, "the client went away before an answer was there")
         }
         Interrupted::Deadline => {
-            let total = settlement.live().config.streams.total.unwrap_or_default();
+            let total = settlement
+                .snapshot()
+                .config
+                .streams
+                .total
+                .unwrap_or_default();
             let total = total.as_millis();
             let message =
                 format!("no answer was complete within the {total} ms that the gateway allows");

@@ -40,7 +40,7 @@ impl Manner {
             | Endpoint::Skill => Self::Absorb,
             Endpoint::Models | Endpoint::Model => {
                 let as_they_are = view.caller.models.is_none()
-                    && decision.live.config.endpoints.resources.is_empty();
+                    && decision.snapshot.config.endpoints.resources.is_empty();
                 if as_they_are && !head {
                     Self::Relay
                 } else {

@@ -20,7 +20,7 @@ use super::streamed;
 use crate::answer::cors;
 use crate::answer::refused::Refused;
 use crate::config::Limits;
-use crate::gateway::snapshot::Live;
+use crate::gateway::snapshot::Snapshot;
 use crate::headers::{self, Spill};
 use crate::tenants::keys::Caller;
 use crate::text::quote;
@@ -30,7 +30,7 @@ use crate::view::View;
 pub(crate) struct Received {
     pub(crate) view: Arc<View>,
     pub(crate) lineup: Arc<Lineup>,
-    pub(crate) live: Arc<Live>,
+    pub(crate) snapshot: Arc<Snapshot>,
 }
 
 /// What becomes of a request's body.
@@ -77,13 +77,13 @@ pub(crate) async fn receive(
     let request = session.req_header();
     let method = request.method.clone();
     let path = String::from_utf8_lossy(request.raw_path()).into_owned();
-    let live = Arc::clone(settlement.live());
+    let snapshot = Arc::clone(settlement.snapshot());
     let mut endpoint = Endpoint::of(method.as_str(), &path);
-    if endpoint == Endpoint::Other && live.config.endpoints.pass(&path) && may_pass(&method) {
+    if endpoint == Endpoint::Other && snapshot.config.endpoints.pass(&path) && may_pass(&method) {
         endpoint = Endpoint::PassThrough;
     }
     settlement.receipt.endpoint = endpoint.code();
-    if let Some(granted) = live.config.cors.preflight(request) {
+    if let Some(granted) = snapshot.config.cors.preflight(request) {
         settlement.receipt.endpoint = cors::PREFLIGHT;
         return granted.map(Arrived::Preflight);
     }
@@ -92,12 +92,14 @@ pub(crate) async fn receive(
     }
 
     let provenance = &mut settlement.receipt.provenance;
-    provenance.trace(&request.headers, &live.config.listen.proxies)?;
-    let caller = authenticate(session, &live)?;
-    keep_key(session, &path, &live)?;
+    provenance.trace(&request.headers, &snapshot.config.listen.proxies)?;
+    let caller = authenticate(session, &snapshot)?;
+    keep_key(session, &path, &snapshot)?;
     settlement.receipt.caller = Some(Arc::clone(&caller));
     settlement.receipt.provenance.enter(&path, &caller)?;
-    let place = live.pressure.enter(&caller.share, &live.config.limits)?;
+    let place = snapshot
+        .pressure
+        .enter(&caller.share, &snapshot.config.limits)?;
     let lineup = Arc::clone(settlement.lineup());
     let place = settlement.place.insert(place);
     if endpoint == Endpoint::Other {
@@ -112,7 +114,7 @@ pub(crate) async fn receive(
         ));
     }
 
-    let limits = &live.config.limits;
+    let limits = &snapshot.config.limits;
     let (head, sent) = match Body::of(endpoint, &method, limits) {
         Body::Json(limit) => {
             let body = read_body(session, limits, limit, place).await?;
@@ -150,20 +152,24 @@ pub(crate) async fn receive(
         copies: Vec::new(),
     };
     let view = Arc::new(view);
-    if let Some(capture) = &live.capture {
+    if let Some(capture) = &snapshot.capture {
         capture.offer(&view, settlement.receipt.started_unix_ms);
     }
-    Ok(Arrived::Request(Received { view, lineup, live }))
+    Ok(Arrived::Request(Received {
+        view,
+        lineup,
+        snapshot,
+    }))
 }
 
-fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Refused> {
+fn authenticate(session: &ServerSession, snapshot: &Snapshot) -> Result<Arc<Caller>, Refused> {
     let presented = headers::presented(&session.req_header().headers);
     let known = presented
         .iter()
-        .find_map(|secret| live.keyring.caller(Some(secret)))
-        .or_else(|| by_certificate(session, live));
+        .find_map(|secret| snapshot.keyring.caller(Some(secret)))
+        .or_else(|| by_certificate(session, snapshot));
     if presented.is_empty() {
-        return known.or_else(|| live.keyring.caller(None)).ok_or_else(|| {
+        return known.or_else(|| snapshot.keyring.caller(None)).ok_or_else(|| {
             Refused::client(
                 401,
                 "no key: send the virtual key of this gateway in x-api-key or in authorization as a bearer token",
@@ -179,9 +185,9 @@ fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Ref
 }
 
 /// Refuses a request that would carry a key of the gateway on to an upstream.
-fn keep_key(session: &ServerSession, path: &str, live: &Live) -> Result<(), Refused> {
+fn keep_key(session: &ServerSession, path: &str, snapshot: &Snapshot) -> Result<(), Refused> {
     let headers = &session.req_header().headers;
-    let place = match headers::spill(headers, path, &live.keyring) {
+    let place = match headers::spill(headers, path, &snapshot.keyring) {
         None => return Ok(()),
         Some(Spill::Header(name)) => format!("the header {name}"),
         Some(Spill::Target) => "the path".to_owned(),
@@ -195,9 +201,9 @@ fn keep_key(session: &ServerSession, path: &str, live: &Live) -> Result<(), Refu
 }
 
 /// The caller of the connection's client certificate.
-fn by_certificate(session: &ServerSession, live: &Live) -> Option<Arc<Caller>> {
+fn by_certificate(session: &ServerSession, snapshot: &Snapshot) -> Option<Arc<Caller>> {
     let tls = session.digest()?.ssl_digest.as_ref()?;
-    live.keyring.caller_of_certificate(&tls.cert_digest)
+    snapshot.keyring.caller_of_certificate(&tls.cert_digest)
 }
 
 fn not_served(method: &Method, path: &str) -> Refused {

@@ -89,7 +89,7 @@ pub(super) async fn relay(
     if let Some(metering) = metering {
         settlement.meter(metering);
     }
-    session.set_write_timeout(Some(settlement.live().config.limits.write_timeout));
+    session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
 
     let delivered = deliver(&mut answering, held, &mut client, session, settlement).await;
     let (outcome, downstream) = match delivered {

@@ -116,7 +116,7 @@ pub(super) async fn stream(
         answering: Box::new(answering),
         upstream: Arc::clone(&target.upstream),
         in_flight,
-        client: Client::waiting(&decision.live, settlement.started(), None, None),
+        client: Client::waiting(&decision.snapshot, settlement.started(), None, None),
         held: Held::new(),
         metering: None,
     };
@@ -258,7 +258,7 @@ async fn body(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Sent, Stopped> {
-    let limits = settlement.live().config.limits.clone();
+    let limits = settlement.snapshot().config.limits.clone();
     let started = Instant::now();
     let place = settlement.place.as_ref();
     let _window = match place {

@@ -14,7 +14,7 @@ use crate::upstream::Upstreams;
 use crate::upstream::dns::resolver::Names;
 
 /// The part of a gateway that a reload replaces.
-pub(crate) struct Live {
+pub(crate) struct Snapshot {
     pub(crate) config: Arc<Config>,
     pub(crate) keyring: Keyring,
     pub(crate) prices: Arc<PriceBook>,
@@ -26,9 +26,9 @@ pub(crate) struct Live {
     pub(crate) capture: Option<Arc<Capture>>,
 }
 
-// === impl Live ===
+// === impl Snapshot ===
 
-impl Live {
+impl Snapshot {
     /// Prepares everything that a configuration names, taking over unchanged upstreams of `previous`. Names are looked up
     /// with `resolver`.
     ///
@@ -59,7 +59,8 @@ impl Live {
                 keyring,
                 prices,
                 upstreams,
-                pressure: previous.map_or_else(Pressure::default, |live| live.pressure.clone()),
+                pressure: previous
+                    .map_or_else(Pressure::default, |snapshot| snapshot.pressure.clone()),
                 tls,
                 capture,
             }),
@@ -89,7 +90,7 @@ pub(crate) fn prices(config: &Config) -> Result<PriceBook, String> {
 fn upstreams(
     config: &Config,
     resolver: &Names,
-    previous: Option<&Live>,
+    previous: Option<&Snapshot>,
 ) -> Result<Upstreams, String> {
     let previous = previous.map(|previous| &previous.upstreams);
     let all = Upstreams::try_new(
@@ -134,12 +135,12 @@ pub(crate) fn tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, 
 /// What records requests: the one of before, where nothing about it has changed.
 pub(crate) fn capture(
     config: &Config,
-    previous: Option<&Live>,
+    previous: Option<&Snapshot>,
 ) -> Result<Option<Arc<Capture>>, String> {
     let Some(wanted) = &config.capture else {
         return Ok(None);
     };
-    let running = previous.and_then(|live| live.capture.as_ref());
+    let running = previous.and_then(|snapshot| snapshot.capture.as_ref());
     if let Some(running) = running.filter(|running| running.config() == wanted) {
         return Ok(Some(Arc::clone(running)));
     }

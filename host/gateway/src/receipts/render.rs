@@ -6,7 +6,7 @@ use witgate_audit::{Lines, Mark as Why, Receipt as AuditReceipt, Render};
 use witgate_runtime::{self as contract, Field, Value};
 use witgate_runtime::{Audited, Mark};
 
-use crate::exchange::settle::Finished;
+use crate::receipts::finished::Finished;
 use crate::receipts::receipt::{is_kept, line};
 
 /// Renders batches on the audit's thread.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use self::watched::{Found, Watched};
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::gateway::snapshot::Live;
+use crate::gateway::snapshot::Snapshot;
 use crate::listen::stopped;
 
 pub(crate) use self::watched::Prints;
@@ -149,7 +149,7 @@ impl Reloader {
     /// Reads everything anew. To be called with the turn.
     fn reload(&self, cause: Cause) -> Result<(), String> {
         self.seen().tried = Instant::now();
-        let previous = self.gateway.live();
+        let previous = self.gateway.snapshot();
         // The prints are older than what is read: what changes meanwhile differs from them at the next look.
         let mut prints = Prints::now(&previous.config);
         let next = Config::read(&previous.config.path)
@@ -164,13 +164,13 @@ impl Reloader {
                     );
                 }
                 let resolver = previous.upstreams.resolver();
-                Live::prepare(Arc::new(config), resolver, Some(&previous))
+                Snapshot::prepare(Arc::new(config), resolver, Some(&previous))
             });
         match next {
-            Ok(live) => {
-                live.config.warn();
-                prints.keep(&live.config);
-                self.gateway.replace(live);
+            Ok(snapshot) => {
+                snapshot.config.warn();
+                prints.keep(&snapshot.config);
+                self.gateway.replace(snapshot);
                 let mut seen = self.seen();
                 seen.files = Watched::new(prints);
                 seen.error = None;

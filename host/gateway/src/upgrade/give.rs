@@ -257,8 +257,8 @@ impl Giver {
 
     /// Opens the spool, and copies the ledger at the moment from which the log goes on.
     async fn begin(&self) -> anyhow::Result<(Undecided, Export)> {
-        let live = self.gateway.live();
-        let base = spool_base(&live.config).unwrap_or(&self.path);
+        let snapshot = self.gateway.snapshot();
+        let base = spool_base(&snapshot.config).unwrap_or(&self.path);
         let path = spool_path(base);
         let ledger = Arc::clone(&self.gateway.ledger);
         spawn_blocking(move || {

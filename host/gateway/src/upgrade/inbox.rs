@@ -53,7 +53,7 @@ impl Inbox {
         let lines = spool.lines()?;
         let mut receipts = self.count(&lines)?;
         if !receipts.is_empty()
-            && let Some(file) = &self.gateway.live().config.receipts.file
+            && let Some(file) = &self.gateway.snapshot().config.receipts.file
         {
             forget_written(&mut receipts, file)?;
         }

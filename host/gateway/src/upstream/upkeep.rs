@@ -41,7 +41,7 @@ pub(crate) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
     loop {
         tokio::select! {
             () = stopped(&mut stop) => return,
-            _ = ticks.tick() => look(&mut kept, &gateway.live().upstreams),
+            _ = ticks.tick() => look(&mut kept, &gateway.snapshot().upstreams),
         }
     }
 }

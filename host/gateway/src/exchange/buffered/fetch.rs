@@ -371,7 +371,7 @@ impl Whole {
             .headers
             .extend(length.map(|length| (header::CONTENT_LENGTH, length)));
         let own = headers::response_head(&self.head, Framing::AsGiven, &extra)?;
-        session.set_write_timeout(Some(settlement.live().config.limits.write_timeout));
+        session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
         session.write_response_header(Box::new(own)).await?;
         let body = if session.req_header().method == Method::HEAD {
             Bytes::new()

@@ -29,7 +29,7 @@ pub(crate) async fn list(asker: &mut Asker<'_>) -> Result<Whole, Refused> {
         Ok(read) => read,
         Err(error) => return Ok(error),
     };
-    let resources = decision.live.config.endpoints.resources.iter();
+    let resources = decision.snapshot.config.endpoints.resources.iter();
     let mut models: Vec<Item> = resources.map(item).collect();
     let logical = models.len();
     for model in real {
@@ -74,7 +74,7 @@ pub(crate) async fn one(asker: &mut Asker<'_>) -> Result<Whole, Refused> {
     if !view.caller.may_use(id) {
         return Err(no_such("model", id));
     }
-    if let Some(resource) = decision.live.config.endpoints.resource(id) {
+    if let Some(resource) = decision.snapshot.config.endpoints.resource(id) {
         return Whole::own(item(resource).json, asker.settlement.id());
     }
     let path = view.endpoint.upstream_path(&view.path);

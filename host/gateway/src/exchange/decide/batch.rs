@@ -23,7 +23,7 @@ use crate::batches::{BatchNote, Facts, Found, Maker, Record, UNITS, look};
 use crate::clock::now;
 use crate::exchange::settle::Settlement;
 use crate::gateway::Gateway;
-use crate::gateway::snapshot::Live;
+use crate::gateway::snapshot::Snapshot;
 use crate::tenants::concurrency::Charge;
 use crate::view::View;
 
@@ -212,7 +212,7 @@ pub(crate) async fn body(decision: &Decision, settlement: &Settlement) -> Result
 /// It still runs: a 409. It can't be settled now: a 503.
 pub(crate) async fn before_deletion(
     view: &View,
-    live: &Live,
+    snapshot: &Snapshot,
     gateway: &Gateway,
 ) -> Result<(), Refused> {
     let id = view.endpoint.id(&view.path);
@@ -226,13 +226,13 @@ pub(crate) async fn before_deletion(
             format!("the batch has to be settled before it is deleted, and can't be now: {why}"),
         )
     };
-    let Some(upstream) = live.upstreams.get(&record.upstream) else {
+    let Some(upstream) = snapshot.upstreams.get(&record.upstream) else {
         return Err(later(format!(
             "the upstream `{}` is not configured",
             record.upstream
         )));
     };
-    match look(upstream, &record, &live.prices).await {
+    match look(upstream, &record, &snapshot.prices).await {
         Ok(Found::Running) => Err(Refused::client(
             409,
             "the batch is still being processed: cancel it, and delete it once it has ended",

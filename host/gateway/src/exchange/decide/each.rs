@@ -83,7 +83,7 @@ async fn all(
     settlement: &mut Settlement,
 ) -> Result<Orders, Refused> {
     let edits = view.edits_of_requests(panel.envelope);
-    let mut turns = Turns::begin(panel.live.config.batches.decide);
+    let mut turns = Turns::begin(panel.snapshot.config.batches.decide);
     let mut lead: Option<(Plan, usize)> = None;
     let mut purse = Purse::default();
     let mut sum = Estimate {
@@ -173,7 +173,7 @@ fn one(
     };
     let planned = plan.targets.iter().all(|target| target.model.is_some());
     authorize::has_model(Some(&head), panel.caller(), planned)?;
-    let estimate = estimate::of_batched(&head, &plan, &panel.live.prices);
+    let estimate = estimate::of_batched(&head, &plan, &panel.snapshot.prices);
     let charges = panel.charges(&request, &plan, &estimate, settlement)?;
     let planned = plan.targets.first();
     let planned = planned.and_then(|target| target.model.as_deref());

@@ -11,14 +11,14 @@ use witgate_runtime::{
 
 use crate::answer::refused::Refused;
 use crate::exchange::settle::Settlement;
-use crate::gateway::snapshot::Live;
+use crate::gateway::snapshot::Snapshot;
 use crate::tenants::keys::Caller;
 use crate::text::quote;
 
 /// The plugins, and what they are told beside the request.
 pub(crate) struct Panel<'a> {
     lineup: &'a Lineup,
-    pub(crate) live: &'a Live,
+    pub(crate) snapshot: &'a Snapshot,
     caller: &'a Caller,
     pub(crate) envelope: &'a Envelope,
     stats: Vec<UpstreamStats>,
@@ -32,16 +32,16 @@ const NAMED_BY: (&str, &str) = ("named-by", "caller");
 impl<'a> Panel<'a> {
     pub(crate) fn new(
         lineup: &'a Lineup,
-        live: &'a Live,
+        snapshot: &'a Snapshot,
         caller: &'a Caller,
         envelope: &'a Envelope,
     ) -> Self {
         Self {
             lineup,
-            live,
+            snapshot,
             caller,
             envelope,
-            stats: live.upstreams.stats(Instant::now()),
+            stats: snapshot.upstreams.stats(Instant::now()),
         }
     }
 
@@ -142,12 +142,12 @@ impl<'a> Panel<'a> {
 
     /// The plan of a request that no plugin has one for.
     pub(crate) fn default_plan(&self) -> Plan {
-        Plan::to(self.live.upstreams.default_name())
+        Plan::to(self.snapshot.upstreams.default_name())
     }
 
     /// Leaves out the targets that name no upstream. A plan of nothing else is a fault of its plugin.
     fn drop_unknown(&self, plan: &mut Plan, settlement: &mut Settlement) {
-        let known = |target: &Target| self.live.upstreams.find(&target.upstream).is_some();
+        let known = |target: &Target| self.snapshot.upstreams.find(&target.upstream).is_some();
         if plan.targets.iter().all(known) {
             return;
         }
@@ -222,12 +222,12 @@ impl<'a> Panel<'a> {
         let in_full = asked
             .strip_prefix(target.upstream.as_str())
             .and_then(|rest| rest.strip_prefix('/'));
-        in_full == Some(model) || self.live.config.endpoints.resource(asked).is_some()
+        in_full == Some(model) || self.snapshot.config.endpoints.resource(asked).is_some()
     }
 
     /// Whether a request for `asked` may be put on another model.
     pub(crate) fn may_downgrade(&self, asked: Option<&str>, model: &str) -> bool {
-        let own = |asked| self.live.config.endpoints.resource(asked).is_some();
+        let own = |asked| self.snapshot.config.endpoints.resource(asked).is_some();
         self.caller.may_use(model) || asked.is_some_and(own)
     }
 }

@@ -12,7 +12,7 @@ use witgate_runtime::{Envelope, Plan};
 
 use crate::answer::refused::Refused;
 use crate::config::ProviderChange;
-use crate::gateway::snapshot::Live;
+use crate::gateway::snapshot::Snapshot;
 use crate::headers;
 use crate::text::quote;
 use crate::upstream::Upstream;
@@ -36,7 +36,7 @@ pub(crate) fn look_up(
     plan: &Plan,
     envelope: &Envelope,
     view: &View,
-    live: &Live,
+    snapshot: &Snapshot,
 ) -> Result<Vec<Target>, Refused> {
     let patience = envelope
         .timeout_ms
@@ -47,7 +47,7 @@ pub(crate) fn look_up(
     let mut strangers = false;
     let mut targets = Vec::with_capacity(plan.targets.len());
     for planned in &plan.targets {
-        let found = live
+        let found = snapshot
             .upstreams
             .find(&planned.upstream)
             .ok_or_else(|| unknown(plan, &planned.upstream))?;
@@ -82,16 +82,16 @@ pub(crate) fn look_up(
         targets.retain(|(_, stranger)| !stranger);
     }
     let targets = targets.into_iter().map(|(target, _)| target).collect();
-    without_our_key(targets, view, live)
+    without_our_key(targets, view, snapshot)
 }
 
 fn without_our_key(
     mut targets: Vec<Target>,
     view: &View,
-    live: &Live,
+    snapshot: &Snapshot,
 ) -> Result<Vec<Target>, Refused> {
     let takes_callers = |target: &Target| target.upstream.takes_callers_credential();
-    if targets.iter().any(takes_callers) && headers::shows_ours(&view.headers, &live.keyring) {
+    if targets.iter().any(takes_callers) && headers::shows_ours(&view.headers, &snapshot.keyring) {
         targets.retain(|target| !takes_callers(target));
         if targets.is_empty() {
             return Err(Refused::client(

@@ -136,7 +136,7 @@ async fn judge(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Attempted, Refused> {
-    let streams = &decision.live.config.streams;
+    let streams = &decision.snapshot.config.streams;
     let idle = target.upstream.config.idle_timeout;
     answered.answering.set_idle_timeout(idle);
     let status = answered.answering.status();
@@ -263,7 +263,7 @@ fn metering(decision: &Decision, answering: &Answering) -> Option<Metering> {
     match decision.view.endpoint {
         Endpoint::Messages => Some(Metering::of(&head.headers)),
         Endpoint::BatchResults => {
-            let prices = &decision.live.prices;
+            let prices = &decision.snapshot.prices;
             Some(Metering::of_results(&head.headers, prices))
         }
         _ => None,

@@ -57,7 +57,7 @@ pub(crate) fn plainly<'a>(
 
 /// When this request may get a head early: the operator wants it, and the client asked for a stream.
 fn wanted_after(decision: &Decision) -> Option<Duration> {
-    let after = decision.live.config.streams.early_head_after?;
+    let after = decision.snapshot.config.streams.early_head_after?;
     (decision.view.endpoint == Endpoint::Messages && decision.is_stream).then_some(after)
 }
 
