@@ -62,7 +62,7 @@ const TIMED_OUT: &str =
     "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"timeout_error\"";
 
 /// What the gateway says of an upstream that it does not ask.
-const LEFT_ALONE: &str = "is not asked now";
+const LEFT_ALONE: &str = "is not taking requests now";
 
 // === impl Random ===
 
