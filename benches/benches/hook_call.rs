@@ -33,9 +33,7 @@ use request::Typical;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use witgate_runtime::{
-    Envelope, Lineup, Request, Runtime, RuntimeOptions, Source, Trail, UpstreamStats,
-};
+use witgate_runtime::{Envelope, Lineup, Request, Runtime, RuntimeOptions, Source, UpstreamStats};
 
 /// The allocator of the gateway's binary, for both sides.
 #[global_allocator]
@@ -104,8 +102,7 @@ fn side_by_side(
         for _ in 0..threads {
             scope.spawn(move || {
                 for _ in 0..calls.div_ceil(threads) {
-                    let mut trail = Trail::default();
-                    let plan = lineup.decide_route(request, envelope, upstreams, &mut trail);
+                    let plan = lineup.begin(Arc::clone(request)).route(envelope, upstreams);
                     black_box(plan.expect("it serves"));
                 }
             });
@@ -148,8 +145,9 @@ fn over_bare() {
         for instances in ["reused", "fresh"] {
             let lineup = lineup(&runtime, plugins, instances);
             let ours = || {
-                let mut trail = Trail::default();
-                let plan = lineup.decide_route(&request, &envelope, &upstreams, &mut trail);
+                let plan = lineup
+                    .begin(Arc::clone(&request))
+                    .route(&envelope, &upstreams);
                 plan.expect("it serves").expect("the last one plans")
             };
             let reused = || {

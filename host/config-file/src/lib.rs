@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod check;
 mod document;
 mod path;
 mod problem;
@@ -9,6 +10,7 @@ mod value_error;
 
 use serde::de::DeserializeOwned;
 
+pub use crate::check::Check;
 pub use crate::document::Document;
 pub use crate::problem::{Problem, Problems};
 
