@@ -1,4 +1,4 @@
-//! What can go wrong inside a guest, by name.
+//! Faults that a guest can cause, by name.
 
 use crate::bindings::witgate::plugin::{clock, log, metrics, settings, types::Request};
 use std::alloc::Layout;
