@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use witgate_ledger::{Amounts, Hold, Ledger, UnixMillis};
 use witgate_messages::batch::Totals;
 
+use crate::clock::WholeUnits as _;
 use crate::store::{Store, StoreError};
 
 pub(crate) use self::look::{Found, look};
@@ -194,7 +195,7 @@ impl Batches {
     ) -> Result<(), StoreError> {
         // Read before the store: a batch that is opened in between is in neither list, and stays.
         let mut held: Vec<Arc<str>> = self.lock().keys().cloned().collect();
-        let forget = now.0.saturating_sub(millis(MEMORY));
+        let forget = now.0.saturating_sub(MEMORY.whole_millis());
         let open = self
             .store
             .call(move |db| {
@@ -258,10 +259,6 @@ impl Batches {
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Open>> {
         self.open.lock()
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl Gateway {
 
     /// Completes when a connection without a request has to be closed. While another process serves, a request that is on
     /// its way has time to arrive; its answer closes the connection.
-    pub(crate) async fn last_call(&self, stop: &mut watch::Receiver<bool>) {
+    pub(crate) async fn graceful_close(&self, stop: &mut watch::Receiver<bool>) {
         stopped(stop).await;
         if self.superseded.load(Relaxed) {
             sleep(SUPERSEDED_IDLE).await;

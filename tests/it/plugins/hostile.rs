@@ -78,7 +78,7 @@ async fn every_fault_in_every_hook_costs_its_own_call_and_is_answered_by_name() 
             );
             let metrics = gate.admin("/metrics").await;
             let metrics = metrics.text();
-            let line = format!("witgate_plugin_faults{{plugin=\"bad\",kind=\"{kind}\"}} 1");
+            let line = format!("witgate_plugin_faults_total{{plugin=\"bad\",kind=\"{kind}\"}} 1");
             assert!(metrics.contains(&line), "{what}: {line} in {metrics}");
 
             let next = gate.ask(&asking(&gate)).await;

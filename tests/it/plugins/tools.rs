@@ -153,11 +153,7 @@ fn a_new_plugin_of_each_hook_builds_passes_its_test_and_is_admitted() {
         &["plugin", "new", "my-route", "--hook", "route"],
     );
     assert!(!again.status.success(), "nothing is overwritten");
-    assert!(
-        text(&again).contains("is there already"),
-        "{}",
-        text(&again)
-    );
+    assert!(text(&again).contains("already exists"), "{}", text(&again));
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl Bare {
         let page = self.page("/metrics").await;
         let line = page
             .lines()
-            .find_map(|line| line.strip_prefix("witgate_log_lines_dropped "));
+            .find_map(|line| line.strip_prefix("witgate_log_lines_dropped_total "));
         line.expect("it is counted").parse().unwrap()
     }
 

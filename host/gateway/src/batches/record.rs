@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use witgate_ledger::{Amounts, Charge, Hold, Ledger, OnShortfall, Unit, UnixMillis, Window};
 use witgate_runtime::Envelope;
 
-use super::{LIFE, MARGIN, millis};
+use super::{LIFE, MARGIN};
+use crate::clock::WholeUnits as _;
 use crate::store::Migration;
 use crate::tenants::keys::Caller;
 use crate::tenants::provenance::Provenance;
@@ -83,7 +84,7 @@ struct Held {
 impl Record {
     /// Returns whether it is too late to settle the batch.
     pub(crate) fn is_over(&self, now: UnixMillis) -> bool {
-        now.0.saturating_sub(self.created.0) > millis(LIFE + MARGIN)
+        now.0.saturating_sub(self.created.0) > (LIFE + MARGIN).whole_millis()
     }
 
     /// Reserves the charges again after a restart, over a limit if need be, because the batch is running. Charges whose window

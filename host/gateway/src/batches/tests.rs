@@ -189,7 +189,7 @@ async fn what_nobody_could_settle_in_time_is_released_with_a_receipt() {
     let text = "[listen]\naddress = \"127.0.0.1:0\"\n[keys]\ninsecure_open = true\n\
                 [plugins]\ndirectory = \"policies\"\n[upstreams.gone]\nbase_url = \"http://127.0.0.1:1\"\n\
                 [state]\ndirectory = \"state\"\n[batches]\npoll_ms = 5\n[receipts]\nfile = \"receipts.jsonl\"\n";
-    let long_ago = UnixMillis(now().0 - millis(LIFE + MARGIN) - 1_000);
+    let long_ago = UnixMillis(now().0 - (LIFE + MARGIN).whole_millis() - 1_000);
     let process = Process {
         ledger: Ledger::new(),
         batches: Batches::new(Store::open(&at("state"), MIGRATIONS).unwrap()),

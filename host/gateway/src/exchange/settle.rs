@@ -15,7 +15,7 @@ use witgate_messages::error::ErrorReport;
 use witgate_runtime::{CallTrace, HookSession, Lineup, Rejection, Request};
 
 use super::relay::metering::Metering;
-use crate::answer::cors::{self, Word};
+use crate::answer::cors::{self, CorsSource};
 use crate::answer::refused::Refused;
 use crate::clock::now;
 use crate::gateway::Gateway;
@@ -179,15 +179,15 @@ impl Settlement {
         headers.extend(HeaderValue::from_str(self.id()).map(|id| (REQUEST_ID, id)));
         Additions {
             headers,
-            cors: self.snapshot.config.cors.word(),
+            cors: self.snapshot.config.cors.source(),
         }
     }
 
     /// Adds a plugin's header to the response.
     pub(super) fn add_header(&mut self, header: Option<(HeaderName, HeaderValue)>) {
-        let ours = self.snapshot.config.cors.word() == Word::Ours;
+        let ours = self.snapshot.config.cors.source() == CorsSource::Gateway;
         self.headers
-            .extend(header.filter(|(name, _)| !(ours && cors::is_word(name))));
+            .extend(header.filter(|(name, _)| !(ours && cors::is_cors_header(name))));
     }
 
     /// Starts to meter a response.

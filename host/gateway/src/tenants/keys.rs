@@ -5,7 +5,6 @@
 //!
 //! Memory: about 300 bytes for a key without labels and lists of its own.
 
-pub(crate) mod hex;
 mod read;
 
 use std::collections::HashMap;
@@ -222,8 +221,8 @@ impl NewKey {
     #[must_use]
     pub fn random() -> Self {
         let bytes: [u8; 32] = rand::Rng::r#gen(&mut rand::rngs::OsRng);
-        let secret = format!("{PREFIX}{}", hex::encode(&bytes));
-        let hash = format!("sha256:{}", hex::encode(&Sha256::digest(secret.as_bytes())));
+        let secret = format!("{PREFIX}{}", hex::encode(bytes));
+        let hash = format!("sha256:{}", hex::encode(Sha256::digest(secret.as_bytes())));
         Self { secret, hash }
     }
 }

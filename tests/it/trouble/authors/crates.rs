@@ -82,7 +82,7 @@ fn a_wrong_sdk_leaves_nothing_behind_and_the_next_try_is_the_first() {
     assert!(right.status.success(), "{}", text(&right));
     let again = witgate(folder.path(), &["plugin", "new", "team", "--hook", "route"]);
     assert!(
-        complaint(&again).contains("is there already"),
+        complaint(&again).contains("already exists"),
         "{}",
         text(&again)
     );

@@ -233,7 +233,7 @@ fn a_file_that_is_not_there_or_not_of_that_shape_is_told_once_and_plainly() {
     let told = complaint(&wrong);
     assert!(
         told.contains(
-            "requests.jsonl:1 is not a recorded request: `headers` is a list of [name, value] pairs"
+            "requests.jsonl:1 is not a recorded request: `headers` must be a list of [name, value] pairs"
         ),
         "{told}"
     );

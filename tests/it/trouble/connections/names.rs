@@ -169,7 +169,7 @@ async fn look_ups_that_fail_are_counted_and_said_and_the_addresses_stay_in_use()
     );
     let metrics = gate.admin("/metrics").await;
     for line in [
-        "witgate_upstream_failed_lookups{upstream=\"only\"} 1",
+        "witgate_upstream_failed_lookups_total{upstream=\"only\"} 1",
         "witgate_upstream_addresses{upstream=\"only\"} 1",
         "witgate_upstream_address_age_seconds{upstream=\"only\"}",
     ] {

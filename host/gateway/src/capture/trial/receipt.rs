@@ -1,7 +1,7 @@
-//! The receipt that audit plugins are tried with: that of a request which was answered.
+//! The receipt with which audit plugins are tried: that of a successful request.
 //!
-//! What a recorded request does not say is a sample, which docs/plugins.md describes: tokens as the host estimates them
-//! before it asks, half a second to the first byte and a second in all.
+//! Missing values are samples, as docs/plugins.md describes: the tokens that the host estimates, half a second to the first
+//! byte, and a second in total.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use crate::view::View;
 const FIRST_BYTE: Duration = Duration::from_millis(500);
 const TOTAL: Duration = Duration::from_secs(1);
 
-/// Bytes of an answer for each of its tokens.
+/// Number of response bytes for each output token.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// What is known about a request that was let through.
-pub(super) struct Decided<'a> {
+/// A request that the plugins let pass, with their decisions.
+pub(super) struct DecidedRequest<'a> {
     pub(super) captured: &'a Captured,
     pub(super) view: &'a View,
     pub(super) envelope: Envelope,
@@ -34,10 +34,10 @@ pub(super) struct Decided<'a> {
     pub(super) estimate: Estimate,
 }
 
-// === impl Decided ===
+// === impl DecidedRequest ===
 
-impl Decided<'_> {
-    /// The receipt, as it would be after an answer.
+impl DecidedRequest<'_> {
+    /// Returns the receipt as it would be after a successful response.
     pub(super) fn receipt(self, prices: &PriceBook) -> Receipt {
         let Self {
             captured,
@@ -91,7 +91,7 @@ impl Decided<'_> {
     }
 }
 
-/// What the answer used: by the recorded one, else by the host's estimate.
+/// Returns the usage of the recorded response, or else the host's estimate.
 fn reading(captured: &Captured, model: Option<&str>, estimate: &Estimate) -> Reading {
     let answer = captured.answer();
     if !answer.is_empty() {

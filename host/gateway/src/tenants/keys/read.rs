@@ -12,7 +12,6 @@ use witgate_config_file::{Document, Problem, Problems};
 
 use super::{Access, Caller, Keyring, Known};
 use crate::tenants::concurrency::Share;
-use crate::tenants::keys::hex;
 
 /// Number of keys in a piece.
 const KEYS_PER_PIECE: usize = 256;
@@ -171,7 +170,7 @@ impl Reading {
             problems.push(document.problem(&at("tenant"), message));
         }
         let mut read = |field: &str, written: Option<&str>| {
-            let hash = written?.strip_prefix("sha256:").and_then(hex::decode32);
+            let hash = written?.strip_prefix("sha256:").and_then(digest);
             if hash.is_none() {
                 problems.push(document.problem(
                     &at(field),
@@ -268,6 +267,13 @@ fn begins_a_key(line: &str) -> bool {
         .strip_prefix("[[")
         .and_then(|rest| rest.split_once("]]"));
     inside.is_some_and(|(name, _)| name.trim() == "key")
+}
+
+/// Parses the hex digits of a SHA-256; `None` if they are not.
+fn digest(hex: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(hex, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]

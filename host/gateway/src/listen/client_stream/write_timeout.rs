@@ -1,7 +1,7 @@
-//! How long a write may stand still, whoever writes: an answer, a refusal, an admin page, a frame of HTTP/2.
+//! A timeout for writes that make no progress: of responses, refusals, admin pages and HTTP/2 frames.
 //!
-//! A client that asks and never reads would hold its connection, and the task that writes, for as long as it likes. The
-//! timer is made when a write has to wait, and given back when it goes on, so that nobody else pays for it.
+//! Otherwise a client that sends a request and never reads would hold its connection and the writing task for as long as it
+//! likes. The timer is created when a write has to wait and dropped when it proceeds, so that other writes cost nothing.
 
 use std::io;
 use std::pin::Pin;
@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
 
-/// The time that a standstill may take.
+/// A timeout for a write without progress.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct WriteTimeout {
     limit: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-// === impl Patience ===
+// === impl WriteTimeout ===
 
-impl Patience {
+impl WriteTimeout {
     pub(crate) const fn new(limit: Duration) -> Self {
         Self {
             limit,
@@ -27,15 +27,15 @@ impl Patience {
         }
     }
 
-    /// Looks at how a write went: one that has waited for too long fails.
-    pub(crate) fn judge<T>(
+    /// Passes on the result of a write, or `TimedOut` if the write has been pending for too long.
+    pub(crate) fn check<T>(
         &mut self,
-        went: Poll<io::Result<T>>,
+        result: Poll<io::Result<T>>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
-        if went.is_ready() {
+        if result.is_ready() {
             self.waiting = None;
-            return went;
+            return result;
         }
         let limit = self.limit;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(limit)));

@@ -1,65 +1,64 @@
-//! Who is at the admin listener, as far as that can be told without a key: an operator's tool, or a web page that got an
-//! operator's browser to ask.
+//! Access to the admin listener without a key: for an operator's tools, and not for web pages in an operator's browser.
 //!
-//! A page of another site can bind a name of its own to this machine's address, and is then of the same origin as the
-//! admin pages (DNS rebinding). Its browser still says the page's name in `Host`. An address in there can't be bound to
-//! anything else, so addresses are known, and so are `localhost` and the names that the operator lists.
+//! Another site can bind a name of its own to this machine's address, so that its pages have the same origin as the admin
+//! pages (DNS rebinding). The browser still sends that name in `Host`. An IP address cannot be rebound, so addresses are
+//! trusted, and so are `localhost` and the names that the operator lists.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 
-/// What browsers say about where a request comes from (Fetch Metadata).
-const SITE: &str = "sec-fetch-site";
+/// Header in which browsers report the origin of a request (Fetch Metadata).
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
-/// How far a visitor is trusted.
+/// The access of a request that is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Visitor {
-    /// It asks for this listener by an address, or by a name that is known.
-    Known,
-    /// It asks by some other name, and learns only whether the gateway is alive and ready.
-    Stranger,
+pub(super) enum Access {
+    /// All pages, for a request whose host is an address or a known name.
+    Full,
+    /// The health probes only, for a request under another name.
+    ProbesOnly,
 }
 
-/// What a visitor may not do at all.
+/// The reason why a request is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Barred {
-    /// Nothing here can be changed.
+pub(super) enum Denied {
+    /// The method is not GET or HEAD.
     Method,
-    /// A page of another site asks.
-    Site,
+    /// A page of another site made the request.
+    CrossSite,
 }
 
-// === impl Visitor ===
+// === impl Access ===
 
-impl Visitor {
-    /// Looks at a request; `hosts` are the names that the operator lists, in lower case.
+impl Access {
+    /// Checks a request. `hosts` are the names that the operator lists, in lowercase.
     ///
     /// # Errors
     ///
-    /// It is one that nobody may make.
-    pub(super) fn look(
+    /// Returns the reason if the request is denied.
+    pub(super) fn check(
         method: &Method,
         headers: &HeaderMap,
         hosts: &[String],
-    ) -> Result<Self, Barred> {
+    ) -> Result<Self, Denied> {
         if !matches!(*method, Method::GET | Method::HEAD) {
-            return Err(Barred::Method);
+            return Err(Denied::Method);
         }
         let ours = |site: &HeaderValue| matches!(site.as_bytes(), b"none" | b"same-origin");
-        if !headers.get_all(SITE).iter().all(ours) {
-            return Err(Barred::Site);
+        if !headers.get_all(SEC_FETCH_SITE).iter().all(ours) {
+            return Err(Denied::CrossSite);
         }
-        // No browser leaves it out.
+        // Browsers always send `Host`.
         let known = headers.get_all(header::HOST).iter().all(|host| {
             host.to_str()
                 .is_ok_and(|host| is_address(host) || is_listed(host, hosts))
         });
-        Ok(if known { Self::Known } else { Self::Stranger })
+        Ok(if known { Self::Full } else { Self::ProbesOnly })
     }
 }
 
-/// Whether a host is an address, with or without a port.
+/// Returns whether a host is an IP address, with or without a port.
 fn is_address(host: &str) -> bool {
     if let Some(rest) = host.strip_prefix('[') {
         return rest.split_once(']').is_some_and(|(address, port)| {
@@ -77,7 +76,7 @@ fn is_listed(host: &str, hosts: &[String]) -> bool {
     })
 }
 
-/// The host in front of its port, if it has one that is a number.
+/// Returns the host without its port, or `None` if the port is not a number.
 fn without_port(host: &str) -> Option<&str> {
     match host.split_once(':') {
         None => Some(host),
@@ -93,9 +92,9 @@ fn is_port(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn seen(host: &'static str) -> Visitor {
+    fn access(host: &'static str) -> Access {
         let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
-        Visitor::look(&Method::GET, &headers, &["gateway.internal".into()]).unwrap()
+        Access::check(&Method::GET, &headers, &["gateway.internal".into()]).unwrap()
     }
 
     #[test]
@@ -109,7 +108,7 @@ mod tests {
             "LocalHost",
             "gateway.internal:8788",
         ] {
-            assert_eq!(seen(host), Visitor::Known, "{host}");
+            assert_eq!(access(host), Access::Full, "{host}");
         }
         for host in [
             "",
@@ -129,7 +128,7 @@ mod tests {
             "localhost:99999",
             "a.gateway.internal",
         ] {
-            assert_eq!(seen(host), Visitor::Stranger, "{host}");
+            assert_eq!(access(host), Access::ProbesOnly, "{host}");
         }
     }
 }
