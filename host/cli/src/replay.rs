@@ -12,8 +12,7 @@ use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_http::RequestHeader;
 use witgate_gateway::capture::{self, Captured};
-use witgate_gateway::config::BaseUrl;
-use witgate_gateway::config::upstream::Scheme;
+use witgate_gateway::config::{BaseUrl, Scheme};
 
 use super::{print, print_error};
 

@@ -11,6 +11,7 @@ mod secret;
 pub mod trial;
 mod writer;
 
+pub use crate::config::Content;
 pub use headers::is_blank;
 pub(crate) use writer::Capture;
 
@@ -95,15 +96,6 @@ pub struct CapturedCaller {
     /// Labels of the key, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<(String, String)>,
-}
-
-/// The treatment of the text in a recorded body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
-    /// Text is masked, byte for byte.
-    Masked,
-    /// Text is kept: `insecure_content = true`.
-    Kept,
 }
 
 fn post() -> String {

@@ -1,27 +1,34 @@
-//! `[ledger]`, checked.
+//! `[ledger]`: the number of accounts that budgets keep.
 
-use super::Check;
-use crate::config::Bounds;
-use crate::config::file::ledger::LedgerFile;
+use serde::Deserialize;
+use witgate_config_file::Check;
 
-/// Accounts that take some five gigabytes.
-const MOST: usize = 1 << 24;
+pub use witgate_ledger::Bounds;
 
-// === impl Check ===
+/// Maximum of `accounts`. So many take about five gigabytes.
+const MAX_ACCOUNTS: usize = 1 << 24;
 
-impl Check<'_> {
-    pub(super) fn ledger(&mut self, file: &LedgerFile) -> Bounds {
-        let default = Bounds::default();
-        let accounts = self.within("ledger.accounts", file.accounts, default.accounts, 1..=MOST);
-        let per_owner = self.within(
-            "ledger.accounts_per_tenant",
-            file.accounts_per_tenant,
-            (accounts / 4).max(1),
-            1..=accounts,
-        );
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct LedgerFile {
+    accounts: Option<usize>,
+    accounts_per_tenant: Option<usize>,
+}
+
+// === impl LedgerFile ===
+
+impl LedgerFile {
+    pub(super) fn check(&self, check: &mut Check<'_>) -> Bounds {
+        let default = Bounds::default().accounts;
+        let accounts = check.number("accounts", self.accounts, default, 1..=MAX_ACCOUNTS);
+        let quarter = (accounts / 4).max(1);
         Bounds {
             accounts,
-            per_owner,
+            per_owner: check.number(
+                "accounts_per_tenant",
+                self.accounts_per_tenant,
+                quarter,
+                1..=accounts,
+            ),
         }
     }
 }

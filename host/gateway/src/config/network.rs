@@ -1,80 +1,18 @@
-//! Proxies in front of the gateway, and whose word on a client's address counts.
+//! Networks of IP addresses.
 
 use std::net::IpAddr;
 
-/// Proxies in front of the gateway.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Proxies {
-    /// Peers whose word on the client's address counts; nobody's does without any.
-    pub trusted: Vec<Network>,
-    /// The header in which they say it.
-    pub header: ForwardedHeader,
-    /// Whether they say it in front of each connection as well.
-    pub protocol: ProxyProtocol,
-}
-
-/// The header in which proxies name the client.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ForwardedHeader {
-    /// `x-forwarded-for`.
-    #[default]
-    XForwardedFor,
-    /// `forwarded` (RFC 7239).
-    Forwarded,
-}
-
-/// Whether connections of trusted proxies begin with the PROXY protocol.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ProxyProtocol {
-    /// They do not.
-    #[default]
-    Absent,
-    /// Every one of them does; one that does not is closed.
-    Required,
-}
-
-/// Addresses with a common beginning.
+/// A range of IP addresses with a common prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     base: IpAddr,
     bits: u32,
 }
 
-// === impl Proxies ===
-
-impl Proxies {
-    /// Whether this address is one of a trusted proxy.
-    #[must_use]
-    pub fn trust(&self, address: IpAddr) -> bool {
-        self.trusted.iter().any(|network| network.holds(address))
-    }
-}
-
-// === impl ForwardedHeader ===
-
-impl ForwardedHeader {
-    /// The header of this name, `None` for any other.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::XForwardedFor, Self::Forwarded]
-            .into_iter()
-            .find(|header| header.name().eq_ignore_ascii_case(name))
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::XForwardedFor => "x-forwarded-for",
-            Self::Forwarded => "forwarded",
-        }
-    }
-}
-
 // === impl Network ===
 
 impl Network {
-    /// Reads `10.0.0.0/8`, `2001:db8::/32` or a single address; `None` for anything else.
+    /// Parses `10.0.0.0/8`, `2001:db8::/32` or a single address. Returns `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (base, bits) = match text.split_once('/') {
@@ -87,7 +25,7 @@ impl Network {
         (bits <= most).then_some(Self { base, bits })
     }
 
-    /// Whether an address is one of the network's. An IPv4 address in an IPv6 one counts as IPv4.
+    /// Returns whether an address belongs to the network. An IPv4-mapped IPv6 address counts as IPv4.
     #[must_use]
     pub fn holds(&self, address: IpAddr) -> bool {
         match (self.base, address.to_canonical()) {
