@@ -159,19 +159,19 @@ impl Metrics {
     /// Counts the end of an exchange.
     pub(crate) fn closed(&self, receipt: &Receipt) {
         self.open.dec();
-        let outcome = receipt.outcome.map_or("abandoned", Outcome::code);
+        let outcome = receipt.response.outcome.map_or("abandoned", Outcome::code);
         let ended = Ended {
-            endpoint: receipt.endpoint,
+            endpoint: receipt.request.endpoint,
             outcome,
-            status: receipt.status.unwrap_or(0),
+            status: receipt.response.status.unwrap_or(0),
         };
         self.exchanges.get_or_create(&ended).inc();
         self.seconds
             .get_or_create(&Endpoint {
-                endpoint: receipt.endpoint,
+                endpoint: receipt.request.endpoint,
             })
-            .observe(receipt.duration.as_secs_f64());
-        if let Some(reading) = &receipt.reading {
+            .observe(receipt.timing.total.as_secs_f64());
+        if let Some(reading) = &receipt.usage.reading {
             let usage = &reading.usage;
             self.usage_unread.inc_by(usage.unread);
             for (kind, count) in [
@@ -185,16 +185,16 @@ impl Metrics {
                 }
             }
         }
-        if let Some(cost) = receipt.cost {
+        if let Some(cost) = receipt.usage.cost {
             self.picousd.inc_by(cost.picousd);
             if cost.pricing == Pricing::Unpriced {
                 self.unpriced.inc();
             }
         }
-        if !receipt.overdrawn.is_empty() {
+        if !receipt.usage.overdrawn.is_empty() {
             self.overdrafts.inc();
         }
-        if !receipt.skipped.is_empty() {
+        if !receipt.route.skipped.is_empty() {
             self.skipped.inc();
         }
     }

@@ -41,9 +41,8 @@ impl Status {
         if let Health::Failing { error, .. } = self.gateway.audit.health() {
             reasons.push(format!("cannot write receipts: {error}"));
         }
-        let state = self.gateway.state.as_ref();
-        if let Some(trouble) = state.and_then(|state| state.trouble()) {
-            reasons.push(trouble.to_string());
+        if let Some(error) = self.gateway.store.last_error() {
+            reasons.push(error.to_string());
         }
         reasons
     }
@@ -176,7 +175,7 @@ impl fmt::Debug for Status {
 }
 
 fn collect_load(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
-    let sum = snapshot.pressure.sum();
+    let sum = snapshot.concurrency.sum();
     let memory = snapshot.config.limits.memory;
     to.gauge(
         "request_memory_bytes",
@@ -202,7 +201,7 @@ fn collect_load(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
         "shed",
         "Number of requests refused because a limit was reached, by kind.",
         snapshot
-            .pressure
+            .concurrency
             .refusals()
             .map(|(kind, count)| ([label("kind", kind)], count)),
     )

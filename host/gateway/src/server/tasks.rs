@@ -64,7 +64,18 @@ impl Stop {
                 stopped(),
             )),
         ];
-        let settler = Settler::of(Arc::clone(gateway));
+        let settler = Settler::new(
+            &gateway.batches,
+            &gateway.ledger,
+            {
+                let gateway = Arc::clone(gateway);
+                move || gateway.snapshot()
+            },
+            {
+                let gateway = Arc::clone(gateway);
+                move |receipt| gateway.submit(receipt)
+            },
+        );
         tasks.extend(settler.map(|settler| tokio::spawn(settler.run(self.admin.subscribe()))));
         tasks
     }

@@ -59,15 +59,15 @@ impl DecidedRequest<'_> {
         let reading = reading(captured, model.as_deref(), &estimate);
 
         let mut receipt = Receipt::new(Arc::clone(&view.id), started, view.method.as_str());
-        receipt.endpoint = view.endpoint.code();
-        receipt.caller = Some(Arc::clone(&view.caller));
-        receipt.resource = resource(&plan, &envelope, view);
-        receipt.envelope = Some(envelope);
-        receipt.provenance = provenance;
-        receipt.requested_model = asked.map(Into::into);
-        receipt.rule = plan.rule;
-        receipt.request_bytes = captured.body().len() as u64;
-        receipt.attempts = target
+        receipt.request.endpoint = view.endpoint.code();
+        receipt.request.caller = Some(Arc::clone(&view.caller));
+        receipt.route.resource = resource(&plan, &envelope, view);
+        receipt.request.envelope = Some(envelope);
+        receipt.request.provenance = provenance;
+        receipt.request.model = asked.map(Into::into);
+        receipt.route.rule = plan.rule;
+        receipt.request.bytes = captured.body().len() as u64;
+        receipt.route.attempts = target
             .map(|target| Attempt {
                 upstream: target.upstream.clone(),
                 model: target.model.clone(),
@@ -76,17 +76,17 @@ impl DecidedRequest<'_> {
             })
             .into_iter()
             .collect();
-        receipt.outcome = Some(Outcome::Answered);
-        receipt.status = Some(200);
-        receipt.response_bytes = match captured.answer().len() as u64 {
+        receipt.response.outcome = Some(Outcome::Answered);
+        receipt.response.status = Some(200);
+        receipt.response.bytes = match captured.answer().len() as u64 {
             0 => estimate.output_tokens.saturating_mul(BYTES_PER_TOKEN),
             recorded => recorded,
         };
-        receipt.first_byte = Some(FIRST_BYTE);
-        receipt.duration = TOTAL;
+        receipt.timing.first_byte = Some(FIRST_BYTE);
+        receipt.timing.total = TOTAL;
         let served = reading.model.as_deref().unwrap_or_default();
-        receipt.cost = Some(prices.cost(served, &reading.usage));
-        receipt.reading = Some(reading);
+        receipt.usage.cost = Some(prices.cost(served, &reading.usage));
+        receipt.usage.reading = Some(reading);
         receipt
     }
 }

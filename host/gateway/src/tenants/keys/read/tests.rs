@@ -72,7 +72,7 @@ fn a_text_that_looks_like_a_key_is_none() {
 #[test]
 fn keys_of_one_tenant_share_its_name() {
     let ring = read(&keys(2)).unwrap();
-    let Entrance::Known(known) = &ring.entrance else {
+    let Access::Known(known) = &ring.access else {
         panic!("the file has keys");
     };
     let tenants: Vec<_> = known

@@ -1,27 +1,28 @@
-//! The state's directory and files, closed to other users of the machine.
+//! Permissions of the state directory and its files, which no other user of the machine may read or replace.
 
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Makes the directory for the gateway's own user. In one that is there and is the gateway's, others may write no longer;
-/// one that is not is left as it is, with a word in the log.
-pub(crate) fn make(directory: &Path) -> std::io::Result<()> {
+/// Creates the directory for the gateway's user. Takes the write permission of others off an existing one, or logs a warning
+/// if another user owns it.
+pub(super) fn create_private_dir(directory: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
     const OTHERS_WRITE: u32 = 0o022;
-    if !take_from_others(directory, OTHERS_WRITE)? {
+    if !revoke(directory, OTHERS_WRITE)? {
         tracing::warn!(
             directory = %directory.display(),
-            "others may write to the directory of the state, and could put another state there: make it the gateway's own, and take `go-w` off it"
+            "other users can write to the state directory and could replace the database: make the gateway's user its owner, or run `chmod go-w` on it"
         );
     }
     Ok(())
 }
 
-/// Makes the database a file that its owner alone can read; one that is there becomes such a file, with its companions.
-pub(crate) fn keep_private(path: &Path) -> std::io::Result<()> {
+/// Creates the database with mode 0600. Takes the permissions of others off an existing one and its companion files, or logs
+/// a warning if another user owns them.
+pub(super) fn create_private_file(path: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new()
         .write(true)
         .create(true)
@@ -31,28 +32,28 @@ pub(crate) fn keep_private(path: &Path) -> std::io::Result<()> {
     for companion in ["", "-wal", "-shm", "-journal"] {
         let mut file = path.as_os_str().to_owned();
         file.push(companion);
-        if !take_from_others(Path::new(&file), 0o077)? {
+        if !revoke(Path::new(&file), 0o077)? {
             tracing::warn!(
                 file = %Path::new(&file).display(),
-                "others may read the state: make the file the gateway's own, with mode 0600"
+                "other users can read the state database: make the gateway's user its owner, and set its mode to 0600"
             );
         }
     }
     Ok(())
 }
 
-/// Takes rights of others off a path that is there. Says whether they are off: only its owner can do that.
-fn take_from_others(path: &Path, rights: u32) -> std::io::Result<bool> {
+/// Takes permissions off a path, if it exists. Returns `false` if another user owns the path.
+fn revoke(path: &Path, permissions: u32) -> std::io::Result<bool> {
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(error),
     };
     let mode = metadata.permissions().mode();
-    if mode & rights == 0 {
+    if mode & permissions == 0 {
         return Ok(true);
     }
-    let less = std::fs::Permissions::from_mode(mode & 0o7777 & !rights);
+    let less = std::fs::Permissions::from_mode(mode & 0o7777 & !permissions);
     match std::fs::set_permissions(path, less) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(false),
@@ -62,13 +63,15 @@ fn take_from_others(path: &Path, rights: u32) -> std::io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::{Migration, Store};
     use super::*;
+
+    const MIGRATIONS: &[Migration] = &["CREATE TABLE one (a INTEGER)"];
 
     #[test]
     fn a_state_that_others_could_read_or_replace_is_closed_to_them() {
         let folder = tempfile::tempdir().unwrap();
-        let first = State::open(folder.path(), &[]).unwrap();
+        let first = Store::open(folder.path(), MIGRATIONS).unwrap();
         let set = |path: &Path, mode| {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         };
@@ -80,7 +83,7 @@ mod tests {
             set(file, 0o644);
         }
         set(folder.path(), 0o777);
-        let second = State::open(folder.path(), &[]).unwrap();
+        let second = Store::open(folder.path(), MIGRATIONS).unwrap();
         for file in &files {
             assert_eq!(mode(file), 0o600, "it is made so again: {}", file.display());
         }

@@ -1,7 +1,7 @@
-//! Accounts that can't be kept: there is no room for one more, or the name is too long.
+//! Refusals for accounts that the ledger can't open: there is no room for another, or the name is too long.
 //!
-//! Plugins make the names of accounts from what callers say of themselves. So it is the caller's to say less, and never a
-//! fault of the gateway, as long as others have room.
+//! Plugins build the names of accounts from what callers say about themselves, so an owner who has filled its own room is at
+//! fault, and not the gateway.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use witgate_runtime::{Envelope, Hook, PluginCharge, Refusal};
 
 use crate::answer::refused::{Refused, Retry};
 
-/// Refuses a request that needs an account that there is no room for.
+/// Returns the refusal for a request whose account does not fit into the ledger.
 pub(crate) fn no_room(no_room: &NoRoom, owner: &str, now: UnixMillis) -> Refused {
     let NoRoom {
         bound,
@@ -25,21 +25,21 @@ pub(crate) fn no_room(no_room: &NoRoom, owner: &str, now: UnixMillis) -> Refused
     };
     let wait = frees_at.map(|at| Duration::from_millis(at.0.saturating_sub(now.0)));
     let until = wait.map_or_else(
-        || "none of them ends by itself".to_owned(),
-        |wait| format!("the next end in {} s", wait.as_secs() + 1),
+        || "none of them expires by itself".to_owned(),
+        |wait| format!("the next ones expire in {} s", wait.as_secs() + 1),
     );
     let message = match bound {
         Bound::Owner => format!(
-            "{who} has {own} budget accounts in use and may have {} (`ledger.accounts_per_tenant`); {until}",
+            "{who} uses {own} budget accounts, and the limit is {} (`ledger.accounts_per_tenant`); {until}",
             bounds.per_owner,
         ),
         Bound::Ledger if *own > 0 => format!(
-            "{who} has {own} budget accounts in use, and {free} of {} (`ledger.accounts`) are left for all others; {until}",
+            "{who} uses {own} budget accounts, and {free} of {} (`ledger.accounts`) are left for all others; {until}",
             bounds.accounts,
         ),
         Bound::Ledger => {
             let message = format!(
-                "all {} budget accounts (`ledger.accounts`) are in use",
+                "all {} budget accounts of the gateway (`ledger.accounts`) are in use: its operator can raise the limit",
                 bounds.accounts
             );
             return Refused::gateway(503, message);
@@ -52,14 +52,14 @@ pub(crate) fn no_room(no_room: &NoRoom, owner: &str, now: UnixMillis) -> Refused
     }
 }
 
-/// Refuses a request whose account would have a name of so many bytes, and says what made it that long.
+/// Returns the refusal for an account whose name is too long, and names the value that makes it so.
 pub(crate) fn too_long(charge: &PluginCharge, envelope: &Envelope, bytes: usize) -> Refused {
     let field = longest_in(&charge.charge.account, envelope).map_or_else(
-        || "what it is made of".to_owned(),
-        |(field, value)| format!("{field} has {} bytes and", value.len()),
+        || "a value in it".to_owned(),
+        |(field, value)| format!("{field}, which has {} bytes,", value.len()),
     );
     let message = format!(
-        "the name of the budget account would have {bytes} bytes, and {MAX_ACCOUNT_BYTES} are possible: {field} has to be shorter"
+        "the name of the budget account is {bytes} bytes long, and the limit is {MAX_ACCOUNT_BYTES}: shorten {field} and send the request again"
     );
     let refusal = Refusal {
         status: 400,
@@ -71,7 +71,7 @@ pub(crate) fn too_long(charge: &PluginCharge, envelope: &Envelope, bytes: usize)
     Refused::policy(charge.plugin.name().to_string(), Hook::Budget, refusal)
 }
 
-/// The longest value of the envelope that is part of an account's name, and what it is called.
+/// Returns the longest value of the envelope that is part of an account's name, with its label, or `None`.
 fn longest_in<'a>(account: &str, envelope: &'a Envelope) -> Option<(String, &'a str)> {
     let fields = [
         ("tenant", &envelope.tenant),
