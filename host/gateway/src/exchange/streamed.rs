@@ -28,7 +28,7 @@ use super::forward::answered::{Answered, Forwarded};
 use super::forward::attempt::client_left;
 use super::forward::failed_attempt::refuse_closed;
 use super::forward::no_target;
-use super::receive::body::invite;
+use super::receive::body::send_continue;
 use super::relay;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;

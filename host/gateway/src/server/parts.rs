@@ -39,7 +39,7 @@ pub(super) async fn open(
         let policies = open_policies(&config, compiler)?;
         let audit = Receipts::open(&config.receipts)?;
         let store = open_store(&config)?;
-        anyhow::Ok((Gateway::new(snapshot, policies, audit, state), prints))
+        anyhow::Ok((Gateway::new(snapshot, policies, audit, store), prints))
     });
     let (gateway, prints) = opened.await??;
     Ok((Arc::new(gateway), prints))
