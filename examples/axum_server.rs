@@ -1,10 +1,11 @@
 //! Plugins in an axum server. It answers with what they decided; yours would go on from there.
 #![allow(clippy::print_stdout, reason = "it says where it listens")]
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::{Json, Router, extract::State};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use witgate_runtime::{
     Body, Estimate, PlainRequest, Plan, Policies, PoliciesOptions, Request, Runtime,
     RuntimeOptions, Stop, Trail,

@@ -26,16 +26,18 @@ mod request;
 #[path = "hook_call/turns.rs"]
 mod turns;
 
-use bare::{Bare, BareEngine};
-use criterion::{Criterion, criterion_group};
-use guest::{Guest, PLAN};
-use request::Typical;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group};
 use witgate_runtime::{
     Envelope, Lineup, Request, Runtime, RuntimeOptions, Source, Trail, UpstreamStats,
 };
+
+use bare::{Bare, BareEngine};
+use guest::{Guest, PLAN};
+use request::Typical;
 
 /// The allocator of the gateway's binary, for both sides.
 #[global_allocator]

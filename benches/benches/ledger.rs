@@ -4,11 +4,12 @@
 //! Baselines: an atomic addition and its taking back, which is the least that anything shared can cost, and the same
 //! two changes of a `HashMap` behind a mutex, which is what one writes without windows, limits or holds.
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use criterion::{Criterion, criterion_group, criterion_main};
 use witgate_ledger::{Amounts, Charge, Ledger, OnShortfall, Unit, UnixMillis, Window};
 
 const NOW: UnixMillis = UnixMillis(1_795_225_386_000);

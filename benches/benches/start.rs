@@ -9,11 +9,12 @@
     reason = "a bench that can't go on says so by panicking"
 )]
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
 use witgate_artifacts::SHIPPED;
 use witgate_runtime::{Policies, PoliciesOptions, Runtime, RuntimeOptions};
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
 use witgate_ledger::{Amounts, Charge, Hold, Ledger, OnShortfall, Unit, UnixMillis, Window};
 use witgate_messages::{Meter, PriceBook};
 use witgate_runtime::{Estimate, PlainRequest, PluginCharge};

@@ -1,11 +1,12 @@
 //! The module: plugins refuse, say which upstream is asked, and add headers to the answer.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use pingora_core::modules::http::{HttpModule, HttpModuleBuilder, Module};
 use pingora_core::prelude::{Error, HTTPStatus, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
-use std::any::Any;
-use std::sync::Arc;
 use witgate_runtime::{Envelope, PlainRequest, Plan, Policies, Request, Stop, Trail};
 
 /// Makes a [`Decision`] for each request.

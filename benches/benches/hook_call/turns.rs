@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+
 use witgate_benches::{in_turns, is_measured, median};
 
 /// How long one thing is run before the other has its turn.

@@ -17,12 +17,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use crate::harness::Upstream;
 use answers::{Fault, shapes};
 use child::Process;
 use traffic::{Made, Random, Seen, Worker};
 use upstream::FaultyUpstream;
-
-use crate::harness::Upstream;
 
 /// Clients, each with one request at a time.
 const WORKERS: u64 = 12;

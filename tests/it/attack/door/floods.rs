@@ -1,9 +1,8 @@
 //! One HTTP/2 connection that sends much and asks for little.
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-use serde_json::json;
 
 use crate::harness::{
     Answer, Events, Gate, Http2Client, Http2Response, Pause, Plan, Upstream, patiently,

@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::harness::{Client, Ending, Request, Response};
-
 use super::answers::{Fault, MODEL, Shape, failing_streams};
 use super::upstream::{HEADER, error_body};
+use crate::harness::{Client, Ending, Request, Response};
 
 /// One request in so many has a fault: 5 %.
 const FAULTY: u64 = 20;

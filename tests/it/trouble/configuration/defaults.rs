@@ -140,27 +140,3 @@ fn the_defaults_that_stand_in_examples_hold_as_well() {
         );
     }
 }
-
-#[test]
-fn every_key_that_can_be_set_is_in_the_docs() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/gateway/src/config/file");
-    let mut files = vec![folder.with_extension("rs")];
-    files.extend(
-        std::fs::read_dir(&folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path()),
-    );
-    for file in files {
-        let source = std::fs::read_to_string(&file).unwrap();
-        let keys = source.lines().filter_map(|line| {
-            let (key, _) = line.trim().strip_prefix("pub ")?.split_once(": ")?;
-            (!key.contains(' ')).then_some(key)
-        });
-        for key in keys {
-            let written = DOCS
-                .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-                .any(|word| word == key);
-            assert!(written, "`{key}` of {} is in the docs", file.display());
-        }
-    }
-}
