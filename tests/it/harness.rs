@@ -7,6 +7,7 @@
 
 mod answer;
 mod capture;
+mod cli;
 mod client;
 mod events;
 mod gate;
@@ -26,10 +27,11 @@ use std::time::Duration;
 
 pub use answer::Answer;
 pub use capture::Capture;
+pub use cli::{complaint, printed, text, witgate};
 pub use client::Client;
 pub use events::{Event, Events};
 pub use gate::{Gate, Plan, key_entry, receipts_in};
-pub use http2::{Http2Client, Http2Recorded, Http2Response, Http2Upstream, whole};
+pub use http2::{Http2Client, Http2Response, Http2Upstream, whole};
 pub use organisation::Organisation;
 pub use pause::Pause;
 pub use process::{House, Process, binary};
@@ -38,7 +40,6 @@ pub use request::Request;
 pub use tenants::Caller;
 pub use tls::{Authority, Greeting, Identity, Tunnel};
 pub use upstream::{Recorded, Upstream};
-pub use wire::Headers;
 
 /// How long a test waits for what must come. Long enough for a machine that does ten other things.
 pub const PATIENCE: Duration = Duration::from_secs(30);

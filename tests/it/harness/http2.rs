@@ -1,7 +1,7 @@
 //! HTTP/2 on both sides of the gateway: a client, and an upstream whose behaviour a test writes out.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};

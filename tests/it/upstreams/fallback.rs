@@ -1,6 +1,6 @@
 //! What is tried again, where, how often, and what never is.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use witgate_artifacts::ROUTE;
 
 use crate::harness::{Answer, Events, Gate, Plan, Request, Upstream};

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use witgate::config::Config;
 use witgate_artifacts::{BUDGET, ENVELOPE, ROUTE};
 
-use super::{text, witgate};
+use crate::harness::{text, witgate};
 
 /// A folder in which everything is wrong that can be.
 fn everything_wrong() -> TempDir {

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::names::{Names, ask, gate};
-use crate::harness::{Answer, Authority, Http2Upstream, Plan, Request, Tunnel, Upstream, whole};
+use crate::harness::{Answer, Authority, Http2Upstream, Plan, Request, Tunnel, Upstream};
 use crate::upstreams::{message, shown};
 
 /// Longer than a test has patience.
