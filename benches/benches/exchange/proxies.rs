@@ -11,10 +11,10 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-use witgate::Running;
-use witgate::config::Config;
-use witgate::keys::NewKey;
 use witgate_artifacts::SHIPPED;
+use witgate_gateway::config::Config;
+use witgate_gateway::keys::NewKey;
+use witgate_gateway::{Options, Server as Gateway};
 
 use crate::codings;
 
@@ -30,7 +30,7 @@ pub(crate) struct Proxy {
     threads: &'static str,
     key: String,
     /// What has to live as long as the proxy.
-    _kept: Option<(Runtime, Running, TempDir)>,
+    _kept: Option<(Runtime, Gateway, TempDir)>,
 }
 
 /// Plugins of a gateway.
@@ -220,7 +220,9 @@ impl Proxy {
         std::fs::write(at("witgate.toml"), config).expect("a file");
         let config = Config::read(&at("witgate.toml")).expect("a right configuration");
         let runtime = runtime(threads);
-        let running = runtime.block_on(Running::start(config)).expect("a start");
+        let running = runtime
+            .block_on(Gateway::start(config, Options::default()))
+            .expect("a start");
         Self {
             address: running.address(),
             threads,

@@ -14,6 +14,10 @@
 //! | `/config` | how the last reload went |
 //! | `/metrics` | the same and more in OpenMetrics text |
 
+pub(crate) mod budgets;
+pub(crate) mod metrics;
+pub(crate) mod plugin_metrics;
+pub(crate) mod upstreams;
 mod visitor;
 
 use std::net::IpAddr;
@@ -33,15 +37,13 @@ use tokio::sync::watch;
 use witgate_audit::Health;
 
 use self::visitor::{Barred, Visitor};
-use crate::budget_pages;
+use crate::admin::metrics::Sample;
+use crate::clock::now;
 use crate::config::{Config, ProxyProtocol};
-use crate::exchange::now;
 use crate::gateway::Gateway;
-use crate::live::Live;
-use crate::metrics::Sample;
-use crate::reload::Reloader;
-use crate::serve::{Cleartext, Entrance, Terms, head};
-use crate::upstream_pages;
+use crate::gateway::snapshot::Snapshot;
+use crate::listen::{Cleartext, Entrance, Terms, head};
+use crate::server::reload::Reloader;
 
 /// Pages about a gateway.
 pub(crate) struct Admin {
@@ -49,6 +51,8 @@ pub(crate) struct Admin {
     reloader: Arc<Reloader>,
     /// True from the moment that the gateway stops.
     stopping: watch::Receiver<bool>,
+    /// The program's count of log lines that it dropped.
+    dropped_log_lines: fn() -> u64,
 }
 
 /// An answer of the admin listener.
@@ -65,11 +69,13 @@ impl Admin {
         gateway: Arc<Gateway>,
         reloader: Arc<Reloader>,
         stopping: watch::Receiver<bool>,
+        dropped_log_lines: fn() -> u64,
     ) -> Self {
         Self {
             gateway,
             reloader,
             stopping,
+            dropped_log_lines,
         }
     }
 
@@ -148,12 +154,12 @@ impl Admin {
     }
 
     fn upstreams(&self) -> Page {
-        let live = self.gateway.live();
-        Page::json(200, &upstream_pages::page(&live.upstreams, Instant::now()))
+        let snapshot = self.gateway.snapshot();
+        Page::json(200, &upstreams::page(&snapshot.upstreams, Instant::now()))
     }
 
     fn budgets(&self, query: Option<&str>) -> Page {
-        match budget_pages::page(&self.gateway.ledger, query, now()) {
+        match budgets::page(&self.gateway.ledger, query, now()) {
             Ok(page) => Page::json(200, &page),
             Err(problem) => Page::json(400, &json!({"error": problem})),
         }
@@ -193,14 +199,14 @@ impl Admin {
             plain("ledger_balances", totals.balances as i128),
             plain("ledger_accounts", totals.bounds.accounts as i128),
             plain("ledger_turned_away", i128::from(totals.turned_away)),
-            plain("log_lines_dropped", i128::from(crate::log::dropped())),
+            plain("log_lines_dropped", i128::from((self.dropped_log_lines)())),
         ];
-        let live = self.gateway.live();
+        let snapshot = self.gateway.snapshot();
         let (taken, limit) = self.gateway.policies.runtime().memory();
-        samples.extend(pressure_samples(&live));
+        samples.extend(pressure_samples(&snapshot));
         samples.push(plain("plugin_memory_bytes", taken as i128));
         samples.push(plain("plugin_memory_limit_bytes", limit as i128));
-        if let Some(capture) = &live.capture {
+        if let Some(capture) = &snapshot.capture {
             let counts = capture.counts();
             samples.extend(
                 [
@@ -211,10 +217,8 @@ impl Admin {
                 .map(|(name, count)| plain(name, i128::from(count.load(Relaxed)))),
             );
         }
-        samples.extend(upstream_pages::samples(&live.upstreams, Instant::now()));
-        samples.extend(crate::plugin_metrics::samples(
-            &self.gateway.policies.status(),
-        ));
+        samples.extend(upstreams::samples(&snapshot.upstreams, Instant::now()));
+        samples.extend(plugin_metrics::samples(&self.gateway.policies.status()));
         samples
     }
 }
@@ -226,7 +230,7 @@ impl HttpServerApp for Admin {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let config = Arc::clone(&self.gateway.live().config);
+        let config = Arc::clone(&self.gateway.snapshot().config);
         let mut stop = shutdown.clone();
         let last_call = self.gateway.last_call(&mut stop);
         if !head::read(&mut session, &config.limits, |_| Vec::new(), last_call).await {
@@ -249,8 +253,8 @@ impl Entrance for Admin {
     }
 
     fn terms(&self, _peer: IpAddr) -> Terms {
-        let live = self.gateway.live();
-        let limits = &live.config.limits;
+        let snapshot = self.gateway.snapshot();
+        let limits = &snapshot.config.limits;
         Terms {
             proxy: ProxyProtocol::Absent,
             tls: None,
@@ -264,21 +268,21 @@ impl Entrance for Admin {
 }
 
 /// What is under way, what may be, and what was refused for it.
-fn pressure_samples(live: &Live) -> Vec<Sample> {
+fn pressure_samples(snapshot: &Snapshot) -> Vec<Sample> {
     let plain = |name, value: u64| Sample {
         name,
         labels: Vec::new(),
         value: i128::from(value),
     };
-    let sum = live.pressure.sum();
-    let memory = live.config.limits.memory;
+    let sum = snapshot.pressure.sum();
+    let memory = snapshot.config.limits.memory;
     let mut samples = vec![
         plain("request_memory_bytes", sum.bytes),
         plain("request_memory_limit_bytes", memory.bytes),
         plain("request_memory_limit_bytes_per_key", memory.per_key),
         plain("in_flight", sum.exchanges),
     ];
-    samples.extend(live.pressure.refusals().map(|(kind, count)| Sample {
+    samples.extend(snapshot.pressure.refusals().map(|(kind, count)| Sample {
         labels: vec![("kind", kind.to_owned())],
         ..plain("shed", count)
     }));

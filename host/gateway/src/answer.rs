@@ -1,5 +1,8 @@
 //! The one mouth: every answer that the gateway gives by itself is written here.
 
+pub(crate) mod cors;
+pub(crate) mod refused;
+
 use std::future::pending;
 use std::time::Duration;
 
@@ -12,7 +15,7 @@ use pingora_http::ResponseHeader;
 use tokio::time::timeout;
 use witgate_messages::error;
 
-use crate::refused::{Refused, Retry};
+use crate::answer::refused::{Refused, Retry};
 
 /// How long the rest of a request is read after it has been refused, and how long an answer waits for a client of HTTP/2
 /// to take it.

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use witgate_ledger::{Amounts, Hold, Ledger, UnixMillis};
 use witgate_messages::batch::Totals;
 
-use crate::state::{State, StateError};
+use crate::store::{State, StateError};
 
 pub(crate) use self::look::{Found, look};
 pub(crate) use self::note::BatchNote;

@@ -8,12 +8,13 @@
 mod headers;
 mod mask;
 mod secret;
+pub mod trial;
 mod writer;
 
-pub(crate) use headers::is_blank;
+pub use headers::is_blank;
 pub(crate) use writer::Capture;
 
-use std::io::BufRead as _;
+use std::io::{self, BufRead as _, ErrorKind};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -25,8 +26,8 @@ use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 
 use crate::config::CaptureConfig;
-use crate::keys::Caller;
-use crate::pressure::Share;
+use crate::tenants::concurrency::Share;
+use crate::tenants::keys::Caller;
 use crate::text::Cut;
 use crate::view::View;
 
@@ -48,46 +49,52 @@ const PLAIN_QUERY: [&str; 4] = ["beta", "limit", "after_id", "before_id"];
 /// One recorded request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Captured {
+pub struct Captured {
     /// The gateway's id of the request.
     #[serde(default)]
-    pub(crate) id: String,
+    pub id: String,
     /// When it came, in milliseconds since 1970.
     #[serde(default)]
-    pub(crate) unix_ms: u64,
+    pub unix_ms: u64,
+    /// The method.
     #[serde(default = "post")]
-    pub(crate) method: String,
+    pub method: String,
     /// Path and query.
     #[serde(default = "messages")]
-    pub(crate) path: String,
+    pub path: String,
     /// All but those that carry a credential; values of names that are not known to be plain are blanks.
     #[serde(default)]
-    pub(crate) headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
+    /// The caller that the gateway found.
     #[serde(default)]
-    pub(crate) caller: CapturedCaller,
+    pub caller: CapturedCaller,
     /// The body as text, or the JSON object itself; null for a request without one.
     #[serde(default)]
-    pub(crate) body: Value,
+    pub body: Value,
     /// The answer's body in the same two forms, for lines written by hand: audit plugins are tried with its usage.
     #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub(crate) answer: Value,
+    pub answer: Value,
 }
 
 /// Who made a recorded request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct CapturedCaller {
+pub struct CapturedCaller {
     /// Public id of the key.
     #[serde(default)]
-    pub(crate) key_id: String,
+    pub key_id: String,
+    /// The tenant of the key, if it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) tenant: Option<String>,
+    pub tenant: Option<String>,
+    /// The user of the key, if it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) user: Option<String>,
+    pub user: Option<String>,
+    /// The tier of the key, if it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) tier: Option<String>,
+    pub tier: Option<String>,
+    /// The labels of the key, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) labels: Vec<(String, String)>,
+    pub labels: Vec<(String, String)>,
 }
 
 /// What becomes of the text in a body.
@@ -107,17 +114,27 @@ fn messages() -> String {
     "/v1/messages".to_owned()
 }
 
+/// Returns an error that says why a file is of no use: it is missing, a directory, or can't be read.
+pub fn unreadable(file: &Path, error: &io::Error) -> anyhow::Error {
+    let file = file.display();
+    match error.kind() {
+        ErrorKind::NotFound => anyhow::anyhow!("there is no file {file}"),
+        ErrorKind::IsADirectory => anyhow::anyhow!("{file} is a directory, not a file"),
+        _ => anyhow::anyhow!("{file} can't be read: {error}"),
+    }
+}
+
 /// Reads the recorded requests of a file.
 ///
 /// # Errors
 ///
 /// When the file can't be read, or the first line that is no recorded request, with its number.
-pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<Captured>> {
-    let opened = std::fs::File::open(file).map_err(|error| crate::cli::unreadable(file, &error))?;
+pub fn read(file: &Path) -> anyhow::Result<Vec<Captured>> {
+    let opened = std::fs::File::open(file).map_err(|error| unreadable(file, &error))?;
     let mut requests = Vec::new();
-    for (number, line) in std::io::BufReader::new(opened).lines().enumerate() {
+    for (number, line) in io::BufReader::new(opened).lines().enumerate() {
         let at = || format!("{}:{}", file.display(), number + 1);
-        let line = line.map_err(|error| crate::cli::unreadable(file, &error))?;
+        let line = line.map_err(|error| unreadable(file, &error))?;
         if line.trim().is_empty() {
             continue;
         }
@@ -200,12 +217,12 @@ impl Captured {
     }
 
     /// The body's bytes.
-    pub(crate) fn body(&self) -> Bytes {
+    pub fn body(&self) -> Bytes {
         bytes_of(&self.body)
     }
 
     /// The bytes of the recorded answer; none where there is none.
-    pub(crate) fn answer(&self) -> Bytes {
+    pub fn answer(&self) -> Bytes {
         bytes_of(&self.answer)
     }
 
@@ -281,6 +298,14 @@ fn mask_query(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_is_said_not_to_be_there() {
+        let missing = Path::new("/nowhere/at-all.wasm");
+        let error = std::fs::metadata(missing).unwrap_err();
+        let told = unreadable(missing, &error).to_string();
+        assert_eq!(told, "there is no file /nowhere/at-all.wasm");
+    }
 
     #[test]
     fn a_line_needs_a_body_only() {

@@ -28,7 +28,7 @@ use witgate_audit::sink::Rotation;
 use witgate_runtime::TrustedKeys;
 use witgate_runtime::file::Print;
 
-pub use witgate_runtime::problem::Problems;
+pub use witgate_config_file::Problems;
 
 pub use witgate_ledger::Bounds;
 

@@ -11,52 +11,35 @@
 //! apart ends otherwise than with forward and relay: `absorb` reads an answer whole before the client gets it, `upload`
 //! passes a body on that is never held as a whole.
 //!
-//! A step takes the value of the one before it and gives its own, or a [`Refused`](crate::refused::Refused) that stays
+//! A step takes the value of the one before it and gives its own, or a [`Refused`](crate::answer::refused::Refused) that stays
 //! a value until [`answer`](crate::answer) writes it out. What the steps learn for the receipt they note on the
 //! settlement, which is the only thing that outlives them.
 
-mod absorb;
-mod accounts;
 mod admit;
-mod ask;
-mod attempt;
-mod batch;
-mod client;
-mod condition;
-mod copy;
-mod decide;
-mod decode;
-mod each;
-mod early;
-pub(crate) mod estimate;
+mod authorize;
+mod buffered;
+pub(crate) mod decide;
+mod downstream;
 mod forward;
-mod manner;
-mod metering;
-mod models;
-mod opening;
-mod panel;
-mod permit;
+mod mode;
 mod receive;
 mod relay;
-mod setback;
 pub(crate) mod settle;
-mod targets;
-mod upload;
+mod streamed;
 
-pub(crate) use self::admit::now;
 pub(crate) use self::decide::resource;
 
 use std::sync::Arc;
 
 use pingora_core::protocols::http::ServerSession;
 
-use self::manner::Manner;
+use self::mode::Manner;
 use self::relay::Delivered;
 use self::settle::Settlement;
+use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
 use crate::gateway::Gateway;
-use crate::receipt::Outcome;
-use crate::refused::Refused;
+use crate::receipts::receipt::Outcome;
 
 /// Whether the client's connection may carry another request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,9 +111,9 @@ async fn steps(
             return relay::preflight(granted, session, settlement).await;
         }
     };
-    permit::served(gateway, &received.view)?;
+    authorize::served(gateway, &received.view)?;
     let decision = decide::decide(received, gateway, settlement).await?;
-    permit::permit(gateway, &decision).await?;
+    authorize::permit(gateway, &decision).await?;
     let manner = Manner::of(&decision, session);
     let admitted = admit::admit(decision, &gateway.ledger, settlement).await?;
     // What is rare is kept on the heap while it lasts, so that it does not weigh on every Messages request.
@@ -141,10 +124,10 @@ async fn steps(
         }
         Manner::Bare => {
             let forwarded = forward::forward(admitted, session, settlement).await?;
-            Ok(Box::pin(ask::head_only(forwarded, session, settlement)).await)
+            Ok(Box::pin(buffered::fetch::head_only(forwarded, session, settlement)).await)
         }
-        Manner::Absorb => Box::pin(absorb::absorb(admitted, gateway, session, settlement)).await,
-        Manner::Upload => Box::pin(upload::upload(admitted, gateway, session, settlement)).await,
-        Manner::Stream => Box::pin(upload::stream(admitted, session, settlement)).await,
+        Manner::Absorb => Box::pin(buffered::absorb(admitted, gateway, session, settlement)).await,
+        Manner::Upload => Box::pin(streamed::upload(admitted, gateway, session, settlement)).await,
+        Manner::Stream => Box::pin(streamed::stream(admitted, session, settlement)).await,
     }
 }

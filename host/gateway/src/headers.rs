@@ -17,8 +17,8 @@ use http::{HeaderMap, HeaderValue};
 use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
 
+use crate::answer::cors::{self, Word};
 use crate::config::upstream::VmxHeaders;
-use crate::cors::{self, Word};
 use crate::upstream::kind::Shown;
 
 pub(crate) use self::secrets::{Spill, shows_ours, spill};

@@ -4,7 +4,10 @@
 //! Who is refused before anything was sent pays nothing for it, so that nothing of it may cost others anything: past
 //! a rate, for each key and for all strangers together, refusals leave no receipt. The next one that does says how many.
 
+pub(crate) mod finished;
 mod rate;
+pub(crate) mod receipt;
+pub(crate) mod render;
 
 use std::io;
 use std::sync::Arc;
@@ -16,8 +19,8 @@ use witgate_audit::{Audit, Health, Lines, Settings, Sink, Stats};
 
 use self::rate::Rates;
 use crate::config::Receipts as Config;
-use crate::exchange::settle::Finished;
-use crate::render::Renderer;
+use crate::receipts::finished::Finished;
+use crate::receipts::render::Renderer;
 
 /// Bytes of refusals that wait, or are kept while their file can't be written.
 const REFUSALS_WAITING: usize = 4 * 1024 * 1024;

@@ -10,14 +10,14 @@ const QUOTED: usize = 120;
 
 /// A foreign text of a bounded length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Cut(Box<str>);
+pub struct Cut(Box<str>);
 
 /// A foreign text as a refusal quotes it: cut, on one line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quoted<'a>(&'a str);
 
 /// Returns whether a character begins a line, steers a terminal or turns the direction of what is around it.
-pub(crate) fn is_unsafe(character: char) -> bool {
+pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
@@ -31,7 +31,7 @@ pub(crate) fn is_unsafe(character: char) -> bool {
 }
 
 /// Writes out the characters that `is_unsafe` is true of.
-pub(crate) fn escaped(text: &str, is_unsafe: impl Fn(char) -> bool) -> Cow<'_, str> {
+pub fn escaped(text: &str, is_unsafe: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&is_unsafe) {
         return Cow::Borrowed(text);
     }
@@ -85,7 +85,7 @@ fn split(text: &str, most: usize) -> Option<(&str, usize)> {
 
 impl Cut {
     /// Keeps the beginning of a text that comes to at most `most` bytes in JSON, and says how much is missing.
-    pub(crate) fn to(most: usize, text: &str) -> Self {
+    pub fn to(most: usize, text: &str) -> Self {
         match split(text, most) {
             None => Self(text.into()),
             Some((kept, more)) => Self(format!("{kept}… ({more} more bytes)").into()),

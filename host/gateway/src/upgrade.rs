@@ -36,7 +36,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::give::{Giver, Sockets};
 pub(crate) use self::inbox::sweep;
-pub(crate) use self::notify::ready;
+pub use self::notify::ready;
 pub(crate) use self::socket::bind;
 pub(crate) use self::take::{Follower, ask};
 
@@ -46,9 +46,6 @@ use crate::gateway::Gateway;
 
 /// How long one process waits for the next word of the other before it goes on without it.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long an idle connection of the old process may still ask for something. The answer says that it is the last one.
-pub(crate) const LINGER: Duration = Duration::from_secs(3);
 
 /// Counts what the process before this one comes to, then what is in the spools of still earlier ones as each of them
 /// ends. Ends early when this process stops.

@@ -36,7 +36,7 @@ use self::retries::RetryBudget;
 use self::stats::Stats;
 use crate::config::upstream::HttpVersion;
 use crate::config::{GroupConfig, UpstreamConfig};
-use crate::tls;
+use crate::listen::tls;
 
 /// Idle connections kept for one upstream.
 const POOL: usize = 512;

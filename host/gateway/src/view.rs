@@ -1,5 +1,7 @@
 //! The request as plugins may see it: everything but the credentials.
 
+pub(crate) mod vocabulary;
+
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -11,8 +13,8 @@ use witgate_runtime as contract;
 use witgate_runtime::{Envelope, Request};
 
 use crate::headers::is_credential;
-use crate::keys::Caller;
-use crate::pressure::Charge;
+use crate::tenants::concurrency::Charge;
+use crate::tenants::keys::Caller;
 
 /// A received request, lent to plugins call by call.
 #[derive(Clone)]

@@ -28,7 +28,6 @@ use crate::grants::HeaderGrant;
 use crate::guest::Terms;
 use crate::instance::{Indices, Instance, StartFailure};
 use crate::plugin::{Configured, Identity, Parts, Plugin};
-use crate::problem::Problems;
 use crate::sidecar::{InstancePolicy, Sidecar};
 use crate::wasi;
 use findings::Findings;
@@ -39,6 +38,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use wasmparser::{Chunk, Parser, Payload};
 use wasmtime::component::Component;
+use witgate_config_file::Problems;
 
 impl Runtime {
     /// Admits a plugin.
@@ -114,7 +114,9 @@ impl Runtime {
         let identity = source.identity();
         // Code that the operator doesn't vouch for never runs.
         check_pin(sidecar, &identity.wasm)?;
-        self.trusted_keys().check(source)?;
+        self.trusted_keys()
+            .check(&source.wasm, source.signature.as_deref())
+            .map_err(|why| AdmissionCause::Signature(why.to_owned()))?;
         let bytes = component_bytes(&source.wasm)?;
         // What can't be read is the compiler's to refuse: it knows why.
         if let Some(shape) = Shape::read(&bytes) {
@@ -275,7 +277,7 @@ impl Candidate<'_> {
         let image = preinit::image(self)?;
         self.runtime
             .compile(&self.terms.name, &image, &key)
-            .map_err(NotPossible::NotAdmitted)
+            .map_err(|error| NotPossible::NotAdmitted(error.into()))
     }
 
     /// Compares the code with the contract and the grants.

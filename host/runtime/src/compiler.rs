@@ -3,7 +3,6 @@
 //! A component of an interpreted language is ten to twenty megabytes and takes hundreds of megabytes to compile. In a child
 //! that memory is gone with the child, and a bound on it, or on the time, ends the child and not the gateway.
 
-use crate::admission::AdmissionCause;
 use crate::cache::deserialize;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -33,6 +32,15 @@ pub struct Compiler {
     pub memory_bytes: u64,
 }
 
+/// A component without code.
+#[derive(Debug)]
+pub(crate) enum CompileError {
+    /// The engine refused the component.
+    Component(String),
+    /// The [`Compiler`] failed, or took more than it may.
+    Compiler(String),
+}
+
 // === impl Compiler ===
 
 impl Compiler {
@@ -44,7 +52,7 @@ impl Compiler {
         &self,
         engine: &Engine,
         component: &[u8],
-    ) -> Result<Component, AdmissionCause> {
+    ) -> Result<Component, CompileError> {
         let begun = Instant::now();
         let code = self.run(component)?;
         tracing::debug!(
@@ -53,16 +61,16 @@ impl Compiler {
             "compiled in a process of its own"
         );
         deserialize(engine, &code).map_err(|error| {
-            AdmissionCause::Compiler(format!(
+            CompileError::Compiler(format!(
                 "the compiler {} made something else than this program would: {error:#}",
                 self.program.display()
             ))
         })
     }
 
-    fn run(&self, component: &[u8]) -> Result<Vec<u8>, AdmissionCause> {
+    fn run(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
         let failed = |error: io::Error| {
-            AdmissionCause::Compiler(format!(
+            CompileError::Compiler(format!(
                 "the compiler {} can't be run: {error}",
                 self.program.display()
             ))
@@ -116,12 +124,12 @@ impl Compiler {
             let status = child.0.wait().map_err(failed)?;
             let said = said.join().unwrap_or_default();
             match read {
-                Err(_) => Err(AdmissionCause::Compiler(format!(
+                Err(_) => Err(CompileError::Compiler(format!(
                     "compiling it took longer than {} s",
                     self.timeout.as_secs()
                 ))),
                 Ok(code) if status.success() => code.map_err(failed),
-                Ok(_) => Err(AdmissionCause::Compile(format!(
+                Ok(_) => Err(CompileError::Component(format!(
                     "the compiler ended with {status}: {}",
                     said.trim()
                 ))),

@@ -33,7 +33,7 @@ mod generated {
         wasmtime::component::bindgen!({
             path: "../../wit",
             world: "plugin",
-            with: { "witgate:plugin/types.request": crate::guest::RequestHandle },
+            with: { "witgate:plugin/types.request": crate::contract::RequestHandle },
             additional_derives: [PartialEq, serde::Serialize],
         });
     }
@@ -55,6 +55,14 @@ pub use generated::v0_2::witgate::plugin::types::{
     Attribute, Caller, Charge, Edit, Envelope, Estimate, Field, Head, Plan, Receipt, Refusal,
     Remedy, Target, UpstreamStats, Value,
 };
+
+/// The handle to the request that a guest holds. A store has one request at a time, so the handle needs no number.
+#[derive(Debug)]
+#[allow(
+    unreachable_pub,
+    reason = "the generated bindings name it in public signatures"
+)]
+pub struct RequestHandle;
 
 /// Name of the WIT package, without the version.
 pub(crate) const PACKAGE: &str = "witgate:plugin";

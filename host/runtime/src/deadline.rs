@@ -7,10 +7,12 @@
 //! [`WALL`] times the deadline. On an idle machine that is the deadline itself. A call that ends before the first look
 //! pays nothing for this.
 
-use crate::engine::TICK;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use wasmtime::UpdateDeadline;
+
+/// The period of the engine's clock, and so the resolution of deadlines.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// A call never takes more than this many deadlines on the wall.
 pub(crate) const WALL: u32 = 10;

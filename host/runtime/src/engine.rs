@@ -4,10 +4,10 @@
 //! [`Runtime`]; instances come from a pre-reserved pool where the machine grants the address space, and from ordinary
 //! allocations where it does not. Bounded by [`RuntimeOptions`].
 
-use crate::admission::AdmissionCause;
 use crate::breaker::Bench;
 use crate::cache::{Cache, CacheError, Key};
-use crate::compiler::Compiler;
+use crate::compiler::{CompileError, Compiler};
+use crate::deadline::TICK;
 use crate::guest::Guest;
 use crate::kv::Tables;
 use crate::limits::Room;
@@ -20,15 +20,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
     WasmBacktraceDetails,
 };
-
-/// How often the deadline clock ticks.
-pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// Places of the pool that may be free and keep their pages. A reload leaves some behind, and the pool would rather have a
 /// place that was never used than one of these: as many as there are instances would be, after enough reloads, all of the
@@ -251,13 +248,13 @@ impl Runtime {
         plugin: &str,
         bytes: &[u8],
         key: &Key,
-    ) -> Result<Component, AdmissionCause> {
+    ) -> Result<Component, CompileError> {
         self.shared.compilations.fetch_add(1, Ordering::Relaxed);
         let component = notice::while_compiling(plugin, bytes.len(), || {
             match &self.shared.options.compiler {
                 Some(compiler) if compiler.is_for(bytes) => compiler.compile(self.engine(), bytes),
                 Some(_) | None => Component::from_binary(self.engine(), bytes)
-                    .map_err(|error| AdmissionCause::of_compiling(format!("{error:#}"))),
+                    .map_err(|error| CompileError::Component(format!("{error:#}"))),
             }
         })?;
         if let Some(cache) = &self.shared.cache {

@@ -62,6 +62,27 @@ pub enum FaultKind {
     Absent,
 }
 
+/// The part of a fault that does not depend on the plugin and the hook.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) kind: FaultKind,
+    pub(crate) message: Option<String>,
+    pub(crate) backtrace: Vec<String>,
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// A failure that the host found, without a backtrace.
+    pub(crate) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: Some(message.into()),
+            backtrace: Vec::new(),
+        }
+    }
+}
+
 // === impl FaultKind ===
 
 impl FaultKind {

@@ -10,10 +10,9 @@ pub(crate) use services::{monotonic_ns, since_epoch};
 
 use crate::contract::Attribute;
 use crate::deadline::Deadline;
-use crate::fault::Fault;
+use crate::fault::{Failure, Fault};
 use crate::grants::{BodyGrant, Grants, HeaderGrant};
 use crate::hook::Hook;
-use crate::instance::Failure;
 use crate::kv::Table;
 use crate::limits::{CallLimits, Limiter, Limits, Room, Taken};
 use crate::request::Request;
@@ -82,14 +81,6 @@ impl Terms {
         }
     }
 }
-
-/// Marks the handle that a guest holds. There is one request at a time in a store, so the handle needs no number.
-#[derive(Debug)]
-#[allow(
-    unreachable_pub,
-    reason = "the generated bindings name it in public signatures"
-)]
-pub struct RequestHandle;
 
 /// The state of one store.
 pub(crate) struct Guest {

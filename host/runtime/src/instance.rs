@@ -6,9 +6,9 @@ use crate::contract::exports::{
     AuditExport, AuditPlace, BudgetExport, BudgetPlace, EnvelopeExport, EnvelopePlace,
     LifecyclePlace, RouteExport, RoutePlace,
 };
-use crate::contract::{PACKAGE, SettingsProblem};
-use crate::fault::FaultKind;
-use crate::guest::{Breach, Guest, RequestHandle, Stage, Terms};
+use crate::contract::{PACKAGE, RequestHandle, SettingsProblem};
+use crate::fault::{Failure, FaultKind};
+use crate::guest::{Breach, Guest, Stage, Terms};
 use crate::hook::Hook;
 use crate::limits::{CallLimits, Denial};
 use crate::request::Request;
@@ -56,14 +56,6 @@ pub(crate) struct Instance {
     component: component::Instance,
     exports: Exports,
     calls: u64,
-}
-
-/// What a call cost: the part of a fault that the instance knows.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) kind: FaultKind,
-    pub(crate) message: Option<String>,
-    pub(crate) backtrace: Vec<String>,
 }
 
 /// Why an instance did not get ready.
@@ -147,7 +139,7 @@ impl Instance {
             Ok(Err(problems)) => Err(StartFailure::Settings(problems)),
             Err(error) => match error.downcast_ref::<Skewed>() {
                 Some(skewed) => Err(StartFailure::Skew(format!("{skewed}: {error:#}"))),
-                None => Err(StartFailure::Fault(Failure::of(&error, store.data_mut()))),
+                None => Err(StartFailure::Fault(failure(&error, store.data_mut()))),
             },
         }
     }
@@ -226,7 +218,7 @@ impl Instance {
         let loan = Loan(&mut self.store);
         let result = call(&self.exports, &mut *loan.0);
         drop(loan);
-        result.map_err(|error| Failure::of(&error, self.store.data_mut()))
+        result.map_err(|error| failure(&error, self.store.data_mut()))
     }
 
     /// The host as this instance sees it.
@@ -267,31 +259,25 @@ impl Drop for Loan<'_> {
     }
 }
 
-// === impl Failure ===
-
-impl Failure {
-    /// A value that the contract or a limit forbids.
-    pub(crate) fn returned(kind: FaultKind, message: String) -> Self {
-        Self {
-            kind,
-            message: Some(message),
-            backtrace: Vec::new(),
-        }
+/// Returns the failure that an error of the engine stands for.
+fn failure(error: &wasmtime::Error, guest: &mut Guest) -> Failure {
+    let (kind, known) = classify(error, guest);
+    let message = guest.take_failure().or(known);
+    let message = match (message, guest.take_complaints()) {
+        (Some(message), Some(said)) => Some(format!("{message}; it said: {said}")),
+        (message, said) => message.or(said),
+    };
+    Failure {
+        kind,
+        message,
+        backtrace: backtrace(error),
     }
+}
 
-    fn of(error: &wasmtime::Error, guest: &mut Guest) -> Self {
-        let (kind, known) = classify(error, guest);
-        let message = guest.take_failure().or(known);
-        let message = match (message, guest.take_complaints()) {
-            (Some(message), Some(said)) => Some(format!("{message}; it said: {said}")),
-            (message, said) => message.or(said),
-        };
-        Self {
-            kind,
-            message,
-            backtrace: backtrace(error),
-        }
-    }
+/// Returns the error of a hook that the instance does not export. Hooks are only called where they are exported, so no
+/// request ever sees it.
+pub(crate) fn not_exported(hook: Hook) -> wasmtime::Error {
+    wasmtime::Error::msg(format!("the `{hook}` hook isn't exported"))
 }
 
 /// Names what went wrong. What the host itself refused comes first: the trap that follows is only how the guest took

@@ -70,7 +70,6 @@ mod notice;
 mod plugin;
 mod policies;
 mod pool;
-pub mod problem;
 mod request;
 mod sidecar;
 mod signature;
@@ -105,6 +104,7 @@ pub use sidecar::{FailPolicy, InstancePolicy, Sidecar};
 pub use signature::{TrustedKeys, TrustedKeysError};
 pub use stats::{CustomMetric, Figures, HookFigures};
 pub use vocabulary::{Vocabulary, Words};
+pub use witgate_config_file::{Problem, Problems};
 
 /// Bytes as lower-case hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {

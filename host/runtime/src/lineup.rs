@@ -11,10 +11,10 @@ pub(crate) mod sense;
 pub use audit::{Audited, Mark};
 
 use crate::contract::{Charge, Envelope, Estimate, Plan, Refusal, Remedy, UpstreamStats};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{Failure, Fault, FaultKind};
 use crate::guest::Guest;
 use crate::hook::Hook;
-use crate::instance::{Exports, Failure, handle};
+use crate::instance::{Exports, handle, not_exported};
 use crate::plugin::Plugin;
 use crate::request::Request;
 use crate::sidecar::FailPolicy;
@@ -310,9 +310,4 @@ impl Plugin {
             },
         }
     }
-}
-
-/// Hooks are only called where they are exported, so this is never seen.
-pub(crate) fn not_exported(hook: Hook) -> wasmtime::Error {
-    wasmtime::Error::msg(format!("the `{hook}` hook isn't exported"))
 }

@@ -3,8 +3,8 @@
 //! One table serves all versions: what two of them share is defined by the same function under both names. A version that
 //! adds an interface or changes a function adds lines here, and nothing else changes.
 
-use crate::contract::{V0_1, V0_2, log};
-use crate::guest::{Guest, RequestHandle};
+use crate::contract::{RequestHandle, V0_1, V0_2, log};
+use crate::guest::Guest;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};
 

@@ -5,11 +5,11 @@
 
 use crate::breaker::{Bench, Benched, Breaker, Cause, Pass, Tenant, Whose};
 use crate::contract::log::Level;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{Failure, Fault, FaultKind};
 use crate::grants::Grants;
 use crate::guest::{Guest, Terms};
 use crate::hook::{Hook, PerHook};
-use crate::instance::{Exports, Failure, Indices, Instance, StartFailure};
+use crate::instance::{Exports, Indices, Instance, StartFailure};
 use crate::pool::{Pool, Seat, Seated};
 use crate::request::Request;
 use crate::sidecar::{FailPolicy, InstancePolicy};
@@ -191,7 +191,7 @@ impl Plugin {
                     (Whose::Caller, Tenant::Known(_)) => FaultKind::BenchedForCaller,
                     _ => FaultKind::Benched,
                 };
-                let failure = Failure::returned(kind, message);
+                let failure = Failure::new(kind, message);
                 return Err(self.fault(Some(hook), failure));
             }
         };
@@ -256,19 +256,19 @@ impl Plugin {
         }
         let Some(seat) = self.seat() else {
             let message = format!("all {} instances are busy", self.pool.limit());
-            return Err(Failure::returned(FaultKind::Exhausted, message));
+            return Err(Failure::new(FaultKind::Exhausted, message));
         };
         match self.start() {
             Ok(instance) => Ok(Seated::new(instance, seat)),
             Err(StartFailure::Fault(failure)) => Err(failure),
-            Err(StartFailure::Skew(detail)) => Err(Failure::returned(FaultKind::Contract, detail)),
+            Err(StartFailure::Skew(detail)) => Err(Failure::new(FaultKind::Contract, detail)),
             Err(StartFailure::Settings(problems)) => {
                 let message = problems
                     .iter()
                     .map(|problem| format!("{}: {}", problem.path, problem.message))
                     .collect::<Vec<_>>()
                     .join("; ");
-                Err(Failure::returned(FaultKind::Configure, message))
+                Err(Failure::new(FaultKind::Configure, message))
             }
         }
     }

@@ -9,8 +9,8 @@ use crate::engine::RuntimeOptions;
 use crate::grants::{BodyGrant, Grants, HeaderGrant};
 use crate::hook::{Hook, PerHook};
 use crate::limits::Limits;
-use crate::problem::{Document, Problems};
 use serde::{Deserialize, Serialize};
+use witgate_config_file::{Document, Problem, Problems};
 
 /// What the host does with a request when a hook faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,7 +222,7 @@ impl Sidecar {
             };
             problems.push(match &self.document {
                 Some(document) => document.problem(&path, problem.message),
-                None => crate::problem::Problem {
+                None => Problem {
                     file: format!("{plugin}.toml"),
                     line: None,
                     path,

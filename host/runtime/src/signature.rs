@@ -1,6 +1,5 @@
 //! Who made a plugin: detached minisign signatures, checked against the keys that an operator trusts.
 
-use crate::admission::{AdmissionCause, Source};
 use minisign_verify::{PublicKey, Signature};
 use std::path::Path;
 
@@ -70,23 +69,23 @@ impl TrustedKeys {
         Ok(Self(keys))
     }
 
-    /// Checks that a source is signed by one of the keys.
-    pub(crate) fn check(&self, source: &Source) -> Result<(), AdmissionCause> {
+    /// Checks that bytes are signed by one of the keys.
+    ///
+    /// # Errors
+    ///
+    /// The reason that they are not.
+    pub(crate) fn check(&self, bytes: &[u8], signature: Option<&str>) -> Result<(), &'static str> {
         if self.0.is_empty() {
             return Ok(());
         }
-        let refused = |why: &str| Err(AdmissionCause::Signature(why.to_owned()));
-        let Some(text) = &source.signature else {
-            return refused("it has no signature, and plugins have to be signed here");
-        };
-        let Ok(signature) = Signature::decode(text) else {
-            return refused("its signature is not one of minisign");
-        };
+        let text = signature.ok_or("it has no signature, and plugins have to be signed here")?;
+        let signature =
+            Signature::decode(text).map_err(|_| "its signature is not one of minisign")?;
         // The older form without a hash in between is taken as well: it signs the same bytes.
-        let signed = |key: &PublicKey| key.verify(&source.wasm, &signature, true).is_ok();
-        if self.0.iter().any(signed) {
-            return Ok(());
+        let signed = |key: &PublicKey| key.verify(bytes, &signature, true).is_ok();
+        match self.0.iter().any(signed) {
+            true => Ok(()),
+            false => Err("its signature is of other bytes, or of a key that is not trusted"),
         }
-        refused("its signature is of other bytes, or of a key that is not trusted")
     }
 }

@@ -155,13 +155,6 @@ impl Answer {
         }
     }
 
-    /// Cuts the body into pieces that end at these places, whatever the events are.
-    #[must_use]
-    pub fn cut_at(mut self, places: &[usize]) -> Self {
-        self.cuts = places.to_vec();
-        self
-    }
-
     /// Cuts the body into pieces of this size.
     #[must_use]
     pub fn in_pieces_of(mut self, size: usize) -> Self {
@@ -170,12 +163,6 @@ impl Answer {
             .take_while(|place| *place < self.body.len())
             .collect();
         self
-    }
-
-    /// Sends the whole body in one piece.
-    #[must_use]
-    pub fn in_one_piece(self) -> Self {
-        self.cut_at(&[])
     }
 
     /// Closes the connection after so many bytes of the answer, head and chunk marks counted.

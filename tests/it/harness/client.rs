@@ -37,13 +37,6 @@ impl Client {
         }
     }
 
-    /// This end's address, by which the other side knows the connection.
-    pub fn local_address(&self) -> SocketAddr {
-        self.outgoing
-            .local_addr()
-            .expect("a connected socket has an address")
-    }
-
     /// Sends a request in one write.
     pub async fn send(&mut self, request: &Request) {
         self.pending.push_back(request.method.clone());
@@ -145,14 +138,6 @@ impl Client {
             all.extend(bytes);
         }
         all
-    }
-
-    /// Ends the sending side only.
-    pub async fn half_close(&mut self) {
-        self.outgoing
-            .shutdown()
-            .await
-            .expect("an open socket can be shut");
     }
 
     /// Closes at once, whatever is still to come.

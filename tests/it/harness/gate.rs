@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use witgate::config::Config;
-use witgate::keys::NewKey;
-use witgate::{Drained, Resolver, Running};
 use witgate_artifacts::{Artifact, SHIPPED};
+use witgate_gateway::config::Config;
+use witgate_gateway::keys::NewKey;
+use witgate_gateway::{Drained, Options, Resolver, Server};
 
 use super::{Client, PATIENCE, Request, Response, Upstream, patiently};
 
@@ -20,7 +20,7 @@ const ONE_TRY: &str = "retry = { attempts = 0 }\n";
 
 /// A running gateway.
 pub struct Gate {
-    running: Arc<Running>,
+    running: Arc<Server>,
     folder: TempDir,
     key: NewKey,
 }
@@ -132,18 +132,19 @@ impl Plan {
 
     /// Starts it.
     pub async fn start(self) -> Gate {
-        self.start_by(Running::start).await
+        self.start_by(|config| Server::start(config, Options::default()))
+            .await
     }
 
     /// Starts it with name look-ups of the test's own.
     pub async fn start_with_resolver(self, resolver: Arc<dyn Resolver>) -> Gate {
-        self.start_by(|config| Running::start_with_resolver(config, resolver))
+        self.start_by(|config| Server::start(config, Options::default().resolver(resolver)))
             .await
     }
 
     async fn start_by<F>(self, start: impl FnOnce(Config) -> F) -> Gate
     where
-        F: Future<Output = anyhow::Result<Running>>,
+        F: Future<Output = anyhow::Result<Server>>,
     {
         let (folder, key) = self.lay_out();
         let config = Config::read(&folder.path().join("witgate.toml"))
@@ -268,7 +269,7 @@ impl Gate {
     }
 
     /// The gateway itself.
-    pub fn running(&self) -> &Arc<Running> {
+    pub fn running(&self) -> &Arc<Server> {
         &self.running
     }
 

@@ -287,16 +287,6 @@ impl Http2Upstream {
     pub fn go_away(&self) {
         self.leaving.send_modify(|times| *times += 1);
     }
-
-    /// Waits until so many requests have come.
-    pub async fn requests_when(&self, count: usize) -> Vec<Http2Recorded> {
-        let mut seen = self.seen.subscribe();
-        let come = seen.wait_for(|seen| seen.len() >= count);
-        patiently("requests at the upstream", come)
-            .await
-            .expect("this upstream holds its sender")
-            .clone()
-    }
 }
 
 impl Drop for Http2Upstream {

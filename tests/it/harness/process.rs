@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
-use witgate::keys::NewKey;
+use witgate_gateway::keys::NewKey;
 
 use super::{Client, Plan, Request, Response, patiently};
 

@@ -118,11 +118,6 @@ impl<'c> Reply<'c> {
         }
     }
 
-    /// How the body ended, once it has.
-    pub const fn ending(&self) -> Option<Ending> {
-        self.ending
-    }
-
     /// Reads what is left. The response holds the whole body, what was read before included.
     pub async fn rest(mut self) -> Response {
         while self.chunk().await.is_some() {}

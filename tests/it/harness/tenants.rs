@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use witgate::keys::NewKey;
+use witgate_gateway::keys::NewKey;
 
 use super::gate::Gate;
 use super::request::Request;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use witgate::keys::NewKey;
+use witgate_gateway::keys::NewKey;
 
 use crate::harness::{
     Answer, Ending, Events, Gate, Pause, Plan, Request, Upstream, key_entry, patiently,

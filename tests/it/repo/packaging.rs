@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use witgate::config::Config;
-use witgate::keys::NewKey;
 use witgate_artifacts::SHIPPED;
+use witgate_gateway::config::Config;
+use witgate_gateway::keys::NewKey;
 
 use crate::harness::key_entry;
 

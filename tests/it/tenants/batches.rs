@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use witgate::Running;
-use witgate::config::Config;
 use witgate_artifacts::BUDGET;
+use witgate_gateway::config::Config;
+use witgate_gateway::{Options, Server};
 
 use self::desk::{COST, Desk, PATH, State};
 use crate::harness::{
@@ -339,7 +339,7 @@ async fn a_batch_is_held_and_settled_across_a_restart() {
     assert!(settlements(&before).is_empty(), "it runs");
 
     let config = Config::read(&folder.path().join("witgate.toml")).unwrap();
-    let running = Running::start(config).await.unwrap();
+    let running = Server::start(config, Options::default()).await.unwrap();
     let admin = running.admin().unwrap();
     let budgets = || async {
         let mut client = Client::connect(admin).await;

@@ -1,9 +1,9 @@
 //! Tenants share one upstream credential, and each sees its own things only.
 
 use serde_json::{Value, json};
-use witgate::Running;
-use witgate::config::Config;
 use witgate_artifacts::BUDGET;
+use witgate_gateway::config::Config;
+use witgate_gateway::{Options, Server};
 
 use crate::harness::{
     Caller, Client, Gate, Organisation, Plan, Request, Response, Upstream, patiently,
@@ -271,7 +271,7 @@ async fn what_belongs_to_whom_outlives_a_restart() {
     let path = format!("/v1/files/{}", file(&gate, &acme).await);
     let (_, folder) = gate.drain().await;
     let config = Config::read(&folder.path().join("witgate.toml")).expect("as before");
-    let next = patiently("the next start", Running::start(config))
+    let next = patiently("the next start", Server::start(config, Options::default()))
         .await
         .unwrap();
     let ask = async |request: Request| Client::connect(next.address()).await.ask(&request).await;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use expect_test::{ExpectFile, expect_file};
 use tempfile::TempDir;
-use witgate::keys::NewKey;
 use witgate_artifacts::{BUDGET, ENVELOPE, HOSTILE, ROUTE};
+use witgate_gateway::keys::NewKey;
 
 use super::{check, number_before, steady};
 use crate::harness::{key_entry, text, witgate};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use witgate::keys::NewKey;
+use witgate_gateway::keys::NewKey;
 
 use crate::harness::{
     Answer, Gate, Pause, Plan, Request, Response, Upstream, key_entry, patiently,

@@ -308,7 +308,7 @@ async fn what_is_wrong_about_tls_in_the_configuration_is_told_with_its_line() {
                 [plugins]\ndirectory = \".\"\n[limits]\nhead_bytes = 1\nheaders = 1000\nstreams = 0\n\
                 [upstreams.a]\nbase_url = \"http://127.0.0.1:1\"\nhttp = \"3\"\n";
     let path = folder.path().join("witgate.toml");
-    let problems = witgate::config::Config::parse(&path, text)
+    let problems = witgate_gateway::config::Config::parse(&path, text)
         .expect_err("nearly all of it is wrong")
         .to_string();
     for line in [4, 5, 6, 7, 13, 14, 15, 18] {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
-use witgate::keys::NewKey;
+use witgate_gateway::keys::NewKey;
 
 use crate::harness::{Client, House, Plan, Request, binary, patiently};
 

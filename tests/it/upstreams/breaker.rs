@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use witgate::config::Config;
+use witgate_gateway::config::Config;
 
 use super::{asking, error, message, shown, table, until_state};
 use crate::harness::{Answer, Events, Pause, Plan, Upstream, patiently};

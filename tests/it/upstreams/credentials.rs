@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use witgate::Running;
-use witgate::config::Config;
 use witgate_artifacts::ROUTE;
+use witgate_gateway::config::Config;
+use witgate_gateway::{Options, Server};
 
 use crate::harness::{Answer, Gate, Plan, Request, Upstream, patiently};
 
@@ -193,7 +193,7 @@ async fn a_gateway_without_its_credential_does_not_start_and_says_why_without_th
         command.upstream("http://127.0.0.1:9", "")
     );
     let config = Config::parse(&folder.path().join("w.toml"), &text).unwrap();
-    let error = match Running::start(config).await {
+    let error = match Server::start(config, Options::default()).await {
         Ok(_) => panic!("it started"),
         Err(error) => error.to_string(),
     };

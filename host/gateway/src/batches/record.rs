@@ -8,8 +8,8 @@ use witgate_ledger::{Amounts, Charge, Hold, Ledger, OnShortfall, Unit, UnixMilli
 use witgate_runtime::Envelope;
 
 use super::{LIFE, MARGIN, millis};
-use crate::keys::Caller;
-use crate::provenance::Provenance;
+use crate::tenants::keys::Caller;
+use crate::tenants::provenance::Provenance;
 
 /// The table of the state that the batches are in. `settled` turns from 0 to 1 once, and the amounts with it.
 pub(crate) const TABLE: &str = "
@@ -193,7 +193,7 @@ impl Maker {
             models: None,
             workspaces: None,
             environments: None,
-            share: crate::pressure::Share::default(),
+            share: crate::tenants::concurrency::Share::default(),
         }
     }
 

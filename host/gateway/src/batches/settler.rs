@@ -16,11 +16,11 @@ use witgate_messages::price::PriceBook;
 
 use super::look::{Found, Trouble, look};
 use super::{BatchNote, Ended, Ending, Record};
-use crate::exchange::now;
-use crate::exchange::settle::Finished;
+use crate::clock::now;
 use crate::gateway::Gateway;
-use crate::receipt::{Outcome, Receipt};
-use crate::serve::stopped;
+use crate::listen::stopped;
+use crate::receipts::finished::Finished;
+use crate::receipts::receipt::{Outcome, Receipt};
 use crate::upstream::Upstream;
 
 /// The endpoint on receipts of settlements.
@@ -72,7 +72,7 @@ impl Settler {
         let ended = gateway.batches.take_told()?;
         // What an earlier process left may have ended long ago; what is to come has time.
         let wait = if gateway.batches.records().is_empty() {
-            gateway.live().config.batches.poll
+            gateway.snapshot().config.batches.poll
         } else {
             Duration::ZERO
         };
@@ -100,7 +100,7 @@ impl Settler {
                 }
                 () = sleep_until(self.next) => {
                     self.look_around().await;
-                    self.next = Instant::now() + self.gateway.live().config.batches.poll;
+                    self.next = Instant::now() + self.gateway.snapshot().config.batches.poll;
                 }
             }
         }
@@ -116,7 +116,7 @@ impl Settler {
         if let Err(error) = gateway.batches.catch_up(&gateway.ledger, now()).await {
             tracing::error!(%error, "open batches can't be looked up");
         }
-        let live = gateway.live();
+        let snapshot = gateway.snapshot();
         let mut by_upstream = HashMap::<String, Vec<Arc<Record>>>::new();
         for record in gateway.batches.records() {
             if record.is_over(now()) {
@@ -128,7 +128,7 @@ impl Settler {
         }
         let current = Instant::now();
         for (name, records) in by_upstream {
-            let Some(upstream) = live.upstreams.get(&name) else {
+            let Some(upstream) = snapshot.upstreams.get(&name) else {
                 tracing::warn!(upstream = %name, batches = records.len(), "open batches are at an upstream that is not configured any more");
                 continue;
             };
@@ -140,14 +140,14 @@ impl Settler {
             if !watched.under_way && watched.next <= current {
                 watched.under_way = true;
                 let (gateway, upstream) = (Arc::clone(&gateway), Arc::clone(upstream));
-                let prices = Arc::clone(&live.prices);
+                let prices = Arc::clone(&snapshot.prices);
                 self.rounds.spawn(round(gateway, upstream, records, prices));
             }
         }
     }
 
     fn finish(&mut self, round: &Round) {
-        let poll = self.gateway.live().config.batches.poll;
+        let poll = self.gateway.snapshot().config.batches.poll;
         let Some(watched) = self.upstreams.get_mut(&round.upstream) else {
             return;
         };

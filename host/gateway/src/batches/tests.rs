@@ -6,9 +6,9 @@ use tempfile::TempDir;
 use witgate_ledger::{Charge, OnShortfall, Statement, Unit, Window};
 
 use super::*;
+use crate::clock::now;
 use crate::config::Config;
-use crate::exchange::now;
-use crate::running::Running;
+use crate::server::{Options, Server};
 
 /// One process: its ledger and what it knows of batches.
 struct Process {
@@ -193,7 +193,7 @@ async fn what_nobody_could_settle_in_time_is_released_with_a_receipt() {
     process.open("msgbatch_1", Window::Total, long_ago).await;
 
     let config = Config::parse(Path::new(&at("witgate.toml")), text).unwrap();
-    let running = Running::start(config).await.unwrap();
+    let running = Server::start(config, Options::default()).await.unwrap();
     let receipt = loop {
         running.flush().await;
         let text = std::fs::read_to_string(at("receipts.jsonl")).unwrap_or_default();

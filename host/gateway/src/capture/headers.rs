@@ -51,7 +51,7 @@ pub(super) fn recorded(headers: &HeaderMap, more: &[String]) -> Vec<(String, Str
 }
 
 /// Returns whether a recorded value stands for one that was not written.
-pub(crate) fn is_blank(name: &str, value: &str) -> bool {
+pub fn is_blank(name: &str, value: &str) -> bool {
     !is_plain(name) && !value.is_empty() && value.bytes().all(|byte| byte == b'x')
 }
 

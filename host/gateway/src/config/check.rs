@@ -21,7 +21,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use witgate_runtime::problem::{Document, Problems};
+use witgate_config_file::{Document, Problems};
 
 use self::pressure::Share;
 use self::resilience::Troubles;

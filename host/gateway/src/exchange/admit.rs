@@ -1,16 +1,18 @@
 //! Step 3: the money is there, or something else is. One atomic reserve over all accounts.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+pub(crate) mod accounts;
 
-use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, UnixMillis, Window};
+use std::sync::Arc;
+use std::time::Duration;
+
+use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, Window};
 use witgate_runtime::{Hook, PluginCharge, Remedy, Request};
 
-use super::accounts;
 use super::decide::Decision;
 use super::settle::Settlement;
-use crate::receipt::{Admission, Downgrade};
-use crate::refused::Refused;
+use crate::answer::refused::Refused;
+use crate::clock::now;
+use crate::receipts::receipt::{Admission, Downgrade};
 use crate::text::quote;
 use crate::view::View;
 
@@ -146,12 +148,4 @@ fn spent(charge: &PluginCharge, remaining: u64, resets_in: Option<Duration>) -> 
         attributes: Vec::new(),
     };
     Refused::policy(plugin, Hook::Budget, refusal)
-}
-
-/// The time that the ledger is told.
-pub(crate) fn now() -> UnixMillis {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

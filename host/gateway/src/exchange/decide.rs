@@ -1,6 +1,13 @@
 //! Step 2: the plugins decide. Envelope, route and budget hooks, each plugin once, each result the next one's input. The
 //! envelope's edits are made before the hooks that follow: what they see is what will be sent.
 
+pub(crate) mod batch;
+pub(crate) mod copy;
+pub(crate) mod each;
+pub(crate) mod estimate;
+pub(crate) mod panel;
+pub(crate) mod targets;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,44 +17,41 @@ use witgate_messages::splice::{Edit, EditError};
 use witgate_runtime::{Envelope, Plan};
 use witgate_runtime::{Lineup, PluginCharge, Request};
 
-use super::batch::{self, Part};
-use super::copy;
-use super::each;
-use super::estimate;
-use super::panel::Panel;
-use super::permit::kind;
+use self::batch::Part;
+use self::panel::Panel;
+use self::targets::{Target, look_up};
+use super::authorize::kind;
 use super::receive::Received;
 use super::settle::Settlement;
-use super::targets::{Target, look_up};
+use crate::answer::refused::Refused;
 use crate::gateway::Gateway;
+use crate::gateway::snapshot::Snapshot;
 use crate::headers;
-use crate::live::Live;
-use crate::refused::Refused;
 use crate::view::View;
 
 /// Where the request goes and what it is charged to.
-pub(super) struct Decision {
-    pub(super) view: Arc<View>,
-    pub(super) part: Part,
-    pub(super) lineup: Arc<Lineup>,
-    pub(super) live: Arc<Live>,
-    pub(super) envelope: Envelope,
-    pub(super) plan: Plan,
-    pub(super) targets: Vec<Target>,
-    pub(super) charges: Vec<PluginCharge>,
+pub(crate) struct Decision {
+    pub(crate) view: Arc<View>,
+    pub(crate) part: Part,
+    pub(crate) lineup: Arc<Lineup>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) envelope: Envelope,
+    pub(crate) plan: Plan,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) charges: Vec<PluginCharge>,
     /// The models that the requests of a new batch are put on, by their kind.
-    pub(super) models: Vec<Option<Box<str>>>,
+    pub(crate) models: Vec<Option<Box<str>>>,
     /// Whether the client asked for a stream.
-    pub(super) is_stream: bool,
+    pub(crate) is_stream: bool,
     /// The body, where it goes to every target as it was sent and nothing reads it any more.
-    pub(super) unread: Option<Bytes>,
+    pub(crate) unread: Option<Bytes>,
 }
 
 /// What the plugins have ordered.
-pub(super) struct Orders {
-    pub(super) plan: Plan,
-    pub(super) charges: Vec<PluginCharge>,
-    pub(super) models: Vec<Option<Box<str>>>,
+pub(crate) struct Orders {
+    pub(crate) plan: Plan,
+    pub(crate) charges: Vec<PluginCharge>,
+    pub(crate) models: Vec<Option<Box<str>>>,
 }
 
 /// Asks the plugins.
@@ -56,12 +60,16 @@ pub(super) struct Orders {
 ///
 /// A plugin's refusal, a fault of a plugin whose policy is closed, or a plan that can't be followed; for what makes a
 /// batch or is about one, also as [`batch::prepare`].
-pub(super) async fn decide(
+pub(crate) async fn decide(
     received: Received,
     gateway: &Gateway,
     settlement: &mut Settlement,
 ) -> Result<Decision, Refused> {
-    let Received { view, lineup, live } = received;
+    let Received {
+        view,
+        lineup,
+        snapshot,
+    } = received;
     let request: Arc<dyn Request> = Arc::<View>::clone(&view);
     let mut envelope = lineup
         .read_envelope(&request, &mut settlement.trail)
@@ -76,20 +84,20 @@ pub(super) async fn decide(
     copy::pay(&mut view, &lineup, settlement)?;
     let part = batch::prepare(&mut view, &lineup, gateway, settlement).await?;
 
-    let panel = Panel::new(&lineup, &live, &view.caller, &envelope);
+    let panel = Panel::new(&lineup, &snapshot, &view.caller, &envelope);
     let orders = match &part {
         Part::Creates(batch) => Box::pin(each::decide(&panel, &view, batch, settlement)).await?,
         Part::None | Part::At(_) => alone(&panel, &view, &part, settlement)?,
     };
     settlement.receipt.rule.clone_from(&orders.plan.rule);
     settlement.receipt.resource = resource(&orders.plan, &envelope, &view);
-    let targets = aim(&orders.plan, &envelope, &view, &live)?;
+    let targets = aim(&orders.plan, &envelope, &view, &snapshot)?;
     let is_stream = view.head.as_ref().is_some_and(Head::stream);
     Ok(Decision {
         view,
         part,
         lineup,
-        live,
+        snapshot,
         envelope,
         plan: orders.plan,
         targets,
@@ -122,7 +130,7 @@ fn charge(
     settlement: &mut Settlement,
 ) -> Result<Orders, Refused> {
     let request: Arc<dyn Request> = Arc::<View>::clone(view);
-    let estimate = estimate::of_message(view, &plan, &panel.live.prices);
+    let estimate = estimate::of_message(view, &plan, &panel.snapshot.prices);
     settlement.expect(&estimate);
     let charges = panel.charges(&request, &plan, &estimate, settlement)?;
     Ok(Orders {
@@ -134,8 +142,13 @@ fn charge(
 
 /// Looks up the targets of a plan: one of them, where what is asked about is kept at one upstream and no other could
 /// answer for it.
-fn aim(plan: &Plan, envelope: &Envelope, view: &View, live: &Live) -> Result<Vec<Target>, Refused> {
-    let mut targets = look_up(plan, envelope, view, live)?;
+fn aim(
+    plan: &Plan,
+    envelope: &Envelope,
+    view: &View,
+    snapshot: &Snapshot,
+) -> Result<Vec<Target>, Refused> {
+    let mut targets = look_up(plan, envelope, view, snapshot)?;
     if kind(view.endpoint).is_some() {
         targets.truncate(1);
     }
@@ -146,19 +159,19 @@ fn aim(plan: &Plan, envelope: &Envelope, view: &View, live: &Live) -> Result<Vec
 
 impl Decision {
     /// The model that is asked for at the first target.
-    pub(super) fn model(&self) -> Option<String> {
+    pub(crate) fn model(&self) -> Option<String> {
         let planned = self.targets.first().and_then(|target| target.model.clone());
         planned.or_else(|| self.view.head.as_ref()?.model().map(Into::into))
     }
 
     /// Whether a skill is the operator's, for all tenants.
-    pub(super) fn is_shared(&self, skill: &str) -> bool {
-        let shared = self.live.config.endpoints.shared_skills.iter();
+    pub(crate) fn is_shared(&self, skill: &str) -> bool {
+        let shared = self.snapshot.config.endpoints.shared_skills.iter();
         shared.into_iter().any(|shared| shared == skill)
     }
 
     /// Whether the caller's key may be put on another model.
-    pub(super) fn may_downgrade(&self, model: &str) -> bool {
+    pub(crate) fn may_downgrade(&self, model: &str) -> bool {
         let head = self.view.head.as_ref().and_then(|head| head.model());
         let asked = self.envelope.resource.as_deref().or(head.as_deref());
         self.panel().may_downgrade(asked, model)
@@ -170,7 +183,7 @@ impl Decision {
     /// # Errors
     ///
     /// As [`decide`].
-    pub(super) async fn downgrade(
+    pub(crate) async fn downgrade(
         &mut self,
         model: &str,
         settlement: &mut Settlement,
@@ -189,7 +202,7 @@ impl Decision {
                 charge(&panel, &self.view, plan, settlement)?
             }
         };
-        self.targets = aim(&orders.plan, &self.envelope, &self.view, &self.live)?;
+        self.targets = aim(&orders.plan, &self.envelope, &self.view, &self.snapshot)?;
         self.plan = orders.plan;
         self.charges = orders.charges;
         self.models = orders.models;
@@ -197,7 +210,12 @@ impl Decision {
     }
 
     fn panel(&self) -> Panel<'_> {
-        Panel::new(&self.lineup, &self.live, &self.view.caller, &self.envelope)
+        Panel::new(
+            &self.lineup,
+            &self.snapshot,
+            &self.view.caller,
+            &self.envelope,
+        )
     }
 }
 
@@ -222,7 +240,7 @@ fn asking_for(view: &Arc<View>, model: &str) -> Result<Arc<dyn Request>, Refused
 }
 
 /// The edit that puts a request on a model.
-pub(super) fn set_model(model: &str) -> Edit {
+pub(crate) fn set_model(model: &str) -> Edit {
     Edit::Set(
         "model".to_owned(),
         serde_json::Value::from(model).to_string(),
@@ -230,7 +248,7 @@ pub(super) fn set_model(model: &str) -> Edit {
 }
 
 /// The refusal for an edit that can't be made. Plugins' edits are checked when they are given, so this is never seen.
-pub(super) fn unmade(error: &EditError) -> Refused {
+pub(crate) fn unmade(error: &EditError) -> Refused {
     tracing::error!(%error, "a plugin's edit of the body can't be made");
     Refused::gateway(
         503,

@@ -3,25 +3,30 @@
 //! The targets of the plan are tried in order, and each one as often as its upstream allows, within that upstream's
 //! retry budget. A failing one gives way to the others, and is asked once they have failed as well. Nothing is tried again once a byte of an answer's content is with the client.
 
+pub(crate) mod attempt;
+pub(crate) mod failed_attempt;
+pub(crate) mod first_content;
+pub(crate) mod retry_reason;
+
 use std::time::{Duration, Instant};
 
 use pingora_core::protocols::http::ServerSession;
 use smallvec::SmallVec;
 use tokio::time::sleep;
 
+use self::attempt::{Attempted, Spare};
+use self::failed_attempt::Setback;
+use self::first_content::Held;
 use super::admit::Admitted;
-use super::attempt::{self, Attempted, Spare};
-use super::client::{Client, Interrupted};
-use super::copy;
 use super::decide::Decision;
-use super::early;
-use super::metering::Metering;
-use super::opening::Held;
-use super::setback::Setback;
+use super::decide::copy;
+use super::decide::targets::Target;
+use super::downstream::{Client, Interrupted};
+use super::relay::early_head;
+use super::relay::metering::Metering;
 use super::settle::Settlement;
-use super::targets::Target;
+use crate::answer::refused::Refused;
 use crate::config::ClientGone;
-use crate::refused::Refused;
 use crate::upstream::Upstream;
 use crate::upstream::breaker::Recourse;
 use crate::upstream::connection::Answering;
@@ -54,10 +59,10 @@ pub(super) async fn forward(
     let mut decision = admitted.decision;
     copy::let_go(&mut decision);
     let policy = attribute(&decision, "client-gone").and_then(ClientGone::parse);
-    let early = early::head(&decision, settlement)?;
+    let early = early_head::head(&decision, settlement)?;
     // Pings and an early head may have to wait for a slow reader too.
-    session.set_write_timeout(Some(decision.live.config.limits.write_timeout));
-    let mut client = Client::waiting(&decision.live, settlement.started(), policy, early);
+    session.set_write_timeout(Some(decision.snapshot.config.limits.write_timeout));
+    let mut client = Client::waiting(&decision.snapshot, settlement.started(), policy, early);
 
     let mut queue: SmallVec<[&Target; 8]> = decision.targets.iter().collect();
     let planned = queue.len();
@@ -179,7 +184,12 @@ pub(super) fn stopped(interrupted: Interrupted, settlement: &Settlement) -> Refu
             Refused::client(499, "the client went away before an answer was there")
         }
         Interrupted::Deadline => {
-            let total = settlement.live().config.streams.total.unwrap_or_default();
+            let total = settlement
+                .snapshot()
+                .config
+                .streams
+                .total
+                .unwrap_or_default();
             let total = total.as_millis();
             let message =
                 format!("no answer was complete within the {total} ms that the gateway allows");

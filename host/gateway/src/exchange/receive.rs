@@ -1,6 +1,7 @@
 //! Step 1: who asks, and for what. Reads the whole body, scans it once, pins the lineup.
 
 mod body;
+pub(crate) mod decode;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,24 +14,23 @@ use witgate_messages::head::Head;
 use witgate_runtime::Lineup;
 
 use self::body::read_body;
-pub(super) use self::body::window;
-use super::decode;
+pub(crate) use self::body::window;
 use super::settle::Settlement;
-use super::upload;
+use super::streamed;
+use crate::answer::cors;
+use crate::answer::refused::Refused;
 use crate::config::Limits;
-use crate::cors;
+use crate::gateway::snapshot::Snapshot;
 use crate::headers::{self, Spill};
-use crate::keys::Caller;
-use crate::live::Live;
-use crate::refused::Refused;
+use crate::tenants::keys::Caller;
 use crate::text::quote;
 use crate::view::View;
 
 /// A request that is all there.
-pub(super) struct Received {
-    pub(super) view: Arc<View>,
-    pub(super) lineup: Arc<Lineup>,
-    pub(super) live: Arc<Live>,
+pub(crate) struct Received {
+    pub(crate) view: Arc<View>,
+    pub(crate) lineup: Arc<Lineup>,
+    pub(crate) snapshot: Arc<Snapshot>,
 }
 
 /// What becomes of a request's body.
@@ -54,7 +54,7 @@ const LONGEST_MODEL: usize = 1024;
 const LONGEST_USER_ID: usize = 8 * 1024;
 
 /// What came in.
-pub(super) enum Arrived {
+pub(crate) enum Arrived {
     /// A request to decide on.
     Request(Received),
     /// A client's check whether anybody is there; it needs no key.
@@ -70,20 +70,20 @@ pub(super) enum Arrived {
 /// 404 for a path that is not served, 401 without a known key, 403 for an app or a workspace that it is not open to, 503 while a required plugin is missing, 411, 413 and
 /// 408 for bodies without a length, over the limit and too slow, 429 and 503 without memory for one, 400 for one that is not
 /// the JSON that it has to be.
-pub(super) async fn receive(
+pub(crate) async fn receive(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Arrived, Refused> {
     let request = session.req_header();
     let method = request.method.clone();
     let path = String::from_utf8_lossy(request.raw_path()).into_owned();
-    let live = Arc::clone(settlement.live());
+    let snapshot = Arc::clone(settlement.snapshot());
     let mut endpoint = Endpoint::of(method.as_str(), &path);
-    if endpoint == Endpoint::Other && live.config.endpoints.pass(&path) && may_pass(&method) {
+    if endpoint == Endpoint::Other && snapshot.config.endpoints.pass(&path) && may_pass(&method) {
         endpoint = Endpoint::PassThrough;
     }
     settlement.receipt.endpoint = endpoint.code();
-    if let Some(granted) = live.config.cors.preflight(request) {
+    if let Some(granted) = snapshot.config.cors.preflight(request) {
         settlement.receipt.endpoint = cors::PREFLIGHT;
         return granted.map(Arrived::Preflight);
     }
@@ -92,12 +92,14 @@ pub(super) async fn receive(
     }
 
     let provenance = &mut settlement.receipt.provenance;
-    provenance.trace(&request.headers, &live.config.listen.proxies)?;
-    let caller = authenticate(session, &live)?;
-    keep_key(session, &path, &live)?;
+    provenance.trace(&request.headers, &snapshot.config.listen.proxies)?;
+    let caller = authenticate(session, &snapshot)?;
+    keep_key(session, &path, &snapshot)?;
     settlement.receipt.caller = Some(Arc::clone(&caller));
     settlement.receipt.provenance.enter(&path, &caller)?;
-    let place = live.pressure.enter(&caller.share, &live.config.limits)?;
+    let place = snapshot
+        .pressure
+        .enter(&caller.share, &snapshot.config.limits)?;
     let lineup = Arc::clone(settlement.lineup());
     let place = settlement.place.insert(place);
     if endpoint == Endpoint::Other {
@@ -112,7 +114,7 @@ pub(super) async fn receive(
         ));
     }
 
-    let limits = &live.config.limits;
+    let limits = &snapshot.config.limits;
     let (head, sent) = match Body::of(endpoint, &method, limits) {
         Body::Json(limit) => {
             let body = read_body(session, limits, limit, place).await?;
@@ -150,20 +152,24 @@ pub(super) async fn receive(
         copies: Vec::new(),
     };
     let view = Arc::new(view);
-    if let Some(capture) = &live.capture {
+    if let Some(capture) = &snapshot.capture {
         capture.offer(&view, settlement.receipt.started_unix_ms);
     }
-    Ok(Arrived::Request(Received { view, lineup, live }))
+    Ok(Arrived::Request(Received {
+        view,
+        lineup,
+        snapshot,
+    }))
 }
 
-fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Refused> {
+fn authenticate(session: &ServerSession, snapshot: &Snapshot) -> Result<Arc<Caller>, Refused> {
     let presented = headers::presented(&session.req_header().headers);
     let known = presented
         .iter()
-        .find_map(|secret| live.keyring.caller(Some(secret)))
-        .or_else(|| by_certificate(session, live));
+        .find_map(|secret| snapshot.keyring.caller(Some(secret)))
+        .or_else(|| by_certificate(session, snapshot));
     if presented.is_empty() {
-        return known.or_else(|| live.keyring.caller(None)).ok_or_else(|| {
+        return known.or_else(|| snapshot.keyring.caller(None)).ok_or_else(|| {
             Refused::client(
                 401,
                 "no key: send the virtual key of this gateway in x-api-key or in authorization as a bearer token",
@@ -179,9 +185,9 @@ fn authenticate(session: &ServerSession, live: &Live) -> Result<Arc<Caller>, Ref
 }
 
 /// Refuses a request that would carry a key of the gateway on to an upstream.
-fn keep_key(session: &ServerSession, path: &str, live: &Live) -> Result<(), Refused> {
+fn keep_key(session: &ServerSession, path: &str, snapshot: &Snapshot) -> Result<(), Refused> {
     let headers = &session.req_header().headers;
-    let place = match headers::spill(headers, path, &live.keyring) {
+    let place = match headers::spill(headers, path, &snapshot.keyring) {
         None => return Ok(()),
         Some(Spill::Header(name)) => format!("the header {name}"),
         Some(Spill::Target) => "the path".to_owned(),
@@ -195,9 +201,9 @@ fn keep_key(session: &ServerSession, path: &str, live: &Live) -> Result<(), Refu
 }
 
 /// The caller of the connection's client certificate.
-fn by_certificate(session: &ServerSession, live: &Live) -> Option<Arc<Caller>> {
+fn by_certificate(session: &ServerSession, snapshot: &Snapshot) -> Option<Arc<Caller>> {
     let tls = session.digest()?.ssl_digest.as_ref()?;
-    live.keyring.caller_of_certificate(&tls.cert_digest)
+    snapshot.keyring.caller_of_certificate(&tls.cert_digest)
 }
 
 fn not_served(method: &Method, path: &str) -> Refused {
@@ -249,20 +255,20 @@ fn declared(session: &ServerSession) -> Option<u64> {
 }
 
 /// The body's length as the client declares it, where a body of this length could be held.
-pub(super) fn announced(session: &ServerSession) -> Option<usize> {
+pub(crate) fn announced(session: &ServerSession) -> Option<usize> {
     declared(session).and_then(|length| usize::try_from(length).ok())
 }
 
 /// Refuses a body that says itself that it is too large.
 fn check_length(session: &ServerSession, limit: u64) -> Result<(), Refused> {
     match declared(session) {
-        Some(length) if length > limit => Err(upload::over(limit)),
+        Some(length) if length > limit => Err(streamed::over(limit)),
         _ => Ok(()),
     }
 }
 
 /// Lets a client that waits for it send its body.
-pub(super) async fn invite(session: &mut ServerSession) -> Result<(), Refused> {
+pub(crate) async fn invite(session: &mut ServerSession) -> Result<(), Refused> {
     if session
         .get_header(header::EXPECT)
         .is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
@@ -276,14 +282,14 @@ pub(super) async fn invite(session: &mut ServerSession) -> Result<(), Refused> {
     Ok(())
 }
 
-pub(super) fn slow(limit: Duration) -> Refused {
+pub(crate) fn slow(limit: Duration) -> Refused {
     Refused::client(
         408,
         format!("the body did not arrive within {} ms", limit.as_millis()),
     )
 }
 
-pub(super) fn broken(error: &pingora_core::Error) -> Refused {
+pub(crate) fn broken(error: &pingora_core::Error) -> Refused {
     match error.etype() {
         pingora_core::ErrorType::ReadTimedout => {
             Refused::client(408, "the body stood still for too long")

@@ -3,6 +3,9 @@
 //! The only bytes of our own in an upstream's stream are pings, between two events of a stream in no coding, and an
 //! error event where it is the gateway that ends the stream.
 
+pub(crate) mod early_head;
+pub(crate) mod metering;
+
 use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
@@ -14,16 +17,16 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use witgate_messages::error::{self, ErrorType};
 
-use super::client::{Client, Interrupted};
+use super::Downstream;
+use super::downstream::{Client, Interrupted};
 use super::forward::Forwarded;
-use super::opening::Held;
+use super::forward::first_content::Held;
 use super::settle::Settlement;
-use super::{Downstream, early};
+use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
 use crate::headers::{self, Framing};
-use crate::owners::ClaimError;
-use crate::receipt::Outcome;
-use crate::refused::Refused;
+use crate::receipts::receipt::Outcome;
+use crate::tenants::owners::ClaimError;
 use crate::upstream::connection::Answering;
 
 /// Most bytes that are joined into one write.
@@ -86,7 +89,7 @@ pub(super) async fn relay(
     if let Some(metering) = metering {
         settlement.meter(metering);
     }
-    session.set_write_timeout(Some(settlement.live().config.limits.write_timeout));
+    session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
 
     let delivered = deliver(&mut answering, held, &mut client, session, settlement).await;
     let (outcome, downstream) = match delivered {
@@ -153,9 +156,9 @@ async fn deliver(
         return Err(Stopped::Cut("it had no head".into()));
     };
     settlement.receipt.status = Some(head.status.as_u16());
-    let plain_stream = early::is_plain_stream(head);
+    let plain_stream = early_head::is_plain_stream(head);
     if client.has_early_head() {
-        if !early::fits(head) {
+        if !early_head::fits(head) {
             return refuse_late(answering, client, session, settlement).await;
         }
     } else {
@@ -211,7 +214,9 @@ async fn refuse_late(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
-    let report = client.during(session, early::error_of(answering)).await?;
+    let report = client
+        .during(session, early_head::error_of(answering))
+        .await?;
     let event = error::sse_event(&report.kind, &report.message, Some(settlement.id()));
     settlement.count(&event);
     client.body(session, event, true).await?;
@@ -222,7 +227,7 @@ async fn refuse_late(
 async fn tell(reason: &str, session: &mut ServerSession, settlement: &Settlement) {
     let is_stream = session
         .response_written()
-        .is_some_and(early::is_plain_stream);
+        .is_some_and(early_head::is_plain_stream);
     if is_stream && settlement.is_between_events() {
         let event = error::sse_event(&ErrorType::Timeout, reason, Some(settlement.id()));
         // The connection is closed after it either way.

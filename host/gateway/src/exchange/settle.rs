@@ -15,28 +15,23 @@ use witgate_messages::meter::Source;
 use witgate_messages::price::Cost;
 use witgate_runtime::{Estimate, Lineup, Trail};
 
-use super::admit::now;
-use super::metering::Metering;
-use crate::cors::{self, Word};
+use super::relay::metering::Metering;
+use crate::answer::cors::{self, Word};
+use crate::answer::refused::Refused;
+use crate::clock::now;
 use crate::gateway::Gateway;
+use crate::gateway::snapshot::Snapshot;
 use crate::headers::Additions;
-use crate::live::Live;
-use crate::owners::{ClaimError, Kind};
-use crate::pressure::Place;
-use crate::provenance::Provenance;
-use crate::receipt::{Admission, Outcome, Receipt};
-use crate::refused::Refused;
-
-/// A finished exchange, on its way to the audit hook and the receipts file.
-pub(crate) struct Finished {
-    pub(crate) receipt: Receipt,
-    pub(crate) lineup: Arc<Lineup>,
-}
+use crate::receipts::finished::Finished;
+use crate::receipts::receipt::{Admission, Outcome, Receipt};
+use crate::tenants::concurrency::Place;
+use crate::tenants::owners::{ClaimError, Kind};
+use crate::tenants::provenance::Provenance;
 
 /// What outlives the steps: the facts, the hold and the meter of one exchange.
 pub(crate) struct Settlement {
     gateway: Arc<Gateway>,
-    live: Arc<Live>,
+    snapshot: Arc<Snapshot>,
     lineup: Arc<Lineup>,
     started: Instant,
     pub(crate) receipt: Receipt,
@@ -71,13 +66,13 @@ impl Settlement {
     pub(super) fn open(gateway: &Arc<Gateway>, session: &ServerSession) -> Self {
         let id: Arc<str> = format!("req_wg{:032x}", rand::random::<u128>()).into();
         gateway.metrics.opened();
-        let live = gateway.live();
+        let snapshot = gateway.snapshot();
         let request = session.req_header();
         let mut receipt = Receipt::new(id, now().0, request.method.as_str());
         receipt.provenance = Provenance::of_connection(session);
         Self {
-            headers: live.config.cors.headers(&request.headers),
-            live,
+            headers: snapshot.config.cors.headers(&request.headers),
+            snapshot,
             lineup: gateway.lineup(),
             started: Instant::now(),
             receipt,
@@ -109,8 +104,8 @@ impl Settlement {
     }
 
     /// The pinned configuration.
-    pub(super) fn live(&self) -> &Arc<Live> {
-        &self.live
+    pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
     }
 
     /// The pinned lineup.
@@ -130,13 +125,13 @@ impl Settlement {
         headers.extend(HeaderValue::from_str(self.id()).map(|id| (REQUEST_ID, id)));
         Additions {
             headers,
-            cors: self.live.config.cors.word(),
+            cors: self.snapshot.config.cors.word(),
         }
     }
 
     /// Adds a header that a plugin wants on the answer.
     pub(super) fn add_header(&mut self, header: Option<(HeaderName, HeaderValue)>) {
-        let ours = self.live.config.cors.word() == Word::Ours;
+        let ours = self.snapshot.config.cors.word() == Word::Ours;
         self.headers
             .extend(header.filter(|(name, _)| !(ours && cors::is_word(name))));
     }
@@ -223,7 +218,7 @@ impl Settlement {
         let output = metering.output_so_far();
         reading.usage.tokens.output = reading.usage.tokens.output.max(output);
         let model = reading.model.as_deref().unwrap_or_default();
-        let cost = self.live.prices.cost(model, &reading.usage);
+        let cost = self.snapshot.prices.cost(model, &reading.usage);
         hold.overdraw();
         let amounts = Amounts {
             picousd: cost.picousd,
@@ -305,7 +300,7 @@ impl Settlement {
             tokens.input = self.expected_prompt;
         }
         let cost = self
-            .live
+            .snapshot
             .prices
             .cost(model.unwrap_or_default(), &reading.usage);
         let tokens = reading.usage.tokens.total();

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use super::{is_credential, is_for_upstream, presented};
-use crate::keys::Keyring;
+use crate::tenants::keys::Keyring;
 
 /// Shortest key that is looked for although it has not the shape of one: shorter ones may be words.
 const SECRET: usize = 16;

@@ -19,9 +19,9 @@ use super::socket::check_peer;
 use super::spool::Spool;
 use super::wire::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket};
 use super::{PATIENCE, spool_base, spool_path};
-use crate::exchange::now;
+use crate::clock::now;
 use crate::gateway::Gateway;
-use crate::serve::stopped;
+use crate::listen::stopped;
 
 /// Balances in one frame.
 const PART: usize = 1024;
@@ -257,8 +257,8 @@ impl Giver {
 
     /// Opens the spool, and copies the ledger at the moment from which the log goes on.
     async fn begin(&self) -> anyhow::Result<(Undecided, Export)> {
-        let live = self.gateway.live();
-        let base = spool_base(&live.config).unwrap_or(&self.path);
+        let snapshot = self.gateway.snapshot();
+        let base = spool_base(&snapshot.config).unwrap_or(&self.path);
         let path = spool_path(base);
         let ledger = Arc::clone(&self.gateway.ledger);
         spawn_blocking(move || {

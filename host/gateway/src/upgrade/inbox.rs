@@ -16,9 +16,9 @@ use witgate_audit::{Health, Lines};
 
 use super::record::{Event, Record, step};
 use super::spool::{Found, Spool};
-use crate::exchange::now;
+use crate::clock::now;
 use crate::gateway::Gateway;
-use crate::serve::stopped;
+use crate::listen::stopped;
 
 /// Time between two looks at a spool whose process lives.
 const LOOK: Duration = Duration::from_millis(200);
@@ -53,7 +53,7 @@ impl Inbox {
         let lines = spool.lines()?;
         let mut receipts = self.count(&lines)?;
         if !receipts.is_empty()
-            && let Some(file) = &self.gateway.live().config.receipts.file
+            && let Some(file) = &self.gateway.snapshot().config.receipts.file
         {
             forget_written(&mut receipts, file)?;
         }

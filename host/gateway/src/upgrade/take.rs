@@ -18,9 +18,9 @@ use super::inbox::{Inbox, outlive};
 use super::socket::connect;
 use super::wire::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket};
 use super::{PATIENCE, bind};
-use crate::exchange::now;
+use crate::clock::now;
 use crate::gateway::Gateway;
-use crate::serve::stopped;
+use crate::listen::stopped;
 
 /// What a running process offers.
 pub(crate) struct Inheritance {

@@ -18,7 +18,7 @@ use super::{Upstream, Upstreams};
 use crate::config::HealthPolicy;
 use crate::gateway::Gateway;
 use crate::headers;
-use crate::serve::stopped;
+use crate::listen::stopped;
 
 /// Time between two looks at the configuration.
 const LOOK: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ pub(crate) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
     loop {
         tokio::select! {
             () = stopped(&mut stop) => return,
-            _ = ticks.tick() => look(&mut kept, &gateway.live().upstreams),
+            _ = ticks.tick() => look(&mut kept, &gateway.snapshot().upstreams),
         }
     }
 }

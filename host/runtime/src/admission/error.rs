@@ -1,12 +1,13 @@
 //! Why a plugin was not admitted, and what to do.
 
 use super::Difference;
+use crate::compiler::CompileError;
 use crate::contract::CONTRACT_VERSION;
 use crate::fault::Fault;
-use crate::problem::Problems;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use witgate_config_file::Problems;
 
 /// A plugin that may not serve.
 #[derive(Debug)]
@@ -187,20 +188,23 @@ pub enum AdmissionCause {
 // === impl AdmissionCause ===
 
 impl AdmissionCause {
-    /// Returns the cause that the engine's text about a failed compilation stands for.
-    pub(crate) fn of_compiling(text: String) -> Self {
-        if text.contains("exceeds the limit") {
-            Self::OverHost(text)
-        } else {
-            Self::Compile(text)
-        }
-    }
-
     /// Several causes as one.
     pub(super) fn all(mut causes: Vec<Self>) -> Self {
         match causes.len() {
             1 => causes.swap_remove(0),
             _ => Self::Several(causes),
+        }
+    }
+}
+
+impl From<CompileError> for AdmissionCause {
+    fn from(error: CompileError) -> Self {
+        match error {
+            CompileError::Component(text) if text.contains("exceeds the limit") => {
+                Self::OverHost(text)
+            }
+            CompileError::Component(text) => Self::Compile(text),
+            CompileError::Compiler(text) => Self::Compiler(text),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Everything that is wrong with a plugin on its way.
 
 use super::AdmissionCause;
-use crate::problem::Problems;
+use witgate_config_file::Problems;
 
 /// The problems so far.
 #[derive(Debug)]

@@ -5,11 +5,11 @@
 
 use super::AdmissionCause;
 use crate::contract::{Envelope, Estimate, Field, Plan, Receipt, Target, Value};
-use crate::fault::FaultKind;
+use crate::fault::{Failure, FaultKind};
 use crate::guest::{Breach, Guest};
 use crate::hook::Hook;
-use crate::instance::{Exports, Failure, Instance, handle};
-use crate::lineup::{not_exported, sense};
+use crate::instance::{Exports, Instance, handle, not_exported};
+use crate::lineup::sense;
 use crate::plugin::Plugin;
 use crate::request::{Rehearsal, Request};
 use std::sync::Arc;
@@ -129,7 +129,7 @@ impl Lacking {
         if self.is_empty() {
             return Ok(());
         }
-        let failure = Failure::returned(FaultKind::NotGranted, Breach::all(&self.grants));
+        let failure = Failure::new(FaultKind::NotGranted, Breach::all(&self.grants));
         let fault = plugin.fault(self.hook, failure);
         Err(AdmissionCause::Rehearsal(Box::new(fault)))
     }

@@ -2,9 +2,10 @@
 
 use super::generated::{v0_1, v0_2};
 use super::{
-    Charge, Envelope, Estimate, Plan, Receipt, Refusal, Remedy, SettingsProblem, UpstreamStats,
+    Charge, Envelope, Estimate, Plan, Receipt, Refusal, Remedy, RequestHandle, SettingsProblem,
+    UpstreamStats,
 };
-use crate::guest::{Guest, RequestHandle};
+use crate::guest::Guest;
 use wasmtime::component::{Instance, InstancePre, Resource};
 use wasmtime::{Result, Store};
 

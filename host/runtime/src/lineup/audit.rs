@@ -5,12 +5,12 @@
 //! nobody's receipt costs another's anything: one that takes the plugin its deadline takes it two, however many are with
 //! it, and there is one call more than receipts at most. No fault of these calls benches the plugin.
 
+use super::Lineup;
 use super::returned::Bounds;
-use super::{Lineup, not_exported};
 use crate::contract::{Receipt, Value};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{Failure, Fault, FaultKind};
 use crate::hook::Hook;
-use crate::instance::Failure;
+use crate::instance::not_exported;
 use crate::plugin::Plugin;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -136,7 +136,7 @@ fn fit(plugin: &Plugin, receipt: &Receipt) -> Result<(), Fault> {
     let (bytes, room) = (weight(receipt), room(plugin));
     if bytes > room {
         let message = format!("the receipt has {bytes} bytes, and it may read {room} of one");
-        let failure = Failure::returned(FaultKind::RequestTooLarge, message);
+        let failure = Failure::new(FaultKind::RequestTooLarge, message);
         return Err(plugin.fault(Some(Hook::Audit), failure));
     }
     Ok(())

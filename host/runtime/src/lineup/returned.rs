@@ -4,9 +4,8 @@ use super::sense;
 use crate::contract::{
     Attribute, Charge, Edit, Envelope, Plan, Receipt, Refusal, Remedy, UpstreamStats, Value,
 };
-use crate::fault::FaultKind;
+use crate::fault::{Failure, FaultKind};
 use crate::hook::Hook;
-use crate::instance::Failure;
 use crate::plugin::Plugin;
 use crate::vocabulary::Vocabulary;
 
@@ -34,7 +33,7 @@ impl<'a> Bounds<'a> {
         if bytes <= self.return_bytes {
             return Ok(());
         }
-        Err(Failure::returned(
+        Err(Failure::new(
             FaultKind::ReturnLimit,
             format!(
                 "{bytes} bytes are returned, the limit is {}; return less, or raise `return_bytes` in [limits] of the sidecar",
@@ -49,7 +48,7 @@ impl<'a> Bounds<'a> {
         if (400..=599).contains(&refusal.status) {
             return Ok(());
         }
-        Err(Failure::returned(
+        Err(Failure::new(
             FaultKind::Contract,
             format!(
                 "a refusal with status {}; 400 to 599 is possible",
@@ -120,7 +119,7 @@ impl<'a> Bounds<'a> {
 
     pub(super) fn receipts(self, receipts: &[Receipt], sent: usize) -> Result<(), Failure> {
         if receipts.len() > sent {
-            return Err(Failure::returned(
+            return Err(Failure::new(
                 FaultKind::ReturnLimit,
                 format!("{} receipts came back of {sent}", receipts.len()),
             ));
@@ -144,7 +143,7 @@ impl<'a> Bounds<'a> {
         if len <= self.list_items {
             return Ok(());
         }
-        Err(Failure::returned(
+        Err(Failure::new(
             FaultKind::ReturnLimit,
             format!(
                 "`{name}` has {len} elements, the limit is {}; return fewer, or raise `list_items` in [limits] of the sidecar",

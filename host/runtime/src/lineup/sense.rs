@@ -2,8 +2,7 @@
 //! serves and when it is rehearsed.
 
 use crate::contract::{Charge, Envelope, Plan, Target, UpstreamStats};
-use crate::fault::FaultKind;
-use crate::instance::Failure;
+use crate::fault::{Failure, FaultKind};
 use crate::vocabulary::Vocabulary;
 
 /// Most names that a text lists.
@@ -58,7 +57,7 @@ pub(crate) fn model(model: &str, whoever: &str) -> Result<(), Failure> {
 }
 
 fn nonsense(text: impl Into<String>) -> Failure {
-    Failure::returned(FaultKind::Contract, text.into())
+    Failure::new(FaultKind::Contract, text.into())
 }
 
 fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {

@@ -198,7 +198,7 @@ async fn a_key_in_a_header_or_a_query_that_would_be_passed_on_is_refused() {
         let by_bearer = asking(&gate)
             .without_header("x-witgate-key")
             .header("authorization", &format!("bearer {key}"));
-        let other = witgate::keys::NewKey::random().secret;
+        let other = witgate_gateway::keys::NewKey::random().secret;
         for (name, value) in [
             ("x-goog-api-key", key.clone()),
             ("api-key", format!("Bearer {key}")),

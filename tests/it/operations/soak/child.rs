@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use witgate::keys::NewKey;
 use witgate_artifacts::SHIPPED;
+use witgate_gateway::keys::NewKey;
 
 use crate::harness::{Client, PATIENCE, Request, binary, key_entry};
 

@@ -105,7 +105,7 @@ fn gateway() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     std::fs::create_dir(folder.path().join("policies")).unwrap();
-    let key = witgate::keys::NewKey::random();
+    let key = witgate_gateway::keys::NewKey::random();
     write(
         "keys.toml",
         &crate::harness::key_entry("alice", &key, "pro"),

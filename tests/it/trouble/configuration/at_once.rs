@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use tempfile::TempDir;
-use witgate::config::Config;
 use witgate_artifacts::{BUDGET, ENVELOPE, ROUTE};
+use witgate_gateway::config::Config;
 
 use crate::harness::{text, witgate};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use witgate::config::Config;
+use witgate_gateway::config::Config;
 
 const DOCS: &str = include_str!("../../../../docs/configuration.md");
 

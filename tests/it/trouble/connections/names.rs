@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 use tokio::sync::watch;
-use witgate::{Resolved, Resolver};
+use witgate_gateway::{Resolved, Resolver};
 
 use crate::harness::{Gate, Plan, Upstream, patiently};
 use crate::upstreams::{message, shown};

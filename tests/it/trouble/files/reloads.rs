@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use witgate::keys::NewKey;
+use witgate_gateway::keys::NewKey;
 
 use super::{house, until};
 use crate::harness::{Authority, House, Plan, Process, Tunnel, Upstream, key_entry, patiently};

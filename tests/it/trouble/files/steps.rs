@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use witgate::keys::NewKey;
+use witgate_gateway::keys::NewKey;
 
 use super::{asking, house, until};
 use crate::harness::{Process, Upstream, key_entry, patiently};

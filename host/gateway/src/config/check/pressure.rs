@@ -6,7 +6,7 @@ use super::Check;
 use crate::config::Keys;
 use crate::config::file::LimitsFile;
 use crate::config::memory::{Memory, Origin};
-use crate::pressure::BASE;
+use crate::tenants::concurrency::BASE;
 
 /// Most bytes of memory that can be counted.
 const MOST: u64 = 1 << 39;

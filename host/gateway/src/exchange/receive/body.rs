@@ -6,10 +6,10 @@ use pingora_core::protocols::http::ServerSession;
 use tokio::time::timeout;
 
 use super::{broken, declared, invite, slow};
+use crate::answer::refused::Refused;
 use crate::config::Limits;
-use crate::pressure::{Charge, FREE, Place};
-use crate::refused::Refused;
-use crate::serve::STREAM_WINDOW;
+use crate::listen::STREAM_WINDOW;
+use crate::tenants::concurrency::{Charge, FREE, Place};
 
 /// Room for a body that does not say how long it is.
 const UNKNOWN: usize = 16 * 1024;
@@ -80,7 +80,7 @@ pub(super) async fn read_body(
 
 /// What pays for the part of a body that has come and is not read: HTTP/2 takes as much as its window, whether it is read or
 /// not.
-pub(in crate::exchange) fn window(
+pub(crate) fn window(
     session: &ServerSession,
     announced: Option<usize>,
     place: &Place,

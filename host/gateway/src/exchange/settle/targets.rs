@@ -4,7 +4,7 @@ use pingora_http::ResponseHeader;
 
 use super::Settlement;
 use crate::headers;
-use crate::receipt::Attempt;
+use crate::receipts::receipt::Attempt;
 use crate::upstream::Upstream;
 use crate::upstream::admission::Closed;
 

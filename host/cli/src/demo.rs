@@ -1,0 +1,225 @@
+//! `witgate demo`: the gateway, a stand-in for the API behind it, and the lines to try them with.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::run::{Signals, options, workers};
+use super::say;
+use witgate_gateway::config::Config;
+use witgate_gateway::keys::NewKey;
+use witgate_gateway::{CannotListen, Listener, Server};
+use witgate_standin::{StandIn, StandInOptions};
+
+/// Arguments of `witgate demo`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where clients connect; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+    /// Where the admin pages are.
+    #[arg(long, default_value = "127.0.0.1:8788")]
+    admin: SocketAddr,
+    /// The plugin directory.
+    #[arg(long, default_value = "policies")]
+    policies: PathBuf,
+    /// Record the requests in this folder, with what people wrote blanked.
+    #[arg(long, value_name = "FOLDER")]
+    capture: Option<PathBuf>,
+    /// The receipts file; by default in the demo's own folder.
+    #[arg(long)]
+    receipts: Option<PathBuf>,
+}
+
+/// The variable whose presence sends the demo to the API itself.
+const API_KEY: &str = "ANTHROPIC_API_KEY";
+
+/// Runs the demo until a signal says to stop.
+pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
+    let folder = DemoFolder::make()?;
+    let key = NewKey::random();
+    let keys = format!(
+        "[[key]]\nid = \"demo\"\nhash = \"{}\"\ntenant = \"demo\"\nuser = \"you\"\ntier = \"pro\"\n",
+        key.hash
+    );
+    std::fs::write(folder.path.join("keys.toml"), keys)?;
+    let receipts = args
+        .receipts
+        .clone()
+        .unwrap_or_else(|| folder.path.join("receipts.jsonl"));
+
+    let real = std::env::var(API_KEY).is_ok_and(|key| !key.trim().is_empty());
+    let standin = if real {
+        None
+    } else {
+        Some(std::net::TcpListener::bind("127.0.0.1:0")?)
+    };
+    let upstream = match &standin {
+        None => format!(
+            "base_url = \"https://api.anthropic.com\"\ncredential = {{ env = \"{API_KEY}\" }}\n"
+        ),
+        Some(listener) => {
+            // The stand-in wants a key as the API does; any will do.
+            std::fs::write(folder.path.join("standin.key"), "stand-in")?;
+            format!(
+                "base_url = \"http://{}\"\ncredential = {{ file = \"standin.key\" }}\n",
+                listener.local_addr()?
+            )
+        }
+    };
+    let path = folder.path.join("witgate.toml");
+    std::fs::write(&path, config_text(args, &receipts, &upstream)?)?;
+    let config = Config::read(&path)?;
+
+    workers(&config)?.block_on(async {
+        let signals = Signals::listen()?;
+        let (stop, stopped) = watch::channel(false);
+        let behind = match standin {
+            None => None,
+            Some(listener) => {
+                listener.set_nonblocking(true)?;
+                let standin = Arc::new(StandIn::new(StandInOptions::default()));
+                Some(tokio::spawn(
+                    standin.serve(TcpListener::from_std(listener)?, stopped),
+                ))
+            }
+        };
+        let running = Server::start(config, options())
+            .await
+            .map_err(with_option)?;
+        let welcome = welcome(&running, &key, &receipts, &path, &args.policies, real);
+        // Whoever reads it may stand still; the gateway does not wait for that.
+        std::thread::spawn(move || say(&welcome));
+        let done = signals.until_stopped(running).await;
+        // The stand-in goes last: running exchanges still need it.
+        let _ = stop.send(true);
+        if let Some(behind) = behind {
+            behind.abort();
+        }
+        done
+    })
+}
+
+/// An address that can't be had is not in a file of whoever runs the demo, but among the options.
+fn with_option(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<CannotListen>() {
+        Ok(CannotListen {
+            listener,
+            address,
+            source,
+        }) => {
+            let option = match listener {
+                Listener::Clients => "--listen",
+                Listener::Admin => "--admin",
+            };
+            anyhow::anyhow!(
+                "cannot listen on {address}: {source}; choose another address with {option}"
+            )
+        }
+        Err(error) => error,
+    }
+}
+
+fn config_text(args: &Args, receipts: &Path, upstream: &str) -> anyhow::Result<String> {
+    let policies = args.policies.canonicalize().map_err(|error| {
+        anyhow::anyhow!(
+            "the plugin directory {} can't be opened: {error}",
+            args.policies.display()
+        )
+    })?;
+    let has_plugin = std::fs::read_dir(&policies)?
+        .filter_map(Result::ok)
+        .any(|entry| {
+            entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "wasm")
+        });
+    anyhow::ensure!(
+        has_plugin,
+        "there is no plugin in {}: `make policies` builds the shipped ones",
+        args.policies.display()
+    );
+    let receipts = std::path::absolute(receipts)?;
+    let quoted = |path: &Path| toml_edit::Value::from(path.to_string_lossy().as_ref()).to_string();
+    let capture = match &args.capture {
+        None => String::new(),
+        Some(folder) => format!(
+            "[capture]\ndir = {}\n\n",
+            quoted(&std::path::absolute(folder)?).trim()
+        ),
+    };
+    Ok(format!(
+        "drain_timeout_ms = 30000\n\n[listen]\naddress = \"{}\"\n\n[admin]\naddress = \"{}\"\n\n\
+         [keys]\nfile = \"keys.toml\"\n\n[plugins]\ndirectory = {}\n\n[receipts]\nfile = {}\n\n\
+         [state]\ndirectory = \"state\"\n\n{capture}[upstreams.default]\n{upstream}",
+        args.listen,
+        args.admin,
+        quoted(&policies).trim(),
+        quoted(&receipts).trim(),
+    ))
+}
+
+fn welcome(
+    running: &Server,
+    key: &NewKey,
+    receipts: &Path,
+    config: &Path,
+    policies: &Path,
+    real: bool,
+) -> String {
+    let url = format!("http://{}", running.address());
+    let admin = running
+        .admin()
+        .map(|admin| format!("http://{admin}"))
+        .unwrap_or_default();
+    let behind = if real {
+        "the Anthropic API, with your ANTHROPIC_API_KEY"
+    } else {
+        "a stand-in that answers as the API does; set ANTHROPIC_API_KEY to go to the API itself"
+    };
+    let key = &key.secret;
+    format!(
+        "\nwitgate is serving at {url}, in front of {behind}.\n\n\
+         Ask it something:\n\n  \
+         curl {url}/v1/messages \\\n    -H 'x-api-key: {key}' \\\n    -H 'anthropic-version: 2023-06-01' -H 'content-type: application/json' \\\n    \
+         -d '{{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":128,\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}]}}'\n\n\
+         Or send Claude Code through it:\n\n  \
+         ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY={key} claude -p 'say hi'\n\n\
+         Look at it:       curl {admin}/plugins\n\
+         Read receipts:    tail -f {}\n\
+         Its settings:     {}\n\
+         Change a policy:  edit {}; it is live within a few seconds.\n\
+         Stop it:          Ctrl-C\n",
+        receipts.display(),
+        config.display(),
+        policies.join("route.toml").display(),
+    )
+}
+
+/// A folder for the demo's own files, gone when the demo is.
+struct DemoFolder {
+    path: PathBuf,
+}
+
+// === impl DemoFolder ===
+
+impl DemoFolder {
+    fn make() -> io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("witgate-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for DemoFolder {
+    fn drop(&mut self) {
+        // What is left there is small, and in the system's own folder for such things.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}

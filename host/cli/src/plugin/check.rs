@@ -1,0 +1,210 @@
+//! `witgate plugin check`: what a plugin is, and whether the gateway would take it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use witgate_runtime::{
+    Anatomy, BodyGrant, CONTRACT_VERSIONS, Configured, Grants, Needs, Plugin, Source,
+};
+
+use super::super::{complain, say, sidecars};
+use super::code::CodeArgs;
+
+/// Arguments of `witgate plugin check`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The plugin's `.wasm`; `NAME.toml` beside it is its sidecar.
+    file: PathBuf,
+    /// Another sidecar than the one beside it.
+    #[arg(long)]
+    sidecar: Option<PathBuf>,
+    #[command(flatten)]
+    code: CodeArgs,
+}
+
+/// What getting the code ready took.
+struct Compiled {
+    took: Duration,
+    from_cache: bool,
+}
+
+/// Looks at the file, admits it, and says what there is to say. What shows without compiling is said before.
+pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
+    let source = super::source(&args.file, args.sidecar.as_deref())?;
+    let code = args.code.runtime()?;
+    let runtime = &code.runtime;
+    let refused = |text: &str| {
+        say(&row("admitted", "no"));
+        complain(text);
+        Ok(ExitCode::FAILURE)
+    };
+
+    match Anatomy::read(&source.wasm) {
+        Ok(anatomy) => say(text_of(&source, &anatomy).trim_end()),
+        Err(cause) => {
+            complain(&format!("{}: not admitted: {cause}", args.file.display()));
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    if let Err(error) = runtime.screen(&source) {
+        return refused(&error.to_string());
+    }
+
+    let begun = Instant::now();
+    match runtime.needs(&source) {
+        Ok(Some(needs)) => say(&needs_row(&needs)),
+        Ok(None) => {}
+        Err(cause) => return refused(&format!("{}: {cause}", args.file.display())),
+    }
+    let compiled = Compiled {
+        took: begun.elapsed(),
+        from_cache: runtime.compilations() == 0,
+    };
+
+    let begun = Instant::now();
+    let admitted = runtime.admit(&source);
+    let started = begun.elapsed();
+    match admitted {
+        Ok(plugin) => {
+            say(admission_text(&plugin, &compiled, started).trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => refused(&error.to_string()),
+    }
+}
+
+fn row(name: &str, text: &str) -> String {
+    format!("{name:<11} {text}")
+}
+
+fn text_of(source: &Source, anatomy: &Anatomy) -> String {
+    let kind = if anatomy.is_core_module {
+        "core module"
+    } else {
+        "component"
+    };
+    let sidecar = source.sidecar.as_ref().map_or_else(
+        || no_sidecar(&source.file),
+        |sidecar| sidecar.file.display().to_string(),
+    );
+    let mut text = String::new();
+    for (name, value) in [
+        ("file", source.file.display().to_string()),
+        ("size", format!("{} bytes, {kind}", source.wasm.len())),
+        ("sha256", source.identity().wasm.to_string()),
+        ("sidecar", sidecar),
+        ("exports", names(&anatomy.exports)),
+        ("imports", names(&anatomy.imports)),
+    ] {
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "{}", row(name, &value));
+    }
+    text
+}
+
+/// A sidecar of nearly the same name is a mistake more often than not.
+fn no_sidecar(file: &Path) -> String {
+    match sidecars::misnamed(file) {
+        None => "none: the defaults hold".to_owned(),
+        Some(other) => format!(
+            "none: the defaults hold. {} belongs to another name; the sidecar of {} is {}",
+            other.display(),
+            file.display(),
+            file.with_extension("toml").display()
+        ),
+    }
+}
+
+fn needs_row(needs: &Needs) -> String {
+    let needs = format!(
+        "{} KiB of memory and {} table elements at its start",
+        needs.memory_bytes / 1024,
+        needs.table_elements
+    );
+    row("needs", &needs)
+}
+
+/// Full names, shortened where they are the contract's: `log@0.2.0`.
+fn names(full: &[String]) -> String {
+    if full.is_empty() {
+        return "nothing".to_owned();
+    }
+    let short: Vec<_> = full
+        .iter()
+        .map(|name| name.strip_prefix("witgate:plugin/").unwrap_or(name))
+        .collect();
+    short.join(", ")
+}
+
+fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> String {
+    let hooks: Vec<_> = plugin.hooks().map(|hook| hook.to_string()).collect();
+    let configured = match plugin.configured() {
+        Configured::Never => "never: it has no lifecycle".to_owned(),
+        Configured::Once => "once, at admission".to_owned(),
+        Configured::PerInstance { why: None } => "for each new instance".to_owned(),
+        Configured::PerInstance { why: Some(why) } => format!("for each new instance: {why}"),
+    };
+    let how = match compiled.from_cache {
+        true => "to load, compiled before (--no-cache compiles it again)",
+        false => "to compile",
+    };
+    let cost = format!(
+        "{} {how}, {} to start and rehearse",
+        millis(compiled.took),
+        millis(started)
+    );
+    let mut text = String::new();
+    for (name, value) in [
+        ("grants", grants(plugin.grants())),
+        ("configured", configured),
+        ("admission", cost),
+        (
+            "admitted",
+            format!(
+                "yes, for {} (this host serves {})",
+                hooks.join(", "),
+                CONTRACT_VERSIONS.join(" and ")
+            ),
+        ),
+    ] {
+        let _ = writeln!(text, "{}", row(name, &value));
+    }
+    text
+}
+
+fn grants(grants: &Grants) -> String {
+    let body = match grants.body {
+        BodyGrant::None => "none",
+        BodyGrant::Head => "head",
+        BodyGrant::Read => "read",
+    };
+    let headers: Vec<_> = grants
+        .headers
+        .iter()
+        .map(|granted| String::from(granted.clone()))
+        .collect();
+    let mut text = format!("body {body}");
+    for (name, granted) in [
+        ("kv", grants.kv),
+        ("metrics", grants.metrics),
+        ("clock", grants.clock),
+    ] {
+        if granted {
+            let _ = write!(text, ", {name}");
+        }
+    }
+    match headers.is_empty() {
+        true => text.push_str(", no headers"),
+        false => {
+            let _ = write!(text, ", headers {}", headers.join(" "));
+        }
+    }
+    text
+}
+
+fn millis(time: Duration) -> String {
+    let micros = time.as_micros();
+    format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
+}

@@ -1,0 +1,108 @@
+//! The problem with one value, in the words of people who write files.
+//!
+//! The message never repeats a text value: it may be a secret in the wrong place.
+
+use std::fmt;
+
+use serde::de::{self, Expected, Unexpected};
+
+/// The reason why a value could not be read.
+#[derive(Debug)]
+pub(crate) struct ValueError {
+    /// Path of the value, or `None` until a reader that knows it adds it.
+    pub(crate) path: Option<String>,
+    /// Key that is missing in the table at `path`, or `None` if the reason is another one.
+    pub(crate) missing: Option<&'static str>,
+    pub(crate) message: String,
+}
+
+// === impl ValueError ===
+
+impl ValueError {
+    /// Adds the path, unless the error has one already.
+    pub(crate) fn at(mut self, path: &str) -> Self {
+        self.path.get_or_insert_with(|| path.to_owned());
+        self
+    }
+
+    fn new(message: String) -> Self {
+        Self {
+            path: None,
+            missing: None,
+            message,
+        }
+    }
+}
+
+impl de::Error for ValueError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(message.to_string())
+    }
+
+    fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
+        Self::new(format!("must be {}, not {}", name(wanted), kind(found)))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
+        match found {
+            // The type is right, so only the expected values are worth naming.
+            Unexpected::Str(_) => Self::new(format!("must be {}", name(wanted))),
+            found => Self::invalid_type(found, wanted),
+        }
+    }
+
+    fn unknown_variant(_: &str, variants: &'static [&'static str]) -> Self {
+        let quoted: Vec<_> = variants.iter().map(|word| format!("\"{word}\"")).collect();
+        Self::new(format!("must be {}", quoted.join(" or ")))
+    }
+
+    fn missing_field(key: &'static str) -> Self {
+        Self {
+            missing: Some(key),
+            ..Self::new(format!("`{key}` is missing"))
+        }
+    }
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ValueError {}
+
+/// Translates serde's name of a type for people who write files.
+fn name(wanted: &dyn Expected) -> String {
+    let wanted = wanted.to_string();
+    let name = match wanted.as_str() {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number that is not negative",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a string" | "a borrowed string" | "path string" => "a text in quotes",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        table if table.starts_with("struct ") => "a table",
+        choice if choice.starts_with("enum ") => "a word in quotes",
+        other => other,
+    };
+    name.to_owned()
+}
+
+fn kind(found: Unexpected<'_>) -> String {
+    match found {
+        Unexpected::Bool(word) => word.to_string(),
+        Unexpected::Unsigned(number) => number.to_string(),
+        Unexpected::Signed(number) => number.to_string(),
+        Unexpected::Float(number) => number.to_string(),
+        Unexpected::Str(_) | Unexpected::Char(_) | Unexpected::Bytes(_) => "a text".to_owned(),
+        Unexpected::Seq => "a list".to_owned(),
+        Unexpected::Map => "a table".to_owned(),
+        Unexpected::Unit | Unexpected::Option => "nothing".to_owned(),
+        other => other.to_string(),
+    }
+}

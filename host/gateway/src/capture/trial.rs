@@ -1,0 +1,305 @@
+//! Recorded requests through a lineup, hook by hook, as an exchange asks them, without sending anything anywhere.
+
+mod receipt;
+mod summary;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use witgate_messages::price::PriceBook;
+use witgate_runtime::{
+    AdmissionError, Charge, Envelope, Fault, Hook, Lineup, Mark, Plan, Request, Runtime, Source,
+    Stop, Target, Trail, UpstreamStats,
+};
+
+use super::Captured;
+use crate::exchange::decide::estimate;
+use crate::receipts::receipt::{is_kept, tree};
+use crate::tenants::provenance::Provenance;
+use crate::view::View;
+
+/// Plugins, ready to be asked.
+pub struct Trial {
+    lineup: Arc<Lineup>,
+    prices: PriceBook,
+    upstreams: Vec<UpstreamStats>,
+}
+
+/// What the plugins decided on one request.
+pub struct Decided {
+    /// What each hook gave, by its name; `stopped` where the request does not go on, `skipped` with the faults that an
+    /// open fail policy let pass. Of a fault it has what kind it is: its text may name addresses and lines of code, which
+    /// differ from build to build.
+    pub given: Map<String, Value>,
+    /// The same for people who compare: in words where a value says little, by hook, in their order.
+    pub told: Vec<(String, Value)>,
+    /// Texts of the faults.
+    faults: Vec<String>,
+    /// The same for people.
+    pub summary: Vec<String>,
+    /// How long each hook took, all plugins together.
+    pub took: Vec<(Hook, Duration)>,
+}
+
+// === impl Trial ===
+
+impl Trial {
+    /// Admits plugins, which are told of `upstreams` and of costs by `prices`.
+    ///
+    /// # Errors
+    ///
+    /// The first plugin that is not admitted, and why.
+    pub fn try_new(
+        runtime: &Runtime,
+        sources: &[Source],
+        prices: PriceBook,
+        upstreams: &[String],
+    ) -> Result<Self, AdmissionError> {
+        let plugins = sources
+            .iter()
+            .map(|source| runtime.admit(source))
+            .collect::<Result<Vec<_>, _>>()?;
+        let upstreams = upstreams
+            .iter()
+            .map(|name| UpstreamStats {
+                name: name.clone(),
+                in_flight: 0,
+                requests: 0,
+                errors: 0,
+                attributes: Vec::new(),
+            })
+            .collect();
+        Ok(Self {
+            lineup: Arc::new(Lineup::new(1, plugins, &[])),
+            prices,
+            upstreams,
+        })
+    }
+
+    /// Whether any of the plugins has the hook.
+    pub fn has(&self, hook: Hook) -> bool {
+        self.lineup.plugins().iter().any(|plugin| plugin.has(hook))
+    }
+
+    /// Asks the plugins about one request.
+    ///
+    /// # Errors
+    ///
+    /// When it is none that the gateway would have asked them about.
+    pub fn decide(&self, captured: &Captured) -> anyhow::Result<Decided> {
+        let mut decided = Decided {
+            given: Map::new(),
+            told: Vec::new(),
+            faults: Vec::new(),
+            summary: Vec::new(),
+            took: Vec::new(),
+        };
+        let mut trail = Trail::default();
+        if let Err(stop) = self.ask(captured, &mut decided, &mut trail)? {
+            decided.stop(&stop);
+        }
+        for fault in &trail.skipped {
+            decided.skip(fault);
+        }
+        Ok(decided)
+    }
+
+    fn ask(
+        &self,
+        captured: &Captured,
+        decided: &mut Decided,
+        trail: &mut Trail,
+    ) -> anyhow::Result<Result<(), Stop>> {
+        let mut view = Arc::new(captured.view()?);
+        let request: Arc<dyn Request> = Arc::<View>::clone(&view);
+        let lineup = &self.lineup;
+
+        let mut envelope = Envelope::default();
+        if self.has(Hook::Envelope) {
+            let asked = decided.time(Hook::Envelope, || lineup.read_envelope(&request, trail));
+            match asked {
+                Ok(given) => envelope = given,
+                Err(stop) => return Ok(Err(stop)),
+            }
+            decided.note(Hook::Envelope, &envelope, &summary::envelope(&envelope))?;
+            view = view.after(&envelope)?;
+        }
+        let provenance = Provenance::of_path(&view.path);
+        provenance.stamp(&mut envelope);
+        let request: Arc<dyn Request> = Arc::<View>::clone(&view);
+
+        let mut plan = None;
+        if self.has(Hook::Route) {
+            let asked = decided.time(Hook::Route, || {
+                lineup.decide_route(&request, &envelope, &self.upstreams, trail)
+            });
+            match asked {
+                Ok(given) => plan = given,
+                Err(stop) => return Ok(Err(stop)),
+            }
+            let summary = summary::plan(plan.as_ref(), &self.upstreams);
+            decided.note(Hook::Route, &plan, &summary)?;
+            if let Some(plan) = &mut plan {
+                plan.targets.retain(|target| is_in(&self.upstreams, target));
+            }
+        }
+        let default = self.upstreams.first().map_or("default", |it| &it.name);
+        let plan = plan.unwrap_or_else(|| Plan::to(default));
+
+        let estimate = estimate::of_message(&view, &plan, &self.prices);
+        if self.has(Hook::Budget) {
+            let asked = decided.time(Hook::Budget, || {
+                lineup.charges(&request, &envelope, &plan, &estimate, trail)
+            });
+            let charges: Vec<Charge> = match asked {
+                Ok(charges) => charges.into_iter().map(|it| it.charge).collect(),
+                Err(stop) => return Ok(Err(stop)),
+            };
+            decided.note(Hook::Budget, &charges, &summary::charges(&charges))?;
+        }
+
+        if self.has(Hook::Audit) {
+            let answered = receipt::Decided {
+                captured,
+                view: &view,
+                envelope,
+                provenance,
+                plan,
+                estimate,
+            };
+            self.audit(answered, decided)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Asks about the receipt of a request that was answered.
+    fn audit(&self, answered: receipt::Decided<'_>, decided: &mut Decided) -> anyhow::Result<()> {
+        let before = answered.receipt(&self.prices).fields(&self.lineup);
+        let audited = decided.time(Hook::Audit, || {
+            self.lineup.audit_entries(vec![before.clone()], is_kept)
+        });
+        for entry in audited {
+            for mark in &entry.marks {
+                if let Mark::Fault(fault) = mark {
+                    decided.skip(fault);
+                }
+            }
+            let mut fields = tree(&entry.receipt);
+            // The time of the trial is no decision.
+            fields.remove("started_unix_ms");
+            let told = summary::fields(&before, &entry.receipt);
+            decided.note(Hook::Audit, &fields, &told)?;
+        }
+        Ok(())
+    }
+}
+
+// === impl Decided ===
+
+impl Decided {
+    /// Everything as one JSON object.
+    pub fn json(&self, number: usize, captured: &Captured) -> Value {
+        let took: Map<String, Value> = self
+            .took
+            .iter()
+            .map(|(hook, took)| (hook.to_string(), json!(nanos(*took))))
+            .collect();
+        json!({
+            "request": number,
+            "id": captured.id,
+            "method": captured.method,
+            "path": captured.path,
+            "given": self.given,
+            "faults": self.faults,
+            "took_ns": took,
+        })
+    }
+
+    /// Whether a plugin faulted.
+    pub fn faulted(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
+    fn time<T>(&mut self, hook: Hook, ask: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let given = ask();
+        self.took.push((hook, begun.elapsed()));
+        given
+    }
+
+    fn note(
+        &mut self,
+        hook: Hook,
+        given: &impl serde::Serialize,
+        summary: &str,
+    ) -> anyhow::Result<()> {
+        let given = serde_json::to_value(given)?;
+        let says_little = given.is_null() || given.as_array().is_some_and(Vec::is_empty);
+        let told = match says_little {
+            true => Value::from(summary),
+            false => given.clone(),
+        };
+        self.told.push((hook.to_string(), told));
+        self.given.insert(hook.to_string(), given);
+        self.summary.push(format!("{hook}: {summary}"));
+        Ok(())
+    }
+
+    fn stop(&mut self, stop: &Stop) {
+        match stop {
+            Stop::Refusal { hook, refusal, .. } => {
+                self.given.insert(
+                    "stopped".to_owned(),
+                    json!({ "hook": hook, "refusal": refusal }),
+                );
+                let text = summary::refusal(refusal);
+                self.told
+                    .push((hook.to_string(), Value::from(format!("refused {text}"))));
+                self.summary.push(format!("{hook}: refused, {text}"));
+            }
+            Stop::Fault(fault) => {
+                self.given.insert("stopped".to_owned(), kind_of(fault));
+                let at = fault
+                    .hook
+                    .map_or("stopped".to_owned(), |hook| hook.to_string());
+                let text = format!("fault {}", fault.kind.code());
+                self.told.push((at, Value::from(text)));
+                self.summary.push(format!("stopped: {fault}"));
+                self.faults.push(fault.to_string());
+            }
+        }
+    }
+
+    /// Notes a fault that was passed over.
+    fn skip(&mut self, fault: &Fault) {
+        let skipped = self
+            .given
+            .entry("skipped")
+            .or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(skipped) = skipped {
+            skipped.push(kind_of(fault));
+        }
+        let at = fault
+            .hook
+            .map_or("skipped".to_owned(), |hook| format!("{hook}.skipped"));
+        let text = format!("fault {}", fault.kind.code());
+        self.told.push((at, Value::from(text)));
+        self.summary.push(format!("skipped: {fault}"));
+        self.faults.push(fault.to_string());
+    }
+}
+
+/// What of a fault is the same in two builds of one plugin.
+fn kind_of(fault: &Fault) -> Value {
+    json!({ "hook": fault.hook, "fault": fault.kind.code() })
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Whether a target is one of these upstreams. The gateway passes over others.
+fn is_in(known: &[UpstreamStats], target: &Target) -> bool {
+    known.iter().any(|stats| stats.name == target.upstream)
+}

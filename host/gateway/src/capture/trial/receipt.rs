@@ -1,0 +1,124 @@
+//! The receipt that audit plugins are tried with: that of a request which was answered.
+//!
+//! What a recorded request does not say is a sample, which docs/plugins.md describes: tokens as the host estimates them
+//! before it asks, half a second to the first byte and a second in all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use witgate_messages::meter::{Meter, Reading, Source};
+use witgate_messages::price::PriceBook;
+use witgate_messages::usage::{Tokens, Usage};
+use witgate_runtime::{Envelope, Estimate, Plan};
+
+use crate::capture::Captured;
+use crate::clock::now;
+use crate::exchange::resource;
+use crate::receipts::receipt::{Attempt, Outcome, Receipt};
+use crate::tenants::provenance::Provenance;
+use crate::view::View;
+
+const FIRST_BYTE: Duration = Duration::from_millis(500);
+const TOTAL: Duration = Duration::from_secs(1);
+
+/// Bytes of an answer for each of its tokens.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// What is known about a request that was let through.
+pub(super) struct Decided<'a> {
+    pub(super) captured: &'a Captured,
+    pub(super) view: &'a View,
+    pub(super) envelope: Envelope,
+    pub(super) provenance: Provenance,
+    pub(super) plan: Plan,
+    pub(super) estimate: Estimate,
+}
+
+// === impl Decided ===
+
+impl Decided<'_> {
+    /// The receipt, as it would be after an answer.
+    pub(super) fn receipt(self, prices: &PriceBook) -> Receipt {
+        let Self {
+            captured,
+            view,
+            envelope,
+            provenance,
+            plan,
+            estimate,
+        } = self;
+        let started = match captured.unix_ms {
+            0 => now().0,
+            recorded => recorded,
+        };
+        let asked = view.head.as_ref().and_then(|head| head.model());
+        let target = plan.targets.first();
+        let model = target
+            .and_then(|target| target.model.clone())
+            .or_else(|| asked.as_deref().map(str::to_owned));
+        let reading = reading(captured, model.as_deref(), &estimate);
+
+        let mut receipt = Receipt::new(Arc::clone(&view.id), started, view.method.as_str());
+        receipt.endpoint = view.endpoint.code();
+        receipt.caller = Some(Arc::clone(&view.caller));
+        receipt.resource = resource(&plan, &envelope, view);
+        receipt.envelope = Some(envelope);
+        receipt.provenance = provenance;
+        receipt.requested_model = asked.map(Into::into);
+        receipt.rule = plan.rule;
+        receipt.request_bytes = captured.body().len() as u64;
+        receipt.attempts = target
+            .map(|target| Attempt {
+                upstream: target.upstream.clone(),
+                model: target.model.clone(),
+                request_id: None,
+                result: Ok(200),
+            })
+            .into_iter()
+            .collect();
+        receipt.outcome = Some(Outcome::Answered);
+        receipt.status = Some(200);
+        receipt.response_bytes = match captured.answer().len() as u64 {
+            0 => estimate.output_tokens.saturating_mul(BYTES_PER_TOKEN),
+            recorded => recorded,
+        };
+        receipt.first_byte = Some(FIRST_BYTE);
+        receipt.duration = TOTAL;
+        let served = reading.model.as_deref().unwrap_or_default();
+        receipt.cost = Some(prices.cost(served, &reading.usage));
+        receipt.reading = Some(reading);
+        receipt
+    }
+}
+
+/// What the answer used: by the recorded one, else by the host's estimate.
+fn reading(captured: &Captured, model: Option<&str>, estimate: &Estimate) -> Reading {
+    let answer = captured.answer();
+    if !answer.is_empty() {
+        let is_stream = answer.starts_with(b"event:") || answer.starts_with(b"data:");
+        let mut meter = match is_stream {
+            true => Meter::sse(),
+            false => Meter::json(),
+        };
+        meter.feed(&answer);
+        let read = meter.finish();
+        return Reading {
+            model: read.model.clone().or_else(|| model.map(str::to_owned)),
+            ..read
+        };
+    }
+    Reading {
+        usage: Usage {
+            tokens: Tokens {
+                input: estimate.prompt_tokens,
+                output: estimate.output_tokens,
+                ..Tokens::default()
+            },
+            ..Usage::default()
+        },
+        source: Source::Estimated,
+        model: model.map(str::to_owned),
+        stop_reason: Some("end_turn".to_owned()),
+        ..Reading::default()
+    }
+}

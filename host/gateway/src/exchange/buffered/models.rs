@@ -1,0 +1,131 @@
+//! Models: the upstream's and the operator's own, as far as the caller's key may ask for them.
+//!
+//! The list is one of two parts: the configured resources, and behind them the upstream's models. It is short, so it is
+//! read as a whole and pages are cut out of it.
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::json;
+use witgate_messages::page::{Item, Page};
+use witgate_messages::query::{Cursor, Query};
+
+use super::fetch::{Asker, Client, Question, Whole};
+use super::list::{PAGES, page, query};
+use crate::answer::refused::Refused;
+use crate::config::Resource;
+use crate::exchange::authorize::no_such;
+
+/// One page of the models.
+///
+/// # Errors
+///
+/// The query can't be read, its cursor is on no model of the caller's, or the upstream gave no list.
+pub(crate) async fn list(asker: &mut Asker<'_>) -> Result<Whole, Refused> {
+    let decision = asker.decision;
+    let view = &decision.view;
+    let path = view.endpoint.upstream_path(&view.path);
+    let query = query(&path)?;
+    let (real, mut whole) = match all(asker, &path, &query).await? {
+        Ok(read) => read,
+        Err(error) => return Ok(error),
+    };
+    let resources = decision.snapshot.config.endpoints.resources.iter();
+    let mut models: Vec<Item> = resources.map(item).collect();
+    let logical = models.len();
+    for model in real {
+        // A resource of the same name stands before the upstream's model.
+        let hidden = models.iter().take(logical).any(|own| own.id == model.id);
+        if !hidden {
+            models.push(model);
+        }
+    }
+    models.retain(|model| view.caller.may_use(&model.id));
+
+    let place = |id: &str| {
+        let place = models.iter().position(|model| model.id == id);
+        place.ok_or_else(|| no_such("model", id))
+    };
+    let limit = query.limit();
+    let (from, to, has_more) = match &query.cursor {
+        Cursor::Start => (0, limit, models.len() > limit),
+        Cursor::After(id) => {
+            let from = place(id)? + 1;
+            (from, from + limit, models.len() > from + limit)
+        }
+        Cursor::Before(id) => {
+            let to = place(id)?;
+            (to.saturating_sub(limit), to, to > limit)
+        }
+    };
+    let to = to.min(models.len());
+    whole.body = Page::write(models.get(from..to).unwrap_or_default(), has_more);
+    Ok(whole)
+}
+
+/// One model.
+///
+/// # Errors
+///
+/// It is none that the caller may ask for, or the upstream gave no answer.
+pub(crate) async fn one(asker: &mut Asker<'_>) -> Result<Whole, Refused> {
+    let decision = asker.decision;
+    let view = &decision.view;
+    let id = view.endpoint.id(&view.path).unwrap_or_default();
+    if !view.caller.may_use(id) {
+        return Err(no_such("model", id));
+    }
+    if let Some(resource) = decision.snapshot.config.endpoints.resource(id) {
+        return Whole::own(item(resource).json, asker.settlement.id());
+    }
+    let path = view.endpoint.upstream_path(&view.path);
+    let question = Question {
+        method: Method::GET,
+        path: &path,
+        body: None,
+        client: Client::Needed,
+    };
+    asker.ask(&question).await
+}
+
+/// All models of the upstream, and its first answer for its headers; or its error.
+async fn all(
+    asker: &mut Asker<'_>,
+    path: &str,
+    query: &Query<'_>,
+) -> Result<Result<(Vec<Item>, Whole), Whole>, Refused> {
+    let mut models = Vec::new();
+    let mut cursor = Cursor::Start;
+    let mut first = None;
+    for _ in 0..PAGES {
+        let next = query.page(path, &cursor, Query::MOST);
+        let (read, whole) = match page(asker, &next).await? {
+            Ok(read) => read,
+            Err(error) => return Ok(Err(error)),
+        };
+        first.get_or_insert(whole);
+        let more = read.has_more;
+        models.extend(read.items);
+        match models.last() {
+            Some(last) if more => cursor = Cursor::After(last.id.clone().into()),
+            _ => break,
+        }
+    }
+    match first {
+        Some(first) => Ok(Ok((models, first))),
+        None => Err(Refused::gateway(500, "no page was asked for")),
+    }
+}
+
+/// A resource as the API shows a model.
+fn item(resource: &Resource) -> Item {
+    let model = json!({
+        "type": "model",
+        "id": resource.id,
+        "display_name": resource.display_name,
+        "created_at": resource.created_at,
+    });
+    Item {
+        id: resource.id.clone(),
+        json: Bytes::from(model.to_string()),
+    }
+}

@@ -1,0 +1,89 @@
+//! One request of a batch, as plugins may see it: a Messages request of its own, with the batch's headers.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use witgate_messages::endpoint::Endpoint;
+use witgate_messages::head::Head;
+use witgate_runtime as contract;
+use witgate_runtime::Request;
+
+use crate::view::{View, bytes_of, told};
+
+/// A request of a batch.
+pub(crate) struct Single {
+    pub(crate) batch: Arc<View>,
+    pub(crate) head: Head,
+    /// How many requests the batch has.
+    requests: usize,
+    joined: OnceLock<Bytes>,
+}
+
+/// The attribute of a head by which a request of a batch is known, with the number of the batch's requests.
+const REQUESTS: &str = "batch.requests";
+
+// === impl Single ===
+
+impl Single {
+    pub(crate) fn new(batch: Arc<View>, head: Head, requests: usize) -> Self {
+        Self {
+            batch,
+            head,
+            requests,
+            joined: OnceLock::new(),
+        }
+    }
+}
+
+impl Request for Single {
+    fn id(&self) -> &str {
+        self.batch.id()
+    }
+
+    fn endpoint(&self) -> &str {
+        Endpoint::Messages.code()
+    }
+
+    fn method(&self) -> &str {
+        self.batch.method()
+    }
+
+    fn path(&self) -> &str {
+        self.batch.path()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.batch.header(name)
+    }
+
+    fn headers(&self, prefix: &str) -> Vec<(String, String)> {
+        self.batch.headers(prefix)
+    }
+
+    fn caller(&self) -> contract::Caller {
+        self.batch.caller()
+    }
+
+    fn tenant(&self) -> Option<u64> {
+        self.batch.tenant()
+    }
+
+    fn head(&self) -> contract::Head {
+        let mut head = told(&self.head);
+        let requests = self.requests.to_string();
+        head.attributes.push((REQUESTS.to_owned(), requests));
+        head
+    }
+
+    fn tools(&self) -> Vec<String> {
+        self.head.tools().map(Into::into).collect()
+    }
+
+    fn member(&self, name: &str) -> Option<&str> {
+        self.head.member(name)
+    }
+
+    fn body(&self) -> &[u8] {
+        bytes_of(&self.head, &self.joined)
+    }
+}

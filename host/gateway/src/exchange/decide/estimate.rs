@@ -1,0 +1,71 @@
+//! What a request is expected to use, before anybody has answered it.
+//!
+//! It is taken on the head as it will be sent: a plugin's edits can change the model, the length of the answer, and what
+//! both cost.
+
+use witgate_messages::endpoint::Endpoint;
+use witgate_messages::head::Head;
+use witgate_messages::price::PriceBook;
+use witgate_messages::{Tokens, Usage};
+use witgate_runtime::{Estimate, Plan};
+
+use crate::view::View;
+
+/// What an answer is expected to take, in tokens, when the request allows for more. The hold is settled on the true
+/// amount; reserving all that a client declares would starve agents that declare 128,000.
+const EXPECTED_OUTPUT: u64 = 4096;
+
+/// What a request that is no batch is expected to use. Only Messages cost tokens.
+pub(crate) fn of_message(view: &View, plan: &Plan, prices: &PriceBook) -> Estimate {
+    let (Some(head), Endpoint::Messages) = (&view.head, view.endpoint) else {
+        return Estimate {
+            prompt_tokens: 0,
+            output_tokens: 0,
+            cost_picousd: Some(0),
+        };
+    };
+    of_head(head, plan, |model, tokens| {
+        prices.model(model)?;
+        let usage = Usage {
+            tokens,
+            speed: text(head, "speed"),
+            inference_geo: text(head, "inference_geo"),
+            ..Usage::default()
+        };
+        Some(prices.cost(model, &usage).picousd)
+    })
+}
+
+/// What a request with this head is expected to use in a batch.
+pub(crate) fn of_batched(head: &Head, plan: &Plan, prices: &PriceBook) -> Estimate {
+    of_head(head, plan, |model, tokens| {
+        prices.estimate_in_batch(model, tokens.input, tokens.output)
+    })
+}
+
+fn of_head(head: &Head, plan: &Plan, price: impl Fn(&str, Tokens) -> Option<u64>) -> Estimate {
+    let prompt_tokens = head.prompt_tokens();
+    let output_tokens = head
+        .max_tokens()
+        .map_or(EXPECTED_OUTPUT, |most| most.min(EXPECTED_OUTPUT));
+    let planned = plan
+        .targets
+        .first()
+        .and_then(|target| target.model.as_deref());
+    let model = planned.map(Into::into).or_else(|| head.model());
+    let tokens = Tokens {
+        input: prompt_tokens,
+        output: output_tokens,
+        ..Tokens::default()
+    };
+    Estimate {
+        prompt_tokens,
+        output_tokens,
+        cost_picousd: model.and_then(|model| price(&model, tokens)),
+    }
+}
+
+/// Returns a member that is a text.
+fn text(head: &Head, name: &str) -> Option<String> {
+    serde_json::from_str(head.member(name)?).ok()
+}

@@ -1,0 +1,244 @@
+//! The plugins of one request, and what is done with their plans: targets that are not there, or whose model the caller's
+//! key may not have, are left out before anybody goes by them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use witgate_messages::endpoint::Endpoint;
+use witgate_runtime::{
+    Envelope, Estimate, Hook, Lineup, Plan, PluginCharge, Request, Target, UpstreamStats,
+};
+
+use crate::answer::refused::Refused;
+use crate::exchange::settle::Settlement;
+use crate::gateway::snapshot::Snapshot;
+use crate::tenants::keys::Caller;
+use crate::text::quote;
+
+/// The plugins, and what they are told beside the request.
+pub(crate) struct Panel<'a> {
+    lineup: &'a Lineup,
+    pub(crate) snapshot: &'a Snapshot,
+    caller: &'a Caller,
+    pub(crate) envelope: &'a Envelope,
+    stats: Vec<UpstreamStats>,
+}
+
+/// The attribute of a target that a caller has named itself.
+const NAMED_BY: (&str, &str) = ("named-by", "caller");
+
+// === impl Panel ===
+
+impl<'a> Panel<'a> {
+    pub(crate) fn new(
+        lineup: &'a Lineup,
+        snapshot: &'a Snapshot,
+        caller: &'a Caller,
+        envelope: &'a Envelope,
+    ) -> Self {
+        Self {
+            lineup,
+            snapshot,
+            caller,
+            envelope,
+            stats: snapshot.upstreams.stats(Instant::now()),
+        }
+    }
+
+    /// Whoever asks.
+    pub(crate) fn caller(&self) -> &Caller {
+        self.caller
+    }
+
+    /// Returns the plan for a request, or `None` where no plugin has one.
+    ///
+    /// # Errors
+    ///
+    /// A plugin's refusal or fault, or a plan of nothing but models that the key may not ask for.
+    pub(crate) fn plan(
+        &self,
+        request: &Arc<dyn Request>,
+        settlement: &mut Settlement,
+    ) -> Result<Option<Plan>, Refused> {
+        self.plan_in(request, self.envelope, settlement)
+    }
+
+    fn plan_in(
+        &self,
+        request: &Arc<dyn Request>,
+        envelope: &Envelope,
+        settlement: &mut Settlement,
+    ) -> Result<Option<Plan>, Refused> {
+        let stats = &self.stats;
+        let plan = self
+            .lineup
+            .decide_route(request, envelope, stats, &mut settlement.trail)
+            .map_err(Refused::stop)?;
+        let Some(mut plan) = plan else {
+            return Ok(None);
+        };
+        self.drop_unknown(&mut plan, settlement);
+        self.drop_forbidden(&mut plan, request, envelope)?;
+        Ok(Some(plan))
+    }
+
+    /// Returns the plan for a request that asks for `model` in the place of its own: as the plugins plan for that model, or
+    /// where they lead to another one, `before` with it at every target. What they refuse stays refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`Panel::plan`].
+    pub(crate) fn plan_for(
+        &self,
+        model: &str,
+        request: &Arc<dyn Request>,
+        before: &Plan,
+        settlement: &mut Settlement,
+    ) -> Result<Plan, Refused> {
+        // Neither the resource nor the index was meant for this model.
+        let envelope = Envelope {
+            resource: None,
+            secondary_index: None,
+            ..self.envelope.clone()
+        };
+        let planned = self.plan_in(request, &envelope, settlement)?;
+        let asks = |plan: &Plan| {
+            let first = plan.targets.first();
+            first.is_some_and(|target| target.model.as_deref().is_none_or(|it| it == model))
+        };
+        let mut plan = match planned.filter(asks) {
+            Some(plan) => plan,
+            None => {
+                let mut plan = before.clone();
+                for target in &mut plan.targets {
+                    target.model = None;
+                }
+                plan
+            }
+        };
+        for target in &mut plan.targets {
+            target.model.get_or_insert_with(|| model.to_owned());
+        }
+        Ok(plan)
+    }
+
+    /// Returns the charges for a request.
+    ///
+    /// # Errors
+    ///
+    /// A plugin's refusal or fault.
+    pub(crate) fn charges(
+        &self,
+        request: &Arc<dyn Request>,
+        plan: &Plan,
+        estimate: &Estimate,
+        settlement: &mut Settlement,
+    ) -> Result<Vec<PluginCharge>, Refused> {
+        let trail = &mut settlement.trail;
+        self.lineup
+            .charges(request, self.envelope, plan, estimate, trail)
+            .map_err(Refused::stop)
+    }
+
+    /// The plan of a request that no plugin has one for.
+    pub(crate) fn default_plan(&self) -> Plan {
+        Plan::to(self.snapshot.upstreams.default_name())
+    }
+
+    /// Leaves out the targets that name no upstream. A plan of nothing else is a fault of its plugin.
+    fn drop_unknown(&self, plan: &mut Plan, settlement: &mut Settlement) {
+        let known = |target: &Target| self.snapshot.upstreams.find(&target.upstream).is_some();
+        if plan.targets.iter().all(known) {
+            return;
+        }
+        let planner = settlement.trail.answered.iter();
+        let planner = planner.rev().find(|(hook, _)| *hook == Hook::Route);
+        let planner = planner.map(|(_, plugin)| Arc::clone(plugin));
+        let plugin = planner.as_deref().unwrap_or_default();
+        plan.targets.retain(|target| {
+            let known = known(target);
+            if !known && settlement.pass_over_unknown(&target.upstream, plugin) {
+                tracing::warn!(
+                    request = settlement.id(),
+                    plugin,
+                    upstream = target.upstream,
+                    "a plan names an upstream that is not configured; its other targets are asked"
+                );
+            }
+            known
+        });
+    }
+
+    /// Leaves out the targets whose model the key may not ask for. One that the caller has chosen by its index is not
+    /// replaced in silence.
+    fn drop_forbidden(
+        &self,
+        plan: &mut Plan,
+        request: &Arc<dyn Request>,
+        envelope: &Envelope,
+    ) -> Result<(), Refused> {
+        // Elsewhere a model in a plan has no meaning.
+        let for_model = [Endpoint::Messages, Endpoint::CountTokens]
+            .iter()
+            .any(|endpoint| endpoint.code() == request.endpoint());
+        if self.caller.models.is_none() || !for_model {
+            return Ok(());
+        }
+        let asked = envelope.resource.clone().or_else(|| request.head().model);
+        let asked = asked.unwrap_or_default();
+        let mut forbidden = None;
+        let mut kept = Vec::with_capacity(plan.targets.len());
+        for (index, target) in plan.targets.drain(..).enumerate() {
+            if self.may_lead(&asked, &target) {
+                kept.push(target);
+                continue;
+            }
+            let model = target.model.unwrap_or_default();
+            if index == 0 && envelope.secondary_index.is_some() {
+                return Err(leads_to(&asked, &model));
+            }
+            forbidden.get_or_insert(model);
+        }
+        plan.targets = kept;
+        match forbidden {
+            Some(model) if plan.targets.is_empty() => Err(leads_to(&asked, &model)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a request for `asked`, which the key may ask for, may be led to a target.
+    fn may_lead(&self, asked: &str, target: &Target) -> bool {
+        let Some(model) = &target.model else {
+            return true;
+        };
+        if self.caller.may_use(model) {
+            return true;
+        }
+        let named_by = |(name, value): &(String, String)| (&**name, &**value) == NAMED_BY;
+        if target.attributes.iter().any(named_by) {
+            return false;
+        }
+        // A name of the operator's own leads wherever the operator wants, and `UPSTREAM/MODEL` is what was asked for.
+        let in_full = asked
+            .strip_prefix(target.upstream.as_str())
+            .and_then(|rest| rest.strip_prefix('/'));
+        in_full == Some(model) || self.snapshot.config.endpoints.resource(asked).is_some()
+    }
+
+    /// Whether a request for `asked` may be put on another model.
+    pub(crate) fn may_downgrade(&self, asked: Option<&str>, model: &str) -> bool {
+        let own = |asked| self.snapshot.config.endpoints.resource(asked).is_some();
+        self.caller.may_use(model) || asked.is_some_and(own)
+    }
+}
+
+fn leads_to(asked: &str, model: &str) -> Refused {
+    Refused::client(
+        403,
+        format!(
+            "this key may not ask for the model `{}`, which `{}` leads to: GET /v1/models lists what it may ask for",
+            quote(model),
+            quote(asked)
+        ),
+    )
+}

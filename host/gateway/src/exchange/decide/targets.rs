@@ -1,0 +1,121 @@
+//! From the names in a plan to upstreams, in the order in which they are tried.
+//!
+//! A name may stand for a group, which gives several. Two kinds of upstreams drop out: those of another provider when the
+//! request carries signed thinking, which only the provider that signed it can read; and those that are shown the caller's
+//! own credential when that is a key of this gateway, which is nobody else's to see.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use witgate_messages::signed;
+use witgate_runtime::{Envelope, Plan};
+
+use crate::answer::refused::Refused;
+use crate::config::ProviderChange;
+use crate::gateway::snapshot::Snapshot;
+use crate::headers;
+use crate::text::quote;
+use crate::upstream::Upstream;
+use crate::upstream::limit::{ChosenBy, Limit};
+use crate::view::View;
+
+/// A target of the plan, looked up.
+pub(crate) struct Target {
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) model: Option<String>,
+    /// The longest time to the head of its answer.
+    pub(crate) limit: Limit,
+}
+
+/// Looks up the targets of a plan.
+///
+/// # Errors
+///
+/// 503 for a name that is not configured, 401 when all that is left would be shown a key of this gateway.
+pub(crate) fn look_up(
+    plan: &Plan,
+    envelope: &Envelope,
+    view: &View,
+    snapshot: &Snapshot,
+) -> Result<Vec<Target>, Refused> {
+    let patience = envelope
+        .timeout_ms
+        .map(u64::from)
+        .map(Duration::from_millis);
+    let now = Instant::now();
+    let mut home: Option<String> = None;
+    let mut strangers = false;
+    let mut targets = Vec::with_capacity(plan.targets.len());
+    for planned in &plan.targets {
+        let found = snapshot
+            .upstreams
+            .find(&planned.upstream)
+            .ok_or_else(|| unknown(plan, &planned.upstream))?;
+        if home.is_none() {
+            home = found.provider();
+        }
+        let own = planned.timeout_ms.map(u64::from).map(Duration::from_millis);
+        for upstream in found.choose(now, &mut rand::thread_rng()) {
+            let limit = Limit::of_upstream(upstream.config.head_timeout)
+                .shortened(own, ChosenBy::Plan)
+                .shortened(patience, ChosenBy::Caller);
+            let refused = [found.provider_change(), upstream.config.provider_change]
+                .iter()
+                .all(|change| *change == ProviderChange::Refused);
+            let stranger = refused && home.as_deref() != Some(&*upstream.config.provider);
+            strangers |= stranger;
+            let target = Target {
+                upstream,
+                model: planned.model.clone(),
+                limit,
+            };
+            targets.push((target, stranger));
+        }
+    }
+    // Read only when it matters: most gateways know one provider.
+    if strangers
+        && view
+            .head
+            .as_ref()
+            .is_some_and(|head| signed::is_bound(head.body()))
+    {
+        targets.retain(|(_, stranger)| !stranger);
+    }
+    let targets = targets.into_iter().map(|(target, _)| target).collect();
+    without_our_key(targets, view, snapshot)
+}
+
+fn without_our_key(
+    mut targets: Vec<Target>,
+    view: &View,
+    snapshot: &Snapshot,
+) -> Result<Vec<Target>, Refused> {
+    let takes_callers = |target: &Target| target.upstream.takes_callers_credential();
+    if targets.iter().any(takes_callers) && headers::shows_ours(&view.headers, &snapshot.keyring) {
+        targets.retain(|target| !takes_callers(target));
+        if targets.is_empty() {
+            return Err(Refused::client(
+                401,
+                "this route forwards the caller's own credential: send the key of this gateway in x-witgate-key, and nothing of it in x-api-key or authorization",
+            ));
+        }
+    }
+    Ok(targets)
+}
+
+/// The policy and the configuration disagree: the operator's to mend, not the client's.
+fn unknown(plan: &Plan, upstream: &str) -> Refused {
+    let rule = plan.rule.as_deref().unwrap_or("a plan");
+    tracing::error!(
+        upstream,
+        rule,
+        "a plan names an upstream that is not configured"
+    );
+    Refused::gateway(
+        503,
+        format!(
+            "the route names the upstream `{}`, which is not configured",
+            quote(upstream)
+        ),
+    )
+}

@@ -1,0 +1,148 @@
+use std::future::{Future, poll_fn};
+use std::io::Write as _;
+use std::pin::pin;
+use std::task::Poll;
+
+use flate2::Compression;
+
+use super::*;
+use crate::config::memory::{Memory, Origin};
+use crate::tenants::concurrency::{Pressure, Share};
+
+const ALL: [Coding; 4] = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
+
+fn pack(coding: Coding, plain: &[u8]) -> Vec<u8> {
+    match coding {
+        Coding::Gzip => {
+            let mut packer = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
+            packer.write_all(plain).unwrap();
+            packer.finish().unwrap()
+        }
+        Coding::Deflate => {
+            let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
+            packer.write_all(plain).unwrap();
+            packer.finish().unwrap()
+        }
+        Coding::Brotli => {
+            let mut packer = brotli::CompressorWriter::new(Vec::new(), 4096, 3, 20);
+            packer.write_all(plain).unwrap();
+            packer.into_inner()
+        }
+        Coding::Zstd => zstd::encode_all(plain, 1).unwrap(),
+    }
+}
+
+/// Decodes where there is memory enough.
+fn decode(coding: Coding, packed: &[u8], limit: usize) -> Result<Bytes, Undecodable> {
+    let place = Pressure::default().enter(&Share::default(), &Limits::default());
+    coding.decode(packed, Plain::new(limit, place.unwrap().charge()))
+}
+
+#[test]
+fn what_a_body_decodes_to_is_paid_for_while_it_grows() {
+    let pressure = Pressure::default();
+    let limits = Limits {
+        memory: Memory {
+            bytes: 1 << 20,
+            per_key: 1 << 20,
+            origin: Origin::Configuration,
+        },
+        ..Limits::default()
+    };
+    let place = pressure.enter(&Share::default(), &limits).unwrap();
+    let before = pressure.sum().bytes;
+    for coding in ALL {
+        let bomb = pack(coding, &vec![b' '; 16 << 20]);
+        let decoded = coding.decode(&bomb, Plain::new(usize::MAX, place.charge()));
+        assert!(matches!(decoded, Err(Undecodable::NoRoom(_))), "{coding:?}");
+        assert_eq!(pressure.sum().bytes, before, "{coding:?} is given back");
+        let fits = pack(coding, &vec![b' '; 300_000]);
+        let plain = coding.decode(&fits, Plain::new(usize::MAX, place.charge()));
+        let plain = plain.expect("there is room");
+        assert_eq!(pressure.sum().bytes, before + 300_000, "{coding:?}");
+        drop(plain);
+        assert_eq!(pressure.sum().bytes, before, "{coding:?} is let go");
+    }
+}
+
+#[test]
+fn every_coding_gives_the_body_back_up_to_the_limit() {
+    let plain: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
+    for coding in ALL {
+        let packed = pack(coding, &plain);
+        assert_eq!(
+            decode(coding, &packed, plain.len()).unwrap(),
+            plain,
+            "{coding:?}"
+        );
+        let over = decode(coding, &packed, plain.len() - 1);
+        assert!(
+            matches!(over, Err(Undecodable::TooLarge)),
+            "{coding:?} over the limit"
+        );
+    }
+}
+
+#[test]
+fn a_bomb_is_left_at_the_limit() {
+    let bomb = vec![b' '; 64 << 20];
+    for coding in ALL {
+        let packed = pack(coding, &bomb);
+        assert!(packed.len() < 1 << 20, "{coding:?} packs it small");
+        let decoded = decode(coding, &packed, 1 << 20);
+        assert!(matches!(decoded, Err(Undecodable::TooLarge)), "{coding:?}");
+    }
+}
+
+#[test]
+fn a_body_that_is_cut_or_followed_by_something_is_not_taken() {
+    let plain = br#"{"model":"m","messages":[{"role":"user","content":"hello"}]}"#;
+    for coding in ALL {
+        let packed = pack(coding, plain);
+        for cut in 0..packed.len() {
+            let decoded = decode(coding, &packed[..cut], 1 << 20);
+            assert!(
+                decoded.is_err(),
+                "{coding:?} cut at {cut} of {}: {decoded:?}",
+                packed.len()
+            );
+        }
+        let more = [packed.as_slice(), b"{}"].concat();
+        assert!(
+            decode(coding, &more, 1 << 20).is_err(),
+            "{coding:?} with more behind it"
+        );
+    }
+}
+
+#[test]
+fn names_are_read_in_any_case_and_unknown_ones_are_refused() {
+    let read = |name: &'static str| Coding::read(&HeaderValue::from_static(name));
+    assert_eq!(read("GZip").unwrap(), Some(Coding::Gzip), "any case");
+    assert_eq!(read("identity").unwrap(), None, "as it is");
+    for unknown in ["compress", "gzip, br", "aws-chunked", "*"] {
+        assert_eq!(read(unknown).unwrap_err().status, 400, "{unknown}");
+    }
+    let no_text = Coding::read(&HeaderValue::from_bytes(b"gzip\xff").unwrap());
+    assert_eq!(no_text.unwrap_err().status, 400, "no text");
+}
+
+#[tokio::test]
+async fn a_small_body_that_unpacks_to_a_large_one_leaves_its_worker_free() {
+    let limits = Limits::default();
+    let place = Pressure::default().enter(&Share::default(), &limits);
+    let place = place.unwrap();
+    let coding = HeaderValue::from_static("zstd");
+    for (size, waits) in [(10 << 20, true), (100_000, false)] {
+        let packed = Bytes::from(pack(Coding::Zstd, &vec![b' '; size]));
+        assert!(packed.len() < LARGE, "it is small");
+        let mut decoding = pin!(super::decode(Some(&coding), packed, &limits, &place));
+        let first = poll_fn(|cx| Poll::Ready(decoding.as_mut().poll(cx))).await;
+        assert_eq!(first.is_pending(), waits, "of {size} bytes");
+        let body = match first {
+            Poll::Ready(body) => body,
+            Poll::Pending => decoding.await,
+        };
+        assert_eq!(body.expect("it can be decoded").plain.len(), size, "whole");
+    }
+}

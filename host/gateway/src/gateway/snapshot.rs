@@ -1,0 +1,150 @@
+//! What a running gateway may be told anew: configuration, keys, prices, upstreams. One value, swapped as a whole.
+//!
+//! An exchange takes the value once, at its first byte, and keeps it to its receipt.
+
+use std::sync::Arc;
+
+use witgate_messages::price::PriceBook;
+
+use crate::capture::Capture;
+use crate::config::{Config, Keys, UpstreamConfig};
+use crate::tenants::concurrency::Pressure;
+use crate::tenants::keys::Keyring;
+use crate::upstream::Upstreams;
+use crate::upstream::dns::resolver::Names;
+
+/// The part of a gateway that a reload replaces.
+pub(crate) struct Snapshot {
+    pub(crate) config: Arc<Config>,
+    pub(crate) keyring: Keyring,
+    pub(crate) prices: Arc<PriceBook>,
+    pub(crate) upstreams: Upstreams,
+    /// What is under way; it goes on through reloads.
+    pub(crate) pressure: Pressure,
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// Records requests, where the operator wants that.
+    pub(crate) capture: Option<Arc<Capture>>,
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// Prepares everything that a configuration names, taking over unchanged upstreams of `previous`. Names are looked up
+    /// with `resolver`.
+    ///
+    /// # Errors
+    ///
+    /// What can't be read, and why, one line each.
+    pub(crate) fn prepare(
+        config: Arc<Config>,
+        resolver: &Names,
+        previous: Option<&Self>,
+    ) -> Result<Self, String> {
+        let mut problems = Vec::new();
+        let keyring = keyring(&config).map_err(|error| problems.push(error)).ok();
+        let prices = prices(&config).map_err(|error| problems.push(error)).ok();
+        let upstreams = upstreams(&config, resolver, previous)
+            .map_err(|error| problems.push(error))
+            .ok();
+        let tls = tls(&config).map_err(|error| problems.push(error)).ok();
+        let capture = capture(&config, previous)
+            .map_err(|error| problems.push(error))
+            .ok();
+        if let (Some(keyring), Some(previous)) = (&keyring, previous) {
+            keyring.go_on(&previous.keyring);
+        }
+        match (keyring, prices.map(Arc::new), upstreams, tls, capture) {
+            (Some(keyring), Some(prices), Some(upstreams), Some(tls), Some(capture)) => Ok(Self {
+                config,
+                keyring,
+                prices,
+                upstreams,
+                pressure: previous
+                    .map_or_else(Pressure::default, |snapshot| snapshot.pressure.clone()),
+                tls,
+                capture,
+            }),
+            _ => Err(problems.join("\n")),
+        }
+    }
+}
+
+pub(crate) fn keyring(config: &Config) -> Result<Keyring, String> {
+    match &config.keys {
+        Keys::Open => Ok(Keyring::open()),
+        Keys::File(path) => Keyring::read(path).map_err(|problems| problems.to_string()),
+    }
+}
+
+pub(crate) fn prices(config: &Config) -> Result<PriceBook, String> {
+    let Some(path) = &config.prices else {
+        return Ok(PriceBook::builtin());
+    };
+    std::fs::read(path)
+        .map_err(|error| error.to_string())
+        .and_then(|text| PriceBook::parse(&text).map_err(|error| error.to_string()))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Returns the upstreams, or the problems of each of them.
+fn upstreams(
+    config: &Config,
+    resolver: &Names,
+    previous: Option<&Snapshot>,
+) -> Result<Upstreams, String> {
+    let previous = previous.map(|previous| &previous.upstreams);
+    let all = Upstreams::try_new(
+        &config.upstreams,
+        &config.groups,
+        &config.default_upstream,
+        resolver,
+        previous,
+    );
+    all.map_err(|first| {
+        let each = config.upstreams.iter();
+        let each: Vec<_> = each
+            .filter_map(|one| alone(one, resolver, previous).err())
+            .collect();
+        if each.is_empty() {
+            first
+        } else {
+            each.join("\n")
+        }
+    })
+}
+
+/// Tries an upstream as the only one, which shows its own problems.
+pub(crate) fn alone(
+    upstream: &UpstreamConfig,
+    resolver: &Names,
+    previous: Option<&Upstreams>,
+) -> Result<(), String> {
+    let alone = std::slice::from_ref(upstream);
+    Upstreams::try_new(alone, &[], &upstream.name, resolver, previous).map(drop)
+}
+
+pub(crate) fn tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, String> {
+    config
+        .listen
+        .tls
+        .as_ref()
+        .map(crate::listen::tls::read)
+        .transpose()
+}
+
+/// What records requests: the one of before, where nothing about it has changed.
+pub(crate) fn capture(
+    config: &Config,
+    previous: Option<&Snapshot>,
+) -> Result<Option<Arc<Capture>>, String> {
+    let Some(wanted) = &config.capture else {
+        return Ok(None);
+    };
+    let running = previous.and_then(|snapshot| snapshot.capture.as_ref());
+    if let Some(running) = running.filter(|running| running.config() == wanted) {
+        return Ok(Some(Arc::clone(running)));
+    }
+    let started = Capture::start(wanted)
+        .map_err(|error| format!("capture.dir: {}: {error}", wanted.directory.display()))?;
+    Ok(Some(Arc::new(started)))
+}

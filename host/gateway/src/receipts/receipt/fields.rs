@@ -1,0 +1,230 @@
+//! The fields of a receipt in the making. This is the only way to make one, so that no text of foreign making gets onto a
+//! receipt at its full length.
+
+use witgate_runtime::{Field, Value};
+
+use super::LONGEST_LIST;
+use crate::text::{Cut, in_json};
+
+/// Most bytes that a text comes to in JSON.
+const LONGEST_TEXT: usize = 512;
+
+/// Most bytes that the name of a field comes to in JSON. Some are made of foreign text.
+const LONGEST_NAME: usize = 256;
+
+/// Most bytes that the foreign texts of one list come to.
+const ROOM: usize = 4 * 1024;
+
+/// Beginnings of the names that stay where an audit plugin could not be asked, those that end in a dot, and whole names:
+/// what proves that the exchange was, how it ended, what it cost, and whose it is.
+const KEPT: [&str; 30] = [
+    "id",
+    "started_unix_ms",
+    "endpoint",
+    "outcome",
+    "status",
+    "key",
+    "tier",
+    "tenant",
+    "workspace",
+    "environment",
+    "model.served",
+    "message_id",
+    "stop_reason",
+    "usage.",
+    "cost_picousd",
+    "unpriced",
+    "batch.",
+    "bytes.",
+    "time.",
+    "left_out.",
+    "plugins.",
+    "sidecars.",
+    "skipped.",
+    "refusal.type",
+    "refusal.blame",
+    "refusal.plugin",
+    "refusal.hook",
+    "refusal.fault",
+    "error.type",
+    "audit",
+];
+
+/// The parts of an attempt that stay: which upstream, what it answered.
+const KEPT_OF_ATTEMPTS: [&str; 3] = ["upstream", "request_id", "status"];
+
+/// Most bytes that the name of a model comes to in a list of them.
+const LONGEST_MODEL: usize = 128;
+
+/// Fields in the making.
+pub(crate) struct Fields(Vec<Field>);
+
+/// Returns whether a field stays on a receipt that an audit plugin could not be asked about.
+pub(crate) fn is_kept(name: &str) -> bool {
+    if let Some(attempt) = name.strip_prefix("attempts.") {
+        let field = attempt.split_once('.').map(|(_, field)| field);
+        return field.is_some_and(|field| KEPT_OF_ATTEMPTS.contains(&field));
+    }
+    KEPT.iter().any(|kept| match kept.ends_with('.') {
+        true => name.starts_with(kept),
+        false => name == *kept,
+    })
+}
+
+// === impl Fields ===
+
+impl Fields {
+    pub(crate) fn new() -> Self {
+        Self(Vec::with_capacity(48))
+    }
+
+    pub(crate) fn into_list(self) -> Vec<Field> {
+        self.0
+    }
+
+    /// Adds a text that is the gateway's own or its operator's.
+    pub(crate) fn own(&mut self, name: &str, value: &str) {
+        self.push(name.to_owned(), Value::Text(value.to_owned()));
+    }
+
+    /// Adds a text, cut. There are as many of those as there are kinds of them.
+    pub(crate) fn text(&mut self, name: &str, value: &str) {
+        let value = Cut::to(LONGEST_TEXT, value);
+        self.push(name.to_owned(), Value::Text(value.into()));
+    }
+
+    /// Adds the name of a model in a list of them, cut.
+    pub(crate) fn model(&mut self, name: &str, model: &str) {
+        let model = Cut::to(LONGEST_MODEL, model);
+        self.push(name.to_owned(), Value::Text(model.into()));
+    }
+
+    pub(crate) fn maybe_text(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+    }
+
+    pub(crate) fn number(&mut self, name: &str, value: u64) {
+        let value = i64::try_from(value).unwrap_or(i64::MAX);
+        self.push(name.to_owned(), Value::Integer(value));
+    }
+
+    pub(crate) fn maybe_number(&mut self, name: &str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.number(name, value);
+        }
+    }
+
+    pub(crate) fn flag(&mut self, name: &str, value: bool) {
+        self.push(name.to_owned(), Value::Flag(value));
+    }
+
+    /// Adds a list whose length and names are a caller's or a plugin's, as far as there is room for it. An entry is there
+    /// under the beginning of its name or not at all, so that an audit plugin knows it by that.
+    pub(crate) fn entries(&mut self, list: &str, entries: impl Iterator<Item = (String, Value)>) {
+        let (mut count, mut room, mut left) = (0, ROOM, 0);
+        for (name, value) in entries {
+            let name = Cut::to(LONGEST_NAME, &name);
+            let value = match value {
+                Value::Text(text) => Value::Text(Cut::to(LONGEST_TEXT, &text).into()),
+                other => other,
+            };
+            let bytes = match &value {
+                Value::Text(text) => in_json(&name) + in_json(text),
+                Value::Integer(_) | Value::Flag(_) => in_json(&name),
+            };
+            if count == LONGEST_LIST || bytes > room {
+                left += 1;
+            } else {
+                count += 1;
+                room -= bytes;
+                self.push(name.into(), value);
+            }
+        }
+        if left > 0 {
+            self.number(&format!("left_out.{list}"), left);
+        }
+    }
+
+    /// Says how many entries of a list are not there, of which the first ones were added.
+    pub(crate) fn left_out(&mut self, list: &str, entries: usize) {
+        if let Some(more @ 1..) = entries.checked_sub(LONGEST_LIST) {
+            let more = u64::try_from(more).unwrap_or(u64::MAX);
+            self.number(&format!("left_out.{list}"), more);
+        }
+    }
+
+    fn push(&mut self, name: String, value: Value) {
+        self.0.push(Field { name, value });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(field: &Field) -> &str {
+        match &field.value {
+            Value::Text(text) => text,
+            Value::Integer(_) | Value::Flag(_) => "",
+        }
+    }
+
+    #[test]
+    fn whatever_is_written_the_texts_have_a_bound() {
+        let mut fields = Fields::new();
+        fields.text("method", &"A".repeat(60_000));
+        fields.own("id", &"a".repeat(5000));
+        let entry = |index: usize| {
+            let value = "\u{1}".repeat(50 * (index % 3));
+            (format!("metadata.{index}"), Value::Text(value))
+        };
+        fields.entries("metadata", (0..100).map(entry));
+        let list = fields.into_list();
+        assert_eq!(
+            text(&list[0]).len(),
+            512 + "… (59488 more bytes)".len(),
+            "cut"
+        );
+        assert_eq!(text(&list[1]).len(), 5000, "the host's own is not");
+        let (left_out, entries) = list[2..].split_last().unwrap();
+        let bytes: usize = entries
+            .iter()
+            .map(|field| in_json(&field.name) + in_json(text(field)))
+            .sum();
+        assert!(bytes <= ROOM, "{bytes} bytes of the list");
+        assert!(entries.len() <= LONGEST_LIST, "{} entries", entries.len());
+        assert!(
+            entries
+                .iter()
+                .all(|field| field.name.starts_with("metadata.")),
+            "none has another name"
+        );
+        let left = i64::try_from(100 - entries.len()).unwrap();
+        assert_eq!(left_out.name, "left_out.metadata", "the rest is counted");
+        assert!(matches!(left_out.value, Value::Integer(count) if count == left));
+    }
+
+    #[test]
+    fn what_is_kept_without_the_plugin_is_money_and_identity_and_no_text_of_a_caller() {
+        for (name, kept) in [
+            ("id", true),
+            ("tenant", true),
+            ("usage.output_tokens", true),
+            ("attempts.0.status", true),
+            ("attempts.0.model", false),
+            ("attempts.0.error", false),
+            ("metadata.id", false),
+            ("user", false),
+            ("session", false),
+            ("client.address", false),
+            ("refusal.message", false),
+            ("overdrawn.user:ann", false),
+            ("tags.tenant", false),
+            ("tenants", false),
+        ] {
+            assert_eq!(is_kept(name), kept, "{name}");
+        }
+    }
+}

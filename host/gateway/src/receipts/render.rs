@@ -1,0 +1,84 @@
+//! From finished exchanges to lines: through the audit hook of the lineup that each exchange kept.
+
+use std::sync::Arc;
+
+use witgate_audit::{Lines, Mark as Why, Receipt as AuditReceipt, Render};
+use witgate_runtime::{self as contract, Field, Value};
+use witgate_runtime::{Audited, Mark};
+
+use crate::receipts::finished::Finished;
+use crate::receipts::receipt::{is_kept, line};
+
+/// Renders batches on the audit's thread.
+pub(crate) struct Renderer;
+
+// === impl Renderer ===
+
+impl Render<Finished> for Renderer {
+    fn render(&mut self, batch: &[Finished], out: &mut Lines) {
+        // Neighbours with the same lineup go to its audit hook together; the order of the lines is that of the batch.
+        for group in batch.chunk_by(|a, b| Arc::ptr_eq(&a.lineup, &b.lineup)) {
+            let Some(first) = group.first() else {
+                continue;
+            };
+            let receipts = group
+                .iter()
+                .map(|finished| finished.receipt.fields(&finished.lineup))
+                .collect();
+            for audited in first.lineup.audit_entries(receipts, is_kept) {
+                out.push(&audited_line(audited));
+            }
+        }
+    }
+}
+
+fn audited_line(audited: Audited) -> Vec<u8> {
+    let Audited {
+        receipt: mut audited_receipt,
+        marks,
+    } = audited;
+    if !marks.is_empty() {
+        let marks: Vec<_> = marks.iter().map(describe).collect();
+        mark(&mut audited_receipt, &marks.join("; "));
+    }
+    line(&audited_receipt)
+}
+
+/// What a receipt says about a plugin that could not be asked about it.
+fn describe(mark: &Mark) -> String {
+    match mark {
+        Mark::Fault(fault) => format!(
+            "held back: the plugin {} failed ({})",
+            fault.plugin,
+            fault.kind.code()
+        ),
+        Mark::Missing { plugin } => format!("held back: the plugin {plugin} gave no entry"),
+        Mark::Absent { plugin } => format!("held back: the plugin {plugin} is not there"),
+    }
+}
+
+fn mark(receipt: &mut contract::Receipt, mark: &str) {
+    receipt.fields.push(Field {
+        name: "audit".into(),
+        value: Value::Text(mark.into()),
+    });
+}
+
+// === impl Finished ===
+
+impl AuditReceipt for Finished {
+    fn weight(&self) -> usize {
+        self.receipt.weight()
+    }
+
+    fn raw(&self, why: Why, out: &mut Vec<u8>) {
+        let mut receipt = self.receipt.fields(&self.lineup);
+        if self.lineup.audits() {
+            receipt.fields.retain(|field| is_kept(&field.name));
+            mark(&mut receipt, &format!("held back: {}", why.as_str()));
+        } else {
+            mark(&mut receipt, why.as_str());
+        }
+        out.extend_from_slice(&line(&receipt));
+    }
+}

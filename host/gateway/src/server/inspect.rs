@@ -1,0 +1,42 @@
+//! A look at everything that a configuration names, without serving.
+
+use crate::config::{Config, Draft};
+use crate::gateway::snapshot::{alone, capture, keyring, prices, tls};
+use crate::upstream::dns::resolver;
+
+/// Reads the files that a draft names, and returns the problems with them. Skips the keys that are wrong themselves.
+#[must_use]
+pub fn files(draft: &Draft) -> Vec<String> {
+    let Draft { config, problems } = draft;
+    let resolver = resolver::system();
+    let sound = |keys: &[&str]| !keys.iter().any(|key| problems.is_about(key));
+    let mut found = Vec::new();
+    if sound(&["keys"]) {
+        found.extend(keyring(config).err());
+    }
+    if sound(&["prices.file"]) {
+        found.extend(prices(config).err());
+    }
+    let readable = config.upstreams.iter().filter(|upstream| {
+        let at = |key| format!("upstreams.{}.{key}", upstream.name);
+        sound(&[&at("ca_file"), &at("credential")])
+    });
+    found.extend(readable.filter_map(|upstream| alone(upstream, &resolver, None).err()));
+    if sound(&[
+        "listen.tls.certificate",
+        "listen.tls.key",
+        "listen.tls.client_ca",
+    ]) {
+        found.extend(tls(config).err());
+    }
+    if sound(&["capture.dir"]) {
+        found.extend(capture(config, None).err());
+    }
+    found
+}
+
+/// Returns the number of keys that let a caller in, or `None` if the gateway is open to everyone or its keys can't be read.
+#[must_use]
+pub fn keys(config: &Config) -> Option<usize> {
+    keyring(config).ok()?.count()
+}
