@@ -21,9 +21,8 @@ async fn main() -> anyhow::Result<()> {
     let policies = Policies::open(runtime, folder, PoliciesOptions::default())?;
     policies.watch()?; // From here on, what is dropped into the folder decides.
 
-    let app = Router::new()
-        .fallback(answer)
-        .with_state(Arc::new(policies));
+    let state = Arc::new(policies);
+    let app = Router::new().fallback(answer).with_state(state);
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
     Ok(axum::serve(listener, app).await?)

@@ -19,10 +19,29 @@ fn check(expected: &ExpectFile, text: &str) {
     expected.assert_eq(&format!("{}\n", text.trim_end()));
 }
 
-/// Replaces a folder's path, ports and everything else that another run would have otherwise.
+/// Replaces everything that another run or another build would have otherwise: the folder, ports, hashes and ids. Lines of
+/// the log are left out.
 fn steady(text: &str, folder: &Path) -> String {
+    let is_log = |line: &str| line.starts_with("20") && line.get(10..11) == Some("T");
+    let lines = text.lines().filter(|line| !is_log(line));
+    let text = lines.collect::<Vec<_>>().join("\n");
     let text = text.replace(folder.to_str().unwrap(), "FOLDER");
-    number_after(&text, "127.0.0.1:", "PORT")
+    let text = number_after(&text, "127.0.0.1:", "PORT");
+    text.split_inclusive(|letter: char| !letter.is_ascii_alphanumeric())
+        .map(|word| {
+            let (word, mark) = word.split_at(
+                word.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric())
+                    .len(),
+            );
+            let digits = word.strip_prefix("wg").unwrap_or(word);
+            let is_hash = digits.len() >= 12
+                && digits
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            let word = if is_hash { "HASH" } else { word };
+            format!("{word}{mark}")
+        })
+        .collect()
 }
 
 /// Replaces every number that stands right behind `mark`.

@@ -14,7 +14,7 @@ use crate::harness::{key_entry, text, witgate};
 fn compare(folder: &Path, arguments: &[&str], expected: &ExpectFile) {
     let output = witgate(folder, arguments);
     let text = steady(&text(&output), folder);
-    let text = [" ms", " bytes", " KiB", " MiB"]
+    let text = [" ms", " bytes", " KiB", " MiB", " table elements"]
         .iter()
         .fold(text, |text, unit| number_before(&text, unit, "N"));
     let code = output.status.code().expect("it ended by itself");
@@ -231,7 +231,7 @@ fn a_check_of_plugins() {
     ENVELOPE.install(folder.path()).unwrap();
     write(
         "envelope.toml",
-        "order = 5\n[grants]\nbody = \"read\"\nheaders = [\"x-vmx-*\"]\n",
+        "order = 5\n[grants]\nbody = \"read\"\nheaders = [\"x-vmx-*\", \"x-claude-code-*\"]\n",
     );
     plugin_check(
         "envelope.wasm",

@@ -29,7 +29,7 @@ fn add(all: &mut String, question: &str, response: &Response) {
 
 async fn gate() -> (Gate, Upstream) {
     let upstream = Upstream::answering().await;
-    let route = "[[settings.rules]]\nname = \"no opus\"\nwhen = [{ field = \"model\", matches = [\"*opus*\"] }]\n\
+    let route = "[[settings.rules]]\nname = \"no opus\"\nwhen = [{ field = \"model\", is = [\"*opus*\"] }]\n\
         block = { message = \"Opus is not for us\" }\n";
     let gate = Plan::shipped()
         .plugin("route", witgate_artifacts::ROUTE, route)
