@@ -6,10 +6,11 @@
 
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use parking_lot::Mutex;
 use witgate_ledger::{Amounts, Charge, Ledger, OnShortfall, Unit, UnixMillis, Window};
 
 const NOW: UnixMillis = UnixMillis(1_795_225_386_000);
@@ -51,7 +52,7 @@ fn request(ledger: &Arc<Ledger>, charges: &[Charge]) {
 
 fn add_and_take_back(map: &Mutex<HashMap<String, u64>>, account: &str) {
     for amount in [1_000_u64, 100_u64.wrapping_neg()] {
-        let mut map = map.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut map = map.lock();
         if let Some(used) = map.get_mut(account) {
             *used = used.wrapping_add(black_box(amount));
         }

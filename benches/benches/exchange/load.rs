@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Mutex;
+
+use parking_lot::Mutex;
 
 /// What a client asks for.
 #[derive(Clone, Copy)]
@@ -67,7 +68,7 @@ impl Load {
     /// Makes so many requests, spread over the connections, and reads their answers.
     pub(crate) fn run(&self, count: u64) {
         if let [only] = self.connections.as_slice() {
-            (0..count).for_each(|_| ask(&mut only.lock().unwrap(), &self.request));
+            (0..count).for_each(|_| ask(&mut only.lock(), &self.request));
             return;
         }
         let share = self.connections.len() as u64;
@@ -75,7 +76,7 @@ impl Load {
             for (index, connection) in self.connections.iter().enumerate() {
                 let mine = count / share + u64::from((index as u64) < count % share);
                 scope.spawn(move || {
-                    let mut stream = connection.lock().unwrap();
+                    let mut stream = connection.lock();
                     (0..mine).for_each(|_| ask(&mut stream, &self.request));
                 });
             }

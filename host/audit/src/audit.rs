@@ -1,36 +1,39 @@
-//! The audit itself: a queue, a thread that empties it, and the journal that both write to.
+//! The audit: a queue, a thread that empties it, and the journal that both write to.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::journal::{Backoff, Journal};
 use crate::queue::{Queue, Taken};
 use crate::stats::Counters;
 use crate::{Health, Lines, Mark, Receipt, Render, Sink, Stats};
-use std::any::Any;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-/// How much is kept, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Capacities and delays of an [`Audit`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Receipts that the queue has room for.
+    /// Capacity of the queue, in receipts.
     pub queue: usize,
-    /// Bytes of receipts that the queue has room for, by their own word ([`Receipt::weight`]).
+    /// Capacity of the queue, in bytes as [`Receipt::weight`] reports them.
     pub queue_bytes: usize,
-    /// Receipts in a batch, at most; at least one.
+    /// Maximum receipts in a batch; 0 counts as 1.
     pub batch: usize,
-    /// How long a batch that is not full is waited for. It makes writes fewer and receipts later.
+    /// Time to wait for a batch to fill, which makes writes fewer and receipts later.
     pub linger: Duration,
-    /// Bytes of lines that are kept while the sink fails.
+    /// Maximum bytes of lines kept while the sink fails.
     pub backlog_bytes: usize,
-    /// The wait before a failing sink is tried again. It doubles each time.
+    /// Time until the first retry of a failing sink, doubled with each retry.
     pub first_retry: Duration,
-    /// The longest such wait.
+    /// Maximum time between retries.
     pub longest_retry: Duration,
 }
 
-/// Receipts on their way to a sink. Shared by reference; dropping it flushes, as [`Audit::shutdown`] does.
+/// A pipeline of receipts to a sink. Shared by reference; dropping it flushes, as [`Audit::shutdown`] does.
 #[derive(Debug)]
 pub struct Audit<T: Receipt> {
     shared: Arc<Shared<T>>,
@@ -41,21 +44,21 @@ pub struct Audit<T: Receipt> {
 struct Shared<T> {
     queue: Queue<T>,
     journal: Mutex<Journal>,
-    /// What found the queue full and the journal busy.
+    /// Lines that found the queue full and the journal busy.
     aside: Mutex<Aside>,
     counters: Arc<Counters>,
     backlog_limit: usize,
 }
 
-/// Lines that are put aside while the journal is busy, for the thread to write when it comes back.
+/// Lines put aside while the journal is busy, for the thread to write later.
 #[derive(Debug, Default)]
 struct Aside {
     lines: Lines,
-    /// The thread has ended, and takes nothing any more.
-    is_over: bool,
+    /// True once the thread has ended, after which no lines can be put aside.
+    is_closed: bool,
 }
 
-/// What the thread owns.
+/// The state of the writer thread.
 struct Writer<T, R> {
     shared: Arc<Shared<T>>,
     render: R,
@@ -82,11 +85,11 @@ impl Default for Settings {
 // === impl Audit ===
 
 impl<T: Receipt> Audit<T> {
-    /// Opens the sink and starts the thread. A sink that can't be opened is no error here: [`Audit::health`] tells,
-    /// receipts are kept, and it is tried again.
+    /// Opens the sink and starts the thread. A sink that cannot be opened is not an error: [`Audit::health`] reports it,
+    /// receipts are kept, and opening is retried.
     ///
     /// # Errors
-    /// Where the system has no thread to give.
+    /// The system could not start a thread.
     pub fn start(settings: Settings, sink: impl Sink, render: impl Render<T>) -> io::Result<Self> {
         let counters = Arc::new(Counters::default());
         let backoff = Backoff {
@@ -121,8 +124,8 @@ impl<T: Receipt> Audit<T> {
         })
     }
 
-    /// Takes a receipt. Never panics, and never waits for the sink while the thread lives: where the queue is full the
-    /// receipt is written before this returns, or put aside if the sink is busy with others, as one that stands still is.
+    /// Submits a receipt. Never panics, and never waits for the sink while the thread lives: if the queue is full, the receipt
+    /// is written before this returns, or put aside if the sink is busy or stalled.
     pub fn submit(&self, receipt: T) {
         let weight = receipt.weight();
         if let Err(receipt) = self.shared.queue.push(receipt, weight) {
@@ -134,8 +137,7 @@ impl<T: Receipt> Audit<T> {
         }
     }
 
-    /// Waits until every receipt submitted before is written or kept, tries what is kept once more, and says how it
-    /// is.
+    /// Waits until every receipt submitted before is written or kept, retries the kept ones, and returns the resulting health.
     pub fn flush(&self) -> Health {
         self.shared.queue.wait_finished();
         self.shared.write_aside();
@@ -143,10 +145,10 @@ impl<T: Receipt> Audit<T> {
         self.health()
     }
 
-    /// Opens the sink anew, for a file that was moved away. What was submitted before may still go there.
+    /// Reopens the sink, for a file that was moved away. Receipts submitted before may still go to the old one.
     ///
     /// # Errors
-    /// What the system says. Receipts are kept, and it is tried again.
+    /// The system's error. Receipts are kept, and opening is retried.
     pub fn reopen(&self) -> io::Result<()> {
         let mut journal = self.shared.journal();
         let reopened = journal.reopen();
@@ -154,52 +156,51 @@ impl<T: Receipt> Audit<T> {
             journal.retry();
         }
         drop(journal);
-        // The thread may be waiting with nothing to try again in its mind.
+        // The thread may be waiting without a retry scheduled.
         self.shared.queue.nudge();
         reopened
     }
 
-    /// Has everything from here on go to another sink. What was submitted before may still go there; what the sink so
-    /// far did not take goes to the new one too, so that nothing is written twice or by nobody.
+    /// Switches to another sink. Receipts submitted before may already go to it, and so do all lines that the current sink has
+    /// not accepted, so that each line is written exactly once.
     pub fn switch(&self, sink: impl Sink) {
         let mut journal = self.shared.journal();
         journal.switch(Box::new(sink));
         drop(journal);
-        // The thread may be waiting for the end of a pause that no longer matters.
+        // The thread may be waiting for a retry that no longer matters.
         self.shared.queue.nudge();
     }
 
-    /// Writes lines that are rendered already, those of another process, now. Where the sink fails they are kept and
-    /// tried again as others are.
+    /// Writes the rendered lines of another process immediately. If the sink fails, they are kept and retried like others.
     ///
-    /// Waits for the sink: not for an async worker that others need.
+    /// Blocks on the sink, so call it from a thread that may block.
     pub fn write(&self, lines: Lines) -> Health {
         self.shared.journal().write(lines);
         self.health()
     }
 
-    /// Writes everything that was submitted and ends the thread. What the sink does not take in one last try is lost
-    /// and counted so. A receipt submitted later is written at once.
+    /// Writes all submitted receipts and ends the thread. Lines that the sink does not accept in a last attempt are lost and
+    /// counted. A receipt submitted later is written directly.
     ///
-    /// Waits for the thread: not for an async worker that others need.
+    /// Blocks on the thread, so call it from a thread that may block.
     pub fn shutdown(&self) -> Stats {
         self.shared.queue.close();
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thread = self.thread.lock();
         if let Some(thread) = thread.take() {
-            // The thread contains every panic but those of the system.
+            // The thread catches the panics of embedders' code.
             let _ended = thread.join();
         }
         drop(thread);
         self.stats()
     }
 
-    /// Counts since the start, and what waits now. Does not wait for the sink.
+    /// Returns the counters since the start and the current queue. Does not wait for the sink.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.counters.stats(self.shared.queue.size())
     }
 
-    /// Whether receipts get to the sink. Does not wait for it.
+    /// Returns the state of the sink, without waiting for it.
     #[must_use]
     pub fn health(&self) -> Health {
         self.shared.counters.health(self.shared.backlog_limit)
@@ -216,26 +217,22 @@ impl<T: Receipt> Drop for Audit<T> {
 
 impl<T: Receipt> Shared<T> {
     fn journal(&self) -> MutexGuard<'_, Journal> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+        self.journal.lock()
     }
 
-    /// Writes lines if nobody else is writing, and puts them aside otherwise.
+    /// Writes lines if the journal is free, and puts them aside otherwise.
     fn write_or_put_aside(&self, lines: Lines) {
-        match self.journal.try_lock() {
-            Ok(mut journal) => journal.write(lines),
-            Err(TryLockError::Poisoned(journal)) => journal.into_inner().write(lines),
-            Err(TryLockError::WouldBlock) => {
-                if let Err(lines) = self.put_aside(lines) {
-                    self.journal().write(lines);
-                }
-            }
+        if let Some(mut journal) = self.journal.try_lock() {
+            journal.write(lines);
+        } else if let Err(lines) = self.put_aside(lines) {
+            self.journal().write(lines);
         }
     }
 
-    /// Puts lines aside. Gives them back if nobody would ever take them from there.
+    /// Puts lines aside, or returns them as `Err` if the thread that would write them has ended.
     fn put_aside(&self, lines: Lines) -> Result<(), Lines> {
-        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
-        if aside.is_over {
+        let mut aside = self.aside.lock();
+        if aside.is_closed {
             return Err(lines);
         }
         let bytes = aside.lines.as_bytes().len() + lines.as_bytes().len();
@@ -249,32 +246,32 @@ impl<T: Receipt> Shared<T> {
             self.queue.nudge();
         } else {
             self.counters
-                .lose(count, "the sink stands still and the backlog is full");
+                .lose(count, "the sink is stalled and the backlog is full");
         }
         Ok(())
     }
 
-    /// Writes what was put aside.
+    /// Writes the lines put aside.
     fn write_aside(&self) {
-        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut aside = self.aside.lock();
         let lines = std::mem::take(&mut aside.lines);
         drop(aside);
         self.journal().write(lines);
     }
 
-    /// Writes what was put aside, and lets nothing be put there any more.
-    fn end_aside(&self) {
-        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
-        aside.is_over = true;
+    /// Writes the lines put aside, and prevents further ones.
+    fn close_aside(&self) {
+        let mut aside = self.aside.lock();
+        aside.is_closed = true;
         drop(aside);
         self.write_aside();
     }
 
-    /// The receipts as they are. One that can't even do that is lost.
+    /// Renders receipts in their raw form. One that panics is lost.
     fn raw(&self, receipts: &[T], mark: Mark) -> Lines {
         let mut lines = Lines::new();
         for receipt in receipts {
-            // Apart from the others, so that a panic half-way leaves no half line.
+            // A separate buffer, so that a panic leaves no partial line.
             let mut line = Vec::new();
             match catch_unwind(AssertUnwindSafe(|| receipt.raw(mark, &mut line))) {
                 Ok(()) => lines.push(&line),
@@ -303,7 +300,7 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
                 Taken::End => break,
             }
         }
-        self.shared.end_aside();
+        self.shared.close_aside();
         self.shared.journal().close();
     }
 
@@ -320,7 +317,7 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
         batch.clear();
     }
 
-    /// Renders a batch. Where that fails, each receipt is rendered by itself, so that one costs the others nothing.
+    /// Renders a batch. If that fails, each receipt is rendered by itself, so that a bad one does not affect the others.
     fn render(&mut self, batch: &[T]) -> Lines {
         match self.try_render(batch) {
             Ok(lines) => lines,
@@ -348,7 +345,7 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
                 tracing::error!(
                     receipts,
                     lines,
-                    "receipts were rendered to another number of lines"
+                    "the number of rendered lines differs from the number of receipts"
                 );
                 counters.note(&format!(
                     "{receipts} receipts were rendered to {lines} lines"

@@ -1,8 +1,5 @@
-//! The sink and what it has not taken yet. All lines pass through one function here, whatever thread they come from.
+//! The sink and its backlog. Lines of all threads pass through one function here.
 
-use crate::lines::Lines;
-use crate::sink::{Sink, Stopped};
-use crate::stats::Counters;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -11,11 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-/// Lines that failed are joined to writes of about this many bytes.
-const JOINED: usize = 256 * 1024;
+use crate::lines::Lines;
+use crate::sink::{Sink, Stopped};
+use crate::stats::Counters;
 
-/// Waits between two tries of a sink that fails.
-#[derive(Clone, Copy, Debug)]
+/// Size in bytes up to which lines of the backlog are joined to one write.
+const JOINED_BYTES: usize = 256 * 1024;
+
+/// Delays between retries of a failing sink.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Backoff {
     pub(crate) first: Duration,
     pub(crate) longest: Duration,
@@ -32,16 +33,16 @@ pub(crate) struct Journal {
     counters: Arc<Counters>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug, Clone, Copy)]
 enum State {
     Well,
     Failing { retry_at: Instant, wait: Duration },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     Open,
-    /// Nobody tries again any more.
+    /// The journal is closed: failed lines are not retried.
     Closed,
 }
 
@@ -62,7 +63,7 @@ impl fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// Opens the sink. Where that fails the journal starts out failing, which its counters tell.
+    /// Opens the sink. If that fails, the journal starts in the failing state, which its counters show.
     pub(crate) fn open(
         sink: Box<dyn Sink>,
         backlog_limit: usize,
@@ -79,7 +80,7 @@ impl Journal {
             backoff,
             counters,
         };
-        // An error is in the counters, and the retries have begun.
+        // The counters have noted an error, and a retry is scheduled.
         let _noted = journal.reopen();
         journal
     }
@@ -92,7 +93,7 @@ impl Journal {
         if let State::Well = self.state {
             self.offer(lines);
         } else {
-            // Order is kept: what is older goes first.
+            // Older lines go first.
             self.keep(lines);
             self.retry_if_due();
         }
@@ -101,7 +102,7 @@ impl Journal {
         }
     }
 
-    /// When to call [`Journal::retry_if_due`]; none while all is well.
+    /// Returns the time until [`Journal::retry_if_due`] should be called, or `None` while the sink works.
     pub(crate) fn retry_in(&self) -> Option<Duration> {
         match self.state {
             State::Well => None,
@@ -117,12 +118,12 @@ impl Journal {
         }
     }
 
-    /// Tries now what failed before.
+    /// Retries failed lines now.
     pub(crate) fn retry(&mut self) {
         let State::Failing { .. } = self.state else {
             return;
         };
-        // Nothing may wait, where the sink failed to open. Opening it tells whether it works by now.
+        // The backlog may be empty if the sink failed to open. Reopening shows whether it works now.
         if self.backlog.is_empty() {
             let _noted = self.reopen();
             return;
@@ -148,17 +149,17 @@ impl Journal {
         result
     }
 
-    /// Goes on with another sink, which gets what the one so far did not take.
+    /// Switches to another sink, which gets the backlog.
     pub(crate) fn switch(&mut self, sink: Box<dyn Sink>) {
         self.retry();
         self.sink = sink;
-        // An error is in the counters, and the retries go on.
+        // The counters have noted an error, and the retries continue.
         if self.reopen().is_ok() {
             self.retry();
         }
     }
 
-    /// Tries a last time, and gives up what is left. What is written later has one try.
+    /// Retries a last time and gives up the rest. Lines written later get one attempt.
     pub(crate) fn close(&mut self) {
         self.life = Life::Closed;
         self.retry();
@@ -170,9 +171,9 @@ impl Journal {
         }
     }
 
-    /// Gives lines to the sink; what it does not take stays the oldest of the backlog.
+    /// Offers lines to the sink. Those that it does not accept become the oldest of the backlog.
     fn offer(&mut self, mut lines: Lines) {
-        // An embedder's sink may panic. The thread that writes has to outlive that.
+        // An embedder's sink may panic, which the writer thread has to survive.
         let appended = catch_unwind(AssertUnwindSafe(|| self.sink.append(lines.as_bytes())));
         match appended.unwrap_or_else(|_| {
             Err(Stopped {
@@ -198,7 +199,7 @@ impl Journal {
     fn keep(&mut self, lines: Lines) {
         let fits = self.fit(lines);
         match self.backlog.back_mut() {
-            Some(last) if last.as_bytes().len() + fits.as_bytes().len() <= JOINED => {
+            Some(last) if last.as_bytes().len() + fits.as_bytes().len() <= JOINED_BYTES => {
                 last.append(fits);
             }
             _ => self.backlog.push_back(fits),
@@ -212,7 +213,7 @@ impl Journal {
         self.note_backlog();
     }
 
-    /// Takes as many lines as there is room for. The rest is lost.
+    /// Returns as many lines as there is room for. The rest is lost.
     fn fit(&mut self, mut lines: Lines) -> Lines {
         let fits = lines.take(self.backlog_limit - self.backlog_bytes);
         self.backlog_bytes += fits.as_bytes().len();

@@ -1,14 +1,13 @@
-//! Receipts that get written, whatever happens.
+//! A writer of receipts that loses none.
 //!
-//! [`Audit::submit`] puts a receipt into a bounded queue and returns. One thread takes batches out of it, has the
-//! embedder's [`Render`] turn each into lines, and appends the lines to a [`Sink`] with one `write(2)`. What is
-//! written survives the death of the process; nothing is synced to the disk, so a power cut may take what the system
-//! had not written back.
+//! [`Audit::submit`] puts a receipt into a bounded queue and returns. A thread takes batches out of the queue, has the
+//! embedder's [`Render`] turn each into lines, and appends the lines to a [`Sink`] with one `write(2)`. Written lines survive
+//! the death of the process. Nothing is synced to the disk, so a power failure may lose what the system had not written back.
 //!
-//! No receipt is dropped while memory lasts, and what waits is bounded, in number and in bytes. One that the queue has no
-//! room for is written at once, in its raw form, by the thread that submits it, or put aside while the sink stands still.
-//! Lines that the sink does not take are kept, up to a number of bytes, and tried again; [`Audit::health`] says so. Only
-//! what does not fit there is lost, counted and logged as an error.
+//! The queue is bounded by number and by bytes, and a full one drops no receipt: the submitting thread writes it directly, in
+//! its raw form, or puts it aside while the sink stalls. Lines that the sink does not accept are kept in a backlog of bounded
+//! size and retried, which [`Audit::health`] reports. Only lines that do not fit into the backlog are lost, counted and
+//! logged as an error.
 
 mod audit;
 mod journal;

@@ -1,7 +1,7 @@
-//! Lines on their way to a sink.
+//! Lines for a sink.
 
-/// Whole lines, each ending in a newline, and their number.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A number of whole lines, each ending in a newline.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lines {
     bytes: Vec<u8>,
     count: usize,
@@ -10,7 +10,7 @@ pub struct Lines {
 // === impl Lines ===
 
 impl Lines {
-    /// No lines.
+    /// Creates an empty list.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -19,13 +19,12 @@ impl Lines {
         }
     }
 
-    /// Adds one line. Newlines inside it become spaces, which JSON takes for the same; a newline at its end is not
-    /// needed.
+    /// Adds one line. Newlines inside it become spaces, which are equivalent in JSON; it needs no newline at its end.
     pub fn push(&mut self, line: &[u8]) {
         self.push_with(|bytes| bytes.extend_from_slice(line));
     }
 
-    /// Adds the line that `write` appends to the bytes that it is given. What is there already is not its to touch.
+    /// Adds the line that `write` appends to the buffer. It must not change bytes already in the buffer.
     pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
@@ -40,13 +39,13 @@ impl Lines {
         self.count += 1;
     }
 
-    /// How many lines.
+    /// Returns the number of lines.
     #[must_use]
     pub const fn count(&self) -> usize {
         self.count
     }
 
-    /// The lines.
+    /// Returns the lines as bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
@@ -61,7 +60,7 @@ impl Lines {
         self.count += other.count;
     }
 
-    /// Takes the lines off that end within the first `len` bytes.
+    /// Removes and returns the lines that end within the first `len` bytes.
     pub(crate) fn take(&mut self, len: usize) -> Self {
         let within = self
             .bytes

@@ -1,34 +1,36 @@
-//! A bounded queue that one thread takes batches from.
+//! A bounded queue with a single consumer that takes batches.
 //!
-//! A channel would do, but for three things: what is refused after the end has to come back to its sender, the
-//! number of waiting items is shown, and a batch is one lock.
+//! A channel falls short in three ways: items refused after closing have to return to their sender, the number of waiting
+//! items is shown, and a batch takes one lock.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     capacity: usize,
-    /// Most bytes of items, of those with the taker too.
+    /// Maximum bytes of items, including those that the consumer is working on.
     bytes: usize,
-    /// The taker waits here for items.
+    /// Signals new items to the consumer.
     filled: Condvar,
-    /// Those who flush wait here for the taker.
+    /// Signals finished items to threads that flush.
     done: Condvar,
 }
 
 #[derive(Debug)]
 struct State<T> {
     items: VecDeque<T>,
-    /// Bytes of what is inside, and of what the taker has.
+    /// Bytes of items in the queue and with the consumer.
     bytes: usize,
     door: Door,
     taker: Taker,
     nudge: Nudge,
-    /// Items ever put in, and of these, how many have been dealt with.
+    /// Items ever pushed.
     pushed: u64,
+    /// The number of them that are finished.
     done: u64,
 }
 
@@ -44,19 +46,19 @@ enum Taker {
     Busy,
 }
 
-/// Whether the taker should look up, items or not.
+/// A request that the consumer stop waiting, with or without items.
 #[derive(Debug, PartialEq, Eq)]
 enum Nudge {
     None,
     Given,
 }
 
-/// What the taker finds.
+/// The result of a consumer's wait.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// At least one item.
     Items,
-    /// Nothing came in time, or the taker was nudged.
+    /// No item: the timeout passed, or the consumer was nudged.
     Nothing,
     /// The queue is closed and empty.
     End,
@@ -84,8 +86,8 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Puts an item of so many bytes in, or gives it back where there is no room or the queue is closed. One that is
-    /// larger than the room gets in where it is alone.
+    /// Pushes an item of `bytes` bytes, or returns it as `Err` if there is no room or the queue is closed. An item larger than
+    /// the capacity fits into an empty queue.
     pub(crate) fn push(&self, item: T, bytes: usize) -> Result<(), T> {
         let mut state = self.state();
         let fits = state.bytes == 0 || state.bytes.saturating_add(bytes) <= self.bytes;
@@ -103,25 +105,19 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Waits for items, for ever or for some time.
+    /// Waits for items, without limit if `timeout` is `None`.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> Taken {
         let mut state = self.state();
         state.taker = Taker::Waiting;
         let empty = |state: &mut State<T>| {
             state.items.is_empty() && state.door == Door::Open && state.nudge == Nudge::None
         };
-        let mut state = match timeout {
-            None => self
-                .filled
-                .wait_while(state, empty)
-                .unwrap_or_else(PoisonError::into_inner),
+        match timeout {
+            None => self.filled.wait_while(&mut state, empty),
             Some(timeout) => {
-                self.filled
-                    .wait_timeout_while(state, timeout, empty)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0
+                let _ = self.filled.wait_while_for(&mut state, empty, timeout);
             }
-        };
+        }
         state.taker = Taker::Busy;
         state.nudge = Nudge::None;
         match (state.items.is_empty(), &state.door) {
@@ -138,7 +134,7 @@ impl<T> Queue<T> {
         batch.extend(state.items.drain(..count));
     }
 
-    /// The taker has dealt with so many items of so many bytes.
+    /// Marks `count` items of `bytes` bytes as finished.
     pub(crate) fn finish(&self, count: usize, bytes: usize) {
         let mut state = self.state();
         state.done += count as u64;
@@ -147,42 +143,39 @@ impl<T> Queue<T> {
         self.done.notify_all();
     }
 
-    /// Waits until all that is in the queue now has been dealt with.
+    /// Waits until all items currently in the queue are finished.
     pub(crate) fn wait_finished(&self) {
-        let state = self.state();
+        let mut state = self.state();
         let target = state.pushed;
-        let _done = self
-            .done
-            .wait_while(state, |state| state.done < target)
-            .unwrap_or_else(PoisonError::into_inner);
+        self.done
+            .wait_while(&mut state, |state| state.done < target);
     }
 
-    /// Lets nothing in any more. What is inside can still be taken.
+    /// Closes the queue for new items. Items inside can still be taken.
     pub(crate) fn close(&self) {
         self.state().door = Door::Closed;
         self.filled.notify_all();
     }
 
-    /// Has the taker come back from waiting.
+    /// Wakes the consumer.
     pub(crate) fn nudge(&self) {
         self.state().nudge = Nudge::Given;
         self.filled.notify_all();
     }
 
-    /// Returns how many items are inside, and the bytes of what is inside and with the taker.
+    /// Returns the number of items inside, and the bytes of items inside and with the consumer.
     pub(crate) fn size(&self) -> (usize, usize) {
         let state = self.state();
         (state.items.len(), state.bytes)
     }
 
-    /// Whether waiting longer would bring anything to a batch of `max`.
+    /// Returns true if waiting could add items to a batch of `max`.
     pub(crate) fn may_grow(&self, max: usize) -> bool {
         let state = self.state();
         state.door == Door::Open && state.items.len() < max.min(self.capacity)
     }
 
-    /// Nothing panics under the lock.
     fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

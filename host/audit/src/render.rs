@@ -1,38 +1,38 @@
-//! What the embedder brings: its receipts, and how they become lines.
+//! The embedder's part: receipts, and their conversion to lines.
 
 use crate::Lines;
 
-/// A receipt that can always be written, even where nothing else works.
+/// A receipt that can always be written in a raw form.
 pub trait Receipt: Send + 'static {
-    /// About how many bytes of memory it takes while it waits.
+    /// Returns its approximate size in memory, in bytes.
     fn weight(&self) -> usize;
 
-    /// Appends the receipt as it is, as one line with the mark on it. Called on the thread that submits as well.
+    /// Appends the receipt in its raw form, as one line that carries the mark. May be called on the submitting thread.
     fn raw(&self, mark: Mark, line: &mut Vec<u8>);
 }
 
-/// Why a receipt is written raw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The reason for writing a receipt in its raw form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// The queue was full, or closed already.
+    /// The queue was full or closed.
     QueueFull,
-    /// Rendering it panicked.
+    /// Rendering panicked.
     RenderPanicked,
-    /// Rendering it gave another number of lines than one.
+    /// Rendering produced no line or several.
     RenderMiscounted,
 }
 
-/// Turns receipts into lines. Any `FnMut(&[T], &mut Lines)` does.
+/// A conversion of receipts to lines. Any `FnMut(&[T], &mut Lines)` implements it.
 pub trait Render<T>: Send + 'static {
-    /// Adds exactly one line for each receipt, in their order. Where it adds another number, or panics, it is called again
-    /// for each receipt of the batch by itself, and those that it fails at again are written raw; it must stand that.
+    /// Adds exactly one line per receipt, in order. If it adds another number or panics, it is called again for each receipt
+    /// of the batch by itself, and receipts for which it fails again are written raw. Implementations must allow for that.
     fn render(&mut self, batch: &[T], out: &mut Lines);
 }
 
 // === impl Mark ===
 
 impl Mark {
-    /// The mark as a word for the line.
+    /// Returns the mark as a word for the line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Where lines go.
+//! Destinations of lines.
 
 mod file;
 
@@ -8,52 +8,52 @@ use std::io;
 use std::io::Write;
 use std::os::fd::AsFd;
 
-/// Takes lines.
+/// A destination of lines.
 pub trait Sink: Send + 'static {
     /// Appends whole lines.
     ///
     /// # Errors
-    /// [`Stopped`], where not all of them got in. Those that did are not offered again; the line that was cut is.
+    /// [`Stopped`], if not all bytes were accepted. Complete lines are not offered again; a line that was cut is.
     fn append(&mut self, lines: &[u8]) -> Result<(), Stopped>;
 
-    /// Gets hold of the place anew, for example because its file was moved away.
+    /// Reopens the destination, for example because its file was moved away.
     ///
     /// # Errors
-    /// What the system says. The sink then tries again at the next line.
+    /// The system's error. The sink then retries at the next line.
     fn reopen(&mut self) -> io::Result<()>;
 }
 
-/// A sink that did not take everything.
+/// A write that a sink did not complete.
 #[derive(Debug, thiserror::Error)]
 #[error("{source}")]
 pub struct Stopped {
-    /// How many bytes it took; it may end in the middle of a line.
+    /// Number of bytes accepted, possibly ending in the middle of a line.
     pub taken: usize,
-    /// What the system says: the operator's to put right.
+    /// The system's error, for the operator to resolve.
     pub source: io::Error,
 }
 
-/// The standard output. A write goes through unbuffered.
+/// The standard output, unbuffered.
 #[derive(Debug, Default)]
 pub struct Stdout {
     pipe: Option<std::fs::File>,
     torn: Torn,
 }
 
-/// Takes everything and keeps nothing.
-#[derive(Clone, Copy, Debug, Default)]
+/// A sink that discards everything.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Null;
 
-/// Whether what was written last ends within a line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// State of the last write: at the end of a line or within one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Torn {
     #[default]
     No,
     Yes,
 }
 
-/// Writes lines, with one `write(2)` where the system takes them at once. A line that was cut before is ended first,
-/// so that it spoils no other.
+/// Writes lines, with a single `write(2)` if the system accepts them at once. A line that was cut before is ended first, so
+/// that it does not corrupt the next one.
 fn write_lines(file: &mut std::fs::File, torn: &mut Torn, lines: &[u8]) -> Result<(), Stopped> {
     if *torn == Torn::Yes {
         file.write_all(b"\n")

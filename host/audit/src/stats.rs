@@ -1,43 +1,45 @@
-//! How the audit is doing. Read without waiting for the sink.
+//! Counters and health of the audit, readable without waiting for the sink.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counts since the start, and what waits now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use parking_lot::Mutex;
+
+/// Counters since the start, and the current queue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Lines that the sink has taken.
+    /// Lines that the sink has accepted.
     pub written: u64,
     /// Receipts in the queue.
     pub queued: usize,
-    /// Bytes of those, and of the ones that are being written.
+    /// Bytes of receipts in the queue and being written.
     pub queued_bytes: usize,
-    /// Receipts that were written by the thread that submitted them, because the queue was full or closed.
+    /// Receipts written by the submitting thread, because the queue was full or closed.
     pub inline_writes: u64,
     /// Renderings that panicked.
     pub render_panics: u64,
-    /// Renderings that gave a wrong number of lines.
+    /// Renderings that produced a wrong number of lines.
     pub render_miscounts: u64,
-    /// Bytes of the lines that the sink has not taken yet.
+    /// Bytes of lines that the sink has not accepted yet.
     pub backlog_bytes: usize,
-    /// Receipts that are lost.
+    /// Receipts lost.
     pub lost: u64,
-    /// The last thing that went wrong; it stays after all is well again.
+    /// The last error, kept after a recovery.
     pub last_error: Option<Arc<str>>,
 }
 
-/// Whether receipts get to the sink.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The state of the sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// They do.
+    /// Receipts reach the sink.
     Well,
-    /// They don't. They are kept in memory and tried again.
+    /// The sink fails. Receipts are kept in memory and retried.
     Failing {
-        /// What the sink says.
+        /// The sink's error.
         error: Arc<str>,
-        /// Bytes that are kept.
+        /// Bytes kept.
         backlog_bytes: usize,
-        /// The most bytes that are kept; what comes then is lost.
+        /// Maximum bytes kept; receipts beyond it are lost.
         backlog_limit: usize,
     },
 }
@@ -56,7 +58,7 @@ pub(crate) struct Counters {
 #[derive(Debug, Default)]
 struct Words {
     last_error: Option<Arc<str>>,
-    /// Set while the sink fails.
+    /// The error, while the sink fails.
     failing: Option<Arc<str>>,
 }
 
@@ -93,7 +95,7 @@ impl Counters {
         counter.fetch_add(count as u64, Relaxed);
     }
 
-    /// Receipts are gone. Nothing else in this crate is as bad.
+    /// Counts lost receipts, the worst event in this crate.
     pub(crate) fn lose(&self, count: usize, why: &str) {
         Self::add(&self.lost, count);
         tracing::error!(count, why, "receipts are lost");
@@ -116,6 +118,6 @@ impl Counters {
     }
 
     fn with_words<R>(&self, f: impl FnOnce(&mut Words) -> R) -> R {
-        f(&mut self.words.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.words.lock())
     }
 }

@@ -13,10 +13,10 @@ use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
 
 use clap::{Parser, Subcommand};
 
+use parking_lot::Mutex;
 use witgate_gateway::text::{escaped, is_unsafe};
 
 use crate::log::LogForm;
@@ -108,7 +108,7 @@ fn main() -> ExitCode {
 fn say(text: &str) {
     let mut out = io::stdout().lock();
     if let Err(error) = writeln!(out, "{}", printable(text)).and_then(|()| out.flush()) {
-        let mut unprinted = UNPRINTED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unprinted = UNPRINTED.lock();
         unprinted.get_or_insert(error.kind());
     }
 }
@@ -121,7 +121,7 @@ fn counted(number: usize, thing: &str) -> String {
 
 /// The exit code of a command, or that of a failure if not all of its output was printed.
 fn unless_unprinted(code: ExitCode) -> ExitCode {
-    match *UNPRINTED.lock().unwrap_or_else(PoisonError::into_inner) {
+    match *UNPRINTED.lock() {
         None => code,
         // A reader that has left, as `head` does, has seen what it wanted.
         Some(ErrorKind::BrokenPipe) => ExitCode::FAILURE,

@@ -13,9 +13,10 @@ mod record;
 mod settler;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{mpsc, oneshot};
 use witgate_ledger::{Amounts, Hold, Ledger, UnixMillis};
 use witgate_messages::batch::Totals;
@@ -252,13 +253,13 @@ impl Batches {
 
     /// What the settler is told; none when there is a settler already.
     fn take_told(&self) -> Option<mpsc::UnboundedReceiver<Ended>> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         told.take()
     }
 
     /// Held for a look-up, never across an await.
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 }
 

@@ -8,6 +8,7 @@ mod answer;
 mod batches;
 pub mod capture;
 mod clock;
+mod coding;
 pub mod config;
 mod exchange;
 mod gateway;

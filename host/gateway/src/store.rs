@@ -7,10 +7,11 @@
 mod closed;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use self::closed::{keep_private, make};
@@ -107,7 +108,8 @@ impl State {
         self.trouble.load_full()
     }
 
-    /// Runs `f` on a blocking thread. What it wrote is durable when this returns. Dropping the future does not undo it.
+    /// Runs `f` on a blocking thread. What it wrote is durable when this returns. Dropping the future does not undo it. If `f`
+    /// panics, its transaction is rolled back and the connection serves the next call.
     ///
     /// # Errors
     ///
@@ -117,7 +119,7 @@ impl State {
         f: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StateError> {
         let connection = Arc::clone(&self.connection);
-        self.run(move || f(&mut lock(&connection))).await
+        self.run(move || f(&mut connection.lock())).await
     }
 
     /// Runs `f`, which only reads, on a blocking thread and on a connection of its own: it waits for no call that writes.
@@ -132,10 +134,10 @@ impl State {
     ) -> Result<T, StateError> {
         let readers = Arc::clone(&self.readers);
         self.run(move || {
-            let free = readers.iter().find_map(|reader| reader.try_lock().ok());
+            let free = readers.iter().find_map(|reader| reader.try_lock());
             match (free, readers.first()) {
                 (Some(reader), _) => f(&reader),
-                (None, Some(reader)) => f(&lock(reader)),
+                (None, Some(reader)) => f(&reader.lock()),
                 (None, None) => Err(rusqlite::Error::InvalidQuery),
             }
         })
@@ -157,11 +159,6 @@ impl State {
         }
         called
     }
-}
-
-/// A call that panicked has rolled its transaction back: the connection is good for the next one.
-fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
-    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn reader(path: &Path) -> rusqlite::Result<Connection> {

@@ -1,9 +1,9 @@
-//! What is counted, and true amounts of it.
+//! Units of charges, and cumulative amounts in them.
 
 use crate::window::UnknownCode;
 
-/// What a charge counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The unit that a charge counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
     /// Money, in 10^-12 US dollars.
     PicoUsd,
@@ -11,13 +11,13 @@ pub enum Unit {
     Tokens,
     /// Requests.
     Requests,
-    /// Requests that are open. This is a level and no flow: nothing of it stays behind when a hold ends, and it does
-    /// not reset with its window, else every turn of the minute would let the limit in again.
+    /// Open requests. A level rather than a flow: a hold leaves none of it behind when it ends, and it does not reset with
+    /// its window, because otherwise each new minute would admit the whole limit again.
     InFlight,
 }
 
-/// How much an exchange has used so far: cumulative, never a difference.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The cumulative usage of an exchange so far, never a difference.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amounts {
     /// Money in pico-USD.
     pub picousd: u64,
@@ -33,10 +33,10 @@ impl Unit {
     /// All units.
     pub const ALL: [Self; 4] = [Self::PicoUsd, Self::Tokens, Self::Requests, Self::InFlight];
 
-    /// Reads the code of the plugin contract (`charge.unit`).
+    /// Parses a code of the plugin contract (`charge.unit`).
     ///
     /// # Errors
-    /// [`UnknownCode`] where it is none of `picousd`, `tokens`, `requests` and `in-flight`.
+    /// [`UnknownCode`] unless it is `picousd`, `tokens`, `requests` or `in-flight`.
     pub fn parse(code: &str) -> Result<Self, UnknownCode> {
         Self::ALL
             .into_iter()
@@ -48,7 +48,7 @@ impl Unit {
             })
     }
 
-    /// The code of the plugin contract.
+    /// Returns the code of the plugin contract.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl Unit {
 // === impl Amounts ===
 
 impl Amounts {
-    /// The amount in this unit; none of what is only in flight.
+    /// Returns the amount in this unit, or `None` for [`Unit::InFlight`].
     #[must_use]
     pub const fn of(self, unit: Unit) -> Option<u64> {
         match unit {
@@ -74,7 +74,7 @@ impl Amounts {
         }
     }
 
-    /// The larger of the two, unit by unit.
+    /// Returns the larger of the two amounts, unit by unit.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
         Self {

@@ -1,42 +1,44 @@
 //! The balances behind the ledger's lock.
 //!
-//! A balance is one account in one period of a window, in one unit. It sits in a slot; an index finds the slot of the
-//! period that is current, and holds remember theirs, so that a hold settles where it was reserved however many
-//! periods later. A period that is over is forgotten as soon as no hold points at it.
+//! A balance is one account in one period of a window, in one unit. It occupies a slot. An index finds the slot of the
+//! current period, and holds refer to their slots directly, so that a hold settles where it was reserved however many
+//! periods later. A past period is forgotten as soon as no hold refers to it.
 //!
-//! What bounds it: a number of slots, and of those that count a number for each owner. A balance counts while a hold is
-//! open on it, and where something was spent on it in a period that is not over. What does not count makes room for what
-//! does; each reservation forgets a few more of those than it may need. No call looks at all of them.
+//! The number of slots is bounded, and so is the number of active balances of each owner. A balance is active while a hold is
+//! open on it, or if it has spending in a period that has not ended. Inactive balances make room for active ones: each
+//! reservation evicts a few more of them than it needs. No call visits all balances.
 
 mod balance;
+mod idle;
 mod inherit;
-mod rest;
+
 mod rooms;
 mod share;
 mod slots;
 
-use crate::bounds::Bounds;
-use crate::charge::{Charge, OnShortfall, Reason};
-use crate::hold::{Overdraft, Settlement};
-use crate::journal::{Journal, Step};
-use crate::statement::{Statement, Totals};
-use crate::{Amounts, UnixMillis};
-use balance::{Balance, Slot, narrow, spent};
-use hashbrown::HashTable;
-use inherit::Inheritance;
-use rest::Resting;
-use rooms::Rooms;
-use share::{Over, Place, Posting};
-use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
 
+use hashbrown::HashTable;
+use smallvec::SmallVec;
+
+use crate::bounds::Bounds;
+use crate::charge::{Charge, OnShortfall, Reason};
+use crate::journal::{Journal, Step};
+use crate::statement::{Overdraft, Settlement, Statement, Totals};
+use crate::{Amounts, UnixMillis};
+use balance::{Balance, Slot, narrow, spent};
+use idle::IdleQueues;
+use inherit::Inheritance;
+use rooms::Rooms;
+use share::{Over, Place, Posting};
+
 pub(crate) use share::{Ceiling, Claim, Denial, End, Share};
 
-/// Useless balances that a reservation forgets beside one for each balance that it needs.
-const SWEEP: usize = 2;
+/// Inactive balances that a reservation evicts in addition to one for each balance that it needs.
+const EXTRA_EVICTIONS: usize = 2;
 
-/// The parts of a request that four charges and fewer need no allocation for.
+/// A list that needs no allocation for a request of up to four charges.
 pub(crate) type Few<T> = SmallVec<[T; 4]>;
 
 /// All balances.
@@ -44,7 +46,7 @@ pub(crate) struct Books {
     slots: Vec<Option<Balance>>,
     free: Vec<Slot>,
     index: HashTable<Slot>,
-    resting: Resting,
+    idle: IdleQueues,
     rooms: Rooms,
     bounds: Bounds,
     open_holds: u64,
@@ -52,7 +54,7 @@ pub(crate) struct Books {
     refused: u64,
     turned_away: u64,
     abandoned: u64,
-    /// What is told of every change; none but during a hand-over.
+    /// The receiver of every change, or `None` except during a hand-over.
     journal: Option<Box<dyn Journal>>,
     inheritance: Inheritance,
 }
@@ -74,7 +76,7 @@ impl Books {
             slots: Vec::new(),
             free: Vec::new(),
             index: HashTable::new(),
-            resting: Resting::default(),
+            idle: IdleQueues::default(),
             rooms: Rooms::default(),
             bounds: bounds.clamped(),
             open_holds: 0,
@@ -87,7 +89,7 @@ impl Books {
         }
     }
 
-    /// Changes how much there is room for. What is there stays, however little room is left.
+    /// Changes the bounds. Existing balances stay, even if they exceed the new ones.
     pub(crate) fn set_bounds(&mut self, bounds: Bounds) {
         self.bounds = bounds.clamped();
     }
@@ -100,12 +102,12 @@ impl Books {
         owner: &str,
         now: UnixMillis,
     ) -> Result<Few<Share>, Denial> {
-        // Before any slot is looked up: a sweep may free it.
-        self.sweep(SWEEP + claims.len(), now);
+        // Before any slot is looked up, because an eviction may free it.
+        self.evict(EXTRA_EVICTIONS + claims.len(), now);
         let mut places = self.find(charges, claims, now);
         self.check(charges, &places)?;
         self.check_room(&places, owner, now)?;
-        self.move_in(&mut places, owner, now);
+        self.assign_slots(&mut places, owner, now);
 
         let mut shares = Few::new();
         let mut postings = Few::new();
@@ -148,7 +150,7 @@ impl Books {
         Ok(shares)
     }
 
-    /// Raises what is held to at least these amounts: all shares or none.
+    /// Raises the reservation to at least these amounts: all shares or none.
     pub(crate) fn extend(&mut self, shares: &mut [Share], amounts: Amounts) -> Result<(), Denial> {
         let mut postings = Few::new();
         for share in &*shares {
@@ -189,7 +191,7 @@ impl Books {
         Ok(())
     }
 
-    /// Replaces what is held by what was used, and forgets the shares.
+    /// Replaces the reservation by the actual usage and drops the shares.
     pub(crate) fn settle(&mut self, shares: Few<Share>, amounts: Amounts, end: End) -> Settlement {
         let postings: Few<_> = shares
             .iter()
@@ -224,22 +226,22 @@ impl Books {
                 });
             }
             balance.holds = balance.holds.saturating_sub(1);
-            self.settle_down(share.slot);
+            self.enqueue_idle(share.slot);
         }
         self.open_holds = self.open_holds.saturating_sub(1);
-        self.abandoned += u64::from(end == End::Abandoned);
+        self.abandoned += u64::from(end == End::Dropped);
         Settlement {
             amounts,
             overdrafts,
         }
     }
 
-    /// Counts the second of two holds that were one.
+    /// Counts the second of two holds that were one before.
     pub(crate) fn split(&mut self) {
         self.open_holds += 1;
     }
 
-    /// Counts a request that gets nothing.
+    /// Counts a refusal and returns it.
     pub(crate) fn deny(&mut self, index: usize, reason: Reason) -> Denial {
         self.refused += 1;
         Denial { index, reason }
@@ -257,9 +259,9 @@ impl Books {
         }
     }
 
-    /// Looks at up to `count` slots from `start` on and adds their statements to `out`, until that has `most`. Says
-    /// where to go on; none at the end.
-    pub(crate) fn state(
+    /// Appends the statements of up to `count` slots from `start` on to `out`, until that has `most`. Returns the slot to
+    /// continue at, or `None` at the end.
+    pub(crate) fn list(
         &self,
         start: usize,
         count: usize,
@@ -279,22 +281,22 @@ impl Books {
         (end < self.slots.len()).then_some(end)
     }
 
-    /// The one place that changes what is used and held: all that one reservation, extension or settlement changes comes
-    /// in one call. What is written here is what the journal is told.
+    /// Changes usage and reservations. This is the only function that does: a reservation, an extension or a settlement makes all
+    /// of its changes in one call, and the journal gets exactly these.
     fn post(&mut self, step: Step, postings: &[Posting]) {
         for posting in postings {
             if let Some(balance) = self.balance_mut(posting.slot) {
-                balance.held = swap(balance.held, posting.held);
-                balance.floor = swap(balance.floor, posting.floor);
+                balance.held = replace_part(balance.held, posting.held);
+                balance.floor = replace_part(balance.floor, posting.floor);
                 balance.used = balance.used.saturating_add(posting.used);
             }
         }
         if self.journal.is_some() {
-            self.tell(step, postings);
+            self.report(step, postings);
         }
     }
 
-    /// The balances that are claimed.
+    /// Finds the balances that are claimed.
     fn find<'a>(
         &mut self,
         charges: &'a [Charge],
@@ -311,7 +313,7 @@ impl Books {
                 Some(balance) => (
                     balance.total(),
                     balance.resets_at,
-                    !balance.counts(now) || self.rooms.is_nobodys(balance.room),
+                    !balance.is_active(now) || self.rooms.is_unowned(balance.room),
                 ),
                 None => (0, charge.resets_at(now), true),
             };
@@ -327,7 +329,7 @@ impl Books {
         places
     }
 
-    /// Whether every claim fits.
+    /// Checks that every claim fits.
     fn check(&mut self, charges: &[Charge], places: &[Place<'_>]) -> Result<(), Denial> {
         if places.iter().all(|place| {
             place
@@ -338,7 +340,7 @@ impl Books {
             return Ok(());
         }
 
-        // Which of the charges is the first takes a second look, since a claim may stand for several.
+        // A claim may stand for several charges, so a second pass finds the first one that does not fit.
         for (index, charge) in charges.iter().enumerate() {
             let Some(place) = places
                 .iter()
@@ -364,7 +366,7 @@ impl Books {
     }
 }
 
-/// A sum with one of its parts replaced.
-fn swap(sum: u128, (from, to): (impl Into<u128>, impl Into<u128>)) -> u128 {
+/// Returns the sum with one of its parts replaced.
+fn replace_part(sum: u128, (from, to): (impl Into<u128>, impl Into<u128>)) -> u128 {
     sum.saturating_sub(from.into()).saturating_add(to.into())
 }

@@ -1,108 +1,108 @@
-//! What a request asks of the ledger, and how it is turned down.
+//! Charges that a request asks for, and their refusal.
 
-use crate::{Bounds, Unit, UnixMillis, Window};
 use std::sync::Arc;
 
-/// The longest name of an account, in bytes. With [`Bounds`] this bounds the ledger's memory.
+use crate::{Bounds, Unit, UnixMillis, Window};
+
+/// Maximum length of an account's name, in bytes. Together with [`Bounds`] it bounds the ledger's memory.
 pub const MAX_ACCOUNT_BYTES: usize = 1024;
 
-/// An amount to reserve on an account, and the limit that it is held against.
+/// An amount to reserve on an account, and the limit to reserve it against.
 ///
-/// It fits where all that was used in the window, all that is held there, and the amount itself are together at most
-/// the limit. So an amount of 0 fits a window that is spent to the last unit, also one with limit 0, and does not fit
-/// one that is overdrawn.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A charge fits if the window's usage, its holds and the amount itself add up to at most the limit. So an amount of 0 fits
+/// a window that is exactly used up, even with limit 0, but not one that is overdrawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
-    /// The account, for example `tenant:acme`, of at most [`MAX_ACCOUNT_BYTES`]. Charges with the same account, window
-    /// and unit share a balance.
+    /// The account, such as `tenant:acme`, of at most [`MAX_ACCOUNT_BYTES`]. Charges with the same account, window and unit
+    /// share a balance.
     pub account: Arc<str>,
-    /// The period that the limit is for.
+    /// The period that the limit applies to.
     pub window: Window,
-    /// What is counted.
+    /// The unit counted.
     pub unit: Unit,
-    /// The most that the window may hold, in units. A limit belongs to its charge: the ledger keeps none.
+    /// The most that the window may contain, in units. Limits belong to charges: the ledger itself has none.
     pub limit: u64,
     /// The amount to reserve, in units.
     pub amount: u64,
-    /// What happens where it does not fit, now or when the hold is extended.
+    /// The consequence if it does not fit, now or when the hold is extended.
     pub shortfall: OnShortfall,
 }
 
-/// What happens where a charge does not fit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The consequence of a charge that does not fit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnShortfall {
-    /// Nothing is reserved, on any account.
+    /// Refuses the request: nothing is reserved on any account.
     #[default]
     Refuse,
-    /// It passes over the limit, and that is counted.
+    /// Exceeds the limit, and counts an overdraft.
     Overdraw,
 }
 
-/// Charges that were turned down, given back. Nothing was reserved and nothing was remembered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Refused charges, given back to the caller. Nothing was reserved or recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("charge {index}, to `{}`: {reason}", self.charge().map_or("", |charge| &*charge.account))]
 pub struct Refused {
     /// The charges as they came, in their order.
     pub charges: Vec<Charge>,
-    /// Which of the charges is the first that can't be held.
+    /// The index of the first charge that cannot be held.
     pub index: usize,
-    /// Why it can't.
+    /// The reason.
     pub reason: Reason,
 }
 
-/// Why a charge can't be held.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// The reason why a charge cannot be held.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// It does not fit its window. The caller's to wait for the reset or the operator's to raise the limit.
+    /// The charge does not fit its window. The caller has to wait for the reset, or the operator has to raise the limit.
     #[error("only {remaining} of the limit remain")]
     Spent {
-        /// What the window had left before this request, in units: the limit less what was used and held.
+        /// The rest of the window before this request, in units: the limit minus usage and holds.
         remaining: u64,
-        /// When the window starts anew; none where it never does.
+        /// The time of the window's reset, or `None` if it never resets.
         resets_at: Option<UnixMillis>,
     },
-    /// There is no room for one more balance of this owner. Overdrawing does not help: what can't be recorded can't be
-    /// allowed.
+    /// There is no room for another balance of this owner. Overdrawing does not help, because spending that cannot be
+    /// recorded is not allowed.
     #[error(transparent)]
     NoRoom(NoRoom),
-    /// The name of the account is longer than [`MAX_ACCOUNT_BYTES`]. The plugin's fault.
+    /// The account's name is longer than [`MAX_ACCOUNT_BYTES`]. The plugin is at fault.
     #[error("the account's name has {bytes} bytes, more than {MAX_ACCOUNT_BYTES}")]
     AccountTooLong {
-        /// Its length.
+        /// The length of the name.
         bytes: usize,
     },
 }
 
-/// What leaves no room for one more balance of an owner.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// The state of a ledger without room for another balance of an owner.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no room for one more account: {own} of this owner count, {} are free of {}, and an owner may have {}", self.free, self.bounds.accounts, self.bounds.per_owner)]
 pub struct NoRoom {
     /// The bound that was reached.
     pub bound: Bound,
-    /// Balances of the owner that count.
+    /// Active balances of the owner.
     pub own: usize,
-    /// Balances that there is room for in all.
+    /// Balances that there is still room for, in total.
     pub free: usize,
     /// All bounds.
     pub bounds: Bounds,
-    /// When some of the owner's balances stop to count; none where none does by itself.
+    /// The time at which some of the owner's balances become inactive, or `None` if none does by itself.
     pub frees_at: Option<UnixMillis>,
 }
 
-/// The bound that leaves no room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A bound that was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// [`Bounds::per_owner`]: the owner's own doing.
+    /// [`Bounds::per_owner`]: the owner has used up its own share.
     Owner,
-    /// [`Bounds::accounts`]: the owner would have more balances than are left for all others, or the ledger is full. The
-    /// operator's to raise.
+    /// [`Bounds::accounts`]: the owner would have more balances than remain for all others, or the ledger is full. The operator
+    /// can raise it.
     Ledger,
 }
 
 // === impl Charge ===
 
 impl Charge {
-    /// When the window of this charge starts anew; none where it never does.
+    /// Returns the time of the next reset of this charge's window, or `None` if it never resets.
     #[must_use]
     pub fn resets_at(&self, now: UnixMillis) -> Option<UnixMillis> {
         match self.unit {
@@ -119,13 +119,13 @@ impl Charge {
 // === impl Refused ===
 
 impl Refused {
-    /// The charge that can't be held.
+    /// Returns the charge that cannot be held.
     #[must_use]
     pub fn charge(&self) -> Option<&Charge> {
         self.charges.get(self.index)
     }
 
-    /// What the window of the refused charge still had, in units; 0 where it was not the limit that refused it.
+    /// Returns the rest of the refused charge's window, in units, or 0 if something other than the limit refused it.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         match self.reason {
@@ -134,7 +134,8 @@ impl Refused {
         }
     }
 
-    /// When the window of the refused charge starts anew, or there is room again; none where that never happens by itself.
+    /// Returns the time at which the refused charge's window resets or room becomes available, or `None` if neither happens by
+    /// itself.
     #[must_use]
     pub fn resets_at(&self) -> Option<UnixMillis> {
         match &self.reason {

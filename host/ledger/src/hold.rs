@@ -1,45 +1,25 @@
-//! What a request has reserved, until it ends.
+//! A request's reservation, until it ends.
+
+use std::sync::Arc;
 
 use crate::books::{End, Few, Share};
 use crate::charge::{Charge, Refused};
-use crate::{Amounts, Ledger, Unit, Window};
-use std::sync::Arc;
+use crate::statement::Settlement;
+use crate::{Amounts, Ledger, Unit};
 
-/// An amount reserved on accounts. It ends exactly once: settled, released or dropped.
+/// An amount reserved on accounts. A hold ends exactly once: settled, released or dropped.
 ///
-/// It settles into the periods that it was reserved in, even where those are over. Dropped, it settles at the amounts
-/// of its last extension; where there was none, it is released.
+/// A hold settles into the periods it was reserved in, even if those have ended. A dropped hold settles at the amounts of
+/// its last extension, or is released if there was none.
 #[derive(Debug)]
 #[must_use = "a hold that is dropped at once reserves nothing"]
 pub struct Hold {
     ledger: Arc<Ledger>,
     charges: Vec<Charge>,
-    /// None once the hold has ended.
+    /// The hold's shares, or `None` once it has ended.
     shares: Option<Few<Share>>,
-    /// What the extensions said that was used so far; none where there was none.
+    /// The usage reported by the last extension, or `None` if there was none.
     extended: Option<Amounts>,
-}
-
-/// How a hold ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settlement {
-    /// What was counted as used.
-    pub amounts: Amounts,
-    /// The balances that this hold took over their limit, and that still are. None allocates nothing.
-    pub overdrafts: Vec<Overdraft>,
-}
-
-/// A balance over its limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Overdraft {
-    /// The account.
-    pub account: Arc<str>,
-    /// The period that the limit is for.
-    pub window: Window,
-    /// What is counted.
-    pub unit: Unit,
-    /// How far over the limit, in units, and at most what this hold used.
-    pub amount: u64,
 }
 
 // === impl Hold ===
@@ -54,18 +34,18 @@ impl Hold {
         }
     }
 
-    /// The charges that are held.
+    /// Returns the charges held.
     #[must_use]
     pub fn charges(&self) -> &[Charge] {
         &self.charges
     }
 
-    /// Raises what is held to at least these amounts, on all balances or on none. Amounts are what the exchange has
-    /// used so far; smaller ones than before change nothing.
+    /// Raises the reservation to at least these amounts, on all balances or on none. Amounts are the exchange's usage so far;
+    /// smaller ones than before change nothing.
     ///
     /// # Errors
-    /// [`Refused`], with a copy of the charges, where one with [`crate::OnShortfall::Refuse`] does not fit. The hold
-    /// stays as it was. To go on all the same, call [`Hold::overdraw`] and extend again.
+    /// [`Refused`], with a copy of the charges, if one with [`crate::OnShortfall::Refuse`] does not fit. The hold is unchanged.
+    /// To continue anyway, call [`Hold::overdraw`] and extend again.
     pub fn extend(&mut self, amounts: Amounts) -> Result<(), Refused> {
         if let Some(shares) = &mut self.shares
             && let Err(denial) = self.ledger.extend(shares, amounts)
@@ -80,13 +60,13 @@ impl Hold {
         Ok(())
     }
 
-    /// From here on nothing refuses an extension: what passes a limit is counted as an overdraft.
+    /// Lets all further extensions pass. Usage beyond a limit is counted as an overdraft.
     pub fn overdraw(&mut self) {
         self.shares.iter_mut().flatten().for_each(Share::overdraw);
     }
 
-    /// Takes what is held in these units out into a hold of its own, for what outlives the exchange; this one keeps the
-    /// rest. None where nothing is held in them. Balances stay as they are.
+    /// Moves the reservations in these units to a new hold, which may outlive the exchange, or returns `None` if there are no
+    /// such reservations. Balances do not change.
     #[must_use]
     pub fn split_off(&mut self, units: &[Unit]) -> Option<Self> {
         let goes = |unit| units.contains(&unit);
@@ -95,7 +75,7 @@ impl Hold {
             return None;
         }
         let charges = std::mem::take(&mut self.charges);
-        // A share knows its charge by its place, which is among its own kind from now on.
+        // Shares refer to charges by index, which changes now that the charges are divided.
         let place = |old: usize, gone: bool| {
             let before = charges.iter().take(old);
             before.filter(|charge| goes(charge.unit) == gone).count()
@@ -117,15 +97,14 @@ impl Hold {
         Some(Self::new(Arc::clone(&self.ledger), gone, taken))
     }
 
-    /// Ends the hold with what was really used, which may be more than was held and pass a limit: that is counted as
-    /// an overdraft. Nothing stays in flight.
+    /// Ends the hold with the actual usage. If that exceeds a limit, an overdraft is counted. Nothing stays in flight.
     pub fn settle(mut self, amounts: Amounts) -> Settlement {
-        self.end(amounts, End::Told)
+        self.end(amounts, End::Settled)
     }
 
-    /// Ends the hold with nothing used.
+    /// Ends the hold without any usage.
     pub fn release(mut self) {
-        self.end(Amounts::default(), End::Told);
+        self.end(Amounts::default(), End::Settled);
     }
 
     fn end(&mut self, amounts: Amounts, end: End) -> Settlement {
@@ -138,6 +117,6 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.end(self.extended.unwrap_or_default(), End::Abandoned);
+        self.end(self.extended.unwrap_or_default(), End::Dropped);
     }
 }

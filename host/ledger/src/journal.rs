@@ -1,83 +1,84 @@
-//! What passes from one ledger to the one that takes over from it: the balances as they stand, then each change.
+//! Transfer from a ledger to its successor: a snapshot of the balances, then every change.
 //!
-//! The changes are those of whole steps, in the order in which they were made, so that whoever repeats them all, once,
-//! has the same balances. Keeping them in order and apart from repetitions is for whoever carries them.
+//! Changes are reported in whole steps and in order, so that repeating each of them once leads to the same balances. The
+//! transport has to keep the order and to drop duplicates.
 
-use crate::{Unit, UnixMillis, Window};
 use std::sync::Arc;
 
-/// Is told of every step that changes balances, in order, under the ledger's lock: it has to be quick.
+use crate::{Unit, UnixMillis, Window};
+
+/// A receiver of every step that changes balances, in order. Called under the ledger's lock, so it must be quick.
 pub trait Journal: Send + 'static {
-    /// Takes note of a step and of all that it changed.
+    /// Records a step and all of its changes.
     fn note(&mut self, step: Step, changes: Vec<Change>);
 }
 
-/// What a hold went through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A step in the life of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// It was opened.
+    /// The hold was opened.
     Opened,
-    /// It was raised.
+    /// The hold was raised.
     Extended,
-    /// It was settled or released.
+    /// The hold was settled or released.
     Ended,
 }
 
-/// Which balance: an account, in one period of a window, in one unit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// The identity of a balance: an account, in one period of a window, in one unit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BalanceKey {
     /// The account.
     pub account: Arc<str>,
     /// The window.
     pub window: Window,
-    /// What is counted.
+    /// The unit counted.
     pub unit: Unit,
-    /// When the period ends; none where it never does.
+    /// The end of the period, or `None` if it never ends.
     pub resets_at: Option<UnixMillis>,
 }
 
-/// What a step of one hold changed on one balance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The change that a step of one hold makes to one balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The balance.
     pub balance: BalanceKey,
-    /// Whose room it takes; empty where that is not known.
+    /// The owner whose room it takes; empty if unknown.
     pub owner: Arc<str>,
-    /// The smallest limit of the last request that was charged there.
+    /// The smallest limit among the charges of the last request.
     pub limit: u64,
-    /// What the hold has reserved there, before and after.
+    /// The hold's reservation, before and after.
     pub held: (u128, u128),
-    /// What of that is settled if the hold is dropped, before and after.
+    /// The part of it that would be settled if the hold were dropped, before and after.
     pub floor: (u64, u64),
-    /// What was used for good.
+    /// Usage that is final.
     pub used: u128,
 }
 
-/// A balance as it is carried over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A balance as transferred to the successor.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Carried {
     /// The balance.
     pub balance: BalanceKey,
-    /// Whose room it takes; empty where that is not known: then it becomes that of the next owner who is charged.
+    /// The owner whose room it takes; empty if unknown, in which case the next owner charged takes it over.
     pub owner: Arc<str>,
-    /// The smallest limit of the last request that was charged there.
+    /// The smallest limit among the charges of the last request.
     pub limit: u64,
-    /// What was used.
+    /// Usage so far.
     pub used: u128,
-    /// What open holds have reserved.
+    /// Reservations of open holds.
     pub held: u128,
-    /// What of that is settled if they are all dropped.
+    /// The part of them that would be settled if all those holds were dropped.
     pub floor: u128,
-    /// How many open holds have a share in it.
+    /// Number of open holds with a share in it.
     pub holds: u64,
 }
 
 /// A ledger at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Export {
-    /// The balances that anything is used or held of.
+    /// Balances with any usage or reservation.
     pub balances: Vec<Carried>,
-    /// Holds that have not ended.
+    /// Number of open holds.
     pub open_holds: u64,
 }
 
@@ -92,10 +93,10 @@ impl<F: FnMut(Step, Vec<Change>) + Send + 'static> Journal for F {
 // === impl Step ===
 
 impl Step {
-    /// All steps, in their order.
+    /// All steps in order.
     pub const ALL: [Self; 3] = [Self::Opened, Self::Extended, Self::Ended];
 
-    /// The step as a word.
+    /// Returns the step as a word.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

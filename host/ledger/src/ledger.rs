@@ -1,25 +1,28 @@
-//! The ledger: the lock, and what is done before it is taken.
+//! The ledger: its lock, and the work done before taking it.
 //!
-//! One mutex. A request names several accounts and gets all of them or none, so a ledger in parts would have to lock
-//! several in order; what is done under the lock takes a fraction of a microsecond.
+//! There is a single mutex. A request reserves on all of its accounts or on none, so a sharded ledger would have to take
+//! several locks in order, while the work under the lock takes a fraction of a microsecond.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::books::{Books, Ceiling, Claim, Denial, End, Few, Share};
 use crate::charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
-use crate::hold::{Hold, Settlement};
+use crate::hold::Hold;
 use crate::journal::{BalanceKey, Change, Export, Journal, Step};
-use crate::statement::{Page, Snapshot, Totals};
+use crate::statement::{Page, Settlement, Snapshot, Totals};
 use crate::{Amounts, Bounds, UnixMillis};
-use foldhash::fast::RandomState;
-use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Balances that a page or a snapshot looks at under one lock.
-const PART: usize = 512;
+/// Number of balances that a page or a snapshot reads per locking.
+const BALANCES_PER_LOCK: usize = 512;
 
-/// Accounts with limits, and the holds on them.
+/// A ledger of accounts and the holds on them.
 ///
-/// The caller's clock may be set back: a period that has begun stays until its end. It should not be ahead: a
-/// reservation in the future opens the future's period, which then stays.
+/// The caller's clock may be set back: a period that has begun lasts until its end. The clock should not run ahead, because a
+/// reservation in the future opens a future period, which then lasts.
 #[derive(Debug)]
 pub struct Ledger {
     books: Mutex<Books>,
@@ -29,17 +32,17 @@ pub struct Ledger {
 // === impl Ledger ===
 
 impl Ledger {
-    /// An empty ledger with the default bounds.
+    /// Creates an empty ledger with the default bounds.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Self::with_bounds(Bounds::default())
     }
 
-    /// An empty ledger that keeps at most so many balances. Memory is taken as it is needed.
+    /// Creates an empty ledger with these bounds. Memory is allocated as needed.
     ///
-    /// Balances go when their period is over, and when nothing was spent on them and nobody asked for a minute, or when
-    /// their room is needed. What was spent in a [`crate::Window::Total`] stays for the life of the ledger: an owner
-    /// whose room is full of it gets no more accounts, because forgetting one would forget spending.
+    /// A balance is evicted when its period has ended, or when it has no spending and either was idle for a minute or its room is
+    /// needed. Spending in a [`crate::Window::Total`] stays for the life of the ledger: an owner whose room is full of such
+    /// balances gets no more accounts, because evicting one would forget spending.
     #[must_use]
     pub fn with_bounds(bounds: Bounds) -> Arc<Self> {
         Arc::new(Self {
@@ -48,20 +51,20 @@ impl Ledger {
         })
     }
 
-    /// Changes how many balances are kept. Those that are there stay.
+    /// Changes the bounds. Existing balances stay.
     pub fn set_bounds(&self, bounds: Bounds) {
         self.books().set_bounds(bounds);
     }
 
-    /// Reserves all charges or none. The accounts that are new take room of `owner`.
+    /// Reserves all charges or none. New accounts take up room of `owner`.
     ///
-    /// Charges of the same account, window and unit are one reservation: their amounts are added up, the sum is held
-    /// against the limit of each, and what is true in the end is counted once.
+    /// Charges with the same account, window and unit form one reservation: the sum of their amounts is checked against the
+    /// limit of each, and the actual usage is counted once.
     ///
-    /// Merging them takes time in the square of their number: callers bound it (a few dozen are nothing).
+    /// Merging takes time quadratic in the number of charges, which callers bound (a few dozen are negligible).
     ///
     /// # Errors
-    /// [`Refused`], with the charges, where one does not fit, or where the ledger can't keep its balance.
+    /// [`Refused`], with the charges, if one of them does not fit or the ledger has no room for its balance.
     pub fn reserve(
         self: &Arc<Self>,
         charges: Vec<Charge>,
@@ -89,13 +92,13 @@ impl Ledger {
         }
     }
 
-    /// The counts over all balances. Cheap.
+    /// Returns the totals over all balances. Cheap.
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.books().totals()
     }
 
-    /// The counts and every balance. The cost is in proportion to their number, but no request waits long for it.
+    /// Returns the totals and every balance. The cost is proportional to the number of balances, but no request waits long.
     #[must_use]
     pub fn snapshot(&self, now: UnixMillis) -> Snapshot {
         let Page { balances, .. } = self.page(0, usize::MAX, now);
@@ -105,8 +108,8 @@ impl Ledger {
         }
     }
 
-    /// Up to `most` balances from the place `start` on, which is 0 or what the page before says. No request waits long for
-    /// it. A balance that lives through all pages is on exactly one of them.
+    /// Returns up to `most` balances from `start` on, which is 0 or the previous page's [`Page::next`]. No request waits long. A
+    /// balance that exists throughout is on exactly one page.
     #[must_use]
     pub fn page(&self, start: usize, most: usize, now: UnixMillis) -> Page {
         let mut balances = Vec::new();
@@ -114,47 +117,48 @@ impl Ledger {
         while let Some(start) = next
             && balances.len() < most
         {
-            // Room is made without the lock.
-            balances.reserve(PART.min(most - balances.len()));
-            next = self.books().state(start, PART, most, now, &mut balances);
+            // Memory is allocated outside of the lock.
+            balances.reserve(BALANCES_PER_LOCK.min(most - balances.len()));
+            next = self
+                .books()
+                .list(start, BALANCES_PER_LOCK, most, now, &mut balances);
         }
         Page { balances, next }
     }
 
-    /// Copies every balance for the ledger that takes over, and tells `journal` of each step from that very moment on.
-    /// The lock is held for the copy: some tens of milliseconds for a full ledger, once.
+    /// Copies every balance for the successor, and reports each step from that moment on to `journal`. Holds the lock while
+    /// copying: some tens of milliseconds for a full ledger, once.
     ///
-    /// This ledger goes on as before. What it decides from here on it decides without knowing what the other one does.
+    /// This ledger continues as before, without knowing about the successor's decisions.
     #[must_use]
     pub fn export(&self, journal: impl Journal, now: UnixMillis) -> Export {
         self.books().export(Box::new(journal), now)
     }
 
-    /// Tells the journal of nothing more.
+    /// Stops reporting to the journal.
     pub fn close_journal(&self) {
         self.books().close_journal();
     }
 
-    /// Adds the balances of another ledger, with what its holds have reserved there. Gives back how many balances found
-    /// no room; they are not counted here.
+    /// Adds the balances of a predecessor, including the reservations of its holds. Returns the number of balances rejected for
+    /// lack of room, which are not counted here.
     pub fn inherit(&self, export: &Export, now: UnixMillis) -> usize {
         let mut books = self.books();
         books.inherit_holds(export.open_holds);
         books.inherit(&export.balances, &|key| self.hash(key), now)
     }
 
-    /// Repeats a step of the other ledger. To be called once for each, in their order: a step that is repeated twice
-    /// counts twice. A step of a hold that is not known here counts what it used and nothing else. Gives back how many
-    /// balances found no room.
+    /// Repeats a step of the predecessor. Call it once per step and in order, because a step applied twice counts twice. For a
+    /// hold that is unknown here only the usage counts. Returns the number of balances rejected for lack of room.
     pub fn apply(&self, step: Step, changes: &[Change], now: UnixMillis) -> usize {
         self.books()
             .apply(step, changes, &|key| self.hash(key), now)
     }
 
-    /// The other ledger is gone: its holds settle at their last extension, as holds do that are dropped. Says how many
-    /// were open.
-    pub fn orphan(&self) -> u64 {
-        self.books().orphan()
+    /// Settles the holds of a predecessor that has died at their last extensions, as if they were dropped. Returns the number
+    /// that were open.
+    pub fn abandon_inherited(&self) -> u64 {
+        self.books().abandon_inherited()
     }
 
     fn hash(&self, key: &BalanceKey) -> u64 {
@@ -173,7 +177,7 @@ impl Ledger {
         self.books().split();
     }
 
-    /// Merges the charges that share a balance. Done without the lock.
+    /// Merges the charges that share a balance. Runs without the lock.
     fn claims(&self, charges: &[Charge]) -> Result<Few<Claim>, Denial> {
         let mut claims = Few::<Claim>::new();
         for (index, charge) in charges.iter().enumerate() {
@@ -214,8 +218,7 @@ impl Ledger {
         Ok(claims)
     }
 
-    /// Nothing under the lock can panic half-way, so a poisoned lock is as good as any.
     fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock()
     }
 }

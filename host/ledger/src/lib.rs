@@ -1,17 +1,17 @@
-//! Accounts, windows and holds: reserve, extend, settle.
+//! A ledger of accounts, windows and holds: reserve, extend, settle.
 //!
-//! A request reserves what it is expected to use on every account that it is charged to, all of them or none. The
-//! [`Hold`] that it gets is raised while the answer streams and settled with the true amounts when the exchange ends.
-//! However it ends, the hold is gone: dropping one settles it.
+//! A request reserves its expected usage on every account that it is charged to: on all of them or on none. The resulting
+//! [`Hold`] is raised while the answer streams, and settled with the actual amounts when the exchange ends. Dropping a hold
+//! settles it, so no hold outlives its exchange.
 //!
-//! The ledger is in memory and reads no clock: time is an argument. Arithmetic on balances is in 128 bits, which no
-//! sequence of 64-bit charges can overflow, so nothing on the way to a verdict wraps or saturates. Memory is bounded
-//! by numbers of balances, in all and for each owner ([`Bounds`]), and a length of account names ([`MAX_ACCOUNT_BYTES`]).
-//! An owner is whoever a request is made for: account names may be made up by callers, so each has room of its own.
+//! The ledger is in memory and reads no clock: time is an argument. Balances are 128-bit, which no sequence of 64-bit charges
+//! can overflow, so no decision depends on a value that wrapped or saturated. Memory is bounded by the number of balances, in
+//! total and per owner ([`Bounds`]), and by the length of account names ([`MAX_ACCOUNT_BYTES`]). The owner is the party that
+//! a request is made for. Callers can make up account names, so each owner has a share of the room.
 //!
-//! Every change of a balance passes through one function, `Books::post`. A [`Journal`] is told of them there, from the
-//! moment that a ledger is exported to the process that takes over ([`Ledger::export`]); there, [`Ledger::apply`]
-//! repeats them.
+//! One function, `Books::post`, makes every change to a balance. Once a ledger has been exported to a successor process
+//! ([`Ledger::export`]), the same function reports each change to a [`Journal`], and the successor repeats it with
+//! [`Ledger::apply`].
 
 mod amount;
 mod books;
@@ -27,9 +27,9 @@ mod window;
 pub use amount::{Amounts, Unit};
 pub use bounds::Bounds;
 pub use charge::{Bound, Charge, MAX_ACCOUNT_BYTES, NoRoom, OnShortfall, Reason, Refused};
-pub use hold::{Hold, Overdraft, Settlement};
+pub use hold::Hold;
 pub use journal::{BalanceKey, Carried, Change, Export, Journal, Step};
 pub use ledger::Ledger;
-pub use statement::{Page, Snapshot, Statement, Totals};
+pub use statement::{Overdraft, Page, Settlement, Snapshot, Statement, Totals};
 pub use time::UnixMillis;
 pub use window::{UnknownCode, Window};

@@ -1,65 +1,88 @@
-//! What the ledger shows of itself, for metrics and operators.
+//! Results of the ledger: how a hold ended, and snapshots for metrics and operators.
 
-use crate::{Bounds, Unit, UnixMillis, Window};
 use std::sync::Arc;
 
-/// One balance, as it stood when it was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use crate::{Amounts, Bounds, Unit, UnixMillis, Window};
+
+/// The result of a hold that has ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// Amounts counted as used.
+    pub amounts: Amounts,
+    /// Balances that this hold took over their limit and that still exceed it. Without any, nothing is allocated.
+    pub overdrafts: Vec<Overdraft>,
+}
+
+/// A balance over its limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overdraft {
+    /// The account.
+    pub account: Arc<str>,
+    /// The period that the limit applies to.
+    pub window: Window,
+    /// The unit counted.
+    pub unit: Unit,
+    /// The excess over the limit in units, at most this hold's own usage.
+    pub amount: u64,
+}
+
+/// A snapshot of one balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     /// The account.
     pub account: Arc<str>,
-    /// Whose room it takes; empty where that is not known.
+    /// The owner whose room it takes; empty if unknown.
     pub owner: Arc<str>,
-    /// The period that it is for.
+    /// The period that it belongs to.
     pub window: Window,
-    /// What is counted.
+    /// The unit counted.
     pub unit: Unit,
-    /// What was used, in units.
+    /// Usage in units.
     pub used: u64,
-    /// What open holds have reserved, in units.
+    /// Reservations of open holds, in units.
     pub held: u64,
-    /// The smallest limit of the last request that was charged here, in units.
+    /// The smallest limit among the charges of the last request, in units.
     pub limit: u64,
-    /// When the period ends; none where it never does. In the past for a period that only open holds keep.
+    /// The end of the period, or `None` if it never ends. In the past for a period that only open holds keep alive.
     pub resets_at: Option<UnixMillis>,
-    /// Open holds with a share in this balance.
+    /// Number of open holds with a share in this balance.
     pub holds: u64,
 }
 
-/// Counts over all balances.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Totals over all balances.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Balances that are live, those that do not count any more included.
+    /// Number of live balances, inactive ones included.
     pub balances: usize,
-    /// The most balances that the ledger keeps.
+    /// Limits on the number of balances.
     pub bounds: Bounds,
-    /// Holds that have not ended.
+    /// Number of open holds.
     pub open_holds: u64,
-    /// How often a hold took a balance over its limit. One hold counts once for each balance.
+    /// Number of times that a hold took a balance over its limit, counted once per hold and balance.
     pub overdrafts: u64,
-    /// Reservations and extensions that were turned down.
+    /// Reservations and extensions that were refused.
     pub refused: u64,
-    /// Reservations among those that there was no room for.
+    /// The reservations among those that were refused for lack of room.
     pub turned_away: u64,
     /// Holds that were dropped instead of settled or released.
     pub abandoned: u64,
 }
 
-/// The totals and the balances. Balances are copied a few hundred at a time, so that no request waits for all of
-/// them: each is right by itself, and the whole is no single moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Totals and balances. Balances are copied a few hundred at a time, so that no request waits for all of them: each is
+/// consistent by itself, but together they do not show a single moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The counts, as of the end.
+    /// The totals at the end of the copy.
     pub totals: Totals,
-    /// The balances, in no order. Those whose period is over are left out, unless a hold is open on them.
+    /// The balances in no particular order. Balances of past periods are omitted unless a hold is open on them.
     pub balances: Vec<Statement>,
 }
 
-/// Some of the balances, in the order of their places, which does not change while they live.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A page of balances, in slot order, which does not change while they exist.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// The balances.
     pub balances: Vec<Statement>,
-    /// Where the next page starts; none on the last one.
+    /// The start of the next page, or `None` on the last one.
     pub next: Option<usize>,
 }

@@ -1,14 +1,13 @@
-//! The periods that limits are for.
+//! The periods that limits apply to.
 
 use crate::UnixMillis;
-use crate::time::start_of_next_month;
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// A period that a limit is for, aligned in UTC: a day starts at midnight, a month on its first day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A period that a limit applies to, aligned in UTC: a day starts at midnight, a month on its first day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Window {
     /// 60 seconds.
     Minute,
@@ -18,26 +17,26 @@ pub enum Window {
     Day,
     /// A calendar month.
     Month,
-    /// For ever.
+    /// Unlimited: it never resets.
     Total,
 }
 
-/// A code of the plugin contract that this ledger does not know. The plugin's fault, or this host is too old for it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// A code of the plugin contract that this ledger does not know. Either the plugin is wrong or this host is too old for it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {kind} `{code}`; known are {known}")]
 pub struct UnknownCode {
-    /// What the code should have named: `window` or `unit`.
+    /// The kind of code expected: `window` or `unit`.
     pub kind: &'static str,
-    /// The code as it came.
+    /// The code received.
     pub code: Box<str>,
-    /// The codes that are known.
+    /// The known codes.
     pub known: &'static str,
 }
 
 // === impl Window ===
 
 impl Window {
-    /// All windows, the shortest first.
+    /// All windows, shortest first.
     pub const ALL: [Self; 5] = [
         Self::Minute,
         Self::Hour,
@@ -46,10 +45,10 @@ impl Window {
         Self::Total,
     ];
 
-    /// Reads the code of the plugin contract (`charge.window`).
+    /// Parses a code of the plugin contract (`charge.window`).
     ///
     /// # Errors
-    /// [`UnknownCode`] where it is none of `minute`, `hour`, `day`, `month` and `total`.
+    /// [`UnknownCode`] unless it is `minute`, `hour`, `day`, `month` or `total`.
     pub fn parse(code: &str) -> Result<Self, UnknownCode> {
         Self::ALL
             .into_iter()
@@ -61,7 +60,7 @@ impl Window {
             })
     }
 
-    /// The code of the plugin contract.
+    /// Returns the code of the plugin contract.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -73,18 +72,20 @@ impl Window {
         }
     }
 
-    /// The first millisecond after the period that `now` is in; none where the period never ends.
+    /// Returns the first millisecond after the period that contains `now`, or `None` if the period never ends.
     #[must_use]
     pub fn resets_at(self, now: UnixMillis) -> Option<UnixMillis> {
-        let next = |length: u64| (now.0 / length).checked_add(1)?.checked_mul(length);
+        let next = |length: u64| {
+            let next = (now.0 / length).checked_add(1)?.checked_mul(length)?;
+            Some(UnixMillis(next))
+        };
         match self {
             Self::Minute => next(MINUTE),
             Self::Hour => next(HOUR),
             Self::Day => next(DAY),
-            Self::Month => start_of_next_month(now.0 / DAY).and_then(|day| day.checked_mul(DAY)),
+            Self::Month => now.start_of_next_month(),
             Self::Total => None,
         }
-        .map(UnixMillis)
     }
 }
 

@@ -8,8 +8,9 @@
     reason = "a test that can't go on says so by panicking"
 )]
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use witgate_ledger::{
     Amounts, Bounds, Change, Charge, Export, Hold, Ledger, OnShortfall, Reason, Step, Unit,
     UnixMillis, Window,
@@ -30,14 +31,11 @@ struct Told(Arc<Mutex<Steps>>);
 impl Told {
     fn export(&self, ledger: &Ledger) -> Export {
         let told = Arc::clone(&self.0);
-        ledger.export(
-            move |step, changes| told.lock().unwrap().push((step, changes)),
-            NOW,
-        )
+        ledger.export(move |step, changes| told.lock().push((step, changes)), NOW)
     }
 
     fn repeat(&self, to: &Ledger) {
-        for (step, changes) in self.0.lock().unwrap().drain(..) {
+        for (step, changes) in self.0.lock().drain(..) {
             assert_eq!(to.apply(step, &changes, NOW), 0, "there is room");
         }
     }
@@ -138,14 +136,14 @@ fn holds_of_a_process_that_disappeared_settle_at_their_last_extension() {
     told.repeat(&new);
     assert_eq!(money(&new, "a"), Some((0, 130, 2)), "both are held");
 
-    assert_eq!(new.orphan(), 2, "both are orphans");
+    assert_eq!(new.abandon_inherited(), 2, "both are orphans");
     assert_eq!(
         money(&new, "a"),
         Some((60, 0, 0)),
         "one had used 60, the other nothing that was known"
     );
     assert_eq!(new.totals().open_holds, 0, "no hold is left");
-    assert_eq!(new.orphan(), 0, "and nobody to settle twice");
+    assert_eq!(new.abandon_inherited(), 0, "and nobody to settle twice");
     drop((before, never));
 }
 
@@ -177,7 +175,7 @@ fn a_settlement_of_yesterday_does_not_count_today() {
         .reserve(vec![charge("a", Unit::PicoUsd, 1000)], OWNER, tomorrow)
         .expect("yesterday's hold takes nothing of today");
     open.settle(usd(99));
-    for (step, changes) in told.0.lock().unwrap().drain(..) {
+    for (step, changes) in told.0.lock().drain(..) {
         new.apply(step, &changes, tomorrow);
     }
     today.settle(usd(1));
@@ -197,7 +195,7 @@ fn a_journal_that_is_closed_is_told_nothing() {
     let _export = told.export(&old);
     old.close_journal();
     reserve(&old, 5).settle(usd(5));
-    assert!(told.0.lock().unwrap().is_empty(), "nothing was told");
+    assert!(told.0.lock().is_empty(), "nothing was told");
     assert_eq!(
         money(&old, "a"),
         Some((5, 0, 0)),

@@ -8,8 +8,9 @@
     reason = "the functions beside the tests are test code too"
 )]
 
-use proptest::prelude::*;
 use std::collections::HashMap;
+
+use proptest::prelude::*;
 use witgate_ledger::{Amounts, Charge, Hold, Ledger, OnShortfall, Unit, UnixMillis, Window};
 
 /// All accounts are this one's; `rooms.rs` has several owners.
@@ -18,7 +19,7 @@ const OWNER: &str = "acme";
 /// Account, window, and the end of the period: what a balance is.
 type Key = (usize, Window, Option<UnixMillis>);
 
-#[derive(Clone, Debug)]
+#[derive(Debug, Clone)]
 enum Step {
     Reserve(Vec<Ask>),
     Extend { hold: usize, tokens: u64 },
@@ -28,7 +29,7 @@ enum Step {
     Wait { millis: u64 },
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug, Clone)]
 struct Ask {
     account: usize,
     window: Window,

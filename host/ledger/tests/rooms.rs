@@ -20,7 +20,7 @@ const BOUNDS: Bounds = Bounds {
 
 const OWNERS: [&str; 4] = ["a", "b", "c", "d"];
 
-#[derive(Clone, Debug)]
+#[derive(Debug, Clone)]
 enum Step {
     Reserve {
         owner: usize,
@@ -51,7 +51,7 @@ struct Open {
     entries: Vec<usize>,
 }
 
-/// Nothing is ever forgotten here: what does not count is looked at and passed over.
+/// A model that never evicts a balance, but skips the inactive ones.
 #[derive(Default)]
 struct Model {
     entries: Vec<Entry>,

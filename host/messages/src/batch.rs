@@ -1,8 +1,8 @@
-//! Message batches: what one asks for, and what its results came to.
+//! Message batches: their requests, and the usage of their results.
 //!
-//! A create body is scanned as a Messages body is, request by request: each element of `requests` and its `params` may
-//! name a member once, and what policy reads in them has the type that it has there. So the gateway and the upstream
-//! never read two different batches. Results are read beside the stream by [`Results`].
+//! A create body is scanned request by request, each like a Messages body: an element of `requests` and its `params` may name
+//! each member once, and the members that policy reads must have their proper types. So the gateway and the upstream never
+//! read two different batches. [`Results`] reads results alongside the stream.
 
 mod kinds;
 mod results;
@@ -18,39 +18,39 @@ use kinds::Kinds;
 pub use kinds::{Alike, Same};
 pub use results::{ModelTotals, Results, Totals};
 
-/// Most requests of one batch: the API's own limit.
+/// Maximum requests in a batch, which is the API's own limit.
 pub const MAX_REQUESTS: usize = 100_000;
 
-/// What a create body asks for.
+/// The requests of a create body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// The models that are asked for, each once.
+    /// The requested models, each once.
     models: Vec<Box<str>>,
     requests: Vec<Asked>,
-    /// Requests that look the same to whoever decides about them, in the order of their first ones.
+    /// Groups of equivalent requests, in the order of their first members.
     kinds: Vec<Alike>,
 }
 
-/// What a batch is expected to use.
+/// The expected usage of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Expected {
     /// Prompt tokens of all requests.
     pub prompt_tokens: u64,
     /// Output tokens of all requests.
     pub output_tokens: u64,
-    /// Pico-USD at batch prices; none where a request's model has no price.
+    /// Pico-USD at batch prices, or `None` if a request's model has no price.
     pub picousd: Option<u64>,
 }
 
-/// One request: where it stands, and the part of it that money depends on.
+/// A request of the batch: its position, and the members that determine its cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Asked {
     params: Span,
-    /// With its quotes; none where it is missing or no string, which is the upstream's to refuse.
+    /// The `custom_id` with its quotes, or `None` if it is missing or not a string, which is left to the upstream to refuse.
     custom_id: Option<Span>,
-    /// Place in `kinds`.
+    /// Index into `kinds`.
     kind: usize,
-    /// Place in `models`.
+    /// Index into `models`.
     model: Option<usize>,
     prompt_tokens: u64,
     max_tokens: Option<u64>,
@@ -61,16 +61,16 @@ struct Asked {
 impl Batch {
     /// Reads the `requests` of a create body.
     ///
-    /// What is accepted has a `requests` array of at most [`MAX_REQUESTS`] objects, in each of them `params` that
-    /// [`Head::scan`] accepts. What else is in them is the upstream's to check.
+    /// An accepted body has a `requests` array of at most [`MAX_REQUESTS`] objects, each with `params` that [`Head::scan`]
+    /// accepts. Everything else in them is left to the upstream.
     ///
     /// # Errors
-    /// [`Malformed`] names the byte of the body and what is wrong there: the client's fault.
+    /// [`Malformed`] with the position and the error. The client is at fault.
     pub fn scan(body: &Head) -> Result<Self, Malformed> {
         Self::scan_by(body, Same::Head)
     }
 
-    /// The same, with a word on which requests are alike.
+    /// Reads the `requests` of a create body, with a choice of which requests are equivalent.
     ///
     /// # Errors
     /// As [`Batch::scan`].
@@ -85,7 +85,10 @@ impl Batch {
             return Err(wrong("requests", "an array", start));
         };
         if count > MAX_REQUESTS {
-            return Err(MalformedKind::TooManyRequests.at(start));
+            return Err(MalformedKind::TooManyRequests {
+                limit: MAX_REQUESTS,
+            }
+            .at(start));
         }
 
         let mut batch = Self {
@@ -106,7 +109,7 @@ impl Batch {
             let kind = kinds.sort(batch.requests.len(), &head);
             batch.add(&head, &mut places, kind, params, custom_id);
         }
-        // What stands between two elements is checked here: an array that ends early would be paid for in part.
+        // Checks the text between two elements, because a part of an array that ends early would not be paid for.
         if !elements.is_whole() {
             return Err(MalformedKind::MissingComma.at(start + elements.end()));
         }
@@ -114,30 +117,30 @@ impl Batch {
         Ok(batch)
     }
 
-    /// Number of requests.
+    /// Returns the number of requests.
     pub fn len(&self) -> usize {
         self.requests.len()
     }
 
-    /// Whether there is no request at all.
+    /// Returns true if there are no requests.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
-    /// The models that are asked for, each once.
+    /// Returns the requested models, each once.
     pub fn models(&self) -> impl Iterator<Item = &str> {
         self.models.iter().map(AsRef::as_ref)
     }
 
-    /// The requests that are alike, in the order of the first one of each kind.
+    /// Returns the groups of equivalent requests, in the order of their first members.
     pub fn kinds(&self) -> &[Alike] {
         &self.kinds
     }
 
-    /// The head of a request's `params`; `body` is what was scanned.
+    /// Returns the head of a request's `params`; `body` is the scanned body.
     ///
     /// # Errors
-    /// [`Malformed`] for a request that is not there, or another body.
+    /// [`Malformed`] if the request does not exist, or for another body.
     pub fn params(&self, body: &Head, index: usize) -> Result<Head, Malformed> {
         let asked = self.requests.get(index);
         let span = asked
@@ -148,14 +151,14 @@ impl Batch {
             .map_err(|error| error.within(span.start))
     }
 
-    /// The `custom_id` of a request, if it has one that is a text.
+    /// Returns the `custom_id` of a request, or `None` if it is not a string.
     pub fn custom_id<'a>(&self, body: &'a Head, index: usize) -> Option<Cow<'a, str>> {
         let span = self.requests.get(index)?.custom_id?;
         let text = span.text(body.body());
         unescape(text.get(1..text.len().checked_sub(1)?)?).ok()
     }
 
-    /// What the batch is expected to use, when an answer takes `output` tokens unless its request allows for fewer.
+    /// Returns the expected usage, at `output` tokens per answer or the request's `max_tokens` if that is lower.
     pub fn expected(&self, book: &PriceBook, output: u64) -> Expected {
         let mut sum = Expected {
             picousd: Some(0),
@@ -203,7 +206,7 @@ impl Batch {
     }
 }
 
-/// Where the `params` and the `custom_id` of one element of `requests` stand in it.
+/// Returns the positions of `params` and `custom_id` within an element of `requests`.
 fn parts(element: &[u8]) -> Result<(Span, Option<Span>), Malformed> {
     if element.first() != Some(&b'{') {
         return Err(wrong("requests", "an array of objects", 0));

@@ -1,8 +1,8 @@
-//! Which operation a request asks for.
+//! The operation that a request asks for.
 //!
-//! Matching is on whole path segments, never on a prefix, and the query takes no part in it. A path that could mean
-//! one thing here and another upstream (percent-encoding, empty or dot segments, a trailing slash) is
-//! [`Endpoint::Other`]: whoever authenticates and budgets by endpoint is never fooled by a spelling.
+//! Paths are matched by whole segments, never by prefix, and the query is ignored. A path that the upstream could interpret
+//! differently (percent-encoding, empty or dot segments, a trailing slash) is [`Endpoint::Other`], so that no spelling evades
+//! authentication or budgets by endpoint.
 
 mod pattern;
 
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 pub use pattern::{BadPattern, PathPattern};
 
-/// The workspace and the environment that a path of VM-X names.
+/// The workspace and environment named in a VM-X path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope<'a> {
     /// The workspace.
@@ -19,7 +19,7 @@ pub struct Scope<'a> {
     pub environment: &'a str,
 }
 
-/// What the API has below its root. Clients whose base URL ends before `/v1` ask for these at the root itself.
+/// First segments below the API's root. Clients whose base URL ends before `/v1` request them at the root itself.
 const AT_ROOT: [&str; 3] = ["messages", "models", "files"];
 
 /// An operation of the API.
@@ -59,16 +59,16 @@ pub enum Endpoint {
     SkillContent,
     /// `GET` or `HEAD` of `/api/hello`, Claude Code's start-up probe, and of `/`.
     Hello,
-    /// What an operator's list of [`PathPattern`]s lets through; [`Endpoint::of`] never finds it.
+    /// A passthrough path from the operator's list of [`PathPattern`]s. [`Endpoint::of`] never returns it.
     PassThrough,
-    /// Everything else.
+    /// Any other path.
     Other,
 }
 
 // === impl Scope ===
 
 impl<'a> Scope<'a> {
-    /// The scope of a path, `None` for one that names none.
+    /// Returns the scope of a path, or `None` if it names none.
     pub fn of(path: &'a str) -> Option<Self> {
         let (path, _query) = cut_query(path);
         scoped(path).map(|(scope, _)| scope)
@@ -78,11 +78,11 @@ impl<'a> Scope<'a> {
 // === impl Endpoint ===
 
 impl Endpoint {
-    /// The operation that `method` asks for at `path`, which may carry a query. `HEAD` asks for what `GET` does.
+    /// Returns the operation of `method` at `path`, which may include a query. `HEAD` is treated like `GET`.
     ///
-    /// The paths of the API are also known without `/v1`, under `/anthropic/v1`, `/anthropic` and
-    /// `/api/v1/completion/{workspace}/{environment}/anthropic`, the last one with and without `/v1`, so that base
-    /// URLs in use keep working.
+    /// The API's paths are also accepted without `/v1`, under `/anthropic/v1`, `/anthropic` and
+    /// `/api/v1/completion/{workspace}/{environment}/anthropic`, the last one with and without `/v1`, so that base URLs in
+    /// use keep working.
     pub fn of(method: &str, path: &str) -> Self {
         let (path, _query) = cut_query(path);
         let method = if method == "HEAD" { "GET" } else { method };
@@ -136,7 +136,7 @@ impl Endpoint {
         }
     }
 
-    /// The open code of the operation, as plugins and receipts see it.
+    /// Returns the operation's code, as shown to plugins and on receipts.
     pub fn code(self) -> &'static str {
         match self {
             Self::Messages => "messages",
@@ -161,7 +161,7 @@ impl Endpoint {
         }
     }
 
-    /// The id that the path of a model, batch, file or skill names; `path` is the one that [`Endpoint::of`] was given.
+    /// Returns the id in the path of a model, batch, file or skill; `path` is the one given to [`Endpoint::of`].
     pub fn id(self, path: &str) -> Option<&str> {
         let place = match self {
             Self::Batch | Self::BatchCancel | Self::BatchResults => 2,
@@ -178,8 +178,8 @@ impl Endpoint {
         below_root(path)?.split('/').nth(place)
     }
 
-    /// The path that the upstream knows this operation by: an alias becomes `/v1/…`, the query stays byte for byte.
-    /// `path` is the one that [`Endpoint::of`] was given.
+    /// Returns the upstream's path for this operation: an alias becomes `/v1/…`, and the query stays byte for byte. `path` is
+    /// the one given to [`Endpoint::of`].
     pub fn upstream_path(self, path: &str) -> Cow<'_, str> {
         if matches!(self, Self::Other | Self::Hello) || path.starts_with("/v1/") {
             return Cow::Borrowed(path);
@@ -192,7 +192,7 @@ impl Endpoint {
     }
 }
 
-/// Up to five segments; none when there are more, or one that is not plain.
+/// Returns up to five segments, or `None` if there are more or one is not plain.
 fn segments(resource: &str) -> Option<[Option<&str>; 5]> {
     let mut segments = resource.split('/');
     let found = [
@@ -206,12 +206,12 @@ fn segments(resource: &str) -> Option<[Option<&str>; 5]> {
     (plain && segments.next().is_none()).then_some(found)
 }
 
-/// The path, and the query with its question mark.
+/// Splits a target into the path, and the query with its question mark.
 fn cut_query(path: &str) -> (&str, &str) {
     path.split_at(path.find('?').unwrap_or(path.len()))
 }
 
-/// What follows the API's root, under any of its aliases.
+/// Returns the part of a path after the API's root or any of its aliases.
 fn below_root(path: &str) -> Option<&str> {
     if let Some(resource) = path.strip_prefix("/v1/") {
         return Some(resource);
@@ -227,7 +227,7 @@ fn below_root(path: &str) -> Option<&str> {
     Some(rest.strip_prefix("v1/").unwrap_or(rest))
 }
 
-/// The scope that a path begins with, and what follows the name of the API behind it.
+/// Returns the scope that a path begins with, and the part after the API's name that follows it.
 fn scoped(path: &str) -> Option<(Scope<'_>, &str)> {
     let mut parts = path.strip_prefix("/api/v1/completion/")?.splitn(3, '/');
     let (workspace, environment, rest) = (parts.next()?, parts.next()?, parts.next()?);
@@ -241,8 +241,8 @@ fn scoped(path: &str) -> Option<(Scope<'_>, &str)> {
     Some((scope, rest.strip_prefix("anthropic/")?))
 }
 
-/// A segment that reads the same to everybody: not empty, no dot at its end, which some servers drop, and nothing that
-/// needs decoding.
+/// Returns true for an unambiguous segment: not empty, without a trailing dot, which some servers drop, and without
+/// characters that need decoding.
 fn is_plain(segment: &str) -> bool {
     let plain = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'@' | b'~')

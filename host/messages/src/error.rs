@@ -1,8 +1,8 @@
 //! Errors in Anthropic's shape: the gateway's own, and those read from an upstream.
 //!
 //! `{"type":"error","error":{"type":…,"message":…},"request_id":…}`, as a body or as the data of an SSE `error` event.
-//! Clients branch on `error.type`, and Claude Code on the wording of some messages, so an upstream's error is only
-//! ever read here, never rewritten.
+//! Clients branch on `error.type`, and Claude Code on the wording of some messages, so an upstream's error is only read here,
+//! never rewritten.
 
 use std::borrow::Cow;
 
@@ -17,13 +17,13 @@ pub enum ErrorType {
     InvalidRequest,
     /// The credential is missing or wrong (401).
     Authentication,
-    /// Nobody pays for it (402), or an own spending cap is reached (429).
+    /// Payment is required (402), or the gateway's own spending cap is reached (429).
     Billing,
-    /// The credential may not do this (403).
+    /// The credential lacks the permission (403).
     Permission,
-    /// There is no such thing (404).
+    /// The object does not exist (404).
     NotFound,
-    /// The request contradicts the state of things (409).
+    /// The request conflicts with the current state (409).
     Conflict,
     /// The body is too large (413).
     RequestTooLarge,
@@ -31,22 +31,22 @@ pub enum ErrorType {
     RateLimit,
     /// The upstream, or the gateway, failed (500).
     Api,
-    /// It took too long (504).
+    /// The request timed out (504).
     Timeout,
     /// The upstream has no capacity (529).
     Overloaded,
-    /// An operator's policy says no (400 with `x-should-retry: false`).
+    /// The operator's policy refuses the request (400 with `x-should-retry: false`).
     PolicyBlocked,
-    /// A type that is not known here.
+    /// An unknown type.
     Other(Cow<'static, str>),
 }
 
-/// An error as an upstream reported it.
+/// An error reported by an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorReport {
-    /// Its `error.type`.
+    /// The `error.type`.
     pub kind: ErrorType,
-    /// Its `error.message`; empty when there is none.
+    /// The `error.message`; empty if there is none.
     pub message: String,
 }
 
@@ -87,11 +87,11 @@ pub fn body(kind: &ErrorType, message: &str, request_id: Option<&str>) -> Bytes 
         error,
         request_id,
     };
-    // Strings and nothing else: there is no value here that JSON can't hold.
+    // Only strings, which JSON can always represent.
     Bytes::from(serde_json::to_vec(&envelope).unwrap_or_default())
 }
 
-/// The SSE event that ends a stream which already began with status 200.
+/// Returns the SSE event that ends a stream which already began with status 200.
 pub fn sse_event(kind: &ErrorType, message: &str, request_id: Option<&str>) -> Bytes {
     let body = body(kind, message, request_id);
     Bytes::from([b"event: error\ndata: ", body.as_ref(), b"\n\n"].concat())
@@ -100,7 +100,7 @@ pub fn sse_event(kind: &ErrorType, message: &str, request_id: Option<&str>) -> B
 // === impl ErrorType ===
 
 impl ErrorType {
-    /// The type that goes with an HTTP status.
+    /// Returns the type for an HTTP status.
     pub fn from_status(status: u16) -> Self {
         match status {
             401 => Self::Authentication,
@@ -117,7 +117,7 @@ impl ErrorType {
         }
     }
 
-    /// The HTTP status that goes with the type; 500 for types that are not known here.
+    /// Returns the HTTP status for the type, or 500 for unknown types.
     pub fn status(&self) -> u16 {
         match self {
             Self::InvalidRequest | Self::PolicyBlocked => 400,
@@ -134,7 +134,7 @@ impl ErrorType {
         }
     }
 
-    /// The type as it stands in a body.
+    /// Returns the type as written in a body.
     pub fn as_str(&self) -> &str {
         match self {
             Self::InvalidRequest => "invalid_request_error",
@@ -183,7 +183,7 @@ impl std::fmt::Display for ErrorType {
 // === impl ErrorReport ===
 
 impl ErrorReport {
-    /// Reads an upstream's error body, or the data of its SSE `error` event; none when it has another shape.
+    /// Reads an upstream's error body, or the data of its SSE `error` event. Returns `None` for any other shape.
     pub fn read(body: &[u8]) -> Option<Self> {
         let ForeignEnvelope { error } = serde_json::from_slice(body).ok()?;
         Some(Self {

@@ -1,14 +1,12 @@
 //! The Anthropic Messages protocol as pure functions over bytes.
 //!
-//! What a gateway has to know of the protocol and nothing more: which operation a path asks for ([`Endpoint`]), what
-//! the top level of a request says ([`Head`]), how to change one member of it and leave every other byte alone
-//! ([`splice()`]), where the events of a stream end ([`sse`]), what an answer used ([`Meter`], [`Usage`]), what that
-//! costs ([`PriceBook`]), what a batch asks for and comes to ([`Batch`]), which things at the upstream a request names
-//! ([`References`]), how lists are paged ([`Page`], [`Query`]), what an error looks like ([`ErrorType`]) and whether to ask
-//! again after one ([`Advice`]).
+//! The crate covers what a gateway needs of the protocol: the operation of a path ([`Endpoint`]), the top level of a request
+//! ([`Head`]), edits of single members that leave every other byte alone ([`splice()`]), framing of event streams ([`sse`]),
+//! usage of an answer ([`Meter`], [`Usage`]) and its cost ([`PriceBook`]), batches ([`Batch`]), upstream objects that a request
+//! refers to ([`References`]), paging of lists ([`Page`], [`Query`]), errors ([`ErrorType`]) and retries ([`Advice`]).
 //!
-//! Promises: no I/O, no clock, no async, no float in any amount of money. Nothing builds a tree of a whole body and
-//! nothing is re-serialised. Every limit is a constant of its module.
+//! It does no I/O, reads no clock, is not async and uses no floats for money. It never builds a tree of a whole body and never
+//! re-serialises one. Every limit is a constant of its module.
 
 pub mod batch;
 pub mod endpoint;

@@ -1,8 +1,8 @@
-//! What an answer used, read beside the bytes as they pass.
+//! A meter of an answer's usage, fed with the bytes as they pass.
 //!
-//! A meter is fed the chunks of a response body and never changes, holds up or fails them. Of a stream only
-//! `message_start`, `message_delta` and `error` events are parsed; all others are recognised by their name and cost no
-//! allocation. At any moment, cut streams included, [`Meter::reading`] says what is known and how well it is known.
+//! A meter gets the chunks of a response body and never changes, delays or fails them. It parses only the `message_start`,
+//! `message_delta` and `error` events of a stream; all others are recognised by name and cost no allocation. At any moment,
+//! also after a cut, [`Meter::reading`] returns the known numbers and their reliability.
 
 mod answer;
 mod stream;
@@ -20,11 +20,11 @@ use crate::usage::Usage;
 use answer::Answer;
 use stream::Stream;
 
-/// Bytes of delivered content that count as a token while the upstream has not said how many there were. JSON text
-/// of English and code comes to about this many.
+/// Bytes of delivered content per token, as long as the upstream has not reported a number. Typical of English and code as
+/// JSON text.
 pub const BYTES_PER_TOKEN: u64 = 4;
 
-/// Reads one response body.
+/// A meter of one response body.
 #[derive(Debug)]
 pub struct Meter {
     kind: Kind,
@@ -38,63 +38,63 @@ enum Kind {
     Opaque,
 }
 
-/// What is known about an answer.
+/// The known facts about an answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// What it used; how well that is known is in `source`.
+    /// The usage; `source` tells how reliable it is.
     pub usage: Usage,
-    /// Where the numbers come from.
+    /// The origin of the numbers.
     pub source: Source,
-    /// The model that served it, as the upstream names it.
+    /// The serving model, as named by the upstream.
     pub model: Option<String>,
-    /// The id that the upstream gave the message.
+    /// The upstream's id of the message.
     pub message_id: Option<String>,
-    /// Why it ended, when it said so.
+    /// The stop reason, if reported.
     pub stop_reason: Option<String>,
-    /// SSE events with data, unknown ones and pings included.
+    /// Number of SSE events with data, unknown ones and pings included.
     pub events: u64,
-    /// Events that could not be read: too large, or not of the expected shape.
+    /// Number of events that could not be read: too large, or not of the expected shape.
     pub passed_over: u64,
-    /// Whether content has begun: the first `content_block_…` event has passed, or a JSON answer has content.
+    /// True once content has begun: the first `content_block_…` event has passed, or a JSON answer has content.
     pub content_started: bool,
-    /// Whether the answer is complete: `message_stop` has passed, or the JSON answer is whole.
+    /// True once the answer is complete: `message_stop` has passed, or the JSON answer is whole.
     pub ended: bool,
-    /// The error that the upstream reported, as an SSE event or as the body.
+    /// The error reported by the upstream, as an SSE event or as the body.
     pub error: Option<ErrorReport>,
-    /// What the results of a batch came to, for an answer that is some. They are billed once, not with the answer, so
-    /// its own numbers are none.
+    /// Totals of a batch's results, if the answer consists of them. They are billed once and not with the answer, whose own
+    /// numbers are zero.
     pub batch: Option<Box<Totals>>,
-    /// The container that the answer's tools ran in.
+    /// The container in which the answer's tools ran.
     pub container: Option<String>,
 }
 
-/// What an answer reports to have been made at the upstream, and who asked may use from then on.
+/// Objects that an answer reports to have created at the upstream, which the caller may use from then on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Made {
     /// Ids of containers.
     pub containers: Vec<String>,
-    /// Ids of files that tools wrote.
+    /// Ids of files written by tools.
     pub files: Vec<String>,
 }
 
-/// Content blocks whose tools make files: their results name them.
+/// Content blocks whose tools create files and name them in their results.
 const MAKERS: [&str; 3] = [
     "code_execution_tool_result",
     "bash_code_execution_tool_result",
     "text_editor_code_execution_tool_result",
 ];
 
-/// How well the numbers of a [`Reading`] are known.
+/// The origin of the numbers in a [`Reading`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Source {
-    /// The upstream reported them and the answer is complete.
+    /// Reported by the upstream in a complete answer.
     Reported,
-    /// The upstream reported them, and the answer was cut there: they are its last cumulative numbers.
+    /// The upstream's last cumulative numbers before the answer was cut.
     Partial,
-    /// The output is estimated from the bytes delivered, at [`BYTES_PER_TOKEN`], on top of the last cumulative number
-    /// if one came. The prompt's numbers are the upstream's if `message_start` came, else zero.
+    /// Output estimated from the bytes delivered, at [`BYTES_PER_TOKEN`], in addition to the last cumulative number if there is
+    /// one. The prompt's numbers are the upstream's if `message_start` arrived, otherwise zero.
     Estimated,
-    /// Nothing is known, and nothing was delivered that could be counted.
+    /// Unknown, and no delivered content to estimate from.
     #[default]
     None,
 }
@@ -102,7 +102,7 @@ pub enum Source {
 // === impl Made ===
 
 impl Made {
-    /// The container of this JSON text; nothing where it names none.
+    /// Returns the container named in this JSON text, if any.
     fn container(json: &str) -> Option<Self> {
         let mut named = References::default();
         named.add_container_value(json);
@@ -113,10 +113,9 @@ impl Made {
         })
     }
 
-    /// The files that a content block of an answer reports to have made; nothing where it is none that can.
+    /// Returns the files that a content block reports to have created. Empty for blocks that cannot create files.
     ///
-    /// Ids that other blocks mention make nothing: a text, a citation or what a server of the caller's own has answered may
-    /// mention any id.
+    /// Ids in other blocks do not count: a text, a citation or an answer of the caller's own server may mention any id.
     fn files(block: &[u8]) -> Option<Self> {
         if memmem::find(block, b"_code_execution_tool_result\"").is_none()
             && memmem::find(block, b"\"code_execution_tool_result\"").is_none()
@@ -148,7 +147,7 @@ impl Made {
         })
     }
 
-    /// Adds what another part of the answer reported.
+    /// Adds the objects reported by another part of the answer.
     fn merge(made: &mut Option<Box<Self>>, more: Option<Self>) {
         let Some(more) = more else {
             return;
@@ -162,35 +161,35 @@ impl Made {
 // === impl Meter ===
 
 impl Meter {
-    /// A meter for an event stream.
+    /// Creates a meter of an event stream.
     pub fn sse() -> Self {
         Self {
             kind: Kind::Sse(Box::default()),
         }
     }
 
-    /// A meter for an event stream that passes over events of more than `limit` bytes.
+    /// Creates a meter of an event stream that skips events of more than `limit` bytes.
     pub fn sse_with_limit(limit: usize) -> Self {
         Self {
             kind: Kind::Sse(Box::new(Stream::with_limit(limit))),
         }
     }
 
-    /// A meter for a JSON answer. It keeps its structure and the beginnings of its texts, up to 1 MiB.
+    /// Creates a meter of a JSON answer. It keeps the structure and the beginnings of strings, up to 1 MiB.
     pub fn json() -> Self {
         Self {
             kind: Kind::Json(Answer::default()),
         }
     }
 
-    /// A meter for the results of a batch, each priced by this book.
+    /// Creates a meter of a batch's results, each priced by this book.
     pub fn results(book: Arc<PriceBook>) -> Self {
         Self {
             kind: Kind::Results(Box::new(Results::new(book))),
         }
     }
 
-    /// A meter for a body that can't be read, such as a compressed one.
+    /// Creates a meter of a body that cannot be read, such as a compressed one.
     pub fn opaque() -> Self {
         Self { kind: Kind::Opaque }
     }
@@ -205,7 +204,7 @@ impl Meter {
         }
     }
 
-    /// What is known so far.
+    /// Returns the facts known so far.
     pub fn reading(&self) -> Reading {
         match &self.kind {
             Kind::Sse(stream) => stream.reading(),
@@ -215,7 +214,7 @@ impl Meter {
         }
     }
 
-    /// What is known at the end, whether the answer is complete or cut.
+    /// Returns the facts known at the end of the answer, complete or cut.
     pub fn finish(self) -> Reading {
         match self.kind {
             Kind::Sse(stream) => stream.finish(),
@@ -225,8 +224,8 @@ impl Meter {
         }
     }
 
-    /// Output tokens so far, reported or estimated, without building a reading: for whoever extends a hold as the
-    /// stream goes on. Never falls.
+    /// Returns the output tokens so far, reported or estimated, without building a reading, for extensions of a hold during
+    /// the stream. Never decreases.
     pub fn output_so_far(&self) -> u64 {
         match &self.kind {
             Kind::Sse(stream) => stream.output_so_far(),
@@ -235,17 +234,17 @@ impl Meter {
         }
     }
 
-    /// Whether the first `content_block_…` event has passed.
+    /// Returns true once the first `content_block_…` event has passed.
     pub fn content_started(&self) -> bool {
         matches!(&self.kind, Kind::Sse(stream) if stream.content_started())
     }
 
-    /// Whether the stream has had its `message_stop`.
+    /// Returns true once `message_stop` has passed.
     pub fn ended(&self) -> bool {
         matches!(&self.kind, Kind::Sse(stream) if stream.ended())
     }
 
-    /// The error that the stream has reported so far.
+    /// Returns the error that the stream has reported so far.
     pub fn error(&self) -> Option<&ErrorReport> {
         match &self.kind {
             Kind::Sse(stream) => stream.error(),
@@ -253,7 +252,7 @@ impl Meter {
         }
     }
 
-    /// The container that the answer has reported so far.
+    /// Returns the container that the answer has reported so far.
     pub fn container(&self) -> Option<&str> {
         match &self.kind {
             Kind::Sse(stream) => stream.container(),
@@ -262,7 +261,7 @@ impl Meter {
         }
     }
 
-    /// What was reported as made since the last call. A JSON answer reports it once it is whole.
+    /// Returns the objects reported as created since the last call. A JSON answer reports them once it is whole.
     pub fn take_made(&mut self) -> Option<Made> {
         match &mut self.kind {
             Kind::Sse(stream) => stream.take_made(),
@@ -271,7 +270,7 @@ impl Meter {
         }
     }
 
-    /// Whether an own event may be put in here: the stream stands between two events.
+    /// Returns true if an event may be inserted here, between two events of the stream.
     pub fn at_boundary(&self) -> bool {
         matches!(&self.kind, Kind::Sse(stream) if stream.at_boundary())
     }

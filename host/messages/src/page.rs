@@ -1,33 +1,33 @@
 //! Pages of the API's lists: `{"data":[…],"has_more":…,"first_id":…,"last_id":…}`.
 //!
-//! The items stay the bytes they came as; only their ids are read.
+//! Items stay the bytes received; only their ids are read.
 
 use bytes::Bytes;
 
 use crate::json::{Elements, Kind, Object, Scanner, unescape};
 
-/// One page as it came.
+/// A page as received.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// The items, in the list's order.
     pub items: Vec<Item>,
-    /// Whether there is more in the direction that was asked for.
+    /// True if there are more items in the requested direction.
     pub has_more: bool,
 }
 
-/// One item of a list.
+/// An item of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Its `id`.
+    /// The item's `id`.
     pub id: String,
-    /// Its JSON text.
+    /// The item's JSON text.
     pub json: Bytes,
 }
 
 // === impl Page ===
 
 impl Page {
-    /// Reads a page; none when it has another shape, or an item without an id.
+    /// Reads a page. Returns `None` if it has another shape, or an item without an id.
     pub fn read(body: &Bytes) -> Option<Self> {
         let object = Object::document(body, Scanner::Fastest).ok()?;
         let data = object.member(body, "data")?;
@@ -70,7 +70,7 @@ impl Page {
     }
 }
 
-/// The `id` of a JSON object; none when it has none, or more than one.
+/// Returns the `id` of a JSON object, or `None` if it has none or several.
 pub fn id_of(json: &[u8]) -> Option<String> {
     let object = Object::document(json, Scanner::Fastest).ok()?;
     let member = object

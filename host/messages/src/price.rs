@@ -1,7 +1,7 @@
-//! What an answer costs, in pico-USD (1 USD = 10^12), as integers throughout.
+//! The cost of an answer in pico-USD (1 USD = 10^12), with integers throughout.
 //!
-//! Prices are data: a JSON file in USD per million tokens, whose decimal texts become whole pico-USD per token without
-//! a float in between. A model that the book does not know is [`Pricing::Unpriced`]; it never costs zero in silence.
+//! Prices are data: a JSON file in USD per million tokens, whose decimal numbers become whole pico-USD per token without an
+//! intermediate float. An unknown model is [`Pricing::Unpriced`]; it never silently costs zero.
 
 mod cost;
 mod decimal;
@@ -12,11 +12,11 @@ use std::collections::HashMap;
 use crate::usage::{Tokens, Usage};
 pub use file::PriceError;
 
-/// All prices.
+/// A book of all prices.
 #[derive(Debug, Clone, Default)]
 pub struct PriceBook {
     models: Vec<ModelPrice>,
-    /// Model ids, and dated ids of the API, to places in `models`.
+    /// Indices into `models` by model id and by the API's dated id.
     places: HashMap<String, usize>,
     terms: Terms,
 }
@@ -26,17 +26,17 @@ pub struct PriceBook {
 pub struct ModelPrice {
     /// The id that clients use.
     pub id: String,
-    /// Longest answer in tokens.
+    /// Maximum length of an answer in tokens.
     pub max_output: u64,
     standard: Rates,
     fast: Option<Rates>,
 }
 
-/// Prices by kind of token, and perhaps others for long prompts.
+/// Prices by kind of token, possibly with others for long prompts.
 #[derive(Debug, Clone, Copy)]
 struct Rates {
     usual: Rate,
-    /// For requests whose prompt has more than so many tokens, the whole request.
+    /// Prices of the whole request if its prompt has more than this many tokens.
     long: Option<(u64, Rate)>,
 }
 
@@ -50,54 +50,54 @@ struct Rate {
     cache_read: u64,
 }
 
-/// What holds for all models.
+/// Prices common to all models.
 #[derive(Debug, Clone, Copy, Default)]
 struct Terms {
     /// Pico-USD per web search.
     web_search: u64,
-    /// Millionths by which tokens are multiplied when inference is bound to the US.
+    /// Factor in millionths for tokens of inference restricted to the US.
     geo_us: u64,
-    /// Millionths by which tokens of batches are multiplied.
+    /// Factor in millionths for tokens of batches.
     batch: u64,
 }
 
-/// What an answer costs.
+/// The cost of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    /// Pico-USD. Of an unpriced answer it is the part that could be priced.
+    /// Pico-USD; for an unpriced answer, its priced part.
     pub picousd: u64,
-    /// Whether that is all of it.
+    /// Completeness of the price.
     pub pricing: Pricing,
 }
 
-/// Whether there was a price for everything.
+/// The completeness of a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pricing {
-    /// Everything has a price.
+    /// All parts have a price.
     Priced,
-    /// A model, or its fast mode, is not in the book: some or all of the answer has no price.
+    /// A model or its fast mode is not in the book, so that some or all of the answer has no price.
     Unpriced,
 }
 
 // === impl PriceBook ===
 
 impl PriceBook {
-    /// The prices that this release came with.
+    /// Returns the prices that ship with this release.
     pub fn builtin() -> Self {
-        // A test reads the file; were it ever wrong, every model would show as unpriced.
+        // A test reads the file. An invalid file would make every model unpriced.
         Self::parse(include_bytes!("../prices.json")).unwrap_or_default()
     }
 
     /// Reads a price file.
     ///
     /// # Errors
-    /// [`PriceError`] says what in the file is wrong: the operator's to mend.
+    /// [`PriceError`] with the reason. The operator has to correct the file.
     pub fn parse(json: &[u8]) -> Result<Self, PriceError> {
         file::read(json)
     }
 
-    /// The prices of a model, by its id, its dated id (`-YYYYMMDD`), or either with `[1m]` behind. Ids with a
-    /// provider's prefix or region are not guessed at.
+    /// Returns the prices of a model by its id or its dated id (`-YYYYMMDD`), with or without a trailing `[1m]`. Ids with a
+    /// provider's prefix or region are not guessed.
     pub fn model(&self, id: &str) -> Option<&ModelPrice> {
         let id = id.strip_suffix("[1m]").unwrap_or(id);
         let place = self
@@ -107,17 +107,17 @@ impl PriceBook {
         self.models.get(*place)
     }
 
-    /// What an answer costs that `model` served.
+    /// Returns the cost of an answer that `model` served.
     ///
-    /// Entries of `iterations[]` are priced each at its own model and band when they add up to the top-level numbers;
-    /// else the top-level numbers are priced at `model`. Compaction comes on top in any case, since the top level
-    /// leaves it out; so does an advisor's work, unless the top level has it. US inference and batches multiply
-    /// tokens, not web searches. A fraction of a pico-USD is rounded up.
+    /// If the entries of `iterations[]` add up to the top-level numbers, each is priced at its own model and band; otherwise the
+    /// top-level numbers are priced at `model`. Compaction is added in any case, because the top level omits it, and so is an
+    /// advisor's work unless the top level includes it. The factors for US inference and batches apply to tokens, not to web
+    /// searches. Fractions of a pico-USD are rounded up.
     pub fn cost(&self, model: &str, usage: &Usage) -> Cost {
         cost::of(self, model, usage)
     }
 
-    /// What a request of this size would cost at `model`'s standard prices, nothing cached.
+    /// Returns the cost of a request of this size at `model`'s standard prices, without caching.
     pub fn estimate(&self, model: &str, prompt_tokens: u64, output_tokens: u64) -> Option<u64> {
         let tokens = Tokens {
             input: prompt_tokens,
@@ -128,7 +128,7 @@ impl PriceBook {
         Some(u64::try_from(rate.price(&tokens)).unwrap_or(u64::MAX))
     }
 
-    /// The same for a request in a batch.
+    /// Returns the same cost for a request in a batch.
     pub fn estimate_in_batch(
         &self,
         model: &str,
@@ -155,7 +155,7 @@ impl Rates {
 // === impl Rate ===
 
 impl Rate {
-    /// Pico-USD for all of `tokens`, saturating: a real sum is far below.
+    /// Returns the price of all `tokens` in pico-USD, saturating far above any real sum.
     fn price(&self, tokens: &Tokens) -> u128 {
         [
             (tokens.input, self.input),
@@ -174,7 +174,7 @@ impl Rate {
 // === impl Cost ===
 
 impl Cost {
-    /// The cost, when everything has a price.
+    /// Returns the cost, or `None` if any part is unpriced.
     pub fn priced(self) -> Option<u64> {
         match self.pricing {
             Pricing::Priced => Some(self.picousd),

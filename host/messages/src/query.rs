@@ -1,56 +1,56 @@
-//! The query of a request for a list: which page is asked for, and what else stands in it.
+//! The query of a list request: the requested page and the other parameters.
 
 use std::borrow::Cow;
 
-/// A query, its paging apart from the rest.
+/// A query, with paging separate from the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query<'a> {
-    /// Where the page begins.
+    /// The start of the page.
     pub cursor: Cursor<'a>,
-    /// Items on a page, if said.
+    /// Number of items on a page, if given.
     pub limit: Option<usize>,
-    /// All other parameters, as they are written.
+    /// All other parameters as written.
     rest: Vec<&'a str>,
 }
 
-/// Where a page begins, in the list's own order.
+/// The start of a page, in the list's own order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Cursor<'a> {
-    /// At the list's start.
+    /// The start of the list.
     #[default]
     Start,
-    /// Behind the item of this id.
+    /// After the item with this id.
     After(Cow<'a, str>),
-    /// So that it ends before the item of this id.
+    /// The page that ends before the item with this id.
     Before(Cow<'a, str>),
 }
 
-/// A query that can't be paged by: the client's fault.
+/// An invalid query. The client is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadQuery {
-    /// The limit is no number that the API takes.
-    #[error("limit: a number from 1 to {}", Query::MOST)]
+    /// The limit is not a number that the API accepts.
+    #[error("limit: must be a number from 1 to {}", Query::MAX_LIMIT)]
     Limit,
-    /// A parameter is there twice, or both ends of a page are given.
-    #[error("limit and one of after_id and before_id may be given, each once")]
+    /// A parameter appears twice, or both ends of a page are given.
+    #[error("limit and either after_id or before_id may be given, each at most once")]
     Ambiguous,
-    /// A percent sign without two hexadecimal digits, or bytes that are not UTF-8.
-    #[error("the query is not percent-encoded as it should be")]
+    /// A percent sign is not followed by two hexadecimal digits, or the bytes are not UTF-8.
+    #[error("the query string is not valid percent-encoded UTF-8")]
     Encoding,
 }
 
 // === impl Query ===
 
 impl<'a> Query<'a> {
-    /// Most items on a page.
-    pub const MOST: usize = 1000;
-    /// Items on a page when the query does not say.
-    pub const USUAL: usize = 20;
+    /// Maximum number of items on a page.
+    pub const MAX_LIMIT: usize = 1000;
+    /// Number of items on a page if the query gives none.
+    pub const DEFAULT_LIMIT: usize = 20;
 
-    /// Reads the query of a path; one without a query asks for the first page.
+    /// Parses the query of a path. Without a query the first page is meant.
     ///
     /// # Errors
-    /// [`BadQuery`] says what is wrong with it.
+    /// [`BadQuery`] with the reason.
     pub fn of(path: &'a str) -> Result<Self, BadQuery> {
         let mut query = Self::default();
         let text = path.split_once('?').map_or("", |(_, query)| query);
@@ -59,7 +59,7 @@ impl<'a> Query<'a> {
             match decode(name)?.as_ref() {
                 "limit" => {
                     let limit = decode(value)?.parse().map_err(|_| BadQuery::Limit)?;
-                    if !(1..=Self::MOST).contains(&limit) {
+                    if !(1..=Self::MAX_LIMIT).contains(&limit) {
                         return Err(BadQuery::Limit);
                     }
                     if query.limit.replace(limit).is_some() {
@@ -82,12 +82,12 @@ impl<'a> Query<'a> {
         Ok(())
     }
 
-    /// Items on a page.
+    /// Returns the number of items on a page.
     pub fn limit(&self) -> usize {
-        self.limit.unwrap_or(Self::USUAL)
+        self.limit.unwrap_or(Self::DEFAULT_LIMIT)
     }
 
-    /// The path and query of another page of the same list: the rest of the query stays as it is written.
+    /// Returns the path and query of another page of the same list. The rest of the query stays as written.
     pub fn page(&self, path: &str, cursor: &Cursor<'_>, limit: usize) -> String {
         let path = path.split('?').next().unwrap_or_default();
         let mut page = format!("{path}?limit={limit}");
@@ -109,7 +109,7 @@ fn push(page: &mut String, name: &str, id: &str) {
     page.push_str(name);
     page.push('=');
     for byte in id.bytes() {
-        // RFC 3986, section 2.3: what needs no encoding anywhere.
+        // RFC 3986, section 2.3: characters that never need encoding.
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             page.push(char::from(byte));
         } else {

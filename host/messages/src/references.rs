@@ -1,11 +1,10 @@
-//! Which things at the upstream a request names: its container and its files.
+//! References of a request to objects at the upstream: its container, files and skills.
 //!
-//! Tenants share the upstream's credential, so these ids have to be looked at before the request leaves. A body that names
-//! none costs one search and no allocation. Names are found under every spelling that a JSON reader takes for them, and
-//! of a name given twice every value is found: whichever the upstream takes was looked at. The search refuses nothing:
-//! what [`Head::scan`] has accepted is searched to its end, and what is wrong below the top level is the upstream's to
-//! judge. Each id is kept once, and at most as many as the caller of the search allows; [`References::is_over`] says that
-//! there were more.
+//! Tenants share the upstream's credential, so these ids have to be checked before the request is sent. A body without any
+//! costs one search and no allocation. Names are found in every spelling that a JSON parser accepts, and every value of a
+//! repeated name is found, so whichever the upstream uses has been checked. The search refuses nothing: a body that
+//! [`Head::scan`] has accepted is searched to its end, and errors below the top level are left to the upstream. Each id is
+//! kept once, up to a number that the caller sets; [`References::is_over`] tells if there were more.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -19,7 +18,7 @@ use crate::json::{
 };
 use crate::splice::Edit;
 
-/// What a request names.
+/// References of a request.
 #[derive(Debug, Clone, Default)]
 pub struct References {
     containers: Ids,
@@ -27,7 +26,7 @@ pub struct References {
     skills: Ids,
 }
 
-/// Ids, each once, in the order in which they came.
+/// Distinct ids in order of appearance.
 #[derive(Debug, Clone)]
 struct Ids {
     list: Vec<String>,
@@ -36,22 +35,22 @@ struct Ids {
     over: bool,
 }
 
-/// Members whose values are a tool's own: the API does not look for files in them, and tools of clients have `file_id`s
-/// of other services in there.
+/// Members whose values belong to tools: the API does not look for files in them, and clients' tools use `file_id`s of other
+/// services there.
 const TOOLS_OWN: [&str; 3] = ["input", "input_schema", "input_examples"];
 
-/// A request of a batch that can't be read: the client's fault.
+/// The error of an unreadable batch. The client is at fault.
 #[derive(Debug, thiserror::Error)]
 pub enum BadBatch {
-    /// `requests` is not a list of objects, each with `params`.
-    #[error("requests: a list of objects, each with custom_id and params")]
+    /// `requests` is not a list of objects with `params`.
+    #[error("requests: must be a list of objects, each with custom_id and params")]
     Shape,
-    /// The parameters of one request can't be read in one way only.
+    /// The parameters of a request are invalid or ambiguous.
     #[error("requests.{index}.params: {source}")]
     Params {
-        /// Which request, counted from 0.
+        /// The index of the request.
         index: usize,
-        /// What is wrong with it.
+        /// The error in it.
         source: Malformed,
     },
 }
@@ -59,7 +58,7 @@ pub enum BadBatch {
 // === impl References ===
 
 impl References {
-    /// What a Messages request names: at most so many things of a kind.
+    /// Returns the references of a Messages request, up to `most` of each kind.
     pub fn of(head: &Head, most: usize) -> Self {
         let mut references = Self::with_room(most);
         references.add_container(head);
@@ -68,7 +67,7 @@ impl References {
         references
     }
 
-    /// Nothing yet, and room for so many things of a kind.
+    /// Creates an empty set with room for this many of each kind.
     pub fn with_room(most: usize) -> Self {
         let ids = || Ids {
             most,
@@ -81,27 +80,27 @@ impl References {
         }
     }
 
-    /// Whether there was no room for all that is named.
+    /// Returns true if there was not enough room for all references.
     pub fn is_over(&self) -> bool {
         self.containers.over || self.files.over || self.skills.over
     }
 
-    /// Takes the ids of containers.
+    /// Takes out the ids of containers.
     pub fn take_containers(&mut self) -> Vec<String> {
         std::mem::take(&mut self.containers).list
     }
 
-    /// Takes the ids of files.
+    /// Takes out the ids of files.
     pub fn take_files(&mut self) -> Vec<String> {
         std::mem::take(&mut self.files).list
     }
 
-    /// Takes the ids of skills that are a customer's own.
+    /// Takes out the ids of custom skills.
     pub fn take_skills(&mut self) -> Vec<String> {
         std::mem::take(&mut self.skills).list
     }
 
-    /// Adds the files that the edits of a request name.
+    /// Adds the files named in edits of a request.
     pub fn add_edits(&mut self, head: &Head) {
         for edit in head.edits() {
             if let Edit::Set(_, json) = edit {
@@ -110,7 +109,7 @@ impl References {
         }
     }
 
-    /// Adds what members name that a request will be given.
+    /// Adds the references in members that a request will be given.
     pub fn add_sets(&mut self, edits: &[Edit]) {
         for edit in edits {
             match edit {
@@ -128,7 +127,7 @@ impl References {
         }
     }
 
-    /// Adds what the JSON text of a `container` member names: a string, or an object with an `id`.
+    /// Adds the container named in the JSON text of a `container` member: a string, or an object with an `id`.
     pub fn add_container_value(&mut self, json: &str) {
         if let Some(quoted) = json.trim_ascii().strip_prefix('"') {
             let raw = quoted.strip_suffix('"').unwrap_or(quoted);
@@ -145,8 +144,8 @@ impl References {
         self.add_skills(json.as_bytes());
     }
 
-    /// Adds the skills that a container loads, but for those that are the upstream's own by their type. Where the list can't
-    /// be read, all count.
+    /// Adds the skills that a container loads, except those whose type makes them the upstream's own. If the list cannot be read,
+    /// all of them count.
     fn add_skills(&mut self, container: &[u8]) {
         if memmem::find(container, b"skill").is_none() && !container.contains(&b'\\') {
             return;
@@ -188,7 +187,7 @@ impl References {
         });
     }
 
-    /// Adds the files that a body names anywhere, but for what is a tool's own.
+    /// Adds the files that a body names anywhere except in values that belong to tools.
     pub fn add_files(&mut self, body: &[u8]) {
         if !may_name_files(body) {
             return;
@@ -208,7 +207,7 @@ impl References {
 // === impl Ids ===
 
 impl Default for Ids {
-    /// Room for any number.
+    /// Creates an empty set without a limit.
     fn default() -> Self {
         Self {
             list: Vec::new(),
@@ -240,12 +239,12 @@ impl Ids {
     }
 }
 
-/// Whether a body can hold the name `file_id`, in any spelling.
+/// Returns true if a body may contain the name `file_id` in any spelling.
 fn may_name_files(body: &[u8]) -> bool {
     if memmem::find(body, b"file_id").is_some() {
         return true;
     }
-    // Each letter of it can be spelled \u0069 and the like. Escapes of other characters are common and mean nothing.
+    // Each of its letters can be escaped, as in \u0069. Escapes of other characters are common and irrelevant.
     memmem::find_iter(body, b"\\u00").any(|at| {
         let digits = body.get(at + 4..at + 6).unwrap_or_default();
         matches!(
@@ -255,10 +254,10 @@ fn may_name_files(body: &[u8]) -> bool {
     })
 }
 
-/// Reads the parameters of a batch's requests, one after the other.
+/// Calls `each` with the parameters of a batch's requests, one after the other.
 ///
 /// # Errors
-/// The batch or a request can't be read, or what `each` refuses with.
+/// The batch or a request is invalid, or `each` returned an error.
 pub fn each_params<E: From<BadBatch>>(
     head: &Head,
     mut each: impl FnMut(usize, &Head) -> Result<(), E>,
@@ -281,7 +280,7 @@ pub fn each_params<E: From<BadBatch>>(
         each(index, &params)?;
         seen = index + 1;
     }
-    // A list that is malformed ends early, and what follows would not have been looked at.
+    // A malformed list ends early, and the rest would remain unchecked.
     if seen == count {
         Ok(())
     } else {

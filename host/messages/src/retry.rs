@@ -1,40 +1,40 @@
-//! What an answer says about asking again: whether, and when.
+//! Retry advice in an answer: whether to retry, and when.
 //!
-//! The rules are those of the official SDKs, so that a gateway which retries by itself does what its clients would have
-//! done: 408, 409, 429 and 5xx are tried again unless `x-should-retry` says otherwise, and the upstream's own wait is
-//! kept before any backoff. Waits are whatever the upstream says: the caller decides how long is too long.
+//! The rules are those of the official SDKs, so that a gateway that retries does what its clients would have done: 408, 409, 429
+//! and 5xx are retried unless `x-should-retry` says otherwise, and a delay given by the upstream takes precedence over any
+//! backoff. Delays are not limited here: the caller decides how long is too long.
 
 use std::time::{Duration, SystemTime};
 
-/// Whether another try at the same upstream may go better.
+/// The verdict on another attempt at the same upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may.
+    /// A retry may succeed.
     Retry,
     /// The answer stands.
     Final,
 }
 
-/// What one answer says about another try.
+/// An answer's advice about a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Advice {
-    /// Whether to try again.
+    /// Retry or not.
     pub verdict: Verdict,
-    /// How long the upstream wants to be left alone first; none when it does not say, which leaves it to a backoff.
+    /// The delay that the upstream asks for, or `None` if it does not, in which case a backoff applies.
     pub wait: Option<Duration>,
 }
 
 // === impl Advice ===
 
 impl Advice {
-    /// Reads an answer's status and headers. `header` looks a header up by its lower-case name; `now` is what a wait
-    /// that is given as a date counts from.
+    /// Reads an answer's status and headers. `header` looks up a header by its lowercase name; `now` is the reference for a
+    /// delay given as a date.
     pub fn of<'h>(status: u16, header: impl Fn(&str) -> Option<&'h str>, now: SystemTime) -> Self {
         let wait = header("retry-after-ms")
             .and_then(decimal)
             .map(|thousandfold| thousandfold / 1000)
             .or_else(|| header("retry-after").and_then(|text| retry_after(text, now)))
-            // A wait of nothing, or one that is over already, is no wait: the SDKs fall back to their backoff as well.
+            // A delay of zero or one that is over is ignored: the SDKs fall back to their backoff as well.
             .filter(|wait| !wait.is_zero());
         Self {
             verdict: verdict(status, header("x-should-retry")),
@@ -45,7 +45,7 @@ impl Advice {
 
 fn verdict(status: u16, should_retry: Option<&str>) -> Verdict {
     let retry = match should_retry.map(str::trim) {
-        // An answer that is no error is never asked for twice, whatever it says.
+        // A successful answer is never retried, whatever it says.
         _ if status < 400 => false,
         Some("true") => true,
         Some("false") => false,
@@ -58,7 +58,7 @@ fn verdict(status: u16, should_retry: Option<&str>) -> Verdict {
     }
 }
 
-/// `Retry-After` is a number of seconds or an HTTP date (RFC 9110, section 10.2.3); the SDKs take fractions as well.
+/// Parses `Retry-After`: a number of seconds or an HTTP date (RFC 9110, section 10.2.3). The SDKs accept fractions as well.
 fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     decimal(text).or_else(|| {
         let date = httpdate::parse_http_date(text.trim()).ok()?;
@@ -66,7 +66,7 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     })
 }
 
-/// A decimal number of seconds, exactly.
+/// Parses a decimal number of seconds exactly.
 fn decimal(text: &str) -> Option<Duration> {
     let (whole, fraction) = match text.trim().split_once('.') {
         Some((whole, fraction)) => (whole, fraction),

@@ -1,20 +1,20 @@
-//! Parts of a request that only the provider which wrote them can read.
+//! Parts of a request that only the provider that wrote them can read.
 //!
-//! An assistant's thinking comes back in the next request with a signature, or encrypted; search results and compactions
-//! come back encrypted. Another provider of the same model answers them with a 400.
+//! An assistant's thinking returns in the next request with a signature or encrypted; search results and compactions return
+//! encrypted. Another provider of the same model answers them with a 400.
 
 use memchr::memmem;
 
-/// What such parts have in them: names and types as the API writes them.
+/// Marks of such parts: names and types as the API writes them.
 const MARKS: [&[u8]; 3] = [
     b"\"signature\"",
     b"\"redacted_thinking\"",
     b"\"encrypted_content\"",
 ];
 
-/// Whether a request body is bound to the provider of the answers in it. It may say so of one that is not: the marks are
-/// looked for wherever they stand, for instance as the name of a tool's argument. A text that merely quotes them is not
-/// taken for one, because its quotes are escaped.
+/// Returns true if a request body is bound to the provider of the answers in it. There may be false positives, because the
+/// marks are searched for everywhere, for instance as the name of a tool's argument. A text that merely quotes them is not
+/// one, because its quotes are escaped.
 pub fn is_bound(body: &[u8]) -> bool {
     MARKS.iter().any(|mark| memmem::find(body, mark).is_some())
 }

@@ -1,7 +1,7 @@
-//! Changing top-level members of a body and leaving every other byte as it came.
+//! Edits of top-level members that leave every other byte of a body unchanged.
 //!
-//! A splice gives the new body in parts: slices of the old one, not copied, and the texts set in between. A removed
-//! member takes exactly one comma with it; blanks stay. A member is set where it stands, or after the last one.
+//! A splice produces the new body in parts: slices of the old one, which are not copied, and the new values. A removed member
+//! takes exactly one comma with it; blanks stay. A member is set in place, or appended after the last one.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -9,32 +9,32 @@ use smallvec::SmallVec;
 use crate::head::{Facts, Head};
 use crate::json::{Malformed, MalformedKind, Member};
 
-/// A change of one top-level member. Names are meant as they read, whatever spelling the body has.
+/// An edit of one top-level member. Names are compared with escapes resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
-    /// Removes the member of this name, if it is there.
+    /// Removes the member of this name, if it exists.
     Remove(String),
     /// Sets the member of this name to this JSON text.
     Set(String, String),
 }
 
-/// An edit that would break the body. Whoever asked for the edit is at fault, never the client.
+/// The error of an edit that would break the body. The author of the edit is at fault, never the client.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
-    /// The text to set is no JSON value.
-    #[error("the text to set `{name}` to is not JSON: {source}")]
+    /// The new value is not JSON.
+    #[error("the new value of `{name}` is not JSON: {source}")]
     NotJson {
-        /// The member to be set.
+        /// The member.
         name: String,
-        /// Where and how the text goes wrong.
+        /// The position and the error in the value.
         source: serde_json::Error,
     },
-    /// The text is JSON that a request can't have there.
-    #[error("`{name}` can't be set to this text: {source}")]
+    /// The new value is JSON that a request cannot have there.
+    #[error("the new value of `{name}` is not allowed: {source}")]
     Unfit {
-        /// The member to be set.
+        /// The member.
         name: String,
-        /// What is wrong with it.
+        /// The error in the value.
         source: MalformedKind,
     },
 }
@@ -46,17 +46,17 @@ pub struct Spliced {
     len: usize,
 }
 
-/// A stretch of the old body and what stands there now.
+/// A stretch of the old body and its replacement.
 pub(crate) struct Cut {
     start: usize,
     end: usize,
     text: Bytes,
 }
 
-/// Applies edits to the body of `head`, after those that it has. Of several edits of one member the last one counts.
+/// Applies edits to the body of `head`, after the edits that it has. Of several edits of one member the last one counts.
 ///
 /// # Errors
-/// [`EditError`] when a text to set is no JSON value.
+/// [`EditError`] if a new value is not JSON.
 pub fn splice(head: &Head, edits: &[Edit]) -> Result<Spliced, EditError> {
     edits.iter().try_for_each(Edit::check_json)?;
     if head.edits().is_empty() {
@@ -66,17 +66,17 @@ pub fn splice(head: &Head, edits: &[Edit]) -> Result<Spliced, EditError> {
     Ok(assemble(head, &edits))
 }
 
-/// The body of `head` as it came, after edits that were checked.
+/// Applies checked edits to the body of `head` as received.
 pub(crate) fn assemble(head: &Head, edits: &[Edit]) -> Spliced {
     Spliced::assemble(head.body(), cuts(head, edits))
 }
 
-/// What edits that were checked change in the body of `head` as it came, in order.
+/// Returns the cuts that checked edits make in the body of `head` as received, in order.
 pub(crate) fn cuts(head: &Head, edits: &[Edit]) -> SmallVec<[Cut; 4]> {
     let body = head.body();
     let (members, closing_brace) = head.layout();
 
-    // What becomes of each member; edits of members that are not there are looked at when they are appended.
+    // The edit of each existing member; edits of missing members are handled when they are appended.
     let mut fates: SmallVec<[Option<&Edit>; 16]> = members.iter().map(|_| None).collect();
     let mut added = SmallVec::<[(&str, &str); 4]>::new();
     for edit in edits {
@@ -112,7 +112,7 @@ pub(crate) fn cuts(head: &Head, edits: &[Edit]) -> SmallVec<[Cut; 4]> {
             }
             Some(Edit::Remove(_)) => {
                 let start = member.name.start - 1;
-                // The comma after it goes along, or, when no member remains behind it, the comma before it.
+                // The comma after it is removed as well, or the comma before it if no member follows.
                 if last_kept.is_some_and(|last| index < last) {
                     push_removal(&mut cuts, start, member.value.end);
                     push_comma(&mut cuts, body, Some(member), members.get(index + 1));
@@ -142,7 +142,7 @@ pub(crate) fn cuts(head: &Head, edits: &[Edit]) -> SmallVec<[Cut; 4]> {
     cuts
 }
 
-/// Cuts come in order; one that touches the one before it joins it, so that a removal is one gap.
+/// Adds a cut, in order. A cut adjacent to the one before is joined with it, so that a removal is one gap.
 fn push_removal(cuts: &mut SmallVec<[Cut; 4]>, start: usize, end: usize) {
     match cuts.last_mut() {
         Some(last) if last.end == start && last.text.is_empty() => last.end = end,
@@ -190,7 +190,7 @@ impl Cut {
         self.start
     }
 
-    /// The same, seen from a document in which this one begins at `start`.
+    /// Returns the same cut, relative to a document in which this one begins at `start`.
     pub(crate) fn within(mut self, start: usize) -> Self {
         self.start += start;
         self.end += start;
@@ -201,17 +201,17 @@ impl Cut {
 // === impl Edit ===
 
 impl Edit {
-    /// The member it changes.
+    /// Returns the name of the member.
     pub fn name(&self) -> &str {
         match self {
             Self::Remove(name) | Self::Set(name, _) => name,
         }
     }
 
-    /// Checks what it would set in a request: a JSON value, and of a type that policy can read.
+    /// Checks that the new value is JSON, and of a type that policy can read.
     ///
     /// # Errors
-    /// [`EditError`]: the fault of whoever made the edit.
+    /// [`EditError`]. The author of the edit is at fault.
     pub fn check(&self) -> Result<(), EditError> {
         self.check_json()?;
         match self {
@@ -269,27 +269,27 @@ impl Spliced {
         }
     }
 
-    /// The parts in order, none of them empty.
+    /// Returns the parts in order, none of them empty.
     pub fn parts(&self) -> &[Bytes] {
         &self.parts
     }
 
-    /// The parts in order, to keep.
+    /// Consumes the splice and returns the parts in order.
     pub fn into_parts(self) -> SmallVec<[Bytes; 4]> {
         self.parts
     }
 
-    /// Length of the whole in bytes.
+    /// Returns the total length in bytes.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether it has no bytes; a spliced body always has some.
+    /// Returns true if there are no bytes, which never happens for a spliced body.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The whole in one piece. Copies unless there is only one part, as after no edit.
+    /// Returns the body in one piece. Copies unless there is only one part, as without edits.
     pub fn into_bytes(mut self) -> Bytes {
         match self.parts.as_mut_slice() {
             [only] => std::mem::take(only),

@@ -1,38 +1,38 @@
-//! Where the events of a stream begin and end.
+//! Framing of event streams.
 //!
-//! Framing as the HTML standard has it: lines end on LF, CR or CRLF, an empty line ends an event, several `data` lines
-//! make one text, comments and unknown fields mean nothing, a byte order mark may come first. Chunks may be cut
-//! anywhere, within a line end or a character too. An event that lies in one chunk is read where it lies; one that
-//! doesn't is gathered in a buffer. An event of more than [`Framer::LIMIT`] bytes (or as configured) is counted and
-//! passed over, however it is cut: a framer watches a stream and never fails it.
+//! Framing follows the HTML standard: lines end with LF, CR or CRLF, an empty line ends an event, several `data` lines form one
+//! text, comments and unknown fields are ignored, and a byte order mark may come first. Chunks may be cut anywhere, even within
+//! a line end or a character. An event that lies in one chunk is read in place; any other is collected in a buffer. An event of
+//! more than [`Framer::MAX_EVENT_BYTES`] bytes (or the configured limit) is counted and skipped, however it is cut: a framer observes a
+//! stream and never fails it.
 
 mod event;
 
 pub use event::Event;
 
-/// What a framer sees in a stream.
+/// An event as seen by a framer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// An event with data.
     Event(Event<'a>),
-    /// An event that was larger than the limit, and how many bytes it had.
+    /// An event that exceeded the limit, with its size in bytes.
     Oversized(usize),
 }
 
-/// Cuts a stream into events, whatever its chunks are.
+/// A divider of a stream into events, independent of its chunks.
 #[derive(Debug, Clone)]
 pub struct Framer {
-    /// The event so far, when it began in an earlier chunk.
+    /// The current event, if it began in an earlier chunk.
     gathered: Vec<u8>,
-    /// Bytes of the event so far that were not gathered, because they are too many.
+    /// Bytes of the current event that were not collected because of the limit.
     dropped: usize,
     limit: usize,
     line: Line,
-    /// Bytes of the byte order mark that were seen; past its end when there is none or it is over.
+    /// Number of bytes of the byte order mark seen; beyond its length if there is none or it is complete.
     mark: u8,
 }
 
-/// Where in a line the last chunk ended.
+/// The position within a line at the end of the last chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     /// At the beginning of an event.
@@ -47,23 +47,23 @@ enum Line {
     Middle,
 }
 
-const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 // === impl Framer ===
 
 impl Framer {
-    /// Bytes that an event may have.
-    pub const LIMIT: usize = 1 << 20;
+    /// Maximum size of an event in bytes.
+    pub const MAX_EVENT_BYTES: usize = 1 << 20;
 
-    /// A buffer larger than this is given back after its event, so that thousands of streams stay small.
-    const KEPT: usize = 16 << 10;
+    /// Size in bytes above which a buffer is freed after its event, so that thousands of streams stay small.
+    const MAX_IDLE_BUFFER_BYTES: usize = 16 << 10;
 
-    /// A framer at the beginning of a stream.
+    /// Creates a framer at the beginning of a stream.
     pub fn new() -> Self {
-        Self::with_limit(Self::LIMIT)
+        Self::with_limit(Self::MAX_EVENT_BYTES)
     }
 
-    /// A framer that passes over events of more than `limit` bytes.
+    /// Creates a framer that skips events of more than `limit` bytes.
     pub fn with_limit(limit: usize) -> Self {
         Self {
             gathered: Vec::new(),
@@ -74,13 +74,13 @@ impl Framer {
         }
     }
 
-    /// Whether the stream stands between two events, so that one may be put in. A first empty line or byte order mark
-    /// may be there already.
+    /// Returns true if the stream is between two events, so that one may be inserted. An initial empty line or byte order mark
+    /// may have passed already.
     pub fn at_boundary(&self) -> bool {
         matches!(self.line, Line::Boundary | Line::BoundaryAfterCr) && !(1..=2).contains(&self.mark)
     }
 
-    /// Reads the next chunk and hands over each event that ends in it.
+    /// Reads the next chunk and passes on each event that ends in it.
     pub fn feed(&mut self, chunk: &[u8], mut on_frame: impl FnMut(Frame<'_>)) {
         let chunk = self.after_mark(chunk);
         let mut begin = 0;
@@ -134,18 +134,23 @@ impl Framer {
         self.gather(rest);
     }
 
-    /// What follows the byte order mark, or whatever there is instead of one.
+    /// Returns the bytes after the byte order mark, or all bytes if there is none.
     fn after_mark<'a>(&mut self, mut chunk: &'a [u8]) -> &'a [u8] {
-        while let (Some(wanted), Some((first, rest))) =
-            (MARK.get(usize::from(self.mark)), chunk.split_first())
-        {
+        while let (Some(wanted), Some((first, rest))) = (
+            BYTE_ORDER_MARK.get(usize::from(self.mark)),
+            chunk.split_first(),
+        ) {
             if first == wanted {
                 self.mark += 1;
                 chunk = rest;
                 continue;
             }
             // Bytes that only looked like a mark belong to the first line.
-            self.gather(MARK.get(..usize::from(self.mark)).unwrap_or_default());
+            self.gather(
+                BYTE_ORDER_MARK
+                    .get(..usize::from(self.mark))
+                    .unwrap_or_default(),
+            );
             if self.mark > 0 {
                 self.line = Line::Middle;
             }
@@ -171,7 +176,7 @@ impl Framer {
         }
         event::read(&self.gathered, on_frame);
         self.gathered.clear();
-        self.gathered.shrink_to(Self::KEPT);
+        self.gathered.shrink_to(Self::MAX_IDLE_BUFFER_BYTES);
     }
 
     fn gather(&mut self, bytes: &[u8]) {

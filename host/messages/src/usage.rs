@@ -1,18 +1,17 @@
-//! What an answer used, as the API reports it.
+//! The usage of an answer, as the API reports it.
 //!
-//! Numbers of a stream are cumulative: those of a later event replace those of an earlier one, and what a later event
-//! does not mention stays. Unknown fields are passed over, `null` is the same as absent, and an explicit zero is a
-//! zero. Whole numbers may be written with a fraction of zero or an exponent. A member that can't be read is counted and
-//! costs only itself.
+//! Numbers of a stream are cumulative: those of a later event replace earlier ones, and numbers that it omits stay. Unknown
+//! fields are ignored, `null` equals absent, and an explicit zero is a zero. Whole numbers may have a zero fraction or an
+//! exponent. A member that cannot be read is counted and affects no other.
 
 mod wire;
 
 pub(crate) use wire::Output;
 
-/// Tokens of one kind of work at one model. Input, cache reads and cache writes don't overlap.
+/// Tokens of one kind of work at one model. Input, cache reads and cache writes do not overlap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tokens {
-    /// `input_tokens`: prompt tokens that no cache served or stored.
+    /// `input_tokens`: prompt tokens neither read from nor written to a cache.
     pub input: u64,
     /// `output_tokens`, thinking included.
     pub output: u64,
@@ -20,7 +19,7 @@ pub struct Tokens {
     pub cache_read: u64,
     /// `cache_creation_input_tokens`: all cache writes.
     pub cache_write: u64,
-    /// How the cache writes divide by lifetime, when that was reported.
+    /// The cache writes by lifetime, if reported.
     pub cache_split: Option<CacheSplit>,
 }
 
@@ -33,14 +32,14 @@ pub struct CacheSplit {
     pub one_hour: u64,
 }
 
-/// One entry of `iterations[]`.
+/// An entry of `iterations[]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Iteration {
-    /// Its `type`: `message`, `fallback_message`, `advisor_message`, `compaction` or one to come.
+    /// The `type`: `message`, `fallback_message`, `advisor_message`, `compaction` or a future one.
     pub kind: String,
-    /// The model that did it, when it has its own.
+    /// The model, if the entry names one.
     pub model: Option<String>,
-    /// What it used.
+    /// Tokens of this entry.
     pub tokens: Tokens,
 }
 
@@ -57,43 +56,43 @@ pub struct Usage {
     pub web_fetches: u64,
     /// `standard`, `priority` or `batch`.
     pub service_tier: Option<String>,
-    /// Where it ran, when that was asked for; `us` has its own price.
+    /// The region of inference, if it was requested; `us` has its own price.
     pub inference_geo: Option<String>,
     /// `standard` or `fast`.
     pub speed: Option<String>,
-    /// The steps of the answer, each perhaps at its own model. Compaction is not in the top-level numbers.
+    /// The steps of the answer, possibly at different models. Compaction is not in the top-level numbers.
     pub iterations: Vec<Iteration>,
-    /// Values that could not be read, because they are of a type or a size that they can't have. The others count.
+    /// Number of values that could not be read because of a wrong type or size. All others count.
     pub unread: u64,
 }
 
 // === impl Tokens ===
 
 impl Tokens {
-    /// The whole prompt: input, cache reads and cache writes.
+    /// Returns the whole prompt: input, cache reads and cache writes.
     pub fn prompt(&self) -> u64 {
         self.input
             .saturating_add(self.cache_read)
             .saturating_add(self.cache_write)
     }
 
-    /// Everything: the prompt and the output.
+    /// Returns the total: prompt and output.
     pub fn total(&self) -> u64 {
         self.prompt().saturating_add(self.output)
     }
 
-    /// Cache writes that are kept for an hour, never more than all cache writes.
+    /// Returns the cache writes with a lifetime of an hour, at most all cache writes.
     pub fn one_hour_writes(&self) -> u64 {
         self.cache_split
             .map_or(0, |split| split.one_hour.min(self.cache_write))
     }
 
-    /// All other cache writes: those for five minutes, and all of them when no division was reported.
+    /// Returns all other cache writes: those for five minutes, and all of them if no lifetimes were reported.
     pub fn five_minute_writes(&self) -> u64 {
         self.cache_write - self.one_hour_writes()
     }
 
-    /// The same counts of all kinds, whatever is known of lifetimes.
+    /// Returns true if both have the same counts, regardless of lifetimes.
     pub fn same_counts(&self, other: &Self) -> bool {
         let counts = |tokens: &Self| {
             (
@@ -106,7 +105,7 @@ impl Tokens {
         counts(self) == counts(other)
     }
 
-    /// Both together, saturating: no real count comes near the limit.
+    /// Returns the sum, saturating far above any real count.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         Self {
@@ -131,17 +130,17 @@ impl Tokens {
 // === impl Usage ===
 
 impl Usage {
-    /// Reads the JSON text of a `usage` object; none when it is no such object.
+    /// Reads the JSON text of a `usage` object. Returns `None` for anything else.
     pub fn parse(json: &[u8]) -> Option<Self> {
         let mut usage = Self::default();
         usage.overwrite(json).ok()?;
         Some(usage)
     }
 
-    /// Replaces what the JSON text of a `usage` object mentions, and says what it says of the output.
+    /// Replaces the numbers that the JSON text of a `usage` object contains, and returns its output count.
     ///
     /// # Errors
-    /// It is no object, or malformed somewhere. What stands before that is taken.
+    /// The text is not an object or malformed somewhere. Members before that are applied.
     pub(crate) fn overwrite(&mut self, json: &[u8]) -> Result<Output, Output> {
         wire::overwrite(json, self)
     }

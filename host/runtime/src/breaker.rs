@@ -10,12 +10,10 @@
 
 mod record;
 
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use record::Record;
 
 /// Faults within [`WINDOW`] that bench a plugin for a caller.
@@ -139,8 +137,7 @@ impl Breaker {
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {
-        // The record is whole between any two statements, whoever panicked.
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record.lock()
     }
 }
 

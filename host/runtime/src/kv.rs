@@ -5,8 +5,10 @@
 //! the length of a look-up and a copy. Time is an argument.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// The tables of all plugins, by name.
 #[derive(Debug, Default)]
@@ -54,7 +56,7 @@ struct Entry {
 impl Tables {
     /// The table of a plugin, made at the first asking.
     pub(crate) fn of(&self, plugin: &Arc<str>) -> Arc<Table> {
-        let mut tables = lock(&self.0);
+        let mut tables = self.0.lock();
         Arc::clone(tables.entry(Arc::clone(plugin)).or_default())
     }
 }
@@ -128,7 +130,7 @@ impl Table {
 
     /// The entries that have not ended.
     fn entries(&self, now: Instant) -> MutexGuard<'_, Entries> {
-        let mut entries = lock(&self.0);
+        let mut entries = self.0.lock();
         entries.expire(now);
         entries
     }
@@ -201,11 +203,6 @@ fn number(value: &[u8]) -> Result<i64, Refused> {
         .ok()
         .and_then(|text| text.parse().ok())
         .ok_or(Refused::NotANumber)
-}
-
-/// What these locks guard is whole between any two statements, whoever panicked.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

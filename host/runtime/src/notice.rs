@@ -45,9 +45,11 @@ fn noticed<T>(patience: Duration, plugin: &str, bytes: usize, compile: impl FnOn
 
 #[cfg(test)]
 mod tests {
+    use parking_lot::Mutex;
+
     use super::*;
     use std::fmt;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
     use tracing::field::{Field, Visit};
     use tracing::span::{Attributes, Id, Record};
     use tracing::{Event, Metadata, Subscriber};
@@ -58,14 +60,14 @@ mod tests {
 
     impl Lines {
         fn all(&self) -> Vec<String> {
-            self.0.lock().unwrap().clone()
+            self.0.lock().clone()
         }
     }
 
     impl Visit for Lines {
         fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
             if field.name() == "message" {
-                self.0.lock().unwrap().push(format!("{value:?}"));
+                self.0.lock().push(format!("{value:?}"));
             }
         }
     }

@@ -12,6 +12,8 @@ mod watch;
 
 pub use status::{PluginState, PluginStatus};
 
+use parking_lot::{Condvar, Mutex};
+
 use crate::engine::Runtime;
 use crate::lineup::Lineup;
 use arc_swap::ArcSwap;
@@ -21,7 +23,7 @@ use shelf::{Entry, Shelf};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use watch::Watch;
 
@@ -142,7 +144,7 @@ impl Policies {
     ///
     /// When the thread can't start.
     pub fn watch(&self) -> Result<(), PoliciesError> {
-        let mut watch = lock(&self.watch);
+        let mut watch = self.watch.lock();
         if watch.is_none() {
             let library = Arc::clone(&self.library);
             *watch = Some(Watch::try_start(library).map_err(PoliciesError::Thread)?);
@@ -167,7 +169,7 @@ impl Policies {
 
     /// How far reloading has come.
     pub fn progress(&self) -> Progress {
-        *lock(&self.library.progress)
+        *self.library.progress.lock()
     }
 
     /// Waits until `done` says yes to the progress; looks again after each reading of the directory. Gives the
@@ -178,15 +180,10 @@ impl Policies {
         mut done: impl FnMut(&Progress) -> bool,
     ) -> Option<Progress> {
         let deadline = Instant::now() + timeout;
-        let mut progress = lock(&self.library.progress);
+        let mut progress = self.library.progress.lock();
         while !done(&progress) {
             let left = deadline.checked_duration_since(Instant::now())?;
-            progress = self
-                .library
-                .changed
-                .wait_timeout(progress, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            let _ = self.library.changed.wait_for(&mut progress, left);
         }
         Some(*progress)
     }
@@ -212,14 +209,14 @@ impl fmt::Debug for Policies {
 impl Library {
     /// Reads the directory, and changes the lineup if it has to.
     fn reload(&self) -> Result<(), PoliciesError> {
-        let mut shelf = lock(&self.shelf);
+        let mut shelf = self.shelf.lock();
         // The listing is taken before the files are read: what changes meanwhile differs from it at the next look.
         let listing = Listing::of(&self.dir)
             .map_err(|error| PoliciesError::Directory(self.dir.clone(), error))?;
         let changed = shelf.update(&self.runtime, &self.dir, listing);
         self.board.store(Arc::new(shelf.entries()));
 
-        let mut progress = lock(&self.progress);
+        let mut progress = self.progress.lock();
         if changed || progress.scans == 0 {
             progress.generation += 1;
             let lineup = Lineup::new(progress.generation, shelf.plugins(), &self.options.required);
@@ -240,11 +237,6 @@ impl Library {
     /// Whether the directory looks other than when it was last read, or is too fresh to tell.
     fn looks_changed(&self) -> bool {
         let listing = Listing::of(&self.dir);
-        lock(&self.shelf).differs(listing.as_ref().ok())
+        self.shelf.lock().differs(listing.as_ref().ok())
     }
-}
-
-/// What these locks guard is whole between any two statements, whoever panicked.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,12 +2,13 @@
 
 mod histogram;
 
+use parking_lot::RwLock;
+
 use crate::fault::FaultKind;
 use crate::hook::{Hook, PerHook};
 use histogram::Histogram;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -180,9 +181,9 @@ impl Stats {
             self.metrics_dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let known = read(&self.custom).get(name).map(&set);
+        let known = self.custom.read().get(name).map(&set);
         let done = known.unwrap_or_else(|| {
-            let mut custom = write(&self.custom);
+            let mut custom = self.custom.write();
             if !custom.contains_key(name) && custom.len() >= names {
                 return false;
             }
@@ -205,7 +206,9 @@ impl Stats {
             recycled: self.recycled.load(Ordering::Relaxed),
             log_lines_dropped: self.log_lines_dropped.load(Ordering::Relaxed),
             metrics_dropped: self.metrics_dropped.load(Ordering::Relaxed),
-            custom: read(&self.custom)
+            custom: self
+                .custom
+                .read()
                 .iter()
                 .map(|(name, value)| (name.clone(), value.snapshot()))
                 .collect(),
@@ -263,33 +266,24 @@ impl LogBudget {
 
 impl FaultCounts {
     fn add(&self, code: &'static str) {
-        if let Some(count) = read(&self.codes).get(code) {
+        if let Some(count) = self.codes.read().get(code) {
             count.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        write(&self.codes)
+        self.codes
+            .write()
             .entry(code)
             .or_default()
             .fetch_add(1, Ordering::Relaxed);
     }
 
     fn snapshot(&self) -> BTreeMap<&'static str, u64> {
-        read(&self.codes)
+        self.codes
+            .read()
             .iter()
             .map(|(code, count)| (*code, count.load(Ordering::Relaxed)))
             .collect()
     }
-}
-
-/// The maps stay whole whatever panics beside them, so a poisoned lock is taken as it is.
-fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
-    lock.read()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

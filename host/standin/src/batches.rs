@@ -1,9 +1,9 @@
 //! Message batches: worked off at once, and told to have ended at once or after the time that `x-standin: batch-ms=N` of
 //! the creation asks for.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 
 use super::StandIn;
@@ -159,7 +159,7 @@ impl Batches {
 
     /// Nothing that holds this lock can panic halfway through a change.
     fn lock(&self) -> MutexGuard<'_, Vec<Batch>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock()
     }
 }
 

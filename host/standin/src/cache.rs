@@ -1,8 +1,9 @@
 //! The prompt cache: which prefixes were written, and until when.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::prompt::{Boundary, Lifetime, Prompt};
 
@@ -39,7 +40,7 @@ impl PromptCache {
             };
         };
         // Nothing that holds this lock can panic halfway through a change.
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written.lock();
         if written.len() >= CAPACITY {
             written.retain(|_, expires| *expires > now);
         }

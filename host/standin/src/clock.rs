@@ -2,24 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+use chrono::{DateTime, SecondsFormat, Utc};
 
 /// A moment in UTC, to the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment {
     seconds: u64,
-}
-
-struct Civil {
-    year: u64,
-    month: u64,
-    day: u64,
-    hour: u64,
-    minute: u64,
-    second: u64,
 }
 
 // === impl Moment ===
@@ -53,60 +41,15 @@ impl Moment {
     }
 
     pub(super) fn rfc3339(self) -> String {
-        let Civil {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-        } = self.civil();
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        self.utc().to_rfc3339_opts(SecondsFormat::Secs, true)
     }
 
     pub(super) fn http_date(self) -> String {
-        let Civil {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-        } = self.civil();
-        let weekday = name(&WEEKDAYS, self.seconds / 86_400 % 7);
-        let month = name(&MONTHS, month - 1);
-        format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+        self.utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
-    /// Days to a date by counting from 0000-03-01, so that the leap day is the last of its year.
-    const fn civil(self) -> Civil {
-        let days = self.seconds / 86_400 + 719_468;
-        let era = days / 146_097;
-        let day_of_era = days % 146_097;
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted_month = (5 * day_of_year + 2) / 153;
-        let month = if shifted_month < 10 {
-            shifted_month + 3
-        } else {
-            shifted_month - 9
-        };
-        Civil {
-            year: era * 400 + year_of_era + (month <= 2) as u64,
-            month,
-            day: day_of_year - (153 * shifted_month + 2) / 5 + 1,
-            hour: self.seconds / 3_600 % 24,
-            minute: self.seconds / 60 % 60,
-            second: self.seconds % 60,
-        }
+    fn utc(self) -> DateTime<Utc> {
+        let seconds = i64::try_from(self.seconds).unwrap_or(i64::MAX);
+        DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
-}
-
-fn name(names: &[&'static str], index: u64) -> &'static str {
-    usize::try_from(index)
-        .ok()
-        .and_then(|index| names.get(index))
-        .copied()
-        .unwrap_or_default()
 }

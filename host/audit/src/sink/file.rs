@@ -1,39 +1,40 @@
-//! A file of lines that is rotated by size.
+//! A file of lines, rotated by size.
 //!
-//! Several processes may append to the same file, as two do during a hand-over: it is opened with `O_APPEND`, and a
-//! batch is one `write(2)`. Before each batch the path is compared with the open file, so lines never go to a file
-//! that was deleted or moved away: not by an operator, and not by the other process's rotation.
+//! Several processes may append to the same file, as two do during a hand-over: the file is opened with `O_APPEND`, and a
+//! batch is one `write(2)`. Before each batch the path is compared with the open file, so lines never go to a file that an
+//! operator or another process's rotation has deleted or moved away.
 
-use super::{Sink, Stopped, Torn, write_lines};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// A file that is created where it is missing, readable by its owner only.
+use super::{Sink, Stopped, Torn, write_lines};
+
+/// A file sink. A missing file is created, readable by its owner only.
 #[derive(Debug)]
 pub struct File {
     path: PathBuf,
     rotation: Option<Rotation>,
-    /// None until it could be opened.
+    /// The open file, or `None` until it could be opened.
     file: Option<fs::File>,
     torn: Torn,
 }
 
-/// When a file is put aside and another begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The rule for rotating a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
-    /// Bytes that a file has at least when it is put aside. It has at most one batch more.
+    /// Size in bytes at which a file is rotated. A file exceeds it by at most one batch.
     pub max_bytes: NonZeroU64,
-    /// Files kept aside, `PATH.1` the youngest. The oldest is deleted for the next.
+    /// Number of rotated files kept, `PATH.1` being the newest. The oldest is deleted for the next.
     pub keep: NonZeroU32,
 }
 
 // === impl File ===
 
 impl File {
-    /// Appends to the file at `path`, which is opened when it is first needed.
+    /// Creates a sink that appends to the file at `path`, which is opened on first use.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, rotation: Option<Rotation>) -> Self {
         Self {
@@ -44,7 +45,7 @@ impl File {
         }
     }
 
-    /// Makes sure that the open file is the one at the path, and that there is room in it.
+    /// Ensures that the open file is the one at the path and has room.
     fn prepare(&mut self) -> io::Result<()> {
         let Some(open) = &self.file else {
             return self.reopen();
@@ -56,7 +57,7 @@ impl File {
         if let Some(rotation) = self.rotation
             && open.len() >= rotation.max_bytes.get()
         {
-            // A file too large is better than no receipts: lines go on into it, and the next batch tries again.
+            // An oversized file is better than no receipts: lines continue to go there, and the next batch retries the rotation.
             if let Err(error) = self.rotate(rotation) {
                 tracing::error!(path = %self.path.display(), %error, "the receipts could not be rotated");
             }
@@ -67,10 +68,10 @@ impl File {
         Ok(())
     }
 
-    /// Moves the files up by one number and begins another.
+    /// Renumbers the files and starts a new one.
     fn rotate(&mut self, rotation: Rotation) -> io::Result<()> {
-        // Another process may be at it. Whoever comes second finds another file at the path, and joins it. Where the
-        // file system knows no locks, rotating twice at once makes a short file, no more. The lock goes with the file.
+        // Another process may be rotating as well. The second one finds another file at the path and joins it. On a file
+        // system without locks, two simultaneous rotations leave a short file, nothing worse. The lock ends with the file.
         let Some(file) = &self.file else {
             return Ok(());
         };
@@ -118,7 +119,7 @@ impl Sink for File {
     }
 }
 
-/// Whether this file is the one at the path.
+/// Returns true if this file is the one at the path.
 fn is_at(open: &fs::Metadata, path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
         Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
@@ -127,7 +128,7 @@ fn is_at(open: &fs::Metadata, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether a crash has cut the last line.
+/// Returns whether the last line is complete or was cut by a crash.
 fn tail(file: &mut fs::File) -> io::Result<Torn> {
     if file.metadata()?.len() == 0 {
         return Ok(Torn::No);
@@ -138,8 +139,8 @@ fn tail(file: &mut fs::File) -> io::Result<Torn> {
     Ok(if last == *b"\n" { Torn::No } else { Torn::Yes })
 }
 
-/// Renames `path` to `path.1`, `path.1` to `path.2` and so on, up to the first number that is free: so a shift that
-/// was stopped half-way is finished by the next and overwrites nothing.
+/// Renames `path` to `path.1`, `path.1` to `path.2` and so on, up to the first free number, so that the next rotation
+/// completes an interrupted one without overwriting a file.
 fn shift(path: &Path, keep: NonZeroU32) -> io::Result<()> {
     let numbered = |number: u32| {
         let mut name = path.as_os_str().to_owned();

@@ -1,12 +1,14 @@
 //! Files that are torn, rotated or moved away lose no line.
 
-use crate::numbered::{Numbered, eager, lines_of, numbers, render};
 use std::fs;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Barrier;
+
 use tempfile::tempdir;
 use witgate_audit::sink::{File, Rotation};
 use witgate_audit::{Audit, Settings};
+
+use crate::numbered::{Numbered, eager, lines_of, numbers, render};
 
 #[test]
 fn a_line_torn_by_a_crash_spoils_no_other() {

@@ -1,4 +1,4 @@
-//! What is submitted gets written.
+//! Tests that every submitted receipt is written.
 
 #![allow(
     clippy::unwrap_used,

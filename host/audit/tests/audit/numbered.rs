@@ -3,27 +3,29 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 use witgate_audit::sink::Stopped;
 use witgate_audit::{Lines, Mark, Receipt, Settings, Sink};
 
 pub(crate) struct Numbered(pub(crate) usize);
 
-/// What each weighs, in bytes.
+/// The weight of each receipt, in bytes.
 pub(crate) const WEIGHT: usize = 100;
 
 /// The number of a receipt that panics when it is written raw; no other test counts that far.
 pub(crate) const CURSED: usize = usize::MAX;
 
-/// Keeps what it takes, as long as it is told to work.
+/// A sink that keeps its lines, as long as the test lets it work.
 #[derive(Clone, Default)]
 pub(crate) struct Memory(pub(crate) Arc<Mutex<Told>>);
 
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) lines: Vec<u8>,
-    /// Bytes that still fit; none for no end.
+    /// Bytes that still fit, or `None` without a limit.
     pub(crate) room: Option<usize>,
 }
 
@@ -40,7 +42,7 @@ impl Receipt for Numbered {
 
 impl Sink for Memory {
     fn append(&mut self, lines: &[u8]) -> Result<(), Stopped> {
-        let mut told = self.0.lock().unwrap();
+        let mut told = self.0.lock();
         let taken = told.room.map_or(lines.len(), |room| room.min(lines.len()));
         told.lines.extend_from_slice(&lines[..taken]);
         told.room = told.room.map(|room| room - taken);
@@ -72,7 +74,7 @@ pub(crate) fn eager() -> Settings {
     }
 }
 
-/// No retry by itself comes in the life of a test: what is written is written by its own doing.
+/// Settings with retries so late that none happens during a test.
 pub(crate) fn patient() -> Settings {
     let hour = Duration::from_secs(3600);
     Settings {

@@ -1,12 +1,14 @@
 //! Every receipt that is submitted is written, in its order, to the end and after it.
 
-use crate::numbered::{Memory, Numbered, WEIGHT, eager, lines_of, numbers, render};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
+
 use tempfile::tempdir;
 use witgate_audit::sink::{File, Null};
 use witgate_audit::{Audit, Health, Lines, Settings};
+
+use crate::numbered::{Memory, Numbered, WEIGHT, eager, lines_of, numbers, render};
 
 /// Returns a renderer that tells how many receipts it has got, and then waits for its turn.
 fn slow(
@@ -151,11 +153,7 @@ fn lines_of_another_process_are_written_between_the_own_ones() {
     assert_eq!(audit.write(lines), Health::Well, "it is written at once");
     audit.submit(Numbered(1));
     audit.shutdown();
-    assert_eq!(
-        sink.0.lock().unwrap().lines,
-        b"0\ntheirs\n1\n",
-        "each where it came"
-    );
+    assert_eq!(sink.0.lock().lines, b"0\ntheirs\n1\n", "each where it came");
 }
 
 #[test]

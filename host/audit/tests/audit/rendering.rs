@@ -1,7 +1,8 @@
-//! What goes wrong while a receipt becomes a line costs at most that receipt.
+//! Rendering errors, which affect at most the receipt in question.
+
+use witgate_audit::{Audit, Lines};
 
 use crate::numbered::{CURSED, Memory, Numbered, eager, patient, render};
-use witgate_audit::{Audit, Lines};
 
 #[test]
 fn a_panic_in_render_costs_no_receipt_and_not_the_thread() {
@@ -17,7 +18,7 @@ fn a_panic_in_render_costs_no_receipt_and_not_the_thread() {
     }
     let stats = audit.shutdown();
     assert_eq!(
-        sink.0.lock().unwrap().lines,
+        sink.0.lock().lines,
         b"12\n13 render-panicked\n14\n",
         "raw, once, and the next is rendered"
     );
@@ -35,11 +36,7 @@ fn a_render_that_forgets_a_receipt_gets_the_batch_written_raw() {
     let audit = Audit::start(eager(), sink.clone(), forgetful).unwrap();
     audit.submit(Numbered(1));
     assert_eq!(audit.shutdown().render_miscounts, 1, "noticed");
-    assert_eq!(
-        sink.0.lock().unwrap().lines,
-        b"1 render-miscounted\n",
-        "written"
-    );
+    assert_eq!(sink.0.lock().lines, b"1 render-miscounted\n", "written");
 }
 
 #[test]
@@ -55,7 +52,7 @@ fn a_receipt_that_cannot_be_rendered_costs_the_others_of_its_batch_nothing() {
     }
     audit.shutdown();
     assert_eq!(
-        sink.0.lock().unwrap().lines,
+        sink.0.lock().lines,
         b"12\n13 render-panicked\n14\n",
         "only one is raw, and all are in their order"
     );
@@ -73,7 +70,7 @@ fn a_receipt_that_panics_takes_only_itself() {
     }
     assert_eq!(audit.shutdown().lost, 1, "lost and counted");
     assert_eq!(
-        sink.0.lock().unwrap().lines,
+        sink.0.lock().lines,
         b"1 render-panicked\n2 render-panicked\n",
         "the others are there"
     );

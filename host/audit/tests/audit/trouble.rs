@@ -1,12 +1,14 @@
 //! A sink that fails is told, tried again, and made good.
 
-use crate::numbered::{Memory, Numbered, eager, lines_of, numbers, patient, render};
 use std::fs;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
+
 use tempfile::tempdir;
 use witgate_audit::sink::{File, Stopped};
 use witgate_audit::{Audit, Health, Settings, Sink};
+
+use crate::numbered::{Memory, Numbered, eager, lines_of, numbers, patient, render};
 
 #[test]
 fn a_full_disk_keeps_receipts_in_memory_and_is_told() {
@@ -49,7 +51,7 @@ fn a_full_disk_keeps_receipts_in_memory_and_is_told() {
 #[test]
 fn a_line_cut_by_a_full_disk_is_written_again_whole() {
     let sink = Memory::default();
-    sink.0.lock().unwrap().room = Some(4);
+    sink.0.lock().room = Some(4);
     let audit = Audit::start(patient(), sink.clone(), render).unwrap();
     audit.submit(Numbered(10));
     audit.flush();
@@ -59,10 +61,10 @@ fn a_line_cut_by_a_full_disk_is_written_again_whole() {
         Health::Well,
         "one byte of the second line got in"
     );
-    sink.0.lock().unwrap().room = None;
+    sink.0.lock().room = None;
     assert_eq!(audit.flush(), Health::Well, "there is room again");
     assert_eq!(
-        sink.0.lock().unwrap().lines,
+        sink.0.lock().lines,
         b"10\n111\n",
         "the second line is offered whole"
     );
@@ -158,15 +160,15 @@ fn a_switched_audit_writes_to_the_new_sink_what_the_old_one_did_not_take() {
     let audit = Audit::start(patient(), old.clone(), render).unwrap();
     audit.submit(Numbered(0));
     assert_eq!(audit.flush(), Health::Well, "the first is written");
-    old.0.lock().unwrap().room = Some(0);
+    old.0.lock().room = Some(0);
     audit.submit(Numbered(1));
     assert_ne!(audit.flush(), Health::Well, "the second is kept");
     audit.switch(new.clone());
     assert_eq!(audit.health(), Health::Well, "the new sink takes it");
     audit.submit(Numbered(2));
     audit.shutdown();
-    assert_eq!(old.0.lock().unwrap().lines, b"0\n", "once each");
-    assert_eq!(new.0.lock().unwrap().lines, b"1\n2\n", "and in order");
+    assert_eq!(old.0.lock().lines, b"0\n", "once each");
+    assert_eq!(new.0.lock().lines, b"1\n2\n", "and in order");
 }
 
 #[test]
@@ -218,7 +220,7 @@ fn a_sink_that_stands_still_holds_up_nobody_who_submits() {
         (10, lost),
         "all others are written"
     );
-    let lines = memory.0.lock().unwrap().lines.clone();
+    let lines = memory.0.lock().lines.clone();
     assert_eq!(
         lines.iter().filter(|byte| **byte == b'\n').count() as u64,
         stats.written,

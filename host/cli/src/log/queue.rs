@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// Pause before a write is tried again that would have blocked.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -84,11 +85,7 @@ impl Queue {
             let Some(left) = end.checked_duration_since(Instant::now()) else {
                 return;
             };
-            state = self
-                .emptied
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            let _ = self.emptied.wait_for(&mut state, left);
         }
     }
 
@@ -118,10 +115,7 @@ impl Queue {
             if let Some(line) = state.lines.pop_front() {
                 return line;
             }
-            state = self
-                .filled
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            self.filled.wait(&mut state);
         }
     }
 
@@ -155,9 +149,8 @@ impl Queue {
         }
     }
 
-    /// Nothing panics under the lock.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -198,7 +191,7 @@ mod tests {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let count = self.allowed.recv().map_err(io::Error::other)??;
             let taken = &bytes[..count.min(bytes.len())];
-            let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut text = self.text.lock();
             text.extend_from_slice(taken);
             Ok(taken.len())
         }
@@ -229,7 +222,7 @@ mod tests {
     }
 
     fn text(text: &Mutex<Vec<u8>>) -> String {
-        String::from_utf8(text.lock().unwrap().clone()).unwrap()
+        String::from_utf8(text.lock().clone()).unwrap()
     }
 
     #[test]

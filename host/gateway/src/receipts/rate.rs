@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::Key;
 
@@ -42,13 +43,10 @@ impl Rates {
     /// none where this one is left out too.
     pub(super) fn take(&self, key: Option<&Key>, second: u64) -> Option<u64> {
         let Some(key) = key else {
-            let mut strangers = self
-                .strangers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut strangers = self.strangers.lock();
             return strangers.take(self.per_second, second);
         };
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.keys.lock();
         if let Some(rate) = keys.get_mut(key) {
             return rate.take(self.per_second, second);
         }

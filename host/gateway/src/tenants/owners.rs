@@ -5,9 +5,9 @@
 //! [`IN_MEMORY`] of them, and end with the process.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{OptionalExtension, params};
 
 use crate::store::{State, StateError};
@@ -311,7 +311,7 @@ fn now_unix_ms() -> i64 {
 
 /// Held for a look-up, never across an await.
 fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
-    memory.lock().unwrap_or_else(PoisonError::into_inner)
+    memory.lock()
 }
 
 // === impl Memory ===

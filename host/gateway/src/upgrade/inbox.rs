@@ -130,10 +130,10 @@ pub(super) async fn outlive(mut inbox: Inbox, path: PathBuf, mut stop: watch::Re
             if let Err(error) = taken {
                 tracing::error!(path = %path.display(), %error, "what an earlier process left can't be taken in");
             }
-            let orphans = inbox.gateway.ledger.orphan();
-            if orphans > 0 {
+            let abandoned = inbox.gateway.ledger.abandon_inherited();
+            if abandoned > 0 {
                 tracing::warn!(
-                    holds = orphans,
+                    holds = abandoned,
                     "holds of the old process were settled at their last extension"
                 );
             }
@@ -167,7 +167,7 @@ pub(crate) fn sweep(base: &Path, gateway: &Arc<Gateway>) -> Vec<PathBuf> {
             tracing::error!(path = %path.display(), %error, "what an earlier process left can't be taken in");
         }
     }
-    gateway.ledger.orphan();
+    gateway.ledger.abandon_inherited();
     alive
 }
 

@@ -13,9 +13,9 @@
 mod ramp;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use rand::Rng;
 
 use self::ramp::{Ramp, Step};
@@ -335,8 +335,7 @@ impl Breaker {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {
-        // The record is whole between any two statements, whoever panicked.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 }
 

@@ -6,8 +6,9 @@
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::config::HealthPolicy;
 
@@ -90,8 +91,7 @@ impl Health {
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {
-        // The record is whole between any two statements, whoever panicked.
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record.lock()
     }
 }
 

@@ -4,8 +4,9 @@
 //! seconds is lost. A floor lets a gateway with little traffic retry at all. However long an upstream is down, it is sent
 //! at most `ratio` more requests than clients make, and the floor.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::window::Window;
 
@@ -62,8 +63,8 @@ impl RetryBudget {
     }
 
     fn try_withdraw_at(&self, now: Instant) -> bool {
-        // Nothing is behind the lock but the order of its holders, whoever panicked.
-        let _turn = self.till.lock().unwrap_or_else(PoisonError::into_inner);
+        // The lock guards nothing but the order of withdrawals.
+        let _turn = self.till.lock();
         let left = self.left(now) > 0;
         if left {
             self.window.add(now, 0, WHOLE);

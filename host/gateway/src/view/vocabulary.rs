@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn what_it_can_not_use_is_named_with_the_cure() {
         for (name, json, told) in [
-            ("a", "{", "`a` to is not JSON"),
+            ("a", "{", "`a` is not JSON"),
             ("max_tokens", "\"9\"", "a whole number"),
             ("model", " \"\" ", "name a model"),
         ] {

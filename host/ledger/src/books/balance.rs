@@ -1,26 +1,30 @@
-//! One account in one period of a window, in one unit.
+//! A balance: one account in one period of a window, in one unit.
 
-use super::rooms::RoomId;
+use std::sync::Arc;
+
 use crate::charge::{Charge, Reason};
 use crate::statement::Statement;
 use crate::{Unit, UnixMillis, Window};
-use std::sync::Arc;
 
-/// Milliseconds after which a balance that nothing was spent on is forgotten.
-const IDLE: u64 = 60_000;
+/// Milliseconds after which an untouched balance without spending may be evicted.
+const IDLE_MILLIS: u64 = 60_000;
 
-/// Where a balance is. No slot is freed while a hold has a share in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The index of a balance. No slot is freed while a hold has a share in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot(u32);
 
-/// What is used and held.
+/// The index of an owner's room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RoomId(u32);
+
+/// Usage and reservations of one account in one period.
 #[derive(Debug)]
 pub(super) struct Balance {
     pub(super) hash: u64,
-    /// Whose room it takes: the owner who was charged when it last began to count.
+    /// The room it takes up: that of the owner charged when it last became active.
     pub(super) room: RoomId,
-    pub(super) rest: Rest,
-    /// Its neighbours in the queue that it rests in.
+    pub(super) queue: Queued,
+    /// Neighbours in the idle queue.
     pub(super) before: Option<Slot>,
     pub(super) after: Option<Slot>,
     pub(super) account: Arc<str>,
@@ -29,35 +33,35 @@ pub(super) struct Balance {
     pub(super) period: Period,
     pub(super) resets_at: Option<UnixMillis>,
     pub(super) touched: UnixMillis,
-    /// The limit of the last charge, for those who look.
+    /// The limit of the last charge, for statements.
     pub(super) limit: u64,
     pub(super) used: u128,
     pub(super) held: u128,
-    /// What of that would be settled if every open hold were dropped now.
+    /// The part of `held` that would be settled if every open hold were dropped now.
     pub(super) floor: u128,
     pub(super) holds: u64,
 }
 
-/// Which queue a balance rests in. One with an open hold rests in none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest {
-    /// A hold is open on it, or what was spent on it counts for ever.
+/// The idle queue that a balance is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Queued {
+    /// No queue: a hold is open on it, or its spending never expires.
     Nowhere,
-    /// Nothing was spent on it.
+    /// The queue of balances without spending.
     Spare,
-    /// What was spent on it counts until its period ends.
+    /// The queue of balances whose spending counts until their period ends.
     Spent,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Period {
-    /// The index knows it.
+    /// The current period, which the index finds.
     Current,
-    /// Only holds know it.
+    /// A past period, which only holds refer to.
     Past,
 }
 
-/// What a limit still has, as a refusal says it.
+/// Returns the reason for a refusal by a limit, with the rest of it.
 pub(super) fn spent(limit: u64, total: u128, resets_at: Option<UnixMillis>) -> Reason {
     Reason::Spent {
         remaining: narrow(u128::from(limit).saturating_sub(total)),
@@ -65,7 +69,7 @@ pub(super) fn spent(limit: u64, total: u128, resets_at: Option<UnixMillis>) -> R
     }
 }
 
-/// For those who look: a balance may pass 64 bits by overdrafts only.
+/// Narrows an amount for statements. Only overdrafts can take a balance beyond 64 bits.
 pub(super) fn narrow(amount: u128) -> u64 {
     u64::try_from(amount).unwrap_or(u64::MAX)
 }
@@ -73,7 +77,20 @@ pub(super) fn narrow(amount: u128) -> u64 {
 // === impl Slot ===
 
 impl Slot {
-    /// The slot at a place in a list whose length fits 32 bits.
+    /// Returns the slot at an index of a list whose length fits 32 bits.
+    pub(super) fn at(place: usize) -> Self {
+        Self(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
+// === impl RoomId ===
+
+impl RoomId {
+    /// Returns the room at an index of a list whose length fits 32 bits.
     pub(super) fn at(place: usize) -> Self {
         Self(u32::try_from(place).unwrap_or(u32::MAX))
     }
@@ -90,7 +107,7 @@ impl Balance {
         Self {
             hash,
             room,
-            rest: Rest::Nowhere,
+            queue: Queued::Nowhere,
             before: None,
             after: None,
             account: Arc::clone(&charge.account),
@@ -111,29 +128,29 @@ impl Balance {
         self.window == charge.window && self.unit == charge.unit && self.account == charge.account
     }
 
-    /// Used and held together.
+    /// Returns usage and reservations together.
     pub(super) fn total(&self) -> u128 {
         self.used.saturating_add(self.held)
     }
 
-    /// Whether its period is over. A clock that was set back does not start a new one.
+    /// Returns true if its period has ended. A clock that was set back does not start a new one.
     pub(super) fn is_over(&self, now: UnixMillis) -> bool {
         self.resets_at.is_some_and(|resets_at| now >= resets_at)
     }
 
-    /// Whether something would be lost by forgetting it.
-    pub(super) fn counts(&self, now: UnixMillis) -> bool {
+    /// Returns true if evicting it would lose something.
+    pub(super) fn is_active(&self, now: UnixMillis) -> bool {
         self.holds > 0 || (self.used > 0 && !self.is_over(now))
     }
 
-    /// Whether nobody asked for it lately, or its period is over. There is no use in showing it.
+    /// Returns true if it was not charged recently or its period has ended, so that there is no use in showing it.
     pub(super) fn is_idle(&self, now: UnixMillis) -> bool {
         self.holds == 0 && (self.is_over(now) || (self.used == 0 && self.is_untouched(now)))
     }
 
-    /// Whether nobody asked for it lately.
+    /// Returns true if it was not charged recently.
     pub(super) fn is_untouched(&self, now: UnixMillis) -> bool {
-        now.0.saturating_sub(self.touched.0) >= IDLE
+        now.0.saturating_sub(self.touched.0) >= IDLE_MILLIS
     }
 
     pub(super) fn statement(&self, owner: Arc<str>) -> Statement {

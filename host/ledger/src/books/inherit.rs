@@ -1,8 +1,11 @@
-//! Giving balances to another ledger, and taking them over from one.
+//! Export of balances to a successor, and inheritance from a predecessor.
 //!
-//! The holds of the other ledger stay its own; here they are counted balance by balance, so that what they have reserved
-//! is not given out a second time. Each of its steps is repeated as it comes. If it disappears, what its holds had
-//! extended to is settled and the rest is released, as if each had been dropped.
+//! Holds stay with the predecessor; here they are only counted, balance by balance, so that their reservations are not
+//! given out twice. Each of its steps is repeated as it arrives. If the predecessor dies, its holds are settled at their last
+//! extensions and the rest is released, as if each had been dropped.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::balance::{Balance, Period, Slot};
 use super::share::Posting;
@@ -10,17 +13,15 @@ use super::{Books, Few};
 use crate::UnixMillis;
 use crate::charge::{Charge, OnShortfall};
 use crate::journal::{BalanceKey, Carried, Change, Export, Journal, Step};
-use std::collections::HashMap;
-use std::sync::Arc;
 
-/// What holds of another ledger have on the balances of this one.
+/// Shares that a predecessor's holds have in the balances of this ledger.
 #[derive(Debug, Default)]
 pub(super) struct Inheritance {
     parts: HashMap<BalanceKey, Part>,
     open_holds: u64,
 }
 
-/// What they have on one balance. It is never forgotten as long as one is open there.
+/// The share of those holds in one balance, which is never evicted while one of the holds is open.
 #[derive(Debug)]
 struct Part {
     slot: Slot,
@@ -45,7 +46,7 @@ impl Balance {
 // === impl Books ===
 
 impl Books {
-    /// Copies all balances, and tells `journal` of every change from here on.
+    /// Copies all balances, and reports every change from here on to `journal`.
     pub(crate) fn export(&mut self, journal: Box<dyn Journal>, now: UnixMillis) -> Export {
         let balances = self
             .slots
@@ -69,12 +70,12 @@ impl Books {
         }
     }
 
-    /// Tells nobody any more.
+    /// Stops reporting changes.
     pub(crate) fn close_journal(&mut self) {
         self.journal = None;
     }
 
-    pub(super) fn tell(&mut self, step: Step, postings: &[Posting]) {
+    pub(super) fn report(&mut self, step: Step, postings: &[Posting]) {
         let change = |posting: &Posting| {
             let balance = self.balance(posting.slot)?;
             Some(Change {
@@ -94,19 +95,19 @@ impl Books {
         }
     }
 
-    /// Adds balances of another ledger. Gives back how many found no room.
+    /// Adds balances of a predecessor. Returns the number rejected for lack of room.
     pub(crate) fn inherit(
         &mut self,
         carried: &[Carried],
         hash: &impl Fn(&BalanceKey) -> u64,
         now: UnixMillis,
     ) -> usize {
-        let mut homeless = 0;
+        let mut rejected = 0;
         for carried in carried {
             let key = &carried.balance;
-            let found = self.settle_in(key, &carried.owner, hash(key), carried.limit, now);
+            let found = self.find_or_open(key, &carried.owner, hash(key), carried.limit, now);
             let Some(slot) = found else {
-                homeless += 1;
+                rejected += 1;
                 continue;
             };
             if let Some(balance) = self.balance_mut(slot) {
@@ -121,18 +122,18 @@ impl Books {
                 part.floor = part.floor.saturating_add(carried.floor);
                 part.holds += carried.holds;
             }
-            self.settle_down(slot);
+            self.enqueue_idle(slot);
         }
-        homeless
+        rejected
     }
 
-    /// So many holds of another ledger are open.
+    /// Counts this many open holds of a predecessor.
     pub(crate) fn inherit_holds(&mut self, open: u64) {
         self.inheritance.open_holds += open;
         self.open_holds += open;
     }
 
-    /// Repeats a step of a hold of another ledger. Gives back how many balances found no room.
+    /// Repeats a step of a predecessor's hold. Returns the number of balances rejected for lack of room.
     pub(crate) fn apply(
         &mut self,
         step: Step,
@@ -140,7 +141,7 @@ impl Books {
         hash: &impl Fn(&BalanceKey) -> u64,
         now: UnixMillis,
     ) -> usize {
-        let mut homeless = 0;
+        let mut rejected = 0;
         let mut postings = Few::new();
         let mut slots = Few::new();
         for change in changes {
@@ -148,14 +149,14 @@ impl Books {
             let known = self.inheritance.parts.get(key).map(|part| part.slot);
             let slot = match (known, step) {
                 (Some(slot), _) => Some(slot),
-                // Its reservation died with whoever was told of it.
+                // The reservation was lost with the process that heard of it.
                 (None, Step::Extended) => continue,
                 (None, Step::Opened | Step::Ended) => {
-                    self.settle_in(key, &change.owner, hash(key), change.limit, now)
+                    self.find_or_open(key, &change.owner, hash(key), change.limit, now)
                 }
             };
             let Some(slot) = slot else {
-                homeless += 1;
+                rejected += 1;
                 continue;
             };
             let inherited = self.inheritance.change(step, change, slot);
@@ -175,14 +176,14 @@ impl Books {
         }
         self.post(step, &postings);
         for slot in slots {
-            self.settle_down(slot);
+            self.enqueue_idle(slot);
         }
         self.count(step);
-        homeless
+        rejected
     }
 
-    /// The other ledger is gone: its holds settle at what they had extended to. Says how many were open.
-    pub(crate) fn orphan(&mut self) -> u64 {
+    /// Settles the holds of a dead predecessor at their last extensions. Returns the number that were open.
+    pub(crate) fn abandon_inherited(&mut self) -> u64 {
         for (_, part) in std::mem::take(&mut self.inheritance.parts) {
             let floor = u64::try_from(part.floor).unwrap_or(u64::MAX);
             let posting = Posting {
@@ -195,7 +196,7 @@ impl Books {
             if let Some(balance) = self.balance_mut(part.slot) {
                 balance.holds = balance.holds.saturating_sub(part.holds);
             }
-            self.settle_down(part.slot);
+            self.enqueue_idle(part.slot);
         }
         let open = std::mem::take(&mut self.inheritance.open_holds);
         self.open_holds = self.open_holds.saturating_sub(open);
@@ -215,9 +216,9 @@ impl Books {
         }
     }
 
-    /// The slot for a balance of another ledger, not at rest; none where there is no room. How much an owner may have
-    /// does not matter here: what was spent there counts.
-    fn settle_in(
+    /// Returns the slot for a predecessor's balance, taken out of its idle queue, or `None` if there is no room. The owner's share
+    /// does not matter here, because the money is spent already.
+    fn find_or_open(
         &mut self,
         key: &BalanceKey,
         owner: &str,
@@ -238,20 +239,19 @@ impl Books {
         if let Some((slot, resets_at)) = there
             && resets_at == key.resets_at
         {
-            self.rouse(slot);
-            if self
-                .balance(slot)
-                .is_some_and(|balance| !balance.counts(now) || self.rooms.is_nobodys(balance.room))
-            {
+            self.dequeue_idle(slot);
+            if self.balance(slot).is_some_and(|balance| {
+                !balance.is_active(now) || self.rooms.is_unowned(balance.room)
+            }) {
                 let room = self.rooms.open(owner);
-                self.pass_on(slot, room);
+                self.transfer(slot, room);
             }
             if let Some(balance) = self.balance_mut(slot) {
                 balance.limit = limit;
             }
             return Some(slot);
         }
-        if self.counting(now) >= self.bounds.accounts {
+        if self.active(now) >= self.bounds.accounts {
             return None;
         }
         let over = key.resets_at.is_some_and(|resets_at| now >= resets_at);
@@ -266,7 +266,7 @@ impl Books {
         Some(slot)
     }
 
-    /// Makes a balance of a period that is over: the index does not find it.
+    /// Opens a balance of a past period, which the index does not find.
     fn open_past(&mut self, hash: u64, charge: &Charge, owner: &str, now: UnixMillis) -> Slot {
         let room = self.make_room(owner, now);
         let mut balance = Balance::open(hash, charge, room, now);
@@ -275,10 +275,10 @@ impl Books {
     }
 }
 
-/// What a step does to a balance here.
+/// The effect of a predecessor's step on a balance of this ledger.
 struct Inherited {
     posting: Posting,
-    /// Whether the hold was known to be open.
+    /// True if the hold was known to be open.
     was_open: bool,
 }
 
@@ -294,7 +294,7 @@ impl Inheritance {
         })
     }
 
-    /// Notes a change, and says what it comes to on this side: no more is given back than was taken over.
+    /// Records a change and returns its effect here. No more is given back than was inherited.
     fn change(&mut self, step: Step, change: &Change, slot: Slot) -> Inherited {
         let ended = step == Step::Ended;
         let known = self.parts.contains_key(&change.balance);
@@ -311,14 +311,14 @@ impl Inheritance {
         }
         let part = self.part(&change.balance, slot);
         let last = ended && part.holds <= 1;
-        // The last hold leaves nothing behind, also where an earlier step of it was never heard of.
+        // The last hold leaves nothing behind, even if an earlier step of it never arrived.
         let (held, floor) = (change.held.0.min(part.held), change.floor.0);
         let held = if last { part.held } else { held };
         let all = u64::try_from(part.floor).unwrap_or(u64::MAX);
         let floor = if last { all } else { floor.min(all) };
         let (held, floor) = ((held, change.held.1), (floor, change.floor.1));
-        part.held = super::swap(part.held, held);
-        part.floor = super::swap(part.floor, floor);
+        part.held = super::replace_part(part.held, held);
+        part.floor = super::replace_part(part.floor, floor);
         match step {
             Step::Opened => part.holds += 1,
             Step::Extended => {}

@@ -1,21 +1,20 @@
-//! How much room the balances of each owner take.
+//! Rooms: the number of balances of each owner.
 //!
-//! An owner who has no balance any more is forgotten, so there are never more owners than balances.
+//! An owner without balances is forgotten, so there are never more owners than balances.
 
-use super::Books;
-use super::share::{Denial, Place};
-use crate::UnixMillis;
-use crate::charge::{Bound, NoRoom, Reason};
-use foldhash::fast::RandomState;
-use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Whose room a balance takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RoomId(u32);
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
 
-/// All owners.
+use super::Books;
+use super::balance::RoomId;
+use super::share::{Denial, Place};
+use crate::UnixMillis;
+use crate::charge::{Bound, NoRoom, Reason};
+
+/// The rooms of all owners.
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
     rooms: Vec<Room>,
@@ -23,23 +22,23 @@ pub(super) struct Rooms {
     by_owner: HashMap<Arc<str>, RoomId, RandomState>,
 }
 
-/// The balances of one owner, counted.
+/// The number of balances of one owner.
 #[derive(Debug)]
 pub(super) struct Room {
     owner: Arc<str>,
-    /// All of them.
+    /// All balances.
     balances: usize,
-    /// Those that nothing was spent on.
+    /// Balances without spending.
     spare: usize,
-    /// Those that rest until their period ends, by that end. There are few ends: one for each window, and one more
-    /// around its turn.
+    /// Idle balances with spending, by the end of their period. There are few such ends: one for each window, and one more
+    /// around a reset.
     spent: SmallVec<[(UnixMillis, usize); 4]>,
 }
 
 // === impl Books ===
 
 impl Books {
-    /// Whether the owner has room for all balances that do not count yet.
+    /// Checks that the owner has room for all balances that are not active yet.
     pub(super) fn check_room(
         &mut self,
         places: &[Place<'_>],
@@ -52,8 +51,8 @@ impl Books {
             return Ok(());
         }
         let room = self.rooms.find(owner);
-        let own = room.map_or(0, |room| room.counting(now));
-        let free = self.bounds.accounts.saturating_sub(self.counting(now));
+        let own = room.map_or(0, |room| room.active(now));
+        let free = self.bounds.accounts.saturating_sub(self.active(now));
         let Some(place) = fresh.nth(self.bounds.more(own, free)) else {
             return Ok(());
         };
@@ -72,15 +71,15 @@ impl Books {
         Err(self.deny(place.claim.index, Reason::NoRoom(no_room)))
     }
 
-    /// Finds a slot for every balance, and makes those that do not count yet the owner's.
-    pub(super) fn move_in(&mut self, places: &mut [Place<'_>], owner: &str, now: UnixMillis) {
-        // Those that are there come first, since making room for the others could forget them.
+    /// Assigns a slot to every balance, and transfers those that are not active yet to the owner.
+    pub(super) fn assign_slots(&mut self, places: &mut [Place<'_>], owner: &str, now: UnixMillis) {
+        // Existing balances come first, because making room for new ones could evict them.
         for place in places.iter() {
             if let Some(slot) = place.slot {
-                self.rouse(slot);
+                self.dequeue_idle(slot);
                 if place.fresh {
                     let room = self.rooms.open(owner);
-                    self.pass_on(slot, room);
+                    self.transfer(slot, room);
                 }
             }
         }
@@ -95,12 +94,13 @@ impl Books {
 // === impl Rooms ===
 
 impl Rooms {
-    /// The room of an owner who has balances.
+    /// Returns the room of an owner, or `None` if it has no balances.
     pub(super) fn find(&self, owner: &str) -> Option<&Room> {
         self.rooms.get(self.by_owner.get(owner)?.place())
     }
 
-    /// Finds the room of an owner, or makes one. It is to get a balance next: an empty one would never go.
+    /// Returns the room of an owner, which is created if necessary. The caller must add a balance, because an empty room would
+    /// never be removed.
     pub(super) fn open(&mut self, owner: &str) -> RoomId {
         if let Some(id) = self.by_owner.get(owner) {
             return *id;
@@ -116,22 +116,22 @@ impl Rooms {
             }
             None => {
                 self.rooms.push(room);
-                // There are no more rooms than balances, whose slots have 32 bits.
-                RoomId(u32::try_from(self.rooms.len() - 1).unwrap_or(u32::MAX))
+                // There are no more rooms than balances, whose slots are 32-bit.
+                RoomId::at(self.rooms.len() - 1)
             }
         };
         self.by_owner.insert(owner, id);
         id
     }
 
-    /// Counts one more balance.
+    /// Adds a balance.
     pub(super) fn add(&mut self, id: RoomId) {
         if let Some(room) = self.get_mut(id) {
             room.balances += 1;
         }
     }
 
-    /// Counts one balance less. With the last one the room goes.
+    /// Removes a balance, and with the last one the room.
     pub(super) fn remove(&mut self, id: RoomId) {
         let Some(room) = self.rooms.get_mut(id.place()) else {
             return;
@@ -148,24 +148,16 @@ impl Rooms {
         self.rooms.get_mut(id.place())
     }
 
-    /// The owner of a room.
+    /// Returns the owner of a room.
     pub(super) fn owner(&self, id: RoomId) -> Arc<str> {
         let room = self.rooms.get(id.place());
         room.map_or_else(|| Arc::from(""), |room| Arc::clone(&room.owner))
     }
 
-    /// Whether it is the room of those whose owner is not known.
-    pub(super) fn is_nobodys(&self, id: RoomId) -> bool {
+    /// Returns true if it is the room of balances whose owner is unknown.
+    pub(super) fn is_unowned(&self, id: RoomId) -> bool {
         let room = self.rooms.get(id.place());
         room.is_none_or(|room| room.owner.is_empty())
-    }
-}
-
-// === impl RoomId ===
-
-impl RoomId {
-    fn place(self) -> usize {
-        self.0 as usize
     }
 }
 
@@ -181,14 +173,14 @@ impl Room {
         }
     }
 
-    /// How many of its balances count.
-    pub(super) fn counting(&self, now: UnixMillis) -> usize {
+    /// Returns the number of its active balances.
+    pub(super) fn active(&self, now: UnixMillis) -> usize {
         let over = self.spent.iter().filter(|(end, _)| *end <= now);
         let over: usize = over.map(|(_, count)| count).sum();
         self.balances.saturating_sub(self.spare + over)
     }
 
-    /// When the next of its balances stops to count by itself; none where none does.
+    /// Returns the time at which the next of its balances becomes inactive by itself, or `None` if none does.
     pub(super) fn next_end(&self, now: UnixMillis) -> Option<UnixMillis> {
         let ends = self.spent.iter().map(|(end, _)| *end);
         ends.filter(|end| *end > now).min()
@@ -198,7 +190,7 @@ impl Room {
         &mut self.spare
     }
 
-    /// Counts one more balance that rests until this end.
+    /// Adds an idle balance with spending until this end.
     pub(super) fn add_spent(&mut self, end: UnixMillis) {
         match self.spent.iter_mut().find(|(other, _)| *other == end) {
             Some((_, count)) => *count += 1,
@@ -206,7 +198,7 @@ impl Room {
         }
     }
 
-    /// Counts one of them less.
+    /// Removes one of them.
     pub(super) fn remove_spent(&mut self, end: UnixMillis) {
         if let Some(place) = self.spent.iter().position(|(other, _)| *other == end)
             && let Some((_, count)) = self.spent.get_mut(place)

@@ -1,66 +1,66 @@
-//! What a request claims, and the shares in balances that it gets.
+//! Claims of a request, and its shares in balances.
 
 use super::balance::Slot;
 use crate::charge::{Charge, Reason};
 use crate::{Unit, UnixMillis};
 
-/// Everything that a request reserves on one balance: its charges of one account, window and unit.
+/// A request's whole reservation on one balance: its charges with the same account, window and unit.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    /// Hash of account, window and unit.
+    /// The hash of account, window and unit.
     pub(crate) hash: u64,
-    /// The first of the charges.
+    /// The index of the first charge.
     pub(crate) index: usize,
     /// The sum of their amounts.
     pub(crate) amount: u128,
     /// The smallest of their limits.
     pub(crate) limit: u64,
-    /// The smallest limit of those that refuse; none where all overdraw.
+    /// The smallest limit of charges that refuse, or `None` if all of them overdraw.
     pub(crate) ceiling: Option<Ceiling>,
 }
 
 /// A limit that refuses, and the charge that set it. Ordered by the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ceiling {
     pub(crate) limit: u64,
     pub(crate) index: usize,
 }
 
-/// What a hold has on one balance.
+/// A hold's share in one balance.
 #[derive(Debug)]
 pub(crate) struct Share {
     pub(super) slot: Slot,
     pub(super) unit: Unit,
     pub(super) held: u128,
-    /// What the last extension said that was used, and what is settled if nobody says more.
+    /// The usage reported by the last extension, which is settled if the hold is dropped.
     pub(super) floor: u64,
     pub(super) limit: u64,
     pub(super) ceiling: Option<Ceiling>,
     pub(super) overdraft: Over,
 }
 
-/// Why a request gets nothing.
+/// A refusal: the charge and the reason.
 #[derive(Debug)]
 pub(crate) struct Denial {
     pub(crate) index: usize,
     pub(crate) reason: Reason,
 }
 
-/// How a hold ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The way in which a hold ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    Told,
-    Abandoned,
+    Settled,
+    Dropped,
 }
 
-/// Whether a hold has been counted as one that went over a limit. Each is counted once for a balance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// State of a share's overdraft, which is counted once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
     No,
     Counted,
 }
 
-/// One change of a balance: what one hold has on it, before and after, and what it has spent for good.
+/// A change of a balance: one hold's share before and after, and its final usage.
 #[derive(Debug)]
 pub(super) struct Posting {
     pub(super) slot: Slot,
@@ -69,17 +69,17 @@ pub(super) struct Posting {
     pub(super) used: u128,
 }
 
-/// Where a claim goes.
+/// The balance that a claim goes to.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
     pub(super) claim: &'a Claim,
-    /// The first of its charges.
+    /// The first charge of the claim.
     pub(super) charge: &'a Charge,
-    /// None where there is no such balance yet.
+    /// The slot, or `None` if there is no such balance yet.
     pub(super) slot: Option<Slot>,
-    /// Whether the request's owner has to make room for it: nothing there counts so far.
+    /// True if the balance is not active yet, so that it takes up room of the request's owner.
     pub(super) fresh: bool,
-    /// What is used and held there.
+    /// Usage and reservations.
     pub(super) total: u128,
     pub(super) resets_at: Option<UnixMillis>,
 }
@@ -87,19 +87,19 @@ pub(super) struct Place<'a> {
 // === impl Share ===
 
 impl Share {
-    /// What is counted.
+    /// Returns the unit counted.
     pub(crate) fn unit(&self) -> Unit {
         self.unit
     }
 
-    /// The charge that set the limit has another place now.
+    /// Updates the index of the charge that set the limit.
     pub(crate) fn renumber(&mut self, place: impl FnOnce(usize) -> usize) {
         if let Some(ceiling) = &mut self.ceiling {
             ceiling.index = place(ceiling.index);
         }
     }
 
-    /// Nothing refuses an extension any more.
+    /// Lets all further extensions pass.
     pub(crate) fn overdraw(&mut self) {
         self.ceiling = None;
     }

@@ -1,4 +1,4 @@
-//! Where balances are kept: slots, and the index that finds them.
+//! Storage of balances: slots, and the index that finds them.
 
 use super::Books;
 use super::balance::{Balance, Period, Slot};
@@ -8,7 +8,8 @@ use crate::charge::Charge;
 // === impl Books ===
 
 impl Books {
-    /// The slot of the balance whose period `now` is in. A period that is over is put behind on the way.
+    /// Returns the slot of the balance whose period contains `now`, or `None` if there is none. A period that has ended is
+    /// reset, or becomes a past one if a hold is open on it.
     pub(super) fn current(&mut self, hash: u64, charge: &Charge, now: UnixMillis) -> Option<Slot> {
         let slots = &self.slots;
         let found = |slot: &Slot| at(slots, *slot).is_some_and(|balance| balance.is_of(charge));
@@ -19,12 +20,12 @@ impl Books {
             return Some(slot);
         }
         if balance.holds == 0 {
-            self.rouse(slot);
+            self.dequeue_idle(slot);
             if let Some(balance) = self.balance_mut(slot) {
                 balance.used = 0;
                 balance.resets_at = charge.resets_at(now);
             }
-            self.settle_down(slot);
+            self.enqueue_idle(slot);
             return Some(slot);
         }
         balance.period = Period::Past;
@@ -32,7 +33,7 @@ impl Books {
         None
     }
 
-    /// Makes a balance for which there is room. It is not at rest yet.
+    /// Opens a balance for which there is room. It is in no queue yet.
     pub(super) fn open(
         &mut self,
         hash: u64,
@@ -49,7 +50,7 @@ impl Books {
         slot
     }
 
-    /// Puts a balance into a free slot, where the index does not find it.
+    /// Puts a balance into a free slot, without adding it to the index.
     pub(super) fn put(&mut self, balance: Balance) -> Slot {
         self.rooms.add(balance.room);
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -62,9 +63,9 @@ impl Books {
         slot
     }
 
-    /// Forgets a balance.
+    /// Removes a balance.
     pub(super) fn close(&mut self, slot: Slot) {
-        self.rouse(slot);
+        self.dequeue_idle(slot);
         let Some(balance) = self.slots.get_mut(slot.place()).and_then(Option::take) else {
             return;
         };

@@ -1,7 +1,8 @@
-//! What a ledger keeps: every live balance, no others, and no more than it may.
+//! Balances in memory: every live one, no other, and no more than the bounds allow.
+
+use witgate_ledger::{Bounds, Charge, Ledger, MAX_ACCOUNT_BYTES, Reason, UnixMillis, Window};
 
 use crate::charges::{NOW, OWNER, hold, overdrawn, tokens, used};
-use witgate_ledger::{Bounds, Charge, Ledger, MAX_ACCOUNT_BYTES, Reason, UnixMillis, Window};
 
 #[test]
 fn memory_is_bounded_and_what_is_over_makes_room() {

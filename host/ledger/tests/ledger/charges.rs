@@ -1,13 +1,14 @@
 //! Shorthands for what tests charge, use and look up.
 
 use std::sync::Arc;
+
 use witgate_ledger::{
     Amounts, Charge, Hold, Ledger, OnShortfall, Statement, Unit, UnixMillis, Window,
 };
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_795_225_386_000);
 
-/// Whose accounts they are, where that does not matter.
+/// An owner of accounts, for tests in which the owner does not matter.
 pub(crate) const OWNER: &str = "acme";
 
 pub(crate) fn charge(account: &str, unit: Unit, limit: u64, amount: u64) -> Charge {

@@ -1,7 +1,8 @@
 //! Clocks that are set.
 
-use crate::charges::{NOW, tokens, used};
 use witgate_ledger::{Ledger, Reason, Window};
+
+use crate::charges::{NOW, tokens, used};
 
 #[test]
 fn a_clock_that_is_set_back_gives_nothing_out_twice() {

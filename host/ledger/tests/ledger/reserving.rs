@@ -1,8 +1,10 @@
-//! What fits into every limit is held; what does not is refused and holds nothing.
+//! Reservations: charges that fit every limit are held; others are refused and hold nothing.
+
+use std::sync::Barrier;
+
+use witgate_ledger::{Ledger, Window};
 
 use crate::charges::{NOW, OWNER, hold, overdrawn, statement, tokens, used};
-use std::sync::Barrier;
-use witgate_ledger::{Ledger, Window};
 
 #[test]
 fn a_thousand_concurrent_requests_never_exceed_a_small_budget() {

@@ -1,10 +1,12 @@
 //! Every owner has room of its own: what one makes up costs no other.
 
-use crate::charges::{NOW, tokens, used};
 use std::sync::Arc;
+
 use witgate_ledger::{
     Bound, Bounds, Charge, Hold, Ledger, NoRoom, Reason, Refused, UnixMillis, Window,
 };
+
+use crate::charges::{NOW, tokens, used};
 
 const BOUNDS: Bounds = Bounds {
     accounts: 1_000,

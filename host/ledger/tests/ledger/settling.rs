@@ -1,7 +1,8 @@
 //! A hold is extended and ends once, however it ends, where it began.
 
-use crate::charges::{NOW, OWNER, charge, hold, overdrawn, statement, tokens, used};
 use witgate_ledger::{Amounts, Charge, Ledger, Unit, UnixMillis, Window};
+
+use crate::charges::{NOW, OWNER, charge, hold, overdrawn, statement, tokens, used};
 
 #[test]
 fn an_extension_is_refused_or_overdraws_as_the_charge_says() {

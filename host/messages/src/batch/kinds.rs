@@ -1,7 +1,7 @@
-//! Requests of a batch that are alike: whoever decides about one of them has decided about all.
+//! Groups of equivalent requests in a batch: a decision about one of them applies to all.
 //!
-//! A batch has up to a hundred thousand requests, and most of them differ in their texts only. How much of a request counts
-//! depends on how much of it may be looked at.
+//! A batch has up to a hundred thousand requests, most of which differ in their texts only. Which differences matter depends
+//! on how much of a request plugins may see.
 
 use std::collections::HashMap;
 
@@ -9,26 +9,26 @@ use bytes::Bytes;
 
 use crate::head::{Head, Unread};
 
-/// What makes two requests the same to whoever looks at them.
+/// The criterion by which two requests are equivalent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Same {
-    /// Everything that the head says: members, sizes and counts that policy reads, those that it can't read, all models that
-    /// are named, and the names of the tools.
+    /// The head: members, sizes and counts that policy reads, members that it cannot read, all models named, and the names
+    /// of the tools.
     Head,
-    /// Every byte of the parameters.
+    /// Every byte of `params`.
     Bytes,
 }
 
-/// Requests that are alike.
+/// A group of equivalent requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alike {
-    /// The first of them, counted from 0.
+    /// The index of the first one.
     pub first: usize,
-    /// How many there are.
+    /// The number of requests.
     pub count: u64,
 }
 
-/// Requests, sorted by kind as they come.
+/// Requests grouped by kind in the order of arrival.
 pub(super) struct Kinds {
     same: Same,
     places: HashMap<Key, usize>,
@@ -41,7 +41,7 @@ enum Key {
     Bytes(Bytes),
 }
 
-/// What a head says.
+/// The contents of a head.
 #[derive(PartialEq, Eq, Hash)]
 struct Looks {
     model: Option<Box<str>>,
@@ -68,7 +68,7 @@ impl Kinds {
         }
     }
 
-    /// Puts a request with the ones like it, and returns the place of its kind.
+    /// Adds a request to its group and returns the group's index.
     pub(super) fn sort(&mut self, index: usize, head: &Head) -> usize {
         let key = match self.same {
             Same::Head => Key::Head(Looks::of(head)),

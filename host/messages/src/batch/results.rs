@@ -1,4 +1,4 @@
-//! What the results of a batch came to, read beside the JSONL as it passes.
+//! The usage and cost of a batch's results, read from the JSONL as it passes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,66 +9,66 @@ use crate::json::{Kind, Object, Scanner, unescape};
 use crate::price::{Cost, PriceBook, Pricing};
 use crate::usage::{Tokens, Usage};
 
-/// Bytes of one line that are kept. The largest output of a model is far below.
-const LINE: usize = 32 << 20;
+/// Maximum bytes kept of one line. The largest output of a model is far below that.
+const MAX_LINE_BYTES: usize = 32 << 20;
 
-/// Models that are told apart; the upstream names them, and has far fewer.
-const MODELS: usize = 256;
+/// Maximum number of models counted separately. The upstream names them, and has far fewer.
+const MAX_MODELS: usize = 256;
 
-/// The service tier that everything in a batch is billed at.
+/// The service tier that batches are billed at.
 const TIER: &str = "batch";
 
-/// Reads the body of a results answer. It keeps the line that has not ended yet, of up to 32 MiB, and the totals.
+/// A reader of a results body. It keeps the current line, up to 32 MiB, and the totals.
 #[derive(Debug)]
 pub struct Results {
     book: Arc<PriceBook>,
     pub(super) line: Vec<u8>,
-    /// The line under way is longer than what is kept: its rest is passed over.
+    /// True while the current line exceeds the limit, so that its rest is skipped.
     too_long: bool,
     totals: Totals,
 }
 
-/// What results came to.
+/// Totals over the results.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Requests that have a message.
+    /// Requests that succeeded with a message.
     pub succeeded: u64,
-    /// Requests that have an error. They cost nothing.
+    /// Requests that failed with an error. They cost nothing.
     pub errored: u64,
     /// Requests that were canceled before they began. They cost nothing.
     pub canceled: u64,
-    /// Requests that the batch's end came before. They cost nothing.
+    /// Requests that expired before they began. They cost nothing.
     pub expired: u64,
     /// Lines that could not be read: too large, cut, or not of the expected shape.
     pub unread: u64,
-    /// What the messages used, all models together.
+    /// Tokens of all messages.
     pub tokens: Tokens,
     /// Thinking tokens, a part of the output.
     pub thinking: u64,
     /// Web searches made on the server.
     pub web_searches: u64,
-    /// Values in the usage of messages that could not be read. The others count.
+    /// Usage values that could not be read. All others count.
     pub usage_unread: u64,
-    /// Pico-USD at batch prices. Of unpriced messages it is the part that could be priced.
+    /// Pico-USD at batch prices, including the priced part of unpriced messages.
     pub picousd: u64,
-    /// Messages of which something has no price.
+    /// Messages that are not fully priced.
     pub unpriced: u64,
-    /// The same by the model that served.
+    /// Totals by the serving model.
     pub models: BTreeMap<Box<str>, ModelTotals>,
 }
 
-/// What the messages of one model came to.
+/// Totals over the messages of one model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ModelTotals {
-    /// Messages.
+    /// Number of messages.
     pub messages: u64,
-    /// What they used.
+    /// Tokens of those messages.
     pub tokens: Tokens,
     /// Pico-USD at batch prices.
     pub picousd: u64,
 }
 
-/// One line.
+/// A line of the results.
 enum Line {
     Message {
         model: Option<Box<str>>,
@@ -82,7 +82,7 @@ enum Line {
 // === impl Results ===
 
 impl Results {
-    /// A meter that prices each message by this book.
+    /// Creates a reader that prices each message by this book.
     pub fn new(book: Arc<PriceBook>) -> Self {
         Self {
             book,
@@ -107,19 +107,19 @@ impl Results {
         self.keep(chunk);
     }
 
-    /// What is known so far, lines that have ended.
+    /// Returns the totals over the lines that have ended.
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
 
-    /// What the results came to, when their body has ended. The last line may go without its line feed.
+    /// Returns the totals at the end of the body. The last line may lack its line feed.
     pub fn finish(mut self) -> Totals {
         self.end_line();
         self.totals
     }
 
     fn keep(&mut self, part: &[u8]) {
-        if self.too_long || self.line.len() + part.len() > LINE {
+        if self.too_long || self.line.len() + part.len() > MAX_LINE_BYTES {
             self.too_long = true;
             self.line = Vec::new();
         } else {
@@ -141,14 +141,14 @@ impl Results {
 // === impl Totals ===
 
 impl Totals {
-    /// Requests that have a result.
+    /// Returns the number of requests with a result.
     pub fn requests(&self) -> u64 {
         [self.succeeded, self.errored, self.canceled, self.expired]
             .iter()
             .sum()
     }
 
-    /// The cost of all messages.
+    /// Returns the cost of all messages.
     pub fn cost(&self) -> Cost {
         Cost {
             picousd: self.picousd,
@@ -160,7 +160,7 @@ impl Totals {
         }
     }
 
-    /// The sums as the usage of one answer.
+    /// Returns the totals in the form of one answer's usage.
     pub fn usage(&self) -> Usage {
         Usage {
             tokens: self.tokens,
@@ -195,7 +195,7 @@ impl Totals {
         self.usage_unread = self.usage_unread.saturating_add(usage.unread);
         self.picousd = self.picousd.saturating_add(cost.picousd);
         self.unpriced += u64::from(cost.pricing == Pricing::Unpriced);
-        if self.models.len() < MODELS || self.models.contains_key(&model) {
+        if self.models.len() < MAX_MODELS || self.models.contains_key(&model) {
             let of = self.models.entry(model).or_default();
             of.messages += 1;
             of.tokens = of.tokens.plus(&usage.tokens);
@@ -204,7 +204,7 @@ impl Totals {
     }
 }
 
-/// Reads one line; none when it is not of the expected shape.
+/// Reads one line. Returns `None` if it does not have the expected shape.
 fn read(line: &[u8]) -> Option<Line> {
     let object = Object::document(line, Scanner::Fastest).ok()?;
     let result = member(&object, line, "result", Kind::Object)?;
@@ -219,7 +219,7 @@ fn read(line: &[u8]) -> Option<Line> {
     let message = member(&object, result, "message", Kind::Object)?;
     let object = Object::document(message, Scanner::Fastest).ok()?;
     let mut usage = Usage::parse(member(&object, message, "usage", Kind::Object)?)?;
-    // It is a batch whatever the message says of itself; servers that speak Messages may leave it out.
+    // Batch prices apply whatever the message says, because other servers may omit the tier.
     usage.service_tier = Some(TIER.to_owned());
     Some(Line::Message {
         model: text(&object, message, "model"),

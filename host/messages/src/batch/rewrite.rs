@@ -1,4 +1,4 @@
-//! A batch whose requests are changed: their members are spliced in place, and every other byte stays.
+//! Edits of a batch's requests: members are spliced in place, and every other byte stays.
 
 use bytes::{Bytes, BytesMut};
 
@@ -7,15 +7,15 @@ use crate::head::Head;
 use crate::json::Malformed;
 use crate::splice::{Cut, Edit, Spliced, cuts};
 
-/// Parts that are smaller are copied together, so that a batch of a hundred thousand changes is not written in twice as
-/// many pieces.
-const PART: usize = 64 * 1024;
+/// Size in bytes below which adjacent parts are copied together, so that a hundred thousand edits do not become twice as
+/// many writes.
+const MIN_PART_BYTES: usize = 64 * 1024;
 
 // === impl Batch ===
 
 impl Batch {
-    /// The body to send, in parts: `body` with its own edits, and in each request those that `edits` gives for its kind.
-    /// They are checked, and `body` is what was scanned.
+    /// Returns the body to send in parts: `body` with its own edits, and each request with the edits that `edits` has for its
+    /// kind. The edits must have been checked, and `body` must be the scanned body.
     ///
     /// # Errors
     /// [`Malformed`] for another body.
@@ -34,24 +34,24 @@ impl Batch {
             let inside = cuts(&params, edits).into_iter();
             all.extend(inside.map(|cut| cut.within(asked.params.start)));
         }
-        // Those of the body itself stand before or behind the requests.
+        // The body's own edits come before or after the requests.
         all.sort_by_key(Cut::start);
         Ok(joined(Spliced::assemble(body.body(), all)))
     }
 }
 
-/// The same bytes in fewer parts.
+/// Joins small parts.
 fn joined(spliced: Spliced) -> Vec<Bytes> {
     let mut parts = Vec::new();
     let mut small = BytesMut::new();
     for part in spliced.into_parts() {
-        if part.len() < PART {
+        if part.len() < MIN_PART_BYTES {
             small.extend_from_slice(&part);
         }
-        if !small.is_empty() && (part.len() >= PART || small.len() >= PART) {
+        if !small.is_empty() && (part.len() >= MIN_PART_BYTES || small.len() >= MIN_PART_BYTES) {
             parts.push(small.split().freeze());
         }
-        if part.len() >= PART {
+        if part.len() >= MIN_PART_BYTES {
             parts.push(part);
         }
     }

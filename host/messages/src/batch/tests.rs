@@ -133,7 +133,9 @@ fn a_batch_of_too_many_requests_is_refused() {
     assert_eq!(many(MAX_REQUESTS).unwrap().len(), MAX_REQUESTS, "the most");
     assert_eq!(
         many(MAX_REQUESTS + 1).unwrap_err().kind,
-        MalformedKind::TooManyRequests,
+        MalformedKind::TooManyRequests {
+            limit: MAX_REQUESTS
+        },
         "one more"
     );
 }

@@ -1,27 +1,29 @@
-//! Paths that an operator lets through as they are.
+//! Patterns of paths that an operator passes through unchanged.
 
 use super::{below_root, cut_query, is_plain};
 
-/// What no pattern matches, whatever it says: the organisation's own administration, and what the gateway serves and
-/// keeps apart between tenants.
+/// First segments that no pattern matches: administration of the organisation, and endpoints that the gateway serves and
+/// isolates between tenants.
 const NEVER: [&str; 5] = ["organizations", "messages", "files", "models", "skills"];
 
-/// `/v1/` and segments: a word, `*` for any one segment, and at the end `**` for any rest.
+/// A pattern: `/v1/` and segments, each a word, `*` for any one segment, or, at the end, `**` for any remainder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathPattern {
     segments: Vec<Segment>,
 }
 
-/// Why a text is no pattern, or not one that may be set.
+/// The reason why a text is not a pattern, or not an allowed one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
-    /// It is not below the API's root.
-    #[error("starts with /v1/")]
+    /// The path is not below the API's root.
+    #[error("must start with /v1/")]
     Root,
     /// A segment is neither a plain word nor a wildcard.
-    #[error("segments are plain words, `*` for one of any kind, or `**` at the end for any rest")]
+    #[error(
+        "each segment must be a plain word, `*` for any one segment, or, at the end, `**` for any remainder"
+    )]
     Segment,
-    /// It is something that is never passed through.
+    /// The path is one that is never passed through.
     #[error(
         "/v1/{0} is never passed through: it is not a tenant's, or the gateway serves it itself"
     )]
@@ -38,10 +40,10 @@ enum Segment {
 // === impl PathPattern ===
 
 impl PathPattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// [`BadPattern`] says what is wrong with it.
+    /// [`BadPattern`] with the reason.
     pub fn parse(text: &str) -> Result<Self, BadPattern> {
         let resource = text.strip_prefix("/v1/").ok_or(BadPattern::Root)?;
         let count = resource.split('/').count();
@@ -63,7 +65,7 @@ impl PathPattern {
         }
     }
 
-    /// Whether it lets this path through. The query takes no part, and the API's aliases count as `/v1/`.
+    /// Returns true if the pattern matches this path. The query is ignored, and the API's aliases count as `/v1/`.
     pub fn matches(&self, path: &str) -> bool {
         let (path, _query) = cut_query(path);
         let Some(resource) = below_root(path) else {
@@ -90,8 +92,8 @@ impl PathPattern {
     }
 }
 
-/// The word that a segment begins with, if it is one that never passes. Servers differ in how they take case, and in what
-/// they drop behind a name: dots, parameters, verbs, versions. Here none of it opens anything.
+/// Returns the never-passed word that a segment begins with, or `None`. Servers differ in how they treat case, and in what
+/// they drop after a name (dots, parameters, verbs, versions), so a prefix is enough for a match.
 fn never(segment: &str) -> Option<&'static str> {
     let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let end = segment.bytes().take_while(in_word).count();

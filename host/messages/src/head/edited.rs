@@ -1,26 +1,26 @@
-//! A request as it will be sent: the body that came, and what will be changed in it.
+//! A request as it will be sent: the body received and its edits.
 //!
-//! Everything that a head says is then true of the body after the changes. Nothing of the body is copied or scanned
-//! again: only the texts of the edits are read.
+//! The accessors of an edited head describe the body after the edits. Nothing of the body is copied or scanned again: only the
+//! texts of the edits are read.
 
 use std::sync::Arc;
 
 use super::{Facts, Head};
 use crate::splice::{Edit, EditError, Spliced, assemble};
 
-/// What will be changed in a body.
+/// Edits of a body.
 #[derive(Debug)]
 pub(super) struct Edited {
-    /// In order; of several of one member the last one counts.
+    /// The edits in order; of several edits of one member the last one counts.
     edits: Vec<Edit>,
-    /// Length of the body after them.
+    /// Length of the edited body in bytes.
     len: usize,
 }
 
 // === impl Edited ===
 
 impl Edited {
-    /// The member of this name, if an edit has a say about it.
+    /// Returns the edited member of this name, or `None` if no edit concerns it.
     pub(super) fn member(&self, name: &str) -> Option<Option<&str>> {
         let edit = self.edits.iter().rfind(|edit| edit.name() == name)?;
         Some(match edit {
@@ -33,12 +33,12 @@ impl Edited {
 // === impl Head ===
 
 impl Head {
-    /// Returns the head of the body as it will be with these edits made in it.
+    /// Returns the head of the body with these edits applied.
     ///
-    /// [`Head::body`] and [`Head::members`] go on to tell of the body as it came; [`Head::sent`] gives the bytes to send.
+    /// [`Head::body`] and [`Head::members`] still describe the body as received; [`Head::sent`] returns the bytes to send.
     ///
     /// # Errors
-    /// [`EditError`] when a text to set is no JSON, or of a type that policy can't read.
+    /// [`EditError`] if a new value is not JSON, or of a type that policy cannot read.
     pub fn edited(&self, edits: &[Edit]) -> Result<Self, EditError> {
         if edits.is_empty() {
             return Ok(self.clone());
@@ -56,17 +56,17 @@ impl Head {
         })
     }
 
-    /// The edits that will be made in the body.
+    /// Returns the edits of the body.
     pub fn edits(&self) -> &[Edit] {
         self.edited.as_ref().map_or(&[], |edited| &edited.edits)
     }
 
-    /// The body as it will be sent, in parts.
+    /// Returns the body as it will be sent, in parts.
     pub fn sent(&self) -> Spliced {
         assemble(self, self.edits())
     }
 
-    /// Length of the body as it will be sent.
+    /// Returns the length in bytes of the body as it will be sent.
     pub fn sent_len(&self) -> usize {
         self.edited
             .as_ref()

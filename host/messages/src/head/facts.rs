@@ -1,7 +1,7 @@
-//! What policy reads in the top level: in a body as it came, or with edits made in it.
+//! Facts that policy reads in the top level of a body, as received or edited.
 //!
-//! A client's member of a type that it cannot have is not refused here: it is noted as unread, and the upstream judges it.
-//! An edit is a plugin's, and has the right type. What two readers could read differently is refused.
+//! A client's member of a wrong type is not refused but noted as unread, and left to the upstream. An edit comes from a plugin
+//! and must have the right type. Text that parsers could read differently is refused.
 
 use std::borrow::Cow;
 
@@ -12,18 +12,18 @@ use crate::json::{
 };
 use crate::splice::{Edit, EditError};
 
-/// Bytes of prompt text that make a token.
+/// Bytes of prompt text per token.
 const TEXT_BYTES_PER_TOKEN: usize = 4;
-/// Bytes of base64 that make a token.
+/// Bytes of base64 per token.
 const SOLID_BYTES_PER_TOKEN: usize = 512;
 
-/// What policy reads.
+/// The facts that policy reads.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
     pub(super) model: Option<Text>,
-    /// Models that other members name.
+    /// Models named by other members.
     pub(super) models: Vec<Text>,
-    /// Whether the upstream may choose a further model.
+    /// True if the upstream may choose a further model.
     pub(super) open_model: bool,
     pub(super) user_id: Option<Text>,
     pub(super) stream: bool,
@@ -34,27 +34,27 @@ pub(crate) struct Facts {
     pub(super) unread: Vec<Unread>,
 }
 
-/// A member that policy reads, of a type in which only the upstream can say what it means.
+/// A policy member of a type that only the upstream can interpret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Unread {
     /// The member's name.
     pub member: &'static str,
-    /// What stands there: `string`, `number`, `boolean`, `object` or `array`.
+    /// The type found: `string`, `number`, `boolean`, `object` or `array`.
     pub kind: &'static str,
-    /// What policy could read.
+    /// The type that policy could read.
     wanted: &'static str,
 }
 
 /// A text that policy reads.
 #[derive(Debug, Clone)]
 pub(super) enum Text {
-    /// It stands in the body, within its quotes; it unescapes.
+    /// The span in the body, within its quotes. The text is known to unescape.
     InBody(Span),
-    /// An edit sets it.
+    /// The value set by an edit.
     Set(Box<str>),
 }
 
-/// Facts in the making.
+/// Facts under construction.
 #[derive(Default)]
 struct Reading {
     facts: Facts,
@@ -73,8 +73,7 @@ impl Facts {
         Ok(reading.facts())
     }
 
-    /// The facts of a body that was read before, with these edits made in it. Of several edits of one member the last
-    /// one counts.
+    /// Returns the facts of a scanned body with these edits applied. Of several edits of one member the last one counts.
     pub(super) fn edited(body: &[u8], object: &Object, edits: &[Edit]) -> Result<Self, EditError> {
         let mut reading = Reading::default();
         for member in object.members() {
@@ -95,12 +94,12 @@ impl Facts {
         Ok(reading.facts())
     }
 
-    /// Checks the text that a member is to be set to.
+    /// Checks the new value of a member.
     pub(crate) fn check(name: &str, json: &str) -> Result<(), EditError> {
         Reading::default().set(name, json)
     }
 
-    /// Notes a member that was not read. `null` counts as absent.
+    /// Records a member that was not read. `null` counts as absent.
     fn note(&mut self, member: &Member, name: &'static str, wanted: &'static str) {
         let kind = match member.kind {
             Kind::Null => return,
@@ -117,7 +116,7 @@ impl Facts {
         });
     }
 
-    /// The number of elements.
+    /// Returns the number of elements, and records a value that is not an array.
     fn count(&mut self, member: &Member, name: &'static str) -> u32 {
         let Kind::Array(elements) = member.kind else {
             self.note(member, name, "an array");
@@ -130,7 +129,7 @@ impl Facts {
 // === impl Text ===
 
 impl Text {
-    /// The text as it is meant. It was checked when the head was read.
+    /// Returns the unescaped text, which was checked by the scan.
     pub(super) fn of<'a>(&'a self, body: &'a [u8]) -> Cow<'a, str> {
         match self {
             Self::InBody(span) => unescape(span.text(body)).unwrap_or_default(),
@@ -142,7 +141,7 @@ impl Text {
 // === impl Reading ===
 
 impl Reading {
-    /// Takes in a member. `keep` makes a text of the place where it stands in `document`.
+    /// Adds a member. `keep` turns its span in `document` into a text.
     fn take(
         &mut self,
         name: &str,
@@ -187,7 +186,7 @@ impl Reading {
         })
     }
 
-    /// Takes in a member that an edit sets.
+    /// Adds a member that an edit sets.
     fn set(&mut self, name: &str, json: &str) -> Result<(), EditError> {
         let document = json.as_bytes();
         let keep = |span: Span| {
@@ -220,7 +219,7 @@ impl Reading {
     }
 }
 
-/// The text within the quotes of a string that policy reads.
+/// Returns the span within the quotes of a string that policy reads.
 fn string(body: &[u8], quoted: Span) -> Result<Span, Malformed> {
     let span = Span {
         start: quoted.start + 1,
@@ -229,7 +228,7 @@ fn string(body: &[u8], quoted: Span) -> Result<Span, Malformed> {
     text_within(body, span)
 }
 
-/// The text at a place within quotes, which policy reads.
+/// Returns a span within quotes that policy reads, after checking that it unescapes.
 fn text_within(body: &[u8], span: Span) -> Result<Span, Malformed> {
     match unescape(span.text(body)) {
         Ok(_) => Ok(span),
@@ -244,7 +243,7 @@ fn number(body: &[u8], member: &Member) -> Option<u64> {
     }
 }
 
-/// The `user_id` of a `metadata` that is an object. The rest of it is nobody's to read.
+/// Returns the `user_id` of a `metadata` object. Its other members are not read.
 fn user_id(body: &[u8], member: &Member) -> Result<Option<Span>, Malformed> {
     if member.kind != Kind::Object {
         return Ok(None);

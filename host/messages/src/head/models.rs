@@ -1,26 +1,26 @@
-//! Models that a body names beside its own: of fallbacks, of tools that ask a model, of members to come.
+//! Models that a body names in addition to `model`: in fallbacks, in tools that call a model, in future members.
 //!
-//! A name `model` with a text counts wherever it stands, but for the conversation, what is told about the caller, and the
-//! values of a tool's or a schema's own, where a model may be a car's. A body without such members costs a search for the
+//! A string named `model` counts wherever it appears, except in the conversation, in the caller's metadata, and in values that
+//! belong to a tool or a schema, where a model may be that of a car. A body without such members costs one search for the
 //! word in its tools.
 
 use memchr::memmem;
 
 use crate::json::{Inside, Kind, Malformed, MalformedKind, Member, Span, each_named};
 
-/// Most models that a body may name beside its own.
+/// Maximum number of models that a body may name in addition to `model`.
 pub const MAX_MODELS: usize = 64;
 
-/// Members of the top level in which a model is a text of others, read elsewhere, or no model of this request.
+/// Top-level members in which `model` is user text, is read elsewhere, or does not belong to this request.
 const ELSEWHERE: [&str; 5] = ["model", "messages", "system", "metadata", "requests"];
 
-/// Members whose values have names of their own.
+/// Members whose values define their own names.
 const OWN_NAMES: [&str; 4] = ["input", "input_schema", "input_examples", "schema"];
 
-/// Calls `each` with the place of every model that a member of the top level names, within its quotes.
+/// Calls `each` with the span of every model that a top-level member names, within its quotes.
 ///
 /// # Errors
-/// There are more than [`MAX_MODELS`], with those before this member, or what `each` refuses with.
+/// More than [`MAX_MODELS`] models, including the `before` ones of earlier members, or an error of `each`.
 pub(super) fn each_model(
     name: &str,
     document: &[u8],
@@ -49,7 +49,7 @@ pub(super) fn each_model(
                 end: start + within.end,
             };
             read = if count > MAX_MODELS {
-                Err(MalformedKind::TooManyModels.at(place.start))
+                Err(MalformedKind::TooManyModels { limit: MAX_MODELS }.at(place.start))
             } else {
                 each(place)
             };
@@ -59,10 +59,10 @@ pub(super) fn each_model(
     read
 }
 
-/// Whether a value can hold the name `model`, in any spelling.
+/// Returns true if a value may contain the name `model` in any spelling.
 fn may_name_models(value: &[u8]) -> bool {
     memmem::find(value, b"\"model\"").is_some()
-        // Each letter of it can be spelled \u006d and the like.
+        // Each of its letters can be escaped, as in \u006d.
         || memmem::find_iter(value, b"\\u00").any(|at| {
             let digits = value.get(at + 4..at + 6).unwrap_or_default();
             matches!(
@@ -154,7 +154,11 @@ mod tests {
         };
         assert!(with(MAX_MODELS - 1).is_ok(), "as many as may be");
         let error = with(MAX_MODELS).unwrap_err();
-        assert_eq!(error.kind, MalformedKind::TooManyModels, "one more");
+        assert_eq!(
+            error.kind,
+            MalformedKind::TooManyModels { limit: MAX_MODELS },
+            "one more"
+        );
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl<'a> Iterator for Tools<'a> {
 fn name(tool: &[u8]) -> Option<Cow<'_, str>> {
     let mut walk = Walk::new(tool, Scanner::Fastest).ok()?;
     let mut name = None;
-    // What follows a mistake is left out: the upstream refuses such a request anyway.
+    // Reading stops at an error, because the upstream refuses such a request anyway.
     while let Ok(Some(step)) = walk.step() {
         let is_name = unescape(step.name.text(tool)).is_ok_and(|name| name == "name");
         if is_name && step.value.kind == Kind::String {

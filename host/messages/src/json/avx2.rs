@@ -1,40 +1,41 @@
 //! Block masks with AVX2, 32 bytes at a time.
 //!
-//! The only `unsafe` of this crate. It is sound for one reason: an [`Avx2`] comes from [`Avx2::detect`] alone, which
-//! gives none unless the processor has AVX2. Loads are unaligned and stay within the block they are given.
+//! This is the only `unsafe` code of the crate. It is sound because only [`Avx2::detect`] creates an [`Avx2`], and only if the
+//! processor has AVX2. Loads are unaligned and stay within their block.
 
 #![allow(
     unsafe_code,
     reason = "vector intrinsics need it; a scan in ordinary registers is several times slower"
 )]
 
-use super::block::{BLOCK, Classify, Masks};
 use std::arch::x86_64::{
     __m256i, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_min_epu8,
     _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
 };
 
-/// Proof that the processor has AVX2.
+use super::block::{BLOCK, Classify, Masks};
+
+/// A proof that the processor has AVX2.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx2(());
 
 // === impl Avx2 ===
 
 impl Avx2 {
-    /// The proof, where there is one. The answer is cached by the standard library.
+    /// Returns the proof, or `None` without AVX2. The standard library caches the check.
     #[inline]
     pub(crate) fn detect() -> Option<Self> {
         std::arch::is_x86_feature_detected!("avx2").then_some(Self(()))
     }
 
-    /// Runs `work` compiled for AVX2: whatever is inlined into it may use the instructions without a call a block.
+    /// Runs `work` compiled for AVX2, so that code inlined into it uses the instructions without a call per block.
     #[inline]
     pub(crate) fn run<T>(self, work: impl FnOnce(Self) -> T) -> T {
         #[target_feature(enable = "avx2")]
         fn compiled<T>(proof: Avx2, work: impl FnOnce(Avx2) -> T) -> T {
             work(proof)
         }
-        // SAFETY: `self` proves that the processor has AVX2, which is all that `compiled` asks for.
+        // SAFETY: `self` proves that the processor has AVX2, the only requirement of `compiled`.
         unsafe { compiled(self, work) }
     }
 }
@@ -81,7 +82,7 @@ impl Classify for Avx2 {
         unsafe {
             let (low, high) = load(block);
             let space = _mm256_set1_epi8(0x20);
-            // Signed: bytes with the high bit are below the space, too.
+            // Signed comparison: bytes with the high bit are below the space as well.
             gather(
                 _mm256_cmpgt_epi8(low, space),
                 _mm256_cmpgt_epi8(high, space),
@@ -90,7 +91,7 @@ impl Classify for Avx2 {
     }
 }
 
-/// The two halves of a block.
+/// Loads the two halves of a block.
 ///
 /// # Safety
 /// The processor has AVX2.
@@ -106,7 +107,7 @@ unsafe fn load(block: &[u8; BLOCK]) -> (__m256i, __m256i) {
     }
 }
 
-/// Where the bytes equal `byte`.
+/// Returns the mask of bytes that equal `byte`.
 ///
 /// # Safety
 /// The processor has AVX2.
@@ -122,7 +123,7 @@ unsafe fn equal(low: __m256i, high: __m256i, byte: u8) -> u64 {
     }
 }
 
-/// The top bits of all bytes.
+/// Returns the high bits of all bytes.
 ///
 /// # Safety
 /// The processor has AVX2.

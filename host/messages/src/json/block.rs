@@ -1,9 +1,9 @@
-//! Sixty-four bytes as bit masks: bit n says something about byte n.
+//! Blocks of 64 bytes as bit masks, in which bit n describes byte n.
 
 /// Bytes in a block.
 pub(crate) const BLOCK: usize = 64;
 
-/// What stands where in a block, strings not yet told from structure.
+/// The special characters of a block, inside and outside of strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Masks {
     /// `"`
@@ -18,17 +18,17 @@ pub(crate) struct Masks {
     pub(crate) control: u64,
 }
 
-/// A way to look at a block. All ways give the same masks.
+/// A classifier of blocks. All implementations return the same masks.
 pub(crate) trait Classify: Copy {
-    /// All masks of a block.
+    /// Returns all masks of a block.
     fn masks(self, block: &[u8; BLOCK]) -> Masks;
 
-    /// Whether every byte of the block is visible ASCII, as in base64: 0x21 to 0x7f.
+    /// Returns true if every byte of the block is visible ASCII (0x21 to 0x7f), as in base64.
     fn is_solid(self, block: &[u8; BLOCK]) -> bool;
 }
 
-/// The bytes that a backslash escapes. `carry` is 1 when the last byte of the block before was such a backslash, and
-/// is left so for the next block.
+/// Returns the mask of bytes escaped by a backslash. `carry` is 1 if the previous block ended with an escaping backslash, and
+/// is updated for the next block.
 ///
 /// Runs of backslashes escape every second byte. Adding the starts of runs at odd places to the runs carries each one
 /// to its end, which tells runs of odd length from even ones without a loop (after Langdale and Lemire's simdjson).
@@ -46,7 +46,8 @@ pub(crate) fn escaped(backslash: u64, carry: &mut u64) -> u64 {
     (EVEN ^ (sum << 1)) & follows
 }
 
-/// Each bit becomes the parity of itself and all bits below: from an opening quote up to, and without, the closing one.
+/// Replaces each bit by the parity of itself and all lower bits, which marks the bytes from an opening quote up to, but not
+/// including, the closing one.
 #[inline(always)]
 pub(crate) fn prefix_xor(mut bits: u64) -> u64 {
     bits ^= bits << 1;
@@ -58,7 +59,7 @@ pub(crate) fn prefix_xor(mut bits: u64) -> u64 {
     bits
 }
 
-/// The bits below bit `end`.
+/// Returns the bits below bit `end`.
 #[inline(always)]
 pub(crate) fn below(end: u32) -> u64 {
     1u64.checked_shl(end)

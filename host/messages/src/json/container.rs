@@ -1,4 +1,4 @@
-//! Skipping an object or an array.
+//! Skipping of objects and arrays.
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2::Avx2;
@@ -6,13 +6,13 @@ use super::block::{BLOCK, Classify, below, escaped, prefix_xor};
 use super::portable::Portable;
 use super::{MAX_DEPTH, Malformed, MalformedKind};
 
-/// Strings that run on for so many solid blocks (1 KiB without a blank, quote or escape) are data, not text.
+/// Number of consecutive solid blocks (1 KiB without a blank, quote or escape) from which on a string is data, not text.
 const SOLID_RUN: usize = 16;
 
-/// Which instructions a scan uses. Both give the same answers.
+/// The instructions that a scan uses. Both choices give the same results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scanner {
-    /// The widest that the processor has.
+    /// The widest instructions of the processor.
     Fastest,
     /// Ordinary registers only.
     Portable,
@@ -21,21 +21,21 @@ pub enum Scanner {
 /// An object or array that was skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Container {
-    /// Where the byte after the closing bracket stands.
+    /// Position after the closing bracket.
     pub(crate) end: usize,
-    /// Commas directly inside it.
+    /// Number of commas directly inside it.
     pub(crate) commas: usize,
-    /// Bytes of base64 and the like.
+    /// Bytes of base64 and similar data.
     pub(crate) solid: usize,
 }
 
-/// The open brackets: how many, and one bit each for its kind.
+/// A stack of open brackets, with one bit per bracket for its kind.
 struct Brackets {
     depth: usize,
     objects: [u64; MAX_DEPTH / 64],
 }
 
-/// What is carried from block to block.
+/// The state of a scan between blocks.
 struct Scan<C> {
     classify: C,
     brackets: Brackets,
@@ -92,7 +92,7 @@ impl<C: Classify> Scan<C> {
             }
             base += BLOCK;
         }
-        // Blanks change nothing, neither in nor out of strings.
+        // Blanks have no effect inside or outside of strings.
         let mut last = [b' '; BLOCK];
         for (to, from) in last.iter_mut().zip(tail) {
             *to = *from;
@@ -112,7 +112,7 @@ impl<C: Classify> Scan<C> {
         }
     }
 
-    /// Reads one block, and gives the end of the container when it stands in it.
+    /// Reads one block. Returns the end of the container if it is in this block.
     #[inline(always)]
     fn block(&mut self, block: &[u8; BLOCK], base: usize) -> Result<Option<usize>, Malformed> {
         let masks = self.classify.masks(block);
@@ -136,7 +136,7 @@ impl<C: Classify> Scan<C> {
         Ok(end.map(|bit| base + bit as usize))
     }
 
-    /// A block in the middle of a string.
+    /// Reads a block in the middle of a string.
     #[inline(always)]
     fn string_block(
         &mut self,
@@ -160,7 +160,7 @@ impl<C: Classify> Scan<C> {
         Ok(None)
     }
 
-    /// Follows the brackets of a block, and gives the bit after the one that closes the container.
+    /// Follows the brackets of a block. Returns the bit after the one that closes the container.
     #[inline(always)]
     fn structure(
         &mut self,
@@ -198,7 +198,7 @@ impl<C: Classify> Scan<C> {
 // === impl Brackets ===
 
 impl Brackets {
-    /// `kind` is 1 for an object, 0 for an array.
+    /// Opens a bracket; `kind` is 1 for an object, 0 for an array.
     #[inline(always)]
     fn open(&mut self, kind: u64, at: usize) -> Result<(), Malformed> {
         let Some(word) = self.objects.get_mut(self.depth / 64) else {

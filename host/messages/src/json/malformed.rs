@@ -1,96 +1,100 @@
-//! What is wrong with a document, and where.
+//! Errors in a document, with their position.
 
 use super::{MAX_DEPTH, MAX_MEMBERS, MAX_NAME};
-use crate::batch::MAX_REQUESTS;
-use crate::head::MAX_MODELS;
 
-/// A document that is refused. The client is at fault: it sent what is not JSON, or what two readers could read in
-/// two ways. Its text is meant for the client.
+/// The error of a refused document. The client is at fault: it sent invalid JSON, or JSON that parsers could read in different
+/// ways. The text is meant for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the request body is refused at byte {offset}: {kind}")]
+#[error("the request body is invalid at byte {offset}: {kind}")]
 pub struct Malformed {
-    /// Where in the document, counted in bytes from 0. A document that ends too soon is refused at its length.
+    /// Position in the document in bytes from 0; its length for a document that ends too soon.
     pub offset: usize,
-    /// What is wrong there.
+    /// The error at that position.
     pub kind: MalformedKind,
 }
 
-/// What is wrong with a document.
+/// The kind of an error in a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MalformedKind {
-    /// The document is no JSON object.
-    #[error("a JSON object is expected")]
+    /// The document is not a JSON object.
+    #[error("expected a JSON object")]
     NotAnObject,
     /// The document ends too soon.
-    #[error("it ends too soon")]
+    #[error("unexpected end of the body")]
     Truncated,
     /// The document ends inside a string.
-    #[error("it ends inside a string")]
+    #[error("unterminated string")]
     UnterminatedString,
-    /// A bracket closes what it did not open.
-    #[error("the brackets do not match")]
+    /// A closing bracket does not match the opening one.
+    #[error("mismatched brackets")]
     Unbalanced,
-    /// A control character stands unescaped in a string.
-    #[error("a control character has to be escaped in a string")]
+    /// A string contains an unescaped control character.
+    #[error("control characters in strings must be escaped")]
     ControlCharacter,
-    /// A backslash stands outside of strings.
-    #[error("a backslash has no place outside of a string")]
+    /// A backslash occurs outside of strings.
+    #[error("unexpected backslash outside of a string")]
     StrayBackslash,
-    /// A backslash begins no escape.
-    #[error("the escape is not one of JSON")]
+    /// A backslash does not begin a valid escape.
+    #[error("invalid escape sequence")]
     BadEscape,
-    /// An escaped half of a surrogate pair stands alone in a text that policy reads.
-    #[error("an escaped surrogate stands alone")]
+    /// A text that policy reads contains half of an escaped surrogate pair.
+    #[error("unpaired surrogate escape")]
     LoneSurrogate,
-    /// The object is followed by something else.
-    #[error("nothing may follow the object")]
+    /// The object is followed by other bytes.
+    #[error("unexpected bytes after the object")]
     TrailingBytes,
     /// A member name was expected.
-    #[error("a member name in double quotes is expected")]
+    #[error("expected a member name in double quotes")]
     MissingName,
     /// The colon after a member name is missing.
-    #[error("a colon is expected after the member name")]
+    #[error("expected a colon after the member name")]
     MissingColon,
     /// The comma or the closing bracket after a value is missing.
-    #[error("a comma or a closing bracket is expected")]
+    #[error("expected a comma or a closing bracket")]
     MissingComma,
-    /// A comma is followed by no member.
-    #[error("a member is expected after the comma")]
+    /// A comma is not followed by a member.
+    #[error("expected a member after the comma")]
     TrailingComma,
-    /// A value was expected, and this begins none.
-    #[error("a JSON value is expected")]
+    /// A value was expected.
+    #[error("expected a JSON value")]
     BadValue,
     /// The bytes are not UTF-8.
-    #[error("the bytes are not UTF-8")]
+    #[error("invalid UTF-8")]
     InvalidUtf8,
     /// Nesting is deeper than [`MAX_DEPTH`](crate::head::MAX_DEPTH).
-    #[error("nesting is deeper than {MAX_DEPTH}")]
+    #[error("more than {MAX_DEPTH} levels of nesting")]
     TooDeep,
-    /// One object has more than [`MAX_MEMBERS`](crate::head::MAX_MEMBERS) members.
-    #[error("there are more than {MAX_MEMBERS} members")]
+    /// An object has more than [`MAX_MEMBERS`](crate::head::MAX_MEMBERS) members.
+    #[error("more than {MAX_MEMBERS} members")]
     TooManyMembers,
-    /// A batch has more than [`MAX_REQUESTS`](crate::batch::MAX_REQUESTS) requests.
-    #[error("a batch has at most {MAX_REQUESTS} requests")]
-    TooManyRequests,
-    /// A body names more than [`MAX_MODELS`](crate::head::MAX_MODELS) models beside its own.
-    #[error("more than {MAX_MODELS} models are named beside the body's own")]
-    TooManyModels,
+    /// A batch has more requests than [`MAX_REQUESTS`](crate::batch::MAX_REQUESTS).
+    #[error("a batch may have at most {limit} requests")]
+    TooManyRequests {
+        /// Maximum number of requests.
+        limit: usize,
+    },
+    /// A body names more than [`MAX_MODELS`](crate::head::MAX_MODELS) models in addition to its own.
+    #[error("more than {limit} models in addition to `model`")]
+    TooManyModels {
+        /// Maximum number of such models.
+        limit: usize,
+    },
     /// A member name is longer than [`MAX_NAME`](crate::head::MAX_NAME) bytes.
-    #[error("a member name is longer than {MAX_NAME} bytes")]
+    #[error("member name longer than {MAX_NAME} bytes")]
     NameTooLong,
-    /// A member comes twice, perhaps in two spellings of its name, so that two readers may read two values.
-    #[error("the member `{name}` comes twice")]
+    /// A member appears twice, perhaps in two spellings of its name, so that parsers may read different values.
+    #[error("the member `{name}` appears twice")]
     Duplicate {
         /// The name, unescaped.
         name: Box<str>,
     },
-    /// A member that has to be looked into is of another type.
-    #[error("`{name}` has to be {wanted}")]
+    /// A member that the gateway has to read is of a wrong type.
+    #[error("`{name}` must be {wanted}")]
     WrongType {
         /// The member.
         name: &'static str,
-        /// What it has to be.
+        /// The required type.
         wanted: &'static str,
     },
 }
@@ -106,7 +110,7 @@ impl MalformedKind {
 // === impl Malformed ===
 
 impl Malformed {
-    /// The same, seen from a document in which this one begins at `start`.
+    /// Returns the same error, relative to a document in which this one begins at `start`.
     pub(crate) fn within(mut self, start: usize) -> Self {
         self.offset = self.offset.saturating_add(start);
         self

@@ -1,4 +1,4 @@
-//! Reading objects of an upstream's answer member by member: what can't be read costs only itself.
+//! Lenient reading of an upstream's objects: an unreadable member affects no other.
 
 use std::borrow::Cow;
 
@@ -7,22 +7,22 @@ use super::value::Value;
 use super::walk::{Elements, Walk};
 use super::{Kind, Scanner, unescape};
 
-/// A value that was found, with its text.
+/// A value and its text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found<'a> {
     pub(crate) kind: Kind,
     pub(crate) text: &'a [u8],
 }
 
-/// A member that is of a type, or a size, that it can't have.
+/// A member of a wrong type or size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unreadable;
 
-/// Shows `read` the members of an object, names as they are meant. Of a name that comes twice each is shown, so the last one
-/// counts, as with the JSON readers in use. `read` says how many values could not be read; this is their sum.
+/// Calls `read` with each member of an object, names unescaped. A repeated name is passed each time, so that the last one
+/// counts, as in common JSON parsers. `read` returns the number of values it could not read; this function returns their sum.
 ///
 /// # Errors
-/// Not an object, or one that is malformed somewhere: with the sum up to there.
+/// The sum so far, if the text is not an object or malformed somewhere.
 pub(crate) fn members<'a>(
     json: &'a [u8],
     mut read: impl FnMut(&str, Found<'a>) -> u64,
@@ -34,7 +34,7 @@ pub(crate) fn members<'a>(
     loop {
         match walk.step() {
             Ok(Some(step)) => {
-                // A name that stands for no text is none that is looked for.
+                // A name that does not unescape is not one of the names looked for.
                 let name = unescape(step.name.text(json)).unwrap_or_default();
                 unread += read(&name, Found::of(json, step.value));
             }
@@ -54,7 +54,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// A whole number; none for `null`.
+    /// Reads a whole number. Returns `None` for `null`.
     pub(crate) fn count(self) -> Result<Option<u64>, Unreadable> {
         match self.kind {
             Kind::Null => Ok(None),
@@ -63,7 +63,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// A text; none for `null`.
+    /// Reads a string. Returns `None` for `null`.
     pub(crate) fn string(self) -> Result<Option<Cow<'a, str>>, Unreadable> {
         match self.kind {
             Kind::Null => Ok(None),
@@ -76,7 +76,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Its members, as an object; `null` has none. Says how many values could not be read.
+    /// Reads the members of an object; `null` has none. Returns the number of values that could not be read.
     pub(crate) fn object(self, read: impl FnMut(&str, Found<'a>) -> u64) -> u64 {
         match self.kind {
             Kind::Null => 0,
@@ -85,7 +85,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Its elements, as an array; `null` has none. Says how many values could not be read.
+    /// Reads the elements of an array; `null` has none. Returns the number of values that could not be read.
     pub(crate) fn array(self, mut read: impl FnMut(&'a [u8]) -> u64) -> u64 {
         match self.kind {
             Kind::Null => 0,
@@ -102,7 +102,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Puts a value in its place where it was told. Says whether it could not be read, as a number.
+/// Stores a value if it was read. Returns the number of unreadable values, 0 or 1.
 pub(crate) fn put<T>(place: &mut T, told: Result<Option<T>, Unreadable>) -> u64 {
     match told {
         Ok(Some(value)) => {

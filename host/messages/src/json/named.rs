@@ -1,8 +1,8 @@
-//! Values under their names, wherever they stand, without judging the document.
+//! Search for named values at any depth, without validating the document.
 //!
-//! One pass that looks at strings and brackets only. It refuses nothing: in a document whose brackets match and whose
-//! strings end it finds every name that a JSON parser finds, whatever else is wrong. It takes time in proportion to the
-//! document, however deep that nests.
+//! The search is a single pass over strings and brackets. It refuses nothing: in a document with matching brackets and
+//! terminated strings it finds every name that a JSON parser finds, whatever else is wrong. Its time is proportional to the
+//! size of the document, regardless of nesting.
 
 use std::borrow::Cow;
 
@@ -11,19 +11,19 @@ use super::text::{closing_quote_anyhow, unescape};
 use super::value::blank_end;
 use super::{Scanner, Span};
 
-/// A name, and where its value stands.
+/// A name and the position of its value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Named<'a> {
     bytes: &'a [u8],
-    /// The name, without its quotes, as written.
+    /// The name as written, without its quotes.
     pub(crate) name: Span,
-    /// Number of objects that the name stands in, its own included.
+    /// Number of enclosing objects, its own included.
     pub(crate) depth: usize,
-    /// The value, without its quotes, where it is a string.
+    /// The value without its quotes, or `None` if it is not a string.
     pub(crate) string: Option<Span>,
 }
 
-/// Whether the names inside a value are wanted.
+/// A choice whether to search inside a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inside {
     Wanted,
@@ -69,13 +69,13 @@ pub(crate) fn each_named<'a>(bytes: &'a [u8], mut each: impl FnMut(Named<'a>) ->
     }
 }
 
-/// The next quote or brace from `at` on.
+/// Returns the next quote or brace from `at` on.
 fn next(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = bytes.get(at..)?;
     memchr::memchr3(b'"', b'{', b'}', rest).map(|found| at + found)
 }
 
-/// The string that begins at `at`, if one does.
+/// Returns the string that begins at `at`, or `None`.
 fn string(bytes: &[u8], at: usize) -> Option<Span> {
     if bytes.get(at) != Some(&b'"') {
         return None;
@@ -84,7 +84,7 @@ fn string(bytes: &[u8], at: usize) -> Option<Span> {
     Some(Span { start: at + 1, end })
 }
 
-/// Where the container that begins at `at` ends; `at` itself where none begins, or none that ends.
+/// Returns the end of the container that begins at `at`, or `at` if there is none or it does not end.
 fn skipped(bytes: &[u8], at: usize) -> usize {
     match bytes.get(at) {
         Some(b'{' | b'[') => {
@@ -97,7 +97,7 @@ fn skipped(bytes: &[u8], at: usize) -> usize {
 // === impl Named ===
 
 impl<'a> Named<'a> {
-    /// Whether this is the name as it is meant, escapes resolved.
+    /// Returns true if this is the name with escapes resolved.
     pub(crate) fn is(&self, name: &str) -> bool {
         let raw = self.name.of(self.bytes);
         raw == name.as_bytes()
@@ -105,7 +105,7 @@ impl<'a> Named<'a> {
                 && unescape(self.name.text(self.bytes)).is_ok_and(|meant| meant == name))
     }
 
-    /// The value, where it is a string: as it is meant, or as it is written where that means nothing.
+    /// Returns the value of a string: unescaped, or as written if it cannot be unescaped.
     pub(crate) fn text(&self) -> Option<Cow<'a, str>> {
         let raw = self.string?.text(self.bytes);
         Some(unescape(raw).unwrap_or(Cow::Borrowed(raw)))

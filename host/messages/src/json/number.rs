@@ -1,7 +1,7 @@
-//! Whole numbers, however they are written.
+//! Whole numbers in any notation.
 
-/// The whole number that the text of a JSON number stands for: `500`, `500.0` and `5e2` are the same. None for one that
-/// has a fraction, is below zero, or does not fit 64 bits. Integers throughout: a float would round.
+/// Parses the text of a JSON number as a whole number: `500`, `500.0` and `5e2` are equal. Returns `None` for a number with a
+/// fraction, below zero, or beyond 64 bits. Uses integers throughout, because a float would round.
 pub(crate) fn whole_number(text: &[u8]) -> Option<u64> {
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(text) => (true, text),
@@ -15,7 +15,7 @@ pub(crate) fn whole_number(text: &[u8]) -> Option<u64> {
     let whole = parts.next().filter(|whole| !whole.is_empty())?;
     let part = parts.next().unwrap_or_default();
 
-    // Digits that stand before the point once the exponent has moved it.
+    // Number of digits before the point once the exponent has moved it.
     let mut before = i64::try_from(whole.len()).ok()?.saturating_add(power);
     let mut value: u64 = 0;
     for byte in whole.iter().chain(part) {
@@ -27,7 +27,7 @@ pub(crate) fn whole_number(text: &[u8]) -> Option<u64> {
         }
         before = before.saturating_sub(1);
     }
-    // Ends after twenty at most: then it is too large.
+    // Ends after at most twenty digits, when the number is too large.
     while before > 0 && value > 0 {
         value = value.checked_mul(10)?;
         before -= 1;
@@ -35,7 +35,7 @@ pub(crate) fn whole_number(text: &[u8]) -> Option<u64> {
     (!negative || value == 0).then_some(value)
 }
 
-/// The number behind an `e`. What is past all that matters stays there.
+/// Parses the number after an `e`, saturating far beyond any relevant exponent.
 fn exponent(text: &[u8]) -> Option<i64> {
     let (sign, digits) = match text.split_first()? {
         (b'-', digits) => (-1, digits),

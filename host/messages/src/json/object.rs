@@ -1,4 +1,4 @@
-//! The members of one object, each name once.
+//! The members of one object, with unique names.
 
 use smallvec::SmallVec;
 
@@ -8,29 +8,29 @@ use super::{Kind, MAX_MEMBERS, Malformed, MalformedKind, Scanner, Span, unescape
 /// The members of one object, in order.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
-    /// Sixteen hold what clients send, so a scan allocates nothing.
+    /// Sixteen members suffice for what clients send, so that a scan allocates nothing.
     members: SmallVec<[Member; 16]>,
-    /// Where the byte after the closing brace stands.
+    /// Position after the closing brace.
     end: usize,
 }
 
-/// One member: spans into the document.
+/// A member, as spans of the document.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
-    /// The name, without its quotes, as written.
+    /// The name as written, without its quotes.
     pub(crate) name: Span,
-    /// The name as it is meant, when that is not how it is written.
+    /// The name with escapes resolved, if it has any.
     decoded: Option<Box<str>>,
     pub(crate) value: Span,
     pub(crate) kind: Kind,
-    /// Bytes of base64 and the like in the value.
+    /// Bytes of base64 and similar data in the value.
     pub(crate) solid: usize,
 }
 
 // === impl Object ===
 
 impl Object {
-    /// Reads a document that is one object with nothing but blanks around it.
+    /// Reads a document that is one object, with only blanks around it.
     pub(crate) fn document(bytes: &[u8], scanner: Scanner) -> Result<Self, Malformed> {
         let object = Self::read(bytes, scanner)?;
         let end = super::value::blank_end(bytes, object.end);
@@ -72,19 +72,19 @@ impl Object {
         })
     }
 
-    /// All members, in order.
+    /// Returns all members in order.
     pub(crate) fn members(&self) -> &[Member] {
         &self.members
     }
 
-    /// The member of this name, however it is spelled.
+    /// Returns the member of this name, in any spelling.
     pub(crate) fn member(&self, bytes: &[u8], name: &str) -> Option<&Member> {
         self.members
             .iter()
             .find(|member| member.is_named(bytes, name))
     }
 
-    /// Where the closing brace stands.
+    /// Returns the position of the closing brace.
     pub(crate) fn closing_brace(&self) -> usize {
         self.end - 1
     }
@@ -93,7 +93,7 @@ impl Object {
 // === impl Member ===
 
 impl Member {
-    /// The value of a document that is one value with nothing but blanks around it, as a member without a name.
+    /// Reads a document that is one value, with only blanks around it, as a member without a name.
     pub(crate) fn alone(bytes: &[u8]) -> Result<Self, Malformed> {
         let start = super::value::blank_end(bytes, 0);
         let value = super::value::read(bytes, start, Scanner::Fastest)?;
@@ -110,7 +110,7 @@ impl Member {
         })
     }
 
-    /// Whether this is the member's name as it is meant.
+    /// Returns true if this is the member's name with escapes resolved.
     pub(crate) fn is_named(&self, bytes: &[u8], name: &str) -> bool {
         match &self.decoded {
             Some(decoded) => decoded.as_ref() == name,
@@ -118,7 +118,7 @@ impl Member {
         }
     }
 
-    /// The name as it is meant.
+    /// Returns the name with escapes resolved.
     pub(crate) fn meant<'a>(&'a self, bytes: &'a [u8]) -> &'a str {
         self.decoded
             .as_deref()

@@ -1,11 +1,11 @@
-//! Block masks with ordinary registers, eight bytes at a time, for every machine.
+//! Block masks in ordinary registers, eight bytes at a time, for every processor.
 
 use super::block::{BLOCK, Classify, Masks};
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// The portable way to look at a block.
+/// The portable classifier.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portable;
 
@@ -46,19 +46,19 @@ fn words(block: &[u8; BLOCK]) -> impl Iterator<Item = u64> {
     words.iter().map(|word| u64::from_le_bytes(*word))
 }
 
-/// The high bit of each byte that equals `byte`.
+/// Returns the high bit of each byte that equals `byte`.
 #[inline(always)]
 fn equal(word: u64, byte: u8) -> u64 {
     zero(word ^ (u64::from(byte) * LOW))
 }
 
-/// The high bit of each byte that is zero. Exact: no carry crosses bytes.
+/// Returns the high bit of each zero byte. Exact, because no carry crosses bytes.
 #[inline(always)]
 fn zero(word: u64) -> u64 {
     !(((word & !HIGH).wrapping_add(!HIGH)) | word) & HIGH
 }
 
-/// The eight high bits as the low eight bits of a word: the factor moves bit 8n to bit 56 + n.
+/// Gathers the eight high bits in the low byte: the factor moves bit 8n to bit 56 + n.
 #[inline(always)]
 fn gather(high: u64) -> u64 {
     (high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56

@@ -1,12 +1,12 @@
-//! Strings: where they end, and what they say.
+//! Strings: their ends and their contents.
 
 use std::borrow::Cow;
 
 use super::{Malformed, MalformedKind};
 
-/// Where the string that opens at `start` ends: the place of its closing quote.
+/// Returns the position of the closing quote of the string that opens at `start`.
 ///
-/// On the way escapes are checked for their spelling and control characters are refused, as any JSON parser does.
+/// Checks the spelling of escapes and refuses control characters, as any JSON parser does.
 pub(crate) fn closing_quote(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
     let mut at = start + 1;
     loop {
@@ -24,7 +24,7 @@ pub(crate) fn closing_quote(bytes: &[u8], start: usize) -> Result<usize, Malform
     }
 }
 
-/// As [`closing_quote`], for a string of which nothing is checked; none where it does not end.
+/// Returns the position of the closing quote without any check, or `None` if the string does not end.
 pub(crate) fn closing_quote_anyhow(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {
@@ -36,11 +36,10 @@ pub(crate) fn closing_quote_anyhow(bytes: &[u8], start: usize) -> Option<usize> 
     }
 }
 
-/// The text of a raw string, without its quotes, whose escapes [`closing_quote`] has passed.
+/// Unescapes a raw string, without its quotes, whose escapes [`closing_quote`] has accepted.
 ///
 /// # Errors
-/// The place of an escaped surrogate that has no partner: it stands for no character, and readers differ in what
-/// they make of it.
+/// The position of an unpaired surrogate escape, which is no character and which parsers treat differently.
 pub(crate) fn unescape(raw: &str) -> Result<Cow<'_, str>, usize> {
     let Some(first) = memchr::memchr(b'\\', raw.as_bytes()) else {
         return Ok(Cow::Borrowed(raw));
@@ -61,7 +60,7 @@ pub(crate) fn unescape(raw: &str) -> Result<Cow<'_, str>, usize> {
     Ok(Cow::Owned(text))
 }
 
-/// The character of the escape that `text` begins with, and how many bytes spell it.
+/// Returns the character of the escape that `text` begins with, and the escape's length in bytes.
 fn unescape_one(text: &str) -> Option<(char, usize)> {
     let character = match text.as_bytes().get(1)? {
         b'b' => '\u{8}',
@@ -92,7 +91,7 @@ fn hex_unit(text: &str, at: usize) -> Option<u16> {
     u16::from_str_radix(text.get(at..at + 4)?, 16).ok()
 }
 
-/// Where the escape at `at` ends.
+/// Returns the end of the escape at `at`.
 fn escape_end(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
     let Some(kind) = bytes.get(at + 1) else {
         return Err(MalformedKind::UnterminatedString.at(bytes.len()));
@@ -114,7 +113,7 @@ fn escape_end(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
 }
 
 fn no_control(text: &[u8], start: usize) -> Result<(), Malformed> {
-    // Without an early exit the compiler makes a vector loop of it.
+    // Without an early exit the compiler vectorises the loop.
     if text
         .iter()
         .fold(false, |found, byte| found | (*byte < 0x20))

@@ -1,17 +1,17 @@
-//! One value: where it ends and what it is.
+//! Values: their extent and their kind.
 
 use super::container::{self, Container};
 use super::text::closing_quote;
 use super::{Malformed, MalformedKind, Scanner};
 
-/// Where a text stands in its document.
+/// The span of a text in its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     String,
@@ -20,20 +20,20 @@ pub(crate) enum Kind {
     False,
     Null,
     Object,
-    /// With the number of its elements.
+    /// An array, with the number of its elements.
     Array(usize),
 }
 
-/// A value that was passed over.
+/// A value that was skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Value {
     pub(crate) span: Span,
     pub(crate) kind: Kind,
-    /// Bytes of base64 and the like in it.
+    /// Bytes of base64 and similar data in it.
     pub(crate) solid: usize,
 }
 
-/// Passes over the value at `start`.
+/// Skips the value at `start`.
 pub(crate) fn read(bytes: &[u8], start: usize, scanner: Scanner) -> Result<Value, Malformed> {
     let Some(first) = bytes.get(start) else {
         return Err(MalformedKind::Truncated.at(bytes.len()));
@@ -65,7 +65,7 @@ pub(crate) fn read(bytes: &[u8], start: usize, scanner: Scanner) -> Result<Value
     })
 }
 
-/// Where the blanks from `at` on end.
+/// Returns the end of the blanks from `at` on.
 pub(crate) fn blank_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
         at += 1;
@@ -109,7 +109,7 @@ fn number(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
     Ok(at)
 }
 
-/// Where the digits from `at` on end; there is at least one.
+/// Returns the end of the digits from `at` on, of which there must be at least one.
 fn digits(bytes: &[u8], start: usize, at: usize) -> Result<usize, Malformed> {
     let rest = bytes.get(at..).unwrap_or_default();
     match rest.iter().position(|byte| !byte.is_ascii_digit()) {
@@ -121,12 +121,12 @@ fn digits(bytes: &[u8], start: usize, at: usize) -> Result<usize, Malformed> {
 }
 
 impl Span {
-    /// The bytes that stand there.
+    /// Returns the bytes of the span.
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The text that stands there. Spans begin and end at ASCII, so valid UTF-8 stays valid when it is cut at them.
+    /// Returns the text of the span. Spans begin and end at ASCII, so valid UTF-8 stays valid when cut at them.
     pub(crate) fn text(self, bytes: &[u8]) -> &str {
         simdutf8::basic::from_utf8(self.of(bytes)).unwrap_or_default()
     }
@@ -135,7 +135,7 @@ impl Span {
         self.end - self.start
     }
 
-    /// The same, seen from a document in which this one begins at `start`.
+    /// Returns the same span, relative to a document in which this one begins at `start`.
     pub(crate) fn within(self, start: usize) -> Self {
         Self {
             start: self.start + start,

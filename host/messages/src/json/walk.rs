@@ -4,15 +4,15 @@ use super::text::closing_quote;
 use super::value::{self, Span, Value, blank_end};
 use super::{MAX_NAME, Malformed, MalformedKind, Scanner};
 
-/// One member as it stands in the document.
+/// A member of the document.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
-    /// The name, without its quotes, as written.
+    /// The name as written, without its quotes.
     pub(crate) name: Span,
     pub(crate) value: Value,
 }
 
-/// Reads an object member by member. After the last one, [`Walk::end`] is where the object ends.
+/// A cursor over the members of an object. After the last one, [`Walk::end`] is the end of the object.
 #[derive(Debug, Clone)]
 pub(crate) struct Walk<'a> {
     bytes: &'a [u8],
@@ -21,7 +21,7 @@ pub(crate) struct Walk<'a> {
     scanner: Scanner,
 }
 
-/// Reads an array element by element.
+/// A cursor over the elements of an array.
 #[derive(Debug, Clone)]
 pub(crate) struct Elements<'a> {
     bytes: &'a [u8],
@@ -39,7 +39,7 @@ enum Place {
 // === impl Walk ===
 
 impl<'a> Walk<'a> {
-    /// Begins at the object in `bytes`, blanks before it allowed.
+    /// Starts at the object in `bytes`, which may follow blanks.
     pub(crate) fn new(bytes: &'a [u8], scanner: Scanner) -> Result<Self, Malformed> {
         let at = blank_end(bytes, 0);
         match bytes.get(at) {
@@ -54,12 +54,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Where the walk stands: after the last member that was read, or after the object's closing brace.
+    /// Returns the current position: after the last member read, or after the object's closing brace.
     pub(crate) fn end(&self) -> usize {
         self.at
     }
 
-    /// The next member; none after the last one.
+    /// Returns the next member, or `None` after the last one.
     pub(crate) fn step(&mut self) -> Result<Option<Step>, Malformed> {
         let bytes = self.bytes;
         if self.place == Place::Done {
@@ -109,7 +109,7 @@ impl<'a> Walk<'a> {
 // === impl Elements ===
 
 impl<'a> Elements<'a> {
-    /// Begins at the array that `bytes` starts with; no elements when it is something else.
+    /// Starts at the array that `bytes` begins with. There are no elements if it is anything else.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         let place = if bytes.first() == Some(&b'[') {
             Place::First
@@ -125,12 +125,12 @@ impl<'a> Elements<'a> {
 }
 
 impl Elements<'_> {
-    /// Where the reading stands: after the last element that was read.
+    /// Returns the current position: after the last element read.
     pub(crate) fn end(&self) -> usize {
         self.at
     }
 
-    /// Whether what follows is the array's end. False after an array that is malformed has ended early.
+    /// Returns true if the array ends here. False if a malformed array has ended early.
     pub(crate) fn is_whole(&self) -> bool {
         self.bytes.get(blank_end(self.bytes, self.at)) == Some(&b']')
     }
@@ -139,7 +139,7 @@ impl Elements<'_> {
 impl<'a> Iterator for Elements<'a> {
     type Item = &'a [u8];
 
-    /// The next element. An array that is malformed ends early.
+    /// Returns the next element. A malformed array ends early.
     fn next(&mut self) -> Option<&'a [u8]> {
         let mut at = blank_end(self.bytes, self.at);
         match self.place {

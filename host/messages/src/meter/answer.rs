@@ -1,7 +1,7 @@
 //! The meter of a JSON answer.
 //!
-//! What is kept of a large one is its structure, and the beginnings of its strings: no number that counts is in a long text.
-//! So a client that takes its time with an answer does not keep it in memory. A small one is kept as it is, which costs less.
+//! Of a large answer the meter keeps the structure and the beginnings of strings, because no relevant number is in a long
+//! string. So a slow client does not keep its answer in memory. A small answer is kept as it is, which costs less.
 
 mod outline;
 
@@ -13,46 +13,46 @@ use crate::json::{Elements, Kind, MalformedKind, Object, Scanner, unescape};
 use crate::usage::{Output, Usage};
 use outline::Outline;
 
-/// Bytes that are kept of an answer.
-const LIMIT: usize = 1 << 20;
+/// Maximum bytes kept of an answer.
+const MAX_KEPT_BYTES: usize = 1 << 20;
 
-/// Bytes up to which an answer is kept as it is.
-const SMALL: usize = 32 << 10;
+/// Size in bytes up to which an answer is kept as it is.
+const SMALL_ANSWER_BYTES: usize = 32 << 10;
 
 /// An answer as it arrives.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     body: Vec<u8>,
-    /// What becomes of the bytes to come, once the answer is not small any more.
+    /// The outline, once the answer is no longer small.
     outline: Option<Outline>,
-    /// Bytes that have come.
+    /// Bytes received.
     fed: usize,
     fit: Fit,
-    /// Up to where names of what was made have been looked for.
+    /// Position up to which the search for created objects has come.
     searched: usize,
     promise: Promise,
     container: Option<String>,
     made: Option<Box<Made>>,
 }
 
-/// Whether all of the outline is kept.
+/// State of the outline: complete or truncated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Fit {
     #[default]
     Whole,
-    /// There is more than is kept.
+    /// Truncated at the limit.
     TooLarge,
 }
 
-/// Whether the answer will report that something was made.
+/// The likelihood that the answer reports created objects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Promise {
-    /// Nothing so far speaks for it.
+    /// No sign of it so far.
     #[default]
     Nothing,
-    /// A name was seen whose value comes with the whole answer.
+    /// A name was seen, whose value is read once the answer is whole.
     Seen,
-    /// It was read.
+    /// The objects have been read.
     Kept,
 }
 
@@ -71,11 +71,11 @@ impl Answer {
         }
     }
 
-    /// Keeps a chunk, or what matters of it. Says whether it fitted.
+    /// Keeps a chunk, or the relevant parts of it. Returns whether it fitted.
     fn keep(&mut self, chunk: &[u8]) -> bool {
         let mut outline = match self.outline.take() {
             Some(outline) => outline,
-            None if self.body.len() + chunk.len() <= SMALL => {
+            None if self.body.len() + chunk.len() <= SMALL_ANSWER_BYTES => {
                 self.body.extend_from_slice(chunk);
                 return true;
             }
@@ -83,12 +83,12 @@ impl Answer {
                 let mut outline = Outline::default();
                 let whole = std::mem::take(&mut self.body);
                 self.searched = 0;
-                // Less is kept of it than was.
-                outline.add(&whole, &mut self.body, LIMIT);
+                // The outline is smaller than the answer was.
+                outline.add(&whole, &mut self.body, MAX_KEPT_BYTES);
                 outline
             }
         };
-        let fitted = outline.add(chunk, &mut self.body, LIMIT);
+        let fitted = outline.add(chunk, &mut self.body, MAX_KEPT_BYTES);
         self.outline = Some(outline);
         fitted
     }
@@ -101,7 +101,7 @@ impl Answer {
         self.made.take().map(|made| *made)
     }
 
-    /// Looks for what was made, with the chunk that makes the answer whole.
+    /// Searches for created objects, including the chunk that completes the answer.
     fn look_for_made(&mut self) {
         const NAMES: [&[u8]; 2] = [b"\"container\"", b"\"file_id\""];
         if self.promise == Promise::Nothing {
@@ -109,7 +109,7 @@ impl Answer {
             if NAMES.iter().any(|name| memmem::find(new, name).is_some()) {
                 self.promise = Promise::Seen;
             }
-            // A name may be cut in two.
+            // A name may be divided between two chunks.
             self.searched = self.body.len().saturating_sub(16);
         }
         let body = self.body.as_slice();
@@ -189,7 +189,7 @@ impl Answer {
             passed_over: u64::from(matches!(told, Some(Err(_)))),
             usage: parsed,
             model: text("model"),
-            // Errors and lists have ids of other things.
+            // Errors and lists contain ids of other objects.
             message_id: text("id").filter(|_| text("type").as_deref() == Some("message")),
             stop_reason: text("stop_reason"),
             events: 0,
@@ -203,7 +203,7 @@ impl Answer {
         }
     }
 
-    /// An answer that was cut, or is too large to keep: its bytes are the output.
+    /// Returns an estimate for an answer that was cut or is too large to keep, from its bytes.
     fn estimate(&self) -> Reading {
         let mut reading = Reading {
             source: Source::Estimated,
@@ -248,7 +248,11 @@ mod tests {
                 "{} bytes",
                 whole.len()
             );
-            assert!(answer.body.len() < SMALL, "{} kept", answer.body.len());
+            assert!(
+                answer.body.len() < SMALL_ANSWER_BYTES,
+                "{} kept",
+                answer.body.len()
+            );
             assert_eq!(
                 answer.reading().usage.tokens.output,
                 7,

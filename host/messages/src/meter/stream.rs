@@ -8,7 +8,7 @@ use crate::json::{Found, Kind, Scanner, Unreadable, Walk, members, put};
 use crate::sse::{Event, Frame, Framer};
 use crate::usage;
 
-/// What a stream has told so far.
+/// The facts that a stream has reported so far.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     framer: Framer,
@@ -19,28 +19,28 @@ pub(super) struct Stream {
 struct Told {
     reading: Reading,
     output: Output,
-    /// Bytes of content in the deltas that passed since the last count.
+    /// Bytes of content in the deltas since the last reported count.
     delivered: u64,
-    /// The most that was said of the output so far.
+    /// The largest output count so far.
     high_water: u64,
     made: Option<Box<Made>>,
 }
 
-/// What the stream has said of its output.
+/// The output count that the stream has reported.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Output {
     #[default]
     Nothing,
-    /// `message_start` came: its `output_tokens` is a placeholder.
+    /// `message_start` has arrived, whose `output_tokens` is a placeholder.
     Placeholder,
-    /// A `message_delta` has given a cumulative count.
+    /// A `message_delta` has reported a cumulative count.
     Counted,
 }
 
-/// What a usage in an event says.
+/// The usage in an event.
 struct UsageTold {
     output: usage::Output,
-    /// Values that could not be read.
+    /// Number of values that could not be read.
     unread: u64,
 }
 
@@ -114,7 +114,7 @@ impl Told {
                 };
                 self.reading.passed_over += u64::from(read.is_none());
             }
-            // What is this large is content: nothing else in a stream is.
+            // Only content events are this large.
             Frame::Oversized(bytes) => {
                 self.deliver(bytes);
                 self.reading.passed_over += 1;
@@ -122,7 +122,7 @@ impl Told {
         }
     }
 
-    /// None when the event should have been read and could not be.
+    /// Reads an event. Returns `None` if it should have been readable and was not.
     fn event(&mut self, kind: &[u8], event: Event<'_>) -> Option<()> {
         match kind {
             b"content_block_delta" => {
@@ -131,7 +131,7 @@ impl Told {
             }
             b"content_block_start" => {
                 self.reading.content_started = true;
-                // Results of tools come whole in the start of their block.
+                // Tool results arrive whole in the start of their block.
                 if memmem::find(event.data, b"\"file_id\"").is_some() {
                     let _ = members(event.data, |name, found| {
                         if name == "content_block" {
@@ -159,7 +159,7 @@ impl Told {
                 found.object(|name, found| match name {
                     "model" => self.model(found),
                     "id" => {
-                        // An odd one costs nobody anything.
+                        // A malformed one is ignored.
                         put(&mut self.reading.message_id, text(found));
                         0
                     }
@@ -224,7 +224,7 @@ impl Told {
         put(&mut self.reading.stop_reason, text(found))
     }
 
-    /// Notes the container that was reported, if it is a new one.
+    /// Records the reported container if it is a new one.
     fn ran_in(&mut self, found: Found<'_>) -> u64 {
         let container = std::str::from_utf8(found.text).ok();
         let made = container.and_then(Made::container);
@@ -245,7 +245,7 @@ impl Told {
             .saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    /// The last count, and what was delivered since.
+    /// Returns the last count plus an estimate of the content delivered since.
     fn estimate(&self) -> u64 {
         let counted = match self.output {
             Output::Counted => self.reading.usage.tokens.output,
@@ -254,7 +254,7 @@ impl Told {
         counted.saturating_add(self.delivered.div_ceil(BYTES_PER_TOKEN))
     }
 
-    /// Says where the numbers come from, and puts an estimate where there are none.
+    /// Determines the origin of the numbers, and replaces missing ones by an estimate.
     fn judge(&self, reading: &mut Reading, estimate: u64) {
         reading.source = match (self.output, reading.ended) {
             (Output::Counted, true) => Source::Reported,
@@ -268,13 +268,13 @@ impl Told {
     }
 }
 
-/// A text for a place that is optional itself.
+/// Reads a string into an optional field.
 fn text(found: Found<'_>) -> Result<Option<Option<String>>, Unreadable> {
     let text = found.string()?;
     Ok(text.map(|text| Some(text.into_owned())))
 }
 
-/// The `type` of an event that has no name.
+/// Returns the `type` of an event without a name.
 fn kind_in(data: &[u8]) -> &[u8] {
     let Ok(mut walk) = Walk::new(data, Scanner::Fastest) else {
         return b"";
@@ -288,8 +288,8 @@ fn kind_in(data: &[u8]) -> &[u8] {
     b""
 }
 
-/// Bytes of content in a `content_block_delta`, without parsing it: what stands in the string after the delta's type,
-/// or, in a spelling that is not the API's, all but the usual envelope.
+/// Returns the bytes of content in a `content_block_delta` without parsing it: the string after the delta's type, or, for
+/// other spellings than the API's, everything but the usual envelope.
 fn content_length(data: &[u8]) -> usize {
     /// `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":""}}`
     const ENVELOPE: usize = 81;
@@ -302,7 +302,7 @@ fn content(data: &[u8]) -> Option<&[u8]> {
     let rest = rest
         .get(digits..)?
         .strip_prefix(b",\"delta\":{\"type\":\"")?;
-    // The delta's type, then the name of its text; neither has escapes.
+    // The delta's type, then the name of its text, neither of which has escapes.
     let rest = rest
         .get(rest.iter().position(|byte| *byte == b'"')?..)?
         .strip_prefix(b"\",\"")?;

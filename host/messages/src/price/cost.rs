@@ -1,11 +1,11 @@
-//! Adding up an answer.
+//! Addition of an answer's cost.
 
 use super::{Cost, PriceBook, Pricing, Rates};
 use crate::usage::{Iteration, Tokens, Usage};
 
 const MILLION: u128 = 1_000_000;
 
-/// A bill while it is added up.
+/// A bill under construction.
 struct Bill<'a> {
     book: &'a PriceBook,
     model: &'a str,
@@ -74,7 +74,7 @@ impl<'a> Bill<'a> {
         self.picousd = self.picousd.saturating_add(price);
     }
 
-    /// The prices that apply. The usage's speed is that of the model that was asked for; batches have no fast mode.
+    /// Returns the applicable prices. The usage's speed is that of the requested model; batches have no fast mode.
     fn rates(&mut self, model: &str) -> Option<Rates> {
         let price = self.book.model(model)?;
         if model != self.model || self.usage.speed.as_deref() != Some("fast") || self.is_batch() {

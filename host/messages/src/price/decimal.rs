@@ -1,7 +1,7 @@
-//! Decimal texts to integers.
+//! Conversion of decimal texts to integers.
 
-/// The value of a plain decimal text (`12`, `0.125`, `8.0`) times ten to the power of `places`, if it is a whole
-/// number that fits. Signs and exponents are not prices.
+/// Returns the value of a plain decimal (`12`, `0.125`, `8.0`) times ten to the power of `places`, or `None` unless it is a
+/// whole number that fits. Signs and exponents are not accepted.
 pub(super) fn scaled(text: &str, places: usize) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let fraction = fraction.trim_end_matches('0');

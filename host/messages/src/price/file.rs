@@ -8,21 +8,21 @@ use serde_json::value::RawValue;
 use super::decimal::scaled;
 use super::{ModelPrice, PriceBook, Rate, Rates, Terms};
 
-/// A price file that can't be used. The operator mends the file.
+/// The error of an invalid price file. The operator has to correct the file.
 #[derive(Debug, thiserror::Error)]
 pub enum PriceError {
-    /// The file is no JSON of the expected shape, or a number in it is no price.
-    #[error("the price file can't be read: {0}")]
+    /// The file is not JSON of the expected shape, or contains a number that is not a price.
+    #[error("cannot read the price file: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// Two models go by one id, so that the price would depend on their order.
-    #[error("two models of the price file go by the id `{id}`")]
+    /// Two models have the same id, so that the price would depend on their order.
+    #[error("two models in the price file have the id `{id}`")]
     Duplicate {
         /// The id.
         id: String,
     },
 }
 
-/// A number times ten to the power of `PLACES`, read from its text.
+/// A number times ten to the power of `PLACES`, parsed from its text.
 #[derive(Debug, Clone, Copy)]
 struct Scaled<const PLACES: usize>(u64);
 

@@ -5,14 +5,13 @@ use super::Frame;
 /// An event with data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// Its `event` field; empty when it has none.
+    /// The `event` field; empty if there is none.
     pub name: &'a [u8],
-    /// Its `data` fields, joined by LF.
+    /// The `data` fields, joined by LF.
     pub data: &'a [u8],
 }
 
-/// Reads the lines of one event and hands it over; nothing when it has no data, like a comment that keeps a
-/// connection alive.
+/// Reads the lines of one event and passes it on, unless it has no data, like a keep-alive comment.
 pub(super) fn read(lines: &[u8], on_frame: &mut impl FnMut(Frame<'_>)) {
     let mut name: &[u8] = b"";
     let mut data: Option<&[u8]> = None;
@@ -21,7 +20,7 @@ pub(super) fn read(lines: &[u8], on_frame: &mut impl FnMut(Frame<'_>)) {
         match (field, data) {
             (b"event", _) => name = value,
             (b"data", None) => data = Some(value),
-            // Only several data lines need a copy, and Messages streams have one.
+            // Only events with several data lines need a copy, and events of Messages streams have one.
             (b"data", Some(first)) => {
                 if joined.is_empty() {
                     joined.extend_from_slice(first);
@@ -38,7 +37,7 @@ pub(super) fn read(lines: &[u8], on_frame: &mut impl FnMut(Frame<'_>)) {
     }
 }
 
-/// The fields of all lines that have one.
+/// Returns the fields of all lines that have one.
 fn fields(mut lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         if lines.is_empty() {
@@ -46,7 +45,7 @@ fn fields(mut lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         }
         let end = memchr::memchr2(b'\n', b'\r', lines).unwrap_or(lines.len());
         let (line, rest) = lines.split_at(end);
-        // The LF of a CRLF is an empty line here, and empty lines mean nothing within an event.
+        // The LF of a CRLF is an empty line here, and empty lines within an event are ignored.
         lines = rest.get(1..).unwrap_or_default();
         let colon = line
             .iter()

@@ -1,21 +1,21 @@
-//! Usage as it stands in JSON: everything may be absent, and a member of a type that it can't have costs only itself.
+//! Usage in JSON: every member may be absent, and a member of a wrong type affects no other.
 
 use std::borrow::Cow;
 
 use super::{CacheSplit, Iteration, Tokens, Usage};
 use crate::json::{Found, Kind, Unreadable, members, put};
 
-/// What a usage says of the output.
+/// The output count of a usage object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Output {
     #[default]
     NotSaid,
     Said,
-    /// It says something that can't be read.
+    /// The count is present but cannot be read.
     Unreadable,
 }
 
-/// The counts of one object, until it is known which of them it has.
+/// The counts found in an object.
 #[derive(Debug, Default)]
 struct Counts {
     input: Option<u64>,
@@ -26,10 +26,10 @@ struct Counts {
     said: Output,
 }
 
-/// Replaces in `usage` what the text of a usage object mentions, and adds what can't be read to its count.
+/// Replaces the numbers in `usage` that the text of a usage object contains, and counts those that cannot be read.
 ///
 /// # Errors
-/// It is no object, or malformed somewhere. What stands before that is taken.
+/// The text is not an object or malformed somewhere. Members before that are applied.
 pub(super) fn overwrite(json: &[u8], usage: &mut Usage) -> Result<Output, Output> {
     let mut counts = Counts::default();
     let read = members(json, |name, found| {
@@ -52,7 +52,7 @@ pub(super) fn overwrite(json: &[u8], usage: &mut Usage) -> Result<Output, Output
             "iterations" => {
                 let mut iterations = Vec::new();
                 let unread = found.array(|element| iteration(element, &mut iterations));
-                // What is no array replaces nothing.
+                // A value that is not an array replaces nothing.
                 if matches!(found.kind, Kind::Array(_)) {
                     usage.iterations = iterations;
                 }
@@ -68,7 +68,7 @@ pub(super) fn overwrite(json: &[u8], usage: &mut Usage) -> Result<Output, Output
     read.map(|_| said).map_err(|_| said)
 }
 
-/// Reads an entry of `iterations[]`. Says how many values could not be read.
+/// Reads an entry of `iterations[]`. Returns the number of values that could not be read.
 fn iteration(json: &[u8], iterations: &mut Vec<Iteration>) -> u64 {
     let mut counts = Counts::default();
     let mut entry = Iteration::default();
@@ -95,7 +95,7 @@ fn iteration(json: &[u8], iterations: &mut Vec<Iteration>) -> u64 {
 // === impl Counts ===
 
 impl Counts {
-    /// Reads a member that is one of these; none where it is another. Says how many values could not be read.
+    /// Reads one of the token counts. Returns the number of values that could not be read, or `None` for another member.
     fn member(&mut self, name: &str, found: Found<'_>) -> Option<u64> {
         let place = match name {
             "input_tokens" => &mut self.input,
@@ -136,7 +136,7 @@ impl Counts {
             return;
         };
         tokens.cache_split = Some(split);
-        // An answer that divides its writes but gives no total means their sum.
+        // If lifetimes are reported without a total, the total is their sum.
         if self.cache_write.is_none() {
             tokens.cache_write = split.five_minutes.saturating_add(split.one_hour);
         }
@@ -149,7 +149,7 @@ fn replace(count: &mut u64, reported: Option<u64>) {
     }
 }
 
-/// For a place that is optional itself.
+/// Reads a value into an optional field.
 fn some<T>(told: Option<T>) -> Option<Option<T>> {
     told.map(Some)
 }

@@ -1,4 +1,4 @@
-//! What each recorded answer costs, to the pico-USD: by hand, by a plain bill, and by the crate.
+//! The cost of each recorded answer, to the pico-USD: by hand, by a plain bill, and by the crate.
 
 use serde_json::Value;
 use witgate_messages::{Meter, PriceBook};

@@ -15,7 +15,7 @@ fn set(name: &str, json: &str) -> Edit {
     Edit::Set(name.to_owned(), json.to_owned())
 }
 
-/// Everything that a head says.
+/// All facts of a head.
 fn facts(head: &Head) -> String {
     let members = [
         "model",
@@ -92,18 +92,18 @@ fn edits_of_an_edited_head_come_after_those_that_it_has() {
 fn an_edit_that_policy_could_not_read_is_refused_with_its_member() {
     for (name, json, told) in [
         ("model", "{not json", "is not JSON"),
-        ("model", "1", "`model` has to be a string"),
-        ("stream", r#""yes""#, "`stream` has to be a boolean"),
+        ("model", "1", "`model` must be a string"),
+        ("stream", r#""yes""#, "`stream` must be a boolean"),
         (
             "max_tokens",
             r#""many""#,
-            "`max_tokens` has to be a whole number",
+            "`max_tokens` must be a whole number",
         ),
-        ("messages", "{}", "`messages` has to be an array"),
+        ("messages", "{}", "`messages` must be an array"),
         (
             "metadata",
             r#"{"user_id":"a","user_id":"b"}"#,
-            "`user_id` comes twice",
+            "`user_id` appears twice",
         ),
     ] {
         let error: EditError = head().edited(&[set(name, json)]).unwrap_err();

@@ -5,7 +5,7 @@ use witgate_messages::sse::{Frame, Framer};
 
 use crate::streams;
 
-#[derive(Debug, PartialEq, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 enum Seen {
     Event(String, String),
     Oversized(usize),

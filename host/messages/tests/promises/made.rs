@@ -1,4 +1,4 @@
-//! What an answer made at the upstream is known before the answer has ended.
+//! Objects that an answer created at the upstream are known before the answer has ended.
 
 use witgate_messages::Meter;
 use witgate_messages::meter::Made;

@@ -5,8 +5,8 @@
 use serde_json::{Map, Value};
 use witgate_messages::{CacheSplit, Iteration, Reading, Source, Tokens};
 
-/// What the whole events of an answer say.
-#[derive(Debug, Default, Clone, PartialEq)]
+/// The facts in the complete events of an answer.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Plain {
     /// The members of all usages, the latest of each.
     pub(crate) usage: Map<String, Value>,
@@ -24,7 +24,7 @@ pub(crate) struct Plain {
 }
 
 /// Bytes of deltas: of the texts in them at least, of their whole data at most.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Delivered {
     pub(crate) at_least: u64,
     pub(crate) at_most: u64,
@@ -122,7 +122,7 @@ impl Plain {
         }
     }
 
-    /// Where numbers come from, by the protocol: what the upstream said, what it said before it was cut, or what was
+    /// The origin of numbers by the protocol: what the upstream said, what it said before it was cut, or what was
     /// delivered.
     pub(crate) fn source(&self) -> Source {
         match self.counted {

@@ -43,7 +43,7 @@ fn each(recorded: &[Recorded], act: impl Fn(&Recorded) + Sync) {
     });
 }
 
-/// Where a split might matter: around each line end, each byte that is not ASCII and each end of the body; and places
+/// Positions where a split might matter: around each line end, each byte that is not ASCII and each end of the body; and places
 /// in between at a stride that is prime, so that it comes by every column.
 fn places(body: &[u8]) -> Vec<usize> {
     let len = body.len();

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 /// The members of an object, in order, as JSON text.
 pub(crate) struct Members(pub(crate) Vec<(String, Box<RawValue>)>);
 
-/// What a document is to the reference.
+/// The verdict of the reference on a document.
 #[derive(Debug)]
 pub(crate) enum Judged {
     /// No JSON object.
@@ -18,7 +18,7 @@ pub(crate) enum Judged {
     Read(Read),
 }
 
-/// What the reference reads.
+/// The facts that the reference reads.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Read {
     pub(crate) members: Vec<(String, String)>,

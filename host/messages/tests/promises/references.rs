@@ -46,7 +46,7 @@ fn nested() -> impl Strategy<Value = String> {
     })
 }
 
-/// What is odd below the top level, and not the gateway's to judge.
+/// Oddities below the top level, which are left to the upstream.
 const ODD: [&str; 8] = [
     r#""\ud800""#,
     r#"{"\udc00":1}"#,

@@ -1,4 +1,4 @@
-//! What the scan refuses, where, and why.
+//! Refusals of the scan, with position and reason.
 
 use bytes::Bytes;
 use witgate_messages::head::{MAX_DEPTH, MAX_MEMBERS, MAX_NAME};

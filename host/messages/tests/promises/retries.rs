@@ -1,4 +1,4 @@
-//! Whether and when to ask again is read from an answer as the official SDKs read it.
+//! Retry advice is read from an answer as the official SDKs read it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -19,7 +19,7 @@ fn read(usage: &Value) -> Usage {
     Usage::parse(usage.to_string().as_bytes()).expect("a usage")
 }
 
-/// What the whole usage says, without one of its members.
+/// The whole usage without one of its members.
 fn without(name: &str) -> Usage {
     let mut usage = whole();
     usage.as_object_mut().unwrap().remove(name);

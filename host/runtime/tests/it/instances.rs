@@ -1,8 +1,10 @@
 //! Which instance serves a call, and how many there are.
 
+use parking_lot::Mutex;
+
 use crate::guest::{Guest, PLAN, PROBE, on_probe};
 use crate::request::{PATIENT, admit, answering, plain, probing, route, route_fault, source};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use witgate_runtime::{Allocation, FaultKind, Plugin, Runtime, RuntimeOptions, Stop};
 
@@ -105,7 +107,7 @@ fn more_calls_than_instances_are_load_to_shed() {
     let request = answering(move |_| {
         for _ in 0..5 {
             match route(&inner, &plain()) {
-                Err(Stop::Fault(fault)) => seen.lock().unwrap().push(fault.kind),
+                Err(Stop::Fault(fault)) => seen.lock().push(fault.kind),
                 other => panic!("there is no second instance: {other:?}"),
             }
         }
@@ -113,7 +115,7 @@ fn more_calls_than_instances_are_load_to_shed() {
     });
     assert!(route(&plugin, &request).is_ok(), "the first call goes well");
     assert_eq!(
-        *second.lock().unwrap(),
+        *second.lock(),
         [FaultKind::Exhausted; 5],
         "the others are shed"
     );
@@ -147,12 +149,12 @@ fn second_call(plugin: &Arc<Plugin>) -> Option<FaultKind> {
     let seen = Arc::clone(&kind);
     let request = answering(move |_| {
         if let Err(Stop::Fault(fault)) = route(&inner, &plain()) {
-            *seen.lock().unwrap() = Some(fault.kind);
+            *seen.lock() = Some(fault.kind);
         }
         None
     });
     assert!(route(plugin, &request).is_ok(), "the first call goes well");
-    *kind.lock().unwrap()
+    *kind.lock()
 }
 
 #[test]

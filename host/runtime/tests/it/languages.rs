@@ -4,10 +4,12 @@
 
 mod misdeeds;
 
+use parking_lot::{Mutex, MutexGuard};
+
 use crate::lines::written;
 use crate::request::{answering, asking, route};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use witgate_runtime::{
     AdmissionCause, FaultKind, Plan, Plugin, Runtime, RuntimeOptions, Source, Stop,
 };

@@ -5,11 +5,13 @@ mod returned;
 mod starved;
 mod words;
 
+use parking_lot::Mutex;
+
 use crate::guest::{Guest, PROBE, on_probe};
 use crate::request::{
     PATIENT, admit, alone, answering, call, plain, probing, route, route_fault, runtime, source,
 };
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use witgate_runtime::{
     AdmissionCause, Allocation, CustomMetric, FaultKind, Runtime, RuntimeOptions,
 };
@@ -178,12 +180,12 @@ fn instances_are_limited() {
         let kind = Arc::new(Mutex::new(None));
         let (inner, seen) = (Arc::clone(&plugin), Arc::clone(&kind));
         let request = answering(move |_| {
-            *seen.lock().unwrap() = Some(call(&alone(&inner), "route", &plain()));
+            *seen.lock() = Some(call(&alone(&inner), "route", &plain()));
             None
         });
         assert!(route(&plugin, &request).is_ok(), "the first call goes well");
         assert_eq!(plugin.benched(), None, "and nobody is to blame");
-        let second = kind.lock().unwrap().take().expect("a second call");
+        let second = kind.lock().take().expect("a second call");
         second.map_err(|fault| fault.kind)
     };
     assert_eq!(

@@ -1,7 +1,8 @@
 //! What plugins write to the log, for the tests to look at.
 
+use parking_lot::Mutex;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -14,7 +15,7 @@ pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
 pub(crate) fn written(during: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     tracing::subscriber::with_default(lines.clone(), during);
-    lines.0.lock().unwrap().clone()
+    lines.0.lock().clone()
 }
 
 struct Message(String);
@@ -37,7 +38,7 @@ impl Subscriber for Lines {
             let mut message = Message(String::new());
             event.record(&mut message);
             let line = format!("{} {}", event.metadata().level(), message.0);
-            self.0.lock().unwrap().push(line);
+            self.0.lock().push(line);
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -61,7 +62,7 @@ impl FaultyUpstream {
 
     /// Requests that came, by fault; no fault has the empty name.
     pub(super) fn calls(&self) -> BTreeMap<&'static str, u64> {
-        self.shared.calls.lock().unwrap().clone()
+        self.shared.calls.lock().clone()
     }
 }
 
@@ -76,12 +77,7 @@ async fn serve(mut tcp: TcpStream, shared: Arc<Shared>) {
     tcp.set_nodelay(true).expect("a fresh socket takes options");
     let mut buffer = Vec::with_capacity(16 * 1024);
     while let Some((shape, fault)) = request(&mut tcp, &mut buffer).await {
-        *shared
-            .calls
-            .lock()
-            .unwrap()
-            .entry(fault.name())
-            .or_default() += 1;
+        *shared.calls.lock().entry(fault.name()).or_default() += 1;
         match answer(&mut tcp, &shared, shape, fault).await {
             Ok(Then::Next) => {}
             Ok(Then::Close) | Err(_) => return,

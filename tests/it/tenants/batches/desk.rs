@@ -1,8 +1,9 @@
 //! An upstream that has batches.
 
 use std::io::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Recorded, Upstream};
@@ -49,16 +50,16 @@ impl Desk {
     }
 
     pub fn set(&self, state: State) {
-        self.batches.lock().unwrap().state = state;
+        self.batches.lock().state = state;
     }
 
     /// Gives results compressed from now on.
     pub fn compress(&self) {
-        self.batches.lock().unwrap().coding = Some("gzip");
+        self.batches.lock().coding = Some("gzip");
     }
 
     fn answer(&self, request: &Recorded) -> Answer {
-        let mut batches = self.batches.lock().unwrap();
+        let mut batches = self.batches.lock();
         let target = request.target();
         let id = target.trim_start_matches(PATH).trim_start_matches('/');
         let unknown = Answer::error(404, "not_found_error", "there is no such batch");

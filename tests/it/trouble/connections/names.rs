@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::watch;
 use witgate_gateway::{Resolved, Resolver};
@@ -63,7 +64,7 @@ impl Names {
 #[async_trait]
 impl Resolver for Names {
     async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Resolved> {
-        let next = self.answers.lock().unwrap().pop_front();
+        let next = self.answers.lock().pop_front();
         self.asked.send_modify(|asked| *asked += 1);
         let addresses = match (next, &self.last) {
             (Some(answer), _) => answer?,
@@ -186,11 +187,7 @@ async fn an_upstream_that_has_moved_is_found_in_the_request_that_finds_it_gone()
     let first = Upstream::always(message().then_close()).await;
     let second = Upstream::always(message()).await;
     let names = Names::always(&[second.address()]);
-    names
-        .answers
-        .lock()
-        .unwrap()
-        .push_back(Ok(vec![first.address()]));
+    names.answers.lock().push_back(Ok(vec![first.address()]));
     let gate = gate(&names, first.address().port(), "").await;
     assert_eq!(ask(&gate).await, 200, "by the first");
     // From here on the addresses that are known are wrong, and the look-up behind the scenes has the right one.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, SecondsFormat};
 use witgate_messages::PathPattern;
 
 use super::Check;
@@ -82,17 +83,10 @@ impl Check<'_> {
     }
 }
 
-/// Whether it has the shape of a time in UTC, as RFC 3339, section 5.6, writes it.
+/// Whether `time` is a time in UTC as lists of models write it: `2026-11-21T16:00:00Z`.
 fn is_rfc3339(time: &str) -> bool {
-    let shape = b"0000-00-00T00:00:00Z";
-    time.len() == shape.len()
-        && time.bytes().zip(shape).all(|(byte, shape)| {
-            if *shape == b'0' {
-                byte.is_ascii_digit()
-            } else {
-                byte == *shape
-            }
-        })
+    DateTime::parse_from_rfc3339(time)
+        .is_ok_and(|read| read.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true) == time)
 }
 
 #[cfg(test)]
@@ -133,6 +127,23 @@ mod tests {
             (10, 20),
             "limits of their own"
         );
+    }
+
+    #[test]
+    fn a_resource_was_created_at_a_time_that_exists() {
+        for time in ["2026-11-21T16:00:00Z", "2024-02-29T00:00:00Z"] {
+            assert!(super::is_rfc3339(time), "{time}");
+        }
+        for time in [
+            "9999-99-99T99:99:99Z",
+            "2026-02-29T00:00:00Z",
+            "2026-11-21T16:00:00+01:00",
+            "2026-11-21t16:00:00z",
+            "2026-11-21T16:00:00.5Z",
+            "2026-11-21",
+        ] {
+            assert!(!super::is_rfc3339(time), "{time}");
+        }
     }
 
     #[test]

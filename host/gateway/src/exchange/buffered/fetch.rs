@@ -13,6 +13,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::time::timeout;
 
 use crate::answer::refused::{Blame, Refused};
+use crate::coding::Coding;
 use crate::exchange::Downstream;
 use crate::exchange::decide::Decision;
 use crate::exchange::decide::targets::Target;
@@ -287,7 +288,7 @@ impl Whole {
             .cloned()
             .ok_or_else(|| fail("gave no head"))?;
         let coding = head.headers.get(header::CONTENT_ENCODING);
-        if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        if Coding::parse(coding) != Ok(None) {
             return Err(fail("encoded an answer that it was asked to leave plain"));
         }
         let mut body = Vec::new();

@@ -217,7 +217,7 @@ impl Walk<'_> {
         let mut first = None;
         let mut more = true;
         for _ in 0..PAGES {
-            let next = query.page(path, &cursor, Query::MOST);
+            let next = query.page(path, &cursor, Query::MAX_LIMIT);
             let (read, whole) = match page(asker, &next).await? {
                 Ok(read) => read,
                 Err(error) => return Ok(Err(error)),

@@ -97,7 +97,7 @@ async fn all(
     let mut cursor = Cursor::Start;
     let mut first = None;
     for _ in 0..PAGES {
-        let next = query.page(path, &cursor, Query::MOST);
+        let next = query.page(path, &cursor, Query::MAX_LIMIT);
         let (read, whole) = match page(asker, &next).await? {
             Ok(read) => read,
             Err(error) => return Ok(Err(error)),

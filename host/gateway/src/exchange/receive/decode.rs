@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::answer::refused::Refused;
+use crate::coding::{Coding, Unsupported, ZSTD_WINDOW};
 use crate::config::Limits;
 use crate::tenants::concurrency::{Charge, Place};
 
@@ -23,24 +24,12 @@ const LONG: usize = 1024 * 1024;
 /// Bytes that are decoded at a time.
 const PIECE: usize = 32 * 1024;
 
-/// Largest window of a zstd stream, as a power of two: RFC 9659 has senders stay within 8 MiB.
-pub(crate) const ZSTD_WINDOW: u32 = 23;
-
 /// A request's body, as it is meant and as it came.
 pub(crate) struct Body {
     /// Decoded.
     pub(crate) plain: Bytes,
     /// As it was sent, where that is something else.
     pub(crate) sent: Option<Bytes>,
-}
-
-/// The codings that are understood (RFC 9110, section 8.4.1; RFC 7932; RFC 8878).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coding {
-    Gzip,
-    Deflate,
-    Brotli,
-    Zstd,
 }
 
 /// Why a body can't be decoded.
@@ -66,7 +55,13 @@ pub(crate) async fn decode(
     limits: &Limits,
     place: &Place,
 ) -> Result<Body, Refused> {
-    let Some(coding) = coding.map(Coding::read).transpose()?.flatten() else {
+    let coding = Coding::parse(coding).map_err(|Unsupported| {
+        Refused::client(
+            400,
+            "the content-encoding of the body is not supported: use gzip, deflate, br or zstd, or send the body uncompressed",
+        )
+    })?;
+    let Some(coding) = coding else {
         return Ok(Body {
             plain: body,
             sent: None,
@@ -76,7 +71,7 @@ pub(crate) async fn decode(
     let sent = body.clone();
     let at_once = if body.len() < LARGE {
         let plain = Plain::new(limit.min(LONG), place.charge());
-        Some(coding.decode(&body, plain))
+        Some(unpack(coding, &body, plain))
             .filter(|plain| limit <= LONG || !matches!(plain, Err(Undecodable::TooLarge)))
     } else {
         None
@@ -87,11 +82,11 @@ pub(crate) async fn decode(
         let plain = Plain::new(limit, place.charge());
         // Many may wait for a thread; what each takes beside its output is counted from here on.
         let mut state = place.charge();
-        state.cover(coding.state())?;
+        state.cover(coding.window_bytes())?;
         // The bytes and their charges go along: a client that leaves does not stop the thread.
         tokio::task::spawn_blocking(move || {
             let _state = state;
-            coding.decode(&body, plain)
+            unpack(coding, &body, plain)
         })
         .await
         .map_err(|_| Refused::gateway(500, "the body could not be decoded"))?
@@ -112,12 +107,12 @@ impl Undecodable {
         match self {
             Self::TooLarge => Refused::client(
                 413,
-                format!("the body decodes to more than the {limit} bytes that this gateway takes"),
+                format!("the decoded body exceeds the limit of {limit} bytes"),
             ),
             Self::Broken => Refused::client(
                 400,
                 format!(
-                    "the body is not {}, as its content-encoding says",
+                    "the body is not valid {}, although its content-encoding says so",
                     coding.name()
                 ),
             ),
@@ -126,69 +121,23 @@ impl Undecodable {
     }
 }
 
-// === impl Coding ===
-
-impl Coding {
-    /// The coding that a header names; none for `identity`.
-    fn read(header: &HeaderValue) -> Result<Option<Self>, Refused> {
-        // What is no text is no coding that is known.
-        let name = header.to_str().unwrap_or("?").trim();
-        let known = [
-            ("gzip", Self::Gzip),
-            ("x-gzip", Self::Gzip),
-            ("deflate", Self::Deflate),
-            ("br", Self::Brotli),
-            ("zstd", Self::Zstd),
-        ];
-        if name.is_empty() || name.eq_ignore_ascii_case("identity") {
-            return Ok(None);
+/// Decodes a whole body, which may contain nothing after the end of the coding.
+fn unpack(coding: Coding, body: &[u8], plain: Plain) -> Result<Bytes, Undecodable> {
+    match coding {
+        Coding::Gzip => plain.read(flate2::read::MultiGzDecoder::new(body)),
+        Coding::Deflate => {
+            let mut decoder = flate2::bufread::ZlibDecoder::new(body);
+            let plain = plain.read(&mut decoder)?;
+            whole(decoder.into_inner(), plain)
         }
-        let found = known
-            .iter()
-            .find(|(known, _)| name.eq_ignore_ascii_case(known));
-        found.map(|(_, coding)| Some(*coding)).ok_or_else(|| {
-            Refused::client(
-                400,
-                "the content-encoding of the body is not understood: send it as it is, or in one of gzip, deflate, br and zstd",
-            )
-        })
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Deflate => "deflate",
-            Self::Brotli => "br",
-            Self::Zstd => "zstd",
-        }
-    }
-
-    /// Most bytes that a decoder keeps beside its output: the window that the coding allows.
-    fn state(self) -> usize {
-        match self {
-            Self::Gzip | Self::Deflate => 64 << 10,
-            Self::Brotli => 16 << 20,
-            Self::Zstd => 1 << ZSTD_WINDOW,
-        }
-    }
-
-    fn decode(self, body: &[u8], plain: Plain) -> Result<Bytes, Undecodable> {
-        match self {
-            Self::Gzip => plain.read(flate2::read::MultiGzDecoder::new(body)),
-            Self::Deflate => {
-                let mut decoder = flate2::bufread::ZlibDecoder::new(body);
-                let plain = plain.read(&mut decoder)?;
-                whole(decoder.into_inner(), plain)
-            }
-            Self::Brotli => unpack_brotli(body, plain),
-            Self::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(body)
-                    .map_err(|_| Undecodable::Broken)?;
-                decoder
-                    .window_log_max(ZSTD_WINDOW)
-                    .map_err(|_| Undecodable::Broken)?;
-                plain.read(decoder)
-            }
+        Coding::Brotli => unpack_brotli(body, plain),
+        Coding::Zstd => {
+            let mut decoder =
+                zstd::stream::read::Decoder::with_buffer(body).map_err(|_| Undecodable::Broken)?;
+            decoder
+                .window_log_max(ZSTD_WINDOW)
+                .map_err(|_| Undecodable::Broken)?;
+            plain.read(decoder)
         }
     }
 }

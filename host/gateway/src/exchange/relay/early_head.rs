@@ -11,6 +11,7 @@ use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::{ErrorReport, ErrorType};
 
 use crate::answer::refused::Refused;
+use crate::coding::Coding;
 use crate::exchange::decide::Decision;
 use crate::exchange::downstream::EarlyHead;
 use crate::exchange::settle::Settlement;
@@ -85,19 +86,12 @@ pub(crate) fn fits(head: &ResponseHeader) -> bool {
     head.status.as_u16() == 200 && is_plain_stream(head)
 }
 
-/// Whether an answer is an event stream in no coding.
+/// Returns true if a response is an uncompressed event stream.
 pub(crate) fn is_plain_stream(head: &ResponseHeader) -> bool {
-    let text = |name| {
-        head.headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-            .map(str::trim)
-            .unwrap_or_default()
-    };
-    let kind = text(header::CONTENT_TYPE).get(..17).unwrap_or_default();
-    let coding = text(header::CONTENT_ENCODING);
-    kind.eq_ignore_ascii_case("text/event-stream")
-        && (coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
+    let kind = head.headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|value| value.to_str().ok()?.trim().get(..17));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
+        && Coding::parse(head.headers.get(header::CONTENT_ENCODING)) == Ok(None)
 }
 
 /// The error that an answer is, to be told as an event.

@@ -1,37 +1,34 @@
-//! The meter beside the stream: it reads what the client gets, through whatever coding that has.
+//! Metering of a response in any content coding, alongside the stream.
 //!
-//! The bytes pass as they came; only a copy is decoded, chunk by chunk, and goes no further than the meter. A coding that
-//! is not known, or a stream that is not in the coding that it claims, leaves the usage unknown, and the answer alone.
+//! Bytes pass unchanged; only a copy is decoded, chunk by chunk, for the meter. If the coding is not supported, or the stream
+//! is not in the coding that it claims, the usage stays unknown and the response is not affected.
 
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, header};
 use witgate_messages::error::ErrorReport;
 use witgate_messages::meter::{Made, Meter, Reading};
 use witgate_messages::price::PriceBook;
 
-use crate::exchange::receive::decode::ZSTD_WINDOW;
+use crate::coding::{Coding, Decoder};
 
-/// Most decoded bytes of one answer. What decodes to more is no answer of a model.
-const DECODED: usize = 256 << 20;
+/// Maximum decoded bytes of one response. Beyond it the bytes are no answer of a model.
+const MAX_DECODED_BYTES: usize = 256 << 20;
 
-/// A meter, and the way to it.
+/// A meter of a response in any content coding.
 pub(crate) struct Metering {
     path: Path,
 }
 
 enum Path {
     Plain(Meter),
-    Gzip(Box<flate2::write::MultiGzDecoder<Decoded>>),
-    Deflate(Box<flate2::write::ZlibDecoder<Decoded>>),
-    Brotli(Box<brotli::DecompressorWriter<Decoded>>),
-    Zstd(Box<zstd::stream::write::Decoder<'static, Decoded>>),
-    /// Decoding failed; what was metered until then.
+    Coded(Box<dyn Decoder<Decoded>>),
+    /// The meter up to the point at which decoding failed.
     Failed(Meter),
 }
 
-/// Where decoded bytes go.
+/// The target of decoded bytes.
 struct Decoded {
     meter: Meter,
     left: usize,
@@ -40,69 +37,55 @@ struct Decoded {
 // === impl Metering ===
 
 impl Metering {
-    /// The meter for an answer with these headers.
+    /// Creates a meter for a response with these headers.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let meter = match text(headers, header::CONTENT_TYPE).get(..17) {
+        let media_type = headers.get(header::CONTENT_TYPE);
+        let media_type = media_type.and_then(|value| value.to_str().ok());
+        let meter = match media_type.and_then(|media_type| media_type.get(..17)) {
             Some(start) if start.eq_ignore_ascii_case("text/event-stream") => Meter::sse(),
             _ => Meter::json(),
         };
         Self::through(headers, meter)
     }
 
-    /// The meter for the results of a batch.
+    /// Creates a meter for the results of a batch.
     pub(crate) fn of_results(headers: &HeaderMap, prices: &Arc<PriceBook>) -> Self {
         Self::through(headers, Meter::results(Arc::clone(prices)))
     }
 
-    /// The way to a meter through the coding that the headers name.
+    /// Returns a meter behind the decoder for the coding in the headers.
     fn through(headers: &HeaderMap, meter: Meter) -> Self {
-        let decoded = |meter| Decoded {
-            meter,
-            left: DECODED,
-        };
-        let path = match text(headers, header::CONTENT_ENCODING)
-            .trim()
-            .to_ascii_lowercase()
-            .as_str()
-        {
-            "" | "identity" => Path::Plain(meter),
-            "gzip" | "x-gzip" => {
-                Path::Gzip(Box::new(flate2::write::MultiGzDecoder::new(decoded(meter))))
+        let path = match Coding::parse(headers.get(header::CONTENT_ENCODING)) {
+            Ok(None) => Path::Plain(meter),
+            Ok(Some(coding)) => {
+                let left = MAX_DECODED_BYTES;
+                match coding.decoder(Decoded { meter, left }) {
+                    Ok(decoder) => Path::Coded(decoder),
+                    Err(_) => Path::Failed(Meter::opaque()),
+                }
             }
-            "deflate" => Path::Deflate(Box::new(flate2::write::ZlibDecoder::new(decoded(meter)))),
-            "br" => Path::Brotli(Box::new(brotli::DecompressorWriter::new(
-                decoded(meter),
-                16 * 1024,
-            ))),
-            "zstd" => match unpacking_zstd(decoded(meter)) {
-                Ok(decoder) => Path::Zstd(Box::new(decoder)),
-                Err(_) => Path::Failed(Meter::opaque()),
-            },
-            _ => Path::Plain(Meter::opaque()),
+            Err(_) => Path::Plain(Meter::opaque()),
         };
         Self { path }
     }
 
     /// Meters bytes on their way to the client.
     pub(crate) fn feed(&mut self, chunk: &[u8]) {
-        let fed = match &mut self.path {
-            Path::Plain(meter) => {
-                meter.feed(chunk);
-                Ok(())
+        match &mut self.path {
+            Path::Plain(meter) => meter.feed(chunk),
+            Path::Coded(decoder) => {
+                // Flushed after each chunk, because an event must not wait for the next one.
+                let fed = decoder.write_all(chunk).and_then(|()| decoder.flush());
+                if let Err(error) = fed {
+                    tracing::warn!(%error, "could not decode a response for metering; it passes unchanged");
+                    self.path = Path::Failed(self.take_meter());
+                }
             }
-            Path::Gzip(decoder) => push(decoder.as_mut(), chunk),
-            Path::Deflate(decoder) => push(decoder.as_mut(), chunk),
-            Path::Brotli(decoder) => push(decoder.as_mut(), chunk),
-            Path::Zstd(decoder) => push(decoder.as_mut(), chunk),
-            Path::Failed(_) => Ok(()),
-        };
-        if let Err(error) = fed {
-            tracing::warn!(%error, "an answer can't be decoded for the meter; it passes as it is");
-            self.path = Path::Failed(self.take_meter());
+            Path::Failed(_) => {}
         }
     }
 
-    /// The error that the stream carried so far, if any.
+    /// Returns the error that the stream has reported so far, if any.
     pub(crate) fn error(&self) -> Option<&ErrorReport> {
         self.meter().error()
     }
@@ -110,29 +93,26 @@ impl Metering {
     fn meter(&self) -> &Meter {
         match &self.path {
             Path::Plain(meter) | Path::Failed(meter) => meter,
-            Path::Gzip(decoder) => &decoder.get_ref().meter,
-            Path::Deflate(decoder) => &decoder.get_ref().meter,
-            Path::Brotli(decoder) => &decoder.get_ref().meter,
-            Path::Zstd(decoder) => &decoder.get_ref().meter,
+            Path::Coded(decoder) => &decoder.target().meter,
         }
     }
 
-    /// Whether content has begun.
+    /// Returns true once content has begun.
     pub(crate) fn content_started(&self) -> bool {
         self.meter().content_started()
     }
 
-    /// Output tokens so far, as far as they are known or can be estimated.
+    /// Returns the output tokens so far, reported or estimated.
     pub(crate) fn output_so_far(&self) -> u64 {
         self.meter().output_so_far()
     }
 
-    /// What is known so far.
+    /// Returns the facts known so far.
     pub(crate) fn reading(&self) -> Reading {
         self.meter().reading()
     }
 
-    /// Whether an event may be put in here: a stream in no coding stands between two events.
+    /// Returns true if an event may be inserted here: the stream is uncompressed and between two events.
     pub(crate) fn is_between_events(&self) -> bool {
         match &self.path {
             Path::Plain(meter) => meter.at_boundary(),
@@ -140,17 +120,17 @@ impl Metering {
         }
     }
 
-    /// What the answer came to.
+    /// Returns the facts known at the end of the response.
     pub(crate) fn finish(mut self) -> Reading {
         self.take_meter().finish()
     }
 
-    /// What the answer says that it made at the upstream, each once.
+    /// Returns the objects that the response reports to have created since the last call.
     pub(crate) fn take_made(&mut self) -> Option<Made> {
         self.meter_mut().take_made()
     }
 
-    /// Takes the meter out of whatever it is in.
+    /// Takes out the meter.
     fn take_meter(&mut self) -> Meter {
         std::mem::replace(self.meter_mut(), Meter::opaque())
     }
@@ -158,32 +138,9 @@ impl Metering {
     fn meter_mut(&mut self) -> &mut Meter {
         match &mut self.path {
             Path::Plain(meter) | Path::Failed(meter) => meter,
-            Path::Gzip(decoder) => &mut decoder.get_mut().meter,
-            Path::Deflate(decoder) => &mut decoder.get_mut().meter,
-            Path::Brotli(decoder) => &mut decoder.get_mut().meter,
-            Path::Zstd(decoder) => &mut decoder.get_mut().meter,
+            Path::Coded(decoder) => &mut decoder.target_mut().meter,
         }
     }
-}
-
-/// A decoder that keeps no more of a stream than its senders may ask for.
-fn unpacking_zstd(decoded: Decoded) -> io::Result<zstd::stream::write::Decoder<'static, Decoded>> {
-    let mut decoder = zstd::stream::write::Decoder::new(decoded)?;
-    decoder.window_log_max(ZSTD_WINDOW)?;
-    Ok(decoder)
-}
-
-fn text(headers: &HeaderMap, name: HeaderName) -> &str {
-    headers
-        .get(name)
-        .and_then(|value: &HeaderValue| value.to_str().ok())
-        .unwrap_or_default()
-}
-
-/// Decodes a chunk as far as it goes: an event must not wait for the chunk after it.
-fn push(decoder: &mut impl Write, chunk: &[u8]) -> io::Result<()> {
-    decoder.write_all(chunk)?;
-    decoder.flush()
 }
 
 // === impl Decoded ===
@@ -193,7 +150,7 @@ impl Write for Decoded {
         self.left = self
             .left
             .checked_sub(bytes.len())
-            .ok_or_else(|| io::Error::other("it decodes to more than an answer can have"))?;
+            .ok_or_else(|| io::Error::other("decodes to more than a response may have"))?;
         self.meter.feed(bytes);
         Ok(bytes.len())
     }
@@ -205,6 +162,7 @@ impl Write for Decoded {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
     use witgate_messages::meter::Source;
 
     use super::*;

@@ -1,8 +1,9 @@
 //! New connections: the addresses race for it over TCP, and the winner speaks TLS and HTTP within the same time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pingora_core::connectors::L4Connect;
 use pingora_core::connectors::http::v2;
 use pingora_core::protocols::ALPN;
@@ -129,8 +130,7 @@ impl Upstream {
 #[async_trait]
 impl L4Connect for Connected {
     async fn connect(&self, _address: &SocketName) -> pingora_core::Result<Socket> {
-        // Taken at once and only once; a panic elsewhere can't have left it in between.
-        let socket = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let socket = self.0.lock().take();
         socket.ok_or_else(|| Error::explain(ErrorType::ConnectError, "the connection is in use"))
     }
 }

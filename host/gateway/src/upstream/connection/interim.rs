@@ -2,11 +2,12 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use http::StatusCode;
+use parking_lot::Mutex;
 
 /// Most interim answers before the final one. Servers send one or two, 100 and 103.
 pub(super) const MOST: usize = 16;
@@ -105,7 +106,7 @@ pub(super) async fn counted<F: Future>(head: F) -> Result<F::Output, Unending> {
 impl Counted {
     /// Sets the task that is woken.
     fn follow(&self, waker: &Waker) {
-        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut task = self.task.lock();
         task.clone_from(waker);
     }
 }
@@ -117,7 +118,7 @@ impl Wake for Counted {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.wakes.fetch_add(1, Ordering::Relaxed);
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        let task = self.task.lock();
         let waker = task.clone();
         drop(task);
         waker.wake();

@@ -1,10 +1,11 @@
-//! When a credential expires: Unix seconds, or a date of RFC 3339.
+//! Expiry times of credentials: Unix seconds, or a date of RFC 3339.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::DateTime;
 use serde_json::Value;
 
-/// Reads either form; none for anything else.
+/// Reads either form. Returns `None` for anything else.
 pub(super) fn read(value: &Value) -> Option<SystemTime> {
     let seconds = match value {
         Value::Number(number) => match number.as_u64() {
@@ -19,66 +20,10 @@ pub(super) fn read(value: &Value) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
-/// `2026-11-21T16:00:00.5+01:00` (RFC 3339, section 5.6), to the second.
+/// Reads a date of RFC 3339 as Unix seconds; fractions of a second are dropped.
 fn rfc3339(text: &str) -> Option<u64> {
-    let number = |from: usize, to: usize| -> Option<i64> {
-        let digits = text.get(from..to)?;
-        digits
-            .bytes()
-            .all(|digit| digit.is_ascii_digit())
-            .then_some(())?;
-        digits.parse().ok()
-    };
-    let sign = |at: usize, signs: &str| {
-        let found = text.get(at..=at)?;
-        signs.contains(found).then_some(())
-    };
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    for (at, signs) in [(4, "-"), (7, "-"), (10, "Tt "), (13, ":"), (16, ":")] {
-        sign(at, signs)?;
-    }
-    let valid = (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second <= 60;
-    valid.then_some(())?;
-    let zone = text.get(19..)?;
-    let zone = match zone.strip_prefix('.') {
-        Some(fraction) => fraction.trim_start_matches(|digit: char| digit.is_ascii_digit()),
-        None => zone,
-    };
-    let seconds =
-        days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset(zone)?;
-    u64::try_from(seconds).ok()
-}
-
-/// Seconds that the zone is ahead of UTC.
-fn offset(zone: &str) -> Option<i64> {
-    if zone.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
-    let (sign, clock) = match zone.split_at_checked(1)? {
-        ("+", clock) => (1, clock),
-        ("-", clock) => (-1, clock),
-        _ => return None,
-    };
-    let (hours, minutes) = clock.split_once(':')?;
-    let whole = |text: &str| -> Option<i64> {
-        (text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_digit()))
-            .then(|| text.parse().ok())?
-    };
-    Some(sign * (whole(hours)? * 3600 + whole(minutes)? * 60))
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar (Hinnant, "chrono-compatible low-level date algorithms").
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year - era * 400;
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    let date = DateTime::parse_from_rfc3339(text).ok()?;
+    u64::try_from(date.timestamp()).ok()
 }
 
 #[cfg(test)]

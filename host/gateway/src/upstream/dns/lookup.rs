@@ -1,8 +1,9 @@
 //! Look-ups of one name: one at a time, in a task of its own, and less often while they fail.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -146,8 +147,7 @@ impl Lookups {
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {
-        // The record is whole between any two statements, whoever panicked.
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record.lock()
     }
 }
 

@@ -1,8 +1,8 @@
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::time::advance;
 
 use super::resolver::Resolver;
@@ -41,7 +41,7 @@ impl Script {
 impl Resolver for Script {
     async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Resolved> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let step = self.steps.lock().unwrap().pop_front();
+        let step = self.steps.lock().pop_front();
         let Some((after, answer)) = step else {
             return std::future::pending().await;
         };

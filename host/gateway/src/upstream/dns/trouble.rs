@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::{Address, PassedOver};
@@ -86,9 +87,6 @@ impl Troubles {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Trouble>> {
-        // The map is whole between any two statements, whoever panicked.
-        self.by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.by_address.lock()
     }
 }

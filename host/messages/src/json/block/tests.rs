@@ -1,6 +1,7 @@
+use proptest::prelude::*;
+
 use super::super::portable::Portable;
 use super::{BLOCK, Classify, Masks, below, escaped, prefix_xor};
-use proptest::prelude::*;
 
 fn plainly(block: &[u8; BLOCK]) -> Masks {
     let mask = |is: fn(u8) -> bool| {

@@ -1,49 +1,49 @@
-//! JSON with its long strings cut short.
+//! JSON with truncated strings.
 
 use memchr::{memchr, memchr2};
 
-/// Bytes of a string that are kept. Names, ids and messages of errors are shorter.
-const KEPT: usize = 2 * 1024;
+/// Maximum bytes kept of a string. Names, ids and error messages are shorter.
+const MAX_STRING_BYTES: usize = 2 * 1024;
 
-/// Where in the text the next byte is.
+/// The syntactic position of the next byte.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Place {
     #[default]
     Between,
-    /// In a string of which so many bytes are kept.
+    /// In a string, with the number of bytes kept.
     Inside(usize),
-    /// In an escape of a string.
+    /// In an escape sequence.
     Escaped(Escape),
-    /// In the part of a string that is left out.
+    /// In the omitted part of a string.
     Omitted,
-    /// Behind a backslash in that part.
+    /// After a backslash in the omitted part.
     OmittedEscape,
 }
 
-/// An escape that has begun.
+/// An incomplete escape sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Escape {
-    /// Bytes of it that are to come.
+    /// Number of its bytes still to come.
     left: usize,
-    /// Bytes of the string that are kept.
+    /// Bytes of the string kept so far.
     kept: usize,
     half: Half,
 }
 
-/// Whether an escape is the first half of a character (RFC 8259, section 7).
+/// Progress in recognising an escape that is the first half of a character (RFC 8259, section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Half {
     No,
-    /// Its first digit is one of such an escape.
+    /// The first digit fits such an escape.
     Perhaps,
     Yes,
 }
 
-/// Bytes of the second half of a character: `\uXXXX`.
-const SECOND_HALF: usize = 6;
+/// Length in bytes of the second half of a character: `\uXXXX`.
+const SECOND_HALF_BYTES: usize = 6;
 
-/// Copies JSON as it comes, and leaves out what is long. A string is cut between two characters, so that what is kept is
-/// JSON again.
+/// A copier of JSON that omits the rest of long strings. A string is cut between two characters, so that the copy is JSON
+/// as well.
 #[derive(Debug, Default)]
 pub(super) struct Outline {
     place: Place,
@@ -52,7 +52,7 @@ pub(super) struct Outline {
 // === impl Outline ===
 
 impl Outline {
-    /// Adds a chunk to what is kept, up to `limit` bytes altogether. Says whether all of it fitted.
+    /// Appends the outline of a chunk to `kept`, up to `limit` bytes in total. Returns whether all of it fitted.
     pub(super) fn add(&mut self, chunk: &[u8], kept: &mut Vec<u8>, limit: usize) -> bool {
         let mut rest = chunk;
         while !rest.is_empty() {
@@ -69,7 +69,7 @@ impl Outline {
         true
     }
 
-    /// Looks at a stretch of what comes: how long it is, and whether it is kept.
+    /// Returns the length of the next stretch of the input, and whether it is kept.
     fn step(&mut self, rest: &[u8]) -> (usize, Keep) {
         match self.place {
             Place::Between => {
@@ -107,13 +107,13 @@ impl Outline {
     }
 
     fn inside(&mut self, rest: &[u8], kept: usize) -> (usize, Keep) {
-        let room = KEPT.saturating_sub(kept);
+        let room = MAX_STRING_BYTES.saturating_sub(kept);
         if room == 0 && rest.first().is_some_and(|byte| !is_continued(*byte)) {
-            // What begins here is a character of its own.
+            // A new character begins here.
             self.place = Place::Omitted;
             return (0, Keep::No);
         }
-        // Past the room it goes on byte by byte, to the end of a character.
+        // Beyond the limit it continues byte by byte to the end of the character.
         let window = rest.get(..room.max(1)).unwrap_or(rest);
         match memchr2(b'"', b'\\', window) {
             Some(at) if window.get(at) == Some(&b'"') => {
@@ -136,7 +136,7 @@ impl Outline {
     }
 }
 
-/// Whether a byte goes on with a character that began before it.
+/// Returns true if a byte continues a character that began before it.
 fn is_continued(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }
@@ -144,11 +144,11 @@ fn is_continued(byte: u8) -> bool {
 // === impl Escape ===
 
 impl Escape {
-    /// The place behind the next byte of it.
+    /// Returns the state after its next byte.
     fn after(self, byte: u8) -> Place {
         let kept = self.kept + 1;
         let (left, half) = match (self.left, byte) {
-            // Four digits follow, among which there is no such letter.
+            // Four digits follow, none of which is this letter.
             (1, b'u') if self.half == Half::No => (4, Half::No),
             (4, b'd' | b'D') => (3, Half::Perhaps),
             (3, b'8' | b'9' | b'a' | b'b' | b'A' | b'B') if self.half == Half::Perhaps => {
@@ -157,15 +157,15 @@ impl Escape {
             (left, _) => (left - 1, self.half),
         };
         match (left, half) {
-            // Its other half stays with it.
-            (0, Half::Yes) => Place::Inside(kept.min(KEPT - SECOND_HALF)),
+            // The other half of the character is kept as well.
+            (0, Half::Yes) => Place::Inside(kept.min(MAX_STRING_BYTES - SECOND_HALF_BYTES)),
             (0, Half::No | Half::Perhaps) => Place::Inside(kept),
             (left, half) => Place::Escaped(Self { left, kept, half }),
         }
     }
 }
 
-/// Whether a stretch is kept.
+/// The fate of a stretch: kept or omitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keep {
     Yes,
@@ -188,11 +188,11 @@ mod tests {
     fn what_is_kept_is_json_of_the_same_shape_however_it_comes() {
         let texts = [
             "short".to_owned(),
-            "a".repeat(5 * KEPT),
-            "é\u{1f600}x".repeat(KEPT),
-            "\"\\\n\t/ ".repeat(KEPT),
-            "€".repeat(KEPT),
-            format!("{}\\\" : {{", "b".repeat(KEPT - 2)),
+            "a".repeat(5 * MAX_STRING_BYTES),
+            "é\u{1f600}x".repeat(MAX_STRING_BYTES),
+            "\"\\\n\t/ ".repeat(MAX_STRING_BYTES),
+            "€".repeat(MAX_STRING_BYTES),
+            format!("{}\\\" : {{", "b".repeat(MAX_STRING_BYTES - 2)),
         ];
         for text in &texts {
             let whole =
@@ -216,8 +216,15 @@ mod tests {
                     assert_eq!(read["usage"]["n"], 7, "what stands behind it");
                     let begins = read["a"][0].as_str().unwrap();
                     assert!(text.starts_with(begins), "the beginning is kept");
-                    assert!(begins.len() >= text.len().min(KEPT / 6), "and enough of it");
-                    assert!(kept.len() < 4 * KEPT, "and no more: {}", kept.len());
+                    assert!(
+                        begins.len() >= text.len().min(MAX_STRING_BYTES / 6),
+                        "and enough of it"
+                    );
+                    assert!(
+                        kept.len() < 4 * MAX_STRING_BYTES,
+                        "and no more: {}",
+                        kept.len()
+                    );
                 }
             }
         }
@@ -228,7 +235,7 @@ mod tests {
         let whole = serde_json::json!({"content": [{"text": "word ".repeat(1 << 20)}]}).to_string();
         let kept = outlined(&whole, 64 * 1024);
         assert!(
-            kept.len() < 2 * KEPT,
+            kept.len() < 2 * MAX_STRING_BYTES,
             "{} of {} bytes",
             kept.len(),
             whole.len()

@@ -1,8 +1,8 @@
 //! Guests of other languages that print, fail, keep what they may not keep and reach for what isn't there.
 
 use super::{
-    Arc, FaultKind, Mutex, MutexGuard, OnceLock, Plugin, PoisonError, admit, answering, patient,
-    route, source, told, written,
+    Arc, FaultKind, Mutex, MutexGuard, OnceLock, Plugin, admit, answering, patient, route, source,
+    told, written,
 };
 use crate::request::{plain, route_fault};
 use std::thread;
@@ -31,7 +31,7 @@ impl Probe {
 
     /// Waits until the plugin is free and off the bench.
     fn lock(&self) -> MutexGuard<'_, Arc<Plugin>> {
-        let plugin = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let plugin = self.0.lock();
         is_fine_again(&plugin);
         plugin
     }

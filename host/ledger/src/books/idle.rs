@@ -1,16 +1,16 @@
-//! Balances that no hold is open on, in the order in which they may be forgotten.
+//! Balances without open holds, in the order in which they may be evicted.
 //!
-//! What nothing was spent on is in one queue; what was spent until the end of a period is in the queue of that end. A queue
-//! is linked through the balances, so that one that is asked for again leaves from the middle. That way it is known at
-//! any moment how many balances count, and one that does not is found without a search.
+//! Balances without spending are in one queue; balances with spending are in a queue for the end of their period. Queues are
+//! linked through the balances, so that a balance can leave from the middle when it is charged again. The number of active
+//! balances is therefore known at any moment, and an inactive one is found without a search.
 
-use super::Books;
-use super::balance::{Balance, Period, Rest, Slot};
-use super::rooms::RoomId;
-use crate::UnixMillis;
 use std::collections::BTreeMap;
 
-/// Slots in order.
+use super::Books;
+use super::balance::{Balance, Period, Queued, RoomId, Slot};
+use crate::UnixMillis;
+
+/// A queue of slots, linked through their balances.
 #[derive(Debug, Default)]
 struct Queue {
     first: Option<Slot>,
@@ -18,104 +18,104 @@ struct Queue {
     len: usize,
 }
 
-/// All queues.
+/// All idle queues.
 #[derive(Debug, Default)]
-pub(super) struct Resting {
+pub(super) struct IdleQueues {
     spare: Queue,
     spent: BTreeMap<UnixMillis, Queue>,
 }
 
-/// Which balances go when room is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Thrift {
-    /// Spare ones stay while they are asked for now and then.
-    KeepSpare,
-    /// Everything that does not count.
-    KeepNothing,
+/// The choice of balances to evict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Eviction {
+    /// Past periods, and balances without spending that were not charged recently.
+    Expired,
+    /// Every inactive balance.
+    Inactive,
 }
 
 // === impl Books ===
 
 impl Books {
-    /// How many balances count.
-    pub(super) fn counting(&self, now: UnixMillis) -> usize {
-        let over = self.resting.spent.range(..=now);
+    /// Returns the number of active balances.
+    pub(super) fn active(&self, now: UnixMillis) -> usize {
+        let over = self.idle.spent.range(..=now);
         let over: usize = over.map(|(_, queue)| queue.len).sum();
-        self.live().saturating_sub(self.resting.spare.len + over)
+        self.live().saturating_sub(self.idle.spare.len + over)
     }
 
-    /// Gets a balance out of its queue: it is about to be used.
-    pub(super) fn rouse(&mut self, slot: Slot) {
+    /// Takes a balance out of its queue, because it is about to be used.
+    pub(super) fn dequeue_idle(&mut self, slot: Slot) {
         let Some(balance) = self.balance(slot) else {
             return;
         };
-        let (rest, end, id) = (balance.rest, balance.resets_at, balance.room);
+        let (queue, end, id) = (balance.queue, balance.resets_at, balance.room);
         let room = self.rooms.get_mut(id);
-        match (rest, end) {
-            (Rest::Spare, _) => {
+        match (queue, end) {
+            (Queued::Spare, _) => {
                 if let Some(room) = room {
                     *room.spare() -= 1;
                 }
-                self.resting.spare.remove(slot, &mut self.slots);
+                self.idle.spare.remove(slot, &mut self.slots);
             }
-            (Rest::Spent, Some(end)) => {
+            (Queued::Spent, Some(end)) => {
                 if let Some(room) = room {
                     room.remove_spent(end);
                 }
-                if let Some(queue) = self.resting.spent.get_mut(&end) {
+                if let Some(queue) = self.idle.spent.get_mut(&end) {
                     queue.remove(slot, &mut self.slots);
                     if queue.len == 0 {
-                        self.resting.spent.remove(&end);
+                        self.idle.spent.remove(&end);
                     }
                 }
             }
-            (Rest::Nowhere | Rest::Spent, _) => return,
+            (Queued::Nowhere | Queued::Spent, _) => return,
         }
         if let Some(balance) = self.balance_mut(slot) {
-            balance.rest = Rest::Nowhere;
+            balance.queue = Queued::Nowhere;
         }
     }
 
-    /// Puts a balance that no hold keeps to rest, or forgets it where its period is behind.
-    pub(super) fn settle_down(&mut self, slot: Slot) {
+    /// Puts a balance without open holds into its queue, or closes it if its period is past.
+    pub(super) fn enqueue_idle(&mut self, slot: Slot) {
         let Some(balance) = self.balance(slot).filter(|balance| balance.holds == 0) else {
             return;
         };
         if balance.period == Period::Past {
             return self.close(slot);
         }
-        self.rouse(slot);
+        self.dequeue_idle(slot);
         let Some(balance) = self.balance_mut(slot) else {
             return;
         };
         let (id, end) = (balance.room, balance.resets_at);
-        balance.rest = match (balance.used, end) {
-            (0, _) => Rest::Spare,
-            (_, Some(_)) => Rest::Spent,
-            (_, None) => Rest::Nowhere,
+        balance.queue = match (balance.used, end) {
+            (0, _) => Queued::Spare,
+            (_, Some(_)) => Queued::Spent,
+            (_, None) => Queued::Nowhere,
         };
-        let rest = balance.rest;
+        let queue = balance.queue;
         let room = self.rooms.get_mut(id);
-        match (rest, end) {
-            (Rest::Spare, _) => {
+        match (queue, end) {
+            (Queued::Spare, _) => {
                 if let Some(room) = room {
                     *room.spare() += 1;
                 }
-                self.resting.spare.push(slot, &mut self.slots);
+                self.idle.spare.push(slot, &mut self.slots);
             }
-            (Rest::Spent, Some(end)) => {
+            (Queued::Spent, Some(end)) => {
                 if let Some(room) = room {
                     room.add_spent(end);
                 }
-                let queue = self.resting.spent.entry(end).or_default();
+                let queue = self.idle.spent.entry(end).or_default();
                 queue.push(slot, &mut self.slots);
             }
-            (Rest::Nowhere | Rest::Spent, _) => {}
+            (Queued::Nowhere | Queued::Spent, _) => {}
         }
     }
 
-    /// Makes a balance, roused, that of another owner.
-    pub(super) fn pass_on(&mut self, slot: Slot, to: RoomId) {
+    /// Transfers a balance that is in no queue to another owner.
+    pub(super) fn transfer(&mut self, slot: Slot, to: RoomId) {
         let Some(balance) = self.balance_mut(slot) else {
             return;
         };
@@ -126,36 +126,35 @@ impl Books {
         }
     }
 
-    /// Forgets up to `count` balances that are of no use any more.
-    pub(super) fn sweep(&mut self, count: usize, now: UnixMillis) {
+    /// Closes up to `count` expired balances.
+    pub(super) fn evict(&mut self, count: usize, now: UnixMillis) {
         for _ in 0..count {
-            let Some(slot) = self.useless(Thrift::KeepSpare, now) else {
+            let Some(slot) = self.next_evictable(Eviction::Expired, now) else {
                 return;
             };
             self.close(slot);
         }
     }
 
-    /// Forgets a balance that does not count where there is no slot left for another one, which is to be this owner's. Gives
-    /// the room for it.
+    /// Evicts an inactive balance if no slot is left for another one. Returns the room of its owner.
     pub(super) fn make_room(&mut self, owner: &str, now: UnixMillis) -> RoomId {
         if self.live() >= self.bounds.accounts
-            && let Some(slot) = self.useless(Thrift::KeepNothing, now)
+            && let Some(slot) = self.next_evictable(Eviction::Inactive, now)
         {
             self.close(slot);
         }
-        // Not before: what was forgotten may have been the last one of this owner.
+        // After the eviction, which may have closed the owner's last balance and with it the room.
         self.rooms.open(owner)
     }
 
-    /// The next balance that may be forgotten.
-    fn useless(&self, thrift: Thrift, now: UnixMillis) -> Option<Slot> {
-        let over = self.resting.spent.first_key_value();
+    /// Returns the next balance that may be evicted.
+    fn next_evictable(&self, eviction: Eviction, now: UnixMillis) -> Option<Slot> {
+        let over = self.idle.spent.first_key_value();
         let over = over.filter(|(end, _)| **end <= now);
         let over = over.and_then(|(_, queue)| queue.first);
         over.or_else(|| {
-            let spare = self.resting.spare.first?;
-            let goes = thrift == Thrift::KeepNothing
+            let spare = self.idle.spare.first?;
+            let goes = eviction == Eviction::Inactive
                 || self
                     .balance(spare)
                     .is_none_or(|balance| balance.is_untouched(now));
