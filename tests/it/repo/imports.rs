@@ -9,8 +9,7 @@ use super::source::{Source, crates, exception, sources};
 /// go down.
 const KNOWN: &[(&str, usize)] = &[
     ("host", 2),
-    ("host/audit", 8),
-    ("host/ledger", 17),
+    ("host/cli", 6),
     ("host/runtime", 88),
     ("plugins", 14),
 ];
