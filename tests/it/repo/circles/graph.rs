@@ -97,7 +97,7 @@ impl<'a> Graph<'a> {
     ) {
         match self.find_import(path, glob, 0) {
             Some(Found::Item(to)) => {
-                arrows.push((module.file, to, glob.line, glob.path.join("::")))
+                arrows.push((module.file, to, glob.line, glob.path.join("::")));
             }
             Some(Found::Module(from)) => {
                 for (word, line) in &module.words {

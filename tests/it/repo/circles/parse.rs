@@ -41,7 +41,7 @@ pub(super) fn modules(file: usize, path: Path, tokens: &[Token<'_>]) -> BTreeMap
         tokens,
         at: 0,
         depth: 0,
-        open: vec![(path.clone(), 0)],
+        open: vec![(path, 0)],
         modules: BTreeMap::new(),
         file,
     };
