@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod key;
 mod log;
+mod notify;
 mod plugin;
 mod replay;
 mod run;

@@ -6,7 +6,7 @@ use tokio::process::Command;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::plugin::compiler;
-use super::{ConfigArg, log};
+use super::{ConfigArg, log, notify};
 use witgate_gateway::config::Config;
 use witgate_gateway::{Options, Server};
 
@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         } else {
             Server::start(config, options()).await?
         };
-        witgate_gateway::ready();
+        notify::ready();
         let admin = running.admin().map(tracing::field::display);
         tracing::info!(address = %running.address(), admin, "serving");
         signals.until_stopped(running).await

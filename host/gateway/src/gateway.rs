@@ -2,6 +2,7 @@
 
 pub(crate) mod snapshot;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -9,11 +10,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::sleep;
-use witgate_ledger::Ledger;
+use witgate_audit::{Health, Lines};
+use witgate_handover::{Books, SuccessorSink};
+use witgate_ledger::{Ledger, UnixMillis};
 use witgate_runtime::{Lineup, Policies};
 
 use crate::admin::metrics::Metrics;
 use crate::batches::Batches;
+use crate::clock::now;
 use crate::gateway::snapshot::Snapshot;
 use crate::listen::stopped;
 use crate::receipts::Receipts;
@@ -99,5 +103,27 @@ impl Gateway {
     /// Returns the lineup that a new exchange pins.
     pub(crate) fn lineup(&self) -> Arc<Lineup> {
         self.policies.current()
+    }
+}
+
+impl Books for Gateway {
+    fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    fn receipts_file(&self) -> Option<PathBuf> {
+        self.snapshot().config.receipts.file.clone()
+    }
+
+    fn write(&self, lines: Lines) -> Health {
+        self.audit.write(lines)
+    }
+
+    fn switch(&self, sink: SuccessorSink) {
+        self.audit.switch(sink);
+    }
+
+    fn now(&self) -> UnixMillis {
+        now()
     }
 }

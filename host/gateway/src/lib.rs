@@ -19,7 +19,6 @@ mod server;
 mod store;
 mod tenants;
 pub mod text;
-mod upgrade;
 mod upstream;
 mod view;
 
@@ -27,5 +26,4 @@ pub use listen::{CannotListen, Drained, Listener, bind};
 pub use server::inspect;
 pub use server::{Options, Server, open_policies, runtime_options};
 pub use tenants::keys;
-pub use upgrade::ready;
 pub use upstream::dns::resolver::{Resolved, Resolver};

@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use witgate_handover::{self as handover, Books, Handover, Predecessor, Sockets};
 use witgate_runtime::Policies;
 
 use crate::admin::Admin;
@@ -25,7 +26,6 @@ use crate::gateway::snapshot::Snapshot;
 use crate::listen::{Door, Drained, Full, Listener, bind};
 use crate::receipts::Receipts;
 use crate::server::reload::{Prints, Reloader};
-use crate::upgrade::{self, Follower, Giver, Sockets};
 use crate::upstream::upkeep;
 
 pub use options::Options;
@@ -50,9 +50,9 @@ pub struct Server {
     succession: Option<Succession>,
 }
 
-/// Whoever hands the gateway over to a new process.
+/// The handover of the gateway to a new process.
 struct Succession {
-    giver: JoinHandle<()>,
+    handover: JoinHandle<()>,
     superseded: watch::Receiver<bool>,
     /// Says that all receipts have been written.
     finished: watch::Sender<bool>,
@@ -128,9 +128,10 @@ impl Server {
 
         let gateway = Arc::new(Gateway::new(snapshot, policies, audit, state));
         gateway.batches.catch_up(&gateway.ledger, now()).await?;
-        let orphaned = sweep(&config, &gateway).await?;
+        let books: Arc<dyn Books> = Arc::<Gateway>::clone(&gateway);
+        let spools = recover_spools(&config, &books).await?;
         // Nothing that can fail comes after this: the gateway before this one has let go.
-        let (ears, follower) = Ears::open(&config, origin, &gateway).await?;
+        let (ears, predecessor) = Ears::open(&config, origin, &gateway).await?;
 
         let (stop, stopped) = watch::channel(false);
         let (admin_stop, admin_stopped) = watch::channel(false);
@@ -147,15 +148,18 @@ impl Server {
                 .map(|settler| tokio::spawn(settler.run(admin_stopped.clone()))),
         );
 
-        let following = follower.as_ref().map(Follower::following);
-        let earlier = upgrade::outlive_all(follower, orphaned, &gateway, stopped.clone());
+        let following = predecessor.as_ref().map(Predecessor::following);
+        let earlier =
+            handover::drain_predecessors(predecessor, spools, Arc::clone(&books), stopped.clone());
         tasks.push(tokio::spawn(earlier));
-        let succession = ears.upgrade.map(|(path, door)| {
+        let succession = ears.upgrade.map(|(path, listener)| {
             let (superseded, seen) = watch::channel(false);
             let (finished, finished_seen) = watch::channel(false);
-            let giver = Giver {
-                gateway: Arc::clone(&gateway),
-                door,
+            let superseded_gateway = Arc::clone(&gateway);
+            let handover = Handover {
+                books,
+                listener,
+                supersede: Box::new(move || superseded_gateway.supersede()),
                 path,
                 sockets: Sockets {
                     clients: Arc::downgrade(&ears.clients),
@@ -167,7 +171,7 @@ impl Server {
                 superseded,
             };
             Succession {
-                giver: tokio::spawn(giver.run(stopped.clone(), finished_seen)),
+                handover: tokio::spawn(handover.run(stopped.clone(), finished_seen)),
                 superseded: seen,
                 finished,
             }
@@ -285,7 +289,7 @@ impl Server {
         let _ = tokio::task::spawn_blocking(move || gateway.audit.shutdown()).await;
         if let Some(succession) = self.succession {
             let _ = succession.finished.send(true);
-            let _ = succession.giver.await;
+            let _ = succession.handover.await;
         }
         drained
     }
@@ -299,9 +303,9 @@ impl Ears {
         config: &Config,
         origin: Origin,
         gateway: &Arc<Gateway>,
-    ) -> anyhow::Result<(Self, Option<Follower>)> {
+    ) -> anyhow::Result<(Self, Option<Predecessor>)> {
         let mut inheritance = match (&config.upgrade, origin) {
-            (Some(path), Origin::Upgrade) => upgrade::ask(path).await?,
+            (Some(path), Origin::Upgrade) => handover::ask(path).await?,
             _ => None,
         };
         let (mut clients, mut admin, mut door) = (None, None, None);
@@ -312,7 +316,7 @@ impl Ears {
                 admin = inheritance.admin(address)?;
             }
             if let Some(path) = &config.upgrade {
-                door = Some(inheritance.door(path).await?);
+                door = Some(inheritance.upgrade_socket(path).await?);
             }
         }
         let clients = match clients {
@@ -326,7 +330,7 @@ impl Ears {
         };
         let upgrade = match (door, &config.upgrade) {
             (Some(door), Some(path)) => Some((path.clone(), door)),
-            (None, Some(path)) => Some((path.clone(), upgrade::bind(path).await?)),
+            (None, Some(path)) => Some((path.clone(), handover::bind(path).await?)),
             (_, None) => None,
         };
         let admin_address = match &admin {
@@ -341,19 +345,24 @@ impl Ears {
             upgrade,
         };
         gateway.policies.watch()?;
-        let follower = match inheritance {
-            Some(inheritance) => Some(inheritance.take_over(gateway).await?),
+        let predecessor = match inheritance {
+            Some(inheritance) => Some(
+                inheritance
+                    .take_over(Arc::<Gateway>::clone(gateway))
+                    .await?,
+            ),
             None => None,
         };
-        Ok((ears, follower))
+        Ok((ears, predecessor))
     }
 }
 
-/// Takes in what earlier processes have left. Gives the spools of those that still write theirs.
-async fn sweep(config: &Config, gateway: &Arc<Gateway>) -> anyhow::Result<Vec<PathBuf>> {
-    let Some(base) = upgrade::spool_base(config).map(ToOwned::to_owned) else {
+/// Recovers the spools that earlier processes left, and returns those of processes that still live.
+async fn recover_spools(config: &Config, books: &Arc<dyn Books>) -> anyhow::Result<Vec<PathBuf>> {
+    let base = config.receipts.file.as_ref().or(config.upgrade.as_ref());
+    let Some(base) = base.cloned() else {
         return Ok(Vec::new());
     };
-    let gateway = Arc::clone(gateway);
-    Ok(tokio::task::spawn_blocking(move || upgrade::sweep(&base, &gateway)).await?)
+    let books = Arc::clone(books);
+    Ok(tokio::task::spawn_blocking(move || handover::recover_spools(&base, &books)).await?)
 }

@@ -235,7 +235,7 @@ async fn what_a_killed_process_held_is_released_by_the_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_heir_that_fails_leaves_the_old_one_serving_as_if_nothing_had_happened() {
+async fn a_successor_that_fails_leaves_the_old_process_serving_as_before() {
     let pause = Pause::new();
     let upstream = upstream(&pause).await;
     let house = house(&upstream);
@@ -261,7 +261,7 @@ async fn an_heir_that_fails_leaves_the_old_one_serving_as_if_nothing_had_happene
         let answer = old.client().await.ask(&house.messages(&body(false))).await;
         assert_eq!(answer.status, 200, "{name}: the old one serves");
     }
-    old.says("the hand-over failed").await;
+    old.says("the handover failed").await;
     assert!(house.spools().is_empty(), "nothing is left of it");
     finishes(client, &pause).await;
     adds_up(&house, &old, 3).await;

@@ -9,8 +9,13 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::{Sink, Stopped, Torn, write_lines};
+
+/// The time within which another process's `write(2)` of a batch grows the file.
+const WRITE_TIME: Duration = Duration::from_millis(50);
 
 /// A file sink. A missing file is created, readable by its owner only.
 #[derive(Debug)]
@@ -109,7 +114,7 @@ impl Sink for File {
             .create(true)
             .mode(0o600)
             .open(&self.path)?;
-        self.torn = tail(&mut file)?;
+        self.torn = tail(&mut file, || thread::sleep(WRITE_TIME))?;
         if self.torn == Torn::Yes {
             tracing::warn!(path = %self.path.display(), "the last receipt in the file was cut; its line is ended");
             write_lines(&mut file, &mut self.torn, b"").map_err(|stopped| stopped.source)?;
@@ -128,15 +133,26 @@ fn is_at(open: &fs::Metadata, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Returns whether the last line is complete or was cut by a crash.
-fn tail(file: &mut fs::File) -> io::Result<Torn> {
-    if file.metadata()?.len() == 0 {
-        return Ok(Torn::No);
+/// Returns whether the last line is complete or was cut by a crash. Another process may be in the middle of a write, so a
+/// line counts as cut only if the file has not grown after a `pause`.
+fn tail(file: &mut fs::File, mut pause: impl FnMut()) -> io::Result<Torn> {
+    let mut seen = None;
+    loop {
+        let length = file.metadata()?.len();
+        if length == 0 {
+            return Ok(Torn::No);
+        }
+        let mut last = [0];
+        file.seek(SeekFrom::Start(length - 1))?;
+        file.read_exact(&mut last)?;
+        if last == *b"\n" {
+            return Ok(Torn::No);
+        }
+        if seen.replace(length) == Some(length) {
+            return Ok(Torn::Yes);
+        }
+        pause();
     }
-    let mut last = [0];
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
-    Ok(if last == *b"\n" { Torn::No } else { Torn::Yes })
 }
 
 /// Renames `path` to `path.1`, `path.1` to `path.2` and so on, up to the first free number, so that the next rotation
@@ -155,4 +171,33 @@ fn shift(path: &Path, keep: NonZeroU32) -> io::Result<()> {
         fs::rename(numbered(number), numbered(number + 1))?;
     }
     fs::rename(path, numbered(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_another_process_is_still_writing_is_not_taken_for_a_cut_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("receipts.jsonl");
+        fs::write(&path, "{\"id\":").unwrap();
+        let mut file = fs::File::open(&path).unwrap();
+        let mut rest = ["1", "}\n"].into_iter();
+        let torn = tail(&mut file, || {
+            let mut writer = OpenOptions::new().append(true).open(&path).unwrap();
+            let rest = rest.next().expect("the line is complete by now");
+            writer.write_all(rest.as_bytes()).unwrap();
+        });
+        assert_eq!(torn.unwrap(), Torn::No, "the write went on");
+
+        fs::write(&path, "{\"id\":").unwrap();
+        assert_eq!(
+            tail(&mut file, || ()).unwrap(),
+            Torn::Yes,
+            "no write went on"
+        );
+    }
 }

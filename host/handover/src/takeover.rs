@@ -1,4 +1,4 @@
-//! The new process: it takes over what the old one has, and counts what that one still comes to.
+//! The new process: takes over from the old one, and counts the results of its remaining exchanges.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -14,24 +14,21 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use witgate_ledger::Export;
 
-use super::inbox::{Inbox, outlive};
+use super::frame::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket};
+use super::inbox::{Inbox, drain_spool};
 use super::socket::connect;
-use super::wire::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket};
-use super::{PATIENCE, bind};
-use crate::clock::now;
-use crate::gateway::Gateway;
-use crate::listen::stopped;
+use super::{Books, TIMEOUT, bind, stopped};
 
-/// What a running process offers.
-pub(crate) struct Inheritance {
+/// The offer of a running process: its sockets, its ledger and the path of its spool.
+pub struct Inheritance {
     stream: UnixStream,
     sockets: Vec<(Socket, OwnedFd)>,
     spool: PathBuf,
     export: Export,
 }
 
-/// A connection to the old process, which drains.
-pub(crate) struct Follower {
+/// A connection to the old process while it drains.
+pub struct Predecessor {
     stream: UnixStream,
     inbox: Inbox,
     spool: PathBuf,
@@ -39,19 +36,19 @@ pub(crate) struct Follower {
     following: Arc<AtomicBool>,
 }
 
-/// Asks the process that listens at `path`; none where nobody does.
+/// Asks the process that listens at `path` to hand over. Returns `None` if no process listens there.
 ///
 /// # Errors
 ///
-/// It refuses, or does not keep to the protocol.
-pub(crate) async fn ask(path: &Path) -> anyhow::Result<Option<Inheritance>> {
+/// The process refuses, or breaks the protocol.
+pub async fn ask(path: &Path) -> anyhow::Result<Option<Inheritance>> {
     let Some(mut stream) = connect(path).await? else {
         return Ok(None);
     };
-    let asked = timeout(PATIENCE, hear(&mut stream))
+    let asked = timeout(TIMEOUT, hear(&mut stream))
         .await
-        .context("the running process does not answer")?;
-    let (offer, fds, export) = asked.context("the running process keeps what it has")?;
+        .context("the running process does not answer on its upgrade socket")?;
+    let (offer, fds, export) = asked.context("the running process does not hand over")?;
     anyhow::ensure!(
         fds.len() == offer.sockets.len(),
         "the running process named {} sockets and sent {}",
@@ -72,19 +69,19 @@ pub(crate) async fn ask(path: &Path) -> anyhow::Result<Option<Inheritance>> {
     }))
 }
 
-/// Says hello and hears all that is offered.
+/// Sends the greeting and receives the whole offer.
 async fn hear(stream: &mut UnixStream) -> anyhow::Result<(Offer, Vec<OwnedFd>, Export)> {
     let hello = Hello {
         witgate_upgrade: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
     };
-    Frame::word(&hello)?.send(stream).await?;
+    Frame::message(&hello)?.send(stream).await?;
     let (frame, fds) = Frame::receive_with(stream).await?;
     let offer = match frame.read()? {
         FromOld::Offer(offer) => offer,
         FromOld::Refused { reason } => anyhow::bail!(reason),
-        other => anyhow::bail!("it says {other:?} where an offer was due"),
+        other => anyhow::bail!("protocol error: expected an offer, got {other:?}"),
     };
     let mut export = Export {
         open_holds: offer.open_holds,
@@ -98,7 +95,7 @@ async fn hear(stream: &mut UnixStream) -> anyhow::Result<(Offer, Vec<OwnedFd>, E
                 }
             }
             FromOld::Ready => return Ok((offer, fds, export)),
-            other => anyhow::bail!("it says {other:?} where balances were due"),
+            other => anyhow::bail!("protocol error: expected balances, got {other:?}"),
         }
     }
 }
@@ -106,18 +103,30 @@ async fn hear(stream: &mut UnixStream) -> anyhow::Result<(Offer, Vec<OwnedFd>, E
 // === impl Inheritance ===
 
 impl Inheritance {
-    /// The socket that clients connect to, if it is the one that the configuration wants.
-    pub(crate) fn clients(&mut self, wanted: SocketAddr) -> anyhow::Result<Option<TcpListener>> {
+    /// Returns the socket that clients connect to, or `None` if its address is not `wanted`.
+    ///
+    /// # Errors
+    ///
+    /// The system does not accept the socket as a listener.
+    pub fn clients(&mut self, wanted: SocketAddr) -> anyhow::Result<Option<TcpListener>> {
         self.tcp(|socket| matches!(socket, Socket::Clients(address) if fits(wanted, *address)))
     }
 
-    /// The socket of the admin pages, if it is the one that the configuration wants.
-    pub(crate) fn admin(&mut self, wanted: SocketAddr) -> anyhow::Result<Option<TcpListener>> {
+    /// Returns the socket of the admin pages, or `None` if its address is not `wanted`.
+    ///
+    /// # Errors
+    ///
+    /// The system does not accept the socket as a listener.
+    pub fn admin(&mut self, wanted: SocketAddr) -> anyhow::Result<Option<TcpListener>> {
         self.tcp(|socket| matches!(socket, Socket::Admin(address) if fits(wanted, *address)))
     }
 
-    /// The socket that the next process asks on: the one that is there, or one at another path.
-    pub(crate) async fn door(&mut self, path: &Path) -> anyhow::Result<UnixListener> {
+    /// Returns the upgrade socket: the inherited one if its path is `path`, else a new one.
+    ///
+    /// # Errors
+    ///
+    /// The new socket can't be bound.
+    pub async fn upgrade_socket(&mut self, path: &Path) -> anyhow::Result<UnixListener> {
         let same = |socket: &Socket| matches!(socket, Socket::Upgrade(given) if given == path);
         match self.take(same) {
             Some(fd) => {
@@ -143,61 +152,67 @@ impl Inheritance {
         Some(self.sockets.swap_remove(at).1)
     }
 
-    /// Takes the ledger over, says that all is ready, and waits until the old process has let go. When this is back, the
-    /// gateway may serve, and has to.
-    pub(crate) async fn take_over(self, gateway: &Arc<Gateway>) -> anyhow::Result<Follower> {
+    /// Takes over the ledger, announces that this process is ready, and waits for the commit. Once it returns, this
+    /// process has to serve.
+    ///
+    /// # Errors
+    ///
+    /// The ledger has no room for all balances, or the old process went on by itself.
+    pub async fn take_over(self, books: Arc<dyn Books>) -> anyhow::Result<Predecessor> {
         let Self {
             mut stream,
             sockets,
             spool,
             export,
         } = self;
-        // Those that the configuration does not name any more close with the old process.
+        // Sockets that the configuration no longer names close with the old process.
         drop(sockets);
-        let ledger = Arc::clone(&gateway.ledger);
-        let homeless = spawn_blocking(move || ledger.inherit(&export, now())).await?;
+        let inheriting = Arc::clone(&books);
+        let rejected =
+            spawn_blocking(move || inheriting.ledger().inherit(&export, inheriting.now())).await?;
         anyhow::ensure!(
-            homeless == 0,
-            "the ledger has no room for {homeless} balances of the running process: raise `ledger.accounts`"
+            rejected == 0,
+            "the ledger has no room for {rejected} balances of the running process: raise `ledger.accounts`"
         );
-        let mut follower = {
-            Frame::word(&FromNew::Ready)?.send(&mut stream).await?;
-            Follower {
+        let mut predecessor = {
+            Frame::message(&FromNew::Ready)?.send(&mut stream).await?;
+            Predecessor {
                 stream,
-                inbox: Inbox::new(Arc::clone(gateway)),
+                inbox: Inbox::new(books),
                 spool,
                 following: Arc::new(AtomicBool::new(true)),
             }
         };
         loop {
-            let frame = timeout(PATIENCE, Frame::receive(&mut follower.stream))
+            let frame = timeout(TIMEOUT, Frame::receive(&mut predecessor.stream))
                 .await
-                .context("the running process does not let go")?
+                .context("the running process did not commit in time")?
                 .context("the running process went on by itself")?;
             match frame {
-                Frame::Log(lines) => follower.count(lines).await?,
-                word @ Frame::Word(_) => match word.read()? {
-                    FromOld::Commit => return Ok(follower),
-                    other => anyhow::bail!("it says {other:?} where it should let go"),
+                Frame::Log(lines) => predecessor.count(lines).await?,
+                message @ Frame::Message(_) => match message.read()? {
+                    FromOld::Commit => return Ok(predecessor),
+                    other => anyhow::bail!("protocol error: expected a commit, got {other:?}"),
                 },
             }
         }
     }
 }
 
-// === impl Follower ===
+// === impl Predecessor ===
 
-impl Follower {
-    /// True until the old process has ended.
-    pub(crate) fn following(&self) -> Arc<AtomicBool> {
+impl Predecessor {
+    /// Returns a flag that is true until the old process has ended.
+    #[must_use]
+    pub fn following(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.following)
     }
 
-    /// Counts what the old process comes to, until its end or the stop of this one.
+    /// Counts the results of the old process until it ends or this process stops.
     pub(crate) async fn follow(mut self, stop: watch::Receiver<bool>) {
         let mut stop_seen = stop.clone();
         loop {
-            // Dropped half-way only to be dropped for good.
+            // The frame is dropped half-read only when the connection is dropped, too.
             let frame = tokio::select! {
                 () = stopped(&mut stop_seen) => return,
                 frame = Frame::receive(&mut self.stream) => frame,
@@ -205,12 +220,12 @@ impl Follower {
             match frame {
                 Ok(Frame::Log(lines)) => {
                     if let Err(error) = self.count(lines).await {
-                        tracing::error!(error = %format!("{error:#}"), "the old process's log can't be read; the rest is taken from its spool");
+                        tracing::error!(error = %format!("{error:#}"), "the log of the old process can't be read; the rest is recovered from its spool");
                         break;
                     }
                 }
-                // It is done, or it is gone.
-                Ok(Frame::Word(_)) | Err(_) => break,
+                // The old process is done, or gone.
+                Ok(Frame::Message(_)) | Err(_) => break,
             }
         }
         let Self {
@@ -220,15 +235,14 @@ impl Follower {
             following,
         } = self;
         drop(stream);
-        outlive(inbox, spool, stop).await;
+        drain_spool(inbox, spool, stop).await;
         following.store(false, Relaxed);
         tracing::info!("the old process has ended");
     }
 
-    /// Counts a piece of the log, and acknowledges it.
+    /// Counts lines of the log and acknowledges them.
     async fn count(&mut self, lines: Vec<u8>) -> anyhow::Result<()> {
-        let gateway = self.inbox.gateway();
-        let inbox = std::mem::replace(&mut self.inbox, Inbox::new(gateway));
+        let inbox = self.inbox.take_out();
         let (inbox, counted) = spawn_blocking(move || {
             let mut inbox = inbox;
             let counted = inbox.take(&lines);
@@ -237,12 +251,12 @@ impl Follower {
         .await?;
         self.inbox = inbox;
         let ack = FromNew::Ack { through: counted? };
-        Frame::word(&ack)?.send(&mut self.stream).await?;
+        Frame::message(&ack)?.send(&mut self.stream).await?;
         Ok(())
     }
 }
 
-/// Whether a socket at `address` is what the configuration means by `wanted`, whose port may be any.
+/// Returns whether a socket at `address` satisfies `wanted`, whose port may be 0 for any.
 fn fits(wanted: SocketAddr, address: SocketAddr) -> bool {
     wanted == address || (wanted.port() == 0 && wanted.ip() == address.ip())
 }

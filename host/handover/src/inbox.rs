@@ -1,7 +1,7 @@
-//! The log on the side of the process that serves now: counted once, in the ledger and in the receipts file.
+//! The receiving end of the log: counts each record once, in the ledger and in the receipts file.
 //!
-//! Records are told apart by their numbers as long as this process lives. A spool may hold receipts that a process wrote
-//! and did not live to acknowledge: those are known by their lines, each of which is some exchange's own.
+//! Record numbers identify records while this process lives. A spool may hold receipts that an earlier process wrote but
+//! did not live to acknowledge; these are recognised by their lines, which are unique to their exchanges.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -16,33 +16,33 @@ use witgate_audit::{Health, Lines};
 
 use super::record::{Event, Record, step};
 use super::spool::{Found, Spool};
-use crate::clock::now;
-use crate::gateway::Gateway;
-use crate::listen::stopped;
+use super::{Books, stopped};
 
-/// Time between two looks at a spool whose process lives.
-const LOOK: Duration = Duration::from_millis(200);
+/// The interval between looks at the spool of a live process.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Where the log of one old process arrives.
-pub(super) struct Inbox {
-    gateway: Arc<Gateway>,
-    /// The number of the last record that was counted.
+/// The receiver of the log of one old process.
+pub(crate) struct Inbox {
+    books: Arc<dyn Books>,
+    /// The number of the last counted record.
     last: u64,
 }
 
 // === impl Inbox ===
 
 impl Inbox {
-    pub(super) fn new(gateway: Arc<Gateway>) -> Self {
-        Self { gateway, last: 0 }
+    pub(crate) fn new(books: Arc<dyn Books>) -> Self {
+        Self { books, last: 0 }
     }
 
-    pub(super) fn gateway(&self) -> Arc<Gateway> {
-        Arc::clone(&self.gateway)
+    /// Returns this inbox, and leaves a new one for the same books in its place.
+    pub(crate) fn take_out(&mut self) -> Self {
+        let books = Arc::clone(&self.books);
+        std::mem::replace(self, Self::new(books))
     }
 
-    /// Counts lines of the log, as they come from the old process. Gives the number of the last record. Blocks.
-    pub(super) fn take(&mut self, lines: &[u8]) -> io::Result<u64> {
+    /// Counts lines of the log of a live process, and returns the number of the last record. Blocks.
+    pub(crate) fn take(&mut self, lines: &[u8]) -> io::Result<u64> {
         let receipts = self.count(lines)?;
         self.write(receipts);
         Ok(self.last)
@@ -53,25 +53,25 @@ impl Inbox {
         let lines = spool.lines()?;
         let mut receipts = self.count(&lines)?;
         if !receipts.is_empty()
-            && let Some(file) = &self.gateway.snapshot().config.receipts.file
+            && let Some(file) = self.books.receipts_file()
         {
-            forget_written(&mut receipts, file)?;
+            forget_written(&mut receipts, &file)?;
         }
         let count = receipts.len();
         if self.write(receipts) != Health::Well {
-            tracing::error!(path = %spool.path().display(), "the spool's receipts can't be written yet; it stays for the next start");
+            tracing::error!(path = %spool.path().display(), "the receipts file can't be written; keeping the spool for the next start");
             return Ok(());
         }
-        tracing::info!(path = %spool.path().display(), receipts = count, "what an earlier process left was taken in");
+        tracing::info!(path = %spool.path().display(), receipts = count, "recovered the spool of an earlier process");
         spool.delete()
     }
 
-    /// Counts steps of holds, and gives the receipts' lines.
+    /// Counts the steps of holds, and returns the lines of receipts.
     fn count(&mut self, lines: &[u8]) -> io::Result<Vec<String>> {
         let mut receipts = Vec::new();
         for record in Record::read_all(lines)? {
             if record.number <= self.last {
-                tracing::debug!(number = record.number, "a record came twice");
+                tracing::debug!(number = record.number, "skipped a duplicate record");
                 continue;
             }
             match record.event {
@@ -84,11 +84,14 @@ impl Inbox {
                         .iter()
                         .map(super::record::ChangeRecord::read)
                         .collect::<io::Result<Vec<_>>>()?;
-                    let homeless = self.gateway.ledger.apply(step(&code)?, &changes, now());
-                    if homeless > 0 {
+                    let rejected =
+                        self.books
+                            .ledger()
+                            .apply(step(&code)?, &changes, self.books.now());
+                    if rejected > 0 {
                         tracing::error!(
-                            balances = homeless,
-                            "the ledger is full (`ledger.accounts`): spending of the old process is not counted"
+                            balances = rejected,
+                            "the ledger is full, so spending of the old process is not counted; raise `ledger.accounts`"
                         );
                     }
                 }
@@ -103,21 +106,21 @@ impl Inbox {
         for receipt in receipts {
             lines.push(receipt.as_bytes());
         }
-        self.gateway.audit.write(lines)
+        self.books.write(lines)
     }
 }
 
-/// Takes in whatever is at `path`, as soon as its process is gone; what its open holds had extended to is settled then.
-/// Ends early when this process stops: the next one takes it in.
-pub(super) async fn outlive(mut inbox: Inbox, path: PathBuf, mut stop: watch::Receiver<bool>) {
+/// Recovers the spool at `path` once its process has ended, and settles that process's open holds at their last
+/// extension. Ends early when this process stops; the next one recovers the spool then.
+pub(crate) async fn drain_spool(mut inbox: Inbox, path: PathBuf, mut stop: watch::Receiver<bool>) {
     loop {
         let look = path.clone();
         let looked = tokio::task::spawn_blocking(move || {
             let found = Spool::find(&look);
             let taken = match found {
                 Ok(Found::InUse) => None,
-                Ok(Found::Nothing) => Some(Ok(())),
-                Ok(Found::Left(spool)) => Some(inbox.take_spool(spool)),
+                Ok(Found::Missing) => Some(Ok(())),
+                Ok(Found::Orphaned(spool)) => Some(inbox.take_spool(spool)),
                 Err(error) => Some(Err(error)),
             };
             (inbox, taken)
@@ -128,35 +131,35 @@ pub(super) async fn outlive(mut inbox: Inbox, path: PathBuf, mut stop: watch::Re
         inbox = back;
         if let Some(taken) = taken {
             if let Err(error) = taken {
-                tracing::error!(path = %path.display(), %error, "what an earlier process left can't be taken in");
+                tracing::error!(path = %path.display(), %error, "could not recover the spool of an earlier process; it is tried again at the next start");
             }
-            let abandoned = inbox.gateway.ledger.abandon_inherited();
+            let abandoned = inbox.books.ledger().abandon_inherited();
             if abandoned > 0 {
                 tracing::warn!(
                     holds = abandoned,
-                    "holds of the old process were settled at their last extension"
+                    "settled the open holds of the old process at their last extension"
                 );
             }
             return;
         }
         tokio::select! {
             () = stopped(&mut stop) => return,
-            () = sleep(LOOK) => {}
+            () = sleep(POLL_INTERVAL) => {}
         }
     }
 }
 
-/// Takes in what earlier processes have left beside `base`. Gives the spools whose processes live. Blocks.
-pub(crate) fn sweep(base: &Path, gateway: &Arc<Gateway>) -> Vec<PathBuf> {
+/// Recovers the spools that earlier processes left beside `base`, and returns those whose processes still live. Blocks.
+pub fn recover_spools(base: &Path, books: &Arc<dyn Books>) -> Vec<PathBuf> {
     let spools = Spool::beside(base).unwrap_or_else(|error| {
-        tracing::error!(base = %base.display(), %error, "whether an earlier process left anything can't be seen");
+        tracing::error!(base = %base.display(), %error, "could not look for spools of earlier processes");
         Vec::new()
     });
     let mut alive = Vec::new();
     for path in spools {
         let taken = match Spool::find(&path) {
-            Ok(Found::Left(spool)) => Inbox::new(Arc::clone(gateway)).take_spool(spool),
-            Ok(Found::Nothing) => Ok(()),
+            Ok(Found::Orphaned(spool)) => Inbox::new(Arc::clone(books)).take_spool(spool),
+            Ok(Found::Missing) => Ok(()),
             Ok(Found::InUse) => {
                 alive.push(path);
                 continue;
@@ -164,14 +167,14 @@ pub(crate) fn sweep(base: &Path, gateway: &Arc<Gateway>) -> Vec<PathBuf> {
             Err(error) => Err(error),
         };
         if let Err(error) = taken {
-            tracing::error!(path = %path.display(), %error, "what an earlier process left can't be taken in");
+            tracing::error!(path = %path.display(), %error, "could not recover the spool of an earlier process; it is tried again at the next start");
         }
     }
-    gateway.ledger.abandon_inherited();
+    books.ledger().abandon_inherited();
     alive
 }
 
-/// Drops the receipts that are in the file, or in the one that it was rotated to last.
+/// Drops the receipts that are already in the file or in its last rotated predecessor.
 fn forget_written(receipts: &mut Vec<String>, file: &Path) -> io::Result<()> {
     let mut rotated = file.as_os_str().to_owned();
     rotated.push(".1");
@@ -214,7 +217,7 @@ mod tests {
         assert_eq!(
             receipts,
             ["{\"id\":\"c\"}", "{\"id\":\"half\"}"],
-            "what is not there, or not whole"
+            "only missing receipts and those cut short are left"
         );
     }
 }

@@ -1,8 +1,8 @@
-//! The log on the side of the old process: what has happened and has not been acknowledged.
+//! The sending end of the log: records that the new process has not acknowledged.
 //!
-//! Records come from the ledger, under its lock, and from the audit's thread; they leave to the new process, or to the
-//! spool once that is gone. What bounds it: the new process acknowledges within the patience of both, else all of it goes
-//! to the file.
+//! Records come from the ledger, under its lock, and from the audit's thread. They go to the new process, or to the spool
+//! once that process is gone. The timeout bounds the log: a new process that acknowledges nothing for that long counts as
+//! gone, and all records go to the file.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,17 +16,17 @@ use witgate_audit::Sink;
 use witgate_audit::sink::Stopped;
 use witgate_ledger::{Change, Step};
 
-use super::PATIENCE;
+use super::TIMEOUT;
+use super::frame::{Frame, FromNew, FromOld};
 use super::record::{Event, Record};
 use super::spool::Spool;
-use super::wire::{Frame, FromNew, FromOld};
 
-/// Bytes of the log that are sent as one frame, about.
-const PIECE: usize = 256 * 1024;
+/// The size from which a frame of log lines is sent, in bytes.
+const FRAME_BYTES: usize = 256 * 1024;
 
-/// The log.
+/// The log of an old process.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     log: Mutex<Log>,
     changed: Notify,
 }
@@ -35,64 +35,65 @@ pub(super) struct Outbox {
 struct Log {
     /// The number of the last record.
     last: u64,
-    /// Records that are not acknowledged, by number and as lines.
+    /// Unacknowledged records: their numbers and their lines.
     waiting: VecDeque<(u64, Vec<u8>)>,
-    /// How many of them were sent.
+    /// The number of records of `waiting` that were sent.
     sent: usize,
-    /// When something was last acknowledged, or had nothing before it to wait for.
+    /// The time of the last acknowledgement, or of the first record after an empty log.
     progress: Instant,
-    heir: Heir,
+    successor: Successor,
     end: End,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Heir {
-    Listens,
+enum Successor {
+    Connected,
     Gone,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum End {
-    ToCome,
-    /// Nothing comes any more.
-    Reached,
+    /// The log may still grow.
+    Open,
+    /// The log is complete.
+    Closed,
 }
 
-/// What to do with the log next.
+/// The next thing to do with the log.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// Lines to send.
     Send(Vec<u8>),
-    /// All is acknowledged, and nothing comes any more.
+    /// The log is complete and acknowledged.
     Finished,
-    /// The new process is gone, or says nothing.
+    /// The new process is gone or silent.
     Gone,
 }
 
-/// The sink of the old process's audit: receipts go to the new process, which writes them.
-pub(super) struct ToHeir(pub(super) Arc<Outbox>);
+/// A sink for the receipts of the old process: the new process writes them to the file.
+pub struct SuccessorSink(pub(crate) Arc<Outbox>);
 
 // === impl Outbox ===
 
 impl Outbox {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             log: Mutex::new(Log {
                 last: 0,
                 waiting: VecDeque::new(),
                 sent: 0,
                 progress: Instant::now(),
-                heir: Heir::Listens,
-                end: End::ToCome,
+                successor: Successor::Connected,
+                end: End::Open,
             }),
             changed: Notify::new(),
         })
     }
 
-    /// Takes note of a step of a hold.
-    pub(super) fn step(&self, step: Step, changes: &[Change]) {
+    /// Records a step of a hold.
+    pub(crate) fn step(&self, step: Step, changes: &[Change]) {
         if let Err(error) = self.push(Event::hold(step, changes)) {
-            tracing::error!(%error, "a step of a hold can't be handed over");
+            tracing::error!(%error, "could not hand over a step of a hold");
         }
     }
 
@@ -113,12 +114,12 @@ impl Outbox {
         Ok(())
     }
 
-    /// The lines that have not been sent yet, up to a piece; none where all have.
-    pub(super) fn unsent(&self) -> Option<Vec<u8>> {
+    /// Returns the next unsent lines, about [`FRAME_BYTES`] of them, or `None` if all were sent.
+    pub(crate) fn unsent(&self) -> Option<Vec<u8>> {
         let mut log = self.log();
         let mut lines = Vec::new();
         while let Some((_, line)) = log.waiting.get(log.sent)
-            && lines.len() < PIECE
+            && lines.len() < FRAME_BYTES
         {
             lines.extend_from_slice(line);
             log.sent += 1;
@@ -126,13 +127,13 @@ impl Outbox {
         (!lines.is_empty()).then_some(lines)
     }
 
-    /// Nothing comes any more.
-    pub(super) fn close(&self) {
-        self.log().end = End::Reached;
+    /// Ends the log: no more records come.
+    pub(crate) fn close(&self) {
+        self.log().end = End::Closed;
         self.changed.notify_one();
     }
 
-    /// Forgets what is acknowledged.
+    /// Drops the records up to number `through`.
     fn acknowledged(&self, through: u64) {
         let mut log = self.log();
         while log.sent > 0
@@ -149,13 +150,13 @@ impl Outbox {
         self.changed.notify_one();
     }
 
-    /// The new process says nothing any more.
+    /// Notes that the new process is gone.
     fn lost(&self) {
-        self.log().heir = Heir::Gone;
+        self.log().successor = Successor::Gone;
         self.changed.notify_one();
     }
 
-    /// Waits for something to do.
+    /// Waits until there is something to do.
     async fn next(&self) -> Next {
         loop {
             if let Some(lines) = self.unsent() {
@@ -163,13 +164,13 @@ impl Outbox {
             }
             let deadline = {
                 let log = self.log();
-                if log.heir == Heir::Gone {
+                if log.successor == Successor::Gone {
                     return Next::Gone;
                 }
                 match (log.waiting.is_empty(), &log.end) {
-                    (true, End::Reached) => return Next::Finished,
-                    (true, End::ToCome) => None,
-                    (false, _) => Some(log.progress + PATIENCE),
+                    (true, End::Closed) => return Next::Finished,
+                    (true, End::Open) => None,
+                    (false, _) => Some(log.progress + TIMEOUT),
                 }
             };
             match deadline {
@@ -183,35 +184,35 @@ impl Outbox {
         }
     }
 
-    /// Sends the log until its end. Says whether all of it was acknowledged.
-    pub(super) async fn send(self: &Arc<Self>, to: &mut (impl AsyncWrite + Unpin)) -> bool {
+    /// Sends the log until its end, and returns whether all of it was acknowledged.
+    pub(crate) async fn send(self: &Arc<Self>, to: &mut (impl AsyncWrite + Unpin)) -> bool {
         loop {
             let frame = match self.next().await {
                 Next::Send(lines) => Frame::Log(lines),
                 Next::Gone => return false,
                 Next::Finished => {
-                    // It knows all already; that there is no more it would also learn from the end of the connection.
-                    if let Ok(done) = Frame::word(&FromOld::Done) {
+                    // If this is lost, the end of the connection tells the new process the same.
+                    if let Ok(done) = Frame::message(&FromOld::Done) {
                         let _ = done.send(to).await;
                     }
                     return true;
                 }
             };
-            // A process that does not read stops the writing too.
-            let sent = tokio::time::timeout(PATIENCE, frame.send(to)).await;
+            // A process that does not read blocks the write.
+            let sent = tokio::time::timeout(TIMEOUT, frame.send(to)).await;
             if !matches!(sent, Ok(Ok(()))) {
                 return false;
             }
         }
     }
 
-    /// Hears acknowledgements until the other side ends.
-    pub(super) async fn hear(self: Arc<Self>, mut from: impl AsyncRead + Unpin) {
+    /// Receives acknowledgements until the new process ends.
+    pub(crate) async fn hear(self: Arc<Self>, mut from: impl AsyncRead + Unpin) {
         loop {
-            let word = Frame::receive(&mut from)
+            let message = Frame::receive(&mut from)
                 .await
                 .and_then(|frame| frame.read());
-            match word {
+            match message {
                 Ok(FromNew::Ack { through }) => self.acknowledged(through),
                 Ok(FromNew::Ready) => {}
                 Err(_) => return self.lost(),
@@ -219,14 +220,14 @@ impl Outbox {
         }
     }
 
-    /// Writes what is not acknowledged, and all that still comes, to the spool. Gives the spool back at the end.
-    pub(super) async fn spool(&self, mut spool: Spool) -> Spool {
+    /// Writes all unacknowledged and all further records to the spool, and returns it at the end of the log.
+    pub(crate) async fn spool(&self, mut spool: Spool) -> Spool {
         loop {
             let (lines, end) = {
                 let mut log = self.log();
                 log.sent = 0;
                 let lines = log.waiting.iter().flat_map(|(_, line)| line).copied();
-                (lines.collect::<Vec<u8>>(), log.end == End::Reached)
+                (lines.collect::<Vec<u8>>(), log.end == End::Closed)
             };
             if lines.is_empty() {
                 if end {
@@ -251,11 +252,11 @@ impl Outbox {
             match written {
                 Ok(()) => self.log().waiting.drain(..count).for_each(drop),
                 Err(error) if end => {
-                    tracing::error!(%error, count, path = %spool.path().display(), "settlements and receipts are lost: they can't be spooled");
+                    tracing::error!(%error, count, path = %spool.path().display(), "lost settlements and receipts: the spool can't be written");
                     return spool;
                 }
                 Err(error) => {
-                    tracing::error!(%error, path = %spool.path().display(), "settlements and receipts can't be spooled; they are kept in memory");
+                    tracing::error!(%error, path = %spool.path().display(), "the spool can't be written; keeping settlements and receipts in memory");
                     sleep(std::time::Duration::from_secs(1)).await;
                 }
             }
@@ -267,9 +268,9 @@ impl Outbox {
     }
 }
 
-// === impl ToHeir ===
+// === impl SuccessorSink ===
 
-impl Sink for ToHeir {
+impl Sink for SuccessorSink {
     fn append(&mut self, lines: &[u8]) -> Result<(), Stopped> {
         let lines = String::from_utf8_lossy(lines).into_owned();
         self.0
@@ -288,7 +289,7 @@ mod tests {
 
     fn receipts(outbox: &Arc<Outbox>, count: usize) {
         for number in 0..count {
-            ToHeir(Arc::clone(outbox))
+            SuccessorSink(Arc::clone(outbox))
                 .append(format!("{{\"id\":{number}}}\n").as_bytes())
                 .unwrap();
         }
@@ -313,11 +314,14 @@ mod tests {
             .collect();
         assert_eq!(numbers, [1, 2, 3], "in order");
         outbox.close();
-        let ack = Frame::word(&FromNew::Ack { through: 3 }).unwrap();
+        let ack = Frame::message(&FromNew::Ack { through: 3 }).unwrap();
         ack.send(&mut other).await.unwrap();
         assert!(sending.await.unwrap(), "all of it is acknowledged");
         let last: FromOld = Frame::receive(&mut other).await.unwrap().read().unwrap();
-        assert!(matches!(last, FromOld::Done), "and the other side is told");
+        assert!(
+            matches!(last, FromOld::Done),
+            "and the other side learns it"
+        );
     }
 
     #[tokio::test]
@@ -331,7 +335,7 @@ mod tests {
         outbox.lost();
         receipts(&outbox, 1);
         let mut nowhere = tokio::io::sink();
-        assert!(!outbox.send(&mut nowhere).await, "nobody took it");
+        assert!(!outbox.send(&mut nowhere).await, "not all was acknowledged");
         outbox.close();
         let spool = outbox.spool(Spool::create(&path).unwrap()).await;
         let records = Record::read_all(&std::fs::read(spool.path()).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What systemd is told: that the service is up, and which process it is now.
+//! Notifies systemd that the service is up, and of its process id.
 //!
 //! The protocol is `sd_notify(3)`: a datagram of `NAME=VALUE` lines to the socket that `NOTIFY_SOCKET` names.
 
@@ -8,12 +8,12 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// Says that this process serves, where anybody wants to know.
-pub fn ready() {
+/// Tells the service manager that this process serves, if `NOTIFY_SOCKET` is set.
+pub(crate) fn ready() {
     if let Some(socket) = std::env::var_os("NOTIFY_SOCKET")
         && let Err(error) = say_ready(&socket)
     {
-        tracing::warn!(%error, "the service manager can't be told that the gateway serves");
+        tracing::warn!(%error, "could not notify the service manager that the gateway serves");
     }
 }
 

@@ -1,8 +1,8 @@
-//! What the two processes say: frames of a length, a kind and a payload.
+//! The protocol between the two processes: frames of a length, a kind and a payload.
 //!
-//! A frame is four bytes of length (big-endian, of the payload), one byte of kind, the payload. Words are JSON; a piece
-//! of the log is the lines that a spool would have. The hello and the refusal keep their form in every version, so that
-//! any two processes can tell each other that they do not understand each other.
+//! A frame is four bytes of payload length (big-endian), one byte of kind, and the payload. Messages are JSON; log frames
+//! hold the same lines as a spool. The hello and the refusal keep their form in every version, so that any two versions
+//! can tell each other that they are incompatible.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -19,84 +19,85 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 
+use super::invalid;
 use super::record::CarriedRecord;
 
-/// The version of all this. Another one is refused.
-pub(super) const PROTOCOL: u32 = 1;
+/// The version of the protocol. Other versions are refused.
+pub(crate) const PROTOCOL: u32 = 1;
 
-/// Longest payload. What is longer is no frame of ours.
-const LONGEST: u32 = 256 << 20;
+/// The longest payload that is accepted, in bytes.
+const MAX_PAYLOAD_BYTES: u32 = 256 << 20;
 
-/// Bytes before the payload.
+/// The number of bytes before the payload.
 const HEADER: usize = 5;
 
-/// Most sockets that come with one frame.
-const MOST_SOCKETS: usize = 8;
+/// The most sockets in one frame.
+const MAX_SOCKETS: usize = 8;
 
-/// The first word of a new process.
+/// The first message of a new process.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Hello {
+pub(crate) struct Hello {
     /// [`PROTOCOL`].
-    pub(super) witgate_upgrade: u32,
+    pub(crate) witgate_upgrade: u32,
     /// The version of the program, for the log.
-    pub(super) version: String,
-    pub(super) pid: u32,
+    pub(crate) version: String,
+    pub(crate) pid: u32,
 }
 
-/// Words of the old process.
+/// A message of the old process.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum FromOld {
-    /// No, and why.
+pub(crate) enum FromOld {
+    /// The handover is refused.
     Refused { reason: String },
-    /// What there is; the sockets come with this frame, in the order of `sockets`.
+    /// The offer; the frame carries the sockets, in the order of `sockets`.
     Offer(Offer),
     /// A part of the ledger's balances.
     Balances(Vec<CarriedRecord>),
-    /// All of the ledger has been said.
+    /// All balances have been sent.
     Ready,
-    /// It is yours.
+    /// The old process has let go; the new one serves.
     Commit,
-    /// All is said and acknowledged.
+    /// The log is complete and acknowledged.
     Done,
 }
 
-/// What a new process is offered.
+/// The offer to a new process.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Offer {
+pub(crate) struct Offer {
     /// The version of the program, for the log.
-    pub(super) version: String,
-    pub(super) pid: u32,
-    pub(super) sockets: Vec<Socket>,
-    /// Where the old process writes what the new one does not acknowledge.
-    pub(super) spool: PathBuf,
-    pub(super) open_holds: u64,
+    pub(crate) version: String,
+    pub(crate) pid: u32,
+    pub(crate) sockets: Vec<Socket>,
+    /// The file to which the old process writes records that the new one does not acknowledge.
+    pub(crate) spool: PathBuf,
+    pub(crate) open_holds: u64,
 }
 
-/// A socket that is handed over.
+/// A socket in transit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Socket {
+pub(crate) enum Socket {
     Clients(SocketAddr),
     Admin(SocketAddr),
     Upgrade(PathBuf),
 }
 
-/// Words of the new process.
+/// A message of the new process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum FromNew {
-    /// It has taken everything over and could serve.
+pub(crate) enum FromNew {
+    /// The new process has taken over everything and can serve.
     Ready,
-    /// Every record up to this one is counted.
+    /// All records up to this number are counted.
     Ack { through: u64 },
 }
 
-/// One frame.
+/// A frame.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame {
-    /// A word in JSON.
-    Word(Vec<u8>),
+pub(crate) enum Frame {
+    /// A message in JSON.
+    Message(Vec<u8>),
     /// Lines of the log.
     Log(Vec<u8>),
 }
@@ -104,22 +105,28 @@ pub(super) enum Frame {
 // === impl Frame ===
 
 impl Frame {
-    /// A word.
-    pub(super) fn word(word: &impl Serialize) -> io::Result<Self> {
-        Ok(Self::Word(serde_json::to_vec(word)?))
+    /// Returns a frame with a message.
+    pub(crate) fn message(message: &impl Serialize) -> io::Result<Self> {
+        Ok(Self::Message(serde_json::to_vec(message)?))
     }
 
-    /// Reads it as a word.
-    pub(super) fn read<T: DeserializeOwned>(&self) -> io::Result<T> {
+    /// Reads the frame as a message.
+    ///
+    /// # Errors
+    ///
+    /// The frame is a log frame, or another message.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> io::Result<T> {
         match self {
-            Self::Word(json) => Ok(serde_json::from_slice(json)?),
-            Self::Log(_) => Err(invalid("a piece of the log came where a word was due")),
+            Self::Message(json) => Ok(serde_json::from_slice(json)?),
+            Self::Log(_) => Err(invalid(
+                "protocol error: expected a message, got a log frame",
+            )),
         }
     }
 
     fn parts(&self) -> (u8, &[u8]) {
         match self {
-            Self::Word(json) => (b'w', json),
+            Self::Message(json) => (b'w', json),
             Self::Log(lines) => (b'l', lines),
         }
     }
@@ -128,21 +135,21 @@ impl Frame {
         let (kind, payload) = self.parts();
         let length = u32::try_from(payload.len())
             .ok()
-            .filter(|length| *length <= LONGEST)
-            .ok_or_else(|| invalid("a frame would be too long"))?;
+            .filter(|length| *length <= MAX_PAYLOAD_BYTES)
+            .ok_or_else(|| invalid("the frame is too long to send"))?;
         let [a, b, c, d] = length.to_be_bytes();
         Ok([a, b, c, d, kind])
     }
 
-    /// Sends it.
-    pub(super) async fn send(&self, to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    /// Sends the frame.
+    pub(crate) async fn send(&self, to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
         to.write_all(&self.header()?).await?;
         to.write_all(self.parts().1).await?;
         to.flush().await
     }
 
-    /// Sends it, and sockets with it.
-    pub(super) async fn send_with(
+    /// Sends the frame together with sockets.
+    pub(crate) async fn send_with(
         &self,
         sockets: &[BorrowedFd<'_>],
         to: &mut UnixStream,
@@ -151,7 +158,7 @@ impl Frame {
         let sent = to
             .async_io(Interest::WRITABLE, || {
                 let mut space =
-                    [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_SOCKETS))];
+                    [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SOCKETS))];
                 let mut control = SendAncillaryBuffer::new(&mut space);
                 if !control.push(SendAncillaryMessage::ScmRights(sockets)) {
                     return Err(invalid("too many sockets for one frame"));
@@ -165,27 +172,27 @@ impl Frame {
                 )?)
             })
             .await?;
-        // Sockets go with the first byte; the system takes five at once or none.
+        // The sockets travel with the first byte; the system takes all five bytes of the header or none.
         to.write_all(header.get(sent..).unwrap_or_default()).await?;
         to.write_all(self.parts().1).await?;
         to.flush().await
     }
 
-    /// Reads the next one.
-    pub(super) async fn receive(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Self> {
+    /// Receives the next frame.
+    pub(crate) async fn receive(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Self> {
         let mut header = [0; HEADER];
         from.read_exact(&mut header).await?;
         Self::after(header, from).await
     }
 
-    /// Reads the next one, and the sockets that come with it.
-    pub(super) async fn receive_with(from: &mut UnixStream) -> io::Result<(Self, Vec<OwnedFd>)> {
+    /// Receives the next frame and its sockets.
+    pub(crate) async fn receive_with(from: &mut UnixStream) -> io::Result<(Self, Vec<OwnedFd>)> {
         let mut header = [0; HEADER];
         let mut sockets = Vec::new();
         let read = from
             .async_io(Interest::READABLE, || {
                 let mut space =
-                    [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_SOCKETS))];
+                    [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SOCKETS))];
                 let mut control = RecvAncillaryBuffer::new(&mut space);
                 let mut into = [IoSliceMut::new(&mut header)];
                 let received =
@@ -212,26 +219,21 @@ impl Frame {
         from: &mut (impl AsyncRead + Unpin),
     ) -> io::Result<Self> {
         let length = u32::from_be_bytes([a, b, c, d]);
-        if length > LONGEST {
-            return Err(invalid("a frame is too long"));
+        if length > MAX_PAYLOAD_BYTES {
+            return Err(invalid("the frame is too long"));
         }
         let mut payload = Vec::new();
-        // It grows as it comes: a wrong length alone takes no memory.
+        // The buffer grows with the data, so a wrong length alone takes no memory.
         let read = from.take(length.into()).read_to_end(&mut payload).await?;
         if read as u64 != u64::from(length) {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         match kind {
-            b'w' => Ok(Self::Word(payload)),
+            b'w' => Ok(Self::Message(payload)),
             b'l' => Ok(Self::Log(payload)),
-            _ => Err(invalid("a frame is of no known kind")),
+            _ => Err(invalid("the frame is of an unknown kind")),
         }
     }
-}
-
-/// The other side said what it should not have.
-pub(super) fn invalid(what: &str) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, what.to_owned())
 }
 
 #[cfg(test)]
@@ -245,14 +247,14 @@ mod tests {
         let (mut one, mut other) = UnixStream::pair().unwrap();
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        let sent = Frame::word(&Socket::Clients(address)).unwrap();
+        let sent = Frame::message(&Socket::Clients(address)).unwrap();
         sent.send_with(&[socket.as_fd(), socket.as_fd()], &mut one)
             .await
             .unwrap();
         Frame::Log(b"a\nb\n".to_vec()).send(&mut one).await.unwrap();
 
         let (frame, sockets) = Frame::receive_with(&mut other).await.unwrap();
-        assert_eq!(frame, sent, "the word");
+        assert_eq!(frame, sent, "the message");
         assert_eq!(sockets.len(), 2, "and its sockets");
         for fd in sockets {
             let listener = std::net::TcpListener::from(fd);
@@ -265,7 +267,7 @@ mod tests {
         );
         drop(one);
         let end = Frame::receive(&mut other).await.unwrap_err();
-        assert_eq!(end.kind(), ErrorKind::UnexpectedEof, "the end is told");
+        assert_eq!(end.kind(), ErrorKind::UnexpectedEof, "the end shows");
     }
 
     #[tokio::test]

@@ -1,27 +1,27 @@
-//! The log: what the old process's exchanges came to, as numbered lines of JSON, and balances on their way.
+//! The records of the log, as numbered lines of JSON, and balances in transit.
 //!
-//! A line reads the same on the socket and in a spool. What a version adds to a record may be absent, and is passed over by
-//! versions that do not know it: a spool may be of the version before, and so may the other process.
+//! The socket and the spool use the same lines. A spool or the other process may be of an older version, so members that
+//! a version adds to a record are optional, and unknown members are ignored.
 
 use std::io;
 
 use serde::{Deserialize, Serialize};
 use witgate_ledger::{BalanceKey, Carried, Change, Step, Unit, UnixMillis, Window};
 
-use super::wire::invalid;
+use super::invalid;
 
-/// One record of the log. Numbers go up by one.
+/// A record of the log. Numbers increase by one.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) number: u64,
-    pub(super) event: Event,
+pub(crate) struct Record {
+    pub(crate) number: u64,
+    pub(crate) event: Event,
 }
 
-/// What happened.
+/// An event in the old process.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Event {
-    /// A hold went a step further.
+pub(crate) enum Event {
+    /// A step of a hold.
     Hold {
         step: String,
         changes: Vec<ChangeRecord>,
@@ -30,9 +30,9 @@ pub(super) enum Event {
     Receipts(String),
 }
 
-/// A balance's name.
+/// The key of a balance.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct KeyRecord {
+pub(crate) struct KeyRecord {
     account: String,
     window: String,
     unit: String,
@@ -41,9 +41,9 @@ pub(super) struct KeyRecord {
 
 /// A [`Change`].
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ChangeRecord {
+pub(crate) struct ChangeRecord {
     balance: KeyRecord,
-    /// Empty from versions that know no owners.
+    /// The owner; empty in records of versions without owners.
     #[serde(default)]
     owner: String,
     limit: u64,
@@ -54,9 +54,9 @@ pub(super) struct ChangeRecord {
 
 /// A [`Carried`].
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct CarriedRecord {
+pub(crate) struct CarriedRecord {
     balance: KeyRecord,
-    /// Empty from versions that know no owners.
+    /// The owner; empty in records of versions without owners.
     #[serde(default)]
     owner: String,
     limit: u64,
@@ -69,15 +69,15 @@ pub(super) struct CarriedRecord {
 // === impl Record ===
 
 impl Record {
-    /// The record as a line.
-    pub(super) fn line(&self) -> io::Result<Vec<u8>> {
+    /// Returns the record as a line.
+    pub(crate) fn line(&self) -> io::Result<Vec<u8>> {
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
         Ok(line)
     }
 
-    /// Reads lines.
-    pub(super) fn read_all(lines: &[u8]) -> io::Result<Vec<Self>> {
+    /// Reads records from lines. Fails on the first line that is not a record.
+    pub(crate) fn read_all(lines: &[u8]) -> io::Result<Vec<Self>> {
         lines
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
@@ -89,7 +89,7 @@ impl Record {
 // === impl Event ===
 
 impl Event {
-    pub(super) fn hold(step: Step, changes: &[Change]) -> Self {
+    pub(crate) fn hold(step: Step, changes: &[Change]) -> Self {
         Self::Hold {
             step: step.code().to_owned(),
             changes: changes.iter().map(ChangeRecord::of).collect(),
@@ -97,12 +97,12 @@ impl Event {
     }
 }
 
-/// A step by its word.
-pub(super) fn step(code: &str) -> io::Result<Step> {
+/// Returns the step with this code.
+pub(crate) fn step(code: &str) -> io::Result<Step> {
     Step::ALL
         .into_iter()
         .find(|step| step.code() == code)
-        .ok_or_else(|| invalid("a hold went a step that is not known"))
+        .ok_or_else(|| invalid("unknown step of a hold"))
 }
 
 // === impl KeyRecord ===
@@ -142,7 +142,7 @@ impl ChangeRecord {
         }
     }
 
-    pub(super) fn read(&self) -> io::Result<Change> {
+    pub(crate) fn read(&self) -> io::Result<Change> {
         Ok(Change {
             balance: self.balance.read()?,
             owner: self.owner.as_str().into(),
@@ -157,7 +157,7 @@ impl ChangeRecord {
 // === impl CarriedRecord ===
 
 impl CarriedRecord {
-    pub(super) fn of(carried: &Carried) -> Self {
+    pub(crate) fn of(carried: &Carried) -> Self {
         Self {
             balance: KeyRecord::of(&carried.balance),
             owner: carried.owner.to_string(),
@@ -169,7 +169,7 @@ impl CarriedRecord {
         }
     }
 
-    pub(super) fn read(&self) -> io::Result<Carried> {
+    pub(crate) fn read(&self) -> io::Result<Carried> {
         Ok(Carried {
             balance: self.balance.read()?,
             owner: self.owner.as_str().into(),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_version_wrote_is_read_with_no_owner() {
+    fn records_of_versions_without_owners_are_read() {
         let key = r#"{"account":"tenant:acme","window":"day","unit":"tokens","resets_at":5}"#;
         let change =
             format!(r#"{{"balance":{key},"limit":1,"held":[0,1],"floor":[0,0],"used":2}}"#);

@@ -1,4 +1,4 @@
-//! The Unix socket that a new process asks on: for its owner only, and never taken from somebody who listens.
+//! The Unix socket on which a new process asks: accessible to its owner only, never taken from a live process.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -9,25 +9,28 @@ use anyhow::Context;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::{UnixListener, UnixStream};
 
-/// Processes that may wait to be heard.
+/// The number of processes that may wait to be accepted.
 const BACKLOG: i32 = 4;
 
-/// Listens at `path`. A socket that a dead process left there is replaced.
+/// Listens at `path`. Replaces a socket that a dead process left there.
 ///
 /// # Errors
 ///
-/// Somebody listens there, something else is there, or the system says no.
-pub(crate) async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+/// Another process listens there, the path is not a socket, or the system refuses.
+pub async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     if connect(path).await?.is_some() {
         anyhow::bail!(
-            "another process listens on {}: start with --upgrade to take over from it",
+            "another process listens on {}; start with --upgrade to take over from it",
             path.display()
         );
     }
     match std::fs::symlink_metadata(path) {
         Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path)
-            .with_context(|| format!("the stale socket {} stays", path.display()))?,
-        Ok(_) => anyhow::bail!("{} is there already and is no socket", path.display()),
+            .with_context(|| format!("cannot remove the stale socket {}", path.display()))?,
+        Ok(_) => anyhow::bail!(
+            "{} exists and is not a socket; remove it, or set another [upgrade] socket",
+            path.display()
+        ),
         Err(_) => {}
     }
 
@@ -36,7 +39,7 @@ pub(crate) async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
         let socket =
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
-        // Before anybody can connect: that takes the `listen` below.
+        // Clients can connect only after `listen` below.
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         rustix::net::listen(&socket, BACKLOG)?;
         Ok(socket.into())
@@ -45,16 +48,16 @@ pub(crate) async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     Ok(UnixListener::from_std(listener)?)
 }
 
-/// Connects to whoever listens at `path`; none where nobody does.
+/// Connects to the process that listens at `path`. Returns `None` if no process does.
 ///
 /// # Errors
 ///
-/// The socket is somebody else's, or the system says no.
-pub(super) async fn connect(path: &Path) -> anyhow::Result<Option<UnixStream>> {
+/// Another user owns that process, or the system refuses.
+pub(crate) async fn connect(path: &Path) -> anyhow::Result<Option<UnixStream>> {
     match UnixStream::connect(path).await {
         Ok(stream) => {
             check_peer(&stream)
-                .with_context(|| format!("nothing is taken over on {}", path.display()))?;
+                .with_context(|| format!("cannot take over on {}", path.display()))?;
             Ok(Some(stream))
         }
         Err(error)
@@ -65,20 +68,20 @@ pub(super) async fn connect(path: &Path) -> anyhow::Result<Option<UnixStream>> {
         {
             Ok(None)
         }
-        Err(error) => Err(error).with_context(|| format!("cannot ask on {}", path.display())),
+        Err(error) => Err(error).with_context(|| format!("cannot connect to {}", path.display())),
     }
 }
 
-/// Checks that the process at the other end is of the gateway's own user, or of root: keys and books are handed over.
+/// Checks that the peer runs as this process's user or as root, because sockets and books are handed over.
 ///
 /// # Errors
 ///
-/// It is another user's, or the system does not say whose.
-pub(super) fn check_peer(stream: &UnixStream) -> anyhow::Result<()> {
+/// The peer runs as another user, or the system does not tell.
+pub(crate) fn check_peer(stream: &UnixStream) -> anyhow::Result<()> {
     let peer = stream
         .peer_cred()
-        .context("the system does not say whose the other process is")?;
-    // The system says it of this process in the same way.
+        .context("the system does not tell the user of the other process")?;
+    // The user of this process, from the same source.
     let (own, _) = UnixStream::pair()?;
     trust(peer.uid(), own.peer_cred()?.uid())
 }
@@ -87,7 +90,7 @@ fn trust(peer: u32, own: u32) -> anyhow::Result<()> {
     const ROOT: u32 = 0;
     anyhow::ensure!(
         peer == own || peer == ROOT,
-        "the process at the other end is of the user {peer}, and this gateway is of the user {own}: run both as the same one"
+        "the other process runs as user {peer}, this one as user {own}; run both as the same user"
     );
     Ok(())
 }
@@ -102,7 +105,7 @@ mod tests {
         let path = folder.path().join("witgate.sock");
         let first = bind(&path).await.unwrap();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "it is its owner's");
+        assert_eq!(mode & 0o777, 0o600, "only its owner may use it");
         let refused = bind(&path).await.unwrap_err().to_string();
         assert!(refused.contains("--upgrade"), "it says how: {refused}");
         assert!(
@@ -112,7 +115,7 @@ mod tests {
 
         drop(first);
         assert!(path.exists(), "a dead process leaves its socket");
-        bind(&path).await.expect("nobody listens there");
+        bind(&path).await.expect("no process listens there");
     }
 
     #[test]
@@ -131,7 +134,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("witgate.sock");
         let listener = bind(&path).await.unwrap();
-        let asking = connect(&path).await.unwrap().expect("somebody listens");
+        let asking = connect(&path).await.unwrap().expect("a process listens");
         let (asked, _) = listener.accept().await.unwrap();
         check_peer(&asked).expect("this very process");
         check_peer(&asking).expect("this very process");
@@ -143,7 +146,7 @@ mod tests {
         let path = folder.path().join("witgate.sock");
         std::fs::write(&path, "precious").unwrap();
         let refused = bind(&path).await.unwrap_err().to_string();
-        assert!(refused.contains("no socket"), "{refused}");
+        assert!(refused.contains("not a socket"), "{refused}");
         assert_eq!(
             std::fs::read(&path).unwrap(),
             b"precious",

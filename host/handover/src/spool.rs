@@ -1,7 +1,7 @@
-//! The file of what nobody acknowledged: the log's lines, taken in by whoever serves next.
+//! A file of unacknowledged records, which the next process recovers.
 //!
-//! Its lock is held by the process that writes it, from before the hand-over to its end: as long as the lock is held,
-//! more may come; when it is free, the process is gone. A file whose lines have been taken in is deleted.
+//! The process that writes the file locks it from before the handover until it ends. While the lock is held, more records
+//! may come; once it is free, the process is gone. A recovered file is deleted.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// A spool that is locked by this process.
 #[derive(Debug)]
-pub(super) struct Spool {
+pub(crate) struct Spool {
     file: File,
     path: PathBuf,
     content: Content,
@@ -18,30 +18,30 @@ pub(super) struct Spool {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Content {
-    Nothing,
+    Empty,
     Lines,
 }
 
-/// What is at a spool's path.
+/// The state of a spool's path.
 #[derive(Debug)]
-pub(super) enum Found {
-    /// Nothing, or nothing any more.
-    Nothing,
-    /// A file whose process lives.
+pub(crate) enum Found {
+    /// There is no file, or no longer one.
+    Missing,
+    /// The process that writes the file is alive.
     InUse,
-    /// A file to be taken in.
-    Left(Spool),
+    /// The process is gone; the file is to be recovered.
+    Orphaned(Spool),
 }
 
 // === impl Spool ===
 
 impl Spool {
-    /// Begins one.
+    /// Creates a spool and locks it.
     ///
     /// # Errors
     ///
-    /// There is one already, of an earlier process of the same number, or the folder can't be written.
-    pub(super) fn create(path: &Path) -> io::Result<Self> {
+    /// The file exists, left by an earlier process with the same id, or the folder can't be written.
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -52,15 +52,15 @@ impl Spool {
         Ok(Self {
             file,
             path: path.to_owned(),
-            content: Content::Nothing,
+            content: Content::Empty,
         })
     }
 
-    /// Looks at a path.
-    pub(super) fn find(path: &Path) -> io::Result<Found> {
+    /// Looks for a spool at `path`, and locks it if its process is gone.
+    pub(crate) fn find(path: &Path) -> io::Result<Found> {
         let file = match OpenOptions::new().read(true).append(true).open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
             Err(error) => return Err(error),
         };
         match file.try_lock() {
@@ -68,19 +68,19 @@ impl Spool {
             Err(TryLockError::WouldBlock) => return Ok(Found::InUse),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        // It may have been deleted between the two.
+        // Another process may have deleted it before the lock.
         if file.metadata()?.nlink() == 0 {
-            return Ok(Found::Nothing);
+            return Ok(Found::Missing);
         }
-        Ok(Found::Left(Self {
+        Ok(Found::Orphaned(Self {
             file,
             path: path.to_owned(),
             content: Content::Lines,
         }))
     }
 
-    /// The spools beside `base` that are there.
-    pub(super) fn beside(base: &Path) -> io::Result<Vec<PathBuf>> {
+    /// Returns the paths of the spools beside `base`, sorted.
+    pub(crate) fn beside(base: &Path) -> io::Result<Vec<PathBuf>> {
         let folder = match base.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -99,16 +99,16 @@ impl Spool {
         Ok(found)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Appends lines: all of them, or none that would be read.
-    pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+    /// Appends lines, all of them or none.
+    pub(crate) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let before = self.file.metadata()?.len();
         let written = self.file.write_all(lines);
         if written.is_err() {
-            // Half a batch would be there twice when it is tried again.
+            // A retry would write the first half twice.
             self.file.set_len(before)?;
         } else {
             self.content = Content::Lines;
@@ -116,8 +116,8 @@ impl Spool {
         written
     }
 
-    /// Its whole lines. A last one that was cut was never written: its process died over it.
-    pub(super) fn lines(&mut self) -> io::Result<Vec<u8>> {
+    /// Returns the whole lines. The process died while it wrote a last line that is cut short.
+    pub(crate) fn lines(&mut self) -> io::Result<Vec<u8>> {
         let mut lines = Vec::new();
         self.file.read_to_end(&mut lines)?;
         let whole = lines
@@ -128,17 +128,17 @@ impl Spool {
         Ok(lines)
     }
 
-    /// Deletes it: it has been taken in.
-    pub(super) fn delete(self) -> io::Result<()> {
+    /// Deletes a recovered spool.
+    pub(crate) fn delete(self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
     }
 
-    /// Lets go of it, and leaves it to whoever serves next if there is anything in it.
-    pub(super) fn leave(self) {
-        if self.content == Content::Nothing
+    /// Unlocks the spool and leaves it to the next process; deletes it if it is empty.
+    pub(crate) fn leave(self) {
+        if self.content == Content::Empty
             && let Err(error) = std::fs::remove_file(&self.path)
         {
-            tracing::warn!(path = %self.path.display(), %error, "an empty spool stays behind");
+            tracing::warn!(path = %self.path.display(), %error, "could not delete an empty spool");
         }
     }
 }
@@ -163,13 +163,13 @@ mod tests {
             "more may come"
         );
         spool.leave();
-        let Found::Left(mut left) = Spool::find(&path).unwrap() else {
+        let Found::Orphaned(mut left) = Spool::find(&path).unwrap() else {
             panic!("it is free");
         };
         assert_eq!(left.lines().unwrap(), b"one\ntwo\n", "its whole lines");
         left.delete().unwrap();
         assert!(
-            matches!(Spool::find(&path).unwrap(), Found::Nothing),
+            matches!(Spool::find(&path).unwrap(), Found::Missing),
             "and then it is gone"
         );
     }
