@@ -20,6 +20,7 @@ const LIMIT: usize = 5;
 const KNOWN: &[(&str, usize)] = &[
     ("host/cli", 13),
     ("host/gateway", 22),
+    ("host/handover", 6),
     ("host/messages", 7),
     ("host/runtime", 8),
     ("host/standin", 7),
