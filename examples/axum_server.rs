@@ -54,7 +54,7 @@ async fn answer(
     }
 }
 
-/// Who asks, where it goes and what it is charged to, all by the plugins that are loaded when it begins.
+/// Answers with the caller, the route and the charges, as decided by the plugins that are loaded when the request begins.
 fn decide(policies: &Policies, request: PlainRequest) -> Result<Value, Stop> {
     let (lineup, mut trail) = (policies.current(), Trail::default());
     let request: Arc<dyn Request> = Arc::new(request);

@@ -1,4 +1,4 @@
-//! What a call of a hook costs through the host, beside the same call through bare wasmtime.
+//! The cost of a hook call through the host, beside the same call through bare wasmtime.
 //!
 //! The call is a route decision: a request handle and an envelope with a few facts go in, a plan of one target comes
 //! out. `bare` keeps nothing to any limit but the deadline: the difference is what limits, figures and checks cost.

@@ -1,4 +1,4 @@
-//! What a reservation costs: one `reserve` and one `settle`, over 1 and over 4 accounts, alone and against a second
+//! The cost of a reservation: one `reserve` and one `settle`, over 1 and over 4 accounts, alone and against a second
 //! thread that does the same without pause.
 //!
 //! Baselines: an atomic addition and its taking back, which is the least that anything shared can cost, and the same
@@ -21,7 +21,7 @@ const TRUE: Amounts = Amounts {
     requests: 1,
 };
 
-/// One account in each window that a deployment would have.
+/// An account in each window that a deployment would have.
 fn charges(count: usize) -> Vec<Charge> {
     let all = [
         ("tenant:acme", Window::Month, Unit::PicoUsd),

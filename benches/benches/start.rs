@@ -1,4 +1,4 @@
-//! How long a host takes from nothing to the four shipped plugins serving: with what an earlier start has left in the
+//! The time a host takes from nothing to the four shipped plugins serving: with what an earlier start has left in the
 //! cache, beside a start that has to compile everything.
 
 #![allow(

@@ -12,7 +12,7 @@ use witgate_runtime::{Envelope, PlainRequest, Plan, Policies, Request, Stop, Tra
 /// Makes a [`Decision`] for each request.
 pub(crate) struct Plugins(pub(crate) Arc<Policies>);
 
-/// What the plugins say about a request.
+/// The plugins' decision about a request.
 pub(crate) struct Decision {
     policies: Arc<Policies>,
     envelope: Envelope,

@@ -42,7 +42,7 @@ const GUESTS: [(&str, &str, &str); 8] = [
     ("witgate-guests", "examples/swap_b.wasm", "swap_b"),
 ];
 
-/// What a guest is made of, from the workspace's root.
+/// The sources of guests, from the workspace's root.
 const SOURCES: [&str; 8] = [
     "Cargo.lock",
     "Cargo.toml",
@@ -54,7 +54,7 @@ const SOURCES: [&str; 8] = [
     "tests/guests/Cargo.toml",
 ];
 
-/// How the standard library for wasm32 comes into the build.
+/// The source of the standard library for wasm32.
 enum Std {
     /// The target is installed.
     Installed,

@@ -1,4 +1,4 @@
-//! What the tests drive the gateway with: a [`Client`] in front of it, an [`Upstream`] behind it, and the requests and
+//! The tools that tests drive the gateway with: a [`Client`] in front of it, an [`Upstream`] behind it, and the requests and
 //! answers that real clients and the real API exchange.
 //!
 //! Nothing here interprets more HTTP than it must: what was sent is what is recorded, to the byte. Nothing sleeps: a
@@ -41,7 +41,7 @@ pub use tenants::Caller;
 pub use tls::{Authority, Greeting, Identity, Tunnel};
 pub use upstream::{Recorded, Upstream};
 
-/// How long a test waits for what must come. Long enough for a machine that does ten other things.
+/// The longest time that a test waits for something that must happen, generous enough for a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for what must come.

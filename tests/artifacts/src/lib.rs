@@ -47,13 +47,13 @@ pub const SWAP_B: Artifact = artifact!("swap_b");
 // === impl Artifact ===
 
 impl Artifact {
-    /// Its name, which is also the file's without `.wasm`.
+    /// Returns the name, which is also the file's without `.wasm`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Where the file is. It is part of the build: copy it, never change it.
+    /// Returns the path of the file. It is part of the build: copy it, never change it.
     #[must_use]
     pub fn path(&self) -> &'static Path {
         Path::new(self.path)

@@ -1,4 +1,4 @@
-//! What can go wrong inside a guest, by name.
+//! Misbehaviour of a guest, by name.
 
 use std::alloc::Layout;
 use std::hint::black_box;

@@ -208,7 +208,7 @@ fn act(request: &Request, hook: &str) -> Option<Behaviour> {
     Some(behaviour)
 }
 
-/// Whether the values of the settings are meant for this request.
+/// Returns true if the values of the settings are meant for this request.
 fn chosen(request: &Request) -> bool {
     let only = settings::value("only").unwrap_or_default();
     let header = only.get("header").and_then(|header| header.as_str());
@@ -263,7 +263,7 @@ fn charges() -> Vec<Charge> {
     charges.filter_map(|text| charge(text.as_str()?)).collect()
 }
 
-/// Whether the settings refuse the request's model.
+/// Returns true if the settings refuse the request's model.
 fn blocks(request: &Request) -> bool {
     let Some(part) = settings::text("block") else {
         return false;

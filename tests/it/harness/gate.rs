@@ -26,7 +26,7 @@ pub struct Gate {
     key: NewKey,
 }
 
-/// What a gateway is started with.
+/// The set-up that a gateway is started with.
 pub struct Plan {
     plugins: Vec<(String, Artifact)>,
     sidecars: Vec<(String, String)>,
@@ -267,7 +267,7 @@ pub fn receipts_in(folder: &Path) -> Vec<Value> {
 // === impl Gate ===
 
 impl Gate {
-    /// Where clients connect.
+    /// Returns the address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.running.address()
     }

@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::patiently;
 use super::request::Request;
 
-/// One connection of a client. Dropping it closes the connection.
+/// A client's connection. Dropping it closes the connection.
 pub struct Http2Client {
     send: SendRequest<Bytes>,
     driving: JoinHandle<Result<(), h2::Error>>,
@@ -30,7 +30,7 @@ pub struct Http2Response {
     pub head: http::Response<()>,
     pub body: Vec<u8>,
     pub trailers: Option<HeaderMap>,
-    /// What broke the stream off.
+    /// The error that ended the stream early.
     pub broken: Option<h2::Error>,
 }
 
@@ -51,14 +51,14 @@ pub struct Http2Upstream {
     accepting: JoinHandle<()>,
 }
 
-/// When a script is asked.
+/// The moment at which a script is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     AfterTheBody,
     BeforeTheBody,
 }
 
-/// One connection of a client to an [`Http2Upstream`].
+/// A client's connection to an [`Http2Upstream`].
 struct Connection<S> {
     number: usize,
     order: Order,
@@ -67,7 +67,7 @@ struct Connection<S> {
     left: watch::Receiver<u32>,
 }
 
-/// What a test does with one request: it gets the request, the number of its connection, and the answer to write.
+/// A test's reaction to a request. It gets the request, the number of its connection, and the answer to write.
 pub trait Script: Fn(Http2Recorded, SendResponse<Bytes>) + Send + Sync + 'static {}
 
 impl<F: Fn(Http2Recorded, SendResponse<Bytes>) + Send + Sync + 'static> Script for F {}

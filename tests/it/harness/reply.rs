@@ -20,10 +20,10 @@ pub struct Reply<'c> {
     ending: Option<Ending>,
 }
 
-/// How a body ended.
+/// The end of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// As its framing says it should.
+    /// At the place that its framing announced.
     Complete,
     /// The connection ended first.
     Cut,

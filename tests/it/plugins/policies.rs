@@ -1,4 +1,4 @@
-//! What the shipped plugins decide is what happens.
+//! The shipped plugins decide, and the gateway does what they decided.
 
 use std::path::Path;
 

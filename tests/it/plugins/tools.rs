@@ -1,4 +1,4 @@
-//! What authors of plugins have: `witgate plugin new`, `check`, `run` and `diff`.
+//! The tools for authors of plugins: `witgate plugin new`, `check`, `run` and `diff`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,7 +30,7 @@ fn requests(folder: &TempDir) -> PathBuf {
     file
 }
 
-/// How the standard library for wasm32 comes into a build, as in the build of this workspace's own guests.
+/// The source of the standard library for wasm32, as in the build of this workspace's own guests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Std {
     Installed,

@@ -18,7 +18,7 @@ use crate::harness::printed;
 const EVERYTHING: &str =
     "[grants]\nbody = \"read\"\nheaders = [\"*\"]\nkv = true\nmetrics = true\nclock = true\n";
 
-/// What it printed, a JSON object a line.
+/// Parses a command's output as one JSON object a line.
 fn json_lines(output: &Output) -> Vec<Value> {
     let printed = printed(output);
     let lines = printed.lines();

@@ -25,7 +25,7 @@ pub(super) struct Arrow<'a> {
     path: &'a str,
 }
 
-/// Where a path leads to.
+/// The target of a path.
 enum Found {
     Module(Path),
     Item(usize),

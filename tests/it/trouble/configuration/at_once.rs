@@ -1,4 +1,4 @@
-//! One mistake hides no other one, in whichever file it is.
+//! A mistake hides no other mistake, in whichever file it is.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What the gateway would call a fault, the tools call a fault in the same words.
+//! The tools name a fault in the same words as the gateway.
 
 use tempfile::TempDir;
 use witgate_artifacts::HOSTILE;
