@@ -8,7 +8,6 @@
 //! Memory: one record for each open batch.
 
 mod look;
-mod note;
 mod record;
 mod settler;
 
@@ -24,8 +23,7 @@ use witgate_messages::batch::Totals;
 use crate::store::{State, StateError};
 
 pub(crate) use self::look::{Found, look};
-pub(crate) use self::note::BatchNote;
-pub(crate) use self::record::{Facts, Maker, Record, TABLE, UNITS};
+pub(crate) use self::record::{Facts, MIGRATION, Maker, Record, UNITS};
 pub(crate) use self::settler::Settler;
 
 /// How long a batch may run: the API ends it after a day.
@@ -87,7 +85,15 @@ impl Ending {
         }
     }
 
-    /// Its name on receipts.
+    /// Returns the totals of the results, or `None` if they were not read.
+    fn totals(&self) -> Option<&Totals> {
+        match self {
+            Self::Results(totals) => Some(totals),
+            Self::Gone | Self::Expired => None,
+        }
+    }
+
+    /// Returns the code on receipts.
     fn code(&self) -> &'static str {
         match self {
             Self::Results(_) => "results",

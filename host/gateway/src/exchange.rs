@@ -19,6 +19,7 @@ mod admit;
 mod authorize;
 mod buffered;
 pub(crate) mod decide;
+pub(crate) mod delivery;
 mod downstream;
 mod forward;
 mod mode;
@@ -33,30 +34,21 @@ use std::sync::Arc;
 
 use pingora_core::protocols::http::ServerSession;
 
+use self::delivery::{ConnectionFate, Delivered};
 use self::mode::Manner;
-use self::relay::Delivered;
 use self::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
 use crate::gateway::Gateway;
 use crate::receipts::receipt::Outcome;
 
-/// Whether the client's connection may carry another request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Downstream {
-    /// The answer is complete.
-    Complete,
-    /// The answer broke off, or could not be written: the connection has to be closed.
-    Broken,
-}
-
 /// Serves the request whose head was just read from `session`.
-pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -> Downstream {
+pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -> ConnectionFate {
     let mut settlement = Settlement::open(gateway, session);
     match steps(gateway, session, &mut settlement).await {
         Ok(delivered) => {
             settlement.end(delivered.outcome);
-            delivered.downstream
+            delivered.connection
         }
         Err(refused) if is_under_way(session) => {
             // The head is out and says 200; what is left is to tell it in the stream.
@@ -65,9 +57,9 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -
             match told {
                 Ok(event) => {
                     settlement.count(&event);
-                    Downstream::Complete
+                    ConnectionFate::KeepAlive
                 }
-                Err(_) => Downstream::Broken,
+                Err(_) => ConnectionFate::Close,
             }
         }
         Err(refused) => {
@@ -81,11 +73,11 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -
             match written {
                 Ok(body) => {
                     settlement.count(&body);
-                    Downstream::Complete
+                    ConnectionFate::KeepAlive
                 }
                 Err(_) => {
                     settlement.end(Outcome::ClientGone);
-                    Downstream::Broken
+                    ConnectionFate::Close
                 }
             }
         }
@@ -106,9 +98,9 @@ async fn steps(
 ) -> Result<Delivered, Refused> {
     let received = match receive::receive(session, settlement).await? {
         receive::Arrived::Request(received) => received,
-        receive::Arrived::Probe => return relay::probe(session, settlement).await,
+        receive::Arrived::Probe => return relay::answer_health_probe(session, settlement).await,
         receive::Arrived::Preflight(granted) => {
-            return relay::preflight(granted, session, settlement).await;
+            return relay::answer_preflight(granted, session, settlement).await;
         }
     };
     authorize::served(gateway, &received.view)?;

@@ -1,7 +1,7 @@
-//! Header hygiene per hop: what a message carries to the other side, in the order and case it came in.
+//! Header hygiene: the headers that a message carries to the other side, in the order and case in which they came.
 //!
-//! Hop-by-hop headers end here, on both sides, and so do credentials and a caller's `x-vmx-*`. Everything else passes, whatever it is called:
-//! an unknown `anthropic-*` header is somebody's feature. Heads are built in one ordered pass, because removing from a
+//! Hop-by-hop headers end here, on both sides, and so do credentials and a caller's `x-vmx-*`. Everything else passes:
+//! an unknown `anthropic-*` header is part of a feature. Heads are built in one ordered pass, because removing from a
 //! header map reorders it.
 
 mod of_plugins;
@@ -11,7 +11,6 @@ pub(crate) use self::of_plugins::{of_the_host, plugin_header, that_plugins_may_s
 
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -19,11 +18,12 @@ use smallvec::SmallVec;
 
 use crate::answer::cors::{self, Word};
 use crate::config::upstream::VmxHeaders;
-use crate::upstream::kind::Shown;
+use crate::upstream::request::{Headers, Role};
 
 pub(crate) use self::secrets::{Spill, shows_ours, spill};
 
-/// Headers that may carry a caller's credential. They never reach an upstream, a plugin or a log.
+/// Headers that may carry a caller's credential. They never reach a plugin or a log, nor an upstream that has not been
+/// configured to get them.
 const CREDENTIALS: [&str; 5] = [
     "authorization",
     "x-api-key",
@@ -32,7 +32,7 @@ const CREDENTIALS: [&str; 5] = [
     "cookie",
 ];
 
-/// Headers of one connection (RFC 9110, section 7.6.1, RFC 7540, section 3.2.1, and those in older use).
+/// Headers of one connection (RFC 9110, section 7.6.1, RFC 7540, section 3.2.1, and older ones).
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -45,54 +45,71 @@ const HOP_BY_HOP: [&str; 9] = [
     "expect",
 ];
 
-/// What an upstream head is made of, besides the client's own.
-pub(crate) struct Forwarded<'a> {
-    /// Path and query at the upstream.
-    pub(crate) target: &'a str,
-    /// The `Host` header.
-    pub(crate) authority: &'a str,
-    /// The credential that the upstream is shown.
-    pub(crate) shown: &'a Shown,
-    /// Whether the body is in the coding that the client's headers say.
+/// The changes to a client's headers on their way to an upstream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Passing {
     pub(crate) coding: BodyCoding,
-    /// Length of the body; none for a request without one.
-    pub(crate) body_len: Option<usize>,
-    /// What becomes of headers that are meant for a gateway.
+    pub(crate) form: AnswerForm,
+    /// Treatment of headers that are meant for a gateway.
     pub(crate) vmx_headers: VmxHeaders,
 }
 
-/// How a request's body goes out.
+/// The coding of a request's body on its way to an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyCoding {
-    /// As the client sent it.
+    /// The coding that the client sent.
     AsSent,
     /// Plain, although the client's was compressed: it was decoded to be edited.
     Decoded,
 }
 
-/// The names of the headers that may carry a credential, for those who keep them from plugins.
+/// The form in which the gateway needs an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AnswerForm {
+    /// The form that the client asked for.
+    AsAsked,
+    /// Not compressed.
+    Plain,
+    /// Not compressed, and whole, whatever the client has cached.
+    PlainAndWhole,
+}
+
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+
+/// Headers that would make an answer depend on what the client has already.
+const CONDITIONS: [HeaderName; 6] = [
+    header::RANGE,
+    header::IF_RANGE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
+
+/// Returns the names of the headers that may carry a credential, which plugins do not see.
 pub(crate) fn credentials() -> Arc<[String]> {
     CREDENTIALS.map(str::to_owned).into()
 }
 
-/// Whether a header may carry a credential.
+/// Returns whether a header may carry a credential.
 pub(crate) fn is_credential(name: &str) -> bool {
     CREDENTIALS
         .iter()
         .any(|credential| name.eq_ignore_ascii_case(credential))
 }
 
-/// Whether a header is meant for a gateway, and says nothing to the API.
+/// Returns whether a header is meant for a gateway and means nothing to the API.
 fn is_for_gateway(name: &HeaderName) -> bool {
     name.as_str().starts_with("x-vmx-")
 }
 
-/// Whether a header is of one connection. A request's `Connection` names no others: `wire` refuses those.
+/// Returns whether a header belongs to one connection. A request's `Connection` names no others: `listen/request_head`
+/// refuses those.
 pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(&name.as_str())
 }
 
-/// The headers that the `Connection` of an answer names. It cannot name those that say what the answer is.
+/// Returns the headers that the `Connection` of an answer names. It cannot name those that describe the body.
 fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
     headers
         .get_all(header::CONNECTION)
@@ -104,8 +121,8 @@ fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
         .collect()
 }
 
-/// The secrets that a caller presents, in the order in which they are tried. Beside an `x-witgate-key` the other headers
-/// are not for the gateway: they may be the caller's own credential at an upstream.
+/// Returns the secrets that a caller presents, in the order in which they are tried. Beside an `x-witgate-key` the
+/// other headers are not for the gateway: they may be the caller's own credential at an upstream.
 pub(crate) fn presented(headers: &HeaderMap) -> SmallVec<[&[u8]; 2]> {
     let key = |name: &'static str| headers.get(name).map(HeaderValue::as_bytes);
     let secrets = match key("x-witgate-key") {
@@ -119,7 +136,7 @@ pub(crate) fn presented(headers: &HeaderMap) -> SmallVec<[&[u8]; 2]> {
         .collect()
 }
 
-/// The token of a bearer (RFC 6750, section 2.1), behind any white space.
+/// Returns the token of a bearer (RFC 6750, section 2.1), without white space around it.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(6)?;
     let begins = token
@@ -128,8 +145,8 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     (begins && scheme.eq_ignore_ascii_case(b"bearer")).then(|| token.trim_ascii())
 }
 
-/// The headers with the lines of each name as one, as a list is read (RFC 9110, section 5.3): for readers who look at one
-/// value only.
+/// Returns the headers with the lines of each name joined to a list (RFC 9110, section 5.3), for readers of a single
+/// value.
 pub(crate) fn folded(headers: &HeaderMap) -> HeaderMap {
     if headers.keys_len() == headers.len() {
         return headers.clone();
@@ -141,7 +158,7 @@ pub(crate) fn folded(headers: &HeaderMap) -> HeaderMap {
             .iter()
             .map(HeaderValue::as_bytes)
             .collect();
-        // What were values make one together.
+        // Valid values joined are a valid value.
         if let Ok(value) = HeaderValue::from_bytes(&lines.join(&b", "[..])) {
             folded.insert(name.clone(), value);
         }
@@ -149,106 +166,62 @@ pub(crate) fn folded(headers: &HeaderMap) -> HeaderMap {
     folded
 }
 
-/// Writes the head of an upstream request, with room for `body` behind it.
-pub(crate) fn write_request_head(
-    request: &RequestHeader,
-    forwarded: &Forwarded<'_>,
-    room: usize,
-) -> BytesMut {
-    let mut wire = BytesMut::with_capacity(1024 + room);
-    wire.put_slice(request.method.as_str().as_bytes());
-    wire.put_u8(b' ');
-    wire.put_slice(forwarded.target.as_bytes());
-    wire.put_slice(b" HTTP/1.1\r\n");
-
-    let mut own = match forwarded.shown {
-        Shown::Own(header, secret) => Some((header.name(), secret.as_bytes())),
-        Shown::Nothing | Shown::Callers => None,
-    };
-    let passes_callers = matches!(forwarded.shown, Shown::Callers);
-    let mut length = forwarded.body_len;
-    let mut host = Some(forwarded.authority);
-    let mut write = |name: &[u8], standard: &HeaderName, value: &HeaderValue| {
-        if *standard == header::HOST {
-            if let Some(authority) = host.take() {
-                put_header(&mut wire, name, authority.as_bytes());
-            }
-        } else if *standard == header::CONTENT_LENGTH {
-            if let Some(length) = length.take() {
-                put_header(&mut wire, name, length.to_string().as_bytes());
-            }
-        } else if is_credential(standard.as_str()) {
-            // The upstream's own takes the place of the first one.
-            if let Some((own, secret)) = own.take() {
-                put_header(&mut wire, own.as_bytes(), secret);
-            } else if passes_callers && is_for_upstream(standard) {
-                put_header(&mut wire, name, value.as_bytes());
-            }
-        } else if forwarded.vmx_headers == VmxHeaders::EndHere && is_for_gateway(standard) {
-            // The plugins have read it.
-        } else if *standard == header::CONTENT_ENCODING && forwarded.coding == BodyCoding::Decoded {
-            // The body is plain now.
-        } else if !is_hop_by_hop(standard) {
-            put_header(&mut wire, name, value.as_bytes());
+/// Returns the client's headers as an upstream gets them, in their order and case.
+pub(crate) fn to_upstream(client: &RequestHeader, passing: Passing) -> Headers {
+    let mut headers = Headers::with_capacity(client.headers.len() + 1);
+    let plain = passing.form != AnswerForm::AsAsked;
+    let mut identity = plain.then_some(IDENTITY);
+    let mut pass = |name: &HeaderName, spelling: &[u8], value: &HeaderValue| {
+        let value = if plain && *name == header::ACCEPT_ENCODING {
+            identity.take()
+        } else {
+            passing.keeps(name).then(|| value.clone())
+        };
+        let role = if is_credential(name.as_str()) {
+            Role::Credential
+        } else {
+            Role::Plain
+        };
+        if let Some(value) = value {
+            headers.push(name.clone(), spelling, value, role);
         }
     };
-    if request.has_case() {
-        for ((standard, value), (name, _)) in request.headers.iter().zip(request.case_header_iter())
-        {
-            write(name.as_slice(), standard, value);
+    if client.has_case() {
+        for ((name, value), (spelling, _)) in client.headers.iter().zip(client.case_header_iter()) {
+            pass(name, spelling.as_slice(), value);
         }
     } else {
-        for (standard, value) in &request.headers {
-            write(standard.as_str().as_bytes(), standard, value);
+        for (name, value) in &client.headers {
+            pass(name, name.as_str().as_bytes(), value);
         }
     }
-
-    if let Some(authority) = host {
-        put_header(&mut wire, b"Host", authority.as_bytes());
+    if let Some(identity) = identity {
+        headers.push_own(&header::ACCEPT_ENCODING, identity);
     }
-    if let Some((own, secret)) = own {
-        put_header(&mut wire, own.as_bytes(), secret);
-    }
-    if let Some(length) = length {
-        put_header(&mut wire, b"Content-Length", length.to_string().as_bytes());
-    }
-    wire.put_slice(b"\r\n");
-    wire
+    headers
 }
 
-/// Writes the head of the gateway's own GET to an upstream: a health check.
-pub(crate) fn write_check_head(target: &str, authority: &str, shown: &Shown) -> BytesMut {
-    let mut wire = BytesMut::with_capacity(256);
-    wire.put_slice(b"GET ");
-    wire.put_slice(target.as_bytes());
-    wire.put_slice(b" HTTP/1.1\r\n");
-    put_header(&mut wire, b"Host", authority.as_bytes());
-    put_header(&mut wire, b"Accept", b"application/json");
-    put_header(&mut wire, b"User-Agent", b"witgate-health");
-    put_header(&mut wire, b"anthropic-version", b"2023-06-01");
-    if let Shown::Own(header, secret) = shown {
-        put_header(&mut wire, header.name().as_bytes(), secret.as_bytes());
+// === impl Passing ===
+
+impl Passing {
+    fn keeps(self, name: &HeaderName) -> bool {
+        // The plugins have read headers for the gateway, and a decoded body has no coding any more.
+        let ends_here = self.vmx_headers == VmxHeaders::EndHere && is_for_gateway(name)
+            || self.coding == BodyCoding::Decoded && *name == header::CONTENT_ENCODING
+            || self.form == AnswerForm::PlainAndWhole && CONDITIONS.contains(name);
+        !ends_here && !is_hop_by_hop(name)
     }
-    wire.put_slice(b"\r\n");
-    wire
 }
 
-/// Whether a credential's header is one that an upstream may be shown as it came.
+/// Returns whether an upstream may be sent the caller's credential in this header.
 fn is_for_upstream(name: &HeaderName) -> bool {
     matches!(name.as_str(), "authorization" | "x-api-key")
 }
 
-fn put_header(wire: &mut BytesMut, name: &[u8], value: &[u8]) {
-    wire.put_slice(name);
-    wire.put_slice(b": ");
-    wire.put_slice(value);
-    wire.put_slice(b"\r\n");
-}
-
-/// How the body of an answer is delimited on the client's side.
+/// The framing of an answer on the client's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// By the upstream's `Content-Length`, or by there being none.
+    /// The upstream's `Content-Length`, or none.
     AsGiven,
     /// In chunks.
     Chunked,
@@ -256,29 +229,18 @@ pub(crate) enum Framing {
     UntilClose,
 }
 
-/// What the gateway puts on an upstream's answer.
+/// The gateway's additions to an upstream's answer.
 pub(crate) struct Additions {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// Whose word on CORS the answer carries.
+    /// The party that answers CORS requests.
     pub(crate) cors: Word,
-}
-
-/// Longest id of a request that is kept of an upstream's.
-const LONGEST_ID: usize = 256;
-
-/// The id that an upstream gave a request: the API's own, or the one that other servers have.
-pub(crate) fn request_id(head: &ResponseHeader) -> Option<&str> {
-    ["request-id", "x-request-id"]
-        .into_iter()
-        .find_map(|name| head.headers.get(name)?.to_str().ok())
-        .filter(|id| (1..=LONGEST_ID).contains(&id.len()))
 }
 
 /// Builds the head of the client's answer from the upstream's, with `additions` behind it.
 ///
 /// # Errors
 ///
-/// Fails when the HTTP layer refuses the status or a header, which the upstream's parsed head does not cause.
+/// The HTTP layer refuses the status or a header, which the parsed head of an upstream does not cause.
 pub(crate) fn response_head(
     upstream: &ResponseHeader,
     framing: Framing,
@@ -292,7 +254,7 @@ pub(crate) fn response_head(
     head.set_reason_phrase(upstream.get_reason_phrase())?;
     let named = named_by_connection(&upstream.headers);
     let passes = |name: &HeaderName| {
-        // What an answer varies by adds up.
+        // Values of `Vary` add up.
         let replaced = *name != header::VARY && extra.iter().any(|(own, _)| own == name);
         let foreign = additions.cors == Word::Ours && cors::is_word(name);
         !is_hop_by_hop(name) && !named.contains(name) && !replaced && !foreign

@@ -4,23 +4,23 @@
 //! Who is refused before anything was sent pays nothing for it, so that nothing of it may cost others anything: past
 //! a rate, for each key and for all strangers together, refusals leave no receipt. The next one that does says how many.
 
+pub(crate) mod batch_note;
 pub(crate) mod finished;
 mod rate;
 pub(crate) mod receipt;
 pub(crate) mod render;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use witgate_audit::sink::{File, Null, Rotation};
 use witgate_audit::{Audit, Health, Lines, Settings, Sink, Stats};
 
+use self::finished::Finished;
 use self::rate::Rates;
+use self::render::Renderer;
 use crate::config::Receipts as Config;
-use crate::receipts::finished::Finished;
-use crate::receipts::render::Renderer;
 
 /// Bytes of refusals that wait, or are kept while their file can't be written.
 const REFUSALS_WAITING: usize = 4 * 1024 * 1024;
@@ -143,6 +143,3 @@ impl Receipts {
         (self.evidence.stats(), self.refusals.stats())
     }
 }
-
-/// The name of a key.
-type Key = Arc<str>;

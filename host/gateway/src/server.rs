@@ -139,7 +139,13 @@ impl Server {
         let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), prints));
         let mut tasks = vec![
             tokio::spawn(Arc::clone(&reloader).watch(stopped.clone())),
-            tokio::spawn(upkeep::keep(Arc::clone(&gateway), stopped.clone())),
+            tokio::spawn(upkeep::keep(
+                {
+                    let gateway = Arc::clone(&gateway);
+                    move || gateway.snapshot().upstreams.clone()
+                },
+                stopped.clone(),
+            )),
         ];
 
         // It outlives the clients: what the last one has read is settled.

@@ -22,9 +22,9 @@ const FILE: &str = "state.db";
 /// How long a call waits for another process's write.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// The steps that lead from an empty database to today's, in order. What was released stays as it is; new tables are new
-/// steps at the end.
-const STEPS: &[&str] = &[crate::tenants::owners::TABLE, crate::batches::TABLE];
+/// A step that brings the database from one version to the next, as SQL. A released step never changes; new tables are new
+/// steps at the end of the list.
+pub(crate) type Migration = &'static str;
 
 /// Connections for what is only read. Calls are short, so a few are enough, and a call that is not waits for itself.
 const READERS: usize = 4;
@@ -77,7 +77,7 @@ impl State {
     /// # Errors
     ///
     /// The directory can't be written, the database is damaged, or a newer gateway made it.
-    pub(crate) fn open(directory: &Path) -> Result<Self, StateError> {
+    pub(crate) fn open(directory: &Path, migrations: &[Migration]) -> Result<Self, StateError> {
         let path = directory.join(FILE);
         let failed = |reason: String| StateError::Open {
             path: path.clone(),
@@ -86,12 +86,13 @@ impl State {
         make(directory).map_err(|error| failed(error.to_string()))?;
         keep_private(&path).map_err(|error| failed(error.to_string()))?;
         let mut connection = connect(&path).map_err(|error| failed(error.to_string()))?;
-        let found = bring_up_to_date(&mut connection).map_err(|error| failed(error.to_string()))?;
-        if found > STEPS.len() {
+        let found =
+            migrate(&mut connection, migrations).map_err(|error| failed(error.to_string()))?;
+        if found > migrations.len() {
             return Err(StateError::Newer {
                 path,
                 found,
-                known: STEPS.len(),
+                known: migrations.len(),
             });
         }
         let readers = (0..READERS).map(|_| reader(&path).map(Mutex::new));
@@ -179,15 +180,15 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Takes the steps that were not taken yet. Gives the number of steps that the database has had.
-fn bring_up_to_date(connection: &mut Connection) -> rusqlite::Result<usize> {
+/// Applies the migrations the database has not had, and returns its version.
+fn migrate(connection: &mut Connection, migrations: &[Migration]) -> rusqlite::Result<usize> {
     // Taken at once, so that of two processes that start together one waits for the other.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let taken: usize = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    for step in STEPS.iter().skip(taken) {
+    for step in migrations.iter().skip(taken) {
         transaction.execute_batch(step)?;
     }
-    let now = taken.max(STEPS.len());
+    let now = taken.max(migrations.len());
     transaction.pragma_update(None, "user_version", now)?;
     transaction.commit()?;
     Ok(now)
@@ -197,10 +198,17 @@ fn bring_up_to_date(connection: &mut Connection) -> rusqlite::Result<usize> {
 mod tests {
     use super::*;
 
+    const OWNERS: Migration =
+        "CREATE TABLE owners (kind TEXT, id TEXT, owner TEXT, since_unix_ms INTEGER)";
+
+    fn open(directory: &Path) -> Result<State, StateError> {
+        State::open(directory, &[OWNERS])
+    }
+
     #[tokio::test]
     async fn a_state_that_fails_is_in_trouble_until_a_call_succeeds() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::open(folder.path()).unwrap();
+        let state = open(folder.path()).unwrap();
         assert_eq!(state.trouble(), None, "nothing has failed");
         let failed = state.call(|db| db.execute("INSERT INTO nowhere VALUES (1)", ()));
         assert!(failed.await.is_err(), "there is no such table");
@@ -215,8 +223,8 @@ mod tests {
     async fn what_a_call_wrote_is_there_for_the_next_process() {
         let folder = tempfile::tempdir().unwrap();
         let nested = folder.path().join("a/b");
-        let one = State::open(&nested).unwrap();
-        let two = State::open(&nested).unwrap();
+        let one = open(&nested).unwrap();
+        let two = open(&nested).unwrap();
         one.call(|db| {
             db.execute(
                 "INSERT INTO owners VALUES ('file', 'file_1', 'acme', 1)",
@@ -231,7 +239,7 @@ mod tests {
             .unwrap();
         assert_eq!(seen, "acme", "a process that had it open already sees it");
         drop((one, two));
-        let seen: String = State::open(&nested)
+        let seen: String = open(&nested)
             .unwrap()
             .call(|db| db.query_row("SELECT owner FROM owners", [], |row| row.get(0)))
             .await
@@ -242,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_fails_or_panics_costs_only_itself() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::open(folder.path()).unwrap();
+        let state = open(folder.path()).unwrap();
         let refused = state.call(|db| db.execute("NOT SQL", [])).await;
         assert!(
             matches!(refused, Err(StateError::Refused(_))),
@@ -265,7 +273,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_read_waits_for_no_call_and_can_write_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::open(folder.path()).unwrap();
+        let state = open(folder.path()).unwrap();
         let (go_on, held) = std::sync::mpsc::channel::<()>();
         let (begun, begins) = tokio::sync::oneshot::channel();
         let writer = state.clone();
@@ -293,14 +301,12 @@ mod tests {
     #[test]
     fn a_newer_state_and_a_damaged_one_are_refused_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
-        drop(State::open(folder.path()).unwrap());
+        drop(open(folder.path()).unwrap());
         let path = folder.path().join(FILE);
         let other = Connection::open(&path).unwrap();
         other.pragma_update(None, "user_version", 99).unwrap();
         drop(other);
-        let newer = State::open(folder.path())
-            .err()
-            .map(|error| error.to_string());
+        let newer = open(folder.path()).err().map(|error| error.to_string());
         assert!(
             newer
                 .as_deref()
@@ -313,9 +319,7 @@ mod tests {
             "not a database, but long enough".repeat(64),
         )
         .unwrap();
-        let refused = State::open(damaged.path())
-            .err()
-            .map(|error| error.to_string());
+        let refused = open(damaged.path()).err().map(|error| error.to_string());
         assert!(
             refused
                 .as_deref()

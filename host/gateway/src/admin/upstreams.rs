@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::admin::metrics::Sample;
 use crate::config::Choice;
-use crate::upstream::breaker::Recourse;
+use crate::upstream::breaker::Alternative;
 use crate::upstream::dns::Snapshot;
 use crate::upstream::group::Group;
 use crate::upstream::{Upstream, Upstreams};
@@ -93,7 +93,7 @@ pub(crate) fn samples(upstreams: &Upstreams, now: Instant) -> Vec<Sample> {
             i128::from(upstream.is_available(now))
         }),
         ("upstream_refusing", |upstream, now| {
-            i128::from(!upstream.takes(Recourse::None, now))
+            i128::from(!upstream.takes(Alternative::None, now))
         }),
         ("upstream_latency_microseconds", |upstream, _| {
             let average = upstream.stats.latency.average().unwrap_or_default();

@@ -1,48 +1,51 @@
-//! Looks at a batch with the upstream's own credential: has it ended, and what did it come to?
+//! Polling of a batch with the upstream's own credential: its status, and its usage once it has ended.
 
 use std::sync::Arc;
 
-use pingora_http::RequestHeader;
+use http::header::{ACCEPT, ACCEPT_ENCODING, USER_AGENT};
+use http::{HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 use witgate_messages::batch::{Results, Totals};
 use witgate_messages::error::{ErrorReport, ErrorType};
 use witgate_messages::price::PriceBook;
 
 use super::{Ending, Record};
-use crate::headers::{self, BodyCoding, Forwarded};
 use crate::upstream::Upstream;
-use crate::upstream::connection::{Answering, Outgoing};
-use crate::upstream::kind::Addressed;
+use crate::upstream::admission::Admission;
+use crate::upstream::attempt::Attempt;
+use crate::upstream::breaker::Alternative;
+use crate::upstream::connection::departure::Departure;
+use crate::upstream::connection::response::Response;
 use crate::upstream::limit::Limit;
-use crate::upstream::stats::InFlight;
+use crate::upstream::request::{Framing, Headers, Request};
 
-/// Most bytes of an answer that says how a batch is doing, or of an error.
-const STATUS: usize = 1 << 20;
+/// Largest answer with a batch's status, or error, in bytes.
+const MAX_STATUS_BYTES: usize = 1 << 20;
 
-/// The version that is asked for where the creation named none.
+/// The version of the API for batches whose creation named none.
 const VERSION: &str = "2023-06-01";
 
-/// What a look found.
+/// The state of a batch.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// It has not ended.
+    /// The batch has not ended.
     Running,
-    /// It has.
+    /// The batch has ended.
     Ended(Ending),
 }
 
-/// Why a look found nothing.
+/// The reason for which the state is not known.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
-    /// The upstream can't be asked now; neither can it be about other batches.
+    /// The upstream cannot be asked now, about this batch or any other.
     #[error("the upstream can't be asked: {0}")]
     Upstream(String),
-    /// The upstream does not say of this batch what it should.
+    /// The upstream's answer about this batch cannot be used.
     #[error("{0}")]
     Batch(String),
 }
 
-/// The part of a batch that counts.
+/// The members of a batch that are read.
 #[derive(Debug, Deserialize)]
 struct Status {
     processing_status: String,
@@ -62,21 +65,21 @@ struct Counts {
     expired: u64,
 }
 
-/// Looks at a batch, and at its results once it has ended.
+/// Asks for the state of a batch, and reads its results once it has ended.
 ///
 /// # Errors
 ///
-/// The upstream can't be asked, or what it says can't be read.
+/// The upstream cannot be asked, or its answer cannot be read.
 pub(crate) async fn look(
     upstream: &Arc<Upstream>,
     record: &Record,
     prices: &Arc<PriceBook>,
 ) -> Result<Found, Trouble> {
-    let Some((mut answering, mut in_flight)) = ask(upstream, record, "").await? else {
+    let Some((mut response, mut attempt)) = ask(upstream, record, "").await? else {
         return Ok(Found::Ended(Ending::Gone));
     };
-    let body = read(&mut answering, &mut in_flight, STATUS).await?;
-    answering.release(upstream).await;
+    let body = read(&mut response, &mut attempt, MAX_STATUS_BYTES).await?;
+    attempt.release(response).await;
     let status: Status = serde_json::from_slice(&body)
         .map_err(|error| Trouble::Batch(format!("its status can't be read: {error}")))?;
     if status.processing_status != "ended" {
@@ -84,7 +87,7 @@ pub(crate) async fn look(
     }
     let counts = status.request_counts;
     if counts.succeeded == 0 {
-        // Only messages cost anything, so there is nothing to read.
+        // Only successful messages cost anything, so the results need not be read.
         let totals = Totals {
             errored: counts.errored,
             canceled: counts.canceled,
@@ -94,19 +97,19 @@ pub(crate) async fn look(
         return Ok(Found::Ended(Ending::Results(Box::new(totals))));
     }
 
-    let Some((mut answering, mut in_flight)) = ask(upstream, record, "/results").await? else {
+    let Some((mut response, mut attempt)) = ask(upstream, record, "/results").await? else {
         return Ok(Found::Ended(Ending::Gone));
     };
     let mut results = Results::new(Arc::clone(prices));
-    while !answering.is_done() {
-        let read = answering.read().await;
-        in_flight.read(&answering);
+    while !response.is_done() {
+        let read = response.read().await;
+        attempt.body_read(&response);
         let chunk = read.map_err(|error| {
             Trouble::Upstream(format!("its results broke off: {}", error.etype().as_str()))
         })?;
         chunk.iter().for_each(|chunk| results.feed(chunk));
     }
-    answering.release(upstream).await;
+    attempt.release(response).await;
     let totals = results.finish();
     if totals.succeeded < counts.succeeded {
         tracing::warn!(
@@ -117,41 +120,35 @@ pub(crate) async fn look(
     Ok(Found::Ended(Ending::Results(Box::new(totals))))
 }
 
-/// Asks for a batch, or something of it; none when the upstream does not know it.
+/// Asks for a batch, or something of it. Returns `None` when the upstream does not know the batch.
 async fn ask(
     upstream: &Arc<Upstream>,
     record: &Record,
-    of_it: &str,
-) -> Result<Option<(Answering, InFlight)>, Trouble> {
-    let path = format!("/v1/messages/batches/{}{of_it}", record.id);
-    let Addressed { target, shown } = upstream.kind().address(upstream, &path);
-    let request = request(&target, &record.facts.headers)
-        .map_err(|error| Trouble::Batch(format!("it can't be asked for: {error}")))?;
-    let head = Forwarded {
-        target: &target,
-        authority: &upstream.authority,
-        vmx_headers: upstream.config.vmx_headers,
-        shown: &shown,
-        coding: BodyCoding::AsSent,
-        body_len: None,
-    };
-    let outgoing = Outgoing {
-        head: headers::write_request_head(&request, &head, 0),
+    below: &str,
+) -> Result<Option<(Response, Attempt)>, Trouble> {
+    let path = format!("/v1/messages/batches/{}{below}", record.id);
+    let request = Request {
+        method: &Method::GET,
+        path: &path,
+        headers: headers(&record.facts.headers)?,
+        framing: Framing::None,
         body: &[],
     };
-    let mut in_flight = upstream.enter();
-    let mut answering = in_flight
-        .ask(outgoing, Limit::of_upstream(upstream.config.head_timeout))
+    let mut attempt = upstream
+        .attempt(Admission::Required(Alternative::None))
+        .map_err(|closed| Trouble::Upstream(closed.to_string()))?;
+    let limit = Limit::of_upstream(upstream.config.head_timeout);
+    let mut response = attempt
+        .send(&request, limit, &Departure::default())
         .await
-        .map_err(|failed| Trouble::Upstream(failed.to_string()))?;
-    answering.set_idle_timeout(upstream.config.idle_timeout);
-    let status = answering.status();
+        .map_err(|error| Trouble::Upstream(error.to_string()))?;
+    let status = response.status();
     if status == 200 {
-        return Ok(Some((answering, in_flight)));
+        return Ok(Some((response, attempt)));
     }
 
-    let body = read(&mut answering, &mut in_flight, STATUS).await?;
-    answering.release(upstream).await;
+    let body = read(&mut response, &mut attempt, MAX_STATUS_BYTES).await?;
+    attempt.release(response).await;
     let report = ErrorReport::read(&body);
     // A 404 that is not the API's own says more about the way there than about the batch.
     let unknown = report
@@ -164,30 +161,42 @@ async fn ask(
     }
 }
 
-fn request(path: &str, own: &[(String, String)]) -> pingora_core::Result<RequestHeader> {
-    let mut request = RequestHeader::build("GET", path.as_bytes(), Some(8))?;
-    request.append_header("Accept", "application/json")?;
-    request.append_header("Accept-Encoding", "identity")?;
-    request.append_header("User-Agent", concat!("witgate/", env!("CARGO_PKG_VERSION")))?;
-    for (name, value) in own {
-        request.append_header(name.clone(), value.clone())?;
+/// Returns the headers of a request: the gateway's own, and those that the creation of the batch had.
+fn headers(of_creation: &[(String, String)]) -> Result<Headers, Trouble> {
+    let mut headers = Headers::with_capacity(of_creation.len() + 4);
+    for (name, value) in [
+        (ACCEPT, "application/json"),
+        (ACCEPT_ENCODING, "identity"),
+        (USER_AGENT, concat!("witgate/", env!("CARGO_PKG_VERSION"))),
+    ] {
+        headers.push_own(&name, HeaderValue::from_static(value));
     }
-    if request.headers.get("anthropic-version").is_none() {
-        request.append_header("anthropic-version", VERSION)?;
+    let mut version = Some(HeaderValue::from_static(VERSION));
+    for (name, value) in of_creation {
+        let invalid = |_| Trouble::Batch(format!("its header {name} cannot be sent"));
+        let value = HeaderValue::from_str(value).map_err(|_| invalid(()))?;
+        let name = name.parse::<HeaderName>().map_err(|_| invalid(()))?;
+        if name == "anthropic-version" {
+            version = None;
+        }
+        headers.push_own(&name, value);
     }
-    Ok(request)
+    if let Some(version) = version {
+        headers.push_own(&HeaderName::from_static("anthropic-version"), version);
+    }
+    Ok(headers)
 }
 
 /// Reads a small answer whole.
 async fn read(
-    answering: &mut Answering,
-    in_flight: &mut InFlight,
+    response: &mut Response,
+    attempt: &mut Attempt,
     limit: usize,
 ) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::new();
-    while !answering.is_done() {
-        let read = answering.read().await;
-        in_flight.read(answering);
+    while !response.is_done() {
+        let read = response.read().await;
+        attempt.body_read(response);
         let chunk = read.map_err(|error| {
             Trouble::Upstream(format!("its answer broke off: {}", error.etype().as_str()))
         })?;

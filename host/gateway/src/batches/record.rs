@@ -8,11 +8,12 @@ use witgate_ledger::{Amounts, Charge, Hold, Ledger, OnShortfall, Unit, UnixMilli
 use witgate_runtime::Envelope;
 
 use super::{LIFE, MARGIN, millis};
+use crate::store::Migration;
 use crate::tenants::keys::Caller;
 use crate::tenants::provenance::Provenance;
 
-/// The table of the state that the batches are in. `settled` turns from 0 to 1 once, and the amounts with it.
-pub(crate) const TABLE: &str = "
+/// Creates the table of the batches. `settled` turns from 0 to 1 once, and the amounts with it.
+pub(crate) const MIGRATION: Migration = "
     CREATE TABLE batches (
         id TEXT NOT NULL PRIMARY KEY,
         upstream TEXT NOT NULL,

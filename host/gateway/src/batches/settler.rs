@@ -15,10 +15,11 @@ use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::PriceBook;
 
 use super::look::{Found, Trouble, look};
-use super::{BatchNote, Ended, Ending, Record};
+use super::{Ended, Ending, Record};
 use crate::clock::now;
 use crate::gateway::Gateway;
 use crate::listen::stopped;
+use crate::receipts::batch_note::BatchNote;
 use crate::receipts::finished::Finished;
 use crate::receipts::receipt::{Outcome, Receipt};
 use crate::upstream::Upstream;
@@ -197,7 +198,12 @@ impl Settler {
         receipt.envelope = Some(record.facts.maker.envelope());
         receipt.provenance = record.facts.maker.provenance();
         receipt.outcome = Some(Outcome::Answered);
-        receipt.batch = Some(Box::new(BatchNote::settled(record, ending)));
+        receipt.batch = Some(Box::new(BatchNote::settled(
+            &record.id,
+            record.facts.requests,
+            ending.code(),
+            ending.totals().cloned().map(Box::new),
+        )));
         receipt.overdrawn = overdrawn;
         match ending {
             Ending::Results(totals) => {

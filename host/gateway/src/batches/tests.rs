@@ -9,6 +9,10 @@ use super::*;
 use crate::clock::now;
 use crate::config::Config;
 use crate::server::{Options, Server};
+use crate::store::Migration;
+use crate::tenants::owners;
+
+const MIGRATIONS: &[Migration] = &[owners::MIGRATION, MIGRATION];
 
 /// One process: its ledger and what it knows of batches.
 struct Process {
@@ -18,7 +22,7 @@ struct Process {
 
 impl Process {
     fn start(folder: &TempDir) -> Self {
-        let state = State::open(folder.path()).unwrap();
+        let state = State::open(folder.path(), MIGRATIONS).unwrap();
         Self {
             ledger: Ledger::new(),
             batches: Batches::new(Some(state)),
@@ -188,7 +192,7 @@ async fn what_nobody_could_settle_in_time_is_released_with_a_receipt() {
     let long_ago = UnixMillis(now().0 - millis(LIFE + MARGIN) - 1_000);
     let process = Process {
         ledger: Ledger::new(),
-        batches: Batches::new(Some(State::open(&at("state")).unwrap())),
+        batches: Batches::new(Some(State::open(&at("state"), MIGRATIONS).unwrap())),
     };
     process.open("msgbatch_1", Window::Total, long_ago).await;
 

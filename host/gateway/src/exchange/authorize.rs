@@ -14,6 +14,7 @@ use witgate_messages::head::Head;
 use witgate_messages::references::{BadBatch, References, each_params};
 
 use super::decide::Decision;
+use super::decide::model_access::{has_model, model};
 use crate::answer::refused::Refused;
 use crate::gateway::Gateway;
 use crate::store::StateError;
@@ -40,7 +41,7 @@ const LARGE: usize = 1 << 20;
 ///
 /// 404 where there is none.
 pub(super) fn served(gateway: &Gateway, view: &View) -> Result<(), Refused> {
-    match kind(view.endpoint) {
+    match Kind::of(view.endpoint) {
         Some(kind) if gateway.state.is_none() => Err(Refused::client(
             404,
             format!(
@@ -60,7 +61,7 @@ pub(super) fn served(gateway: &Gateway, view: &View) -> Result<(), Refused> {
 /// no model where the key needs one, or a batch whose requests can't be told apart; 503 while the state can't be read.
 pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(), Refused> {
     let view = &decision.view;
-    if let Some(kind) = kind(view.endpoint)
+    if let Some(kind) = Kind::of(view.endpoint)
         && let Some(id) = view.endpoint.id(&view.path)
     {
         let reads = [Method::GET, Method::HEAD].contains(&view.method);
@@ -121,22 +122,6 @@ fn asks_a_model(endpoint: Endpoint) -> bool {
     matches!(endpoint, Endpoint::Messages | Endpoint::CountTokens)
 }
 
-/// What an endpoint is about, where that belongs to somebody.
-pub(super) fn kind(endpoint: Endpoint) -> Option<Kind> {
-    match endpoint {
-        Endpoint::Batches | Endpoint::Batch | Endpoint::BatchCancel | Endpoint::BatchResults => {
-            Some(Kind::Batch)
-        }
-        Endpoint::Files | Endpoint::File | Endpoint::FileContent => Some(Kind::File),
-        Endpoint::Skills
-        | Endpoint::Skill
-        | Endpoint::SkillVersions
-        | Endpoint::SkillVersion
-        | Endpoint::SkillContent => Some(Kind::Skill),
-        _ => None,
-    }
-}
-
 /// The answer for what is not there, or not for this caller.
 pub(super) fn no_such(kind: &str, id: &str) -> Refused {
     Refused::client(404, format!("there is no {kind} `{}`", quote(id)))
@@ -187,65 +172,6 @@ fn search(head: &Head, caller: &Caller, batch: bool) -> Result<References, Refus
     named.add_files(head.body());
     named.add_edits(head);
     Ok(named)
-}
-
-/// Checks that the key may ask for every model that a request names.
-///
-/// # Errors
-///
-/// 403 where it may not.
-pub(super) fn model(head: &Head, caller: &Caller) -> Result<(), Refused> {
-    const LISTS: &str = "GET /v1/models lists what it may ask for";
-    if caller.models.is_none() {
-        return Ok(());
-    }
-    if let Some(model) = head.models().find(|model| !caller.may_use(model)) {
-        return Err(Refused::client(
-            403,
-            format!(
-                "this key may not ask for the model `{}`: {LISTS}",
-                quote(&model)
-            ),
-        ));
-    }
-    // Whatever the upstream makes of it, it is not one of the key's.
-    if head.model().is_none() && head.is_unread("model") {
-        return Err(Refused::client(
-            403,
-            format!(
-                "this key may ask for certain models only, and `model` is not a string: {LISTS}"
-            ),
-        ));
-    }
-    if head.leaves_model_open() {
-        return Err(Refused::client(
-            403,
-            format!(
-                "this key may ask for certain models only, and `fallbacks` leaves the choice to the upstream: name the models; {LISTS}"
-            ),
-        ));
-    }
-    Ok(())
-}
-
-/// Checks that a request of a key with models names one, or that one is `planned` for it.
-///
-/// # Errors
-///
-/// 400 where there is none.
-pub(super) fn has_model(
-    head: Option<&Head>,
-    caller: &Caller,
-    planned: bool,
-) -> Result<(), Refused> {
-    let named = head.is_some_and(|head| head.model().is_some() || head.is_unread("model"));
-    if caller.models.is_none() || planned || named {
-        return Ok(());
-    }
-    Err(Refused::client(
-        400,
-        "model: this key may ask for certain models only, so the request has to name one; GET /v1/models lists what it may ask for",
-    ))
 }
 
 fn unsearched() -> Refused {

@@ -1,35 +1,37 @@
-//! Batches and files: what is created, listed and deleted, and whose it is.
+//! Answers that are read whole before the client gets them: batches, files, skills, and filtered lists of models.
 //!
-//! An answer is read whole before the client gets it: what it creates is claimed first, lists are filtered, and links that
-//! lead past the gateway are turned to it.
+//! The caller becomes the owner of what an answer created before it learns the id, lists are filtered, and links that lead
+//! past the gateway are pointed at it.
 
+mod batches;
 pub(crate) mod fetch;
-pub(super) mod list;
-pub(crate) mod models;
 
-use bytes::Bytes;
+mod list;
+mod models;
+mod paging;
+mod results_url;
+
 use http::Method;
 use pingora_core::protocols::http::ServerSession;
 use witgate_messages::endpoint::Endpoint;
-use witgate_messages::head::Head;
 use witgate_messages::page::id_of;
-use witgate_messages::splice::{Edit, splice};
 
-use self::fetch::{Asker, Client, Question, Whole};
+use self::fetch::{BufferedResponse, Fetch, FetchRequest, OnDisconnect};
+use self::results_url::turn_results;
 use super::admit::Admitted;
-use super::authorize::{kind, no_state};
-use super::decide::batch;
-use super::relay::Delivered;
+use super::authorize::no_state;
+use super::decide::batch_context::BatchContext;
+use super::delivery::Delivered;
 use super::settle::Settlement;
 use crate::answer::refused::{Refused, Retry};
 use crate::gateway::Gateway;
 use crate::tenants::owners::{ClaimError, Kind};
 
-/// Asks, looks at the answer, and delivers it.
+/// Sends a request, processes its answer, and delivers it.
 ///
 /// # Errors
 ///
-/// No upstream answered, the answer can't be used, or what it says can't be recorded.
+/// No upstream answered, the answer cannot be used, or what it created cannot be recorded.
 pub(super) async fn absorb(
     admitted: Admitted,
     gateway: &Gateway,
@@ -38,22 +40,22 @@ pub(super) async fn absorb(
 ) -> Result<Delivered, Refused> {
     let decision = admitted.decision;
     let view = &decision.view;
-    let mut asker = Asker {
+    let mut fetch = Fetch {
         decision: &decision,
         session: &mut *session,
         settlement: &mut *settlement,
     };
-    let whole = match (view.endpoint, kind(view.endpoint)) {
-        (Endpoint::Models, _) => models::list(&mut asker).await?,
-        (Endpoint::Model, _) => models::one(&mut asker).await?,
+    let response = match (view.endpoint, Kind::of(view.endpoint)) {
+        (Endpoint::Models, _) => models::list(&mut fetch).await?,
+        (Endpoint::Model, _) => models::one(&mut fetch).await?,
         (Endpoint::Batches, _) if view.method == Method::POST => {
-            create_batch(&mut asker, gateway).await?
+            create_batch(&mut fetch, gateway).await?
         }
         (Endpoint::Batches | Endpoint::Files, Some(kind)) => {
-            list::list(&mut asker, gateway, kind).await?
+            list::list(&mut fetch, gateway, kind).await?
         }
-        (Endpoint::Skills, _) => list::skills(&mut asker, gateway).await?,
-        (_, Some(kind)) => one(&mut asker, gateway, kind).await?,
+        (Endpoint::Skills, _) => list::skills(&mut fetch, gateway).await?,
+        (_, Some(kind)) => one(&mut fetch, gateway, kind).await?,
         (_, None) => {
             return Err(Refused::client(
                 404,
@@ -61,30 +63,41 @@ pub(super) async fn absorb(
             ));
         }
     };
-    Ok(whole.deliver(session, settlement).await)
+    Ok(response.deliver(session, settlement).await)
 }
 
 /// Creates a batch and claims it.
-async fn create_batch(asker: &mut Asker<'_>, gateway: &Gateway) -> Result<Whole, Refused> {
-    let decision = asker.decision;
-    let body = batch::body(decision, asker.settlement).await?;
-    let question = Question {
+async fn create_batch(
+    fetch: &mut Fetch<'_>,
+    gateway: &Gateway,
+) -> Result<BufferedResponse, Refused> {
+    let decision = fetch.decision;
+    let body = batches::body(decision, fetch.settlement).await?;
+    let request = FetchRequest {
         method: Method::POST,
-        path: "/v1/messages/batches",
+        path: &decision.view.endpoint.upstream_path(&decision.view.path),
         body: Some(&body.parts),
-        client: Client::MayLeave,
+        on_disconnect: OnDisconnect::Finish,
     };
-    let whole = ask_here(asker, question).await?;
-    let whole = claim(gateway, asker.settlement, Kind::Batch, whole).await?;
-    if whole.is_success() {
-        batch::created(decision, &whole.body, gateway, asker.settlement).await?;
+    let response = fetch.send(&request).await?;
+    let response = claim(gateway, fetch.settlement, Kind::Batch, response).await?;
+    if response.is_success()
+        && let BatchContext::Creates(batch) = &decision.batch
+    {
+        let (view, envelope) = (&decision.view, &decision.envelope);
+        let created = &response.body;
+        batches::created(batch, view, envelope, created, gateway, fetch.settlement).await?;
     }
-    Ok(whole)
+    Ok(response)
 }
 
-/// Retrieves, cancels or deletes one thing, which the caller has been found to own.
-async fn one(asker: &mut Asker<'_>, gateway: &Gateway, kind: Kind) -> Result<Whole, Refused> {
-    let decision = asker.decision;
+/// Retrieves, cancels, or deletes one thing that the caller owns.
+async fn one(
+    fetch: &mut Fetch<'_>,
+    gateway: &Gateway,
+    kind: Kind,
+) -> Result<BufferedResponse, Refused> {
+    let decision = fetch.decision;
     let view = &decision.view;
     let method = match view.method {
         Method::HEAD => Method::GET,
@@ -92,58 +105,45 @@ async fn one(asker: &mut Asker<'_>, gateway: &Gateway, kind: Kind) -> Result<Who
     };
     let delete = method == Method::DELETE;
     if delete {
-        batch::before_deletion(view, &decision.snapshot, gateway).await?;
+        batches::before_deletion(view, &decision.snapshot, gateway).await?;
     }
-    let question = Question {
-        client: if method == Method::GET {
-            Client::Needed
+    let request = FetchRequest {
+        on_disconnect: if method == Method::GET {
+            OnDisconnect::Cancel
         } else {
-            Client::MayLeave
+            OnDisconnect::Finish
         },
         body: (method == Method::POST).then_some([].as_slice()),
         method,
         path: &view.endpoint.upstream_path(&view.path),
     };
-    let mut whole = asker.ask(&question).await?;
-    if whole.is_success() {
+    let mut response = fetch.send(&request).await?;
+    if response.is_success() {
         if delete && let Some(id) = view.endpoint.id(&view.path) {
             let forgotten = gateway.owners.forget(kind, id).await;
-            // It is gone at the upstream either way; a claim on nothing harms nobody.
+            // The upstream has deleted it either way; a claim on what no longer exists does no harm.
             let _ = forgotten.map_err(|error| no_state(&error));
         }
-        whole.body = turn_results(kind, &whole.body);
+        response.body = turn_results(kind, &response.body);
     }
-    Ok(whole)
+    Ok(response)
 }
 
-/// As [`Asker::ask`], with the client's own path and query.
-async fn ask_here(asker: &mut Asker<'_>, question: Question<'_>) -> Result<Whole, Refused> {
-    let decision = asker.decision;
-    let view = &decision.view;
-    let path = view.endpoint.upstream_path(&view.path);
-    asker
-        .ask(&Question {
-            path: &path,
-            ..question
-        })
-        .await
-}
-
-/// Makes what an answer says was created the caller's, before anybody gets to know its id.
+/// Records the caller as the owner of what an answer says was created. Must run before the id is delivered.
 ///
 /// # Errors
 ///
-/// The answer names nothing, or the claim can't be recorded.
+/// The answer names nothing, or the claim cannot be recorded.
 pub(super) async fn claim(
     gateway: &Gateway,
     settlement: &Settlement,
     kind: Kind,
-    mut whole: Whole,
-) -> Result<Whole, Refused> {
-    if !whole.is_success() {
-        return Ok(whole);
+    mut response: BufferedResponse,
+) -> Result<BufferedResponse, Refused> {
+    if !response.is_success() {
+        return Ok(response);
     }
-    let id = id_of(&whole.body).ok_or_else(|| {
+    let id = id_of(&response.body).ok_or_else(|| {
         Refused::upstream(
             502,
             format!("the upstream created a {} and gave no id", kind.code()),
@@ -156,7 +156,7 @@ pub(super) async fn claim(
         .map(|caller| caller.owner())
         .unwrap_or_default();
     if let Err(error) = gateway.owners.claim(kind, &id, &owner).await {
-        tracing::error!(%error, %id, kind = kind.code(), "what was created at the upstream is nobody's now");
+        tracing::error!(%error, %id, kind = kind.code(), "could not record the owner of what was created at the upstream");
         let mut refused = Refused::gateway(
             match error {
                 ClaimError::Taken { .. } => 502,
@@ -167,28 +167,10 @@ pub(super) async fn claim(
                 kind.code()
             ),
         );
-        // Another try would create it again.
+        // A retry would create it again.
         refused.retry = Retry::Useless;
         return Err(refused);
     }
-    whole.body = turn_results(kind, &whole.body);
-    Ok(whole)
-}
-
-/// Turns a batch's `results_url`, which clients follow as it stands, from the upstream to this gateway. It is given
-/// without a host: clients take it from their own base URL, whatever stands before the gateway.
-pub(super) fn turn_results(kind: Kind, json: &Bytes) -> Bytes {
-    let turned = || {
-        let head = Head::scan(json.clone()).ok()?;
-        head.member("results_url")
-            .filter(|url| url.starts_with('"'))?;
-        let id = id_of(json)?;
-        let url = serde_json::Value::from(format!("/v1/messages/batches/{id}/results"));
-        let parts = splice(&head, &[Edit::Set("results_url".into(), url.to_string())]);
-        Some(parts.ok()?.into_parts().concat().into())
-    };
-    match kind {
-        Kind::Batch => turned().unwrap_or_else(|| json.clone()),
-        Kind::File | Kind::Container | Kind::Skill => json.clone(),
-    }
+    response.body = turn_results(kind, &response.body);
+    Ok(response)
 }

@@ -1,10 +1,13 @@
 //! Step 2: the plugins decide. Envelope, route and budget hooks, each plugin once, each result the next one's input. The
 //! envelope's edits are made before the hooks that follow: what they see is what will be sent.
 
-pub(crate) mod batch;
+pub(crate) mod batch_context;
 pub(crate) mod copy;
 pub(crate) mod each;
+pub(crate) mod edits;
 pub(crate) mod estimate;
+pub(crate) mod model_access;
+mod orders;
 pub(crate) mod panel;
 pub(crate) mod targets;
 
@@ -13,26 +16,27 @@ use std::sync::Arc;
 use bytes::Bytes;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
-use witgate_messages::splice::{Edit, EditError};
 use witgate_runtime::{Envelope, Plan};
 use witgate_runtime::{Lineup, PluginCharge, Request};
 
-use self::batch::Part;
+use self::batch_context::BatchContext;
+use self::edits::{set_model, unmade};
+use self::orders::Orders;
 use self::panel::Panel;
 use self::targets::{Target, look_up};
-use super::authorize::kind;
 use super::receive::Received;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::headers;
+use crate::tenants::owners::Kind;
 use crate::view::View;
 
 /// Where the request goes and what it is charged to.
 pub(crate) struct Decision {
     pub(crate) view: Arc<View>,
-    pub(crate) part: Part,
+    pub(crate) batch: BatchContext,
     pub(crate) lineup: Arc<Lineup>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) envelope: Envelope,
@@ -47,19 +51,12 @@ pub(crate) struct Decision {
     pub(crate) unread: Option<Bytes>,
 }
 
-/// What the plugins have ordered.
-pub(crate) struct Orders {
-    pub(crate) plan: Plan,
-    pub(crate) charges: Vec<PluginCharge>,
-    pub(crate) models: Vec<Option<Box<str>>>,
-}
-
 /// Asks the plugins.
 ///
 /// # Errors
 ///
 /// A plugin's refusal, a fault of a plugin whose policy is closed, or a plan that can't be followed; for what makes a
-/// batch or is about one, also as [`batch::prepare`].
+/// batch or is about one, also as [`batch_context::prepare`].
 pub(crate) async fn decide(
     received: Received,
     gateway: &Gateway,
@@ -82,12 +79,14 @@ pub(crate) async fn decide(
     settlement.receipt.envelope = Some(envelope.clone());
     let mut view = view.after(&envelope).map_err(|error| unmade(&error))?;
     copy::pay(&mut view, &lineup, settlement)?;
-    let part = batch::prepare(&mut view, &lineup, gateway, settlement).await?;
+    let batch = batch_context::prepare(&mut view, &lineup, gateway, settlement).await?;
 
     let panel = Panel::new(&lineup, &snapshot, &view.caller, &envelope);
-    let orders = match &part {
-        Part::Creates(batch) => Box::pin(each::decide(&panel, &view, batch, settlement)).await?,
-        Part::None | Part::At(_) => alone(&panel, &view, &part, settlement)?,
+    let orders = match &batch {
+        BatchContext::Creates(batch) => {
+            Box::pin(each::decide(&panel, &view, batch, settlement)).await?
+        }
+        BatchContext::None | BatchContext::At(_) => alone(&panel, &view, &batch, settlement)?,
     };
     settlement.receipt.rule.clone_from(&orders.plan.rule);
     settlement.receipt.resource = resource(&orders.plan, &envelope, &view);
@@ -95,7 +94,7 @@ pub(crate) async fn decide(
     let is_stream = view.head.as_ref().is_some_and(Head::stream);
     Ok(Decision {
         view,
-        part,
+        batch,
         lineup,
         snapshot,
         envelope,
@@ -112,13 +111,13 @@ pub(crate) async fn decide(
 fn alone(
     panel: &Panel<'_>,
     view: &Arc<View>,
-    part: &Part,
+    batch: &BatchContext,
     settlement: &mut Settlement,
 ) -> Result<Orders, Refused> {
     let request: Arc<dyn Request> = Arc::<View>::clone(view);
     let plan = panel.plan(&request, settlement)?;
     let mut plan = plan.unwrap_or_else(|| panel.default_plan());
-    part.bend(&mut plan);
+    batch.constrain(&mut plan);
     charge(panel, view, plan, settlement)
 }
 
@@ -149,7 +148,7 @@ fn aim(
     snapshot: &Snapshot,
 ) -> Result<Vec<Target>, Refused> {
     let mut targets = look_up(plan, envelope, view, snapshot)?;
-    if kind(view.endpoint).is_some() {
+    if Kind::of(view.endpoint).is_some() {
         targets.truncate(1);
     }
     Ok(targets)
@@ -189,16 +188,16 @@ impl Decision {
         settlement: &mut Settlement,
     ) -> Result<(), Refused> {
         let panel = self.panel();
-        let orders = match &self.part {
-            Part::Creates(batch) => {
+        let orders = match &self.batch {
+            BatchContext::Creates(batch) => {
                 let downgraded =
                     each::downgrade(&panel, &self.view, batch, model, &self.plan, settlement);
                 Box::pin(downgraded).await?
             }
-            part @ (Part::None | Part::At(_)) => {
+            batch @ (BatchContext::None | BatchContext::At(_)) => {
                 let asking = asking_for(&self.view, model)?;
                 let mut plan = panel.plan_for(model, &asking, &self.plan, settlement)?;
-                part.bend(&mut plan);
+                batch.constrain(&mut plan);
                 charge(&panel, &self.view, plan, settlement)?
             }
         };
@@ -207,6 +206,25 @@ impl Decision {
         self.charges = orders.charges;
         self.models = orders.models;
         Ok(())
+    }
+
+    /// Drops the decoded copy of a compressed body, if every target gets the body as it was sent. Nothing reads the body
+    /// after this.
+    pub(crate) fn release_decoded_body(&mut self) {
+        let view = &self.view;
+        let (Some(sent), Some(head)) = (&view.sent, &view.head) else {
+            return;
+        };
+        let own = head.model();
+        let model = |planned: &str| own.as_deref() == Some(planned);
+        let mut planned = self
+            .targets
+            .iter()
+            .filter_map(|target| target.model.as_deref());
+        if head.edits().is_empty() && planned.all(model) {
+            self.unread = Some(sent.clone());
+            Arc::make_mut(&mut self.view).head = None;
+        }
     }
 
     fn panel(&self) -> Panel<'_> {
@@ -237,21 +255,4 @@ fn asking_for(view: &Arc<View>, model: &str) -> Result<Arc<dyn Request>, Refused
         asking.head = Some(edited.map_err(|error| unmade(&error))?);
     }
     Ok(Arc::new(asking))
-}
-
-/// The edit that puts a request on a model.
-pub(crate) fn set_model(model: &str) -> Edit {
-    Edit::Set(
-        "model".to_owned(),
-        serde_json::Value::from(model).to_string(),
-    )
-}
-
-/// The refusal for an edit that can't be made. Plugins' edits are checked when they are given, so this is never seen.
-pub(crate) fn unmade(error: &EditError) -> Refused {
-    tracing::error!(%error, "a plugin's edit of the body can't be made");
-    Refused::gateway(
-        503,
-        format!("a plugin's edit of the body can't be made: {error}"),
-    )
 }

@@ -30,7 +30,7 @@ pub(super) struct Client {
     told: Told,
     /// When the whole exchange has to be over.
     deadline: Option<Instant>,
-    early: Option<EarlyHead>,
+    early: Option<EarlyHeaders>,
     /// When the next ping is due; none while none may be sent.
     ping_at: Option<Instant>,
     /// Whether an event may be put in here.
@@ -55,12 +55,12 @@ enum Presence {
 enum Told {
     Nothing,
     /// A head that no upstream gave.
-    EarlyHead,
+    EarlyHeaders,
     Head,
 }
 
 /// The head that is sent when no upstream answers for long.
-pub(super) struct EarlyHead {
+pub(super) struct EarlyHeaders {
     pub(super) at: Instant,
     pub(super) head: Box<ResponseHeader>,
 }
@@ -88,7 +88,7 @@ impl Client {
         snapshot: &Arc<Snapshot>,
         started: Instant,
         policy: Option<ClientGone>,
-        early: Option<EarlyHead>,
+        early: Option<EarlyHeaders>,
     ) -> Self {
         let streams = &snapshot.config.streams;
         Self {
@@ -115,8 +115,8 @@ impl Client {
     }
 
     /// Whether the client has got a head that no upstream gave.
-    pub(super) fn has_early_head(&self) -> bool {
-        self.told == Told::EarlyHead
+    pub(super) fn has_early_headers(&self) -> bool {
+        self.told == Told::EarlyHeaders
     }
 
     /// Sends the head of an answer.
@@ -230,7 +230,7 @@ impl Client {
             };
         }
         if let Some(early) = self.early.take_if(|early| early.at <= now) {
-            self.told = Told::EarlyHead;
+            self.told = Told::EarlyHeaders;
             self.allow_pings();
             if session.write_response_header(early.head).await.is_err() {
                 return self.leave();

@@ -1,9 +1,9 @@
-//! Step 5: the answer, as it comes. The bytes pass untouched; the meter reads beside them.
+//! Step 5: the answer, as it comes. The bytes pass untouched, and a meter reads a copy.
 //!
-//! The only bytes of our own in an upstream's stream are pings, between two events of a stream in no coding, and an
-//! error event where it is the gateway that ends the stream.
+//! The gateway adds only pings to an upstream's stream, between two events of an uncompressed stream, and an error
+//! event where it ends the stream itself.
 
-pub(crate) mod early_head;
+pub(crate) mod early_headers;
 pub(crate) mod metering;
 
 use std::future::Future;
@@ -17,51 +17,44 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use witgate_messages::error::{self, ErrorType};
 
-use super::Downstream;
+use super::delivery::{ConnectionFate, Delivered};
 use super::downstream::{Client, Interrupted};
-use super::forward::Forwarded;
-use super::forward::first_content::Held;
+use super::forward::answered::{Answered, Forwarded, HeldBack};
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
 use crate::headers::{self, Framing};
 use crate::receipts::receipt::Outcome;
 use crate::tenants::owners::ClaimError;
-use crate::upstream::connection::Answering;
+use crate::upstream::connection::response::Response;
 
-/// Most bytes that are joined into one write.
+/// Largest number of bytes that are joined into one write.
 const JOIN: usize = 64 * 1024;
 
-/// How the delivery of an answer ended.
-pub(super) struct Delivered {
-    pub(super) outcome: Outcome,
-    pub(super) downstream: Downstream,
-}
-
-/// Why an answer stopped before its end.
+/// The reason for which an answer stopped before its end.
 enum Stopped {
     ClientGone,
-    /// The upstream broke off.
-    Cut(String),
-    /// The gateway ends it: it took longer than a limit allows.
-    Late(String),
-    /// The gateway ends it: it can't answer for what comes.
+    /// The upstream closed the connection.
+    UpstreamClosed(String),
+    /// The gateway ended it after a time limit.
+    TimedOut(String),
+    /// The gateway ended it because it could not answer for the rest.
     Refused(String),
 }
 
-/// Answers a client's check whether anybody is there.
-pub(super) async fn probe(
+/// Answers a health probe of a client.
+pub(super) async fn answer_health_probe(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
     settlement.receipt.status = Some(200);
     let headers = settlement.headers();
     let written = answer::write(session, Answer::Probe { headers }).await;
-    Ok(Delivered::at_once(&written, settlement))
+    Ok(answered(&written, settlement))
 }
 
-/// Tells a browser what an app may ask for.
-pub(super) async fn preflight(
+/// Answers the preflight request of a browser.
+pub(super) async fn answer_preflight(
     granted: Vec<(HeaderName, HeaderValue)>,
     session: &mut ServerSession,
     settlement: &mut Settlement,
@@ -69,7 +62,7 @@ pub(super) async fn preflight(
     settlement.receipt.status = Some(204);
     let headers = &[settlement.headers(), granted.as_slice()].concat();
     let written = answer::write(session, Answer::Preflight { headers }).await;
-    Ok(Delivered::at_once(&written, settlement))
+    Ok(answered(&written, settlement))
 }
 
 /// Delivers the answer.
@@ -79,51 +72,53 @@ pub(super) async fn relay(
     settlement: &mut Settlement,
 ) -> Delivered {
     let Forwarded {
-        mut answering,
-        upstream,
-        mut in_flight,
+        answered:
+            Answered {
+                mut response,
+                mut attempt,
+                held_back,
+                metering,
+            },
         mut client,
-        held,
-        metering,
     } = forwarded;
     if let Some(metering) = metering {
         settlement.meter(metering);
     }
     session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
 
-    let delivered = deliver(&mut answering, held, &mut client, session, settlement).await;
-    let (outcome, downstream) = match delivered {
-        Ok(()) if client.is_there() => (None, Downstream::Complete),
-        // It was read to its end for nobody.
-        Ok(()) | Err(Stopped::ClientGone) => (Some(Outcome::ClientGone), Downstream::Broken),
-        Err(Stopped::Cut(reason)) => {
+    let delivered = deliver(&mut response, held_back, &mut client, session, settlement).await;
+    let (outcome, connection) = match delivered {
+        Ok(()) if client.is_there() => (None, ConnectionFate::KeepAlive),
+        // It was read to its end without a client.
+        Ok(()) | Err(Stopped::ClientGone) => (Some(Outcome::ClientGone), ConnectionFate::Close),
+        Err(Stopped::UpstreamClosed(reason)) => {
             settlement.ending(format!("the upstream broke off: {reason}"));
-            (Some(Outcome::Cut), Downstream::Broken)
+            (Some(Outcome::Cut), ConnectionFate::Close)
         }
         Err(Stopped::Refused(reason)) => {
             settlement.ending(reason);
-            (Some(Outcome::Cut), Downstream::Broken)
+            (Some(Outcome::Cut), ConnectionFate::Close)
         }
-        Err(Stopped::Late(reason)) => {
-            tell(&reason, session, settlement).await;
+        Err(Stopped::TimedOut(reason)) => {
+            write_error_event(&reason, session, settlement).await;
             settlement.ending(reason);
-            (Some(Outcome::Cut), Downstream::Broken)
+            (Some(Outcome::Cut), ConnectionFate::Close)
         }
     };
     if !client.is_there() {
-        settlement.ending(if answering.is_done() {
+        settlement.ending(if response.is_done() {
             "the client left; the answer was read to its end".into()
         } else {
             "the client left; the answer was read on for as long as it may be".into()
         });
     }
     if let Some(error) = settlement.stream_error() {
-        in_flight.reported(error.kind.status());
+        attempt.reported(error.kind.status());
     }
-    // Whether the body broke is a fact of the body, whoever ended the exchange and why.
-    in_flight.read(&answering);
-    if answering.is_done() {
-        answering.release(&upstream).await;
+    // A body that broke off counts against the upstream, whatever ended the exchange.
+    attempt.body_read(&response);
+    if response.is_done() {
+        attempt.release(*response).await;
     }
     let outcome = outcome.unwrap_or_else(|| {
         if settlement
@@ -140,26 +135,26 @@ pub(super) async fn relay(
     });
     Delivered {
         outcome,
-        downstream,
+        connection,
     }
 }
 
-/// Sends the head, what was held back, and the rest of the body as it comes.
+/// Sends the head, the bytes that were held back, and the rest of the body as it comes.
 async fn deliver(
-    answering: &mut Answering,
-    held: Held,
+    response: &mut Response,
+    held_back: HeldBack,
     client: &mut Client,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
-    let Some(head) = answering.head() else {
-        return Err(Stopped::Cut("it had no head".into()));
+    let Some(head) = response.head() else {
+        return Err(Stopped::UpstreamClosed("it had no head".into()));
     };
     settlement.receipt.status = Some(head.status.as_u16());
-    let plain_stream = early_head::is_plain_stream(head);
-    if client.has_early_head() {
-        if !early_head::fits(head) {
-            return refuse_late(answering, client, session, settlement).await;
+    let plain_stream = early_headers::is_plain_stream(head);
+    if client.has_early_headers() {
+        if !early_headers::fits(head) {
+            return refuse_late(response, client, session, settlement).await;
         }
     } else {
         let extra = settlement.answer_headers();
@@ -172,13 +167,13 @@ async fn deliver(
     }
 
     settlement.claim_made().await?;
-    for chunk in held {
+    for chunk in held_back {
         settlement.count(&chunk);
         client.body(session, chunk, false).await?;
     }
-    body(answering, client, session, settlement).await?;
+    body(response, client, session, settlement).await?;
     // Only HTTP/2 has trailers on both sides; HTTP/1.1 clients would have to ask for them.
-    if let Some(trailers) = answering.trailers().filter(|_| session.is_http2()) {
+    if let Some(trailers) = response.trailers().filter(|_| session.is_http2()) {
         let ended = session.write_response_trailers(trailers).await;
         return ended.map_err(|_| Stopped::ClientGone);
     }
@@ -188,18 +183,18 @@ async fn deliver(
 
 /// Passes the body on, chunk by chunk, until its end.
 async fn body(
-    answering: &mut Answering,
+    response: &mut Response,
     client: &mut Client,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
-    while !answering.is_done() {
+    while !response.is_done() {
         client.set_between_events(settlement.is_between_events());
-        let read = client.during(session, answering.read()).await?;
+        let read = client.during(session, response.read()).await?;
         let Some(first) = read.map_err(|error| Stopped::of(&error))? else {
             continue;
         };
-        let chunk = join(first, answering).await;
+        let chunk = join(first, response).await;
         settlement.delivered(&chunk);
         settlement.claim_made().await?;
         client.body(session, chunk, false).await?;
@@ -207,15 +202,15 @@ async fn body(
     Ok(())
 }
 
-/// Tells the client of an error that came after its head had gone out.
+/// Reports an error that came after the early headers.
 async fn refuse_late(
-    answering: &mut Answering,
+    response: &mut Response,
     client: &mut Client,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let report = client
-        .during(session, early_head::error_of(answering))
+        .during(session, early_headers::error_of(response))
         .await?;
     let event = error::sse_event(&report.kind, &report.message, Some(settlement.id()));
     settlement.count(&event);
@@ -223,14 +218,14 @@ async fn refuse_late(
     Ok(())
 }
 
-/// Ends a stream with an error event, where one can be put.
-async fn tell(reason: &str, session: &mut ServerSession, settlement: &Settlement) {
+/// Ends a stream with an error event, where one may be inserted.
+async fn write_error_event(reason: &str, session: &mut ServerSession, settlement: &Settlement) {
     let is_stream = session
         .response_written()
-        .is_some_and(early_head::is_plain_stream);
+        .is_some_and(early_headers::is_plain_stream);
     if is_stream && settlement.is_between_events() {
         let event = error::sse_event(&ErrorType::Timeout, reason, Some(settlement.id()));
-        // The connection is closed after it either way.
+        // The connection is closed after it in any case.
         let _ = session.write_response_body(event, false).await;
     }
 }
@@ -246,18 +241,18 @@ fn framing(session: &ServerSession, head: &ResponseHeader) -> Framing {
     }
 }
 
-/// Adds the chunks that are there already: what one read brought leaves in one write. It never waits for more.
-async fn join(first: Bytes, answering: &mut Answering) -> Bytes {
+/// Joins the chunks that have already arrived, so that they leave in one write. Never waits for more.
+async fn join(first: Bytes, response: &mut Response) -> Bytes {
     let mut joined = BytesMut::new();
-    while first.len() + joined.len() < JOIN && !answering.is_done() {
-        match ready(answering.read()).await {
+    while first.len() + joined.len() < JOIN && !response.is_done() {
+        match ready(response.read()).await {
             Some(Ok(Some(more))) => {
                 if joined.is_empty() {
                     joined.extend_from_slice(&first);
                 }
                 joined.extend_from_slice(&more);
             }
-            // A broken connection is found again by the next read, after these bytes have gone out.
+            // The next read finds a broken connection again, after these bytes have been sent.
             Some(Ok(None) | Err(_)) | None => break,
         }
     }
@@ -268,7 +263,22 @@ async fn join(first: Bytes, answering: &mut Answering) -> Bytes {
     }
 }
 
-/// The future's value, if it has one at once.
+/// Ends an exchange that the gateway answered itself.
+fn answered(written: &pingora_core::Result<Bytes>, settlement: &mut Settlement) -> Delivered {
+    let connection = match written {
+        Ok(body) => {
+            settlement.count(body);
+            ConnectionFate::KeepAlive
+        }
+        Err(_) => ConnectionFate::Close,
+    };
+    Delivered {
+        outcome: Outcome::Answered,
+        connection,
+    }
+}
+
+/// Returns the future's value if it is ready at once.
 pub(super) async fn ready<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -278,42 +288,26 @@ pub(super) async fn ready<F: Future>(future: F) -> Option<F::Output> {
     .await
 }
 
-// === impl Delivered ===
-
-impl Delivered {
-    /// The end of an answer of the gateway's own.
-    fn at_once(written: &pingora_core::Result<Bytes>, settlement: &mut Settlement) -> Self {
-        let downstream = match written {
-            Ok(body) => {
-                settlement.count(body);
-                Downstream::Complete
-            }
-            Err(_) => Downstream::Broken,
-        };
-        Self {
-            outcome: Outcome::Answered,
-            downstream,
-        }
-    }
-}
-
 // === impl Stopped ===
 
 impl Stopped {
     fn of(error: &pingora_core::Error) -> Self {
         match error.etype() {
             IoError::ReadTimedout => {
-                Self::Late("the upstream stood still in the middle of its answer".into())
+                Self::TimedOut("the upstream stood still in the middle of its answer".into())
             }
-            kind => Self::Cut(kind.as_str().to_owned()),
+            kind => Self::UpstreamClosed(kind.as_str().to_owned()),
         }
     }
 }
 
 impl From<ClaimError> for Stopped {
     fn from(error: ClaimError) -> Self {
-        tracing::error!(%error, "an answer made something that can't be kept as its caller's: it is cut");
-        Self::Refused("what the answer made could not be kept as its caller's".into())
+        tracing::error!(%error, "could not record the owner of a file or container that this response created; closing the stream");
+        Self::Refused(
+            "the owner of a file or container that the response created could not be recorded"
+                .into(),
+        )
     }
 }
 
@@ -322,7 +316,7 @@ impl From<Interrupted> for Stopped {
         match interrupted {
             Interrupted::ClientGone => Self::ClientGone,
             Interrupted::Deadline => {
-                Self::Late("the answer took longer than the gateway allows".into())
+                Self::TimedOut("the answer took longer than the gateway allows".into())
             }
         }
     }

@@ -38,8 +38,6 @@ pub(crate) struct Settlement {
     /// Which plugins took part, and which were skipped.
     pub(super) trail: Trail,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// The id that the upstream gave the attempt which is still to be noted.
-    upstream_id: Option<String>,
     hold: Option<Hold>,
     metering: Option<Metering>,
     /// Output tokens at which the hold is raised.
@@ -77,7 +75,6 @@ impl Settlement {
             started: Instant::now(),
             receipt,
             trail: Trail::default(),
-            upstream_id: None,
             hold: None,
             metering: None,
             extend_at: u64::MAX,

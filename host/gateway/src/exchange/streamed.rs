@@ -1,76 +1,82 @@
 //! Bodies that are never held as a whole: files, and what passes through.
 //!
 //! Each piece goes to the upstream before the next one is read, so a stream holds one piece, whatever its length, and a
-//! bounded number of them while the upstream takes nothing ([`ahead`]). An answer that comes before the end ends the
-//! sending, and so does a client that leaves, also while the upstream takes nothing. Nothing is tried twice: the bytes
-//! are gone. A client has to keep up [`SLOWEST`], past the time that any body has.
+//! bounded number of them while the upstream takes nothing ([`ahead`]). An answer before the end of the body ends the
+//! sending, and so does a client that disconnects, also while the upstream takes nothing.
+//!
+//! An attempt is repeated only after a 401, and only while all that was sent is still in memory: see
+//! [`Attempt::finish`]. A client has to keep up [`MIN_RATE`] once the time that any body has is over.
 
 mod ahead;
+mod body;
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
 use http::header;
 use pingora_core::protocols::http::ServerSession;
-use tokio::time::{Instant, timeout_at};
 
-use self::ahead::Ahead;
+use self::body::Body;
 use super::admit::Admitted;
-use super::authorize::kind;
 use super::buffered;
-use super::buffered::fetch::{self, Client as Waiting, Whole};
+use super::buffered::fetch::{BufferedResponse, OnDisconnect, refuse_logged};
 use super::decide::Decision;
 use super::decide::targets::Target;
+use super::delivery::Delivered;
 use super::downstream::{Client, ClientLeft, while_there};
-use super::forward::Forwarded;
-use super::forward::first_content::Held;
-use super::receive::{announced, broken, invite, slow, window};
-use super::relay::{self, Delivered};
+use super::forward::answered::{Answered, Forwarded};
+use super::forward::attempt::client_left;
+use super::forward::failed_attempt::refuse_closed;
+use super::forward::no_target;
+use super::receive::body::invite;
+use super::relay;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::gateway::Gateway;
+use crate::headers::{self, AnswerForm, BodyCoding, Passing};
 use crate::tenants::concurrency::Place;
 use crate::tenants::owners::Kind;
-use crate::upstream::connection::upload::{Length, Sending, Taken};
-use crate::upstream::connection::{Answering, Failed};
-use crate::upstream::stats::InFlight;
+use crate::upstream::admission::Admission;
+use crate::upstream::attempt::{Answer, Attempt};
+use crate::upstream::breaker::Alternative;
+use crate::upstream::connection::error::RequestError;
+use crate::upstream::connection::response::Response;
+use crate::upstream::request::{Framing, Request};
 
 /// Bytes a second that a client has to send on average.
-const SLOWEST: u64 = 16 * 1024;
+const MIN_RATE: u64 = 16 * 1024;
 
-/// How long the rest of a body is read after the answer to it came early.
+/// Longest time for which the rest of a body is read after its answer came early.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How far a body got.
+/// The progress of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sent {
+enum Progress {
     Whole,
-    /// The upstream answered before its end.
+    /// The upstream answered before the end.
     Part,
 }
 
 /// The start of an upstream's answer to a streamed body.
-struct Answered {
-    answering: Answering,
-    in_flight: InFlight,
-    sent: Sent,
+struct Started {
+    response: Response,
+    attempt: Attempt,
+    progress: Progress,
 }
 
-/// Why a request stopped before its answer.
+/// The reason for which a request stopped before its answer.
 enum Stopped {
-    /// The client left, or its body can't be taken.
+    /// The client disconnected, or its body is refused.
     Client(Refused),
     /// The upstream failed.
-    Upstream(Failed),
+    Upstream(RequestError),
 }
 
-/// Uploads a file or a skill, and claims it for its owner.
+/// Uploads a file or a skill, and records its owner.
 ///
 /// # Errors
 ///
-/// The body can't be read to its end, the upstream gave no answer, or the file can't be recorded.
+/// The body cannot be read to its end, the upstream gave no answer, or the owner cannot be recorded.
 pub(super) async fn upload(
     admitted: Admitted,
     gateway: &Gateway,
@@ -79,19 +85,19 @@ pub(super) async fn upload(
 ) -> Result<Delivered, Refused> {
     let decision = admitted.decision;
     let target = first(&decision)?;
-    let mut answered = send(&decision, target, Waiting::MayLeave, session, settlement).await?;
-    let whole = read(&mut answered, target, settlement).await?;
-    let kind = kind(decision.view.endpoint).unwrap_or(Kind::File);
-    let whole = buffered::claim(gateway, settlement, kind, whole).await?;
+    let started = send(&decision, target, OnDisconnect::Finish, session, settlement).await?;
+    let response = read(started, target, settlement).await?;
+    let kind = Kind::of(decision.view.endpoint).unwrap_or(Kind::File);
+    let response = buffered::claim(gateway, settlement, kind, response).await?;
     end_early(session);
-    Ok(whole.deliver(session, settlement).await)
+    Ok(response.deliver(session, settlement).await)
 }
 
-/// Passes a body on, and its answer.
+/// Passes a body and its answer on.
 ///
 /// # Errors
 ///
-/// The body can't be read to its end, or the upstream gave no answer.
+/// The body cannot be read to its end, or the upstream gave no answer.
 pub(super) async fn stream(
     admitted: Admitted,
     session: &mut ServerSession,
@@ -99,51 +105,43 @@ pub(super) async fn stream(
 ) -> Result<Delivered, Refused> {
     let decision = admitted.decision;
     let target = first(&decision)?;
-    let mut answered = send(&decision, target, Waiting::Needed, session, settlement).await?;
-    if answered.sent == Sent::Part {
-        // The rest of the body still comes in: nothing may be read as if the request had ended.
-        let whole = read(&mut answered, target, settlement).await?;
+    let started = send(&decision, target, OnDisconnect::Cancel, session, settlement).await?;
+    if started.progress == Progress::Part {
+        // The rest of the body is still coming in, so the session must not be read as if the request had ended.
+        let response = read(started, target, settlement).await?;
         end_early(session);
-        return Ok(whole.deliver(session, settlement).await);
+        return Ok(response.deliver(session, settlement).await);
     }
-    let Answered {
-        mut answering,
-        in_flight,
-        ..
-    } = answered;
-    answering.set_idle_timeout(target.upstream.config.idle_timeout);
     let forwarded = Forwarded {
-        answering: Box::new(answering),
-        upstream: Arc::clone(&target.upstream),
-        in_flight,
+        answered: Answered::new(started.response, started.attempt),
         client: Client::waiting(&decision.snapshot, settlement.started(), None, None),
-        held: Held::new(),
-        metering: None,
     };
     Ok(relay::relay(forwarded, session, settlement).await)
 }
 
 fn first(decision: &Decision) -> Result<&Target, Refused> {
-    decision
-        .targets
-        .first()
-        .ok_or_else(|| Refused::gateway(503, "the route has no target"))
+    decision.targets.first().ok_or_else(no_target)
 }
 
 async fn read(
-    answered: &mut Answered,
+    started: Started,
     target: &Target,
     settlement: &Settlement,
-) -> Result<Whole, Refused> {
-    let upstream = &target.upstream.config;
-    answered.answering.set_idle_timeout(upstream.idle_timeout);
+) -> Result<BufferedResponse, Refused> {
+    let Started {
+        mut response,
+        mut attempt,
+        ..
+    } = started;
+    let name = &target.upstream.config.name;
     let charge = settlement.place.as_ref().map(Place::charge);
-    let whole = Whole::read(&mut answered.answering, &upstream.name, charge).await;
-    answered.in_flight.read(&answered.answering);
+    let whole = BufferedResponse::read(&mut response, name, charge).await;
+    attempt.body_read(&response);
     whole
 }
 
-/// A connection that is closed with unread bytes is reset, and a reset can overtake the answer.
+/// Prepares the session for an answer before the end of the body. A connection that is closed with unread bytes is reset,
+/// and a reset can overtake the answer.
 fn end_early(session: &mut ServerSession) {
     session.set_close_on_response_before_downstream_finish(false);
     session.set_total_drain_timeout(Some(LINGER));
@@ -153,93 +151,88 @@ fn end_early(session: &mut ServerSession) {
 async fn send(
     decision: &Decision,
     target: &Target,
-    waiting: Waiting,
+    on_disconnect: OnDisconnect,
     session: &mut ServerSession,
     settlement: &mut Settlement,
-) -> Result<Answered, Refused> {
-    let mut in_flight = target.upstream.enter();
-    let answered = attempt(
-        decision,
+) -> Result<Started, Refused> {
+    // The body can go to one target only, so there is no alternative.
+    let admission = Admission::Required(Alternative::None);
+    let mut attempt = target.upstream.attempt(admission).map_err(|closed| {
+        settlement.pass_over(&closed);
+        refuse_closed(&closed)
+    })?;
+    let path = decision.view.endpoint.upstream_path(&decision.view.path);
+    let request = request(decision, target, session, &path);
+    let sent = exchange(
+        &request,
         target,
-        waiting,
-        &mut in_flight,
+        on_disconnect,
+        &mut attempt,
         session,
         settlement,
-    )
-    .await;
-    let answered = answered.map_err(|stopped| stopped.into_refused(&mut in_flight));
-    settlement.heard(
-        answered
-            .as_ref()
-            .ok()
-            .and_then(|(answering, _)| answering.head()),
     );
-    let result = match &answered {
-        Ok((answering, _)) => Ok(answering.status()),
+    let sent = sent.await.map_err(|stopped| match stopped {
+        Stopped::Client(refused) => refused,
+        Stopped::Upstream(error) => {
+            attempt.failed(&error);
+            refuse_logged(&error)
+        }
+    });
+    let result = match &sent {
+        Ok((response, _)) => Ok(response.status()),
         Err(refused) => Err(refused.message.clone()),
     };
-    settlement.note_attempt(&target.upstream, None, result);
-    let (answering, sent) = answered?;
-    Ok(Answered {
-        answering,
-        in_flight,
-        sent,
+    settlement.record_attempt(&mut attempt, None, result);
+    let (response, progress) = sent?;
+    Ok(Started {
+        response,
+        attempt,
+        progress,
     })
 }
 
-async fn attempt(
-    decision: &Decision,
+async fn exchange(
+    request: &Request<'_>,
     target: &Target,
-    waiting: Waiting,
-    in_flight: &mut InFlight,
+    on_disconnect: OnDisconnect,
+    attempt: &mut Attempt,
     session: &mut ServerSession,
     settlement: &mut Settlement,
-) -> Result<(Answering, Sent), Stopped> {
-    let (head, length) = request(decision, target, session);
-    let mut sending = there(session, target.upstream.begin(head, length)).await?;
+) -> Result<(Response, Progress), Stopped> {
+    let mut upload = while_connected(session, attempt.begin(request)).await?;
     invite(session).await?;
-    let sent = body(&mut sending, session, settlement).await?;
-    in_flight.sent();
-    let answer = sending.answer(target.limit);
-    let answering = match (waiting, sent) {
-        (Waiting::Needed, Sent::Whole) => there(session, answer).await?,
-        _ => answer.await.map_err(Stopped::Upstream)?,
-    };
-    match sent {
-        Sent::Whole => in_flight.answered(&answering),
-        Sent::Part => in_flight.answered_early(&answering),
+    let mut body = Body::new(session, settlement)?;
+    loop {
+        let progress = if upload.is_ended() {
+            Progress::Whole
+        } else {
+            body.pass(&mut upload, session, settlement).await?
+        };
+        attempt.body_sent();
+        let answer = attempt.finish(upload, request, target.limit);
+        let answer = match (on_disconnect, progress) {
+            (OnDisconnect::Cancel, Progress::Whole) => while_connected(session, answer).await?,
+            _ => answer.await.map_err(Stopped::Upstream)?,
+        };
+        match answer {
+            Answer::Response(response) => return Ok((response, progress)),
+            Answer::Repeated(repeated) => upload = repeated,
+        }
     }
-    Ok((answering, sent))
 }
 
-/// Waits for a step of the sending while the client is there.
-async fn there<T>(
+/// Waits for a step of the sending while the client is connected.
+async fn while_connected<T>(
     session: &mut ServerSession,
-    step: impl Future<Output = Result<T, Failed>>,
+    step: impl Future<Output = Result<T, RequestError>>,
 ) -> Result<T, Stopped> {
     match while_there(session, step).await {
         Ok(done) => done.map_err(Stopped::Upstream),
-        Err(ClientLeft) => Err(Stopped::Client(Refused::client(
-            499,
-            "the client went away before an answer was there",
-        ))),
+        Err(ClientLeft) => Err(Stopped::Client(client_left())),
     }
 }
 
 // === impl Stopped ===
-
-impl Stopped {
-    /// Returns what the client is told, once the upstream's part in it has been learned.
-    fn into_refused(self, in_flight: &mut InFlight) -> Refused {
-        match self {
-            Self::Client(refused) => refused,
-            Self::Upstream(failed) => {
-                in_flight.failed(&failed);
-                fetch::warn(&failed)
-            }
-        }
-    }
-}
 
 impl From<Refused> for Stopped {
     fn from(refused: Refused) -> Self {
@@ -247,96 +240,33 @@ impl From<Refused> for Stopped {
     }
 }
 
-/// What happens next while a body is under way.
-enum Next {
-    Part(Option<Bytes>),
-    Answer,
-}
-
-async fn body(
-    sending: &mut Sending,
-    session: &mut ServerSession,
-    settlement: &mut Settlement,
-) -> Result<Sent, Stopped> {
-    let limits = settlement.snapshot().config.limits.clone();
-    let started = Instant::now();
-    let place = settlement.place.as_ref();
-    let _window = match place {
-        Some(place) => window(session, announced(session), place)?,
-        None => None,
-    };
-    let mut ahead = Ahead::new(place.map(Place::charge));
-    loop {
-        let received = settlement.receipt.request_bytes;
-        let deadline = started + limits.body_timeout + Duration::from_secs(received / SLOWEST);
-        let next = match ahead.take() {
-            Some(part) => Next::Part(part),
-            None => tokio::select! {
-                biased;
-                () = sending.answered() => Next::Answer,
-                read = timeout_at(deadline, session.read_request_body()) => match read {
-                    Ok(Ok(part)) => Next::Part(part),
-                    Ok(Err(error)) => return Err(broken(&error).into()),
-                    Err(_) => return Err(slow(deadline - started).into()),
-                },
-            },
-        };
-        let part = match next {
-            Next::Answer => return Ok(Sent::Part),
-            Next::Part(None) => {
-                // A body that could not be ended may have been answered all the same.
-                there(session, sending.end()).await?;
-                return Ok(Sent::Whole);
-            }
-            Next::Part(Some(part)) => part,
-        };
-        let received = received + part.len() as u64;
-        settlement.receipt.request_bytes = received;
-        if received > limits.upload_bytes {
-            return Err(over(limits.upload_bytes).into());
-        }
-        if ahead.write(part, sending, session).await? == Taken::Answered {
-            return Ok(Sent::Part);
-        }
-    }
-}
-
-/// The answer to a body that is too large.
-pub(super) fn over(limit: u64) -> Refused {
-    Refused::client(
-        413,
-        format!("the upload is larger than the {limit} bytes that this gateway takes"),
-    )
-}
-
-/// The head of the upstream's request. The body is framed as the client frames it, and the connection serves nothing
-/// else: a body that broke off must never be continued by another request.
-fn request(decision: &Decision, target: &Target, session: &ServerSession) -> (BytesMut, Length) {
-    let view = &decision.view;
-    let mut client = session.req_header().clone();
-    if kind_is_absorbed(decision) {
-        fetch::plainly(&mut client);
-    }
+/// Returns the request without its body, which is framed as the client frames it.
+fn request<'a>(
+    decision: &'a Decision,
+    target: &Target,
+    session: &ServerSession,
+    path: &'a str,
+) -> Request<'a> {
+    let client = session.req_header();
     let declared = client
         .headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok())
-        .and_then(|length| length.trim().parse::<usize>().ok());
-    let path = view.endpoint.upstream_path(&view.path);
-    let mut head = fetch::head(target, &client, &path, declared, 0);
-    // The empty line goes behind what is added.
-    head.truncate(head.len().saturating_sub(2));
-    head.put_slice(b"Connection: close\r\n");
-    let length = if declared.is_some() {
-        Length::Declared
-    } else {
-        head.put_slice(b"Transfer-Encoding: chunked\r\n");
-        Length::Chunked
+        .and_then(|length| length.trim().parse::<u64>().ok());
+    let passing = Passing {
+        coding: BodyCoding::AsSent,
+        form: if Kind::of(decision.view.endpoint).is_some() {
+            AnswerForm::PlainAndWhole
+        } else {
+            AnswerForm::AsAsked
+        },
+        vmx_headers: target.upstream.config.vmx_headers,
     };
-    head.put_slice(b"\r\n");
-    (head, length)
-}
-
-fn kind_is_absorbed(decision: &Decision) -> bool {
-    kind(decision.view.endpoint).is_some()
+    Request {
+        method: &decision.view.method,
+        path,
+        headers: headers::to_upstream(client, passing),
+        framing: declared.map_or(Framing::Chunked, Framing::Length),
+        body: &[],
+    }
 }

@@ -1,5 +1,5 @@
-//! Headers of an answer that a plugin names: those of its own, and a few that say something about the answer. What has a
-//! browser or an SDK do something is the gateway's or the upstream's.
+//! Headers that a plugin may set on an answer: extensions of its own, and a few that describe the answer. Headers that
+//! browsers or SDKs act upon belong to the gateway or the upstream.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use http::header::HeaderName;
 
 use super::{CREDENTIALS, HOP_BY_HOP};
 
-/// Names that a plugin may set, or their beginnings with `*` behind them.
+/// Names that a plugin may set, or prefixes followed by `*`.
 const ALLOWED: [&str; 6] = [
     "anthropic-ratelimit-*",
     "cache-control",
@@ -18,7 +18,7 @@ const ALLOWED: [&str; 6] = [
     "x-*",
 ];
 
-/// Of these, the ones that are no plugin's: what SDKs, browsers and proxies in front act upon.
+/// Exceptions to [`ALLOWED`] that SDKs, browsers, and proxies in front act upon.
 const RESERVED: [&str; 13] = [
     "x-accel-*",
     "x-content-type-options",
@@ -35,7 +35,8 @@ const RESERVED: [&str; 13] = [
     "x-xss-protection",
 ];
 
-/// Headers that say what an answer is, and the one that would have clients keep something for a host that isn't theirs.
+/// Headers that describe the answer, and `set-cookie`, which would make clients store something for a host that is not
+/// the plugin's.
 const OF_THE_ANSWER: [&str; 5] = [
     "content-length",
     "content-encoding",
@@ -57,7 +58,8 @@ pub(crate) fn that_plugins_may_set() -> Arc<[String]> {
     ALLOWED.map(str::to_owned).into()
 }
 
-/// A header that a plugin wants on the answer, unless it is one that it may not set. The plugin's log has told of those.
+/// Returns a header that a plugin sets on the answer, or `None` if a plugin may not set it. The plugin's log has
+/// reported those.
 pub(crate) fn plugin_header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     let name: HeaderName = name.parse().ok()?;
     let is_of = |pattern: &str| match pattern.strip_suffix('*') {

@@ -1,8 +1,8 @@
 //! Keys of the gateway in places from which they would be passed on.
 //!
-//! A key lets its holder in at this gateway, and is nobody else's to see. What an upstream is shown is looked through
-//! as it will be written: a caller's own credential word by word, everything else for what has the shape of a key, and for
-//! the key that the caller itself came in with.
+//! A key authenticates its holder at this gateway, and must not be shown to others. Everything that an upstream is sent
+//! is searched in its final form: a caller's own credential word by word, everything else for the shape of a key, and
+//! for the key that the caller itself presented.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
@@ -10,19 +10,20 @@ use smallvec::SmallVec;
 use super::{is_credential, is_for_upstream, presented};
 use crate::tenants::keys::Keyring;
 
-/// Shortest key that is looked for although it has not the shape of one: shorter ones may be words.
+/// Shortest key without the shape of a key that is searched for: shorter ones may be words.
 const SECRET: usize = 16;
 
-/// Most words of a credential that are looked at: one with more is none.
+/// Largest number of words in a credential. More are treated as a leak.
 const WORDS: usize = 16;
 
-/// The marks that schemes put between words, besides blanks.
+/// The separators that schemes put between words, besides blanks.
 const MARKS: &[u8] = b",;=:\"'";
 
-/// The marks at which a credential is cut. A key may have any of them in it, so that it is cut by some of them too.
+/// The sets of separators at which a credential is split. A key may contain any of them, so some splits leave some of
+/// them out.
 const CUTS: [&[u8]; 4] = [b"", b",", b",;", MARKS];
 
-/// Where a key would be passed on.
+/// The place from which a key would be passed on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Spill<'a> {
     /// In a header.
@@ -31,7 +32,7 @@ pub(crate) enum Spill<'a> {
     Target,
 }
 
-/// Finds a key of the gateway in what is passed on to whichever upstream.
+/// Finds a key of the gateway in what is passed on to any upstream.
 pub(crate) fn spill<'a>(
     headers: &'a HeaderMap,
     target: &str,
@@ -59,7 +60,7 @@ pub(crate) fn spill<'a>(
         .or_else(|| holds(target.as_bytes()).then_some(Spill::Target))
 }
 
-/// Whether a credential that an upstream would be shown as it came has a key of the gateway in it.
+/// Returns whether a credential that an upstream would be sent unchanged contains a key of the gateway.
 pub(crate) fn shows_ours(headers: &HeaderMap, keyring: &Keyring) -> bool {
     headers
         .iter()
@@ -77,7 +78,7 @@ fn holds_ours(value: &HeaderValue, keyring: &Keyring) -> bool {
         || words(value, MARKS).any(|word| packs_ours(word, keyring))
 }
 
-/// Whether a text is a key, in quotes or not, by itself or behind the name that it is assigned to.
+/// Returns whether a text is a key, quoted or not, by itself or as the value of an assignment.
 fn says_ours(text: &[u8], keyring: &Keyring) -> bool {
     let is_ours = |text: &[u8]| {
         keyring.is_ours(text) || unquoted(text).is_some_and(|text| keyring.is_ours(text))
@@ -86,7 +87,7 @@ fn says_ours(text: &[u8], keyring: &Keyring) -> bool {
         || halves(text, memchr::memchr2(b'=', b':', text)).is_some_and(|(_, value)| is_ours(value))
 }
 
-/// Whether base 64 has a key in it: all of it, or one half of a pair, as the scheme `Basic` packs them.
+/// Returns whether base64 text contains a key: all of it, or one half of a pair, as in the scheme `Basic`.
 fn packs_ours(word: &[u8], keyring: &Keyring) -> bool {
     decoded(word).is_some_and(|plain| {
         let is_half = |(name, secret)| keyring.is_ours(name) || keyring.is_ours(secret);
@@ -96,7 +97,7 @@ fn packs_ours(word: &[u8], keyring: &Keyring) -> bool {
     })
 }
 
-/// Everything behind the scheme, if there is one.
+/// Returns everything after the scheme, if there is one.
 fn behind_scheme(value: &[u8]) -> Option<&[u8]> {
     let at = value.iter().position(u8::is_ascii_whitespace)?;
     Some(value.get(at..)?.trim_ascii_start())
@@ -110,20 +111,20 @@ fn unquoted(text: &[u8]) -> Option<&[u8]> {
     in_quotes(b'"').or_else(|| in_quotes(b'\''))
 }
 
-/// What is before and behind the mark at a place.
+/// Splits a text at the separator at a place.
 fn halves(text: &[u8], at: Option<usize>) -> Option<(&[u8], &[u8])> {
     let at = at?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
-/// What a server could take for a token: whatever stands between blanks and these marks.
+/// Returns the substrings that a server could take for a token: whatever stands between blanks and these separators.
 fn words<'a>(value: &'a [u8], marks: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
     value
         .split(|byte| byte.is_ascii_whitespace() || marks.contains(byte))
         .filter(|word| !word.is_empty())
 }
 
-/// Undoes the escapes of a target (RFC 3986, section 2.1), as an upstream does.
+/// Decodes percent escapes (RFC 3986, section 2.1), as an upstream does.
 fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -154,7 +155,7 @@ fn digit(hex: u8) -> Option<u8> {
         _ => None,
     }
 }
-/// Decodes base 64, in either alphabet; `None` for what is not.
+/// Decodes base64, in either alphabet. Returns `None` for anything else.
 fn decoded(word: &[u8]) -> Option<Vec<u8>> {
     let mut plain = Vec::with_capacity(word.len());
     let (mut bits, mut count) = (0_u32, 0_u32);

@@ -1,9 +1,6 @@
-//! What each side is shown of the other, on the wire.
-
-use std::sync::Arc;
+//! Tests of the headers that each side gets of the other.
 
 use super::*;
-use crate::config::CredentialHeader;
 
 fn request(headers: &[(&'static str, &'static str)]) -> RequestHeader {
     let mut request = RequestHeader::build("POST", b"/v1/messages?beta=true", None).unwrap();
@@ -13,48 +10,26 @@ fn request(headers: &[(&'static str, &'static str)]) -> RequestHeader {
     request
 }
 
-fn wire(request: &RequestHeader) -> String {
-    let secret = HeaderValue::from_static("upstream-secret");
-    let own = Shown::Own(CredentialHeader::ApiKey, Arc::new(secret));
-    wire_shown(request, &own, BodyCoding::AsSent)
+fn sent(request: &RequestHeader, passing: Passing) -> String {
+    let headers = to_upstream(request, passing);
+    headers
+        .iter()
+        .map(|header| {
+            let name = String::from_utf8_lossy(header.spelling);
+            let value = header.value.to_str().unwrap();
+            match header.role {
+                Role::Plain => format!("{name}: {value}\n"),
+                Role::Credential => format!("credential {name}: {value}\n"),
+            }
+        })
+        .collect()
 }
 
-fn wire_shown(request: &RequestHeader, shown: &Shown, coding: BodyCoding) -> String {
-    let forwarded = Forwarded {
-        target: "/v1/messages?beta=true",
-        authority: "api.example",
-        shown,
-        coding,
-        body_len: Some(7),
-        vmx_headers: VmxHeaders::EndHere,
-    };
-    String::from_utf8(write_request_head(request, &forwarded, 0).to_vec()).unwrap()
-}
-
-#[test]
-fn a_callers_own_credential_passes_as_it_came_and_the_gateways_key_never_does() {
-    let request = request(&[
-        ("X-Witgate-Key", "wgk-1"),
-        ("Authorization", "Bearer oauth"),
-        ("X-Api-Key", "sk-own"),
-        ("Cookie", "a=b"),
-        ("Proxy-Authorization", "Basic x"),
-        ("x-app", "cli"),
-    ]);
-    assert_eq!(
-        wire_shown(&request, &Shown::Callers, BodyCoding::AsSent),
-        "POST /v1/messages?beta=true HTTP/1.1\r\nAuthorization: Bearer oauth\r\nX-Api-Key: sk-own\r\n\
-         x-app: cli\r\nHost: api.example\r\nContent-Length: 7\r\n\r\n",
-        "forwarded to an upstream that takes callers' credentials"
-    );
-    let nothing = wire_shown(&request, &Shown::Nothing, BodyCoding::AsSent);
-    for secret in ["oauth", "sk-own", "wgk-1"] {
-        assert!(
-            !nothing.contains(secret),
-            "{secret} goes to no other:\n{nothing}"
-        );
-    }
-}
+const AS_SENT: Passing = Passing {
+    coding: BodyCoding::AsSent,
+    form: AnswerForm::AsAsked,
+    vmx_headers: VmxHeaders::EndHere,
+};
 
 #[test]
 fn headers_that_are_meant_for_a_gateway_go_to_no_upstream_but_one_that_is_to_have_them() {
@@ -63,25 +38,18 @@ fn headers_that_are_meant_for_a_gateway_go_to_no_upstream_but_one_that_is_to_hav
         ("X-VMX-Metadata-Team", "blue"),
         ("x-vmxnet", "1"),
     ]);
-    let written = |vmx_headers| {
-        let forwarded = Forwarded {
-            target: "/",
-            authority: "api.example",
-            shown: &Shown::Nothing,
-            coding: BodyCoding::AsSent,
-            body_len: None,
-            vmx_headers,
-        };
-        String::from_utf8(write_request_head(&request, &forwarded, 0).to_vec()).unwrap()
-    };
     assert_eq!(
-        written(VmxHeaders::EndHere),
-        "POST / HTTP/1.1\r\nx-vmxnet: 1\r\nHost: api.example\r\n\r\n",
+        sent(&request, AS_SENT),
+        "x-vmxnet: 1\n",
         "only what merely looks like them"
     );
+    let forwarded = Passing {
+        vmx_headers: VmxHeaders::Forwarded,
+        ..AS_SENT
+    };
     assert_eq!(
-        written(VmxHeaders::Forwarded),
-        "POST / HTTP/1.1\r\nx-vmx-correlation-id: c-1\r\nX-VMX-Metadata-Team: blue\r\nx-vmxnet: 1\r\nHost: api.example\r\n\r\n",
+        sent(&request, forwarded),
+        "x-vmx-correlation-id: c-1\nX-VMX-Metadata-Team: blue\nx-vmxnet: 1\n",
         "all of them"
     );
 }
@@ -89,12 +57,46 @@ fn headers_that_are_meant_for_a_gateway_go_to_no_upstream_but_one_that_is_to_hav
 #[test]
 fn a_decoded_body_is_not_said_to_be_compressed() {
     let request = request(&[("Content-Encoding", "gzip"), ("x-app", "cli")]);
-    let decoded = wire_shown(&request, &Shown::Nothing, BodyCoding::Decoded);
-    assert!(!decoded.contains("gzip"), "plain:\n{decoded}");
-    let sent = wire_shown(&request, &Shown::Nothing, BodyCoding::AsSent);
-    assert!(
-        sent.contains("Content-Encoding: gzip\r\n"),
-        "as sent:\n{sent}"
+    let decoded = Passing {
+        coding: BodyCoding::Decoded,
+        ..AS_SENT
+    };
+    assert_eq!(sent(&request, decoded), "x-app: cli\n", "plain");
+    assert_eq!(
+        sent(&request, AS_SENT),
+        "Content-Encoding: gzip\nx-app: cli\n",
+        "as sent"
+    );
+}
+
+#[test]
+fn an_answer_that_is_read_is_asked_for_in_no_coding_and_whole() {
+    let request = request(&[
+        ("Accept-Encoding", "gzip"),
+        ("If-None-Match", "a"),
+        ("accept-encoding", "br"),
+        ("x-app", "cli"),
+    ]);
+    let of = |form| sent(&request, Passing { form, ..AS_SENT });
+    assert_eq!(
+        of(AnswerForm::Plain),
+        "Accept-Encoding: identity\nIf-None-Match: a\nx-app: cli\n",
+        "in no coding"
+    );
+    assert_eq!(
+        of(AnswerForm::PlainAndWhole),
+        "Accept-Encoding: identity\nx-app: cli\n",
+        "and whole"
+    );
+    let silent = self::request(&[("x-app", "cli")]);
+    let plain = Passing {
+        form: AnswerForm::Plain,
+        ..AS_SENT
+    };
+    assert_eq!(
+        sent(&silent, plain),
+        "x-app: cli\naccept-encoding: identity\n",
+        "also where the client does not say"
     );
 }
 
@@ -113,42 +115,24 @@ fn beside_the_gateways_own_header_the_others_are_not_taken_for_keys() {
 }
 
 #[test]
-fn headers_keep_their_order_and_case_and_credentials_are_swapped_in_place() {
+fn headers_keep_their_order_and_case_and_those_of_the_connection_end_here() {
     let request = request(&[
         ("Accept", "application/json"),
         ("Authorization", "Bearer virtual"),
         ("X-Claude-Code-Session-Id", "s"),
         ("anthropic-beta", "a-1,b-2"),
         ("x-api-key", "virtual"),
-        ("x-app", "cli"),
-        ("Connection", "keep-alive"),
+        ("Connection", "keep-alive, TE"),
+        ("TE", "trailers"),
         ("Host", "127.0.0.1:1"),
         ("Content-Length", "9"),
     ]);
     assert_eq!(
-        wire(&request),
-        "POST /v1/messages?beta=true HTTP/1.1\r\nAccept: application/json\r\nx-api-key: upstream-secret\r\n\
-         X-Claude-Code-Session-Id: s\r\nanthropic-beta: a-1,b-2\r\nx-app: cli\r\nHost: api.example\r\n\
-         Content-Length: 7\r\n\r\n",
-        "the upstream's head"
-    );
-}
-
-#[test]
-fn headers_of_the_connection_end_here() {
-    let request = request(&[
-        ("Connection", "close, TE"),
-        ("TE", "trailers"),
-        ("Content-Length", "7"),
-    ]);
-    let wire = wire(&request);
-    assert!(
-        !wire.contains("TE:") && !wire.contains("Connection"),
-        "hop-by-hop headers end here:\n{wire}"
-    );
-    assert!(
-        wire.contains("Content-Length: 7"),
-        "the framing stays:\n{wire}"
+        sent(&request, AS_SENT),
+        "Accept: application/json\ncredential Authorization: Bearer virtual\n\
+         X-Claude-Code-Session-Id: s\nanthropic-beta: a-1,b-2\ncredential x-api-key: virtual\n\
+         Host: 127.0.0.1:1\nContent-Length: 9\n",
+        "the upstream's headers"
     );
 }
 

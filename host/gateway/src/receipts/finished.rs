@@ -1,4 +1,4 @@
-//! The records that the receipts are written from.
+//! A finished exchange, on its way to the audit hook and a receipts file.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use witgate_runtime::Lineup;
 
 use crate::receipts::receipt::Receipt;
 
-/// A finished exchange, on its way to the audit hook and the receipts file.
+/// A receipt with the lineup whose audit hook reads it.
 pub(crate) struct Finished {
     pub(crate) receipt: Receipt,
     pub(crate) lineup: Arc<Lineup>,

@@ -4,10 +4,12 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::Key;
+/// The name of a key.
+pub(super) type Key = Arc<str>;
 
 /// Keys that are remembered before those that are quiet are forgotten.
 const REMEMBERED: usize = 10_000;

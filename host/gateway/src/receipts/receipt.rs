@@ -16,7 +16,7 @@ use witgate_runtime::{self as contract, Envelope, Value};
 use witgate_runtime::{Fault, Lineup};
 
 use crate::answer::refused::{Blame, Refused};
-use crate::batches::BatchNote;
+use crate::receipts::batch_note::BatchNote;
 use crate::tenants::keys::Caller;
 use crate::tenants::provenance::Provenance;
 use crate::text::Cut;

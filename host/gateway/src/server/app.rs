@@ -11,7 +11,8 @@ use pingora_core::server::ShutdownWatch;
 use tokio::sync::watch;
 
 use crate::config::ProxyProtocol;
-use crate::exchange::{self, Downstream};
+use crate::exchange;
+use crate::exchange::delivery::ConnectionFate;
 use crate::gateway::Gateway;
 use crate::listen::{Cleartext, Entrance, Terms, head};
 
@@ -38,13 +39,13 @@ impl HttpServerApp for Gateway {
 
         // The exchange's state is large; on the heap it does not weigh on every connection that waits.
         match Box::pin(exchange::serve(self, &mut session)).await {
-            Downstream::Complete => {
+            ConnectionFate::KeepAlive => {
                 if *shutdown.borrow() {
                     session.set_keepalive(None);
                 }
                 head::reuse(session).await
             }
-            Downstream::Broken => {
+            ConnectionFate::Close => {
                 session.shutdown().await;
                 None
             }

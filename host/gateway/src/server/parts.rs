@@ -2,9 +2,14 @@
 
 use witgate_runtime::{Compiler, Policies, PoliciesOptions, Runtime, RuntimeOptions};
 
+use crate::batches;
 use crate::config::Config;
-use crate::store::State;
+use crate::store::{Migration, State};
+use crate::tenants::owners;
 use crate::view::vocabulary::Vocabulary;
+
+/// The migrations of the database, in the order they were released.
+const MIGRATIONS: &[Migration] = &[owners::MIGRATION, batches::MIGRATION];
 
 /// Returns the options of a plugin host that treats plugins as the gateway does: the headers that they may see and set,
 /// and the words that mean something to it.
@@ -43,7 +48,7 @@ pub fn open_policies(config: &Config, compiler: Option<Compiler>) -> anyhow::Res
 
 pub(crate) fn open_state(config: &Config) -> anyhow::Result<Option<State>> {
     match &config.state {
-        Some(directory) => Ok(Some(State::open(directory)?)),
+        Some(directory) => Ok(Some(State::open(directory, MIGRATIONS)?)),
         None => {
             tracing::warn!(
                 "there is no [state] directory: files and batches are not served, and who owns which container is \

@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn a_state_that_others_could_read_or_replace_is_closed_to_them() {
         let folder = tempfile::tempdir().unwrap();
-        let first = State::open(folder.path()).unwrap();
+        let first = State::open(folder.path(), &[]).unwrap();
         let set = |path: &Path, mode| {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         };
@@ -80,7 +80,7 @@ mod tests {
             set(file, 0o644);
         }
         set(folder.path(), 0o777);
-        let second = State::open(folder.path()).unwrap();
+        let second = State::open(folder.path(), &[]).unwrap();
         for file in &files {
             assert_eq!(mode(file), 0o600, "it is made so again: {}", file.display());
         }

@@ -9,12 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{OptionalExtension, params};
+use witgate_messages::endpoint::Endpoint;
 
-use crate::store::{State, StateError};
+use crate::store::{Migration, State, StateError};
 use crate::tenants::keys::Caller;
 
-/// The table of the state that the claims are in.
-pub(crate) const TABLE: &str = "
+/// Creates the table of the claims.
+pub(crate) const MIGRATION: Migration = "
     CREATE TABLE owners (
         kind TEXT NOT NULL,
         id TEXT NOT NULL,
@@ -79,6 +80,23 @@ struct Memory {
 // === impl Kind ===
 
 impl Kind {
+    /// Returns the kind of resource an endpoint serves, or `None` if its resources have no owner.
+    pub(crate) fn of(endpoint: Endpoint) -> Option<Self> {
+        match endpoint {
+            Endpoint::Batches
+            | Endpoint::Batch
+            | Endpoint::BatchCancel
+            | Endpoint::BatchResults => Some(Self::Batch),
+            Endpoint::Files | Endpoint::File | Endpoint::FileContent => Some(Self::File),
+            Endpoint::Skills
+            | Endpoint::Skill
+            | Endpoint::SkillVersions
+            | Endpoint::SkillVersion
+            | Endpoint::SkillContent => Some(Self::Skill),
+            _ => None,
+        }
+    }
+
     /// Its name in the state and in messages.
     pub(crate) fn code(self) -> &'static str {
         match self {

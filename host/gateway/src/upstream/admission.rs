@@ -1,96 +1,97 @@
-//! Whether an upstream takes a request now: its health checks, its limit and its circuit breaker, asked in this order.
+//! Admission: whether an upstream takes a request now.
+//!
+//! Health checks, `max_in_flight`, and the circuit breaker decide, in this order.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Upstream;
-use super::breaker::{Change, Leave, Opened, Recourse, Severity, Word};
+use super::breaker::{Alternative, Change, Opened, Report, Severity, Ticket};
 use super::health::Trouble;
-use super::stats::InFlight;
 
-/// An upstream that is not asked now. Another target may be; the request itself is fine.
+/// The kind of admission that a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// The health checks, `max_in_flight`, and the breaker decide.
+    Required(Alternative),
+    /// A health check is always sent. It is not counted, and the breaker does not learn from it.
+    HealthCheck,
+}
+
+/// A refusal to send a request to an upstream now. Another target may take it; the request itself is fine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the upstream {upstream} is not asked now: {reason}")]
+#[error("the upstream {upstream} is not taking requests now: {reason}")]
 pub(crate) struct Closed {
-    /// The upstream.
+    /// The name of the upstream.
     pub(crate) upstream: String,
-    /// Why.
+    /// The reason of the refusal.
     pub(crate) reason: Reason,
-    /// When it may be asked again, if that is known.
+    /// The time until the upstream may take requests again, if that is known.
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// Why an upstream is not asked.
+/// The reason for which an upstream takes no request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Reason {
-    /// Its circuit breaker is open.
+    /// The circuit breaker is open.
     #[error("{}", .0.why)]
     Open(Opened),
-    /// Its health checks fail.
+    /// The health checks fail.
     #[error("its health checks fail ({0})")]
     Unhealthy(String),
-    /// It has as many requests as it may have.
-    #[error("{0} requests are there already, which is its limit")]
+    /// The limit `max_in_flight` is reached.
+    #[error("{0} requests are in flight, which is its limit")]
     Full(u32),
 }
 
-/// What an upstream would say to a request.
+/// The state of an upstream, as its admission sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It takes requests.
+    /// All requests are taken.
     Available,
-    /// It takes trials: more of them as they go well.
+    /// Trials are taken, and more of them as they succeed.
     HalfOpen,
-    /// It takes only requests that have no other place to go.
+    /// Only requests without an alternative are taken.
     Failing,
-    /// Its breaker is open.
+    /// The breaker is open.
     Open,
-    /// Its health checks fail.
+    /// The health checks fail.
     Unhealthy,
-    /// It has as many requests as it may have.
+    /// The limit `max_in_flight` is reached.
     Full,
 }
 
 // === impl Upstream ===
 
 impl Upstream {
-    /// Counts a request in, until the guard is told how it ended.
+    /// Admits a request and counts it in flight, until [`Attempt`](super::attempt::Attempt) is dropped.
     ///
     /// # Errors
     ///
-    /// [`Closed`]: it is to be left alone, or has enough to do.
-    pub(crate) fn admit(self: &Arc<Self>, recourse: Recourse) -> Result<InFlight, Closed> {
-        let now = Instant::now();
+    /// [`Closed`]: the upstream takes no such request now.
+    pub(super) fn admit(&self, admission: Admission) -> Result<Ticket, Closed> {
+        let alternative = match admission {
+            Admission::Required(alternative) => alternative,
+            Admission::HealthCheck => return Ok(Ticket::Plain),
+        };
         if let Some(unhealthy) = self.health.unhealthy() {
             return Err(self.closed(Reason::Unhealthy(unhealthy.why), self.check_interval()));
         }
-        let most = self.most();
-        let entered = InFlight::try_enter(Arc::clone(self), most)
-            .ok_or_else(|| self.closed(Reason::Full(most), Some(Duration::from_secs(1))))?;
-        match self
-            .breaker
-            .as_ref()
-            .map(|breaker| breaker.enter(recourse, now))
-        {
-            None => Ok(entered),
-            Some(Ok(leave)) => Ok(entered.with(leave)),
-            Some(Err(opened)) => {
-                entered.refuse();
-                Err(self.closed(Reason::Open(opened), Some(opened.left)))
-            }
+        let limit = self.max_in_flight();
+        if !self.stats.try_enter(limit) {
+            return Err(self.closed(Reason::Full(limit), Some(Duration::from_secs(1))));
         }
+        let Some(breaker) = &self.breaker else {
+            return Ok(Ticket::Plain);
+        };
+        breaker
+            .enter(alternative, Instant::now())
+            .map_err(|opened| {
+                self.stats.leave();
+                self.closed(Reason::Open(opened), Some(opened.left))
+            })
     }
 
-    /// Counts a request in whatever state it is in: for one that is bound to this upstream.
-    pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
-        let entered = InFlight::enter(Arc::clone(self));
-        match &self.breaker {
-            Some(breaker) => entered.with(breaker.pass(Instant::now())),
-            None => entered,
-        }
-    }
-
-    /// What it would say to a request now.
+    /// Returns the state of the upstream.
     pub(crate) fn state(&self, now: Instant) -> State {
         if self.health.unhealthy().is_some() {
             return State::Unhealthy;
@@ -101,19 +102,19 @@ impl Upstream {
                 Severity::Failing => State::Failing,
                 Severity::Down => State::Open,
             },
-            None if self.stats.in_flight() >= self.most() => State::Full,
+            None if self.stats.in_flight() >= self.max_in_flight() => State::Full,
             None => State::Available,
         }
     }
 
-    /// Whether it takes a request that could go elsewhere.
+    /// Returns whether the upstream takes a request that could go elsewhere.
     pub(crate) fn is_available(&self, now: Instant) -> bool {
-        self.takes(Recourse::Another, now)
+        self.takes(Alternative::Available, now)
     }
 
-    /// Whether it would take such a request now.
-    pub(crate) fn takes(&self, recourse: Recourse, now: Instant) -> bool {
-        let last_resort = recourse == Recourse::None;
+    /// Returns whether the upstream would take a request with or without an alternative.
+    pub(crate) fn takes(&self, alternative: Alternative, now: Instant) -> bool {
+        let last_resort = alternative == Alternative::None;
         match self.state(now) {
             State::Available => true,
             // A trial needs a request.
@@ -125,12 +126,12 @@ impl Upstream {
         }
     }
 
-    /// Its breaker while it is open.
+    /// Returns the state of the breaker, or `None` while it is closed.
     pub(crate) fn opened(&self, now: Instant) -> Option<Opened> {
         self.breaker.as_ref()?.opened(now)
     }
 
-    /// What is wrong with it, if anything is.
+    /// Returns the trouble that keeps requests away, or `None` if the upstream is fine.
     pub(crate) fn trouble(&self, now: Instant) -> Option<Trouble> {
         let open = || {
             self.opened(now).map(|opened| Trouble {
@@ -141,38 +142,38 @@ impl Upstream {
         self.health.unhealthy().or_else(open)
     }
 
-    /// Learns from the end of a request; without a word there is nothing to learn.
-    pub(super) fn learn(&self, leave: Leave, word: Option<Word>, now: Instant) {
+    /// Tells the breaker how a request ended; `None` where that says nothing about the upstream.
+    pub(super) fn learn(&self, ticket: Ticket, report: Option<Report>, now: Instant) {
         let Some(breaker) = &self.breaker else {
             return;
         };
-        let Some(word) = word else {
-            breaker.unused(leave, now);
+        let Some(report) = report else {
+            breaker.unused(ticket, now);
             return;
         };
         let name = &self.config.name;
-        match breaker.ended(leave, word, now, &mut rand::thread_rng()) {
+        match breaker.ended(ticket, report, now, &mut rand::thread_rng()) {
             None => {}
             Some(Change::Closed) => {
-                tracing::info!(upstream = %name, "the upstream answers again: its breaker is closed");
+                tracing::info!(upstream = %name, "the upstream has recovered: its circuit breaker is closed");
             }
             Some(Change::Opened(opened)) => {
                 let for_ms = opened.left.as_millis();
                 match opened.severity {
                     Severity::Failing => {
-                        tracing::warn!(upstream = %name, why = %opened.why, for_ms, "the upstream is failing: it gets only requests that no other target can take");
+                        tracing::warn!(upstream = %name, why = %opened.why, for_ms, "the upstream is failing: it gets only requests that have no other target");
                     }
                     Severity::Down => {
-                        tracing::warn!(upstream = %name, why = %opened.why, for_ms, "the upstream is left alone: its breaker is open");
+                        tracing::warn!(upstream = %name, why = %opened.why, for_ms, "the upstream is down: its circuit breaker is open");
                     }
                 }
             }
         }
     }
 
-    fn most(&self) -> u32 {
-        let most = self.config.resilience.max_in_flight;
-        most.map_or(u32::MAX, std::num::NonZeroU32::get)
+    fn max_in_flight(&self) -> u32 {
+        let limit = self.config.resilience.max_in_flight;
+        limit.map_or(u32::MAX, std::num::NonZeroU32::get)
     }
 
     fn check_interval(&self) -> Option<Duration> {
@@ -191,7 +192,7 @@ impl Upstream {
 // === impl Closed ===
 
 impl Closed {
-    /// How bad it is, where the circuit breaker says so.
+    /// Returns the severity of an open breaker, or `None` for another reason.
     pub(crate) fn severity(&self) -> Option<Severity> {
         match self.reason {
             Reason::Open(opened) => Some(opened.severity),
@@ -203,7 +204,7 @@ impl Closed {
 // === impl State ===
 
 impl State {
-    /// Its name for operators and plugins.
+    /// Returns the name for operators and plugins.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Available => "available",

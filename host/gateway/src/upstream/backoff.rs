@@ -1,7 +1,7 @@
-//! How long to wait before the same upstream is asked again: exponential backoff with full jitter.
+//! The wait between retries at one upstream: exponential backoff with full jitter.
 //!
-//! The wait is drawn evenly from nothing up to the ceiling of the attempt, so that clients which failed together do not
-//! come back together (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
+//! The wait is uniformly random between zero and the ceiling of the attempt, so that clients that failed together do
+//! not retry together (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use rand::Rng;
 
 use crate::config::RetryPolicy;
 
-/// How long to wait between tries at one upstream.
+/// The backoff between attempts at one upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Backoff {
-    /// The ceiling before the first retry; it doubles with each further one.
+    /// The ceiling before the first retry, which doubles with each further one.
     base: Duration,
-    /// The ceiling that is never passed.
+    /// The upper bound of the ceiling.
     cap: Duration,
 }
 
@@ -30,14 +30,14 @@ impl From<&RetryPolicy> for Backoff {
 }
 
 impl Backoff {
-    /// The wait before retry number `attempt`, counted from 0.
+    /// Returns the wait before retry number `attempt`, counted from 0.
     pub(crate) fn delay(self, attempt: u32, rng: &mut impl Rng) -> Duration {
         let ceiling = self.ceiling(attempt);
         let nanos = u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(rng.gen_range(0..=nanos))
     }
 
-    /// The longest wait before retry number `attempt`.
+    /// Returns the longest wait before retry number `attempt`.
     fn ceiling(self, attempt: u32) -> Duration {
         let factor = 1_u32.checked_shl(attempt).unwrap_or(u32::MAX);
         self.base.saturating_mul(factor).min(self.cap)

@@ -1,14 +1,14 @@
-//! The circuit breaker of an upstream: it judges by the share of requests that fail, and lets a growing share back in.
+//! The circuit breaker of an upstream, which opens by the share of requests that fail.
 //!
-//! Failures "in a row" say nothing where many requests are under way, so it opens when `error_percent` of at least
-//! `min_requests` within a window failed. An upstream that is failing gets no request that another target can take; a
-//! request that has no other place to go is sent all the same. Only where nearly everything fails (`panic_percent`) the
-//! upstream is down, and such requests are refused too. After a time that doubles with each failed trial, and is drawn with
-//! jitter so that gateways which saw the same outage don't try together, a [`Ramp`] lets requests in: first one, then more
-//! with each good round.
+//! Consecutive failures say little where many requests are under way, so the breaker opens when `error_percent` of at
+//! least `min_requests` within a window have failed. A failing upstream gets no request that another target can take; a
+//! request without an alternative is sent all the same. Only where nearly everything fails (`panic_percent`) is the
+//! upstream down, and such requests are refused too. The breaker stays open for a time that doubles with each failed
+//! trial and is jittered, so that gateways that saw the same outage do not retry together. Then a [`Ramp`] lets
+//! requests in: first one, then more with each successful round.
 //!
-//! Only what is the upstream's fault counts: no connection, no answer within its own limits, 5xx. An upstream that says
-//! that it is busy (429, 529) answers, and is alive. Time and chance are arguments.
+//! Only failures of the upstream count: no connection, no answer within its own limits, 5xx. An upstream that reports
+//! overload (429, 529) answers, and so is alive. Time and randomness are arguments.
 
 mod ramp;
 
@@ -22,19 +22,19 @@ use self::ramp::{Ramp, Step};
 use super::window::Window;
 use crate::config::BreakerPolicy;
 
-/// Parts of the window, each of which is forgotten as a whole.
+/// The number of parts of the window, each of which is forgotten as a whole.
 const SLOTS: usize = 10;
 
 /// The breaker of one upstream.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     policy: BreakerPolicy,
-    /// Whether the lock has to be asked: false while the upstream behaves, which is the path of every request.
+    /// A flag that spares requests the lock: `false` while the breaker is closed.
     alert: AtomicBool,
-    /// Requests that began, and those of them that taught nothing. An upstream that fails at once and answers slowly would
-    /// look broken if only ends were counted.
+    /// Requests that began, and those among them without an outcome. If only outcomes were counted, an upstream that
+    /// fails fast and answers slowly would look broken.
     begun: Window<SLOTS>,
-    /// Requests that ended, and those of them that failed.
+    /// Requests that ended, and failures among them.
     ended: Window<SLOTS>,
     open: Mutex<Option<Open>>,
 }
@@ -44,32 +44,32 @@ struct Open {
     severity: Severity,
     why: Why,
     since: Instant,
-    /// When the ramp begins.
+    /// The time at which the ramp begins.
     until: Instant,
     lasts: Duration,
     ramp: Ramp,
 }
 
-/// How bad it is.
+/// The severity of an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
-    /// Requests that have another place to go go there; others are sent.
+    /// Requests with an alternative go elsewhere; others are sent.
     Failing,
-    /// Nearly everything fails: nothing is sent but trials.
+    /// Nearly everything fails: only trials are sent.
     Down,
 }
 
-/// What opened a breaker.
+/// The cause for which a breaker opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{} of {} requests failed within {within:?}", .tally.failed, .tally.of)]
 pub(crate) struct Why {
-    /// Its requests.
+    /// The requests in the window.
     pub(crate) tally: Tally,
-    /// The time that they were counted over.
+    /// The length of the window.
     pub(crate) within: Duration,
 }
 
-/// Requests, and those of them that failed.
+/// A number of requests and of failures among them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// Requests.
@@ -78,56 +78,56 @@ pub(crate) struct Tally {
     pub(crate) failed: u64,
 }
 
-/// Whether a request has another place to go.
+/// The alternative of a request that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Recourse {
-    /// Another target can take it.
-    Another,
-    /// There is none.
+pub(crate) enum Alternative {
+    /// A target that can take it.
+    Available,
+    /// No target can take it.
     None,
 }
 
-/// Leave to send one request; it has to be given back, with or without a word on how it went.
+/// A permission to send one request. It has to be given back, with or without a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leave {
-    /// One of many.
+pub(crate) enum Ticket {
+    /// An ordinary request.
     Plain,
-    /// A part of the ramp of this number.
+    /// A trial of the ramp of this number.
     Trial(u64),
 }
 
-/// How a request that was let in went.
+/// The report on a request that was admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Word {
+pub(crate) enum Report {
     /// The upstream answered.
-    Good,
-    /// It failed.
-    Bad,
-    /// It failed after it had been called good.
-    BadAfterAll,
+    Success,
+    /// The request failed.
+    Failure,
+    /// The request failed after a report of success.
+    LateFailure,
 }
 
-/// What a word changed.
+/// The change that a report caused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// It opened, or is open for longer, or closed to more requests.
+    /// The breaker opened, stays open for longer, or became stricter.
     Opened(Opened),
-    /// It closed.
+    /// The breaker closed.
     Closed,
 }
 
-/// An open breaker, as it is seen from outside.
+/// The public state of an open breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Opened {
-    /// How bad it is.
+    /// The severity of the outage.
     pub(crate) severity: Severity,
-    /// What opened it.
+    /// The cause.
     pub(crate) why: Why,
-    /// When it opened.
+    /// The time at which the breaker opened.
     pub(crate) since: Instant,
     /// Time until trials are let in; zero once they are.
     pub(crate) left: Duration,
-    /// Whether a trial may be let in now.
+    /// A trial can be admitted now.
     pub(crate) has_room: bool,
 }
 
@@ -146,57 +146,51 @@ impl Breaker {
         }
     }
 
-    /// Asks for leave to send a request.
+    /// Asks for permission to send a request.
     ///
     /// # Errors
     ///
-    /// It is open to such a request.
-    pub(crate) fn enter(&self, recourse: Recourse, now: Instant) -> Result<Leave, Opened> {
-        let leave = self.leave(recourse, now)?;
+    /// The breaker is open to such a request.
+    pub(crate) fn enter(&self, alternative: Alternative, now: Instant) -> Result<Ticket, Opened> {
+        let ticket = self.ticket(alternative, now)?;
         self.begun.add(now, 1, 0);
-        Ok(leave)
+        Ok(ticket)
     }
 
-    /// Counts a request that is sent in any case.
-    pub(crate) fn pass(&self, now: Instant) -> Leave {
-        self.begun.add(now, 1, 0);
-        Leave::Plain
-    }
-
-    fn leave(&self, recourse: Recourse, now: Instant) -> Result<Leave, Opened> {
+    fn ticket(&self, alternative: Alternative, now: Instant) -> Result<Ticket, Opened> {
         if !self.alert.load(Ordering::Acquire) {
-            return Ok(Leave::Plain);
+            return Ok(Ticket::Plain);
         }
         let mut open = self.lock();
         let Some(record) = open.as_mut() else {
-            return Ok(Leave::Plain);
+            return Ok(Ticket::Plain);
         };
         if now >= record.until
             && let Some(trial) = record.ramp.enter(now, record.lasts)
         {
             return Ok(trial);
         }
-        if record.sends(recourse) {
-            return Ok(Leave::Plain);
+        if record.sends(alternative) {
+            return Ok(Ticket::Plain);
         }
         Err(record.seen(now))
     }
 
-    /// Takes a leave back with a word on how the request went. Says what that changed.
+    /// Takes a permission back with a report. Returns the change that it caused, if any.
     pub(crate) fn ended(
         &self,
-        leave: Leave,
-        word: Word,
+        ticket: Ticket,
+        report: Report,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Change> {
-        let (of, failed) = match word {
-            Word::Good => (1, 0),
-            Word::Bad => (1, 1),
-            Word::BadAfterAll => (0, 1),
+        let (of, failed) = match report {
+            Report::Success => (1, 0),
+            Report::Failure => (1, 1),
+            Report::LateFailure => (0, 1),
         };
         self.ended.add(now, of, failed);
-        if word == Word::Good && !self.alert.load(Ordering::Acquire) {
+        if report == Report::Success && !self.alert.load(Ordering::Acquire) {
             return None;
         }
 
@@ -208,13 +202,13 @@ impl Breaker {
             self.alert.store(true, Ordering::Release);
             return Some(Change::Opened(seen));
         };
-        let step = match leave {
-            Leave::Trial(number) if record.ramp.is(number) => {
+        let step = match ticket {
+            Ticket::Trial(number) if record.ramp.is(number) => {
                 let percent = self.percent(record.severity);
-                record.ramp.ended(word, percent, &self.policy, now)
+                record.ramp.ended(report, percent, &self.policy, now)
             }
-            // Sent because there was nothing else, or before it opened.
-            Leave::Plain | Leave::Trial(_) => return self.reconsider(&mut open, now, rng),
+            // Sent for lack of an alternative, or before the breaker opened.
+            Ticket::Plain | Ticket::Trial(_) => return self.reconsider(&mut open, now, rng),
         };
         match step {
             Step::On => None,
@@ -233,10 +227,10 @@ impl Breaker {
         }
     }
 
-    /// Takes a leave back: nothing was learned, because somebody else than the upstream ended the request.
-    pub(crate) fn unused(&self, leave: Leave, now: Instant) {
+    /// Takes a permission back without a report: something other than the upstream ended the request.
+    pub(crate) fn unused(&self, ticket: Ticket, now: Instant) {
         self.begun.add(now, 0, 1);
-        if let Leave::Trial(number) = leave
+        if let Ticket::Trial(number) = ticket
             && let Some(record) = self.lock().as_mut()
             && record.ramp.is(number)
         {
@@ -244,7 +238,7 @@ impl Breaker {
         }
     }
 
-    /// What is to be seen of it while it is open; none while it is closed.
+    /// Returns the public state, or `None` while the breaker is closed.
     pub(crate) fn opened(&self, now: Instant) -> Option<Opened> {
         if !self.alert.load(Ordering::Acquire) {
             return None;
@@ -252,7 +246,7 @@ impl Breaker {
         self.lock().as_ref().map(|record| record.seen(now))
     }
 
-    /// Opens it, if the window says so.
+    /// Opens the breaker if the window calls for it.
     fn judge(&self, now: Instant, rng: &mut impl Rng) -> Option<Open> {
         let tally = self.tally(now)?;
         if !tally.reaches(self.policy.error_percent) {
@@ -270,7 +264,7 @@ impl Breaker {
         Some(open)
     }
 
-    /// Judges an open one anew by the window.
+    /// Reassesses an open breaker by the window.
     fn reconsider(
         &self,
         open: &mut Option<Open>,
@@ -279,7 +273,7 @@ impl Breaker {
     ) -> Option<Change> {
         let record = open.as_mut()?;
         let tally = self.tally(now)?;
-        // Half of what opens it, so that it does not flutter around that.
+        // Half of the share that opens the breaker, so that it does not flap.
         if !tally.reaches(self.policy.error_percent.div_ceil(2)) {
             return Some(self.close(open));
         }
@@ -303,7 +297,7 @@ impl Breaker {
         Change::Closed
     }
 
-    /// The window's requests, if they are enough to judge by.
+    /// Returns the requests in the window, or `None` if they are too few to judge by.
     fn tally(&self, now: Instant) -> Option<Tally> {
         let (begun, unused) = self.begun.sum(now);
         let (ended, failed) = self.ended.sum(now);
@@ -319,7 +313,7 @@ impl Breaker {
         }
     }
 
-    /// The share of failures that a ramp may not reach.
+    /// Returns the share of failures at which a ramp fails.
     fn percent(&self, severity: Severity) -> u32 {
         match severity {
             Severity::Failing => self.policy.error_percent,
@@ -339,7 +333,7 @@ impl Breaker {
     }
 }
 
-/// Between a half of the time and the whole of it.
+/// Returns a random time between half of `lasts` and the whole.
 fn jittered(lasts: Duration, rng: &mut impl Rng) -> Duration {
     let half = lasts / 2;
     let nanos = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);
@@ -349,15 +343,15 @@ fn jittered(lasts: Duration, rng: &mut impl Rng) -> Duration {
 // === impl Open ===
 
 impl Open {
-    /// Lets nothing in for a while, and begins a new ramp after it.
+    /// Refuses everything for a while, and starts a new ramp after it.
     fn wait(&mut self, now: Instant, rng: &mut impl Rng) {
         self.until = now + jittered(self.lasts, rng);
         self.ramp = self.ramp.next();
     }
 
-    /// Whether a request is sent without being a trial.
-    fn sends(&self, recourse: Recourse) -> bool {
-        self.severity == Severity::Failing && recourse == Recourse::None
+    /// Returns whether a request is sent without being a trial.
+    fn sends(&self, alternative: Alternative) -> bool {
+        self.severity == Severity::Failing && alternative == Alternative::None
     }
 
     fn seen(&self, now: Instant) -> Opened {
@@ -375,7 +369,7 @@ impl Open {
 // === impl Tally ===
 
 impl Tally {
-    /// Whether so many in a hundred failed.
+    /// Returns whether this percentage failed.
     fn reaches(self, percent: u32) -> bool {
         self.failed.saturating_mul(100) >= self.of.saturating_mul(percent.into())
     }

@@ -1,8 +1,8 @@
-//! The credential of an upstream while it is in use: read, renewed, never shown.
+//! The credential of an upstream: read, renewed in time, and never shown to anyone else.
 //!
-//! A file is read again when it changes, a command is run again before what it printed expires. One that can't be renewed
-//! stays in use, because the upstream may still take it. After a 401 a request may ask for a renewal; however many ask,
-//! one is made.
+//! A file is read again when it changes; a command is run again before its output expires. A credential that cannot be
+//! renewed stays in use, because the upstream may still accept it. After a 401 a request may ask for a renewal; concurrent
+//! requests share one.
 
 mod command;
 mod expiry;
@@ -11,28 +11,39 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep_until, timeout};
 
-use super::Upstream;
-use super::kind::Shown;
-use crate::config::{
-    Credential, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential,
-};
+use crate::config::{self, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential};
 
-/// Least time between two runs of a command that requests ask for, so that an upstream which refuses everything doesn't have it run for each
-/// request.
-const PAUSE: Duration = Duration::from_secs(5);
+/// Shortest time between two runs of a command on behalf of requests, so that an upstream that refuses everything does not
+/// cause a run for each request.
+const MIN_PAUSE: Duration = Duration::from_secs(5);
 
 /// Longest wait after a run that failed.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const MAX_RETRY_WAIT: Duration = Duration::from_secs(60);
 
-/// How long before its end a credential is renewed, at most.
-const MARGIN: Duration = Duration::from_secs(60);
+/// Longest time before its expiry at which a credential is renewed.
+const MAX_MARGIN: Duration = Duration::from_secs(60);
 
-/// What one upstream is shown, and where that comes from.
-pub(super) struct Vault {
+static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+static BEARER: HeaderName = AUTHORIZATION;
+
+/// The credential that an upstream is sent.
+#[derive(Debug, Clone)]
+pub(crate) enum Credential {
+    /// No credential: the upstream needs none.
+    None,
+    /// The upstream's own, in place of the caller's.
+    Own(CredentialHeader, Arc<HeaderValue>),
+    /// The caller's own `authorization` and `x-api-key`, unchanged.
+    Callers,
+}
+
+/// The current credential of one upstream, and the means to renew it.
+pub(super) struct CredentialStore {
     access: Access,
 }
 
@@ -44,86 +55,71 @@ enum Access {
 
 struct Own {
     config: OwnCredential,
-    held: ArcSwapOption<Held>,
-    /// Somebody wants a renewal.
+    current: ArcSwapOption<Current>,
+    /// Notified when a request asks for a renewal.
     wanted: Notify,
-    /// Counts the renewals that ended, well or not.
+    /// The number of renewals that ended, successful or not.
     ended: watch::Sender<u64>,
 }
 
-struct Held {
+struct Current {
     value: Arc<HeaderValue>,
-    /// When it is to be renewed; none when nothing says so.
+    /// The time of the next renewal; `None` if the source gives none.
     renew_at: Option<Instant>,
 }
 
-/// What came of a renewal.
+/// The result of a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Renewal {
-    /// There is another credential than before: the request is worth another try.
-    New,
-    /// There is none.
-    Same,
+pub(super) enum Renewal {
+    /// The credential differs from the one before: the request is worth repeating.
+    Renewed,
+    /// The credential is the same, or could not be renewed.
+    Unchanged,
 }
 
-// === impl Upstream ===
+// === impl Credential ===
 
-impl Upstream {
-    /// What it is shown now.
-    pub(crate) fn shown(&self) -> Shown {
-        self.credential.shown()
-    }
-
-    /// Whether it is shown what the caller brought.
-    pub(crate) fn takes_callers_credential(&self) -> bool {
-        matches!(self.credential.access, Access::Callers)
-    }
-
-    /// Gets a credential anew after the upstream refused the one in use.
-    pub(crate) async fn refresh_credential(&self) -> Renewal {
-        match &self.credential.access {
-            Access::Nothing | Access::Callers => Renewal::Same,
-            Access::Own(own) => own.renew().await,
+impl Credential {
+    /// Returns the header of the upstream's own credential, or `None` if it has none.
+    pub(super) fn own(&self) -> Option<(&'static HeaderName, &HeaderValue)> {
+        match self {
+            Self::Own(CredentialHeader::ApiKey, value) => Some((&X_API_KEY, value)),
+            Self::Own(CredentialHeader::Bearer, value) => Some((&BEARER, value)),
+            Self::None | Self::Callers => None,
         }
     }
 
-    /// Renews the credential in time, for ever.
-    pub(super) async fn keep_credential(&self) {
-        if let Access::Own(own) = &self.credential.access
-            && let CredentialSource::Command(command) = &own.config.source
-        {
-            own.keep(&self.config.name, command).await;
-        }
-    }
-
-    /// Whether [`Upstream::keep_credential`] has anything to do.
-    pub(super) fn has_kept_credential(&self) -> bool {
-        matches!(&self.credential.access, Access::Own(own) if matches!(own.config.source, CredentialSource::Command(_)))
+    /// Returns whether the caller's credential in this header is sent unchanged.
+    pub(super) fn passes(&self, name: &HeaderName) -> bool {
+        matches!(self, Self::Callers) && (*name == X_API_KEY || *name == AUTHORIZATION)
     }
 }
 
-// === impl Vault ===
+// === impl CredentialStore ===
 
-impl Vault {
-    /// Gets the credential for the first time. Blocks for as long as a command takes.
+impl CredentialStore {
+    /// Reads the credential for the first time. Blocks for as long as a command takes.
     ///
     /// # Errors
     ///
-    /// There is none.
-    pub(super) fn try_open(upstream: &str, config: Option<&Credential>) -> Result<Self, String> {
+    /// The credential cannot be read.
+    pub(super) fn try_open(
+        upstream: &str,
+        config: Option<&config::Credential>,
+    ) -> Result<Self, String> {
         let access = match config {
             None => Access::Nothing,
-            Some(Credential::Client) => Access::Callers,
-            Some(Credential::Own(config)) => {
+            Some(config::Credential::Client) => Access::Callers,
+            Some(config::Credential::Own(config)) => {
                 let own = Own {
                     config: config.clone(),
-                    held: ArcSwapOption::empty(),
+                    current: ArcSwapOption::empty(),
                     wanted: Notify::new(),
                     ended: watch::Sender::new(0),
                 };
                 match &own.config.source {
                     CredentialSource::Command(command) => {
-                        own.hold(&command::run_blocking(upstream, command)?, command)?;
+                        own.store(&command::run_blocking(upstream, command)?, command)?;
                     }
                     CredentialSource::Env(_) | CredentialSource::File(_) => own.reread()?,
                 }
@@ -133,11 +129,11 @@ impl Vault {
         Ok(Self { access })
     }
 
-    /// Reads the credential again, for one that was rotated. A command is asked for it in the background.
+    /// Reads the credential again after a reload of the configuration. A command is run in the background.
     ///
     /// # Errors
     ///
-    /// It cannot be read; the one in use stays.
+    /// The credential cannot be read; the one in use stays.
     pub(super) fn reread(&self) -> Result<(), String> {
         match &self.access {
             Access::Nothing | Access::Callers => Ok(()),
@@ -145,15 +141,42 @@ impl Vault {
         }
     }
 
-    fn shown(&self) -> Shown {
+    /// Returns the credential in use.
+    pub(super) fn current(&self) -> Credential {
         match &self.access {
-            Access::Nothing => Shown::Nothing,
-            Access::Callers => Shown::Callers,
-            Access::Own(own) => own.value().map_or(Shown::Nothing, |value| {
-                let header: CredentialHeader = own.config.header;
-                Shown::Own(header, value)
+            Access::Nothing => Credential::None,
+            Access::Callers => Credential::Callers,
+            Access::Own(own) => own.value().map_or(Credential::None, |value| {
+                Credential::Own(own.config.header, value)
             }),
         }
+    }
+
+    /// Returns whether the upstream is sent the caller's own credential.
+    pub(super) fn is_callers(&self) -> bool {
+        matches!(self.access, Access::Callers)
+    }
+
+    /// Renews the credential after the upstream refused the one in use.
+    pub(super) async fn renew(&self) -> Renewal {
+        match &self.access {
+            Access::Nothing | Access::Callers => Renewal::Unchanged,
+            Access::Own(own) => own.renew().await,
+        }
+    }
+
+    /// Renews the credential before it expires, forever.
+    pub(super) async fn keep_fresh(&self, upstream: &str) {
+        if let Access::Own(own) = &self.access
+            && let CredentialSource::Command(command) = &own.config.source
+        {
+            own.keep_fresh(upstream, command).await;
+        }
+    }
+
+    /// Returns whether [`CredentialStore::keep_fresh`] has anything to do.
+    pub(super) fn expires(&self) -> bool {
+        matches!(&self.access, Access::Own(own) if matches!(own.config.source, CredentialSource::Command(_)))
     }
 }
 
@@ -161,14 +184,14 @@ impl Vault {
 
 impl Own {
     fn value(&self) -> Option<Arc<HeaderValue>> {
-        Some(Arc::clone(&self.held.load().as_ref()?.value))
+        Some(Arc::clone(&self.current.load().as_ref()?.value))
     }
 
     fn reread(&self) -> Result<(), String> {
         match self.config.read() {
             Some(value) => {
                 let value = Arc::new(value?);
-                self.held.store(Some(Arc::new(Held {
+                self.current.store(Some(Arc::new(Current {
                     value,
                     renew_at: None,
                 })));
@@ -178,17 +201,17 @@ impl Own {
         Ok(())
     }
 
-    /// Keeps what a command printed.
-    fn hold(&self, printed: &command::Printed, command: &CredentialCommand) -> Result<(), String> {
+    /// Stores the output of a command.
+    fn store(&self, printed: &command::Printed, command: &CredentialCommand) -> Result<(), String> {
         let value = Arc::new(self.config.header_value(&printed.token)?);
         let lasts = match printed.expires_in {
             Some(left) => {
-                (left.saturating_sub(MARGIN.min(left / 5))).min(Duration::from_secs(86_400))
+                (left.saturating_sub(MAX_MARGIN.min(left / 5))).min(Duration::from_secs(86_400))
             }
             None => command.refresh,
         };
         let renew_at = Instant::now() + lasts.max(Duration::from_millis(100));
-        self.held.store(Some(Arc::new(Held {
+        self.current.store(Some(Arc::new(Current {
             value,
             renew_at: Some(renew_at),
         })));
@@ -198,48 +221,52 @@ impl Own {
     async fn renew(&self) -> Renewal {
         let before = self.value();
         match &self.config.source {
-            CredentialSource::Env(_) => return Renewal::Same,
+            CredentialSource::Env(_) => return Renewal::Unchanged,
             CredentialSource::File(_) => self.renew_from_file().await,
             CredentialSource::Command(_) => {
                 let mut ended = self.ended.subscribe();
                 self.wanted.notify_one();
-                // Without somebody who keeps it, for instance while the gateway stops, there is no renewal to wait for.
-                let _ = timeout(command::PATIENCE, ended.changed()).await;
+                // Without the task that keeps it fresh, such as while the gateway stops, no renewal ends.
+                let _ = timeout(command::TIMEOUT, ended.changed()).await;
             }
         }
         if self.value() == before {
-            Renewal::Same
+            Renewal::Unchanged
         } else {
-            Renewal::New
+            Renewal::Renewed
         }
     }
 
     async fn renew_from_file(&self) {
         let config = self.config.clone();
         let read = tokio::task::spawn_blocking(move || config.read()).await;
-        // One that can't be read now is told about by the reload that follows its change.
+        // A file that cannot be read is reported by the reload that follows its change.
         if let Ok(Some(Ok(value))) = read {
-            self.held.store(Some(Arc::new(Held {
+            self.current.store(Some(Arc::new(Current {
                 value: Arc::new(value),
                 renew_at: None,
             })));
         }
     }
 
-    async fn keep(&self, upstream: &str, command: &CredentialCommand) {
+    async fn keep_fresh(&self, upstream: &str, command: &CredentialCommand) {
         let mut failures = 0_u32;
         let mut last = Instant::now();
         let mut asked: Option<Instant> = None;
         loop {
             let due = match failures {
-                0 => self.held.load().as_ref().and_then(|held| held.renew_at),
-                _ => Some(last + Duration::from_secs(1 << failures.min(6)).min(LONGEST_WAIT)),
+                0 => self
+                    .current
+                    .load()
+                    .as_ref()
+                    .and_then(|current| current.renew_at),
+                _ => Some(last + Duration::from_secs(1 << failures.min(6)).min(MAX_RETRY_WAIT)),
             };
             let due = due.unwrap_or_else(|| last + command.refresh);
             tokio::select! {
                 () = sleep_until(due.into()) => {}
                 () = self.wanted.notified() => {
-                    if asked.is_some_and(|asked| asked.elapsed() < PAUSE) {
+                    if asked.is_some_and(|asked| asked.elapsed() < MIN_PAUSE) {
                         self.ended.send_modify(|ended| *ended += 1);
                         continue;
                     }
@@ -248,7 +275,7 @@ impl Own {
             }
             let printed = command::run(upstream, command).await;
             last = Instant::now();
-            match printed.and_then(|printed| self.hold(&printed, command)) {
+            match printed.and_then(|printed| self.store(&printed, command)) {
                 Ok(()) => {
                     failures = 0;
                     tracing::info!(upstream, "the upstream's credential was renewed");
@@ -258,7 +285,7 @@ impl Own {
                     tracing::error!(
                         upstream,
                         error,
-                        "the upstream's credential can't be renewed; the one in use stays"
+                        "the upstream's credential could not be renewed; the current one stays in use"
                     );
                 }
             }

@@ -1,8 +1,8 @@
-//! Addresses of an upstream: known ones serve at once, and are looked up anew behind the scenes.
+//! The addresses of an upstream, refreshed in the background.
 //!
-//! Only the first look-up of a name is waited for. From then on a name server that is silent, fails or finds no address
-//! costs nothing but the age of what is known. An address that took no connection is passed over for a while; the
-//! others share the connections.
+//! Only the first lookup of a name is waited for. From then on a name server that is silent, fails, or finds no address
+//! only makes the known addresses older. An address that did not accept a connection is avoided for a while; the others
+//! share the connections.
 
 mod lookup;
 mod order;
@@ -29,22 +29,24 @@ use self::trouble::Troubles;
 use crate::config::UpstreamConfig;
 use crate::config::upstream::{HttpVersion, Scheme};
 
-/// How long a pooled connection may be idle. Shorter than common servers' own limits, so that few are found closed.
+/// Longest time for which a pooled connection may be idle. Shorter than the limits of common servers, so that few are
+/// found closed.
 const IDLE: Duration = Duration::from_secs(55);
 
-/// Requests at a time on one HTTP/2 connection; more open another.
+/// Concurrent requests on one HTTP/2 connection; more open another.
 const STREAMS: usize = 64;
 
-/// What one HTTP/2 answer may be ahead of its client, in bytes.
+/// Flow-control window of one HTTP/2 stream, in bytes: the part of an answer that may be ahead of its client.
 const STREAM_WINDOW: u32 = 256 * 1024;
 
-/// Enough for all streams of a connection, so that clients that stand still cannot stop the others on it.
+/// Flow-control window of an HTTP/2 connection: enough for all its streams, so that stalled clients cannot stop the
+/// others.
 const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;
 
-/// How often an HTTP/2 connection is asked whether it is still there.
+/// The interval of pings on an HTTP/2 connection.
 const PING: Duration = Duration::from_secs(30);
 
-/// The age from which addresses are looked up anew when one of them takes no connection.
+/// The age at which addresses are looked up again when one of them does not accept a connection.
 const DOUBTFUL: Duration = Duration::from_secs(5);
 
 /// The addresses of one upstream.
@@ -61,16 +63,16 @@ pub(crate) struct Addresses {
     next: AtomicUsize,
 }
 
-/// One address, and how the HTTP layer is told of it.
+/// An address, and its form for the HTTP layer.
 pub(crate) struct Address {
     pub(crate) at: SocketAddr,
     pub(crate) peer: HttpPeer,
 }
 
-/// The answer to one look-up.
+/// The result of a lookup.
 struct Known {
     list: Box<[Arc<Address>]>,
-    /// When it was looked up, and how long it counts as current; none for an address that is no name.
+    /// The time of the lookup and the time for which it is fresh; `None` for an IP address.
     looked_up: Option<(Instant, Duration)>,
 }
 
@@ -81,25 +83,25 @@ pub(crate) struct Peers {
     turn: usize,
 }
 
-/// What operators see of an upstream's addresses.
+/// The addresses of an upstream as operators see them.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
-    /// The addresses in the order of the look-up, and what is wrong with those that are passed over.
+    /// The addresses in the order of the lookup, with the trouble of those that are avoided.
     pub(crate) list: Vec<(SocketAddr, Option<PassedOver>)>,
-    /// How long ago they were looked up.
+    /// The age of the lookup.
     pub(crate) age: Option<Duration>,
-    /// Look-ups that failed, all in all.
+    /// The total number of failed lookups.
     pub(crate) failed_lookups: u64,
-    /// Why the last look-up failed; none after one that did not.
+    /// The error of the last lookup; `None` if it succeeded.
     pub(crate) lookup_error: Option<String>,
 }
 
-/// An address that goes last for a while.
+/// The trouble of an address that is avoided for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PassedOver {
-    /// What was seen last.
+    /// The last failure.
     pub(crate) why: String,
-    /// How much longer.
+    /// The time that is left.
     pub(crate) left: Duration,
 }
 
@@ -131,11 +133,11 @@ impl Addresses {
         addresses
     }
 
-    /// Returns the addresses to try. Waits only for the first look-up of a name, until `deadline` at most.
+    /// Returns the addresses to try. Waits only for the first lookup of a name, until `deadline` at most.
     ///
     /// # Errors
     ///
-    /// The name can't be resolved, and never could.
+    /// The name cannot be resolved, and never could.
     pub(crate) async fn peers(self: &Arc<Self>, deadline: Instant) -> Result<Peers, String> {
         let known = match self.known.load_full() {
             Some(known) => {
@@ -164,7 +166,7 @@ impl Addresses {
         })
     }
 
-    /// Waits for a look-up that is under way, and returns what it found; none when there is nothing newer to be had.
+    /// Waits for a lookup in progress and returns its result, or `None` if there is nothing newer.
     pub(crate) async fn newer_than(&self, peers: &Peers) -> Option<Peers> {
         loop {
             let mut ended = self.lookups.ended();
@@ -182,26 +184,26 @@ impl Addresses {
         }
     }
 
-    /// Orders addresses for a race: families take turns, and what is passed over goes last.
+    /// Orders addresses for a race: families alternate, and avoided addresses come last.
     pub(crate) fn candidates(&self, peers: &Peers) -> VecDeque<Arc<Address>> {
         let mut list = order::interleave(&peers.known.list, peers.turn);
         self.troubles.put_last(&mut list);
         list.into()
     }
 
-    /// Notes that a connection to an address came about.
+    /// Records a connection to an address.
     pub(crate) fn connected(&self, at: SocketAddr) {
         if self.troubles.clear(at) {
             tracing::info!(host = %self.host, address = %at, "the address takes connections again");
         }
     }
 
-    /// Notes that no connection to an address came about: it is passed over for a while.
+    /// Records a failure to connect to an address, which is then avoided for a while.
     pub(crate) fn failed(self: &Arc<Self>, at: SocketAddr, why: &str) {
         if self.troubles.note(at, why) {
             tracing::warn!(host = %self.host, address = %at, why, "the address takes no connection and is passed over for a while");
         }
-        // It may have moved.
+        // The host may have moved.
         if let Some(known) = self.known.load_full()
             && known.is_older_than(|_| DOUBTFUL)
         {
@@ -209,12 +211,12 @@ impl Addresses {
         }
     }
 
-    /// Returns what is wrong with an address; none for one that is not passed over now.
+    /// Returns the trouble of an address, or `None` if it is not avoided now.
     pub(crate) fn passed_over(&self, at: SocketAddr) -> Option<PassedOver> {
         self.troubles.passed_over(at)
     }
 
-    /// Returns what operators get to see.
+    /// Returns the addresses as operators see them.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let known = self.known.load_full();
         let list = known.iter().flat_map(|known| known.list.iter());
@@ -230,7 +232,7 @@ impl Addresses {
         }
     }
 
-    /// Takes over what a look-up found.
+    /// Stores the result of a lookup.
     fn take_over(&self, resolved: &Resolved) {
         let list: Box<[_]> = resolved
             .addresses
@@ -264,7 +266,7 @@ impl Addresses {
 // === impl Known ===
 
 impl Known {
-    /// Tells whether it is older than an age, which may depend on how long it counts as current.
+    /// Returns whether the lookup is older than an age, which may depend on the time for which it is fresh.
     fn is_older_than(&self, age: impl FnOnce(Duration) -> Duration) -> bool {
         self.looked_up
             .is_some_and(|(at, fresh_for)| at.elapsed() >= age(fresh_for))
@@ -274,7 +276,7 @@ impl Known {
 // === impl Peers ===
 
 impl Peers {
-    /// The addresses, starting at this request's turn.
+    /// Returns the addresses, starting at this request's turn.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Address>> {
         let list = &self.known.list;
         let start = self.turn.checked_rem(list.len()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Groups: one name for several upstreams, and the order in which they are tried.
 //!
-//! Whatever the choice, members that take requests now come before those that don't, which are tried last rather than
-//! never: their own admission has the last word.
+//! Whatever the strategy, members that take requests now come before the others, which are tried last rather than
+//! never: their own admission decides.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -9,17 +9,14 @@ use std::time::Instant;
 
 use rand::Rng;
 use smallvec::SmallVec;
-use witgate_runtime::UpstreamStats;
 
-use super::breaker::Recourse;
-use super::stats::Minute;
-use super::{Upstream, Upstreams};
+use super::Upstream;
 use crate::config::{Choice, GroupConfig, ProviderChange};
 
 /// Upstreams in the order in which they are to be tried.
 pub(crate) type Chosen = SmallVec<[Arc<Upstream>; 4]>;
 
-/// Upstreams that stand in for each other.
+/// A group of interchangeable upstreams.
 #[derive(Clone)]
 pub(crate) struct Group {
     pub(crate) name: String,
@@ -34,29 +31,17 @@ pub(crate) struct Member {
     pub(crate) weight: u32,
 }
 
-/// What a name in a plan stands for.
+/// The upstream or group behind a name in a plan.
 #[derive(Clone, Copy)]
 pub(crate) enum Found<'a> {
     Upstream(&'a Arc<Upstream>),
     Group(&'a Group),
 }
 
-// === impl Upstreams ===
-
-impl Upstreams {
-    /// The upstream or the group of this name.
-    pub(crate) fn find(&self, name: &str) -> Option<Found<'_>> {
-        let group = || self.groups().iter().find(|group| group.name == name);
-        self.get(name)
-            .map(Found::Upstream)
-            .or_else(|| group().map(Found::Group))
-    }
-}
-
 // === impl Found ===
 
 impl Found<'_> {
-    /// The upstreams, in the order in which they are to be tried.
+    /// Returns the upstreams in the order in which they are to be tried.
     pub(crate) fn choose(self, now: Instant, rng: &mut impl Rng) -> Chosen {
         match self {
             Self::Upstream(upstream) => SmallVec::from_iter([Arc::clone(upstream)]),
@@ -64,7 +49,7 @@ impl Found<'_> {
         }
     }
 
-    /// The provider that the name stands for: that of the first member, whichever is chosen.
+    /// Returns the provider of the name: that of the first member, whichever is chosen.
     pub(crate) fn provider(self) -> Option<String> {
         let upstream = match self {
             Self::Upstream(upstream) => upstream,
@@ -73,7 +58,7 @@ impl Found<'_> {
         Some(upstream.config.provider.clone())
     }
 
-    /// Whether requests with another provider's thinking may go to any upstream behind the name.
+    /// Returns whether requests with another provider's thinking may go to any upstream behind the name.
     pub(crate) fn provider_change(self) -> ProviderChange {
         match self {
             Self::Upstream(_) => ProviderChange::Refused,
@@ -85,11 +70,11 @@ impl Found<'_> {
 // === impl Group ===
 
 impl Group {
-    /// Prepares a group of these upstreams.
+    /// Creates a group of these upstreams.
     ///
     /// # Errors
     ///
-    /// It names an upstream that is not there.
+    /// The group names an upstream that does not exist.
     pub(super) fn try_new(
         config: &GroupConfig,
         upstreams: &[Arc<Upstream>],
@@ -117,7 +102,7 @@ impl Group {
         })
     }
 
-    /// Its members, as configured.
+    /// Returns the members in the order of the configuration.
     pub(crate) fn members(&self) -> &[Member] {
         &self.members
     }
@@ -141,7 +126,7 @@ impl Group {
             Choice::Order => {}
             Choice::Weighted => shuffle(members, rng),
             Choice::Least => {
-                // Shuffled first, so that equals take turns.
+                // Shuffled first, so that equal members take turns.
                 shuffle(members, rng);
                 members.sort_by(|a, b| a.compare_load(b));
             }
@@ -155,50 +140,11 @@ impl Group {
             }
         }
     }
-
-    /// All members together, as the route hook gets it.
-    pub(super) fn snapshot(&self, now: Instant) -> UpstreamStats {
-        let mut in_flight = 0_u32;
-        let mut sum = Minute::default();
-        for member in &self.members {
-            let minute = member.upstream.stats.minute(now);
-            in_flight = in_flight.saturating_add(member.upstream.stats.in_flight());
-            sum.requests += minute.requests;
-            sum.errors += minute.errors;
-        }
-        let takes = |recourse| {
-            let mut members = self.members.iter();
-            members.any(|member| member.upstream.takes(recourse, now))
-        };
-        let state = if takes(Recourse::Another) {
-            "available"
-        } else if takes(Recourse::None) {
-            "failing"
-        } else {
-            "open"
-        };
-        let members: Vec<_> = self
-            .members
-            .iter()
-            .map(|member| format!("{}:{}", member.upstream.config.name, member.weight))
-            .collect();
-        UpstreamStats {
-            name: self.name.clone(),
-            in_flight,
-            requests: sum.requests,
-            errors: sum.errors,
-            attributes: vec![
-                ("kind".into(), "group".into()),
-                ("state".into(), state.into()),
-                ("members".into(), members.join(",")),
-            ],
-        }
-    }
 }
 
 type Drawn<'a> = SmallVec<[&'a Member; 4]>;
 
-/// Draws the members by weight, one after the other.
+/// Shuffles the members by weight.
 fn shuffle(members: &mut Drawn<'_>, rng: &mut impl Rng) {
     for place in 0..members.len() {
         let Some(rest) = members.get_mut(place..) else {
@@ -220,14 +166,14 @@ fn shuffle(members: &mut Drawn<'_>, rng: &mut impl Rng) {
 // === impl Member ===
 
 impl Member {
-    /// By requests in flight for the weight, this one counted in.
+    /// Compares by requests in flight per weight, counting the new one.
     fn compare_load(&self, other: &Self) -> Ordering {
         let load = |member: &Self| u64::from(member.upstream.stats.in_flight()) + 1;
         // a/wa < b/wb without a division.
         (load(self) * u64::from(other.weight)).cmp(&(load(other) * u64::from(self.weight)))
     }
 
-    /// By load times the time to an answer.
+    /// Compares by load times latency.
     fn compare_cost(&self, other: &Self, now: Instant) -> Ordering {
         let cost = |member: &Self, weight: u32| {
             let load = u128::from(member.upstream.stats.in_flight()) + 1;
@@ -246,7 +192,10 @@ mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
-    use super::super::stats::Ended;
+    use super::super::Upstreams;
+    use super::super::admission::Admission;
+    use super::super::breaker::Alternative;
+    use super::super::stats::Outcome;
     use super::*;
     use crate::config::Config;
     use crate::upstream::dns::resolver;
@@ -326,7 +275,8 @@ mod tests {
     fn requests_in_flight_count_for_the_weight() {
         let upstreams = upstreams("least");
         let (a, b) = (upstreams.get("a").unwrap(), upstreams.get("b").unwrap());
-        let _two = [a.enter(), b.enter()];
+        let required = Admission::Required(Alternative::None);
+        let _two = [a.attempt(required), b.attempt(required)];
         let orders = orders(&upstreams);
         assert_eq!(first(&orders, 'b'), 0, "two for a weight of one");
         assert!(orders.iter().all(|order| order.ends_with('b')), "and last");
@@ -336,8 +286,9 @@ mod tests {
     fn a_member_that_takes_no_requests_comes_last_and_is_not_left_out() {
         for choice in ["p2c", "least", "weighted", "order"] {
             let upstreams = upstreams(choice);
-            let mut failing = upstreams.get("a").unwrap().enter();
-            failing.end(Ended::Badly);
+            let required = Admission::Required(Alternative::None);
+            let mut failing = upstreams.get("a").unwrap().attempt(required).unwrap();
+            failing.end(Outcome::Failure);
             drop(failing);
             let orders = orders(&upstreams);
             assert!(

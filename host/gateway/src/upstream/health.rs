@@ -1,8 +1,8 @@
-//! Active health checks: an upstream that does not answer them is taken out before requests find out.
+//! Active health checks, which take an upstream out of service before requests fail.
 //!
-//! A check is one GET with the upstream's credential over a connection like any request's. Any status below 500 is a
-//! good one: the server is there and answers. So many bad ones in a row take the upstream out, so many good ones in a row
-//! take it in again.
+//! A check is a GET with the upstream's credential over a connection like any request's. Any status below 500 passes:
+//! the server is there and answers. A number of failed checks in a row takes the upstream out of service, a number of
+//! passed ones puts it back.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,43 +12,43 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::config::HealthPolicy;
 
-/// What the checks of one upstream found.
+/// The results of the checks of one upstream.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    /// Whether the lock has to be asked.
+    /// A flag that spares requests the lock: `false` while the upstream is in service.
     alert: AtomicBool,
     record: Mutex<Record>,
 }
 
 #[derive(Debug, Default)]
 struct Record {
-    /// Checks in a row that speak against the present state.
+    /// Consecutive checks that contradict the current state.
     against: u32,
     unhealthy: Option<Trouble>,
 }
 
-/// What keeps requests away from an upstream.
+/// The reason for which an upstream gets no requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trouble {
-    /// What was seen last.
+    /// The last failure.
     pub(crate) why: String,
-    /// Since when.
+    /// The time at which it began.
     pub(crate) since: Instant,
 }
 
-/// What a check changed.
+/// The change that a check caused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// The upstream was taken out.
+    /// The upstream was taken out of service.
     Out,
-    /// It was taken in again.
+    /// The upstream was put back into service.
     In,
 }
 
 // === impl Health ===
 
 impl Health {
-    /// What is wrong, if the upstream was taken out.
+    /// Returns the reason for which the upstream is out of service, or `None` if it is in service.
     pub(crate) fn unhealthy(&self) -> Option<Trouble> {
         if !self.alert.load(Ordering::Acquire) {
             return None;
@@ -56,7 +56,7 @@ impl Health {
         self.lock().unhealthy.clone()
     }
 
-    /// Counts a check in.
+    /// Records a check. Returns the change that it caused, if any.
     pub(crate) fn checked(
         &self,
         check: Result<(), String>,
@@ -98,7 +98,7 @@ impl Health {
 // === impl Record ===
 
 impl Record {
-    /// Counts a check against the present state; says whether it was the last that was needed.
+    /// Counts a check that contradicts the current state. Returns whether that changes the state.
     fn turns(&mut self, needed: NonZeroU32) -> bool {
         self.against += 1;
         let turns = self.against >= needed.get();

@@ -1,16 +1,16 @@
-//! How long an upstream takes to the head of an answer: an exponentially weighted moving average.
+//! The latency of an upstream's heads, as an exponentially weighted moving average.
 //!
-//! Two atomics and no lock: an update that is lost to another one of the same moment does not matter.
+//! Two atomics and no lock: an update lost to a simultaneous one does not matter.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The newest value counts one eighth.
+/// The inverse weight of the newest value: one eighth.
 const WEIGHT: u64 = 8;
 
-/// For choosing, an average that nobody renews halves in this time, so that an upstream which was slow once is tried
-/// again.
+/// The half-life of an average that is not updated, so that an upstream that was slow once is tried again. Applies to
+/// the choice between upstreams only.
 const HALF_LIFE: Duration = Duration::from_secs(10);
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -18,9 +18,9 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// The average of one upstream.
 #[derive(Debug, Default)]
 pub(crate) struct Latency {
-    /// Microseconds; zero as long as nothing is known.
+    /// Microseconds; zero before the first value.
     micros: AtomicU64,
-    /// Milliseconds since the start, of the newest value.
+    /// The time of the newest value, in milliseconds since the start.
     at: AtomicU64,
     known: AtomicBool,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Latency {
 // === impl Latency ===
 
 impl Latency {
-    /// Counts an answer in.
+    /// Records a latency.
     pub(crate) fn record(&self, took: Duration, now: Instant) {
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX / WEIGHT);
         let average = if self.known.load(Ordering::Relaxed) {
@@ -42,15 +42,15 @@ impl Latency {
         self.known.store(true, Ordering::Relaxed);
     }
 
-    /// The average, if there is one.
+    /// Returns the average, or `None` before the first value.
     pub(crate) fn average(&self) -> Option<Duration> {
         self.known
             .load(Ordering::Relaxed)
             .then(|| Duration::from_micros(self.micros.load(Ordering::Relaxed)))
     }
 
-    /// The average in microseconds for choosing between upstreams: aged, and zero for one that nothing is known of, which
-    /// makes it worth a try.
+    /// Returns the decayed average in microseconds, for the choice between upstreams. Zero, before the first value,
+    /// makes an upstream worth a try.
     pub(crate) fn aged_micros(&self, now: Instant) -> u64 {
         let age = millis(now).saturating_sub(self.at.load(Ordering::Relaxed));
         let halvings = u128::from(age) / HALF_LIFE.as_millis();

@@ -1,21 +1,21 @@
-//! Time limits on an upstream's answer, and who chose them.
+//! Time limits on an upstream's answer, with the party that chose them.
 //!
-//! Only a limit that the operator set for the upstream is evidence against it. One that a caller, a plan or the exchange as
-//! a whole set says how patient somebody was.
+//! Only a limit that the operator set for the upstream is evidence against it. A limit of a caller, a plan, or the
+//! exchange as a whole is not.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The longest time to the head of an answer.
+/// A limit on the time to the head of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limit {
     /// The time.
     pub(crate) after: Duration,
-    /// Who chose it.
+    /// The party that chose it.
     pub(crate) chosen_by: ChosenBy,
 }
 
-/// Who chose a limit.
+/// The party that chose a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChosenBy {
     /// The operator, in the upstream's own configuration.
@@ -29,7 +29,7 @@ pub(crate) enum ChosenBy {
 // === impl Limit ===
 
 impl Limit {
-    /// The upstream's own limit.
+    /// Creates the upstream's own limit.
     pub(crate) const fn of_upstream(after: Duration) -> Self {
         Self {
             after,
@@ -37,7 +37,7 @@ impl Limit {
         }
     }
 
-    /// Returns the shorter of two limits. Of equal ones it is the upstream's own that counts: it elapses as well.
+    /// Returns the shorter of two limits. If they are equal, the upstream's own counts.
     pub(crate) fn shortened(self, after: Option<Duration>, chosen_by: ChosenBy) -> Self {
         match after {
             Some(after) if after < self.after => Self { after, chosen_by },

@@ -1,8 +1,8 @@
-//! The retry budget of an upstream: retries never multiply an outage.
+//! The retry budget of an upstream, which keeps retries from multiplying an outage.
 //!
-//! Each request puts a part of a retry into the budget, each retry takes a whole one out, and what is not used within ten
-//! seconds is lost. A floor lets a gateway with little traffic retry at all. However long an upstream is down, it is sent
-//! at most `ratio` more requests than clients make, and the floor.
+//! Each request deposits a fraction of a retry, each retry withdraws a whole one, and deposits expire after ten
+//! seconds. A floor lets a gateway with little traffic retry at all. However long an upstream is down, it gets at most
+//! `ratio` more requests than clients send, plus the floor.
 
 use std::time::{Duration, Instant};
 
@@ -10,30 +10,30 @@ use parking_lot::Mutex;
 
 use super::window::Window;
 
-/// How long a deposit can be used, in slots of a second.
+/// The life of a deposit, in slots of a second.
 const SECONDS: usize = 10;
 
 /// Retries within [`SECONDS`] that need no deposit: one a second.
 const FLOOR: u64 = 10;
 
-/// The parts that a retry has.
+/// The parts of one retry.
 const WHOLE: u64 = 1000;
 
 /// The budget of one upstream.
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
-    /// What a request deposits, in thousandths of a retry.
+    /// The deposit of a request, in thousandths of a retry.
     deposit: u64,
     /// Deposits and withdrawals, in thousandths of a retry.
     window: Window<SECONDS>,
-    /// Withdrawals go one by one, so that two of them never share the last retry.
+    /// A lock that serializes withdrawals, so that no two take the last retry.
     till: Mutex<()>,
 }
 
 // === impl RetryBudget ===
 
 impl RetryBudget {
-    /// A budget of so many thousandths of a retry for each request.
+    /// Creates a budget with this deposit for each request, in thousandths of a retry.
     pub(crate) fn new(permille: u32) -> Self {
         Self {
             deposit: u64::from(permille),
@@ -42,17 +42,17 @@ impl RetryBudget {
         }
     }
 
-    /// A request is sent for the first time.
+    /// Deposits for a request that is sent for the first time.
     pub(crate) fn deposit(&self) {
         self.deposit_at(Instant::now());
     }
 
-    /// Takes a retry out of the budget, if there is one.
+    /// Withdraws a retry. Returns `false` if the budget is spent.
     pub(crate) fn try_withdraw(&self) -> bool {
         self.try_withdraw_at(Instant::now())
     }
 
-    /// Retries that are left.
+    /// Returns the number of retries that are left.
     pub(crate) fn left(&self, now: Instant) -> u64 {
         let (deposits, withdrawals) = self.window.sum(now);
         (FLOOR * WHOLE + deposits).saturating_sub(withdrawals) / WHOLE

@@ -1,47 +1,50 @@
-//! What is done for upstreams without a request: health checks and credentials that expire.
+//! Background tasks of upstreams: health checks, and the renewal of credentials that expire.
 //!
-//! One task looks at the configuration that is in use and keeps a task for each upstream of it that needs one, so that a
-//! reload starts, keeps and ends them. All of them end with the gateway.
+//! One task watches the configuration in use and runs tasks for each upstream that needs them, so that a reload starts,
+//! keeps, and ends them. All of them end with the gateway.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::header::{ACCEPT, USER_AGENT};
+use http::{HeaderName, HeaderValue, Method};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::connection::Outgoing;
+use super::admission::Admission;
+use super::connection::departure::Departure;
 use super::health::Turn;
-use super::kind::Addressed;
 use super::limit::Limit;
+use super::request::{Framing, Headers, Request};
 use super::{Upstream, Upstreams};
 use crate::config::HealthPolicy;
-use crate::gateway::Gateway;
-use crate::headers;
-use crate::listen::stopped;
 
-/// Time between two looks at the configuration.
+/// The interval at which the configuration is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Most bytes of an answer to a health check that are read to keep its connection.
-const ANSWER: usize = 256 * 1024;
+/// Largest answer to a health check that is read so that its connection can be reused, in bytes.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// The tasks of one upstream.
 struct Kept {
     upstream: Arc<Upstream>,
-    /// Ends its tasks when it is dropped.
+    /// The tasks, which end when this is dropped.
     _tasks: JoinSet<()>,
 }
 
-/// Keeps the upstreams until the gateway stops.
-pub(crate) async fn keep(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
+/// Keeps the upstreams of the configuration in use, until `stop` says `true` or its sender is dropped.
+pub(crate) async fn keep(
+    upstreams: impl Fn() -> Upstreams + Send,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut kept: Vec<Kept> = Vec::new();
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = stopped(&mut stop) => return,
-            _ = ticks.tick() => look(&mut kept, &gateway.snapshot().upstreams),
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = ticks.tick() => look(&mut kept, &upstreams()),
         }
     }
 }
@@ -71,9 +74,9 @@ impl Kept {
             let upstream = Arc::clone(upstream);
             tasks.spawn(async move { upstream.check_health(&policy).await });
         }
-        if upstream.has_kept_credential() {
+        if upstream.credential.expires() {
             let upstream = Arc::clone(upstream);
-            tasks.spawn(async move { upstream.keep_credential().await });
+            tasks.spawn(async move { upstream.credential.keep_fresh(&upstream.config.name).await });
         }
         Self {
             upstream: Arc::clone(upstream),
@@ -85,8 +88,8 @@ impl Kept {
 // === impl Upstream ===
 
 impl Upstream {
-    /// Checks it again and again.
-    async fn check_health(&self, policy: &HealthPolicy) {
+    /// Checks the upstream at every interval of the policy.
+    async fn check_health(self: &Arc<Self>, policy: &HealthPolicy) {
         let mut ticks = interval(policy.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -96,36 +99,42 @@ impl Upstream {
             let name = &self.config.name;
             match self.health.checked(check, policy, Instant::now()) {
                 Some(Turn::Out) => {
-                    tracing::warn!(upstream = %name, why, "the upstream's health checks fail: it gets no requests");
+                    tracing::warn!(upstream = %name, why, "the upstream fails its health checks and is taken out of service");
                 }
                 Some(Turn::In) => {
-                    tracing::info!(upstream = %name, "the upstream's health checks are good: it gets requests again");
+                    tracing::info!(upstream = %name, "the upstream passes its health checks and is back in service");
                 }
                 None => {}
             }
         }
     }
 
-    /// One check.
-    async fn check(&self, policy: &HealthPolicy) -> Result<(), String> {
-        let Addressed { target, shown } = self.kind().address(self, &policy.path);
-        let outgoing = Outgoing {
-            head: headers::write_check_head(&target, &self.authority, &shown),
+    /// Makes one check. A status below 500 is a good one.
+    async fn check(self: &Arc<Self>, policy: &HealthPolicy) -> Result<(), String> {
+        let request = Request {
+            method: &Method::GET,
+            path: &policy.path,
+            headers: check_headers(),
+            framing: Framing::None,
             body: &[],
         };
+        let mut attempt = self
+            .attempt(Admission::HealthCheck)
+            .map_err(|closed| closed.to_string())?;
         let limit = Limit::of_upstream(policy.timeout);
-        let asked = timeout(policy.timeout, self.ask(outgoing, limit)).await;
-        let mut answering = asked
+        let departure = Departure::default();
+        let sent = timeout(policy.timeout, attempt.send(&request, limit, &departure)).await;
+        let mut response = sent
             .map_err(|_| format!("no answer within {:?}", policy.timeout))?
-            .map_err(|failed| failed.to_string())?;
-        let status = answering.head().map_or(0, |head| head.status.as_u16());
+            .map_err(|error| error.to_string())?;
+        let status = response.status();
         if status >= 500 {
             return Err(format!("{} answered {status}", policy.path));
         }
         let drained = timeout(policy.timeout, async {
             let mut read = 0;
-            while !answering.is_done() && read < ANSWER {
-                match answering.read().await {
+            while !response.is_done() && read < MAX_ANSWER_BYTES {
+                match response.read().await {
                     Ok(Some(part)) => read += part.len(),
                     Ok(None) => {}
                     Err(_) => return,
@@ -133,9 +142,22 @@ impl Upstream {
             }
         });
         // The status is the check; an answer that breaks off afterwards costs its connection and no more.
-        if drained.await.is_ok() && answering.is_done() {
-            answering.release(self).await;
+        if drained.await.is_ok() && response.is_done() {
+            attempt.release(response).await;
         }
         Ok(())
     }
+}
+
+/// Returns the headers of a health check.
+fn check_headers() -> Headers {
+    let mut headers = Headers::with_capacity(4);
+    for (name, value) in [
+        (ACCEPT, "application/json"),
+        (USER_AGENT, "witgate-health"),
+        (HeaderName::from_static("anthropic-version"), "2023-06-01"),
+    ] {
+        headers.push_own(&name, HeaderValue::from_static(value));
+    }
+    headers
 }

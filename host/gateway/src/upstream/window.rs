@@ -1,8 +1,7 @@
-//! Counts over the last moments, without a lock.
+//! Lock-free counts over a sliding window.
 //!
-//! A ring of slots, each an atomic pair of counts and the period it belongs to. A reader may see a slot in the middle of
-//! its reset and be off by the events of that moment; its users can live with that, a lock could not live on the request
-//! path.
+//! A ring of slots, each an atomic pair of counts with the period it belongs to. A reader may see a slot in the middle
+//! of its reset and be off by the events of that moment, which is acceptable here; a lock on the request path is not.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +18,7 @@ pub(crate) struct Window<const SLOTS: usize> {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// Number of the period that the counts are of.
+    /// The number of the period that the counts belong to.
     period: AtomicU64,
     first: AtomicU64,
     second: AtomicU64,
@@ -28,7 +27,7 @@ struct Slot {
 // === impl Window ===
 
 impl<const SLOTS: usize> Window<SLOTS> {
-    /// A window over `SLOTS` periods of this length.
+    /// Creates a window over `SLOTS` periods of this length.
     pub(crate) fn new(period: Duration) -> Self {
         Self {
             period,
@@ -59,7 +58,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
         slot.second.fetch_add(second, Ordering::Relaxed);
     }
 
-    /// Both counts over the window.
+    /// Returns both counts over the window.
     pub(crate) fn sum(&self, now: Instant) -> (u64, u64) {
         let current = self.number(now);
         let mut sum = (0_u64, 0_u64);
@@ -73,7 +72,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
         sum
     }
 
-    /// Forgets everything.
+    /// Resets all counts.
     pub(crate) fn clear(&self) {
         for slot in &self.slots {
             slot.period.store(0, Ordering::Relaxed);
@@ -83,7 +82,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
     fn number(&self, now: Instant) -> u64 {
         let since =
             now.saturating_duration_since(*START).as_nanos() / self.period.as_nanos().max(1);
-        // Starts at one lap, so that the zero of a fresh slot is never a current period.
+        // Starts at one lap, so that the zero of a fresh slot is never the current period.
         u64::try_from(since)
             .unwrap_or(u64::MAX / 2)
             .saturating_add(SLOTS as u64)

@@ -61,7 +61,7 @@ const TIMED_OUT: &str =
     "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"timeout_error\"";
 
 /// The gateway's message about an upstream that it does not ask.
-const LEFT_ALONE: &str = "is not asked now";
+const LEFT_ALONE: &str = "is not taking requests now";
 
 // === impl Random ===
 

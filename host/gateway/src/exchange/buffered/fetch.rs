@@ -1,264 +1,252 @@
-//! Questions whose answers are read whole: small, few, and asked of one upstream.
+//! Requests whose answers are read whole: small and few.
 //!
-//! The upstream is asked not to encode its answer, because it is looked into. At most [`MOST`] bytes are read. A question
-//! is asked of the plan's next target only where any upstream can answer it, which is not the case for what is kept at
-//! one of them.
+//! The upstream is asked not to compress its answer, because it is looked into. At most [`MAX_ANSWER_BYTES`] are read. The
+//! plan's next target is asked only where any upstream can answer, which is not so for what is kept at one of them.
 
 use std::pin::pin;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Method, header};
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
 use pingora_core::protocols::http::ServerSession;
-use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_http::ResponseHeader;
 use tokio::time::timeout;
 
-use crate::answer::refused::{Blame, Refused};
+use crate::answer::refused::Refused;
 use crate::coding::Coding;
-use crate::exchange::Downstream;
 use crate::exchange::decide::Decision;
 use crate::exchange::decide::targets::Target;
+use crate::exchange::delivery::{ConnectionFate, Delivered};
 use crate::exchange::downstream::{ClientLeft, while_there};
-use crate::exchange::forward::Forwarded;
-use crate::exchange::relay::Delivered;
+use crate::exchange::forward::answered::Forwarded;
+use crate::exchange::forward::attempt::client_left;
+use crate::exchange::forward::failed_attempt::{refuse, refuse_closed};
+use crate::exchange::forward::no_target;
+use crate::exchange::forward::queue::{TargetQueue, Turn};
 use crate::exchange::settle::Settlement;
-use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead, Framing};
+use crate::headers::{self, AnswerForm, BodyCoding, Framing, Passing};
 use crate::receipts::receipt::Outcome;
 use crate::tenants::concurrency::{Charge, Place};
-use crate::upstream::connection::{Answering, Departure, Failed, Outgoing};
-use crate::upstream::limit::ChosenBy;
-use crate::upstream::stats::InFlight;
+use crate::upstream::admission::{Admission, Closed};
+use crate::upstream::attempt::Attempt;
+use crate::upstream::breaker::Severity;
+use crate::upstream::connection::departure::Departure;
+use crate::upstream::connection::error::RequestError;
+use crate::upstream::connection::response::Response;
+use crate::upstream::request::{self, Request};
 
-/// Most bytes of an answer that is read whole.
-const MOST: usize = 32 << 20;
+/// Largest answer that is read whole, in bytes.
+const MAX_ANSWER_BYTES: usize = 32 << 20;
 
-/// Headers that would make an answer depend on what the client has already.
-const CONDITIONS: [HeaderName; 6] = [
-    header::RANGE,
-    header::IF_RANGE,
-    header::IF_MATCH,
-    header::IF_NONE_MATCH,
-    header::IF_MODIFIED_SINCE,
-    header::IF_UNMODIFIED_SINCE,
-];
-
-/// Whoever asks, and on whose behalf.
-pub(crate) struct Asker<'a> {
+/// The context of a request whose answer is read whole.
+pub(crate) struct Fetch<'a> {
     pub(crate) decision: &'a Decision,
     pub(crate) session: &'a mut ServerSession,
     pub(crate) settlement: &'a mut Settlement,
 }
 
-/// What is asked.
-pub(crate) struct Question<'a> {
+/// A request whose answer is read whole.
+pub(crate) struct FetchRequest<'a> {
     pub(crate) method: Method,
-    /// Path and query below the upstream's base.
+    /// Path and query below the upstream's base URL.
     pub(crate) path: &'a str,
-    /// The body; none for a request that has no use for one.
+    /// The body, or `None` for a request that has no use for one.
     pub(crate) body: Option<&'a [Bytes]>,
-    pub(crate) client: Client,
+    pub(crate) on_disconnect: OnDisconnect,
 }
 
-/// Whether the answer is of use without the client.
+/// The consequence of a client that disconnects before the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Client {
-    /// Nobody else needs it: the question ends with the client.
-    Needed,
-    /// Once it has gone out it has to be recorded, whoever is left to read it.
-    MayLeave,
+pub(crate) enum OnDisconnect {
+    /// The request is canceled: nobody else needs its answer.
+    Cancel,
+    /// A request that has been sent is finished, because its answer has to be recorded.
+    Finish,
 }
 
-/// An answer that is all there.
-pub(crate) struct Whole {
+/// An answer that has been read whole.
+pub(crate) struct BufferedResponse {
     pub(crate) head: ResponseHeader,
     pub(crate) body: Bytes,
 }
 
-// === impl Asker ===
+/// The result for one target.
+enum Fetched {
+    Answered(Result<BufferedResponse, Refused>),
+    /// The upstream does not take the request now.
+    Closed(Closed),
+}
 
-impl Asker<'_> {
-    /// Asks the plan's targets in order until one answers with something that the next could not do better.
+// === impl Fetch ===
+
+impl Fetch<'_> {
+    /// Sends a request to the plan's targets in order until one gives an answer that the next could not better.
     ///
     /// # Errors
     ///
-    /// No target gave an answer, or the client went away.
-    pub(crate) async fn ask(&mut self, question: &Question<'_>) -> Result<Whole, Refused> {
-        let mut outcome = Err(Refused::gateway(503, "the route has no target"));
-        for target in &self.decision.targets {
-            outcome = self.ask_one(target, question).await;
-            match &outcome {
-                Ok(whole) if whole.head.status.is_server_error() => {}
-                Err(refused) if refused.status >= 500 => {}
-                _ => break,
-            }
-        }
-        outcome
-    }
-
-    async fn ask_one(
+    /// No target gave an answer, or the client disconnected.
+    pub(crate) async fn send(
         &mut self,
-        target: &Target,
-        question: &Question<'_>,
-    ) -> Result<Whole, Refused> {
-        let mut request = self.session.req_header().clone();
-        request.set_method(question.method.clone());
-        plainly(&mut request);
-        let body = question.body.unwrap_or_default();
-        let len = body.iter().map(Bytes::len).sum();
-        let length = question.body.map(|_| len);
-        let outgoing = Outgoing {
-            head: head(target, &request, question.path, length, len),
-            body,
-        };
-        let mut in_flight = target.upstream.enter();
-        let departure = Departure::default();
-        let charge = self.settlement.place.as_ref().map(Place::charge);
-        let answered = {
-            let mut asked = pin!(answer(target, outgoing, &mut in_flight, &departure, charge));
-            match while_there(self.session, &mut asked).await {
-                Ok(answered) => answered,
-                Err(ClientLeft) if question.goes_on(&departure) => asked.await,
-                Err(ClientLeft) => {
-                    let left = Err("the client went away".into());
-                    self.settlement.note_attempt(&target.upstream, None, left);
-                    return Err(Refused::client(
-                        499,
-                        "the client went away before an answer was there",
-                    ));
+        request: &FetchRequest<'_>,
+    ) -> Result<BufferedResponse, Refused> {
+        let decision = self.decision;
+        let mut queue = TargetQueue::new(&decision.targets);
+        let mut outcome = None;
+        while let Some(turn) = queue.next() {
+            match self.send_to(turn, request).await {
+                Fetched::Answered(answered) => {
+                    let may_better = match &answered {
+                        Ok(response) => response.head.status.is_server_error(),
+                        Err(refused) => refused.status >= 500,
+                    };
+                    outcome = Some(answered);
+                    if !may_better {
+                        break;
+                    }
+                }
+                Fetched::Closed(closed) => {
+                    if closed.severity() == Some(Severity::Failing) {
+                        queue.defer(turn);
+                    }
+                    // The answer of another target says more.
+                    outcome.get_or_insert_with(|| Err(refuse_closed(&closed)));
                 }
             }
+        }
+        outcome.unwrap_or_else(|| Err(no_target()))
+    }
+
+    async fn send_to(&mut self, turn: Turn<'_>, request: &FetchRequest<'_>) -> Fetched {
+        let target = turn.target;
+        let admission = Admission::Required(turn.alternative);
+        let mut attempt = match target.upstream.attempt(admission) {
+            Ok(attempt) => attempt,
+            Err(closed) => {
+                self.settlement.pass_over(&closed);
+                return Fetched::Closed(closed);
+            }
         };
-        self.settlement
-            .heard(answered.as_ref().ok().map(|whole| &whole.head));
-        let result = match &answered {
-            Ok(whole) => Ok(whole.head.status.as_u16()),
+        let outgoing = request.to(target, self.session);
+        let departure = Departure::default();
+        let charge = self.settlement.place.as_ref().map(Place::charge);
+        let fetched = {
+            let mut fetched = pin!(fetch(target, &outgoing, &mut attempt, &departure, charge));
+            match while_there(self.session, &mut fetched).await {
+                Ok(fetched) => fetched,
+                Err(ClientLeft) if request.goes_on(&departure) => fetched.await,
+                Err(ClientLeft) => Err(client_left()),
+            }
+        };
+        let result = match &fetched {
+            Ok(response) => Ok(response.head.status.as_u16()),
             Err(refused) => Err(refused.message.clone()),
         };
-        self.settlement.note_attempt(&target.upstream, None, result);
-        answered
+        self.settlement.record_attempt(&mut attempt, None, result);
+        Fetched::Answered(fetched)
     }
 }
 
-// === impl Question ===
+// === impl FetchRequest ===
 
-impl Question<'_> {
-    /// Whether it goes on without its client. What has not gone out as a whole can't have been acted on, so that there
-    /// is nothing to record.
+impl FetchRequest<'_> {
+    /// Creates a request for something that only this client needs.
+    pub(crate) fn get(path: &str) -> FetchRequest<'_> {
+        FetchRequest {
+            method: Method::GET,
+            path,
+            body: None,
+            on_disconnect: OnDisconnect::Cancel,
+        }
+    }
+
+    /// Returns the request for a target.
+    fn to<'a>(&'a self, target: &Target, session: &ServerSession) -> Request<'a> {
+        let passing = Passing {
+            coding: BodyCoding::AsSent,
+            form: AnswerForm::PlainAndWhole,
+            vmx_headers: target.upstream.config.vmx_headers,
+        };
+        let body = self.body.unwrap_or_default();
+        let len: usize = body.iter().map(Bytes::len).sum();
+        Request {
+            method: &self.method,
+            path: self.path,
+            headers: headers::to_upstream(session.req_header(), passing),
+            framing: match self.body {
+                Some(_) => request::Framing::Length(len as u64),
+                None => request::Framing::None,
+            },
+            body,
+        }
+    }
+
+    /// Returns whether the request goes on without its client. A request that has not been sent as a whole cannot have
+    /// been acted on, so that there is nothing to record.
     fn goes_on(&self, departure: &Departure) -> bool {
-        self.client == Client::MayLeave && departure.is_complete()
+        self.on_disconnect == OnDisconnect::Finish && departure.is_complete()
     }
 }
 
-/// Sends and reads it all.
-async fn answer(
+/// Sends a request and reads its answer whole.
+async fn fetch(
     target: &Target,
-    outgoing: Outgoing<'_>,
-    in_flight: &mut InFlight,
+    request: &Request<'_>,
+    attempt: &mut Attempt,
     departure: &Departure,
     charge: Option<Charge>,
-) -> Result<Whole, Refused> {
-    let upstream = &target.upstream;
-    let mut answering = in_flight
-        .ask_watched(outgoing, target.limit, departure)
-        .await
-        .map_err(|failed| warn(&failed))?;
-    answering.set_idle_timeout(upstream.config.idle_timeout);
-    // A small answer that comes by the byte keeps to every idle timeout; all of it has the time that its head had.
+) -> Result<BufferedResponse, Refused> {
     let limit = target.limit;
-    let name = &upstream.config.name;
-    let read = timeout(limit.after, Whole::read(&mut answering, name, charge)).await;
-    let whole = read.unwrap_or_else(|_| {
+    let mut response = attempt
+        .send(request, limit, departure)
+        .await
+        .map_err(|error| refuse_logged(&error))?;
+    // Each byte of a slow answer restarts the idle timeout, so the answer as a whole gets the time that its head had.
+    let name = attempt.upstream();
+    let read = timeout(
+        limit.after,
+        BufferedResponse::read(&mut response, name, charge),
+    );
+    let whole = read.await.unwrap_or_else(|_| {
         let message = format!("the upstream {name} did not give all of its answer {limit}");
         Err(Refused::upstream(504, message))
     });
-    in_flight.read(&answering);
+    attempt.body_read(&response);
     if whole.is_ok() {
-        answering.release(upstream).await;
+        attempt.release(response).await;
     }
     whole
 }
 
-/// Logs an attempt that failed, and returns what the client is told of it.
-pub(crate) fn warn(failed: &Failed) -> Refused {
-    tracing::warn!(error = %failed, "an attempt failed");
-    refuse(failed)
+/// Logs a request without an answer, and returns its refusal.
+pub(crate) fn refuse_logged(error: &RequestError) -> Refused {
+    tracing::warn!(%error, "an attempt failed");
+    refuse(error)
 }
 
-/// Returns what the client is told of an upstream that gave no answer, with the blame where the limit came from.
-pub(crate) fn refuse(failed: &Failed) -> Refused {
-    let message = failed.to_string();
-    match failed {
-        Failed::Timeout { limit, .. } => Refused {
-            blame: match limit.chosen_by {
-                ChosenBy::Upstream => Blame::Upstream,
-                ChosenBy::Plan => Blame::Gateway,
-                ChosenBy::Caller => Blame::Client,
-            },
-            ..Refused::upstream(504, message)
-        },
-        Failed::Connect { .. } | Failed::Broken { .. } | Failed::Malformed { .. } => {
-            Refused::upstream(502, message)
-        }
-    }
-}
-
-/// Asks for an answer that can be looked into.
-pub(crate) fn plainly(request: &mut RequestHeader) {
-    for name in &CONDITIONS {
-        request.remove_header(name);
-    }
-    // A constant is a value that a header can have.
-    let _ = request.insert_header(
-        header::ACCEPT_ENCODING,
-        HeaderValue::from_static("identity"),
-    );
-}
-
-/// The head of a request to a target.
-pub(crate) fn head(
-    target: &Target,
-    request: &RequestHeader,
-    path: &str,
-    body_len: Option<usize>,
-    room: usize,
-) -> BytesMut {
-    let upstream = &target.upstream;
-    let addressed = upstream.kind().address(upstream, path);
-    let forwarded = ForwardedHead {
-        target: &addressed.target,
-        authority: &upstream.authority,
-        vmx_headers: upstream.config.vmx_headers,
-        shown: &addressed.shown,
-        coding: BodyCoding::AsSent,
-        body_len,
-    };
-    headers::write_request_head(request, &forwarded, room)
-}
-
-/// Delivers the head of an answer and nothing else: the client asked for no more. The connection is let go, because not
-/// every server leaves the body out.
+/// Delivers the head of an answer and nothing else, as the client asked. The connection is closed, because not every
+/// server leaves the body out.
 pub(crate) async fn head_only(
     forwarded: Forwarded,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Delivered {
-    let Some(head) = forwarded.answering.head().cloned() else {
+    let Some(head) = forwarded.answered.response.head().cloned() else {
         return Delivered {
             outcome: Outcome::Cut,
-            downstream: Downstream::Broken,
+            connection: ConnectionFate::Close,
         };
     };
     let length = head.headers.get(header::CONTENT_LENGTH).cloned();
-    let whole = Whole {
+    let whole = BufferedResponse {
         head,
         body: Bytes::new(),
     };
     whole.deliver_as(length, session, settlement).await
 }
 
-// === impl Whole ===
+// === impl BufferedResponse ===
 
-impl Whole {
-    /// An answer of the gateway's own.
+impl BufferedResponse {
+    /// Creates an answer of the gateway's own.
     pub(crate) fn own(body: Bytes, id: &str) -> Result<Self, Refused> {
         let head = || -> pingora_core::Result<ResponseHeader> {
             let mut head = ResponseHeader::build(200, Some(4))?;
@@ -272,40 +260,38 @@ impl Whole {
         }
     }
 
-    /// Reads an answer to its end. It is paid for as it comes.
+    /// Reads an answer to its end. Its memory is charged as it comes.
     ///
     /// # Errors
     ///
-    /// It broke off, is too large, is encoded although it was asked not to be, or there is no memory for it now.
+    /// The answer broke off, is too large, is compressed against the request, or there is no memory for it now.
     pub(crate) async fn read(
-        answering: &mut Answering,
+        response: &mut Response,
         upstream: &str,
         mut charge: Option<Charge>,
     ) -> Result<Self, Refused> {
         let fail = |what: &str| Refused::upstream(502, format!("the upstream {upstream} {what}"));
-        let head = answering
+        let head = response
             .head()
             .cloned()
             .ok_or_else(|| fail("gave no head"))?;
         let coding = head.headers.get(header::CONTENT_ENCODING);
         if Coding::parse(coding) != Ok(None) {
-            return Err(fail("encoded an answer that it was asked to leave plain"));
+            return Err(fail("compressed an answer although it was asked not to"));
         }
         let mut body = Vec::new();
-        while !answering.is_done() {
-            let read = answering.read().await;
+        while !response.is_done() {
+            let read = response.read().await;
             let Some(chunk) = read.map_err(|_| fail("broke off in the middle of its answer"))?
             else {
                 continue;
             };
             let len = body.len() + chunk.len();
-            if len > MOST {
-                return Err(fail(
-                    "gave an answer of more than 32 MiB where a small one belongs",
-                ));
+            if len > MAX_ANSWER_BYTES {
+                return Err(fail("gave an answer of more than 32 MiB"));
             }
             if let Some(charge) = &mut charge {
-                charge.grow(&mut body, len, MOST)?;
+                charge.grow(&mut body, len, MAX_ANSWER_BYTES)?;
             }
             body.extend_from_slice(&chunk);
         }
@@ -320,12 +306,12 @@ impl Whole {
         })
     }
 
-    /// Whether the upstream did what it was asked.
+    /// Returns whether the status is a success.
     pub(crate) fn is_success(&self) -> bool {
         self.head.status.is_success()
     }
 
-    /// Writes it to the client.
+    /// Writes the answer to the client.
     pub(crate) async fn deliver(
         self,
         session: &mut ServerSession,
@@ -352,11 +338,11 @@ impl Whole {
         match self.write(length, session, settlement).await {
             Ok(()) => Delivered {
                 outcome,
-                downstream: Downstream::Complete,
+                connection: ConnectionFate::KeepAlive,
             },
             Err(_) => Delivered {
                 outcome: Outcome::ClientGone,
-                downstream: Downstream::Broken,
+                connection: ConnectionFate::Close,
             },
         }
     }

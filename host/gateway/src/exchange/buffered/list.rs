@@ -1,54 +1,58 @@
-//! Lists of what belongs to one tenant, out of the upstream's lists of what belongs to all.
+//! Lists of what belongs to one tenant, filtered from the upstream's lists of what belongs to all.
 //!
-//! The upstream's pages are walked until the client's page is full, at most [`PAGES`] of them for one request. A page that
-//! the walk could not fill says that there is more behind its last item.
+//! The upstream's pages are walked until the client's page is full, at most [`MAX_PAGES`] of them for one request. A
+//! page that the walk could not fill says that there is more behind its last item.
 
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use http::Method;
 use witgate_messages::head::Head;
 use witgate_messages::page::{Item, Page};
 use witgate_messages::query::{Cursor, Query};
 use witgate_messages::splice::{Edit, splice};
 
-use super::super::authorize::{no_state, no_such};
-use super::super::buffered::fetch::{Asker, Client, Question, Whole};
-use super::turn_results;
+use super::fetch::{BufferedResponse, Fetch};
+use super::paging::{Listed, MAX_PAGES, no_list, page, query};
+use super::results_url::turn_results;
 use crate::answer::refused::Refused;
+use crate::exchange::authorize::{no_state, no_such};
 use crate::gateway::Gateway;
 use crate::tenants::owners::Kind;
 
-/// Most pages of the upstream that are read for one page of a client.
-pub(in super::super) const PAGES: usize = 20;
+/// The result of a walk.
+enum Walked {
+    Found(Found),
+    /// The upstream's own error, which is the client's answer.
+    Error(BufferedResponse),
+}
 
-/// What one walk found.
+/// The items that a walk found.
 struct Found {
     items: Vec<Item>,
     /// The upstream's first answer, for its headers.
-    first: Whole,
-    /// Whether there is more in the direction of the walk.
+    first: BufferedResponse,
+    /// There is more in the direction of the walk.
     more: bool,
 }
 
-/// Which way a walk goes.
+/// The direction of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Direction {
     Onwards,
     Back,
 }
 
-/// One page of the caller's own.
+/// Returns one page of what the caller owns.
 ///
 /// # Errors
 ///
-/// The query can't be read, its cursor is not the caller's, or the upstream gave no list.
+/// The query cannot be parsed, its cursor is not the caller's, or the upstream gave no list.
 pub(crate) async fn list(
-    asker: &mut Asker<'_>,
+    fetch: &mut Fetch<'_>,
     gateway: &Gateway,
     kind: Kind,
-) -> Result<Whole, Refused> {
-    let decision = asker.decision;
+) -> Result<BufferedResponse, Refused> {
+    let decision = fetch.decision;
     let view = &decision.view;
     let path = view.endpoint.upstream_path(&view.path);
     let query = query(&path)?;
@@ -62,7 +66,7 @@ pub(crate) async fn list(
     let count = gateway.owners.count(kind, &owner).await;
     let count = count.map_err(|error| no_state(&error))?;
     if count == 0 {
-        return Whole::own(Page::write([], false), asker.settlement.id());
+        return BufferedResponse::own(Page::write([], false), fetch.settlement.id());
     }
 
     let limit = query.limit();
@@ -74,18 +78,18 @@ pub(crate) async fn list(
         gateway,
         kind,
         owner: &owner,
-        // One more than wanted tells whether there is more; and nobody has more than they have.
+        // An extra item tells whether there is more; and no walk finds more than the caller owns.
         enough: count.min(limit + 1),
     };
-    let found = match walk.go(asker, &path, &query, direction).await? {
-        Ok(found) => found,
-        Err(error) => return Ok(error),
-    };
+    let walked = walk.go(fetch, &path, &query, direction).await?;
     let Found {
         mut items,
         mut first,
         more,
-    } = found;
+    } = match walked {
+        Walked::Found(found) => found,
+        Walked::Error(error) => return Ok(error),
+    };
     let has_more = items.len() > limit || more;
     items.truncate(limit);
     if direction == Direction::Back {
@@ -98,19 +102,22 @@ pub(crate) async fn list(
     Ok(first)
 }
 
-/// One page of the skills: the caller's own, and those that are nobody's, as they stand on the upstream's page. It may be
-/// shorter than was asked for, since its place is a token of the upstream's.
+/// Returns one page of the skills: the caller's own and the public ones of the upstream's page. The page may be shorter
+/// than the client asked for, since its cursor is a token of the upstream's.
 ///
 /// # Errors
 ///
-/// The upstream gave no list, or the state can't be read.
-pub(crate) async fn skills(asker: &mut Asker<'_>, gateway: &Gateway) -> Result<Whole, Refused> {
-    let decision = asker.decision;
+/// The upstream gave no list, or the state cannot be read.
+pub(crate) async fn skills(
+    fetch: &mut Fetch<'_>,
+    gateway: &Gateway,
+) -> Result<BufferedResponse, Refused> {
+    let decision = fetch.decision;
     let view = &decision.view;
     let path = view.endpoint.upstream_path(&view.path);
-    let (page, mut whole) = match page(asker, &path).await? {
-        Ok(read) => read,
-        Err(error) => return Ok(error),
+    let (page, mut response) = match page(fetch, &path).await? {
+        Listed::Page(page, response) => (page, response),
+        Listed::Error(error) => return Ok(error),
     };
     let ids = page.items.iter().map(|item| item.id.clone()).collect();
     let owner = view.caller.owner();
@@ -130,7 +137,7 @@ pub(crate) async fn skills(asker: &mut Asker<'_>, gateway: &Gateway) -> Result<W
         .collect();
     let data = [b"[", &*shown.join(&b","[..]), b"]"].concat();
     let edited = || {
-        let head = Head::scan(whole.body.clone()).ok()?;
+        let head = Head::scan(response.body.clone()).ok()?;
         let data = String::from_utf8(data).ok()?;
         let mut edits = vec![Edit::Set("data".into(), data)];
         let cursors = ["first_id", "last_id"].into_iter();
@@ -139,13 +146,11 @@ pub(crate) async fn skills(asker: &mut Asker<'_>, gateway: &Gateway) -> Result<W
         let parts = splice(&head, &edits).ok()?;
         Some(Bytes::from(parts.into_parts().concat()))
     };
-    whole.body = edited().ok_or_else(|| {
-        Refused::upstream(502, "the upstream answered with something that is no list")
-    })?;
-    Ok(whole)
+    response.body = edited().ok_or_else(no_list)?;
+    Ok(response)
 }
 
-/// Whether a skill is one that the upstream has published for all.
+/// Returns whether the upstream has published a skill for all.
 fn is_published(skill: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
     struct Skill {
@@ -155,42 +160,9 @@ fn is_published(skill: &[u8]) -> bool {
     let Ok(Skill { source }) = serde_json::from_slice(skill) else {
         return false;
     };
-    // Older versions of the API have a text there.
+    // In older versions of the API the source is a string.
     let kind = source.as_str().or_else(|| source.get("type")?.as_str());
     kind.is_some_and(|kind| PUBLISHED.contains(&kind))
-}
-
-/// Reads the query of a list.
-pub(in super::super) fn query(path: &str) -> Result<Query<'_>, Refused> {
-    Query::of(path).map_err(|bad| Refused::client(400, bad.to_string()))
-}
-
-/// Asks for one page of the upstream.
-///
-/// # Errors
-///
-/// The upstream gave no answer, or one that is no page. Its own error is the inner one.
-pub(in super::super) async fn page(
-    asker: &mut Asker<'_>,
-    path: &str,
-) -> Result<Result<(Page, Whole), Whole>, Refused> {
-    let question = Question {
-        method: Method::GET,
-        path,
-        body: None,
-        client: Client::Needed,
-    };
-    let whole = asker.ask(&question).await?;
-    if !whole.is_success() {
-        return Ok(Err(whole));
-    }
-    match Page::read(&whole.body) {
-        Some(page) => Ok(Ok((page, whole))),
-        None => Err(Refused::upstream(
-            502,
-            "the upstream answered with something that is no list",
-        )),
-    }
 }
 
 /// A walk through the upstream's pages for one owner's things.
@@ -204,25 +176,25 @@ struct Walk<'a> {
 // === impl Walk ===
 
 impl Walk<'_> {
-    /// Walks. The items come in the order of the walk: nearest to the cursor first.
+    /// Walks the pages. The items come in the order of the walk: nearest to the cursor first.
     async fn go(
         &self,
-        asker: &mut Asker<'_>,
+        fetch: &mut Fetch<'_>,
         path: &str,
         query: &Query<'_>,
         direction: Direction,
-    ) -> Result<Result<Found, Whole>, Refused> {
+    ) -> Result<Walked, Refused> {
         let mut cursor = query.cursor.clone();
         let mut items = Vec::new();
         let mut first = None;
         let mut more = true;
-        for _ in 0..PAGES {
+        for _ in 0..MAX_PAGES {
             let next = query.page(path, &cursor, Query::MAX_LIMIT);
-            let (read, whole) = match page(asker, &next).await? {
-                Ok(read) => read,
-                Err(error) => return Ok(Err(error)),
+            let (read, response) = match page(fetch, &next).await? {
+                Listed::Page(page, response) => (page, response),
+                Listed::Error(error) => return Ok(Walked::Error(error)),
             };
-            first.get_or_insert(whole);
+            first.get_or_insert(response);
             let Page {
                 items: mut listed,
                 has_more,
@@ -244,14 +216,14 @@ impl Walk<'_> {
         if more {
             tracing::warn!(
                 kind = self.kind.code(),
-                pages = PAGES,
+                pages = MAX_PAGES,
                 found = items.len(),
                 "a tenant's list was not filled within the pages that one request may read"
             );
         }
         let first = first.ok_or_else(|| Refused::gateway(500, "no page was asked for"))?;
-        Ok(Ok(Found {
-            // Whoever goes on from the last item gets the rest; without an item there is nowhere to go on from.
+        Ok(Walked::Found(Found {
+            // A client continues after the last item; without an item there is no place to continue from.
             more: more && !items.is_empty(),
             items,
             first,

@@ -4,30 +4,37 @@
 //! read as a whole and pages are cut out of it.
 
 use bytes::Bytes;
-use http::Method;
 use serde_json::json;
 use witgate_messages::page::{Item, Page};
 use witgate_messages::query::{Cursor, Query};
 
-use super::fetch::{Asker, Client, Question, Whole};
-use super::list::{PAGES, page, query};
+use super::fetch::{BufferedResponse, Fetch, FetchRequest};
+use super::paging::{Listed, MAX_PAGES, page, query};
 use crate::answer::refused::Refused;
 use crate::config::Resource;
 use crate::exchange::authorize::no_such;
 
-/// One page of the models.
+/// The models of the upstream.
+enum Real {
+    /// All models, and the first answer for its headers.
+    Models(Vec<Item>, BufferedResponse),
+    /// The upstream's own error, which is the client's answer.
+    Error(BufferedResponse),
+}
+
+/// Returns one page of the models.
 ///
 /// # Errors
 ///
-/// The query can't be read, its cursor is on no model of the caller's, or the upstream gave no list.
-pub(crate) async fn list(asker: &mut Asker<'_>) -> Result<Whole, Refused> {
-    let decision = asker.decision;
+/// The query cannot be parsed, its cursor is on no model of the caller's, or the upstream gave no list.
+pub(crate) async fn list(fetch: &mut Fetch<'_>) -> Result<BufferedResponse, Refused> {
+    let decision = fetch.decision;
     let view = &decision.view;
     let path = view.endpoint.upstream_path(&view.path);
     let query = query(&path)?;
-    let (real, mut whole) = match all(asker, &path, &query).await? {
-        Ok(read) => read,
-        Err(error) => return Ok(error),
+    let (real, mut response) = match all(fetch, &path, &query).await? {
+        Real::Models(models, response) => (models, response),
+        Real::Error(error) => return Ok(error),
     };
     let resources = decision.snapshot.config.endpoints.resources.iter();
     let mut models: Vec<Item> = resources.map(item).collect();
@@ -58,51 +65,41 @@ pub(crate) async fn list(asker: &mut Asker<'_>) -> Result<Whole, Refused> {
         }
     };
     let to = to.min(models.len());
-    whole.body = Page::write(models.get(from..to).unwrap_or_default(), has_more);
-    Ok(whole)
+    response.body = Page::write(models.get(from..to).unwrap_or_default(), has_more);
+    Ok(response)
 }
 
-/// One model.
+/// Returns one model.
 ///
 /// # Errors
 ///
-/// It is none that the caller may ask for, or the upstream gave no answer.
-pub(crate) async fn one(asker: &mut Asker<'_>) -> Result<Whole, Refused> {
-    let decision = asker.decision;
+/// The caller may not use the model, or the upstream gave no answer.
+pub(crate) async fn one(fetch: &mut Fetch<'_>) -> Result<BufferedResponse, Refused> {
+    let decision = fetch.decision;
     let view = &decision.view;
     let id = view.endpoint.id(&view.path).unwrap_or_default();
     if !view.caller.may_use(id) {
         return Err(no_such("model", id));
     }
     if let Some(resource) = decision.snapshot.config.endpoints.resource(id) {
-        return Whole::own(item(resource).json, asker.settlement.id());
+        return BufferedResponse::own(item(resource).json, fetch.settlement.id());
     }
     let path = view.endpoint.upstream_path(&view.path);
-    let question = Question {
-        method: Method::GET,
-        path: &path,
-        body: None,
-        client: Client::Needed,
-    };
-    asker.ask(&question).await
+    fetch.send(&FetchRequest::get(&path)).await
 }
 
-/// All models of the upstream, and its first answer for its headers; or its error.
-async fn all(
-    asker: &mut Asker<'_>,
-    path: &str,
-    query: &Query<'_>,
-) -> Result<Result<(Vec<Item>, Whole), Whole>, Refused> {
+/// Reads all models of the upstream.
+async fn all(fetch: &mut Fetch<'_>, path: &str, query: &Query<'_>) -> Result<Real, Refused> {
     let mut models = Vec::new();
     let mut cursor = Cursor::Start;
     let mut first = None;
-    for _ in 0..PAGES {
+    for _ in 0..MAX_PAGES {
         let next = query.page(path, &cursor, Query::MAX_LIMIT);
-        let (read, whole) = match page(asker, &next).await? {
-            Ok(read) => read,
-            Err(error) => return Ok(Err(error)),
+        let (read, response) = match page(fetch, &next).await? {
+            Listed::Page(page, response) => (page, response),
+            Listed::Error(error) => return Ok(Real::Error(error)),
         };
-        first.get_or_insert(whole);
+        first.get_or_insert(response);
         let more = read.has_more;
         models.extend(read.items);
         match models.last() {
@@ -111,12 +108,12 @@ async fn all(
         }
     }
     match first {
-        Some(first) => Ok(Ok((models, first))),
+        Some(first) => Ok(Real::Models(models, first)),
         None => Err(Refused::gateway(500, "no page was asked for")),
     }
 }
 
-/// A resource as the API shows a model.
+/// Returns a resource in the form that the API gives a model.
 fn item(resource: &Resource) -> Item {
     let model = json!({
         "type": "model",

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use witgate_runtime::{BodyGrant, Hook, Lineup, Plugin};
 
-use super::Decision;
 use crate::answer::refused::Refused;
 use crate::exchange::settle::Settlement;
 use crate::tenants::concurrency::{Charge, FREE};
@@ -69,23 +68,4 @@ pub(crate) fn is_read(lineup: &Lineup) -> bool {
         decides && plugin.grants().body == BodyGrant::Read
     };
     lineup.plugins().iter().any(reads)
-}
-
-/// Lets go of what a compressed body decodes to, where every target gets the body as it was sent. Everybody who looks into a
-/// body has done so.
-pub(crate) fn let_go(decision: &mut Decision) {
-    let view = &decision.view;
-    let (Some(sent), Some(head)) = (&view.sent, &view.head) else {
-        return;
-    };
-    let own = head.model();
-    let model = |planned: &str| own.as_deref() == Some(planned);
-    let mut planned = decision
-        .targets
-        .iter()
-        .filter_map(|target| target.model.as_deref());
-    if head.edits().is_empty() && planned.all(model) {
-        decision.unread = Some(sent.clone());
-        Arc::make_mut(&mut decision.view).head = None;
-    }
 }

@@ -19,11 +19,12 @@ use witgate_runtime::{Estimate, Plan, Request};
 
 use self::purse::Purse;
 use self::single::Single;
+use super::edits::{set_model, unmade};
 use super::estimate;
+use super::model_access;
+use super::orders::Orders;
 use super::panel::Panel;
-use super::{Orders, set_model, unmade};
 use crate::answer::refused::Refused;
-use crate::exchange::authorize;
 use crate::exchange::settle::Settlement;
 use crate::text::quote;
 use crate::view::View;
@@ -156,7 +157,7 @@ fn one(
     downgrade: Option<Downgrade<'_>>,
     settlement: &mut Settlement,
 ) -> Result<Ordered, Refused> {
-    authorize::model(&single.head, &single.batch.caller)?;
+    model_access::model(&single.head, &single.batch.caller)?;
     let own = single.head.model().map(String::from);
     if let Some(Downgrade { model, .. }) = downgrade {
         let edited = single.head.edited(&[set_model(model)]);
@@ -172,7 +173,7 @@ fn one(
         }
     };
     let planned = plan.targets.iter().all(|target| target.model.is_some());
-    authorize::has_model(Some(&head), panel.caller(), planned)?;
+    model_access::has_model(Some(&head), panel.caller(), planned)?;
     let estimate = estimate::of_batched(&head, &plan, &panel.snapshot.prices);
     let charges = panel.charges(&request, &plan, &estimate, settlement)?;
     let planned = plan.targets.first();

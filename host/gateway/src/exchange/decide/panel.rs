@@ -41,7 +41,7 @@ impl<'a> Panel<'a> {
             snapshot,
             caller,
             envelope,
-            stats: snapshot.upstreams.stats(Instant::now()),
+            stats: stats(snapshot),
         }
     }
 
@@ -241,4 +241,18 @@ fn leads_to(asked: &str, model: &str) -> Refused {
             quote(asked)
         ),
     )
+}
+
+/// Returns the figures of all upstreams and groups in the form of the contract.
+fn stats(snapshot: &Snapshot) -> Vec<UpstreamStats> {
+    let summaries = snapshot.upstreams.summaries(Instant::now());
+    summaries
+        .map(|summary| UpstreamStats {
+            name: summary.name,
+            in_flight: summary.in_flight,
+            requests: summary.requests,
+            errors: summary.errors,
+            attributes: summary.attributes,
+        })
+        .collect()
 }

@@ -1,8 +1,7 @@
-//! One try at one target: asked, and answered or not.
+//! An attempt at one target, and the classification of its answer.
 
 use std::pin::pin;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use pingora_core::protocols::http::ServerSession;
@@ -11,203 +10,183 @@ use witgate_messages::endpoint::Endpoint;
 use witgate_messages::retry::{Advice, Verdict};
 use witgate_messages::splice::{Edit, splice};
 
-use super::failed_attempt::{Left, Setback};
-use super::first_content::{self, Held, Opening};
-use super::retry_reason::Condition;
-use super::{Forwarded, stopped};
+use super::answered::Answered;
+use super::failed_attempt::{FailedAttempt, Left};
+use super::first_content::{self, Beginning};
+use super::queue::Turn;
+use super::retry_reason::RetryReason;
 use crate::answer::refused::Refused;
+use crate::exchange::decide::Decision;
+use crate::exchange::decide::edits::unmade;
 use crate::exchange::decide::targets::Target;
-use crate::exchange::decide::{Decision, unmade};
-use crate::exchange::downstream::Client;
-use crate::exchange::relay::early_head;
+use crate::exchange::downstream::{Client, Interrupted};
+use crate::exchange::relay::early_headers;
 use crate::exchange::relay::metering::Metering;
 use crate::exchange::settle::Settlement;
-use crate::headers::{self, BodyCoding, Forwarded as ForwardedHead};
-use crate::upstream::Upstream;
-use crate::upstream::breaker::Recourse;
-use crate::upstream::connection::{Answering, ONE_WRITE, Outgoing};
-use crate::upstream::credential::Renewal;
-use crate::upstream::kind::Addressed;
-use crate::upstream::stats::InFlight;
+use crate::headers::{self, AnswerForm, BodyCoding, Passing};
+use crate::upstream::admission::Admission;
+use crate::upstream::connection::departure::Departure;
+use crate::upstream::connection::response::Response;
+use crate::upstream::request::{Framing, Request};
 
-/// Whether something else could be tried if this fails.
+/// The fallback of an attempt: another target, or another attempt at the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Spare {
-    Some,
-    None,
+pub(crate) enum Fallback {
+    Available,
+    Exhausted,
 }
 
-/// What came of a try.
+/// The result of an attempt.
 pub(crate) enum Attempted {
     /// An answer to deliver.
     Answered(Answered),
-    /// Something that another try might better.
-    Setback(Setback),
-}
-
-/// An answer, and what is known of its beginning.
-pub(crate) struct Answered {
-    /// On the heap: it is large, and moves from hand to hand.
-    answering: Box<Answering>,
-    upstream: Arc<Upstream>,
-    in_flight: InFlight,
-    held: Held,
-    metering: Option<Metering>,
+    /// A failure that another attempt might better.
+    Failed(FailedAttempt),
 }
 
 /// Tries a target.
 ///
 /// # Errors
 ///
-/// An edit of a plugin can't be made, the exchange's time is over, or the client went away.
+/// An edit of a plugin cannot be made, the time of the exchange is over, or the client disconnected.
 pub(crate) async fn attempt(
     decision: &Decision,
-    target: &Target,
-    recourse: Recourse,
-    spare: Spare,
+    turn: Turn<'_>,
+    fallback: Fallback,
     client: &mut Client,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Attempted, Refused> {
+    let target = turn.target;
+    let model = target.model.as_deref();
     let body = body(decision, target)?;
-    let mut in_flight = match target.upstream.admit(recourse) {
-        Ok(in_flight) => in_flight,
+    let admission = Admission::Required(turn.alternative);
+    let mut attempt = match target.upstream.attempt(admission) {
+        Ok(attempt) => attempt,
         Err(closed) => {
             tracing::debug!(request = settlement.id(), error = %closed, "a target was passed over");
             settlement.pass_over(&closed);
-            return Ok(Attempted::Setback(Setback {
-                condition: Condition::Connect,
+            return Ok(Attempted::Failed(FailedAttempt {
+                reason: RetryReason::Connect,
                 wait: closed.retry_after,
                 left: Left::Closed(closed),
             }));
         }
     };
-    let mut refreshed = false;
-    let asked = loop {
-        let outgoing = outgoing(decision, target, session, &body);
-        let ask = pin!(in_flight.ask(outgoing, target.limit));
-        let asked = client.during(session, ask).await.map_err(|interrupted| {
-            note(settlement, target, Err("given up".into()));
-            stopped(interrupted, settlement)
-        })?;
-        settlement.heard(asked.as_ref().ok().and_then(Answering::head));
-        // A credential may have been replaced since it was read; the request itself is not at fault.
-        let refused = matches!(&asked, Ok(answering) if answering.status() == 401);
-        if refused && !refreshed && target.upstream.refresh_credential().await == Renewal::New {
-            note(settlement, target, Ok(401));
-            refreshed = true;
-            continue;
-        }
-        break asked;
+    let path = decision.view.endpoint.upstream_path(&decision.view.path);
+    let request = request(decision, target, session, &path, &body);
+    let departure = Departure::default();
+    let sent = {
+        let send = pin!(attempt.send(&request, target.limit, &departure));
+        client.during(session, send).await
     };
-
-    let answering = match asked {
-        Ok(answering) => answering,
-        Err(failed) => {
-            tracing::warn!(request = settlement.id(), error = %failed, "an attempt failed");
-            note(settlement, target, Err(failed.to_string()));
-            return Ok(Attempted::Setback(Setback {
-                condition: Condition::of_failure(&failed),
+    let response = match sent {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => {
+            tracing::warn!(request = settlement.id(), error = %error, "an attempt failed");
+            settlement.record_attempt(&mut attempt, model, Err(error.to_string()));
+            return Ok(Attempted::Failed(FailedAttempt {
+                reason: RetryReason::of_failure(&error),
                 wait: None,
-                left: Left::Failed(failed),
+                left: Left::Failed(error),
             }));
         }
-    };
-    let answered = Answered {
-        answering: Box::new(answering),
-        upstream: Arc::clone(&target.upstream),
-        in_flight,
-        held: Held::new(),
-        metering: None,
-    };
-    judge(
-        decision, target, spare, answered, client, session, settlement,
-    )
-    .await
-}
-
-/// Looks at an answer's head, and at its opening where that may matter.
-async fn judge(
-    decision: &Decision,
-    target: &Target,
-    spare: Spare,
-    mut answered: Answered,
-    client: &mut Client,
-    session: &mut ServerSession,
-    settlement: &mut Settlement,
-) -> Result<Attempted, Refused> {
-    let streams = &decision.snapshot.config.streams;
-    let idle = target.upstream.config.idle_timeout;
-    answered.answering.set_idle_timeout(idle);
-    let status = answered.answering.status();
-    let advice = advice(&answered.answering, status);
-    if status >= 400 {
-        note(settlement, target, Ok(status));
-        let condition = match advice.verdict {
-            Verdict::Final => None,
-            Verdict::Retry => Some(Condition::of_status(status).unwrap_or(Condition::ServerError)),
-        };
-        return Ok(match condition {
-            Some(condition) => answered.setback(condition, advice.wait),
-            None => Attempted::Answered(answered),
-        });
-    }
-    answered.metering = metering(decision, &answered.answering);
-    if spare == Spare::None || !client.may_choose() {
-        note(settlement, target, Ok(status));
-        return Ok(Attempted::Answered(answered));
-    }
-    let Some(metering) = &mut answered.metering else {
-        note(settlement, target, Ok(status));
-        return Ok(Attempted::Answered(answered));
+        Err(interrupted) => {
+            settlement.record_attempt(&mut attempt, model, Err("given up".into()));
+            return Err(stopped(interrupted, settlement));
+        }
     };
 
-    let held = &mut answered.held;
-    let opening = first_content::read(
-        &mut answered.answering,
-        metering,
-        held,
-        client,
-        session,
-        streams,
-    )
-    .await
-    .map_err(|interrupted| {
-        note(settlement, target, Ok(status));
-        stopped(interrupted, settlement)
-    })?;
-    Ok(match opening {
-        Opening::Content => {
-            note(settlement, target, Ok(status));
-            Attempted::Answered(answered)
-        }
-        Opening::Error(error) => {
-            note(
-                settlement,
-                target,
-                Err(format!("{} before any content", error.kind)),
-            );
-            match Condition::of_error(&error.kind) {
-                Some(condition) => {
-                    answered.in_flight.reported(error.kind.status());
-                    answered.setback(condition, None)
-                }
-                None => Attempted::Answered(answered),
-            }
-        }
-        Opening::Broken(reason) => {
-            answered.in_flight.read(&answered.answering);
-            note(
-                settlement,
-                target,
-                Err(format!("broke off before any content: {reason}")),
-            );
-            answered.setback(Condition::ServerError, None)
-        }
+    let mut answered = Answered::new(response, attempt);
+    let classified = classify(decision, fallback, &mut answered, client, session).await;
+    let (result, class) = classified;
+    settlement.record_attempt(&mut answered.attempt, model, result);
+    let class = class.map_err(|interrupted| stopped(interrupted, settlement))?;
+    Ok(match class {
+        Class::Final => Attempted::Answered(answered),
+        Class::Retriable { reason, advice } => Attempted::Failed(FailedAttempt {
+            reason,
+            wait: advice.and_then(|advice| advice.wait),
+            left: Left::Answer(Box::new(answered)),
+        }),
     })
 }
 
-/// A body on its way to one target.
+/// The class of an answer.
+enum Class {
+    /// An answer that another attempt would not better.
+    Final,
+    /// An answer that another attempt might better.
+    Retriable {
+        reason: RetryReason,
+        /// The upstream's own word on retries, where it is given with the head.
+        advice: Option<Advice>,
+    },
+}
+
+/// Classifies an answer by its head, and by its beginning where that may matter. Returns the result for the receipt too.
+async fn classify(
+    decision: &Decision,
+    fallback: Fallback,
+    answered: &mut Answered,
+    client: &mut Client,
+    session: &mut ServerSession,
+) -> (Result<u16, String>, Result<Class, Interrupted>) {
+    let status = answered.response.status();
+    if status >= 400 {
+        return (Ok(status), Ok(classify_error(&answered.response, status)));
+    }
+    answered.metering = metering(decision, &answered.response);
+    let metering = match &mut answered.metering {
+        Some(metering) if fallback == Fallback::Available && client.may_choose() => metering,
+        _ => return (Ok(status), Ok(Class::Final)),
+    };
+
+    let beginning = first_content::read(
+        &mut answered.response,
+        metering,
+        &mut answered.held_back,
+        client,
+        session,
+        &decision.snapshot.config.streams,
+    );
+    match beginning.await {
+        Err(interrupted) => (Ok(status), Err(interrupted)),
+        Ok(Beginning::Content) => (Ok(status), Ok(Class::Final)),
+        Ok(Beginning::Error(error)) => {
+            let result = Err(format!("{} before any content", error.kind));
+            let Some(reason) = RetryReason::of_error(&error.kind) else {
+                return (result, Ok(Class::Final));
+            };
+            answered.attempt.reported(error.kind.status());
+            let advice = None;
+            (result, Ok(Class::Retriable { reason, advice }))
+        }
+        Ok(Beginning::Broken(reason)) => {
+            answered.attempt.body_read(&answered.response);
+            let result = Err(format!("broke off before any content: {reason}"));
+            let (reason, advice) = (RetryReason::ServerError, None);
+            (result, Ok(Class::Retriable { reason, advice }))
+        }
+    }
+}
+
+fn classify_error(response: &Response, status: u16) -> Class {
+    let lookup = |name: &str| {
+        let head = response.head()?;
+        head.headers.get(name)?.to_str().ok()
+    };
+    let advice = Advice::of(status, lookup, SystemTime::now());
+    match advice.verdict {
+        Verdict::Final => Class::Final,
+        Verdict::Retry => Class::Retriable {
+            reason: RetryReason::of_status(status).unwrap_or(RetryReason::ServerError),
+            advice: Some(advice),
+        },
+    }
+}
+
+/// The body of a request to one target.
 struct Body {
     parts: SmallVec<[Bytes; 4]>,
     coding: BodyCoding,
@@ -216,50 +195,18 @@ struct Body {
 // === impl Attempted ===
 
 impl Attempted {
-    /// Whether the upstream had its say: it was asked, and nobody else's limit ended that.
+    /// Returns whether the upstream was asked, and no limit of others ended that.
     pub(crate) fn is_heard(&self) -> bool {
         match self {
             Self::Answered(_) => true,
-            Self::Setback(setback) => setback.may_repeat(),
+            Self::Failed(failed) => failed.may_repeat(),
         }
     }
 }
 
-// === impl Answered ===
-
-impl Answered {
-    fn setback(self, condition: Condition, wait: Option<Duration>) -> Attempted {
-        Attempted::Setback(Setback {
-            condition,
-            wait,
-            left: Left::Answer(Box::new(self)),
-        })
-    }
-
-    pub(crate) fn into_forwarded(self, client: Client) -> Forwarded {
-        Forwarded {
-            answering: self.answering,
-            upstream: self.upstream,
-            in_flight: self.in_flight,
-            client,
-            held: self.held,
-            metering: self.metering,
-        }
-    }
-}
-
-/// What an answer says about trying again.
-fn advice(answering: &Answering, status: u16) -> Advice {
-    let lookup = |name: &str| {
-        let head = answering.head()?;
-        head.headers.get(name)?.to_str().ok()
-    };
-    Advice::of(status, lookup, SystemTime::now())
-}
-
-/// The meter for an answer; none for those that cost nothing.
-fn metering(decision: &Decision, answering: &Answering) -> Option<Metering> {
-    let head = answering.head().filter(|head| head.status.is_success())?;
+/// Returns the meter for an answer, or `None` for one that costs nothing.
+fn metering(decision: &Decision, response: &Response) -> Option<Metering> {
+    let head = response.head().filter(|head| head.status.is_success())?;
     match decision.view.endpoint {
         Endpoint::Messages => Some(Metering::of(&head.headers)),
         Endpoint::BatchResults => {
@@ -270,7 +217,7 @@ fn metering(decision: &Decision, answering: &Answering) -> Option<Metering> {
     }
 }
 
-/// The body for one target: the client's bytes as they were sent, but for the plugins' edits and the target's model.
+/// Returns the body for one target: the client's bytes as they came, but for the plugins' edits and the target's model.
 fn body(decision: &Decision, target: &Target) -> Result<Body, Refused> {
     let as_sent = |parts| Body {
         parts,
@@ -303,35 +250,58 @@ fn body(decision: &Decision, target: &Target) -> Result<Body, Refused> {
     })
 }
 
-fn outgoing<'a>(
-    decision: &Decision,
+fn request<'a>(
+    decision: &'a Decision,
     target: &Target,
     session: &ServerSession,
+    path: &'a str,
     body: &'a Body,
-) -> Outgoing<'a> {
-    let upstream = &target.upstream;
-    let path = decision.view.endpoint.upstream_path(&decision.view.path);
-    let Addressed {
-        target: path,
-        shown,
-    } = upstream.kind().address(upstream, &path);
-    let len: usize = body.parts.iter().map(Bytes::len).sum();
-    let head = ForwardedHead {
-        target: &path,
-        authority: &upstream.authority,
-        vmx_headers: upstream.config.vmx_headers,
-        shown: &shown,
+) -> Request<'a> {
+    let passing = Passing {
         coding: body.coding,
-        body_len: (decision.view.head.is_some() || decision.unread.is_some()).then_some(len),
+        // The client may have been promised an event stream by an early head.
+        form: if early_headers::is_wanted(decision) {
+            AnswerForm::Plain
+        } else {
+            AnswerForm::AsAsked
+        },
+        vmx_headers: target.upstream.config.vmx_headers,
     };
-    let room = if len <= ONE_WRITE { len } else { 0 };
-    let request = early_head::plainly(decision, session.req_header());
-    Outgoing {
-        head: headers::write_request_head(&request, &head, room),
+    let len: usize = body.parts.iter().map(Bytes::len).sum();
+    let has_body = decision.view.head.is_some() || decision.unread.is_some();
+    Request {
+        method: &decision.view.method,
+        path,
+        headers: headers::to_upstream(session.req_header(), passing),
+        framing: if has_body {
+            Framing::Length(len as u64)
+        } else {
+            Framing::None
+        },
         body: &body.parts,
     }
 }
 
-fn note(settlement: &mut Settlement, target: &Target, result: Result<u16, String>) {
-    settlement.note_attempt(&target.upstream, target.model.as_deref(), result);
+/// Returns the refusal of an exchange that stops before there is an answer.
+pub(crate) fn stopped(interrupted: Interrupted, settlement: &Settlement) -> Refused {
+    match interrupted {
+        Interrupted::ClientGone => client_left(),
+        Interrupted::Deadline => {
+            let total = settlement
+                .snapshot()
+                .config
+                .streams
+                .total
+                .unwrap_or_default();
+            let total = total.as_millis();
+            let message =
+                format!("no answer was complete within the {total} ms that the gateway allows");
+            Refused::gateway(504, message)
+        }
+    }
+}
+
+/// Returns the refusal of an exchange whose client disconnected.
+pub(crate) fn client_left() -> Refused {
+    Refused::client(499, "the client went away before an answer was there")
 }

@@ -1,80 +1,104 @@
-//! A try that came to nothing, and what that means for the next one.
+//! An attempt that failed, and its consequences for the next one.
 
 use std::time::Duration;
 
-use super::Forwarded;
-use super::attempt::Answered;
-use super::retry_reason::Condition;
-use crate::answer::refused::Refused;
-use crate::exchange::buffered::fetch;
+use super::answered::Answered;
+use super::retry_reason::RetryReason;
+use crate::answer::refused::{Blame, Refused};
 use crate::exchange::decide::Decision;
-use crate::exchange::downstream::Client;
 use crate::upstream::admission::Closed;
 use crate::upstream::breaker::Severity;
-use crate::upstream::connection::Failed;
+use crate::upstream::connection::error::RequestError;
+use crate::upstream::limit::ChosenBy;
 
-/// A try that failed, with what is left of it: if nothing better can be had, that is the answer.
-pub(crate) struct Setback {
-    pub(crate) condition: Condition,
-    /// How long the upstream asks to wait before it is asked again.
+/// An attempt that failed, with what is left of it: the answer, if no other target gives a better one.
+pub(crate) struct FailedAttempt {
+    pub(crate) reason: RetryReason,
+    /// The wait that the upstream asks for before it is asked again.
     pub(crate) wait: Option<Duration>,
     pub(crate) left: Left,
 }
 
-/// What is left of a try.
+/// The remains of an attempt.
 pub(crate) enum Left {
-    /// An answer that another try might better.
+    /// An answer that another attempt might better.
     Answer(Box<Answered>),
     /// No answer.
-    Failed(Failed),
-    /// The upstream was not asked.
+    Failed(RequestError),
+    /// No attempt: the upstream did not take the request.
     Closed(Closed),
 }
 
-// === impl Setback ===
+// === impl FailedAttempt ===
 
-impl Setback {
-    /// Returns whether it is of use to try the same target again. One that used up its `head_timeout_ms` would likely use it
-    /// up once more, and the client would have left by then; after a limit of a caller's or a plan's choice, another try
-    /// would spend the upstream's retries on one caller's impatience.
+impl FailedAttempt {
+    /// Returns whether it is of use to try the same target again. A target that used up its `head_timeout_ms` would likely
+    /// do so again, and the client would have left by then. After a limit that a caller or a plan chose, a retry would
+    /// spend the upstream's budget on one caller's impatience.
     pub(crate) fn may_repeat(&self) -> bool {
         match &self.left {
             Left::Answer(_) => true,
-            Left::Failed(Failed::Timeout { .. }) | Left::Closed(_) => false,
-            Left::Failed(failed) => failed.is_upstreams(),
+            Left::Failed(RequestError::Timeout { .. }) | Left::Closed(_) => false,
+            Left::Failed(error) => error.is_upstreams(),
         }
     }
 
-    /// Whether the target was passed over only because another one could take the request.
-    pub(crate) fn gave_way(&self) -> bool {
+    /// Returns whether the target was passed over only because another one could take the request.
+    pub(crate) fn was_deferred(&self) -> bool {
         match &self.left {
             Left::Closed(closed) => closed.severity() == Some(Severity::Failing),
             Left::Answer(_) | Left::Failed(_) => false,
         }
     }
 
-    /// Whether the plan lets something else be tried after it.
+    /// Returns whether the plan allows another attempt after this one.
     pub(crate) fn may_retry(&self, decision: &Decision) -> bool {
-        matches!(self.left, Left::Closed(_)) || self.condition.may_retry(decision)
+        match self.left {
+            Left::Closed(_) => true,
+            Left::Failed(RequestError::Unsendable { .. }) => true,
+            Left::Answer(_) | Left::Failed(_) => self.reason.may_retry(decision),
+        }
     }
 
-    /// What the client gets when nothing better can be had.
+    /// Returns what the client gets when there is nothing better.
     ///
     /// # Errors
     ///
-    /// There was no answer: the gateway's own has to do.
-    pub(crate) fn settle_for(self, client: Client) -> Result<Forwarded, Refused> {
+    /// There was no answer: the gateway's own takes its place.
+    pub(crate) fn into_final(self) -> Result<Answered, Refused> {
         match self.left {
-            Left::Answer(answered) => Ok(answered.into_forwarded(client)),
-            Left::Failed(failed) => Err(fetch::refuse(&failed)),
-            Left::Closed(closed) => {
-                let second = Duration::from_secs(1);
-                let retry_after = closed.retry_after.map_or(second, |wait| wait.max(second));
-                Err(Refused {
-                    retry_after: Some(retry_after),
-                    ..Refused::upstream(503, closed.to_string())
-                })
-            }
+            Left::Answer(answered) => Ok(*answered),
+            Left::Failed(error) => Err(refuse(&error)),
+            Left::Closed(closed) => Err(refuse_closed(&closed)),
         }
+    }
+}
+
+/// Returns the refusal of a request that no upstream takes now.
+pub(crate) fn refuse_closed(closed: &Closed) -> Refused {
+    const SECOND: Duration = Duration::from_secs(1);
+    let retry_after = closed.retry_after.map_or(SECOND, |wait| wait.max(SECOND));
+    Refused {
+        retry_after: Some(retry_after),
+        ..Refused::upstream(503, closed.to_string())
+    }
+}
+
+/// Returns the refusal of a request that got no answer, with the blame on whoever chose the limit.
+pub(crate) fn refuse(error: &RequestError) -> Refused {
+    let message = error.to_string();
+    match error {
+        RequestError::Timeout { limit, .. } => Refused {
+            blame: match limit.chosen_by {
+                ChosenBy::Upstream => Blame::Upstream,
+                ChosenBy::Plan => Blame::Gateway,
+                ChosenBy::Caller => Blame::Client,
+            },
+            ..Refused::upstream(504, message)
+        },
+        RequestError::Connect { .. }
+        | RequestError::Broken { .. }
+        | RequestError::Malformed { .. } => Refused::upstream(502, message),
+        RequestError::Unsendable { .. } => Refused::client(400, message),
     }
 }

@@ -1,13 +1,13 @@
-//! What an attempt failed with, as plans name it.
+//! The reasons to try another target, by the names that plans use.
 
 use witgate_messages::error::ErrorType;
 
 use crate::exchange::decide::Decision;
-use crate::upstream::connection::Failed;
+use crate::upstream::connection::error::RequestError;
 
-/// A reason to try something else.
+/// A reason to try another target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Condition {
+pub(crate) enum RetryReason {
     Connect,
     Timeout,
     Conflict,
@@ -16,10 +16,10 @@ pub(crate) enum Condition {
     ServerError,
 }
 
-// === impl Condition ===
+// === impl RetryReason ===
 
-impl Condition {
-    /// The condition that an answer stands for; none for one that another try would not better.
+impl RetryReason {
+    /// Returns the reason that a status gives, or `None` for an answer that another attempt would not better.
     pub(crate) fn of_status(status: u16) -> Option<Self> {
         match status {
             409 => Some(Self::Conflict),
@@ -31,20 +31,21 @@ impl Condition {
         }
     }
 
-    /// The condition that an error at the beginning of a stream stands for.
+    /// Returns the reason that an error at the beginning of a stream gives.
     pub(crate) fn of_error(kind: &ErrorType) -> Option<Self> {
         Self::of_status(kind.status())
     }
 
-    pub(crate) fn of_failure(failed: &Failed) -> Self {
-        match failed {
-            Failed::Connect { .. } => Self::Connect,
-            Failed::Timeout { .. } => Self::Timeout,
-            Failed::Broken { .. } | Failed::Malformed { .. } => Self::ServerError,
+    /// Returns the reason that a request without an answer gives.
+    pub(crate) fn of_failure(error: &RequestError) -> Self {
+        match error {
+            RequestError::Connect { .. } | RequestError::Unsendable { .. } => Self::Connect,
+            RequestError::Timeout { .. } => Self::Timeout,
+            RequestError::Broken { .. } | RequestError::Malformed { .. } => Self::ServerError,
         }
     }
 
-    /// The open code that plans use.
+    /// Returns the code that plans use.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -56,7 +57,7 @@ impl Condition {
         }
     }
 
-    /// Whether the plan lets something else be tried after it.
+    /// Returns whether the plan allows another attempt for this reason.
     pub(crate) fn may_retry(self, decision: &Decision) -> bool {
         let on = &decision.plan.retry_on;
         on.is_empty() || on.iter().any(|code| code == self.code())

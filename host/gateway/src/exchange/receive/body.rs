@@ -1,11 +1,12 @@
 //! A body that is read whole, and paid for as it comes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header;
 use pingora_core::protocols::http::ServerSession;
 use tokio::time::timeout;
 
-use super::{broken, declared, invite, slow};
 use crate::answer::refused::Refused;
 use crate::config::Limits;
 use crate::listen::STREAM_WINDOW;
@@ -93,6 +94,75 @@ pub(crate) fn window(
     let mut charge = place.charge();
     charge.cover(most)?;
     Ok(Some(charge))
+}
+
+/// The body's length as the client declares it.
+fn declared(session: &ServerSession) -> Option<u64> {
+    session
+        .get_header(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.trim().parse().ok())
+}
+
+/// The body's length as the client declares it, where a body of this length could be held.
+pub(crate) fn announced(session: &ServerSession) -> Option<usize> {
+    declared(session).and_then(|length| usize::try_from(length).ok())
+}
+
+/// Refuses a body that says itself that it is too large.
+pub(super) fn check_length(session: &ServerSession, limit: u64) -> Result<(), Refused> {
+    match declared(session) {
+        Some(length) if length > limit => Err(over(limit)),
+        _ => Ok(()),
+    }
+}
+
+/// Lets a client that waits for it send its body.
+pub(crate) async fn invite(session: &mut ServerSession) -> Result<(), Refused> {
+    if session
+        .get_header(header::EXPECT)
+        .is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    {
+        // Otherwise an answer that starts before the body has ended would close the connection behind it.
+        session.set_close_on_response_before_downstream_finish(false);
+        let invited = session.write_continue_response().await;
+        session.set_close_on_response_before_downstream_finish(true);
+        invited.map_err(|_| gone())?;
+    }
+    Ok(())
+}
+
+pub(crate) fn slow(limit: Duration) -> Refused {
+    Refused::client(
+        408,
+        format!("the body did not arrive within {} ms", limit.as_millis()),
+    )
+}
+
+pub(crate) fn broken(error: &pingora_core::Error) -> Refused {
+    match error.etype() {
+        pingora_core::ErrorType::ReadTimedout => {
+            Refused::client(408, "the body stood still for too long")
+        }
+        pingora_core::ErrorType::ConnectionClosed | pingora_core::ErrorType::ReadError => gone(),
+        _ => Refused::client(400, "the body is not framed as its headers say"),
+    }
+}
+
+/// Nobody will read this; the receipt does.
+fn gone() -> Refused {
+    Refused::client(
+        499,
+        "the client closed the connection before its request was complete",
+    )
+}
+
+/// The answer to a body that is too large.
+pub(crate) fn over(limit: u64) -> Refused {
+    Refused::client(
+        413,
+        format!("the upload is larger than the {limit} bytes that this gateway takes"),
+    )
 }
 
 /// A body in the making: the first part as it is, a buffer only when there is a second.

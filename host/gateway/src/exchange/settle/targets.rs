@@ -1,34 +1,28 @@
 //! The targets of an exchange on its receipt: those that were asked, and those that were passed over.
 
-use pingora_http::ResponseHeader;
-
 use super::Settlement;
-use crate::headers;
-use crate::receipts::receipt::Attempt;
-use crate::upstream::Upstream;
+use crate::receipts::receipt;
 use crate::upstream::admission::Closed;
+use crate::upstream::attempt::Attempt;
 
 // === impl Settlement ===
 
 impl Settlement {
-    /// Keeps the upstream's own id of the request, for the attempt that is noted next.
-    pub(in crate::exchange) fn heard(&mut self, head: Option<&ResponseHeader>) {
-        self.upstream_id = head.and_then(headers::request_id).map(str::to_owned);
-    }
-
-    /// Notes a try at an upstream, with the status of its answer or what it failed with.
-    pub(in crate::exchange) fn note_attempt(
+    /// Records an attempt at an upstream, with the status of its answer or the failure.
+    pub(in crate::exchange) fn record_attempt(
         &mut self,
-        upstream: &Upstream,
+        attempt: &mut Attempt,
         model: Option<&str>,
         result: Result<u16, String>,
     ) {
-        self.receipt.attempts.push(Attempt {
-            upstream: upstream.config.name.clone(),
-            model: model.map(str::to_owned),
-            request_id: self.upstream_id.take(),
-            result,
-        });
+        for sent in attempt.sent(result) {
+            self.receipt.attempts.push(receipt::Attempt {
+                upstream: attempt.upstream().to_owned(),
+                model: model.map(str::to_owned),
+                request_id: sent.request_id,
+                result: sent.result,
+            });
+        }
     }
 
     /// Says, for the receipt, that a target was not asked.

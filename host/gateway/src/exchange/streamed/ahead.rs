@@ -1,8 +1,8 @@
 //! The part of a body that is read while its upstream takes nothing.
 //!
-//! The end of an HTTP/1.1 client that leaves comes behind everything that it had sent. So its body is read on, slowly and
-//! up to a bound; the upstream gets those bytes once it takes some again. Over HTTP/2 a client that leaves resets its
-//! stream, which can be seen without reading.
+//! The end of an HTTP/1.1 connection comes behind all the bytes that its client has sent, so a body is read on, slowly
+//! and up to a bound, to notice a disconnect; the upstream gets those bytes once it takes some again. Over HTTP/2 a
+//! client that disconnects resets its stream, which is noticed without reading.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -12,23 +12,23 @@ use bytes::Bytes;
 use pingora_core::protocols::http::ServerSession;
 use tokio::time::timeout;
 
-use super::{Stopped, there};
+use super::{Stopped, while_connected};
 use crate::answer::refused::Refused;
-use crate::exchange::receive::broken;
+use crate::exchange::receive::body::broken;
 use crate::exchange::relay::ready;
 use crate::tenants::concurrency::Charge;
-use crate::upstream::connection::upload::{Sending, Taken};
+use crate::upstream::connection::upload::{Taken, Upload};
 
-/// Most bytes that are read ahead. More than the sockets of a client usually hold when it leaves.
+/// Largest number of bytes that are read ahead. More than the sockets of a client usually hold when it disconnects.
 const MOST: usize = 16 << 20;
 
-/// How long the upstream may take nothing before the client is looked at, and between two looks.
+/// The time for which the upstream may take nothing before the client is checked, and the interval of checks.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Most bytes of a piece: what the HTTP layer reads at a time.
+/// Largest piece that the HTTP layer reads at a time, in bytes.
 const PIECE: usize = 64 * 1024;
 
-/// Pieces that are read at a look: 512 KiB a second, so that the bound is reached only after half a minute.
+/// Pieces that are read at a check: 512 KiB a second, so that the bound is reached only after half a minute.
 const PIECES: usize = 2;
 
 /// Bytes that were read and have not been sent.
@@ -39,7 +39,7 @@ pub(crate) struct Ahead {
     charge: Option<Charge>,
 }
 
-/// Whether the end of the body has been read.
+/// The progress of reading a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     ToCome,
@@ -49,7 +49,7 @@ enum End {
 // === impl Ahead ===
 
 impl Ahead {
-    /// Nothing was read yet; what will be is paid for by this charge.
+    /// Creates an empty buffer whose bytes this charge pays for.
     pub(crate) fn new(charge: Option<Charge>) -> Self {
         Self {
             parts: VecDeque::new(),
@@ -59,7 +59,8 @@ impl Ahead {
         }
     }
 
-    /// Returns what was read ahead: a piece of the body, or none for its end. Nothing where nothing was.
+    /// Returns the next piece that was read ahead, `Some(None)` for the end of the body, or `None` if nothing was read
+    /// ahead.
     pub(crate) fn take(&mut self) -> Option<Option<Bytes>> {
         match self.parts.pop_front() {
             Some(part) => {
@@ -73,28 +74,28 @@ impl Ahead {
         }
     }
 
-    /// Sends a piece of the body. While the upstream takes nothing, looks at the client.
+    /// Sends a piece of the body. While the upstream takes nothing, checks the client.
     ///
     /// # Errors
     ///
-    /// The client left or its body can't be read, or the upstream took nothing for too long.
+    /// The client disconnected, its body cannot be read, or the upstream took nothing for too long.
     pub(crate) async fn write(
         &mut self,
         part: Bytes,
-        sending: &mut Sending,
+        upload: &mut Upload,
         session: &mut ServerSession,
     ) -> Result<Taken, Stopped> {
-        let mut write = pin!(sending.write(part));
+        let mut write = pin!(upload.write(part));
         loop {
-            match timeout(LOOK, there(session, &mut write)).await {
+            match timeout(LOOK, while_connected(session, &mut write)).await {
                 Ok(done) => return done,
                 Err(_) => self.read_on(session).await?,
             }
         }
     }
 
-    /// Reads what has come, as far as there is room. Without memory for it the client is not looked at: it is noticed once
-    /// the upstream takes something, or has stood still for too long.
+    /// Reads the bytes that have come, as far as there is room. Without memory for them the client is not checked: its
+    /// disconnect is noticed once the upstream takes something or reaches its idle timeout.
     async fn read_on(&mut self, session: &mut ServerSession) -> Result<(), Refused> {
         if session.is_http2() {
             return Ok(());

@@ -2,7 +2,7 @@ use super::*;
 
 fn books(folder: &tempfile::TempDir) -> [Owners; 2] {
     [
-        Owners::new(Some(State::open(folder.path()).unwrap())),
+        Owners::new(Some(State::open(folder.path(), &[MIGRATION]).unwrap())),
         Owners::new(None),
     ]
 }

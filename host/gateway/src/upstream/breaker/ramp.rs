@@ -1,52 +1,52 @@
-//! The way back of an upstream: requests are let in a few at a time, and more with each good round.
+//! The recovery of an upstream: a few trials at first, and more with each successful round.
 //!
-//! It begins with one trial. A round is over when as many trials have ended as may be under way; a good one doubles that
-//! number, a bad one halves it, and a bad round of one ends the ramp. It is over when enough has been seen and nobody had
-//! to be turned away.
+//! A ramp begins with one trial. A round is over when as many trials have ended as may be under way. A successful round
+//! doubles that number, a bad one halves it, and a bad round of one trial ends the ramp. The ramp is complete when
+//! enough trials have ended and no request had to be refused.
 
 use std::time::{Duration, Instant};
 
-use super::{Leave, Tally, Word};
+use super::{Report, Tally, Ticket};
 use crate::config::BreakerPolicy;
 
-/// Trials under way that let in whoever comes.
+/// The number of trials under way at which every request is admitted.
 const PLENTY: u32 = 4096;
 
-/// One ramp.
+/// A ramp.
 #[derive(Debug)]
 pub(super) struct Ramp {
-    /// Tells its trials from those of an earlier one.
+    /// The number that distinguishes its trials from those of an earlier ramp.
     number: u64,
     /// Trials that may be under way.
     allowed: u32,
-    /// Trials that are.
+    /// Trials that are under way.
     out: u32,
-    /// When the last one was let in.
+    /// The time of the last admitted trial.
     last: Option<Instant>,
-    /// When the first one went well.
+    /// The time of the first successful trial.
     began: Option<Instant>,
-    /// Those of the present round that have ended.
+    /// Ended trials of the current round.
     round: Tally,
-    /// Those of all rounds.
+    /// Ended trials of all rounds.
     total: Tally,
     crowd: Crowd,
 }
 
-/// Whether there were more requests than may be trials.
+/// The demand for trials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Crowd {
     All,
     TurnedAway,
 }
 
-/// What the end of a trial comes to.
+/// The effect of the end of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The ramp goes on.
+    /// The ramp continues.
     On,
-    /// The upstream is to be left alone again.
+    /// The ramp failed: the upstream gets no requests again.
     Failed,
-    /// The ramp is over, with so many failures.
+    /// The ramp is complete, with this many failures.
     Over(Tally),
 }
 
@@ -68,7 +68,7 @@ impl Default for Ramp {
 }
 
 impl Ramp {
-    /// The ramp after this one.
+    /// Returns the ramp after this one.
     pub(super) fn next(&self) -> Self {
         Self {
             number: self.number.wrapping_add(1),
@@ -76,13 +76,13 @@ impl Ramp {
         }
     }
 
-    /// Whether it is the one of this number.
+    /// Returns whether the ramp has this number.
     pub(super) fn is(&self, number: u64) -> bool {
         self.number == number
     }
 
-    /// Whether one more trial may be let in. Trials that have been silent for `patience` hold up nobody: an answer may take
-    /// minutes.
+    /// Returns whether another trial can be admitted. Trials without an outcome for `patience` do not block others: an
+    /// answer may take minutes.
     pub(super) fn has_room(&self, now: Instant, patience: Duration) -> bool {
         let silent = || {
             self.last
@@ -91,37 +91,37 @@ impl Ramp {
         self.out < self.allowed || silent()
     }
 
-    /// Lets a trial in, if there is room.
-    pub(super) fn enter(&mut self, now: Instant, patience: Duration) -> Option<Leave> {
+    /// Admits a trial if there is room.
+    pub(super) fn enter(&mut self, now: Instant, patience: Duration) -> Option<Ticket> {
         if !self.has_room(now, patience) {
             self.crowd = Crowd::TurnedAway;
             return None;
         }
         self.out = self.out.saturating_add(1);
         self.last = Some(now);
-        Some(Leave::Trial(self.number))
+        Some(Ticket::Trial(self.number))
     }
 
-    /// Takes a trial back that taught nothing.
+    /// Takes back a trial without an outcome.
     pub(super) fn unused(&mut self) {
         self.out = self.out.saturating_sub(1);
     }
 
-    /// Counts a trial that ended. `percent` failures in a hundred are too many.
+    /// Counts a trial that ended. A round fails at `percent` failures in a hundred.
     pub(super) fn ended(
         &mut self,
-        word: Word,
+        report: Report,
         percent: u32,
         policy: &BreakerPolicy,
         now: Instant,
     ) -> Step {
         self.out = self.out.saturating_sub(1);
-        let failed = u64::from(word != Word::Good);
+        let failed = u64::from(report != Report::Success);
         for tally in [&mut self.round, &mut self.total] {
             tally.of += 1;
             tally.failed += failed;
         }
-        if word == Word::Good {
+        if report == Report::Success {
             self.began.get_or_insert(now);
         }
         let (of, allowed) = (self.round.of, u64::from(self.allowed));
@@ -129,7 +129,7 @@ impl Ramp {
         if of >= allowed && bad && self.allowed == 1 {
             return Step::Failed;
         }
-        // By the middle of a round a crowd has shown.
+        // By the middle of a round the demand is known.
         if of * 2 >= allowed && self.is_over(percent, policy, now) {
             return Step::Over(self.total);
         }

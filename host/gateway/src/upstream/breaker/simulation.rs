@@ -18,7 +18,7 @@ struct World {
     rng: StdRng,
     /// Requests under way, by their end in milliseconds.
     under_way: BinaryHeap<Reverse<(u64, u64)>>,
-    leaves: Vec<Option<(Leave, Word)>>,
+    tickets: Vec<Option<(Ticket, Report)>>,
     now: u64,
     seen: Seen,
 }
@@ -31,7 +31,7 @@ struct Seen {
     opened: u64,
 }
 
-/// How an upstream is.
+/// The behaviour of an upstream.
 #[derive(Clone, Copy)]
 struct Health {
     /// Failures in a hundred requests.
@@ -48,7 +48,7 @@ impl World {
             start: Instant::now() + Duration::from_secs(600),
             rng: StdRng::seed_from_u64(seed),
             under_way: BinaryHeap::new(),
-            leaves: Vec::new(),
+            tickets: Vec::new(),
             now: 0,
             seen: Seen::default(),
         }
@@ -81,34 +81,34 @@ impl World {
         }
     }
 
-    fn plan(&mut self, at: u64, sent: Option<(Leave, Word)>) {
-        let index = self.leaves.len() as u64;
-        self.leaves.push(sent);
+    fn plan(&mut self, at: u64, sent: Option<(Ticket, Report)>) {
+        let index = self.tickets.len() as u64;
+        self.tickets.push(sent);
         self.under_way.push(Reverse((at, index)));
     }
 
     fn end(&mut self, index: u64) {
         let index = usize::try_from(index).expect("an index");
-        if let Some((leave, word)) = self.leaves[index] {
+        if let Some((ticket, report)) = self.tickets[index] {
             let now = self.at(self.now);
-            let change = self.breaker.ended(leave, word, now, &mut self.rng);
+            let change = self.breaker.ended(ticket, report, now, &mut self.rng);
             self.seen.opened += u64::from(matches!(change, Some(Change::Opened(_))));
-            self.seen.good += u64::from(word == Word::Good);
+            self.seen.good += u64::from(report == Report::Success);
         }
     }
 
     fn ask(&mut self, health: Health) {
-        match self.breaker.enter(Recourse::None, self.at(self.now)) {
-            Ok(leave) => {
+        match self.breaker.enter(Alternative::None, self.at(self.now)) {
+            Ok(ticket) => {
                 self.seen.sent += 1;
                 let fails = self.rng.gen_range(0..100) < health.percent;
-                let (word, within) = if fails {
-                    (Word::Bad, health.fails_within)
+                let (report, within) = if fails {
+                    (Report::Failure, health.fails_within)
                 } else {
-                    (Word::Good, health.answers_within)
+                    (Report::Success, health.answers_within)
                 };
                 let takes = self.rng.gen_range(1..=within);
-                self.plan(self.now + takes, Some((leave, word)));
+                self.plan(self.now + takes, Some((ticket, report)));
             }
             Err(_) => {
                 self.seen.refused += 1;

@@ -1,4 +1,4 @@
-//! What opens it, whom it lets in, and how it closes.
+//! Tests of opening, admission, and closing.
 
 use std::num::NonZeroU32;
 
@@ -25,30 +25,30 @@ impl Bench {
         }
     }
 
-    fn enter(&self, recourse: Recourse) -> Result<Leave, Opened> {
-        self.breaker.enter(recourse, self.now)
+    fn enter(&self, alternative: Alternative) -> Result<Ticket, Opened> {
+        self.breaker.enter(alternative, self.now)
     }
 
-    fn end(&mut self, leave: Leave, word: Word) -> Option<Change> {
-        self.breaker.ended(leave, word, self.now, &mut self.rng)
+    fn end(&mut self, ticket: Ticket, report: Report) -> Option<Change> {
+        self.breaker.ended(ticket, report, self.now, &mut self.rng)
     }
 
     /// Sends a request that has no other place to go.
-    fn send(&mut self, word: Word) -> Option<Change> {
-        let leave = self.enter(Recourse::None).expect("it is let in");
-        self.end(leave, word)
+    fn send(&mut self, report: Report) -> Option<Change> {
+        let ticket = self.enter(Alternative::None).expect("it is let in");
+        self.end(ticket, report)
     }
 
-    fn send_many(&mut self, count: usize, word: Word) {
+    fn send_many(&mut self, count: usize, report: Report) {
         for _ in 0..count {
-            self.send(word);
+            self.send(report);
         }
     }
 
     /// Opens it with nothing but failures.
     fn down(&mut self) {
-        self.send_many(19, Word::Bad);
-        let change = self.send(Word::Bad).expect("the twentieth opens it");
+        self.send_many(19, Report::Failure);
+        let change = self.send(Report::Failure).expect("the twentieth opens it");
         let Change::Opened(opened) = change else {
             panic!("it opens: {change:?}");
         };
@@ -60,8 +60,8 @@ impl Bench {
     /// Opens it with four failures in five.
     fn failing(&mut self) {
         for _ in 0..10 {
-            self.send(Word::Good);
-            self.send_many(4, Word::Bad);
+            self.send(Report::Success);
+            self.send_many(4, Report::Failure);
         }
         let opened = self.breaker.opened(self.now).expect("it is open");
         assert_eq!(opened.severity, Severity::Failing, "some are good");
@@ -75,28 +75,28 @@ impl Bench {
 #[test]
 fn failures_in_a_row_open_nothing_while_the_rate_is_low() {
     let mut bench = Bench::new();
-    bench.send_many(40, Word::Good);
-    bench.send_many(19, Word::Bad);
+    bench.send_many(40, Report::Success);
+    bench.send_many(19, Report::Failure);
     assert_eq!(bench.breaker.opened(bench.now), None, "19 of 59");
 }
 
 #[test]
 fn a_few_failures_open_nothing_whatever_their_rate() {
     let mut bench = Bench::new();
-    bench.send_many(19, Word::Bad);
+    bench.send_many(19, Report::Failure);
     assert_eq!(bench.breaker.opened(bench.now), None, "19 of 19");
     bench.now += 11 * SECOND;
-    bench.send_many(19, Word::Bad);
+    bench.send_many(19, Report::Failure);
     assert_eq!(bench.breaker.opened(bench.now), None, "and 19 later on");
 }
 
 #[test]
 fn half_of_the_requests_of_a_window_open_it_when_they_are_enough() {
     let mut bench = Bench::new();
-    bench.send_many(10, Word::Good);
-    bench.send_many(9, Word::Bad);
+    bench.send_many(10, Report::Success);
+    bench.send_many(9, Report::Failure);
     assert_eq!(bench.breaker.opened(bench.now), None, "9 of 19");
-    let change = bench.send(Word::Bad);
+    let change = bench.send(Report::Failure);
     let opened = bench.breaker.opened(bench.now).expect("10 of 20");
     assert_eq!(change, Some(Change::Opened(opened)), "and it says so");
     assert_eq!(opened.severity, Severity::Failing, "half are good");
@@ -111,47 +111,47 @@ fn half_of_the_requests_of_a_window_open_it_when_they_are_enough() {
 fn a_failing_upstream_takes_only_what_has_no_other_place_to_go() {
     let mut bench = Bench::new();
     bench.failing();
-    let refused = bench.enter(Recourse::Another);
+    let refused = bench.enter(Alternative::Available);
     assert!(refused.is_err(), "another target takes it");
-    let sent = bench.enter(Recourse::None);
-    assert_eq!(sent, Ok(Leave::Plain), "nothing else takes it");
+    let sent = bench.enter(Alternative::None);
+    assert_eq!(sent, Ok(Ticket::Plain), "nothing else takes it");
 }
 
 #[test]
 fn an_upstream_that_is_down_takes_nothing() {
     let mut bench = Bench::new();
     bench.down();
-    for recourse in [Recourse::Another, Recourse::None] {
-        assert!(bench.enter(recourse).is_err(), "{recourse:?}");
+    for alternative in [Alternative::Available, Alternative::None] {
+        assert!(bench.enter(alternative).is_err(), "{alternative:?}");
     }
 }
 
 #[test]
 fn answers_that_come_late_show_that_an_upstream_is_not_down() {
     let mut bench = Bench::new();
-    let early: Vec<_> = (0..20).map(|_| bench.enter(Recourse::None)).collect();
+    let early: Vec<_> = (0..20).map(|_| bench.enter(Alternative::None)).collect();
     bench.now += 11 * SECOND;
     bench.down();
-    for leave in early {
-        bench.end(leave.expect("it was closed"), Word::Good);
+    for ticket in early {
+        bench.end(ticket.expect("it was closed"), Report::Success);
     }
     let opened = bench.breaker.opened(bench.now).expect("20 of 40");
     assert_eq!(opened.severity, Severity::Failing, "half are good");
-    assert!(bench.enter(Recourse::None).is_ok(), "it is asked again");
+    assert!(bench.enter(Alternative::None).is_ok(), "it is asked again");
 }
 
 #[test]
 fn slow_answers_are_not_outrun_by_quick_failures() {
     let mut bench = Bench::new();
-    let slow: Vec<_> = (0..190).map(|_| bench.enter(Recourse::None)).collect();
-    bench.send_many(60, Word::Bad);
+    let slow: Vec<_> = (0..190).map(|_| bench.enter(Alternative::None)).collect();
+    bench.send_many(60, Report::Failure);
     assert_eq!(
         bench.breaker.opened(bench.now),
         None,
         "60 failures of 250 that are under way"
     );
-    for leave in slow {
-        bench.end(leave.expect("it was closed"), Word::Good);
+    for ticket in slow {
+        bench.end(ticket.expect("it was closed"), Report::Success);
     }
     assert_eq!(bench.breaker.opened(bench.now), None, "and they were good");
 }
@@ -160,8 +160,8 @@ fn slow_answers_are_not_outrun_by_quick_failures() {
 fn requests_that_taught_nothing_hide_no_failures() {
     let mut bench = Bench::new();
     for _ in 0..1000 {
-        let leave = bench.enter(Recourse::None).expect("it is closed");
-        bench.breaker.unused(leave, bench.now);
+        let ticket = bench.enter(Alternative::None).expect("it is closed");
+        bench.breaker.unused(ticket, bench.now);
     }
     bench.down();
 }
@@ -170,8 +170,8 @@ fn requests_that_taught_nothing_hide_no_failures() {
 fn an_answer_that_breaks_off_is_one_failure_and_no_success() {
     let mut bench = Bench::new();
     for _ in 0..20 {
-        bench.send(Word::Good);
-        bench.end(Leave::Plain, Word::BadAfterAll);
+        bench.send(Report::Success);
+        bench.end(Ticket::Plain, Report::LateFailure);
     }
     let opened = bench.breaker.opened(bench.now).expect("it is open");
     assert_eq!(
@@ -188,10 +188,10 @@ fn one_request_is_the_trial_and_more_follow_as_it_goes_well() {
     bench.until_trial();
     let mut allowed = Vec::new();
     while bench.breaker.opened(bench.now).is_some() {
-        let trials: Vec<_> = std::iter::from_fn(|| bench.enter(Recourse::None).ok()).collect();
+        let trials: Vec<_> = std::iter::from_fn(|| bench.enter(Alternative::None).ok()).collect();
         allowed.push(trials.len());
         for trial in trials {
-            bench.end(trial, Word::Good);
+            bench.end(trial, Report::Success);
         }
         assert!(allowed.len() < 20, "it ends: {allowed:?}");
     }
@@ -208,7 +208,7 @@ fn a_quiet_gateway_refuses_nothing_after_the_first_good_trial() {
     bench.until_trial();
     let mut sent = 0;
     while bench.breaker.opened(bench.now).is_some() {
-        bench.send(Word::Good);
+        bench.send(Report::Success);
         sent += 1;
     }
     assert!((20..=31).contains(&sent), "enough to judge by: {sent}");
@@ -219,9 +219,9 @@ fn a_ramp_without_a_failure_ends_with_time_where_there_is_little_traffic() {
     let mut bench = Bench::new();
     bench.down();
     bench.until_trial();
-    bench.send(Word::Good);
+    bench.send(Report::Success);
     bench.now += 11 * SECOND;
-    bench.send(Word::Good);
+    bench.send(Report::Success);
     assert_eq!(bench.breaker.opened(bench.now), None, "closed");
 }
 
@@ -231,8 +231,8 @@ fn a_failed_trial_doubles_the_time_up_to_the_longest() {
     bench.down();
     for seconds in [2, 4, 8, 16, 32, 60, 60] {
         bench.until_trial();
-        let trial = bench.enter(Recourse::None).expect("the trial is due");
-        let change = bench.end(trial, Word::Bad);
+        let trial = bench.enter(Alternative::None).expect("the trial is due");
+        let change = bench.end(trial, Report::Failure);
         let Some(Change::Opened(opened)) = change else {
             panic!("open again: {change:?}");
         };
@@ -246,10 +246,10 @@ fn a_trial_that_taught_nothing_is_given_back() {
     let mut bench = Bench::new();
     bench.down();
     bench.until_trial();
-    let trial = bench.enter(Recourse::None).expect("the trial");
-    assert!(bench.enter(Recourse::None).is_err(), "one at a time");
+    let trial = bench.enter(Alternative::None).expect("the trial");
+    assert!(bench.enter(Alternative::None).is_err(), "one at a time");
     bench.breaker.unused(trial, bench.now);
-    assert!(bench.enter(Recourse::None).is_ok(), "the next one is");
+    assert!(bench.enter(Alternative::None).is_ok(), "the next one is");
 }
 
 #[test]
@@ -257,12 +257,12 @@ fn a_trial_that_is_silent_holds_up_the_next_one_for_a_while_only() {
     let mut bench = Bench::new();
     bench.down();
     bench.until_trial();
-    let silent = bench.enter(Recourse::None).expect("the trial");
-    assert!(bench.enter(Recourse::None).is_err(), "one at a time");
+    let silent = bench.enter(Alternative::None).expect("the trial");
+    assert!(bench.enter(Alternative::None).is_err(), "one at a time");
     bench.now += SECOND;
-    let second = bench.enter(Recourse::None).expect("another one");
-    bench.end(second, Word::Good);
-    assert!(bench.enter(Recourse::None).is_ok(), "which let more in");
+    let second = bench.enter(Alternative::None).expect("another one");
+    bench.end(second, Report::Success);
+    assert!(bench.enter(Alternative::None).is_ok(), "which let more in");
     bench.breaker.unused(silent, bench.now);
 }
 
@@ -271,16 +271,19 @@ fn trials_of_an_earlier_ramp_count_as_any_request() {
     let mut bench = Bench::new();
     bench.down();
     bench.until_trial();
-    let stale = bench.enter(Recourse::None).expect("the trial");
+    let stale = bench.enter(Alternative::None).expect("the trial");
     bench.now += SECOND;
-    let second = bench.enter(Recourse::None).expect("another one");
-    bench.end(second, Word::Bad);
+    let second = bench.enter(Alternative::None).expect("another one");
+    bench.end(second, Report::Failure);
     bench.until_trial();
-    let trial = bench.enter(Recourse::None).expect("the next ramp's");
-    bench.end(stale, Word::Bad);
-    assert!(bench.enter(Recourse::None).is_err(), "still one at a time");
-    bench.end(trial, Word::Good);
-    assert!(bench.enter(Recourse::None).is_ok(), "and it grows");
+    let trial = bench.enter(Alternative::None).expect("the next ramp's");
+    bench.end(stale, Report::Failure);
+    assert!(
+        bench.enter(Alternative::None).is_err(),
+        "still one at a time"
+    );
+    bench.end(trial, Report::Success);
+    assert!(bench.enter(Alternative::None).is_ok(), "and it grows");
 }
 
 #[test]
@@ -288,10 +291,14 @@ fn one_failure_in_a_ramp_slows_it_down_and_does_not_end_it() {
     let mut bench = Bench::new();
     bench.down();
     bench.until_trial();
-    bench.send(Word::Good);
-    let pair = [(); 2].map(|()| bench.enter(Recourse::None).expect("two by now"));
-    assert_eq!(bench.end(pair[0], Word::Bad), None, "one of two");
-    assert_eq!(bench.end(pair[1], Word::Good), None, "which is not all");
+    bench.send(Report::Success);
+    let pair = [(); 2].map(|()| bench.enter(Alternative::None).expect("two by now"));
+    assert_eq!(bench.end(pair[0], Report::Failure), None, "one of two");
+    assert_eq!(
+        bench.end(pair[1], Report::Success),
+        None,
+        "which is not all"
+    );
     let opened = bench.breaker.opened(bench.now).expect("open");
     assert!(opened.has_room, "the next one is let in at once");
 }
@@ -302,14 +309,14 @@ fn an_upstream_that_answers_some_again_is_asked_by_all_that_have_no_other_place(
     bench.down();
     let mut sent = 0_usize;
     while bench.breaker.opened(bench.now).map(|open| open.severity) == Some(Severity::Down) {
-        if let Ok(leave) = bench.enter(Recourse::None) {
+        if let Ok(ticket) = bench.enter(Alternative::None) {
             sent += 1;
-            let word = if sent.is_multiple_of(3) {
-                Word::Good
+            let report = if sent.is_multiple_of(3) {
+                Report::Success
             } else {
-                Word::Bad
+                Report::Failure
             };
-            bench.end(leave, word);
+            bench.end(ticket, report);
         }
         bench.now += SECOND / 4;
         assert!(sent < 1000, "it ends");
@@ -326,7 +333,11 @@ fn a_policy_of_one_request_opens_at_the_first_failure() {
         min_requests: NonZeroU32::MIN,
         ..BreakerPolicy::default()
     });
-    assert!(bench.send(Word::Bad).is_some(), "it opens");
+    assert!(bench.send(Report::Failure).is_some(), "it opens");
     bench.until_trial();
-    assert_eq!(bench.send(Word::Good), Some(Change::Closed), "and closes");
+    assert_eq!(
+        bench.send(Report::Success),
+        Some(Change::Closed),
+        "and closes"
+    );
 }

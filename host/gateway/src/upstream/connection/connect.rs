@@ -6,27 +6,34 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use pingora_core::connectors::L4Connect;
 use pingora_core::connectors::http::v2;
-use pingora_core::protocols::ALPN;
 use pingora_core::protocols::http::client::HttpSession;
+use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::protocols::l4::socket::SocketAddr as SocketName;
 use pingora_core::protocols::l4::stream::Stream as Socket;
+use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::error::{RequestError, describe};
 use super::race::Race;
-use super::{Failed, Link, plain};
 use crate::config::upstream::HttpVersion;
 use crate::upstream::Upstream;
 use crate::upstream::dns::{Address, Peers};
 
-/// What a new connection is for.
+/// A connection to send one request on.
+pub(super) enum Link {
+    Http1(Stream),
+    Http2(Box<Http2Session>),
+}
+
+/// The purpose of a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// It may serve others later, or at the same time.
+    /// Requests that come later, or at the same time.
     Shared,
-    /// One request over HTTP/1.1.
+    /// A single request over HTTP/1.1.
     Single,
 }
 
@@ -41,13 +48,13 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// No address did by the deadline.
+    /// No address did so by the deadline.
     pub(super) async fn connect(
         &self,
         peers: &Peers,
         purpose: Purpose,
         deadline: Instant,
-    ) -> Result<(Link, Arc<Address>), Failed> {
+    ) -> Result<(Link, Arc<Address>), RequestError> {
         let mut race = Race::new(&self.addresses, peers, |at| {
             Box::pin(async move { TcpStream::connect(at).await.map(Socket::from) })
         });
@@ -57,7 +64,7 @@ impl Upstream {
                 Ok(None) => {
                     let reason = race.into_reason();
                     return Err(
-                        self.no_connection(reason.unwrap_or_else(|| "it has no address".into()))
+                        self.connect_error(reason.unwrap_or_else(|| "it has no address".into()))
                     );
                 }
                 Err(_) => {
@@ -66,7 +73,7 @@ impl Upstream {
                     race.give_up(limit);
                     let reason =
                         format!("none of {tried} addresses took a connection within {limit:?}");
-                    return Err(self.no_connection(reason));
+                    return Err(self.connect_error(reason));
                 }
             };
             // A server that says nothing must not use up the time of the others.
@@ -76,19 +83,19 @@ impl Upstream {
             } else {
                 deadline
             };
-            match timeout_at(limit, self.shake(&address.peer, socket, purpose)).await {
+            match timeout_at(limit, self.handshake(&address.peer, socket, purpose)).await {
                 Ok(Ok(link)) => {
                     self.addresses.connected(address.at);
                     return Ok((link, address));
                 }
-                Ok(Err(error)) => race.lost(&address, plain(&error)),
+                Ok(Err(error)) => race.lost(&address, describe(&error)),
                 Err(_) => race.lost(&address, "its handshake did not end in time".into()),
             }
         }
     }
 
-    /// Does what comes between TCP and the first request.
-    async fn shake(
+    /// Negotiates TLS and the version of HTTP.
+    async fn handshake(
         &self,
         peer: &HttpPeer,
         socket: Socket,
@@ -106,7 +113,7 @@ impl Upstream {
         }
     }
 
-    /// Finds out which version of HTTP the upstream speaks.
+    /// Determines the version of HTTP that the upstream speaks.
     async fn negotiate(
         &self,
         connector: &v2::Connector,

@@ -1,8 +1,10 @@
 //! HTTP/1.1: a small request leaves in one write, head and body together.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{Method, header};
 use pingora_core::ErrorType;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::v1::client::HttpSession;
@@ -11,107 +13,184 @@ use pingora_http::ResponseHeader;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
+use super::departure::Departure;
+use super::error::{Failure, describe};
 use super::interim::{Interim, Stage};
-use super::{Body, Departure, Limit, Lost, ONE_WRITE, Outgoing, Upstream, plain};
+use crate::upstream::Upstream;
+use crate::upstream::limit::Limit;
+use crate::upstream::provider::Destination;
+use crate::upstream::request::{Framing, Request, Role};
 
-/// A request whose small body stands behind its head, once a connection wants it so.
-pub(super) struct Gathered<'a> {
-    wire: BytesMut,
-    head_len: usize,
-    body: &'a [Bytes],
-    /// What is to be written after `wire`.
-    rest: Option<&'a [Bytes]>,
+/// Bodies of up to this many bytes are copied behind the head, so that both leave in one system call.
+const ONE_WRITE_BYTES: usize = 64 * 1024;
+
+/// A request in the form of HTTP/1.1, written once a connection needs it.
+pub(super) struct Outgoing<'a> {
+    request: &'a Request<'a>,
     departure: &'a Departure,
+    written: Option<Written<'a>>,
+}
+
+/// The bytes of the first write, and the parts of the body that follow.
+struct Written<'a> {
+    first: BytesMut,
+    rest: &'a [Bytes],
+}
+
+/// The persistence of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Persistence {
+    KeepAlive,
+    Close,
 }
 
 /// An answer over HTTP/1.1.
-pub(super) struct Answer {
+pub(super) struct Incoming {
     session: HttpSession,
     extent: Extent,
 }
 
-/// Whether the answer has the body that its head speaks of.
+/// The extent of an answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extent {
     AsFramed,
-    /// It is the answer to a HEAD request (RFC 9110, section 9.3.2).
+    /// The answer to a HEAD request has none (RFC 9110, section 9.3.2).
     HeadOnly,
 }
 
-// === impl Gathered ===
+// === impl Outgoing ===
 
-impl<'a> Gathered<'a> {
-    pub(super) fn new(outgoing: Outgoing<'a>, departure: &'a Departure) -> Self {
+impl<'a> Outgoing<'a> {
+    pub(super) fn new(request: &'a Request<'a>, departure: &'a Departure) -> Self {
         Self {
-            head_len: outgoing.head.len(),
-            wire: outgoing.head,
-            body: outgoing.body,
-            rest: None,
+            request,
             departure,
+            written: None,
         }
     }
 
-    /// The head and the body, each by itself.
-    pub(super) fn parts(&self) -> (&[u8], &'a [Bytes]) {
-        let head = self.wire.get(..self.head_len).unwrap_or_default();
-        (head, self.body)
-    }
-
-    /// Notes that all of it has gone out.
-    pub(super) fn departed(&self) {
-        self.departure.complete();
-    }
-
-    /// The bytes of one write, and what is to be written after them.
-    fn joined(&mut self) -> (&[u8], &'a [Bytes]) {
-        let rest = *self.rest.get_or_insert_with(|| {
-            let len: usize = self.body.iter().map(Bytes::len).sum();
-            if len > ONE_WRITE {
-                return self.body;
+    /// Returns the bytes of one write, and the parts to write after them.
+    fn written(&mut self, upstream: &Upstream) -> (&[u8], &'a [Bytes]) {
+        let request = self.request;
+        let written = self.written.get_or_insert_with(|| {
+            let len = request.body_len();
+            let (joined, rest) = if len <= ONE_WRITE_BYTES {
+                (request.body, &[][..])
+            } else {
+                (&[][..], request.body)
+            };
+            let room = joined.iter().map(Bytes::len).sum();
+            let mut first = head(upstream, request, Persistence::KeepAlive, room);
+            for part in joined {
+                first.extend_from_slice(part);
             }
-            for part in self.body {
-                self.wire.extend_from_slice(part);
-            }
-            &[]
+            Written { first, rest }
         });
-        (&self.wire, rest)
+        (&written.first, written.rest)
+    }
+}
+
+/// Writes the head of a request, with `room` bytes to spare behind it.
+pub(super) fn head(
+    upstream: &Upstream,
+    request: &Request<'_>,
+    persistence: Persistence,
+    room: usize,
+) -> BytesMut {
+    let Destination {
+        prefix,
+        path,
+        credential,
+    } = upstream.provider().destination(upstream, request.path);
+    let mut wire = BytesMut::with_capacity(1024 + room);
+    for part in [request.method.as_str(), " ", prefix, path, " HTTP/1.1\r\n"] {
+        wire.put_slice(part.as_bytes());
     }
 
-    fn extent(&self) -> Extent {
-        if self.wire.starts_with(b"HEAD ") {
-            Extent::HeadOnly
-        } else {
-            Extent::AsFramed
+    let mut host = Some(upstream.authority.as_str());
+    let mut own = credential.own();
+    let mut length = match request.framing {
+        Framing::Length(length) => Some(length),
+        Framing::None | Framing::Chunked => None,
+    };
+    for field in request.headers.iter() {
+        if *field.name == header::HOST {
+            if let Some(host) = host.take() {
+                put(&mut wire, field.spelling, host.as_bytes());
+            }
+        } else if *field.name == header::CONTENT_LENGTH {
+            if let Some(length) = length.take() {
+                put_length(&mut wire, field.spelling, length);
+            }
+        } else if field.role == Role::Plain {
+            put(&mut wire, field.spelling, field.value.as_bytes());
+        } else if let Some((name, value)) = own.take() {
+            put(&mut wire, name.as_str().as_bytes(), value.as_bytes());
+        } else if credential.passes(field.name) {
+            put(&mut wire, field.spelling, field.value.as_bytes());
         }
     }
+    if let Some(host) = host {
+        put(&mut wire, b"Host", host.as_bytes());
+    }
+    if let Some((name, value)) = own {
+        put(&mut wire, name.as_str().as_bytes(), value.as_bytes());
+    }
+    if let Some(length) = length {
+        put_length(&mut wire, b"Content-Length", length);
+    }
+    if persistence == Persistence::Close {
+        put(&mut wire, b"Connection", b"close");
+    }
+    if request.framing == Framing::Chunked {
+        put(&mut wire, b"Transfer-Encoding", b"chunked");
+    }
+    wire.put_slice(b"\r\n");
+    wire
+}
+
+fn put(wire: &mut BytesMut, name: &[u8], value: &[u8]) {
+    for part in [name, b": ", value, b"\r\n"] {
+        wire.put_slice(part);
+    }
+}
+
+fn put_length(wire: &mut BytesMut, name: &[u8], length: u64) {
+    wire.put_slice(name);
+    // Memory takes whatever is written.
+    let _ = write!(wire, ": {length}\r\n");
 }
 
 // === impl Upstream ===
 
 impl Upstream {
-    pub(super) async fn ask_http1(
+    pub(super) async fn send_http1(
         &self,
         mut stream: Stream,
         peer: &HttpPeer,
-        outgoing: &mut Gathered<'_>,
+        outgoing: &mut Outgoing<'_>,
         limit: Limit,
         reused: bool,
-    ) -> Result<Body, Lost> {
+    ) -> Result<Box<Incoming>, Failure> {
         let deadline = Instant::now() + limit.after;
-        let late = || Lost::Served(self.late(limit));
-        let extent = outgoing.extent();
-        let (head, body) = outgoing.joined();
+        let late = || Failure::Final(self.timeout(limit));
+        let extent = if *outgoing.request.method == Method::HEAD {
+            Extent::HeadOnly
+        } else {
+            Extent::AsFramed
+        };
+        let (first, rest) = outgoing.written(self);
 
         let sent = timeout_at(deadline, async {
-            stream.write_all(head).await?;
-            for part in body {
+            stream.write_all(first).await?;
+            for part in rest {
                 stream.write_all(part).await?;
             }
             stream.flush().await
         });
         let sent = sent.await.map_err(|_| late())?;
         if sent.is_ok() {
-            outgoing.departed();
+            outgoing.departure.complete();
         }
 
         // A server may refuse a body before it has read all of it; its answer says more than the broken write.
@@ -121,34 +200,32 @@ impl Upstream {
             match timeout_at(deadline, session.read_response()).await {
                 Err(_) => return Err(late()),
                 Ok(Err(error)) if *error.etype() == ErrorType::InvalidHTTPHeader => {
-                    return Err(Lost::Served(self.malformed(plain(&error))));
+                    return Err(Failure::Final(self.malformed(describe(&error))));
                 }
                 Ok(Err(error)) => {
                     let reason = sent
                         .err()
-                        .map_or_else(|| plain(&error), |error| error.to_string());
-                    return Err(Lost::on(self.broken(reason), reused));
+                        .map_or_else(|| describe(&error), |error| error.to_string());
+                    return Err(Failure::on(self.broken(reason), reused));
                 }
                 Ok(Ok(_)) => {}
             }
             let status = session.get_status().unwrap_or_default();
-            match interim.judge(status) {
+            match interim.classify(status) {
                 Ok(Stage::Interim) => {}
-                Ok(Stage::Final) => {
-                    return Ok(Body::Http1(Box::new(Answer { session, extent })));
-                }
+                Ok(Stage::Final) => return Ok(Box::new(Incoming { session, extent })),
                 Err(unending) => {
-                    return Err(Lost::Served(self.malformed(unending.to_string())));
+                    return Err(Failure::Final(self.malformed(unending.to_string())));
                 }
             }
         }
     }
 }
 
-// === impl Answer ===
+// === impl Incoming ===
 
-impl Answer {
-    /// An answer whose head was read, to a request that was not HEAD.
+impl Incoming {
+    /// Creates the answer to a request other than HEAD, whose head was read.
     pub(super) fn new(session: HttpSession) -> Self {
         Self {
             session,
@@ -190,3 +267,6 @@ impl Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

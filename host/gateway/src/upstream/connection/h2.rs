@@ -1,17 +1,16 @@
 //! HTTP/2: a request is a stream among others on one connection.
 //!
-//! The body leaves as the upstream's flow control lets it, while the answer is awaited: a server may answer before it
-//! has read all. What it has read of an answer the client's side has taken, so that a slow client holds up its own
-//! stream only. An answer that is dropped resets its stream.
+//! The body is sent as the upstream's flow control allows, while the answer is awaited: a server may answer before it has
+//! read all. Flow control of an answer follows its client, so that a slow client holds up its own stream only. An answer
+//! that is dropped resets its stream.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::uri::{PathAndQuery, Scheme as UriScheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use memchr::memchr;
+use http::uri::Scheme as UriScheme;
+use http::{HeaderMap, HeaderValue, Uri, header};
 use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::protocols::http::v2::write_body;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -20,24 +19,30 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Body, Limit, Lost, Upstream, h1, interim, plain};
+use super::departure::Departure;
+use super::error::{Failure, RequestError, describe};
+use super::interim;
 use crate::config::upstream::Scheme;
+use crate::upstream::Upstream;
+use crate::upstream::limit::Limit;
+use crate::upstream::provider::Destination;
+use crate::upstream::request::{Framing, Request, Role};
 
 /// An answer over HTTP/2.
-pub(super) struct Answer {
+pub(super) struct Incoming {
     session: Http2Session,
     /// The rest of a request that was answered before it was sent.
     upload: Option<Upload>,
     end: End,
 }
 
-/// Whether the end of the answer has been read.
+/// The end of the answer.
 enum End {
     Ahead,
     Reached(Option<HeaderMap>),
 }
 
-/// A body on its way, stopped when its answer is dropped.
+/// A body that is still being sent, stopped when its answer is dropped.
 struct Upload(JoinHandle<()>);
 
 type Sending = Pin<Box<dyn Future<Output = pingora_core::Result<()>> + Send>>;
@@ -45,23 +50,22 @@ type Sending = Pin<Box<dyn Future<Output = pingora_core::Result<()>> + Send>>;
 // === impl Upstream ===
 
 impl Upstream {
-    pub(super) async fn ask_http2(
+    pub(super) async fn send_http2(
         &self,
         mut session: Box<Http2Session>,
-        outgoing: &h1::Gathered<'_>,
+        request: &Request<'_>,
+        departure: &Departure,
         limit: Limit,
         reused: bool,
-    ) -> Result<Body, Lost> {
-        let (head, body) = outgoing.parts();
-        let request = self
-            .request(head)
-            .ok_or_else(|| Lost::Served(self.malformed("no head to send".into())))?;
+    ) -> Result<Box<Incoming>, Failure> {
+        let body = request.body;
+        let head = self.http2_head(request).map_err(Failure::Final)?;
         session
-            .write_request_header(Box::new(request), body.is_empty())
-            .map_err(|error| self.lost(&error, reused))?;
+            .write_request_header(Box::new(head), body.is_empty())
+            .map_err(|error| self.failure(&error, reused))?;
         let mut sending = send(&mut session, body);
         if sending.is_none() {
-            outgoing.departed();
+            departure.complete();
         }
 
         let head_read = {
@@ -74,86 +78,117 @@ impl Upstream {
                     sent = running(&mut sending) => {
                         sending = None;
                         if sent.is_ok() {
-                            outgoing.departed();
+                            departure.complete();
                         }
                     }
                 }
             }
         };
         match head_read {
-            Err(_) => Err(Lost::Served(self.late(limit))),
-            Ok(Err(unending)) => Err(Lost::Served(self.malformed(unending.to_string()))),
-            Ok(Ok(Err(error))) => Err(self.lost(&error, reused)),
-            Ok(Ok(Ok(()))) => Ok(Body::Http2(Box::new(Answer {
+            Err(_) => Err(Failure::Final(self.timeout(limit))),
+            Ok(Err(unending)) => Err(Failure::Final(self.malformed(unending.to_string()))),
+            Ok(Ok(Err(error))) => Err(self.failure(&error, reused)),
+            Ok(Ok(Ok(()))) => Ok(Box::new(Incoming {
                 session: *session,
                 upload: sending.map(Upload::start),
                 end: End::Ahead,
-            }))),
+            })),
         }
     }
 
-    /// The request in the form of HTTP/2 (RFC 9113, section 8.3.1): `Host` becomes `:authority`, names are lower case,
+    /// Returns the head in the form of HTTP/2 (RFC 9113, section 8.3.1): `Host` becomes `:authority`, names are lower case,
     /// the order stays.
-    fn request(&self, head: &[u8]) -> Option<RequestHeader> {
-        let mut lines = head
-            .split(|byte| *byte == b'\n')
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        let mut start = std::str::from_utf8(lines.next()?).ok()?.split(' ');
-        let (method, target) = (start.next()?, start.next()?);
+    fn http2_head(&self, request: &Request<'_>) -> Result<RequestHeader, RequestError> {
+        let Destination {
+            prefix,
+            path,
+            credential,
+        } = self.provider().destination(self, request.path);
         let scheme = match self.config.base.scheme {
             Scheme::Http => UriScheme::HTTP,
             Scheme::Https => UriScheme::HTTPS,
         };
+        let target = [prefix, path].concat();
         let uri = Uri::builder()
             .scheme(scheme)
             .authority(self.authority.as_str())
-            .path_and_query(target.parse::<PathAndQuery>().ok()?)
+            .path_and_query(target.as_str())
             .build()
-            .ok()?;
-        let mut request = RequestHeader::build_no_case(method, target.as_bytes(), None).ok()?;
-        request.set_uri(uri);
-        for line in lines.take_while(|line| !line.is_empty()) {
-            let (name, value) = line.split_at_checked(memchr(b':', line)?)?;
-            let name = HeaderName::from_bytes(name).ok()?;
-            if name != header::HOST {
-                let value = HeaderValue::from_bytes(value.strip_prefix(b": ")?).ok()?;
-                request.append_header(name, value).ok()?;
-            }
+            .map_err(|error| self.unsendable(format!("its path is not valid ({error})")))?;
+        let unsendable = |error: Box<Error>| self.unsendable(error.etype().as_str().to_owned());
+        let method = request.method.as_str();
+        let mut head =
+            RequestHeader::build_no_case(method, target.as_bytes(), Some(request.headers.len()))
+                .map_err(unsendable)?;
+        head.set_uri(uri);
+
+        let mut own = credential.own();
+        let mut length = match request.framing {
+            Framing::Length(length) => Some(HeaderValue::from(length)),
+            Framing::None | Framing::Chunked => None,
+        };
+        for field in request.headers.iter() {
+            let (name, value) = if *field.name == header::HOST {
+                continue;
+            } else if *field.name == header::CONTENT_LENGTH {
+                match length.take() {
+                    Some(length) => (field.name, length),
+                    None => continue,
+                }
+            } else if field.role == Role::Plain {
+                (field.name, field.value.clone())
+            } else if let Some((name, value)) = own.take() {
+                (name, value.clone())
+            } else if credential.passes(field.name) {
+                (field.name, field.value.clone())
+            } else {
+                continue;
+            };
+            head.append_header(name.clone(), value)
+                .map_err(unsendable)?;
         }
-        Some(request)
+        if let Some((name, value)) = own {
+            head.append_header(name.clone(), value.clone())
+                .map_err(unsendable)?;
+        }
+        if let Some(length) = length {
+            head.append_header(header::CONTENT_LENGTH, length)
+                .map_err(unsendable)?;
+        }
+        Ok(head)
     }
 
-    /// A stream that ended before its answer. It was not looked at when the server says so (GOAWAY or REFUSED_STREAM,
-    /// RFC 9113, section 8.7), or when a pooled connection was gone.
-    fn lost(&self, error: &Error, reused: bool) -> Lost {
-        let unserved = match error.retry {
-            RetryType::Decided(unserved) => unserved,
+    /// Classifies a stream that ended before its answer. The request was not processed when the server says so (GOAWAY or
+    /// REFUSED_STREAM, RFC 9113, section 8.7), or when a pooled connection was closed.
+    fn failure(&self, error: &Error, reused: bool) -> Failure {
+        let unprocessed = match error.retry {
+            RetryType::Decided(unprocessed) => unprocessed,
             RetryType::ReusedOnly => reused,
         };
         let failed = match *error.etype() {
             ErrorType::InvalidH2 | ErrorType::InvalidHTTPHeader => {
-                return Lost::Served(self.malformed(reason(error)));
+                return Failure::Final(self.malformed(reason(error)));
             }
-            ErrorType::ReadTimedout => return Lost::Served(self.broken(plain(error))),
+            ErrorType::ReadTimedout => return Failure::Final(self.broken(describe(error))),
             _ => self.broken(reason(error)),
         };
-        if unserved {
-            Lost::Unserved(failed)
+        if unprocessed {
+            Failure::Retriable(failed)
         } else if error.etype() == &ErrorType::ReadError {
             // The connection itself failed.
-            Lost::on(failed, reused)
+            Failure::on(failed, reused)
         } else {
-            Lost::Served(failed)
+            Failure::Final(failed)
         }
     }
 }
 
-/// What the HTTP/2 layer says about it, which the outer error keeps to itself.
+/// Describes an error by the cause that the HTTP/2 layer gave, which the outer error hides.
 fn reason(error: &Error) -> String {
     format!("{} ({})", error.etype().as_str(), error.root_cause())
 }
 
-/// The sending of the body; none when there is nothing to send.
+/// Starts to send the body. Returns `None` when there is nothing to send.
 fn send(session: &mut Http2Session, body: &[Bytes]) -> Option<Sending> {
     if body.is_empty() {
         return None;
@@ -170,7 +205,7 @@ fn send(session: &mut Http2Session, body: &[Bytes]) -> Option<Sending> {
     }))
 }
 
-/// Ends when the sending does, and never when there is none.
+/// Waits for the end of the sending, for ever when there is none.
 async fn running(sending: &mut Option<Sending>) -> pingora_core::Result<()> {
     match sending {
         Some(sending) => sending.await,
@@ -183,7 +218,7 @@ async fn running(sending: &mut Option<Sending>) -> pingora_core::Result<()> {
 impl Upload {
     fn start(sending: Sending) -> Self {
         Self(tokio::spawn(async move {
-            // The answer is there; what it was an answer to is the upstream's affair.
+            // The answer is there already.
             let _ = sending.await;
         }))
     }
@@ -195,9 +230,9 @@ impl Drop for Upload {
     }
 }
 
-// === impl Answer ===
+// === impl Incoming ===
 
-impl Answer {
+impl Incoming {
     pub(super) fn head(&self) -> Option<&ResponseHeader> {
         self.session.response_header()
     }
@@ -214,7 +249,7 @@ impl Answer {
         self.session.read_timeout = Some(idle);
     }
 
-    /// The layer below takes a stream that failed for ended; here that is an error.
+    /// Returns whether the end has been read. A failed stream, which the layer below takes for ended, is an error.
     pub(super) fn is_done(&mut self) -> pingora_core::Result<bool> {
         match self.end {
             End::Reached(_) => Ok(true),

@@ -1,4 +1,4 @@
-//! Interim answers (1xx; RFC 9110, section 15.2): a few are passed over, more are an attack or a defect.
+//! Interim responses (1xx; RFC 9110, section 15.2): a few are skipped, more are an attack or a defect.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -9,34 +9,34 @@ use std::task::{Context, Poll, Wake, Waker};
 use http::StatusCode;
 use parking_lot::Mutex;
 
-/// Most interim answers before the final one. Servers send one or two, 100 and 103.
-pub(super) const MOST: usize = 16;
+/// Largest number of interim responses before the final one. Servers send one or two, 100 and 103.
+pub(super) const MAX_INTERIM: usize = 16;
 
-/// The interim answers to one request so far.
+/// The number of interim responses to one request so far.
 #[derive(Debug, Default)]
 pub(super) struct Interim(usize);
 
-/// What the head of an answer is.
+/// The kind of a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Another head follows.
+    /// An interim response: another head follows.
     Interim,
-    /// The answer itself.
+    /// The final response.
     Final,
 }
 
-/// Why no further head of an answer is waited for.
+/// The reason for which no further head is awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unending {
-    /// More than [`MOST`] interim answers.
-    #[error("it sent more than {MOST} interim answers (1xx) before its answer")]
+    /// There were more than [`MAX_INTERIM`] interim responses.
+    #[error("it sent more than {MAX_INTERIM} interim answers (1xx) before its answer")]
     TooMany,
     /// A 101, which ends HTTP on a connection.
     #[error("it switched protocols (101), which was not asked for")]
     Switched,
 }
 
-/// A task's waker, and how often it was used.
+/// A task's waker, with the number of times it was used.
 struct Counted {
     wakes: AtomicUsize,
     task: Mutex<Waker>,
@@ -45,12 +45,12 @@ struct Counted {
 // === impl Interim ===
 
 impl Interim {
-    /// Judges the head of an answer by its status.
+    /// Classifies a head by its status.
     ///
     /// # Errors
     ///
-    /// [`Unending`]: the next head is not worth waiting for.
-    pub(super) fn judge(&mut self, status: StatusCode) -> Result<Stage, Unending> {
+    /// [`Unending`]: no further head is awaited.
+    pub(super) fn classify(&mut self, status: StatusCode) -> Result<Stage, Unending> {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Unending::Switched);
         }
@@ -61,26 +61,26 @@ impl Interim {
         Ok(Stage::Interim)
     }
 
-    /// Counts an interim answer.
+    /// Counts an interim response.
     ///
     /// # Errors
     ///
-    /// It is one too many.
+    /// The limit is exceeded.
     pub(super) fn pass_over(&mut self) -> Result<(), Unending> {
         self.0 += 1;
-        if self.0 > MOST {
+        if self.0 > MAX_INTERIM {
             return Err(Unending::TooMany);
         }
         Ok(())
     }
 }
 
-/// Waits for the head of an answer over HTTP/2, whose layer drops interim answers without a word: each of them wakes the
-/// task that waits, so wake-ups are counted.
+/// Waits for the head of an answer over HTTP/2. That layer drops interim responses silently, but each of them wakes the
+/// waiting task, so wake-ups are counted.
 ///
 /// # Errors
 ///
-/// [`Unending::TooMany`]: `head` was woken more than [`MOST`] times and is still not there.
+/// [`Unending::TooMany`]: `head` was woken more than [`MAX_INTERIM`] times and is not ready.
 pub(super) async fn counted<F: Future>(head: F) -> Result<F::Output, Unending> {
     let mut head = pin!(head);
     let counted = Arc::new(Counted {
@@ -92,7 +92,7 @@ pub(super) async fn counted<F: Future>(head: F) -> Result<F::Output, Unending> {
         let waker = Waker::from(Arc::clone(&counted));
         match head.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(head) => Poll::Ready(Ok(head)),
-            Poll::Pending if counted.wakes.load(Ordering::Relaxed) > MOST => {
+            Poll::Pending if counted.wakes.load(Ordering::Relaxed) > MAX_INTERIM => {
                 Poll::Ready(Err(Unending::TooMany))
             }
             Poll::Pending => Poll::Pending,
@@ -104,7 +104,7 @@ pub(super) async fn counted<F: Future>(head: F) -> Result<F::Output, Unending> {
 // === impl Counted ===
 
 impl Counted {
-    /// Sets the task that is woken.
+    /// Sets the task to wake.
     fn follow(&self, waker: &Waker) {
         let mut task = self.task.lock();
         task.clone_from(waker);
@@ -132,17 +132,20 @@ mod tests {
     #[test]
     fn a_few_interim_answers_are_passed_over_and_one_more_is_not() {
         let mut interim = Interim::default();
-        for _ in 0..MOST {
-            assert_eq!(interim.judge(StatusCode::EARLY_HINTS), Ok(Stage::Interim));
+        for _ in 0..MAX_INTERIM {
+            assert_eq!(
+                interim.classify(StatusCode::EARLY_HINTS),
+                Ok(Stage::Interim)
+            );
         }
-        assert_eq!(interim.judge(StatusCode::OK), Ok(Stage::Final), "an end");
-        let more = interim.judge(StatusCode::CONTINUE);
+        assert_eq!(interim.classify(StatusCode::OK), Ok(Stage::Final), "an end");
+        let more = interim.classify(StatusCode::CONTINUE);
         assert_eq!(more, Err(Unending::TooMany), "one more");
     }
 
     #[test]
     fn a_switch_of_protocols_is_no_interim_answer() {
-        let switched = Interim::default().judge(StatusCode::SWITCHING_PROTOCOLS);
+        let switched = Interim::default().classify(StatusCode::SWITCHING_PROTOCOLS);
         assert_eq!(switched, Err(Unending::Switched));
     }
 
@@ -159,7 +162,7 @@ mod tests {
                 Poll::Pending
             }))
         };
-        assert_eq!(waking(MOST).await, Ok(()), "as many as may be");
-        assert_eq!(waking(MOST + 2).await, Err(Unending::TooMany));
+        assert_eq!(waking(MAX_INTERIM).await, Ok(()), "as many as may be");
+        assert_eq!(waking(MAX_INTERIM + 2).await, Err(Unending::TooMany));
     }
 }

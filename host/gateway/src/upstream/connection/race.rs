@@ -1,8 +1,8 @@
-//! Connecting to the first of several addresses that takes a connection (RFC 8305, section 5).
+//! A race between the addresses of an upstream for one connection (RFC 8305, section 5).
 //!
-//! Attempts start one after the other, [`STAGGER`] apart, or at once when the one before has failed. The first to
-//! connect wins and the others are dropped. What failed, and what lost although it had a head start, is passed over for
-//! a while. When no address is left, a look-up that is under way may still bring others.
+//! Attempts start one after the other, [`STAGGER`] apart, or at once when the previous one has failed. The first to
+//! connect wins and the others are dropped. Addresses that failed, or lost despite a head start, are avoided for a
+//! while. When no address is left, a lookup in progress may bring others.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -18,10 +18,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::upstream::dns::{Address, Addresses, Peers};
 
-/// Time between the starts of two attempts.
+/// The time between the starts of two attempts.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// How long a look-up that is under way is waited for when every known address has failed.
+/// Longest wait for a lookup in progress when every known address has failed.
 const NEWS: Duration = Duration::from_millis(500);
 
 type Connecting<S> = Pin<Box<dyn Future<Output = io::Result<S>> + Send>>;
@@ -35,11 +35,11 @@ pub(super) struct Race<S> {
     queue: VecDeque<Arc<Address>>,
     running: Vec<Attempt<S>>,
     tried: Vec<SocketAddr>,
-    /// When the next attempt starts.
+    /// The time at which the next attempt starts.
     next_start: Instant,
-    /// Whether a look-up may bring further addresses.
+    /// The prospect of further addresses from a lookup.
     news: News,
-    /// Why the last failed attempt failed.
+    /// The reason of the last failure.
     reason: Option<String>,
 }
 
@@ -55,7 +55,7 @@ enum News {
     None,
 }
 
-/// What happens next in a race.
+/// The next event of a race.
 enum Event<S> {
     Ended(Attempt<S>, io::Result<S>),
     StartNext,
@@ -83,8 +83,8 @@ impl<S> Race<S> {
         }
     }
 
-    /// Returns the next address that takes a connection, and the connection; none when no address is left. May be
-    /// called again when that connection turns out to be of no use.
+    /// Returns the next address that accepts a connection, with that connection, or `None` when no address is left. May
+    /// be called again if the connection turns out to be of no use.
     pub(super) async fn next(&mut self) -> Option<(Arc<Address>, S)> {
         self.start();
         loop {
@@ -112,13 +112,13 @@ impl<S> Race<S> {
         }
     }
 
-    /// Notes that an address is of no use.
+    /// Records that an address is of no use.
     pub(super) fn lost(&mut self, address: &Address, why: String) {
         self.addresses.failed(address.at, &why);
         self.reason = Some(why);
     }
 
-    /// Notes that the attempts under way have had all the time there is.
+    /// Records that the attempts under way have run out of time.
     pub(super) fn give_up(&mut self, after: Duration) {
         for attempt in self.running.drain(..) {
             let why = format!("no connection within {after:?}");
@@ -126,19 +126,19 @@ impl<S> Race<S> {
         }
     }
 
-    /// Whether another address could be tried that is not known to fail.
+    /// Returns whether another address, not known to fail, could be tried.
     pub(super) fn has_more(&self) -> bool {
         self.queue
             .iter()
             .any(|address| self.addresses.passed_over(address.at).is_none())
     }
 
-    /// How many addresses were tried.
+    /// Returns the number of addresses that were tried.
     pub(super) fn tried(&self) -> usize {
         self.tried.len()
     }
 
-    /// Returns why the last failed attempt failed.
+    /// Returns the reason of the last failure.
     pub(super) fn into_reason(self) -> Option<String> {
         self.reason
     }
@@ -154,7 +154,7 @@ impl<S> Race<S> {
         }
     }
 
-    /// Starts the next attempt, if there is one to start.
+    /// Starts the next attempt, if any.
     fn start(&mut self) {
         let now = Instant::now();
         self.next_start = now + STAGGER;
@@ -170,7 +170,7 @@ impl<S> Race<S> {
         }
     }
 
-    /// Takes in addresses that have not been tried.
+    /// Adds addresses that have not been tried.
     fn learn(&mut self, news: Option<Peers>) {
         let Some(peers) = news else {
             self.news = News::None;
@@ -185,7 +185,7 @@ impl<S> Race<S> {
         self.peers = peers;
     }
 
-    /// Drops the attempts that another one has beaten. They can be made again.
+    /// Drops the attempts that lost. Their addresses can be tried again.
     fn call_off(&mut self) {
         let now = Instant::now();
         for attempt in self.running.drain(..) {
@@ -199,7 +199,7 @@ impl<S> Race<S> {
     }
 }
 
-/// Waits for the first attempt that ends, for ever when there is none.
+/// Waits for the first attempt that ends, forever if there is none.
 async fn first_of<S>(running: &mut Vec<Attempt<S>>) -> (Attempt<S>, io::Result<S>) {
     poll_fn(|cx| {
         let ended = running.iter_mut().enumerate().find_map(|(index, attempt)| {
@@ -216,7 +216,7 @@ async fn first_of<S>(running: &mut Vec<Attempt<S>>) -> (Attempt<S>, io::Result<S
     .await
 }
 
-/// Says in plain words why no connection was made.
+/// Describes an error of connecting.
 fn reason(error: &io::Error) -> String {
     let words = match error.kind() {
         ErrorKind::ConnectionRefused => "refused",

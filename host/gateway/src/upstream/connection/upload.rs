@@ -1,4 +1,7 @@
 //! A request whose body is sent piece by piece, over a connection of its own that serves nothing else.
+//!
+//! The first [`REPLAY_BYTES`] of a body are kept, so that a request which is refused before the upstream was sent more can
+//! be sent once more with a renewed credential.
 
 mod heard;
 
@@ -7,28 +10,26 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use pingora_core::ErrorType;
 use pingora_core::protocols::http::v1::client::HttpSession;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::heard::Heard;
-use super::connect::Purpose;
+use super::connect::{Link, Purpose};
+use super::error::{RequestError, describe};
+use super::h1::{self, Persistence};
 use super::interim::{Interim, Stage};
-use super::{Answering, Body, Failed, Limit, Link, Progress, h1, plain};
+use super::response::{Body, Response};
 use crate::upstream::Upstream;
 use crate::upstream::dns::Address;
+use crate::upstream::limit::Limit;
+use crate::upstream::request::{Framing, Request};
 
-/// How the end of a body is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Length {
-    /// The head says how long it is.
-    Declared,
-    /// The body says so itself (RFC 9112, section 7.1).
-    Chunked,
-}
+/// Bytes of a body that are kept to be sent once more. Memory for them is not accounted for elsewhere.
+const REPLAY_BYTES: usize = 64 * 1024;
 
-/// How far a piece of a body got.
+/// The progress of a piece of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {
     Whole,
@@ -36,24 +37,38 @@ pub(crate) enum Taken {
     Answered,
 }
 
-/// A request whose body is under way.
-pub(crate) struct Sending {
+/// A request whose body is being sent.
+pub(crate) struct Upload {
     stream: Heard,
     address: Arc<Address>,
-    length: Length,
-    patience: Duration,
+    framing: Framing,
+    idle_timeout: Duration,
     upstream: String,
+    /// The body so far; `None` once it is longer than is kept.
+    kept: Option<Kept>,
+    is_ended: bool,
+}
+
+/// A body that was sent, as far as it is kept.
+#[derive(Default)]
+pub(in crate::upstream) struct Kept {
+    parts: Vec<Bytes>,
+    len: usize,
+    is_ended: bool,
 }
 
 // === impl Upstream ===
 
 impl Upstream {
-    /// Connects and sends a head. It has to say `Connection: close`, and how its body is framed.
+    /// Connects and sends the head of a request. Its body follows piece by piece.
     ///
     /// # Errors
     ///
-    /// [`Failed`]: there is no connection, or it broke.
-    pub(crate) async fn begin(&self, head: BytesMut, length: Length) -> Result<Sending, Failed> {
+    /// [`RequestError`]: there is no connection, or it broke.
+    pub(in crate::upstream) async fn begin(
+        &self,
+        request: &Request<'_>,
+    ) -> Result<Upload, RequestError> {
         let deadline = Instant::now() + self.config.connect_timeout;
         let peers = self.peers(deadline).await?;
         let connecting = Box::pin(self.connect(&peers, Purpose::Single, deadline));
@@ -61,22 +76,26 @@ impl Upstream {
         let Link::Http1(stream) = link else {
             return Err(self.malformed("it speaks HTTP/2 where HTTP/1.1 was asked for".into()));
         };
-        let mut sending = Sending {
+        let mut upload = Upload {
             stream: Heard::new(stream),
             address,
-            length,
-            patience: self.config.idle_timeout,
+            framing: request.framing,
+            idle_timeout: self.config.idle_timeout,
             upstream: self.config.name.clone(),
+            kept: Some(Kept::default()),
+            is_ended: false,
         };
-        sending.write_all(head).await?;
-        Ok(sending)
+        // A body that broke off must never be continued by another request.
+        let head = h1::head(self, request, Persistence::Close, 0);
+        upload.write_all(head).await?;
+        Ok(upload)
     }
 }
 
-// === impl Sending ===
+// === impl Upload ===
 
-impl Sending {
-    /// Ends when the upstream answers, or closes, before the body is over. May be dropped and called again.
+impl Upload {
+    /// Waits until the upstream answers, or closes, before the end of the body. Cancel safe.
     pub(crate) async fn answered(&mut self) {
         poll_fn(|cx| self.stream.poll_listen(cx)).await;
     }
@@ -86,14 +105,15 @@ impl Sending {
     /// # Errors
     ///
     /// The upstream took nothing for too long.
-    pub(crate) async fn write(&mut self, part: Bytes) -> Result<Taken, Failed> {
+    pub(crate) async fn write(&mut self, part: Bytes) -> Result<Taken, RequestError> {
         if part.is_empty() {
             // An empty chunk would be the last one.
             return Ok(Taken::Whole);
         }
-        match self.length {
-            Length::Declared => self.write_all(part).await,
-            Length::Chunked => {
+        self.keep(&part);
+        match self.framing {
+            Framing::None | Framing::Length(_) => self.write_all(part).await,
+            Framing::Chunked => {
                 let size = Bytes::from(format!("{:x}\r\n", part.len()));
                 let chunk = size.chain(part).chain(Bytes::from_static(b"\r\n"));
                 self.write_all(chunk).await
@@ -105,80 +125,120 @@ impl Sending {
     ///
     /// # Errors
     ///
-    /// As [`Sending::write`].
-    pub(crate) async fn end(&mut self) -> Result<Taken, Failed> {
-        match self.length {
-            Length::Declared => Ok(Taken::Whole),
-            Length::Chunked => self.write_all(Bytes::from_static(b"0\r\n\r\n")).await,
+    /// As [`Upload::write`].
+    pub(crate) async fn end(&mut self) -> Result<Taken, RequestError> {
+        self.is_ended = true;
+        match self.framing {
+            Framing::None | Framing::Length(_) => Ok(Taken::Whole),
+            Framing::Chunked => self.write_all(Bytes::from_static(b"0\r\n\r\n")).await,
         }
     }
 
-    /// Waits for the answer to what was sent.
+    /// Returns whether all of the body has been sent.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    fn keep(&mut self, part: &Bytes) {
+        self.kept = self.kept.take().and_then(|mut kept| {
+            kept.len += part.len();
+            kept.parts.push(part.clone());
+            (kept.len <= REPLAY_BYTES).then_some(kept)
+        });
+    }
+
+    /// Sends a body once more, as far as it was sent before.
     ///
     /// # Errors
     ///
-    /// [`Failed`]: there is none.
-    pub(crate) async fn answer(self, limit: Limit) -> Result<Answering, Failed> {
+    /// As [`Upload::write`].
+    pub(in crate::upstream) async fn resend(&mut self, kept: Kept) -> Result<(), RequestError> {
+        for part in kept.parts {
+            self.write(part).await?;
+        }
+        if kept.is_ended {
+            self.end().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the answer. Returns with it the body, if it was short enough to be kept.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`]: there is no answer.
+    pub(in crate::upstream) async fn answer(
+        self,
+        limit: Limit,
+    ) -> (Result<Response, RequestError>, Option<Kept>) {
         let Self {
             stream,
             address,
             upstream,
+            kept,
+            is_ended,
             ..
         } = self;
-        let deadline = Instant::now() + limit.after;
-        let mut session = HttpSession::new_with_options(Box::new(stream), &address.peer);
-        let mut interim = Interim::default();
-        loop {
-            match timeout_at(deadline, session.read_response()).await {
-                Err(_) => return Err(Failed::Timeout { upstream, limit }),
-                Ok(Err(error)) => {
-                    let reason = plain(&error);
-                    return Err(if *error.etype() == ErrorType::InvalidHTTPHeader {
-                        Failed::Malformed { upstream, reason }
-                    } else {
-                        Failed::Broken { upstream, reason }
-                    });
-                }
-                Ok(Ok(_)) => {}
-            }
-            match interim.judge(session.get_status().unwrap_or_default()) {
-                Ok(Stage::Interim) => {}
-                Ok(Stage::Final) => {
-                    return Ok(Answering {
-                        body: Body::Http1(Box::new(h1::Answer::new(session))),
-                        address,
-                        progress: Progress::Whole,
-                    });
-                }
-                Err(unending) => {
-                    let reason = unending.to_string();
-                    return Err(Failed::Malformed { upstream, reason });
-                }
-            }
-        }
+        let kept = kept.map(|kept| Kept { is_ended, ..kept });
+        (answer(stream, address, upstream, limit).await, kept)
     }
 
-    /// Writes and flushes: what a client sent does not wait for what it sends next. Stops where the upstream answers: it
-    /// may take nothing any more.
-    async fn write_all(&mut self, mut bytes: impl Buf) -> Result<Taken, Failed> {
+    /// Writes and flushes, so that no piece waits for the next one. Stops where the upstream answers: it may not read on.
+    async fn write_all(&mut self, mut bytes: impl Buf) -> Result<Taken, RequestError> {
         let stream = &mut self.stream;
         let written = timeout(
-            self.patience,
+            self.idle_timeout,
             poll_fn(|cx| {
                 if stream.poll_listen(cx).is_ready() {
                     return Poll::Ready(Taken::Answered);
                 }
                 match stream.poll_send(cx, &mut bytes) {
                     Poll::Ready(Ok(())) => Poll::Ready(Taken::Whole),
-                    // It may have said why before it closed.
+                    // The upstream may have given a reason before it closed.
                     Poll::Ready(Err(_)) => Poll::Ready(Taken::Answered),
                     Poll::Pending => Poll::Pending,
                 }
             }),
         );
-        written.await.map_err(|_| Failed::Timeout {
+        written.await.map_err(|_| RequestError::Timeout {
             upstream: self.upstream.clone(),
-            limit: Limit::of_upstream(self.patience),
+            limit: Limit::of_upstream(self.idle_timeout),
         })
+    }
+}
+
+async fn answer(
+    stream: Heard,
+    address: Arc<Address>,
+    upstream: String,
+    limit: Limit,
+) -> Result<Response, RequestError> {
+    let deadline = Instant::now() + limit.after;
+    let mut session = HttpSession::new_with_options(Box::new(stream), &address.peer);
+    let mut interim = Interim::default();
+    loop {
+        match timeout_at(deadline, session.read_response()).await {
+            Err(_) => return Err(RequestError::Timeout { upstream, limit }),
+            Ok(Err(error)) => {
+                let reason = describe(&error);
+                return Err(if *error.etype() == ErrorType::InvalidHTTPHeader {
+                    RequestError::Malformed { upstream, reason }
+                } else {
+                    RequestError::Broken { upstream, reason }
+                });
+            }
+            Ok(Ok(_)) => {}
+        }
+        match interim.classify(session.get_status().unwrap_or_default()) {
+            Ok(Stage::Interim) => {}
+            Ok(Stage::Final) => {
+                let body = Body::Http1(Box::new(h1::Incoming::new(session)));
+                return Ok(Response::new(body, address));
+            }
+            Err(unending) => {
+                let reason = unending.to_string();
+                return Err(RequestError::Malformed { upstream, reason });
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A command that prints a credential: run without blocking anybody, within bounds, its messages in the log.
+//! A command that prints a credential. It runs without blocking a worker, within bounds; its messages go to the log.
 
 mod output;
 
@@ -14,30 +14,30 @@ use self::output::Output;
 use super::expiry;
 use crate::config::CredentialCommand;
 
-/// Longest time for one run; then it is killed.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest time of one run, after which the command is killed.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Most bytes that are read of what it prints.
+/// Largest output that is read, in bytes.
 const OUTPUT: usize = 64 * 1024;
 
-/// Most bytes of its messages that go to the log.
+/// Largest part of the messages that is logged, in bytes.
 const MESSAGES: usize = 8 * 1024;
 
-/// What a command printed.
+/// The output of a command.
 pub(super) struct Printed {
     pub(super) token: String,
-    /// Time until it expires; none when the command does not say.
+    /// The time until the credential expires; `None` if the command does not say.
     pub(super) expires_in: Option<Duration>,
 }
 
-/// The JSON that a command may print. Members that are not known here are somebody else's.
+/// The JSON that a command may print. Unknown members are ignored.
 #[derive(Deserialize)]
 struct Token {
     token: String,
     expires_at: Option<serde_json::Value>,
 }
 
-/// Runs it on a thread that may block.
+/// Runs the command on a thread that may block.
 ///
 /// # Errors
 ///
@@ -53,11 +53,11 @@ pub(super) fn run_blocking(upstream: &str, command: &CredentialCommand) -> Resul
     }
 }
 
-/// Runs it.
+/// Runs the command.
 ///
 /// # Errors
 ///
-/// It can't be started, takes too long, fails, or prints nothing that is a credential. Never what it printed.
+/// The command cannot be started, takes too long, fails, or prints no credential. The error never quotes its output.
 pub(super) async fn run(upstream: &str, command: &CredentialCommand) -> Result<Printed, String> {
     let program = &command.program;
     let mut child = Command::new(program)
@@ -68,9 +68,9 @@ pub(super) async fn run(upstream: &str, command: &CredentialCommand) -> Result<P
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("{program} can't be run: {error}"))?;
-    let Ok((status, printed, messages)) = timeout(PATIENCE, ended(&mut child)).await else {
+    let Ok((status, printed, messages)) = timeout(TIMEOUT, ended(&mut child)).await else {
         return Err(format!(
-            "{program} did not end within {PATIENCE:?} and was killed"
+            "{program} did not end within {TIMEOUT:?} and was killed"
         ));
     };
     let printed = String::from_utf8(printed).map_err(|_| format!("{program} printed no text"));
@@ -86,8 +86,8 @@ pub(super) async fn run(upstream: &str, command: &CredentialCommand) -> Result<P
     }
 }
 
-/// Waits for the end of the command itself, and gives what it wrote to standard output and standard error until then. What it
-/// leaves running may hold both open, and is not waited for.
+/// Waits for the end of the command itself, and returns what it wrote to standard output and standard error until then.
+/// Processes that it leaves running may hold both open, and are not waited for.
 async fn ended(child: &mut Child) -> (std::io::Result<ExitStatus>, Vec<u8>, Vec<u8>) {
     let mut printed = Output::new(child.stdout.take(), OUTPUT);
     let mut messages = Output::new(child.stderr.take(), MESSAGES);
@@ -98,7 +98,7 @@ async fn ended(child: &mut Child) -> (std::io::Result<ExitStatus>, Vec<u8>, Vec<
     (status, printed.finish(), messages.finish())
 }
 
-/// Reads `{"token": …, "expires_at": …}`, or a token by itself.
+/// Parses `{"token": …, "expires_at": …}`, or a bare token.
 fn parse(program: &str, printed: &str, now: SystemTime) -> Result<Printed, String> {
     let text = printed.trim();
     if text.is_empty() {
@@ -110,7 +110,7 @@ fn parse(program: &str, printed: &str, now: SystemTime) -> Result<Printed, Strin
             expires_in: None,
         });
     }
-    // The reader's own error would quote what was printed.
+    // The parser's own error would quote the output.
     let token: Token = serde_json::from_str(text).map_err(|_| {
         format!("{program} printed JSON that is not {{\"token\": …, \"expires_at\": …}}")
     })?;
@@ -126,7 +126,7 @@ fn parse(program: &str, printed: &str, now: SystemTime) -> Result<Printed, Strin
     })
 }
 
-/// Its messages, a line each, without the secret.
+/// Logs the messages of a command line by line, without the secret.
 fn log(upstream: &str, messages: &[u8], printed: Option<&Printed>) {
     let messages = String::from_utf8_lossy(messages);
     for line in messages.lines().filter(|line| !line.trim().is_empty()) {
@@ -211,7 +211,7 @@ mod tests {
             let printed = run_shell(script).await.unwrap();
             assert_eq!(printed.token, "sk-1", "what the command itself printed");
         }
-        assert!(begun.elapsed() < PATIENCE, "it is done when the command is");
+        assert!(begun.elapsed() < TIMEOUT, "it is done when the command is");
         let chatty = run_shell("(while :; do echo noise; done) & echo; exit 4");
         let error = chatty.await.err().expect("its own status counts");
         assert!(error.contains("exit status: 4"), "{error}");

@@ -1,4 +1,4 @@
-//! Look-ups of one name: one at a time, in a task of its own, and less often while they fail.
+//! Lookups of one name: one at a time, in a task of its own, and less often while they fail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use tokio::time::{Instant, timeout};
 use super::Addresses;
 use super::resolver::Resolved;
 
-/// How long one look-up may take. The system's resolver has limits of its own, which are often longer.
+/// Longest time of one lookup. The limits of the system's resolver are often longer.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// The rest after a failed look-up, doubled with each one in a row.
+/// The pause after a failed lookup, doubled with each consecutive failure.
 const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
-/// The look-ups so far, and whether one is under way.
+/// The lookups so far, and the one in progress.
 #[derive(Default)]
 pub(super) struct Lookups {
     record: Mutex<Record>,
@@ -30,7 +30,7 @@ struct Record {
     failed: u64,
     failed_in_a_row: u32,
     error: Option<String>,
-    /// When the next look-up may be made behind the scenes.
+    /// The earliest time of the next background lookup.
     rests_until: Option<Instant>,
 }
 
@@ -41,7 +41,7 @@ enum Stage {
     Running,
 }
 
-/// A look-up under way. However it ends, its end is told.
+/// A lookup in progress. Its end is announced, however it ends.
 struct Flight {
     addresses: Arc<Addresses>,
     outcome: Result<Resolved, String>,
@@ -50,7 +50,7 @@ struct Flight {
 // === impl Addresses ===
 
 impl Addresses {
-    /// Starts a look-up that nobody waits for, unless one is under way or the last ones failed a moment ago.
+    /// Starts a background lookup, unless one is in progress or the last ones failed a moment ago.
     pub(super) fn look_up_anew(self: &Arc<Self>) {
         let now = Instant::now();
         let mut record = self.lookups.lock();
@@ -59,7 +59,7 @@ impl Addresses {
         }
     }
 
-    /// Starts a look-up, unless one is under way.
+    /// Starts a lookup, unless one is in progress.
     pub(super) fn look_up_now(self: &Arc<Self>) {
         self.launch(&mut self.lookups.lock());
     }
@@ -126,7 +126,7 @@ impl Addresses {
 // === impl Lookups ===
 
 impl Lookups {
-    /// Tells when a look-up ends.
+    /// Returns a receiver that changes when a lookup ends.
     pub(super) fn ended(&self) -> watch::Receiver<()> {
         self.ended.subscribe()
     }
@@ -135,12 +135,12 @@ impl Lookups {
         self.lock().stage == Stage::Running
     }
 
-    /// Returns why the last look-up failed; none after one that did not.
+    /// Returns the error of the last lookup, or `None` if it succeeded.
     pub(super) fn error(&self) -> Option<String> {
         self.lock().error.clone()
     }
 
-    /// Returns how many look-ups failed, and why the last one did.
+    /// Returns the number of failed lookups, and the error of the last one.
     pub(super) fn failures(&self) -> (u64, Option<String>) {
         let record = self.lock();
         (record.failed, record.error.clone())

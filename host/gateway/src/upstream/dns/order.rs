@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Address;
 
-/// Lets address families take turns, beginning with the family that the look-up preferred. Within a family the
-/// addresses take turns at being the first, so that they share the connections.
+/// Alternates between address families, beginning with the family that the lookup preferred. Within a family, each
+/// address gets its turn to be first, so that they share the connections.
 pub(super) fn interleave(list: &[Arc<Address>], turn: usize) -> Vec<Arc<Address>> {
     let preferred = list.first().is_some_and(|first| first.at.is_ipv6());
     let (mut first, mut second): (Vec<_>, Vec<_>) = list

@@ -1,4 +1,4 @@
-//! The source of addresses: the system's resolver, or one that an embedder brings along.
+//! The source of addresses: the system's resolver, or one that an embedder supplies.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-/// How long addresses from the system's resolver count as current. It does not tell their time to live.
+/// The time for which addresses from the system's resolver are fresh. It does not report their time to live.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// Finds the addresses of a host.
+/// A resolver of host names.
 #[async_trait]
 pub trait Resolver: Send + Sync + 'static {
     /// Looks up a host.
@@ -21,16 +21,16 @@ pub trait Resolver: Send + Sync + 'static {
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Resolved>;
 }
 
-/// The answer to a look-up.
+/// The result of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// The addresses, the preferred ones first.
+    /// The addresses, in order of preference.
     pub addresses: Vec<SocketAddr>,
-    /// How long they count as current. After that they stay in use while they are looked up anew.
+    /// The time for which they are fresh. After that they stay in use while they are looked up again.
     pub fresh_for: Duration,
 }
 
-/// A resolver that all upstreams share.
+/// A resolver shared by all upstreams.
 pub(crate) type Names = Arc<dyn Resolver>;
 
 /// The system's resolver.

@@ -1,4 +1,5 @@
-//! Addresses that took no connection lately. Each is passed over for a while, longer with each time in a row.
+//! Addresses that did not accept a connection lately. Each is avoided for a while, longer with each consecutive
+//! failure.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,10 +11,10 @@ use tokio::time::Instant;
 
 use super::{Address, PassedOver};
 
-/// How long an address is passed over at first.
+/// The time for which an address is avoided after its first failure.
 const FIRST: Duration = Duration::from_secs(10);
 
-/// How long it is passed over at most.
+/// The longest time for which an address is avoided.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// The troubles of one upstream's addresses.
@@ -22,7 +23,7 @@ pub(super) struct Troubles {
     by_address: Mutex<HashMap<SocketAddr, Trouble>>,
 }
 
-/// What is wrong with one address. It is kept past its time, so that the next time is a longer one.
+/// The trouble of one address. It is kept beyond its time, so that the next time is longer.
 struct Trouble {
     why: String,
     times: u32,
@@ -32,7 +33,7 @@ struct Trouble {
 // === impl Troubles ===
 
 impl Troubles {
-    /// Notes that an address took no connection. Tells whether that is news.
+    /// Records a failure to connect. Returns whether the address was not avoided before.
     pub(super) fn note(&self, at: SocketAddr, why: &str) -> bool {
         let now = Instant::now();
         let mut by_address = self.lock();
@@ -52,7 +53,7 @@ impl Troubles {
         news
     }
 
-    /// Forgets the trouble of an address. Tells whether there was any.
+    /// Forgets the trouble of an address. Returns whether there was any.
     pub(super) fn clear(&self, at: SocketAddr) -> bool {
         self.lock().remove(&at).is_some()
     }
@@ -62,11 +63,11 @@ impl Troubles {
         self.lock().retain(|at, _| addresses.contains(at));
     }
 
-    /// Puts addresses that are passed over behind the others, the one whose time is over first before the rest.
+    /// Moves avoided addresses behind the others, ordered by the end of their time.
     pub(super) fn put_last(&self, list: &mut [Arc<Address>]) {
         let now = Instant::now();
         let by_address = self.lock();
-        // The sort is stable: what is well stays in its order.
+        // The sort is stable: addresses without trouble keep their order.
         list.sort_by_key(|address| {
             by_address
                 .get(&address.at)
@@ -75,7 +76,7 @@ impl Troubles {
         });
     }
 
-    /// Returns what is wrong with an address; none for one that is not passed over now.
+    /// Returns the trouble of an address, or `None` if it is not avoided now.
     pub(super) fn passed_over(&self, at: SocketAddr) -> Option<PassedOver> {
         let now = Instant::now();
         let by_address = self.lock();

@@ -1,4 +1,4 @@
-//! A connection that may have been listened to before its answer is read: what was heard is read again.
+//! A connection that can be read ahead before its answer is awaited. Bytes that were read ahead are read again.
 
 use std::io;
 use std::pin::Pin;
@@ -15,10 +15,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::upstream::connection::interim::Interim;
 
-/// Largest head of an interim answer that is read ahead of time. A larger one is left to whoever reads the answer.
+/// Largest head of an interim response that is read ahead. A larger one is left to the reader of the answer.
 const HEAD: usize = 16 * 1024;
 
-/// A stream, and what was read of it ahead of time.
+/// A stream, with the bytes that were read ahead.
 #[derive(Debug)]
 pub(super) struct Heard {
     stream: Stream,
@@ -37,8 +37,8 @@ impl Heard {
         }
     }
 
-    /// Is ready when there is something of an answer, or the end of the connection. Interim answers are none (RFC 9110,
-    /// section 15.2), as long as they are few and small.
+    /// Becomes ready with the first bytes of a final response or the end of the connection. Interim responses (RFC
+    /// 9110, section 15.2) are skipped as long as they are few and small.
     pub(super) fn poll_listen(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             while self.heard.starts_with(b"HTTP/1.1 1") {

@@ -1,5 +1,5 @@
-//! One of a command's outputs: the first bytes are kept, the others are let go, so that the command is never stuck with
-//! them.
+//! An output pipe of a command. The first bytes are kept and the others discarded, so that the command never blocks on
+//! it.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,12 +10,13 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// Bytes read at a time.
 const PIECE: usize = 8 * 1024;
 
-/// Most pieces that are read after the command has ended: what a pipe holds, and a bound where something goes on writing.
+/// Largest number of pieces that are read after the command has ended: the capacity of a pipe, and a bound where
+/// another process goes on writing.
 const LAST_PIECES: usize = 128;
 
-/// A pipe from a command, and what came out of it.
+/// A pipe from a command, and the bytes that came out of it.
 pub(super) struct Output<P> {
-    /// `None` once it is closed, or can't be read.
+    /// The pipe; `None` once it is closed or cannot be read.
     pipe: Option<P>,
     kept: Vec<u8>,
     most: usize,
@@ -24,7 +25,7 @@ pub(super) struct Output<P> {
 // === impl Output ===
 
 impl<P: AsyncRead + AsFd + Unpin> Output<P> {
-    /// Keeps up to `most` bytes of what comes out of a pipe.
+    /// Creates an output that keeps up to `most` bytes.
     pub(super) fn new(pipe: Option<P>, most: usize) -> Self {
         Self {
             pipe,
@@ -33,24 +34,24 @@ impl<P: AsyncRead + AsFd + Unpin> Output<P> {
         }
     }
 
-    /// Reads until the pipe is closed on the other side. May be dropped at any time without losing anything.
+    /// Reads until the pipe is closed on the other side. Cancel safe.
     pub(super) async fn follow(&mut self) {
         let mut piece = vec![0; PIECE];
         while let Some(pipe) = &mut self.pipe {
             match pipe.read(&mut piece).await {
                 Ok(count) if count > 0 => self.keep(piece.get(..count).unwrap_or_default()),
-                // What can't be read any more is not there.
+                // A pipe that cannot be read counts as closed.
                 Ok(_) | Err(_) => self.pipe = None,
             }
         }
     }
 
-    /// Takes what is in the pipe at this moment, and gives everything that was kept.
+    /// Reads what is in the pipe at this moment, and returns everything that was kept.
     pub(super) fn finish(mut self) -> Vec<u8> {
         if let Some(pipe) = self.pipe.take()
             && let Ok(pipe) = pipe.as_fd().try_clone_to_owned()
         {
-            // The pipe does not block: an error says that nothing is in it.
+            // The pipe does not block: an error means that it is empty.
             let mut pipe = File::from(pipe);
             let mut piece = vec![0; PIECE];
             for _ in 0..LAST_PIECES {

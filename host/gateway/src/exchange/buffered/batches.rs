@@ -1,37 +1,29 @@
-//! Between the steps: what is special about requests that make a batch, or are about one.
+//! Creating and deleting message batches.
 //!
-//! A creation is scanned before the plugins are asked, so that budgets see what all of its requests are expected to
-//! cost. A request about a batch goes to the upstream that has it, whatever the route says. A batch is recorded before its
-//! id is told, and settled before it is deleted: nobody could say afterwards what it came to.
+//! A batch is recorded before its id reaches the client, and settled before it is deleted: its cost cannot be read afterwards.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Method;
 use serde::Deserialize;
-use witgate_messages::Malformed;
-use witgate_messages::batch::{Batch, Same};
+use witgate_messages::batch::Batch;
 use witgate_messages::endpoint::Endpoint;
-use witgate_messages::head::Head;
 use witgate_messages::splice::Edit;
-use witgate_runtime::{Lineup, Plan, Request};
+use witgate_runtime::{Envelope, Request};
 
-use super::copy;
-use super::{Decision, set_model};
 use crate::answer::refused::{Refused, Retry};
-use crate::batches::{BatchNote, Facts, Found, Maker, Record, UNITS, look};
+use crate::batches::{Facts, Found, Maker, Record, UNITS, look};
 use crate::clock::now;
+use crate::exchange::decide::Decision;
+use crate::exchange::decide::batch_context::{BatchContext, LARGE};
+use crate::exchange::decide::copy;
+use crate::exchange::decide::edits::set_model;
 use crate::exchange::settle::Settlement;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
+use crate::receipts::batch_note::BatchNote;
 use crate::tenants::concurrency::Charge;
 use crate::view::View;
-
-/// Bodies from this size on are scanned off the request workers.
-const LARGE: usize = 1 << 20;
-
-/// Bytes that are kept of each request of a creation beside its body.
-const ASKED: usize = 160;
 
 /// The body of a creation as it is sent.
 pub(crate) struct Written {
@@ -40,118 +32,10 @@ pub(crate) struct Written {
     _copies: Option<Charge>,
 }
 
-/// What a request has to do with batches.
-pub(crate) enum Part {
-    /// Nothing.
-    None,
-    /// It makes this one.
-    Creates(Arc<Batch>),
-    /// It is about one that this upstream has.
-    At(String),
-}
-
 /// The part of an answer to a creation that counts.
 #[derive(Deserialize)]
 struct Created {
     id: String,
-}
-
-// === impl Part ===
-
-impl Part {
-    /// Changes a plan as far as the request is about a batch that is somewhere: it is asked for there.
-    pub(crate) fn bend(&self, plan: &mut Plan) {
-        match self {
-            Self::None | Self::Creates(_) => {}
-            Self::At(upstream) => plan.targets = Plan::to(upstream).targets,
-        }
-    }
-}
-
-/// Finds out what a request has to do with batches.
-///
-/// # Errors
-///
-/// A creation that can't be read in one way only is a 400; the state that can't be read is a 503.
-pub(crate) async fn prepare(
-    view: &mut Arc<View>,
-    lineup: &Lineup,
-    gateway: &Gateway,
-    settlement: &mut Settlement,
-) -> Result<Part, Refused> {
-    let id = match view.endpoint {
-        Endpoint::Batches if view.method == Method::POST => {
-            let same = same(lineup);
-            let created = creates(view, same, settlement).await;
-            return created.map(Part::Creates);
-        }
-        Endpoint::Batch | Endpoint::BatchCancel | Endpoint::BatchResults => {
-            view.endpoint.id(&view.path)
-        }
-        _ => None,
-    };
-    let Some(id) = id else {
-        return Ok(Part::None);
-    };
-    settlement.receipt.batch = Some(Box::new(BatchNote::about(id)));
-    let upstream = gateway.batches.upstream(id).await.map_err(|error| {
-        tracing::error!(%error, "the upstream of a batch can't be looked up");
-        Refused::gateway(503, "the gateway's state can't be read: try again")
-    })?;
-    Ok(upstream.map_or(Part::None, Part::At))
-}
-
-/// Returns how much of a request the plugins that decide about it may look at.
-fn same(lineup: &Lineup) -> Same {
-    if copy::is_read(lineup) {
-        Same::Bytes
-    } else {
-        Same::Head
-    }
-}
-
-/// Scans a creation. Where a plugin has put other requests into it, these are the ones that count from here on.
-async fn creates(
-    view: &mut Arc<View>,
-    same: Same,
-    settlement: &Settlement,
-) -> Result<Arc<Batch>, Refused> {
-    let Some(head) = &view.head else {
-        return Err(Refused::client(
-            400,
-            "the body is empty: a JSON object is expected",
-        ));
-    };
-    let head = head.clone();
-    if has_other_requests(&head) {
-        copy::keep(view, head.sent_len(), settlement)?;
-    }
-    let scanned = if head.body().len() < LARGE {
-        scan(&head, same)
-    } else {
-        tokio::task::spawn_blocking(move || scan(&head, same))
-            .await
-            .map_err(|_| Refused::gateway(503, "the batch could not be scanned: try again"))?
-    };
-    let (batch, head) = scanned.map_err(|malformed| Refused::client(400, malformed.to_string()))?;
-    copy::keep(view, batch.len() * ASKED, settlement)?;
-    if let Some(head) = head {
-        Arc::make_mut(view).head = Some(head);
-    }
-    Ok(Arc::new(batch))
-}
-
-/// Whether a plugin has put other requests into a creation.
-fn has_other_requests(head: &Head) -> bool {
-    head.edits().iter().any(|edit| edit.name() == "requests")
-}
-
-fn scan(head: &Head, same: Same) -> Result<(Batch, Option<Head>), Malformed> {
-    if !has_other_requests(head) {
-        return Ok((Batch::scan_by(head, same)?, None));
-    }
-    let head = Head::scan(head.sent().into_bytes())?;
-    Ok((Batch::scan_by(&head, same)?, Some(head)))
 }
 
 /// The body of a creation as it is sent: the envelope's edits made, and the models of the plans put into their requests.
@@ -164,7 +48,7 @@ pub(crate) async fn body(decision: &Decision, settlement: &Settlement) -> Result
         parts,
         _copies: None,
     };
-    let (Part::Creates(batch), Some(head)) = (&decision.part, &decision.view.head) else {
+    let (BatchContext::Creates(batch), Some(head)) = (&decision.batch, &decision.view.head) else {
         return Ok(as_it_is(Vec::new()));
     };
     let edits = decision.view.edits_of_requests(&decision.envelope);
@@ -255,32 +139,26 @@ pub(crate) async fn before_deletion(
 /// The upstream's answer names no batch, or the state can't be written: the client is not told of a batch that nobody
 /// would pay for.
 pub(crate) async fn created(
-    decision: &Decision,
+    batch: &Batch,
+    view: &View,
+    envelope: &Envelope,
     answer: &[u8],
     gateway: &Gateway,
     settlement: &mut Settlement,
 ) -> Result<(), Refused> {
-    let Part::Creates(batch) = &decision.part else {
-        return Ok(());
-    };
     let created: Option<Created> = serde_json::from_slice(answer).ok();
     let Some(id) = created.map(|created| created.id).filter(|id| is_plain(id)) else {
-        return Err(useless(Refused::upstream(
+        return Err(without_retry(Refused::upstream(
             502,
             "the upstream's answer to the creation of a batch names no batch",
         )));
     };
     let attempt = settlement.receipt.attempts.last();
     let upstream = attempt.map(|attempt| attempt.upstream.clone());
-    let view = &decision.view;
     let hold = settlement.split_hold(&UNITS);
     let facts = Facts::of(
         batch.len(),
-        Maker::of(
-            &view.caller,
-            &decision.envelope,
-            &settlement.receipt.provenance,
-        ),
+        Maker::of(&view.caller, envelope, &settlement.receipt.provenance),
         view.headers("anthropic-"),
         hold.as_ref(),
     );
@@ -295,15 +173,15 @@ pub(crate) async fn created(
     let id = Arc::clone(&record.id);
     gateway.batches.open(record, hold).await.map_err(|error| {
         tracing::error!(batch = %id, %error, "a batch was created at the upstream, and can't be recorded: it is not accounted for");
-        useless(Refused::gateway(
+        without_retry(Refused::gateway(
             500,
             "the batch was created and could not be recorded: its id is in the gateway's log",
         ))
     })
 }
 
-/// Another try would make another batch.
-fn useless(refused: Refused) -> Refused {
+/// Tells the client not to retry: that would create another batch.
+fn without_retry(refused: Refused) -> Refused {
     Refused {
         retry: Retry::Useless,
         ..refused

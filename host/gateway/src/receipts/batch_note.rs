@@ -1,18 +1,16 @@
-//! What a receipt says of a batch.
+//! A message batch on a receipt.
 
 use std::sync::Arc;
 
 use witgate_messages::batch::Totals;
 
-use super::{Ending, Record};
-
-/// A batch on a receipt: of its creation, of a request about it, or of its settlement.
+/// The part of a receipt about a batch: its creation, a request about it, or its settlement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BatchNote {
     pub(crate) id: Arc<str>,
-    /// Number of its requests, where it is known.
+    /// Number of requests in the batch, if known.
     pub(crate) requests: Option<u64>,
-    /// How it ended, once it is settled.
+    /// Code of how the batch ended, once it is settled.
     pub(crate) ended: Option<&'static str>,
     totals: Option<Box<Totals>>,
 }
@@ -20,7 +18,7 @@ pub(crate) struct BatchNote {
 // === impl BatchNote ===
 
 impl BatchNote {
-    /// A request about a batch.
+    /// Notes a request about a batch.
     pub(crate) fn about(id: &str) -> Self {
         Self {
             id: id.into(),
@@ -30,7 +28,7 @@ impl BatchNote {
         }
     }
 
-    /// The creation of a batch.
+    /// Notes the creation of a batch.
     pub(crate) fn made(id: &str, requests: u64) -> Self {
         Self {
             requests: Some(requests),
@@ -38,27 +36,28 @@ impl BatchNote {
         }
     }
 
-    /// The settlement of a batch.
-    pub(super) fn settled(record: &Record, ending: &Ending) -> Self {
-        let totals = match ending {
-            Ending::Results(totals) => Some(totals.clone()),
-            Ending::Gone | Ending::Expired => None,
-        };
+    /// Notes the settlement of a batch: how it ended, and what its results came to.
+    pub(crate) fn settled(
+        id: &Arc<str>,
+        requests: u64,
+        ended: &'static str,
+        totals: Option<Box<Totals>>,
+    ) -> Self {
         Self {
-            id: Arc::clone(&record.id),
-            requests: Some(record.facts.requests),
-            ended: Some(ending.code()),
+            id: Arc::clone(id),
+            requests: Some(requests),
+            ended: Some(ended),
             totals,
         }
     }
 
-    /// Returns about how many bytes it takes.
+    /// Returns the approximate memory the note takes, in bytes.
     pub(crate) fn weight(&self) -> usize {
         let models = self.models().map(|(model, _, _)| 64 + model.len());
         size_of::<Self>() + self.id.len() + models.sum::<usize>()
     }
 
-    /// How many of its requests have which result.
+    /// Returns the number of requests with each result, by field name.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.totals.iter().flat_map(|totals| {
             [
@@ -71,7 +70,7 @@ impl BatchNote {
         })
     }
 
-    /// What each model made of it: its name, messages and pico-USD.
+    /// Returns the name, message count and cost in pico-USD of each model.
     pub(crate) fn models(&self) -> impl Iterator<Item = (&str, u64, u64)> {
         self.totals
             .iter()

@@ -1,0 +1,23 @@
+//! Edits of a request body that the gateway makes, and the refusal for one that fails.
+
+use witgate_messages::splice::{Edit, EditError};
+
+use crate::answer::refused::Refused;
+
+/// Returns the edit that sets the model of a request.
+pub(crate) fn set_model(model: &str) -> Edit {
+    Edit::Set(
+        "model".to_owned(),
+        serde_json::Value::from(model).to_string(),
+    )
+}
+
+/// Returns the refusal for an edit that cannot be applied. Edits are validated when a plugin returns them, so no client
+/// should ever see this one.
+pub(crate) fn unmade(error: &EditError) -> Refused {
+    tracing::error!(%error, "a plugin's edit of the body can't be made");
+    Refused::gateway(
+        503,
+        format!("a plugin's edit of the body can't be made: {error}"),
+    )
+}

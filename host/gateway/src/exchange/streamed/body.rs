@@ -1,0 +1,102 @@
+//! The body of a client on its way to the upstream, piece by piece.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use pingora_core::protocols::http::ServerSession;
+use tokio::time::{Instant, timeout_at};
+
+use super::ahead::Ahead;
+use super::{MIN_RATE, Progress, Stopped, while_connected};
+use crate::answer::refused::Refused;
+use crate::exchange::receive::body::{announced, broken, over, slow, window};
+use crate::exchange::settle::Settlement;
+use crate::tenants::concurrency::{Charge, Place};
+use crate::upstream::connection::upload::{Taken, Upload};
+
+/// A body that is being passed on.
+pub(super) struct Body {
+    started: Instant,
+    ahead: Ahead,
+    _window: Option<Charge>,
+}
+
+/// The next event while a body is being passed on.
+enum Next {
+    /// A piece of the body, or `None` for its end.
+    Part(Option<Bytes>),
+    Answer,
+}
+
+// === impl Body ===
+
+impl Body {
+    /// Begins to pass a body on.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for its window now.
+    pub(super) fn new(
+        session: &mut ServerSession,
+        settlement: &Settlement,
+    ) -> Result<Self, Refused> {
+        let place = settlement.place.as_ref();
+        let window = match place {
+            Some(place) => window(session, announced(session), place)?,
+            None => None,
+        };
+        Ok(Self {
+            started: Instant::now(),
+            ahead: Ahead::new(place.map(Place::charge)),
+            _window: window,
+        })
+    }
+
+    /// Passes pieces on until the end of the body, or until the upstream answers. May be called again for a request that
+    /// is repeated.
+    ///
+    /// # Errors
+    ///
+    /// The client disconnected, its body is refused, or the upstream failed.
+    pub(super) async fn pass(
+        &mut self,
+        upload: &mut Upload,
+        session: &mut ServerSession,
+        settlement: &mut Settlement,
+    ) -> Result<Progress, Stopped> {
+        let limits = settlement.snapshot().config.limits.clone();
+        loop {
+            let received = settlement.receipt.request_bytes;
+            let time = limits.body_timeout + Duration::from_secs(received / MIN_RATE);
+            let next = match self.ahead.take() {
+                Some(part) => Next::Part(part),
+                None => tokio::select! {
+                    biased;
+                    () = upload.answered() => Next::Answer,
+                    read = timeout_at(self.started + time, session.read_request_body()) => match read {
+                        Ok(Ok(part)) => Next::Part(part),
+                        Ok(Err(error)) => return Err(broken(&error).into()),
+                        Err(_) => return Err(slow(time).into()),
+                    },
+                },
+            };
+            let part = match next {
+                Next::Answer => return Ok(Progress::Part),
+                Next::Part(None) => {
+                    // The upstream may have answered a body whose end it did not take.
+                    while_connected(session, upload.end()).await?;
+                    return Ok(Progress::Whole);
+                }
+                Next::Part(Some(part)) => part,
+            };
+            let received = received + part.len() as u64;
+            settlement.receipt.request_bytes = received;
+            if received > limits.upload_bytes {
+                return Err(over(limits.upload_bytes).into());
+            }
+            if self.ahead.write(part, upload, session).await? == Taken::Answered {
+                return Ok(Progress::Part);
+            }
+        }
+    }
+}
