@@ -45,10 +45,11 @@ async fn health_checks_take_an_upstream_out_and_in_again_without_traffic() {
         }
     })
     .await;
-    assert_eq!(
-        shown(&gate, "a").await["state"],
-        "available",
-        "a 401 is a sign of life"
+    let checked = shown(&gate, "a").await;
+    assert_eq!(checked["state"], "available", "a 401 is a sign of life");
+    assert!(
+        checked["latency_ms"].is_null(),
+        "only requests count for the latency: {checked}"
     );
 
     healthy.store(false, Ordering::SeqCst);

@@ -209,6 +209,9 @@ impl Attempt {
         self.records.request_id = None;
         let mut response = sent.inspect_err(|error| self.failed(error))?;
         self.received(&mut response);
+        if self.admission == Admission::HealthCheck {
+            return Ok(response);
+        }
         let now = Instant::now();
         let outcome = self.upstream.provider().outcome(response.status());
         // An upstream that fails at once is not a fast one.
@@ -275,9 +278,7 @@ impl Attempt {
             // The breaker has counted a sign of life already.
             (Some(Outcome::Success | Outcome::Overloaded), Some(_)) => return,
         };
-        if self.admission != Admission::HealthCheck {
-            self.upstream.learn(ticket, report, now);
-        }
+        self.upstream.learn(ticket, report, now);
         self.told = self.outcome;
     }
 }
