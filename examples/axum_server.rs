@@ -7,8 +7,8 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::{Json, Router, extract::State};
 use serde_json::{Value, json};
 use witgate_runtime::{
-    Body, Estimate, PlainRequest, Plan, Policies, PoliciesOptions, Request, Runtime,
-    RuntimeOptions, Stop, Trail,
+    Body, Estimate, PlainRequest, Plan, Policies, PoliciesOptions, Rejection, Runtime,
+    RuntimeOptions,
 };
 
 #[tokio::main]
@@ -28,7 +28,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(axum::serve(listener, app).await?)
 }
 
-/// Plugins are called right here: each call ends within its deadline, milliseconds, and waits for nothing.
+/// Calls plugins directly: a call usually takes microseconds, and ends at its deadline of a few milliseconds.
 async fn answer(
     State(policies): State<Arc<Policies>>,
     (method, uri, headers): (Method, Uri, HeaderMap),
@@ -47,26 +47,26 @@ async fn answer(
     request.body = body;
     match decide(&policies, request) {
         Ok(decided) => (StatusCode::OK, Json(decided)),
-        Err(stop) => {
-            let status = StatusCode::from_u16(stop.status()).unwrap_or(StatusCode::FORBIDDEN);
-            (status, Json(json!({ "error": stop.to_string() })))
+        Err(rejection) => {
+            let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::FORBIDDEN);
+            (status, Json(json!({ "error": rejection.to_string() })))
         }
     }
 }
 
-/// Answers with the caller, the route and the charges, as decided by the plugins that are loaded when the request begins.
-fn decide(policies: &Policies, request: PlainRequest) -> Result<Value, Stop> {
-    let (lineup, mut trail) = (policies.current(), Trail::default());
-    let request: Arc<dyn Request> = Arc::new(request);
-    let envelope = lineup.read_envelope(&request, &mut trail)?;
-    let plan = lineup.decide_route(&request, &envelope, &[], &mut trail)?;
+/// Lets the current plugins decide who asks, where the request goes and who pays.
+fn decide(policies: &Policies, request: PlainRequest) -> Result<Value, Rejection> {
+    let lineup = policies.current();
+    let mut hooks = lineup.begin(Arc::new(request));
+    let envelope = hooks.envelope()?;
+    let plan = hooks.route(&envelope, &[])?;
     let plan = plan.unwrap_or_else(|| Plan::to("default"));
     let estimate = Estimate {
         prompt_tokens: 100,
         output_tokens: 100,
         cost_picousd: None,
     };
-    let charges = lineup.charges(&request, &envelope, &plan, &estimate, &mut trail)?;
+    let charges = hooks.charges(&envelope, &plan, &estimate)?;
     let targets = plan.targets.iter().map(|it| json!([it.upstream, it.model]));
     let charges = charges
         .iter()

@@ -1,5 +1,5 @@
 //! The time it takes from the bytes of a shipped plugin to a plugin that serves, beside bare compilation of the same
-//! component: the difference is hashing, the making of a component, the checks, the first instance and the rehearsal.
+//! component: the difference is hashing, the making of a component, the checks, the first instance and the smoke test.
 
 #![allow(
     clippy::unwrap_used,

@@ -31,9 +31,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group};
-use witgate_runtime::{
-    Envelope, Lineup, Request, Runtime, RuntimeOptions, Source, Trail, UpstreamStats,
-};
+use witgate_runtime::{Envelope, Lineup, Request, Runtime, RuntimeOptions, Source, UpstreamStats};
 
 use bare::{Bare, BareEngine};
 use guest::{Guest, PLAN};
@@ -106,8 +104,7 @@ fn side_by_side(
         for _ in 0..threads {
             scope.spawn(move || {
                 for _ in 0..calls.div_ceil(threads) {
-                    let mut trail = Trail::default();
-                    let plan = lineup.decide_route(request, envelope, upstreams, &mut trail);
+                    let plan = lineup.begin(Arc::clone(request)).route(envelope, upstreams);
                     black_box(plan.expect("it serves"));
                 }
             });
@@ -150,8 +147,9 @@ fn over_bare() {
         for instances in ["reused", "fresh"] {
             let lineup = lineup(&runtime, plugins, instances);
             let ours = || {
-                let mut trail = Trail::default();
-                let plan = lineup.decide_route(&request, &envelope, &upstreams, &mut trail);
+                let plan = lineup
+                    .begin(Arc::clone(&request))
+                    .route(&envelope, &upstreams);
                 plan.expect("it serves").expect("the last one plans")
             };
             let reused = || {

@@ -33,11 +33,8 @@ fn install(policies: &Path) {
 
 /// An engine and a lineup, as at the start of a process. Tells what was compiled.
 fn start(policies: &Path, cache: Option<PathBuf>) -> (Policies, u64) {
-    let runtime = Runtime::try_new(RuntimeOptions {
-        cache,
-        ..RuntimeOptions::default()
-    })
-    .expect("the engine starts");
+    let runtime =
+        Runtime::try_new(RuntimeOptions::default().with_cache(cache)).expect("the engine starts");
     let opened = Policies::open(runtime.clone(), policies, PoliciesOptions::default());
     let opened = opened.expect("the directory is there");
     assert_eq!(

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use witgate_ledger::Ledger;
 use witgate_messages::PriceBook;
 use witgate_runtime::{
-    Plan, Policies, PoliciesOptions, Request, Runtime, RuntimeOptions, Stop, Trail,
+    Plan, Policies, PoliciesOptions, Rejection, Request, Runtime, RuntimeOptions,
 };
 
 fn main() -> anyhow::Result<()> {
@@ -36,20 +36,17 @@ fn serve(
     prices: &PriceBook,
     body: String,
 ) -> anyhow::Result<String> {
-    let (lineup, mut trail) = (policies.current(), Trail::default());
+    let lineup = policies.current();
     let request = head::request(body)?;
     let estimate = money::estimate(&request, prices);
     let request: Arc<dyn Request> = Arc::new(request);
-    let envelope = lineup
-        .read_envelope(&request, &mut trail)
-        .map_err(stopped)?;
-    let plan = lineup
-        .decide_route(&request, &envelope, &[], &mut trail)
-        .map_err(stopped)?
-        .unwrap_or_else(|| Plan::to("default"));
-    let charges = lineup
-        .charges(&request, &envelope, &plan, &estimate, &mut trail)
-        .map_err(stopped)?;
+    let mut hooks = lineup.begin(Arc::clone(&request));
+    let envelope = hooks.envelope().map_err(rejected)?;
+    let plan = hooks.route(&envelope, &[]).map_err(rejected)?;
+    let plan = plan.unwrap_or_else(|| Plan::to("default"));
+    let charges = hooks
+        .charges(&envelope, &plan, &estimate)
+        .map_err(rejected)?;
 
     let tenant = envelope.tenant.as_deref().unwrap_or_default();
     let hold = money::reserve(ledger, &charges, tenant)?;
@@ -67,6 +64,6 @@ fn ask(request: &Arc<dyn Request>) -> String {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn stopped(stop: Stop) -> anyhow::Error {
-    anyhow::anyhow!("{}, {stop}", stop.status())
+fn rejected(rejection: Rejection) -> anyhow::Error {
+    anyhow::anyhow!("{}, {rejection}", rejection.status())
 }

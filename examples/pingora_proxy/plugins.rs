@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use pingora_core::modules::http::{HttpModule, HttpModuleBuilder, Module};
 use pingora_core::prelude::{Error, HTTPStatus, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
-use witgate_runtime::{Envelope, PlainRequest, Plan, Policies, Request, Stop, Trail};
+use witgate_runtime::{Envelope, PlainRequest, Plan, Policies, Rejection};
 
 /// Makes a [`Decision`] for each request.
 pub(crate) struct Plugins(pub(crate) Arc<Policies>);
@@ -39,15 +39,13 @@ impl HttpModuleBuilder for Plugins {
 
 #[async_trait]
 impl HttpModule for Decision {
-    /// Plugins are called right here: each call ends within its deadline, milliseconds, and waits for nothing.
+    /// Calls plugins directly: a call usually takes microseconds, and ends at its deadline of a few milliseconds.
     async fn request_header_filter(&mut self, head: &mut RequestHeader) -> Result<()> {
         let request = PlainRequest::new("page", head.method.as_str(), head.uri.to_string());
-        let request: Arc<dyn Request> = Arc::new(request.with_headers(&head.headers));
-        let (lineup, mut trail) = (self.policies.current(), Trail::default());
-        let envelope = lineup.read_envelope(&request, &mut trail);
-        self.envelope = envelope.map_err(stopped)?;
-        let plan = lineup.decide_route(&request, &self.envelope, &[], &mut trail);
-        self.plan = plan.map_err(stopped)?;
+        let lineup = self.policies.current();
+        let mut hooks = lineup.begin(Arc::new(request.with_headers(&head.headers)));
+        self.envelope = hooks.envelope().map_err(rejected)?;
+        self.plan = hooks.route(&self.envelope, &[]).map_err(rejected)?;
         Ok(())
     }
 
@@ -67,6 +65,6 @@ impl HttpModule for Decision {
 
 /// The proxy answers with the status; its log has the text.
 #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn stopped(stop: Stop) -> Box<Error> {
-    Error::explain(HTTPStatus(stop.status()), stop.to_string())
+fn rejected(rejection: Rejection) -> Box<Error> {
+    Error::explain(HTTPStatus(rejection.status()), rejection.to_string())
 }

@@ -55,10 +55,7 @@ fn source(file: &Path, sidecar: Option<&Path>) -> anyhow::Result<Source> {
     let mut source = Source::read(file)?;
     if let Some(sidecar) = sidecar {
         let text = std::fs::read_to_string(sidecar).map_err(|error| unreadable(sidecar, &error))?;
-        source.sidecar = Some(SidecarText {
-            file: sidecar.to_owned(),
-            text,
-        });
+        source.sidecar = Some(SidecarText::new(sidecar, text));
     }
     Ok(source)
 }

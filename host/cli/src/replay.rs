@@ -14,8 +14,7 @@ use pingora_http::RequestHeader;
 
 use super::{complain, say};
 use witgate_gateway::capture::{self, Captured};
-use witgate_gateway::config::BaseUrl;
-use witgate_gateway::config::upstream::Scheme;
+use witgate_gateway::config::{BaseUrl, Scheme};
 
 /// Arguments of `witgate replay`.
 #[derive(Debug, clap::Args)]

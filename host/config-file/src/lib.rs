@@ -24,6 +24,7 @@
 
 #![deny(missing_docs)]
 
+mod check;
 mod document;
 mod path;
 mod problem;
@@ -32,6 +33,7 @@ mod value_error;
 
 use serde::de::DeserializeOwned;
 
+pub use crate::check::Check;
 pub use crate::document::Document;
 pub use crate::problem::{Problem, Problems};
 

@@ -52,8 +52,7 @@ impl de::Error for ValueError {
     }
 
     fn unknown_variant(_: &str, variants: &'static [&'static str]) -> Self {
-        let quoted: Vec<_> = variants.iter().map(|word| format!("\"{word}\"")).collect();
-        Self::new(format!("must be {}", quoted.join(" or ")))
+        Self::new(format!("must be {}", choice(variants)))
     }
 
     fn missing_field(key: &'static str) -> Self {
@@ -80,6 +79,9 @@ fn name(wanted: &dyn Expected) -> String {
         "u16" => "a whole number from 0 to 65535",
         "u32" => "a whole number from 0 to 4294967295",
         "u64" | "usize" => "a whole number that is not negative",
+        "a nonzero u16" => "a whole number from 1 to 65535",
+        "a nonzero u32" => "a whole number from 1 to 4294967295",
+        "a nonzero u64" | "a nonzero usize" => "a whole number of at least 1",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
         "a boolean" => "true or false",
@@ -91,6 +93,15 @@ fn name(wanted: &dyn Expected) -> String {
         other => other,
     };
     name.to_owned()
+}
+
+/// Lists the words of a choice: `"a", "b" or "c"`.
+fn choice(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    match quoted.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => quoted.concat(),
+    }
 }
 
 fn kind(found: Unexpected<'_>) -> String {

@@ -1,6 +1,8 @@
 //! Files are read into types, and everything that is wrong with one is reported at once.
 
-use witgate_config_file::Document;
+use std::time::Duration;
+
+use witgate_config_file::{Check, Document};
 
 #[test]
 fn a_path_that_is_not_there_has_the_line_of_what_is() {
@@ -77,7 +79,7 @@ fn every_problem_of_every_shape_is_told_at_once() {
         .expect_err("all is wrong")
         .to_string();
     for wanted in [
-        "w.toml:1: `port`: must be",
+        "w.toml:1: `port`: must be a whole number from 1 to 65535, not 0",
         "w.toml:2: `choice.at`: must be a whole number from 0 to 4294967295, not a text",
         "w.toml:3: `places[0].x`: must be a whole number from 0 to 4294967295, not -1",
         "w.toml:3: `places[0].z`: unknown key",
@@ -124,4 +126,83 @@ fn any_file_may_be_read_with_lines() {
         witgate_config_file::parse::<Config>("gate.toml", "port = 1").is_ok(),
         "a clean file"
     );
+}
+
+#[test]
+fn the_words_of_a_choice_are_listed() {
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Size {
+        Small,
+        Middle,
+        Large,
+    }
+    #[derive(Debug, serde::Deserialize)]
+    struct Shirt {
+        #[allow(dead_code, reason = "only the problem is looked at")]
+        size: Size,
+    }
+    let problems = witgate_config_file::parse::<Shirt>("s.toml", "size = \"tall\"").unwrap_err();
+    assert_eq!(
+        problems.to_string(),
+        "s.toml:1: `size`: must be \"small\", \"middle\" or \"large\"",
+        "all three words"
+    );
+}
+
+#[test]
+fn a_check_names_the_table_of_each_key_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("there"), "").unwrap();
+    let text = "[a]\nb = { n = 0, ms = 0, at = \"here\" }\nf = \"gone\"\nd = \"there\"\n";
+    let document = Document::parse("x.toml", text).unwrap();
+    let mut problems = witgate_config_file::Problems::default();
+    let mut check = Check::new(&document, folder.path(), &mut problems);
+    let mut check = check.table("a");
+
+    let there = check.file("f", "there");
+    assert!(there.starts_with(folder.path()), "relative to the folder");
+    check.file("f", "gone");
+    check.directory("d", "there");
+    let second = Duration::from_secs(1);
+    let mut inner = check.table("b");
+    assert_eq!(
+        inner.number("n", Some(0), 7, 1..=9),
+        7,
+        "the default stands in"
+    );
+    assert_eq!(inner.number("n", None, 7, 1..=9), 7, "nothing said");
+    assert_eq!(inner.millis("ms", Some(0), second), second, "not a time");
+    assert_eq!(
+        inner.optional_millis("ms", Some(0), Some(second)),
+        None,
+        "off"
+    );
+    assert_eq!(inner.address("at", "here"), None, "not an address");
+    assert!(
+        inner.has_problem("n") && inner.has_problem(""),
+        "as recorded"
+    );
+    assert!(!inner.has_problem("z"), "nothing about another key");
+    check.problem("", "is wrong as a whole");
+
+    let problems = problems.into_result().unwrap_err().to_string();
+    let expected = [
+        "x.toml:1: `a`: is wrong as a whole",
+        "x.toml:2: `a.b.n`: must be between 1 and 9",
+        "x.toml:2: `a.b.ms`: must be between 1 and 86400000 milliseconds (one day)",
+        "x.toml:2: `a.b.at`: must be an IP address and a port, such as 127.0.0.1:8787",
+        "x.toml:3: `a.f`: ",
+        "x.toml:4: `a.d`: ",
+    ];
+    let lines: Vec<_> = problems.lines().collect();
+    assert_eq!(lines.len(), expected.len(), "{problems}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line} starts with {expected}");
+    }
+    assert!(
+        lines[4].ends_with("gone does not exist; create it or correct the path"),
+        "{problems}"
+    );
+    assert!(lines[5].ends_with("there is not a directory"), "{problems}");
 }

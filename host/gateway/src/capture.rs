@@ -11,6 +11,7 @@ mod secret;
 pub mod trial;
 mod writer;
 
+pub use crate::config::Content;
 pub use headers::is_blank;
 pub(crate) use writer::Capture;
 
@@ -95,15 +96,6 @@ pub struct CapturedCaller {
     /// The labels of the key, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<(String, String)>,
-}
-
-/// What becomes of the text in a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
-    /// It is blanked, byte for byte.
-    Masked,
-    /// It is kept: `insecure_content = true`.
-    Kept,
 }
 
 fn post() -> String {

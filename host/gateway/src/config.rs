@@ -1,223 +1,263 @@
-//! `witgate.toml`: what an operator says, checked once, typed from then on.
+//! `witgate.toml`: read, checked once, and typed from then on.
 //!
-//! A file is read into raw `*File` structs, and every problem in it is reported together, each with its line: unknown
-//! keys, wrong values, files that are not there. Inside the gateway there are only the typed structs of this module.
+//! Each table has a file of its own, with the keys as they are written (`*File`), the value that the gateway works with,
+//! and the check that leads from one to the other. The tables of upstreams are in [`upstream::config`]. Every problem of
+//! a file is reported together with the others: unknown keys, wrong values, files that do not exist.
+//!
+//! [`upstream::config`]: crate::upstream::config
 
-pub mod cors;
-pub mod credential;
-pub mod endpoints;
-pub mod file;
-pub mod group;
-pub mod limits;
-pub mod memory;
-pub mod proxies;
-pub mod resilience;
-pub mod streams;
-pub mod tls;
-pub mod upstream;
-
-mod check;
+mod admin;
+mod batches;
+mod capture;
+mod cors;
+mod endpoints;
+mod keys;
+mod ledger;
+mod limits;
+mod listen;
+mod memory;
+mod network;
+mod plugins;
+mod prices;
+mod receipts;
+mod state;
+mod streams;
+mod tls;
+mod upgrade;
 mod warnings;
 
-use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use witgate_audit::sink::Rotation;
-use witgate_runtime::TrustedKeys;
+use serde::Deserialize;
+use witgate_config_file::{Check, Document};
 use witgate_runtime::file::Print;
 
 pub use witgate_config_file::Problems;
 
-pub use witgate_ledger::Bounds;
-
-pub use crate::capture::Content;
-
+pub use self::admin::Admin;
+pub use self::batches::Batches;
+pub use self::capture::{CaptureConfig, Content};
 pub use self::cors::Cors;
-pub use self::credential::{
-    Credential, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential,
-};
 pub use self::endpoints::{Endpoints, Resource};
-pub use self::group::{Choice, GroupConfig, Member, ProviderChange};
+pub use self::keys::Keys;
+pub use self::ledger::Bounds;
 pub use self::limits::Limits;
-pub use self::proxies::{ForwardedHeader, Network, Proxies, ProxyProtocol};
-pub use self::resilience::{BreakerPolicy, HealthPolicy, Resilience, RetryPolicy};
+pub use self::listen::{ForwardedHeader, Listen, Proxies, ProxyProtocol};
+pub use self::memory::{Memory, Origin};
+pub use self::network::Network;
+pub use self::plugins::Plugins;
+pub use self::receipts::Receipts;
 pub use self::streams::{ClientGone, Streams};
-pub use self::upstream::{BaseUrl, Kind, UpstreamConfig};
+pub use self::tls::{ClientCertificates, Demand, ListenTls};
+pub use crate::upstream::config::{
+    BaseUrl, BreakerPolicy, Choice, Credential, CredentialCommand, CredentialHeader,
+    CredentialSource, GroupConfig, HealthPolicy, HttpVersion, Kind, Member, OwnCredential,
+    ProviderChange, Resilience, RetryPolicy, Scheme, UpstreamConfig, VmxHeaders,
+};
 
-/// Where operators look.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admin {
-    /// Where the pages are.
-    pub address: SocketAddr,
-    /// Names by which they may be asked for, besides addresses and `localhost`.
-    pub hosts: Vec<String>,
-}
+use crate::upstream::config::{GroupFile, UpstreamFile};
 
 /// A checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The file that it was read from.
+    /// File that it was read from.
     pub path: PathBuf,
-    /// That file as it was just before it was read; `None` if the text came from elsewhere.
+    /// State of that file just before it was read, or `None` if the text came from elsewhere.
     pub(crate) print: Option<Print>,
-    /// Where clients connect.
+    /// Listener for clients.
     pub listen: Listen,
-    /// Where operators look.
+    /// Listener for operators, or `None` for no admin pages.
     pub admin: Option<Admin>,
-    /// Who may come in.
+    /// Callers that are let in.
     pub keys: Keys,
-    /// Which plugins decide.
+    /// Plugin directory.
     pub plugins: Plugins,
-    /// Where requests go, by name, in the order of the file.
+    /// Upstreams, sorted by name.
     pub upstreams: Vec<UpstreamConfig>,
-    /// Upstreams that stand in for each other, by name.
+    /// Groups of upstreams, sorted by name.
     pub groups: Vec<GroupConfig>,
-    /// The upstream or group that is asked when no plugin plans a route.
+    /// Upstream or group for requests for which no plugin plans a route.
     pub default_upstream: String,
-    /// What one client may ask of the gateway.
+    /// Limits of the client side.
     pub limits: Limits,
-    /// How answers are waited for and delivered.
+    /// Delivery of responses.
     pub streams: Streams,
-    /// How many accounts budgets keep.
+    /// Number of accounts that budgets keep.
     pub ledger: Bounds,
-    /// How batches are settled.
+    /// Times that batches are given.
     pub batches: Batches,
-    /// Where receipts are written.
+    /// Receipts files.
     pub receipts: Receipts,
-    /// A price file that takes the place of the built-in one.
+    /// Price file, or `None` for the built-in prices.
     pub prices: Option<PathBuf>,
-    /// The Unix socket on which a new process asks to take over; none, and nobody can.
+    /// Unix socket on which a new process asks to take over, or `None` if none can.
     pub upgrade: Option<PathBuf>,
-    /// How long running exchanges may go on after SIGTERM.
+    /// Maximum time for running exchanges to finish after SIGTERM.
     pub drain_timeout: Duration,
-    /// Where the state is kept that outlives the process; none keeps none, and serves no files and no batches.
+    /// Directory of the durable store, or `None` for no store; files and batches are not served then.
     pub state: Option<PathBuf>,
-    /// What is served besides the API's own endpoints.
+    /// Endpoints, skills and models that are served besides the API's own.
     pub endpoints: Endpoints,
-    /// Which apps may ask from a browser.
+    /// Origins whose browser apps may send requests.
     pub cors: Cors,
-    /// Which requests are recorded; none are without.
+    /// Requests that are recorded, or `None` to record none.
     pub capture: Option<CaptureConfig>,
 }
 
-/// A configuration that may have problems, for looking further at what it names. Where one is, its value is a default or
-/// stands for nothing, so it is no configuration to serve with.
+/// A configuration that may have problems, for checks of what it names. A stand-in takes the place of each wrong value, so
+/// it must not be served with.
 #[derive(Debug)]
 pub struct Draft {
-    /// As far as it could be read.
+    /// The configuration, as far as it could be read.
     pub config: Config,
-    /// Everything that is wrong in the file.
+    /// Every problem of the file.
     pub problems: Problems,
 }
 
-/// The client-facing listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listen {
-    /// Address and port; port 0 takes a free one.
-    pub address: SocketAddr,
-    /// Worker threads.
-    pub threads: NonZeroUsize,
-    /// TLS; none listens in the clear.
-    pub tls: Option<tls::ListenTls>,
-    /// Whether HTTP/2 in the clear is taken from clients that start with it.
-    pub h2c: bool,
-    /// Proxies in front of it.
-    pub proxies: Proxies,
+#[derive(Debug, Deserialize)]
+struct ConfigFile {
+    listen: listen::ListenFile,
+    admin: Option<admin::AdminFile>,
+    keys: keys::KeysFile,
+    plugins: plugins::PluginsFile,
+    upstreams: BTreeMap<String, UpstreamFile>,
+    #[serde(default)]
+    groups: BTreeMap<String, GroupFile>,
+    default_upstream: Option<String>,
+    #[serde(default)]
+    limits: limits::LimitsFile,
+    #[serde(default)]
+    ledger: ledger::LedgerFile,
+    #[serde(default)]
+    batches: batches::BatchesFile,
+    #[serde(default)]
+    receipts: receipts::ReceiptsFile,
+    #[serde(default)]
+    prices: prices::PricesFile,
+    #[serde(default)]
+    streams: streams::StreamsFile,
+    #[serde(default)]
+    upgrade: upgrade::UpgradeFile,
+    drain_timeout_ms: Option<u64>,
+    #[serde(default)]
+    state: state::StateFile,
+    #[serde(default)]
+    skills: endpoints::SkillsFile,
+    #[serde(default)]
+    passthrough: endpoints::PassthroughFile,
+    #[serde(default)]
+    models: endpoints::ModelsFile,
+    cors: Option<cors::CorsFile>,
+    capture: Option<capture::CaptureFile>,
 }
 
-/// Who may come in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keys {
-    /// Callers whose virtual key is in this file.
-    File(PathBuf),
-    /// Everybody, with any key or none: `insecure_open = true`.
-    Open,
+// === impl ConfigFile ===
+
+impl ConfigFile {
+    fn check(self, path: &Path, check: &mut Check<'_>) -> Config {
+        let keys = self.keys.check(&mut check.table("keys"));
+        let limits = self.limits.check(&keys, &mut check.table("limits"));
+        let state = self.state.check(&mut check.table("state"));
+        let plugins = self
+            .plugins
+            .check(state.as_deref(), &mut check.table("plugins"));
+
+        if self.upstreams.is_empty() {
+            check.problem(
+                "upstreams",
+                "must have at least one upstream: [upstreams.default] with a base_url",
+            );
+        }
+        // Names of wrong upstreams count as well, so that nothing that refers to them is reported.
+        let names: Vec<_> = self.upstreams.keys().cloned().collect();
+        let upstreams = UpstreamConfig::check_all(self.upstreams, &mut check.table("upstreams"));
+        let groups = GroupConfig::check_all(self.groups, &names, &mut check.table("groups"));
+        let default_upstream = default_upstream(self.default_upstream, &names, &groups, check);
+
+        Config {
+            path: path.to_owned(),
+            print: None,
+            listen: self.listen.check(&mut check.table("listen")),
+            admin: self
+                .admin
+                .and_then(|admin| admin.check(&mut check.table("admin"))),
+            keys,
+            plugins,
+            upstreams,
+            groups,
+            default_upstream: default_upstream.unwrap_or_default(),
+            limits,
+            streams: self.streams.check(&mut check.table("streams")),
+            ledger: self.ledger.check(&mut check.table("ledger")),
+            batches: self.batches.check(&mut check.table("batches")),
+            receipts: self.receipts.check(&mut check.table("receipts")),
+            prices: self.prices.check(&mut check.table("prices")),
+            upgrade: self.upgrade.check(&mut check.table("upgrade")),
+            drain_timeout: check.millis(
+                "drain_timeout_ms",
+                self.drain_timeout_ms,
+                Duration::from_secs(300),
+            ),
+            state,
+            endpoints: Endpoints::check(&self.passthrough, self.skills, self.models, check),
+            cors: self
+                .cors
+                .map_or(Cors::Off, |cors| cors.check(&mut check.table("cors"))),
+            capture: self
+                .capture
+                .map(|capture| capture.check(&mut check.table("capture"))),
+        }
+    }
 }
 
-/// The plugin directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plugins {
-    /// The directory that is watched.
-    pub directory: PathBuf,
-    /// Plugins without which no traffic is served.
-    pub required: Vec<String>,
-    /// How often the directory is looked at, besides the hints of the file system.
-    pub poll: Duration,
-    /// Where compiled plugins are kept; none compiles them at each start.
-    pub cache: Option<PathBuf>,
-    /// The keys that plugins have to be signed with; none are needed without any.
-    pub trusted_keys: TrustedKeys,
-    /// Most bytes of memory of all plugins' instances together.
-    pub memory_bytes: u64,
-}
-
-/// How batches are settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Batches {
-    /// How often the gateway looks at batches that nobody has read the results of.
-    pub poll: Duration,
-    /// How long plugins may take to decide about the requests of one batch together.
-    pub decide: Duration,
-}
-
-/// The receipts file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipts {
-    /// The file, one JSON line an exchange; none writes no receipts.
-    pub file: Option<PathBuf>,
-    /// Size in bytes after which the file is rotated.
-    pub rotate_bytes: NonZeroU64,
-    /// Rotated files that are kept.
-    pub keep: NonZeroU32,
-    /// The file for receipts of requests that were refused before anything was sent; none without `file`.
-    pub refused_file: Option<PathBuf>,
-    /// Bytes of that file and the one that it was rotated to, together.
-    pub refused_bytes: NonZeroU64,
-    /// How many of them are written a second: of each key, and of all callers without one.
-    pub refused_per_second: NonZeroU32,
-    /// Bytes of receipts that wait to be written.
-    pub queue_bytes: NonZeroUsize,
-}
-
-/// Which requests are recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CaptureConfig {
-    /// The directory for the files.
-    pub directory: PathBuf,
-    /// One request in so many.
-    pub sample: NonZeroU64,
-    /// Most bytes of all files in the directory.
-    pub max_bytes: NonZeroU64,
-    /// What becomes of the text in bodies.
-    pub content: Content,
-    /// Further headers whose values are recorded, or the beginnings of their names with `*` behind them.
-    pub headers: Vec<String>,
+fn default_upstream(
+    name: Option<String>,
+    upstreams: &[String],
+    groups: &[GroupConfig],
+    check: &mut Check<'_>,
+) -> Option<String> {
+    let is_known =
+        |name: &String| upstreams.contains(name) || groups.iter().any(|group| group.name == *name);
+    match (name, upstreams) {
+        // Without any upstream, that has been reported.
+        (_, []) => None,
+        (Some(name), _) if is_known(&name) => Some(name),
+        (Some(name), _) => {
+            let message = format!("there is no [upstreams.{name}] and no [groups.{name}]");
+            check.problem("default_upstream", message);
+            None
+        }
+        (None, [only]) => Some(only.clone()),
+        (None, _) => {
+            check.problem(
+                "upstreams",
+                "has several upstreams; choose one with default_upstream = \"NAME\", above the first table",
+            );
+            None
+        }
+    }
 }
 
 // === impl Draft ===
 
 impl Draft {
-    /// The configuration, if nothing is wrong with it.
+    fn parse(path: &Path, text: &str) -> Result<Self, Problems> {
+        let document = Document::parse(&path.to_string_lossy(), text)?;
+        let (file, mut problems) = document.read_known::<ConfigFile>()?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let config = file.check(path, &mut Check::new(&document, folder, &mut problems));
+        Ok(Self { config, problems })
+    }
+
+    /// Returns the configuration if it has no problems.
     ///
     /// # Errors
     ///
-    /// Every problem.
+    /// Returns every problem.
     pub fn into_result(self) -> Result<Config, Problems> {
         self.problems.into_result().map(|()| self.config)
-    }
-}
-
-// === impl Receipts ===
-
-impl Receipts {
-    /// How the file of refusals is rotated: to one other, so that both have their share.
-    pub(crate) fn refused_rotation(&self) -> Rotation {
-        Rotation {
-            max_bytes: NonZeroU64::new(self.refused_bytes.get() / 2).unwrap_or(NonZeroU64::MIN),
-            keep: NonZeroU32::MIN,
-        }
     }
 }
 
@@ -228,8 +268,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Every problem of the file at once: it cannot be read, is not TOML, has unknown keys or wrong values. Each
-    /// names its line.
+    /// Returns every problem of the file, each with its line: the file cannot be read, is not TOML, has unknown keys or
+    /// wrong values.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let print = Print::of(path);
         let text = std::fs::read_to_string(path)
@@ -239,28 +279,28 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks a configuration that was read from `path`; relative paths in it are relative to that file's folder.
+    /// Checks a configuration that was read from `path`. Relative paths in it are relative to that file's folder.
     ///
     /// # Errors
     ///
-    /// As [`Config::read`].
+    /// Returns every problem, like [`Config::read`].
     pub fn parse(path: &Path, text: &str) -> Result<Self, Problems> {
-        check::check(path, text)?.into_result()
+        Draft::parse(path, text)?.into_result()
     }
 
-    /// Reads a file as far as it goes, past everything that is wrong in it.
+    /// Reads a file despite its problems.
     ///
     /// # Errors
     ///
-    /// It cannot be read, or is not TOML.
+    /// Returns the problem if the file cannot be read or is not TOML.
     pub fn draft(path: &Path) -> Result<Draft, Problems> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Problems::unreadable(&path.to_string_lossy(), &error))?;
-        check::check(path, &text)
+        Draft::parse(path, &text)
     }
 
-    /// Returns the files that a gateway with this configuration reads again when they change: the configuration itself,
-    /// keys, prices, certificates and credentials. Plugins are watched elsewhere.
+    /// Returns the files that a running gateway reads again when they change: the configuration itself, keys, prices,
+    /// certificates and credentials. Plugins are watched elsewhere.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         let keys = match &self.keys {
             Keys::File(path) => Some(path.as_path()),
@@ -278,7 +318,7 @@ impl Config {
             .chain(tls)
     }
 
-    /// What a changed file asks for that a running gateway cannot give it: the keys that need a restart.
+    /// Returns the keys that differ in `next` and that only a restart applies.
     #[must_use]
     pub fn needs_restart(&self, next: &Self) -> Vec<&'static str> {
         let address = |config: &Self| config.admin.as_ref().map(|admin| admin.address);

@@ -17,7 +17,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
 
 use crate::answer::cors::{self, Word};
-use crate::config::upstream::VmxHeaders;
+use crate::upstream::config::VmxHeaders;
 use crate::upstream::request::{Headers, Role};
 
 pub(crate) use self::secrets::{Spill, shows_ours, spill};

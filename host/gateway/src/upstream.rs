@@ -4,6 +4,7 @@ pub(crate) mod admission;
 pub(crate) mod attempt;
 pub(crate) mod backoff;
 pub(crate) mod breaker;
+pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod dns;
 pub(crate) mod group;
@@ -39,8 +40,8 @@ use self::dns::resolver::Names;
 use self::health::Health;
 use self::retries::RetryBudget;
 use self::stats::Stats;
-use crate::config::UpstreamConfig;
-use crate::config::upstream::HttpVersion;
+use crate::upstream::config::HttpVersion;
+use crate::upstream::config::UpstreamConfig;
 
 /// Largest number of idle connections that are kept for one upstream.
 const POOL: usize = 512;

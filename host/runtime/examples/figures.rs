@@ -1,4 +1,4 @@
-//! What plugins cost: `figures FILE.wasm...` prints a line of a table for each, with the sidecar beside it.
+//! The cost of plugins: `figures FILE.wasm...` prints a table row for each, with the sidecar beside it.
 //!
 //! Each plugin is looked at in processes of its own, so that no figure has the memory of another one in it: in one it is
 //! compiled, in the next one it comes from the cache, as after a restart, and is called.
@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
 use witgate_runtime::{
-    Envelope, Head, Lineup, PlainRequest, Plugin, Request, Runtime, RuntimeOptions, Source, Trail,
+    Envelope, Head, Lineup, PlainRequest, Plugin, Request, Runtime, RuntimeOptions, Source,
 };
 
 const HEADING: &str =
@@ -33,17 +34,15 @@ const CALLS: usize = 10_000;
 
 /// A small request.
 fn small() -> PlainRequest {
-    PlainRequest {
-        id: "1".to_owned(),
-        head: Head {
+    PlainRequest::new("messages", "POST", "/v1/messages")
+        .with_id("1")
+        .with_head(Head {
             model: Some("claude-sonnet-5-5".to_owned()),
             max_tokens: Some(1024),
             message_count: 1,
             prompt_tokens: 40,
             ..Head::default()
-        },
-        ..PlainRequest::new("messages", "POST", "/v1/messages")
-    }
+        })
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -89,7 +88,7 @@ fn cached(file: &Path, cache: PathBuf) -> Result<&'static str, Box<dyn Error>> {
     let source = Source::read(file)?;
     let admitted = Admitted::new(&source, cache)?;
 
-    // The instance of the admission has been rehearsed, so a first call is one of an instance that is made for it.
+    // The instance of the admission has been called already, so a first call is that of a new instance.
     let sidecar = source.sidecar.as_ref().map_or("", |sidecar| &sidecar.text);
     let fresh = source
         .clone()
@@ -120,10 +119,7 @@ struct Admitted {
 
 impl Admitted {
     fn new(source: &Source, cache: PathBuf) -> Result<Self, Box<dyn Error>> {
-        let runtime = Runtime::try_new(RuntimeOptions {
-            cache: Some(cache),
-            ..RuntimeOptions::default()
-        })?;
+        let runtime = Runtime::try_new(RuntimeOptions::default().with_cache(Some(cache)))?;
         let before = resident("VmRSS")?;
         let start = Instant::now();
         let plugin = runtime.admit(source)?;
@@ -161,7 +157,9 @@ fn median(lineup: &Lineup, calls: usize) -> Result<Duration, Box<dyn Error>> {
     let mut times = Vec::with_capacity(calls);
     for _ in 0..calls {
         let start = Instant::now();
-        let plan = lineup.decide_route(&request, &Envelope::default(), &[], &mut Trail::default());
+        let plan = lineup
+            .begin(Arc::clone(&request))
+            .route(&Envelope::default(), &[]);
         times.push(start.elapsed());
         plan.map_err(|stop| format!("{stop:?}"))?;
     }

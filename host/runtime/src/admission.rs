@@ -1,84 +1,88 @@
-//! Everything that is done before a plugin may serve.
+//! Admission: the checks that a plugin passes before it serves.
 //!
-//! The bytes are read once; what is hashed is what is compiled. Then: a core module with contract metadata becomes a
-//! component, it is compiled or found in the cache, its imports and exports are compared with the contract and the grants,
-//! it is instantiated and configured, and every hook is rehearsed with a benign request. What passes can be called; what
-//! doesn't is refused with an [`AdmissionError`] that says whose fault it is and what to do: everything that is wrong at
-//! once, as far as one thing lets the next be seen.
+//! The files are read once, so the hashed bytes are the compiled ones. A core module with contract metadata becomes a
+//! component. The component is compiled or comes from the cache, its imports and exports are compared with the contract and
+//! the grants, it is instantiated and configured, and every hook is called with a plain request. A plugin that fails is
+//! refused with an [`AdmissionError`], which lists as many problems at once as possible and says what to do about each.
 
-mod anatomy;
 mod contract_check;
 mod error;
 mod findings;
+mod manifest;
 mod needs;
-mod preinit;
-mod rehearsal;
+mod preinitialize;
 mod shape;
-mod skew;
+mod smoke_test;
 mod source;
+mod type_mismatch;
 
-pub use anatomy::{Anatomy, Needs};
 pub use error::{AdmissionCause, AdmissionError};
-pub use skew::Difference;
+pub use manifest::{Manifest, Needs};
 pub use source::{SidecarText, Source};
+pub use type_mismatch::Difference;
 
-use crate::cache::Key;
-use crate::engine::Runtime;
-use crate::grants::HeaderGrant;
-use crate::guest::Terms;
-use crate::instance::{Indices, Instance, StartFailure};
-use crate::plugin::{Configured, Identity, Parts, Plugin};
-use crate::sidecar::{InstancePolicy, Sidecar};
-use crate::wasi;
-use findings::Findings;
-use preinit::NotPossible;
-use shape::Shape;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
 use wasmparser::{Chunk, Parser, Payload};
 use wasmtime::component::Component;
 use witgate_config_file::Problems;
 
+use crate::cache::Key;
+use crate::engine::Runtime;
+use crate::grants::HeaderGrant;
+use crate::instance::{Indices, Instance, StartFailure};
+use crate::plugin::{Configured, Identity, Parts, Plugin};
+use crate::sidecar::{InstancePolicy, Sidecar};
+use crate::spec::PluginSpec;
+use crate::wasi;
+use findings::Findings;
+use preinitialize::NoImage;
+use shape::Shape;
+
 impl Runtime {
     /// Admits a plugin.
     ///
-    /// It compiles on the calling thread, which takes tens to hundreds of milliseconds: not for threads that serve
-    /// requests.
+    /// This compiles on the calling thread, which takes tens of milliseconds for a small plugin and many seconds for one
+    /// with an interpreter in it. Don't call it on a thread that serves requests.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the plugin from serving; nothing of it is left behind.
+    /// All problems that keep the plugin from serving. A refused plugin leaves nothing behind.
     pub fn admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionError> {
         caught(source, || self.try_admit(source))
     }
 
     fn try_admit(&self, source: &Source) -> Result<Arc<Plugin>, AdmissionCause> {
-        self.found(source, |sidecar, findings| {
-            let screened = self.screened(source, sidecar, findings)?;
-            self.tried(source, sidecar, screened, findings)
+        self.with_sidecar(source, |sidecar, findings| {
+            let screened = self.check_files(source, sidecar, findings)?;
+            self.start_and_test(source, sidecar, screened, findings)
         })
         .map(Arc::new)
     }
 
-    /// Finds whatever keeps a plugin from serving that shows without compiling it: its sidecar, pin, signature, imports,
-    /// exports and grants.
+    /// Checks a plugin as far as that is possible without compiling it: its sidecar, pin, signature, imports, exports and
+    /// grants.
     ///
     /// # Errors
     ///
-    /// As [`admit`](Self::admit).
+    /// The problems found.
     pub fn screen(&self, source: &Source) -> Result<(), AdmissionError> {
         caught(source, || {
-            self.found(source, |sidecar, findings| {
-                self.screened(source, sidecar, findings)?;
+            self.with_sidecar(source, |sidecar, findings| {
+                self.check_files(source, sidecar, findings)?;
                 Ok(findings.are_empty().then_some(()))
             })
         })
     }
 
-    /// Reads the sidecar and takes a step of admission with it. Returns what the step gives, or everything that was found
-    /// to be wrong if it gives nothing.
-    fn found<T>(
+    /// Reads the sidecar and runs a step of admission with it.
+    ///
+    /// # Errors
+    ///
+    /// All problems found, if the step returns `None` or an error.
+    fn with_sidecar<T>(
         &self,
         source: &Source,
         step: impl FnOnce(&Sidecar, &mut Findings) -> Result<Option<T>, AdmissionCause>,
@@ -91,7 +95,7 @@ impl Runtime {
             }
             None => (Sidecar::default(), Problems::default()),
         };
-        // A pin that can't be read vouches for no code.
+        // Without a readable pin, the operator has not approved any code.
         if problems.is_about("sha256") {
             return Err(AdmissionCause::Sidecar(problems));
         }
@@ -104,21 +108,22 @@ impl Runtime {
         Err(findings.into_cause())
     }
 
-    /// Looks at a plugin without compiling it.
-    fn screened<'a>(
+    /// Checks a plugin's files without compiling them.
+    fn check_files<'a>(
         &self,
         source: &'a Source,
         sidecar: &Sidecar,
         findings: &mut Findings,
     ) -> Result<Screened<'a>, AdmissionCause> {
         let identity = source.identity();
-        // Code that the operator doesn't vouch for never runs.
+        // Code that the operator has not approved never runs.
         check_pin(sidecar, &identity.wasm)?;
-        self.trusted_keys()
+        self.options()
+            .trusted_keys
             .check(&source.wasm, source.signature.as_deref())
             .map_err(|why| AdmissionCause::Signature(why.to_owned()))?;
         let bytes = component_bytes(&source.wasm)?;
-        // What can't be read is the compiler's to refuse: it knows why.
+        // The compiler refuses a component that can't be read, and knows the reason.
         if let Some(shape) = Shape::read(&bytes) {
             findings.extend(contract_check::check_shape(
                 &shape,
@@ -132,8 +137,8 @@ impl Runtime {
         Ok(Screened { identity, bytes })
     }
 
-    /// Compiles a plugin, starts it and rehearses it, as far as nothing is wrong. Returns the plugin if nothing is.
-    fn tried(
+    /// Compiles a plugin, starts it and runs the smoke test. Returns `None` if there are findings.
+    fn start_and_test(
         &self,
         source: &Source,
         sidecar: &Sidecar,
@@ -141,22 +146,23 @@ impl Runtime {
         findings: &mut Findings,
     ) -> Result<Option<Plugin>, AdmissionCause> {
         let Screened { identity, bytes } = screened;
+        let options = self.options();
         let name = Arc::from(source.name.as_str());
         let candidate = Candidate {
             runtime: self,
             bytes,
-            terms: Arc::new(Terms {
+            spec: Arc::new(PluginSpec {
                 table: self.tables().of(&name),
                 name,
                 sha256: Arc::clone(&identity.wasm),
                 limits: sidecar.limits.clone(),
                 grants: sidecar.grants.clone(),
-                secret_headers: Arc::clone(&self.options().secret_headers),
-                host_headers: grants(&self.options().host_headers),
-                answer_headers: self.options().answer_headers.as_deref().map(grants),
+                secret_headers: Arc::clone(&options.secret_headers),
+                host_headers: header_grants(&options.host_headers),
+                response_headers: options.response_headers.as_deref().map(header_grants),
                 settings: sidecar.settings.clone(),
-                words: self.options().vocabulary.clone(),
-                room: Arc::clone(self.room()),
+                vocabulary: Arc::clone(&options.vocabulary),
+                memory: Arc::clone(self.memory_budget()),
                 stats: Default::default(),
             }),
             sidecar,
@@ -170,33 +176,32 @@ impl Runtime {
             policy: sidecar.instances,
             fail: sidecar.fail,
             configured: code.configured,
-            terms: Arc::clone(&candidate.terms),
+            spec: Arc::clone(&candidate.spec),
             pre: code.pre,
             indices: code.indices,
-            bench: self.options().bench,
+            suspension: options.suspension,
         });
-        let trial = Arc::new(candidate.terms.for_trial());
-        let mut instance = candidate.started(plugin.start_with(&trial))?;
+        let test = Arc::new(candidate.spec.for_test());
+        let mut instance = candidate.started(plugin.start_with(&test))?;
         if !findings.are_empty() {
             return Ok(None);
         }
-        rehearsal::rehearse(&plugin, &mut instance)?;
+        smoke_test::run(&plugin, &mut instance)?;
         drop(instance);
         plugin.warm_up();
         Ok(Some(plugin))
     }
 }
 
-/// Names of headers, or their beginnings, as they are compared.
-fn grants(names: &[String]) -> Arc<[HeaderGrant]> {
+/// Parses names of headers, or prefixes of such names.
+fn header_grants(names: &[String]) -> Arc<[HeaderGrant]> {
     names
         .iter()
         .filter_map(|name| HeaderGrant::parse(name).ok())
         .collect()
 }
 
-/// Runs a step of admission. What it reads comes from anywhere: should a reader give up, that costs this plugin and not
-/// the thread.
+/// Runs a step of admission and catches panics, since it parses untrusted files.
 fn caught<T>(
     source: &Source,
     step: impl FnOnce() -> Result<T, AdmissionCause>,
@@ -210,35 +215,35 @@ fn caught<T>(
         })
 }
 
-/// What is known of a plugin before anything is compiled.
+/// A plugin whose files passed the checks.
 struct Screened<'a> {
     identity: Identity,
-    /// The component.
+    /// The bytes of the component.
     bytes: Cow<'a, [u8]>,
 }
 
-/// A plugin on its way.
+/// A plugin under admission.
 struct Candidate<'a> {
     runtime: &'a Runtime,
-    /// The component.
+    /// The bytes of the component.
     bytes: Cow<'a, [u8]>,
-    terms: Arc<Terms>,
+    spec: Arc<PluginSpec>,
     sidecar: &'a Sidecar,
 }
 
-/// What instances are made of.
+/// The code that instances are made from.
 struct Code {
     pre: wasmtime::component::InstancePre<crate::guest::Guest>,
     indices: Indices,
     configured: Configured,
-    /// Interfaces that it imports and is not granted.
+    /// Interfaces that the plugin imports without a grant.
     missing: Vec<AdmissionCause>,
 }
 
 // === impl Candidate ===
 
 impl Candidate<'_> {
-    /// The checked code of the plugin: for fresh instances with its configured state in it, where that is possible.
+    /// Returns the checked code of the plugin. For fresh instances it has the configured state in it, if that is possible.
     fn code(&self) -> Result<Code, AdmissionCause> {
         let why = match self.sidecar.instances {
             InstancePolicy::Reused => None,
@@ -250,15 +255,15 @@ impl Candidate<'_> {
                     }
                     return Ok(code);
                 }
-                Err(NotPossible::NotAdmitted(cause)) => return Err(cause),
-                Err(NotPossible::NothingToDo) => None,
-                Err(NotPossible::Refused(why)) => Some(why),
+                Err(NoImage::Refused(cause)) => return Err(cause),
+                Err(NoImage::NotConfigurable) => None,
+                Err(NoImage::Impossible(why)) => Some(why),
             },
         };
         let key = Key::of(self.runtime.engine(), &[b"component", &self.bytes]);
         let component = match self.runtime.cached(&key) {
             Some(component) => component,
-            None => self.runtime.compile(&self.terms.name, &self.bytes, &key)?,
+            None => self.runtime.compile(&self.spec.name, &self.bytes, &key)?,
         };
         let mut code = self.checked(&component)?;
         if code.indices.lifecycle.is_some() {
@@ -267,17 +272,17 @@ impl Candidate<'_> {
         Ok(code)
     }
 
-    /// The code with the configured state in it.
-    fn image(&self) -> Result<Component, NotPossible> {
-        let settings = self.terms.settings.as_bytes();
+    /// Returns the code with the configured state in it.
+    fn image(&self) -> Result<Component, NoImage> {
+        let settings = self.spec.settings.as_bytes();
         let key = Key::of(self.runtime.engine(), &[b"image", &self.bytes, settings]);
         if let Some(image) = self.runtime.cached(&key) {
             return Ok(image);
         }
-        let image = preinit::image(self)?;
+        let image = preinitialize::image(self)?;
         self.runtime
-            .compile(&self.terms.name, &image, &key)
-            .map_err(|error| NotPossible::NotAdmitted(error.into()))
+            .compile(&self.spec.name, &image, &key)
+            .map_err(|error| NoImage::Refused(error.into()))
     }
 
     /// Compares the code with the contract and the grants.
@@ -285,7 +290,7 @@ impl Candidate<'_> {
         let engine = self.runtime.engine();
         let missing = contract_check::check(component, engine, &self.bytes, &self.sidecar.grants)?;
         let pre = wasi::instantiate_pre(self.runtime.linker(), component)
-            .map_err(|error| self.skewed(format!("{error:#}")))?;
+            .map_err(|error| self.type_mismatch(format!("{error:#}")))?;
         let indices = Indices::probe(&pre);
         if indices.hooks().next().is_none() {
             return Err(AdmissionCause::NoHook);
@@ -298,22 +303,22 @@ impl Candidate<'_> {
         })
     }
 
-    /// The first instance, or why there is none.
+    /// Converts the error of starting an instance.
     fn started(&self, started: Result<Instance, StartFailure>) -> Result<Instance, AdmissionCause> {
         started.map_err(|failure| match failure {
             StartFailure::Settings(found) => {
-                AdmissionCause::Settings(self.sidecar.settings_problems(&self.terms.name, found))
+                AdmissionCause::Settings(self.sidecar.settings_problems(&self.spec.name, found))
             }
-            StartFailure::Skew(detail) => self.skewed(detail),
+            StartFailure::TypeMismatch(detail) => self.type_mismatch(detail),
             StartFailure::Fault(failure) => {
-                AdmissionCause::Start(Box::new(self.terms.fault(None, failure)))
+                AdmissionCause::Start(Box::new(self.spec.fault(None, failure)))
             }
         })
     }
 
-    fn skewed(&self, detail: String) -> AdmissionCause {
-        AdmissionCause::TypeSkew {
-            difference: skew::first_difference(&self.bytes, None).map(Box::new),
+    fn type_mismatch(&self, detail: String) -> AdmissionCause {
+        AdmissionCause::TypeMismatch {
+            difference: type_mismatch::first_difference(&self.bytes, None).map(Box::new),
             detail,
         }
     }
@@ -358,7 +363,7 @@ fn component_bytes(wasm: &[u8]) -> Result<Cow<'_, [u8]>, AdmissionCause> {
     }
 }
 
-/// Whether a module ends before its last section does. Whatever else is wrong with it is for others to say.
+/// Returns whether a module ends before its last section does. Other problems are found later.
 fn is_cut_off(module: &[u8]) -> bool {
     let mut parser = Parser::new(0);
     let mut rest = module;
@@ -369,7 +374,7 @@ fn is_cut_off(module: &[u8]) -> bool {
                 payload: Payload::End(_),
                 ..
             }) => return false,
-            // Before its functions, which may be wrong as well.
+            // This comes before the functions, which may be wrong, too.
             Ok(Chunk::Parsed {
                 payload: Payload::CodeSectionStart { range, .. },
                 ..

@@ -1,12 +1,12 @@
-//! Benches a plugin that faults again and again, so that a request can't make the host crash it for ever.
+//! Suspends a plugin that faults again and again, so that requests can't make the host crash it forever.
 //!
-//! Faults are counted by the caller's tenant. Three within ten seconds bench the plugin for that tenant alone: for a
-//! second first, then twice as long each time, a minute at most; the first call after a bench is its trial. The plugin
-//! sits out for all where its faults are not about a caller: at least [`CALLERS`] tenants have seen one within ten
-//! seconds, and they are more than were served well meanwhile; or its instances did not get ready three times.
+//! Faults are counted by the caller's tenant. Three within ten seconds suspend the plugin for that tenant alone: for one
+//! second at first, then twice as long each time, up to a minute. The first call after a suspension is a probe. The plugin
+//! is suspended for all tenants if its faults are not about one of them: at least [`TENANTS`] tenants saw one within ten
+//! seconds, and they outnumber the tenants that were served meanwhile; or its instances failed to start three times.
 //!
-//! At most [`record::MOST`] tenants are remembered, each with [`FAULTS`] instants. The lock, the clock and the tenant are
-//! asked only while there is something to remember: a plugin that behaves costs two loads of an atomic.
+//! The breaker remembers at most [`record::MAX_TENANTS`] tenants with [`FAULTS`] instants each. It takes its lock, reads the
+//! clock and asks for the tenant only while there is something to remember: a plugin that behaves costs two atomic loads.
 
 mod record;
 
@@ -14,103 +14,105 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
+
 use record::Record;
 
-/// Faults within [`WINDOW`] that bench a plugin for a caller.
+/// The number of faults within [`WINDOW`] that suspends a plugin for a tenant.
 const FAULTS: usize = 3;
-/// Tenants that have to see a fault within [`WINDOW`] for the plugin to sit out for all.
-const CALLERS: usize = 3;
-/// How long a fault is remembered.
+/// The number of tenants that must see a fault within [`WINDOW`] to suspend a plugin for all.
+const TENANTS: usize = 3;
+/// The time for which a fault is remembered.
 const WINDOW: Duration = Duration::from_secs(10);
-/// The first bench.
-const FIRST_BENCH: Duration = Duration::from_secs(1);
-/// The longest bench.
-const LONGEST_BENCH: Duration = Duration::from_secs(60);
+/// The length of the first suspension.
+const FIRST_SUSPENSION: Duration = Duration::from_secs(1);
+/// The maximum length of a suspension.
+const MAX_SUSPENSION: Duration = Duration::from_secs(60);
 
-/// Whose call it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The tenant of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tenant {
-    /// A tenant's, by its number.
+    /// A tenant with this number.
     Known(u64),
-    /// Anybody's: callers are not told apart.
+    /// Any caller: the embedder does not tell callers apart.
     Unknown,
-    /// The host's own: no request is asked about.
+    /// The host itself: the call is not about a request.
     Host,
 }
 
-/// What repeated faults do to a plugin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Bench {
-    /// They bench it for a while, so that it can't hold up live traffic.
+/// The effect of repeated faults on a plugin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Suspension {
+    /// The plugin is suspended for a while, so that it can't hold up live traffic.
     #[default]
     AfterFaults,
-    /// Nothing: every call is made. For tools that try each request by itself.
+    /// The plugin is called all the same. For tools that try each request by itself.
     Never,
 }
 
 /// The breaker of one plugin.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
-    bench: Bench,
-    /// Whether there is anything in the record: false while the plugin behaves, which is the path of every call.
+    suspension: Suspension,
+    /// `true` if the record has any content: never while the plugin behaves, which is the path of nearly every call.
     alert: AtomicBool,
     record: Mutex<Record>,
 }
 
-/// Leave to make one call. Dropped without a verdict, it gives a trial back.
+/// The permission to make one call. If it is dropped without an outcome and was a probe, the next call is the probe.
 #[derive(Debug)]
-pub(crate) struct Pass<'a> {
+pub(crate) struct Ticket<'a> {
     breaker: &'a Breaker,
-    /// Whose bench the call is the trial of.
-    trial: Option<Tenant>,
+    /// The tenant whose suspension this call probes.
+    probe: Option<Tenant>,
 }
 
-/// A bench: how long, and who sits in front of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Benched {
+/// A suspension that is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Suspended {
     pub(crate) left: Duration,
-    pub(crate) whose: Whose,
+    pub(crate) scope: Scope,
 }
 
-/// For whom a plugin sits out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
-    /// For everybody.
+/// The callers that a suspension affects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All callers.
     All,
-    /// For one tenant, or for all callers that are not told apart.
-    Caller,
+    /// A single tenant, or all callers if the embedder does not tell them apart.
+    Tenant,
 }
 
-/// A fault's part in benching a plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The cause of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// The call of this tenant.
+    /// A call for this tenant.
     Call(Tenant),
-    /// An instance that did not get ready, which no request brings about.
+    /// The start of an instance, which no request influences.
     Start,
 }
 
 // === impl Breaker ===
 
 impl Breaker {
-    pub(crate) fn new(bench: Bench) -> Self {
+    pub(crate) fn new(suspension: Suspension) -> Self {
         Self {
-            bench,
+            suspension,
             ..Self::default()
         }
     }
 
-    /// Asks for leave to call. Clock and tenant are asked for while there is something to remember.
+    /// Permits a call. Calls `tenant` and `now` only if there is something to remember.
     ///
     /// # Errors
     ///
-    /// The time that is left of the bench; zero while another call is the trial.
+    /// The suspension in force, with no time left while another call is the probe.
     pub(crate) fn enter(
         &self,
         tenant: impl FnOnce() -> Tenant,
         now: impl FnOnce() -> Instant,
-    ) -> Result<Pass<'_>, Benched> {
-        let mut trial = None;
+    ) -> Result<Ticket<'_>, Suspended> {
+        let mut probe = None;
         if self.alert.load(Ordering::Acquire) {
             let (tenant, now) = (tenant(), now());
             let mut record = self.lock();
@@ -118,33 +120,34 @@ impl Breaker {
                 *record = Record::default();
                 self.alert.store(false, Ordering::Release);
             }
-            trial = record.enter(tenant, now)?.then_some(tenant);
+            probe = record.enter(tenant, now)?.then_some(tenant);
         }
-        Ok(Pass {
+        Ok(Ticket {
             breaker: self,
-            trial,
+            probe,
         })
     }
 
-    /// Time left until it plays for some caller again; none while it does.
-    pub(crate) fn benched(&self, now: Instant) -> Option<Duration> {
-        self.lock().benched(now)
+    /// Returns the time until some caller is served again, or `None` if some are.
+    pub(crate) fn suspended(&self, now: Instant) -> Option<Duration> {
+        self.lock().suspended(now)
     }
 
-    /// Tenants that it sits out for alone.
-    pub(crate) fn benched_callers(&self, now: Instant) -> usize {
-        self.lock().benched_callers(now)
+    /// Returns the number of tenants that are suspended individually.
+    pub(crate) fn suspended_callers(&self, now: Instant) -> usize {
+        self.lock().suspended_callers(now)
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {
+        // A panic leaves the record whole: each of its changes is complete before anything can panic.
         self.record.lock()
     }
 }
 
-// === impl Pass ===
+// === impl Ticket ===
 
-impl Pass<'_> {
-    /// The call went well.
+impl Ticket<'_> {
+    /// Records that the call succeeded.
     pub(crate) fn succeeded(
         mut self,
         tenant: impl FnOnce() -> Tenant,
@@ -155,8 +158,8 @@ impl Pass<'_> {
         }
         let (tenant, now) = (tenant(), now());
         let mut record = self.breaker.lock();
-        if let Some(tenant) = self.trial.take() {
-            record.acquit(tenant);
+        if let Some(tenant) = self.probe.take() {
+            record.clear(tenant);
         }
         record.served(tenant, now);
         if record.is_over(now) {
@@ -165,23 +168,23 @@ impl Pass<'_> {
         }
     }
 
-    /// The call faulted. Tells whether that benched the plugin, and for whom.
-    pub(crate) fn faulted(mut self, cause: Cause, now: Instant) -> Option<Benched> {
-        if self.breaker.bench == Bench::Never {
+    /// Records that the call faulted. Returns the suspension that this caused, or `None` if it caused none.
+    pub(crate) fn faulted(mut self, cause: Cause, now: Instant) -> Option<Suspended> {
+        if self.breaker.suspension == Suspension::Never {
             return None;
         }
-        let trial = self.trial.take();
+        let probe = self.probe.take();
         let mut record = self.breaker.lock();
-        let benched = record.fault(cause, trial, now);
+        let suspended = record.fault(cause, probe, now);
         self.breaker.alert.store(true, Ordering::Release);
-        benched
+        suspended
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if let Some(tenant) = self.trial {
-            self.breaker.lock().give_back(tenant);
+        if let Some(tenant) = self.probe {
+            self.breaker.lock().abandon_probe(tenant);
         }
     }
 }

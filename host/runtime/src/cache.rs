@@ -1,48 +1,50 @@
-//! Compiled plugins on disk, so that a start or a reload compiles only what is new.
+//! The cache of compiled plugins on disk, so that a start or a reload only compiles new ones.
 //!
-//! An entry is found by the hash of everything that it was made of: the component's bytes, the settings that are in its
-//! image, and the engine's own compatibility. It is used only if the directory and the file belong to this process's user
-//! and nobody else may write them, and if its content has the hash that stands before it: what is damaged, cut short or of
-//! another engine is compiled again. Machine code from anywhere else, an operator's `.cwasm` for one, is never loaded.
+//! The key of an entry is the hash of everything that determines its code: the component's bytes, the settings in its image,
+//! and the engine's compatibility. An entry is used only if the directory and the file belong to this process's user, no
+//! other user may write to them, and the content matches the hash in front of it. Otherwise the plugin compiles again.
+//! Machine code from anywhere else, such as an operator's `.cwasm`, never loads.
 
-use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// Most entries that are kept; the ones that were not used for the longest go first.
-const ENTRIES: usize = 64;
+/// The maximum number of entries. The least recently used ones are removed first.
+const MAX_ENTRIES: usize = 64;
 
-/// Before each entry: what it is, and the hash of the rest.
-const MARK: &[u8; 16] = b"witgate-code-1\r\n";
-const HASH: usize = 32;
+/// The magic bytes at the start of each entry, before the hash of the rest.
+const MAGIC: &[u8; 16] = b"witgate-code-1\r\n";
+const HASH_BYTES: usize = 32;
 
-/// The cache of one directory.
-#[derive(Clone, Debug)]
+/// The cache in a directory.
+#[derive(Debug, Clone)]
 pub(crate) struct Cache {
     dir: PathBuf,
-    /// The user that this process writes files as.
+    /// The owner of files that this process creates.
     user: u32,
 }
 
-/// The name of an entry: the hash of everything that it was made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The name of an entry: the hash of everything that determines its code.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key(String);
 
-/// Why a directory can't be a cache.
+/// An error of the cache directory.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CacheError {
-    /// It can't be made or looked at: the operator's to mend.
+    /// The directory can't be created or read. The operator has to fix it.
     #[error("the cache directory {} can't be used: {_1}; check its permissions", _0.display())]
     Directory(PathBuf, #[source] io::Error),
-    /// Somebody else could put machine code into it.
+    /// The directory is open to other users, who could put machine code into it.
     #[error(
-        "the cache directory {} is not this user's alone, and what is in it is run as machine code; make it so: `chown` it to the user of the process, `chmod 700`",
+        "the cache directory {} is open to other users, and its content runs as machine code; `chown` it to the user of the process and `chmod 700` it",
         _0.display()
     )]
     Shared(PathBuf),
@@ -51,7 +53,7 @@ pub enum CacheError {
 // === impl Cache ===
 
 impl Cache {
-    /// The cache in a directory, which is made if it isn't there.
+    /// Opens the cache in a directory, which is created if it does not exist.
     pub(crate) fn open(dir: &Path) -> Result<Self, CacheError> {
         let failed = |error| CacheError::Directory(dir.to_owned(), error);
         DirBuilder::new()
@@ -69,15 +71,15 @@ impl Cache {
         Ok(cache)
     }
 
-    /// The compiled component of a key; none when there is none that can be trusted.
+    /// Returns the compiled component of a key, or `None` if the cache has none that can be trusted.
     pub(crate) fn load(&self, engine: &Engine, key: &Key) -> Option<Component> {
         let path = self.path(key);
         let code = match self.read_checked(&path) {
             Ok(code) => code,
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
-                    tracing::warn!(file = %path.display(), "a cache entry is not used: {error}");
-                    // What can't be removed now is written over when its plugin is compiled again.
+                    tracing::warn!(file = %path.display(), "a cache entry can't be used: {error}");
+                    // An entry that can't be removed is overwritten when its plugin compiles again.
                     let _ = fs::remove_file(&path);
                 }
                 return None;
@@ -85,25 +87,25 @@ impl Cache {
         };
         match deserialize(engine, &code) {
             Ok(component) => {
-                // Its time says when it was last of use; where that can't be noted, it goes a little early.
+                // The file's time records the last use. If that fails, the entry is removed a little early.
                 let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
                 Some(component)
             }
             Err(error) => {
-                tracing::debug!(file = %path.display(), "a cache entry is of no use: {error:#}");
+                tracing::debug!(file = %path.display(), "a cache entry is from another engine: {error:#}");
                 None
             }
         }
     }
 
-    /// Keeps a compiled component. A failure is told and costs nothing but the next compilation.
+    /// Stores a compiled component. A failure is logged and only costs the next compilation.
     pub(crate) fn store(&self, key: &Key, component: &Component) {
         let stored = component
             .serialize()
             .map_err(io::Error::other)
             .and_then(|code| self.write(key, &code));
         if let Err(error) = stored {
-            tracing::warn!(dir = %self.dir.display(), "a compiled plugin is not cached: {error}");
+            tracing::warn!(dir = %self.dir.display(), "a compiled plugin could not be cached: {error}");
         }
         self.prune();
     }
@@ -116,13 +118,13 @@ impl Cache {
             .create_new(true)
             .mode(0o600)
             .open(&unfinished)?;
-        file.write_all(MARK)?;
+        file.write_all(MAGIC)?;
         file.write_all(&Sha256::digest(code))?;
         file.write_all(code)?;
         fs::rename(&unfinished, self.path(key))
     }
 
-    /// Removes the entries that are too many.
+    /// Removes entries above the maximum number.
     fn prune(&self) {
         let Ok(entries) = fs::read_dir(&self.dir) else {
             return;
@@ -135,14 +137,14 @@ impl Cache {
             })
             .collect();
         entries.sort();
-        let extra = entries.len().saturating_sub(ENTRIES);
+        let extra = entries.len().saturating_sub(MAX_ENTRIES);
         for (_, path) in entries.into_iter().take(extra) {
-            // Another process may have been faster.
+            // Another process may have removed it already.
             let _ = fs::remove_file(path);
         }
     }
 
-    /// The content of a file that only this user can have written, and that is whole.
+    /// Reads an entry that only this user can have written and that is complete.
     fn read_checked(&self, path: &Path) -> io::Result<Vec<u8>> {
         let link = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
         let mut file = OpenOptions::new()
@@ -155,18 +157,18 @@ impl Cache {
                 "it is not this user's alone, so it may be anybody's machine code",
             ));
         }
-        let mut head = [0; MARK.len() + HASH];
+        let mut head = [0; MAGIC.len() + HASH_BYTES];
         file.read_exact(&mut head)?;
-        let (mark, hash) = head.split_at(MARK.len());
+        let (note, hash) = head.split_at(MAGIC.len());
         let mut code = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
         file.read_to_end(&mut code)?;
-        if mark != MARK || *hash != *Sha256::digest(&code) {
+        if note != MAGIC || *hash != *Sha256::digest(&code) {
             return Err(io::Error::other("it is damaged"));
         }
         Ok(code)
     }
 
-    /// Whether a file or directory is this user's, and nobody else may write it.
+    /// Returns whether a file or directory belongs to this user and no other user may write to it.
     fn is_ours(&self, metadata: &fs::Metadata) -> bool {
         metadata.uid() == self.user && metadata.mode() & 0o022 == 0
     }
@@ -179,7 +181,7 @@ impl Cache {
 // === impl Key ===
 
 impl Key {
-    /// The key of what is made of these parts by this engine.
+    /// Returns the key of the code that this engine makes from these parts.
     pub(crate) fn of(engine: &Engine, parts: &[&[u8]]) -> Self {
         // The engine tells its compatibility to any hasher; what it says goes into the hash as a whole.
         let mut compatibility = DefaultHasher::new();
@@ -196,7 +198,7 @@ impl Key {
     }
 }
 
-/// The user that files are written as, told by one.
+/// Returns the owner of files that this process creates, by creating one.
 fn user(dir: &Path) -> io::Result<u32> {
     let probe = dir.join(format!(".probe.{}", std::process::id()));
     let file = OpenOptions::new()

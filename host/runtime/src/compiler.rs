@@ -1,9 +1,8 @@
-//! Compiling in a process of its own, for components that are large.
+//! Compilation of large components in a child process.
 //!
-//! A component of an interpreted language is ten to twenty megabytes and takes hundreds of megabytes to compile. In a child
-//! that memory is gone with the child, and a bound on it, or on the time, ends the child and not the gateway.
+//! A component of an interpreted language has ten to twenty megabytes and takes hundreds of megabytes to compile. A child
+//! returns that memory when it ends, and exceeding a limit on memory or time ends the child and not the host.
 
-use crate::cache::deserialize;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -11,39 +10,64 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// A program that reads a component from standard input and writes to standard output what
-/// [`Runtime::precompile`](crate::Runtime::precompile) makes of it. It has to be this very program, or one with the same
-/// engine and the same [`RuntimeOptions`](crate::RuntimeOptions): what it writes is run as machine code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use crate::cache::deserialize;
+
+/// A program that compiles large components in a child process.
+///
+/// The program reads a component from standard input and writes the result of
+/// [`Runtime::precompile`](crate::Runtime::precompile) to standard output. It must be this program, or one with the same
+/// engine and [`RuntimeOptions`](crate::RuntimeOptions), because the host runs its output as machine code. Its runtime must
+/// use [`Allocation::OnDemand`](crate::Allocation::OnDemand): a pool reserves more address space than `memory_bytes` leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Compiler {
     /// The program.
     pub program: PathBuf,
-    /// Its arguments.
+    /// The arguments of the program. Default none.
     pub arguments: Vec<OsString>,
-    /// Components of at least this many bytes are compiled by it.
+    /// The size in bytes from which components are compiled in the child. Default 2 MiB, more than most compiled languages
+    /// need and less than any interpreter.
     pub from_bytes: usize,
-    /// The time that it may take.
+    /// The time limit. Default two minutes.
     pub timeout: Duration,
-    /// The address space that it may take, in bytes. Its runtime has to be one without a pool
-    /// ([`Allocation::OnDemand`](crate::Allocation::OnDemand)), which reserves more than any machine has.
+    /// The limit on the child's address space, in bytes. Default 4 GiB.
     pub memory_bytes: u64,
 }
 
-/// A component without code.
+/// A failed compilation.
 #[derive(Debug)]
 pub(crate) enum CompileError {
     /// The engine refused the component.
     Component(String),
-    /// The [`Compiler`] failed, or took more than it may.
+    /// The [`Compiler`] failed or exceeded a limit.
     Compiler(String),
 }
+
+setters!(Compiler {
+    with_arguments(arguments: Vec<OsString>);
+    with_from_bytes(from_bytes: usize);
+    with_timeout(timeout: Duration);
+    with_memory_bytes(memory_bytes: u64);
+});
 
 // === impl Compiler ===
 
 impl Compiler {
+    /// Creates a compiler that runs this program.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            from_bytes: 2 << 20,
+            timeout: Duration::from_secs(120),
+            memory_bytes: 4 << 30,
+        }
+    }
+
     pub(crate) fn is_for(&self, component: &[u8]) -> bool {
         component.len() >= self.from_bytes
     }
@@ -58,11 +82,11 @@ impl Compiler {
         tracing::debug!(
             ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             bytes = component.len(),
-            "compiled in a process of its own"
+            "compiled in a child process"
         );
         deserialize(engine, &code).map_err(|error| {
             CompileError::Compiler(format!(
-                "the compiler {} made something else than this program would: {error:#}",
+                "the compiler {} wrote code that this program can't use: {error:#}",
                 self.program.display()
             ))
         })
@@ -71,11 +95,11 @@ impl Compiler {
     fn run(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
         let failed = |error: io::Error| {
             CompileError::Compiler(format!(
-                "the compiler {} can't be run: {error}",
+                "the compiler {} can't run: {error}",
                 self.program.display()
             ))
         };
-        // The shell sets the bound and becomes the program: nothing of it is left.
+        // The shell sets the limit and then becomes the program.
         let bounded = format!(
             "ulimit -v {} && exec \"$0\" \"$@\"",
             self.memory_bytes >> 10
@@ -98,10 +122,10 @@ impl Compiler {
             return Err(failed(io::Error::other("it has no pipes")));
         };
         thread::scope(|threads| {
-            // What it says is taken from it while it is fed, or both sides would wait for each other.
+            // Its output is read while it gets its input, or both sides would wait for each other.
             let said = threads.spawn(move || {
                 let mut text = String::new();
-                // Whatever came until an error is worth telling.
+                // The text before an error is still useful.
                 let _ = errors.read_to_string(&mut text);
                 text
             });
@@ -109,11 +133,11 @@ impl Compiler {
             threads.spawn(move || {
                 let mut code = Vec::new();
                 let read = output.read_to_end(&mut code).map(|_| code);
-                // Whoever waits may have given up.
+                // The receiver may have given up.
                 let _ = done.send(read);
             });
             threads.spawn(move || {
-                // A child that ends early says why, and the pipe's error adds nothing.
+                // A child that ends early explains itself, and the pipe's error adds nothing.
                 let _ = input.write_all(component);
             });
             let read = wait.recv_timeout(self.timeout);
@@ -138,14 +162,14 @@ impl Compiler {
     }
 }
 
-/// A child that does not outlive its use.
+/// A child that is killed when this is dropped.
 struct Killed(Child);
 
 // === impl Killed ===
 
 impl Killed {
     fn kill(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.0.kill();
     }
 }

@@ -1,8 +1,7 @@
-//! The plugin contract as Rust types, generated from `wit/`, in every version that the host serves.
+//! The plugin contract as Rust types, generated from `wit/`, in each version that the host serves.
 //!
-//! Records arrive and leave as plain owned structs, the same for all versions: what a version shares with the next one is
-//! one type here. The request is the exception: guests hold a handle, the embedder holds the
-//! [`Request`](crate::Request).
+//! Records are plain owned structs, and a record that two versions share is one type. The request is the exception: guests hold
+//! a handle, and the embedder holds the [`Request`](crate::Request).
 
 pub(crate) mod exports;
 mod merge;
@@ -64,19 +63,22 @@ pub use generated::v0_2::witgate::plugin::types::{
 )]
 pub struct RequestHandle;
 
-/// Name of the WIT package, without the version.
+/// The name of the WIT package, without its version.
 pub(crate) const PACKAGE: &str = "witgate:plugin";
 
 pub(crate) const V0_1: &str = "0.1.0";
 pub(crate) const V0_2: &str = "0.2.0";
 
-/// The version of the package that plugins should be built against.
+/// The version of the contract that plugins should be built against.
 pub const CONTRACT_VERSION: &str = V0_2;
 
-/// The versions of the package that this host serves, oldest first. Later patches of each are the same contract.
+/// The versions of the contract that this host serves, oldest first. Patch releases of these are the same contract.
 pub const CONTRACT_VERSIONS: [&str; 2] = [V0_1, V0_2];
 
-/// The text of the contract that plugins should be built against: file name and content.
+/// The files of the contract that plugins should be built against: name and content.
+///
+/// For `witgate plugin`, which writes them into new projects. An embedder takes the contract from the SDK instead.
+#[doc(hidden)]
 pub const CONTRACT_TEXT: [(&str, &str); 12] = [
     ("audit.wit", include_str!("../../../wit/audit.wit")),
     ("budget.wit", include_str!("../../../wit/budget.wit")),
@@ -136,7 +138,7 @@ const TEXT_0_1: [(&str, &str); 11] = [
     ),
 ];
 
-/// The text of a version that is served; of the newest one for any other.
+/// Returns the files of a served version, or of the newest version for any other.
 pub(crate) fn text_of(version: &str) -> &'static [(&'static str, &'static str)] {
     match version {
         V0_1 => &TEXT_0_1,
@@ -145,14 +147,14 @@ pub(crate) fn text_of(version: &str) -> &'static [(&'static str, &'static str)] 
 }
 
 /// An interface that plugins may import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Import {
     pub(crate) interface: &'static str,
-    /// The first version that has it.
+    /// The first version that has the interface.
     since: &'static str,
 }
 
-/// All of them, as of the newest version.
+/// The interfaces of the newest version.
 pub(crate) const IMPORTS: [Import; 6] = [
     Import::new("types", V0_1),
     Import::new("log", V0_1),
@@ -169,21 +171,21 @@ impl Import {
         Self { interface, since }
     }
 
-    /// Whether a version of the contract has it.
+    /// Returns whether a version of the contract has the interface.
     pub(crate) fn is_in(self, version: &str) -> bool {
         let place = |version| CONTRACT_VERSIONS.iter().position(|known| *known == version);
         place(self.since) <= place(version)
     }
 }
 
-/// The version that is served in the place of `version`: the same but for the patch number. None when there is none.
+/// Returns the served version that only differs from `version` in its patch number, or `None` if there is none.
 pub(crate) fn served(version: &str) -> Option<&'static str> {
     CONTRACT_VERSIONS
         .into_iter()
         .find(|known| minor(known) == minor(version))
 }
 
-/// `0.1` of `0.1.7`. A pre-release is its own version.
+/// Returns `0.1` for `0.1.7`. A pre-release is a version of its own.
 fn minor(version: &str) -> &str {
     match version.rsplit_once('.') {
         Some((minor, patch)) if patch.bytes().all(|byte| byte.is_ascii_digit()) => minor,

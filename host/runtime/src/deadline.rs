@@ -1,60 +1,60 @@
-//! The deadline of a call: processor time, with a bound on the wall.
+//! The deadline of a call, in processor time, with a bound on wall-clock time.
 //!
-//! Epochs count time on the wall. A guest whose thread the system has put aside, because there are more runnable threads
-//! than cores, would pay for time that it did not have; and since a fault refuses the request, a busy machine would
-//! refuse traffic. So the store is looked at halfway through the deadline and then every half of it: the call ends at
-//! the first look that finds the thread to have run for most of the time since the first one, and in any case after
-//! [`WALL`] times the deadline. On an idle machine that is the deadline itself. A call that ends before the first look
-//! pays nothing for this.
+//! The engine's epochs measure wall-clock time. If there are more runnable threads than cores, a guest would pay for time in
+//! which its thread did not run, and since a fault refuses the request, a busy machine would refuse traffic. So the host checks
+//! a call halfway through its deadline, and then after each further half: the call ends at the first check that finds the
+//! thread to have run for most of the time since the first check, and in any case after [`MAX_WALL_FACTOR`] times the deadline.
+//! On an idle machine that is the deadline itself. A call that ends before the first check pays nothing for this.
+
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use std::time::Duration;
 use wasmtime::UpdateDeadline;
 
 /// The period of the engine's clock, and so the resolution of deadlines.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// A call never takes more than this many deadlines on the wall.
-pub(crate) const WALL: u32 = 10;
+/// The maximum wall-clock time of a call, as a multiple of its deadline.
+pub(crate) const MAX_WALL_FACTOR: u32 = 10;
 
 /// The deadline of the call that is running in a store.
 #[derive(Debug, Default)]
 pub(crate) struct Deadline {
     half: u64,
-    looks: u32,
-    /// Processor time of the thread at the first look.
+    checks: u32,
+    /// The processor time of the thread at the first check.
     first: Option<Duration>,
 }
 
 // === impl Deadline ===
 
 impl Deadline {
-    /// Starts anew, and says after how many ticks the first look is due.
+    /// Starts a call. Returns the number of ticks until the first check.
     pub(crate) fn restart(&mut self, limit: Duration) -> u64 {
         *self = Self {
             half: ticks(limit / 2),
-            looks: 0,
+            checks: 0,
             first: None,
         };
-        // The tick that is running has begun already.
+        // The current tick has already begun.
         self.half.saturating_add(1)
     }
 
-    /// What becomes of the call at a look.
-    pub(crate) fn look(&mut self) -> UpdateDeadline {
-        self.judge(thread_time())
+    /// Decides at a check whether the call goes on.
+    pub(crate) fn check(&mut self) -> UpdateDeadline {
+        self.check_at(thread_time())
     }
 
-    fn judge(&mut self, now: Duration) -> UpdateDeadline {
-        self.looks += 1;
+    fn check_at(&mut self, now: Duration) -> UpdateDeadline {
+        self.checks += 1;
         let Some(first) = self.first else {
             self.first = Some(now);
             return UpdateDeadline::Continue(self.half);
         };
         let half = TICK.saturating_mul(u32::try_from(self.half).unwrap_or(u32::MAX));
-        // Most of it, not all: the system's own work is on the thread's account, and waiting is not.
+        // Most of it, not all, because waiting for a core does not count.
         let ran = now.saturating_sub(first) >= half / 4 * 3;
-        if ran || self.looks >= 2 * WALL {
+        if ran || self.checks >= 2 * MAX_WALL_FACTOR {
             UpdateDeadline::Interrupt
         } else {
             UpdateDeadline::Continue(self.half)
@@ -68,7 +68,7 @@ fn ticks(time: Duration) -> u64 {
         .max(1)
 }
 
-/// Time that this thread has had on a processor.
+/// Returns the processor time of this thread.
 fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
@@ -92,11 +92,11 @@ mod tests {
             "half of it, and the tick that runs"
         );
         assert!(
-            !ends(&deadline.judge(Duration::from_millis(100))),
+            !ends(&deadline.check_at(Duration::from_millis(100))),
             "halfway"
         );
         assert!(
-            ends(&deadline.judge(Duration::from_millis(105))),
+            ends(&deadline.check_at(Duration::from_millis(105))),
             "at the deadline"
         );
     }
@@ -107,12 +107,12 @@ mod tests {
         deadline.restart(Duration::from_millis(10));
         for millis in [100, 100, 101, 102] {
             assert!(
-                !ends(&deadline.judge(Duration::from_millis(millis))),
+                !ends(&deadline.check_at(Duration::from_millis(millis))),
                 "it has not run yet"
             );
         }
         assert!(
-            ends(&deadline.judge(Duration::from_millis(104))),
+            ends(&deadline.check_at(Duration::from_millis(104))),
             "now it has"
         );
     }
@@ -121,21 +121,21 @@ mod tests {
     fn the_wall_is_a_bound_whatever_the_processor_says() {
         let mut deadline = Deadline::default();
         deadline.restart(Duration::from_millis(10));
-        let looks = (1..1000)
-            .find(|_| ends(&deadline.judge(Duration::ZERO)))
+        let checks = (1..1000)
+            .find(|_| ends(&deadline.check_at(Duration::ZERO)))
             .unwrap();
-        assert_eq!(looks, 20, "halves in ten deadlines");
+        assert_eq!(checks, 20, "halves in ten deadlines");
     }
 
     #[test]
     fn each_call_starts_anew() {
         let mut deadline = Deadline::default();
         deadline.restart(Duration::from_millis(10));
-        deadline.judge(Duration::ZERO);
+        deadline.check_at(Duration::ZERO);
         deadline.restart(Duration::from_millis(10));
         assert!(
-            !ends(&deadline.judge(Duration::from_secs(9))),
-            "the first look of this call"
+            !ends(&deadline.check_at(Duration::from_secs(9))),
+            "the first check of this call"
         );
     }
 }

@@ -1,64 +1,64 @@
-//! What went wrong inside a plugin call. A fault is never a decision.
+//! Failed plugin calls. A fault is never a decision.
 
-use crate::hook::Hook;
 use std::fmt;
 use std::sync::Arc;
 
-pub use wasmtime::Trap as TrapCode;
+use crate::hook::Hook;
 
-/// One failed call of one plugin.
+/// A failed call of a plugin.
 ///
-/// The instance that it happened in is gone by the time that this value is seen. `Display` is one line; the backtrace
-/// is for logs.
-#[derive(Clone, Debug)]
+/// The instance that it happened in is already dropped. `Display` writes one line; the backtrace is for logs.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Fault {
-    /// Name of the plugin.
+    /// The name of the plugin.
     pub plugin: Arc<str>,
-    /// SHA-256 of the plugin's file in hex; empty for a plugin that is absent.
+    /// The SHA-256 of the plugin's file in hex, or an empty text if the plugin is absent.
     pub sha256: Arc<str>,
-    /// The hook that was called; none while an instance got ready.
+    /// The hook that was called, or `None` if an instance failed to start.
     pub hook: Option<Hook>,
-    /// What went wrong.
+    /// The kind of the fault.
     pub kind: FaultKind,
-    /// What is known beyond the kind: the guest's panic text, the number that was exceeded.
+    /// Details beyond the kind, such as the guest's panic message or the limit that was exceeded.
     pub message: Option<String>,
-    /// Function names of the guest, innermost first.
+    /// The guest's function names, innermost first.
     pub backtrace: Vec<String>,
 }
 
-/// What went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The kind of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
     /// The guest trapped.
     Trap(TrapCode),
     /// The call took longer than `deadline_ms`.
     Deadline,
-    /// The guest wanted more than `memory_mib`, `table_elements` or `core_instances`, and then failed.
+    /// The guest needed more than `memory_mib`, `table_elements` or `core_instances` and then failed.
     Memory,
-    /// The guest's stack is used up.
+    /// The guest used up its stack.
     StackOverflow,
-    /// More than `copy_bytes` were copied between host and guest, or more than `body_bytes` of the body.
+    /// The call copied more than `copy_bytes` between host and guest, or more than `body_bytes` of the body.
     CopyLimit,
-    /// One value of the request is larger than `copy_bytes` or `body_bytes`: the caller's choice, and not the plugin's fault.
+    /// A single value of the request is larger than `copy_bytes` or `body_bytes`. The caller determines its size, so the
+    /// plugin is not to blame.
     RequestTooLarge,
     /// The guest called the host more often than `host_calls`.
     HostCalls,
-    /// A returned list is longer than `list_items`, or what is returned has more than `return_bytes`.
+    /// The guest returned a list longer than `list_items`, or more than `return_bytes` in total.
     ReturnLimit,
-    /// The guest broke the contract: a value that can't be, a borrowed handle kept.
+    /// The guest broke the contract, for example by an invalid value or by keeping a borrowed handle.
     Contract,
-    /// The guest asked for what its sidecar does not grant.
+    /// The guest used something that its sidecar does not grant.
     NotGranted,
-    /// `lifecycle.configure` found problems in settings that it took at admission.
+    /// `lifecycle.configure` rejected settings that it had accepted at admission.
     Configure,
-    /// All instances are busy: load to shed, not the plugin's fault.
+    /// All instances are busy, or all memory for plugins is in use. The call is shed; the plugin is not to blame.
     Exhausted,
-    /// The plugin sits out after repeated faults.
-    Benched,
-    /// The plugin sits out for this caller's tenant, after repeated faults at its requests.
-    BenchedForCaller,
-    /// A required plugin is not there.
+    /// The plugin is suspended after repeated faults.
+    Suspended,
+    /// The plugin is suspended for this caller's tenant after repeated faults at its requests.
+    SuspendedForCaller,
+    /// A required plugin is not loaded.
     Absent,
 }
 
@@ -83,10 +83,30 @@ impl Failure {
     }
 }
 
+/// A WebAssembly trap. `Display` writes the engine's description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TrapCode(pub(crate) wasmtime::Trap);
+
+// === impl TrapCode ===
+
+impl TrapCode {
+    /// Returns whether the guest executed an `unreachable` instruction, as the runtimes of most languages do in a panic.
+    pub fn is_panic(self) -> bool {
+        self.0 == wasmtime::Trap::UnreachableCodeReached
+    }
+}
+
+impl fmt::Display for TrapCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        f.write_str(text.strip_prefix("wasm trap: ").unwrap_or(&text))
+    }
+}
+
 // === impl FaultKind ===
 
 impl FaultKind {
-    /// A short code for metrics and error bodies.
+    /// Returns a short code for metrics and error bodies.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Trap(_) => "trap",
@@ -101,20 +121,20 @@ impl FaultKind {
             Self::NotGranted => "not-granted",
             Self::Configure => "configure",
             Self::Exhausted => "exhausted",
-            Self::Benched => "benched",
-            Self::BenchedForCaller => "benched-for-caller",
+            Self::Suspended => "suspended",
+            Self::SuspendedForCaller => "suspended-for-caller",
             Self::Absent => "absent",
         }
     }
 
-    /// Whether the plugin is to blame, so that the breaker counts it.
+    /// Returns whether the plugin is to blame, so that the breaker counts the fault.
     pub const fn is_plugins(self) -> bool {
         !matches!(
             self,
             Self::RequestTooLarge
                 | Self::Exhausted
-                | Self::Benched
-                | Self::BenchedForCaller
+                | Self::Suspended
+                | Self::SuspendedForCaller
                 | Self::Absent
         )
     }
@@ -123,16 +143,13 @@ impl FaultKind {
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // What a language's runtime does when it gives up.
-            Self::Trap(TrapCode::UnreachableCodeReached) => f.write_str("it panicked"),
+            Self::Trap(code) if code.is_panic() => f.write_str("it panicked"),
             Self::Trap(code) => {
-                let text = code.to_string();
-                let text = text.strip_prefix("wasm trap: ").unwrap_or(&text);
-                write!(f, "trap ({text})")
+                write!(f, "trap ({code})")
             }
-            Self::Benched => f.write_str("is paused after repeated faults"),
-            Self::BenchedForCaller => {
-                f.write_str("is paused after repeated faults at requests of this caller")
+            Self::Suspended => f.write_str("is suspended after repeated faults"),
+            Self::SuspendedForCaller => {
+                f.write_str("is suspended for this caller after repeated faults at its requests")
             }
             Self::Deadline
             | Self::Memory
@@ -160,10 +177,10 @@ impl fmt::Display for Fault {
         }
         match self.hook {
             Some(hook) => write!(f, ", hook `{hook}`: {}", self.kind)?,
-            None => write!(f, ", getting ready: {}", self.kind)?,
+            None => write!(f, ", starting: {}", self.kind)?,
         }
         if let Some(message) = &self.message {
-            // One line: a panic text may have many.
+            // A panic message may have many lines.
             write!(f, ": {}", message.replace('\n', " "))?;
         }
         Ok(())

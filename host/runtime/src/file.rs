@@ -1,63 +1,63 @@
-//! How to tell that a file has changed, whoever changed it and however.
+//! Detection of changed files, for the plugin directory and for embedders with files of their own.
 //!
-//! A [`Stamp`] is what the file system says about a file: device, inode, length and both times. It tells nearly every
-//! change, and costs one system call. It fails for a file that is written twice within one tick of the clock, and on
-//! stores that give every file the same times and inode. A [`Print`] therefore also holds a hash of the bytes, which is
-//! taken again whenever the stamp can't prove that they are the same.
+//! A [`Stamp`] is the metadata of a file: device, inode, length and both times. It shows nearly every change, for one system
+//! call. It fails if a file is written twice within one tick of the file system's clock, and on file systems that give all
+//! files the same times and inode. A [`Print`] therefore also has a hash of the content, which is taken again whenever the
+//! stamp can't prove that the content is the same.
 //!
-//! Links are followed: the file at the end of the link counts, so a directory that is swapped behind a link, as
-//! Kubernetes does it, is a change.
+//! Symlinks are followed, so replacing a directory behind a symlink, as Kubernetes does, is a change.
 
-use sha2::{Digest, Sha256};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// A file that was written this recently may be written again within the same tick of the file system's clock.
-const RACY: Duration = Duration::from_secs(2);
+use sha2::{Digest, Sha256};
 
-/// Most bytes of a file that are hashed.
-const HASHED: u64 = 64 << 20;
+/// The age below which a file may be written again within the same tick of the file system's clock.
+const RACY_WINDOW: Duration = Duration::from_secs(2);
 
-/// What the file system says about a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The maximum number of bytes of a file that are hashed.
+const MAX_HASHED_BYTES: u64 = 64 << 20;
+
+/// The metadata of a file that shows changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stamp {
     device: u64,
     inode: u64,
     len: u64,
     /// The time of the last write, which tools can set.
     modified: Option<SystemTime>,
-    /// The file system's own time of the last change. It tells what tools hide that set the other one, and a change of
-    /// permissions.
+    /// The time of the last change of content or permissions, which tools can't set.
     changed: Option<SystemTime>,
 }
 
-/// A file as it was at some moment: its stamp and a hash of its bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A file at some moment: its stamp and a hash of its content.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Print {
-    /// `None` if there is no such file, or it can't be looked at.
+    /// The stamp, or `None` if the file does not exist or can't be inspected.
     stamp: Option<Stamp>,
-    /// `None` if the file can't be read or is no regular file.
+    /// The hash of the content, or `None` if the file can't be read or is not a regular file.
     bytes: Option<[u8; 32]>,
-    /// Whether the file was so fresh that an equal stamp doesn't prove equal bytes.
+    /// `true` if the file was so fresh that an equal stamp does not prove equal content.
     racy: bool,
 }
 
-/// How closely [`Print::again`] looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The thoroughness of [`Print::again`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Look {
-    /// Reads the bytes only if the stamp differs or can't tell.
+    /// Reads the content only if the stamp differs or proves nothing.
     Stamp,
-    /// Reads the bytes in any case.
+    /// Always reads the content.
     Bytes,
 }
 
 // === impl Stamp ===
 
 impl Stamp {
-    /// Takes the stamp out of what the system says about a file.
+    /// Takes the stamp from a file's metadata.
     pub fn of(metadata: &Metadata) -> Self {
         let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
         let nanos = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
@@ -70,31 +70,31 @@ impl Stamp {
         }
     }
 
-    /// Tells whether the file was written so shortly before `now` that another write would leave the same stamp.
+    /// Returns whether the file was written so shortly before `now` that another write might leave the same stamp.
     pub fn is_racy(&self, now: SystemTime) -> bool {
         [self.modified, self.changed]
             .into_iter()
             .flatten()
-            .any(|at| now.duration_since(at).map_or(true, |age| age < RACY))
+            .any(|at| now.duration_since(at).map_or(true, |age| age < RACY_WINDOW))
     }
 
-    /// Length in bytes.
+    /// Returns the length in bytes.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Tells whether the file has no bytes.
+    /// Returns whether the file is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Tells whether the two are of one file, and not of one that took the other's place.
+    /// Returns whether both stamps are of the same file, rather than of one that replaced the other.
     pub fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
-    /// Tells whether the file was put in its place after it had been written. A write sets both times to the same value;
-    /// a rename afterwards moves the one that tools can't set.
+    /// Returns whether the file was renamed after it was written. A write sets both times to the same value; a later rename
+    /// only advances the one that tools can't set.
     pub fn is_renamed(&self) -> bool {
         match (self.modified, self.changed) {
             (Some(modified), Some(changed)) => changed > modified,
@@ -106,14 +106,12 @@ impl Stamp {
 // === impl Print ===
 
 impl Print {
-    /// Looks at a file. Take a print before reading the file, so that a change while it is read shows as a difference
-    /// afterwards.
+    /// Takes the print of a file. Take it before you read the file, so that a change in between shows afterwards.
     pub fn of(path: &Path) -> Self {
         Self::taken(path, None)
     }
 
-    /// Looks at the file of this print again. The bytes are read only where the stamp can't tell, unless `look` says
-    /// otherwise.
+    /// Takes a new print of the same file, which can reuse the hash of this one.
     #[must_use]
     pub fn again(&self, path: &Path, look: Look) -> Self {
         match look {
@@ -122,18 +120,18 @@ impl Print {
         }
     }
 
-    /// What the file system said.
+    /// Returns the stamp, or `None` if the file does not exist or can't be inspected.
     pub fn stamp(&self) -> Option<&Stamp> {
         self.stamp.as_ref()
     }
 
-    /// Tells whether the file was changed within the last two seconds before it was looked at.
+    /// Returns whether the file changed in the last two seconds before this print.
     pub fn is_fresh(&self) -> bool {
         self.racy
     }
 
-    /// Tells whether both prints are of the same content, wherever it lies and whenever it was written. Where the bytes
-    /// of one could not be read, everything has to be equal.
+    /// Returns whether both prints have the same content, whatever their stamps are. If neither content could be read, compares
+    /// the stamps.
     pub fn is_same_content(&self, other: &Self) -> bool {
         match (&self.bytes, &other.bytes) {
             (Some(one), Some(other)) => one == other,
@@ -146,7 +144,7 @@ impl Print {
         let Ok(metadata) = fs::metadata(path) else {
             return Self::default();
         };
-        // The stamp is older than the bytes: a change between the two shows at the next look.
+        // The stamp is older than the content, so a change in between shows in the next print.
         let stamp = Stamp::of(&metadata);
         let racy = stamp.is_racy(SystemTime::now());
         let proven = before.filter(|before| {
@@ -154,7 +152,7 @@ impl Print {
         });
         let bytes = match proven {
             Some(before) => before.bytes,
-            // Reading anything else may never end, as that of a pipe.
+            // Reading anything else, such as a pipe, may never end.
             None if metadata.is_file() => hash(path).ok(),
             None => None,
         };
@@ -167,7 +165,7 @@ impl Print {
 }
 
 fn hash(path: &Path) -> io::Result<[u8; 32]> {
-    let mut file = File::open(path)?.take(HASHED);
+    let mut file = File::open(path)?.take(MAX_HASHED_BYTES);
     let mut hash = Sha256::new();
     let mut piece = vec![0; 64 * 1024];
     loop {

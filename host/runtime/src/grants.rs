@@ -1,40 +1,42 @@
-//! What a plugin may see and use beyond who asks and for what: least privilege, from the sidecar's `[grants]`.
+//! The grants of a plugin, from `[grants]` of its sidecar.
 //!
-//! Interfaces that are not granted are refused at admission, where the import shows them; parts of the request are refused
-//! at the call that asks for them. Nothing is answered with an empty value instead.
+//! Without grants, a plugin only sees the caller and the scan of the body. Importing an interface that is not granted fails at
+//! admission; reading a part of the request that is not granted fails the call, and never returns an empty value instead.
 
 use serde::{Deserialize, Serialize};
 
-/// The grants of one plugin.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// The grants of a plugin.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Grants {
-    /// How much of the body.
+    /// The part of the body that the plugin may read.
     pub body: BodyGrant,
-    /// Which headers.
+    /// The headers that the plugin may read.
     pub headers: Vec<HeaderGrant>,
-    /// Whether it may import `kv`.
+    /// The import of `kv`.
     pub kv: bool,
-    /// Whether it may import `metrics`.
+    /// The import of `metrics`.
     pub metrics: bool,
-    /// Whether it may import `clock`.
+    /// The import of `clock`.
     pub clock: bool,
 }
 
-/// How much of the body a plugin may see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// The part of the body that a plugin may read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum BodyGrant {
-    /// Nothing.
+    /// No part of the body.
     None,
-    /// The host's scan of it, and the names of the declared tools.
+    /// The host's scan of the body, and the names of the declared tools.
     #[default]
     Head,
-    /// Any member and any byte.
+    /// All of the body.
     Read,
 }
 
-/// A header by its lower-case name, or all whose names begin with a text: `x-vmx-*`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A header by its lowercase name, or all headers with a prefix, such as `x-vmx-*`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub struct HeaderGrant {
     name: String,
@@ -44,7 +46,7 @@ pub struct HeaderGrant {
 // === impl Grants ===
 
 impl Grants {
-    /// Everything. For tools and tests; an operator says it part by part.
+    /// Returns all grants, for tools and tests.
     pub fn all() -> Self {
         Self {
             body: BodyGrant::Read,
@@ -58,19 +60,19 @@ impl Grants {
         }
     }
 
-    /// Whether a header of this name, in any case, may be seen.
+    /// Returns whether a header with this name, in any case, is granted.
     pub(crate) fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|grant| grant.has(name))
     }
 
-    /// Whether all headers that begin with this text may be seen.
+    /// Returns whether all headers with this prefix are granted.
     pub(crate) fn has_headers(&self, prefix: &str) -> bool {
         self.headers
             .iter()
             .any(|grant| grant.prefix && grant.has(prefix))
     }
 
-    /// Whether an interface of the contract may be imported.
+    /// Returns whether an interface of the contract is granted.
     pub(crate) fn has_interface(&self, interface: &str) -> bool {
         match interface {
             "kv" => self.kv,
@@ -84,7 +86,7 @@ impl Grants {
 // === impl BodyGrant ===
 
 impl BodyGrant {
-    /// The word for it in a sidecar.
+    /// Returns the grant's name in a sidecar.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -97,11 +99,11 @@ impl BodyGrant {
 // === impl HeaderGrant ===
 
 impl HeaderGrant {
-    /// Reads a name, or the beginning of names with `*` behind it.
+    /// Parses a header name, or a prefix followed by `*`.
     ///
     /// # Errors
     ///
-    /// What a name of a header can't be.
+    /// The text is not a header name.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let (name, prefix) = match text.strip_suffix('*') {
             Some(name) => (name, true),
@@ -110,7 +112,7 @@ impl HeaderGrant {
         let named = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&byte);
         if !name.bytes().all(named) || (name.is_empty() && !prefix) {
             return Err(
-                "not a header name; write one like `x-team`, or the beginning of several with a `*` at its end, like `x-vmx-*`",
+                "not a header name; use a name like `x-team`, or a prefix with a `*` at its end, like `x-vmx-*`",
             );
         }
         Ok(Self {
@@ -119,7 +121,7 @@ impl HeaderGrant {
         })
     }
 
-    /// Returns whether this names a header itself. The beginning of several names doesn't: it means the others.
+    /// Returns whether this is the name of a header. A prefix is not the name of any header.
     pub(crate) fn is_of(&self, name: &str) -> bool {
         !self.prefix && self.name.eq_ignore_ascii_case(name)
     }

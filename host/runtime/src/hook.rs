@@ -1,19 +1,21 @@
-//! The four places in a request's life where plugins are asked.
+//! The hooks: the points in a request's life at which plugins decide.
 
-use serde::Serialize;
 use std::fmt;
 
-/// A hook of the contract. Each is one WIT interface that a plugin may export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+use serde::Serialize;
+
+/// A hook of the contract: a WIT interface that a plugin may export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Hook {
-    /// Who is asking and why.
+    /// Identifies the caller and the purpose of a request.
     Envelope,
-    /// Where the request goes.
+    /// Chooses the upstreams of a request.
     Route,
-    /// Whose account it is on.
+    /// Names the accounts that pay for a request.
     Budget,
-    /// What is kept of a finished exchange.
+    /// Edits the receipt of a finished request.
     Audit,
 }
 
@@ -23,7 +25,7 @@ impl Hook {
     /// All hooks, in the order of a request.
     pub const ALL: [Self; 4] = [Self::Envelope, Self::Route, Self::Budget, Self::Audit];
 
-    /// The name of the interface, as in the contract and in `[hooks.NAME]` of a sidecar.
+    /// Returns the name of the interface, as in the contract and in `[hooks.NAME]` of a sidecar.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Envelope => "envelope",
@@ -40,8 +42,8 @@ impl fmt::Display for Hook {
     }
 }
 
-/// One value for each hook.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A value for each hook.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PerHook<T> {
     envelope: T,
     route: T,
@@ -52,7 +54,7 @@ pub struct PerHook<T> {
 // === impl PerHook ===
 
 impl<T> PerHook<T> {
-    /// Makes the value of each hook.
+    /// Creates the value of each hook.
     pub fn from_fn(mut make: impl FnMut(Hook) -> T) -> Self {
         Self {
             envelope: make(Hook::Envelope),
@@ -62,7 +64,7 @@ impl<T> PerHook<T> {
         }
     }
 
-    /// The value of a hook.
+    /// Returns the value of a hook.
     pub const fn of(&self, hook: Hook) -> &T {
         match hook {
             Hook::Envelope => &self.envelope,

@@ -1,26 +1,29 @@
-//! One instance of one plugin, alone in its store.
+//! An instance of a plugin, alone in its store.
 //!
-//! An instance that faulted is dropped by whoever called it and never called again; nothing here can bring one back.
+//! After a fault the caller drops the instance; nothing here can revive it.
 
-use crate::contract::exports::{
-    AuditExport, AuditPlace, BudgetExport, BudgetPlace, EnvelopeExport, EnvelopePlace,
-    LifecyclePlace, RouteExport, RoutePlace,
-};
-use crate::contract::{PACKAGE, RequestHandle, SettingsProblem};
-use crate::fault::{Failure, FaultKind};
-use crate::guest::{Breach, Guest, Stage, Terms};
-use crate::hook::Hook;
-use crate::limits::{CallLimits, Denial};
-use crate::request::Request;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+
 use wasmtime::component::{self, InstancePre, Lift, Resource};
 use wasmtime::error::Context as _;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
-/// What reading the state of an instance may take: the code is our own, and the memory is as large as its limit.
-const READING: CallLimits = CallLimits {
+use crate::contract::exports::{
+    AuditExport, AuditIndex, BudgetExport, BudgetIndex, EnvelopeExport, EnvelopeIndex,
+    LifecycleIndex, RouteExport, RouteIndex,
+};
+use crate::contract::{PACKAGE, RequestHandle, SettingsProblem};
+use crate::fault::{Failure, FaultKind, TrapCode};
+use crate::guest::{Breach, Guest, Stage};
+use crate::hook::Hook;
+use crate::limits::{CallLimits, Denial};
+use crate::request::Request;
+use crate::spec::PluginSpec;
+
+/// The limits of reading an instance's state, generous because the code is the host's own.
+const STATE_READ_LIMITS: CallLimits = CallLimits {
     deadline: Duration::from_secs(10),
     copy_bytes: usize::MAX,
     body_bytes: 0,
@@ -29,25 +32,25 @@ const READING: CallLimits = CallLimits {
     return_bytes: 0,
 };
 
-/// Most frames of a backtrace that are kept.
-const FRAMES: usize = 16;
+/// The maximum number of frames in a backtrace.
+const MAX_FRAMES: usize = 16;
 
-/// Where a plugin's exports are, found once at admission.
+/// The indices of a plugin's exports, found once at admission.
 #[derive(Clone, Default)]
 pub(crate) struct Indices {
-    pub(crate) lifecycle: Option<LifecyclePlace>,
-    pub(crate) envelope: Option<EnvelopePlace>,
-    pub(crate) route: Option<RoutePlace>,
-    pub(crate) budget: Option<BudgetPlace>,
-    pub(crate) audit: Option<AuditPlace>,
+    pub(crate) lifecycle: Option<LifecycleIndex>,
+    pub(crate) envelope: Option<EnvelopeIndex>,
+    pub(crate) route: Option<RouteIndex>,
+    pub(crate) budget: Option<BudgetIndex>,
+    pub(crate) audit: Option<AuditIndex>,
 }
 
 /// The typed exports of one instance.
 pub(crate) struct Exports {
-    pub(crate) envelope: Option<EnvelopeExport>,
-    pub(crate) route: Option<RouteExport>,
-    pub(crate) budget: Option<BudgetExport>,
-    pub(crate) audit: Option<AuditExport>,
+    envelope: Option<EnvelopeExport>,
+    route: Option<RouteExport>,
+    budget: Option<BudgetExport>,
+    audit: Option<AuditExport>,
 }
 
 /// An instance that is ready to be called.
@@ -58,25 +61,48 @@ pub(crate) struct Instance {
     calls: u64,
 }
 
-/// Why an instance did not get ready.
+/// An error of starting an instance.
 #[derive(Debug)]
 pub(crate) enum StartFailure {
     Fault(Failure),
-    /// An export has other types than the contract.
-    Skew(String),
+    /// An export has different types from the contract's.
+    TypeMismatch(String),
     Settings(Vec<SettingsProblem>),
 }
 
-/// Marks an export whose types differ.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
+/// An export whose types differ from the contract's.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("export `{PACKAGE}/{interface}@{version}`")]
-struct Skewed {
+struct Mismatched {
     interface: &'static str,
     version: &'static str,
 }
 
-/// Lends the request to the store for one call.
+/// The loan of the request to the store for one call, which ends on every path.
 struct Loan<'a>(&'a mut Store<Guest>);
+
+// === impl Exports ===
+
+/// Defines a method for each export. Hooks are only called if they are exported, so the error never reaches a request.
+macro_rules! accessors {
+    ($($hook:ident: $export:ty;)*) => {
+        impl Exports {
+            $(
+                pub(crate) fn $hook(&self) -> wasmtime::Result<&$export> {
+                    let missing = concat!("the `", stringify!($hook), "` hook is not exported");
+                    self.$hook.as_ref().ok_or_else(|| wasmtime::Error::msg(missing))
+                }
+            )*
+        }
+    };
+}
+
+accessors! {
+    envelope: EnvelopeExport;
+    route: RouteExport;
+    budget: BudgetExport;
+    audit: AuditExport;
+}
 
 // === impl Indices ===
 
@@ -98,38 +124,22 @@ impl Indices {
 // === impl Instance ===
 
 impl Instance {
-    /// Instantiates, loads every export and runs `lifecycle.configure`, where that is to be done.
+    /// Instantiates the component, loads every export, and runs `lifecycle.configure` if it is exported. An instrumented
+    /// component has `added` core modules of the host, which don't count against its limit.
     pub(crate) fn start(
         pre: &InstancePre<Guest>,
         indices: &Indices,
-        terms: &Arc<Terms>,
+        spec: &Arc<PluginSpec>,
+        added: usize,
     ) -> Result<Self, StartFailure> {
-        Self::start_in(Guest::new(Arc::clone(terms)), pre, indices, terms)
-    }
-
-    /// The same for a component that was dressed to be read from outside, which has a core module more.
-    pub(crate) fn start_instrumented(
-        pre: &InstancePre<Guest>,
-        indices: &Indices,
-        terms: &Arc<Terms>,
-    ) -> Result<Self, StartFailure> {
-        let mut guest = Guest::new(Arc::clone(terms));
-        guest.limiter.allow_core_instances(1);
-        Self::start_in(guest, pre, indices, terms)
-    }
-
-    fn start_in(
-        guest: Guest,
-        pre: &InstancePre<Guest>,
-        indices: &Indices,
-        terms: &Arc<Terms>,
-    ) -> Result<Self, StartFailure> {
+        let mut guest = Guest::new(Arc::clone(spec));
+        guest.limiter.allow_core_instances(added);
         let mut store = Store::new(pre.engine(), guest);
         store.limiter(|guest| &mut guest.limiter);
-        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.look()));
-        begin(&mut store, Stage::Configure, terms.limits.start, None);
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.check()));
+        begin(&mut store, Stage::Configure, spec.limits.start, None);
 
-        match Self::get_ready(&mut store, pre, indices, terms) {
+        match Self::initialize(&mut store, pre, indices, spec) {
             Ok(Ok((component, exports))) => Ok(Self {
                 store,
                 component,
@@ -137,18 +147,18 @@ impl Instance {
                 calls: 0,
             }),
             Ok(Err(problems)) => Err(StartFailure::Settings(problems)),
-            Err(error) => match error.downcast_ref::<Skewed>() {
-                Some(skewed) => Err(StartFailure::Skew(format!("{skewed}: {error:#}"))),
+            Err(error) => match error.downcast_ref::<Mismatched>() {
+                Some(skewed) => Err(StartFailure::TypeMismatch(format!("{skewed}: {error:#}"))),
                 None => Err(StartFailure::Fault(failure(&error, store.data_mut()))),
             },
         }
     }
 
-    fn get_ready(
+    fn initialize(
         store: &mut Store<Guest>,
         pre: &InstancePre<Guest>,
         indices: &Indices,
-        terms: &Terms,
+        spec: &PluginSpec,
     ) -> wasmtime::Result<Result<(component::Instance, Exports), Vec<SettingsProblem>>> {
         let instance = pre.instantiate(&mut *store)?;
         macro_rules! load {
@@ -156,7 +166,7 @@ impl Instance {
                 match &indices.$interface {
                     Some(place) => {
                         let loaded = place.load(&mut *store, &instance);
-                        Some(loaded.context(Skewed {
+                        Some(loaded.context(Mismatched {
                             interface: stringify!($interface),
                             version: place.version(),
                         })?)
@@ -173,7 +183,7 @@ impl Instance {
             audit: load!(audit),
         };
         if let Some(lifecycle) = lifecycle {
-            terms.stats.configured.fetch_add(1, Ordering::Relaxed);
+            spec.stats.configured.fetch_add(1, Ordering::Relaxed);
             if let Err(problems) = lifecycle.configure(&mut *store)? {
                 return Ok(Err(problems));
             }
@@ -181,7 +191,7 @@ impl Instance {
         Ok(Ok((instance, exports)))
     }
 
-    /// Reads a part of the state of an instrumented component, through the function that was put in for that.
+    /// Reads a part of the state of an instrumented component through the function that was added for it.
     pub(crate) fn read_state<R: Lift + 'static, T>(
         &mut self,
         interface: &str,
@@ -189,7 +199,7 @@ impl Instance {
         take: impl FnOnce(&mut Store<Guest>, R) -> T,
     ) -> wasmtime::Result<T> {
         let store = &mut self.store;
-        begin(store, Stage::Configure, READING, None);
+        begin(store, Stage::Configure, STATE_READ_LIMITS, None);
         let missing = || wasmtime::Error::msg(format!("no `{interface}#{function}`"));
         let (_, interface) = self
             .component
@@ -206,7 +216,7 @@ impl Instance {
         Ok(take(store, value))
     }
 
-    /// Calls a hook. After an error the instance must be dropped.
+    /// Calls a hook. After an error, drop the instance.
     pub(crate) fn call<R>(
         &mut self,
         limits: CallLimits,
@@ -221,18 +231,18 @@ impl Instance {
         result.map_err(|error| failure(&error, self.store.data_mut()))
     }
 
-    /// The host as this instance sees it.
+    /// Returns the state of the store.
     pub(crate) fn guest(&mut self) -> &mut Guest {
         self.store.data_mut()
     }
 
-    /// Calls that this instance has served.
+    /// Returns the number of calls of this instance.
     pub(crate) fn calls(&self) -> u64 {
         self.calls
     }
 }
 
-/// Starts a call under its limits.
+/// Starts a call with its limits.
 fn begin(
     store: &mut Store<Guest>,
     stage: Stage,
@@ -246,7 +256,7 @@ fn begin(
     store.set_epoch_deadline(first);
 }
 
-/// A handle to the store's request, for one call.
+/// Returns a handle to the store's request, for one call.
 pub(crate) fn handle() -> Resource<RequestHandle> {
     Resource::new_borrow(0)
 }
@@ -259,7 +269,7 @@ impl Drop for Loan<'_> {
     }
 }
 
-/// Returns the failure that an error of the engine stands for.
+/// Converts an error of the engine to a failure.
 fn failure(error: &wasmtime::Error, guest: &mut Guest) -> Failure {
     let (kind, known) = classify(error, guest);
     let message = guest.take_failure().or(known);
@@ -274,21 +284,14 @@ fn failure(error: &wasmtime::Error, guest: &mut Guest) -> Failure {
     }
 }
 
-/// Returns the error of a hook that the instance does not export. Hooks are only called where they are exported, so no
-/// request ever sees it.
-pub(crate) fn not_exported(hook: Hook) -> wasmtime::Error {
-    wasmtime::Error::msg(format!("the `{hook}` hook isn't exported"))
-}
-
-/// Names what went wrong. What the host itself refused comes first: the trap that follows is only how the guest took
-/// it.
+/// Classifies an error. A refusal of the host comes first: the trap that follows is only the guest's reaction.
 fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String>) {
     if let Some(breach) = guest.breach() {
         let kind = match breach {
             Breach::HostCalls(_) => FaultKind::HostCalls,
             Breach::Copy(_) | Breach::Body(_) => FaultKind::CopyLimit,
             Breach::Request { .. } => FaultKind::RequestTooLarge,
-            Breach::NotAtHand(_) => FaultKind::Contract,
+            Breach::NotAvailable(_) => FaultKind::Contract,
             Breach::Interface(_)
             | Breach::Header(_)
             | Breach::Credential(_)
@@ -302,7 +305,7 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => return (FaultKind::Deadline, Some(guest.overtime())),
         Some(Trap::StackOverflow) => {
-            let text = "its stack, which is of one size for all plugins, is used up; recurse less";
+            let text = "it used up its stack, whose size is the same for all plugins; recurse less";
             return (FaultKind::StackOverflow, Some(text.to_owned()));
         }
         Some(_) | None => {}
@@ -310,19 +313,19 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
     if let Some(denial) = guest.limiter.denied() {
         let kind = match denial {
             Denial::Memory { .. } | Denial::Table { .. } => FaultKind::Memory,
-            Denial::Room { .. } => FaultKind::Exhausted,
+            Denial::Total { .. } => FaultKind::Exhausted,
         };
         return (kind, Some(denial.to_string()));
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
-        return (FaultKind::Trap(*trap), None);
+        return (FaultKind::Trap(TrapCode(*trap)), None);
     }
     let cause = match error.downcast_ref::<WasmBacktrace>() {
         // The chain would have the whole backtrace in it.
         Some(_) => error.root_cause().to_string(),
         None => format!("{error:#}"),
     };
-    // wasmtime keeps the types of these errors to itself.
+    // wasmtime does not export the types of these errors.
     if cause.contains("too much data is being copied")
         || cause.contains("fuel allocated for hostcalls")
     {
@@ -330,7 +333,7 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
     }
     if cause.contains("resource limit exceeded") {
         let text = format!(
-            "{cause}; build it of fewer core modules, or raise `core_instances` in [limits] of the sidecar"
+            "{cause}; build it from fewer core modules, or raise `core_instances` in [limits] of the sidecar"
         );
         return (FaultKind::Memory, Some(text));
     }
@@ -344,7 +347,7 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     trace
         .frames()
         .iter()
-        .take(FRAMES)
+        .take(MAX_FRAMES)
         .map(|frame| {
             let symbol = frame.symbols().first();
             let name = symbol
@@ -352,7 +355,7 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
                 .or_else(|| frame.func_name())
                 .unwrap_or("?");
             let place = symbol.and_then(|symbol| Some((symbol.file()?, symbol.line()?)));
-            // Without the hash that tells two of one name apart: a person reads it.
+            // People read it, so the name goes without its hash.
             let name = rustc_demangle::demangle(name);
             match place {
                 Some((file, line)) => format!("{name:#} ({file}:{line})"),

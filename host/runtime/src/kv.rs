@@ -1,8 +1,8 @@
-//! What plugins remember between calls: one table a plugin, shared by all its instances and threads.
+//! The `kv` entries of plugins: one table per plugin, shared by all its instances and threads.
 //!
-//! A table belongs to the plugin's name, so it outlives reloads; it is gone with the process. It never holds more entries
-//! or bytes than its limits say: nothing is evicted, and what doesn't fit is refused. Each operation takes one lock for
-//! the length of a look-up and a copy. Time is an argument.
+//! A table belongs to the plugin's name, so it outlives reloads, but not the process. It never holds more entries or bytes
+//! than its limits: nothing is evicted, and an entry that does not fit is refused. Each operation holds one lock for a lookup
+//! and a copy. Time is an argument.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,19 +18,20 @@ pub(crate) struct Tables(Mutex<HashMap<Arc<str>, Arc<Table>>>);
 #[derive(Debug, Default)]
 pub(crate) struct Table(Mutex<Entries>);
 
-/// How much a table may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The limits of a plugin's `kv` entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KvLimits {
-    /// Entries.
+    /// The number of entries.
     pub entries: usize,
-    /// Bytes of all keys and values together.
+    /// The bytes of all keys and values together.
     pub bytes: usize,
-    /// Bytes of one key and its value.
+    /// The bytes of one key and its value.
     pub entry_bytes: usize,
 }
 
-/// Why nothing was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A refused write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     TooLarge(usize),
     Full,
@@ -40,7 +41,7 @@ pub(crate) enum Refused {
 #[derive(Debug, Default)]
 struct Entries {
     by_key: HashMap<Arc<str>, Entry>,
-    /// The entries that end, in the order of their ends.
+    /// The entries that expire, in the order of their expiry.
     ends: BTreeSet<(Instant, Arc<str>)>,
     bytes: usize,
 }
@@ -54,7 +55,7 @@ struct Entry {
 // === impl Tables ===
 
 impl Tables {
-    /// The table of a plugin, made at the first asking.
+    /// Returns the table of a plugin, which is created if it does not exist.
     pub(crate) fn of(&self, plugin: &Arc<str>) -> Arc<Table> {
         let mut tables = self.0.lock();
         Arc::clone(tables.entry(Arc::clone(plugin)).or_default())
@@ -85,7 +86,7 @@ impl Table {
         self.entries(now).remove(key)
     }
 
-    /// Adds to a number. The end of an entry that is there stays where it is.
+    /// Adds to a number. An existing entry keeps its expiry.
     pub(crate) fn increment(
         &self,
         key: &str,
@@ -104,7 +105,7 @@ impl Table {
         Ok(sum)
     }
 
-    /// Sets a key if its value is `expected`. Tells whether it was.
+    /// Sets a key if its value is `expected`, and returns whether it was.
     pub(crate) fn compare_and_set(
         &self,
         key: &str,
@@ -122,13 +123,13 @@ impl Table {
         Ok(true)
     }
 
-    /// Entries and bytes that it holds.
+    /// Returns the number of entries and their bytes.
     pub(crate) fn size(&self, now: Instant) -> (usize, usize) {
         let entries = self.entries(now);
         (entries.by_key.len(), entries.bytes)
     }
 
-    /// The entries that have not ended.
+    /// Locks the table and removes expired entries.
     fn entries(&self, now: Instant) -> MutexGuard<'_, Entries> {
         let mut entries = self.0.lock();
         entries.expire(now);
@@ -193,7 +194,7 @@ impl Entries {
     }
 }
 
-/// When an entry ends that lives for this long. One that would outlive the clock doesn't end.
+/// Returns the expiry of an entry, or `None` if it has none or lies beyond the range of the clock.
 fn end_of(ttl: Option<Duration>, now: Instant) -> Option<Instant> {
     ttl.and_then(|ttl| now.checked_add(ttl))
 }

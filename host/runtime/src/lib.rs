@@ -1,23 +1,22 @@
-//! An embeddable host for gateway plugins: admission, instances, limits, faults, hot reload.
+//! An embeddable host for gateway plugins: admission, instances, limits, faults and hot reload.
 //!
-//! Plugins are WebAssembly components of the contract in `wit/`. The embedder brings requests, and does what the
-//! plugins decide; this crate knows no HTTP, no model API and no money. The moving parts:
+//! Plugins are WebAssembly components that implement the contract in `wit/`. The embedder brings requests and carries out
+//! what the plugins decide; this crate knows nothing of HTTP, model APIs or money. Its parts:
 //!
-//! - [`Runtime`] is the engine, one per process. [`Runtime::admit`] checks one plugin's bytes and makes a [`Plugin`].
-//! - [`Policies`] keeps a directory of plugins loaded and gives the current [`Lineup`].
-//! - A [`Request`] is what a plugin may ask about. It says whose it is, too: faults are counted by its tenant. A
-//!   [`PlainRequest`] is one of plain values. It reads no body: its `head` and `tools` are the embedder's to fill, for
-//!   example from the scan of `witgate-messages`.
-//! - A [`Vocabulary`] says which of the values that plugins return the embedder can use.
-//! - A [`Lineup`] is immutable and has a function for each hook. A request takes one and keeps it.
-//! - A [`Charge`] names an account and an amount, and holds nothing. `witgate-ledger` reserves charges and settles them
-//!   with what was used; the example `budgeted` shows how.
-//! - A [`Fault`] is what went wrong in a plugin; a [`Stop`] is why a request doesn't go on.
+//! - [`Runtime`] is the engine, one per process. [`Runtime::admit`] checks a plugin's files and returns a [`Plugin`].
+//! - [`Policies`] keeps a directory of plugins loaded and has the current [`Lineup`].
+//! - A [`Lineup`] is an immutable list of plugins. A request takes one and keeps it.
+//! - A [`HookSession`] makes the hook calls of one request: [`Lineup::begin`] starts it, and [`HookSession::finish`] returns
+//!   the record of the plugins that took part.
+//! - A [`Request`] is the part of a request that plugins may read, and a [`PlainRequest`] is one made of plain values.
+//! - A [`Vocabulary`] rejects values that plugins return and the embedder can't use.
+//! - A [`Charge`] names an account and an amount. `witgate-ledger` reserves charges and settles them.
+//! - A [`Rejection`] is the reason that a request must not go on: a plugin's refusal, or a [`Fault`], which is a failed call.
 //!
 //! ```
 //! use std::sync::Arc;
 //! use witgate_runtime::{
-//!     Body, Caller, Head, PlainRequest, Policies, PoliciesOptions, Request, Runtime, RuntimeOptions, Trail,
+//!     Body, Caller, Estimate, Head, PlainRequest, Plan, Policies, PoliciesOptions, Rejection, Runtime, RuntimeOptions,
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,27 +26,102 @@
 //! let policies = Policies::open(runtime, policies_dir, PoliciesOptions::default())?;
 //! policies.watch()?; // From here on, a plugin that is dropped into the directory serves.
 //!
-//! // Each request pins the lineup that it starts with.
+//! // For each request:
+//! let request = PlainRequest::new("messages", "POST", "/v1/messages")
+//!     .with_caller(Caller { key_id: "key-1".into(), ..Caller::default() })
+//!     .with_head(Head { model: Some("small".into()), ..Head::default() })
+//!     .with_body(Body::try_json(r#"{"model": "small"}"#.into())?);
 //! let lineup = policies.current();
-//! let request: Arc<dyn Request> = Arc::new(PlainRequest {
-//!     caller: Caller { key_id: "key-1".into(), ..Caller::default() },
-//!     head: Head { model: Some("small".into()), ..Head::default() },
-//!     body: Body::try_json(r#"{"model": "small"}"#.into())?,
-//!     ..PlainRequest::new("messages", "POST", "/v1/messages")
-//! });
-//! let mut trail = Trail::default();
-//! let decided = lineup
-//!     .read_envelope(&request, &mut trail)
-//!     .and_then(|envelope| lineup.decide_route(&request, &envelope, &[], &mut trail));
+//! let mut hooks = lineup.begin(Arc::new(request));
+//! let decided = (|| {
+//!     let envelope = hooks.envelope()?;
+//!     let plan = hooks.route(&envelope, &[])?.unwrap_or_else(|| Plan::to("default"));
+//!     let estimate = Estimate { prompt_tokens: 10, output_tokens: 100, cost_picousd: None };
+//!     let charges = hooks.charges(&envelope, &plan, &estimate)?;
+//!     Ok::<_, Rejection>((plan, charges))
+//! })();
+//! let trace = hooks.finish();
 //! match decided {
-//!     Ok(Some(plan)) => println!("first target: {}", plan.targets[0].upstream),
-//!     Ok(None) => println!("no plugin has a plan: the default upstream"),
-//!     Err(stop) => println!("{}: {stop}", stop.status()),
+//!     Ok((plan, charges)) => println!("to {}, {} charges", plan.targets[0].upstream, charges.len()),
+//!     Err(rejection) => println!("{}: {rejection}", rejection.status()),
 //! }
-//! # assert!(trail.answered.is_empty());
+//! println!("{} plugins took part", trace.answered.len());
+//! # assert!(trace.answered.is_empty());
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! The directory `examples/` of this crate has a complete program, `embed`. The repository's `examples/` embed the host in an
+//! axum server and in a pingora proxy.
+//!
+//! # Threads and blocking
+//!
+//! Hook calls are synchronous: a guest runs on the calling thread. The host needs no async runtime, and calls may come from
+//! any number of threads at once. A call never waits for another one: if all instances of a plugin are busy, the call faults
+//! with [`FaultKind::Exhausted`].
+//!
+//! A call of a small plugin takes microseconds, so call hooks directly in async code. A misbehaving plugin holds its thread for
+//! longer. Its deadline (`deadline_ms`, 5 ms by default for the envelope, route and budget hooks) counts processor time, and a
+//! call also ends after ten times as much wall-clock time, which only matters on a machine with more runnable threads than cores.
+//! A call may first have to start an instance, with a deadline of its own (`configure_ms`, 50 ms by default). So with defaults,
+//! one call holds a worker for at most 55 ms of processor time, and 550 ms of wall-clock time in the worst case; a request's
+//! maximum is that times the number of its hook calls. Three faults suspend a plugin, so this doesn't last. If even that is too
+//! much for your workers, use `tokio::task::spawn_blocking`: a [`HookSession`] is `Send`.
+//!
+//! [`Lineup::audit`] passes many receipts through plugins with longer deadlines, and belongs on a thread of its own.
+//! [`Runtime::admit`], [`Policies::open`] and [`Policies::reload_now`] compile, which takes from milliseconds to many seconds.
+//! [`Policies::watch`] does that on its own thread.
+//!
+//! A runtime has one thread for its clock, which wakes up every millisecond. A watched [`Policies`] has one more, and the
+//! threads of the system's file notifications.
+//!
+//! # Memory and address space
+//!
+//! An instance has its own linear memory, limited by its sidecar (16 MiB by default) and by
+//! [`RuntimeOptions::memory_total`] for all instances together. Idle instances stay alive for the next call; each plugin has at
+//! most `live_instances` of them.
+//!
+//! A pooled engine reserves 4 GiB of address space or more for each of [`RuntimeOptions::instances`] memories: some 4 TiB with
+//! the defaults. That is not memory in use, but it exceeds a limit like `ulimit -v`. If the machine refuses, the engine logs a
+//! warning and allocates on demand, which makes fresh instances slower. [`Allocation::OnDemand`] does so from the start.
+//!
+//! # Panics
+//!
+//! A guest's trap or panic is a [`Fault`] and costs only its own call. The host's code does not panic on purpose, and admission
+//! catches panics of the parsers that it hands untrusted bytes. A panic in your [`Request`] or [`Vocabulary`] unwinds through
+//! the hook call; the instance is dropped, and later calls are not affected. Build with `panic = "unwind"` to keep that.
+//!
+//! # Features and platforms
+//!
+//! The crate has no optional features. It runs on Unix, since it checks owners and permissions of files; tests run on Linux
+//! (x86-64 and aarch64).
+//!
+//! # Stability
+//!
+//! Before 1.0, minor versions may change the API; the changelog lists the changes. Enums and structs that may grow are
+//! `#[non_exhaustive]`. No type of wasmtime or of another dependency is in the API, so updating them is not a breaking change.
+//! The records of the contract, such as [`Envelope`] and [`Plan`], are plain structs that grow with the contract: a new version of
+//! the contract is a new minor version of this crate, while plugins of the older versions keep working. Items hidden from
+//! this documentation are for the gateway of this repository and may change at any time.
+
+#![deny(missing_docs)]
+#![deny(clippy::missing_errors_doc)]
+
+/// Builder methods of a struct with options: `with_FIELD(value)` sets the field.
+macro_rules! setters {
+    ($options:ident { $($with:ident($field:ident: $ty:ty);)* }) => {
+        impl $options {
+            $(
+                #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[must_use]
+                pub fn $with(mut self, $field: $ty) -> Self {
+                    self.$field = $field.into();
+                    self
+                }
+            )*
+        }
+    };
+}
 
 mod admission;
 mod breaker;
@@ -67,12 +141,14 @@ mod limits;
 mod lineup;
 mod link;
 mod notice;
+mod options;
 mod plugin;
 mod policies;
 mod pool;
 mod request;
 mod sidecar;
 mod signature;
+mod spec;
 mod stats;
 mod vocabulary;
 mod wasi;
@@ -80,33 +156,35 @@ mod wasi;
 use std::fmt::Write as _;
 
 pub use admission::{
-    AdmissionCause, AdmissionError, Anatomy, Difference, Needs, SidecarText, Source,
+    AdmissionCause, AdmissionError, Difference, Manifest, Needs, SidecarText, Source,
 };
-pub use breaker::Bench;
+pub use breaker::Suspension;
 pub use cache::CacheError;
 pub use compiler::Compiler;
+#[doc(hidden)]
+pub use contract::CONTRACT_TEXT;
 pub use contract::{
-    Attribute, CONTRACT_TEXT, CONTRACT_VERSION, CONTRACT_VERSIONS, Caller, Charge, Edit, Envelope,
-    Estimate, Field, Head, Plan, Receipt, Refusal, Remedy, SettingsProblem, Target, UpstreamStats,
-    Value,
+    Attribute, CONTRACT_VERSION, CONTRACT_VERSIONS, Caller, Charge, Edit, Envelope, Estimate,
+    Field, Head, Plan, Receipt, Refusal, Remedy, SettingsProblem, Target, UpstreamStats, Value,
 };
-pub use engine::{Allocation, Runtime, RuntimeError, RuntimeOptions};
+pub use engine::{Runtime, RuntimeError};
 pub use fault::{Fault, FaultKind, TrapCode};
 pub use grants::{BodyGrant, Grants, HeaderGrant};
 pub use hook::{Hook, PerHook};
 pub use kv::KvLimits;
 pub use limits::{CallLimits, Limits};
-pub use lineup::{Audited, Lineup, Mark, PluginCharge, Stop, Trail};
+pub use lineup::{AuditNote, Audited, CallTrace, HookSession, Lineup, PluginCharge, Rejection};
+pub use options::{Allocation, RuntimeOptions};
 pub use plugin::{Configured, Identity, Plugin};
 pub use policies::{PluginState, PluginStatus, Policies, PoliciesError, PoliciesOptions, Progress};
 pub use request::{Body, BodyError, PlainRequest, Request};
 pub use sidecar::{FailPolicy, InstancePolicy, Sidecar};
 pub use signature::{TrustedKeys, TrustedKeysError};
-pub use stats::{CustomMetric, Figures, HookFigures};
-pub use vocabulary::{Vocabulary, Words};
+pub use stats::{CustomMetric, HookMetrics, PluginMetrics};
+pub use vocabulary::Vocabulary;
 pub use witgate_config_file::{Problem, Problems};
 
-/// Bytes as lower-case hexadecimal digits.
+/// Formats bytes as lowercase hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()

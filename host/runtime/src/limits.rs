@@ -1,57 +1,61 @@
-//! How much one plugin may take, and who keeps it to that inside a store.
+//! The limits of a plugin, and their enforcement inside a store.
 
-mod room;
+mod memory_budget;
+
+pub(crate) use memory_budget::{MemoryBudget, MemoryShare};
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
 
 use crate::hook::PerHook;
 use crate::kv::KvLimits;
-use std::time::Duration;
-use wasmtime::ResourceLimiter;
 
-pub(crate) use room::{Room, Taken};
-
-/// What a plugin may take; the values come from the sidecar.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The limits of a plugin, from its sidecar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
-    /// What a call may take, per hook.
+    /// The limits of a call, for each hook.
     pub calls: PerHook<CallLimits>,
-    /// What a new instance may take to start, with `lifecycle.configure`.
+    /// The limits of starting an instance, including `lifecycle.configure`.
     pub start: CallLimits,
-    /// Linear memory of an instance, in bytes, over all its memories.
+    /// The linear memory of an instance in bytes, all its memories together.
     pub memory_bytes: usize,
-    /// Elements of all tables of an instance, the few that link its imports among them.
+    /// The elements of all tables of an instance, including the few that link its imports.
     pub table_elements: usize,
-    /// Core instances of a component.
+    /// The number of core instances of a component.
     pub core_instances: usize,
-    /// Lines in the log, per second, over all instances.
+    /// The log lines per second, all instances together.
     pub log_lines: u32,
-    /// Names of custom metrics, over all instances, for the life of the plugin.
+    /// The number of names of custom metrics, all instances together, for the life of the plugin.
     pub metric_names: usize,
-    /// What the plugin's `kv` may hold.
+    /// The limits of the plugin's `kv` entries.
     pub kv: KvLimits,
-    /// Instances alive at once.
+    /// The number of live instances.
     pub live_instances: usize,
-    /// Calls after which an instance is replaced.
+    /// The number of calls after which an instance is replaced.
     pub recycle_after: u64,
 }
 
-/// What one call may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The limits of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CallLimits {
-    /// Processor time; at most ten times as much on the wall.
+    /// The processor time. A call also ends after ten times as much wall-clock time.
     pub deadline: Duration,
-    /// Bytes copied between host and guest.
+    /// The bytes copied between host and guest.
     pub copy_bytes: usize,
-    /// Bytes of the body that are read.
+    /// The bytes of the request body that the guest reads.
     pub body_bytes: usize,
-    /// Calls from the guest to the host.
+    /// The number of calls from the guest to the host.
     pub host_calls: u32,
-    /// Elements of each returned list.
+    /// The elements of each returned list.
     pub list_items: usize,
-    /// Bytes of all returned texts together.
+    /// The bytes of all returned texts together.
     pub return_bytes: usize,
 }
 
-/// Keeps one store to its limits, and remembers that it had to.
+/// The memory and table limits of one store, with the last refusal.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     memory_bytes: usize,
@@ -59,19 +63,19 @@ pub(crate) struct Limiter {
     table_elements: usize,
     tables_used: usize,
     core_instances: usize,
-    taken: Taken,
+    share: MemoryShare,
     denied: Option<Denial>,
 }
 
-/// What was refused to a guest. Refusing is not a fault yet: a guest may live with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A refused request for memory. It is not a fault yet: the guest may cope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Denial {
     Memory {
         wanted: usize,
         limit: usize,
     },
-    /// All instances together have as much as there may be.
-    Room {
+    /// All instances together are at their limit.
+    Total {
         limit: usize,
     },
     Table {
@@ -83,24 +87,24 @@ pub(crate) enum Denial {
 // === impl Limiter ===
 
 impl Limiter {
-    pub(crate) fn new(limits: &Limits, taken: Taken) -> Self {
+    pub(crate) fn new(limits: &Limits, share: MemoryShare) -> Self {
         Self {
             memory_bytes: limits.memory_bytes,
             memory_used: 0,
             table_elements: limits.table_elements,
             tables_used: 0,
             core_instances: limits.core_instances,
-            taken,
+            share,
             denied: None,
         }
     }
 
-    /// Allows for core modules that the host itself put into the component.
+    /// Allows for core modules that the host itself added to the component.
     pub(crate) fn allow_core_instances(&mut self, more: usize) {
         self.core_instances += more;
     }
 
-    /// Forgets what earlier calls were refused.
+    /// Forgets the refusals of earlier calls.
     pub(crate) fn begin_call(&mut self) {
         self.denied = None;
     }
@@ -127,9 +131,9 @@ impl ResourceLimiter for Limiter {
             });
             return Ok(false);
         }
-        if !self.taken.grow(wanted - self.memory_used) {
-            self.denied = Some(Denial::Room {
-                limit: self.taken.limit(),
+        if !self.share.grow(wanted - self.memory_used) {
+            self.denied = Some(Denial::Total {
+                limit: self.share.limit(),
             });
             return Ok(false);
         }
@@ -169,15 +173,15 @@ impl std::fmt::Display for Denial {
         match self {
             Self::Memory { wanted, limit } => write!(
                 f,
-                "{wanted} bytes of memory wanted, the limit is {limit}; keep less, or raise `memory_bytes` in [limits] of the sidecar"
+                "it needs {wanted} bytes of memory, and the limit is {limit}; use less, or raise `memory_bytes` in [limits] of the sidecar"
             ),
-            Self::Room { limit } => write!(
+            Self::Total { limit } => write!(
                 f,
-                "all instances together have the {limit} bytes of memory that there are for plugins"
+                "the plugins of this host already use all {limit} bytes of memory that they may use together"
             ),
             Self::Table { wanted, limit } => write!(
                 f,
-                "{wanted} elements of tables wanted, the limit is {limit}; raise `table_elements` in [limits] of the sidecar"
+                "it needs {wanted} table elements, and the limit is {limit}; raise `table_elements` in [limits] of the sidecar"
             ),
         }
     }

@@ -1,12 +1,13 @@
-//! What a plugin may import, by version of the contract.
+//! The imports of plugins, for each version of the contract.
 //!
-//! One table serves all versions: what two of them share is defined by the same function under both names. A version that
-//! adds an interface or changes a function adds lines here, and nothing else changes.
+//! One table serves all versions: a function that two versions share is defined once under both names. A version that adds an
+//! interface or changes a function only adds lines here.
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, ResourceType};
 
 use crate::contract::{RequestHandle, V0_1, V0_2, log};
 use crate::guest::Guest;
-use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Resource, ResourceType};
 
 type Handle = Resource<RequestHandle>;
 type Cx<'a> = StoreContextMut<'a, Guest>;
@@ -20,12 +21,12 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     kv(linker, V0_2)
 }
 
-/// The full name of an interface.
+/// Returns the full name of an interface.
 fn name(interface: &str, version: &str) -> String {
     format!("{}/{interface}@{version}", crate::contract::PACKAGE)
 }
 
-/// A function that is a method of [`Guest`], with this many arguments.
+/// Defines an import by a method of [`Guest`] with these arguments.
 macro_rules! define {
     ($instance:ident.$wit:literal => $method:ident($($argument:ident: $type:ty),*)) => {
         $instance.func_wrap($wit, |mut cx: Cx<'_>, ($($argument,)*): ($($type,)*)| {
@@ -46,7 +47,7 @@ macro_rules! define {
 
 fn request(linker: &mut Linker<Guest>, version: &str) -> wasmtime::Result<()> {
     let mut it = linker.instance(&name("types", version))?;
-    // Guests only ever borrow, and dropping a borrow doesn't come to the host.
+    // Guests only borrow requests, and dropping a borrow does not call the host.
     it.resource("request", ResourceType::host::<RequestHandle>(), |_, _| {
         Ok(())
     })?;

@@ -1,18 +1,19 @@
-//! Log lines about a compilation that takes long, while it takes long.
+//! Log lines about slow compilations.
 //!
-//! A large component is compiled for many seconds. Without a word, that looks like a host that hangs.
+//! A large component compiles for many seconds. Without a log line, the host would seem to hang.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
+
 use tracing::dispatcher;
 
-/// A compilation that takes less goes without a word.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The time after which a compilation is logged.
+const NOTICE_AFTER: Duration = Duration::from_secs(1);
 
-/// Compiles a plugin of so many bytes, and logs that it is under way once that has taken longer than [`PATIENCE`].
+/// Compiles a plugin of `bytes` bytes, and logs that once it has taken longer than [`NOTICE_AFTER`].
 pub(crate) fn while_compiling<T>(plugin: &str, bytes: usize, compile: impl FnOnce() -> T) -> T {
-    noticed(PATIENCE, plugin, bytes, compile)
+    noticed(NOTICE_AFTER, plugin, bytes, compile)
 }
 
 fn noticed<T>(patience: Duration, plugin: &str, bytes: usize, compile: impl FnOnce() -> T) -> T {
@@ -20,7 +21,7 @@ fn noticed<T>(patience: Duration, plugin: &str, bytes: usize, compile: impl FnOn
     let (done, waiting) = mpsc::channel::<()>();
     let name = plugin.to_owned();
     let log = dispatcher::get_default(Clone::clone);
-    // Without a thread there is no line, and the compilation is none the worse for it.
+    // Without a thread there is no line, which does not harm the compilation.
     let watch = thread::Builder::new()
         .name("witgate-notice".to_owned())
         .spawn(move || {
@@ -34,7 +35,7 @@ fn noticed<T>(patience: Duration, plugin: &str, bytes: usize, compile: impl FnOn
     drop(done);
     let took = begun.elapsed();
     if let Ok(watch) = watch {
-        // It has nothing to panic about.
+        // The thread does not panic.
         let _ = watch.join();
     }
     if took > patience {
@@ -54,7 +55,7 @@ mod tests {
     use tracing::span::{Attributes, Id, Record};
     use tracing::{Event, Metadata, Subscriber};
 
-    /// Keeps the texts of the lines.
+    /// A subscriber that keeps the texts of the lines.
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<String>>>);
 

@@ -1,28 +1,31 @@
-//! An admitted plugin, and the one way to call it.
+//! An admitted plugin and its calls.
 //!
-//! A call takes an instance, runs under the plugin's limits and gives the instance back; after a fault the instance
-//! is gone and only that call has failed. Calls may overlap, up to the plugin's number of live instances.
+//! A call takes an instance, runs it under the plugin's limits and returns it to the pool. A fault drops the instance and
+//! fails only that call. Calls may overlap, up to the plugin's limit of live instances.
 
-use crate::breaker::{Bench, Benched, Breaker, Cause, Pass, Tenant, Whose};
-use crate::contract::log::Level;
-use crate::fault::{Failure, Fault, FaultKind};
-use crate::grants::Grants;
-use crate::guest::{Guest, Terms};
-use crate::hook::{Hook, PerHook};
-use crate::instance::{Exports, Indices, Instance, StartFailure};
-use crate::pool::{Pool, Seat, Seated};
-use crate::request::Request;
-use crate::sidecar::{FailPolicy, InstancePolicy};
-use crate::stats::Figures;
-use serde::Serialize;
 use std::cell::OnceCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+use serde::Serialize;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
+
+use crate::breaker::{Breaker, Cause, Scope, Suspended, Suspension, Tenant, Ticket};
+use crate::contract::log::Level;
+use crate::fault::{Failure, Fault, FaultKind};
+use crate::grants::Grants;
+use crate::guest::Guest;
+use crate::hook::{Hook, PerHook};
+use crate::instance::{Exports, Indices, Instance, StartFailure};
+use crate::pool::{Pool, PooledInstance};
+use crate::request::Request;
+use crate::sidecar::{FailPolicy, InstancePolicy};
+use crate::spec::PluginSpec;
+use crate::stats::PluginMetrics;
 
 /// A plugin that passed admission.
 pub struct Plugin {
@@ -31,34 +34,36 @@ pub struct Plugin {
     breaker: Breaker,
 }
 
-/// What makes two plugins the same: the bytes of the component, of the sidecar and of the signature.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// The hashes that identify a plugin. Two plugins are the same if all their files have the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Identity {
-    /// SHA-256 of the `.wasm` file's bytes, in hex.
+    /// The SHA-256 of the `.wasm` file in hex.
     pub wasm: Arc<str>,
-    /// SHA-256 of the sidecar's bytes, in hex; none without a sidecar.
+    /// The SHA-256 of the sidecar in hex, or `None` without a sidecar.
     pub sidecar: Option<Arc<str>>,
-    /// SHA-256 of the signature's bytes, in hex; none without a signature.
+    /// The SHA-256 of the signature in hex, or `None` without a signature.
     pub signature: Option<Arc<str>>,
 }
 
-/// When `lifecycle.configure` of a plugin runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The time at which a plugin's `lifecycle.configure` runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "when", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Configured {
-    /// Never: the plugin has none.
+    /// Never: the plugin does not export it.
     Never,
-    /// At admission: instances start with its result.
+    /// Once, at admission: instances start from its result.
     Once,
-    /// For each new instance.
+    /// In each new instance.
     PerInstance {
-        /// Why it could not be once, where it should have been.
+        /// The reason that it could not run once, if the sidecar asked for fresh instances.
         #[serde(skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
 }
 
-/// What admission hands over.
+/// The parts of a plugin, as admission makes them.
 pub(crate) struct Parts {
     pub(crate) file: PathBuf,
     pub(crate) identity: Identity,
@@ -66,10 +71,10 @@ pub(crate) struct Parts {
     pub(crate) policy: InstancePolicy,
     pub(crate) fail: PerHook<FailPolicy>,
     pub(crate) configured: Configured,
-    pub(crate) terms: Arc<Terms>,
+    pub(crate) spec: Arc<PluginSpec>,
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) indices: Indices,
-    pub(crate) bench: Bench,
+    pub(crate) suspension: Suspension,
 }
 
 // === impl Plugin ===
@@ -77,96 +82,96 @@ pub(crate) struct Parts {
 impl Plugin {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
-            pool: Pool::new(parts.terms.limits.live_instances),
-            breaker: Breaker::new(parts.bench),
+            pool: Pool::new(parts.spec.limits.live_instances),
+            breaker: Breaker::new(parts.suspension),
             parts,
         }
     }
 
-    /// Its name: the file's name without `.wasm`.
+    /// Returns the plugin's name: the file's name without `.wasm`.
     pub fn name(&self) -> &Arc<str> {
-        &self.parts.terms.name
+        &self.parts.spec.name
     }
 
-    /// The file that it was admitted from.
+    /// Returns the file that the plugin was admitted from.
     pub fn file(&self) -> &Path {
         &self.parts.file
     }
 
-    /// Hashes of what was admitted.
+    /// Returns the hashes of the plugin's files.
     pub fn identity(&self) -> &Identity {
         &self.parts.identity
     }
 
-    /// Its place in the lineup, from the sidecar.
+    /// Returns the sidecar's `order`, which sorts the lineup.
     pub fn order(&self) -> i64 {
         self.parts.order
     }
 
-    /// Whether it has a hook.
+    /// Returns whether the plugin exports a hook.
     pub fn has(&self, hook: Hook) -> bool {
         self.parts.indices.has(hook)
     }
 
-    /// Its hooks, in the order of a request.
+    /// Returns the plugin's hooks, in the order of a request.
     pub fn hooks(&self) -> impl Iterator<Item = Hook> + '_ {
         self.parts.indices.hooks()
     }
 
-    /// What holds when a hook faults.
+    /// Returns the fail policy of a hook.
     pub fn fail_policy(&self, hook: Hook) -> FailPolicy {
         *self.parts.fail.of(hook)
     }
 
-    /// When its `lifecycle.configure` runs.
+    /// Returns the time at which the plugin's `lifecycle.configure` runs.
     pub fn configured(&self) -> &Configured {
         &self.parts.configured
     }
 
-    /// What it may see and use.
+    /// Returns the plugin's grants.
     pub fn grants(&self) -> &Grants {
-        &self.parts.terms.grants
+        &self.parts.spec.grants
     }
 
-    /// Entries and bytes that its `kv` holds, of all its reloads.
-    pub fn remembers(&self) -> (usize, usize) {
-        self.parts.terms.table.size(Instant::now())
+    /// Returns the number of `kv` entries under the plugin's name, and their bytes. Reloads keep them.
+    pub fn kv_usage(&self) -> (usize, usize) {
+        self.parts.spec.table.size(Instant::now())
     }
 
-    /// Its numbers since admission.
-    pub fn figures(&self) -> Figures {
-        self.parts.terms.stats.figures(self.hooks())
+    /// Returns the plugin's metrics since admission.
+    pub fn metrics(&self) -> PluginMetrics {
+        self.parts.spec.stats.metrics(self.hooks())
     }
 
-    /// Instances alive now.
+    /// Returns the number of live instances.
     pub fn live_instances(&self) -> usize {
         self.pool.live()
     }
 
-    /// Time left of its bench; none while it plays for some caller.
-    pub fn benched(&self) -> Option<Duration> {
-        self.breaker.benched(Instant::now())
+    /// Returns the time until the plugin is called again, or `None` if it is called for at least some callers.
+    pub fn suspended(&self) -> Option<Duration> {
+        self.breaker.suspended(Instant::now())
     }
 
-    /// Tenants that it sits out for alone, because it faulted at their requests.
-    pub fn benched_callers(&self) -> usize {
-        self.breaker.benched_callers(Instant::now())
+    /// Returns the number of tenants whose requests the plugin is suspended for after it faulted at them.
+    pub fn suspended_callers(&self) -> usize {
+        self.breaker.suspended_callers(Instant::now())
     }
 
-    pub(crate) fn terms(&self) -> &Terms {
-        &self.parts.terms
+    pub(crate) fn spec(&self) -> &PluginSpec {
+        &self.parts.spec
     }
 
-    /// A warning of the host in the plugin's log.
+    /// Writes a warning of the host to the plugin's log.
     pub(crate) fn warn(&self, message: &str) {
-        self.parts.terms.log_line(Level::Warn, message);
+        self.parts.spec.log_line(Level::Warn, message);
     }
 
     pub(crate) fn skipped(&self, hook: Hook) {
-        self.parts.terms.stats.skipped(hook);
+        self.parts.spec.stats.skipped(hook);
     }
 
-    /// Calls a hook under its limits, with a check of the value that it gives.
+    /// Calls a hook under its limits and checks the returned value.
     pub(crate) fn call<R>(
         &self,
         hook: Hook,
@@ -174,7 +179,7 @@ impl Plugin {
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
         check: impl FnOnce(&R) -> Result<(), Failure>,
     ) -> Result<R, Fault> {
-        let limits = *self.parts.terms.limits.calls.of(hook);
+        let limits = *self.parts.spec.limits.calls.of(hook);
         let asked = OnceCell::new();
         let tenant = || {
             *asked.get_or_init(|| match request.map(|request| request.tenant()) {
@@ -183,85 +188,82 @@ impl Plugin {
                 None => Tenant::Host,
             })
         };
-        let pass = match self.breaker.enter(tenant, Instant::now) {
-            Ok(pass) => pass,
-            Err(Benched { left, whose }) => {
-                let message = format!("another try in {} ms", left.as_millis());
-                let kind = match (whose, tenant()) {
-                    (Whose::Caller, Tenant::Known(_)) => FaultKind::BenchedForCaller,
-                    _ => FaultKind::Benched,
+        let ticket = match self.breaker.enter(tenant, Instant::now) {
+            Ok(ticket) => ticket,
+            Err(Suspended { left, scope }) => {
+                let message = format!("next try in {} ms", left.as_millis());
+                let kind = match (scope, tenant()) {
+                    (Scope::Tenant, Tenant::Known(_)) => FaultKind::SuspendedForCaller,
+                    _ => FaultKind::Suspended,
                 };
                 let failure = Failure::new(kind, message);
                 return Err(self.fault(Some(hook), failure));
             }
         };
-        let mut seated = match self.seated() {
-            Ok(seated) => seated,
-            Err(failure) => return Err(self.faulted(None, failure, pass, Cause::Start)),
+        let mut pooled = match self.pooled() {
+            Ok(pooled) => pooled,
+            Err(failure) => return Err(self.faulted(None, failure, ticket, Cause::Start)),
         };
 
-        // The clock of the figures is the guest's: getting an instance ready is not the hook's time.
+        // The metrics have the guest's time: starting an instance is not the hook's.
         let start = Instant::now();
         let lent = request.map(Arc::clone);
-        let result = seated.instance.call(limits, lent, call);
-        self.parts.terms.stats.called(hook, start.elapsed());
+        let result = pooled.instance.call(limits, lent, call);
+        self.parts.spec.stats.called(hook, start.elapsed());
 
         match result.and_then(|value| check(&value).map(|()| value)) {
             Ok(value) => {
-                pass.succeeded(tenant, Instant::now);
-                self.give_back(seated);
+                ticket.succeeded(tenant, Instant::now);
+                self.give_back(pooled);
                 Ok(value)
             }
             Err(failure) => {
-                drop(seated);
+                drop(pooled);
                 let cause = Cause::Call(tenant());
-                Err(self.faulted(Some(hook), failure, pass, cause))
+                Err(self.faulted(Some(hook), failure, ticket, cause))
             }
         }
     }
 
-    /// A new instance, ready to be called.
+    /// Starts an instance.
     fn start(&self) -> Result<Instance, StartFailure> {
-        let stats = &self.parts.terms.stats;
+        let stats = &self.parts.spec.stats;
         stats.instances_created.fetch_add(1, Ordering::Relaxed);
-        Instance::start(&self.parts.pre, &self.parts.indices, &self.parts.terms)
+        Instance::start(&self.parts.pre, &self.parts.indices, &self.parts.spec, 0)
     }
 
-    /// An instance on other terms than those of the plugin's own.
-    pub(crate) fn start_with(&self, terms: &Arc<Terms>) -> Result<Instance, StartFailure> {
-        Instance::start(&self.parts.pre, &self.parts.indices, terms)
+    /// Starts an instance with another spec than the plugin's own.
+    pub(crate) fn start_with(&self, spec: &Arc<PluginSpec>) -> Result<Instance, StartFailure> {
+        Instance::start(&self.parts.pre, &self.parts.indices, spec, 0)
     }
 
-    /// Gets an instance ready for the first call, if instances are reused. Where that fails, the first call says so.
+    /// Starts an instance for the first call if instances are reused. If that fails, the first call reports it.
     pub(crate) fn warm_up(&self) {
         if self.parts.policy == InstancePolicy::Fresh {
             return;
         }
-        if let Some(seat) = self.seat()
+        if let Some(lease) = self.pool.lease()
             && let Ok(instance) = self.start()
         {
-            self.give_back(Seated::new(instance, seat));
+            self.give_back(PooledInstance::new(instance, lease));
         }
     }
 
-    /// A seat for one more instance; none when all are taken.
-    fn seat(&self) -> Option<Seat> {
-        self.pool.seat()
-    }
-
-    /// An instance on a seat: an idle one, else a new one.
-    fn seated(&self) -> Result<Seated, Failure> {
+    /// Takes an idle instance from the pool, or starts a new one.
+    fn pooled(&self) -> Result<PooledInstance, Failure> {
         if let Some(idle) = self.pool.take() {
             return Ok(idle);
         }
-        let Some(seat) = self.seat() else {
+        let Some(lease) = self.pool.lease() else {
             let message = format!("all {} instances are busy", self.pool.limit());
             return Err(Failure::new(FaultKind::Exhausted, message));
         };
         match self.start() {
-            Ok(instance) => Ok(Seated::new(instance, seat)),
+            Ok(instance) => Ok(PooledInstance::new(instance, lease)),
             Err(StartFailure::Fault(failure)) => Err(failure),
-            Err(StartFailure::Skew(detail)) => Err(Failure::new(FaultKind::Contract, detail)),
+            Err(StartFailure::TypeMismatch(detail)) => {
+                Err(Failure::new(FaultKind::Contract, detail))
+            }
             Err(StartFailure::Settings(problems)) => {
                 let message = problems
                     .iter()
@@ -273,61 +275,65 @@ impl Plugin {
         }
     }
 
-    /// Keeps an instance for the next call, if instances are reused and it has calls left.
-    fn give_back(&self, seated: Seated) {
+    /// Returns an instance to the pool, if instances are reused and it is not due to be recycled.
+    fn give_back(&self, pooled: PooledInstance) {
         match self.parts.policy {
-            InstancePolicy::Fresh => drop(seated),
-            InstancePolicy::Reused if self.parts.terms.room.is_scarce() => drop(seated),
+            InstancePolicy::Fresh => drop(pooled),
+            InstancePolicy::Reused if self.parts.spec.memory.is_scarce() => drop(pooled),
             InstancePolicy::Reused
-                if seated.instance.calls() >= self.parts.terms.limits.recycle_after =>
+                if pooled.instance.calls() >= self.parts.spec.limits.recycle_after =>
             {
                 self.parts
-                    .terms
+                    .spec
                     .stats
                     .recycled
                     .fetch_add(1, Ordering::Relaxed);
             }
-            InstancePolicy::Reused => self.pool.put(seated),
+            InstancePolicy::Reused => self.pool.put(pooled),
         }
     }
 
-    fn faulted(&self, hook: Option<Hook>, failure: Failure, pass: Pass<'_>, cause: Cause) -> Fault {
+    fn faulted(
+        &self,
+        hook: Option<Hook>,
+        failure: Failure,
+        ticket: Ticket<'_>,
+        cause: Cause,
+    ) -> Fault {
         let fault = self.fault(hook, failure);
         if !fault.kind.is_plugins() {
             return fault;
         }
-        // The content of a receipt is its caller's choice, and a bench would cost the receipts of all. The breaker keeps
-        // live traffic from waiting, which does not wait for this hook. The log takes so many lines a second.
+        // The caller determines the content of a receipt, and a suspension would cost everybody's receipts. The breaker
+        // protects live traffic, which does not wait for the audit hook. The log's limit bounds these lines.
         if hook == Some(Hook::Audit) {
             self.warn(&fault.to_string());
             return fault;
         }
         tracing::warn!(plugin = %fault.plugin, backtrace = ?fault.backtrace, "{fault}");
-        if let Some(Benched { left, whose }) = pass.faulted(cause, Instant::now()) {
-            let (from, seconds) = (&fault.plugin, left.as_secs());
-            match whose {
-                Whose::All => tracing::error!(
-                    plugin = %from,
-                    "plugin `{from}` is benched for {seconds} s after repeated faults"
-                ),
-                Whose::Caller => tracing::error!(
-                    plugin = %from,
-                    "plugin `{from}` is benched for one caller for {seconds} s, after repeated faults at its requests"
-                ),
-            }
+        if let Some(Suspended { left, scope }) = ticket.faulted(cause, Instant::now()) {
+            let (name, seconds) = (&fault.plugin, left.as_secs());
+            let scope = match scope {
+                Scope::All => "",
+                Scope::Tenant => " for one tenant",
+            };
+            tracing::error!(
+                plugin = %name,
+                "plugin `{name}` is suspended{scope} for {seconds} s after repeated faults"
+            );
         }
         fault
     }
 
     pub(crate) fn fault(&self, hook: Option<Hook>, failure: Failure) -> Fault {
-        self.parts.terms.fault(hook, failure)
+        self.parts.spec.fault(hook, failure)
     }
 }
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plugin")
-            .field("name", &self.parts.terms.name)
+            .field("name", &self.parts.spec.name)
             .field("identity", &self.parts.identity)
             .finish_non_exhaustive()
     }

@@ -1,84 +1,98 @@
-//! A directory of plugins, kept loaded: drop a `NAME.wasm` in, and it serves.
+//! A directory of plugins that is kept loaded: drop a `NAME.wasm` into it, and it serves.
 //!
-//! Promises: a request sees one whole lineup, never half of a change; a bad file keeps the last good plugin of that
-//! name; an unchanged plugin is the same object after any reload; nothing here compiles on a thread that serves
-//! requests. The price of a change is one pointer.
+//! A request sees one whole lineup, never half of a change. A bad file keeps the last good version of its plugin. An
+//! unchanged plugin stays the same object across reloads. Nothing compiles on a thread that serves requests, and a change
+//! costs these one pointer.
 
+mod catalog;
 mod change;
 mod scan;
-mod shelf;
 mod status;
 mod watch;
 
 pub use status::{PluginState, PluginStatus};
 
-use parking_lot::{Condvar, Mutex};
-
-use crate::engine::Runtime;
-use crate::lineup::Lineup;
-use arc_swap::ArcSwap;
-use change::Change;
-use scan::Listing;
-use shelf::{Entry, Shelf};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use parking_lot::{Condvar, Mutex};
+
+use crate::engine::Runtime;
+use crate::lineup::Lineup;
+use catalog::{Catalog, EntryState};
+use change::Change;
+use scan::Listing;
 use watch::Watch;
 
-/// How a directory is kept loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The options of a [`Policies`].
+///
+/// Start from `PoliciesOptions::default()` and change fields with the `with_…` methods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PoliciesOptions {
-    /// Names of plugins without which no request may pass.
+    /// The names of plugins without which no request may pass. Default none.
     pub required: Vec<String>,
-    /// How often names, lengths and times of the files are looked at. Default one second.
+    /// The interval at which the names, sizes and times of the files are checked. Default one second.
     pub poll: Duration,
-    /// How long the directory has to be quiet after a change before it is read. Default 50 ms.
+    /// The time without changes after which a changed directory is read. Default 50 ms.
     pub debounce: Duration,
 }
 
-/// The plugins of a directory. Dropping it ends its thread; lineups that are held stay alive.
+/// A directory of plugins that is kept loaded.
+///
+/// Dropping it ends its thread; lineups in use stay alive.
 pub struct Policies {
     library: Arc<Library>,
     watch: Mutex<Option<Watch>>,
 }
 
-/// How far reloading has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The progress of reloading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
-    /// Number of the lineup that serves; it grows with each change.
+    /// The number of the current lineup, which grows with each change.
     pub generation: u64,
-    /// Times that the directory was read.
+    /// The number of times that the directory was read.
     pub scans: u64,
 }
 
-/// Why a directory can't be kept.
+/// An error of [`Policies`].
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PoliciesError {
-    /// The directory can't be listed: the operator's to mend.
+    /// The directory can't be listed. The operator has to fix it.
     #[error("the policies directory {} can't be listed: {_1}; create it, or check its permissions", _0.display())]
     Directory(PathBuf, #[source] io::Error),
-    /// The operating system refused the thread.
+    /// The operating system refused to start the thread.
     #[error(
         "the thread that watches the policies can't start: {0}; raise the process's thread limit"
     )]
     Thread(#[source] io::Error),
 }
 
-/// What the watching thread and the embedder share.
+/// The state that the watching thread and the embedder share.
 struct Library {
     runtime: Runtime,
     dir: PathBuf,
     options: PoliciesOptions,
     current: ArcSwap<Lineup>,
-    /// What is known of each file. Held for the length of a reload, so reloads are one at a time.
-    shelf: Mutex<Shelf>,
-    /// The shelf as it was after the last reload, for those who only look.
-    board: ArcSwap<Vec<Entry>>,
+    /// Locked for the length of a reload, so that reloads run one at a time.
+    catalog: Mutex<Catalog>,
+    /// The catalog after the last reload, for readers that must not wait for one.
+    snapshot: ArcSwap<Vec<EntryState>>,
     progress: Mutex<Progress>,
     changed: Condvar,
 }
+
+setters!(PoliciesOptions {
+    with_required(required: Vec<String>);
+    with_poll(poll: Duration);
+    with_debounce(debounce: Duration);
+});
 
 // === impl PoliciesOptions ===
 
@@ -95,17 +109,17 @@ impl Default for PoliciesOptions {
 // === impl Policies ===
 
 impl Policies {
-    /// The engine that its plugins run in.
+    /// Returns the runtime of the plugins.
     pub fn runtime(&self) -> &Runtime {
         &self.library.runtime
     }
 
-    /// Loads every plugin of a directory. A plugin that isn't admitted does not keep the others from serving; it is
-    /// in the log and in [`status`](Self::status).
+    /// Loads every plugin of a directory. A plugin that is refused does not keep the others from serving; the log and
+    /// [`status`](Self::status) have its error. This compiles on the calling thread.
     ///
     /// # Errors
     ///
-    /// When the directory can't be listed.
+    /// The directory can't be listed.
     pub fn open(
         runtime: Runtime,
         dir: impl Into<PathBuf>,
@@ -116,8 +130,8 @@ impl Policies {
             dir: dir.into(),
             current: ArcSwap::from_pointee(Lineup::new(0, Vec::new(), &options.required)),
             options,
-            shelf: Mutex::default(),
-            board: ArcSwap::default(),
+            catalog: Mutex::default(),
+            snapshot: ArcSwap::default(),
             progress: Mutex::default(),
             changed: Condvar::new(),
         };
@@ -128,21 +142,22 @@ impl Policies {
         })
     }
 
-    /// The lineup that serves now. A request takes it once and keeps it.
+    /// Returns the current lineup. A request takes it once, at its start, and keeps it.
     pub fn current(&self) -> Arc<Lineup> {
         self.library.current.load_full()
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub fn dir(&self) -> &Path {
         &self.library.dir
     }
 
-    /// Starts the thread that reloads on change. It ends when `self` is dropped; a second call does nothing.
+    /// Starts the thread that reloads the directory when it changes. The thread ends when `self` is dropped. A second call
+    /// does nothing.
     ///
     /// # Errors
     ///
-    /// When the thread can't start.
+    /// The thread can't start.
     pub fn watch(&self) -> Result<(), PoliciesError> {
         let mut watch = self.watch.lock();
         if watch.is_none() {
@@ -152,28 +167,28 @@ impl Policies {
         Ok(())
     }
 
-    /// Reads the directory now and gives the lineup that serves after that. It compiles on the calling thread.
+    /// Reads the directory now and returns the new current lineup. This compiles on the calling thread.
     ///
     /// # Errors
     ///
-    /// When the directory can't be listed; the lineup that serves stays.
+    /// The directory can't be listed; the current lineup stays.
     pub fn reload_now(&self) -> Result<Arc<Lineup>, PoliciesError> {
         self.library.reload()?;
         Ok(self.current())
     }
 
-    /// Number of the lineup that serves.
+    /// Returns the number of the current lineup.
     pub fn generation(&self) -> u64 {
         self.progress().generation
     }
 
-    /// How far reloading has come.
+    /// Returns the progress of reloading.
     pub fn progress(&self) -> Progress {
         *self.library.progress.lock()
     }
 
-    /// Waits until `done` says yes to the progress; looks again after each reading of the directory. Gives the
-    /// progress that was met, or none after `timeout`.
+    /// Blocks until `done` returns `true`, calling it after each reading of the directory. Returns the progress that it
+    /// accepted, or `None` after `timeout`.
     pub fn wait(
         &self,
         timeout: Duration,
@@ -188,10 +203,10 @@ impl Policies {
         Some(*progress)
     }
 
-    /// How each plugin is doing, by name; files that were refused and required plugins that are absent included.
+    /// Returns the status of each plugin, by name, including refused files and required plugins that are absent.
     pub fn status(&self) -> Vec<PluginStatus> {
-        let board = self.library.board.load();
-        status::of(&board, self.current().missing())
+        let states = self.library.snapshot.load();
+        status::of(&states, self.current().missing())
     }
 }
 
@@ -207,19 +222,23 @@ impl fmt::Debug for Policies {
 // === impl Library ===
 
 impl Library {
-    /// Reads the directory, and changes the lineup if it has to.
+    /// Reads the directory and replaces the lineup if a plugin changed.
     fn reload(&self) -> Result<(), PoliciesError> {
-        let mut shelf = self.shelf.lock();
-        // The listing is taken before the files are read: what changes meanwhile differs from it at the next look.
+        let mut catalog = self.catalog.lock();
+        // The listing is older than the files' content, so a change in between shows at the next check.
         let listing = Listing::of(&self.dir)
             .map_err(|error| PoliciesError::Directory(self.dir.clone(), error))?;
-        let changed = shelf.update(&self.runtime, &self.dir, listing);
-        self.board.store(Arc::new(shelf.entries()));
+        let changed = catalog.update(&self.runtime, &self.dir, listing);
+        self.snapshot.store(Arc::new(catalog.states()));
 
         let mut progress = self.progress.lock();
         if changed || progress.scans == 0 {
             progress.generation += 1;
-            let lineup = Lineup::new(progress.generation, shelf.plugins(), &self.options.required);
+            let lineup = Lineup::new(
+                progress.generation,
+                catalog.plugins(),
+                &self.options.required,
+            );
             let change = Change::between(self.current.load().plugins(), lineup.plugins());
             tracing::info!(
                 generation = progress.generation,
@@ -234,9 +253,9 @@ impl Library {
         Ok(())
     }
 
-    /// Whether the directory looks other than when it was last read, or is too fresh to tell.
+    /// Returns whether the directory may have changed since it was last read.
     fn looks_changed(&self) -> bool {
         let listing = Listing::of(&self.dir);
-        self.shelf.lock().differs(listing.as_ref().ok())
+        self.catalog.lock().differs(listing.as_ref().ok())
     }
 }

@@ -1,28 +1,28 @@
-//! The live instances of one plugin: bounded in number, idle ones waiting in a lock-free queue.
-//!
-//! A seat is held for the life of an instance, so instances can't outnumber the seats, whatever becomes of them.
+//! The live instances of one plugin: limited in number, with idle ones in a lock-free queue.
 
-use crate::instance::Instance;
-use crossbeam_queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crossbeam_queue::ArrayQueue;
+
+use crate::instance::Instance;
+
 pub(crate) struct Pool {
-    idle: ArrayQueue<Seated>,
-    seats: Arc<Seats>,
+    idle: ArrayQueue<PooledInstance>,
+    leases: Arc<Leases>,
 }
 
-/// An instance on its seat. It is boxed because every call moves it twice, out of the queue and into another place of it:
-/// by value, a queue with many places would sweep through the processor's cache.
-pub(crate) struct Seated {
+/// An instance with its lease. The instance is boxed because every call moves it out of the queue and back into another
+/// slot: by value, a queue with many slots would sweep through the processor's cache.
+pub(crate) struct PooledInstance {
     pub(crate) instance: Box<Instance>,
-    _seat: Seat,
+    _lease: Lease,
 }
 
-/// The right to have one instance. Dropping it gives the right back.
-pub(crate) struct Seat(Arc<Seats>);
+/// The right to have one live instance. Dropping it frees the right.
+pub(crate) struct Lease(Arc<Leases>);
 
-struct Seats {
+struct Leases {
     taken: AtomicUsize,
     limit: usize,
 }
@@ -33,58 +33,58 @@ impl Pool {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             idle: ArrayQueue::new(limit.max(1)),
-            seats: Arc::new(Seats {
+            leases: Arc::new(Leases {
                 taken: AtomicUsize::new(0),
                 limit,
             }),
         }
     }
 
-    /// An idle instance.
-    pub(crate) fn take(&self) -> Option<Seated> {
+    /// Takes an idle instance, or returns `None` if there is none.
+    pub(crate) fn take(&self) -> Option<PooledInstance> {
         self.idle.pop()
     }
 
-    /// A seat for a new instance; none when all are taken.
-    pub(crate) fn seat(&self) -> Option<Seat> {
-        self.seats
+    /// Takes a lease for a new instance, or returns `None` if all are taken.
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        self.leases
             .taken
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |taken| {
-                (taken < self.seats.limit).then_some(taken + 1)
+                (taken < self.leases.limit).then_some(taken + 1)
             })
             .ok()
-            .map(|_| Seat(Arc::clone(&self.seats)))
+            .map(|_| Lease(Arc::clone(&self.leases)))
     }
 
-    /// Takes an instance back. There is room for every instance that has a seat.
-    pub(crate) fn put(&self, seated: Seated) {
-        drop(self.idle.push(seated));
+    /// Puts an instance back. The queue has a slot for every lease, so this always succeeds.
+    pub(crate) fn put(&self, pooled: PooledInstance) {
+        drop(self.idle.push(pooled));
     }
 
-    /// Instances alive now.
+    /// Returns the number of live instances.
     pub(crate) fn live(&self) -> usize {
-        self.seats.taken.load(Ordering::Relaxed)
+        self.leases.taken.load(Ordering::Relaxed)
     }
 
     pub(crate) fn limit(&self) -> usize {
-        self.seats.limit
+        self.leases.limit
     }
 }
 
-// === impl Seated ===
+// === impl PooledInstance ===
 
-impl Seated {
-    pub(crate) fn new(instance: Instance, seat: Seat) -> Self {
+impl PooledInstance {
+    pub(crate) fn new(instance: Instance, lease: Lease) -> Self {
         Self {
             instance: Box::new(instance),
-            _seat: seat,
+            _lease: lease,
         }
     }
 }
 
-// === impl Seat ===
+// === impl Lease ===
 
-impl Drop for Seat {
+impl Drop for Lease {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, Ordering::AcqRel);
     }

@@ -1,59 +1,64 @@
-//! `NAME.toml` beside `NAME.wasm`: the operator's word on one plugin.
+//! The sidecar: the operator's configuration of one plugin, in `NAME.toml` beside `NAME.wasm`.
 //!
-//! Every key has a default, so the file may be absent. Unknown keys, zeros and absurd values are problems, reported
-//! together. `[settings]` is the plugin's own and is passed on as JSON.
+//! Every key has a default, so the file is optional. Unknown keys and values out of range are reported together.
+//! `[settings]` belongs to the plugin, which gets it as JSON.
 
 mod limits;
 
-use crate::engine::RuntimeOptions;
-use crate::grants::{BodyGrant, Grants, HeaderGrant};
-use crate::hook::{Hook, PerHook};
-use crate::limits::Limits;
 use serde::{Deserialize, Serialize};
 use witgate_config_file::{Document, Problem, Problems};
 
-/// What the host does with a request when a hook faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+use crate::grants::{BodyGrant, Grants, HeaderGrant};
+use crate::hook::{Hook, PerHook};
+use crate::limits::Limits;
+use crate::options::RuntimeOptions;
+
+/// The effect of a hook's fault on the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum FailPolicy {
-    /// The request is refused. The default for envelope, route and budget.
+    /// The request is refused. The default for the envelope, route and budget hooks.
     Closed,
-    /// The plugin is skipped for this request, and counted. Audit always does this: it never loses a receipt.
+    /// The request goes on without the plugin, and the fault is counted. The audit hook always fails open, so that no
+    /// receipt is lost.
     Open,
 }
 
-/// Which instance serves a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The reuse of instances.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum InstancePolicy {
-    /// One that has served before, if there is an idle one.
+    /// A call takes an idle instance if there is one.
     #[default]
     Reused,
-    /// A pristine one for each call.
+    /// Each call gets a new instance.
     Fresh,
 }
 
 /// The checked content of a sidecar.
-#[derive(Clone, Debug)]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Sidecar {
-    /// Place among the plugins, small first; equal ones go by name. Default 100.
+    /// The plugin's position in the lineup: ascending, then by name. Default 100.
     pub order: i64,
-    /// Which instance serves a call.
+    /// The reuse of instances. Default `reused`.
     pub instances: InstancePolicy,
-    /// What a call may take.
+    /// The plugin's limits.
     pub limits: Limits,
-    /// What it may see and use.
+    /// The plugin's grants.
     pub grants: Grants,
-    /// What happens on a fault, per hook.
+    /// The fail policy of each hook.
     pub fail: PerHook<FailPolicy>,
-    /// SHA-256 in hex, lower case, that its bytes must have; none where any will do.
+    /// The SHA-256 in lowercase hex that the plugin's file must have, or `None` if any file will do.
     pub pin: Option<String>,
-    /// `[settings]` as JSON text.
+    /// The text of `[settings]` as JSON.
     pub settings: String,
     document: Option<Document>,
 }
 
-/// The file as it is written.
+/// The file as the operator writes it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct File {
@@ -76,9 +81,9 @@ struct GrantsTable {
     clock: bool,
 }
 
-/// A table with the keys that say what a call may take: for all hooks in `[limits]`, for one in `[hooks.NAME]`. They are
-/// written out in both, because serde's flattening would hide unknown keys.
-macro_rules! table_with_call_keys {
+/// Defines a table with the call limits, which `[limits]` has for all hooks and `[hooks.NAME]` for one. A macro repeats the
+/// keys, because serde's `flatten` would hide unknown keys.
+macro_rules! table_with_call_limits {
     (struct $name:ident { $($key:ident: $type:ty,)* }) => {
         #[derive(Debug, Default, Deserialize)]
         #[serde(default)]
@@ -93,32 +98,22 @@ macro_rules! table_with_call_keys {
         }
 
         impl $name {
-            fn call(&self) -> CallKeys {
-                CallKeys {
-                    deadline_ms: self.deadline_ms,
-                    copy_bytes: self.copy_bytes,
-                    body_bytes: self.body_bytes,
-                    host_calls: self.host_calls,
-                    list_items: self.list_items,
-                    return_bytes: self.return_bytes,
-                }
+            /// Returns the call limits in the order of [`limits::CALL_LIMITS`].
+            fn call_limits(&self) -> [Option<i64>; 6] {
+                [
+                    self.deadline_ms,
+                    self.copy_bytes,
+                    self.body_bytes,
+                    self.host_calls,
+                    self.list_items,
+                    self.return_bytes,
+                ]
             }
         }
     };
 }
 
-/// What a table says about a call.
-#[derive(Debug)]
-struct CallKeys {
-    deadline_ms: Option<i64>,
-    copy_bytes: Option<i64>,
-    body_bytes: Option<i64>,
-    host_calls: Option<i64>,
-    list_items: Option<i64>,
-    return_bytes: Option<i64>,
-}
-
-table_with_call_keys! {
+table_with_call_limits! {
     struct LimitsTable {
         configure_ms: Option<i64>,
         memory_mib: Option<i64>,
@@ -135,7 +130,7 @@ table_with_call_keys! {
     }
 }
 
-table_with_call_keys! {
+table_with_call_limits! {
     struct HookTable {
         fail: Option<FailPolicy>,
     }
@@ -150,7 +145,7 @@ struct HooksTable {
     audit: HookTable,
 }
 
-/// Collects what is wrong with the values.
+/// The check of a file's values, with the problems found so far.
 struct Check<'a> {
     document: &'a Document,
     problems: Problems,
@@ -159,22 +154,23 @@ struct Check<'a> {
 // === impl Sidecar ===
 
 impl Sidecar {
-    /// Reads and checks a sidecar's text.
+    /// Parses and checks the text of a sidecar. `file` is its name for messages.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it, each with its line.
+    /// All problems, each with its line.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         let (sidecar, problems) = Self::draft(file, text, None)?;
         problems.into_result().map(|()| sidecar)
     }
 
-    /// Reads a sidecar as far as it goes, with its problems beside it. What is wrong has its default, so with problems it
-    /// is for looking at the plugin further, not for serving. What a known host never gives is a problem too.
+    /// Parses a sidecar and returns its problems beside it. A wrong value is replaced by its default, so a sidecar with
+    /// problems is good enough for further checks but not for serving. With `host`, values that this host never allows are
+    /// problems, too.
     ///
     /// # Errors
     ///
-    /// When the text is not TOML.
+    /// The text is not TOML.
     pub(crate) fn draft(
         file: &str,
         text: &str,
@@ -208,7 +204,7 @@ impl Sidecar {
         Ok((sidecar, problems))
     }
 
-    /// The problems that a plugin found in its settings, with file and line.
+    /// Returns the problems that the plugin found in its settings, with file and line.
     pub(crate) fn settings_problems(
         &self,
         plugin: &str,
@@ -235,7 +231,7 @@ impl Sidecar {
 }
 
 impl Default for Sidecar {
-    /// What holds for a plugin without a sidecar.
+    /// Returns the configuration of a plugin without a sidecar.
     fn default() -> Self {
         Self {
             order: 100,
@@ -290,7 +286,7 @@ impl Check<'_> {
         }
     }
 
-    /// Rejects the headers that the host shows to no plugin.
+    /// Rejects headers that the host shows to no plugin.
     fn headers_on(&mut self, host: &RuntimeOptions, table: &GrantsTable) {
         for (index, text) in table.headers.iter().enumerate() {
             let is_secret =
@@ -299,14 +295,14 @@ impl Check<'_> {
                 self.reject(
                     &format!("grants.headers[{index}]"),
                     &format!(
-                        "`{text}` carries credentials, which no plugin ever sees; remove it, and ask `caller()` who the request is from"
+                        "`{text}` carries credentials, which plugins never see; remove it, and let the plugin use `caller()` to identify the caller"
                     ),
                 );
             }
         }
     }
 
-    /// Rejects limits above what the host gives to any plugin.
+    /// Rejects limits above the host's ceilings.
     fn limits_on(&mut self, host: &RuntimeOptions, table: &LimitsTable, limits: &Limits) {
         let memory = match table.memory_mib {
             Some(_) => "limits.memory_mib",
@@ -322,7 +318,7 @@ impl Check<'_> {
         ] {
             if wanted > most {
                 let message =
-                    format!("this host gives a plugin {most} at most; say no more than that");
+                    format!("this host allows a plugin at most {most}; use {most} or less");
                 self.reject(path, &message);
             }
         }
@@ -333,7 +329,7 @@ impl Check<'_> {
         if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             self.reject(
                 "sha256",
-                "64 hexadecimal digits are a SHA-256; `sha256sum` prints them",
+                "not a SHA-256; use the 64 hexadecimal digits that `sha256sum` prints",
             );
         }
         Some(text)
@@ -343,7 +339,7 @@ impl Check<'_> {
         if hooks.audit.fail == Some(FailPolicy::Closed) {
             self.reject(
                 "hooks.audit.fail",
-                "audit can't fail closed: there is no request to refuse any more; of a receipt that it faults on only what the host must keep is written",
+                "the audit hook can't fail closed, because its request has already ended; remove this key. If the hook faults on a receipt, only the fields that the host must keep are written",
             );
         }
         PerHook::from_fn(|hook| hooks.of(hook).fail.unwrap_or(default_fail(hook)))

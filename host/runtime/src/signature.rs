@@ -1,21 +1,23 @@
-//! Who made a plugin: detached minisign signatures, checked against the keys that an operator trusts.
+//! Detached minisign signatures of plugins, checked against trusted keys.
 
-use minisign_verify::{PublicKey, Signature};
 use std::path::Path;
 
-/// The public keys that plugins have to be signed with. Without any, signatures are not looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use minisign_verify::{PublicKey, Signature};
+
+/// The public keys that plugins must be signed with. An empty set turns signatures off.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedKeys(Vec<PublicKey>);
 
-/// A file of trusted keys that can't be used: the operator's to mend.
+/// An error in a file of trusted keys, which the operator has to fix.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrustedKeysError {
-    /// It can't be read.
+    /// The file can't be read.
     #[error("the trusted keys {0} can't be read: {1}")]
     Read(String, #[source] std::io::Error),
-    /// A line is no key.
+    /// A line is not a key.
     #[error(
-        "{file}:{line}: not a minisign public key; give the line of 56 characters that `minisign -G` prints, one key a line"
+        "{file}:{line}: not a minisign public key; use the line of 56 characters that `minisign -G` prints, one key per line"
     )]
     Key {
         /// The file.
@@ -23,20 +25,22 @@ pub enum TrustedKeysError {
         /// The line, from 1.
         line: usize,
     },
-    /// There is no key in it, which would trust nobody.
-    #[error("{0} has no key; give one a line, or name no file to load plugins without signatures")]
+    /// The file has no key, so no plugin would be trusted.
+    #[error(
+        "{0} has no key; put one on each line, or don't configure a file to load plugins without signatures"
+    )]
     Empty(String),
 }
 
 // === impl TrustedKeys ===
 
 impl TrustedKeys {
-    /// Reads a file of minisign public keys, one a line. Blank lines and comments, which start with `#` or with
-    /// `untrusted comment:` as minisign writes it, are left out.
+    /// Reads a file of minisign public keys, one per line. Blank lines are skipped, and so are comments, which start with
+    /// `#`, or with `untrusted comment:` as minisign writes them.
     ///
     /// # Errors
     ///
-    /// When it can't be read, a line is no key, or there is none.
+    /// The file can't be read, a line is not a key, or there is no key.
     pub fn read(file: &Path) -> Result<Self, TrustedKeysError> {
         let name = file.display().to_string();
         match std::fs::read_to_string(file) {
@@ -45,11 +49,11 @@ impl TrustedKeys {
         }
     }
 
-    /// Reads the text of such a file.
+    /// Parses the text of such a file.
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read).
+    /// A line is not a key, or there is no key.
     pub fn parse(file: &str, text: &str) -> Result<Self, TrustedKeysError> {
         let mut keys = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -73,19 +77,19 @@ impl TrustedKeys {
     ///
     /// # Errors
     ///
-    /// The reason that they are not.
+    /// The reason that the bytes are not trusted.
     pub(crate) fn check(&self, bytes: &[u8], signature: Option<&str>) -> Result<(), &'static str> {
         if self.0.is_empty() {
             return Ok(());
         }
-        let text = signature.ok_or("it has no signature, and plugins have to be signed here")?;
+        let text = signature.ok_or("it has no signature, and this host requires one")?;
         let signature =
-            Signature::decode(text).map_err(|_| "its signature is not one of minisign")?;
-        // The older form without a hash in between is taken as well: it signs the same bytes.
+            Signature::decode(text).map_err(|_| "its signature is not a minisign signature")?;
+        // The older form, which signs the bytes themselves instead of their hash, is just as good.
         let signed = |key: &PublicKey| key.verify(bytes, &signature, true).is_ok();
         match self.0.iter().any(signed) {
             true => Ok(()),
-            false => Err("its signature is of other bytes, or of a key that is not trusted"),
+            false => Err("its signature is for a different file, or by a key that is not trusted"),
         }
     }
 }

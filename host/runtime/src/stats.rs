@@ -1,62 +1,66 @@
-//! Numbers of one plugin, kept without locks on the path of a request.
+//! The metrics of a plugin, kept without locks on the path of a request.
 
 mod histogram;
 
-use parking_lot::RwLock;
-
-use crate::fault::FaultKind;
-use crate::hook::{Hook, PerHook};
-use histogram::Histogram;
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What a plugin has done since it was admitted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Figures {
-    /// Calls and their times, for each hook that the plugin has.
-    pub hooks: BTreeMap<Hook, HookFigures>,
-    /// Faults by kind, as codes.
+use parking_lot::RwLock;
+use serde::Serialize;
+
+use crate::fault::FaultKind;
+use crate::hook::{Hook, PerHook};
+use histogram::Histogram;
+
+/// The metrics of a plugin since its admission.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PluginMetrics {
+    /// The calls of each hook that the plugin exports.
+    pub hooks: BTreeMap<Hook, HookMetrics>,
+    /// The number of faults by the code of their kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Instances that were made.
+    /// The number of instances created.
     pub instances_created: u64,
-    /// Times that `lifecycle.configure` ran.
+    /// The number of times that `lifecycle.configure` ran.
     pub configured: u64,
-    /// Instances replaced after serving their number of calls.
+    /// The number of instances replaced after `recycle_after` calls.
     pub recycled: u64,
-    /// Log lines over the limit.
+    /// The number of log lines dropped over the limit.
     pub log_lines_dropped: u64,
-    /// Custom metrics over the limit of names.
+    /// The number of updates of custom metrics dropped: over the limit of names, too long a name, or another kind.
     pub metrics_dropped: u64,
-    /// The plugin's own numbers.
+    /// The plugin's custom metrics by name.
     pub custom: BTreeMap<String, CustomMetric>,
 }
 
-/// What one hook has done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct HookFigures {
-    /// Calls that reached the guest, faults included.
+/// The metrics of one hook.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct HookMetrics {
+    /// The number of calls that reached the guest, including those that faulted.
     pub calls: u64,
-    /// Requests that went on without the plugin, because it fails open.
+    /// The number of requests that went on without the plugin because it fails open.
     pub skipped: u64,
-    /// Half of the calls took at most this long; within 25 %.
+    /// The median duration of a call in nanoseconds, at most 25 % too high.
     pub p50_ns: u64,
-    /// 99 of 100 calls took at most this long; within 25 %.
+    /// The 99th percentile of the duration of a call in nanoseconds, at most 25 % too high.
     pub p99_ns: u64,
 }
 
-/// A number that the plugin keeps through `metrics`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// A custom metric, which a plugin updates through the `metrics` interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum CustomMetric {
-    /// It only grows.
+    /// A number that only grows.
     Counter(u64),
-    /// It goes up and down.
+    /// A number that goes up and down.
     Gauge(i64),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Stats {
     hooks: PerHook<HookStats>,
     faults: FaultCounts,
@@ -81,8 +85,8 @@ enum Custom {
     Gauge(AtomicI64),
 }
 
-/// Lines of the current second. Two threads at the turn of a second may let a line too many pass; the limit is
-/// against floods.
+/// The number of log lines in the current second. Two threads at the turn of a second may let one line too many pass, which
+/// is good enough against floods.
 #[derive(Debug)]
 struct LogBudget {
     start: Instant,
@@ -95,26 +99,10 @@ struct FaultCounts {
     codes: RwLock<BTreeMap<&'static str, AtomicU64>>,
 }
 
-/// Longest name of a custom metric, in bytes; one that is longer is dropped and counted.
-const LONGEST_METRIC: usize = 128;
+/// The maximum length of a custom metric's name.
+const MAX_METRIC_NAME_BYTES: usize = 128;
 
 // === impl Stats ===
-
-impl Default for Stats {
-    fn default() -> Self {
-        Self {
-            hooks: PerHook::default(),
-            faults: FaultCounts::default(),
-            instances_created: AtomicU64::new(0),
-            configured: AtomicU64::new(0),
-            recycled: AtomicU64::new(0),
-            log_lines_dropped: AtomicU64::new(0),
-            metrics_dropped: AtomicU64::new(0),
-            log: LogBudget::default(),
-            custom: RwLock::default(),
-        }
-    }
-}
 
 impl Stats {
     pub(crate) fn called(&self, hook: Hook, took: Duration) {
@@ -129,7 +117,7 @@ impl Stats {
         self.faults.add(kind.code());
     }
 
-    /// Whether one more line may be logged now; one that may not is counted.
+    /// Returns whether one more line may be logged now, and counts it as dropped otherwise.
     pub(crate) fn may_log(&self, limit: u32) -> bool {
         let may = self.log.take(limit);
         if !may {
@@ -168,8 +156,8 @@ impl Stats {
         );
     }
 
-    /// Applies `set` to a metric, which is made first if there is room for its name. A metric that stays what it is
-    /// under another kind of call, or has no room, is counted as dropped.
+    /// Applies `set` to a metric, which is created if the limit of names allows. An update of the other kind of metric, or over
+    /// the limit, is counted as dropped.
     fn custom(
         &self,
         name: &str,
@@ -177,7 +165,7 @@ impl Stats {
         make: impl FnOnce() -> Custom,
         set: impl Fn(&Custom) -> bool,
     ) {
-        if name.len() > LONGEST_METRIC {
+        if name.len() > MAX_METRIC_NAME_BYTES {
             self.metrics_dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -194,11 +182,11 @@ impl Stats {
         }
     }
 
-    pub(crate) fn figures(&self, hooks: impl IntoIterator<Item = Hook>) -> Figures {
-        Figures {
+    pub(crate) fn metrics(&self, hooks: impl IntoIterator<Item = Hook>) -> PluginMetrics {
+        PluginMetrics {
             hooks: hooks
                 .into_iter()
-                .map(|hook| (hook, self.hooks.of(hook).figures()))
+                .map(|hook| (hook, self.hooks.of(hook).metrics()))
                 .collect(),
             faults: self.faults.snapshot(),
             instances_created: self.instances_created.load(Ordering::Relaxed),
@@ -219,8 +207,8 @@ impl Stats {
 // === impl HookStats ===
 
 impl HookStats {
-    fn figures(&self) -> HookFigures {
-        HookFigures {
+    fn metrics(&self) -> HookMetrics {
+        HookMetrics {
             calls: self.times.total(),
             skipped: self.skipped.load(Ordering::Relaxed),
             p50_ns: self.times.percentile(50),
@@ -297,13 +285,13 @@ mod tests {
         stats.count("hits", 3, 1);
         stats.gauge("hits", 9, 1);
         stats.gauge("other", 9, 1);
-        let figures = stats.figures([]);
+        let metrics = stats.metrics([]);
         assert_eq!(
-            figures.custom.get("hits"),
+            metrics.custom.get("hits"),
             Some(&CustomMetric::Counter(5)),
             "a gauge call leaves the counter alone"
         );
-        assert_eq!(figures.custom.len(), 1, "one name is the limit");
-        assert_eq!(figures.metrics_dropped, 2, "what is dropped is counted");
+        assert_eq!(metrics.custom.len(), 1, "one name is the limit");
+        assert_eq!(metrics.metrics_dropped, 2, "what is dropped is counted");
     }
 }

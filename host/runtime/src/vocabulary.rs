@@ -1,29 +1,32 @@
-//! What the embedder makes of the values that plugins return.
-//!
-//! The contract leaves units, windows and the texts of edits open, and this crate doesn't know what they mean. The
-//! embedder does: what it can't use is a fault of the plugin that returned it, and never reaches a request.
+//! The embedder's checks of the values that plugins return.
+
+use std::fmt;
 
 use crate::contract::{Charge, Envelope, Plan};
-use std::fmt;
-use std::sync::Arc;
 
-/// Says whether the embedder can use what plugins return. The default of each function is that it can.
+/// Checks of the values that plugins return, beyond the contract.
 ///
-/// It is asked after each call of a hook and in the rehearsal of a plugin. An error is the text of a fault of the kind
-/// [`Contract`](crate::FaultKind::Contract): it names the wrong value and what would be right.
-pub trait Vocabulary: Send + Sync {
+/// The contract leaves units, windows and the texts of edits open. An embedder that knows only some of them rejects the
+/// rest here: a rejected value is a fault of the plugin that returned it, of the kind
+/// [`Contract`](crate::FaultKind::Contract), and never reaches a request. Each method accepts everything by default.
+///
+/// The host calls these methods after each hook call and in the smoke test at admission, on the thread that called the
+/// hook, so they must not block. An error is the text of the fault: name the wrong value and the right ones.
+pub trait Vocabulary: fmt::Debug + Send + Sync {
     /// Checks an envelope.
     ///
     /// # Errors
+    ///
     /// The text of the fault.
     fn envelope(&self, envelope: &Envelope) -> Result<(), String> {
         let _ = envelope;
         Ok(())
     }
 
-    /// Checks a plan. Its upstreams are compared with those that the plugin was told of, without a word from here.
+    /// Checks a plan. The host itself checks that the plan names an upstream that the plugin was told of.
     ///
     /// # Errors
+    ///
     /// The text of the fault.
     fn plan(&self, plan: &Plan) -> Result<(), String> {
         let _ = plan;
@@ -33,6 +36,7 @@ pub trait Vocabulary: Send + Sync {
     /// Checks a charge.
     ///
     /// # Errors
+    ///
     /// The text of the fault.
     fn charge(&self, charge: &Charge) -> Result<(), String> {
         let _ = charge;
@@ -40,48 +44,8 @@ pub trait Vocabulary: Send + Sync {
     }
 }
 
-/// An embedder's vocabulary, shared by all plugins. The default uses every value as it is.
-#[derive(Clone)]
-pub struct Words(Arc<dyn Vocabulary>);
+/// A vocabulary that accepts every value.
+#[derive(Debug)]
+pub(crate) struct AnyValue;
 
-/// The vocabulary of an embedder that uses every value as it is.
-struct AnyWord;
-
-// === impl AnyWord ===
-
-impl Vocabulary for AnyWord {}
-
-// === impl Words ===
-
-impl Words {
-    pub(crate) fn vocabulary(&self) -> &dyn Vocabulary {
-        &*self.0
-    }
-}
-
-impl Default for Words {
-    fn default() -> Self {
-        Self::from(AnyWord)
-    }
-}
-
-impl<V: Vocabulary + 'static> From<V> for Words {
-    fn from(vocabulary: V) -> Self {
-        Self(Arc::new(vocabulary))
-    }
-}
-
-impl fmt::Debug for Words {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Words")
-    }
-}
-
-impl PartialEq for Words {
-    /// Two are equal where they are one.
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Words {}
+impl Vocabulary for AnyValue {}

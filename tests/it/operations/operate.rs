@@ -222,7 +222,7 @@ async fn the_admin_pages_tell_what_is_there() {
         let hook = plugin["name"].as_str().unwrap();
         assert_eq!(plugin["state"], "serving", "{plugin}");
         assert_eq!(plugin["sha256"].as_str().unwrap().len(), 64, "{plugin}");
-        let figures = &plugin["figures"]["hooks"][hook];
+        let figures = &plugin["metrics"]["hooks"][hook];
         assert_eq!(figures["calls"], 1, "{plugin}");
         assert!(figures["p50_ns"].as_u64().unwrap() > 0, "{plugin}");
     }

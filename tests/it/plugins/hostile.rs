@@ -72,7 +72,7 @@ async fn every_fault_in_every_hook_costs_its_own_call_and_is_answered_by_name() 
             );
             assert_eq!(receipt["refusal"]["hook"], hook, "{what}: {receipt}");
             assert_eq!(
-                plugin(&gate, "bad").await["figures"]["faults"][&kind],
+                plugin(&gate, "bad").await["metrics"]["faults"][&kind],
                 1,
                 "{what} is counted"
             );
@@ -148,7 +148,7 @@ async fn an_audit_hook_that_fails_loses_no_receipt() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_plugin_that_keeps_failing_is_benched_and_its_policy_still_holds() {
+async fn a_plugin_that_keeps_failing_is_suspended_and_its_policy_still_holds() {
     let upstream = Upstream::answering().await;
     let gate = Plan::bare()
         .plugin("bad", HOSTILE, "")
@@ -160,9 +160,9 @@ async fn a_plugin_that_keeps_failing_is_benched_and_its_policy_still_holds() {
         assert_eq!(gate.ask(&hostile).await.status, 503, "closed");
     }
     let plugin = plugin(&gate, "bad").await;
-    assert_eq!(plugin["state"], "benched", "visible: {plugin}");
+    assert_eq!(plugin["state"], "suspended", "visible: {plugin}");
     assert_eq!(
-        plugin["figures"]["faults"]["trap"], 3,
+        plugin["metrics"]["faults"]["trap"], 3,
         "the fourth call did not reach it: {plugin}"
     );
     assert_eq!(

@@ -94,7 +94,7 @@ async fn the_next_target_is_asked_when_one_fails_and_the_plugins_are_not_asked_a
         .find(|plugin| plugin["name"] == "route")
         .unwrap();
     assert_eq!(
-        route["figures"]["hooks"]["route"]["calls"], 1,
+        route["metrics"]["hooks"]["route"]["calls"], 1,
         "one call for three attempts: {route}"
     );
 }
@@ -215,7 +215,7 @@ async fn thirty_megabytes_pass_four_plugins_that_have_two_mebibytes_each() {
     let plugins = gate.admin("/plugins").await.json();
     for plugin in plugins["plugins"].as_array().unwrap() {
         assert_eq!(
-            plugin["figures"]["faults"],
+            plugin["metrics"]["faults"],
             json!({}),
             "none has asked for more: {plugin}"
         );

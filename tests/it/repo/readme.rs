@@ -49,35 +49,6 @@ fn every_file_that_the_documents_link_to_exists() {
 }
 
 #[test]
-fn every_configuration_key_is_in_the_reference() {
-    let reference = read("docs/configuration.md");
-    let mut sources = files("host/gateway/src/config/file", ".rs");
-    sources.push("host/gateway/src/config/file.rs".into());
-    for source in sources {
-        for line in read(&source)
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("pub "))
-        {
-            let Some((name, _)) = line.split_once(':') else {
-                continue;
-            };
-            let is_key = name
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-            let described = [
-                format!("`{name}`"),
-                format!("{name} ="),
-                format!("[{name}"),
-                format!(".{name}]"),
-            ]
-            .iter()
-            .any(|spelling| reference.contains(spelling));
-            assert!(!is_key || described, "{name} of {source} is described");
-        }
-    }
-}
-
-#[test]
 fn every_error_of_the_guide_for_authors_is_one_that_the_host_has_and_no_fault_is_left_out() {
     let guide = read("docs/plugins.md");
     let rows = |heading: &str| {

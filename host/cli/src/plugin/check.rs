@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use witgate_runtime::{
-    Anatomy, BodyGrant, CONTRACT_VERSIONS, Configured, Grants, Needs, Plugin, Source,
-};
+use witgate_runtime::{CONTRACT_VERSIONS, Configured, Grants, Manifest, Needs, Plugin, Source};
 
 use super::super::{complain, say, sidecars};
 use super::code::CodeArgs;
@@ -41,8 +39,8 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(ExitCode::FAILURE)
     };
 
-    match Anatomy::read(&source.wasm) {
-        Ok(anatomy) => say(text_of(&source, &anatomy).trim_end()),
+    match Manifest::read(&source.wasm) {
+        Ok(manifest) => say(text_of(&source, &manifest).trim_end()),
         Err(cause) => {
             complain(&format!("{}: not admitted: {cause}", args.file.display()));
             return Ok(ExitCode::FAILURE);
@@ -79,8 +77,8 @@ fn row(name: &str, text: &str) -> String {
     format!("{name:<11} {text}")
 }
 
-fn text_of(source: &Source, anatomy: &Anatomy) -> String {
-    let kind = if anatomy.is_core_module {
+fn text_of(source: &Source, manifest: &Manifest) -> String {
+    let kind = if manifest.is_core_module {
         "core module"
     } else {
         "component"
@@ -95,8 +93,8 @@ fn text_of(source: &Source, anatomy: &Anatomy) -> String {
         ("size", format!("{} bytes, {kind}", source.wasm.len())),
         ("sha256", source.identity().wasm.to_string()),
         ("sidecar", sidecar),
-        ("exports", names(&anatomy.exports)),
-        ("imports", names(&anatomy.imports)),
+        ("exports", names(&manifest.exports)),
+        ("imports", names(&manifest.imports)),
     ] {
         // Writing to a string can't fail.
         let _ = writeln!(text, "{}", row(name, &value));
@@ -141,17 +139,17 @@ fn names(full: &[String]) -> String {
 fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> String {
     let hooks: Vec<_> = plugin.hooks().map(|hook| hook.to_string()).collect();
     let configured = match plugin.configured() {
-        Configured::Never => "never: it has no lifecycle".to_owned(),
         Configured::Once => "once, at admission".to_owned(),
         Configured::PerInstance { why: None } => "for each new instance".to_owned(),
         Configured::PerInstance { why: Some(why) } => format!("for each new instance: {why}"),
+        _ => "never: it has no lifecycle".to_owned(),
     };
     let how = match compiled.from_cache {
         true => "to load, compiled before (--no-cache compiles it again)",
         false => "to compile",
     };
     let cost = format!(
-        "{} {how}, {} to start and rehearse",
+        "{} {how}, {} to start and test",
         millis(compiled.took),
         millis(started)
     );
@@ -175,11 +173,7 @@ fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> St
 }
 
 fn grants(grants: &Grants) -> String {
-    let body = match grants.body {
-        BodyGrant::None => "none",
-        BodyGrant::Head => "head",
-        BodyGrant::Read => "read",
-    };
+    let body = grants.body.name();
     let headers: Vec<_> = grants
         .headers
         .iter()

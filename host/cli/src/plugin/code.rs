@@ -3,7 +3,7 @@
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use witgate_runtime::{Bench, Runtime, RuntimeOptions};
+use witgate_runtime::{Runtime, Suspension};
 
 use super::super::complain;
 use super::compile::compiler;
@@ -68,12 +68,12 @@ impl CodeArgs {
 }
 
 fn runtime(cache: &Path) -> anyhow::Result<Runtime> {
-    Ok(Runtime::try_new(RuntimeOptions {
-        cache: Some(cache.to_owned()),
-        compiler: compiler().ok(),
-        bench: Bench::Never,
-        ..witgate_gateway::runtime_options()
-    })?)
+    Ok(Runtime::try_new(
+        witgate_gateway::runtime_options()
+            .with_cache(cache.to_owned())
+            .with_compiler(compiler().ok())
+            .with_suspension(Suspension::Never),
+    )?)
 }
 
 /// The folder in the user's cache, if the system says where that is.

@@ -2,18 +2,9 @@
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use witgate_runtime::{Allocation, Compiler, Runtime, RuntimeOptions};
-
-/// Components of this size and more are compiled in a process of their own: what a Rust plugin comes to is far below, what
-/// an interpreter comes to far above.
-const FROM_BYTES: usize = 2 << 20;
-
-/// What that process may take.
-const MEMORY_BYTES: u64 = 4 << 30;
-const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Returns the compiler of large plugins: this program as a child.
 ///
@@ -21,13 +12,8 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 ///
 /// The system can't name this program.
 pub(crate) fn compiler() -> std::io::Result<Compiler> {
-    Ok(Compiler {
-        program: std::env::current_exe()?,
-        arguments: ["plugin", "compile"].map(Into::into).to_vec(),
-        from_bytes: FROM_BYTES,
-        timeout: TIMEOUT,
-        memory_bytes: MEMORY_BYTES,
-    })
+    let compiler = Compiler::new(std::env::current_exe()?);
+    Ok(compiler.with_arguments(["plugin", "compile"].map(Into::into).to_vec()))
 }
 
 /// The child's side.
@@ -36,11 +22,9 @@ pub(super) fn compile() -> anyhow::Result<ExitCode> {
     std::io::stdin()
         .read_to_end(&mut component)
         .context("the component can't be read")?;
-    let runtime = Runtime::try_new(RuntimeOptions {
-        // A pool reserves more address space than the bound on it leaves.
-        allocation: Allocation::OnDemand,
-        ..RuntimeOptions::default()
-    })?;
+    // A pool would reserve more address space than the limit on it leaves.
+    let runtime =
+        Runtime::try_new(RuntimeOptions::default().with_allocation(Allocation::OnDemand))?;
     let code = runtime.precompile(&component)?;
     std::io::stdout()
         .write_all(&code)

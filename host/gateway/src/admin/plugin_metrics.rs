@@ -8,7 +8,7 @@ use crate::admin::metrics::Sample;
 pub(crate) fn samples(plugins: &[PluginStatus]) -> Vec<Sample> {
     let mut states = Vec::new();
     let mut refused = Vec::new();
-    let mut benched = Vec::new();
+    let mut suspended = Vec::new();
     let mut calls = Vec::new();
     let mut p50 = Vec::new();
     let mut p99 = Vec::new();
@@ -35,30 +35,30 @@ pub(crate) fn samples(plugins: &[PluginStatus]) -> Vec<Sample> {
             "plugin_refused",
             i128::from(plugin.last_error.is_some()),
         ));
-        benched.push(of(
-            "plugin_benched_callers",
-            i128::try_from(plugin.benched_callers).unwrap_or(i128::MAX),
+        suspended.push(of(
+            "plugin_suspended_callers",
+            i128::try_from(plugin.suspended_callers).unwrap_or(i128::MAX),
         ));
         instances.push(of(
             "plugin_instances_created",
-            i128::from(plugin.figures.instances_created),
+            i128::from(plugin.metrics.instances_created),
         ));
         configured.push(of(
             "plugin_configured",
-            i128::from(plugin.figures.configured),
+            i128::from(plugin.metrics.configured),
         ));
-        for (hook, figures) in &plugin.figures.hooks {
+        for (hook, metrics) in &plugin.metrics.hooks {
             let labels = vec![label.clone(), ("hook", hook.to_string())];
             let of = |name, value| Sample {
                 name,
                 labels: labels.clone(),
                 value,
             };
-            calls.push(of("plugin_calls", i128::from(figures.calls)));
-            p50.push(of("plugin_call_p50_ns", i128::from(figures.p50_ns)));
-            p99.push(of("plugin_call_p99_ns", i128::from(figures.p99_ns)));
+            calls.push(of("plugin_calls", i128::from(metrics.calls)));
+            p50.push(of("plugin_call_p50_ns", i128::from(metrics.p50_ns)));
+            p99.push(of("plugin_call_p99_ns", i128::from(metrics.p99_ns)));
         }
-        for (kind, count) in &plugin.figures.faults {
+        for (kind, count) in &plugin.metrics.faults {
             let labels = vec![label.clone(), ("kind", (*kind).to_owned())];
             faults.push(Sample {
                 name: "plugin_faults",
@@ -66,10 +66,11 @@ pub(crate) fn samples(plugins: &[PluginStatus]) -> Vec<Sample> {
                 value: i128::from(*count),
             });
         }
-        for (name, metric) in &plugin.figures.custom {
+        for (name, metric) in &plugin.metrics.custom {
             let value = match metric {
                 CustomMetric::Counter(count) => i128::from(*count),
                 CustomMetric::Gauge(value) => i128::from(*value),
+                _ => continue,
             };
             let labels = vec![label.clone(), ("name", name.clone())];
             custom.push(Sample {
@@ -80,7 +81,7 @@ pub(crate) fn samples(plugins: &[PluginStatus]) -> Vec<Sample> {
         }
     }
     [
-        states, refused, benched, calls, p50, p99, faults, instances, configured, custom,
+        states, refused, suspended, calls, p50, p99, faults, instances, configured, custom,
     ]
     .into_iter()
     .flatten()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use witgate_messages::error::ErrorType;
 use witgate_runtime::Refusal;
-use witgate_runtime::{Fault, FaultKind, Hook, Stop};
+use witgate_runtime::{Fault, FaultKind, Hook, Rejection};
 
 use crate::text::{Cut, escaped, is_unsafe};
 
@@ -145,12 +145,12 @@ impl Refused {
             FaultKind::Exhausted => {
                 format!("the gateway is out of instances of the plugin `{plugin}`: try again")
             }
-            FaultKind::Benched => {
-                format!("the plugin `{plugin}` is paused after repeated faults; {MORE}")
+            FaultKind::Suspended => {
+                format!("the plugin `{plugin}` is suspended after repeated faults; {MORE}")
             }
-            FaultKind::BenchedForCaller => {
+            FaultKind::SuspendedForCaller => {
                 format!(
-                    "the plugin `{plugin}` is paused after repeated faults at requests of this caller; {MORE}"
+                    "the plugin `{plugin}` is suspended for this caller after repeated faults at its requests; {MORE}"
                 )
             }
             FaultKind::Absent => {
@@ -184,15 +184,16 @@ impl Refused {
         }
     }
 
-    /// What a lineup stopped the request with.
-    pub(crate) fn stop(stop: Stop) -> Self {
-        match stop {
-            Stop::Refusal {
+    /// Returns the answer to a request that the plugins rejected.
+    pub(crate) fn rejection(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Refusal {
                 plugin,
                 hook,
                 refusal,
             } => Self::policy(plugin.to_string(), hook, refusal),
-            Stop::Fault(fault) => Self::fault(&fault),
+            Rejection::Fault(fault) => Self::fault(&fault),
+            other => Self::gateway(other.status(), other.to_string()),
         }
     }
 }

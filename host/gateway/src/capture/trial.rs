@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 use witgate_messages::price::PriceBook;
 use witgate_runtime::{
-    AdmissionError, Charge, Envelope, Fault, Hook, Lineup, Mark, Plan, Request, Runtime, Source,
-    Stop, Target, Trail, UpstreamStats,
+    AdmissionError, AuditNote, Charge, Envelope, Fault, Hook, HookSession, Lineup, Plan, Rejection,
+    Runtime, Source, Target, UpstreamStats,
 };
 
 use super::Captured;
@@ -95,11 +95,12 @@ impl Trial {
             summary: Vec::new(),
             took: Vec::new(),
         };
-        let mut trail = Trail::default();
-        if let Err(stop) = self.ask(captured, &mut decided, &mut trail)? {
-            decided.stop(&stop);
+        let view = Arc::new(captured.view()?);
+        let mut hooks = self.lineup.begin(Arc::<View>::clone(&view));
+        if let Err(rejection) = self.ask(captured, view, &mut decided, &mut hooks)? {
+            decided.stop(&rejection);
         }
-        for fault in &trail.skipped {
+        for fault in &hooks.finish().skipped {
             decided.skip(fault);
         }
         Ok(decided)
@@ -108,16 +109,13 @@ impl Trial {
     fn ask(
         &self,
         captured: &Captured,
+        mut view: Arc<View>,
         decided: &mut Decided,
-        trail: &mut Trail,
-    ) -> anyhow::Result<Result<(), Stop>> {
-        let mut view = Arc::new(captured.view()?);
-        let request: Arc<dyn Request> = Arc::<View>::clone(&view);
-        let lineup = &self.lineup;
-
+        hooks: &mut HookSession<'_>,
+    ) -> anyhow::Result<Result<(), Rejection>> {
         let mut envelope = Envelope::default();
         if self.has(Hook::Envelope) {
-            let asked = decided.time(Hook::Envelope, || lineup.read_envelope(&request, trail));
+            let asked = decided.time(Hook::Envelope, || hooks.envelope());
             match asked {
                 Ok(given) => envelope = given,
                 Err(stop) => return Ok(Err(stop)),
@@ -127,13 +125,11 @@ impl Trial {
         }
         let provenance = Provenance::of_path(&view.path);
         provenance.stamp(&mut envelope);
-        let request: Arc<dyn Request> = Arc::<View>::clone(&view);
+        hooks.set_request(Arc::<View>::clone(&view));
 
         let mut plan = None;
         if self.has(Hook::Route) {
-            let asked = decided.time(Hook::Route, || {
-                lineup.decide_route(&request, &envelope, &self.upstreams, trail)
-            });
+            let asked = decided.time(Hook::Route, || hooks.route(&envelope, &self.upstreams));
             match asked {
                 Ok(given) => plan = given,
                 Err(stop) => return Ok(Err(stop)),
@@ -149,9 +145,7 @@ impl Trial {
 
         let estimate = estimate::of_message(&view, &plan, &self.prices);
         if self.has(Hook::Budget) {
-            let asked = decided.time(Hook::Budget, || {
-                lineup.charges(&request, &envelope, &plan, &estimate, trail)
-            });
+            let asked = decided.time(Hook::Budget, || hooks.charges(&envelope, &plan, &estimate));
             let charges: Vec<Charge> = match asked {
                 Ok(charges) => charges.into_iter().map(|it| it.charge).collect(),
                 Err(stop) => return Ok(Err(stop)),
@@ -177,11 +171,11 @@ impl Trial {
     fn audit(&self, answered: receipt::Decided<'_>, decided: &mut Decided) -> anyhow::Result<()> {
         let before = answered.receipt(&self.prices).fields(&self.lineup);
         let audited = decided.time(Hook::Audit, || {
-            self.lineup.audit_entries(vec![before.clone()], is_kept)
+            self.lineup.audit(vec![before.clone()], is_kept)
         });
         for entry in audited {
-            for mark in &entry.marks {
-                if let Mark::Fault(fault) = mark {
+            for note in &entry.notes {
+                if let AuditNote::Fault(fault) = note {
                     decided.skip(fault);
                 }
             }
@@ -246,9 +240,9 @@ impl Decided {
         Ok(())
     }
 
-    fn stop(&mut self, stop: &Stop) {
-        match stop {
-            Stop::Refusal { hook, refusal, .. } => {
+    fn stop(&mut self, rejection: &Rejection) {
+        match rejection {
+            Rejection::Refusal { hook, refusal, .. } => {
                 self.given.insert(
                     "stopped".to_owned(),
                     json!({ "hook": hook, "refusal": refusal }),
@@ -258,7 +252,7 @@ impl Decided {
                     .push((hook.to_string(), Value::from(format!("refused {text}"))));
                 self.summary.push(format!("{hook}: refused, {text}"));
             }
-            Stop::Fault(fault) => {
+            Rejection::Fault(fault) => {
                 self.given.insert("stopped".to_owned(), kind_of(fault));
                 let at = fault
                     .hook
@@ -267,6 +261,11 @@ impl Decided {
                 self.told.push((at, Value::from(text)));
                 self.summary.push(format!("stopped: {fault}"));
                 self.faults.push(fault.to_string());
+            }
+            other => {
+                self.given
+                    .insert("stopped".to_owned(), Value::from(other.to_string()));
+                self.summary.push(format!("stopped: {other}"));
             }
         }
     }

@@ -1,63 +1,62 @@
-//! How much memory requests may take, and where that number comes from.
+//! The memory for requests, and the origin of its size.
 //!
-//! Without a word of the operator it is a third of what the process may use: the limit of its cgroup or of one around it,
-//! else the machine's memory. The other two thirds are for connections, plugins, keys, receipts, and what the kernel keeps
-//! for the sockets.
+//! By default it is a third of the memory that the process may use: the limit of its cgroup or of a parent cgroup, or else
+//! the machine's memory. The other two thirds are for connections, plugins, keys, receipts, and the kernel's socket
+//! buffers.
 
 mod machine;
 
 use std::fmt;
 use std::path::Path;
 
-/// The part of the memory that requests may take.
+/// Divisor of the available memory that gives the default for requests.
 const PART: u64 = 3;
 
-/// The least and the most that a part may come to; an operator can say otherwise.
+/// Bytes that the default for requests may have.
 const DERIVED: std::ops::RangeInclusive<u64> = (32 * MIB)..=(16 * 1024 * MIB);
 
-/// What one key may take is a quarter, but so much at least where half of the whole is enough for it: a request as large as
-/// the API takes has 32 MB.
-const SHARE: u64 = 64 * MIB;
+/// Minimum bytes for one key by default, unless half of the memory for requests is less: room for a request of the API's
+/// maximum of 32 MB.
+const MIN_SHARE: u64 = 64 * MIB;
 
-/// What a connection takes that waits, with TLS; in the clear it is two thirds of that.
+/// Bytes of an idle connection with TLS. One in cleartext takes two thirds of that.
 const CONNECTION: u64 = 33 * 1024;
 
 const MIB: u64 = 1024 * 1024;
 
-/// How much memory requests may take.
+/// The memory for requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// Bytes of all requests together.
+    /// Maximum bytes of all requests together.
     pub bytes: u64,
-    /// Bytes of the requests of one key.
+    /// Maximum bytes of the requests of one key.
     pub per_key: u64,
-    /// Where the number comes from.
+    /// Origin of the size.
     pub origin: Origin,
 }
 
-/// Where a limit of memory comes from.
+/// The origin of a memory limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The operator said it.
+    /// The configuration.
     Configuration,
-    /// A cgroup allows so many bytes.
+    /// A part of the bytes that a cgroup allows.
     Cgroup(u64),
-    /// The machine has so many bytes.
+    /// A part of the bytes that the machine has.
     Machine(u64),
-    /// Nothing says how much there is: a gibibyte is taken for it.
+    /// A part of one gibibyte, because the available memory is unknown.
     Unknown,
 }
 
 // === impl Memory ===
 
 impl Memory {
-    /// What this machine has room for.
+    /// Returns the default for this process on this machine.
     #[must_use]
     pub fn of_machine() -> Self {
         Self::of(machine::size(Path::new("/")))
     }
 
-    /// The part of what there is.
     fn of(origin: Origin) -> Self {
         let bytes = (origin.bytes() / PART).clamp(*DERIVED.start(), *DERIVED.end());
         Self {
@@ -67,15 +66,15 @@ impl Memory {
         }
     }
 
-    /// What one key may take of so much.
+    /// Returns the default share of one key: a quarter, or more if that is too little for one large request.
     #[must_use]
     pub fn share(bytes: u64) -> u64 {
-        (bytes / 4).max(SHARE.min(bytes / 2))
+        (bytes / 4).max(MIN_SHARE.min(bytes / 2))
     }
 }
 
 impl Default for Memory {
-    /// As on a machine that does not say how much memory it has.
+    /// Returns the default on a machine whose memory is unknown.
     fn default() -> Self {
         Self::of(Origin::Unknown)
     }
@@ -86,7 +85,7 @@ impl fmt::Display for Memory {
         let mib = |bytes: u64| bytes / MIB;
         write!(
             f,
-            "requests may take {} MiB of memory, those of one key {} MiB",
+            "requests may use {} MiB of memory, and those of one key {} MiB",
             mib(self.bytes),
             mib(self.per_key)
         )?;
@@ -94,7 +93,9 @@ impl fmt::Display for Memory {
             Origin::Configuration => f.write_str(" (configuration)"),
             Origin::Cgroup(bytes) => write!(f, " (cgroup: a third of {} MiB)", mib(bytes)),
             Origin::Machine(bytes) => write!(f, " (machine: a third of {} MiB)", mib(bytes)),
-            Origin::Unknown => f.write_str(" (this machine does not say how much it has)"),
+            Origin::Unknown => {
+                f.write_str(" (a third of 1024 MiB, because the available memory is unknown)")
+            }
         }
     }
 }
@@ -102,7 +103,7 @@ impl fmt::Display for Memory {
 // === impl Origin ===
 
 impl Origin {
-    /// Bytes that there are.
+    /// Returns the available bytes.
     fn bytes(self) -> u64 {
         match self {
             Self::Cgroup(bytes) | Self::Machine(bytes) => bytes,
@@ -110,14 +111,14 @@ impl Origin {
         }
     }
 
-    /// How many connections there may be: as many as an eighth of it has room for.
+    /// Returns the default number of connections: as many as fit into an eighth of the available memory.
     #[must_use]
     pub fn for_connections(self) -> usize {
         let room = (self.bytes() / 8 / CONNECTION).clamp(1000, 20_000);
         usize::try_from(room).unwrap_or(1000)
     }
 
-    /// What plugins may take of it altogether: an eighth.
+    /// Returns the default bytes for all plugins: an eighth of the available memory.
     #[must_use]
     pub fn for_plugins(self) -> u64 {
         (self.bytes() / 8).clamp(64 * MIB, 4 * 1024 * MIB)
@@ -130,8 +131,8 @@ mod tests {
 
     #[test]
     fn what_is_given_away_by_default_fits_into_what_there_is() {
-        // The program, receipts that wait, what plugins remember, and the accounts of budgets, all at their most. The rest
-        // is for keys and for what the kernel keeps for the sockets.
+        // The program, waiting receipts, the plugins' key-value stores and the accounts of budgets, each at its maximum. The
+        // rest is for keys and for the kernel's socket buffers.
         let own = (60 + 20 + 16 + 80) * MIB;
         for machine in [512, 1024, 4096, 65536] {
             let origin = Origin::Machine(machine * MIB);

@@ -1,40 +1,81 @@
-//! TLS towards clients, as configured.
+//! `[listen.tls]`: TLS towards clients. The content of the files is checked when they are read, at the start and at each
+//! reload.
 
 use std::path::{Path, PathBuf};
 
-/// `[listen.tls]`: what the listener shows, and what it asks to see.
+use serde::Deserialize;
+use witgate_config_file::Check;
+
+/// The listener's certificate, and the certificates that it asks clients for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenTls {
-    /// The certificate chain, in PEM, the listener's own first.
+    /// PEM file of the certificate chain, the listener's own certificate first.
     pub certificate: PathBuf,
-    /// The private key of that certificate, in PEM.
+    /// PEM file of that certificate's private key.
     pub key: PathBuf,
-    /// Who vouches for client certificates; none asks for no certificate.
+    /// Client certificates that are accepted, or `None` to ask for none.
     pub clients: Option<ClientCertificates>,
 }
 
-/// Client certificates that are taken.
+/// The client certificates that are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificates {
-    /// The CA certificates that have to have signed them, in PEM.
+    /// PEM file of the CA certificates that sign them.
     pub ca: PathBuf,
-    /// Whether a client may come without one.
+    /// Demand for one.
     pub demand: Demand,
 }
 
-/// Whether a client has to show a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The demand for a client certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Demand {
-    /// It may; one that is shown has to be right.
+    /// A client may connect without one. One that is presented must be valid.
     Optional,
-    /// Without one there is no connection.
+    /// A client without a valid one can't connect.
     Required,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ListenTlsFile {
+    certificate: PathBuf,
+    key: PathBuf,
+    client_ca: Option<PathBuf>,
+    client_certificates: Option<Demand>,
+}
+
+// === impl ListenTlsFile ===
+
+impl ListenTlsFile {
+    pub(super) fn check(self, check: &mut Check<'_>) -> ListenTls {
+        let demanded = self.client_certificates.is_some();
+        if demanded && self.client_ca.is_none() && !check.has_problem("client_ca") {
+            check.problem(
+                "client_certificates",
+                "needs `client_ca`, the file of the CA that signs the clients' certificates",
+            );
+        }
+        // A wrong word stands for the stricter one.
+        let default = if check.has_problem("client_certificates") {
+            Demand::Required
+        } else {
+            Demand::Optional
+        };
+        ListenTls {
+            certificate: check.file("certificate", self.certificate),
+            key: check.file("key", self.key),
+            clients: self.client_ca.map(|ca| ClientCertificates {
+                ca: check.file("client_ca", ca),
+                demand: self.client_certificates.unwrap_or(default),
+            }),
+        }
+    }
 }
 
 // === impl ListenTls ===
 
 impl ListenTls {
-    /// The files that it is read from.
+    /// Returns the files that it is read from.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let ca = self.clients.as_ref().map(|clients| clients.ca.as_path());
         [self.certificate.as_path(), self.key.as_path()]

@@ -1,37 +1,37 @@
-//! What a right configuration still needs a word about: switches that open what is closed by default, and commands that
-//! need an init.
+//! Warnings about a valid configuration: switches that open what is closed by default, and commands that need an init.
 
 use super::{Config, Content, Credential, CredentialSource, Keys};
 
-/// The process that adopts what others leave behind.
+/// Id of the process that adopts orphaned processes.
 const INIT: u32 = 1;
 
 // === impl Config ===
 
 impl Config {
-    /// Returns what an operator should know about a gateway that runs with this configuration as a process of this id,
-    /// each with what to do.
+    /// Returns the warnings about a gateway that runs with this configuration as the process with this id. Each says what
+    /// to do.
     fn warnings(&self, process: u32) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.keys == Keys::Open {
             warnings.push(format!(
-                "keys.insecure_open is set: whoever reaches {} is served without a key, at the operator's expense; to \
-                 close it, name a keys file in [keys] file",
+                "keys.insecure_open is set: every caller that reaches {} is served without a key, at your expense; to \
+                 require keys, replace it by `file` in [keys]",
                 self.listen.address
             ));
         }
         let admin = self.admin.as_ref().map(|admin| admin.address);
         if let Some(address) = admin.filter(|address| !address.ip().is_loopback()) {
             warnings.push(format!(
-                "admin.insecure_public is set: whoever reaches {address} can read accounts, upstreams and plugins without \
-                 a key; to close it, use a loopback address in [admin] address"
+                "admin.insecure_public is set: everyone who reaches {address} can read accounts, upstreams and plugins \
+                 without a key; to prevent it, use a loopback address in `address` of [admin]"
             ));
         }
         if let Some(capture) = &self.capture
             && capture.content == Content::Kept
         {
             warnings.push(format!(
-                "capture.insecure_content is set: what people write is kept in {}; to blank it, remove the switch",
+                "capture.insecure_content is set: the text of prompts and responses is recorded in {}; to mask it, \
+                 remove the key",
                 capture.directory.display()
             ));
         }
@@ -43,15 +43,15 @@ impl Config {
         });
         if runs_commands && process == INIT {
             warnings.push(
-                "the gateway is process 1 and runs credential commands: what they leave behind when they end stays as \
-                 zombies, because the gateway is no init; start it under one (docker run --init, tini)"
+                "the gateway is process 1 and runs credential commands, but does not reap the orphaned processes that \
+                 they leave behind; start it under an init (docker run --init, tini)"
                     .to_owned(),
             );
         }
         warnings
     }
 
-    /// Logs what an operator should know about a gateway that runs with this configuration.
+    /// Logs the warnings about this configuration.
     pub(crate) fn warn(&self) {
         for warning in self.warnings(std::process::id()) {
             tracing::warn!("{warning}");

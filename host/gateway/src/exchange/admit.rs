@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, Window};
-use witgate_runtime::{Hook, PluginCharge, Remedy, Request};
+use witgate_runtime::{Hook, PluginCharge, Remedy};
 
 use super::decide::Decision;
 use super::settle::Settlement;
@@ -59,10 +59,9 @@ pub(super) async fn admit(
                 return Err(accounts::too_long(short, &decision.envelope, *bytes));
             }
         }
-        let request: Arc<dyn Request> = Arc::<View>::clone(&decision.view);
-        let remedy = decision
-            .lineup
-            .exhausted(&request, short, refused.remaining())
+        let hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
+        let remedy = hooks
+            .exhausted(short, refused.remaining())
             .map_err(|fault| Refused::fault(&fault))?;
         let resets_in = refused
             .resets_at()

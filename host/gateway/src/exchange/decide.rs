@@ -67,11 +67,8 @@ pub(crate) async fn decide(
         lineup,
         snapshot,
     } = received;
-    let request: Arc<dyn Request> = Arc::<View>::clone(&view);
-    let mut envelope = lineup
-        .read_envelope(&request, &mut settlement.trail)
-        .map_err(Refused::stop)?;
-    drop(request);
+    let mut envelope =
+        settlement.call(&lineup, Arc::<View>::clone(&view), |hooks| hooks.envelope())?;
     settlement.receipt.provenance.stamp(&mut envelope);
     for (name, value) in &envelope.response_headers {
         settlement.add_header(headers::plugin_header(name, value));

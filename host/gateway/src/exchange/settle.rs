@@ -13,7 +13,7 @@ use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
 use witgate_messages::meter::Source;
 use witgate_messages::price::Cost;
-use witgate_runtime::{Estimate, Lineup, Trail};
+use witgate_runtime::{CallTrace, Estimate, HookSession, Lineup, Rejection, Request};
 
 use super::relay::metering::Metering;
 use crate::answer::cors::{self, Word};
@@ -35,8 +35,8 @@ pub(crate) struct Settlement {
     lineup: Arc<Lineup>,
     started: Instant,
     pub(crate) receipt: Receipt,
-    /// Which plugins took part, and which were skipped.
-    pub(super) trail: Trail,
+    /// The plugins that took part, and those that were skipped.
+    pub(super) trace: CallTrace,
     headers: Vec<(HeaderName, HeaderValue)>,
     hold: Option<Hold>,
     metering: Option<Metering>,
@@ -74,7 +74,7 @@ impl Settlement {
             lineup: gateway.lineup(),
             started: Instant::now(),
             receipt,
-            trail: Trail::default(),
+            trace: CallTrace::default(),
             hold: None,
             metering: None,
             extend_at: u64::MAX,
@@ -108,6 +108,23 @@ impl Settlement {
     /// The pinned lineup.
     pub(super) fn lineup(&self) -> &Arc<Lineup> {
         &self.lineup
+    }
+
+    /// Makes hook calls about a request and records them.
+    ///
+    /// # Errors
+    ///
+    /// A plugin's refusal or fault.
+    pub(super) fn call<T>(
+        &mut self,
+        lineup: &Lineup,
+        request: Arc<dyn Request>,
+        call: impl FnOnce(&mut HookSession<'_>) -> Result<T, Rejection>,
+    ) -> Result<T, Refused> {
+        let mut hooks = lineup.resume(request, std::mem::take(&mut self.trace));
+        let returned = call(&mut hooks);
+        self.trace = hooks.finish();
+        returned.map_err(Refused::rejection)
     }
 
     /// Headers that plugins want on the answer.
@@ -339,7 +356,7 @@ fn reserved(hold: &Hold) -> Amounts {
 impl Drop for Settlement {
     fn drop(&mut self) {
         self.receipt.duration = self.started.elapsed();
-        self.receipt.skipped = std::mem::take(&mut self.trail.skipped);
+        self.receipt.skipped = std::mem::take(&mut self.trace.skipped);
         let amounts = self.price();
         if let Some(hold) = self.hold.take() {
             if self.receipt.attempts.is_empty() {

@@ -1,6 +1,6 @@
-//! What a running gateway may be told anew: configuration, keys, prices, upstreams. One value, swapped as a whole.
+//! The part of a gateway that a reload replaces: configuration, keys, prices, upstreams. One value, swapped as a whole.
 //!
-//! An exchange takes the value once, at its first byte, and keeps it to its receipt.
+//! An exchange takes the value once, at its first byte, and keeps it until its receipt.
 
 use std::sync::Arc;
 
@@ -13,28 +13,28 @@ use crate::tenants::keys::Keyring;
 use crate::upstream::Upstreams;
 use crate::upstream::dns::resolver::Names;
 
-/// The part of a gateway that a reload replaces.
+/// A configuration with everything that was read for it.
 pub(crate) struct Snapshot {
     pub(crate) config: Arc<Config>,
     pub(crate) keyring: Keyring,
     pub(crate) prices: Arc<PriceBook>,
     pub(crate) upstreams: Upstreams,
-    /// What is under way; it goes on through reloads.
+    /// Exchanges in flight, counted across reloads.
     pub(crate) pressure: Pressure,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
-    /// Records requests, where the operator wants that.
+    /// Recorder of requests, or `None` if the configuration has none.
     pub(crate) capture: Option<Arc<Capture>>,
 }
 
 // === impl Snapshot ===
 
 impl Snapshot {
-    /// Prepares everything that a configuration names, taking over unchanged upstreams of `previous`. Names are looked up
-    /// with `resolver`.
+    /// Reads everything that a configuration names, and keeps unchanged upstreams of `previous`. Looks up names with
+    /// `resolver`.
     ///
     /// # Errors
     ///
-    /// What can't be read, and why, one line each.
+    /// Returns what can't be read, and why, one line each.
     pub(crate) fn prepare(
         config: Arc<Config>,
         resolver: &Names,
@@ -86,7 +86,7 @@ pub(crate) fn prices(config: &Config) -> Result<PriceBook, String> {
         .map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Returns the upstreams, or the problems of each of them.
+/// Returns the upstreams, or the problems of each.
 fn upstreams(
     config: &Config,
     resolver: &Names,
@@ -113,7 +113,7 @@ fn upstreams(
     })
 }
 
-/// Tries an upstream as the only one, which shows its own problems.
+/// Tries an upstream alone, which shows its own problems.
 pub(crate) fn alone(
     upstream: &UpstreamConfig,
     resolver: &Names,
@@ -132,7 +132,7 @@ pub(crate) fn tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, 
         .transpose()
 }
 
-/// What records requests: the one of before, where nothing about it has changed.
+/// Returns the recorder of requests: the running one if its configuration has not changed.
 pub(crate) fn capture(
     config: &Config,
     previous: Option<&Snapshot>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use witgate_audit::{Lines, Mark as Why, Receipt as AuditReceipt, Render};
 use witgate_runtime::{self as contract, Field, Value};
-use witgate_runtime::{Audited, Mark};
+use witgate_runtime::{AuditNote, Audited};
 
 use crate::receipts::finished::Finished;
 use crate::receipts::receipt::{is_kept, line};
@@ -25,7 +25,7 @@ impl Render<Finished> for Renderer {
                 .iter()
                 .map(|finished| finished.receipt.fields(&finished.lineup))
                 .collect();
-            for audited in first.lineup.audit_entries(receipts, is_kept) {
+            for audited in first.lineup.audit(receipts, is_kept) {
                 out.push(&audited_line(audited));
             }
         }
@@ -34,26 +34,26 @@ impl Render<Finished> for Renderer {
 
 fn audited_line(audited: Audited) -> Vec<u8> {
     let Audited {
-        receipt: mut audited_receipt,
-        marks,
+        mut receipt, notes, ..
     } = audited;
-    if !marks.is_empty() {
-        let marks: Vec<_> = marks.iter().map(describe).collect();
-        mark(&mut audited_receipt, &marks.join("; "));
+    if !notes.is_empty() {
+        let notes: Vec<_> = notes.iter().map(describe).collect();
+        mark(&mut receipt, &notes.join("; "));
     }
-    line(&audited_receipt)
+    line(&receipt)
 }
 
-/// What a receipt says about a plugin that could not be asked about it.
-fn describe(mark: &Mark) -> String {
-    match mark {
-        Mark::Fault(fault) => format!(
+/// Describes why fields of a receipt were held back.
+fn describe(note: &AuditNote) -> String {
+    match note {
+        AuditNote::Fault(fault) => format!(
             "held back: the plugin {} failed ({})",
             fault.plugin,
             fault.kind.code()
         ),
-        Mark::Missing { plugin } => format!("held back: the plugin {plugin} gave no entry"),
-        Mark::Absent { plugin } => format!("held back: the plugin {plugin} is not there"),
+        AuditNote::Missing { plugin } => format!("held back: the plugin {plugin} gave no entry"),
+        AuditNote::Absent { plugin } => format!("held back: the plugin {plugin} is not there"),
+        _ => "held back".to_owned(),
     }
 }
 
@@ -73,7 +73,7 @@ impl AuditReceipt for Finished {
 
     fn raw(&self, why: Why, out: &mut Vec<u8>) {
         let mut receipt = self.receipt.fields(&self.lineup);
-        if self.lineup.audits() {
+        if self.lineup.needs_audit() {
             receipt.fields.retain(|field| is_kept(&field.name));
             mark(&mut receipt, &format!("held back: {}", why.as_str()));
         } else {

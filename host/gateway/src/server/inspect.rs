@@ -1,10 +1,10 @@
-//! A look at everything that a configuration names, without serving.
+//! Checks of everything that a configuration names, without serving.
 
 use crate::config::{Config, Draft};
 use crate::gateway::snapshot::{alone, capture, keyring, prices, tls};
 use crate::upstream::dns::resolver;
 
-/// Reads the files that a draft names, and returns the problems with them. Skips the keys that are wrong themselves.
+/// Reads the files that a draft names and returns their problems. Skips keys that have problems themselves.
 #[must_use]
 pub fn files(draft: &Draft) -> Vec<String> {
     let Draft { config, problems } = draft;
@@ -35,7 +35,7 @@ pub fn files(draft: &Draft) -> Vec<String> {
     found
 }
 
-/// Returns the number of keys that let a caller in, or `None` if the gateway is open to everyone or its keys can't be read.
+/// Returns the number of keys that let a caller in, or `None` if the gateway is open to everyone or the keys can't be read.
 #[must_use]
 pub fn keys(config: &Config) -> Option<usize> {
     keyring(config).ok()?.count()

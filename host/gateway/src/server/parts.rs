@@ -1,58 +1,89 @@
-//! What a gateway is put together from: its plugins, its state, its receipts.
+//! The parts of a gateway that are opened at its start: its plugins and its store.
 
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
 use witgate_runtime::{Compiler, Policies, PoliciesOptions, Runtime, RuntimeOptions};
 
+use super::reload::Prints;
 use crate::batches;
 use crate::config::Config;
+use crate::gateway::Gateway;
+use crate::gateway::snapshot::Snapshot;
+use crate::receipts::Receipts;
 use crate::store::{Migration, State};
 use crate::tenants::owners;
+use crate::upstream::dns::resolver::Names;
 use crate::view::vocabulary::Vocabulary;
 
 /// The migrations of the database, in the order they were released.
 const MIGRATIONS: &[Migration] = &[owners::MIGRATION, batches::MIGRATION];
 
-/// Returns the options of a plugin host that treats plugins as the gateway does: the headers that they may see and set,
-/// and the words that mean something to it.
-#[must_use]
-pub fn runtime_options() -> RuntimeOptions {
-    RuntimeOptions {
-        secret_headers: crate::headers::credentials(),
-        host_headers: crate::headers::of_the_host(),
-        answer_headers: Some(crate::headers::that_plugins_may_set()),
-        vocabulary: Vocabulary.into(),
-        ..RuntimeOptions::default()
-    }
-}
-
-/// Opens the plugin directory of a configuration and admits what is in it.
+/// Opens everything that a configuration names but the listeners. Returns the gateway, and the prints of the files that it
+/// was read from.
 ///
 /// # Errors
 ///
-/// The directory can't be read, or this machine can't run WebAssembly. A plugin that is not admitted is no error here:
-/// it is reported, and a missing required one refuses traffic.
+/// Returns what can't be opened, and why.
+pub(super) async fn open(
+    config: &Arc<Config>,
+    compiler: Option<Compiler>,
+    resolver: Names,
+) -> anyhow::Result<(Arc<Gateway>, Prints)> {
+    let config = Arc::clone(config);
+    // Compiling plugins takes processor time that the runtime's workers need for other tasks.
+    let opened = spawn_blocking(move || {
+        let prints = Prints::of(&config);
+        let snapshot = Snapshot::prepare(Arc::clone(&config), &resolver, None)
+            .map_err(|problems| anyhow::anyhow!(problems))?;
+        let policies = open_policies(&config, compiler)?;
+        let audit = Receipts::open(&config.receipts)?;
+        let state = open_state(&config)?;
+        anyhow::Ok((Gateway::new(snapshot, policies, audit, state), prints))
+    });
+    let (gateway, prints) = opened.await??;
+    Ok((Arc::new(gateway), prints))
+}
+
+/// Returns the options of a plugin host that treats plugins as the gateway does: the headers that they may see and set,
+/// and the words that the gateway knows.
+#[must_use]
+pub fn runtime_options() -> RuntimeOptions {
+    RuntimeOptions::default()
+        .with_secret_headers(crate::headers::credentials())
+        .with_host_headers(crate::headers::of_the_host())
+        .with_response_headers(crate::headers::that_plugins_may_set())
+        .with_vocabulary(Vocabulary)
+}
+
+/// Opens the plugin directory of a configuration and admits its plugins.
+///
+/// # Errors
+///
+/// Returns an error if the directory can't be read, or this machine can't run WebAssembly. A plugin that is not admitted is
+/// no error: it is reported, and no traffic is served while a required one is missing.
 pub fn open_policies(config: &Config, compiler: Option<Compiler>) -> anyhow::Result<Policies> {
-    let runtime = Runtime::try_new(RuntimeOptions {
-        cache: config.plugins.cache.clone(),
-        trusted_keys: config.plugins.trusted_keys.clone(),
-        compiler,
-        memory_total: usize::try_from(config.plugins.memory_bytes).unwrap_or(usize::MAX),
-        ..runtime_options()
-    })?;
-    let options = PoliciesOptions {
-        required: config.plugins.required.clone(),
-        poll: config.plugins.poll,
-        ..PoliciesOptions::default()
-    };
+    let memory_total = usize::try_from(config.plugins.memory_bytes).unwrap_or(usize::MAX);
+    let runtime = Runtime::try_new(
+        runtime_options()
+            .with_cache(config.plugins.cache.clone())
+            .with_trusted_keys(config.plugins.trusted_keys.clone())
+            .with_compiler(compiler)
+            .with_memory_total(memory_total),
+    )?;
+    let options = PoliciesOptions::default()
+        .with_required(config.plugins.required.clone())
+        .with_poll(config.plugins.poll);
     Ok(Policies::open(runtime, &config.plugins.directory, options)?)
 }
 
-pub(crate) fn open_state(config: &Config) -> anyhow::Result<Option<State>> {
+fn open_state(config: &Config) -> anyhow::Result<Option<State>> {
     match &config.state {
         Some(directory) => Ok(Some(State::open(directory, MIGRATIONS)?)),
         None => {
             tracing::warn!(
-                "there is no [state] directory: files and batches are not served, and who owns which container is \
-                 forgotten at a restart"
+                "files and batches are not served, and the owners of containers are forgotten at a restart, because the \
+                 configuration has no [state] directory"
             );
             Ok(None)
         }

@@ -1,8 +1,8 @@
-//! What changes while the gateway runs: `witgate.toml` and the files that it names.
+//! Reloads of `witgate.toml` and the files that it names, while the gateway runs.
 //!
-//! Each look compares the files with what was read last; a change that is whole ([`watched`]) reads all of them anew and
-//! swaps them in together. What is wrong leaves everything as it was, is logged once, stays to be seen on the admin
-//! pages, and is tried again: a file that the configuration names may come later than the configuration.
+//! Each poll compares the files with their state at the last reload. A complete change ([`watched`]) reloads all of them
+//! and swaps them in together. A failed reload leaves everything as it was, is logged once, is shown on the admin pages,
+//! and is retried, because a file that the configuration names may be written later than the configuration.
 
 mod watched;
 
@@ -20,79 +20,79 @@ use crate::listen::stopped;
 
 pub(crate) use self::watched::Prints;
 
-/// Time between two looks.
-const LOOK: Duration = Duration::from_secs(1);
+/// Time between two polls.
+const POLL: Duration = Duration::from_secs(1);
 
-/// Time between two looks while files are being written.
-const CLOSE_LOOK: Duration = Duration::from_millis(250);
+/// Time between two polls while files are being written.
+const UNSETTLED_POLL: Duration = Duration::from_millis(250);
 
-/// Time between two tries of a reload that fails.
+/// Time between two attempts of a reload that fails.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Reads changed files into the running gateway.
+/// The reloader of a running gateway.
 pub(crate) struct Reloader {
     gateway: Arc<Gateway>,
-    /// Held for the length of a reload, so that what was read last is what is in use.
+    /// Held during a reload, so that the configuration that was read last is the one in use.
     turn: Mutex<()>,
-    seen: Mutex<Seen>,
+    state: Mutex<State>,
 }
 
-struct Seen {
+struct State {
     files: Watched,
-    /// What was wrong at the last reload; none when it went well.
+    /// Problems of the last reload, or `None` if it succeeded.
     error: Option<String>,
-    /// When the last reload began.
-    tried: Instant,
+    /// Start of the last reload.
+    last_attempt: Instant,
     reloads: u64,
 }
 
-/// Why files are read.
+/// The cause of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
-    /// The operator asked.
-    Asked,
-    /// They have changed.
+    /// A request of the operator.
+    Requested,
+    /// A change of the files.
     Changed,
-    /// The last reload failed. What is wrong is in the log already.
-    Failed,
+    /// A retry of a failed reload, whose problems are in the log already.
+    Retry,
 }
 
-/// How the last reload went, for the admin pages.
+/// The result of the last reload, for the admin pages.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub(crate) struct ReloadStatus {
-    /// Reloads that went well since the start.
+    /// Number of successful reloads since the start.
     pub(crate) reloads: u64,
-    /// What was wrong at the last one; none when it went well.
+    /// Problems of the last reload, or `None` if it succeeded.
     pub(crate) last_error: Option<String>,
 }
 
 // === impl Reloader ===
 
 impl Reloader {
-    /// Makes one for a gateway whose files were read after `prints` were taken.
+    /// Creates the reloader of a gateway whose files were read after `prints` were taken.
     pub(crate) fn new(gateway: Arc<Gateway>, prints: Prints) -> Self {
         Self {
             gateway,
             turn: Mutex::new(()),
-            seen: Mutex::new(Seen {
+            state: Mutex::new(State {
                 files: Watched::new(prints),
                 error: None,
-                tried: Instant::now(),
+                last_attempt: Instant::now(),
                 reloads: 0,
             }),
         }
     }
 
-    /// How the last reload went.
+    /// Returns the result of the last reload.
     pub(crate) fn status(&self) -> ReloadStatus {
-        let seen = self.seen();
+        let state = self.state();
         ReloadStatus {
-            reloads: seen.reloads,
-            last_error: seen.error.clone(),
+            reloads: state.reloads,
+            last_error: state.error.clone(),
         }
     }
 
-    /// Looks at the files until the gateway stops.
+    /// Polls the files until the gateway stops.
     pub(crate) async fn watch(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut pause = Duration::ZERO;
         loop {
@@ -102,25 +102,25 @@ impl Reloader {
             }
             let this = Arc::clone(&self);
             // Reading files blocks; a failure is logged where it happens.
-            let found = tokio::task::spawn_blocking(move || this.look()).await;
+            let found = tokio::task::spawn_blocking(move || this.poll()).await;
             pause = match found {
-                Ok(Found::Unsettled) => CLOSE_LOOK,
-                Ok(Found::Same | Found::Changed) | Err(_) => LOOK,
+                Ok(Found::Unsettled) => UNSETTLED_POLL,
+                Ok(Found::Same | Found::Changed) | Err(_) => POLL,
             };
         }
     }
 
-    fn look(&self) -> Found {
-        // Whoever reloads reads all that there is; the files are looked at afterwards.
+    fn poll(&self) -> Found {
+        // A running reload reads every file; the files are polled after it.
         let _turn = self.turn();
         let now = Instant::now();
-        let mut seen = self.seen();
-        let found = seen.files.look(now);
-        let is_due = seen.error.is_some() && now.duration_since(seen.tried) >= RETRY;
-        drop(seen);
+        let mut state = self.state();
+        let found = state.files.look(now);
+        let is_due = state.error.is_some() && now.duration_since(state.last_attempt) >= RETRY;
+        drop(state);
         let cause = match found {
             Found::Changed => Some(Cause::Changed),
-            Found::Same => is_due.then_some(Cause::Failed),
+            Found::Same => is_due.then_some(Cause::Retry),
             Found::Unsettled => None,
         };
         if let Some(cause) = cause {
@@ -130,11 +130,15 @@ impl Reloader {
         found
     }
 
-    /// Reads everything anew, changed or not, plugins included.
+    /// Reloads everything, changed or not, plugins included.
+    ///
+    /// # Errors
+    ///
+    /// Returns every problem.
     pub(crate) async fn reload_all(self: Arc<Self>) -> Result<(), String> {
         let done = tokio::task::spawn_blocking(move || {
             let turn = self.turn();
-            let reloaded = self.reload(Cause::Asked);
+            let reloaded = self.reload(Cause::Requested);
             drop(turn);
             let plugins = self
                 .gateway
@@ -147,21 +151,21 @@ impl Reloader {
         done.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    /// Reads everything anew. To be called with the turn.
+    /// Reloads the configuration and the files that it names. The caller holds `turn`.
     fn reload(&self, cause: Cause) -> Result<(), String> {
-        self.seen().tried = Instant::now();
+        self.state().last_attempt = Instant::now();
         let previous = self.gateway.snapshot();
-        // The prints are older than what is read: what changes meanwhile differs from them at the next look.
+        // The prints are taken before the files are read, so that the next poll sees what changes meanwhile.
         let mut prints = Prints::now(&previous.config);
         let next = Config::read(&previous.config.path)
             .map_err(|problems| problems.to_string())
             .and_then(|config| {
                 prints.add(&config);
-                let held = previous.config.needs_restart(&config);
-                if !held.is_empty() && cause != Cause::Failed {
+                let pending = previous.config.needs_restart(&config);
+                if !pending.is_empty() && cause != Cause::Retry {
                     tracing::warn!(
-                        keys = held.join(", "),
-                        "changed keys need a restart; the others are applied"
+                        keys = pending.join(", "),
+                        "some changed keys take effect only after a restart; the others were applied"
                     );
                 }
                 let resolver = previous.upstreams.resolver();
@@ -172,21 +176,21 @@ impl Reloader {
                 snapshot.config.warn();
                 prints.keep(&snapshot.config);
                 self.gateway.replace(snapshot);
-                let mut seen = self.seen();
-                seen.files = Watched::new(prints);
-                seen.error = None;
-                seen.reloads += 1;
-                tracing::info!("the configuration was read again");
+                let mut state = self.state();
+                state.files = Watched::new(prints);
+                state.error = None;
+                state.reloads += 1;
+                tracing::info!("the configuration was reloaded");
                 Ok(())
             }
             Err(error) => {
-                let mut seen = self.seen();
-                // Those of the new configuration too: it may be one of them that is to be put right.
-                seen.files = Watched::new(prints);
-                if cause != Cause::Failed || seen.error.as_ref() != Some(&error) {
-                    tracing::error!(%error, "the configuration was not applied; the one in use stays");
+                let mut state = self.state();
+                // Includes the files that the new configuration names: the problem may be in one of them.
+                state.files = Watched::new(prints);
+                if cause != Cause::Retry || state.error.as_ref() != Some(&error) {
+                    tracing::error!(%error, "the configuration was not reloaded; the previous one stays in use");
                 }
-                seen.error = Some(error.clone());
+                state.error = Some(error.clone());
                 Err(error)
             }
         }
@@ -196,7 +200,7 @@ impl Reloader {
         self.turn.lock()
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock()
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
     }
 }

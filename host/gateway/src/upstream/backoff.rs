@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use crate::config::RetryPolicy;
+use crate::upstream::config::RetryPolicy;
 
 /// The backoff between attempts at one upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

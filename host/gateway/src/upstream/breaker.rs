@@ -20,7 +20,7 @@ use rand::Rng;
 
 use self::ramp::{Ramp, Step};
 use super::window::Window;
-use crate::config::BreakerPolicy;
+use crate::upstream::config::BreakerPolicy;
 
 /// The number of parts of the window, each of which is forgotten as a whole.
 const SLOTS: usize = 10;

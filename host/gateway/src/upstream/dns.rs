@@ -26,8 +26,7 @@ use tokio::time::{Instant, timeout_at};
 use self::lookup::Lookups;
 use self::resolver::{Names, Resolved};
 use self::trouble::Troubles;
-use crate::config::UpstreamConfig;
-use crate::config::upstream::{HttpVersion, Scheme};
+use crate::upstream::config::{HttpVersion, Scheme, UpstreamConfig};
 
 /// Longest time for which a pooled connection may be idle. Shorter than the limits of common servers, so that few are
 /// found closed.

@@ -11,7 +11,7 @@ use rand::Rng;
 use smallvec::SmallVec;
 
 use super::Upstream;
-use crate::config::{Choice, GroupConfig, ProviderChange};
+use crate::upstream::config::{Choice, GroupConfig, ProviderChange};
 
 /// Upstreams in the order in which they are to be tried.
 pub(crate) type Chosen = SmallVec<[Arc<Upstream>; 4]>;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::config::HealthPolicy;
+use crate::upstream::config::HealthPolicy;
 
 /// The results of the checks of one upstream.
 #[derive(Debug, Default)]

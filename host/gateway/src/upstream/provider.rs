@@ -1,12 +1,12 @@
 //! The differences between kinds of upstream, behind one trait.
 //!
-//! A further kind (Bedrock, Vertex) is a name in [`config::Kind`](crate::config::Kind), a [`Provider`] here, and nothing
+//! A further kind (Bedrock, Vertex) is a name in [`config::Kind`](crate::upstream::config::Kind), a [`Provider`] here, and nothing
 //! else: the path under which it serves the API, the credential that it expects, and the meaning of its status codes.
 
 use super::Upstream;
 use super::credential::Credential;
 use super::stats::Outcome;
-use crate::config::Kind;
+use crate::upstream::config::Kind;
 
 /// The destination of a request: path and query in two parts, and the credential to send.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use super::health::Turn;
 use super::limit::Limit;
 use super::request::{Framing, Headers, Request};
 use super::{Upstream, Upstreams};
-use crate::config::HealthPolicy;
+use crate::upstream::config::HealthPolicy;
 
 /// The interval at which the configuration is looked at.
 const LOOK: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use super::Upstream;
 use super::dns::resolver::Names;
 use super::group::{Found, Group};
 use super::summary::Summary;
-use crate::config::{GroupConfig, UpstreamConfig};
+use crate::upstream::config::{GroupConfig, UpstreamConfig};
 
 /// The upstreams in the order of the configuration, and the groups of them.
 #[derive(Clone)]

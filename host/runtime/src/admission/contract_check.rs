@@ -1,12 +1,15 @@
-//! Compares a component's imports and exports with the contract, name by name.
+//! The comparison of a component's imports and exports with the contract, by name.
 //!
-//! wasmtime would find the same differences, but says only that nothing in the linker matches.
+//! wasmtime would find the same differences, but only reports that nothing in the linker matches.
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre};
 
 use super::AdmissionCause;
 use super::shape::Shape;
-use super::skew::first_difference;
+use super::type_mismatch::first_difference;
 use crate::contract::exports::{
-    AuditPlace, BudgetPlace, EnvelopePlace, LifecyclePlace, RoutePlace,
+    AuditIndex, BudgetIndex, EnvelopeIndex, LifecycleIndex, RouteIndex,
 };
 use crate::contract::{CONTRACT_VERSIONS, IMPORTS, PACKAGE, served};
 use crate::grants::Grants;
@@ -14,22 +17,20 @@ use crate::guest::Guest;
 use crate::hook::Hook;
 use crate::instance::Indices;
 use crate::wasi;
-use wasmtime::Engine;
-use wasmtime::component::{Component, InstancePre};
 
-/// `witgate:plugin/route@0.1.0` in its parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The parts of a name like `witgate:plugin/route@0.1.0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Name<'a> {
     package: &'a str,
     interface: &'a str,
     version: &'a str,
 }
 
-/// Compares the imports and exports with the contract. Gives what is imported and not granted.
+/// Compares imports and exports with the contract. Returns the imports that are not granted.
 ///
 /// # Errors
 ///
-/// Everything that this host doesn't have, and with it what is not granted.
+/// Everything that this host does not have, together with the imports that are not granted.
 pub(super) fn check(
     component: &Component,
     engine: &Engine,
@@ -39,7 +40,7 @@ pub(super) fn check(
     check_shape(&Shape::of(component, engine), bytes, grants)
 }
 
-/// The same by names that were read without compiling.
+/// Does the same with names that were read without compiling.
 pub(super) fn check_shape(
     shape: &Shape,
     bytes: &[u8],
@@ -49,10 +50,10 @@ pub(super) fn check_shape(
     let imports = imports.map(|name| check_import(name, bytes, grants));
     let exports = shape.exports.iter().map(|name| check_export(name, bytes));
     let mut found: Vec<_> = imports.chain(exports).filter_map(Result::err).collect();
-    // All interfaces of a plugin are of one version: the first says it.
-    let mut skewed = false;
+    // All interfaces of a plugin have one version, so one message is enough.
+    let mut seen = false;
     found.retain(|cause| match cause {
-        AdmissionCause::VersionSkew { .. } => !std::mem::replace(&mut skewed, true),
+        AdmissionCause::VersionMismatch { .. } => !std::mem::replace(&mut seen, true),
         _ => true,
     });
     let is_grant = |cause: &AdmissionCause| matches!(cause, AdmissionCause::NotGranted(_));
@@ -77,7 +78,7 @@ fn check_import(import: &str, bytes: &[u8], grants: &Grants) -> Result<(), Admis
         let interfaces = IMPORTS.map(|known| known.interface);
         return Err(AdmissionCause::ForeignImport {
             import: import.to_owned(),
-            has: format!(
+            provided: format!(
                 "{} of {PACKAGE}, and {}",
                 interfaces.join(", "),
                 wasi::SERVED
@@ -85,7 +86,7 @@ fn check_import(import: &str, bytes: &[u8], grants: &Grants) -> Result<(), Admis
         });
     };
     if !known.is_in(name.check_version("imports", bytes)?) {
-        return Err(name.skew("imports", bytes));
+        return Err(name.mismatch("imports", bytes));
     }
     if !grants.has_interface(name.interface) {
         return Err(AdmissionCause::NotGranted(name.interface.to_owned()));
@@ -93,7 +94,7 @@ fn check_import(import: &str, bytes: &[u8], grants: &Grants) -> Result<(), Admis
     Ok(())
 }
 
-/// Exports of other packages are the plugin's own business: nobody calls them.
+/// Checks an export. Exports of other packages are fine, because nothing calls them.
 fn check_export(export: &str, bytes: &[u8]) -> Result<(), AdmissionCause> {
     let Some(name) = Name::parse(export).filter(|name| name.package == PACKAGE) else {
         return Ok(());
@@ -119,17 +120,17 @@ impl<'a> Name<'a> {
         })
     }
 
-    /// The version that is served in the place of the one that is wanted.
+    /// Returns the version that this host serves for the plugin's version.
     fn check_version(
         self,
         direction: &'static str,
         bytes: &[u8],
     ) -> Result<&'static str, AdmissionCause> {
-        served(self.version).ok_or_else(|| self.skew(direction, bytes))
+        served(self.version).ok_or_else(|| self.mismatch(direction, bytes))
     }
 
-    fn skew(self, direction: &'static str, bytes: &[u8]) -> AdmissionCause {
-        AdmissionCause::VersionSkew {
+    fn mismatch(self, direction: &'static str, bytes: &[u8]) -> AdmissionCause {
+        AdmissionCause::VersionMismatch {
             direction,
             interface: format!("{}/{}", self.package, self.interface).into(),
             wanted: match self.version {
@@ -145,14 +146,14 @@ impl<'a> Name<'a> {
 // === impl Indices ===
 
 impl Indices {
-    /// Finds the exports that are there.
+    /// Finds the exports of the contract.
     pub(super) fn probe(pre: &InstancePre<Guest>) -> Self {
         Self {
-            lifecycle: LifecyclePlace::find(pre),
-            envelope: EnvelopePlace::find(pre),
-            route: RoutePlace::find(pre),
-            budget: BudgetPlace::find(pre),
-            audit: AuditPlace::find(pre),
+            lifecycle: LifecycleIndex::find(pre),
+            envelope: EnvelopeIndex::find(pre),
+            route: RouteIndex::find(pre),
+            budget: BudgetIndex::find(pre),
+            audit: AuditIndex::find(pre),
         }
     }
 }

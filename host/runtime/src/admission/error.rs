@@ -1,132 +1,135 @@
-//! Why a plugin was not admitted, and what to do.
+//! The reasons for which a plugin is refused.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use witgate_config_file::Problems;
 
 use super::Difference;
 use crate::compiler::CompileError;
 use crate::contract::CONTRACT_VERSION;
 use crate::fault::Fault;
-use std::fmt;
-use std::io;
-use std::path::PathBuf;
-use witgate_config_file::Problems;
 
-/// A plugin that may not serve.
+/// A refused plugin.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct AdmissionError {
-    /// Name of the plugin.
+    /// The name of the plugin.
     pub plugin: Box<str>,
-    /// Its file.
+    /// The plugin's file.
     pub file: PathBuf,
-    /// Why it may not.
+    /// The reason for the refusal.
     pub cause: AdmissionCause,
 }
 
-/// Why a plugin may not serve.
+/// The reason for which a plugin is refused. Each text says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdmissionCause {
-    /// A file can't be read: the operator's to mend.
+    /// A file can't be read. The operator has to fix it.
     #[error("{} can't be read: {_1}", _0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// A file is larger than it may be; that it is the right one is the operator's to check.
-    #[error("{} is larger than {most} bytes, the most that it may have; check that it is the right file", file.display())]
+    /// A file is too large. The operator has to check that it is the right one.
+    #[error("{} is larger than the limit of {limit} bytes; check that it is the right file", file.display())]
     TooLarge {
         /// The file.
         file: PathBuf,
-        /// Bytes that it may have.
-        most: u64,
+        /// The maximum size in bytes.
+        limit: u64,
     },
-    /// Several things are wrong.
+    /// The plugin has several problems.
     #[error("{}", listed(_0))]
     Several(Vec<AdmissionCause>),
-    /// The sidecar is wrong: the operator's to mend.
-    #[error("its sidecar has problems:\n{0}")]
+    /// The sidecar has problems. The operator has to fix it.
+    #[error("the sidecar has problems:\n{0}")]
     Sidecar(Problems),
-    /// The file is empty, as it is in the middle of a copy.
+    /// The file is empty, as in the middle of a copy.
     #[error(
-        "the file is empty: its build failed, or a copy isn't finished; build it again, or copy it under another name and rename it"
+        "the file is empty because its build failed or a copy is not finished; build it again, or copy it under another name and rename it"
     )]
     Empty,
-    /// The file ends in the middle of a section, as it does in the middle of a copy.
+    /// The file ends in the middle of a section, as in the middle of a copy.
     #[error(
-        "the file ends in the middle of a section, after {0} bytes; copy it whole under another name and rename it"
+        "the file ends in the middle of a section, after {0} bytes; copy all of it under another name and rename it"
     )]
     CutOff(usize),
-    /// The file is no WebAssembly.
+    /// The file is not WebAssembly.
     #[error(
-        "the file is not WebAssembly; give the `.wasm` file that the plugin's build made, not a compiled or packed form of it"
+        "the file is not WebAssembly; use the `.wasm` file that the plugin's build writes, not a compiled or compressed form of it"
     )]
     NotWasm,
-    /// A core module that can't be made into a component.
+    /// The core module can't be converted to a component.
     #[error(
-        "the core module can't be made into a component: {0}; build the guest for wasm32-unknown-unknown with the contract's bindings"
+        "the core module can't be converted to a component: {0}; build the plugin for wasm32-unknown-unknown with the contract's bindings"
     )]
     Encode(String),
-    /// A core module for a system that this host isn't.
+    /// The core module is for WASI 0.1.
     #[error(
-        "it is built for wasm32-wasip1 (it imports `wasi_snapshot_preview1`), which isn't supported; build it for wasm32-unknown-unknown or wasm32-wasip2"
+        "it is built for wasm32-wasip1 (it imports `wasi_snapshot_preview1`), which is not supported; build it for wasm32-unknown-unknown or wasm32-wasip2"
     )]
     OldWasi,
-    /// It starts with more memory than its sidecar allows: the operator's to decide.
+    /// The plugin starts with more memory than its sidecar allows. The operator may raise the limit.
     #[error(
-        "it asks for {} of memory at its start, and the limit is {}; raise `memory_bytes` in [limits] of its sidecar, or build it with a smaller initial memory",
+        "it starts with {} of memory, and its limit is {}; raise `memory_bytes` in [limits] of the sidecar, or build it with a smaller initial memory",
         bytes(*wanted), bytes(size(*limit))
     )]
     OverLimit {
-        /// Bytes that it asks for.
+        /// The initial memory in bytes.
         wanted: u64,
-        /// Bytes that it may have.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// It starts with more memory than this host gives to any plugin.
+    /// The plugin starts with more memory than this host allows any plugin.
     #[error(
-        "it asks for {} of memory at its start, and this host gives a plugin {} at most; build it with a smaller initial memory",
+        "it starts with {} of memory, and this host allows a plugin at most {}; build it with a smaller initial memory",
         bytes(*wanted), bytes(size(*ceiling))
     )]
     OverCeiling {
-        /// Bytes that it asks for.
+        /// The initial memory in bytes.
         wanted: u64,
-        /// Bytes that any plugin may have.
+        /// The host's limit in bytes.
         ceiling: usize,
     },
-    /// It needs more of something than this host gives to any plugin.
-    #[error("it needs more than this host gives to any plugin: {0}; build it smaller")]
+    /// The plugin needs more of a resource than this host gives any plugin.
+    #[error("it needs more than this host allows any plugin: {0}; make the plugin smaller")]
     OverHost(String),
-    /// The engine refused the code. A file that is still being written looks like this too.
+    /// The engine refused the code. A file that is still being written looks like this, too.
     #[error(
-        "it doesn't compile: {0}; if the file was being written, rename it into place instead, else build it again"
+        "it doesn't compile: {0}; if the file was still being written, rename it into place instead, otherwise build it again"
     )]
     Compile(String),
-    /// It imports something that this host doesn't grant.
+    /// The plugin imports something that this host does not have.
     #[error(
-        "it imports `{import}`, which this host doesn't have (it has {has}); remove from the plugin what needs that import"
+        "it imports `{import}`, which this host doesn't provide (it provides {provided}); remove the code that needs this import"
     )]
     ForeignImport {
         /// The import.
         import: String,
-        /// What may be imported.
-        has: String,
+        /// The imports that this host provides.
+        provided: String,
     },
-    /// It imports an interface that its sidecar does not grant: the operator's to decide.
+    /// The plugin imports an interface that its sidecar does not grant. The operator may grant it.
     #[error(
-        "it imports `{0}`, which is not granted; `{0} = true` in [grants] of its sidecar grants it"
+        "it imports `{0}`, which is not granted; set `{0} = true` in [grants] of the sidecar to grant it"
     )]
     NotGranted(String),
-    /// Its bytes are not those that the sidecar pins: the operator's to decide.
+    /// The plugin's file is not the one that its sidecar pins. The operator has to decide.
     #[error(
-        "its bytes have the SHA-256 {found}, and its sidecar pins {pinned}; put the pinned file back, or change `sha256` in the sidecar if the new file is meant"
+        "its file has the SHA-256 {found}, and the sidecar pins {pinned}; restore the pinned file, or change `sha256` in the sidecar if the new file is intended"
     )]
     Pin {
-        /// What the sidecar says.
+        /// The SHA-256 in the sidecar.
         pinned: String,
-        /// What the file has.
+        /// The SHA-256 of the file.
         found: String,
     },
-    /// It was built against another version of the contract.
+    /// The plugin was built against another version of the contract.
     #[error(
-        "it {direction} `{interface}` at version {wanted}; this host serves {served}{}. Build the plugin against one of these, or run a host that serves {wanted}",
-        difference.as_ref().map_or_else(String::new, |it| format!("; {it}"))
+        "it {direction} `{interface}` at version {wanted}, and this host serves {served}{}; build the plugin against one of these, or use a host that serves {wanted}",
+        difference.as_ref().map_or_else(String::new, |it| format!(" ({it})"))
     )]
-    VersionSkew {
+    VersionMismatch {
         /// `imports` or `exports`.
         direction: &'static str,
         /// The interface, without its version.
@@ -135,60 +138,58 @@ pub enum AdmissionCause {
         wanted: Box<str>,
         /// The versions that this host serves.
         served: Box<str>,
-        /// The first item of the interface that differs from the newest of them.
+        /// The first item of the interface that differs from the newest of these.
         difference: Option<Box<Difference>>,
     },
-    /// It exports an interface of the contract's package that this host doesn't know.
+    /// The plugin exports an interface of the contract's package that this host does not know.
     #[error(
         "it exports `{0}`, which version {CONTRACT_VERSION} of the contract doesn't have; build the plugin against that version"
     )]
     UnknownExport(String),
-    /// It has no hook.
+    /// The plugin has no hook.
     #[error(
         "it exports none of the hooks envelope, route, budget and audit; export at least one, at version {CONTRACT_VERSION}"
     )]
     NoHook,
-    /// The versions are the same and the types differ: the contract's text was changed in place.
+    /// The plugin has the right version of the contract with different types: its copy of the contract was edited.
     #[error(
-        "its contract has a version of this host and other types: {}; build the plugin against the unchanged files of that version",
+        "its contract has a version of this host but different types: {}; build the plugin against the original files of that version",
         difference.as_ref().map_or_else(|| detail.clone(), |it| it.to_string())
     )]
-    TypeSkew {
+    TypeMismatch {
         /// The first item that differs.
         difference: Option<Box<Difference>>,
-        /// What the engine says to it.
+        /// The engine's description.
         detail: String,
     },
-    /// It is not signed by a key that the operator trusts: the operator's to decide.
+    /// The plugin is not signed by a trusted key. The operator has to decide.
     #[error(
-        "{0}; put the signature that its maker gives beside it, as NAME.wasm.minisig, or add the maker's key to the trusted keys"
+        "{0}; put the author's signature beside it as NAME.wasm.minisig, or add the author's key to the trusted keys"
     )]
     Signature(String),
-    /// Compiling it took more than it may: the operator's to decide.
+    /// The compiler failed or exceeded its limits. The operator may raise them.
     #[error("{0}; give the compiler more, or make the plugin smaller")]
     Compiler(String),
-    /// A reader of its bytes gave up in a way that it should not: a fault of this host, brought about by the file.
-    #[error(
-        "the host failed to read it, which it should not, whatever the file; tell the makers of the host, and build the plugin again"
-    )]
+    /// A panic while reading the plugin: a bug in this host.
+    #[error("internal error while reading the plugin; please report it and attach the file")]
     Crashed,
-    /// The plugin found its settings wrong: the operator's to mend.
-    #[error("the plugin refused its settings:\n{0}")]
+    /// The plugin rejected its settings. The operator has to fix them.
+    #[error("the plugin rejected its settings:\n{0}")]
     Settings(Problems),
-    /// It faulted while it got ready.
+    /// The plugin faulted while it started.
     #[error(
-        "it can't start: {0}; raise the limit in the sidecar if it is one, else mend the plugin"
+        "it can't start: {0}; if it exceeded a limit, raise that limit in the sidecar, otherwise fix the plugin"
     )]
     Start(Box<Fault>),
-    /// It faulted in a benign call.
-    #[error("it failed its rehearsal: {0}; a hook has to answer a plain request without a fault")]
-    Rehearsal(Box<Fault>),
+    /// The plugin faulted in the smoke test.
+    #[error("it failed the smoke test: {0}; a hook must answer a plain request without a fault")]
+    SmokeTest(Box<Fault>),
 }
 
 // === impl AdmissionCause ===
 
 impl AdmissionCause {
-    /// Several causes as one.
+    /// Combines several causes into one.
     pub(super) fn all(mut causes: Vec<Self>) -> Self {
         match causes.len() {
             1 => causes.swap_remove(0),
@@ -212,13 +213,13 @@ impl From<CompileError> for AdmissionCause {
 fn listed(causes: &[AdmissionCause]) -> String {
     let lines = causes.iter().map(|cause| format!("\n- {cause}"));
     format!(
-        "{} things are wrong:{}",
+        "it has {} problems:{}",
         causes.len(),
         lines.collect::<String>()
     )
 }
 
-/// A size in the largest unit that it is a whole number of.
+/// Formats a size in the largest unit that it is a whole multiple of.
 fn bytes(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     let whole = units

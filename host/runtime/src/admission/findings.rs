@@ -1,12 +1,13 @@
-//! Everything that is wrong with a plugin on its way.
+//! The problems found in a plugin during admission.
 
-use super::AdmissionCause;
 use witgate_config_file::Problems;
 
-/// The problems so far.
+use super::AdmissionCause;
+
+/// The problems found so far.
 #[derive(Debug)]
 pub(super) struct Findings {
-    /// In the sidecar, with what the plugin says about its settings there.
+    /// The problems of the sidecar, including those that the plugin found in its settings.
     sidecar: Problems,
     causes: Vec<AdmissionCause>,
 }
@@ -25,12 +26,12 @@ impl Findings {
         self.sidecar.is_empty() && self.causes.is_empty()
     }
 
-    /// Returns whether a table of the sidecar has no problem, so that its values hold.
+    /// Returns whether a table of the sidecar has no problem, so that its values are reliable.
     pub(super) fn knows(&self, table: &str) -> bool {
         !self.sidecar.is_about(table)
     }
 
-    /// Adds a cause. A plugin that can't start may only lack what a wrong sidecar doesn't give it: that is left out.
+    /// Adds a cause. A failed start is left out if there are other problems, since these may have caused it.
     pub(super) fn add(&mut self, cause: AdmissionCause) {
         match cause {
             AdmissionCause::Settings(found) if !self.sidecar.is_empty() => {
@@ -41,7 +42,7 @@ impl Findings {
         }
     }
 
-    /// Adds grants that are missing, each of them once.
+    /// Adds missing grants, each of them once.
     pub(super) fn extend(&mut self, missing: Vec<AdmissionCause>) {
         for cause in missing {
             let text = cause.to_string();
@@ -51,7 +52,7 @@ impl Findings {
         }
     }
 
-    /// All of it as one cause.
+    /// Combines all problems into one cause.
     pub(super) fn into_cause(self) -> AdmissionCause {
         let sidecar = self
             .sidecar

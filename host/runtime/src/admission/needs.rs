@@ -1,15 +1,16 @@
-//! Checks the memory that a component starts with against the memory that it may have.
+//! The check of a component's initial memory against its limit.
 //!
-//! The engine would refuse it too, with a text that reads as if the file were damaged.
+//! The engine would refuse it, too, but with a text that suggests a damaged file.
 
-use super::AdmissionCause;
-use crate::engine::RuntimeOptions;
 use wasmparser::{Parser, Payload};
 
-/// Bytes of a page of linear memory as a power of two, for memories that don't say otherwise.
+use super::AdmissionCause;
+use crate::options::RuntimeOptions;
+
+/// The default size of a page of linear memory, as a power of two.
 const PAGE_LOG2: u32 = 16;
 
-/// Compares the largest memory of a component with the limit of its sidecar and the ceiling of this host.
+/// Compares the largest memory of a component with its sidecar's limit and the host's ceiling.
 pub(super) fn check(
     component: &[u8],
     limit: usize,
@@ -27,8 +28,8 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Returns the bytes that the largest memory of a component starts with. Parts that can't be read are left to the
-/// compiler, which refuses them with a reason.
+/// Returns the initial size of a component's largest memory in bytes. Parts that can't be read are left to the compiler,
+/// which refuses them with a reason.
 fn memory_bytes(component: &[u8]) -> u64 {
     let payloads = Parser::new(0).parse_all(component).map_while(Result::ok);
     let memories = payloads.filter_map(|payload| match payload {

@@ -1,13 +1,13 @@
-//! Names of what a component imports and exports.
+//! The names of a component's imports and exports.
 //!
-//! They can be read in milliseconds from bytes that take seconds to compile, so whatever they show is told first.
+//! Reading them takes milliseconds where compiling takes seconds, so admission checks them first.
 
 use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// Full names, such as `witgate:plugin/log@0.2.0`, in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The full names of imports and exports, such as `witgate:plugin/log@0.2.0`, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) imports: Vec<String>,
     pub(super) exports: Vec<String>,
@@ -16,7 +16,7 @@ pub(super) struct Shape {
 // === impl Shape ===
 
 impl Shape {
-    /// The names of a compiled component.
+    /// Returns the names of a compiled component.
     pub(super) fn of(component: &Component, engine: &Engine) -> Self {
         let ty = component.component_type();
         Self {
@@ -25,10 +25,10 @@ impl Shape {
         }
     }
 
-    /// Reads the names out of a component's bytes, or `None` if these can't be read.
+    /// Reads the names from a component's bytes. Returns `None` if they can't be read.
     pub(super) fn read(component: &[u8]) -> Option<Self> {
         let mut shape = Self::default();
-        // Modules and components stand inside, each with sections of its own and an end.
+        // Nested modules and components have sections of their own, and an end.
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(component) {
             match payload.ok()? {

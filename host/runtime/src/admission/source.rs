@@ -1,31 +1,34 @@
-//! A plugin's files, read once.
+//! The files of a plugin.
 
-use super::{AdmissionCause, AdmissionError, COMPONENT, MODULE};
-use crate::plugin::Identity;
-use crate::sidecar::Sidecar;
-use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Most bytes of a plugin: several times the largest that a language with its interpreter in it makes.
-const LARGEST_PLUGIN: u64 = 256 << 20;
+use sha2::{Digest, Sha256};
 
-/// Most bytes of a sidecar and of a signature.
-const LARGEST_TEXT: u64 = 1 << 20;
+use super::{AdmissionCause, AdmissionError, COMPONENT, MODULE};
+use crate::plugin::Identity;
+use crate::sidecar::Sidecar;
 
-/// Bytes that tell WebAssembly from anything else.
-const FIRST: u64 = 8;
+/// The maximum size of a plugin, several times that of the largest interpreter.
+const MAX_PLUGIN_BYTES: u64 = 256 << 20;
 
-/// What admission works on.
-#[derive(Clone, Debug)]
+/// The maximum size of a sidecar and of a signature.
+const MAX_TEXT_BYTES: u64 = 1 << 20;
+
+/// The number of bytes that identify WebAssembly.
+const MAGIC_BYTES: u64 = 8;
+
+/// The files of a plugin, as admission takes them.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Source {
-    /// Name of the plugin.
+    /// The name of the plugin.
     pub name: String,
-    /// The file that `wasm` was read from; for messages.
+    /// The file that `wasm` was read from, for messages.
     pub file: PathBuf,
-    /// A component, or a core module with contract metadata.
+    /// The bytes of a component, or of a core module with contract metadata.
     pub wasm: Vec<u8>,
     /// The sidecar, if there is one.
     pub sidecar: Option<SidecarText>,
@@ -34,18 +37,31 @@ pub struct Source {
 }
 
 /// The text of a sidecar.
-#[derive(Clone, Debug)]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SidecarText {
-    /// The file that it was read from; for messages.
+    /// The file that the text was read from, for messages.
     pub file: PathBuf,
-    /// Its text.
+    /// The text.
     pub text: String,
+}
+
+// === impl SidecarText ===
+
+impl SidecarText {
+    /// Creates the text of a sidecar that was read from `file`.
+    pub fn new(file: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            text: text.into(),
+        }
+    }
 }
 
 // === impl Source ===
 
 impl Source {
-    /// A plugin without a sidecar, from memory.
+    /// Creates a source from memory, without a sidecar and a signature.
     pub fn new(name: impl Into<String>, wasm: impl Into<Vec<u8>>) -> Self {
         let name = name.into();
         Self {
@@ -57,7 +73,7 @@ impl Source {
         }
     }
 
-    /// The same with the text of a sidecar, `NAME.toml`.
+    /// Sets the text of the sidecar, `NAME.toml`.
     #[must_use]
     pub fn with_sidecar(mut self, text: impl Into<String>) -> Self {
         self.sidecar = Some(SidecarText {
@@ -67,18 +83,18 @@ impl Source {
         self
     }
 
-    /// The same with a detached signature, the text of `NAME.wasm.minisig`.
+    /// Sets the text of the detached signature, `NAME.wasm.minisig`.
     #[must_use]
     pub fn with_signature(mut self, text: impl Into<String>) -> Self {
         self.signature = Some(text.into());
         self
     }
 
-    /// Reads `NAME.wasm`, and `NAME.toml` and `NAME.wasm.minisig` beside it if they are there.
+    /// Reads `NAME.wasm`, and `NAME.toml` and `NAME.wasm.minisig` beside it if they exist.
     ///
     /// # Errors
     ///
-    /// When a file can't be read, is larger than it may be, or is no WebAssembly by its first bytes.
+    /// A file can't be read or is too large, or the plugin does not start like WebAssembly.
     pub fn read(file: &Path) -> Result<Self, AdmissionError> {
         let name = file
             .file_stem()
@@ -89,7 +105,7 @@ impl Source {
             cause,
         };
         let toml = file.with_extension("toml");
-        let wasm = read(file, LARGEST_PLUGIN, is_wasm)
+        let wasm = read(file, MAX_PLUGIN_BYTES, is_wasm)
             .map_err(|cause| failed(AdmissionCause::all(with_problems_of(&toml, cause))))?;
         let beside = |path: &Path| match read_text(path) {
             Ok(text) => Ok(Some(text)),
@@ -111,7 +127,7 @@ impl Source {
         })
     }
 
-    /// Hashes of exactly these bytes.
+    /// Returns the hashes of the files.
     pub fn identity(&self) -> Identity {
         Identity {
             wasm: sha256(&self.wasm),
@@ -121,7 +137,7 @@ impl Source {
     }
 }
 
-/// Returns the cause for which a plugin can't be read, and what is wrong with its sidecar: one hides not the other.
+/// Returns the cause for which a plugin can't be read, together with the problems of its sidecar.
 fn with_problems_of(sidecar: &Path, cause: AdmissionCause) -> Vec<AdmissionCause> {
     let text = read_text(sidecar).ok();
     let problems =
@@ -131,39 +147,39 @@ fn with_problems_of(sidecar: &Path, cause: AdmissionCause) -> Vec<AdmissionCause
         .collect()
 }
 
-/// Reads a file that may be of any size: its first bytes are looked at before the rest, and no more of it than it may have.
+/// Reads a file of at most `limit` bytes. Checks the first bytes before it reads the rest.
 fn read(
     path: &Path,
-    most: u64,
+    limit: u64,
     fits: impl FnOnce(&[u8]) -> Result<(), AdmissionCause>,
 ) -> Result<Vec<u8>, AdmissionCause> {
     let failed = |error| AdmissionCause::Read(path.to_owned(), error);
     be_a_file(path).map_err(failed)?;
     let mut file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    let mut read = |bytes: &mut Vec<u8>, most| file.by_ref().take(most).read_to_end(bytes);
-    read(&mut bytes, FIRST).map_err(failed)?;
+    let mut read = |bytes: &mut Vec<u8>, count| file.by_ref().take(count).read_to_end(bytes);
+    read(&mut bytes, MAGIC_BYTES).map_err(failed)?;
     fits(&bytes)?;
-    let rest = (most + 1).saturating_sub(FIRST);
+    let rest = (limit + 1).saturating_sub(MAGIC_BYTES);
     read(&mut bytes, rest).map_err(failed)?;
-    if u64::try_from(bytes.len()).is_ok_and(|read| read <= most) {
+    if u64::try_from(bytes.len()).is_ok_and(|read| read <= limit) {
         return Ok(bytes);
     }
     Err(AdmissionCause::TooLarge {
         file: path.to_owned(),
-        most,
+        limit,
     })
 }
 
 fn read_text(path: &Path) -> Result<String, AdmissionCause> {
-    let bytes = read(path, LARGEST_TEXT, |_| Ok(()))?;
+    let bytes = read(path, MAX_TEXT_BYTES, |_| Ok(()))?;
     String::from_utf8(bytes).map_err(|_| {
-        let error = io::Error::other("it is not a text in UTF-8");
+        let error = io::Error::other("it is not valid UTF-8");
         AdmissionCause::Read(path.to_owned(), error)
     })
 }
 
-/// A file that is empty is for admission to judge: it may be filling up.
+/// Checks the first bytes. An empty file passes, since admission has a better message for it.
 fn is_wasm(first: &[u8]) -> Result<(), AdmissionCause> {
     let begins = |known: &[u8]| first.starts_with(known) || known.starts_with(first);
     match begins(MODULE) || begins(COMPONENT) {
@@ -172,7 +188,7 @@ fn is_wasm(first: &[u8]) -> Result<(), AdmissionCause> {
     }
 }
 
-/// Reading anything else may never end, as that of a pipe.
+/// Checks that a path is a regular file. Reading anything else, such as a pipe, may never end.
 fn be_a_file(path: &Path) -> io::Result<()> {
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
@@ -184,7 +200,7 @@ fn be_a_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A link that leads nowhere is not the same as no file: somebody wanted one to be there.
+/// Returns whether a path is a symlink. A dangling one is an error, not an absent file.
 fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }

@@ -1,40 +1,44 @@
-//! What a breaker remembers: the faults and the bench of each tenant, who was served well meanwhile, and the bench of all.
+//! The memory of a breaker: the faults and suspensions of tenants, and the tenants that were served.
 
-use super::{Benched, CALLERS, Cause, FAULTS, FIRST_BENCH, LONGEST_BENCH, Tenant, WINDOW, Whose};
 use std::time::{Duration, Instant};
 
-/// Most tenants that are remembered, of those in trouble and of those served well. A further one takes the place of the
-/// one whose trouble is over first.
-pub(super) const MOST: usize = 64;
+use super::{
+    Cause, FAULTS, FIRST_SUSPENSION, MAX_SUSPENSION, Scope, Suspended, TENANTS, Tenant, WINDOW,
+};
+
+/// The maximum number of remembered tenants, both of those with faults and of those that were served. One more replaces the
+/// tenant whose entry expires first.
+pub(super) const MAX_TENANTS: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// Tenants that have seen faults.
-    troubled: Vec<Troubled>,
-    /// Other tenants, and when they were served well the last time.
+    /// The tenants that have seen faults.
+    faulting: Vec<FaultingTenant>,
+    /// Other tenants, with the time at which a call for them last succeeded.
     served: Vec<(Tenant, Instant)>,
-    /// When instances did not get ready.
-    unready: Vec<Instant>,
+    /// The times at which instances failed to start.
+    failed_starts: Vec<Instant>,
     all: Option<Interval>,
 }
 
 #[derive(Debug)]
-struct Troubled {
+struct FaultingTenant {
     tenant: Tenant,
     faults: Vec<Instant>,
-    /// The last fault.
+    /// The time of the last fault.
     last: Instant,
-    sentence: Option<Sentence>,
+    penalty: Option<Penalty>,
 }
 
-/// A time on the bench that a trial ends.
-#[derive(Clone, Copy, Debug)]
-struct Sentence {
+/// A suspension that a successful probe ends.
+#[derive(Debug, Clone, Copy)]
+struct Penalty {
     interval: Interval,
-    on_trial: bool,
+    /// `true` while a probe is under way.
+    probing: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Interval {
     until: Instant,
     lasts: Duration,
@@ -43,135 +47,139 @@ struct Interval {
 // === impl Record ===
 
 impl Record {
-    /// Lets a call through, or not. Says whether it is the trial of its tenant.
-    pub(super) fn enter(&mut self, tenant: Tenant, now: Instant) -> Result<bool, Benched> {
+    /// Permits a call, and returns whether it is the probe of its tenant.
+    ///
+    /// # Errors
+    ///
+    /// The suspension in force.
+    pub(super) fn enter(&mut self, tenant: Tenant, now: Instant) -> Result<bool, Suspended> {
         if let Some(left) = self.all.and_then(|all| all.left(now)) {
-            let whose = Whose::All;
-            return Err(Benched { left, whose });
+            let scope = Scope::All;
+            return Err(Suspended { left, scope });
         }
-        let Some(sentence) = self.sentence(tenant) else {
+        let Some(penalty) = self.penalty(tenant) else {
             return Ok(false);
         };
-        let left = sentence.interval.left(now);
-        if left.is_some() || sentence.on_trial {
+        let left = penalty.interval.left(now);
+        if left.is_some() || penalty.probing {
             let left = left.unwrap_or_default();
-            let whose = Whose::Caller;
-            return Err(Benched { left, whose });
+            let scope = Scope::Tenant;
+            return Err(Suspended { left, scope });
         }
-        sentence.on_trial = true;
+        penalty.probing = true;
         Ok(true)
     }
 
-    /// Notes a fault; `trial` says whose trial the call was.
+    /// Records a fault. `probe` is the tenant whose suspension the call probed.
     pub(super) fn fault(
         &mut self,
         cause: Cause,
-        trial: Option<Tenant>,
+        probe: Option<Tenant>,
         now: Instant,
-    ) -> Option<Benched> {
+    ) -> Option<Suspended> {
         match cause {
             Cause::Start => {
-                if let Some(tenant) = trial {
-                    self.give_back(tenant);
+                if let Some(tenant) = probe {
+                    self.abandon_probe(tenant);
                 }
-                // They began before the bench.
+                // These starts began before the suspension.
                 if self.all.is_some_and(|all| all.left(now).is_some()) {
                     return None;
                 }
-                let many = note(&mut self.unready, now);
-                many.then(|| self.bench_all(now))
+                let many = push(&mut self.failed_starts, now);
+                many.then(|| self.suspend_all(now))
             }
             Cause::Call(tenant) => {
                 self.served.retain(|(served, _)| *served != tenant);
-                let lasts = self.troubled(tenant, now).fault(trial.is_some(), now);
+                let lasts = self.entry(tenant, now).fault(probe.is_some(), now);
                 if self.all.is_none_or(|all| all.left(now).is_none()) && self.is_everywhere(now) {
-                    return Some(self.bench_all(now));
+                    return Some(self.suspend_all(now));
                 }
-                let whose = Whose::Caller;
-                lasts.map(|left| Benched { left, whose })
+                let scope = Scope::Tenant;
+                lasts.map(|left| Suspended { left, scope })
             }
         }
     }
 
-    /// Notes that a tenant was served well.
+    /// Records that a call for a tenant succeeded.
     pub(super) fn served(&mut self, tenant: Tenant, now: Instant) {
         let is_host = tenant == Tenant::Host;
-        if is_host || self.troubled.iter().any(|known| known.tenant == tenant) {
+        if is_host || self.faulting.iter().any(|known| known.tenant == tenant) {
             return;
         }
         if let Some((_, at)) = self.served.iter_mut().find(|(known, _)| *known == tenant) {
             *at = now;
-        } else if self.served.len() < MOST {
+        } else if self.served.len() < MAX_TENANTS {
             self.served.push((tenant, now));
         } else if let Some(oldest) = self.served.iter_mut().min_by_key(|(_, at)| *at) {
             *oldest = (tenant, now);
         }
     }
 
-    /// The trial of a tenant went well.
-    pub(super) fn acquit(&mut self, tenant: Tenant) {
-        self.troubled.retain(|known| known.tenant != tenant);
+    /// Forgets a tenant's faults after a successful probe.
+    pub(super) fn clear(&mut self, tenant: Tenant) {
+        self.faulting.retain(|known| known.tenant != tenant);
     }
 
-    /// The trial of a tenant did not take place.
-    pub(super) fn give_back(&mut self, tenant: Tenant) {
-        if let Some(sentence) = self.sentence(tenant) {
-            sentence.on_trial = false;
+    /// Lets the next call of a tenant be the probe, because this one had no outcome.
+    pub(super) fn abandon_probe(&mut self, tenant: Tenant) {
+        if let Some(penalty) = self.penalty(tenant) {
+            penalty.probing = false;
         }
     }
 
-    /// Time left until somebody is served again.
-    pub(super) fn benched(&self, now: Instant) -> Option<Duration> {
+    /// Returns the time until some caller is served again, or `None` if some are.
+    pub(super) fn suspended(&self, now: Instant) -> Option<Duration> {
         if let Some(left) = self.all.and_then(|all| all.left(now)) {
             return Some(left);
         }
-        // No caller has to do with what the host asks for itself.
-        let own = self.troubled.iter();
+        // The host's own calls are not about any caller.
+        let own = self.faulting.iter();
         let mut own = own.filter(|known| known.tenant == Tenant::Host);
-        let own = own.find_map(|known| known.sentence?.interval.left(now));
+        let own = own.find_map(|known| known.penalty?.interval.left(now));
         if own.is_some() || self.recently_served(now) > 0 {
             return own;
         }
-        let counts = |known: &&Troubled| !is_past(known.ends(), now);
-        let left = self.troubled.iter().filter(counts).map(|known| {
-            // A caller with a fault or two is served.
-            let until = known.sentence?.interval.until;
+        let counts = |known: &&FaultingTenant| !is_past(known.ends(), now);
+        let left = self.faulting.iter().filter(counts).map(|known| {
+            // A tenant with one or two faults is still served.
+            let until = known.penalty?.interval.until;
             Some(until.saturating_duration_since(now))
         });
         left.collect::<Option<Vec<_>>>()?.into_iter().min()
     }
 
-    /// Known tenants for whom it sits out.
-    pub(super) fn benched_callers(&self, now: Instant) -> usize {
-        let is_out = |known: &&Troubled| {
-            let sentence = known.sentence.as_ref();
+    /// Returns the number of known tenants that are suspended.
+    pub(super) fn suspended_callers(&self, now: Instant) -> usize {
+        let is_suspended = |known: &&FaultingTenant| {
+            let penalty = known.penalty.as_ref();
             matches!(known.tenant, Tenant::Known(_))
-                && sentence.is_some_and(|it| it.interval.left(now).is_some())
+                && penalty.is_some_and(|it| it.interval.left(now).is_some())
         };
-        self.troubled.iter().filter(is_out).count()
+        self.faulting.iter().filter(is_suspended).count()
     }
 
-    /// Whether nothing of it counts any more.
+    /// Returns whether everything in the record has expired.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         self.all.is_none_or(|all| is_past(all.until, now))
-            && self.unready.last().is_none_or(|at| is_past(*at, now))
-            && self.troubled.iter().all(|known| is_past(known.ends(), now))
+            && self.failed_starts.last().is_none_or(|at| is_past(*at, now))
+            && self.faulting.iter().all(|known| is_past(known.ends(), now))
     }
 
-    /// Tenants that are remembered.
+    /// Returns the number of remembered tenants.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.troubled.len() + self.served.len()
+        self.faulting.len() + self.served.len()
     }
 
-    /// Whether the faults of these seconds are not about a caller.
+    /// Returns whether the recent faults are not about a particular tenant.
     fn is_everywhere(&self, now: Instant) -> bool {
         let fresh = |at: &Instant| !is_past(*at, now);
-        let is_faulting = |known: &&Troubled| {
+        let is_faulting = |known: &&FaultingTenant| {
             known.tenant != Tenant::Host && known.faults.last().is_some_and(fresh)
         };
-        let faulting = self.troubled.iter().filter(is_faulting).count();
-        faulting >= CALLERS && faulting > self.recently_served(now)
+        let faulting = self.faulting.iter().filter(is_faulting).count();
+        faulting >= TENANTS && faulting > self.recently_served(now)
     }
 
     fn recently_served(&self, now: Instant) -> usize {
@@ -179,88 +187,91 @@ impl Record {
         self.served.iter().filter(fresh).count()
     }
 
-    /// Benches the plugin for all; for twice as long where it was benched shortly before.
-    fn bench_all(&mut self, now: Instant) -> Benched {
+    /// Suspends the plugin for all callers, for twice as long as a suspension that ended recently.
+    fn suspend_all(&mut self, now: Instant) -> Suspended {
         let before = self.all.filter(|all| !is_past(all.until, now));
-        let lasts = before.map_or(FIRST_BENCH, |all| (all.lasts * 2).min(LONGEST_BENCH));
+        let lasts = before.map_or(FIRST_SUSPENSION, |all| (all.lasts * 2).min(MAX_SUSPENSION));
         let until = now + lasts;
         self.all = Some(Interval { until, lasts });
-        self.unready.clear();
-        // Those who have seen faults wait for as long again: it is for others to find out whether it plays.
-        for known in &mut self.troubled {
+        self.failed_starts.clear();
+        // Tenants that have seen faults wait as long again, so that other tenants make the first calls.
+        for known in &mut self.faulting {
             let until = until + lasts;
             known.faults.clear();
-            known.sentence = Some(Sentence {
+            known.penalty = Some(Penalty {
                 interval: Interval { until, lasts },
-                on_trial: false,
+                probing: false,
             });
         }
-        let whose = Whose::All;
-        Benched { left: lasts, whose }
+        let scope = Scope::All;
+        Suspended { left: lasts, scope }
     }
 
-    fn sentence(&mut self, tenant: Tenant) -> Option<&mut Sentence> {
-        let known = self.troubled.iter_mut();
+    fn penalty(&mut self, tenant: Tenant) -> Option<&mut Penalty> {
+        let known = self.faulting.iter_mut();
         let mut known = known.filter(|known| known.tenant == tenant);
-        known.next()?.sentence.as_mut()
+        known.next()?.penalty.as_mut()
     }
 
-    /// The entry of a tenant, which is made where there is none.
-    fn troubled(&mut self, tenant: Tenant, now: Instant) -> &mut Troubled {
+    /// Returns the entry of a tenant, which is created if it does not exist.
+    fn entry(&mut self, tenant: Tenant, now: Instant) -> &mut FaultingTenant {
         let place = self
-            .troubled
+            .faulting
             .iter()
             .position(|known| known.tenant == tenant);
         let place = place.unwrap_or_else(|| {
-            self.troubled.retain(|known| !is_past(known.ends(), now));
-            if self.troubled.len() == MOST {
-                let ends = self.troubled.iter().map(Troubled::ends).enumerate();
+            self.faulting.retain(|known| !is_past(known.ends(), now));
+            if self.faulting.len() == MAX_TENANTS {
+                let ends = self.faulting.iter().map(FaultingTenant::ends).enumerate();
                 let first = ends.min_by_key(|(_, ends)| *ends);
-                self.troubled
+                self.faulting
                     .swap_remove(first.map_or(0, |(place, _)| place));
             }
-            self.troubled.push(Troubled::new(tenant, now));
-            self.troubled.len() - 1
+            self.faulting.push(FaultingTenant::new(tenant, now));
+            self.faulting.len() - 1
         });
-        #[allow(clippy::indexing_slicing, reason = "the place was just found or made")]
-        &mut self.troubled[place]
+        #[allow(
+            clippy::indexing_slicing,
+            reason = "the place was just found or created"
+        )]
+        &mut self.faulting[place]
     }
 }
 
-// === impl Troubled ===
+// === impl FaultingTenant ===
 
-impl Troubled {
+impl FaultingTenant {
     fn new(tenant: Tenant, now: Instant) -> Self {
         Self {
             tenant,
             faults: Vec::with_capacity(FAULTS),
             last: now,
-            sentence: None,
+            penalty: None,
         }
     }
 
-    /// Notes a fault. Returns the length of the bench that it brought about.
-    fn fault(&mut self, trial: bool, now: Instant) -> Option<Duration> {
-        let many = note(&mut self.faults, now);
+    /// Records a fault. Returns the length of the suspension that it caused, or `None` if it caused none.
+    fn fault(&mut self, probe: bool, now: Instant) -> Option<Duration> {
+        let many = push(&mut self.faults, now);
         self.last = now;
-        let lasts = match self.sentence {
-            Some(sentence) if trial => (sentence.interval.lasts * 2).min(LONGEST_BENCH),
-            // A call that began before the bench: the bench has its length already.
+        let lasts = match self.penalty {
+            Some(penalty) if probe => (penalty.interval.lasts * 2).min(MAX_SUSPENSION),
+            // The call began before the suspension, which keeps its length.
             Some(_) => return None,
-            None if many => FIRST_BENCH,
+            None if many => FIRST_SUSPENSION,
             None => return None,
         };
         let until = now + lasts;
-        self.sentence = Some(Sentence {
+        self.penalty = Some(Penalty {
             interval: Interval { until, lasts },
-            on_trial: false,
+            probing: false,
         });
         Some(lasts)
     }
 
-    /// When its trouble is over, if nothing more happens.
+    /// Returns the time at which the entry starts to expire if nothing more happens.
     fn ends(&self) -> Instant {
-        let until = self.sentence.map(|sentence| sentence.interval.until);
+        let until = self.penalty.map(|penalty| penalty.interval.until);
         until.map_or(self.last, |until| until.max(self.last))
     }
 }
@@ -274,8 +285,8 @@ impl Interval {
     }
 }
 
-/// Notes an instant among the last few, and says whether they are too many.
-fn note(instants: &mut Vec<Instant>, now: Instant) -> bool {
+/// Adds an instant to the last few, and returns whether they reach [`FAULTS`].
+fn push(instants: &mut Vec<Instant>, now: Instant) -> bool {
     instants.retain(|at| !is_past(*at, now));
     if instants.len() == FAULTS {
         instants.remove(0);
@@ -284,7 +295,7 @@ fn note(instants: &mut Vec<Instant>, now: Instant) -> bool {
     instants.len() == FAULTS
 }
 
-/// Whether an instant is so long ago that it does not count any more.
+/// Returns whether an instant is too long ago to count.
 fn is_past(at: Instant, now: Instant) -> bool {
     now.saturating_duration_since(at) >= WINDOW
 }

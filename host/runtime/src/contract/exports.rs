@@ -1,4 +1,7 @@
-//! The exports of a plugin, each in the version that it has. Of an interface that is there twice the newer one is called.
+//! The exports of a plugin, in any version of the contract. If a plugin exports two versions, the host calls the newer one.
+
+use wasmtime::component::{Instance, InstancePre, Resource};
+use wasmtime::{Result, Store};
 
 use super::generated::{v0_1, v0_2};
 use super::{
@@ -6,17 +9,15 @@ use super::{
     UpstreamStats,
 };
 use crate::guest::Guest;
-use wasmtime::component::{Instance, InstancePre, Resource};
-use wasmtime::{Result, Store};
 
 type Handle = Resource<RequestHandle>;
 type Answer<T> = Result<std::result::Result<T, Refusal>>;
 
-/// Where an interface is, and its functions: one type for all versions.
+/// Defines the index and the functions of an interface, with one type for all versions.
 macro_rules! interface {
-    ($module:ident, $place:ident, $functions:ident) => {
+    ($module:ident, $index:ident, $functions:ident) => {
         #[derive(Clone)]
-        pub(crate) enum $place {
+        pub(crate) enum $index {
             V0_1(v0_1::exports::witgate::plugin::$module::GuestIndices),
             V0_2(v0_2::exports::witgate::plugin::$module::GuestIndices),
         }
@@ -26,8 +27,8 @@ macro_rules! interface {
             V0_2(v0_2::exports::witgate::plugin::$module::Guest),
         }
 
-        impl $place {
-            /// Looks for the interface by its name.
+        impl $index {
+            /// Finds the interface by its name.
             pub(crate) fn find(pre: &InstancePre<Guest>) -> Option<Self> {
                 let newer = v0_2::exports::witgate::plugin::$module::GuestIndices::new(pre);
                 let older = || v0_1::exports::witgate::plugin::$module::GuestIndices::new(pre);
@@ -37,19 +38,19 @@ macro_rules! interface {
                     .ok()
             }
 
-            /// Loads its functions, which compares their types.
+            /// Loads the functions, which checks their types.
             pub(crate) fn load(
                 &self,
                 store: &mut Store<Guest>,
                 instance: &Instance,
             ) -> Result<$functions> {
                 match self {
-                    Self::V0_1(place) => place.load(store, instance).map($functions::V0_1),
-                    Self::V0_2(place) => place.load(store, instance).map($functions::V0_2),
+                    Self::V0_1(index) => index.load(store, instance).map($functions::V0_1),
+                    Self::V0_2(index) => index.load(store, instance).map($functions::V0_2),
                 }
             }
 
-            /// The version of the contract that it is of.
+            /// Returns the interface's version of the contract.
             pub(crate) const fn version(&self) -> &'static str {
                 match self {
                     Self::V0_1(_) => super::V0_1,
@@ -60,11 +61,11 @@ macro_rules! interface {
     };
 }
 
-interface!(lifecycle, LifecyclePlace, LifecycleExport);
-interface!(envelope, EnvelopePlace, EnvelopeExport);
-interface!(route, RoutePlace, RouteExport);
-interface!(budget, BudgetPlace, BudgetExport);
-interface!(audit, AuditPlace, AuditExport);
+interface!(lifecycle, LifecycleIndex, LifecycleExport);
+interface!(envelope, EnvelopeIndex, EnvelopeExport);
+interface!(route, RouteIndex, RouteExport);
+interface!(budget, BudgetIndex, BudgetExport);
+interface!(audit, AuditIndex, AuditExport);
 
 // === impl LifecycleExport ===
 
@@ -135,7 +136,7 @@ impl BudgetExport {
         }
     }
 
-    /// Before 0.2 the request was not told.
+    /// Calls `exhausted`. Version 0.1 does not pass the request.
     pub(crate) fn exhausted(
         &self,
         store: &mut Store<Guest>,

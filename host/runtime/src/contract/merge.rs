@@ -1,11 +1,11 @@
-//! Envelopes of several plugins become one.
+//! The merging of several plugins' envelopes.
 
 use super::Envelope;
 
 // === impl Envelope ===
 
 impl Default for Envelope {
-    /// The envelope of a request that nobody has said anything about.
+    /// Returns an empty envelope.
     fn default() -> Self {
         Self {
             correlation_id: None,
@@ -25,8 +25,8 @@ impl Default for Envelope {
 }
 
 impl Envelope {
-    /// Takes what `later` says and this envelope does not: the first value of a field stands, lists are joined, a
-    /// metadata name keeps its first value.
+    /// Adds the envelope of a later plugin: fields that this envelope has keep their values, lists are concatenated, and
+    /// metadata names keep their first values.
     pub fn merge(&mut self, later: Self) {
         let Self {
             correlation_id,

@@ -1,11 +1,11 @@
-//! Records of which little is known.
+//! Defaults of contract records.
 
 use super::{Caller, Head, Plan, Target};
 
 // === impl Caller ===
 
 impl Default for Caller {
-    /// A caller that nobody knows.
+    /// Returns a caller without an identity.
     fn default() -> Self {
         Self {
             key_id: String::new(),
@@ -20,7 +20,7 @@ impl Default for Caller {
 // === impl Head ===
 
 impl Default for Head {
-    /// The scan of a request without a body.
+    /// Returns the scan of a request without a body.
     fn default() -> Self {
         Self {
             model: None,
@@ -39,7 +39,7 @@ impl Default for Head {
 // === impl Plan ===
 
 impl Plan {
-    /// The plan of one upstream and the request's own model.
+    /// Returns a plan with one upstream and the request's own model.
     pub fn to(upstream: impl Into<String>) -> Self {
         Self {
             rule: None,

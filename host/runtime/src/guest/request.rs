@@ -1,14 +1,16 @@
-//! The request, as a guest asks for it. What is not granted is a breach, never an empty answer.
+//! The guest's imports of the request. Reading a part without its grant is a breach, never an empty answer.
+
+use std::sync::Arc;
+
+use wasmtime::Result;
 
 use super::{Breach, Guest, attribute_bytes, optional_bytes};
 use crate::contract::{Attribute, Caller, Head};
 use crate::grants::BodyGrant;
 use crate::request::Request;
-use std::sync::Arc;
-use wasmtime::Result;
 
-/// Bytes that an element of a list takes beside its text.
-const ELEMENT: usize = 16;
+/// The bytes that a list element takes in addition to its text.
+const ELEMENT_BYTES: usize = 16;
 
 // === impl Guest ===
 
@@ -39,12 +41,12 @@ impl Guest {
 
     pub(crate) fn header(&mut self, name: String) -> Result<Option<String>> {
         let request = self.request(name.len())?;
-        if !self.terms.grants.has_header(&name) {
-            let secret = &self.terms.secret_headers;
+        if !self.spec.grants.has_header(&name) {
+            let secret = &self.spec.secret_headers;
             let is_secret = secret
                 .iter()
                 .any(|secret| secret.eq_ignore_ascii_case(&name));
-            self.lacks(match is_secret {
+            self.missing_grant(match is_secret {
                 true => Breach::Credential(name.clone()),
                 false => Breach::Header(name.clone()),
             })?;
@@ -56,8 +58,8 @@ impl Guest {
 
     pub(crate) fn headers(&mut self, prefix: String) -> Result<Vec<Attribute>> {
         let request = self.request(prefix.len())?;
-        if !self.terms.grants.has_headers(&prefix) {
-            self.lacks(Breach::Header(format!("{prefix}*")))?;
+        if !self.spec.grants.has_headers(&prefix) {
+            self.missing_grant(Breach::Header(format!("{prefix}*")))?;
         }
         let headers = request.headers(&prefix);
         let bytes = attribute_bytes(&headers);
@@ -91,8 +93,8 @@ impl Guest {
 
     pub(crate) fn tools(&mut self) -> Result<Vec<String>> {
         let tools = self.body(BodyGrant::Head, "tools", 0)?.tools();
-        // A short name takes room and time as well.
-        let bytes = tools.iter().map(|name| name.len() + ELEMENT).sum();
+        // Many short names cost memory and time, too.
+        let bytes = tools.iter().map(|name| name.len() + ELEMENT_BYTES).sum();
         self.fit("tools", bytes, self.limits.copy_bytes)?;
         self.copy(bytes)?;
         Ok(tools)
@@ -125,7 +127,7 @@ impl Guest {
         Ok(part.to_vec())
     }
 
-    /// The request of this call, for a question about its body.
+    /// Returns the request of this call, for reading a part of its body.
     fn body(
         &mut self,
         needed: BodyGrant,
@@ -133,14 +135,14 @@ impl Guest {
         bytes: usize,
     ) -> Result<Arc<dyn Request>> {
         let request = self.request(bytes)?;
-        if self.terms.grants.body < needed {
-            self.lacks(Breach::BodyGrant { asked, needed })?;
+        if self.spec.grants.body < needed {
+            self.missing_grant(Breach::BodyGrant { asked, needed })?;
         }
         Ok(request)
     }
 
-    /// Counts a part of the body that is asked for by name, before it is copied. Where parts are too much together, and are no
-    /// more than the body has, none of them need have been asked for twice: that is the request's size, too.
+    /// Counts a named part of the body before it is copied. If all parts together exceed the limit and are no larger than
+    /// the body, the plugin may have read each of them once: then the request is too large, and the plugin not to blame.
     fn lend(&mut self, what: &str, bytes: usize) -> Result<()> {
         const TOGETHER: &str = "the parts of the body together";
         let limit = self.limits.copy_bytes;
@@ -149,8 +151,8 @@ impl Guest {
         self.fit_together(TOGETHER, self.lent, limit)
     }
 
-    /// Refuses parts of the body that are larger than `limit` together and can all be in it. The length of the body, which may
-    /// have to be put together for that, is asked for only then.
+    /// Refuses parts of the body that together are larger than `limit`, but not larger than the body. Asks for the body's
+    /// length only if it needs it, because the embedder may have to assemble the body first.
     fn fit_together(&mut self, what: &str, bytes: usize, limit: usize) -> Result<()> {
         let all = || self.request.as_ref().map_or(0, |it| it.body().len());
         if bytes <= limit || bytes > all() {
@@ -159,7 +161,7 @@ impl Guest {
         self.fit(what, bytes, limit)
     }
 
-    /// Counts bytes of the body that the guest sees.
+    /// Counts bytes of the body that the guest reads.
     fn read(&mut self, bytes: usize) -> Result<()> {
         self.body_read = self.body_read.saturating_add(bytes);
         if self.body_read > self.limits.body_bytes {

@@ -1,11 +1,14 @@
-//! What the host does for a guest beside the request: log, metrics, settings, clocks, memory.
+//! The imports of a guest other than the request: log, metrics, settings, clock and kv.
 
-use super::{Breach, Guest, Terms, shorten};
-use crate::contract::{kv, log};
-use crate::kv::{Refused, Table};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
 use wasmtime::Result;
+
+use super::{Breach, Guest, shorten};
+use crate::contract::{kv, log};
+use crate::kv::{Refused, Table};
+use crate::spec::PluginSpec;
 
 type Written<T> = Result<std::result::Result<T, kv::Error>>;
 
@@ -22,9 +25,9 @@ impl Guest {
         Ok(())
     }
 
-    /// One line in the log, as far as the plugin's volume reaches.
+    /// Writes a line to the plugin's log, within the plugin's limit.
     pub(crate) fn log_line(&self, level: log::Level, message: &str) {
-        self.terms.log_line(level, message);
+        self.spec.log_line(level, message);
     }
 
     pub(crate) fn failure(&mut self, message: String) -> Result<()> {
@@ -35,22 +38,22 @@ impl Guest {
 
     pub(crate) fn count(&mut self, name: String, by: u64) -> Result<()> {
         self.enter_granted(name.len(), "metrics")?;
-        let Terms { limits, stats, .. } = &*self.terms;
+        let PluginSpec { limits, stats, .. } = &*self.spec;
         stats.count(&name, by, limits.metric_names);
         Ok(())
     }
 
     pub(crate) fn gauge(&mut self, name: String, value: i64) -> Result<()> {
         self.enter_granted(name.len(), "metrics")?;
-        let Terms { limits, stats, .. } = &*self.terms;
+        let PluginSpec { limits, stats, .. } = &*self.spec;
         stats.gauge(&name, value, limits.metric_names);
         Ok(())
     }
 
     pub(crate) fn settings(&mut self) -> Result<String> {
-        let terms = Arc::clone(&self.terms);
+        let spec = Arc::clone(&self.spec);
         self.enter(0)?;
-        self.text(&terms.settings)
+        self.text(&spec.settings)
     }
 
     pub(crate) fn unix_ms(&mut self) -> Result<u64> {
@@ -76,7 +79,7 @@ impl Guest {
         ttl_ms: Option<u64>,
     ) -> Written<()> {
         let table = self.table(key.len() + value.len())?;
-        let limits = &self.terms.limits.kv;
+        let limits = &self.spec.limits.kv;
         Ok(table
             .set(&key, value, ttl(ttl_ms), limits, Instant::now())
             .map_err(kv::Error::from))
@@ -93,7 +96,7 @@ impl Guest {
         ttl_ms: Option<u64>,
     ) -> Written<i64> {
         let table = self.table(key.len())?;
-        let limits = &self.terms.limits.kv;
+        let limits = &self.spec.limits.kv;
         Ok(table
             .increment(&key, by, ttl(ttl_ms), limits, Instant::now())
             .map_err(kv::Error::from))
@@ -108,7 +111,7 @@ impl Guest {
     ) -> Written<bool> {
         let compared = expected.as_ref().map_or(0, Vec::len);
         let table = self.table(key.len() + compared + value.len())?;
-        let limits = &self.terms.limits.kv;
+        let limits = &self.spec.limits.kv;
         let expected = expected.as_deref();
         Ok(table
             .compare_and_set(&key, expected, value, ttl(ttl_ms), limits, Instant::now())
@@ -117,11 +120,10 @@ impl Guest {
 
     fn table(&mut self, bytes: usize) -> Result<Arc<Table>> {
         self.enter_granted(bytes, "kv")?;
-        Ok(Arc::clone(&self.terms.table))
+        Ok(Arc::clone(&self.spec.table))
     }
 
-    /// Counts a call to an interface that has to be granted. Admission has looked at the imports already; a component
-    /// that found another way to them ends here.
+    /// Counts a call to an interface that needs a grant. Admission checks imports too; this is the second line of defense.
     fn enter_granted(&mut self, bytes: usize, interface: &'static str) -> Result<()> {
         self.enter_hook(bytes, interface)?;
         self.granted(interface)
@@ -129,54 +131,20 @@ impl Guest {
 
     /// Ends the call unless the interface is granted.
     pub(crate) fn granted(&mut self, interface: &'static str) -> Result<()> {
-        if self.terms.grants.has_interface(interface) {
+        if self.spec.grants.has_interface(interface) {
             return Ok(());
         }
         Err(self.breached(Breach::Interface(interface)))
     }
 }
 
-// === impl Terms ===
-
-impl Terms {
-    /// One line in the plugin's log, as far as its volume reaches.
-    pub(crate) fn log_line(&self, level: log::Level, message: &str) {
-        let Self {
-            name,
-            limits,
-            stats,
-            ..
-        } = self;
-        if !stats.may_log(limits.log_lines) {
-            return;
-        }
-        match level {
-            log::Level::Trace => {
-                tracing::trace!(target: "witgate::plugin", plugin = %name, "{message}");
-            }
-            log::Level::Debug => {
-                tracing::debug!(target: "witgate::plugin", plugin = %name, "{message}");
-            }
-            log::Level::Info => {
-                tracing::info!(target: "witgate::plugin", plugin = %name, "{message}");
-            }
-            log::Level::Warn => {
-                tracing::warn!(target: "witgate::plugin", plugin = %name, "{message}");
-            }
-            log::Level::Error => {
-                tracing::error!(target: "witgate::plugin", plugin = %name, "{message}");
-            }
-        }
-    }
-}
-
-/// Time since 1970, or none of it where the clock is set before that.
+/// Returns the time since 1970, or zero if the system clock is set before that.
 pub(crate) fn since_epoch() -> Duration {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.unwrap_or_default()
 }
 
-/// Nanoseconds since the first question.
+/// Returns the nanoseconds since the first call of this function.
 pub(crate) fn monotonic_ns() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     let nanos = START.get_or_init(Instant::now).elapsed().as_nanos();

@@ -1,10 +1,11 @@
-//! What a new lineup has otherwise than the one before it, for the log.
+//! The difference between two lineups, for the log.
 
-use crate::plugin::Plugin;
 use std::fmt;
 use std::sync::Arc;
 
-/// Names of the plugins that came, changed and went.
+use crate::plugin::Plugin;
+
+/// The names of added, changed and removed plugins.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Change {
     added: Vec<Arc<str>>,
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_changed_and_went_is_told_by_name() {
+    fn added_changed_and_removed_plugins_are_named() {
         let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
         let change = Change {
             added: names(&["a", "b"]),

@@ -1,23 +1,24 @@
-//! What a directory looks like from outside: names, lengths, times, inodes.
+//! The listing of a directory: names, sizes, times and inodes.
 //!
-//! Links are followed, so that a swap of the directory that a link names, as Kubernetes does it, is seen. Only what has
-//! no name any more is deleted: a link that leads nowhere, or a file that can't be looked at, keeps the last good plugin.
+//! Symlinks are followed, so that replacing the directory behind one, as Kubernetes does, shows. A plugin is deleted only if
+//! its name is gone: a dangling symlink, or a file that can't be inspected, keeps the last good version.
 
-use crate::file::Stamp;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Files that matter.
+use crate::file::Stamp;
+
+/// The endings of the names of plugin files.
 const ENDINGS: [&str; 3] = [".wasm", ".toml", ".wasm.minisig"];
 
-/// The files of a directory that matter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The plugin files of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listing {
     files: BTreeMap<String, Stamp>,
-    /// Whether a file was so fresh that an equal listing doesn't prove equal content.
+    /// `true` if a file was so fresh that an equal listing does not prove equal content.
     racy: bool,
 }
 
@@ -39,7 +40,7 @@ impl Listing {
             let stamp = match fs::metadata(entry.path()) {
                 Ok(metadata) => Stamp::of(&metadata),
                 Err(_) if is_gone(&entry.path()) => continue,
-                // It is there and can't be looked at, so it is not taken for deleted: reading it will say why.
+                // The file exists, so it does not count as deleted; reading it will report the error.
                 Err(_) => Stamp::default(),
             };
             racy |= stamp.is_racy(now);
@@ -48,7 +49,7 @@ impl Listing {
         Ok(Self { files, racy })
     }
 
-    /// Names of the plugins.
+    /// Returns the names of the plugins.
     pub(super) fn plugins(&self) -> impl Iterator<Item = &str> {
         self.files
             .keys()
@@ -56,13 +57,13 @@ impl Listing {
             .filter(|name| !name.is_empty())
     }
 
-    /// Whether files look other than in `self`, or might.
+    /// Returns whether files differ from `self`, or may differ.
     pub(super) fn differs(&self, now: &Self) -> bool {
         self.racy || self.files != now.files
     }
 }
 
-/// Whether nothing has this name. A link that leads nowhere is something.
+/// Returns whether no file has this name. A dangling symlink is a file.
 pub(super) fn is_gone(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

@@ -1,68 +1,72 @@
-//! How each plugin is doing, for the admin API and the metrics page.
+//! The status of each plugin, for the admin API and the metrics page.
 
-use super::shelf::Entry;
-use crate::grants::Grants;
-use crate::hook::Hook;
-use crate::plugin::{Configured, Plugin};
-use crate::stats::Figures;
-use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// One plugin, as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+use serde::Serialize;
+
+use super::catalog::EntryState;
+use crate::grants::Grants;
+use crate::hook::Hook;
+use crate::plugin::Configured;
+use crate::stats::PluginMetrics;
+
+/// The status of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PluginStatus {
-    /// Its name.
+    /// The plugin's name.
     pub name: String,
-    /// Its file; none for a required plugin without one.
+    /// The plugin's file, or `None` for a required plugin without one.
     pub file: Option<PathBuf>,
-    /// SHA-256 in hex of the bytes that serve; none when nothing does.
+    /// The SHA-256 in hex of the file that serves, or `None` if none does.
     pub sha256: Option<String>,
-    /// Hooks of the plugin that serves.
+    /// The hooks of the plugin that serves.
     pub hooks: Vec<Hook>,
-    /// Whether and how it serves.
+    /// The state of the plugin.
     pub state: PluginState,
-    /// What is wrong with the newest bytes of its files.
+    /// The error of the newest files.
     pub last_error: Option<String>,
-    /// Milliseconds left of its bench; none while it plays for some caller.
-    pub benched_ms: Option<u64>,
-    /// Tenants that it sits out for alone, because it faulted at their requests.
-    pub benched_callers: usize,
-    /// Instances alive now.
+    /// The milliseconds until the plugin is called again, or `None` if it is called for at least some callers.
+    pub suspended_ms: Option<u64>,
+    /// The number of tenants whose requests the plugin is suspended for after it faulted at them.
+    pub suspended_callers: usize,
+    /// The number of live instances.
     pub live_instances: usize,
-    /// When `lifecycle.configure` of the plugin that serves runs.
+    /// The time at which `lifecycle.configure` of the plugin that serves runs.
     pub configured: Option<Configured>,
-    /// What the plugin that serves may see and use.
+    /// The grants of the plugin that serves.
     pub grants: Option<Grants>,
-    /// Entries and bytes that it holds in `kv`.
-    pub remembers: (usize, usize),
-    /// What the plugin that serves has done.
-    pub figures: Figures,
+    /// The number of the plugin's `kv` entries, and their bytes.
+    pub kv_usage: (usize, usize),
+    /// The metrics of the plugin that serves.
+    pub metrics: PluginMetrics,
 }
 
-/// Whether and how a plugin serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+/// The state of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum PluginState {
-    /// The newest bytes serve.
+    /// The newest files serve.
     Serving,
-    /// The newest bytes are bad; older ones serve.
+    /// The newest files are bad, and an older version serves.
     LastGood,
-    /// The bytes are bad and nothing serves.
+    /// The files are bad, and no version serves.
     Refused,
-    /// It sits out after repeated faults; its fail policy holds.
-    Benched,
-    /// It is required and there is no file.
+    /// The plugin is suspended after repeated faults, and its fail policy applies.
+    Suspended,
+    /// The plugin is required and has no file.
     Absent,
 }
 
-/// The state of every entry, and of required plugins that have no entry.
-pub(super) fn of(board: &[Entry], missing: &[Arc<str>]) -> Vec<PluginStatus> {
+/// Returns the status of every entry, and of required plugins without an entry.
+pub(super) fn of(states: &[EntryState], missing: &[Arc<str>]) -> Vec<PluginStatus> {
     let absent = missing
         .iter()
-        .filter(|name| !board.iter().any(|entry| entry.name == ***name))
-        .map(|name| PluginStatus::absent(name));
-    let mut all: Vec<_> = board.iter().map(PluginStatus::of).chain(absent).collect();
+        .filter(|name| !states.iter().any(|state| state.name == ***name))
+        .map(|name| PluginStatus::without_plugin(name, None, PluginState::Absent));
+    let mut all: Vec<_> = states.iter().map(PluginStatus::of).chain(absent).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }
@@ -70,47 +74,53 @@ pub(super) fn of(board: &[Entry], missing: &[Arc<str>]) -> Vec<PluginStatus> {
 // === impl PluginStatus ===
 
 impl PluginStatus {
-    fn of(entry: &Entry) -> Self {
-        let plugin = entry.plugin.as_deref();
-        let benched = plugin.and_then(Plugin::benched);
-        let state = match (plugin, benched, &entry.error) {
-            (None, _, _) => PluginState::Refused,
-            (Some(_), Some(_), _) => PluginState::Benched,
-            (Some(_), None, Some(_)) => PluginState::LastGood,
-            (Some(_), None, None) => PluginState::Serving,
+    fn of(entry: &EntryState) -> Self {
+        let last_error = entry.error.as_deref().map(str::to_owned);
+        let Some(plugin) = &entry.plugin else {
+            let file = Some(entry.file.clone());
+            return Self {
+                last_error,
+                ..Self::without_plugin(&entry.name, file, PluginState::Refused)
+            };
+        };
+        let suspended = plugin.suspended();
+        let state = match (suspended, &last_error) {
+            (Some(_), _) => PluginState::Suspended,
+            (None, Some(_)) => PluginState::LastGood,
+            (None, None) => PluginState::Serving,
         };
         Self {
             name: entry.name.clone(),
             file: Some(entry.file.clone()),
-            sha256: plugin.map(|plugin| plugin.identity().wasm.to_string()),
-            hooks: plugin.map_or_else(Vec::new, |plugin| plugin.hooks().collect()),
+            sha256: Some(plugin.identity().wasm.to_string()),
+            hooks: plugin.hooks().collect(),
             state,
-            last_error: entry.error.as_deref().map(str::to_owned),
-            benched_ms: benched.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
-            benched_callers: plugin.map_or(0, Plugin::benched_callers),
-            live_instances: plugin.map_or(0, Plugin::live_instances),
-            configured: plugin.map(|plugin| plugin.configured().clone()),
-            grants: plugin.map(|plugin| plugin.grants().clone()),
-            remembers: plugin.map_or((0, 0), Plugin::remembers),
-            figures: plugin.map_or_else(Figures::default, Plugin::figures),
+            last_error,
+            suspended_ms: suspended.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+            suspended_callers: plugin.suspended_callers(),
+            live_instances: plugin.live_instances(),
+            configured: Some(plugin.configured().clone()),
+            grants: Some(plugin.grants().clone()),
+            kv_usage: plugin.kv_usage(),
+            metrics: plugin.metrics(),
         }
     }
 
-    fn absent(name: &str) -> Self {
+    fn without_plugin(name: &str, file: Option<PathBuf>, state: PluginState) -> Self {
         Self {
             name: name.to_owned(),
-            file: None,
+            file,
             sha256: None,
             hooks: Vec::new(),
-            state: PluginState::Absent,
+            state,
             last_error: None,
-            benched_ms: None,
-            benched_callers: 0,
+            suspended_ms: None,
+            suspended_callers: 0,
             live_instances: 0,
             configured: None,
             grants: None,
-            remembers: (0, 0),
-            figures: Figures::default(),
+            kv_usage: (0, 0),
+            metrics: PluginMetrics::default(),
         }
     }
 }

@@ -1,11 +1,8 @@
-//! The thread that notices changes: events of the directory as hints, and a look at it every now and then.
+//! The thread that notices changes, by file system events and by polling.
 //!
-//! Events alone are not enough: network file systems send none, and a watched directory may be replaced. The look
-//! alone would be slow.
+//! Events alone are not enough: network file systems send none, and a watched directory may be replaced. Polling alone would
+//! be slow.
 
-use super::Library;
-use notify::event::{AccessKind, AccessMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +10,15 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// A directory that is never quiet is read all the same, after this many debounce times.
-const PATIENCE: u32 = 10;
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-/// The thread. Dropping it ends it.
+use super::Library;
+
+/// The number of debounce times after which a directory that keeps changing is read all the same.
+const MAX_DEBOUNCES: u32 = 10;
+
+/// The watching thread. Dropping this ends it.
 pub(super) struct Watch {
     hints: Sender<Hint>,
     thread: Option<JoinHandle<()>>,
@@ -27,7 +29,7 @@ enum Hint {
     Stop,
 }
 
-/// What a wait for hints came to.
+/// The outcome of waiting for hints.
 enum Wait {
     Changed,
     Quiet,
@@ -43,7 +45,7 @@ impl Watch {
         let thread = thread::Builder::new()
             .name("witgate-policies".to_owned())
             .spawn(move || {
-                // It sends hints for as long as it lives.
+                // The watcher sends hints for as long as it lives.
                 let _watcher = watcher;
                 run(&library, &heard);
             })?;
@@ -56,7 +58,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // Neither can fail in a way that leaves something to do: the thread has ended by itself then.
+        // Both fail only if the thread has already ended.
         let _ = self.hints.send(Hint::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -64,11 +66,11 @@ impl Drop for Watch {
     }
 }
 
-/// A watcher on the directory; none where the system has none to give, which leaves the look.
+/// Watches the directory, or returns `None` if the system refuses, which leaves polling.
 fn watcher(dir: &Path, hints: Sender<Hint>) -> Option<RecommendedWatcher> {
     let started = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let matters = match event {
-            // Reading a file is an event too, and our own reading must not wake us.
+            // Reading a file is an event, too, and our own reading must not wake us.
             Ok(event) => match event.kind {
                 EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
                 EventKind::Access(_) => false,
@@ -88,14 +90,17 @@ fn watcher(dir: &Path, hints: Sender<Hint>) -> Option<RecommendedWatcher> {
     match started {
         Ok(watcher) => Some(watcher),
         Err(error) => {
-            tracing::warn!("no events from {}, polling only: {error}", dir.display());
+            tracing::warn!(
+                "no file system events for {}, polling instead: {error}",
+                dir.display()
+            );
             None
         }
     }
 }
 
 fn run(library: &Library, heard: &Receiver<Hint>) {
-    // A directory that is gone stays gone for many looks; one line is enough.
+    // A directory that is gone may stay gone for long; one line is enough.
     let mut failing = false;
     loop {
         let changed = match wait(heard, library.options.poll) {
@@ -106,22 +111,22 @@ fn run(library: &Library, heard: &Receiver<Hint>) {
         if !changed {
             continue;
         }
-        if let Wait::Stop = settle(heard, library.options.debounce) {
+        if let Wait::Stop = debounce(heard, library.options.debounce) {
             return;
         }
         let result = library.reload();
         if let Err(error) = &result
             && !failing
         {
-            tracing::error!("{error}; the lineup stays as it is");
+            tracing::error!("{error}; the current plugins keep serving");
         }
         failing = result.is_err();
     }
 }
 
 /// Waits until nothing has changed for the debounce time.
-fn settle(heard: &Receiver<Hint>, debounce: Duration) -> Wait {
-    let end = Instant::now() + debounce * PATIENCE;
+fn debounce(heard: &Receiver<Hint>, debounce: Duration) -> Wait {
+    let end = Instant::now() + debounce * MAX_DEBOUNCES;
     loop {
         match wait(heard, debounce) {
             Wait::Changed if Instant::now() < end => {}

@@ -1,14 +1,16 @@
 //! A request of plain values, for embedders that have all of it in memory.
 
-use super::Request;
-use crate::contract::{Caller, Head};
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
-/// Headers that are never taken over: what they say is the embedder's to judge.
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::Request;
+use crate::contract::{Caller, Head};
+
+/// The headers that [`PlainRequest::with_headers`] leaves out as credentials.
 const CREDENTIALS: [&str; 4] = [
     "authorization",
     "cookie",
@@ -16,46 +18,58 @@ const CREDENTIALS: [&str; 4] = [
     "x-api-key",
 ];
 
-/// A request of plain values. What there is much of, or only on demand, is better lent by a [`Request`] of one's own.
-#[derive(Clone, Debug, Default)]
+/// A request of plain values.
+///
+/// It clones lists on each read and parses no body. If your requests are large or parsed on demand, implement [`Request`] for
+/// your own type.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct PlainRequest {
-    /// The host's id of the request.
+    /// The embedder's id of the request.
     pub id: String,
-    /// The operation that is asked for, an open code.
+    /// The requested operation, as an open code.
     pub endpoint: String,
-    /// The method, in capitals.
+    /// The method in uppercase.
     pub method: String,
-    /// The path and query as received.
+    /// The path and query, as received.
     pub path: String,
-    /// Names and values of headers, in order of arrival. Any of them may be granted to a plugin: no credential belongs here.
+    /// The names and values of headers, in order of arrival. Plugins may read them, so leave out credentials.
     pub headers: Vec<(String, String)>,
     /// The authenticated caller.
     pub caller: Caller,
-    /// What is known of the body; its length is counted, whatever stands here. Nothing else is read out of `body`: rules
-    /// about models, tools and tokens see what the embedder puts here and into `tools`.
+    /// The scan of the body. Nothing but `body_bytes` is read from `body`: rules about models, tools and tokens see the values
+    /// that the embedder sets here and in `tools`, for example from the scan of `witgate-messages`.
     pub head: Head,
-    /// Names of the declared tools, in order.
+    /// The names of the declared tools, in order.
     pub tools: Vec<String>,
     /// The body.
     pub body: Body,
 }
 
-/// The body of a [`PlainRequest`]: one JSON object whose members are found by name, or nothing.
-#[derive(Clone, Debug, Default)]
+/// The body of a [`PlainRequest`]: a JSON object, or nothing.
+#[derive(Debug, Clone, Default)]
 pub struct Body {
     text: String,
     members: HashMap<String, Range<usize>>,
 }
 
-/// Why a text is no body: the client's to mend.
+/// The error of a text that is not an unambiguous JSON object, which the client has to fix.
 #[derive(Debug, thiserror::Error)]
-#[error("the body is no JSON object that is read in one way only: {0}")]
-pub struct BodyError(#[from] serde_json::Error);
+#[error("the body is not an unambiguous JSON object: {0}")]
+pub struct BodyError(#[source] serde_json::Error);
+
+setters!(PlainRequest {
+    with_id(id: impl Into<String>);
+    with_caller(caller: Caller);
+    with_head(head: Head);
+    with_tools(tools: Vec<String>);
+    with_body(body: Body);
+});
 
 // === impl PlainRequest ===
 
 impl PlainRequest {
-    /// A request without headers and body, of a caller that nobody knows.
+    /// Creates a request without headers, body and caller.
     pub fn new(
         endpoint: impl Into<String>,
         method: impl Into<String>,
@@ -69,8 +83,8 @@ impl PlainRequest {
         }
     }
 
-    /// Takes headers over: those that are text, and not the usual credentials (`authorization`, `cookie`,
-    /// `proxy-authorization`, `x-api-key`). Leave out what else is one.
+    /// Adds headers, except for values that are not text and for the usual credentials (`authorization`, `cookie`,
+    /// `proxy-authorization`, `x-api-key`). Leave out any other credentials yourself.
     #[must_use]
     pub fn with_headers<N: AsRef<str>, V: AsRef<[u8]>>(
         mut self,
@@ -146,16 +160,16 @@ impl Request for PlainRequest {
 // === impl Body ===
 
 impl Body {
-    /// Takes the text of one JSON object.
+    /// Parses the text of a JSON object.
     ///
     /// # Errors
     ///
-    /// When it is none, or has a member twice, in whatever spelling: a plugin could read one of them and the next server
+    /// The text is not a JSON object, or has a member twice, in any spelling: a plugin could read one of them and the upstream
     /// the other.
     pub fn try_json(text: String) -> Result<Self, BodyError> {
         let mut reader = serde_json::Deserializer::from_str(&text);
-        let found = reader.deserialize_map(Members)?;
-        reader.end()?;
+        let found = reader.deserialize_map(Members).map_err(BodyError)?;
+        reader.end().map_err(BodyError)?;
         let members = found
             .into_iter()
             .map(|(name, value)| {
@@ -166,13 +180,13 @@ impl Body {
         Ok(Self { text, members })
     }
 
-    /// The raw text of a member.
+    /// Returns the raw JSON text of a member, or `None` if there is none.
     pub fn member(&self, name: &str) -> Option<&str> {
         self.text.get(self.members.get(name)?.clone())
     }
 }
 
-/// Finds the members of an object and does not look into them.
+/// A visitor that finds the members of an object without parsing their values.
 struct Members;
 
 // === impl Members ===
@@ -188,7 +202,9 @@ impl<'de> Visitor<'de> for Members {
         let mut members = HashMap::new();
         while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
             if members.contains_key(&name) {
-                return Err(A::Error::custom(format!("`{name}` is there twice")));
+                return Err(A::Error::custom(format!(
+                    "the member `{name}` is there twice"
+                )));
             }
             members.insert(name, value.get());
         }

@@ -1,44 +1,28 @@
-//! The numbers of a sidecar: their ranges, and what holds where it says nothing.
+//! The limits in a sidecar: their ranges and defaults.
 
-use super::{CallKeys, Check, File, LimitsTable};
-use crate::hook::{Hook, PerHook};
-use crate::kv::KvLimits;
-use crate::limits::{CallLimits, Limits};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// A minute: no hook has a reason to hold a request for longer.
+use super::{Check, File, LimitsTable};
+use crate::hook::{Hook, PerHook};
+use crate::kv::KvLimits;
+use crate::limits::{CallLimits, Limits};
+
+/// The range of times in milliseconds. No hook has a reason to hold a request for more than a minute.
 const MILLIS: RangeInclusive<i64> = 1..=60_000;
 
-/// What a table says about a call, checked.
-struct Words {
-    deadline_ms: Option<usize>,
-    copy_bytes: Option<usize>,
-    body_bytes: Option<usize>,
-    host_calls: Option<usize>,
-    list_items: Option<usize>,
-    return_bytes: Option<usize>,
-}
+/// The keys of the call limits and their ranges.
+pub(super) const CALL_LIMITS: [(&str, RangeInclusive<i64>); 6] = [
+    ("deadline_ms", MILLIS),
+    ("copy_bytes", 1_024..=1 << 30),
+    ("body_bytes", 1..=1 << 30),
+    ("host_calls", 1..=1_000_000),
+    ("list_items", 1..=1_000_000),
+    ("return_bytes", 1..=1 << 30),
+];
 
-// === impl Words ===
-
-impl Words {
-    /// What holds where these words stand above others.
-    fn over(&self, below: CallLimits) -> CallLimits {
-        let millis = |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX));
-        CallLimits {
-            deadline: self.deadline_ms.map_or(below.deadline, millis),
-            copy_bytes: self.copy_bytes.unwrap_or(below.copy_bytes),
-            body_bytes: self.body_bytes.unwrap_or(below.body_bytes),
-            host_calls: self
-                .host_calls
-                .and_then(|calls| u32::try_from(calls).ok())
-                .unwrap_or(below.host_calls),
-            list_items: self.list_items.unwrap_or(below.list_items),
-            return_bytes: self.return_bytes.unwrap_or(below.return_bytes),
-        }
-    }
-}
+/// The checked values of a table's call limits.
+type CallValues = [Option<u64>; CALL_LIMITS.len()];
 
 // === impl Limits ===
 
@@ -69,7 +53,7 @@ impl Default for Limits {
 // === impl CallLimits ===
 
 impl CallLimits {
-    /// What holds for a call of a hook by default.
+    /// Returns the default limits of a hook.
     fn of(hook: Hook) -> Self {
         let deadline = match hook {
             Hook::Envelope | Hook::Route | Hook::Budget => Duration::from_millis(5),
@@ -92,135 +76,60 @@ impl Check<'_> {
     pub(super) fn limits(&mut self, raw: &File) -> Limits {
         let table = &raw.limits;
         let default = Limits::default();
-        let general = self.words("limits", &table.call());
-        let start = CallLimits {
-            deadline: self
-                .number("limits.configure_ms", table.configure_ms, MILLIS)
-                .map_or(default.start.deadline, Duration::from_millis),
-            ..general.over(default.start)
-        };
+        /// Returns the value of a key, or its default.
+        macro_rules! limit {
+            ($key:ident, $range:expr, $default:expr) => {
+                self.number(concat!("limits.", stringify!($key)), table.$key, $range)
+                    .and_then(|number| number.try_into().ok())
+                    .unwrap_or($default)
+            };
+        }
+        let general = self.call_limits("limits", table.call_limits());
+        let configure = self.number("limits.configure_ms", table.configure_ms, MILLIS);
         Limits {
-            calls: self.calls(raw, &general, &default),
-            start,
+            // A hook's own value comes first, then that of `[limits]`, then the default.
+            calls: PerHook::from_fn(|hook| {
+                let table = raw.hooks.of(hook).call_limits();
+                let own = self.call_limits(&format!("hooks.{hook}"), table);
+                overlay(own, overlay(general, *default.calls.of(hook)))
+            }),
+            start: CallLimits {
+                deadline: configure.map_or(default.start.deadline, Duration::from_millis),
+                ..overlay(general, default.start)
+            },
             memory_bytes: self.memory(table).unwrap_or(default.memory_bytes),
-            table_elements: self.size(
-                "limits.table_elements",
-                table.table_elements,
-                1..=1_000_000,
-                default.table_elements,
-            ),
-            core_instances: self.size(
-                "limits.core_instances",
-                table.core_instances,
-                1..=100,
-                default.core_instances,
-            ),
-            log_lines: self.count(
-                "limits.log_lines",
-                table.log_lines,
-                1..=1_000_000,
-                default.log_lines,
-            ),
-            metric_names: self.size(
-                "limits.metric_names",
-                table.metric_names,
-                1..=10_000,
-                default.metric_names,
-            ),
-            kv: self.kv(table, default.kv),
-            live_instances: self.size(
-                "limits.live_instances",
-                table.live_instances,
-                1..=10_000,
-                default.live_instances,
-            ),
-            recycle_after: self
-                .number("limits.recycle_after", table.recycle_after, 1..=i64::MAX)
-                .unwrap_or(default.recycle_after),
+            table_elements: limit!(table_elements, 1..=1_000_000, default.table_elements),
+            core_instances: limit!(core_instances, 1..=100, default.core_instances),
+            log_lines: limit!(log_lines, 1..=1_000_000, default.log_lines),
+            metric_names: limit!(metric_names, 1..=10_000, default.metric_names),
+            kv: KvLimits {
+                entries: limit!(kv_entries, 1..=1_000_000, default.kv.entries),
+                bytes: limit!(kv_bytes, 1..=1 << 30, default.kv.bytes),
+                entry_bytes: limit!(kv_entry_bytes, 1..=1 << 30, default.kv.entry_bytes),
+            },
+            live_instances: limit!(live_instances, 1..=10_000, default.live_instances),
+            recycle_after: limit!(recycle_after, 1..=i64::MAX, default.recycle_after),
         }
     }
 
-    /// A hook's own word, else that of `[limits]`, else the hook's default.
-    fn calls(&mut self, raw: &File, general: &Words, default: &Limits) -> PerHook<CallLimits> {
-        PerHook::from_fn(|hook| {
-            let own = self.words(&format!("hooks.{hook}"), &raw.hooks.of(hook).call());
-            own.over(general.over(*default.calls.of(hook)))
+    fn call_limits(&mut self, table: &str, values: [Option<i64>; CALL_LIMITS.len()]) -> CallValues {
+        let mut values = values.into_iter();
+        CALL_LIMITS.map(|(key, range)| {
+            self.number(&format!("{table}.{key}"), values.next().flatten(), range)
         })
-    }
-
-    fn words(&mut self, table: &str, keys: &CallKeys) -> Words {
-        let mut number = |key: &str, value, range| {
-            let number = self.number(&format!("{table}.{key}"), value, range)?;
-            usize::try_from(number).ok()
-        };
-        Words {
-            deadline_ms: number("deadline_ms", keys.deadline_ms, MILLIS),
-            copy_bytes: number("copy_bytes", keys.copy_bytes, 1_024..=1 << 30),
-            body_bytes: number("body_bytes", keys.body_bytes, 1..=1 << 30),
-            host_calls: number("host_calls", keys.host_calls, 1..=1_000_000),
-            list_items: number("list_items", keys.list_items, 1..=1_000_000),
-            return_bytes: number("return_bytes", keys.return_bytes, 1..=1 << 30),
-        }
     }
 
     fn memory(&mut self, table: &LimitsTable) -> Option<usize> {
         if table.memory_mib.is_some() && table.memory_bytes.is_some() {
             self.reject(
                 "limits.memory_bytes",
-                "said twice, here and as `memory_mib`; keep one",
+                "`memory_mib` sets this, too; keep one of the two",
             );
         }
         let mib = self.number("limits.memory_mib", table.memory_mib, 1..=4_096);
         let bytes = self.number("limits.memory_bytes", table.memory_bytes, 65_536..=4 << 30);
         let bytes = bytes.or(mib.map(|mib| mib << 20))?;
         usize::try_from(bytes).ok()
-    }
-
-    fn kv(&mut self, table: &LimitsTable, default: KvLimits) -> KvLimits {
-        KvLimits {
-            entries: self.size(
-                "limits.kv_entries",
-                table.kv_entries,
-                1..=1_000_000,
-                default.entries,
-            ),
-            bytes: self.size(
-                "limits.kv_bytes",
-                table.kv_bytes,
-                1..=1 << 30,
-                default.bytes,
-            ),
-            entry_bytes: self.size(
-                "limits.kv_entry_bytes",
-                table.kv_entry_bytes,
-                1..=1 << 30,
-                default.entry_bytes,
-            ),
-        }
-    }
-
-    fn size(
-        &mut self,
-        path: &str,
-        value: Option<i64>,
-        range: RangeInclusive<i64>,
-        default: usize,
-    ) -> usize {
-        self.number(path, value, range)
-            .and_then(|number| usize::try_from(number).ok())
-            .unwrap_or(default)
-    }
-
-    fn count(
-        &mut self,
-        path: &str,
-        value: Option<i64>,
-        range: RangeInclusive<i64>,
-        default: u32,
-    ) -> u32 {
-        self.number(path, value, range)
-            .and_then(|number| u32::try_from(number).ok())
-            .unwrap_or(default)
     }
 
     fn number(
@@ -236,8 +145,25 @@ impl Check<'_> {
         let (low, high) = (range.start(), range.end());
         self.reject(
             path,
-            &format!("{value} is out of range; {low} to {high} is possible"),
+            &format!("{value} is out of range; use {low} to {high}"),
         );
         None
+    }
+}
+
+/// Returns the limits of a table, with those of `below` for the keys that it does not have.
+fn overlay(values: CallValues, below: CallLimits) -> CallLimits {
+    let [deadline, copy, body, calls, items, returned] = values;
+    let size =
+        |value: Option<u64>, below| value.map_or(below, |value| value.try_into().unwrap_or(below));
+    CallLimits {
+        deadline: deadline.map_or(below.deadline, Duration::from_millis),
+        copy_bytes: size(copy, below.copy_bytes),
+        body_bytes: size(body, below.body_bytes),
+        host_calls: calls
+            .and_then(|calls| calls.try_into().ok())
+            .unwrap_or(below.host_calls),
+        list_items: size(items, below.list_items),
+        return_bytes: size(returned, below.return_bytes),
     }
 }

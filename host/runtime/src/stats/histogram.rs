@@ -1,9 +1,9 @@
-//! Durations in buckets, kept without a lock.
+//! A lock-free histogram of durations.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counts durations in buckets of a quarter of a power of two, from one nanosecond to centuries.
+/// A histogram whose buckets are quarters of powers of two, from one nanosecond to centuries.
 #[derive(Debug)]
 pub(super) struct Histogram {
     buckets: Box<[AtomicU64]>,
@@ -36,7 +36,7 @@ impl Histogram {
             .sum()
     }
 
-    /// The upper end of the bucket that holds the given percentile, in nanoseconds; 0 when nothing was recorded.
+    /// Returns the upper end of the bucket that holds a percentile, in nanoseconds, or 0 if nothing was recorded.
     pub(super) fn percentile(&self, percent: u64) -> u64 {
         let wanted = self.total().saturating_mul(percent).div_ceil(100);
         let mut seen: u64 = 0;
@@ -50,7 +50,8 @@ impl Histogram {
     }
 }
 
-/// Below 4 each value has its own bucket; above, the two bits after the highest say which quarter.
+/// Returns the bucket of a value. Values below 4 have their own buckets; above, the two bits after the highest one select the
+/// quarter.
 fn bucket_of(nanos: u64) -> usize {
     let exponent = nanos.max(1).ilog2();
     let index = if exponent < 2 {
@@ -61,7 +62,7 @@ fn bucket_of(nanos: u64) -> usize {
     usize::try_from(index).unwrap_or(BUCKETS - 1)
 }
 
-/// The largest value of a bucket.
+/// Returns the largest value of a bucket.
 fn end_of(index: usize) -> u64 {
     let index = u64::try_from(index).unwrap_or(u64::MAX);
     let (exponent, quarter) = (index / 4, index % 4);

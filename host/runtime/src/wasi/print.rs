@@ -2,7 +2,7 @@
 
 use super::Output;
 use crate::contract::log::Level;
-use crate::guest::{Guest, LONGEST_LINE, shorten};
+use crate::guest::{Guest, MAX_LINE_BYTES, shorten};
 use std::collections::VecDeque;
 use wasmtime::component::Resource;
 
@@ -29,13 +29,13 @@ impl Guest {
     pub(super) fn print(&mut self, output: &Resource<Output>, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             // A line longer than the log takes goes on as another one.
-            for part in piece.chunks(LONGEST_LINE) {
+            for part in piece.chunks(MAX_LINE_BYTES) {
                 let buffer = match output.rep() {
                     STDOUT => &mut self.stdio.out,
                     _ => &mut self.stdio.err,
                 };
                 buffer.extend_from_slice(part);
-                if buffer.len() >= LONGEST_LINE || part.ends_with(b"\n") {
+                if buffer.len() >= MAX_LINE_BYTES || part.ends_with(b"\n") {
                     let line = std::mem::take(buffer);
                     self.print_line(output.rep(), &line);
                 }

@@ -1,9 +1,11 @@
-//! Who may serve, and what those are told who may not.
+//! The admission of plugins, and the messages of refusals.
+
+use std::io::Write as _;
+
+use witgate_runtime::{AdmissionCause, AdmissionError, FaultKind, Hook, Source};
 
 use crate::guest::Guest;
 use crate::request::{PATIENT, admit, runtime, source};
-use std::io::Write as _;
-use witgate_runtime::{AdmissionCause, AdmissionError, FaultKind, Hook, Source};
 
 fn refusal(wasm: impl Into<Vec<u8>>) -> AdmissionError {
     runtime()
@@ -121,7 +123,7 @@ fn a_foreign_import_is_named() {
 fn another_version_of_the_contract_names_interface_and_both_versions() {
     let error = refusal(Guest::route("").version("0.3.0").build());
     match &error.cause {
-        AdmissionCause::VersionSkew {
+        AdmissionCause::VersionMismatch {
             interface,
             wanted,
             served,
@@ -156,7 +158,7 @@ fn an_export_at_another_version_is_named() {
     let text = refusal(component.unwrap()).to_string();
     assert!(
         text.contains(
-            "exports `witgate:plugin/route` at version 0.3.0; this host serves 0.1.0 and 0.2.0"
+            "exports `witgate:plugin/route` at version 0.3.0, and this host serves 0.1.0 and 0.2.0"
         ),
         "{text}"
     );
@@ -173,14 +175,14 @@ fn an_export_at_another_version_is_named() {
 }
 
 #[test]
-fn a_fault_in_the_rehearsal_refuses_and_a_refusal_does_not() {
+fn a_fault_in_the_smoke_test_refuses_and_a_refusal_does_not() {
     let error = refusal(Guest::route("unreachable").build());
     match &error.cause {
-        AdmissionCause::Rehearsal(fault) => {
+        AdmissionCause::SmokeTest(fault) => {
             assert_eq!(fault.hook, Some(Hook::Route), "the hook");
             assert!(matches!(fault.kind, FaultKind::Trap(_)), "the kind");
         }
-        other => panic!("a failed rehearsal was expected, not {other}"),
+        other => panic!("a failed smoke test was expected, not {other}"),
     }
     let refuses = "(i32.store8 (i32.const 2048) (i32.const 1)) (i32.store16 (i32.const 2056) (i32.const 403))";
     admit(&Guest::route(refuses), PATIENT);
@@ -241,7 +243,7 @@ fn a_file_is_looked_at_before_it_is_read() {
         .expect_err("it is too large")
         .to_string();
     assert!(
-        error.contains("is larger than 268435456 bytes, the most that it may have"),
+        error.contains("is larger than the limit of 268435456 bytes"),
         "{error}"
     );
     std::fs::write(folder.path().join("small.wasm"), b"\0asm\x01\0\0\0").unwrap();

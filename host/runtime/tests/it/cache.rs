@@ -1,19 +1,21 @@
 //! Compiled plugins on disk: used where they can be trusted, made again where not.
 
-use crate::guest::{Guest, PLAN};
-use crate::request::{PATIENT, granting, plain, route};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+
 use witgate_runtime::{Allocation, Runtime, RuntimeError, RuntimeOptions, Source};
+
+use crate::guest::{Guest, PLAN};
+use crate::request::{PATIENT, granting, plain, route};
 
 /// A process that starts with this cache, as far as the host is concerned.
 fn started(cache: &Path) -> Result<Runtime, RuntimeError> {
-    Runtime::try_new(RuntimeOptions {
-        cache: Some(cache.to_owned()),
-        allocation: Allocation::OnDemand,
-        ..RuntimeOptions::default()
-    })
+    Runtime::try_new(
+        RuntimeOptions::default()
+            .with_cache(Some(cache.to_owned()))
+            .with_allocation(Allocation::OnDemand),
+    )
 }
 
 /// Admits a plugin in a process of its own and asks it. Tells how often something was compiled.

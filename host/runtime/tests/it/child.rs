@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 /// Set for the process that [`again`] starts.
 const MARK: &str = "WITGATE_TEST_CHILD";
 
-/// Whether this process was started for one test.
+/// Returns whether this process was started for one test.
 pub(crate) fn is_child() -> bool {
     std::env::var_os(MARK).is_some()
 }
@@ -39,7 +39,7 @@ pub(crate) fn must_pass(test: &str, wrapper: &[&str]) {
     assert!(said.contains("1 passed"), "{name} ran there");
 }
 
-/// Whether a command can be run and succeeds.
+/// Returns whether a command runs and succeeds.
 pub(crate) fn succeeds(command: &[&str]) -> bool {
     let run = Command::new(command[0]).args(&command[1..]).output();
     run.is_ok_and(|output| output.status.success())

@@ -1,9 +1,11 @@
-//! Whatever a guest does, it costs that call and no other.
+//! Faults of guests: each fails its own call and no other.
+
+use std::sync::Arc;
+
+use witgate_runtime::{Fault, FaultKind, Hook, Plugin, Rejection};
 
 use crate::guest::{Guest, on_probe};
 use crate::request::{PATIENT, admit, alone, call, plain, probing, route, route_fault};
-use std::sync::Arc;
-use witgate_runtime::{Fault, FaultKind, Hook, Plugin, Stop, TrapCode};
 
 /// Runs a guest that does `body` when it is probed. The call before it and the call after it go well.
 fn costs_its_own_call(body: &str, extra: &str, sidecar: &str) -> Fault {
@@ -18,17 +20,16 @@ fn costs_its_own_call(body: &str, extra: &str, sidecar: &str) -> Fault {
 }
 
 fn faults(plugin: &Arc<Plugin>, kind: FaultKind) -> u64 {
-    let figures = plugin.figures();
+    let figures = plugin.metrics();
     figures.faults.get(kind.code()).copied().unwrap_or(0)
 }
 
 #[test]
 fn a_trap_costs_its_own_call_only() {
     let fault = costs_its_own_call("unreachable", "", PATIENT);
-    assert_eq!(
-        fault.kind,
-        FaultKind::Trap(TrapCode::UnreachableCodeReached),
-        "the trap is told apart"
+    assert!(
+        matches!(fault.kind, FaultKind::Trap(code) if code.is_panic()),
+        "the kind of trap: {fault:?}"
     );
 }
 
@@ -72,7 +73,7 @@ fn an_endless_loop_ends_at_its_deadline() {
 #[test]
 fn an_endless_loop_ends_in_every_hook_and_in_every_call() {
     for hook in ["envelope", "route", "budget", "audit"] {
-        // The first call of an instance passes, as that of the rehearsal.
+        // The first call of an instance passes, as that of the smoke test.
         let body = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
             (if (i32.gt_u (global.get $calls) (i32.const 1)) (then (loop $l (br $l))))";
         let guest = Guest::new().with(hook, body);
@@ -161,7 +162,7 @@ fn a_refusal_with_a_status_of_success_is_a_fault() {
 
     let honest = admit(&Guest::route(&refuse("403")), PATIENT);
     match route(&honest, &probing()) {
-        Err(Stop::Refusal { hook, refusal, .. }) => {
+        Err(Rejection::Refusal { hook, refusal, .. }) => {
             assert_eq!((hook, refusal.status), (Hook::Route, 403), "a decision");
         }
         other => panic!("a refusal was expected, not {other:?}"),

@@ -1,15 +1,15 @@
 //! A directory of plugins that tests change, and what came of it.
 
-use crate::guest::{Guest, PLAN};
-use crate::request::{plain, runtime};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
 use tempfile::TempDir;
-use witgate_runtime::{
-    Envelope, Lineup, Plugin, PluginStatus, Policies, PoliciesOptions, Runtime, Trail,
-};
+use witgate_runtime::{Envelope, Lineup, Plugin, PluginStatus, Policies, PoliciesOptions, Runtime};
+
+use crate::guest::{Guest, PLAN};
+use crate::request::{plain, runtime};
 
 /// Never waited for in full unless something is broken.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ impl Folder {
         self.dir.path().join(name)
     }
 
-    /// As a deployment should do it: written beside, renamed into place.
+    /// Writes a file beside its place and renames it, as a deployment should.
     pub(crate) fn rename_in(&self, name: &str, bytes: &[u8]) {
         let hidden = self.path(&format!(".{name}.new"));
         fs::write(&hidden, bytes).unwrap();
@@ -60,11 +60,9 @@ pub(crate) fn open_slowly_with(dir: &Path, runtime: Runtime) -> Policies {
 }
 
 fn open_after(dir: &Path, runtime: Runtime, debounce: Duration) -> Policies {
-    let options = PoliciesOptions {
-        poll: Duration::from_millis(20),
-        debounce,
-        ..PoliciesOptions::default()
-    };
+    let options = PoliciesOptions::default()
+        .with_poll(Duration::from_millis(20))
+        .with_debounce(debounce);
     Policies::open(runtime, dir, options).unwrap()
 }
 
@@ -79,7 +77,8 @@ pub(crate) fn plans_nothing() -> Vec<u8> {
 
 pub(crate) fn has_plan(lineup: &Lineup) -> bool {
     lineup
-        .decide_route(&plain(), &Envelope::default(), &[], &mut Trail::default())
+        .begin(plain())
+        .route(&Envelope::default(), &[])
         .expect("it serves")
         .is_some()
 }

@@ -17,25 +17,27 @@ mod making;
 mod random;
 mod tally;
 
-use crate::child::{self, median, number, resident};
-use crate::guest::{Guest, PROBE};
-use crate::request::{PATIENT, answering, call, plain, probing, route, source};
-use random::Random;
 use std::panic;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Weak};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tally::Tally;
+
 use witgate_runtime::{
     AdmissionCause, Charge, Lineup, Plugin, PluginCharge, Runtime, RuntimeOptions, Source,
 };
 
+use crate::child::{self, median, number, resident};
+use crate::guest::{Guest, PROBE};
+use crate::request::{PATIENT, answering, call, plain, probing, route, source};
+use random::Random;
+use tally::Tally;
+
 /// Instances that the engine has room for: a leaked one would soon be missed.
 const INSTANCES: u32 = 8;
-/// What a call may take at most: ten deadlines of at most 20 ms, and what a busy machine makes of it.
+/// The maximum time of a call: ten deadlines of at most 20 ms, with an allowance for a busy machine.
 const BOUND: Duration = Duration::from_millis(10 * 20 + 5_000);
-/// What the process may have grown by between its first third and its end, in KiB.
+/// The maximum growth of the process between its first third and its end, in KiB.
 const SLACK: u64 = 32 * 1024;
 /// A guest that takes this long hangs.
 const HANG: Duration = Duration::from_secs(120);
@@ -59,11 +61,11 @@ fn fuzz(guests: u64) {
     let from = number("FUZZ_FROM").unwrap_or(0);
     println!("fuzz: {guests} guests with FUZZ_SEED={seed}");
     count_panics();
-    let runtime = Runtime::try_new(RuntimeOptions {
-        instances: INSTANCES,
-        memory_ceiling: 64 << 20,
-        ..RuntimeOptions::default()
-    })
+    let runtime = Runtime::try_new(
+        RuntimeOptions::default()
+            .with_instances(INSTANCES)
+            .with_memory_ceiling(64 << 20),
+    )
     .expect("the engine starts");
     let current = watchdog(seed);
 
@@ -112,7 +114,7 @@ fn fuzz(guests: u64) {
     assert!(last <= first + SLACK, "it grew from {first} to {last} KiB");
 }
 
-/// Admits a guest, and calls each of its hooks as often as it takes to find it benched.
+/// Admits a guest, and calls each of its hooks as often as it takes to find it suspended.
 fn try_out(
     runtime: &Runtime,
     source: &Source,
@@ -138,18 +140,16 @@ fn try_out(
             let answer = call(&lineup, &hook, &request);
             tally.answered(&hook, &answer, begun.elapsed());
             if hook == "budget" {
-                let charge = PluginCharge {
-                    plugin: Arc::clone(&plugin),
-                    charge: Charge {
-                        account: "a".to_owned(),
-                        window: "total".to_owned(),
-                        unit: "requests".to_owned(),
-                        limit: 0,
-                        amount: 1,
-                    },
+                let charge = Charge {
+                    account: "a".to_owned(),
+                    window: "total".to_owned(),
+                    unit: "requests".to_owned(),
+                    limit: 0,
+                    amount: 1,
                 };
+                let charge = PluginCharge::new(Arc::clone(&plugin), charge);
                 let begun = Instant::now();
-                let answer = lineup.exhausted(&request, &charge, 1).map(drop);
+                let answer = lineup.begin(request).exhausted(&charge, 1).map(drop);
                 tally.answered("exhausted", &answer, begun.elapsed());
             }
         }
@@ -161,7 +161,7 @@ fn try_out(
     Some(plugin)
 }
 
-/// As many calls at once as the engine has room for.
+/// Makes as many calls at once as the engine has instances.
 fn all_instances_are_free(runtime: &Runtime) {
     if !runtime.is_pooled() {
         println!("instances are made on demand: their number is not bounded here");
@@ -221,7 +221,7 @@ fn watchdog(seed: u64) -> Arc<AtomicU64> {
     current
 }
 
-/// Whether admission had to contain a panic.
+/// Returns whether admission caught a panic.
 fn is_crash(cause: &AdmissionCause) -> bool {
     matches!(cause, AdmissionCause::Crashed)
 }

@@ -1,12 +1,13 @@
-//! What a plugin may see and use, and what it is told where it asks for more.
+//! The grants of plugins, and the messages about missing ones.
+
+use witgate_runtime::{
+    AdmissionCause, BodyGrant, Envelope, Fault, FaultKind, Hook, Runtime, RuntimeOptions, Sidecar,
+    Source,
+};
 
 use crate::guest::{Guest, PROBE, on_probe};
 use crate::request::{
     PATIENT, admit, alone, answering, plain, probing, route, route_fault, runtime,
-};
-use witgate_runtime::{
-    AdmissionCause, BodyGrant, Envelope, Fault, FaultKind, Hook, Runtime, RuntimeOptions, Sidecar,
-    Source, Trail,
 };
 
 /// Without a word on grants.
@@ -18,7 +19,7 @@ fn bare(guest: &Guest, sidecar: &str) -> Result<(), AdmissionCause> {
     }
 }
 
-/// The fault of a call that passed its rehearsal: the guest asks only where the request tells it to.
+/// The fault of a call that passed its smoke test: the guest asks only where the request tells it to.
 fn refused(body: &str, grants: &str) -> Fault {
     // The header that tells it is granted in any case.
     let sidecar = format!("{PATIENT}[grants]\n{grants}\n");
@@ -71,12 +72,12 @@ fn an_import_that_is_not_granted_is_refused_at_admission_with_the_line_that_gran
 fn a_header_that_is_not_granted_is_a_fault_and_not_an_empty_answer() {
     let guest = Guest::route(PROBE);
     match bare(&guest, PATIENT) {
-        Err(AdmissionCause::Rehearsal(fault)) => {
-            assert_eq!(fault.kind, FaultKind::NotGranted, "seen in the rehearsal");
+        Err(AdmissionCause::SmokeTest(fault)) => {
+            assert_eq!(fault.kind, FaultKind::NotGranted, "seen in the smoke test");
             let text = fault.to_string();
             assert!(text.contains("`headers = [\"x-probe\"]`"), "{text}");
         }
-        other => panic!("a failed rehearsal was expected: {other:?}"),
+        other => panic!("a failed smoke test was expected: {other:?}"),
     }
     for granted in ["x-probe", "X-Probe", "x-*", "*"] {
         let sidecar = format!("{PATIENT}[grants]\nheaders = [\"{granted}\"]\n");
@@ -127,7 +128,7 @@ fn what_is_not_granted_never_reaches_the_embedder() {
     let asked = answering(|name| panic!("`{name}` was asked for"));
     let sidecar =
         format!("{PATIENT}[grants]\nheaders = [\"x-probe\"]\n[hooks.route]\nfail = \"open\"\n");
-    // Granted at the rehearsal is granted in a call, so the way to an ungranted one is a guest that asks for another name.
+    // Granted at the smoke test is granted in a call, so the way to an ungranted one is a guest that asks for another name.
     let other = "(call $header (local.get $h) (i32.const 17) (i32.const 6) (i32.const 3072))";
     let guest = Guest::new().with("audit", "").with(
         "route",
@@ -141,16 +142,18 @@ fn what_is_not_granted_never_reaches_the_embedder() {
         route(&plugin, &plain()).is_ok(),
         "its first call asks for nothing"
     );
-    let mut trail = Trail::default();
-    let decided = alone(&plugin).decide_route(&asked, &Envelope::default(), &[], &mut trail);
+    let lineup = alone(&plugin);
+    let mut hooks = lineup.begin(asked);
+    let decided = hooks.route(&Envelope::default(), &[]);
+    let trace = hooks.finish();
     assert!(decided.is_ok(), "it fails open: {decided:?}");
-    assert_eq!(trail.skipped.len(), 1, "and is listed");
+    assert_eq!(trace.skipped.len(), 1, "and is listed");
     assert_eq!(
-        trail.skipped[0].kind,
+        trace.skipped[0].kind,
         FaultKind::NotGranted,
         "as what it is"
     );
-    assert_eq!(trail.skipped[0].hook, Some(Hook::Route), "where it was");
+    assert_eq!(trace.skipped[0].hook, Some(Hook::Route), "where it was");
 }
 
 #[test]
@@ -163,13 +166,13 @@ fn everything_that_is_not_granted_is_told_at_once() {
     let guest = Guest::route(&format!("{asks} unreachable"))
         .with("envelope", "(call $head (local.get $h) (i32.const 3072))");
     let text = match bare(&guest, &format!("{PATIENT}[grants]\nbody = \"none\"\n")) {
-        Err(cause @ AdmissionCause::Rehearsal(_)) => cause.to_string(),
-        other => panic!("a failed rehearsal was expected: {other:?}"),
+        Err(cause @ AdmissionCause::SmokeTest(_)) => cause.to_string(),
+        other => panic!("a failed smoke test was expected: {other:?}"),
     };
     for told in [
-        "`headers = [\"x-probe\", \"-probe\", \"x-*\"]` in [grants] of the sidecar grants them",
-        "`body-read` is not granted; `body = \"read\"`",
-        "`head` is not granted; `body = \"head\"`",
+        "`headers = [\"x-probe\", \"-probe\", \"x-*\"]` in [grants] of the sidecar to grant them",
+        "`body-read` is not granted; set `body = \"read\"`",
+        "`head` is not granted; set `body = \"head\"`",
         "hook `envelope`",
     ] {
         assert!(text.contains(told), "{told:?} is told in {text}");
@@ -196,11 +199,9 @@ fn everything_that_is_not_granted_is_told_at_once() {
 
 #[test]
 fn a_header_that_carries_credentials_cannot_be_granted() {
-    let runtime = Runtime::try_new(RuntimeOptions {
-        secret_headers: [String::from("x-probe")].into(),
-        ..RuntimeOptions::default()
-    })
-    .expect("the engine starts");
+    let runtime =
+        Runtime::try_new(RuntimeOptions::default().with_secret_headers([String::from("x-probe")]))
+            .expect("the engine starts");
     let admitted = |guest: &Guest, grants: &str| {
         let source = Source::new("probe", guest.build())
             .with_sidecar(format!("{PATIENT}[grants]\nheaders = {grants}\n"));
@@ -217,7 +218,7 @@ fn a_header_that_carries_credentials_cannot_be_granted() {
     );
     let text = admitted(&Guest::route(PROBE), "[]").expect_err("it asks for one");
     assert!(
-        text.contains("carries credentials") && !text.contains("grants it"),
+        text.contains("carries credentials") && !text.contains("to grant it"),
         "no line is offered that can't be added: {text}"
     );
     assert_eq!(

@@ -10,17 +10,18 @@ mod wasi_text;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+
 use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
-/// Where answers are: `result` at 2048, its payload at 2056.
+/// The addresses of answers: `result` at 2048, its payload at 2056.
 pub(crate) const ANSWER: &str = "(i32.const 2048)";
 
 /// The version of the contract that guests are of, unless they say otherwise: the oldest one that is served.
 pub(crate) const BASE: &str = "0.1.0";
 
 /// A guest in the making.
-#[derive(Clone, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Guest {
     version: &'static str,
     exports: Vec<(&'static str, String)>,

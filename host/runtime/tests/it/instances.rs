@@ -1,12 +1,13 @@
-//! Which instance serves a call, and how many there are.
+//! The reuse and the number of instances.
+
+use std::sync::{Arc, Barrier};
+use std::thread;
 
 use parking_lot::Mutex;
+use witgate_runtime::{Allocation, FaultKind, Plugin, Rejection, Runtime, RuntimeOptions};
 
 use crate::guest::{Guest, PLAN, PROBE, on_probe};
 use crate::request::{PATIENT, admit, answering, plain, probing, route, route_fault, source};
-use std::sync::{Arc, Barrier};
-use std::thread;
-use witgate_runtime::{Allocation, FaultKind, Plugin, Runtime, RuntimeOptions, Stop};
 
 /// Gives a plan only to the second and later calls of one instance.
 const REMEMBERS: &str = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))";
@@ -26,10 +27,10 @@ fn a_reused_instance_is_configured_once_and_remembers() {
         assert_eq!(
             plan.is_some(),
             call > 0,
-            "it remembers its calls, and no rehearsal"
+            "it remembers its calls, and no smoke test"
         );
     }
-    let figures = plugin.figures();
+    let figures = plugin.metrics();
     assert_eq!(figures.instances_created, 1, "one instance serves");
     assert_eq!(figures.configured, 1, "and was configured once");
 }
@@ -41,7 +42,7 @@ fn a_fresh_instance_is_pristine_in_every_call() {
         let plan = route(&plugin, &plain()).expect("it serves");
         assert!(plan.is_none(), "it remembers nothing");
     }
-    let figures = plugin.figures();
+    let figures = plugin.metrics();
     assert_eq!(figures.instances_created, 5, "one for each call");
     assert_eq!(figures.configured, 1, "configured for all of them at once");
     assert_eq!(plugin.live_instances(), 0, "none is kept");
@@ -58,7 +59,7 @@ fn an_instance_is_replaced_after_its_number_of_calls() {
         [false, true, true, false, true],
         "the fourth call is the first of another instance"
     );
-    assert_eq!(plugin.figures().recycled, 1, "one was replaced");
+    assert_eq!(plugin.metrics().recycled, 1, "one was replaced");
 }
 
 #[test]
@@ -68,7 +69,7 @@ fn a_fault_replaces_the_instance() {
     assert_eq!(plugin.live_instances(), 0, "the instance is gone");
     assert!(route(&plugin, &plain()).is_ok(), "another serves");
     assert_eq!(
-        plugin.figures().instances_created,
+        plugin.metrics().instances_created,
         2,
         "it was made for that"
     );
@@ -107,7 +108,7 @@ fn more_calls_than_instances_are_load_to_shed() {
     let request = answering(move |_| {
         for _ in 0..5 {
             match route(&inner, &plain()) {
-                Err(Stop::Fault(fault)) => seen.lock().push(fault.kind),
+                Err(Rejection::Fault(fault)) => seen.lock().push(fault.kind),
                 other => panic!("there is no second instance: {other:?}"),
             }
         }
@@ -119,7 +120,7 @@ fn more_calls_than_instances_are_load_to_shed() {
         [FaultKind::Exhausted; 5],
         "the others are shed"
     );
-    assert_eq!(plugin.benched(), None, "which isn't the plugin's fault");
+    assert_eq!(plugin.suspended(), None, "which isn't the plugin's fault");
     assert!(
         route(&plugin, &plain()).is_ok(),
         "with room again, it serves"
@@ -128,10 +129,7 @@ fn more_calls_than_instances_are_load_to_shed() {
 
 #[test]
 fn a_machine_without_room_for_a_pool_serves_on_demand() {
-    let options = RuntimeOptions {
-        allocation: Allocation::OnDemand,
-        ..RuntimeOptions::default()
-    };
+    let options = RuntimeOptions::default().with_allocation(Allocation::OnDemand);
     let runtime = Runtime::try_new(options).expect("the engine starts");
     assert!(!runtime.is_pooled(), "nothing is reserved");
     let source = source(Guest::route(PLAN).build(), PATIENT);
@@ -148,7 +146,7 @@ fn second_call(plugin: &Arc<Plugin>) -> Option<FaultKind> {
     let (inner, kind) = (Arc::clone(plugin), Arc::new(Mutex::new(None)));
     let seen = Arc::clone(&kind);
     let request = answering(move |_| {
-        if let Err(Stop::Fault(fault)) = route(&inner, &plain()) {
+        if let Err(Rejection::Fault(fault)) = route(&inner, &plain()) {
             *seen.lock() = Some(fault.kind);
         }
         None
@@ -162,10 +160,7 @@ fn the_memory_of_all_instances_has_a_limit_of_its_own() {
     const PAGE: usize = 64 * 1024;
     // The first call is inside its instance when the second one needs another: together they are a page over.
     let second = |pages: usize| {
-        let options = RuntimeOptions {
-            memory_total: pages * PAGE,
-            ..RuntimeOptions::default()
-        };
+        let options = RuntimeOptions::default().with_memory_total(pages * PAGE);
         let runtime = Runtime::try_new(options).expect("the engine starts");
         let guest = Guest::route(&format!("(drop (memory.grow (i32.const 30))) {PROBE}"));
         let source = source(guest.build(), PATIENT);
@@ -173,7 +168,7 @@ fn the_memory_of_all_instances_has_a_limit_of_its_own() {
             .admit(&source)
             .unwrap_or_else(|error| panic!("{error}"));
         let second = second_call(&plugin);
-        assert_eq!(plugin.benched(), None, "nobody blames the plugin");
+        assert_eq!(plugin.suspended(), None, "nobody blames the plugin");
         let (taken, limit) = runtime.memory();
         assert!(taken <= limit, "{taken} of {limit} bytes");
         drop(plugin);
@@ -186,10 +181,7 @@ fn the_memory_of_all_instances_has_a_limit_of_its_own() {
 
 #[test]
 fn an_exhausted_engine_is_load_to_shed() {
-    let options = RuntimeOptions {
-        instances: 1,
-        ..RuntimeOptions::default()
-    };
+    let options = RuntimeOptions::default().with_instances(1);
     let runtime = Runtime::try_new(options).expect("the engine starts");
     if !runtime.is_pooled() {
         return;

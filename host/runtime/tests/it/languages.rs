@@ -4,15 +4,16 @@
 
 mod misdeeds;
 
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
 use parking_lot::{Mutex, MutexGuard};
+use witgate_runtime::{
+    AdmissionCause, FaultKind, Plan, Plugin, Rejection, Runtime, RuntimeOptions, Source,
+};
 
 use crate::lines::written;
 use crate::request::{answering, asking, route};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
-use witgate_runtime::{
-    AdmissionCause, FaultKind, Plan, Plugin, Runtime, RuntimeOptions, Source, Stop,
-};
 
 /// The plan for a small prompt.
 const SMALL: &str = "small: default/claude-haiku-4-5";
@@ -29,16 +30,13 @@ fn folder(name: &str) -> PathBuf {
 /// The engine of these tests. It keeps what it compiled, as these plugins are large.
 fn runtime() -> Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let options = || RuntimeOptions {
-        cache: Some(folder("compiled")),
-        ..RuntimeOptions::default()
-    };
+    let options = || RuntimeOptions::default().with_cache(Some(folder("compiled")));
     RUNTIME
         .get_or_init(|| Runtime::try_new(options()).expect("the engine starts"))
         .clone()
 }
 
-/// What `make languages` built.
+/// The directory that `make languages` builds.
 fn source(name: &str) -> Source {
     Source::read(&folder("plugins").join(name).with_extension("wasm"))
         .unwrap_or_else(|error| panic!("{error}"))
@@ -66,8 +64,8 @@ fn admit(source: &Source) -> Arc<Plugin> {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What a plugin decided, in one line.
-fn told(answer: &Result<Option<Plan>, Stop>) -> String {
+/// Describes a plugin's decision in one line.
+fn told(answer: &Result<Option<Plan>, Rejection>) -> String {
     match answer {
         Ok(None) => "nothing".to_owned(),
         Ok(Some(plan)) => {
@@ -86,11 +84,12 @@ fn told(answer: &Result<Option<Plan>, Stop>) -> String {
             );
             format!("{}: {targets}", plan.rule.as_deref().unwrap_or("-"))
         }
-        Err(Stop::Refusal { refusal, .. }) => {
+        Err(Rejection::Refusal { refusal, .. }) => {
             assert_eq!(refusal.retry_after_ms, None, "another try makes no sense");
             format!("{} {}: {}", refusal.status, refusal.code, refusal.message)
         }
-        Err(Stop::Fault(fault)) => format!("fault: {fault}"),
+        Err(Rejection::Fault(fault)) => format!("fault: {fault}"),
+        Err(other) => panic!("unknown rejection: {other:?}"),
     }
 }
 
@@ -171,7 +170,7 @@ fn too_little_memory_for_an_interpreter_is_told_at_admission() {
             AdmissionCause::Start(fault) => {
                 assert_eq!(fault.kind, FaultKind::Memory, "{name}: {fault}");
                 let message = fault.message.clone().unwrap_or_default();
-                assert!(message.contains("wanted"), "{name}: how much: {message}");
+                assert!(message.contains("it needs"), "{name}: how much: {message}");
             }
             AdmissionCause::OverLimit { wanted, limit } => {
                 assert!(*wanted > *limit as u64, "{name}: {wanted} over {limit}");
@@ -191,7 +190,7 @@ fn an_interpreter_that_has_enough_memory_has_enough_for_long() {
             assert_eq!(answer, SMALL, "{name}, call {call}");
         }
         assert_eq!(
-            plugin.figures().instances_created,
+            plugin.metrics().instances_created,
             1,
             "{name}: by one instance"
         );

@@ -5,15 +5,16 @@ mod returned;
 mod starved;
 mod words;
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
+use witgate_runtime::{
+    AdmissionCause, Allocation, CustomMetric, FaultKind, Runtime, RuntimeOptions,
+};
 
 use crate::guest::{Guest, PROBE, on_probe};
 use crate::request::{
     PATIENT, admit, alone, answering, call, plain, probing, route, route_fault, runtime, source,
-};
-use std::sync::Arc;
-use witgate_runtime::{
-    AdmissionCause, Allocation, CustomMetric, FaultKind, Runtime, RuntimeOptions,
 };
 
 /// A guest that does `body` when probed, under a limit that it keeps and under one that it breaks.
@@ -51,7 +52,7 @@ fn memory_at_the_start_is_limited_too() {
     match refused(&guest, "[limits]\nmemory_mib = 1") {
         cause @ AdmissionCause::OverLimit { .. } => assert_eq!(
             cause.to_string(),
-            "it asks for 2 MiB of memory at its start, and the limit is 1 MiB; raise `memory_bytes` in [limits] of its sidecar, or build it with a smaller initial memory",
+            "it starts with 2 MiB of memory, and its limit is 1 MiB; raise `memory_bytes` in [limits] of the sidecar, or build it with a smaller initial memory",
             "how much it wants, what it may have, and the cure"
         ),
         other => panic!("a memory over the limit was expected, not {other}"),
@@ -64,13 +65,13 @@ fn memory_that_no_sidecar_can_grant_is_told_as_that_and_not_as_a_damaged_file() 
     let text = refused(&four_gib, "").to_string();
     assert_eq!(
         text,
-        "it asks for 4 GiB of memory at its start, and this host gives a plugin 256 MiB at most; build it with a smaller initial memory",
+        "it starts with 4 GiB of memory, and this host allows a plugin at most 256 MiB; build it with a smaller initial memory",
         "the cure is not one of a half-copied file"
     );
     let two = Guest::route("").extra("(table 100000 funcref)");
     let text = refused(&two, "").to_string();
     assert!(
-        text.starts_with("it needs more than this host gives to any plugin")
+        text.starts_with("it needs more than this host allows any plugin")
             && !text.contains("rename it"),
         "tables are told in the same way: {text}"
     );
@@ -81,8 +82,8 @@ fn a_sidecar_that_promises_more_than_the_host_has_is_told_so_with_its_line() {
     let sidecar = "[limits]\nmemory_mib = 512\ntable_elements = 30000\n";
     let text = refused(&Guest::route(""), sidecar).to_string();
     for told in [
-        "probe.toml:2: `limits.memory_mib`: this host gives a plugin 268435456 at most",
-        "probe.toml:3: `limits.table_elements`: this host gives a plugin 20000 at most",
+        "probe.toml:2: `limits.memory_mib`: this host allows a plugin at most 268435456",
+        "probe.toml:3: `limits.table_elements`: this host allows a plugin at most 20000",
     ] {
         assert!(text.contains(told), "{told:?} is told in {text}");
     }
@@ -123,11 +124,8 @@ fn tables_beyond_the_limit_are_refused() {
 #[test]
 fn elements_are_counted_over_all_tables_of_an_instance() {
     // The pool has room for one table a module, so this is about instances that are made on demand.
-    let runtime = Runtime::try_new(RuntimeOptions {
-        allocation: Allocation::OnDemand,
-        ..RuntimeOptions::default()
-    })
-    .expect("the engine starts");
+    let runtime = Runtime::try_new(RuntimeOptions::default().with_allocation(Allocation::OnDemand))
+        .expect("the engine starts");
     let guest = Guest::route("").extra("(table 300 funcref) (table 300 funcref)");
     let admitted = |elements: u32| {
         let sidecar = format!("{PATIENT}table_elements = {elements}");
@@ -184,7 +182,7 @@ fn instances_are_limited() {
             None
         });
         assert!(route(&plugin, &request).is_ok(), "the first call goes well");
-        assert_eq!(plugin.benched(), None, "and nobody is to blame");
+        assert_eq!(plugin.suspended(), None, "and nobody is to blame");
         let second = kind.lock().take().expect("a second call");
         second.map_err(|fault| fault.kind)
     };
@@ -218,7 +216,7 @@ fn log_lines_over_the_limit_are_dropped_and_counted() {
     let guest = Guest::route(&on_probe(&five));
     let roomy = admit(&guest, &format!("{PATIENT}log_lines = 5"));
     assert!(route(&roomy, &probing()).is_ok(), "five lines");
-    assert_eq!(roomy.figures().log_lines_dropped, 0, "all were written");
+    assert_eq!(roomy.metrics().log_lines_dropped, 0, "all were written");
 
     // At the turn of a second the limit holds anew: then nothing is dropped, and it is done again.
     let dropped = || {
@@ -227,7 +225,7 @@ fn log_lines_over_the_limit_are_dropped_and_counted() {
             route(&narrow, &probing()).is_ok(),
             "a dropped line is no fault"
         );
-        narrow.figures().log_lines_dropped
+        narrow.metrics().log_lines_dropped
     };
     let dropped = std::iter::repeat_with(dropped).find(|lines| *lines > 0);
     assert_eq!(dropped, Some(1), "one of five");
@@ -239,7 +237,7 @@ fn metric_names_are_limited() {
     let guest = Guest::route(&on_probe(&(count("32") + &count("64"))));
     let roomy = admit(&guest, &format!("{PATIENT}metric_names = 2"));
     assert!(route(&roomy, &probing()).is_ok(), "two names");
-    let figures = roomy.figures();
+    let figures = roomy.metrics();
     assert_eq!(
         figures.custom.get("it was"),
         Some(&CustomMetric::Counter(7)),
@@ -256,7 +254,7 @@ fn metric_names_are_limited() {
         route(&narrow, &probing()).is_ok(),
         "a dropped name is no fault"
     );
-    let figures = narrow.figures();
+    let figures = narrow.metrics();
     assert_eq!(
         (figures.custom.len(), figures.metrics_dropped),
         (1, 1),
@@ -288,7 +286,7 @@ fn counters_start_anew_with_each_call() {
         assert!(route(&plugin, &plain()).is_ok(), "one call each");
     }
     assert_eq!(
-        plugin.figures().instances_created,
+        plugin.metrics().instances_created,
         1,
         "by the same instance"
     );

@@ -1,14 +1,15 @@
-//! What plugins write to the log, for the tests to look at.
+//! The lines that plugins write to the log, for tests.
 
-use parking_lot::Mutex;
 use std::fmt::Debug;
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 /// Lines of plugins, each as `LEVEL text`.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
 
 /// Runs something on this thread and gives the lines that plugins wrote meanwhile.

@@ -1,14 +1,16 @@
-//! What several plugins make of one request.
+//! Lineups of several plugins, and their sessions.
 
 mod headers;
 
+use std::sync::Arc;
+
+use witgate_runtime::{
+    AuditNote, Envelope, Estimate, FaultKind, Field, Hook, Lineup, Plan, Plugin, Receipt,
+    Rejection, Remedy, Source, Value,
+};
+
 use crate::guest::{Guest, PLAN, on_probe};
 use crate::request::{PATIENT, alone, granting, plain, probing, runtime};
-use std::sync::Arc;
-use witgate_runtime::{
-    Envelope, Estimate, FaultKind, Field, Hook, Lineup, Mark, Plan, Plugin, Receipt, Remedy,
-    Source, Stop, Trail, Value,
-};
 
 fn plugin(name: &str, guest: &Guest, sidecar: &str) -> Arc<Plugin> {
     runtime()
@@ -56,10 +58,9 @@ fn the_first_value_of_a_field_stands_and_lists_are_joined() {
     let later = plugin("a", &tenant(6), &format!("order = 2\n{PATIENT}"));
     let first = plugin("b", &tenant(2), &format!("order = 1\n{PATIENT}"));
     let lineup = Lineup::new(1, vec![later, first], &[]);
-    let mut trail = Trail::default();
-    let envelope = lineup
-        .read_envelope(&plain(), &mut trail)
-        .expect("both serve");
+    let mut hooks = lineup.begin(plain());
+    let envelope = hooks.envelope().expect("both serve");
+    let trace = hooks.finish();
     assert_eq!(envelope.tenant.as_deref(), Some("it"), "the first by order");
     let names: Vec<_> = envelope
         .metadata
@@ -67,8 +68,8 @@ fn the_first_value_of_a_field_stands_and_lists_are_joined() {
         .map(|(name, _)| name.as_str())
         .collect();
     assert_eq!(names, ["it", "it was"], "lists in order");
-    let who: Vec<_> = trail.answered.iter().map(|(_, name)| &**name).collect();
-    assert_eq!(who, ["b", "a"], "the trail names both");
+    let who: Vec<_> = trace.answered.iter().map(|(_, name)| &**name).collect();
+    assert_eq!(who, ["b", "a"], "the trace names both");
 }
 
 #[test]
@@ -85,14 +86,41 @@ fn the_first_plan_stands_and_later_plugins_are_not_asked() {
         &format!("order = 3\n{PATIENT}"),
     );
     let lineup = Lineup::new(1, vec![trap, some, none], &[]);
-    let mut trail = Trail::default();
-    let decided = lineup.decide_route(&probing(), &Envelope::default(), &[], &mut trail);
+    let mut hooks = lineup.begin(probing());
+    let decided = hooks.route(&Envelope::default(), &[]);
+    let trace = hooks.finish();
     let plan = decided
         .expect("nobody was asked who traps")
         .expect("a plan");
     assert_eq!(plan.targets.len(), 1, "the plan as it was made");
-    let who: Vec<_> = trail.answered.iter().map(|(_, name)| &**name).collect();
+    let who: Vec<_> = trace.answered.iter().map(|(_, name)| &**name).collect();
     assert_eq!(who, ["none", "some"], "those who were asked");
+}
+
+#[test]
+fn a_session_is_put_down_and_resumed_and_lends_the_request_that_is_set() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let lineup = alone(&plugin(
+        "probe",
+        &Guest::route(&on_probe("unreachable")).with("envelope", ""),
+        PATIENT,
+    ));
+    let mut hooks = is_send(lineup.begin(probing()));
+    hooks.envelope().expect("its envelope hook serves");
+    let trace = hooks.finish();
+
+    let mut hooks = lineup.resume(probing(), trace);
+    hooks.set_request(plain());
+    let plan = hooks.route(&Envelope::default(), &[]);
+    assert!(plan.is_ok(), "the plain request is lent: {plan:?}");
+    let answered: Vec<_> = hooks.finish().answered.iter().map(|it| it.0).collect();
+    assert_eq!(
+        answered,
+        [Hook::Envelope, Hook::Route],
+        "one record of both"
+    );
 }
 
 #[test]
@@ -105,7 +133,7 @@ fn a_fault_stops_a_request_unless_the_plugin_fails_open() {
                 word => format!("[hooks.{hook}]\nfail = \"{word}\""),
             };
             let lineup = alone(&plugin("probe", &guest, &format!("{PATIENT}{policy}")));
-            let (request, mut trail) = (probing(), Trail::default());
+            let mut hooks = lineup.begin(probing());
             let envelope = Envelope::default();
             let estimate = Estimate {
                 prompt_tokens: 1,
@@ -113,17 +141,14 @@ fn a_fault_stops_a_request_unless_the_plugin_fails_open() {
                 cost_picousd: None,
             };
             let result = match hook {
-                "envelope" => lineup.read_envelope(&request, &mut trail).map(drop),
-                "route" => lineup
-                    .decide_route(&request, &envelope, &[], &mut trail)
-                    .map(drop),
-                _ => lineup
-                    .charges(&request, &envelope, &plan(), &estimate, &mut trail)
-                    .map(drop),
+                "envelope" => hooks.envelope().map(drop),
+                "route" => hooks.route(&envelope, &[]).map(drop),
+                _ => hooks.charges(&envelope, &plan(), &estimate).map(drop),
             };
+            let trace = hooks.finish();
             assert_eq!(result.is_err(), stops, "{hook} with fail = `{fail}`");
             assert_eq!(
-                trail.skipped.len(),
+                trace.skipped.len(),
                 usize::from(!stops),
                 "skipped is listed"
             );
@@ -146,14 +171,9 @@ fn a_charge_goes_back_to_the_plugin_that_named_it() {
         output_tokens: 1,
         cost_picousd: None,
     };
-    let charges = lineup
-        .charges(
-            &plain(),
-            &Envelope::default(),
-            &plan(),
-            &estimate,
-            &mut Trail::default(),
-        )
+    let mut hooks = lineup.begin(plain());
+    let charges = hooks
+        .charges(&Envelope::default(), &plan(), &estimate)
         .expect("it serves");
     assert_eq!(charges.len(), 1, "one charge");
     let charge = &charges[0].charge;
@@ -162,9 +182,7 @@ fn a_charge_goes_back_to_the_plugin_that_named_it() {
         ("it", 100, 7),
         "as named"
     );
-    let remedy = lineup
-        .exhausted(&plain(), &charges[0], 3)
-        .expect("it answers");
+    let remedy = hooks.exhausted(&charges[0], 3).expect("it answers");
     assert!(matches!(remedy, Remedy::Overdraw), "its word: {remedy:?}");
 }
 
@@ -173,16 +191,13 @@ fn a_required_plugin_that_is_absent_stops_every_request() {
     let there = plugin("there", &Guest::route(""), PATIENT);
     let required = ["there".to_owned(), "absent".to_owned()];
     let lineup = Lineup::new(1, vec![there], &required);
-    let mut trail = Trail::default();
-    let envelope = Envelope::default();
+    let mut hooks = lineup.begin(plain());
     for result in [
-        lineup.read_envelope(&plain(), &mut trail).map(drop),
-        lineup
-            .decide_route(&plain(), &envelope, &[], &mut trail)
-            .map(drop),
+        hooks.envelope().map(drop),
+        hooks.route(&Envelope::default(), &[]).map(drop),
     ] {
         match result {
-            Err(Stop::Fault(fault)) => {
+            Err(Rejection::Fault(fault)) => {
                 assert_eq!(fault.kind, FaultKind::Absent, "the gate stays shut");
                 assert_eq!(&*fault.plugin, "absent", "the plugin is named");
             }
@@ -202,9 +217,9 @@ fn no_receipt_is_ever_lost() {
         &Guest::new().with("audit", hands_back),
         PATIENT,
     ));
-    let entries = honest.audit_entries(two(), |_| true);
+    let entries = honest.audit(two(), |_| true);
     assert!(
-        entries.iter().all(|entry| entry.marks.is_empty()),
+        entries.iter().all(|entry| entry.notes.is_empty()),
         "nothing to mark"
     );
     assert_eq!(entries[1].receipt, receipt("two"), "as it came back");
@@ -214,17 +229,17 @@ fn no_receipt_is_ever_lost() {
         &Guest::new().with("audit", ""),
         PATIENT,
     ));
-    let entries = swallows.audit_entries(two(), |_| true);
+    let entries = swallows.audit(two(), |_| true);
     assert_eq!(entries.len(), 2, "both are there");
     assert!(
-        entries.iter().all(|entry| matches!(&entry.marks[..], [Mark::Missing { plugin }] if &**plugin == "swallows")),
+        entries.iter().all(|entry| matches!(&entry.notes[..], [AuditNote::Missing { plugin }] if &**plugin == "swallows")),
         "marked as missing: {entries:?}"
     );
 
-    let entries = faulting().audit_entries(two(), |_| true);
+    let entries = faulting().audit(two(), |_| true);
     assert_eq!(entries[0].receipt, receipt("one"), "as it was");
     assert!(
-        matches!(&entries[0].marks[..], [Mark::Fault(fault)] if fault.hook == Some(Hook::Audit)),
+        matches!(&entries[0].notes[..], [AuditNote::Fault(fault)] if fault.hook == Some(Hook::Audit)),
         "marked with the fault: {entries:?}"
     );
 }
@@ -248,38 +263,38 @@ fn faulting() -> Lineup {
 fn a_receipt_that_a_plugin_faults_on_is_held_back_and_no_other_of_its_batch() {
     let lineup = faulting();
     let ids = ["two", "three", "one", "four", "five"];
-    let entries = lineup.audit_entries(ids.map(receipt).into(), |name| name == "id");
+    let entries = lineup.audit(ids.map(receipt).into(), |name| name == "id");
     for (entry, id) in entries.iter().zip(ids) {
         assert_eq!(entry.receipt.id, id, "in their order");
         let is_held = id == "one";
-        assert_eq!(entry.marks.len(), usize::from(is_held), "{id}: {entry:?}");
+        assert_eq!(entry.notes.len(), usize::from(is_held), "{id}: {entry:?}");
         assert_eq!(entry.receipt.fields.is_empty(), is_held, "{id}: {entry:?}");
     }
     for _ in 0..5 {
-        let entries = lineup.audit_entries(["two", "three"].map(receipt).into(), |_| false);
+        let entries = lineup.audit(["two", "three"].map(receipt).into(), |_| false);
         assert!(
-            entries.iter().all(|entry| entry.marks.is_empty()),
+            entries.iter().all(|entry| entry.notes.is_empty()),
             "batches that fault bench nothing: {entries:?}"
         );
     }
 }
 
 #[test]
-fn receipts_that_a_plugin_faults_on_bench_it_for_no_other() {
+fn receipts_that_a_plugin_faults_on_suspend_it_for_no_other() {
     let plugin = faulting_plugin();
     let lineup = alone(&plugin);
     for _ in 0..2 {
         for _ in 0..5 {
-            let entries = lineup.audit_entries(vec![receipt("one")], |_| false);
+            let entries = lineup.audit(vec![receipt("one")], |_| false);
             assert!(
-                matches!(&entries[0].marks[..], [Mark::Fault(fault)] if fault.kind.code() == "trap"),
+                matches!(&entries[0].notes[..], [AuditNote::Fault(fault)] if fault.kind.code() == "trap"),
                 "it is asked each time: {entries:?}"
             );
         }
-        let entries = lineup.audit_entries(vec![receipt("two")], |_| false);
-        assert!(entries[0].marks.is_empty(), "it answers: {entries:?}");
+        let entries = lineup.audit(vec![receipt("two")], |_| false);
+        assert!(entries[0].notes.is_empty(), "it answers: {entries:?}");
         assert_eq!(entries[0].receipt, receipt("two"), "with all it gives");
-        assert_eq!(plugin.benched(), None, "it sits out for nobody");
+        assert_eq!(plugin.suspended(), None, "it sits out for nobody");
     }
 }
 
@@ -288,20 +303,20 @@ fn a_plugin_that_faults_on_every_receipt_is_asked_once_about_each() {
     let plugin = faulting_plugin();
     let ids: Vec<String> = (0..32).map(|number| format!("o{number}")).collect();
     let receipts = ids.iter().map(|id| receipt(id)).collect();
-    let entries = alone(&plugin).audit_entries(receipts, |_| false);
+    let entries = alone(&plugin).audit(receipts, |_| false);
     assert!(
-        entries.iter().all(|entry| entry.marks.len() == 1),
+        entries.iter().all(|entry| entry.notes.len() == 1),
         "each is held back: {entries:?}"
     );
     assert_eq!(
-        plugin.figures().faults.get("trap"),
+        plugin.metrics().faults.get("trap"),
         Some(&33),
         "and once about all of them together"
     );
 }
 
 #[test]
-fn a_receipt_over_the_limits_is_held_back_and_benches_nothing() {
+fn a_receipt_over_the_limits_is_held_back_and_suspends_nothing() {
     let hands_back = "(i32.store (i32.const 2048) (local.get $list))
         (i32.store (i32.const 2052) (local.get $len))";
     let sidecar = format!("{PATIENT}copy_bytes = 8192\n");
@@ -320,18 +335,18 @@ fn a_receipt_over_the_limits_is_held_back_and_benches_nothing() {
     };
     for _ in 0..5 {
         let receipts = vec![receipt("one"), large("two"), receipt("three")];
-        let entries = lineup.audit_entries(receipts, |name| name != "metadata.large");
+        let entries = lineup.audit(receipts, |name| name != "metadata.large");
         let kinds: Vec<_> = entries
             .iter()
-            .map(|entry| match &entry.marks[..] {
-                [Mark::Fault(fault)] => Some(fault.kind),
+            .map(|entry| match &entry.notes[..] {
+                [AuditNote::Fault(fault)] => Some(fault.kind),
                 _ => None,
             })
             .collect();
         assert_eq!(
             kinds,
             [None, Some(FaultKind::RequestTooLarge), None],
-            "only the large one, and the plugin is never benched"
+            "only the large one, and the plugin is never suspended"
         );
         assert_eq!(entries[1].receipt, receipt("two"), "without what was large");
     }
@@ -340,27 +355,25 @@ fn a_receipt_over_the_limits_is_held_back_and_benches_nothing() {
 #[test]
 fn receipts_are_held_back_while_a_required_plugin_is_absent() {
     let lineup = Lineup::new(1, Vec::new(), &["audit".to_owned()]);
-    let entries = lineup.audit_entries(vec![receipt("one")], |_| false);
+    let entries = lineup.audit(vec![receipt("one")], |_| false);
     assert!(
-        matches!(&entries[0].marks[..], [Mark::Absent { plugin }] if &**plugin == "audit"),
+        matches!(&entries[0].notes[..], [AuditNote::Absent { plugin }] if &**plugin == "audit"),
         "it may be the one that would have dropped it: {entries:?}"
     );
     assert!(entries[0].receipt.fields.is_empty(), "{entries:?}");
-    assert!(lineup.audits(), "and it is known beforehand");
+    assert!(lineup.needs_audit(), "and it is known beforehand");
 }
 
 #[test]
 fn a_lineup_without_plugins_has_no_opinion() {
     let lineup = Lineup::default();
-    let mut trail = Trail::default();
-    let envelope = lineup
-        .read_envelope(&plain(), &mut trail)
-        .expect("nobody stops it");
+    let mut hooks = lineup.begin(plain());
+    let envelope = hooks.envelope().expect("no plugin rejects it");
     assert_eq!(envelope, Envelope::default(), "nothing is known");
-    let plan = lineup.decide_route(&plain(), &envelope, &[], &mut trail);
+    let plan = hooks.route(&envelope, &[]);
     assert!(matches!(plan, Ok(None)), "no plan");
     assert_eq!(
-        lineup.audit_entries(vec![receipt("one")], |_| true).len(),
+        lineup.audit(vec![receipt("one")], |_| true).len(),
         1,
         "receipts pass"
     );

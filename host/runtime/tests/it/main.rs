@@ -15,7 +15,6 @@
 )]
 
 mod admission;
-mod bench;
 mod cache;
 mod child;
 mod compiler;
@@ -30,10 +29,11 @@ mod limits;
 mod lines;
 mod lineup;
 mod memory;
-mod preinit;
+mod preinitialize;
 mod reload;
 mod request;
 mod sidecar;
 mod signature;
+mod suspension;
 mod versions;
 mod wasi;

@@ -1,10 +1,12 @@
-//! What plugins remember in `kv`: over instances, threads and reloads.
+//! The `kv` entries of plugins, across instances, threads and reloads.
+
+use std::thread;
+
+use witgate_runtime::{Envelope, PluginState, Source};
 
 use crate::folder::{Folder, only, status};
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, granting, plain, route, runtime};
-use std::thread;
-use witgate_runtime::{Envelope, PluginState, Source, Trail};
 
 /// Adds one to `x-probe` in each call, and plans where the sum is `plans_at`.
 fn counting(plans_at: u32) -> Guest {
@@ -22,7 +24,7 @@ fn fresh_instances_and_threads_share_what_they_remember() {
     let plugin = runtime()
         .admit(&source)
         .unwrap_or_else(|error| panic!("{error}"));
-    // The rehearsal has counted for itself; four threads make forty.
+    // The smoke test has counted for itself; four threads make forty.
     thread::scope(|threads| {
         for _ in 0..4 {
             threads.spawn(|| {
@@ -39,7 +41,7 @@ fn fresh_instances_and_threads_share_what_they_remember() {
         route(&plugin, &plain()).expect("it serves").is_some(),
         "every call was counted once"
     );
-    assert_eq!(plugin.remembers(), (1, 9), "one entry: `x-probe` and `41`");
+    assert_eq!(plugin.kv_usage(), (1, 9), "one entry: `x-probe` and `41`");
 }
 
 #[test]
@@ -51,25 +53,25 @@ fn what_is_remembered_outlives_a_reload_and_is_the_plugins_own() {
     folder.rename_in("memory-reload.wasm", &counting(1_000).build());
     let policies = folder.open();
     let first = policies.current();
-    let plan = first.decide_route(&plain(), &Envelope::default(), &[], &mut Trail::default());
+    let plan = first.begin(plain()).route(&Envelope::default(), &[]);
     assert!(plan.expect("it serves").is_none(), "its first call");
     // Another plugin under the same name, whose first call is the second on the same memory.
     folder.rename_in("memory-reload.wasm", &counting(2).build());
     let lineup = policies.reload_now().expect("it is read");
-    let plan = lineup.decide_route(&plain(), &Envelope::default(), &[], &mut Trail::default());
+    let plan = lineup.begin(plain()).route(&Envelope::default(), &[]);
     assert!(plan.expect("it serves").is_some(), "{:?}", only(&lineup));
 
     folder.rename_in("memory-other.wasm", &counting(3).build());
     policies.reload_now().expect("it is read");
     assert_eq!(
-        status(&policies, "memory-other").remembers,
+        status(&policies, "memory-other").kv_usage,
         (0, 0),
         "a memory of its own, with nothing in it"
     );
 }
 
 #[test]
-fn a_rehearsal_leaves_nothing_behind_whether_the_plugin_is_admitted_or_not() {
+fn a_smoke_test_leaves_nothing_behind_whether_the_plugin_is_admitted_or_not() {
     let count = "(call $kv_increment (i32.const 16) (i32.const 7) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 3072))
         (call $count (i32.const 16) (i32.const 7) (i64.const 1))
         (global.set $calls (i32.add (global.get $calls) (i32.const 1)))";
@@ -92,14 +94,14 @@ fn a_rehearsal_leaves_nothing_behind_whether_the_plugin_is_admitted_or_not() {
         PluginState::LastGood,
         "the last one is refused"
     );
-    assert_eq!(status.remembers, (0, 0), "nothing is remembered");
+    assert_eq!(status.kv_usage, (0, 0), "nothing is remembered");
     assert!(
-        status.figures.custom.is_empty(),
+        status.metrics.custom.is_empty(),
         "nothing is counted: {:?}",
-        status.figures.custom
+        status.metrics.custom
     );
     let lineup = policies.current();
-    let plan = lineup.decide_route(&plain(), &Envelope::default(), &[], &mut Trail::default());
+    let plan = lineup.begin(plain()).route(&Envelope::default(), &[]);
     assert!(
         plan.expect("it serves").is_some(),
         "a request is the first that its instance sees"

@@ -5,16 +5,18 @@ mod counts;
 mod places;
 mod writes;
 
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::sync::Arc;
+
+use witgate_runtime::{Envelope, PluginState, Policies, PoliciesOptions, Rejection};
+
 use crate::folder::{
     Folder, LONG, has_plan, next_lineup, only, open, plans, plans_nothing, status,
 };
 use crate::guest::{Guest, on_probe};
 use crate::request::{PATIENT, granting, plain, probing, runtime};
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::symlink;
-use std::sync::Arc;
-use witgate_runtime::{Envelope, PluginState, Policies, PoliciesOptions, Stop, Trail};
 
 #[test]
 fn a_plugin_that_is_renamed_into_place_serves_and_requests_keep_their_lineup() {
@@ -145,19 +147,16 @@ fn a_bad_new_file_does_not_keep_the_others_from_serving() {
 fn a_deleted_file_leaves_the_lineup_and_a_required_one_stops_requests() {
     let folder = Folder::new();
     folder.rename_in("route.wasm", &plans());
-    let options = PoliciesOptions {
-        required: vec!["route".to_owned()],
-        ..PoliciesOptions::default()
-    };
+    let options = PoliciesOptions::default().with_required(vec!["route".to_owned()]);
     let policies = Policies::open(runtime(), folder.dir.path(), options).unwrap();
     assert!(policies.current().missing().is_empty(), "it is there");
 
     fs::remove_file(folder.path("route.wasm")).unwrap();
     let lineup = policies.reload_now().unwrap();
     assert!(lineup.plugins().is_empty(), "it is gone");
-    let read = lineup.read_envelope(&plain(), &mut Trail::default());
+    let read = lineup.begin(plain()).envelope();
     assert!(
-        matches!(read, Err(Stop::Fault(_))),
+        matches!(read, Err(Rejection::Fault(_))),
         "the gate is shut: {read:?}"
     );
     assert_eq!(
@@ -195,7 +194,7 @@ fn an_unchanged_plugin_is_the_same_after_any_reload() {
         "the unchanged one is the same object"
     );
     let calls: u64 = status(&policies, "route")
-        .figures
+        .metrics
         .hooks
         .values()
         .map(|hook| hook.calls)
@@ -289,7 +288,7 @@ fn a_swap_of_the_whole_directory_is_seen_by_the_look() {
 }
 
 #[test]
-fn a_benched_plugin_is_to_be_seen() {
+fn a_suspended_plugin_is_to_be_seen() {
     let folder = Folder::new();
     folder.rename_in("route.toml", granting(PATIENT).as_bytes());
     folder.rename_in(
@@ -299,21 +298,20 @@ fn a_benched_plugin_is_to_be_seen() {
     let policies = folder.open();
     for _ in 0..3 {
         let lineup = policies.current();
-        let decided =
-            lineup.decide_route(&probing(), &Envelope::default(), &[], &mut Trail::default());
+        let decided = lineup.begin(probing()).route(&Envelope::default(), &[]);
         assert!(decided.is_err(), "it traps");
     }
     let status = status(&policies, "route");
-    assert_eq!(status.state, PluginState::Benched, "it sits out");
+    assert_eq!(status.state, PluginState::Suspended, "it sits out");
     assert_eq!(
-        status.figures.faults.get("trap"),
+        status.metrics.faults.get("trap"),
         Some(&3),
         "with its faults"
     );
     let json = serde_json::to_value(&status).expect("it is JSON");
-    assert_eq!(json["state"], "benched", "for the admin API");
+    assert_eq!(json["state"], "suspended", "for the admin API");
     assert_eq!(
-        json["figures"]["hooks"]["route"]["calls"], 3,
+        json["metrics"]["hooks"]["route"]["calls"], 3,
         "with its numbers"
     );
 }

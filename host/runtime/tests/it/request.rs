@@ -1,13 +1,15 @@
 //! A request that tests can shape, and shorthands to admit and call.
 
-use crate::guest::Guest;
 use std::sync::{Arc, OnceLock};
+
 use witgate_runtime::{
-    Caller, Envelope, Estimate, Fault, Head, Lineup, Mark, Plan, Plugin, Receipt, Request, Runtime,
-    RuntimeOptions, Source, Stop, Trail,
+    AuditNote, Caller, Envelope, Estimate, Fault, Head, Lineup, Plan, Plugin, Receipt, Rejection,
+    Request, Runtime, RuntimeOptions, Source,
 };
 
-/// What a request does when a guest asks for a header.
+use crate::guest::Guest;
+
+/// The action of a request when a guest reads a header.
 type Answer = Box<dyn Fn(&str) -> Option<&'static str> + Send + Sync>;
 
 pub(crate) struct Shaped {
@@ -143,13 +145,15 @@ pub(crate) fn alone(plugin: &Arc<Plugin>) -> Lineup {
 pub(crate) fn route(
     plugin: &Arc<Plugin>,
     request: &Arc<dyn Request>,
-) -> Result<Option<Plan>, Stop> {
-    alone(plugin).decide_route(request, &Envelope::default(), &[], &mut Trail::default())
+) -> Result<Option<Plan>, Rejection> {
+    alone(plugin)
+        .begin(Arc::clone(request))
+        .route(&Envelope::default(), &[])
 }
 
 /// Calls one hook of a lineup. A refusal is a decision, and no fault; of audit, the first fault counts.
 pub(crate) fn call(lineup: &Lineup, hook: &str, request: &Arc<dyn Request>) -> Result<(), Fault> {
-    let (mut trail, envelope) = (Trail::default(), Envelope::default());
+    let (mut hooks, envelope) = (lineup.begin(Arc::clone(request)), Envelope::default());
     let plan = Plan {
         rule: None,
         targets: Vec::new(),
@@ -161,38 +165,34 @@ pub(crate) fn call(lineup: &Lineup, hook: &str, request: &Arc<dyn Request>) -> R
         output_tokens: 1,
         cost_picousd: None,
     };
-    let stop = match hook {
-        "envelope" => lineup.read_envelope(request, &mut trail).map(drop),
-        "route" => lineup
-            .decide_route(request, &envelope, &[], &mut trail)
-            .map(drop),
-        "budget" => lineup
-            .charges(request, &envelope, &plan, &estimate, &mut trail)
-            .map(drop),
+    let rejected = match hook {
+        "envelope" => hooks.envelope().map(drop),
+        "route" => hooks.route(&envelope, &[]).map(drop),
+        "budget" => hooks.charges(&envelope, &plan, &estimate).map(drop),
         _ => {
             let receipt = Receipt {
                 id: "r".to_owned(),
                 fields: Vec::new(),
             };
-            let entries = lineup.audit_entries(vec![receipt], |_| true);
-            let marks = entries.into_iter().flat_map(|entry| entry.marks);
-            let fault = marks.into_iter().find_map(|mark| match mark {
-                Mark::Fault(fault) => Some(fault),
-                Mark::Missing { .. } | Mark::Absent { .. } => None,
+            let entries = lineup.audit(vec![receipt], |_| true);
+            let notes = entries.into_iter().flat_map(|entry| entry.notes);
+            let fault = notes.into_iter().find_map(|note| match note {
+                AuditNote::Fault(fault) => Some(fault),
+                _ => None,
             });
             return fault.map_or(Ok(()), Err);
         }
     };
-    match stop {
-        Err(Stop::Fault(fault)) => Err(fault),
-        Ok(()) | Err(Stop::Refusal { .. }) => Ok(()),
+    match rejected {
+        Err(Rejection::Fault(fault)) => Err(fault),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
 /// Asks for a route that must end in a fault.
 pub(crate) fn route_fault(plugin: &Arc<Plugin>, request: &Arc<dyn Request>) -> Fault {
     match route(plugin, request) {
-        Err(Stop::Fault(fault)) => fault,
+        Err(Rejection::Fault(fault)) => fault,
         other => panic!("a fault was expected, not {other:?}"),
     }
 }

@@ -2,10 +2,12 @@
 
 mod defaults;
 
+use std::time::Duration;
+
+use witgate_runtime::{AdmissionCause, FailPolicy, Hook, InstancePolicy, Limits, Sidecar};
+
 use crate::guest::Guest;
 use crate::request::{PATIENT, runtime, source};
-use std::time::Duration;
-use witgate_runtime::{AdmissionCause, FailPolicy, Hook, InstancePolicy, Limits, Sidecar};
 
 fn problems(text: &str) -> String {
     Sidecar::parse("policies/probe.toml", text)
@@ -89,7 +91,7 @@ fn zeros_and_absurd_values_are_reported_at_once() {
         "policies/probe.toml:3: `limits.host_calls`: -1 is out of range",
         "policies/probe.toml:4: `limits.live_instances`: 99999999 is out of range",
         "policies/probe.toml:6: `hooks.audit.deadline_ms`: 0 is out of range",
-        "policies/probe.toml:7: `hooks.audit.fail`: audit can't fail closed",
+        "policies/probe.toml:7: `hooks.audit.fail`: the audit hook can't fail closed",
     ] {
         assert!(found.contains(start), "`{start}` is missing in\n{found}");
     }
@@ -109,11 +111,11 @@ fn one_wrong_value_hides_no_other_and_no_unknown_key() {
             "policies/probe.toml:2: `instances`: must be \"reused\" or \"fresh\"",
             "policies/probe.toml:3: `ordre`: unknown key; check its spelling and its table",
             "policies/probe.toml:5: `grants.kv`: must be true or false, not 1",
-            "policies/probe.toml:6: `grants.headers[0]`: not a header name; write one like `x-team`, or the beginning of several with a `*` at its end, like `x-vmx-*`",
+            "policies/probe.toml:6: `grants.headers[0]`: not a header name; use a name like `x-team`, or a prefix with a `*` at its end, like `x-vmx-*`",
             "policies/probe.toml:7: `grants.headers[1]`: must be a text in quotes, not 5",
-            "policies/probe.toml:8: `grants.headers[2]`: not a header name; write one like `x-team`, or the beginning of several with a `*` at its end, like `x-vmx-*`",
+            "policies/probe.toml:8: `grants.headers[2]`: not a header name; use a name like `x-team`, or a prefix with a `*` at its end, like `x-vmx-*`",
             "policies/probe.toml:10: `limits.host_calls`: must be a whole number, not a text",
-            "policies/probe.toml:11: `limits.log_lines`: 0 is out of range; 1 to 1000000 is possible",
+            "policies/probe.toml:11: `limits.log_lines`: 0 is out of range; use 1 to 1000000",
             "policies/probe.toml:13: `hooks.route.fail`: must be \"closed\" or \"open\"",
             "policies/probe.toml:15: `hooks.audit.fail`: must be \"closed\" or \"open\"",
         ],

@@ -1,8 +1,9 @@
-//! Who made a plugin, and which bytes an operator means.
+//! Signatures and pins.
+
+use witgate_runtime::{AdmissionCause, Allocation, Runtime, RuntimeOptions, Source, TrustedKeys};
 
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, granting, runtime};
-use witgate_runtime::{AdmissionCause, Allocation, Runtime, RuntimeOptions, Source, TrustedKeys};
 
 fn pinned(sidecar: &str) -> Result<(), AdmissionCause> {
     let source = Source::new("probe", Guest::route(PLAN).build()).with_sidecar(granting(sidecar));
@@ -65,13 +66,13 @@ trusted comment: timestamp:0
 FbLS3BpVVR7e+xqvwXdUnPJlz0odsK6/TspsLOSiSggaJOaunuoDb5dgUmP49Fngq3K56RzwXPIkrqCEjIdACQ==
 ";
 
-/// Why a source is refused where `keys` are trusted.
+/// Returns the cause for which a source is refused if `keys` are trusted.
 fn refused(keys: &str, source: &Source) -> AdmissionCause {
-    let runtime = Runtime::try_new(RuntimeOptions {
-        trusted_keys: TrustedKeys::parse("keys.pub", keys).expect("keys"),
-        allocation: Allocation::OnDemand,
-        ..RuntimeOptions::default()
-    });
+    let runtime = Runtime::try_new(
+        RuntimeOptions::default()
+            .with_trusted_keys(TrustedKeys::parse("keys.pub", keys).expect("keys"))
+            .with_allocation(Allocation::OnDemand),
+    );
     let admitted = runtime.expect("the engine starts").admit(source);
     admitted.expect_err("no such bytes are a plugin").cause
 }

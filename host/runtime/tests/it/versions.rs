@@ -1,15 +1,18 @@
 //! The contract in two versions at once, and a gallery of guests of others.
 
-use crate::guest::Guest;
-use crate::request::{PATIENT, admit, alone, plain, route, runtime, source};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+
 use witgate_runtime::{
     AdmissionCause, CONTRACT_TEXT, CONTRACT_VERSION, CONTRACT_VERSIONS, Envelope, Estimate, Plan,
-    Remedy, Target, Trail,
+    Remedy, Target,
 };
 
-/// What the host says to a guest that it doesn't admit.
+use crate::guest::Guest;
+use crate::request::{PATIENT, admit, alone, plain, route, runtime, source};
+
+/// Returns the cause for which the host refuses a guest.
 fn refusal(guest: &Guest) -> AdmissionCause {
     let source = source(guest.build(), PATIENT);
     runtime().admit(&source).expect_err("it is refused").cause
@@ -35,9 +38,9 @@ fn every_version_is_served_in_every_hook() {
         assert_eq!(plugin.hooks().count(), 4, "{version}");
         let lineup = alone(&plugin);
         let (request, envelope) = (plain(), Envelope::default());
-        let mut trail = Trail::default();
-        lineup
-            .read_envelope(&request, &mut trail)
+        let mut hooks = lineup.begin(Arc::clone(&request));
+        hooks
+            .envelope()
             .unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
         route(&plugin, &request).unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
         let plan = Plan {
@@ -56,21 +59,21 @@ fn every_version_is_served_in_every_hook() {
             output_tokens: 1,
             cost_picousd: None,
         };
-        let charges = lineup
-            .charges(&request, &envelope, &plan, &estimate, &mut trail)
+        let charges = hooks
+            .charges(&envelope, &plan, &estimate)
             .unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
         // The one function that the two versions have differently: the newer one is lent the request.
-        let remedy = lineup.exhausted(&request, &charges[0], 3);
+        let remedy = hooks.exhausted(&charges[0], 3);
         assert!(
             matches!(remedy, Ok(Remedy::Overdraw)),
             "{version}: {remedy:?}"
         );
-        assert!(plugin.figures().faults.is_empty(), "{version}");
+        assert!(plugin.metrics().faults.is_empty(), "{version}");
     }
 }
 
 #[test]
-fn a_gallery_of_skewed_guests_is_told_interface_versions_and_the_first_difference() {
+fn a_gallery_of_mismatched_guests_is_told_interface_versions_and_the_first_difference() {
     let count = (
         "count: func(name: string, by: u64)",
         "count: func(name: string, by: s64)",
@@ -107,7 +110,7 @@ fn a_gallery_of_skewed_guests_is_told_interface_versions_and_the_first_differenc
             "an import changed in place",
             Guest::route(used).wit_edit(count.0, count.1),
             &[
-                "`metrics.count` is `func(name: string, by: s64)` in the plugin and `func(name: string, by: u64)` here",
+                "`metrics.count` is `func(name: string, by: s64)` in the plugin and `func(name: string, by: u64)` in the host",
             ],
         ),
         (
@@ -117,7 +120,7 @@ fn a_gallery_of_skewed_guests_is_told_interface_versions_and_the_first_differenc
                 .with("route", "")
                 .wit_edit(place.0, place.1),
             &[
-                "`lifecycle.problem` is `record { place: string, message: string }` in the plugin and `record { path: string, message: string }` here",
+                "`lifecycle.problem` is `record { place: string, message: string }` in the plugin and `record { path: string, message: string }` in the host",
             ],
         ),
         (
@@ -132,7 +135,7 @@ fn a_gallery_of_skewed_guests_is_told_interface_versions_and_the_first_differenc
         assert!(
             matches!(
                 cause,
-                AdmissionCause::VersionSkew { .. } | AdmissionCause::TypeSkew { .. }
+                AdmissionCause::VersionMismatch { .. } | AdmissionCause::TypeMismatch { .. }
             ),
             "{what}: {text}"
         );

@@ -1,10 +1,12 @@
 //! WASI is there for every plugin, and closed.
 
+use std::sync::Arc;
+
+use witgate_runtime::{FaultKind, Plugin};
+
 use crate::guest::{Guest, on_probe};
 use crate::lines::written;
 use crate::request::{PATIENT, admit, plain, probing, route, route_fault};
-use std::sync::Arc;
-use witgate_runtime::{FaultKind, Plugin};
 
 /// A guest with all of that at hand.
 fn guest(body: &str) -> Guest {
@@ -130,7 +132,7 @@ fn printing_is_held_to_the_volume_of_the_log() {
         "five lines a second: {}",
         lines.len()
     );
-    let dropped = plugin.figures().log_lines_dropped;
+    let dropped = plugin.metrics().log_lines_dropped;
     assert!(dropped >= 40, "the others are counted: {dropped}");
 }
 

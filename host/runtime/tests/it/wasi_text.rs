@@ -1,6 +1,6 @@
 //! The interfaces that the guests of these tests import.
 
-/// As much of WASI as these guests use, at a patch that nobody has published, with an interface that nobody knows.
+/// The part of WASI that these guests use, at an unpublished patch version, with an unknown interface.
 pub(crate) const TEXT: [&str; 5] = [
     "package wasi:io@0.2.97;
     interface poll {

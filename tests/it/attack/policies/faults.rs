@@ -31,7 +31,7 @@ async fn hostile() -> (Gate, Upstream) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn faults_at_one_tenants_requests_bench_a_plugin_for_that_tenant_alone() {
+async fn faults_at_one_tenants_requests_suspend_a_plugin_for_that_tenant_alone() {
     let (gate, _upstream) = hostile().await;
     let acme = Caller::first(&gate);
     let colleague = Caller::admit(&gate, "carol", "acme", "").await;
@@ -47,22 +47,25 @@ async fn faults_at_one_tenants_requests_bench_a_plugin_for_that_tenant_alone() {
         let refused = gate.ask(&asking(caller)).await;
         assert_eq!(refused.status, 503, "its own policy holds");
         let told = refused.text();
-        assert!(told.contains("of this caller"), "and says why: {told}");
+        assert!(
+            told.contains("suspended for this caller"),
+            "and says why: {told}"
+        );
     }
     let bad = plugin(&gate, "bad").await;
     assert_eq!(
-        bad["figures"]["faults"]["trap"], 3,
+        bad["metrics"]["faults"]["trap"], 3,
         "two keys are one tenant: {bad}"
     );
     assert_eq!(bad["state"], "serving", "{bad}");
-    assert_eq!(bad["benched_callers"], 1, "{bad}");
+    assert_eq!(bad["suspended_callers"], 1, "{bad}");
     let metrics = gate.admin("/metrics").await;
-    let line = "witgate_plugin_benched_callers{plugin=\"bad\"} 1";
+    let line = "witgate_plugin_suspended_callers{plugin=\"bad\"} 1";
     assert!(metrics.text().contains(line), "{}", metrics.text());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn faults_at_the_requests_of_three_tenants_bench_a_plugin_for_all() {
+async fn faults_at_the_requests_of_three_tenants_suspend_a_plugin_for_all() {
     let (gate, _upstream) = hostile().await;
     let mut callers = vec![Caller::first(&gate)];
     for (id, tenant) in [("bob", "bolt"), ("cleo", "cog"), ("dan", "drum")] {
@@ -75,7 +78,7 @@ async fn faults_at_the_requests_of_three_tenants_bench_a_plugin_for_all() {
     }
     let bad = plugin(&gate, "bad").await;
     assert_eq!(
-        bad["state"], "benched",
+        bad["state"], "suspended",
         "one fault of each is enough: {bad}"
     );
     let refused = gate.ask(&asking(&innocent)).await;
@@ -149,7 +152,7 @@ async fn a_request_that_is_too_much_for_the_shipped_plugins_is_its_callers_error
     for name in ["envelope", "route"] {
         let plugin = plugin(&gate, name).await;
         assert_eq!(plugin["state"], "serving", "{plugin}");
-        let faults = plugin["figures"]["faults"].as_object().unwrap();
+        let faults = plugin["metrics"]["faults"].as_object().unwrap();
         let own: Vec<_> = faults
             .keys()
             .filter(|kind| *kind != "request-too-large")

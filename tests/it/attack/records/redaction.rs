@@ -7,7 +7,7 @@ use crate::harness::{Caller, Gate, Plan, Upstream};
 
 const DROPPING: &str = "[settings]\ndrop = [\"metadata.*\", \"user\"]\n";
 
-/// Of its other hooks a benched plugin has no say.
+/// Of its other hooks a suspended plugin has no say.
 const OPEN: &str = "order = 900\n[hooks.envelope]\nfail = \"open\"\n[hooks.route]\nfail = \"open\"\n\
                     [hooks.budget]\nfail = \"open\"\n";
 
@@ -78,7 +78,7 @@ async fn a_receipt_that_faults_a_plugin_is_written_without_what_it_would_have_dr
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_benched_audit_plugin_lets_nothing_through_that_it_would_drop() {
+async fn a_suspended_audit_plugin_lets_nothing_through_that_it_would_drop() {
     let upstream = Upstream::answering().await;
     let gate = Plan::bare()
         .plugin("envelope", ENVELOPE, "")
@@ -108,7 +108,7 @@ async fn a_benched_audit_plugin_lets_nothing_through_that_it_would_drop() {
         // The bench may have been over before the receipt came to it.
         if own
             .iter()
-            .any(|it| it["audit"].to_string().contains("benched"))
+            .any(|it| it["audit"].to_string().contains("suspended"))
         {
             break;
         }
@@ -145,7 +145,7 @@ async fn receipts_of_one_tenant_that_fault_an_audit_plugin_cost_another_tenant_n
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_receipt_over_a_plugins_limit_is_held_back_alone_and_benches_nothing() {
+async fn a_receipt_over_a_plugins_limit_is_held_back_alone_and_suspends_nothing() {
     let upstream = Upstream::answering().await;
     let limits = "[hooks.audit]\ncopy_bytes = 6500\nreturn_bytes = 6500\n";
     let sidecar = format!("{DROPPING}{limits}");

@@ -48,7 +48,7 @@ fn a_plugin_that_faults_again_and_again_is_asked_about_every_recorded_request() 
     );
     for line in &told[..40] {
         let stopped = &line["given"]["stopped"];
-        assert_eq!(stopped["fault"], "trap", "never benched: {line}");
+        assert_eq!(stopped["fault"], "trap", "never suspended: {line}");
         let fault = line["faults"][0].as_str().unwrap();
         assert!(fault.contains("hostile on purpose"), "its text: {fault}");
     }

@@ -86,7 +86,7 @@ async fn a_paused_plugin_is_called_paused() {
         told[0]
     );
     assert!(
-        told[3].contains("the plugin `bad` is paused after repeated faults"),
+        told[3].contains("the plugin `bad` is suspended after repeated faults"),
         "{}",
         told[3]
     );

@@ -70,7 +70,7 @@ async fn a_value_that_makes_an_account_too_long_is_a_400_that_names_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_too_large_to_be_read_is_refused_as_the_callers_and_benches_no_plugin() {
+async fn what_is_too_large_to_be_read_is_refused_as_the_callers_and_suspends_no_plugin() {
     let (gate, _upstream) = gate("").await;
     let with = |name: &str, value: serde_json::Value| {
         let mut body = json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []});

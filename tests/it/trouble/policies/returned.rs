@@ -62,7 +62,7 @@ async fn gate(settings: &str, more: &str, upstream: &Upstream) -> Gate {
 async fn what_makes_no_sense_is_a_fault_of_the_plugin_with_hook_and_cure() {
     let upstream = Upstream::answering().await;
     for (hook, settings, tells) in WRONG {
-        // Shown by the header only, so that the rehearsal sees nothing of it.
+        // Shown by the header only, so that the smoke test sees nothing of it.
         let gate = gate(settings, "[settings.only]\nheader = \"x-wrong\"", &upstream).await;
         let request = asking(&gate, "claude-haiku-4-5").header("x-wrong", "1");
         let response = gate.ask(&request).await;
@@ -80,7 +80,7 @@ async fn what_makes_no_sense_is_a_fault_of_the_plugin_with_hook_and_cure() {
         ] {
             assert_eq!(receipt["refusal"][field], value, "{settings}: {receipt}");
         }
-        let faults = &plugin(&gate, "bad").await["figures"]["faults"];
+        let faults = &plugin(&gate, "bad").await["metrics"]["faults"];
         assert_eq!(faults["contract"], 1, "{settings}: it is counted: {faults}");
         let next = gate.ask(&asking(&gate, "claude-haiku-4-5")).await;
         assert_eq!(next.status, 200, "{settings}: {}", next.text());
@@ -105,7 +105,7 @@ async fn the_fail_policy_and_the_breaker_hold_for_it_as_for_every_fault() {
         let receipt = gate.receipts_when(4).await.remove(0);
         assert_eq!(receipt["skipped"]["bad"], "contract", "{receipt}");
         let bad = plugin(&gate, "bad").await;
-        assert_eq!(bad["state"], "benched", "{settings}: {bad}");
+        assert_eq!(bad["state"], "suspended", "{settings}: {bad}");
     }
 }
 
@@ -131,6 +131,6 @@ async fn an_unknown_target_with_a_fallback_behind_it_is_passed_over_and_counted(
         "{line} in {}",
         metrics.text()
     );
-    let faults = &plugin(&gate, "bad").await["figures"]["faults"];
+    let faults = &plugin(&gate, "bad").await["metrics"]["faults"];
     assert_eq!(faults, &json!({}), "it is no fault: {faults}");
 }

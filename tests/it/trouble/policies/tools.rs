@@ -56,7 +56,7 @@ fn plugin_run_tells_what_makes_no_sense_as_the_gateway_does() {
 }
 
 #[test]
-fn plugin_check_refuses_what_its_rehearsal_shows_to_make_no_sense() {
+fn plugin_check_refuses_what_its_smoke_test_shows_to_make_no_sense() {
     for (settings, tells) in WRONG {
         if settings.contains("bedrock") {
             // Which upstreams there are is not known to a check.
@@ -66,7 +66,7 @@ fn plugin_check_refuses_what_its_rehearsal_shows_to_make_no_sense() {
         let output = witgate(folder.path(), &["plugin", "check", "bad.wasm"]);
         let text = text(&output);
         assert!(!output.status.success(), "{settings}: {text}");
-        for part in tells.iter().chain(&["rehearsal"]) {
+        for part in tells.iter().chain(&["smoke test"]) {
             assert!(text.contains(part), "{settings}: {part} in: {text}");
         }
     }

@@ -1,11 +1,11 @@
-//! How much memory there is: what the cgroups around this process allow, or what the machine has.
+//! The memory of the machine, and the limits of the cgroups around this process.
 
 use std::path::{Path, PathBuf};
 
 use super::Origin;
 
-/// Returns the least of what the process's cgroup, those around it, and the machine have. `root` is where `/proc` and
-/// `/sys` are.
+/// Returns the smallest of the limits of the process's cgroup and its parents and of the machine's memory. `root` is the
+/// directory with `proc` and `sys`.
 pub(super) fn size(root: &Path) -> Origin {
     let machine = machine(root).map(Origin::Machine);
     let cgroup = cgroup(root).map(Origin::Cgroup);
@@ -23,8 +23,8 @@ fn machine(root: &Path) -> Option<u64> {
     kib.checked_mul(1024)
 }
 
-/// The least of the limits from the process's own cgroup up to the root; none where none has one. Version 2 has one tree;
-/// version 1 has one for memory.
+/// Returns the smallest limit from the process's own cgroup up to the root, or `None` if there is no limit. Version 2 has
+/// one tree for all resources; version 1 has a tree for memory.
 fn cgroup(root: &Path) -> Option<u64> {
     let text = std::fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     let found = text.lines().flat_map(|line| {
@@ -39,11 +39,12 @@ fn cgroup(root: &Path) -> Option<u64> {
         let place = fields.next().unwrap_or_default();
         limits(&root.join(tree), Path::new(place), file)
     });
-    // Version 1 writes a number that no machine has for "no limit".
+    // For "no limit", version 1 writes a number that no machine has.
     found.filter(|limit| *limit < 1 << 60).min()
 }
 
-/// The limits of a group and of those around it. A container sees the path of its host, and only what lies at its own root.
+/// Returns the limits of a cgroup and its parents. A container sees the path on its host, but only the files at its own
+/// root.
 fn limits(tree: &Path, group: &Path, file: &str) -> Vec<u64> {
     group
         .ancestors()

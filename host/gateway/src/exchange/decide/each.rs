@@ -96,8 +96,8 @@ async fn all(
     for alike in batch.kinds() {
         turns.next().await?;
         let named = |refused| named(refused, view, batch, alike.first);
-        let answered = settlement.trail.answered.len();
-        let skipped = settlement.trail.skipped.len();
+        let answered = settlement.trace.answered.len();
+        let skipped = settlement.trace.skipped.len();
 
         let single = single(view, batch, *alike, &edits)?;
         let ordered = one(panel, single, default, downgrade, settlement).map_err(named)?;
@@ -116,16 +116,16 @@ async fn all(
         models.push(ordered.model);
 
         // A hundred thousand calls are one decision on the receipt.
-        settlement.trail.answered.truncate(answered);
-        let trail = &mut settlement.trail.skipped;
-        let mut fresh = trail.split_off(skipped);
+        settlement.trace.answered.truncate(answered);
+        let known_faults = &mut settlement.trace.skipped;
+        let mut fresh = known_faults.split_off(skipped);
         fresh.retain(|fault| {
             let known = |it: &witgate_runtime::Fault| {
                 (&it.plugin, it.hook, it.kind) == (&fault.plugin, fault.hook, fault.kind)
             };
-            !trail.iter().any(known)
+            !known_faults.iter().any(known)
         });
-        trail.append(&mut fresh);
+        known_faults.append(&mut fresh);
     }
 
     let (mut plan, _) = lead.unwrap_or_else(|| (default.clone(), 0));

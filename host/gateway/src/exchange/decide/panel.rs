@@ -70,10 +70,9 @@ impl<'a> Panel<'a> {
         settlement: &mut Settlement,
     ) -> Result<Option<Plan>, Refused> {
         let stats = &self.stats;
-        let plan = self
-            .lineup
-            .decide_route(request, envelope, stats, &mut settlement.trail)
-            .map_err(Refused::stop)?;
+        let plan = settlement.call(self.lineup, Arc::clone(request), |hooks| {
+            hooks.route(envelope, stats)
+        })?;
         let Some(mut plan) = plan else {
             return Ok(None);
         };
@@ -134,10 +133,9 @@ impl<'a> Panel<'a> {
         estimate: &Estimate,
         settlement: &mut Settlement,
     ) -> Result<Vec<PluginCharge>, Refused> {
-        let trail = &mut settlement.trail;
-        self.lineup
-            .charges(request, self.envelope, plan, estimate, trail)
-            .map_err(Refused::stop)
+        settlement.call(self.lineup, Arc::clone(request), |hooks| {
+            hooks.charges(self.envelope, plan, estimate)
+        })
     }
 
     /// The plan of a request that no plugin has one for.
@@ -151,7 +149,7 @@ impl<'a> Panel<'a> {
         if plan.targets.iter().all(known) {
             return;
         }
-        let planner = settlement.trail.answered.iter();
+        let planner = settlement.trace.answered.iter();
         let planner = planner.rev().find(|(hook, _)| *hook == Hook::Route);
         let planner = planner.map(|(_, plugin)| Arc::clone(plugin));
         let plugin = planner.as_deref().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! The files that a configuration is read from: whether they have changed, and whether it is time to read them.
+//! Detection of changes to the files of a configuration, and of the moment to read them.
 //!
-//! A file that is written in place is whole only when its writer has finished, which nothing tells. So a change is read
-//! once the file has been quiet for a while: longer if it has become shorter, since a file that is about to be written
-//! anew is empty first. A file that was renamed into its place was finished before, and is read at once.
+//! A file that is written in place is complete only when its writer has finished, which nothing reports. A change is
+//! therefore read once the file has stayed unchanged for a while: longer if it has become shorter, because a file that is
+//! rewritten is empty first. A file that was renamed into place was complete before, and is read at once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,55 +12,55 @@ use witgate_runtime::file::{Look, Print};
 
 use crate::config::Config;
 
-/// How long a file that is written in place has to be quiet.
-const QUIET: Duration = Duration::from_millis(1500);
+/// Time for which a file that is written in place must stay unchanged.
+const SETTLE_TIME: Duration = Duration::from_millis(1500);
 
-/// How long it has to be quiet if it has become shorter than it was, or is gone.
-const QUIET_WHEN_SHORTER: Duration = Duration::from_secs(5);
+/// Time for which a file must stay unchanged if it has become shorter, or was removed.
+const SETTLE_TIME_WHEN_SHORTER: Duration = Duration::from_secs(5);
 
-/// A file that is never quiet is read all the same after this time.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time after which a file that keeps changing is read all the same.
+const MAX_SETTLE_TIME: Duration = Duration::from_secs(30);
 
-/// One look in so many reads the bytes, whatever the file system says.
-const THOROUGH: u64 = 5;
+/// Number of polls of which one compares the bytes, whatever the time stamps say.
+const POLLS_PER_COMPARISON: u64 = 5;
 
-/// Files as they were at some moment.
+/// The states of files at some moment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Prints(BTreeMap<PathBuf, Print>);
 
 /// The files of the configuration in use.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    /// As they were just before they were read.
+    /// States just before the files were read.
     read: Prints,
-    /// As the last look found them.
+    /// States at the last poll.
     seen: Prints,
-    unrest: Option<Unrest>,
-    looks: u64,
+    pending: Option<Pending>,
+    polls: u64,
 }
 
-/// Changes that have not been read yet.
+/// The times of the first and the last change that have not been read yet.
 #[derive(Debug, Clone, Copy)]
-struct Unrest {
+struct Pending {
     first: Instant,
     last: Instant,
 }
 
-/// What a look comes to.
+/// The result of a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// The files are those that were read.
+    /// No file has changed since it was read.
     Same,
-    /// Files have changed and may still be written.
+    /// Files have changed, and may still be being written.
     Unsettled,
-    /// Files have changed and are to be read.
+    /// Files have changed, and should be read now.
     Changed,
 }
 
 // === impl Prints ===
 
 impl Prints {
-    /// Takes the prints of the files of a configuration that was just read: its own is the one from before.
+    /// Takes the prints of the files of a configuration that was just read. The print of its own file is from before that.
     pub(crate) fn of(config: &Config) -> Self {
         let own = config.print.iter();
         let mut prints = Self(
@@ -71,14 +71,14 @@ impl Prints {
         prints
     }
 
-    /// Takes the prints of the files of a configuration, its own included, as they are now.
+    /// Takes the current prints of the files of a configuration, its own file included.
     pub(crate) fn now(config: &Config) -> Self {
         let mut prints = Self::default();
         prints.add(config);
         prints
     }
 
-    /// Adds the files of a further configuration. A file that is here already keeps its older print.
+    /// Adds the files of another configuration. A file that has a print keeps it.
     pub(crate) fn add(&mut self, config: &Config) {
         for path in config.files() {
             if !self.0.contains_key(path) {
@@ -87,7 +87,7 @@ impl Prints {
         }
     }
 
-    /// Forgets the files that a configuration does not name.
+    /// Removes the files that a configuration does not name.
     pub(crate) fn keep(&mut self, config: &Config) {
         self.0
             .retain(|path, _| config.files().any(|named| named == path));
@@ -98,7 +98,7 @@ impl Prints {
         Self(self.0.iter().map(again).collect())
     }
 
-    /// The files whose content is not that of `earlier`, each as it was and as it is.
+    /// Returns the files whose content differs from `earlier`, each with its earlier and its current print.
     fn changed_since<'a>(
         &'a self,
         earlier: &'a Self,
@@ -113,20 +113,20 @@ impl Prints {
 // === impl Watched ===
 
 impl Watched {
-    /// Watches files that are about to be read, or were read since `prints` were taken.
+    /// Watches files that were read after `prints` were taken, or are about to be.
     pub(crate) fn new(prints: Prints) -> Self {
         Self {
             read: prints.clone(),
             seen: prints,
-            unrest: None,
-            looks: 0,
+            pending: None,
+            polls: 0,
         }
     }
 
-    /// Looks at the files.
+    /// Polls the files.
     pub(crate) fn look(&mut self, now: Instant) -> Found {
-        self.looks += 1;
-        let look = match self.looks % THOROUGH {
+        self.polls += 1;
+        let look = match self.polls % POLLS_PER_COMPARISON {
             0 => Look::Bytes,
             _ => Look::Stamp,
         };
@@ -134,28 +134,28 @@ impl Watched {
         self.found(seen, now)
     }
 
-    /// Decides what a look comes to.
+    /// Decides about the states that a poll has found.
     fn found(&mut self, seen: Prints, now: Instant) -> Found {
         let moved = seen.changed_since(&self.seen).next().is_some();
         self.seen = seen;
-        let Some(quiet) = self
+        let Some(settle_time) = self
             .seen
             .changed_since(&self.read)
-            .map(|(_, then, now)| quiet_time(then, now))
+            .map(|(_, then, now)| settle_time(then, now))
             .max()
         else {
-            self.unrest = None;
+            self.pending = None;
             return Found::Same;
         };
-        let unrest = self.unrest.get_or_insert(Unrest {
+        let pending = self.pending.get_or_insert(Pending {
             first: now,
             last: now,
         });
         if moved {
-            unrest.last = now;
+            pending.last = now;
         }
-        let is_quiet = now.duration_since(unrest.last) >= quiet;
-        if is_quiet || now.duration_since(unrest.first) >= PATIENCE {
+        let is_settled = now.duration_since(pending.last) >= settle_time;
+        if is_settled || now.duration_since(pending.first) >= MAX_SETTLE_TIME {
             Found::Changed
         } else {
             Found::Unsettled
@@ -163,21 +163,21 @@ impl Watched {
     }
 }
 
-/// Returns how long a file that has changed has to be left alone before it is taken for whole.
-fn quiet_time(then: &Print, now: &Print) -> Duration {
+/// Returns the time for which a changed file must stay unchanged before it counts as complete.
+fn settle_time(then: &Print, now: &Print) -> Duration {
     let Some(stamp) = now.stamp() else {
-        return QUIET_WHEN_SHORTER;
+        return SETTLE_TIME_WHEN_SHORTER;
     };
     let in_place = then
         .stamp()
         .is_some_and(|before| before.is_same_file(stamp));
-    // An empty file is what a careful writer begins with: made with its permissions, then filled.
+    // An empty file may be the start of a careful writer, which creates it with its permissions and then fills it.
     if !in_place && !stamp.is_empty() && (stamp.is_renamed() || !now.is_fresh()) {
         return Duration::ZERO;
     }
     match then.stamp() {
-        Some(before) if stamp.len() < before.len() => QUIET_WHEN_SHORTER,
-        Some(_) | None => QUIET,
+        Some(before) if stamp.len() < before.len() => SETTLE_TIME_WHEN_SHORTER,
+        Some(_) | None => SETTLE_TIME,
     }
 }
 

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::config::memory::{Memory, Origin};
+use crate::config::{Memory, Origin};
 
 const STEP: u64 = 64 * 1024;
 

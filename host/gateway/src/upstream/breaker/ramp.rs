@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Report, Tally, Ticket};
-use crate::config::BreakerPolicy;
+use crate::upstream::config::BreakerPolicy;
 
 /// The number of trials under way at which every request is admitted.
 const PLENTY: u32 = 4096;

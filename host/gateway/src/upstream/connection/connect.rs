@@ -18,8 +18,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::{RequestError, describe};
 use super::race::Race;
-use crate::config::upstream::HttpVersion;
 use crate::upstream::Upstream;
+use crate::upstream::config::HttpVersion;
 use crate::upstream::dns::{Address, Peers};
 
 /// A connection to send one request on.

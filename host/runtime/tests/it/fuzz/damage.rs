@@ -1,14 +1,15 @@
 //! Guests made of real ones by random damage.
 
-use super::random::Random;
-use crate::guest::{Guest, PLAN, on_probe};
 use witgate_artifacts::{AUDIT, BUDGET, ENVELOPE, HOSTILE, ROUTE, SWAP_A};
 use witgate_runtime::Source;
+
+use super::random::Random;
+use crate::guest::{Guest, PLAN, on_probe};
 
 const SIDECAR: &str = "[limits]\ndeadline_ms = 20\nconfigure_ms = 50\nmemory_mib = 8\nhost_calls = 1000\nlog_lines = 5\n\
     [grants]\nbody = \"read\"\nheaders = [\"*\"]\nkv = true\nmetrics = true\nclock = true\n";
 
-/// What is damaged: core modules with metadata, and components made of them.
+/// The files to damage: core modules with metadata, and components made from them.
 pub(super) struct Seeds {
     /// Quick to compile, so that what survives costs little.
     small: Vec<Vec<u8>>,

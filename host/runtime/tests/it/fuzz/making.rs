@@ -1,9 +1,11 @@
 //! Guests made of random statements over the contract's imports and hooks.
 
+use std::fmt::Write as _;
+
+use witgate_runtime::Source;
+
 use super::random::Random;
 use crate::guest::{Guest, on_probe};
-use std::fmt::Write as _;
-use witgate_runtime::Source;
 
 /// Numbers that matter to somebody.
 const NUMBERS: [i64; 20] = [
@@ -109,7 +111,7 @@ fn body(random: &mut Random, version: &str) -> String {
     text
 }
 
-/// Mostly after the rehearsal, which few of these would survive: from a later call on, or at a request with a header.
+/// Mostly after the smoke test, which few of these would survive: from a later call on, or at a request with a header.
 fn at_its_time(random: &mut Random, hook: &str, body: &str) -> String {
     match random.below(8) {
         0 => body.to_owned(),
@@ -263,7 +265,7 @@ fn statement(random: &mut Random, version: &str, depth: u32, text: &mut String) 
     text.push('\n');
 }
 
-/// Something that happens only sometimes: when a header is there, or in every other call.
+/// Code that runs only sometimes: when a header is there, or in every other call.
 fn branch(random: &mut Random, version: &str, depth: u32, text: &mut String) {
     let condition = match random.below(3) {
         0 => "(i32.load8_u (i32.const 3072))",
@@ -277,7 +279,7 @@ fn branch(random: &mut Random, version: &str, depth: u32, text: &mut String) {
     text.push_str("))\n");
 }
 
-/// Something that happens often: a few times, or more often than there is time.
+/// Code that runs repeatedly: a few times, or more often than the deadline allows.
 fn repeat(random: &mut Random, version: &str, depth: u32, text: &mut String) {
     let times = random.pick(&[3, 50, 2_000, 100_000_000]);
     text.push_str("(loop $again ");

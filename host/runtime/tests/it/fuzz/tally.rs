@@ -1,10 +1,12 @@
-//! What became of the guests.
+//! The outcomes of the guests.
 
-use super::{BOUND, is_crash};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
+
 use witgate_runtime::{AdmissionCause, Fault};
+
+use super::{BOUND, is_crash};
 
 #[derive(Default)]
 pub(super) struct Tally {
@@ -27,7 +29,7 @@ impl Tally {
         let text = format!("{cause:?}");
         let end = text.find(|c: char| !c.is_alphanumeric());
         let mut name = text[..end.unwrap_or(text.len())].to_owned();
-        if let AdmissionCause::Start(fault) | AdmissionCause::Rehearsal(fault) = cause {
+        if let AdmissionCause::Start(fault) | AdmissionCause::SmokeTest(fault) = cause {
             name = format!("{name}: {}", fault.kind.code());
         }
         *self.refused.entry(name).or_default() += 1;

@@ -1,13 +1,15 @@
 //! Guests of other languages that print, fail, keep what they may not keep and reach for what isn't there.
 
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use witgate_runtime::Request;
+
 use super::{
     Arc, FaultKind, Mutex, MutexGuard, OnceLock, Plugin, admit, answering, patient, route, source,
     told, written,
 };
 use crate::request::{plain, route_fault};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use witgate_runtime::Request;
 
 /// A plugin for one test at a time: what one of them does to it, another would see.
 struct Probe(Mutex<Arc<Plugin>>);
@@ -54,7 +56,7 @@ fn probed(plugin: &Arc<Plugin>, probe: &'static str) -> String {
 /// The next call is fine, once the faults before it are forgiven.
 #[track_caller]
 fn is_fine_again(plugin: &Arc<Plugin>) {
-    thread::sleep(plugin.benched().unwrap_or(Duration::ZERO));
+    thread::sleep(plugin.suspended().unwrap_or(Duration::ZERO));
     let answer = told(&route(plugin, &plain()));
     assert_eq!(answer, "nothing", "{}: the next call", plugin.name());
 }
@@ -90,7 +92,7 @@ fn printing_is_held_to_the_volume_of_the_log() {
     // Of its own: the volume is the plugin's, and the other tests need it.
     let plugin = admit(&patient(source("probe-python")));
     let lines = written(|| drop(probed(&plugin, "print-much")));
-    let dropped = plugin.figures().log_lines_dropped;
+    let dropped = plugin.metrics().log_lines_dropped;
     assert!(
         lines.len() <= 200,
         "a hundred lines a second: {}",

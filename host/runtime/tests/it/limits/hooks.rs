@@ -1,13 +1,14 @@
 //! A hook's own limit holds for that hook and no other.
 
+use witgate_runtime::FaultKind;
+
 use super::returned::{Case, lists, texts};
 use crate::guest::Guest;
 use crate::request::{admit, alone, call, plain};
-use witgate_runtime::FaultKind;
 
 const HOOKS: [&str; 4] = ["envelope", "route", "budget", "audit"];
 
-/// A guest's body from the fifth call of an instance on: four pass, as those of the rehearsal do.
+/// A guest's body from the fifth call of an instance on: four pass, as those of the smoke test do.
 fn later(body: &str) -> String {
     format!(
         "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))

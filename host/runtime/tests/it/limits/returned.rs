@@ -1,8 +1,9 @@
-//! What a hook may return: elements of each list, and bytes of all texts together.
+//! The limits of returned values: elements of each list, and bytes of all texts together.
+
+use witgate_runtime::FaultKind;
 
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, admit, alone, call, plain};
-use witgate_runtime::FaultKind;
 
 /// A hook and what it returns.
 pub(super) type Case = (&'static str, &'static str, String);
@@ -120,7 +121,7 @@ fn hundred(key: &str, cases: fn(u32) -> Vec<Case>) {
             "{hook}, {what}: the number and the limit are told: {message}"
         );
         assert_eq!(
-            plugin.figures().faults.get("return-limit"),
+            plugin.metrics().faults.get("return-limit"),
             Some(&1),
             "{hook}, {what}: it is counted"
         );

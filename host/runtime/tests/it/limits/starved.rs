@@ -1,14 +1,16 @@
 //! The deadline on a machine that has four times as much to do as it can.
 
-use crate::guest::Guest;
-use crate::request::{admit, alone, call, plain};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
 use witgate_runtime::FaultKind;
 
+use crate::guest::Guest;
+use crate::request::{admit, alone, call, plain};
+
 const DEADLINE: Duration = Duration::from_millis(20);
-/// As `docs/sidecar.md` has it: ten deadlines, and two seconds for a system that has others to serve.
+/// The bound in `docs/sidecar.md`: ten deadlines, and two seconds for a busy system.
 const BOUND: Duration = Duration::from_millis(10 * 20 + 2_000);
 
 #[test]
@@ -16,7 +18,7 @@ fn an_endless_loop_ends_in_every_hook_however_busy_the_machine_is() {
     let plugins: Vec<_> = ["envelope", "route", "budget", "audit"]
         .into_iter()
         .map(|hook| {
-            // The first call is the rehearsal: it passes.
+            // The first call is the smoke test: it passes.
             let body = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
                 (if (i32.gt_u (global.get $calls) (i32.const 1)) (then (loop $l (br $l))))";
             let limit = format!("[limits]\ndeadline_ms = {}", DEADLINE.as_millis());

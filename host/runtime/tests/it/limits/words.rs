@@ -14,12 +14,12 @@ fn every_limit_says_its_number_and_its_key() {
         (
             "(loop $l (br $l))",
             "[hooks.route]\ndeadline_ms = 30",
-            "ran longer than 30 ms; do less, or raise `deadline_ms` in [limits]",
+            "ran longer than 30 ms; do less work, or raise `deadline_ms` in [limits]",
         ),
         (
             forty,
             "host_calls = 40",
-            "more than 40 calls to the host; ask once and keep the answer, or raise `host_calls` in [limits]",
+            "more than 40 calls to the host; call once and keep the result, or raise `host_calls` in [limits]",
         ),
         (
             read,
@@ -29,17 +29,17 @@ fn every_limit_says_its_number_and_its_key() {
         (
             settings.as_str(),
             "copy_bytes = 1024",
-            "more than 1024 bytes copied between host and plugin; ask for less, or raise `copy_bytes` in [limits]",
+            "more than 1024 bytes copied between host and plugin; read less, or raise `copy_bytes` in [limits]",
         ),
         (
             grow,
             "memory_bytes = 2228223",
-            "the limit is 2228223; keep less, or raise `memory_bytes` in [limits]",
+            "and the limit is 2228223; use less, or raise `memory_bytes` in [limits]",
         ),
         (
             "(call $dive)",
             "",
-            "its stack, which is of one size for all plugins, is used up; recurse less",
+            "it used up its stack, whose size is the same for all plugins; recurse less",
         ),
     ] {
         let guest = Guest::route(&on_probe(body))

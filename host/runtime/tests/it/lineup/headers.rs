@@ -1,9 +1,12 @@
 //! Answer headers that a plugin asks for and can't have.
 
+use std::sync::Arc;
+
+use witgate_runtime::{Runtime, RuntimeOptions, Source};
+
 use crate::guest::Guest;
 use crate::lines::written;
 use crate::request::{PATIENT, alone, granting, plain};
-use witgate_runtime::{Runtime, RuntimeOptions, Source, Trail};
 
 #[test]
 fn an_answer_header_that_cannot_be_sent_is_dropped_and_logged() {
@@ -27,11 +30,11 @@ fn an_answer_header_that_cannot_be_sent_is_dropped_and_logged() {
     let guest = Guest::new()
         .with("envelope", &body)
         .extra("(data (i32.const 5000) \"Set-Cookiex-okx ya\\0d\\0abwitgate-x\")");
-    let runtime = Runtime::try_new(RuntimeOptions {
-        host_headers: ["set-cookie", "x-witgate-*"].map(String::from).into(),
-        answer_headers: Some(["x-*"].map(String::from).into()),
-        ..RuntimeOptions::default()
-    })
+    let runtime = Runtime::try_new(
+        RuntimeOptions::default()
+            .with_host_headers(["set-cookie", "x-witgate-*"].map(String::from))
+            .with_response_headers(Arc::from(["x-*"].map(String::from))),
+    )
     .expect("the engine starts");
     let source = Source::new("probe", guest.build()).with_sidecar(granting(PATIENT));
     let plugin = runtime
@@ -39,7 +42,7 @@ fn an_answer_header_that_cannot_be_sent_is_dropped_and_logged() {
         .unwrap_or_else(|error| panic!("{error}"));
     let mut kept = Vec::new();
     let lines = written(|| {
-        let envelope = alone(&plugin).read_envelope(&plain(), &mut Trail::default());
+        let envelope = alone(&plugin).begin(plain()).envelope();
         kept = envelope.expect("no fault").response_headers;
     });
     assert_eq!(
@@ -50,10 +53,10 @@ fn an_answer_header_that_cannot_be_sent_is_dropped_and_logged() {
     assert_eq!(
         lines,
         [
-            "WARN the answer header \"Set-Cookie\" is dropped: only the host sets it",
-            "WARN the answer header \"x y\" is dropped: this is not a header name",
-            "WARN the answer header \"x-ok\" is dropped: its value has a control character, such as a line end",
-            "WARN the answer header \"witgate-x\" is dropped: it is none of those that a plugin may set",
+            "WARN dropped the response header \"Set-Cookie\": only the host may set it",
+            "WARN dropped the response header \"x y\": not a valid header name",
+            "WARN dropped the response header \"x-ok\": the value has a control character, such as a line break",
+            "WARN dropped the response header \"witgate-x\": plugins may not set it",
         ],
         "the others, with the reason"
     );

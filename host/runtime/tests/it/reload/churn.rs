@@ -4,19 +4,21 @@
 //! call has failed, every replaced plugin is gone, and the process has not grown. `RELOADS` says how many (a few unless
 //! told otherwise; `make soak-reload` does a thousand). It runs in a process of its own, whose memory is nobody else's.
 
-use crate::child::{self, median, number, resident};
-use crate::folder::{Folder, next_lineup, open_with};
-use crate::guest::{Guest, PLAN};
-use crate::request::{PATIENT, call, granting, plain};
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
+
 use witgate_runtime::{Plugin, Policies, Runtime, RuntimeOptions};
+
+use crate::child::{self, median, number, resident};
+use crate::folder::{Folder, next_lineup, open_with};
+use crate::guest::{Guest, PLAN};
+use crate::request::{PATIENT, call, granting, plain};
 
 /// Callers, each with one call at a time.
 const CALLERS: usize = 3;
-/// What the process may have grown by between its warm-up and its end, in KiB: more than an allocator's noise, and less
+/// The maximum growth of the process between its warm-up and its end, in KiB: more than an allocator's noise, and less
 /// than a hundredth of what a thousand plugins take.
 const SLACK: u64 = 16 * 1024;
 const HOOKS: [&str; 4] = ["envelope", "route", "budget", "audit"];
@@ -51,11 +53,8 @@ fn reloads_under_load_fail_no_request_and_do_not_grow() {
 
 fn churn(reloads: u64) {
     let (folder, cache) = (Folder::new(), Folder::new());
-    let runtime = Runtime::try_new(RuntimeOptions {
-        cache: Some(cache.path("code")),
-        ..RuntimeOptions::default()
-    })
-    .expect("the engine starts");
+    let runtime = Runtime::try_new(RuntimeOptions::default().with_cache(Some(cache.path("code"))))
+        .expect("the engine starts");
     for hook in HOOKS {
         folder.rename_in(&format!("{hook}.toml"), granting(PATIENT).as_bytes());
         folder.rename_in(&format!("{hook}.wasm"), &guest(hook, 0));

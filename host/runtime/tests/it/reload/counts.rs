@@ -1,24 +1,26 @@
-//! What a change costs: exactly what has changed.
+//! The cost of a change: only changed plugins are loaded again.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use witgate_runtime::{Allocation, PluginState, Policies, Runtime, RuntimeOptions};
 
 use crate::folder::{
     Folder, LONG, has_plan, next_lineup, open_slowly_with, open_with, plans, plans_nothing, status,
 };
 use crate::guest::{Guest, PLAN};
 use crate::request::{PATIENT, granting};
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
-use witgate_runtime::{Allocation, PluginState, Policies, Runtime, RuntimeOptions};
 
 /// An engine of its own, whose compilations are nobody else's.
 fn engine(cache: Option<&Folder>) -> Runtime {
-    Runtime::try_new(RuntimeOptions {
-        allocation: Allocation::OnDemand,
-        cache: cache.map(|folder| folder.path("code")),
-        ..RuntimeOptions::default()
-    })
+    Runtime::try_new(
+        RuntimeOptions::default()
+            .with_allocation(Allocation::OnDemand)
+            .with_cache(cache.map(|folder| folder.path("code"))),
+    )
     .expect("the engine starts")
 }
 
@@ -36,7 +38,7 @@ fn pair(folder: &Folder, runtime: &Runtime) -> Policies {
 
 /// Instances that were made, times that `configure` ran, and calls.
 fn work(policies: &Policies, name: &str) -> (u64, u64, u64) {
-    let figures = status(policies, name).figures;
+    let figures = status(policies, name).metrics;
     let calls = figures.hooks.values().map(|hook| hook.calls).sum();
     (figures.instances_created, figures.configured, calls)
 }
@@ -175,7 +177,7 @@ fn a_hundred_files_at_once_are_all_admitted_once() {
         all.iter().all(|one| one.state == PluginState::Serving),
         "all serve"
     );
-    let made: u64 = all.iter().map(|one| one.figures.instances_created).sum();
+    let made: u64 = all.iter().map(|one| one.metrics.instances_created).sum();
     assert_eq!(made, 102, "with one instance each");
     // A sidecar that is there before its plugin costs nothing, so each was compiled once.
     assert_eq!(runtime.compilations(), compiled + 100, "compiled once each");

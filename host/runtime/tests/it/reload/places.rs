@@ -1,14 +1,16 @@
-//! What stands where a plugin should be and can't be read, and directories that change under the watch.
+//! Unreadable files in the place of plugins, and directories that change while they are watched.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use witgate_runtime::{PluginState, Policies};
 
 use crate::child;
 use crate::folder::{
     Folder, LONG, has_plan, next_lineup, only, open, plans, plans_nothing, status,
 };
 use crate::request::PATIENT;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
-use witgate_runtime::{PluginState, Policies};
 
 /// `v1` has a plugin that gives no plan, `v2` one that does.
 fn two_versions(root: &Path) {
@@ -98,7 +100,7 @@ fn mount_over() {
     println!("with real mounts");
 }
 
-/// What root may no longer do, so that permissions mean something.
+/// The capabilities that root gives up, so that permissions apply.
 const HUMBLE: [&str; 3] = [
     "setpriv",
     "--bounding-set",
@@ -174,7 +176,7 @@ fn deny_and_allow() {
     println!("with real permissions");
 }
 
-/// What is put in the place of a served file.
+/// Replaces a served file and checks that the last good version serves.
 fn instead(put: impl Fn(&Path), told: &str) {
     let folder = Folder::new();
     folder.rename_in("route.toml", PATIENT.as_bytes());

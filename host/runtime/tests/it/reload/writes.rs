@@ -1,10 +1,5 @@
 //! Files that are written as editors and careless tools write them.
 
-use crate::child::succeeds;
-use crate::folder::{
-    Folder, LONG, has_plan, next_lineup, only, open_slowly, plans, plans_nothing, status,
-};
-use crate::request::PATIENT;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::symlink;
@@ -12,7 +7,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
+
 use witgate_runtime::{PluginState, Policies};
+
+use crate::child::succeeds;
+use crate::folder::{
+    Folder, LONG, has_plan, next_lineup, only, open_slowly, plans, plans_nothing, status,
+};
+use crate::request::PATIENT;
 
 /// A folder with one plugin that gives no plan.
 fn serving() -> (Folder, Policies) {
@@ -219,7 +221,7 @@ fn edited(policies: &Policies, generation: u64) {
     );
 }
 
-/// What vim does with `backup` and `backupcopy=no`: a probe, the old file away, a new one, the old one gone.
+/// The steps of vim with `backup` and `backupcopy=no`: a probe, the old file renamed, a new one, the old one removed.
 fn save_as_vim(file: &Path, text: &str) {
     let folder = file.parent().unwrap();
     let backup = format!("{}~", file.display());

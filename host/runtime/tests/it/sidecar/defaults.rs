@@ -16,7 +16,7 @@ fn number(told: &str) -> Option<u64> {
     }
 }
 
-/// What a sidecar comes to, without the text that it was read from.
+/// Formats a parsed sidecar, without the text that it was parsed from.
 fn parsed(text: &str) -> String {
     let sidecar =
         Sidecar::parse("probe.toml", text).unwrap_or_else(|error| panic!("{error}\n{text}"));

@@ -6,7 +6,7 @@ use std::task::Poll;
 use flate2::Compression;
 
 use super::*;
-use crate::config::memory::{Memory, Origin};
+use crate::config::{Memory, Origin};
 use crate::tenants::concurrency::{Pressure, Share};
 
 const ALL: [Coding; 4] = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];

@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-/// A keys file under watch, with a clock that the test moves.
+/// A watched keys file, with a clock that the test moves.
 struct Desk {
     folder: TempDir,
     watched: Watched,
@@ -33,12 +33,12 @@ impl Desk {
         self.folder.path().join(name)
     }
 
-    /// Writes in place.
+    /// Writes the file in place.
     fn write(&self, text: &str) {
         fs::write(self.path("keys.toml"), text).unwrap();
     }
 
-    /// Looks every quarter of a second for some time, and gives what was found last.
+    /// Polls every quarter of a second for some time, and returns the last result.
     fn after(&mut self, time: Duration) -> Found {
         let end = self.now + time;
         let mut found = self.watched.look(self.now);
@@ -86,7 +86,7 @@ fn a_file_that_stays_shorter_is_read_in_seconds() {
     let mut desk = Desk::new();
     desk.write("");
     assert_eq!(
-        desk.after(QUIET_WHEN_SHORTER + CLOSE),
+        desk.after(SETTLE_TIME_WHEN_SHORTER + CLOSE),
         Found::Changed,
         "keys that are taken out in place end too"
     );

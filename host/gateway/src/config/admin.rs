@@ -1,0 +1,52 @@
+//! `[admin]`: the listener with the pages for operators.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+use witgate_config_file::Check;
+
+/// The listener with the pages for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Host names under which the pages are served, besides IP addresses and `localhost`.
+    pub hosts: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct AdminFile {
+    address: String,
+    #[serde(default)]
+    insecure_public: bool,
+    #[serde(default)]
+    hosts: Vec<String>,
+}
+
+// === impl AdminFile ===
+
+impl AdminFile {
+    pub(super) fn check(self, check: &mut Check<'_>) -> Option<Admin> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        for (index, name) in self.hosts.iter().enumerate() {
+            if name.is_empty() || !name.bytes().all(plain) {
+                check.problem(
+                    &format!("hosts[{index}]"),
+                    "must be a host name without a port, such as gateway.internal",
+                );
+            }
+        }
+        let address = check.address("address", &self.address)?;
+        if !address.ip().is_loopback() && !self.insecure_public {
+            check.problem(
+                "address",
+                "must be a loopback address, because the admin pages need no key; use 127.0.0.1, or set \
+                 insecure_public = true",
+            );
+        }
+        Some(Admin {
+            address,
+            hosts: self.hosts,
+        })
+    }
+}

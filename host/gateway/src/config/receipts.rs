@@ -1,0 +1,136 @@
+//! `[receipts]`: the receipts files.
+
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use witgate_audit::sink::Rotation;
+use witgate_config_file::Check;
+
+/// Minimum of `rotate_bytes`: a receipt must fit.
+const MIN_ROTATE_BYTES: u64 = 64 * 1024;
+
+/// Minimum of `refused_bytes`: it is divided between two files.
+const MIN_REFUSED_BYTES: u64 = 128 * 1024;
+
+/// Bytes of receipts of refused requests on disk, by default.
+const REFUSED_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Receipts of refused requests a second, by default.
+const REFUSED_PER_SECOND: u32 = 100;
+
+/// Bytes of receipts that wait to be written, by default.
+const QUEUE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The receipts files and their limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipts {
+    /// File with one JSON line for each exchange, or `None` to write no receipts.
+    pub file: Option<PathBuf>,
+    /// Bytes after which the file is rotated.
+    pub rotate_bytes: NonZeroU64,
+    /// Number of rotated files that are kept.
+    pub keep: NonZeroU32,
+    /// File for receipts of requests that were refused before anything was sent, or `None` without `file`.
+    pub refused_file: Option<PathBuf>,
+    /// Maximum bytes of that file and the one that it was rotated to, together.
+    pub refused_bytes: NonZeroU64,
+    /// Maximum number of such receipts a second: of each key, and of all callers without a key together.
+    pub refused_per_second: NonZeroU32,
+    /// Maximum bytes of receipts that wait to be written.
+    pub queue_bytes: NonZeroUsize,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ReceiptsFile {
+    file: Option<PathBuf>,
+    rotate_bytes: Option<u64>,
+    keep: Option<NonZeroU32>,
+    refused_file: Option<PathBuf>,
+    refused_bytes: Option<u64>,
+    refused_per_second: Option<NonZeroU32>,
+    queue_bytes: Option<usize>,
+}
+
+// === impl ReceiptsFile ===
+
+impl ReceiptsFile {
+    pub(super) fn check(self, check: &mut Check<'_>) -> Receipts {
+        let rotate = self.rotate_bytes.unwrap_or(256 * 1024 * 1024);
+        if rotate < MIN_ROTATE_BYTES {
+            check.problem(
+                "rotate_bytes",
+                "must be at least 65536, so that a receipt fits",
+            );
+        }
+        let refused_bytes = self.refused_bytes.unwrap_or(REFUSED_BYTES);
+        if refused_bytes < MIN_REFUSED_BYTES {
+            check.problem(
+                "refused_bytes",
+                "must be at least 131072, because two files share it",
+            );
+        }
+        let queue = 1024 * 1024..=1 << 30;
+        let queue_bytes = check.number("queue_bytes", self.queue_bytes, QUEUE_BYTES, queue);
+        let refused = self.refused_file.as_ref();
+        if refused.is_some() && self.file.is_none() {
+            check.problem(
+                "refused_file",
+                "needs `file`, the file for all other receipts",
+            );
+        }
+        if refused.is_some() && refused == self.file.as_ref() {
+            check.problem(
+                "refused_file",
+                "must not be the same as `file`, because refused requests would have other receipts rotated away",
+            );
+        }
+        let refused_file = match (&self.file, self.refused_file) {
+            (Some(_), Some(refused)) => Some(refused),
+            // A pipe or a terminal takes both, because it is never rotated.
+            (Some(file), None) if is_special(&check.resolve(file)) => Some(file.clone()),
+            (Some(file), None) => Some(beside(file)),
+            (None, _) => None,
+        };
+        Receipts {
+            file: self.file.map(|file| check.resolve(file)),
+            rotate_bytes: NonZeroU64::new(rotate).unwrap_or(NonZeroU64::MIN),
+            keep: self.keep.unwrap_or(NonZeroU32::MIN.saturating_add(7)),
+            refused_file: refused_file.map(|file| check.resolve(file)),
+            refused_bytes: NonZeroU64::new(refused_bytes).unwrap_or(NonZeroU64::MIN),
+            refused_per_second: self
+                .refused_per_second
+                .or(NonZeroU32::new(REFUSED_PER_SECOND))
+                .unwrap_or(NonZeroU32::MIN),
+            queue_bytes: NonZeroUsize::new(queue_bytes).unwrap_or(NonZeroUsize::MIN),
+        }
+    }
+}
+
+// === impl Receipts ===
+
+impl Receipts {
+    /// Returns the rotation of the file of refusals: to one other file, so that each has half of the bytes.
+    pub(crate) fn refused_rotation(&self) -> Rotation {
+        Rotation {
+            max_bytes: NonZeroU64::new(self.refused_bytes.get() / 2).unwrap_or(NonZeroU64::MIN),
+            keep: NonZeroU32::MIN,
+        }
+    }
+}
+
+/// Returns whether a path is neither a regular file nor a directory, but for example a pipe.
+fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// Returns the default path of the file of refusals: `receipts-refused.jsonl` for `receipts.jsonl`.
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.file_stem().unwrap_or_default().to_owned();
+    name.push("-refused");
+    if let Some(extension) = file.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    file.with_file_name(name)
+}

@@ -1,0 +1,144 @@
+//! The smoke test: one call of every hook with a plain request, so that a plugin that can't work never serves.
+//!
+//! A refusal passes, since it is a decision. A fault fails, and so does an unusable value. Route hooks see no upstreams, so
+//! their plans may name any.
+
+mod request;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::Store;
+
+use super::AdmissionCause;
+use crate::contract::{Envelope, Estimate, Field, Plan, Receipt, Value};
+use crate::fault::{Failure, FaultKind};
+use crate::guest::{Breach, Guest};
+use crate::hook::Hook;
+use crate::instance::{Exports, Instance, handle};
+use crate::lineup::validate;
+use crate::plugin::Plugin;
+use crate::request::Request;
+use request::{NAME, PlainMessage};
+
+/// The factor by which deadlines are longer than in service: the first call of an instance pays for page faults, and a
+/// machine that starts up is busy.
+const DEADLINE_FACTOR: u32 = 10;
+/// The minimum deadline.
+const MIN_DEADLINE: Duration = Duration::from_millis(500);
+
+pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), AdmissionCause> {
+    let request: Arc<dyn Request> = Arc::new(PlainMessage);
+    let envelope = Envelope {
+        correlation_id: Some(NAME.to_owned()),
+        ..Envelope::default()
+    };
+    let plan = Plan::to(NAME);
+    let estimate = Estimate {
+        prompt_tokens: 8,
+        output_tokens: 1,
+        cost_picousd: None,
+    };
+    let receipts = [Receipt {
+        id: NAME.to_owned(),
+        fields: vec![Field {
+            name: "outcome".to_owned(),
+            value: Value::Text(NAME.to_owned()),
+        }],
+    }];
+    instance.guest().collect_missing_grants();
+    let mut missing = MissingGrants::default();
+    let vocabulary = &*plugin.spec().vocabulary;
+    for hook in plugin.hooks() {
+        let request = match hook {
+            Hook::Envelope | Hook::Route | Hook::Budget => Some(Arc::clone(&request)),
+            Hook::Audit => None,
+        };
+        let called = call(
+            plugin,
+            instance,
+            hook,
+            request,
+            |exports, store| match hook {
+                Hook::Envelope => {
+                    let given = exports.envelope()?.read(store, handle())?;
+                    Ok(given.map_or(Ok(()), |given| validate::envelope(vocabulary, &given)))
+                }
+                Hook::Route => {
+                    let given = exports.route()?.decide(store, handle(), &envelope, &[])?;
+                    let plan = given.ok().flatten();
+                    Ok(plan.map_or(Ok(()), |plan| validate::plan(vocabulary, &plan, &[])))
+                }
+                Hook::Budget => {
+                    let given =
+                        exports
+                            .budget()?
+                            .charges(store, handle(), &envelope, &plan, estimate)?;
+                    Ok(given.map_or(Ok(()), |given| validate::charges(vocabulary, &given)))
+                }
+                Hook::Audit => {
+                    let given = exports.audit()?.entries(store, &receipts);
+                    given.map(|_| Ok(()))
+                }
+            },
+        );
+        missing.add(hook, instance.guest().take_missing_grants());
+        // A plugin without its grants may well fail: the grants are the problem then.
+        if called.is_err() && missing.is_empty() {
+            return called;
+        }
+        if called.is_err() {
+            break;
+        }
+    }
+    missing.into_result(plugin)
+}
+
+/// The grants that the hooks need and the sidecar does not give.
+#[derive(Debug, Default)]
+struct MissingGrants {
+    /// The first hook that needed one.
+    hook: Option<Hook>,
+    grants: Vec<Breach>,
+}
+
+// === impl MissingGrants ===
+
+impl MissingGrants {
+    fn add(&mut self, hook: Hook, grants: Vec<Breach>) {
+        for grant in grants {
+            self.hook.get_or_insert(hook);
+            if !self.grants.contains(&grant) {
+                self.grants.push(grant);
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.grants.is_empty()
+    }
+
+    fn into_result(self, plugin: &Plugin) -> Result<(), AdmissionCause> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let failure = Failure::new(FaultKind::NotGranted, Breach::describe_all(&self.grants));
+        let fault = plugin.fault(self.hook, failure);
+        Err(AdmissionCause::SmokeTest(Box::new(fault)))
+    }
+}
+
+fn call(
+    plugin: &Plugin,
+    instance: &mut Instance,
+    hook: Hook,
+    request: Option<Arc<dyn Request>>,
+    call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<Result<(), Failure>>,
+) -> Result<(), AdmissionCause> {
+    let mut limits = *plugin.spec().limits.calls.of(hook);
+    limits.deadline = (limits.deadline * DEADLINE_FACTOR).max(MIN_DEADLINE);
+    instance
+        .call(limits, request, call)
+        .and_then(|given| given)
+        .map_err(|failure| AdmissionCause::SmokeTest(Box::new(plugin.fault(Some(hook), failure))))
+}

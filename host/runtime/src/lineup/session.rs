@@ -1,0 +1,278 @@
+//! The hook calls of one request.
+
+use std::fmt;
+use std::sync::Arc;
+
+use wasmtime::Store;
+
+use super::Lineup;
+use super::bounds::Bounds;
+use crate::contract::{Charge, Envelope, Estimate, Plan, Refusal, Remedy, UpstreamStats};
+use crate::fault::{Failure, Fault};
+use crate::guest::Guest;
+use crate::hook::Hook;
+use crate::instance::{Exports, handle};
+use crate::plugin::Plugin;
+use crate::request::Request;
+use crate::sidecar::FailPolicy;
+
+/// The hook calls of one request, made by [`Lineup::begin`].
+///
+/// Call the hooks in the order of the methods: [`envelope`](Self::envelope), [`route`](Self::route),
+/// [`charges`](Self::charges), and [`exhausted`](Self::exhausted) for a charge that its account can't cover. The session
+/// records the plugins that took part, and [`finish`](Self::finish) returns that record.
+///
+/// Each method blocks the calling thread while plugins run; see the [crate documentation](crate#threads-and-blocking). A
+/// session is [`Send`], holds no plugin instance between two calls, and may be kept across `await` points.
+pub struct HookSession<'a> {
+    lineup: &'a Lineup,
+    request: Arc<dyn Request>,
+    trace: CallTrace,
+}
+
+/// The plugins that took part in one request.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CallTrace {
+    /// Each call that returned a value or a refusal, in order.
+    pub answered: Vec<(Hook, Arc<str>)>,
+    /// Faults of plugins whose fail policy is `open`, in order. The request went on without these plugins.
+    pub skipped: Vec<Fault>,
+}
+
+/// The reason that a request must not go on.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// A plugin decided to answer the client.
+    Refusal {
+        /// The plugin's name.
+        plugin: Arc<str>,
+        /// The hook that returned the refusal.
+        hook: Hook,
+        /// The answer for the client.
+        refusal: Refusal,
+    },
+    /// A plugin whose fail policy is `closed` faulted, or a required plugin is not loaded.
+    Fault(Fault),
+}
+
+/// A charge and the plugin that returned it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PluginCharge {
+    /// The plugin, which [`HookSession::exhausted`] asks if its account can't cover the charge.
+    pub plugin: Arc<Plugin>,
+    /// The charge.
+    pub charge: Charge,
+}
+
+// === impl HookSession ===
+
+impl<'a> HookSession<'a> {
+    pub(super) fn new(lineup: &'a Lineup, request: Arc<dyn Request>, trace: CallTrace) -> Self {
+        Self {
+            lineup,
+            request,
+            trace,
+        }
+    }
+
+    /// Replaces the request that the next calls lend to plugins, such as by the one with the envelope's edits applied.
+    pub fn set_request(&mut self, request: Arc<dyn Request>) {
+        self.request = request;
+    }
+
+    /// Calls the envelope hook of every plugin and merges the results with [`Envelope::merge`].
+    ///
+    /// # Errors
+    ///
+    /// The first refusal, or the first fault of a plugin whose fail policy is `closed`.
+    pub fn envelope(&mut self) -> Result<Envelope, Rejection> {
+        self.lineup.complete(Hook::Envelope)?;
+        let mut merged = Envelope::default();
+        for plugin in self.lineup.with(Hook::Envelope) {
+            let bounds = Bounds::of(plugin, Hook::Envelope);
+            let given = self.ask(
+                plugin,
+                Hook::Envelope,
+                |exports, store| exports.envelope()?.read(store, handle()),
+                |envelope| bounds.envelope(envelope),
+            )?;
+            if let Some(mut envelope) = given {
+                plugin.drop_headers(&mut envelope);
+                merged.merge(envelope);
+            }
+        }
+        Ok(merged)
+    }
+
+    /// Calls the route hooks, one plugin after the other, and returns the first plan, or `None` if no plugin has one.
+    ///
+    /// A plan must name at least one of `upstreams`, unless that list is empty; otherwise it is a fault of its plugin.
+    ///
+    /// # Errors
+    ///
+    /// The first refusal, or the first fault of a plugin whose fail policy is `closed`.
+    pub fn route(
+        &mut self,
+        envelope: &Envelope,
+        upstreams: &[UpstreamStats],
+    ) -> Result<Option<Plan>, Rejection> {
+        self.lineup.complete(Hook::Route)?;
+        for plugin in self.lineup.with(Hook::Route) {
+            let bounds = Bounds::of(plugin, Hook::Route);
+            let given = self.ask(
+                plugin,
+                Hook::Route,
+                |exports, store| {
+                    exports
+                        .route()?
+                        .decide(store, handle(), envelope, upstreams)
+                },
+                |plan| {
+                    plan.as_ref()
+                        .map_or(Ok(()), |plan| bounds.plan(plan, upstreams))
+                },
+            )?;
+            if let Some(Some(plan)) = given {
+                return Ok(Some(plan));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Calls the budget hook of every plugin and returns all charges.
+    ///
+    /// # Errors
+    ///
+    /// The first refusal, or the first fault of a plugin whose fail policy is `closed`.
+    pub fn charges(
+        &mut self,
+        envelope: &Envelope,
+        plan: &Plan,
+        estimate: &Estimate,
+    ) -> Result<Vec<PluginCharge>, Rejection> {
+        self.lineup.complete(Hook::Budget)?;
+        let mut all = Vec::new();
+        for plugin in self.lineup.with(Hook::Budget) {
+            let bounds = Bounds::of(plugin, Hook::Budget);
+            let given = self.ask(
+                plugin,
+                Hook::Budget,
+                |exports, store| {
+                    exports
+                        .budget()?
+                        .charges(store, handle(), envelope, plan, *estimate)
+                },
+                |charges| bounds.charges(charges),
+            )?;
+            all.extend(given.into_iter().flatten().map(|charge| PluginCharge {
+                plugin: Arc::clone(plugin),
+                charge,
+            }));
+        }
+        Ok(all)
+    }
+
+    /// Asks the plugin of a charge what to do about an account that can't cover it. `remaining` is the amount that the
+    /// account's window has left, in the unit of the charge.
+    ///
+    /// # Errors
+    ///
+    /// The plugin's fault, whatever its fail policy is. The account still can't cover the charge, so refuse the request.
+    pub fn exhausted(&self, charge: &PluginCharge, remaining: u64) -> Result<Remedy, Fault> {
+        let bounds = Bounds::of(&charge.plugin, Hook::Budget);
+        charge.plugin.call(
+            Hook::Budget,
+            Some(&self.request),
+            |exports, store| {
+                exports
+                    .budget()?
+                    .exhausted(store, handle(), &charge.charge, remaining)
+            },
+            |remedy| bounds.remedy(remedy),
+        )
+    }
+
+    /// Ends the session and returns the record of its calls. To go on later, pass it to [`Lineup::resume`].
+    pub fn finish(self) -> CallTrace {
+        self.trace
+    }
+
+    /// Calls a hook and applies the fail policy. Returns `None` if the plugin was skipped.
+    fn ask<R>(
+        &mut self,
+        plugin: &Plugin,
+        hook: Hook,
+        call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<Result<R, Refusal>>,
+        check: impl FnOnce(&R) -> Result<(), Failure>,
+    ) -> Result<Option<R>, Rejection> {
+        let bounds = Bounds::of(plugin, hook);
+        let given = plugin.call(hook, Some(&self.request), call, |given| match given {
+            Ok(value) => check(value),
+            Err(refusal) => bounds.refusal(refusal),
+        });
+        match given {
+            Ok(decision) => {
+                let name = plugin.name();
+                self.trace.answered.push((hook, Arc::clone(name)));
+                decision.map(Some).map_err(|refusal| Rejection::Refusal {
+                    plugin: Arc::clone(name),
+                    hook,
+                    refusal,
+                })
+            }
+            Err(fault) => match plugin.fail_policy(hook) {
+                FailPolicy::Closed => Err(Rejection::Fault(fault)),
+                FailPolicy::Open => {
+                    plugin.skipped(hook);
+                    self.trace.skipped.push(fault);
+                    Ok(None)
+                }
+            },
+        }
+    }
+}
+
+impl fmt::Debug for HookSession<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HookSession")
+            .field("request", &self.request.id())
+            .field("trace", &self.trace)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl PluginCharge ===
+
+impl PluginCharge {
+    /// Creates a charge of a plugin, for example one that was stored.
+    pub fn new(plugin: Arc<Plugin>, charge: Charge) -> Self {
+        Self { plugin, charge }
+    }
+}
+
+// === impl Rejection ===
+
+impl Rejection {
+    /// Returns the HTTP status for the client: the plugin's own, or 503 for a fault.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Refusal { refusal, .. } => refusal.status,
+            Self::Fault(_) => 503,
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    /// Writes a text that is safe to send to the client.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refusal { refusal, .. } => f.write_str(&refusal.message),
+            Self::Fault(fault) => write!(f, "the plugin `{}` failed: {}", fault.plugin, fault.kind),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}

@@ -1,0 +1,80 @@
+//! The checks of returned values beyond their size, in service and in the smoke test. An unusable value is a fault.
+
+use crate::contract::{Charge, Envelope, Plan, Target, UpstreamStats};
+use crate::fault::{Failure, FaultKind};
+use crate::vocabulary::Vocabulary;
+
+/// The maximum number of names in a message.
+const MAX_LISTED_NAMES: usize = 16;
+
+pub(crate) fn envelope(vocabulary: &dyn Vocabulary, envelope: &Envelope) -> Result<(), Failure> {
+    vocabulary.envelope(envelope).map_err(unusable)
+}
+
+/// Checks a plan of a plugin that was told of these upstreams, which may be none.
+pub(crate) fn plan(
+    vocabulary: &dyn Vocabulary,
+    plan: &Plan,
+    told: &[UpstreamStats],
+) -> Result<(), Failure> {
+    if plan.targets.is_empty() {
+        return Err(unusable(
+            "a plan without targets; return no plan to leave the choice to others",
+        ));
+    }
+    for target in &plan.targets {
+        if let Some(model) = &target.model {
+            self::model(model, "a target")?;
+        }
+    }
+    let known = |target: &Target| told.iter().any(|stats| stats.name == target.upstream);
+    if !told.is_empty() && !plan.targets.iter().any(known) {
+        let planned = names(plan.targets.iter().map(|target| target.upstream.as_str()));
+        let told = names(told.iter().map(|stats| stats.name.as_str()));
+        return Err(unusable(format!(
+            "a plan whose targets, {planned}, are not among the host's upstreams; use {told}"
+        )));
+    }
+    vocabulary.plan(plan).map_err(unusable)
+}
+
+pub(crate) fn charges(vocabulary: &dyn Vocabulary, charges: &[Charge]) -> Result<(), Failure> {
+    charges
+        .iter()
+        .try_for_each(|charge| vocabulary.charge(charge))
+        .map_err(unusable)
+}
+
+/// Checks the model of `owner`, which replaces the request's own.
+pub(crate) fn model(model: &str, owner: &str) -> Result<(), Failure> {
+    if model.is_empty() {
+        return Err(unusable(format!(
+            "{owner} with an empty model; name one, or leave it out to keep the request's own"
+        )));
+    }
+    Ok(())
+}
+
+fn unusable(text: impl Into<String>) -> Failure {
+    Failure::new(FaultKind::Contract, text.into())
+}
+
+fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
+    let mut seen: Vec<&str> = Vec::new();
+    for name in all {
+        if !seen.contains(&name) {
+            seen.push(name);
+        }
+    }
+    let more = seen.len().saturating_sub(MAX_LISTED_NAMES);
+    let listed: Vec<_> = seen
+        .iter()
+        .take(MAX_LISTED_NAMES)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let listed = listed.join(", ");
+    match more {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}

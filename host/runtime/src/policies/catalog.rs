@@ -1,0 +1,150 @@
+//! The plugins of a directory: for each name the last good plugin, and the error of its newest files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::scan::{self, Listing};
+use crate::admission::{AdmissionError, Source};
+use crate::engine::Runtime;
+use crate::plugin::{Identity, Plugin};
+
+/// The plugins of a directory, by name.
+#[derive(Debug, Default)]
+pub(super) struct Catalog {
+    listing: Option<Listing>,
+    entries: BTreeMap<String, Entry>,
+}
+
+/// A plugin name with its files.
+#[derive(Debug)]
+struct Entry {
+    /// The files that were last loaded, good or bad, or `None` if they could not be read.
+    last_seen: Option<Identity>,
+    state: EntryState,
+}
+
+/// The public state of an entry.
+#[derive(Debug, Clone)]
+pub(super) struct EntryState {
+    pub(super) name: String,
+    pub(super) file: PathBuf,
+    /// The last good plugin of this name.
+    pub(super) plugin: Option<Arc<Plugin>>,
+    /// The error of the newest files.
+    pub(super) error: Option<Arc<str>>,
+}
+
+// === impl Catalog ===
+
+impl Catalog {
+    /// Loads the files of a listing. Returns whether the set of plugins changed.
+    pub(super) fn update(&mut self, runtime: &Runtime, dir: &Path, listing: Listing) -> bool {
+        let before = self.plugins();
+        let names: Vec<String> = listing.plugins().map(str::to_owned).collect();
+        self.entries.retain(|name, _| names.contains(name));
+        for name in names {
+            let file = dir.join(format!("{name}.wasm"));
+            match Source::read(&file) {
+                Ok(source) => self.load(runtime, &source),
+                Err(_) if scan::is_gone(&file) => {
+                    self.entries.remove(&name);
+                }
+                Err(error) => self.entry(&name, &file).reject(None, &error),
+            }
+        }
+        self.listing = Some(listing);
+
+        let after = self.plugins();
+        before.len() != after.len()
+            || before
+                .iter()
+                .zip(&after)
+                .any(|(old, new)| !Arc::ptr_eq(old, new))
+    }
+
+    /// Returns whether the directory may differ from what was last loaded. A file that could not be read may have become
+    /// readable without a change in the listing.
+    pub(super) fn differs(&self, now: Option<&Listing>) -> bool {
+        if self.entries.values().any(|entry| entry.last_seen.is_none()) {
+            return true;
+        }
+        match (&self.listing, now) {
+            (Some(then), Some(now)) => then.differs(now),
+            (Some(_), None) | (None, _) => true,
+        }
+    }
+
+    /// Returns the plugins that can serve, by name.
+    pub(super) fn plugins(&self) -> Vec<Arc<Plugin>> {
+        self.entries
+            .values()
+            .filter_map(|entry| entry.state.plugin.as_ref().map(Arc::clone))
+            .collect()
+    }
+
+    pub(super) fn states(&self) -> Vec<EntryState> {
+        self.entries
+            .values()
+            .map(|entry| entry.state.clone())
+            .collect()
+    }
+
+    /// Admits a plugin, unless its files are those that were last loaded.
+    fn load(&mut self, runtime: &Runtime, source: &Source) {
+        let identity = source.identity();
+        let entry = self.entry(&source.name, &source.file);
+        if entry.last_seen.as_ref() == Some(&identity) {
+            return;
+        }
+        if let Some(serving) = &entry.state.plugin
+            && *serving.identity() == identity
+        {
+            // The operator replaced a bad file by the one that serves.
+            entry.last_seen = Some(identity);
+            entry.state.error = None;
+            return;
+        }
+        match runtime.admit(source) {
+            Ok(plugin) => {
+                tracing::info!(plugin = source.name, sha256 = %identity.wasm, "plugin admitted");
+                entry.last_seen = Some(identity);
+                entry.state.plugin = Some(plugin);
+                entry.state.error = None;
+            }
+            Err(error) => entry.reject(Some(identity), &error),
+        }
+    }
+
+    fn entry(&mut self, name: &str, file: &Path) -> &mut Entry {
+        self.entries
+            .entry(name.to_owned())
+            .or_insert_with(|| Entry {
+                last_seen: None,
+                state: EntryState {
+                    name: name.to_owned(),
+                    file: file.to_owned(),
+                    plugin: None,
+                    error: None,
+                },
+            })
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// Keeps the last good plugin, and logs each new error of the newest files once.
+    fn reject(&mut self, seen: Option<Identity>, error: &AdmissionError) {
+        let text = error.to_string();
+        if self.state.error.as_deref() != Some(&*text) {
+            let effect = match self.state.plugin {
+                Some(_) => "the last good version keeps serving",
+                None => "no version of it serves",
+            };
+            tracing::error!(plugin = self.state.name, "{text}; {effect}");
+        }
+        self.last_seen = seen;
+        self.state.error = Some(Arc::from(text));
+    }
+}
