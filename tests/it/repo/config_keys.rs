@@ -27,10 +27,16 @@ struct Field {
     names: Vec<String>,
 }
 
-/// Reads all types of the sources that have a name.
-fn shapes(sources: &[Source]) -> BTreeMap<String, Shape> {
-    let mut shapes = BTreeMap::new();
-    for source in sources {
+/// The types by name, each with the path of its source: several crates have a `Kind`.
+type Shapes = BTreeMap<String, Vec<(String, Shape)>>;
+
+/// Reads all types of the sources that read files.
+fn shapes(sources: &[Source]) -> Shapes {
+    let mut shapes = Shapes::new();
+    for source in sources
+        .iter()
+        .filter(|source| source.text.contains("Deserialize"))
+    {
         let tokens = tokens(&source.text);
         for (at, window) in tokens.windows(2).enumerate() {
             let (keyword, name) = (window[0].text, window[1].text);
@@ -54,7 +60,8 @@ fn shapes(sources: &[Source]) -> BTreeMap<String, Shape> {
                 },
                 _ => continue,
             };
-            shapes.entry(name.to_owned()).or_insert(shape);
+            let named = shapes.entry(name.to_owned()).or_default();
+            named.push((source.path.clone(), shape));
         }
     }
     shapes
@@ -111,24 +118,34 @@ fn held(tokens: &[Token<'_>]) -> Vec<String> {
     inside.map(|(_, text)| text.to_owned()).collect()
 }
 
-/// Adds the keys below `path` of a type and of every type that it leads to.
-fn declare(shapes: &BTreeMap<String, Shape>, name: &str, path: &str, keys: &mut Keys) {
-    let Some(shape) = shapes.get(name) else {
+/// Finds a type as a source means it: the one in the nearest file.
+fn find<'a>(shapes: &'a Shapes, name: &str, from: &str) -> Option<&'a (String, Shape)> {
+    let alike = |path: &str| {
+        path.bytes()
+            .zip(from.bytes())
+            .take_while(|(one, other)| one == other)
+            .count()
+    };
+    shapes.get(name)?.iter().max_by_key(|(path, _)| alike(path))
+}
+
+/// Adds the keys below `path` of a type, which a source in `from` names, and of every type that it leads to.
+fn declare(shapes: &Shapes, name: &str, from: &str, path: &str, keys: &mut Keys) {
+    let Some((from, shape)) = find(shapes, name, from) else {
         return;
     };
     for held in &shape.held {
-        declare(shapes, held, path, keys);
+        declare(shapes, held, from, path, keys);
     }
     for Field { key, names } in &shape.fields {
         let mut key = join(path, key);
         keys.insert(key.clone());
-        if names.iter().any(|name| name == "BTreeMap")
-            && names.iter().any(|name| shapes.contains_key(name))
-        {
+        let is_map = names.iter().any(|name| name == "BTreeMap");
+        if is_map && names.iter().any(|name| shapes.contains_key(name)) {
             key = join(&key, "NAME");
         }
         for name in names {
-            declare(shapes, name, &key, keys);
+            declare(shapes, name, from, &key, keys);
         }
     }
 }
@@ -215,8 +232,8 @@ fn value_keys(value: &Value, path: &str, keys: &mut Keys) {
 fn differences(docs: &str, sources: &[Source]) -> Vec<String> {
     let shapes = shapes(sources);
     let (mut main, mut keyring) = (Keys::new(), Keys::new());
-    declare(&shapes, "ConfigFile", "", &mut main);
-    declare(&shapes, "KeyringFile", "", &mut keyring);
+    declare(&shapes, "ConfigFile", "", "", &mut main);
+    declare(&shapes, "KeyringFile", "", "", &mut keyring);
     assert!(
         !main.is_empty() && !keyring.is_empty(),
         "the two files have a shape"
@@ -272,6 +289,7 @@ fn the_keys_in_the_docs_are_the_keys_of_the_configuration() {
 #[test]
 fn a_key_that_is_missing_on_either_side_is_seen() {
     let source = "
+        #[derive(Deserialize)]
         pub struct ConfigFile { pub plain: u64, pub listen: ListenFile, #[serde(default)] pub upstreams: BTreeMap<String, UpstreamFile> }
         pub struct ListenFile { pub address: String, pub undocumented: Option<bool> }
         pub struct UpstreamFile { pub credential: Option<CredentialFile>, pub retry: Switch<RetryFile>, pub members: Vec<MemberFile> }
