@@ -5,10 +5,11 @@ CARGO ?= cargo
 
 SOAK_SECONDS ?= 600
 RELOADS ?= 1000
+BASELINE ?= main
 POD_SECONDS ?= 300
 FUZZ_GUESTS ?= 10000
 
-.PHONY: run test setup trouble attack texts pod-attack clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone ci tools clean
+.PHONY: run test setup trouble attack texts pod-attack clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone package semver ci tools clean
 
 run: policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	$(CARGO) build --workspace --bin witgate
@@ -62,6 +63,13 @@ lint: tools ## Formatting, clippy and documentation with warnings as errors, dep
 # Another selection of crates means other features of the dependencies, so it has a folder of its own and takes a while.
 runtime-alone: ## The plugin host built and tested as somebody has it who takes nothing else of the workspace.
 	$(CARGO) test -p witgate-runtime --target-dir target/alone
+
+package: ## The crates that can be published, as the files that a registry would get: target/package/*.crate.
+	$(CARGO) package --no-verify --allow-dirty -p witgate-config-file -p witgate-runtime -p witgate-plugin
+
+# Needs `cargo install cargo-semver-checks`. Before the first release, BASELINE is a commit.
+semver: ## Breaking changes in the crates that can be published, compared with BASELINE, a tag or a commit.
+	$(CARGO) semver-checks -p witgate-config-file -p witgate-runtime -p witgate-plugin --baseline-rev $(BASELINE)
 
 bench: tools ## Criterion benches, each with its baseline beside it.
 	$(CARGO) bench -p witgate-benches

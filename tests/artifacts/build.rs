@@ -42,7 +42,7 @@ const GUESTS: [(&str, &str, &str); 8] = [
     ("witgate-guests", "examples/swap_b.wasm", "swap_b"),
 ];
 
-/// The sources of guests, from the workspace's root.
+/// Sources of the guests, as paths from the workspace's root.
 const SOURCES: [&str; 8] = [
     "Cargo.lock",
     "Cargo.toml",

@@ -3,6 +3,7 @@
 mod arrows;
 mod circles;
 mod config_keys;
+mod crates;
 mod examples;
 mod guide;
 mod harness_works;

@@ -1,27 +1,4 @@
-//! TOML files that people write, read into types with every problem reported at once, each with its line.
-//!
-//! [`parse`] reads a file's text into any `serde` type. Unknown keys, missing keys and values of the wrong type are all
-//! collected in one [`Problems`]: a wrong value is replaced by a placeholder, so that it doesn't hide the next one.
-//!
-//! [`Document`] keeps the line of every key, so that a check that runs much later can still name it:
-//!
-//! ```
-//! use witgate_config_file::Document;
-//!
-//! #[derive(serde::Deserialize)]
-//! struct Config {
-//!     port: u16,
-//! }
-//!
-//! let document = Document::parse("server.toml", "# The public port.\nport = 80\n").unwrap();
-//! let (config, mut problems) = document.read_known::<Config>().unwrap();
-//! if config.port < 1024 {
-//!     problems.push(document.problem("port", "use a port from 1024 to 65535"));
-//! }
-//! let problems = problems.into_result().unwrap_err();
-//! assert_eq!(problems.to_string(), "server.toml:2: `port`: use a port from 1024 to 65535");
-//! ```
-
+#![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
 mod check;

@@ -53,8 +53,8 @@ pub use self::streams::{ClientGone, Streams};
 pub use self::tls::{ClientCertificates, Demand, ListenTls};
 pub use crate::upstream::config::{
     BaseUrl, BreakerPolicy, Choice, Credential, CredentialCommand, CredentialHeader,
-    CredentialSource, GroupConfig, HealthPolicy, HttpVersion, Kind, Member, OwnCredential,
-    ProviderChange, Resilience, RetryPolicy, Scheme, UpstreamConfig, VmxHeaders,
+    CredentialSource, GroupConfig, HealthPolicy, HttpVersion, Member, OwnCredential,
+    ProviderChange, Resilience, RetryPolicy, Scheme, UpstreamConfig, UpstreamKind, VmxHeaders,
 };
 
 use crate::upstream::config::{GroupFile, UpstreamFile};

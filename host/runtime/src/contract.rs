@@ -30,7 +30,7 @@ mod plain;
 mod generated {
     pub mod v0_2 {
         wasmtime::component::bindgen!({
-            path: "../../wit",
+            path: "wit",
             world: "plugin",
             with: { "witgate:plugin/types.request": crate::contract::RequestHandle },
             additional_derives: [PartialEq, serde::Serialize],
@@ -39,7 +39,7 @@ mod generated {
 
     pub mod v0_1 {
         wasmtime::component::bindgen!({
-            path: "../../wit/frozen/0.1.0",
+            path: "wit/frozen/0.1.0",
             world: "plugin",
             with: { "witgate:plugin/types": super::v0_2::witgate::plugin::types },
             additional_derives: [PartialEq],
@@ -80,62 +80,44 @@ pub const CONTRACT_VERSIONS: [&str; 2] = [V0_1, V0_2];
 /// For `witgate plugin`, which writes them into new projects. An embedder takes the contract from the SDK instead.
 #[doc(hidden)]
 pub const CONTRACT_TEXT: [(&str, &str); 12] = [
-    ("audit.wit", include_str!("../../../wit/audit.wit")),
-    ("budget.wit", include_str!("../../../wit/budget.wit")),
-    ("clock.wit", include_str!("../../../wit/clock.wit")),
-    ("envelope.wit", include_str!("../../../wit/envelope.wit")),
-    ("kv.wit", include_str!("../../../wit/kv.wit")),
-    ("lifecycle.wit", include_str!("../../../wit/lifecycle.wit")),
-    ("log.wit", include_str!("../../../wit/log.wit")),
-    ("metrics.wit", include_str!("../../../wit/metrics.wit")),
-    ("route.wit", include_str!("../../../wit/route.wit")),
-    ("settings.wit", include_str!("../../../wit/settings.wit")),
-    ("types.wit", include_str!("../../../wit/types.wit")),
-    ("worlds.wit", include_str!("../../../wit/worlds.wit")),
+    ("audit.wit", include_str!("../wit/audit.wit")),
+    ("budget.wit", include_str!("../wit/budget.wit")),
+    ("clock.wit", include_str!("../wit/clock.wit")),
+    ("envelope.wit", include_str!("../wit/envelope.wit")),
+    ("kv.wit", include_str!("../wit/kv.wit")),
+    ("lifecycle.wit", include_str!("../wit/lifecycle.wit")),
+    ("log.wit", include_str!("../wit/log.wit")),
+    ("metrics.wit", include_str!("../wit/metrics.wit")),
+    ("route.wit", include_str!("../wit/route.wit")),
+    ("settings.wit", include_str!("../wit/settings.wit")),
+    ("types.wit", include_str!("../wit/types.wit")),
+    ("worlds.wit", include_str!("../wit/worlds.wit")),
 ];
 
 const TEXT_0_1: [(&str, &str); 11] = [
-    (
-        "audit.wit",
-        include_str!("../../../wit/frozen/0.1.0/audit.wit"),
-    ),
-    (
-        "budget.wit",
-        include_str!("../../../wit/frozen/0.1.0/budget.wit"),
-    ),
-    (
-        "clock.wit",
-        include_str!("../../../wit/frozen/0.1.0/clock.wit"),
-    ),
+    ("audit.wit", include_str!("../wit/frozen/0.1.0/audit.wit")),
+    ("budget.wit", include_str!("../wit/frozen/0.1.0/budget.wit")),
+    ("clock.wit", include_str!("../wit/frozen/0.1.0/clock.wit")),
     (
         "envelope.wit",
-        include_str!("../../../wit/frozen/0.1.0/envelope.wit"),
+        include_str!("../wit/frozen/0.1.0/envelope.wit"),
     ),
     (
         "lifecycle.wit",
-        include_str!("../../../wit/frozen/0.1.0/lifecycle.wit"),
+        include_str!("../wit/frozen/0.1.0/lifecycle.wit"),
     ),
-    ("log.wit", include_str!("../../../wit/frozen/0.1.0/log.wit")),
+    ("log.wit", include_str!("../wit/frozen/0.1.0/log.wit")),
     (
         "metrics.wit",
-        include_str!("../../../wit/frozen/0.1.0/metrics.wit"),
+        include_str!("../wit/frozen/0.1.0/metrics.wit"),
     ),
-    (
-        "route.wit",
-        include_str!("../../../wit/frozen/0.1.0/route.wit"),
-    ),
+    ("route.wit", include_str!("../wit/frozen/0.1.0/route.wit")),
     (
         "settings.wit",
-        include_str!("../../../wit/frozen/0.1.0/settings.wit"),
+        include_str!("../wit/frozen/0.1.0/settings.wit"),
     ),
-    (
-        "types.wit",
-        include_str!("../../../wit/frozen/0.1.0/types.wit"),
-    ),
-    (
-        "worlds.wit",
-        include_str!("../../../wit/frozen/0.1.0/worlds.wit"),
-    ),
+    ("types.wit", include_str!("../wit/frozen/0.1.0/types.wit")),
+    ("worlds.wit", include_str!("../wit/frozen/0.1.0/worlds.wit")),
 ];
 
 /// Returns the files of a served version, or of the newest version for any other.

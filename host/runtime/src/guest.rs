@@ -18,7 +18,7 @@ use crate::deadline::Deadline;
 use crate::limits::{CallLimits, Limiter, MemoryShare};
 use crate::request::Request;
 use crate::spec::PluginSpec;
-use crate::wasi::Stdio;
+use crate::wasi::{Machine, Stdio};
 
 /// The maximum length of a log line or a panic message; the rest is cut off.
 pub(crate) const MAX_LINE_BYTES: usize = 8 << 10;
@@ -42,6 +42,8 @@ pub(crate) struct Guest {
     missing_grants: Option<Vec<Breach>>,
     failure: Option<String>,
     pub(crate) stdio: Stdio,
+    /// Made at the first call of WASI, so that plugins without WASI do without.
+    pub(crate) machine: Option<Box<Machine>>,
 }
 
 /// The stage of an instance's life.
@@ -72,6 +74,7 @@ impl Guest {
             missing_grants: None,
             failure: None,
             stdio: Stdio::default(),
+            machine: None,
         }
     }
 

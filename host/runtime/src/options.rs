@@ -161,6 +161,9 @@ impl RuntimeOptions {
             .total_core_instances(modules)
             .total_memories(self.instances)
             .total_tables(self.instances.saturating_mul(2))
+            // Calls are synchronous, so no instance needs a stack of its own. wasmtime-wasi turns on the feature that
+            // would map one for each.
+            .total_stacks(0)
             .max_memory_size(self.memory_ceiling)
             .table_elements(self.table_ceiling)
             .max_unused_warm_slots(self.instances.min(MAX_WARM_SLOTS))

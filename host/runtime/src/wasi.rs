@@ -1,45 +1,47 @@
-//! WASI as plugins have it: there, and closed.
+//! WASI 0.2 for plugins: complete enough to start any standard library, and closed.
 //!
-//! Standard libraries import WASI whether a plugin uses it or not, so a component that does is admitted. What it gets is
-//! ours: output goes to the plugin's log, input is at its end, waiting is over at once, random numbers work, and clocks do
-//! where `clock` is granted. Of files, sockets, arguments and variables there are none ([`closed`]). Nothing here blocks or
-//! needs an async runtime, so a call may come from any thread; everything is counted by [`Guest::enter`].
+//! Standard libraries import WASI whether a plugin uses it or not, so such components are admitted. A plugin gets clocks,
+//! if `clock` is granted, and random numbers; what it prints goes to its log, input is at its end, and waiting is over
+//! at once. Files, sockets, arguments and variables don't exist.
 //!
-//! What a component asks for is linked under the very names that it uses, so that any patch of 0.2 fits, and functions
-//! that came later than this text are refused when they are called and not at admission.
+//! The bindings are wasmtime-wasi's, and so is the implementation of everything that never waits ([`machine`]). Streams
+//! and polls are ours ([`stdio`]), because those of wasmtime-wasi block the calling thread on an async runtime. All other
+//! functions are refused when they are called, not at admission ([`refuse`]). Nothing here blocks, so a call may come from
+//! any thread, and [`Guest::enter`] counts every call.
 
-mod clocks;
-mod closed;
+mod machine;
 mod print;
-mod random;
+mod refuse;
 mod stdio;
 
-pub(crate) use print::Stdio;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker, LinkerInstance, ResourceType};
+use wasmtime_wasi::p2::bindings::cli::{
+    terminal_input::TerminalInput, terminal_output::TerminalOutput,
+};
+use wasmtime_wasi::p2::bindings::filesystem::types::Descriptor;
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random, sync};
 
 use crate::guest::Guest;
-use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, InstancePre, Linker, LinkerInstance, Resource, ResourceType};
 
-/// The interfaces that are served, for messages.
+pub(crate) use machine::Machine;
+pub(crate) use print::Stdio;
+
+/// The interfaces that plugins may import, for messages.
 pub(crate) const SERVED: &str = "wasi:*@0.2.x";
 
-/// Something to wait for. It is always ready.
-struct Pollable;
-/// Why a stream failed. None ever does.
-struct Failure;
-/// Standard input.
-struct Input;
-/// Standard output or standard error; see [`print`].
-struct Output;
-/// A file, a socket, a terminal: whatever no plugin ever holds.
+/// The version of WASI that wasmtime-wasi's bindings define. An import of any other patch resolves to it.
+const BOUND: &str = "0.2.12";
+
+/// A resource that no plugin ever holds, such as a socket.
 struct Closed;
 
-/// Whether an import is one of WASI 0.2, whatever its patch. A pre-release is its own version.
+/// Returns whether an import is of WASI 0.2, in any patch release. A pre-release is another version.
 pub(crate) fn is_import(name: &str) -> bool {
     interface(name).is_some()
 }
 
-/// `io/streams` of `wasi:io/streams@0.2.6`.
+/// Returns `io/streams` for `wasi:io/streams@0.2.6`, and `None` for an import that isn't of WASI 0.2.
 fn interface(name: &str) -> Option<&str> {
     let (interface, version) = name.strip_prefix("wasi:")?.split_once('@')?;
     let patch = version.strip_prefix("0.2.")?;
@@ -47,47 +49,47 @@ fn interface(name: &str) -> Option<&str> {
     digits.then_some(interface)
 }
 
-/// Links a component, with what it imports of WASI.
-///
-/// # Errors
-///
-/// When an import is of another type than the host has.
-pub(crate) fn instantiate_pre(
-    linker: &Linker<Guest>,
-    component: &Component,
-) -> wasmtime::Result<InstancePre<Guest>> {
-    match link(linker, component)? {
-        Some(linker) => linker.instantiate_pre(component),
-        None => linker.instantiate_pre(component),
-    }
-}
-
-/// Whether a component imports anything of it.
+/// Returns whether a component imports anything of WASI.
 pub(crate) fn is_used(component: &Component) -> bool {
     let shape = component.component_type();
     let mut imports = shape.imports(component.engine());
     imports.any(|(name, _)| is_import(name))
 }
 
-/// The linker with WASI as the component imports it; none if it imports nothing of it.
-fn link(linker: &Linker<Guest>, component: &Component) -> wasmtime::Result<Option<Linker<Guest>>> {
+/// Links a component with what it imports, WASI included.
+///
+/// # Errors
+///
+/// Returns an error if an import has another type than the host's.
+pub(crate) fn instantiate_pre(
+    linker: &Linker<Guest>,
+    component: &Component,
+) -> wasmtime::Result<InstancePre<Guest>> {
+    if !is_used(component) {
+        return linker.instantiate_pre(component);
+    }
+    let mut linker = linker.clone();
+    // A function that a later patch adds to an interface stays refused; what the bindings define is bound over it.
+    linker.allow_shadowing(true);
+    refuse_all(&mut linker, component)?;
+    bind(&mut linker)?;
+    linker.instantiate_pre(component)
+}
+
+/// Defines every function of WASI that the component imports as one that refuses.
+fn refuse_all(linker: &mut Linker<Guest>, component: &Component) -> wasmtime::Result<()> {
     let engine = component.engine();
-    let shape = component.component_type();
-    let mut linked = None;
-    for (name, import) in shape.imports(engine) {
-        let ComponentItem::ComponentInstance(instance) = import.ty else {
+    for (name, import) in component.component_type().imports(engine) {
+        let (Some(interface), ComponentItem::ComponentInstance(instance)) =
+            (interface(name), import.ty)
+        else {
             continue;
         };
-        let Some(interface) = interface(name) else {
-            continue;
-        };
-        let mut to = linked
-            .get_or_insert_with(|| linker.clone())
-            .instance(name)?;
+        let mut to = linker.instance(&format!("wasi:{interface}@{BOUND}"))?;
         for (item, export) in instance.exports(engine) {
             match export.ty {
                 ComponentItem::Resource(_) => resource(&mut to, item)?,
-                ComponentItem::ComponentFunc(_) => function(&mut to, name, interface, item)?,
+                ComponentItem::ComponentFunc(_) => refuse::define(&mut to, name, item)?,
                 ComponentItem::CoreFunc(_)
                 | ComponentItem::Module(_)
                 | ComponentItem::Component(_)
@@ -96,47 +98,41 @@ fn link(linker: &Linker<Guest>, component: &Component) -> wasmtime::Result<Optio
             }
         }
     }
-    Ok(linked)
+    Ok(())
 }
 
-fn function(
-    to: &mut LinkerInstance<'_, Guest>,
-    import: &str,
-    interface: &str,
-    function: &str,
-) -> wasmtime::Result<()> {
-    let known = match interface {
-        "io/error" | "io/poll" | "io/streams" | "cli/stdin" | "cli/stdout" | "cli/stderr" => {
-            stdio::define(to, interface, function)?
-        }
-        "clocks/monotonic-clock" | "clocks/wall-clock" => clocks::define(to, interface, function)?,
-        "random/random" | "random/insecure" | "random/insecure-seed" => {
-            random::define(to, function)?
-        }
-        _ => false,
-    };
-    match known {
-        true => Ok(()),
-        false => closed::define(to, import, interface, function),
-    }
-}
-
-/// Interfaces name the resources of each other, so a name means the same in all of them. Values of these resources are
-/// numbers with nothing behind them: dropping one is a call and no more.
+/// Defines a resource. Interfaces use the resources of each other, so a name means the same type in all of them.
 fn resource(to: &mut LinkerInstance<'_, Guest>, name: &str) -> wasmtime::Result<()> {
     let ty = match name {
-        "pollable" => ResourceType::host::<Pollable>(),
-        "error" => ResourceType::host::<Failure>(),
-        "input-stream" => ResourceType::host::<Input>(),
-        "output-stream" => ResourceType::host::<Output>(),
+        "pollable" => ResourceType::host::<stdio::Pollable>(),
+        "error" => ResourceType::host::<stdio::Failure>(),
+        "input-stream" => ResourceType::host::<stdio::Input>(),
+        "output-stream" => ResourceType::host::<stdio::Output>(),
+        "descriptor" => ResourceType::host::<Descriptor>(),
+        "terminal-input" => ResourceType::host::<TerminalInput>(),
+        "terminal-output" => ResourceType::host::<TerminalOutput>(),
         _ => ResourceType::host::<Closed>(),
     };
     to.resource(name, ty, |mut store, _| store.data_mut().enter(0))
 }
 
-/// A pollable: ready, as all of them are.
-fn ready() -> Resource<Pollable> {
-    Resource::new_own(0)
+/// Defines the interfaces that [`machine`] and [`stdio`] implement.
+fn bind(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    macro_rules! bind {
+        ($($($interface:ident)::+),+ $(,)?) => {
+            $($($interface)::+::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;)+
+        };
+    }
+    bind! {
+        clocks::monotonic_clock, clocks::wall_clock,
+        random::random, random::insecure, random::insecure_seed,
+        cli::environment, cli::exit, cli::stdin, cli::stdout, cli::stderr,
+        cli::terminal_input, cli::terminal_output,
+        cli::terminal_stdin, cli::terminal_stdout, cli::terminal_stderr,
+        filesystem::preopens,
+        io::error, sync::io::poll, sync::io::streams,
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! Keyed hashes of field values: HMAC-SHA-256 (RFC 2104), of which 16 hex digits are written.
+//! Keyed hashes of field values: HMAC-SHA-256 (RFC 2104), shortened to 16 hex digits.
+
+use std::fmt;
 
 use sha2::{Digest, Sha256};
-use std::fmt;
 use witgate_plugin::types::Value;
 
-/// A prepared key.
+/// A key, with its padding already hashed.
 pub(crate) struct Key {
     inner: Sha256,
     outer: Sha256,
@@ -36,7 +37,7 @@ impl Key {
         }
     }
 
-    /// The hash of a value's text, as hex.
+    /// Returns the hash of a value's text in hexadecimal.
     pub(crate) fn hash(&self, value: &Value) -> String {
         let mac = match value {
             Value::Text(text) => self.mac(text.as_bytes()),

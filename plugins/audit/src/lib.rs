@@ -1,18 +1,19 @@
-//! The shipped audit plugin: which fields of a receipt are written, hashed or dropped, and tags that are added.
+//! The shipped audit plugin. It keeps, hashes or drops fields of receipts, and adds tags.
 //!
-//! It never touches a receipt's id or its `outcome`: without them a receipt proves nothing.
+//! It never changes a receipt's id or `outcome`, because a receipt without them proves nothing.
 
 mod hash;
 mod settings;
 
-use hash::Key;
-use settings::Settings;
 use witgate_plugin::types::{Field, Receipt, Value};
 use witgate_plugin::{Audit, Glob, Plugin, Problems};
 
-/// Keeps, hashes, drops and tags.
+use self::hash::Key;
+use self::settings::Settings;
+
+/// The audit plugin.
 #[derive(Debug)]
-pub struct Scribe {
+pub struct AuditPlugin {
     keep: Vec<Glob>,
     hash: Vec<Glob>,
     drop: Vec<Glob>,
@@ -21,14 +22,14 @@ pub struct Scribe {
     copies: Vec<(String, String)>,
 }
 
-witgate_plugin::export!(Scribe: Audit);
+witgate_plugin::export!(AuditPlugin: Audit);
 
-/// Fields that stay as they are, whatever the settings say.
+/// Fields that the settings can't change.
 const PROTECTED: [&str; 2] = ["id", "outcome"];
 
-// === impl Scribe ===
+// === impl AuditPlugin ===
 
-impl Plugin for Scribe {
+impl Plugin for AuditPlugin {
     type Settings = Settings;
 
     fn configure(settings: Settings) -> Result<Self, Problems> {
@@ -36,7 +37,7 @@ impl Plugin for Scribe {
     }
 }
 
-impl Audit for Scribe {
+impl Audit for AuditPlugin {
     fn entries(&self, mut receipts: Vec<Receipt>) -> Vec<Receipt> {
         for receipt in &mut receipts {
             self.write(receipt);
@@ -45,7 +46,7 @@ impl Audit for Scribe {
     }
 }
 
-impl Scribe {
+impl AuditPlugin {
     fn write(&self, receipt: &mut Receipt) {
         let mut tags: Vec<Field> = self
             .tags

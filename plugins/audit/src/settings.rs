@@ -1,36 +1,38 @@
 //! The audit plugin's settings.
 
-use crate::hash::Key;
-use crate::{PROTECTED, Scribe};
-use serde::Deserialize;
 use std::collections::BTreeMap;
+
+use serde::Deserialize;
 use witgate_plugin::{Glob, Problems};
 
-/// `[settings]` of `policies/audit.toml`. Lists hold field names with `*`; dropping goes before hashing, hashing before
-/// keeping.
+use crate::hash::Key;
+use crate::{AuditPlugin, PROTECTED};
+
+/// `[settings]` of `policies/audit.toml`. Lists contain patterns of field names. `drop` takes precedence over `hash`, and
+/// `hash` over `keep`.
 #[derive(Debug, Deserialize)]
 pub struct Settings {
-    /// Fields that are written; all of them if absent.
+    /// Fields to write. If absent, all of them.
     #[serde(default = "everything")]
     keep: Vec<Glob>,
-    /// Fields that are written as a keyed hash, so that equal values can still be told to be equal.
+    /// Fields to write as a keyed hash, so that equal values stay recognizable.
     #[serde(default)]
     hash: Vec<Glob>,
-    /// Fields that are not written.
+    /// Fields to leave out.
     #[serde(default)]
     drop: Vec<Glob>,
-    /// The key of the hashes; needed where `hash` names anything.
+    /// Key of the hashes. Required if `hash` names any field.
     salt: Option<String>,
-    /// Fixed tags, written as `tags.NAME`.
+    /// Constant tags, written as `tags.NAME`.
     #[serde(default)]
     tags: BTreeMap<String, String>,
-    /// Tags that copy a field before it is dropped or hashed: name to field.
+    /// Tags that copy a field before it is dropped or hashed, by the tag's name.
     #[serde(default)]
     copy: BTreeMap<String, String>,
 }
 
-/// Below this a salt can be guessed.
-const SHORTEST_SALT: usize = 16;
+/// Minimum length of a salt, in bytes. A shorter one can be guessed.
+const MIN_SALT_BYTES: usize = 16;
 
 fn everything() -> Vec<Glob> {
     vec![Glob::new("*")]
@@ -39,23 +41,23 @@ fn everything() -> Vec<Glob> {
 // === impl Settings ===
 
 impl Settings {
-    pub(crate) fn check(self) -> Result<Scribe, Problems> {
+    pub(crate) fn check(self) -> Result<AuditPlugin, Problems> {
         let mut problems = Problems::default();
         for (name, globs) in [("hash", &self.hash), ("drop", &self.drop)] {
             for (index, glob) in globs.iter().enumerate() {
                 if PROTECTED.contains(&glob.as_str()) {
                     problems.push(
                         format!("{name}[{index}]"),
-                        format!("`{}` is always written as it is", glob.as_str()),
+                        format!("`{}` is always written unchanged", glob.as_str()),
                     );
                 }
             }
         }
         let salt = self.salt.unwrap_or_default();
-        if !self.hash.is_empty() && salt.len() < SHORTEST_SALT {
+        if !self.hash.is_empty() && salt.len() < MIN_SALT_BYTES {
             problems.push(
                 "salt",
-                format!("hashing needs a salt of at least {SHORTEST_SALT} bytes"),
+                format!("hashing needs a salt of at least {MIN_SALT_BYTES} bytes"),
             );
         }
         for name in self
@@ -65,10 +67,10 @@ impl Settings {
         {
             problems.push(
                 format!("copy.{name}"),
-                "`tags` has a tag of this name as well",
+                "`tags` already has a tag of this name",
             );
         }
-        problems.or(Scribe {
+        problems.or(AuditPlugin {
             keep: self.keep,
             hash: self.hash,
             drop: self.drop,

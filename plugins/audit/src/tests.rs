@@ -1,7 +1,7 @@
 use super::*;
 use witgate_plugin::testing;
 
-fn scribe(settings: &str) -> Scribe {
+fn plugin(settings: &str) -> AuditPlugin {
     testing::configure(settings).unwrap()
 }
 
@@ -19,7 +19,7 @@ fn written(settings: &str) -> Vec<(String, Value)> {
             field("usage.output_tokens", Value::Integer(7)),
         ],
     };
-    let mut receipts = scribe(settings).entries(vec![receipt]);
+    let mut receipts = plugin(settings).entries(vec![receipt]);
     assert_eq!(receipts.len(), 1, "a receipt was lost");
     let receipt = receipts.remove(0);
     assert_eq!(receipt.id, "req_1", "the id changed");
@@ -99,7 +99,7 @@ fn tags_are_fixed_or_copied_before_the_field_is_dropped() {
 
 #[test]
 fn settings_that_would_hide_the_outcome_or_hash_without_salt_are_refused() {
-    let problems = testing::configure::<Scribe>(
+    let problems = testing::configure::<AuditPlugin>(
         r#"{"drop": ["x", "outcome"], "hash": ["user"], "salted": 1}"#,
     );
     let paths: Vec<String> = problems

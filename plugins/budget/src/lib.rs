@@ -1,31 +1,33 @@
-//! The shipped budget plugin: limits per tier, on the accounts of the key, tenant, user, session, workspace, environment,
-//! address or a metadata value.
+//! The shipped budget plugin: limits per tier, on accounts of the key, tenant, user, session, workspace, environment, address
+//! or a metadata value.
 //!
-//! It names accounts, limits and amounts; the host counts. All money is in integer pico-USD.
+//! The plugin names accounts, limits and amounts, and the host counts. All money is in integer pico-USD.
 
 mod money;
+mod refusal;
 mod settings;
-mod sorry;
 
-use settings::{Account, Exhausted, Limit, Settings, Unpriced};
 use std::collections::BTreeMap;
+
 use witgate_plugin::types::{self, Caller, Charge, Estimate, Plan, Refusal, Remedy, attribute};
 use witgate_plugin::{Budget, Plugin, Problems, Request};
 
-/// Names charges.
+use self::settings::{Account, Exhausted, Limit, Settings, Unpriced};
+
+/// The budget plugin.
 #[derive(Debug)]
-pub struct Purse {
+pub struct BudgetPlugin {
     tiers: BTreeMap<String, Vec<Limit>>,
     default_tier: Option<String>,
     free: Vec<String>,
     unpriced: Unpriced,
 }
 
-witgate_plugin::export!(Purse: Budget);
+witgate_plugin::export!(BudgetPlugin: Budget);
 
-// === impl Purse ===
+// === impl BudgetPlugin ===
 
-impl Plugin for Purse {
+impl Plugin for BudgetPlugin {
     type Settings = Settings;
 
     fn configure(settings: Settings) -> Result<Self, Problems> {
@@ -33,7 +35,7 @@ impl Plugin for Purse {
     }
 }
 
-impl Budget for Purse {
+impl Budget for BudgetPlugin {
     fn charges(
         &self,
         request: &Request<'_>,
@@ -70,20 +72,21 @@ impl Budget for Purse {
         match limit.map(|limit| &limit.exhausted) {
             Some(Exhausted::Overdraw) => Remedy::Overdraw,
             Some(Exhausted::Downgrade(model)) => Remedy::Downgrade(model.clone()),
-            Some(Exhausted::Refuse) | None => Remedy::Refuse(sorry::refusal(charge, remaining)),
+            Some(Exhausted::Refuse) | None => Remedy::Refuse(refusal::refusal(charge, remaining)),
         }
     }
 }
 
-impl Purse {
-    /// Whether the operation is not charged. A request of a batch is one of `messages`, and free where batches are.
+impl BudgetPlugin {
+    /// Returns whether the operation is free of charge. The requests of a batch have the endpoint `messages`, and are free if
+    /// `batches` are.
     fn is_free(&self, request: &Request<'_>) -> bool {
         let named = |operation: &str| self.free.iter().any(|free| free == operation);
         let of_batch = || attribute(&request.head().attributes, "batch.requests").is_some();
         named(&request.endpoint()) || (named("batches") && of_batch())
     }
 
-    /// The limits of the caller's tier, or of the default one where the tier has no name or none that is known.
+    /// Returns the limits of the caller's tier, or of the default tier if the caller has none or an unknown one.
     fn limits(&self, caller: &Caller) -> &[Limit] {
         let of = |tier: &Option<String>| self.tiers.get(tier.as_ref()?);
         of(&caller.tier)
@@ -92,8 +95,8 @@ impl Purse {
     }
 }
 
-/// The account's name. What the request does not tell is kept apart by key, so that nobody escapes a limit by saying
-/// nothing, and nobody pays for another key.
+/// Returns the name of an account. If the request does not name a user, session and so on, the account is the key's own:
+/// leaving the name out evades no limit, and no key pays for another one.
 fn account(account: &Account, caller: &Caller, envelope: &types::Envelope) -> String {
     let kind = account.kind();
     let workspace = envelope.attribute("workspace");
@@ -122,7 +125,7 @@ fn unpriced_model(request: &Request<'_>, plan: &Plan) -> Refusal {
     let planned = plan.targets.first().and_then(|target| target.model.clone());
     let model = planned.or_else(|| request.head().model).unwrap_or_default();
     Refusal::invalid(format!(
-        "The model `{model}` has no price here, so it cannot be used under a spending limit; ask for another model."
+        "The model `{model}` has no price on this gateway, so it cannot be used under a spending limit; use another model."
     ))
 }
 

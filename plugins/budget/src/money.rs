@@ -1,8 +1,9 @@
-//! US dollars as written in settings, exactly: an integer, or a decimal as a string. Never a float, which would round.
+//! Exact US dollars in settings: an integer, or a decimal as a string. Floats are not accepted, because they would round.
+
+use std::fmt;
 
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
-use std::fmt;
 
 /// Pico-USD in a US dollar.
 pub(crate) const PER_USD: u64 = 1_000_000_000_000;
@@ -17,7 +18,7 @@ struct Written;
 // === impl PicoUsd ===
 
 impl PicoUsd {
-    /// The amount of a decimal like `12.50`.
+    /// Parses a decimal such as `12.50`. Returns `None` for anything else.
     fn parse(text: &str) -> Option<Self> {
         let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
         let digits =
@@ -32,7 +33,7 @@ impl PicoUsd {
 }
 
 impl fmt::Display for PicoUsd {
-    /// `12.5`, with as many decimals as it takes, and two at least.
+    /// Writes the amount as `12.50`, with as many decimals as it needs, and at least two.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = format!("{:0DECIMALS$}", self.0 % PER_USD);
         let short = part.trim_end_matches('0');

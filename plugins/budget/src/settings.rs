@@ -4,21 +4,23 @@ mod limit;
 
 pub(crate) use limit::{Account, Exhausted, Limit};
 
-use crate::Purse;
-use limit::LimitFile;
-use serde::Deserialize;
 use std::collections::BTreeMap;
+
+use serde::Deserialize;
 use witgate_plugin::Problems;
+
+use self::limit::LimitFile;
+use crate::BudgetPlugin;
 
 /// `[settings]` of `policies/budget.toml`.
 #[derive(Debug, Deserialize)]
 pub struct Settings {
-    /// Tier of the keys that have none, or one that is not named here. Absent: those have no limits.
+    /// Tier of keys without one, and of keys whose tier is not listed here. If absent, these keys have no limits.
     default_tier: Option<String>,
-    /// Operations that cost nothing and are not counted.
+    /// Operations that are neither charged nor counted.
     #[serde(default = "free")]
     free: Vec<String>,
-    /// What happens under a spending limit with a model that has no price.
+    /// Treatment of models without a price, if the tier has a spending limit.
     #[serde(default)]
     unpriced: Unpriced,
     /// The limits of each tier.
@@ -26,14 +28,14 @@ pub struct Settings {
     tiers: BTreeMap<String, TierFile>,
 }
 
-/// What happens with a model that has no price.
+/// Treatment of models without a price.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Unpriced {
-    /// It passes, and its cost counts as nothing; the host's counter of unpriced requests shows it.
+    /// Counts the request as free of cost. The host counts unpriced requests.
     #[default]
     Pass,
-    /// It is refused.
+    /// Refuses the request.
     Refuse,
 }
 
@@ -50,7 +52,7 @@ fn free() -> Vec<String> {
 // === impl Settings ===
 
 impl Settings {
-    pub(crate) fn check(self) -> Result<Purse, Problems> {
+    pub(crate) fn check(self) -> Result<BudgetPlugin, Problems> {
         let mut problems = Problems::default();
         if let Some(tier) = self
             .default_tier
@@ -73,7 +75,7 @@ impl Settings {
                 if limits.iter().any(|other| limit.counts_like(other)) {
                     problems.push(
                         &path,
-                        "this tier has a limit on the same account, window and unit already",
+                        "this tier already has a limit on the same account, window and unit",
                     );
                 } else if tiers
                     .values()
@@ -82,15 +84,15 @@ impl Settings {
                 {
                     problems.push(
                         &path,
-                        "another tier has the same limit with another `exhausted`; make the limits differ, for they \
-                         could not be told apart",
+                        "another tier has the same limit with another `exhausted`; the host can't tell their charges \
+                         apart, so make the limits differ",
                     );
                 }
                 limits.push(limit);
             }
             tiers.insert(name, limits);
         }
-        problems.or(Purse {
+        problems.or(BudgetPlugin {
             tiers,
             default_tier: self.default_tier,
             free: self.free,

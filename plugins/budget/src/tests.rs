@@ -7,7 +7,7 @@ const ESTIMATE: Estimate = Estimate {
     cost_picousd: Some(7),
 };
 
-fn purse(settings: &str) -> Purse {
+fn plugin(settings: &str) -> BudgetPlugin {
     testing::configure(settings).unwrap()
 }
 
@@ -28,7 +28,7 @@ fn charges(
         metadata: vec![("team".to_owned(), "blue".to_owned())],
         ..types::Envelope::default()
     };
-    purse(settings).charges(&request.build(), &envelope, &Plan::to("default"), estimate)
+    plugin(settings).charges(&request.build(), &envelope, &Plan::to("default"), estimate)
 }
 
 fn told(charge: &Charge) -> (String, String, String, u64, u64) {
@@ -119,12 +119,12 @@ fn the_limits_own_word_decides_when_it_is_reached() {
         {"account": "key", "window": "minute", "requests": 60, "exhausted": "overdraw"}
     ]}}}"#;
     testing::set_clock(86_400_000 * 20_000 + 3_600_000);
-    let purse = purse(settings);
+    let plugin = plugin(settings);
     let charges = charges(settings, request(), &ESTIMATE).unwrap();
     let asked = request().build();
     let remedies: Vec<Remedy> = charges
         .iter()
-        .map(|charge| purse.exhausted(&asked, charge, 1_000_000_000))
+        .map(|charge| plugin.exhausted(&asked, charge, 1_000_000_000))
         .collect();
     let Remedy::Refuse(refusal) = &remedies[0] else {
         panic!("{remedies:?}")
@@ -147,14 +147,14 @@ fn a_request_that_needs_more_than_is_left_is_told_both_numbers() {
     let settings =
         r#"{"tiers": {"free": {"limits": [{"account": "key", "window": "day", "usd": "0.10"}]}}}"#;
     testing::set_clock(86_400_000 * 20_000 + 3_600_000);
-    let purse = purse(settings);
+    let plugin = plugin(settings);
     let estimate = Estimate {
         cost_picousd: Some(80_000_000_000),
         ..ESTIMATE
     };
     let charges = charges(settings, request(), &estimate).unwrap();
     let asked = request().build();
-    let told = |remaining| match purse.exhausted(&asked, &charges[0], remaining) {
+    let told = |remaining| match plugin.exhausted(&asked, &charges[0], remaining) {
         Remedy::Refuse(refusal) => refusal.message,
         other => panic!("{other:?}"),
     };
@@ -181,7 +181,7 @@ fn every_problem_of_the_settings_is_reported_with_its_path() {
         {"account": "user", "window": "day", "requests": 1},
         {"account": "user", "window": "day", "requests": 2}
     ]}, "b": {"limits": [{"account": "user", "window": "day", "requests": 1, "exhausted": "overdraw"}]}}}"#;
-    let problems = testing::configure::<Purse>(settings).unwrap_err();
+    let problems = testing::configure::<BudgetPlugin>(settings).unwrap_err();
     let paths: Vec<&str> = problems
         .iter()
         .map(|problem| problem.path.as_str())
@@ -202,7 +202,7 @@ fn every_problem_of_the_settings_is_reported_with_its_path() {
 fn a_float_is_no_amount_of_money() {
     let settings =
         r#"{"tiers": {"a": {"limits": [{"account": "key", "window": "day", "usd": 0.1}]}}}"#;
-    let problems = testing::configure::<Purse>(settings).unwrap_err();
+    let problems = testing::configure::<BudgetPlugin>(settings).unwrap_err();
     let problem = problems.iter().next().unwrap();
     assert_eq!(problem.path, "tiers.a.limits[0].usd");
     assert!(problem.message.contains("no float"), "{}", problem.message);
@@ -224,7 +224,7 @@ fn workspace_environment_and_address_are_accounts_and_what_is_missing_is_the_key
             ..types::Envelope::default()
         };
         let plan = Plan::to("default");
-        let charges = purse(settings).charges(&request().build(), &envelope, &plan, &ESTIMATE);
+        let charges = plugin(settings).charges(&request().build(), &envelope, &plan, &ESTIMATE);
         let charges = charges.unwrap().into_iter();
         charges.map(|charge| charge.account).collect::<Vec<_>>()
     };

@@ -1,13 +1,13 @@
-//! What the client says about itself: the headers of Claude Code, and `metadata.user_id`.
+//! Facts that the client states about itself: the headers of Claude Code, and `metadata.user_id`.
 //!
-//! Claude Code's `user_id` is JSON text, `{"device_id", "account_uuid", "session_id"}`, and before that was
-//! `user_DEVICE_account_ACCOUNT_session_SESSION`. Of other clients it is an opaque name of the user.
+//! The `user_id` of Claude Code is JSON text, `{"device_id", "account_uuid", "session_id"}`, or in older versions
+//! `user_DEVICE_account_ACCOUNT_session_SESSION`. For other clients it is an opaque name of the user.
 
 use serde::Deserialize;
 use witgate_plugin::Request;
 use witgate_plugin::types::{Attribute, Refusal};
 
-/// Session, agent and user, as far as the client tells.
+/// Session, agent and user, if the client states them.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
     pub(crate) session: Option<String>,
@@ -24,8 +24,8 @@ struct UserId {
     session_id: Option<String>,
 }
 
-/// Longest `user_id`, in bytes: the API takes 256, and Claude Code's has 200.
-const LONGEST_USER: usize = 4096;
+/// Maximum length of a `user_id`, in bytes. The API accepts 256 characters, and Claude Code sends 200.
+const MAX_USER_ID_BYTES: usize = 4096;
 
 /// Headers of Claude Code that become attributes.
 const HINTS: [(&str, &str); 4] = [
@@ -38,13 +38,18 @@ const HINTS: [(&str, &str); 4] = [
 // === impl Client ===
 
 impl Client {
+    /// Reads the facts of a request.
+    ///
     /// # Errors
     ///
-    /// A `user_id` that is longer than any.
+    /// Returns a 400 for a `user_id` that is too long.
     pub(crate) fn of(request: &Request<'_>) -> Result<Self, Refusal> {
         let user_id = request.head().user_id;
-        if user_id.as_ref().is_some_and(|id| id.len() > LONGEST_USER) {
-            let most = format!("{LONGEST_USER} bytes");
+        if user_id
+            .as_ref()
+            .is_some_and(|id| id.len() > MAX_USER_ID_BYTES)
+        {
+            let most = format!("{MAX_USER_ID_BYTES} bytes");
             return Err(Refusal::too_much("metadata.user_id", &most));
         }
         let (user, session) = user_id.map(identity).unwrap_or_default();
@@ -61,7 +66,7 @@ impl Client {
     }
 }
 
-/// The user and the session of a `metadata.user_id`. An account goes before a device.
+/// Returns the user and the session of a `metadata.user_id`. An account takes precedence over a device.
 fn identity(user_id: String) -> (Option<String>, Option<String>) {
     let present = |text: Option<String>| text.filter(|text| !text.is_empty());
     if let Ok(parts) = serde_json::from_str::<UserId>(&user_id) {

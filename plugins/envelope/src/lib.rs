@@ -1,24 +1,25 @@
-//! The shipped envelope plugin: the `vmx` envelope of VM-X AI from the body's `vmx` member or from headers, the session
-//! and agent of Claude Code, and the caller's tenant and user.
+//! The shipped envelope plugin. It reads the `vmx` envelope of VM-X AI from the body's `vmx` member or from headers, the
+//! session and agent of Claude Code, and the caller's tenant and user.
 //!
-//! The member goes before the headers, key by key. It is removed from the body before forwarding; nothing else of the
-//! body changes, but for `vmx.providerArgs` that the settings allow.
+//! The member takes precedence over the headers, key by key. The plugin removes it from the body, and changes nothing else
+//! there but the `vmx.providerArgs` that the settings allow.
 
 mod client;
 mod settings;
 mod vmx;
 
-use client::Client;
-use settings::Settings;
-use vmx::Vmx;
 use witgate_plugin::types::{self, Attribute, Caller, Refusal};
 use witgate_plugin::{Envelope, Plugin, Problems, Request};
 
-/// Reads envelopes.
-#[derive(Debug)]
-pub struct Reader(Settings);
+use self::client::Client;
+use self::settings::Settings;
+use self::vmx::Vmx;
 
-witgate_plugin::export!(Reader: Envelope);
+/// The envelope plugin.
+#[derive(Debug)]
+pub struct EnvelopePlugin(Settings);
+
+witgate_plugin::export!(EnvelopePlugin: Envelope);
 
 /// The request header that carries a correlation id, and the response header that returns it.
 const CORRELATION_ID: &str = "x-vmx-correlation-id";
@@ -26,9 +27,9 @@ const CORRELATION_ID: &str = "x-vmx-correlation-id";
 /// Prefix of the headers that carry metadata.
 const METADATA: &str = "x-vmx-metadata-";
 
-// === impl Reader ===
+// === impl EnvelopePlugin ===
 
-impl Plugin for Reader {
+impl Plugin for EnvelopePlugin {
     type Settings = Settings;
 
     fn configure(settings: Settings) -> Result<Self, Problems> {
@@ -36,7 +37,7 @@ impl Plugin for Reader {
     }
 }
 
-impl Envelope for Reader {
+impl Envelope for EnvelopePlugin {
     fn read(&self, request: &Request<'_>) -> Result<types::Envelope, Refusal> {
         let member = request.member("vmx");
         let mut envelope = types::Envelope::default();
@@ -53,7 +54,7 @@ impl Envelope for Reader {
         for name in vmx.provider_args.iter().map(|(name, _)| name) {
             if !self.0.provider_args.contains(name) {
                 return Err(Refusal::invalid(format!(
-                    "vmx.providerArgs.{name}: this member may not be set here"
+                    "vmx.providerArgs.{name}: this gateway does not let callers set this member"
                 )));
             }
         }
@@ -96,7 +97,7 @@ impl Envelope for Reader {
     }
 }
 
-impl Reader {
+impl EnvelopePlugin {
     /// Refuses a field that changes how the request is served, unless the settings let the caller use it.
     fn check_grants(&self, vmx: &Vmx, caller: &Caller) -> Result<(), Refusal> {
         let settings = &self.0;
@@ -120,7 +121,7 @@ impl Reader {
         ] {
             if used && !allowed.allow(caller) {
                 return Err(Refusal::forbidden(format!(
-                    "vmx.{field}: this key may not use it; the gateway's operator grants it in the envelope plugin's settings"
+                    "vmx.{field}: this key may not use this field; the gateway's operator can allow it in the settings of the envelope plugin"
                 )));
             }
         }
@@ -128,8 +129,8 @@ impl Reader {
     }
 }
 
-/// The metadata of the member, and that of the headers where the member has no such key. Header names have lost their
-/// case, so keys are compared without it; of two headers with one key the first stands.
+/// Joins the metadata of the member and of the headers. The member takes precedence, and so does the first of two headers.
+/// Header names have lost their case, so keys are compared without it.
 fn union(mut metadata: Vec<Attribute>, headers: Vec<Attribute>) -> Vec<Attribute> {
     for (name, value) in headers {
         let key = name.get(METADATA.len()..).unwrap_or_default();

@@ -1,40 +1,41 @@
-//! The envelope plugin's settings: what is trusted.
+//! The envelope plugin's settings.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use witgate_plugin::Problems;
 use witgate_plugin::types::{Caller, attribute};
 
 /// `[settings]` of `policies/envelope.toml`.
 #[derive(Debug, Deserialize)]
 pub struct Settings {
-    /// Members of the body that `vmx.providerArgs` may set. Never `model`: that is routing's.
+    /// Members of the body that `vmx.providerArgs` may set. `model` can't be listed, because routing owns it.
     #[serde(default)]
     pub(crate) provider_args: Vec<String>,
-    /// Who may use `vmx.providerArgs`; nobody if absent.
+    /// Callers that may use `vmx.providerArgs`. If absent, no caller may.
     #[serde(default)]
     pub(crate) provider_args_by: Allowed,
-    /// Who may use `vmx.timeoutMs`; nobody if absent.
+    /// Callers that may use `vmx.timeoutMs`. If absent, no caller may.
     #[serde(default)]
     pub(crate) timeout: Allowed,
-    /// Who may use `vmx.secondaryModelIndex`; nobody if absent.
+    /// Callers that may use `vmx.secondaryModelIndex`. If absent, no caller may.
     #[serde(default)]
     pub(crate) secondary_index: Allowed,
-    /// Metadata key that names the tenant in the place of the key's own. Absent: the key's tenant stands.
+    /// Metadata key whose value overrides the key's tenant.
     pub(crate) tenant_from: Option<String>,
-    /// Metadata key that names the user in the place of the key's own.
+    /// Metadata key whose value overrides the key's user.
     pub(crate) user_from: Option<String>,
-    /// Metadata key that names the session in the place of the client's own.
+    /// Metadata key whose value overrides the client's session.
     pub(crate) session_from: Option<String>,
-    /// Whether `metadata.user_id` names the user of a key that has none.
+    /// Use of `metadata.user_id` as the user, if the key has none.
     #[serde(default = "yes")]
     pub(crate) user_id: bool,
-    /// Who may use `vmx.resourceConfigOverrides`; nobody if absent.
+    /// Callers that may use `vmx.resourceConfigOverrides`. If absent, no caller may.
     #[serde(default)]
     pub(crate) resource_overrides: Allowed,
 }
 
-/// Callers that may do something: those of a tier in the list, and those with one of the labels; or all of them.
+/// A set of callers: those of the listed tiers, those with any of the labels, or all of them.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Allowed {
     #[serde(default)]
@@ -45,7 +46,7 @@ pub(crate) struct Allowed {
     labels: BTreeMap<String, String>,
 }
 
-/// Members that routing, budgets or the gateway itself read.
+/// Members that routing, budgets or the gateway itself depend on.
 const NEVER: [&str; 4] = ["model", "vmx", "stream", "messages"];
 
 const fn yes() -> bool {
@@ -62,7 +63,7 @@ impl Settings {
                 problems.push(
                     format!("provider_args[{index}]"),
                     format!(
-                        "`{name}` can never be set this way: it would bypass routing or budgets"
+                        "`{name}` can't be set by callers, because that would bypass routing or budgets"
                     ),
                 );
             }

@@ -3,7 +3,7 @@ use witgate_plugin::testing::{self, RequestBuilder};
 use witgate_plugin::types::{Edit, attribute};
 
 fn read(settings: &str, request: RequestBuilder) -> Result<types::Envelope, Refusal> {
-    let reader: Reader = testing::configure(settings).unwrap();
+    let reader: EnvelopePlugin = testing::configure(settings).unwrap();
     reader.read(&request.build())
 }
 
@@ -113,7 +113,8 @@ fn provider_args_pass_where_the_settings_allow_them() {
         [Edit::Remove("vmx".to_owned()), set]
     );
     let problems =
-        testing::configure::<Reader>(r#"{"provider_args": ["temperature", "model"]}"#).unwrap_err();
+        testing::configure::<EnvelopePlugin>(r#"{"provider_args": ["temperature", "model"]}"#)
+            .unwrap_err();
     assert_eq!(
         problems.iter().next().map(|problem| problem.path.as_str()),
         Some("provider_args[1]")

@@ -1,4 +1,4 @@
-//! The `vmx` member, field by field. Every complaint is a 400 that names the field's path.
+//! The `vmx` member, field by field. Every refusal is a 400 that names the path of the field.
 
 use serde_json::Value;
 use witgate_plugin::types::{Attribute, Refusal};
@@ -9,7 +9,7 @@ pub(crate) struct Vmx {
     pub(crate) correlation_id: Option<String>,
     pub(crate) metadata: Vec<Attribute>,
     pub(crate) timeout_ms: Option<u32>,
-    /// Name and JSON text of each argument.
+    /// Arguments as names with JSON texts.
     pub(crate) provider_args: Vec<Attribute>,
     pub(crate) secondary_index: Option<u32>,
     /// JSON text of an object.
@@ -17,18 +17,21 @@ pub(crate) struct Vmx {
 }
 
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=600_000;
-const LONGEST_ID: usize = 256;
-/// Longest member, in bytes: reading it has to take much less time than a call has.
-const LONGEST: usize = 64 * 1024;
-/// Most entries of the metadata.
-const MOST_METADATA: usize = 256;
+const MAX_ID_BYTES: usize = 256;
+/// Maximum length of the member, in bytes. Reading it must take much less time than a call has.
+const MAX_MEMBER_BYTES: usize = 64 * 1024;
+/// Maximum number of entries in the metadata.
+const MAX_METADATA: usize = 256;
 
 // === impl Vmx ===
 
 impl Vmx {
     pub(crate) fn parse(json: &str) -> Result<Self, Refusal> {
-        if json.len() > LONGEST {
-            return Err(Refusal::too_much("vmx", &format!("{LONGEST} bytes")));
+        if json.len() > MAX_MEMBER_BYTES {
+            return Err(Refusal::too_much(
+                "vmx",
+                &format!("{MAX_MEMBER_BYTES} bytes"),
+            ));
         }
         let Ok(Value::Object(fields)) = serde_json::from_str(json) else {
             return Err(wrong("vmx", "an object"));
@@ -51,9 +54,7 @@ impl Vmx {
                     return Err(wrong("vmx.resourceConfigOverrides", "an object"));
                 }
                 _ => {
-                    return Err(Refusal::invalid(format!(
-                        "vmx.{name}: there is no such field"
-                    )));
+                    return Err(Refusal::invalid(format!("vmx.{name}: unknown field")));
                 }
             }
         }
@@ -61,17 +62,17 @@ impl Vmx {
     }
 }
 
-/// A correlation id that can go into a response header.
+/// Returns the correlation id, if it can go into a response header.
 pub(crate) fn checked_id(id: String, path: &str) -> Result<String, Refusal> {
     let visible = id
         .bytes()
         .all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    if id.trim().len() == id.len() && !id.is_empty() && id.len() <= LONGEST_ID && visible {
+    if id.trim().len() == id.len() && !id.is_empty() && id.len() <= MAX_ID_BYTES && visible {
         return Ok(id);
     }
     Err(wrong(
         path,
-        &format!("1 to {LONGEST_ID} visible ASCII characters"),
+        &format!("1 to {MAX_ID_BYTES} visible ASCII characters"),
     ))
 }
 
@@ -79,8 +80,8 @@ fn metadata(value: Value) -> Result<Vec<Attribute>, Refusal> {
     let Value::Object(entries) = value else {
         return Err(wrong("vmx.metadata", "an object of strings"));
     };
-    if entries.len() > MOST_METADATA {
-        let most = format!("{MOST_METADATA} entries");
+    if entries.len() > MAX_METADATA {
+        let most = format!("{MAX_METADATA} entries");
         return Err(Refusal::too_much("vmx.metadata", &most));
     }
     let entry = |(key, value)| {
@@ -112,7 +113,8 @@ fn arguments(value: Value) -> Result<Vec<Attribute>, Refusal> {
     arguments.into_iter().map(argument).collect()
 }
 
-/// Checks an argument for a member that the host reads: an edit of another type would be the plugin's fault.
+/// Checks the type of an argument for a member that the host reads. The host would count an edit of another type as this
+/// plugin's fault.
 fn check_argument(name: &str, value: &Value) -> Result<(), Refusal> {
     let (right, wanted) = match name {
         "max_tokens" => (value.is_u64(), "a whole number, 0 or more"),
@@ -133,5 +135,5 @@ fn text(path: &str, value: Value) -> Result<String, Refusal> {
 }
 
 fn wrong(path: &str, right: &str) -> Refusal {
-    Refusal::invalid(format!("{path}: has to be {right}"))
+    Refusal::invalid(format!("{path}: must be {right}"))
 }

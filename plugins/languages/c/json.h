@@ -1,9 +1,9 @@
-// As much of JSON as flat settings need. The text is the host's, so it is well formed.
+// A JSON reader for flat settings. The text comes from the host, so it is well formed.
 #pragma once
 #include "router.h"
 #include <string.h>
 
-// The end of the value that starts at `at`.
+// Returns the end of the value that starts at `at`.
 static size_t json_end(router_string_t text, size_t at) {
   int depth = 0;
   bool quoted = false;

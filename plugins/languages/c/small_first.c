@@ -1,4 +1,4 @@
-// The plugin of this folder's README in C.
+// The plugin of plugins/languages/README.md in C.
 
 #include "json.h"
 #include "router.h"
@@ -13,7 +13,7 @@ typedef exports_witgate_plugin_route_option_plan_t plan_t;
 typedef exports_witgate_plugin_route_refusal_t refusal_t;
 typedef witgate_plugin_types_target_t target_t;
 
-// What `configure` read. It is set before any other call.
+// The settings. The host calls `configure` before any hook.
 static router_string_t cheap_model, blocked_prefix;
 static uint64_t max_prompt_tokens;
 
@@ -25,18 +25,18 @@ static void complain(problems_t *problems, const char *path, const char *message
   problems->len++;
 }
 
-// Of both exports: false is the error, which then is in the last parameter.
+// Both exports return false for an error, and write it to their last parameter.
 
 bool exports_witgate_plugin_lifecycle_configure(problems_t *problems) {
   router_string_t found;
   witgate_plugin_settings_json(&found);
   *problems = (problems_t){0};
   if (!json_text(found, "cheap_model", &cheap_model))
-    complain(problems, "cheap_model", "a text is needed");
+    complain(problems, "cheap_model", "must be a string");
   if (!json_text(found, "blocked_prefix", &blocked_prefix))
-    complain(problems, "blocked_prefix", "a text is needed");
+    complain(problems, "blocked_prefix", "must be a string");
   if (!json_count(found, "max_prompt_tokens", &max_prompt_tokens))
-    complain(problems, "max_prompt_tokens", "a whole number is needed, 0 or more");
+    complain(problems, "max_prompt_tokens", "must be a whole number, 0 or more");
   router_string_free(&found);
   return problems->len == 0;
 }
@@ -76,7 +76,7 @@ bool exports_witgate_plugin_route_decide(request_t request, envelope_t *envelope
                                          refusal_t *refusal) {
   witgate_plugin_types_head_t head;
   witgate_plugin_types_method_request_head(request, &head);
-  // Nothing of the request may be kept past the call: not its handle, and what was given is freed.
+  // The handle of the request must not outlive the call, and the arguments belong to this function.
   witgate_plugin_types_request_drop_borrow(request);
   exports_witgate_plugin_route_envelope_free(envelope);
   exports_witgate_plugin_route_list_upstream_stats_free(upstreams);

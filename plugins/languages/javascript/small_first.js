@@ -1,8 +1,8 @@
-// The plugin of this folder's README in JavaScript.
+// The plugin of plugins/languages/README.md in JavaScript.
 
 import { json } from "witgate:plugin/settings@0.2.0";
 
-// What `configure` read. It is set before any other call.
+// The settings. The host calls `configure` before any hook.
 let wanted;
 
 export const lifecycle = {
@@ -11,16 +11,16 @@ export const lifecycle = {
     const problems = [];
     for (const name of ["cheap_model", "blocked_prefix"]) {
       if (typeof found[name] !== "string") {
-        problems.push({ path: name, message: "a text is needed" });
+        problems.push({ path: name, message: "must be a string" });
       }
     }
     const limit = found.max_prompt_tokens;
     if (!Number.isSafeInteger(limit) || limit < 0) {
-      problems.push({ path: "max_prompt_tokens", message: "a whole number is needed, 0 or more" });
+      problems.push({ path: "max_prompt_tokens", message: "must be a whole number, 0 or more" });
     }
     // A thrown value is the error of the `result`.
     if (problems.length > 0) throw problems;
-    // Counts of the host are 64 bits wide, which are BigInts here.
+    // Integers of 64 bits are BigInts in JavaScript.
     wanted = { ...found, max_prompt_tokens: BigInt(limit) };
   },
 };

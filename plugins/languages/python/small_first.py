@@ -1,4 +1,4 @@
-"""The plugin of this folder's README in Python."""
+"""The plugin of plugins/languages/README.md in Python."""
 
 import json
 
@@ -8,7 +8,7 @@ from wit_world.exports.lifecycle import Problem
 from wit_world.imports import settings
 from wit_world.imports.types import Envelope, Plan, Refusal, Request, Target, UpstreamStats
 
-# What `configure` read. It is set before any other call.
+# The settings. The host calls `configure` before any hook.
 wanted: dict = {}
 
 
@@ -18,11 +18,11 @@ class Lifecycle(exports.Lifecycle):
         problems = []
         for name in ("cheap_model", "blocked_prefix"):
             if not isinstance(found.get(name), str):
-                problems.append(Problem(name, "a text is needed"))
-        # In Python `True` is an int as well.
+                problems.append(Problem(name, "must be a string"))
+        # `True` is an int, too.
         limit = found.get("max_prompt_tokens")
         if type(limit) is not int or limit < 0:
-            problems.append(Problem("max_prompt_tokens", "a whole number is needed, 0 or more"))
+            problems.append(Problem("max_prompt_tokens", "must be a whole number, 0 or more"))
         if problems:
             raise Err(problems)
         wanted.update(found)

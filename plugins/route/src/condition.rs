@@ -1,49 +1,50 @@
 //! Conditions of rules: a field with a test, or a group of conditions.
 
-use crate::facts::{Facts, Model};
-use crate::network::Network;
-use serde::Deserialize;
-use std::borrow::Cow;
-use witgate_plugin::{Glob, Problems};
-
 mod field;
 
-use field::Field;
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use witgate_plugin::{Glob, Problems};
+
+use self::field::Field;
+use crate::facts::{Facts, Model};
+use crate::network::Network;
 
 /// A condition as it is written: exactly one of `field`, `all`, `any` and `not`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ConditionFile {
     field: Option<String>,
-    /// Texts that may have `*`; one of them has to match.
+    /// Patterns, one of which must match.
     is: Option<Vec<Glob>>,
     at_least: Option<u64>,
     below: Option<u64>,
     present: Option<bool>,
-    /// Networks; the address has to be in one of them.
+    /// Networks, one of which must contain the address.
     within: Option<Vec<Network>>,
     all: Option<Vec<ConditionFile>>,
     any: Option<Vec<ConditionFile>>,
     not: Option<Box<ConditionFile>>,
 }
 
-/// A condition. One about a field that the request does not have is false, but for `present = false`.
+/// A condition. If the request lacks the field, the condition is false, except for `present = false`.
 #[derive(Debug)]
 pub(crate) enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
     Not(Box<Condition>),
     Is(Field, Vec<Glob>),
-    /// At least the first, and below the second, if there is one.
+    /// Minimum, and exclusive maximum if there is one.
     Within(Field, u64, Option<u64>),
     Present(Field),
-    /// The address is in one of these networks.
+    /// Networks, one of which contains the client's address.
     From(Vec<Network>),
 }
 
 // === impl ConditionFile ===
 
 impl ConditionFile {
-    /// The condition, or what is wrong with it.
+    /// Returns the condition, or `None` after adding its problems.
     pub(crate) fn check(self, path: &str, problems: &mut Problems) -> Option<Condition> {
         let tested = self.is.is_some()
             || self.at_least.is_some()
@@ -77,7 +78,7 @@ impl ConditionFile {
                     }
                     problems.push(
                         path,
-                        "`within = […]` is for the field `address`, and stands alone",
+                        "`within = […]` tests only the field `address`, and can't be combined with other tests",
                     );
                     return None;
                 }
@@ -119,7 +120,7 @@ impl ConditionFile {
     }
 }
 
-/// Check a list of conditions whole.
+/// Checks a list of conditions to its end. Returns `None` if any of them has a problem.
 pub(crate) fn check_all(
     files: Vec<ConditionFile>,
     path: &str,
@@ -136,7 +137,7 @@ pub(crate) fn check_all(
 // === impl Condition ===
 
 impl Condition {
-    /// Whether it holds for the request, were it for this model.
+    /// Returns whether the condition holds for the request, if it were for `model`.
     pub(crate) fn holds(&self, facts: &Facts<'_>, model: Model<'_>) -> bool {
         let holds = |condition: &Self| condition.holds(facts, model);
         match self {
@@ -159,7 +160,7 @@ impl Condition {
         }
     }
 
-    /// Whether it depends on this member of the body.
+    /// Returns whether the condition depends on a top-level member of the body.
     pub(crate) fn tests(&self, member: &str) -> bool {
         match self {
             Self::All(conditions) | Self::Any(conditions) => {

@@ -1,11 +1,12 @@
-//! What conditions may ask about a request. Each part is fetched from the host when it is first asked for.
+//! The facts that conditions test. Each part is fetched from the host at its first use.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+
 use witgate_plugin::Request;
 use witgate_plugin::types::{Caller, Envelope, Head, UpstreamStats, attribute};
 
-/// One request, its envelope and how the upstreams are doing.
+/// A request with its envelope and the state of the upstreams.
 pub(crate) struct Facts<'a> {
     request: &'a Request<'a>,
     envelope: &'a Envelope,
@@ -16,12 +17,12 @@ pub(crate) struct Facts<'a> {
     lot: OnceCell<u64>,
 }
 
-/// The model that a rule is asked about.
+/// The model that a rule is tested for.
 #[derive(Clone, Copy)]
 pub(crate) enum Model<'a> {
-    /// The one that the request asks for.
+    /// The model that the request names.
     Asked,
-    /// One that it would be sent to.
+    /// A model that the plan would send the request to.
     Planned(&'a str),
 }
 
@@ -75,8 +76,8 @@ impl<'a> Facts<'a> {
         self.upstreams.iter().find(|stats| stats.name == name)
     }
 
-    /// A number drawn for the request: the same for all requests of a session, so that a session stays where its
-    /// prompt cache is.
+    /// Returns a number drawn for the request. It is the same for all requests of a session, which keeps a session at the
+    /// upstream that has its prompt cache.
     pub(crate) fn lot(&self) -> u64 {
         *self.lot.get_or_init(|| {
             let named = self
@@ -89,7 +90,7 @@ impl<'a> Facts<'a> {
             let hash = name.bytes().fold(offset, |hash, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(prime)
             });
-            // FNV's low bits of similar names are close together; fold the high ones in.
+            // The low bits of FNV are close together for similar names, so fold the high ones in.
             (hash ^ (hash >> 32)).wrapping_mul(prime) >> 16
         })
     }

@@ -1,8 +1,8 @@
 //! The shipped route plugin: the model of a request names a resource, and a resource is a list of targets.
 //!
-//! In order: the rules, of which the first that matches acts; the resource of the model's name; `UPSTREAM/MODEL`, where
-//! the settings allow it; and what the settings say for the rest. The plan that comes of it is vetted: the rules hold for
-//! each model in it.
+//! The first of these decides: the first matching rule; the resource of the model's name; `UPSTREAM/MODEL`, if the settings
+//! allow it; and the setting `unmatched`. The resulting plan is then vetted, because the rules apply to each model in
+//! it.
 
 mod condition;
 mod facts;
@@ -21,16 +21,16 @@ use settings::{Settings, Unmatched};
 use witgate_plugin::types::{self, Plan, Refusal, Target, UpstreamStats};
 use witgate_plugin::{Glob, Plugin, Problems, Request, Route};
 
-/// Plans routes.
+/// The route plugin.
 #[derive(Debug)]
-pub struct Router {
+pub struct RoutePlugin {
     rules: Vec<Rule>,
     resources: Vec<(Glob, Resource)>,
     direct: bool,
     unmatched: Unmatched,
 }
 
-/// What happens to the requests that all conditions fit.
+/// An action for requests that meet all conditions.
 #[derive(Debug)]
 struct Rule {
     name: String,
@@ -40,22 +40,22 @@ struct Rule {
 
 #[derive(Debug)]
 enum Action {
-    /// Go on as if the request had asked for this resource.
+    /// Continues as if the request had named this resource.
     Use(String),
-    /// Send it here.
+    /// Sends the request to these targets.
     Send(Resource),
-    /// Answer with this.
+    /// Refuses the request.
     Block(Refusal),
 }
 
-witgate_plugin::export!(Router: Route);
+witgate_plugin::export!(RoutePlugin: Route);
 
-/// The plan attribute that tells the host which resource was looked up, where the request named another one.
+/// The plan attribute that tells the host which resource a rule used in place of the requested one.
 const RESOURCE: &str = "resource";
 
-// === impl Router ===
+// === impl RoutePlugin ===
 
-impl Plugin for Router {
+impl Plugin for RoutePlugin {
     type Settings = Settings;
 
     fn configure(settings: Settings) -> Result<Self, Problems> {
@@ -63,7 +63,7 @@ impl Plugin for Router {
     }
 }
 
-impl Route for Router {
+impl Route for RoutePlugin {
     fn decide(
         &self,
         request: &Request<'_>,
@@ -90,7 +90,7 @@ impl Route for Router {
             },
             None => match &asked {
                 Some(model) => (model.clone(), self.resource(model)),
-                // Nothing to route by: a list of models, for example.
+                // The request names no model; it may list models, for example.
                 None => return Ok(None),
             },
         };
@@ -132,8 +132,9 @@ impl Rule {
     }
 }
 
-impl Router {
-    /// The resource of this name. One that is named in full goes before globs, globs in the order of the settings.
+impl RoutePlugin {
+    /// Returns the resource for a name, or `None` if there is none. A literal name comes before globs, which match in the
+    /// order of the settings.
     fn resource(&self, name: &str) -> Option<&Resource> {
         let literal = self
             .resources
@@ -143,7 +144,7 @@ impl Router {
         found.map(|(_, resource)| resource)
     }
 
-    /// The target of `UPSTREAM/MODEL`, where the host has such an upstream.
+    /// Returns the target of `UPSTREAM/MODEL`, or `None` if the host has no such upstream.
     fn direct(&self, model: &str, upstreams: &[UpstreamStats]) -> Option<Target> {
         let (upstream, model) = model.split_once('/').filter(|_| self.direct)?;
         let known = upstreams.iter().any(|stats| stats.name == upstream);

@@ -1,32 +1,36 @@
-//! Models that a request names, first of all those beside its own: of fallbacks, of tools that ask a model themselves.
+//! Further models that a request names, as fallbacks or in tools that call a model themselves.
 //!
-//! The host tells them among the attributes of the head. None of them can be led elsewhere, since it is the upstream that
-//! asks them; so a rule that blocks a model blocks the request that names it.
+//! The host lists them among the attributes of the head. The upstream itself calls these models, so no rule can send them
+//! elsewhere: a rule that blocks a model blocks every request that names it.
+
+use witgate_plugin::types::Refusal;
 
 use crate::facts::{Facts, Model};
 use crate::settings::Unmatched;
-use crate::{Action, Router, Rule};
-use witgate_plugin::types::Refusal;
+use crate::{Action, RoutePlugin, Rule};
 
-/// The host's name for a further model.
+/// The head attribute that names a further model.
 const ALSO: &str = "also.model";
 
-/// The host's name for a member that leaves it to the upstream to choose a further model.
+/// The head attribute for a member that lets the upstream choose a further model.
 const OPEN: &str = "open.model";
 
-/// Longest name of a model, in bytes.
-const LONGEST: usize = 1024;
+/// Maximum length of a model's name, in bytes.
+const MAX_MODEL_BYTES: usize = 1024;
 
-// === impl Router ===
+// === impl RoutePlugin ===
 
-impl Router {
-    /// Refuses a request for a further model that the rules block, or that none of the resources is for where every model
-    /// has to have one.
+impl RoutePlugin {
+    /// Refuses a request that names a further model which the rules block, or which has no resource although
+    /// `unmatched` requires one.
     pub(crate) fn check_named(&self, facts: &Facts<'_>) -> Result<(), Refusal> {
-        // It becomes a rule's name or part of a refusal, and both have to fit into what may be returned.
+        // The name becomes part of a rule's name or of a refusal, whose length the host limits.
         let own = facts.head().model.as_ref();
-        if own.is_some_and(|model| model.len() > LONGEST) {
-            return Err(Refusal::too_much("model", &format!("{LONGEST} bytes")));
+        if own.is_some_and(|model| model.len() > MAX_MODEL_BYTES) {
+            return Err(Refusal::too_much(
+                "model",
+                &format!("{MAX_MODEL_BYTES} bytes"),
+            ));
         }
         for (name, value) in &facts.head().attributes {
             match name.as_str() {
@@ -40,8 +44,11 @@ impl Router {
 
     fn check_model(&self, model: &str, facts: &Facts<'_>) -> Result<(), Refusal> {
         let mut rules = self.rules.iter();
-        if model.len() > LONGEST {
-            return Err(Refusal::too_much("model", &format!("{LONGEST} bytes")));
+        if model.len() > MAX_MODEL_BYTES {
+            return Err(Refusal::too_much(
+                "model",
+                &format!("{MAX_MODEL_BYTES} bytes"),
+            ));
         }
         match rules.find(|rule| rule.holds(facts, Model::Planned(model))) {
             Some(Rule {
@@ -64,7 +71,7 @@ impl Router {
         };
         if self.unmatched == Unmatched::Refuse || self.rules.iter().any(blocks) {
             return Err(Refusal::forbidden(format!(
-                "{member}: this leaves the choice of a model to the upstream, and the rules of this gateway have a say in it: name the models"
+                "{member}: this lets the upstream choose a model, which this gateway's rules restrict; name the models instead"
             )));
         }
         Ok(())

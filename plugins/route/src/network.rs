@@ -1,10 +1,11 @@
-//! Networks that conditions on an address name.
+//! IP networks, for conditions on the client's address.
+
+use std::net::IpAddr;
 
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer};
-use std::net::IpAddr;
 
-/// Addresses with a common beginning: `10.0.0.0/8`, or a single one.
+/// A network such as `10.0.0.0/8`, or a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
     base: IpAddr,
@@ -25,7 +26,7 @@ impl Network {
         (bits <= most).then_some(Self { base, bits })
     }
 
-    /// Whether the text is an address of the network.
+    /// Returns whether `address` is the text of an address in the network.
     pub(crate) fn holds(self, address: &str) -> bool {
         match (self.base, address.parse()) {
             (IpAddr::V4(base), Ok(IpAddr::V4(address))) => same(
@@ -41,7 +42,7 @@ impl Network {
     }
 }
 
-/// Whether both are the same but for their last bits.
+/// Returns whether two addresses are equal, apart from their last `last` bits.
 fn same(one: u128, other: u128, last: u32) -> bool {
     (one ^ other).checked_shr(last).unwrap_or_default() == 0
 }

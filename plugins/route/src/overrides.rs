@@ -1,18 +1,21 @@
-//! `vmx.resourceConfigOverrides`: a deep merge over the resource, for the callers that the envelope plugin let through.
+//! `vmx.resourceConfigOverrides`: a deep merge over the resource, for callers whom the envelope plugin allows it.
 
 use crate::resource::{Place, Resource};
 use serde_json::Value;
 use witgate_plugin::types::{Refusal, UpstreamStats};
 use witgate_plugin::{Problems, typed};
 
-/// The envelope attribute that carries them, as JSON text of an object.
+/// The envelope attribute that carries the overrides, as JSON text of an object.
 pub(crate) const ATTRIBUTE: &str = "vmx.resource-config-overrides";
 
-/// Most elements of a list that a caller may name.
-const MOST: usize = 32;
+/// Maximum number of elements in a list of a caller's override.
+const MAX_ELEMENTS: usize = 32;
 
-/// The resource with the overrides merged over it, or a 400 that names the offending field. A model that has no
-/// resource starts from an empty one.
+/// Merges the overrides over a resource, or over an empty one if the model has none.
+///
+/// # Errors
+///
+/// Returns a 400 that names the first wrong field.
 pub(crate) fn apply(
     base: Option<&Resource>,
     overrides: &str,
@@ -36,8 +39,11 @@ pub(crate) fn apply(
         ("secondary", resource.secondary.len()),
         ("retry_on", resource.retry_on.len()),
     ] {
-        if len > MOST {
-            return Err(wrong(list, &format!("has to be at most {MOST} elements")));
+        if len > MAX_ELEMENTS {
+            return Err(wrong(
+                list,
+                &format!("must have at most {MAX_ELEMENTS} elements"),
+            ));
         }
     }
     resource.check("", &mut problems);
@@ -62,7 +68,7 @@ pub(crate) fn apply(
     }
 }
 
-/// Objects are merged member by member; everything else is replaced, also lists.
+/// Merges objects member by member, and replaces all other values, including lists.
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
@@ -77,7 +83,7 @@ fn merge(into: &mut Value, from: Value) {
 fn refusal(problems: &Problems) -> Refusal {
     match problems.iter().next() {
         Some(problem) => wrong(&problem.path, &problem.message),
-        None => wrong("", "not acceptable"),
+        None => wrong("", "not a valid override"),
     }
 }
 

@@ -1,46 +1,47 @@
-//! Resources: targets in order of preference, by weight, and secondary ones.
+//! Resources: primary targets, ordered or weighted, and secondary targets.
 
-use crate::facts::Facts;
 use serde::{Deserialize, Serialize};
 use witgate_plugin::Problems;
 use witgate_plugin::types::{Plan, Refusal, Target};
 
-/// Where requests for a resource go.
+use crate::facts::Facts;
+
+/// The targets of a resource, and its retry settings.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Resource {
-    /// Where one has a weight, the first place is drawn by weight; else they are tried in this order.
+    /// Primary targets in order of preference. If any has a weight, the first one is drawn by weight.
     #[serde(default)]
     pub(crate) targets: Vec<Place>,
-    /// Tried after the targets, and first where `vmx.secondaryModelIndex` points at one.
+    /// Fallbacks, tried after the targets. `vmx.secondaryModelIndex` moves one of them to the front.
     #[serde(default)]
     pub(crate) secondary: Vec<Place>,
-    /// What may be tried at the next target; everything if empty.
+    /// Reasons to retry at the next target. Empty for all of them.
     #[serde(default)]
     pub(crate) retry_on: Vec<String>,
-    /// How often one target is tried again; the upstream's own setting if absent.
+    /// Maximum number of retries at one target, or `None` for the upstream's own setting.
     pub(crate) retries: Option<u32>,
-    /// What happens to an answer whose client has left, `stop` or `drain`; the gateway's own setting if absent.
+    /// Treatment of a response whose client has disconnected, `stop` or `drain`, or `None` for the gateway's own setting.
     pub(crate) on_client_gone: Option<String>,
 }
 
-/// A target as it is written.
+/// A target as written in the settings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub(crate) upstream: String,
-    /// The request's own model if absent.
+    /// Model to ask for, or `None` for the request's own.
     pub(crate) model: Option<String>,
     pub(crate) timeout_ms: Option<u32>,
-    /// Share of the first places, in relation to the other weights.
+    /// Share of requests that try this target first, relative to the other weights.
     pub(crate) weight: Option<u32>,
-    /// Whether the caller has named it itself, by an override.
+    /// Set for a target that the caller named in an override.
     #[serde(skip)]
     pub(crate) by_caller: bool,
 }
 
-/// The attribute that tells the host of a target that the caller has named itself.
+/// The attribute of a target that the caller named in an override.
 const NAMED_BY_CALLER: (&str, &str) = ("named-by", "caller");
 
-/// The contract's codes for what may be retried.
+/// The contract's codes for reasons to retry.
 const RETRIABLE: [&str; 6] = [
     "connect",
     "timeout",
@@ -53,7 +54,7 @@ const RETRIABLE: [&str; 6] = [
 // === impl Resource ===
 
 impl Resource {
-    /// Note what is wrong with it.
+    /// Adds the problems of the resource, which stands at `path`.
     pub(crate) fn check(&self, path: &str, problems: &mut Problems) {
         if self.targets.is_empty() {
             problems.push(
@@ -71,11 +72,14 @@ impl Resource {
             }
         }
         if self.retries.is_some_and(|retries| retries > 10) {
-            problems.push(format!("{path}.retries"), "at most 10");
+            problems.push(format!("{path}.retries"), "must be at most 10");
         }
         let gone = self.on_client_gone.as_deref();
         if gone.is_some_and(|policy| !matches!(policy, "stop" | "drain")) {
-            problems.push(format!("{path}.on_client_gone"), "`stop` or `drain`");
+            problems.push(
+                format!("{path}.on_client_gone"),
+                "must be `stop` or `drain`",
+            );
         }
         for (index, place) in self.secondary.iter().enumerate() {
             if place.weight.is_some() {
@@ -87,7 +91,11 @@ impl Resource {
         }
     }
 
-    /// The targets in the order for this request.
+    /// Returns a plan with the targets in their order for this request.
+    ///
+    /// # Errors
+    ///
+    /// Returns a 400 if `secondary` is out of range.
     pub(crate) fn plan(&self, facts: &Facts<'_>, secondary: Option<u32>) -> Result<Plan, Refusal> {
         let chosen = secondary.map(|index| {
             let index = usize::try_from(index).unwrap_or(usize::MAX);
@@ -112,7 +120,7 @@ impl Resource {
         Ok(plan.retry_on(self.retry_on.iter().map(String::as_str)))
     }
 
-    /// What the host is told in open codes.
+    /// Returns the attributes of a plan for this resource.
     fn attributes(&self) -> Vec<(String, String)> {
         let retries = self.retries.map(|retries| retries.to_string());
         let codes = [
@@ -125,7 +133,7 @@ impl Resource {
             .collect()
     }
 
-    /// Which target is first by weight; none where there are no weights.
+    /// Returns the index of the target that the weights put first, or `None` if there are no weights.
     fn draw(&self, facts: &Facts<'_>) -> Option<usize> {
         let weight = |place: &Place| u64::from(place.weight.unwrap_or_default());
         let total: u64 = self.targets.iter().map(weight).sum();
@@ -147,7 +155,7 @@ fn except(places: &[Place], index: Option<usize>) -> impl Iterator<Item = &Place
     others.filter_map(move |(at, place)| (Some(at) != index).then_some(place))
 }
 
-/// The answer to a `vmx.secondaryModelIndex` that points past the end.
+/// Returns the refusal for a `vmx.secondaryModelIndex` past the end of the list.
 pub(crate) fn out_of_range(secondaries: usize) -> Refusal {
     Refusal::invalid(format!(
         "vmx.secondaryModelIndex: out of range; this resource has {secondaries} secondary models, counted from 0"
@@ -173,7 +181,7 @@ impl Place {
         }
     }
 
-    /// Whether both lead to the same model at the same upstream.
+    /// Returns whether both targets are the same model at the same upstream.
     pub(crate) fn leads_like(&self, other: &Self) -> bool {
         self.upstream == other.upstream && self.model == other.model
     }

@@ -2,7 +2,7 @@
 
 use crate::condition::{ConditionFile, check_all};
 use crate::resource::{Place, Resource};
-use crate::{Action, Router, Rule};
+use crate::{Action, RoutePlugin, Rule};
 use serde::Deserialize;
 use witgate_plugin::types::Refusal;
 use witgate_plugin::{Glob, Problems};
@@ -10,10 +10,10 @@ use witgate_plugin::{Glob, Problems};
 /// `[settings]` of `policies/route.toml`.
 #[derive(Debug, Deserialize)]
 pub struct Settings {
-    /// What happens where no rule and no resource fits.
+    /// Treatment of requests that match no rule and no resource.
     #[serde(default)]
     unmatched: Unmatched,
-    /// Whether a model `UPSTREAM/MODEL` goes to that upstream of the host's.
+    /// Permission to name an upstream of the host in the model, as `UPSTREAM/MODEL`.
     #[serde(default)]
     direct: bool,
     #[serde(default)]
@@ -22,14 +22,14 @@ pub struct Settings {
     resources: Vec<ResourceFile>,
 }
 
-/// What happens where no rule and no resource fits.
+/// Treatment of requests that match no rule and no resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Unmatched {
-    /// No plan: the host's default upstream, with the request's own model.
+    /// Makes no plan, so the request goes to the host's default upstream with its own model.
     #[default]
     Pass,
-    /// 404.
+    /// Answers with a 404.
     Refuse,
 }
 
@@ -50,7 +50,7 @@ struct BlockFile {
     code: Option<String>,
 }
 
-/// A resource with its name. The fields are spelled out, because flattening would hide unknown keys.
+/// A resource with its name. It lists the fields of [`Resource`], because flattening would hide unknown keys.
 #[derive(Debug, Deserialize)]
 struct ResourceFile {
     name: Glob,
@@ -67,7 +67,7 @@ struct ResourceFile {
 // === impl Settings ===
 
 impl Settings {
-    pub(crate) fn check(self) -> Result<Router, Problems> {
+    pub(crate) fn check(self) -> Result<RoutePlugin, Problems> {
         let mut problems = Problems::default();
         let mut resources: Vec<(Glob, Resource)> = Vec::new();
         for (index, file) in self.resources.into_iter().enumerate() {
@@ -92,7 +92,7 @@ impl Settings {
         for (index, file) in self.rules.into_iter().enumerate() {
             rules.extend(file.check(&format!("rules[{index}]"), &resources, &mut problems));
         }
-        problems.or(Router {
+        problems.or(RoutePlugin {
             rules,
             resources,
             direct: self.direct,
@@ -153,7 +153,7 @@ impl BlockFile {
         let mut refusal = Refusal::blocked(self.message);
         if let Some(status) = self.status {
             if !(400..=599).contains(&status) {
-                problems.push(format!("{path}.block.status"), "has to be from 400 to 599");
+                problems.push(format!("{path}.block.status"), "must be from 400 to 599");
             }
             refusal = refusal.status(status);
         }

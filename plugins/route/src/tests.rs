@@ -25,7 +25,7 @@ fn decide(
     request: RequestBuilder,
     envelope: &types::Envelope,
 ) -> Result<Option<Plan>, Refusal> {
-    let router: Router = testing::configure(settings).unwrap();
+    let router: RoutePlugin = testing::configure(settings).unwrap();
     router.decide(&request.build(), envelope, &stats(5))
 }
 
@@ -318,7 +318,7 @@ fn every_problem_of_the_settings_is_reported_with_its_path() {
         {"name": "b"},
         {"name": "c", "when": [{"any": [{}]}], "block": {"message": "m", "status": 200}}
     ], "resources": [{"name": "x"}, {"name": "x", "targets": [{"upstream": "a"}], "retry_on": ["moon"]}]}"#;
-    let problems = testing::configure::<Router>(settings).unwrap_err();
+    let problems = testing::configure::<RoutePlugin>(settings).unwrap_err();
     let paths: Vec<&str> = problems
         .iter()
         .map(|problem| problem.path.as_str())
@@ -443,7 +443,7 @@ fn workspace_environment_and_address_are_fields() {
     }
     let wrong = settings(r#"{"field": "model", "within": ["10.0.0.0/8"]}"#);
     assert!(
-        testing::configure::<Router>(&wrong).is_err(),
+        testing::configure::<RoutePlugin>(&wrong).is_err(),
         "only an address is within"
     );
 }

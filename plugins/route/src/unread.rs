@@ -1,28 +1,29 @@
 //! Members of the body that the host could not read.
 //!
-//! The host forwards a member of a type that it cannot have, because the upstream judges it: `max_tokens` as a string, a
-//! `model` that is a list. A rule that tests such a member would be passed by, so the request is refused here.
+//! The host forwards a member of a wrong type, such as a string as `max_tokens`, and leaves the verdict to the upstream. A
+//! rule could not test such a member, and a caller could evade it that way, so this plugin refuses the request.
+
+use witgate_plugin::types::Refusal;
 
 use crate::facts::Facts;
 use crate::settings::Unmatched;
-use crate::{Router, Rule};
-use witgate_plugin::types::Refusal;
+use crate::{RoutePlugin, Rule};
 
-/// What the host's names of such members begin with, among the attributes of the head.
+/// Prefix of the head attributes that name such members.
 const PREFIX: &str = "unread.";
 
-// === impl Router ===
+// === impl RoutePlugin ===
 
-impl Router {
-    /// Refuses a request with a member that cannot be read and that a rule tests, or that resources are named by where
-    /// every model has to have one.
+impl RoutePlugin {
+    /// Refuses a request with an unreadable member that a rule tests, or with an unreadable `model` if `unmatched` requires a
+    /// resource.
     pub(crate) fn can_decide(&self, facts: &Facts<'_>) -> Result<(), Refusal> {
         let unread = facts.head().attributes.iter();
         let mut unread = unread.filter_map(|(name, _)| name.strip_prefix(PREFIX));
         match unread.find(|member| self.needs(member, facts)) {
             None => Ok(()),
             Some(member) => Err(Refusal::invalid(format!(
-                "{member}: the rules of this gateway decide by it, and it is of a type that they cannot read"
+                "{member}: has a type that this gateway's rules cannot test; use the type of the API"
             ))),
         }
     }

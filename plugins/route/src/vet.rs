@@ -1,19 +1,25 @@
-//! Rules hold for the model that a request would be sent to, whichever way it got into the plan: by a resource, an index, an
-//! override, the name of an upstream, or as a fallback.
+//! Applies the rules to each model of a plan, however it got there: by a resource, an index, an override, the name of an
+//! upstream, or as a fallback.
 //!
-//! The order of the rules is the operator's word. What the rule that made the plan has decided stands, and so does what it
-//! decided over the rules behind it that hold for the request anyway.
+//! The order of the rules counts. The rule that made the plan overrules itself and the later rules that match the request
+//! anyway; earlier rules, and later ones that match only the planned model, still apply.
 
-use crate::facts::{Facts, Model};
-use crate::{Action, Router, Rule};
 use witgate_plugin::types::{Plan, Refusal, Target};
 
-// === impl Router ===
+use crate::facts::{Facts, Model};
+use crate::{Action, RoutePlugin, Rule};
 
-impl Router {
-    /// The plan without the targets that a rule blocks, and with those of another rule in the place of what it sends
-    /// elsewhere. `acted` is the rule that made the plan; `chosen` says that the caller has chosen the first target, which
-    /// is then refused rather than left out.
+// === impl RoutePlugin ===
+
+impl RoutePlugin {
+    /// Returns the plan without blocked targets, and with the targets of a rule in place of those that it sends elsewhere.
+    ///
+    /// `acted` is the rule that made the plan. `chosen` means that the caller chose the first target: if that is blocked, the
+    /// request is refused instead of falling back.
+    ///
+    /// # Errors
+    ///
+    /// Returns the refusal of a rule that blocks the chosen target or all targets.
     pub(crate) fn vet(
         &self,
         mut plan: Plan,
@@ -52,7 +58,7 @@ impl Router {
         }
     }
 
-    /// Keeps the targets that a rule has led to, but for those that are blocked.
+    /// Keeps the targets of a rule that are not blocked.
     fn keep_all<'a>(
         &'a self,
         kept: &mut Vec<Target>,
@@ -69,8 +75,7 @@ impl Router {
         }
     }
 
-    /// What a rule does with requests for the model of this target, if there is one that the rules have not decided over
-    /// already.
+    /// Returns the action of the first rule for the model of a target, or `None` if the rules leave the target as it is.
     fn ruled(&self, target: &Target, acted: Option<usize>, facts: &Facts<'_>) -> Option<&Action> {
         let model = target.model.as_deref()?;
         if facts.head().model.as_deref() == Some(model) {
@@ -92,12 +97,12 @@ impl Router {
     }
 }
 
-/// Whether the request is for a model. A list of models has a plan too, in which a model means nothing.
+/// Returns whether the request is for a model. A request for the list of models has a plan, too, but no model.
 fn asks_for_a_model(facts: &Facts<'_>) -> bool {
     facts.head().model.is_some() || matches!(facts.endpoint().as_str(), "messages" | "count-tokens")
 }
 
-/// Keeps a target, once.
+/// Adds a target, unless it is in the list.
 fn keep(kept: &mut Vec<Target>, target: Target) {
     let same = |it: &Target| it.upstream == target.upstream && it.model == target.model;
     if !kept.iter().any(same) {

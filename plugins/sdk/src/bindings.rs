@@ -21,7 +21,7 @@
 
 wit_bindgen::generate!({
     world: "imports",
-    path: "../../wit",
+    path: "wit",
     generate_unused_types: true,
     additional_derives: [PartialEq],
 });
@@ -32,7 +32,7 @@ macro_rules! exports {
         pub mod $module {
             wit_bindgen::generate!({
                 world: $world,
-                path: "../../wit",
+                path: "wit",
                 pub_export_macro: true,
                 with: {
                     "witgate:plugin/types@0.2.0": crate::bindings::witgate::plugin::types,

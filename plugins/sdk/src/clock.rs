@@ -1,8 +1,8 @@
-//! The host's clocks. They have to be granted: `clock = true` in `[grants]` of the sidecar.
+//! The host's clocks. They need the grant `clock = true` in the sidecar.
 //!
-//! In native tests both stand still, at what [`testing::set_clock`](crate::testing) said last.
+//! In native tests both clocks stand still, at the time of the last [`testing::set_clock`](crate::testing).
 
-/// Milliseconds since 1970-01-01T00:00:00Z.
+/// Returns the time in milliseconds since 1970-01-01T00:00:00Z.
 #[must_use]
 pub fn unix_ms() -> u64 {
     #[cfg(target_arch = "wasm32")]
@@ -11,7 +11,7 @@ pub fn unix_ms() -> u64 {
     crate::testing::unix_ms()
 }
 
-/// Nanoseconds since some moment in the past; never runs backwards.
+/// Returns the nanoseconds since an unspecified moment. The value never decreases.
 #[must_use]
 pub fn monotonic_ns() -> u64 {
     #[cfg(target_arch = "wasm32")]

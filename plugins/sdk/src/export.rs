@@ -1,17 +1,18 @@
-//! How a plugin becomes a component: the `export!` macro and the glue that it leans on.
+//! The `export!` macro, which turns a plugin into a component, and the code behind it.
 //!
-//! An instance has one plugin value, made at `lifecycle.configure`, or at the first hook where a host skipped that.
+//! An instance has one plugin value, made by `lifecycle.configure`, or by the first hook if a host skipped that.
 
-use crate::bindings::{self, witgate::plugin::types as wit};
-use crate::{Audit, Budget, Envelope, Plugin, Problem, Problems, Request, Route, log, settings};
 use std::cell::OnceCell;
 use std::marker::PhantomData;
 
-/// Export a plugin with its hooks: `witgate_plugin::export!(MyPlugin: Route + Envelope);`
+use crate::bindings::{self, witgate::plugin::types as wit};
+use crate::{Audit, Budget, Envelope, Plugin, Problem, Problems, Request, Route, log, settings};
+
+/// Exports a plugin with its hooks: `witgate_plugin::export!(MyPlugin: Route + Envelope);`
 ///
-/// The hooks are names of this crate's hook traits, which the type has to implement beside
-/// [`Plugin`](crate::Plugin). `lifecycle` is always exported. Once per crate; does nothing but check the traits where
-/// the target is not wasm32, so that several plugins fit into one native test.
+/// Each hook is the name of one of this crate's hook traits, which the type must implement besides
+/// [`Plugin`](crate::Plugin). `lifecycle` is always exported. Use the macro once per crate. On targets other than wasm32 it
+/// only checks the traits, so one native test can link several plugins.
 #[macro_export]
 macro_rules! export {
     ($plugin:ty: $hook:ident $(+ $more:ident)*) => {
@@ -62,12 +63,12 @@ macro_rules! __export_hook {
     };
 }
 
-/// Where an instance keeps its plugin. Implemented by `export!`, because a `static` cannot be generic.
+/// The storage of an instance's plugin. `export!` implements it, because a `static` cannot be generic.
 pub trait Instance: 'static {
     /// The exported plugin.
     type Plugin: Plugin;
 
-    /// Lend the place that holds it.
+    /// Lends the cell that holds the plugin.
     fn with_cell<R>(call: impl FnOnce(&OnceCell<Self::Plugin>) -> R) -> R;
 }
 
@@ -89,7 +90,7 @@ impl<I: Instance> Component<I> {
         })
     }
 
-    /// Call a hook of the plugin, configured.
+    /// Calls a hook of the configured plugin.
     fn with<R>(call: impl FnOnce(&I::Plugin) -> R) -> R {
         I::with_cell(|cell| match cell.get() {
             Some(plugin) => call(plugin),
@@ -100,7 +101,7 @@ impl<I: Instance> Component<I> {
     #[cold]
     #[allow(
         clippy::panic,
-        reason = "with settings that are wrong there is no answer; the host reports the text"
+        reason = "a hook can't answer with wrong settings; the host reports the message"
     )]
     fn with_late<R>(call: impl FnOnce(&I::Plugin) -> R) -> R {
         if let Err(problems) = Self::configure() {

@@ -1,10 +1,10 @@
-//! Plugins out of plain functions, for hooks that need no type of their own.
+//! The `plugin!` macro: plugins made of plain functions.
 
-/// Make a plugin out of functions, one a hook, and export it.
+/// Makes a plugin of functions, one per hook, and exports it.
 ///
-/// Without settings a function has the parameters of its hook's method after `self`; with `SETTINGS =>` in front, a
-/// reference to the settings comes first. Settings are read by serde, strictly; where they need checks that serde can't
-/// make, implement [`Plugin`](crate::Plugin) instead. Once per crate.
+/// A function has the parameters of its hook's method after `self`. With `SETTINGS =>` in front, a reference to the settings
+/// comes first. Settings are read strictly by serde; if they need checks that serde can't make, implement
+/// [`Plugin`](crate::Plugin) instead. Use the macro once per crate.
 ///
 /// ```
 /// use witgate_plugin::prelude::*;
@@ -41,8 +41,8 @@ macro_rules! plugin {
 #[macro_export]
 macro_rules! __functions {
     ($pass:tt $settings:ty; $($hook:ident: $function:path),+) => {
-        /// The plugin that is made of functions: its settings.
-        struct FunctionsPlugin(#[allow(dead_code, reason = "functions may do without settings")] $settings);
+        /// The settings of a plugin made of functions.
+        struct FunctionsPlugin(#[allow(dead_code, reason = "functions may ignore the settings")] $settings);
 
         impl $crate::Plugin for FunctionsPlugin {
             type Settings = $settings;
@@ -65,7 +65,7 @@ macro_rules! __export_functions {
     };
 }
 
-/// The method of one hook, which calls its function.
+/// Implements a hook's method by its function.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __function {

@@ -1,35 +1,37 @@
 //! Patterns for names.
 
-use serde::{Deserialize, Deserializer};
 use std::fmt;
 
-/// A pattern for a whole name: `*` stands for any run of characters, also none; everything else for itself.
+use serde::{Deserialize, Deserializer};
+
+/// A pattern for a whole name. `*` matches any run of characters, including an empty one; all other characters match
+/// themselves.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Glob(String);
 
 // === impl Glob ===
 
 impl Glob {
-    /// The pattern of this text.
+    /// Creates a pattern.
     #[must_use]
     pub fn new(pattern: impl Into<String>) -> Self {
         Self(pattern.into())
     }
 
-    /// The pattern's text.
+    /// Returns the text of the pattern.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether only one name matches, the pattern's own text.
+    /// Returns whether the pattern has no `*`, so that it matches one name only.
     #[must_use]
     pub fn is_literal(&self) -> bool {
         !self.0.contains('*')
     }
 
-    /// Whether the whole name matches. Takes one pass over the name: between two stars the first place that fits is
-    /// always good enough.
+    /// Returns whether the pattern matches the whole name. Takes one pass over the name: between two stars, the first
+    /// match is always good enough.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         let Some((head, rest)) = self.0.split_once('*') else {

@@ -1,25 +1,27 @@
-//! A memory that all instances of the plugin share, kept when the plugin or its settings are replaced and gone with the
-//! host's process. It has to be granted: `kv = true` in `[grants]` of the sidecar, whose `[limits]` say how many entries
-//! and bytes it may hold.
+//! A key-value store in the host's memory that all instances of a plugin share.
 //!
-//! A call sees the whole effect of another one or nothing of it. In native tests each thread has a memory of its own, and
-//! time passes as [`testing::set_clock`](crate::testing) says.
+//! It survives replacing the plugin or its settings, but not the end of the host's process. It needs the grant `kv = true` in
+//! the sidecar, whose `[limits]` set the maximum number of entries and bytes.
+//!
+//! Each function is atomic. In native tests each thread has a store of its own, and entries expire by
+//! [`testing::set_clock`](crate::testing).
 
 use std::fmt;
 use std::time::Duration;
 
-/// Why nothing was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The reason why nothing was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Error {
-    /// The key with its value is larger than this many bytes.
+    /// Key and value together are larger than this maximum, in bytes.
     TooLarge(u64),
-    /// The plugin's entries or bytes are used up. What expires or is deleted makes room; nothing is evicted.
+    /// The plugin has no entries or bytes left. Expiry and deletion make room; nothing is evicted.
     Full,
-    /// From [`increment`]: the value that is there is no number, or the sum doesn't fit into 64 bits.
+    /// The value that [`increment`] found is not a number, or the sum does not fit into 64 bits.
     NotANumber,
 }
 
-/// The same call to the host, or to the memory of a native test.
+/// Calls a function of the host, or of the store of a native test.
 macro_rules! ask {
     ($function:ident($($argument:expr),*)) => {{
         #[cfg(target_arch = "wasm32")]
@@ -30,38 +32,42 @@ macro_rules! ask {
     }};
 }
 
-/// The value of a key; none when it was never set, is deleted or has expired.
+/// Returns the value of a key, or `None` if it was never set, was deleted or has expired.
 #[must_use]
 pub fn get(key: &str) -> Option<Vec<u8>> {
     ask!(get(key))
 }
 
-/// Set a key. It lives for `ttl` from now, to the millisecond, or until it is deleted.
+/// Sets a key. The entry expires after `ttl`, rounded down to milliseconds, or never for `None`.
 ///
 /// # Errors
-/// [`Error::TooLarge`] and [`Error::Full`].
+///
+/// Returns [`Error::TooLarge`] or [`Error::Full`].
 pub fn set(key: &str, value: &[u8], ttl: Option<Duration>) -> Result<(), Error> {
     Ok(ask!(set(key, value, ttl.map(millis)))?)
 }
 
-/// Delete a key. Says whether it was there.
+/// Deletes a key, and returns whether it existed.
 pub fn delete(key: &str) -> bool {
     ask!(delete(key))
 }
 
-/// Add to a number, which starts at zero, and give the sum. `ttl` counts from the call that made the entry: later calls add
-/// to it and leave its end where it is, as a window that counts wants it. The value is kept as decimal text.
+/// Adds to a number, which starts at zero, and returns the sum. The value is stored as decimal text.
+///
+/// `ttl` counts from the call that creates the entry. Later calls do not extend it, as a counting window needs it.
 ///
 /// # Errors
-/// All of [`Error`].
+///
+/// Returns any [`Error`].
 pub fn increment(key: &str, by: i64, ttl: Option<Duration>) -> Result<i64, Error> {
     Ok(ask!(increment(key, by, ttl.map(millis)))?)
 }
 
-/// Set a key if its value is `expected`, none meaning that it is absent. Says whether it was.
+/// Sets a key if its value is `expected`, where `None` means that the key does not exist. Returns whether it did so.
 ///
 /// # Errors
-/// [`Error::TooLarge`] and [`Error::Full`].
+///
+/// Returns [`Error::TooLarge`] or [`Error::Full`].
 pub fn compare_and_set(
     key: &str,
     expected: Option<&[u8]>,
@@ -98,8 +104,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge(limit) => write!(f, "the entry is larger than {limit} bytes"),
-            Self::Full => f.write_str("the plugin's memory is full"),
-            Self::NotANumber => f.write_str("the value is no number, or becomes too large"),
+            Self::Full => f.write_str("the plugin's key-value store is full"),
+            Self::NotANumber => f.write_str("the value is not a number, or the sum is too large"),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Write plugins for Witgate.
+//! Write plugins for Witgate in Rust.
 //!
-//! The shortest one is a function and a line that exports it:
+//! The shortest plugin is a function and a line that exports it:
 //!
 //! ```
 //! use witgate_plugin::prelude::*;
@@ -13,7 +13,7 @@
 //!     Ok(small.then(|| Plan::to("default").model("claude-haiku-5-5").rule("small")))
 //! }
 //!
-//! // The same hook in a plain unit test, without wasm.
+//! // The same function in a plain unit test, without WebAssembly.
 //! use witgate_plugin::testing::RequestBuilder;
 //!
 //! let request = RequestBuilder::messages().prompt_tokens(12).build();
@@ -21,28 +21,42 @@
 //! assert_eq!(plan.targets[0].model.as_deref(), Some("claude-haiku-5-5"));
 //! ```
 //!
-//! [`plugin!`] takes typed settings too. A plugin with checks of its own, or that makes something of its settings once, is
-//! a type that implements [`Plugin`] and a trait for each hook, and [`export!`]s them; [`testing::configure`] makes one
-//! from settings as the host does.
+//! [`plugin!`] takes typed settings, too. For settings that need checks of their own, or preparation once per instance,
+//! implement [`Plugin`] and a trait for each hook on a type of your own, and [`export!`] it. [`testing::configure`] builds
+//! such a plugin from settings as the host does.
 //!
-//! With `crate-type = ["cdylib", "rlib"]`, `cargo build --target wasm32-unknown-unknown --release` makes a file that is
-//! copied to `policies/NAME.wasm` as it is; its settings are the `[settings]` table of `policies/NAME.toml`.
+//! With `crate-type = ["cdylib", "rlib"]`, `cargo build --target wasm32-unknown-unknown --release` builds a file that you
+//! copy to `policies/NAME.wasm`. Its settings are the `[settings]` table of `policies/NAME.toml`.
 //!
-//! What a plugin may rely on:
+//! # Guarantees and limits
 //!
-//! - An instance is configured before its first hook runs, and its settings never change.
-//! - Settings are checked whole: all unknown keys are reported at once, and the first value of a wrong type with its
-//!   path. See [`Plugin::configure`] for checks of your own.
-//! - A panic ends the call only. Its text and place reach the operator through [`log`]'s failure line.
-//! - It may ask for what its sidecar's `[grants]` name. Asking for more ends the call as a fault.
-//! - Instances come and go, and several serve at once: state that is kept between calls is a cache,
-//!   nothing more. What all instances share is in [`kv`].
+//! - The host configures an instance before it calls the first hook, and never changes its settings.
+//! - All problems of the settings are reported at once, each with its path: unknown and missing keys, values of a wrong
+//!   type, and what [`Plugin::configure`] finds.
+//! - An instance serves one call at a time. The host runs several instances and drops them at will, so state between calls
+//!   is only a cache. Use [`kv`] for state that all instances share.
+//! - A call has a deadline (5 ms of processor time by default) and an instance has a maximum of memory (16 MiB by
+//!   default). A call can't block: there are no files, sockets or sleeps.
+//! - A plugin may read what the `[grants]` of its sidecar name. Anything else ends the call as a fault.
+//! - A panic ends the call. Its message and location reach the operator's log, and the next call gets a new instance.
 //!
-//! There is no `unsafe` to write, and none in this crate but what is generated from the contract. The exports of a component
-//! are generated into the plugin's own crate, for wasm32 only: a plugin may `deny(unsafe_code)`, while `forbid` would forbid
-//! those too.
+//! # Unsafe code
+//!
+//! A plugin needs none, and this crate has none but the code generated from the contract. [`export!`] generates the exports
+//! of a component into the plugin's own crate, for wasm32 only, so a plugin may `deny(unsafe_code)` but not `forbid` it.
+//!
+//! # Stability
+//!
+//! The crate builds plugins for version 0.2 of the contract (`wit/`), and a published version of the contract never changes.
+//! Before 1.0, a minor version may change this crate's Rust API. Enums that may grow are `#[non_exhaustive]`. The records of
+//! the contract in [`types`] are plain structs.
 
 #![deny(missing_docs)]
+
+/// The examples of the README, checked as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
 
 #[doc(hidden)]
 pub mod bindings;

@@ -1,31 +1,32 @@
-//! Lines in the host's log, marked with the plugin's name. Volume is limited per plugin; what is over is counted.
+//! Lines in the host's log, under the plugin's name. The host limits their rate per plugin, and counts those it drops.
 //!
 //! In native tests the lines are kept for [`testing::logged`](crate::testing).
 
-pub use crate::bindings::witgate::plugin::log::Level;
 use std::panic::PanicHookInfo;
 
-/// Every step.
+pub use crate::bindings::witgate::plugin::log::Level;
+
+/// Logs a single step.
 pub fn trace(message: impl AsRef<str>) {
     write(Level::Trace, message.as_ref());
 }
 
-/// For the plugin's author.
+/// Logs a detail for the plugin's author.
 pub fn debug(message: impl AsRef<str>) {
     write(Level::Debug, message.as_ref());
 }
 
-/// For the operator, in normal work.
+/// Logs a normal event for the operator.
 pub fn info(message: impl AsRef<str>) {
     write(Level::Info, message.as_ref());
 }
 
-/// Something to look at.
+/// Logs a condition that the operator should look at.
 pub fn warn(message: impl AsRef<str>) {
     write(Level::Warn, message.as_ref());
 }
 
-/// Something to mend.
+/// Logs an error that the operator has to fix.
 pub fn error(message: impl AsRef<str>) {
     write(Level::Error, message.as_ref());
 }
@@ -37,9 +38,9 @@ fn write(level: Level, message: &str) {
     crate::testing::log(level, message);
 }
 
-/// The panic hook: tells the host what panicked and where, before the guest traps.
+/// The panic hook: sends the message and location of a panic to the host before the guest traps.
 pub(crate) fn panicked(info: &PanicHookInfo<'_>) {
-    let text = info.payload_as_str().unwrap_or("a panic without a text");
+    let text = info.payload_as_str().unwrap_or("a panic without a message");
     let message = match info.location() {
         Some(place) => format!("panicked at {place}: {text}"),
         None => format!("panicked: {text}"),

@@ -1,9 +1,9 @@
-//! Numbers on the host's metrics page, as `witgate_plugin_custom{plugin, name}`. Names are limited per plugin; one over
-//! the limit is dropped and counted. They have to be granted: `metrics = true` in `[grants]` of the sidecar.
+//! Metrics of the plugin's own on the host's metrics page, as `witgate_plugin_custom{plugin, name}`.
 //!
-//! In native tests the numbers are kept for [`testing::metric`](crate::testing).
+//! They need the grant `metrics = true` in the sidecar. The number of names is limited per plugin; the host drops and
+//! counts updates of further names. In native tests the values are kept for [`testing::metric`](crate::testing).
 
-/// Add to a counter, which starts at zero. A name is a counter or a gauge, as its first call says.
+/// Adds to a counter, which starts at zero. The first call for a name makes it a counter or a gauge for good.
 pub fn count(name: &str, by: u64) {
     #[cfg(target_arch = "wasm32")]
     crate::bindings::witgate::plugin::metrics::count(name, by);
@@ -11,7 +11,7 @@ pub fn count(name: &str, by: u64) {
     crate::testing::count(name, by);
 }
 
-/// Set a gauge, which shows what was set last.
+/// Sets a gauge.
 pub fn gauge(name: &str, value: i64) {
     #[cfg(target_arch = "wasm32")]
     crate::bindings::witgate::plugin::metrics::gauge(name, value);

@@ -1,38 +1,43 @@
-//! The traits that a plugin implements: [`Plugin`], and one for each hook that it has.
+//! The traits that a plugin implements: [`Plugin`], and one for each of its hooks.
+
+use serde::de::DeserializeOwned;
 
 use crate::types::{self, Charge, Estimate, Plan, Receipt, Refusal, Remedy, UpstreamStats};
 use crate::{Problems, Request};
-use serde::de::DeserializeOwned;
 
-/// A plugin: settings, and whatever is made of them once per instance.
+/// A plugin, made once per instance from its settings.
 pub trait Plugin: Sized + 'static {
-    /// The `[settings]` table of the sidecar; [`NoSettings`](crate::NoSettings) where there is nothing to set.
+    /// Type of the `[settings]` table of the sidecar, or [`NoSettings`](crate::NoSettings) for a plugin without settings.
     type Settings: DeserializeOwned;
 
-    /// Make the plugin out of settings whose keys and types are right.
+    /// Makes the plugin from settings whose keys and types are right.
     ///
     /// # Errors
-    /// Every problem that is left to find. The host refuses the plugin and shows each with its file and line.
+    ///
+    /// Returns all remaining problems. The host refuses the plugin and shows the operator each problem with its file and
+    /// line.
     fn configure(settings: Self::Settings) -> Result<Self, Problems>;
 }
 
-/// First hook of a request: who is asking and why.
+/// The first hook of a request, which identifies the caller.
 pub trait Envelope: Plugin {
-    /// Read the envelope of a request. Where several plugins have this hook, the first value given for a field stands
-    /// and lists are joined.
+    /// Returns the envelope of a request. If several plugins have this hook, the host takes the first value given for a
+    /// field and joins lists.
     ///
     /// # Errors
-    /// The answer to the client instead of forwarding.
+    ///
+    /// Returns the refusal that the host sends to the client instead of forwarding the request.
     fn read(&self, request: &Request<'_>) -> Result<types::Envelope, Refusal>;
 }
 
-/// Second hook of a request: where it goes.
+/// The second hook of a request, which chooses its upstreams.
 pub trait Route: Plugin {
-    /// Plan the route. Where several plugins have this hook, the first plan stands; with none at all the request goes
-    /// to the host's default upstream with its own model.
+    /// Returns a plan, or `None` to leave the choice to the next plugin. If no plugin has a plan, the request goes to the
+    /// host's default upstream with its own model.
     ///
     /// # Errors
-    /// The answer to the client instead of forwarding.
+    ///
+    /// Returns the refusal that the host sends to the client instead of forwarding the request.
     fn decide(
         &self,
         request: &Request<'_>,
@@ -41,13 +46,14 @@ pub trait Route: Plugin {
     ) -> Result<Option<Plan>, Refusal>;
 }
 
-/// Third hook of a request: whose account it is on.
+/// The third hook of a request, which charges it to accounts.
 pub trait Budget: Plugin {
-    /// Name the charges. The host reserves all of them or none. Called once more after a downgrade, with the plan and
-    /// the estimate of the other model.
+    /// Returns the charges of a request. The host reserves all of them or none. After a downgrade it calls this once more,
+    /// with the plan and the estimate for the other model.
     ///
     /// # Errors
-    /// The answer to the client instead of forwarding.
+    ///
+    /// Returns the refusal that the host sends to the client instead of forwarding the request.
     fn charges(
         &self,
         request: &Request<'_>,
@@ -56,17 +62,19 @@ pub trait Budget: Plugin {
         estimate: &Estimate,
     ) -> Result<Vec<Charge>, Refusal>;
 
-    /// Say what happens, now that this charge of the request does not fit. `remaining` is what the window still has, in units.
-    /// Without an own word it is a 429 that names the account's kind, the unit and the window.
+    /// Returns the remedy for a charge that does not fit its limit. `remaining` is the rest of the window, in the charge's
+    /// unit.
+    ///
+    /// The default is a 429 that names the account's kind, the unit and the window.
     fn exhausted(&self, request: &Request<'_>, charge: &Charge, remaining: u64) -> Remedy {
         let _ = (request, remaining);
         Remedy::Refuse(Refusal::exhausted(charge))
     }
 }
 
-/// Last hook, off the request path: what is kept of a finished exchange.
+/// The last hook, off the request path, which edits the receipts of finished exchanges.
 pub trait Audit: Plugin {
-    /// Turn receipts into what is written, keeping their ids. A receipt that is missing from the answer is written as
-    /// it was, and marked.
+    /// Returns the receipts to write, under the same ids. The host writes a receipt that is missing from the result
+    /// unchanged, with a mark.
     fn entries(&self, receipts: Vec<Receipt>) -> Vec<Receipt>;
 }

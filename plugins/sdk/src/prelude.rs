@@ -1,6 +1,6 @@
-//! What a plugin usually needs: `use witgate_plugin::prelude::*;`
+//! The items that most plugins need: `use witgate_plugin::prelude::*;`
 //!
-//! [`Envelope`] here is the record; the hook's trait of that name is [`witgate_plugin::Envelope`](crate::Envelope).
+//! [`Envelope`] here is the record; the hook's trait of the same name is [`witgate_plugin::Envelope`](crate::Envelope).
 
 pub use crate::types::{
     Caller, Charge, Envelope, Estimate, Head, Plan, Receipt, Refusal, Remedy, Target,

@@ -1,40 +1,42 @@
-//! Typed settings: text in, a plugin or every problem out.
+//! Typed settings: JSON text in, a plugin or every problem out.
 
 mod reader;
-mod stand_in;
-mod wrong;
+mod value_error;
 
-use crate::Plugin;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Something wrong with the settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::Plugin;
+
+/// A problem of the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Problem {
-    /// Where in `[settings]`, as a dotted path with indices in brackets: `rules[2].when`. Empty: the whole table.
+    /// Path in `[settings]`, dotted and with indices in brackets: `rules[2].when`. Empty for the whole table.
     pub path: String,
-    /// What is wrong and what would be right.
+    /// Description of the mistake and of what to write instead.
     pub message: String,
 }
 
-/// Everything wrong with the settings, at once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A list of problems of the settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
-    /// Paths whose value is a stand-in, because the written one is wrong or missing.
-    stand_ins: BTreeSet<String>,
+    /// Paths whose value was wrong or missing, so that a placeholder took its place.
+    placeholders: BTreeSet<String>,
 }
 
-/// Settings of a plugin that has nothing to set: every key is a problem.
-#[derive(Clone, Copy, Debug, Deserialize)]
+/// The settings of a plugin without settings. Every key is a problem.
+#[derive(Debug, Clone, Copy, Deserialize)]
 pub struct NoSettings {}
 
 // === impl Problems ===
 
 impl Problems {
-    /// Note one more.
+    /// Adds a problem.
     pub fn push(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.list.push(Problem {
             path: path.into(),
@@ -42,7 +44,7 @@ impl Problems {
         });
     }
 
-    /// Note what is wrong with `checked`, if anything, and go on with the rest.
+    /// Returns the value of `checked`, or adds its error and returns `None`.
     pub fn note<T>(
         &mut self,
         path: impl Into<String>,
@@ -57,16 +59,17 @@ impl Problems {
         }
     }
 
-    /// Whether nothing is wrong.
+    /// Returns whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// The value, if nothing is wrong.
+    /// Returns the value, if there are no problems.
     ///
     /// # Errors
-    /// These problems, if there are any.
+    ///
+    /// Returns the problems, if there are any.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() {
             Ok(value)
@@ -75,17 +78,17 @@ impl Problems {
         }
     }
 
-    /// The problems in the order they were found.
+    /// Iterates over the problems in the order in which they were found.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.list.iter()
     }
 }
 
 impl Problems {
-    /// Returns whether a path leads to a stand-in, or to something in one.
-    fn is_in_stand_in(&self, path: &str) -> bool {
-        self.stand_ins.iter().any(|stand_in| {
-            path.strip_prefix(stand_in.as_str())
+    /// Returns whether a path leads to a placeholder, or to something in one.
+    fn is_in_placeholder(&self, path: &str) -> bool {
+        self.placeholders.iter().any(|placeholder| {
+            path.strip_prefix(placeholder.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         })
     }
@@ -114,26 +117,28 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Read a typed value from JSON text, strictly: all unknown keys, wrong types and missing keys are problems, with paths.
-/// Settings are read this way; it serves for anything else that a caller has to spell right.
+/// Reads a typed value from JSON text. Unknown keys, wrong types and missing keys are all problems.
+///
+/// Settings are read this way. The function also suits other JSON that a caller must spell right.
 ///
 /// # Errors
-/// Every problem found.
+///
+/// Returns every problem, with its path.
 pub fn typed<T: DeserializeOwned>(json: &str) -> Result<T, Problems> {
     let (value, problems) = reader::read(json)?;
     problems.or(value)
 }
 
-/// Read the settings and make the plugin. What is wrong in one place does not hide what the plugin's own checks find in
-/// others.
+/// Reads the settings and makes the plugin. Reports the problems of the plugin's own checks together with those of the
+/// types.
 pub(crate) fn configure<P: Plugin>(json: &str) -> Result<P, Problems> {
     let (settings, mut problems) = reader::read(json)?;
     match P::configure(settings) {
         Ok(plugin) => problems.or(plugin),
         Err(found) => {
             for Problem { path, message } in found {
-                // Why there is a stand-in has been said.
-                if !problems.is_in_stand_in(&path) {
+                // The value that a placeholder replaced has been reported already.
+                if !problems.is_in_placeholder(&path) {
                     problems.push(path, message);
                 }
             }

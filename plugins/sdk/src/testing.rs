@@ -1,6 +1,6 @@
-//! Native tests of plugins: requests made by hand, and what the plugin did to its host.
+//! Native tests of plugins: made-up requests, and records of the plugin's calls to the host.
 //!
-//! Everything is kept per thread, so tests may run beside each other.
+//! All state is per thread, so tests can run in parallel.
 
 mod grants;
 mod host;
@@ -17,11 +17,12 @@ mod tests;
 
 use crate::{Plugin, Problems, settings};
 
-/// Make a plugin from its settings as JSON text, exactly as the host would. Settings alone are read by
-/// [`typed`](crate::typed); neither needs a dependency on `serde_json`.
+/// Makes a plugin from the JSON text of its settings, exactly as the host does. To read only the settings, use
+/// [`typed`](crate::typed). Neither needs a dependency on `serde_json`.
 ///
 /// # Errors
-/// Everything wrong with the settings.
+///
+/// Returns every problem of the settings.
 pub fn configure<P: Plugin>(json: &str) -> Result<P, Problems> {
     settings::configure(json)
 }

@@ -1,4 +1,4 @@
-//! The words that hooks share, as in `wit/types.wit`, with constructors for those that a plugin makes.
+//! The records that hooks exchange with the host, as in `wit/types.wit`, with constructors for those that plugins make.
 
 mod envelope;
 mod plan;
@@ -9,7 +9,7 @@ pub use crate::bindings::witgate::plugin::types::{
     Remedy, Target, UpstreamStats, Value,
 };
 
-/// The value of the first attribute of this name.
+/// Returns the value of the first attribute named `name`, or `None` if there is none.
 #[must_use]
 pub fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
     attributes

@@ -47,13 +47,13 @@ pub const SWAP_B: Artifact = artifact!("swap_b");
 // === impl Artifact ===
 
 impl Artifact {
-    /// Returns the name, which is also the file's without `.wasm`.
+    /// Returns the name, which is the file's name without `.wasm`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Returns the path of the file. It is part of the build: copy it, never change it.
+    /// Returns the path of the file. It is part of the build, so copy it and never change it.
     #[must_use]
     pub fn path(&self) -> &'static Path {
         Path::new(self.path)

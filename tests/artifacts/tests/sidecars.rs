@@ -53,8 +53,8 @@ fn accepted<P: Plugin>(name: &str) {
 
 #[test]
 fn the_shipped_sidecars_and_their_commented_examples_are_accepted() {
-    accepted::<witgate_plugin_envelope::Reader>("envelope.toml");
-    accepted::<witgate_plugin_route::Router>("route.toml");
-    accepted::<witgate_plugin_budget::Purse>("budget.toml");
-    accepted::<witgate_plugin_audit::Scribe>("audit.toml");
+    accepted::<witgate_plugin_envelope::EnvelopePlugin>("envelope.toml");
+    accepted::<witgate_plugin_route::RoutePlugin>("route.toml");
+    accepted::<witgate_plugin_budget::BudgetPlugin>("budget.toml");
+    accepted::<witgate_plugin_audit::AuditPlugin>("audit.toml");
 }

@@ -1,4 +1,4 @@
-//! Misbehaviour of a guest, by name.
+//! Faults that a guest can cause, by name.
 
 use std::alloc::Layout;
 use std::hint::black_box;

@@ -208,7 +208,7 @@ fn act(request: &Request, hook: &str) -> Option<Behaviour> {
     Some(behaviour)
 }
 
-/// Returns true if the values of the settings are meant for this request.
+/// Returns whether the settings apply to this request.
 fn chosen(request: &Request) -> bool {
     let only = settings::value("only").unwrap_or_default();
     let header = only.get("header").and_then(|header| header.as_str());
@@ -263,7 +263,7 @@ fn charges() -> Vec<Charge> {
     charges.filter_map(|text| charge(text.as_str()?)).collect()
 }
 
-/// Returns true if the settings refuse the request's model.
+/// Returns whether the settings refuse the model of the request.
 fn blocks(request: &Request) -> bool {
     let Some(part) = settings::text("block") else {
         return false;

@@ -50,7 +50,7 @@ pub struct UpstreamConfig {
     /// Name that the certificate must be valid for.
     pub sni: String,
     /// Kind of server.
-    pub kind: Kind,
+    pub kind: UpstreamKind,
     /// Provider that signs the thinking in responses. Signatures are valid for upstreams of the same provider only.
     pub provider: String,
     /// Permission for requests with another provider's signed thinking to come here.
@@ -88,7 +88,7 @@ pub enum VmxHeaders {
 /// The kind of server that an upstream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum UpstreamKind {
     /// The API of Anthropic.
     Anthropic,
     /// Any other server that speaks Messages.
@@ -118,7 +118,7 @@ pub(crate) struct UpstreamFile {
     idle_timeout_ms: Option<u64>,
     ca_file: Option<PathBuf>,
     sni: Option<String>,
-    kind: Option<Kind>,
+    kind: Option<UpstreamKind>,
     provider: Option<String>,
     #[serde(default)]
     allow_provider_change: bool,
@@ -206,7 +206,7 @@ impl UpstreamFile {
             );
         }
         Some(UpstreamConfig {
-            kind: self.kind.unwrap_or(Kind::Anthropic),
+            kind: self.kind.unwrap_or(UpstreamKind::Anthropic),
             provider: self.provider.unwrap_or_else(|| "anthropic".into()),
             provider_change: self.allow_provider_change.into(),
             resilience,

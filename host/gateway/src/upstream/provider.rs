@@ -1,12 +1,12 @@
 //! The differences between kinds of upstream, behind one trait.
 //!
-//! A further kind (Bedrock, Vertex) is a name in [`config::Kind`](crate::upstream::config::Kind), a [`Provider`] here, and nothing
+//! A further kind (Bedrock, Vertex) is a name in [`UpstreamKind`], a [`Provider`] here, and nothing
 //! else: the path under which it serves the API, the credential that it expects, and the meaning of its status codes.
 
 use super::Upstream;
 use super::credential::Credential;
 use super::stats::Outcome;
-use crate::upstream::config::Kind;
+use crate::upstream::config::UpstreamKind;
 
 /// The destination of a request: path and query in two parts, and the credential to send.
 #[derive(Debug)]
@@ -39,8 +39,8 @@ impl Upstream {
     /// Returns the conventions of the upstream's kind.
     pub(crate) fn provider(&self) -> &'static dyn Provider {
         match self.config.kind {
-            Kind::Anthropic => &Anthropic,
-            Kind::Messages => &Messages,
+            UpstreamKind::Anthropic => &Anthropic,
+            UpstreamKind::Messages => &Messages,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a guest prints: lines in the plugin's log, and the reason that a fault is told with.
 
-use super::Output;
+use super::stdio::Output;
 use crate::contract::log::Level;
 use crate::guest::{Guest, MAX_LINE_BYTES, shorten};
 use std::collections::VecDeque;

@@ -1,162 +1,190 @@
-//! Streams and waiting: output is printed, input is at its end, everything is ready.
+//! Streams and waiting, which wasmtime-wasi would block a thread for.
+//!
+//! Output goes to the plugin's log, input is at its end, and everything is ready at once. A handle is a number with
+//! nothing behind it, so an instance that never drops one costs the host nothing.
+
+use wasmtime::component::Resource;
+use wasmtime_wasi::p2::bindings::cli::{stderr, stdin, stdout};
+use wasmtime_wasi::p2::bindings::io::error;
+use wasmtime_wasi::p2::bindings::sync::io::poll;
+use wasmtime_wasi::p2::bindings::sync::io::streams;
+use wasmtime_wasi::p2::{StreamError, StreamResult};
 
 use super::print::{STDERR, STDOUT};
-use super::{Failure, Input, Output, Pollable, ready};
 use crate::guest::Guest;
-use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower, Resource};
 
-/// Bytes that one write may bring. A call's limits hold besides.
-const ROOM: u64 = 64 << 10;
+pub(super) use wasmtime_wasi::p2::bindings::io::error::Error as Failure;
+pub(super) use wasmtime_wasi::p2::bindings::sync::io::poll::Pollable;
+pub(super) use wasmtime_wasi::p2::bindings::sync::io::streams::{
+    InputStream as Input, OutputStream as Output,
+};
 
-/// `stream-error` of `wasi:io/streams`.
-#[derive(ComponentType, Lift, Lower)]
-#[component(variant)]
-enum StreamError {
-    #[component(name = "last-operation-failed")]
-    LastOperationFailed(Resource<Failure>),
-    #[component(name = "closed")]
-    Closed,
+/// Maximum number of bytes in one write. The limits of a call hold besides.
+const MAX_WRITE_BYTES: u64 = 64 << 10;
+
+/// Returns a pollable. All of them are ready.
+pub(super) fn ready() -> Resource<Pollable> {
+    Resource::new_own(0)
 }
 
-type Streamed<T> = Result<T, StreamError>;
+// === impl Guest ===
 
-pub(super) fn define(
-    to: &mut LinkerInstance<'_, Guest>,
-    interface: &str,
-    function: &str,
-) -> wasmtime::Result<bool> {
-    match interface {
-        "io/poll" => define_poll(to, function),
-        "io/streams" => Ok(define_input(to, function)? || define_output(to, function)?),
-        "io/error" => {
-            let known = function == "[method]error.to-debug-string";
-            if known {
-                to.func_wrap(function, |mut store, (_,): (Resource<Failure>,)| {
-                    store.data_mut().enter(0)?;
-                    Ok((String::new(),))
-                })?;
-            }
-            Ok(known)
-        }
-        _ => define_standard(to, function),
+impl poll::Host for Guest {
+    fn poll(&mut self, pollables: Vec<Resource<Pollable>>) -> wasmtime::Result<Vec<u32>> {
+        self.enter(pollables.len() * 4)?;
+        let len = u32::try_from(pollables.len())?;
+        Ok((0..len).collect())
     }
 }
 
-/// The functions that give the three streams.
-fn define_standard(to: &mut LinkerInstance<'_, Guest>, function: &str) -> wasmtime::Result<bool> {
-    let output = match function {
-        "get-stdin" => {
-            to.func_wrap(function, |mut store, (): ()| {
-                store.data_mut().enter(0)?;
-                Ok((Resource::<Input>::new_own(0),))
-            })?;
-            return Ok(true);
-        }
-        "get-stdout" => STDOUT,
-        "get-stderr" => STDERR,
-        _ => return Ok(false),
-    };
-    to.func_wrap(function, move |mut store, (): ()| {
-        store.data_mut().enter(0)?;
-        Ok((Resource::<Output>::new_own(output),))
-    })?;
-    Ok(true)
+impl poll::HostPollable for Guest {
+    fn ready(&mut self, _: Resource<Pollable>) -> wasmtime::Result<bool> {
+        self.enter(0).map(|()| true)
+    }
+
+    fn block(&mut self, _: Resource<Pollable>) -> wasmtime::Result<()> {
+        self.enter(0)
+    }
+
+    fn drop(&mut self, _: Resource<Pollable>) -> wasmtime::Result<()> {
+        self.enter(0)
+    }
 }
 
-fn define_poll(to: &mut LinkerInstance<'_, Guest>, function: &str) -> wasmtime::Result<bool> {
-    match function {
-        "[method]pollable.ready" => {
-            to.func_wrap(function, |mut store, (_,): (Resource<Pollable>,)| {
-                store.data_mut().enter(0)?;
-                Ok((true,))
-            })?;
-        }
-        "[method]pollable.block" => {
-            to.func_wrap(function, |mut store, (_,): (Resource<Pollable>,)| {
-                store.data_mut().enter(0)
-            })?;
-        }
-        "poll" => to.func_wrap(function, |mut store, (all,): (Vec<Resource<Pollable>>,)| {
-            store.data_mut().enter(all.len() * 4)?;
-            let all = u32::try_from(all.len())?;
-            Ok(((0..all).collect::<Vec<u32>>(),))
-        })?,
-        _ => return Ok(false),
+impl error::Host for Guest {}
+impl error::HostError for Guest {
+    fn to_debug_string(&mut self, _: Resource<Failure>) -> wasmtime::Result<String> {
+        self.enter(0).map(|()| String::new())
     }
-    Ok(true)
+
+    fn drop(&mut self, _: Resource<Failure>) -> wasmtime::Result<()> {
+        self.enter(0)
+    }
 }
 
-fn define_input(to: &mut LinkerInstance<'_, Guest>, function: &str) -> wasmtime::Result<bool> {
-    match function {
-        "[method]input-stream.read" | "[method]input-stream.blocking-read" => {
-            to.func_wrap(function, |mut store, _: (Resource<Input>, u64)| {
-                store.data_mut().enter(0)?;
-                Ok((Streamed::<Vec<u8>>::Err(StreamError::Closed),))
-            })?;
-        }
-        "[method]input-stream.skip" | "[method]input-stream.blocking-skip" => {
-            to.func_wrap(function, |mut store, _: (Resource<Input>, u64)| {
-                store.data_mut().enter(0)?;
-                Ok((Streamed::<u64>::Err(StreamError::Closed),))
-            })?;
-        }
-        "[method]input-stream.subscribe" => {
-            to.func_wrap(function, |mut store, (_,): (Resource<Input>,)| {
-                store.data_mut().enter(0)?;
-                Ok((ready(),))
-            })?;
-        }
-        _ => return Ok(false),
+impl stdin::Host for Guest {
+    fn get_stdin(&mut self) -> wasmtime::Result<Resource<Input>> {
+        self.enter(0).map(|()| Resource::new_own(0))
     }
-    Ok(true)
 }
 
-fn define_output(to: &mut LinkerInstance<'_, Guest>, function: &str) -> wasmtime::Result<bool> {
-    match function {
-        "[method]output-stream.check-write" => {
-            to.func_wrap(function, |mut store, (_,): (Resource<Output>,)| {
-                store.data_mut().enter(0)?;
-                Ok((Streamed::Ok(ROOM),))
-            })?;
-        }
-        "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush" => to
-            .func_wrap(
-                function,
-                |mut store, (output, bytes): (Resource<Output>, Vec<u8>)| {
-                    let guest = store.data_mut();
-                    guest.enter(bytes.len())?;
-                    guest.print(&output, &bytes);
-                    Ok((Streamed::Ok(()),))
-                },
-            )?,
-        "[method]output-stream.write-zeroes"
-        | "[method]output-stream.blocking-write-zeroes-and-flush" => {
-            // Zeros are nothing to read.
-            to.func_wrap(function, |mut store, _: (Resource<Output>, u64)| {
-                store.data_mut().enter(0)?;
-                Ok((Streamed::Ok(()),))
-            })?;
-        }
-        "[method]output-stream.flush" | "[method]output-stream.blocking-flush" => {
-            to.func_wrap(function, |mut store, (_,): (Resource<Output>,)| {
-                store.data_mut().enter(0)?;
-                Ok((Streamed::Ok(()),))
-            })?;
-        }
-        "[method]output-stream.splice" | "[method]output-stream.blocking-splice" => to.func_wrap(
-            function,
-            |mut store, _: (Resource<Output>, Resource<Input>, u64)| {
-                store.data_mut().enter(0)?;
-                Ok((Streamed::<u64>::Err(StreamError::Closed),))
-            },
-        )?,
-        "[method]output-stream.subscribe" => {
-            to.func_wrap(function, |mut store, (_,): (Resource<Output>,)| {
-                store.data_mut().enter(0)?;
-                Ok((ready(),))
-            })?;
-        }
-        _ => return Ok(false),
+impl stdout::Host for Guest {
+    fn get_stdout(&mut self) -> wasmtime::Result<Resource<Output>> {
+        self.enter(0).map(|()| Resource::new_own(STDOUT))
     }
-    Ok(true)
+}
+
+impl stderr::Host for Guest {
+    fn get_stderr(&mut self) -> wasmtime::Result<Resource<Output>> {
+        self.enter(0).map(|()| Resource::new_own(STDERR))
+    }
+}
+
+impl Guest {
+    /// Counts a call on a stream that copies `bytes`.
+    fn stream(&mut self, bytes: usize) -> StreamResult<()> {
+        self.enter(bytes).map_err(StreamError::Trap)
+    }
+
+    /// Counts a call on a stream that is at its end.
+    fn at_end<T>(&mut self) -> StreamResult<T> {
+        self.stream(0)?;
+        Err(StreamError::Closed)
+    }
+}
+
+impl streams::Host for Guest {
+    fn convert_stream_error(
+        &mut self,
+        error: StreamError,
+    ) -> wasmtime::Result<streams::StreamError> {
+        match error {
+            StreamError::Closed => Ok(streams::StreamError::Closed),
+            StreamError::LastOperationFailed(error) | StreamError::Trap(error) => Err(error),
+        }
+    }
+}
+
+impl streams::HostInputStream for Guest {
+    fn read(&mut self, _: Resource<Input>, _: u64) -> StreamResult<Vec<u8>> {
+        self.at_end()
+    }
+
+    fn blocking_read(&mut self, _: Resource<Input>, _: u64) -> StreamResult<Vec<u8>> {
+        self.at_end()
+    }
+
+    fn skip(&mut self, _: Resource<Input>, _: u64) -> StreamResult<u64> {
+        self.at_end()
+    }
+
+    fn blocking_skip(&mut self, _: Resource<Input>, _: u64) -> StreamResult<u64> {
+        self.at_end()
+    }
+
+    fn subscribe(&mut self, _: Resource<Input>) -> wasmtime::Result<Resource<Pollable>> {
+        self.enter(0).map(|()| ready())
+    }
+
+    fn drop(&mut self, _: Resource<Input>) -> wasmtime::Result<()> {
+        self.enter(0)
+    }
+}
+
+impl streams::HostOutputStream for Guest {
+    fn check_write(&mut self, _: Resource<Output>) -> StreamResult<u64> {
+        self.stream(0).map(|()| MAX_WRITE_BYTES)
+    }
+
+    fn write(&mut self, output: Resource<Output>, bytes: Vec<u8>) -> StreamResult<()> {
+        self.stream(bytes.len())?;
+        self.print(&output, &bytes);
+        Ok(())
+    }
+
+    fn blocking_write_and_flush(
+        &mut self,
+        output: Resource<Output>,
+        bytes: Vec<u8>,
+    ) -> StreamResult<()> {
+        self.write(output, bytes)
+    }
+
+    /// Prints nothing: a log line has no use for zeros.
+    fn write_zeroes(&mut self, _: Resource<Output>, _: u64) -> StreamResult<()> {
+        self.stream(0)
+    }
+
+    fn blocking_write_zeroes_and_flush(&mut self, _: Resource<Output>, _: u64) -> StreamResult<()> {
+        self.stream(0)
+    }
+
+    fn flush(&mut self, _: Resource<Output>) -> StreamResult<()> {
+        self.stream(0)
+    }
+
+    fn blocking_flush(&mut self, _: Resource<Output>) -> StreamResult<()> {
+        self.stream(0)
+    }
+
+    fn splice(&mut self, _: Resource<Output>, _: Resource<Input>, _: u64) -> StreamResult<u64> {
+        self.at_end()
+    }
+
+    fn blocking_splice(
+        &mut self,
+        _: Resource<Output>,
+        _: Resource<Input>,
+        _: u64,
+    ) -> StreamResult<u64> {
+        self.at_end()
+    }
+
+    fn subscribe(&mut self, _: Resource<Output>) -> wasmtime::Result<Resource<Pollable>> {
+        self.enter(0).map(|()| ready())
+    }
+
+    fn drop(&mut self, _: Resource<Output>) -> wasmtime::Result<()> {
+        self.enter(0)
+    }
 }

@@ -58,6 +58,12 @@ fn guest(body: &str) -> Guest {
             "shadow",
             "(result i64)",
         )
+        // Nor does any WASI have this function, which a later patch might add to an interface that exists.
+        .wasi(
+            "wasi:clocks/monotonic-clock@0.2.97#leap",
+            "leap",
+            "(result i64)",
+        )
         .wasi(
             "wasi:random/random@0.2.97#get-random-bytes",
             "random",
@@ -217,7 +223,11 @@ fn nothing_of_the_machine_is_to_be_seen() {
 fn what_has_no_word_for_a_refusal_ends_the_call_and_is_named() {
     for (body, name) in [
         ("(drop (call $shadow))", "wasi:clocks/sundial@0.2.97#shadow"),
-        ("(call $exit (i32.const 0))", "wasi:cli/exit@0.2.97#exit"),
+        (
+            "(drop (call $leap))",
+            "wasi:clocks/monotonic-clock@0.2.97#leap",
+        ),
+        ("(call $exit (i32.const 0))", "wasi:cli/exit"),
     ] {
         let plugin = admitted(body);
         let fault = route_fault(&plugin, &probing());

@@ -30,6 +30,7 @@ pub(crate) const TEXT: [&str; 5] = [
         use wasi:io/poll@0.2.97.{pollable};
         now: func() -> u64;
         subscribe-duration: func(when: u64) -> pollable;
+        leap: func() -> u64;
     }
     interface sundial { shadow: func() -> u64; }",
     "package wasi:random@0.2.97;

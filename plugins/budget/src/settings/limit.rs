@@ -1,13 +1,15 @@
-//! One limit of a tier: of which account, in which window, how much, and what happens when it is reached.
+//! Limits of tiers.
 
-use crate::money::PicoUsd;
+use std::borrow::Cow;
+
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer};
-use std::borrow::Cow;
 use witgate_plugin::Problems;
 use witgate_plugin::types::{Charge, Estimate};
 
-/// A limit as it is written.
+use crate::money::PicoUsd;
+
+/// A limit as written in the settings.
 #[derive(Debug, Deserialize)]
 pub(super) struct LimitFile {
     account: Account,
@@ -21,18 +23,18 @@ pub(super) struct LimitFile {
     downgrade_to: Option<String>,
 }
 
-/// A limit.
+/// A limit on an account in a window.
 #[derive(Debug)]
 pub(crate) struct Limit {
     pub(crate) account: Account,
     pub(crate) window: Window,
     pub(crate) unit: Unit,
-    /// In units.
+    /// Maximum, in units.
     pub(crate) most: u64,
     pub(crate) exhausted: Exhausted,
 }
 
-/// Whose account: `key`, `tenant`, `user`, `session`, `workspace`, `environment`, `address` or `metadata.NAME`.
+/// The owner of an account: `key`, `tenant`, `user`, `session`, `workspace`, `environment`, `address` or `metadata.NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Account {
     Key,
@@ -40,9 +42,9 @@ pub(crate) enum Account {
     User,
     Session,
     Workspace,
-    /// An environment of a workspace: two workspaces have two of the same name.
+    /// An environment within its workspace, since workspaces may use the same names.
     Environment,
-    /// The client's address.
+    /// The client's IP address.
     Address,
     Metadata(String),
 }
@@ -58,7 +60,7 @@ pub(crate) enum Window {
     Total,
 }
 
-/// What is counted.
+/// The unit of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     PicoUsd,
@@ -67,11 +69,11 @@ pub(crate) enum Unit {
     InFlight,
 }
 
-/// What happens when a limit is reached.
+/// The treatment of a request that does not fit a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Exhausted {
     Refuse,
-    /// Ask for this model instead.
+    /// Uses this model instead.
     Downgrade(String),
     Overdraw,
 }
@@ -88,7 +90,7 @@ enum Word {
 // === impl LimitFile ===
 
 impl LimitFile {
-    /// The limit, or what is wrong with it.
+    /// Returns the limit, or `None` after adding its problems.
     pub(super) fn check(self, path: &str, problems: &mut Problems) -> Option<Limit> {
         let amounts = [
             (Unit::PicoUsd, self.usd.map(|usd| usd.0)),
@@ -128,7 +130,7 @@ impl LimitFile {
             (Word::Downgrade, None) => {
                 problems.push(
                     path,
-                    "`exhausted = \"downgrade\"` needs `downgrade_to`, a model",
+                    "`exhausted = \"downgrade\"` needs a model in `downgrade_to`",
                 );
                 None
             }
@@ -153,7 +155,7 @@ impl LimitFile {
 // === impl Limit ===
 
 impl Limit {
-    /// Whether this limit is what the charge came from.
+    /// Returns whether a charge came from this limit.
     pub(crate) fn made(&self, charge: &Charge) -> bool {
         let of_kind = charge
             .account
@@ -165,12 +167,12 @@ impl Limit {
             && charge.limit == self.most
     }
 
-    /// Whether both count the same thing.
+    /// Returns whether both limits count the same account, window and unit.
     pub(super) fn counts_like(&self, other: &Self) -> bool {
         self.account == other.account && self.window == other.window && self.unit == other.unit
     }
 
-    /// Whether a charge of one looks like a charge of the other, and they differ in what is to happen.
+    /// Returns whether the charges of both limits look the same, although their treatments differ.
     pub(super) fn contradicts(&self, other: &Self) -> bool {
         self.counts_like(other) && self.most == other.most && self.exhausted != other.exhausted
     }
@@ -179,7 +181,7 @@ impl Limit {
 // === impl Account ===
 
 impl Account {
-    /// The part of the account's name before the first colon.
+    /// Returns the part of the account's name before the first colon.
     pub(crate) fn kind(&self) -> Cow<'static, str> {
         match self {
             Self::Key => "key".into(),
@@ -219,7 +221,7 @@ impl<'de> Deserialize<'de> for Account {
 // === impl Window ===
 
 impl Window {
-    /// The contract's word.
+    /// Returns the contract's code for the window.
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::Minute => "minute",
@@ -234,7 +236,7 @@ impl Window {
 // === impl Unit ===
 
 impl Unit {
-    /// The contract's word.
+    /// Returns the contract's code for the unit.
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::PicoUsd => "picousd",
@@ -248,7 +250,7 @@ impl Unit {
         matches!(self, Self::PicoUsd)
     }
 
-    /// What a request is expected to use. A cost that nobody knows counts as nothing until the host settles it.
+    /// Returns the expected use of a request. An unknown cost counts as zero until the host settles it.
     pub(crate) fn amount(self, estimate: &Estimate) -> u64 {
         match self {
             Self::PicoUsd => estimate.cost_picousd.unwrap_or_default(),

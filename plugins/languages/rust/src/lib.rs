@@ -1,17 +1,17 @@
-//! The plugin of this folder's README in Rust.
+//! The plugin of `plugins/languages/README.md` in Rust.
 
 use serde::Deserialize;
 use witgate_plugin::types::{Envelope, Plan, Refusal, UpstreamStats};
 use witgate_plugin::{Plugin, Problems, Request, Route};
 
-/// The settings are all there is to it.
+/// The plugin, which consists of its settings.
 #[derive(Debug, Deserialize)]
 pub struct SmallFirst {
-    /// The model that small prompts get.
+    /// Model for small prompts.
     cheap_model: String,
-    /// Prompts of fewer tokens are small.
+    /// Size from which a prompt is no longer small, in tokens.
     max_prompt_tokens: u64,
-    /// Models whose names start like this are refused.
+    /// Prefix of the names of models that are refused.
     blocked_prefix: String,
 }
 

@@ -1,7 +1,8 @@
 //! The fields that conditions may name.
 
-use crate::facts::{Facts, Model};
 use std::borrow::Cow;
+
+use crate::facts::{Facts, Model};
 
 /// A fact of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(crate) enum Field {
     InFlight(String),
 }
 
-/// For the message about an unknown one.
+/// List of all fields, for the message about an unknown one.
 pub(super) const KNOWN: &str = "known are model, resource, stream, endpoint, tools, tenant, user, tier, session, \
     agent, request_class, workspace, environment, address, metadata.NAME, labels.NAME, attributes.NAME, max_tokens, message_count, tool_count, \
     prompt_tokens, body_bytes, share, upstreams.NAME.error_percent and upstreams.NAME.in_flight";
@@ -41,7 +42,7 @@ pub(super) const KNOWN: &str = "known are model, resource, stream, endpoint, too
 // === impl Field ===
 
 impl Field {
-    /// The field of this name.
+    /// Returns the field named `name`, or `None` if there is none.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "model" => Self::Model,
@@ -82,7 +83,7 @@ impl Field {
         })
     }
 
-    /// Whether it is a number, tested with `at_least` and `below`; else it is a text, tested with `is`.
+    /// Returns whether the field is a number, tested with `at_least` and `below`. Other fields are texts, tested with `is`.
     pub(super) const fn is_number(&self) -> bool {
         matches!(
             self,
@@ -97,7 +98,7 @@ impl Field {
         )
     }
 
-    /// The member of the body that it is read from, if it is.
+    /// Returns the top-level member of the body that the field is read from, or `None` if it is read elsewhere.
     pub(super) const fn member(&self) -> Option<&'static str> {
         match self {
             Self::Model | Self::Resource => Some("model"),
@@ -109,7 +110,7 @@ impl Field {
         }
     }
 
-    /// The value of a text field. Tools are many and asked for apart.
+    /// Returns the value of a text field, or `None` if the request lacks it. Tools are a list, which the caller tests itself.
     pub(super) fn text<'a>(&self, facts: &'a Facts<'_>, model: Model<'a>) -> Option<Cow<'a, str>> {
         let envelope = facts.envelope();
         let borrowed = match self {
@@ -151,7 +152,7 @@ impl Field {
         borrowed.map(Cow::Borrowed)
     }
 
-    /// The value of a number field.
+    /// Returns the value of a number field, or `None` if the request lacks it.
     pub(super) fn number(&self, facts: &Facts<'_>) -> Option<u64> {
         match self {
             Self::MaxTokens => facts.head().max_tokens,

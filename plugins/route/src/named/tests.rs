@@ -1,4 +1,4 @@
-use crate::Router;
+use crate::RoutePlugin;
 use witgate_plugin::Route;
 use witgate_plugin::testing::{self, RequestBuilder};
 use witgate_plugin::types::{self, Plan, Refusal, UpstreamStats};
@@ -8,7 +8,7 @@ fn decide(
     request: RequestBuilder,
     envelope: &types::Envelope,
 ) -> Result<Option<Plan>, Refusal> {
-    let router: Router = testing::configure(settings).unwrap();
+    let router: RoutePlugin = testing::configure(settings).unwrap();
     let upstream = UpstreamStats {
         name: "a".to_owned(),
         in_flight: 0,

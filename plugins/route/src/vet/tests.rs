@@ -1,4 +1,4 @@
-use crate::{Router, overrides};
+use crate::{RoutePlugin, overrides};
 use witgate_plugin::Route as _;
 use witgate_plugin::testing::{self, RequestBuilder};
 use witgate_plugin::types::{self, Refusal, UpstreamStats};
@@ -14,7 +14,7 @@ const NO_OPUS: &str = r#"{"name": "no opus", "when": [{"field": "model", "is": [
 /// The targets that these rules leave, as `UPSTREAM/MODEL`.
 fn planned(rules: &str, model: &str, envelope: &types::Envelope) -> Result<Vec<String>, Refusal> {
     let settings = format!(r#"{{"direct": true, "resources": [{RESOURCES}], "rules": [{rules}]}}"#);
-    let router: Router = testing::configure(&settings).unwrap();
+    let router: RoutePlugin = testing::configure(&settings).unwrap();
     let upstreams = ["a", "b"].map(|name| UpstreamStats {
         name: name.to_owned(),
         in_flight: 0,
@@ -130,7 +130,8 @@ fn what_an_earlier_rule_has_decided_stands() {
 
 #[test]
 fn a_target_that_the_caller_has_named_is_marked_for_the_host() {
-    let router: Router = testing::configure(&format!(r#"{{"resources": [{RESOURCES}]}}"#)).unwrap();
+    let router: RoutePlugin =
+        testing::configure(&format!(r#"{{"resources": [{RESOURCES}]}}"#)).unwrap();
     let request = RequestBuilder::messages().model("smart").build();
     let mine = r#"{"targets": [{"upstream": "a", "model": "mine"}, {"upstream": "a", "model": "opus"}], "secondary": []}"#;
     let upstreams = [UpstreamStats {

@@ -1,29 +1,30 @@
-//! Reads settings into a type, past everything that is wrong with them. The host does the same with its own files.
+//! Reads settings into a type, past everything that is wrong with them. The host reads its own files the same way.
 //!
-//! serde gives up at the first wrong value. So the settings are read again after each one, with a stand-in in the place of
-//! what was wrong or missing, until nothing is wrong any more. What stands in is neutral and never seen: the problem that
-//! it was put in for keeps the value from use.
+//! serde stops at the first wrong value. The reader therefore starts again after each problem, with a placeholder for
+//! the value that was wrong or missing, until a reading succeeds. No plugin is made of a placeholder: the problem that it
+//! stands for is reported instead.
 
-use super::Problems;
-use super::stand_in::StandIn;
-use super::wrong::Wrong;
-use serde::de::value::StrDeserializer;
-use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _,
-    IntoDeserializer, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
-};
-use serde_json::{Map, Value};
+mod node;
+mod placeholder;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// Most problems that are reported. Each costs one more reading.
-const MOST: usize = 100;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-/// The value, with everything that is wrong beside it.
+use self::node::{Node, Pass, join};
+use super::Problems;
+use super::value_error::ValueError;
+
+/// Maximum number of problems that are reported. Each one costs another reading.
+const MAX_PROBLEMS: usize = 100;
+
+/// Reads a value, and returns its problems beside it.
 ///
 /// # Errors
 ///
-/// Every problem, when they leave no value of this type.
+/// Returns every problem, if no value of type `T` can be made despite placeholders.
 pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<(T, Problems), Problems> {
     let mut problems = Problems::default();
     let settings: Value = match serde_json::from_str(json) {
@@ -38,7 +39,7 @@ pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<(T, Problems), Pro
     let value = loop {
         let root = Node {
             pass: Pass {
-                stand_ins: &problems.stand_ins,
+                placeholders: &problems.placeholders,
                 dropped: &dropped,
                 unknown: &unknown,
             },
@@ -49,7 +50,7 @@ pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<(T, Problems), Pro
             Ok(value) => break Some(value),
             Err(wrong) => wrong,
         };
-        if problems.list.len() >= MOST || !replace(&mut problems, &mut dropped, wrong) {
+        if problems.list.len() >= MAX_PROBLEMS || !replace(&mut problems, &mut dropped, wrong) {
             break None;
         }
     };
@@ -62,315 +63,24 @@ pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<(T, Problems), Pro
     }
 }
 
-/// Notes what is wrong, and that a stand-in takes its place. Where one stands already and does not do, an element of a list
-/// is dropped, and else one takes the place of the table around it; tells whether there is any.
-fn replace(problems: &mut Problems, dropped: &mut BTreeSet<String>, wrong: Wrong) -> bool {
+/// Records a problem and puts a placeholder in the place of the value. If the value is a placeholder already, drops the
+/// element of a list, or else replaces the table around it. Returns whether there was anything left to replace.
+fn replace(problems: &mut Problems, dropped: &mut BTreeSet<String>, wrong: ValueError) -> bool {
     let table = wrong.path.unwrap_or_default();
     let mut key = match wrong.missing {
         Some(missing) => join(&table, missing),
         None => table.clone(),
     };
-    if !problems.stand_ins.contains(&key) {
+    if !problems.placeholders.contains(&key) {
         problems.push(table, wrong.message);
     }
     while !key.is_empty() {
         let is_element = key.ends_with(']');
-        if problems.stand_ins.insert(key.clone()) || is_element && dropped.insert(key.clone()) {
+        if problems.placeholders.insert(key.clone()) || is_element && dropped.insert(key.clone()) {
             return true;
         }
         let around = key.rfind(['.', '[']).unwrap_or(0);
         key.truncate(around);
     }
     false
-}
-
-/// The path of a key in a table.
-fn join(table: &str, key: &str) -> String {
-    if table.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{table}.{key}")
-    }
-}
-
-/// One reading.
-#[derive(Clone, Copy)]
-struct Pass<'a> {
-    /// Paths whose value is a stand-in.
-    stand_ins: &'a BTreeSet<String>,
-    /// Elements of lists that nothing can stand in for.
-    dropped: &'a BTreeSet<String>,
-    /// The keys that no type knows.
-    unknown: &'a RefCell<Vec<String>>,
-}
-
-/// A value with its path.
-struct Node<'a> {
-    pass: Pass<'a>,
-    value: &'a Value,
-    path: String,
-}
-
-/// The entries of a table.
-struct Entries<'a> {
-    pass: Pass<'a>,
-    path: &'a str,
-    entries: std::vec::IntoIter<(String, Option<&'a Value>)>,
-    next: Option<(String, Option<&'a Value>)>,
-}
-
-/// The elements of a list.
-struct Elements<'a> {
-    pass: Pass<'a>,
-    path: &'a str,
-    elements: std::iter::Enumerate<std::slice::Iter<'a, Value>>,
-}
-
-// === impl Pass ===
-
-impl<'a> Pass<'a> {
-    /// Reads a value, or what stands in for it.
-    fn read<'de, S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-        path: String,
-        value: Option<&'a Value>,
-    ) -> Result<S::Value, Wrong> {
-        match value {
-            Some(value) if !self.stand_ins.contains(&path) => seed.deserialize(Node {
-                pass: self,
-                value,
-                path,
-            }),
-            Some(_) | None => seed.deserialize(StandIn).map_err(|wrong| Wrong {
-                path: Some(path),
-                missing: None,
-                ..wrong
-            }),
-        }
-    }
-}
-
-// === impl Node ===
-
-impl<'a> Node<'a> {
-    /// The entries of a table; those of `wanted` that are missing have a stand-in.
-    fn entries(
-        &'a self,
-        table: &'a Map<String, Value>,
-        wanted: &'static [&'static str],
-    ) -> Entries<'a> {
-        let mut entries: Vec<_> = table
-            .iter()
-            .map(|(key, value)| (key.clone(), Some(value)))
-            .collect();
-        let missing = wanted.iter().filter(|key| {
-            !table.contains_key(**key) && self.pass.stand_ins.contains(&join(&self.path, key))
-        });
-        entries.extend(missing.map(|key| ((*key).to_owned(), None)));
-        // Where nothing can stand in, the table is given up: that comes after everything else in it was read.
-        entries.sort_by_key(|(key, _)| self.pass.stand_ins.contains(&join(&self.path, key)));
-        Entries {
-            pass: self.pass,
-            path: &self.path,
-            entries: entries.into_iter(),
-            next: None,
-        }
-    }
-
-    fn elements(&'a self, list: &'a [Value]) -> Elements<'a> {
-        Elements {
-            pass: self.pass,
-            path: &self.path,
-            elements: list.iter().enumerate(),
-        }
-    }
-
-    fn visit<'de, V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, Wrong> {
-        match self.value {
-            Value::String(text) => visitor.visit_str(text),
-            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(number), _) => visitor.visit_u64(number),
-                (None, Some(number)) => visitor.visit_i64(number),
-                (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
-            },
-            Value::Bool(word) => visitor.visit_bool(*word),
-            Value::Array(list) => visitor.visit_seq(self.elements(list)),
-            Value::Object(table) => visitor.visit_map(self.entries(table, &[])),
-            Value::Null => visitor.visit_unit(),
-        }
-    }
-}
-
-impl<'de> Deserializer<'de> for Node<'_> {
-    type Error = Wrong;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        self.visit(visitor).map_err(|wrong| wrong.at(&self.path))
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self.value {
-            Value::Null => visitor.visit_none(),
-            _ => visitor.visit_some(self),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Wrong> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Wrong> {
-        let read = match self.value {
-            Value::Object(table) => visitor.visit_map(self.entries(table, fields)),
-            // serde would take the elements of a list for the fields, in their order.
-            Value::Array(_) => Err(Wrong::invalid_type(Unexpected::Seq, &visitor)),
-            _ => self.visit(visitor),
-        };
-        read.map_err(|wrong| wrong.at(&self.path))
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Wrong> {
-        let read = match self.value {
-            Value::String(word) => {
-                let word: StrDeserializer<'_, Wrong> = word.as_str().into_deserializer();
-                visitor.visit_enum(word)
-            }
-            Value::Object(table) if table.len() == 1 => {
-                visitor.visit_enum(self.entries(table, &[]))
-            }
-            _ => Err(Wrong::unknown_variant("", variants)),
-        };
-        read.map_err(|wrong| wrong.at(&self.path))
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        let mut unknown = self.pass.unknown.borrow_mut();
-        if !unknown.contains(&self.path) {
-            unknown.push(self.path);
-        }
-        visitor.visit_unit()
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map identifier
-    }
-}
-
-// === impl Entries ===
-
-impl Entries<'_> {
-    fn key<'de, K: DeserializeSeed<'de>>(key: &str, seed: K) -> Result<K::Value, Wrong> {
-        let key: StrDeserializer<'_, Wrong> = key.into_deserializer();
-        seed.deserialize(key)
-    }
-}
-
-impl<'de> MapAccess<'de> for Entries<'_> {
-    type Error = Wrong;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Wrong> {
-        let Some((key, value)) = self.entries.next() else {
-            return Ok(None);
-        };
-        let read = Self::key(&key, seed).map_err(|wrong| wrong.at(&join(self.path, &key)));
-        self.next = Some((key, value));
-        read.map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
-        let (key, value) = self
-            .next
-            .take()
-            .ok_or_else(|| Wrong::custom("its value was asked for before its key"))?;
-        self.pass.read(seed, join(self.path, &key), value)
-    }
-}
-
-/// A table with one entry is a choice with something to it: `{ file = "x" }`.
-impl<'de> EnumAccess<'de> for Entries<'_> {
-    type Error = Wrong;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(mut self, seed: V) -> Result<(V::Value, Self), Wrong> {
-        match self.next_key_seed(seed)? {
-            Some(chosen) => Ok((chosen, self)),
-            None => Err(Wrong::custom("must be a word, or a table with one key")),
-        }
-    }
-}
-
-impl<'de> VariantAccess<'de> for Entries<'_> {
-    type Error = Wrong;
-
-    fn unit_variant(mut self) -> Result<(), Wrong> {
-        self.next_value_seed(std::marker::PhantomData::<de::IgnoredAny>)
-            .map(drop)
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<T::Value, Wrong> {
-        self.next_value_seed(seed)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Wrong> {
-        self.into_node()?.deserialize_any(visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Wrong> {
-        self.into_node()?.deserialize_struct("", fields, visitor)
-    }
-}
-
-impl<'a> Entries<'a> {
-    fn into_node(self) -> Result<Node<'a>, Wrong> {
-        match self.next {
-            Some((key, Some(value))) => Ok(Node {
-                pass: self.pass,
-                value,
-                path: join(self.path, &key),
-            }),
-            Some((_, None)) | None => Err(Wrong::custom("must be a table with one key")),
-        }
-    }
-}
-
-// === impl Elements ===
-
-impl<'de> SeqAccess<'de> for Elements<'_> {
-    type Error = Wrong;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Wrong> {
-        for (index, value) in self.elements.by_ref() {
-            let path = format!("{}[{index}]", self.path);
-            if !self.pass.dropped.contains(&path) {
-                return self.pass.read(seed, path, Some(value)).map(Some);
-            }
-        }
-        Ok(None)
-    }
 }

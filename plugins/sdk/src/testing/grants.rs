@@ -1,21 +1,21 @@
-//! What a made-up request lets a plugin see: everything, or what a sidecar grants.
+//! The grants of a made-up request: everything, or those of a sidecar.
 
 use serde_json::Value;
 
-/// The grants of a request. Asking for more panics with the words of the host's fault.
+/// The grants of a request. Reading more panics with the message of the host's fault.
 #[derive(Clone, Debug)]
 pub(super) enum Grants {
-    /// Everything, for tests that don't care.
+    /// Grants everything, for tests of other things.
     All,
-    /// What the `[grants]` of a sidecar name.
+    /// Grants what a sidecar's `[grants]` name.
     Only {
         body: Body,
-        /// Names, and beginnings of names with `*` behind them; in lower case.
+        /// Lowercase names, or prefixes that end with `*`.
         headers: Vec<String>,
     },
 }
 
-/// How much of the body.
+/// The granted part of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Body {
     None,
@@ -27,11 +27,11 @@ pub(super) enum Body {
 
 #[allow(
     clippy::panic,
-    reason = "a native test that asks for too much, or has a wrong sidecar, fails with the reason"
+    reason = "a native test that reads too much, or has a wrong sidecar, fails with the reason"
 )]
 impl Grants {
-    /// Reads the table `[grants]` of a sidecar. It stands on lines of its own, as in the scaffold: values are a text, a
-    /// list of texts, `true` and `false`, which TOML and JSON write alike.
+    /// Reads the table `[grants]` of a sidecar, as `witgate plugin new` writes it. Its values are strings, lists of strings
+    /// and booleans, for which TOML and JSON have the same syntax.
     pub(super) fn of_sidecar(sidecar: &str) -> Self {
         let (mut body, mut headers) = (Body::Head, Vec::new());
         for (key, value) in entries(sidecar) {
@@ -45,7 +45,7 @@ impl Grants {
                         .map(str::to_ascii_lowercase)
                         .collect();
                 }
-                // They grant imports, which admission looks at; a native test has no imports.
+                // These grant imports, which the host checks at admission. A native test has no imports.
                 ("kv" | "metrics" | "clock", Ok(Value::Bool(_))) => {}
                 _ => panic!("[grants] of the sidecar: `{key} = {value}` can't be read here"),
             }
@@ -96,7 +96,7 @@ fn not_granted_header(name: &str) {
     );
 }
 
-/// The keys and values of the table, each value on one line and without comments.
+/// Returns the keys and values of the table, each value joined to one line and without comments.
 fn entries(sidecar: &str) -> Vec<(String, String)> {
     let lines = sidecar.lines().map(|line| without_comment(line).trim());
     let table = lines
@@ -106,7 +106,7 @@ fn entries(sidecar: &str) -> Vec<(String, String)> {
     let mut entries: Vec<(String, String)> = Vec::new();
     for line in table.filter(|line| !line.is_empty()) {
         match (line.split_once('='), entries.last_mut()) {
-            // A list goes on until its bracket is closed.
+            // A list continues until its closing bracket.
             (_, Some((_, value))) if value.starts_with('[') && !value.ends_with(']') => {
                 value.push(' ');
                 value.push_str(line);
@@ -118,7 +118,7 @@ fn entries(sidecar: &str) -> Vec<(String, String)> {
     entries
 }
 
-/// A line up to a `#` that stands outside of a text.
+/// Returns a line without its comment, which starts at a `#` outside of a string.
 fn without_comment(line: &str) -> &str {
     let mut inside = false;
     let end = line.find(|character| {

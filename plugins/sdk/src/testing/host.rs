@@ -1,8 +1,9 @@
-//! The host's side of log, metrics and clock in native tests.
+//! The host's log, metrics, clocks and key-value store in native tests.
 
-use crate::log::Level;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+
+use crate::log::Level;
 
 thread_local! {
     static LINES: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
@@ -10,19 +11,19 @@ thread_local! {
     static UNIX_MS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Take the lines that this thread has logged since the last time.
+/// Returns the lines that this thread has logged since the last call.
 #[must_use]
 pub fn logged() -> Vec<(Level, String)> {
     LINES.take()
 }
 
-/// What a counter or gauge of this thread shows.
+/// Returns the value of a counter or gauge of this thread, or `None` if it was never set.
 #[must_use]
 pub fn metric(name: &str) -> Option<i64> {
     METRICS.with_borrow(|metrics| metrics.get(name).copied())
 }
 
-/// Set this thread's clocks, in milliseconds since 1970-01-01T00:00:00Z. They stand still.
+/// Sets this thread's clocks, in milliseconds since 1970-01-01T00:00:00Z. They do not advance by themselves.
 pub fn set_clock(unix_ms: u64) {
     UNIX_MS.set(unix_ms);
 }
@@ -46,11 +47,12 @@ pub(crate) fn unix_ms() -> u64 {
     UNIX_MS.get()
 }
 
-/// The memory of a native test: unlimited, one a thread.
+/// The key-value store of a native test, one per thread and without limits.
 pub(crate) mod kv {
-    use crate::kv::Error;
     use std::cell::RefCell;
     use std::collections::BTreeMap;
+
+    use crate::kv::Error;
 
     type Entries = BTreeMap<String, (Vec<u8>, Option<u64>)>;
 

@@ -1,14 +1,14 @@
-//! A request made by hand.
+//! Made-up requests.
 
 use super::grants::{Body, Grants};
 use super::scan::Scan;
 use crate::Request;
 use crate::types::{Attribute, Caller, Head};
 
-/// Makes a request for a test. What is not said is as in a small plain request of an unnamed key.
+/// A builder of requests for tests. The defaults are those of a small plain request.
 ///
-/// Most facts are said one by one. [`body`](Self::body) takes a whole body instead and finds in it what the host would
-/// find. A test sees everything, unless [`sidecar`](Self::sidecar) says what the plugin is granted:
+/// Set facts one by one, or pass a whole body to [`body`](Self::body), which scans it as the host does. Everything is granted,
+/// unless [`sidecar`](Self::sidecar) sets the grants:
 ///
 /// ```
 /// use witgate_plugin::testing::RequestBuilder;
@@ -22,10 +22,10 @@ use crate::types::{Attribute, Caller, Head};
 /// assert_eq!(request.tools(), ["Bash"]);
 /// assert_eq!(request.header("x-team").as_deref(), Some("blue"));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug, Clone)]
 pub struct RequestBuilder(Fake);
 
-/// What a made-up request answers.
+/// A made-up request.
 #[derive(Clone, Debug)]
 pub(crate) struct Fake {
     id: String,
@@ -44,7 +44,7 @@ pub(crate) struct Fake {
 // === impl RequestBuilder ===
 
 impl RequestBuilder {
-    /// `POST /v1/messages` for `claude-opus-5-5` with one message.
+    /// Starts a `POST /v1/messages` for `claude-opus-5-5` with one message.
     #[must_use]
     pub fn messages() -> Self {
         Self(Fake {
@@ -78,7 +78,7 @@ impl RequestBuilder {
         })
     }
 
-    /// Another operation and path, for example `count-tokens` at `/v1/messages/count_tokens`.
+    /// Sets the operation and the path, for example `count-tokens` and `/v1/messages/count_tokens`.
     #[must_use]
     pub fn endpoint(mut self, endpoint: &str, path: &str) -> Self {
         endpoint.clone_into(&mut self.0.endpoint);
@@ -86,21 +86,21 @@ impl RequestBuilder {
         self
     }
 
-    /// Another method, in capitals.
+    /// Sets the HTTP method, in uppercase.
     #[must_use]
     pub fn method(mut self, method: &str) -> Self {
         method.clone_into(&mut self.0.method);
         self
     }
 
-    /// Another id.
+    /// Sets the id.
     #[must_use]
     pub fn id(mut self, id: &str) -> Self {
         id.clone_into(&mut self.0.id);
         self
     }
 
-    /// One more header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.0
@@ -109,33 +109,33 @@ impl RequestBuilder {
         self
     }
 
-    /// The caller, changed in place.
+    /// Changes the caller in place.
     #[must_use]
     pub fn caller(mut self, change: impl FnOnce(&mut Caller)) -> Self {
         change(&mut self.0.caller);
         self
     }
 
-    /// The host's scan, changed in place.
+    /// Changes the host's scan of the body in place.
     #[must_use]
     pub fn head(mut self, change: impl FnOnce(&mut Head)) -> Self {
         change(&mut self.0.head);
         self
     }
 
-    /// The `model` member.
+    /// Sets the `model` member.
     #[must_use]
     pub fn model(self, model: &str) -> Self {
         self.head(|head| head.model = Some(model.to_owned()))
     }
 
-    /// The host's estimate of the prompt's size.
+    /// Sets the host's estimate of the prompt's size.
     #[must_use]
     pub fn prompt_tokens(self, tokens: u64) -> Self {
         self.head(|head| head.prompt_tokens = tokens)
     }
 
-    /// Declared tools.
+    /// Sets the names of the declared tools.
     #[must_use]
     pub fn tools(mut self, names: &[&str]) -> Self {
         self.0.tools = names.iter().map(|name| (*name).to_owned()).collect();
@@ -143,7 +143,7 @@ impl RequestBuilder {
         self
     }
 
-    /// The raw JSON text of a top-level member.
+    /// Sets the raw JSON text of a top-level member.
     #[must_use]
     pub fn member(mut self, name: &str, json: &str) -> Self {
         self.0.members.retain(|(known, _)| known != name);
@@ -151,8 +151,8 @@ impl RequestBuilder {
         self
     }
 
-    /// The bytes of the body. If they are a JSON object, head, tools and members are what the host would find in it; what
-    /// a later call says goes before. Other bytes set nothing but the length: the host lets no such request pass.
+    /// Sets the bytes of the body. If they are a JSON object, this also sets head, tools and members as the host's scan
+    /// does; later calls override them. Other bytes set only the length, since the host refuses such requests.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         let fake = &mut self.0;
@@ -168,20 +168,20 @@ impl RequestBuilder {
         self
     }
 
-    /// Grants what this sidecar grants and no more: `.sidecar(include_str!("../NAME.toml"))`. What is not granted panics
-    /// with the line to add, as it is a fault under a gateway. Imports (`kv`, `metrics`, `clock`) are looked at by
-    /// `witgate plugin check`.
+    /// Grants what a sidecar grants and no more: `.sidecar(include_str!("../NAME.toml"))`. Reading anything else panics with
+    /// the line to add, where a gateway reports a fault. `witgate plugin check` checks the granted imports (`kv`, `metrics`
+    /// and `clock`).
     ///
     /// # Panics
     ///
-    /// If `[grants]` can't be read. Other problems of a sidecar are told by `witgate plugin check`.
+    /// Panics if `[grants]` can't be read. `witgate plugin check` reports all other problems of a sidecar.
     #[must_use]
     pub fn sidecar(mut self, text: &str) -> Self {
         self.0.grants = Grants::of_sidecar(text);
         self
     }
 
-    /// The request.
+    /// Builds the request.
     #[must_use]
     pub fn build(self) -> Request<'static> {
         Request::from(self.0)

@@ -1,22 +1,24 @@
-//! What the host's scan finds in a body.
+//! The scan of a body, as the host does it.
 
-use crate::types::{Attribute, Head};
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 
-/// Bytes of prompt text that make a token.
+use crate::types::{Attribute, Head};
+
+/// Estimated bytes of prompt text per token.
 const TEXT_BYTES_PER_TOKEN: usize = 4;
-/// Bytes of base64 that make a token.
+/// Estimated bytes of base64 per token.
 const SOLID_BYTES_PER_TOKEN: usize = 512;
-/// From this many bytes without a blank, quote or escape, a part of a string is data and not text.
+/// Length from which a part of a string without a blank, quote or escape counts as data and not as text, in bytes.
 const SOLID_RUN: usize = 1024;
 
-/// Members in which a model is read elsewhere, or is none of this request.
+/// Top-level members in which a `model` is not a further model of this request.
 const ELSEWHERE: [&str; 5] = ["model", "messages", "system", "metadata", "requests"];
-/// Members whose values have names of their own.
+/// Members whose values are free-form, so that a `model` in them means something else.
 const OWN_NAMES: [&str; 4] = ["input", "input_schema", "input_examples", "schema"];
 
 /// The facts of a body that is one JSON object.
@@ -65,7 +67,7 @@ impl Scan {
     }
 }
 
-/// Models in other places than `model`, as the host tells of them.
+/// Returns the models that are named outside of `model`, as attributes of the head.
 fn models(members: &Members) -> Vec<Attribute> {
     let mut found = Vec::new();
     for (name, raw) in members {
@@ -103,26 +105,26 @@ fn add_models(value: &Value, found: &mut Vec<Attribute>) {
     }
 }
 
-/// The name of a tool, if it has one.
+/// Returns the name of a tool, or `None` if it has none.
 fn name(tool: &Value) -> Option<String> {
     Some(tool.get("name")?.as_str()?.to_owned())
 }
 
-/// A member of the expected type; `null` is the same as absent.
+/// Returns a member, or `None` if it is absent, `null` or of another type.
 fn typed<T: DeserializeOwned>(members: &Members, name: &str) -> Option<T> {
     serde_json::from_str::<Option<T>>(members.get(name)?.get())
         .ok()
         .flatten()
 }
 
-/// Number of elements of a list.
+/// Returns the number of elements of a list.
 fn count(members: &Members, name: &str) -> u32 {
     let elements: Vec<IgnoredAny> = typed(members, name).unwrap_or_default();
     u32::try_from(elements.len()).unwrap_or(u32::MAX)
 }
 
-/// The host's estimate: a quarter of the bytes of what the model reads, and for base64 far less. The host looks at base64
-/// in blocks of 64 bytes, so a picture may make a difference of some tokens.
+/// Returns the host's estimate of the prompt's size: a token for four bytes of text, and far fewer for base64. The host
+/// looks at base64 in blocks of 64 bytes, so its estimate for an image may differ by some tokens.
 fn prompt_tokens(members: &Members) -> u64 {
     let (mut text, mut data) = (0, 0);
     for name in ["messages", "system", "tools"] {
@@ -135,7 +137,7 @@ fn prompt_tokens(members: &Members) -> u64 {
     u64::try_from(tokens).unwrap_or(u64::MAX)
 }
 
-/// Bytes in long runs without a blank, quote or escape. Between two strings there is always a quote.
+/// Returns the number of bytes in long runs without a blank, quote or escape. There is always a quote between two strings.
 fn solid(json: &[u8]) -> usize {
     let is_plain = |byte: &u8| (0x21..0x80).contains(byte) && *byte != b'"' && *byte != b'\\';
     json.split(|byte| !is_plain(byte))

@@ -1,11 +1,11 @@
-//! Envelopes, which start empty and are filled in.
+//! Envelopes and receipts.
 
 use super::{Edit, Envelope, Receipt, Value, attribute};
 
 // === impl Envelope ===
 
 impl Default for Envelope {
-    /// Nothing known, nothing changed.
+    /// Returns an envelope that says nothing and changes nothing.
     fn default() -> Self {
         Self {
             correlation_id: None,
@@ -25,33 +25,33 @@ impl Default for Envelope {
 }
 
 impl Envelope {
-    /// The metadata value of this key.
+    /// Returns the metadata value of `key`, or `None` if there is none.
     #[must_use]
     pub fn metadata(&self, key: &str) -> Option<&str> {
         attribute(&self.metadata, key)
     }
 
-    /// The first attribute of this name.
+    /// Returns the value of the first attribute named `name`, or `None` if there is none.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
         attribute(&self.attributes, name)
     }
 
-    /// The same with one more header on the answer.
+    /// Adds a header to the response.
     #[must_use]
     pub fn response_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.response_headers.push((name.into(), value.into()));
         self
     }
 
-    /// The same, removing a top-level member from the body.
+    /// Removes a top-level member from the request body.
     #[must_use]
     pub fn remove(mut self, member: impl Into<String>) -> Self {
         self.edits.push(Edit::Remove(member.into()));
         self
     }
 
-    /// The same, setting a top-level member of the body to this JSON text.
+    /// Sets a top-level member of the request body to a JSON text.
     #[must_use]
     pub fn set(mut self, member: impl Into<String>, json: impl Into<String>) -> Self {
         self.edits.push(Edit::Set((member.into(), json.into())));
@@ -62,7 +62,7 @@ impl Envelope {
 // === impl Receipt ===
 
 impl Receipt {
-    /// The value of the first field of this name.
+    /// Returns the value of the first field named `name`, or `None` if there is none.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Value> {
         self.fields

@@ -5,7 +5,7 @@ use super::{Plan, Target};
 // === impl Plan ===
 
 impl Plan {
-    /// A plan with these targets, in order of preference.
+    /// Creates a plan with targets in order of preference.
     #[must_use]
     pub fn new(targets: Vec<Target>) -> Self {
         Self {
@@ -16,13 +16,13 @@ impl Plan {
         }
     }
 
-    /// A plan with one target: this upstream of the host's configuration, with the request's own model.
+    /// Creates a plan with one target: an upstream of the host's configuration, with the request's own model.
     #[must_use]
     pub fn to(upstream: impl Into<String>) -> Self {
         Self::new(vec![Target::new(upstream)])
     }
 
-    /// The same, asking all targets for this model.
+    /// Sets the model of all targets.
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Self {
         let model = model.into();
@@ -32,30 +32,30 @@ impl Plan {
         self
     }
 
-    /// The same with one more target, after the others.
+    /// Adds a target after the others.
     #[must_use]
     pub fn or(mut self, target: Target) -> Self {
         self.targets.push(target);
         self
     }
 
-    /// The same under this rule's name, which stands on the receipt.
+    /// Sets the name of the rule behind the plan, which the receipt shows.
     #[must_use]
     pub fn rule(mut self, rule: impl Into<String>) -> Self {
         self.rule = Some(rule.into());
         self
     }
 
-    /// The same, trying something else only after these: `connect`, `timeout`, `conflict`, `rate-limit`, `overloaded`,
-    /// `server-error`. Without it the host's own word holds, which is all of them.
+    /// Limits retries and fallbacks to these reasons: `connect`, `timeout`, `conflict`, `rate-limit`, `overloaded` and
+    /// `server-error`. The host's default is all of them.
     #[must_use]
     pub fn retry_on(mut self, codes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.retry_on = codes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The same with one more attribute. Known to the host are `retries`, how often one target is tried again, and
-    /// `client-gone`, what happens to an answer whose client has left: `stop` or `drain`.
+    /// Adds an attribute. The host knows `retries`, the maximum number of retries at one target, and `client-gone`, which
+    /// says whether it reads a response to its end after the client has disconnected: `stop` or `drain`.
     #[must_use]
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.attributes.push((name.into(), value.into()));
@@ -66,7 +66,7 @@ impl Plan {
 // === impl Target ===
 
 impl Target {
-    /// This upstream of the host's configuration, with the request's own model.
+    /// Creates a target: an upstream of the host's configuration, with the request's own model.
     #[must_use]
     pub fn new(upstream: impl Into<String>) -> Self {
         Self {
@@ -77,14 +77,14 @@ impl Target {
         }
     }
 
-    /// The same, asking for this model.
+    /// Sets the model.
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
         self
     }
 
-    /// The same, with the head of the answer due within this many milliseconds.
+    /// Sets the maximum time until the head of the response, in milliseconds.
     #[must_use]
     pub fn timeout_ms(mut self, milliseconds: u32) -> Self {
         self.timeout_ms = Some(milliseconds);

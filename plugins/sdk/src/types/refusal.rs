@@ -1,11 +1,11 @@
-//! Refusals: answers in Anthropic's shape instead of forwarding.
+//! Refusals: error responses in Anthropic's format, sent instead of forwarding the request.
 
 use super::{Charge, Refusal};
 
 // === impl Refusal ===
 
 impl Refusal {
-    /// A refusal with this HTTP status (400 to 599), `error.type` and message.
+    /// Creates a refusal with an HTTP status from 400 to 599, an `error.type` and a message.
     #[must_use]
     pub fn new(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
@@ -17,43 +17,42 @@ impl Refusal {
         }
     }
 
-    /// 400 `invalid_request_error`: the client asked for something that cannot be.
+    /// Creates a 400 `invalid_request_error`, for a request that is wrong in itself.
     #[must_use]
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(400, "invalid_request_error", message)
     }
 
-    /// 400 `invalid_request_error` for a part of the request that is larger than the plugin takes, with the most that it
-    /// does: `too_much("vmx.metadata", "256 entries")`.
+    /// Creates a 400 `invalid_request_error` for a part of the request that exceeds a maximum of the plugin:
+    /// `too_much("vmx.metadata", "256 entries")`.
     ///
-    /// What a plugin returns may grow with what the caller sends: a list for each entry, a text for each name. Refuse what
-    /// would not fit, before it is read to its end. Returning too much is a fault, and the caller's request would be
-    /// answered with a 503.
+    /// The values that a plugin returns may grow with the values that a caller sends. Returning more than the host accepts is
+    /// a fault, which the caller sees as a 503, so refuse large input before you process it.
     #[must_use]
     pub fn too_much(part: &str, most: &str) -> Self {
-        Self::invalid(format!("{part}: has to be at most {most}"))
+        Self::invalid(format!("{part}: must be at most {most}"))
     }
 
-    /// 403 `permission_error`: the caller may not.
+    /// Creates a 403 `permission_error`, for a caller without permission.
     #[must_use]
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(403, "permission_error", message)
     }
 
-    /// 404 `not_found_error`: there is no such thing, for example no such model.
+    /// Creates a 404 `not_found_error`, for example for an unknown model.
     #[must_use]
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(404, "not_found_error", message)
     }
 
-    /// 400 `policy_blocked`: the shape that Claude Code shows to its user without trying again.
+    /// Creates a 400 `policy_blocked`, which Claude Code shows to its user without a retry.
     #[must_use]
     pub fn blocked(message: impl Into<String>) -> Self {
         Self::new(400, "policy_blocked", message)
     }
 
-    /// 429, for a charge that does not fit: `billing_error` for money, which a retry does not bring back, and
-    /// `rate_limit_error` for the rest. The account is told by its kind only, the part before the first colon.
+    /// Creates a 429 for a charge that does not fit its limit: a `billing_error` for money, since a retry doesn't help, and a
+    /// `rate_limit_error` for all other units. The message names only the kind of the account, before the first colon.
     #[must_use]
     pub fn exhausted(charge: &Charge) -> Self {
         let kind = charge.account.split(':').next().unwrap_or_default();
@@ -76,35 +75,35 @@ impl Refusal {
         Self::new(429, code, message)
     }
 
-    /// The same with another HTTP status, 400 to 599.
+    /// Sets the HTTP status, from 400 to 599.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.status = status;
         self
     }
 
-    /// The same with another `error.type`.
+    /// Sets the `error.type`.
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = code.into();
         self
     }
 
-    /// The same with another message: whose fault it is and what to do.
+    /// Sets the message. Say whose fault it is and what to do.
     #[must_use]
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = message.into();
         self
     }
 
-    /// The same, telling the client after how many milliseconds another try makes sense.
+    /// Tells the client to retry after this many milliseconds.
     #[must_use]
     pub fn retry_after_ms(mut self, milliseconds: u64) -> Self {
         self.retry_after_ms = Some(milliseconds);
         self
     }
 
-    /// The same with one more attribute.
+    /// Adds an attribute.
     #[must_use]
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.attributes.push((name.into(), value.into()));

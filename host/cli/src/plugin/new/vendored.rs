@@ -31,9 +31,10 @@ const FILES: &[(&str, &str)] = sdk! {
     "src/request.rs"
     "src/settings.rs"
     "src/settings/reader.rs"
-    "src/settings/stand_in.rs"
+    "src/settings/reader/node.rs"
+    "src/settings/reader/placeholder.rs"
     "src/settings/tests.rs"
-    "src/settings/wrong.rs"
+    "src/settings/value_error.rs"
     "src/testing.rs"
     "src/testing/grants.rs"
     "src/testing/host.rs"
@@ -50,9 +51,7 @@ const MANIFEST: &str = include_str!("../../../../../plugins/sdk/Cargo.toml");
 /// What the manifest refers to.
 const WORKSPACE: &str = include_str!("../../../../../Cargo.toml");
 const LICENSE: &str = include_str!("../../../../../LICENSE");
-
-/// Where the SDK's code looks for the contract, and where the copy has it.
-const CONTRACT: (&str, &str) = ("\"../../wit\"", "\"wit\"");
+const README: &str = include_str!("../../../../../plugins/sdk/README.md");
 
 /// The files of the copy: paths in [`FOLDER`], and texts.
 ///
@@ -63,11 +62,11 @@ pub(super) fn files() -> anyhow::Result<Vec<(String, String)>> {
     let mut files = vec![
         ("Cargo.toml".to_owned(), manifest()?),
         ("LICENSE".to_owned(), LICENSE.to_owned()),
+        ("README.md".to_owned(), README.to_owned()),
     ];
-    let code = FILES.iter().map(|(path, text)| {
-        let text = text.replace(CONTRACT.0, CONTRACT.1);
-        ((*path).to_owned(), text)
-    });
+    let code = FILES
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
     files.extend(code);
     let contract = CONTRACT_TEXT
         .iter()
@@ -192,7 +191,7 @@ mod tests {
     fn the_copy_refers_to_nothing_outside_of_it() {
         let mut contract = 0;
         for (path, text) in files().unwrap() {
-            assert!(!text.contains("../../wit"), "{path} leaves the copy");
+            assert!(!text.contains("\"../../"), "{path} leaves the copy");
             assert!(
                 !text.contains("workspace = true"),
                 "{path} needs a workspace"

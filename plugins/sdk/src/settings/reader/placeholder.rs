@@ -1,16 +1,17 @@
 //! Neutral values in the place of values that are wrong or missing.
 
-use super::wrong::Wrong;
 use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
 
-/// A neutral value of whichever type is asked for: nothing where it may be left out, no elements, the first choice.
+use crate::settings::value_error::ValueError;
+
+/// A neutral value of any type: `None` for an option, an empty list, the first variant of an enum.
 #[derive(Clone, Copy)]
-pub(super) struct StandIn;
+pub(super) struct Placeholder;
 
-// === impl StandIn ===
+// === impl Placeholder ===
 
-impl<'de> IntoDeserializer<'de, Wrong> for StandIn {
+impl<'de> IntoDeserializer<'de, ValueError> for Placeholder {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -21,7 +22,7 @@ impl<'de> IntoDeserializer<'de, Wrong> for StandIn {
 /// Numbers are one, because some types have no zero.
 macro_rules! one {
     ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
             visitor.visit_u64(1)
         })*
     };
@@ -29,16 +30,16 @@ macro_rules! one {
 
 macro_rules! empty_text {
     ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
             visitor.visit_str("")
         })*
     };
 }
 
-impl<'de> Deserializer<'de> for StandIn {
-    type Error = Wrong;
+impl<'de> Deserializer<'de> for Placeholder {
+    type Error = ValueError;
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         visitor.visit_bool(false)
     }
 
@@ -47,17 +48,17 @@ impl<'de> Deserializer<'de> for StandIn {
         deserialize_u32 deserialize_u64 deserialize_u128
     }
 
-    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         visitor.visit_f64(1.0)
     }
 
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         visitor.visit_f64(1.0)
     }
 
     empty_text! { deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf deserialize_identifier }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         visitor.visit_none()
     }
 
@@ -65,15 +66,19 @@ impl<'de> Deserializer<'de> for StandIn {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, ValueError> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         visitor.visit_seq(SeqDeserializer::new(std::iter::empty::<Self>()))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
         visitor.visit_seq(SeqDeserializer::new(std::iter::repeat_n(self, len)))
     }
 
@@ -82,11 +87,11 @@ impl<'de> Deserializer<'de> for StandIn {
         _: &'static str,
         len: usize,
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, ValueError> {
         self.deserialize_tuple(len, visitor)
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         visitor.visit_map(MapDeserializer::new(
             std::iter::empty::<(&'static str, Self)>(),
         ))
@@ -97,7 +102,7 @@ impl<'de> Deserializer<'de> for StandIn {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, ValueError> {
         let fields = fields.iter().map(|field| (*field, self));
         visitor.visit_map(MapDeserializer::new(fields))
     }
@@ -107,9 +112,9 @@ impl<'de> Deserializer<'de> for StandIn {
         _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, ValueError> {
         let first = variants.first().copied().unwrap_or_default();
-        let first: StrDeserializer<'_, Wrong> = first.into_deserializer();
+        let first: StrDeserializer<'_, ValueError> = first.into_deserializer();
         visitor.visit_enum(first)
     }
 

@@ -1,24 +1,25 @@
 //! The problem with one value, in the words of people who write settings.
 //!
-//! The value itself is not repeated where it is a text: a secret may have been put in the wrong place.
+//! The message never repeats a text value: it may be a secret in the wrong place.
 
-use serde::de::{self, Expected, Unexpected};
 use std::fmt;
 
-/// The reason that a value was not read.
+use serde::de::{self, Expected, Unexpected};
+
+/// The reason why a value could not be read.
 #[derive(Debug)]
-pub(super) struct Wrong {
-    /// The key whose value it is; none until the reader that knows it has been passed.
+pub(super) struct ValueError {
+    /// Path of the value, or `None` until a reader that knows it adds it.
     pub(super) path: Option<String>,
-    /// The key that is missing in the table at `path`, if that is the reason.
+    /// Key that is missing in the table at `path`, or `None` if the reason is another one.
     pub(super) missing: Option<&'static str>,
     pub(super) message: String,
 }
 
-// === impl Wrong ===
+// === impl ValueError ===
 
-impl Wrong {
-    /// The same with its place, unless it has one already.
+impl ValueError {
+    /// Adds the path, unless the error has one already.
     pub(super) fn at(mut self, path: &str) -> Self {
         self.path.get_or_insert_with(|| path.to_owned());
         self
@@ -33,7 +34,7 @@ impl Wrong {
     }
 }
 
-impl de::Error for Wrong {
+impl de::Error for ValueError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(message.to_string())
     }
@@ -44,7 +45,7 @@ impl de::Error for Wrong {
 
     fn invalid_value(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
         match found {
-            // It is a text, but not a right one.
+            // The type is right, so only the expected values are worth naming.
             Unexpected::Str(_) => Self::new(format!("must be {}", name(wanted))),
             found => Self::invalid_type(found, wanted),
         }
@@ -63,15 +64,15 @@ impl de::Error for Wrong {
     }
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Wrong {}
+impl std::error::Error for ValueError {}
 
-/// Translates serde's name of a type into that of people who write settings.
+/// Translates serde's name of a type for people who write settings.
 fn name(wanted: &dyn Expected) -> String {
     let wanted = wanted.to_string();
     let name = match wanted.as_str() {

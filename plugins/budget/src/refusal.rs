@@ -1,13 +1,13 @@
-//! What a client is told when a request does not fit a limit: which account's, which window's, what it would reserve and
-//! what is left, and when to try again.
+//! The refusal of a request that does not fit a limit. It names the account, the window, the amounts and the time to retry.
 
-use crate::money::PicoUsd;
 use witgate_plugin::clock;
 use witgate_plugin::types::{Charge, Refusal};
 
+use crate::money::PicoUsd;
+
 const SECOND_MS: u64 = 1_000;
 
-/// A 429: `billing_error` where it is about money, `rate_limit_error` otherwise.
+/// Returns a 429: a `billing_error` for money, and a `rate_limit_error` for other units.
 pub(crate) fn refusal(charge: &Charge, remaining: u64) -> Refusal {
     let counted = |amount: u64| match charge.unit.as_str() {
         "picousd" => format!("${}", PicoUsd(amount)),
@@ -25,7 +25,7 @@ pub(crate) fn refusal(charge: &Charge, remaining: u64) -> Refusal {
         "total" => " in total".to_owned(),
         window => format!(" per {window}"),
     };
-    // Something is left, and this request may need more of it: the limit is not reached yet.
+    // The limit is not reached, but this request may need more than is left.
     let message = if (1..charge.amount).contains(&remaining) {
         let asked = counted(charge.amount);
         format!(
@@ -47,8 +47,8 @@ pub(crate) fn refusal(charge: &Charge, remaining: u64) -> Refusal {
     }
 }
 
-/// How long until there is room again: to the end of the window, for months at most the rest of the day, and a moment
-/// where only running requests stand in the way.
+/// Returns the time until a retry may succeed, in milliseconds: the rest of the window, at most the rest of the day, or one
+/// second if only running requests are counted. Returns `None` for a window without end.
 fn wait_ms(charge: &Charge) -> Option<u64> {
     let period = match charge.window.as_str() {
         _ if charge.unit == "in-flight" => return Some(SECOND_MS),

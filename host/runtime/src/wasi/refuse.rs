@@ -1,15 +1,16 @@
-//! Everything that a plugin doesn't have: files, sockets, terminals, arguments, variables, an end of its own choosing.
+//! Functions of WASI that plugins may import and not use: those of files, sockets and requests.
 //!
-//! A function that has a word for it says so: an empty list, none, the error code for a refused access. One that has none
-//! ends the call.
+//! A function whose type allows it answers with an empty list, `none`, or the error code for a refused access. Any other
+//! function ends the call.
 
-use super::Closed;
-use crate::guest::Guest;
 use wasmtime::StoreContextMut;
 use wasmtime::component::types::{ComponentFunc, Type};
 use wasmtime::component::{LinkerInstance, Resource, Val};
 
-/// How the interfaces call a refusal, the best word first.
+use super::Closed;
+use crate::guest::Guest;
+
+/// Error codes of the interfaces for a refused access, the best one first.
 const REFUSALS: [&str; 5] = [
     "access-denied",
     "access",
@@ -18,25 +19,22 @@ const REFUSALS: [&str; 5] = [
     "unsupported",
 ];
 
+/// Defines `function` of the interface `import` as one that refuses.
 pub(super) fn define(
     to: &mut LinkerInstance<'_, Guest>,
     import: &str,
-    interface: &str,
     function: &str,
 ) -> wasmtime::Result<()> {
     // Libraries ask for the network before they ask whether it lets them.
-    if (interface, function) == ("sockets/instance-network", "instance-network") {
+    if function == "instance-network" {
         return to.func_wrap(function, |mut store, (): ()| {
             store.data_mut().enter(0)?;
             Ok((Resource::<Closed>::new_own(0),))
         });
     }
-    let complaint = match interface {
-        "cli/exit" => {
-            format!("it called `{import}#{function}`: a plugin answers, and ends with its host")
-        }
-        _ => format!("it called `{import}#{function}`: plugins have no files or sockets"),
-    };
+    let complaint = format!(
+        "it called `{import}#{function}`, which this host refuses; plugins have no files and no network"
+    );
     to.func_new(function, move |mut store, ty, params, results| {
         store.data_mut().enter(0)?;
         for param in params {
@@ -52,7 +50,7 @@ pub(super) fn define(
     })
 }
 
-/// Ends what was lent to a function or given to it: a handle that is left over would be the guest's fault.
+/// Gives up the handles among the arguments: wasmtime would blame the guest for one that is left over.
 fn give_back(store: &mut StoreContextMut<'_, Guest>, value: &Val) -> wasmtime::Result<()> {
     match value {
         Val::Resource(handle) => handle.resource_drop(&mut *store),
@@ -69,7 +67,7 @@ fn give_back(store: &mut StoreContextMut<'_, Guest>, value: &Val) -> wasmtime::R
     }
 }
 
-/// The value by which a function says that there is nothing.
+/// Returns the value by which a function says that there is nothing, or `None` if its type has no such value.
 fn nothing(function: &ComponentFunc) -> Option<Val> {
     match function.results().next()? {
         Type::List(_) => Some(Val::List(Vec::new())),
@@ -89,6 +87,7 @@ fn nothing(function: &ComponentFunc) -> Option<Val> {
     }
 }
 
+/// Returns the best code for a refusal, or `None` if there is none among them.
 fn best<'a>(codes: impl Iterator<Item = &'a str>) -> Option<String> {
     let codes: Vec<_> = codes.collect();
     let found = REFUSALS.iter().find(|refusal| codes.contains(refusal));

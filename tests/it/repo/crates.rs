@@ -1,0 +1,148 @@
+//! The crates that others embed or build on can be published, with everything that they are built from.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The published crates, and the folder of each.
+const PUBLISHED: [(&str, &str); 3] = [
+    ("witgate-config-file", "host/config-file"),
+    ("witgate-runtime", "host/runtime"),
+    ("witgate-plugin", "plugins/sdk"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .arg("--offline")
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo {arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Returns the paths of the files that a published crate would have.
+fn packaged(name: &str) -> BTreeSet<String> {
+    let list = cargo(&["package", "--list", "--allow-dirty", "--package", name]);
+    list.lines().map(str::to_owned).collect()
+}
+
+/// Returns the Rust sources below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Returns the texts in quotes that follow `before`.
+fn quoted<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(before)
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+}
+
+/// Removes `.` and `..` from a relative path, and returns `None` if it leaves the folder it starts in.
+fn normal(path: &Path) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => parts.push(name.to_str().unwrap()),
+            Component::CurDir => {}
+            Component::ParentDir => drop(parts.pop()?),
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(parts.join("/"))
+}
+
+#[test]
+fn a_published_crate_has_every_file_that_it_is_built_from() {
+    let mut read = 0;
+    for (name, folder) in PUBLISHED {
+        let files = packaged(name);
+        let folder = root().join(folder);
+        for source in sources(&folder.join("src")) {
+            let at = source.strip_prefix(&folder).unwrap();
+            let text = std::fs::read_to_string(&source).unwrap();
+            let text: String = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .collect();
+            let included = quoted(&text, "include_str!(\"")
+                .chain(quoted(&text, "include_bytes!(\""))
+                .map(|path| at.parent().unwrap().join(path));
+            for path in included {
+                let inside = normal(&path).is_some_and(|path| files.contains(&path));
+                assert!(inside, "{name} includes {} from elsewhere", path.display());
+                read += 1;
+            }
+            // `bindgen!` and `generate!` read whole folders of WIT.
+            if text.contains("bindgen!({") || text.contains("wit_bindgen::generate!({") {
+                for path in quoted(&text, "path: \"") {
+                    let below = normal(Path::new(path)).map(|path| format!("{path}/types.wit"));
+                    let inside = below.is_some_and(|below| files.contains(&below));
+                    assert!(inside, "{name} reads {path} from elsewhere");
+                    read += 1;
+                }
+            }
+        }
+    }
+    assert!(read > 20, "includes are found: {read}");
+}
+
+#[test]
+fn a_published_crate_says_what_a_registry_shows() {
+    let metadata = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    for (name, folder) in PUBLISHED {
+        let package = packages.iter().find(|package| package["name"] == name);
+        let package = package.expect("the crate is there");
+        assert!(package["publish"].is_null(), "{name} may be published");
+        for key in [
+            "description",
+            "license",
+            "repository",
+            "documentation",
+            "readme",
+        ] {
+            assert!(package[key].is_string(), "{name} has no `{key}`");
+        }
+        for (key, most) in [("keywords", 5), ("categories", 5)] {
+            let some = package[key].as_array().map_or(0, Vec::len);
+            assert!((1..=most).contains(&some), "{name}: {some} {key}");
+        }
+        let files = packaged(name);
+        for file in ["README.md", "LICENSE"] {
+            assert!(files.contains(file), "{name} comes without its {file}");
+        }
+        let readme = std::fs::read_to_string(root().join(folder).join("README.md")).unwrap();
+        assert!(readme.contains("```rust"), "{name} shows no example");
+
+        // A registry has no paths: what it is built from needs a version, too.
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let local = dependency["path"].is_string() && dependency["kind"].is_null();
+            let anyone = dependency["req"] == "*";
+            assert!(
+                !local || !anyone,
+                "{name}: {} has no version",
+                dependency["name"]
+            );
+        }
+    }
+}
