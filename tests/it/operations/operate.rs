@@ -1,4 +1,4 @@
-//! What an operator does while traffic runs: stop, reload, look.
+//! An operator at work while traffic runs: stopping, reloading, looking at the pages.
 
 use std::time::Duration;
 

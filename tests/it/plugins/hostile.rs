@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use witgate_artifacts::{HOSTILE, SWAP_A};
 
-use crate::harness::{Answer, Gate, Plan, Request, Upstream};
+use crate::harness::{Gate, Plan, Request, Upstream};
 
 /// Behaviours that trap a call, with the kind of fault that is reported.
 const BEHAVIOURS: [(&str, &[&str]); 5] = [

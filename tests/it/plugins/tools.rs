@@ -1,27 +1,14 @@
-//! What authors of plugins have: `witgate plugin new`, `check`, `run` and `diff`.
+//! The tools for authors of plugins: `witgate plugin new`, `check`, `run` and `diff`.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use tempfile::TempDir;
 use witgate_artifacts::{HOSTILE, ROUTE, SWAP_A, SWAP_B};
 
-use crate::harness::binary;
+use crate::harness::{binary, text, witgate};
 
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
-
-fn witgate(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(binary())
-        .args(arguments)
-        .current_dir(folder)
-        .env("XDG_CACHE_HOME", folder.join("cache"))
-        .output()
-        .unwrap()
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -43,7 +30,7 @@ fn requests(folder: &TempDir) -> PathBuf {
     file
 }
 
-/// How the standard library for wasm32 comes into a build, as in the build of this workspace's own guests.
+/// The source of the standard library for wasm32, as in the build of this workspace's own guests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Std {
     Installed,

@@ -29,7 +29,7 @@ fn asking(key: &str) -> Request {
 /// A process whose standard error is whatever the test gives it.
 struct Bare {
     child: Child,
-    /// Where clients connect.
+    /// The address that clients connect to.
     address: SocketAddr,
     admin: SocketAddr,
 }

@@ -1,4 +1,4 @@
-//! Who can have receipts deleted: by their volume.
+//! Attempts to have receipts rotated away by sheer volume.
 
 use serde_json::{Value, json};
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use tempfile::TempDir;
 use witgate_artifacts::{HOSTILE, ROUTE};
 
-use super::{EVERYTHING, complaint, printed, text, witgate};
+use super::EVERYTHING;
+use crate::harness::{complaint, printed, text, witgate};
 
 /// Files of a folder; none if it is not there.
 fn files(folder: &Path) -> usize {

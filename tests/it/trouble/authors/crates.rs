@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{complaint, printed, text, witgate};
 use crate::harness::{Gate, Plan, Upstream, patiently};
+use crate::harness::{complaint, printed, text, witgate};
 use crate::plugins::tools::{Std, TARGET, cargo, find_std};
 
 fn names(folder: &Path) -> Vec<String> {

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use witgate_artifacts::{AUDIT, BUDGET, HOSTILE, SWAP_A, SWAP_B};
 
-use super::{EVERYTHING, complaint, json_lines, printed, record, text, witgate};
+use super::{EVERYTHING, json_lines, record};
 use crate::harness::{Plan, Upstream};
+use crate::harness::{complaint, printed, text, witgate};
 
 fn asking(model: &str) -> Value {
     json!({"model": model, "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]})

@@ -1,4 +1,4 @@
-//! One mistake hides no other one, in whichever file it is.
+//! A mistake hides no other mistake, in whichever file it is.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use witgate_artifacts::{BUDGET, ENVELOPE, ROUTE};
 use witgate_gateway::config::Config;
 
-use super::{text, witgate};
+use crate::harness::{text, witgate};
 
 /// A folder in which everything is wrong that can be.
 fn everything_wrong() -> TempDir {

@@ -3,8 +3,8 @@
 use serde_json::json;
 use witgate_artifacts::{HOSTILE, ROUTE};
 
-use super::{text, witgate};
 use crate::harness::{Plan, Request, Upstream};
+use crate::harness::{text, witgate};
 
 #[tokio::test]
 async fn a_grant_of_a_credential_is_refused_with_its_line() {

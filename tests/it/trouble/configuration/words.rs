@@ -2,8 +2,8 @@
 
 use tempfile::TempDir;
 
-use super::{text, witgate};
 use crate::harness::{Plan, Upstream};
+use crate::harness::{text, witgate};
 
 /// A folder with a right configuration of one key and one upstream.
 async fn folder() -> TempDir {

@@ -1,4 +1,4 @@
-//! What the gateway assumes of its surroundings, taken away.
+//! The gateway without what it expects of its surroundings: file descriptors, folders, a terminal.
 
 use std::process::Stdio;
 use std::time::Duration;
