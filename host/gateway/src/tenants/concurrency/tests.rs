@@ -41,8 +41,8 @@ fn places_are_given_back() {
     drop(first);
     drop(enter(&bob).unwrap());
     drop((second, third));
-    nothing_is_left(&pressure, &[&alice, &bob]);
-    let refused: Vec<_> = pressure
+    nothing_is_left(&concurrency, &[&alice, &bob]);
+    let refused: Vec<_> = concurrency
         .refusals()
         .filter(|(_, count)| *count > 0)
         .collect();
@@ -83,7 +83,7 @@ fn a_key_has_its_share_of_memory_and_leaves_the_others_theirs() {
         "not with what it has"
     );
     drop((body, place, other));
-    nothing_is_left(&pressure, &[&alice, &bob]);
+    nothing_is_left(&concurrency, &[&alice, &bob]);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_charge_lives_as_long_as_the_last_slice_of_its_bytes() {
         "a slice holds all of them"
     );
     drop(slice);
-    nothing_is_left(&pressure, &[&share]);
+    nothing_is_left(&concurrency, &[&share]);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_panic_gives_everything_back() {
         assert!(concurrency.sum().bytes < BASE, "this one fails");
     });
     assert!(std::panic::catch_unwind(exchange).is_err(), "it panics");
-    nothing_is_left(&pressure, &[&share]);
+    nothing_is_left(&concurrency, &[&share]);
 }
 
 #[test]
