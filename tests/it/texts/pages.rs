@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use witgate_artifacts::{HOSTILE, ROUTE, SHIPPED};
 
 use super::{check, steady};
-use crate::harness::{Answer, Gate, Plan, Upstream};
+use crate::harness::{Answer, Gate, Plan, Upstream, patiently};
 
 fn body() -> Value {
     json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []})
@@ -97,10 +97,16 @@ async fn the_page_of_upstreams() {
     body["model"] = "to-broken".into();
     let failed = gate.ask(&gate.messages(&body)).await;
     assert_eq!(failed.status, 500, "{}", failed.text());
-    check(
-        &expect_file!["expected/upstreams.json"],
-        &page(&gate, "/upstreams").await,
-    );
+    let upstreams = patiently("the failure is counted", async {
+        loop {
+            let page = page(&gate, "/upstreams").await;
+            if page.contains("\"requests\": 1") {
+                break page;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    check(&expect_file!["expected/upstreams.json"], &upstreams.await);
 
     let refused = gate.ask(&gate.messages(&body)).await;
     assert_eq!(refused.status, 503, "{}", refused.text());

@@ -53,7 +53,7 @@ fn what_was_compiled_once_is_not_compiled_again_by_the_next_command() {
     let compiled = files(&cache);
     assert!(compiled > 0, "in the user's own cache folder");
     let second = check(&[]);
-    assert!(second.contains("compiled before"), "{second}");
+    assert!(second.contains("to load the cached code"), "{second}");
     let anew = check(&["--no-cache"]);
     assert!(anew.contains(" to compile, "), "when asked for: {anew}");
 

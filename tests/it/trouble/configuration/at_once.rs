@@ -62,7 +62,7 @@ fn a_check_tells_every_mistake_of_every_file_in_one_round() {
         "keys.toml:1: `key[0]`: `id` is missing",
         "keys.toml:2: `key[0].hash`: must be a text in quotes, not 5",
         "keys.toml:3: `key[0].tenant`",
-        "keys.toml:6: `key[1].hash`: sha256:",
+        "keys.toml:6: `key[1].hash`: use `sha256:`",
         "keys.toml:7: `key[1].disabled`: must be true or false",
         "prices.json",
         // The sidecar, and the settings in it.

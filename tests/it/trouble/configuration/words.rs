@@ -36,7 +36,7 @@ async fn a_required_plugin_that_is_not_there_is_told_in_one_line() {
         .collect();
     assert_eq!(
         lines,
-        ["nosuch: required, and not there; copy nosuch.wasm into the plugin directory"],
+        ["nosuch: required, but missing; copy nosuch.wasm into the plugin directory"],
         "{told}"
     );
 }

@@ -26,7 +26,7 @@ const WRONG: [(&str, &str, &[&str]); 8] = [
     (
         "route",
         "[settings]\ntargets = [\"bedrock\", \"vertex\"]",
-        &["`bedrock`", "`vertex`", "it has `default`"],
+        &["`bedrock`", "`vertex`", "use `default`"],
     ),
     (
         "route",

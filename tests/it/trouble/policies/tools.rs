@@ -27,7 +27,7 @@ const WRONG: [(&str, &[&str]); 4] = [
     ),
     (
         "[settings]\ntargets = [\"bedrock\"]",
-        &["hook `route`: contract", "`bedrock`", "it has `default`"],
+        &["hook `route`: contract", "`bedrock`", "use `default`"],
     ),
     (
         "[settings]\ntargets = [\"default/\"]",
