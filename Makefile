@@ -1,4 +1,5 @@
-# Two commands do all the set-up: `make run` and `make test`.
+# Two commands do all the set-up: `make run` and `make test`. On a machine of your own they ask before they install
+# packages of the system; `make setup` does not.
 
 CARGO ?= cargo
 
@@ -8,7 +9,7 @@ BASELINE ?= main
 POD_SECONDS ?= 300
 FUZZ_GUESTS ?= 10000
 
-.PHONY: run test trouble attack pod-attack clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone package semver ci tools clean
+.PHONY: run test setup trouble attack texts pod-attack clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone package semver ci tools clean
 
 run: policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	$(CARGO) build --workspace --bin witgate
@@ -19,6 +20,9 @@ test: tools ## All tests: units, the host with real guests, the gateway end to e
 
 trouble: tools ## The trouble that operators meet in the first months, end to end.
 	$(CARGO) test --workspace trouble::
+
+texts: build ## Writes the texts of tests/it/texts/expected anew: what operators, authors and clients read.
+	UPDATE_EXPECT=1 $(CARGO) test --workspace --test it -- texts::
 
 attack: tools ## Attacks on the gateway end to end: by callers, tenants, plugins, upstreams and web pages.
 	$(CARGO) test --workspace attack::
@@ -50,9 +54,10 @@ build: tools ## The gateway and the tests.
 policies: tools ## Builds the shipped plugins and puts them into policies/.
 	$(CARGO) run -q -p witgate-artifacts -- policies
 
-lint: tools ## Formatting, clippy with warnings as errors, dependency rules. Covers benches and guests.
+lint: tools ## Formatting, clippy and documentation with warnings as errors, dependency rules. Covers benches and guests.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	.ci/deny
 
 # Another selection of crates means other features of the dependencies, so it has a folder of its own and takes a while.
@@ -71,6 +76,9 @@ bench: tools ## Criterion benches, each with its baseline beside it.
 
 ci: ## What the continuous integration runs.
 	bash .ci/run
+
+setup: ## Installs what the build needs without a question.
+	@WITGATE_SETUP=yes .ci/tools
 
 tools: ## Checks for what the build needs, installs it or says what to run.
 	@.ci/tools

@@ -1,10 +1,11 @@
 //! Plugins in an axum server. It answers with what they decided; yours would go on from there.
 #![allow(clippy::print_stdout, reason = "it says where it listens")]
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::{Json, Router, extract::State};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use witgate_runtime::{
     Body, Estimate, PlainRequest, Plan, Policies, PoliciesOptions, Rejection, Runtime,
     RuntimeOptions,
@@ -20,9 +21,8 @@ async fn main() -> anyhow::Result<()> {
     let policies = Policies::open(runtime, folder, PoliciesOptions::default())?;
     policies.watch()?; // From here on, what is dropped into the folder decides.
 
-    let app = Router::new()
-        .fallback(answer)
-        .with_state(Arc::new(policies));
+    let state = Arc::new(policies);
+    let app = Router::new().fallback(answer).with_state(state);
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
     Ok(axum::serve(listener, app).await?)

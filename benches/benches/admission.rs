@@ -1,4 +1,4 @@
-//! How long it takes from the bytes of a shipped plugin to a plugin that serves, beside bare compilation of the same
+//! The time it takes from the bytes of a shipped plugin to a plugin that serves, beside bare compilation of the same
 //! component: the difference is hashing, the making of a component, the checks, the first instance and the smoke test.
 
 #![allow(
@@ -9,11 +9,12 @@
     reason = "a bench that can't go on says so by panicking"
 )]
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine};
 use witgate_artifacts::SHIPPED;

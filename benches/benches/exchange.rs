@@ -31,7 +31,7 @@ use load::{Load, Work};
 use measure::Lane;
 use proxies::{Proxy, Upstream};
 
-/// What is asked for: bodies as small as a title request and as large as a long agent turn, and a streamed answer; and
+/// The requests: bodies as small as a title request and as large as a long agent turn, and a streamed answer; and
 /// answers in each coding, which the gateway decodes beside the stream for its meter and bare pingora does not.
 const WORKS: [Work; 9] = [
     work("2KB JSON", 2 * 1024, None, PLAIN),

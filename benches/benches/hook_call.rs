@@ -1,4 +1,4 @@
-//! What a call of a hook costs through the host, beside the same call through bare wasmtime.
+//! The cost of a hook call through the host, beside the same call through bare wasmtime.
 //!
 //! The call is a route decision: a request handle and an envelope with a few facts go in, a plan of one target comes
 //! out. `bare` keeps nothing to any limit but the deadline: the difference is what limits, figures and checks cost.
@@ -26,14 +26,16 @@ mod request;
 #[path = "hook_call/turns.rs"]
 mod turns;
 
-use bare::{Bare, BareEngine};
-use criterion::{Criterion, criterion_group};
-use guest::{Guest, PLAN};
-use request::Typical;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group};
 use witgate_runtime::{Envelope, Lineup, Request, Runtime, RuntimeOptions, Source, UpstreamStats};
+
+use bare::{Bare, BareEngine};
+use guest::{Guest, PLAN};
+use request::Typical;
 
 /// The allocator of the gateway's binary, for both sides.
 #[global_allocator]

@@ -1,15 +1,16 @@
-//! What a reservation costs: one `reserve` and one `settle`, over 1 and over 4 accounts, alone and against a second
+//! The cost of a reservation: one `reserve` and one `settle`, over 1 and over 4 accounts, alone and against a second
 //! thread that does the same without pause.
 //!
 //! Baselines: an atomic addition and its taking back, which is the least that anything shared can cost, and the same
 //! two changes of a `HashMap` behind a mutex, which is what one writes without windows, limits or holds.
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use parking_lot::Mutex;
 use witgate_ledger::{Amounts, Charge, Ledger, OnShortfall, Unit, UnixMillis, Window};
 
 const NOW: UnixMillis = UnixMillis(1_795_225_386_000);
@@ -20,7 +21,7 @@ const TRUE: Amounts = Amounts {
     requests: 1,
 };
 
-/// One account in each window that a deployment would have.
+/// An account in each window that a deployment would have.
 fn charges(count: usize) -> Vec<Charge> {
     let all = [
         ("tenant:acme", Window::Month, Unit::PicoUsd),

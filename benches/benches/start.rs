@@ -1,4 +1,4 @@
-//! How long a host takes from nothing to the four shipped plugins serving: with what an earlier start has left in the
+//! The time a host takes from nothing to the four shipped plugins serving: with what an earlier start has left in the
 //! cache, beside a start that has to compile everything.
 
 #![allow(
@@ -9,11 +9,12 @@
     reason = "a bench that can't go on says so by panicking"
 )]
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
 use witgate_artifacts::SHIPPED;
 use witgate_runtime::{Policies, PoliciesOptions, Runtime, RuntimeOptions};
 

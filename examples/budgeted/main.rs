@@ -5,8 +5,9 @@
 mod head;
 mod money;
 
-use anyhow::Context as _;
 use std::sync::Arc;
+
+use anyhow::Context as _;
 use witgate_ledger::Ledger;
 use witgate_messages::PriceBook;
 use witgate_runtime::{

@@ -1,12 +1,13 @@
-//! What a request may use, and what it has used.
+//! The money of a request: what it may use, and what it has used.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
 use witgate_ledger::{Amounts, Charge, Hold, Ledger, OnShortfall, Unit, UnixMillis, Window};
 use witgate_messages::{Meter, PriceBook};
 use witgate_runtime::{Estimate, PlainRequest, PluginCharge};
 
-/// What budget hooks are told that the request will use.
+/// Returns the estimate of the request's use that budget hooks are told.
 pub(crate) fn estimate(request: &PlainRequest, prices: &PriceBook) -> Estimate {
     let head = &request.head;
     let output_tokens = head.max_tokens.unwrap_or(4096);
@@ -46,7 +47,7 @@ fn charge(named: &witgate_runtime::Charge) -> anyhow::Result<Charge> {
     })
 }
 
-/// What an answer has used, for the hold to be settled on. Of a stream it is `Meter::sse`, fed as the bytes pass, and
+/// Returns the usage of an answer, for the hold to be settled on. Of a stream it is `Meter::sse`, fed as the bytes pass, and
 /// [`Hold::extend`] raises the hold meanwhile.
 pub(crate) fn used(answer: &str, prices: &PriceBook) -> Amounts {
     let mut meter = Meter::json();

@@ -2,14 +2,16 @@
 
 mod plugins;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::prelude::{HTTPStatus, HttpPeer, OkOrErr, Result, Server};
 use pingora_proxy::{ProxyHttp, Session, http_proxy_service};
-use plugins::{Decision, Plugins};
-use std::collections::HashMap;
-use std::sync::Arc;
 use witgate_runtime::{Policies, PoliciesOptions, Runtime, RuntimeOptions};
+
+use plugins::{Decision, Plugins};
 
 struct Proxy {
     policies: Arc<Policies>,

@@ -1,17 +1,18 @@
 //! The module: plugins refuse, say which upstream is asked, and add headers to the answer.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use pingora_core::modules::http::{HttpModule, HttpModuleBuilder, Module};
 use pingora_core::prelude::{Error, HTTPStatus, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
-use std::any::Any;
-use std::sync::Arc;
 use witgate_runtime::{Envelope, PlainRequest, Plan, Policies, Rejection};
 
 /// Makes a [`Decision`] for each request.
 pub(crate) struct Plugins(pub(crate) Arc<Policies>);
 
-/// What the plugins say about a request.
+/// The plugins' decision about a request.
 pub(crate) struct Decision {
     policies: Arc<Policies>,
     envelope: Envelope,

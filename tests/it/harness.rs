@@ -1,4 +1,4 @@
-//! What the tests drive the gateway with: a [`Client`] in front of it, an [`Upstream`] behind it, and the requests and
+//! The tools that tests drive the gateway with: a [`Client`] in front of it, an [`Upstream`] behind it, and the requests and
 //! answers that real clients and the real API exchange.
 //!
 //! Nothing here interprets more HTTP than it must: what was sent is what is recorded, to the byte. Nothing sleeps: a
@@ -7,6 +7,7 @@
 
 mod answer;
 mod capture;
+mod cli;
 mod client;
 mod events;
 mod gate;
@@ -26,10 +27,11 @@ use std::time::Duration;
 
 pub use answer::Answer;
 pub use capture::Capture;
+pub use cli::{complaint, printed, text, witgate};
 pub use client::Client;
 pub use events::{Event, Events};
 pub use gate::{Gate, Plan, key_entry, receipts_in};
-pub use http2::{Http2Client, Http2Recorded, Http2Response, Http2Upstream, whole};
+pub use http2::{Http2Client, Http2Response, Http2Upstream, whole};
 pub use organisation::Organisation;
 pub use pause::Pause;
 pub use process::{House, Process, binary};
@@ -38,9 +40,8 @@ pub use request::Request;
 pub use tenants::Caller;
 pub use tls::{Authority, Greeting, Identity, Tunnel};
 pub use upstream::{Recorded, Upstream};
-pub use wire::Headers;
 
-/// How long a test waits for what must come. Long enough for a machine that does ten other things.
+/// The longest time that a test waits for something that must happen, generous enough for a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for what must come.

@@ -11,11 +11,6 @@
     unreachable_pub,
     reason = "the harness is a library to the modules beside it"
 )]
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the harness offers more than the tests of today use"
-)]
 
 mod harness;
 
@@ -24,6 +19,7 @@ mod operations;
 mod plugins;
 mod repo;
 mod tenants;
+mod texts;
 mod traffic;
 mod trouble;
 mod upstreams;

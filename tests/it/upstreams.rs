@@ -40,7 +40,7 @@ pub(crate) fn error(status: u16) -> Answer {
     Answer::error(status, "api_error", "scripted")
 }
 
-/// What the page says of one upstream.
+/// Returns the entry of an upstream on the page of upstreams.
 pub(crate) async fn shown(gate: &Gate, name: &str) -> Value {
     let page = gate.admin("/upstreams").await.json();
     let list = page["upstreams"].as_array().unwrap();

@@ -4,7 +4,7 @@ use std::io::Write;
 
 /// The answers in one coding, as writes.
 pub(crate) struct Coded {
-    /// Its name, as `content-encoding` has it.
+    /// The name in `content-encoding`.
     pub coding: &'static str,
     /// A JSON answer in one write.
     pub whole: Vec<Vec<u8>>,
@@ -14,7 +14,7 @@ pub(crate) struct Coded {
 
 /// An encoder that can be told to let go of what it has, as servers do after each event.
 trait Encoder: Write {
-    /// What has come out since the last time.
+    /// Takes the output since the last call.
     fn take(&mut self) -> Vec<u8>;
     /// The rest.
     fn end(self: Box<Self>) -> Vec<u8>;

@@ -5,10 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 
 use parking_lot::Mutex;
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Clone, Copy)]
 pub(crate) struct Work {
-    /// Its name.
+    /// The name in the output.
     pub name: &'static str,
     /// Bytes of the request's body.
     pub request: usize,

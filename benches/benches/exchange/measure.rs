@@ -14,9 +14,9 @@ const ROUNDS: usize = 60;
 
 /// A proxy and what asks it.
 pub(crate) struct Lane<'a> {
-    /// Its threads' names start so.
+    /// The prefix of its threads' names.
     pub threads: &'a str,
-    /// Its clients.
+    /// The clients of this proxy.
     pub load: Load,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Lane<'a> {
 pub(crate) struct Cost {
     /// Nanoseconds on a processor for a request.
     pub nanoseconds: i64,
-    /// What that is of the first proxy's, in hundredths: the median of the rounds' ratios.
+    /// The share of the first proxy's time, in hundredths: the median of the rounds' ratios.
     pub percent: i64,
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn costs(lanes: &[Lane<'_>]) -> Vec<Cost> {
         .collect()
 }
 
-/// How many requests fill a turn, after some to warm up.
+/// Returns the number of requests that fill a turn, after some to warm up.
 fn fills_a_turn(load: &Load) -> u64 {
     const TRIED: u64 = 400;
     load.run(TRIED);

@@ -29,13 +29,13 @@ pub(crate) struct Proxy {
     address: SocketAddr,
     threads: &'static str,
     key: String,
-    /// What has to live as long as the proxy.
+    /// Values that have to live as long as the proxy.
     _kept: Option<(Runtime, Gateway, TempDir)>,
 }
 
 /// Plugins of a gateway.
 pub(crate) enum Plugins {
-    /// None at all.
+    /// No plugins.
     None,
     /// The four that ship with it, with their shipped settings.
     Shipped,
@@ -72,7 +72,7 @@ impl Upstream {
         }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -231,12 +231,12 @@ impl Proxy {
         }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What its threads' names start with.
+    /// The prefix of its threads' names.
     pub(crate) fn threads(&self) -> &'static str {
         self.threads
     }

@@ -2,9 +2,10 @@
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+
 use witgate_benches::{in_turns, is_measured, median};
 
-/// How long one thing is run before the other has its turn.
+/// The length of a turn, after which the other side has its own.
 const TURN: Duration = Duration::from_millis(1);
 
 const ROUNDS: usize = 1_500;
@@ -36,7 +37,7 @@ pub(crate) fn compare<A, B>(
     }
 }
 
-/// How many calls fill a turn.
+/// Returns the number of calls that fill a turn.
 fn repeats<T>(call: &mut impl FnMut() -> T) -> u32 {
     let begun = Instant::now();
     let mut calls = 0;

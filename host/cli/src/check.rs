@@ -1,14 +1,14 @@
-//! `witgate check`: everything that would go wrong, before it does.
+//! `witgate check`: problems of a configuration and its plugins before a start.
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use witgate_gateway::config::{Config, Draft};
+use witgate_gateway::{inspect, open_policies};
 use witgate_runtime::{PluginState, PluginStatus};
 
 use super::plugin::compiler;
-use super::{ConfigArg, counted, say, sidecars};
-use witgate_gateway::config::{Config, Draft};
-use witgate_gateway::{inspect, open_policies};
+use super::{ConfigArg, count_of, print, sidecars};
 
 /// Arguments of `witgate check`.
 #[derive(Debug, clap::Args)]
@@ -17,32 +17,32 @@ pub(super) struct Args {
     config: ConfigArg,
 }
 
-/// Checks the configuration, what it names, and the plugins, and says all of it: what is wrong with one hides nothing
-/// about the others.
+/// Checks the configuration, the files that it names, and the plugins, and reports all problems: a problem in one place hides
+/// none in the others.
 pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
     let draft = match Config::draft(&args.config.config) {
         Ok(draft) => draft,
         Err(problems) => {
-            say(&problems.to_string());
-            say("the configuration can't be read, so nothing that it names was looked at");
+            print(&problems.to_string());
+            print("the configuration cannot be read; its files and plugins were not checked");
             return Ok(ExitCode::FAILURE);
         }
     };
-    let well = [files(&draft), plugins(&draft)?];
-    let well = well.into_iter().all(|well| well);
-    say(if well {
-        "all is well"
+    let results = [files(&draft), plugins(&draft)?];
+    let is_valid = results.into_iter().all(|is_valid| is_valid);
+    print(if is_valid {
+        "no problems found"
     } else {
-        "there are problems"
+        "problems found"
     });
-    Ok(if well {
+    Ok(if is_valid {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-/// Says how the configuration is, and the files that it names; tells whether all is well.
+/// Reports on the configuration and the files that it names. Returns whether they are valid.
 fn files(draft: &Draft) -> bool {
     let sorted = draft
         .problems
@@ -53,11 +53,11 @@ fn files(draft: &Draft) -> bool {
     let mut problems: Vec<_> = sorted.iter().map(ToString::to_string).collect();
     problems.extend(inspect::files(draft));
     for problem in &problems {
-        say(problem);
+        print(problem);
     }
     if problems.is_empty() {
-        say(&summary(&draft.config));
-        say(&memory(&draft.config));
+        print(&summary(&draft.config));
+        print(&memory(&draft.config));
     }
     problems.is_empty()
 }
@@ -65,60 +65,60 @@ fn files(draft: &Draft) -> bool {
 /// Returns a line about a configuration without problems.
 fn summary(config: &Config) -> String {
     let keys = match inspect::keys(config) {
-        Some(keys) => counted(keys, "key"),
-        None => "open to everybody".to_owned(),
+        Some(keys) => count_of(keys, "key"),
+        None => "no keys: open to everyone".to_owned(),
     };
-    let upstreams = counted(config.upstreams.len(), "upstream");
+    let upstreams = count_of(config.upstreams.len(), "upstream");
     format!("{}: {keys}, {upstreams}", config.path.display())
 }
 
-/// Returns a line about the memory that requests and plugins may take.
+/// Returns a line about the memory limits of requests and plugins.
 fn memory(config: &Config) -> String {
     format!(
-        "memory: {}; plugins may take {} MiB",
+        "memory: {}; plugins may use {} MiB",
         config.limits.memory,
         config.plugins.memory_bytes >> 20
     )
 }
 
-/// Says how each plugin is; tells whether all is well.
+/// Reports on each plugin. Returns whether all of them are valid.
 fn plugins(draft: &Draft) -> anyhow::Result<bool> {
     if let Some(why) = unusable(draft) {
-        say(&format!("the plugins were not looked at: {why}"));
+        print(&format!("plugins were not checked: {why}"));
         return Ok(false);
     }
     let policies = open_policies(&draft.config, compiler().ok())?;
-    let mut well = true;
+    let mut is_valid = true;
     for plugin in policies.status() {
-        well &= plugin.last_error.is_none() && plugin.state != PluginState::Absent;
-        say(&line(&plugin));
+        is_valid &= plugin.last_error.is_none() && plugin.state != PluginState::Absent;
+        print(&line(&plugin));
     }
     for orphan in sidecars::orphans(&draft.config.plugins.directory) {
-        say(&orphan_text(&orphan));
+        print(&orphan_text(&orphan));
     }
-    Ok(well)
+    Ok(is_valid)
 }
 
-/// Returns the reason that the plugins can't be looked at, or `None` if they can.
+/// Returns the reason why the plugins cannot be checked, or `None` if they can.
 fn unusable(draft: &Draft) -> Option<&'static str> {
     if draft.problems.is_about("plugins.directory") {
-        return Some("their directory is not known");
+        return Some("their directory is not configured correctly");
     }
-    // Looking at a plugin runs its code, and the keys say whose code may run.
+    // A check runs the plugin's code, and the trusted keys decide whose code may run.
     draft
         .problems
         .is_about("plugins.trusted_keys")
-        .then_some("the keys that they have to be signed with can't be read")
+        .then_some("the trusted keys for their signatures cannot be read")
 }
 
-/// How one plugin is.
+/// Returns the line about one plugin.
 fn line(plugin: &PluginStatus) -> String {
     if let Some(error) = &plugin.last_error {
         return format!("{}: {error}", plugin.name);
     }
     if plugin.state == PluginState::Absent {
         return format!(
-            "{name}: required, and not there; copy {name}.wasm into the plugin directory",
+            "{name}: required, but missing; copy {name}.wasm into the plugin directory",
             name = plugin.name
         );
     }
@@ -126,18 +126,18 @@ fn line(plugin: &PluginStatus) -> String {
     format!("{}: {}", plugin.name, hooks.join(", "))
 }
 
-/// A sidecar that no plugin reads: it was left behind, or has not quite the plugin's name.
+/// Returns the line about a sidecar without a plugin, which was left behind or is misnamed.
 fn orphan_text(sidecar: &Path) -> String {
     let wasm = sidecar.with_extension("wasm");
-    let told = format!(
+    let text = format!(
         "{}: no plugin reads this sidecar, because there is no {}",
         sidecar.display(),
         wasm.display()
     );
     match sidecars::meant(sidecar) {
-        None => told,
+        None => text,
         Some(plugin) => format!(
-            "{told}; that of {} is {}",
+            "{text}; the sidecar of {} is {}",
             plugin.display(),
             plugin.with_extension("toml").display()
         ),

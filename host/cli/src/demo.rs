@@ -1,4 +1,4 @@
-//! `witgate demo`: the gateway, a stand-in for the API behind it, and the lines to try them with.
+//! `witgate demo`: the gateway in front of a stand-in for the API, with commands to try it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,38 +8,38 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-
-use super::run::{Signals, options, workers};
-use super::say;
 use witgate_gateway::config::Config;
 use witgate_gateway::keys::NewKey;
-use witgate_gateway::{CannotListen, Listener, Server};
-use witgate_standin::{StandIn, StandInOptions};
+use witgate_gateway::{CannotListen, ListenerRole, Server};
+use witgate_standin::StandIn;
+
+use super::print;
+use super::run::{Signals, options, workers};
 
 /// Arguments of `witgate demo`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where clients connect; port 0 takes a free one.
+    /// Address for clients; port 0 picks a free port.
     #[arg(long, default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
-    /// Where the admin pages are.
+    /// Address of the admin pages.
     #[arg(long, default_value = "127.0.0.1:8788")]
     admin: SocketAddr,
-    /// The plugin directory.
+    /// Plugin directory.
     #[arg(long, default_value = "policies")]
     policies: PathBuf,
-    /// Record the requests in this folder, with what people wrote blanked.
+    /// Record requests in this folder, with the text that people wrote masked.
     #[arg(long, value_name = "FOLDER")]
     capture: Option<PathBuf>,
-    /// The receipts file; by default in the demo's own folder.
+    /// Receipts file. Default: a file in a temporary folder of the demo.
     #[arg(long)]
     receipts: Option<PathBuf>,
 }
 
-/// The variable whose presence sends the demo to the API itself.
+/// Environment variable with an API key; if it is set, the demo uses the API itself.
 const API_KEY: &str = "ANTHROPIC_API_KEY";
 
-/// Runs the demo until a signal says to stop.
+/// Runs the demo until a signal stops it.
 pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = DemoFolder::make()?;
     let key = NewKey::random();
@@ -64,7 +64,7 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
             "base_url = \"https://api.anthropic.com\"\ncredential = {{ env = \"{API_KEY}\" }}\n"
         ),
         Some(listener) => {
-            // The stand-in wants a key as the API does; any will do.
+            // The stand-in requires a key as the API does, but accepts any.
             std::fs::write(folder.path.join("standin.key"), "stand-in")?;
             format!(
                 "base_url = \"http://{}\"\ncredential = {{ file = \"standin.key\" }}\n",
@@ -83,7 +83,7 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
             None => None,
             Some(listener) => {
                 listener.set_nonblocking(true)?;
-                let standin = Arc::new(StandIn::new(StandInOptions::default()));
+                let standin = Arc::new(StandIn::new());
                 Some(tokio::spawn(
                     standin.serve(TcpListener::from_std(listener)?, stopped),
                 ))
@@ -93,10 +93,10 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
             .await
             .map_err(with_option)?;
         let welcome = welcome(&running, &key, &receipts, &path, &args.policies, real);
-        // Whoever reads it may stand still; the gateway does not wait for that.
-        std::thread::spawn(move || say(&welcome));
+        // A thread of its own, because a stalled reader of standard output must not hold up the gateway.
+        std::thread::spawn(move || print(&welcome));
         let done = signals.until_stopped(running).await;
-        // The stand-in goes last: running exchanges still need it.
+        // The stand-in stops last: exchanges in progress still need it.
         let _ = stop.send(true);
         if let Some(behind) = behind {
             behind.abort();
@@ -105,17 +105,17 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// An address that can't be had is not in a file of whoever runs the demo, but among the options.
+/// Replaces the advice of [`CannotListen`], which names a configuration key, by the option of the demo.
 fn with_option(error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<CannotListen>() {
         Ok(CannotListen {
-            listener,
+            role,
             address,
             source,
         }) => {
-            let option = match listener {
-                Listener::Clients => "--listen",
-                Listener::Admin => "--admin",
+            let option = match role {
+                ListenerRole::Clients => "--listen",
+                ListenerRole::Admin => "--admin",
             };
             anyhow::anyhow!(
                 "cannot listen on {address}: {source}; choose another address with {option}"
@@ -128,7 +128,7 @@ fn with_option(error: anyhow::Error) -> anyhow::Error {
 fn config_text(args: &Args, receipts: &Path, upstream: &str) -> anyhow::Result<String> {
     let policies = args.policies.canonicalize().map_err(|error| {
         anyhow::anyhow!(
-            "the plugin directory {} can't be opened: {error}",
+            "cannot open the plugin directory {}: {error}",
             args.policies.display()
         )
     })?;
@@ -142,7 +142,7 @@ fn config_text(args: &Args, receipts: &Path, upstream: &str) -> anyhow::Result<S
         });
     anyhow::ensure!(
         has_plugin,
-        "there is no plugin in {}: `make policies` builds the shipped ones",
+        "no plugins in {}: run `make policies` to build the shipped ones",
         args.policies.display()
     );
     let receipts = std::path::absolute(receipts)?;
@@ -181,28 +181,28 @@ fn welcome(
     let behind = if real {
         "the Anthropic API, with your ANTHROPIC_API_KEY"
     } else {
-        "a stand-in that answers as the API does; set ANTHROPIC_API_KEY to go to the API itself"
+        "a stand-in for the API; set ANTHROPIC_API_KEY to use the API itself"
     };
     let key = &key.secret;
     format!(
         "\nwitgate is serving at {url}, in front of {behind}.\n\n\
-         Ask it something:\n\n  \
+         Send a request:\n\n  \
          curl {url}/v1/messages \\\n    -H 'x-api-key: {key}' \\\n    -H 'anthropic-version: 2023-06-01' -H 'content-type: application/json' \\\n    \
          -d '{{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":128,\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}]}}'\n\n\
-         Or send Claude Code through it:\n\n  \
+         Or use Claude Code through the gateway:\n\n  \
          ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY={key} claude -p 'say hi'\n\n\
-         Look at it:       curl {admin}/plugins\n\
+         See its plugins:  curl {admin}/plugins\n\
          Read receipts:    tail -f {}\n\
-         Its settings:     {}\n\
-         Change a policy:  edit {}; it is live within a few seconds.\n\
-         Stop it:          Ctrl-C\n",
+         Configuration:    {}\n\
+         Change a policy:  edit {}; it takes effect within seconds.\n\
+         Stop:             Ctrl-C\n",
         receipts.display(),
         config.display(),
         policies.join("route.toml").display(),
     )
 }
 
-/// A folder for the demo's own files, gone when the demo is.
+/// A temporary folder for the demo's files, removed on drop.
 struct DemoFolder {
     path: PathBuf,
 }
@@ -219,7 +219,7 @@ impl DemoFolder {
 
 impl Drop for DemoFolder {
     fn drop(&mut self) {
-        // What is left there is small, and in the system's own folder for such things.
+        // A leftover is small, and lies in the system's temporary folder.
         let _ = std::fs::remove_dir_all(&self.path);
     }
 }

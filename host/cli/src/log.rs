@@ -1,8 +1,8 @@
-//! The log on standard error: a bounded queue, and a thread of its own that writes.
+//! The log on standard error: a bounded queue, and a thread that writes.
 //!
-//! Nothing that writes a line waits for whoever reads the log, and nothing fails because the log can't be written: a
-//! closed pipe, a full disk or a reader that stands still costs log lines, which are counted, and nothing else. Panics
-//! and the complaints of commands take the same way. Whatever is in a line, it is one line ([`line`]).
+//! Writing a log line never waits for the reader of the log and never fails: a closed pipe, a full disk or a stalled reader
+//! costs log lines, which are counted, and nothing else. Panics and the errors of commands go through the same queue.
+//! Whatever text is logged stays on one line ([`line`]).
 
 mod line;
 mod panics;
@@ -18,62 +18,62 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use self::queue::Queue;
 
-/// Most bytes of lines that wait for the writer.
-const WAITING: usize = 1 << 20;
+/// Maximum size in bytes of the lines that wait for the writer.
+const QUEUE_BYTES: usize = 1 << 20;
 
-/// How long the end of the process waits for the last lines.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Maximum time that the end of the process waits for the last lines.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The process's log. There is none in a program that embeds the gateway: there it is the program's own.
+/// The process's log, set by [`start`].
 static LOG: OnceLock<Arc<Queue>> = OnceLock::new();
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogForm {
-    /// For people.
+pub(crate) enum LogFormat {
+    /// Plain text for people.
     Text,
-    /// One JSON object a line.
+    /// JSON, an object on each line.
     Json,
 }
 
-/// Writes what is left when it is dropped, within a bound.
-pub(crate) struct LastWords(());
+/// A guard that flushes the log when it is dropped, within a timeout.
+pub(crate) struct FlushGuard(());
 
-/// Puts lines into the queue.
+/// A writer that puts lines into the queue.
 struct Lines {
     queue: Arc<Queue>,
-    form: LogForm,
+    form: LogFormat,
 }
 
-// === impl LastWords ===
+// === impl FlushGuard ===
 
-impl Drop for LastWords {
+impl Drop for FlushGuard {
     fn drop(&mut self) {
         if let Some(queue) = LOG.get() {
-            queue.flush(LAST_WORDS);
+            queue.flush(FLUSH_TIMEOUT);
         }
     }
 }
 
-/// Starts the log. To be called once, before anything is logged.
+/// Starts the log. Must be called once, before anything is logged.
 ///
 /// # Errors
 ///
-/// The system has no thread to give.
-pub(crate) fn start(form: LogForm) -> io::Result<LastWords> {
-    let queue = Arc::new(Queue::new(WAITING));
+/// Returns an error if the writer thread cannot be started.
+pub(crate) fn start(form: LogFormat) -> io::Result<FlushGuard> {
+    let queue = Arc::new(Queue::new(QUEUE_BYTES));
     let writer = Arc::clone(&queue);
     std::thread::Builder::new()
         .name("witgate-log".to_owned())
         .spawn(move || writer.write_to(&mut io::stderr()))?;
     let queue = LOG.get_or_init(|| queue);
 
-    // The HTTP layer logs each broken connection as an error; here that is everyday life, and on the receipt.
+    // The HTTP layer logs each broken connection as an error. Here that is normal, and the receipt records it.
     let filter = EnvFilter::try_from_env("WITGATE_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,pingora_core=off,pingora_pool=off"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // Its own complaints would be printed past the queue.
+        // The subscriber would print its internal errors past the queue.
         .log_internal_errors(false)
         .with_writer(Lines {
             queue: Arc::clone(queue),
@@ -81,24 +81,24 @@ pub(crate) fn start(form: LogForm) -> io::Result<LastWords> {
         });
     match form {
         // Colours would be steering the terminal, which no line may.
-        LogForm::Text => log.with_ansi(false).with_target(false).init(),
-        LogForm::Json => log.json().init(),
+        LogFormat::Text => log.with_ansi(false).with_target(false).init(),
+        LogFormat::Json => log.json().init(),
     }
     panics::log_them();
-    Ok(LastWords(()))
+    Ok(FlushGuard(()))
 }
 
-/// Says something on standard error that no filter may hide.
-pub(crate) fn say(text: &str) {
+/// Prints a line to standard error that no log filter hides.
+pub(crate) fn print_error(text: &str) {
     let line = format!("{text}\n");
     match LOG.get() {
         Some(queue) => queue.push(line.into_bytes()),
-        // Nothing can be done about a standard error that takes nothing.
+        // There is no other place to report that standard error is not writable.
         None => drop(io::stderr().write_all(line.as_bytes())),
     }
 }
 
-/// Returns how many lines have been dropped since the start.
+/// Returns the number of log lines dropped since the start.
 pub(crate) fn dropped() -> u64 {
     LOG.get().map_or(0, |queue| queue.dropped())
 }
@@ -114,7 +114,7 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 impl Write for &Lines {
-    /// Takes a whole line: the subscriber writes each one in one piece.
+    /// Takes a whole line: the subscriber writes each line in one piece.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.queue.push(line::one(self.form, line));
         Ok(line.len())

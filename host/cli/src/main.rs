@@ -16,57 +16,56 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
 use parking_lot::Mutex;
 use witgate_gateway::text::{escaped, is_unsafe};
 
-use crate::log::LogForm;
+use crate::log::LogFormat;
 
-/// Requests allocate a lot and briefly; this allocator takes less of their time than the system's.
+/// The allocator: requests allocate often and briefly, which takes less time here than with the system's allocator.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A gateway for Anthropic Messages traffic whose policies are WebAssembly plugins.
 ///
-/// Clients keep their SDK and point its base URL here. Plugins in the policy directory read who is asking, plan the
-/// route, charge the budget and shape the receipt; a changed plugin or sidecar is live without a restart.
+/// Clients keep their SDK and set its base URL to the gateway. Plugins in the policy directory identify the caller, choose the
+/// route, charge the budget and edit the receipt. Changed plugins and sidecars take effect without a restart.
 ///
-/// Start with `witgate demo`: it needs no account and no configuration.
+/// Start with `witgate demo`, which needs neither an account nor a configuration.
 #[derive(Debug, Parser)]
 #[command(name = "witgate", version, after_help = AFTER)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Form of the log lines on standard error.
-    #[arg(long, global = true, value_enum, default_value_t = LogForm::Text)]
-    log: LogForm,
+    /// Format of the log lines on standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log: LogFormat,
 }
 
 const AFTER: &str = "\
-Log levels are set by WITGATE_LOG, for example WITGATE_LOG=debug or WITGATE_LOG=info,witgate=trace.
-Signals: SIGTERM and SIGINT drain and stop (twice: at once); SIGHUP reads configuration, keys, prices and plugins
-again and reopens the receipts file; SIGUSR2 starts the program anew, which takes over without downtime ([upgrade]).";
+WITGATE_LOG sets the log level, for example WITGATE_LOG=debug or WITGATE_LOG=info,witgate=trace.
+Signals: SIGTERM and SIGINT drain and stop (a second one stops immediately); SIGHUP reloads configuration, keys, prices
+and plugins and reopens the receipts file; SIGUSR2 starts a new process that takes over without downtime ([upgrade]).";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gateway.
     Run(run::Args),
-    /// Run the gateway in front of a stand-in upstream, with a key of its own: nothing to set up.
+    /// Run the gateway with a stand-in upstream and a key of its own, without any setup.
     Demo(demo::Args),
-    /// Check a configuration and its plugins, say everything that is wrong, and exit with 1 if anything is.
+    /// Check a configuration and its plugins, report every problem, and exit with 1 if there is one.
     Check(check::Args),
-    /// Plugins, beside running them.
+    /// Create, check and try plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
-    /// Send recorded requests to a gateway, or to an upstream, and print how they are answered.
+    /// Send recorded requests to a gateway or an upstream, and print the responses.
     Replay(replay::Args),
-    /// Virtual keys: what callers of the gateway present.
+    /// Manage virtual keys, which callers present to the gateway.
     #[command(subcommand)]
     Key(key::Command),
 }
 
-/// The configuration file of a command.
+/// The option for the configuration file.
 #[derive(Debug, clap::Args)]
 struct ConfigArg {
     /// The configuration file.
@@ -74,69 +73,69 @@ struct ConfigArg {
     config: PathBuf,
 }
 
-/// Why standard output has not taken everything that a command printed.
-static UNPRINTED: Mutex<Option<ErrorKind>> = Mutex::new(None);
+/// The first error of writing to standard output.
+static PRINT_ERROR: Mutex<Option<ErrorKind>> = Mutex::new(None);
 
 /// Runs the command that the process was started with.
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let _last_words = match log::start(cli.log) {
-        Ok(last_words) => last_words,
+    let _flush = match log::start(cli.log) {
+        Ok(flush) => flush,
         Err(error) => {
-            complain(&format!("the log can't be started: {error}"));
+            print_error(&format!("cannot start the log: {error}"));
             return ExitCode::FAILURE;
         }
     };
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::demo(&args),
-        Command::Check(args) => check::check(&args).map(unless_unprinted),
-        Command::Plugin(command) => plugin::plugin(&command).map(unless_unprinted),
-        Command::Replay(args) => replay::replay(&args).map(unless_unprinted),
-        Command::Key(command) => key::key(command).map(unless_unprinted),
+        Command::Check(args) => check::check(&args).map(unless_print_failed),
+        Command::Plugin(command) => plugin::plugin(&command).map(unless_print_failed),
+        Command::Replay(args) => replay::replay(&args).map(unless_print_failed),
+        Command::Key(command) => key::key(command).map(unless_print_failed),
     };
     match done {
         Ok(code) => code,
         Err(error) => {
-            complain(&told(&error));
+            print_error(&error_text(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Says something to whoever typed the command. A standard output that can't be written is noted, and shows in the exit
-/// code of commands whose output is what they are for.
-fn say(text: &str) {
+/// Prints a line to standard output. A failure is remembered, and changes the exit code of commands whose purpose is their
+/// output.
+fn print(text: &str) {
     let mut out = io::stdout().lock();
     if let Err(error) = writeln!(out, "{}", printable(text)).and_then(|()| out.flush()) {
-        let mut unprinted = UNPRINTED.lock();
-        unprinted.get_or_insert(error.kind());
+        let mut first = PRINT_ERROR.lock();
+        first.get_or_insert(error.kind());
     }
 }
 
-/// A number of things, in words: `1 key`, `2 keys`.
-fn counted(number: usize, thing: &str) -> String {
+/// Returns a number with its noun: `1 key`, `2 keys`.
+fn count_of(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
 
-/// The exit code of a command, or that of a failure if not all of its output was printed.
-fn unless_unprinted(code: ExitCode) -> ExitCode {
-    match *UNPRINTED.lock() {
+/// Returns the exit code of a command, or `FAILURE` if some of its output could not be printed.
+fn unless_print_failed(code: ExitCode) -> ExitCode {
+    match *PRINT_ERROR.lock() {
         None => code,
-        // A reader that has left, as `head` does, has seen what it wanted.
+        // A reader that closes the pipe, as `head` does, has seen what it wanted.
         Some(ErrorKind::BrokenPipe) => ExitCode::FAILURE,
         Some(kind) => {
-            complain(&format!(
-                "standard output can't be written ({kind}): not everything was printed"
+            print_error(&format!(
+                "cannot write to standard output ({kind}): the output is incomplete"
             ));
             ExitCode::FAILURE
         }
     }
 }
 
-/// An error with its causes. Some texts end in that of their cause, which is not said twice.
-fn told(error: &anyhow::Error) -> String {
+/// Returns the text of an error with its causes. A cause that its error already quotes is not repeated.
+fn error_text(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {
@@ -148,12 +147,12 @@ fn told(error: &anyhow::Error) -> String {
     text
 }
 
-/// Says what went wrong to whoever typed the command. The log may be filtered; the reason for a failure may not.
-fn complain(text: &str) {
-    log::say(&format!("witgate: {}", printable(text)));
+/// Prints an error to standard error. Unlike log lines, errors of commands are never filtered.
+fn print_error(text: &str) {
+    log::print_error(&format!("witgate: {}", printable(text)));
 }
 
-/// The text without characters that could steer a terminal: it may come from a plugin or from a request.
+/// Returns a text with control characters escaped, because it may come from a plugin or from a request.
 fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |c| is_unsafe(c) && !matches!(c, '\n' | '\t'))
 }
@@ -176,7 +175,7 @@ mod tests {
     fn a_cause_that_is_part_of_the_text_is_not_said_twice() {
         let of = |texts: [&'static str; 2]| {
             let [text, cause] = texts;
-            told(&anyhow::Error::msg(cause).context(text))
+            error_text(&anyhow::Error::msg(cause).context(text))
         };
         assert_eq!(of(["a can't be read", "denied"]), "a can't be read: denied");
         let whole = "a can't be read: denied; check its mode";

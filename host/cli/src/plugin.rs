@@ -1,4 +1,4 @@
-//! `witgate plugin`: what authors and operators do with plugins beside running them.
+//! `witgate plugin`: tools for authors and operators of plugins.
 
 mod check;
 mod code;
@@ -21,23 +21,23 @@ pub(crate) use compile::compiler;
 /// The commands of `witgate plugin`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make a crate for a plugin: it builds, and passes its own test.
+    /// Create a crate for a plugin that builds and passes its own test.
     New(new::Args),
-    /// Say what a plugin exports, imports and needs, what admitting it costs, and whether it would be admitted.
+    /// Show what a plugin exports, imports and needs, how long its admission takes, and whether it would be admitted.
     Check(check::Args),
-    /// Send recorded requests through plugins as the gateway would, and print what they decide and how long it takes.
+    /// Pass recorded requests through plugins as the gateway would, and print their decisions and times.
     Run(run::Args),
-    /// Say which recorded requests two versions of a plugin decide differently on.
+    /// Show the recorded requests on which two versions of a plugin decide differently.
     Diff(diff::Args),
-    /// Write the contract's files, for plugins in languages other than Rust.
+    /// Write the WIT files of the contract, for plugins in languages other than Rust.
     Wit(wit::Args),
-    /// Compile a component from standard input to standard output. The gateway runs this for large plugins, so that the
-    /// memory and time that it takes are bounded and gone afterwards.
+    /// Compile a component from standard input to standard output. The gateway runs this for large plugins, so that their
+    /// compilation has bounded memory and time.
     #[command(hide = true)]
     Compile,
 }
 
-/// Runs one of them.
+/// Runs a command of `witgate plugin`.
 pub(super) fn plugin(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::New(args) => new::new(args),
@@ -49,7 +49,7 @@ pub(super) fn plugin(command: &Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// A plugin's file with the sidecar beside it, or with another one in its place.
+/// Reads a plugin's file with the sidecar beside it, or with `sidecar` instead.
 fn source(file: &Path, sidecar: Option<&Path>) -> anyhow::Result<Source> {
     std::fs::metadata(file).map_err(|error| unreadable(file, &error))?;
     let mut source = Source::read(file)?;

@@ -1,4 +1,4 @@
-//! `witgate replay`: recorded requests, sent again.
+//! `witgate replay`: sends recorded requests again.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,58 +11,60 @@ use pingora_core::prelude::{Error, ErrorType};
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_http::RequestHeader;
-
-use super::{complain, say};
 use witgate_gateway::capture::{self, Captured};
 use witgate_gateway::config::{BaseUrl, Scheme};
+
+use super::{print, print_error};
 
 /// Arguments of `witgate replay`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Recorded requests: what `[capture]` writes.
+    /// Files of recorded requests, as `[capture]` writes them.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Where they go, for example http://127.0.0.1:8787.
+    /// Base URL to send the requests to, for example http://127.0.0.1:8787.
     #[arg(long)]
     to: String,
-    /// The variable that holds the key to send with them.
+    /// Environment variable that holds the key to send.
     #[arg(long, default_value = "WITGATE_KEY", value_name = "VARIABLE")]
     key_env: String,
-    /// Seconds that an answer may take.
+    /// Timeout of each response in seconds.
     #[arg(long, default_value_t = 600)]
     timeout: u64,
-    /// One JSON object a request, in the place of the table.
+    /// Print a JSON object for each request instead of the table.
     #[arg(long)]
     json: bool,
 }
 
-/// How a request was answered.
+/// A response to a request.
 struct Answered {
     status: u16,
     id: Option<String>,
     bytes: u64,
     first: Duration,
     all: Duration,
-    /// The message of an error in the API's shape.
+    /// Message of an error in the API's shape.
     reason: Option<String>,
 }
 
-/// How many requests came to what.
+/// The number of requests for each result.
 #[derive(Debug, Default)]
 struct Counts {
     by_status: BTreeMap<u16, usize>,
     unanswered: usize,
 }
 
-/// The status of a gateway, or an upstream, that does not know the key.
-const UNAUTHORISED: u16 = 401;
+/// Status of a request whose key is not accepted.
+const UNAUTHORIZED: u16 = 401;
 
-/// The longest error body that is looked into, and how much of its message is shown.
-const ERROR_BYTES: usize = 64 << 10;
-const REASON_CHARS: usize = 300;
+/// Maximum size of an error body that is parsed.
+const MAX_ERROR_BYTES: usize = 64 << 10;
 
-/// Sends the requests, one after the other. Exits with 1 when one was not answered, or with an error of the server, and
-/// when the key opened for none of them.
+/// Maximum number of characters of an error message that are shown.
+const MAX_REASON_CHARS: usize = 300;
+
+/// Sends the requests one after another. Returns `FAILURE` if one got no response or a server error, or if the key was refused
+/// for all of them.
 pub(super) fn replay(args: &Args) -> anyhow::Result<ExitCode> {
     let base = BaseUrl::parse(&args.to).map_err(|error| anyhow::anyhow!("--to: {error}"))?;
     let key = std::env::var(&args.key_env)
@@ -72,10 +74,10 @@ pub(super) fn replay(args: &Args) -> anyhow::Result<ExitCode> {
     for file in &args.files {
         requests.extend(capture::read(file)?);
     }
-    anyhow::ensure!(!requests.is_empty(), "there are no requests in these files");
+    anyhow::ensure!(!requests.is_empty(), "the files contain no requests");
     if key.is_none() {
-        complain(&format!(
-            "the requests are sent without a key, because {} is not set; recorded ones have none of their own",
+        print_error(&format!(
+            "{} is not set: sending the requests without a key, because recorded requests contain none",
             args.key_env
         ));
     }
@@ -91,21 +93,21 @@ pub(super) fn replay(args: &Args) -> anyhow::Result<ExitCode> {
             let limit = Duration::from_secs(args.timeout);
             let outcome = tokio::time::timeout(limit, sent)
                 .await
-                .unwrap_or_else(|_| Err(anyhow::anyhow!("no whole answer within {limit:?}")));
+                .unwrap_or_else(|_| Err(anyhow::anyhow!("no complete response within {limit:?}")));
             counts.add(&outcome);
-            say(&match args.json {
+            print(&match args.json {
                 true => json(index + 1, captured, &outcome),
                 false => row(index + 1, captured, &outcome),
             });
         }
     });
     if !args.json {
-        say(&counts.text());
+        print(&counts.text());
     }
     let locked_out = counts.locked_out();
     if locked_out {
-        complain(&format!(
-            "the key was refused each time (401): put one of {} into {}",
+        print_error(&format!(
+            "the key was refused each time (401): set a valid key for {} in {}",
             args.to, args.key_env
         ));
     }
@@ -125,15 +127,15 @@ impl Counts {
         }
     }
 
-    /// Requests that were not answered, or with an error of the server.
+    /// Returns the number of requests without a response or with a server error.
     fn failed(&self) -> usize {
         let errors = self.by_status.iter().filter(|(status, _)| **status >= 500);
         self.unanswered + errors.map(|(_, count)| count).sum::<usize>()
     }
 
-    /// Whether each request was refused for its key.
+    /// Returns whether every request was refused because of its key.
     fn locked_out(&self) -> bool {
-        self.unanswered == 0 && self.by_status.keys().all(|status| *status == UNAUTHORISED)
+        self.unanswered == 0 && self.by_status.keys().all(|status| *status == UNAUTHORIZED)
     }
 
     fn text(&self) -> String {
@@ -144,7 +146,7 @@ impl Counts {
             .map(|(status, count)| format!("{count} x {status}"))
             .collect();
         if self.unanswered > 0 {
-            parts.push(format!("{} without an answer", self.unanswered));
+            parts.push(format!("{} without a response", self.unanswered));
         }
         let failed = self.failed();
         format!(
@@ -170,7 +172,7 @@ async fn send(
     let connected = connector.get_http_session(&peer).await;
     let (mut session, _) =
         connected.map_err(|error| plain(&format!("no connection to {address}"), &error))?;
-    let broke_off = |error: Box<Error>| plain("the connection broke off", &error);
+    let broke_off = |error: Box<Error>| plain("connection lost", &error);
     let body = captured.body();
     session
         .write_request_header(Box::new(head(base, captured, key, body.len())?))
@@ -188,7 +190,7 @@ async fn send(
     let (status, id) = {
         let head = session
             .response_header()
-            .context("the answer has no head")?;
+            .context("the response has no head")?;
         let id = head
             .headers
             .get("witgate-request-id")
@@ -201,7 +203,7 @@ async fn send(
     let mut error = Vec::new();
     while let Some(part) = session.read_response_body().await.map_err(broke_off)? {
         bytes += part.len() as u64;
-        if status >= 400 && error.len() + part.len() <= ERROR_BYTES {
+        if status >= 400 && error.len() + part.len() <= MAX_ERROR_BYTES {
             error.extend_from_slice(&part);
         }
     }
@@ -223,17 +225,17 @@ async fn send(
 fn reason(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
     let message = body.pointer("/error/message")?.as_str()?;
-    Some(message.escape_debug().take(REASON_CHARS).collect())
+    Some(message.escape_debug().take(MAX_REASON_CHARS).collect())
 }
 
-/// What failed, in words; the proxy's own text is for its log.
+/// Returns an error in plain words: the HTTP layer's own text is meant for logs.
 fn plain(what: &str, error: &Error) -> anyhow::Error {
     let why = match error.root_etype() {
         ErrorType::ConnectRefused => "refused".to_owned(),
         ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => "timed out".to_owned(),
-        ErrorType::ConnectNoRoute => "there is no route to it".to_owned(),
-        ErrorType::ConnectionClosed => "the other side closed it".to_owned(),
-        ErrorType::InvalidCert => "its certificate is not valid".to_owned(),
+        ErrorType::ConnectNoRoute => "no route to host".to_owned(),
+        ErrorType::ConnectionClosed => "closed by the other side".to_owned(),
+        ErrorType::InvalidCert => "invalid certificate".to_owned(),
         other => match error.root_cause().downcast_ref::<std::io::Error>() {
             Some(cause) => cause.to_string(),
             None => other.as_str().to_owned(),
@@ -330,7 +332,7 @@ mod tests {
         let counts = counts(&[(200, 5), (401, 2), (503, 1)], 3);
         assert_eq!(
             counts.text(),
-            "by status: 5 x 200, 2 x 401, 1 x 503, 3 without an answer\n7 answered, 4 failed"
+            "by status: 5 x 200, 2 x 401, 1 x 503, 3 without a response\n7 answered, 4 failed"
         );
         assert!(!counts.locked_out(), "some were let in");
     }

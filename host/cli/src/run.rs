@@ -1,14 +1,14 @@
-//! `witgate run`.
+//! `witgate run`: the gateway until a signal stops it.
 
 use std::process::ExitCode;
 
 use tokio::process::Command;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use witgate_gateway::config::Config;
+use witgate_gateway::{Options, Server};
 
 use super::plugin::compiler;
 use super::{ConfigArg, log, notify};
-use witgate_gateway::config::Config;
-use witgate_gateway::{Options, Server};
 
 /// Arguments of `witgate run`.
 #[derive(Debug, clap::Args)]
@@ -16,13 +16,13 @@ pub(super) struct Args {
     #[command(flatten)]
     config: ConfigArg,
 
-    /// Take over from the gateway that listens on the upgrade socket of the configuration: no connection is refused, and
-    /// running streams finish in the old process. Where none listens, start as usual.
+    /// Take over from the gateway that listens on the configured upgrade socket, without refusing a connection; streams in
+    /// progress finish in the old process. If no gateway listens there, start as usual.
     #[arg(long)]
     upgrade: bool,
 }
 
-/// What an operator says to a running gateway.
+/// The signals that control a running gateway.
 pub(super) struct Signals {
     hangup: Signal,
     terminate: Signal,
@@ -30,7 +30,7 @@ pub(super) struct Signals {
     upgrade: Signal,
 }
 
-/// Runs until a signal says to stop.
+/// Runs the gateway until a signal stops it.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::read(&args.config.config)?;
     workers(&config)?.block_on(async {
@@ -47,19 +47,19 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Returns the parts that this program gives its gateway.
+/// Returns the options that this program passes to the gateway.
 pub(super) fn options() -> Options {
     let options = Options::default().dropped_log_lines(log::dropped);
     match compiler() {
         Ok(compiler) => options.compiler(compiler),
         Err(error) => {
-            tracing::warn!(%error, "the path of this program is unknown; large plugins are compiled in this process");
+            tracing::warn!(%error, "cannot determine the path of this program: large plugins are compiled in this process");
             options
         }
     }
 }
 
-/// The tokio runtime that a configuration asks for.
+/// Builds the tokio runtime with the configured number of threads.
 pub(super) fn workers(config: &Config) -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.listen.threads.get())
@@ -71,8 +71,8 @@ pub(super) fn workers(config: &Config) -> std::io::Result<tokio::runtime::Runtim
 // === impl Signals ===
 
 impl Signals {
-    /// Takes the signals from the system, whose own answer to most of them is to end the process. To be called before
-    /// anybody is told that the gateway serves.
+    /// Installs the signal handlers; by default most of these signals end the process. Must be called before the gateway
+    /// reports that it serves.
     pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
@@ -82,8 +82,8 @@ impl Signals {
         })
     }
 
-    /// Follows them: reloads on SIGHUP, starts a process that takes over on SIGUSR2, drains on SIGTERM and SIGINT, ends
-    /// at once on the second of them. Drains too when another process has taken over.
+    /// Handles signals until the gateway has stopped: SIGHUP reloads, SIGUSR2 starts a process that takes over, SIGTERM and
+    /// SIGINT drain, and a second one of those stops immediately. Also drains when another process has taken over.
     pub(super) async fn until_stopped(mut self, running: Server) -> anyhow::Result<ExitCode> {
         loop {
             tokio::select! {
@@ -92,13 +92,13 @@ impl Signals {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
                 _ = self.hangup.recv() => {
-                    // A failure has been logged, and what was in use stays in use.
+                    // A failure is logged by the server, which keeps the configuration in use.
                     let _ = running.reload().await;
                 }
             }
         }
 
-        tracing::info!("stopping: no new connections, running exchanges finish");
+        tracing::info!("stopping: draining connections, accepting no new ones");
         let drained = tokio::select! {
             drained = running.drain() => drained,
             _ = self.terminate.recv() => return Ok(ExitCode::FAILURE),
@@ -107,7 +107,7 @@ impl Signals {
         if drained.cut > 0 {
             tracing::warn!(
                 connections = drained.cut,
-                "connections were cut at the end of the drain timeout"
+                "closed connections that were still open at the end of the drain timeout"
             );
         }
         tracing::info!("stopped");
@@ -115,12 +115,12 @@ impl Signals {
     }
 }
 
-/// Starts the program that is now at this one's path, with the same arguments, to take over.
+/// Starts the program at this program's path again, with the same arguments, to take over.
 fn start_successor() {
     let mut arguments = std::env::args_os();
     let Some(program) = arguments.next() else {
         tracing::error!(
-            "the program's own path is not known: start the new process yourself, with --upgrade"
+            "cannot determine the path of this program: start the new process yourself with --upgrade"
         );
         return;
     };
@@ -128,19 +128,19 @@ fn start_successor() {
     command.args(arguments.filter(|argument| argument != "--upgrade"));
     match command.arg("--upgrade").spawn() {
         Ok(mut child) => {
-            tracing::info!(pid = child.id(), "a new process was started to take over");
+            tracing::info!(pid = child.id(), "started a new process to take over");
             tokio::spawn(async move {
-                // It outlives this process when all goes well.
+                // On success the child outlives this process.
                 match child.wait().await {
                     Ok(status) => {
-                        tracing::error!(%status, "the new process ended; this one goes on");
+                        tracing::error!(%status, "the new process ended without taking over; this process continues");
                     }
-                    Err(error) => tracing::error!(%error, "the new process is not seen any more"),
+                    Err(error) => tracing::error!(%error, "lost track of the new process"),
                 }
             });
         }
         Err(error) => {
-            tracing::error!(program = %program.display(), %error, "the new process can't be started");
+            tracing::error!(program = %program.display(), %error, "cannot start a new process to take over");
         }
     }
 }

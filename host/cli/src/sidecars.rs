@@ -1,14 +1,14 @@
-//! Sidecars that no plugin reads because their name is not quite its own.
+//! Sidecars that no plugin reads, and plugins with a similar name for which they may be meant.
 
 use std::path::{Path, PathBuf};
 
-/// A name without what is easily mistaken: `tool-router` and `Tool_Router` are told apart by nobody.
+/// Returns a name without differences that people overlook, so that `tool-router` equals `Tool_Router`.
 fn folded(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
     Some(stem.to_ascii_lowercase().replace(['-', '.', ' '], "_"))
 }
 
-/// The sidecar beside a plugin that has nearly its name, if the plugin has none of its own.
+/// Returns the sidecar beside a plugin that has nearly its name, or `None`. For a plugin without a sidecar of its own.
 pub(super) fn misnamed(plugin: &Path) -> Option<PathBuf> {
     let wanted = folded(plugin)?;
     orphans(folder_of(plugin))
@@ -16,7 +16,7 @@ pub(super) fn misnamed(plugin: &Path) -> Option<PathBuf> {
         .find(|sidecar| folded(sidecar).as_ref() == Some(&wanted))
 }
 
-/// The sidecars of a folder whose plugin is not there, in order.
+/// Returns the sidecars of a folder that belong to no plugin, sorted.
 pub(super) fn orphans(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn orphans(folder: &Path) -> Vec<PathBuf> {
     orphans
 }
 
-/// The plugin that a sidecar without one may be meant for: it has nearly the same name.
+/// Returns the plugin with nearly the same name, for which a sidecar may be meant, or `None`.
 pub(super) fn meant(sidecar: &Path) -> Option<PathBuf> {
     let wanted = folded(sidecar)?;
     std::fs::read_dir(folder_of(sidecar))

@@ -48,7 +48,7 @@ fn a_right_configuration_checks_with_exit_code_zero() {
     let output = witgate(folder.path(), &["check"]);
     assert!(output.status.success(), "{}", printed(&output));
     assert!(
-        printed(&output).contains("all is well"),
+        printed(&output).contains("no problems found"),
         "{}",
         printed(&output)
     );

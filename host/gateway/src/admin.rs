@@ -1,28 +1,29 @@
-//! The admin listener: what operators and their machines look at. Read-only, and for loopback.
+//! The admin listener: read-only pages for operators and their tools, for loopback use.
 //!
-//! It asks nobody for a key, so it looks at who asks (`visitor`): a web page in an operator's browser reads nothing. Whoever
-//! asks by an unknown name learns whether the gateway is alive and ready, and no more. Its connections have the limits of
-//! clients' connections, and the oldest gives way to one too many: probes are answered whatever others hold.
+//! The listener asks for no key, so it checks where a request comes from (`access`): a web page in an operator's browser can
+//! read nothing. A request under an unknown host name only learns whether the gateway is alive and ready. Connections have
+//! the same limits as clients' connections; when there are too many, the least used one is closed, so that probes are always
+//! answered.
 //!
-//! | path | what it says |
+//! | path | content |
 //! |---|---|
-//! | `/healthz` | 200 as long as the process serves at all |
-//! | `/readyz` | 200 when traffic would be served, 503 with the reasons otherwise |
+//! | `/healthz` | 200 while the process serves at all |
+//! | `/readyz` | 200 if traffic would be served, otherwise 503 with the reasons |
 //! | `/plugins` | each plugin: hash, hooks, state, last error, faults, calls, call times |
-//! | `/upstreams` | each upstream: state and why, requests at it now, requests and errors of the last minute, time to answer, retries left |
-//! | `/budgets` | each account: used, held, limit, reset; page by page with `?limit=` and `?cursor=` |
-//! | `/config` | how the last reload went |
+//! | `/upstreams` | each upstream: state and reason, requests in progress, requests and errors of the last minute, latency, retries left |
+//! | `/budgets` | each account: used, held, limit, reset; paged with `?limit=` and `?cursor=` |
+//! | `/config` | the result of the last reload |
 //! | `/metrics` | the same and more in OpenMetrics text |
 
+mod access;
 pub(crate) mod budgets;
 pub(crate) mod metrics;
-pub(crate) mod plugin_metrics;
+mod plugins;
+mod status;
 pub(crate) mod upstreams;
-mod visitor;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -32,30 +33,27 @@ use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use pingora_http::{RequestHeader, ResponseHeader};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use witgate_audit::Health;
 
-use self::visitor::{Barred, Visitor};
-use crate::admin::metrics::Sample;
+use self::access::{Access, Denied};
+use self::status::Status;
 use crate::clock::now;
 use crate::config::{Config, ProxyProtocol};
 use crate::gateway::Gateway;
-use crate::gateway::snapshot::Snapshot;
-use crate::listen::{Cleartext, Entrance, Terms, head};
+use crate::listen::{Cleartext, ConnectionHandler, ConnectionLimits, head};
 use crate::server::reload::Reloader;
 
-/// Pages about a gateway.
+/// The app of the admin listener.
 pub(crate) struct Admin {
-    gateway: Arc<Gateway>,
-    reloader: Arc<Reloader>,
-    /// True from the moment that the gateway stops.
-    stopping: watch::Receiver<bool>,
-    /// The program's count of log lines that it dropped.
-    dropped_log_lines: fn() -> u64,
+    status: Arc<Status>,
+    /// Metrics that are read at each scrape.
+    scraped: Registry,
 }
 
-/// An answer of the admin listener.
+/// A response of the admin listener.
 struct Page {
     status: u16,
     content_type: &'static str,
@@ -71,30 +69,32 @@ impl Admin {
         stopping: watch::Receiver<bool>,
         dropped_log_lines: fn() -> u64,
     ) -> Self {
-        Self {
+        let status = Arc::new(Status {
             gateway,
             reloader,
             stopping,
             dropped_log_lines,
-        }
+        });
+        let mut scraped = Registry::with_prefix("witgate");
+        scraped.register_collector(Box::new(Arc::clone(&status)));
+        Self { status, scraped }
     }
 
-    /// The answer to whoever asks.
     fn answer(&self, request: &RequestHeader, config: &Config) -> Page {
         let hosts = config.admin.as_ref().map_or(&[][..], |admin| &admin.hosts);
         let path = request.uri.path();
-        match Visitor::look(&request.method, &request.headers, hosts) {
-            Ok(Visitor::Known) => self.page(path, request.uri.query()),
-            Ok(Visitor::Stranger) => self.probe(path),
-            Err(Barred::Method) => Page::error(405, "the admin pages are read with GET or HEAD"),
-            Err(Barred::Site) => Page::error(
+        match Access::check(&request.method, &request.headers, hosts) {
+            Ok(Access::Full) => self.page(path, request.uri.query()),
+            Ok(Access::ProbesOnly) => self.probe(path),
+            Err(Denied::Method) => Page::error(405, "admin pages are read-only: use GET or HEAD"),
+            Err(Denied::CrossSite) => Page::error(
                 403,
-                "a page of another site asked for this one: open it by its own address",
+                "the request comes from a page of another site: open this page by its own address",
             ),
         }
     }
 
-    /// What those learn who ask by an unknown name.
+    /// Returns the response to a request under an unknown host name.
     fn probe(&self, path: &str) -> Page {
         match path {
             "/healthz" => Page::alive(),
@@ -104,7 +104,7 @@ impl Admin {
             },
             _ => Page::error(
                 421,
-                "this host is not known to the admin pages: ask by address or as localhost, or list the name in [admin] hosts",
+                "unknown host name: use an IP address or localhost, or list the name in [admin] hosts",
             ),
         }
     }
@@ -113,15 +113,14 @@ impl Admin {
         match path {
             "/healthz" => Page::alive(),
             "/readyz" => self.readiness(),
-            "/plugins" => Page::json(200, &json!({"plugins": self.gateway.policies.status()})),
+            "/plugins" => Page::json(
+                200,
+                &json!({"plugins": self.status.gateway.policies.status()}),
+            ),
             "/upstreams" => self.upstreams(),
             "/budgets" => self.budgets(query),
-            "/config" => Page::json(200, &json!(self.reloader.status())),
-            "/metrics" => Page {
-                status: 200,
-                content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                body: self.gateway.metrics.page(&self.samples()),
-            },
+            "/config" => Page::json(200, &json!(self.status.reloader.status())),
+            "/metrics" => self.metrics(),
             _ => Page::json(
                 404,
                 &json!({"error": "no such page", "pages": [
@@ -132,20 +131,7 @@ impl Admin {
     }
 
     fn readiness(&self) -> Page {
-        let mut reasons = Vec::new();
-        if *self.stopping.borrow() {
-            reasons.push("the gateway is stopping".to_owned());
-        }
-        for name in self.gateway.lineup().missing() {
-            reasons.push(format!("the required plugin `{name}` is not there"));
-        }
-        if let Health::Failing { error, .. } = self.gateway.audit.health() {
-            reasons.push(format!("receipts can't be written: {error}"));
-        }
-        let state = self.gateway.state.as_ref();
-        if let Some(trouble) = state.and_then(|state| state.trouble()) {
-            reasons.push(trouble.to_string());
-        }
+        let reasons = self.status.not_ready();
         if reasons.is_empty() {
             Page::json(200, &json!({"status": "ready"}))
         } else {
@@ -153,73 +139,29 @@ impl Admin {
         }
     }
 
+    /// Returns the metrics in OpenMetrics text: those of the request path, then those read now.
+    fn metrics(&self) -> Page {
+        let mut body = String::new();
+        // Writing to a string cannot fail, and no metric of ours fails to encode.
+        let _ = self.status.gateway.metrics.encode(&mut body);
+        let _ = encode(&mut body, &self.scraped);
+        Page {
+            status: 200,
+            content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            body,
+        }
+    }
+
     fn upstreams(&self) -> Page {
-        let snapshot = self.gateway.snapshot();
+        let snapshot = self.status.gateway.snapshot();
         Page::json(200, &upstreams::page(&snapshot.upstreams, Instant::now()))
     }
 
     fn budgets(&self, query: Option<&str>) -> Page {
-        match budgets::page(&self.gateway.ledger, query, now()) {
+        match budgets::page(&self.status.gateway.ledger, query, now()) {
             Ok(page) => Page::json(200, &page),
             Err(problem) => Page::json(400, &json!({"error": problem})),
         }
-    }
-
-    /// The states on the metrics page, samples of one name together.
-    fn samples(&self) -> Vec<Sample> {
-        let plain = |name, value| Sample {
-            name,
-            labels: Vec::new(),
-            value,
-        };
-        let (audit, refusals) = self.gateway.audit.stats();
-        let totals = self.gateway.ledger.totals();
-        let lineup = self.gateway.lineup();
-        let mut samples = vec![
-            plain("ready", i128::from(self.readiness().status == 200)),
-            plain(
-                "config_reload_failed",
-                i128::from(self.reloader.status().last_error.is_some()),
-            ),
-            plain("lineup_generation", i128::from(lineup.generation())),
-            plain("required_plugins_missing", lineup.missing().len() as i128),
-            plain("receipts_written", i128::from(audit.written)),
-            plain("receipts_queued", audit.queued as i128),
-            plain("receipts_queued_bytes", audit.queued_bytes as i128),
-            plain("receipts_inline", i128::from(audit.inline_writes)),
-            plain("receipts_backlog_bytes", audit.backlog_bytes as i128),
-            plain("receipts_lost", i128::from(audit.lost)),
-            plain("receipts_refused_written", i128::from(refusals.written)),
-            plain("receipts_refused_lost", i128::from(refusals.lost)),
-            plain(
-                "receipts_left_out",
-                i128::from(self.gateway.audit.left_out()),
-            ),
-            plain("holds_open", i128::from(totals.open_holds)),
-            plain("ledger_balances", totals.balances as i128),
-            plain("ledger_accounts", totals.bounds.accounts as i128),
-            plain("ledger_turned_away", i128::from(totals.turned_away)),
-            plain("log_lines_dropped", i128::from((self.dropped_log_lines)())),
-        ];
-        let snapshot = self.gateway.snapshot();
-        let (taken, limit) = self.gateway.policies.runtime().memory();
-        samples.extend(pressure_samples(&snapshot));
-        samples.push(plain("plugin_memory_bytes", taken as i128));
-        samples.push(plain("plugin_memory_limit_bytes", limit as i128));
-        if let Some(capture) = &snapshot.capture {
-            let counts = capture.counts();
-            samples.extend(
-                [
-                    ("captured", &counts.written),
-                    ("capture_full", &counts.full),
-                    ("capture_passed_over", &counts.passed_over),
-                ]
-                .map(|(name, count)| plain(name, i128::from(count.load(Relaxed)))),
-            );
-        }
-        samples.extend(upstreams::samples(&snapshot.upstreams, Instant::now()));
-        samples.extend(plugin_metrics::samples(&self.gateway.policies.status()));
-        samples
     }
 }
 
@@ -230,15 +172,15 @@ impl HttpServerApp for Admin {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let config = Arc::clone(&self.gateway.snapshot().config);
+        let config = Arc::clone(&self.status.gateway.snapshot().config);
         let mut stop = shutdown.clone();
-        let last_call = self.gateway.last_call(&mut stop);
-        if !head::read(&mut session, &config.limits, |_| Vec::new(), last_call).await {
+        let graceful_close = self.status.gateway.graceful_close(&mut stop);
+        if !head::read(&mut session, &config.limits, |_| Vec::new(), graceful_close).await {
             head::close(session).await;
             return None;
         }
         let page = self.answer(session.req_header(), &config);
-        // Nothing here takes a body: what comes behind such a head is not read.
+        // No page takes a body, so what follows such a head is not read.
         if *shutdown.borrow() || !session.is_body_empty() {
             session.set_keepalive(None);
         }
@@ -247,15 +189,15 @@ impl HttpServerApp for Admin {
     }
 }
 
-impl Entrance for Admin {
-    async fn last_call(&self, stop: &mut watch::Receiver<bool>) {
-        self.gateway.last_call(stop).await;
+impl ConnectionHandler for Admin {
+    async fn graceful_close(&self, stop: &mut watch::Receiver<bool>) {
+        self.status.gateway.graceful_close(stop).await;
     }
 
-    fn terms(&self, _peer: IpAddr) -> Terms {
-        let snapshot = self.gateway.snapshot();
+    fn connection_limits(&self, _peer: IpAddr) -> ConnectionLimits {
+        let snapshot = self.status.gateway.snapshot();
         let limits = &snapshot.config.limits;
-        Terms {
+        ConnectionLimits {
             proxy: ProxyProtocol::Absent,
             tls: None,
             cleartext: Cleartext::Http1,
@@ -265,28 +207,6 @@ impl Entrance for Admin {
             streams: 1,
         }
     }
-}
-
-/// What is under way, what may be, and what was refused for it.
-fn pressure_samples(snapshot: &Snapshot) -> Vec<Sample> {
-    let plain = |name, value: u64| Sample {
-        name,
-        labels: Vec::new(),
-        value: i128::from(value),
-    };
-    let sum = snapshot.pressure.sum();
-    let memory = snapshot.config.limits.memory;
-    let mut samples = vec![
-        plain("request_memory_bytes", sum.bytes),
-        plain("request_memory_limit_bytes", memory.bytes),
-        plain("request_memory_limit_bytes_per_key", memory.per_key),
-        plain("in_flight", sum.exchanges),
-    ];
-    samples.extend(snapshot.pressure.refusals().map(|(kind, count)| Sample {
-        labels: vec![("kind", kind.to_owned())],
-        ..plain("shed", count)
-    }));
-    samples
 }
 
 // === impl Page ===
@@ -308,7 +228,7 @@ impl Page {
         Self::json(200, &json!({"status": "alive"}))
     }
 
-    /// Writes the page, of which a browser keeps nothing and shows nothing to another site.
+    /// Writes the page, with headers that keep browsers from caching it and from showing it to other sites.
     async fn write(self, session: &mut ServerSession) -> pingora_core::Result<()> {
         let mut head = ResponseHeader::build(self.status, Some(8))?;
         head.append_header("Content-Type", self.content_type)?;

@@ -1,4 +1,4 @@
-//! The one mouth: every answer that the gateway gives by itself is written here.
+//! Responses of the gateway's own. All of them are written here.
 
 pub(crate) mod cors;
 pub(crate) mod refused;
@@ -17,45 +17,44 @@ use witgate_messages::error;
 
 use crate::answer::refused::{Refused, Retry};
 
-/// How long the rest of a request is read after it has been refused, and how long an answer waits for a client of HTTP/2
-/// to take it.
+/// Time during which the rest of a refused request is read, and during which an HTTP/2 client has to accept a response.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Something to say.
+/// A response of the gateway's own.
 pub(crate) enum Answer<'a> {
     /// An error, in Anthropic's shape.
     Error {
-        /// What is said.
+        /// The refusal.
         refused: &'a Refused,
-        /// The host's id of the request.
+        /// The gateway's id of the request.
         id: &'a str,
-        /// Headers that plugins want on it.
+        /// Additional headers, from plugins and for CORS.
         headers: &'a [(HeaderName, HeaderValue)],
     },
-    /// Somebody is there.
+    /// The response to a health probe.
     Probe {
-        /// Headers on it.
+        /// Additional headers.
         headers: &'a [(HeaderName, HeaderValue)],
     },
-    /// An app may ask from a browser.
+    /// The response to an allowed CORS preflight.
     Preflight {
-        /// What it may.
+        /// The permissions, as headers.
         headers: &'a [(HeaderName, HeaderValue)],
     },
 }
 
-/// Writes the answer to its end, and returns its body.
+/// Writes a response completely, and returns its body.
 ///
 /// # Errors
 ///
-/// The client is gone, or does not take it.
+/// Returns an error if the client has disconnected, or does not accept the response.
 pub(crate) async fn write(
     session: &mut ServerSession,
     answer: Answer<'_>,
 ) -> pingora_core::Result<Bytes> {
     let (head, body) = match answer {
         Answer::Error { refused, .. } if refused.status == 499 => {
-            return pingora_core::Error::e_explain(ConnectionClosed, "nobody to answer");
+            return pingora_core::Error::e_explain(ConnectionClosed, "the client has disconnected");
         }
         Answer::Error {
             refused,
@@ -79,8 +78,8 @@ pub(crate) async fn write(
             (head, body)
         }
     };
-    // A connection that is closed with unread bytes is reset, and a reset can overtake the answer. So what is left of
-    // the request is read and forgotten, for a while.
+    // Closing a connection with unread bytes resets it, and the reset can overtake the response. So the rest of the request is
+    // read and discarded for a while.
     session.set_close_on_response_before_downstream_finish(false);
     session.set_total_drain_timeout(Some(LINGER));
     session.write_response_header(Box::new(head)).await?;
@@ -91,9 +90,9 @@ pub(crate) async fn write(
     Ok(body)
 }
 
-/// Writes the body of an answer over HTTP/2, where a client may keep its window shut. Until it has left, whatever still comes
-/// of the request is read and forgotten, so that a client without a key has nothing kept; what comes after it is refused
-/// with the session's end, which resets the stream.
+/// Writes the body of a response over HTTP/2, where a client may keep its window closed. Meanwhile the rest of the request is
+/// read and discarded, so that a client without a key occupies no memory. The end of the session resets the stream, which
+/// rejects anything that follows.
 async fn write_body(stream: &mut v2::server::HttpSession, body: Bytes) -> pingora_core::Result<()> {
     let Some(mut writer) = stream.take_response_body_writer() else {
         return Ok(());
@@ -106,17 +105,17 @@ async fn write_body(stream: &mut v2::server::HttpSession, body: Bytes) -> pingor
     tokio::select! {
         biased;
         written = write => written.unwrap_or_else(|_| {
-            pingora_core::Error::e_explain(WriteTimedout, "the client takes no answer")
+            pingora_core::Error::e_explain(WriteTimedout, "the client did not accept the response in time")
         }),
         never = forget => never,
     }
 }
 
-/// Ends a stream whose head went out before any upstream had answered, and returns what was written.
+/// Ends a stream with an error event, after its head was sent before an upstream had responded. Returns the event.
 ///
 /// # Errors
 ///
-/// The client is gone.
+/// Returns an error if the client has disconnected.
 pub(crate) async fn end_stream(
     session: &mut ServerSession,
     refused: &Refused,
@@ -146,7 +145,7 @@ fn error_answer(
         },
     )?;
     if let Some(wait) = refused.retry_after {
-        // The header counts whole seconds; a wait that is rounded down would come too early.
+        // The header has whole seconds; rounded down, the client would come back too early.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         head.append_header(header::RETRY_AFTER, seconds.to_string())?;
     }

@@ -1,9 +1,9 @@
-//! What batches cost: held from their creation on, settled once from their results.
+//! The cost of message batches, held from their creation and settled once from their results.
 //!
-//! A batch outlives the exchange that made it by up to a day. What it is expected to cost stays held, in the ledger and
-//! in the state, so that a restart holds it again. It is settled by whoever reads all of its results first: a client, or
-//! the gateway itself, which looks at open batches from time to time. The state decides who was first, also between
-//! two processes; that one writes the receipt. What ends with nothing done is released.
+//! A batch outlives the exchange that created it by up to a day. Its expected cost stays held, in the ledger and in the store,
+//! so that a restart holds it again. It is settled when its results were read completely, by a client or by the gateway,
+//! which polls open batches. The store decides which of several readers, also in several processes, was first and writes the
+//! receipt. A batch that ends without a result is released.
 //!
 //! Memory: one record for each open batch.
 
@@ -20,60 +20,61 @@ use tokio::sync::{mpsc, oneshot};
 use witgate_ledger::{Amounts, Hold, Ledger, UnixMillis};
 use witgate_messages::batch::Totals;
 
-use crate::store::{State, StateError};
+use crate::clock::WholeUnits as _;
+use crate::store::{Store, StoreError};
 
 pub(crate) use self::look::{Found, look};
 pub(crate) use self::record::{Facts, MIGRATION, Maker, Record, UNITS};
 pub(crate) use self::settler::Settler;
 
-/// How long a batch may run: the API ends it after a day.
+/// Longest life of a batch: the API ends it after a day.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Time past a batch's end in which it can still be settled; then nothing is known of it and nothing held for it.
+/// Time after its life in which a batch can be settled; then its hold is released.
 const MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Time for which a settled batch is remembered, for a second process that holds it too.
+/// Time that a settled batch is remembered, for a second process that holds it too.
 const MEMORY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// The batches that are not settled yet.
+/// The open batches: those that are not settled.
 pub(crate) struct Batches {
-    state: Option<State>,
+    store: Store,
     open: Mutex<HashMap<Arc<str>, Open>>,
-    tell: mpsc::UnboundedSender<Ended>,
-    /// For the settler; none once it has begun.
-    told: Mutex<Option<mpsc::UnboundedReceiver<Ended>>>,
+    news: mpsc::UnboundedSender<Ended>,
+    /// The settler's end, or `None` once it has begun.
+    settler_news: Mutex<Option<mpsc::UnboundedReceiver<Ended>>>,
 }
 
-/// A batch that is not settled yet.
+/// A batch that is not settled.
 struct Open {
     record: Arc<Record>,
-    /// What its results are paid from; none where nobody charges for it.
+    /// The hold that its results are charged to, or `None` if no plugin charges for it.
     hold: Option<Hold>,
 }
 
-/// News of a batch, for the settler.
+/// The end of a batch, for the settler.
 pub(crate) struct Ended {
     id: Arc<str>,
     ending: Ending,
-    /// Told when the batch is settled.
+    /// Signalled when the batch is settled.
     settled: Option<oneshot::Sender<()>>,
 }
 
-/// How a batch ended.
+/// The end of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// All its results were read.
+    /// All results were read.
     Results(Box<Totals>),
-    /// The upstream does not know it any more.
+    /// The upstream no longer knows the batch.
     Gone,
-    /// It could not be settled in time.
+    /// The batch was not settled in time.
     Expired,
 }
 
 // === impl Ending ===
 
 impl Ending {
-    /// What is counted as used.
+    /// Returns the amounts that are charged.
     fn amounts(&self) -> Amounts {
         match self {
             Self::Results(totals) => Amounts {
@@ -86,9 +87,9 @@ impl Ending {
     }
 
     /// Returns the totals of the results, or `None` if they were not read.
-    fn totals(&self) -> Option<&Totals> {
+    fn totals(&self) -> Option<Box<Totals>> {
         match self {
-            Self::Results(totals) => Some(totals),
+            Self::Results(totals) => Some(totals.clone()),
             Self::Gone | Self::Expired => None,
         }
     }
@@ -106,107 +107,97 @@ impl Ending {
 // === impl Batches ===
 
 impl Batches {
-    /// No batches yet. Without a state they are forgotten with the process.
-    pub(crate) fn new(state: Option<State>) -> Self {
-        let (tell, told) = mpsc::unbounded_channel();
+    pub(crate) fn new(store: Store) -> Self {
+        let (news, settler_news) = mpsc::unbounded_channel();
         Self {
-            state,
+            store,
             open: Mutex::default(),
-            tell,
-            told: Mutex::new(Some(told)),
+            news,
+            settler_news: Mutex::new(Some(settler_news)),
         }
     }
 
-    /// Takes over what is held for a batch that was just created. It is durable when this returns.
+    /// Records a batch that was just created, with its hold. The record is durable when this returns.
     ///
     /// # Errors
     ///
-    /// The state can't be written; the hold is released.
-    pub(crate) async fn open(&self, record: Record, hold: Option<Hold>) -> Result<(), StateError> {
+    /// The store can't be written. The hold is released.
+    pub(crate) async fn open(&self, record: Record, hold: Option<Hold>) -> Result<(), StoreError> {
         let record = Arc::new(record);
-        // In memory first: a look at the state in between would hold it a second time.
+        // In memory first: `catch_up` would hold it a second time if it ran in between.
         let open = Open {
             record: Arc::clone(&record),
             hold,
         };
         self.lock().insert(Arc::clone(&record.id), open);
-        let Some(state) = &self.state else {
-            return Ok(());
-        };
         let id = Arc::clone(&record.id);
-        let written = state.call(move |db| record::insert(db, &record)).await;
+        let written = self.store.call(move |db| record::insert(db, &record)).await;
         if written.is_err() {
             self.lock().remove(&id);
         }
         written
     }
 
-    /// The record of a batch that is not settled yet.
+    /// Returns the record of an open batch, or `None`.
     pub(crate) fn record(&self, id: &str) -> Option<Arc<Record>> {
         self.lock().get(id).map(|open| Arc::clone(&open.record))
     }
 
-    /// The upstream that has a batch, settled or not; none where it was not created here.
+    /// Returns the upstream that holds a batch, settled or not, or `None` if it was not created here.
     ///
     /// # Errors
     ///
-    /// The state can't be read.
-    pub(crate) async fn upstream(&self, id: &str) -> Result<Option<String>, StateError> {
+    /// The store can't be read.
+    pub(crate) async fn upstream(&self, id: &str) -> Result<Option<String>, StoreError> {
         if let Some(record) = self.record(id) {
             return Ok(Some(record.upstream.clone()));
         }
-        let Some(state) = &self.state else {
-            return Ok(None);
-        };
         let id = id.to_owned();
-        state.call(move |db| record::upstream(db, &id)).await
+        self.store.call(move |db| record::upstream(db, &id)).await
     }
 
-    /// A client has read an answer with results to its clean end. Those that are not all of the batch's are left for
-    /// another time.
+    /// Notes that a client has read results to their end. Incomplete results are ignored.
     pub(crate) fn results_read(&self, id: &str, totals: Box<Totals>) {
         let Some(record) = self.record(id) else {
             return;
         };
         if totals.unread == 0 && totals.requests() == record.facts.requests {
-            self.tell(&record.id, Ending::Results(totals), None);
+            self.announce(&record.id, Ending::Results(totals), None);
         }
     }
 
-    /// Settles a batch and waits until that is done. Says whether it is.
+    /// Settles a batch, and returns whether it is settled.
     pub(crate) async fn settle_now(&self, id: &Arc<str>, ending: Ending) -> bool {
         let (settled, done) = oneshot::channel();
-        self.tell(id, ending, Some(settled));
+        self.announce(id, ending, Some(settled));
         done.await.is_ok()
     }
 
-    fn tell(&self, id: &Arc<str>, ending: Ending, settled: Option<oneshot::Sender<()>>) {
+    fn announce(&self, id: &Arc<str>, ending: Ending, settled: Option<oneshot::Sender<()>>) {
         let ended = Ended {
             id: Arc::clone(id),
             ending,
             settled,
         };
-        // Nobody listens once the gateway has stopped: what is open then is in the state.
-        let _ = self.tell.send(ended);
+        // Without a settler the gateway has stopped, and the batch is open in the store.
+        let _ = self.news.send(ended);
     }
 
-    /// Holds what other processes, or an earlier one, have opened, and settles what others have settled.
+    /// Holds the batches that other or earlier processes opened, and settles those that others settled.
     ///
     /// # Errors
     ///
-    /// The state can't be read.
+    /// The store can't be read.
     pub(crate) async fn catch_up(
         &self,
         ledger: &Arc<Ledger>,
         now: UnixMillis,
-    ) -> Result<(), StateError> {
-        let Some(state) = &self.state else {
-            return Ok(());
-        };
-        // Looked at before the state: what is opened in between is in neither list, and stays.
+    ) -> Result<(), StoreError> {
+        // Read before the store: a batch that is opened in between is in neither list, and stays.
         let mut held: Vec<Arc<str>> = self.lock().keys().cloned().collect();
-        let forget = now.0.saturating_sub(millis(MEMORY));
-        let open = state
+        let forget = now.0.saturating_sub(MEMORY.whole_millis());
+        let open = self
+            .store
             .call(move |db| {
                 record::forget(db, forget)?;
                 record::open(db)
@@ -223,7 +214,10 @@ impl Batches {
         }
         for id in held {
             let asked = id.to_string();
-            let settled = state.call(move |db| record::settled(db, &asked)).await?;
+            let settled = self
+                .store
+                .call(move |db| record::settled(db, &asked))
+                .await?;
             if let Some(amounts) = settled {
                 self.close(&id, amounts);
             }
@@ -231,16 +225,15 @@ impl Batches {
         Ok(())
     }
 
-    /// Writes down that a batch is settled with these amounts. None when it was before: then with what.
-    async fn settle(&self, id: &str, amounts: Amounts) -> Result<Option<Amounts>, StateError> {
-        let Some(state) = &self.state else {
-            return Ok(None);
-        };
+    /// Settles a batch in the store. Returns `None`, or the amounts of an earlier settlement.
+    async fn settle(&self, id: &str, amounts: Amounts) -> Result<Option<Amounts>, StoreError> {
         let id = id.to_owned();
-        state.call(move |db| record::settle(db, &id, amounts)).await
+        self.store
+            .call(move |db| record::settle(db, &id, amounts))
+            .await
     }
 
-    /// Ends the hold of a batch. Gives the accounts that it took over their limit.
+    /// Settles the hold of a batch. Returns the accounts that it took over their limit.
     fn close(&self, id: &str, amounts: Amounts) -> Vec<String> {
         let hold = self.lock().remove(id).and_then(|open| open.hold);
         let settled = hold.map(|hold| hold.settle(amounts)).unwrap_or_default();
@@ -251,26 +244,21 @@ impl Batches {
             .collect()
     }
 
-    /// The records of all that is open.
+    /// Returns the records of all open batches.
     fn records(&self) -> Vec<Arc<Record>> {
         let open = self.lock();
         open.values().map(|open| Arc::clone(&open.record)).collect()
     }
 
-    /// What the settler is told; none when there is a settler already.
-    fn take_told(&self) -> Option<mpsc::UnboundedReceiver<Ended>> {
-        let mut told = self.told.lock();
-        told.take()
+    /// Returns the settler's end of the news, or `None` if there is a settler already.
+    fn take_news(&self) -> Option<mpsc::UnboundedReceiver<Ended>> {
+        self.settler_news.lock().take()
     }
 
     /// Held for a look-up, never across an await.
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Open>> {
         self.open.lock()
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

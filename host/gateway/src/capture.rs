@@ -1,9 +1,9 @@
-//! Recorded requests: what `[capture]` writes, and what `witgate plugin run`, `witgate plugin diff` and `witgate replay`
-//! read.
+//! Recorded requests: written by `[capture]`, read by `witgate plugin run`, `witgate plugin diff` and `witgate replay`.
 //!
-//! A file has one JSON object a line. Only `body` has to be there, so that lines can be written by hand as well. No
-//! credential is ever in it: values of headers are written where their name is known to hold none ([`headers`]), members
-//! that say that they hold one are blanked, and what people wrote is blanked unless the operator says otherwise ([`mask`]).
+//! A file has a JSON object on each line. Only `body` is required, so that lines can also be written by hand. Files never
+//! contain credentials: the value of a header is written only if a header of that name holds no secret ([`headers`]), members
+//! whose names denote secrets are masked, and the text that people wrote is masked unless the operator decides otherwise
+//! ([`mask`]).
 
 mod headers;
 mod mask;
@@ -32,68 +32,68 @@ use crate::tenants::keys::Caller;
 use crate::text::Cut;
 use crate::view::View;
 
-/// Members whose shape is easily mistaken.
+/// Members whose type is easily mistaken, with the right type.
 const SHAPES: [(&str, &str); 2] = [
-    ("headers", "`headers` is a list of [name, value] pairs"),
+    ("headers", "`headers` must be a list of [name, value] pairs"),
     (
         "caller.labels",
-        "`labels` of the `caller` is a list of [name, value] pairs",
+        "`labels` of the `caller` must be a list of [name, value] pairs",
     ),
 ];
 
-/// Most bytes of a method.
-const LONGEST_METHOD: usize = 32;
+/// Maximum length of a method in bytes.
+const MAX_METHOD: usize = 32;
 
-/// Parts of a query that are no secret whatever they hold.
+/// Query parameters whose values are never secret.
 const PLAIN_QUERY: [&str; 4] = ["beta", "limit", "after_id", "before_id"];
 
-/// One recorded request.
+/// A recorded request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Captured {
     /// The gateway's id of the request.
     #[serde(default)]
     pub id: String,
-    /// When it came, in milliseconds since 1970.
+    /// Time of arrival in milliseconds since 1970.
     #[serde(default)]
     pub unix_ms: u64,
-    /// The method.
+    /// HTTP method.
     #[serde(default = "post")]
     pub method: String,
     /// Path and query.
     #[serde(default = "messages")]
     pub path: String,
-    /// All but those that carry a credential; values of names that are not known to be plain are blanks.
+    /// Headers without credentials; values are masked unless their name is known to hold no secret.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
-    /// The caller that the gateway found.
+    /// Caller that the gateway identified.
     #[serde(default)]
     pub caller: CapturedCaller,
-    /// The body as text, or the JSON object itself; null for a request without one.
+    /// Body as text or as a JSON object; null for a request without a body.
     #[serde(default)]
     pub body: Value,
-    /// The answer's body in the same two forms, for lines written by hand: audit plugins are tried with its usage.
+    /// Body of the response in the same forms, for lines written by hand: audit plugins are tried with its usage.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub answer: Value,
 }
 
-/// Who made a recorded request.
+/// The caller of a recorded request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CapturedCaller {
     /// Public id of the key.
     #[serde(default)]
     pub key_id: String,
-    /// The tenant of the key, if it names one.
+    /// Tenant of the key, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// The user of the key, if it names one.
+    /// User of the key, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The tier of the key, if it names one.
+    /// Tier of the key, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// The labels of the key, by name.
+    /// Labels of the key, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<(String, String)>,
 }
@@ -106,13 +106,13 @@ fn messages() -> String {
     "/v1/messages".to_owned()
 }
 
-/// Returns an error that says why a file is of no use: it is missing, a directory, or can't be read.
+/// Returns an error that says why a file is unusable: it is missing, a directory, or unreadable.
 pub fn unreadable(file: &Path, error: &io::Error) -> anyhow::Error {
     let file = file.display();
     match error.kind() {
         ErrorKind::NotFound => anyhow::anyhow!("there is no file {file}"),
         ErrorKind::IsADirectory => anyhow::anyhow!("{file} is a directory, not a file"),
-        _ => anyhow::anyhow!("{file} can't be read: {error}"),
+        _ => anyhow::anyhow!("cannot read {file}: {error}"),
     }
 }
 
@@ -120,7 +120,7 @@ pub fn unreadable(file: &Path, error: &io::Error) -> anyhow::Error {
 ///
 /// # Errors
 ///
-/// When the file can't be read, or the first line that is no recorded request, with its number.
+/// Returns an error if the file cannot be read, or with the number of the first line that is not a recorded request.
 pub fn read(file: &Path) -> anyhow::Result<Vec<Captured>> {
     let opened = std::fs::File::open(file).map_err(|error| unreadable(file, &error))?;
     let mut requests = Vec::new();
@@ -132,7 +132,7 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<Captured>> {
         }
         let mut request = Captured::read(&line).map_err(|why| {
             anyhow::anyhow!(
-                "{} is not a recorded request: {why}; a line is a JSON object with a `body`, see docs/plugins.md",
+                "{} is not a recorded request: {why}; each line must be a JSON object with a `body`, see docs/plugins.md",
                 at()
             )
         })?;
@@ -151,7 +151,7 @@ impl Captured {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, by the name of the member.
+    /// Returns a text that names the invalid member.
     fn read(line: &str) -> Result<Self, String> {
         let mut json = serde_json::Deserializer::from_str(line);
         let read: Result<Self, _> = serde_path_to_error::deserialize(&mut json);
@@ -184,13 +184,13 @@ impl Captured {
             environments: _,
             share: _,
         } = &*view.caller;
-        // It was decoded to be scanned: nothing compressed is ever written.
+        // The body was decompressed for the scan: nothing compressed is ever written.
         let body = view.head.as_ref();
         let body = body.map(|head| mask::mask(head.body(), config.content));
         Self {
             id: view.id.to_string(),
             unix_ms,
-            method: Cut::to(LONGEST_METHOD, view.method.as_str()).into(),
+            method: Cut::to(MAX_METHOD, view.method.as_str()).into(),
             path: mask_query(&view.path),
             headers,
             caller: CapturedCaller {
@@ -200,7 +200,7 @@ impl Captured {
                 tier: tier.as_deref().map(Into::into),
                 labels: labels.clone(),
             },
-            // The scan has seen that it is UTF-8.
+            // The scan has verified that the body is UTF-8.
             body: body.map_or(Value::Null, |body| {
                 Value::String(String::from_utf8_lossy(&body).into_owned())
             }),
@@ -208,21 +208,21 @@ impl Captured {
         }
     }
 
-    /// The body's bytes.
+    /// Returns the bytes of the body.
     pub fn body(&self) -> Bytes {
         bytes_of(&self.body)
     }
 
-    /// The bytes of the recorded answer; none where there is none.
+    /// Returns the bytes of the recorded response; empty without a response.
     pub fn answer(&self) -> Bytes {
         bytes_of(&self.answer)
     }
 
-    /// The request as plugins see it.
+    /// Returns the request as plugins see it.
     ///
     /// # Errors
     ///
-    /// When something of it is no HTTP, or the body is not the JSON that it has to be.
+    /// Returns an error if the method or a header is invalid, or the body is not valid JSON.
     pub(crate) fn view(&self) -> anyhow::Result<View> {
         let method: Method = self.method.parse()?;
         let mut headers = HeaderMap::with_capacity(self.headers.len());
@@ -261,7 +261,7 @@ impl Captured {
     }
 }
 
-/// A body as it is kept in a line: as text, or as the JSON object itself.
+/// Returns the bytes of a body that is kept as text or as a JSON object.
 fn bytes_of(kept: &Value) -> Bytes {
     match kept {
         Value::Null => Bytes::new(),
@@ -270,7 +270,7 @@ fn bytes_of(kept: &Value) -> Bytes {
     }
 }
 
-/// A path whose query has no values but those that can't be secret.
+/// Returns a path in whose query all values are masked that may be secret.
 fn mask_query(path: &str) -> String {
     let Some((path, query)) = path.split_once('?') else {
         return path.to_owned();
@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_not_there_is_said_not_to_be_there() {
+    fn a_missing_file_is_reported_as_missing() {
         let missing = Path::new("/nowhere/at-all.wasm");
         let error = std::fs::metadata(missing).unwrap_err();
         let told = unreadable(missing, &error).to_string();
@@ -323,15 +323,15 @@ mod tests {
         for (line, told) in [
             (
                 r#"{"headers": {"x-team": "blue"}, "body": {}}"#,
-                "`headers` is a list of [name, value] pairs",
+                "`headers` must be a list of [name, value] pairs",
             ),
             (
                 r#"{"headers": [["x-team"]], "body": {}}"#,
-                "`headers` is a list of [name, value] pairs",
+                "`headers` must be a list of [name, value] pairs",
             ),
             (
                 r#"{"caller": {"labels": {"a": "b"}}, "body": {}}"#,
-                "`labels` of the `caller` is a list of [name, value] pairs",
+                "`labels` of the `caller` must be a list of [name, value] pairs",
             ),
             (r#"{"caller": {"tier": 1}}"#, "`caller.tier`: invalid type"),
         ] {

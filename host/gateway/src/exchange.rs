@@ -1,19 +1,17 @@
-//! One exchange: six steps, each in a file of its own, values only go forward.
+//! An exchange: one request and its response, in six steps. Each step has a file of its own, and values only go forward.
 //!
 //! ```text
-//! receive -> decide -> admit -> forward -> relay          settle
-//! Received   Decision  Admitted Forwarded  the client's   on every path, however it ended: a drop guard
-//!                                          bytes
+//! receive -> decide -> authorize -> admit -> forward -> relay          settle
+//! Received   Decision              Admitted  Forwarded  the client's   a drop guard, on every path
+//!                                                       bytes
 //! ```
 //!
-//! Deciding asks the plugins (`panel`), for a new batch about each of its requests (`each`).
-//! Between deciding and admitting, `permit` looks at whose the things are that the request names. What [`Manner`] sets
-//! apart ends otherwise than with forward and relay: `absorb` reads an answer whole before the client gets it, `upload`
-//! passes a body on that is never held as a whole.
+//! [`ResponseMode`] selects the last steps: most requests are forwarded and relayed, some responses are `buffered`, and some
+//! request bodies are `streamed`, never held whole.
 //!
-//! A step takes the value of the one before it and gives its own, or a [`Refused`](crate::answer::refused::Refused) that stays
-//! a value until [`answer`](crate::answer) writes it out. What the steps learn for the receipt they note on the
-//! settlement, which is the only thing that outlives them.
+//! A step consumes the value of the one before it and returns its own, or a [`Refused`](crate::answer::refused::Refused), which
+//! stays a value until [`answer`](crate::answer) writes it. What the steps learn for the receipt they note on the settlement,
+//! which outlives them all.
 
 mod admit;
 mod authorize;
@@ -35,7 +33,7 @@ use std::sync::Arc;
 use pingora_core::protocols::http::ServerSession;
 
 use self::delivery::{ConnectionFate, Delivered};
-use self::mode::Manner;
+use self::mode::ResponseMode;
 use self::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
@@ -50,8 +48,8 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -
             settlement.end(delivered.outcome);
             delivered.connection
         }
-        Err(refused) if is_under_way(session) => {
-            // The head is out and says 200; what is left is to tell it in the stream.
+        Err(refused) if is_responding(session) => {
+            // The client has the head of a 200, so the error becomes an event of the stream.
             let told = answer::end_stream(session, &refused, settlement.id()).await;
             settlement.refuse(refused);
             match told {
@@ -84,8 +82,8 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -
     }
 }
 
-/// Whether the head of an answer has gone out.
-fn is_under_way(session: &ServerSession) -> bool {
+/// Returns whether the head of a response has been sent.
+fn is_responding(session: &ServerSession) -> bool {
     session
         .response_written()
         .is_some_and(|head| !head.status.is_informational())
@@ -103,23 +101,27 @@ async fn steps(
             return relay::answer_preflight(granted, session, settlement).await;
         }
     };
-    authorize::served(gateway, &received.view)?;
+    authorize::require_ownership_records(gateway, &received.view)?;
     let decision = decide::decide(received, gateway, settlement).await?;
-    authorize::permit(gateway, &decision).await?;
-    let manner = Manner::of(&decision, session);
+    authorize::authorize(gateway, &decision).await?;
+    let mode = ResponseMode::of(&decision, session);
     let admitted = admit::admit(decision, &gateway.ledger, settlement).await?;
-    // What is rare is kept on the heap while it lasts, so that it does not weigh on every Messages request.
-    match manner {
-        Manner::Relay => {
+    // Rare modes live on the heap, so that they don't enlarge the future of every Messages request.
+    match mode {
+        ResponseMode::Relay => {
             let forwarded = forward::forward(admitted, session, settlement).await?;
             Ok(relay::relay(forwarded, session, settlement).await)
         }
-        Manner::Bare => {
+        ResponseMode::HeadOnly => {
             let forwarded = forward::forward(admitted, session, settlement).await?;
             Ok(Box::pin(buffered::fetch::head_only(forwarded, session, settlement)).await)
         }
-        Manner::Absorb => Box::pin(buffered::absorb(admitted, gateway, session, settlement)).await,
-        Manner::Upload => Box::pin(streamed::upload(admitted, gateway, session, settlement)).await,
-        Manner::Stream => Box::pin(streamed::stream(admitted, session, settlement)).await,
+        ResponseMode::Buffered => {
+            Box::pin(buffered::absorb(admitted, gateway, session, settlement)).await
+        }
+        ResponseMode::BufferedUpload => {
+            Box::pin(streamed::upload(admitted, gateway, session, settlement)).await
+        }
+        ResponseMode::Streamed => Box::pin(streamed::stream(admitted, session, settlement)).await,
     }
 }

@@ -21,7 +21,9 @@ use crate::clock::now;
 use crate::gateway::snapshot::Snapshot;
 use crate::listen::stopped;
 use crate::receipts::Receipts;
-use crate::store::State;
+use crate::receipts::finished::Finished;
+use crate::receipts::receipt::Receipt;
+use crate::store::Store;
 use crate::tenants::owners::Owners;
 
 /// Time that an idle connection has for another request once another process serves. The answer closes it.
@@ -32,13 +34,13 @@ pub(crate) struct Gateway {
     snapshot: ArcSwap<Snapshot>,
     pub(crate) policies: Policies,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) batches: Batches,
+    pub(crate) batches: Arc<Batches>,
     pub(crate) audit: Receipts,
     pub(crate) metrics: Metrics,
     /// Set once another process has taken over.
     superseded: AtomicBool,
-    /// The durable store, or `None` without a `[state]` directory.
-    pub(crate) state: Option<State>,
+    /// The database of owners and batches.
+    pub(crate) store: Store,
     /// The tenants that own files, batches and containers.
     pub(crate) owners: Owners,
 }
@@ -50,18 +52,18 @@ impl Gateway {
         snapshot: Snapshot,
         policies: Policies,
         audit: Receipts,
-        state: Option<State>,
+        store: Store,
     ) -> Self {
         Self {
             ledger: Ledger::with_bounds(snapshot.config.ledger),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies,
-            batches: Batches::new(state.clone()),
+            batches: Arc::new(Batches::new(store.clone())),
             audit,
             metrics: Metrics::new(),
             superseded: AtomicBool::new(false),
-            owners: Owners::new(state.clone()),
-            state,
+            owners: Owners::new(store.clone()),
+            store,
         }
     }
 
@@ -93,11 +95,21 @@ impl Gateway {
 
     /// Completes when a connection without a request has to be closed. While another process serves, a request that is on
     /// its way has time to arrive; its answer closes the connection.
-    pub(crate) async fn last_call(&self, stop: &mut watch::Receiver<bool>) {
+    pub(crate) async fn graceful_close(&self, stop: &mut watch::Receiver<bool>) {
         stopped(stop).await;
         if self.superseded.load(Relaxed) {
             sleep(SUPERSEDED_IDLE).await;
         }
+    }
+
+    /// Submits the receipt of something that happened without a request.
+    pub(crate) fn submit(&self, receipt: Receipt) {
+        self.metrics.opened();
+        self.metrics.closed(&receipt);
+        self.audit.submit(Finished {
+            receipt,
+            lineup: self.lineup(),
+        });
     }
 
     /// Returns the lineup that a new exchange pins.

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue};
 use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
 
-use crate::answer::cors::{self, Word};
+use crate::answer::cors::{self, CorsSource};
 use crate::upstream::config::VmxHeaders;
 use crate::upstream::request::{Headers, Role};
 
@@ -233,7 +233,7 @@ pub(crate) enum Framing {
 pub(crate) struct Additions {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// The party that answers CORS requests.
-    pub(crate) cors: Word,
+    pub(crate) cors: CorsSource,
 }
 
 /// Builds the head of the client's answer from the upstream's, with `additions` behind it.
@@ -256,7 +256,7 @@ pub(crate) fn response_head(
     let passes = |name: &HeaderName| {
         // Values of `Vary` add up.
         let replaced = *name != header::VARY && extra.iter().any(|(own, _)| own == name);
-        let foreign = additions.cors == Word::Ours && cors::is_word(name);
+        let foreign = additions.cors == CorsSource::Gateway && cors::is_cors_header(name);
         !is_hop_by_hop(name) && !named.contains(name) && !replaced && !foreign
     };
     if upstream.has_case() {

@@ -1,7 +1,7 @@
 //! A reverse proxy for Anthropic Messages traffic whose policies are WebAssembly plugins, as a library.
 //!
-//! The binary `witgate` is built from it; tests and programs that embed the gateway use [`Server`]. The tree is the
-//! request path: [`exchange`] has one folder for each of a request's six steps.
+//! The binary `witgate` is built on it; tests and programs that embed the gateway start a [`Server`]. The module tree follows
+//! the request path: [`exchange`] has a folder for each of the six steps of a request.
 
 mod admin;
 mod answer;
@@ -22,7 +22,7 @@ pub mod text;
 mod upstream;
 mod view;
 
-pub use listen::{CannotListen, Drained, Listener, bind};
+pub use listen::{CannotListen, Drained, ListenerRole, bind};
 pub use server::inspect;
 pub use server::{Options, Server, open_policies, runtime_options};
 pub use tenants::keys;

@@ -1,16 +1,15 @@
-//! Listening, and stopping without dropping anything.
+//! Listeners, and shutdown without dropped requests.
 //!
-//! The accept loop is ours because stopping is: at a stop, the listener closes and readiness goes off at once, idle
-//! connections close, running exchanges go on up to the drain timeout, and the process may end as soon as the last of
-//! them has, and its receipt is written.
+//! The accept loop is our own because shutdown is: at a stop, the listener closes and readiness turns off at once, idle
+//! connections close, running exchanges continue for up to the drain timeout, and the process may exit as soon as the last
+//! one has finished and its receipt is written.
 
+mod client_stream;
 mod connection;
 pub(crate) mod head;
 mod http2;
+mod limits;
 mod proxy_header;
-pub(crate) mod request_head;
-pub(crate) mod stream;
-mod terms;
 pub(crate) mod tls;
 
 use std::collections::VecDeque;
@@ -24,70 +23,70 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use self::client_stream::{Activity, Usage};
 pub(crate) use self::http2::STREAM_WINDOW;
-pub(crate) use self::terms::{Cleartext, Entrance, Terms};
-use crate::listen::stream::{Asked, Progress};
+pub(crate) use self::limits::{Cleartext, ConnectionHandler, ConnectionLimits};
 
-/// How long the loop rests when the system has no descriptor left for another connection.
-const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+/// Pause of the accept loop after the system has run out of file descriptors.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
-/// How a listener's connections ended.
+/// Result of draining a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
-    /// Connections that were still open when the drain timeout was over, and were cut.
+    /// Number of connections that were still open when the drain timeout expired and were closed.
     pub cut: usize,
 }
 
-/// Dropped when what holds it has settled. Nothing is ever sent on it.
-type Held = mpsc::Sender<std::convert::Infallible>;
+/// A token that every HTTP/2 stream holds until it has settled. Nothing is ever sent on the channel.
+type StreamToken = mpsc::Sender<std::convert::Infallible>;
 
-/// A bound listener and the app that its connections go to.
-pub(crate) struct Door<A> {
-    /// Shared with whoever may hand it to another process; nobody else keeps it open.
-    pub(crate) listener: Arc<TcpListener>,
+/// A bound socket and the app that serves its connections.
+pub(crate) struct Listener<A> {
+    /// Shared with the handover, which may pass it to another process; no other owner keeps it open.
+    pub(crate) socket: Arc<TcpListener>,
     pub(crate) app: Arc<A>,
-    /// Most connections at a time.
+    /// Maximum number of concurrent connections.
     pub(crate) connections: usize,
-    /// What becomes of one more.
-    pub(crate) full: Full,
+    /// Policy for connections over that maximum.
+    pub(crate) overflow: Overflow,
 }
 
-/// Which connection is closed when there is one too many.
+/// A policy for a connection that exceeds the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Full {
-    /// The one that has just come: what runs is worth more. Closing at once tells a client to go elsewhere, waiting would
-    /// not.
-    Newest,
-    /// The one that has asked least, and of those the oldest: whoever comes is served, whatever others hold. An answer
-    /// takes no time here, so that only those who hold a connection for its own sake lose one. Where each has an answer under
-    /// way, they are not read, and the oldest goes.
-    LeastBusy,
+pub(crate) enum Overflow {
+    /// Closes the new connection: running work is worth more. An immediate close tells the client to go elsewhere, which
+    /// waiting would not.
+    RejectNewest,
+    /// Closes the connection that has been used least, and among equals the oldest, so that a new client is always served.
+    /// Responses take no time on such a listener, so only clients that hold a connection without using it lose one. If every
+    /// connection has a response in progress, those clients do not read, and the oldest is closed.
+    EvictLeastBusy,
 }
 
-/// A connection that may have to give way.
-struct Seat {
+/// An open connection that may be evicted.
+struct OpenConnection {
     task: AbortHandle,
-    progress: Progress,
+    activity: Activity,
 }
 
 /// The purpose of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listener {
-    /// The clients'.
+pub enum ListenerRole {
+    /// Serves clients.
     Clients,
-    /// The operators'.
+    /// Serves the operators' admin pages.
     Admin,
 }
 
-/// A listener that can't be opened: the address is taken, or is not one of this machine.
+/// A listener that cannot be opened, because its address is in use or does not belong to this machine.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}; choose another `address` in [{}]", listener.table())]
+#[error("cannot listen on {address}: {source}; choose another `address` in [{}]", role.table())]
 pub struct CannotListen {
-    /// The listener.
-    pub listener: Listener,
-    /// The address that it was to have.
+    /// The listener's purpose.
+    pub role: ListenerRole,
+    /// The configured address.
     pub address: SocketAddr,
-    /// The system's reason.
+    /// The system's error.
     pub source: std::io::Error,
 }
 
@@ -95,26 +94,26 @@ pub struct CannotListen {
 ///
 /// # Errors
 ///
-/// The address is taken or is not one of this machine, said with the address.
-pub async fn bind(listener: Listener, address: SocketAddr) -> Result<TcpListener, CannotListen> {
+/// Returns [`CannotListen`] if the address is in use or does not belong to this machine.
+pub async fn bind(role: ListenerRole, address: SocketAddr) -> Result<TcpListener, CannotListen> {
     TcpListener::bind(address)
         .await
         .map_err(|source| CannotListen {
-            listener,
+            role,
             address,
             source,
         })
 }
 
-/// Ends when the gateway is told to stop, or when there is nobody left to tell it.
+/// Resolves when `stop` becomes true or its sender is dropped.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-// === impl Listener ===
+// === impl ListenerRole ===
 
-impl Listener {
-    /// Its table in the configuration.
+impl ListenerRole {
+    /// Returns the name of the listener's table in the configuration.
     fn table(self) -> &'static str {
         match self {
             Self::Clients => "listen",
@@ -123,44 +122,45 @@ impl Listener {
     }
 }
 
-// === impl Door ===
+// === impl Listener ===
 
-impl<A: Entrance> Door<A> {
-    /// Serves connections until `stop` says true, then drains them for up to the time that `drain` gives.
+impl<A: ConnectionHandler> Listener<A> {
+    /// Serves connections until `stop` becomes true, then drains them for up to the time that `drain` resolves to.
     pub(crate) async fn serve(
         self,
         stop: watch::Receiver<bool>,
         drain: impl Future<Output = Duration> + Send,
     ) -> Drained {
         let mut connections = JoinSet::new();
-        let mut queue = VecDeque::new();
-        // Held by every stream of an HTTP/2 connection: such tasks end a moment after the connection's own was cut.
-        let (held, mut let_go) = mpsc::channel(1);
+        let mut open = VecDeque::new();
+        // HTTP/2 streams hold a token: their tasks end a moment after the connection's own task was aborted.
+        let (token, mut tokens_dropped) = mpsc::channel(1);
         let mut stop_seen = stop.clone();
         loop {
             tokio::select! {
                 () = stopped(&mut stop_seen) => break,
                 Some(_) = connections.join_next() => {}
-                accepted = self.listener.accept() => match accepted {
+                accepted = self.socket.accept() => match accepted {
                     Ok((stream, peer)) => {
-                        if self.make_room(&mut connections, &mut queue).await {
-                            let seat = self.enter(&mut connections, stream, peer, stop.clone(), held.clone());
-                            if self.full == Full::LeastBusy {
-                                queue.push_back(seat);
+                        if self.make_room(&mut connections, &mut open).await {
+                            let connection =
+                                self.spawn(&mut connections, stream, peer, stop.clone(), token.clone());
+                            if self.overflow == Overflow::EvictLeastBusy {
+                                open.push_back(connection);
                             }
                         } else {
-                            tracing::warn!(limit = self.connections, "a connection over the limit was closed");
+                            tracing::warn!(limit = self.connections, "closed a new connection: the connection limit is reached");
                         }
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        sleep(OUT_OF_DESCRIPTORS).await;
+                        tracing::warn!(%error, "could not accept a connection");
+                        sleep(ACCEPT_BACKOFF).await;
                     }
                 }
             }
         }
 
-        drop(self.listener);
+        drop(self.socket);
         let deadline = Instant::now() + drain.await;
         while timeout_at(deadline, connections.join_next())
             .await
@@ -168,51 +168,56 @@ impl<A: Entrance> Door<A> {
         {}
         let cut = connections.len();
         connections.shutdown().await;
-        drop(held);
-        // Nobody sends; the end comes when the last stream has settled.
-        let _ = let_go.recv().await;
+        drop(token);
+        // Nothing is sent on the channel; it closes when the last stream has settled.
+        let _ = tokens_dropped.recv().await;
         Drained { cut }
     }
 
-    fn enter(
+    fn spawn(
         &self,
         connections: &mut JoinSet<()>,
         stream: TcpStream,
         peer: SocketAddr,
         stop: watch::Receiver<bool>,
-        held: Held,
-    ) -> Seat {
+        token: StreamToken,
+    ) -> OpenConnection {
         let app = Arc::clone(&self.app);
-        let progress = Progress::default();
-        let served = connection::serve(app, stream, peer, stop, held, progress.clone());
-        Seat {
+        let activity = Activity::default();
+        let served = connection::serve(app, stream, peer, stop, token, activity.clone());
+        OpenConnection {
             task: connections.spawn(served),
-            progress,
+            activity,
         }
     }
 
-    /// Says whether there is a place for another connection, made where one gives way. `queue` has those in the
-    /// order in which they came.
-    async fn make_room(&self, connections: &mut JoinSet<()>, queue: &mut VecDeque<Seat>) -> bool {
-        if self.full == Full::Newest {
+    /// Returns whether another connection may be served, after evicting one if the policy says so. `open` lists the open
+    /// connections in order of arrival.
+    async fn make_room(
+        &self,
+        connections: &mut JoinSet<()>,
+        open: &mut VecDeque<OpenConnection>,
+    ) -> bool {
+        if self.overflow == Overflow::RejectNewest {
             return connections.len() < self.connections;
         }
-        queue.retain(|seat| !seat.task.is_finished());
-        while queue.len() >= self.connections
-            && let Some(place) = least_busy(queue.iter().map(|seat| seat.progress.asked()))
-            && let Some(seat) = queue.remove(place)
+        open.retain(|connection| !connection.task.is_finished());
+        while open.len() >= self.connections
+            && let Some(place) =
+                least_busy(open.iter().map(|connection| connection.activity.usage()))
+            && let Some(connection) = open.remove(place)
         {
-            seat.task.abort();
+            connection.task.abort();
         }
-        // One that was told to end does so at its next wait.
+        // An aborted task ends at its next await.
         while connections.len() >= self.connections && connections.join_next().await.is_some() {}
         true
     }
 }
 
-/// The place of the first one that has asked least.
-fn least_busy(asked: impl Iterator<Item = Asked>) -> Option<usize> {
-    let least = asked.enumerate().min_by_key(|(_, asked)| *asked);
+/// Returns the index of the first connection that was used least, or `None` if there is no connection.
+fn least_busy(usages: impl Iterator<Item = Usage>) -> Option<usize> {
+    let least = usages.enumerate().min_by_key(|(_, usage)| *usage);
     least.map(|(place, _)| place)
 }
 
@@ -221,15 +226,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_asked_nothing_gives_way_before_who_is_answered() {
-        use Asked::{Before, Nothing, Now};
-        for (asked, wanted) in [
-            (&[Now, Before, Nothing, Nothing][..], Some(2)),
-            (&[Now, Before, Now, Before], Some(1)),
-            (&[Now, Now], Some(0)),
+    fn an_unused_connection_is_evicted_before_an_idle_one_and_a_busy_one_last() {
+        use Usage::{Busy, Idle, Unused};
+        for (usages, wanted) in [
+            (&[Busy, Idle, Unused, Unused][..], Some(2)),
+            (&[Busy, Idle, Busy, Idle], Some(1)),
+            (&[Busy, Busy], Some(0)),
             (&[], None),
         ] {
-            assert_eq!(least_busy(asked.iter().copied()), wanted, "{asked:?}");
+            assert_eq!(least_busy(usages.iter().copied()), wanted, "{usages:?}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Where receipts go: those of exchanges that were let in, so that something may have been sent, and of settled batches, into
-//! one file, which is evidence; those of refusals before that into a second one with a share of disk of its own.
+//! The receipts files. Receipts of admitted exchanges and of settled batches are evidence and go to one file; those of refused
+//! requests go to a second file with its own share of the disk.
 //!
-//! Who is refused before anything was sent pays nothing for it, so that nothing of it may cost others anything: past
-//! a rate, for each key and for all strangers together, refusals leave no receipt. The next one that does says how many.
+//! A refused request costs its sender nothing, so it must not cost others anything: above a rate for each key, and for all
+//! requests without a key together, refusals leave no receipt. The next one that does reports their number.
 
 pub(crate) mod batch_note;
 pub(crate) mod finished;
@@ -22,10 +22,10 @@ use self::rate::Rates;
 use self::render::Renderer;
 use crate::config::Receipts as Config;
 
-/// Bytes of refusals that wait, or are kept while their file can't be written.
-const REFUSALS_WAITING: usize = 4 * 1024 * 1024;
+/// Memory for receipts of refusals that wait for their file, in bytes.
+const MAX_REFUSAL_BYTES: usize = 4 * 1024 * 1024;
 
-/// Receipts on their way to their files.
+/// The writers of both files.
 pub(crate) struct Receipts {
     evidence: Audit<Finished>,
     refusals: Audit<Finished>,
@@ -48,8 +48,8 @@ impl Receipts {
             ..Settings::default()
         };
         let refusals = Settings {
-            queue_bytes: REFUSALS_WAITING.min(config.queue_bytes.get()),
-            backlog_bytes: REFUSALS_WAITING,
+            queue_bytes: MAX_REFUSAL_BYTES.min(config.queue_bytes.get()),
+            backlog_bytes: MAX_REFUSAL_BYTES,
             ..Settings::default()
         };
         let (evidence, refusals) = match (&config.file, &config.refused_file) {
@@ -79,13 +79,18 @@ impl Receipts {
         })
     }
 
-    /// Takes a receipt. Never waits for a file.
+    /// Submits a receipt. Never waits for a file.
     pub(crate) fn submit(&self, mut finished: Finished) {
         if finished.receipt.is_evidence() {
             self.evidence.submit(finished);
             return;
         }
-        let key = finished.receipt.caller.as_ref().map(|caller| &caller.id);
+        let key = finished
+            .receipt
+            .request
+            .caller
+            .as_ref()
+            .map(|caller| &caller.id);
         match self.rates.take(key, self.started.elapsed().as_secs()) {
             Some(left_out) => {
                 finished.receipt.left_out = left_out;
@@ -97,43 +102,43 @@ impl Receipts {
         }
     }
 
-    /// Returns how many refusals have left no receipt.
+    /// Returns the number of refusals that left no receipt.
     pub(crate) fn left_out(&self) -> u64 {
         self.left_out.load(Relaxed)
     }
 
-    /// Waits until everything so far is written or kept.
+    /// Waits until everything submitted so far is written or kept.
     pub(crate) fn flush(&self) {
         self.evidence.flush();
         self.refusals.flush();
     }
 
-    /// Opens both files anew.
+    /// Reopens both files.
     ///
     /// # Errors
     ///
-    /// What the system says of the first one that it can't open.
+    /// The first file that can't be opened.
     pub(crate) fn reopen(&self) -> io::Result<()> {
         self.evidence.reopen().and(self.refusals.reopen())
     }
 
-    /// Has the evidence go elsewhere from here on. Refusals go on to their file: two processes may append to it.
+    /// Sends the evidence to another sink. Refusals keep their file, to which two processes may append.
     pub(crate) fn switch(&self, sink: impl Sink) {
         self.evidence.switch(sink);
     }
 
-    /// Writes lines of evidence that another process has rendered.
+    /// Writes lines of evidence that another process rendered.
     pub(crate) fn write(&self, lines: Lines) -> Health {
         self.evidence.write(lines)
     }
 
-    /// Writes what there is, and ends.
+    /// Writes everything submitted, and stops.
     pub(crate) fn shutdown(&self) {
         self.evidence.shutdown();
         self.refusals.shutdown();
     }
 
-    /// Returns whether evidence gets to its file.
+    /// Returns whether evidence reaches its file.
     pub(crate) fn health(&self) -> Health {
         self.evidence.health()
     }

@@ -1,10 +1,11 @@
-//! What has to outlive the process: one `SQLite` database in the state directory.
+//! The gateway's `SQLite` database: opens it, migrates it, and runs calls on it. It knows no table.
 //!
-//! Two processes may have it open at once, which is what a hand-over needs. What a call wrote is on the disk when the call
-//! returns (WAL with `synchronous = FULL`). Calls run one after another on a blocking thread, never on a request worker;
-//! another process in the middle of a write is waited for up to [`BUSY`].
+//! With a `[state]` directory the database outlives the process, and two processes may have it open at once, which is what
+//! an upgrade needs: what a call wrote is on disk when the call returns (WAL with `synchronous = FULL`). Without one, the
+//! database is in memory and ends with the process. Calls run one after another on a blocking thread, never on a request
+//! worker, and wait up to [`BUSY_TIMEOUT`] for a write of another process.
 
-mod closed;
+mod permissions;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,99 +15,132 @@ use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use self::closed::{keep_private, make};
+use self::permissions::{create_private_dir, create_private_file};
 
-/// The database's name in the state directory.
+/// Name of the database in the state directory.
 const FILE: &str = "state.db";
 
-/// How long a call waits for another process's write.
-const BUSY: Duration = Duration::from_secs(5);
+/// Time that a call waits for a write of another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections for calls that only read. Reads are short, so a few are enough.
+const READERS: usize = 4;
 
 /// A step that brings the database from one version to the next, as SQL. A released step never changes; new tables are new
 /// steps at the end of the list.
 pub(crate) type Migration = &'static str;
 
-/// Connections for what is only read. Calls are short, so a few are enough, and a call that is not waits for itself.
-const READERS: usize = 4;
-
-/// The database. Cheap to clone; all clones use one connection to write by, and a few to read by.
+/// The database. Clones share its connections: one for writing, and a few for reading.
 #[derive(Clone)]
-pub(crate) struct State {
-    connection: Arc<Mutex<Connection>>,
+pub(crate) struct Store {
+    durability: Durability,
+    writer: Arc<Mutex<Connection>>,
+    /// Connections for reading; without any, the writer serves reads too.
     readers: Arc<[Mutex<Connection>]>,
-    /// What the last call failed with; none when it succeeded.
-    trouble: Arc<ArcSwapOption<String>>,
+    /// The error of the last call, or `None` if it succeeded.
+    last_error: Arc<ArcSwapOption<String>>,
 }
 
-/// Why the state could not be had. It is the operator's to mend; nothing of a request stands in it.
+/// Lifetime of what a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// On disk: outlives the process.
+    Disk,
+    /// In memory: ends with the process.
+    Process,
+}
+
+/// A failure of the store. It is the operator's to mend, and its text contains nothing of a request.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StateError {
+pub(crate) enum StoreError {
     /// The directory or the database can't be opened.
-    #[error("the state in {path} can't be opened: {reason}")]
+    #[error("the state database {path} can't be opened: {reason}")]
     Open {
         /// The database.
         path: PathBuf,
-        /// What went wrong.
+        /// The cause.
         reason: String,
     },
-    /// It was written by a newer version of the gateway.
+    /// A newer version of the gateway has migrated the database.
     #[error(
-        "the state in {path} is of version {found}, this gateway knows versions up to {known}: start the newer gateway"
+        "the state database {path} has version {found}, and this gateway supports versions up to {known}: start the newer gateway"
     )]
     Newer {
         /// The database.
         path: PathBuf,
-        /// Its version.
+        /// The version of the database.
         found: usize,
-        /// The newest version that is known here.
+        /// The newest version that this gateway supports.
         known: usize,
     },
     /// The database refused a call: the disk is full, or another process held it for too long.
-    #[error("the state can't be read or written: {0}")]
+    #[error("the state database can't be read or written: {0}")]
     Refused(#[from] rusqlite::Error),
-    /// The call did not come to its end.
-    #[error("the state's thread stopped in the middle of a call")]
+    /// The call panicked.
+    #[error("a call to the state database panicked")]
     Stopped,
 }
 
-// === impl State ===
+// === impl Store ===
 
-impl State {
-    /// Opens the database in `directory`, which is made if it is not there, and brings it up to date. Blocks.
+impl Store {
+    /// Opens the database in `directory`, which is created if it does not exist, and migrates it. Blocks.
     ///
     /// # Errors
     ///
-    /// The directory can't be written, the database is damaged, or a newer gateway made it.
-    pub(crate) fn open(directory: &Path, migrations: &[Migration]) -> Result<Self, StateError> {
+    /// The directory can't be written, the database is damaged, or a newer gateway has migrated it.
+    pub(crate) fn open(directory: &Path, migrations: &[Migration]) -> Result<Self, StoreError> {
         let path = directory.join(FILE);
-        let failed = |reason: String| StateError::Open {
+        let failed = |reason: String| StoreError::Open {
             path: path.clone(),
             reason,
         };
-        make(directory).map_err(|error| failed(error.to_string()))?;
-        keep_private(&path).map_err(|error| failed(error.to_string()))?;
-        let mut connection = connect(&path).map_err(|error| failed(error.to_string()))?;
-        let found =
-            migrate(&mut connection, migrations).map_err(|error| failed(error.to_string()))?;
-        if found > migrations.len() {
-            return Err(StateError::Newer {
+        create_private_dir(directory).map_err(|error| failed(error.to_string()))?;
+        create_private_file(&path).map_err(|error| failed(error.to_string()))?;
+        let mut writer = open_writer(&path).map_err(|error| failed(error.to_string()))?;
+        let version =
+            migrate(&mut writer, migrations).map_err(|error| failed(error.to_string()))?;
+        if version > migrations.len() {
+            return Err(StoreError::Newer {
                 path,
-                found,
+                found: version,
                 known: migrations.len(),
             });
         }
-        let readers = (0..READERS).map(|_| reader(&path).map(Mutex::new));
+        let readers = (0..READERS).map(|_| open_reader(&path).map(Mutex::new));
         let readers: rusqlite::Result<_> = readers.collect();
-        Ok(Self {
-            connection: Arc::new(Mutex::new(connection)),
-            readers: readers.map_err(|error| failed(error.to_string()))?,
-            trouble: Arc::new(ArcSwapOption::empty()),
-        })
+        let readers = readers.map_err(|error| failed(error.to_string()))?;
+        Ok(Self::new(Durability::Disk, writer, readers))
     }
 
-    /// What the last call failed with, as long as none has succeeded since: readiness says so.
-    pub(crate) fn trouble(&self) -> Option<Arc<String>> {
-        self.trouble.load_full()
+    /// Opens an empty database in memory.
+    ///
+    /// # Errors
+    ///
+    /// A migration is no valid SQL.
+    pub(crate) fn in_memory(migrations: &[Migration]) -> Result<Self, StoreError> {
+        let mut writer = Connection::open_in_memory()?;
+        migrate(&mut writer, migrations)?;
+        Ok(Self::new(Durability::Process, writer, Arc::from([])))
+    }
+
+    fn new(durability: Durability, writer: Connection, readers: Arc<[Mutex<Connection>]>) -> Self {
+        Self {
+            durability,
+            writer: Arc::new(Mutex::new(writer)),
+            readers,
+            last_error: Arc::new(ArcSwapOption::empty()),
+        }
+    }
+
+    /// Returns the lifetime of what the store holds.
+    pub(crate) fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// Returns the error of the last call, or `None` if it succeeded. The readiness page reports it.
+    pub(crate) fn last_error(&self) -> Option<Arc<String>> {
+        self.last_error.load_full()
     }
 
     /// Runs `f` on a blocking thread. What it wrote is durable when this returns. Dropping the future does not undo it. If `f`
@@ -118,13 +152,13 @@ impl State {
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         f: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StateError> {
-        let connection = Arc::clone(&self.connection);
-        self.run(move || f(&mut connection.lock())).await
+    ) -> Result<T, StoreError> {
+        let writer = Arc::clone(&self.writer);
+        self.run(move || f(&mut writer.lock())).await
     }
 
-    /// Runs `f`, which only reads, on a blocking thread and on a connection of its own: it waits for no call that writes.
-    /// It sees what every call has written that has returned.
+    /// Runs `f`, which only reads, on a blocking thread. On disk it has a connection of its own and waits for no write. It
+    /// sees what every call wrote that has returned.
     ///
     /// # Errors
     ///
@@ -132,14 +166,13 @@ impl State {
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StateError> {
-        let readers = Arc::clone(&self.readers);
+    ) -> Result<T, StoreError> {
+        let (readers, writer) = (Arc::clone(&self.readers), Arc::clone(&self.writer));
         self.run(move || {
-            let free = readers.iter().find_map(|reader| reader.try_lock());
-            match (free, readers.first()) {
-                (Some(reader), _) => f(&reader),
-                (None, Some(reader)) => f(&reader.lock()),
-                (None, None) => Err(rusqlite::Error::InvalidQuery),
+            let free = readers.iter().find_map(Mutex::try_lock);
+            match free {
+                Some(reader) => f(&reader),
+                None => f(&readers.first().unwrap_or(&writer).lock()),
             }
         })
         .await
@@ -148,33 +181,33 @@ impl State {
     async fn run<T: Send + 'static>(
         &self,
         f: impl FnOnce() -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StateError> {
-        let called = match tokio::task::spawn_blocking(f).await {
-            Ok(called) => called.map_err(StateError::Refused),
-            Err(_) => Err(StateError::Stopped),
+    ) -> Result<T, StoreError> {
+        let result = match tokio::task::spawn_blocking(f).await {
+            Ok(result) => result.map_err(StoreError::Refused),
+            Err(_) => Err(StoreError::Stopped),
         };
-        match &called {
-            Ok(_) if self.trouble.load().is_none() => {}
-            Ok(_) => self.trouble.store(None),
-            Err(error) => self.trouble.store(Some(Arc::new(error.to_string()))),
+        match &result {
+            Ok(_) if self.last_error.load().is_none() => {}
+            Ok(_) => self.last_error.store(None),
+            Err(error) => self.last_error.store(Some(Arc::new(error.to_string()))),
         }
-        called
+        result
     }
 }
 
-fn reader(path: &Path) -> rusqlite::Result<Connection> {
+fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
@@ -182,16 +215,16 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Applies the migrations the database has not had, and returns its version.
 fn migrate(connection: &mut Connection, migrations: &[Migration]) -> rusqlite::Result<usize> {
-    // Taken at once, so that of two processes that start together one waits for the other.
+    // The lock is taken at once, so that of two processes that start together one waits for the other.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let taken: usize = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     for step in migrations.iter().skip(taken) {
         transaction.execute_batch(step)?;
     }
-    let now = taken.max(migrations.len());
-    transaction.pragma_update(None, "user_version", now)?;
+    let version = taken.max(migrations.len());
+    transaction.pragma_update(None, "user_version", version)?;
     transaction.commit()?;
-    Ok(now)
+    Ok(version)
 }
 
 #[cfg(test)]
@@ -201,22 +234,42 @@ mod tests {
     const OWNERS: Migration =
         "CREATE TABLE owners (kind TEXT, id TEXT, owner TEXT, since_unix_ms INTEGER)";
 
-    fn open(directory: &Path) -> Result<State, StateError> {
-        State::open(directory, &[OWNERS])
+    fn open(directory: &Path) -> Result<Store, StoreError> {
+        Store::open(directory, &[OWNERS])
     }
 
     #[tokio::test]
-    async fn a_state_that_fails_is_in_trouble_until_a_call_succeeds() {
+    async fn a_store_reports_its_last_error_until_a_call_succeeds() {
         let folder = tempfile::tempdir().unwrap();
-        let state = open(folder.path()).unwrap();
-        assert_eq!(state.trouble(), None, "nothing has failed");
-        let failed = state.call(|db| db.execute("INSERT INTO nowhere VALUES (1)", ()));
+        let store = open(folder.path()).unwrap();
+        assert_eq!(store.last_error(), None, "nothing has failed");
+        let failed = store.call(|db| db.execute("INSERT INTO nowhere VALUES (1)", ()));
         assert!(failed.await.is_err(), "there is no such table");
-        let trouble = state.trouble().expect("it is said");
-        assert!(trouble.contains("nowhere"), "with the reason: {trouble}");
-        let read = state.call(|db| db.query_row("SELECT 1", (), |row| row.get::<_, i64>(0)));
+        let error = store.last_error().expect("an error is reported");
+        assert!(error.contains("nowhere"), "with the reason: {error}");
+        let read = store.call(|db| db.query_row("SELECT 1", (), |row| row.get::<_, i64>(0)));
         assert_eq!(read.await.unwrap(), 1, "the next call succeeds");
-        assert_eq!(state.trouble(), None, "and that is that");
+        assert_eq!(store.last_error(), None, "the error is gone");
+    }
+
+    #[tokio::test]
+    async fn a_store_in_memory_serves_reads_and_writes_and_is_empty_in_the_next_process() {
+        let store = Store::in_memory(&[OWNERS]).unwrap();
+        let claim = |db: &mut Connection| {
+            db.execute(
+                "INSERT INTO owners VALUES ('file', 'file_1', 'acme', 1)",
+                [],
+            )
+        };
+        store.call(claim).await.unwrap();
+        let count = |db: &Connection| {
+            db.query_row("SELECT count(*) FROM owners", [], |row| {
+                row.get::<_, i64>(0)
+            })
+        };
+        assert_eq!(store.read(count).await.unwrap(), 1, "a read sees the write");
+        let other = Store::in_memory(&[OWNERS]).unwrap();
+        assert_eq!(other.read(count).await.unwrap(), 0, "nothing is shared");
     }
 
     #[tokio::test]
@@ -250,20 +303,20 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_fails_or_panics_costs_only_itself() {
         let folder = tempfile::tempdir().unwrap();
-        let state = open(folder.path()).unwrap();
-        let refused = state.call(|db| db.execute("NOT SQL", [])).await;
+        let store = open(folder.path()).unwrap();
+        let refused = store.call(|db| db.execute("NOT SQL", [])).await;
         assert!(
-            matches!(refused, Err(StateError::Refused(_))),
+            matches!(refused, Err(StoreError::Refused(_))),
             "the database says no: {refused:?}"
         );
-        let stopped = state
+        let stopped = store
             .call(|_| -> rusqlite::Result<()> { panic!("on purpose") })
             .await;
         assert!(
-            matches!(stopped, Err(StateError::Stopped)),
+            matches!(stopped, Err(StoreError::Stopped)),
             "a panic stays in its call: {stopped:?}"
         );
-        let one: i64 = state
+        let one: i64 = store
             .call(|db| db.query_row("SELECT 1", [], |row| row.get(0)))
             .await
             .unwrap();
@@ -273,10 +326,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_read_waits_for_no_call_and_can_write_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let state = open(folder.path()).unwrap();
+        let store = open(folder.path()).unwrap();
         let (go_on, held) = std::sync::mpsc::channel::<()>();
         let (begun, begins) = tokio::sync::oneshot::channel();
-        let writer = state.clone();
+        let writer = store.clone();
         let writing = tokio::spawn(async move {
             let call = writer.call(move |_| {
                 let _ = begun.send(());
@@ -286,20 +339,20 @@ mod tests {
             call.await
         });
         begins.await.expect("the call has begun");
-        let read = state.read(|db| {
+        let read = store.read(|db| {
             db.query_row("SELECT count(*) FROM owners", (), |row| {
                 row.get::<_, i64>(0)
             })
         });
         assert_eq!(read.await.unwrap(), 0, "it is read meanwhile");
-        let written = state.read(|db| db.execute("DELETE FROM owners", ())).await;
+        let written = store.read(|db| db.execute("DELETE FROM owners", ())).await;
         assert!(written.is_err(), "a reader can't write: {written:?}");
         go_on.send(()).expect("the call waits");
         writing.await.unwrap().expect("it ends well");
     }
 
     #[test]
-    fn a_newer_state_and_a_damaged_one_are_refused_with_the_reason() {
+    fn a_newer_database_and_a_damaged_one_are_refused_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         drop(open(folder.path()).unwrap());
         let path = folder.path().join(FILE);

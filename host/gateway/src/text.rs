@@ -1,22 +1,22 @@
-//! Foreign text, the words of callers, plugins and upstreams, made fit for receipts, refusals, log lines and terminals: cut
-//! to a length, with a mark, and with nothing in it that begins a line or steers a terminal.
+//! Text from callers, plugins and upstreams, made safe for receipts, refusals, log lines and terminals: cut to a maximum
+//! length with a mark, and without line breaks and control characters.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
-/// Most bytes of a foreign text that a refusal quotes.
-const QUOTED: usize = 120;
+/// Maximum length in bytes of a foreign text that a refusal quotes.
+const MAX_QUOTED: usize = 120;
 
 /// A foreign text of a bounded length.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cut(Box<str>);
 
-/// A foreign text as a refusal quotes it: cut, on one line.
-#[derive(Clone, Copy, Debug)]
+/// A foreign text as a refusal quotes it: cut, and on one line.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Quoted<'a>(&'a str);
 
-/// Returns whether a character begins a line, steers a terminal or turns the direction of what is around it.
+/// Returns whether a character starts a line, controls a terminal or changes the direction of the text around it.
 pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -30,7 +30,7 @@ pub fn is_unsafe(character: char) -> bool {
         )
 }
 
-/// Writes out the characters that `is_unsafe` is true of.
+/// Returns the text with the characters escaped for which `is_unsafe` returns true.
 pub fn escaped(text: &str, is_unsafe: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&is_unsafe) {
         return Cow::Borrowed(text);
@@ -46,17 +46,17 @@ pub fn escaped(text: &str, is_unsafe: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Quotes a foreign text.
+/// Returns a value that displays a foreign text as a quotation.
 pub(crate) fn quote(text: &str) -> Quoted<'_> {
     Quoted(text)
 }
 
-/// Returns how many bytes a text comes to in JSON.
+/// Returns the length of a text in JSON in bytes.
 pub(crate) fn in_json(text: &str) -> usize {
     text.chars().map(written).sum()
 }
 
-/// How many bytes a character comes to in JSON.
+/// Returns the length of a character in JSON in bytes.
 fn written(character: char) -> usize {
     match character {
         '"' | '\\' => 2,
@@ -65,9 +65,9 @@ fn written(character: char) -> usize {
     }
 }
 
-/// Splits a text where it has come to `most` bytes of JSON; none where all of it fits.
+/// Splits a text after `most` bytes of JSON. Returns the first part and the length of the rest, or `None` if all of it fits.
 fn split(text: &str, most: usize) -> Option<(&str, usize)> {
-    // No character takes more than six bytes for each of its own.
+    // JSON takes at most six bytes for each byte of a character.
     if text.len() <= most / 6 {
         return None;
     }
@@ -84,7 +84,7 @@ fn split(text: &str, most: usize) -> Option<(&str, usize)> {
 // === impl Cut ===
 
 impl Cut {
-    /// Keeps the beginning of a text that comes to at most `most` bytes in JSON, and says how much is missing.
+    /// Keeps the beginning of a text, at most `most` bytes in JSON, and appends the number of bytes cut off.
     pub fn to(most: usize, text: &str) -> Self {
         match split(text, most) {
             None => Self(text.into()),
@@ -112,7 +112,7 @@ impl From<Cut> for String {
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kept, more) =
-            split(self.0, QUOTED).map_or((self.0, None), |(kept, more)| (kept, Some(more)));
+            split(self.0, MAX_QUOTED).map_or((self.0, None), |(kept, more)| (kept, Some(more)));
         f.write_str(&escaped(kept, is_unsafe))?;
         match more {
             Some(more) => write!(f, "… ({more} more bytes)"),
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_by_what_it_comes_to_in_json_and_says_so() {
+    fn a_text_is_cut_by_its_length_in_json_and_says_so() {
         for (text, cut) in [
             ("short", "short"),
             ("ten bytes.", "ten bytes."),
@@ -141,12 +141,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_is_a_line_and_no_more() {
+    fn a_quotation_is_one_line_of_bounded_length() {
         let quoted = quote("a\n\u{202e}b\u{2028}\u{85}").to_string();
         assert_eq!(quoted, "a\\n\\u{202e}b\\u{2028}\\u{85}");
         assert_eq!(
             quote(&"x".repeat(9000)).to_string().len(),
-            QUOTED + "… (8880 more bytes)".len()
+            MAX_QUOTED + "… (8880 more bytes)".len()
         );
     }
 }

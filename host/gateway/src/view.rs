@@ -1,4 +1,4 @@
-//! The request as plugins may see it: everything but the credentials.
+//! The view of a request that plugins get: everything except credentials.
 
 pub(crate) mod vocabulary;
 
@@ -16,7 +16,7 @@ use crate::headers::is_credential;
 use crate::tenants::concurrency::Charge;
 use crate::tenants::keys::Caller;
 
-/// A received request, lent to plugins call by call.
+/// A received request, lent to plugins for each call.
 #[derive(Clone)]
 pub(crate) struct View {
     pub(crate) id: Arc<str>,
@@ -24,28 +24,28 @@ pub(crate) struct View {
     pub(crate) method: http::Method,
     pub(crate) version: http::Version,
     pub(crate) path: String,
-    /// The client's headers. They are a copy, because the connection keeps its own to frame the answer by.
+    /// A copy of the client's headers. The connection keeps its own to frame the response.
     pub(crate) headers: HeaderMap,
     pub(crate) caller: Arc<Caller>,
-    /// The scan of the body; none for a request without one.
+    /// The scan of the body, or `None` for a request without a scanned body.
     pub(crate) head: Option<Head>,
-    /// The body as it was sent, where that was compressed; the scan is of what it decodes to.
+    /// The body as it was sent, if it was compressed. The scan is of the decoded body.
     pub(crate) sent: Option<Bytes>,
     /// The body with its edits in one piece, for plugins that read bytes.
     pub(crate) joined: OnceLock<Bytes>,
-    /// What pays for that piece, where one may be made, and for what else is kept with the request.
+    /// Charges for that piece and for other copies kept with the request.
     pub(crate) copies: Vec<Arc<Charge>>,
 }
 
 // === impl View ===
 
 impl View {
-    /// Returns the request as it will be sent, with the edits of its envelope made. The hooks that follow, the caller's
-    /// models and the estimate see this one.
+    /// Returns the request as it will be sent, with the edits of its envelope applied. The later hooks, the check of models and
+    /// the estimate see this one.
     ///
     /// # Errors
     ///
-    /// An edit can't be made.
+    /// An edit can't be applied.
     pub(crate) fn after(self: Arc<Self>, envelope: &Envelope) -> Result<Arc<Self>, EditError> {
         let Some(head) = self.head.as_ref().filter(|_| !envelope.edits.is_empty()) else {
             return Ok(self);
@@ -60,12 +60,12 @@ impl View {
         Ok(Arc::new(view))
     }
 
-    /// Returns the edits of the envelope that are made in the `params` of each request of this batch.
+    /// Returns the edits of the envelope that apply to the `params` of each request of this batch.
     pub(crate) fn edits_of_requests(&self, envelope: &Envelope) -> Vec<Edit> {
         let Some(head) = &self.head else {
             return Vec::new();
         };
-        // A member that was set at the batch's own top level is there now.
+        // Members of the batch's own top level were set before.
         let inside = |edit: &Edit| match edit {
             Edit::Remove(_) => true,
             Edit::Set(name, _) => head.member(name).is_none(),
@@ -118,7 +118,7 @@ impl Request for View {
     }
 
     fn head(&self) -> contract::Head {
-        self.head.as_ref().map(told).unwrap_or_default()
+        self.head.as_ref().map(contract_head).unwrap_or_default()
     }
 
     fn tools(&self) -> Vec<String> {
@@ -140,8 +140,8 @@ impl Request for View {
     }
 }
 
-/// What plugins are told of a head.
-pub(crate) fn told(head: &Head) -> contract::Head {
+/// Returns the head as plugins see it.
+pub(crate) fn contract_head(head: &Head) -> contract::Head {
     contract::Head {
         model: head.model().map(Into::into),
         stream: head.stream(),
@@ -155,7 +155,7 @@ pub(crate) fn told(head: &Head) -> contract::Head {
     }
 }
 
-/// What could not be read, and models in other places than `model`.
+/// Returns attributes for unreadable members, and for models in other places than `model`.
 fn attributes(head: &Head) -> Vec<(String, String)> {
     let unread = head.unread().iter();
     let unread = unread.map(|unread| (format!("unread.{}", unread.member), unread.kind.to_owned()));
@@ -167,7 +167,7 @@ fn attributes(head: &Head) -> Vec<(String, String)> {
     unread.chain(models).chain(open).collect()
 }
 
-/// The body as it will be sent, in one piece; kept in `joined` where it has to be put together.
+/// Returns the body as it will be sent, in one piece. `joined` keeps it if it has edits.
 pub(crate) fn bytes_of<'a>(head: &'a Head, joined: &'a OnceLock<Bytes>) -> &'a [u8] {
     if head.edits().is_empty() {
         head.body()
@@ -176,12 +176,12 @@ pub(crate) fn bytes_of<'a>(head: &'a Head, joined: &'a OnceLock<Bytes>) -> &'a [
     }
 }
 
-/// Whether an edit is made at a batch's own top level: a member that stands there is removed or set there.
+/// Returns whether an edit applies to the batch's own top level, because the member is there.
 fn is_of_the_batch(edit: &Edit, batch: &Head) -> bool {
     batch.member(edit.name()).is_some()
 }
 
-/// The contract's edit in the words of the protocol.
+/// Converts an edit of the contract.
 pub(crate) fn edit(edit: &contract::Edit) -> Edit {
     match edit {
         contract::Edit::Remove(name) => Edit::Remove(name.clone()),
@@ -189,7 +189,7 @@ pub(crate) fn edit(edit: &contract::Edit) -> Edit {
     }
 }
 
-/// A header value as text, if it is.
+/// Returns a header value as text, or `None` if it is no UTF-8.
 fn text(value: &HeaderValue) -> Option<&str> {
     std::str::from_utf8(value.as_bytes()).ok()
 }

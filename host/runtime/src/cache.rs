@@ -10,6 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
@@ -111,7 +112,7 @@ impl Cache {
     }
 
     fn write(&self, key: &Key, code: &[u8]) -> io::Result<()> {
-        let unfinished = self.dir.join(format!(".{}.{}", key.0, std::process::id()));
+        let unfinished = self.dir.join(temporary(&key.0));
         let _ = fs::remove_file(&unfinished);
         let mut file = OpenOptions::new()
             .write(true)
@@ -200,7 +201,7 @@ impl Key {
 
 /// Returns the owner of files that this process creates, by creating one.
 fn user(dir: &Path) -> io::Result<u32> {
-    let probe = dir.join(format!(".probe.{}", std::process::id()));
+    let probe = dir.join(temporary("probe"));
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -210,6 +211,13 @@ fn user(dir: &Path) -> io::Result<u32> {
     let user = file.metadata()?.uid();
     fs::remove_file(&probe)?;
     Ok(user)
+}
+
+/// Returns a file name that no other cache uses, in this process or another: several may share a directory.
+fn temporary(name: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!(".{name}.{}.{count}", std::process::id())
 }
 
 #[allow(

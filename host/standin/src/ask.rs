@@ -1,4 +1,4 @@
-//! What a Messages request asks for, checked as far as the API is known to check, in the API's words.
+//! A Messages request, validated as far as the API's validation is known, with the API's error texts.
 
 use serde_json::Value;
 
@@ -17,14 +17,14 @@ pub(super) struct Ask {
     body: Value,
 }
 
-/// Whether the answer comes in one piece or as events.
+/// The form of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery {
     Whole,
     Stream,
 }
 
-/// Whether there is a thinking block, and whether its text is shown.
+/// The thinking block of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Thinking {
     Off,
@@ -38,7 +38,8 @@ impl Ask {
     /// Reads a body of `POST /v1/messages`.
     ///
     /// # Errors
-    /// 400 for what is missing or of the wrong type, 404 for an unknown model.
+    ///
+    /// Returns a 400 for a missing or invalid member, and a 404 for an unknown model.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
         let (body, model, prompt) = parse_prompt(bytes, &["model", "max_tokens", "messages"])?;
         let max_tokens = body
@@ -71,7 +72,7 @@ impl Ask {
         })
     }
 
-    /// The number of items of a top-level list, 1 for a string, 0 for nothing.
+    /// Returns the number of items in a top-level list, 1 for a string, and 0 otherwise.
     pub(super) fn count(&self, member: &str) -> usize {
         match self.body.get(member) {
             Some(Value::Array(items)) => items.len(),
@@ -80,12 +81,12 @@ impl Ask {
         }
     }
 
-    /// A top-level member that is a string.
+    /// Returns a top-level string, or `None`.
     pub(super) fn text(&self, member: &str) -> Option<&str> {
         self.body.get(member)?.as_str()
     }
 
-    /// The schema that the text has to fit, if one is asked for.
+    /// Returns the schema for structured output, or `None`.
     pub(super) fn schema(&self) -> Option<&Value> {
         let format = self.body.get("output_config")?.get("format")?;
         (format.get("type")? == "json_schema")
@@ -107,7 +108,7 @@ impl Ask {
             .filter(|text| !text.is_empty())
     }
 
-    /// What the person typed last: the last text of the last user message that isn't a reminder put in by a client.
+    /// Returns the last text of the last user message that is not a reminder from the client.
     pub(super) fn last_text(&self) -> &str {
         let Some(message) = self.last_user_message() else {
             return "";
@@ -124,7 +125,7 @@ impl Ask {
             .unwrap_or_default()
     }
 
-    /// The text of the tool results that the last user message brings back, if it brings any.
+    /// Returns the text of the tool results in the last user message, or `None` if it has none.
     pub(super) fn tool_result(&self) -> Option<String> {
         let blocks = items(self.last_user_message())
             .filter(|block| block.get("type").is_some_and(|t| t == "tool_result"));
@@ -134,7 +135,7 @@ impl Ask {
         (!texts.is_empty()).then(|| texts.join("\n"))
     }
 
-    /// The content of the last message of role user; clients also put system messages in between and at the end.
+    /// Returns the content of the last user message. Clients also send system messages in between and at the end.
     fn last_user_message(&self) -> Option<&Value> {
         let messages = self.body.get("messages")?.as_array()?;
         messages
@@ -145,10 +146,11 @@ impl Ask {
     }
 }
 
-/// Reads what a Messages request and a count request have in common, and demands the `required` members.
+/// Reads the common part of a Messages request and a count request, with the `required` members.
 ///
 /// # Errors
-/// As [`Ask::parse`].
+///
+/// Returns the errors of [`Ask::parse`].
 pub(super) fn parse_prompt(
     bytes: &[u8],
     required: &[&str],

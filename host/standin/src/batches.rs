@@ -1,5 +1,5 @@
-//! Message batches: worked off at once, and told to have ended at once or after the time that `x-standin: batch-ms=N` of
-//! the creation asks for.
+//! Message batches: processed immediately, and reported as ended immediately or after the time that `x-standin: batch-ms=N`
+//! asks for.
 
 use std::time::Instant;
 
@@ -14,12 +14,12 @@ use super::models;
 use super::receive::Request;
 use super::reply::Reply;
 
-/// Batches that are kept; the oldest go first.
-const KEPT: usize = 1_000;
-/// The API gives a batch a day.
-const LIFE: u64 = 24 * 60 * 60;
+/// Maximum number of batches; the oldest are dropped first.
+const MAX_BATCHES: usize = 1_000;
+/// Lifetime of a batch in seconds, as in the API.
+const LIFETIME: u64 = 24 * 60 * 60;
 
-/// The batches, the oldest first.
+/// The batches, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Batches {
     kept: Mutex<Vec<Batch>>,
@@ -37,10 +37,11 @@ struct Batch {
 // === impl Batches ===
 
 impl Batches {
-    /// Makes a batch of the requests in the body.
+    /// Creates a batch from the requests in the body.
     ///
     /// # Errors
-    /// 400 for a body without a list of requests.
+    ///
+    /// Returns a 400 for a body without a list of requests.
     pub(super) fn create(&self, app: &StandIn, request: &Request) -> Result<Value, ApiError> {
         let body: Value = serde_json::from_slice(&request.body).map_err(|error| {
             ApiError::invalid(format!("The request body is not valid JSON: {error}"))
@@ -64,17 +65,18 @@ impl Batches {
         };
         let shown = batch.shown();
         let mut kept = self.lock();
-        if kept.len() >= KEPT {
+        if kept.len() >= MAX_BATCHES {
             kept.remove(0);
         }
         kept.push(batch);
         Ok(shown)
     }
 
-    /// One page of them, newest first.
+    /// Returns a page of batches, newest first.
     ///
     /// # Errors
-    /// 400 for a limit outside 1..=1000, 404 for a cursor that names no batch.
+    ///
+    /// Returns a 400 for a limit outside 1..=1000, and a 404 for a cursor that names no batch.
     pub(super) fn list(&self, query: &str) -> Result<Value, ApiError> {
         let limit = models::limit(query)?;
         let kept = self.lock();
@@ -91,7 +93,7 @@ impl Batches {
         let window = all
             .get(start..before.unwrap_or(all.len()))
             .unwrap_or_default();
-        // With `before_id` the page is the one that ends just before it.
+        // With `before_id` the page ends just before that batch.
         let page = match before {
             Some(_) => window.get(window.len().saturating_sub(limit)..),
             None => window.get(..limit.min(window.len())),
@@ -105,15 +107,16 @@ impl Batches {
         }))
     }
 
-    /// One of them.
+    /// Returns a batch.
     ///
     /// # Errors
-    /// 404 where there is none of this id; so with all of them.
+    ///
+    /// Returns a 404 for an unknown id, as the methods below do.
     pub(super) fn get(&self, id: &str) -> Result<Value, ApiError> {
         self.with(id, |batch| Ok(batch.shown()))
     }
 
-    /// Cancels what has not ended; nothing of it has been begun, then.
+    /// Cancels a batch that has not ended, with all of its requests.
     pub(super) fn cancel(&self, id: &str) -> Result<Value, ApiError> {
         self.with(id, |batch| {
             if !batch.has_ended() {
@@ -129,14 +132,14 @@ impl Batches {
         })
     }
 
-    /// Deletes what has ended.
+    /// Deletes a batch that has ended.
     pub(super) fn delete(&self, id: &str) -> Result<Value, ApiError> {
         self.with(id, |batch| batch.check_ended())?;
         self.lock().retain(|batch| batch.id != id);
         Ok(json!({"id": id, "type": "message_batch_deleted"}))
     }
 
-    /// The results, a line for each.
+    /// Returns the results, one on each line.
     pub(super) fn results(&self, id: &str) -> Result<String, ApiError> {
         self.with(id, |batch| {
             batch.check_ended()?;
@@ -157,13 +160,12 @@ impl Batches {
         }
     }
 
-    /// Nothing that holds this lock can panic halfway through a change.
     fn lock(&self) -> MutexGuard<'_, Vec<Batch>> {
         self.kept.lock()
     }
 }
 
-/// The result of one request.
+/// Returns the result of one request.
 fn answered(app: &StandIn, request: &Request, asked: &Value) -> Value {
     let params = asked.get("params").cloned().unwrap_or_default();
     let result = match Ask::parse(params.to_string().as_bytes()) {
@@ -217,7 +219,7 @@ impl Batch {
                 "canceled": count("canceled"), "expired": 0,
             },
             "created_at": self.created.rfc3339(),
-            "expires_at": self.created.after(LIFE).rfc3339(),
+            "expires_at": self.created.after(LIFETIME).rfc3339(),
             "ended_at": ended_at, "archived_at": null,
             "cancel_initiated_at": self.canceled.map(Moment::rfc3339),
             "results_url": ended.then(|| format!("/v1/messages/batches/{}/results", self.id)),

@@ -1,4 +1,4 @@
-//! The prompt cache: which prefixes were written, and until when.
+//! The prompt cache: written prefixes and their expiry.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -7,18 +7,18 @@ use parking_lot::Mutex;
 
 use super::prompt::{Boundary, Lifetime, Prompt};
 
-/// A shorter prefix is not cached.
-const SHORTEST: u64 = 1_024;
-/// How many written prefixes are kept. When it is full, the expired ones go, and if that isn't enough, all of them.
+/// Minimum number of tokens of a cached prefix.
+const MIN_TOKENS: u64 = 1_024;
+/// Maximum number of prefixes. A full cache drops the expired ones, and all of them if that is not enough.
 const CAPACITY: usize = 65_536;
 
-/// Written prefixes and the end of their lives.
+/// Written prefixes with the time of their expiry.
 #[derive(Debug, Default)]
 pub(super) struct PromptCache {
     written: Mutex<HashMap<u64, Instant>>,
 }
 
-/// How a prompt's tokens are billed. The four add up to the prompt.
+/// The billing of a prompt's tokens. The four numbers add up to the prompt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct InputTokens {
     pub(super) fresh: u64,
@@ -30,9 +30,9 @@ pub(super) struct InputTokens {
 // === impl PromptCache ===
 
 impl PromptCache {
-    /// Reads the longest known prefix up to the last mark, and writes from there to each mark.
+    /// Reads the longest cached prefix up to the last mark, and writes the prefixes from there to each mark.
     pub(super) fn charge(&self, prompt: &Prompt, now: Instant) -> InputTokens {
-        let marked = |boundary: &Boundary| boundary.mark.is_some() && boundary.tokens >= SHORTEST;
+        let marked = |boundary: &Boundary| boundary.mark.is_some() && boundary.tokens >= MIN_TOKENS;
         let Some(last) = prompt.boundaries.iter().rposition(marked) else {
             return InputTokens {
                 fresh: prompt.tokens,
@@ -68,7 +68,7 @@ impl PromptCache {
             let Some(lifetime) = boundary.mark else {
                 continue;
             };
-            // A prefix that is read lives on from now, as one that is written does.
+            // Reading a prefix renews its lifetime.
             written.insert(boundary.fingerprint, now + lifetime.duration());
             let added = boundary.tokens.saturating_sub(reached);
             match lifetime {

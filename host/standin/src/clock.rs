@@ -1,4 +1,4 @@
-//! Dates as the headers want them: RFC 3339 for the rate limits, RFC 9110 for `date`.
+//! Times in the API's format (RFC 3339).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,19 +21,19 @@ impl Moment {
         )
     }
 
-    /// The moment that many seconds after 1970.
+    /// Returns the moment `seconds` after 1970.
     pub(super) const fn at(seconds: u64) -> Self {
         Self { seconds }
     }
 
-    /// So many seconds later.
+    /// Returns the moment `seconds` later.
     pub(super) const fn after(self, seconds: u64) -> Self {
         Self {
             seconds: self.seconds + seconds,
         }
     }
 
-    /// The start of the next whole minute, when a per-minute limit is full again.
+    /// Returns the start of the next minute, at which limits per minute reset.
     pub(super) const fn next_minute(self) -> Self {
         Self {
             seconds: (self.seconds / 60 + 1) * 60,
@@ -42,10 +42,6 @@ impl Moment {
 
     pub(super) fn rfc3339(self) -> String {
         self.utc().to_rfc3339_opts(SecondsFormat::Secs, true)
-    }
-
-    pub(super) fn http_date(self) -> String {
-        self.utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
     fn utc(self) -> DateTime<Utc> {

@@ -1,4 +1,4 @@
-//! Which path does what.
+//! The endpoints.
 
 use http::Method;
 use serde::Serialize;
@@ -6,16 +6,17 @@ use serde::Serialize;
 use super::StandIn;
 use super::ask::{self, Ask, Delivery};
 use super::error::ApiError;
-use super::events::{Events, to_json};
+use super::events::Events;
+use super::json::to_json;
 use super::models;
 use super::receive::{Credential, Request};
 use super::reply::Reply;
 
-/// What goes back with status 200.
+/// A response with status 200.
 #[derive(Debug)]
 pub(super) enum Answer {
     Json(String),
-    /// JSON, a line for each value.
+    /// JSON, a value on each line.
     Lines(String),
     Stream(Events),
 }
@@ -28,7 +29,8 @@ struct Count {
 /// Answers a request.
 ///
 /// # Errors
-/// What the API answers with an error body.
+///
+/// Returns the error that the API would respond with.
 pub(super) fn answer(app: &StandIn, request: &Request) -> Result<Answer, ApiError> {
     if let Some(status) = request.scenario.status {
         return Err(ApiError::of_status(status));
@@ -97,7 +99,7 @@ fn messages(app: &StandIn, request: &Request) -> Result<Answer, ApiError> {
 // === impl Request ===
 
 impl Request {
-    /// The two things every endpoint of `/v1` demands.
+    /// Checks for the key and the version that every endpoint of `/v1` requires.
     fn admit(&self) -> Result<(), ApiError> {
         if self.credential == Credential::Missing {
             return Err(ApiError::unauthenticated());

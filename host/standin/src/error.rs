@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-/// An answer that refuses. The wording follows the API's, because clients match it.
+use super::json::to_json;
+
+/// An error response. The texts are the API's, because clients match them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
     pub(super) status: u16,
@@ -26,7 +28,7 @@ struct Detail<'a> {
     message: &'a str,
 }
 
-/// Status, type and usual message of the errors the API is known to answer with.
+/// Status, type and usual message of the API's known errors.
 const KNOWN: &[(u16, &str, &str)] = &[
     (
         400,
@@ -64,7 +66,7 @@ const KNOWN: &[(u16, &str, &str)] = &[
 // === impl ApiError ===
 
 impl ApiError {
-    /// The API's usual error of a status. An unknown 4xx is an `invalid_request_error`, anything else an `api_error`.
+    /// Returns the API's usual error for a status. Other 4xx are `invalid_request_error`, all else is `api_error`.
     pub(super) fn of_status(status: u16) -> Self {
         let known = KNOWN.iter().find(|(code, ..)| *code == status);
         let (kind, message) = match known {
@@ -103,13 +105,13 @@ impl ApiError {
         }
     }
 
-    /// The body of the answer, or the data of an `error` event, which carries no request id.
+    /// Returns the body of the response, or the data of an `error` event, which has no request id.
     pub(super) fn body(&self, request_id: Option<&str>) -> String {
         let error = Detail {
             r#type: self.kind,
             message: &self.message,
         };
-        super::events::to_json(&Envelope {
+        to_json(&Envelope {
             r#type: "error",
             error,
             request_id,

@@ -1,22 +1,23 @@
-//! Turns an answer into the events of a stream, in the API's order, as one buffer with marks in it.
+//! The events of a streamed response, in the API's order, in one buffer.
 
 use serde::Serialize;
 
 use super::error::ApiError;
+use super::json::to_json;
 use super::reply::{Block, Reply};
 use super::usage::{DeltaUsage, FullUsage};
 
-/// How many letters of a tool's input go in one delta.
+/// Number of bytes of a tool's input in each delta.
 const INPUT_PIECE: usize = 24;
 
-/// The events of one answer. Each is a whole SSE frame.
+/// The events of a response, each a complete SSE frame.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     bytes: Vec<u8>,
     ends: Vec<(usize, Kind)>,
 }
 
-/// What the pace looks at.
+/// The kind of an event, on which the pace depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Delta,
@@ -112,12 +113,6 @@ struct Bare {
     r#type: &'static str,
 }
 
-/// Writes one of the stand-in's own records as JSON.
-pub(super) fn to_json(record: &impl Serialize) -> String {
-    // Such a record has string keys and no foreign `Serialize` in it, so this cannot fail; an empty body would show.
-    serde_json::to_string(record).unwrap_or_default()
-}
-
 // === impl Events ===
 
 impl Events {
@@ -131,7 +126,7 @@ impl Events {
         events
     }
 
-    /// An `error` event, as the API puts it into a stream that has begun.
+    /// Returns an `error` event, as the API sends it in a stream that has started.
     pub(super) fn error(error: &ApiError) -> Self {
         let mut events = Self::default();
         events.frame("error", error.body(None).as_bytes(), Kind::Other);
@@ -142,7 +137,7 @@ impl Events {
         self.ends.len()
     }
 
-    /// The frames, in order.
+    /// Iterates over the frames in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], Kind)> {
         let starts = std::iter::once(0).chain(self.ends.iter().map(|(end, _)| *end));
         starts
@@ -191,7 +186,7 @@ impl Events {
                 content_block,
             },
         );
-        // The API sends its first ping right after the first block has begun.
+        // The API sends its first ping right after the start of the first block.
         if index == 0 {
             self.push("ping", &Bare { r#type: "ping" });
         }
@@ -216,7 +211,7 @@ impl Events {
         );
     }
 
-    /// A tool's input comes as pieces of its JSON text, the first of them empty.
+    /// Appends a tool's input in pieces of its JSON text, the first of them empty.
     fn input(&mut self, index: usize, json: &str) {
         self.delta(index, Delta::InputJson { partial_json: "" });
         let mut rest = json;

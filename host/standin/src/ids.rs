@@ -1,10 +1,10 @@
-//! Ids of the API's form: a prefix and letters of the base-58 alphabet. Unlike from run to run, never secret.
+//! Ids in the API's form: a prefix and letters of the base-58 alphabet. They differ from run to run and are not secret.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-/// The step of a Weyl sequence, as SplitMix64 uses it: odd, so that every 64-bit value comes once.
+/// Step of SplitMix64's Weyl sequence: odd, so that every 64-bit value occurs once.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A source of ids, shared by all connections.
@@ -15,13 +15,15 @@ pub(super) struct Ids {
 
 // === impl Ids ===
 
-impl Ids {
-    pub(super) fn seeded() -> Self {
+impl Default for Ids {
+    fn default() -> Self {
         Self {
             state: AtomicU64::new(RandomState::new().hash_one(STEP)),
         }
     }
+}
 
+impl Ids {
     pub(super) fn message(&self) -> String {
         self.id("msg_01", 22)
     }
@@ -38,7 +40,7 @@ impl Ids {
         self.id("toolu_01", 22)
     }
 
-    /// What stands where a real signature of a thinking block would: opaque, and of a plausible length.
+    /// Returns a made-up signature for a thinking block: opaque, and of a plausible length.
     pub(super) fn signature(&self) -> String {
         self.id("EqQB", 120)
     }
@@ -61,7 +63,7 @@ impl Ids {
         id
     }
 
-    /// SplitMix64's output function over the shared sequence.
+    /// Returns the next output of SplitMix64 over the shared sequence.
     fn next(&self) -> u64 {
         let mut word = self.state.fetch_add(STEP, Ordering::Relaxed);
         word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

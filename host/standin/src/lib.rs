@@ -1,29 +1,29 @@
-//! A stand-in for the Messages API, for trying the gateway out and for measuring it without a key or a network.
+//! A stand-in for the Messages API, for trying the gateway without an account or a network.
 //!
-//! It calls no model. It answers as the API does on the wire: message ids, usage, rate-limit headers, event order,
-//! error bodies. The text says what was asked, so that a person sees the request arrive. Thinking gives a thinking
-//! block; a prompt such as `use Bash` gives a `tool_use` of a declared tool; a `tool_result` gives a closing text; a
-//! JSON schema gives a text that fits it; a marked prompt prefix is written to the cache once and read after that.
+//! The stand-in calls no model. Its responses look like the API's on the wire: message ids, usage, rate-limit headers, order
+//! of events, error bodies. The text repeats the question, so that a person sees the request arrive. A request for thinking
+//! gets a thinking block; a prompt such as `use Bash` gets a `tool_use` of a declared tool; a `tool_result` gets a closing
+//! text; a JSON schema gets a text that fits it; a prompt prefix that is marked for the cache is written once and read after
+//! that.
 //!
-//! The request header `x-standin` asks for trouble, its parts separated by `;`:
+//! The request header `x-standin` asks for faults and deviations, separated by `;`:
 //!
-//! | part | what happens |
+//! | part | effect |
 //! |---|---|
 //! | `status=529` | that error, in the API's shape |
-//! | `retry-after=2` | the header of that name, on any answer |
-//! | `delay-ms=500` | a wait before the first byte of the answer |
-//! | `silent-ms=500` | a wait after the first event, with no ping |
+//! | `retry-after=2` | the header of that name, on any response |
+//! | `delay-ms=500` | a wait before the first byte of the response |
+//! | `silent-ms=500` | a wait after the first event, without a ping |
 //! | `events=100` | a text of exactly that many deltas |
-//! | `pace-ms=20` | the wait before each delta, in place of the option |
-//! | `burst=8` | events joined into one write while there is no pace, in place of the option |
+//! | `pace-ms=20` | a wait before each delta |
+//! | `burst=8` | that many events in each write, if there is no pace |
 //! | `error-after=3` | an `overloaded_error` event after that many events; without a stream, status 529 |
 //! | `cut-after=3` | the connection closes after that many events; without a stream, after that many bytes of body |
-//! | `batch-ms=5000` | a batch that ends after that time and not at once |
+//! | `batch-ms=5000` | a batch that ends after that time instead of immediately |
 //!
-//! HTTP/1.1 only, no TLS. A body may have 32 MiB.
+//! HTTP/1.1 only, without TLS. A body may have 32 MiB.
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,10 +40,12 @@ mod ask;
 mod batches;
 mod cache;
 mod clock;
+mod deliver;
 mod endpoints;
 mod error;
 mod events;
 mod ids;
+mod json;
 mod models;
 mod prompt;
 mod receive;
@@ -54,57 +56,30 @@ mod schema;
 mod tests;
 mod tool;
 mod usage;
-mod wire;
 
 use batches::Batches;
 use cache::PromptCache;
 use ids::Ids;
 
-/// How the stand-in behaves where a request's `x-standin` header does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StandInOptions {
-    /// The wait before each delta of a stream. Zero sends as fast as the client reads.
-    pub pace: Duration,
-    /// How many events are joined into one write while `pace` is zero. A paced stream writes each event by itself.
-    pub burst: NonZeroUsize,
-}
-
-/// The stand-in upstream. One value serves any number of listeners, and they share one prompt cache.
-#[derive(Debug)]
+/// The stand-in upstream. One value serves any number of listeners, which share its prompt cache.
+#[derive(Debug, Default)]
 pub struct StandIn {
-    options: StandInOptions,
     cache: PromptCache,
     batches: Batches,
     ids: Ids,
 }
 
-// === impl StandInOptions ===
-
-impl Default for StandInOptions {
-    fn default() -> Self {
-        Self {
-            pace: Duration::ZERO,
-            burst: NonZeroUsize::MIN,
-        }
-    }
-}
-
 // === impl StandIn ===
 
 impl StandIn {
-    /// A stand-in with an empty prompt cache.
+    /// Returns a stand-in with an empty prompt cache.
     #[must_use]
-    pub fn new(options: StandInOptions) -> Self {
-        Self {
-            options,
-            cache: PromptCache::default(),
-            batches: Batches::default(),
-            ids: Ids::seeded(),
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Accepts connections until `shutdown` turns true or its sender is gone, then lets the requests under way end.
-    /// Idle connections are closed at once. Dropping the future closes everything.
+    /// Accepts connections until `shutdown` becomes true or its sender is dropped, then lets requests in progress finish.
+    /// Idle connections are closed immediately. Dropping the future closes all connections.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: watch::Receiver<bool>) {
         let mut connections = JoinSet::new();
         let mut stop = shutdown.clone();
@@ -126,8 +101,7 @@ impl StandIn {
     }
 
     async fn connection(self: Arc<Self>, tcp: TcpStream, shutdown: ShutdownWatch) {
-        // Without it, a small event waits for the acknowledgement of the one before. A socket that refuses the option
-        // is slower, not wrong.
+        // Otherwise a small event waits for the acknowledgement of the previous one. An error here only costs speed.
         let _ = tcp.set_nodelay(true);
         self.process_new(Box::new(TcpSession::from(tcp)), &shutdown)
             .await;
@@ -151,7 +125,7 @@ impl HttpServerApp for StandIn {
             Ok(true) => {}
             Ok(false) => return None,
             Err(_) => {
-                // Not HTTP, or the client left within its head: say so if it still listens, and close.
+                // The head is not HTTP, or the client has left.
                 let _ = session.respond_error(400).await;
                 return None;
             }
@@ -159,17 +133,18 @@ impl HttpServerApp for StandIn {
         if *shutdown.borrow() {
             session.set_keepalive(None);
         }
-        wire::exchange(self, session).await
+        deliver::exchange(self, session).await
     }
 }
 
-/// Ready once the stand-in is to stop.
+/// Resolves when the stand-in has to stop.
 async fn stopped(shutdown: &mut watch::Receiver<bool>) {
-    // An error means that nobody is left to say when: the owner is gone, and so the stand-in stops too.
+    // An error means that the owner of the sender is gone.
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-/// A refused `accept` is nearly always a lack of file descriptors: give connections time to end instead of spinning.
+/// Logs an error of `accept` and waits. The cause is nearly always a lack of file descriptors, which connections free when
+/// they end.
 async fn accept_failed(error: &io::Error) {
     tracing::warn!(%error, "the stand-in could not accept a connection");
     tokio::time::sleep(Duration::from_millis(50)).await;

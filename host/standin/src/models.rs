@@ -1,26 +1,27 @@
-//! The models the stand-in knows, newest first, and the two listing endpoints.
+//! The known models, newest first, and their two endpoints.
 
 use serde::Serialize;
 
 use super::clock::Moment;
 use super::error::ApiError;
-use super::events::to_json;
+use super::json::to_json;
 
-/// A page of the list has this many models unless `limit` says otherwise, and at most [`LARGEST_PAGE`].
+/// Default size of a page.
 const PAGE: usize = 20;
-const LARGEST_PAGE: usize = 1_000;
+/// Maximum size of a page.
+const MAX_PAGE: usize = 1_000;
 
-/// One model.
+/// A model.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Model {
-    /// The name clients use.
+    /// Name that clients use.
     pub(super) alias: &'static str,
-    /// The name of the snapshot, which answers carry. Often the alias itself.
+    /// Name of the snapshot, which responses contain; often equal to the alias.
     pub(super) id: &'static str,
     pub(super) name: &'static str,
     pub(super) context: u64,
     pub(super) max_output: u64,
-    /// Seconds after 1970; 0 where the date is not known, as the API has it too.
+    /// Seconds since 1970; 0 if the date is unknown, as in the API.
     created: u64,
 }
 
@@ -207,27 +208,29 @@ const MODELS: &[Model] = &[
     ),
 ];
 
-/// The model of that alias or id.
+/// Returns the model with an alias or id, or `None`.
 pub(super) fn find(name: &str) -> Option<&'static Model> {
     MODELS
         .iter()
         .find(|model| model.alias == name || model.id == name)
 }
 
-/// `GET /v1/models/{id}`.
+/// Answers `GET /v1/models/{id}`.
 ///
 /// # Errors
-/// 404 for an unknown name.
+///
+/// Returns a 404 for an unknown name.
 pub(super) fn get(name: &str) -> Result<String, ApiError> {
     find(name)
         .map(|model| to_json(&model.entry()))
         .ok_or_else(|| ApiError::unknown_model(name))
 }
 
-/// `GET /v1/models`, with `limit`, `after_id` and `before_id` out of the query.
+/// Answers `GET /v1/models`, with `limit`, `after_id` and `before_id` of the query.
 ///
 /// # Errors
-/// 400 for a limit outside 1..=1000 or a cursor that names no model.
+///
+/// Returns a 400 for a limit outside 1..=1000 or a cursor that names no model.
 pub(super) fn list(query: &str) -> Result<String, ApiError> {
     let limit = limit(query)?;
     let after = cursor(query, "after_id")?;
@@ -235,7 +238,7 @@ pub(super) fn list(query: &str) -> Result<String, ApiError> {
     let start = after.map_or(0, |index| index + 1);
     let end = before.unwrap_or(MODELS.len());
     let window = MODELS.get(start..end).unwrap_or_default();
-    // With `before_id` the page is the one that ends just before it, so it is counted from the end.
+    // With `before_id` the page ends just before that model, so it is counted from the end.
     let page = match before {
         Some(_) => window.get(window.len().saturating_sub(limit)..),
         None => window.get(..limit.min(window.len())),
@@ -249,7 +252,11 @@ pub(super) fn list(query: &str) -> Result<String, ApiError> {
     }))
 }
 
-/// The `limit` of a query for a list.
+/// Returns the `limit` of a query for a list.
+///
+/// # Errors
+///
+/// Returns a 400 if it is not within 1..=1000.
 pub(super) fn limit(query: &str) -> Result<usize, ApiError> {
     let Some(text) = parameter(query, "limit") else {
         return Ok(PAGE);
@@ -260,7 +267,7 @@ pub(super) fn limit(query: &str) -> Result<usize, ApiError> {
         )
     })?;
     match usize::try_from(number) {
-        Ok(limit @ 1..=LARGEST_PAGE) => Ok(limit),
+        Ok(limit @ 1..=MAX_PAGE) => Ok(limit),
         Ok(0) | Err(_) => Err(ApiError::invalid(
             "limit: Input should be greater than or equal to 1",
         )),
@@ -282,7 +289,7 @@ fn cursor(query: &str, name: &str) -> Result<Option<usize>, ApiError> {
         .ok_or_else(|| ApiError::invalid(format!("{name}: no model has the id `{id}`")))
 }
 
-/// The value of a parameter as it is written.
+/// Returns the value of a query parameter without decoding, or `None`.
 pub(super) fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     query
         .split('&')

@@ -1,25 +1,25 @@
-//! Weighs a prompt: an estimate of its tokens, and the points where its prefix may be cached.
+//! An estimate of a prompt's tokens, and the points where its prefix may be cached.
 //!
-//! The estimate is four bytes of text to a token plus one for each value, which is near enough to look real and needs
-//! no tokenizer. The same body always weighs the same, on the Messages endpoint and on `count_tokens`.
+//! The estimate is one token for four bytes of text plus one for each value, which looks realistic and needs no tokenizer.
+//! The same body always has the same estimate, on the Messages endpoint and on `count_tokens`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
 const BYTES_PER_TOKEN: u64 = 4;
-/// What an image or a document weighs. Its bytes say nothing about its tokens.
+/// Tokens of an image or a document, whose size in bytes says nothing about its tokens.
 const MEDIA_TOKENS: u64 = 1_500;
 
-/// A prompt, weighed.
+/// The estimate of a prompt.
 #[derive(Debug)]
 pub(super) struct Prompt {
     pub(super) tokens: u64,
-    /// The ends of its blocks, in order. Empty when nothing is marked for the cache.
+    /// Ends of its blocks in order; empty if nothing is marked for the cache.
     pub(super) boundaries: Vec<Boundary>,
 }
 
-/// The end of one block: everything up to here is a prefix.
+/// The end of a block, up to which everything is a prefix.
 #[derive(Debug)]
 pub(super) struct Boundary {
     pub(super) fingerprint: u64,
@@ -27,14 +27,14 @@ pub(super) struct Boundary {
     pub(super) mark: Option<Lifetime>,
 }
 
-/// How long a written prefix lives: `cache_control.ttl`.
+/// The lifetime of a written prefix (`cache_control.ttl`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lifetime {
     FiveMinutes,
     OneHour,
 }
 
-/// Walks the blocks in the order the cache sees them: tools, system, messages.
+/// A walk over the blocks in the order of the cache: tools, system, messages.
 struct Scale {
     hasher: Option<DefaultHasher>,
     weight: u64,
@@ -44,7 +44,7 @@ struct Scale {
 // === impl Prompt ===
 
 impl Prompt {
-    /// Weighs a request's body. `text` is its raw text, which says cheaply whether anything is marked.
+    /// Estimates a request body. `text` is its raw text, which shows cheaply whether anything is marked.
     pub(super) fn weigh(body: &Value, text: &str) -> Self {
         let marked = text.contains("cache_control");
         let mut scale = Scale {
@@ -78,7 +78,7 @@ impl Prompt {
 // === impl Scale ===
 
 impl Scale {
-    /// Takes in what tells prefixes apart without being a block.
+    /// Adds a value that distinguishes prefixes without being a block.
     fn seed(&mut self, value: Option<&Value>) {
         if let (Some(hasher), Some(value)) = (&mut self.hasher, value) {
             value.hash(hasher);
@@ -106,7 +106,7 @@ impl Scale {
         }
     }
 
-    /// A mark is not part of what it marks: moving it to a later block must still find the earlier prefix.
+    /// Adds a value without its marks: a mark that moves to a later block must still find the earlier prefix.
     fn value(&mut self, value: &Value) {
         match value {
             Value::Object(members) if members.get("type").is_some_and(|kind| kind == "base64") => {

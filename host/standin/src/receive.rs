@@ -1,4 +1,4 @@
-//! Reads one request off a session: its line, the few headers that matter here, and the whole body.
+//! Reads a request from a session: its line, the few headers that matter here, and the whole body.
 
 use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT};
@@ -7,10 +7,10 @@ use pingora_core::protocols::http::ServerSession;
 use super::error::ApiError;
 use super::scenario::Scenario;
 
-/// The largest body the Messages endpoints take: 32 MB, read as MiB.
-pub(super) const BODY_LIMIT: usize = 32 * 1024 * 1024;
+/// Maximum size of a body: the API's 32 MB, taken as MiB.
+const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
-/// One request, decoded once.
+/// A parsed request.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) method: Method,
@@ -22,28 +22,28 @@ pub(super) struct Request {
     pub(super) body: Vec<u8>,
 }
 
-/// Whether the caller showed a key. Any key will do.
+/// The presence of a key. Any key is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Credential {
     Shown,
     Missing,
 }
 
-/// Why there is no request to answer in the ordinary way.
+/// The reason why a request cannot be answered as usual.
 #[derive(Debug)]
 pub(super) enum Unread {
-    /// The answer is an error, and the body was read: the connection can go on.
+    /// The request gets an error, and its body was read, so that the connection can be reused.
     Refused(ApiError),
-    /// The body is larger than [`BODY_LIMIT`]. Its rest is unread, so the connection can't be used again.
+    /// The body is larger than [`BODY_LIMIT`]. Its rest is unread, so the connection cannot be reused.
     TooLarge,
-    /// The client left in the middle, or its framing is broken.
+    /// The client disconnected, or its framing is invalid.
     Gone,
 }
 
 // === impl Request ===
 
 impl Request {
-    /// Reads the body and takes the request apart.
+    /// Reads the body and parses the request.
     pub(super) async fn read(session: &mut ServerSession) -> Result<Self, Unread> {
         let body = read_body(session).await?;
         let head = session.req_header();
@@ -104,7 +104,7 @@ async fn read_body(session: &mut ServerSession) -> Result<Vec<u8>, Unread> {
     Ok(body)
 }
 
-/// The body's size as the head declares it; 0 for a chunked body. pingora has refused what isn't a number.
+/// Returns the declared size of the body, or 0 for a chunked body. The HTTP layer has refused invalid numbers.
 fn declared_length(session: &ServerSession) -> usize {
     let value = session
         .get_header(CONTENT_LENGTH)

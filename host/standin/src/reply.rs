@@ -1,4 +1,4 @@
-//! Makes up the answer: its blocks, why it stops, and what it used.
+//! Composes a response: its blocks, its stop reason and its usage.
 
 use std::time::Instant;
 
@@ -8,16 +8,17 @@ use serde_json::Value;
 use super::ask::{Ask, Thinking};
 use super::cache::PromptCache;
 use super::ids::Ids;
+use super::json::to_json;
 use super::scenario::Scenario;
 use super::schema::{Form, Members};
 use super::tool;
 use super::usage::{FullUsage, Usage};
 
-/// How much of a text is given back.
+/// Number of characters that are quoted from a text.
 const QUOTED: usize = 160;
 const BYTES_PER_TOKEN: usize = 4;
 
-/// A finished answer, however it is delivered.
+/// A complete response, before it is delivered in one piece or as a stream.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) id: String,
@@ -27,7 +28,7 @@ pub(super) struct Reply {
     pub(super) usage: Usage,
 }
 
-/// A content block. Texts are kept in the pieces that a stream sends one by one.
+/// A content block. Texts are split into the deltas of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Block {
     Thinking {
@@ -44,7 +45,7 @@ pub(super) enum Block {
     },
 }
 
-/// Why an answer ends.
+/// The stop reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stop {
     EndTurn,
@@ -53,7 +54,7 @@ pub(super) enum Stop {
     ToolUse,
 }
 
-/// The answer in one piece.
+/// A response in one piece.
 #[derive(Serialize)]
 struct Message<'a> {
     model: &'a str,
@@ -83,10 +84,10 @@ enum Content<'a> {
     },
 }
 
-/// A way to answer. It gives nothing when the request isn't of its kind.
+/// A rule for the content of a response. Returns `None` if it does not apply to the request.
 type Rule = fn(&Ask, &Scenario, &Ids) -> Option<Block>;
 
-/// The ways to answer; the first that gives something is taken.
+/// The rules; the first one that applies wins.
 const RULES: &[Rule] = &[counted, structured, after_tool, with_tool, echo];
 
 // === impl Reply ===
@@ -99,7 +100,7 @@ impl Reply {
             Some(Block::ToolUse { .. }) => Stop::ToolUse,
             _ => Stop::EndTurn,
         };
-        // A scenario that asks for so many deltas gets them.
+        // The scenario's number of deltas takes precedence over stop sequences and limits.
         if scenario.deltas.is_none() {
             stop = stop_at_sequence(&mut blocks, ask).unwrap_or(stop);
             stop = stop_at_limit(&mut blocks, ask.max_tokens).unwrap_or(stop);
@@ -125,9 +126,9 @@ impl Reply {
         }
     }
 
-    /// The body of an answer without a stream.
+    /// Returns the body of a response without a stream.
     pub(super) fn body(&self) -> String {
-        super::events::to_json(&Message {
+        to_json(&Message {
             model: self.model,
             id: &self.id,
             r#type: "message",
@@ -154,7 +155,7 @@ fn thinking(ask: &Ask, ids: &Ids) -> Option<Block> {
     })
 }
 
-/// `x-standin: events=N`.
+/// Applies to `x-standin: events=N`.
 fn counted(_: &Ask, scenario: &Scenario, _: &Ids) -> Option<Block> {
     let deltas = scenario.deltas?;
     Some(Block::Text {
@@ -164,7 +165,7 @@ fn counted(_: &Ask, scenario: &Scenario, _: &Ids) -> Option<Block> {
     })
 }
 
-/// `output_config.format`: the words of the request where the schema wants a text, as for the title of a conversation.
+/// Applies to `output_config.format`. Texts in the schema get words of the request, for example the title of a conversation.
 fn structured(ask: &Ask, _: &Scenario, _: &Ids) -> Option<Block> {
     let schema = ask.schema()?;
     let words: Vec<&str> = ask.last_text().split_whitespace().take(6).collect();
@@ -214,7 +215,7 @@ fn echo(ask: &Ask, _: &Scenario, _: &Ids) -> Option<Block> {
     })
 }
 
-/// Cuts the text before the first stop sequence in it.
+/// Cuts the text before the first stop sequence in it. Returns `None` if there is none.
 fn stop_at_sequence(blocks: &mut [Block], ask: &Ask) -> Option<Stop> {
     let Some(Block::Text { pieces: kept }) = blocks.last_mut() else {
         return None;
@@ -228,7 +229,7 @@ fn stop_at_sequence(blocks: &mut [Block], ask: &Ask) -> Option<Stop> {
     Some(Stop::Sequence(sequence.to_owned()))
 }
 
-/// Keeps what fits into `max_tokens`. A tool's input that doesn't fit goes entirely.
+/// Cuts the blocks to `limit` tokens, and a tool's input that does not fit completely. Returns `None` if all blocks fit.
 fn stop_at_limit(blocks: &mut Vec<Block>, limit: u64) -> Option<Stop> {
     let mut left = limit;
     let mut cut = None;
@@ -250,7 +251,7 @@ fn stop_at_limit(blocks: &mut Vec<Block>, limit: u64) -> Option<Stop> {
     Some(Stop::MaxTokens)
 }
 
-/// Splits a text after every fourth space or so, as deltas come.
+/// Splits a text into deltas of a few words.
 fn pieces(text: &str) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut piece = String::new();
@@ -290,7 +291,7 @@ impl Block {
         }
     }
 
-    /// An estimate, as for prompts: four bytes to a token. Thinking that isn't shown was thought all the same.
+    /// Estimates the tokens as for prompts: one for four bytes. Thinking that is not shown counts as well.
     fn tokens(&self) -> u64 {
         let bytes = match self {
             Self::Thinking { pieces, .. } if pieces.is_empty() => 80,
@@ -302,13 +303,13 @@ impl Block {
         u64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX)
     }
 
-    /// Drops what is over so many tokens.
+    /// Cuts the block to a number of tokens.
     fn shorten(&mut self, tokens: u64) {
         let bytes = usize::try_from(tokens)
             .unwrap_or(usize::MAX)
             .saturating_mul(BYTES_PER_TOKEN);
         match self {
-            // Thinking that is cut has no signature, and a block without one would be refused when it comes back.
+            // Cut thinking has no signature, and the API refuses such a block when a client sends it back.
             Self::Thinking { .. } | Self::ToolUse { .. } => {
                 *self = Self::Text { pieces: Vec::new() }
             }

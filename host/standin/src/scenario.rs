@@ -1,25 +1,25 @@
-//! The `x-standin` header: what should go wrong, or differ, in this one answer.
+//! The `x-standin` header: faults and deviations for one response.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::error::ApiError;
 
-/// The longest wait a header can ask for, so that a slip of the finger doesn't hold a connection for years.
-const LONGEST_WAIT_MS: u64 = 3_600_000;
-/// The most deltas a header can ask for.
-const MOST_DELTAS: usize = 1_000_000;
+/// Maximum wait that a header can ask for, so that a typo does not hold a connection for years.
+const MAX_WAIT_MS: u64 = 3_600_000;
+/// Maximum number of deltas that a header can ask for.
+const MAX_DELTAS: usize = 1_000_000;
 
-/// A request's wishes. The default is an ordinary answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A request's scenario. The default is an ordinary response.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scenario {
     pub(super) status: Option<u16>,
     pub(super) retry_after: Option<u64>,
     pub(super) delay: Duration,
     pub(super) silence: Duration,
     pub(super) deltas: Option<usize>,
-    pub(super) pace: Option<Duration>,
-    pub(super) burst: Option<NonZeroUsize>,
+    pub(super) pace: Duration,
+    pub(super) burst: NonZeroUsize,
     pub(super) error_after: Option<usize>,
     pub(super) cut_after: Option<usize>,
     pub(super) batch: Duration,
@@ -27,12 +27,30 @@ pub(super) struct Scenario {
 
 // === impl Scenario ===
 
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            status: None,
+            retry_after: None,
+            delay: Duration::ZERO,
+            silence: Duration::ZERO,
+            deltas: None,
+            pace: Duration::ZERO,
+            burst: NonZeroUsize::MIN,
+            error_after: None,
+            cut_after: None,
+            batch: Duration::ZERO,
+        }
+    }
+}
+
 impl Scenario {
     /// Reads the header's value.
     ///
     /// # Errors
-    /// A part that is not known or whose number is out of range is a 400 that names it: a misspelt scenario that
-    /// passes as an ordinary answer would prove the wrong thing.
+    ///
+    /// Returns a 400 that names the part if it is unknown or its number is out of range: a misspelt scenario that passes as an
+    /// ordinary response would prove the wrong thing.
     pub(super) fn parse(header: &str) -> Result<Self, ApiError> {
         let mut scenario = Self::default();
         for part in header
@@ -41,7 +59,9 @@ impl Scenario {
             .filter(|part| !part.is_empty())
         {
             scenario.apply(part).ok_or_else(|| {
-                ApiError::invalid(format!("x-standin: `{part}` is not a part the stand-in knows, or its number is out of range"))
+                ApiError::invalid(format!(
+                    "x-standin: unknown part `{part}`, or its number is out of range"
+                ))
             })?;
         }
         Ok(scenario)
@@ -56,10 +76,10 @@ impl Scenario {
             "retry-after" => self.retry_after = Some(number),
             "delay-ms" => self.delay = wait(number)?,
             "silent-ms" => self.silence = wait(number)?,
-            "pace-ms" => self.pace = Some(wait(number)?),
+            "pace-ms" => self.pace = wait(number)?,
             "batch-ms" => self.batch = wait(number)?,
             "events" => self.deltas = Some(deltas(count)?),
-            "burst" => self.burst = Some(NonZeroUsize::new(count)?),
+            "burst" => self.burst = NonZeroUsize::new(count)?,
             "error-after" => self.error_after = Some(count),
             "cut-after" => self.cut_after = Some(count),
             _ => return None,
@@ -69,7 +89,7 @@ impl Scenario {
 }
 
 fn wait(milliseconds: u64) -> Option<Duration> {
-    (milliseconds <= LONGEST_WAIT_MS).then(|| Duration::from_millis(milliseconds))
+    (milliseconds <= MAX_WAIT_MS).then(|| Duration::from_millis(milliseconds))
 }
 
 fn error_status(number: u64) -> Option<u16> {
@@ -79,5 +99,5 @@ fn error_status(number: u64) -> Option<u16> {
 }
 
 fn deltas(count: usize) -> Option<usize> {
-    (count <= MOST_DELTAS).then_some(count)
+    (count <= MAX_DELTAS).then_some(count)
 }

@@ -1,14 +1,14 @@
-//! Makes a value that fits a JSON schema, for tool inputs and for structured output.
+//! Creates a value that fits a JSON schema, for tool inputs and for structured output.
 //!
-//! It knows types, `enum`, `const`, `default`, `items`, `properties`, local `$ref`s and the first branch of a choice;
-//! that covers what clients send. Patterns and formats are left alone.
+//! Supports types, `enum`, `const`, `default`, `items`, `properties`, local `$ref`s and the first branch of a choice, which
+//! covers the schemas that clients send. Patterns and formats are ignored.
 
 use serde_json::{Map, Value, json};
 
-/// A schema nested deeper than this is cut off with null: it refers to itself.
-const DEEPEST: usize = 16;
+/// Maximum depth of a schema. A deeper one refers to itself and is cut off with null.
+const MAX_DEPTH: usize = 16;
 
-/// Values for members of well-known names, so that a tool call does something harmless and visible.
+/// Values for members with well-known names, so that a tool call does something harmless and visible.
 const SAMPLES: &[(&str, &str)] = &[
     ("command", "echo hi"),
     ("description", "Say hi"),
@@ -23,19 +23,19 @@ const SAMPLES: &[(&str, &str)] = &[
     ("city", "Lisbon"),
 ];
 
-/// A schema with what is needed to fill it.
+/// A schema with the context to fill it.
 #[derive(Clone, Copy)]
 pub(super) struct Form<'a> {
     root: &'a Value,
-    /// What a string is where nothing better is known.
+    /// Value of strings without a better one.
     text: &'a str,
 }
 
-/// Which members of the outermost object are filled in.
+/// The members of the outermost object to fill in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Members {
     All,
-    /// The required ones, and a `description`, which people like to see.
+    /// The required ones, and a `description` for people to see.
     Required,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Form<'a> {
     }
 
     fn value(self, name: &str, schema: &Value, members: Members, depth: usize) -> Value {
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return Value::Null;
         }
         if let Some(given) = ["const", "default"]
@@ -134,7 +134,7 @@ impl<'a> Form<'a> {
     }
 }
 
-/// The first type that isn't null; an object where only properties are given.
+/// Returns the first type that is not null, or `object` if only properties are given.
 fn kind(schema: &Value) -> &str {
     match schema.get("type") {
         Some(Value::String(kind)) => kind,

@@ -1,13 +1,13 @@
-//! Decides whether an answer uses a tool, and which.
+//! The choice of a tool for a response.
 
 use serde_json::Value;
 
 use super::ask::Ask;
 
-/// Words after which a tool's name is a wish and not prose.
+/// Words after which a tool's name is a request and not prose.
 const VERBS: [&str; 4] = ["use", "call", "run", "try"];
 
-/// The declared tool the request wants used: by `tool_choice`, else by the person's words.
+/// Returns the declared tool that the request asks for by `tool_choice` or in words, or `None`.
 pub(super) fn wanted(ask: &Ask) -> Option<&Value> {
     let choice = ask.tool_choice();
     match choice
@@ -39,8 +39,8 @@ pub(super) fn name(tool: &Value) -> Option<&str> {
     tool.get("name")?.as_str()
 }
 
-/// A name with an underscore is no ordinary word and may stand anywhere. Others, such as `Read`, need a verb before
-/// them; `run a command` is a wish for `Bash`.
+/// Returns whether the words ask for a tool. A name with an underscore is no ordinary word and may occur anywhere. Other
+/// names, such as `Read`, need a verb before them. `run a command` asks for `Bash`.
 fn is_asked_for(tool: &str, words: &[&str]) -> bool {
     let after_verb = |place: usize| {
         let before = words

@@ -1,23 +1,23 @@
-//! `usage` as it stands in a message, in `message_start` and, cumulative and shorter, in `message_delta`.
+//! The `usage` record of a message, of `message_start` and, cumulative and shorter, of `message_delta`.
 
 use serde::Serialize;
 
 use super::cache::InputTokens;
 
-/// What one answer used.
+/// The usage of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Usage {
     pub(super) input: InputTokens,
-    /// All output, thinking included.
+    /// Output tokens, including thinking.
     pub(super) output: u64,
     pub(super) thinking: u64,
-    /// The request's `inference_geo`, given back.
+    /// `inference_geo` of the request.
     pub(super) geo: Option<String>,
-    /// The request's `speed`, given back.
+    /// `speed` of the request.
     pub(super) speed: Option<String>,
 }
 
-/// The whole record.
+/// The complete record.
 #[derive(Serialize)]
 pub(super) struct FullUsage<'a> {
     input_tokens: u64,
@@ -33,7 +33,7 @@ pub(super) struct FullUsage<'a> {
     speed: Option<&'a str>,
 }
 
-/// The record of `message_delta`: cumulative, and without the split, the tier, the place and the speed.
+/// The record of `message_delta`: cumulative, and without cache creation, tier, geo and speed.
 #[derive(Serialize)]
 pub(super) struct DeltaUsage {
     input_tokens: u64,
@@ -58,7 +58,7 @@ struct OutputDetails {
 // === impl Usage ===
 
 impl Usage {
-    /// The usage of a finished message.
+    /// Returns the usage of a complete message.
     pub(super) fn full(&self) -> FullUsage<'_> {
         FullUsage {
             output_tokens: self.output,
@@ -67,7 +67,7 @@ impl Usage {
         }
     }
 
-    /// The usage of `message_start`, whose output is a placeholder: nothing has been made yet, and the API says 1.
+    /// Returns the usage of `message_start`, with the API's placeholder of 1 for the output.
     pub(super) fn start(&self) -> FullUsage<'_> {
         FullUsage {
             input_tokens: self.input.fresh,

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+
 use witgate_artifacts::{RUST, SHIPPED};
 
 #[allow(

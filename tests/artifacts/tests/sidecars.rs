@@ -9,6 +9,7 @@
 
 use std::fs;
 use std::path::Path;
+
 use witgate_plugin::{Plugin, testing};
 
 /// The settings of a sidecar as the host hands them to its plugin.

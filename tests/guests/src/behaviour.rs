@@ -1,8 +1,9 @@
 //! Faults that a guest can cause, by name.
 
-use crate::bindings::witgate::plugin::{clock, log, metrics, settings, types::Request};
 use std::alloc::Layout;
 use std::hint::black_box;
+
+use crate::bindings::witgate::plugin::{clock, log, metrics, settings, types::Request};
 
 /// A way to behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

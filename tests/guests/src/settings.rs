@@ -1,8 +1,9 @@
 //! The hostile guest's settings, read as loosely as possible: a hostile guest is not the place to be strict.
 
+use serde_json::Value;
+
 use crate::behaviour::Behaviour;
 use crate::bindings::witgate::plugin::settings;
-use serde_json::Value;
 
 /// The value under `name` in the settings.
 pub(crate) fn value(name: &str) -> Option<Value> {

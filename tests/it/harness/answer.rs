@@ -1,11 +1,11 @@
-//! What an upstream answers: bytes, how they are cut into writes, and where they stop.
+//! An upstream's answer: its bytes, the writes that they are cut into, and the place where they stop.
 
 use serde_json::Value;
 
 use super::events::Events;
 use super::pause::Pause;
 
-/// One scripted answer.
+/// A scripted answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
     head: Vec<u8>,
@@ -38,11 +38,11 @@ enum End {
     AtByte(usize),
     /// The connection closes after so many bytes of the body, without the mark of the coding's end.
     InBody(usize),
-    /// Nothing is ever sent.
+    /// The answer never comes.
     Never,
 }
 
-/// What the upstream does, step by step.
+/// A step of the upstream.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
     Write(Vec<u8>),
@@ -63,7 +63,7 @@ impl Answer {
         )
     }
 
-    /// As [`Answer::json`], with any body and only the given headers beside `content-length`.
+    /// Like [`Answer::json`], with any body and only the given headers beside `content-length`.
     pub fn bytes(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
         let length = body.len().to_string();
@@ -99,7 +99,7 @@ impl Answer {
         Self::sse_with(&[], events)
     }
 
-    /// As [`Answer::sse`], with further headers.
+    /// Like [`Answer::sse`], with further headers.
     pub fn sse_with(headers: &[(&str, &str)], events: &Events) -> Self {
         let own = [
             ("content-type", "text/event-stream; charset=utf-8"),
@@ -155,13 +155,6 @@ impl Answer {
         }
     }
 
-    /// Cuts the body into pieces that end at these places, whatever the events are.
-    #[must_use]
-    pub fn cut_at(mut self, places: &[usize]) -> Self {
-        self.cuts = places.to_vec();
-        self
-    }
-
     /// Cuts the body into pieces of this size.
     #[must_use]
     pub fn in_pieces_of(mut self, size: usize) -> Self {
@@ -170,12 +163,6 @@ impl Answer {
             .take_while(|place| *place < self.body.len())
             .collect();
         self
-    }
-
-    /// Sends the whole body in one piece.
-    #[must_use]
-    pub fn in_one_piece(self) -> Self {
-        self.cut_at(&[])
     }
 
     /// Closes the connection after so many bytes of the answer, head and chunk marks counted.
@@ -228,7 +215,7 @@ impl Answer {
         self
     }
 
-    /// How many bytes the head has.
+    /// Returns the length of the head in bytes.
     pub fn head_len(&self) -> usize {
         self.head.len()
     }
@@ -275,7 +262,7 @@ impl Answer {
         }
     }
 
-    /// Where the body is cut: at the asked places, at the pauses, and at its end.
+    /// Returns the places where the body is cut: those that were asked for, the pauses, and the end.
     fn places(&self, end: usize) -> Vec<usize> {
         let pauses = self.pauses.iter().map(|(place, _)| *place);
         let mut places: Vec<usize> = self

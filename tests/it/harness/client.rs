@@ -12,7 +12,7 @@ use super::reply::{Reply, Response};
 use super::request::Request;
 use super::wire::Incoming;
 
-/// One connection. Requests may be sent one after the other, or several before the first answer is read.
+/// A client's connection. Requests may be sent one after the other, or several before the first answer is read.
 #[derive(Debug)]
 pub struct Client {
     incoming: Incoming<OwnedReadHalf>,
@@ -37,13 +37,6 @@ impl Client {
         }
     }
 
-    /// This end's address, by which the other side knows the connection.
-    pub fn local_address(&self) -> SocketAddr {
-        self.outgoing
-            .local_addr()
-            .expect("a connected socket has an address")
-    }
-
     /// Sends a request in one write.
     pub async fn send(&mut self, request: &Request) {
         self.pending.push_back(request.method.clone());
@@ -64,7 +57,7 @@ impl Client {
         written.expect("the gateway takes what is sent");
     }
 
-    /// As [`Client::write`], for a peer that may close instead of reading: says whether it took everything.
+    /// Like [`Client::write`], for a peer that may close instead of reading: returns true if the peer took everything.
     pub async fn try_write(&mut self, bytes: &[u8]) -> bool {
         patiently(
             "the gateway to read or close",
@@ -85,7 +78,7 @@ impl Client {
         self.reply().await.rest().await
     }
 
-    /// As [`Client::receive`], for a peer that may end the connection instead: nothing when no whole head has come.
+    /// Like [`Client::receive`], for a peer that may close the connection instead: `None` if no whole head came.
     pub async fn try_receive(&mut self) -> Option<Response> {
         let method = self.pending.pop_front().unwrap_or_default();
         loop {
@@ -133,7 +126,7 @@ impl Client {
             .is_ok_and(|bytes| bytes.is_empty())
     }
 
-    /// Everything that comes until the other side closes.
+    /// Reads until the other side closes.
     pub async fn until_closed(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         while let Ok(bytes) =
@@ -145,14 +138,6 @@ impl Client {
             all.extend(bytes);
         }
         all
-    }
-
-    /// Ends the sending side only.
-    pub async fn half_close(&mut self) {
-        self.outgoing
-            .shutdown()
-            .await
-            .expect("an open socket can be shut");
     }
 
     /// Closes at once, whatever is still to come.

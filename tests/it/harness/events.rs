@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::wire::find;
 
-/// One SSE event.
+/// A server-sent event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub name: String,
@@ -156,7 +156,7 @@ impl Events {
         self
     }
 
-    /// How many frames there are.
+    /// Returns the number of frames.
     pub fn count(&self) -> usize {
         self.frames.len()
     }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -25,7 +26,7 @@ pub struct Gate {
     key: NewKey,
 }
 
-/// What a gateway is started with.
+/// The set-up that a gateway is started with.
 pub struct Plan {
     plugins: Vec<(String, Artifact)>,
     sidecars: Vec<(String, String)>,
@@ -203,7 +204,12 @@ impl Plan {
             text += "refused_per_second = 1000000\n\n";
         }
         if !self.extra.contains("[plugins]") {
-            text += "[plugins]\ndirectory = \"policies\"\n\n";
+            let cache = cache();
+            let _ = writeln!(
+                text,
+                "[plugins]\ndirectory = \"policies\"\ncache = \"{}\"\n",
+                cache.display()
+            );
         }
         for (name, url) in &self.upstreams {
             let _ = writeln!(
@@ -213,6 +219,19 @@ impl Plan {
         }
         text + &self.extra
     }
+}
+
+/// The folder in which all tests keep compiled plugins, so that each start finds what another one compiled. A test of a
+/// cold start writes a `[plugins]` of its own.
+fn cache() -> &'static Path {
+    static CACHE: OnceLock<PathBuf> = OnceLock::new();
+    CACHE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(&folder).unwrap();
+        folder
+    })
 }
 
 /// An entry of a keys file.
@@ -248,7 +267,7 @@ pub fn receipts_in(folder: &Path) -> Vec<Value> {
 // === impl Gate ===
 
 impl Gate {
-    /// Where clients connect.
+    /// Returns the address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.running.address()
     }

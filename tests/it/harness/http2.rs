@@ -8,7 +8,6 @@ use h2::client::{ResponseFuture, SendRequest};
 use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
 use http::HeaderMap;
-use parking_lot::Mutex;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::patiently;
 use super::request::Request;
 
-/// One connection of a client. Dropping it closes the connection.
+/// A client's connection. Dropping it closes the connection.
 pub struct Http2Client {
     send: SendRequest<Bytes>,
     driving: JoinHandle<Result<(), h2::Error>>,
@@ -31,7 +30,7 @@ pub struct Http2Response {
     pub head: http::Response<()>,
     pub body: Vec<u8>,
     pub trailers: Option<HeaderMap>,
-    /// What broke the stream off.
+    /// The error that ended the stream early.
     pub broken: Option<h2::Error>,
 }
 
@@ -52,14 +51,14 @@ pub struct Http2Upstream {
     accepting: JoinHandle<()>,
 }
 
-/// When a script is asked.
+/// The moment at which a script is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     AfterTheBody,
     BeforeTheBody,
 }
 
-/// One connection of a client to an [`Http2Upstream`].
+/// A client's connection to an [`Http2Upstream`].
 struct Connection<S> {
     number: usize,
     order: Order,
@@ -68,7 +67,7 @@ struct Connection<S> {
     left: watch::Receiver<u32>,
 }
 
-/// What a test does with one request: it gets the request, the number of its connection, and the answer to write.
+/// A test's reaction to a request. It gets the request, the number of its connection, and the answer to write.
 pub trait Script: Fn(Http2Recorded, SendResponse<Bytes>) + Send + Sync + 'static {}
 
 impl<F: Fn(Http2Recorded, SendResponse<Bytes>) + Send + Sync + 'static> Script for F {}
@@ -287,16 +286,6 @@ impl Http2Upstream {
     /// Tells the clients of all connections to go (GOAWAY); what runs is finished.
     pub fn go_away(&self) {
         self.leaving.send_modify(|times| *times += 1);
-    }
-
-    /// Waits until so many requests have come.
-    pub async fn requests_when(&self, count: usize) -> Vec<Http2Recorded> {
-        let mut seen = self.seen.subscribe();
-        let come = seen.wait_for(|seen| seen.len() >= count);
-        patiently("requests at the upstream", come)
-            .await
-            .expect("this upstream holds its sender")
-            .clone()
     }
 }
 

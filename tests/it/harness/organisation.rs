@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::upstream::Recorded;
 
-/// Most items on one of its pages, so that small tests walk several.
+/// The page size, small enough for tests to walk several pages.
 const PAGE: usize = 3;
 
-/// What is kept, newest first.
+/// The stored items, newest first.
 #[derive(Debug, Default)]
 pub struct Organisation {
     files: Vec<Value>,
@@ -21,7 +21,7 @@ pub struct Organisation {
 // === impl Organisation ===
 
 impl Organisation {
-    /// One that has these models.
+    /// Creates an organization with these models.
     pub fn with_models(ids: &[&str]) -> Self {
         let model = |id: &&str| json!({"type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z"});
         Self {

@@ -177,7 +177,7 @@ impl Process {
         wait_line(&mut self.log.clone(), text).await
     }
 
-    /// Its id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id().expect("it runs")
     }

@@ -20,10 +20,10 @@ pub struct Reply<'c> {
     ending: Option<Ending>,
 }
 
-/// How a body ended.
+/// The end of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// As its framing says it should.
+    /// At the place that its framing announced.
     Complete,
     /// The connection ended first.
     Cut,
@@ -116,11 +116,6 @@ impl<'c> Reply<'c> {
             let chunk = self.chunk().await?;
             self.unread.extend(chunk);
         }
-    }
-
-    /// How the body ended, once it has.
-    pub const fn ending(&self) -> Option<Ending> {
-        self.ending
     }
 
     /// Reads what is left. The response holds the whole body, what was read before included.

@@ -1,4 +1,4 @@
-//! More callers than the one that every gate has.
+//! Further callers, besides the one that every gateway of the tests has.
 
 use std::io::Write as _;
 

@@ -35,7 +35,7 @@ pub struct Identity {
     pub key: String,
 }
 
-/// How a client greets.
+/// A client's side of the TLS handshake.
 #[derive(Clone)]
 pub struct Greeting {
     config: ClientConfig,
@@ -62,7 +62,7 @@ impl Authority {
         Self { certificate, key }
     }
 
-    /// Its own certificate, in PEM.
+    /// The authority's own certificate, in PEM.
     pub fn pem(&self) -> String {
         self.certificate.pem()
     }

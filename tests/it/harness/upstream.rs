@@ -23,7 +23,7 @@ use super::wire::{Headers, Incoming};
 pub struct Upstream {
     address: SocketAddr,
     shared: Arc<Shared>,
-    /// How many requests `next_request` has given out.
+    /// The number of requests that `next_request` has returned.
     given: AtomicUsize,
     accepting: JoinHandle<()>,
 }
@@ -59,7 +59,7 @@ struct Seen {
     left: Vec<usize>,
 }
 
-/// Why a connection is done with.
+/// The reason why the upstream is done with a connection.
 #[derive(Debug, PartialEq, Eq)]
 enum Done {
     ByScript,
@@ -146,7 +146,7 @@ impl Upstream {
         seen.requests[number].clone()
     }
 
-    /// How many connections have come.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.shared.seen.borrow().connections
     }

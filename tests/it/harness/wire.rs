@@ -17,7 +17,7 @@ pub(super) struct Head {
     pub(super) raw: Vec<u8>,
 }
 
-/// How a message's body ends.
+/// The framing of a message's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
     Length(usize),
@@ -130,7 +130,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         Ok(self.buffer.drain(..got).collect())
     }
 
-    /// Whatever has come, at least a byte; empty at the end.
+    /// Reads the bytes that have arrived, at least one; empty at the end of the connection.
     pub(super) async fn some(&mut self, at_most: usize) -> io::Result<Vec<u8>> {
         if self.buffer.is_empty() {
             self.fill().await?;

@@ -159,7 +159,7 @@ async fn a_body_over_a_mebibyte_is_passed_over_and_counted() {
         assert_eq!(gate.ask(&gate.messages(&large(size))).await.status, 200);
     }
     let page = gate.admin("/metrics").await;
-    let line = "witgate_capture_passed_over 1\n";
+    let line = "witgate_capture_passed_over_total 1\n";
     assert!(page.text().contains(line), "counted: {}", page.text());
     let (lines, ..) = recorded(gate).await;
     let lengths: Vec<_> = lines
@@ -187,7 +187,7 @@ async fn files_that_are_moved_away_when_all_is_full_make_room_for_a_new_one() {
         let metrics = page.text();
         let line = metrics
             .lines()
-            .find(|line| line.starts_with("witgate_capture_full "));
+            .find(|line| line.starts_with("witgate_capture_full_total "));
         line.is_some_and(|line| !line.ends_with(" 0"))
     };
     crate::harness::patiently("a full directory", async {

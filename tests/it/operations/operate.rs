@@ -1,4 +1,4 @@
-//! What an operator does while traffic runs: stop, reload, look.
+//! An operator at work while traffic runs: stopping, reloading, looking at the pages.
 
 use std::time::Duration;
 
@@ -230,7 +230,9 @@ async fn the_admin_pages_tell_what_is_there() {
     for line in [
         "witgate_exchanges_total{endpoint=\"messages\",outcome=\"answered\",status=\"200\"} 1",
         "witgate_tokens_total{kind=\"input\"} 1",
-        "witgate_plugin_calls{plugin=\"route\",hook=\"route\"} 1",
+        "witgate_plugin_calls_total{plugin=\"route\",hook=\"route\"} 1",
+        "# TYPE witgate_plugin_calls counter",
+        "# HELP witgate_ready ",
         "witgate_ready 1",
         "# EOF",
     ] {

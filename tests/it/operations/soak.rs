@@ -17,16 +17,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use crate::harness::Upstream;
 use answers::{Fault, shapes};
 use child::Process;
 use traffic::{Made, Random, Seen, Worker};
 use upstream::FaultyUpstream;
 
-use crate::harness::Upstream;
-
 /// Clients, each with one request at a time.
 const WORKERS: u64 = 12;
-/// What the process may have grown by between its first minute and its end, in KiB: more than the noise of an allocator
+/// The growth that is allowed between the first minute and the end, in KiB: more than the noise of an allocator
 /// and of buffers in use, and over ten minutes less than a leak of a hundred bytes a request.
 const SLACK: u64 = 24 * 1024;
 
@@ -34,7 +33,7 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// What happened, by kind.
+/// The number of events of each kind.
 #[derive(Default)]
 struct Tally {
     shapes: BTreeMap<&'static str, u64>,

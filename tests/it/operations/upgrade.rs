@@ -362,7 +362,7 @@ async fn sigusr2_starts_the_program_anew_and_it_takes_over() {
     let old = house.start().await;
     let address = old.address;
     old.signal("-USR2").await;
-    let line = old.says("a new process was started").await;
+    let line = old.says("started a new process to take over").await;
     let id = line.rsplit("pid=").next().unwrap().trim().to_owned();
     let _successor = Successor(id.clone());
     old.says("a new process serves").await;

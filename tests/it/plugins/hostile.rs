@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use witgate_artifacts::{HOSTILE, SWAP_A};
 
-use crate::harness::{Answer, Gate, Plan, Request, Upstream};
+use crate::harness::{Gate, Plan, Request, Upstream};
 
 /// Behaviours that trap a call, with the kind of fault that is reported.
 const BEHAVIOURS: [(&str, &[&str]); 5] = [
@@ -78,7 +78,7 @@ async fn every_fault_in_every_hook_costs_its_own_call_and_is_answered_by_name() 
             );
             let metrics = gate.admin("/metrics").await;
             let metrics = metrics.text();
-            let line = format!("witgate_plugin_faults{{plugin=\"bad\",kind=\"{kind}\"}} 1");
+            let line = format!("witgate_plugin_faults_total{{plugin=\"bad\",kind=\"{kind}\"}} 1");
             assert!(metrics.contains(&line), "{what}: {line} in {metrics}");
 
             let next = gate.ask(&asking(&gate)).await;

@@ -1,11 +1,11 @@
-//! What the shipped plugins decide is what happens.
+//! The shipped plugins decide, and the gateway does what they decided.
 
 use std::path::Path;
 
 use serde_json::json;
+use witgate_artifacts::{ROUTE, SHIPPED};
 
 use crate::harness::{Answer, Gate, Plan, Upstream};
-use witgate_artifacts::{ROUTE, SHIPPED};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_vmx_envelope_is_taken_out_and_every_other_byte_stays() {

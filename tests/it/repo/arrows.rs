@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Who may depend on whom, of our own crates, tests and benches aside.
+/// The dependencies that our own crates may have on each other, tests and benches aside.
 const ALLOWED: &[(&str, &[&str])] = &[
     (
         "witgate",
@@ -116,7 +116,7 @@ fn features(edges: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What a package is built from; what its tests are built from comes along where it has nothing else, as examples.
+/// Returns the dependencies of a package; of the examples, which have nothing else, those of their tests too.
 fn dependencies(package: &Value) -> BTreeSet<String> {
     let tests_too = package["name"] == "witgate-examples";
     named(package, |kind| kind.is_null() || tests_too)

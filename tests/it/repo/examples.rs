@@ -18,7 +18,7 @@ use crate::harness::{Client, Request, Response, Upstream, patiently};
 struct Example {
     folder: TempDir,
     address: SocketAddr,
-    child: Child,
+    _child: Child,
 }
 
 // === impl Example ===
@@ -34,7 +34,7 @@ impl Example {
         Self {
             address: address.parse().unwrap(),
             folder,
-            child,
+            _child: child,
         }
     }
 
@@ -59,7 +59,7 @@ impl Example {
         Self {
             folder,
             address,
-            child,
+            _child: child,
         }
     }
 

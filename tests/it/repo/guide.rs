@@ -48,7 +48,7 @@ fn steps() -> Vec<Step> {
     steps
 }
 
-/// Whether a text is what the guide says, where `…` stands for anything.
+/// Returns true if a text is what the guide says, where `…` stands for anything.
 fn is_as_told(text: &str, told: &str) -> bool {
     let pieces: Vec<_> = told.trim_end().split('…').collect();
     let text = text.trim_end();

@@ -1,4 +1,4 @@
-//! What is in deploy/ can be used as it is, as far as this machine can tell.
+//! The files in `deploy/` can be used as they are, as far as this machine can tell.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -30,7 +30,7 @@ fn rows(document: &str) -> Vec<Row> {
         .collect()
 }
 
-/// What stands in backticks: files, and names in them.
+/// Returns the files and the names in them that stand in backticks.
 fn places(cell: &str) -> Vec<(String, String)> {
     let quoted = cell.split('`').skip(1).step_by(2);
     quoted
@@ -41,7 +41,7 @@ fn places(cell: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Whether a file has a test of that name; of the drivers of real clients, a check.
+/// Returns true if a file has a test of that name or, as a driver of real clients, a check.
 fn has_test(path: &str, text: &str, name: &str) -> bool {
     if !path.ends_with(".rs") {
         return [format!("\"{name}\""), format!("'{name}'")]
@@ -61,7 +61,7 @@ fn has_test(path: &str, text: &str, name: &str) -> bool {
         .any(|line| line == "#[test]" || line.starts_with("#[tokio::test"))
 }
 
-/// What is wrong with the rows of a document: a promise without a test or with one that is not there, or twice.
+/// Returns the faults of a document's rows: promises without a test, with one that does not exist, or made twice.
 fn problems(rows: &[Row]) -> Vec<String> {
     let mut problems = Vec::new();
     let mut seen = BTreeSet::new();

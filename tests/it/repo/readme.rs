@@ -1,4 +1,4 @@
-//! What the README shows is what is there.
+//! The README agrees with the repository.
 
 use std::path::Path;
 

@@ -62,7 +62,7 @@ async fn ask(gate: &Gate, method: &str, path: &str) -> Response {
     gate.ask(&to(method, path, gate.key())).await
 }
 
-/// What is used and held of the tenant's money.
+/// Returns the tenant's money that is used and held.
 fn money(budgets: &Value) -> (i64, i64) {
     of_unit(budgets, "picousd")
 }

@@ -1,4 +1,4 @@
-//! What clients send arrives, and what upstreams answer comes back: byte for byte, with all four plugins on.
+//! Requests arrive and answers come back byte for byte, with all four plugins on.
 
 use serde_json::json;
 

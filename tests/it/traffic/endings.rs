@@ -1,6 +1,6 @@
 //! However an exchange ends, it leaves one receipt, a settled hold and an answer in the known shape.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use witgate_artifacts::ROUTE;
 
 use crate::harness::{Answer, Ending, Events, Gate, Pause, Plan, Request, Upstream};

@@ -1,4 +1,4 @@
-//! What the gateway answers by itself has Anthropic's shape, and says whose fault it is and what to do.
+//! Errors of the gateway's own have Anthropic's shape, and say whose fault it is and what to do.
 
 use serde_json::json;
 

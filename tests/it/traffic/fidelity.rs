@@ -1,4 +1,4 @@
-//! What HTTP/1 lets either side say passes in both directions, and each request has exactly its own answer.
+//! Everything that HTTP/1 allows passes in both directions, and each request gets exactly its own answer.
 
 use serde_json::json;
 

@@ -52,7 +52,7 @@ async fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
     read
 }
 
-/// Whether the peer closes, whatever it still sends.
+/// Returns true if the peer closes, whatever it still sends.
 async fn closes(stream: &mut TcpStream) -> bool {
     let mut sink = vec![0; 65536];
     loop {

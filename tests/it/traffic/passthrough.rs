@@ -1,4 +1,4 @@
-//! What is not served is 404, unless the operator lets it pass; the organisation never passes.
+//! Unknown paths are a 404 unless the operator lets them pass; `/v1/organizations` never passes.
 
 use serde_json::json;
 

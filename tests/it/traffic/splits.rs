@@ -78,7 +78,7 @@ impl Recorded {
         self
     }
 
-    /// As a stream, or, where it is a whole answer, with its length.
+    /// Returns the answer as a stream, or with its length if it is a whole one.
     fn answer(&self) -> Answer {
         let headers: Vec<(&str, &str)> = self
             .headers
@@ -93,7 +93,7 @@ impl Recorded {
     }
 }
 
-/// What the upstream's table has besides its address: nothing that would keep a request from it, however often it fails.
+/// The upstream's settings, none of which keeps a request from it, however often it fails.
 const UPSTREAM: &str = "breaker = false\nretry = { attempts = 0 }\n";
 
 /// A gateway for a tier whose budget is large enough.
@@ -131,7 +131,7 @@ fn shares(places: impl IntoIterator<Item = usize>) -> Vec<Vec<usize>> {
     shares
 }
 
-/// Where the answer's first content ends: until then a gateway may hold it back.
+/// Returns the end of the answer's first content, up to which a gateway may hold it back.
 fn first_content(body: &[u8]) -> usize {
     let find = |from: usize, wanted: &[u8]| {
         let windows = body[from..].windows(wanted.len());
@@ -160,7 +160,7 @@ async fn settled(gate: &Gate, ids: &BTreeSet<String>) -> BTreeMap<String, Value>
     by_id
 }
 
-/// What a receipt says of usage and cost.
+/// Returns the usage and cost on a receipt.
 fn bill(receipt: &Value) -> (&Value, &Value) {
     (&receipt["usage"], &receipt["cost_picousd"])
 }

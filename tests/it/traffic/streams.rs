@@ -1,4 +1,4 @@
-//! What happens while an answer is on its way: pings, an early head, clients that leave, and time that runs out.
+//! Streams under way: pings, early headers, clients that disconnect, and deadlines.
 
 use serde_json::{Value, json};
 use witgate_artifacts::ROUTE;

@@ -171,11 +171,7 @@ async fn a_new_certificate_is_shown_to_new_connections_and_a_bad_one_to_nobody()
             "cert.pem",
         ),
         ("key.pem", "not a key", "no PEM private key"),
-        (
-            "key.pem",
-            stray.key.as_str(),
-            "do not make a certificate with its key",
-        ),
+        ("key.pem", stray.key.as_str(), "cannot be used together"),
     ] {
         let path: PathBuf = secured.folder.path().join(file);
         let good = std::fs::read_to_string(&path).unwrap();

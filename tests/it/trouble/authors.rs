@@ -8,41 +8,17 @@ mod scan;
 mod trials;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
-use crate::harness::binary;
+use crate::harness::printed;
 
 /// The sidecar of the hostile guest: it asks for everything.
 const EVERYTHING: &str =
     "[grants]\nbody = \"read\"\nheaders = [\"*\"]\nkv = true\nmetrics = true\nclock = true\n";
 
-/// Runs the program in a folder, as somebody would whose caches are in that folder, too.
-fn witgate(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(binary())
-        .args(arguments)
-        .current_dir(folder)
-        .env("XDG_CACHE_HOME", folder.join("cache"))
-        .env_remove("WITGATE_KEY")
-        .output()
-        .unwrap()
-}
-
-/// All that it printed.
-fn text(output: &Output) -> String {
-    printed(output) + &complaint(output)
-}
-
-fn printed(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn complaint(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// What it printed, a JSON object a line.
+/// Parses a command's output as one JSON object a line.
 fn json_lines(output: &Output) -> Vec<Value> {
     let printed = printed(output);
     let lines = printed.lines();

@@ -29,7 +29,7 @@ fn asking(key: &str) -> Request {
 /// A process whose standard error is whatever the test gives it.
 struct Bare {
     child: Child,
-    /// Where clients connect.
+    /// The address that clients connect to.
     address: SocketAddr,
     admin: SocketAddr,
 }
@@ -100,7 +100,7 @@ impl Bare {
         let page = self.page("/metrics").await;
         let line = page
             .lines()
-            .find_map(|line| line.strip_prefix("witgate_log_lines_dropped "));
+            .find_map(|line| line.strip_prefix("witgate_log_lines_dropped_total "));
         line.expect("it is counted").parse().unwrap()
     }
 

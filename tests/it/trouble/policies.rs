@@ -16,7 +16,7 @@ fn asking(gate: &Gate, model: &str) -> Request {
     gate.messages(&json!({"model": model, "max_tokens": 5, "messages": []}))
 }
 
-/// What an answer of the gateway's own says.
+/// Returns the message of an error of the gateway's own.
 fn told(response: &Response) -> String {
     let body = response.json();
     body["error"]["message"]
@@ -25,7 +25,7 @@ fn told(response: &Response) -> String {
         .to_owned()
 }
 
-/// What a plugin's page says of it.
+/// Returns the entry of a plugin on the page of plugins.
 async fn plugin(gate: &Gate, name: &str) -> Value {
     let plugins = gate.admin("/plugins").await.json();
     let plugins = plugins["plugins"].as_array().cloned().unwrap_or_default();

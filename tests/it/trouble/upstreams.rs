@@ -1,4 +1,4 @@
-//! What counts against an upstream, and what does not.
+//! Failures that count against an upstream, and those that do not.
 
 mod headers;
 mod limits;

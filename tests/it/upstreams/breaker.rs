@@ -1,13 +1,12 @@
 //! Upstreams in trouble: left alone, tried again, never overfilled, and what operators see of it.
 
 use std::path::Path;
-use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use witgate_gateway::config::Config;
 
-use super::{ONCE, asking, body, error, message, shown, table, until_state};
-use crate::harness::{Answer, Events, Gate, Pause, Plan, Request, Upstream, patiently};
+use super::{asking, error, message, shown, table, until_state};
+use crate::harness::{Answer, Events, Pause, Plan, Upstream, patiently};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_fails_again_and_again_is_left_alone_and_everybody_sees_why() {

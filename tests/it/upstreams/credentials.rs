@@ -1,4 +1,4 @@
-//! What an upstream is shown: a credential of its own, renewed in time, or the caller's, and never the one for the other.
+//! Credentials for upstreams: their own, renewed in time, or the caller's, and never one in place of the other.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

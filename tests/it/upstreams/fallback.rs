@@ -1,6 +1,6 @@
-//! What is tried again, where, how often, and what never is.
+//! Retries and fallbacks: which requests are sent again, to which target, how often, and which never are.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use witgate_artifacts::ROUTE;
 
 use crate::harness::{Answer, Events, Gate, Plan, Request, Upstream};

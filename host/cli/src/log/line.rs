@@ -1,34 +1,34 @@
-//! One line of the log, whatever is in it.
+//! The form of a log line: one line of bounded length without control characters, whatever text it contains.
 //!
-//! Paths, errors of upstreams and texts of plugins come into the log by many ways. Here, where all lines pass, what could
-//! begin another line or steer the terminal is written out, and what is too long is cut.
+//! File paths, upstream errors and plugin texts reach the log in many ways. All lines pass here, where line breaks and control
+//! characters are escaped and long texts are cut.
 
 use serde_json::Value;
-
-use super::LogForm;
 use witgate_gateway::text::{Cut, escaped, is_unsafe};
 
-/// Most bytes of a line.
-const LONGEST: usize = 16 * 1024;
+use super::LogFormat;
 
-/// Most bytes of one text in a JSON line that is too long.
-const LONGEST_TEXT: usize = 1024;
+/// Maximum length of a line in bytes.
+const MAX_LINE: usize = 16 * 1024;
 
-/// Makes one line of what a subscriber has written: an end of line at its end, and none within.
-pub(super) fn one(form: LogForm, written: &[u8]) -> Vec<u8> {
+/// Maximum length in bytes of each text in a JSON line that is too long.
+const MAX_TEXT: usize = 1024;
+
+/// Returns what a subscriber has written as one line: with a line break at its end, and none inside.
+pub(super) fn one(format: LogFormat, written: &[u8]) -> Vec<u8> {
     let written = written.strip_suffix(b"\n").unwrap_or(written);
     let text = String::from_utf8_lossy(written);
-    let mut line = match form {
-        LogForm::Text => String::from(Cut::to(LONGEST, &escaped(&text, is_unsafe))),
-        LogForm::Json => json(&text),
+    let mut line = match format {
+        LogFormat::Text => String::from(Cut::to(MAX_LINE, &escaped(&text, is_unsafe))),
+        LogFormat::Json => json(&text),
     };
     line.push('\n');
     line.into_bytes()
 }
 
-/// JSON escapes stand for the same text, so that whoever parses the line sees what was logged.
+/// Escapes the texts of a JSON line with JSON escapes, so that a parser sees the original text.
 fn json(text: &str) -> String {
-    let shortened = if text.len() > LONGEST {
+    let shortened = if text.len() > MAX_LINE {
         shortened(text)
     } else {
         None
@@ -45,7 +45,7 @@ fn json(text: &str) -> String {
     line
 }
 
-/// The line with its texts cut; none where it is no JSON.
+/// Returns the line with its texts cut, or `None` if it is not JSON.
 fn shortened(text: &str) -> Option<String> {
     let mut line: Value = serde_json::from_str(text).ok()?;
     shorten(&mut line);
@@ -54,7 +54,7 @@ fn shortened(text: &str) -> Option<String> {
 
 fn shorten(value: &mut Value) {
     match value {
-        Value::String(text) => *text = Cut::to(LONGEST_TEXT, text).into(),
+        Value::String(text) => *text = Cut::to(MAX_TEXT, text).into(),
         Value::Array(values) => values.iter_mut().for_each(shorten),
         Value::Object(members) => members.values_mut().for_each(shorten),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -69,13 +69,14 @@ mod tests {
 
     #[test]
     fn no_text_begins_a_line_or_steers_a_terminal() {
-        let line = String::from_utf8(one(LogForm::Text, format!("{FORGED}\n").as_bytes())).unwrap();
+        let line =
+            String::from_utf8(one(LogFormat::Text, format!("{FORGED}\n").as_bytes())).unwrap();
         assert_eq!(
             line,
             "a\\n2026 ERROR forged\\r\\u{85}\\u{2028}\\u{2029}\\u{202e}\\u{1b}[2J\\u{9b}\n"
         );
         let json = serde_json::json!({"message": FORGED}).to_string();
-        let line = String::from_utf8(one(LogForm::Json, json.as_bytes())).unwrap();
+        let line = String::from_utf8(one(LogFormat::Json, json.as_bytes())).unwrap();
         assert!(!line.trim_end_matches('\n').contains(is_unsafe), "{line:?}");
         let read: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(read["message"], FORGED, "it says the same");
@@ -85,12 +86,12 @@ mod tests {
     fn a_line_has_an_end_and_is_json_all_the_same() {
         let long = "x".repeat(1 << 20);
         assert!(
-            one(LogForm::Text, long.as_bytes()).len() < LONGEST + 64,
+            one(LogFormat::Text, long.as_bytes()).len() < MAX_LINE + 64,
             "text"
         );
         let json = serde_json::json!({"fields": {"message": long}, "level": "INFO"}).to_string();
-        let line = one(LogForm::Json, json.as_bytes());
-        assert!(line.len() < 2 * LONGEST_TEXT, "JSON");
+        let line = one(LogFormat::Json, json.as_bytes());
+        assert!(line.len() < 2 * MAX_TEXT, "JSON");
         let read: Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(read["level"], "INFO", "still JSON");
     }

@@ -1,9 +1,9 @@
-//! Panics, in the log with everything else.
+//! Panics as log lines.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
 
-/// Has panics logged. Rust's own hook prints text past the log, and waits for whoever reads it.
+/// Installs a panic hook that logs. Rust's own hook prints text past the log and waits for its reader.
 pub(super) fn log_them() {
     std::panic::set_hook(Box::new(log));
 }
@@ -14,7 +14,7 @@ fn log(panic: &PanicHookInfo<'_>) {
     let said = panic.payload_as_str().unwrap_or("no message");
     let place = panic.location().map(ToString::to_string);
     let place = place.as_deref().unwrap_or("unknown");
-    // Taken where RUST_BACKTRACE says so.
+    // Captured only if RUST_BACKTRACE is set.
     let backtrace = Backtrace::capture();
     match backtrace.status() {
         BacktraceStatus::Captured => {
@@ -26,15 +26,15 @@ fn log(panic: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::log::{LogForm, start};
+    use crate::log::{LogFormat, start};
 
-    /// Set for the process that the test starts: a hook is the whole process's.
+    /// Variable that is set for the test's child process, because a panic hook applies to a whole process.
     const CHILD: &str = "WITGATE_PANICS";
 
     #[test]
     fn a_panic_is_a_line_of_the_log_in_its_form() {
         if std::env::var_os(CHILD).is_some() {
-            let _last_words = start(LogForm::Json).unwrap();
+            let _flush = start(LogFormat::Json).unwrap();
             let thread = std::thread::Builder::new().name("worker".into());
             let panicked = thread.spawn(|| panic!("what {}", "happened")).unwrap();
             assert!(panicked.join().is_err(), "it panicked");

@@ -1,4 +1,4 @@
-//! Lines between those who log and the thread that writes.
+//! The queue between the threads that log and the thread that writes.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-/// Pause before a write is tried again that would have blocked.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Pause before a write that would block is retried.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 thread_local! {
-    /// Whether this is the thread that writes. What it has to say about dropped lines is not dropped itself.
+    /// True on the writer thread, whose own line about dropped lines is never dropped.
     static WRITES: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -19,30 +19,30 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// Most bytes that wait.
+    /// Maximum size in bytes of the waiting lines.
     capacity: usize,
-    /// The writer waits here for lines.
+    /// Signals the writer that there is a line.
     filled: Condvar,
-    /// Those who flush wait here for the writer.
+    /// Signals threads that flush that the queue is empty.
     emptied: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     lines: VecDeque<Vec<u8>>,
-    /// Bytes of these lines, and of the one that is being written.
+    /// Size in bytes of these lines and of the one that is being written.
     bytes: usize,
-    /// Lines that were dropped since the start.
+    /// Number of lines dropped since the start.
     dropped: u64,
-    /// Of these, the ones that the log tells of.
-    told: u64,
+    /// Number of dropped lines that the log has reported.
+    reported: u64,
 }
 
-/// How a write ended.
+/// The result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Written {
     Whole,
-    /// Some of it is out, and no end of line.
+    /// A part of the line was written, without its line break.
     Torn,
     Nothing,
 }
@@ -59,7 +59,7 @@ impl Queue {
         }
     }
 
-    /// Puts a line in, or drops and counts it where there is no room. Never waits.
+    /// Adds a line, or drops and counts it if there is no room. Never waits.
     pub(super) fn push(&self, line: Vec<u8>) {
         let mut state = self.state();
         if state.bytes + line.len() > self.capacity && !WRITES.get() {
@@ -72,14 +72,14 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Returns how many lines were dropped since the start.
+    /// Returns the number of lines dropped since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.state().dropped
     }
 
-    /// Waits until everything is written, but no longer than `patience`.
-    pub(super) fn flush(&self, patience: Duration) {
-        let end = Instant::now() + patience;
+    /// Waits until everything is written, but no longer than `timeout`.
+    pub(super) fn flush(&self, timeout: Duration) {
+        let end = Instant::now() + timeout;
         let mut state = self.state();
         while state.bytes > 0 {
             let Some(left) = end.checked_duration_since(Instant::now()) else {
@@ -89,13 +89,13 @@ impl Queue {
         }
     }
 
-    /// Writes lines for as long as the process lives.
+    /// Writes lines until the process ends.
     pub(super) fn write_to(&self, out: &mut impl Write) {
         WRITES.set(true);
         let mut torn = false;
         loop {
             let line = self.next();
-            // What was cut off is ended first, so that it spoils no other line.
+            // A torn line is ended first, so that it does not run into the next one.
             if torn {
                 torn = write(out, b"\n") != Written::Whole;
             }
@@ -121,7 +121,7 @@ impl Queue {
 
     fn done(&self, bytes: usize, written: Written) {
         if written == Written::Whole {
-            self.tell_of_dropped();
+            self.report_dropped();
         }
         let mut state = self.state();
         if written != Written::Whole {
@@ -135,16 +135,16 @@ impl Queue {
         }
     }
 
-    /// Logs how many lines were dropped since this was logged last.
-    fn tell_of_dropped(&self) {
+    /// Logs the number of lines dropped since the last report.
+    fn report_dropped(&self) {
         let mut state = self.state();
-        let lines = state.dropped - state.told;
-        state.told = state.dropped;
+        let lines = state.dropped - state.reported;
+        state.reported = state.dropped;
         drop(state);
         if lines > 0 {
             tracing::warn!(
                 lines,
-                "{lines} log lines were dropped: the log could not be written, or not fast enough"
+                "dropped {lines} log lines: standard error was not writable, or too slow"
             );
         }
     }
@@ -154,15 +154,15 @@ impl Queue {
     }
 }
 
-/// Writes one piece, for as long as the other side takes it.
+/// Writes one piece, and retries while the reader is only slow.
 fn write(out: &mut impl Write, piece: &[u8]) -> Written {
     let mut rest = piece;
     while !rest.is_empty() {
         match out.write(rest) {
             Ok(count) if count > 0 => rest = rest.get(count..).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Another process has made the pipe one that does not block.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
+            // Another process has made the pipe non-blocking.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(RETRY_PAUSE),
             Ok(_) | Err(_) if rest.len() == piece.len() => return Written::Nothing,
             Ok(_) | Err(_) => return Written::Torn,
         }
@@ -181,7 +181,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
-    /// A reader that takes what it is allowed to.
+    /// A reader that takes as many bytes as the test allows.
     struct Reader {
         allowed: Receiver<io::Result<usize>>,
         text: Arc<Mutex<Vec<u8>>>,
@@ -204,10 +204,10 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
     const ALL: usize = usize::MAX;
 
-    /// What the writer has written.
+    /// The bytes that were written.
     type Written = Arc<Mutex<Vec<u8>>>;
 
-    /// A queue whose writer does what the test allows it.
+    /// A queue whose writer is controlled by the test.
     fn queue(capacity: usize) -> (Arc<Queue>, Sender<io::Result<usize>>, Written) {
         let queue = Arc::new(Queue::new(capacity));
         let (allow, allowed) = channel();

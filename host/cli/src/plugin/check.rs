@@ -1,4 +1,4 @@
-//! `witgate plugin check`: what a plugin is, and whether the gateway would take it.
+//! `witgate plugin check`: the properties of a plugin, and whether the gateway would admit it.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,42 +7,42 @@ use std::time::{Duration, Instant};
 
 use witgate_runtime::{CONTRACT_VERSIONS, Configured, Grants, Manifest, Needs, Plugin, Source};
 
-use super::super::{complain, say, sidecars};
+use super::super::{print, print_error, sidecars};
 use super::code::CodeArgs;
 
 /// Arguments of `witgate plugin check`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The plugin's `.wasm`; `NAME.toml` beside it is its sidecar.
+    /// File of the plugin; `NAME.toml` beside `NAME.wasm` is its sidecar.
     file: PathBuf,
-    /// Another sidecar than the one beside it.
+    /// Sidecar to use instead of the one beside the plugin.
     #[arg(long)]
     sidecar: Option<PathBuf>,
     #[command(flatten)]
     code: CodeArgs,
 }
 
-/// What getting the code ready took.
+/// The cost of getting the code ready.
 struct Compiled {
     took: Duration,
     from_cache: bool,
 }
 
-/// Looks at the file, admits it, and says what there is to say. What shows without compiling is said before.
+/// Inspects the file, admits it, and reports. Whatever is known without compiling is printed first.
 pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
     let source = super::source(&args.file, args.sidecar.as_deref())?;
     let code = args.code.runtime()?;
     let runtime = &code.runtime;
     let refused = |text: &str| {
-        say(&row("admitted", "no"));
-        complain(text);
+        print(&row("admitted", "no"));
+        print_error(text);
         Ok(ExitCode::FAILURE)
     };
 
     match Manifest::read(&source.wasm) {
-        Ok(manifest) => say(text_of(&source, &manifest).trim_end()),
+        Ok(manifest) => print(text_of(&source, &manifest).trim_end()),
         Err(cause) => {
-            complain(&format!("{}: not admitted: {cause}", args.file.display()));
+            print_error(&format!("{}: not admitted: {cause}", args.file.display()));
             return Ok(ExitCode::FAILURE);
         }
     }
@@ -52,7 +52,7 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
 
     let begun = Instant::now();
     match runtime.needs(&source) {
-        Ok(Some(needs)) => say(&needs_row(&needs)),
+        Ok(Some(needs)) => print(&needs_row(&needs)),
         Ok(None) => {}
         Err(cause) => return refused(&format!("{}: {cause}", args.file.display())),
     }
@@ -66,7 +66,7 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
     let started = begun.elapsed();
     match admitted {
         Ok(plugin) => {
-            say(admission_text(&plugin, &compiled, started).trim_end());
+            print(admission_text(&plugin, &compiled, started).trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => refused(&error.to_string()),
@@ -96,18 +96,18 @@ fn text_of(source: &Source, manifest: &Manifest) -> String {
         ("exports", names(&manifest.exports)),
         ("imports", names(&manifest.imports)),
     ] {
-        // Writing to a string can't fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", row(name, &value));
     }
     text
 }
 
-/// A sidecar of nearly the same name is a mistake more often than not.
+/// Returns the row for a missing sidecar. A sidecar with nearly the same name is probably a mistake.
 fn no_sidecar(file: &Path) -> String {
     match sidecars::misnamed(file) {
-        None => "none: the defaults hold".to_owned(),
+        None => "none: defaults apply".to_owned(),
         Some(other) => format!(
-            "none: the defaults hold. {} belongs to another name; the sidecar of {} is {}",
+            "none: defaults apply. {} has another name; the sidecar of {} is {}",
             other.display(),
             file.display(),
             file.with_extension("toml").display()
@@ -117,17 +117,17 @@ fn no_sidecar(file: &Path) -> String {
 
 fn needs_row(needs: &Needs) -> String {
     let needs = format!(
-        "{} KiB of memory and {} table elements at its start",
+        "{} KiB of memory and {} table elements at start",
         needs.memory_bytes / 1024,
         needs.table_elements
     );
     row("needs", &needs)
 }
 
-/// Full names, shortened where they are the contract's: `log@0.2.0`.
+/// Returns the names in one line; names of the contract are shortened to `log@0.2.0`.
 fn names(full: &[String]) -> String {
     if full.is_empty() {
-        return "nothing".to_owned();
+        return "none".to_owned();
     }
     let short: Vec<_> = full
         .iter()
@@ -142,10 +142,10 @@ fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> St
         Configured::Once => "once, at admission".to_owned(),
         Configured::PerInstance { why: None } => "for each new instance".to_owned(),
         Configured::PerInstance { why: Some(why) } => format!("for each new instance: {why}"),
-        _ => "never: it has no lifecycle".to_owned(),
+        _ => "never: the plugin does not export `lifecycle`".to_owned(),
     };
     let how = match compiled.from_cache {
-        true => "to load, compiled before (--no-cache compiles it again)",
+        true => "to load the cached code (--no-cache compiles again)",
         false => "to compile",
     };
     let cost = format!(
@@ -161,7 +161,7 @@ fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> St
         (
             "admitted",
             format!(
-                "yes, for {} (this host serves {})",
+                "yes, for {} (this host supports {})",
                 hooks.join(", "),
                 CONTRACT_VERSIONS.join(" and ")
             ),

@@ -1,32 +1,32 @@
-//! The runtime of these commands, and where it keeps compiled plugins.
+//! The runtime of these commands and its cache of compiled plugins.
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use witgate_runtime::{Runtime, Suspension};
 
-use super::super::complain;
+use super::super::print_error;
 use super::compile::compiler;
 
-/// Where compiled plugins are kept.
+/// Options of the code cache.
 #[derive(Debug, clap::Args)]
 pub(super) struct CodeArgs {
-    /// The folder in which compiled plugins are kept, so that only what is new is compiled. Default: `witgate/plugins` in
-    /// the user's cache folder ($XDG_CACHE_HOME, else ~/.cache).
+    /// Folder that caches compiled plugins. Default: `witgate/plugins` in the user's cache folder ($XDG_CACHE_HOME, else
+    /// ~/.cache).
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
-    /// Compile everything anew.
+    /// Compile without a cache.
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
 }
 
-/// A runtime, and the folder that is gone with it, if there is one.
+/// A runtime, with its temporary folder if there is one.
 pub(super) struct Code {
     pub(super) runtime: Runtime,
     _scratch: Option<Scratch>,
 }
 
-/// A folder that is gone afterwards.
+/// A temporary folder, removed on drop.
 struct Scratch {
     path: PathBuf,
 }
@@ -34,12 +34,12 @@ struct Scratch {
 // === impl CodeArgs ===
 
 impl CodeArgs {
-    /// A runtime as the gateway has it, but for one thing: it never benches a plugin, because here each request is tried
-    /// by itself.
+    /// Returns a runtime like the gateway's that never suspends a plugin, because here each request is tried by itself.
     ///
     /// # Errors
     ///
-    /// When the folder that was named can't be used. Where the user's own can't, one is made for this once.
+    /// Returns an error if the folder given with `--cache` cannot be used. If the user's own cache folder cannot be used, a
+    /// temporary folder takes its place.
     pub(super) fn runtime(&self) -> anyhow::Result<Code> {
         if let Some(folder) = &self.cache {
             return Ok(Code {
@@ -55,10 +55,10 @@ impl CodeArgs {
                         _scratch: None,
                     });
                 }
-                Err(error) => complain(&format!("{error}; it is not used this time")),
+                Err(error) => print_error(&format!("{error}; continuing without the cache")),
             }
         }
-        // Within one command the same code is asked for more than once.
+        // One command may need the same code more than once.
         let scratch = Scratch::try_new()?;
         Ok(Code {
             runtime: runtime(&scratch.path)?,
@@ -76,7 +76,7 @@ fn runtime(cache: &Path) -> anyhow::Result<Runtime> {
     )?)
 }
 
-/// The folder in the user's cache, if the system says where that is.
+/// Returns the folder in the user's cache, or `None` if its location is unknown.
 fn users_own() -> Option<PathBuf> {
     let absolute = |name: &str| {
         let path = PathBuf::from(std::env::var_os(name)?);
@@ -103,7 +103,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is left is in the system's own folder for such things.
+        // A leftover lies in the system's temporary folder.
         let _ = std::fs::remove_dir_all(&self.path);
     }
 }

@@ -1,4 +1,4 @@
-//! Compiling one component in a process of its own.
+//! Compilation of a component in a child process.
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
@@ -6,28 +6,28 @@ use std::process::ExitCode;
 use anyhow::Context;
 use witgate_runtime::{Allocation, Compiler, Runtime, RuntimeOptions};
 
-/// Returns the compiler of large plugins: this program as a child.
+/// Returns the compiler for large plugins, which runs this program as a child process.
 ///
 /// # Errors
 ///
-/// The system can't name this program.
+/// Returns an error if the path of this program is unknown.
 pub(crate) fn compiler() -> std::io::Result<Compiler> {
     let compiler = Compiler::new(std::env::current_exe()?);
     Ok(compiler.with_arguments(["plugin", "compile"].map(Into::into).to_vec()))
 }
 
-/// The child's side.
+/// Compiles in the child process.
 pub(super) fn compile() -> anyhow::Result<ExitCode> {
     let mut component = Vec::new();
     std::io::stdin()
         .read_to_end(&mut component)
-        .context("the component can't be read")?;
+        .context("cannot read the component")?;
     // A pool would reserve more address space than the limit on it leaves.
     let runtime =
         Runtime::try_new(RuntimeOptions::default().with_allocation(Allocation::OnDemand))?;
     let code = runtime.precompile(&component)?;
     std::io::stdout()
         .write_all(&code)
-        .context("the code can't be written")?;
+        .context("cannot write the code")?;
     Ok(ExitCode::SUCCESS)
 }

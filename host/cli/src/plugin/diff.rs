@@ -1,31 +1,31 @@
-//! `witgate plugin diff`: what a new version of a plugin would change, before it is shipped.
+//! `witgate plugin diff`: the decisions that a new version of a plugin would change.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::super::say;
+use super::super::print;
 use super::code::CodeArgs;
 use super::requests::{Requests, title};
 
 /// Arguments of `witgate plugin diff`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The version that serves; `NAME.toml` beside it is its sidecar.
+    /// File of the old version; `NAME.toml` beside `NAME.wasm` is its sidecar.
     old: PathBuf,
-    /// The version that is meant to. Without a sidecar beside it, that of the old version holds.
+    /// File of the new version. Without a sidecar beside it, the old version's sidecar applies.
     new: PathBuf,
     #[command(flatten)]
     requests: Requests,
-    /// One JSON object for each request that is decided differently.
+    /// Print a JSON object for each request that is decided differently.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     code: CodeArgs,
 }
 
-/// Asks both versions about each request. Exits with 1 when they differ on any.
+/// Asks both versions about each request. Returns `FAILURE` if they differ on any.
 pub(super) fn diff(args: &Args) -> anyhow::Result<ExitCode> {
     let old = super::source(&args.old, None)?;
     let mut new = super::source(&args.new, None)?;
@@ -33,7 +33,7 @@ pub(super) fn diff(args: &Args) -> anyhow::Result<ExitCode> {
         new.sidecar.clone_from(&old.sidecar);
     }
     let requests = args.requests.read()?;
-    // Each has a runtime of its own: what one remembers is nothing to the other.
+    // Separate runtimes, because the versions must not share what they remember.
     let (old_code, new_code) = (args.code.runtime()?, args.code.runtime()?);
     let old = args.requests.trial(&old_code.runtime, &[old])?;
     let new = args.requests.trial(&new_code.runtime, &[new])?;
@@ -55,16 +55,16 @@ pub(super) fn diff(args: &Args) -> anyhow::Result<ExitCode> {
                 "old": before.given,
                 "new": after.given,
             });
-            say(&changed.to_string());
+            print(&changed.to_string());
             continue;
         }
-        say(&format!("{number:>4}  {}", title(captured)));
-        for change in changes(&before.told, &after.told) {
-            say(&format!("      {change}"));
+        print(&format!("{number:>4}  {}", title(captured)));
+        for change in changes(&before.readable, &after.readable) {
+            print(&format!("      {change}"));
         }
     }
     if !args.json {
-        say(&format!(
+        print(&format!(
             "{different} of {} requests are decided differently",
             requests.len()
         ));
@@ -76,12 +76,13 @@ pub(super) fn diff(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The places where two decisions differ, each with both values.
+/// Returns the places where two decisions differ, each with both values.
 fn changes(old: &[(String, Value)], new: &[(String, Value)]) -> Vec<String> {
     let mut changes = Vec::new();
-    let find = |told: &'_ [(String, Value)], name: &str| {
-        let mut told = told.iter();
-        told.find(|(known, _)| known == name)
+    let find = |readable: &'_ [(String, Value)], name: &str| {
+        let mut readable = readable.iter();
+        readable
+            .find(|(known, _)| known == name)
             .map(|(_, value)| value.clone())
     };
     let added = new
@@ -131,7 +132,7 @@ fn text(value: Option<&Value>) -> String {
 mod tests {
     use super::*;
 
-    fn told(hooks: &[(&str, Value)]) -> Vec<(String, Value)> {
+    fn readable(hooks: &[(&str, Value)]) -> Vec<(String, Value)> {
         hooks
             .iter()
             .map(|(hook, value)| ((*hook).to_owned(), value.clone()))
@@ -140,8 +141,8 @@ mod tests {
 
     #[test]
     fn a_change_is_told_with_its_place_and_both_values() {
-        let old = told(&[("route", json!({"targets": [{"model": "a"}], "rule": null}))]);
-        let new = told(&[
+        let old = readable(&[("route", json!({"targets": [{"model": "a"}], "rule": null}))]);
+        let new = readable(&[
             (
                 "route",
                 json!({"targets": [{"model": "b"}, 1], "rule": null}),
@@ -160,8 +161,8 @@ mod tests {
 
     #[test]
     fn a_refusal_that_is_gone_is_told_in_words() {
-        let old = told(&[("route", json!("refused 403 permission_error: no"))]);
-        let new = told(&[("route", json!("no plan"))]);
+        let old = readable(&[("route", json!("refused 403 permission_error: no"))]);
+        let new = readable(&[("route", json!("no plan"))]);
         assert_eq!(
             changes(&old, &new),
             ["route: refused 403 permission_error: no -> no plan"]

@@ -1,4 +1,4 @@
-//! `witgate plugin new`: a crate that builds and passes its own test, to be changed from there.
+//! `witgate plugin new`: a crate for a plugin that builds and passes its own test.
 
 mod sdk;
 mod staging;
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::super::say;
+use super::super::print;
 use sdk::Sdk;
 pub(super) use staging::Staging;
 
@@ -18,17 +18,17 @@ const MANIFEST: &str = include_str!("new/Cargo.toml.in");
 /// Arguments of `witgate plugin new`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Name of the plugin, and of the folder that is made for it.
+    /// Name of the plugin and of its new folder.
     #[arg(value_parser = name)]
     name: String,
-    /// The hook that it has.
+    /// Hook of the plugin.
     #[arg(long, value_enum)]
     hook: HookArg,
-    /// The folder in which that one is made.
+    /// Folder in which the new folder is created.
     #[arg(long, default_value = ".", value_name = "FOLDER")]
     into: PathBuf,
-    /// Where the crate `witgate-plugin` comes from: its folder, the URL of a git repository that has it, or `vendored`
-    /// for a copy inside the new crate. Default: the checkout around here, else `vendored`.
+    /// Source of the crate `witgate-plugin`: its folder, the URL of a git repository, or `vendored` for a copy inside the new
+    /// crate. Default: the surrounding checkout of Witgate, else `vendored`.
     #[arg(long, value_name = "FOLDER|URL|vendored")]
     sdk: Option<String>,
 }
@@ -36,17 +36,17 @@ pub(crate) struct Args {
 /// A hook, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum HookArg {
-    /// Who is asking and why.
+    /// Identifies the caller and the purpose.
     Envelope,
-    /// Where the request goes.
+    /// Chooses the upstream and the model.
     Route,
-    /// Whose account it is on.
+    /// Charges accounts.
     Budget,
-    /// What is kept of a finished exchange.
+    /// Edits the receipt of a finished exchange.
     Audit,
 }
 
-/// What a crate is named: cargo's rules, without capitals.
+/// Parses the name of a crate: cargo's rules, without capitals.
 fn name(text: &str) -> Result<String, String> {
     let begins_well = text.starts_with(|first: char| first.is_ascii_lowercase());
     let is_plain = text
@@ -55,11 +55,11 @@ fn name(text: &str) -> Result<String, String> {
     if begins_well && is_plain {
         Ok(text.to_owned())
     } else {
-        Err("a name is a lower-case letter, then such letters, digits, - and _".to_owned())
+        Err("use a lowercase letter followed by lowercase letters, digits, `-` or `_`".to_owned())
     }
 }
 
-/// Makes the crate: whole, or not at all. Nothing that is there is overwritten.
+/// Creates the crate completely or not at all. Never overwrites a file.
 pub(super) fn new(args: &Args) -> anyhow::Result<ExitCode> {
     let Args {
         name,
@@ -83,7 +83,7 @@ pub(super) fn new(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     staging.finish(&folder)?;
-    say(&steps(name, &folder, &sdk));
+    print(&steps(name, &folder, &sdk));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -91,22 +91,22 @@ fn steps(name: &str, folder: &Path, sdk: &Sdk) -> String {
     let folder = folder.display();
     let file = name.replace('-', "_");
     format!(
-        "made {folder}, with the SDK {sdk}\n\n  \
+        "created {folder} with the SDK {sdk}\n\n  \
          cd {folder}\n  \
          cargo test\n  \
          rustup target add wasm32-unknown-unknown    # once\n  \
          cargo build --release --target wasm32-unknown-unknown\n  \
          cp target/wasm32-unknown-unknown/release/{file}.wasm {name}.wasm\n  \
          witgate plugin check {name}.wasm\n\n\
-         To put it to work, copy {name}.toml and then {name}.wasm into the plugin directory.\n\
-         All that the SDK has: cargo doc -p witgate-plugin --no-deps --open"
+         To use it, copy {name}.toml and then {name}.wasm into the plugin directory.\n\
+         SDK documentation: cargo doc -p witgate-plugin --no-deps --open"
     )
 }
 
 // === impl HookArg ===
 
 impl HookArg {
-    /// The interface of the contract.
+    /// Returns the name of the interface in the contract.
     pub(super) fn interface(self) -> &'static str {
         match self {
             Self::Envelope => "envelope",
@@ -116,7 +116,7 @@ impl HookArg {
         }
     }
 
-    /// The code and the sidecar to start from.
+    /// Returns the code and the sidecar of the template.
     fn texts(self) -> (&'static str, &'static str) {
         match self {
             Self::Envelope => (

@@ -1,4 +1,4 @@
-//! The recorded requests that a command asks plugins about.
+//! The recorded requests of a command.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +7,16 @@ use witgate_gateway::capture::{self, Captured, unreadable};
 use witgate_messages::price::PriceBook;
 use witgate_runtime::{Runtime, Source};
 
-/// The recorded requests of a command, and what plugins are told beside them.
+/// Options for recorded requests and the context in which plugins see them.
 #[derive(Debug, clap::Args)]
 pub(super) struct Requests {
-    /// Recorded requests, one JSON object a line: what `[capture]` writes, or written by hand. May be given several times.
+    /// File of recorded requests, a JSON object on each line, as `[capture]` writes them or written by hand; can be repeated.
     #[arg(long, required = true, value_name = "FILE")]
     requests: Vec<PathBuf>,
-    /// The upstreams that route hooks are told of, separated by commas.
+    /// Upstreams that route hooks can choose from, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "default")]
     upstreams: Vec<String>,
-    /// Prices other than the built-in ones.
+    /// Price file to use instead of the built-in prices.
     #[arg(long)]
     prices: Option<PathBuf>,
 }
@@ -24,17 +24,17 @@ pub(super) struct Requests {
 // === impl Requests ===
 
 impl Requests {
-    /// Reads them all.
+    /// Reads all requests.
     pub(super) fn read(&self) -> anyhow::Result<Vec<Captured>> {
         let mut requests = Vec::new();
         for file in &self.requests {
             requests.extend(capture::read(file)?);
         }
-        anyhow::ensure!(!requests.is_empty(), "there are no requests in these files");
+        anyhow::ensure!(!requests.is_empty(), "the files contain no requests");
         Ok(requests)
     }
 
-    /// Makes plugins ready for them.
+    /// Prepares plugins for a trial.
     pub(super) fn trial(&self, runtime: &Runtime, sources: &[Source]) -> anyhow::Result<Trial> {
         let prices = match &self.prices {
             None => PriceBook::builtin(),
@@ -49,7 +49,7 @@ fn read_prices(file: &Path) -> anyhow::Result<PriceBook> {
     PriceBook::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))
 }
 
-/// What a request is, for people.
+/// Returns the method and path of a request.
 pub(super) fn title(captured: &Captured) -> String {
     format!(
         "{} {}",

@@ -1,4 +1,4 @@
-//! `witgate plugin run`: what plugins decide on recorded requests, and how long it takes them.
+//! `witgate plugin run`: the decisions and times of plugins on recorded requests.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,36 +6,36 @@ use std::time::Duration;
 
 use witgate_runtime::Hook;
 
-use super::super::say;
+use super::super::print;
 use super::code::CodeArgs;
 use super::requests::{Requests, title};
 
 /// Arguments of `witgate plugin run`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The plugins, in any order; `NAME.toml` beside each is its sidecar.
+    /// Files of the plugins, in any order; `NAME.toml` beside `NAME.wasm` is its sidecar.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
     requests: Requests,
-    /// Another sidecar than the one beside it; for one plugin.
+    /// Sidecar to use instead of the one beside the plugin; for a single plugin.
     #[arg(long)]
     sidecar: Option<PathBuf>,
-    /// Asks about each request so often, for times worth reading.
+    /// Number of calls for each request, for more precise times.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
-    /// One JSON object a request, in the place of the table.
+    /// Print a JSON object for each request instead of the table.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     code: CodeArgs,
 }
 
-/// Asks the plugins about each request. Exits with 1 when a plugin faulted.
+/// Asks the plugins about each request. Returns `FAILURE` if a plugin faulted.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
         args.sidecar.is_none() || args.files.len() == 1,
-        "--sidecar is for one plugin; {} were named",
+        "--sidecar works with a single plugin, but {} were given",
         args.files.len()
     );
     let sources = args
@@ -63,9 +63,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let decided = ask()?;
         faulted += usize::from(decided.faulted());
         if args.json {
-            say(&decided.json(number, captured).to_string());
+            print(&decided.json(number, captured).to_string());
         } else {
-            say(&format!(
+            print(&format!(
                 "{number:>4}  {:<26}  {}",
                 title(captured),
                 decided.summary.join(" | ")
@@ -85,14 +85,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 
     if !args.json {
-        say(&format!(
+        print(&format!(
             "\n{:<10}{:>8}{:>11}{:>11}{:>11}{:>11}",
             "hook", "calls", "p50", "p90", "p99", "longest"
         ));
         for (hook, times) in &mut times {
             times.sort_unstable();
             let cells = [50, 90, 99, 100].map(|part| micros(percentile(times, part)));
-            say(&format!(
+            print(&format!(
                 "{:<10}{:>8}{}",
                 hook.name(),
                 times.len(),
@@ -100,8 +100,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             ));
         }
         if faulted > 0 {
-            say(&format!(
-                "\n{faulted} of {} requests met a fault",
+            print(&format!(
+                "\n{faulted} of {} requests hit a plugin fault",
                 requests.len()
             ));
         }
@@ -113,7 +113,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The time that so many percent of the sorted times do not exceed.
+/// Returns the smallest time that at least `percent` of the sorted times do not exceed; zero without times.
 fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(place).copied().unwrap_or_default()

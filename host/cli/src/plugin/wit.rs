@@ -1,25 +1,25 @@
-//! `witgate plugin wit`: the contract as files, for languages other than Rust.
+//! `witgate plugin wit`: the WIT files of the contract, for languages other than Rust.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use witgate_runtime::{CONTRACT_TEXT, CONTRACT_VERSION};
 
-use super::super::say;
+use super::super::print;
 use super::new::{HookArg, Staging};
 
 /// Arguments of `witgate plugin wit`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The folder that is made for them.
+    /// Folder to create.
     #[arg(default_value = "wit")]
     folder: PathBuf,
-    /// The hook that the plugin has; may be given several times.
+    /// Hook of the plugin; can be repeated.
     #[arg(long, required = true, value_enum)]
     hook: Vec<HookArg>,
 }
 
-/// Writes the folder that the tools of other languages want: a world of the plugin, and the contract below it.
+/// Writes the folder that bindings generators expect: a world for the plugin, and the contract in `deps`.
 pub(super) fn wit(args: &Args) -> anyhow::Result<ExitCode> {
     let into = match args.folder.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -31,14 +31,14 @@ pub(super) fn wit(args: &Args) -> anyhow::Result<ExitCode> {
         staging.write(&format!("deps/witgate-plugin/{file}"), text)?;
     }
     staging.finish(&args.folder)?;
-    say(&format!(
-        "made {}: the world `plugin` in world.wit, and version {CONTRACT_VERSION} of the contract in deps",
+    print(&format!(
+        "created {}: the world `plugin` in world.wit, and version {CONTRACT_VERSION} of the contract in deps",
         args.folder.display()
     ));
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the plugin imports and exports.
+/// Returns the text of the world with the imports and exports of the plugin.
 fn world(hooks: &[HookArg]) -> String {
     let import = |name: &str| format!("    import witgate:plugin/{name}@{CONTRACT_VERSION};\n");
     let export = |name: &str| format!("    export witgate:plugin/{name}@{CONTRACT_VERSION};\n");
@@ -46,7 +46,7 @@ fn world(hooks: &[HookArg]) -> String {
     let exports: String = hooks.iter().map(|hook| export(hook.interface())).collect();
     format!(
         "package author:plugin;\n\n\
-         /// Import `kv`, `metrics` or `clock` where the plugin needs them; the sidecar has to grant each.\n\
+         /// Import `kv`, `metrics` or `clock` if the plugin needs them; the sidecar has to grant each.\n\
          world plugin {{\n{imports}{}{exports}}}\n",
         export("lifecycle")
     )

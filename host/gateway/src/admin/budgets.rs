@@ -1,33 +1,33 @@
-//! What operators see of the budgets: the counts, and the accounts page by page.
+//! The page `/budgets`: totals, and the accounts page by page.
 //!
-//! A page has at most [`MOST`] accounts, however many there are, and the ledger is looked at a few hundred at a time:
-//! no request waits for whoever looks.
+//! A page has at most [`MAX_LIMIT`] accounts, and the ledger is read a few hundred accounts at a time, so that no request
+//! waits for a reader.
 
 use serde_json::{Value, json};
 use witgate_ledger::{Ledger, Statement, UnixMillis};
 
-/// Accounts on a page.
-const USUAL: usize = 1_000;
+/// Default number of accounts on a page.
+const DEFAULT_LIMIT: usize = 1_000;
 
-/// Most accounts on a page.
-const MOST: usize = 10_000;
+/// Maximum number of accounts on a page.
+const MAX_LIMIT: usize = 10_000;
 
-/// What is asked for.
+/// A parsed query.
 #[derive(Debug, PartialEq, Eq)]
-struct Asked {
+struct PageQuery {
     limit: usize,
-    /// Where the page starts.
+    /// Position of the first account, as the previous page gives it in `next`.
     cursor: usize,
 }
 
-/// The page that `query` asks for: `limit` accounts from `cursor` on, which is `next` of the page before.
+/// Returns the page for a query: `limit` accounts, starting at `cursor`.
 ///
 /// # Errors
 ///
-/// What in the query is wrong.
+/// Returns a text that says which parameter is wrong.
 pub(crate) fn page(ledger: &Ledger, query: Option<&str>, now: UnixMillis) -> Result<Value, String> {
-    let asked = Asked::read(query.unwrap_or_default())?;
-    let page = ledger.page(asked.cursor, asked.limit, now);
+    let PageQuery { limit, cursor } = PageQuery::read(query.unwrap_or_default())?;
+    let page = ledger.page(cursor, limit, now);
     let totals = ledger.totals();
     Ok(json!({
         "open_holds": totals.open_holds,
@@ -56,26 +56,32 @@ fn account(balance: &Statement) -> Value {
     })
 }
 
-// === impl Asked ===
+// === impl PageQuery ===
 
-impl Asked {
+impl PageQuery {
     fn read(query: &str) -> Result<Self, String> {
-        let mut asked = Self {
-            limit: USUAL,
+        let mut parsed = Self {
+            limit: DEFAULT_LIMIT,
             cursor: 0,
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let number = value.parse::<usize>();
             match (name, number) {
-                ("limit", Ok(limit @ 1..=MOST)) => asked.limit = limit,
-                ("limit", _) => return Err(format!("limit: between 1 and {MOST}")),
-                ("cursor", Ok(cursor)) => asked.cursor = cursor,
-                ("cursor", Err(_)) => return Err("cursor: the `next` of the page before".into()),
-                _ => return Err(format!("{name}: there is `limit`, and `cursor`")),
+                ("limit", Ok(limit @ 1..=MAX_LIMIT)) => parsed.limit = limit,
+                ("limit", _) => return Err(format!("limit: use a number from 1 to {MAX_LIMIT}")),
+                ("cursor", Ok(cursor)) => parsed.cursor = cursor,
+                ("cursor", Err(_)) => {
+                    return Err("cursor: use the value of `next` from the previous page".into());
+                }
+                _ => {
+                    return Err(format!(
+                        "{name}: unknown parameter; use `limit` and `cursor`"
+                    ));
+                }
             }
         }
-        Ok(asked)
+        Ok(parsed)
     }
 }
 
@@ -84,9 +90,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_read_or_it_is_said_what_is_wrong_with_it() {
-        let read = |query: &str| Asked::read(query).map(|asked| (asked.limit, asked.cursor));
-        assert_eq!(read(""), Ok((USUAL, 0)), "the first page");
+    fn an_invalid_query_is_an_error_that_names_the_parameter() {
+        let read = |query: &str| PageQuery::read(query).map(|query| (query.limit, query.cursor));
+        assert_eq!(read(""), Ok((DEFAULT_LIMIT, 0)), "the first page");
         assert_eq!(read("cursor=7&limit=20"), Ok((20, 7)), "a later one");
         for (query, named) in [
             ("limit=0", "limit"),

@@ -1,17 +1,19 @@
-//! The upstreams' part of the admin pages.
+//! The upstreams on the admin pages: `/upstreams`, and their part of `/metrics`.
 
+use std::fmt;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::admin::metrics::Sample;
+use super::metrics::families::{Families, label};
+use crate::clock::WholeUnits as _;
 use crate::config::Choice;
 use crate::upstream::breaker::Alternative;
 use crate::upstream::dns::Snapshot;
 use crate::upstream::group::Group;
 use crate::upstream::{Upstream, Upstreams};
 
-/// The page `/upstreams`.
+/// Returns the page `/upstreams`.
 pub(crate) fn page(upstreams: &Upstreams, now: Instant) -> Value {
     let list: Vec<Value> = upstreams
         .iter()
@@ -33,10 +35,10 @@ fn describe(upstream: &Upstream, now: Instant) -> Value {
         "state": state.code(),
         "why": trouble.as_ref().map(|trouble| &trouble.why),
         "since_unix_ms": trouble.as_ref().map(|trouble| unix_ms(trouble.since, now)),
-        "next_trial_ms": upstream.opened(now).map(|opened| millis(opened.left)),
+        "next_trial_ms": upstream.opened(now).map(|opened| opened.left.whole_millis()),
         "in_flight": upstream.stats.in_flight(),
         "last_minute": {"requests": minute.requests, "errors": minute.errors},
-        "latency_ms": latency.map(millis),
+        "latency_ms": latency.map(|it| it.whole_millis()),
         "retries_left": upstream.retries.left(now),
         "addresses": describe_addresses(&upstream.addresses.snapshot()),
     })
@@ -48,14 +50,14 @@ fn describe_addresses(addresses: &Snapshot) -> Value {
         .iter()
         .map(|(at, passed_over)| {
             let trouble = passed_over.as_ref().map(|passed_over| {
-                json!({"why": passed_over.why, "passed_over_for_ms": millis(passed_over.left)})
+                json!({"why": passed_over.why, "passed_over_for_ms": passed_over.left.whole_millis()})
             });
             json!({"address": at.to_string(), "trouble": trouble})
         })
         .collect();
     json!({
         "list": list,
-        "age_ms": addresses.age.map(millis),
+        "age_ms": addresses.age.map(|it| it.whole_millis()),
         "failed_lookups": addresses.failed_lookups,
         "lookup_error": addresses.lookup_error,
     })
@@ -76,84 +78,92 @@ fn describe_group(group: &Group) -> Value {
     json!({"name": group.name, "choice": choice, "members": members})
 }
 
-/// Samples of all upstreams, those of one name together.
-pub(crate) fn samples(upstreams: &Upstreams, now: Instant) -> Vec<Sample> {
-    type Read = fn(&Upstream, Instant) -> i128;
-    let reads: [(&'static str, Read); 7] = [
-        ("upstream_in_flight", |upstream, _| {
-            i128::from(upstream.stats.in_flight())
-        }),
-        ("upstream_requests_last_minute", |upstream, now| {
-            i128::from(upstream.stats.minute(now).requests)
-        }),
-        ("upstream_errors_last_minute", |upstream, now| {
-            i128::from(upstream.stats.minute(now).errors)
-        }),
-        ("upstream_available", |upstream, now| {
-            i128::from(upstream.is_available(now))
-        }),
-        ("upstream_refusing", |upstream, now| {
-            i128::from(!upstream.takes(Alternative::None, now))
-        }),
-        ("upstream_latency_microseconds", |upstream, _| {
+/// Writes the metric families of all upstreams.
+pub(crate) fn collect(upstreams: &Upstreams, now: Instant, to: &mut Families<'_>) -> fmt::Result {
+    let each = || {
+        upstreams
+            .iter()
+            .map(|upstream| ([label("upstream", &upstream.config.name)], upstream))
+    };
+    collect_addresses(upstreams, to)?;
+    to.gauges(
+        "upstream_in_flight",
+        "Number of requests in progress at the upstream.",
+        each().map(|(labels, upstream)| (labels, upstream.stats.in_flight())),
+    )?;
+    to.gauges(
+        "upstream_requests_last_minute",
+        "Number of requests to the upstream in the last minute.",
+        each().map(|(labels, upstream)| (labels, upstream.stats.minute(now).requests)),
+    )?;
+    to.gauges(
+        "upstream_errors_last_minute",
+        "Number of failed requests to the upstream in the last minute.",
+        each().map(|(labels, upstream)| (labels, upstream.stats.minute(now).errors)),
+    )?;
+    to.gauges(
+        "upstream_available",
+        "1 if the upstream takes requests that could go elsewhere.",
+        each().map(|(labels, upstream)| (labels, u32::from(upstream.is_available(now)))),
+    )?;
+    to.gauges(
+        "upstream_refusing",
+        "1 if the upstream takes no requests.",
+        each()
+            .map(|(labels, upstream)| (labels, u32::from(!upstream.takes(Alternative::None, now)))),
+    )?;
+    to.gauges(
+        "upstream_latency_microseconds",
+        "Average time to the response head; 0 without a sample.",
+        each().map(|(labels, upstream)| {
             let average = upstream.stats.latency.average().unwrap_or_default();
-            i128::try_from(average.as_micros()).unwrap_or(i128::MAX)
+            (labels, average.whole_micros())
         }),
-        ("upstream_retries_left", |upstream, now| {
-            i128::from(upstream.retries.left(now))
-        }),
-    ];
-    let mut samples = address_samples(upstreams);
-    for (name, read) in reads {
-        samples.extend(upstreams.iter().map(|upstream| Sample {
-            name,
-            labels: vec![("upstream", upstream.config.name.clone())],
-            value: read(upstream, now),
-        }));
-    }
-    samples
+    )?;
+    to.gauges(
+        "upstream_retries_left",
+        "Number of retries that the retry budget of the upstream allows now.",
+        each().map(|(labels, upstream)| (labels, upstream.retries.left(now))),
+    )
 }
 
-fn address_samples(upstreams: &Upstreams) -> Vec<Sample> {
-    type Read = fn(&Snapshot) -> Option<i128>;
-    let reads: [(&'static str, Read); 4] = [
-        ("upstream_addresses", |addresses| {
-            i128::try_from(addresses.list.len()).ok()
-        }),
-        ("upstream_addresses_passed_over", |addresses| {
-            let passed_over = addresses.list.iter().filter(|(_, why)| why.is_some());
-            i128::try_from(passed_over.count()).ok()
-        }),
-        ("upstream_address_age_seconds", |addresses| {
-            addresses.age.map(|age| i128::from(age.as_secs()))
-        }),
-        ("upstream_failed_lookups", |addresses| {
-            Some(i128::from(addresses.failed_lookups))
-        }),
-    ];
+fn collect_addresses(upstreams: &Upstreams, to: &mut Families<'_>) -> fmt::Result {
     let snapshots: Vec<_> = upstreams
         .iter()
         .map(|upstream| (&upstream.config.name, upstream.addresses.snapshot()))
         .collect();
-    let mut samples = Vec::new();
-    for (name, read) in reads {
-        samples.extend(snapshots.iter().filter_map(|(upstream, addresses)| {
-            Some(Sample {
-                name,
-                labels: vec![("upstream", (*upstream).clone())],
-                value: read(addresses)?,
-            })
-        }));
-    }
-    samples
+    let each = || {
+        snapshots
+            .iter()
+            .map(|(name, addresses)| ([label("upstream", name)], addresses))
+    };
+    to.gauges(
+        "upstream_addresses",
+        "Number of addresses of the upstream.",
+        each().map(|(labels, addresses)| (labels, addresses.list.len())),
+    )?;
+    to.gauges(
+        "upstream_addresses_passed_over",
+        "Number of addresses that are tried last because they took no connection.",
+        each().map(|(labels, addresses)| {
+            let passed_over = addresses.list.iter().filter(|(_, why)| why.is_some());
+            (labels, passed_over.count())
+        }),
+    )?;
+    to.gauges(
+        "upstream_address_age_seconds",
+        "Time since the last successful address lookup.",
+        each().filter_map(|(labels, addresses)| Some((labels, addresses.age?.as_secs()))),
+    )?;
+    to.counters(
+        "upstream_failed_lookups",
+        "Number of failed address lookups.",
+        each().map(|(labels, addresses)| (labels, addresses.failed_lookups)),
+    )
 }
 
 fn unix_ms(at: Instant, now: Instant) -> u64 {
     let at = SystemTime::now().checked_sub(now.saturating_duration_since(at));
     let since = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    since.map_or(0, millis)
-}
-
-fn millis(time: std::time::Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    since.map_or(0, |since| since.whole_millis())
 }

@@ -1,7 +1,7 @@
-//! What browsers are told of apps from other origins (CORS, as the Fetch standard has it).
+//! Cross-origin resource sharing (CORS), as the Fetch standard defines it.
 //!
-//! With a `[cors]` section the gateway's word is the only one: what an upstream says on CORS does not pass. Credentials of
-//! the browser are never allowed; an app sends its key in a header.
+//! With a `[cors]` section only the gateway sends CORS headers; those of upstreams are removed. Browser credentials are never
+//! allowed; an app sends its key in a header.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -14,49 +14,49 @@ use pingora_http::RequestHeader;
 use crate::answer::refused::Refused;
 use crate::config::Cors;
 
-/// The operation of a browser's preflight, which is no exchange with an upstream and leaves no receipt.
+/// Endpoint name of a browser's preflight, which involves no upstream and leaves no receipt.
 pub(crate) const PREFLIGHT: &str = "preflight";
 
-/// Headers for an answer.
+/// Headers of a response.
 type Headers = Vec<(HeaderName, HeaderValue)>;
 
-/// What an app may read. The star stands for all others, in browsers that know it.
+/// Response headers that an app may read. Browsers that support the star expose all others, too.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "request-id, witgate-request-id, retry-after, retry-after-ms, x-should-retry, x-vmx-correlation-id, *",
 );
 
-/// Methods of the endpoints that are served.
+/// Methods of the endpoints.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 
-/// Seconds for which a browser need not ask again. None of them keeps it longer than two hours.
+/// Seconds for which a browser may cache a preflight; no browser caches it for longer than two hours.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
-/// Whose word on CORS an answer carries.
+/// The origin of the CORS headers on a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Word {
-    /// The upstream's, as it comes.
-    Upstreams,
-    /// The gateway's own.
-    Ours,
+pub(crate) enum CorsSource {
+    /// CORS headers of the upstream are forwarded.
+    Upstream,
+    /// The gateway sends its own.
+    Gateway,
 }
 
-/// Whether a header is a server's word on CORS.
-pub(crate) fn is_word(name: &HeaderName) -> bool {
+/// Returns whether a header is a CORS response header.
+pub(crate) fn is_cors_header(name: &HeaderName) -> bool {
     name.as_str().starts_with("access-control-")
 }
 
 // === impl Cors ===
 
 impl Cors {
-    /// Whose word on CORS answers carry.
-    pub(crate) fn word(&self) -> Word {
+    /// Returns the origin of the CORS headers on responses.
+    pub(crate) fn source(&self) -> CorsSource {
         match self {
-            Self::Off => Word::Upstreams,
-            Self::Listed(_) | Self::Everybody => Word::Ours,
+            Self::Off => CorsSource::Upstream,
+            Self::Listed(_) | Self::Everybody => CorsSource::Gateway,
         }
     }
 
-    /// What every answer to a request with these headers carries.
+    /// Returns the CORS headers for every response to a request with the given headers.
     pub(crate) fn headers(&self, request: &HeaderMap) -> Headers {
         let star = HeaderValue::from_static("*");
         let mut headers = Headers::new();
@@ -76,11 +76,12 @@ impl Cors {
         headers
     }
 
-    /// What the answer to a preflight carries besides; `None` for a request that is none, or where CORS is off.
+    /// Returns the additional headers for the response to a preflight, or `None` if the request is not a preflight or CORS is
+    /// off.
     ///
     /// # Errors
     ///
-    /// 403 for an app of an origin that may not ask.
+    /// Returns a 403 if the app's origin is not allowed.
     pub(crate) fn preflight(&self, request: &RequestHeader) -> Option<Result<Headers, Refused>> {
         let headers = &request.headers;
         let asks = request.method == Method::OPTIONS
@@ -97,7 +98,7 @@ impl Cors {
         if !allowed {
             return Some(Err(Refused::client(
                 403,
-                "apps of this origin may not ask: the gateway's operator lists origins in [cors]",
+                "this origin is not allowed: the operator of the gateway lists allowed origins in [cors]",
             )));
         }
         let mut granted = vec![
@@ -108,7 +109,7 @@ impl Cors {
                 HeaderValue::from_static("access-control-request-headers"),
             ),
         ];
-        // Whatever the app wants to send it may: what the API takes is the upstream's to say.
+        // An app may send any header; the upstream decides which ones it accepts.
         let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
         granted.extend(wanted.map(|wanted| (ACCESS_CONTROL_ALLOW_HEADERS, wanted)));
         Some(Ok(granted))

@@ -1,4 +1,4 @@
-//! A request that is answered by the gateway itself: what is said, and whose fault it is.
+//! Refusals: error responses of the gateway's own, with the party at fault.
 
 use std::time::Duration;
 
@@ -8,69 +8,69 @@ use witgate_runtime::{Fault, FaultKind, Hook, Rejection};
 
 use crate::text::{Cut, escaped, is_unsafe};
 
-/// Most bytes of the type of an error that a plugin names.
-const LONGEST_CODE: usize = 128;
+/// Maximum length in bytes of an error type that a plugin chooses.
+const MAX_CODE: usize = 128;
 
-/// Most bytes that a message comes to in JSON, whoever wrote it.
-const LONGEST_MESSAGE: usize = 1536;
+/// Maximum length of a message in JSON, in bytes.
+const MAX_MESSAGE: usize = 1536;
 
-/// Whose fault it is that the request was not forwarded, or not answered.
+/// The party at fault for a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Blame {
-    /// The client's: it sent something that can't be used.
+    /// The client sent an invalid request.
     Client,
-    /// A plugin decided so.
+    /// A plugin decided to refuse.
     Policy {
-        /// The plugin.
+        /// The plugin's name.
         plugin: String,
-        /// Its hook.
+        /// The hook that decided.
         hook: Hook,
     },
     /// A plugin failed, and its fail policy is closed.
     Plugin {
-        /// The plugin.
+        /// The plugin's name.
         plugin: String,
-        /// Its hook; none where an instance failed to get ready.
+        /// The hook that failed, or `None` if an instance could not be started.
         hook: Option<Hook>,
-        /// The kind of fault, as an open code.
+        /// The code of the fault.
         kind: &'static str,
     },
-    /// No upstream could be asked, or none answered.
+    /// No upstream was available, or none responded.
     Upstream,
-    /// The gateway's own state: not ready, stopping, out of something.
+    /// The gateway is not ready, is stopping, or has exhausted a resource.
     Gateway,
 }
 
-/// An answer of the gateway's own, in Anthropic's shape once it is written.
+/// A refusal, which is written as an error in Anthropic's shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
-    /// Status of the answer.
+    /// HTTP status.
     pub(crate) status: u16,
-    /// `error.type` of the answer.
+    /// `error.type` of the body.
     pub(crate) kind: ErrorType,
-    /// `error.message`: whose fault it is and what to do.
+    /// `error.message` of the body: what happened, whose fault it is, and what to do.
     pub(crate) message: String,
-    /// Time after which another try makes sense.
+    /// Time after which a retry makes sense.
     pub(crate) retry_after: Option<Duration>,
-    /// What the client's SDK is told about trying again by itself.
+    /// Advice to the client's SDK about automatic retries.
     pub(crate) retry: Retry,
-    /// Whose fault it is, for the receipt.
+    /// Party at fault, for the receipt.
     pub(crate) blame: Blame,
 }
 
-/// What a client's SDK is told about trying again (`x-should-retry`).
+/// Advice to the client's SDK about automatic retries (`x-should-retry`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
-    /// It should: the next try may go better.
+    /// A retry may succeed.
     Worthwhile,
-    /// It should not: the answer would be the same.
+    /// A retry would get the same response.
     Useless,
 }
 
 // === impl Retry ===
 
 impl Retry {
-    /// Whether to wait so long is worth it: a minute may be, a budget that is spent until tomorrow is not.
+    /// Returns `Worthwhile` for a wait of up to a minute. A budget that is spent until tomorrow is not worth waiting for.
     pub(crate) fn after(wait: Option<Duration>) -> Self {
         match wait {
             Some(wait) if wait <= Duration::from_secs(60) => Self::Worthwhile,
@@ -82,7 +82,7 @@ impl Retry {
 // === impl Refused ===
 
 impl Refused {
-    /// The client sent something that can't be used.
+    /// Returns a refusal of an invalid request.
     pub(crate) fn client(status: u16, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -94,7 +94,7 @@ impl Refused {
         }
     }
 
-    /// The gateway can't serve it now.
+    /// Returns a refusal because the gateway cannot serve the request now.
     pub(crate) fn gateway(status: u16, message: impl Into<String>) -> Self {
         Self {
             retry: Retry::Worthwhile,
@@ -103,7 +103,7 @@ impl Refused {
         }
     }
 
-    /// No upstream gave an answer.
+    /// Returns a refusal because no upstream responded.
     pub(crate) fn upstream(status: u16, message: impl Into<String>) -> Self {
         Self {
             retry: Retry::Worthwhile,
@@ -112,7 +112,7 @@ impl Refused {
         }
     }
 
-    /// A plugin's decision.
+    /// Returns the refusal that a plugin decided.
     pub(crate) fn policy(plugin: String, hook: Hook, refusal: Refusal) -> Self {
         let retry_after = refusal.retry_after_ms.map(Duration::from_millis);
         let status = if (400..=599).contains(&refusal.status) {
@@ -122,7 +122,7 @@ impl Refused {
         };
         Self {
             status,
-            kind: ErrorType::from(&*Cut::to(LONGEST_CODE, &refusal.code)),
+            kind: ErrorType::from(&*Cut::to(MAX_CODE, &refusal.code)),
             message: fit(refusal.message),
             retry_after,
             retry: Retry::after(retry_after),
@@ -130,20 +130,20 @@ impl Refused {
         }
     }
 
-    /// A plugin's failure.
+    /// Returns the refusal for a plugin's fault.
     pub(crate) fn fault(fault: &Fault) -> Self {
-        const MORE: &str = "the gateway's operator finds more in its log";
+        const MORE: &str = "the gateway's log has the details for its operator";
         let plugin = &fault.plugin;
         let message = match fault.kind {
             FaultKind::RequestTooLarge => {
                 let told = fault.message.as_deref().unwrap_or("it is too large");
                 return Self::client(
                     413,
-                    format!("the plugin `{plugin}` can't read this request: {told}"),
+                    format!("the plugin `{plugin}` cannot read this request: {told}"),
                 );
             }
             FaultKind::Exhausted => {
-                format!("the gateway is out of instances of the plugin `{plugin}`: try again")
+                format!("all instances of the plugin `{plugin}` are busy: try again")
             }
             FaultKind::Suspended => {
                 format!("the plugin `{plugin}` is suspended after repeated faults; {MORE}")
@@ -154,14 +154,14 @@ impl Refused {
                 )
             }
             FaultKind::Absent => {
-                format!("the plugin `{plugin}`, which is required, is not there; {MORE}")
+                format!("the required plugin `{plugin}` is missing; {MORE}")
             }
             kind => {
                 let hook = fault
                     .hook
                     .map_or_else(String::new, |hook| format!(" in its {hook} hook"));
                 let what = match &fault.message {
-                    // What it returned is the author's to mend, who may have nothing but this answer.
+                    // The plugin's author has to fix this, and may see nothing but this response.
                     Some(message) if kind == FaultKind::Contract => {
                         format!("{kind}: {}", shortened(message))
                     }
@@ -198,15 +198,15 @@ impl Refused {
     }
 }
 
-/// A message of a bounded length: it is on the receipt, too.
+/// Cuts a message to the maximum length, because it also goes on the receipt.
 fn fit(message: String) -> String {
-    if message.len() <= LONGEST_MESSAGE / 6 {
+    if message.len() <= MAX_MESSAGE / 6 {
         return message;
     }
-    Cut::to(LONGEST_MESSAGE, &message).into()
+    Cut::to(MAX_MESSAGE, &message).into()
 }
 
-/// A text of one line that fits into an answer.
+/// Returns a text on one line, cut for a response.
 fn shortened(text: &str) -> String {
     const LONGEST: usize = 500;
     Cut::to(LONGEST, &escaped(text, is_unsafe)).into()

@@ -1,4 +1,4 @@
-//! A batch as the state keeps it.
+//! A batch in the store.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use witgate_ledger::{Amounts, Charge, Hold, Ledger, OnShortfall, Unit, UnixMillis, Window};
 use witgate_runtime::Envelope;
 
-use super::{LIFE, MARGIN, millis};
+use super::{LIFE, MARGIN};
+use crate::clock::WholeUnits as _;
 use crate::store::Migration;
 use crate::tenants::keys::Caller;
 use crate::tenants::provenance::Provenance;
@@ -26,10 +27,10 @@ pub(crate) const MIGRATION: Migration = "
     CREATE INDEX batches_open ON batches (settled) WHERE settled = 0;
 ";
 
-/// Units that a batch is charged in. Requests and places are of the exchange that creates it.
+/// Units that a batch is charged in. The exchange that creates it is charged in requests and requests in flight.
 pub(crate) const UNITS: [Unit; 2] = [Unit::PicoUsd, Unit::Tokens];
 
-/// A batch: where it is, and what is known of it besides.
+/// A batch, and the upstream that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) id: Arc<str>,
@@ -38,18 +39,18 @@ pub(crate) struct Record {
     pub(crate) facts: Facts,
 }
 
-/// What settling a batch needs to know.
+/// The facts that a settlement needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Facts {
-    /// Number of its requests.
+    /// Number of requests in the batch.
     pub(crate) requests: u64,
-    /// The `anthropic-*` headers of its creation, which looking at it may need as well.
+    /// The `anthropic-*` headers of the creation, which polls repeat.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) maker: Maker,
     charges: Vec<Held>,
 }
 
-/// Who made a batch, as its receipts say.
+/// The creator of a batch, as on its receipts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Maker {
     key: String,
@@ -68,7 +69,7 @@ pub(crate) struct Maker {
     environment: Option<String>,
 }
 
-/// A charge that is held.
+/// A charge of a batch's hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Held {
     account: String,
@@ -81,13 +82,13 @@ struct Held {
 // === impl Record ===
 
 impl Record {
-    /// When nothing is known of it any more.
+    /// Returns whether it is too late to settle the batch.
     pub(crate) fn is_over(&self, now: UnixMillis) -> bool {
-        now.0.saturating_sub(self.created.0) > millis(LIFE + MARGIN)
+        now.0.saturating_sub(self.created.0) > (LIFE + MARGIN).whole_millis()
     }
 
-    /// Reserves its charges anew, over a limit if need be: the batch is under way. Periods that were over before are
-    /// over for it too.
+    /// Reserves the charges again after a restart, over a limit if need be, because the batch is running. Charges whose window
+    /// has ended are left out.
     pub(super) fn hold_again(&self, ledger: &Arc<Ledger>, now: UnixMillis) -> Option<Hold> {
         let charges: Vec<Charge> = self
             .facts
@@ -105,7 +106,7 @@ impl Record {
         ledger
             .reserve(charges, &self.facts.maker.caller().owner(), now)
             .inspect_err(|refused| {
-                tracing::error!(batch = %self.id, reason = %refused.reason, "a batch of before can't be held; it is settled all the same");
+                tracing::error!(batch = %self.id, reason = %refused.reason, "an open batch can't be held again; it is settled without a hold");
             })
             .ok()
     }
@@ -114,7 +115,7 @@ impl Record {
 // === impl Facts ===
 
 impl Facts {
-    /// What is known of a batch of so many requests, for which this is held.
+    /// Returns the facts about a batch with this hold.
     pub(crate) fn of(
         requests: usize,
         maker: Maker,
@@ -163,7 +164,7 @@ impl Held {
 // === impl Maker ===
 
 impl Maker {
-    /// Whoever asks for it.
+    /// Returns the creator of a batch.
     pub(crate) fn of(caller: &Caller, envelope: &Envelope, provenance: &Provenance) -> Self {
         Self {
             key: caller.id.to_string(),
@@ -183,7 +184,7 @@ impl Maker {
         }
     }
 
-    /// As the caller of a receipt.
+    /// Returns the caller for a receipt.
     pub(super) fn caller(&self) -> Caller {
         Caller {
             id: self.key.as_str().into(),
@@ -198,7 +199,7 @@ impl Maker {
         }
     }
 
-    /// As the provenance of a receipt. Whoever settles a batch has no client.
+    /// Returns the provenance for a receipt. A settlement has no client.
     pub(super) fn provenance(&self) -> Provenance {
         Provenance {
             client: None,
@@ -207,7 +208,7 @@ impl Maker {
         }
     }
 
-    /// As the envelope of a receipt.
+    /// Returns the envelope for a receipt.
     pub(super) fn envelope(&self) -> Envelope {
         Envelope {
             correlation_id: self.correlation_id.clone(),
@@ -236,7 +237,7 @@ pub(super) fn insert(db: &Connection, record: &Record) -> rusqlite::Result<()> {
     .map(drop)
 }
 
-/// All that are not settled.
+/// Returns all open batches.
 pub(super) fn open(db: &Connection) -> rusqlite::Result<Vec<Record>> {
     let mut select = db.prepare_cached(
         "SELECT id, upstream, created_unix_ms, facts FROM batches WHERE settled = 0",
@@ -244,7 +245,7 @@ pub(super) fn open(db: &Connection) -> rusqlite::Result<Vec<Record>> {
     let rows = select.query_map([], |row| {
         let (id, facts): (String, String) = (row.get(0)?, row.get(3)?);
         let facts = serde_json::from_str(&facts).unwrap_or_else(|error| {
-            tracing::error!(batch = %id, %error, "what the state says of a batch can't be read; its receipt will not say whose it is");
+            tracing::error!(batch = %id, %error, "the facts of a batch in the state database can't be read; its receipt will not name its owner");
             Facts::default()
         });
         Ok(Record {
@@ -263,7 +264,7 @@ pub(super) fn upstream(db: &Connection, id: &str) -> rusqlite::Result<Option<Str
         .optional()
 }
 
-/// What a batch was settled with, if it was.
+/// Returns the amounts that a batch was settled with, or `None` if it is open.
 pub(super) fn settled(db: &Connection, id: &str) -> rusqlite::Result<Option<Amounts>> {
     db.prepare_cached("SELECT picousd, tokens FROM batches WHERE id = ?1 AND settled = 1")?
         .query_row([id], |row| {
@@ -276,7 +277,7 @@ pub(super) fn settled(db: &Connection, id: &str) -> rusqlite::Result<Option<Amou
         .optional()
 }
 
-/// Settles a batch. None when this call did; what it was settled with when another was first.
+/// Settles a batch. Returns `None`, or the amounts of an earlier settlement.
 pub(super) fn settle(
     db: &Connection,
     id: &str,
@@ -292,7 +293,7 @@ pub(super) fn settle(
     Ok(Some(settled(db, id)?.unwrap_or_default()))
 }
 
-/// Forgets what was created before and is settled.
+/// Forgets settled batches that were created before a time.
 pub(super) fn forget(db: &Connection, before: u64) -> rusqlite::Result<()> {
     db.execute(
         "DELETE FROM batches WHERE settled = 1 AND created_unix_ms < ?1",

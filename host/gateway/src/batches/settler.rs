@@ -1,8 +1,8 @@
-//! Settles batches: the one task that ends their holds and writes their receipts.
+//! The task that settles the holds of batches and writes their receipts.
 //!
-//! It hears of clients that have read results, and looks by itself at what is open: every upstream by turns, one batch at
-//! a time, with longer breaks while an upstream can't be asked. It stops after the last client, so that nothing that a
-//! client has read is left behind.
+//! It is told of batches whose results a client has read, and polls the open ones: one batch at a time for each upstream, with
+//! longer breaks while an upstream fails. It stops after the last client, so that it settles everything that clients have
+//! read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,56 +11,60 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
+use witgate_ledger::Ledger;
 use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::PriceBook;
 
 use super::look::{Found, Trouble, look};
-use super::{Ended, Ending, Record};
+use super::{Batches, Ended, Ending, Record};
 use crate::clock::now;
-use crate::gateway::Gateway;
+use crate::gateway::snapshot::Snapshot;
 use crate::listen::stopped;
 use crate::receipts::batch_note::BatchNote;
-use crate::receipts::finished::Finished;
 use crate::receipts::receipt::{Outcome, Receipt};
 use crate::upstream::Upstream;
 
 /// The endpoint on receipts of settlements.
 const ENDPOINT: &str = "batch-settlement";
 
-/// The longest break between two looks at an upstream that can't be asked.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// Longest break between two polls of an upstream that fails.
+const MAX_BREAK: Duration = Duration::from_secs(60 * 60);
 
-/// Longest time to read one batch's results, so that an upstream that sends a byte now and then does not keep the others
-/// from being looked at.
-const LONGEST_LOOK: Duration = Duration::from_hours(1);
+/// Timeout of one poll. A trickling response must not keep the other batches from being polled.
+const POLL_TIMEOUT: Duration = Duration::from_hours(1);
 
-/// The task.
+/// The settling task.
 pub(crate) struct Settler {
-    gateway: Arc<Gateway>,
+    batches: Arc<Batches>,
+    ledger: Arc<Ledger>,
+    /// Returns the current configuration.
+    snapshot: Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
+    /// Submits the receipt of a settlement.
+    submit: Box<dyn Fn(Receipt) + Send + Sync>,
     ended: mpsc::UnboundedReceiver<Ended>,
-    /// Looks that are under way.
+    /// Rounds that are running.
     rounds: JoinSet<Round>,
     upstreams: HashMap<String, Watched>,
-    /// When to look around.
+    /// The time of the next round.
     next: Instant,
 }
 
-/// A look at the open batches of one upstream.
+/// A finished round of polls of one upstream.
 struct Round {
     upstream: String,
-    went: Went,
+    result: Polled,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Went {
-    Well,
-    Badly,
+enum Polled {
+    Succeeded,
+    Failed,
 }
 
-/// When an upstream is looked at.
+/// The polling schedule of an upstream.
 #[derive(Clone, Copy)]
 struct Watched {
-    under_way: bool,
+    running: bool,
     failures: u32,
     next: Instant,
 }
@@ -68,25 +72,33 @@ struct Watched {
 // === impl Settler ===
 
 impl Settler {
-    /// The settler of a gateway; none when it has one already.
-    pub(crate) fn of(gateway: Arc<Gateway>) -> Option<Self> {
-        let ended = gateway.batches.take_told()?;
-        // What an earlier process left may have ended long ago; what is to come has time.
-        let wait = if gateway.batches.records().is_empty() {
-            gateway.snapshot().config.batches.poll
+    /// Returns the settler of `batches`, or `None` if they have one already.
+    pub(crate) fn new(
+        batches: &Arc<Batches>,
+        ledger: &Arc<Ledger>,
+        snapshot: impl Fn() -> Arc<Snapshot> + Send + Sync + 'static,
+        submit: impl Fn(Receipt) + Send + Sync + 'static,
+    ) -> Option<Self> {
+        let ended = batches.take_news()?;
+        // Batches of an earlier process may have ended long ago.
+        let wait = if batches.records().is_empty() {
+            snapshot().config.batches.poll
         } else {
             Duration::ZERO
         };
         Some(Self {
             next: Instant::now() + wait,
-            gateway,
+            batches: Arc::clone(batches),
+            ledger: Arc::clone(ledger),
+            snapshot: Box::new(snapshot),
+            submit: Box::new(submit),
             ended,
             rounds: JoinSet::new(),
             upstreams: HashMap::new(),
         })
     }
 
-    /// Settles until the gateway stops.
+    /// Settles batches until the gateway stops.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
             tokio::select! {
@@ -94,14 +106,14 @@ impl Settler {
                 Some(ended) = self.ended.recv() => self.settle(ended).await,
                 () = stopped(&mut stop) => break,
                 Some(round) = self.rounds.join_next() => {
-                    // A round that panicked has been logged; its upstream is looked at again when the gateway restarts.
+                    // A round that panicked was logged; its upstream is polled again after a restart.
                     if let Ok(round) = round {
                         self.finish(&round);
                     }
                 }
                 () = sleep_until(self.next) => {
-                    self.look_around().await;
-                    self.next = Instant::now() + self.gateway.snapshot().config.batches.poll;
+                    self.poll_all().await;
+                    self.next = Instant::now() + (self.snapshot)().config.batches.poll;
                 }
             }
         }
@@ -111,17 +123,16 @@ impl Settler {
         }
     }
 
-    /// Starts a look at every upstream that has open batches.
-    async fn look_around(&mut self) {
-        let gateway = Arc::clone(&self.gateway);
-        if let Err(error) = gateway.batches.catch_up(&gateway.ledger, now()).await {
-            tracing::error!(%error, "open batches can't be looked up");
+    /// Starts a round at every upstream that has open batches.
+    async fn poll_all(&mut self) {
+        if let Err(error) = self.batches.catch_up(&self.ledger, now()).await {
+            tracing::error!(%error, "open batches can't be read from the state database");
         }
-        let snapshot = gateway.snapshot();
+        let snapshot = (self.snapshot)();
         let mut by_upstream = HashMap::<String, Vec<Arc<Record>>>::new();
-        for record in gateway.batches.records() {
+        for record in self.batches.records() {
             if record.is_over(now()) {
-                gateway.batches.tell(&record.id, Ending::Expired, None);
+                self.batches.announce(&record.id, Ending::Expired, None);
             } else {
                 let of = by_upstream.entry(record.upstream.clone()).or_default();
                 of.push(record);
@@ -130,43 +141,43 @@ impl Settler {
         let current = Instant::now();
         for (name, records) in by_upstream {
             let Some(upstream) = snapshot.upstreams.get(&name) else {
-                tracing::warn!(upstream = %name, batches = records.len(), "open batches are at an upstream that is not configured any more");
+                tracing::warn!(upstream = %name, batches = records.len(), "open batches are at an upstream that is no longer configured, and can't be settled: add it again");
                 continue;
             };
             let watched = self.upstreams.entry(name).or_insert(Watched {
-                under_way: false,
+                running: false,
                 failures: 0,
                 next: current,
             });
-            if !watched.under_way && watched.next <= current {
-                watched.under_way = true;
-                let (gateway, upstream) = (Arc::clone(&gateway), Arc::clone(upstream));
+            if !watched.running && watched.next <= current {
+                watched.running = true;
+                let (batches, upstream) = (Arc::clone(&self.batches), Arc::clone(upstream));
                 let prices = Arc::clone(&snapshot.prices);
-                self.rounds.spawn(round(gateway, upstream, records, prices));
+                self.rounds.spawn(round(batches, upstream, records, prices));
             }
         }
     }
 
     fn finish(&mut self, round: &Round) {
-        let poll = self.gateway.snapshot().config.batches.poll;
+        let poll = (self.snapshot)().config.batches.poll;
         let Some(watched) = self.upstreams.get_mut(&round.upstream) else {
             return;
         };
-        watched.under_way = false;
-        watched.failures = match round.went {
-            Went::Well => 0,
-            Went::Badly => watched.failures.saturating_add(1),
+        watched.running = false;
+        watched.failures = match round.result {
+            Polled::Succeeded => 0,
+            Polled::Failed => watched.failures.saturating_add(1),
         };
         let wait = match watched.failures {
             0 => Duration::ZERO,
-            failures => poll.saturating_mul(1 << failures.min(16)).min(LONGEST),
+            failures => poll.saturating_mul(1 << failures.min(16)).min(MAX_BREAK),
         };
         watched.next = Instant::now() + wait;
     }
 
-    /// Settles a batch, if nobody did before.
+    /// Settles a batch, unless it is settled.
     async fn settle(&self, ended: Ended) {
-        let batches = &self.gateway.batches;
+        let batches = &self.batches;
         if let Some(record) = batches.record(&ended.id) {
             let amounts = ended.ending.amounts();
             match batches.settle(&record.id, amounts).await {
@@ -178,38 +189,37 @@ impl Settler {
                     batches.close(&record.id, before);
                 }
                 Err(error) => {
-                    tracing::error!(batch = %record.id, %error, "a batch can't be settled now; it stays open");
+                    tracing::error!(batch = %record.id, %error, "a batch can't be settled in the state database; it stays open");
                     return;
                 }
             }
         }
         if let Some(settled) = ended.settled {
-            // Whoever waited may have gone away.
+            // The waiting request may be gone.
             let _ = settled.send(());
         }
     }
 
     fn write_receipt(&self, record: &Record, ending: &Ending, overdrawn: Vec<String>) {
-        let gateway = &self.gateway;
         let id = format!("req_wg{:032x}", rand::random::<u128>());
         let mut receipt = Receipt::new(id.into(), now().0, "GET");
-        receipt.endpoint = ENDPOINT;
-        receipt.caller = Some(Arc::new(record.facts.maker.caller()));
-        receipt.envelope = Some(record.facts.maker.envelope());
-        receipt.provenance = record.facts.maker.provenance();
-        receipt.outcome = Some(Outcome::Answered);
-        receipt.batch = Some(Box::new(BatchNote::settled(
+        receipt.request.endpoint = ENDPOINT;
+        receipt.request.caller = Some(Arc::new(record.facts.maker.caller()));
+        receipt.request.envelope = Some(record.facts.maker.envelope());
+        receipt.request.provenance = record.facts.maker.provenance();
+        receipt.response.outcome = Some(Outcome::Answered);
+        receipt.usage.batch = Some(Box::new(BatchNote::settled(
             &record.id,
             record.facts.requests,
             ending.code(),
-            ending.totals().cloned().map(Box::new),
+            ending.totals(),
         )));
-        receipt.overdrawn = overdrawn;
+        receipt.usage.overdrawn = overdrawn;
         match ending {
             Ending::Results(totals) => {
                 let mut models = totals.models.keys();
-                receipt.cost = Some(totals.cost());
-                receipt.reading = Some(Reading {
+                receipt.usage.cost = Some(totals.cost());
+                receipt.usage.reading = Some(Reading {
                     usage: totals.usage(),
                     source: if totals.unread == 0 {
                         Source::Reported
@@ -226,44 +236,39 @@ impl Settler {
                 });
             }
             Ending::Gone | Ending::Expired => {
-                tracing::warn!(batch = %record.id, how = ending.code(), "a batch can't be settled any more; what was held for it is released");
-                receipt.outcome = Some(Outcome::Abandoned);
+                tracing::warn!(batch = %record.id, how = ending.code(), "a batch can no longer be settled; its hold is released");
+                receipt.response.outcome = Some(Outcome::Abandoned);
             }
         }
-        gateway.metrics.opened();
-        gateway.metrics.closed(&receipt);
-        gateway.audit.submit(Finished {
-            receipt,
-            lineup: gateway.lineup(),
-        });
+        (self.submit)(receipt);
     }
 }
 
-/// Looks at the open batches of one upstream, one at a time.
+/// Polls the open batches of one upstream, one at a time.
 async fn round(
-    gateway: Arc<Gateway>,
+    batches: Arc<Batches>,
     upstream: Arc<Upstream>,
     records: Vec<Arc<Record>>,
     prices: Arc<PriceBook>,
 ) -> Round {
-    let mut went = Went::Well;
+    let mut result = Polled::Succeeded;
     for record in records {
-        let looked = timeout(LONGEST_LOOK, look(&upstream, &record, &prices)).await;
+        let looked = timeout(POLL_TIMEOUT, look(&upstream, &record, &prices)).await;
         match looked.unwrap_or_else(|_| Err(Trouble::Batch("its results take too long".into()))) {
             Ok(Found::Running) => {}
-            Ok(Found::Ended(ending)) => gateway.batches.tell(&record.id, ending, None),
+            Ok(Found::Ended(ending)) => batches.announce(&record.id, ending, None),
             Err(trouble @ Trouble::Batch(_)) => {
-                tracing::warn!(batch = %record.id, %trouble, "an open batch can't be looked at");
+                tracing::warn!(batch = %record.id, %trouble, "an open batch can't be polled");
             }
             Err(trouble @ Trouble::Upstream(_)) => {
-                tracing::warn!(upstream = %upstream.config.name, %trouble, "open batches can't be looked at");
-                went = Went::Badly;
+                tracing::warn!(upstream = %upstream.config.name, %trouble, "the open batches of an upstream can't be polled");
+                result = Polled::Failed;
                 break;
             }
         }
     }
     Round {
         upstream: upstream.config.name.clone(),
-        went,
+        result,
     }
 }

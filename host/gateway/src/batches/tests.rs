@@ -14,7 +14,7 @@ use crate::tenants::owners;
 
 const MIGRATIONS: &[Migration] = &[owners::MIGRATION, MIGRATION];
 
-/// One process: its ledger and what it knows of batches.
+/// The ledger and the batches of a process.
 struct Process {
     ledger: Arc<Ledger>,
     batches: Batches,
@@ -22,10 +22,10 @@ struct Process {
 
 impl Process {
     fn start(folder: &TempDir) -> Self {
-        let state = State::open(folder.path(), MIGRATIONS).unwrap();
+        let store = Store::open(folder.path(), MIGRATIONS).unwrap();
         Self {
             ledger: Ledger::new(),
-            batches: Batches::new(Some(state)),
+            batches: Batches::new(store),
         }
     }
 
@@ -139,7 +139,7 @@ async fn only_all_of_the_results_settle_a_batch() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(&folder);
     process.open("msgbatch_1", Window::Month, now()).await;
-    let mut told = process.batches.take_told().unwrap();
+    let mut told = process.batches.take_news().unwrap();
     let totals = |succeeded, unread| {
         Box::new(Totals {
             succeeded,
@@ -162,8 +162,8 @@ async fn only_all_of_the_results_settle_a_batch() {
 async fn a_batch_that_cannot_be_written_down_is_not_held() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(&folder);
-    let state = process.batches.state.clone().unwrap();
-    state
+    let store = process.batches.store.clone();
+    store
         .call(|db| db.execute_batch("DROP TABLE batches"))
         .await
         .unwrap();
@@ -189,10 +189,10 @@ async fn what_nobody_could_settle_in_time_is_released_with_a_receipt() {
     let text = "[listen]\naddress = \"127.0.0.1:0\"\n[keys]\ninsecure_open = true\n\
                 [plugins]\ndirectory = \"policies\"\n[upstreams.gone]\nbase_url = \"http://127.0.0.1:1\"\n\
                 [state]\ndirectory = \"state\"\n[batches]\npoll_ms = 5\n[receipts]\nfile = \"receipts.jsonl\"\n";
-    let long_ago = UnixMillis(now().0 - millis(LIFE + MARGIN) - 1_000);
+    let long_ago = UnixMillis(now().0 - (LIFE + MARGIN).whole_millis() - 1_000);
     let process = Process {
         ledger: Ledger::new(),
-        batches: Batches::new(Some(State::open(&at("state"), MIGRATIONS).unwrap())),
+        batches: Batches::new(Store::open(&at("state"), MIGRATIONS).unwrap()),
     };
     process.open("msgbatch_1", Window::Total, long_ago).await;
 

@@ -1,12 +1,12 @@
-//! Headers of a recorded request. A secret may be in a header of any name, so that a value is written only where the name
-//! is known to hold none: of all others there is the name, and a blank.
+//! The headers of a recorded request. Any header may contain a secret, so a value is written only if headers of that name are
+//! known to hold none; all other values are masked.
 
 use http::HeaderMap;
 
 use super::secret;
 use crate::headers::is_credential;
 
-/// Names whose values say what a replay needs, or their beginnings with `*` behind them.
+/// Names of headers that a replay needs and that hold no secrets; a trailing `*` stands for any ending.
 const PLAIN: [&str; 11] = [
     "accept",
     "accept-encoding",
@@ -21,7 +21,7 @@ const PLAIN: [&str; 11] = [
     "x-vmx-*",
 ];
 
-/// Headers that say how a body came, which a recorded one does not any more.
+/// Headers about the transfer of the body, which do not apply to a recorded body.
 const FRAMING: [&str; 4] = [
     "content-length",
     "content-encoding",
@@ -29,11 +29,10 @@ const FRAMING: [&str; 4] = [
     "connection",
 ];
 
-/// Most bytes of a blank.
-const LONGEST_BLANK: usize = 64;
+/// Maximum length of a mask in bytes.
+const MAX_MASK: usize = 64;
 
-/// Returns the headers as they are recorded; `more` are names, or their beginnings, that the operator knows to hold no
-/// secret.
+/// Returns the headers to record; `more` are further names or patterns that hold no secrets, from the operator.
 pub(super) fn recorded(headers: &HeaderMap, more: &[String]) -> Vec<(String, String)> {
     headers
         .iter()
@@ -43,14 +42,14 @@ pub(super) fn recorded(headers: &HeaderMap, more: &[String]) -> Vec<(String, Str
             let plain = is_plain(name) || more.iter().any(|plain| is_of(plain, name));
             let value = match plain {
                 true => value.to_str().ok()?.to_owned(),
-                false => "x".repeat(value.len().min(LONGEST_BLANK)),
+                false => "x".repeat(value.len().min(MAX_MASK)),
             };
             Some((name.to_owned(), value))
         })
         .collect()
 }
 
-/// Returns whether a recorded value stands for one that was not written.
+/// Returns whether a recorded value is a mask.
 pub fn is_blank(name: &str, value: &str) -> bool {
     !is_plain(name) && !value.is_empty() && value.bytes().all(|byte| byte == b'x')
 }

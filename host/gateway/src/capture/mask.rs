@@ -1,14 +1,15 @@
-//! Blanks what people wrote in a request's body, byte for byte, so that sizes, shapes and what plugins decide on stay.
+//! Masks the text that people wrote in a request body byte for byte, so that its size, its shape and the values on which
+//! plugins decide stay.
 //!
-//! Each byte of a string value becomes `x`, but for values whose key is in [`PLAIN`]. What a tool was called with is
-//! blanked whole, and so is everything below a key that says that it holds a secret: there the digits of numbers become
-//! `1`, and no key is plain. Keys stay. Secrets are blanked in content that is kept, too.
+//! Each byte of a string value becomes `x`, except for values whose key is in [`PLAIN`]. The input of a tool call is masked
+//! completely, and so is everything under a key whose name denotes a secret: there the digits of numbers become `1`, and no
+//! key is plain. Keys are never masked. Secrets are masked even in content that is kept.
 
 use std::borrow::Cow;
 
 use super::{Content, secret};
 
-/// Keys whose values are what policies decide on, and nobody's words.
+/// Keys whose values are not text that people wrote, and on which policies decide.
 const PLAIN: [&str; 18] = [
     "betas",
     "container",
@@ -30,42 +31,42 @@ const PLAIN: [&str; 18] = [
     "user_id",
 ];
 
-/// The key whose value is what a tool was called with.
-const CALLED_WITH: &str = "input";
+/// The key of a tool call's input.
+const TOOL_INPUT: &str = "input";
 
-/// The key whose value is an address: its user and its query may be secret.
-const ADDRESS: &str = "url";
+/// The key of a URL, whose user and query may be secret.
+const URL: &str = "url";
 
-/// How strings and numbers of a value are treated.
+/// The treatment of strings and numbers in a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Treatment {
-    /// Strings stay, and so do all below whose key says nothing.
+    /// Strings stay, and so do those in nested values unless their key denotes a secret.
     Kept,
-    /// Strings stay, but for the secret parts of an address.
-    Address,
-    /// Strings stay.
+    /// Strings stay except for the secret parts of a URL.
+    Url,
+    /// Strings stay; nested values are masked.
     Plain,
-    /// Strings are blanked.
-    Blank,
-    /// Strings and numbers are, and so is everything below.
-    BlankAll,
+    /// Strings are masked.
+    Mask,
+    /// Strings and numbers are masked, in nested values, too.
+    MaskAll,
 }
 
-/// What the bytes are inside of.
+/// An object or array around the current position.
 struct Level {
     is_object: bool,
-    /// Whether the next string is a key.
+    /// True if the next string is a key.
     at_key: bool,
-    /// For values whose key says nothing.
+    /// Treatment of values whose key has none of its own.
     around: Treatment,
-    /// For the values to come.
+    /// Treatment of the next values.
     treatment: Treatment,
 }
 
-/// The body with its words blanked. It has the same length.
+/// Returns the masked body, which has the same length.
 pub(super) fn mask(json: &[u8], content: Content) -> Vec<u8> {
     let top = match content {
-        Content::Masked => Treatment::Blank,
+        Content::Masked => Treatment::Mask,
         Content::Kept => Treatment::Kept,
     };
     let mut masked = Vec::with_capacity(json.len());
@@ -85,7 +86,7 @@ pub(super) fn mask(json: &[u8], content: Content) -> Vec<u8> {
                 _ if matches!(treatment, Treatment::Plain | Treatment::Kept) => {
                     masked.extend_from_slice(text);
                 }
-                _ if treatment == Treatment::Address => blank_address(text, &mut masked),
+                _ if treatment == Treatment::Url => mask_url(text, &mut masked),
                 _ => masked.resize(masked.len() + text.len(), b'x'),
             }
             rest = behind;
@@ -98,9 +99,9 @@ pub(super) fn mask(json: &[u8], content: Content) -> Vec<u8> {
         match byte {
             b'{' => {
                 let around = match treatment {
-                    Treatment::BlankAll => Treatment::BlankAll,
-                    Treatment::Kept | Treatment::Address => Treatment::Kept,
-                    Treatment::Plain | Treatment::Blank => Treatment::Blank,
+                    Treatment::MaskAll => Treatment::MaskAll,
+                    Treatment::Kept | Treatment::Url => Treatment::Kept,
+                    Treatment::Plain | Treatment::Mask => Treatment::Mask,
                 };
                 levels.push(Level {
                     is_object: true,
@@ -129,7 +130,7 @@ pub(super) fn mask(json: &[u8], content: Content) -> Vec<u8> {
             _ => {}
         }
         masked.push(match (byte, treatment) {
-            (b'0'..=b'9', Treatment::BlankAll) => b'1',
+            (b'0'..=b'9', Treatment::MaskAll) => b'1',
             _ => byte,
         });
         rest = after;
@@ -137,21 +138,21 @@ pub(super) fn mask(json: &[u8], content: Content) -> Vec<u8> {
     masked
 }
 
-/// How the value of a key is treated. The key may be written with escapes.
+/// Returns the treatment of a key's value. The key may contain escapes.
 fn of_key(key: &[u8], around: Treatment) -> Treatment {
     let key = read(key);
     match around {
-        Treatment::BlankAll => Treatment::BlankAll,
-        _ if secret::is_named(&key) => Treatment::BlankAll,
-        Treatment::Kept | Treatment::Address if key == ADDRESS => Treatment::Address,
-        Treatment::Kept | Treatment::Address => Treatment::Kept,
-        Treatment::Plain | Treatment::Blank if key == CALLED_WITH => Treatment::BlankAll,
-        Treatment::Plain | Treatment::Blank if PLAIN.contains(&&*key) => Treatment::Plain,
-        Treatment::Plain | Treatment::Blank => Treatment::Blank,
+        Treatment::MaskAll => Treatment::MaskAll,
+        _ if secret::is_named(&key) => Treatment::MaskAll,
+        Treatment::Kept | Treatment::Url if key == URL => Treatment::Url,
+        Treatment::Kept | Treatment::Url => Treatment::Kept,
+        Treatment::Plain | Treatment::Mask if key == TOOL_INPUT => Treatment::MaskAll,
+        Treatment::Plain | Treatment::Mask if PLAIN.contains(&&*key) => Treatment::Plain,
+        Treatment::Plain | Treatment::Mask => Treatment::Mask,
     }
 }
 
-/// A key as readers of JSON see it.
+/// Returns a key without escapes.
 fn read(key: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(key);
     if !text.contains('\\') {
@@ -161,9 +162,8 @@ fn read(key: &[u8]) -> Cow<'_, str> {
     read.map_or(text, Cow::Owned)
 }
 
-/// Writes an address with its user and everything from its query on blanked. One that is written with escapes is blanked
-/// whole.
-fn blank_address(text: &[u8], masked: &mut Vec<u8>) {
+/// Appends a URL with its user and everything from its query on masked. A URL that contains escapes is masked completely.
+fn mask_url(text: &[u8], masked: &mut Vec<u8>) {
     let start = masked.len();
     masked.extend_from_slice(text);
     let written = masked.get_mut(start..).unwrap_or_default();
@@ -187,7 +187,7 @@ fn blank_address(text: &[u8], masked: &mut Vec<u8>) {
     }
 }
 
-/// Where a string's closing quote is; the end, where there is none.
+/// Returns the position of a string's closing quote, or the end of the text if there is none.
 fn end_of_string(text: &[u8]) -> usize {
     let mut escaped = false;
     text.iter()

@@ -1,6 +1,6 @@
-//! Names that say of themselves that they hold a secret.
+//! Names that denote secrets.
 
-/// Endings of such names, in lower case, with nothing but letters and digits.
+/// Endings of such names, in lowercase and without anything but letters and digits.
 const ENDINGS: [&str; 20] = [
     "accesskey",
     "accesskeyid",
@@ -24,8 +24,7 @@ const ENDINGS: [&str; 20] = [
     "secrets",
 ];
 
-/// Returns whether a name, as a person reads it, says that its value is secret: `authorization_token`, `apiKey`,
-/// `X-Client-Secret`.
+/// Returns whether a name denotes a secret, as `authorization_token`, `apiKey` and `X-Client-Secret` do.
 pub(super) fn is_named(name: &str) -> bool {
     let plain: String = name
         .chars()

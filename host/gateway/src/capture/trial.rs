@@ -1,4 +1,4 @@
-//! Recorded requests through a lineup, hook by hook, as an exchange asks them, without sending anything anywhere.
+//! Trials of plugins on recorded requests: calls hook after hook as an exchange would, without sending anything.
 
 mod receipt;
 mod summary;
@@ -14,42 +14,43 @@ use witgate_runtime::{
 };
 
 use super::Captured;
+use crate::clock::WholeUnits as _;
 use crate::exchange::decide::estimate;
 use crate::receipts::receipt::{is_kept, tree};
 use crate::tenants::provenance::Provenance;
 use crate::view::View;
 
-/// Plugins, ready to be asked.
+/// A lineup of plugins for trials.
 pub struct Trial {
     lineup: Arc<Lineup>,
     prices: PriceBook,
     upstreams: Vec<UpstreamStats>,
 }
 
-/// What the plugins decided on one request.
+/// The decisions of the plugins on one request.
 pub struct Decided {
-    /// What each hook gave, by its name; `stopped` where the request does not go on, `skipped` with the faults that an
-    /// open fail policy let pass. Of a fault it has what kind it is: its text may name addresses and lines of code, which
-    /// differ from build to build.
+    /// Result of each hook by its name, `stopped` if the request was stopped, and `skipped` with the faults that an open fail
+    /// policy let pass. Faults are given by kind: their text may name addresses and lines of code, which differ from build to
+    /// build.
     pub given: Map<String, Value>,
-    /// The same for people who compare: in words where a value says little, by hook, in their order.
-    pub told: Vec<(String, Value)>,
-    /// Texts of the faults.
+    /// The same for comparisons by people: by hook, in order, in words if a value says little.
+    pub readable: Vec<(String, Value)>,
+    /// Texts of all faults.
     faults: Vec<String>,
-    /// The same for people.
+    /// Summary in words.
     pub summary: Vec<String>,
-    /// How long each hook took, all plugins together.
+    /// Time of each hook, for all plugins together.
     pub took: Vec<(Hook, Duration)>,
 }
 
 // === impl Trial ===
 
 impl Trial {
-    /// Admits plugins, which are told of `upstreams` and of costs by `prices`.
+    /// Admits plugins, which see `upstreams` and estimates by `prices`.
     ///
     /// # Errors
     ///
-    /// The first plugin that is not admitted, and why.
+    /// Returns the error of the first plugin that is not admitted.
     pub fn try_new(
         runtime: &Runtime,
         sources: &[Source],
@@ -77,7 +78,7 @@ impl Trial {
         })
     }
 
-    /// Whether any of the plugins has the hook.
+    /// Returns whether any of the plugins has the hook.
     pub fn has(&self, hook: Hook) -> bool {
         self.lineup.plugins().iter().any(|plugin| plugin.has(hook))
     }
@@ -86,11 +87,11 @@ impl Trial {
     ///
     /// # Errors
     ///
-    /// When it is none that the gateway would have asked them about.
+    /// Returns an error if the gateway would not have called plugins for this request.
     pub fn decide(&self, captured: &Captured) -> anyhow::Result<Decided> {
         let mut decided = Decided {
             given: Map::new(),
-            told: Vec::new(),
+            readable: Vec::new(),
             faults: Vec::new(),
             summary: Vec::new(),
             took: Vec::new(),
@@ -154,7 +155,7 @@ impl Trial {
         }
 
         if self.has(Hook::Audit) {
-            let answered = receipt::Decided {
+            let answered = receipt::DecidedRequest {
                 captured,
                 view: &view,
                 envelope,
@@ -167,8 +168,12 @@ impl Trial {
         Ok(Ok(()))
     }
 
-    /// Asks about the receipt of a request that was answered.
-    fn audit(&self, answered: receipt::Decided<'_>, decided: &mut Decided) -> anyhow::Result<()> {
+    /// Calls the audit plugins with the receipt of a completed request.
+    fn audit(
+        &self,
+        answered: receipt::DecidedRequest<'_>,
+        decided: &mut Decided,
+    ) -> anyhow::Result<()> {
         let before = answered.receipt(&self.prices).fields(&self.lineup);
         let audited = decided.time(Hook::Audit, || {
             self.lineup.audit(vec![before.clone()], is_kept)
@@ -180,10 +185,10 @@ impl Trial {
                 }
             }
             let mut fields = tree(&entry.receipt);
-            // The time of the trial is no decision.
+            // The time of the trial is not a decision.
             fields.remove("started_unix_ms");
-            let told = summary::fields(&before, &entry.receipt);
-            decided.note(Hook::Audit, &fields, &told)?;
+            let readable = summary::fields(&before, &entry.receipt);
+            decided.note(Hook::Audit, &fields, &readable)?;
         }
         Ok(())
     }
@@ -192,12 +197,12 @@ impl Trial {
 // === impl Decided ===
 
 impl Decided {
-    /// Everything as one JSON object.
+    /// Returns the decisions and times as a JSON object.
     pub fn json(&self, number: usize, captured: &Captured) -> Value {
         let took: Map<String, Value> = self
             .took
             .iter()
-            .map(|(hook, took)| (hook.to_string(), json!(nanos(*took))))
+            .map(|(hook, took)| (hook.to_string(), json!(took.whole_nanos())))
             .collect();
         json!({
             "request": number,
@@ -210,7 +215,7 @@ impl Decided {
         })
     }
 
-    /// Whether a plugin faulted.
+    /// Returns whether a plugin faulted.
     pub fn faulted(&self) -> bool {
         !self.faults.is_empty()
     }
@@ -230,11 +235,11 @@ impl Decided {
     ) -> anyhow::Result<()> {
         let given = serde_json::to_value(given)?;
         let says_little = given.is_null() || given.as_array().is_some_and(Vec::is_empty);
-        let told = match says_little {
+        let readable = match says_little {
             true => Value::from(summary),
             false => given.clone(),
         };
-        self.told.push((hook.to_string(), told));
+        self.readable.push((hook.to_string(), readable));
         self.given.insert(hook.to_string(), given);
         self.summary.push(format!("{hook}: {summary}"));
         Ok(())
@@ -248,7 +253,7 @@ impl Decided {
                     json!({ "hook": hook, "refusal": refusal }),
                 );
                 let text = summary::refusal(refusal);
-                self.told
+                self.readable
                     .push((hook.to_string(), Value::from(format!("refused {text}"))));
                 self.summary.push(format!("{hook}: refused, {text}"));
             }
@@ -258,7 +263,7 @@ impl Decided {
                     .hook
                     .map_or("stopped".to_owned(), |hook| hook.to_string());
                 let text = format!("fault {}", fault.kind.code());
-                self.told.push((at, Value::from(text)));
+                self.readable.push((at, Value::from(text)));
                 self.summary.push(format!("stopped: {fault}"));
                 self.faults.push(fault.to_string());
             }
@@ -270,7 +275,7 @@ impl Decided {
         }
     }
 
-    /// Notes a fault that was passed over.
+    /// Records a fault that an open fail policy let pass.
     fn skip(&mut self, fault: &Fault) {
         let skipped = self
             .given
@@ -283,22 +288,18 @@ impl Decided {
             .hook
             .map_or("skipped".to_owned(), |hook| format!("{hook}.skipped"));
         let text = format!("fault {}", fault.kind.code());
-        self.told.push((at, Value::from(text)));
+        self.readable.push((at, Value::from(text)));
         self.summary.push(format!("skipped: {fault}"));
         self.faults.push(fault.to_string());
     }
 }
 
-/// What of a fault is the same in two builds of one plugin.
+/// Returns the part of a fault that does not differ between builds of a plugin.
 fn kind_of(fault: &Fault) -> Value {
     json!({ "hook": fault.hook, "fault": fault.kind.code() })
 }
 
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Whether a target is one of these upstreams. The gateway passes over others.
+/// Returns whether a target is a known upstream. The gateway skips other targets.
 fn is_in(known: &[UpstreamStats], target: &Target) -> bool {
     known.iter().any(|stats| stats.name == target.upstream)
 }

@@ -1,4 +1,4 @@
-//! Records one request in so many, off the request path, up to a number of bytes.
+//! Records a sample of the requests on a thread of its own, up to a total size.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -16,13 +16,13 @@ use super::Captured;
 use crate::config::CaptureConfig;
 use crate::view::View;
 
-/// Requests that wait for the thread. Each holds its body; one more is passed over.
+/// Maximum number of requests that wait for the thread, each with its body. Further requests are skipped.
 const QUEUE: usize = 16;
 
-/// Longest body that is recorded. Recording copies it, which no share of memory pays for.
-const LONGEST_BODY: usize = 1 << 20;
+/// Maximum size in bytes of a body that is recorded. The copy is charged to no memory limit.
+const MAX_BODY: usize = 1 << 20;
 
-/// Records requests until it is dropped, which waits for what is queued.
+/// A recorder of requests. Dropping it waits for the queued requests.
 pub(crate) struct Capture {
     config: CaptureConfig,
     seen: AtomicU64,
@@ -31,24 +31,24 @@ pub(crate) struct Capture {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What became of the requests that were meant to be recorded.
+/// The results for the requests in the sample.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) written: AtomicU64,
-    /// There was no room for them: `max_bytes`.
+    /// Skipped because `max_bytes` was reached.
     pub(crate) full: AtomicU64,
-    /// Their body was too long, the thread was busy, or the file could not be written.
+    /// Skipped because the body was too long, the thread was busy, or the file could not be written.
     pub(crate) passed_over: AtomicU64,
 }
 
-/// A request whose turn has come, and when it came, in milliseconds since 1970.
+/// A request to record, with its time of arrival in milliseconds since 1970.
 type Due = (Arc<View>, u64);
 
-/// What the thread owns.
+/// The state of the thread.
 struct Writer {
     config: CaptureConfig,
     counts: Arc<Counts>,
-    /// Bytes of all capture files in the directory.
+    /// Size of all capture files in the directory in bytes.
     bytes: u64,
     file: Option<File>,
     is_full: bool,
@@ -57,11 +57,11 @@ struct Writer {
 // === impl Capture ===
 
 impl Capture {
-    /// Makes the directory, if it is not there, and starts the thread.
+    /// Creates the directory if it does not exist, and starts the thread.
     ///
     /// # Errors
     ///
-    /// When the directory can't be made or read, or the system has no thread to give.
+    /// Returns an error if the directory cannot be created or read, or the thread cannot be started.
     pub(crate) fn start(config: &CaptureConfig) -> io::Result<Self> {
         DirBuilder::new()
             .recursive(true)
@@ -88,17 +88,17 @@ impl Capture {
         })
     }
 
-    /// What it was started with.
+    /// Returns the configuration.
     pub(crate) fn config(&self) -> &CaptureConfig {
         &self.config
     }
 
-    /// What became of the requests.
+    /// Returns the counts of results.
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// Records the request that came then, in milliseconds since 1970, if its turn has come. Never waits.
+    /// Queues a request if it belongs to the sample. Never waits.
     pub(crate) fn offer(&self, view: &Arc<View>, unix_ms: u64) {
         if !self
             .seen
@@ -122,7 +122,7 @@ impl Drop for Capture {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.get_mut().take() {
-            // If it panicked, that has been logged.
+            // A panic has been logged.
             let _ = thread.join();
         }
     }
@@ -141,7 +141,7 @@ impl Writer {
                 Err(error) => {
                     tracing::warn!(
                         directory = %self.config.directory.display(), %error,
-                        "a request could not be recorded"
+                        "could not record a request"
                     );
                     self.counts.passed_over.fetch_add(1, Relaxed)
                 }
@@ -149,7 +149,7 @@ impl Writer {
         }
     }
 
-    /// Whether there was room for it.
+    /// Writes a request. Returns `false` if `max_bytes` leaves no room for it.
     fn write(&mut self, captured: &Captured) -> io::Result<bool> {
         let mut line = serde_json::to_vec(captured)?;
         line.push(b'\n');
@@ -160,10 +160,10 @@ impl Writer {
                 tracing::warn!(
                     directory = %self.config.directory.display(),
                     max_bytes = self.config.max_bytes,
-                    "no more requests are recorded: move the files away, or raise `max_bytes` in [capture]"
+                    "stopped recording requests: `max_bytes` of [capture] is reached; raise it, or move the files away"
                 );
             }
-            // Whoever makes room moves the file away: the next line begins another one.
+            // The operator makes room by moving files away, so the next line starts a new file.
             self.file = None;
             self.bytes = recorded_bytes(&self.config.directory)?;
             return Ok(false);
@@ -189,7 +189,7 @@ impl Writer {
     }
 }
 
-/// Bytes of the capture files in a directory.
+/// Returns the size of the capture files in a directory in bytes.
 fn recorded_bytes(directory: &Path) -> io::Result<u64> {
     let mut bytes = 0_u64;
     for entry in fs::read_dir(directory)? {
@@ -201,9 +201,9 @@ fn recorded_bytes(directory: &Path) -> io::Result<u64> {
     Ok(bytes)
 }
 
-/// Whether a request has a body that is too long, as it came or unpacked.
+/// Returns whether the body is too long, as received or decompressed.
 fn is_long(view: &View) -> bool {
     let unpacked = view.head.as_ref().map_or(0, |head| head.body().len());
     let sent = view.sent.as_ref().map_or(0, Bytes::len);
-    unpacked.max(sent) > LONGEST_BODY
+    unpacked.max(sent) > MAX_BODY
 }

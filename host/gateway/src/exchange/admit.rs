@@ -1,6 +1,7 @@
-//! Step 3: the money is there, or something else is. One atomic reserve over all accounts.
+//! Step 3: reserves the charges of all accounts at once, or applies the plugin's remedy.
 
-pub(crate) mod accounts;
+mod account_refused;
+mod budget_exhausted;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,40 +9,41 @@ use std::time::Duration;
 use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, Window};
 use witgate_runtime::{Hook, PluginCharge, Remedy};
 
+use self::budget_exhausted::budget_exhausted;
 use super::decide::Decision;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::clock::now;
-use crate::receipts::receipt::{Admission, Downgrade};
+use crate::receipts::receipt::Downgrade;
 use crate::text::quote;
 use crate::view::View;
 
-/// A decision that is paid for.
+/// A decision whose charges are reserved.
 pub(super) struct Admitted {
     pub(super) decision: Decision,
 }
 
-/// Reserves the charges. The hold goes to the settlement, which ends it on every path.
+/// Reserves the charges. The settlement keeps the hold and settles it, however the exchange ends.
 ///
 /// # Errors
 ///
-/// A charge does not fit and the plugin's remedy is to refuse, or a charge can't be understood.
+/// A budget is exhausted and the plugin's remedy is to refuse, or a charge is invalid.
 pub(super) async fn admit(
     mut decision: Decision,
     ledger: &Arc<Ledger>,
     settlement: &mut Settlement,
 ) -> Result<Admitted, Refused> {
     let mut downgraded = false;
-    let mut charges = read(&decision.charges)?;
+    let mut charges = parse(&decision.charges)?;
     let owner = decision.view.caller.owner();
     loop {
         if charges.is_empty() {
-            settlement.receipt.admission = Admission::Given;
+            settlement.admit(None);
             return Ok(Admitted { decision });
         }
         let refused = match ledger.reserve(charges, &owner, now()) {
             Ok(hold) => {
-                settlement.hold(hold);
+                settlement.admit(Some(hold));
                 return Ok(Admitted { decision });
             }
             Err(refused) => refused,
@@ -49,14 +51,16 @@ pub(super) async fn admit(
         let Some(short) = decision.charges.get(refused.index) else {
             return Err(Refused::gateway(
                 503,
-                "the ledger refused a charge that nobody named",
+                "the ledger refused an unknown charge: this is a defect of the gateway",
             ));
         };
         match &refused.reason {
             Reason::Spent { .. } => {}
-            Reason::NoRoom(no_room) => return Err(accounts::no_room(no_room, &owner, now())),
+            Reason::NoRoom(no_room) => {
+                return Err(account_refused::no_room(no_room, &owner, now()));
+            }
             Reason::AccountTooLong { bytes } => {
-                return Err(accounts::too_long(short, &decision.envelope, *bytes));
+                return Err(account_refused::too_long(short, &decision.envelope, *bytes));
             }
         }
         let hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
@@ -75,27 +79,29 @@ pub(super) async fn admit(
             }
             Remedy::Downgrade(model) if !downgraded => {
                 if !decision.may_downgrade(&model) {
-                    let spent = spent(short, refused.remaining(), resets_in);
+                    let refused = budget_exhausted(short, refused.remaining(), resets_in);
                     return Err(Refused {
                         message: format!(
-                            "{}, and this key may not ask for the model `{}` in its place",
-                            spent.message,
+                            "{}, and this key may not use the model `{}` instead",
+                            refused.message,
                             quote(&model)
                         ),
-                        ..spent
+                        ..refused
                     });
                 }
                 downgraded = true;
-                settlement.receipt.downgrade = Some(Downgrade {
+                settlement.route().downgrade = Some(Downgrade {
                     from: decision.model(),
                     to: model.clone(),
                     account: short.charge.account.clone(),
                     plugin: Arc::clone(short.plugin.name()),
                 });
                 decision.downgrade(&model, settlement).await?;
-                charges = read(&decision.charges)?;
+                charges = parse(&decision.charges)?;
             }
-            Remedy::Downgrade(_) => return Err(spent(short, refused.remaining(), resets_in)),
+            Remedy::Downgrade(_) => {
+                return Err(budget_exhausted(short, refused.remaining(), resets_in));
+            }
             Remedy::Refuse(refusal) => {
                 let mut answer =
                     Refused::policy(short.plugin.name().to_string(), Hook::Budget, refusal);
@@ -106,45 +112,28 @@ pub(super) async fn admit(
     }
 }
 
-/// The ledger's charges from the plugins' open codes.
-fn read(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
+/// Parses the plugins' charges for the ledger.
+///
+/// # Errors
+///
+/// A charge has an unknown window or unit.
+fn parse(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
     charges
         .iter()
         .map(|named| {
             let charge = &named.charge;
-            let unreadable = |error: witgate_ledger::UnknownCode| {
-                tracing::error!(plugin = &**named.plugin.name(), %error, "a charge can't be understood");
-                Refused::gateway(503, format!("the plugin `{}` named a charge with an {error}", named.plugin.name()))
+            let invalid = |error: witgate_ledger::UnknownCode| {
+                tracing::error!(plugin = &**named.plugin.name(), %error, "a plugin returned an invalid charge");
+                Refused::gateway(503, format!("the plugin `{}` returned a charge with an {error}", named.plugin.name()))
             };
             Ok(Charge {
                 account: charge.account.as_str().into(),
-                window: Window::parse(&charge.window).map_err(unreadable)?,
-                unit: Unit::parse(&charge.unit).map_err(unreadable)?,
+                window: Window::parse(&charge.window).map_err(invalid)?,
+                unit: Unit::parse(&charge.unit).map_err(invalid)?,
                 limit: charge.limit,
                 amount: charge.amount,
                 shortfall: OnShortfall::Refuse,
             })
         })
         .collect()
-}
-
-fn spent(charge: &PluginCharge, remaining: u64, resets_in: Option<Duration>) -> Refused {
-    let plugin = charge.plugin.name().to_string();
-    let charge = &charge.charge;
-    let message = format!(
-        "this request reserves up to {} {unit}, and {remaining} of the limit of {} {unit} for this {} on `{}` are left",
-        charge.amount,
-        charge.limit,
-        charge.window,
-        quote(&charge.account),
-        unit = charge.unit,
-    );
-    let refusal = witgate_runtime::Refusal {
-        status: 429,
-        code: "rate_limit_error".into(),
-        message,
-        retry_after_ms: resets_in.and_then(|wait| u64::try_from(wait.as_millis()).ok()),
-        attributes: Vec::new(),
-    };
-    Refused::policy(plugin, Hook::Budget, refusal)
 }

@@ -1,9 +1,9 @@
-//! Between deciding and admitting: whether the caller may have what it names.
+//! Authorizes a decided request: the caller's tenant has to own every resource that the request names.
 //!
-//! Tenants share the upstream's credential, so the upstream would let each of them have everything. Whatever a request
-//! names has to be its tenant's: the batch or file of its path, the container and the files of its body, also those that
-//! a plugin's edits name. What is another's and what is not there get the same answer. A request that names nothing
-//! costs a search through its body and no allocation.
+//! Tenants share the upstream's credential, so the upstream would give each of them everything. A request names the batch, file
+//! or skill of its path, and the containers, files and skills of its body and of the plugins' edits. Another tenant's resource
+//! gets the same answer as one that does not exist. A request that names none costs a search through its body and no
+//! allocation.
 
 use std::sync::Arc;
 
@@ -17,35 +17,35 @@ use super::decide::Decision;
 use super::decide::model_access::{has_model, model};
 use crate::answer::refused::Refused;
 use crate::gateway::Gateway;
-use crate::store::StateError;
+use crate::store::{Durability, StoreError};
 use crate::tenants::keys::Caller;
 use crate::tenants::owners::Kind;
 use crate::text::quote;
 use crate::view::View;
 
-/// Most things of a kind that a body may name, each counted once.
-const MOST: usize = 1_000;
+/// Largest number of different resources of a kind that a body may name.
+const MAX_RESOURCES: usize = 1_000;
 
-/// The same for a batch: as many as a batch has requests.
-const MOST_IN_BATCH: usize = MAX_REQUESTS;
+/// The same limit for a batch: one for each of its requests.
+const MAX_RESOURCES_IN_BATCH: usize = MAX_REQUESTS;
 
-/// Longest id, in bytes, that anything has.
-const LONGEST_ID: usize = 256;
+/// Longest id of a resource, in bytes.
+const MAX_ID_BYTES: usize = 256;
 
-/// Bodies above this size are searched off the request workers.
-const LARGE: usize = 1 << 20;
+/// Size in bytes above which a body is searched on a blocking thread.
+const BLOCKING_THRESHOLD: usize = 1 << 20;
 
-/// Checks that there is a place to note whose things are, where the request is about some.
+/// Checks that the gateway keeps durable records of owners, if the request is about a resource with an owner.
 ///
 /// # Errors
 ///
-/// 404 where there is none.
-pub(super) fn served(gateway: &Gateway, view: &View) -> Result<(), Refused> {
+/// 404 if it does not.
+pub(super) fn require_ownership_records(gateway: &Gateway, view: &View) -> Result<(), Refused> {
     match Kind::of(view.endpoint) {
-        Some(kind) if gateway.state.is_none() => Err(Refused::client(
+        Some(kind) if gateway.owners.durability() == Durability::Process => Err(Refused::client(
             404,
             format!(
-                "{}s are not served: this gateway has no place to note whose they are (its operator sets [state] directory)",
+                "{}s are not served: this gateway has no place to note whose they are, until its operator sets [state] directory",
                 kind.code()
             ),
         )),
@@ -53,20 +53,22 @@ pub(super) fn served(gateway: &Gateway, view: &View) -> Result<(), Refused> {
     }
 }
 
-/// Checks what the request names.
+/// Checks that the caller may use everything that the request names.
 ///
 /// # Errors
 ///
-/// 403 for a model that the key may not ask for, 404 for what is not the tenant's, 400 for a body that names too much, or
-/// no model where the key needs one, or a batch whose requests can't be told apart; 503 while the state can't be read.
-pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(), Refused> {
+/// - 400: the body names too many resources, no model although the key is limited to some, or is no valid batch.
+/// - 403: a model that the key may not use.
+/// - 404: a resource that the tenant does not own.
+/// - 503: the store can't be read.
+pub(super) async fn authorize(gateway: &Gateway, decision: &Decision) -> Result<(), Refused> {
     let view = &decision.view;
     if let Some(kind) = Kind::of(view.endpoint)
         && let Some(id) = view.endpoint.id(&view.path)
     {
         let reads = [Method::GET, Method::HEAD].contains(&view.method);
         if !(reads && kind == Kind::Skill && decision.is_shared(id)) {
-            own(gateway, &view.caller, kind, &[id.to_owned()]).await?;
+            require_owned(gateway, &view.caller, kind, &[id.to_owned()]).await?;
         }
     }
     if asks_a_model(view.endpoint) {
@@ -78,10 +80,10 @@ pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(),
     };
 
     let batch = view.endpoint == Endpoint::Batches;
-    let mut named = if head.body().len() > LARGE {
+    let mut named = if head.body().len() > BLOCKING_THRESHOLD {
         let (head, caller) = (head.clone(), Arc::clone(&view.caller));
         let searched = tokio::task::spawn_blocking(move || search(&head, &caller, batch)).await;
-        searched.map_err(|_| unsearched())??
+        searched.map_err(|_| search_failed())??
     } else {
         search(head, &view.caller, batch)?
     };
@@ -90,80 +92,78 @@ pub(super) async fn permit(gateway: &Gateway, decision: &Decision) -> Result<(),
         named.add_sets(&edits);
     }
     if named.is_over() {
-        return Err(too_many(most(batch)));
+        return Err(too_many(max_resources(batch)));
     }
     let caller = &view.caller;
-    own(gateway, caller, Kind::Container, &named.take_containers()).await?;
-    own(gateway, caller, Kind::File, &named.take_files()).await?;
+    require_owned(gateway, caller, Kind::Container, &named.take_containers()).await?;
+    require_owned(gateway, caller, Kind::File, &named.take_files()).await?;
     let mut skills = named.take_skills();
     skills.retain(|skill| !decision.is_shared(skill));
-    own(gateway, caller, Kind::Skill, &skills).await
+    require_owned(gateway, caller, Kind::Skill, &skills).await
 }
 
-/// Most things of a kind that a body may name.
-fn most(batch: bool) -> usize {
+/// Returns the largest number of resources of a kind that a body may name.
+fn max_resources(batch: bool) -> usize {
     match batch {
-        true => MOST_IN_BATCH,
-        false => MOST,
+        true => MAX_RESOURCES_IN_BATCH,
+        false => MAX_RESOURCES,
     }
 }
 
-fn too_many(most: usize) -> Refused {
+fn too_many(max: usize) -> Refused {
     Refused::client(
         400,
-        format!(
-            "the body names more than {most} containers, files or skills: send fewer at a time"
-        ),
+        format!("the body names more than {max} containers, files or skills: send fewer at a time"),
     )
 }
 
-/// Whether a request to this endpoint is for a model.
+/// Returns whether requests to this endpoint name a model.
 fn asks_a_model(endpoint: Endpoint) -> bool {
     matches!(endpoint, Endpoint::Messages | Endpoint::CountTokens)
 }
 
-/// The answer for what is not there, or not for this caller.
-pub(super) fn no_such(kind: &str, id: &str) -> Refused {
+/// Returns the 404 for a resource that does not exist, or that another tenant owns.
+pub(super) fn not_found(kind: &str, id: &str) -> Refused {
     Refused::client(404, format!("there is no {kind} `{}`", quote(id)))
 }
 
-/// The answer while it can't be said whose something is.
-pub(super) fn no_state(error: &StateError) -> Refused {
-    tracing::error!(%error, "the state can't be used");
+/// Returns the 503 for a store that fails.
+pub(super) fn store_failed(error: &StoreError) -> Refused {
+    tracing::error!(%error, "the owners of resources can't be read or recorded");
     Refused::gateway(
         503,
         "the gateway's records can't be read or written: try again",
     )
 }
 
-async fn own(
+async fn require_owned(
     gateway: &Gateway,
     caller: &Caller,
     kind: Kind,
     ids: &[String],
 ) -> Result<(), Refused> {
-    // Nothing has such an id, and nothing of it has to be looked up.
-    if let Some(long) = ids.iter().find(|id| id.len() > LONGEST_ID) {
-        return Err(no_such(kind.code(), long));
+    // No resource has such an id, so it needs no query.
+    if let Some(long) = ids.iter().find(|id| id.len() > MAX_ID_BYTES) {
+        return Err(not_found(kind.code(), long));
     }
     if ids.is_empty() {
         return Ok(());
     }
     let foreign = gateway.owners.foreign(kind, ids, &caller.owner()).await;
-    match foreign.map_err(|error| no_state(&error))? {
-        Some(foreign) => Err(no_such(kind.code(), &foreign)),
+    match foreign.map_err(|error| store_failed(&error))? {
+        Some(foreign) => Err(not_found(kind.code(), &foreign)),
         None => Ok(()),
     }
 }
 
-/// Looks for what a body names, and at the models that it asks for.
+/// Collects the resources that a body names, and checks its models.
 fn search(head: &Head, caller: &Caller, batch: bool) -> Result<References, Refused> {
     if !batch {
         model(head, caller)?;
-        return Ok(References::of(head, MOST));
+        return Ok(References::of(head, MAX_RESOURCES));
     }
-    let mut named = References::with_room(MOST_IN_BATCH);
-    // Their models were looked at when each was decided about.
+    let mut named = References::with_room(MAX_RESOURCES_IN_BATCH);
+    // The models of a batch were checked when each request was decided.
     let each = |_: usize, params: &Head| -> Result<(), Stop> {
         named.add_container(params);
         Ok(())
@@ -174,11 +174,11 @@ fn search(head: &Head, caller: &Caller, batch: bool) -> Result<References, Refus
     Ok(named)
 }
 
-fn unsearched() -> Refused {
-    Refused::gateway(503, "the body can't be looked through now: try again")
+fn search_failed() -> Refused {
+    Refused::gateway(503, "the gateway failed to search the body: try again")
 }
 
-/// A refusal on its way out of the walk through a batch.
+/// A refusal that ends the walk through a batch.
 struct Stop(Refused);
 
 // === impl Stop ===

@@ -19,7 +19,7 @@ use witgate_messages::page::id_of;
 use self::fetch::{BufferedResponse, Fetch, FetchRequest, OnDisconnect};
 use self::results_url::turn_results;
 use super::admit::Admitted;
-use super::authorize::no_state;
+use super::authorize::store_failed;
 use super::decide::batch_context::BatchContext;
 use super::delivery::Delivered;
 use super::settle::Settlement;
@@ -122,7 +122,7 @@ async fn one(
         if delete && let Some(id) = view.endpoint.id(&view.path) {
             let forgotten = gateway.owners.forget(kind, id).await;
             // The upstream has deleted it either way; a claim on what no longer exists does no harm.
-            let _ = forgotten.map_err(|error| no_state(&error));
+            let _ = forgotten.map_err(|error| store_failed(&error));
         }
         response.body = turn_results(kind, &response.body);
     }
@@ -149,18 +149,13 @@ pub(super) async fn claim(
             format!("the upstream created a {} and gave no id", kind.code()),
         )
     })?;
-    let owner = settlement
-        .receipt
-        .caller
-        .as_ref()
-        .map(|caller| caller.owner())
-        .unwrap_or_default();
+    let owner = settlement.owner().unwrap_or_default();
     if let Err(error) = gateway.owners.claim(kind, &id, &owner).await {
         tracing::error!(%error, %id, kind = kind.code(), "could not record the owner of what was created at the upstream");
         let mut refused = Refused::gateway(
             match error {
                 ClaimError::Taken { .. } => 502,
-                ClaimError::State(_) => 500,
+                ClaimError::Store(_) => 500,
             },
             format!(
                 "the {} was created and could not be recorded: its id is in the gateway's log",

@@ -1,5 +1,5 @@
-//! Step 2: the plugins decide. Envelope, route and budget hooks, each plugin once, each result the next one's input. The
-//! envelope's edits are made before the hooks that follow: what they see is what will be sent.
+//! Step 2: the plugins decide. The envelope, route and budget hooks run in this order, and each result is the input of the next.
+//! The envelope's edits are applied first, so that the later hooks see what will be sent.
 
 pub(crate) mod batch_context;
 pub(crate) mod copy;
@@ -20,7 +20,7 @@ use witgate_runtime::{Envelope, Plan};
 use witgate_runtime::{Lineup, PluginCharge, Request};
 
 use self::batch_context::BatchContext;
-use self::edits::{set_model, unmade};
+use self::edits::{edit_failed, set_model};
 use self::orders::Orders;
 use self::panel::Panel;
 use self::targets::{Target, look_up};
@@ -33,7 +33,7 @@ use crate::headers;
 use crate::tenants::owners::Kind;
 use crate::view::View;
 
-/// Where the request goes and what it is charged to.
+/// The targets of a request, and the accounts it is charged to.
 pub(crate) struct Decision {
     pub(crate) view: Arc<View>,
     pub(crate) batch: BatchContext,
@@ -43,20 +43,20 @@ pub(crate) struct Decision {
     pub(crate) plan: Plan,
     pub(crate) targets: Vec<Target>,
     pub(crate) charges: Vec<PluginCharge>,
-    /// The models that the requests of a new batch are put on, by their kind.
+    /// The model for each kind of request in a new batch, or `None` where the request keeps its own.
     pub(crate) models: Vec<Option<Box<str>>>,
-    /// Whether the client asked for a stream.
+    /// Set if the client asked for a stream.
     pub(crate) is_stream: bool,
-    /// The body, where it goes to every target as it was sent and nothing reads it any more.
+    /// The body as it was sent, once every target gets it so and nothing reads it any more.
     pub(crate) unread: Option<Bytes>,
 }
 
-/// Asks the plugins.
+/// Calls the plugins about a request.
 ///
 /// # Errors
 ///
-/// A plugin's refusal, a fault of a plugin whose policy is closed, or a plan that can't be followed; for what makes a
-/// batch or is about one, also as [`batch_context::prepare`].
+/// A plugin refuses, a plugin with a closed fail policy fails, or a plan can't be followed; also as
+/// [`batch_context::prepare`].
 pub(crate) async fn decide(
     received: Received,
     gateway: &Gateway,
@@ -69,13 +69,13 @@ pub(crate) async fn decide(
     } = received;
     let mut envelope =
         settlement.call(&lineup, Arc::<View>::clone(&view), |hooks| hooks.envelope())?;
-    settlement.receipt.provenance.stamp(&mut envelope);
+    settlement.request().provenance.stamp(&mut envelope);
     for (name, value) in &envelope.response_headers {
         settlement.add_header(headers::plugin_header(name, value));
     }
-    settlement.receipt.envelope = Some(envelope.clone());
-    let mut view = view.after(&envelope).map_err(|error| unmade(&error))?;
-    copy::pay(&mut view, &lineup, settlement)?;
+    settlement.request().envelope = Some(envelope.clone());
+    let mut view = view.after(&envelope).map_err(|error| edit_failed(&error))?;
+    copy::charge_edited(&mut view, &lineup, settlement)?;
     let batch = batch_context::prepare(&mut view, &lineup, gateway, settlement).await?;
 
     let panel = Panel::new(&lineup, &snapshot, &view.caller, &envelope);
@@ -83,11 +83,12 @@ pub(crate) async fn decide(
         BatchContext::Creates(batch) => {
             Box::pin(each::decide(&panel, &view, batch, settlement)).await?
         }
-        BatchContext::None | BatchContext::At(_) => alone(&panel, &view, &batch, settlement)?,
+        BatchContext::None | BatchContext::At(_) => decide_one(&panel, &view, &batch, settlement)?,
     };
-    settlement.receipt.rule.clone_from(&orders.plan.rule);
-    settlement.receipt.resource = resource(&orders.plan, &envelope, &view);
-    let targets = aim(&orders.plan, &envelope, &view, &snapshot)?;
+    let route = settlement.route();
+    route.rule.clone_from(&orders.plan.rule);
+    route.resource = resource(&orders.plan, &envelope, &view);
+    let targets = targets(&orders.plan, &envelope, &view, &snapshot)?;
     let is_stream = view.head.as_ref().is_some_and(Head::stream);
     Ok(Decision {
         view,
@@ -104,8 +105,8 @@ pub(crate) async fn decide(
     })
 }
 
-/// Asks about a request that is no batch.
-fn alone(
+/// Calls the plugins about a request that is no batch.
+fn decide_one(
     panel: &Panel<'_>,
     view: &Arc<View>,
     batch: &BatchContext,
@@ -118,7 +119,7 @@ fn alone(
     charge(panel, view, plan, settlement)
 }
 
-/// Asks what a request under this plan is charged.
+/// Calls the budget hooks about a request under this plan.
 fn charge(
     panel: &Panel<'_>,
     view: &Arc<View>,
@@ -136,9 +137,8 @@ fn charge(
     })
 }
 
-/// Looks up the targets of a plan: one of them, where what is asked about is kept at one upstream and no other could
-/// answer for it.
-fn aim(
+/// Looks up the targets of a plan. A request about a resource has one target: only its upstream can answer.
+fn targets(
     plan: &Plan,
     envelope: &Envelope,
     view: &View,
@@ -154,27 +154,27 @@ fn aim(
 // === impl Decision ===
 
 impl Decision {
-    /// The model that is asked for at the first target.
+    /// Returns the model that the first target is asked for, or `None`.
     pub(crate) fn model(&self) -> Option<String> {
         let planned = self.targets.first().and_then(|target| target.model.clone());
         planned.or_else(|| self.view.head.as_ref()?.model().map(Into::into))
     }
 
-    /// Whether a skill is the operator's, for all tenants.
+    /// Returns whether the operator shares a skill with all tenants.
     pub(crate) fn is_shared(&self, skill: &str) -> bool {
         let shared = self.snapshot.config.endpoints.shared_skills.iter();
         shared.into_iter().any(|shared| shared == skill)
     }
 
-    /// Whether the caller's key may be put on another model.
+    /// Returns whether the request may be downgraded to a model.
     pub(crate) fn may_downgrade(&self, model: &str) -> bool {
         let head = self.view.head.as_ref().and_then(|head| head.model());
         let asked = self.envelope.resource.as_deref().or(head.as_deref());
         self.panel().may_downgrade(asked, model)
     }
 
-    /// Asks for another model, and for the charges that this one makes. The route is asked again as if the request had
-    /// named that model, so that no rule is walked around.
+    /// Downgrades the request to another model. The route hook is called again as if the request had named that model, so that
+    /// no rule is bypassed.
     ///
     /// # Errors
     ///
@@ -198,7 +198,7 @@ impl Decision {
                 charge(&panel, &self.view, plan, settlement)?
             }
         };
-        self.targets = aim(&orders.plan, &self.envelope, &self.view, &self.snapshot)?;
+        self.targets = targets(&orders.plan, &self.envelope, &self.view, &self.snapshot)?;
         self.plan = orders.plan;
         self.charges = orders.charges;
         self.models = orders.models;
@@ -234,7 +234,7 @@ impl Decision {
     }
 }
 
-/// The logical model that the route was looked up by: the plan's word, or the envelope's, or the request's model.
+/// Returns the logical model of the route: named by the plan, else by the envelope, else by the request.
 pub(crate) fn resource(plan: &Plan, envelope: &Envelope, view: &View) -> Option<String> {
     let attributes = &mut plan.attributes.iter();
     let planned = attributes.find(|(name, _)| name == "resource");
@@ -244,12 +244,12 @@ pub(crate) fn resource(plan: &Plan, envelope: &Envelope, view: &View) -> Option<
         .or_else(|| view.head.as_ref()?.model().map(Into::into))
 }
 
-/// The request as if it asked for this model.
+/// Returns the request as if it had named this model.
 fn asking_for(view: &Arc<View>, model: &str) -> Result<Arc<dyn Request>, Refused> {
     let mut asking = View::clone(view);
     if let (Some(head), Endpoint::Messages) = (&view.head, view.endpoint) {
         let edited = head.edited(&[set_model(model)]);
-        asking.head = Some(edited.map_err(|error| unmade(&error))?);
+        asking.head = Some(edited.map_err(|error| edit_failed(&error))?);
     }
     Ok(Arc::new(asking))
 }

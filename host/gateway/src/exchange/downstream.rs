@@ -1,9 +1,8 @@
-//! The client while it waits: noticed when it leaves, kept company when nothing comes.
+//! The downstream client during an exchange: detects disconnects, and sends keep-alive pings while the upstream is silent.
 //!
-//! Whatever the exchange waits for, it waits in [`Client::during`]. There, and nowhere else, a client that has left is
-//! noticed, the head of a stream is sent early, pings are sent, and the time of the whole exchange runs out. What is
-//! waited for is never cut in two by any of that: it goes on, or it is given up as a whole. Where a body is still under
-//! way, only a client that leaves matters: that is [`while_there`].
+//! An exchange waits only in [`Downstream::during`]. There, and nowhere else, disconnects are detected, early heads and pings
+//! are sent, and the deadline of the exchange is enforced. None of these interrupts the awaited work halfway: it continues,
+//! or it is cancelled as a whole. While a request body is still arriving, only disconnects matter: that is [`while_there`].
 
 mod departure;
 
@@ -19,71 +18,71 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::config::ClientGone;
 use crate::gateway::snapshot::Snapshot;
 
-/// An event that says nothing but that the connection is alive, as the API sends it.
+/// A keep-alive event, as the API sends it.
 const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
 
-/// The client's side of an exchange that waits for its upstream.
-pub(super) struct Client {
+/// The client of an exchange that waits for its upstream.
+pub(super) struct Downstream {
     snapshot: Arc<Snapshot>,
     policy: ClientGone,
     presence: Presence,
-    told: Told,
-    /// When the whole exchange has to be over.
+    sent: Sent,
+    /// The deadline of the whole exchange.
     deadline: Option<Instant>,
     early: Option<EarlyHeaders>,
-    /// When the next ping is due; none while none may be sent.
+    /// The time of the next ping, or `None` while none may be sent.
     ping_at: Option<Instant>,
-    /// Whether an event may be put in here.
+    /// Set while the stream stands between two events, where a ping fits in.
     between_events: bool,
-    /// One timer for everything that comes due, made when something is first waited for.
+    /// The timer for everything that comes due, created at the first wait.
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-/// Whether somebody reads what is delivered.
+/// The presence of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
-    There,
-    /// The client has left, and the answer is read on.
-    Left {
+    Connected,
+    /// The client disconnected, and the response is drained.
+    Disconnected {
         until: Instant,
         bytes: u64,
     },
 }
 
-/// What the client has got so far.
+/// The part of the response that the client has received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Sent {
     Nothing,
-    /// A head that no upstream gave.
+    /// A head of the gateway's own.
     EarlyHeaders,
     Head,
 }
 
-/// The head that is sent when no upstream answers for long.
+/// A head that is sent if no upstream answers for long.
 pub(super) struct EarlyHeaders {
     pub(super) at: Instant,
     pub(super) head: Box<ResponseHeader>,
 }
 
-/// Why an exchange stops before its upstream is done.
+/// The reason that an exchange stops before its upstream is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Interrupted {
-    /// Nobody waits for it any more.
+    /// The client disconnected.
     ClientGone,
-    /// It has taken too long.
+    /// The deadline of the exchange has passed.
     Deadline,
 }
 
-/// What ended a wait before its time.
+/// The event that interrupted a wait.
 enum Woken {
-    ClientLeft,
+    Disconnected,
     Due,
 }
 
-// === impl Client ===
+// === impl Downstream ===
 
-impl Client {
-    /// A client that waits for the head of an answer.
+impl Downstream {
+    /// Returns a client that waits for the head of a response.
     pub(super) fn waiting(
         snapshot: &Arc<Snapshot>,
         started: Instant,
@@ -93,8 +92,8 @@ impl Client {
         let streams = &snapshot.config.streams;
         Self {
             policy: policy.unwrap_or(streams.client_gone),
-            presence: Presence::There,
-            told: Told::Nothing,
+            presence: Presence::Connected,
+            sent: Sent::Nothing,
             deadline: streams.total.map(|total| started + total),
             early,
             ping_at: None,
@@ -104,44 +103,44 @@ impl Client {
         }
     }
 
-    /// Whether the client is still there.
+    /// Returns whether the client is still connected.
     pub(super) fn is_there(&self) -> bool {
-        self.presence == Presence::There
+        self.presence == Presence::Connected
     }
 
-    /// Whether another answer than the one at hand may still be given.
+    /// Returns whether a different response can still be given.
     pub(super) fn may_choose(&self) -> bool {
-        self.told == Told::Nothing
+        self.sent == Sent::Nothing
     }
 
-    /// Whether the client has got a head that no upstream gave.
+    /// Returns whether the client has received an early head.
     pub(super) fn has_early_headers(&self) -> bool {
-        self.told == Told::EarlyHeaders
+        self.sent == Sent::EarlyHeaders
     }
 
-    /// Sends the head of an answer.
+    /// Sends the head of a response.
     ///
     /// # Errors
     ///
-    /// The client has left, and its answer is not to be read on.
+    /// The client disconnected, and the policy is not to drain the response.
     pub(super) async fn head(
         &mut self,
         session: &mut ServerSession,
         head: Box<ResponseHeader>,
     ) -> Result<(), Interrupted> {
-        self.told = Told::Head;
+        self.sent = Sent::Head;
         if self.is_there() && session.write_response_header(head).await.is_err() {
             self.leave()?;
         }
         Ok(())
     }
 
-    /// From here on pings may be sent, whenever [`Client::set_between_events`] says so.
+    /// Enables pings, which are sent between two events.
     pub(super) fn allow_pings(&mut self) {
         self.ping_at = self.next_ping();
     }
 
-    /// Says whether the stream stands between two events.
+    /// Notes whether the stream stands between two events.
     pub(super) fn set_between_events(&mut self, between_events: bool) {
         self.between_events = between_events;
     }
@@ -150,7 +149,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The client has left, and its answer is not to be read on, or not any further; or the exchange has taken too long.
+    /// The client disconnected and the response is not drained, or not any further; or the deadline has passed.
     pub(super) async fn body(
         &mut self,
         session: &mut ServerSession,
@@ -158,11 +157,11 @@ impl Client {
         end: bool,
     ) -> Result<(), Interrupted> {
         match &mut self.presence {
-            Presence::Left { bytes: left, .. } => {
+            Presence::Disconnected { bytes: left, .. } => {
                 let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 *left = left.checked_sub(len).ok_or(Interrupted::ClientGone)?;
             }
-            Presence::There => {
+            Presence::Connected => {
                 if session.write_response_body(bytes, end).await.is_err() {
                     self.leave()?;
                 } else if self.ping_at.is_some() {
@@ -170,18 +169,18 @@ impl Client {
                 }
             }
         }
-        // An upstream that always has more to say never lets the timer be looked at.
+        // With an upstream that always has more bytes, the timer is never polled.
         match self.deadline {
             Some(deadline) if !end && deadline <= Instant::now() => Err(Interrupted::Deadline),
             _ => Ok(()),
         }
     }
 
-    /// Waits for `work`. Work that is large is lent pinned, so that it is not moved.
+    /// Waits for `work`. Callers pin large futures and pass a reference, so that they are not moved.
     ///
     /// # Errors
     ///
-    /// [`Interrupted`]: the work is to be given up.
+    /// [`Interrupted`]: the work has to be cancelled.
     pub(super) async fn during<F: Future>(
         &mut self,
         session: &mut ServerSession,
@@ -194,21 +193,21 @@ impl Client {
             let woken = tokio::select! {
                 biased;
                 done = &mut work => return Ok(done),
-                () = left(session), if there => Woken::ClientLeft,
+                () = left(session), if there => Woken::Disconnected,
                 () = tick(&mut self.sleep, due), if due.is_some() => Woken::Due,
             };
             match woken {
-                Woken::ClientLeft => self.leave()?,
+                Woken::Disconnected => self.leave()?,
                 Woken::Due => self.act(session).await?,
             }
         }
     }
 
-    /// When something is to be done next.
+    /// Returns the time of the next action, or `None`.
     fn due(&self) -> Option<Instant> {
         let drained = match self.presence {
-            Presence::There => None,
-            Presence::Left { until, .. } => Some(until),
+            Presence::Connected => None,
+            Presence::Disconnected { until, .. } => Some(until),
         };
         let early = self.early.as_ref().map(|early| early.at);
         [self.deadline, drained, early, self.ping_at]
@@ -222,7 +221,7 @@ impl Client {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             return Err(Interrupted::Deadline);
         }
-        if let Presence::Left { until, .. } = self.presence {
+        if let Presence::Disconnected { until, .. } = self.presence {
             return if until <= now {
                 Err(Interrupted::ClientGone)
             } else {
@@ -230,7 +229,7 @@ impl Client {
             };
         }
         if let Some(early) = self.early.take_if(|early| early.at <= now) {
-            self.told = Told::EarlyHeaders;
+            self.sent = Sent::EarlyHeaders;
             self.allow_pings();
             if session.write_response_header(early.head).await.is_err() {
                 return self.leave();
@@ -259,13 +258,13 @@ impl Client {
         self.is_there().then(|| Instant::now() + interval)
     }
 
-    /// The client is gone: what now is the policy's word.
+    /// Handles a disconnect: cancels the exchange or drains the response, as the policy says.
     fn leave(&mut self) -> Result<(), Interrupted> {
         let streams = &self.snapshot.config.streams;
         match self.policy {
             ClientGone::Stop => Err(Interrupted::ClientGone),
             ClientGone::Drain => {
-                self.presence = Presence::Left {
+                self.presence = Presence::Disconnected {
                     until: Instant::now() + streams.drain,
                     bytes: streams.drain_bytes,
                 };
@@ -277,14 +276,14 @@ impl Client {
     }
 }
 
-/// The client went away.
+/// The client disconnected.
 pub(super) struct ClientLeft;
 
-/// Waits for `work`, unless the client leaves first: then it is given up.
+/// Waits for `work`, and cancels it if the client disconnects.
 ///
 /// # Errors
 ///
-/// The client left.
+/// The client disconnected.
 pub(super) async fn while_there<F: Future>(
     session: &mut ServerSession,
     work: F,
@@ -296,17 +295,17 @@ pub(super) async fn while_there<F: Future>(
     }
 }
 
-/// Ends when the client closes its connection or resets its stream, whether its body has been read or not.
+/// Completes when the client closes its connection or resets its stream, whether its body has been read or not.
 pub(super) async fn left(session: &mut ServerSession) {
     if session.is_http2() || session.is_body_done() {
-        // What comes after the body can only be the end, or the next request, which stays where it is.
+        // After the body, only the end of the connection or the next request can arrive, and a request stays in the buffer.
         while session.read_body_or_idle(true).await.is_ok() {}
     } else {
         departure::hung_up(session).await;
     }
 }
 
-/// Ends when `due` is reached, or earlier: a timer that is set already is not set anew for every event.
+/// Completes when `due` is reached, or earlier: a timer that is set is not reset for every event.
 async fn tick(slot: &mut Option<Pin<Box<Sleep>>>, due: Option<Instant>) {
     let Some(due) = due else {
         return;

@@ -23,7 +23,7 @@ use self::queue::TargetQueue;
 use super::admit::Admitted;
 use super::decide::Decision;
 use super::decide::targets::Target;
-use super::downstream::Client;
+use super::downstream::Downstream;
 use super::relay::early_headers;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
@@ -46,7 +46,7 @@ pub(super) async fn forward(
     let early = early_headers::head(&decision, settlement)?;
     // Pings and an early head may have to wait for a slow reader too.
     session.set_write_timeout(Some(decision.snapshot.config.limits.write_timeout));
-    let mut client = Client::waiting(&decision.snapshot, settlement.started(), policy, early);
+    let mut client = Downstream::waiting(&decision.snapshot, settlement.started(), policy, early);
 
     let mut queue = TargetQueue::new(&decision.targets);
     let mut left: Option<FailedAttempt> = None;

@@ -1,4 +1,4 @@
-//! How a request is answered: as it comes, read whole first, or with a body that is never held as a whole.
+//! Response modes: relayed as it arrives, buffered, or with a request body that is streamed.
 
 use http::Method;
 use pingora_core::protocols::http::ServerSession;
@@ -6,49 +6,51 @@ use witgate_messages::endpoint::Endpoint;
 
 use super::decide::Decision;
 
-/// How an answer comes about.
+/// The way a request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
-    /// The request was read whole, the answer passes as it comes.
+pub(super) enum ResponseMode {
+    /// The request is read whole, and the response is relayed as it arrives.
     Relay,
-    /// The request was read whole, and of the answer only the head passes: the client asked with `HEAD`.
-    Bare,
-    /// The answer is read whole, looked at and recorded, then delivered.
-    Absorb,
-    /// The body passes as it comes, and the answer is read whole before it is delivered.
-    Upload,
-    /// Body and answer pass as they come.
-    Stream,
+    /// The request is read whole, and only the head of the response is relayed: the method is `HEAD`.
+    HeadOnly,
+    /// The response is read whole, inspected and recorded, then delivered.
+    Buffered,
+    /// The request body is streamed, and the response is read whole before it is delivered.
+    BufferedUpload,
+    /// The request body is streamed, and the response is relayed as it arrives.
+    Streamed,
 }
 
-// === impl Manner ===
+// === impl ResponseMode ===
 
-impl Manner {
-    /// The manner that a request is answered in.
+impl ResponseMode {
+    /// Returns the mode for a request.
     pub(super) fn of(decision: &Decision, session: &mut ServerSession) -> Self {
         let view = &decision.view;
         let head = view.method == Method::HEAD;
         match view.endpoint {
-            Endpoint::Files | Endpoint::Skills if view.method == Method::POST => Self::Upload,
-            Endpoint::SkillVersions if view.method == Method::POST => Self::Stream,
+            Endpoint::Files | Endpoint::Skills if view.method == Method::POST => {
+                Self::BufferedUpload
+            }
+            Endpoint::SkillVersions if view.method == Method::POST => Self::Streamed,
             Endpoint::Batches
             | Endpoint::Batch
             | Endpoint::BatchCancel
             | Endpoint::Files
             | Endpoint::File
             | Endpoint::Skills
-            | Endpoint::Skill => Self::Absorb,
+            | Endpoint::Skill => Self::Buffered,
             Endpoint::Models | Endpoint::Model => {
-                let as_they_are = view.caller.models.is_none()
+                let unfiltered = view.caller.models.is_none()
                     && decision.snapshot.config.endpoints.resources.is_empty();
-                if as_they_are && !head {
+                if unfiltered && !head {
                     Self::Relay
                 } else {
-                    Self::Absorb
+                    Self::Buffered
                 }
             }
             Endpoint::PassThrough if has_body(&view.method) || !session.is_body_empty() => {
-                Self::Stream
+                Self::Streamed
             }
             Endpoint::PassThrough
             | Endpoint::BatchResults
@@ -58,7 +60,7 @@ impl Manner {
             | Endpoint::SkillContent
                 if head =>
             {
-                Self::Bare
+                Self::HeadOnly
             }
             Endpoint::Messages
             | Endpoint::CountTokens
@@ -74,7 +76,7 @@ impl Manner {
     }
 }
 
-/// Whether requests of this method have a body, if only an empty one (RFC 9110, section 8.6).
+/// Returns whether requests with this method have a body, even if it is empty (RFC 9110, section 8.6).
 fn has_body(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }

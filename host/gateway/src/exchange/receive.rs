@@ -1,5 +1,6 @@
-//! Step 1: who asks, and for what. Reads the whole body, scans it once, pins the lineup.
+//! Step 1: authenticates the request, reads its body whole and scans it once.
 
+mod authenticate;
 pub(crate) mod body;
 pub(crate) mod decode;
 
@@ -12,51 +13,51 @@ use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_runtime::Lineup;
 
+use self::authenticate::{authenticate, reject_leaked_key};
 use self::body::{check_length, read_body};
 use super::settle::Settlement;
 use crate::answer::cors;
 use crate::answer::refused::Refused;
 use crate::config::Limits;
 use crate::gateway::snapshot::Snapshot;
-use crate::headers::{self, Spill};
-use crate::tenants::keys::Caller;
+use crate::headers;
 use crate::text::quote;
 use crate::view::View;
 
-/// A request that is all there.
+/// A request that was read completely.
 pub(crate) struct Received {
     pub(crate) view: Arc<View>,
     pub(crate) lineup: Arc<Lineup>,
     pub(crate) snapshot: Arc<Snapshot>,
 }
 
-/// What becomes of a request's body.
+/// The treatment of a request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Body {
-    /// A JSON object of at most so many bytes, read whole and scanned.
+    /// A JSON object up to this size in bytes, read whole and scanned.
     Json(usize),
-    /// Left where it is, to be passed on piece by piece.
+    /// Left unread, to be passed on piece by piece.
     Streamed,
-    /// Nothing reads it. What there is goes to nobody.
+    /// Read and discarded.
     Unused,
 }
 
-/// Most bytes of a body that nothing reads. SDKs send `{}` to some endpoints.
-const UNUSED: usize = 64 * 1024;
+/// Largest body that is discarded, in bytes. SDKs send `{}` to some endpoints.
+const MAX_UNUSED_BYTES: usize = 64 * 1024;
 
 /// Longest name of a model, in bytes.
-const LONGEST_MODEL: usize = 1024;
+const MAX_MODEL_BYTES: usize = 1024;
 
-/// Longest `metadata.user_id`, in bytes. Claude Code puts some two hundred into it.
-const LONGEST_USER_ID: usize = 8 * 1024;
+/// Longest `metadata.user_id`, in bytes. Claude Code sends about two hundred.
+const MAX_USER_ID_BYTES: usize = 8 * 1024;
 
-/// What came in.
+/// A request by the way it is answered.
 pub(crate) enum Arrived {
     /// A request to decide on.
     Request(Received),
-    /// A client's check whether anybody is there; it needs no key.
+    /// A client's health probe, which needs no key.
     Probe,
-    /// A browser's question what an app may ask, and the answer; it needs no key.
+    /// A CORS preflight, which needs no key, and the headers of its answer.
     Preflight(Vec<(HeaderName, HeaderValue)>),
 }
 
@@ -64,9 +65,13 @@ pub(crate) enum Arrived {
 ///
 /// # Errors
 ///
-/// 404 for a path that is not served, 401 without a known key, 403 for an app or a workspace that it is not open to, 503 while a required plugin is missing, 411, 413 and
-/// 408 for bodies without a length, over the limit and too slow, 429 and 503 without memory for one, 400 for one that is not
-/// the JSON that it has to be.
+/// - 400: the body is not the expected JSON object.
+/// - 401: no known key.
+/// - 403: an origin or a workspace that is not allowed.
+/// - 404: a path that is not served.
+/// - 408, 411, 413: the body is too slow, has no length, or is over the limit.
+/// - 429, 503: a concurrency limit or the memory is exhausted.
+/// - 503: a required plugin is missing.
 pub(crate) async fn receive(
     session: &mut ServerSession,
     settlement: &mut Settlement,
@@ -79,26 +84,26 @@ pub(crate) async fn receive(
     if endpoint == Endpoint::Other && snapshot.config.endpoints.pass(&path) && may_pass(&method) {
         endpoint = Endpoint::PassThrough;
     }
-    settlement.receipt.endpoint = endpoint.code();
+    settlement.request().endpoint = endpoint.code();
     if let Some(granted) = snapshot.config.cors.preflight(request) {
-        settlement.receipt.endpoint = cors::PREFLIGHT;
+        settlement.request().endpoint = cors::PREFLIGHT;
         return granted.map(Arrived::Preflight);
     }
     if endpoint == Endpoint::Hello {
         return Ok(Arrived::Probe);
     }
 
-    let provenance = &mut settlement.receipt.provenance;
+    let provenance = &mut settlement.request().provenance;
     provenance.trace(&request.headers, &snapshot.config.listen.proxies)?;
     let caller = authenticate(session, &snapshot)?;
-    keep_key(session, &path, &snapshot)?;
-    settlement.receipt.caller = Some(Arc::clone(&caller));
-    settlement.receipt.provenance.enter(&path, &caller)?;
-    let place = snapshot
-        .pressure
-        .enter(&caller.share, &snapshot.config.limits)?;
+    reject_leaked_key(session, &path, &snapshot)?;
+    settlement.request().caller = Some(Arc::clone(&caller));
+    settlement.request().provenance.bind(&path, &caller)?;
+    let permit = snapshot
+        .concurrency
+        .acquire(&caller.share, &snapshot.config.limits)?;
     let lineup = Arc::clone(settlement.lineup());
-    let place = settlement.place.insert(place);
+    let (permit, facts) = settlement.keep_permit(permit);
     if endpoint == Endpoint::Other {
         return Err(not_served(&method, &path));
     }
@@ -106,7 +111,7 @@ pub(crate) async fn receive(
         return Err(Refused::gateway(
             503,
             format!(
-                "the required plugin `{missing}` is not there: the gateway serves nothing without it"
+                "the required plugin `{missing}` is not loaded, and the gateway serves nothing without it: its operator has to install it"
             ),
         ));
     }
@@ -114,10 +119,10 @@ pub(crate) async fn receive(
     let limits = &snapshot.config.limits;
     let (head, sent) = match Body::of(endpoint, &method, limits) {
         Body::Json(limit) => {
-            let body = read_body(session, limits, limit, place).await?;
-            settlement.receipt.request_bytes = body.len() as u64;
+            let body = read_body(session, limits, limit, permit).await?;
+            facts.bytes = body.len() as u64;
             let coding = session.get_header(header::CONTENT_ENCODING);
-            let body = decode::decode(coding, body, limits, place).await?;
+            let body = decode::decode(coding, body, limits, permit).await?;
             (Some(scan(body.plain)?), body.sent)
         }
         Body::Streamed => {
@@ -126,17 +131,16 @@ pub(crate) async fn receive(
         }
         Body::Unused => {
             if !session.is_body_empty() {
-                // It must not be taken for the connection's next request.
-                read_body(session, limits, UNUSED, place).await?;
+                // An unread body would be taken for the next request on the connection.
+                read_body(session, limits, MAX_UNUSED_BYTES, permit).await?;
             }
             (None, None)
         }
     };
-    settlement.receipt.requested_model =
-        head.as_ref().and_then(|head| head.model().map(Into::into));
+    facts.model = head.as_ref().and_then(|head| head.model().map(Into::into));
 
     let view = View {
-        id: settlement.id_arc(),
+        id: settlement.shared_id(),
         endpoint,
         method,
         version: session.req_header().version,
@@ -150,7 +154,7 @@ pub(crate) async fn receive(
     };
     let view = Arc::new(view);
     if let Some(capture) = &snapshot.capture {
-        capture.offer(&view, settlement.receipt.started_unix_ms);
+        capture.offer(&view, settlement.started_unix_ms());
     }
     Ok(Arrived::Request(Received {
         view,
@@ -159,63 +163,19 @@ pub(crate) async fn receive(
     }))
 }
 
-fn authenticate(session: &ServerSession, snapshot: &Snapshot) -> Result<Arc<Caller>, Refused> {
-    let presented = headers::presented(&session.req_header().headers);
-    let known = presented
-        .iter()
-        .find_map(|secret| snapshot.keyring.caller(Some(secret)))
-        .or_else(|| by_certificate(session, snapshot));
-    if presented.is_empty() {
-        return known.or_else(|| snapshot.keyring.caller(None)).ok_or_else(|| {
-            Refused::client(
-                401,
-                "no key: send the virtual key of this gateway in x-api-key or in authorization as a bearer token",
-            )
-        });
-    }
-    known.ok_or_else(|| {
-        Refused::client(
-            401,
-            "this key is not known to the gateway: ask its operator for a virtual key",
-        )
-    })
-}
-
-/// Refuses a request that would carry a key of the gateway on to an upstream.
-fn keep_key(session: &ServerSession, path: &str, snapshot: &Snapshot) -> Result<(), Refused> {
-    let headers = &session.req_header().headers;
-    let place = match headers::spill(headers, path, &snapshot.keyring) {
-        None => return Ok(()),
-        Some(Spill::Header(name)) => format!("the header {name}"),
-        Some(Spill::Target) => "the path".to_owned(),
-    };
-    Err(Refused::client(
-        401,
-        format!(
-            "a key of this gateway is in {place}, which is passed on to the upstream: send it in x-api-key, authorization or x-witgate-key, and nowhere else"
-        ),
-    ))
-}
-
-/// The caller of the connection's client certificate.
-fn by_certificate(session: &ServerSession, snapshot: &Snapshot) -> Option<Arc<Caller>> {
-    let tls = session.digest()?.ssl_digest.as_ref()?;
-    snapshot.keyring.caller_of_certificate(&tls.cert_digest)
-}
-
 fn not_served(method: &Method, path: &str) -> Refused {
     let path = path.split('?').next().unwrap_or_default();
     Refused::client(
         404,
         format!(
-            "{} {} is not served by this gateway",
+            "{} {} is not served by this gateway: check the method and the path",
             quote(method.as_str()),
             quote(path)
         ),
     )
 }
 
-/// Whether requests of this method pass through: those that the API itself has.
+/// Returns whether requests with this method pass through: those that the API uses.
 fn may_pass(method: &Method) -> bool {
     [
         Method::GET,
@@ -226,6 +186,33 @@ fn may_pass(method: &Method) -> bool {
         Method::DELETE,
     ]
     .contains(method)
+}
+
+/// Scans a JSON body.
+///
+/// # Errors
+///
+/// 400 if it is empty, is no JSON object, or names something too long.
+fn scan(body: Bytes) -> Result<Head, Refused> {
+    if body.is_empty() {
+        return Err(Refused::client(
+            400,
+            "the body is empty: send a JSON object",
+        ));
+    }
+    let head = Head::scan(body).map_err(|malformed| Refused::client(400, malformed.to_string()))?;
+    // Plugins copy both, and build names from them.
+    for (name, text, max) in [
+        ("model", head.model(), MAX_MODEL_BYTES),
+        ("metadata.user_id", head.user_id(), MAX_USER_ID_BYTES),
+    ] {
+        let bytes = text.map_or(0, |text| text.len());
+        if bytes > max {
+            let message = format!("{name}: it is {bytes} bytes long, and the limit is {max} bytes");
+            return Err(Refused::client(400, message));
+        }
+    }
+    Ok(head)
 }
 
 // === impl Body ===
@@ -241,26 +228,4 @@ impl Body {
             _ => Self::Unused,
         }
     }
-}
-
-fn scan(body: Bytes) -> Result<Head, Refused> {
-    if body.is_empty() {
-        return Err(Refused::client(
-            400,
-            "the body is empty: a JSON object is expected",
-        ));
-    }
-    let head = Head::scan(body).map_err(|malformed| Refused::client(400, malformed.to_string()))?;
-    // Policy copies both, and makes names of them.
-    for (name, text, most) in [
-        ("model", head.model(), LONGEST_MODEL),
-        ("metadata.user_id", head.user_id(), LONGEST_USER_ID),
-    ] {
-        let bytes = text.map_or(0, |text| text.len());
-        if bytes > most {
-            let message = format!("{name}: has {bytes} bytes, and {most} are possible");
-            return Err(Refused::client(400, message));
-        }
-    }
-    Ok(head)
 }

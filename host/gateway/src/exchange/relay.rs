@@ -18,7 +18,7 @@ use pingora_http::ResponseHeader;
 use witgate_messages::error::{self, ErrorType};
 
 use super::delivery::{ConnectionFate, Delivered};
-use super::downstream::{Client, Interrupted};
+use super::downstream::{Downstream, Interrupted};
 use super::forward::answered::{Answered, Forwarded, HeldBack};
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
@@ -47,7 +47,7 @@ pub(super) async fn answer_health_probe(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
-    settlement.receipt.status = Some(200);
+    settlement.set_status(200);
     let headers = settlement.headers();
     let written = answer::write(session, Answer::Probe { headers }).await;
     Ok(answered(&written, settlement))
@@ -59,7 +59,7 @@ pub(super) async fn answer_preflight(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
-    settlement.receipt.status = Some(204);
+    settlement.set_status(204);
     let headers = &[settlement.headers(), granted.as_slice()].concat();
     let written = answer::write(session, Answer::Preflight { headers }).await;
     Ok(answered(&written, settlement))
@@ -121,11 +121,7 @@ pub(super) async fn relay(
         attempt.release(*response).await;
     }
     let outcome = outcome.unwrap_or_else(|| {
-        if settlement
-            .receipt
-            .status
-            .is_some_and(|status| status >= 400)
-        {
+        if settlement.status().is_some_and(|status| status >= 400) {
             Outcome::UpstreamError
         } else if settlement.stream_error().is_some() {
             Outcome::StreamError
@@ -143,14 +139,14 @@ pub(super) async fn relay(
 async fn deliver(
     response: &mut Response,
     held_back: HeldBack,
-    client: &mut Client,
+    client: &mut Downstream,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let Some(head) = response.head() else {
         return Err(Stopped::UpstreamClosed("it had no head".into()));
     };
-    settlement.receipt.status = Some(head.status.as_u16());
+    settlement.set_status(head.status.as_u16());
     let plain_stream = early_headers::is_plain_stream(head);
     if client.has_early_headers() {
         if !early_headers::fits(head) {
@@ -184,7 +180,7 @@ async fn deliver(
 /// Passes the body on, chunk by chunk, until its end.
 async fn body(
     response: &mut Response,
-    client: &mut Client,
+    client: &mut Downstream,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
@@ -205,7 +201,7 @@ async fn body(
 /// Reports an error that came after the early headers.
 async fn refuse_late(
     response: &mut Response,
-    client: &mut Client,
+    client: &mut Downstream,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {

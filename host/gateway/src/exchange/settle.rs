@@ -1,5 +1,6 @@
-//! Step 6: how it ended. A drop guard: whatever happens to an exchange, its hold is settled and its receipt written.
+//! Step 6: a drop guard that settles the hold and submits the receipt, however the exchange ended.
 
+mod hold;
 mod targets;
 
 use std::sync::Arc;
@@ -8,66 +9,62 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
-use witgate_ledger::{Amounts, Hold, Unit};
+use witgate_ledger::Hold;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
-use witgate_messages::meter::Source;
-use witgate_messages::price::Cost;
-use witgate_runtime::{CallTrace, Estimate, HookSession, Lineup, Rejection, Request};
+use witgate_runtime::{CallTrace, HookSession, Lineup, Rejection, Request};
 
 use super::relay::metering::Metering;
-use crate::answer::cors::{self, Word};
+use crate::answer::cors::{self, CorsSource};
 use crate::answer::refused::Refused;
 use crate::clock::now;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::headers::Additions;
+use crate::receipts::batch_note::BatchNote;
 use crate::receipts::finished::Finished;
-use crate::receipts::receipt::{Admission, Outcome, Receipt};
-use crate::tenants::concurrency::Place;
+use crate::receipts::receipt::{Outcome, Receipt, RequestFacts, RouteFacts};
+use crate::tenants::concurrency::Permit;
 use crate::tenants::owners::{ClaimError, Kind};
 use crate::tenants::provenance::Provenance;
 
-/// What outlives the steps: the facts, the hold and the meter of one exchange.
+/// The receipt, the hold and the meter of one exchange. It outlives all steps.
 pub(crate) struct Settlement {
     gateway: Arc<Gateway>,
     snapshot: Arc<Snapshot>,
     lineup: Arc<Lineup>,
     started: Instant,
-    pub(crate) receipt: Receipt,
+    receipt: Receipt,
     /// The plugins that took part, and those that were skipped.
     pub(super) trace: CallTrace,
     headers: Vec<(HeaderName, HeaderValue)>,
     hold: Option<Hold>,
     metering: Option<Metering>,
-    /// Output tokens at which the hold is raised.
+    /// Output tokens at which the hold is raised next.
     extend_at: u64,
-    /// What the prompt is expected to come to, for an answer that breaks off before it says so.
+    /// Prompt tokens that are charged if the response breaks off before it reports them.
     expected_prompt: u64,
-    /// How many requests it counts as: one, or those of the batch that it made.
+    /// Number of requests that are charged: one, or those of the batch that was created.
     requests: u64,
-    /// Its place among what is under way, given back when it has ended.
-    pub(super) place: Option<Place>,
+    /// The permit to be in flight, released when the exchange has ended.
+    pub(super) permit: Option<Permit>,
 }
 
-/// The host's id of the request, on every answer.
+/// The header with the gateway's id of the request, on every response.
 const REQUEST_ID: HeaderName = HeaderName::from_static("witgate-request-id");
-
-/// Output tokens between two extensions of a hold.
-const EXTENSION: u64 = 1024;
 
 // === impl Settlement ===
 
 impl Settlement {
-    /// Opens the account of a request whose head was just read. This is where the lineup and the configuration are
-    /// pinned: the exchange keeps both to its end.
+    /// Begins an exchange whose request head was just read. Pins the lineup and the configuration, which the exchange keeps
+    /// to its end.
     pub(super) fn open(gateway: &Arc<Gateway>, session: &ServerSession) -> Self {
         let id: Arc<str> = format!("req_wg{:032x}", rand::random::<u128>()).into();
         gateway.metrics.opened();
         let snapshot = gateway.snapshot();
         let request = session.req_header();
         let mut receipt = Receipt::new(id, now().0, request.method.as_str());
-        receipt.provenance = Provenance::of_connection(session);
+        receipt.request.provenance = Provenance::of_connection(session);
         Self {
             headers: snapshot.config.cors.headers(&request.headers),
             snapshot,
@@ -80,34 +77,78 @@ impl Settlement {
             extend_at: u64::MAX,
             expected_prompt: 0,
             requests: 1,
-            place: None,
+            permit: None,
             gateway: Arc::clone(gateway),
         }
     }
 
-    /// When the exchange began.
+    /// Returns the time when the exchange began.
     pub(super) fn started(&self) -> tokio::time::Instant {
         self.started.into()
     }
 
-    /// The host's id of the request.
+    /// Returns the gateway's id of the request.
     pub(super) fn id(&self) -> &str {
         &self.receipt.id
     }
 
-    /// The id, shared.
-    pub(super) fn id_arc(&self) -> Arc<str> {
+    /// Returns the gateway's id of the request, shared.
+    pub(super) fn shared_id(&self) -> Arc<str> {
         Arc::clone(&self.receipt.id)
     }
 
-    /// The pinned configuration.
+    /// Returns the pinned configuration.
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 
-    /// The pinned lineup.
+    /// Returns the pinned lineup.
     pub(super) fn lineup(&self) -> &Arc<Lineup> {
         &self.lineup
+    }
+
+    /// Returns the time when the exchange began, in Unix milliseconds.
+    pub(super) fn started_unix_ms(&self) -> u64 {
+        self.receipt.started_unix_ms
+    }
+
+    /// Returns the part of the receipt about the request.
+    pub(super) fn request(&mut self) -> &mut RequestFacts {
+        &mut self.receipt.request
+    }
+
+    /// Keeps the permit until the exchange has ended. Returns it with the part of the receipt about the request.
+    pub(super) fn keep_permit(&mut self, permit: Permit) -> (&Permit, &mut RequestFacts) {
+        (&*self.permit.insert(permit), &mut self.receipt.request)
+    }
+
+    /// Returns the part of the receipt about the route.
+    pub(super) fn route(&mut self) -> &mut RouteFacts {
+        &mut self.receipt.route
+    }
+
+    /// Returns the owner of what this exchange creates, or `None` without a caller.
+    pub(super) fn owner(&self) -> Option<String> {
+        self.receipt
+            .request
+            .caller
+            .as_ref()
+            .map(|caller| caller.owner())
+    }
+
+    /// Notes the batch that the exchange is about.
+    pub(super) fn note_batch(&mut self, batch: BatchNote) {
+        self.receipt.usage.batch = Some(Box::new(batch));
+    }
+
+    /// Returns the status of the response, or `None` before there is one.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.receipt.response.status
+    }
+
+    /// Notes the status of the response.
+    pub(super) fn set_status(&mut self, status: u16) {
+        self.receipt.response.status = Some(status);
     }
 
     /// Makes hook calls about a request and records them.
@@ -127,46 +168,34 @@ impl Settlement {
         returned.map_err(Refused::rejection)
     }
 
-    /// Headers that plugins want on the answer.
+    /// Returns the headers that plugins add to the response.
     pub(super) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers
     }
 
-    /// What the gateway puts on an upstream's answer: the plugins' headers, its own id of the request, and its word to
-    /// browsers.
+    /// Returns what the gateway adds to an upstream's response: the plugins' headers, the id of the request, and CORS.
     pub(super) fn answer_headers(&self) -> Additions {
         let mut headers = self.headers.clone();
         headers.extend(HeaderValue::from_str(self.id()).map(|id| (REQUEST_ID, id)));
         Additions {
             headers,
-            cors: self.snapshot.config.cors.word(),
+            cors: self.snapshot.config.cors.source(),
         }
     }
 
-    /// Adds a header that a plugin wants on the answer.
+    /// Adds a plugin's header to the response.
     pub(super) fn add_header(&mut self, header: Option<(HeaderName, HeaderValue)>) {
-        let ours = self.snapshot.config.cors.word() == Word::Ours;
+        let ours = self.snapshot.config.cors.source() == CorsSource::Gateway;
         self.headers
-            .extend(header.filter(|(name, _)| !(ours && cors::is_word(name))));
+            .extend(header.filter(|(name, _)| !(ours && cors::is_cors_header(name))));
     }
 
-    /// Takes over the hold.
-    pub(super) fn hold(&mut self, hold: Hold) {
-        self.hold = Some(hold);
-        self.receipt.admission = Admission::Given;
-    }
-
-    /// Gives away what is held in these units, for what outlives the exchange.
-    pub(super) fn split_hold(&mut self, units: &[Unit]) -> Option<Hold> {
-        self.hold.as_mut()?.split_off(units)
-    }
-
-    /// Starts to meter an answer.
+    /// Starts to meter a response.
     pub(super) fn meter(&mut self, metering: Metering) {
         self.metering = Some(metering);
     }
 
-    /// Meters bytes of the answer that are on their way to the client, and holds what they have come to.
+    /// Meters bytes of the response on their way to the client, and raises the hold to their cost.
     pub(super) fn delivered(&mut self, bytes: &Bytes) {
         self.count(bytes);
         if let Some(metering) = &mut self.metering {
@@ -177,17 +206,17 @@ impl Settlement {
         }
     }
 
-    /// Makes what the answer made at the upstream the caller's own. It has to be done before the bytes that name it are
-    /// delivered.
+    /// Records the caller as owner of files and containers that this response created. Must run before the bytes that carry
+    /// their ids are forwarded.
     ///
     /// # Errors
     ///
-    /// The claim can't be kept: what was made would be nobody's.
+    /// The ownership can't be recorded.
     pub(super) async fn claim_made(&mut self) -> Result<(), ClaimError> {
         let Some(made) = self.metering.as_mut().and_then(Metering::take_made) else {
             return Ok(());
         };
-        let Some(owner) = self.receipt.caller.as_ref().map(|caller| caller.owner()) else {
+        let Some(owner) = self.owner() else {
             return Ok(());
         };
         for id in &made.containers {
@@ -200,188 +229,59 @@ impl Settlement {
         Ok(())
     }
 
-    /// Counts bytes that are on their way to the client and have been metered, or are not the upstream's.
+    /// Counts bytes on their way to the client that were metered before or are the gateway's own.
     pub(super) fn count(&mut self, bytes: &Bytes) {
-        if self.receipt.first_byte.is_none() {
-            self.receipt.first_byte = Some(self.started.elapsed());
+        if self.receipt.timing.first_byte.is_none() {
+            self.receipt.timing.first_byte = Some(self.started.elapsed());
         }
-        self.receipt.response_bytes += bytes.len() as u64;
+        self.receipt.response.bytes += bytes.len() as u64;
     }
 
-    /// Whether an event may be put into the answer here.
+    /// Returns whether an event may be inserted into the response here.
     pub(super) fn is_between_events(&self) -> bool {
         self.metering
             .as_ref()
             .is_some_and(Metering::is_between_events)
     }
 
-    /// Says what the request is expected to use, which is what the hold is for.
-    pub(super) fn expect(&mut self, estimate: &Estimate) {
-        self.extend_at = estimate.output_tokens.saturating_add(EXTENSION);
-        self.expected_prompt = estimate.prompt_tokens;
-    }
-
-    /// Raises the hold to what the answer has used so far, so that no other request spends it a second time. What the
-    /// upstream is producing can't be taken back: it counts, over a limit too.
-    fn extend(&mut self) {
-        let (Some(metering), Some(hold)) = (&self.metering, &mut self.hold) else {
-            self.extend_at = u64::MAX;
-            return;
-        };
-        let mut reading = metering.reading();
-        let output = metering.output_so_far();
-        reading.usage.tokens.output = reading.usage.tokens.output.max(output);
-        let model = reading.model.as_deref().unwrap_or_default();
-        let cost = self.snapshot.prices.cost(model, &reading.usage);
-        hold.overdraw();
-        let amounts = Amounts {
-            picousd: cost.picousd,
-            tokens: reading.usage.tokens.total(),
-            requests: 1,
-        };
-        if let Err(refused) = hold.extend(amounts) {
-            tracing::warn!(reason = %refused.reason, "a hold could not be extended");
-        }
-        self.extend_at = output.saturating_add(EXTENSION);
-    }
-
-    /// Says how many requests the exchange counts as, once it has been answered.
-    pub(super) fn counts_as(&mut self, requests: usize) {
-        self.requests = u64::try_from(requests).unwrap_or(u64::MAX);
-    }
-
-    /// Says, for the receipt, how it came to its end.
+    /// Notes the reason that the response ended early.
     pub(super) fn ending(&mut self, ending: String) {
-        self.receipt.ending = Some(ending);
+        self.receipt.response.ending = Some(ending);
     }
 
-    /// The error event that the stream so far carried.
+    /// Returns the error event that the stream contained so far, or `None`.
     pub(super) fn stream_error(&self) -> Option<&ErrorReport> {
         self.metering.as_ref()?.error()
     }
 
-    /// Says how it ended. The last word counts.
+    /// Notes the outcome. The last call wins.
     pub(super) fn end(&mut self, outcome: Outcome) {
-        self.receipt.outcome = Some(outcome);
+        self.receipt.response.outcome = Some(outcome);
     }
 
-    /// Says that the gateway answered by itself.
+    /// Notes that the gateway refused the request.
     pub(super) fn refuse(&mut self, refused: Refused) {
-        self.receipt.status = Some(refused.status);
-        self.receipt.outcome = Some(if refused.status == 499 {
+        self.receipt.response.status = Some(refused.status);
+        self.receipt.response.outcome = Some(if refused.status == 499 {
             Outcome::ClientGone
         } else {
             Outcome::Refused
         });
-        self.receipt.refused = Some(refused);
-    }
-
-    /// What the answer came to: usage from the meter, and its price.
-    fn price(&mut self) -> Amounts {
-        let Some(mut reading) = self.metering.take().map(Metering::finish) else {
-            // Nothing was answered, or an error; an attempt is a request all the same.
-            let asked = !self.receipt.attempts.is_empty();
-            return Amounts {
-                requests: if asked { self.requests } else { 0 },
-                ..Amounts::default()
-            };
-        };
-        if let Some(totals) = reading.batch.take() {
-            if let (Some(Outcome::Answered), Some(batch)) =
-                (self.receipt.outcome, &self.receipt.batch)
-            {
-                self.gateway.batches.results_read(&batch.id, totals);
-            }
-            return Amounts {
-                requests: 1,
-                ..Amounts::default()
-            };
-        }
-        let sent = self
-            .receipt
-            .attempts
-            .last()
-            .and_then(|attempt| attempt.model.as_deref());
-        let model = reading
-            .model
-            .as_deref()
-            .or(sent)
-            .or(self.receipt.requested_model.as_deref());
-        let known = reading.source != Source::None;
-        // Part of an answer was delivered, and none of it says what the prompt came to: it was not free.
-        let tokens = &mut reading.usage.tokens;
-        if reading.source == Source::Estimated && tokens.total() == tokens.output {
-            tokens.input = self.expected_prompt;
-        }
-        let cost = self
-            .snapshot
-            .prices
-            .cost(model.unwrap_or_default(), &reading.usage);
-        let tokens = reading.usage.tokens.total();
-        self.receipt.reading = Some(reading);
-        self.receipt.cost = known.then_some(cost);
-        if known {
-            return Amounts {
-                picousd: cost.picousd,
-                tokens,
-                requests: 1,
-            };
-        }
-        // An answer whose usage can't be read was not free: what was expected of it stands.
-        let expected = self.hold.as_ref().map_or_else(Amounts::default, reserved);
-        self.receipt.cost = (expected.picousd > 0).then_some(Cost {
-            picousd: expected.picousd,
-            ..cost
-        });
-        expected
-    }
-}
-
-/// What a hold has reserved of each unit.
-fn reserved(hold: &Hold) -> Amounts {
-    let of = |unit| {
-        hold.charges()
-            .iter()
-            .filter(|charge| charge.unit == unit)
-            .map(|charge| charge.amount)
-            .max()
-    };
-    Amounts {
-        picousd: of(Unit::PicoUsd).unwrap_or(0),
-        tokens: of(Unit::Tokens).unwrap_or(0),
-        requests: 1,
+        self.receipt.response.refused = Some(refused);
     }
 }
 
 impl Drop for Settlement {
     fn drop(&mut self) {
-        self.receipt.duration = self.started.elapsed();
-        self.receipt.skipped = std::mem::take(&mut self.trace.skipped);
-        let amounts = self.price();
-        if let Some(hold) = self.hold.take() {
-            if self.receipt.attempts.is_empty() {
-                hold.release();
-            } else {
-                let settled = hold.settle(amounts);
-                self.receipt.overdrawn = settled
-                    .overdrafts
-                    .iter()
-                    .map(|overdraft| overdraft.account.to_string())
-                    .collect();
-            }
-        }
+        self.receipt.timing.total = self.started.elapsed();
+        self.receipt.route.skipped = std::mem::take(&mut self.trace.skipped);
+        self.settle_hold();
         self.gateway.metrics.closed(&self.receipt);
-        if [Endpoint::Hello.code(), cors::PREFLIGHT].contains(&self.receipt.endpoint) {
+        if [Endpoint::Hello.code(), cors::PREFLIGHT].contains(&self.receipt.request.endpoint) {
             return;
         }
-        let placeholder = Receipt::new(
-            Arc::clone(&self.receipt.id),
-            self.receipt.started_unix_ms,
-            "",
-        );
-        let receipt = std::mem::replace(&mut self.receipt, placeholder);
         self.gateway.audit.submit(Finished {
-            receipt,
+            receipt: std::mem::take(&mut self.receipt),
             lineup: Arc::clone(&self.lineup),
         });
     }

@@ -23,18 +23,18 @@ use super::buffered::fetch::{BufferedResponse, OnDisconnect, refuse_logged};
 use super::decide::Decision;
 use super::decide::targets::Target;
 use super::delivery::Delivered;
-use super::downstream::{Client, ClientLeft, while_there};
+use super::downstream::{ClientLeft, Downstream, while_there};
 use super::forward::answered::{Answered, Forwarded};
 use super::forward::attempt::client_left;
 use super::forward::failed_attempt::refuse_closed;
 use super::forward::no_target;
-use super::receive::body::invite;
+use super::receive::body::send_continue;
 use super::relay;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::gateway::Gateway;
 use crate::headers::{self, AnswerForm, BodyCoding, Passing};
-use crate::tenants::concurrency::Place;
+use crate::tenants::concurrency::Permit;
 use crate::tenants::owners::Kind;
 use crate::upstream::admission::Admission;
 use crate::upstream::attempt::{Answer, Attempt};
@@ -114,7 +114,7 @@ pub(super) async fn stream(
     }
     let forwarded = Forwarded {
         answered: Answered::new(started.response, started.attempt),
-        client: Client::waiting(&decision.snapshot, settlement.started(), None, None),
+        client: Downstream::waiting(&decision.snapshot, settlement.started(), None, None),
     };
     Ok(relay::relay(forwarded, session, settlement).await)
 }
@@ -134,7 +134,7 @@ async fn read(
         ..
     } = started;
     let name = &target.upstream.config.name;
-    let charge = settlement.place.as_ref().map(Place::charge);
+    let charge = settlement.permit.as_ref().map(Permit::charge);
     let whole = BufferedResponse::read(&mut response, name, charge).await;
     attempt.body_read(&response);
     whole
@@ -200,7 +200,7 @@ async fn exchange(
     settlement: &mut Settlement,
 ) -> Result<(Response, Progress), Stopped> {
     let mut upload = while_connected(session, attempt.begin(request)).await?;
-    invite(session).await?;
+    send_continue(session).await?;
     let mut body = Body::new(session, settlement)?;
     loop {
         let progress = if upload.is_ended() {

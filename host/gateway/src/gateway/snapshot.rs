@@ -8,7 +8,7 @@ use witgate_messages::price::PriceBook;
 
 use crate::capture::Capture;
 use crate::config::{Config, Keys, UpstreamConfig};
-use crate::tenants::concurrency::Pressure;
+use crate::tenants::concurrency::Concurrency;
 use crate::tenants::keys::Keyring;
 use crate::upstream::Upstreams;
 use crate::upstream::dns::resolver::Names;
@@ -19,8 +19,8 @@ pub(crate) struct Snapshot {
     pub(crate) keyring: Keyring,
     pub(crate) prices: Arc<PriceBook>,
     pub(crate) upstreams: Upstreams,
-    /// Exchanges in flight, counted across reloads.
-    pub(crate) pressure: Pressure,
+    /// The requests in flight, counted across reloads.
+    pub(crate) concurrency: Concurrency,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     /// Recorder of requests, or `None` if the configuration has none.
     pub(crate) capture: Option<Arc<Capture>>,
@@ -51,7 +51,7 @@ impl Snapshot {
             .map_err(|error| problems.push(error))
             .ok();
         if let (Some(keyring), Some(previous)) = (&keyring, previous) {
-            keyring.go_on(&previous.keyring);
+            keyring.inherit(&previous.keyring);
         }
         match (keyring, prices.map(Arc::new), upstreams, tls, capture) {
             (Some(keyring), Some(prices), Some(upstreams), Some(tls), Some(capture)) => Ok(Self {
@@ -59,8 +59,9 @@ impl Snapshot {
                 keyring,
                 prices,
                 upstreams,
-                pressure: previous
-                    .map_or_else(Pressure::default, |snapshot| snapshot.pressure.clone()),
+                concurrency: previous.map_or_else(Concurrency::default, |snapshot| {
+                    snapshot.concurrency.clone()
+                }),
                 tls,
                 capture,
             }),

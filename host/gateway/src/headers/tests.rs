@@ -149,7 +149,7 @@ fn what_an_answers_connection_names_ends_here_but_it_cannot_name_what_the_answer
     }
     let additions = Additions {
         headers: Vec::new(),
-        cors: Word::Upstreams,
+        cors: CorsSource::Upstream,
     };
     let head = response_head(&upstream, Framing::AsGiven, &additions).unwrap();
     assert!(!head.headers.contains_key("x-private"), "of the connection");

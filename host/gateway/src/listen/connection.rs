@@ -1,7 +1,7 @@
-//! One accepted connection, from its first byte: the PROXY protocol, TLS, then the version of HTTP that it speaks.
+//! The start of an accepted connection: PROXY protocol, TLS, HTTP version.
 //!
-//! Each step has the head timeout, and all of it runs on the connection's own task: a client that dawdles in a handshake
-//! holds up nobody.
+//! All of it has to fit into the head timeout and runs on the connection's own task, so that a client that is slow in its
+//! handshake delays no other.
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -16,119 +16,125 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::terms::{Cleartext, Entrance, Terms};
-use super::{Held, http2, proxy_header};
+use super::client_stream::{AbuseSignal, Activity, ClientStream, FrameCounter};
+use super::limits::{Cleartext, ConnectionHandler, ConnectionLimits};
+use super::{StreamToken, http2, proxy_header};
 use crate::config::ProxyProtocol;
-use crate::listen::stream::{Calm, Frames, Gathered, Progress};
 
-/// What an HTTP/2 client sends first (RFC 9113, section 3.4).
+/// The first bytes of an HTTP/2 client (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The version of HTTP on a connection.
+/// The HTTP version of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spoken {
+enum HttpVersion {
     Http1,
     Http2,
 }
 
 /// A connection that is ready for its first request.
-enum Entered {
+enum Negotiated {
     Http1(Stream),
-    /// With the word that its client has to be calm.
-    Http2(Stream, Calm),
+    /// With the signal that reports an abusive client.
+    Http2(Stream, AbuseSignal),
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve<A: Entrance>(
+pub(crate) async fn serve<A: ConnectionHandler>(
     app: Arc<A>,
     stream: TcpStream,
     peer: SocketAddr,
     stop: watch::Receiver<bool>,
-    held: Held,
-    progress: Progress,
+    token: StreamToken,
+    activity: Activity,
 ) {
-    let terms = app.terms(peer.ip());
+    let limits = app.connection_limits(peer.ip());
     let mut stopping = stop.clone();
-    let entered = tokio::select! {
+    let negotiated = tokio::select! {
         biased;
-        entered = timeout(terms.head_timeout, enter(stream, peer, &terms, progress)) => entered,
-        // Nothing has been asked yet.
-        () = app.last_call(&mut stopping) => return,
+        negotiated = timeout(limits.head_timeout, negotiate(stream, peer, &limits, activity)) => negotiated,
+        // There is no request yet that a close could interrupt.
+        () = app.graceful_close(&mut stopping) => return,
     };
-    let Ok(Some(entered)) = entered else {
+    let Ok(Some(negotiated)) = negotiated else {
         return;
     };
-    match entered {
-        Entered::Http1(stream) => {
+    match negotiated {
+        Negotiated::Http1(stream) => {
             app.process_new(stream, &stop).await;
         }
-        Entered::Http2(stream, calm) => {
-            Box::pin(http2::serve(app, stream, calm, &terms, stop, held)).await;
+        Negotiated::Http2(stream, abuse) => {
+            Box::pin(http2::serve(app, stream, abuse, &limits, stop, token)).await;
         }
     }
 }
 
-/// The socket, with the address of whoever is at its other end, or behind the proxy there.
-async fn socket(stream: TcpStream, peer: SocketAddr, terms: &Terms) -> Option<Socket> {
-    // Small answers must not wait for the acknowledgement of the ones before them.
+/// Wraps the connection, and notes the client's address: the peer's, or the one that a trusted proxy reports. Returns `None`
+/// if a proxy has to report an address and does not.
+async fn socket(stream: TcpStream, peer: SocketAddr, limits: &ConnectionLimits) -> Option<Socket> {
+    // Small responses must not wait for the acknowledgement of the previous one.
     let _ = stream.set_nodelay(true);
     let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
     let mut socket = Socket::from(stream);
-    let behind = match terms.proxy {
+    let behind = match limits.proxy {
         ProxyProtocol::Absent => None,
         ProxyProtocol::Required => proxy_header::source(&mut socket)
             .await
-            .inspect_err(|error| tracing::warn!(%peer, %error, "a connection of a trusted proxy was closed: listen.proxy_protocol is on"))
+            .inspect_err(|error| tracing::warn!(%peer, %error, "closed a connection from a trusted proxy: its PROXY protocol header, which `listen.proxy_protocol` requires, is missing or invalid"))
             .ok()?,
     };
-    // What is known already need not be asked of the system.
+    // The address is known: spares a system call for each request.
     let _ = digest.peer_addr.set(Some(behind.unwrap_or(peer).into()));
     socket.set_socket_digest(digest);
     Some(socket)
 }
 
-/// Does what comes before the first request; nothing when the client gave up or did it wrong.
-async fn enter(
+/// Performs the steps before the first request. Returns `None` if the client left or failed one of them.
+async fn negotiate(
     stream: TcpStream,
     peer: SocketAddr,
-    terms: &Terms,
-    progress: Progress,
-) -> Option<Entered> {
-    let mut socket = socket(stream, peer, terms).await?;
-    if let Some(tls) = &terms.tls {
+    limits: &ConnectionLimits,
+    activity: Activity,
+) -> Option<Negotiated> {
+    let mut socket = socket(stream, peer, limits).await?;
+    if let Some(tls) = &limits.tls {
         let acceptor = Acceptor::from_server_config(Arc::clone(tls));
         let stream = acceptor
             .tls_handshake(socket)
             .await
-            .inspect_err(|error| tracing::debug!(%error, "a TLS handshake failed"))
+            .inspect_err(|error| tracing::debug!(%error, "TLS handshake failed"))
             .ok()?;
-        let spoken = match stream.selected_alpn_proto() {
-            Some(ALPN::H2) => Spoken::Http2,
-            _ => Spoken::Http1,
+        let version = match stream.selected_alpn_proto() {
+            Some(ALPN::H2) => HttpVersion::Http2,
+            _ => HttpVersion::Http1,
         };
-        return Some(ready(stream, spoken, terms, progress));
+        return Some(ready(stream, version, limits, activity));
     }
-    let spoken = match terms.cleartext {
-        Cleartext::Http1 => Spoken::Http1,
-        Cleartext::Http2 => listen_for_preface(&mut socket).await?,
+    let version = match limits.cleartext {
+        Cleartext::Http1 => HttpVersion::Http1,
+        Cleartext::Http2 => detect_version(&mut socket).await?,
     };
-    Some(ready(socket, spoken, terms, progress))
+    Some(ready(socket, version, limits, activity))
 }
 
-fn ready<S: IO + 'static>(socket: S, spoken: Spoken, terms: &Terms, progress: Progress) -> Entered {
-    let gathered = Gathered::new(socket, terms.write_timeout, progress);
-    match spoken {
-        Spoken::Http1 => Entered::Http1(Box::new(gathered)),
-        Spoken::Http2 => {
-            let calm = Calm::default();
-            let frames = Frames::new(calm.clone());
-            Entered::Http2(Box::new(gathered.counting(frames)), calm)
+fn ready<S: IO + 'static>(
+    socket: S,
+    version: HttpVersion,
+    limits: &ConnectionLimits,
+    activity: Activity,
+) -> Negotiated {
+    let stream = ClientStream::new(socket, limits.write_timeout, activity);
+    match version {
+        HttpVersion::Http1 => Negotiated::Http1(Box::new(stream)),
+        HttpVersion::Http2 => {
+            let abuse = AbuseSignal::default();
+            let frames = FrameCounter::new(abuse.clone());
+            Negotiated::Http2(Box::new(stream.counting(frames)), abuse)
         }
     }
 }
 
-/// Reads until it is clear which version the client speaks, and puts back what it read.
-async fn listen_for_preface(socket: &mut Socket) -> Option<Spoken> {
+/// Reads until the client's HTTP version is clear, and puts the bytes back. Returns `None` if the client left.
+async fn detect_version(socket: &mut Socket) -> Option<HttpVersion> {
     let mut seen = Vec::with_capacity(PREFACE.len());
     while seen.len() < PREFACE.len() && PREFACE.starts_with(&seen) {
         let left = PREFACE.len() - seen.len();
@@ -143,8 +149,8 @@ async fn listen_for_preface(socket: &mut Socket) -> Option<Spoken> {
     }
     socket.rewind(&seen);
     Some(if seen == PREFACE {
-        Spoken::Http2
+        HttpVersion::Http2
     } else {
-        Spoken::Http1
+        HttpVersion::Http1
     })
 }

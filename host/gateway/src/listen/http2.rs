@@ -1,10 +1,10 @@
-//! One HTTP/2 connection: its streams are requests like any other.
+//! An HTTP/2 connection, whose streams are requests like any other.
 //!
-//! The accept loop is ours for the same reason as the listener's: a connection is not over before its streams are, so
-//! that a drain waits for all of them, and a cut cuts all of them. A connection without a request is told to go
-//! (GOAWAY) after the head timeout, and at a stop at once. Streams at a time and header lists are limited by the terms;
-//! a client that keeps sending requests which are refused unread is let go, one that sends frames without end is told to
-//! be calm, and one that takes back request after request is told to go: its other answers run to their end.
+//! The accept loop is our own for the same reason as the listener's: a connection lasts as long as its streams, so that a
+//! drain waits for all of them and an abort ends all of them. An idle connection gets a GOAWAY after the head timeout, and
+//! immediately at a stop. Concurrent streams and header lists are limited. A client whose requests are rejected unread again
+//! and again is disconnected. A client that floods the connection with frames gets ENHANCE_YOUR_CALM. A client that resets
+//! too many of its requests gets a GOAWAY, and its other responses are completed.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -19,49 +19,50 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::terms::{Entrance, Terms};
-use super::{Held, stopped};
-use crate::listen::stream::Calm;
+use super::client_stream::AbuseSignal;
+use super::limits::{ConnectionHandler, ConnectionLimits};
+use super::{StreamToken, stopped};
 
-/// Requests that are refused unread before the connection is closed.
-const REFUSALS: usize = 32;
+/// Number of requests that are rejected unread before the connection is closed.
+const MAX_REJECTED: usize = 32;
 
-/// Requests after a client that takes back too many was told to go, before the connection is closed: it has not heard of it
-/// when it sends the first of them.
-const LATE: usize = 1000;
+/// Number of further requests after a GOAWAY for too many resets before the connection is closed. A client sends the first of
+/// them before it has received the GOAWAY.
+const MAX_LATE: usize = 1000;
 
-/// What a client may send of one body ahead of its acknowledgements, so that distance does not hold it up.
+/// Flow-control window of a stream in bytes: large enough that a distant client does not wait for acknowledgements.
 pub(crate) const STREAM_WINDOW: u32 = 1024 * 1024;
 
-/// The largest window that HTTP/2 has (RFC 9113, section 6.9.1).
-const LARGEST_WINDOW: u32 = (1 << 31) - 1;
+/// Largest window that HTTP/2 allows (RFC 9113, section 6.9.1).
+const MAX_WINDOW: u32 = (1 << 31) - 1;
 
-/// The code of a GOAWAY for a client that sends too much (RFC 9113, section 7).
+/// Error code of a GOAWAY for a client that sends too much (RFC 9113, section 7).
 const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// The code of a reset for a request that was not looked at.
+/// Error code of a reset for a request that was not processed.
 const REFUSED_STREAM: u32 = 7;
 
-/// How long a client has to confirm a GOAWAY.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// Time that a client has to acknowledge a GOAWAY.
+const GOAWAY_GRACE: Duration = Duration::from_millis(500);
 
-/// Whether the client has been told that no further request will be taken.
+/// The stages of a connection's shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Open,
-    Leaving,
-    /// It is, and what it still asks is refused.
-    Refusing,
+    /// The client got a GOAWAY; requests that it had already sent are served.
+    Draining,
+    /// The client got a GOAWAY, and further requests are rejected.
+    Rejecting,
 }
 
-/// Serves a connection to its end, and its streams to theirs.
-pub(crate) async fn serve<A: Entrance>(
+/// Serves a connection and all of its streams to their ends.
+pub(crate) async fn serve<A: ConnectionHandler>(
     app: Arc<A>,
     stream: Stream,
-    calm: Calm,
-    terms: &Terms,
+    abuse: AbuseSignal,
+    limits: &ConnectionLimits,
     stop: watch::Receiver<bool>,
-    held: Held,
+    token: StreamToken,
 ) {
     let digest = Arc::new(Digest {
         ssl_digest: stream.get_ssl_digest(),
@@ -70,96 +71,96 @@ pub(crate) async fn serve<A: Entrance>(
         socket_digest: stream.get_socket_digest(),
     });
     let shaken = timeout(
-        terms.head_timeout,
-        server::handshake(stream, Some(options(terms))),
+        limits.head_timeout,
+        server::handshake(stream, Some(options(limits))),
     );
     let Ok(Ok(mut connection)) = shaken.await else {
         return;
     };
 
     let mut streams = JoinSet::new();
-    let (mut refusals, mut late) = (0, 0);
+    let (mut rejected, mut late) = (0, 0);
     let mut stage = Stage::Open;
     let mut stopping = stop.clone();
-    let mut deadline = Instant::now() + terms.head_timeout;
+    let mut deadline = Instant::now() + limits.head_timeout;
     loop {
         tokio::select! {
             biased;
             () = stopped(&mut stopping), if stage == Stage::Open => {
                 connection.graceful_shutdown();
-                stage = Stage::Leaving;
-                deadline = Instant::now() + FAREWELL;
+                stage = Stage::Draining;
+                deadline = Instant::now() + GOAWAY_GRACE;
             }
-            () = calm.leave(), if stage != Stage::Refusing => {
-                tracing::debug!("an HTTP/2 client that took back too many requests was told to go");
+            () = abuse.resets(), if stage != Stage::Rejecting => {
+                tracing::debug!("sent GOAWAY to an HTTP/2 client that reset too many requests");
                 connection.graceful_shutdown();
-                stage = Stage::Refusing;
-                deadline = Instant::now() + FAREWELL;
+                stage = Stage::Rejecting;
+                deadline = Instant::now() + GOAWAY_GRACE;
             }
-            () = calm.end() => {
-                tracing::debug!("an HTTP/2 client that sent too much was told to be calm");
+            () = abuse.flood() => {
+                tracing::debug!("closed an HTTP/2 connection: the client sent too many frames that carry nothing (ENHANCE_YOUR_CALM)");
                 connection.abrupt_shutdown(ENHANCE_YOUR_CALM.into());
-                let farewell = poll_fn(|cx| connection.poll_closed(cx));
-                // It is closed either way.
-                let _ = timeout(FAREWELL, farewell).await;
+                let closed = poll_fn(|cx| connection.poll_closed(cx));
+                // The connection is closed either way.
+                let _ = timeout(GOAWAY_GRACE, closed).await;
                 break;
             }
             Some(_) = streams.join_next() => {
-                let rest = match stage {
-                    Stage::Open => terms.head_timeout,
-                    // The end of the last answer may still be on its way.
-                    Stage::Leaving | Stage::Refusing => terms.write_timeout,
+                let idle = match stage {
+                    Stage::Open => limits.head_timeout,
+                    // The end of the last response may still be in the send buffer.
+                    Stage::Draining | Stage::Rejecting => limits.write_timeout,
                 };
-                deadline = Instant::now() + rest;
+                deadline = Instant::now() + idle;
             }
             accepted = HttpSession::from_h2_conn(&mut connection, Arc::clone(&digest)) => {
                 match accepted {
-                    Ok(Some(H2Accept::Session(mut session))) if stage == Stage::Refusing => {
+                    Ok(Some(H2Accept::Session(mut session))) if stage == Stage::Rejecting => {
                         session.shutdown_with_reason(REFUSED_STREAM.into());
                         late += 1;
-                        if late > LATE {
+                        if late > MAX_LATE {
                             break;
                         }
                     }
                     Ok(Some(H2Accept::Session(session))) => {
-                        let (app, stop, held) = (Arc::clone(&app), stop.clone(), held.clone());
+                        let (app, stop, token) = (Arc::clone(&app), stop.clone(), token.clone());
                         streams.spawn(async move {
-                            let _held = held;
+                            let _token = token;
                             app.process_new_http(ServerSession::new_http2(session), &stop)
                                 .await;
                         });
                     }
-                    Ok(Some(H2Accept::Rejected)) if refusals < REFUSALS => refusals += 1,
+                    Ok(Some(H2Accept::Rejected)) if rejected < MAX_REJECTED => rejected += 1,
                     Ok(_) | Err(_) => break,
                 }
             }
             () = sleep_until(deadline), if streams.is_empty() => match stage {
                 Stage::Open => {
                     connection.graceful_shutdown();
-                    stage = Stage::Leaving;
-                    deadline = Instant::now() + FAREWELL;
+                    stage = Stage::Draining;
+                    deadline = Instant::now() + GOAWAY_GRACE;
                 }
-                Stage::Leaving | Stage::Refusing => break,
+                Stage::Draining | Stage::Rejecting => break,
             },
         }
     }
 
-    // Streams that still run learn here that their client is gone, and settle.
+    // Streams that still run notice here that their client has disconnected, and settle.
     drop(connection);
     while streams.join_next().await.is_some() {}
 }
 
-fn options(terms: &Terms) -> H2Options {
+fn options(limits: &ConnectionLimits) -> H2Options {
     let mut options = default_h2_options();
-    // Enough for all streams: bodies that wait for a slow upstream must not hold up the other requests.
-    let window = terms
+    // Enough for all streams: bodies that wait for a slow upstream must not block the other requests.
+    let window = limits
         .streams
         .saturating_mul(STREAM_WINDOW)
-        .clamp(STREAM_WINDOW, LARGEST_WINDOW);
+        .clamp(STREAM_WINDOW, MAX_WINDOW);
     options
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(window)
-        .max_header_list_size(terms.head_bytes)
-        .max_concurrent_streams(terms.streams);
+        .max_header_list_size(limits.head_bytes)
+        .max_concurrent_streams(limits.streams);
     options
 }

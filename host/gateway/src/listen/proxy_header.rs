@@ -1,27 +1,28 @@
-//! The PROXY protocol, versions 1 and 2: the client's address as a proxy puts it in front of a connection.
+//! The PROXY protocol, versions 1 and 2: a header with the client's address that a proxy sends at the start of a connection.
 //!
-//! Only the bytes of the header are taken, so TLS or HTTP begins where the client began it. What is not exactly one of the
-//! two versions ends the connection: there is nobody to answer in a way that would be understood.
+//! Only the bytes of the header are consumed, so that TLS or HTTP starts where the client started it. Anything that is not
+//! exactly one of the two versions closes the connection: the peer would not understand a response.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// What version 2 begins with. Version 1 is longer than that too.
+/// First bytes of a version 2 header. A version 1 header is at least as long.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Longest header of version 1, its line end included.
-const LINE: usize = 107;
+/// Maximum length of a version 1 header in bytes, including its line end.
+const MAX_LINE: usize = 107;
 
-/// Most bytes behind the head of version 2; what proxies add to the addresses is far below.
-const MOST: usize = 16 * 1024;
+/// Maximum length of the variable part of a version 2 header in bytes. Proxies send far less.
+const MAX_VERSION_2: usize = 16 * 1024;
 
-/// Reads the header, and gives the client's address; `None` where the proxy speaks for itself or does not know.
+/// Reads the header and returns the client's address, or `None` if the proxy connects on its own behalf or does not know
+/// the address.
 ///
 /// # Errors
 ///
-/// The connection does not begin with the header of either version, or ends within it.
+/// Returns an error if the connection does not start with a valid header of either version, or ends within it.
 pub(crate) async fn source(
     reader: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<Option<SocketAddr>> {
@@ -31,19 +32,21 @@ pub(crate) async fn source(
         return version_2(reader).await;
     }
     if !begin.starts_with(b"PROXY ") {
-        return Err(wrong("it does not begin with the PROXY protocol"));
+        return Err(wrong(
+            "the connection does not start with a PROXY protocol header",
+        ));
     }
     let mut line = begin.to_vec();
     while !line.ends_with(b"\r\n") {
-        if line.len() == LINE {
-            return Err(wrong("its line is too long"));
+        if line.len() == MAX_LINE {
+            return Err(wrong("the version 1 header is too long"));
         }
         line.push(reader.read_u8().await?);
     }
-    version_1(&line).ok_or_else(|| wrong("its line is not one of version 1"))
+    version_1(&line).ok_or_else(|| wrong("the version 1 header is malformed"))
 }
 
-/// The address in a line; the inner option is `None` where the proxy does not know it.
+/// Parses a version 1 header. The inner option is `None` if the proxy does not know the address.
 fn version_1(line: &[u8]) -> Option<Option<SocketAddr>> {
     let line = std::str::from_utf8(line).ok()?.strip_suffix("\r\n")?;
     let mut words = line.strip_prefix("PROXY ")?.split(' ');
@@ -75,8 +78,8 @@ fn version_1(line: &[u8]) -> Option<Option<SocketAddr>> {
 async fn version_2(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {
     let (command, family) = (reader.read_u8().await?, reader.read_u8().await?);
     let length = usize::from(reader.read_u16().await?);
-    if command >> 4 != 2 || command & 0x0f > 1 || length > MOST {
-        return Err(wrong("its header is not one of version 2"));
+    if command >> 4 != 2 || command & 0x0f > 1 || length > MAX_VERSION_2 {
+        return Err(wrong("the version 2 header is malformed or too long"));
     }
     let mut rest = vec![0; length];
     reader.read_exact(&mut rest).await?;
@@ -84,20 +87,20 @@ async fn version_2(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<S
         return Ok(None);
     }
     match family {
-        // Not told, and Unix sockets.
+        // Unspecified, and Unix sockets.
         0x00 | 0x31 | 0x32 => Ok(None),
         0x11 => addresses::<4>(&rest).map(Some),
         0x21 => addresses::<16>(&rest).map(Some),
-        _ => Err(wrong("its addresses are of a family that is not known")),
+        _ => Err(wrong("the version 2 header has an unknown address family")),
     }
 }
 
-/// The source of two addresses of so many bytes and two ports.
+/// Returns the source address and port of a version 2 address block whose addresses have `N` bytes each.
 fn addresses<const N: usize>(bytes: &[u8]) -> io::Result<SocketAddr>
 where
     IpAddr: From<[u8; N]>,
 {
-    let short = || wrong("its addresses are cut off");
+    let short = || wrong("the addresses of the version 2 header are truncated");
     let (source, rest) = bytes.split_first_chunk::<N>().ok_or_else(short)?;
     let (_destination, rest) = rest.split_first_chunk::<N>().ok_or_else(short)?;
     let (ports, _extensions) = rest.split_first_chunk::<4>().ok_or_else(short)?;
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn both_versions_are_read_and_nothing_behind_them() {
+    async fn both_versions_are_read_and_nothing_after_them() {
         let four = [
             &[192, 0, 2, 7, 10, 0, 0, 1, 0x12, 0x34, 0, 80][..],
             b"\x04\0\x01x",

@@ -1,8 +1,8 @@
-//! TLS towards clients: reads what the configuration names and makes of it what the listener shows.
+//! TLS for clients: builds the listener's configuration from the files that the operator names.
 //!
-//! Everything is checked before it is used: the files hold PEM, there is a certificate, the key belongs to it. What is
-//! wrong is said with its file, and never takes the place of what is in use. Protocols are TLS 1.2 and 1.3, with HTTP/2
-//! and HTTP/1.1 by ALPN (RFC 7301).
+//! Everything is checked before it is used: the files contain PEM, there is a certificate, the key belongs to it. Each error
+//! names its file, and a faulty file never replaces the configuration in use. Protocols are TLS 1.2 and 1.3, with HTTP/2 and
+//! HTTP/1.1 by ALPN (RFC 7301).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use rustls::{RootCertStore, ServerConfig};
 
 use crate::config::{ClientCertificates, Demand, ListenTls};
 
-/// The protocols offered, the preferred one first.
+/// ALPN protocols in order of preference.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Reads the files of a listener's TLS.
 ///
 /// # Errors
 ///
-/// Says which file is wrong, and what about it; never what a key holds.
+/// Returns a text that names the faulty file and its problem, and never quotes a key.
 pub(crate) fn read(files: &ListenTls) -> Result<Arc<ServerConfig>, String> {
     let provider = Arc::new(default_provider());
     let chain = certificates(&files.certificate)?;
@@ -35,12 +35,12 @@ pub(crate) fn read(files: &ListenTls) -> Result<Arc<ServerConfig>, String> {
     };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?
+        .map_err(|error| format!("cannot set up TLS: {error}"))?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
         .map_err(|error| {
             format!(
-                "{} and {} do not make a certificate with its key: {error}",
+                "certificate {} and key {} cannot be used together: {error}",
                 files.certificate.display(),
                 files.key.display()
             )
@@ -55,9 +55,12 @@ fn verifier(
 ) -> Result<Arc<dyn ClientCertVerifier>, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(&clients.ca)? {
-        roots
-            .add(certificate)
-            .map_err(|error| format!("{} is no CA: {error}", clients.ca.display()))?;
+        roots.add(certificate).map_err(|error| {
+            format!(
+                "{} is not a usable CA certificate: {error}",
+                clients.ca.display()
+            )
+        })?;
     }
     let builder =
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
@@ -70,28 +73,28 @@ fn verifier(
         .map_err(|error| format!("{}: {error}", clients.ca.display()))
 }
 
-/// The certificates of a PEM file, at least one.
+/// Returns the certificates of a PEM file, at least one.
 ///
 /// # Errors
 ///
-/// It cannot be read, is not PEM, or holds none.
+/// Returns a text that names the file if it cannot be read, is not PEM, or contains no certificate.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = read_file(path)?;
     let found = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| format!("{} is not PEM: {error}", path.display()))?;
     if found.is_empty() {
-        return Err(format!("{} holds no PEM certificate", path.display()));
+        return Err(format!("{} contains no PEM certificate", path.display()));
     }
     Ok(found)
 }
 
 fn key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    // The error of the parser may quote what it could not read; a key is not to be quoted.
+    // The parser's error may quote its input, and a key must not be quoted.
     PrivateKeyDer::from_pem_slice(&read_file(path)?)
-        .map_err(|_| format!("{} holds no PEM private key", path.display()))
+        .map_err(|_| format!("{} contains no PEM private key", path.display()))
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }

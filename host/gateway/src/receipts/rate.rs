@@ -1,6 +1,6 @@
-//! How many refusals a second leave a receipt: of each key, and of all who have none.
+//! Rate limits for the receipts of refusals: one for each key, and one for all requests without a key.
 //!
-//! Only refusals come here, so that no request that is served waits for the lock. Time is an argument.
+//! Only refusals take the lock, so that no served request waits for it. Time is an argument.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -11,18 +11,18 @@ use parking_lot::Mutex;
 /// The name of a key.
 pub(super) type Key = Arc<str>;
 
-/// Keys that are remembered before those that are quiet are forgotten.
-const REMEMBERED: usize = 10_000;
+/// Number of keys above which idle ones are forgotten.
+const MAX_KEYS: usize = 10_000;
 
-/// The rates of all.
+/// The rates of all keys.
 #[derive(Debug)]
 pub(super) struct Rates {
     per_second: NonZeroU32,
-    strangers: Mutex<Rate>,
+    without_key: Mutex<Rate>,
     keys: Mutex<HashMap<Key, Rate>>,
 }
 
-/// The rate of one.
+/// The rate of a key.
 #[derive(Clone, Copy, Debug, Default)]
 struct Rate {
     second: u64,
@@ -36,23 +36,22 @@ impl Rates {
     pub(super) fn new(per_second: NonZeroU32) -> Self {
         Self {
             per_second,
-            strangers: Mutex::default(),
+            without_key: Mutex::default(),
             keys: Mutex::default(),
         }
     }
 
-    /// Asks for a receipt of this key, or of a stranger, in this second. Gives how many were left out since the last one;
-    /// none where this one is left out too.
+    /// Asks for a receipt in this second. Returns the number that were left out since the last one, or `None` if this one is
+    /// left out too.
     pub(super) fn take(&self, key: Option<&Key>, second: u64) -> Option<u64> {
         let Some(key) = key else {
-            let mut strangers = self.strangers.lock();
-            return strangers.take(self.per_second, second);
+            return self.without_key.lock().take(self.per_second, second);
         };
         let mut keys = self.keys.lock();
         if let Some(rate) = keys.get_mut(key) {
             return rate.take(self.per_second, second);
         }
-        if keys.len() >= REMEMBERED {
+        if keys.len() >= MAX_KEYS {
             keys.retain(|_, rate| rate.second == second || rate.left_out > 0);
         }
         let mut rate = Rate::default();

@@ -1,4 +1,4 @@
-//! From finished exchanges to lines: through the audit hook of the lineup that each exchange kept.
+//! Renders finished exchanges as lines, through the audit hook of the lineup that each exchange pinned.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(crate) struct Renderer;
 
 impl Render<Finished> for Renderer {
     fn render(&mut self, batch: &[Finished], out: &mut Lines) {
-        // Neighbours with the same lineup go to its audit hook together; the order of the lines is that of the batch.
+        // Neighbours with the same lineup share a call of its audit hook, so that the order of the lines is kept.
         for group in batch.chunk_by(|a, b| Arc::ptr_eq(&a.lineup, &b.lineup)) {
             let Some(first) = group.first() else {
                 continue;

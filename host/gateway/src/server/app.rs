@@ -14,7 +14,7 @@ use crate::config::ProxyProtocol;
 use crate::exchange;
 use crate::exchange::delivery::ConnectionFate;
 use crate::gateway::Gateway;
-use crate::listen::{Cleartext, Entrance, Terms, head};
+use crate::listen::{Cleartext, ConnectionHandler, ConnectionLimits, head};
 
 #[async_trait]
 impl HttpServerApp for Gateway {
@@ -26,8 +26,8 @@ impl HttpServerApp for Gateway {
         let config = Arc::clone(&self.snapshot().config);
         let mut stop = shutdown.clone();
         let dress = |headers: &HeaderMap| config.cors.headers(headers);
-        let last_call = self.last_call(&mut stop);
-        if !head::read(&mut session, &config.limits, dress, last_call).await {
+        let graceful_close = self.graceful_close(&mut stop);
+        if !head::read(&mut session, &config.limits, dress, graceful_close).await {
             head::close(session).await;
             return None;
         }
@@ -53,16 +53,16 @@ impl HttpServerApp for Gateway {
     }
 }
 
-impl Entrance for Gateway {
-    async fn last_call(&self, stop: &mut watch::Receiver<bool>) {
-        Self::last_call(self, stop).await;
+impl ConnectionHandler for Gateway {
+    async fn graceful_close(&self, stop: &mut watch::Receiver<bool>) {
+        Self::graceful_close(self, stop).await;
     }
 
-    fn terms(&self, peer: IpAddr) -> Terms {
+    fn connection_limits(&self, peer: IpAddr) -> ConnectionLimits {
         let snapshot = self.snapshot();
         let limits = &snapshot.config.limits;
         let proxies = &snapshot.config.listen.proxies;
-        Terms {
+        ConnectionLimits {
             proxy: if proxies.trust(peer) {
                 proxies.protocol
             } else {

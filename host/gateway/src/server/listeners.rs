@@ -9,7 +9,7 @@ use witgate_handover::{self as handover, Predecessor};
 
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::listen::{Listener, bind};
+use crate::listen::{ListenerRole, bind};
 
 /// The origin of a gateway's sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,11 +56,11 @@ impl Listeners {
         }
         let clients = match clients {
             Some(clients) => clients,
-            None => bind(Listener::Clients, config.listen.address).await?,
+            None => bind(ListenerRole::Clients, config.listen.address).await?,
         };
         let admin = match (admin, admin_address) {
             (Some(admin), _) => Some(admin),
-            (None, Some(address)) => Some(bind(Listener::Admin, address).await?),
+            (None, Some(address)) => Some(bind(ListenerRole::Admin, address).await?),
             (None, None) => None,
         };
         let upgrade = match (upgrade, &config.upgrade) {

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::receipts::Receipts;
-use crate::store::{Migration, State};
+use crate::store::{Migration, Store};
 use crate::tenants::owners;
 use crate::upstream::dns::resolver::Names;
 use crate::view::vocabulary::Vocabulary;
@@ -38,8 +38,8 @@ pub(super) async fn open(
             .map_err(|problems| anyhow::anyhow!(problems))?;
         let policies = open_policies(&config, compiler)?;
         let audit = Receipts::open(&config.receipts)?;
-        let state = open_state(&config)?;
-        anyhow::Ok((Gateway::new(snapshot, policies, audit, state), prints))
+        let store = open_store(&config)?;
+        anyhow::Ok((Gateway::new(snapshot, policies, audit, store), prints))
     });
     let (gateway, prints) = opened.await??;
     Ok((Arc::new(gateway), prints))
@@ -77,15 +77,20 @@ pub fn open_policies(config: &Config, compiler: Option<Compiler>) -> anyhow::Res
     Ok(Policies::open(runtime, &config.plugins.directory, options)?)
 }
 
-fn open_state(config: &Config) -> anyhow::Result<Option<State>> {
+/// Opens the database in the `[state]` directory, or one in memory without a directory.
+///
+/// # Errors
+///
+/// The directory can't be written, or its database can't be opened.
+fn open_store(config: &Config) -> anyhow::Result<Store> {
     match &config.state {
-        Some(directory) => Ok(Some(State::open(directory, MIGRATIONS)?)),
+        Some(directory) => Ok(Store::open(directory, MIGRATIONS)?),
         None => {
             tracing::warn!(
-                "files and batches are not served, and the owners of containers are forgotten at a restart, because the \
-                 configuration has no [state] directory"
+                "no [state] directory is set: files, batches and skills are not served, and the owners of containers are \
+                 forgotten at a restart"
             );
-            Ok(None)
+            Ok(Store::in_memory(MIGRATIONS)?)
         }
     }
 }

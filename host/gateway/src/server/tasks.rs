@@ -12,7 +12,7 @@ use super::reload::Reloader;
 use crate::admin::Admin;
 use crate::batches::Settler;
 use crate::gateway::Gateway;
-use crate::listen::{Door, Drained, Full};
+use crate::listen::{Drained, Listener, Overflow};
 use crate::upstream::upkeep;
 
 /// Maximum number of admin connections. A further one takes the place of the least busy.
@@ -64,7 +64,18 @@ impl Stop {
                 stopped(),
             )),
         ];
-        let settler = Settler::of(Arc::clone(gateway));
+        let settler = Settler::new(
+            &gateway.batches,
+            &gateway.ledger,
+            {
+                let gateway = Arc::clone(gateway);
+                move || gateway.snapshot()
+            },
+            {
+                let gateway = Arc::clone(gateway);
+                move |receipt| gateway.submit(receipt)
+            },
+        );
         tasks.extend(settler.map(|settler| tokio::spawn(settler.run(self.admin.subscribe()))));
         tasks
     }
@@ -109,17 +120,17 @@ impl Stop {
         app: Admin,
         gateway: &Arc<Gateway>,
     ) -> Option<JoinHandle<()>> {
-        let door = Door {
-            listener: listeners.admin.take()?,
+        let listener = Listener {
+            socket: listeners.admin.take()?,
             app: Arc::new(app),
             connections: ADMIN_CONNECTIONS,
-            full: Full::LeastBusy,
+            overflow: Overflow::EvictLeastBusy,
         };
         let gateway = Arc::clone(gateway);
         let stopped = self.admin.subscribe();
         Some(tokio::spawn(async move {
             let drain = async move { gateway.admin_drain() };
-            door.serve(stopped, drain).await;
+            listener.serve(stopped, drain).await;
         }))
     }
 
@@ -129,15 +140,15 @@ impl Stop {
         listeners: Listeners,
         gateway: &Arc<Gateway>,
     ) -> JoinHandle<Drained> {
-        let door = Door {
-            listener: listeners.clients,
+        let listener = Listener {
+            socket: listeners.clients,
             app: Arc::clone(gateway),
             connections: gateway.snapshot().config.limits.connections,
-            full: Full::Newest,
+            overflow: Overflow::RejectNewest,
         };
         let gateway = Arc::clone(gateway);
         let drain = async move { gateway.snapshot().config.drain_timeout };
-        tokio::spawn(door.serve(self.clients.subscribe(), drain))
+        tokio::spawn(listener.serve(self.clients.subscribe(), drain))
     }
 }
 

@@ -1,13 +1,12 @@
-//! How much is under way at a time, and how much memory it holds: over the whole gateway, and for each key.
+//! Limits on concurrent requests and their memory, for the whole gateway and for each key.
 //!
-//! An exchange enters with a [`Place`], which pays for what every exchange needs ([`BASE`]). Larger bytes are paid for by a
-//! [`Charge`] while they are taken, step by step, so that a body which is announced and not sent costs nothing. A charge is
-//! tied to the bytes that it pays for, and is given back when the last of them is dropped, however the exchange ended. What
-//! is over a limit is refused at once and told to come back; nothing waits in line, because a line would hold bodies in
-//! memory.
+//! An exchange acquires a [`Permit`], which covers what every exchange needs ([`BASE`]). A [`Charge`] covers further bytes step by
+//! step as they arrive, so that a body that is announced and not sent costs nothing. A charge is tied to its bytes and is
+//! released when the last of them is dropped, however the exchange ended. There are no queues: requests over a limit are shed
+//! immediately with `retry-after`, because a queue would hold bodies in memory.
 //!
-//! Bounds: `limits.in_flight` and `limits.memory_bytes` for all, `limits.in_flight_per_key` and `limits.memory_bytes_per_key`
-//! for a key. Without locks: one atomic for the gateway, and one for each key that has asked something.
+//! Bounds: `limits.in_flight` and `limits.memory_bytes` for the gateway, `limits.in_flight_per_key` and
+//! `limits.memory_bytes_per_key` for a key. There are no locks: one atomic for the gateway, and one for each active key.
 
 mod charge;
 mod counter;
@@ -21,31 +20,32 @@ use std::time::Duration;
 use witgate_messages::error::ErrorType;
 
 pub(crate) use self::charge::Charge;
+pub(crate) use self::counter::Sum;
 use self::counter::{Bound, Counter, Over};
 use crate::answer::refused::{Blame, Refused};
 use crate::config::Limits;
 
-/// When to come back. Exchanges take seconds: a place is free again soon.
-const COME_BACK: Duration = Duration::from_secs(1);
+/// Time after which a shed request should be retried. Exchanges take seconds, so a permit is released soon.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Bytes that each exchange is counted with from its start: its head, the buffers of its two connections, and bodies of up
-/// to [`FREE`] bytes. One that waits with a body of 60 KB was measured to take 234 KB.
+/// Memory of every exchange, in bytes: its head, the buffers of its two connections, and a body of up to [`FREE`] bytes. A
+/// waiting exchange with a body of 60 KB was measured at 234 KB.
 pub(crate) const BASE: u64 = 256 * 1024;
 
-/// Bytes of a request body that are paid for by the place of its exchange.
+/// Bytes of a request body that the permit covers.
 pub(crate) const FREE: usize = 64 * 1024;
 
-/// What is under way. Clones are the same count.
+/// The requests in flight. Clones share the count.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pressure(Arc<Whole>);
+pub(crate) struct Concurrency(Arc<Totals>);
 
 #[derive(Debug, Default)]
-struct Whole {
+struct Totals {
     all: Counter,
     refused: [AtomicU64; KINDS.len()],
 }
 
-/// What is refused, by its name on the metrics page.
+/// The kinds of refusals, by their names on the metrics page.
 const KINDS: [&str; 5] = [
     "in-flight",
     "in-flight-per-key",
@@ -61,72 +61,63 @@ enum Reached {
     InFlightOfKey(u64),
     Memory(u64),
     MemoryOfKey(u64),
-    /// It would be even if the key had nothing else under way.
+    /// The limit of the key's memory, which the request exceeds alone.
     Never(u64),
 }
 
-/// What one key has under way, in the gateway that it belongs to.
+/// The requests of a key in flight, and the totals of its gateway.
 #[derive(Debug)]
 pub(crate) struct Load {
-    whole: Arc<Whole>,
+    totals: Arc<Totals>,
     own: Counter,
 }
 
-/// A key's place for its load, which is made when it first asks something and goes on through reloads.
+/// A slot for the load of a key, created by its first request and kept across reloads.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Share(OnceLock<Arc<Load>>);
 
-/// The limits of one exchange: those of the configuration that it has pinned.
+/// The limits of an exchange, from the configuration that it pinned.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     all: Bound,
     key: Bound,
 }
 
-/// The place of an exchange that is under way. Dropping it gives it back.
+/// A permit for an exchange to be in flight. Dropping it releases it.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Permit {
     load: Arc<Load>,
     bounds: Bounds,
 }
 
-/// What is under way, in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Sum {
-    /// Exchanges.
-    pub(crate) exchanges: u64,
-    /// Bytes that they hold.
-    pub(crate) bytes: u64,
-}
+// === impl Concurrency ===
 
-// === impl Pressure ===
-
-impl Pressure {
-    /// Takes a place for an exchange of the key that has this share.
+impl Concurrency {
+    /// Acquires a permit for an exchange of the key with this share.
     ///
     /// # Errors
     ///
-    /// 429 when the key has as much under way as it may have, 503 when the gateway has.
-    pub(crate) fn enter(&self, share: &Share, limits: &Limits) -> Result<Place, Refused> {
+    /// 429 if the key is at its limit, 503 if the gateway is.
+    pub(crate) fn acquire(&self, share: &Share, limits: &Limits) -> Result<Permit, Refused> {
         let load = Arc::clone(share.0.get_or_init(|| self.load()));
         let bounds = Bounds::of(limits);
         load.take(1, BASE, &bounds)?;
-        Ok(Place { load, bounds })
+        Ok(Permit { load, bounds })
     }
 
     fn load(&self) -> Arc<Load> {
         Arc::new(Load {
-            whole: Arc::clone(&self.0),
+            totals: Arc::clone(&self.0),
             own: Counter::default(),
         })
     }
 
-    /// What is under way now.
+    /// Returns the current totals.
     pub(crate) fn sum(&self) -> Sum {
         self.0.all.read()
     }
 
-    /// What was refused since the start, by kind.
+    /// Returns the number of refusals since the start, by kind.
     pub(crate) fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let counts = self.0.refused.iter().map(|count| count.load(Relaxed));
         KINDS.into_iter().zip(counts)
@@ -136,17 +127,16 @@ impl Pressure {
 // === impl Share ===
 
 impl Share {
-    /// Whether anything of the key is under way.
-    pub(crate) fn is_under_way(&self) -> bool {
+    /// Returns whether the key has a request in flight.
+    pub(crate) fn is_in_flight(&self) -> bool {
         let load = self.0.get();
         load.is_some_and(|load| load.own.read() != Sum::default())
     }
 
-    /// Goes on with the count that the key had before a reload. A key has one count or the other, so this is for one that
-    /// has not asked anything yet.
-    pub(crate) fn go_on(&self, before: &Self) {
+    /// Takes over the count that the key had before a reload. Must run before the key's first request.
+    pub(crate) fn inherit(&self, before: &Self) {
         if let Some(load) = before.0.get() {
-            // One that is there already is the same key's: it has a certificate, too.
+            // A load that is set already is the same key's, which also has a certificate.
             let _ = self.0.set(Arc::clone(load));
         }
     }
@@ -155,13 +145,17 @@ impl Share {
 // === impl Load ===
 
 impl Load {
-    /// Takes so much, or nothing.
+    /// Takes all of it, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// The refusal for the limit that was reached.
     fn take(&self, exchanges: u64, bytes: u64, bounds: &Bounds) -> Result<(), Refused> {
         let taken = self.own.try_add(exchanges, bytes, bounds.key);
         let reached = match taken {
             Err(Over::Exchanges) => Reached::InFlightOfKey(bounds.key.exchanges),
-            Err(Over::Bytes) => self.over_the_share(exchanges, bytes, bounds),
-            Ok(()) => match self.whole.all.try_add(exchanges, bytes, bounds.all) {
+            Err(Over::Bytes) => self.over_key_memory(exchanges, bytes, bounds),
+            Ok(()) => match self.totals.all.try_add(exchanges, bytes, bounds.all) {
                 Ok(()) => return Ok(()),
                 Err(over) => {
                     self.own.sub(exchanges, bytes);
@@ -175,8 +169,8 @@ impl Load {
         Err(self.refuse(reached))
     }
 
-    /// Says whether another try would go better than one that is over the key's share of memory.
-    fn over_the_share(&self, exchanges: u64, bytes: u64, bounds: &Bounds) -> Reached {
+    /// Returns the limit that a request over the key's memory has reached: retrying helps only if others are in flight.
+    fn over_key_memory(&self, exchanges: u64, bytes: u64, bounds: &Bounds) -> Reached {
         let alone = self.own.read().exchanges + exchanges <= 1;
         if alone || bytes > bounds.key.bytes {
             Reached::Never(bounds.key.bytes)
@@ -185,13 +179,13 @@ impl Load {
         }
     }
 
-    fn give_back(&self, exchanges: u64, bytes: u64) {
-        self.whole.all.sub(exchanges, bytes);
+    fn release(&self, exchanges: u64, bytes: u64) {
+        self.totals.all.sub(exchanges, bytes);
         self.own.sub(exchanges, bytes);
     }
 
     fn refuse(&self, reached: Reached) -> Refused {
-        if let Some(count) = self.whole.refused.get(reached.place()) {
+        if let Some(count) = self.totals.refused.get(reached.index()) {
             count.fetch_add(1, Relaxed);
         }
         reached.refused()
@@ -201,8 +195,8 @@ impl Load {
 // === impl Reached ===
 
 impl Reached {
-    /// Its place in [`KINDS`].
-    fn place(self) -> usize {
+    /// Returns the index in [`KINDS`].
+    fn index(self) -> usize {
         match self {
             Self::InFlight(_) => 0,
             Self::InFlightOfKey(_) => 1,
@@ -214,23 +208,22 @@ impl Reached {
 
     fn refused(self) -> Refused {
         match self {
-            Self::InFlight(limit) => busy(format!(
-                "the gateway has {limit} requests under way, as many as it takes: try again"
+            Self::InFlight(limit) => gateway_at_limit(format!(
+                "the gateway is overloaded: it has {limit} requests in flight, which is its limit; try again"
             )),
-            Self::Memory(limit) => busy(format!(
-                "the requests that are under way hold the {limit} bytes of memory that this gateway has for them: try again"
+            Self::Memory(limit) => gateway_at_limit(format!(
+                "the gateway is overloaded: the requests in flight hold all {limit} bytes of memory that it has for them; try again"
             )),
-            Self::InFlightOfKey(limit) => full(format!(
-                "this key has {limit} requests under way, as many as it may have: wait for one of them"
+            Self::InFlightOfKey(limit) => key_at_limit(format!(
+                "this key has {limit} requests in flight, which is its limit: wait for one of them to end"
             )),
-            Self::MemoryOfKey(limit) => full(format!(
-                "the requests of this key that are under way hold the {limit} bytes of memory that it may have: wait for one of \
-                 them"
+            Self::MemoryOfKey(limit) => key_at_limit(format!(
+                "the requests of this key in flight hold all {limit} bytes of memory that it may use: wait for one of them to end"
             )),
             Self::Never(limit) => Refused::client(
                 413,
                 format!(
-                    "this request takes more than the {limit} bytes of memory that one key may have: send less at a time, or ask \
+                    "this request needs more than the {limit} bytes of memory that one key may use: send less at a time, or ask \
                      the gateway's operator to raise limits.memory_bytes_per_key"
                 ),
             ),
@@ -238,20 +231,20 @@ impl Reached {
     }
 }
 
-/// The key has its share.
-fn full(message: String) -> Refused {
+/// Returns the refusal for a key at its limit.
+fn key_at_limit(message: String) -> Refused {
     Refused {
         blame: Blame::Client,
-        retry_after: Some(COME_BACK),
+        retry_after: Some(RETRY_AFTER),
         ..Refused::gateway(429, message)
     }
 }
 
-/// The gateway has its fill.
-fn busy(message: String) -> Refused {
+/// Returns the refusal for a gateway at its limit.
+fn gateway_at_limit(message: String) -> Refused {
     Refused {
         kind: ErrorType::Overloaded,
-        retry_after: Some(COME_BACK),
+        retry_after: Some(RETRY_AFTER),
         ..Refused::gateway(503, message)
     }
 }
@@ -260,33 +253,33 @@ fn busy(message: String) -> Refused {
 
 impl Bounds {
     fn of(limits: &Limits) -> Self {
-        let most = |limit: Option<NonZeroUsize>| {
+        let max = |limit: Option<NonZeroUsize>| {
             limit.map_or(u64::MAX, |limit| {
                 u64::try_from(limit.get()).unwrap_or(u64::MAX)
             })
         };
         Self {
             all: Bound {
-                exchanges: most(limits.in_flight),
+                exchanges: max(limits.in_flight),
                 bytes: limits.memory.bytes,
             },
             key: Bound {
-                exchanges: most(limits.in_flight_per_key),
+                exchanges: max(limits.in_flight_per_key),
                 bytes: limits.memory.per_key,
             },
         }
     }
 }
 
-// === impl Place ===
+// === impl Permit ===
 
-impl Place {
-    /// A charge for bytes of this exchange, of none yet.
+impl Permit {
+    /// Returns an empty charge for further bytes of this exchange.
     pub(crate) fn charge(&self) -> Charge {
         Charge::none(Arc::clone(&self.load), self.bounds)
     }
 
-    /// Looks whether so many bytes could be taken now, and takes none: what is announced may never come.
+    /// Checks that bytes could be charged now, without charging them: an announced body may never arrive.
     ///
     /// # Errors
     ///
@@ -295,19 +288,19 @@ impl Place {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let Bounds { all, key } = self.bounds;
         if self.load.own.read().bytes.saturating_add(bytes) > key.bytes {
-            let reached = self.load.over_the_share(0, bytes, &self.bounds);
+            let reached = self.load.over_key_memory(0, bytes, &self.bounds);
             return Err(self.load.refuse(reached));
         }
-        if self.load.whole.all.read().bytes.saturating_add(bytes) > all.bytes {
+        if self.load.totals.all.read().bytes.saturating_add(bytes) > all.bytes {
             return Err(self.load.refuse(Reached::Memory(all.bytes)));
         }
         Ok(())
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.load.give_back(1, BASE);
+        self.load.release(1, BASE);
     }
 }
 

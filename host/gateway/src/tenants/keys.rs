@@ -1,11 +1,10 @@
-//! Virtual keys: who may come in, without ever storing what they show.
+//! Virtual keys: authenticates callers without storing their secrets.
 //!
-//! The keys file holds the SHA-256 of each key. A key is 32 random bytes, so the plain hash cannot be turned back and
-//! needs no salt; looking it up by its hash tells an attacker nothing about other keys.
+//! The keys file holds the SHA-256 of each key. A key is 32 random bytes, so its plain hash can't be reversed and needs no
+//! salt, and a lookup by hash tells an attacker nothing about other keys.
 //!
 //! Memory: about 300 bytes for a key without labels and lists of its own.
 
-pub(crate) mod hex;
 mod read;
 
 use std::collections::HashMap;
@@ -15,13 +14,13 @@ use sha2::{Digest, Sha256};
 
 use crate::tenants::concurrency::Share;
 
-/// What every virtual key starts with, so that a leaked one is recognised.
+/// Prefix of every virtual key, by which a leaked one is recognized.
 const PREFIX: &str = "wgk-";
 
-/// Hex digits behind it.
+/// Number of hex digits behind the prefix.
 const DIGITS: usize = 64;
 
-/// Who a key belongs to. There may be hundreds of thousands: what many have in common is kept once.
+/// The holder of a key. There may be hundreds of thousands, so common names are shared.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// Public id of the key.
@@ -34,52 +33,52 @@ pub struct Caller {
     pub tier: Option<Arc<str>>,
     /// Further labels, by name.
     pub labels: Vec<(String, String)>,
-    /// Models that it may ask for, as patterns with `*`; none is all of them.
+    /// Models that the key may use, as patterns with `*`, or `None` for all.
     pub models: Option<Vec<String>>,
-    /// Workspaces that it may ask in, as patterns with `*`; none is any of them, and none at all.
+    /// Workspaces that the key is bound to, as patterns with `*`, or `None` if it is bound to none.
     pub workspaces: Option<Vec<String>>,
-    /// Environments that it may ask in, in the same way.
+    /// Environments that the key is bound to, in the same way.
     pub environments: Option<Vec<String>>,
-    /// What it has under way.
+    /// The key's requests in flight.
     pub(crate) share: Share,
 }
 
-/// The callers, by the hash of their key.
+/// The callers of all keys.
 #[derive(Debug)]
 pub struct Keyring {
-    entrance: Entrance,
+    access: Access,
 }
 
-/// Callers by what they show.
+/// Callers by their credential.
 #[derive(Debug, Default)]
 struct Known {
-    /// By the hash of their key.
+    /// Callers by the hash of their key.
     keys: HashMap<[u8; 32], Arc<Caller>>,
-    /// By the hash of their client certificate.
+    /// Callers by the hash of their client certificate.
     certificates: HashMap<[u8; 32], Arc<Caller>>,
 }
 
 #[derive(Debug)]
-enum Entrance {
+enum Access {
     Known(Known),
     Open(Arc<Caller>),
 }
 
-/// A key that was just made. Its secret is shown once, and can't be shown again.
+/// A new key. Its secret can't be recovered from the hash.
 pub struct NewKey {
-    /// What the caller presents.
+    /// The secret that the caller presents.
     pub secret: String,
-    /// What the keys file holds.
+    /// The hash for the keys file.
     pub hash: String,
 }
 
 // === impl Keyring ===
 
 impl Keyring {
-    /// Lets everybody in, as one caller.
+    /// Returns a keyring that admits every request, as one caller.
     #[must_use]
     pub fn open() -> Self {
-        let everybody = Caller {
+        let anyone = Caller {
             id: "open".into(),
             tenant: None,
             user: None,
@@ -91,61 +90,61 @@ impl Keyring {
             share: Share::default(),
         };
         Self {
-            entrance: Entrance::Open(Arc::new(everybody)),
+            access: Access::Open(Arc::new(anyone)),
         }
     }
 
-    /// Goes on with what the keys of the same ids had under way in the keyring of before.
-    pub(crate) fn go_on(&self, previous: &Self) {
-        let under_way: HashMap<&str, &Share> = previous
+    /// Takes over the counts of requests in flight from the keys with the same ids in the previous keyring.
+    pub(crate) fn inherit(&self, previous: &Self) {
+        let in_flight: HashMap<&str, &Share> = previous
             .callers()
-            .filter(|caller| caller.share.is_under_way())
+            .filter(|caller| caller.share.is_in_flight())
             .map(|caller| (&*caller.id, &caller.share))
             .collect();
-        if under_way.is_empty() {
+        if in_flight.is_empty() {
             return;
         }
         for caller in self.callers() {
-            if let Some(share) = under_way.get(&*caller.id) {
-                caller.share.go_on(share);
+            if let Some(share) = in_flight.get(&*caller.id) {
+                caller.share.inherit(share);
             }
         }
     }
 
     fn callers(&self) -> impl Iterator<Item = &Arc<Caller>> {
-        let (known, everybody) = match &self.entrance {
-            Entrance::Known(known) => (Some(known), None),
-            Entrance::Open(everybody) => (None, Some(everybody)),
+        let (known, anyone) = match &self.access {
+            Access::Known(known) => (Some(known), None),
+            Access::Open(anyone) => (None, Some(anyone)),
         };
         let known = known.into_iter();
         known
             .flat_map(|known| known.keys.values().chain(known.certificates.values()))
-            .chain(everybody)
+            .chain(anyone)
     }
 
-    /// The caller who presents `secret`, if it is known.
+    /// Returns the caller with this secret, or `None` if it is unknown.
     #[must_use]
     pub fn caller(&self, secret: Option<&[u8]>) -> Option<Arc<Caller>> {
-        match &self.entrance {
-            Entrance::Open(everybody) => Some(Arc::clone(everybody)),
-            Entrance::Known(known) => known
+        match &self.access {
+            Access::Open(anyone) => Some(Arc::clone(anyone)),
+            Access::Known(known) => known
                 .keys
                 .get(&<[u8; 32]>::from(Sha256::digest(secret?)))
                 .map(Arc::clone),
         }
     }
 
-    /// Whether a secret is a key of this gateway, known, disabled or of old: one that nobody else may see.
+    /// Returns whether a secret is a key of this gateway, known, disabled or removed, which no upstream may see.
     #[must_use]
     pub fn is_ours(&self, secret: &[u8]) -> bool {
-        let known = match &self.entrance {
-            Entrance::Open(_) => false,
-            Entrance::Known(_) => self.caller(Some(secret)).is_some(),
+        let known = match &self.access {
+            Access::Open(_) => false,
+            Access::Known(_) => self.caller(Some(secret)).is_some(),
         };
         known || secret.starts_with(PREFIX.as_bytes())
     }
 
-    /// Whether there is something in a value that has the shape of this gateway's keys, whoever they belong to.
+    /// Returns whether a value contains something with the shape of a virtual key, of this gateway or another.
     #[must_use]
     pub fn holds_shape(value: &[u8]) -> bool {
         value.len() >= PREFIX.len() + DIGITS
@@ -156,21 +155,22 @@ impl Keyring {
             })
     }
 
-    /// The caller whose client certificate has this SHA-256, if it is known. The TLS layer has verified the certificate.
+    /// Returns the caller whose client certificate has this SHA-256, or `None` if it is unknown. The TLS layer has verified the
+    /// certificate.
     #[must_use]
     pub fn caller_of_certificate(&self, digest: &[u8]) -> Option<Arc<Caller>> {
-        match &self.entrance {
-            Entrance::Open(everybody) => Some(Arc::clone(everybody)),
-            Entrance::Known(known) => known.certificates.get(digest).map(Arc::clone),
+        match &self.access {
+            Access::Open(anyone) => Some(Arc::clone(anyone)),
+            Access::Known(known) => known.certificates.get(digest).map(Arc::clone),
         }
     }
 
-    /// Number of keys that let somebody in; none when everybody may.
+    /// Returns the number of credentials, or `None` if every request is admitted.
     #[must_use]
     pub fn count(&self) -> Option<usize> {
-        match &self.entrance {
-            Entrance::Open(_) => None,
-            Entrance::Known(known) => Some(known.keys.len() + known.certificates.len()),
+        match &self.access {
+            Access::Open(_) => None,
+            Access::Known(known) => Some(known.keys.len() + known.certificates.len()),
         }
     }
 }
@@ -178,7 +178,7 @@ impl Keyring {
 // === impl Caller ===
 
 impl Caller {
-    /// Whether it may ask for this model, or resource.
+    /// Returns whether the key may use this model or resource.
     #[must_use]
     pub fn may_use(&self, model: &str) -> bool {
         match &self.models {
@@ -187,14 +187,14 @@ impl Caller {
         }
     }
 
-    /// Whether a text matches a pattern of a keys file, in which `*` stands for any characters.
+    /// Returns whether a text matches a pattern of a keys file, in which `*` stands for any characters.
     #[must_use]
     pub fn matches(pattern: &str, text: &str) -> bool {
         matches(pattern, text)
     }
 }
 
-/// Whether a text matches a pattern in which `*` stands for any characters.
+/// Returns whether a text matches a pattern in which `*` stands for any characters.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else {
         return pattern == text;
@@ -217,12 +217,12 @@ fn matches(pattern: &str, text: &str) -> bool {
 // === impl NewKey ===
 
 impl NewKey {
-    /// Makes a key of 32 random bytes from the operating system.
+    /// Generates a key of 32 random bytes from the operating system.
     #[must_use]
     pub fn random() -> Self {
         let bytes: [u8; 32] = rand::Rng::r#gen(&mut rand::rngs::OsRng);
-        let secret = format!("{PREFIX}{}", hex::encode(&bytes));
-        let hash = format!("sha256:{}", hex::encode(&Sha256::digest(secret.as_bytes())));
+        let secret = format!("{PREFIX}{}", hex::encode(bytes));
+        let hash = format!("sha256:{}", hex::encode(Sha256::digest(secret.as_bytes())));
         Self { secret, hash }
     }
 }

@@ -1,17 +1,16 @@
-//! Whose a file, a batch, a container or a skill is. Tenants share the upstream's credential, so the upstream can't tell.
+//! The owners of files, batches, containers and skills. Tenants share the upstream's credential, so the upstream cannot tell
+//! them apart.
 //!
-//! What is created is claimed before the client gets its id, and the claim is durable when it returns. What nobody claimed
-//! belongs to nobody: it is there for no tenant. Without a state directory the claims are kept in memory, at most
-//! [`IN_MEMORY`] of them, and end with the process.
+//! A resource is claimed before its id reaches the client, and the claim is as durable as the store when it returns. A
+//! resource without a claim exists for no tenant. A store in memory keeps the newest [`MAX_IN_MEMORY`] claims.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::HashSet;
 
-use parking_lot::{Mutex, MutexGuard};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use witgate_messages::endpoint::Endpoint;
 
-use crate::store::{Migration, State, StateError};
+use crate::clock::now;
+use crate::store::{Durability, Migration, Store, StoreError};
 use crate::tenants::keys::Caller;
 
 /// Creates the table of the claims.
@@ -26,13 +25,13 @@ pub(crate) const MIGRATION: Migration = "
     CREATE INDEX owners_of_owner ON owners (owner, kind);
 ";
 
-/// Most claims that are kept without a state directory; the oldest go first.
-const IN_MEMORY: usize = 100_000;
+/// Largest number of claims in a store in memory. The oldest are evicted first.
+const MAX_IN_MEMORY: usize = 100_000;
 
-/// Ids that are looked up at once: a look-up takes a few milliseconds, and then others have their turn.
-const AT_ONCE: usize = 1_000;
+/// Number of ids in one query, which takes a few milliseconds. Other calls run between two of them.
+const IDS_PER_QUERY: usize = 1_000;
 
-/// What can be owned.
+/// A kind of resource that tenants own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// An uploaded file, or one that a tool made.
@@ -45,36 +44,25 @@ pub(crate) enum Kind {
     Skill,
 }
 
-/// The claims.
+/// The claims of all tenants.
 pub(crate) struct Owners {
-    book: Book,
+    store: Store,
 }
 
-/// Why a claim could not be made or looked up.
+/// A claim that failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClaimError {
-    /// Somebody else has it: the upstream gave one id twice.
-    #[error("the {kind} {id} belongs to another tenant already: the upstream gave its id twice", kind = kind.code())]
+    /// The id is another tenant's.
+    #[error("the {kind} {id} already belongs to another tenant: the upstream issued its id twice", kind = kind.code())]
     Taken {
-        /// What it is.
+        /// The kind of resource.
         kind: Kind,
-        /// Its id.
+        /// The id.
         id: String,
     },
-    /// The state can't be had.
+    /// The store failed.
     #[error(transparent)]
-    State(#[from] StateError),
-}
-
-enum Book {
-    State(State),
-    Memory(Mutex<Memory>),
-}
-
-#[derive(Default)]
-struct Memory {
-    owners: HashMap<(Kind, String), String>,
-    oldest: VecDeque<(Kind, String)>,
+    Store(#[from] StoreError),
 }
 
 // === impl Kind ===
@@ -97,7 +85,7 @@ impl Kind {
         }
     }
 
-    /// Its name in the state and in messages.
+    /// Returns the name in the store and in messages.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::File => "file",
@@ -111,7 +99,7 @@ impl Kind {
 // === impl Caller ===
 
 impl Caller {
-    /// Whom the things belong to that this caller makes: its tenant, or the key itself where it has none.
+    /// Returns the owner of what this caller creates: its tenant, or the key itself if it has none.
     pub(crate) fn owner(&self) -> String {
         match &self.tenant {
             Some(tenant) => tenant.to_string(),
@@ -123,29 +111,28 @@ impl Caller {
 // === impl Owners ===
 
 impl Owners {
-    /// Claims in the state, or in memory without one.
-    pub(crate) fn new(state: Option<State>) -> Self {
-        let book = match state {
-            Some(state) => Book::State(state),
-            None => Book::Memory(Mutex::default()),
-        };
-        Self { book }
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store }
     }
 
-    /// Makes `id` the property of `owner`. Claiming what is one's own already changes nothing.
+    /// Returns whether the claims outlive the process.
+    pub(crate) fn durability(&self) -> Durability {
+        self.store.durability()
+    }
+
+    /// Claims `id` for `owner`, who may have claimed it before.
     ///
     /// # Errors
     ///
-    /// Somebody else has it, or the state can't be written.
+    /// Another tenant has claimed it, or the store can't be written.
     pub(crate) async fn claim(&self, kind: Kind, id: &str, owner: &str) -> Result<(), ClaimError> {
-        let holder = match &self.book {
-            Book::Memory(memory) => lock(memory).claim(kind, id, owner),
-            Book::State(state) => {
-                let (id, owner) = (id.to_owned(), owner.to_owned());
-                state.call(move |db| claim(db, kind, &id, &owner)).await?
-            }
+        let limit = match self.store.durability() {
+            Durability::Disk => None,
+            Durability::Process => Some(MAX_IN_MEMORY),
         };
-        if holder == owner {
+        let (claimed, claimant) = (id.to_owned(), owner.to_owned());
+        let claim = move |db: &mut Connection| claim(db, kind, &claimed, &claimant, limit);
+        if self.store.call(claim).await? == owner {
             Ok(())
         } else {
             Err(ClaimError::Taken {
@@ -155,65 +142,49 @@ impl Owners {
         }
     }
 
-    /// Whether `id` is `owner`'s.
+    /// Returns whether `owner` owns `id`.
     ///
     /// # Errors
     ///
-    /// The state can't be read.
-    pub(crate) async fn owns(&self, kind: Kind, id: &str, owner: &str) -> Result<bool, StateError> {
+    /// The store can't be read.
+    pub(crate) async fn owns(&self, kind: Kind, id: &str, owner: &str) -> Result<bool, StoreError> {
         let asked = vec![id.to_owned()];
         let owned = self.owned(kind, asked, owner).await?;
         Ok(!owned.is_empty())
     }
 
-    /// Those of `ids` that are `owner`'s, in their order.
+    /// Returns those of `ids` that `owner` owns, in the same order.
     ///
     /// # Errors
     ///
-    /// The state can't be read.
+    /// The store can't be read.
     pub(crate) async fn owned(
         &self,
         kind: Kind,
         mut ids: Vec<String>,
         owner: &str,
-    ) -> Result<Vec<String>, StateError> {
-        match &self.book {
-            Book::Memory(memory) => {
-                let memory = lock(memory);
-                ids.retain(|id| memory.is_of(kind, id, owner));
-            }
-            Book::State(state) => {
-                let mut owned = HashSet::new();
-                for some in ids.chunks(AT_ONCE) {
-                    owned.extend(owned_of(state, kind, some, owner).await?);
-                }
-                ids.retain(|id| owned.contains(id));
-            }
+    ) -> Result<Vec<String>, StoreError> {
+        let mut owned = HashSet::new();
+        for some in ids.chunks(IDS_PER_QUERY) {
+            owned.extend(self.owned_of(kind, some, owner).await?);
         }
+        ids.retain(|id| owned.contains(id));
         Ok(ids)
     }
 
-    /// The first of `ids` that is not `owner`'s; none where all are. Each id may be there once.
+    /// Returns the first of `ids` that `owner` does not own, or `None` if it owns all of them. No id may occur twice.
     ///
     /// # Errors
     ///
-    /// The state can't be read.
+    /// The store can't be read.
     pub(crate) async fn foreign(
         &self,
         kind: Kind,
         ids: &[String],
         owner: &str,
-    ) -> Result<Option<String>, StateError> {
-        let state = match &self.book {
-            Book::Memory(memory) => {
-                let memory = lock(memory);
-                let foreign = ids.iter().find(|id| !memory.is_of(kind, id, owner));
-                return Ok(foreign.cloned());
-            }
-            Book::State(state) => state,
-        };
-        for some in ids.chunks(AT_ONCE) {
-            let owned = owned_of(state, kind, some, owner).await?;
+    ) -> Result<Option<String>, StoreError> {
+        for some in ids.chunks(IDS_PER_QUERY) {
+            let owned = self.owned_of(kind, some, owner).await?;
             if owned.len() < some.len() {
                 let owned: HashSet<_> = owned.into_iter().collect();
                 return Ok(some.iter().find(|id| !owned.contains(*id)).cloned());
@@ -222,89 +193,72 @@ impl Owners {
         Ok(None)
     }
 
-    /// How many things of a kind are `owner`'s.
+    /// Returns the number of resources of a kind that `owner` owns.
     ///
     /// # Errors
     ///
-    /// The state can't be read.
-    pub(crate) async fn count(&self, kind: Kind, owner: &str) -> Result<usize, StateError> {
-        match &self.book {
-            Book::Memory(memory) => Ok(lock(memory).count(kind, owner)),
-            Book::State(state) => {
-                let owner = owner.to_owned();
-                state
-                    .read(move |db| {
-                        db.query_row(
-                            "SELECT count(*) FROM owners WHERE owner = ?1 AND kind = ?2",
-                            params![owner, kind.code()],
-                            |row| row.get(0),
-                        )
-                    })
-                    .await
-            }
-        }
+    /// The store can't be read.
+    pub(crate) async fn count(&self, kind: Kind, owner: &str) -> Result<usize, StoreError> {
+        let owner = owner.to_owned();
+        let count = move |db: &Connection| {
+            db.query_row(
+                "SELECT count(*) FROM owners WHERE owner = ?1 AND kind = ?2",
+                params![owner, kind.code()],
+                |row| row.get(0),
+            )
+        };
+        self.store.read(count).await
     }
 
-    /// Forgets what was deleted at the upstream.
+    /// Forgets a resource that was deleted at the upstream.
     ///
     /// # Errors
     ///
-    /// The state can't be written.
-    pub(crate) async fn forget(&self, kind: Kind, id: &str) -> Result<(), StateError> {
-        match &self.book {
-            Book::Memory(memory) => {
-                lock(memory).forget(kind, id);
-                Ok(())
-            }
-            Book::State(state) => {
-                let id = id.to_owned();
-                state
-                    .call(move |db| {
-                        db.execute(
-                            "DELETE FROM owners WHERE kind = ?1 AND id = ?2",
-                            params![kind.code(), id],
-                        )
-                    })
-                    .await
-                    .map(drop)
-            }
-        }
+    /// The store can't be written.
+    pub(crate) async fn forget(&self, kind: Kind, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        let forget = move |db: &mut Connection| {
+            db.execute(
+                "DELETE FROM owners WHERE kind = ?1 AND id = ?2",
+                params![kind.code(), id],
+            )
+        };
+        self.store.call(forget).await.map(drop)
     }
-}
 
-/// Those of a few ids that are `owner`'s, in any order: one question of a connection that others don't wait for.
-async fn owned_of(
-    state: &State,
-    kind: Kind,
-    ids: &[String],
-    owner: &str,
-) -> Result<Vec<String>, StateError> {
-    // Each id is found by the table's key, however many things the owner has.
-    const OWNED: &str = "SELECT owners.id FROM json_each(?1) AS named \
-                         CROSS JOIN owners ON owners.kind = ?2 AND owners.id = named.value \
-                         WHERE owners.owner = ?3";
-    let named = serde_json::Value::from(ids).to_string();
-    let owner = owner.to_owned();
-    state
-        .read(move |db| {
-            let mut select = db.prepare_cached(OWNED)?;
-            select
+    /// Returns those of a few ids that `owner` owns, in any order.
+    async fn owned_of(
+        &self,
+        kind: Kind,
+        ids: &[String],
+        owner: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        // Each id is found by the table's key, however many resources the owner has.
+        const OWNED: &str = "SELECT owners.id FROM json_each(?1) AS named \
+                             CROSS JOIN owners ON owners.kind = ?2 AND owners.id = named.value \
+                             WHERE owners.owner = ?3";
+        let named = serde_json::Value::from(ids).to_string();
+        let owner = owner.to_owned();
+        let select = move |db: &Connection| {
+            db.prepare_cached(OWNED)?
                 .query_map(params![named, kind.code(), owner], |row| row.get(0))?
                 .collect()
-        })
-        .await
+        };
+        self.store.read(select).await
+    }
 }
 
-/// Claims in the database; gives whose it is then.
+/// Claims an id, and returns its owner afterwards. Above `limit` the oldest claims are evicted.
 fn claim(
-    db: &mut rusqlite::Connection,
+    db: &Connection,
     kind: Kind,
     id: &str,
     owner: &str,
+    limit: Option<usize>,
 ) -> rusqlite::Result<String> {
-    // What is there already is the usual case for containers, and a read waits for no other process and no disk.
+    // Containers are claimed again by each response that uses them, and a read waits for no other process and no disk.
     let mut select = db.prepare_cached("SELECT owner FROM owners WHERE kind = ?1 AND id = ?2")?;
-    let holder = |select: &mut rusqlite::CachedStatement<'_>| {
+    let holder = |select: &mut CachedStatement<'_>| {
         select
             .query_row(params![kind.code(), id], |row| row.get(0))
             .optional()
@@ -312,59 +266,26 @@ fn claim(
     if let Some(holder) = holder(&mut select)? {
         return Ok(holder);
     }
+    let since = i64::try_from(now().0).unwrap_or(i64::MAX);
     db.execute(
         "INSERT INTO owners VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-        params![kind.code(), id, owner, now_unix_ms()],
+        params![kind.code(), id, owner, since],
     )?;
-    // Another process may have been quicker.
+    if let Some(limit) = limit {
+        evict(db, limit)?;
+    }
+    // Another process may have claimed it first.
     Ok(holder(&mut select)?.unwrap_or_default())
 }
 
-fn now_unix_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Held for a look-up, never across an await.
-fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
-    memory.lock()
-}
-
-// === impl Memory ===
-
-impl Memory {
-    fn claim(&mut self, kind: Kind, id: &str, owner: &str) -> String {
-        let key = (kind, id.to_owned());
-        if let Some(holder) = self.owners.get(&key) {
-            return holder.clone();
-        }
-        if self.oldest.len() >= IN_MEMORY
-            && let Some(oldest) = self.oldest.pop_front()
-        {
-            self.owners.remove(&oldest);
-        }
-        self.oldest.push_back(key.clone());
-        self.owners.insert(key, owner.to_owned());
-        owner.to_owned()
-    }
-
-    fn is_of(&self, kind: Kind, id: &str, owner: &str) -> bool {
-        let key = (kind, id.to_owned());
-        self.owners.get(&key).is_some_and(|holder| holder == owner)
-    }
-
-    fn count(&self, kind: Kind, owner: &str) -> usize {
-        let mine = |((of, _), holder): (&(Kind, String), &String)| *of == kind && holder == owner;
-        self.owners.iter().filter(|entry| mine(*entry)).count()
-    }
-
-    fn forget(&mut self, kind: Kind, id: &str) {
-        let key = (kind, id.to_owned());
-        if self.owners.remove(&key).is_some() {
-            self.oldest.retain(|kept| *kept != key);
-        }
+/// Evicts the oldest claims above `limit`, and a percent more, so that they are not sorted for every claim.
+fn evict(db: &Connection, limit: usize) -> rusqlite::Result<()> {
+    const OLDEST: &str = "DELETE FROM owners WHERE (kind, id) IN \
+                          (SELECT kind, id FROM owners ORDER BY since_unix_ms LIMIT ?1)";
+    let count: usize = db.query_row("SELECT count(*) FROM owners", [], |row| row.get(0))?;
+    match count.checked_sub(limit) {
+        None | Some(0) => Ok(()),
+        Some(over) => db.execute(OLDEST, [over + limit / 100]).map(drop),
     }
 }
 

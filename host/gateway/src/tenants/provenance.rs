@@ -1,7 +1,7 @@
-//! Where a request comes from: the client's address, and the workspace and environment that it is in.
+//! The provenance of a request: the client's address, the workspace and the environment.
 //!
-//! These are the gateway's own facts. Hooks after the envelope get them as attributes of the envelope, under names that
-//! neither a caller nor a plugin can set; the receipt has them as fields.
+//! The gateway establishes these facts itself. Hooks after the envelope get them as attributes under names that neither a caller
+//! nor a plugin can set, and the receipt has them as fields.
 
 mod forwarded;
 
@@ -17,12 +17,12 @@ use crate::config::Proxies;
 use crate::tenants::keys::Caller;
 use crate::text::quote;
 
-/// The envelope attributes that are the gateway's own.
+/// The attributes of the envelope that only the gateway sets.
 const WORKSPACE: &str = "workspace";
 const ENVIRONMENT: &str = "environment";
 const ADDRESS: &str = "client.address";
 
-/// Where a request comes from, as far as that is known.
+/// The provenance of a request, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Provenance {
     pub(crate) client: Option<Client>,
@@ -33,16 +33,16 @@ pub(crate) struct Provenance {
 /// The client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Client {
-    /// The client's own, as far as proxies are trusted to tell it.
+    /// The client's address, as far as trusted proxies report it.
     pub(crate) address: IpAddr,
-    /// The other end of the connection.
+    /// The peer of the connection.
     pub(crate) peer: IpAddr,
 }
 
 // === impl Provenance ===
 
 impl Provenance {
-    /// The provenance of a request of which only the connection is known.
+    /// Returns the provenance of a request of which only the connection is known.
     pub(crate) fn of_connection(session: &ServerSession) -> Self {
         let peer = session.client_addr().and_then(|peer| peer.as_inet());
         let client = peer.map(|peer| {
@@ -58,7 +58,7 @@ impl Provenance {
         }
     }
 
-    /// The provenance that a path tells.
+    /// Returns the provenance that a path names.
     pub(crate) fn of_path(path: &str) -> Self {
         let scope = Scope::of(path);
         Self {
@@ -68,11 +68,11 @@ impl Provenance {
         }
     }
 
-    /// Replaces the client's address by the one that trusted proxies report.
+    /// Replaces the peer's address with the client's, as trusted proxies report it.
     ///
     /// # Errors
     ///
-    /// 400 when a trusted proxy's header can be read in two ways.
+    /// 400 if a trusted proxy's header is ambiguous.
     pub(crate) fn trace(&mut self, headers: &HeaderMap, proxies: &Proxies) -> Result<(), Refused> {
         if let Some(client) = &mut self.client {
             client.address = forwarded::client(client.peer, headers, proxies)
@@ -81,27 +81,27 @@ impl Provenance {
         Ok(())
     }
 
-    /// Puts the request into the workspace and environment of its path, or into the only one that its key is bound to.
+    /// Sets the workspace and environment: those of the path, or the only ones that the key is bound to.
     ///
     /// # Errors
     ///
-    /// 403 when the key is bound to others.
-    pub(crate) fn enter(&mut self, path: &str, caller: &Caller) -> Result<(), Refused> {
+    /// 403 if the key is bound to others.
+    pub(crate) fn bind(&mut self, path: &str, caller: &Caller) -> Result<(), Refused> {
         let Self {
             workspace,
             environment,
             ..
         } = Self::of_path(path);
         (self.workspace, self.environment) = (workspace, environment);
-        bind(&mut self.workspace, caller.workspaces.as_deref(), WORKSPACE)?;
-        bind(
+        bind_to(&mut self.workspace, caller.workspaces.as_deref(), WORKSPACE)?;
+        bind_to(
             &mut self.environment,
             caller.environments.as_deref(),
             ENVIRONMENT,
         )
     }
 
-    /// Puts the facts into an envelope, in the place of whatever has their names there.
+    /// Sets the attributes of an envelope, and replaces any others with their names.
     pub(crate) fn stamp(&self, envelope: &mut Envelope) {
         let facts = [
             (WORKSPACE, self.workspace.clone()),
@@ -121,8 +121,12 @@ impl Provenance {
     }
 }
 
-/// Checks a name against those that a key is bound to, and fills it in where there is only one.
-fn bind(
+/// Checks a name against the patterns that a key is bound to. A missing name becomes the only one that the key is bound to.
+///
+/// # Errors
+///
+/// 403 if the name does not match, or is missing.
+fn bind_to(
     named: &mut Option<String>,
     bound: Option<&[String]>,
     kind: &'static str,
@@ -142,13 +146,13 @@ fn bind(
         return Ok(());
     }
     let asked = match named {
-        Some(name) => format!("and not in `{}`", quote(name)),
-        None => format!("and this path names no {kind}"),
+        Some(name) => format!("not in `{}`", quote(name)),
+        None => format!("and the path names no {kind}"),
     };
     Err(Refused::client(
         403,
         format!(
-            "this key asks in the {kind} {} only, {asked}: the path is /api/v1/completion/WORKSPACE/ENVIRONMENT/anthropic/v1/…",
+            "this key may be used in the {kind} {} only, {asked}: use the path /api/v1/completion/WORKSPACE/ENVIRONMENT/anthropic/v1/…",
             bound.join(", ")
         ),
     ))

@@ -1,4 +1,4 @@
-//! Which of the values that plugins return this gateway can use: edits of JSON bodies, and charges that the ledger knows.
+//! Validation of the values that plugins return: edits of JSON bodies, and charges in the ledger's units and windows.
 //!
 //! What it can't use is a fault of the plugin, told with the same text by the gateway and by `witgate plugin`.
 

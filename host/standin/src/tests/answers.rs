@@ -1,4 +1,4 @@
-//! What an ordinary answer holds.
+//! The content of ordinary responses.
 
 use serde_json::{Value, json};
 

@@ -7,9 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::{StandIn, StandInOptions};
+use crate::StandIn;
 
-/// One connection to a stand-in of its own.
+/// A connection to a stand-in of its own.
 pub(super) struct Caller {
     pub(super) tcp: TcpStream,
     pub(super) stop: watch::Sender<bool>,
@@ -30,9 +30,7 @@ impl Caller {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(
-            Arc::new(StandIn::new(StandInOptions::default())).serve(listener, stopped),
-        );
+        let serving = tokio::spawn(Arc::new(StandIn::new()).serve(listener, stopped));
         Self {
             tcp: TcpStream::connect(address).await.unwrap(),
             stop,
@@ -91,9 +89,10 @@ impl Caller {
 
 impl Got {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.head
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(": ")?;
+            found.eq_ignore_ascii_case(name).then_some(value)
+        })
     }
 
     pub(super) fn json(&self) -> Value {

@@ -1,9 +1,8 @@
-//! One HTTP/2 connection that sends much and asks for little.
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+//! A single HTTP/2 connection that sends a lot and asks for little.
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::harness::{
     Answer, Events, Gate, Http2Client, Http2Response, Pause, Plan, Upstream, patiently,
@@ -44,7 +43,7 @@ fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     frames
 }
 
-/// Whether the gateway tells this client to be calm.
+/// Returns true if the gateway tells this client to be calm (`ENHANCE_YOUR_CALM`).
 async fn is_calmed(gate: &Gate, flood: impl Fn(u32) -> Vec<u8>, count: u32) -> bool {
     let tcp = TcpStream::connect(gate.address()).await.unwrap();
     let (mut source, mut sink) = tcp.into_split();

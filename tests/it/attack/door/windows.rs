@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::gate;
 use crate::attack::memory::gauge;
-use crate::harness::{Gate, Http2Client, Http2Response, patiently};
+use crate::harness::{Http2Client, Http2Response, patiently};
 
-/// What HTTP/2 lets a client send ahead of one request's body.
+/// The initial HTTP/2 flow-control window of a stream, in bytes.
 const WINDOW: usize = 1024 * 1024;
 
 fn head(path: &str, key: Option<&str>) -> http::Request<()> {

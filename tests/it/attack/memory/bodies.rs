@@ -245,5 +245,9 @@ async fn the_gateway_says_how_much_there_is_and_what_it_refused_for_it() {
     );
     let refused = scene.gate.ask(&scene.asking(3 * MIB)).await;
     assert_eq!(refused.status, 413, "{}", refused.text());
-    assert_eq!(of("shed{kind=\"memory-never\"}").await, 1, "by its kind");
+    assert_eq!(
+        of("shed_total{kind=\"memory-never\"}").await,
+        1,
+        "by its kind"
+    );
 }

@@ -1,4 +1,4 @@
-//! What a tenant has made at the upstream is its own, and looking that up costs others nothing.
+//! Ownership under attack: a tenant's files, batches and skills stay its own, and looking them up costs others nothing.
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;

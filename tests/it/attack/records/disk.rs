@@ -1,4 +1,4 @@
-//! Who can have receipts deleted: by their volume.
+//! Attempts to have receipts rotated away by sheer volume.
 
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ async fn refusals_beyond_a_rate_leave_no_receipt_and_are_counted() {
     let metrics = gate.admin("/metrics").await.text().to_owned();
     let left_out: usize = metrics
         .lines()
-        .find_map(|line| line.strip_prefix("witgate_receipts_left_out "))
+        .find_map(|line| line.strip_prefix("witgate_receipts_left_out_total "))
         .expect("the metric is there")
         .parse()
         .unwrap();

@@ -1,4 +1,4 @@
-//! What an audit plugin drops and hashes, while it faults.
+//! Redaction holds while the audit plugin faults: fields that it would drop or hash are not written.
 
 use serde_json::{Value, json};
 use witgate_artifacts::{AUDIT, ENVELOPE, HOSTILE};

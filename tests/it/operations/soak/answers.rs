@@ -1,4 +1,4 @@
-//! What is asked for in the soak, what the upstream should answer, and what can go wrong with that.
+//! The requests of the soak, the answers that the upstream gives, and the faults that it is told to make.
 
 use std::io::Write as _;
 
@@ -11,22 +11,22 @@ pub(super) const MODEL: &str = "claude-haiku-4-5";
 /// A kind of request with its right answer.
 pub(super) struct Shape {
     pub(super) name: &'static str,
-    /// How many of a hundred requests are of this kind.
+    /// The share of requests of this kind, in percent.
     pub(super) weight: u64,
     pub(super) method: &'static str,
     pub(super) path: &'static str,
     pub(super) request: Value,
     pub(super) headers: Vec<(&'static str, &'static str)>,
     pub(super) body: Vec<u8>,
-    /// Where one write of the upstream ends; an answer in one piece has a length, others are chunked.
+    /// The ends of the upstream's writes; an answer in one piece has a length, others are chunked.
     pub(super) pieces: Vec<usize>,
 }
 
-/// What goes wrong with an answer.
+/// A fault of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     None,
-    /// Nobody listens where the request is sent.
+    /// The upstream's port is closed.
     Refused,
     /// The connection ends before a head.
     HangUp,
@@ -50,7 +50,7 @@ pub(super) const FAULTS: usize = 12;
 // === impl Fault ===
 
 impl Fault {
-    /// One of all the kinds.
+    /// Picks a kind at random.
     pub(super) fn of(kind: usize, thousandths: u64) -> Self {
         match kind % FAULTS {
             0 => Self::Refused,
@@ -84,7 +84,7 @@ impl Fault {
         }
     }
 
-    /// As it stands in the header by which the client tells the upstream.
+    /// Returns the fault as the client names it to the upstream, in a header.
     pub(super) fn code(self) -> String {
         let (kind, number) = match self {
             Self::None => ("none", 0),

@@ -12,7 +12,7 @@ use witgate_gateway::keys::NewKey;
 
 use crate::harness::{Client, PATIENCE, Request, binary, key_entry};
 
-/// What the upstream may take for a head, and between two reads.
+/// The upstream's time for a head, and between two reads.
 pub(super) const STALL: Duration = Duration::from_secs(2);
 
 pub(super) struct Process {
@@ -140,7 +140,7 @@ impl Drop for Process {
     }
 }
 
-/// What it logged, once it serves.
+/// Returns the log of the process once it serves.
 fn serving(folder: &TempDir, child: &mut Child) -> String {
     let until = Instant::now() + PATIENCE;
     loop {

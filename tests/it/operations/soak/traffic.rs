@@ -4,18 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::harness::{Client, Ending, Request, Response};
-
 use super::answers::{Fault, MODEL, Shape, failing_streams};
 use super::upstream::{HEADER, error_body};
+use crate::harness::{Client, Ending, Request, Response};
 
-/// One request in so many has a fault: 5 %.
+/// The number of requests of which one has a fault: 5 %.
 const FAULTY: u64 = 20;
 
 /// Numbers that are the same for the same seed (splitmix64).
 pub(super) struct Random(pub(super) u64);
 
-/// What a client does with its answer.
+/// A client's behaviour towards its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manner {
     Reads,
@@ -27,7 +26,7 @@ enum Manner {
     Unknown,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Seen {
     /// The right bytes to their end, an error of the upstream included.
@@ -57,11 +56,11 @@ pub(super) struct Made {
     pub(super) seen: Result<Seen, String>,
 }
 
-/// How the event begins that the gateway ends a stream with when its upstream stands still.
+/// The beginning of the event with which the gateway ends a stream whose upstream stalls.
 const TIMED_OUT: &str =
     "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"timeout_error\"";
 
-/// What the gateway says of an upstream that it does not ask.
+/// The gateway's message about an upstream that it does not ask.
 const LEFT_ALONE: &str = "is not taking requests now";
 
 // === impl Random ===
@@ -217,7 +216,7 @@ impl Worker {
         seen
     }
 
-    /// Whether an answer is one that there may be.
+    /// Returns true if the answer is a possible one.
     fn judge(
         &self,
         shape: &Shape,
@@ -292,7 +291,7 @@ async fn leave(mut client: Client, parts: Option<u64>) {
     client.close();
 }
 
-/// Whether it is a whole error in the API's shape.
+/// Returns true if the body is a whole error in the API's shape.
 fn is_error(response: &Response) -> bool {
     let Ok(body) = serde_json::from_slice::<serde_json::Value>(&response.body) else {
         return false;

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::answers::{Fault, Shape, failing_streams};
 
-/// Its header: the number of the shape, and the fault.
+/// The header with the number of the shape and the fault.
 pub(super) const HEADER: &str = "x-soak";
 
 pub(super) struct FaultyUpstream {
@@ -26,7 +26,7 @@ struct Shared {
     calls: Mutex<BTreeMap<&'static str, u64>>,
 }
 
-/// Whether the connection lives on.
+/// Returns true if the connection stays open.
 #[derive(PartialEq, Eq)]
 enum Then {
     Next,
@@ -72,7 +72,7 @@ impl Drop for FaultyUpstream {
     }
 }
 
-/// One connection. A client that leaves ends it at the next read or write.
+/// Serves a connection. A client that leaves ends it at the next read or write.
 async fn serve(mut tcp: TcpStream, shared: Arc<Shared>) {
     tcp.set_nodelay(true).expect("a fresh socket takes options");
     let mut buffer = Vec::with_capacity(16 * 1024);

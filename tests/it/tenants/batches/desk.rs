@@ -25,7 +25,7 @@ struct Batches {
     coding: Option<&'static str>,
 }
 
-/// What became of its batches.
+/// The batches and their states.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Running,

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{complaint, printed, text, witgate};
 use crate::harness::{Gate, Plan, Upstream, patiently};
+use crate::harness::{complaint, printed, text, witgate};
 use crate::plugins::tools::{Std, TARGET, cargo, find_std};
 
 fn names(folder: &Path) -> Vec<String> {
@@ -82,7 +82,7 @@ fn a_wrong_sdk_leaves_nothing_behind_and_the_next_try_is_the_first() {
     assert!(right.status.success(), "{}", text(&right));
     let again = witgate(folder.path(), &["plugin", "new", "team", "--hook", "route"]);
     assert!(
-        complaint(&again).contains("is there already"),
+        complaint(&again).contains("already exists"),
         "{}",
         text(&again)
     );

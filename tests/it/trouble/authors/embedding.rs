@@ -9,7 +9,7 @@ use witgate_artifacts::{BUDGET, ROUTE};
 
 use crate::harness::binary;
 
-/// What the example prints about these bodies, a line each.
+/// Returns the lines that the example prints, one for each body.
 fn served(policies: &Path, bodies: &[Value]) -> Vec<String> {
     let program = binary().parent().unwrap().join("examples/budgeted");
     let mut child = Command::new(program)

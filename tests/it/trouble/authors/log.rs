@@ -1,4 +1,4 @@
-//! What the log says of plugins that come and go.
+//! The log names the plugins that come and go.
 
 use witgate_artifacts::{ROUTE, SWAP_A, SWAP_B};
 

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use witgate_artifacts::{AUDIT, BUDGET, HOSTILE, SWAP_A, SWAP_B};
 
-use super::{EVERYTHING, complaint, json_lines, printed, record, text, witgate};
+use super::{EVERYTHING, json_lines, record};
 use crate::harness::{Plan, Upstream};
+use crate::harness::{complaint, printed, text, witgate};
 
 fn asking(model: &str) -> Value {
     json!({"model": model, "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]})
@@ -233,7 +234,7 @@ fn a_file_that_is_not_there_or_not_of_that_shape_is_told_once_and_plainly() {
     let told = complaint(&wrong);
     assert!(
         told.contains(
-            "requests.jsonl:1 is not a recorded request: `headers` is a list of [name, value] pairs"
+            "requests.jsonl:1 is not a recorded request: `headers` must be a list of [name, value] pairs"
         ),
         "{told}"
     );

@@ -1,4 +1,4 @@
-//! One mistake hides no other one, in whichever file it is.
+//! A mistake hides no other mistake, in whichever file it is.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use witgate_artifacts::{BUDGET, ENVELOPE, ROUTE};
 use witgate_gateway::config::Config;
 
-use super::{text, witgate};
+use crate::harness::{text, witgate};
 
 /// A folder in which everything is wrong that can be.
 fn everything_wrong() -> TempDir {
@@ -62,7 +62,7 @@ fn a_check_tells_every_mistake_of_every_file_in_one_round() {
         "keys.toml:1: `key[0]`: `id` is missing",
         "keys.toml:2: `key[0].hash`: must be a text in quotes, not 5",
         "keys.toml:3: `key[0].tenant`",
-        "keys.toml:6: `key[1].hash`: sha256:",
+        "keys.toml:6: `key[1].hash`: use `sha256:`",
         "keys.toml:7: `key[1].disabled`: must be true or false",
         "prices.json",
         // The sidecar, and the settings in it.
@@ -175,7 +175,7 @@ fn code_that_nobody_vouches_for_is_not_run_to_find_more_mistakes() {
     let told = text(&witgate(folder.path(), &["check"]));
     assert!(told.contains("`plugins.trusted_keys`"), "{told}");
     assert!(
-        told.contains("the plugins were not looked at"),
+        told.contains("plugins were not checked"),
         "it says that it did not look:\n{told}"
     );
     assert!(!told.contains("route.toml"), "no plugin was run:\n{told}");

@@ -3,8 +3,8 @@
 use serde_json::json;
 use witgate_artifacts::{HOSTILE, ROUTE};
 
-use super::{text, witgate};
 use crate::harness::{Plan, Request, Upstream};
+use crate::harness::{text, witgate};
 
 #[tokio::test]
 async fn a_grant_of_a_credential_is_refused_with_its_line() {
@@ -14,7 +14,7 @@ async fn a_grant_of_a_credential_is_refused_with_its_line() {
     let (folder, _) = plan.plugin("route", ROUTE, sidecar).lay_out();
     let told = text(&witgate(folder.path(), &["check"]));
     for line in [
-        "route.toml:3: `grants.headers[1]`: `Authorization` carries credentials, which no plugin ever sees",
+        "route.toml:3: `grants.headers[1]`: `Authorization` carries credentials, which plugins never see",
         "route.toml:3: `grants.headers[2]`: `cookie` carries credentials",
     ] {
         assert!(told.contains(line), "{line:?} is told in:\n{told}");
@@ -86,7 +86,7 @@ async fn a_paused_plugin_is_called_paused() {
         told[0]
     );
     assert!(
-        told[3].contains("the plugin `bad` is suspended after repeated faults"),
+        told[3].contains("the plugin `bad` is suspended for this caller after repeated faults"),
         "{}",
         told[3]
     );

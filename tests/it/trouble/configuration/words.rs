@@ -2,8 +2,8 @@
 
 use tempfile::TempDir;
 
-use super::{text, witgate};
 use crate::harness::{Plan, Upstream};
+use crate::harness::{text, witgate};
 
 /// A folder with a right configuration of one key and one upstream.
 async fn folder() -> TempDir {
@@ -36,7 +36,7 @@ async fn a_required_plugin_that_is_not_there_is_told_in_one_line() {
         .collect();
     assert_eq!(
         lines,
-        ["nosuch: required, and not there; copy nosuch.wasm into the plugin directory"],
+        ["nosuch: required, but missing; copy nosuch.wasm into the plugin directory"],
         "{told}"
     );
 }

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::names::{Names, ask, gate};
-use crate::harness::{Answer, Authority, Http2Upstream, Plan, Request, Tunnel, Upstream, whole};
+use crate::harness::{Answer, Authority, Http2Upstream, Plan, Request, Tunnel, Upstream};
 use crate::upstreams::{message, shown};
 
 /// Longer than a test has patience.
@@ -24,7 +24,7 @@ struct Silent {
 // === impl Silent ===
 
 impl Silent {
-    /// One at another loopback address (127.0.0.`host`) and the port of an upstream.
+    /// Returns another loopback address (127.0.0.`host`) with the port of an upstream.
     async fn at(host: u8, port: u16) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket
@@ -46,7 +46,7 @@ impl Silent {
     }
 }
 
-/// What the page says of an address.
+/// Returns the page's entry of an address.
 fn trouble(shown: &Value, address: SocketAddr) -> Value {
     let list = shown["addresses"]["list"].as_array().expect("a list");
     let found = list

@@ -22,7 +22,7 @@ pub(super) struct Names {
     asked: watch::Sender<usize>,
 }
 
-/// What follows the last answer.
+/// The behaviour after the last answer.
 enum Last {
     Silence,
     Again(Vec<SocketAddr>),
@@ -31,12 +31,12 @@ enum Last {
 // === impl Names ===
 
 impl Names {
-    /// One that always gives these addresses.
+    /// Creates a resolver that always returns these addresses.
     pub(super) fn always(addresses: &[SocketAddr]) -> Arc<Self> {
         Self::new(VecDeque::new(), Last::Again(addresses.to_vec()))
     }
 
-    /// One that gives these answers and then falls silent.
+    /// Creates a resolver that gives these answers and then falls silent.
     fn then_silent(answers: impl IntoIterator<Item = io::Result<Vec<SocketAddr>>>) -> Arc<Self> {
         Self::new(answers.into_iter().collect(), Last::Silence)
     }
@@ -169,7 +169,7 @@ async fn look_ups_that_fail_are_counted_and_said_and_the_addresses_stay_in_use()
     );
     let metrics = gate.admin("/metrics").await;
     for line in [
-        "witgate_upstream_failed_lookups{upstream=\"only\"} 1",
+        "witgate_upstream_failed_lookups_total{upstream=\"only\"} 1",
         "witgate_upstream_addresses{upstream=\"only\"} 1",
         "witgate_upstream_address_age_seconds{upstream=\"only\"}",
     ] {

@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::harness::{Pause, patiently};
 
-/// What the system keeps for a connection that is not read. Small, so that little of a body is enough.
+/// The receive buffer of a connection that is not read, small enough to be filled by a short body.
 const BUFFER: u32 = 16 * 1024;
 
 const MESSAGE: &str = r#"{"type":"message","role":"assistant","model":"m","content":[],"usage":{"input_tokens":1,"output_tokens":1}}"#;

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::stuck::Stuck;
 use crate::harness::{Answer, Gate, Http2Client, Pause, Plan, Request, Upstream, patiently};
 
-/// More than the sockets on the way and the windows of HTTP/2 hold.
+/// A length beyond all socket buffers on the way and the windows of HTTP/2, in bytes.
 const LARGE: usize = 24 << 20;
 
 /// Enough streams to use up the window of a connection, whose unread bytes are limited for all of them together.
@@ -112,7 +112,7 @@ async fn stuck_uploads(client: &mut Http2Client, gate: &Gate, upstream: &Stuck) 
     uploads
 }
 
-/// What is said of clients that have left: nothing about the upstream.
+/// The error of a client that disconnected, which says nothing about the upstream.
 async fn assert_clients_left(gate: &Gate, count: usize) {
     let receipts = gate.receipts_when(count).await;
     for receipt in receipts.iter().take(count) {

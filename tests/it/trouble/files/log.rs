@@ -84,7 +84,7 @@ async fn a_log_whose_reader_stands_still_holds_up_nothing_and_says_what_it_lost(
     let mut stderr = stderr.unwrap();
     let mut read = Vec::new();
     patiently("the gap to be told", async {
-        while !String::from_utf8_lossy(&read).contains("log lines were dropped") {
+        while !String::from_utf8_lossy(&read).contains("log lines: standard error") {
             // Something has to be logged.
             tokio::select! {
                 count = stderr.read_buf(&mut read) => assert!(count.unwrap() > 0, "it runs"),

@@ -179,7 +179,7 @@ async fn an_open_gateway_warns_at_its_start_and_at_each_reload() {
     let process = house.start().await;
     fs::write(house.file("witgate.toml"), &open).unwrap();
     process.signal("-HUP").await;
-    process.says("read again").await;
+    process.says("the configuration was reloaded").await;
     process.signal("-TERM").await;
     let log = process.ended().await;
     let warnings = log.matches("keys.insecure_open").count();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use witgate_gateway::keys::NewKey;
 
 use super::{asking, house, until};
-use crate::harness::{Client, Process, Upstream, key_entry, patiently};
+use crate::harness::{Process, Upstream, key_entry, patiently};
 
 /// Time between two steps: longer than that between two looks. It is what is tested, so it can't be waited for otherwise.
 const BETWEEN: Duration = Duration::from_millis(1100);

@@ -1,4 +1,4 @@
-//! What the gateway assumes of its surroundings, taken away.
+//! The gateway without what it expects of its surroundings: file descriptors, folders, a terminal.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -33,7 +33,7 @@ async fn a_gateway_without_a_descriptor_left_serves_those_it_has_and_recovers() 
     }
     patiently("the gateway to run out of descriptors", async {
         while let Some(line) = lines.next_line().await.unwrap() {
-            if line.contains("could not be accepted") {
+            if line.contains("could not accept a connection") {
                 return;
             }
         }

@@ -77,7 +77,7 @@ async fn a_tenant_that_makes_up_accounts_uses_up_its_own_room_only() {
         let metrics = gate.admin("/metrics").await;
         let metrics = metrics.text();
         assert!(
-            metrics.contains("witgate_ledger_turned_away 5\n"),
+            metrics.contains("witgate_ledger_turned_away_total 5\n"),
             "it is counted: {metrics}"
         );
     }

@@ -1,4 +1,4 @@
-//! What is held is what will be sent, and who is refused is told what was asked for and what is left.
+//! A hold covers the request as it will be sent, and a refusal names the amount that was asked for and the rest.
 
 use serde_json::json;
 use witgate_artifacts::{BUDGET, ENVELOPE};

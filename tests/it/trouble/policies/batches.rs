@@ -23,7 +23,7 @@ fn plan(route: &str, upstream: &Upstream) -> Plan {
         .extra("[state]\ndirectory = \"state\"")
 }
 
-/// One request of a batch.
+/// Returns a request of a batch.
 fn one(id: &str, model: &str) -> Value {
     json!({"custom_id": id, "params": {"model": model, "max_tokens": 5, "messages": []}})
 }
@@ -39,7 +39,7 @@ async fn create(gate: &Gate, requests: &[Value]) -> Response {
     gate.ask(&creation(gate, body)).await
 }
 
-/// What the upstream was sent last.
+/// Returns the last request that the upstream got.
 fn sent(upstream: &Upstream) -> String {
     let sent = upstream.requests().pop().expect("it was forwarded");
     String::from_utf8(sent.body).unwrap()

@@ -1,4 +1,4 @@
-//! What an envelope edits is what the hooks that follow see, and what is sent.
+//! Edits of the envelope hook are what the hooks after it see, and what is sent.
 
 use serde_json::json;
 use witgate_artifacts::{BUDGET, HOSTILE, ROUTE};

@@ -1,4 +1,4 @@
-//! What a plugin returns and the gateway can't use is that plugin's fault, by name, and its fail policy holds.
+//! A value that the gateway cannot use is its plugin's fault, by name, and its fail policy holds.
 
 use serde_json::{Value, json};
 use witgate_artifacts::HOSTILE;
@@ -26,7 +26,7 @@ const WRONG: [(&str, &str, &[&str]); 8] = [
     (
         "route",
         "[settings]\ntargets = [\"bedrock\", \"vertex\"]",
-        &["`bedrock`", "`vertex`", "it has `default`"],
+        &["`bedrock`", "`vertex`", "use `default`"],
     ),
     (
         "route",

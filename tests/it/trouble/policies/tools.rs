@@ -1,12 +1,9 @@
-//! What the gateway would call a fault, the tools call a fault in the same words.
-
-use std::path::Path;
-use std::process::{Command, Output};
+//! The tools name a fault in the same words as the gateway.
 
 use tempfile::TempDir;
 use witgate_artifacts::HOSTILE;
 
-use crate::harness::binary;
+use crate::harness::{text, witgate};
 
 /// A folder with the hostile guest under this sidecar, and one recorded request.
 fn folder(sidecar: &str) -> TempDir {
@@ -23,22 +20,6 @@ fn folder(sidecar: &str) -> TempDir {
     folder
 }
 
-fn witgate(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(binary())
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
-
-fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
-
 const WRONG: [(&str, &[&str]); 4] = [
     (
         "[settings.edits]\nmodel = '{not json'",
@@ -46,7 +27,7 @@ const WRONG: [(&str, &[&str]); 4] = [
     ),
     (
         "[settings]\ntargets = [\"bedrock\"]",
-        &["hook `route`: contract", "`bedrock`", "it has `default`"],
+        &["hook `route`: contract", "`bedrock`", "use `default`"],
     ),
     (
         "[settings]\ntargets = [\"default/\"]",

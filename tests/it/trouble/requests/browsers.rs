@@ -23,7 +23,7 @@ fn asking(gate: &Gate, origin: &str) -> Request {
         .header("Origin", origin)
 }
 
-/// Whether a browser shows the answer to an app of this origin, and its headers with it.
+/// Returns true if a browser shows the answer and its headers to an app of this origin.
 fn is_shown(response: &Response, origin: &str) -> bool {
     let names: Vec<_> = response
         .headers

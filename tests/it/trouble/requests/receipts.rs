@@ -1,4 +1,4 @@
-//! What a receipt says of an exchange.
+//! Receipts name the facts of their exchange.
 
 use std::path::Path;
 

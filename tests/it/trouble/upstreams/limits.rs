@@ -9,7 +9,7 @@ use crate::upstreams::{message, shown};
 
 const MODEL: &str = "claude-haiku-4-5";
 
-/// More than any breaker needs to judge by.
+/// A number of requests that is enough for any breaker.
 const MANY: usize = 25;
 
 /// An upstream that never answers those who are in a hurry, and answers others at once.

@@ -7,7 +7,7 @@ use witgate_plugin::types::Field;
 /// The `[settings]` of NAME.toml.
 #[derive(Deserialize)]
 struct Settings {
-    /// From how many output tokens on a request is expensive.
+    /// Minimum number of output tokens of an expensive request.
     expensive_from: i64,
 }
 
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn a_long_answer_is_marked() {
-        // Settings are read strictly, as the host reads those of NAME.toml.
+        // `typed` is as strict as the host is with the settings of NAME.toml.
         let settings: Settings = witgate_plugin::typed(r#"{"expensive_from": 10}"#).unwrap();
         let receipt = |tokens| Receipt {
             id: "r1".to_owned(),

@@ -1,4 +1,4 @@
-//! NAME: so many output tokens an hour for each key.
+//! NAME: limits the tokens of each key per hour.
 
 use serde::Deserialize;
 use witgate_plugin::prelude::*;
@@ -6,7 +6,7 @@ use witgate_plugin::prelude::*;
 /// The `[settings]` of NAME.toml.
 #[derive(Deserialize)]
 struct Settings {
-    /// Tokens that a key may use in an hour.
+    /// Maximum number of tokens of a key per hour.
     tokens_per_hour: u64,
 }
 
@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn a_request_is_charged_to_its_key() {
-        // Settings are read strictly, as the host reads those of NAME.toml; the plugin sees what that grants.
+        // Settings are checked as strictly as the host does, and the plugin sees only what NAME.toml grants.
         let settings: Settings = witgate_plugin::typed(r#"{"tokens_per_hour": 1000}"#).unwrap();
         let request = RequestBuilder::messages()
             .sidecar(include_str!("../NAME.toml"))

@@ -1,4 +1,4 @@
-//! NAME: says for whom a request is, and in which session.
+//! NAME: reads the team of a request from a header.
 
 use serde::Deserialize;
 use witgate_plugin::prelude::*;
@@ -6,7 +6,7 @@ use witgate_plugin::prelude::*;
 /// The `[settings]` of NAME.toml.
 #[derive(Deserialize)]
 struct Settings {
-    /// The header that names the team. A caller may write any: trust it no further than the caller.
+    /// Header with the name of the team. Callers choose its value, so trust it no more than the caller.
     team_header: String,
 }
 
@@ -15,7 +15,7 @@ witgate_plugin::plugin!(Settings => Envelope: read);
 fn read(settings: &Settings, request: &Request) -> Result<Envelope, Refusal> {
     let Some(team) = request.header(&settings.team_header) else {
         return Err(Refusal::invalid(format!(
-            "send the name of your team in {}",
+            "send the name of your team in the header {}",
             settings.team_header
         )));
     };
@@ -31,18 +31,18 @@ mod tests {
     use super::*;
     use witgate_plugin::testing::RequestBuilder;
 
-    /// Settings, read strictly as the host reads those of NAME.toml.
+    /// Settings, checked as strictly as the host does.
     fn settings() -> Settings {
         witgate_plugin::typed(r#"{"team_header": "x-team"}"#).unwrap()
     }
 
-    /// A request of which the plugin sees what NAME.toml grants and no more.
+    /// A request of which the plugin sees only what NAME.toml grants.
     fn request() -> RequestBuilder {
         RequestBuilder::messages().sidecar(include_str!("../NAME.toml"))
     }
 
     #[test]
-    fn the_team_is_noted() {
+    fn the_team_is_recorded() {
         let request = request().header("x-team", "blue").build();
         let envelope = read(&settings(), &request).unwrap();
         assert_eq!(envelope.metadata("team"), Some("blue"));

@@ -1,4 +1,4 @@
-//! Where a new crate has the SDK from.
+//! The source of the SDK for a new crate.
 
 use std::fmt;
 use std::io;
@@ -6,27 +6,27 @@ use std::path::{Path, PathBuf};
 
 use super::vendored;
 
-/// The source of the crate `witgate-plugin`. No registry has it.
+/// The source of the crate `witgate-plugin`, which is on no registry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Sdk {
-    /// Its folder, as the author named it.
+    /// A folder that the author named.
     Named(PathBuf),
-    /// Its folder in the checkout around the new crate.
+    /// The folder in the checkout around the new crate.
     Checkout(PathBuf),
     /// A git repository.
     Git(String),
-    /// A copy inside the new crate, out of this program.
+    /// A copy inside the new crate, taken from this program.
     Vendored,
 }
 
 // === impl Sdk ===
 
 impl Sdk {
-    /// Follows the author's word, or else finds the checkout that the new crate or its author stands in.
+    /// Returns the source that the author named, or else the checkout around the new crate or the current directory.
     ///
     /// # Errors
     ///
-    /// When the named folder is not that crate.
+    /// Returns an error if the named folder is not the crate.
     pub(super) fn choose(given: Option<&str>, into: &Path) -> anyhow::Result<Self> {
         match given {
             Some("vendored") => Ok(Self::Vendored),
@@ -36,7 +36,7 @@ impl Sdk {
         }
     }
 
-    /// How the manifest names it.
+    /// Returns the dependency as the manifest writes it.
     pub(super) fn dependency(&self) -> String {
         let (key, value) = match self {
             Self::Named(path) | Self::Checkout(path) => {
@@ -51,15 +51,14 @@ impl Sdk {
 }
 
 impl fmt::Display for Sdk {
-    /// What the author is told.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Named(path) => write!(f, "in {}", path.display()),
-            Self::Checkout(path) => write!(f, "of the checkout, {}", path.display()),
+            Self::Checkout(path) => write!(f, "of the checkout {}", path.display()),
             Self::Git(url) => write!(f, "from {url}"),
             Self::Vendored => write!(
                 f,
-                "of this witgate ({}) copied to {}",
+                "of this program ({}), copied to {}",
                 env!("CARGO_PKG_VERSION"),
                 vendored::FOLDER
             ),
@@ -75,13 +74,13 @@ fn is_sdk(folder: &Path) -> bool {
 fn named(folder: &Path) -> anyhow::Result<Sdk> {
     anyhow::ensure!(
         is_sdk(folder),
-        "{} is not the crate witgate-plugin: in a checkout it is plugins/sdk; `--sdk vendored` needs no checkout",
+        "{} is not the crate witgate-plugin: name the folder plugins/sdk of a checkout, or use `--sdk vendored`",
         folder.display()
     );
     Ok(Sdk::Named(folder.canonicalize()?))
 }
 
-/// The SDK of the checkout that one of these folders is in.
+/// Returns the SDK of the checkout around `into` or the current directory, or `None` if there is no checkout.
 fn around(into: &Path) -> io::Result<Option<PathBuf>> {
     for start in [into.canonicalize()?, std::env::current_dir()?] {
         for above in start.ancestors() {

@@ -1,14 +1,13 @@
-//! A copy of the SDK and of the contract, carried in this program: a stranger who has nothing but the program can build
-//! plugins.
+//! A copy of the SDK and of the contract inside this program, so that plugins can be built with nothing but the program.
 
 use anyhow::Context as _;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
 use witgate_runtime::CONTRACT_TEXT;
 
-/// Where the copy stands in the new crate.
+/// Folder of the copy in the new crate.
 pub(super) const FOLDER: &str = "vendor/witgate-plugin";
 
-/// Files of `plugins/sdk`, by their paths in it.
+/// Includes files of `plugins/sdk` by their relative paths.
 macro_rules! sdk {
     ($($path:literal)*) => {
         &[$(($path, include_str!(concat!("../../../../../plugins/sdk/", $path)))),*]
@@ -48,16 +47,16 @@ const FILES: &[(&str, &str)] = sdk! {
 };
 
 const MANIFEST: &str = include_str!("../../../../../plugins/sdk/Cargo.toml");
-/// What the manifest refers to.
+/// The workspace manifest, to which the SDK's manifest refers.
 const WORKSPACE: &str = include_str!("../../../../../Cargo.toml");
 const LICENSE: &str = include_str!("../../../../../LICENSE");
 const README: &str = include_str!("../../../../../plugins/sdk/README.md");
 
-/// The files of the copy: paths in [`FOLDER`], and texts.
+/// Returns the files of the copy, as paths in [`FOLDER`] and texts.
 ///
 /// # Errors
 ///
-/// When a manifest can't be read, which a test rules out.
+/// Returns an error if a manifest is invalid, which a test rules out.
 pub(super) fn files() -> anyhow::Result<Vec<(String, String)>> {
     let mut files = vec![
         ("Cargo.toml".to_owned(), manifest()?),
@@ -75,14 +74,14 @@ pub(super) fn files() -> anyhow::Result<Vec<(String, String)>> {
     Ok(files)
 }
 
-/// The SDK's manifest with what it takes from its workspace written out.
+/// Returns the SDK's manifest with the values of its workspace filled in.
 fn manifest() -> anyhow::Result<String> {
     let workspace: DocumentMut = WORKSPACE.parse()?;
     let workspace = workspace
         .get("workspace")
         .context("the workspace has a manifest")?;
     let mut manifest: DocumentMut = MANIFEST.parse()?;
-    // Warnings of the SDK's own workspace are none of an author's.
+    // Lints of the SDK's workspace do not concern an author.
     manifest.remove("lints");
     for (section, shared) in [("package", "package"), ("dependencies", "dependencies")] {
         if let (Some(table), Some(shared)) =
@@ -115,7 +114,7 @@ fn table<'a>(manifest: &'a mut DocumentMut, path: &[&str]) -> Option<&'a mut Tab
     Some(table)
 }
 
-/// Puts the workspace's values where a table refers to them.
+/// Replaces references to the workspace in a table by the workspace's values.
 fn write_out(table: &mut Table, shared: &Item) -> anyhow::Result<()> {
     for (name, item) in table.iter_mut() {
         let refers = item
@@ -138,7 +137,7 @@ fn write_out(table: &mut Table, shared: &Item) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A dependency with further features.
+/// Returns a dependency with additional features.
 fn with_features(dependency: &Value, more: &Array) -> Value {
     let mut table = match dependency {
         Value::InlineTable(table) => table.clone(),

@@ -1,7 +1,7 @@
-//! The receipt that audit plugins are tried with: that of a request which was answered.
+//! The receipt with which audit plugins are tried: that of a successful request.
 //!
-//! What a recorded request does not say is a sample, which docs/plugins.md describes: tokens as the host estimates them
-//! before it asks, half a second to the first byte and a second in all.
+//! Missing values are samples, as docs/plugins.md describes: the tokens that the host estimates, half a second to the first
+//! byte, and a second in total.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use crate::view::View;
 const FIRST_BYTE: Duration = Duration::from_millis(500);
 const TOTAL: Duration = Duration::from_secs(1);
 
-/// Bytes of an answer for each of its tokens.
+/// Number of response bytes for each output token.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// What is known about a request that was let through.
-pub(super) struct Decided<'a> {
+/// A request that the plugins let pass, with their decisions.
+pub(super) struct DecidedRequest<'a> {
     pub(super) captured: &'a Captured,
     pub(super) view: &'a View,
     pub(super) envelope: Envelope,
@@ -34,10 +34,10 @@ pub(super) struct Decided<'a> {
     pub(super) estimate: Estimate,
 }
 
-// === impl Decided ===
+// === impl DecidedRequest ===
 
-impl Decided<'_> {
-    /// The receipt, as it would be after an answer.
+impl DecidedRequest<'_> {
+    /// Returns the receipt as it would be after a successful response.
     pub(super) fn receipt(self, prices: &PriceBook) -> Receipt {
         let Self {
             captured,
@@ -59,15 +59,15 @@ impl Decided<'_> {
         let reading = reading(captured, model.as_deref(), &estimate);
 
         let mut receipt = Receipt::new(Arc::clone(&view.id), started, view.method.as_str());
-        receipt.endpoint = view.endpoint.code();
-        receipt.caller = Some(Arc::clone(&view.caller));
-        receipt.resource = resource(&plan, &envelope, view);
-        receipt.envelope = Some(envelope);
-        receipt.provenance = provenance;
-        receipt.requested_model = asked.map(Into::into);
-        receipt.rule = plan.rule;
-        receipt.request_bytes = captured.body().len() as u64;
-        receipt.attempts = target
+        receipt.request.endpoint = view.endpoint.code();
+        receipt.request.caller = Some(Arc::clone(&view.caller));
+        receipt.route.resource = resource(&plan, &envelope, view);
+        receipt.request.envelope = Some(envelope);
+        receipt.request.provenance = provenance;
+        receipt.request.model = asked.map(Into::into);
+        receipt.route.rule = plan.rule;
+        receipt.request.bytes = captured.body().len() as u64;
+        receipt.route.attempts = target
             .map(|target| Attempt {
                 upstream: target.upstream.clone(),
                 model: target.model.clone(),
@@ -76,22 +76,22 @@ impl Decided<'_> {
             })
             .into_iter()
             .collect();
-        receipt.outcome = Some(Outcome::Answered);
-        receipt.status = Some(200);
-        receipt.response_bytes = match captured.answer().len() as u64 {
+        receipt.response.outcome = Some(Outcome::Answered);
+        receipt.response.status = Some(200);
+        receipt.response.bytes = match captured.answer().len() as u64 {
             0 => estimate.output_tokens.saturating_mul(BYTES_PER_TOKEN),
             recorded => recorded,
         };
-        receipt.first_byte = Some(FIRST_BYTE);
-        receipt.duration = TOTAL;
+        receipt.timing.first_byte = Some(FIRST_BYTE);
+        receipt.timing.total = TOTAL;
         let served = reading.model.as_deref().unwrap_or_default();
-        receipt.cost = Some(prices.cost(served, &reading.usage));
-        receipt.reading = Some(reading);
+        receipt.usage.cost = Some(prices.cost(served, &reading.usage));
+        receipt.usage.reading = Some(reading);
         receipt
     }
 }
 
-/// What the answer used: by the recorded one, else by the host's estimate.
+/// Returns the usage of the recorded response, or else the host's estimate.
 fn reading(captured: &Captured, model: Option<&str>, estimate: &Estimate) -> Reading {
     let answer = captured.answer();
     if !answer.is_empty() {

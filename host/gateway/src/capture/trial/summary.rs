@@ -1,4 +1,4 @@
-//! Decisions in few words, for people.
+//! Summaries of decisions in words.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ pub(super) fn envelope(envelope: &Envelope) -> String {
         ("correlation", &envelope.correlation_id),
     ] {
         if let Some(value) = value {
-            // Writing to a string can't fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, "{name}={value} ");
         }
     }
@@ -32,7 +32,7 @@ pub(super) fn envelope(envelope: &Envelope) -> String {
     ] {
         match count {
             0 => {}
-            // Writing to a string can't fail.
+            // Writing to a string cannot fail.
             1 => drop(write!(text, "1 {one} ")),
             _ => drop(write!(text, "{count} {many} ")),
         }
@@ -75,7 +75,7 @@ pub(super) fn charges(charges: &[Charge]) -> String {
     charges.join(", ")
 }
 
-/// An amount and its limit, and whether it fits a window in which nothing was spent.
+/// Returns an amount with its limit, and whether it fits into an empty window.
 fn charge(charge: &Charge) -> String {
     let Charge {
         account,
@@ -98,7 +98,7 @@ fn charge(charge: &Charge) -> String {
     format!("{counted} from {account} ({fits})")
 }
 
-/// Pico-USD as dollars: exact, with two decimals or more.
+/// Returns pico-USD as dollars: exact, with at least two decimals.
 fn usd(picousd: u64) -> String {
     const PER_USD: u64 = 1_000_000_000_000;
     let decimals = format!("{:012}", picousd % PER_USD);
@@ -107,7 +107,7 @@ fn usd(picousd: u64) -> String {
     format!("${}.{cents}{rest}", picousd / PER_USD)
 }
 
-/// What the plugins changed in a receipt.
+/// Returns the fields that plugins added, removed and changed in a receipt.
 pub(super) fn fields(before: &contract::Receipt, after: &contract::Receipt) -> String {
     let missing_in =
         |fields: &[contract::Field], name: &str| !fields.iter().any(|it| it.name == name);
@@ -134,7 +134,7 @@ pub(super) fn fields(before: &contract::Receipt, after: &contract::Receipt) -> S
         .chain(other.map(|field| format!("~{}", field.name)))
         .collect();
     match changes.is_empty() {
-        true => "as it was".to_owned(),
+        true => "unchanged".to_owned(),
         false => changes.join(" "),
     }
 }

@@ -15,7 +15,7 @@ use crate::answer::refused::{Refused, Retry};
 use crate::batches::{Facts, Found, Maker, Record, UNITS, look};
 use crate::clock::now;
 use crate::exchange::decide::Decision;
-use crate::exchange::decide::batch_context::{BatchContext, LARGE};
+use crate::exchange::decide::batch_context::{BLOCKING_THRESHOLD, BatchContext};
 use crate::exchange::decide::copy;
 use crate::exchange::decide::edits::set_model;
 use crate::exchange::settle::Settlement;
@@ -72,7 +72,7 @@ pub(crate) async fn body(decision: &Decision, settlement: &Settlement) -> Result
         let of = |kind: usize| by_kind.get(kind).map_or(&[][..], Vec::as_slice);
         batch.rewritten(&head, of)
     };
-    let written = if decision.view.body().len() < LARGE {
+    let written = if decision.view.body().len() < BLOCKING_THRESHOLD {
         write()
     } else {
         tokio::task::spawn_blocking(write)
@@ -153,16 +153,16 @@ pub(crate) async fn created(
             "the upstream's answer to the creation of a batch names no batch",
         )));
     };
-    let attempt = settlement.receipt.attempts.last();
+    let attempt = settlement.route().attempts.last();
     let upstream = attempt.map(|attempt| attempt.upstream.clone());
     let hold = settlement.split_hold(&UNITS);
     let facts = Facts::of(
         batch.len(),
-        Maker::of(&view.caller, envelope, &settlement.receipt.provenance),
+        Maker::of(&view.caller, envelope, &settlement.request().provenance),
         view.headers("anthropic-"),
         hold.as_ref(),
     );
-    settlement.receipt.batch = Some(Box::new(BatchNote::made(&id, facts.requests)));
+    settlement.note_batch(BatchNote::made(&id, facts.requests));
     settlement.counts_as(batch.len());
     let record = Record {
         id: id.into(),

@@ -25,7 +25,7 @@ use crate::exchange::forward::queue::{TargetQueue, Turn};
 use crate::exchange::settle::Settlement;
 use crate::headers::{self, AnswerForm, BodyCoding, Framing, Passing};
 use crate::receipts::receipt::Outcome;
-use crate::tenants::concurrency::{Charge, Place};
+use crate::tenants::concurrency::{Charge, Permit};
 use crate::upstream::admission::{Admission, Closed};
 use crate::upstream::attempt::Attempt;
 use crate::upstream::breaker::Severity;
@@ -127,7 +127,7 @@ impl Fetch<'_> {
         };
         let outgoing = request.to(target, self.session);
         let departure = Departure::default();
-        let charge = self.settlement.place.as_ref().map(Place::charge);
+        let charge = self.settlement.permit.as_ref().map(Permit::charge);
         let fetched = {
             let mut fetched = pin!(fetch(target, &outgoing, &mut attempt, &departure, charge));
             match while_there(self.session, &mut fetched).await {
@@ -329,7 +329,7 @@ impl BufferedResponse {
         settlement: &mut Settlement,
     ) -> Delivered {
         let status = self.head.status.as_u16();
-        settlement.receipt.status = Some(status);
+        settlement.set_status(status);
         let outcome = if status >= 400 {
             Outcome::UpstreamError
         } else {

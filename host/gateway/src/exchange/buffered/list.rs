@@ -15,7 +15,7 @@ use super::fetch::{BufferedResponse, Fetch};
 use super::paging::{Listed, MAX_PAGES, no_list, page, query};
 use super::results_url::turn_results;
 use crate::answer::refused::Refused;
-use crate::exchange::authorize::{no_state, no_such};
+use crate::exchange::authorize::{not_found, store_failed};
 use crate::gateway::Gateway;
 use crate::tenants::owners::Kind;
 
@@ -59,12 +59,12 @@ pub(crate) async fn list(
     let owner = view.caller.owner();
     if let Cursor::After(id) | Cursor::Before(id) = &query.cursor {
         let owns = gateway.owners.owns(kind, id, &owner).await;
-        if !owns.map_err(|error| no_state(&error))? {
-            return Err(no_such(kind.code(), id));
+        if !owns.map_err(|error| store_failed(&error))? {
+            return Err(not_found(kind.code(), id));
         }
     }
     let count = gateway.owners.count(kind, &owner).await;
-    let count = count.map_err(|error| no_state(&error))?;
+    let count = count.map_err(|error| store_failed(&error))?;
     if count == 0 {
         return BufferedResponse::own(Page::write([], false), fetch.settlement.id());
     }
@@ -123,7 +123,7 @@ pub(crate) async fn skills(
     let owner = view.caller.owner();
     let owned = gateway.owners.owned(Kind::Skill, ids, &owner).await;
     let owned: HashSet<_> = owned
-        .map_err(|error| no_state(&error))?
+        .map_err(|error| store_failed(&error))?
         .into_iter()
         .collect();
     let shown = |item: &&Item| {
@@ -234,7 +234,7 @@ impl Walk<'_> {
         let ids = listed.iter().map(|item| item.id.clone()).collect();
         let owned = self.gateway.owners.owned(self.kind, ids, self.owner).await;
         let mut owned = owned
-            .map_err(|error| no_state(&error))?
+            .map_err(|error| store_failed(&error))?
             .into_iter()
             .peekable();
         // Both are in the same order.

@@ -12,7 +12,7 @@ use super::fetch::{BufferedResponse, Fetch, FetchRequest};
 use super::paging::{Listed, MAX_PAGES, page, query};
 use crate::answer::refused::Refused;
 use crate::config::Resource;
-use crate::exchange::authorize::no_such;
+use crate::exchange::authorize::not_found;
 
 /// The models of the upstream.
 enum Real {
@@ -50,7 +50,7 @@ pub(crate) async fn list(fetch: &mut Fetch<'_>) -> Result<BufferedResponse, Refu
 
     let place = |id: &str| {
         let place = models.iter().position(|model| model.id == id);
-        place.ok_or_else(|| no_such("model", id))
+        place.ok_or_else(|| not_found("model", id))
     };
     let limit = query.limit();
     let (from, to, has_more) = match &query.cursor {
@@ -79,7 +79,7 @@ pub(crate) async fn one(fetch: &mut Fetch<'_>) -> Result<BufferedResponse, Refus
     let view = &decision.view;
     let id = view.endpoint.id(&view.path).unwrap_or_default();
     if !view.caller.may_use(id) {
-        return Err(no_such("model", id));
+        return Err(not_found("model", id));
     }
     if let Some(resource) = decision.snapshot.config.endpoints.resource(id) {
         return BufferedResponse::own(item(resource).json, fetch.settlement.id());

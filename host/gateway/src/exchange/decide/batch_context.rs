@@ -19,26 +19,26 @@ use crate::gateway::Gateway;
 use crate::receipts::batch_note::BatchNote;
 use crate::view::View;
 
-/// Bodies from this size on are scanned off the request workers.
-pub(crate) const LARGE: usize = 1 << 20;
+/// Size in bytes from which a body is scanned on a blocking thread.
+pub(crate) const BLOCKING_THRESHOLD: usize = 1 << 20;
 
-/// Bytes that are kept of each request of a creation beside its body.
-const ASKED: usize = 160;
+/// Memory for each request of a new batch beside its body, in bytes.
+const BYTES_PER_REQUEST: usize = 160;
 
-/// What a request has to do with batches.
+/// The relation of a request to message batches.
 pub(crate) enum BatchContext {
-    /// Nothing.
+    /// No relation.
     None,
-    /// It makes this one.
+    /// The request creates this batch.
     Creates(Arc<Batch>),
-    /// It is about one that this upstream has.
+    /// The request is about a batch that this upstream holds.
     At(String),
 }
 
 // === impl BatchContext ===
 
 impl BatchContext {
-    /// Changes a plan as far as the request is about a batch that is somewhere: it is asked for there.
+    /// Constrains a plan to the upstream that holds the batch.
     pub(crate) fn constrain(&self, plan: &mut Plan) {
         match self {
             Self::None | Self::Creates(_) => {}
@@ -47,11 +47,11 @@ impl BatchContext {
     }
 }
 
-/// Finds out what a request has to do with batches.
+/// Returns the relation of a request to batches, and scans a new batch.
 ///
 /// # Errors
 ///
-/// A creation that can't be read in one way only is a 400; the state that can't be read is a 503.
+/// 400 if a new batch can be read in more than one way, 503 if the store can't be read.
 pub(crate) async fn prepare(
     view: &mut Arc<View>,
     lineup: &Lineup,
@@ -72,15 +72,15 @@ pub(crate) async fn prepare(
     let Some(id) = id else {
         return Ok(BatchContext::None);
     };
-    settlement.receipt.batch = Some(Box::new(BatchNote::about(id)));
+    settlement.note_batch(BatchNote::about(id));
     let upstream = gateway.batches.upstream(id).await.map_err(|error| {
-        tracing::error!(%error, "the upstream of a batch can't be looked up");
-        Refused::gateway(503, "the gateway's state can't be read: try again")
+        tracing::error!(%error, "the upstream that holds a batch can't be looked up");
+        Refused::gateway(503, "the gateway's records can't be read: try again")
     })?;
     Ok(upstream.map_or(BatchContext::None, BatchContext::At))
 }
 
-/// Returns how much of a request the plugins that decide about it may look at.
+/// Returns the part of the requests that has to be the same for plugins to decide about them once.
 fn same(lineup: &Lineup) -> Same {
     if copy::is_read(lineup) {
         Same::Bytes
@@ -89,7 +89,7 @@ fn same(lineup: &Lineup) -> Same {
     }
 }
 
-/// Scans a creation. Where a plugin has put other requests into it, these are the ones that count from here on.
+/// Scans a new batch. If a plugin replaced its requests, the replacements are scanned.
 async fn creates(
     view: &mut Arc<View>,
     same: Same,
@@ -98,14 +98,14 @@ async fn creates(
     let Some(head) = &view.head else {
         return Err(Refused::client(
             400,
-            "the body is empty: a JSON object is expected",
+            "the body is empty: send a JSON object",
         ));
     };
     let head = head.clone();
     if has_other_requests(&head) {
         copy::keep(view, head.sent_len(), settlement)?;
     }
-    let scanned = if head.body().len() < LARGE {
+    let scanned = if head.body().len() < BLOCKING_THRESHOLD {
         scan(&head, same)
     } else {
         tokio::task::spawn_blocking(move || scan(&head, same))
@@ -113,14 +113,14 @@ async fn creates(
             .map_err(|_| Refused::gateway(503, "the batch could not be scanned: try again"))?
     };
     let (batch, head) = scanned.map_err(|malformed| Refused::client(400, malformed.to_string()))?;
-    copy::keep(view, batch.len() * ASKED, settlement)?;
+    copy::keep(view, batch.len() * BYTES_PER_REQUEST, settlement)?;
     if let Some(head) = head {
         Arc::make_mut(view).head = Some(head);
     }
     Ok(Arc::new(batch))
 }
 
-/// Whether a plugin has put other requests into a creation.
+/// Returns whether a plugin replaced the requests of a new batch.
 fn has_other_requests(head: &Head) -> bool {
     head.edits().iter().any(|edit| edit.name() == "requests")
 }

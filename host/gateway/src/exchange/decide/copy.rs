@@ -1,8 +1,4 @@
-//! Further copies of a body: what is made of one beside the bytes that came, and what is let go of them.
-//!
-//! A body that plugins have edited is put together in one piece where a plugin reads bytes. Once everything is decided, what
-//! is kept is what another try would send: of a compressed body that goes on as it came, these bytes and not what they
-//! decode to, which may be a thousand times as much.
+//! Memory for further copies of a body. An edited body is joined into one piece if a plugin reads its bytes.
 
 use std::sync::Arc;
 
@@ -13,12 +9,12 @@ use crate::exchange::settle::Settlement;
 use crate::tenants::concurrency::{Charge, FREE};
 use crate::view::View;
 
-/// Pays for the copy of an edited body that plugins may read. It lasts as long as the request's view.
+/// Charges for the copy of an edited body that plugins may read, for as long as the request's view lasts.
 ///
 /// # Errors
 ///
-/// There is no memory for it now.
-pub(crate) fn pay(
+/// The memory is exhausted.
+pub(crate) fn charge_edited(
     view: &mut Arc<View>,
     lineup: &Lineup,
     settlement: &Settlement,
@@ -31,11 +27,11 @@ pub(crate) fn pay(
     keep(view, len, settlement)
 }
 
-/// Pays for so many bytes for as long as the request's view lasts.
+/// Charges bytes for as long as the request's view lasts.
 ///
 /// # Errors
 ///
-/// There is no memory for them now.
+/// The memory is exhausted.
 pub(crate) fn keep(
     view: &mut Arc<View>,
     bytes: usize,
@@ -47,21 +43,21 @@ pub(crate) fn keep(
     Ok(())
 }
 
-/// A charge for so many bytes.
+/// Charges bytes, and returns the charge, or `None` for an exchange without a permit.
 ///
 /// # Errors
 ///
-/// There is no memory for them now.
+/// The memory is exhausted.
 pub(crate) fn charge(bytes: usize, settlement: &Settlement) -> Result<Option<Charge>, Refused> {
-    let Some(place) = &settlement.place else {
+    let Some(permit) = &settlement.permit else {
         return Ok(None);
     };
-    let mut charge = place.charge();
+    let mut charge = permit.charge();
     charge.cover(bytes)?;
     Ok(Some(charge))
 }
 
-/// Whether a plugin that decides about a request may read its body.
+/// Returns whether a plugin with a route or budget hook may read bodies.
 pub(crate) fn is_read(lineup: &Lineup) -> bool {
     let reads = |plugin: &Arc<Plugin>| {
         let decides = plugin.has(Hook::Route) || plugin.has(Hook::Budget);

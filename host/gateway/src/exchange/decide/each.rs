@@ -1,13 +1,13 @@
-//! The requests of a new batch, each decided as if it had come alone.
+//! Decides about each request of a new batch as if it had arrived alone.
 //!
-//! The envelope is the batch's: who asks is the same for all of them. The route hook is asked about the batch itself first,
-//! for what is ruled about batches, and then route and budget hooks about each request. Requests that look the same to
-//! every plugin that is asked are asked about once. A batch goes to one upstream, where all of its plans have to lead.
+//! All requests share the envelope of the batch. The route hook is called about the batch itself first, then the route and
+//! budget hooks about each request; requests that look the same to all plugins are decided once. All plans have to lead to the
+//! same upstream.
 //!
-//! Bounds: plugins are called for a millisecond at a time, with other exchanges in between, and for no longer than
-//! `batches.decide_ms` altogether; the charges of a batch are at most [`purse::MOST`].
+//! Bounds: plugins run for a millisecond at a time, then other exchanges run, and for `batches.decide_ms` in all; a batch has
+//! at most [`charges::MAX_CHARGES`] charges.
 
-mod purse;
+mod charges;
 mod single;
 
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use witgate_messages::batch::{Alike, Batch};
 use witgate_messages::splice::Edit;
 use witgate_runtime::{Estimate, Plan, Request};
 
-use self::purse::Purse;
+use self::charges::BatchCharges;
 use self::single::Single;
-use super::edits::{set_model, unmade};
+use super::edits::{edit_failed, set_model};
 use super::estimate;
 use super::model_access;
 use super::orders::Orders;
@@ -29,22 +29,22 @@ use crate::exchange::settle::Settlement;
 use crate::text::quote;
 use crate::view::View;
 
-/// How long plugins are called before others have their turn.
+/// Time that plugins run before the task yields.
 const TURN: Duration = Duration::from_millis(1);
 
-/// A downgrade: the model, and the plan of before.
+/// A downgrade: the new model, and the previous plan.
 #[derive(Clone, Copy)]
 struct Downgrade<'a> {
     model: &'a str,
     before: &'a Plan,
 }
 
-/// Asks the plugins about every request of a batch.
+/// Calls the plugins about every request of a batch.
 ///
 /// # Errors
 ///
-/// What a plugin refuses a request with, naming the request; a fault; a key's models; requests that would go to different
-/// upstreams; plugins that take too long.
+/// A plugin refuses a request or fails, the key may not use a model, the requests lead to different upstreams, or the plugins
+/// take too long. The refusal names the request.
 pub(crate) async fn decide(
     panel: &Panel<'_>,
     view: &Arc<View>,
@@ -57,7 +57,7 @@ pub(crate) async fn decide(
     all(panel, view, batch, &plan, None, settlement).await
 }
 
-/// Asks again, with every request put on this model.
+/// Calls the plugins again, with every request downgraded to this model.
 ///
 /// # Errors
 ///
@@ -74,7 +74,7 @@ pub(crate) async fn downgrade(
     all(panel, view, batch, before, Some(downgrade), settlement).await
 }
 
-/// `default` is the plan of requests that no plugin has one for.
+/// Decides about every kind of request. `default` is the plan of those that no plugin routes.
 async fn all(
     panel: &Panel<'_>,
     view: &Arc<View>,
@@ -86,7 +86,7 @@ async fn all(
     let edits = view.edits_of_requests(panel.envelope);
     let mut turns = Turns::begin(panel.snapshot.config.batches.decide);
     let mut lead: Option<(Plan, usize)> = None;
-    let mut purse = Purse::default();
+    let mut charges = BatchCharges::default();
     let mut sum = Estimate {
         prompt_tokens: 0,
         output_tokens: 0,
@@ -110,12 +110,12 @@ async fn all(
             Some(_) => {}
         }
         for charge in ordered.charges {
-            purse.put(charge, alike.count)?;
+            charges.add(charge, alike.count)?;
         }
         add(&mut sum, &ordered.estimate, alike.count);
         models.push(ordered.model);
 
-        // A hundred thousand calls are one decision on the receipt.
+        // The receipt shows a hundred thousand calls as one decision.
         settlement.trace.answered.truncate(answered);
         let known_faults = &mut settlement.trace.skipped;
         let mut fresh = known_faults.split_off(skipped);
@@ -129,22 +129,22 @@ async fn all(
     }
 
     let (mut plan, _) = lead.unwrap_or_else(|| (default.clone(), 0));
-    // The models stand in the requests.
+    // The models are written into the requests.
     for target in &mut plan.targets {
         target.model = None;
     }
     settlement.expect(&sum);
     Ok(Orders {
         plan,
-        charges: purse.into_charges(),
+        charges: charges.into_list(),
         models,
     })
 }
 
-/// What was ordered for one request.
+/// The decision about one kind of request.
 struct Ordered {
     plan: Plan,
-    /// The model that it is put on; none where its own stays.
+    /// The new model, or `None` if the request keeps its own.
     model: Option<Box<str>>,
     charges: Vec<witgate_runtime::PluginCharge>,
     estimate: Estimate,
@@ -161,7 +161,7 @@ fn one(
     let own = single.head.model().map(String::from);
     if let Some(Downgrade { model, .. }) = downgrade {
         let edited = single.head.edited(&[set_model(model)]);
-        single.head = edited.map_err(|error| unmade(&error))?;
+        single.head = edited.map_err(|error| edit_failed(&error))?;
     }
     let head = single.head.clone();
     let request: Arc<dyn Request> = Arc::new(single);
@@ -194,13 +194,18 @@ fn single(
     alike: Alike,
     edits: &[Edit],
 ) -> Result<Single, Refused> {
-    let unreadable = || Refused::gateway(503, "a request of the batch can't be read: try again");
+    let unreadable = || {
+        Refused::gateway(
+            503,
+            "the gateway failed to read a request of the batch again: try again",
+        )
+    };
     let body = view.head.as_ref().ok_or_else(unreadable)?;
     let head = batch
         .params(body, alike.first)
         .map_err(|_| unreadable())?
         .edited(edits)
-        .map_err(|error| unmade(&error))?;
+        .map_err(|error| edit_failed(&error))?;
     Ok(Single::new(Arc::clone(view), head, batch.len()))
 }
 
@@ -216,7 +221,7 @@ fn add(sum: &mut Estimate, one: &Estimate, count: u64) {
     sum.cost_picousd = cost.map(|(sum, one)| sum.saturating_add(times(one)));
 }
 
-/// The refusal of a batch whose requests would go to different upstreams.
+/// Returns the refusal of a batch whose requests lead to different upstreams.
 fn apart(view: &View, batch: &Batch, one: (&Plan, usize), other: (&Plan, usize)) -> Refused {
     let goes = |(plan, index): (&Plan, usize)| {
         let upstream = goes_to(plan).unwrap_or_default();
@@ -225,14 +230,14 @@ fn apart(view: &View, batch: &Batch, one: (&Plan, usize), other: (&Plan, usize))
     Refused::client(
         400,
         format!(
-            "a batch goes to one upstream, and {}, {}: send them in batches of their own",
+            "a batch goes to one upstream, and {}, but {}: send them in separate batches",
             goes(one),
             goes(other)
         ),
     )
 }
 
-/// The refusal of a batch because of one of its requests.
+/// Prefixes a refusal with the request of the batch that caused it.
 fn named(refused: Refused, view: &View, batch: &Batch, index: usize) -> Refused {
     Refused {
         message: format!("{}: {}", name(view, batch, index), refused.message),
@@ -253,7 +258,7 @@ fn name(view: &View, batch: &Batch, index: usize) -> String {
     }
 }
 
-/// Plugins' turns on a worker.
+/// The time that plugins may take on a worker.
 struct Turns {
     limit: Duration,
     spent: Duration,
@@ -271,7 +276,11 @@ impl Turns {
         }
     }
 
-    /// Lets others have their turn where this one has been long enough.
+    /// Yields if the turn is over.
+    ///
+    /// # Errors
+    ///
+    /// 413 if the plugins have used up the time of the batch.
     async fn next(&mut self) -> Result<(), Refused> {
         let turn = self.since.elapsed();
         if self.spent + turn > self.limit {

@@ -14,7 +14,7 @@ pub(crate) fn set_model(model: &str) -> Edit {
 
 /// Returns the refusal for an edit that cannot be applied. Edits are validated when a plugin returns them, so no client
 /// should ever see this one.
-pub(crate) fn unmade(error: &EditError) -> Refused {
+pub(crate) fn edit_failed(error: &EditError) -> Refused {
     tracing::error!(%error, "a plugin's edit of the body can't be made");
     Refused::gateway(
         503,

@@ -1,7 +1,7 @@
-//! What a request is expected to use, before anybody has answered it.
+//! Estimates of what a request will use.
 //!
-//! It is taken on the head as it will be sent: a plugin's edits can change the model, the length of the answer, and what
-//! both cost.
+//! An estimate is made from the head as it will be sent: a plugin's edits can change the model, the length of the response, and
+//! the price of both.
 
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
@@ -11,11 +11,11 @@ use witgate_runtime::{Estimate, Plan};
 
 use crate::view::View;
 
-/// What an answer is expected to take, in tokens, when the request allows for more. The hold is settled on the true
-/// amount; reserving all that a client declares would starve agents that declare 128,000.
+/// Expected output of a request that allows more, in tokens. The hold is settled with the true amount; reserving all that
+/// clients declare would starve agents that declare 128,000.
 const EXPECTED_OUTPUT: u64 = 4096;
 
-/// What a request that is no batch is expected to use. Only Messages cost tokens.
+/// Returns the estimate for a request that is no batch. Only Messages cost tokens.
 pub(crate) fn of_message(view: &View, plan: &Plan, prices: &PriceBook) -> Estimate {
     let (Some(head), Endpoint::Messages) = (&view.head, view.endpoint) else {
         return Estimate {
@@ -36,7 +36,7 @@ pub(crate) fn of_message(view: &View, plan: &Plan, prices: &PriceBook) -> Estima
     })
 }
 
-/// What a request with this head is expected to use in a batch.
+/// Returns the estimate for a request of a batch.
 pub(crate) fn of_batched(head: &Head, plan: &Plan, prices: &PriceBook) -> Estimate {
     of_head(head, plan, |model, tokens| {
         prices.estimate_in_batch(model, tokens.input, tokens.output)
@@ -65,7 +65,7 @@ fn of_head(head: &Head, plan: &Plan, price: impl Fn(&str, Tokens) -> Option<u64>
     }
 }
 
-/// Returns a member that is a text.
+/// Returns the string of a member, or `None`.
 fn text(head: &Head, name: &str) -> Option<String> {
     serde_json::from_str(head.member(name)?).ok()
 }

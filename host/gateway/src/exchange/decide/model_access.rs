@@ -6,50 +6,45 @@ use crate::answer::refused::Refused;
 use crate::tenants::keys::Caller;
 use crate::text::quote;
 
-/// Checks that the key may ask for every model that a request names.
+/// Checks that the key may use every model that a request names.
 ///
 /// # Errors
 ///
-/// 403 where it may not.
+/// 403 if it may not.
 pub(crate) fn model(head: &Head, caller: &Caller) -> Result<(), Refused> {
-    const LISTS: &str = "GET /v1/models lists what it may ask for";
+    const LIST: &str = "GET /v1/models lists the models it may use";
     if caller.models.is_none() {
         return Ok(());
     }
     if let Some(model) = head.models().find(|model| !caller.may_use(model)) {
         return Err(Refused::client(
             403,
-            format!(
-                "this key may not ask for the model `{}`: {LISTS}",
-                quote(&model)
-            ),
+            format!("this key may not use the model `{}`: {LIST}", quote(&model)),
         ));
     }
-    // Whatever the upstream makes of it, it is not one of the key's.
+    // However the upstream reads it, it is none of the key's models.
     if head.model().is_none() && head.is_unread("model") {
         return Err(Refused::client(
             403,
-            format!(
-                "this key may ask for certain models only, and `model` is not a string: {LISTS}"
-            ),
+            format!("this key is limited to certain models, and `model` is not a string: {LIST}"),
         ));
     }
     if head.leaves_model_open() {
         return Err(Refused::client(
             403,
             format!(
-                "this key may ask for certain models only, and `fallbacks` leaves the choice to the upstream: name the models; {LISTS}"
+                "this key is limited to certain models, and `fallbacks` leaves the choice to the upstream: name the models; {LIST}"
             ),
         ));
     }
     Ok(())
 }
 
-/// Checks that a request of a key with models names one, or that one is `planned` for it.
+/// Checks that the request of a key with limited models names a model, or that the plan does.
 ///
 /// # Errors
 ///
-/// 400 where there is none.
+/// 400 if neither does.
 pub(crate) fn has_model(
     head: Option<&Head>,
     caller: &Caller,
@@ -61,6 +56,6 @@ pub(crate) fn has_model(
     }
     Err(Refused::client(
         400,
-        "model: this key may ask for certain models only, so the request has to name one; GET /v1/models lists what it may ask for",
+        "model: this key is limited to certain models, so the request has to name one; GET /v1/models lists the models it may use",
     ))
 }

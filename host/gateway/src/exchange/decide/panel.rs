@@ -1,5 +1,5 @@
-//! The plugins of one request, and what is done with their plans: targets that are not there, or whose model the caller's
-//! key may not have, are left out before anybody goes by them.
+//! The plugins of a request, and the checks of their plans: targets that do not exist, or whose model the key may not use, are
+//! removed.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::gateway::snapshot::Snapshot;
 use crate::tenants::keys::Caller;
 use crate::text::quote;
 
-/// The plugins, and what they are told beside the request.
+/// The plugins, and their input besides the request.
 pub(crate) struct Panel<'a> {
     lineup: &'a Lineup,
     pub(crate) snapshot: &'a Snapshot,
@@ -24,7 +24,7 @@ pub(crate) struct Panel<'a> {
     stats: Vec<UpstreamStats>,
 }
 
-/// The attribute of a target that a caller has named itself.
+/// The attribute of a target that the caller named.
 const NAMED_BY: (&str, &str) = ("named-by", "caller");
 
 // === impl Panel ===
@@ -45,16 +45,16 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// Whoever asks.
+    /// Returns the caller of the request.
     pub(crate) fn caller(&self) -> &Caller {
         self.caller
     }
 
-    /// Returns the plan for a request, or `None` where no plugin has one.
+    /// Returns the plan for a request, or `None` if no plugin has one.
     ///
     /// # Errors
     ///
-    /// A plugin's refusal or fault, or a plan of nothing but models that the key may not ask for.
+    /// A plugin refuses or fails, or every target of the plan has a model that the key may not use.
     pub(crate) fn plan(
         &self,
         request: &Arc<dyn Request>,
@@ -81,8 +81,8 @@ impl<'a> Panel<'a> {
         Ok(Some(plan))
     }
 
-    /// Returns the plan for a request that asks for `model` in the place of its own: as the plugins plan for that model, or
-    /// where they lead to another one, `before` with it at every target. What they refuse stays refused.
+    /// Returns the plan for a request that is downgraded to `model`: the plugins' plan for that model, or `before` with the model
+    /// at every target if theirs leads to another model. What they refuse stays refused.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl<'a> Panel<'a> {
         before: &Plan,
         settlement: &mut Settlement,
     ) -> Result<Plan, Refused> {
-        // Neither the resource nor the index was meant for this model.
+        // The resource and the index are not meant for this model.
         let envelope = Envelope {
             resource: None,
             secondary_index: None,
@@ -138,12 +138,12 @@ impl<'a> Panel<'a> {
         })
     }
 
-    /// The plan of a request that no plugin has one for.
+    /// Returns the plan for a request that no plugin routes.
     pub(crate) fn default_plan(&self) -> Plan {
         Plan::to(self.snapshot.upstreams.default_name())
     }
 
-    /// Leaves out the targets that name no upstream. A plan of nothing else is a fault of its plugin.
+    /// Removes the targets that name no upstream.
     fn drop_unknown(&self, plan: &mut Plan, settlement: &mut Settlement) {
         let known = |target: &Target| self.snapshot.upstreams.find(&target.upstream).is_some();
         if plan.targets.iter().all(known) {
@@ -160,22 +160,25 @@ impl<'a> Panel<'a> {
                     request = settlement.id(),
                     plugin,
                     upstream = target.upstream,
-                    "a plan names an upstream that is not configured; its other targets are asked"
+                    "a plan names an upstream that is not configured; its other targets are used"
                 );
             }
             known
         });
     }
 
-    /// Leaves out the targets whose model the key may not ask for. One that the caller has chosen by its index is not
-    /// replaced in silence.
+    /// Removes the targets whose model the key may not use. A target that the caller chose by its index is refused instead.
+    ///
+    /// # Errors
+    ///
+    /// 403 if no target is left, or the caller chose one that is removed.
     fn drop_forbidden(
         &self,
         plan: &mut Plan,
         request: &Arc<dyn Request>,
         envelope: &Envelope,
     ) -> Result<(), Refused> {
-        // Elsewhere a model in a plan has no meaning.
+        // On other endpoints, a model in a plan has no meaning.
         let for_model = [Endpoint::Messages, Endpoint::CountTokens]
             .iter()
             .any(|endpoint| endpoint.code() == request.endpoint());
@@ -204,7 +207,7 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// Whether a request for `asked`, which the key may ask for, may be led to a target.
+    /// Returns whether a request for `asked`, which the key may use, may be routed to a target.
     fn may_lead(&self, asked: &str, target: &Target) -> bool {
         let Some(model) = &target.model else {
             return true;
@@ -216,25 +219,26 @@ impl<'a> Panel<'a> {
         if target.attributes.iter().any(named_by) {
             return false;
         }
-        // A name of the operator's own leads wherever the operator wants, and `UPSTREAM/MODEL` is what was asked for.
+        // The operator routes a resource wherever it wants, and `UPSTREAM/MODEL` is what the caller asked for.
         let in_full = asked
             .strip_prefix(target.upstream.as_str())
             .and_then(|rest| rest.strip_prefix('/'));
         in_full == Some(model) || self.snapshot.config.endpoints.resource(asked).is_some()
     }
 
-    /// Whether a request for `asked` may be put on another model.
+    /// Returns whether a request for `asked` may be downgraded to a model.
     pub(crate) fn may_downgrade(&self, asked: Option<&str>, model: &str) -> bool {
         let own = |asked| self.snapshot.config.endpoints.resource(asked).is_some();
         self.caller.may_use(model) || asked.is_some_and(own)
     }
 }
 
+/// Returns the 403 for a resource that leads to a model that the key may not use.
 fn leads_to(asked: &str, model: &str) -> Refused {
     Refused::client(
         403,
         format!(
-            "this key may not ask for the model `{}`, which `{}` leads to: GET /v1/models lists what it may ask for",
+            "this key may not use the model `{}`, which `{}` leads to: GET /v1/models lists the models it may use",
             quote(model),
             quote(asked)
         ),

@@ -1,8 +1,8 @@
-//! From the names in a plan to upstreams, in the order in which they are tried.
+//! The targets of a plan: the upstreams that its names stand for, in the order in which they are tried.
 //!
-//! A name may stand for a group, which gives several. Two kinds of upstreams drop out: those of another provider when the
-//! request carries signed thinking, which only the provider that signed it can read; and those that are shown the caller's
-//! own credential when that is a key of this gateway, which is nobody else's to see.
+//! A name may stand for a group, which yields several. Two kinds of upstreams are dropped: those of another provider if the
+//! request contains signed thinking, which only the provider that signed it can read; and those that receive the caller's own
+//! credential if that is a key of this gateway.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use crate::view::View;
 pub(crate) struct Target {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) model: Option<String>,
-    /// The longest time to the head of its answer.
+    /// The timeout of the response head.
     pub(crate) limit: Limit,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Target {
 ///
 /// # Errors
 ///
-/// 503 for a name that is not configured, 401 when all that is left would be shown a key of this gateway.
+/// 503 if a name is not configured, 401 if every target left would receive a key of this gateway.
 pub(crate) fn look_up(
     plan: &Plan,
     envelope: &Envelope,
@@ -72,7 +72,7 @@ pub(crate) fn look_up(
             targets.push((target, stranger));
         }
     }
-    // Read only when it matters: most gateways know one provider.
+    // The body is read only if it matters: most gateways have one provider.
     if strangers
         && view
             .head
@@ -103,7 +103,7 @@ fn without_our_key(
     Ok(targets)
 }
 
-/// The policy and the configuration disagree: the operator's to mend, not the client's.
+/// Returns the refusal for an upstream that is not configured, which the operator has to mend.
 fn unknown(plan: &Plan, upstream: &str) -> Refused {
     let rule = plan.rule.as_deref().unwrap_or("a plan");
     tracing::error!(
@@ -114,7 +114,7 @@ fn unknown(plan: &Plan, upstream: &str) -> Refused {
     Refused::gateway(
         503,
         format!(
-            "the route names the upstream `{}`, which is not configured",
+            "the route names the upstream `{}`, which is not configured: the gateway's operator has to add it or change the route",
             quote(upstream)
         ),
     )

@@ -1,26 +1,26 @@
-//! Noticing that an HTTP/1.1 client has hung up while bytes of its body are still unread.
+//! Detects that an HTTP/1.1 client has disconnected while bytes of its body are unread.
 //!
-//! Its end comes behind those bytes, where reading can't find it without taking them. The state of its connection tells
-//! it, and is asked for now and then: only while something else holds up the body.
+//! The end of the connection arrives behind those bytes and can't be read without consuming them, so the state of the TCP
+//! connection is polled, only while the body waits for something else.
 
 use std::time::Duration;
 
 use pingora_core::protocols::http::ServerSession;
 use tokio::time::sleep;
 
-/// Time between two looks.
-const LOOK: Duration = Duration::from_millis(250);
+/// Time between two polls.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// States of a connection whose other side sends nothing any more, in Linux' numbers (`include/net/tcp_states.h`).
+/// TCP states in which the peer has closed its sending side, as numbered by Linux (`include/net/tcp_states.h`).
 const CLOSE: u8 = 7;
 const CLOSE_WAIT: u8 = 8;
 const LAST_ACK: u8 = 9;
 const CLOSING: u8 = 11;
 
-/// Ends when the client has closed its connection, or its sending side.
+/// Completes when the client has closed its connection, or its sending side.
 pub(crate) async fn hung_up(session: &ServerSession) {
     while !has_hung_up(session) {
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 

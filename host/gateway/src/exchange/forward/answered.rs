@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::exchange::downstream::Client;
+use crate::exchange::downstream::Downstream;
 use crate::exchange::relay::metering::Metering;
 use crate::upstream::attempt::Attempt;
 use crate::upstream::connection::response::Response;
@@ -25,7 +25,7 @@ pub(crate) struct Answered {
 /// An answer that is to be delivered, and the client that waits for it.
 pub(crate) struct Forwarded {
     pub(crate) answered: Answered,
-    pub(crate) client: Client,
+    pub(crate) client: Downstream,
 }
 
 // === impl Answered ===

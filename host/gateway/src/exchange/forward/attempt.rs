@@ -17,9 +17,9 @@ use super::queue::Turn;
 use super::retry_reason::RetryReason;
 use crate::answer::refused::Refused;
 use crate::exchange::decide::Decision;
-use crate::exchange::decide::edits::unmade;
+use crate::exchange::decide::edits::edit_failed;
 use crate::exchange::decide::targets::Target;
-use crate::exchange::downstream::{Client, Interrupted};
+use crate::exchange::downstream::{Downstream, Interrupted};
 use crate::exchange::relay::early_headers;
 use crate::exchange::relay::metering::Metering;
 use crate::exchange::settle::Settlement;
@@ -53,7 +53,7 @@ pub(crate) async fn attempt(
     decision: &Decision,
     turn: Turn<'_>,
     fallback: Fallback,
-    client: &mut Client,
+    client: &mut Downstream,
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<Attempted, Refused> {
@@ -129,7 +129,7 @@ async fn classify(
     decision: &Decision,
     fallback: Fallback,
     answered: &mut Answered,
-    client: &mut Client,
+    client: &mut Downstream,
     session: &mut ServerSession,
 ) -> (Result<u16, String>, Result<Class, Interrupted>) {
     let status = answered.response.status();
@@ -238,7 +238,8 @@ fn body(decision: &Decision, target: &Target) -> Result<Body, Refused> {
         None => head.sent(),
         Some(model) => {
             let model = serde_json::Value::from(model).to_string();
-            splice(head, &[Edit::Set("model".into(), model)]).map_err(|error| unmade(&error))?
+            splice(head, &[Edit::Set("model".into(), model)])
+                .map_err(|error| edit_failed(&error))?
         }
     };
     Ok(Body {

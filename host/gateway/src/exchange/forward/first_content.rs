@@ -10,7 +10,7 @@ use witgate_messages::error::ErrorReport;
 
 use super::answered::HeldBack;
 use crate::config::Streams;
-use crate::exchange::downstream::{Client, Interrupted};
+use crate::exchange::downstream::{Downstream, Interrupted};
 use crate::exchange::relay::metering::Metering;
 use crate::upstream::connection::response::Response;
 
@@ -33,7 +33,7 @@ pub(crate) async fn read(
     response: &mut Response,
     metering: &mut Metering,
     held_back: &mut HeldBack,
-    client: &mut Client,
+    client: &mut Downstream,
     session: &mut ServerSession,
     streams: &Streams,
 ) -> Result<Beginning, Interrupted> {

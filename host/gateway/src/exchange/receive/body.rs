@@ -1,4 +1,4 @@
-//! A body that is read whole, and paid for as it comes.
+//! Request bodies: their size limits, 100-continue, and reading one body. Memory is charged as the bytes arrive.
 
 use std::time::Duration;
 
@@ -10,42 +10,43 @@ use tokio::time::timeout;
 use crate::answer::refused::Refused;
 use crate::config::Limits;
 use crate::listen::STREAM_WINDOW;
-use crate::tenants::concurrency::{Charge, FREE, Place};
+use crate::tenants::concurrency::{Charge, FREE, Permit};
 
-/// Room for a body that does not say how long it is.
-const UNKNOWN: usize = 16 * 1024;
+/// Initial buffer for a body of unknown length, in bytes.
+const INITIAL_BUFFER: usize = 16 * 1024;
 
-/// Reads a body. Larger ones are paid for from what has come of them, so that one that is announced and does not come keeps
-/// nothing from others.
+/// Reads a body. Its memory is charged as it arrives, so that a body that is announced and not sent takes none from others.
 ///
 /// # Errors
 ///
-/// It is too large, too slow, not framed as it should be, or there is no memory for it now.
+/// The body is too large, too slow, or malformed, or the memory is exhausted.
 pub(super) async fn read_body(
     session: &mut ServerSession,
     limits: &Limits,
     limit: usize,
-    place: &Place,
+    permit: &Permit,
 ) -> Result<Bytes, Refused> {
     let request = session.req_header();
     let chunked = request.headers.contains_key(header::TRANSFER_ENCODING);
     let length = declared(session);
     let over = || {
-        let message = format!("the body is larger than the {limit} bytes that this gateway takes");
+        let message = format!(
+            "the body is larger than {limit} bytes, which is the limit of this gateway: send less"
+        );
         Refused::client(413, message)
     };
     let announced = match length {
         Some(0) => {
             return Err(Refused::client(
                 400,
-                "the body is empty: a JSON object is expected",
+                "the body is empty: send a JSON object",
             ));
         }
         Some(length) => {
             let length = usize::try_from(length).ok().filter(|len| *len <= limit);
             let length = length.ok_or_else(over)?;
             if length > FREE {
-                place.has_room(length)?;
+                permit.has_room(length)?;
             }
             Some(length)
         }
@@ -58,45 +59,49 @@ pub(super) async fn read_body(
         }
     };
 
-    let _window = window(session, announced, place)?;
-    invite(session).await?;
+    let _window = window(session, announced, permit)?;
+    send_continue(session).await?;
     let read = async {
-        let mut whole = Whole::new(announced, place);
+        let mut body = Partial::new(announced, permit);
         while let Some(part) = session
             .read_request_body()
             .await
-            .map_err(|error| broken(&error))?
+            .map_err(|error| body_error(&error))?
         {
-            if whole.len() + part.len() > limit {
+            if body.len() + part.len() > limit {
                 return Err(over());
             }
-            whole.push(part)?;
+            body.push(part)?;
         }
-        Ok(whole.into_bytes())
+        Ok(body.into_bytes())
     };
     timeout(limits.body_timeout, read)
         .await
-        .unwrap_or_else(|_| Err(slow(limits.body_timeout)))
+        .unwrap_or_else(|_| Err(body_timeout(limits.body_timeout)))
 }
 
-/// What pays for the part of a body that has come and is not read: HTTP/2 takes as much as its window, whether it is read or
-/// not.
+/// Charges the receive window of an HTTP/2 stream, which fills whether it is read or not. Returns `None` over HTTP/1.1 and for
+/// small bodies.
+///
+/// # Errors
+///
+/// The memory is exhausted.
 pub(crate) fn window(
     session: &ServerSession,
     announced: Option<usize>,
-    place: &Place,
+    permit: &Permit,
 ) -> Result<Option<Charge>, Refused> {
     let window = usize::try_from(STREAM_WINDOW).unwrap_or(usize::MAX);
     let most = announced.map_or(window, |announced| announced.min(window));
     if !session.is_http2() || most <= FREE {
         return Ok(None);
     }
-    let mut charge = place.charge();
+    let mut charge = permit.charge();
     charge.cover(most)?;
     Ok(Some(charge))
 }
 
-/// The body's length as the client declares it.
+/// Returns the length that the client declares, or `None`.
 fn declared(session: &ServerSession) -> Option<u64> {
     session
         .get_header(header::CONTENT_LENGTH)
@@ -104,82 +109,102 @@ fn declared(session: &ServerSession) -> Option<u64> {
         .and_then(|length| length.trim().parse().ok())
 }
 
-/// The body's length as the client declares it, where a body of this length could be held.
+/// Returns the length that the client declares, or `None` if it is larger than any memory.
 pub(crate) fn announced(session: &ServerSession) -> Option<usize> {
     declared(session).and_then(|length| usize::try_from(length).ok())
 }
 
-/// Refuses a body that says itself that it is too large.
+/// Refuses a body whose declared length is over the limit.
+///
+/// # Errors
+///
+/// 413 if it is.
 pub(super) fn check_length(session: &ServerSession, limit: u64) -> Result<(), Refused> {
     match declared(session) {
-        Some(length) if length > limit => Err(over(limit)),
+        Some(length) if length > limit => Err(body_too_large(limit)),
         _ => Ok(()),
     }
 }
 
-/// Lets a client that waits for it send its body.
-pub(crate) async fn invite(session: &mut ServerSession) -> Result<(), Refused> {
+/// Sends 100-continue to a client that waits for it.
+///
+/// # Errors
+///
+/// The client disconnected.
+pub(crate) async fn send_continue(session: &mut ServerSession) -> Result<(), Refused> {
     if session
         .get_header(header::EXPECT)
         .is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
     {
-        // Otherwise an answer that starts before the body has ended would close the connection behind it.
+        // Otherwise pingora closes the connection after a response that starts before the body has ended.
         session.set_close_on_response_before_downstream_finish(false);
         let invited = session.write_continue_response().await;
         session.set_close_on_response_before_downstream_finish(true);
-        invited.map_err(|_| gone())?;
+        invited.map_err(|_| client_disconnected())?;
     }
     Ok(())
 }
 
-pub(crate) fn slow(limit: Duration) -> Refused {
+/// Returns the refusal for a body that is too slow.
+pub(crate) fn body_timeout(limit: Duration) -> Refused {
     Refused::client(
         408,
-        format!("the body did not arrive within {} ms", limit.as_millis()),
+        format!(
+            "the body did not arrive within {} ms: send it faster, or send less",
+            limit.as_millis()
+        ),
     )
 }
 
-pub(crate) fn broken(error: &pingora_core::Error) -> Refused {
+/// Returns the refusal for a body that can't be read.
+pub(crate) fn body_error(error: &pingora_core::Error) -> Refused {
     match error.etype() {
         pingora_core::ErrorType::ReadTimedout => {
-            Refused::client(408, "the body stood still for too long")
+            Refused::client(408, "the body stalled: no byte of it arrived for too long")
         }
-        pingora_core::ErrorType::ConnectionClosed | pingora_core::ErrorType::ReadError => gone(),
-        _ => Refused::client(400, "the body is not framed as its headers say"),
+        pingora_core::ErrorType::ConnectionClosed | pingora_core::ErrorType::ReadError => {
+            client_disconnected()
+        }
+        _ => Refused::client(
+            400,
+            "the body is malformed: its framing contradicts its headers",
+        ),
     }
 }
 
-/// Nobody will read this; the receipt does.
-fn gone() -> Refused {
+/// Returns the refusal for a client that disconnected. Only the receipt shows it.
+fn client_disconnected() -> Refused {
     Refused::client(
         499,
-        "the client closed the connection before its request was complete",
+        "the client disconnected before its request was complete",
     )
 }
 
-/// The answer to a body that is too large.
-pub(crate) fn over(limit: u64) -> Refused {
+/// Returns the refusal for an upload that is too large.
+pub(crate) fn body_too_large(limit: u64) -> Refused {
     Refused::client(
         413,
-        format!("the upload is larger than the {limit} bytes that this gateway takes"),
+        format!(
+            "the upload is larger than {limit} bytes, which is the limit of this gateway: send less"
+        ),
     )
 }
 
-/// A body in the making: the first part as it is, a buffer only when there is a second.
-struct Whole<'a> {
-    place: &'a Place,
+/// A partly read body. It keeps the first part as it is, and copies into a buffer only when there is a second.
+struct Partial<'a> {
+    permit: &'a Permit,
     announced: Option<usize>,
     first: Bytes,
     joined: Vec<u8>,
     charge: Option<Charge>,
 }
 
-// === impl Whole ===
+// === impl Partial ===
 
-impl<'a> Whole<'a> {
-    fn new(announced: Option<usize>, place: &'a Place) -> Self {
+impl<'a> Partial<'a> {
+    fn new(announced: Option<usize>, permit: &'a Permit) -> Self {
         Self {
-            place,
+            permit,
             announced,
             first: Bytes::new(),
             joined: Vec::new(),
@@ -194,21 +219,21 @@ impl<'a> Whole<'a> {
     fn push(&mut self, part: Bytes) -> Result<(), Refused> {
         let len = self.len() + part.len();
         if self.len() == 0 {
-            self.pay(len)?;
+            self.charge(len)?;
             self.first = part;
             return Ok(());
         }
         match self.announced {
-            // What was not written to costs address space only.
+            // Unwritten pages cost address space only.
             Some(announced) => {
-                self.pay(len)?;
+                self.charge(len)?;
                 self.joined
                     .reserve_exact(announced.max(len) - self.joined.len());
             }
             None if len > self.joined.capacity() => {
-                let room = len.max(self.joined.capacity() * 2).max(UNKNOWN);
-                self.pay(room)?;
-                self.joined.reserve_exact(room - self.joined.len());
+                let capacity = len.max(self.joined.capacity() * 2).max(INITIAL_BUFFER);
+                self.charge(capacity)?;
+                self.joined.reserve_exact(capacity - self.joined.len());
             }
             None => {}
         }
@@ -218,15 +243,15 @@ impl<'a> Whole<'a> {
         Ok(())
     }
 
-    fn pay(&mut self, bytes: usize) -> Result<(), Refused> {
+    fn charge(&mut self, bytes: usize) -> Result<(), Refused> {
         if bytes <= FREE {
             return Ok(());
         }
-        let charge = self.charge.get_or_insert_with(|| self.place.charge());
+        let charge = self.charge.get_or_insert_with(|| self.permit.charge());
         charge.cover(bytes)
     }
 
-    /// The body, with what pays for it.
+    /// Returns the body, which keeps its charge.
     fn into_bytes(mut self) -> Bytes {
         let bytes = if self.joined.is_empty() {
             self.first

@@ -1,7 +1,7 @@
-//! Compressed request bodies: decoded for the scan, within a limit, and kept as they were sent.
+//! Compressed request bodies, decoded for the scan and kept as they were sent.
 //!
-//! What goes to the upstream is what the client sent, unless a plugin edits the body or another model is asked for. The
-//! limit is on what a body decodes to; how much smaller it was packed does not matter.
+//! The upstream gets what the client sent, unless a plugin edits the body or changes the model. The limit applies to the decoded
+//! body, whatever its compression ratio.
 
 use std::io::{self, Read};
 
@@ -13,47 +13,47 @@ use http::HeaderValue;
 use crate::answer::refused::Refused;
 use crate::coding::{Coding, Unsupported, ZSTD_WINDOW};
 use crate::config::Limits;
-use crate::tenants::concurrency::{Charge, Place};
+use crate::tenants::concurrency::{Charge, Permit};
 
-/// Bodies from this size on are decoded on a thread that may be busy for a while.
-const LARGE: usize = 64 * 1024;
+/// Size in bytes from which a body is decoded on a blocking thread.
+const BLOCKING_THRESHOLD: usize = 64 * 1024;
 
-/// The same for what they decode to: a few KiB can unpack to all that is allowed.
-const LONG: usize = 1024 * 1024;
+/// Decoded size in bytes from which a body is decoded on a blocking thread: a few KiB can decode to all that is allowed.
+const DECODED_BLOCKING_THRESHOLD: usize = 1024 * 1024;
 
 /// Bytes that are decoded at a time.
-const PIECE: usize = 32 * 1024;
+const PIECE_BYTES: usize = 32 * 1024;
 
-/// A request's body, as it is meant and as it came.
+/// A request body, decoded and as it was sent.
 pub(crate) struct Body {
-    /// Decoded.
+    /// The decoded body.
     pub(crate) plain: Bytes,
-    /// As it was sent, where that is something else.
+    /// The body as it was sent, or `None` if it was not compressed.
     pub(crate) sent: Option<Bytes>,
 }
 
-/// Why a body can't be decoded.
+/// A failure to decode a body.
 #[derive(Debug)]
 enum Undecodable {
-    /// It decodes to more than the limit.
+    /// The decoded body is over the limit.
     TooLarge,
-    /// It is not in the coding that it claims.
+    /// The body is not in the coding of its header.
     Broken,
-    /// There is no memory for it now.
+    /// The memory is exhausted.
     NoRoom(Box<Refused>),
 }
 
-/// Decodes a body that came with this `content-encoding`. What it decodes to is paid for while it grows.
+/// Decodes a body with this `content-encoding`, and charges its memory as it grows.
 ///
 /// # Errors
 ///
-/// 400 for a coding that is not understood or that the body is not in, 413 for one that decodes to more than the limit, or
-/// as [`Charge::cover`].
+/// 400 if the coding is not supported or the body is not in it, 413 if the decoded body is over the limit; also as
+/// [`Charge::cover`].
 pub(crate) async fn decode(
     coding: Option<&HeaderValue>,
     body: Bytes,
     limits: &Limits,
-    place: &Place,
+    permit: &Permit,
 ) -> Result<Body, Refused> {
     let coding = Coding::parse(coding).map_err(|Unsupported| {
         Refused::client(
@@ -69,27 +69,28 @@ pub(crate) async fn decode(
     };
     let limit = limits.decoded_bytes;
     let sent = body.clone();
-    let at_once = if body.len() < LARGE {
-        let plain = Plain::new(limit.min(LONG), place.charge());
-        Some(unpack(coding, &body, plain))
-            .filter(|plain| limit <= LONG || !matches!(plain, Err(Undecodable::TooLarge)))
+    let at_once = if body.len() < BLOCKING_THRESHOLD {
+        let plain = Plain::new(limit.min(DECODED_BLOCKING_THRESHOLD), permit.charge());
+        Some(unpack(coding, &body, plain)).filter(|plain| {
+            limit <= DECODED_BLOCKING_THRESHOLD || !matches!(plain, Err(Undecodable::TooLarge))
+        })
     } else {
         None
     };
     let plain = if let Some(plain) = at_once {
         plain
     } else {
-        let plain = Plain::new(limit, place.charge());
-        // Many may wait for a thread; what each takes beside its output is counted from here on.
-        let mut state = place.charge();
+        let plain = Plain::new(limit, permit.charge());
+        // Many may wait for a thread, so the memory of each decoder is charged from here on.
+        let mut state = permit.charge();
         state.cover(coding.window_bytes())?;
-        // The bytes and their charges go along: a client that leaves does not stop the thread.
+        // A disconnect does not stop the thread, which therefore owns the bytes and their charges.
         tokio::task::spawn_blocking(move || {
             let _state = state;
             unpack(coding, &body, plain)
         })
         .await
-        .map_err(|_| Refused::gateway(500, "the body could not be decoded"))?
+        .map_err(|_| Refused::gateway(500, "the gateway failed to decode the body: try again"))?
     };
     match plain {
         Ok(plain) => Ok(Body {
@@ -142,11 +143,11 @@ fn unpack(coding: Coding, body: &[u8], plain: Plain) -> Result<Bytes, Undecodabl
     }
 }
 
-/// Piece by piece: the reader of the crate does not tell what comes behind the end.
+/// Decodes brotli piece by piece, because the crate's reader does not report bytes behind the end.
 fn unpack_brotli(body: &[u8], mut plain: Plain) -> Result<Bytes, Undecodable> {
     let alloc = StandardAlloc::default;
     let mut state = BrotliState::new(alloc(), alloc(), alloc());
-    let mut piece = vec![0_u8; PIECE];
+    let mut piece = vec![0_u8; PIECE_BYTES];
     let (mut left, mut at, mut total) = (body.len(), 0, 0);
     loop {
         let (mut room, mut written) = (piece.len(), 0);
@@ -173,7 +174,7 @@ fn unpack_brotli(body: &[u8], mut plain: Plain) -> Result<Bytes, Undecodable> {
     }
 }
 
-/// Nothing may come behind the end of what was decoded: another reader could take it for more.
+/// Returns the decoded body, if nothing follows the end of the coding: another reader could decode the rest too.
 fn whole(rest: &[u8], plain: Bytes) -> Result<Bytes, Undecodable> {
     if rest.is_empty() {
         Ok(plain)
@@ -182,7 +183,7 @@ fn whole(rest: &[u8], plain: Bytes) -> Result<Bytes, Undecodable> {
     }
 }
 
-/// What a body decodes to, as far as it has come.
+/// A partly decoded body.
 struct Plain {
     bytes: Vec<u8>,
     limit: usize,
@@ -202,7 +203,7 @@ impl Plain {
 
     /// Reads to the end, and no further than one piece past the limit.
     fn read(mut self, mut decoder: impl Read) -> Result<Bytes, Undecodable> {
-        let mut piece = vec![0_u8; PIECE];
+        let mut piece = vec![0_u8; PIECE_BYTES];
         loop {
             match decoder.read(&mut piece) {
                 Ok(0) => return Ok(self.into_bytes()),
@@ -213,7 +214,7 @@ impl Plain {
         }
     }
 
-    /// Takes a piece. Memory for it is paid for before it is asked for.
+    /// Appends a piece. Its memory is charged before it is allocated.
     fn push(&mut self, piece: &[u8]) -> Result<(), Undecodable> {
         let len = self.bytes.len() + piece.len();
         if len > self.limit {
@@ -226,7 +227,7 @@ impl Plain {
         Ok(())
     }
 
-    /// The bytes, with what pays for them.
+    /// Returns the bytes, which keep their charge.
     fn into_bytes(mut self) -> Bytes {
         self.bytes.shrink_to_fit();
         self.charge.tie(Bytes::from(self.bytes))

@@ -16,7 +16,7 @@ impl Settlement {
         result: Result<u16, String>,
     ) {
         for sent in attempt.sent(result) {
-            self.receipt.attempts.push(receipt::Attempt {
+            self.receipt.route.attempts.push(receipt::Attempt {
                 upstream: attempt.upstream().to_owned(),
                 model: model.map(str::to_owned),
                 request_id: sent.request_id,
@@ -28,17 +28,17 @@ impl Settlement {
     /// Says, for the receipt, that a target was not asked.
     pub(in crate::exchange) fn pass_over(&mut self, closed: &Closed) {
         let passed = (closed.upstream.clone(), closed.reason.to_string());
-        self.receipt.passed_over.push(passed);
+        self.receipt.route.passed_over.push(passed);
     }
 
     /// Notes that a plan of this plugin names an upstream that is not configured. Says whether that is news: the requests of
     /// a batch may all have the same plan.
     pub(in crate::exchange) fn pass_over_unknown(&mut self, upstream: &str, plugin: &str) -> bool {
         let passed = (upstream.to_owned(), "not configured".to_owned());
-        let news = !self.receipt.passed_over.contains(&passed);
+        let news = !self.receipt.route.passed_over.contains(&passed);
         if news {
             self.gateway.metrics.unknown_target(plugin);
-            self.receipt.passed_over.push(passed);
+            self.receipt.route.passed_over.push(passed);
         }
         news
     }

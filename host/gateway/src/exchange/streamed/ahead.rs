@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::{Stopped, while_connected};
 use crate::answer::refused::Refused;
-use crate::exchange::receive::body::broken;
+use crate::exchange::receive::body::body_error;
 use crate::exchange::relay::ready;
 use crate::tenants::concurrency::Charge;
 use crate::upstream::connection::upload::{Taken, Upload};
@@ -118,7 +118,7 @@ impl Ahead {
                     self.parts.push_back(part);
                 }
                 Some(Ok(None)) => self.end = End::Read,
-                Some(Err(error)) => return Err(broken(&error)),
+                Some(Err(error)) => return Err(body_error(&error)),
             }
         }
         Ok(())

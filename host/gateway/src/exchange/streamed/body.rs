@@ -9,9 +9,9 @@ use tokio::time::{Instant, timeout_at};
 use super::ahead::Ahead;
 use super::{MIN_RATE, Progress, Stopped, while_connected};
 use crate::answer::refused::Refused;
-use crate::exchange::receive::body::{announced, broken, over, slow, window};
+use crate::exchange::receive::body::{announced, body_error, body_timeout, body_too_large, window};
 use crate::exchange::settle::Settlement;
-use crate::tenants::concurrency::{Charge, Place};
+use crate::tenants::concurrency::{Charge, Permit};
 use crate::upstream::connection::upload::{Taken, Upload};
 
 /// A body that is being passed on.
@@ -40,14 +40,14 @@ impl Body {
         session: &mut ServerSession,
         settlement: &Settlement,
     ) -> Result<Self, Refused> {
-        let place = settlement.place.as_ref();
-        let window = match place {
-            Some(place) => window(session, announced(session), place)?,
+        let permit = settlement.permit.as_ref();
+        let window = match permit {
+            Some(permit) => window(session, announced(session), permit)?,
             None => None,
         };
         Ok(Self {
             started: Instant::now(),
-            ahead: Ahead::new(place.map(Place::charge)),
+            ahead: Ahead::new(permit.map(Permit::charge)),
             _window: window,
         })
     }
@@ -66,7 +66,7 @@ impl Body {
     ) -> Result<Progress, Stopped> {
         let limits = settlement.snapshot().config.limits.clone();
         loop {
-            let received = settlement.receipt.request_bytes;
+            let received = settlement.request().bytes;
             let time = limits.body_timeout + Duration::from_secs(received / MIN_RATE);
             let next = match self.ahead.take() {
                 Some(part) => Next::Part(part),
@@ -75,8 +75,8 @@ impl Body {
                     () = upload.answered() => Next::Answer,
                     read = timeout_at(self.started + time, session.read_request_body()) => match read {
                         Ok(Ok(part)) => Next::Part(part),
-                        Ok(Err(error)) => return Err(broken(&error).into()),
-                        Err(_) => return Err(slow(time).into()),
+                        Ok(Err(error)) => return Err(body_error(&error).into()),
+                        Err(_) => return Err(body_timeout(time).into()),
                     },
                 },
             };
@@ -90,9 +90,9 @@ impl Body {
                 Next::Part(Some(part)) => part,
             };
             let received = received + part.len() as u64;
-            settlement.receipt.request_bytes = received;
+            settlement.request().bytes = received;
             if received > limits.upload_bytes {
-                return Err(over(limits.upload_bytes).into());
+                return Err(body_too_large(limits.upload_bytes).into());
             }
             if self.ahead.write(part, upload, session).await? == Taken::Answered {
                 return Ok(Progress::Part);

@@ -1,22 +1,24 @@
-//! The fields of a receipt in the making. This is the only way to make one, so that no text of foreign making gets onto a
-//! receipt at its full length.
+//! A builder for the fields of a receipt. Every field is added through it, so that no foreign text gets onto a receipt
+//! uncut.
 
 use witgate_runtime::{Field, Value};
 
-use super::LONGEST_LIST;
 use crate::text::{Cut, in_json};
 
-/// Most bytes that a text comes to in JSON.
-const LONGEST_TEXT: usize = 512;
+/// Largest number of entries in a list whose length a caller or a plugin chooses.
+pub(super) const MAX_ENTRIES: usize = 64;
 
-/// Most bytes that the name of a field comes to in JSON. Some are made of foreign text.
-const LONGEST_NAME: usize = 256;
+/// Longest text, in bytes of JSON.
+const MAX_TEXT_BYTES: usize = 512;
 
-/// Most bytes that the foreign texts of one list come to.
-const ROOM: usize = 4 * 1024;
+/// Longest name of a field, in bytes of JSON. Some contain foreign text.
+const MAX_NAME_BYTES: usize = 256;
 
-/// Beginnings of the names that stay where an audit plugin could not be asked, those that end in a dot, and whole names:
-/// what proves that the exchange was, how it ended, what it cost, and whose it is.
+/// Total length of the foreign text in one list, in bytes.
+const MAX_LIST_BYTES: usize = 4 * 1024;
+
+/// Names of the fields that are kept if an audit plugin could not be called, and prefixes that end in a dot. They prove that
+/// the exchange took place, its outcome, its cost and its owner.
 const KEPT: [&str; 30] = [
     "id",
     "started_unix_ms",
@@ -50,16 +52,16 @@ const KEPT: [&str; 30] = [
     "audit",
 ];
 
-/// The parts of an attempt that stay: which upstream, what it answered.
+/// Fields of an attempt that are kept.
 const KEPT_OF_ATTEMPTS: [&str; 3] = ["upstream", "request_id", "status"];
 
-/// Most bytes that the name of a model comes to in a list of them.
-const LONGEST_MODEL: usize = 128;
+/// Longest name of a model in a list of models, in bytes of JSON.
+const MAX_MODEL_BYTES: usize = 128;
 
-/// Fields in the making.
+/// A list of fields under construction.
 pub(crate) struct Fields(Vec<Field>);
 
-/// Returns whether a field stays on a receipt that an audit plugin could not be asked about.
+/// Returns whether a field is kept if an audit plugin could not be called.
 pub(crate) fn is_kept(name: &str) -> bool {
     if let Some(attempt) = name.strip_prefix("attempts.") {
         let field = attempt.split_once('.').map(|(_, field)| field);
@@ -82,20 +84,20 @@ impl Fields {
         self.0
     }
 
-    /// Adds a text that is the gateway's own or its operator's.
+    /// Adds a text of the gateway or its operator, uncut.
     pub(crate) fn own(&mut self, name: &str, value: &str) {
         self.push(name.to_owned(), Value::Text(value.to_owned()));
     }
 
-    /// Adds a text, cut. There are as many of those as there are kinds of them.
+    /// Adds a foreign text, cut. Each kind of text occurs once on a receipt.
     pub(crate) fn text(&mut self, name: &str, value: &str) {
-        let value = Cut::to(LONGEST_TEXT, value);
+        let value = Cut::to(MAX_TEXT_BYTES, value);
         self.push(name.to_owned(), Value::Text(value.into()));
     }
 
-    /// Adds the name of a model in a list of them, cut.
+    /// Adds the name of a model in a list of models, cut.
     pub(crate) fn model(&mut self, name: &str, model: &str) {
-        let model = Cut::to(LONGEST_MODEL, model);
+        let model = Cut::to(MAX_MODEL_BYTES, model);
         self.push(name.to_owned(), Value::Text(model.into()));
     }
 
@@ -120,21 +122,21 @@ impl Fields {
         self.push(name.to_owned(), Value::Flag(value));
     }
 
-    /// Adds a list whose length and names are a caller's or a plugin's, as far as there is room for it. An entry is there
-    /// under the beginning of its name or not at all, so that an audit plugin knows it by that.
+    /// Adds a list whose length and names a caller or a plugin chooses, up to its limits. An entry keeps the prefix of its
+    /// name or is left out, so that an audit plugin can recognize it.
     pub(crate) fn entries(&mut self, list: &str, entries: impl Iterator<Item = (String, Value)>) {
-        let (mut count, mut room, mut left) = (0, ROOM, 0);
+        let (mut count, mut room, mut left) = (0, MAX_LIST_BYTES, 0);
         for (name, value) in entries {
-            let name = Cut::to(LONGEST_NAME, &name);
+            let name = Cut::to(MAX_NAME_BYTES, &name);
             let value = match value {
-                Value::Text(text) => Value::Text(Cut::to(LONGEST_TEXT, &text).into()),
+                Value::Text(text) => Value::Text(Cut::to(MAX_TEXT_BYTES, &text).into()),
                 other => other,
             };
             let bytes = match &value {
                 Value::Text(text) => in_json(&name) + in_json(text),
                 Value::Integer(_) | Value::Flag(_) => in_json(&name),
             };
-            if count == LONGEST_LIST || bytes > room {
+            if count == MAX_ENTRIES || bytes > room {
                 left += 1;
             } else {
                 count += 1;
@@ -147,9 +149,9 @@ impl Fields {
         }
     }
 
-    /// Says how many entries of a list are not there, of which the first ones were added.
+    /// Adds the number of entries left out of a list whose first entries were added.
     pub(crate) fn left_out(&mut self, list: &str, entries: usize) {
-        if let Some(more @ 1..) = entries.checked_sub(LONGEST_LIST) {
+        if let Some(more @ 1..) = entries.checked_sub(MAX_ENTRIES) {
             let more = u64::try_from(more).unwrap_or(u64::MAX);
             self.number(&format!("left_out.{list}"), more);
         }
@@ -193,8 +195,8 @@ mod tests {
             .iter()
             .map(|field| in_json(&field.name) + in_json(text(field)))
             .sum();
-        assert!(bytes <= ROOM, "{bytes} bytes of the list");
-        assert!(entries.len() <= LONGEST_LIST, "{} entries", entries.len());
+        assert!(bytes <= MAX_LIST_BYTES, "{bytes} bytes of the list");
+        assert!(entries.len() <= MAX_ENTRIES, "{} entries", entries.len());
         assert!(
             entries
                 .iter()

@@ -1,4 +1,4 @@
-//! A receipt on paper: one line of JSON.
+//! A receipt as a line of JSON.
 
 use serde_json::{Map, Value as Json};
 use witgate_runtime::{Receipt, Value};
@@ -8,7 +8,7 @@ pub(crate) fn line(receipt: &Receipt) -> Vec<u8> {
     Json::Object(tree(receipt)).to_string().into_bytes()
 }
 
-/// The same before it is text.
+/// Returns the JSON object of a receipt.
 pub(crate) fn tree(receipt: &Receipt) -> Map<String, Json> {
     let mut root = Map::new();
     for field in &receipt.fields {
@@ -17,16 +17,16 @@ pub(crate) fn tree(receipt: &Receipt) -> Map<String, Json> {
             Value::Integer(number) => Json::from(*number),
             Value::Flag(flag) => Json::from(*flag),
         };
-        place(&mut root, DEEPEST, &field.name, value);
+        place(&mut root, MAX_DEPTH, &field.name, value);
     }
     root
 }
 
-/// Most objects within each other. Names may be a caller's, and whoever reads a receipt may do it level by level.
-const DEEPEST: usize = 8;
+/// Deepest nesting of objects. Callers choose some names, and readers of receipts may recurse.
+const MAX_DEPTH: usize = 8;
 
-/// Puts a value at a dotted name. Where a part of the name is taken by a plain value, or the objects are too deep, the rest
-/// stays dotted.
+/// Inserts a value at a dotted name. If a plain value has a prefix of the name, or the nesting is too deep, the rest stays
+/// dotted.
 fn place(object: &mut Map<String, Json>, levels: usize, name: &str, value: Json) {
     if let Some(levels) = levels.checked_sub(1)
         && let Some((first, rest)) = name.split_once('.')
@@ -66,7 +66,7 @@ mod tests {
         let line = String::from_utf8(line(&receipt)).unwrap();
         assert_eq!(
             line.matches('{').count(),
-            1 + DEEPEST,
+            1 + MAX_DEPTH,
             "so deep and no deeper"
         );
     }

@@ -1,50 +1,66 @@
-//! How much memory a receipt takes while it waits: what bounds the queue. Every field is named here, so that a new one is
-//! weighed too.
+//! The memory that a receipt takes in the queue, which bounds the queue. Every field is named, so that a new one cannot be
+//! forgotten.
 
 use witgate_messages::meter::Reading;
 use witgate_runtime::{Envelope, Fault};
 
-use super::{Attempt, Downgrade, Receipt};
+use super::{
+    Attempt, Downgrade, Receipt, RequestFacts, ResponseFacts, RouteFacts, Timing, UsageFacts,
+};
 use crate::answer::refused::Refused;
 
 // === impl Receipt ===
 
 impl Receipt {
-    /// Returns about how many bytes it takes.
+    /// Returns the approximate memory the receipt takes, in bytes.
     pub(crate) fn weight(&self) -> usize {
         let Self {
             id: _,
             started_unix_ms: _,
+            request,
+            route,
+            response,
+            usage,
+            timing: Timing {
+                first_byte: _,
+                total: _,
+            },
+            left_out: _,
+        } = self;
+        let RequestFacts {
             endpoint: _,
             method,
             caller: _,
             provenance,
             envelope,
             admission: _,
+            model,
+            bytes: _,
+        } = request;
+        let RouteFacts {
             resource,
-            requested_model,
             rule,
             downgrade,
-            request_bytes: _,
+            skipped,
             attempts,
             passed_over,
+        } = route;
+        let ResponseFacts {
             status: _,
             outcome: _,
             ending,
             refused,
-            skipped,
+            bytes: _,
+        } = response;
+        let UsageFacts {
             reading,
             cost: _,
             overdrawn,
             batch,
-            response_bytes: _,
-            first_byte: _,
-            duration: _,
-            left_out: _,
-        } = self;
+        } = usage;
         let texts = [
             resource,
-            requested_model,
+            model,
             rule,
             ending,
             &provenance.workspace,
@@ -65,7 +81,6 @@ impl Receipt {
     }
 }
 
-/// A text, and what holds it.
 fn text(text: &str) -> usize {
     size_of::<String>() + text.len()
 }

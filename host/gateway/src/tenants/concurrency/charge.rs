@@ -1,4 +1,4 @@
-//! Bytes that an exchange holds beyond what its place pays for.
+//! Charges for memory beyond what a permit covers.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use bytes::Bytes;
 use super::{Bounds, FREE, Load};
 use crate::answer::refused::Refused;
 
-/// Bytes are taken in such steps, so that a body that comes in small pieces is not counted piece by piece.
+/// Step in which bytes are charged, so that a body in small pieces is not counted piece by piece.
 const STEP: u64 = 64 * 1024;
 
-/// Bytes that are paid for. Dropping it gives them back.
+/// A charge for bytes. Dropping it releases them.
 #[derive(Debug)]
 pub(crate) struct Charge {
     load: Arc<Load>,
@@ -18,7 +18,7 @@ pub(crate) struct Charge {
     bytes: u64,
 }
 
-/// Bytes with their charge.
+/// Bytes and their charge.
 struct Tied {
     bytes: Bytes,
     _charge: Charge,
@@ -35,11 +35,11 @@ impl Charge {
         }
     }
 
-    /// Pays for so many bytes altogether, if it does not yet.
+    /// Raises the charge to at least this many bytes.
     ///
     /// # Errors
     ///
-    /// 429 when the key holds as much as it may, 413 when it holds nothing else, 503 when the gateway does.
+    /// 429 if the key is at its limit, 413 if this request alone exceeds it, 503 if the gateway is at its limit.
     pub(crate) fn cover(&mut self, bytes: usize) -> Result<(), Refused> {
         let wanted = wide(bytes);
         if wanted <= self.bytes {
@@ -51,8 +51,8 @@ impl Charge {
         Ok(())
     }
 
-    /// Makes room in a buffer for `len` bytes in all: twice what it has if that is more, and `most` at most. What is above
-    /// [`FREE`] is paid for before it is asked for.
+    /// Grows a buffer to hold `len` bytes, or to twice its capacity, up to `max`. Capacity above [`FREE`] is charged before it
+    /// is allocated.
     ///
     /// # Errors
     ///
@@ -61,10 +61,10 @@ impl Charge {
         &mut self,
         buffer: &mut Vec<u8>,
         len: usize,
-        most: usize,
+        max: usize,
     ) -> Result<(), Refused> {
         if len > buffer.capacity() {
-            let room = len.max(buffer.capacity() * 2).min(most);
+            let room = len.max(buffer.capacity() * 2).min(max);
             if room > FREE {
                 self.cover(room)?;
             }
@@ -73,16 +73,16 @@ impl Charge {
         Ok(())
     }
 
-    /// Pays for no more than so many bytes from here on.
+    /// Lowers the charge to at most this many bytes.
     pub(crate) fn lower(&mut self, bytes: usize) {
         let less = self.bytes.saturating_sub(wide(bytes));
         if less > 0 {
-            self.load.give_back(0, less);
+            self.load.release(0, less);
             self.bytes -= less;
         }
     }
 
-    /// Stays with these bytes: it is given back when the last slice of them is dropped.
+    /// Ties the charge to bytes: it is released when the last slice of them is dropped.
     pub(crate) fn tie(mut self, bytes: Bytes) -> Bytes {
         self.lower(bytes.len());
         if self.bytes == 0 {
@@ -102,7 +102,7 @@ fn wide(bytes: usize) -> u64 {
 impl Drop for Charge {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            self.load.give_back(0, self.bytes);
+            self.load.release(0, self.bytes);
         }
     }
 }

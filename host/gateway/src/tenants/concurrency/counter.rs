@@ -1,26 +1,33 @@
-//! Exchanges and bytes in one word, so that both are taken in one step.
+//! A counter of exchanges and bytes in one atomic word, so that both change in one step.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Sum;
-
-/// Bits of the bytes: up to a tebibyte. The exchanges are above them.
+/// Bits for the bytes, up to a tebibyte. The exchanges are counted above them.
 const BITS: u32 = 40;
 
 const BYTES: u64 = (1 << BITS) - 1;
 
-/// How much is under way.
+/// A count of exchanges and bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
-/// How much may be.
+/// The number of exchanges in flight and their memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    /// Number of exchanges.
+    pub(crate) exchanges: u64,
+    /// Memory that they hold, in bytes.
+    pub(crate) bytes: u64,
+}
+
+/// A limit for a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bound {
     pub(crate) exchanges: u64,
     pub(crate) bytes: u64,
 }
 
-/// The part of a bound that was reached.
+/// The part of a limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Over {
     Exchanges,
@@ -34,7 +41,11 @@ impl Counter {
         Sum::of(self.0.load(Ordering::Relaxed))
     }
 
-    /// Adds, as far as that stays within a bound: all of it or nothing.
+    /// Adds all of it, or nothing if it would exceed the limit.
+    ///
+    /// # Errors
+    ///
+    /// The part of the limit that it would exceed.
     pub(crate) fn try_add(&self, exchanges: u64, bytes: u64, bound: Bound) -> Result<(), Over> {
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
@@ -46,7 +57,7 @@ impl Counter {
                 return Err(Over::Bytes);
             }
             let next = seen + word(exchanges, bytes);
-            // Nothing else hangs on the count: it orders no other memory.
+            // The count orders no other memory.
             let swapped =
                 self.0
                     .compare_exchange_weak(seen, next, Ordering::Relaxed, Ordering::Relaxed);
@@ -57,7 +68,7 @@ impl Counter {
         }
     }
 
-    /// Takes away what was added.
+    /// Subtracts what was added.
     pub(crate) fn sub(&self, exchanges: u64, bytes: u64) {
         self.0.fetch_sub(word(exchanges, bytes), Ordering::Relaxed);
     }

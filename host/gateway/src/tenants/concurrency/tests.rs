@@ -18,9 +18,9 @@ fn limits(exchanges: (usize, usize), bytes: (u64, u64)) -> Limits {
     }
 }
 
-fn nothing_is_left(pressure: &Pressure, shares: &[&Share]) {
+fn nothing_is_left(concurrency: &Concurrency, shares: &[&Share]) {
     let nothing = Sum::default();
-    assert_eq!(pressure.sum(), nothing, "nothing is left of the sum");
+    assert_eq!(concurrency.sum(), nothing, "nothing is left of the sum");
     for share in shares {
         let load = share.0.get().expect("it has asked something");
         assert_eq!(load.own.read(), nothing, "nothing is left of a key's");
@@ -29,10 +29,10 @@ fn nothing_is_left(pressure: &Pressure, shares: &[&Share]) {
 
 #[test]
 fn places_are_given_back() {
-    let pressure = Pressure::default();
+    let concurrency = Concurrency::default();
     let limits = limits((3, 2), (1 << 30, 1 << 30));
     let (alice, bob) = (Share::default(), Share::default());
-    let enter = |share| pressure.enter(share, &limits);
+    let enter = |share| concurrency.acquire(share, &limits);
     let first = enter(&alice).unwrap();
     let second = enter(&alice).unwrap();
     assert_eq!(enter(&alice).unwrap_err().status, 429, "two for a key");
@@ -41,8 +41,8 @@ fn places_are_given_back() {
     drop(first);
     drop(enter(&bob).unwrap());
     drop((second, third));
-    nothing_is_left(&pressure, &[&alice, &bob]);
-    let refused: Vec<_> = pressure
+    nothing_is_left(&concurrency, &[&alice, &bob]);
+    let refused: Vec<_> = concurrency
         .refusals()
         .filter(|(_, count)| *count > 0)
         .collect();
@@ -55,13 +55,13 @@ fn places_are_given_back() {
 
 #[test]
 fn a_key_has_its_share_of_memory_and_leaves_the_others_theirs() {
-    let pressure = Pressure::default();
+    let concurrency = Concurrency::default();
     let limits = limits((0, 0), (2 * BASE + 8 * STEP, BASE + 6 * STEP));
     let (alice, bob) = (Share::default(), Share::default());
-    let place = pressure.enter(&alice, &limits).unwrap();
+    let place = concurrency.acquire(&alice, &limits).unwrap();
     let mut body = place.charge();
     body.cover(6 * 64 * 1024).expect("its whole share");
-    let other = pressure.enter(&bob, &limits).unwrap();
+    let other = concurrency.acquire(&bob, &limits).unwrap();
     let mut others = other.charge();
     others
         .cover(2 * 64 * 1024)
@@ -78,74 +78,81 @@ fn a_key_has_its_share_of_memory_and_leaves_the_others_theirs() {
     );
     drop(others);
     assert_eq!(
-        pressure.enter(&alice, &limits).unwrap_err().status,
+        concurrency.acquire(&alice, &limits).unwrap_err().status,
         429,
         "not with what it has"
     );
     drop((body, place, other));
-    nothing_is_left(&pressure, &[&alice, &bob]);
+    nothing_is_left(&concurrency, &[&alice, &bob]);
 }
 
 #[test]
 fn a_charge_lives_as_long_as_the_last_slice_of_its_bytes() {
-    let pressure = Pressure::default();
+    let concurrency = Concurrency::default();
     let limits = limits((0, 0), (1 << 30, 1 << 30));
     let share = Share::default();
-    let place = pressure.enter(&share, &limits).unwrap();
+    let place = concurrency.acquire(&share, &limits).unwrap();
     let mut charge = place.charge();
     charge.cover(100_000).unwrap();
-    assert_eq!(pressure.sum().bytes, BASE + 2 * STEP, "in steps");
+    assert_eq!(concurrency.sum().bytes, BASE + 2 * STEP, "in steps");
     let bytes = charge.tie(Bytes::from(vec![0; 100_000]));
-    assert_eq!(pressure.sum().bytes, BASE + 100_000, "what they are");
+    assert_eq!(concurrency.sum().bytes, BASE + 100_000, "what they are");
     let slice = bytes.slice(10..20);
     drop((bytes, place));
-    assert_eq!(pressure.sum().bytes, 100_000, "a slice holds all of them");
+    assert_eq!(
+        concurrency.sum().bytes,
+        100_000,
+        "a slice holds all of them"
+    );
     drop(slice);
-    nothing_is_left(&pressure, &[&share]);
+    nothing_is_left(&concurrency, &[&share]);
 }
 
 #[test]
 fn a_panic_gives_everything_back() {
-    let pressure = Pressure::default();
+    let concurrency = Concurrency::default();
     let limits = limits((0, 0), (1 << 30, 1 << 30));
     let share = Share::default();
     let exchange = std::panic::AssertUnwindSafe(|| {
-        let place = pressure.enter(&share, &limits).unwrap();
+        let place = concurrency.acquire(&share, &limits).unwrap();
         let mut charge = place.charge();
         charge.cover(1 << 20).unwrap();
         let _body = charge.tie(Bytes::from(vec![0; 1 << 20]));
-        assert!(pressure.sum().bytes < BASE, "this one fails");
+        assert!(concurrency.sum().bytes < BASE, "this one fails");
     });
     assert!(std::panic::catch_unwind(exchange).is_err(), "it panics");
-    nothing_is_left(&pressure, &[&share]);
+    nothing_is_left(&concurrency, &[&share]);
 }
 
 #[test]
 fn what_is_announced_is_looked_at_and_not_taken() {
-    let pressure = Pressure::default();
+    let concurrency = Concurrency::default();
     let limits = limits((0, 0), (1 << 21, 1 << 20));
     let share = Share::default();
-    let place = pressure.enter(&share, &limits).unwrap();
+    let place = concurrency.acquire(&share, &limits).unwrap();
     place.has_room(1 << 19).expect("there is room");
-    assert_eq!(pressure.sum().bytes, BASE, "nothing was taken");
+    assert_eq!(concurrency.sum().bytes, BASE, "nothing was taken");
     let refused = place.has_room(1 << 20).unwrap_err();
     assert_eq!(refused.status, 413, "a key can never have as much");
-    let _second = pressure.enter(&share, &limits).unwrap();
+    let _second = concurrency.acquire(&share, &limits).unwrap();
     let refused = place.has_room((1 << 19) + 1).unwrap_err();
     assert_eq!(refused.status, 429, "not beside the second one");
 }
 
 #[test]
 fn a_key_with_something_under_way_keeps_its_count_through_a_reload() {
-    let pressure = Pressure::default();
+    let concurrency = Concurrency::default();
     let limits = limits((0, 1), (1 << 30, 1 << 30));
     let before = Share::default();
-    assert!(!before.is_under_way(), "it has not asked anything");
-    let place = pressure.enter(&before, &limits).unwrap();
-    assert!(before.is_under_way(), "it has");
+    assert!(!before.is_in_flight(), "it has not asked anything");
+    let place = concurrency.acquire(&before, &limits).unwrap();
+    assert!(before.is_in_flight(), "it has");
     let after = Share::default();
-    after.go_on(&before);
-    assert!(pressure.enter(&after, &limits).is_err(), "it is one key");
+    after.inherit(&before);
+    assert!(
+        concurrency.acquire(&after, &limits).is_err(),
+        "it is one key"
+    );
     drop(place);
-    assert!(!after.is_under_way(), "nothing is under way");
+    assert!(!after.is_in_flight(), "nothing is in flight");
 }

@@ -1,7 +1,7 @@
-//! Reads a keys file: every problem in it at once, and never more of it taken apart than a few keys at a time.
+//! Reads a keys file, and reports every problem in it at once.
 //!
-//! A parsed TOML file takes ten times and more of what its text takes. So the text is cut in front of keys, and each piece
-//! is read as a file of its own; what is wrong in one is told with the lines of the whole.
+//! A parsed TOML file takes ten times the memory of its text and more. So the text is split in front of keys, and each piece is
+//! parsed as a file of its own; problems are reported with the line numbers of the whole file.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -10,15 +10,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 use witgate_config_file::{Document, Problem, Problems};
 
-use super::{Caller, Entrance, Keyring, Known};
+use super::{Access, Caller, Keyring, Known};
 use crate::tenants::concurrency::Share;
-use crate::tenants::keys::hex;
 
-/// Keys of a piece.
-const PIECE: usize = 256;
+/// Number of keys in a piece.
+const KEYS_PER_PIECE: usize = 256;
 
-/// Most problems of one file that are reported.
-const MOST: usize = 200;
+/// Largest number of problems that are reported.
+const MAX_PROBLEMS: usize = 200;
 
 #[derive(Debug, Deserialize)]
 struct KeyringFile {
@@ -30,7 +29,7 @@ struct KeyringFile {
 struct KeyFile {
     id: String,
     hash: Option<String>,
-    /// The hash of a client certificate.
+    /// Hash of a client certificate.
     certificate: Option<String>,
     tenant: Option<String>,
     user: Option<String>,
@@ -44,22 +43,22 @@ struct KeyFile {
     environments: Option<Vec<String>>,
 }
 
-/// The keys that have been read so far.
+/// The keys read so far.
 #[derive(Default)]
 struct Reading {
     known: Known,
     ids: HashSet<Arc<str>>,
-    /// Tenants and tiers, each once.
+    /// Tenants and tiers, each kept once.
     names: HashSet<Arc<str>>,
     problems: Problems,
-    /// Keys of the pieces before this one.
+    /// Number of keys in the pieces before this one.
     keys: usize,
 }
 
-/// A part of the file with whole keys in it.
+/// A part of the file that contains whole keys.
 struct Piece<'a> {
     text: &'a str,
-    /// Lines before it.
+    /// Number of lines before the piece.
     line: usize,
 }
 
@@ -86,7 +85,7 @@ impl Keyring {
         let mut reading = Reading::default();
         for piece in pieces(text) {
             reading.piece(&path.to_string_lossy(), &piece);
-            if reading.problems.iter().len() >= MOST {
+            if reading.problems.iter().len() >= MAX_PROBLEMS {
                 break;
             }
         }
@@ -94,7 +93,7 @@ impl Keyring {
         let mut known = reading.known;
         known.keys.shrink_to_fit();
         Ok(Self {
-            entrance: Entrance::Known(known),
+            access: Access::Known(known),
         })
     }
 }
@@ -113,18 +112,18 @@ impl Reading {
                 for (index, key) in read.key.into_iter().enumerate() {
                     self.key(index, key, &document, &mut problems);
                 }
-                self.told(&problems, piece);
+                self.report(&problems, piece);
                 self.keys += count;
             }
             Err(found) => {
                 problems.extend(found);
-                self.told(&problems, piece);
+                self.report(&problems, piece);
             }
         }
     }
 
-    /// Takes over what is wrong in a piece, with the lines and the numbers of the whole file.
-    fn told(&mut self, problems: &Problems, piece: &Piece<'_>) {
+    /// Adds the problems of a piece, with the line and key numbers of the whole file.
+    fn report(&mut self, problems: &Problems, piece: &Piece<'_>) {
         for problem in problems.iter() {
             self.problems.push(Problem {
                 line: problem.line.map(|line| line + piece.line),
@@ -134,7 +133,7 @@ impl Reading {
         }
     }
 
-    /// `key[3].id` of a piece as the path in the whole file.
+    /// Converts a path in a piece, such as `key[3].id`, to the path in the whole file.
     fn path(&self, path: &str) -> String {
         let numbered = path.strip_prefix("key[").and_then(|rest| {
             let (index, rest) = rest.split_once(']')?;
@@ -150,11 +149,10 @@ impl Reading {
         let at = |field: &str| format!("key[{index}].{field}");
         let id: Arc<str> = key.id.as_str().into();
         if id.is_empty() || !self.ids.insert(Arc::clone(&id)) {
-            problems.push(document.problem(&at("id"), "each key has an id of its own"));
+            problems.push(document.problem(&at("id"), "give each key an id of its own"));
         }
         if key.models.as_ref().is_some_and(Vec::is_empty) {
-            let message =
-                "name at least one pattern, or leave the key out: then every model is allowed";
+            let message = "name at least one pattern, or remove the setting to allow every model";
             problems.push(document.problem(&at("models"), message));
         }
         for (field, names) in [
@@ -163,20 +161,20 @@ impl Reading {
         ] {
             if names.as_ref().is_some_and(Vec::is_empty) {
                 let message =
-                    "name at least one pattern, or leave the key out: then it is bound to none";
+                    "name at least one pattern, or remove the setting to bind the key to none";
                 problems.push(document.problem(&at(field), message));
             }
         }
-        if key.tenant.as_deref().is_some_and(is_no_tenant) {
-            let message = "a name that is not empty and does not begin with `key:`, which keys without a tenant have";
+        if key.tenant.as_deref().is_some_and(is_reserved) {
+            let message = "use a name that is not empty and does not begin with `key:`, which stands for keys without a tenant";
             problems.push(document.problem(&at("tenant"), message));
         }
         let mut read = |field: &str, written: Option<&str>| {
-            let hash = written?.strip_prefix("sha256:").and_then(hex::decode32);
+            let hash = written?.strip_prefix("sha256:").and_then(digest);
             if hash.is_none() {
                 problems.push(document.problem(
                     &at(field),
-                    "sha256: and 64 hex digits, as `witgate key new` prints",
+                    "use `sha256:` followed by 64 hex digits, as `witgate key new` prints",
                 ));
             }
             hash
@@ -188,7 +186,7 @@ impl Reading {
         if key.hash.is_none() && key.certificate.is_none() && !wrong {
             problems.push(document.problem(
                 &format!("key[{index}]"),
-                "a key has a hash, a certificate, or both",
+                "give the key a hash, a certificate, or both",
             ));
         }
         if key.disabled {
@@ -196,9 +194,9 @@ impl Reading {
         }
         let caller = Arc::new(Caller {
             id,
-            tenant: self.name(key.tenant),
+            tenant: self.share_name(key.tenant),
             user: key.user.map(Into::into),
-            tier: self.name(key.tier),
+            tier: self.share_name(key.tier),
             labels: key.labels.into_iter().collect(),
             models: key.models,
             workspaces: key.workspaces,
@@ -211,13 +209,16 @@ impl Reading {
         ] {
             let taken = hash.and_then(|hash| callers.insert(hash, Arc::clone(&caller)));
             if taken.is_some() {
-                problems.push(document.problem(&at(field), "another key has the same hash"));
+                problems.push(document.problem(
+                    &at(field),
+                    "another key has the same hash: give each key its own",
+                ));
             }
         }
     }
 
-    /// A name that many keys have, kept once.
-    fn name(&mut self, name: Option<String>) -> Option<Arc<str>> {
+    /// Returns the shared copy of a name.
+    fn share_name(&mut self, name: Option<String>) -> Option<Arc<str>> {
         let name = name?;
         if let Some(known) = self.names.get(name.as_str()) {
             return Some(Arc::clone(known));
@@ -228,20 +229,20 @@ impl Reading {
     }
 }
 
-/// Whether a tenant's name could be taken for that of a key without one.
-fn is_no_tenant(name: &str) -> bool {
+/// Returns whether a tenant's name could be taken for the owner of a key without a tenant.
+fn is_reserved(name: &str) -> bool {
     name.is_empty() || name.starts_with("key:")
 }
 
-/// Cuts a text in front of every so many keys. A text with strings of several lines stays whole: what looks like the start
-/// of a key could be inside one.
+/// Splits a text in front of keys. A text with multi-line strings stays whole, because a string could contain what looks like
+/// the start of a key.
 fn pieces(text: &str) -> Vec<Piece<'_>> {
     let whole = text.contains("\"\"\"") || text.contains("'''");
     let mut pieces = Vec::new();
     let (mut start, mut first, mut keys, mut at) = (0, 0, 0, 0);
     for (number, line) in text.split_inclusive('\n').enumerate() {
         if !whole && begins_a_key(line) {
-            if keys == PIECE {
+            if keys == KEYS_PER_PIECE {
                 pieces.push(Piece {
                     text: text.get(start..at).unwrap_or_default(),
                     line: first,
@@ -259,13 +260,20 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Whether a line is the head of a key, `[[key]]`.
+/// Returns whether a line begins a key: `[[key]]`.
 fn begins_a_key(line: &str) -> bool {
     let inside = line
         .trim_start()
         .strip_prefix("[[")
         .and_then(|rest| rest.split_once("]]"));
     inside.is_some_and(|(name, _)| name.trim() == "key")
+}
+
+/// Parses the hex digits of a SHA-256; `None` if they are not.
+fn digest(hex: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(hex, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]

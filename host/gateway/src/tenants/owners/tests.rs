@@ -1,16 +1,16 @@
 use super::*;
 
-fn books(folder: &tempfile::TempDir) -> [Owners; 2] {
+fn stores(folder: &tempfile::TempDir) -> [Owners; 2] {
     [
-        Owners::new(Some(State::open(folder.path(), &[MIGRATION]).unwrap())),
-        Owners::new(None),
+        Owners::new(Store::open(folder.path(), &[MIGRATION]).unwrap()),
+        Owners::new(Store::in_memory(&[MIGRATION]).unwrap()),
     ]
 }
 
 #[tokio::test]
 async fn what_one_tenant_claimed_is_there_for_it_alone() {
     let folder = tempfile::tempdir().unwrap();
-    for owners in books(&folder) {
+    for owners in stores(&folder) {
         owners.claim(Kind::File, "file_1", "acme").await.unwrap();
         owners.claim(Kind::File, "file_2", "bolt").await.unwrap();
         let again = owners.claim(Kind::File, "file_1", "acme").await;
@@ -41,7 +41,7 @@ async fn what_one_tenant_claimed_is_there_for_it_alone() {
 #[tokio::test]
 async fn nobody_can_claim_what_is_anothers_until_it_is_forgotten() {
     let folder = tempfile::tempdir().unwrap();
-    for owners in books(&folder) {
+    for owners in stores(&folder) {
         owners.claim(Kind::Container, "c", "acme").await.unwrap();
         let taken = owners.claim(Kind::Container, "c", "bolt").await;
         assert!(
@@ -61,35 +61,39 @@ async fn nobody_can_claim_what_is_anothers_until_it_is_forgotten() {
 #[tokio::test]
 async fn claims_outlive_the_process_that_made_them() {
     let folder = tempfile::tempdir().unwrap();
-    let [first, _] = books(&folder);
+    let [first, _] = stores(&folder);
     first.claim(Kind::Batch, "b", "acme").await.unwrap();
     drop(first);
-    let [second, memory] = books(&folder);
+    let [second, memory] = stores(&folder);
     assert!(
         second.owns(Kind::Batch, "b", "acme").await.unwrap(),
-        "the state was read again"
+        "the store was read again"
     );
     assert!(
         !memory.owns(Kind::Batch, "b", "acme").await.unwrap(),
-        "without a state nothing is remembered"
+        "a store in memory remembers nothing"
     );
 }
 
-#[test]
-fn a_book_in_memory_keeps_its_bound_and_lets_the_oldest_go() {
-    let mut memory = Memory::default();
-    for index in 0..=IN_MEMORY {
-        memory.claim(Kind::Container, &format!("c{index}"), "acme");
-    }
-    assert_eq!(memory.owners.len(), IN_MEMORY, "no more than the bound");
-    assert!(
-        !memory.is_of(Kind::Container, "c0", "acme"),
-        "the oldest went"
-    );
-    assert!(
-        memory.is_of(Kind::Container, &format!("c{IN_MEMORY}"), "acme"),
-        "the newest is there"
-    );
+#[tokio::test]
+async fn a_store_in_memory_keeps_its_bound_and_evicts_the_oldest() {
+    let store = Store::in_memory(&[MIGRATION]).unwrap();
+    let kept: Vec<String> = store
+        .call(|db| {
+            for index in 0..10 {
+                db.execute(
+                    "INSERT INTO owners VALUES ('container', ?1, 'acme', ?2)",
+                    params![format!("c{index}"), index],
+                )?;
+            }
+            claim(db, Kind::Container, "newest", "acme", Some(4))?;
+            db.prepare("SELECT id FROM owners ORDER BY since_unix_ms")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
+        .await
+        .unwrap();
+    assert_eq!(kept, ["c7", "c8", "c9", "newest"], "the oldest are gone");
 }
 
 #[test]

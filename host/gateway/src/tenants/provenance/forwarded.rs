@@ -1,8 +1,8 @@
 //! The client's address as trusted proxies report it.
 //!
-//! Each proxy writes the address of its own peer behind what it got, so the list is read from its right end: the first
-//! address that is not a trusted proxy's is the client's. What stands further left may be made up. An address that cannot
-//! be read ends the search at the proxy that reported it.
+//! Each proxy appends the address of its own peer, so the list is read from the right: the first address that is not a trusted
+//! proxy's is the client's, and those further left may be forged. An unreadable address ends the search at the proxy that
+//! reported it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,14 +10,18 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::config::{ForwardedHeader, Proxies};
 
-/// A `forwarded` header that two readers could read differently.
+/// An ambiguous `forwarded` header, which two readers could read differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the forwarded header is not what RFC 7239 makes it: the proxy in front of the gateway has to write it anew"
+    "the forwarded header is not valid by RFC 7239: the proxy in front of the gateway has to replace it"
 )]
 pub(crate) struct Malformed;
 
-/// The address of the client behind this peer.
+/// Returns the address of the client behind this peer.
+///
+/// # Errors
+///
+/// The `forwarded` header is ambiguous.
 pub(crate) fn client(
     peer: IpAddr,
     headers: &HeaderMap,
@@ -41,7 +45,11 @@ pub(crate) fn client(
     Ok(client)
 }
 
-/// The hops of one header line, left to right; `None` for one whose address cannot be read.
+/// Returns the hops of a header line from left to right, each `None` if its address is unreadable.
+///
+/// # Errors
+///
+/// The `forwarded` header is ambiguous.
 fn hops(line: &HeaderValue, header: ForwardedHeader) -> Result<Vec<Option<IpAddr>>, Malformed> {
     match (header, line.to_str()) {
         (ForwardedHeader::XForwardedFor, Ok(line)) => Ok(line.split(',').map(address).collect()),
@@ -51,8 +59,8 @@ fn hops(line: &HeaderValue, header: ForwardedHeader) -> Result<Vec<Option<IpAddr
     }
 }
 
-/// The `for` of each element of a `forwarded` header (RFC 7239, section 4). A quoted value may hold commas, which a client
-/// can place there by way of `host`, so the whole line is read, and nothing is guessed.
+/// Returns the `for` of each element of a `forwarded` header (RFC 7239, section 4), or `None` if the line is invalid. Clients can
+/// put commas into quoted values by way of `host`, so the whole line is parsed.
 fn elements(line: &str) -> Option<Vec<Option<IpAddr>>> {
     let mut elements = Vec::new();
     let mut rest = line;
@@ -68,14 +76,14 @@ fn elements(line: &str) -> Option<Vec<Option<IpAddr>>> {
     }
 }
 
-/// The hop of one element, and what follows the element. The outer option is `None` for an empty element.
+/// Parses an element. Returns its hop, or `None` if it is empty, and the rest of the line.
 fn element_of(line: &str) -> Option<(Option<Option<IpAddr>>, &str)> {
     let mut hop = None;
     let mut said = false;
-    let mut rest = blanks(line);
+    let mut rest = skip_blanks(line);
     while !rest.is_empty() && !rest.starts_with(',') {
         if let Some(next) = rest.strip_prefix(';') {
-            rest = blanks(next);
+            rest = skip_blanks(next);
             continue;
         }
         let (name, value) = rest.split_once('=')?;
@@ -84,7 +92,7 @@ fn element_of(line: &str) -> Option<(Option<Option<IpAddr>>, &str)> {
         }
         let read;
         (read, rest) = value_of(value)?;
-        rest = blanks(rest);
+        rest = skip_blanks(rest);
         if !matches!(rest.bytes().next(), None | Some(b',' | b';')) {
             return None;
         }
@@ -101,12 +109,12 @@ fn element_of(line: &str) -> Option<(Option<Option<IpAddr>>, &str)> {
     Some((hop, rest))
 }
 
-/// The value of a pair, a token or a quoted string, and what follows it.
+/// Parses a value, a token or a quoted string. Returns it with the rest of the line.
 fn value_of(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ';', ' ', '\t']).unwrap_or(text.len());
         let (token, rest) = text.split_at(end);
-        // Addresses with a port are written as tokens in practice, although the colon asks for quotes.
+        // In practice, addresses with a port are written as tokens, although the colon requires quotes.
         let plain = token
             .bytes()
             .all(|byte| is_token(byte) || matches!(byte, b':' | b'[' | b']'));
@@ -124,16 +132,16 @@ fn value_of(text: &str) -> Option<(String, &str)> {
     None
 }
 
-fn blanks(text: &str) -> &str {
+fn skip_blanks(text: &str) -> &str {
     text.trim_start_matches([' ', '\t'])
 }
 
-/// Whether a byte may stand in a token (RFC 9110, section 5.6.2).
+/// Returns whether a byte may occur in a token (RFC 9110, section 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// An address, perhaps with a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
+/// Parses an address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim_matches([' ', '\t']);
     if let Some(bracketed) = text.strip_prefix('[') {

@@ -13,7 +13,7 @@ fn caller(more: &str) -> std::sync::Arc<Caller> {
 fn entered(more: &str, path: &str) -> Result<Provenance, u16> {
     let mut provenance = Provenance::default();
     provenance
-        .enter(path, &caller(more))
+        .bind(path, &caller(more))
         .map(|()| provenance)
         .map_err(|refused| refused.status)
 }

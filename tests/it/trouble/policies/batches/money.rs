@@ -1,4 +1,4 @@
-//! What a batch's requests are charged is what they would be charged alone, at batch prices.
+//! The requests of a batch are charged as if each had come alone, at batch prices.
 
 use serde_json::{Value, json};
 use witgate_artifacts::BUDGET;
@@ -6,7 +6,7 @@ use witgate_artifacts::BUDGET;
 use super::{create, one, organisation, plan, sent, told};
 use crate::harness::Gate;
 
-/// What is used and held of a unit.
+/// Returns the amounts of a unit that are used and held.
 async fn account(gate: &Gate, unit: &str) -> (u64, u64) {
     let budgets = gate.admin("/budgets").await.json();
     let accounts = budgets["accounts"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! One request of a batch, as plugins may see it: a Messages request of its own, with the batch's headers.
+//! A request of a batch, as plugins see it: a Messages request with the headers of the batch.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,18 +8,18 @@ use witgate_messages::head::Head;
 use witgate_runtime as contract;
 use witgate_runtime::Request;
 
-use crate::view::{View, bytes_of, told};
+use crate::view::{View, bytes_of, contract_head};
 
 /// A request of a batch.
 pub(crate) struct Single {
     pub(crate) batch: Arc<View>,
     pub(crate) head: Head,
-    /// How many requests the batch has.
+    /// Number of requests in the batch.
     requests: usize,
     joined: OnceLock<Bytes>,
 }
 
-/// The attribute of a head by which a request of a batch is known, with the number of the batch's requests.
+/// The attribute that marks a request of a batch. Its value is the number of requests in the batch.
 const REQUESTS: &str = "batch.requests";
 
 // === impl Single ===
@@ -69,7 +69,7 @@ impl Request for Single {
     }
 
     fn head(&self) -> contract::Head {
-        let mut head = told(&self.head);
+        let mut head = contract_head(&self.head);
         let requests = self.requests.to_string();
         head.attributes.push((REQUESTS.to_owned(), requests));
         head

@@ -7,7 +7,7 @@ use flate2::Compression;
 
 use super::*;
 use crate::config::{Memory, Origin};
-use crate::tenants::concurrency::{Pressure, Share};
+use crate::tenants::concurrency::{Concurrency, Share};
 
 const ALL: [Coding; 4] = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
 
@@ -34,13 +34,13 @@ fn pack(coding: Coding, plain: &[u8]) -> Vec<u8> {
 
 /// Decodes where there is memory enough.
 fn decode(coding: Coding, packed: &[u8], limit: usize) -> Result<Bytes, Undecodable> {
-    let place = Pressure::default().enter(&Share::default(), &Limits::default());
-    unpack(coding, packed, Plain::new(limit, place.unwrap().charge()))
+    let permit = Concurrency::default().acquire(&Share::default(), &Limits::default());
+    unpack(coding, packed, Plain::new(limit, permit.unwrap().charge()))
 }
 
 #[test]
 fn what_a_body_decodes_to_is_paid_for_while_it_grows() {
-    let pressure = Pressure::default();
+    let concurrency = Concurrency::default();
     let limits = Limits {
         memory: Memory {
             bytes: 1 << 20,
@@ -49,19 +49,19 @@ fn what_a_body_decodes_to_is_paid_for_while_it_grows() {
         },
         ..Limits::default()
     };
-    let place = pressure.enter(&Share::default(), &limits).unwrap();
-    let before = pressure.sum().bytes;
+    let permit = concurrency.acquire(&Share::default(), &limits).unwrap();
+    let before = concurrency.sum().bytes;
     for coding in ALL {
         let bomb = pack(coding, &vec![b' '; 16 << 20]);
-        let decoded = unpack(coding, &bomb, Plain::new(usize::MAX, place.charge()));
+        let decoded = unpack(coding, &bomb, Plain::new(usize::MAX, permit.charge()));
         assert!(matches!(decoded, Err(Undecodable::NoRoom(_))), "{coding:?}");
-        assert_eq!(pressure.sum().bytes, before, "{coding:?} is given back");
+        assert_eq!(concurrency.sum().bytes, before, "{coding:?} is given back");
         let fits = pack(coding, &vec![b' '; 300_000]);
-        let plain = unpack(coding, &fits, Plain::new(usize::MAX, place.charge()));
+        let plain = unpack(coding, &fits, Plain::new(usize::MAX, permit.charge()));
         let plain = plain.expect("there is room");
-        assert_eq!(pressure.sum().bytes, before + 300_000, "{coding:?}");
+        assert_eq!(concurrency.sum().bytes, before + 300_000, "{coding:?}");
         drop(plain);
-        assert_eq!(pressure.sum().bytes, before, "{coding:?} is let go");
+        assert_eq!(concurrency.sum().bytes, before, "{coding:?} is let go");
     }
 }
 
@@ -118,13 +118,13 @@ fn a_body_that_is_cut_or_followed_by_something_is_not_taken() {
 #[tokio::test]
 async fn a_small_body_that_unpacks_to_a_large_one_leaves_its_worker_free() {
     let limits = Limits::default();
-    let place = Pressure::default().enter(&Share::default(), &limits);
-    let place = place.unwrap();
+    let permit = Concurrency::default().acquire(&Share::default(), &limits);
+    let permit = permit.unwrap();
     let coding = HeaderValue::from_static("zstd");
     for (size, waits) in [(10 << 20, true), (100_000, false)] {
         let packed = Bytes::from(pack(Coding::Zstd, &vec![b' '; size]));
-        assert!(packed.len() < LARGE, "it is small");
-        let mut decoding = pin!(super::decode(Some(&coding), packed, &limits, &place));
+        assert!(packed.len() < BLOCKING_THRESHOLD, "it is small");
+        let mut decoding = pin!(super::decode(Some(&coding), packed, &limits, &permit));
         let first = poll_fn(|cx| Poll::Ready(decoding.as_mut().poll(cx))).await;
         assert_eq!(first.is_pending(), waits, "of {size} bytes");
         let body = match first {

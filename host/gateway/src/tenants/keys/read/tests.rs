@@ -19,7 +19,14 @@ fn read(text: &str) -> Result<Keyring, String> {
 
 #[test]
 fn a_file_is_cut_in_front_of_keys_and_no_key_is_lost() {
-    for count in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 7] {
+    for count in [
+        0,
+        1,
+        KEYS_PER_PIECE - 1,
+        KEYS_PER_PIECE,
+        KEYS_PER_PIECE + 1,
+        3 * KEYS_PER_PIECE + 7,
+    ] {
         let text = keys(count);
         let cut = pieces(&text);
         let joined: String = cut.iter().map(|piece| piece.text).collect();
@@ -30,8 +37,9 @@ fn a_file_is_cut_in_front_of_keys_and_no_key_is_lost() {
 
 #[test]
 fn what_is_wrong_far_down_is_told_with_its_line_and_its_number() {
-    let lines = 1 + 4 * (2 * PIECE + 10);
-    let text = keys(2 * PIECE + 10) + "[[key]]\nid = \"k3\"\nhash = \"plain\"\ncolour = 1\n";
+    let lines = 1 + 4 * (2 * KEYS_PER_PIECE + 10);
+    let text =
+        keys(2 * KEYS_PER_PIECE + 10) + "[[key]]\nid = \"k3\"\nhash = \"plain\"\ncolour = 1\n";
     let problems = read(&text).unwrap_err();
     for (line, what) in [
         (lines + 2, "an id of its own"),
@@ -43,11 +51,14 @@ fn what_is_wrong_far_down_is_told_with_its_line_and_its_number() {
             .find(|told| told.starts_with(&format!("keys.toml:{line}:")));
         let told = told.unwrap_or_else(|| panic!("line {line} in:\n{problems}"));
         assert!(told.contains(what), "{told}");
-        assert!(told.contains(&format!("key[{}]", 2 * PIECE + 10)), "{told}");
+        assert!(
+            told.contains(&format!("key[{}]", 2 * KEYS_PER_PIECE + 10)),
+            "{told}"
+        );
     }
-    let broken = keys(PIECE) + "[[key]]\nid = \n";
+    let broken = keys(KEYS_PER_PIECE) + "[[key]]\nid = \n";
     let problems = read(&broken).unwrap_err();
-    let line = 1 + 4 * PIECE + 2;
+    let line = 1 + 4 * KEYS_PER_PIECE + 2;
     assert!(
         problems.starts_with(&format!("keys.toml:{line}:")),
         "{problems}"
@@ -56,7 +67,7 @@ fn what_is_wrong_far_down_is_told_with_its_line_and_its_number() {
 
 #[test]
 fn a_text_that_looks_like_a_key_is_none() {
-    let mut text = keys(PIECE);
+    let mut text = keys(KEYS_PER_PIECE);
     let _ = write!(
         text,
         "[[key]]\nid = \"odd\"\nhash = \"sha256:{:064x}\"\nuser = \"\"\"\n[[key]]\nid = \"k1\"\n\"\"\"\n",
@@ -64,7 +75,7 @@ fn a_text_that_looks_like_a_key_is_none() {
     );
     assert_eq!(
         read(&text).unwrap().count(),
-        Some(PIECE + 1),
+        Some(KEYS_PER_PIECE + 1),
         "one key more"
     );
 }
@@ -72,7 +83,7 @@ fn a_text_that_looks_like_a_key_is_none() {
 #[test]
 fn keys_of_one_tenant_share_its_name() {
     let ring = read(&keys(2)).unwrap();
-    let Entrance::Known(known) = &ring.entrance else {
+    let Access::Known(known) = &ring.access else {
         panic!("the file has keys");
     };
     let tenants: Vec<_> = known
@@ -85,7 +96,10 @@ fn keys_of_one_tenant_share_its_name() {
 
 #[test]
 fn a_file_that_is_wrong_everywhere_is_not_told_without_end() {
-    let text = keys(8 * PIECE).replace("sha256:", "md5:");
+    let text = keys(8 * KEYS_PER_PIECE).replace("sha256:", "md5:");
     let told = read(&text).unwrap_err().lines().count();
-    assert!((MOST..MOST + 2 * PIECE).contains(&told), "{told} problems");
+    assert!(
+        (MAX_PROBLEMS..MAX_PROBLEMS + 2 * KEYS_PER_PIECE).contains(&told),
+        "{told} problems"
+    );
 }

@@ -1,0 +1,75 @@
+//! The charges of a batch: the sums of its requests' charges by account.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use witgate_ledger::Unit;
+use witgate_runtime::PluginCharge;
+
+use crate::answer::refused::Refused;
+
+/// Largest number of charges of a batch, after those on the same account are summed.
+pub(crate) const MAX_CHARGES: usize = 1024;
+
+/// The charges of a batch under construction.
+#[derive(Default)]
+pub(crate) struct BatchCharges {
+    charges: Vec<PluginCharge>,
+    indices: HashMap<Key, usize>,
+}
+
+/// The key by which charges are summed. The limit is part of it, because a charge is checked against it.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    plugin: Arc<str>,
+    account: String,
+    window: String,
+    unit: String,
+    limit: u64,
+}
+
+// === impl BatchCharges ===
+
+impl BatchCharges {
+    /// Adds the charge of `count` requests.
+    ///
+    /// # Errors
+    ///
+    /// 413 if there are too many accounts.
+    pub(crate) fn add(&mut self, mut charge: PluginCharge, count: u64) -> Result<(), Refused> {
+        // A batch is one request in flight, however many requests it contains.
+        let in_flight = charge.charge.unit == Unit::InFlight.code();
+        if !in_flight {
+            charge.charge.amount = charge.charge.amount.saturating_mul(count);
+        }
+        let key = Key {
+            plugin: Arc::clone(charge.plugin.name()),
+            account: charge.charge.account.clone(),
+            window: charge.charge.window.clone(),
+            unit: charge.charge.unit.clone(),
+            limit: charge.charge.limit,
+        };
+        let index = *self.indices.entry(key).or_insert(self.charges.len());
+        let Some(known) = self.charges.get_mut(index) else {
+            if self.charges.len() == MAX_CHARGES {
+                let message = format!(
+                    "the requests of this batch are charged to more than {MAX_CHARGES} accounts: send it in smaller batches"
+                );
+                return Err(Refused::client(413, message));
+            }
+            self.charges.push(charge);
+            return Ok(());
+        };
+        let (sum, more) = (&mut known.charge.amount, charge.charge.amount);
+        *sum = if in_flight {
+            (*sum).max(more)
+        } else {
+            sum.saturating_add(more)
+        };
+        Ok(())
+    }
+
+    pub(crate) fn into_list(self) -> Vec<PluginCharge> {
+        self.charges
+    }
+}

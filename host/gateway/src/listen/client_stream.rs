@@ -1,0 +1,270 @@
+//! The byte stream of a client connection: coalesces writes and enforces the limits below HTTP.
+//!
+//! The HTTP layer writes a response head, a chunk's size line, its bytes and its end as separate writes and then flushes.
+//! Unbuffered, that is up to four system calls for each event. This stream buffers small writes until the flush and sends
+//! them as one. A large write is sent immediately, together with the buffered bytes before it. An empty buffer is freed, so
+//! that an idle stream holds none. Over TLS, the buffered bytes leave as one record.
+//!
+//! All bytes of a connection pass here, whatever protocol is spoken above. The limits that apply below HTTP are therefore
+//! enforced here: `head_budget` bounds an incomplete request head, `write_timeout` a client that does not read, and
+//! `h2_frames` the frames of an HTTP/2 connection. `activity` records how much a connection is used.
+
+mod activity;
+mod h2_frames;
+mod head_budget;
+mod write_timeout;
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Buf, BytesMut};
+use pingora_core::protocols::l4::stream::Stream as Socket;
+use pingora_core::protocols::tls::{SslDigest, TlsRef, TlsStream};
+use pingora_core::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl,
+    Stream, TimingDigest, UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+pub(crate) use self::activity::{Activity, Usage};
+pub(crate) use self::h2_frames::{AbuseSignal, FrameCounter};
+pub(crate) use self::head_budget::HeadBudget;
+use self::write_timeout::WriteTimeout;
+
+/// Smallest write in bytes that is not copied into the buffer.
+const LARGE_WRITE: usize = 16 * 1024;
+
+/// Initial capacity of the buffer in bytes: a response head and a few events.
+const INITIAL_CAPACITY: usize = 2 * 1024;
+
+/// Maximum number of unread bytes that are discarded in one poll when a connection is closed.
+const MAX_DISCARD: usize = 1024 * 1024;
+
+/// A socket, or TLS over a socket, with a write buffer and limits.
+#[derive(Debug)]
+pub(crate) struct ClientStream<S> {
+    socket: S,
+    pending: BytesMut,
+    head_budget: HeadBudget,
+    write_timeout: WriteTimeout,
+    /// Counts HTTP/2 frames; `None` for HTTP/1.
+    frames: Option<Box<FrameCounter>>,
+}
+
+/// Returns the head budget of a session's connection, or `None` if the connection is not a [`ClientStream`].
+pub(crate) fn head_budget(stream: &Stream) -> Option<&HeadBudget> {
+    let any = (**stream).as_any();
+    let plain = any.downcast_ref::<ClientStream<Socket>>();
+    plain.map(|plain| &plain.head_budget).or_else(|| {
+        let tls = any.downcast_ref::<ClientStream<TlsStream<Socket>>>();
+        tls.map(|tls| &tls.head_budget)
+    })
+}
+
+// === impl ClientStream ===
+
+impl<S: IO> ClientStream<S> {
+    /// Wraps a connected socket. A write without progress fails after `write_timeout`; requests are noted in `activity`.
+    pub(crate) fn new(socket: S, write_timeout: Duration, activity: Activity) -> Self {
+        Self {
+            socket,
+            pending: BytesMut::new(),
+            head_budget: HeadBudget::new(activity),
+            write_timeout: WriteTimeout::new(write_timeout),
+            frames: None,
+        }
+    }
+
+    /// Adds a counter for the frames of an HTTP/2 connection.
+    pub(crate) fn counting(mut self, frames: FrameCounter) -> Self {
+        self.frames = Some(Box::new(frames));
+        self
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.pending.has_remaining() {
+            let result = Pin::new(&mut self.socket).poll_write(cx, &self.pending);
+            let written = ready!(self.write_timeout.check(result, cx))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.pending.advance(written);
+        }
+        self.pending = BytesMut::new();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_buffer(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if buf.len() < LARGE_WRITE {
+            if self.pending.len() >= LARGE_WRITE {
+                ready!(self.poll_drain(cx))?;
+            }
+            if self.pending.capacity() == 0 {
+                self.pending.reserve(INITIAL_CAPACITY.max(buf.len()));
+            }
+            self.pending.extend_from_slice(buf);
+            return Poll::Ready(Ok(buf.len()));
+        }
+
+        // A large write is sent together with the buffered bytes before it, in vectored calls until those are out.
+        while self.pending.has_remaining() {
+            let slices = [IoSlice::new(&self.pending), IoSlice::new(buf)];
+            let result = Pin::new(&mut self.socket).poll_write_vectored(cx, &slices);
+            let written = ready!(self.write_timeout.check(result, cx))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let buffered = written.min(self.pending.len());
+            self.pending.advance(buffered);
+            if written > buffered {
+                self.pending = BytesMut::new();
+                return Poll::Ready(Ok(written - buffered));
+            }
+        }
+        let result = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.write_timeout.check(result, cx)
+    }
+
+    /// Reads and discards input until its end; at most [`MAX_DISCARD`] bytes in one poll.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut scratch = [0; 4096];
+        let mut left = MAX_DISCARD;
+        while left > 0 {
+            let mut buf = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf))?;
+            if buf.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            left = left.saturating_sub(buf.filled().len());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<S: IO> AsyncRead for ClientStream<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let Some(frames) = &mut this.frames else {
+            return this.head_budget.poll_read(&mut this.socket, cx, buf);
+        };
+        // The connection's task has been woken by the abuse signal, and closes the connection.
+        if frames.is_flooded() {
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+        frames.received(buf.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: IO> AsyncWrite for ClientStream<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(this.poll_buffer(cx, buf))?;
+        if let Some(frames) = &mut this.frames {
+            frames.sent(buf.get(..written).unwrap_or_default());
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        let this = &mut *self;
+        let result = Pin::new(&mut this.socket).poll_flush(cx);
+        this.write_timeout.check(result, cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        let this = &mut *self;
+        let result = Pin::new(&mut this.socket).poll_shutdown(cx);
+        ready!(this.write_timeout.check(result, cx))?;
+        if this
+            .frames
+            .as_ref()
+            .is_some_and(|frames| frames.is_flooded())
+        {
+            // Unread input would reset the connection, and the reset could overtake the GOAWAY.
+            return this.poll_discard(cx);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[async_trait]
+impl<S: IO> Shutdown for ClientStream<S> {
+    async fn shutdown(&mut self) {
+        // An error means that the peer is already gone.
+        let _ = tokio::io::AsyncWriteExt::shutdown(self).await;
+        // Closing with unread input resets the connection, and the reset can overtake a response that says why. So the
+        // available input is read, without waiting for more.
+        std::future::poll_fn(|cx| {
+            let _ = self.poll_discard(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+impl<S: IO> UniqueID for ClientStream<S> {
+    fn id(&self) -> UniqueIDType {
+        self.socket.id()
+    }
+}
+
+impl<S: IO> Ssl for ClientStream<S> {
+    fn get_ssl(&self) -> Option<&TlsRef> {
+        self.socket.get_ssl()
+    }
+
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.socket.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.socket.selected_alpn_proto()
+    }
+}
+
+#[async_trait]
+impl<S: IO> Peek for ClientStream<S> {
+    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
+        self.socket.try_peek(buf).await
+    }
+}
+
+impl<S: IO> GetTimingDigest for ClientStream<S> {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.socket.get_timing_digest()
+    }
+}
+
+impl<S: IO> GetProxyDigest for ClientStream<S> {
+    fn get_proxy_digest(&self) -> Option<Arc<pingora_core::protocols::raw_connect::ProxyDigest>> {
+        self.socket.get_proxy_digest()
+    }
+}
+
+impl<S: IO> GetSocketDigest for ClientStream<S> {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.socket.get_socket_digest()
+    }
+
+    fn set_socket_digest(&mut self, digest: SocketDigest) {
+        self.socket.set_socket_digest(digest);
+    }
+}

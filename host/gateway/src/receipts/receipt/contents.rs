@@ -1,0 +1,244 @@
+//! The fields of a receipt, in order.
+//!
+//! Operators build on the names of the fields, which the manual lists. A field that is not known is absent, so that zero
+//! always means zero.
+
+use std::time::Duration;
+
+use witgate_messages::meter::Source;
+use witgate_messages::price::Pricing;
+use witgate_runtime::{self as contract, Lineup, Value};
+
+use super::fields::{Fields, MAX_ENTRIES};
+use super::{Outcome, Receipt};
+use crate::answer::refused::Blame;
+use crate::receipts::batch_note::BatchNote;
+
+// === impl Receipt ===
+
+impl Receipt {
+    /// Returns the fields of the receipt. Foreign text is cut, so that no receipt is large.
+    pub(crate) fn fields(&self, lineup: &Lineup) -> contract::Receipt {
+        let mut fields = Fields::new();
+        fields.own("id", &self.id);
+        fields.number("started_unix_ms", self.started_unix_ms);
+        fields.own("endpoint", self.request.endpoint);
+        fields.text("method", &self.request.method);
+        fields.own(
+            "outcome",
+            self.response.outcome.unwrap_or(Outcome::Abandoned).code(),
+        );
+        fields.maybe_number("status", self.response.status.map(u64::from));
+        fields.maybe_text("ending", self.response.ending.as_deref());
+        if let Some(caller) = &self.request.caller {
+            fields.own("key", &caller.id);
+            fields.maybe_text("tier", caller.tier.as_deref());
+        }
+        self.provenance_fields(&mut fields);
+        self.envelope_fields(&mut fields);
+        fields.maybe_text("model.requested", self.request.model.as_deref());
+        self.route_fields(&mut fields);
+        self.refusal_fields(&mut fields);
+        self.usage_fields(&mut fields);
+        if let Some(batch) = &self.usage.batch {
+            batch_fields(batch, &mut fields);
+        }
+        let overdrawn = self.usage.overdrawn.iter();
+        fields.entries(
+            "overdrawn",
+            overdrawn.map(|account| (format!("overdrawn.{account}"), Value::Flag(true))),
+        );
+        fields.maybe_number(
+            "left_out.receipts",
+            Some(self.left_out).filter(|it| *it > 0),
+        );
+        fields.number("bytes.request", self.request.bytes);
+        fields.number("bytes.response", self.response.bytes);
+        fields.maybe_number("time.first_byte_us", self.timing.first_byte.map(micros));
+        fields.number("time.total_us", micros(self.timing.total));
+        for plugin in lineup.plugins() {
+            fields.own(
+                &format!("plugins.{}", plugin.name()),
+                &plugin.identity().wasm,
+            );
+        }
+        for plugin in lineup.plugins() {
+            if let Some(sidecar) = &plugin.identity().sidecar {
+                fields.own(&format!("sidecars.{}", plugin.name()), sidecar);
+            }
+        }
+        contract::Receipt {
+            id: self.id.to_string(),
+            fields: fields.into_list(),
+        }
+    }
+
+    fn provenance_fields(&self, fields: &mut Fields) {
+        if let Some(client) = &self.request.provenance.client {
+            fields.own("client.address", &client.address.to_string());
+            if client.peer != client.address {
+                fields.own("client.peer", &client.peer.to_string());
+            }
+        }
+        fields.maybe_text("workspace", self.request.provenance.workspace.as_deref());
+        fields.maybe_text(
+            "environment",
+            self.request.provenance.environment.as_deref(),
+        );
+    }
+
+    fn route_fields(&self, fields: &mut Fields) {
+        fields.maybe_text("rule", self.route.rule.as_deref());
+        if let Some(downgrade) = &self.route.downgrade {
+            fields.maybe_text("downgrade.from", downgrade.from.as_deref());
+            fields.text("downgrade.to", &downgrade.to);
+            fields.text("downgrade.account", &downgrade.account);
+            fields.own("downgrade.plugin", &downgrade.plugin);
+        }
+        for (index, attempt) in self.route.attempts.iter().take(MAX_ENTRIES).enumerate() {
+            let name = |field: &str| format!("attempts.{index}.{field}");
+            fields.own(&name("upstream"), &attempt.upstream);
+            fields.maybe_text(&name("model"), attempt.model.as_deref());
+            fields.maybe_text(&name("request_id"), attempt.request_id.as_deref());
+            match &attempt.result {
+                Ok(status) => fields.number(&name("status"), u64::from(*status)),
+                Err(error) => fields.text(&name("error"), error),
+            }
+        }
+        fields.left_out("attempts", self.route.attempts.len());
+        fields.entries(
+            "passed_over",
+            under("passed_over", self.route.passed_over.iter()),
+        );
+    }
+
+    fn envelope_fields(&self, fields: &mut Fields) {
+        let Some(envelope) = &self.request.envelope else {
+            return;
+        };
+        let resource = self.route.resource.as_ref().or(envelope.resource.as_ref());
+        fields.maybe_text("correlation_id", envelope.correlation_id.as_deref());
+        fields.maybe_text("resource", resource.map(String::as_str));
+        fields.maybe_text("tenant", envelope.tenant.as_deref());
+        fields.maybe_text("user", envelope.user.as_deref());
+        fields.maybe_text("session", envelope.session.as_deref());
+        fields.maybe_text("agent", envelope.agent.as_deref());
+        fields.entries("metadata", under("metadata", envelope.metadata.iter()));
+    }
+
+    fn refusal_fields(&self, fields: &mut Fields) {
+        for fault in &self.route.skipped {
+            fields.own(&format!("skipped.{}", fault.plugin), fault.kind.code());
+        }
+        let Some(refused) = &self.response.refused else {
+            return;
+        };
+        fields.text("refusal.type", refused.kind.as_str());
+        fields.text("refusal.message", &refused.message);
+        let blame = match &refused.blame {
+            Blame::Client => "client",
+            Blame::Upstream => "upstream",
+            Blame::Gateway => "gateway",
+            Blame::Policy { plugin, hook } => {
+                fields.own("refusal.plugin", plugin);
+                fields.own("refusal.hook", hook.name());
+                "policy"
+            }
+            Blame::Plugin { plugin, hook, kind } => {
+                fields.own("refusal.plugin", plugin);
+                fields.maybe_text("refusal.hook", hook.map(witgate_runtime::Hook::name));
+                fields.own("refusal.fault", kind);
+                "plugin"
+            }
+        };
+        fields.own("refusal.blame", blame);
+    }
+
+    fn usage_fields(&self, fields: &mut Fields) {
+        if let Some(reading) = &self.usage.reading {
+            fields.maybe_text("model.served", reading.model.as_deref());
+            fields.maybe_text("message_id", reading.message_id.as_deref());
+            fields.maybe_text("stop_reason", reading.stop_reason.as_deref());
+            fields.own("usage.source", source(reading.source));
+            if reading.source != Source::None {
+                let usage = &reading.usage;
+                fields.number("usage.input_tokens", usage.tokens.input);
+                fields.number("usage.output_tokens", usage.tokens.output);
+                fields.number("usage.cache_read_input_tokens", usage.tokens.cache_read);
+                fields.number(
+                    "usage.cache_creation_input_tokens",
+                    usage.tokens.cache_write,
+                );
+                if let Some(split) = usage.tokens.cache_split {
+                    fields.number(
+                        "usage.cache_creation.ephemeral_5m_input_tokens",
+                        split.five_minutes,
+                    );
+                    fields.number(
+                        "usage.cache_creation.ephemeral_1h_input_tokens",
+                        split.one_hour,
+                    );
+                }
+                fields.maybe_number("usage.thinking_tokens", usage.thinking);
+                fields.maybe_number(
+                    "usage.web_search_requests",
+                    Some(usage.web_searches).filter(|count| *count > 0),
+                );
+                fields.maybe_text("usage.service_tier", usage.service_tier.as_deref());
+                fields.maybe_text("usage.inference_geo", usage.inference_geo.as_deref());
+                fields.maybe_text("usage.speed", usage.speed.as_deref());
+            }
+            fields.maybe_number(
+                "usage.unread",
+                Some(reading.usage.unread).filter(|count| *count > 0),
+            );
+            if let Some(error) = &reading.error {
+                fields.text("error.type", error.kind.as_str());
+                fields.text("error.message", &error.message);
+            }
+        }
+        if let Some(cost) = &self.usage.cost {
+            fields.number("cost_picousd", cost.picousd);
+            if cost.pricing == Pricing::Unpriced {
+                fields.flag("unpriced", true);
+            }
+        }
+    }
+}
+
+fn batch_fields(batch: &BatchNote, fields: &mut Fields) {
+    fields.text("batch.id", &batch.id);
+    fields.maybe_number("batch.requests", batch.requests);
+    fields.maybe_text("batch.ended", batch.ended);
+    for (name, count) in batch.counts() {
+        fields.number(name, count);
+    }
+    for (index, (model, messages, picousd)) in batch.models().take(MAX_ENTRIES).enumerate() {
+        fields.model(&format!("batch.models.{index}.model"), model);
+        fields.number(&format!("batch.models.{index}.messages"), messages);
+        fields.number(&format!("batch.models.{index}.cost_picousd"), picousd);
+    }
+    fields.left_out("models", batch.models().count());
+}
+
+/// Returns pairs as fields whose names begin with `beginning`.
+fn under<'a>(
+    beginning: &'a str,
+    pairs: impl Iterator<Item = &'a (String, String)> + 'a,
+) -> impl Iterator<Item = (String, Value)> + 'a {
+    pairs.map(move |(name, value)| (format!("{beginning}.{name}"), Value::Text(value.clone())))
+}
+
+/// Returns the code of a reading's reliability.
+fn source(source: Source) -> &'static str {
+    match source {
+        Source::Reported => "reported",
+        Source::Partial => "partial",
+        Source::Estimated => "estimated",
+        Source::None => "unknown",
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,126 @@
+//! The pages of the admin listener, and a receipt.
+
+use std::path::Path;
+
+use expect_test::expect_file;
+use serde_json::{Value, json};
+use witgate_artifacts::{HOSTILE, ROUTE, SHIPPED};
+
+use super::{check, steady};
+use crate::harness::{Answer, Gate, Plan, Upstream, patiently};
+
+fn body() -> Value {
+    json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []})
+}
+
+/// Prints JSON with everything left out that another run would have otherwise: times, hashes and random names.
+fn settled(mut value: Value, folder: &Path) -> String {
+    blank(&mut value);
+    steady(&serde_json::to_string_pretty(&value).unwrap(), folder)
+}
+
+fn blank(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (key, value) in members {
+                let is_time = ["_ms", "_us", "_ns", "_unix"]
+                    .iter()
+                    .any(|end| key.ends_with(end));
+                let is_random = [
+                    "generation",
+                    "hash",
+                    "sha256",
+                    "id",
+                    "request_id",
+                    "memory_bytes",
+                ]
+                .contains(&key.as_str());
+                match value {
+                    Value::Number(_) if is_time || is_random => *value = "N".into(),
+                    Value::String(text) if is_random && text.len() > 8 => *value = "ID".into(),
+                    // Counters, which depend on the machine.
+                    figures if key == "figures" => *figures = "…".into(),
+                    value => blank(value),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(blank),
+        _ => {}
+    }
+}
+
+async fn page(gate: &Gate, path: &str) -> String {
+    let page = gate.admin(path).await;
+    assert_eq!(page.status, 200, "{}", page.text());
+    settled(page.json(), gate.policies().parent().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_of_plugins() {
+    let upstream = Upstream::answering().await;
+    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    check(
+        &expect_file!["expected/plugins.json"],
+        &page(&gate, "/plugins").await,
+    );
+
+    std::fs::write(gate.policies().join("route.toml"), "ordre = 1\n").unwrap();
+    std::fs::write(gate.policies().join("text.wasm"), "no wasm").unwrap();
+    HOSTILE.install(&gate.policies()).unwrap();
+    gate.running().policies().reload_now().unwrap();
+    check(
+        &expect_file!["expected/plugins_in_trouble.json"],
+        &page(&gate, "/plugins").await,
+    );
+    assert!(SHIPPED.len() == 4, "all are on the page");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_of_upstreams() {
+    let upstream = Upstream::start([Answer::error(500, "api_error", "scripted")]).await;
+    let breaker = "breaker = { min_requests = 1, open_ms = 600000, max_open_ms = 600000 }";
+    let gate = Plan::bare()
+        .upstream("default", &upstream)
+        .extra(&format!(
+            "[upstreams.broken]\nbase_url = \"{}\"\nretry = {{ attempts = 0 }}\n{breaker}\n\
+             [groups.both]\nmembers = [{{ upstream = \"broken\" }}]\n",
+            upstream.url()
+        ))
+        .plugin(
+            "route",
+            ROUTE,
+            "[[settings.resources]]\nname = \"to-broken\"\ntargets = [{ upstream = \"broken\" }]\n",
+        )
+        .start()
+        .await;
+    let mut body = body();
+    body["model"] = "to-broken".into();
+    let failed = gate.ask(&gate.messages(&body)).await;
+    assert_eq!(failed.status, 500, "{}", failed.text());
+    let upstreams = patiently("the failure is counted", async {
+        loop {
+            let page = page(&gate, "/upstreams").await;
+            if page.contains("\"requests\": 1") {
+                break page;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    check(&expect_file!["expected/upstreams.json"], &upstreams.await);
+
+    let refused = gate.ask(&gate.messages(&body)).await;
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    let text = steady(refused.text(), gate.policies().parent().unwrap());
+    check(&expect_file!["expected/upstream_open.json"], &text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt() {
+    let usage = json!({"input_tokens": 12, "output_tokens": 3});
+    let upstream = Upstream::start([Answer::message("claude-haiku-4-5", "hi", &usage)]).await;
+    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let answered = gate.ask(&gate.messages(&body())).await;
+    assert_eq!(answered.status, 200, "{}", answered.text());
+    let receipt = settled(gate.only_receipt().await, gate.policies().parent().unwrap());
+    check(&expect_file!["expected/receipt.json"], &receipt);
+}
