@@ -2,7 +2,7 @@
 //!
 //! Writing a log line never waits for the reader of the log and never fails: a closed pipe, a full disk or a stalled reader
 //! costs log lines, which are counted, and nothing else. Panics and the errors of commands go through the same queue.
-//! Whatever text is logged stays on one line ([`line`]).
+//! Whatever text is logged stays on one line ([`line`](mod@line)).
 
 mod line;
 mod panics;
