@@ -14,9 +14,10 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use witgate_audit::{Health, Lines};
 
-use super::record::{Event, Record, step};
+use super::books::Books;
+use super::record::{ChangeRecord, Event, Record, step};
 use super::spool::{Found, Spool};
-use super::{Books, stopped};
+use super::stop::stopped;
 
 /// The interval between looks at the spool of a live process.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -82,7 +83,7 @@ impl Inbox {
                 } => {
                     let changes = changes
                         .iter()
-                        .map(super::record::ChangeRecord::read)
+                        .map(ChangeRecord::read)
                         .collect::<io::Result<Vec<_>>>()?;
                     let rejected =
                         self.books

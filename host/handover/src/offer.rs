@@ -13,12 +13,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use witgate_ledger::{Export, Ledger};
 
-use super::frame::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket};
+use super::books::Books;
+use super::frame::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket, TIMEOUT};
 use super::outbox::{Outbox, SuccessorSink};
 use super::record::CarriedRecord;
 use super::socket::check_peer;
-use super::spool::Spool;
-use super::{Books, TIMEOUT, spool_path, stopped};
+use super::spool::{Spool, spool_path};
+use super::stop::stopped;
 
 /// The number of balances in one frame.
 const BALANCES_PER_FRAME: usize = 1024;
