@@ -1,6 +1,6 @@
 //! The ledger and the receipts of a process, as a handover needs them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use witgate_audit::{Health, Lines};
@@ -24,4 +24,10 @@ pub trait Books: Send + Sync + 'static {
 
     /// Returns the time of day, as the ledger is told it.
     fn now(&self) -> UnixMillis;
+}
+
+/// Returns the path that spools lie beside: the receipts file, or the upgrade socket without one. `None` if the process has
+/// neither.
+pub(crate) fn spool_base(books: &dyn Books, socket: Option<&Path>) -> Option<PathBuf> {
+    books.receipts_file().or_else(|| socket.map(Path::to_owned))
 }

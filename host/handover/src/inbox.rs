@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use witgate_audit::{Health, Lines};
 
-use super::books::Books;
+use super::books::{Books, spool_base};
 use super::record::{ChangeRecord, Event, Record, step};
 use super::spool::{Found, Spool};
 use super::stop::stopped;
@@ -150,9 +150,13 @@ pub(crate) async fn drain_spool(mut inbox: Inbox, path: PathBuf, mut stop: watch
     }
 }
 
-/// Recovers the spools that earlier processes left beside `base`, and returns those whose processes still live. Blocks.
-pub fn recover_spools(base: &Path, books: &Arc<dyn Books>) -> Vec<PathBuf> {
-    let spools = Spool::beside(base).unwrap_or_else(|error| {
+/// Recovers the spools that earlier processes left, and returns those whose processes still live. `socket` is the upgrade
+/// socket, if this process has one. Blocks.
+pub fn recover_spools(socket: Option<&Path>, books: &Arc<dyn Books>) -> Vec<PathBuf> {
+    let Some(base) = spool_base(&**books, socket) else {
+        return Vec::new();
+    };
+    let spools = Spool::beside(&base).unwrap_or_else(|error| {
         tracing::error!(base = %base.display(), %error, "could not look for spools of earlier processes");
         Vec::new()
     });
