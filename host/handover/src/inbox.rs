@@ -23,6 +23,7 @@ use super::stop::stopped;
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The receiver of the log of one old process.
+#[derive(Clone)]
 pub(crate) struct Inbox {
     books: Arc<dyn Books>,
     /// The number of the last counted record.
@@ -34,12 +35,6 @@ pub(crate) struct Inbox {
 impl Inbox {
     pub(crate) fn new(books: Arc<dyn Books>) -> Self {
         Self { books, last: 0 }
-    }
-
-    /// Returns this inbox, and leaves a new one for the same books in its place.
-    pub(crate) fn take_out(&mut self) -> Self {
-        let books = Arc::clone(&self.books);
-        std::mem::replace(self, Self::new(books))
     }
 
     /// Counts lines of the log of a live process, and returns the number of the last record. Blocks.

@@ -243,9 +243,8 @@ impl Predecessor {
 
     /// Counts lines of the log and acknowledges them.
     async fn count(&mut self, lines: Vec<u8>) -> anyhow::Result<()> {
-        let inbox = self.inbox.take_out();
+        let mut inbox = self.inbox.clone();
         let (inbox, counted) = spawn_blocking(move || {
-            let mut inbox = inbox;
             let counted = inbox.take(&lines);
             (inbox, counted)
         })
