@@ -8,7 +8,9 @@ use witgate_gateway::{inspect, open_policies};
 use witgate_runtime::{PluginState, PluginStatus};
 
 use super::plugin::compiler;
-use super::{ConfigArg, count_of, print, sidecars};
+use super::sidecars;
+use crate::config_arg::ConfigArg;
+use crate::output::{count_of, print};
 
 /// Arguments of `witgate check`.
 #[derive(Debug, clap::Args)]

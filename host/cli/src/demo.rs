@@ -13,8 +13,8 @@ use witgate_gateway::keys::NewKey;
 use witgate_gateway::{CannotListen, ListenerRole, Server};
 use witgate_standin::StandIn;
 
-use super::print;
 use super::run::{Signals, options, workers};
+use crate::output::print;
 
 /// Arguments of `witgate demo`.
 #[derive(Debug, clap::Args)]

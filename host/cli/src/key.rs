@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use toml_edit::{InlineTable, Table, value};
 use witgate_gateway::keys::{Keyring, NewKey};
 
-use super::print;
+use crate::output::print;
 
 /// Commands about keys.
 #[derive(Debug, clap::Subcommand)]

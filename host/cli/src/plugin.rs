@@ -7,14 +7,12 @@ mod diff;
 mod new;
 mod requests;
 mod run;
+mod source;
 mod wit;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use witgate_gateway::capture::unreadable;
-use witgate_runtime::{SidecarText, Source};
 
 pub(crate) use compile::compiler;
 
@@ -47,15 +45,4 @@ pub(super) fn plugin(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Wit(args) => wit::wit(args),
         Command::Compile => compile::compile(),
     }
-}
-
-/// Reads a plugin's file with the sidecar beside it, or with `sidecar` instead.
-fn source(file: &Path, sidecar: Option<&Path>) -> anyhow::Result<Source> {
-    std::fs::metadata(file).map_err(|error| unreadable(file, &error))?;
-    let mut source = Source::read(file)?;
-    if let Some(sidecar) = sidecar {
-        let text = std::fs::read_to_string(sidecar).map_err(|error| unreadable(sidecar, &error))?;
-        source.sidecar = Some(SidecarText::new(sidecar, text));
-    }
-    Ok(source)
 }

@@ -14,7 +14,7 @@ use pingora_http::RequestHeader;
 use witgate_gateway::capture::{self, Captured};
 use witgate_gateway::config::{BaseUrl, Scheme};
 
-use super::{print, print_error};
+use crate::output::{print, print_error};
 
 /// Arguments of `witgate replay`.
 #[derive(Debug, clap::Args)]

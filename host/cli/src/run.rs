@@ -8,7 +8,8 @@ use witgate_gateway::config::Config;
 use witgate_gateway::{Options, Server};
 
 use super::plugin::compiler;
-use super::{ConfigArg, log, notify};
+use super::{log, notify};
+use crate::config_arg::ConfigArg;
 
 /// Arguments of `witgate run`.
 #[derive(Debug, clap::Args)]

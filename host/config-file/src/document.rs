@@ -74,11 +74,6 @@ impl Document {
         Place::Table(self.root.as_table())
     }
 
-    /// Returns the name of the file, as the caller gave it.
-    pub fn file(&self) -> &str {
-        &self.file
-    }
-
     /// Returns the line of a key, or of the nearest table above it that exists. Returns `None` if no part of the path
     /// exists.
     pub fn locate(&self, path: &str) -> Option<usize> {

@@ -153,7 +153,7 @@ impl Batches {
             return Ok(Some(record.upstream.clone()));
         }
         let id = id.to_owned();
-        self.store.call(move |db| record::upstream(db, &id)).await
+        self.store.read(move |db| record::upstream(db, &id)).await
     }
 
     /// Notes that a client has read results to their end. Incomplete results are ignored.
@@ -216,7 +216,7 @@ impl Batches {
             let asked = id.to_string();
             let settled = self
                 .store
-                .call(move |db| record::settled(db, &asked))
+                .read(move |db| record::settled(db, &asked))
                 .await?;
             if let Some(amounts) = settled {
                 self.close(&id, amounts);

@@ -158,11 +158,16 @@ struct ConfigFile {
 impl ConfigFile {
     fn check(self, path: &Path, check: &mut Check<'_>) -> Config {
         let keys = self.keys.check(&mut check.table("keys"));
-        let limits = self.limits.check(&keys, &mut check.table("limits"));
+        let machine = Memory::of_machine();
+        let limits = self
+            .limits
+            .check(&keys, machine, &mut check.table("limits"));
         let state = self.state.check(&mut check.table("state"));
-        let plugins = self
-            .plugins
-            .check(state.as_deref(), &mut check.table("plugins"));
+        let plugins = self.plugins.check(
+            state.as_deref(),
+            machine.origin,
+            &mut check.table("plugins"),
+        );
 
         if self.upstreams.is_empty() {
             check.problem(
@@ -272,9 +277,7 @@ impl Config {
     /// wrong values.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let print = Print::of(path);
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Problems::unreadable(&path.to_string_lossy(), &error))?;
-        let mut config = Self::parse(path, &text)?;
+        let mut config = Self::draft(path)?.into_result()?;
         config.print = Some(print);
         Ok(config)
     }

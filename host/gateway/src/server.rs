@@ -183,10 +183,7 @@ impl Server {
 
 /// Recovers the spools that earlier processes left, and returns those of processes that still live.
 async fn recover_spools(config: &Config, books: &Arc<dyn Books>) -> anyhow::Result<Vec<PathBuf>> {
-    let base = config.receipts.file.as_ref().or(config.upgrade.as_ref());
-    let Some(base) = base.cloned() else {
-        return Ok(Vec::new());
-    };
-    let books = Arc::clone(books);
-    Ok(tokio::task::spawn_blocking(move || handover::recover_spools(&base, &books)).await?)
+    let (socket, books) = (config.upgrade.clone(), Arc::clone(books));
+    let recover = move || handover::recover_spools(socket.as_deref(), &books);
+    Ok(tokio::task::spawn_blocking(recover).await?)
 }

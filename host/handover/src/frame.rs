@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -19,8 +20,10 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 
-use super::invalid;
-use super::record::CarriedRecord;
+use super::record::{CarriedRecord, invalid};
+
+/// The longest wait of either process for the other's next message.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The version of the protocol. Other versions are refused.
 pub(crate) const PROTOCOL: u32 = 1;

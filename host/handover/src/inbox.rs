@@ -14,14 +14,16 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use witgate_audit::{Health, Lines};
 
-use super::record::{Event, Record, step};
+use super::books::{Books, spool_base};
+use super::record::{ChangeRecord, Event, Record, step};
 use super::spool::{Found, Spool};
-use super::{Books, stopped};
+use super::stop::stopped;
 
 /// The interval between looks at the spool of a live process.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The receiver of the log of one old process.
+#[derive(Clone)]
 pub(crate) struct Inbox {
     books: Arc<dyn Books>,
     /// The number of the last counted record.
@@ -33,12 +35,6 @@ pub(crate) struct Inbox {
 impl Inbox {
     pub(crate) fn new(books: Arc<dyn Books>) -> Self {
         Self { books, last: 0 }
-    }
-
-    /// Returns this inbox, and leaves a new one for the same books in its place.
-    pub(crate) fn take_out(&mut self) -> Self {
-        let books = Arc::clone(&self.books);
-        std::mem::replace(self, Self::new(books))
     }
 
     /// Counts lines of the log of a live process, and returns the number of the last record. Blocks.
@@ -82,7 +78,7 @@ impl Inbox {
                 } => {
                     let changes = changes
                         .iter()
-                        .map(super::record::ChangeRecord::read)
+                        .map(ChangeRecord::read)
                         .collect::<io::Result<Vec<_>>>()?;
                     let rejected =
                         self.books
@@ -149,9 +145,13 @@ pub(crate) async fn drain_spool(mut inbox: Inbox, path: PathBuf, mut stop: watch
     }
 }
 
-/// Recovers the spools that earlier processes left beside `base`, and returns those whose processes still live. Blocks.
-pub fn recover_spools(base: &Path, books: &Arc<dyn Books>) -> Vec<PathBuf> {
-    let spools = Spool::beside(base).unwrap_or_else(|error| {
+/// Recovers the spools that earlier processes left, and returns those whose processes still live. `socket` is the upgrade
+/// socket, if this process has one. Blocks.
+pub fn recover_spools(socket: Option<&Path>, books: &Arc<dyn Books>) -> Vec<PathBuf> {
+    let Some(base) = spool_base(&**books, socket) else {
+        return Vec::new();
+    };
+    let spools = Spool::beside(&base).unwrap_or_else(|error| {
         tracing::error!(base = %base.display(), %error, "could not look for spools of earlier processes");
         Vec::new()
     });

@@ -13,12 +13,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use witgate_ledger::{Export, Ledger};
 
-use super::frame::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket};
+use super::books::{Books, spool_base};
+use super::frame::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket, TIMEOUT};
 use super::outbox::{Outbox, SuccessorSink};
 use super::record::CarriedRecord;
 use super::socket::check_peer;
-use super::spool::Spool;
-use super::{Books, TIMEOUT, spool_path, stopped};
+use super::spool::{Spool, spool_path};
+use super::stop::stopped;
 
 /// The number of balances in one frame.
 const BALANCES_PER_FRAME: usize = 1024;
@@ -265,8 +266,8 @@ impl Handover {
 
     /// Opens the spool, turns the journal on and exports the ledger as of that moment.
     async fn begin(&self) -> anyhow::Result<(PendingHandover, Export)> {
-        let receipts = self.books.receipts_file();
-        let path = spool_path(receipts.as_deref().unwrap_or(&self.path));
+        let base = spool_base(&*self.books, Some(&self.path));
+        let path = spool_path(base.as_deref().unwrap_or(&self.path));
         let ledger = Arc::clone(self.books.ledger());
         let now = self.books.now();
         spawn_blocking(move || {

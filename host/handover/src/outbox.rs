@@ -16,8 +16,7 @@ use witgate_audit::Sink;
 use witgate_audit::sink::Stopped;
 use witgate_ledger::{Change, Step};
 
-use super::TIMEOUT;
-use super::frame::{Frame, FromNew, FromOld};
+use super::frame::{Frame, FromNew, FromOld, TIMEOUT};
 use super::record::{Event, Record};
 use super::spool::Spool;
 

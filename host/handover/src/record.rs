@@ -8,8 +8,6 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use witgate_ledger::{BalanceKey, Carried, Change, Step, Unit, UnixMillis, Window};
 
-use super::invalid;
-
 /// A record of the log. Numbers increase by one.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -64,6 +62,11 @@ pub(crate) struct CarriedRecord {
     held: u128,
     floor: u128,
     holds: u64,
+}
+
+/// Returns the error for a message that breaks the protocol.
+pub(crate) fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
 
 // === impl Record ===

@@ -33,6 +33,13 @@ pub(crate) enum Found {
     Orphaned(Spool),
 }
 
+/// Returns the path of this process's spool: beside the receipts file, or beside the upgrade socket without one.
+pub(crate) fn spool_path(base: &Path) -> PathBuf {
+    let mut name = base.as_os_str().to_owned();
+    name.push(format!(".handover-{}", std::process::id()));
+    PathBuf::from(name)
+}
+
 // === impl Spool ===
 
 impl Spool {

@@ -14,10 +14,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use witgate_ledger::Export;
 
-use super::frame::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket};
+use super::books::Books;
+use super::frame::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket, TIMEOUT};
 use super::inbox::{Inbox, drain_spool};
-use super::socket::connect;
-use super::{Books, TIMEOUT, bind, stopped};
+use super::socket::{bind, connect};
+use super::stop::stopped;
 
 /// The offer of a running process: its sockets, its ledger and the path of its spool.
 pub struct Inheritance {
@@ -242,9 +243,8 @@ impl Predecessor {
 
     /// Counts lines of the log and acknowledges them.
     async fn count(&mut self, lines: Vec<u8>) -> anyhow::Result<()> {
-        let inbox = self.inbox.take_out();
+        let mut inbox = self.inbox.clone();
         let (inbox, counted) = spawn_blocking(move || {
-            let mut inbox = inbox;
             let counted = inbox.take(&lines);
             (inbox, counted)
         })

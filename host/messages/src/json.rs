@@ -11,6 +11,7 @@
 mod avx2;
 mod block;
 mod container;
+mod limits;
 mod malformed;
 mod members;
 mod named;
@@ -22,6 +23,7 @@ mod value;
 mod walk;
 
 pub use container::Scanner;
+pub(crate) use limits::{MAX_DEPTH, MAX_MEMBERS, MAX_NAME};
 pub use malformed::{Malformed, MalformedKind};
 pub(crate) use members::{Found, Unreadable, members, put};
 pub(crate) use named::{Inside, each_named};
@@ -30,14 +32,3 @@ pub(crate) use object::{Member, Object};
 pub(crate) use text::unescape;
 pub(crate) use value::{Kind, Span};
 pub(crate) use walk::{Elements, Walk};
-
-/// Maximum nesting of brackets. Recursive parsers stop sooner (`serde_json` at 128), so no body that an upstream reads comes
-/// near it.
-pub(crate) const MAX_DEPTH: usize = 512;
-
-/// Maximum number of members of an object with distinct names. The API has some thirty.
-pub(crate) const MAX_MEMBERS: usize = 256;
-
-/// Maximum length of a member name in bytes, as written. With [`MAX_MEMBERS`] it bounds the comparisons that a hostile body
-/// can cause.
-pub(crate) const MAX_NAME: usize = 1024;

@@ -260,11 +260,7 @@ impl Candidate<'_> {
                 Err(NoImage::Impossible(why)) => Some(why),
             },
         };
-        let key = Key::of(self.runtime.engine(), &[b"component", &self.bytes]);
-        let component = match self.runtime.cached(&key) {
-            Some(component) => component,
-            None => self.runtime.compile(&self.spec.name, &self.bytes, &key)?,
-        };
+        let component = self.runtime.component(&self.spec.name, &self.bytes)?;
         let mut code = self.checked(&component)?;
         if code.indices.lifecycle.is_some() {
             code.configured = Configured::PerInstance { why };

@@ -6,11 +6,10 @@
 //! Machine code from anywhere else, such as an operator's `.cwasm`, never loads.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
@@ -113,16 +112,13 @@ impl Cache {
 
     fn write(&self, key: &Key, code: &[u8]) -> io::Result<()> {
         let unfinished = self.dir.join(temporary(&key.0));
-        let _ = fs::remove_file(&unfinished);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&unfinished)?;
-        file.write_all(MAGIC)?;
-        file.write_all(&Sha256::digest(code))?;
-        file.write_all(code)?;
-        fs::rename(&unfinished, self.path(key))
+        let written =
+            write_new(&unfinished, code).and_then(|()| fs::rename(&unfinished, self.path(key)));
+        if written.is_err() {
+            // No later write would replace it.
+            let _ = fs::remove_file(&unfinished);
+        }
+        written
     }
 
     /// Removes entries above the maximum number.
@@ -204,8 +200,7 @@ fn user(dir: &Path) -> io::Result<u32> {
     let probe = dir.join(temporary("probe"));
     let file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&probe)?;
     let user = file.metadata()?.uid();
@@ -213,11 +208,23 @@ fn user(dir: &Path) -> io::Result<u32> {
     Ok(user)
 }
 
-/// Returns a file name that no other cache uses, in this process or another: several may share a directory.
+/// Writes an entry to a file that does not exist yet.
+fn write_new(path: &Path, code: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(MAGIC)?;
+    file.write_all(&Sha256::digest(code))?;
+    file.write_all(code)
+}
+
+/// Returns a file name that no other cache uses: several may share a directory, also those of containers, whose processes
+/// have the same ids.
 fn temporary(name: &str) -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!(".{name}.{}.{count}", std::process::id())
+    // The standard library seeds each state anew.
+    format!(".{name}.{:016x}", RandomState::new().hash_one(name))
 }
 
 #[allow(
@@ -227,4 +234,23 @@ fn temporary(name: &str) -> String {
 pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: as above; callers pass only what `Component::serialize` gave to this program.
     unsafe { Component::deserialize(engine, code) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caches_that_open_one_directory_at_once_do_not_disturb_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || (0..200).try_for_each(|_| Cache::open(folder.path()).map(drop));
+        std::thread::scope(|threads| {
+            let all: Vec<_> = (0..4).map(|_| threads.spawn(open)).collect();
+            for one in all {
+                one.join().unwrap().expect("the directory can be used");
+            }
+        });
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 0, "nothing stays behind");
+    }
 }

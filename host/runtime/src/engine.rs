@@ -140,6 +140,15 @@ impl Runtime {
         cache.load(self.engine(), key)
     }
 
+    /// Returns a plugin's component as it was written, from the cache or compiled.
+    pub(crate) fn component(&self, plugin: &str, bytes: &[u8]) -> Result<Component, CompileError> {
+        let key = Key::of(self.engine(), &[b"component", bytes]);
+        match self.cached(&key) {
+            Some(component) => Ok(component),
+            None => self.compile(plugin, bytes, &key),
+        }
+    }
+
     /// Compiles a plugin's component, in this process or in a child, and caches the code.
     pub(crate) fn compile(
         &self,

@@ -78,7 +78,7 @@ impl Lineup {
         HookSession::new(self, request, trace)
     }
 
-    fn with(&self, hook: Hook) -> impl Iterator<Item = &'_ Arc<Plugin>> + use<'_> {
+    fn with(&self, hook: Hook) -> impl Iterator<Item = &Arc<Plugin>> {
         self.plugins.iter().filter(move |plugin| plugin.has(hook))
     }
 

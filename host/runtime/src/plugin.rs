@@ -229,7 +229,7 @@ impl Plugin {
     fn start(&self) -> Result<Instance, StartFailure> {
         let stats = &self.parts.spec.stats;
         stats.instances_created.fetch_add(1, Ordering::Relaxed);
-        Instance::start(&self.parts.pre, &self.parts.indices, &self.parts.spec, 0)
+        self.start_with(&self.parts.spec)
     }
 
     /// Starts an instance with another spec than the plugin's own.

@@ -1,5 +1,6 @@
-use super::*;
 use witgate_plugin::testing;
+
+use super::*;
 
 fn plugin(settings: &str) -> AuditPlugin {
     testing::configure(settings).unwrap()

@@ -1,5 +1,6 @@
-use super::*;
 use witgate_plugin::testing::{self, RequestBuilder};
+
+use super::*;
 
 const ESTIMATE: Estimate = Estimate {
     prompt_tokens: 100,

@@ -1,6 +1,7 @@
-use super::*;
 use witgate_plugin::testing::{self, RequestBuilder};
 use witgate_plugin::types::{Edit, attribute};
+
+use super::*;
 
 fn read(settings: &str, request: RequestBuilder) -> Result<types::Envelope, Refusal> {
     let reader: EnvelopePlugin = testing::configure(settings).unwrap();

@@ -14,12 +14,13 @@ mod settings;
 mod unread;
 mod vet;
 
-use condition::Condition;
-use facts::{Facts, Model};
-use resource::Resource;
-use settings::{Settings, Unmatched};
 use witgate_plugin::types::{self, Plan, Refusal, Target, UpstreamStats};
 use witgate_plugin::{Glob, Plugin, Problems, Request, Route};
+
+use self::condition::Condition;
+use self::facts::{Facts, Model};
+use self::resource::Resource;
+use self::settings::{Settings, Unmatched};
 
 /// The route plugin.
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! `vmx.resourceConfigOverrides`: a deep merge over the resource, for callers whom the envelope plugin allows it.
 
-use crate::resource::{Place, Resource};
 use serde_json::Value;
 use witgate_plugin::types::{Refusal, UpstreamStats};
 use witgate_plugin::{Problems, typed};
+
+use crate::resource::{Place, Resource};
 
 /// The envelope attribute that carries the overrides, as JSON text of an object.
 pub(crate) const ATTRIBUTE: &str = "vmx.resource-config-overrides";

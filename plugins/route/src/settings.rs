@@ -1,11 +1,12 @@
 //! The route plugin's settings.
 
-use crate::condition::{ConditionFile, check_all};
-use crate::resource::{Place, Resource};
-use crate::{Action, RoutePlugin, Rule};
 use serde::Deserialize;
 use witgate_plugin::types::Refusal;
 use witgate_plugin::{Glob, Problems};
+
+use crate::condition::{ConditionFile, check_all};
+use crate::resource::{Place, Resource};
+use crate::{Action, RoutePlugin, Rule};
 
 /// `[settings]` of `policies/route.toml`.
 #[derive(Debug, Deserialize)]

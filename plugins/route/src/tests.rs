@@ -1,6 +1,8 @@
-use super::*;
 use std::collections::BTreeSet;
+
 use witgate_plugin::testing::{self, RequestBuilder};
+
+use super::*;
 
 const RESOURCES: &str = r#"
     {"name": "*opus*", "targets": [{"upstream": "b"}]},

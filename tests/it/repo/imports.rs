@@ -1,18 +1,6 @@
 //! Imports stand in three groups with a blank line between them: the standard library, other crates, this crate.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-
-use super::source::{Source, crates, exception, sources};
-
-/// Crates, or folders of them, with files that still have another order, and the number of them. Numbers here only ever
-/// go down.
-const KNOWN: &[(&str, usize)] = &[
-    ("host", 2),
-    ("host/cli", 6),
-    ("host/runtime", 88),
-    ("plugins", 14),
-];
+use super::source::{Source, crates, sources};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
@@ -23,33 +11,21 @@ enum Group {
 
 #[test]
 fn imports_stand_in_three_groups() {
-    let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut wrong = Vec::new();
     let mut checked = 0;
     for folder in crates(&["host", "plugins", "tests", "benches", "examples"]) {
         for source in sources(&folder) {
             checked += 1;
             if let Some(line) = first_out_of_order(&source) {
-                let place = format!("{}:{line}", source.path);
-                wrong.entry(folder.clone()).or_default().push(place);
+                wrong.push(format!("{}:{line}", source.path));
             }
         }
     }
     assert!(checked > 400, "all sources were read: {checked}");
-    let mut complaints = String::new();
-    for (folder, places) in wrong {
-        let most = *exception(KNOWN, &folder).unwrap_or(&0);
-        if places.len() > most {
-            let _ = writeln!(
-                complaints,
-                "{folder}: {} files have their imports in another order, at most {most} may:\n{}",
-                places.len(),
-                places.join("\n")
-            );
-        }
-    }
     assert!(
-        complaints.is_empty(),
-        "std, other crates, this crate, with a blank line between them:\n{complaints}"
+        wrong.is_empty(),
+        "std, other crates, this crate, with a blank line between them:\n{}",
+        wrong.join("\n")
     );
 }
 

@@ -187,15 +187,6 @@ fn string(text: &str) -> Option<usize> {
     Some(text.len())
 }
 
-/// Returns the entry of a table of exceptions for a crate: its own, or that of a folder around it.
-pub(super) fn exception<'a, T>(table: &'a [(&str, T)], folder: &str) -> Option<&'a T> {
-    let holds = |name: &str| folder == name || folder.starts_with(&format!("{name}/"));
-    let entries = table.iter().filter(|(name, _)| holds(name));
-    entries
-        .max_by_key(|(name, _)| name.len())
-        .map(|(_, value)| value)
-}
-
 #[test]
 fn a_source_is_split_where_the_language_splits_it() {
     let text = r####"// a comment with a "quote

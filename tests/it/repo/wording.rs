@@ -3,23 +3,12 @@
 
 use std::fmt::Write as _;
 
-use super::source::{crates, exception, sources};
+use super::source::{crates, sources};
 
 /// The most doc comments of a hundred that may open with a question word.
 const QUESTIONS: usize = 3;
 /// The most doc comments of a hundred that may open with a pronoun or a quantifier.
 const PRONOUNS: usize = 2;
-
-/// Crates, or folders of them, that are still above the limits, with the two shares that they have, in percent. Numbers
-/// here only ever go down.
-const KNOWN: &[(&str, (usize, usize))] = &[
-    ("host/cli", (13, 6)),
-    ("host/gateway", (22, 9)),
-    ("host/runtime", (19, 7)),
-    ("host/standin", (17, 5)),
-    ("plugins", (30, 8)),
-    ("plugins/sdk", (8, 7)),
-];
 
 const QUESTION_WORDS: &str =
     "what whether how who whose whom where wherever why when whatever whoever whenever which";
@@ -53,8 +42,7 @@ fn doc_comments_open_with_their_subject() {
             }
         }
         checked += all;
-        let limits = exception(KNOWN, &folder).unwrap_or(&(QUESTIONS, PRONOUNS));
-        let (most_questions, most_pronouns) = (limits.0 * all / 100, limits.1 * all / 100);
+        let (most_questions, most_pronouns) = (QUESTIONS * all / 100, PRONOUNS * all / 100);
         if questions > most_questions || pronouns > most_pronouns {
             let _ = writeln!(
                 complaints,

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use witgate_runtime::{CONTRACT_VERSIONS, Configured, Grants, Manifest, Needs, Plugin, Source};
 
-use super::super::{print, print_error, sidecars};
+use super::super::sidecars;
 use super::code::CodeArgs;
+use super::source::source;
+use crate::output::{print, print_error};
 
 /// Arguments of `witgate plugin check`.
 #[derive(Debug, clap::Args)]
@@ -30,7 +32,7 @@ struct Compiled {
 
 /// Inspects the file, admits it, and reports. Whatever is known without compiling is printed first.
 pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
-    let source = super::source(&args.file, args.sidecar.as_deref())?;
+    let source = source(&args.file, args.sidecar.as_deref())?;
     let code = args.code.runtime()?;
     let runtime = &code.runtime;
     let refused = |text: &str| {

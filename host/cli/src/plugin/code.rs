@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use witgate_runtime::{Runtime, Suspension};
 
-use super::super::print_error;
 use super::compile::compiler;
+use crate::output::print_error;
 
 /// Options of the code cache.
 #[derive(Debug, clap::Args)]

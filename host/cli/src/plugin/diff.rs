@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::super::print;
 use super::code::CodeArgs;
 use super::requests::{Requests, title};
+use super::source::source;
+use crate::output::print;
 
 /// Arguments of `witgate plugin diff`.
 #[derive(Debug, clap::Args)]
@@ -27,8 +28,8 @@ pub(crate) struct Args {
 
 /// Asks both versions about each request. Returns `FAILURE` if they differ on any.
 pub(super) fn diff(args: &Args) -> anyhow::Result<ExitCode> {
-    let old = super::source(&args.old, None)?;
-    let mut new = super::source(&args.new, None)?;
+    let old = source(&args.old, None)?;
+    let mut new = source(&args.new, None)?;
     if new.sidecar.is_none() {
         new.sidecar.clone_from(&old.sidecar);
     }

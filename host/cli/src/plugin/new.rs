@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::super::print;
+use crate::output::print;
 use sdk::Sdk;
 pub(super) use staging::Staging;
 

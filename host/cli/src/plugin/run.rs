@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use witgate_runtime::Hook;
 
-use super::super::print;
 use super::code::CodeArgs;
 use super::requests::{Requests, title};
+use super::source::source;
+use crate::output::print;
 
 /// Arguments of `witgate plugin run`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +42,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let sources = args
         .files
         .iter()
-        .map(|file| super::source(file, args.sidecar.as_deref()))
+        .map(|file| source(file, args.sidecar.as_deref()))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let requests = args.requests.read()?;
     let code = args.code.runtime()?;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use witgate_runtime::{CONTRACT_TEXT, CONTRACT_VERSION};
 
-use super::super::print;
 use super::new::{HookArg, Staging};
+use crate::output::print;
 
 /// Arguments of `witgate plugin wit`.
 #[derive(Debug, clap::Args)]

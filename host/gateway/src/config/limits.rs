@@ -90,7 +90,8 @@ pub(super) struct LimitsFile {
 
 impl LimitsFile {
     /// Checks the table. With [`Keys::Open`] all callers are one key, which by default has no share but everything.
-    pub(super) fn check(&self, keys: &Keys, check: &mut Check<'_>) -> Limits {
+    /// `machine` is the default memory, which depends on the machine.
+    pub(super) fn check(&self, keys: &Keys, machine: Memory, check: &mut Check<'_>) -> Limits {
         let default = Limits::default();
         let body_bytes = check.number(
             "body_bytes",
@@ -143,9 +144,8 @@ impl LimitsFile {
                 self.write_timeout_ms,
                 default.write_timeout,
             ),
-            connections: connections
-                .unwrap_or_else(|| Memory::of_machine().origin.for_connections()),
-            memory: self.memory(keys, check),
+            connections: connections.unwrap_or_else(|| machine.origin.for_connections()),
+            memory: self.memory(keys, machine, check),
             in_flight: optional(check, "in_flight", self.in_flight, default.in_flight),
             in_flight_per_key: optional(
                 check,
@@ -156,8 +156,7 @@ impl LimitsFile {
         }
     }
 
-    fn memory(&self, keys: &Keys, check: &mut Check<'_>) -> Memory {
-        let mut memory = Memory::of_machine();
+    fn memory(&self, keys: &Keys, mut memory: Memory, check: &mut Check<'_>) -> Memory {
         if self.memory_bytes.is_some() {
             let bytes = check.number(
                 "memory_bytes",

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use witgate_config_file::Check;
 use witgate_runtime::TrustedKeys;
 
-use super::memory::Memory;
+use super::memory::Origin;
 
 /// Maximum of `memory_bytes`.
 const MAX_MEMORY_BYTES: u64 = 1 << 40;
@@ -43,8 +43,14 @@ pub(super) struct PluginsFile {
 // === impl PluginsFile ===
 
 impl PluginsFile {
-    /// Checks the table. The default cache is beside the gateway's state, in the directory `state`.
-    pub(super) fn check(self, state: Option<&Path>, check: &mut Check<'_>) -> Plugins {
+    /// Checks the table. The default cache is beside the gateway's state, in the directory `state`; the
+    /// default memory depends on the machine.
+    pub(super) fn check(
+        self,
+        state: Option<&Path>,
+        machine: Origin,
+        check: &mut Check<'_>,
+    ) -> Plugins {
         let mut trusted_keys = TrustedKeys::default();
         if let Some(keys) = self.trusted_keys {
             match TrustedKeys::read(&check.resolve(keys)) {
@@ -63,7 +69,6 @@ impl PluginsFile {
         }
         required.retain(|name| !name.is_empty());
         let cache = self.cache.map(|cache| check.resolve(cache));
-        let memory_bytes = Memory::of_machine().origin.for_plugins();
         Plugins {
             directory: check.directory("directory", self.directory),
             required,
@@ -73,7 +78,7 @@ impl PluginsFile {
             memory_bytes: check.number(
                 "memory_bytes",
                 self.memory_bytes,
-                memory_bytes,
+                machine.for_plugins(),
                 1..=MAX_MEMORY_BYTES,
             ),
         }

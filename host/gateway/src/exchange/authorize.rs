@@ -42,7 +42,7 @@ const BLOCKING_THRESHOLD: usize = 1 << 20;
 /// 404 if it does not.
 pub(super) fn require_ownership_records(gateway: &Gateway, view: &View) -> Result<(), Refused> {
     match Kind::of(view.endpoint) {
-        Some(kind) if gateway.owners.durability() == Durability::Process => Err(Refused::client(
+        Some(kind) if gateway.store.durability() == Durability::Process => Err(Refused::client(
             404,
             format!(
                 "{}s are not served: this gateway has no place to note whose they are, until its operator sets [state] directory",

@@ -19,6 +19,7 @@ use crate::upstream::upkeep;
 const ADMIN_CONNECTIONS: usize = 64;
 
 /// The signals that stop the tasks.
+#[derive(Default)]
 pub(super) struct Stop {
     /// Stops the clients' listener and most other tasks.
     pub(super) clients: Arc<watch::Sender<bool>>,
@@ -36,15 +37,6 @@ pub(super) struct Succession {
 }
 
 // === impl Stop ===
-
-impl Default for Stop {
-    fn default() -> Self {
-        Self {
-            clients: Arc::new(watch::Sender::new(false)),
-            admin: Arc::new(watch::Sender::new(false)),
-        }
-    }
-}
 
 impl Stop {
     /// Spawns the tasks that no connection belongs to.

@@ -115,11 +115,6 @@ impl Owners {
         Self { store }
     }
 
-    /// Returns whether the claims outlive the process.
-    pub(crate) fn durability(&self) -> Durability {
-        self.store.durability()
-    }
-
     /// Claims `id` for `owner`, who may have claimed it before.
     ///
     /// # Errors

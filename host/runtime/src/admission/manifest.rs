@@ -2,7 +2,6 @@
 
 use super::shape::Shape;
 use super::{AdmissionCause, MODULE, Source, component_bytes};
-use crate::cache::Key;
 use crate::engine::Runtime;
 
 /// The imports and exports of a plugin's file.
@@ -65,11 +64,7 @@ impl Runtime {
     /// The file is not WebAssembly, or does not compile.
     pub fn needs(&self, source: &Source) -> Result<Option<Needs>, AdmissionCause> {
         let bytes = component_bytes(&source.wasm)?;
-        let key = Key::of(self.engine(), &[b"component", &bytes]);
-        let component = match self.cached(&key) {
-            Some(component) => component,
-            None => self.compile(&source.name, &bytes, &key)?,
-        };
+        let component = self.component(&source.name, &bytes)?;
         Ok(component.resources_required().map(|required| Needs {
             memories: required.num_memories,
             memory_bytes: required

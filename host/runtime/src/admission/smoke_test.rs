@@ -3,23 +3,23 @@
 //! A refusal passes, since it is a decision. A fault fails, and so does an unusable value. Route hooks see no upstreams, so
 //! their plans may name any.
 
-mod request;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::Store;
 
 use super::AdmissionCause;
-use crate::contract::{Envelope, Estimate, Field, Plan, Receipt, Value};
+use crate::contract::{Caller, Envelope, Estimate, Field, Head, Plan, Receipt, Value};
 use crate::fault::{Failure, FaultKind};
 use crate::guest::{Breach, Guest};
 use crate::hook::Hook;
 use crate::instance::{Exports, Instance, handle};
 use crate::lineup::validate;
 use crate::plugin::Plugin;
-use crate::request::Request;
-use request::{NAME, PlainMessage};
+use crate::request::{Body, PlainRequest, Request};
+
+/// The name of everything in the smoke test that has a name.
+const NAME: &str = "smoke-test";
 
 /// The factor by which deadlines are longer than in service: the first call of an instance pays for page faults, and a
 /// machine that starts up is busy.
@@ -28,7 +28,7 @@ const DEADLINE_FACTOR: u32 = 10;
 const MIN_DEADLINE: Duration = Duration::from_millis(500);
 
 pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), AdmissionCause> {
-    let request: Arc<dyn Request> = Arc::new(PlainMessage);
+    let request: Arc<dyn Request> = Arc::new(plain_message());
     let envelope = Envelope {
         correlation_id: Some(NAME.to_owned()),
         ..Envelope::default()
@@ -94,6 +94,28 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
     missing.into_result(plugin)
 }
 
+/// Returns a plain, harmless request.
+fn plain_message() -> PlainRequest {
+    let body = format!(
+        r#"{{"model":"{NAME}","max_tokens":1,"messages":[{{"role":"user","content":"hello"}}]}}"#
+    );
+    PlainRequest::new("messages", "POST", "/v1/messages")
+        .with_id(NAME)
+        .with_headers([("content-type", "application/json")])
+        .with_caller(Caller {
+            key_id: NAME.to_owned(),
+            ..Caller::default()
+        })
+        .with_head(Head {
+            model: Some(NAME.to_owned()),
+            max_tokens: Some(1),
+            message_count: 1,
+            prompt_tokens: 8,
+            ..Head::default()
+        })
+        .with_body(Body::try_json(body).unwrap_or_default())
+}
+
 /// The grants that the hooks need and the sidecar does not give.
 #[derive(Debug, Default)]
 struct MissingGrants {
@@ -141,4 +163,21 @@ fn call(
         .call(limits, request, call)
         .and_then(|given| given)
         .map_err(|failure| AdmissionCause::SmokeTest(Box::new(plugin.fault(Some(hook), failure))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_of_the_smoke_test_is_json_with_the_members_that_it_lends() {
+        let request = plain_message();
+        let body: serde_json::Value = serde_json::from_slice(request.body()).expect("JSON");
+        for member in ["model", "max_tokens", "messages"] {
+            let lent = request.member(member).expect("a member");
+            let lent: serde_json::Value = serde_json::from_str(lent).expect("JSON");
+            assert_eq!(body[member], lent, "{member}");
+        }
+        assert_eq!(body["model"], NAME, "the model of the head");
+    }
 }

@@ -92,12 +92,11 @@ impl<'a> HookSession<'a> {
         self.lineup.complete(Hook::Envelope)?;
         let mut merged = Envelope::default();
         for plugin in self.lineup.with(Hook::Envelope) {
-            let bounds = Bounds::of(plugin, Hook::Envelope);
             let given = self.ask(
                 plugin,
                 Hook::Envelope,
                 |exports, store| exports.envelope()?.read(store, handle()),
-                |envelope| bounds.envelope(envelope),
+                |bounds, envelope| bounds.envelope(envelope),
             )?;
             if let Some(mut envelope) = given {
                 plugin.drop_headers(&mut envelope);
@@ -121,7 +120,6 @@ impl<'a> HookSession<'a> {
     ) -> Result<Option<Plan>, Rejection> {
         self.lineup.complete(Hook::Route)?;
         for plugin in self.lineup.with(Hook::Route) {
-            let bounds = Bounds::of(plugin, Hook::Route);
             let given = self.ask(
                 plugin,
                 Hook::Route,
@@ -130,7 +128,7 @@ impl<'a> HookSession<'a> {
                         .route()?
                         .decide(store, handle(), envelope, upstreams)
                 },
-                |plan| {
+                |bounds, plan| {
                     plan.as_ref()
                         .map_or(Ok(()), |plan| bounds.plan(plan, upstreams))
                 },
@@ -156,7 +154,6 @@ impl<'a> HookSession<'a> {
         self.lineup.complete(Hook::Budget)?;
         let mut all = Vec::new();
         for plugin in self.lineup.with(Hook::Budget) {
-            let bounds = Bounds::of(plugin, Hook::Budget);
             let given = self.ask(
                 plugin,
                 Hook::Budget,
@@ -165,7 +162,7 @@ impl<'a> HookSession<'a> {
                         .budget()?
                         .charges(store, handle(), envelope, plan, *estimate)
                 },
-                |charges| bounds.charges(charges),
+                |bounds, charges| bounds.charges(charges),
             )?;
             all.extend(given.into_iter().flatten().map(|charge| PluginCharge {
                 plugin: Arc::clone(plugin),
@@ -206,11 +203,11 @@ impl<'a> HookSession<'a> {
         plugin: &Plugin,
         hook: Hook,
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<Result<R, Refusal>>,
-        check: impl FnOnce(&R) -> Result<(), Failure>,
+        check: impl FnOnce(Bounds<'_>, &R) -> Result<(), Failure>,
     ) -> Result<Option<R>, Rejection> {
         let bounds = Bounds::of(plugin, hook);
         let given = plugin.call(hook, Some(&self.request), call, |given| match given {
-            Ok(value) => check(value),
+            Ok(value) => check(bounds, value),
             Err(refusal) => bounds.refusal(refusal),
         });
         match given {

@@ -56,7 +56,7 @@ pub(crate) fn model(model: &str, owner: &str) -> Result<(), Failure> {
 }
 
 fn unusable(text: impl Into<String>) -> Failure {
-    Failure::new(FaultKind::Contract, text.into())
+    Failure::new(FaultKind::Contract, text)
 }
 
 fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {

@@ -1,10 +1,12 @@
 //! What a guest prints: lines in the plugin's log, and the reason that a fault is told with.
 
+use std::collections::VecDeque;
+
+use wasmtime::component::Resource;
+
 use super::stdio::Output;
 use crate::contract::log::Level;
 use crate::guest::{Guest, MAX_LINE_BYTES, shorten};
-use std::collections::VecDeque;
-use wasmtime::component::Resource;
 
 /// What tells the two outputs apart.
 pub(super) const STDOUT: u32 = 1;

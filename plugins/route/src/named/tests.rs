@@ -1,7 +1,8 @@
-use crate::RoutePlugin;
 use witgate_plugin::Route;
 use witgate_plugin::testing::{self, RequestBuilder};
 use witgate_plugin::types::{self, Plan, Refusal, UpstreamStats};
+
+use crate::RoutePlugin;
 
 fn decide(
     settings: &str,

@@ -1,7 +1,8 @@
-use crate::{RoutePlugin, overrides};
 use witgate_plugin::Route as _;
 use witgate_plugin::testing::{self, RequestBuilder};
 use witgate_plugin::types::{self, Refusal, UpstreamStats};
+
+use crate::{RoutePlugin, overrides};
 
 const RESOURCES: &str = r#"
     {"name": "smart", "targets": [{"upstream": "a", "model": "sonnet"}],

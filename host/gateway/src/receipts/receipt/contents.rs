@@ -3,8 +3,6 @@
 //! Operators build on the names of the fields, which the manual lists. A field that is not known is absent, so that zero
 //! always means zero.
 
-use std::time::Duration;
-
 use witgate_messages::meter::Source;
 use witgate_messages::price::Pricing;
 use witgate_runtime::{self as contract, Lineup, Value};
@@ -12,6 +10,7 @@ use witgate_runtime::{self as contract, Lineup, Value};
 use super::fields::{Fields, MAX_ENTRIES};
 use super::{Outcome, Receipt};
 use crate::answer::refused::Blame;
+use crate::clock::WholeUnits;
 use crate::receipts::batch_note::BatchNote;
 
 // === impl Receipt ===
@@ -54,8 +53,11 @@ impl Receipt {
         );
         fields.number("bytes.request", self.request.bytes);
         fields.number("bytes.response", self.response.bytes);
-        fields.maybe_number("time.first_byte_us", self.timing.first_byte.map(micros));
-        fields.number("time.total_us", micros(self.timing.total));
+        fields.maybe_number(
+            "time.first_byte_us",
+            self.timing.first_byte.map(WholeUnits::whole_micros),
+        );
+        fields.number("time.total_us", self.timing.total.whole_micros());
         for plugin in lineup.plugins() {
             fields.own(
                 &format!("plugins.{}", plugin.name()),
@@ -237,8 +239,4 @@ fn source(source: Source) -> &'static str {
         Source::Estimated => "estimated",
         Source::None => "unknown",
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use witgate_config_file::{Document, Problem, Problems};
+use witgate_config_file::{Check, Document, Problem, Problems};
 
 use super::{Access, Caller, Keyring, Known};
 use crate::tenants::concurrency::Share;
@@ -102,23 +102,19 @@ impl Keyring {
 
 impl Reading {
     fn piece(&mut self, file: &str, piece: &Piece<'_>) {
-        let mut problems = Problems::default();
         let read = Document::parse(file, piece.text)
             .and_then(|document| Ok((document.read_known::<KeyringFile>()?, document)));
         match read {
-            Ok(((read, found), document)) => {
-                problems = found;
+            Ok(((read, mut problems), document)) => {
                 let count = read.key.len();
+                let mut check = Check::new(&document, Path::new(""), &mut problems);
                 for (index, key) in read.key.into_iter().enumerate() {
-                    self.key(index, key, &document, &mut problems);
+                    self.key(key, &mut check.table(&format!("key[{index}]")));
                 }
                 self.report(&problems, piece);
                 self.keys += count;
             }
-            Err(found) => {
-                problems.extend(found);
-                self.report(&problems, piece);
-            }
+            Err(problems) => self.report(&problems, piece),
         }
     }
 
@@ -145,15 +141,14 @@ impl Reading {
         }
     }
 
-    fn key(&mut self, index: usize, key: KeyFile, document: &Document, problems: &mut Problems) {
-        let at = |field: &str| format!("key[{index}].{field}");
+    fn key(&mut self, key: KeyFile, check: &mut Check<'_>) {
         let id: Arc<str> = key.id.as_str().into();
         if id.is_empty() || !self.ids.insert(Arc::clone(&id)) {
-            problems.push(document.problem(&at("id"), "give each key an id of its own"));
+            check.problem("id", "give each key an id of its own");
         }
         if key.models.as_ref().is_some_and(Vec::is_empty) {
             let message = "name at least one pattern, or remove the setting to allow every model";
-            problems.push(document.problem(&at("models"), message));
+            check.problem("models", message);
         }
         for (field, names) in [
             ("workspaces", &key.workspaces),
@@ -162,32 +157,31 @@ impl Reading {
             if names.as_ref().is_some_and(Vec::is_empty) {
                 let message =
                     "name at least one pattern, or remove the setting to bind the key to none";
-                problems.push(document.problem(&at(field), message));
+                check.problem(field, message);
             }
         }
         if key.tenant.as_deref().is_some_and(is_reserved) {
             let message = "use a name that is not empty and does not begin with `key:`, which stands for keys without a tenant";
-            problems.push(document.problem(&at("tenant"), message));
+            check.problem("tenant", message);
         }
         let mut read = |field: &str, written: Option<&str>| {
             let hash = written?.strip_prefix("sha256:").and_then(digest);
             if hash.is_none() {
-                problems.push(document.problem(
-                    &at(field),
+                check.problem(
+                    field,
                     "use `sha256:` followed by 64 hex digits, as `witgate key new` prints",
-                ));
+                );
             }
             hash
         };
         let hash = read("hash", key.hash.as_deref());
         let certificate = read("certificate", key.certificate.as_deref());
-        let is_wrong = |field: &str| problems.is_about(&at(field));
-        let wrong = is_wrong("hash") || is_wrong("certificate");
-        if key.hash.is_none() && key.certificate.is_none() && !wrong {
-            problems.push(document.problem(
-                &format!("key[{index}]"),
-                "give the key a hash, a certificate, or both",
-            ));
+        if key.hash.is_none()
+            && key.certificate.is_none()
+            && !check.has_problem("hash")
+            && !check.has_problem("certificate")
+        {
+            check.problem("", "give the key a hash, a certificate, or both");
         }
         if key.disabled {
             return;
@@ -209,10 +203,10 @@ impl Reading {
         ] {
             let taken = hash.and_then(|hash| callers.insert(hash, Arc::clone(&caller)));
             if taken.is_some() {
-                problems.push(document.problem(
-                    &at(field),
+                check.problem(
+                    field,
                     "another key has the same hash: give each key its own",
-                ));
+                );
             }
         }
     }

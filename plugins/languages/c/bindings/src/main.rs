@@ -2,9 +2,10 @@
 //!
 //! Linked together with a plugin's own C they make a core module that carries its contract, which is what the host takes.
 
-use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
 use wit_bindgen_c::Opts;
 use wit_bindgen_core::Files;
 use wit_bindgen_core::wit_parser::Resolve;

@@ -1,8 +1,8 @@
-use super::*;
-
 use std::fs;
 
 use tempfile::TempDir;
+
+use super::*;
 
 /// A watched keys file, with a clock that the test moves.
 struct Desk {
