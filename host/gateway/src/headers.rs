@@ -103,7 +103,7 @@ fn is_for_gateway(name: &HeaderName) -> bool {
     name.as_str().starts_with("x-vmx-")
 }
 
-/// Returns whether a header belongs to one connection. A request's `Connection` names no others: `listen/request_head`
+/// Returns whether a header belongs to one connection. A request's `Connection` names no others: `listen/head/check`
 /// refuses those.
 pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(&name.as_str())
@@ -211,11 +211,6 @@ impl Passing {
             || self.form == AnswerForm::PlainAndWhole && CONDITIONS.contains(name);
         !ends_here && !is_hop_by_hop(name)
     }
-}
-
-/// Returns whether an upstream may be sent the caller's credential in this header.
-fn is_for_upstream(name: &HeaderName) -> bool {
-    matches!(name.as_str(), "authorization" | "x-api-key")
 }
 
 /// The framing of an answer on the client's side.

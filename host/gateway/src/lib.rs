@@ -14,6 +14,7 @@ mod exchange;
 mod gateway;
 mod headers;
 mod listen;
+mod pem;
 mod receipts;
 mod server;
 mod store;

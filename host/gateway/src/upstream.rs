@@ -24,13 +24,10 @@ mod window;
 
 pub(crate) use self::upstreams::Upstreams;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use pingora_core::connectors::http::v2;
 use pingora_core::connectors::{ConnectorOptions, TransportConnector};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 use self::backoff::Backoff;
 use self::breaker::Breaker;
@@ -40,8 +37,8 @@ use self::dns::resolver::Names;
 use self::health::Health;
 use self::retries::RetryBudget;
 use self::stats::Stats;
-use crate::upstream::config::HttpVersion;
-use crate::upstream::config::UpstreamConfig;
+use crate::pem;
+use crate::upstream::config::{HttpVersion, UpstreamConfig};
 
 /// Largest number of idle connections that are kept for one upstream.
 const POOL: usize = 512;
@@ -79,7 +76,10 @@ impl Upstream {
         let mut ca = None;
         let mut options = ConnectorOptions::new(POOL);
         if let Some(file) = &config.ca_file {
-            ca = Some(certificates(file)?);
+            let pem = pem::read(file)?;
+            // The HTTP layer panics on a file without any.
+            pem::certificates(file, &pem)?;
+            ca = Some(pem);
             options.ca_file = Some(file.to_string_lossy().into_owned());
         }
         let http2 =
@@ -115,21 +115,4 @@ impl Upstream {
     pub(crate) fn takes_callers_credential(&self) -> bool {
         self.credential.is_callers()
     }
-}
-
-/// Reads a PEM file of certificates. The HTTP layer panics on a file without any.
-///
-/// # Errors
-///
-/// The file cannot be read, is not PEM, or holds no certificate.
-fn certificates(file: &Path) -> Result<Vec<u8>, String> {
-    let pem = std::fs::read(file)
-        .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-    let found = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| format!("{} is not PEM: {error}", file.display()))?;
-    if found.is_empty() {
-        return Err(format!("{} holds no PEM certificate", file.display()));
-    }
-    Ok(pem)
 }

@@ -35,12 +35,12 @@ pub(super) async fn admit(
 ) -> Result<Admitted, Refused> {
     let mut downgraded = false;
     let mut charges = parse(&decision.charges)?;
-    let owner = decision.view.caller.owner();
     loop {
         if charges.is_empty() {
             settlement.admit(None);
             return Ok(Admitted { decision });
         }
+        let owner = decision.view.caller.owner();
         let refused = match ledger.reserve(charges, &owner, now()) {
             Ok(hold) => {
                 settlement.admit(Some(hold));

@@ -118,7 +118,7 @@ pub(super) async fn relay(
     // A body that broke off counts against the upstream, whatever ended the exchange.
     attempt.body_read(&response);
     if response.is_done() {
-        attempt.release(*response).await;
+        attempt.release(response).await;
     }
     let outcome = outcome.unwrap_or_else(|| {
         if settlement.status().is_some_and(|status| status >= 400) {

@@ -13,7 +13,6 @@ mod body;
 use std::future::Future;
 use std::time::Duration;
 
-use http::header;
 use pingora_core::protocols::http::ServerSession;
 
 use self::body::Body;
@@ -28,7 +27,7 @@ use super::forward::answered::{Answered, Forwarded};
 use super::forward::attempt::client_left;
 use super::forward::failed_attempt::refuse_closed;
 use super::forward::no_target;
-use super::receive::body::send_continue;
+use super::receive::body::{declared, send_continue};
 use super::relay;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
@@ -248,11 +247,6 @@ fn request<'a>(
     path: &'a str,
 ) -> Request<'a> {
     let client = session.req_header();
-    let declared = client
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok())
-        .and_then(|length| length.trim().parse::<u64>().ok());
     let passing = Passing {
         coding: BodyCoding::AsSent,
         form: if Kind::of(decision.view.endpoint).is_some() {
@@ -266,7 +260,7 @@ fn request<'a>(
         method: &decision.view.method,
         path,
         headers: headers::to_upstream(client, passing),
-        framing: declared.map_or(Framing::Chunked, Framing::Length),
+        framing: declared(session).map_or(Framing::Chunked, Framing::Length),
         body: &[],
     }
 }

@@ -7,8 +7,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
-use super::{is_credential, is_for_upstream, presented};
+use super::{is_credential, presented};
 use crate::tenants::keys::Keyring;
+use crate::upstream::request::is_callers_credential;
 
 /// Shortest key without the shape of a key that is searched for: shorter ones may be words.
 const SECRET: usize = 16;
@@ -64,7 +65,7 @@ pub(crate) fn spill<'a>(
 pub(crate) fn shows_ours(headers: &HeaderMap, keyring: &Keyring) -> bool {
     headers
         .iter()
-        .filter(|(name, _)| is_for_upstream(name))
+        .filter(|(name, _)| is_callers_credential(name))
         .any(|(_, value)| holds_ours(value, keyring))
 }
 

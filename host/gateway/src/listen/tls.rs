@@ -16,6 +16,7 @@ use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::config::{ClientCertificates, Demand, ListenTls};
+use crate::pem;
 
 /// ALPN protocols in order of preference.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -73,28 +74,12 @@ fn verifier(
         .map_err(|error| format!("{}: {error}", clients.ca.display()))
 }
 
-/// Returns the certificates of a PEM file, at least one.
-///
-/// # Errors
-///
-/// Returns a text that names the file if it cannot be read, is not PEM, or contains no certificate.
-pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = read_file(path)?;
-    let found = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| format!("{} is not PEM: {error}", path.display()))?;
-    if found.is_empty() {
-        return Err(format!("{} contains no PEM certificate", path.display()));
-    }
-    Ok(found)
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    pem::certificates(path, &pem::read(path)?)
 }
 
 fn key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     // The parser's error may quote its input, and a key must not be quoted.
-    PrivateKeyDer::from_pem_slice(&read_file(path)?)
+    PrivateKeyDer::from_pem_slice(&pem::read(path)?)
         .map_err(|_| format!("{} contains no PEM private key", path.display()))
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }

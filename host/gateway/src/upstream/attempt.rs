@@ -99,11 +99,14 @@ impl Attempt {
         departure: &Departure,
     ) -> Result<Response, RequestError> {
         let response = self.send_once(request, limit, departure).await?;
+        if response.status() == 401 {
+            // A refused request was not acted on, and a renewal may take a while.
+            departure.reset();
+        }
         if !self.renews_after(&response).await {
             return Ok(response);
         }
         drop(response);
-        departure.reset();
         self.send_once(request, limit, departure).await
     }
 

@@ -253,16 +253,3 @@ impl From<bool> for VmxHeaders {
         }
     }
 }
-
-// === impl Resilience ===
-
-impl Default for Resilience {
-    fn default() -> Self {
-        Self {
-            retry: RetryPolicy::default(),
-            breaker: Some(BreakerPolicy::default()),
-            max_in_flight: None,
-            health: None,
-        }
-    }
-}

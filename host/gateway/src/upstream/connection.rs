@@ -10,6 +10,7 @@ pub(crate) mod response;
 pub(crate) mod upload;
 
 mod connect;
+mod fields;
 mod h1;
 mod h2;
 mod interim;

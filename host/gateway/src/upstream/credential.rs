@@ -19,6 +19,7 @@ use tokio::time::{sleep_until, timeout};
 use crate::upstream::config::{
     self, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential,
 };
+use crate::upstream::request::is_callers_credential;
 
 /// Shortest time between two runs of a command on behalf of requests, so that an upstream that refuses everything does not
 /// cause a run for each request.
@@ -93,7 +94,7 @@ impl Credential {
 
     /// Returns whether the caller's credential in this header is sent unchanged.
     pub(super) fn passes(&self, name: &HeaderName) -> bool {
-        matches!(self, Self::Callers) && (*name == X_API_KEY || *name == AUTHORIZATION)
+        matches!(self, Self::Callers) && is_callers_credential(name)
     }
 }
 

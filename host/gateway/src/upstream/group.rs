@@ -40,7 +40,7 @@ pub(crate) enum Found<'a> {
 
 // === impl Found ===
 
-impl Found<'_> {
+impl<'a> Found<'a> {
     /// Returns the upstreams in the order in which they are to be tried.
     pub(crate) fn choose(self, now: Instant, rng: &mut impl Rng) -> Chosen {
         match self {
@@ -50,12 +50,12 @@ impl Found<'_> {
     }
 
     /// Returns the provider of the name: that of the first member, whichever is chosen.
-    pub(crate) fn provider(self) -> Option<String> {
+    pub(crate) fn provider(self) -> Option<&'a str> {
         let upstream = match self {
             Self::Upstream(upstream) => upstream,
             Self::Group(group) => &group.members.first()?.upstream,
         };
-        Some(upstream.config.provider.clone())
+        Some(&upstream.config.provider)
     }
 
     /// Returns whether requests with another provider's thinking may go to any upstream behind the name.

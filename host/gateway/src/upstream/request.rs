@@ -67,6 +67,11 @@ pub(crate) enum Framing {
     Chunked,
 }
 
+/// Returns whether an upstream may be sent the caller's credential in this header.
+pub(crate) fn is_callers_credential(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "authorization" | "x-api-key")
+}
+
 // === impl Request ===
 
 impl Request<'_> {

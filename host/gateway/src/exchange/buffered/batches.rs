@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Deserialize;
 use witgate_messages::batch::Batch;
 use witgate_messages::endpoint::Endpoint;
+use witgate_messages::page::id_of;
 use witgate_messages::splice::Edit;
 use witgate_runtime::{Envelope, Request};
 
@@ -30,12 +30,6 @@ pub(crate) struct Written {
     pub(crate) parts: Vec<Bytes>,
     /// What pays for the copies among them.
     _copies: Option<Charge>,
-}
-
-/// The part of an answer to a creation that counts.
-#[derive(Deserialize)]
-struct Created {
-    id: String,
 }
 
 /// The body of a creation as it is sent: the envelope's edits made, and the models of the plans put into their requests.
@@ -146,8 +140,7 @@ pub(crate) async fn created(
     gateway: &Gateway,
     settlement: &mut Settlement,
 ) -> Result<(), Refused> {
-    let created: Option<Created> = serde_json::from_slice(answer).ok();
-    let Some(id) = created.map(|created| created.id).filter(|id| is_plain(id)) else {
+    let Some(id) = id_of(answer).filter(|id| is_plain(id)) else {
         return Err(without_retry(Refused::upstream(
             502,
             "the upstream's answer to the creation of a batch names no batch",

@@ -41,7 +41,16 @@ impl<'a> Panel<'a> {
             snapshot,
             caller,
             envelope,
-            stats: stats(snapshot),
+            // Only route hooks read them.
+            stats: if lineup
+                .plugins()
+                .iter()
+                .any(|plugin| plugin.has(Hook::Route))
+            {
+                stats(snapshot)
+            } else {
+                Vec::new()
+            },
         }
     }
 

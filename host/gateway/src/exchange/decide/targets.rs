@@ -43,7 +43,7 @@ pub(crate) fn look_up(
         .map(u64::from)
         .map(Duration::from_millis);
     let now = Instant::now();
-    let mut home: Option<String> = None;
+    let mut home: Option<&str> = None;
     let mut strangers = false;
     let mut targets = Vec::with_capacity(plan.targets.len());
     for planned in &plan.targets {
@@ -62,7 +62,7 @@ pub(crate) fn look_up(
             let refused = [found.provider_change(), upstream.config.provider_change]
                 .iter()
                 .all(|change| *change == ProviderChange::Refused);
-            let stranger = refused && home.as_deref() != Some(&*upstream.config.provider);
+            let stranger = refused && home != Some(&*upstream.config.provider);
             strangers |= stranger;
             let target = Target {
                 upstream,

@@ -13,8 +13,7 @@ pub(crate) type HeldBack = SmallVec<[Bytes; 2]>;
 
 /// An upstream's answer to a request: its head, and perhaps the beginning of its body, has been read.
 pub(crate) struct Answered {
-    /// On the heap: it is large, and moves from hand to hand.
-    pub(crate) response: Box<Response>,
+    pub(crate) response: Response,
     pub(crate) attempt: Attempt,
     /// The part of the body that was read.
     pub(crate) held_back: HeldBack,
@@ -33,7 +32,7 @@ pub(crate) struct Forwarded {
 impl Answered {
     pub(crate) fn new(response: Response, attempt: Attempt) -> Self {
         Self {
-            response: Box::new(response),
+            response,
             attempt,
             held_back: HeldBack::new(),
             metering: None,

@@ -1,14 +1,14 @@
 //! An attempt at one target, and the classification of its answer.
 
 use std::pin::pin;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use pingora_core::protocols::http::ServerSession;
 use smallvec::SmallVec;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::retry::{Advice, Verdict};
-use witgate_messages::splice::{Edit, splice};
+use witgate_messages::splice::splice;
 
 use super::answered::Answered;
 use super::failed_attempt::{FailedAttempt, Left};
@@ -17,7 +17,7 @@ use super::queue::Turn;
 use super::retry_reason::RetryReason;
 use crate::answer::refused::Refused;
 use crate::exchange::decide::Decision;
-use crate::exchange::decide::edits::edit_failed;
+use crate::exchange::decide::edits::{edit_failed, set_model};
 use crate::exchange::decide::targets::Target;
 use crate::exchange::downstream::{Downstream, Interrupted};
 use crate::exchange::relay::early_headers;
@@ -104,9 +104,9 @@ pub(crate) async fn attempt(
     let class = class.map_err(|interrupted| stopped(interrupted, settlement))?;
     Ok(match class {
         Class::Final => Attempted::Answered(answered),
-        Class::Retriable { reason, advice } => Attempted::Failed(FailedAttempt {
+        Class::Retriable { reason, wait } => Attempted::Failed(FailedAttempt {
             reason,
-            wait: advice.and_then(|advice| advice.wait),
+            wait,
             left: Left::Answer(Box::new(answered)),
         }),
     })
@@ -119,8 +119,8 @@ enum Class {
     /// An answer that another attempt might better.
     Retriable {
         reason: RetryReason,
-        /// The upstream's own word on retries, where it is given with the head.
-        advice: Option<Advice>,
+        /// The wait that the upstream asks for with the head of its answer.
+        wait: Option<Duration>,
     },
 }
 
@@ -159,14 +159,13 @@ async fn classify(
                 return (result, Ok(Class::Final));
             };
             answered.attempt.reported(error.kind.status());
-            let advice = None;
-            (result, Ok(Class::Retriable { reason, advice }))
+            (result, Ok(Class::Retriable { reason, wait: None }))
         }
         Ok(Beginning::Broken(reason)) => {
             answered.attempt.body_read(&answered.response);
             let result = Err(format!("broke off before any content: {reason}"));
-            let (reason, advice) = (RetryReason::ServerError, None);
-            (result, Ok(Class::Retriable { reason, advice }))
+            let reason = RetryReason::ServerError;
+            (result, Ok(Class::Retriable { reason, wait: None }))
         }
     }
 }
@@ -181,7 +180,7 @@ fn classify_error(response: &Response, status: u16) -> Class {
         Verdict::Final => Class::Final,
         Verdict::Retry => Class::Retriable {
             reason: RetryReason::of_status(status).unwrap_or(RetryReason::ServerError),
-            advice: Some(advice),
+            wait: advice.wait,
         },
     }
 }
@@ -236,11 +235,7 @@ fn body(decision: &Decision, target: &Target) -> Result<Body, Refused> {
     }
     let spliced = match model {
         None => head.sent(),
-        Some(model) => {
-            let model = serde_json::Value::from(model).to_string();
-            splice(head, &[Edit::Set("model".into(), model)])
-                .map_err(|error| edit_failed(&error))?
-        }
+        Some(model) => splice(head, &[set_model(model)]).map_err(|error| edit_failed(&error))?,
     };
     Ok(Body {
         parts: spliced.into_parts(),

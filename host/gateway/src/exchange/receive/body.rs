@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header;
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::{Error, ErrorType};
 use tokio::time::timeout;
 
 use crate::answer::refused::Refused;
@@ -63,11 +64,12 @@ pub(super) async fn read_body(
     send_continue(session).await?;
     let read = async {
         let mut body = Partial::new(announced, permit);
-        while let Some(part) = session
-            .read_request_body()
-            .await
-            .map_err(|error| body_error(&error))?
-        {
+        let slow = |error: Box<Error>| match error.etype() {
+            // The timeout of one read is as long as the whole body may take.
+            ErrorType::ReadTimedout => body_timeout(limits.body_timeout),
+            _ => body_error(&error),
+        };
+        while let Some(part) = session.read_request_body().await.map_err(slow)? {
             if body.len() + part.len() > limit {
                 return Err(over());
             }
@@ -102,7 +104,7 @@ pub(crate) fn window(
 }
 
 /// Returns the length that the client declares, or `None`.
-fn declared(session: &ServerSession) -> Option<u64> {
+pub(crate) fn declared(session: &ServerSession) -> Option<u64> {
     session
         .get_header(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok())
@@ -157,14 +159,12 @@ pub(crate) fn body_timeout(limit: Duration) -> Refused {
 }
 
 /// Returns the refusal for a body that can't be read.
-pub(crate) fn body_error(error: &pingora_core::Error) -> Refused {
+pub(crate) fn body_error(error: &Error) -> Refused {
     match error.etype() {
-        pingora_core::ErrorType::ReadTimedout => {
+        ErrorType::ReadTimedout => {
             Refused::client(408, "the body stalled: no byte of it arrived for too long")
         }
-        pingora_core::ErrorType::ConnectionClosed | pingora_core::ErrorType::ReadError => {
-            client_disconnected()
-        }
+        ErrorType::ConnectionClosed | ErrorType::ReadError => client_disconnected(),
         _ => Refused::client(
             400,
             "the body is malformed: its framing contradicts its headers",
@@ -230,12 +230,10 @@ impl<'a> Partial<'a> {
                 self.joined
                     .reserve_exact(announced.max(len) - self.joined.len());
             }
-            None if len > self.joined.capacity() => {
-                let capacity = len.max(self.joined.capacity() * 2).max(INITIAL_BUFFER);
-                self.charge(capacity)?;
-                self.joined.reserve_exact(capacity - self.joined.len());
-            }
-            None => {}
+            None => self
+                .charge
+                .get_or_insert_with(|| self.permit.charge())
+                .grow(&mut self.joined, len.max(INITIAL_BUFFER), usize::MAX)?,
         }
         self.joined
             .extend_from_slice(&std::mem::take(&mut self.first));

@@ -13,6 +13,7 @@ use crate::answer::refused::Refused;
 use crate::coding::Coding;
 use crate::exchange::decide::Decision;
 use crate::exchange::downstream::EarlyHeaders;
+use crate::exchange::relay::metering::is_event_stream;
 use crate::exchange::settle::Settlement;
 use crate::upstream::connection::response::Response;
 
@@ -79,9 +80,7 @@ pub(crate) fn fits(head: &ResponseHeader) -> bool {
 
 /// Returns whether an answer is an uncompressed event stream.
 pub(crate) fn is_plain_stream(head: &ResponseHeader) -> bool {
-    let kind = head.headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|value| value.to_str().ok()?.trim().get(..17));
-    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
+    is_event_stream(&head.headers)
         && Coding::parse(head.headers.get(header::CONTENT_ENCODING)) == Ok(None)
 }
 

@@ -34,16 +34,22 @@ struct Decoded {
     left: usize,
 }
 
+/// Returns whether the headers say that the body is an event stream.
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|value| value.to_str().ok()?.trim().get(..17));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
+}
+
 // === impl Metering ===
 
 impl Metering {
     /// Creates a meter for a response with these headers.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let media_type = headers.get(header::CONTENT_TYPE);
-        let media_type = media_type.and_then(|value| value.to_str().ok());
-        let meter = match media_type.and_then(|media_type| media_type.get(..17)) {
-            Some(start) if start.eq_ignore_ascii_case("text/event-stream") => Meter::sse(),
-            _ => Meter::json(),
+        let meter = if is_event_stream(headers) {
+            Meter::sse()
+        } else {
+            Meter::json()
         };
         Self::through(headers, meter)
     }

@@ -258,16 +258,3 @@ impl fmt::Display for CredentialSource {
         }
     }
 }
-
-// === impl CredentialHeader ===
-
-impl CredentialHeader {
-    /// Returns the header's name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ApiKey => "x-api-key",
-            Self::Bearer => "authorization",
-        }
-    }
-}

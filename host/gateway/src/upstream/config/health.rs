@@ -21,7 +21,7 @@ pub struct HealthPolicy {
     pub healthy_after: NonZeroU32,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct HealthFile {
     path: Option<String>,
     interval_ms: Option<u64>,

@@ -1,10 +1,11 @@
 //! HTTP/1.1: a small request leaves in one write, head and body together.
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{Method, header};
+use http::Method;
 use pingora_core::ErrorType;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::v1::client::HttpSession;
@@ -15,11 +16,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::departure::Departure;
 use super::error::{Failure, describe};
+use super::fields::{self, Field};
 use super::interim::{Interim, Stage};
 use crate::upstream::Upstream;
 use crate::upstream::limit::Limit;
 use crate::upstream::provider::Destination;
-use crate::upstream::request::{Framing, Request, Role};
+use crate::upstream::request::{Framing, Request};
 
 /// Bodies of up to this many bytes are copied behind the head, so that both leave in one system call.
 const ONE_WRITE_BYTES: usize = 64 * 1024;
@@ -107,38 +109,16 @@ pub(super) fn head(
         wire.put_slice(part.as_bytes());
     }
 
-    let mut host = Some(upstream.authority.as_str());
-    let mut own = credential.own();
-    let mut length = match request.framing {
-        Framing::Length(length) => Some(length),
-        Framing::None | Framing::Chunked => None,
-    };
-    for field in request.headers.iter() {
-        if *field.name == header::HOST {
-            if let Some(host) = host.take() {
-                put(&mut wire, field.spelling, host.as_bytes());
-            }
-        } else if *field.name == header::CONTENT_LENGTH {
-            if let Some(length) = length.take() {
-                put_length(&mut wire, field.spelling, length);
-            }
-        } else if field.role == Role::Plain {
-            put(&mut wire, field.spelling, field.value.as_bytes());
-        } else if let Some((name, value)) = own.take() {
-            put(&mut wire, name.as_str().as_bytes(), value.as_bytes());
-        } else if credential.passes(field.name) {
-            put(&mut wire, field.spelling, field.value.as_bytes());
+    let Ok(()) = fields::each(request, &credential, |field| {
+        match field {
+            Field::Host { spelling } => put(&mut wire, spelling, upstream.authority.as_bytes()),
+            Field::Length { spelling, length } => put_length(&mut wire, spelling, length),
+            Field::Header {
+                spelling, value, ..
+            } => put(&mut wire, spelling, value.as_bytes()),
         }
-    }
-    if let Some(host) = host {
-        put(&mut wire, b"Host", host.as_bytes());
-    }
-    if let Some((name, value)) = own {
-        put(&mut wire, name.as_str().as_bytes(), value.as_bytes());
-    }
-    if let Some(length) = length {
-        put_length(&mut wire, b"Content-Length", length);
-    }
+        Ok::<(), Infallible>(())
+    });
     if persistence == Persistence::Close {
         put(&mut wire, b"Connection", b"close");
     }

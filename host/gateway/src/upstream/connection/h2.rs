@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::Scheme as UriScheme;
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::{HeaderMap, Uri, header};
 use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::protocols::http::v2::write_body;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -21,12 +21,13 @@ use tokio::time::timeout;
 
 use super::departure::Departure;
 use super::error::{Failure, RequestError, describe};
+use super::fields::{self, Field};
 use super::interim;
 use crate::upstream::Upstream;
 use crate::upstream::config::Scheme;
 use crate::upstream::limit::Limit;
 use crate::upstream::provider::Destination;
-use crate::upstream::request::{Framing, Request, Role};
+use crate::upstream::request::Request;
 
 /// An answer over HTTP/2.
 pub(super) struct Incoming {
@@ -122,39 +123,18 @@ impl Upstream {
                 .map_err(unsendable)?;
         head.set_uri(uri);
 
-        let mut own = credential.own();
-        let mut length = match request.framing {
-            Framing::Length(length) => Some(HeaderValue::from(length)),
-            Framing::None | Framing::Chunked => None,
-        };
-        for field in request.headers.iter() {
-            let (name, value) = if *field.name == header::HOST {
-                continue;
-            } else if *field.name == header::CONTENT_LENGTH {
-                match length.take() {
-                    Some(length) => (field.name, length),
-                    None => continue,
+        fields::each(request, &credential, |field| {
+            match field {
+                // `:authority` says it.
+                Field::Host { .. } => return Ok(()),
+                Field::Length { length, .. } => head.append_header(header::CONTENT_LENGTH, length),
+                Field::Header { name, value, .. } => {
+                    head.append_header(name.clone(), value.clone())
                 }
-            } else if field.role == Role::Plain {
-                (field.name, field.value.clone())
-            } else if let Some((name, value)) = own.take() {
-                (name, value.clone())
-            } else if credential.passes(field.name) {
-                (field.name, field.value.clone())
-            } else {
-                continue;
-            };
-            head.append_header(name.clone(), value)
-                .map_err(unsendable)?;
-        }
-        if let Some((name, value)) = own {
-            head.append_header(name.clone(), value.clone())
-                .map_err(unsendable)?;
-        }
-        if let Some(length) = length {
-            head.append_header(header::CONTENT_LENGTH, length)
-                .map_err(unsendable)?;
-        }
+            }
+            .map(drop)
+            .map_err(unsendable)
+        })?;
         Ok(head)
     }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::config::Config;
 use crate::upstream::Upstreams;
 use crate::upstream::dns::resolver;
-use crate::upstream::request::Headers;
+use crate::upstream::request::{Headers, Role};
 
 const HEADERS: [(&str, &str); 6] = [
     ("Accept", "application/json"),
