@@ -35,13 +35,17 @@ pub const AUDIT: Artifact = artifact!("audit");
 pub const SHIPPED: [Artifact; 4] = [ENVELOPE, ROUTE, BUDGET, AUDIT];
 
 /// The plugin in Rust that those in the other languages are measured by; see `plugins/languages`.
+#[cfg(feature = "guests")]
 pub const RUST: Artifact = artifact!("rust");
 
 /// Every hook and every way to misbehave in it; see the crate `witgate-guests`.
+#[cfg(feature = "guests")]
 pub const HOSTILE: Artifact = artifact!("hostile");
 /// Signs the envelope and the plan with `a`.
+#[cfg(feature = "guests")]
 pub const SWAP_A: Artifact = artifact!("swap_a");
 /// Signs the envelope and the plan with `b`.
+#[cfg(feature = "guests")]
 pub const SWAP_B: Artifact = artifact!("swap_b");
 
 // === impl Artifact ===
@@ -87,7 +91,7 @@ impl Artifact {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "guests"))]
 mod tests {
     use super::*;
 
