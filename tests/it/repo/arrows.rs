@@ -241,21 +241,3 @@ fn builds_with_and_without_tests_share_their_dependencies() {
         "built a second time for tests, with more features: {twice:#?}; ask for them in tests/one-build/Cargo.toml"
     );
 }
-
-#[test]
-fn every_crate_of_ours_is_quick_to_build() {
-    let manifest = std::fs::read_to_string(super::source::root().join("Cargo.toml")).unwrap();
-    let manifest: toml_edit::DocumentMut = manifest.parse().unwrap();
-    let profiles = &manifest["profile"]["dev"]["package"];
-    for package in packages() {
-        let name = package["name"].as_str().unwrap();
-        let level = profiles
-            .get(name)
-            .and_then(|profile| profile.get("opt-level"));
-        assert_eq!(
-            level.and_then(toml_edit::Item::as_integer),
-            Some(1),
-            "{name} has its line in [profile.dev.package]; otherwise it is optimised as dependencies are"
-        );
-    }
-}
