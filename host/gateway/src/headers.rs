@@ -15,10 +15,10 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
+use witgate_upstream::config::VmxHeaders;
+use witgate_upstream::{Headers, Role};
 
 use crate::answer::cors::{self, CorsSource};
-use crate::upstream::config::VmxHeaders;
-use crate::upstream::request::{Headers, Role};
 
 pub(crate) use self::secrets::{Spill, shows_ours, spill};
 

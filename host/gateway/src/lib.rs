@@ -14,17 +14,15 @@ mod exchange;
 mod gateway;
 mod headers;
 mod listen;
-mod pem;
 mod receipts;
 mod server;
 mod store;
 mod tenants;
 pub mod text;
-mod upstream;
 mod view;
 
 pub use listen::{CannotListen, Drained, ListenerRole, bind};
 pub use server::inspect;
 pub use server::{Options, Server, open_policies, runtime_options};
 pub use tenants::keys;
-pub use upstream::dns::resolver::{Resolved, Resolver};
+pub use witgate_upstream::{Resolved, Resolver};

@@ -10,7 +10,7 @@ use super::health::Trouble;
 
 /// The kind of admission that a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Admission {
+pub enum Admission {
     /// The health checks, `max_in_flight`, and the breaker decide.
     Required(Alternative),
     /// A health check is always sent. It is not counted, and the breaker does not learn from it.
@@ -20,18 +20,18 @@ pub(crate) enum Admission {
 /// A refusal to send a request to an upstream now. Another target may take it; the request itself is fine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the upstream {upstream} is not taking requests now: {reason}")]
-pub(crate) struct Closed {
+pub struct Closed {
     /// The name of the upstream.
-    pub(crate) upstream: String,
+    pub upstream: String,
     /// The reason of the refusal.
-    pub(crate) reason: Reason,
+    pub reason: ClosedReason,
     /// The time until the upstream may take requests again, if that is known.
-    pub(crate) retry_after: Option<Duration>,
+    pub retry_after: Option<Duration>,
 }
 
 /// The reason for which an upstream takes no request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Reason {
+pub enum ClosedReason {
     /// The circuit breaker is open.
     #[error("{}", .0.why)]
     Open(Opened),
@@ -45,7 +45,7 @@ pub(crate) enum Reason {
 
 /// The state of an upstream, as its admission sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub enum State {
     /// All requests are taken.
     Available,
     /// Trials are taken, and more of them as they succeed.
@@ -74,11 +74,14 @@ impl Upstream {
             Admission::HealthCheck => return Ok(Ticket::Plain),
         };
         if let Some(unhealthy) = self.health.unhealthy() {
-            return Err(self.closed(Reason::Unhealthy(unhealthy.why), self.check_interval()));
+            return Err(self.closed(
+                ClosedReason::Unhealthy(unhealthy.why),
+                self.check_interval(),
+            ));
         }
         let limit = self.max_in_flight();
         if !self.stats.try_enter(limit) {
-            return Err(self.closed(Reason::Full(limit), Some(Duration::from_secs(1))));
+            return Err(self.closed(ClosedReason::Full(limit), Some(Duration::from_secs(1))));
         }
         let Some(breaker) = &self.breaker else {
             return Ok(Ticket::Plain);
@@ -87,12 +90,12 @@ impl Upstream {
             .enter(alternative, Instant::now())
             .map_err(|opened| {
                 self.stats.leave();
-                self.closed(Reason::Open(opened), Some(opened.left))
+                self.closed(ClosedReason::Open(opened), Some(opened.left))
             })
     }
 
     /// Returns the state of the upstream.
-    pub(crate) fn state(&self, now: Instant) -> State {
+    pub fn state(&self, now: Instant) -> State {
         if self.health.unhealthy().is_some() {
             return State::Unhealthy;
         }
@@ -108,12 +111,12 @@ impl Upstream {
     }
 
     /// Returns whether the upstream takes a request that could go elsewhere.
-    pub(crate) fn is_available(&self, now: Instant) -> bool {
+    pub fn is_available(&self, now: Instant) -> bool {
         self.takes(Alternative::Available, now)
     }
 
     /// Returns whether the upstream would take a request with or without an alternative.
-    pub(crate) fn takes(&self, alternative: Alternative, now: Instant) -> bool {
+    pub fn takes(&self, alternative: Alternative, now: Instant) -> bool {
         let last_resort = alternative == Alternative::None;
         match self.state(now) {
             State::Available => true,
@@ -127,12 +130,12 @@ impl Upstream {
     }
 
     /// Returns the state of the breaker, or `None` while it is closed.
-    pub(crate) fn opened(&self, now: Instant) -> Option<Opened> {
+    pub fn opened(&self, now: Instant) -> Option<Opened> {
         self.breaker.as_ref()?.opened(now)
     }
 
     /// Returns the trouble that keeps requests away, or `None` if the upstream is fine.
-    pub(crate) fn trouble(&self, now: Instant) -> Option<Trouble> {
+    pub fn trouble(&self, now: Instant) -> Option<Trouble> {
         let open = || {
             self.opened(now).map(|opened| Trouble {
                 why: opened.why.to_string(),
@@ -180,7 +183,7 @@ impl Upstream {
         Some(self.config.resilience.health.as_ref()?.interval)
     }
 
-    fn closed(&self, reason: Reason, retry_after: Option<Duration>) -> Closed {
+    fn closed(&self, reason: ClosedReason, retry_after: Option<Duration>) -> Closed {
         Closed {
             upstream: self.config.name.clone(),
             reason,
@@ -193,10 +196,10 @@ impl Upstream {
 
 impl Closed {
     /// Returns the severity of an open breaker, or `None` for another reason.
-    pub(crate) fn severity(&self) -> Option<Severity> {
+    pub fn severity(&self) -> Option<Severity> {
         match self.reason {
-            Reason::Open(opened) => Some(opened.severity),
-            Reason::Unhealthy(_) | Reason::Full(_) => None,
+            ClosedReason::Open(opened) => Some(opened.severity),
+            ClosedReason::Unhealthy(_) | ClosedReason::Full(_) => None,
         }
     }
 }
@@ -205,7 +208,7 @@ impl Closed {
 
 impl State {
     /// Returns the name for operators and plugins.
-    pub(crate) fn code(self) -> &'static str {
+    pub fn code(self) -> &'static str {
         match self {
             Self::Available => "available",
             Self::HalfOpen => "half-open",

@@ -22,7 +22,7 @@ use super::request::Request;
 use super::stats::Outcome;
 
 /// A request at an upstream, counted until it is dropped.
-pub(crate) struct Attempt {
+pub struct Attempt {
     upstream: Arc<Upstream>,
     admission: Admission,
     ticket: Ticket,
@@ -37,11 +37,11 @@ pub(crate) struct Attempt {
 
 /// A request that was sent, for the caller's own records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sent {
+pub struct Sent {
     /// The upstream's id of the request, if it gave one.
-    pub(crate) request_id: Option<String>,
+    pub request_id: Option<String>,
     /// The status of the answer, or a description of the failure.
-    pub(crate) result: Result<u16, String>,
+    pub result: Result<u16, String>,
 }
 
 /// The facts for [`Attempt::sent`].
@@ -54,7 +54,8 @@ struct Records {
 }
 
 /// The answer to an upload.
-pub(crate) enum Answer {
+pub enum Answer {
+    /// The answer, whose body is still to be read.
     Response(Response),
     /// The upstream refused a credential that has been replaced since. What it had been sent of the body has been sent
     /// again; the rest is to follow.
@@ -69,7 +70,7 @@ impl Upstream {
     /// # Errors
     ///
     /// [`Closed`]: the health checks fail, `max_in_flight` is reached, or the breaker is open.
-    pub(crate) fn attempt(self: &Arc<Self>, admission: Admission) -> Result<Attempt, Closed> {
+    pub fn attempt(self: &Arc<Self>, admission: Admission) -> Result<Attempt, Closed> {
         let ticket = self.admit(admission)?;
         Ok(Attempt {
             upstream: Arc::clone(self),
@@ -92,7 +93,7 @@ impl Attempt {
     /// # Errors
     ///
     /// [`RequestError`]: nothing of an answer has been read.
-    pub(crate) async fn send(
+    pub async fn send(
         &mut self,
         request: &Request<'_>,
         limit: Limit,
@@ -126,13 +127,13 @@ impl Attempt {
     /// # Errors
     ///
     /// [`RequestError`]: there is no connection, or it broke.
-    pub(crate) async fn begin(&mut self, request: &Request<'_>) -> Result<Upload, RequestError> {
+    pub async fn begin(&mut self, request: &Request<'_>) -> Result<Upload, RequestError> {
         let begun = self.upstream.begin(request).await;
         begun.inspect_err(|error| self.failed(error))
     }
 
     /// Marks the end of a body that was sent piece by piece: from here on the upstream takes its time, not the client.
-    pub(crate) fn body_sent(&mut self) {
+    pub fn body_sent(&mut self) {
         self.since = Instant::now();
     }
 
@@ -143,7 +144,7 @@ impl Attempt {
     /// # Errors
     ///
     /// [`RequestError`]: there is no answer.
-    pub(crate) async fn finish(
+    pub async fn finish(
         &mut self,
         upload: Upload,
         request: &Request<'_>,
@@ -185,10 +186,7 @@ impl Attempt {
     }
 
     /// Returns the requests of this attempt in their order, of which the last one had this result.
-    pub(crate) fn sent(
-        &mut self,
-        result: Result<u16, String>,
-    ) -> impl Iterator<Item = Sent> + use<> {
+    pub fn sent(&mut self, result: Result<u16, String>) -> impl Iterator<Item = Sent> + use<> {
         let last = Sent {
             request_id: self.records.request_id.take(),
             result,
@@ -197,12 +195,12 @@ impl Attempt {
     }
 
     /// Returns the name of the upstream.
-    pub(crate) fn upstream(&self) -> &str {
+    pub fn upstream(&self) -> &str {
         &self.upstream.config.name
     }
 
     /// Gives the connection of an answer that was read to its end back to the pool.
-    pub(crate) async fn release(&self, response: Response) {
+    pub async fn release(&self, response: Response) {
         response.release(&self.upstream).await;
     }
 
@@ -244,20 +242,20 @@ impl Attempt {
     }
 
     /// Learns from an error inside an answer, as from the status that stands for it.
-    pub(crate) fn reported(&mut self, status: u16) {
+    pub fn reported(&mut self, status: u16) {
         self.outcome = Some(self.upstream.provider().outcome(status));
         self.tell_breaker(Instant::now());
     }
 
     /// Learns from a request without an answer.
-    pub(crate) fn failed(&mut self, error: &RequestError) {
+    pub fn failed(&mut self, error: &RequestError) {
         if let Some(outcome) = outcome_of(error) {
             self.end(outcome);
         }
     }
 
     /// Learns from the body of an answer, once it is not read any further.
-    pub(crate) fn body_read(&mut self, response: &Response) {
+    pub fn body_read(&mut self, response: &Response) {
         if response.is_broken() {
             self.end(Outcome::Failure);
         }
@@ -320,7 +318,7 @@ fn outcome_of(error: &RequestError) -> Option<Outcome> {
 
 impl RequestError {
     /// Returns whether the failure says anything about the upstream.
-    pub(crate) fn is_upstreams(&self) -> bool {
+    pub fn is_upstreams(&self) -> bool {
         outcome_of(self).is_some()
     }
 }

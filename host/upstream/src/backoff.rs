@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use crate::upstream::config::RetryPolicy;
+use crate::config::RetryPolicy;
 
 /// The backoff between attempts at one upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     /// The ceiling before the first retry, which doubles with each further one.
     base: Duration,
     /// The upper bound of the ceiling.
@@ -31,7 +31,7 @@ impl From<&RetryPolicy> for Backoff {
 
 impl Backoff {
     /// Returns the wait before retry number `attempt`, counted from 0.
-    pub(crate) fn delay(self, attempt: u32, rng: &mut impl Rng) -> Duration {
+    pub fn delay(self, attempt: u32, rng: &mut impl Rng) -> Duration {
         let ceiling = self.ceiling(attempt);
         let nanos = u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(rng.gen_range(0..=nanos))

@@ -20,7 +20,7 @@ use rand::Rng;
 
 use self::ramp::{Ramp, Step};
 use super::window::Window;
-use crate::upstream::config::BreakerPolicy;
+use crate::config::BreakerPolicy;
 
 /// The number of parts of the window, each of which is forgotten as a whole.
 const SLOTS: usize = 10;
@@ -52,7 +52,7 @@ struct Open {
 
 /// The severity of an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Severity {
+pub enum Severity {
     /// Requests with an alternative go elsewhere; others are sent.
     Failing,
     /// Nearly everything fails: only trials are sent.
@@ -62,25 +62,25 @@ pub(crate) enum Severity {
 /// The cause for which a breaker opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{} of {} requests failed within {within:?}", .tally.failed, .tally.of)]
-pub(crate) struct Why {
+pub struct Why {
     /// The requests in the window.
-    pub(crate) tally: Tally,
+    pub tally: Tally,
     /// The length of the window.
-    pub(crate) within: Duration,
+    pub within: Duration,
 }
 
 /// A number of requests and of failures among them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub struct Tally {
     /// Requests.
-    pub(crate) of: u64,
+    pub of: u64,
     /// Failures.
-    pub(crate) failed: u64,
+    pub failed: u64,
 }
 
 /// The alternative of a request that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Alternative {
+pub enum Alternative {
     /// A target that can take it.
     Available,
     /// No target can take it.
@@ -118,17 +118,17 @@ pub(crate) enum Change {
 
 /// The public state of an open breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Opened {
+pub struct Opened {
     /// The severity of the outage.
-    pub(crate) severity: Severity,
+    pub severity: Severity,
     /// The cause.
-    pub(crate) why: Why,
+    pub why: Why,
     /// The time at which the breaker opened.
-    pub(crate) since: Instant,
+    pub since: Instant,
     /// Time until trials are let in; zero once they are.
-    pub(crate) left: Duration,
+    pub left: Duration,
     /// A trial can be admitted now.
-    pub(crate) has_room: bool,
+    pub has_room: bool,
 }
 
 // === impl Breaker ===

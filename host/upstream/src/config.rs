@@ -7,6 +7,9 @@ mod group;
 mod health;
 mod retry;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -20,7 +23,7 @@ pub use self::breaker::BreakerPolicy;
 pub use self::credential::{
     Credential, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential,
 };
-pub(crate) use self::group::GroupFile;
+pub use self::group::GroupFile;
 pub use self::group::{Choice, GroupConfig, Member, ProviderChange};
 pub use self::health::HealthPolicy;
 pub use self::retry::RetryPolicy;
@@ -109,8 +112,9 @@ pub enum HttpVersion {
     Negotiated,
 }
 
+/// `[upstreams.NAME]` as it is written.
 #[derive(Debug, Deserialize)]
-pub(crate) struct UpstreamFile {
+pub struct UpstreamFile {
     base_url: String,
     credential: Option<CredentialFile>,
     connect_timeout_ms: Option<u64>,
@@ -136,10 +140,7 @@ pub(crate) struct UpstreamFile {
 impl UpstreamConfig {
     /// Checks the upstreams of a file, and leaves out those that no stand-in can be made for. `check` is the check of
     /// `[upstreams]`.
-    pub(crate) fn check_all(
-        files: BTreeMap<String, UpstreamFile>,
-        check: &mut Check<'_>,
-    ) -> Vec<Self> {
+    pub fn check_all(files: BTreeMap<String, UpstreamFile>, check: &mut Check<'_>) -> Vec<Self> {
         files
             .into_iter()
             .filter_map(|(name, file)| {

@@ -16,10 +16,8 @@ use http::{HeaderName, HeaderValue};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep_until, timeout};
 
-use crate::upstream::config::{
-    self, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential,
-};
-use crate::upstream::request::is_callers_credential;
+use crate::config::{self, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential};
+use crate::request::is_callers_credential;
 
 /// Shortest time between two runs of a command on behalf of requests, so that an upstream that refuses everything does not
 /// cause a run for each request.

@@ -24,9 +24,9 @@ use pingora_core::upstreams::peer::HttpPeer;
 use tokio::time::{Instant, timeout_at};
 
 use self::lookup::Lookups;
-use self::resolver::{Names, Resolved};
+use self::resolver::{Resolved, SharedResolver};
 use self::trouble::Troubles;
-use crate::upstream::config::{HttpVersion, Scheme, UpstreamConfig};
+use crate::config::{HttpVersion, Scheme, UpstreamConfig};
 
 /// Longest time for which a pooled connection may be idle. Shorter than the limits of common servers, so that few are
 /// found closed.
@@ -49,13 +49,13 @@ const PING: Duration = Duration::from_secs(30);
 const DOUBTFUL: Duration = Duration::from_secs(5);
 
 /// The addresses of one upstream.
-pub(crate) struct Addresses {
+pub struct Addresses {
     host: String,
     port: u16,
     tls: Scheme,
     sni: String,
     http: HttpVersion,
-    resolver: Names,
+    resolver: SharedResolver,
     known: ArcSwapOption<Known>,
     lookups: Lookups,
     troubles: Troubles,
@@ -84,30 +84,30 @@ pub(crate) struct Peers {
 
 /// The addresses of an upstream as operators see them.
 #[derive(Debug, Default)]
-pub(crate) struct Snapshot {
+pub struct AddressStatus {
     /// The addresses in the order of the lookup, with the trouble of those that are avoided.
-    pub(crate) list: Vec<(SocketAddr, Option<PassedOver>)>,
-    /// The age of the lookup.
-    pub(crate) age: Option<Duration>,
+    pub list: Vec<(SocketAddr, Option<PassedOver>)>,
+    /// The age of the lookup; `None` for an IP address, or before the first lookup.
+    pub age: Option<Duration>,
     /// The total number of failed lookups.
-    pub(crate) failed_lookups: u64,
+    pub failed_lookups: u64,
     /// The error of the last lookup; `None` if it succeeded.
-    pub(crate) lookup_error: Option<String>,
+    pub lookup_error: Option<String>,
 }
 
 /// The trouble of an address that is avoided for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PassedOver {
+pub struct PassedOver {
     /// The last failure.
-    pub(crate) why: String,
+    pub why: String,
     /// The time that is left.
-    pub(crate) left: Duration,
+    pub left: Duration,
 }
 
 // === impl Addresses ===
 
 impl Addresses {
-    pub(super) fn new(config: &UpstreamConfig, resolver: Names) -> Self {
+    pub(super) fn new(config: &UpstreamConfig, resolver: SharedResolver) -> Self {
         let addresses = Self {
             host: config.base.host.clone(),
             port: config.base.port,
@@ -216,12 +216,12 @@ impl Addresses {
     }
 
     /// Returns the addresses as operators see them.
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    pub fn status(&self) -> AddressStatus {
         let known = self.known.load_full();
         let list = known.iter().flat_map(|known| known.list.iter());
         let looked_up = known.as_ref().and_then(|known| known.looked_up);
         let (failed_lookups, lookup_error) = self.lookups.failures();
-        Snapshot {
+        AddressStatus {
             list: list
                 .map(|address| (address.at, self.passed_over(address.at)))
                 .collect(),

@@ -11,30 +11,37 @@ use rand::Rng;
 use smallvec::SmallVec;
 
 use super::Upstream;
-use crate::upstream::config::{Choice, GroupConfig, ProviderChange};
+use crate::config::{Choice, GroupConfig, ProviderChange};
 
 /// Upstreams in the order in which they are to be tried.
-pub(crate) type Chosen = SmallVec<[Arc<Upstream>; 4]>;
+pub type Chosen = SmallVec<[Arc<Upstream>; 4]>;
 
 /// A group of interchangeable upstreams.
 #[derive(Clone)]
-pub(crate) struct Group {
-    pub(crate) name: String,
-    pub(crate) choice: Choice,
+pub struct Group {
+    /// The name, which plans use like the name of an upstream.
+    pub name: String,
+    /// The way to choose a member.
+    pub choice: Choice,
     pub(crate) provider_change: ProviderChange,
     members: Box<[Member]>,
 }
 
+/// An upstream in a group.
 #[derive(Clone)]
-pub(crate) struct Member {
-    pub(crate) upstream: Arc<Upstream>,
-    pub(crate) weight: u32,
+pub struct Member {
+    /// The upstream.
+    pub upstream: Arc<Upstream>,
+    /// The share of the requests, relative to the weights of the others.
+    pub weight: u32,
 }
 
 /// The upstream or group behind a name in a plan.
 #[derive(Clone, Copy)]
-pub(crate) enum Found<'a> {
+pub enum Found<'a> {
+    /// An upstream.
     Upstream(&'a Arc<Upstream>),
+    /// A group.
     Group(&'a Group),
 }
 
@@ -42,7 +49,7 @@ pub(crate) enum Found<'a> {
 
 impl<'a> Found<'a> {
     /// Returns the upstreams in the order in which they are to be tried.
-    pub(crate) fn choose(self, now: Instant, rng: &mut impl Rng) -> Chosen {
+    pub fn choose(self, now: Instant, rng: &mut impl Rng) -> Chosen {
         match self {
             Self::Upstream(upstream) => SmallVec::from_iter([Arc::clone(upstream)]),
             Self::Group(group) => group.choose(now, rng),
@@ -50,7 +57,7 @@ impl<'a> Found<'a> {
     }
 
     /// Returns the provider of the name: that of the first member, whichever is chosen.
-    pub(crate) fn provider(self) -> Option<&'a str> {
+    pub fn provider(self) -> Option<&'a str> {
         let upstream = match self {
             Self::Upstream(upstream) => upstream,
             Self::Group(group) => &group.members.first()?.upstream,
@@ -59,7 +66,7 @@ impl<'a> Found<'a> {
     }
 
     /// Returns whether requests with another provider's thinking may go to any upstream behind the name.
-    pub(crate) fn provider_change(self) -> ProviderChange {
+    pub fn provider_change(self) -> ProviderChange {
         match self {
             Self::Upstream(_) => ProviderChange::Refused,
             Self::Group(group) => group.provider_change,
@@ -103,7 +110,7 @@ impl Group {
     }
 
     /// Returns the members in the order of the configuration.
-    pub(crate) fn members(&self) -> &[Member] {
+    pub fn members(&self) -> &[Member] {
         &self.members
     }
 
@@ -186,32 +193,25 @@ impl Member {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::time::Duration;
 
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
-    use super::super::Upstreams;
-    use super::super::admission::Admission;
-    use super::super::breaker::Alternative;
-    use super::super::stats::Outcome;
     use super::*;
-    use crate::config::Config;
-    use crate::upstream::dns::resolver;
+    use crate::config::tests::parsed;
+    use crate::stats::Outcome;
+    use crate::{Admission, Alternative, Upstreams, system_resolver};
 
     fn upstreams(choice: &str) -> Upstreams {
         let text = format!(
-            "default_upstream = \"pool\"\n[listen]\naddress = \"127.0.0.1:0\"\n[keys]\ninsecure_open = true\n\
-             [plugins]\ndirectory = \"/\"\n[upstreams.a]\nbase_url = \"http://127.0.0.1:1\"\nbreaker = {{ min_requests = 1, open_ms = 86400000, max_open_ms = 86400000 }}\n\
+            "[upstreams.a]\nbase_url = \"http://127.0.0.1:1\"\nbreaker = {{ min_requests = 1, open_ms = 86400000, max_open_ms = 86400000 }}\n\
              [upstreams.b]\nbase_url = \"http://127.0.0.1:2\"\n[upstreams.c]\nbase_url = \"http://127.0.0.1:3\"\n\
              [groups.pool]\nchoice = \"{choice}\"\n\
              members = [{{ upstream = \"a\", weight = 2 }}, {{ upstream = \"b\" }}, {{ upstream = \"c\" }}]\n"
         );
-        let config = Config::parse(Path::new("/w.toml"), &text).unwrap();
-        let default = &config.default_upstream;
-        let resolver = resolver::system();
-        Upstreams::try_new(&config.upstreams, &config.groups, default, &resolver, None).unwrap()
+        let (configs, groups) = parsed(&text);
+        Upstreams::try_new(&configs, &groups, "pool", &system_resolver(), None).unwrap()
     }
 
     fn orders(upstreams: &Upstreams) -> Vec<String> {

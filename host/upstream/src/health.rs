@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::upstream::config::HealthPolicy;
+use crate::config::HealthPolicy;
 
 /// The results of the checks of one upstream.
 #[derive(Debug, Default)]
@@ -29,11 +29,11 @@ struct Record {
 
 /// The reason for which an upstream gets no requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trouble {
+pub struct Trouble {
     /// The last failure.
-    pub(crate) why: String,
+    pub why: String,
     /// The time at which it began.
-    pub(crate) since: Instant,
+    pub since: Instant,
 }
 
 /// The change that a check caused.

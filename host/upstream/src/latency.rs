@@ -17,7 +17,7 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The average of one upstream.
 #[derive(Debug, Default)]
-pub(crate) struct Latency {
+pub struct Latency {
     /// Microseconds; zero before the first value.
     micros: AtomicU64,
     /// The time of the newest value, in milliseconds since the start.
@@ -43,7 +43,7 @@ impl Latency {
     }
 
     /// Returns the average, or `None` before the first value.
-    pub(crate) fn average(&self) -> Option<Duration> {
+    pub fn average(&self) -> Option<Duration> {
         self.known
             .load(Ordering::Relaxed)
             .then(|| Duration::from_micros(self.micros.load(Ordering::Relaxed)))

@@ -8,16 +8,16 @@ use std::time::Duration;
 
 /// A limit on the time to the head of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limit {
+pub struct Limit {
     /// The time.
-    pub(crate) after: Duration,
+    pub after: Duration,
     /// The party that chose it.
-    pub(crate) chosen_by: ChosenBy,
+    pub chosen_by: ChosenBy,
 }
 
 /// The party that chose a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ChosenBy {
+pub enum ChosenBy {
     /// The operator, in the upstream's own configuration.
     Upstream,
     /// A plugin, in its plan.
@@ -30,7 +30,7 @@ pub(crate) enum ChosenBy {
 
 impl Limit {
     /// Creates the upstream's own limit.
-    pub(crate) const fn of_upstream(after: Duration) -> Self {
+    pub const fn of_upstream(after: Duration) -> Self {
         Self {
             after,
             chosen_by: ChosenBy::Upstream,
@@ -38,7 +38,7 @@ impl Limit {
     }
 
     /// Returns the shorter of two limits. If they are equal, the upstream's own counts.
-    pub(crate) fn shortened(self, after: Option<Duration>, chosen_by: ChosenBy) -> Self {
+    pub fn shortened(self, after: Option<Duration>, chosen_by: ChosenBy) -> Self {
         match after {
             Some(after) if after < self.after => Self { after, chosen_by },
             _ => self,

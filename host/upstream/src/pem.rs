@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 /// # Errors
 ///
 /// Returns a text that names the file.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
@@ -19,10 +19,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
 /// # Errors
 ///
 /// Returns a text that names the file if it is not PEM, or contains no certificate.
-pub(crate) fn certificates(
-    path: &Path,
-    text: &[u8],
-) -> Result<Vec<CertificateDer<'static>>, String> {
+pub fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let found = CertificateDer::pem_slice_iter(text)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| format!("{} is not PEM: {error}", path.display()))?;

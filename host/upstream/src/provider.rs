@@ -6,7 +6,7 @@
 use super::Upstream;
 use super::credential::Credential;
 use super::stats::Outcome;
-use crate::upstream::config::UpstreamKind;
+use crate::config::UpstreamKind;
 
 /// The destination of a request: path and query in two parts, and the credential to send.
 #[derive(Debug)]

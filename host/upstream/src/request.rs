@@ -8,21 +8,23 @@ use http::{HeaderName, HeaderValue, Method};
 
 /// A request to an upstream.
 #[derive(Debug)]
-pub(crate) struct Request<'a> {
-    pub(crate) method: &'a Method,
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a Method,
     /// Path and query of the API, below the path prefix of the upstream's base URL.
-    pub(crate) path: &'a str,
+    pub path: &'a str,
     /// The headers in the order in which they are sent. `Host` and `Content-Length` mark the places of the upstream's own,
     /// which come last where they are missing.
-    pub(crate) headers: Headers,
-    pub(crate) framing: Framing,
+    pub headers: Headers,
+    /// The framing of the body.
+    pub framing: Framing,
     /// The parts of the body; empty for a body that is sent piece by piece.
-    pub(crate) body: &'a [Bytes],
+    pub body: &'a [Bytes],
 }
 
 /// Headers in their order and case. Names and values share the bytes of the client's.
 #[derive(Debug, Default)]
-pub(crate) struct Headers {
+pub struct Headers {
     list: Vec<Entry>,
     /// The names as they are spelled, one behind the other.
     spellings: Vec<u8>,
@@ -39,17 +41,20 @@ struct Entry {
 
 /// A header of a request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Header<'a> {
-    pub(crate) name: &'a HeaderName,
+pub struct Header<'a> {
+    /// The name.
+    pub name: &'a HeaderName,
     /// The name in the case in which HTTP/1.1 sends it.
-    pub(crate) spelling: &'a [u8],
-    pub(crate) value: &'a HeaderValue,
-    pub(crate) role: Role,
+    pub spelling: &'a [u8],
+    /// The value.
+    pub value: &'a HeaderValue,
+    /// The treatment of the value.
+    pub role: Role,
 }
 
 /// The treatment of a header's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
     /// Sent as it is.
     Plain,
     /// A credential of the caller: the upstream's own takes the place of the first one.
@@ -58,7 +63,7 @@ pub(crate) enum Role {
 
 /// The framing of a request's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub enum Framing {
     /// No body, and no header that speaks of one.
     None,
     /// A body of this many bytes.
@@ -68,7 +73,7 @@ pub(crate) enum Framing {
 }
 
 /// Returns whether an upstream may be sent the caller's credential in this header.
-pub(crate) fn is_callers_credential(name: &HeaderName) -> bool {
+pub fn is_callers_credential(name: &HeaderName) -> bool {
     matches!(name.as_str(), "authorization" | "x-api-key")
 }
 
@@ -85,7 +90,7 @@ impl Request<'_> {
 
 impl Headers {
     /// Returns an empty list with room for so many headers.
-    pub(crate) fn with_capacity(headers: usize) -> Self {
+    pub fn with_capacity(headers: usize) -> Self {
         Self {
             list: Vec::with_capacity(headers),
             spellings: Vec::with_capacity(headers * 24),
@@ -93,13 +98,7 @@ impl Headers {
     }
 
     /// Adds a header.
-    pub(crate) fn push(
-        &mut self,
-        name: HeaderName,
-        spelling: &[u8],
-        value: HeaderValue,
-        role: Role,
-    ) {
+    pub fn push(&mut self, name: HeaderName, spelling: &[u8], value: HeaderValue, role: Role) {
         self.spellings.extend_from_slice(spelling);
         self.list.push(Entry {
             name,
@@ -110,7 +109,7 @@ impl Headers {
     }
 
     /// Adds a header of the gateway's own, whose name is sent in lower case.
-    pub(crate) fn push_own(&mut self, name: &HeaderName, value: HeaderValue) {
+    pub fn push_own(&mut self, name: &HeaderName, value: HeaderValue) {
         self.push(name.clone(), name.as_str().as_bytes(), value, Role::Plain);
     }
 
@@ -120,7 +119,7 @@ impl Headers {
     }
 
     /// Returns the headers in their order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Header<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = Header<'_>> {
         let mut from = 0;
         self.list.iter().map(move |entry| {
             let spelling = self.spellings.get(from..entry.spelled_to);

@@ -21,7 +21,7 @@ const WHOLE: u64 = 1000;
 
 /// The budget of one upstream.
 #[derive(Debug)]
-pub(crate) struct RetryBudget {
+pub struct RetryBudget {
     /// The deposit of a request, in thousandths of a retry.
     deposit: u64,
     /// Deposits and withdrawals, in thousandths of a retry.
@@ -43,17 +43,17 @@ impl RetryBudget {
     }
 
     /// Deposits for a request that is sent for the first time.
-    pub(crate) fn deposit(&self) {
+    pub fn deposit(&self) {
         self.deposit_at(Instant::now());
     }
 
     /// Withdraws a retry. Returns `false` if the budget is spent.
-    pub(crate) fn try_withdraw(&self) -> bool {
+    pub fn try_withdraw(&self) -> bool {
         self.try_withdraw_at(Instant::now())
     }
 
     /// Returns the number of retries that are left.
-    pub(crate) fn left(&self, now: Instant) -> u64 {
+    pub fn left(&self, now: Instant) -> u64 {
         let (deposits, withdrawals) = self.window.sum(now);
         (FLOOR * WHOLE + deposits).saturating_sub(withdrawals) / WHOLE
     }

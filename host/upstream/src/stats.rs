@@ -8,21 +8,21 @@ use super::window::Window;
 
 /// Counters of one upstream.
 #[derive(Debug)]
-pub(crate) struct Stats {
+pub struct Stats {
     in_flight: AtomicU32,
     /// Requests that ended, and those of them that failed.
     minute: Window<6>,
     /// Time to the head of a good answer.
-    pub(crate) latency: Latency,
+    pub latency: Latency,
 }
 
 /// The last minute of an upstream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Minute {
+pub struct Minute {
     /// Requests that the upstream answered or failed.
-    pub(crate) requests: u64,
+    pub requests: u64,
     /// Requests among them that failed by the upstream's fault.
-    pub(crate) errors: u64,
+    pub errors: u64,
 }
 
 /// The end of a request, where it says something about the upstream.
@@ -50,12 +50,12 @@ impl Default for Stats {
 
 impl Stats {
     /// Returns the number of requests at the upstream now.
-    pub(crate) fn in_flight(&self) -> u32 {
+    pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
     }
 
     /// Returns the counts of the last minute.
-    pub(crate) fn minute(&self, now: Instant) -> Minute {
+    pub fn minute(&self, now: Instant) -> Minute {
         let (requests, errors) = self.minute.sum(now);
         Minute { requests, errors }
     }

@@ -10,17 +10,17 @@ use super::stats::Minute;
 
 /// The figures of an upstream or a group.
 #[derive(Debug)]
-pub(crate) struct Summary {
+pub struct Summary {
     /// The name of the upstream or group.
-    pub(crate) name: String,
+    pub name: String,
     /// Requests in flight.
-    pub(crate) in_flight: u32,
+    pub in_flight: u32,
     /// Requests that ended within the last minute.
-    pub(crate) requests: u64,
+    pub requests: u64,
     /// Failures among them.
-    pub(crate) errors: u64,
+    pub errors: u64,
     /// Further facts by their names.
-    pub(crate) attributes: Vec<(String, String)>,
+    pub attributes: Vec<(String, String)>,
 }
 
 // === impl Upstream ===

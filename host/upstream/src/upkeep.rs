@@ -18,7 +18,7 @@ use super::health::Turn;
 use super::limit::Limit;
 use super::request::{Framing, Headers, Request};
 use super::{Upstream, Upstreams};
-use crate::upstream::config::HealthPolicy;
+use crate::config::HealthPolicy;
 
 /// The interval at which the configuration is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -34,10 +34,7 @@ struct Kept {
 }
 
 /// Keeps the upstreams of the configuration in use, until `stop` says `true` or its sender is dropped.
-pub(crate) async fn keep(
-    upstreams: impl Fn() -> Upstreams + Send,
-    mut stop: watch::Receiver<bool>,
-) {
+pub async fn run_upkeep(upstreams: impl Fn() -> Upstreams + Send, mut stop: watch::Receiver<bool>) {
     let mut kept: Vec<Kept> = Vec::new();
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Upstream;
-use super::dns::resolver::Names;
+use super::dns::resolver::SharedResolver;
 use super::group::{Found, Group};
 use super::summary::Summary;
-use crate::upstream::config::{GroupConfig, UpstreamConfig};
+use crate::config::{GroupConfig, UpstreamConfig};
 
 /// The upstreams in the order of the configuration, and the groups of them.
 #[derive(Clone)]
-pub(crate) struct Upstreams {
+pub struct Upstreams {
     list: Arc<[Arc<Upstream>]>,
     groups: Arc<[Group]>,
     default: String,
-    resolver: Names,
+    resolver: SharedResolver,
 }
 
 // === impl Upstreams ===
@@ -27,11 +27,11 @@ impl Upstreams {
     /// # Errors
     ///
     /// An upstream cannot be prepared: the first one, and the reason.
-    pub(crate) fn try_new(
+    pub fn try_new(
         configs: &[UpstreamConfig],
         groups: &[GroupConfig],
         default: &str,
-        resolver: &Names,
+        resolver: &SharedResolver,
         previous: Option<&Self>,
     ) -> Result<Self, String> {
         let mut list = Vec::with_capacity(configs.len());
@@ -70,14 +70,14 @@ impl Upstreams {
     }
 
     /// Returns the upstream of this name.
-    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Upstream>> {
+    pub fn get(&self, name: &str) -> Option<&Arc<Upstream>> {
         self.list
             .iter()
             .find(|upstream| upstream.config.name == name)
     }
 
     /// Returns the upstream or the group of this name.
-    pub(crate) fn find(&self, name: &str) -> Option<Found<'_>> {
+    pub fn find(&self, name: &str) -> Option<Found<'_>> {
         let group = || self.groups().iter().find(|group| group.name == name);
         self.get(name)
             .map(Found::Upstream)
@@ -85,27 +85,27 @@ impl Upstreams {
     }
 
     /// Returns the name of the upstream or group for requests that no plugin routes.
-    pub(crate) fn default_name(&self) -> &str {
+    pub fn default_name(&self) -> &str {
         &self.default
     }
 
     /// Returns the resolver of their names.
-    pub(crate) fn resolver(&self) -> &Names {
+    pub fn resolver(&self) -> &SharedResolver {
         &self.resolver
     }
 
     /// Returns all upstreams.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Upstream>> {
         self.list.iter()
     }
 
     /// Returns all groups.
-    pub(crate) fn groups(&self) -> &[Group] {
+    pub fn groups(&self) -> &[Group] {
         &self.groups
     }
 
     /// Returns the summaries of the upstreams, then those of the groups.
-    pub(crate) fn summaries(&self, now: Instant) -> impl Iterator<Item = Summary> {
+    pub fn summaries(&self, now: Instant) -> impl Iterator<Item = Summary> {
         let upstreams = self.list.iter().map(move |upstream| upstream.summary(now));
         upstreams.chain(self.groups.iter().map(move |group| group.summary(now)))
     }

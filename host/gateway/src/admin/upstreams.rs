@@ -4,14 +4,11 @@ use std::fmt;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use witgate_upstream::{AddressStatus, Alternative, Group, Upstream, Upstreams};
 
 use super::metrics::families::{Families, label};
 use crate::clock::WholeUnits as _;
 use crate::config::Choice;
-use crate::upstream::breaker::Alternative;
-use crate::upstream::dns::Snapshot;
-use crate::upstream::group::Group;
-use crate::upstream::{Upstream, Upstreams};
 
 /// Returns the page `/upstreams`.
 pub(crate) fn page(upstreams: &Upstreams, now: Instant) -> Value {
@@ -40,11 +37,11 @@ fn describe(upstream: &Upstream, now: Instant) -> Value {
         "last_minute": {"requests": minute.requests, "errors": minute.errors},
         "latency_ms": latency.map(|it| it.whole_millis()),
         "retries_left": upstream.retries.left(now),
-        "addresses": describe_addresses(&upstream.addresses.snapshot()),
+        "addresses": describe_addresses(&upstream.addresses.status()),
     })
 }
 
-fn describe_addresses(addresses: &Snapshot) -> Value {
+fn describe_addresses(addresses: &AddressStatus) -> Value {
     let list: Vec<Value> = addresses
         .list
         .iter()
@@ -130,7 +127,7 @@ pub(crate) fn collect(upstreams: &Upstreams, now: Instant, to: &mut Families<'_>
 fn collect_addresses(upstreams: &Upstreams, to: &mut Families<'_>) -> fmt::Result {
     let snapshots: Vec<_> = upstreams
         .iter()
-        .map(|upstream| (&upstream.config.name, upstream.addresses.snapshot()))
+        .map(|upstream| (&upstream.config.name, upstream.addresses.status()))
         .collect();
     let each = || {
         snapshots

@@ -6,10 +6,10 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
+use witgate_upstream::is_callers_credential;
 
 use super::{is_credential, presented};
 use crate::tenants::keys::Keyring;
-use crate::upstream::request::is_callers_credential;
 
 /// Shortest key without the shape of a key that is searched for: shorter ones may be words.
 const SECRET: usize = 16;

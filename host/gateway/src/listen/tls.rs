@@ -16,7 +16,7 @@ use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::config::{ClientCertificates, Demand, ListenTls};
-use crate::pem;
+use witgate_upstream::pem;
 
 /// ALPN protocols in order of preference.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 use witgate_runtime::{Compiler, Policies, PoliciesOptions, Runtime, RuntimeOptions};
+use witgate_upstream::SharedResolver;
 
 use super::reload::Prints;
 use crate::batches;
@@ -13,7 +14,6 @@ use crate::gateway::snapshot::Snapshot;
 use crate::receipts::Receipts;
 use crate::store::{Migration, Store};
 use crate::tenants::owners;
-use crate::upstream::dns::resolver::Names;
 use crate::view::vocabulary::Vocabulary;
 
 /// The migrations of the database, in the order they were released.
@@ -28,7 +28,7 @@ const MIGRATIONS: &[Migration] = &[owners::MIGRATION, batches::MIGRATION];
 pub(super) async fn open(
     config: &Arc<Config>,
     compiler: Option<Compiler>,
-    resolver: Names,
+    resolver: SharedResolver,
 ) -> anyhow::Result<(Arc<Gateway>, Prints)> {
     let config = Arc::clone(config);
     // Compiling plugins takes processor time that the runtime's workers need for other tasks.

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Report, Tally, Ticket};
-use crate::upstream::config::BreakerPolicy;
+use crate::config::BreakerPolicy;
 
 /// The number of trials under way at which every request is admitted.
 const PLENTY: u32 = 4096;

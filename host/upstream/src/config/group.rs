@@ -56,8 +56,9 @@ pub enum ProviderChange {
     Refused,
 }
 
+/// `[groups.NAME]` as it is written.
 #[derive(Debug, Deserialize)]
-pub(crate) struct GroupFile {
+pub struct GroupFile {
     members: Vec<MemberFile>,
     choice: Option<Choice>,
     #[serde(default)]
@@ -74,7 +75,7 @@ struct MemberFile {
 
 impl GroupConfig {
     /// Checks the groups of a file against the names of its upstreams. `check` is the check of `[groups]`.
-    pub(crate) fn check_all(
+    pub fn check_all(
         files: BTreeMap<String, GroupFile>,
         upstreams: &[String],
         check: &mut Check<'_>,

@@ -18,9 +18,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::{RequestError, describe};
 use super::race::Race;
-use crate::upstream::Upstream;
-use crate::upstream::config::HttpVersion;
-use crate::upstream::dns::{Address, Peers};
+use crate::Upstream;
+use crate::config::HttpVersion;
+use crate::dns::{Address, Peers};
 
 /// A connection to send one request on.
 pub(super) enum Link {

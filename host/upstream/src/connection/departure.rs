@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A flag that is set once all of a request has been sent. Until then its upstream cannot have acted on it.
 #[derive(Debug, Default)]
-pub(crate) struct Departure(AtomicBool);
+pub struct Departure(AtomicBool);
 
 // === impl Departure ===
 
@@ -15,12 +15,12 @@ impl Departure {
     }
 
     /// Marks the request as not sent, for one that is repeated.
-    pub(in crate::upstream) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
 
     /// Returns whether all of the request has been sent.
-    pub(crate) fn is_complete(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

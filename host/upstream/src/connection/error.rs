@@ -2,12 +2,12 @@
 
 use pingora_core::{Error, ErrorType};
 
-use crate::upstream::Upstream;
-use crate::upstream::limit::Limit;
+use crate::Upstream;
+use crate::limit::Limit;
 
 /// A request that got no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RequestError {
+pub enum RequestError {
     /// No connection: the name, the network, or TLS.
     #[error("no connection to the upstream {upstream}: {reason}")]
     Connect {

@@ -2,8 +2,8 @@
 
 use http::{HeaderName, HeaderValue, header};
 
-use crate::upstream::credential::Credential;
-use crate::upstream::request::{Framing, Request, Role};
+use crate::credential::Credential;
+use crate::request::{Framing, Request, Role};
 
 /// A header field to write, with the case of its name in HTTP/1.1.
 pub(super) enum Field<'a> {

@@ -18,10 +18,10 @@ use super::departure::Departure;
 use super::error::{Failure, describe};
 use super::fields::{self, Field};
 use super::interim::{Interim, Stage};
-use crate::upstream::Upstream;
-use crate::upstream::limit::Limit;
-use crate::upstream::provider::Destination;
-use crate::upstream::request::{Framing, Request};
+use crate::Upstream;
+use crate::limit::Limit;
+use crate::provider::Destination;
+use crate::request::{Framing, Request};
 
 /// Bodies of up to this many bytes are copied behind the head, so that both leave in one system call.
 const ONE_WRITE_BYTES: usize = 64 * 1024;

@@ -23,11 +23,11 @@ use super::departure::Departure;
 use super::error::{Failure, RequestError, describe};
 use super::fields::{self, Field};
 use super::interim;
-use crate::upstream::Upstream;
-use crate::upstream::config::Scheme;
-use crate::upstream::limit::Limit;
-use crate::upstream::provider::Destination;
-use crate::upstream::request::Request;
+use crate::Upstream;
+use crate::config::Scheme;
+use crate::limit::Limit;
+use crate::provider::Destination;
+use crate::request::Request;
 
 /// An answer over HTTP/2.
 pub(super) struct Incoming {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::upstream::dns::{Address, Addresses, Peers};
+use crate::dns::{Address, Addresses, Peers};
 
 /// The time between the starts of two attempts.
 const STAGGER: Duration = Duration::from_millis(250);

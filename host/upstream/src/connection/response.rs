@@ -9,14 +9,14 @@ use pingora_core::{Error, ErrorType};
 use pingora_http::ResponseHeader;
 
 use super::{h1, h2};
-use crate::upstream::Upstream;
-use crate::upstream::dns::Address;
+use crate::Upstream;
+use crate::dns::Address;
 
 /// Longest id of a request that is kept of an upstream's, in bytes.
 const MAX_ID_BYTES: usize = 256;
 
 /// An answer. Dropped before its end, it closes the connection, or resets its stream.
-pub(crate) struct Response {
+pub struct Response {
     body: Body,
     address: Arc<Address>,
     progress: Progress,
@@ -47,7 +47,7 @@ impl Response {
     }
 
     /// Returns the head.
-    pub(crate) fn head(&self) -> Option<&ResponseHeader> {
+    pub fn head(&self) -> Option<&ResponseHeader> {
         match &self.body {
             Body::Http1(incoming) => incoming.head(),
             Body::Http2(incoming) => incoming.head(),
@@ -55,7 +55,7 @@ impl Response {
     }
 
     /// Returns the status code.
-    pub(crate) fn status(&self) -> u16 {
+    pub fn status(&self) -> u16 {
         self.head().map_or(0, |head| head.status.as_u16())
     }
 
@@ -73,7 +73,7 @@ impl Response {
     /// # Errors
     ///
     /// The connection broke, or nothing came within the idle timeout.
-    pub(crate) async fn read(&mut self) -> pingora_core::Result<Option<Bytes>> {
+    pub async fn read(&mut self) -> pingora_core::Result<Option<Bytes>> {
         if self.progress == Progress::Broken {
             return Error::e_explain(ErrorType::ReadError, "the body broke off");
         }
@@ -88,12 +88,12 @@ impl Response {
     }
 
     /// Returns whether the body broke off or exceeded the idle timeout.
-    pub(in crate::upstream) fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         self.progress == Progress::Broken
     }
 
     /// Sets the idle timeout of reads.
-    pub(in crate::upstream) fn set_idle_timeout(&mut self, idle: Duration) {
+    pub(crate) fn set_idle_timeout(&mut self, idle: Duration) {
         match &mut self.body {
             Body::Http1(incoming) => incoming.set_idle_timeout(idle),
             Body::Http2(incoming) => incoming.set_idle_timeout(idle),
@@ -101,7 +101,7 @@ impl Response {
     }
 
     /// Returns whether the body has been read to its clean end.
-    pub(crate) fn is_done(&mut self) -> bool {
+    pub fn is_done(&mut self) -> bool {
         if self.progress == Progress::Broken {
             return false;
         }
@@ -116,7 +116,7 @@ impl Response {
     }
 
     /// Returns the trailers behind the body, once it is done.
-    pub(crate) fn trailers(&mut self) -> Option<HeaderMap> {
+    pub fn trailers(&mut self) -> Option<HeaderMap> {
         match &mut self.body {
             Body::Http1(_) => None,
             Body::Http2(incoming) => incoming.trailers(),
@@ -124,7 +124,7 @@ impl Response {
     }
 
     /// Gives the connection back to the pool, if it can be reused.
-    pub(in crate::upstream) async fn release(self, upstream: &Upstream) {
+    pub(crate) async fn release(self, upstream: &Upstream) {
         match self.body {
             Body::Http1(incoming) => incoming.release(upstream, &self.address.peer).await,
             Body::Http2(incoming) => incoming.release(upstream, &self.address.peer),

@@ -21,24 +21,25 @@ use super::error::{RequestError, describe};
 use super::h1::{self, Persistence};
 use super::interim::{Interim, Stage};
 use super::response::{Body, Response};
-use crate::upstream::Upstream;
-use crate::upstream::dns::Address;
-use crate::upstream::limit::Limit;
-use crate::upstream::request::{Framing, Request};
+use crate::Upstream;
+use crate::dns::Address;
+use crate::limit::Limit;
+use crate::request::{Framing, Request};
 
 /// Bytes of a body that are kept to be sent once more. Memory for them is not accounted for elsewhere.
 const REPLAY_BYTES: usize = 64 * 1024;
 
 /// The progress of a piece of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Taken {
+pub enum Taken {
+    /// The upstream took all of it.
     Whole,
     /// The upstream answered, or closed, before it had taken all.
     Answered,
 }
 
 /// A request whose body is being sent.
-pub(crate) struct Upload {
+pub struct Upload {
     stream: Heard,
     address: Arc<Address>,
     framing: Framing,
@@ -51,7 +52,7 @@ pub(crate) struct Upload {
 
 /// A body that was sent, as far as it is kept.
 #[derive(Default)]
-pub(in crate::upstream) struct Kept {
+pub(crate) struct Kept {
     parts: Vec<Bytes>,
     len: usize,
     is_ended: bool,
@@ -65,10 +66,7 @@ impl Upstream {
     /// # Errors
     ///
     /// [`RequestError`]: there is no connection, or it broke.
-    pub(in crate::upstream) async fn begin(
-        &self,
-        request: &Request<'_>,
-    ) -> Result<Upload, RequestError> {
+    pub(crate) async fn begin(&self, request: &Request<'_>) -> Result<Upload, RequestError> {
         let deadline = Instant::now() + self.config.connect_timeout;
         let peers = self.peers(deadline).await?;
         let connecting = Box::pin(self.connect(&peers, Purpose::Single, deadline));
@@ -96,7 +94,7 @@ impl Upstream {
 
 impl Upload {
     /// Waits until the upstream answers, or closes, before the end of the body. Cancel safe.
-    pub(crate) async fn answered(&mut self) {
+    pub async fn answered(&mut self) {
         poll_fn(|cx| self.stream.poll_listen(cx)).await;
     }
 
@@ -105,7 +103,7 @@ impl Upload {
     /// # Errors
     ///
     /// The upstream took nothing for too long.
-    pub(crate) async fn write(&mut self, part: Bytes) -> Result<Taken, RequestError> {
+    pub async fn write(&mut self, part: Bytes) -> Result<Taken, RequestError> {
         if part.is_empty() {
             // An empty chunk would be the last one.
             return Ok(Taken::Whole);
@@ -126,7 +124,7 @@ impl Upload {
     /// # Errors
     ///
     /// As [`Upload::write`].
-    pub(crate) async fn end(&mut self) -> Result<Taken, RequestError> {
+    pub async fn end(&mut self) -> Result<Taken, RequestError> {
         self.is_ended = true;
         match self.framing {
             Framing::None | Framing::Length(_) => Ok(Taken::Whole),
@@ -135,7 +133,7 @@ impl Upload {
     }
 
     /// Returns whether all of the body has been sent.
-    pub(crate) fn is_ended(&self) -> bool {
+    pub fn is_ended(&self) -> bool {
         self.is_ended
     }
 
@@ -152,7 +150,7 @@ impl Upload {
     /// # Errors
     ///
     /// As [`Upload::write`].
-    pub(in crate::upstream) async fn resend(&mut self, kept: Kept) -> Result<(), RequestError> {
+    pub(crate) async fn resend(&mut self, kept: Kept) -> Result<(), RequestError> {
         for part in kept.parts {
             self.write(part).await?;
         }
@@ -167,7 +165,7 @@ impl Upload {
     /// # Errors
     ///
     /// [`RequestError`]: there is no answer.
-    pub(in crate::upstream) async fn answer(
+    pub(crate) async fn answer(
         self,
         limit: Limit,
     ) -> (Result<Response, RequestError>, Option<Kept>) {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use self::output::Output;
 use super::expiry;
-use crate::upstream::config::CredentialCommand;
+use crate::config::CredentialCommand;
 
 /// Longest time of one run, after which the command is killed.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);

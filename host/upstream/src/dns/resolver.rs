@@ -31,13 +31,13 @@ pub struct Resolved {
 }
 
 /// A resolver shared by all upstreams.
-pub(crate) type Names = Arc<dyn Resolver>;
+pub type SharedResolver = Arc<dyn Resolver>;
 
 /// The system's resolver.
 struct System;
 
 /// Returns the system's resolver.
-pub(crate) fn system() -> Names {
+pub fn system_resolver() -> SharedResolver {
     Arc::new(System)
 }
 

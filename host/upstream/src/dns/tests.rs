@@ -1,5 +1,4 @@
 use std::io;
-use std::path::Path;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -7,10 +6,10 @@ use tokio::time::advance;
 
 use super::resolver::Resolver;
 use super::*;
-use crate::config::Config;
+use crate::config::tests::parsed;
 
 /// A name server by script: each look-up takes so long and then gives an answer. After the last it is silent.
-pub(in crate::upstream) struct Script {
+pub(crate) struct Script {
     steps: Mutex<VecDeque<(Duration, io::Result<Vec<SocketAddr>>)>>,
     asked: AtomicUsize,
 }
@@ -20,7 +19,7 @@ const FRESH: Duration = Duration::from_secs(30);
 // === impl Script ===
 
 impl Script {
-    pub(in crate::upstream) fn new(
+    pub(crate) fn new(
         steps: impl IntoIterator<Item = (u64, io::Result<Vec<SocketAddr>>)>,
     ) -> Arc<Self> {
         let steps = steps
@@ -54,15 +53,13 @@ impl Resolver for Script {
 }
 
 /// The addresses of `upstream.test`, looked up by a script.
-pub(in crate::upstream) fn addresses(script: &Arc<Script>) -> Arc<Addresses> {
-    let text = "[listen]\naddress = \"127.0.0.1:0\"\n[keys]\ninsecure_open = true\n\
-                [plugins]\ndirectory = \"/\"\n[upstreams.only]\nbase_url = \"http://upstream.test:80\"\n";
-    let config = Config::parse(Path::new("/w.toml"), text).unwrap();
-    let script: Names = Arc::<Script>::clone(script);
-    Arc::new(Addresses::new(&config.upstreams[0], script))
+pub(crate) fn addresses(script: &Arc<Script>) -> Arc<Addresses> {
+    let (configs, _) = parsed("[upstreams.only]\nbase_url = \"http://upstream.test:80\"\n");
+    let script: SharedResolver = Arc::<Script>::clone(script);
+    Arc::new(Addresses::new(&configs[0], script))
 }
 
-pub(in crate::upstream) fn at(text: &str) -> SocketAddr {
+pub(crate) fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
@@ -112,12 +109,12 @@ async fn known_addresses_are_given_at_once_however_old_and_looked_up_by_one_look
     }
     assert_eq!(Instant::now(), before, "nobody waited");
     assert_eq!(script.asked(), 2, "one look-up for three requests");
-    let snapshot = addresses.snapshot();
+    let status = addresses.status();
     assert!(
-        snapshot
+        status
             .age
             .is_some_and(|age| age >= Duration::from_secs(3600)),
-        "their age can be seen: {snapshot:?}"
+        "their age can be seen: {status:?}"
     );
 }
 
@@ -147,9 +144,9 @@ async fn look_ups_that_fail_are_made_less_and_less_often_and_a_good_one_takes_ov
         advance(Duration::from_millis(250)).await;
     }
     assert_eq!(moments, [0, 1, 3, 7], "seconds: a rest that doubles");
-    let snapshot = addresses.snapshot();
-    assert_eq!(snapshot.failed_lookups, 3, "all of them are counted");
-    assert_eq!(snapshot.lookup_error, None, "and the last one was good");
+    let status = addresses.status();
+    assert_eq!(status.failed_lookups, 3, "all of them are counted");
+    assert_eq!(status.lookup_error, None, "and the last one was good");
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,10 +209,10 @@ async fn a_look_up_that_never_ends_ends_and_is_counted() {
     settle().await;
     advance(Duration::from_secs(11)).await;
     settle().await;
-    let snapshot = addresses.snapshot();
-    assert_eq!(snapshot.failed_lookups, 1, "{snapshot:?}");
+    let status = addresses.status();
+    assert_eq!(status.failed_lookups, 1, "{status:?}");
     assert!(
-        snapshot
+        status
             .lookup_error
             .is_some_and(|error| error.contains("10s")),
         "it says how long was waited"

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use smallvec::SmallVec;
+use witgate_upstream::Alternative;
 
 use crate::exchange::decide::targets::Target;
-use crate::upstream::breaker::Alternative;
 
 /// The targets that are still to be tried.
 ///

@@ -1,15 +1,12 @@
 //! The head of a request on the wire.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
 use super::*;
-use crate::config::Config;
-use crate::upstream::Upstreams;
-use crate::upstream::dns::resolver;
-use crate::upstream::request::{Headers, Role};
+use crate::config::tests::parsed;
+use crate::{Headers, Role, Upstreams, system_resolver};
 
 const HEADERS: [(&str, &str); 6] = [
     ("Accept", "application/json"),
@@ -21,13 +18,9 @@ const HEADERS: [(&str, &str); 6] = [
 ];
 
 fn upstream(credential: &str) -> Arc<Upstream> {
-    let text = format!(
-        "[listen]\naddress = \"127.0.0.1:0\"\n[keys]\ninsecure_open = true\n[plugins]\ndirectory = \"/\"\n\
-         [upstreams.a]\nbase_url = \"http://api.example/base\"\n{credential}\n"
-    );
-    let config = Config::parse(Path::new("/w.toml"), &text).unwrap();
-    let (upstreams, resolver) = (&config.upstreams, resolver::system());
-    let upstreams = Upstreams::try_new(upstreams, &[], "a", &resolver, None).unwrap();
+    let text = format!("[upstreams.a]\nbase_url = \"http://api.example/base\"\n{credential}\n");
+    let (configs, _) = parsed(&text);
+    let upstreams = Upstreams::try_new(&configs, &[], "a", &system_resolver(), None).unwrap();
     Arc::clone(upstreams.get("a").unwrap())
 }
 

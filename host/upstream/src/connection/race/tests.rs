@@ -1,5 +1,5 @@
 use super::*;
-use crate::upstream::dns::tests::{Script, addresses, at};
+use crate::dns::tests::{Script, addresses, at};
 
 /// The port says what becomes of a connection: it comes about after so many milliseconds.
 const SILENT: u16 = 1;

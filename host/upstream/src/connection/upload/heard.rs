@@ -13,7 +13,7 @@ use pingora_core::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::upstream::connection::interim::Interim;
+use crate::connection::interim::Interim;
 
 /// Largest head of an interim response that is read ahead. A larger one is left to the reader of the answer.
 const HEAD: usize = 16 * 1024;
