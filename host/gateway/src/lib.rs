@@ -8,18 +8,15 @@ mod answer;
 mod batches;
 pub mod capture;
 mod clock;
-mod coding;
 pub mod config;
 mod exchange;
 mod gateway;
-mod headers;
 mod listen;
 mod receipts;
 mod server;
 mod store;
 mod tenants;
 pub mod text;
-mod view;
 
 pub use listen::{CannotListen, Drained, ListenerRole, bind};
 pub use server::inspect;

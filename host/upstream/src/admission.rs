@@ -110,11 +110,6 @@ impl Upstream {
         }
     }
 
-    /// Returns whether the upstream takes a request that could go elsewhere.
-    pub fn is_available(&self, now: Instant) -> bool {
-        self.takes(Alternative::Available, now)
-    }
-
     /// Returns whether the upstream would take a request with or without an alternative.
     pub fn takes(&self, alternative: Alternative, now: Instant) -> bool {
         let last_resort = alternative == Alternative::None;

@@ -62,20 +62,20 @@ pub enum Severity {
 /// The cause for which a breaker opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{} of {} requests failed within {within:?}", .tally.failed, .tally.of)]
-pub struct Why {
+pub(crate) struct Why {
     /// The requests in the window.
-    pub tally: Tally,
+    pub(crate) tally: Tally,
     /// The length of the window.
-    pub within: Duration,
+    pub(crate) within: Duration,
 }
 
 /// A number of requests and of failures among them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Requests.
-    pub of: u64,
+    pub(crate) of: u64,
     /// Failures.
-    pub failed: u64,
+    pub(crate) failed: u64,
 }
 
 /// The alternative of a request that is refused.
@@ -120,15 +120,15 @@ pub(crate) enum Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opened {
     /// The severity of the outage.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// The cause.
-    pub why: Why,
+    pub(crate) why: Why,
     /// The time at which the breaker opened.
-    pub since: Instant,
+    pub(crate) since: Instant,
     /// Time until trials are let in; zero once they are.
     pub left: Duration,
     /// A trial can be admitted now.
-    pub has_room: bool,
+    pub(crate) has_room: bool,
 }
 
 // === impl Breaker ===

@@ -10,7 +10,7 @@ use std::time::Instant;
 use rand::Rng;
 use smallvec::SmallVec;
 
-use super::Upstream;
+use super::{Alternative, Upstream};
 use crate::config::{Choice, GroupConfig, ProviderChange};
 
 /// Upstreams in the order in which they are to be tried.
@@ -118,7 +118,7 @@ impl Group {
         let (mut able, mut rest): (Drawn<'_>, Drawn<'_>) = self
             .members
             .iter()
-            .partition(|member| member.upstream.is_available(now));
+            .partition(|member| member.upstream.takes(Alternative::Available, now));
         for members in [&mut able, &mut rest] {
             self.arrange(members, now, rng);
         }
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
     use crate::config::tests::parsed;
     use crate::stats::Outcome;
-    use crate::{Admission, Alternative, Upstreams, system_resolver};
+    use crate::{Admission, Upstreams, system_resolver};
 
     fn upstreams(choice: &str) -> Upstreams {
         let text = format!(

@@ -33,7 +33,7 @@ mod window;
 pub use admission::{Admission, Closed, ClosedReason, State};
 pub use attempt::{Answer, Attempt, Sent};
 pub use backoff::Backoff;
-pub use breaker::{Alternative, Opened, Severity, Tally, Why};
+pub use breaker::{Alternative, Opened, Severity};
 pub use connection::departure::Departure;
 pub use connection::error::RequestError;
 pub use connection::response::Response;

@@ -47,16 +47,10 @@ pub async fn run_upkeep(upstreams: impl Fn() -> Upstreams + Send, mut stop: watc
 }
 
 fn look(kept: &mut Vec<Kept>, upstreams: &Upstreams) {
-    kept.retain(|kept| {
-        upstreams
-            .iter()
-            .any(|upstream| Arc::ptr_eq(upstream, &kept.upstream))
-    });
+    let are_of = |kept: &Kept, upstream| Arc::ptr_eq(&kept.upstream, upstream);
+    kept.retain(|kept| upstreams.iter().any(|upstream| are_of(kept, upstream)));
     for upstream in upstreams.iter() {
-        if !kept
-            .iter()
-            .any(|kept| Arc::ptr_eq(upstream, &kept.upstream))
-        {
+        if !kept.iter().any(|kept| are_of(kept, upstream)) {
             kept.push(Kept::start(upstream));
         }
     }

@@ -1,13 +1,13 @@
 //! The upstreams on the admin pages: `/upstreams`, and their part of `/metrics`.
 
 use std::fmt;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use witgate_upstream::{AddressStatus, Alternative, Group, Upstream, Upstreams};
 
 use super::metrics::families::{Families, label};
-use crate::clock::WholeUnits as _;
+use crate::clock::{self, WholeUnits as _};
 use crate::config::Choice;
 
 /// Returns the page `/upstreams`.
@@ -82,6 +82,9 @@ pub(crate) fn collect(upstreams: &Upstreams, now: Instant, to: &mut Families<'_>
             .iter()
             .map(|upstream| ([label("upstream", &upstream.config.name)], upstream))
     };
+    let takes = |alternative| {
+        each().map(move |(labels, upstream)| (labels, upstream.takes(alternative, now)))
+    };
     collect_addresses(upstreams, to)?;
     to.gauges(
         "upstream_in_flight",
@@ -101,13 +104,12 @@ pub(crate) fn collect(upstreams: &Upstreams, now: Instant, to: &mut Families<'_>
     to.gauges(
         "upstream_available",
         "1 if the upstream takes requests that could go elsewhere.",
-        each().map(|(labels, upstream)| (labels, u32::from(upstream.is_available(now)))),
+        takes(Alternative::Available).map(|(labels, takes)| (labels, u32::from(takes))),
     )?;
     to.gauges(
         "upstream_refusing",
         "1 if the upstream takes no requests.",
-        each()
-            .map(|(labels, upstream)| (labels, u32::from(!upstream.takes(Alternative::None, now)))),
+        takes(Alternative::None).map(|(labels, takes)| (labels, u32::from(!takes))),
     )?;
     to.gauges(
         "upstream_latency_microseconds",
@@ -160,7 +162,6 @@ fn collect_addresses(upstreams: &Upstreams, to: &mut Families<'_>) -> fmt::Resul
 }
 
 fn unix_ms(at: Instant, now: Instant) -> u64 {
-    let at = SystemTime::now().checked_sub(now.saturating_duration_since(at));
-    let since = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    since.map_or(0, |since| since.whole_millis())
+    let ago = now.saturating_duration_since(at).whole_millis();
+    clock::now().0.saturating_sub(ago)
 }

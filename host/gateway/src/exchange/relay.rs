@@ -24,7 +24,7 @@ use super::forward::answered::{Answered, Forwarded, HeldBack};
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
-use crate::headers::{self, Framing};
+use crate::exchange::headers::{self, Framing};
 use crate::receipts::receipt::Outcome;
 use crate::tenants::owners::ClaimError;
 

@@ -34,8 +34,8 @@ use super::receive::body::{declared, send_continue};
 use super::relay;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
+use crate::exchange::headers::{self, AnswerForm, BodyCoding, Passing};
 use crate::gateway::Gateway;
-use crate::headers::{self, AnswerForm, BodyCoding, Passing};
 use crate::tenants::concurrency::Permit;
 use crate::tenants::owners::Kind;
 

@@ -9,12 +9,12 @@ use witgate_upstream::SharedResolver;
 use super::reload::Prints;
 use crate::batches;
 use crate::config::Config;
+use crate::exchange::view::vocabulary::Vocabulary;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::receipts::Receipts;
 use crate::store::{Migration, Store};
 use crate::tenants::owners;
-use crate::view::vocabulary::Vocabulary;
 
 /// The migrations of the database, in the order they were released.
 const MIGRATIONS: &[Migration] = &[owners::MIGRATION, batches::MIGRATION];
@@ -50,9 +50,9 @@ pub(super) async fn open(
 #[must_use]
 pub fn runtime_options() -> RuntimeOptions {
     RuntimeOptions::default()
-        .with_secret_headers(crate::headers::credentials())
-        .with_host_headers(crate::headers::of_the_host())
-        .with_response_headers(crate::headers::that_plugins_may_set())
+        .with_secret_headers(crate::exchange::headers::credentials())
+        .with_host_headers(crate::exchange::headers::of_the_host())
+        .with_response_headers(crate::exchange::headers::that_plugins_may_set())
         .with_vocabulary(Vocabulary)
 }
 

@@ -15,7 +15,7 @@ use witgate_upstream::{
 };
 
 use crate::answer::refused::Refused;
-use crate::coding::Coding;
+use crate::exchange::coding::Coding;
 use crate::exchange::decide::Decision;
 use crate::exchange::decide::targets::Target;
 use crate::exchange::delivery::{ConnectionFate, Delivered};
@@ -25,8 +25,8 @@ use crate::exchange::forward::attempt::client_left;
 use crate::exchange::forward::failed_attempt::{refuse, refuse_closed};
 use crate::exchange::forward::no_target;
 use crate::exchange::forward::queue::{TargetQueue, Turn};
+use crate::exchange::headers::{self, AnswerForm, BodyCoding, Framing, Passing};
 use crate::exchange::settle::Settlement;
-use crate::headers::{self, AnswerForm, BodyCoding, Framing, Passing};
 use crate::receipts::receipt::Outcome;
 use crate::tenants::concurrency::{Charge, Permit};
 

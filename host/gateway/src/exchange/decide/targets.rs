@@ -13,10 +13,10 @@ use witgate_upstream::{ChosenBy, Limit, Upstream};
 
 use crate::answer::refused::Refused;
 use crate::config::ProviderChange;
+use crate::exchange::headers;
+use crate::exchange::view::View;
 use crate::gateway::snapshot::Snapshot;
-use crate::headers;
 use crate::text::quote;
-use crate::view::View;
 
 /// A target of the plan, looked up.
 pub(crate) struct Target {

@@ -21,10 +21,10 @@ use crate::exchange::decide::Decision;
 use crate::exchange::decide::edits::{edit_failed, set_model};
 use crate::exchange::decide::targets::Target;
 use crate::exchange::downstream::{Downstream, Interrupted};
+use crate::exchange::headers::{self, AnswerForm, BodyCoding, Passing};
 use crate::exchange::relay::early_headers;
 use crate::exchange::relay::metering::Metering;
 use crate::exchange::settle::Settlement;
-use crate::headers::{self, AnswerForm, BodyCoding, Passing};
 
 /// The fallback of an attempt: another target, or another attempt at the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -87,7 +87,7 @@ impl<'a> TargetQueue<'a> {
     fn alternative(&self) -> Alternative {
         let now = Instant::now();
         let mut rest = self.targets.iter().skip(self.next);
-        if rest.any(|target| target.upstream.is_available(now)) {
+        if rest.any(|target| target.upstream.takes(Alternative::Available, now)) {
             Alternative::Available
         } else {
             Alternative::None

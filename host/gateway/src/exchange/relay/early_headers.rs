@@ -11,7 +11,7 @@ use witgate_messages::error::{ErrorReport, ErrorType};
 use witgate_upstream::Response;
 
 use crate::answer::refused::Refused;
-use crate::coding::Coding;
+use crate::exchange::coding::Coding;
 use crate::exchange::decide::Decision;
 use crate::exchange::downstream::EarlyHeaders;
 use crate::exchange::relay::metering::is_event_stream;

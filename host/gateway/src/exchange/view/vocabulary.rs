@@ -6,7 +6,7 @@ use witgate_ledger::{Unit, Window};
 use witgate_messages::splice::Edit;
 use witgate_runtime::{self as contract, Charge, Envelope};
 
-use crate::view::edit;
+use crate::exchange::view::edit;
 
 /// The gateway's words.
 #[derive(Debug)]

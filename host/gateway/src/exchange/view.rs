@@ -12,7 +12,7 @@ use witgate_messages::splice::{Edit, EditError};
 use witgate_runtime as contract;
 use witgate_runtime::{Envelope, Request};
 
-use crate::headers::is_credential;
+use crate::exchange::headers::is_credential;
 use crate::tenants::concurrency::Charge;
 use crate::tenants::keys::Caller;
 
