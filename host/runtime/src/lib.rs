@@ -130,6 +130,7 @@ mod compiler;
 mod contract;
 mod deadline;
 mod engine;
+mod epoch;
 mod fault;
 pub mod file;
 mod grants;
