@@ -17,6 +17,25 @@ fn the_plugin_of_the_readme_is_the_example_that_is_built() {
     );
 }
 
+#[test]
+fn the_host_of_the_readme_is_the_example_of_its_documentation() {
+    let readme = read("README.md");
+    let section = readme.split("## Embed the host").nth(1).unwrap();
+    let snippet = section.split("```rust\n").nth(1).unwrap();
+    let snippet = snippet.split("```").next().unwrap();
+    // This documentation is compiled and run as a test.
+    let documented = read("host/runtime/src/lib.rs");
+    let mut lines = 0;
+    for line in snippet.lines() {
+        let code = line.split("//").next().unwrap_or_default().trim();
+        if !code.is_empty() {
+            lines += 1;
+            assert!(documented.contains(code), "`{code}` is not documented");
+        }
+    }
+    assert!(lines > 5, "the snippet was found: {lines} lines");
+}
+
 /// The files of a folder with this ending, as paths from the root.
 fn files(folder: &str, ending: &str) -> Vec<String> {
     let names = std::fs::read_dir(root().join(folder))
