@@ -80,7 +80,6 @@ h2c = "yes"
 address = "0.0.0.0:8788"
 [keys]
 file = "keys.toml"
-insecure_open = true
 [prices]
 file = "prices.json"
 [plugins]

@@ -5,12 +5,8 @@ use std::fmt::Write as _;
 use expect_test::expect_file;
 use serde_json::{Value, json};
 
-use super::{check, steady};
+use super::{body, check, steady};
 use crate::harness::{Gate, Plan, Request, Response, Upstream};
-
-fn body() -> Value {
-    json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []})
-}
 
 /// Adds the question, the status, the headers that clients act upon, and the body.
 fn add(all: &mut String, question: &str, response: &Response) {
