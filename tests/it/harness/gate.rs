@@ -321,6 +321,16 @@ impl Gate {
             .await
     }
 
+    /// Returns the entry of a plugin on the page of plugins.
+    pub async fn plugin_status(&self, name: &str) -> Value {
+        let page = self.admin("/plugins").await.json();
+        let plugins = page["plugins"].as_array();
+        plugins
+            .and_then(|plugins| plugins.iter().find(|plugin| plugin["name"] == name))
+            .unwrap_or_else(|| panic!("the plugin {name} is on the page: {page}"))
+            .clone()
+    }
+
     /// The receipts so far, of both files, in the order in which the requests came.
     pub async fn receipts(&self) -> Vec<Value> {
         patiently("the receipts", self.running.flush()).await;

@@ -1,6 +1,6 @@
 //! HTTP/2 on both sides of the gateway: a client, and an upstream whose behaviour a test writes out.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,13 +10,14 @@ use h2::{RecvStream, SendStream};
 use http::HeaderMap;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::patiently;
 use super::request::Request;
+use super::upstream::listen;
 
 /// A client's connection. Dropping it closes the connection.
 pub struct Http2Client {
@@ -222,12 +223,7 @@ impl Http2Upstream {
     }
 
     async fn start_with(tls: Option<Arc<ServerConfig>>, order: Order, script: impl Script) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let (listener, address) = listen().await;
         let seen = Arc::new(watch::Sender::default());
         let served = Arc::clone(&seen);
         let script = Arc::new(script);

@@ -93,12 +93,7 @@ impl Upstream {
 
     /// Asks the script for each answer. Requests come in the order in which their bodies were complete.
     pub async fn start_with(script: impl FnMut(&Recorded) -> Answer + Send + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let (listener, address) = listen().await;
         let shared = Arc::new(Shared {
             script: Mutex::new(Box::new(script)),
             seen: watch::Sender::default(),
@@ -114,12 +109,7 @@ impl Upstream {
 
     /// An address at which nobody listens.
     pub async fn refusing() -> SocketAddr {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a free port");
-        listener
-            .local_addr()
-            .expect("a bound socket has an address")
+        listen().await.1
     }
 
     pub const fn address(&self) -> SocketAddr {
@@ -187,6 +177,17 @@ impl std::fmt::Debug for Shared {
             .field("seen", &self.seen)
             .finish_non_exhaustive()
     }
+}
+
+/// Opens a port of the kernel's choice.
+pub(super) async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("a free port");
+    let address = listener
+        .local_addr()
+        .expect("a bound socket has an address");
+    (listener, address)
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {

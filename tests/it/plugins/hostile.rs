@@ -1,6 +1,6 @@
 //! A guest that misbehaves costs its own call only, is named, and its fail policy decides the answer.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use witgate_artifacts::{HOSTILE, SWAP_A};
 
 use crate::harness::{Gate, Plan, Request, Upstream};
@@ -16,17 +16,6 @@ const BEHAVIOURS: [(&str, &[&str]); 5] = [
 
 fn asking(gate: &Gate) -> Request {
     gate.messages(&json!({"model": "m", "max_tokens": 5, "messages": []}))
-}
-
-async fn plugin(gate: &Gate, name: &str) -> Value {
-    let plugins = gate.admin("/plugins").await.json();
-    plugins["plugins"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|plugin| plugin["name"] == name)
-        .cloned()
-        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,7 +61,7 @@ async fn every_fault_in_every_hook_costs_its_own_call_and_is_answered_by_name() 
             );
             assert_eq!(receipt["refusal"]["hook"], hook, "{what}: {receipt}");
             assert_eq!(
-                plugin(&gate, "bad").await["metrics"]["faults"][&kind],
+                gate.plugin_status("bad").await["metrics"]["faults"][&kind],
                 1,
                 "{what} is counted"
             );
@@ -159,7 +148,7 @@ async fn a_plugin_that_keeps_failing_is_suspended_and_its_policy_still_holds() {
     for _ in 0..4 {
         assert_eq!(gate.ask(&hostile).await.status, 503, "closed");
     }
-    let plugin = plugin(&gate, "bad").await;
+    let plugin = gate.plugin_status("bad").await;
     assert_eq!(plugin["state"], "suspended", "visible: {plugin}");
     assert_eq!(
         plugin["metrics"]["faults"]["trap"], 3,

@@ -86,13 +86,7 @@ async fn the_next_target_is_asked_when_one_fails_and_the_plugins_are_not_asked_a
         receipt["attempts"]["0"]["error"].is_string(),
         "the first could not be reached: {receipt}"
     );
-    let calls: serde_json::Value = gate.admin("/plugins").await.json();
-    let route = calls["plugins"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|plugin| plugin["name"] == "route")
-        .unwrap();
+    let route = gate.plugin_status("route").await;
     assert_eq!(
         route["metrics"]["hooks"]["route"]["calls"], 1,
         "one call for three attempts: {route}"
@@ -160,13 +154,7 @@ async fn every_wrong_setting_of_a_shipped_plugin_is_told_with_its_line_and_the_o
         std::fs::write(folder.join("route.toml"), wrong).unwrap();
     })
     .await;
-    let plugins = gate.admin("/plugins").await.json();
-    let route = plugins["plugins"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|plugin| plugin["name"] == "route")
-        .unwrap();
+    let route = gate.plugin_status("route").await;
     let error = route["last_error"].as_str().unwrap();
     for told in [
         "route.toml:3",

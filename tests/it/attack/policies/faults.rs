@@ -13,13 +13,6 @@ fn asking(caller: &Caller) -> Request {
     caller.post("/v1/messages", &body())
 }
 
-async fn plugin(gate: &Gate, name: &str) -> Value {
-    let plugins = gate.admin("/plugins").await.json();
-    let plugins = plugins["plugins"].as_array().unwrap();
-    let found = plugins.iter().find(|plugin| plugin["name"] == name);
-    found.cloned().unwrap()
-}
-
 async fn hostile() -> (Gate, Upstream) {
     let upstream = Upstream::answering().await;
     let gate = Plan::bare()
@@ -52,7 +45,7 @@ async fn faults_at_one_tenants_requests_suspend_a_plugin_for_that_tenant_alone()
             "and says why: {told}"
         );
     }
-    let bad = plugin(&gate, "bad").await;
+    let bad = gate.plugin_status("bad").await;
     assert_eq!(
         bad["metrics"]["faults"]["trap"], 3,
         "two keys are one tenant: {bad}"
@@ -76,7 +69,7 @@ async fn faults_at_the_requests_of_three_tenants_suspend_a_plugin_for_all() {
         let fault = asking(caller).header("x-hostile", "envelope:trap");
         assert_eq!(gate.ask(&fault).await.status, 503, "it fails closed");
     }
-    let bad = plugin(&gate, "bad").await;
+    let bad = gate.plugin_status("bad").await;
     assert_eq!(
         bad["state"], "suspended",
         "one fault of each is enough: {bad}"
@@ -150,7 +143,7 @@ async fn a_request_that_is_too_much_for_the_shipped_plugins_is_its_callers_error
         assert_eq!(response.status, 200, "after {what}: {}", response.text());
     }
     for name in ["envelope", "route"] {
-        let plugin = plugin(&gate, name).await;
+        let plugin = gate.plugin_status(name).await;
         assert_eq!(plugin["state"], "serving", "{plugin}");
         let faults = plugin["metrics"]["faults"].as_object().unwrap();
         let own: Vec<_> = faults

@@ -7,7 +7,7 @@ use crate::harness::{Caller, Gate, Plan, Upstream};
 
 const DROPPING: &str = "[settings]\ndrop = [\"metadata.*\", \"user\"]\n";
 
-/// Of its other hooks a suspended plugin has no say.
+/// The other hooks of a suspended plugin fail open.
 const OPEN: &str = "order = 900\n[hooks.envelope]\nfail = \"open\"\n[hooks.route]\nfail = \"open\"\n\
                     [hooks.budget]\nfail = \"open\"\n";
 
@@ -86,7 +86,7 @@ async fn a_suspended_audit_plugin_lets_nothing_through_that_it_would_drop() {
         .upstream("default", &upstream)
         .start()
         .await;
-    // Tenants in league bench it for all by faults of another hook.
+    // Colluding tenants have it suspended for all by faults of another hook.
     let mut league = Vec::new();
     for tenant in ["bolt", "cord", "dock"] {
         league.push(Caller::admit(&gate, tenant, tenant, "").await);
@@ -105,14 +105,14 @@ async fn a_suspended_audit_plugin_lets_nothing_through_that_it_would_drop() {
         let receipts = gate.receipts_when(asked).await;
         let own: Vec<_> = receipts.iter().filter(|it| it["key"] == "alice").collect();
         own.iter().for_each(|receipt| held_back(receipt));
-        // The bench may have been over before the receipt came to it.
+        // The suspension may have ended before the receipt came to it.
         if own
             .iter()
             .any(|it| it["audit"].to_string().contains("suspended"))
         {
             break;
         }
-        assert!(asked < 200, "it sits out by now: {own:?}");
+        assert!(asked < 200, "it is suspended by now: {own:?}");
     }
 }
 

@@ -70,7 +70,7 @@ async fn a_plugin_whose_last_good_version_serves_counts_as_serving_and_as_refuse
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_paused_plugin_is_called_paused() {
+async fn a_suspended_plugin_is_named_with_the_reason_in_the_refusal() {
     let upstream = Upstream::answering().await;
     let plan = Plan::bare().upstream("default", &upstream);
     let gate = plan.plugin("bad", HOSTILE, "").start().await;

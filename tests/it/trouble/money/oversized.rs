@@ -104,7 +104,7 @@ async fn what_is_too_large_to_be_read_is_refused_as_the_callers_and_suspends_no_
             "metadata.user_id",
         ),
     ] {
-        // More often than a plugin may fault before it sits out.
+        // More often than a plugin may fault before it is suspended.
         for _ in 0..5 {
             let response = gate.ask(&request).await;
             let text = response.text();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use witgate_artifacts::{BUDGET, HOSTILE};
 
-use super::super::{asking, plugin, told};
+use super::super::{asking, told};
 use super::{NO_OPUS, creation, one, organisation, plan, sent};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -25,7 +25,7 @@ async fn plugins_are_asked_once_for_requests_that_look_alike_to_them() {
         ("route", "route", 3),
         ("budget", "budget", 2),
     ] {
-        let figures = &plugin(&gate, name).await["metrics"]["hooks"][hook];
+        let figures = &gate.plugin_status(name).await["metrics"]["hooks"][hook];
         assert_eq!(figures["calls"], calls, "{name}: {figures}");
     }
 
@@ -64,7 +64,7 @@ async fn requests_that_differ_in_what_a_plugin_may_read_are_asked_about_one_by_o
         .ask(&creation(&gate, json!({"requests": requests}).to_string()))
         .await;
     assert_eq!(response.status, 200, "{}", response.text());
-    let figures = &plugin(&gate, "reader").await["metrics"]["hooks"]["route"];
+    let figures = &gate.plugin_status("reader").await["metrics"]["hooks"]["route"];
     assert_eq!(figures["calls"], 3, "the batch and two texts: {figures}");
 }
 
@@ -91,7 +91,7 @@ async fn other_requests_are_served_while_plugins_decide_on_a_large_batch() {
     };
     // It is being decided once its route has been asked for a few of them.
     loop {
-        let figures = &plugin(&gate, "route").await["metrics"]["hooks"]["route"];
+        let figures = &gate.plugin_status("route").await["metrics"]["hooks"]["route"];
         if figures["calls"].as_u64().unwrap_or_default() > 2 || batch.is_finished() {
             break;
         }
