@@ -180,13 +180,13 @@ impl Settler {
         let batches = &self.batches;
         if let Some(record) = batches.record(&ended.id) {
             let amounts = ended.ending.amounts();
-            match batches.settle(&record.id, amounts).await {
+            match batches.record_settlement(&record.id, amounts).await {
                 Ok(None) => {
-                    let overdrawn = batches.close(&record.id, amounts);
+                    let overdrawn = batches.settle_hold(&record.id, amounts);
                     self.write_receipt(&record, &ended.ending, overdrawn);
                 }
                 Ok(Some(before)) => {
-                    batches.close(&record.id, before);
+                    batches.settle_hold(&record.id, before);
                 }
                 Err(error) => {
                     tracing::error!(batch = %record.id, %error, "a batch can't be settled in the state database; it stays open");
