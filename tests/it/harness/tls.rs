@@ -19,8 +19,8 @@ use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::patiently;
 use super::upstream::{hex, listen};
+use super::within_timeout;
 
 /// A certificate authority.
 pub struct Authority {
@@ -177,7 +177,7 @@ impl Greeting {
         tcp.set_nodelay(true)?;
         let name = ServerName::try_from(self.name.clone()).expect("a server's name");
         let connector = TlsConnector::from(Arc::new(self.config.clone()));
-        patiently("a TLS handshake", connector.connect(name, tcp)).await
+        within_timeout("a TLS handshake", connector.connect(name, tcp)).await
     }
 }
 

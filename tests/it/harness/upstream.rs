@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::answer::{Act, Answer};
-use super::patiently;
 use super::wire::{Headers, Incoming};
+use super::within_timeout;
 
 /// A server on a port of the kernel's choice. Dropping it closes its port and its connections.
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl Upstream {
         let number = self.given.fetch_add(1, Ordering::Relaxed);
         let mut seen = self.shared.seen.subscribe();
         let arrived = seen.wait_for(|seen| seen.requests.len() > number);
-        let seen = patiently("a request at the upstream", arrived)
+        let seen = within_timeout("a request at the upstream", arrived)
             .await
             .expect("this upstream holds its sender");
         seen.requests[number].clone()
@@ -145,7 +145,7 @@ impl Upstream {
     pub async fn client_left(&self, connection: usize) {
         let mut seen = self.shared.seen.subscribe();
         let left = seen.wait_for(|seen| seen.left.contains(&connection));
-        patiently("the client to leave", left)
+        within_timeout("the client to leave", left)
             .await
             .expect("this upstream holds its sender");
     }
@@ -155,7 +155,7 @@ impl Upstream {
         let address = self.address;
         let accepting = &self.accepting;
         accepting.abort();
-        patiently("the port to close", async {
+        within_timeout("the port to close", async {
             while !accepting.is_finished() {
                 tokio::task::yield_now().await;
             }

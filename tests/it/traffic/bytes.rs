@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, Capture, Events, Gate, Plan, Request, Upstream};
+use crate::harness::{Answer, Capture, Events, GatewayBuilder, Request, TestGateway, Upstream};
 
 /// A Messages answer as an upstream might write it: odd spacing and unknown members included.
 const ODD_ANSWER: &[u8] = br#"{ "id":"msg_1","type":"message", "role":"assistant","model":"claude-opus-5-5",
@@ -12,8 +12,11 @@ const ODD_ANSWER: &[u8] = br#"{ "id":"msg_1","type":"message", "role":"assistant
 /// SHA-256 of nothing, for requests without a body.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-async fn gate(upstream: &Upstream) -> Gate {
-    Plan::shipped().upstream("default", upstream).start().await
+async fn gate(upstream: &Upstream) -> TestGateway {
+    GatewayBuilder::shipped()
+        .upstream("default", upstream)
+        .start()
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

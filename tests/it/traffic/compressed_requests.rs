@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde_json::json;
 use witgate_artifacts::ROUTE;
 
-use crate::harness::{Gate, Plan, Request, Response, Upstream};
+use crate::harness::{GatewayBuilder, Request, Response, TestGateway, Upstream};
 
 const BODY: &str = r#"{"max_tokens":5,"messages":[],"model":"house-model"}"#;
 
@@ -32,7 +32,7 @@ fn packed(coding: &str, plain: &[u8]) -> Vec<u8> {
     }
 }
 
-fn asking(gate: &Gate, coding: &str, body: Vec<u8>) -> Request {
+fn asking(gate: &TestGateway, coding: &str, body: Vec<u8>) -> Request {
     gate.keyed(Request::new("POST", "/v1/messages"))
         .header("Host", "gateway.test")
         .header("Content-Encoding", coding)
@@ -48,7 +48,10 @@ fn refused(response: &Response, status: u16, kind: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_compressed_request_is_read_and_goes_on_as_it_was_sent() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let large = json!({"model": "house-model", "max_tokens": 5, "messages": [
         {"role": "user", "content": (0..60_000).map(|n| n.to_string()).collect::<String>()},
     ]});
@@ -80,7 +83,7 @@ async fn a_compressed_request_is_read_and_goes_on_as_it_was_sent() {
 async fn a_compressed_request_that_a_policy_edits_goes_on_plain() {
     let upstream = Upstream::answering().await;
     let sidecar = "[[settings.resources]]\nname = \"house-model\"\ntargets = [{ upstream = \"default\", model = \"claude-haiku-5-5\" }]\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .upstream("default", &upstream)
         .start()
@@ -110,7 +113,7 @@ async fn a_compressed_request_that_a_policy_edits_goes_on_plain() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bomb_is_a_413_and_nothing_of_it_is_forwarded() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream("default", &upstream)
         .extra("[limits]\nbody_bytes = 65536\ndecoded_bytes = 131072\n")
         .start()
@@ -139,7 +142,10 @@ async fn a_bomb_is_a_413_and_nothing_of_it_is_forwarded() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_is_not_what_it_claims_is_a_400() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let whole = packed("gzip", BODY.as_bytes());
     let twice = r#"{"model":"cheap","max_tokens":5,"messages":[],"\u006dodel":"dear"}"#;
     for (what, coding, body) in [

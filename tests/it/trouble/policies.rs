@@ -9,10 +9,10 @@ mod tools;
 
 use serde_json::json;
 
-use crate::harness::{Gate, Request, Response};
+use crate::harness::{Request, Response, TestGateway};
 
 /// Asks for an answer of this model.
-fn asking(gate: &Gate, model: &str) -> Request {
+fn asking(gate: &TestGateway, model: &str) -> Request {
     gate.messages(&json!({"model": model, "max_tokens": 5, "messages": []}))
 }
 

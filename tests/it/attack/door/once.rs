@@ -3,11 +3,11 @@
 use std::io::Write as _;
 
 use super::gate;
-use crate::harness::{Gate, Http2Client, Request};
+use crate::harness::{Http2Client, Request, TestGateway};
 
 const BODY: &str = r#"{"model":"m","max_tokens":5,"messages":[]}"#;
 
-fn asking(gate: &Gate) -> Request {
+fn asking(gate: &TestGateway) -> Request {
     gate.keyed(Request::new("POST", "/v1/messages"))
         .header("Host", "gateway.test")
         .body(BODY)

@@ -217,7 +217,7 @@ async fn memory_is_given_back_however_an_exchange_ends() {
 async fn an_answer_that_breaks_off_gives_its_memory_back() {
     let cut = Answer::bytes(200, &[], vec![b'x'; MIB]).stop_in_body(1000);
     let upstream = crate::harness::Upstream::always(cut).await;
-    let gate = crate::harness::Plan::bare()
+    let gate = crate::harness::GatewayBuilder::bare()
         .upstream("default", &upstream)
         .start()
         .await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use witgate_artifacts::HOSTILE;
 
-use crate::harness::{Caller, Gate, Plan, Request, Upstream};
+use crate::harness::{Caller, GatewayBuilder, Request, TestGateway, Upstream};
 
 fn body() -> Value {
     json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []})
@@ -13,9 +13,9 @@ fn asking(caller: &Caller) -> Request {
     caller.post("/v1/messages", &body())
 }
 
-async fn hostile() -> (Gate, Upstream) {
+async fn hostile() -> (TestGateway, Upstream) {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .plugin("bad", HOSTILE, "")
         .upstream("default", &upstream)
         .start()
@@ -81,7 +81,10 @@ async fn faults_at_the_requests_of_three_tenants_suspend_a_plugin_for_all() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_too_much_for_the_shipped_plugins_is_its_callers_error() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let with = |name: &str, value: Value| {
         let mut body = body();
         body[name] = value;

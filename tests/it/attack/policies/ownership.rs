@@ -5,13 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Caller, Gate, Organisation, Plan, Upstream};
+use crate::harness::{Answer, Caller, FakeOrganization, GatewayBuilder, TestGateway, Upstream};
 
 const STATE: &str = "[state]\ndirectory = \"state\"\n";
 
-async fn gate() -> (Gate, Upstream) {
-    let upstream = Upstream::start_with(Organisation::default().script()).await;
-    let gate = Plan::shipped()
+async fn gate() -> (TestGateway, Upstream) {
+    let upstream = Upstream::start_with(FakeOrganization::default().script()).await;
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra(STATE)
         .start()
@@ -73,7 +73,7 @@ async fn an_answer_that_only_mentions_an_id_makes_it_nobodys() {
     let answer = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": mentioned,
         "stop_reason": "end_turn", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}});
     let upstream = Upstream::always(Answer::json(200, &[], &answer)).await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra(STATE)
         .start()
@@ -122,7 +122,7 @@ async fn the_state_is_for_the_gateways_user_alone_whatever_it_was_before() {
 }
 
 /// Makes a skill and gives its id.
-async fn skill(gate: &Gate, caller: &Caller) -> String {
+async fn skill(gate: &TestGateway, caller: &Caller) -> String {
     let request = caller
         .request("POST", "/v1/skills?beta=true")
         .body("--b\r\nskill\r\n--b--");
@@ -205,8 +205,8 @@ async fn a_skill_is_its_tenants_in_paths_in_lists_and_in_bodies() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_skill_that_the_operator_shares_is_loaded_and_read_by_all_and_changed_by_none() {
-    let upstream = Upstream::start_with(Organisation::default().script()).await;
-    let gate = Plan::shipped()
+    let upstream = Upstream::start_with(FakeOrganization::default().script()).await;
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra(STATE)
         .extra("[skills]\nshared = [\"skill_house\"]\n")

@@ -3,12 +3,12 @@
 use serde_json::json;
 use witgate_artifacts::BUDGET;
 
-use crate::harness::{Answer, Caller, Gate, Plan, Request, Upstream};
+use crate::harness::{Answer, Caller, GatewayBuilder, Request, TestGateway, Upstream};
 
-async fn gate(limits: &str) -> (Gate, Upstream) {
+async fn gate(limits: &str) -> (TestGateway, Upstream) {
     let usage = json!({"input_tokens": 10, "output_tokens": 2});
     let upstream = Upstream::always(Answer::message("claude-haiku-4-5", "hi", &usage)).await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, limits)
         .upstream("default", &upstream)
         .start()
@@ -16,7 +16,7 @@ async fn gate(limits: &str) -> (Gate, Upstream) {
     (gate, upstream)
 }
 
-fn plain(gate: &Gate) -> Request {
+fn plain(gate: &TestGateway) -> Request {
     let body = json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []});
     gate.messages(&body)
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use witgate_artifacts::HOSTILE;
 
 use super::{asking, told};
-use crate::harness::{Gate, Plan, Upstream};
+use crate::harness::{GatewayBuilder, TestGateway, Upstream};
 
 /// A hook, settings under which it returns something that makes no sense, and what has to be told of it.
 const WRONG: [(&str, &str, &[&str]); 8] = [
@@ -50,8 +50,8 @@ const WRONG: [(&str, &str, &[&str]); 8] = [
     ),
 ];
 
-async fn gate(settings: &str, more: &str, upstream: &Upstream) -> Gate {
-    Plan::bare()
+async fn gate(settings: &str, more: &str, upstream: &Upstream) -> TestGateway {
+    GatewayBuilder::bare()
         .plugin("bad", HOSTILE, &format!("{settings}\n{more}"))
         .upstream("default", upstream)
         .start()

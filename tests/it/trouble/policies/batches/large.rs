@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use witgate_artifacts::{BUDGET, HOSTILE};
 
 use super::super::{asking, told};
-use super::{NO_OPUS, creation, one, organisation, plan, sent};
+use super::{NO_OPUS, builder, creation, one, organisation, sent};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn plugins_are_asked_once_for_requests_that_look_alike_to_them() {
     let upstream = organisation().await;
-    let gate = plan(NO_OPUS, &upstream).start().await;
+    let gate = builder(NO_OPUS, &upstream).start().await;
     let models = ["claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-1"];
     let requests: Vec<Value> = (0..6000)
         .map(|index| one(&format!("r-{index:04}"), models[index % 2]))
@@ -51,7 +51,7 @@ async fn plugins_are_asked_once_for_requests_that_look_alike_to_them() {
 async fn requests_that_differ_in_what_a_plugin_may_read_are_asked_about_one_by_one() {
     let upstream = organisation().await;
     // Its sidecar lets it read the body, so that two texts of one length are two things to it.
-    let gate = plan("", &upstream)
+    let gate = builder("", &upstream)
         .plugin("reader", HOSTILE, "order = 1\n")
         .start()
         .await;
@@ -73,7 +73,7 @@ async fn other_requests_are_served_while_plugins_decide_on_a_large_batch() {
     let upstream = organisation().await;
     let limit =
         "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nrequests = 50000\n";
-    let gate = plan(NO_OPUS, &upstream)
+    let gate = builder(NO_OPUS, &upstream)
         .plugin("budget", BUDGET, limit)
         .start()
         .await;
@@ -114,7 +114,7 @@ async fn other_requests_are_served_while_plugins_decide_on_a_large_batch() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_takes_plugins_too_long_is_refused_and_says_what_to_do() {
     let upstream = organisation().await;
-    let gate = plan(NO_OPUS, &upstream)
+    let gate = builder(NO_OPUS, &upstream)
         .extra("[batches]\ndecide_ms = 1")
         .start()
         .await;

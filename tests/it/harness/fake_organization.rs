@@ -10,7 +10,7 @@ const PAGE: usize = 3;
 
 /// The stored items, newest first.
 #[derive(Debug, Default)]
-pub struct Organisation {
+pub struct FakeOrganization {
     files: Vec<Value>,
     batches: Vec<Value>,
     models: Vec<Value>,
@@ -18,9 +18,9 @@ pub struct Organisation {
     made: usize,
 }
 
-// === impl Organisation ===
+// === impl FakeOrganization ===
 
-impl Organisation {
+impl FakeOrganization {
     /// Creates an organization with these models.
     pub fn with_models(ids: &[&str]) -> Self {
         let model = |id: &&str| json!({"type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z"});
