@@ -9,6 +9,7 @@ mod answer;
 mod capture;
 mod cli;
 mod client;
+mod coding;
 mod events;
 mod fake_organization;
 mod gate;
@@ -29,6 +30,7 @@ pub use answer::Answer;
 pub use capture::Capture;
 pub use cli::{complaint, printed, text, witgate};
 pub use client::Client;
+pub use coding::compressed;
 pub use events::{Event, Events};
 pub use fake_organization::FakeOrganization;
 pub use gate::{GatewayBuilder, TestGateway, key_entry, receipts_in};
@@ -44,13 +46,13 @@ pub use upstream::{Recorded, Upstream};
 /// The longest time that a test waits for something that must happen, generous enough for a busy machine.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Waits for what must come.
+/// Waits for a future that must complete; `what` describes it.
 ///
 /// # Panics
 /// After [`TIMEOUT`].
-pub async fn within_timeout<T>(what: &str, coming: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(TIMEOUT, coming).await {
-        Ok(came) => came,
+pub async fn within_timeout<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(TIMEOUT, future).await {
+        Ok(output) => output,
         Err(_) => panic!("waited {TIMEOUT:?} in vain for {what}"),
     }
 }

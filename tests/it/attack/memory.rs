@@ -4,9 +4,6 @@ mod bodies;
 mod keys;
 mod plugins;
 
-use std::io::Write as _;
-
-use flate2::Compression;
 use serde_json::json;
 
 use crate::harness::{
@@ -94,12 +91,6 @@ pub(super) async fn gauge(gate: &TestGateway, name: &str) -> u64 {
     });
     let line = line.unwrap_or_else(|| panic!("no {name} in:\n{page}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
-}
-
-fn gzip(plain: &[u8]) -> Vec<u8> {
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), Compression::best());
-    packer.write_all(plain).unwrap();
-    packer.finish().unwrap()
 }
 
 /// A refusal that says when to come back, and that it is worth it.

@@ -1,9 +1,9 @@
-//! An upstream that keeps files, batches and models as the API does for one organisation: for whoever has its key.
+//! An upstream that keeps files, batches and models as the API does for one organization: for everyone who has its key.
 
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::upstream::Recorded;
+use super::upstream::{Recorded, Upstream};
 
 /// The page size, small enough for tests to walk several pages.
 const PAGE: usize = 3;
@@ -28,6 +28,11 @@ impl FakeOrganization {
             models: ids.iter().map(model).collect(),
             ..Self::default()
         }
+    }
+
+    /// Starts an upstream that serves the organization.
+    pub async fn start(self) -> Upstream {
+        Upstream::start_with(self.script()).await
     }
 
     /// The script of an upstream.
@@ -118,7 +123,7 @@ impl FakeOrganization {
                     &json!({"input_tokens": 1, "output_tokens": 1}),
                 )
             }
-            _ => Answer::error(404, "not_found_error", "the organisation has no such thing"),
+            _ => Answer::error(404, "not_found_error", "the organization has no such thing"),
         }
     }
 }
@@ -126,7 +131,7 @@ impl FakeOrganization {
 fn one(things: &[Value], id: &str) -> Answer {
     match things.iter().find(|thing| thing["id"] == *id) {
         Some(thing) => Answer::json(200, &[], thing),
-        None => Answer::error(404, "not_found_error", "the organisation has no such thing"),
+        None => Answer::error(404, "not_found_error", "the organization has no such thing"),
     }
 }
 

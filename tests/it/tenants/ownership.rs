@@ -13,7 +13,7 @@ use crate::harness::{
 const STATE: &str = "[state]\ndirectory = \"state\"\n";
 
 async fn gate() -> (TestGateway, Upstream, Caller, Caller) {
-    let upstream = Upstream::start_with(FakeOrganization::default().script()).await;
+    let upstream = FakeOrganization::default().start().await;
     let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra(STATE)
@@ -287,7 +287,7 @@ async fn what_belongs_to_whom_outlives_a_restart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_state_directory_files_and_batches_are_404_and_say_what_to_set() {
-    let upstream = Upstream::start_with(FakeOrganization::default().script()).await;
+    let upstream = FakeOrganization::default().start().await;
     let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .start()
@@ -331,8 +331,7 @@ async fn results_are_fetched_through_the_gateway() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_endpoint_is_authenticated_budgeted_and_leaves_a_receipt() {
     let sidecar = "[settings]\nfree = []\n[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nrequests = 5\n";
-    let upstream =
-        Upstream::start_with(FakeOrganization::with_models(&["claude-a"]).script()).await;
+    let upstream = FakeOrganization::with_models(&["claude-a"]).start().await;
     let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, sidecar)
         .upstream("default", &upstream)

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{
-    Caller, FakeOrganization, GatewayBuilder, TestGateway, Upstream, within_timeout,
+    Caller, Client, FakeOrganization, GatewayBuilder, TestGateway, within_timeout,
 };
 
 const STATE: &str =
@@ -67,7 +67,7 @@ async fn closes(stream: &mut TcpStream) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_arrives_byte_for_byte_with_its_length_or_in_chunks() {
-    let upstream = Upstream::start_with(FakeOrganization::default().script()).await;
+    let upstream = FakeOrganization::default().start().await;
     let (gate, alice) = gate(GatewayBuilder::shipped().upstream("default", &upstream)).await;
     let body: Vec<u8> = (0..1_500_000_u32)
         .map(|at| at.to_le_bytes()[at as usize % 3])
@@ -157,7 +157,7 @@ async fn the_upstream_has_the_first_piece_before_the_client_sends_the_last() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_waits_for_it_is_invited_to_send() {
-    let upstream = Upstream::start_with(FakeOrganization::default().script()).await;
+    let upstream = FakeOrganization::default().start().await;
     let (gate, alice) = gate(GatewayBuilder::shipped().upstream("default", &upstream)).await;
     let head = alice
         .request("POST", "/v1/files")
@@ -182,7 +182,7 @@ async fn a_client_that_waits_for_it_is_invited_to_send() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_over_the_limit_is_413_whether_it_says_so_or_not() {
-    let upstream = Upstream::start_with(FakeOrganization::default().script()).await;
+    let upstream = FakeOrganization::default().start().await;
     let (gate, alice) = gate(GatewayBuilder::shipped().upstream("default", &upstream)).await;
     let declared = alice
         .request("POST", "/v1/files")
@@ -210,17 +210,27 @@ async fn an_upload_over_the_limit_is_413_whether_it_says_so_or_not() {
     assert!(upstream.requests().is_empty(), "no whole upload arrived");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_early_answer_ends_the_upload_and_reaches_the_client() {
-    let (gate, alice, listener) = spoken_for().await;
-    let head = alice
+/// Begins an upload, and returns it as its client and the upstream hold it, once the upstream has its first bytes.
+async fn upload_begun(
+    gate: &TestGateway,
+    caller: &Caller,
+    listener: &TcpListener,
+) -> (Client, TcpStream) {
+    let head = caller
         .request("POST", "/v1/files")
         .header("Content-Length", "1000000");
     let mut client = gate.client().await;
     client.write(&head.to_bytes()).await;
     client.write(b"01234").await;
-    let mut upstream = accept(&listener).await;
+    let mut upstream = accept(listener).await;
     read_until(&mut upstream, b"01234").await;
+    (client, upstream)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_early_answer_ends_the_upload_and_reaches_the_client() {
+    let (gate, alice, listener) = spoken_for().await;
+    let (mut client, mut upstream) = upload_begun(&gate, &alice, &listener).await;
     let body = json!({"type": "error", "error": {"type": "invalid_request_error", "message": "no such kind"}}).to_string();
     let answer = format!(
         "HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\n\r\n{body}",
@@ -241,14 +251,7 @@ async fn an_early_answer_ends_the_upload_and_reaches_the_client() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_goes_away_ends_its_upload_at_the_upstream() {
     let (gate, alice, listener) = spoken_for().await;
-    let head = alice
-        .request("POST", "/v1/files")
-        .header("Content-Length", "1000000");
-    let mut client = gate.client().await;
-    client.write(&head.to_bytes()).await;
-    client.write(b"01234").await;
-    let mut upstream = accept(&listener).await;
-    read_until(&mut upstream, b"01234").await;
+    let (client, mut upstream) = upload_begun(&gate, &alice, &listener).await;
     client.close();
     assert!(
         closes(&mut upstream).await,

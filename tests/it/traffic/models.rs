@@ -15,7 +15,7 @@ const RESOURCES: &str = "[[models.resource]]\nid = \"balanced\"\ndisplay_name = 
                          [[models.resource]]\nid = \"cheap\"\n";
 
 async fn gate(extra: &str, models: &str) -> (TestGateway, Upstream, Caller) {
-    let upstream = Upstream::start_with(FakeOrganization::with_models(&REAL).script()).await;
+    let upstream = FakeOrganization::with_models(&REAL).start().await;
     let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra(extra)

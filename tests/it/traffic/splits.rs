@@ -5,14 +5,15 @@
 //! upstream serve all of them, several at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use witgate_messages::{Meter, Source};
 
-use crate::harness::{Answer, Ending, GatewayBuilder, Pause, Request, TestGateway, Upstream};
+use crate::harness::{
+    Answer, Ending, GatewayBuilder, Pause, Request, TestGateway, Upstream, compressed,
+};
 
 /// Clients that ask at a time.
 const CLIENTS: usize = 8;
@@ -58,21 +59,7 @@ impl Recorded {
 
     /// The same in a content coding.
     fn coded(mut self, coding: &'static str) -> Self {
-        self.body = match coding {
-            "gzip" => {
-                let mut encoder =
-                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-                encoder.write_all(&self.body).unwrap();
-                encoder.finish().unwrap()
-            }
-            "br" => {
-                let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 20);
-                encoder.write_all(&self.body).unwrap();
-                encoder.into_inner()
-            }
-            "zstd" => zstd::encode_all(self.body.as_slice(), 3).unwrap(),
-            other => panic!("{other} is no coding of these tests"),
-        };
+        self.body = compressed(coding, &self.body);
         self.headers.push(("content-encoding", coding.to_owned()));
         self.name = format!("{} in {coding}", self.name);
         self

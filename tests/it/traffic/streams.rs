@@ -5,6 +5,7 @@ use witgate_artifacts::ROUTE;
 
 use crate::harness::{
     Answer, Ending, Event, Events, GatewayBuilder, Pause, Reply, Request, TestGateway, Upstream,
+    compressed,
 };
 
 const MODEL: &str = "claude-haiku-4-5";
@@ -70,12 +71,7 @@ async fn no_ping_is_put_into_an_event_or_into_a_compressed_stream_or_a_whole_ans
     let clock = Upstream::always(Answer::sse(&events()).pause_at_event(1, &ticking)).await;
     let pause = Pause::new();
     let whole = events().to_bytes();
-    let zipped = {
-        use std::io::Write as _;
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(&whole).unwrap();
-        encoder.finish().unwrap()
-    };
+    let zipped = compressed("gzip", &whole);
     let headers = [
         ("content-type", "text/event-stream"),
         ("content-encoding", "gzip"),

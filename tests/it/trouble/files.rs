@@ -37,7 +37,7 @@ struct Bare {
 // === impl Bare ===
 
 impl Bare {
-    /// Starts the gateway of a house.
+    /// Starts the gateway of an installation.
     async fn start(
         installation: &Installation,
         stderr: Stdio,

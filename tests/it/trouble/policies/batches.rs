@@ -13,10 +13,6 @@ use crate::harness::{
 
 const PATH: &str = "/v1/messages/batches";
 
-async fn organisation() -> Upstream {
-    Upstream::start_with(FakeOrganization::with_models(&[]).script()).await
-}
-
 /// The shipped plugins with these routes, and a state, which batches need.
 fn builder(route: &str, upstream: &Upstream) -> GatewayBuilder {
     GatewayBuilder::shipped()
@@ -52,7 +48,7 @@ const NO_OPUS: &str = "[[settings.rules]]\nname = \"no opus\"\nwhen = [{ field =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_a_rule_blocks_is_blocked_in_a_batch_and_named() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let gate = builder(NO_OPUS, &upstream).start().await;
     let requests = [
         one("fine", "claude-haiku-4-5"),
@@ -73,7 +69,7 @@ async fn a_request_that_a_rule_blocks_is_blocked_in_a_batch_and_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rule_about_batches_holds_for_the_batch_itself() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let rules = "[[settings.rules]]\nname = \"no batches\"\nwhen = [{ field = \"endpoint\", is = [\"batches\"] }]\n\
                  block = { message = \"no batches\" }\n";
     let gate = builder(rules, &upstream).start().await;
@@ -88,7 +84,7 @@ async fn a_rule_about_batches_holds_for_the_batch_itself() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugin_that_refuses_a_model_refuses_it_in_a_batch() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let gate = builder("", &upstream)
         .plugin(
             "house",
@@ -104,7 +100,7 @@ async fn a_plugin_that_refuses_a_model_refuses_it_in_a_batch() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plans_model_is_put_into_its_request_and_every_other_byte_stays() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let route = "[[settings.resources]]\nname = \"house\"\ntargets = [{ upstream = \"default\", model = \"claude-haiku-5-5\" }]\n";
     let gate = builder(route, &upstream).start().await;
     let body = r#"{ "requests" : [{"custom_id":"a","params":{"max_tokens":5, "model" : "house" ,"messages":[]}},
@@ -118,7 +114,7 @@ async fn a_plans_model_is_put_into_its_request_and_every_other_byte_stays() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_envelope_edits_is_edited_in_every_request() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let gate = builder(NO_OPUS, &upstream)
         .plugin("envelope", ENVELOPE, "")
         .plugin(
@@ -142,7 +138,7 @@ async fn what_an_envelope_edits_is_edited_in_every_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_are_edited_by_a_plugin_are_the_ones_that_are_decided() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let hidden =
         r#"[{"custom_id":"x","params":{"model":"claude-opus-5-5","max_tokens":1,"messages":[]}}]"#;
     let gate = builder(NO_OPUS, &upstream)
@@ -161,7 +157,10 @@ async fn requests_that_are_edited_by_a_plugin_are_the_ones_that_are_decided() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_goes_to_one_upstream_and_one_that_would_not_is_refused_with_both_names() {
-    let (upstream, other) = (organisation().await, organisation().await);
+    let (upstream, other) = (
+        FakeOrganization::default().start().await,
+        FakeOrganization::default().start().await,
+    );
     let route = "[settings]\ndirect = true\n[[settings.resources]]\nname = \"there\"\ntargets = [{ upstream = \"other\", model = \"claude-haiku-4-5\" }]\n";
     let gate = builder(route, &upstream)
         .upstream("other", &other)
@@ -185,7 +184,7 @@ async fn a_batch_goes_to_one_upstream_and_one_that_would_not_is_refused_with_bot
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keys_models_hold_for_what_is_planned_in_a_batch() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let route = "[[settings.resources]]\nname = \"claude-sonnet-9\"\ntargets = [{ upstream = \"default\", model = \"claude-opus-5-5\" }]\n";
     let gate = builder(route, &upstream).start().await;
     let bob = Caller::admit(&gate, "bob", "bolt", "models = [\"claude-sonnet-*\"]").await;

@@ -28,7 +28,7 @@ fn odd() -> Vec<(&'static str, String)> {
 }
 
 async fn gate() -> (TestGateway, Upstream) {
-    let upstream = Upstream::start_with(FakeOrganization::default().script()).await;
+    let upstream = FakeOrganization::default().start().await;
     let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra("[state]\ndirectory = \"state\"\n")

@@ -69,7 +69,7 @@ async fn gate(extra: &str, upstream: &Upstream) -> TestGateway {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_paths_of_clients_that_leave_v1_out_lead_to_the_api() {
     let models = ["claude-sonnet-5-5"];
-    let upstream = Upstream::start_with(FakeOrganization::with_models(&models).script()).await;
+    let upstream = FakeOrganization::with_models(&models).start().await;
     let gate = gate("[state]\ndirectory = \"state\"\n", &upstream).await;
     for (method, path, arrives) in [
         ("POST", "/messages?beta=true", "/v1/messages?beta=true"),

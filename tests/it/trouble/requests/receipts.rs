@@ -96,9 +96,9 @@ async fn the_upstreams_id_of_each_attempt_and_the_id_of_the_message_are_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn questions_whose_answers_are_read_whole_have_the_upstreams_id_too() {
-    let mut organisation = FakeOrganization::with_models(&["claude-haiku-4-5"]).script();
+    let mut organization = FakeOrganization::with_models(&["claude-haiku-4-5"]).script();
     let upstream = Upstream::start_with(move |request| {
-        let _ = organisation(request);
+        let _ = organization(request);
         Answer::json(
             200,
             &[("request-id", "req_list")],

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use witgate_artifacts::{BUDGET, HOSTILE};
 
 use super::super::{asking, told};
-use super::{NO_OPUS, builder, creation, one, organisation, sent};
+use super::{NO_OPUS, builder, creation, one, sent};
+use crate::harness::FakeOrganization;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn plugins_are_asked_once_for_requests_that_look_alike_to_them() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let gate = builder(NO_OPUS, &upstream).start().await;
     let models = ["claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-1"];
     let requests: Vec<Value> = (0..6000)
@@ -49,7 +50,7 @@ async fn plugins_are_asked_once_for_requests_that_look_alike_to_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_differ_in_what_a_plugin_may_read_are_asked_about_one_by_one() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     // Its sidecar lets it read the body, so that two texts of one length are two things to it.
     let gate = builder("", &upstream)
         .plugin("reader", HOSTILE, "order = 1\n")
@@ -70,7 +71,7 @@ async fn requests_that_differ_in_what_a_plugin_may_read_are_asked_about_one_by_o
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn other_requests_are_served_while_plugins_decide_on_a_large_batch() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let limit =
         "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nrequests = 50000\n";
     let gate = builder(NO_OPUS, &upstream)
@@ -113,7 +114,7 @@ async fn other_requests_are_served_while_plugins_decide_on_a_large_batch() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_takes_plugins_too_long_is_refused_and_says_what_to_do() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let gate = builder(NO_OPUS, &upstream)
         .extra("[batches]\ndecide_ms = 1")
         .start()

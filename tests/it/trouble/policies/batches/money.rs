@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use witgate_artifacts::BUDGET;
 
-use super::{builder, create, one, organisation, sent, told};
-use crate::harness::TestGateway;
+use super::{builder, create, one, sent, told};
+use crate::harness::{FakeOrganization, TestGateway};
 
 /// Returns the amounts of a unit that are used and held.
 async fn account(gate: &TestGateway, unit: &str) -> (u64, u64) {
@@ -29,7 +29,7 @@ fn requests(count: usize) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_request_of_a_batch_counts_as_a_request() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let gate = builder("", &upstream)
         .plugin("budget", BUDGET, &limit("window = \"total\"\nrequests = 5"))
         .start()
@@ -54,7 +54,7 @@ async fn each_request_of_a_batch_counts_as_a_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_takes_one_place_among_what_is_in_flight() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let gate = builder("", &upstream)
         .plugin("budget", BUDGET, &limit("in_flight = 1"))
         .start()
@@ -65,7 +65,7 @@ async fn a_batch_takes_one_place_among_what_is_in_flight() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_held_is_the_sum_of_what_each_plan_costs() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let route = "[[settings.resources]]\nname = \"house\"\ntargets = [{ upstream = \"default\", model = \"claude-opus-4-1\" }]\n";
     let gate = builder(route, &upstream)
         .plugin("budget", BUDGET, &limit("window = \"total\"\nusd = 1"))
@@ -86,7 +86,7 @@ async fn what_is_held_is_the_sum_of_what_each_plan_costs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_downgrade_puts_every_request_on_the_other_model() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let downgrade = |to: &str| {
         limit(&format!(
             "window = \"total\"\nusd = \"0.05\"\nexhausted = \"downgrade\"\ndowngrade_to = \"{to}\""
