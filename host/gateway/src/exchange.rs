@@ -1,4 +1,4 @@
-//! An exchange: one request and its response, in six steps. Each step has a file of its own, and values only go forward.
+//! An exchange: one request and its response, in seven steps. Each step has a file of its own, and values only go forward.
 //!
 //! ```text
 //! receive -> decide -> authorize -> admit -> forward -> relay          settle

@@ -1,7 +1,7 @@
 //! A reverse proxy for Anthropic Messages traffic whose policies are WebAssembly plugins, as a library.
 //!
 //! The binary `witgate` is built on it; tests and programs that embed the gateway start a [`Server`]. The module tree follows
-//! the request path: [`exchange`] has a folder for each of the six steps of a request.
+//! the request path: [`exchange`] has a folder for each of the seven steps of a request.
 
 mod admin;
 mod answer;

@@ -108,6 +108,11 @@
 #![deny(missing_docs)]
 #![deny(clippy::missing_errors_doc)]
 
+/// The examples of the README, checked as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 /// Builder methods of a struct with options: `with_FIELD(value)` sets the field.
 macro_rules! setters {
     ($options:ident { $($with:ident($field:ident: $ty:ty);)* }) => {

@@ -1,4 +1,4 @@
-//! Step 3: reserves the charges of all accounts at once, or applies the plugin's remedy.
+//! Step 4: reserves the charges of all accounts at once, or applies the plugin's remedy.
 
 mod account_refused;
 mod budget_exhausted;

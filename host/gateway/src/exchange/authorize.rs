@@ -45,8 +45,8 @@ pub(super) fn require_ownership_records(gateway: &Gateway, view: &View) -> Resul
         Some(kind) if gateway.store.durability() == Durability::Process => Err(Refused::client(
             404,
             format!(
-                "{}s are not served: this gateway has no place to note whose they are, until its operator sets [state] directory",
-                kind.code()
+                "{} are not served: this gateway has no state directory in which to record their owners; its operator can set `directory` in [state]",
+                kind.plural()
             ),
         )),
         _ => Ok(()),

@@ -1,4 +1,4 @@
-//! Step 5: the answer, as it comes. The bytes pass untouched, and a meter reads a copy.
+//! Step 6: the answer, as it comes. The bytes pass untouched, and a meter reads a copy.
 //!
 //! The gateway adds only pings to an upstream's stream, between two events of an uncompressed stream, and an error
 //! event where it ends the stream itself.

@@ -1,4 +1,4 @@
-//! Step 6: a drop guard that settles the hold and submits the receipt, however the exchange ended.
+//! Step 7: a drop guard that settles the hold and submits the receipt, however the exchange ended.
 
 mod hold;
 mod targets;

@@ -1,6 +1,6 @@
 //! The part of a gateway that a reload replaces: configuration, keys, prices, upstreams. One value, swapped as a whole.
 //!
-//! An exchange takes the value once, at its first byte, and keeps it until its receipt.
+//! An exchange takes the value once, after its head has been read, and keeps it until its receipt.
 
 use std::sync::Arc;
 

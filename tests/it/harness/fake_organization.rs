@@ -1,16 +1,16 @@
-//! An upstream that keeps files, batches and models as the API does for one organisation: for whoever has its key.
+//! An upstream that keeps files, batches and models as the API does for one organization: for everyone who has its key.
 
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::upstream::Recorded;
+use super::upstream::{Recorded, Upstream};
 
 /// The page size, small enough for tests to walk several pages.
 const PAGE: usize = 3;
 
 /// The stored items, newest first.
 #[derive(Debug, Default)]
-pub struct Organisation {
+pub struct FakeOrganization {
     files: Vec<Value>,
     batches: Vec<Value>,
     models: Vec<Value>,
@@ -18,9 +18,9 @@ pub struct Organisation {
     made: usize,
 }
 
-// === impl Organisation ===
+// === impl FakeOrganization ===
 
-impl Organisation {
+impl FakeOrganization {
     /// Creates an organization with these models.
     pub fn with_models(ids: &[&str]) -> Self {
         let model = |id: &&str| json!({"type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z"});
@@ -28,6 +28,11 @@ impl Organisation {
             models: ids.iter().map(model).collect(),
             ..Self::default()
         }
+    }
+
+    /// Starts an upstream that serves the organization.
+    pub async fn start(self) -> Upstream {
+        Upstream::start_with(self.script()).await
     }
 
     /// The script of an upstream.
@@ -118,7 +123,7 @@ impl Organisation {
                     &json!({"input_tokens": 1, "output_tokens": 1}),
                 )
             }
-            _ => Answer::error(404, "not_found_error", "the organisation has no such thing"),
+            _ => Answer::error(404, "not_found_error", "the organization has no such thing"),
         }
     }
 }
@@ -126,7 +131,7 @@ impl Organisation {
 fn one(things: &[Value], id: &str) -> Answer {
     match things.iter().find(|thing| thing["id"] == *id) {
         Some(thing) => Answer::json(200, &[], thing),
-        None => Answer::error(404, "not_found_error", "the organisation has no such thing"),
+        None => Answer::error(404, "not_found_error", "the organization has no such thing"),
     }
 }
 
