@@ -3,16 +3,17 @@
 //!
 //! Nothing here interprets more HTTP than it must: what was sent is what is recorded, to the byte. Nothing sleeps: a
 //! test that has to wait for a moment waits for a [`Pause`] to be reached or for a request to arrive. A wait that
-//! would be endless panics after [`PATIENCE`], so that a broken gateway fails a test instead of hanging it.
+//! would be endless panics after [`TIMEOUT`], so that a broken gateway fails a test instead of hanging it.
 
 mod answer;
 mod capture;
 mod cli;
 mod client;
+mod coding;
 mod events;
+mod fake_organization;
 mod gate;
 mod http2;
-mod organisation;
 mod pause;
 mod process;
 mod reply;
@@ -29,12 +30,13 @@ pub use answer::Answer;
 pub use capture::Capture;
 pub use cli::{complaint, printed, text, witgate};
 pub use client::Client;
+pub use coding::compressed;
 pub use events::{Event, Events};
-pub use gate::{Gate, Plan, key_entry, receipts_in};
+pub use fake_organization::FakeOrganization;
+pub use gate::{GatewayBuilder, TestGateway, key_entry, receipts_in};
 pub use http2::{Http2Client, Http2Response, Http2Upstream, whole};
-pub use organisation::Organisation;
 pub use pause::Pause;
-pub use process::{House, Process, binary};
+pub use process::{Installation, Process, binary};
 pub use reply::{Ending, Reply, Response};
 pub use request::Request;
 pub use tenants::Caller;
@@ -42,15 +44,15 @@ pub use tls::{Authority, Greeting, Identity, Tunnel};
 pub use upstream::{Recorded, Upstream};
 
 /// The longest time that a test waits for something that must happen, generous enough for a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Waits for what must come.
+/// Waits for a future that must complete; `what` describes it.
 ///
 /// # Panics
-/// After [`PATIENCE`].
-pub async fn patiently<T>(what: &str, coming: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, coming).await {
-        Ok(came) => came,
-        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
+/// After [`TIMEOUT`].
+pub async fn within_timeout<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(TIMEOUT, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("waited {TIMEOUT:?} in vain for {what}"),
     }
 }

@@ -8,6 +8,12 @@ mod refusals;
 use std::path::Path;
 
 use expect_test::ExpectFile;
+use serde_json::{Value, json};
+
+/// Returns the body of a small request.
+fn body() -> Value {
+    json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []})
+}
 
 /// Compares a text with an expected one, a line break at its end aside.
 fn check(expected: &ExpectFile, text: &str) {

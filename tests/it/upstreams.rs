@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Gate, Request, patiently};
+use crate::harness::{Answer, Request, TestGateway, within_timeout};
 
 /// No further tries at the same target: what is tested here is what comes after them.
 const ONCE: &str = "retry = { attempts = 0 }\n";
@@ -28,7 +28,7 @@ fn body() -> Value {
     json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []})
 }
 
-pub(crate) fn asking(gate: &Gate) -> Request {
+pub(crate) fn asking(gate: &TestGateway) -> Request {
     gate.messages(&body())
 }
 
@@ -41,15 +41,15 @@ pub(crate) fn error(status: u16) -> Answer {
 }
 
 /// Returns the entry of an upstream on the page of upstreams.
-pub(crate) async fn shown(gate: &Gate, name: &str) -> Value {
+pub(crate) async fn shown(gate: &TestGateway, name: &str) -> Value {
     let page = gate.admin("/upstreams").await.json();
     let list = page["upstreams"].as_array().unwrap();
     let found = list.iter().find(|upstream| upstream["name"] == name);
     found.unwrap_or_else(|| panic!("{name} in {page}")).clone()
 }
 
-pub(crate) async fn until_state(gate: &Gate, name: &str, state: &str) -> Value {
-    patiently(&format!("{name} to be {state}"), async {
+pub(crate) async fn until_state(gate: &TestGateway, name: &str, state: &str) -> Value {
+    within_timeout(&format!("{name} to be {state}"), async {
         loop {
             let shown = shown(gate, name).await;
             if shown["state"] == state {

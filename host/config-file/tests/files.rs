@@ -66,7 +66,7 @@ fn every_shape_of_a_file_is_read() {
         assert_eq!(
             wide.anything,
             serde_json::json!({"at": "1979-05-27"}),
-            "a date is a text"
+            "a date is a string"
         );
     }
 }
@@ -80,13 +80,13 @@ fn every_problem_of_every_shape_is_told_at_once() {
         .to_string();
     for wanted in [
         "w.toml:1: `port`: must be a whole number from 1 to 65535, not 0",
-        "w.toml:2: `choice.at`: must be a whole number from 0 to 4294967295, not a text",
+        "w.toml:2: `choice.at`: must be a whole number from 0 to 4294967295, not a string",
         "w.toml:3: `places[0].x`: must be a whole number from 0 to 4294967295, not -1",
         "w.toml:3: `places[0].z`: unknown key",
         "w.toml:3: `places[1]`: must be a table, not 5",
         "w.toml:3: `places[2]`: `x` is missing",
         "w.toml:3: `places[2].y`: must be a whole number",
-        "w.toml:4: `ratio`: must be a number, not a text",
+        "w.toml:4: `ratio`: must be a number, not a string",
         "w.toml:5: `pair`",
         "w.toml:7: `by_name.a.x`: must be a whole number from 0 to 4294967295",
         "w.toml:8: `by_name.b`: must be a table, not a list",

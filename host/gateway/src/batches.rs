@@ -219,14 +219,18 @@ impl Batches {
                 .read(move |db| record::settled(db, &asked))
                 .await?;
             if let Some(amounts) = settled {
-                self.close(&id, amounts);
+                self.settle_hold(&id, amounts);
             }
         }
         Ok(())
     }
 
-    /// Settles a batch in the store. Returns `None`, or the amounts of an earlier settlement.
-    async fn settle(&self, id: &str, amounts: Amounts) -> Result<Option<Amounts>, StoreError> {
+    /// Records the settlement of a batch in the store. Returns `None`, or the amounts of an earlier settlement.
+    async fn record_settlement(
+        &self,
+        id: &str,
+        amounts: Amounts,
+    ) -> Result<Option<Amounts>, StoreError> {
         let id = id.to_owned();
         self.store
             .call(move |db| record::settle(db, &id, amounts))
@@ -234,7 +238,7 @@ impl Batches {
     }
 
     /// Settles the hold of a batch. Returns the accounts that it took over their limit.
-    fn close(&self, id: &str, amounts: Amounts) -> Vec<String> {
+    fn settle_hold(&self, id: &str, amounts: Amounts) -> Vec<String> {
         let hold = self.lock().remove(id).and_then(|open| open.hold);
         let settled = hold.map(|hold| hold.settle(amounts)).unwrap_or_default();
         settled

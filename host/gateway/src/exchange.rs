@@ -1,4 +1,4 @@
-//! An exchange: one request and its response, in six steps. Each step has a file of its own, and values only go forward.
+//! An exchange: one request and its response, in seven steps. Each step has a file of its own, and values only go forward.
 //!
 //! ```text
 //! receive -> decide -> authorize -> admit -> forward -> relay          settle
@@ -16,15 +16,18 @@
 mod admit;
 mod authorize;
 mod buffered;
+mod coding;
 pub(crate) mod decide;
 pub(crate) mod delivery;
 mod downstream;
 mod forward;
+pub(crate) mod headers;
 mod mode;
 mod receive;
 mod relay;
 pub(crate) mod settle;
 mod streamed;
+pub(crate) mod view;
 
 pub(crate) use self::decide::resource;
 

@@ -1,30 +1,25 @@
 //! A reverse proxy for Anthropic Messages traffic whose policies are WebAssembly plugins, as a library.
 //!
 //! The binary `witgate` is built on it; tests and programs that embed the gateway start a [`Server`]. The module tree follows
-//! the request path: [`exchange`] has a folder for each of the six steps of a request.
+//! the request path: [`exchange`] has a folder for each of the seven steps of a request.
 
 mod admin;
 mod answer;
 mod batches;
 pub mod capture;
 mod clock;
-mod coding;
 pub mod config;
 mod exchange;
 mod gateway;
-mod headers;
 mod listen;
-mod pem;
 mod receipts;
 mod server;
 mod store;
 mod tenants;
 pub mod text;
-mod upstream;
-mod view;
 
 pub use listen::{CannotListen, Drained, ListenerRole, bind};
 pub use server::inspect;
 pub use server::{Options, Server, open_policies, runtime_options};
 pub use tenants::keys;
-pub use upstream::dns::resolver::{Resolved, Resolver};
+pub use witgate_upstream::{Resolved, Resolver};

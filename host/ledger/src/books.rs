@@ -25,7 +25,7 @@ use smallvec::SmallVec;
 use crate::bounds::Bounds;
 use crate::charge::{Charge, OnShortfall, Reason};
 use crate::journal::{Journal, Step};
-use crate::statement::{Overdraft, Settlement, Statement, Totals};
+use crate::statement::{Overdraft, Settled, Statement, Totals};
 use crate::{Amounts, UnixMillis};
 use balance::{Balance, Slot, narrow, spent};
 use idle::IdleQueues;
@@ -192,7 +192,7 @@ impl Books {
     }
 
     /// Replaces the reservation by the actual usage and drops the shares.
-    pub(crate) fn settle(&mut self, shares: Few<Share>, amounts: Amounts, end: End) -> Settlement {
+    pub(crate) fn settle(&mut self, shares: Few<Share>, amounts: Amounts, end: End) -> Settled {
         let postings: Few<_> = shares
             .iter()
             .map(|share| {
@@ -230,7 +230,7 @@ impl Books {
         }
         self.open_holds = self.open_holds.saturating_sub(1);
         self.abandoned += u64::from(end == End::Dropped);
-        Settlement {
+        Settled {
             amounts,
             overdrafts,
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::books::{End, Few, Share};
 use crate::charge::{Charge, Refused};
-use crate::statement::Settlement;
+use crate::statement::Settled;
 use crate::{Amounts, Ledger, Unit};
 
 /// An amount reserved on accounts. A hold ends exactly once: settled, released or dropped.
@@ -98,7 +98,7 @@ impl Hold {
     }
 
     /// Ends the hold with the actual usage. If that exceeds a limit, an overdraft is counted. Nothing stays in flight.
-    pub fn settle(mut self, amounts: Amounts) -> Settlement {
+    pub fn settle(mut self, amounts: Amounts) -> Settled {
         self.end(amounts, End::Settled)
     }
 
@@ -107,10 +107,10 @@ impl Hold {
         self.end(Amounts::default(), End::Settled);
     }
 
-    fn end(&mut self, amounts: Amounts, end: End) -> Settlement {
+    fn end(&mut self, amounts: Amounts, end: End) -> Settled {
         match self.shares.take() {
             Some(shares) => self.ledger.settle(shares, amounts, end),
-            None => Settlement::default(),
+            None => Settled::default(),
         }
     }
 }

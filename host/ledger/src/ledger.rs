@@ -13,7 +13,7 @@ use crate::books::{Books, Ceiling, Claim, Denial, End, Few, Share};
 use crate::charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
 use crate::hold::Hold;
 use crate::journal::{BalanceKey, Change, Export, Journal, Step};
-use crate::statement::{Page, Settlement, Snapshot, Totals};
+use crate::statement::{Page, Settled, Snapshot, Totals};
 use crate::{Amounts, Bounds, UnixMillis};
 
 /// Number of balances that a page or a snapshot reads per locking.
@@ -169,7 +169,7 @@ impl Ledger {
         self.books().extend(shares, amounts)
     }
 
-    pub(crate) fn settle(&self, shares: Few<Share>, amounts: Amounts, end: End) -> Settlement {
+    pub(crate) fn settle(&self, shares: Few<Share>, amounts: Amounts, end: End) -> Settled {
         self.books().settle(shares, amounts, end)
     }
 

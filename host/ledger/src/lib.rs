@@ -30,6 +30,6 @@ pub use charge::{Bound, Charge, MAX_ACCOUNT_BYTES, NoRoom, OnShortfall, Reason, 
 pub use hold::Hold;
 pub use journal::{BalanceKey, Carried, Change, Export, Journal, Step};
 pub use ledger::Ledger;
-pub use statement::{Overdraft, Page, Settlement, Snapshot, Statement, Totals};
+pub use statement::{Overdraft, Page, Settled, Snapshot, Statement, Totals};
 pub use time::UnixMillis;
 pub use window::{UnknownCode, Window};

@@ -6,7 +6,7 @@ use crate::{Amounts, Bounds, Unit, UnixMillis, Window};
 
 /// The result of a hold that has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settlement {
+pub struct Settled {
     /// Amounts counted as used.
     pub amounts: Amounts,
     /// Balances that this hold took over their limit and that still exceed it. Without any, nothing is allocated.

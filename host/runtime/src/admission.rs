@@ -163,6 +163,7 @@ impl Runtime {
                 settings: sidecar.settings.clone(),
                 vocabulary: Arc::clone(&options.vocabulary),
                 memory: Arc::clone(self.memory_budget()),
+                calls: Arc::clone(self.calls()),
                 stats: Default::default(),
             }),
             sidecar,

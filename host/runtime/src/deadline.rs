@@ -11,8 +11,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::UpdateDeadline;
 
-/// The period of the engine's clock, and so the resolution of deadlines.
-pub(crate) const TICK: Duration = Duration::from_millis(1);
+use crate::epoch::TICK;
 
 /// The maximum wall-clock time of a call, as a multiple of its deadline.
 pub(crate) const MAX_WALL_FACTOR: u32 = 10;

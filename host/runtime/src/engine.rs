@@ -2,16 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use crate::cache::{Cache, CacheError, Key};
 use crate::compiler::CompileError;
-use crate::deadline::TICK;
+use crate::epoch::{Calls, EpochClock};
 use crate::guest::Guest;
 use crate::kv::Tables;
 use crate::limits::MemoryBudget;
@@ -21,8 +19,8 @@ use crate::options::RuntimeOptions;
 
 /// The engine and the state that all plugins share.
 ///
-/// Create one per process; clones are cheap and share everything. Deadlines have a resolution of one millisecond, kept by
-/// one OS thread that ends with the last clone. Instances come from a pool if the machine grants the address space, and
+/// Create one per process; clones are cheap and share everything. One OS thread keeps the deadlines while
+/// plugins run, and ends with the last clone. Instances come from a pool if the machine grants the address space, and
 /// from ordinary allocations otherwise; [`is_pooled`](Self::is_pooled) tells which.
 #[derive(Clone)]
 pub struct Runtime {
@@ -39,13 +37,7 @@ struct Shared {
     /// The `kv` entries of all plugins, which outlive any directory that loads these.
     tables: Tables,
     memory: Arc<MemoryBudget>,
-    _ticker: Ticker,
-}
-
-/// The thread that advances the deadline clock. Dropping it ends the thread.
-struct Ticker {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    clock: EpochClock,
 }
 
 /// An error of [`Runtime::try_new`] or [`Runtime::precompile`].
@@ -83,7 +75,9 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         link(&mut linker).map_err(failed)?;
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
-        let ticker = Ticker::try_start(engine.clone()).map_err(RuntimeError::Thread)?;
+        let ticking = engine.clone();
+        let clock = EpochClock::try_start(move || ticking.increment_epoch())
+            .map_err(RuntimeError::Thread)?;
         let memory = MemoryBudget::of(options.memory_total);
         Ok(Self {
             shared: Arc::new(Shared {
@@ -95,7 +89,7 @@ impl Runtime {
                 compilations: AtomicU64::new(0),
                 tables: Tables::default(),
                 memory,
-                _ticker: ticker,
+                clock,
             }),
         })
     }
@@ -190,6 +184,10 @@ impl Runtime {
         &self.shared.memory
     }
 
+    pub(crate) fn calls(&self) -> &Arc<Calls> {
+        self.shared.clock.calls()
+    }
+
     pub(crate) fn tables(&self) -> &Tables {
         &self.shared.tables
     }
@@ -205,43 +203,5 @@ impl fmt::Debug for Runtime {
             .field("options", &self.shared.options)
             .field("pooled", &self.shared.pooled)
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Ticker ===
-
-impl Ticker {
-    fn try_start(engine: Engine) -> std::io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = thread::Builder::new()
-            .name("witgate-clock".to_owned())
-            .spawn(move || {
-                let (start, mut ticks) = (Instant::now(), 0);
-                while !stopped.load(Ordering::Relaxed) {
-                    thread::park_timeout(TICK);
-                    // On a busy machine this thread wakes up late, and the clock catches up.
-                    let due = start.elapsed().as_nanos() / TICK.as_nanos();
-                    while ticks < due {
-                        engine.increment_epoch();
-                        ticks += 1;
-                    }
-                }
-            })?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // The thread doesn't panic, and there would be nothing to do about it.
-            let _ = thread.join();
-        }
     }
 }

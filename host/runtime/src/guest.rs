@@ -91,13 +91,14 @@ impl Guest {
             .unwrap_or_default()
     }
 
-    /// Starts a call with all counters at zero.
+    /// Starts a call with all counters at zero, which [`end`](Self::end) has to end.
     pub(crate) fn begin(
         &mut self,
         stage: Stage,
         limits: CallLimits,
         request: Option<Arc<dyn Request>>,
     ) {
+        self.spec.calls.begin();
         self.stage = stage;
         self.limits = limits;
         self.request = request;
@@ -113,6 +114,7 @@ impl Guest {
 
     /// Ends a call and drops its reference to the request.
     pub(crate) fn end(&mut self) {
+        self.spec.calls.end();
         self.request = None;
         self.print_rest();
     }

@@ -78,8 +78,8 @@ struct Mismatched {
     version: &'static str,
 }
 
-/// The loan of the request to the store for one call, which ends on every path.
-struct Loan<'a>(&'a mut Store<Guest>);
+/// A call that is running in a store. Dropping it ends the call.
+struct Call<'a>(&'a mut Store<Guest>);
 
 // === impl Exports ===
 
@@ -137,9 +137,11 @@ impl Instance {
         let mut store = Store::new(pre.engine(), guest);
         store.limiter(|guest| &mut guest.limiter);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.check()));
-        begin(&mut store, Stage::Configure, spec.limits.start, None);
-
-        match Self::initialize(&mut store, pre, indices, spec) {
+        let started = {
+            let call = Call::begin(&mut store, Stage::Configure, spec.limits.start, None);
+            Self::initialize(call.0, pre, indices, spec)
+        };
+        match started {
             Ok(Ok((component, exports))) => Ok(Self {
                 store,
                 component,
@@ -198,8 +200,8 @@ impl Instance {
         function: &str,
         take: impl FnOnce(&mut Store<Guest>, R) -> T,
     ) -> wasmtime::Result<T> {
-        let store = &mut self.store;
-        begin(store, Stage::Configure, STATE_READ_LIMITS, None);
+        let call = Call::begin(&mut self.store, Stage::Configure, STATE_READ_LIMITS, None);
+        let store = &mut *call.0;
         let missing = || wasmtime::Error::msg(format!("no `{interface}#{function}`"));
         let (_, interface) = self
             .component
@@ -224,10 +226,10 @@ impl Instance {
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
     ) -> Result<R, Failure> {
         self.calls += 1;
-        begin(&mut self.store, Stage::Call, limits, request);
-        let loan = Loan(&mut self.store);
-        let result = call(&self.exports, &mut *loan.0);
-        drop(loan);
+        let result = {
+            let running = Call::begin(&mut self.store, Stage::Call, limits, request);
+            call(&self.exports, running.0)
+        };
         result.map_err(|error| failure(&error, self.store.data_mut()))
     }
 
@@ -242,28 +244,31 @@ impl Instance {
     }
 }
 
-/// Starts a call with its limits.
-fn begin(
-    store: &mut Store<Guest>,
-    stage: Stage,
-    limits: CallLimits,
-    request: Option<Arc<dyn Request>>,
-) {
-    store.set_hostcall_fuel(limits.copy_bytes);
-    let guest = store.data_mut();
-    guest.begin(stage, limits, request);
-    let first = guest.deadline.restart(limits.deadline);
-    store.set_epoch_deadline(first);
-}
-
 /// Returns a handle to the store's request, for one call.
 pub(crate) fn handle() -> Resource<RequestHandle> {
     Resource::new_borrow(0)
 }
 
-// === impl Loan ===
+// === impl Call ===
 
-impl Drop for Loan<'_> {
+impl<'a> Call<'a> {
+    /// Starts a call with its limits.
+    fn begin(
+        store: &'a mut Store<Guest>,
+        stage: Stage,
+        limits: CallLimits,
+        request: Option<Arc<dyn Request>>,
+    ) -> Self {
+        store.set_hostcall_fuel(limits.copy_bytes);
+        let guest = store.data_mut();
+        guest.begin(stage, limits, request);
+        let first = guest.deadline.restart(limits.deadline);
+        store.set_epoch_deadline(first);
+        Self(store)
+    }
+}
+
+impl Drop for Call<'_> {
     fn drop(&mut self) {
         self.0.data_mut().end();
     }

@@ -72,7 +72,8 @@
 //! [`Runtime::admit`], [`Policies::open`] and [`Policies::reload_now`] compile, which takes from milliseconds to many seconds.
 //! [`Policies::watch`] does that on its own thread.
 //!
-//! A runtime has one thread for its clock, which wakes up every millisecond. A watched [`Policies`] has one more, and the
+//! A runtime has one thread for its clock, which ticks each millisecond while a guest runs and sleeps while none does. After a
+//! pause, it may notice a call up to 10 ms late, and end it that much later. A watched [`Policies`] has one more thread, and the
 //! threads of the system's file notifications.
 //!
 //! # Memory and address space
@@ -107,6 +108,11 @@
 #![deny(missing_docs)]
 #![deny(clippy::missing_errors_doc)]
 
+/// The examples of the README, checked as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 /// Builder methods of a struct with options: `with_FIELD(value)` sets the field.
 macro_rules! setters {
     ($options:ident { $($with:ident($field:ident: $ty:ty);)* }) => {
@@ -130,6 +136,7 @@ mod compiler;
 mod contract;
 mod deadline;
 mod engine;
+mod epoch;
 mod fault;
 pub mod file;
 mod grants;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::contract::log::Level;
+use crate::epoch::Calls;
 use crate::fault::{Failure, Fault};
 use crate::grants::{Grants, HeaderGrant};
 use crate::hook::Hook;
@@ -31,6 +32,8 @@ pub(crate) struct PluginSpec {
     pub(crate) vocabulary: Arc<dyn Vocabulary>,
     /// The memory of all instances of the engine.
     pub(crate) memory: Arc<MemoryBudget>,
+    /// The calls in progress of the engine.
+    pub(crate) calls: Arc<Calls>,
     pub(crate) stats: Stats,
 }
 
@@ -51,6 +54,7 @@ impl PluginSpec {
             settings: self.settings.clone(),
             vocabulary: Arc::clone(&self.vocabulary),
             memory: Arc::clone(&self.memory),
+            calls: Arc::clone(&self.calls),
             stats: Stats::default(),
         }
     }

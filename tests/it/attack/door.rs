@@ -7,12 +7,12 @@ mod once;
 mod secrets;
 mod windows;
 
-use crate::harness::{Gate, Plan, Upstream};
+use crate::harness::{GatewayBuilder, TestGateway, Upstream};
 
 /// A gate that takes HTTP/2 in the clear as well, before an upstream that answers.
-async fn gate() -> (Gate, Upstream) {
+async fn gate() -> (TestGateway, Upstream) {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream("default", &upstream)
         .listen("h2c = true")
         .start()

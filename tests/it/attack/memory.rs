@@ -4,16 +4,15 @@ mod bodies;
 mod keys;
 mod plugins;
 
-use std::io::Write as _;
-
-use flate2::Compression;
 use serde_json::json;
 
-use crate::harness::{Answer, Caller, Gate, Pause, Plan, Request, Response, Upstream, patiently};
+use crate::harness::{
+    Answer, Caller, GatewayBuilder, Pause, Request, Response, TestGateway, Upstream, within_timeout,
+};
 
 /// A gateway with so much memory for requests, a second tenant, and an upstream that holds its answers.
 struct Scene {
-    gate: Gate,
+    gate: TestGateway,
     upstream: Upstream,
     pause: Pause,
     other: Caller,
@@ -24,7 +23,7 @@ impl Scene {
         let pause = Pause::new();
         let answer = Answer::message("m", "hi", &json!({"input_tokens": 1, "output_tokens": 1}));
         let upstream = Upstream::always(answer.pause_before_head(&pause)).await;
-        let gate = Plan::bare()
+        let gate = GatewayBuilder::bare()
             .upstream("default", &upstream)
             .extra(&format!("[limits]\n{limits}\n{more}"))
             .start()
@@ -50,7 +49,7 @@ impl Scene {
 
     /// Waits until requests hold so many bytes.
     async fn holds(&self, bytes: u64) {
-        patiently("the memory to be taken", async {
+        within_timeout("the memory to be taken", async {
             while gauge(&self.gate, "request_memory_bytes").await < bytes {
                 tokio::task::yield_now().await;
             }
@@ -60,7 +59,7 @@ impl Scene {
 
     /// Waits until the gauges say that nothing is held any more.
     async fn nothing_is_held(&self) {
-        patiently("the memory to be given back", async {
+        within_timeout("the memory to be given back", async {
             while gauge(&self.gate, "request_memory_bytes").await
                 + gauge(&self.gate, "in_flight").await
                 > 0
@@ -81,7 +80,7 @@ fn body(text: usize) -> serde_json::Value {
 }
 
 /// A value of the metrics page.
-pub(super) async fn gauge(gate: &Gate, name: &str) -> u64 {
+pub(super) async fn gauge(gate: &TestGateway, name: &str) -> u64 {
     let response = gate.admin("/metrics").await;
     let page = response.text();
     let line = page.lines().find(|line| {
@@ -92,12 +91,6 @@ pub(super) async fn gauge(gate: &Gate, name: &str) -> u64 {
     });
     let line = line.unwrap_or_else(|| panic!("no {name} in:\n{page}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
-}
-
-fn gzip(plain: &[u8]) -> Vec<u8> {
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), Compression::best());
-    packer.write_all(plain).unwrap();
-    packer.finish().unwrap()
 }
 
 /// A refusal that says when to come back, and that it is worth it.

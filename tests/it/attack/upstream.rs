@@ -4,7 +4,9 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Caller, Ending, Gate, Http2Upstream, Plan, Request, Response, patiently};
+use crate::harness::{
+    Caller, Ending, GatewayBuilder, Http2Upstream, Request, Response, TestGateway, within_timeout,
+};
 
 const HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
 
@@ -31,17 +33,17 @@ async fn insist(mut stream: TcpStream, begin: &[u8], again: &[u8]) {
     }
 }
 
-async fn before(url: &str, more: &str) -> Gate {
-    let plan = Plan::shipped().upstream_at("default", url);
-    plan.extra(more).start().await
+async fn before(url: &str, more: &str) -> TestGateway {
+    let builder = GatewayBuilder::shipped().upstream_at("default", url);
+    builder.extra(more).start().await
 }
 
-fn question(gate: &Gate) -> Request {
+fn question(gate: &TestGateway) -> Request {
     gate.messages(&json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []}))
 }
 
-async fn ask(gate: &Gate, request: &Request) -> Response {
-    patiently("an end", gate.ask(request)).await
+async fn ask(gate: &TestGateway, request: &Request) -> Response {
+    within_timeout("an end", gate.ask(request)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,7 +106,7 @@ async fn interim_answers_without_end_over_http_2_are_a_502() {
         "[upstreams.default]\nbase_url = \"{}\"\nhttp = \"2\"\n",
         upstream.url()
     );
-    let gate = Plan::bare().extra(&table).start().await;
+    let gate = GatewayBuilder::bare().extra(&table).start().await;
     let response = ask(&gate, &question(&gate)).await;
     assert_eq!(response.status, 502, "{}", response.text());
 }
@@ -157,11 +159,11 @@ async fn a_small_answer_that_never_stops_is_a_504() {
         "[upstreams.default]\nbase_url = \"{url}\"\nhead_timeout_ms = 200\nidle_timeout_ms = 60000\n\
          [[models.resource]]\nid = \"own\"\n"
     );
-    let gate = Plan::shipped().extra(&table).start().await;
+    let gate = GatewayBuilder::shipped().extra(&table).start().await;
     let models = gate.keyed(Request::new("GET", "/v1/models"));
     let response = ask(&gate, &models).await;
     assert_eq!(response.status, 504, "{}", response.text());
-    patiently("the end of its connection", trickling)
+    within_timeout("the end of its connection", trickling)
         .await
         .unwrap();
 }

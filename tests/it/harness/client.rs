@@ -7,10 +7,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::patiently;
 use super::reply::{Reply, Response};
 use super::request::Request;
 use super::wire::Incoming;
+use super::within_timeout;
 
 /// A client's connection. Requests may be sent one after the other, or several before the first answer is read.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Client {
 
 impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
-        let tcp = patiently("a connection", TcpStream::connect(address))
+        let tcp = within_timeout("a connection", TcpStream::connect(address))
             .await
             .expect("the gateway listens");
         tcp.set_nodelay(true).expect("a fresh socket takes options");
@@ -53,13 +53,13 @@ impl Client {
 
     /// Sends bytes as they are. An answer to them is read as one to a POST.
     pub async fn write(&mut self, bytes: &[u8]) {
-        let written = patiently("the gateway to read", self.outgoing.write_all(bytes)).await;
+        let written = within_timeout("the gateway to read", self.outgoing.write_all(bytes)).await;
         written.expect("the gateway takes what is sent");
     }
 
     /// Like [`Client::write`], for a peer that may close instead of reading: returns true if the peer took everything.
     pub async fn try_write(&mut self, bytes: &[u8]) -> bool {
-        patiently(
+        within_timeout(
             "the gateway to read or close",
             self.outgoing.write_all(bytes),
         )
@@ -82,7 +82,7 @@ impl Client {
     pub async fn try_receive(&mut self) -> Option<Response> {
         let method = self.pending.pop_front().unwrap_or_default();
         loop {
-            let head = patiently("the head of an answer", self.incoming.head()).await;
+            let head = within_timeout("the head of an answer", self.incoming.head()).await;
             let head = head.ok().flatten()?;
             if !head.start.starts_with("HTTP/1.1 1") {
                 return Some(Reply::new(head, &method, &mut self.incoming).rest().await);
@@ -97,7 +97,7 @@ impl Client {
     pub async fn reply(&mut self) -> Reply<'_> {
         let method = self.pending.pop_front().unwrap_or_default();
         loop {
-            let head = patiently("the head of an answer", self.incoming.head()).await;
+            let head = within_timeout("the head of an answer", self.incoming.head()).await;
             let head = head
                 .expect("a well-formed head")
                 .expect("an answer and not the end of the connection");
@@ -112,7 +112,7 @@ impl Client {
     /// # Panics
     /// When the connection ends instead.
     pub async fn interim(&mut self) -> String {
-        let head = patiently("the head of an answer", self.incoming.head()).await;
+        let head = within_timeout("the head of an answer", self.incoming.head()).await;
         head.expect("a well-formed head")
             .expect("an answer and not the end of the connection")
             .start
@@ -121,7 +121,7 @@ impl Client {
     /// Waits for the other side to close, and says whether it did so without another byte.
     pub async fn closed(&mut self) -> bool {
         // A reset is a way to close too.
-        patiently("the connection to close", self.incoming.some(1))
+        within_timeout("the connection to close", self.incoming.some(1))
             .await
             .is_ok_and(|bytes| bytes.is_empty())
     }
@@ -130,7 +130,7 @@ impl Client {
     pub async fn until_closed(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         while let Ok(bytes) =
-            patiently("the connection to close", self.incoming.some(usize::MAX)).await
+            within_timeout("the connection to close", self.incoming.some(usize::MAX)).await
         {
             if bytes.is_empty() {
                 break;

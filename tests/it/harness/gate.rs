@@ -14,20 +14,20 @@ use witgate_gateway::config::Config;
 use witgate_gateway::keys::NewKey;
 use witgate_gateway::{Drained, Options, Resolver, Server};
 
-use super::{Client, PATIENCE, Request, Response, Upstream, patiently};
+use super::{Client, Request, Response, TIMEOUT, Upstream, within_timeout};
 
 /// Each request is sent once: a test that is about retries says how many it wants.
 const ONE_TRY: &str = "retry = { attempts = 0 }\n";
 
 /// A running gateway.
-pub struct Gate {
+pub struct TestGateway {
     running: Arc<Server>,
     folder: TempDir,
     key: NewKey,
 }
 
 /// The set-up that a gateway is started with.
-pub struct Plan {
+pub struct GatewayBuilder {
     plugins: Vec<(String, Artifact)>,
     sidecars: Vec<(String, String)>,
     upstreams: Vec<(String, String)>,
@@ -39,9 +39,9 @@ pub struct Plan {
     extra: String,
 }
 
-// === impl Plan ===
+// === impl GatewayBuilder ===
 
-impl Plan {
+impl GatewayBuilder {
     /// The four shipped plugins with the sidecars that they ship with.
     pub fn shipped() -> Self {
         let mut plan = Self::bare();
@@ -132,25 +132,25 @@ impl Plan {
     }
 
     /// Starts it.
-    pub async fn start(self) -> Gate {
+    pub async fn start(self) -> TestGateway {
         self.start_by(|config| Server::start(config, Options::default()))
             .await
     }
 
     /// Starts it with name look-ups of the test's own.
-    pub async fn start_with_resolver(self, resolver: Arc<dyn Resolver>) -> Gate {
+    pub async fn start_with_resolver(self, resolver: Arc<dyn Resolver>) -> TestGateway {
         self.start_by(|config| Server::start(config, Options::default().resolver(resolver)))
             .await
     }
 
-    async fn start_by<F>(self, start: impl FnOnce(Config) -> F) -> Gate
+    async fn start_by<F>(self, start: impl FnOnce(Config) -> F) -> TestGateway
     where
         F: Future<Output = anyhow::Result<Server>>,
     {
         let (folder, key) = self.lay_out();
         let config = Config::read(&folder.path().join("witgate.toml"))
             .expect("the test's configuration is right");
-        let running = patiently("the gateway's start", start(config))
+        let running = within_timeout("the gateway's start", start(config))
             .await
             .unwrap();
         for plugin in running.policies().status() {
@@ -160,7 +160,7 @@ impl Plan {
                 plugin.name
             );
         }
-        Gate {
+        TestGateway {
             running: Arc::new(running),
             folder,
             key,
@@ -264,9 +264,9 @@ pub fn receipts_in(folder: &Path) -> Vec<Value> {
     receipts
 }
 
-// === impl Gate ===
+// === impl TestGateway ===
 
-impl Gate {
+impl TestGateway {
     /// Returns the address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.running.address()
@@ -321,15 +321,25 @@ impl Gate {
             .await
     }
 
+    /// Returns the entry of a plugin on the page of plugins.
+    pub async fn plugin_status(&self, name: &str) -> Value {
+        let page = self.admin("/plugins").await.json();
+        let plugins = page["plugins"].as_array();
+        plugins
+            .and_then(|plugins| plugins.iter().find(|plugin| plugin["name"] == name))
+            .unwrap_or_else(|| panic!("the plugin {name} is on the page: {page}"))
+            .clone()
+    }
+
     /// The receipts so far, of both files, in the order in which the requests came.
     pub async fn receipts(&self) -> Vec<Value> {
-        patiently("the receipts", self.running.flush()).await;
+        within_timeout("the receipts", self.running.flush()).await;
         receipts_in(self.folder.path())
     }
 
     /// Waits until there are so many receipts: the last ones may be of exchanges that nobody waits for.
     pub async fn receipts_when(&self, count: usize) -> Vec<Value> {
-        patiently("the receipts of all exchanges", async {
+        within_timeout("the receipts of all exchanges", async {
             loop {
                 let receipts = self.receipts().await;
                 if receipts.len() >= count {
@@ -358,7 +368,7 @@ impl Gate {
         let seen = tokio::task::spawn_blocking(move || {
             running
                 .policies()
-                .wait(PATIENCE, |progress| progress.generation > before)
+                .wait(TIMEOUT, |progress| progress.generation > before)
         });
         seen.await.unwrap().expect("the change is live in time");
     }
@@ -371,7 +381,7 @@ impl Gate {
         let seen = tokio::task::spawn_blocking(move || {
             running
                 .policies()
-                .wait(PATIENCE, |progress| progress.scans > before.scans)
+                .wait(TIMEOUT, |progress| progress.scans > before.scans)
         });
         let after = seen
             .await
@@ -386,6 +396,9 @@ impl Gate {
     /// Stops it as SIGTERM does.
     pub async fn drain(self) -> (Drained, TempDir) {
         let running = Arc::into_inner(self.running).expect("nobody else holds the gateway");
-        (patiently("the drain", running.drain()).await, self.folder)
+        (
+            within_timeout("the drain", running.drain()).await,
+            self.folder,
+        )
     }
 }

@@ -1,6 +1,6 @@
 //! HTTP/2 on both sides of the gateway: a client, and an upstream whose behaviour a test writes out.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,13 +10,14 @@ use h2::{RecvStream, SendStream};
 use http::HeaderMap;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use super::patiently;
 use super::request::Request;
+use super::upstream::listen;
+use super::within_timeout;
 
 /// A client's connection. Dropping it closes the connection.
 pub struct Http2Client {
@@ -103,7 +104,7 @@ impl Http2Client {
         io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         settings: &h2::client::Builder,
     ) -> Self {
-        let (send, connection) = patiently("an HTTP/2 handshake", settings.handshake(io))
+        let (send, connection) = within_timeout("an HTTP/2 handshake", settings.handshake(io))
             .await
             .expect("the gateway speaks HTTP/2");
         Self {
@@ -118,7 +119,7 @@ impl Http2Client {
         request: http::Request<()>,
         end: bool,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
-        let mut send = patiently("a free stream", self.send.clone().ready()).await?;
+        let mut send = within_timeout("a free stream", self.send.clone().ready()).await?;
         send.send_request(request, end)
     }
 
@@ -142,7 +143,9 @@ impl Http2Client {
     /// Waits for the connection's end.
     pub async fn closed(self) -> Result<(), h2::Error> {
         let Self { send, driving } = self;
-        let ended = patiently("the connection to end", driving).await.unwrap();
+        let ended = within_timeout("the connection to end", driving)
+            .await
+            .unwrap();
         drop(send);
         ended
     }
@@ -166,7 +169,7 @@ fn translated(request: &Request) -> http::Request<()> {
 impl Http2Response {
     /// Reads an answer to its end.
     pub async fn read(answer: ResponseFuture) -> Result<Self, h2::Error> {
-        let (head, mut stream) = patiently("the head of an answer", answer)
+        let (head, mut stream) = within_timeout("the head of an answer", answer)
             .await?
             .into_parts();
         let mut response = Self {
@@ -180,12 +183,12 @@ impl Http2Response {
     }
 
     async fn drain(&mut self, stream: &mut RecvStream) -> Result<(), h2::Error> {
-        while let Some(data) = patiently("a part of the body", stream.data()).await {
+        while let Some(data) = within_timeout("a part of the body", stream.data()).await {
             let data = data?;
             stream.flow_control().release_capacity(data.len())?;
             self.body.extend_from_slice(&data);
         }
-        self.trailers = patiently("the trailers", stream.trailers()).await?;
+        self.trailers = within_timeout("the trailers", stream.trailers()).await?;
         Ok(())
     }
 
@@ -222,12 +225,7 @@ impl Http2Upstream {
     }
 
     async fn start_with(tls: Option<Arc<ServerConfig>>, order: Order, script: impl Script) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let (listener, address) = listen().await;
         let seen = Arc::new(watch::Sender::default());
         let served = Arc::clone(&seen);
         let script = Arc::new(script);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::patiently;
+use super::within_timeout;
 
 /// Shared between the test and the upstream that waits. Clones are the same pause.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ impl Pause {
     pub async fn reached(&self) {
         let mut stage = self.stage.subscribe();
         let reached = stage.wait_for(|stage| *stage >= Stage::Reached);
-        patiently("a pause to be reached", reached)
+        within_timeout("a pause to be reached", reached)
             .await
             .expect("this pause holds its sender");
     }

@@ -12,10 +12,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use witgate_gateway::keys::NewKey;
 
-use super::{Client, Plan, Request, Response, patiently};
+use super::{Client, GatewayBuilder, Request, Response, within_timeout};
 
 /// A folder with a configuration, for any number of processes one after the other.
-pub struct House {
+pub struct Installation {
     folder: TempDir,
     key: NewKey,
 }
@@ -28,11 +28,11 @@ pub struct Process {
     log: watch::Receiver<String>,
 }
 
-// === impl House ===
+// === impl Installation ===
 
-impl House {
-    pub fn new(plan: &Plan) -> Self {
-        let (folder, key) = plan.lay_out();
+impl Installation {
+    pub fn new(builder: &GatewayBuilder) -> Self {
+        let (folder, key) = builder.lay_out();
         Self { folder, key }
     }
 
@@ -59,7 +59,7 @@ impl House {
     /// Starts one that is to take over with another configuration, and can't. Gives its exit status and what it said.
     pub async fn upgrade_in_vain(&self, config: &str) -> (ExitStatus, String) {
         let child = self.spawn(&["--config", config, "--upgrade"]);
-        let output = patiently("a process to give up", child.wait_with_output());
+        let output = within_timeout("a process to give up", child.wait_with_output());
         let output = output.await.unwrap();
         (
             output.status,
@@ -160,7 +160,7 @@ impl Process {
 
     /// The accounts and holds, once they look as they should.
     pub async fn budgets_when(&self, what: &str, looks: impl Fn(&Value) -> bool) -> Value {
-        patiently(what, async {
+        within_timeout(what, async {
             loop {
                 let budgets = self.admin("/budgets").await.json();
                 if looks(&budgets) {
@@ -194,11 +194,11 @@ impl Process {
 
     /// Waits until it ends by itself, and gives its log.
     pub async fn ended(mut self) -> String {
-        let status = patiently("a process to end", self.child.wait())
+        let status = within_timeout("a process to end", self.child.wait())
             .await
             .unwrap();
         // The reader sees the end of the pipe and lets go of the log.
-        while patiently("the end of the log", self.log.changed())
+        while within_timeout("the end of the log", self.log.changed())
             .await
             .is_ok()
         {}
@@ -220,7 +220,7 @@ pub(super) async fn kill(id: u32, signal: &str) {
 
 async fn wait_line(log: &mut watch::Receiver<String>, text: &str) -> String {
     let shows = log.wait_for(|log| log.contains(text));
-    let found = match patiently(text, shows).await {
+    let found = match within_timeout(text, shows).await {
         Ok(log) => log
             .lines()
             .find(|line| line.contains(text))

@@ -3,8 +3,8 @@
 use tokio::net::tcp::OwnedReadHalf;
 
 use super::events::{Event, next_event};
-use super::patiently;
 use super::wire::{Framing, Head, Headers, Incoming};
+use super::within_timeout;
 
 /// An answer whose head has come. Its body is read piece by piece.
 #[derive(Debug)]
@@ -80,12 +80,12 @@ impl<'c> Reply<'c> {
             return None;
         }
         let read = match self.framing {
-            Framing::Chunked => patiently("a chunk", self.incoming.chunk()).await,
+            Framing::Chunked => within_timeout("a chunk", self.incoming.chunk()).await,
             Framing::Length(left) => {
-                patiently("a part of the body", self.incoming.some(left)).await
+                within_timeout("a part of the body", self.incoming.some(left)).await
             }
             Framing::UntilClose => {
-                patiently("a part of the body", self.incoming.some(usize::MAX)).await
+                within_timeout("a part of the body", self.incoming.some(usize::MAX)).await
             }
         };
         let Ok(chunk) = read else {

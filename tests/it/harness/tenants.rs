@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use witgate_gateway::keys::NewKey;
 
-use super::gate::Gate;
+use super::gate::TestGateway;
 use super::request::Request;
 
 /// A further caller of a gate.
@@ -17,7 +17,7 @@ pub struct Caller {
 
 impl Caller {
     /// Lets in a caller of this tenant; `more` are further lines of its entry in the keys file.
-    pub async fn admit(gate: &Gate, id: &str, tenant: &str, more: &str) -> Self {
+    pub async fn admit(gate: &TestGateway, id: &str, tenant: &str, more: &str) -> Self {
         let key = NewKey::random();
         let entry = format!(
             "\n[[key]]\nid = \"{id}\"\nhash = \"{}\"\ntenant = \"{tenant}\"\nuser = \"{id}\"\ntier = \"pro\"\n{more}\n",
@@ -35,7 +35,7 @@ impl Caller {
     }
 
     /// The caller that every gate has, of the tenant `acme`.
-    pub fn first(gate: &Gate) -> Self {
+    pub fn first(gate: &TestGateway) -> Self {
         Self {
             key: gate.key().to_owned(),
         }

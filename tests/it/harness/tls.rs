@@ -4,7 +4,7 @@
 //! [`Client`]: super::Client
 //! [`Upstream`]: super::Upstream
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
@@ -14,13 +14,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
 use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::patiently;
-use super::upstream::hex;
+use super::upstream::{hex, listen};
+use super::within_timeout;
 
 /// A certificate authority.
 pub struct Authority {
@@ -177,7 +177,7 @@ impl Greeting {
         tcp.set_nodelay(true)?;
         let name = ServerName::try_from(self.name.clone()).expect("a server's name");
         let connector = TlsConnector::from(Arc::new(self.config.clone()));
-        patiently("a TLS handshake", connector.connect(name, tcp)).await
+        within_timeout("a TLS handshake", connector.connect(name, tcp)).await
     }
 }
 
@@ -218,12 +218,7 @@ impl Tunnel {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let (listener, address) = listen().await;
         let accepting = tokio::spawn(async move {
             let mut carried = tokio::task::JoinSet::new();
             while let Ok((tcp, _)) = listener.accept().await {

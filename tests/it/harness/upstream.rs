@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::answer::{Act, Answer};
-use super::patiently;
 use super::wire::{Headers, Incoming};
+use super::within_timeout;
 
 /// A server on a port of the kernel's choice. Dropping it closes its port and its connections.
 #[derive(Debug)]
@@ -93,12 +93,7 @@ impl Upstream {
 
     /// Asks the script for each answer. Requests come in the order in which their bodies were complete.
     pub async fn start_with(script: impl FnMut(&Recorded) -> Answer + Send + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let (listener, address) = listen().await;
         let shared = Arc::new(Shared {
             script: Mutex::new(Box::new(script)),
             seen: watch::Sender::default(),
@@ -114,12 +109,7 @@ impl Upstream {
 
     /// An address at which nobody listens.
     pub async fn refusing() -> SocketAddr {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a free port");
-        listener
-            .local_addr()
-            .expect("a bound socket has an address")
+        listen().await.1
     }
 
     pub const fn address(&self) -> SocketAddr {
@@ -140,7 +130,7 @@ impl Upstream {
         let number = self.given.fetch_add(1, Ordering::Relaxed);
         let mut seen = self.shared.seen.subscribe();
         let arrived = seen.wait_for(|seen| seen.requests.len() > number);
-        let seen = patiently("a request at the upstream", arrived)
+        let seen = within_timeout("a request at the upstream", arrived)
             .await
             .expect("this upstream holds its sender");
         seen.requests[number].clone()
@@ -155,7 +145,7 @@ impl Upstream {
     pub async fn client_left(&self, connection: usize) {
         let mut seen = self.shared.seen.subscribe();
         let left = seen.wait_for(|seen| seen.left.contains(&connection));
-        patiently("the client to leave", left)
+        within_timeout("the client to leave", left)
             .await
             .expect("this upstream holds its sender");
     }
@@ -165,7 +155,7 @@ impl Upstream {
         let address = self.address;
         let accepting = &self.accepting;
         accepting.abort();
-        patiently("the port to close", async {
+        within_timeout("the port to close", async {
             while !accepting.is_finished() {
                 tokio::task::yield_now().await;
             }
@@ -187,6 +177,17 @@ impl std::fmt::Debug for Shared {
             .field("seen", &self.seen)
             .finish_non_exhaustive()
     }
+}
+
+/// Opens a port of the kernel's choice.
+pub(super) async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("a free port");
+    let address = listener
+        .local_addr()
+        .expect("a bound socket has an address");
+    (listener, address)
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {

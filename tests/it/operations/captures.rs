@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::harness::{Capture, Gate, Plan, Upstream, binary};
+use crate::harness::{Capture, GatewayBuilder, TestGateway, Upstream, binary};
 
 /// A gateway that records, with these further lines of `[capture]`.
-async fn recording(upstream: &Upstream, more: &str) -> Gate {
-    Plan::bare()
+async fn recording(upstream: &Upstream, more: &str) -> TestGateway {
+    GatewayBuilder::bare()
         .upstream("default", upstream)
         .extra(&format!("[capture]\ndir = \"recorded\"\n{more}"))
         .start()
@@ -18,7 +18,7 @@ async fn recording(upstream: &Upstream, more: &str) -> Gate {
 }
 
 /// The recorded lines of a directory, once the gateway has stopped and all are written.
-async fn recorded(gate: Gate) -> (Vec<Value>, tempfile::TempDir, PathBuf) {
+async fn recorded(gate: TestGateway) -> (Vec<Value>, tempfile::TempDir, PathBuf) {
     let (_, folder) = gate.drain().await;
     let directory = folder.path().join("recorded");
     let mut files: Vec<_> = std::fs::read_dir(&directory)
@@ -44,7 +44,10 @@ fn asking(words: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_recorded_unless_it_is_asked_for() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     assert_eq!(gate.ask(&gate.messages(&asking("hi"))).await.status, 200);
     let (_, folder) = gate.drain().await;
     let names: Vec<_> = std::fs::read_dir(folder.path())
@@ -190,7 +193,7 @@ async fn files_that_are_moved_away_when_all_is_full_make_room_for_a_new_one() {
             .find(|line| line.starts_with("witgate_capture_full_total "));
         line.is_some_and(|line| !line.ends_with(" 0"))
     };
-    crate::harness::patiently("a full directory", async {
+    crate::harness::within_timeout("a full directory", async {
         while !full().await {
             ask(1).await;
         }
@@ -207,7 +210,7 @@ async fn files_that_are_moved_away_when_all_is_full_make_room_for_a_new_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recorded_requests_are_decided_on_as_they_were_and_can_be_sent_again() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra("[capture]\ndir = \"recorded\"")
         .start()
@@ -264,7 +267,10 @@ async fn recorded_requests_are_decided_on_as_they_were_and_can_be_sent_again() {
     }
 
     let second = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &second).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &second)
+        .start()
+        .await;
     let replay = Command::new(binary())
         .arg("replay")
         .arg(&file)

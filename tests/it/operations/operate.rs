@@ -6,16 +6,17 @@ use serde_json::json;
 use witgate_gateway::keys::NewKey;
 
 use crate::harness::{
-    Answer, Ending, Events, Gate, Pause, Plan, Request, Upstream, key_entry, patiently,
+    Answer, Ending, Events, GatewayBuilder, Pause, Request, TestGateway, Upstream, key_entry,
+    within_timeout,
 };
 
-fn asking(gate: &Gate) -> Request {
+fn asking(gate: &TestGateway) -> Request {
     gate.messages(&json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []}))
 }
 
 /// Waits until a page of the admin listener shows something.
-async fn until_admin(gate: &Gate, path: &str, shows: impl Fn(&str) -> bool) -> String {
-    patiently("the admin page to change", async {
+async fn until_admin(gate: &TestGateway, path: &str, shows: impl Fn(&str) -> bool) -> String {
+    within_timeout("the admin page to change", async {
         loop {
             let page = gate.admin(path).await;
             if shows(page.text()) {
@@ -30,7 +31,10 @@ async fn until_admin(gate: &Gate, path: &str, shows: impl Fn(&str) -> bool) -> S
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_gateway_stops_at_once_although_connections_are_kept_alive() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let mut client = gate.client().await;
     assert_eq!(client.ask(&asking(&gate)).await.status, 200, "served");
     let (drained, folder) = gate.drain().await;
@@ -47,7 +51,10 @@ async fn a_running_stream_finishes_while_new_connections_are_refused_and_readine
         .text(&["one", "two"])
         .end("end_turn");
     let upstream = Upstream::always(Answer::sse(&events).pause_at_event(3, &pause)).await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let (address, admin) = (gate.address(), gate.running().admin().unwrap());
     let mut client = gate.client().await;
     let body =
@@ -56,7 +63,7 @@ async fn a_running_stream_finishes_while_new_connections_are_refused_and_readine
     pause.reached().await;
 
     let draining = tokio::spawn(gate.drain());
-    patiently("the listener to close", async {
+    within_timeout("the listener to close", async {
         while tokio::net::TcpStream::connect(address).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -82,7 +89,7 @@ async fn a_running_stream_finishes_while_new_connections_are_refused_and_readine
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_outlasts_the_drain_timeout_is_cut_and_has_its_receipt() {
     let upstream = Upstream::always(Answer::never()).await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .top("drain_timeout_ms = 50")
         .upstream("default", &upstream)
         .start()
@@ -102,7 +109,10 @@ async fn what_outlasts_the_drain_timeout_is_cut_and_has_its_receipt() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_key_opens_and_a_removed_one_closes_without_a_restart() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let new = NewKey::random();
     std::fs::write(gate.file("keys.toml"), key_entry("bob", &new, "pro")).unwrap();
     until_admin(&gate, "/config", |page| page.contains("\"reloads\": 1")).await;
@@ -124,7 +134,10 @@ async fn a_new_key_opens_and_a_removed_one_closes_without_a_restart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_configuration_is_applied_and_a_wrong_one_leaves_everything_as_it_was() {
     let (first, second) = (Upstream::answering().await, Upstream::answering().await);
-    let gate = Plan::shipped().upstream("default", &first).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &first)
+        .start()
+        .await;
     let path = gate.file("witgate.toml");
     let text = std::fs::read_to_string(&path).unwrap();
 
@@ -180,7 +193,7 @@ async fn a_changed_price_file_prices_the_next_answer() {
     let file = folder.path().join("prices.json");
     std::fs::write(&file, price("2")).unwrap();
     let prices = format!("[prices]\nfile = \"{}\"\n", file.display());
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .extra(&prices)
         .upstream("default", &upstream)
         .start()
@@ -201,7 +214,10 @@ async fn a_changed_price_file_prices_the_next_answer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_admin_pages_tell_what_is_there() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     gate.ask(&asking(&gate)).await;
     gate.receipts_when(1).await;
     assert_eq!(gate.admin("/healthz").await.status, 200, "alive");

@@ -10,18 +10,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use witgate_artifacts::BUDGET;
 
 use crate::harness::{
-    Answer, Client, Ending, Events, House, Pause, Plan, Process, Upstream, patiently,
+    Answer, Client, Ending, Events, GatewayBuilder, Installation, Pause, Process, Upstream,
+    within_timeout,
 };
 
 const LIMITS: &str = "[[settings.tiers.pro.limits]]\naccount = \"tenant\"\nwindow = \"total\"\nusd = \"1000.00\"\n\n\
                       [[settings.tiers.pro.limits]]\naccount = \"tenant\"\nwindow = \"total\"\nrequests = 1000000\n";
 
-fn house(upstream: &Upstream) -> House {
-    let plan = Plan::shipped()
+fn installation(upstream: &Upstream) -> Installation {
+    let builder = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, LIMITS)
         .extra("[upgrade]\nsocket = \"witgate.sock\"\n")
         .upstream("default", upstream);
-    House::new(&plan)
+    Installation::new(&builder)
 }
 
 fn body(stream: bool) -> Value {
@@ -51,9 +52,9 @@ async fn upstream(pause: &Pause) -> Upstream {
 }
 
 /// A client whose stream has come half-way.
-async fn streaming(house: &House, process: &Process, pause: &Pause) -> Client {
+async fn streaming(installation: &Installation, process: &Process, pause: &Pause) -> Client {
     let mut client = process.client().await;
-    client.send(&house.messages(&body(true))).await;
+    client.send(&installation.messages(&body(true))).await;
     pause.reached().await;
     client
 }
@@ -80,16 +81,16 @@ fn cost(receipts: &[Value]) -> i64 {
 }
 
 /// Checks that each receipt is there once, and that the account is their sum.
-async fn adds_up(house: &House, process: &Process, count: usize) {
+async fn adds_up(installation: &Installation, process: &Process, count: usize) {
     let settled = |budgets: &Value| {
         budgets["open_holds"] == 0 && used(budgets, "requests") == i64::try_from(count).unwrap()
     };
     let budgets = process
         .budgets_when("every hold to be settled", settled)
         .await;
-    let receipts = patiently("every receipt", async {
+    let receipts = within_timeout("every receipt", async {
         loop {
-            let receipts = house.receipts();
+            let receipts = installation.receipts();
             if receipts.len() >= count {
                 return receipts;
             }
@@ -117,13 +118,17 @@ async fn adds_up(house: &House, process: &Process, count: usize) {
 async fn a_stream_crosses_an_upgrade_and_settles_in_the_new_process() {
     let pause = Pause::new();
     let upstream = upstream(&pause).await;
-    let house = house(&upstream);
-    let old = house.start().await;
-    let answer = old.client().await.ask(&house.messages(&body(false))).await;
+    let installation = installation(&upstream);
+    let old = installation.start().await;
+    let answer = old
+        .client()
+        .await
+        .ask(&installation.messages(&body(false)))
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let client = streaming(&house, &old, &pause).await;
+    let client = streaming(&installation, &old, &pause).await;
 
-    let new = house.upgrade().await;
+    let new = installation.upgrade().await;
     assert_eq!(new.address, old.address, "at the same address");
     assert_eq!(new.admin, old.admin, "for operators too");
     let budgets = new.admin("/budgets").await.json();
@@ -132,22 +137,26 @@ async fn a_stream_crosses_an_upgrade_and_settles_in_the_new_process() {
         (&json!(1), 1),
         "the new process knows what was spent and what is held: {budgets}"
     );
-    let answer = new.client().await.ask(&house.messages(&body(false))).await;
+    let answer = new
+        .client()
+        .await
+        .ask(&installation.messages(&body(false)))
+        .await;
     assert_eq!(answer.status, 200, "it serves: {}", answer.text());
 
     finishes(client, &pause).await;
     let log = old.ended().await;
     assert!(log.contains("a new process serves"), "{log}");
-    adds_up(&house, &new, 3).await;
-    assert!(house.spools().is_empty(), "nothing was spooled");
+    adds_up(&installation, &new, 3).await;
+    assert!(installation.spools().is_empty(), "nothing was spooled");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_new_connections_meet_no_refusal_and_no_error_during_hand_overs() {
     const LEAST: usize = 1000;
     let upstream = upstream(&Pause::new()).await;
-    let house = Arc::new(house(&upstream));
-    let first = house.start().await;
+    let installation = Arc::new(installation(&upstream));
+    let first = installation.start().await;
     let address = first.address;
     let (asked, over) = (
         Arc::new(AtomicUsize::new(0)),
@@ -155,9 +164,13 @@ async fn a_thousand_new_connections_meet_no_refusal_and_no_error_during_hand_ove
     );
     let workers: Vec<_> = (0..2)
         .map(|_| {
-            let (house, asked, over) = (Arc::clone(&house), Arc::clone(&asked), Arc::clone(&over));
+            let (installation, asked, over) = (
+                Arc::clone(&installation),
+                Arc::clone(&asked),
+                Arc::clone(&over),
+            );
             tokio::spawn(async move {
-                let request = house.messages(&body(false));
+                let request = installation.messages(&body(false));
                 while !over.load(SeqCst) || asked.load(SeqCst) < LEAST {
                     asked.fetch_add(1, SeqCst);
                     let response = Client::connect(address).await.ask(&request).await;
@@ -167,55 +180,62 @@ async fn a_thousand_new_connections_meet_no_refusal_and_no_error_during_hand_ove
             })
         })
         .collect();
-    let second = house.upgrade().await;
+    let second = installation.upgrade().await;
     first.ended().await;
     second.says("the old process has ended").await;
-    let third = house.upgrade().await;
+    let third = installation.upgrade().await;
     second.ended().await;
     over.store(true, SeqCst);
     for worker in workers {
         worker.await.expect("each request was answered");
     }
-    adds_up(&house, &third, asked.load(SeqCst)).await;
+    adds_up(&installation, &third, asked.load(SeqCst)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_heir_leaves_a_spool_that_the_next_start_takes_in_once() {
     let pause = Pause::new();
     let upstream = upstream(&pause).await;
-    let house = house(&upstream);
-    let old = house.start().await;
-    let client = streaming(&house, &old, &pause).await;
-    house.upgrade().await.die().await;
+    let installation = installation(&upstream);
+    let old = installation.start().await;
+    let client = streaming(&installation, &old, &pause).await;
+    installation.upgrade().await.die().await;
     old.says("the new process is gone").await;
     finishes(client, &pause).await;
     old.ended().await;
-    assert_eq!(house.receipts().len(), 0, "nobody has written the receipt");
-    assert_eq!(house.spools().len(), 1, "it is in the spool");
-    let spool = house.spools().remove(0);
+    assert_eq!(
+        installation.receipts().len(),
+        0,
+        "nobody has written the receipt"
+    );
+    assert_eq!(installation.spools().len(), 1, "it is in the spool");
+    let spool = installation.spools().remove(0);
     let left = std::fs::read(&spool).unwrap();
 
-    let next = house.start().await;
-    assert!(house.spools().is_empty(), "the spool was taken in");
-    adds_up(&house, &next, 1).await;
+    let next = installation.start().await;
+    assert!(installation.spools().is_empty(), "the spool was taken in");
+    adds_up(&installation, &next, 1).await;
     next.signal("-TERM").await;
     next.ended().await;
 
     // As if it had been killed after the receipts were written and before the spool was deleted.
     std::fs::write(&spool, left).unwrap();
-    let last = house.start().await;
-    assert!(house.spools().is_empty(), "the spool was taken in again");
-    adds_up(&house, &last, 1).await;
+    let last = installation.start().await;
+    assert!(
+        installation.spools().is_empty(),
+        "the spool was taken in again"
+    );
+    adds_up(&installation, &last, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_process_held_is_released_by_the_new_one() {
     let pause = Pause::new();
     let upstream = upstream(&pause).await;
-    let house = house(&upstream);
-    let old = house.start().await;
-    let client = streaming(&house, &old, &pause).await;
-    let new = house.upgrade().await;
+    let installation = installation(&upstream);
+    let old = installation.start().await;
+    let client = streaming(&installation, &old, &pause).await;
+    let new = installation.upgrade().await;
     let budgets = new.admin("/budgets").await.json();
     assert_eq!(budgets["open_holds"], 1, "{budgets}");
     old.die().await;
@@ -230,7 +250,7 @@ async fn what_a_killed_process_held_is_released_by_the_new_one() {
         "nothing is held: {budgets}"
     );
     new.says("the old process has ended").await;
-    assert!(house.spools().is_empty(), "its spool is gone");
+    assert!(installation.spools().is_empty(), "its spool is gone");
     client.close();
 }
 
@@ -238,10 +258,10 @@ async fn what_a_killed_process_held_is_released_by_the_new_one() {
 async fn a_successor_that_fails_leaves_the_old_process_serving_as_before() {
     let pause = Pause::new();
     let upstream = upstream(&pause).await;
-    let house = house(&upstream);
-    let old = house.start().await;
-    let client = streaming(&house, &old, &pause).await;
-    let config = std::fs::read_to_string(house.file("witgate.toml")).unwrap();
+    let installation = installation(&upstream);
+    let old = installation.start().await;
+    let client = streaming(&installation, &old, &pause).await;
+    let config = std::fs::read_to_string(installation.file("witgate.toml")).unwrap();
     let taken = format!("[admin]\naddress = \"{}\"", upstream.address());
     let admin = "[admin]\naddress = \"127.0.0.1:0\"";
     assert!(config.contains(admin), "the test changes the admin address");
@@ -254,29 +274,33 @@ async fn a_successor_that_fails_leaves_the_old_process_serving_as_before() {
             "cannot listen on",
         ),
     ] {
-        std::fs::write(house.file(name), text).unwrap();
-        let (status, log) = house.upgrade_in_vain(name).await;
+        std::fs::write(installation.file(name), text).unwrap();
+        let (status, log) = installation.upgrade_in_vain(name).await;
         assert!(!status.success(), "{name}: it does not start:\n{log}");
         assert!(log.contains(told), "{name}: it says why:\n{log}");
-        let answer = old.client().await.ask(&house.messages(&body(false))).await;
+        let answer = old
+            .client()
+            .await
+            .ask(&installation.messages(&body(false)))
+            .await;
         assert_eq!(answer.status, 200, "{name}: the old one serves");
     }
     old.says("the handover failed").await;
-    assert!(house.spools().is_empty(), "nothing is left of it");
+    assert!(installation.spools().is_empty(), "nothing is left of it");
     finishes(client, &pause).await;
-    adds_up(&house, &old, 3).await;
+    adds_up(&installation, &old, 3).await;
 
-    let new = house.upgrade().await;
+    let new = installation.upgrade().await;
     old.ended().await;
-    adds_up(&house, &new, 3).await;
+    adds_up(&installation, &new, 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_version_of_the_protocol_is_refused_and_the_old_one_goes_on() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
-    let old = house.start().await;
-    let path = house.file("witgate.sock");
+    let installation = installation(&upstream);
+    let old = installation.start().await;
+    let path = installation.file("witgate.sock");
     let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600, "the socket is its owner's");
     let hello = br#"{"witgate_upgrade":99,"something":"new"}"#;
@@ -286,7 +310,7 @@ async fn an_unknown_version_of_the_protocol_is_refused_and_the_old_one_goes_on()
     strange.write_all(b"w").await.unwrap();
     strange.write_all(hello).await.unwrap();
     let mut refusal = Vec::new();
-    patiently("the refusal", strange.read_to_end(&mut refusal))
+    within_timeout("the refusal", strange.read_to_end(&mut refusal))
         .await
         .unwrap();
     let refusal = String::from_utf8_lossy(&refusal);
@@ -294,14 +318,18 @@ async fn an_unknown_version_of_the_protocol_is_refused_and_the_old_one_goes_on()
         refusal.contains("refused") && refusal.contains("version 99"),
         "it says why: {refusal}"
     );
-    let answer = old.client().await.ask(&house.messages(&body(false))).await;
+    let answer = old
+        .client()
+        .await
+        .ask(&installation.messages(&body(false)))
+        .await;
     assert_eq!(answer.status, 200, "the old one serves");
 
     let (status, log) = {
-        let plain = std::fs::read_to_string(house.file("witgate.toml")).unwrap();
+        let plain = std::fs::read_to_string(installation.file("witgate.toml")).unwrap();
         let without = plain.replace("[upgrade]\nsocket = \"witgate.sock\"\n", "");
-        std::fs::write(house.file("without.toml"), without).unwrap();
-        house.upgrade_in_vain("without.toml").await
+        std::fs::write(installation.file("without.toml"), without).unwrap();
+        installation.upgrade_in_vain("without.toml").await
     };
     assert!(
         !status.success() && log.contains("[upgrade] socket"),
@@ -312,14 +340,14 @@ async fn an_unknown_version_of_the_protocol_is_refused_and_the_old_one_goes_on()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_connection_of_the_old_process_gets_one_more_answer_that_is_said_to_be_the_last() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
-    let old = house.start().await;
+    let installation = installation(&upstream);
+    let old = installation.start().await;
     let mut client = old.client().await;
     let mut silent = old.client().await;
-    let request = house.messages(&body(false));
+    let request = installation.messages(&body(false));
     assert_eq!(client.ask(&request).await.status, 200, "served");
 
-    let new = house.upgrade().await;
+    let new = installation.upgrade().await;
     // The new one serves a moment before the old one hears of it; until then its connections go on as before.
     let mut asked = 1;
     let told = async {
@@ -337,11 +365,11 @@ async fn an_idle_connection_of_the_old_process_gets_one_more_answer_that_is_said
             }
         }
     };
-    patiently("the client to be told", told).await;
+    within_timeout("the client to be told", told).await;
     assert!(client.closed().await, "and it is closed");
     assert!(silent.closed().await, "the idle one too, after a while");
     old.ended().await;
-    adds_up(&house, &new, asked).await;
+    adds_up(&installation, &new, asked).await;
 }
 
 /// The process that a process started, ended with the test.
@@ -358,8 +386,8 @@ impl Drop for Successor {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigusr2_starts_the_program_anew_and_it_takes_over() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
-    let old = house.start().await;
+    let installation = installation(&upstream);
+    let old = installation.start().await;
     let address = old.address;
     old.signal("-USR2").await;
     let line = old.says("started a new process to take over").await;
@@ -368,7 +396,7 @@ async fn sigusr2_starts_the_program_anew_and_it_takes_over() {
     old.says("a new process serves").await;
     let answer = Client::connect(address)
         .await
-        .ask(&house.messages(&body(false)))
+        .ask(&installation.messages(&body(false)))
         .await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_ne!(id, old.id().to_string(), "it is another process");

@@ -1,9 +1,9 @@
 //! A guest that misbehaves costs its own call only, is named, and its fail policy decides the answer.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use witgate_artifacts::{HOSTILE, SWAP_A};
 
-use crate::harness::{Gate, Plan, Request, Upstream};
+use crate::harness::{GatewayBuilder, Request, TestGateway, Upstream};
 
 /// Behaviours that trap a call, with the kind of fault that is reported.
 const BEHAVIOURS: [(&str, &[&str]); 5] = [
@@ -14,19 +14,8 @@ const BEHAVIOURS: [(&str, &[&str]); 5] = [
     ("recurse", &["stack-overflow"]),
 ];
 
-fn asking(gate: &Gate) -> Request {
+fn asking(gate: &TestGateway) -> Request {
     gate.messages(&json!({"model": "m", "max_tokens": 5, "messages": []}))
-}
-
-async fn plugin(gate: &Gate, name: &str) -> Value {
-    let plugins = gate.admin("/plugins").await.json();
-    plugins["plugins"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|plugin| plugin["name"] == name)
-        .cloned()
-        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,7 +24,7 @@ async fn every_fault_in_every_hook_costs_its_own_call_and_is_answered_by_name() 
     for hook in ["envelope", "route", "budget"] {
         for (behaviour, kinds) in BEHAVIOURS {
             // A gate of its own for each, so that the breaker has no say here.
-            let gate = Plan::bare()
+            let gate = GatewayBuilder::bare()
                 .plugin("bad", HOSTILE, "[limits]\ndeadline_ms = 100\n")
                 .plugin("good", SWAP_A, "order = 200\n")
                 .upstream("default", &upstream)
@@ -72,7 +61,7 @@ async fn every_fault_in_every_hook_costs_its_own_call_and_is_answered_by_name() 
             );
             assert_eq!(receipt["refusal"]["hook"], hook, "{what}: {receipt}");
             assert_eq!(
-                plugin(&gate, "bad").await["metrics"]["faults"][&kind],
+                gate.plugin_status("bad").await["metrics"]["faults"][&kind],
                 1,
                 "{what} is counted"
             );
@@ -96,7 +85,7 @@ async fn every_fault_in_every_hook_costs_its_own_call_and_is_answered_by_name() 
 async fn a_plugin_that_fails_open_is_skipped_and_the_receipt_says_so() {
     let upstream = Upstream::answering().await;
     let sidecar = "[hooks.envelope]\nfail = \"open\"\n[hooks.route]\nfail = \"open\"\n[hooks.budget]\nfail = \"open\"\n";
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .plugin("bad", HOSTILE, sidecar)
         .upstream("default", &upstream)
         .start()
@@ -121,7 +110,7 @@ async fn an_audit_hook_that_fails_loses_no_receipt() {
     let upstream = Upstream::answering().await;
     for (behaviour, _) in BEHAVIOURS {
         let vmx = json!({"model": "m", "max_tokens": 5, "messages": [], "vmx": {"metadata": {"hostile": behaviour}}});
-        let gate = Plan::bare()
+        let gate = GatewayBuilder::bare()
             .plugin("envelope", witgate_artifacts::ENVELOPE, "")
             .plugin("bad", HOSTILE, "[limits]\ndeadline_ms = 100\n")
             .upstream("default", &upstream)
@@ -150,7 +139,7 @@ async fn an_audit_hook_that_fails_loses_no_receipt() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugin_that_keeps_failing_is_suspended_and_its_policy_still_holds() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .plugin("bad", HOSTILE, "")
         .upstream("default", &upstream)
         .start()
@@ -159,7 +148,7 @@ async fn a_plugin_that_keeps_failing_is_suspended_and_its_policy_still_holds() {
     for _ in 0..4 {
         assert_eq!(gate.ask(&hostile).await.status, 503, "closed");
     }
-    let plugin = plugin(&gate, "bad").await;
+    let plugin = gate.plugin_status("bad").await;
     assert_eq!(plugin["state"], "suspended", "visible: {plugin}");
     assert_eq!(
         plugin["metrics"]["faults"]["trap"], 3,
@@ -180,7 +169,7 @@ async fn words_that_the_host_does_not_know_are_the_operators_to_mend_not_a_crash
         ("route", "no such upstream"),
         ("budget", "fortnight"),
     ] {
-        let gate = Plan::bare()
+        let gate = GatewayBuilder::bare()
             .plugin("bad", HOSTILE, "")
             .upstream("default", &upstream)
             .start()

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{MissedTickBehavior, interval};
 use witgate_artifacts::{AUDIT, Artifact, BUDGET, ENVELOPE, ROUTE, SWAP_A, SWAP_B};
 
-use crate::harness::{Answer, Pause, Plan, Recorded, Upstream};
+use crate::harness::{Answer, GatewayBuilder, Pause, Recorded, Upstream};
 
 fn sha256(artifact: Artifact) -> String {
     Sha256::digest(artifact.bytes())
@@ -38,8 +38,8 @@ const SWAPS: u32 = 50;
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_swaps_under_load_fail_no_request_and_mix_no_lineup() {
     let upstream = Upstream::start_with(echo_model).await;
-    let plan = Plan::shipped().plugin("route", SWAP_A, "");
-    let gate = Arc::new(plan.upstream("default", &upstream).start().await);
+    let builder = GatewayBuilder::shipped().plugin("route", SWAP_A, "");
+    let gate = Arc::new(builder.upstream("default", &upstream).start().await);
 
     let swapping = Arc::new(AtomicBool::new(true));
     let swapper = tokio::spawn({
@@ -158,7 +158,7 @@ async fn a_running_exchange_finishes_on_the_lineup_that_it_pinned() {
     let answer = Answer::message("m", "hi", &json!({"input_tokens": 1, "output_tokens": 1}))
         .pause_before_head(&pause);
     let upstream = Upstream::always(answer).await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .plugin("route", SWAP_A, "")
         .upstream("default", &upstream)
         .start()
@@ -188,7 +188,10 @@ async fn a_running_exchange_finishes_on_the_lineup_that_it_pinned() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sidecar_edit_alone_is_live_for_the_next_request() {
     let upstream = Upstream::start_with(echo_model).await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let request = gate.messages(&json!({"model": "house", "max_tokens": 5, "messages": []}));
     let to = |model: &str| {
         format!(
@@ -211,7 +214,7 @@ async fn a_sidecar_edit_alone_is_live_for_the_next_request() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_file_changes_nothing_and_says_why() {
     let upstream = Upstream::start_with(echo_model).await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .plugin("route", SWAP_A, "")
         .upstream("default", &upstream)
         .start()
@@ -251,7 +254,7 @@ async fn a_bad_file_changes_nothing_and_says_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_required_plugin_that_is_missing_refuses_traffic_instead_of_opening_the_gate() {
     let upstream = Upstream::start_with(echo_model).await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .plugin("envelope", ENVELOPE, "")
         .plugin("route", ROUTE, "[settings]\nunmatched = \"pass\"\n")
         .plugin("budget", BUDGET, "")

@@ -5,12 +5,15 @@ use std::path::Path;
 use serde_json::json;
 use witgate_artifacts::{ROUTE, SHIPPED};
 
-use crate::harness::{Answer, Gate, Plan, Upstream};
+use crate::harness::{Answer, GatewayBuilder, TestGateway, Upstream};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_vmx_envelope_is_taken_out_and_every_other_byte_stays() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let with = r#"{"model":"claude-sonnet-5-5", "vmx" : {"correlationId":"c-1","metadata":{"team":"x"}},"max_tokens":5,  "messages":[]}"#;
     let without = r#"{"model":"claude-sonnet-5-5", "max_tokens":5,  "messages":[]}"#;
     let request = gate.messages(&json!({})).body(with);
@@ -43,7 +46,7 @@ async fn the_vmx_envelope_is_taken_out_and_every_other_byte_stays() {
 async fn a_route_asks_for_another_model_and_changes_nothing_else() {
     let upstream = Upstream::answering().await;
     let sidecar = "[[settings.resources]]\nname = \"house-model\"\ntargets = [{ upstream = \"default\", model = \"claude-haiku-5-5\" }]\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .upstream("default", &upstream)
         .start()
@@ -66,7 +69,7 @@ async fn the_next_target_is_asked_when_one_fails_and_the_plugins_are_not_asked_a
     let dead = Upstream::refusing().await;
     let well = Upstream::answering().await;
     let sidecar = "[[settings.resources]]\nname = \"m\"\ntargets = [{ upstream = \"dead\" }, { upstream = \"failing\" }, { upstream = \"well\" }]\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .upstream_at("dead", &format!("http://{dead}"))
         .upstream("failing", &failing)
@@ -86,13 +89,7 @@ async fn the_next_target_is_asked_when_one_fails_and_the_plugins_are_not_asked_a
         receipt["attempts"]["0"]["error"].is_string(),
         "the first could not be reached: {receipt}"
     );
-    let calls: serde_json::Value = gate.admin("/plugins").await.json();
-    let route = calls["plugins"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|plugin| plugin["name"] == "route")
-        .unwrap();
+    let route = gate.plugin_status("route").await;
     assert_eq!(
         route["metrics"]["hooks"]["route"]["calls"], 1,
         "one call for three attempts: {route}"
@@ -103,7 +100,7 @@ async fn the_next_target_is_asked_when_one_fails_and_the_plugins_are_not_asked_a
 async fn a_block_rule_answers_in_the_shape_that_clients_know() {
     let upstream = Upstream::answering().await;
     let sidecar = "[[settings.rules]]\nname = \"no opus\"\nwhen = [{ field = \"model\", is = [\"*opus*\"] }]\nblock = { message = \"no opus here\" }\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .upstream("default", &upstream)
         .start()
@@ -139,7 +136,10 @@ async fn a_block_rule_answers_in_the_shape_that_clients_know() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credentials_are_not_visible_to_plugins_and_not_on_receipts() {
     let upstream = Upstream::answering().await;
-    let gate: Gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate: TestGateway = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let request =
         gate.messages(&json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": []}));
     gate.ask(&request).await;
@@ -154,19 +154,16 @@ async fn credentials_are_not_visible_to_plugins_and_not_on_receipts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_wrong_setting_of_a_shipped_plugin_is_told_with_its_line_and_the_old_ones_stay() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let wrong = "[settings]\nunmatched = \"pass\"\nunmached = \"x\"\n\n[[settings.resources]]\nname = \"a\"\ntagrets = []\n                 targets = [{ upstream = \"default\", wait = 3 }]\n";
     gate.change_policies_in_vain(|folder| {
         std::fs::write(folder.join("route.toml"), wrong).unwrap();
     })
     .await;
-    let plugins = gate.admin("/plugins").await.json();
-    let route = plugins["plugins"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|plugin| plugin["name"] == "route")
-        .unwrap();
+    let route = gate.plugin_status("route").await;
     let error = route["last_error"].as_str().unwrap();
     for told in [
         "route.toml:3",
@@ -190,16 +187,16 @@ async fn every_wrong_setting_of_a_shipped_plugin_is_told_with_its_line_and_the_o
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thirty_megabytes_pass_four_plugins_that_have_two_mebibytes_each() {
     let upstream = Upstream::answering().await;
-    let mut plan = Plan::bare();
+    let mut builder = GatewayBuilder::bare();
     for artifact in SHIPPED {
         let file = format!("../policies/{}.toml", artifact.name());
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         let shipped = std::fs::read_to_string(shipped).unwrap();
         // Less than a tenth of the body, however it were to cross.
         let sidecar = format!("{shipped}\n[limits]\nmemory_mib = 2\n");
-        plan = plan.plugin(artifact.name(), artifact, &sidecar);
+        builder = builder.plugin(artifact.name(), artifact, &sidecar);
     }
-    let gate = plan.upstream("default", &upstream).start().await;
+    let gate = builder.upstream("default", &upstream).start().await;
     let content = "x".repeat(30_000_000);
     let body =
         json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": content}]});

@@ -1,10 +1,13 @@
 //! The crates that others embed or build on can be published, with everything that they are built from.
 
-use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value;
+
+use super::source::{root, sources};
 
 /// The published crates, and the folder of each.
 const PUBLISHED: [(&str, &str); 3] = [
@@ -12,10 +15,6 @@ const PUBLISHED: [(&str, &str); 3] = [
     ("witgate-runtime", "host/runtime"),
     ("witgate-plugin", "plugins/sdk"),
 ];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
@@ -29,25 +28,15 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Returns the paths of the files that a published crate would have.
-fn packaged(name: &str) -> BTreeSet<String> {
-    let list = cargo(&["package", "--list", "--allow-dirty", "--package", name]);
-    list.lines().map(str::to_owned).collect()
-}
-
-/// Returns the Rust sources below a folder.
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
+/// The paths of the files that each published crate would have.
+static PACKAGED: LazyLock<BTreeMap<&str, BTreeSet<String>>> = LazyLock::new(|| {
+    let list = |name| cargo(&["package", "--list", "--allow-dirty", "--package", name]);
+    let files = |name| list(name).lines().map(str::to_owned).collect();
+    PUBLISHED
+        .iter()
+        .map(|(name, _)| (*name, files(*name)))
+        .collect()
+});
 
 /// Returns the texts in quotes that follow `before`.
 fn quoted<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
@@ -74,12 +63,11 @@ fn normal(path: &Path) -> Option<String> {
 fn a_published_crate_has_every_file_that_it_is_built_from() {
     let mut read = 0;
     for (name, folder) in PUBLISHED {
-        let files = packaged(name);
-        let folder = root().join(folder);
-        for source in sources(&folder.join("src")) {
-            let at = source.strip_prefix(&folder).unwrap();
-            let text = std::fs::read_to_string(&source).unwrap();
-            let text: String = text
+        let files = &PACKAGED[name];
+        for source in sources(&format!("{folder}/src")) {
+            let at = Path::new(&source.path).strip_prefix(folder).unwrap();
+            let text: String = source
+                .text
                 .lines()
                 .filter(|line| !line.trim_start().starts_with("//"))
                 .collect();
@@ -127,7 +115,7 @@ fn a_published_crate_says_what_a_registry_shows() {
             let some = package[key].as_array().map_or(0, Vec::len);
             assert!((1..=most).contains(&some), "{name}: {some} {key}");
         }
-        let files = packaged(name);
+        let files = &PACKAGED[name];
         for file in ["README.md", "LICENSE"] {
             assert!(files.contains(file), "{name} comes without its {file}");
         }

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use witgate_artifacts::{BUDGET, HOSTILE, ROUTE, SWAP_A, SWAP_B};
 
-use crate::harness::{Client, Request, Response, Upstream, patiently};
+use crate::harness::{Client, Request, Response, Upstream, within_timeout};
 
 /// A running example. It is killed when it is dropped.
 struct Example {
@@ -28,7 +28,7 @@ impl Example {
     async fn axum(folder: TempDir) -> Self {
         let mut child = spawn("axum_server", folder.path(), &["127.0.0.1:0".to_owned()]);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = patiently("the address", lines.next_line()).await;
+        let line = within_timeout("the address", lines.next_line()).await;
         let line = line.unwrap().expect("it says where it listens");
         let address = line.strip_prefix("listening on ").expect("an address");
         Self {
@@ -50,7 +50,7 @@ impl Example {
                 .map(|(name, upstream)| format!("{name}={}", upstream.address())),
         );
         let child = spawn("pingora_proxy", folder.path(), &arguments);
-        patiently("the proxy to listen", async {
+        within_timeout("the proxy to listen", async {
             while TcpStream::connect(address).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -74,7 +74,7 @@ impl Example {
         request: &Request,
         is: impl Fn(&Response) -> bool,
     ) -> Response {
-        patiently(what, async {
+        within_timeout(what, async {
             loop {
                 let response = self.ask(request).await;
                 if is(&response) {
@@ -222,7 +222,7 @@ async fn plugins_decide_in_a_pingora_proxy_and_a_changed_one_at_once() {
         &format!("order = 1\n{}", shipped("route", elsewhere)),
     );
     ROUTE.install(proxy.folder.path()).unwrap();
-    patiently("the other upstream", async {
+    within_timeout("the other upstream", async {
         while second.requests().is_empty() {
             proxy.ask(&model("m")).await;
         }

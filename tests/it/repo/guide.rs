@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Gate, Plan, Upstream, binary};
+use crate::harness::{GatewayBuilder, TestGateway, Upstream, binary};
 use crate::plugins::tools::{Std, find_std};
 
 /// A part of the guide.
@@ -68,7 +68,7 @@ fn is_as_told(text: &str, told: &str) -> bool {
 }
 
 /// Types a command in a folder, as somebody would who has this checkout's programs and has run it once.
-fn type_(command: &str, folder: &Path, gate: &Gate) -> String {
+fn type_(command: &str, folder: &Path, gate: &TestGateway) -> String {
     let programs = binary().parent().unwrap().display().to_string();
     let admin = gate.running().admin().unwrap().to_string();
     let command = command
@@ -102,7 +102,10 @@ fn type_(command: &str, folder: &Path, gate: &Gate) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_guide_for_authors_can_be_followed_to_the_letter() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let house = tempfile::tempdir_in(root().join("target")).unwrap();
     std::os::unix::fs::symlink(gate.policies(), house.path().join("policies")).unwrap();
 

@@ -2,16 +2,13 @@
 //! attack of `docs/THREAT_MODEL.md`, with the function that stops it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+
+use super::source::root;
 
 /// A row of a table: what is promised, and the tests that show it, each a file and a name in it.
 struct Row {
     promise: String,
     tests: Vec<(String, String)>,
-}
-
-fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
 /// The rows of all tables: two cells, the second with `path::name` in backticks, once or more often.

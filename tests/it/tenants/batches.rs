@@ -12,16 +12,17 @@ use witgate_gateway::{Options, Server};
 
 use self::desk::{COST, Desk, PATH, State};
 use crate::harness::{
-    Answer, Client, Gate, PATIENCE, Plan, Request, Response, Upstream, patiently,
+    Answer, Client, GatewayBuilder, Request, Response, TIMEOUT, TestGateway, Upstream,
+    within_timeout,
 };
 
 /// The shipped plugins with this limit on the tenant, a state, and a look at open batches every so often.
-fn plan(upstream: &Upstream, usd: &str, poll_ms: u64) -> Plan {
+fn builder(upstream: &Upstream, usd: &str, poll_ms: u64) -> GatewayBuilder {
     let sidecar = format!(
         "[[settings.tiers.pro.limits]]\naccount = \"tenant\"\nwindow = \"total\"\nusd = \"{usd}\"\n\
          [[settings.tiers.pro.limits]]\naccount = \"tenant\"\nin_flight = 100\n"
     );
-    Plan::shipped()
+    GatewayBuilder::shipped()
         .plugin("budget", BUDGET, &sidecar)
         .upstream("default", upstream)
         .extra("[state]\ndirectory = \"state\"")
@@ -52,13 +53,13 @@ fn to(method: &str, path: &str, key: &str) -> Request {
         .header("anthropic-version", "2023-06-01")
 }
 
-async fn create(gate: &Gate) -> String {
+async fn create(gate: &TestGateway) -> String {
     let created = gate.ask(&creation(gate.key())).await;
     assert_eq!(created.status, 200, "{}", created.text());
     created.json()["id"].as_str().unwrap().to_owned()
 }
 
-async fn ask(gate: &Gate, method: &str, path: &str) -> Response {
+async fn ask(gate: &TestGateway, method: &str, path: &str) -> Response {
     gate.ask(&to(method, path, gate.key())).await
 }
 
@@ -75,7 +76,7 @@ fn of_unit(budgets: &Value, unit: &str) -> (i64, i64) {
     })
 }
 
-async fn budgets(gate: &Gate) -> (i64, i64) {
+async fn budgets(gate: &TestGateway) -> (i64, i64) {
     money(&gate.admin("/budgets").await.json())
 }
 
@@ -87,8 +88,8 @@ fn settlements(receipts: &[Value]) -> Vec<&Value> {
 }
 
 /// Waits for the first settlement.
-async fn settlement(gate: &Gate) -> Value {
-    patiently("a settlement", async {
+async fn settlement(gate: &TestGateway) -> Value {
+    within_timeout("a settlement", async {
         loop {
             let receipts = gate.receipts().await;
             if let Some(settlement) = settlements(&receipts).first() {
@@ -101,7 +102,7 @@ async fn settlement(gate: &Gate) -> Value {
 }
 
 /// Stops the gateway; gives its folder and all of its receipts.
-async fn stop(gate: Gate) -> (TempDir, Vec<Value>) {
+async fn stop(gate: TestGateway) -> (TempDir, Vec<Value>) {
     let (_, folder) = gate.drain().await;
     let receipts = receipts(&folder);
     (folder, receipts)
@@ -124,7 +125,7 @@ fn spend(receipts: &[Value]) -> i64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_is_held_from_its_creation_and_settled_once_however_often_its_results_are_read() {
     let (desk, upstream) = Desk::open().await;
-    let gate = plan(&upstream, "1.00", NEVER).start().await;
+    let gate = builder(&upstream, "1.00", NEVER).start().await;
     let id = create(&gate).await;
     let (used, held) = budgets(&gate).await;
     assert_eq!(used, 0, "nothing is used yet");
@@ -134,7 +135,7 @@ async fn a_batch_is_held_from_its_creation_and_settled_once_however_often_its_re
         (output + 1..output * 2).contains(&held),
         "what both are expected to cost is held: {held}"
     );
-    patiently(
+    within_timeout(
         "the batch to take no place among the requests in flight",
         async {
             while of_unit(&gate.admin("/budgets").await.json(), "in-flight").1 != 0 {
@@ -173,7 +174,7 @@ async fn a_batch_is_held_from_its_creation_and_settled_once_however_often_its_re
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn clients_and_the_gateway_itself_racing_settle_once() {
     let (desk, upstream) = Desk::open().await;
-    let gate = plan(&upstream, "1.00", ALWAYS).start().await;
+    let gate = builder(&upstream, "1.00", ALWAYS).start().await;
     let mut ids = Vec::new();
     for _ in 0..8 {
         ids.push(create(&gate).await);
@@ -195,7 +196,7 @@ async fn clients_and_the_gateway_itself_racing_settle_once() {
     for reader in readers {
         reader.await.unwrap();
     }
-    patiently("all to be settled", async {
+    within_timeout("all to be settled", async {
         while budgets(&gate).await != (8 * COST, 0) {
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
@@ -214,7 +215,7 @@ async fn clients_and_the_gateway_itself_racing_settle_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_whose_results_nobody_reads_is_settled_by_the_gateway() {
     let (desk, upstream) = Desk::open().await;
-    let gate = plan(&upstream, "1.00", ALWAYS).start().await;
+    let gate = builder(&upstream, "1.00", ALWAYS).start().await;
     create(&gate).await;
     desk.set(State::Ended);
     let receipt = settlement(&gate).await;
@@ -235,7 +236,7 @@ async fn a_batch_whose_results_nobody_reads_is_settled_by_the_gateway() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn compressed_results_settle_a_batch_as_well() {
     let (desk, upstream) = Desk::open().await;
-    let gate = plan(&upstream, "1.00", NEVER).start().await;
+    let gate = builder(&upstream, "1.00", NEVER).start().await;
     let id = create(&gate).await;
     desk.set(State::Ended);
     desk.compress();
@@ -248,7 +249,7 @@ async fn compressed_results_settle_a_batch_as_well() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_canceled_with_nothing_done_is_released() {
     let (desk, upstream) = Desk::open().await;
-    let gate = plan(&upstream, "1.00", ALWAYS).start().await;
+    let gate = builder(&upstream, "1.00", ALWAYS).start().await;
     let id = create(&gate).await;
     let canceled = ask(&gate, "POST", &format!("{PATH}/{id}/cancel")).await;
     assert_eq!(canceled.status, 200, "{}", canceled.text());
@@ -262,7 +263,7 @@ async fn what_is_canceled_with_nothing_done_is_released() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_upstream_does_not_know_any_more_is_released_and_said_so() {
     let (desk, upstream) = Desk::open().await;
-    let gate = plan(&upstream, "1.00", ALWAYS).start().await;
+    let gate = builder(&upstream, "1.00", ALWAYS).start().await;
     create(&gate).await;
     desk.set(State::Gone);
     let receipt = settlement(&gate).await;
@@ -274,7 +275,7 @@ async fn what_the_upstream_does_not_know_any_more_is_released_and_said_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_the_budget_does_not_hold_is_refused_before_the_upstream_is_asked() {
     let (_desk, upstream) = Desk::open().await;
-    let gate = plan(&upstream, "0.0005", NEVER).start().await;
+    let gate = builder(&upstream, "0.0005", NEVER).start().await;
     let refused = gate.ask(&creation(gate.key())).await;
     assert_eq!(refused.status, 429, "{}", refused.text());
     assert_eq!(refused.json()["type"], "error", "{}", refused.text());
@@ -285,7 +286,7 @@ async fn a_batch_that_the_budget_does_not_hold_is_refused_before_the_upstream_is
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_the_upstream_refuses_holds_nothing() {
     let (desk, upstream) = Desk::open().await;
-    let gate = plan(&upstream, "1.00", NEVER).start().await;
+    let gate = builder(&upstream, "1.00", NEVER).start().await;
     desk.set(State::Refusing);
     let refused = gate.ask(&creation(gate.key())).await;
     assert_eq!(refused.status, 400, "as the upstream says");
@@ -296,7 +297,7 @@ async fn a_batch_that_the_upstream_refuses_holds_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_with_a_member_twice_in_one_of_its_requests_is_refused() {
     let (_desk, upstream) = Desk::open().await;
-    let gate = plan(&upstream, "1.00", NEVER).start().await;
+    let gate = builder(&upstream, "1.00", NEVER).start().await;
     let body = r#"{"requests":[{"custom_id":"a","params":{"model":"claude-haiku-4-5","max_tokens":1,
                    "m\u006fdel":"claude-opus-4-1","messages":[]}}]}"#;
     let refused = gate.ask(&to("POST", PATH, gate.key()).body(body)).await;
@@ -307,7 +308,7 @@ async fn a_batch_with_a_member_twice_in_one_of_its_requests_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_is_settled_before_it_is_deleted() {
     let (desk, upstream) = Desk::open().await;
-    let gate = plan(&upstream, "1.00", NEVER).start().await;
+    let gate = builder(&upstream, "1.00", NEVER).start().await;
     let id = create(&gate).await;
     let path = format!("{PATH}/{id}");
     let early = ask(&gate, "DELETE", &path).await;
@@ -332,7 +333,7 @@ async fn a_batch_is_settled_before_it_is_deleted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_is_held_and_settled_across_a_restart() {
     let (desk, upstream) = Desk::open().await;
-    let gate = plan(&upstream, "1.00", ALWAYS).start().await;
+    let gate = builder(&upstream, "1.00", ALWAYS).start().await;
     let id = create(&gate).await;
     let (_, held) = budgets(&gate).await;
     let (folder, before) = stop(gate).await;
@@ -351,7 +352,7 @@ async fn a_batch_is_held_and_settled_across_a_restart() {
         "held again from the first moment"
     );
     desk.set(State::Ended);
-    tokio::time::timeout(PATIENCE, async {
+    tokio::time::timeout(TIMEOUT, async {
         while budgets().await != (COST, 0) {
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
@@ -370,7 +371,7 @@ async fn a_batch_is_held_and_settled_across_a_restart() {
 async fn a_batch_is_asked_for_where_it_is_when_the_default_upstream_has_changed() {
     let (_desk, upstream) = Desk::open().await;
     let other = Upstream::always(Answer::error(404, "not_found_error", "no")).await;
-    let gate = plan(&upstream, "1.00", NEVER)
+    let gate = builder(&upstream, "1.00", NEVER)
         .upstream("other", &other)
         .start()
         .await;

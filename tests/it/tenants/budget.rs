@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use witgate_artifacts::BUDGET;
 
-use crate::harness::{Answer, Events, Gate, Plan, Request, Upstream};
+use crate::harness::{Answer, Events, GatewayBuilder, Request, TestGateway, Upstream};
 
-fn asking(gate: &Gate) -> Request {
+fn asking(gate: &TestGateway) -> Request {
     gate.messages(&json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []}))
 }
 
-async fn budgets(gate: &Gate) -> Value {
+async fn budgets(gate: &TestGateway) -> Value {
     gate.admin("/budgets").await.json()
 }
 
@@ -34,7 +34,7 @@ async fn a_thousand_concurrent_requests_never_pass_a_small_budget() {
     let upstream = Upstream::always(answer).await;
     let sidecar =
         "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nrequests = 40\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, sidecar)
         .upstream("default", &upstream)
         .start()
@@ -84,7 +84,7 @@ async fn what_is_spent_is_the_sum_of_the_receipts_to_the_pico() {
     let upstream = Upstream::always(Answer::sse(&events)).await;
     let sidecar =
         "[[settings.tiers.pro.limits]]\naccount = \"tenant\"\nwindow = \"total\"\nusd = \"1.00\"\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, sidecar)
         .upstream("default", &upstream)
         .start()
@@ -124,7 +124,7 @@ async fn a_refused_budget_says_what_is_used_up_and_that_trying_again_is_of_no_us
     let upstream = Upstream::always(answer).await;
     let sidecar =
         "[[settings.tiers.pro.limits]]\naccount = \"user\"\nwindow = \"month\"\nrequests = 1\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, sidecar)
         .upstream("default", &upstream)
         .start()
@@ -164,7 +164,7 @@ async fn a_spent_budget_may_ask_for_a_cheaper_model_instead() {
     .await;
     let sidecar = "[[settings.tiers.pro.limits]]\naccount = \"user\"\nwindow = \"total\"\nusd = \"0.0001\"\n\
                    exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-5-5\"\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, sidecar)
         .upstream("default", &upstream)
         .start()
@@ -187,7 +187,10 @@ async fn a_model_without_a_price_is_counted_and_never_taken_for_free_silently() 
         &json!({"input_tokens": 10, "output_tokens": 2}),
     );
     let upstream = Upstream::always(answer).await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let body = json!({"model": "no-such-model", "max_tokens": 5, "messages": []});
     assert_eq!(gate.ask(&gate.messages(&body)).await.status, 200, "served");
     let receipt = gate.receipts_when(1).await.remove(0);

@@ -6,14 +6,15 @@ use witgate_gateway::config::Config;
 use witgate_gateway::{Options, Server};
 
 use crate::harness::{
-    Caller, Client, Gate, Organisation, Plan, Request, Response, Upstream, patiently,
+    Caller, Client, FakeOrganization, GatewayBuilder, Request, Response, TestGateway, Upstream,
+    within_timeout,
 };
 
 const STATE: &str = "[state]\ndirectory = \"state\"\n";
 
-async fn gate() -> (Gate, Upstream, Caller, Caller) {
-    let upstream = Upstream::start_with(Organisation::default().script()).await;
-    let gate = Plan::shipped()
+async fn gate() -> (TestGateway, Upstream, Caller, Caller) {
+    let upstream = FakeOrganization::default().start().await;
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra(STATE)
         .start()
@@ -24,7 +25,7 @@ async fn gate() -> (Gate, Upstream, Caller, Caller) {
 }
 
 /// Uploads a file and gives its id.
-async fn file(gate: &Gate, caller: &Caller) -> String {
+async fn file(gate: &TestGateway, caller: &Caller) -> String {
     let request = caller
         .request("POST", "/v1/files")
         .body("--b\r\nfile\r\n--b--");
@@ -32,7 +33,7 @@ async fn file(gate: &Gate, caller: &Caller) -> String {
 }
 
 /// Creates a batch and gives its id.
-async fn batch(gate: &Gate, caller: &Caller) -> String {
+async fn batch(gate: &TestGateway, caller: &Caller) -> String {
     let body = json!({"requests": [{"custom_id": "a", "params": {"model": "m", "max_tokens": 1, "messages": []}}]});
     id(&gate.ask(&caller.post("/v1/messages/batches", &body)).await)
 }
@@ -271,7 +272,7 @@ async fn what_belongs_to_whom_outlives_a_restart() {
     let path = format!("/v1/files/{}", file(&gate, &acme).await);
     let (_, folder) = gate.drain().await;
     let config = Config::read(&folder.path().join("witgate.toml")).expect("as before");
-    let next = patiently("the next start", Server::start(config, Options::default()))
+    let next = within_timeout("the next start", Server::start(config, Options::default()))
         .await
         .unwrap();
     let ask = async |request: Request| Client::connect(next.address()).await.ask(&request).await;
@@ -281,13 +282,16 @@ async fn what_belongs_to_whom_outlives_a_restart() {
         &ask(bolt.request("GET", &path)).await,
         "and for nobody else",
     );
-    patiently("the drain", next.drain()).await;
+    within_timeout("the drain", next.drain()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_state_directory_files_and_batches_are_404_and_say_what_to_set() {
-    let upstream = Upstream::start_with(Organisation::default().script()).await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let upstream = FakeOrganization::default().start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let acme = Caller::first(&gate);
     for (method, path) in [
         ("POST", "/v1/files"),
@@ -327,8 +331,8 @@ async fn results_are_fetched_through_the_gateway() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_endpoint_is_authenticated_budgeted_and_leaves_a_receipt() {
     let sidecar = "[settings]\nfree = []\n[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nrequests = 5\n";
-    let upstream = Upstream::start_with(Organisation::with_models(&["claude-a"]).script()).await;
-    let gate = Plan::shipped()
+    let upstream = FakeOrganization::with_models(&["claude-a"]).start().await;
+    let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, sidecar)
         .upstream("default", &upstream)
         .extra(STATE)

@@ -80,7 +80,6 @@ h2c = "yes"
 address = "0.0.0.0:8788"
 [keys]
 file = "keys.toml"
-insecure_open = true
 [prices]
 file = "prices.json"
 [plugins]
@@ -198,6 +197,20 @@ fn a_check_of_a_configuration_with_mistakes_in_every_file() {
         folder.path(),
         &["check"],
         &expect_file!["expected/check_wrong.txt"],
+    );
+}
+
+#[test]
+fn a_check_of_keys_in_a_file_beside_an_open_gateway() {
+    let folder = right();
+    let path = folder.path().join("witgate.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let open = text.replace("[keys]\n", "[keys]\ninsecure_open = true\n");
+    std::fs::write(path, open).unwrap();
+    compare(
+        folder.path(),
+        &["check"],
+        &expect_file!["expected/check_open.txt"],
     );
 }
 

@@ -5,12 +5,8 @@ use std::fmt::Write as _;
 use expect_test::expect_file;
 use serde_json::{Value, json};
 
-use super::{check, steady};
-use crate::harness::{Gate, Plan, Request, Response, Upstream};
-
-fn body() -> Value {
-    json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []})
-}
+use super::{body, check, steady};
+use crate::harness::{GatewayBuilder, Request, Response, TestGateway, Upstream};
 
 /// Adds the question, the status, the headers that clients act upon, and the body.
 fn add(all: &mut String, question: &str, response: &Response) {
@@ -27,11 +23,11 @@ fn add(all: &mut String, question: &str, response: &Response) {
     let _ = writeln!(all, "{body}\n");
 }
 
-async fn gate() -> (Gate, Upstream) {
+async fn gate() -> (TestGateway, Upstream) {
     let upstream = Upstream::answering().await;
     let route = "[[settings.rules]]\nname = \"no opus\"\nwhen = [{ field = \"model\", is = [\"*opus*\"] }]\n\
         block = { message = \"Opus is not for us\" }\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", witgate_artifacts::ROUTE, route)
         .upstream("default", &upstream)
         .extra("[limits]\nbody_bytes = 2048\nbody_timeout_ms = 200\nheaders = 30\n")
@@ -130,7 +126,10 @@ async fn refusals_for_an_upstream() {
     let gone = Upstream::answering().await;
     let url = gone.url();
     drop(gone);
-    let gate = Plan::bare().upstream_at("default", &url).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream_at("default", &url)
+        .start()
+        .await;
     let mut all = String::new();
     add(
         &mut all,
@@ -145,7 +144,7 @@ async fn refusals_for_an_upstream() {
         upstream.url(),
         upstream.url()
     );
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .top("default_upstream = \"slow\"")
         .extra(&slow)
         .start()
@@ -164,7 +163,7 @@ async fn refusals_for_a_budget() {
     let upstream = Upstream::answering().await;
     let budget =
         "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"month\"\nrequests = 1\n";
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .plugin("budget", witgate_artifacts::BUDGET, budget)
         .upstream("default", &upstream)
         .start()

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, Capture, Events, Gate, Plan, Request, Upstream};
+use crate::harness::{
+    Answer, Capture, Events, GatewayBuilder, Request, TestGateway, Upstream, compressed,
+};
 
 /// A Messages answer as an upstream might write it: odd spacing and unknown members included.
 const ODD_ANSWER: &[u8] = br#"{ "id":"msg_1","type":"message", "role":"assistant","model":"claude-opus-5-5",
@@ -12,8 +14,11 @@ const ODD_ANSWER: &[u8] = br#"{ "id":"msg_1","type":"message", "role":"assistant
 /// SHA-256 of nothing, for requests without a body.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-async fn gate(upstream: &Upstream) -> Gate {
-    Plan::shipped().upstream("default", upstream).start().await
+async fn gate(upstream: &Upstream) -> TestGateway {
+    GatewayBuilder::shipped()
+        .upstream("default", upstream)
+        .start()
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -259,9 +264,7 @@ async fn a_connection_carries_one_request_after_the_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_compressed_answer_passes_as_it_is_and_is_metered_all_the_same() {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    std::io::Write::write_all(&mut encoder, ODD_ANSWER).unwrap();
-    let compressed = encoder.finish().unwrap();
+    let compressed = compressed("gzip", ODD_ANSWER);
     let headers = [
         ("content-type", "application/json"),
         ("content-encoding", "gzip"),

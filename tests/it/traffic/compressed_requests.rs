@@ -1,38 +1,13 @@
 //! A compressed request is read decoded, within a limit, and goes on as it was sent.
 
-use std::io::Write as _;
-
 use serde_json::json;
 use witgate_artifacts::ROUTE;
 
-use crate::harness::{Gate, Plan, Request, Response, Upstream};
+use crate::harness::{GatewayBuilder, Request, Response, TestGateway, Upstream, compressed};
 
 const BODY: &str = r#"{"max_tokens":5,"messages":[],"model":"house-model"}"#;
 
-fn packed(coding: &str, plain: &[u8]) -> Vec<u8> {
-    match coding {
-        "gzip" => {
-            let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-            packer.write_all(plain).unwrap();
-            packer.finish().unwrap()
-        }
-        "deflate" => {
-            let mut packer =
-                flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
-            packer.write_all(plain).unwrap();
-            packer.finish().unwrap()
-        }
-        "br" => {
-            let mut packer = brotli::CompressorWriter::new(Vec::new(), 4096, 3, 20);
-            packer.write_all(plain).unwrap();
-            packer.into_inner()
-        }
-        "zstd" => zstd::encode_all(plain, 1).unwrap(),
-        _ => plain.to_vec(),
-    }
-}
-
-fn asking(gate: &Gate, coding: &str, body: Vec<u8>) -> Request {
+fn asking(gate: &TestGateway, coding: &str, body: Vec<u8>) -> Request {
     gate.keyed(Request::new("POST", "/v1/messages"))
         .header("Host", "gateway.test")
         .header("Content-Encoding", coding)
@@ -48,14 +23,17 @@ fn refused(response: &Response, status: u16, kind: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_compressed_request_is_read_and_goes_on_as_it_was_sent() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let large = json!({"model": "house-model", "max_tokens": 5, "messages": [
         {"role": "user", "content": (0..60_000).map(|n| n.to_string()).collect::<String>()},
     ]});
     let codings = ["gzip", "deflate", "br", "zstd", "identity"];
     for coding in codings {
         for plain in [BODY.to_owned(), large.to_string()] {
-            let body = packed(coding, plain.as_bytes());
+            let body = compressed(coding, plain.as_bytes());
             let response = gate.ask(&asking(&gate, coding, body.clone())).await;
             assert_eq!(response.status, 200, "{coding}: {}", response.text());
             let sent = upstream.requests().pop().unwrap();
@@ -80,12 +58,12 @@ async fn a_compressed_request_is_read_and_goes_on_as_it_was_sent() {
 async fn a_compressed_request_that_a_policy_edits_goes_on_plain() {
     let upstream = Upstream::answering().await;
     let sidecar = "[[settings.resources]]\nname = \"house-model\"\ntargets = [{ upstream = \"default\", model = \"claude-haiku-5-5\" }]\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .upstream("default", &upstream)
         .start()
         .await;
-    let body = packed("gzip", BODY.as_bytes());
+    let body = compressed("gzip", BODY.as_bytes());
     let response = gate.ask(&asking(&gate, "gzip", body)).await;
     assert_eq!(response.status, 200, "{}", response.text());
     let sent = upstream.requests().pop().unwrap();
@@ -110,7 +88,7 @@ async fn a_compressed_request_that_a_policy_edits_goes_on_plain() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bomb_is_a_413_and_nothing_of_it_is_forwarded() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream("default", &upstream)
         .extra("[limits]\nbody_bytes = 65536\ndecoded_bytes = 131072\n")
         .start()
@@ -119,7 +97,7 @@ async fn a_bomb_is_a_413_and_nothing_of_it_is_forwarded() {
         json!({"model": "m", "max_tokens": 5, "messages": [], "pad": " ".repeat(size)}).to_string()
     };
     for coding in ["gzip", "deflate", "br", "zstd"] {
-        let small = packed(coding, of(100_000).as_bytes());
+        let small = compressed(coding, of(100_000).as_bytes());
         let response = gate.ask(&asking(&gate, coding, small)).await;
         assert_eq!(
             response.status,
@@ -128,7 +106,7 @@ async fn a_bomb_is_a_413_and_nothing_of_it_is_forwarded() {
             response.text()
         );
         let before = upstream.requests().len();
-        let bomb = packed(coding, of(16 << 20).as_bytes());
+        let bomb = compressed(coding, of(16 << 20).as_bytes());
         assert!(bomb.len() < 65_536, "{coding} packs it small");
         let response = gate.ask(&asking(&gate, coding, bomb)).await;
         refused(&response, 413, "request_too_large");
@@ -139,19 +117,22 @@ async fn a_bomb_is_a_413_and_nothing_of_it_is_forwarded() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_is_not_what_it_claims_is_a_400() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare().upstream("default", &upstream).start().await;
-    let whole = packed("gzip", BODY.as_bytes());
+    let gate = GatewayBuilder::bare()
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    let whole = compressed("gzip", BODY.as_bytes());
     let twice = r#"{"model":"cheap","max_tokens":5,"messages":[],"\u006dodel":"dear"}"#;
     for (what, coding, body) in [
         ("a plain body", "gzip", BODY.as_bytes().to_vec()),
         ("a cut one", "gzip", whole[..whole.len() - 4].to_vec()),
         ("another coding", "zstd", whole.clone()),
         ("a coding that nobody knows", "pack200", whole.clone()),
-        ("two codings", "gzip, gzip", packed("gzip", &whole)),
+        ("two codings", "gzip, gzip", compressed("gzip", &whole)),
         (
             "one that reads two ways",
             "br",
-            packed("br", twice.as_bytes()),
+            compressed("br", twice.as_bytes()),
         ),
     ] {
         let response = gate.ask(&asking(&gate, coding, body)).await;

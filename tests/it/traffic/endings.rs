@@ -3,9 +3,11 @@
 use serde_json::json;
 use witgate_artifacts::ROUTE;
 
-use crate::harness::{Answer, Ending, Events, Gate, Pause, Plan, Request, Upstream};
+use crate::harness::{
+    Answer, Ending, Events, GatewayBuilder, Pause, Request, TestGateway, Upstream,
+};
 
-fn streaming(gate: &Gate) -> Request {
+fn streaming(gate: &TestGateway) -> Request {
     gate.messages(
         &json!({"model": "claude-haiku-4-5", "max_tokens": 50, "messages": [], "stream": true}),
     )
@@ -21,7 +23,10 @@ fn events() -> Events {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_complete_stream_is_answered_and_metered() {
     let upstream = Upstream::always(Answer::sse(&events())).await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let response = gate.ask(&streaming(&gate)).await;
     assert_eq!(response.ending, Ending::Complete, "a clean end");
     let receipt = gate.only_receipt().await;
@@ -39,7 +44,10 @@ async fn a_cut_upstream_never_looks_like_a_clean_end_and_is_not_billed_from_the_
     let whole = events();
     for stop in 1..whole.count() {
         let upstream = Upstream::always(Answer::sse(&whole).stop_at_event(stop)).await;
-        let gate = Plan::shipped().upstream("default", &upstream).start().await;
+        let gate = GatewayBuilder::shipped()
+            .upstream("default", &upstream)
+            .start()
+            .await;
         let response = gate.ask(&streaming(&gate)).await;
         assert_eq!(response.ending, Ending::Cut, "cut after {stop} events");
         let receipt = gate.only_receipt().await;
@@ -59,7 +67,10 @@ async fn a_cut_upstream_never_looks_like_a_clean_end_and_is_not_billed_from_the_
 async fn a_client_that_goes_away_ends_the_upstreams_work_and_is_on_the_receipt() {
     let pause = Pause::new();
     let upstream = Upstream::always(Answer::sse(&events()).pause_at_event(4, &pause)).await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let mut client = gate.client().await;
     client.send(&streaming(&gate)).await;
     let mut reply = client.reply().await;
@@ -81,7 +92,10 @@ async fn a_client_that_goes_away_ends_the_upstreams_work_and_is_on_the_receipt()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_goes_away_before_the_answer_ends_the_wait() {
     let upstream = Upstream::always(Answer::never()).await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let mut client = gate.client().await;
     client.send(&streaming(&gate)).await;
     upstream.next_request().await;
@@ -96,7 +110,10 @@ async fn an_error_event_in_the_stream_passes_and_is_recorded_as_a_failure() {
         .text(&["one"])
         .error("overloaded_error", "Overloaded");
     let upstream = Upstream::always(Answer::sse(&events)).await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let response = gate.ask(&streaming(&gate)).await;
     assert_eq!(
         response.body,
@@ -111,7 +128,7 @@ async fn an_error_event_in_the_stream_passes_and_is_recorded_as_a_failure() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_cannot_be_reached_is_a_502_that_says_so() {
     let dead = Upstream::refusing().await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .upstream_at("default", &format!("http://{dead}"))
         .start()
         .await;
@@ -136,7 +153,7 @@ async fn an_upstream_that_cannot_be_reached_is_a_502_that_says_so() {
 async fn an_upstream_that_does_not_answer_in_time_is_a_504() {
     let upstream = Upstream::always(Answer::never()).await;
     let sidecar = "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"default\", timeout_ms = 50 }]\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .upstream("default", &upstream)
         .start()
@@ -161,7 +178,10 @@ async fn a_pooled_connection_that_the_upstream_closed_is_replaced_without_the_cl
     let answer =
         Answer::message("m", "hi", &json!({"input_tokens": 1, "output_tokens": 1})).then_close();
     let upstream = Upstream::always(answer).await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     for round in 0..5 {
         assert_eq!(
             gate.ask(&streaming(&gate)).await.status,
@@ -179,7 +199,7 @@ async fn a_stream_that_stands_still_for_too_long_is_cut() {
         "[upstreams.slow]\nbase_url = \"{}\"\nidle_timeout_ms = 100\n",
         upstream.url()
     );
-    let gate = Plan::shipped().extra(&slow).start().await;
+    let gate = GatewayBuilder::shipped().extra(&slow).start().await;
     let response = gate.ask(&streaming(&gate)).await;
     assert_eq!(response.ending, Ending::Cut, "it is not waited for");
     assert_eq!(

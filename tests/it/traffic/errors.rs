@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, Gate, Plan, Request, Response, Upstream};
+use crate::harness::{Answer, GatewayBuilder, Request, Response, TestGateway, Upstream};
 
-async fn gate() -> (Gate, Upstream) {
+async fn gate() -> (TestGateway, Upstream) {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra("[limits]\nbody_bytes = 2048\nbody_timeout_ms = 2000\n")
         .start()
@@ -206,7 +206,7 @@ async fn a_body_announced_with_expect_is_invited() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_that_comes_too_slowly_costs_its_connection() {
     let upstream = Upstream::always(Answer::never()).await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra("[limits]\nhead_timeout_ms = 100\n")
         .start()
@@ -221,7 +221,7 @@ async fn a_head_that_comes_too_slowly_costs_its_connection() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_over_the_limit_is_closed_at_once() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra("[limits]\nconnections = 1\n")
         .start()

@@ -2,12 +2,15 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, Ending, Gate, Plan, Request, Response, Upstream};
+use crate::harness::{Answer, Ending, GatewayBuilder, Request, Response, TestGateway, Upstream};
 
 const ANSWER: &[u8] = br#"{"type":"message"}"#;
 
-async fn gate(upstream: &Upstream) -> Gate {
-    Plan::bare().upstream("default", upstream).start().await
+async fn gate(upstream: &Upstream) -> TestGateway {
+    GatewayBuilder::bare()
+        .upstream("default", upstream)
+        .start()
+        .await
 }
 
 fn body() -> serde_json::Value {

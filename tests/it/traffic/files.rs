@@ -8,27 +8,29 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Caller, Gate, Organisation, Plan, Upstream, patiently};
+use crate::harness::{
+    Caller, Client, FakeOrganization, GatewayBuilder, TestGateway, within_timeout,
+};
 
 const STATE: &str =
     "[state]\ndirectory = \"state\"\n[limits]\nbody_bytes = 1000\nupload_bytes = 2000000\n";
 
-async fn gate(plan: Plan) -> (Gate, Caller) {
-    let gate = plan.extra(STATE).start().await;
+async fn gate(builder: GatewayBuilder) -> (TestGateway, Caller) {
+    let gate = builder.extra(STATE).start().await;
     let caller = Caller::first(&gate);
     (gate, caller)
 }
 
 /// A gate before an upstream that the test speaks for.
-async fn spoken_for() -> (Gate, Caller, TcpListener) {
+async fn spoken_for() -> (TestGateway, Caller, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (gate, caller) = gate(Plan::shipped().upstream_at("default", &url)).await;
+    let (gate, caller) = gate(GatewayBuilder::shipped().upstream_at("default", &url)).await;
     (gate, caller, listener)
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
-    patiently("a connection", listener.accept())
+    within_timeout("a connection", listener.accept())
         .await
         .unwrap()
         .0
@@ -39,7 +41,7 @@ async fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
     let mut read = Vec::new();
     while !read.ends_with(end) {
         let mut byte = [0; 4096];
-        let count = patiently("bytes at the upstream", stream.read(&mut byte))
+        let count = within_timeout("bytes at the upstream", stream.read(&mut byte))
             .await
             .unwrap();
         assert!(
@@ -56,7 +58,7 @@ async fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
 async fn closes(stream: &mut TcpStream) -> bool {
     let mut sink = vec![0; 65536];
     loop {
-        match patiently("the end", stream.read(&mut sink)).await {
+        match within_timeout("the end", stream.read(&mut sink)).await {
             Ok(0) | Err(_) => return true,
             Ok(_) => {}
         }
@@ -65,8 +67,8 @@ async fn closes(stream: &mut TcpStream) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_arrives_byte_for_byte_with_its_length_or_in_chunks() {
-    let upstream = Upstream::start_with(Organisation::default().script()).await;
-    let (gate, alice) = gate(Plan::shipped().upstream("default", &upstream)).await;
+    let upstream = FakeOrganization::default().start().await;
+    let (gate, alice) = gate(GatewayBuilder::shipped().upstream("default", &upstream)).await;
     let body: Vec<u8> = (0..1_500_000_u32)
         .map(|at| at.to_le_bytes()[at as usize % 3])
         .collect();
@@ -155,8 +157,8 @@ async fn the_upstream_has_the_first_piece_before_the_client_sends_the_last() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_waits_for_it_is_invited_to_send() {
-    let upstream = Upstream::start_with(Organisation::default().script()).await;
-    let (gate, alice) = gate(Plan::shipped().upstream("default", &upstream)).await;
+    let upstream = FakeOrganization::default().start().await;
+    let (gate, alice) = gate(GatewayBuilder::shipped().upstream("default", &upstream)).await;
     let head = alice
         .request("POST", "/v1/files")
         .header("Content-Length", "4")
@@ -180,8 +182,8 @@ async fn a_client_that_waits_for_it_is_invited_to_send() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_over_the_limit_is_413_whether_it_says_so_or_not() {
-    let upstream = Upstream::start_with(Organisation::default().script()).await;
-    let (gate, alice) = gate(Plan::shipped().upstream("default", &upstream)).await;
+    let upstream = FakeOrganization::default().start().await;
+    let (gate, alice) = gate(GatewayBuilder::shipped().upstream("default", &upstream)).await;
     let declared = alice
         .request("POST", "/v1/files")
         .header("Content-Length", "2000001");
@@ -208,17 +210,27 @@ async fn an_upload_over_the_limit_is_413_whether_it_says_so_or_not() {
     assert!(upstream.requests().is_empty(), "no whole upload arrived");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_early_answer_ends_the_upload_and_reaches_the_client() {
-    let (gate, alice, listener) = spoken_for().await;
-    let head = alice
+/// Begins an upload, and returns it as its client and the upstream hold it, once the upstream has its first bytes.
+async fn upload_begun(
+    gate: &TestGateway,
+    caller: &Caller,
+    listener: &TcpListener,
+) -> (Client, TcpStream) {
+    let head = caller
         .request("POST", "/v1/files")
         .header("Content-Length", "1000000");
     let mut client = gate.client().await;
     client.write(&head.to_bytes()).await;
     client.write(b"01234").await;
-    let mut upstream = accept(&listener).await;
+    let mut upstream = accept(listener).await;
     read_until(&mut upstream, b"01234").await;
+    (client, upstream)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_early_answer_ends_the_upload_and_reaches_the_client() {
+    let (gate, alice, listener) = spoken_for().await;
+    let (mut client, mut upstream) = upload_begun(&gate, &alice, &listener).await;
     let body = json!({"type": "error", "error": {"type": "invalid_request_error", "message": "no such kind"}}).to_string();
     let answer = format!(
         "HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\n\r\n{body}",
@@ -239,14 +251,7 @@ async fn an_early_answer_ends_the_upload_and_reaches_the_client() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_goes_away_ends_its_upload_at_the_upstream() {
     let (gate, alice, listener) = spoken_for().await;
-    let head = alice
-        .request("POST", "/v1/files")
-        .header("Content-Length", "1000000");
-    let mut client = gate.client().await;
-    client.write(&head.to_bytes()).await;
-    client.write(b"01234").await;
-    let mut upstream = accept(&listener).await;
-    read_until(&mut upstream, b"01234").await;
+    let (client, mut upstream) = upload_begun(&gate, &alice, &listener).await;
     client.close();
     assert!(
         closes(&mut upstream).await,
@@ -278,7 +283,7 @@ async fn an_upload_waits_for_the_upstream_and_is_never_piled_up() {
     const SIZE: usize = 64 << 20;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream_at("default", &url)
         .extra("[state]\ndirectory = \"state\"\n[limits]\nupload_bytes = 100000000\n")
         .start()
@@ -318,7 +323,7 @@ async fn an_upload_waits_for_the_upstream_and_is_never_piled_up() {
     let mut read = vec![0; 1 << 20];
     let mut received = 0;
     while received < SIZE {
-        let count = patiently("the upload", upstream.read(&mut read)).await;
+        let count = within_timeout("the upload", upstream.read(&mut read)).await;
         received += count.unwrap();
     }
     let body = r#"{"id":"file_1","type":"file"}"#;
@@ -329,10 +334,12 @@ async fn an_upload_waits_for_the_upstream_and_is_never_piled_up() {
     // The rest of what was sent is the head.
     upstream.write_all(reply.as_bytes()).await.unwrap();
     let mut said = vec![0; 4096];
-    let count = patiently("the answer", answer.read(&mut said))
+    let count = within_timeout("the answer", answer.read(&mut said))
         .await
         .unwrap();
     let said = String::from_utf8_lossy(&said[..count]).into_owned();
     assert!(said.starts_with("HTTP/1.1 200"), "{said}");
-    patiently("the end of the upload", sending).await.unwrap();
+    within_timeout("the end of the upload", sending)
+        .await
+        .unwrap();
 }

@@ -1,12 +1,12 @@
 //! Limits of request heads: their size, their lines, and the time that they have.
 
-use crate::harness::{Gate, Plan, Upstream};
+use crate::harness::{GatewayBuilder, TestGateway, Upstream};
 
 const BODY: &str = r#"{"model":"m","max_tokens":5,"messages":[]}"#;
 
-async fn gate() -> (Gate, Upstream) {
+async fn gate() -> (TestGateway, Upstream) {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream("default", &upstream)
         .extra("[limits]\nhead_bytes = 8192\nheaders = 30\nhead_timeout_ms = 2000\n")
         .start()
@@ -14,7 +14,7 @@ async fn gate() -> (Gate, Upstream) {
     (gate, upstream)
 }
 
-fn request(gate: &Gate, lines: &str, rest: &str) -> Vec<u8> {
+fn request(gate: &TestGateway, lines: &str, rest: &str) -> Vec<u8> {
     format!(
         "POST /v1/messages HTTP/1.1\r\nHost: gateway.test\r\nx-api-key: {}\r\n{lines}\r\n{rest}",
         gate.key()

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::harness::{
-    Answer, Client, Events, Gate, Http2Client, Http2Response, Pause, Plan, Request, Upstream,
-    patiently,
+    Answer, Client, Events, GatewayBuilder, Http2Client, Http2Response, Pause, Request,
+    TestGateway, Upstream, within_timeout,
 };
 
-async fn gate(upstream: &Upstream, extra: &str) -> Gate {
-    Plan::shipped()
+async fn gate(upstream: &Upstream, extra: &str) -> TestGateway {
+    GatewayBuilder::shipped()
         .upstream("default", upstream)
         .listen("h2c = true")
         .extra(extra)
@@ -148,7 +148,7 @@ async fn a_drain_lets_streams_finish_and_waits_for_their_receipts() {
     pause.reached().await;
 
     let draining = tokio::spawn(gate.drain());
-    patiently("an idle connection to be told to go", async {
+    within_timeout("an idle connection to be told to go", async {
         while let Ok(answer) = idle.send(&request).await {
             // Taken before the word was there: it is served as any other.
             drop(answer);
@@ -170,7 +170,7 @@ async fn a_drain_lets_streams_finish_and_waits_for_their_receipts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_outlasts_the_drain_timeout_is_cut_on_its_connection() {
     let upstream = Upstream::always(Answer::never()).await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .top("drain_timeout_ms = 50")
         .listen("h2c = true")
         .upstream("default", &upstream)
@@ -268,7 +268,10 @@ async fn http_1_clients_are_served_beside_http_2_and_the_preface_is_refused_wher
         "a request shorter than the preface has its answer"
     );
 
-    let closed = Plan::bare().upstream("default", &upstream).start().await;
+    let closed = GatewayBuilder::bare()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let mut client = Client::connect(closed.address()).await;
     client.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     let said = client.until_closed().await;

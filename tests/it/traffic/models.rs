@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Caller, Gate, Organisation, Plan, Upstream};
+use crate::harness::{Caller, FakeOrganization, GatewayBuilder, TestGateway, Upstream};
 
 const REAL: [&str; 5] = [
     "claude-sonnet-5-5",
@@ -14,9 +14,9 @@ const REAL: [&str; 5] = [
 const RESOURCES: &str = "[[models.resource]]\nid = \"balanced\"\ndisplay_name = \"Balanced\"\ncreated_at = \"2026-02-01T00:00:00Z\"\n\
                          [[models.resource]]\nid = \"cheap\"\n";
 
-async fn gate(extra: &str, models: &str) -> (Gate, Upstream, Caller) {
-    let upstream = Upstream::start_with(Organisation::with_models(&REAL).script()).await;
-    let gate = Plan::shipped()
+async fn gate(extra: &str, models: &str) -> (TestGateway, Upstream, Caller) {
+    let upstream = FakeOrganization::with_models(&REAL).start().await;
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra(extra)
         .start()
@@ -25,7 +25,7 @@ async fn gate(extra: &str, models: &str) -> (Gate, Upstream, Caller) {
     (gate, upstream, caller)
 }
 
-async fn list(gate: &Gate, caller: &Caller, query: &str) -> Value {
+async fn list(gate: &TestGateway, caller: &Caller, query: &str) -> Value {
     let response = gate
         .ask(&caller.request("GET", &format!("/v1/models{query}")))
         .await;

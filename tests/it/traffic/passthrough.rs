@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, Caller, Gate, Plan, Request, Upstream};
+use crate::harness::{Answer, Caller, GatewayBuilder, Request, TestGateway, Upstream};
 
-async fn gate() -> (Gate, Upstream, Caller) {
+async fn gate() -> (TestGateway, Upstream, Caller) {
     let upstream =
         Upstream::always(Answer::json(200, &[("x-up", "1")], &json!({"ok": true}))).await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra("[passthrough]\npaths = [\"/v1/agents\", \"/v1/agents/*\", \"/v1/user_profiles/**\", \"/v1/*\"]\n")
         .start()

@@ -8,19 +8,20 @@ use tokio::net::TcpStream;
 use witgate_gateway::keys::NewKey;
 
 use crate::harness::{
-    Answer, Gate, Pause, Plan, Request, Response, Upstream, key_entry, patiently,
+    Answer, GatewayBuilder, Pause, Request, Response, TestGateway, Upstream, key_entry,
+    within_timeout,
 };
 
-fn asking(gate: &Gate) -> Request {
+fn asking(gate: &TestGateway) -> Request {
     gate.messages(&json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []}))
 }
 
 /// A gateway whose upstream holds its answers.
-async fn held(limits: &str) -> (Gate, Upstream, Pause) {
+async fn held(limits: &str) -> (TestGateway, Upstream, Pause) {
     let pause = Pause::new();
     let answer = Answer::message("m", "hi", &json!({"input_tokens": 1, "output_tokens": 1}));
     let upstream = Upstream::always(answer.pause_before_head(&pause)).await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream("default", &upstream)
         .extra(&format!("[limits]\n{limits}\n"))
         .start()
@@ -112,7 +113,7 @@ async fn a_client_that_stops_reading_is_cut_and_its_answer_is_not_piled_up() {
     // More than the sockets' buffers on both ways take: what is not read has to wait at the upstream.
     let large = vec![b'x'; 64 << 20];
     let upstream = Upstream::always(Answer::bytes(200, &[], large).in_pieces_of(1 << 20)).await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream("default", &upstream)
         .extra("[limits]\nwrite_timeout_ms = 200\n")
         .start()
@@ -135,7 +136,7 @@ async fn a_client_that_stops_reading_is_cut_and_its_answer_is_not_piled_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_trickles_in_is_a_408_however_steadily_it_comes() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream("default", &upstream)
         .extra("[limits]\nbody_timeout_ms = 300\n")
         .start()
@@ -153,7 +154,7 @@ async fn a_body_that_trickles_in_is_a_408_however_steadily_it_comes() {
         }
     });
     let mut answer = [0; 12];
-    patiently("an answer", source.read_exact(&mut answer))
+    within_timeout("an answer", source.read_exact(&mut answer))
         .await
         .unwrap();
     assert_eq!(&answer, b"HTTP/1.1 408", "the whole body has one limit");

@@ -4,13 +4,13 @@
 
 use serde_json::json;
 
-use crate::harness::{Gate, Plan, Upstream};
+use crate::harness::{GatewayBuilder, TestGateway, Upstream};
 
 const BODY: &str = r#"{"model":"m","max_tokens":5,"messages":[]}"#;
 
-async fn gate() -> (Gate, Upstream) {
+async fn gate() -> (TestGateway, Upstream) {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream("default", &upstream)
         .extra("[limits]\nbody_timeout_ms = 500\nhead_timeout_ms = 2000\n")
         .start()
@@ -19,7 +19,7 @@ async fn gate() -> (Gate, Upstream) {
 }
 
 /// The request that nobody may find.
-fn hidden(gate: &Gate) -> String {
+fn hidden(gate: &TestGateway) -> String {
     format!(
         "POST /v1/messages HTTP/1.1\r\nHost: hidden.test\r\nx-api-key: {}\r\nContent-Length: {}\r\n\r\n{BODY}",
         gate.key(),
@@ -28,7 +28,7 @@ fn hidden(gate: &Gate) -> String {
 }
 
 /// A request with these lines in its head, and then these bytes.
-fn request(gate: &Gate, lines: &str, rest: &str) -> Vec<u8> {
+fn request(gate: &TestGateway, lines: &str, rest: &str) -> Vec<u8> {
     format!(
         "POST /v1/messages HTTP/1.1\r\nHost: gateway.test\r\nx-api-key: {}\r\n{lines}\r\n{rest}",
         gate.key()
@@ -41,7 +41,7 @@ fn chunked(body: &str) -> String {
 }
 
 /// Sends bytes that have to be refused, with the hidden request behind them, and looks at what came of it.
-async fn refuses(gate: &Gate, upstream: &Upstream, name: &str, mut bytes: Vec<u8>) {
+async fn refuses(gate: &TestGateway, upstream: &Upstream, name: &str, mut bytes: Vec<u8>) {
     bytes.extend_from_slice(hidden(gate).as_bytes());
     let mut client = gate.client().await;
     client.try_write(&bytes).await;

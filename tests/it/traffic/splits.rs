@@ -5,14 +5,15 @@
 //! upstream serve all of them, several at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use witgate_messages::{Meter, Source};
 
-use crate::harness::{Answer, Ending, Gate, Pause, Plan, Request, Upstream};
+use crate::harness::{
+    Answer, Ending, GatewayBuilder, Pause, Request, TestGateway, Upstream, compressed,
+};
 
 /// Clients that ask at a time.
 const CLIENTS: usize = 8;
@@ -58,21 +59,7 @@ impl Recorded {
 
     /// The same in a content coding.
     fn coded(mut self, coding: &'static str) -> Self {
-        self.body = match coding {
-            "gzip" => {
-                let mut encoder =
-                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-                encoder.write_all(&self.body).unwrap();
-                encoder.finish().unwrap()
-            }
-            "br" => {
-                let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 20);
-                encoder.write_all(&self.body).unwrap();
-                encoder.into_inner()
-            }
-            "zstd" => zstd::encode_all(self.body.as_slice(), 3).unwrap(),
-            other => panic!("{other} is no coding of these tests"),
-        };
+        self.body = compressed(coding, &self.body);
         self.headers.push(("content-encoding", coding.to_owned()));
         self.name = format!("{} in {coding}", self.name);
         self
@@ -97,16 +84,16 @@ impl Recorded {
 const UPSTREAM: &str = "breaker = false\nretry = { attempts = 0 }\n";
 
 /// A gateway for a tier whose budget is large enough.
-async fn gate(upstream: &Upstream) -> Arc<Gate> {
+async fn gate(upstream: &Upstream) -> Arc<TestGateway> {
     let table = format!(
         "[upstreams.default]\nbase_url = \"{}\"\n{UPSTREAM}",
         upstream.url()
     );
-    let plan = Plan::shipped().tier("enterprise").extra(&table);
-    Arc::new(plan.start().await)
+    let builder = GatewayBuilder::shipped().tier("enterprise").extra(&table);
+    Arc::new(builder.start().await)
 }
 
-fn request(gate: &Gate, id: &str, place: usize) -> Request {
+fn request(gate: &TestGateway, id: &str, place: usize) -> Request {
     let body =
         json!({"model": "claude-opus-5-5", "max_tokens": 50, "messages": [], "stream": true});
     gate.messages(&body)
@@ -142,7 +129,7 @@ fn first_content(body: &[u8]) -> usize {
 }
 
 /// Asserts one receipt for each id, and no open hold; gives the receipts by their ids.
-async fn settled(gate: &Gate, ids: &BTreeSet<String>) -> BTreeMap<String, Value> {
+async fn settled(gate: &TestGateway, ids: &BTreeSet<String>) -> BTreeMap<String, Value> {
     let receipts = gate.receipts_when(ids.len()).await;
     assert_eq!(receipts.len(), ids.len(), "one receipt a request");
     let by_id: BTreeMap<String, Value> = receipts

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use witgate_artifacts::ROUTE;
 
-use crate::harness::{Answer, Ending, Event, Events, Gate, Pause, Plan, Reply, Request, Upstream};
+use crate::harness::{
+    Answer, Ending, Event, Events, GatewayBuilder, Pause, Reply, Request, TestGateway, Upstream,
+    compressed,
+};
 
 const MODEL: &str = "claude-haiku-4-5";
 
@@ -14,12 +17,12 @@ fn events() -> Events {
         .end("end_turn")
 }
 
-fn streaming(gate: &Gate) -> Request {
+fn streaming(gate: &TestGateway) -> Request {
     gate.messages(&json!({"model": MODEL, "max_tokens": 50, "messages": [], "stream": true}))
 }
 
-async fn gate(upstream: &Upstream, streams: &str) -> Gate {
-    Plan::shipped()
+async fn gate(upstream: &Upstream, streams: &str) -> TestGateway {
+    GatewayBuilder::shipped()
         .upstream("default", upstream)
         .extra(&format!("[streams]\n{streams}\n"))
         .start()
@@ -68,12 +71,7 @@ async fn no_ping_is_put_into_an_event_or_into_a_compressed_stream_or_a_whole_ans
     let clock = Upstream::always(Answer::sse(&events()).pause_at_event(1, &ticking)).await;
     let pause = Pause::new();
     let whole = events().to_bytes();
-    let zipped = {
-        use std::io::Write as _;
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(&whole).unwrap();
-        encoder.finish().unwrap()
-    };
+    let zipped = compressed("gzip", &whole);
     let headers = [
         ("content-type", "text/event-stream"),
         ("content-encoding", "gzip"),
@@ -93,7 +91,7 @@ async fn no_ping_is_put_into_an_event_or_into_a_compressed_stream_or_a_whole_ans
     ];
     for (answer, expected) in silent {
         let upstream = Upstream::always(answer).await;
-        let gate = Plan::shipped()
+        let gate = GatewayBuilder::shipped()
             .upstream("silent", &upstream)
             .upstream("clock", &clock)
             .plugin(
@@ -240,13 +238,13 @@ async fn an_answer_without_its_client_is_read_to_its_end_where_the_policy_says_s
     for (streams, route) in [("on_client_gone = \"drain\"", None), ("", Some(by_plan))] {
         let pause = Pause::new();
         let upstream = Upstream::always(Answer::sse(&events()).pause_at_event(4, &pause)).await;
-        let mut plan = Plan::shipped()
+        let mut builder = GatewayBuilder::shipped()
             .upstream("default", &upstream)
             .extra(&format!("[streams]\nping_ms = 10\n{streams}\n"));
         if let Some(sidecar) = route {
-            plan = plan.plugin("route", ROUTE, sidecar);
+            builder = builder.plugin("route", ROUTE, sidecar);
         }
-        let gate = plan.start().await;
+        let gate = builder.start().await;
         let mut client = gate.client().await;
         client.send(&streaming(&gate)).await;
         let mut reply = client.reply().await;
@@ -287,7 +285,7 @@ async fn an_answer_without_its_client_is_not_read_for_ever() {
 async fn a_stop_that_can_not_wait_any_longer_leaves_a_receipt_of_what_it_cut() {
     let pause = Pause::new();
     let upstream = Upstream::always(Answer::sse(&events()).pause_at_event(3, &pause)).await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .top("drain_timeout_ms = 50")
         .start()
@@ -356,7 +354,7 @@ async fn an_opening_is_held_no_longer_and_no_larger_than_the_limits_say() {
         let first = Upstream::always(Answer::sse(&failing).pause_at_event(1, &pause)).await;
         let second = Upstream::answering().await;
         let sidecar = "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"first\" }, { upstream = \"second\" }]\n";
-        let gate = Plan::shipped()
+        let gate = GatewayBuilder::shipped()
             .plugin("route", ROUTE, sidecar)
             .upstream("first", &first)
             .upstream("second", &second)

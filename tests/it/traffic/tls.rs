@@ -8,13 +8,13 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::{
-    Answer, Authority, Client, Ending, Events, Gate, Greeting, Http2Client, Identity, Pause, Plan,
-    Request, Tunnel, Upstream,
+    Answer, Authority, Client, Ending, Events, GatewayBuilder, Greeting, Http2Client, Identity,
+    Pause, Request, TestGateway, Tunnel, Upstream,
 };
 
 /// A gateway that listens with TLS.
 struct Secured {
-    gate: Gate,
+    gate: TestGateway,
     authority: Authority,
     folder: TempDir,
 }
@@ -37,12 +37,12 @@ fn table(folder: &Path, more: &str) -> String {
 }
 
 impl Secured {
-    async fn start(plan: Plan, more: &str) -> Self {
+    async fn start(builder: GatewayBuilder, more: &str) -> Self {
         let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
         write(folder.path(), &authority.issue(NAME));
         std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
         let more = more.replace("CA", &folder.path().join("ca.pem").display().to_string());
-        let gate = plan.extra(&table(folder.path(), &more)).start().await;
+        let gate = builder.extra(&table(folder.path(), &more)).start().await;
         Self {
             gate,
             authority,
@@ -77,7 +77,7 @@ fn body() -> serde_json::Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_are_served_in_tls_1_2_and_1_3() {
     let upstream = Upstream::answering().await;
-    let secured = Secured::start(Plan::bare().upstream("default", &upstream), "").await;
+    let secured = Secured::start(GatewayBuilder::bare().upstream("default", &upstream), "").await;
     for version in [&TLS12, &TLS13] {
         let greeting = Greeting::in_version(&secured.authority, NAME, version);
         let tunnel = secured.tunnel(greeting).await;
@@ -92,7 +92,7 @@ async fn clients_are_served_in_tls_1_2_and_1_3() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alpn_chooses_http_2_where_the_client_offers_it() {
     let upstream = Upstream::answering().await;
-    let secured = Secured::start(Plan::bare().upstream("default", &upstream), "").await;
+    let secured = Secured::start(GatewayBuilder::bare().upstream("default", &upstream), "").await;
     let greeting = secured.greeting().offering(&["http/1.1", "h2"]);
     let tls = greeting.connect(secured.gate.address()).await.unwrap();
     assert_eq!(
@@ -121,7 +121,7 @@ async fn a_stream_over_tls_comes_event_by_event_and_byte_for_byte() {
         .text(&["one", "two"])
         .end("end_turn");
     let upstream = Upstream::always(Answer::sse(&events).pause_at_event(3, &pause)).await;
-    let secured = Secured::start(Plan::bare().upstream("default", &upstream), "").await;
+    let secured = Secured::start(GatewayBuilder::bare().upstream("default", &upstream), "").await;
     let tunnel = secured.tunnel(secured.greeting()).await;
     let mut client = Client::connect(tunnel.address()).await;
     let mut body = body();
@@ -146,7 +146,7 @@ async fn a_stream_over_tls_comes_event_by_event_and_byte_for_byte() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_certificate_is_shown_to_new_connections_and_a_bad_one_to_nobody() {
     let upstream = Upstream::answering().await;
-    let secured = Secured::start(Plan::bare().upstream("default", &upstream), "").await;
+    let secured = Secured::start(GatewayBuilder::bare().upstream("default", &upstream), "").await;
     let first = secured.shown().await;
     let tunnel = secured.tunnel(secured.greeting()).await;
     let mut open = Client::connect(tunnel.address()).await;
@@ -189,8 +189,8 @@ async fn a_new_certificate_is_shown_to_new_connections_and_a_bad_one_to_nobody()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_known_client_certificate_needs_no_key() {
     let upstream = Upstream::answering().await;
-    let plan = Plan::bare().upstream("default", &upstream);
-    let secured = Secured::start(plan, "client_ca = \"CA\"\n").await;
+    let builder = GatewayBuilder::bare().upstream("default", &upstream);
+    let secured = Secured::start(builder, "client_ca = \"CA\"\n").await;
     let (known, unknown) = (
         secured.authority.issue("agent"),
         secured.authority.issue("x"),
@@ -243,9 +243,9 @@ async fn a_known_client_certificate_needs_no_key() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn certificates_of_another_authority_and_missing_required_ones_end_the_connection() {
     let upstream = Upstream::answering().await;
-    let plan = Plan::bare().upstream("default", &upstream);
+    let builder = GatewayBuilder::bare().upstream("default", &upstream);
     let more = "client_ca = \"CA\"\nclient_certificates = \"required\"\n";
-    let secured = Secured::start(plan, more).await;
+    let secured = Secured::start(builder, more).await;
     let stranger = Authority::new().issue("agent");
     for greeting in [
         secured.greeting(),
@@ -274,10 +274,10 @@ async fn certificates_of_another_authority_and_missing_required_ones_end_the_con
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_dawdles_in_the_handshake_is_closed_and_holds_up_nobody() {
     let upstream = Upstream::answering().await;
-    let plan = Plan::bare()
+    let builder = GatewayBuilder::bare()
         .upstream("default", &upstream)
         .extra("[limits]\nhead_timeout_ms = 300\n");
-    let secured = Secured::start(plan, "").await;
+    let secured = Secured::start(builder, "").await;
     let mut silent = secured.gate.client().await;
     let mut plain = secured.gate.client().await;
     plain.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;

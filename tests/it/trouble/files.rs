@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use witgate_gateway::keys::NewKey;
 
-use crate::harness::{Client, House, Plan, Request, binary, patiently};
+use crate::harness::{Client, GatewayBuilder, Installation, Request, binary, within_timeout};
 
 fn body() -> Value {
     json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []})
@@ -37,13 +37,16 @@ struct Bare {
 // === impl Bare ===
 
 impl Bare {
-    /// Starts the gateway of a house.
-    async fn start(house: &House, stderr: Stdio) -> (Self, Option<tokio::process::ChildStderr>) {
+    /// Starts the gateway of an installation.
+    async fn start(
+        installation: &Installation,
+        stderr: Stdio,
+    ) -> (Self, Option<tokio::process::ChildStderr>) {
         let mut command = Command::new(binary());
         command.args(["run", "--config", "witgate.toml"]);
         // A line for everything: each request writes many.
         command.env("WITGATE_LOG", "trace").stderr(stderr);
-        Self::serving(command.current_dir(house.file("."))).await
+        Self::serving(command.current_dir(installation.file("."))).await
     }
 
     /// Starts a command and waits until its admin pages say that it serves. Its addresses are those on which the kernel
@@ -56,7 +59,7 @@ impl Bare {
             .unwrap();
         let stderr = child.stderr.take();
         let id = child.id().expect("it runs");
-        let (address, admin) = patiently("a process to serve", async {
+        let (address, admin) = within_timeout("a process to serve", async {
             loop {
                 let all = listening(id);
                 for admin in &all {
@@ -113,7 +116,7 @@ impl Bare {
     /// Stops it as an operator does, and gives its exit code.
     async fn stop(mut self) -> Option<i32> {
         self.signal("-TERM").await;
-        let status = patiently("the process to end", self.child.wait()).await;
+        let status = within_timeout("the process to end", self.child.wait()).await;
         status.unwrap().code()
     }
 }
@@ -147,7 +150,7 @@ fn listening(id: u32) -> Vec<SocketAddr> {
 
 /// Waits until a key is answered with a status.
 async fn until(address: SocketAddr, key: &NewKey, status: u16) {
-    patiently(&format!("a {status} for the key"), async {
+    within_timeout(&format!("a {status} for the key"), async {
         while Client::connect(address)
             .await
             .ask(&asking(&key.secret))
@@ -162,6 +165,6 @@ async fn until(address: SocketAddr, key: &NewKey, status: u16) {
 }
 
 /// A gateway without plugins in front of an upstream.
-fn house(upstream: &crate::harness::Upstream) -> House {
-    House::new(&Plan::bare().upstream("default", upstream))
+fn installation(upstream: &crate::harness::Upstream) -> Installation {
+    Installation::new(&GatewayBuilder::bare().upstream("default", upstream))
 }

@@ -7,12 +7,12 @@ mod overrides;
 mod returned;
 mod tools;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{Gate, Request, Response};
+use crate::harness::{Request, Response, TestGateway};
 
 /// Asks for an answer of this model.
-fn asking(gate: &Gate, model: &str) -> Request {
+fn asking(gate: &TestGateway, model: &str) -> Request {
     gate.messages(&json!({"model": model, "max_tokens": 5, "messages": []}))
 }
 
@@ -23,14 +23,4 @@ fn told(response: &Response) -> String {
         .as_str()
         .unwrap_or_default()
         .to_owned()
-}
-
-/// Returns the entry of a plugin on the page of plugins.
-async fn plugin(gate: &Gate, name: &str) -> Value {
-    let plugins = gate.admin("/plugins").await.json();
-    let plugins = plugins["plugins"].as_array().cloned().unwrap_or_default();
-    plugins
-        .into_iter()
-        .find(|plugin| plugin["name"] == name)
-        .expect("the plugin is there")
 }

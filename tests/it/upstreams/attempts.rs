@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use witgate_artifacts::ROUTE;
 
 use super::{asking, error, message, shown, table, until_state};
-use crate::harness::{Answer, Caller, Gate, Organisation, Pause, Plan, Request, Upstream};
+use crate::harness::{
+    Answer, Caller, FakeOrganization, GatewayBuilder, Pause, Request, TestGateway, Upstream,
+};
 
 const STATE: &str = "[state]\ndirectory = \"state\"\n";
 const OPENS_AT_ONCE: &str =
@@ -42,7 +44,7 @@ fn of_every_kind(caller: &Caller) -> [Request; 7] {
 
 /// Answers as an organization does, and takes whatever else it is sent.
 fn organization() -> impl FnMut(&crate::harness::Recorded) -> Answer + Send + 'static {
-    let mut script = Organisation::with_models(&["claude-haiku-4-5"]).script();
+    let mut script = FakeOrganization::with_models(&["claude-haiku-4-5"]).script();
     move |request| {
         if request.target() == "/v1/other" {
             return Answer::json(200, &[], &json!({}));
@@ -57,7 +59,7 @@ async fn a_list_of_models_goes_to_the_next_target_when_the_breaker_of_the_first_
     let second = Upstream::start_with(organization()).await;
     let sidecar = "[[settings.rules]]\nname = \"models\"\nwhen = [{ field = \"endpoint\", is = [\"models\"] }]\n\
                    targets = [{ upstream = \"first\" }, { upstream = \"second\" }]\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .top("default_upstream = \"first\"")
         .extra(&table("first", &first.url(), OPENS_AT_ONCE))
@@ -87,7 +89,7 @@ async fn a_list_of_models_goes_to_the_next_target_when_the_breaker_of_the_first_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_breaker_keeps_requests_of_every_kind_away_from_the_upstream() {
     let upstream = Upstream::always(error(500)).await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&table("only", &upstream.url(), OPENS_AT_ONCE))
         .extra(STATE)
         .extra("[passthrough]\npaths = [\"/v1/other\"]")
@@ -119,7 +121,7 @@ async fn a_limit_on_requests_in_flight_counts_requests_of_every_kind() {
         organization(request)
     })
     .await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&table("only", &upstream.url(), "max_in_flight = 1"))
         .extra(STATE)
         .extra("[passthrough]\npaths = [\"/v1/other\"]")
@@ -154,7 +156,7 @@ async fn a_limit_on_requests_in_flight_counts_requests_of_every_kind() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_takes_the_place_of_another_request() {
     let upstream = Upstream::start_with(organization()).await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&table("only", &upstream.url(), "max_in_flight = 1"))
         .extra(STATE)
         .start()
@@ -190,7 +192,7 @@ async fn an_upstream_that_is_full_is_not_asked_about_its_batches() {
         _ => Answer::json(200, &[], &json!({"id": "msgbatch_1"})),
     })
     .await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&table("only", &upstream.url(), "max_in_flight = 1"))
         .extra(STATE)
         .extra("[batches]\npoll_ms = 2")
@@ -218,7 +220,7 @@ async fn an_upstream_that_is_full_is_not_asked_about_its_batches() {
     assert_eq!(upstream.requests().len(), before, "no look at the batch");
     pause.resume();
     assert_eq!(client.receive().await.status, 200, "the message is served");
-    crate::harness::patiently("a look at the batch", async {
+    crate::harness::within_timeout("a look at the batch", async {
         while upstream.requests().len() == before {
             tokio::task::yield_now().await;
         }
@@ -266,8 +268,8 @@ impl Rotating {
         }
     }
 
-    async fn gate(&self) -> Gate {
-        let gate = Plan::bare()
+    async fn gate(&self) -> TestGateway {
+        let gate = GatewayBuilder::bare()
             .extra(&table("only", &self.upstream.url(), ""))
             .extra(STATE)
             .extra("[passthrough]\npaths = [\"/v1/other\"]")

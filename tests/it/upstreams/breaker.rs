@@ -6,13 +6,13 @@ use serde_json::Value;
 use witgate_gateway::config::Config;
 
 use super::{asking, error, message, shown, table, until_state};
-use crate::harness::{Answer, Events, Pause, Plan, Upstream, patiently};
+use crate::harness::{Answer, Events, GatewayBuilder, Pause, Upstream, within_timeout};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_fails_again_and_again_is_left_alone_and_everybody_sees_why() {
     let upstream = Upstream::always(error(500)).await;
     let breaker = "breaker = { min_requests = 3, open_ms = 600000, max_open_ms = 600000 }";
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&table("only", &upstream.url(), breaker))
         .start()
         .await;
@@ -66,14 +66,14 @@ async fn an_upstream_that_fails_again_and_again_is_left_alone_and_everybody_sees
 async fn an_upstream_that_comes_back_is_found_by_one_request() {
     let upstream = Upstream::start([error(500), error(502), message(), message()]).await;
     let breaker = "breaker = { min_requests = 2, open_ms = 10 }";
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&table("only", &upstream.url(), breaker))
         .start()
         .await;
     for _ in 0..2 {
         gate.ask(&asking(&gate)).await;
     }
-    patiently("the trial", async {
+    within_timeout("the trial", async {
         while gate.ask(&asking(&gate)).await.status != 200 {}
     })
     .await;
@@ -101,13 +101,13 @@ async fn a_trial_that_streams_lets_others_in_as_soon_as_its_head_is_there() {
     let stream = Answer::sse(&events).pause_at_event(3, &pause);
     let upstream = Upstream::start([error(500), stream, message()]).await;
     let breaker = "breaker = { min_requests = 1, open_ms = 10 }";
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&table("only", &upstream.url(), breaker))
         .start()
         .await;
     assert_eq!(gate.ask(&asking(&gate)).await.status, 500, "it opens");
     let mut client = gate.client().await;
-    patiently("the trial", async {
+    within_timeout("the trial", async {
         loop {
             client.send(&asking(&gate)).await;
             let reply = client.reply().await;
@@ -134,7 +134,7 @@ async fn an_upstream_that_is_busy_is_not_taken_for_broken() {
         let more = format!(
             "kind = \"{kind}\"\nbreaker = {{ min_requests = 2, open_ms = 600000, max_open_ms = 600000 }}"
         );
-        let gate = Plan::bare()
+        let gate = GatewayBuilder::bare()
             .extra(&table("only", &upstream.url(), &more))
             .start()
             .await;
@@ -156,7 +156,7 @@ async fn an_upstream_that_is_busy_is_not_taken_for_broken() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_breaker_that_is_switched_off_never_opens() {
     let upstream = Upstream::always(error(500)).await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&table("only", &upstream.url(), "breaker = false"))
         .start()
         .await;
@@ -174,7 +174,7 @@ async fn a_breaker_that_is_switched_off_never_opens() {
 async fn a_client_that_leaves_says_nothing_about_the_upstream() {
     let upstream = Upstream::always(Answer::never()).await;
     let breaker = "breaker = { min_requests = 1, open_ms = 600000, max_open_ms = 600000 }";
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&table("only", &upstream.url(), breaker))
         .start()
         .await;
@@ -195,7 +195,7 @@ async fn an_upstream_has_no_more_requests_than_it_may_have() {
     let pause = Pause::new();
     let answer = message().pause_before_head(&pause);
     let upstream = Upstream::always(answer).await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&table("only", &upstream.url(), "max_in_flight = 1"))
         .start()
         .await;

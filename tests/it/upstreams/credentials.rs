@@ -8,7 +8,7 @@ use witgate_artifacts::ROUTE;
 use witgate_gateway::config::Config;
 use witgate_gateway::{Options, Server};
 
-use crate::harness::{Answer, Gate, Plan, Request, Upstream, patiently};
+use crate::harness::{Answer, GatewayBuilder, Request, TestGateway, Upstream, within_timeout};
 
 fn body() -> serde_json::Value {
     json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []})
@@ -58,7 +58,7 @@ impl Counting {
 async fn a_commands_output_is_the_upstreams_credential() {
     let upstream = Upstream::answering().await;
     let command = Counting::new("echo \"sk-$n\"; echo noise >&2");
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&command.upstream(&upstream.url(), ", header = \"bearer\""))
         .start()
         .await;
@@ -89,11 +89,11 @@ async fn a_credential_that_expires_is_renewed_before_the_upstream_refuses_it() {
     for (prints, more) in [(expiring, ""), ("echo sk-$n", ", refresh_ms = 20")] {
         let upstream = Upstream::answering().await;
         let command = Counting::new(prints);
-        let gate = Plan::bare()
+        let gate = GatewayBuilder::bare()
             .extra(&command.upstream(&upstream.url(), more))
             .start()
             .await;
-        patiently("a renewed credential", async {
+        within_timeout("a renewed credential", async {
             loop {
                 assert_eq!(
                     gate.ask(&gate.messages(&body())).await.status,
@@ -122,13 +122,13 @@ async fn a_credential_that_the_upstream_refuses_is_renewed_once_and_the_request_
     })
     .await;
     let command = Counting::new("echo sk-$n");
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&command.upstream(&upstream.url(), ""))
         .start()
         .await;
     let asking = gate.messages(&body());
     // The renewing begins with the gateway, a moment after its listener.
-    patiently("the renewal", async {
+    within_timeout("the renewal", async {
         while gate.ask(&asking).await.status != 200 {}
     })
     .await;
@@ -141,7 +141,7 @@ async fn an_upstream_that_refuses_everything_does_not_have_the_command_run_for_e
     let refusing = Answer::error(401, "authentication_error", "no");
     let upstream = Upstream::always(refusing).await;
     let command = Counting::new("echo sk-$n");
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&command.upstream(&upstream.url(), ""))
         .start()
         .await;
@@ -160,11 +160,11 @@ async fn an_upstream_that_refuses_everything_does_not_have_the_command_run_for_e
 async fn a_credential_that_cannot_be_renewed_stays_in_use() {
     let upstream = Upstream::answering().await;
     let command = Counting::new("test $n = 1 || exit 1; echo sk-$n");
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&command.upstream(&upstream.url(), ", refresh_ms = 10"))
         .start()
         .await;
-    patiently("a run that fails", async {
+    within_timeout("a run that fails", async {
         while command.runs() < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -205,7 +205,7 @@ async fn a_gateway_without_its_credential_does_not_start_and_says_why_without_th
 }
 
 /// A gateway with an upstream that is shown the callers' own credentials, and one that has its own.
-async fn two_kinds(plan: &str) -> (Gate, Upstream, Upstream) {
+async fn two_kinds(plan: &str) -> (TestGateway, Upstream, Upstream) {
     let (theirs, ours) = (Upstream::answering().await, Upstream::answering().await);
     let sidecar = format!("[[settings.resources]]\nname = \"*\"\ntargets = [{plan}]\n");
     let upstreams = format!(
@@ -214,7 +214,7 @@ async fn two_kinds(plan: &str) -> (Gate, Upstream, Upstream) {
         theirs.url(),
         ours.url()
     );
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, &sidecar)
         .top("default_upstream = \"theirs\"")
         .extra(&upstreams)
@@ -223,7 +223,7 @@ async fn two_kinds(plan: &str) -> (Gate, Upstream, Upstream) {
     (gate, theirs, ours)
 }
 
-fn seat(gate: &Gate) -> Request {
+fn seat(gate: &TestGateway) -> Request {
     Request::messages(&body())
         .without_header("x-api-key")
         .header("X-Witgate-Key", gate.key())
@@ -338,7 +338,10 @@ fn a_commands_path_is_relative_to_the_configuration() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_credential_file_that_is_replaced_is_in_use_without_a_restart() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let asked = async || {
         assert_eq!(gate.ask(&gate.messages(&body())).await.status, 200, "ok");
         let sent = upstream.requests().pop().unwrap();
@@ -351,7 +354,7 @@ async fn a_credential_file_that_is_replaced_is_in_use_without_a_restart() {
     );
     std::fs::write(gate.file("next.key"), "rotated-secret\n").unwrap();
     std::fs::rename(gate.file("next.key"), gate.file("upstream.key")).unwrap();
-    patiently("the new credential", async {
+    within_timeout("the new credential", async {
         while asked().await.as_deref() != Some("rotated-secret") {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

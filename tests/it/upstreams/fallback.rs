@@ -3,7 +3,7 @@
 use serde_json::json;
 use witgate_artifacts::ROUTE;
 
-use crate::harness::{Answer, Events, Gate, Plan, Request, Upstream};
+use crate::harness::{Answer, Events, GatewayBuilder, Request, TestGateway, Upstream};
 
 const MODEL: &str = "claude-haiku-4-5";
 
@@ -17,14 +17,14 @@ fn early_error() -> Events {
         .error("overloaded_error", "Overloaded")
 }
 
-fn streaming(gate: &Gate) -> Request {
+fn streaming(gate: &TestGateway) -> Request {
     gate.messages(&json!({"model": MODEL, "max_tokens": 50, "messages": [], "stream": true}))
 }
 
 /// A gateway whose plan is `first`, then `second`.
-async fn two_targets(first: &Upstream, second: &Upstream) -> Gate {
+async fn two_targets(first: &Upstream, second: &Upstream) -> TestGateway {
     let sidecar = "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"first\" }, { upstream = \"second\" }]\n";
-    Plan::shipped()
+    GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .upstream("first", first)
         .upstream("second", second)
@@ -33,12 +33,12 @@ async fn two_targets(first: &Upstream, second: &Upstream) -> Gate {
 }
 
 /// A gateway with one upstream that is tried again.
-async fn one_target(upstream: &Upstream, retry: &str) -> Gate {
+async fn one_target(upstream: &Upstream, retry: &str) -> TestGateway {
     let table = format!(
         "[upstreams.only]\nbase_url = \"{}\"\nretry = {{ {retry} }}\n",
         upstream.url()
     );
-    Plan::shipped().extra(&table).start().await
+    GatewayBuilder::shipped().extra(&table).start().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -241,7 +241,7 @@ async fn a_plan_says_how_often_and_after_what_something_else_is_tried() {
     );
     let sidecar = "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"only\" }]\nretries = 1\nretry_on = [\"overloaded\"]\n";
     let plan = |sidecar: &str| {
-        Plan::shipped()
+        GatewayBuilder::shipped()
             .plugin("route", ROUTE, sidecar)
             .extra(&table)
     };
@@ -254,7 +254,7 @@ async fn a_plan_says_how_often_and_after_what_something_else_is_tried() {
         "[upstreams.only]\nbase_url = \"{}\"\nretry = {{ base_ms = 1, cap_ms = 1 }}\n",
         upstream.url()
     );
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, &never)
         .extra(&table)
         .start()
@@ -276,7 +276,7 @@ async fn retries_never_multiply_an_outage() {
         "[upstreams.only]\nbase_url = \"{}\"\nretry = {{ {retry} }}\n{breaker}",
         upstream.url()
     );
-    let gate = Plan::shipped().extra(&table).start().await;
+    let gate = GatewayBuilder::shipped().extra(&table).start().await;
     let mut client = gate.client().await;
     for _ in 0..100 {
         assert_eq!(client.ask(&streaming(&gate)).await.status, 500, "down");
@@ -295,7 +295,7 @@ async fn a_name_that_cannot_be_resolved_is_left_for_the_next_target_within_the_c
     // RFC 6761, section 6.4: such a name never exists.
     let table = "[upstreams.first]\nbase_url = \"http://nowhere.invalid\"\nconnect_timeout_ms = 1000\nretry = { attempts = 0 }\n";
     let sidecar = "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"first\" }, { upstream = \"second\" }]\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .upstream("second", &second)
         .extra(table)
@@ -316,7 +316,7 @@ async fn an_upstream_that_is_not_asked_is_on_the_receipt_with_the_reason_and_cos
         "[upstreams.only]\nbase_url = \"{}\"\nretry = {{ attempts = 0 }}\nbreaker = {{ min_requests = 1, open_ms = 60000 }}\n",
         upstream.url()
     );
-    let gate = Plan::shipped().extra(&table).start().await;
+    let gate = GatewayBuilder::shipped().extra(&table).start().await;
     assert_eq!(gate.ask(&streaming(&gate)).await.status, 500, "it fails");
     let response = gate.ask(&streaming(&gate)).await;
     assert_eq!(

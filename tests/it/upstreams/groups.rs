@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use witgate_artifacts::ROUTE;
 
-use crate::harness::{Pause, Plan, Recorded, Upstream};
+use crate::harness::{GatewayBuilder, Pause, Recorded, Upstream};
 use crate::upstreams::{asking, error, message, table};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,7 +33,7 @@ async fn the_member_with_less_to_do_is_chosen() {
         let group = format!(
             "[groups.pool]\nmembers = [{{ upstream = \"a\" }}, {{ upstream = \"b\" }}]\nchoice = \"{choice}\"\n"
         );
-        let gate = Plan::bare()
+        let gate = GatewayBuilder::bare()
             .top("default_upstream = \"pool\"")
             .extra(&table("a", &a.url(), ""))
             .extra(&table("b", &b.url(), ""))
@@ -63,7 +63,7 @@ async fn the_member_with_less_to_do_is_chosen() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn weights_are_shares() {
     let (a, b) = (Upstream::answering().await, Upstream::answering().await);
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .top("default_upstream = \"pool\"")
         .extra(&table("a", &a.url(), ""))
         .extra(&table("b", &b.url(), ""))
@@ -87,7 +87,7 @@ async fn a_member_that_is_open_is_passed_over_until_its_trial() {
         Upstream::answering().await,
     );
     let breaker = "breaker = { min_requests = 1, open_ms = 600000, max_open_ms = 600000 }";
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .top("default_upstream = \"pool\"")
         .extra(&table("a", &a.url(), breaker))
         .extra(&table("b", &b.url(), ""))
@@ -108,7 +108,7 @@ async fn a_policy_may_plan_for_a_group_and_sees_its_members() {
         Upstream::answering().await,
     );
     let sidecar = "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"pool\", model = \"claude-haiku-5-5\" }]\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .top("default_upstream = \"a\"")
         .extra(&table("a", &a.url(), ""))
@@ -150,7 +150,7 @@ async fn signed_thinking_stays_with_the_provider_that_signed_it() {
         let group = String::from(
             "[groups.pool]\nmembers = [{ upstream = \"a\" }, { upstream = \"b\" }]\nchoice = \"order\"\n",
         );
-        let gate = Plan::bare()
+        let gate = GatewayBuilder::bare()
             .top("default_upstream = \"pool\"")
             .extra(&table("a", &a.url(), ""))
             .extra(&table("b", &b.url(), "provider = \"another\""))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::harness::{Plan, Upstream, patiently};
+use crate::harness::{GatewayBuilder, Upstream, within_timeout};
 use crate::upstreams::{asking, error, message, shown, table, until_state};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,14 +32,14 @@ async fn health_checks_take_an_upstream_out_and_in_again_without_traffic() {
     .await;
     let b = Upstream::answering().await;
     let health = "health = { path = \"/health\", interval_ms = 5, timeout_ms = 5000, unhealthy_after = 2, healthy_after = 2 }";
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .top("default_upstream = \"pool\"")
         .extra(&table("a", &format!("{}/base", a.url()), health))
         .extra(&table("b", &b.url(), ""))
         .extra("[groups.pool]\nmembers = [{ upstream = \"a\" }, { upstream = \"b\" }]\nchoice = \"order\"\n")
         .start()
         .await;
-    patiently("checks", async {
+    within_timeout("checks", async {
         while checks.load(Ordering::SeqCst) < 3 {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -72,7 +72,7 @@ async fn health_checks_find_an_upstream_that_is_not_there_and_follow_a_reload() 
     let dead = Upstream::refusing().await;
     let health = "health = { interval_ms = 5, unhealthy_after = 1, healthy_after = 1 }";
     let url = format!("http://{dead}");
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra(&table("only", &url, health))
         .start()
         .await;
@@ -95,7 +95,7 @@ async fn health_checks_find_an_upstream_that_is_not_there_and_follow_a_reload() 
         200,
         "a new upstream starts healthy"
     );
-    patiently("checks of the new upstream", async {
+    within_timeout("checks of the new upstream", async {
         while upstream.next_request().await.target() != "/v1/models" {}
     })
     .await;

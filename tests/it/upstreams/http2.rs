@@ -9,16 +9,18 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::harness::{Ending, Gate, Http2Client, Http2Upstream, Plan, Request, patiently, whole};
+use crate::harness::{
+    Ending, GatewayBuilder, Http2Client, Http2Upstream, Request, TestGateway, whole, within_timeout,
+};
 
 const ANSWER: &[u8] = br#"{"type":"message", "odd" : 1}"#;
 
-async fn gate(upstream: &Http2Upstream, more: &str) -> Gate {
+async fn gate(upstream: &Http2Upstream, more: &str) -> TestGateway {
     let table = format!(
         "[upstreams.default]\nbase_url = \"{}\"\nhttp = \"2\"\ncredential = {{ file = \"upstream.key\" }}\n{more}\n",
         upstream.url()
     );
-    Plan::bare()
+    GatewayBuilder::bare()
         .listen("h2c = true")
         .extra(&table)
         .start()
@@ -217,12 +219,16 @@ async fn a_client_that_leaves_resets_its_stream_at_the_upstream_and_no_other() {
     let mut staying = gate.client().await;
     let request = gate.messages(&body()).header("x-hold", "1");
     leaving.send(&request).await;
-    let mut first = patiently("the first stream", held.recv()).await.unwrap();
+    let mut first = within_timeout("the first stream", held.recv())
+        .await
+        .unwrap();
     staying.send(&request).await;
-    let mut second = patiently("the second stream", held.recv()).await.unwrap();
+    let mut second = within_timeout("the second stream", held.recv())
+        .await
+        .unwrap();
     leaving.close();
     let reset = std::future::poll_fn(|cx| first.poll_reset(cx));
-    let reason = patiently("the reset", reset).await.expect("a reason");
+    let reason = within_timeout("the reset", reset).await.expect("a reason");
     assert_eq!(reason, Reason::CANCEL, "nobody waits for it any more");
     second.send_data(Bytes::from_static(ANSWER), true).unwrap();
     let response = staying.receive().await;

@@ -2,12 +2,14 @@
 
 use serde_json::json;
 
-use crate::harness::{Authority, Gate, Http2Upstream, Plan, Tunnel, Upstream, whole};
+use crate::harness::{
+    Authority, GatewayBuilder, Http2Upstream, TestGateway, Tunnel, Upstream, whole,
+};
 
 const ANSWER: &[u8] = br#"{"type":"message"}"#;
 
 /// A gateway whose only upstream is at this port, with the authority's certificate as its CA.
-async fn gate(port: u16, authority: &Authority, more: &str) -> (Gate, tempfile::TempDir) {
+async fn gate(port: u16, authority: &Authority, more: &str) -> (TestGateway, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, authority.pem()).unwrap();
@@ -15,7 +17,10 @@ async fn gate(port: u16, authority: &Authority, more: &str) -> (Gate, tempfile::
         "[upstreams.tls]\nbase_url = \"https://127.0.0.1:{port}\"\nca_file = \"{}\"\n{more}\n",
         ca.display()
     );
-    (Plan::bare().extra(&upstream).start().await, folder)
+    (
+        GatewayBuilder::bare().extra(&upstream).start().await,
+        folder,
+    )
 }
 
 fn body() -> serde_json::Value {
@@ -91,7 +96,7 @@ async fn after_a_failed_handshake_the_next_upstream_is_asked() {
         tunnel.address().port(),
         second.url(),
     );
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .top("default_upstream = \"either\"")
         .extra(&tables)
         .start()

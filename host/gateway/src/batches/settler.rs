@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use witgate_ledger::Ledger;
 use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::PriceBook;
+use witgate_upstream::Upstream;
 
 use super::look::{Found, Trouble, look};
 use super::{Batches, Ended, Ending, Record};
@@ -22,7 +23,6 @@ use crate::gateway::snapshot::Snapshot;
 use crate::listen::stopped;
 use crate::receipts::batch_note::BatchNote;
 use crate::receipts::receipt::{Outcome, Receipt};
-use crate::upstream::Upstream;
 
 /// The endpoint on receipts of settlements.
 const ENDPOINT: &str = "batch-settlement";
@@ -180,13 +180,13 @@ impl Settler {
         let batches = &self.batches;
         if let Some(record) = batches.record(&ended.id) {
             let amounts = ended.ending.amounts();
-            match batches.settle(&record.id, amounts).await {
+            match batches.record_settlement(&record.id, amounts).await {
                 Ok(None) => {
-                    let overdrawn = batches.close(&record.id, amounts);
+                    let overdrawn = batches.settle_hold(&record.id, amounts);
                     self.write_receipt(&record, &ended.ending, overdrawn);
                 }
                 Ok(Some(before)) => {
-                    batches.close(&record.id, before);
+                    batches.settle_hold(&record.id, before);
                 }
                 Err(error) => {
                     tracing::error!(batch = %record.id, %error, "a batch can't be settled in the state database; it stays open");

@@ -117,12 +117,20 @@ async fn of_two_processes_one_settles_and_both_count_it() {
     new.catch_up().await;
     assert_eq!(new.used_and_held(), (0, 60), "the new process holds it too");
 
-    let first = old.batches.settle("msgbatch_1", spent(41)).await.unwrap();
+    let first = old
+        .batches
+        .record_settlement("msgbatch_1", spent(41))
+        .await
+        .unwrap();
     assert_eq!(first, None, "the first to settle is told so");
-    let second = new.batches.settle("msgbatch_1", spent(99)).await.unwrap();
+    let second = new
+        .batches
+        .record_settlement("msgbatch_1", spent(99))
+        .await
+        .unwrap();
     assert_eq!(second, Some(spent(41)), "the second is told what with");
 
-    old.batches.close("msgbatch_1", spent(41));
+    old.batches.settle_hold("msgbatch_1", spent(41));
     new.catch_up().await;
     assert_eq!(old.used_and_held(), (41, 0), "the old process");
     assert_eq!(new.used_and_held(), (41, 0), "the new one as well");

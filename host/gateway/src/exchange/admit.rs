@@ -1,4 +1,4 @@
-//! Step 3: reserves the charges of all accounts at once, or applies the plugin's remedy.
+//! Step 4: reserves the charges of all accounts at once, or applies the plugin's remedy.
 
 mod account_refused;
 mod budget_exhausted;
@@ -14,9 +14,9 @@ use super::decide::Decision;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::clock::now;
+use crate::exchange::view::View;
 use crate::receipts::receipt::Downgrade;
 use crate::text::quote;
-use crate::view::View;
 
 /// A decision whose charges are reserved.
 pub(super) struct Admitted {

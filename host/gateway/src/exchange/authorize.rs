@@ -16,12 +16,12 @@ use witgate_messages::references::{BadBatch, References, each_params};
 use super::decide::Decision;
 use super::decide::model_access::{has_model, model};
 use crate::answer::refused::Refused;
+use crate::exchange::view::View;
 use crate::gateway::Gateway;
 use crate::store::{Durability, StoreError};
 use crate::tenants::keys::Caller;
 use crate::tenants::owners::Kind;
 use crate::text::quote;
-use crate::view::View;
 
 /// Largest number of different resources of a kind that a body may name.
 const MAX_RESOURCES: usize = 1_000;
@@ -45,8 +45,8 @@ pub(super) fn require_ownership_records(gateway: &Gateway, view: &View) -> Resul
         Some(kind) if gateway.store.durability() == Durability::Process => Err(Refused::client(
             404,
             format!(
-                "{}s are not served: this gateway has no place to note whose they are, until its operator sets [state] directory",
-                kind.code()
+                "{} are not served: this gateway has no state directory in which to record their owners; its operator can set `directory` in [state]",
+                kind.plural()
             ),
         )),
         _ => Ok(()),

@@ -1,4 +1,4 @@
-//! Step 4: sends the request to an upstream. Only this step is repeated after a failure: never a plugin, never a charge.
+//! Step 5: sends the request to an upstream. Only this step is repeated after a failure: never a plugin, never a charge.
 //!
 //! The targets of the plan are tried in order, and each one as often as its upstream allows, within that upstream's retry
 //! budget. A failing target gives way to the others, and is tried once they have failed as well. Nothing is tried again

@@ -1,4 +1,4 @@
-//! Step 5: the answer, as it comes. The bytes pass untouched, and a meter reads a copy.
+//! Step 6: the answer, as it comes. The bytes pass untouched, and a meter reads a copy.
 //!
 //! The gateway adds only pings to an upstream's stream, between two events of an uncompressed stream, and an error
 //! event where it ends the stream itself.
@@ -16,6 +16,7 @@ use pingora_core::ErrorType as IoError;
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use witgate_messages::error::{self, ErrorType};
+use witgate_upstream::Response;
 
 use super::delivery::{ConnectionFate, Delivered};
 use super::downstream::{Downstream, Interrupted};
@@ -23,10 +24,9 @@ use super::forward::answered::{Answered, Forwarded, HeldBack};
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
-use crate::headers::{self, Framing};
+use crate::exchange::headers::{self, Framing};
 use crate::receipts::receipt::Outcome;
 use crate::tenants::owners::ClaimError;
-use crate::upstream::connection::response::Response;
 
 /// Largest number of bytes that are joined into one write.
 const JOIN: usize = 64 * 1024;
@@ -107,9 +107,9 @@ pub(super) async fn relay(
     };
     if !client.is_there() {
         settlement.ending(if response.is_done() {
-            "the client left; the answer was read to its end".into()
+            "the client disconnected; the response was read to its end".into()
         } else {
-            "the client left; the answer was read on for as long as it may be".into()
+            "the client disconnected; the response was read up to the limit of draining".into()
         });
     }
     if let Some(error) = settlement.stream_error() {
@@ -290,7 +290,7 @@ impl Stopped {
     fn of(error: &pingora_core::Error) -> Self {
         match error.etype() {
             IoError::ReadTimedout => {
-                Self::TimedOut("the upstream stood still in the middle of its answer".into())
+                Self::TimedOut("the upstream stalled in the middle of its response".into())
             }
             kind => Self::UpstreamClosed(kind.as_str().to_owned()),
         }
@@ -312,7 +312,7 @@ impl From<Interrupted> for Stopped {
         match interrupted {
             Interrupted::ClientGone => Self::ClientGone,
             Interrupted::Deadline => {
-                Self::TimedOut("the answer took longer than the gateway allows".into())
+                Self::TimedOut("the response took longer than the gateway allows".into())
             }
         }
     }

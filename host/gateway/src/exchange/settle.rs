@@ -1,4 +1,4 @@
-//! Step 6: a drop guard that settles the hold and submits the receipt, however the exchange ended.
+//! Step 7: a drop guard that settles the hold and submits the receipt, however the exchange ended.
 
 mod hold;
 mod targets;
@@ -18,9 +18,9 @@ use super::relay::metering::Metering;
 use crate::answer::cors::{self, CorsSource};
 use crate::answer::refused::Refused;
 use crate::clock::now;
+use crate::exchange::headers::Additions;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
-use crate::headers::Additions;
 use crate::receipts::batch_note::BatchNote;
 use crate::receipts::finished::Finished;
 use crate::receipts::receipt::{Outcome, Receipt, RequestFacts, RouteFacts};

@@ -94,6 +94,16 @@ impl Kind {
             Self::Skill => "skill",
         }
     }
+
+    /// Returns the name of several resources in messages.
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Self::File => "files",
+            Self::Batch => "batches",
+            Self::Container => "containers",
+            Self::Skill => "skills",
+        }
+    }
 }
 
 // === impl Caller ===

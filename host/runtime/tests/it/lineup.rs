@@ -274,7 +274,7 @@ fn a_receipt_that_a_plugin_faults_on_is_held_back_and_no_other_of_its_batch() {
         let entries = lineup.audit(["two", "three"].map(receipt).into(), |_| false);
         assert!(
             entries.iter().all(|entry| entry.notes.is_empty()),
-            "batches that fault bench nothing: {entries:?}"
+            "batches that fault suspend nothing: {entries:?}"
         );
     }
 }
@@ -294,7 +294,7 @@ fn receipts_that_a_plugin_faults_on_suspend_it_for_no_other() {
         let entries = lineup.audit(vec![receipt("two")], |_| false);
         assert!(entries[0].notes.is_empty(), "it answers: {entries:?}");
         assert_eq!(entries[0].receipt, receipt("two"), "with all it gives");
-        assert_eq!(plugin.suspended(), None, "it sits out for nobody");
+        assert_eq!(plugin.suspended(), None, "it is suspended for nobody");
     }
 }
 

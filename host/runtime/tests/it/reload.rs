@@ -302,7 +302,7 @@ fn a_suspended_plugin_is_to_be_seen() {
         assert!(decided.is_err(), "it traps");
     }
     let status = status(&policies, "route");
-    assert_eq!(status.state, PluginState::Suspended, "it sits out");
+    assert_eq!(status.state, PluginState::Suspended, "it is suspended");
     assert_eq!(
         status.metrics.faults.get("trap"),
         Some(&3),

@@ -107,14 +107,14 @@ fn one_wrong_value_hides_no_other_and_no_unknown_key() {
     assert_eq!(
         lines,
         [
-            "policies/probe.toml:1: `order`: must be a whole number, not a text",
+            "policies/probe.toml:1: `order`: must be a whole number, not a string",
             "policies/probe.toml:2: `instances`: must be \"reused\" or \"fresh\"",
             "policies/probe.toml:3: `ordre`: unknown key; check its spelling and its table",
             "policies/probe.toml:5: `grants.kv`: must be true or false, not 1",
             "policies/probe.toml:6: `grants.headers[0]`: not a header name; use a name like `x-team`, or a prefix with a `*` at its end, like `x-vmx-*`",
-            "policies/probe.toml:7: `grants.headers[1]`: must be a text in quotes, not 5",
+            "policies/probe.toml:7: `grants.headers[1]`: must be a string in quotes, not 5",
             "policies/probe.toml:8: `grants.headers[2]`: not a header name; use a name like `x-team`, or a prefix with a `*` at its end, like `x-vmx-*`",
-            "policies/probe.toml:10: `limits.host_calls`: must be a whole number, not a text",
+            "policies/probe.toml:10: `limits.host_calls`: must be a whole number, not a string",
             "policies/probe.toml:11: `limits.log_lines`: 0 is out of range; use 1 to 1000000",
             "policies/probe.toml:13: `hooks.route.fail`: must be \"closed\" or \"open\"",
             "policies/probe.toml:15: `hooks.audit.fail`: must be \"closed\" or \"open\"",

@@ -1,4 +1,4 @@
-//! A plugin that faults again and again sits out, and its fail policy holds meanwhile.
+//! A plugin that faults again and again is suspended, and its fail policy applies meanwhile.
 
 use witgate_runtime::{Envelope, FaultKind};
 

@@ -53,7 +53,7 @@ fn a_wrong_type_is_reported_with_its_path_beside_unknown_keys() {
         [
             (
                 "rules[0].weight".to_owned(),
-                "must be a whole number from 0 to 4294967295, not a text".to_owned()
+                "must be a whole number from 0 to 4294967295, not a string".to_owned()
             ),
             ("rulez".to_owned(), "unknown key".to_owned()),
         ],
@@ -100,7 +100,7 @@ fn every_wrong_and_missing_value_is_reported_at_once() {
     for told in [
         "; `heavy` is missing",
         "place: must be a table, not 5",
-        "rules[0].x: must be a whole number from 0 to 4294967295, not a text",
+        "rules[0].x: must be a whole number from 0 to 4294967295, not a string",
         "rules[0]: `y` is missing",
         "rules[0].z: unknown key",
         "rules[1].y: must be a whole number from 0 to 4294967295, not -1",

@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::harness::{Client, Gate, Plan, Request, Response, Upstream, patiently};
+use crate::harness::{
+    Client, GatewayBuilder, Request, Response, TestGateway, Upstream, within_timeout,
+};
 
 const PAGES: [&str; 5] = ["/plugins", "/upstreams", "/budgets", "/config", "/metrics"];
 
-async fn gate(admin: &str, extra: &str) -> Gate {
+async fn gate(admin: &str, extra: &str) -> TestGateway {
     let upstream = Upstream::answering().await;
-    Plan::bare()
+    GatewayBuilder::bare()
         .upstream("default", &upstream)
         .admin(admin)
         .extra(extra)
@@ -19,11 +21,11 @@ async fn gate(admin: &str, extra: &str) -> Gate {
         .await
 }
 
-fn address(gate: &Gate) -> SocketAddr {
+fn address(gate: &TestGateway) -> SocketAddr {
     gate.running().admin().unwrap()
 }
 
-async fn ask(gate: &Gate, request: &Request) -> Response {
+async fn ask(gate: &TestGateway, request: &Request) -> Response {
     Client::connect(address(gate)).await.ask(request).await
 }
 
@@ -144,7 +146,7 @@ async fn a_name_that_was_bound_to_this_machine_by_others_reads_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn probes_answer_any_host_and_say_no_more_than_whether() {
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .extra("[plugins]\ndirectory = \"policies\"\nrequired = [\"missing-plugin\"]\n")
         .upstream_at("default", "http://127.0.0.1:9")
         .start()
@@ -213,7 +215,7 @@ async fn the_admin_pages_are_read_and_nothing_else() {
     let mut client = Client::connect(address(&gate)).await;
     for _ in 0..2 {
         let request = Request::new("HEAD", "/metrics").header("Host", "localhost");
-        let response = patiently("an answer to HEAD", client.ask(&request)).await;
+        let response = within_timeout("an answer to HEAD", client.ask(&request)).await;
         assert_eq!(response.status, 200, "HEAD");
         assert!(response.body.is_empty(), "without a body");
     }

@@ -5,15 +5,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::harness::{
-    Answer, Events, Gate, Http2Client, Http2Response, Pause, Plan, Upstream, patiently,
+    Answer, Events, GatewayBuilder, Http2Client, Http2Response, Pause, TestGateway, Upstream,
+    within_timeout,
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const GOAWAY: u8 = 7;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
-async fn gate(upstream: &Upstream) -> Gate {
-    Plan::bare()
+async fn gate(upstream: &Upstream) -> TestGateway {
+    GatewayBuilder::bare()
         .upstream("default", upstream)
         .listen("h2c = true")
         .start()
@@ -44,7 +45,7 @@ fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
 }
 
 /// Returns true if the gateway tells this client to be calm (`ENHANCE_YOUR_CALM`).
-async fn is_calmed(gate: &Gate, flood: impl Fn(u32) -> Vec<u8>, count: u32) -> bool {
+async fn is_calmed(gate: &TestGateway, flood: impl Fn(u32) -> Vec<u8>, count: u32) -> bool {
     let tcp = TcpStream::connect(gate.address()).await.unwrap();
     let (mut source, mut sink) = tcp.into_split();
     let reading = tokio::spawn(async move {
@@ -65,7 +66,9 @@ async fn is_calmed(gate: &Gate, flood: impl Fn(u32) -> Vec<u8>, count: u32) -> b
     }
     let _ = sink.write_all(&bytes).await;
     let _ = sink.shutdown().await;
-    let all = patiently("the connection to end", reading).await.unwrap();
+    let all = within_timeout("the connection to end", reading)
+        .await
+        .unwrap();
     frames(&all).iter().any(|(kind, payload)| {
         *kind == GOAWAY && payload.get(4..8) == Some(&ENHANCE_YOUR_CALM.to_be_bytes())
     })
@@ -144,7 +147,7 @@ async fn a_client_that_takes_back_what_was_answered_is_served_on() {
     for number in 0..150 {
         let answer = client.send(&request).await;
         let answer = answer.unwrap_or_else(|error| panic!("{number}: {error}"));
-        let head = patiently("a head", answer).await;
+        let head = within_timeout("a head", answer).await;
         let head = head.unwrap_or_else(|error| panic!("{number}: {error}"));
         assert_eq!(head.status(), 200, "{number}");
     }

@@ -2,12 +2,12 @@
 
 use tokio::io::AsyncReadExt;
 
-use crate::harness::{Client, Gate, Plan, Upstream, patiently};
+use crate::harness::{Client, GatewayBuilder, TestGateway, Upstream, within_timeout};
 
 const LIMIT: usize = 8192;
 
-async fn gate(upstream: &Upstream, extra: &str) -> Gate {
-    Plan::bare()
+async fn gate(upstream: &Upstream, extra: &str) -> TestGateway {
+    GatewayBuilder::bare()
         .upstream("default", upstream)
         .extra(&format!("[limits]\nhead_bytes = {LIMIT}\n{extra}\n"))
         .start()
@@ -22,7 +22,7 @@ fn begun(length: usize) -> Vec<u8> {
 }
 
 /// A whole request with a head of so many bytes, and a body.
-fn whole(gate: &Gate, length: usize, body: &str) -> Vec<u8> {
+fn whole(gate: &TestGateway, length: usize, body: &str) -> Vec<u8> {
     let begin = format!(
         "POST /v1/messages HTTP/1.1\r\nHost: gateway.test\r\nx-api-key: {}\r\nContent-Length: {}\r\nX-Pad: ",
         gate.key(),
@@ -120,7 +120,7 @@ async fn a_client_that_asks_and_asks_and_never_reads_is_let_go() {
             .is_ok()
         {}
     };
-    patiently("the gateway to close", asked).await;
+    within_timeout("the gateway to close", asked).await;
     let mut rest = Vec::new();
-    let _ = patiently("the end of what it said", tcp.read_to_end(&mut rest)).await;
+    let _ = within_timeout("the end of what it said", tcp.read_to_end(&mut rest)).await;
 }

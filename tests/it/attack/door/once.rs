@@ -1,22 +1,14 @@
 //! Headers that two readers could read differently: the gateway reads what the upstream reads, or refuses.
 
-use std::io::Write as _;
-
 use super::gate;
-use crate::harness::{Gate, Http2Client, Request};
+use crate::harness::{Http2Client, Request, TestGateway, compressed};
 
 const BODY: &str = r#"{"model":"m","max_tokens":5,"messages":[]}"#;
 
-fn asking(gate: &Gate) -> Request {
+fn asking(gate: &TestGateway) -> Request {
     gate.keyed(Request::new("POST", "/v1/messages"))
         .header("Host", "gateway.test")
         .body(BODY)
-}
-
-fn gzipped() -> Vec<u8> {
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packer.write_all(BODY.as_bytes()).unwrap();
-    packer.finish().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,7 +16,7 @@ async fn connection_takes_no_header_away_that_the_gateway_has_read() {
     let (gate, upstream) = gate().await;
     let packed = asking(&gate)
         .header("Content-Encoding", "gzip")
-        .body(gzipped());
+        .body(compressed("gzip", BODY.as_bytes()));
     let dressed = asking(&gate)
         .header("Content-Type", "application/json")
         .header("Authorization", "Bearer x")

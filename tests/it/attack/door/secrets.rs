@@ -3,13 +3,13 @@
 use serde_json::json;
 use witgate_artifacts::ROUTE;
 
-use crate::harness::{Gate, Plan, Request, Upstream};
+use crate::harness::{GatewayBuilder, Request, TestGateway, Upstream};
 
 /// A gateway with an upstream that is shown the callers' own credentials, or one that has its own.
-async fn gate(credential: &str) -> (Gate, Upstream) {
+async fn gate(credential: &str) -> (TestGateway, Upstream) {
     let upstream = Upstream::answering().await;
     let sidecar = "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"only\" }]\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .extra(&format!(
             "[upstreams.only]\nbase_url = \"{}\"\ncredential = {credential}\n",
@@ -20,7 +20,7 @@ async fn gate(credential: &str) -> (Gate, Upstream) {
     (gate, upstream)
 }
 
-fn asking(gate: &Gate) -> Request {
+fn asking(gate: &TestGateway) -> Request {
     let body = json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []});
     Request::messages(&body)
         .without_header("x-api-key")

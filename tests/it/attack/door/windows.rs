@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::gate;
 use crate::attack::memory::gauge;
-use crate::harness::{Http2Client, Http2Response, patiently};
+use crate::harness::{Http2Client, Http2Response, within_timeout};
 
 /// The initial HTTP/2 flow-control window of a stream, in bytes.
 const WINDOW: usize = 1024 * 1024;
@@ -25,7 +25,7 @@ async fn fill(mut stream: SendStream<Bytes>) -> usize {
     loop {
         stream.reserve_capacity(16 * 1024);
         let capacity = std::future::poll_fn(|cx| stream.poll_capacity(cx));
-        let Some(Ok(capacity)) = patiently("a window, or the end", capacity).await else {
+        let Some(Ok(capacity)) = within_timeout("a window, or the end", capacity).await else {
             return taken;
         };
         taken += capacity;
@@ -84,7 +84,7 @@ async fn a_refused_upload_is_answered_whole_and_told_to_stop() {
         assert!(response.broken.is_none(), "whole: {response:?}");
         assert!(response.text().contains("no key"), "{}", response.text());
         let reset = std::future::poll_fn(|cx| stream.poll_reset(cx));
-        let reason = patiently("a reset", reset).await.unwrap();
+        let reason = within_timeout("a reset", reset).await.unwrap();
         assert_eq!(reason, h2::Reason::NO_ERROR, "{path}");
     }
     let served = client

@@ -1,7 +1,7 @@
 //! Bodies: large, packed small, or never finished.
 
-use super::{Scene, body, gauge, gzip, shed};
-use crate::harness::{Answer, Ending, Request};
+use super::{Scene, body, gauge, shed};
+use crate::harness::{Answer, Ending, Request, compressed};
 
 const MIB: usize = 1 << 20;
 
@@ -49,7 +49,7 @@ async fn small_bodies_that_unpack_to_large_ones_hold_no_more_than_was_sent() {
         "",
     )
     .await;
-    let packed = gzip(body(8 * MIB).to_string().as_bytes());
+    let packed = compressed("gzip", body(8 * MIB).to_string().as_bytes());
     assert!(packed.len() < 64 * 1024, "{} bytes are small", packed.len());
     let asking = scene
         .gate
@@ -81,7 +81,7 @@ async fn a_body_that_unpacks_to_more_than_there_is_is_refused_on_the_way() {
         .gate
         .keyed(Request::new("POST", "/v1/messages"))
         .header("Content-Encoding", "gzip")
-        .body(gzip(body(16 * MIB).to_string().as_bytes()));
+        .body(compressed("gzip", body(16 * MIB).to_string().as_bytes()));
     let refused = scene.gate.ask(&asking).await;
     assert_eq!(refused.status, 413, "{}", refused.text());
     assert_eq!(
@@ -217,7 +217,7 @@ async fn memory_is_given_back_however_an_exchange_ends() {
 async fn an_answer_that_breaks_off_gives_its_memory_back() {
     let cut = Answer::bytes(200, &[], vec![b'x'; MIB]).stop_in_body(1000);
     let upstream = crate::harness::Upstream::always(cut).await;
-    let gate = crate::harness::Plan::bare()
+    let gate = crate::harness::GatewayBuilder::bare()
         .upstream("default", &upstream)
         .start()
         .await;

@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::harness::{House, Plan, Upstream};
+use crate::harness::{GatewayBuilder, Installation, Upstream};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_thousand_keys_take_what_they_are_and_not_what_their_file_is_read_as() {
     let upstream = Upstream::answering().await;
-    let house = House::new(&Plan::bare().upstream("default", &upstream));
-    let few = house.start().await.peak_memory();
-    let mut text = std::fs::read_to_string(house.file("keys.toml")).unwrap();
+    let installation = Installation::new(&GatewayBuilder::bare().upstream("default", &upstream));
+    let few = installation.start().await.peak_memory();
+    let mut text = std::fs::read_to_string(installation.file("keys.toml")).unwrap();
     for index in 0..100_000_u32 {
         let _ = write!(
             text,
@@ -20,8 +20,8 @@ async fn a_hundred_thousand_keys_take_what_they_are_and_not_what_their_file_is_r
             index % 1000
         );
     }
-    std::fs::write(house.file("keys.toml"), &text).unwrap();
-    let process = house.start().await;
+    std::fs::write(installation.file("keys.toml"), &text).unwrap();
+    let process = installation.start().await;
     let many = process.peak_memory();
     // The text itself, which is let go, and half a kilobyte for each key.
     let allowed = few + text.len() as u64 + 100_000 * 512;
@@ -29,7 +29,7 @@ async fn a_hundred_thousand_keys_take_what_they_are_and_not_what_their_file_is_r
         many < allowed,
         "{many} bytes at most, {allowed} allowed, {few} without"
     );
-    let asking = house.messages(&json!({"model": "m", "max_tokens": 1, "messages": []}));
+    let asking = installation.messages(&json!({"model": "m", "max_tokens": 1, "messages": []}));
     let answer = process.client().await.ask(&asking).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }

@@ -3,13 +3,13 @@
 use witgate_artifacts::SHIPPED;
 
 use super::gauge;
-use crate::harness::{Plan, Upstream};
+use crate::harness::{GatewayBuilder, Upstream};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_instances_of_all_plugins_have_one_limit_which_the_operator_sees() {
     let upstream = Upstream::answering().await;
     let plugins = "[plugins]\ndirectory = \"policies\"\nmemory_bytes = 67108864\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra(plugins)
         .start()

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use witgate_artifacts::HOSTILE;
 
-use crate::harness::{Caller, Gate, Plan, Request, Upstream};
+use crate::harness::{Caller, GatewayBuilder, Request, TestGateway, Upstream};
 
 fn body() -> Value {
     json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []})
@@ -13,16 +13,9 @@ fn asking(caller: &Caller) -> Request {
     caller.post("/v1/messages", &body())
 }
 
-async fn plugin(gate: &Gate, name: &str) -> Value {
-    let plugins = gate.admin("/plugins").await.json();
-    let plugins = plugins["plugins"].as_array().unwrap();
-    let found = plugins.iter().find(|plugin| plugin["name"] == name);
-    found.cloned().unwrap()
-}
-
-async fn hostile() -> (Gate, Upstream) {
+async fn hostile() -> (TestGateway, Upstream) {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .plugin("bad", HOSTILE, "")
         .upstream("default", &upstream)
         .start()
@@ -52,7 +45,7 @@ async fn faults_at_one_tenants_requests_suspend_a_plugin_for_that_tenant_alone()
             "and says why: {told}"
         );
     }
-    let bad = plugin(&gate, "bad").await;
+    let bad = gate.plugin_status("bad").await;
     assert_eq!(
         bad["metrics"]["faults"]["trap"], 3,
         "two keys are one tenant: {bad}"
@@ -76,7 +69,7 @@ async fn faults_at_the_requests_of_three_tenants_suspend_a_plugin_for_all() {
         let fault = asking(caller).header("x-hostile", "envelope:trap");
         assert_eq!(gate.ask(&fault).await.status, 503, "it fails closed");
     }
-    let bad = plugin(&gate, "bad").await;
+    let bad = gate.plugin_status("bad").await;
     assert_eq!(
         bad["state"], "suspended",
         "one fault of each is enough: {bad}"
@@ -88,7 +81,10 @@ async fn faults_at_the_requests_of_three_tenants_suspend_a_plugin_for_all() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_too_much_for_the_shipped_plugins_is_its_callers_error() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let with = |name: &str, value: Value| {
         let mut body = body();
         body[name] = value;
@@ -150,7 +146,7 @@ async fn a_request_that_is_too_much_for_the_shipped_plugins_is_its_callers_error
         assert_eq!(response.status, 200, "after {what}: {}", response.text());
     }
     for name in ["envelope", "route"] {
-        let plugin = plugin(&gate, name).await;
+        let plugin = gate.plugin_status(name).await;
         assert_eq!(plugin["state"], "serving", "{plugin}");
         let faults = plugin["metrics"]["faults"].as_object().unwrap();
         let own: Vec<_> = faults

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use witgate_artifacts::ROUTE;
 
-use crate::harness::{Caller, Gate, Plan, Upstream};
+use crate::harness::{Caller, GatewayBuilder, TestGateway, Upstream};
 
 const BLOCKS: &str = r#"
 [[settings.rules]]
@@ -12,9 +12,9 @@ when = [{ field = "model", is = ["claude-opus-*"] }]
 block = { status = 403, message = "Opus is closed" }
 "#;
 
-async fn gate(route: &str) -> (Gate, Upstream, Caller) {
+async fn gate(route: &str) -> (TestGateway, Upstream, Caller) {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, route)
         .upstream("default", &upstream)
         .extra("[state]\ndirectory = \"state\"\n")

@@ -1,28 +1,23 @@
 //! Ownership under attack: a tenant's files, batches and skills stay its own, and looking them up costs others nothing.
 
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Caller, Gate, Organisation, Plan, Upstream};
+use crate::harness::{
+    Answer, Caller, FakeOrganization, GatewayBuilder, TestGateway, Upstream, compressed,
+};
 
 const STATE: &str = "[state]\ndirectory = \"state\"\n";
 
-async fn gate() -> (Gate, Upstream) {
-    let upstream = Upstream::start_with(Organisation::default().script()).await;
-    let gate = Plan::shipped()
+async fn gate() -> (TestGateway, Upstream) {
+    let upstream = FakeOrganization::default().start().await;
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra(STATE)
         .start()
         .await;
     (gate, upstream)
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    packed.write_all(bytes).expect("memory takes it");
-    packed.finish().expect("memory takes it")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,7 +31,7 @@ async fn a_body_names_a_thing_once_however_often_it_says_so_and_a_thousand_thing
         let request = gate
             .messages(&json!({}))
             .header("content-encoding", "gzip")
-            .body(gzip(text.as_bytes()));
+            .body(compressed("gzip", text.as_bytes()));
         let response = gate.ask(&request).await;
         assert_eq!(response.status, 404, "one thing is one look-up");
     }
@@ -73,7 +68,7 @@ async fn an_answer_that_only_mentions_an_id_makes_it_nobodys() {
     let answer = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": mentioned,
         "stop_reason": "end_turn", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}});
     let upstream = Upstream::always(Answer::json(200, &[], &answer)).await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra(STATE)
         .start()
@@ -122,7 +117,7 @@ async fn the_state_is_for_the_gateways_user_alone_whatever_it_was_before() {
 }
 
 /// Makes a skill and gives its id.
-async fn skill(gate: &Gate, caller: &Caller) -> String {
+async fn skill(gate: &TestGateway, caller: &Caller) -> String {
     let request = caller
         .request("POST", "/v1/skills?beta=true")
         .body("--b\r\nskill\r\n--b--");
@@ -205,8 +200,8 @@ async fn a_skill_is_its_tenants_in_paths_in_lists_and_in_bodies() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_skill_that_the_operator_shares_is_loaded_and_read_by_all_and_changed_by_none() {
-    let upstream = Upstream::start_with(Organisation::default().script()).await;
-    let gate = Plan::shipped()
+    let upstream = FakeOrganization::default().start().await;
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra(STATE)
         .extra("[skills]\nshared = [\"skill_house\"]\n")

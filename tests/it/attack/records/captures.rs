@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gate, Plan, Upstream};
+use crate::harness::{GatewayBuilder, TestGateway, Upstream};
 
-async fn recording(upstream: &Upstream, more: &str) -> Gate {
-    Plan::bare()
+async fn recording(upstream: &Upstream, more: &str) -> TestGateway {
+    GatewayBuilder::bare()
         .upstream("default", upstream)
         .extra(&format!("[capture]\ndir = \"recorded\"\n{more}"))
         .start()
@@ -13,7 +13,7 @@ async fn recording(upstream: &Upstream, more: &str) -> Gate {
 }
 
 /// All that was recorded, once the gateway has stopped.
-async fn recorded(gate: Gate) -> String {
+async fn recorded(gate: TestGateway) -> String {
     let (_, folder) = gate.drain().await;
     let entries = std::fs::read_dir(folder.path().join("recorded")).unwrap();
     entries

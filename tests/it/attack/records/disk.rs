@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gate, Plan, Request, Upstream};
+use crate::harness::{GatewayBuilder, Request, TestGateway, Upstream};
 
 fn body() -> Value {
     json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": []})
@@ -13,11 +13,11 @@ fn stranger() -> Request {
 }
 
 /// A gateway whose receipts file is rotated away by little.
-fn small() -> Plan {
-    Plan::shipped().receipts("rotate_bytes = 65536\nkeep = 1")
+fn small() -> GatewayBuilder {
+    GatewayBuilder::shipped().receipts("rotate_bytes = 65536\nkeep = 1")
 }
 
-fn text_of(gate: &Gate) -> String {
+fn text_of(gate: &TestGateway) -> String {
     ["receipts.jsonl", "receipts.jsonl.1"]
         .iter()
         .filter_map(|name| std::fs::read_to_string(gate.file(name)).ok())

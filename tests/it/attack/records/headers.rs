@@ -3,7 +3,7 @@
 use serde_json::json;
 use witgate_artifacts::HOSTILE;
 
-use crate::harness::{Plan, Upstream};
+use crate::harness::{GatewayBuilder, Upstream};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugin_sets_headers_that_are_named_and_no_other() {
@@ -26,7 +26,7 @@ async fn a_plugin_sets_headers_that_are_named_and_no_other() {
         ("cache-control", true),
     ] {
         let sidecar = format!("[settings]\nmarker = \"m\"\nmarker_header = \"{name}\"\n");
-        let gate = Plan::bare()
+        let gate = GatewayBuilder::bare()
             .plugin("hostile", HOSTILE, &sidecar)
             .upstream("default", &upstream)
             .start()

@@ -3,19 +3,21 @@
 use serde_json::json;
 use witgate_artifacts::{ENVELOPE, HOSTILE};
 
-use crate::harness::{House, Plan, Upstream};
+use crate::harness::{GatewayBuilder, Installation, Upstream};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_line_end_of_a_plugin_begins_a_line_of_the_log() {
     let upstream = Upstream::answering().await;
-    let plan = Plan::bare()
+    let builder = GatewayBuilder::bare()
         .plugin("envelope", ENVELOPE, "")
         .plugin("hostile", HOSTILE, "order = 900\n")
         .upstream("default", &upstream);
-    let house = House::new(&plan);
-    let process = house.start().await;
+    let installation = Installation::new(&builder);
+    let process = installation.start().await;
     let body = json!({"model": "m", "max_tokens": 5, "messages": []});
-    let request = house.messages(&body).header("x-hostile", "envelope:forge");
+    let request = installation
+        .messages(&body)
+        .header("x-hostile", "envelope:forge");
     assert_eq!(
         process.client().await.ask(&request).await.status,
         200,

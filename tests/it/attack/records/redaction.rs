@@ -3,15 +3,15 @@
 use serde_json::{Value, json};
 use witgate_artifacts::{AUDIT, ENVELOPE, HOSTILE};
 
-use crate::harness::{Caller, Gate, Plan, Upstream};
+use crate::harness::{Caller, GatewayBuilder, TestGateway, Upstream};
 
 const DROPPING: &str = "[settings]\ndrop = [\"metadata.*\", \"user\"]\n";
 
-/// Of its other hooks a suspended plugin has no say.
+/// The other hooks of a suspended plugin fail open.
 const OPEN: &str = "order = 900\n[hooks.envelope]\nfail = \"open\"\n[hooks.route]\nfail = \"open\"\n\
                     [hooks.budget]\nfail = \"open\"\n";
 
-fn asking(gate: &Gate, how: &str) -> crate::harness::Request {
+fn asking(gate: &TestGateway, how: &str) -> crate::harness::Request {
     gate.messages(&json!({
         "model": "claude-sonnet-5-5", "max_tokens": 5, "messages": [],
         "vmx": {"metadata": {"hostile": how, "secret": "hunter2"}},
@@ -47,7 +47,7 @@ fn held_back(receipt: &Value) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_that_faults_a_plugin_is_written_without_what_it_would_have_dropped() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("audit", AUDIT, DROPPING)
         .plugin("hostile", HOSTILE, "order = 900\n")
         .upstream("default", &upstream)
@@ -62,7 +62,7 @@ async fn a_receipt_that_faults_a_plugin_is_written_without_what_it_would_have_dr
     }
     drop(gate);
 
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .plugin("envelope", ENVELOPE, "")
         .plugin("hostile", HOSTILE, "order = 900\n")
         .upstream("default", &upstream)
@@ -80,13 +80,13 @@ async fn a_receipt_that_faults_a_plugin_is_written_without_what_it_would_have_dr
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suspended_audit_plugin_lets_nothing_through_that_it_would_drop() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .plugin("envelope", ENVELOPE, "")
         .plugin("hostile", HOSTILE, OPEN)
         .upstream("default", &upstream)
         .start()
         .await;
-    // Tenants in league bench it for all by faults of another hook.
+    // Colluding tenants have it suspended for all by faults of another hook.
     let mut league = Vec::new();
     for tenant in ["bolt", "cord", "dock"] {
         league.push(Caller::admit(&gate, tenant, tenant, "").await);
@@ -105,21 +105,21 @@ async fn a_suspended_audit_plugin_lets_nothing_through_that_it_would_drop() {
         let receipts = gate.receipts_when(asked).await;
         let own: Vec<_> = receipts.iter().filter(|it| it["key"] == "alice").collect();
         own.iter().for_each(|receipt| held_back(receipt));
-        // The bench may have been over before the receipt came to it.
+        // The suspension may have ended before the receipt came to it.
         if own
             .iter()
             .any(|it| it["audit"].to_string().contains("suspended"))
         {
             break;
         }
-        assert!(asked < 200, "it sits out by now: {own:?}");
+        assert!(asked < 200, "it is suspended by now: {own:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receipts_of_one_tenant_that_fault_an_audit_plugin_cost_another_tenant_nothing() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .plugin("envelope", ENVELOPE, "")
         .plugin("hostile", HOSTILE, "order = 900\n")
         .upstream("default", &upstream)
@@ -149,7 +149,7 @@ async fn a_receipt_over_a_plugins_limit_is_held_back_alone_and_suspends_nothing(
     let upstream = Upstream::answering().await;
     let limits = "[hooks.audit]\ncopy_bytes = 6500\nreturn_bytes = 6500\n";
     let sidecar = format!("{DROPPING}{limits}");
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("audit", AUDIT, &sidecar)
         .upstream("default", &upstream)
         .start()

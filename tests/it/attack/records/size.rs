@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use witgate_artifacts::{ENVELOPE, ROUTE};
 
-use crate::harness::{Caller, Gate, Plan, Request, Upstream};
+use crate::harness::{Caller, GatewayBuilder, Request, TestGateway, Upstream};
 
 /// No receipt has more bytes, whatever a caller sends.
 const LARGEST: usize = 32 * 1024;
 
 /// The largest line of both files.
-async fn largest(gate: &Gate) -> usize {
+async fn largest(gate: &TestGateway) -> usize {
     let receipts = gate.receipts_when(1).await;
     let sizes = receipts.iter().map(|receipt| receipt.to_string().len());
     sizes.max().unwrap_or_default()
@@ -22,7 +22,10 @@ fn body(model: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_method_of_sixty_kilobytes_is_cut_on_the_receipt_of_a_401() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let method = "A".repeat(60_000);
     let request = Request::new(&method, "/v1/messages").header("Host", "gateway.test");
     assert_eq!(gate.ask(&request).await.status, 401, "there is no key");
@@ -40,7 +43,7 @@ async fn a_method_of_sixty_kilobytes_is_cut_on_the_receipt_of_a_401() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_a_caller_sends_its_receipt_is_small() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("envelope", ENVELOPE, "[settings]\nsession_from = \"s\"\n")
         .upstream("default", &upstream)
         .start()
@@ -80,7 +83,10 @@ async fn whatever_a_caller_sends_its_receipt_is_small() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_of_many_dots_is_no_deep_object() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let name = "a.".repeat(25_000);
     let mut request = body("claude-sonnet-5-5");
     request["vmx"] = json!({"metadata": {name: "x"}});
@@ -92,7 +98,7 @@ async fn a_name_of_many_dots_is_no_deep_object() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_quotes_a_line_of_what_was_sent_and_no_more() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, "[settings]\nunmatched = \"pass\"\n")
         .upstream("default", &upstream)
         .extra("[state]\ndirectory = \"state\"\n")

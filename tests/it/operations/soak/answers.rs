@@ -1,10 +1,8 @@
 //! The requests of the soak, the answers that the upstream gives, and the faults that it is told to make.
 
-use std::io::Write as _;
-
 use serde_json::{Value, json};
 
-use crate::harness::Events;
+use crate::harness::{Events, compressed};
 
 pub(super) const MODEL: &str = "claude-haiku-4-5";
 
@@ -163,23 +161,6 @@ fn ends(events: &Events) -> Vec<usize> {
     ends.collect()
 }
 
-fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
-    match coding {
-        "gzip" => {
-            let mut encoder =
-                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            encoder.write_all(body).unwrap();
-            encoder.finish().unwrap()
-        }
-        "br" => {
-            let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4096, 3, 20);
-            encoder.write_all(body).unwrap();
-            encoder.into_inner()
-        }
-        _ => zstd::encode_all(body, 1).unwrap(),
-    }
-}
-
 const JSON: (&str, &str) = ("content-type", "application/json");
 const SSE: (&str, &str) = ("content-type", "text/event-stream; charset=utf-8");
 
@@ -211,8 +192,9 @@ pub(super) fn shapes() -> Vec<Shape> {
         .end("tool_use");
     let small = stream(12);
     let halves = |body: &[u8]| vec![body.len() / 2, body.len()];
-    let [gzip, br, zstd] = ["gzip", "br", "zstd"].map(|coding| coded(coding, &small.to_bytes()));
-    let zipped = coded("gzip", &message());
+    let [gzip, br, zstd] =
+        ["gzip", "br", "zstd"].map(|coding| compressed(coding, &small.to_bytes()));
+    let zipped = compressed("gzip", &message());
     let coding = |coding| ("content-encoding", coding);
     let mut shapes = vec![
         shape("JSON", 26, asking(false, 400), &[JSON], message(), vec![]),

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use witgate_artifacts::SHIPPED;
 use witgate_gateway::keys::NewKey;
 
-use crate::harness::{Client, PATIENCE, Request, binary, key_entry};
+use crate::harness::{Client, Request, TIMEOUT, binary, key_entry};
 
 /// The upstream's time for a head, and between two reads.
 pub(super) const STALL: Duration = Duration::from_secs(2);
@@ -101,7 +101,7 @@ impl Process {
 
     /// The budgets page, once no hold is open.
     pub(super) async fn budgets_at_rest(&self) -> Value {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let mut client = Client::connect(self.admin).await;
             let budgets = client.ask(&Request::new("GET", "/budgets")).await.json();
@@ -119,7 +119,7 @@ impl Process {
             .status()
             .unwrap();
         assert!(sent.success(), "the signal was sent");
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
@@ -142,7 +142,7 @@ impl Drop for Process {
 
 /// Returns the log of the process once it serves.
 fn serving(folder: &TempDir, child: &mut Child) -> String {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     loop {
         let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
         if let Some(line) = log.lines().find(|line| line.contains("serving ")) {

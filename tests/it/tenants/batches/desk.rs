@@ -1,12 +1,11 @@
 //! An upstream that has batches.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Recorded, Upstream};
+use crate::harness::{Answer, Recorded, Upstream, compressed};
 
 pub const PATH: &str = "/v1/messages/batches";
 
@@ -114,11 +113,8 @@ fn results(coding: Option<&str>) -> Answer {
     match coding {
         None => Answer::bytes(200, &[kind], lines),
         Some(coding) => {
-            let mut encoder =
-                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            encoder.write_all(lines.as_bytes()).unwrap();
             let headers = [kind, ("content-encoding", coding)];
-            Answer::bytes(200, &headers, encoder.finish().unwrap())
+            Answer::bytes(200, &headers, compressed(coding, lines.as_bytes()))
         }
     }
 }

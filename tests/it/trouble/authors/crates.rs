@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::harness::{Gate, Plan, Upstream, patiently};
+use crate::harness::{GatewayBuilder, TestGateway, Upstream, within_timeout};
 use crate::harness::{complaint, printed, text, witgate};
 use crate::plugins::tools::{Std, TARGET, cargo, find_std};
 
@@ -132,7 +132,7 @@ fn built() -> (PathBuf, PathBuf) {
     (crate_.join("team.toml"), wasm)
 }
 
-async fn installed(gate: &Gate) {
+async fn installed(gate: &TestGateway) {
     let (sidecar, wasm) = tokio::task::spawn_blocking(built).await.unwrap();
     std::fs::copy(sidecar, gate.policies().join("team.toml")).unwrap();
     // Whole under another name first, as the guide has it for large files.
@@ -142,7 +142,7 @@ async fn installed(gate: &Gate) {
         gate.policies().join("team.wasm"),
     )
     .unwrap();
-    patiently("the new plugin", async {
+    within_timeout("the new plugin", async {
         while !gate.admin("/plugins").await.text().contains("\"team\"") {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
@@ -153,7 +153,10 @@ async fn installed(gate: &Gate) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crate_with_a_copy_of_the_sdk_builds_and_its_team_cannot_be_forged_by_other_means() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     installed(&gate).await;
 
     let body = json!({

@@ -2,16 +2,16 @@
 
 use witgate_artifacts::{ROUTE, SWAP_A, SWAP_B};
 
-use crate::harness::{House, Plan, Upstream};
+use crate::harness::{GatewayBuilder, Installation, Upstream};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_names_the_plugins_that_came_changed_and_went() {
     let upstream = Upstream::answering().await;
-    let plan = Plan::bare()
+    let builder = GatewayBuilder::bare()
         .upstream("default", &upstream)
         .plugin("swap", SWAP_A, "");
-    let house = House::new(&plan);
-    let process = house.start().await;
+    let installation = Installation::new(&builder);
+    let process = installation.start().await;
     process.says("new lineup: added swap").await;
     let line = process.says(" serving ").await;
     assert!(
@@ -19,7 +19,7 @@ async fn the_log_names_the_plugins_that_came_changed_and_went() {
         "addresses as they are typed: {line}"
     );
 
-    let policies = house.file("policies");
+    let policies = installation.file("policies");
     SWAP_B.install_as(&policies, "swap").unwrap();
     process.says("new lineup: changed swap").await;
     std::fs::remove_file(policies.join("swap.wasm")).unwrap();

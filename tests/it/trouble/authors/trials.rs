@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use witgate_artifacts::{AUDIT, BUDGET, HOSTILE, SWAP_A, SWAP_B};
 
 use super::{EVERYTHING, json_lines, record};
-use crate::harness::{Plan, Upstream};
+use crate::harness::{GatewayBuilder, Upstream};
 use crate::harness::{complaint, printed, text, witgate};
 
 fn asking(model: &str) -> Value {
@@ -243,7 +243,10 @@ fn a_file_that_is_not_there_or_not_of_that_shape_is_told_once_and_plainly() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_whose_key_opens_nothing_fails_and_says_why() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let folder = tempfile::tempdir().unwrap();
     record(folder.path(), &vec![json!({"body": asking("m")}); 3]);
     let to = format!("http://{}", gate.address());

@@ -44,10 +44,10 @@ fn a_check_tells_every_mistake_of_every_file_in_one_round() {
         // The configuration: unknown keys, wrong types, missing keys and wrong values.
         "witgate.toml:1: `lissten`: unknown key",
         "witgate.toml:2: `drain_timeout_ms`: must be a whole number",
-        "witgate.toml:4: `listen.address`: must be a text in quotes, not 8787",
+        "witgate.toml:4: `listen.address`: must be a string in quotes, not 8787",
         "witgate.toml:5: `listen.threads`: must be a whole number",
-        "witgate.toml:6: `listen.h2c`: must be true or false, not a text",
-        "`plugins.required[1]`: must be a text in quotes, not 5",
+        "witgate.toml:6: `listen.h2c`: must be true or false, not a string",
+        "`plugins.required[1]`: must be a string in quotes, not 5",
         "`limits.body_bytes`: must be a whole number",
         "`limits.headers`: must be between 16 and 256",
         "`upstreams.a.retry.attempts`: must be a whole number",
@@ -60,7 +60,7 @@ fn a_check_tells_every_mistake_of_every_file_in_one_round() {
         "`upstreams`: has several upstreams; choose one with default_upstream",
         // The files that it names.
         "keys.toml:1: `key[0]`: `id` is missing",
-        "keys.toml:2: `key[0].hash`: must be a text in quotes, not 5",
+        "keys.toml:2: `key[0].hash`: must be a string in quotes, not 5",
         "keys.toml:3: `key[0].tenant`",
         "keys.toml:6: `key[1].hash`: use `sha256:`",
         "keys.toml:7: `key[1].disabled`: must be true or false",
@@ -68,12 +68,12 @@ fn a_check_tells_every_mistake_of_every_file_in_one_round() {
         // The sidecar, and the settings in it.
         "route.toml:1: `ordre`: unknown key",
         "route.toml:2: `instances`: must be \"reused\" or \"fresh\"",
-        "route.toml:4: `limits.host_calls`: must be a whole number, not a text",
+        "route.toml:4: `limits.host_calls`: must be a whole number, not a string",
         "route.toml:5: `limits.memory_mib`: 0 is out of range",
         "route.toml:7: `hooks.route.fail`: must be \"closed\" or \"open\"",
         "route.toml:9: `settings.unmatched`",
         "route.toml:10: `settings.colour`: unknown key",
-        "route.toml:12: `settings.rules[0].name`: must be a text in quotes, not 5",
+        "route.toml:12: `settings.rules[0].name`: must be a string in quotes, not 5",
         "route.toml:13: `settings.rules[0].when[0].field`",
     ] {
         assert!(told.contains(wanted), "{wanted:?} is told in:\n{told}");
@@ -117,7 +117,7 @@ fn a_text_in_the_wrong_place_is_not_repeated_because_it_may_be_a_secret() {
         .unwrap_err()
         .to_string();
     assert!(
-        told.contains("`keys`: must be a table, not a text"),
+        told.contains("`keys`: must be a table, not a string"),
         "{told}"
     );
     assert!(!told.contains("secret"), "no value is repeated:\n{told}");

@@ -3,15 +3,15 @@
 use serde_json::json;
 use witgate_artifacts::{HOSTILE, ROUTE};
 
-use crate::harness::{Plan, Request, Upstream};
+use crate::harness::{GatewayBuilder, Request, Upstream};
 use crate::harness::{text, witgate};
 
 #[tokio::test]
 async fn a_grant_of_a_credential_is_refused_with_its_line() {
     let upstream = Upstream::answering().await;
     let sidecar = "[grants]\nbody = \"head\"\nheaders = [\"x-team\", \"Authorization\", \"cookie\", \"x-*\"]\n";
-    let plan = Plan::bare().upstream("default", &upstream);
-    let (folder, _) = plan.plugin("route", ROUTE, sidecar).lay_out();
+    let builder = GatewayBuilder::bare().upstream("default", &upstream);
+    let (folder, _) = builder.plugin("route", ROUTE, sidecar).lay_out();
     let told = text(&witgate(folder.path(), &["check"]));
     for line in [
         "route.toml:3: `grants.headers[1]`: `Authorization` carries credentials, which plugins never see",
@@ -28,7 +28,10 @@ async fn a_grant_of_a_credential_is_refused_with_its_line() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_has_its_bytes_on_the_receipt() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let refused = gate
         .ask(&Request::messages(&json!({"model": "x", "max_tokens": 1})))
         .await;
@@ -44,8 +47,8 @@ async fn a_refusal_has_its_bytes_on_the_receipt() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugin_whose_last_good_version_serves_counts_as_serving_and_as_refused() {
     let upstream = Upstream::answering().await;
-    let plan = Plan::bare().upstream("default", &upstream);
-    let gate = plan.plugin("route", ROUTE, "").start().await;
+    let builder = GatewayBuilder::bare().upstream("default", &upstream);
+    let gate = builder.plugin("route", ROUTE, "").start().await;
     let page = gate.admin("/metrics").await.text().to_owned();
     assert!(
         page.contains("witgate_plugin_serving{plugin=\"route\"} 1"),
@@ -70,10 +73,10 @@ async fn a_plugin_whose_last_good_version_serves_counts_as_serving_and_as_refuse
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_paused_plugin_is_called_paused() {
+async fn a_suspended_plugin_is_named_with_the_reason_in_the_refusal() {
     let upstream = Upstream::answering().await;
-    let plan = Plan::bare().upstream("default", &upstream);
-    let gate = plan.plugin("bad", HOSTILE, "").start().await;
+    let builder = GatewayBuilder::bare().upstream("default", &upstream);
+    let gate = builder.plugin("bad", HOSTILE, "").start().await;
     let body = json!({"model": "claude-haiku-4-5", "max_tokens": 1, "messages": []});
     let traps = gate.messages(&body).header("x-hostile", "route:trap");
     let mut told = Vec::new();

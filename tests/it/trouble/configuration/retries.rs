@@ -2,19 +2,19 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, Gate, Plan, Request, Upstream};
+use crate::harness::{Answer, GatewayBuilder, Request, TestGateway, Upstream};
 
 /// A gateway whose upstream is tried twice more, without long waits.
-async fn gate(upstream: &Upstream, more: &str) -> Gate {
+async fn gate(upstream: &Upstream, more: &str) -> TestGateway {
     let table = format!(
         "[upstreams.only]\nbase_url = \"{}\"\nretry = {{ base_ms = 1, cap_ms = 1 }}\nbreaker = false\n{more}\n\
          [state]\ndirectory = \"state\"\n",
         upstream.url()
     );
-    Plan::shipped().extra(&table).start().await
+    GatewayBuilder::shipped().extra(&table).start().await
 }
 
-fn creation(gate: &Gate) -> Request {
+fn creation(gate: &TestGateway) -> Request {
     let params = json!({"model": "claude-haiku-4-5", "max_tokens": 1, "messages": []});
     let body = json!({"requests": [{"custom_id": "one", "params": params}]});
     gate.keyed(Request::new("POST", "/v1/messages/batches"))

@@ -2,13 +2,15 @@
 
 use tempfile::TempDir;
 
-use crate::harness::{Plan, Upstream};
+use crate::harness::{GatewayBuilder, Upstream};
 use crate::harness::{text, witgate};
 
 /// A folder with a right configuration of one key and one upstream.
 async fn folder() -> TempDir {
     let upstream = Upstream::answering().await;
-    let (folder, _) = Plan::bare().upstream("default", &upstream).lay_out();
+    let (folder, _) = GatewayBuilder::bare()
+        .upstream("default", &upstream)
+        .lay_out();
     folder
 }
 
@@ -64,7 +66,10 @@ async fn an_upstream_that_refuses_connections_is_named_in_plain_words() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
-    let gate = Plan::bare().upstream_at("default", &url).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream_at("default", &url)
+        .start()
+        .await;
     let body = serde_json::json!({"model": "claude-haiku-5-5", "max_tokens": 1, "messages": []});
     let response = gate.ask(&gate.messages(&body)).await;
     assert_eq!(response.status, 502, "{}", response.text());

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::names::{Names, ask, gate};
-use crate::harness::{Answer, Authority, Http2Upstream, Plan, Request, Tunnel, Upstream};
+use crate::harness::{Answer, Authority, GatewayBuilder, Http2Upstream, Request, Tunnel, Upstream};
 use crate::upstreams::{message, shown};
 
 /// Longer than a test has patience.
@@ -196,7 +196,10 @@ async fn an_address_that_never_ends_its_handshake_leaves_time_for_the_next() {
          retry = {{ attempts = 0 }}\nconnect_timeout_ms = 8000\n",
         ca.display()
     );
-    let gate = Plan::bare().extra(&table).start_with_resolver(names).await;
+    let gate = GatewayBuilder::bare()
+        .extra(&table)
+        .start_with_resolver(names)
+        .await;
     assert_eq!(ask(&gate).await, 200, "by the address that speaks TLS");
     assert!(
         trouble(&shown(&gate, "only").await, mute.local_addr().unwrap()).is_object(),

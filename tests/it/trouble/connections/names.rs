@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use witgate_gateway::{Resolved, Resolver};
 
-use crate::harness::{Gate, Plan, Upstream, patiently};
+use crate::harness::{GatewayBuilder, TestGateway, Upstream, within_timeout};
 use crate::upstreams::{message, shown};
 
 /// A name server by script. After its last answer it says nothing any more, or says that one again and again.
@@ -55,7 +55,7 @@ impl Names {
 
     async fn asked_when(&self, count: usize) {
         let mut asked = self.asked.subscribe();
-        patiently("look-ups", asked.wait_for(|asked| *asked >= count))
+        within_timeout("look-ups", asked.wait_for(|asked| *asked >= count))
             .await
             .expect("these names hold their sender");
     }
@@ -80,20 +80,20 @@ impl Resolver for Names {
 }
 
 /// A gateway whose only upstream is `upstream.test`.
-pub(super) async fn gate(names: &Arc<Names>, port: u16, more: &str) -> Gate {
+pub(super) async fn gate(names: &Arc<Names>, port: u16, more: &str) -> TestGateway {
     let table = format!(
         "[state]\ndirectory = \"state\"\n\
          [upstreams.only]\nbase_url = \"http://upstream.test:{port}\"\nretry = {{ attempts = 0 }}\n{more}\n"
     );
     let names: Arc<dyn Resolver> = Arc::<Names>::clone(names);
-    Plan::bare()
+    GatewayBuilder::bare()
         .listen("h2c = true")
         .extra(&table)
         .start_with_resolver(names)
         .await
 }
 
-pub(super) async fn ask(gate: &Gate) -> u16 {
+pub(super) async fn ask(gate: &TestGateway) -> u16 {
     let body = json!({"model": "m", "max_tokens": 5, "messages": []});
     gate.ask(&gate.messages(&body)).await.status
 }
@@ -149,7 +149,7 @@ async fn look_ups_that_fail_are_counted_and_said_and_the_addresses_stay_in_use()
     let gate = gate(&names, upstream.address().port(), "").await;
     assert_eq!(ask(&gate).await, 200, "the name server still answers");
     assert_eq!(ask(&gate).await, 200, "served with what is known");
-    let shown = patiently("the failure to be shown", async {
+    let shown = within_timeout("the failure to be shown", async {
         loop {
             let shown = shown(&gate, "only").await;
             if shown["addresses"]["failed_lookups"] != 0 {

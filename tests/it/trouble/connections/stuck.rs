@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::harness::{Pause, patiently};
+use crate::harness::{Pause, within_timeout};
 
 /// The receive buffer of a connection that is not read, small enough to be filled by a short body.
 const BUFFER: u32 = 16 * 1024;
@@ -57,7 +57,7 @@ impl Stuck {
     /// Waits until the heads of so many uploads have come.
     pub(super) async fn uploads_when(&self, count: usize) {
         let mut uploads = self.uploads.clone();
-        patiently(
+        within_timeout(
             "uploads at the upstream",
             uploads.wait_for(|seen| *seen >= count),
         )

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::stuck::Stuck;
-use crate::harness::{Answer, Gate, Http2Client, Pause, Plan, Request, Upstream, patiently};
+use crate::harness::{
+    Answer, GatewayBuilder, Http2Client, Pause, Request, TestGateway, Upstream, within_timeout,
+};
 
 /// A length beyond all socket buffers on the way and the windows of HTTP/2, in bytes.
 const LARGE: usize = 24 << 20;
@@ -20,9 +22,9 @@ const LARGE: usize = 24 << 20;
 /// Enough streams to use up the window of a connection, whose unread bytes are limited for all of them together.
 const STREAMS: usize = 8;
 
-async fn gate(upstream: &Stuck) -> Gate {
+async fn gate(upstream: &Stuck) -> TestGateway {
     let breaker = "breaker = { min_requests = 1, open_ms = 600000, max_open_ms = 600000 }";
-    Plan::bare()
+    GatewayBuilder::bare()
         .listen("h2c = true")
         .extra(&format!(
             "[state]\ndirectory = \"state\"\n[limits]\nupload_bytes = 100000000\n\
@@ -37,7 +39,7 @@ fn body() -> Value {
     json!({"model": "m", "max_tokens": 5, "messages": []})
 }
 
-fn upload(gate: &Gate, size: usize) -> Request {
+fn upload(gate: &TestGateway, size: usize) -> Request {
     gate.keyed(Request::new("POST", "/v1/files").header("Host", "gateway.test"))
         .header("content-length", &size.to_string())
 }
@@ -51,7 +53,7 @@ struct Sending {
 // === impl Sending ===
 
 impl Sending {
-    async fn start(client: &mut Http2Client, gate: &Gate, taken: &Arc<AtomicUsize>) -> Self {
+    async fn start(client: &mut Http2Client, gate: &TestGateway, taken: &Arc<AtomicUsize>) -> Self {
         let head = http::Request::post("http://gateway.test/v1/files")
             .header("x-api-key", gate.key())
             .body(())
@@ -101,7 +103,11 @@ async fn until_it_stands_still(taken: &AtomicUsize) {
 }
 
 /// Starts uploads on one connection until the gateway takes nothing of any of them.
-async fn stuck_uploads(client: &mut Http2Client, gate: &Gate, upstream: &Stuck) -> Vec<Sending> {
+async fn stuck_uploads(
+    client: &mut Http2Client,
+    gate: &TestGateway,
+    upstream: &Stuck,
+) -> Vec<Sending> {
     let taken = Arc::new(AtomicUsize::new(0));
     let mut uploads = Vec::new();
     for _ in 0..STREAMS {
@@ -113,7 +119,7 @@ async fn stuck_uploads(client: &mut Http2Client, gate: &Gate, upstream: &Stuck) 
 }
 
 /// The error of a client that disconnected, which says nothing about the upstream.
-async fn assert_clients_left(gate: &Gate, count: usize) {
+async fn assert_clients_left(gate: &TestGateway, count: usize) {
     let receipts = gate.receipts_when(count).await;
     for receipt in receipts.iter().take(count) {
         assert_eq!(receipt["outcome"], "client-gone", "{receipt}");
@@ -204,7 +210,7 @@ async fn an_upstream_that_answers_and_reads_no_further_ends_the_upload() {
     pause.reached().await;
     until_it_stands_still(&taken).await;
     pause.resume();
-    let answer = patiently("an answer", sending.answer).await.unwrap();
+    let answer = within_timeout("an answer", sending.answer).await.unwrap();
     assert_eq!(answer.status(), 413, "the upstream's own word");
     sending.task.abort();
 }
@@ -212,7 +218,7 @@ async fn an_upstream_that_answers_and_reads_no_further_ends_the_upload() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_leaves_after_its_upload_passed_through_ends_the_request() {
     let upstream = Upstream::always(Answer::never()).await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream("only", &upstream)
         .extra("[passthrough]\npaths = [\"/v1/agents\"]\n")
         .start()

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-use super::{Bare, asking, house};
-use crate::harness::{House, Plan, Process, Upstream, binary, patiently};
+use super::{Bare, asking, installation};
+use crate::harness::{GatewayBuilder, Installation, Process, Upstream, binary, within_timeout};
 
 /// Requests that are asked while the log can't be written.
 const REQUESTS: usize = 20;
@@ -25,9 +25,9 @@ fn closed() -> Stdio {
 }
 
 /// Asks, with everything that writes to the log.
-async fn ask(house: &House, bare: &Bare) {
+async fn ask(installation: &Installation, bare: &Bare) {
     for number in 0..REQUESTS {
-        let status = bare.ask(&house.messages(&super::body())).await;
+        let status = bare.ask(&installation.messages(&super::body())).await;
         assert_eq!(status, 200, "request {number} is answered");
         assert_eq!(
             bare.ask(&asking("unknown")).await,
@@ -37,7 +37,7 @@ async fn ask(house: &House, bare: &Bare) {
     }
     // A reload has its say too.
     bare.signal("-HUP").await;
-    patiently("the reload", async {
+    within_timeout("the reload", async {
         while !bare.page("/config").await.contains("\"reloads\": 1") {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -50,16 +50,16 @@ async fn ask(house: &House, bare: &Bare) {
 async fn a_log_whose_reader_has_left_or_whose_disk_is_full_costs_log_lines_only() {
     let upstream = Upstream::answering().await;
     for (what, stderr) in [("a closed pipe", closed()), ("a full disk", full())] {
-        let house = house(&upstream);
-        let (bare, _) = Bare::start(&house, stderr).await;
-        ask(&house, &bare).await;
+        let installation = installation(&upstream);
+        let (bare, _) = Bare::start(&installation, stderr).await;
+        ask(&installation, &bare).await;
         assert!(bare.dropped().await > 0, "{what}: lost lines are counted");
         assert_eq!(
             bare.stop().await,
             Some(0),
             "{what}: it drains and ends well"
         );
-        let receipts = house.receipts();
+        let receipts = installation.receipts();
         let asked = receipts
             .iter()
             .filter(|receipt| receipt["endpoint"] == "messages");
@@ -70,25 +70,25 @@ async fn a_log_whose_reader_has_left_or_whose_disk_is_full_costs_log_lines_only(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_whose_reader_stands_still_holds_up_nothing_and_says_what_it_lost() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
-    let (bare, stderr) = Bare::start(&house, Stdio::piped()).await;
-    patiently("more lines than are kept", async {
+    let installation = installation(&upstream);
+    let (bare, stderr) = Bare::start(&installation, Stdio::piped()).await;
+    within_timeout("more lines than are kept", async {
         while bare.dropped().await == 0 {
-            ask_once(&house, &bare).await;
+            ask_once(&installation, &bare).await;
         }
     })
     .await;
-    ask(&house, &bare).await;
+    ask(&installation, &bare).await;
 
     // The reader goes on, and a later line says what is missing.
     let mut stderr = stderr.unwrap();
     let mut read = Vec::new();
-    patiently("the gap to be told", async {
+    within_timeout("the gap to be told", async {
         while !String::from_utf8_lossy(&read).contains("log lines: standard error") {
             // Something has to be logged.
             tokio::select! {
                 count = stderr.read_buf(&mut read) => assert!(count.unwrap() > 0, "it runs"),
-                () = ask_once(&house, &bare) => {}
+                () = ask_once(&installation, &bare) => {}
             }
         }
     })
@@ -96,23 +96,23 @@ async fn a_log_whose_reader_stands_still_holds_up_nothing_and_says_what_it_lost(
     assert_eq!(bare.stop().await, Some(0), "and it stops without a reader");
 }
 
-async fn ask_once(house: &House, bare: &Bare) {
-    let status = bare.ask(&house.messages(&super::body())).await;
+async fn ask_once(installation: &Installation, bare: &Bare) {
+    let status = bare.ask(&installation.messages(&super::body())).await;
     assert_eq!(status, 200, "it is answered");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_whose_output_is_not_taken_fails_and_never_panics() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
+    let installation = installation(&upstream);
     let run = |arguments: &'static [&'static str], stdout: Stdio, stderr: Stdio| {
         let mut command = Command::new(binary());
         command.args(arguments).stdin(Stdio::null());
-        command.current_dir(house.file("."));
+        command.current_dir(installation.file("."));
         command.stdout(stdout).stderr(stderr).kill_on_drop(true);
         async move {
             let child = command.spawn().unwrap();
-            let ended = patiently("a command", child.wait_with_output());
+            let ended = within_timeout("a command", child.wait_with_output());
             let output = ended.await.unwrap();
             let told = String::from_utf8_lossy(&output.stderr).into_owned();
             (output.status.code(), told)
@@ -136,11 +136,11 @@ async fn a_command_whose_output_is_not_taken_fails_and_never_panics() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_demo_serves_although_its_welcome_cannot_be_printed() {
-    let house = House::new(&Plan::shipped());
+    let installation = Installation::new(&GatewayBuilder::shipped());
     for output in [full, closed] {
         let mut command = Command::new(binary());
         command.args(["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-        command.current_dir(house.file("."));
+        command.current_dir(installation.file("."));
         command.env_remove("ANTHROPIC_API_KEY");
         let (demo, _) = Bare::serving(command.stdout(output()).stderr(output())).await;
         assert_eq!(demo.stop().await, Some(0), "it serves, and ends well");
@@ -150,13 +150,13 @@ async fn a_demo_serves_although_its_welcome_cannot_be_printed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_goes_on_although_nobody_reads_the_log() {
     let upstream = Upstream::answering().await;
-    let plan = Plan::bare()
+    let builder = GatewayBuilder::bare()
         .extra("[upgrade]\nsocket = \"upgrade.sock\"\n")
         .upstream("default", &upstream);
-    let house = House::new(&plan);
-    let (mut old, _) = Bare::start(&house, closed()).await;
-    let heir: Process = house.upgrade().await;
-    let status = patiently("the old one to end", old.child.wait()).await;
+    let installation = Installation::new(&builder);
+    let (mut old, _) = Bare::start(&installation, closed()).await;
+    let heir: Process = installation.upgrade().await;
+    let status = within_timeout("the old one to end", old.child.wait()).await;
     assert_eq!(
         status.unwrap().code(),
         Some(0),
@@ -165,7 +165,7 @@ async fn an_upgrade_goes_on_although_nobody_reads_the_log() {
     assert_eq!(
         heir.client()
             .await
-            .ask(&house.messages(&super::body()))
+            .ask(&installation.messages(&super::body()))
             .await
             .status,
         200,

@@ -7,8 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use witgate_gateway::keys::NewKey;
 
-use super::{house, until};
-use crate::harness::{Authority, House, Plan, Process, Tunnel, Upstream, key_entry, patiently};
+use super::{installation, until};
+use crate::harness::{
+    Authority, GatewayBuilder, Installation, Process, Tunnel, Upstream, key_entry, within_timeout,
+};
 
 /// A keys file with one key. All of them are of one length.
 fn keys(key: &NewKey) -> String {
@@ -28,12 +30,12 @@ fn replace(path: &Path, text: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keys_file_is_replaced_by_one_of_the_same_size_and_time() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
+    let installation = installation(&upstream);
     let (old, new) = (NewKey::random(), NewKey::random());
-    fs::write(house.file("keys.toml"), keys(&old)).unwrap();
-    let process = house.start().await;
+    fs::write(installation.file("keys.toml"), keys(&old)).unwrap();
+    let process = installation.start().await;
     until(process.address, &old, 200).await;
-    replace(&house.file("keys.toml"), &keys(&new));
+    replace(&installation.file("keys.toml"), &keys(&new));
     until(process.address, &new, 200).await;
     until(process.address, &old, 401).await;
 }
@@ -41,8 +43,8 @@ async fn a_keys_file_is_replaced_by_one_of_the_same_size_and_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keys_file_behind_a_link_that_is_led_elsewhere_is_read() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
-    let at = |name: &str| house.file(name);
+    let installation = installation(&upstream);
+    let at = |name: &str| installation.file(name);
     let (old, new) = (NewKey::random(), NewKey::random());
     // As Kubernetes lays a ConfigMap out: FILE -> ..data/FILE, ..data -> ..VERSION.
     let time = SystemTime::now() - Duration::from_secs(3600);
@@ -56,7 +58,7 @@ async fn a_keys_file_behind_a_link_that_is_led_elsewhere_is_read() {
     fs::remove_file(at("keys.toml")).unwrap();
     symlink("..v1", at("..data")).unwrap();
     symlink("..data/keys.toml", at("keys.toml")).unwrap();
-    let process = house.start().await;
+    let process = installation.start().await;
     until(process.address, &old, 200).await;
     symlink("..v2", at("..data_tmp")).unwrap();
     fs::rename(at("..data_tmp"), at("..data")).unwrap();
@@ -69,7 +71,7 @@ const SLOW: &str = "touch begun; while [ ! -e go-on ]; do sleep 0.05; done; echo
 
 /// Waits until a file is there.
 async fn appears(path: &Path) {
-    patiently("the command to begin", async {
+    within_timeout("the command to begin", async {
         while !path.exists() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -80,22 +82,22 @@ async fn appears(path: &Path) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_changes_while_a_reload_is_at_work_is_read_next() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
+    let installation = installation(&upstream);
     let (old, new) = (NewKey::random(), NewKey::random());
-    fs::write(house.file("keys.toml"), keys(&old)).unwrap();
-    fs::write(house.file("slow.sh"), SLOW).unwrap();
-    let process = house.start().await;
-    let config = fs::read_to_string(house.file("witgate.toml")).unwrap();
+    fs::write(installation.file("keys.toml"), keys(&old)).unwrap();
+    fs::write(installation.file("slow.sh"), SLOW).unwrap();
+    let process = installation.start().await;
+    let config = fs::read_to_string(installation.file("witgate.toml")).unwrap();
     let slow = format!(
         "{config}\n[upstreams.slow]\nbase_url = \"{}\"\ncredential = {{ command = [\"/bin/sh\", \"-c\", \"cd {} && . ./slow.sh\"] }}\n",
         upstream.url(),
-        house.file("").display(),
+        installation.file("").display(),
     );
-    replace(&house.file("witgate.toml"), &slow);
-    appears(&house.file("begun")).await;
+    replace(&installation.file("witgate.toml"), &slow);
+    appears(&installation.file("begun")).await;
     // The keys have been read by now, and the reload is not over.
-    replace(&house.file("keys.toml"), &keys(&new));
-    fs::write(house.file("go-on"), "").unwrap();
+    replace(&installation.file("keys.toml"), &keys(&new));
+    fs::write(installation.file("go-on"), "").unwrap();
     until(process.address, &new, 200).await;
     until(process.address, &old, 401).await;
 }
@@ -103,20 +105,20 @@ async fn what_changes_while_a_reload_is_at_work_is_read_next() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_changes_while_the_gateway_starts_is_read_next() {
     let upstream = Upstream::answering().await;
-    let house = House::new(&Plan::bare().extra(&format!(
+    let installation = Installation::new(&GatewayBuilder::bare().extra(&format!(
         "[upstreams.slow]\nbase_url = \"{}\"\ncredential = {{ command = [\"/bin/sh\", \"slow.sh\"] }}\n",
         upstream.url()
     )));
     let (old, new) = (NewKey::random(), NewKey::random());
-    fs::write(house.file("keys.toml"), keys(&old)).unwrap();
-    fs::write(house.file("slow.sh"), SLOW).unwrap();
-    let begun = house.file("begun");
+    fs::write(installation.file("keys.toml"), keys(&old)).unwrap();
+    fs::write(installation.file("slow.sh"), SLOW).unwrap();
+    let begun = installation.file("begun");
     let change = async {
         appears(&begun).await;
-        replace(&house.file("keys.toml"), &keys(&new));
-        fs::write(house.file("go-on"), "").unwrap();
+        replace(&installation.file("keys.toml"), &keys(&new));
+        fs::write(installation.file("go-on"), "").unwrap();
     };
-    let (process, ()): (Process, ()) = tokio::join!(house.start(), change);
+    let (process, ()): (Process, ()) = tokio::join!(installation.start(), change);
     until(process.address, &new, 200).await;
     until(process.address, &old, 401).await;
 }
@@ -124,16 +126,16 @@ async fn what_changes_while_the_gateway_starts_is_read_next() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_comes_later_than_the_configuration_that_names_it_is_read() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
+    let installation = installation(&upstream);
     let new = NewKey::random();
-    let process = house.start().await;
-    let config = fs::read_to_string(house.file("witgate.toml")).unwrap();
+    let process = installation.start().await;
+    let config = fs::read_to_string(installation.file("witgate.toml")).unwrap();
     replace(
-        &house.file("witgate.toml"),
+        &installation.file("witgate.toml"),
         &config.replace("\"keys.toml\"", "\"later.toml\""),
     );
     process.says("later.toml").await;
-    fs::write(house.file("later.toml"), keys(&new)).unwrap();
+    fs::write(installation.file("later.toml"), keys(&new)).unwrap();
     until(process.address, &new, 200).await;
 }
 
@@ -143,30 +145,30 @@ async fn another_ca_file_is_trusted_without_a_restart() {
     let upstream = Upstream::answering().await;
     let server = authority.issue("127.0.0.1").server(&["http/1.1"]);
     let tunnel = Tunnel::out_of_tls(upstream.address(), server).await;
-    let house = House::new(&Plan::bare().extra(&format!(
+    let installation = Installation::new(&GatewayBuilder::bare().extra(&format!(
         "[upstreams.tls]\nbase_url = \"https://127.0.0.1:{}\"\nca_file = \"ca.pem\"\nbreaker = false\n",
         tunnel.address().port()
     )));
     let key = NewKey::random();
-    fs::write(house.file("keys.toml"), keys(&key)).unwrap();
-    fs::write(house.file("ca.pem"), stranger.pem()).unwrap();
-    let process = house.start().await;
+    fs::write(installation.file("keys.toml"), keys(&key)).unwrap();
+    fs::write(installation.file("ca.pem"), stranger.pem()).unwrap();
+    let process = installation.start().await;
     until(process.address, &key, 502).await;
-    fs::write(house.file("ca.pem"), authority.pem()).unwrap();
+    fs::write(installation.file("ca.pem"), authority.pem()).unwrap();
     until(process.address, &key, 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_gateway_warns_at_its_start_and_at_each_reload() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
-    let config = fs::read_to_string(house.file("witgate.toml")).unwrap();
+    let installation = installation(&upstream);
+    let config = fs::read_to_string(installation.file("witgate.toml")).unwrap();
     let open = config.replace(
         "[keys]\nfile = \"keys.toml\"",
         "[keys]\ninsecure_open = true",
     );
-    fs::write(house.file("witgate.toml"), &open).unwrap();
-    let process = house.start().await;
+    fs::write(installation.file("witgate.toml"), &open).unwrap();
+    let process = installation.start().await;
     let warning = process.says("keys.insecure_open").await;
     assert!(
         warning.contains("WARN") && warning.contains("without a key"),
@@ -175,9 +177,9 @@ async fn an_open_gateway_warns_at_its_start_and_at_each_reload() {
     process.signal("-TERM").await;
     process.ended().await;
 
-    fs::write(house.file("witgate.toml"), &config).unwrap();
-    let process = house.start().await;
-    fs::write(house.file("witgate.toml"), &open).unwrap();
+    fs::write(installation.file("witgate.toml"), &config).unwrap();
+    let process = installation.start().await;
+    fs::write(installation.file("witgate.toml"), &open).unwrap();
     process.signal("-HUP").await;
     process.says("the configuration was reloaded").await;
     process.signal("-TERM").await;

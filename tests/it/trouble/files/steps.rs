@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use witgate_gateway::keys::NewKey;
 
-use super::{asking, house, until};
-use crate::harness::{Process, Upstream, key_entry, patiently};
+use super::{asking, installation, until};
+use crate::harness::{Process, Upstream, key_entry, within_timeout};
 
 /// Time between two steps: longer than that between two looks. It is what is tested, so it can't be waited for otherwise.
 const BETWEEN: Duration = Duration::from_millis(1100);
@@ -31,7 +31,7 @@ async fn in_two_steps(path: &Path, text: &str, first: usize) -> bool {
 async fn asked_until(process: &Process, key: &NewKey, new: &NewKey) -> Vec<u16> {
     let mut client = process.client().await;
     let mut refused = Vec::new();
-    patiently("the new key", async {
+    within_timeout("the new key", async {
         loop {
             let status = client.ask(&asking(&key.secret)).await.status;
             if status != 200 {
@@ -49,11 +49,11 @@ async fn asked_until(process: &Process, key: &NewKey, new: &NewKey) -> Vec<u16> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keys_file_that_is_written_in_two_steps_locks_nobody_out() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
+    let installation = installation(&upstream);
     let alice = NewKey::random();
-    let path = house.file("keys.toml");
+    let path = installation.file("keys.toml");
     fs::write(&path, key_entry("alice", &alice, "pro")).unwrap();
-    let process = house.start().await;
+    let process = installation.start().await;
     until(process.address, &alice, 200).await;
     loop {
         let bob = NewKey::random();
@@ -74,12 +74,12 @@ async fn a_keys_file_that_is_written_in_two_steps_locks_nobody_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_configuration_that_is_written_in_two_steps_loses_no_table() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
-    let path = house.file("witgate.toml");
+    let installation = installation(&upstream);
+    let path = installation.file("witgate.toml");
     let table = |name: &str| format!("[upstreams.{name}]\nbase_url = \"{}\"\n", upstream.url());
     let base = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{base}{}", table("kept"))).unwrap();
-    let process = house.start().await;
+    let process = installation.start().await;
     let upstreams = async || process.admin("/upstreams").await.text().to_owned();
     assert!(upstreams().await.contains("\"kept\""), "it is there");
     for round in 0.. {
@@ -99,7 +99,7 @@ async fn a_configuration_that_is_written_in_two_steps_loses_no_table() {
             }
         };
         let (lost, in_time) = tokio::join!(
-            patiently("the new table", look),
+            within_timeout("the new table", look),
             in_two_steps(&path, &text, first)
         );
         if in_time {
@@ -112,12 +112,12 @@ async fn a_configuration_that_is_written_in_two_steps_loses_no_table() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_taken_out_in_place_is_refused_in_seconds() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
+    let installation = installation(&upstream);
     let (alice, bob) = (NewKey::random(), NewKey::random());
-    let path = house.file("keys.toml");
+    let path = installation.file("keys.toml");
     let both = [("alice", &alice), ("bob", &bob)].map(|(id, key)| key_entry(id, key, "pro"));
     fs::write(&path, both.concat()).unwrap();
-    let process = house.start().await;
+    let process = installation.start().await;
     until(process.address, &alice, 200).await;
     let begun = Instant::now();
     fs::write(&path, &both[1]).unwrap();
@@ -136,16 +136,20 @@ async fn a_key_that_is_taken_out_in_place_is_refused_in_seconds() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_a_keys_file_and_half_a_configuration_leave_everything_as_it_was() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
+    let installation = installation(&upstream);
     let alice = NewKey::random();
-    fs::write(house.file("keys.toml"), key_entry("alice", &alice, "pro")).unwrap();
-    let process = house.start().await;
+    fs::write(
+        installation.file("keys.toml"),
+        key_entry("alice", &alice, "pro"),
+    )
+    .unwrap();
+    let process = installation.start().await;
     for name in ["keys.toml", "witgate.toml"] {
-        let text = fs::read_to_string(house.file(name)).unwrap();
+        let text = fs::read_to_string(installation.file(name)).unwrap();
         // Cut within the last line, and left so.
         let cut = text.trim_end().len() - 1;
-        fs::write(house.file(name), &text[..cut]).unwrap();
-        patiently("the half to be noticed", async {
+        fs::write(installation.file(name), &text[..cut]).unwrap();
+        within_timeout("the half to be noticed", async {
             while !process
                 .admin("/metrics")
                 .await
@@ -157,8 +161,8 @@ async fn half_a_keys_file_and_half_a_configuration_leave_everything_as_it_was() 
         })
         .await;
         until(process.address, &alice, 200).await;
-        fs::write(house.file(name), &text).unwrap();
-        patiently("the whole to be read", async {
+        fs::write(installation.file(name), &text).unwrap();
+        within_timeout("the whole to be read", async {
             while !process
                 .admin("/metrics")
                 .await

@@ -6,21 +6,23 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use super::{Bare, body, house};
-use crate::harness::{Client, House, Plan, Upstream, binary, patiently};
+use super::{Bare, body, installation};
+use crate::harness::{Client, GatewayBuilder, Installation, Upstream, binary, within_timeout};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_without_a_descriptor_left_serves_those_it_has_and_recovers() {
     let upstream = Upstream::answering().await;
-    let house = house(&upstream);
+    let installation = installation(&upstream);
     let mut command = Command::new("/bin/sh");
     let limited = "ulimit -n 64 && exec \"$0\" run --config witgate.toml";
     command.args(["-c", limited]).arg(binary());
-    command.current_dir(house.file(".")).stderr(Stdio::piped());
+    command
+        .current_dir(installation.file("."))
+        .stderr(Stdio::piped());
     let (process, stderr) = Bare::serving(&mut command).await;
     let mut lines = BufReader::new(stderr.unwrap()).lines();
     let mut early = Client::connect(process.address).await;
-    let response = early.ask(&house.messages(&body())).await;
+    let response = early.ask(&installation.messages(&body())).await;
     assert_eq!(response.status, 200, "there is room");
 
     let mut idle = Vec::new();
@@ -31,7 +33,7 @@ async fn a_gateway_without_a_descriptor_left_serves_those_it_has_and_recovers() 
                 .unwrap(),
         );
     }
-    patiently("the gateway to run out of descriptors", async {
+    within_timeout("the gateway to run out of descriptors", async {
         while let Some(line) = lines.next_line().await.unwrap() {
             if line.contains("could not accept a connection") {
                 return;
@@ -42,7 +44,7 @@ async fn a_gateway_without_a_descriptor_left_serves_those_it_has_and_recovers() 
     .await;
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     // A pooled connection to the upstream is there already.
-    let response = early.ask(&house.messages(&body())).await;
+    let response = early.ask(&installation.messages(&body())).await;
     assert_eq!(
         response.status,
         200,
@@ -50,8 +52,8 @@ async fn a_gateway_without_a_descriptor_left_serves_those_it_has_and_recovers() 
         response.text()
     );
     drop(idle);
-    patiently("room for a new connection", async {
-        while process.ask(&house.messages(&body())).await != 200 {
+    within_timeout("room for a new connection", async {
+        while process.ask(&installation.messages(&body())).await != 200 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
@@ -75,7 +77,7 @@ async fn process_1_with_a_credential_command_says_that_it_needs_an_init() {
         return;
     }
     let upstream = Upstream::answering().await;
-    let house = House::new(&Plan::bare().extra(&format!(
+    let installation = Installation::new(&GatewayBuilder::bare().extra(&format!(
         "[upstreams.only]\nbase_url = \"{}\"\ncredential = {{ command = [\"/bin/echo\", \"tok\"] }}\n",
         upstream.url()
     )));
@@ -83,14 +85,14 @@ async fn process_1_with_a_credential_command_says_that_it_needs_an_init() {
         .args(unshare)
         .arg(binary())
         .args(["run", "--config", "witgate.toml"])
-        .current_dir(house.file("."))
+        .current_dir(installation.file("."))
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let warning = patiently("the warning", async {
+    let warning = within_timeout("the warning", async {
         while let Some(line) = lines.next_line().await.unwrap() {
             if line.contains("process 1") {
                 return line;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use witgate_artifacts::BUDGET;
 
-use crate::harness::{Answer, Caller, Gate, Plan, Request, Upstream};
+use crate::harness::{Answer, Caller, GatewayBuilder, Request, TestGateway, Upstream};
 
 const ROOM: &str = "[ledger]\naccounts = 200\naccounts_per_tenant = 20\n";
 
@@ -12,8 +12,8 @@ const OF_METADATA: &str = "[[settings.tiers.pro.limits]]\naccount = \"metadata.t
 const OF_SESSIONS: &str =
     "[[settings.tiers.pro.limits]]\naccount = \"session\"\nwindow = \"total\"\nrequests = 1000\n";
 
-async fn gate(upstream: &Upstream, limits: &str, more: &str) -> Gate {
-    Plan::shipped()
+async fn gate(upstream: &Upstream, limits: &str, more: &str) -> TestGateway {
+    GatewayBuilder::shipped()
         .plugin("budget", BUDGET, limits)
         .upstream("default", upstream)
         .extra(more)

@@ -3,7 +3,7 @@
 use serde_json::json;
 use witgate_artifacts::{BUDGET, ENVELOPE};
 
-use crate::harness::{Answer, Pause, Plan, Upstream, patiently};
+use crate::harness::{Answer, GatewayBuilder, Pause, Upstream, within_timeout};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_that_raises_the_cost_is_held_for() {
@@ -13,7 +13,7 @@ async fn an_edit_that_raises_the_cost_is_held_for() {
     let upstream = Upstream::always(answer).await;
     let limits =
         "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"day\"\ntokens = 100000\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin(
             "envelope",
             ENVELOPE,
@@ -29,7 +29,7 @@ async fn an_edit_that_raises_the_cost_is_held_for() {
     });
     let mut client = gate.client().await;
     client.send(&gate.messages(&body)).await;
-    patiently("the upstream to be asked", pause.reached()).await;
+    within_timeout("the upstream to be asked", pause.reached()).await;
     let sent = upstream.requests()[0].json();
     assert_eq!(sent["max_tokens"], 4000, "what is sent: {sent}");
     let budgets = gate.admin("/budgets").await.json();
@@ -46,7 +46,7 @@ async fn who_is_refused_is_told_what_the_request_reserves_and_what_is_left() {
     let upstream = Upstream::always(Answer::message("claude-haiku-4-5", "hi", &usage)).await;
     let limits =
         "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"day\"\nusd = \"0.03\"\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, limits)
         .upstream("default", &upstream)
         .start()

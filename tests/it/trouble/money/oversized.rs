@@ -3,12 +3,12 @@
 use serde_json::json;
 use witgate_artifacts::BUDGET;
 
-use crate::harness::{Answer, Caller, Gate, Plan, Request, Upstream};
+use crate::harness::{Answer, Caller, GatewayBuilder, Request, TestGateway, Upstream};
 
-async fn gate(limits: &str) -> (Gate, Upstream) {
+async fn gate(limits: &str) -> (TestGateway, Upstream) {
     let usage = json!({"input_tokens": 10, "output_tokens": 2});
     let upstream = Upstream::always(Answer::message("claude-haiku-4-5", "hi", &usage)).await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, limits)
         .upstream("default", &upstream)
         .start()
@@ -16,7 +16,7 @@ async fn gate(limits: &str) -> (Gate, Upstream) {
     (gate, upstream)
 }
 
-fn plain(gate: &Gate) -> Request {
+fn plain(gate: &TestGateway) -> Request {
     let body = json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []});
     gate.messages(&body)
 }
@@ -104,7 +104,7 @@ async fn what_is_too_large_to_be_read_is_refused_as_the_callers_and_suspends_no_
             "metadata.user_id",
         ),
     ] {
-        // More often than a plugin may fault before it sits out.
+        // More often than a plugin may fault before it is suspended.
         for _ in 0..5 {
             let response = gate.ask(&request).await;
             let text = response.text();

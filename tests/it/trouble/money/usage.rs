@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Events, Gate, Plan, Upstream};
+use crate::harness::{Answer, Events, GatewayBuilder, TestGateway, Upstream};
 
-async fn receipt(answer: Answer, stream: bool) -> (Gate, Value) {
+async fn receipt(answer: Answer, stream: bool) -> (TestGateway, Value) {
     let upstream = Upstream::always(answer).await;
-    let gate = Plan::bare().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let body =
         json!({"model": "claude-haiku-4-5", "max_tokens": 900, "messages": [], "stream": stream});
     let response = gate.ask(&gate.messages(&body)).await;

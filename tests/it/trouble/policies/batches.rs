@@ -7,17 +7,15 @@ use serde_json::{Value, json};
 use witgate_artifacts::{ENVELOPE, HOSTILE, ROUTE};
 
 use super::told;
-use crate::harness::{Caller, Gate, Organisation, Plan, Request, Response, Upstream};
+use crate::harness::{
+    Caller, FakeOrganization, GatewayBuilder, Request, Response, TestGateway, Upstream,
+};
 
 const PATH: &str = "/v1/messages/batches";
 
-async fn organisation() -> Upstream {
-    Upstream::start_with(Organisation::with_models(&[]).script()).await
-}
-
 /// The shipped plugins with these routes, and a state, which batches need.
-fn plan(route: &str, upstream: &Upstream) -> Plan {
-    Plan::shipped()
+fn builder(route: &str, upstream: &Upstream) -> GatewayBuilder {
+    GatewayBuilder::shipped()
         .plugin("route", ROUTE, route)
         .upstream("default", upstream)
         .extra("[state]\ndirectory = \"state\"")
@@ -28,13 +26,13 @@ fn one(id: &str, model: &str) -> Value {
     json!({"custom_id": id, "params": {"model": model, "max_tokens": 5, "messages": []}})
 }
 
-fn creation(gate: &Gate, body: impl Into<String>) -> Request {
+fn creation(gate: &TestGateway, body: impl Into<String>) -> Request {
     gate.keyed(Request::new("POST", PATH).header("Host", "gateway.test"))
         .header("content-type", "application/json")
         .body(body.into())
 }
 
-async fn create(gate: &Gate, requests: &[Value]) -> Response {
+async fn create(gate: &TestGateway, requests: &[Value]) -> Response {
     let body = json!({"requests": requests}).to_string();
     gate.ask(&creation(gate, body)).await
 }
@@ -50,8 +48,8 @@ const NO_OPUS: &str = "[[settings.rules]]\nname = \"no opus\"\nwhen = [{ field =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_a_rule_blocks_is_blocked_in_a_batch_and_named() {
-    let upstream = organisation().await;
-    let gate = plan(NO_OPUS, &upstream).start().await;
+    let upstream = FakeOrganization::default().start().await;
+    let gate = builder(NO_OPUS, &upstream).start().await;
     let requests = [
         one("fine", "claude-haiku-4-5"),
         one("not-so", "claude-opus-5-5"),
@@ -71,10 +69,10 @@ async fn a_request_that_a_rule_blocks_is_blocked_in_a_batch_and_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rule_about_batches_holds_for_the_batch_itself() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let rules = "[[settings.rules]]\nname = \"no batches\"\nwhen = [{ field = \"endpoint\", is = [\"batches\"] }]\n\
                  block = { message = \"no batches\" }\n";
-    let gate = plan(rules, &upstream).start().await;
+    let gate = builder(rules, &upstream).start().await;
     let response = create(&gate, &[one("a", "claude-haiku-4-5")]).await;
     assert_eq!(response.status, 400, "{}", response.text());
     assert_eq!(
@@ -86,8 +84,8 @@ async fn a_rule_about_batches_holds_for_the_batch_itself() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugin_that_refuses_a_model_refuses_it_in_a_batch() {
-    let upstream = organisation().await;
-    let gate = plan("", &upstream)
+    let upstream = FakeOrganization::default().start().await;
+    let gate = builder("", &upstream)
         .plugin(
             "house",
             HOSTILE,
@@ -102,9 +100,9 @@ async fn a_plugin_that_refuses_a_model_refuses_it_in_a_batch() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plans_model_is_put_into_its_request_and_every_other_byte_stays() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let route = "[[settings.resources]]\nname = \"house\"\ntargets = [{ upstream = \"default\", model = \"claude-haiku-5-5\" }]\n";
-    let gate = plan(route, &upstream).start().await;
+    let gate = builder(route, &upstream).start().await;
     let body = r#"{ "requests" : [{"custom_id":"a","params":{"max_tokens":5, "model" : "house" ,"messages":[]}},
         {"params": {"model":"claude-sonnet-5-5","max_tokens":6,"messages":[ ]},"custom_id":"b"} ,
         {"custom_id":"c","params":{"max_tokens":7,"messages":[],"m\u006fdel":"house"}}], "other":1 }"#;
@@ -116,8 +114,8 @@ async fn a_plans_model_is_put_into_its_request_and_every_other_byte_stays() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_envelope_edits_is_edited_in_every_request() {
-    let upstream = organisation().await;
-    let gate = plan(NO_OPUS, &upstream)
+    let upstream = FakeOrganization::default().start().await;
+    let gate = builder(NO_OPUS, &upstream)
         .plugin("envelope", ENVELOPE, "")
         .plugin(
             "editor",
@@ -140,10 +138,10 @@ async fn what_an_envelope_edits_is_edited_in_every_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_are_edited_by_a_plugin_are_the_ones_that_are_decided() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let hidden =
         r#"[{"custom_id":"x","params":{"model":"claude-opus-5-5","max_tokens":1,"messages":[]}}]"#;
-    let gate = plan(NO_OPUS, &upstream)
+    let gate = builder(NO_OPUS, &upstream)
         .plugin(
             "editor",
             HOSTILE,
@@ -159,9 +157,12 @@ async fn requests_that_are_edited_by_a_plugin_are_the_ones_that_are_decided() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_goes_to_one_upstream_and_one_that_would_not_is_refused_with_both_names() {
-    let (upstream, other) = (organisation().await, organisation().await);
+    let (upstream, other) = (
+        FakeOrganization::default().start().await,
+        FakeOrganization::default().start().await,
+    );
     let route = "[settings]\ndirect = true\n[[settings.resources]]\nname = \"there\"\ntargets = [{ upstream = \"other\", model = \"claude-haiku-4-5\" }]\n";
-    let gate = plan(route, &upstream)
+    let gate = builder(route, &upstream)
         .upstream("other", &other)
         .start()
         .await;
@@ -183,9 +184,9 @@ async fn a_batch_goes_to_one_upstream_and_one_that_would_not_is_refused_with_bot
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keys_models_hold_for_what_is_planned_in_a_batch() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let route = "[[settings.resources]]\nname = \"claude-sonnet-9\"\ntargets = [{ upstream = \"default\", model = \"claude-opus-5-5\" }]\n";
-    let gate = plan(route, &upstream).start().await;
+    let gate = builder(route, &upstream).start().await;
     let bob = Caller::admit(&gate, "bob", "bolt", "models = [\"claude-sonnet-*\"]").await;
     for (model, foreign) in [
         ("claude-sonnet-9", "claude-opus-5-5"),

@@ -4,18 +4,18 @@ use serde_json::json;
 use witgate_artifacts::{BUDGET, HOSTILE, ROUTE};
 
 use super::{asking, told};
-use crate::harness::{Answer, Caller, Gate, Plan, Upstream};
+use crate::harness::{Answer, Caller, GatewayBuilder, TestGateway, Upstream};
 
 /// Comes before the shipped plugins and sets members of every body.
 fn editing(edits: &str) -> String {
     format!("order = 1\n[settings.edits]\n{edits}\n")
 }
 
-async fn gate(edits: &str) -> (Gate, Upstream) {
+async fn gate(edits: &str) -> (TestGateway, Upstream) {
     let upstream = Upstream::answering().await;
     let rules = "[[settings.rules]]\nname = \"no opus\"\nwhen = [{ field = \"model\", is = [\"*opus*\"] }]\n\
                  block = { message = \"no opus here\" }\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("editor", HOSTILE, &editing(edits))
         .plugin("route", ROUTE, rules)
         .upstream("default", &upstream)
@@ -70,7 +70,7 @@ async fn rules_and_budgets_see_every_member_that_an_envelope_has_set() {
         let rules = format!(
             "[[settings.rules]]\nname = \"seen\"\nwhen = [{condition}]\nblock = {{ message = \"seen\" }}\n"
         );
-        let gate = Plan::shipped()
+        let gate = GatewayBuilder::shipped()
             .plugin("editor", HOSTILE, &editing(edits))
             .plugin("route", ROUTE, &rules)
             .upstream("default", &upstream)
@@ -84,7 +84,7 @@ async fn rules_and_budgets_see_every_member_that_an_envelope_has_set() {
     let limit =
         "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nusd = \"0.01\"\n";
     for (edits, status) in [(edits, 429), ("max_tokens = \"4\"", 200)] {
-        let gate = Plan::shipped()
+        let gate = GatewayBuilder::shipped()
             .plugin("editor", HOSTILE, &editing(edits))
             .plugin("budget", BUDGET, limit)
             .upstream("default", &upstream)

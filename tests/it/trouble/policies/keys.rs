@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use witgate_artifacts::{BUDGET, ENVELOPE, ROUTE};
 
 use super::told;
-use crate::harness::{Caller, Gate, Plan, Response, Upstream};
+use crate::harness::{Caller, GatewayBuilder, Response, TestGateway, Upstream};
 
 const ROUTES: &str = r#"
 [[settings.resources]]
@@ -23,10 +23,10 @@ const GRANTED: &str =
     "[settings]\nsecondary_index = { anyone = true }\nresource_overrides = { anyone = true }\n";
 
 /// A gate with `balanced` as a model of its own, and a key for Sonnet and for that one.
-async fn gate(upstream: &Upstream) -> (Gate, Caller) {
+async fn gate(upstream: &Upstream) -> (TestGateway, Caller) {
     let downgrade = "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nusd = \"0.05\"\n\
                      exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-4-5\"\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("envelope", ENVELOPE, GRANTED)
         .plugin("route", ROUTE, ROUTES)
         .plugin("budget", BUDGET, downgrade)
@@ -44,7 +44,7 @@ async fn gate(upstream: &Upstream) -> (Gate, Caller) {
     (gate, bob)
 }
 
-async fn ask(gate: &Gate, caller: &Caller, model: &str, more: Value) -> Response {
+async fn ask(gate: &TestGateway, caller: &Caller, model: &str, more: Value) -> Response {
     let mut body = json!({"model": model, "max_tokens": 5, "messages": []});
     for (name, value) in more.as_object().into_iter().flatten() {
         body[name] = value.clone();

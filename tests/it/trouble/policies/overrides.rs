@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use witgate_artifacts::{BUDGET, ENVELOPE, ROUTE};
 
 use super::{asking, told};
-use crate::harness::{Answer, Gate, Plan, Request, Upstream};
+use crate::harness::{Answer, GatewayBuilder, Request, TestGateway, Upstream};
 
 /// No Opus for anybody, and a resource that has one behind its first target.
 const NO_OPUS: &str = r#"
@@ -31,8 +31,8 @@ const ALL_GRANTED: &str = "[settings]\nprovider_args = [\"temperature\"]\n\
     provider_args_by = { tiers = [\"pro\"] }\ntimeout = { tiers = [\"pro\"] }\n\
     secondary_index = { tiers = [\"pro\"] }\nresource_overrides = { tiers = [\"pro\"] }\n";
 
-async fn gate(envelope: &str, upstream: &Upstream) -> Gate {
-    Plan::shipped()
+async fn gate(envelope: &str, upstream: &Upstream) -> TestGateway {
+    GatewayBuilder::shipped()
         .plugin("envelope", ENVELOPE, envelope)
         .plugin("route", ROUTE, &no_opus())
         .upstream("default", upstream)
@@ -40,7 +40,7 @@ async fn gate(envelope: &str, upstream: &Upstream) -> Gate {
         .await
 }
 
-fn with_vmx(gate: &Gate, model: &str, vmx: &Value) -> Request {
+fn with_vmx(gate: &TestGateway, model: &str, vmx: &Value) -> Request {
     gate.messages(&json!({"model": model, "max_tokens": 5, "messages": [], "vmx": vmx}))
 }
 
@@ -53,7 +53,10 @@ fn last_model(upstream: &Upstream) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_shipped_settings_grant_no_override_to_anybody() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     for (field, value) in [
         ("timeoutMs", json!(1000)),
         ("providerArgs", json!({"temperature": 0.5})),
@@ -174,7 +177,7 @@ async fn a_downgrade_to_a_model_that_a_rule_blocks_is_refused() {
         )
     };
     for (to, status) in [("claude-opus-4-1", 400), ("claude-haiku-4-5", 200)] {
-        let gate = Plan::shipped()
+        let gate = GatewayBuilder::shipped()
             .plugin("route", ROUTE, &no_opus())
             .plugin("budget", BUDGET, &downgrade(to))
             .upstream("default", &upstream)
@@ -196,7 +199,7 @@ async fn a_downgrade_holds_for_every_member_of_a_group() {
     );
     let downgrade = "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nusd = \"0.001\"\n\
                      exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-4-5\"\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, downgrade)
         .plugin(
             "route",

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use witgate_artifacts::HOSTILE;
 
-use super::{asking, plugin, told};
-use crate::harness::{Gate, Plan, Upstream};
+use super::{asking, told};
+use crate::harness::{GatewayBuilder, TestGateway, Upstream};
 
 /// A hook, settings under which it returns something that makes no sense, and what has to be told of it.
 const WRONG: [(&str, &str, &[&str]); 8] = [
@@ -50,8 +50,8 @@ const WRONG: [(&str, &str, &[&str]); 8] = [
     ),
 ];
 
-async fn gate(settings: &str, more: &str, upstream: &Upstream) -> Gate {
-    Plan::bare()
+async fn gate(settings: &str, more: &str, upstream: &Upstream) -> TestGateway {
+    GatewayBuilder::bare()
         .plugin("bad", HOSTILE, &format!("{settings}\n{more}"))
         .upstream("default", upstream)
         .start()
@@ -80,7 +80,7 @@ async fn what_makes_no_sense_is_a_fault_of_the_plugin_with_hook_and_cure() {
         ] {
             assert_eq!(receipt["refusal"][field], value, "{settings}: {receipt}");
         }
-        let faults = &plugin(&gate, "bad").await["metrics"]["faults"];
+        let faults = &gate.plugin_status("bad").await["metrics"]["faults"];
         assert_eq!(faults["contract"], 1, "{settings}: it is counted: {faults}");
         let next = gate.ask(&asking(&gate, "claude-haiku-4-5")).await;
         assert_eq!(next.status, 200, "{settings}: {}", next.text());
@@ -104,7 +104,7 @@ async fn the_fail_policy_and_the_breaker_hold_for_it_as_for_every_fault() {
         }
         let receipt = gate.receipts_when(4).await.remove(0);
         assert_eq!(receipt["skipped"]["bad"], "contract", "{receipt}");
-        let bad = plugin(&gate, "bad").await;
+        let bad = gate.plugin_status("bad").await;
         assert_eq!(bad["state"], "suspended", "{settings}: {bad}");
     }
 }
@@ -131,6 +131,6 @@ async fn an_unknown_target_with_a_fallback_behind_it_is_passed_over_and_counted(
         "{line} in {}",
         metrics.text()
     );
-    let faults = &plugin(&gate, "bad").await["metrics"]["faults"];
+    let faults = &gate.plugin_status("bad").await["metrics"]["faults"];
     assert_eq!(faults, &json!({}), "it is no fault: {faults}");
 }

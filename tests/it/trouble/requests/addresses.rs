@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use witgate_artifacts::{BUDGET, ROUTE};
 
-use crate::harness::{Gate, Plan, Request, Upstream};
+use crate::harness::{GatewayBuilder, Request, TestGateway, Upstream};
 
 const TRUSTED: &str = "trusted_proxies = [\"127.0.0.0/8\", \"192.0.2.0/24\", \"2001:db8::/32\"]";
 
-async fn gate(listen: &str) -> Gate {
+async fn gate(listen: &str) -> TestGateway {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .listen(listen)
         .start()
@@ -19,12 +19,12 @@ async fn gate(listen: &str) -> Gate {
     gate
 }
 
-fn asking(gate: &Gate) -> Request {
+fn asking(gate: &TestGateway) -> Request {
     gate.messages(&json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []}))
 }
 
 /// The client that the receipt of this request names.
-async fn client_of(gate: &Gate, request: &Request) -> Value {
+async fn client_of(gate: &TestGateway, request: &Request) -> Value {
     let before = gate.receipts().await.len();
     let response = gate.ask(request).await;
     assert_eq!(response.status, 200, "{}", response.text());
@@ -200,7 +200,7 @@ async fn rules_and_accounts_know_the_address() {
     let limits =
         "[[settings.tiers.pro.limits]]\naccount = \"address\"\nwindow = \"total\"\nrequests = 1\n";
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, rules)
         .plugin("budget", BUDGET, limits)
         .upstream("default", &upstream)

@@ -1,6 +1,6 @@
 //! Bodies that are odd below their top level: the upstream judges them, and the search for references refuses none.
 
-use crate::harness::{Caller, Gate, Organisation, Plan, Request, Upstream};
+use crate::harness::{Caller, FakeOrganization, GatewayBuilder, Request, TestGateway, Upstream};
 
 /// Bodies that the head scan accepts, with the word `file_id` in each of them.
 fn odd() -> Vec<(&'static str, String)> {
@@ -27,9 +27,9 @@ fn odd() -> Vec<(&'static str, String)> {
     ]
 }
 
-async fn gate() -> (Gate, Upstream) {
-    let upstream = Upstream::start_with(Organisation::default().script()).await;
-    let gate = Plan::shipped()
+async fn gate() -> (TestGateway, Upstream) {
+    let upstream = FakeOrganization::default().start().await;
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra("[state]\ndirectory = \"state\"\n")
         .start()
@@ -37,7 +37,7 @@ async fn gate() -> (Gate, Upstream) {
     (gate, upstream)
 }
 
-fn post(gate: &Gate, path: &str, body: &str) -> Request {
+fn post(gate: &TestGateway, path: &str, body: &str) -> Request {
     gate.keyed(Request::new("POST", path).header("Host", "gateway.test"))
         .body(body)
 }

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, Events, Gate, Organisation, Plan, Request, Response, Upstream};
+use crate::harness::{
+    Answer, Events, FakeOrganization, GatewayBuilder, Request, Response, TestGateway, Upstream,
+};
 
 const APP: &str = "https://app.example";
 const CORS: &str = "[cors]\norigins = [\"https://app.example\", \"http://localhost:5173\"]\n";
@@ -18,7 +20,7 @@ fn preflight(path: &str, origin: &str) -> Request {
         )
 }
 
-fn asking(gate: &Gate, origin: &str) -> Request {
+fn asking(gate: &TestGateway, origin: &str) -> Request {
     gate.messages(&json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": []}))
         .header("Origin", origin)
 }
@@ -56,8 +58,8 @@ fn varies_by_origin(response: &Response) -> bool {
         .any(|name| name.trim().eq_ignore_ascii_case("origin"))
 }
 
-async fn gate(extra: &str, upstream: &Upstream) -> Gate {
-    Plan::shipped()
+async fn gate(extra: &str, upstream: &Upstream) -> TestGateway {
+    GatewayBuilder::shipped()
         .upstream("default", upstream)
         .extra(extra)
         .start()
@@ -67,7 +69,7 @@ async fn gate(extra: &str, upstream: &Upstream) -> Gate {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_paths_of_clients_that_leave_v1_out_lead_to_the_api() {
     let models = ["claude-sonnet-5-5"];
-    let upstream = Upstream::start_with(Organisation::with_models(&models).script()).await;
+    let upstream = FakeOrganization::with_models(&models).start().await;
     let gate = gate("[state]\ndirectory = \"state\"\n", &upstream).await;
     for (method, path, arrives) in [
         ("POST", "/messages?beta=true", "/v1/messages?beta=true"),

@@ -3,7 +3,7 @@
 use serde_json::json;
 use witgate_artifacts::{BUDGET, ROUTE};
 
-use crate::harness::{Answer, Caller, Gate, Plan, Request, Upstream};
+use crate::harness::{Answer, Caller, GatewayBuilder, Request, TestGateway, Upstream};
 
 /// A rule on `max_tokens`, one on `model` that comes last, and no model without a resource.
 const RULES: &str = "[settings]\nunmatched = \"refuse\"\n\
@@ -11,7 +11,7 @@ const RULES: &str = "[settings]\nunmatched = \"refuse\"\n\
     block = { message = \"too long\" }\n\
     [[settings.resources]]\nname = \"claude-*\"\ntargets = [{ upstream = \"default\" }]\n";
 
-fn post(gate: &Gate, body: &str) -> Request {
+fn post(gate: &TestGateway, body: &str) -> Request {
     gate.keyed(Request::new("POST", "/v1/messages").header("Host", "gateway.test"))
         .body(body)
 }
@@ -23,7 +23,7 @@ fn with(max_tokens: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whole_numbers_are_read_however_they_are_written() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, RULES)
         .upstream("default", &upstream)
         .start()
@@ -65,7 +65,10 @@ async fn whole_numbers_are_read_however_they_are_written() {
 async fn what_only_the_upstream_can_judge_is_forwarded_as_it_is() {
     let upstream =
         Upstream::always(Answer::error(400, "invalid_request_error", "says the API")).await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     for body in [
         with("-1"),
         with("1.5"),
@@ -103,7 +106,7 @@ async fn an_unreadable_max_tokens_is_held_as_an_answer_of_the_expected_length() 
     let upstream = Upstream::answering().await;
     let limit =
         "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\ntokens = 2000\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, limit)
         .upstream("default", &upstream)
         .start()
@@ -125,7 +128,10 @@ async fn an_unreadable_max_tokens_is_held_as_an_answer_of_the_expected_length() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_with_models_may_not_ask_for_one_that_cannot_be_read() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     let bob = Caller::admit(&gate, "bob", "bolt", "models = [\"claude-sonnet-*\"]").await;
     for model in [
         json!(7),
@@ -144,7 +150,7 @@ async fn a_key_with_models_may_not_ask_for_one_that_cannot_be_read() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rule_is_not_passed_by_with_a_member_that_it_cannot_read() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, RULES)
         .upstream("default", &upstream)
         .start()

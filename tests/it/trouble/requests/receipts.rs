@@ -6,15 +6,19 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use witgate_artifacts::{BUDGET, ROUTE};
 
-use crate::harness::{Answer, Events, Gate, Organisation, Plan, Upstream};
+use crate::harness::{Answer, Events, FakeOrganization, GatewayBuilder, TestGateway, Upstream};
 
-fn asking(gate: &Gate, model: &str) -> crate::harness::Request {
+fn asking(gate: &TestGateway, model: &str) -> crate::harness::Request {
     gate.messages(&json!({"model": model, "max_tokens": 5, "messages": []}))
 }
 
-async fn receipt_of(plan: Plan, model: &str, answers: impl IntoIterator<Item = Answer>) -> Value {
+async fn receipt_of(
+    builder: GatewayBuilder,
+    model: &str,
+    answers: impl IntoIterator<Item = Answer>,
+) -> Value {
     let upstream = Upstream::start(answers).await;
-    let gate = plan.upstream("default", &upstream).start().await;
+    let gate = builder.upstream("default", &upstream).start().await;
     gate.ask(&asking(&gate, model)).await;
     gate.only_receipt().await
 }
@@ -32,13 +36,13 @@ async fn the_resource_is_what_the_route_was_looked_up_by() {
     let sidecar = "[[settings.rules]]\nname = \"all to the house model\"\n\
         when = [{ field = \"model\", is = [\"auto\"] }]\nresource = \"house\"\n\
         [[settings.resources]]\nname = \"house\"\ntargets = [{ upstream = \"default\", model = \"claude-haiku-4-5\" }]\n";
-    let plan = || Plan::shipped().plugin("route", ROUTE, sidecar);
+    let builder = || GatewayBuilder::shipped().plugin("route", ROUTE, sidecar);
     for (asked, resource) in [
         ("house", "house"),
         ("auto", "house"),
         ("claude-haiku-4-5", "claude-haiku-4-5"),
     ] {
-        let receipt = receipt_of(plan(), asked, [message()]).await;
+        let receipt = receipt_of(builder(), asked, [message()]).await;
         assert_eq!(receipt["resource"], resource, "{asked}: {receipt}");
         assert_eq!(receipt["model"]["requested"], asked, "{receipt}");
     }
@@ -48,9 +52,9 @@ async fn the_resource_is_what_the_route_was_looked_up_by() {
 async fn a_downgrade_says_from_what_to_what_and_for_whose_account() {
     let sidecar = "[[settings.tiers.pro.limits]]\naccount = \"tenant\"\nwindow = \"day\"\nusd = \"0.01\"\n\
         exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-4-5\"\n";
-    let plan = Plan::shipped().plugin("budget", BUDGET, sidecar);
+    let builder = GatewayBuilder::shipped().plugin("budget", BUDGET, sidecar);
     let upstream = Upstream::start([message()]).await;
-    let gate = plan.upstream("default", &upstream).start().await;
+    let gate = builder.upstream("default", &upstream).start().await;
     let large = json!({"model": "claude-opus-4-8", "max_tokens": 1000, "messages": []});
     let response = gate.ask(&gate.messages(&large)).await;
     assert_eq!(response.status, 200, "{}", response.text());
@@ -74,15 +78,15 @@ async fn the_upstreams_id_of_each_attempt_and_the_id_of_the_message_are_kept() {
         .end("end_turn");
     let stream = Answer::sse_with(&[("request-id", "req_second")], &events);
     let sidecar = "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"default\" }, { upstream = \"default\" }]\nretries = 0\n";
-    let plan = Plan::shipped().plugin("route", ROUTE, sidecar);
-    let receipt = receipt_of(plan, "claude-haiku-4-5", [failed, stream]).await;
+    let builder = GatewayBuilder::shipped().plugin("route", ROUTE, sidecar);
+    let receipt = receipt_of(builder, "claude-haiku-4-5", [failed, stream]).await;
     let attempts = &receipt["attempts"];
     assert_eq!(attempts["0"]["request_id"], "req_first", "{receipt}");
     assert_eq!(attempts["1"]["request_id"], "req_second", "{receipt}");
     let id = receipt["message_id"].as_str().unwrap_or_default();
     assert!(id.starts_with("msg_"), "of the stream: {receipt}");
 
-    let receipt = receipt_of(Plan::shipped(), "claude-haiku-4-5", [message()]).await;
+    let receipt = receipt_of(GatewayBuilder::shipped(), "claude-haiku-4-5", [message()]).await;
     assert_eq!(receipt["message_id"], "msg_01Harness", "{receipt}");
     assert_eq!(
         receipt["attempts"]["0"]["request_id"], "req_011Harness",
@@ -92,9 +96,9 @@ async fn the_upstreams_id_of_each_attempt_and_the_id_of_the_message_are_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn questions_whose_answers_are_read_whole_have_the_upstreams_id_too() {
-    let mut organisation = Organisation::with_models(&["claude-haiku-4-5"]).script();
+    let mut organization = FakeOrganization::with_models(&["claude-haiku-4-5"]).script();
     let upstream = Upstream::start_with(move |request| {
-        let _ = organisation(request);
+        let _ = organization(request);
         Answer::json(
             200,
             &[("request-id", "req_list")],
@@ -103,7 +107,7 @@ async fn questions_whose_answers_are_read_whole_have_the_upstreams_id_too() {
     })
     .await;
     let resources = "[[models.resource]]\nid = \"balanced\"\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .upstream("default", &upstream)
         .extra(resources)
         .start()
@@ -120,7 +124,10 @@ async fn questions_whose_answers_are_read_whole_have_the_upstreams_id_too() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_hash_of_each_sidecar_is_there_beside_that_of_its_plugin() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("default", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
     gate.ask(&asking(&gate, "claude-haiku-4-5")).await;
     let receipt = gate.only_receipt().await;
     for name in ["envelope", "route", "budget", "audit"] {

@@ -3,7 +3,7 @@
 use serde_json::json;
 use witgate_artifacts::{BUDGET, ROUTE};
 
-use crate::harness::{Caller, Gate, Plan, Request, Upstream};
+use crate::harness::{Caller, GatewayBuilder, Request, TestGateway, Upstream};
 
 const BODY: &str = r#"{"model":"claude-haiku-4-5","max_tokens":5,"messages":[]}"#;
 
@@ -11,20 +11,20 @@ fn path(workspace: &str, environment: &str) -> String {
     format!("/api/v1/completion/{workspace}/{environment}/anthropic/v1/messages")
 }
 
-fn post(gate: &Gate, path: &str) -> Request {
+fn post(gate: &TestGateway, path: &str) -> Request {
     gate.keyed(Request::new("POST", path).header("Host", "gateway.test"))
         .body(BODY)
 }
 
-async fn gate(plugin: &str, sidecar: &str) -> (Gate, Upstream) {
+async fn gate(plugin: &str, sidecar: &str) -> (TestGateway, Upstream) {
     let upstream = Upstream::answering().await;
-    let mut plan = Plan::shipped().upstream("default", &upstream);
+    let mut builder = GatewayBuilder::shipped().upstream("default", &upstream);
     match plugin {
-        "route" => plan = plan.plugin("route", ROUTE, sidecar),
-        "budget" => plan = plan.plugin("budget", BUDGET, sidecar),
+        "route" => builder = builder.plugin("route", ROUTE, sidecar),
+        "budget" => builder = builder.plugin("budget", BUDGET, sidecar),
         _ => {}
     }
-    (plan.start().await, upstream)
+    (builder.start().await, upstream)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

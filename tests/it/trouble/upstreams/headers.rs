@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Gate, Plan, Request, Upstream};
+use crate::harness::{GatewayBuilder, Request, TestGateway, Upstream};
 
 const HEADERS: [(&str, &str); 3] = [
     ("x-vmx-correlation-id", "c-1"),
@@ -10,7 +10,7 @@ const HEADERS: [(&str, &str); 3] = [
     ("x-vmx-anything-else", "1"),
 ];
 
-fn with_headers(gate: &Gate, mut request: Request) -> Request {
+fn with_headers(gate: &TestGateway, mut request: Request) -> Request {
     for (name, value) in HEADERS {
         request = request.header(name, value);
     }
@@ -35,7 +35,10 @@ fn arrived(upstream: &Upstream) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn headers_for_the_gateway_end_at_the_gateway_and_plugins_see_them() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::shipped().upstream("only", &upstream).start().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("only", &upstream)
+        .start()
+        .await;
     let response = gate
         .ask(&with_headers(&gate, Request::messages(&body())))
         .await;
@@ -57,7 +60,7 @@ async fn headers_for_the_gateway_end_at_the_gateway_and_plugins_see_them() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_way_to_an_upstream_drops_the_headers_that_are_for_the_gateway() {
     let upstream = Upstream::answering().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream("only", &upstream)
         .extra("[passthrough]\npaths = [\"/v1/agents\"]\n[state]\ndirectory = \"state\"\n")
         .start()
@@ -86,7 +89,7 @@ async fn an_upstream_that_is_to_have_them_gets_the_headers_for_the_gateway() {
         "[upstreams.only]\nbase_url = \"{}\"\nforward_vmx_headers = true\n",
         upstream.url()
     );
-    let gate = Plan::bare().extra(&table).start().await;
+    let gate = GatewayBuilder::bare().extra(&table).start().await;
     gate.ask(&with_headers(&gate, Request::messages(&body())))
         .await;
     assert_eq!(arrived(&upstream).len(), 4, "all of them");

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use witgate_artifacts::{ENVELOPE, ROUTE};
 
-use crate::harness::{Answer, Client, Events, Gate, Pause, Plan, Request, Upstream};
+use crate::harness::{
+    Answer, Client, Events, GatewayBuilder, Pause, Request, TestGateway, Upstream,
+};
 use crate::upstreams::{message, shown};
 
 const MODEL: &str = "claude-haiku-4-5";
@@ -25,31 +27,31 @@ async fn slow_for_some() -> Upstream {
 }
 
 /// The shipped plugins; every caller may set a limit of its own.
-fn with_timeouts() -> Plan {
+fn with_timeouts() -> GatewayBuilder {
     let settings = "[settings]\ntimeout = { anyone = true }\n";
-    Plan::shipped().plugin("envelope", ENVELOPE, settings)
+    GatewayBuilder::shipped().plugin("envelope", ENVELOPE, settings)
 }
 
 fn events() -> Events {
     Events::begin(MODEL).text(&["one", "two"]).end("end_turn")
 }
 
-fn patient(gate: &Gate) -> Request {
+fn patient(gate: &TestGateway) -> Request {
     gate.messages(&json!({"model": MODEL, "max_tokens": 5, "messages": []}))
 }
 
-fn hurried(gate: &Gate) -> Request {
+fn hurried(gate: &TestGateway) -> Request {
     patient(gate).header("x-hurry", "1")
 }
 
 /// The same, with a limit of the caller's own.
-fn impatient(gate: &Gate) -> Request {
+fn impatient(gate: &TestGateway) -> Request {
     let body = json!({"model": MODEL, "max_tokens": 5, "messages": [], "vmx": {"timeoutMs": 100}});
     gate.messages(&body).header("x-hurry", "1")
 }
 
 /// Asks the same many times at once and gives the answers' statuses and texts.
-async fn at_once(gate: &Gate, request: &Request) -> Vec<(u16, String)> {
+async fn at_once(gate: &TestGateway, request: &Request) -> Vec<(u16, String)> {
     let mut asking = JoinSet::new();
     for _ in 0..MANY {
         let (address, request) = (gate.address(), request.clone());
@@ -62,7 +64,7 @@ async fn at_once(gate: &Gate, request: &Request) -> Vec<(u16, String)> {
 }
 
 /// Checks that nothing of what happened so far is held against the upstream.
-async fn nothing_was_learned(gate: &Gate) -> Value {
+async fn nothing_was_learned(gate: &TestGateway) -> Value {
     let shown = shown(gate, "only").await;
     assert_eq!(shown["state"], "available", "it takes requests: {shown}");
     let minute = &shown["last_minute"];
@@ -93,7 +95,7 @@ async fn a_callers_own_limit_closes_the_upstream_for_nobody() {
 async fn a_plans_limit_closes_the_upstream_for_nobody() {
     let upstream = slow_for_some().await;
     let sidecar = "[[settings.resources]]\nname = \"*\"\ntargets = [{ upstream = \"only\", timeout_ms = 200 }]\n";
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .upstream("only", &upstream)
         .start()
@@ -111,7 +113,7 @@ async fn a_plans_limit_closes_the_upstream_for_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_gateways_own_total_time_closes_the_upstream_for_nobody() {
     let upstream = slow_for_some().await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream("only", &upstream)
         .extra("[streams]\ntotal_timeout_ms = 200\n")
         .start()
@@ -126,7 +128,7 @@ async fn the_gateways_own_total_time_closes_the_upstream_for_nobody() {
 async fn an_answer_that_the_total_time_ends_in_its_middle_is_not_the_upstreams_failure() {
     let pause = Pause::new();
     let upstream = Upstream::always(Answer::sse(&events()).pause_at_event(3, &pause)).await;
-    let gate = Plan::bare()
+    let gate = GatewayBuilder::bare()
         .upstream("only", &upstream)
         .extra("[streams]\ntotal_timeout_ms = 500\n")
         .start()
@@ -142,7 +144,10 @@ async fn an_answer_that_the_total_time_ends_in_its_middle_is_not_the_upstreams_f
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_the_upstream_breaks_off_is_its_failure_and_no_success() {
     let upstream = Upstream::always(Answer::sse(&events()).stop_at_event(3)).await;
-    let gate = Plan::bare().upstream("only", &upstream).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream("only", &upstream)
+        .start()
+        .await;
     at_once(&gate, &patient(&gate)).await;
     gate.receipts_when(MANY).await;
     let shown = shown(&gate, "only").await;
@@ -152,7 +157,10 @@ async fn an_answer_that_the_upstream_breaks_off_is_its_failure_and_no_success() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_leave_are_neither_a_success_nor_a_failure() {
     let upstream = Upstream::always(Answer::never()).await;
-    let gate = Plan::bare().upstream("only", &upstream).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream("only", &upstream)
+        .start()
+        .await;
     for round in 0..3 {
         let mut client = gate.client().await;
         client.send(&patient(&gate)).await;

@@ -3,10 +3,10 @@
 use serde_json::json;
 use witgate_artifacts::ROUTE;
 
-use crate::harness::{Gate, Plan, Request, Upstream};
+use crate::harness::{GatewayBuilder, Request, TestGateway, Upstream};
 use crate::upstreams::{error, message, shown};
 
-fn asking(gate: &Gate) -> Request {
+fn asking(gate: &TestGateway) -> Request {
     gate.messages(&json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []}))
 }
 
@@ -37,7 +37,10 @@ async fn failures_that_happen_to_stand_in_a_row_close_nothing() {
         }
     })
     .await;
-    let gate = Plan::bare().upstream("only", &upstream).start().await;
+    let gate = GatewayBuilder::bare()
+        .upstream("only", &upstream)
+        .start()
+        .await;
     let mut client = gate.client().await;
     let mut good = 0;
     for _ in 0..60 {
@@ -54,7 +57,7 @@ async fn the_only_upstream_is_asked_on_as_long_as_some_of_its_answers_are_good()
         "[upstreams.only]\nbase_url = \"{}\"\nretry = {{ attempts = 0 }}\nbreaker = {{ open_ms = 600000, max_open_ms = 600000 }}\n",
         upstream.url()
     );
-    let gate = Plan::bare().extra(&table).start().await;
+    let gate = GatewayBuilder::bare().extra(&table).start().await;
     let mut client = gate.client().await;
     for round in 1..=60 {
         let expected = if round % 5 == 0 { 200 } else { 500 };
@@ -82,7 +85,7 @@ async fn a_failing_upstream_is_asked_where_the_next_target_fails_as_well() {
             upstream.url()
         )
     };
-    let gate = Plan::shipped()
+    let gate = GatewayBuilder::shipped()
         .plugin("route", ROUTE, sidecar)
         .top("default_upstream = \"first\"")
         .extra(&table("first", &first))
@@ -114,7 +117,7 @@ async fn an_upstream_that_fails_always_is_left_alone_whatever_else_there_is() {
         "[upstreams.only]\nbase_url = \"{}\"\nretry = {{ attempts = 0 }}\nbreaker = {{ open_ms = 600000, max_open_ms = 600000 }}\n",
         upstream.url()
     );
-    let gate = Plan::bare().extra(&table).start().await;
+    let gate = GatewayBuilder::bare().extra(&table).start().await;
     let mut client = gate.client().await;
     for round in 0..20 {
         let status = client.ask(&asking(&gate)).await.status;

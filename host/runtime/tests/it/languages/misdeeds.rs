@@ -31,7 +31,7 @@ impl Probe {
         Self(Mutex::new(admit(&patient(source(name)))))
     }
 
-    /// Waits until the plugin is free and off the bench.
+    /// Waits until the plugin is free and no longer suspended.
     fn lock(&self) -> MutexGuard<'_, Arc<Plugin>> {
         let plugin = self.0.lock();
         is_fine_again(&plugin);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use witgate_artifacts::{BUDGET, HOSTILE};
 
-use super::super::{asking, plugin, told};
-use super::{NO_OPUS, creation, one, organisation, plan, sent};
+use super::super::{asking, told};
+use super::{NO_OPUS, builder, creation, one, sent};
+use crate::harness::FakeOrganization;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn plugins_are_asked_once_for_requests_that_look_alike_to_them() {
-    let upstream = organisation().await;
-    let gate = plan(NO_OPUS, &upstream).start().await;
+    let upstream = FakeOrganization::default().start().await;
+    let gate = builder(NO_OPUS, &upstream).start().await;
     let models = ["claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-1"];
     let requests: Vec<Value> = (0..6000)
         .map(|index| one(&format!("r-{index:04}"), models[index % 2]))
@@ -25,7 +26,7 @@ async fn plugins_are_asked_once_for_requests_that_look_alike_to_them() {
         ("route", "route", 3),
         ("budget", "budget", 2),
     ] {
-        let figures = &plugin(&gate, name).await["metrics"]["hooks"][hook];
+        let figures = &gate.plugin_status(name).await["metrics"]["hooks"][hook];
         assert_eq!(figures["calls"], calls, "{name}: {figures}");
     }
 
@@ -49,9 +50,9 @@ async fn plugins_are_asked_once_for_requests_that_look_alike_to_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_differ_in_what_a_plugin_may_read_are_asked_about_one_by_one() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     // Its sidecar lets it read the body, so that two texts of one length are two things to it.
-    let gate = plan("", &upstream)
+    let gate = builder("", &upstream)
         .plugin("reader", HOSTILE, "order = 1\n")
         .start()
         .await;
@@ -64,16 +65,16 @@ async fn requests_that_differ_in_what_a_plugin_may_read_are_asked_about_one_by_o
         .ask(&creation(&gate, json!({"requests": requests}).to_string()))
         .await;
     assert_eq!(response.status, 200, "{}", response.text());
-    let figures = &plugin(&gate, "reader").await["metrics"]["hooks"]["route"];
+    let figures = &gate.plugin_status("reader").await["metrics"]["hooks"]["route"];
     assert_eq!(figures["calls"], 3, "the batch and two texts: {figures}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn other_requests_are_served_while_plugins_decide_on_a_large_batch() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let limit =
         "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nrequests = 50000\n";
-    let gate = plan(NO_OPUS, &upstream)
+    let gate = builder(NO_OPUS, &upstream)
         .plugin("budget", BUDGET, limit)
         .start()
         .await;
@@ -91,7 +92,7 @@ async fn other_requests_are_served_while_plugins_decide_on_a_large_batch() {
     };
     // It is being decided once its route has been asked for a few of them.
     loop {
-        let figures = &plugin(&gate, "route").await["metrics"]["hooks"]["route"];
+        let figures = &gate.plugin_status("route").await["metrics"]["hooks"]["route"];
         if figures["calls"].as_u64().unwrap_or_default() > 2 || batch.is_finished() {
             break;
         }
@@ -113,8 +114,8 @@ async fn other_requests_are_served_while_plugins_decide_on_a_large_batch() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_takes_plugins_too_long_is_refused_and_says_what_to_do() {
-    let upstream = organisation().await;
-    let gate = plan(NO_OPUS, &upstream)
+    let upstream = FakeOrganization::default().start().await;
+    let gate = builder(NO_OPUS, &upstream)
         .extra("[batches]\ndecide_ms = 1")
         .start()
         .await;

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use witgate_artifacts::BUDGET;
 
-use super::{create, one, organisation, plan, sent, told};
-use crate::harness::Gate;
+use super::{builder, create, one, sent, told};
+use crate::harness::{FakeOrganization, TestGateway};
 
 /// Returns the amounts of a unit that are used and held.
-async fn account(gate: &Gate, unit: &str) -> (u64, u64) {
+async fn account(gate: &TestGateway, unit: &str) -> (u64, u64) {
     let budgets = gate.admin("/budgets").await.json();
     let accounts = budgets["accounts"].as_array().unwrap();
     let account = accounts.iter().find(|account| account["unit"] == unit);
@@ -29,8 +29,8 @@ fn requests(count: usize) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_request_of_a_batch_counts_as_a_request() {
-    let upstream = organisation().await;
-    let gate = plan("", &upstream)
+    let upstream = FakeOrganization::default().start().await;
+    let gate = builder("", &upstream)
         .plugin("budget", BUDGET, &limit("window = \"total\"\nrequests = 5"))
         .start()
         .await;
@@ -54,8 +54,8 @@ async fn each_request_of_a_batch_counts_as_a_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_takes_one_place_among_what_is_in_flight() {
-    let upstream = organisation().await;
-    let gate = plan("", &upstream)
+    let upstream = FakeOrganization::default().start().await;
+    let gate = builder("", &upstream)
         .plugin("budget", BUDGET, &limit("in_flight = 1"))
         .start()
         .await;
@@ -65,9 +65,9 @@ async fn a_batch_takes_one_place_among_what_is_in_flight() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_held_is_the_sum_of_what_each_plan_costs() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let route = "[[settings.resources]]\nname = \"house\"\ntargets = [{ upstream = \"default\", model = \"claude-opus-4-1\" }]\n";
-    let gate = plan(route, &upstream)
+    let gate = builder(route, &upstream)
         .plugin("budget", BUDGET, &limit("window = \"total\"\nusd = 1"))
         .start()
         .await;
@@ -86,7 +86,7 @@ async fn what_is_held_is_the_sum_of_what_each_plan_costs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_downgrade_puts_every_request_on_the_other_model() {
-    let upstream = organisation().await;
+    let upstream = FakeOrganization::default().start().await;
     let downgrade = |to: &str| {
         limit(&format!(
             "window = \"total\"\nusd = \"0.05\"\nexhausted = \"downgrade\"\ndowngrade_to = \"{to}\""
@@ -96,7 +96,7 @@ async fn a_downgrade_puts_every_request_on_the_other_model() {
     let long = |id: &str, model: &str| json!({"custom_id": id, "params": {"model": model, "max_tokens": 2000, "messages": []}});
     let requests = [long("a", "claude-opus-4-1"), long("b", "claude-haiku-4-5")];
     for (to, status) in [("claude-haiku-4-5", 200), ("claude-sonnet-4", 400)] {
-        let gate = plan(rules, &upstream)
+        let gate = builder(rules, &upstream)
             .plugin("budget", BUDGET, &downgrade(to))
             .start()
             .await;
