@@ -127,6 +127,7 @@ macro_rules! setters {
 mod admission;
 mod breaker;
 mod cache;
+mod call_facts;
 mod compiler;
 mod contract;
 mod deadline;
@@ -138,12 +139,14 @@ mod grants;
 mod guest;
 mod hook;
 mod instance;
+mod interests;
 mod kv;
 mod limits;
 mod lineup;
 mod link;
 mod notice;
 mod options;
+mod pattern;
 mod plugin;
 mod policies;
 mod pool;
@@ -166,8 +169,9 @@ pub use compiler::Compiler;
 #[doc(hidden)]
 pub use contract::CONTRACT_TEXT;
 pub use contract::{
-    Attribute, CONTRACT_VERSION, CONTRACT_VERSIONS, Caller, Charge, Edit, Envelope, Estimate,
-    Field, Head, Plan, Receipt, Refusal, Remedy, SettingsProblem, Target, UpstreamStats, Value,
+    Attribute, CONTRACT_VERSION, CONTRACT_VERSIONS, Caller, Charge, Disconnect, Edit, Endpoint,
+    Envelope, Estimate, Field, Head, Insertion, Plan, Receipt, Refusal, Remedy, RetryReason,
+    SettingsProblem, Target, Unit, UpstreamStats, Upstreams, Value, Window,
 };
 pub use engine::{Runtime, RuntimeError};
 pub use fault::{Fault, FaultKind, TrapCode};

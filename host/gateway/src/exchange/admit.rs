@@ -128,8 +128,8 @@ fn parse(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
             };
             Ok(Charge {
                 account: charge.account.as_str().into(),
-                window: Window::parse(&charge.window).map_err(invalid)?,
-                unit: Unit::parse(&charge.unit).map_err(invalid)?,
+                window: Window::parse(charge.window.code()).map_err(invalid)?,
+                unit: Unit::parse(charge.unit.code()).map_err(invalid)?,
                 limit: charge.limit,
                 amount: charge.amount,
                 shortfall: OnShortfall::Refuse,

@@ -39,8 +39,8 @@ pub(crate) struct Decision {
     pub(crate) batch: BatchContext,
     pub(crate) lineup: Arc<Lineup>,
     pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) envelope: Envelope,
-    pub(crate) plan: Plan,
+    pub(crate) envelope: Arc<Envelope>,
+    pub(crate) plan: Arc<Plan>,
     pub(crate) targets: Vec<Target>,
     pub(crate) charges: Vec<PluginCharge>,
     /// The model for each kind of request in a new batch, or `None` where the request keeps its own.
@@ -69,11 +69,13 @@ pub(crate) async fn decide(
     } = received;
     let mut envelope =
         settlement.call(&lineup, Arc::<View>::clone(&view), |hooks| hooks.envelope())?;
+    view.complete(&mut envelope);
     settlement.request().provenance.stamp(&mut envelope);
+    let envelope = Arc::new(envelope);
     for (name, value) in &envelope.response_headers {
         settlement.add_header(headers::plugin_header(name, value));
     }
-    settlement.request().envelope = Some(envelope.clone());
+    settlement.request().envelope = Some(Arc::clone(&envelope));
     let mut view = view.after(&envelope).map_err(|error| edit_failed(&error))?;
     copy::charge_edited(&mut view, &lineup, settlement)?;
     let batch = batch_context::prepare(&mut view, &lineup, gateway, settlement).await?;
@@ -129,6 +131,7 @@ fn charge(
     let request: Arc<dyn Request> = Arc::<View>::clone(view);
     let estimate = estimate::of_message(view, &plan, &panel.snapshot.prices);
     settlement.expect(&estimate);
+    let plan = Arc::new(plan);
     let charges = panel.charges(&request, &plan, &estimate, settlement)?;
     Ok(Orders {
         plan,
@@ -236,9 +239,7 @@ impl Decision {
 
 /// Returns the logical model of the route: named by the plan, else by the envelope, else by the request.
 pub(crate) fn resource(plan: &Plan, envelope: &Envelope, view: &View) -> Option<String> {
-    let attributes = &mut plan.attributes.iter();
-    let planned = attributes.find(|(name, _)| name == "resource");
-    let named = planned.map(|(_, resource)| resource.clone());
+    let named = plan.resource.clone();
     named
         .or_else(|| envelope.resource.clone())
         .or_else(|| view.head.as_ref()?.model().map(Into::into))

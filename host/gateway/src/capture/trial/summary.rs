@@ -84,7 +84,7 @@ fn charge(charge: &Charge) -> String {
         limit,
         amount,
     } = charge;
-    let counted = match unit.as_str() {
+    let counted = match unit.code() {
         "picousd" => format!("{} of {} per {window}", usd(*amount), usd(*limit)),
         "in-flight" => format!("{amount} of {limit} at a time"),
         unit => format!("{amount} of {limit} {unit} per {window}"),

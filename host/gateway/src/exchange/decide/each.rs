@@ -85,7 +85,7 @@ async fn all(
 ) -> Result<Orders, Refused> {
     let edits = view.edits_of_requests(panel.envelope);
     let mut turns = Turns::begin(panel.snapshot.config.batches.decide);
-    let mut lead: Option<(Plan, usize)> = None;
+    let mut lead: Option<(Arc<Plan>, usize)> = None;
     let mut charges = BatchCharges::default();
     let mut sum = Estimate {
         prompt_tokens: 0,
@@ -128,14 +128,15 @@ async fn all(
         known_faults.append(&mut fresh);
     }
 
-    let (mut plan, _) = lead.unwrap_or_else(|| (default.clone(), 0));
+    let lead = lead.map(|(plan, _)| Arc::unwrap_or_clone(plan));
+    let mut plan = lead.unwrap_or_else(|| default.clone());
     // The models are written into the requests.
     for target in &mut plan.targets {
         target.model = None;
     }
     settlement.expect(&sum);
     Ok(Orders {
-        plan,
+        plan: Arc::new(plan),
         charges: charges.into_list(),
         models,
     })
@@ -143,7 +144,7 @@ async fn all(
 
 /// The decision about one kind of request.
 struct Ordered {
-    plan: Plan,
+    plan: Arc<Plan>,
     /// The new model, or `None` if the request keeps its own.
     model: Option<Box<str>>,
     charges: Vec<witgate_runtime::PluginCharge>,
@@ -175,6 +176,7 @@ fn one(
     let planned = plan.targets.iter().all(|target| target.model.is_some());
     model_access::has_model(Some(&head), panel.caller(), planned)?;
     let estimate = estimate::of_batched(&head, &plan, &panel.snapshot.prices);
+    let plan = Arc::new(plan);
     let charges = panel.charges(&request, &plan, &estimate, settlement)?;
     let planned = plan.targets.first();
     let planned = planned.and_then(|target| target.model.as_deref());
