@@ -16,6 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
+use witgate_messages::splice::Edit;
 use witgate_runtime::{Envelope, Plan};
 use witgate_runtime::{Lineup, PluginCharge, Request};
 
@@ -43,8 +44,8 @@ pub(crate) struct Decision {
     pub(crate) plan: Arc<Plan>,
     pub(crate) targets: Vec<Target>,
     pub(crate) charges: Vec<PluginCharge>,
-    /// The model for each kind of request in a new batch, or `None` where the request keeps its own.
-    pub(crate) models: Vec<Option<Box<str>>>,
+    /// The changes of the plans for each kind of request in a new batch.
+    pub(crate) changes: Vec<Box<[Edit]>>,
     /// Set if the client asked for a stream.
     pub(crate) is_stream: bool,
     /// The body as it was sent, once every target gets it so and nothing reads it any more.
@@ -101,7 +102,7 @@ pub(crate) async fn decide(
         plan: orders.plan,
         targets,
         charges: orders.charges,
-        models: orders.models,
+        changes: orders.changes,
         is_stream,
         unread: None,
     })
@@ -136,7 +137,7 @@ fn charge(
     Ok(Orders {
         plan,
         charges,
-        models: Vec::new(),
+        changes: Vec::new(),
     })
 }
 
@@ -204,7 +205,7 @@ impl Decision {
         self.targets = targets(&orders.plan, &self.envelope, &self.view, &self.snapshot)?;
         self.plan = orders.plan;
         self.charges = orders.charges;
-        self.models = orders.models;
+        self.changes = orders.changes;
         Ok(())
     }
 
@@ -221,7 +222,8 @@ impl Decision {
             .targets
             .iter()
             .filter_map(|target| target.model.as_deref());
-        if head.edits().is_empty() && planned.all(model) {
+        let edited = self.targets.iter().any(|target| !target.edits.is_empty());
+        if head.edits().is_empty() && !edited && planned.all(model) {
             self.unread = Some(sent.clone());
             Arc::make_mut(&mut self.view).head = None;
         }

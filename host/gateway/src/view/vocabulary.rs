@@ -37,7 +37,15 @@ impl contract::Vocabulary for Vocabulary {
             ));
         }
         let edits = plan.targets.iter().flat_map(|target| &target.edits);
-        edits.into_iter().try_for_each(|given| check(&edit(given)))
+        edits.into_iter().map(edit).try_for_each(|edit| {
+            if ["model", "stream"].contains(&edit.name()) {
+                return Err(format!(
+                    "an edit of `{}` for a target; name the model in the target's `model`, and leave `stream` to the client",
+                    edit.name()
+                ));
+            }
+            check(&edit)
+        })
     }
 
     fn charge(&self, charge: &Charge) -> Result<(), String> {

@@ -27,7 +27,7 @@ use super::panel::Panel;
 use crate::answer::refused::Refused;
 use crate::exchange::settle::Settlement;
 use crate::text::quote;
-use crate::view::View;
+use crate::view::{View, edit};
 
 /// Time that plugins run before the task yields.
 const TURN: Duration = Duration::from_millis(1);
@@ -92,7 +92,7 @@ async fn all(
         output_tokens: 0,
         cost_picousd: Some(0),
     };
-    let mut models = Vec::with_capacity(batch.kinds().len());
+    let mut changes = Vec::with_capacity(batch.kinds().len());
     for alike in batch.kinds() {
         turns.next().await?;
         let named = |refused| named(refused, view, batch, alike.first);
@@ -113,7 +113,7 @@ async fn all(
             charges.add(charge, alike.count)?;
         }
         add(&mut sum, &ordered.estimate, alike.count);
-        models.push(ordered.model);
+        changes.push(ordered.changes);
 
         // The receipt shows a hundred thousand calls as one decision.
         settlement.trace.answered.truncate(answered);
@@ -130,23 +130,24 @@ async fn all(
 
     let lead = lead.map(|(plan, _)| Arc::unwrap_or_clone(plan));
     let mut plan = lead.unwrap_or_else(|| default.clone());
-    // The models are written into the requests.
+    // Models and edits are written into the requests.
     for target in &mut plan.targets {
         target.model = None;
+        target.edits.clear();
     }
     settlement.expect(&sum);
     Ok(Orders {
         plan: Arc::new(plan),
         charges: charges.into_list(),
-        models,
+        changes,
     })
 }
 
 /// The decision about one kind of request.
 struct Ordered {
     plan: Arc<Plan>,
-    /// The new model, or `None` if the request keeps its own.
-    model: Option<Box<str>>,
+    /// The changes that the plan makes.
+    changes: Box<[Edit]>,
     charges: Vec<witgate_runtime::PluginCharge>,
     estimate: Estimate,
 }
@@ -178,12 +179,12 @@ fn one(
     let estimate = estimate::of_batched(&head, &plan, &panel.snapshot.prices);
     let plan = Arc::new(plan);
     let charges = panel.charges(&request, &plan, &estimate, settlement)?;
-    let planned = plan.targets.first();
-    let planned = planned.and_then(|target| target.model.as_deref());
+    let first = plan.targets.first();
+    let edits = first.into_iter().flat_map(|target| &target.edits).map(edit);
+    let planned = first.and_then(|target| target.model.as_deref());
+    let model = planned.filter(|planned| own.as_deref() != Some(*planned));
     Ok(Ordered {
-        model: planned
-            .filter(|planned| own.as_deref() != Some(*planned))
-            .map(Into::into),
+        changes: edits.chain(model.map(set_model)).collect(),
         plan,
         charges,
         estimate,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use witgate_messages::signed;
+use witgate_messages::splice::Edit;
 use witgate_runtime::{Envelope, Plan};
 
 use crate::answer::refused::Refused;
@@ -17,12 +18,14 @@ use crate::headers;
 use crate::text::quote;
 use crate::upstream::Upstream;
 use crate::upstream::limit::{ChosenBy, Limit};
-use crate::view::View;
+use crate::view::{View, edit};
 
 /// A target of the plan, looked up.
 pub(crate) struct Target {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) model: Option<String>,
+    /// Changes of the body for this target, after those of the envelope.
+    pub(crate) edits: Arc<[Edit]>,
     /// The timeout of the response head.
     pub(crate) limit: Limit,
 }
@@ -54,6 +57,7 @@ pub(crate) fn look_up(
         if home.is_none() {
             home = found.provider();
         }
+        let edits: Arc<[Edit]> = planned.edits.iter().map(edit).collect();
         let own = planned.timeout_ms.map(u64::from).map(Duration::from_millis);
         for upstream in found.choose(now, &mut rand::thread_rng()) {
             let limit = Limit::of_upstream(upstream.config.head_timeout)
@@ -67,6 +71,7 @@ pub(crate) fn look_up(
             let target = Target {
                 upstream,
                 model: planned.model.clone(),
+                edits: Arc::clone(&edits),
                 limit,
             };
             targets.push((target, stranger));
