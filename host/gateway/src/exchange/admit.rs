@@ -63,7 +63,8 @@ pub(super) async fn admit(
                 return Err(account_refused::too_long(short, &decision.envelope, *bytes));
             }
         }
-        let hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
+        let mut hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
+        hooks.set_context(&decision.envelope, &decision.plan);
         let remedy = hooks
             .exhausted(short, refused.remaining())
             .map_err(|fault| Refused::fault(&fault))?;

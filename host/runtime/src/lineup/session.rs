@@ -84,6 +84,13 @@ impl<'a> HookSession<'a> {
         self.facts.request = Some(request);
     }
 
+    /// Sets what [`exhausted`](Self::exhausted) tells a plugin besides the request, in a session that did not ask for the
+    /// charges itself.
+    pub fn set_context(&mut self, envelope: &Arc<Envelope>, plan: &Arc<Plan>) {
+        self.facts.context = Some(Arc::clone(envelope));
+        self.facts.plan = Some(Arc::clone(plan));
+    }
+
     /// Calls the envelope hook of every plugin and merges the results with [`Envelope::merge`].
     ///
     /// # Errors
