@@ -162,7 +162,7 @@ impl Runtime {
                 secret_headers: Arc::clone(&options.secret_headers),
                 host_headers: header_grants(&options.host_headers),
                 response_headers: options.response_headers.as_deref().map(header_grants),
-                settings: sidecar.settings.clone(),
+                settings: sidecar.resolved.clone(),
                 vocabulary: Arc::clone(&options.vocabulary),
                 memory: Arc::clone(self.memory_budget()),
                 calls: Arc::clone(self.calls()),
@@ -276,7 +276,11 @@ impl Candidate<'_> {
 
     /// Returns the code with the configured state in it.
     fn image(&self) -> Result<Component, NoImage> {
-        let settings = self.spec.settings.as_bytes();
+        if !self.spec.settings.secrets.are_none() {
+            let why = "its settings hold secrets, which the image and the cache of compiled plugins would contain";
+            return Err(NoImage::Impossible(why.to_owned()));
+        }
+        let settings = self.spec.settings.json.as_bytes();
         let key = Key::of(self.runtime.engine(), &[b"image", &self.bytes, settings]);
         if let Some(image) = self.runtime.cached(&key) {
             return Ok(image);

@@ -34,8 +34,8 @@
 //! let lineup = policies.current();
 //! let mut hooks = lineup.begin(Arc::new(request));
 //! let decided = (|| {
-//!     let envelope = hooks.envelope()?;
-//!     let plan = hooks.route(&envelope, &[])?.unwrap_or_else(|| Plan::to("default"));
+//!     let envelope = Arc::new(hooks.envelope()?);
+//!     let plan = Arc::new(hooks.route(&envelope, None)?.unwrap_or_else(|| Plan::to("default")));
 //!     let estimate = Estimate { prompt_tokens: 10, output_tokens: 100, cost_picousd: None };
 //!     let charges = hooks.charges(&envelope, &plan, &estimate)?;
 //!     Ok::<_, Rejection>((plan, charges))
