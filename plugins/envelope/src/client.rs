@@ -44,18 +44,17 @@ impl Client {
     ///
     /// Returns a 400 for a `user_id` that is too long.
     pub(crate) fn of(request: &Request<'_>) -> Result<Self, Refusal> {
-        let user_id = request.head().user_id;
-        if user_id
-            .as_ref()
-            .is_some_and(|id| id.len() > MAX_USER_ID_BYTES)
-        {
+        let user_id = request.user_id();
+        if user_id.is_some_and(|id| id.len() > MAX_USER_ID_BYTES) {
             let most = format!("{MAX_USER_ID_BYTES} bytes");
             return Err(Refusal::too_much("metadata.user_id", &most));
         }
         let (user, session) = user_id.map(identity).unwrap_or_default();
         let hints = request.headers("x-claude-code-");
-        let hint =
-            |header: &str| witgate_plugin::types::attribute(&hints, header).map(str::to_owned);
+        let hint = |header: &str| {
+            let found = hints.iter().find(|(name, _)| *name == header);
+            found.map(|(_, value)| (*value).to_owned())
+        };
         let attribute = |(header, name): (&str, &str)| Some((name.to_owned(), hint(header)?));
         Ok(Self {
             session: hint("x-claude-code-session-id").or(session),
@@ -67,9 +66,9 @@ impl Client {
 }
 
 /// Returns the user and the session of a `metadata.user_id`. An account takes precedence over a device.
-fn identity(user_id: String) -> (Option<String>, Option<String>) {
+fn identity(user_id: &str) -> (Option<String>, Option<String>) {
     let present = |text: Option<String>| text.filter(|text| !text.is_empty());
-    if let Ok(parts) = serde_json::from_str::<UserId>(&user_id) {
+    if let Ok(parts) = serde_json::from_str::<UserId>(user_id) {
         return (
             present(parts.account_uuid).or(present(parts.device_id)),
             present(parts.session_id),
@@ -82,6 +81,6 @@ fn identity(user_id: String) -> (Option<String>, Option<String>) {
     });
     match parts {
         Some([account, device, session]) => (account.or(device), session),
-        None => (present(Some(user_id)), None),
+        None => (present(Some(user_id.to_owned())), None),
     }
 }

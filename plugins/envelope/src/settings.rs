@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use witgate_plugin::Problems;
-use witgate_plugin::types::{Caller, attribute};
+use witgate_plugin::{Caller, Problems};
 
 /// `[settings]` of `policies/envelope.toml`.
 #[derive(Debug, Deserialize)]
@@ -75,13 +74,11 @@ impl Settings {
 // === impl Allowed ===
 
 impl Allowed {
-    pub(crate) fn allow(&self, caller: &Caller) -> bool {
-        let tier = caller
-            .tier
-            .as_ref()
-            .is_some_and(|tier| self.tiers.contains(tier));
-        let label =
-            |(name, value): (&String, &String)| attribute(&caller.labels, name) == Some(value);
-        self.anyone || tier || self.labels.iter().any(label)
+    pub(crate) fn allow(&self, caller: Caller<'_>) -> bool {
+        let listed = |tier: &str| self.tiers.iter().any(|known| known == tier);
+        let label = |(name, value): (&String, &String)| caller.label(name) == Some(value);
+        self.anyone
+            || (!self.tiers.is_empty() && caller.tier().is_some_and(listed))
+            || self.labels.iter().any(label)
     }
 }

@@ -1,8 +1,8 @@
 //! `vmx.resourceConfigOverrides`: a deep merge over the resource, for callers whom the envelope plugin allows it.
 
 use serde_json::Value;
-use witgate_plugin::types::{Refusal, UpstreamStats};
-use witgate_plugin::{Problems, typed};
+use witgate_plugin::types::Refusal;
+use witgate_plugin::{Problems, Upstreams, typed};
 
 use crate::resource::{Place, Resource};
 
@@ -20,7 +20,7 @@ const MAX_ELEMENTS: usize = 32;
 pub(crate) fn apply(
     base: Option<&Resource>,
     overrides: &str,
-    upstreams: &[UpstreamStats],
+    upstreams: Upstreams<'_>,
 ) -> Result<Resource, Refusal> {
     let base = base.cloned().unwrap_or_default();
     let merged = serde_json::to_value(&base).and_then(|mut merged| {
@@ -53,7 +53,7 @@ pub(crate) fn apply(
         ("secondary", &resource.secondary),
     ] {
         for (index, place) in places.iter().enumerate() {
-            if !upstreams.iter().any(|stats| stats.name == place.upstream) {
+            if upstreams.stats(&place.upstream).is_none() {
                 let message = format!("there is no upstream `{}`", place.upstream);
                 problems.push(format!("{list}[{index}].upstream"), message);
             }

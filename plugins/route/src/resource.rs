@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use witgate_plugin::Problems;
-use witgate_plugin::types::{Plan, Refusal, Target};
+use witgate_plugin::types::{Disconnect, Plan, Refusal, RetryReason, Target};
 
 use crate::facts::Facts;
 
@@ -116,21 +116,15 @@ impl Resource {
             .chain(except(&self.targets, drawn))
             .chain(except(&self.secondary, chosen));
         let mut plan = Plan::new(places.map(Place::target).collect());
-        plan.attributes = self.attributes();
-        Ok(plan.retry_on(self.retry_on.iter().map(String::as_str)))
-    }
-
-    /// Returns the attributes of a plan for this resource.
-    fn attributes(&self) -> Vec<(String, String)> {
-        let retries = self.retries.map(|retries| retries.to_string());
-        let codes = [
-            ("retries", retries),
-            ("client-gone", self.on_client_gone.clone()),
-        ];
-        codes
-            .into_iter()
-            .filter_map(|(code, value)| Some((code.to_owned(), value?)))
-            .collect()
+        plan.retries = self.retries;
+        plan.on_disconnect = self.on_client_gone.as_deref().map(|policy| match policy {
+            "drain" => Disconnect::Drain,
+            _ => Disconnect::Stop,
+        });
+        if !self.retry_on.is_empty() {
+            plan = plan.retry_on(self.retry_on.iter().map(|code| RetryReason::of(code)));
+        }
+        Ok(plan)
     }
 
     /// Returns the index of the target that the weights put first, or `None` if there are no weights.
@@ -170,6 +164,7 @@ impl Place {
             upstream: self.upstream.clone(),
             model: self.model.clone(),
             timeout_ms: self.timeout_ms,
+            edits: Vec::new(),
             attributes: self
                 .by_caller
                 .then(|| {

@@ -8,7 +8,7 @@
 //! witgate_plugin::plugin!(Route: decide);
 //!
 //! /// Sends small requests to a cheap model.
-//! fn decide(request: &Request, _: &Envelope, _: &[UpstreamStats]) -> Result<Option<Plan>, Refusal> {
+//! fn decide(request: &Request) -> Result<Option<Plan>, Refusal> {
 //!     let small = request.head().prompt_tokens < 2_000;
 //!     Ok(small.then(|| Plan::to("default").model("claude-haiku-5-5").rule("small")))
 //! }
@@ -17,7 +17,7 @@
 //! use witgate_plugin::testing::RequestBuilder;
 //!
 //! let request = RequestBuilder::messages().prompt_tokens(12).build();
-//! let plan = decide(&request, &Envelope::default(), &[]).unwrap().unwrap();
+//! let plan = decide(&request).unwrap().unwrap();
 //! assert_eq!(plan.targets[0].model.as_deref(), Some("claude-haiku-5-5"));
 //! ```
 //!
@@ -42,12 +42,13 @@
 //!
 //! # Unsafe code
 //!
-//! A plugin needs none, and this crate has none but the code generated from the contract. [`export!`] generates the exports
+//! A plugin needs none. This crate has the code generated from the contract, and an allocator that keeps the facts of a call in
+//! memory of the call; it is the plugin's global allocator, so a plugin can't have another one. [`export!`] generates the exports
 //! of a component into the plugin's own crate, for wasm32 only, so a plugin may `deny(unsafe_code)` but not `forbid` it.
 //!
 //! # Stability
 //!
-//! The crate builds plugins for version 0.2 of the contract (`wit/`), and a published version of the contract never changes.
+//! The crate builds plugins for version 0.3 of the contract (`wit/`), and a published version of the contract never changes.
 //! Before 1.0, a minor version may change this crate's Rust API. Enums that may grow are `#[non_exhaustive]`. The records of
 //! the contract in [`types`] are plain structs.
 
@@ -63,8 +64,14 @@ pub mod bindings;
 #[doc(hidden)]
 pub mod export;
 
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code, reason = "an allocator")]
+mod call_memory;
 mod functions;
+#[cfg(target_arch = "wasm32")]
+mod host;
 mod plugin;
+mod receipts;
 mod request;
 mod settings;
 
@@ -80,5 +87,6 @@ pub mod types;
 
 pub use glob::Glob;
 pub use plugin::{Audit, Budget, Envelope, Plugin, Route};
-pub use request::Request;
+pub use receipts::Receipts;
+pub use request::{Caller, Context, Destination, Head, Planned, Request, UpstreamStats, Upstreams};
 pub use settings::{NoSettings, Problem, Problems, typed};

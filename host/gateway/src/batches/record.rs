@@ -196,6 +196,7 @@ impl Maker {
             workspaces: None,
             environments: None,
             share: crate::tenants::concurrency::Share::default(),
+            seen: std::sync::OnceLock::new(),
         }
     }
 

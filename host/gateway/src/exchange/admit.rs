@@ -63,7 +63,8 @@ pub(super) async fn admit(
                 return Err(account_refused::too_long(short, &decision.envelope, *bytes));
             }
         }
-        let hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
+        let mut hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
+        hooks.set_context(&decision.envelope, &decision.plan);
         let remedy = hooks
             .exhausted(short, refused.remaining())
             .map_err(|fault| Refused::fault(&fault))?;
@@ -128,8 +129,8 @@ fn parse(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
             };
             Ok(Charge {
                 account: charge.account.as_str().into(),
-                window: Window::parse(&charge.window).map_err(invalid)?,
-                unit: Unit::parse(&charge.unit).map_err(invalid)?,
+                window: Window::parse(charge.window.code()).map_err(invalid)?,
+                unit: Unit::parse(charge.unit.code()).map_err(invalid)?,
                 limit: charge.limit,
                 amount: charge.amount,
                 shortfall: OnShortfall::Refuse,

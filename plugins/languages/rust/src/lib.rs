@@ -1,7 +1,7 @@
 //! The plugin of `plugins/languages/README.md` in Rust.
 
 use serde::Deserialize;
-use witgate_plugin::types::{Envelope, Plan, Refusal, UpstreamStats};
+use witgate_plugin::types::{Plan, Refusal};
 use witgate_plugin::{Plugin, Problems, Request, Route};
 
 /// The plugin, which consists of its settings.
@@ -28,12 +28,7 @@ impl Plugin for SmallFirst {
 }
 
 impl Route for SmallFirst {
-    fn decide(
-        &self,
-        request: &Request<'_>,
-        _: &Envelope,
-        _: &[UpstreamStats],
-    ) -> Result<Option<Plan>, Refusal> {
+    fn decide(&self, request: &Request<'_>) -> Result<Option<Plan>, Refusal> {
         let head = request.head();
         let Some(model) = head.model else {
             return Ok(None);

@@ -1,13 +1,14 @@
-//! The 429 of an exhausted budget.
+//! The 429 for a charge whose plugin wants a downgrade that is not possible, or that is not enough.
 
 use std::time::Duration;
 
-use witgate_runtime::{Hook, PluginCharge, Refusal};
+use witgate_runtime::{Hook, PluginCharge, Refusal, Unit, Window};
 
 use crate::answer::refused::Refused;
-use crate::text::quote;
+use crate::text::{quote, usd};
 
-/// Returns the 429 for a charge that does not fit into the rest of its budget.
+/// Returns the 429 for a charge that does not fit into the rest of its budget: a `billing_error` for money, since a retry does
+/// not help, and a `rate_limit_error` for other units.
 pub(super) fn budget_exhausted(
     charge: &PluginCharge,
     remaining: u64,
@@ -15,17 +16,28 @@ pub(super) fn budget_exhausted(
 ) -> Refused {
     let plugin = charge.plugin.name().to_string();
     let charge = &charge.charge;
+    let (code, unit) = match &charge.unit {
+        Unit::Picousd => ("billing_error", ""),
+        unit => ("rate_limit_error", unit.code()),
+    };
+    let counted = |amount: u64| match charge.unit {
+        Unit::Picousd => usd(amount),
+        _ => format!("{amount} {unit}"),
+    };
+    let window = match &charge.window {
+        Window::Total => "in total".to_owned(),
+        window => format!("per {window}"),
+    };
     let message = format!(
-        "this request reserves up to {} {unit}, and {remaining} of the limit of {} {unit} for this {} on `{}` are left",
-        charge.amount,
-        charge.limit,
-        charge.window,
+        "this request reserves up to {}, and {} of the limit of {} {window} on `{}` is left",
+        counted(charge.amount),
+        counted(remaining),
+        counted(charge.limit),
         quote(&charge.account),
-        unit = charge.unit,
     );
     let refusal = Refusal {
         status: 429,
-        code: "rate_limit_error".into(),
+        code: code.into(),
         message,
         retry_after_ms: resets_in.and_then(|wait| u64::try_from(wait.as_millis()).ok()),
         attributes: Vec::new(),

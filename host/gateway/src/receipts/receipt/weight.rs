@@ -69,7 +69,7 @@ impl Receipt {
         size_of::<Self>()
             + method.len()
             + texts.into_iter().map(optional).sum::<usize>()
-            + envelope.as_ref().map_or(0, of_envelope)
+            + envelope.as_deref().map_or(0, of_envelope)
             + downgrade.as_ref().map_or(0, of_downgrade)
             + attempts.iter().map(of_attempt).sum::<usize>()
             + passed_over.iter().map(pair).sum::<usize>()
