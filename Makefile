@@ -1,5 +1,5 @@
-# Two commands do all the set-up: `make run` and `make test`. On a machine of your own they ask before they install
-# packages of the system; `make setup` does not.
+# Two commands do all the set-up: `make run` and `make test`. At a terminal they ask before they install system packages;
+# `make setup` does not ask.
 
 CARGO ?= cargo
 
@@ -18,13 +18,13 @@ run: policies ## The gateway with the shipped plugins, in front of a stand-in up
 test: tools ## All tests: units, the host with real guests, the gateway end to end.
 	$(CARGO) test --workspace
 
-trouble: tools ## The trouble that operators meet in the first months, end to end.
+trouble: tools ## Tests of what operators and plugin authors run into in their first months.
 	$(CARGO) test --workspace trouble::
 
-texts: build ## Writes the texts of tests/it/texts/expected anew: what operators, authors and clients read.
+texts: build ## Rewrites tests/it/texts/expected, the texts that operators, authors and clients read.
 	UPDATE_EXPECT=1 $(CARGO) test --workspace --test it -- texts::
 
-attack: tools ## Attacks on the gateway end to end: by callers, tenants, plugins, upstreams and web pages.
+attack: tools ## Tests of attacks by callers, tenants, plugins, upstreams and web pages.
 	$(CARGO) test --workspace attack::
 
 pod-attack: build policies ## The shipped pod under eight attackers, five minutes an attack; POD_SECONDS=10 is shorter.
@@ -33,7 +33,7 @@ pod-attack: build policies ## The shipped pod under eight attackers, five minute
 clients: build policies ## The gateway with real clients: both Anthropic SDKs and Claude Code, from the package registries.
 	tests/clients/run
 
-languages: build ## Plugins in Python, JavaScript and C, built with tools from the package registries, against the one in Rust.
+languages: build ## Plugins in Python, JavaScript and C, built with tools from the package registries and compared with the one in Rust.
 	CARGO=$(CARGO) plugins/languages/build
 	$(CARGO) test --workspace languages:: -- --ignored
 
@@ -61,7 +61,7 @@ lint: tools ## Formatting, clippy and documentation with warnings as errors, dep
 	.ci/deny
 
 # Another selection of crates means other features of the dependencies, so it has a folder of its own and takes a while.
-runtime-alone: ## The plugin host built and tested as somebody has it who takes nothing else of the workspace.
+runtime-alone: ## The plugin host, built and tested without the rest of the workspace.
 	$(CARGO) test -p witgate-runtime --target-dir target/alone
 
 package: ## The crates that can be published, as the files that a registry would get: target/package/*.crate.
@@ -77,7 +77,7 @@ bench: tools ## Criterion benches, each with its baseline beside it.
 ci: ## What the continuous integration runs.
 	bash .ci/run
 
-setup: ## Installs what the build needs without a question.
+setup: ## Installs what the build needs, without asking.
 	@WITGATE_SETUP=yes .ci/tools
 
 tools: ## Checks for what the build needs, installs it or says what to run.

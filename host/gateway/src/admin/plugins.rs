@@ -42,7 +42,7 @@ pub(crate) fn collect(plugins: &[PluginStatus], to: &mut Families<'_>) -> fmt::R
     )?;
     to.counters(
         "plugin_instances_created",
-        "Number of instances created of the plugin.",
+        "Number of instances of the plugin that were created.",
         each().map(|(name, plugin)| ([name], plugin.metrics.instances_created)),
     )?;
     to.counters(

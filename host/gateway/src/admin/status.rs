@@ -56,12 +56,12 @@ impl Status {
         )?;
         to.gauge(
             "receipts_queued",
-            "Number of receipts that wait to be written.",
+            "Number of receipts waiting to be written.",
             audit.queued,
         )?;
         to.gauge(
             "receipts_queued_bytes",
-            "Size of the receipts that wait to be written.",
+            "Size of the receipts waiting to be written.",
             audit.queued_bytes,
         )?;
         to.counter(
@@ -71,7 +71,7 @@ impl Status {
         )?;
         to.gauge(
             "receipts_backlog_bytes",
-            "Size of the lines that the disk has not taken yet.",
+            "Size of the lines that are not on disk yet.",
             audit.backlog_bytes,
         )?;
         to.counter("receipts_lost", "Number of receipts lost.", audit.lost)?;

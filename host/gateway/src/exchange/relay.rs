@@ -107,9 +107,9 @@ pub(super) async fn relay(
     };
     if !client.is_there() {
         settlement.ending(if response.is_done() {
-            "the client left; the answer was read to its end".into()
+            "the client disconnected; the response was read to its end".into()
         } else {
-            "the client left; the answer was read on for as long as it may be".into()
+            "the client disconnected; the response was read up to the limit of draining".into()
         });
     }
     if let Some(error) = settlement.stream_error() {
@@ -290,7 +290,7 @@ impl Stopped {
     fn of(error: &pingora_core::Error) -> Self {
         match error.etype() {
             IoError::ReadTimedout => {
-                Self::TimedOut("the upstream stood still in the middle of its answer".into())
+                Self::TimedOut("the upstream stalled in the middle of its response".into())
             }
             kind => Self::UpstreamClosed(kind.as_str().to_owned()),
         }
@@ -312,7 +312,7 @@ impl From<Interrupted> for Stopped {
         match interrupted {
             Interrupted::ClientGone => Self::ClientGone,
             Interrupted::Deadline => {
-                Self::TimedOut("the answer took longer than the gateway allows".into())
+                Self::TimedOut("the response took longer than the gateway allows".into())
             }
         }
     }

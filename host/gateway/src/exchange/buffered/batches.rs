@@ -101,7 +101,9 @@ pub(crate) async fn before_deletion(
     let later = |why: String| {
         Refused::gateway(
             503,
-            format!("the batch has to be settled before it is deleted, and can't be now: {why}"),
+            format!(
+                "the batch must be settled before it can be deleted, and settling it failed: {why}"
+            ),
         )
     };
     let Some(upstream) = snapshot.upstreams.get(&record.upstream) else {
@@ -143,7 +145,7 @@ pub(crate) async fn created(
     let Some(id) = id_of(answer).filter(|id| is_plain(id)) else {
         return Err(without_retry(Refused::upstream(
             502,
-            "the upstream's answer to the creation of a batch names no batch",
+            "the upstream's response to the creation of a batch contains no batch id",
         )));
     };
     let attempt = settlement.route().attempts.last();

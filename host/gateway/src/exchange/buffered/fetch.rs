@@ -206,7 +206,7 @@ async fn fetch(
         BufferedResponse::read(&mut response, name, charge),
     );
     let whole = read.await.unwrap_or_else(|_| {
-        let message = format!("the upstream {name} did not give all of its answer {limit}");
+        let message = format!("the upstream {name} did not complete its response {limit}");
         Err(Refused::upstream(504, message))
     });
     attempt.body_read(&response);
@@ -256,7 +256,7 @@ impl BufferedResponse {
         };
         match head() {
             Ok(head) => Ok(Self { head, body }),
-            Err(_) => Err(Refused::gateway(500, "the answer's head can't be made")),
+            Err(_) => Err(Refused::gateway(500, "the response head can't be built")),
         }
     }
 
@@ -277,18 +277,18 @@ impl BufferedResponse {
             .ok_or_else(|| fail("gave no head"))?;
         let coding = head.headers.get(header::CONTENT_ENCODING);
         if Coding::parse(coding) != Ok(None) {
-            return Err(fail("compressed an answer although it was asked not to"));
+            return Err(fail("compressed its response although it was asked not to"));
         }
         let mut body = Vec::new();
         while !response.is_done() {
             let read = response.read().await;
-            let Some(chunk) = read.map_err(|_| fail("broke off in the middle of its answer"))?
+            let Some(chunk) = read.map_err(|_| fail("broke off in the middle of its response"))?
             else {
                 continue;
             };
             let len = body.len() + chunk.len();
             if len > MAX_ANSWER_BYTES {
-                return Err(fail("gave an answer of more than 32 MiB"));
+                return Err(fail("sent a response of more than 32 MiB"));
             }
             if let Some(charge) = &mut charge {
                 charge.grow(&mut body, len, MAX_ANSWER_BYTES)?;

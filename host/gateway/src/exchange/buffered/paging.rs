@@ -43,5 +43,5 @@ pub(super) async fn page(fetch: &mut Fetch<'_>, path: &str) -> Result<Listed, Re
 
 /// Returns the refusal of an answer that is no list.
 pub(super) fn no_list() -> Refused {
-    Refused::upstream(502, "the upstream answered with something that is no list")
+    Refused::upstream(502, "the upstream's response is not a list")
 }

@@ -15,9 +15,9 @@ pub(crate) fn set_model(model: &str) -> Edit {
 /// Returns the refusal for an edit that cannot be applied. Edits are validated when a plugin returns them, so no client
 /// should ever see this one.
 pub(crate) fn edit_failed(error: &EditError) -> Refused {
-    tracing::error!(%error, "a plugin's edit of the body can't be made");
+    tracing::error!(%error, "a plugin's edit of the body can't be applied");
     Refused::gateway(
         503,
-        format!("a plugin's edit of the body can't be made: {error}"),
+        format!("a plugin's edit of the body can't be applied: {error}"),
     )
 }

@@ -96,7 +96,7 @@ fn without_our_key(
         if targets.is_empty() {
             return Err(Refused::client(
                 401,
-                "this route forwards the caller's own credential: send the key of this gateway in x-witgate-key, and nothing of it in x-api-key or authorization",
+                "this route forwards the caller's own credential: send the key of this gateway in x-witgate-key, and not in x-api-key or authorization",
             ));
         }
     }

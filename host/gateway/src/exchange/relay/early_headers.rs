@@ -39,7 +39,7 @@ pub(crate) fn head(
                 head: Box::new(head),
             })
         })
-        .map_err(|_| Refused::gateway(500, "the head of the answer can't be made"))
+        .map_err(|_| Refused::gateway(500, "the response head can't be built"))
 }
 
 /// Returns whether this request may get an early head.
