@@ -35,7 +35,7 @@ const SHIPPED: [(&str, &str, &str); 4] = [
 ];
 
 /// The same of the guests that only tests need, built with the feature `guests`.
-const FOR_TESTS: [(&str, &str, &str); 4] = [
+const FOR_TESTS: [(&str, &str, &str); 6] = [
     (
         "witgate-plugin-small-first",
         "witgate_plugin_small_first.wasm",
@@ -44,6 +44,12 @@ const FOR_TESTS: [(&str, &str, &str); 4] = [
     ("witgate-guests", "witgate_guests.wasm", "hostile"),
     ("witgate-guests", "examples/swap_a.wasm", "swap_a"),
     ("witgate-guests", "examples/swap_b.wasm", "swap_b"),
+    ("witgate-guests", "examples/shapes.wasm", "shapes"),
+    (
+        "witgate-guests",
+        "examples/shapes_arena.wasm",
+        "shapes_arena",
+    ),
 ];
 
 /// Sources of the guests, as paths from the workspace's root.

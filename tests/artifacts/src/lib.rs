@@ -47,6 +47,12 @@ pub const SWAP_A: Artifact = artifact!("swap_a");
 /// Signs the envelope and the plan with `b`.
 #[cfg(feature = "guests")]
 pub const SWAP_B: Artifact = artifact!("swap_b");
+/// Guest with an export for each shape that a hook call can have, for the bench `hook_shapes`.
+#[cfg(feature = "guests")]
+pub const SHAPES: Artifact = artifact!("shapes");
+/// The same with an arena for an allocator.
+#[cfg(feature = "guests")]
+pub const SHAPES_ARENA: Artifact = artifact!("shapes_arena");
 
 // === impl Artifact ===
 
@@ -97,7 +103,11 @@ mod tests {
 
     #[test]
     fn every_artifact_is_a_core_module_with_wit_metadata() {
-        for artifact in SHIPPED.into_iter().chain([RUST, HOSTILE, SWAP_A, SWAP_B]) {
+        for artifact in
+            SHIPPED
+                .into_iter()
+                .chain([RUST, HOSTILE, SWAP_A, SWAP_B, SHAPES, SHAPES_ARENA])
+        {
             let bytes = artifact.bytes();
             assert!(
                 bytes.starts_with(b"\0asm\x01\0\0\0"),
