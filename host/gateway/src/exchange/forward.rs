@@ -73,7 +73,7 @@ pub(super) async fn forward(
             };
             if fallback == Fallback::Exhausted
                 || !client.may_choose()
-                || !failed.may_retry(&decision)
+                || !failed.plan_allows_another(&decision)
             {
                 let answered = failed.into_final()?;
                 return Ok(Forwarded { answered, client });

@@ -9,9 +9,7 @@ use witgate_messages::head::Head;
 use witgate_runtime as contract;
 use witgate_runtime::Request;
 
-use crate::exchange::view::{
-    View, bytes_of, contract_head, head_attributes, names_other_models,
-};
+use crate::exchange::view::{View, bytes_of, contract_head, head_attributes, names_other_models};
 
 /// A request of a batch.
 pub(crate) struct Single {

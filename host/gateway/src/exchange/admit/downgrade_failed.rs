@@ -9,7 +9,7 @@ use crate::text::{quote, usd};
 
 /// Returns the 429 for a charge that does not fit into the rest of its budget: a `billing_error` for money, since a retry does
 /// not help, and a `rate_limit_error` for other units.
-pub(super) fn budget_exhausted(
+pub(super) fn downgrade_failed(
     charge: &PluginCharge,
     remaining: u64,
     resets_in: Option<Duration>,
