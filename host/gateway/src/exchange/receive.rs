@@ -18,7 +18,6 @@ use self::body::{BodyKind, MAX_UNUSED_BYTES, check_length, read_body};
 use super::settle::Settlement;
 use crate::answer::cors;
 use crate::answer::refused::Refused;
-use crate::config::Limits;
 use crate::exchange::headers;
 use crate::exchange::view::View;
 use crate::gateway::snapshot::Snapshot;
