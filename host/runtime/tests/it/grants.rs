@@ -1,8 +1,9 @@
 //! The grants of plugins, and the messages about missing ones.
 
+use std::sync::Arc;
+
 use witgate_runtime::{
-    AdmissionCause, BodyGrant, Envelope, Fault, FaultKind, Hook, Runtime, RuntimeOptions, Sidecar,
-    Source,
+    AdmissionCause, BodyGrant, Fault, FaultKind, Hook, Runtime, RuntimeOptions, Sidecar, Source,
 };
 
 use crate::guest::{Guest, PROBE, on_probe};
@@ -144,7 +145,7 @@ fn what_is_not_granted_never_reaches_the_embedder() {
     );
     let lineup = alone(&plugin);
     let mut hooks = lineup.begin(asked);
-    let decided = hooks.route(&Envelope::default(), &[]);
+    let decided = hooks.route(&Arc::default(), None);
     let trace = hooks.finish();
     assert!(decided.is_ok(), "it fails open: {decided:?}");
     assert_eq!(trace.skipped.len(), 1, "and is listed");
