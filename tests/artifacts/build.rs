@@ -19,7 +19,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "guest";
 
 /// Package, the file that cargo makes, and our name for it.
-const GUESTS: [(&str, &str, &str); 8] = [
+const GUESTS: [(&str, &str, &str); 10] = [
     (
         "witgate-plugin-envelope",
         "witgate_plugin_envelope.wasm",
@@ -40,10 +40,13 @@ const GUESTS: [(&str, &str, &str); 8] = [
     ("witgate-guests", "witgate_guests.wasm", "hostile"),
     ("witgate-guests", "examples/swap_a.wasm", "swap_a"),
     ("witgate-guests", "examples/swap_b.wasm", "swap_b"),
+    ("witgate-guests", "examples/keeper.wasm", "keeper"),
+    ("witgate-guests", "examples/older.wasm", "older"),
 ];
 
 /// Sources of the guests, as paths from the workspace's root.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
+    ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
     "rust-toolchain.toml",

@@ -43,6 +43,10 @@ pub const HOSTILE: Artifact = artifact!("hostile");
 pub const SWAP_A: Artifact = artifact!("swap_a");
 /// Signs the envelope and the plan with `b`.
 pub const SWAP_B: Artifact = artifact!("swap_b");
+/// Keeps copies of the facts of its calls.
+pub const KEEPER: Artifact = artifact!("keeper");
+/// A plugin of version 0.2 of the contract, with every hook.
+pub const OLDER: Artifact = artifact!("older");
 
 // === impl Artifact ===
 
@@ -93,7 +97,7 @@ mod tests {
 
     #[test]
     fn every_artifact_is_a_core_module_with_wit_metadata() {
-        for artifact in SHIPPED.into_iter().chain([RUST, HOSTILE, SWAP_A, SWAP_B]) {
+        for artifact in SHIPPED.into_iter().chain([RUST, HOSTILE, SWAP_A, SWAP_B, OLDER]) {
             let bytes = artifact.bytes();
             assert!(
                 bytes.starts_with(b"\0asm\x01\0\0\0"),

@@ -1,5 +1,7 @@
 //! The conditions under which a plugin's hooks are called at all.
 
+mod stated;
+
 use std::sync::Arc;
 
 use witgate_runtime::{
@@ -13,70 +15,11 @@ use crate::request::{
     PATIENT, admit, alone, granting, naming_others, plain, route, runtime, source,
 };
 use crate::versions::ESTIMATE;
+use stated::Interest;
 
 const ENVELOPE: u32 = 0;
 const ROUTE: u32 = 1;
 const BUDGET: u32 = 2;
-
-/// A condition, as a guest states it.
-#[derive(Clone, Debug, Default)]
-struct Interest {
-    hook: u32,
-    endpoints: Option<&'static [&'static str]>,
-    except_endpoints: Option<&'static [&'static str]>,
-    models: Option<&'static [&'static str]>,
-    headers: Option<&'static [&'static str]>,
-    tiers: Option<&'static [&'static str]>,
-    attributes: Option<&'static [&'static str]>,
-    secondary_index: bool,
-}
-
-// === impl Interest ===
-
-impl Interest {
-    fn route() -> Self {
-        Self {
-            hook: ROUTE,
-            ..Self::default()
-        }
-    }
-
-    fn words(&self, layout: &mut Layout) -> Words {
-        let mut words = vec![self.hook];
-        for endpoints in [self.endpoints, self.except_endpoints] {
-            words.extend(match endpoints {
-                None => [0; 3],
-                Some(codes) => {
-                    let cases: Vec<Words> = codes.iter().map(|code| case(code, layout)).collect();
-                    let [at, len] = layout.list(&cases);
-                    [1, at, len]
-                }
-            });
-        }
-        for texts in [self.models, self.headers, self.tiers, self.attributes] {
-            words.extend(match texts {
-                None => [0; 3],
-                Some(texts) => {
-                    let [at, len] = layout.texts(texts);
-                    [1, at, len]
-                }
-            });
-        }
-        words.push(u32::from(self.secondary_index));
-        words
-    }
-}
-
-fn case(code: &str, layout: &mut Layout) -> Words {
-    let cases = ["messages", "count-tokens", "models", "model", "batches"];
-    match cases.iter().position(|known| *known == code) {
-        Some(case) => vec![u32::try_from(case).unwrap(), 0, 0],
-        None => {
-            let [at, len] = layout.text(code);
-            vec![5, at, len]
-        }
-    }
-}
 
 /// A guest with three hooks and these conditions, whose route hook plans.
 fn interested(interests: &[Interest]) -> Guest {

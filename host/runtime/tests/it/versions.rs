@@ -1,6 +1,7 @@
 //! The contract in two versions at once, and a gallery of guests of others.
 
 mod older;
+mod side_by_side;
 
 use std::fs;
 use std::path::Path;
