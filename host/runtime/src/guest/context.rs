@@ -1,5 +1,10 @@
 //! The guest's imports of the caller, the context and what else single hooks know.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "the linker lifts arguments for the callee to have"
+)]
+
 use std::sync::Arc;
 
 use wasmtime::Result;

@@ -2,6 +2,7 @@
 
 mod edits;
 mod headers;
+mod merging;
 
 use std::sync::Arc;
 

@@ -61,6 +61,26 @@ fn a_fact_that_a_hook_does_not_have_is_a_fault_that_names_it() {
 }
 
 #[test]
+fn a_plugin_that_asks_for_what_its_hook_does_not_have_is_not_admitted() {
+    let guest = Guest::new()
+        .with("envelope", "(call $ask (i32.const 3072))")
+        .fact("context#tenant", "$ask", ASK)
+        .version(NEWEST);
+    let refused = runtime().admit(&source(guest.build(), PATIENT));
+    match refused.expect_err("it is refused").cause {
+        AdmissionCause::SmokeTest(fault) => {
+            assert_eq!(fault.kind, FaultKind::Contract, "{fault}");
+            let text = fault.to_string();
+            assert!(
+                text.contains("`context` is not available in this hook"),
+                "{text}"
+            );
+        }
+        other => panic!("a failed smoke test was expected, not {other}"),
+    }
+}
+
+#[test]
 fn facts_are_not_at_hand_while_an_instance_starts() {
     for (function, shape, ask) in [
         ("request#id", ASK, ""),
