@@ -23,6 +23,8 @@ mod bare;
 mod guest;
 #[path = "hook_call/request.rs"]
 mod request;
+#[path = "hook_call/shipped.rs"]
+mod shipped;
 #[path = "hook_call/turns.rs"]
 mod turns;
 
@@ -190,6 +192,7 @@ criterion_group!(benches, threads);
 
 fn main() {
     over_bare();
+    shipped::over_nop();
     benches();
     Criterion::default().configure_from_args().final_summary();
 }
