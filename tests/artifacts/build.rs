@@ -35,7 +35,7 @@ const SHIPPED: [(&str, &str, &str); 4] = [
 ];
 
 /// The same of the guests that only tests need, built with the feature `guests`.
-const FOR_TESTS: [(&str, &str, &str); 6] = [
+const FOR_TESTS: [(&str, &str, &str); 8] = [
     (
         "witgate-plugin-small-first",
         "witgate_plugin_small_first.wasm",
@@ -50,10 +50,13 @@ const FOR_TESTS: [(&str, &str, &str); 6] = [
         "examples/shapes_arena.wasm",
         "shapes_arena",
     ),
+    ("witgate-guests", "examples/keeper.wasm", "keeper"),
+    ("witgate-guests", "examples/older.wasm", "older"),
 ];
 
 /// Sources of the guests, as paths from the workspace's root.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
+    ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
     "rust-toolchain.toml",

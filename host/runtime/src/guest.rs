@@ -193,9 +193,14 @@ impl Guest {
 
     /// Returns the request of this call.
     fn request(&mut self, bytes: usize) -> wasmtime::Result<Arc<dyn Request>> {
-        self.enter_hook(bytes, "request")?;
+        self.lent("request", bytes)
+    }
+
+    /// Returns the request of this call, for a function of the interface `what`.
+    fn lent(&mut self, what: &'static str, bytes: usize) -> wasmtime::Result<Arc<dyn Request>> {
+        self.enter_hook(bytes, what)?;
         let request = self.facts.request.clone();
-        request.ok_or_else(|| self.breached(Breach::NotInHook("request")))
+        request.ok_or_else(|| self.breached(Breach::NotInHook(what)))
     }
 
     /// Refuses a value of the request that alone is larger than `limit`. The caller determines its size, so asking for it

@@ -1,10 +1,8 @@
 //! The audit plugin's settings.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use witgate_plugin::types::{ReceiptEdit, Value};
-use witgate_plugin::{Glob, Problems};
+use witgate_plugin::{Glob, Problems, Table};
 
 use crate::{AuditPlugin, PROTECTED};
 
@@ -25,10 +23,10 @@ pub struct Settings {
     salt: Option<String>,
     /// Constant tags, written as `tags.NAME`.
     #[serde(default)]
-    tags: BTreeMap<String, String>,
+    tags: Table<String>,
     /// Tags that copy a field before it is dropped or hashed, by the tag's name.
     #[serde(default)]
-    copy: BTreeMap<String, String>,
+    copy: Table<String>,
 }
 
 /// Minimum length of a salt, in bytes. A shorter one can be guessed.
@@ -60,11 +58,8 @@ impl Settings {
                 format!("hashing needs a salt of at least {MIN_SALT_BYTES} bytes"),
             );
         }
-        for name in self
-            .copy
-            .keys()
-            .filter(|name| self.tags.contains_key(*name))
-        {
+        let copied = self.copy.iter().map(|(name, _)| name);
+        for name in copied.filter(|name| self.tags.get(name).is_some()) {
             problems.push(
                 format!("copy.{name}"),
                 "`tags` already has a tag of this name",

@@ -7,17 +7,15 @@ mod money;
 mod refusal;
 mod settings;
 
-use std::collections::BTreeMap;
-
 use witgate_plugin::types::{Charge, Estimate, Hook, Interest, Refusal, Remedy};
-use witgate_plugin::{Budget, Plugin, Problems, Request};
+use witgate_plugin::{Budget, Plugin, Problems, Request, Table};
 
 use self::settings::{Account, Exhausted, Limit, Settings, Unpriced};
 
 /// The budget plugin.
 #[derive(Debug)]
 pub struct BudgetPlugin {
-    tiers: BTreeMap<String, Vec<Limit>>,
+    tiers: Table<Vec<Limit>>,
     default_tier: Option<String>,
     free: Vec<String>,
     unpriced: Unpriced,
@@ -69,8 +67,8 @@ impl Budget for BudgetPlugin {
     fn exhausted(&self, _: &Request<'_>, charge: &Charge, remaining: u64) -> Remedy {
         let limit = self
             .tiers
-            .values()
-            .flatten()
+            .iter()
+            .flat_map(|(_, limits)| limits)
             .find(|limit| limit.made(charge));
         match limit.map(|limit| &limit.exhausted) {
             Some(Exhausted::Overdraw) => Remedy::Overdraw,

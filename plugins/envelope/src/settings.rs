@@ -1,9 +1,7 @@
 //! The envelope plugin's settings.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
-use witgate_plugin::{Caller, Problems};
+use witgate_plugin::{Caller, Problems, Table};
 
 /// `[settings]` of `policies/envelope.toml`.
 #[derive(Debug, Deserialize)]
@@ -42,7 +40,7 @@ pub(crate) struct Allowed {
     #[serde(default)]
     tiers: Vec<String>,
     #[serde(default)]
-    labels: BTreeMap<String, String>,
+    labels: Table<String>,
 }
 
 /// Members that routing, budgets or the gateway itself depend on.
@@ -76,7 +74,7 @@ impl Settings {
 impl Allowed {
     pub(crate) fn allow(&self, caller: Caller<'_>) -> bool {
         let listed = |tier: &str| self.tiers.iter().any(|known| known == tier);
-        let label = |(name, value): (&String, &String)| caller.label(name) == Some(value);
+        let label = |(name, value): (&str, &String)| caller.label(name) == Some(value);
         self.anyone
             || (!self.tiers.is_empty() && caller.tier().is_some_and(listed))
             || self.labels.iter().any(label)

@@ -1,13 +1,13 @@
 //! Resources: primary targets, ordered or weighted, and secondary targets.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use witgate_plugin::Problems;
 use witgate_plugin::types::{Disconnect, Plan, Refusal, RetryReason, Target};
 
 use crate::facts::Facts;
 
 /// The targets of a resource, and its retry settings.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Resource {
     /// Primary targets in order of preference. If any has a weight, the first one is drawn by weight.
     #[serde(default)]
@@ -25,7 +25,7 @@ pub(crate) struct Resource {
 }
 
 /// A target as written in the settings.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Place {
     pub(crate) upstream: String,
     /// Model to ask for, or `None` for the request's own.

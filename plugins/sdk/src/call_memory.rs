@@ -4,15 +4,16 @@
 //! memory comes from a chunk that is filled from its start and reset after the call. All other memory, what a plugin keeps
 //! included, comes from the ordinary allocator. Facts leave the SDK only as borrows that end with the call.
 
+mod chunk;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
 use std::ptr::null_mut;
 
+use self::chunk::Chunk;
+
 /// The size of the chunk that stays for the next call, in bytes.
 const CHUNK_BYTES: usize = 16 << 10;
-
-/// Larger than any alignment that the component ABI asks for, in bytes.
-const ALIGN: usize = 16;
 
 /// The allocator of a plugin: the ordinary one, and the chunks of the call.
 struct Allocator {
@@ -23,111 +24,105 @@ struct Allocator {
     more: RefCell<Vec<Chunk>>,
 }
 
-/// A piece of memory that is filled from its start.
-struct Chunk {
-    start: Cell<usize>,
-    size: Cell<usize>,
-    used: Cell<usize>,
-}
-
+#[cfg(target_arch = "wasm32")]
 #[global_allocator]
-static ALLOCATOR: Allocator = Allocator {
-    lending: Cell::new(false),
-    first: Chunk::empty(),
-    more: RefCell::new(Vec::new()),
-};
+static ALLOCATOR: Allocator = Allocator::new();
 
 // SAFETY: an instance has one thread.
+#[cfg(target_arch = "wasm32")]
 unsafe impl Sync for Allocator {}
 
 /// The right to the facts of a call. Dropping it forgets them.
+#[cfg(target_arch = "wasm32")]
 #[derive(Debug)]
 pub(crate) struct CallMemory(());
 
 // === impl CallMemory ===
 
+#[cfg(target_arch = "wasm32")]
 impl CallMemory {
     pub(crate) fn begin() -> Self {
         Self(())
     }
 }
 
+#[cfg(target_arch = "wasm32")]
 impl Drop for CallMemory {
     fn drop(&mut self) {
         ALLOCATOR.reset();
     }
 }
 
-/// Asks the host for a fact, whose memory is the call's. Whatever `ask` returns must not be dropped later than the call.
+/// Asks the host for a fact, whose memory is the call's. `ask` does nothing else. Whatever it returns must not be dropped later
+/// than the call, and must not reach the plugin other than as a borrow.
+#[cfg(target_arch = "wasm32")]
 pub(crate) fn lend<R>(ask: impl FnOnce() -> R) -> R {
-    ALLOCATOR.lending.set(true);
-    let fact = ask();
-    ALLOCATOR.lending.set(false);
-    fact
+    ALLOCATOR.lend(ask)
 }
 
 // === impl Allocator ===
 
 impl Allocator {
-    #[cold]
-    fn grow(&self, layout: Layout) -> *mut u8 {
-        let size = CHUNK_BYTES.max(layout.size().saturating_add(ALIGN));
-        let Ok(whole) = Layout::from_size_align(size, ALIGN) else {
-            return null_mut();
-        };
-        // SAFETY: the size is not zero.
-        let start = unsafe { System.alloc(whole) };
-        if start.is_null() {
-            return start;
+    const fn new() -> Self {
+        Self {
+            lending: Cell::new(false),
+            first: Chunk::empty(),
+            more: RefCell::new(Vec::new()),
         }
-        let chunk = if self.first.size.get() == 0 {
-            self.first.take_over(start.addr(), size);
-            &self.first
-        } else {
-            self.lending.set(false);
-            let fresh = Chunk::empty();
-            fresh.take_over(start.addr(), size);
-            self.more.borrow_mut().push(fresh);
-            self.lending.set(true);
-            return self
-                .more
-                .borrow()
-                .last()
-                .map_or(null_mut(), |chunk| chunk.alloc(layout));
-        };
-        chunk.alloc(layout)
     }
 
+    fn lend<R>(&self, ask: impl FnOnce() -> R) -> R {
+        let before = self.lending.replace(true);
+        let fact = ask();
+        self.lending.set(before);
+        fact
+    }
+
+    /// Returns memory of the newest chunk, or of a new one.
     fn lent(&self, layout: Layout) -> *mut u8 {
-        let last = match self.more.try_borrow() {
-            Ok(more) => more
-                .last()
-                .map_or_else(|| self.first.alloc(layout), |it| it.alloc(layout)),
-            Err(_) => null_mut(),
+        let newest = match self.more.borrow().last() {
+            Some(chunk) => chunk.alloc(layout),
+            None => self.first.alloc(layout),
         };
-        match last.is_null() {
-            false => last,
+        match newest.is_null() {
+            false => newest,
             true => self.grow(layout),
         }
     }
 
-    fn is_lent(&self, address: usize) -> bool {
-        self.first.has(address)
-            || self
-                .more
-                .try_borrow()
-                .is_ok_and(|more| more.iter().any(|chunk| chunk.has(address)))
+    #[cold]
+    fn grow(&self, layout: Layout) -> *mut u8 {
+        // The first chunk stays, so it never has the size of a large fact.
+        if self.first.is_empty() && self.first.take(CHUNK_BYTES) {
+            let memory = self.first.alloc(layout);
+            if !memory.is_null() {
+                return memory;
+            }
+        }
+        let fresh = Chunk::empty();
+        if !fresh.take(CHUNK_BYTES.max(layout.size().saturating_add(layout.align()))) {
+            return null_mut();
+        }
+        let memory = fresh.alloc(layout);
+        // The list itself outlives the call.
+        self.lending.set(false);
+        self.more.borrow_mut().push(fresh);
+        self.lending.set(true);
+        memory
     }
 
+    /// Returns whether the memory is a part of a chunk. While the list of chunks grows, it is the list's own, which is none.
+    fn is_lent(&self, address: usize) -> bool {
+        let of_more = |more: &Vec<Chunk>| more.iter().any(|chunk| chunk.has(address));
+        self.first.has(address) || self.more.try_borrow().is_ok_and(|more| of_more(&more))
+    }
+
+    /// Forgets the facts of the call. Only the first chunk stays.
     fn reset(&self) {
-        self.first.used.set(0);
+        self.first.clear();
         let more = std::mem::take(&mut *self.more.borrow_mut());
-        for chunk in more {
-            if let Ok(layout) = Layout::from_size_align(chunk.size.get(), ALIGN) {
-                let start = std::ptr::with_exposed_provenance_mut(chunk.start.get());
-                // SAFETY: `grow` allocated it with this layout, and nothing of it outlives the call.
-                unsafe { System.dealloc(start, layout) };
-            }
+        for chunk in &more {
+            chunk.give_back();
         }
     }
 }
@@ -150,56 +145,24 @@ unsafe impl GlobalAlloc for Allocator {
         }
     }
 
+    /// Memory of the ordinary allocator stays its own even while the host is asked, since its owner may outlive the call.
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if !self.lending.get() && !self.is_lent(at.addr()) {
+        if !self.is_lent(at.addr()) {
             // SAFETY: the caller's promise; it is not a part of a chunk.
             return unsafe { System.realloc(at, layout, size) };
         }
         let Ok(wanted) = Layout::from_size_align(size, layout.align()) else {
             return null_mut();
         };
-        // SAFETY: the caller's promise; the size is not zero, and both parts are at least as long as what is copied.
-        unsafe {
-            let moved = self.alloc(wanted);
-            if !moved.is_null() {
-                std::ptr::copy_nonoverlapping(at, moved, layout.size().min(size));
-                self.dealloc(at, layout);
-            }
-            moved
+        // SAFETY: the caller promises that the size is not zero.
+        let moved = unsafe { self.alloc(wanted) };
+        if !moved.is_null() {
+            // SAFETY: both are at least as long as what is copied, and a new allocation overlaps no other.
+            unsafe { std::ptr::copy_nonoverlapping(at, moved, layout.size().min(size)) };
         }
+        moved
     }
 }
 
-// === impl Chunk ===
-
-impl Chunk {
-    const fn empty() -> Self {
-        Self {
-            start: Cell::new(0),
-            size: Cell::new(0),
-            used: Cell::new(0),
-        }
-    }
-
-    fn take_over(&self, start: usize, size: usize) {
-        self.start.set(start);
-        self.size.set(size);
-        self.used.set(0);
-    }
-
-    /// Returns memory of the chunk, or null if there is not enough left.
-    fn alloc(&self, layout: Layout) -> *mut u8 {
-        let free = self.start.get() + self.used.get();
-        let begin = free.next_multiple_of(layout.align());
-        let end = begin.saturating_add(layout.size());
-        if self.size.get() == 0 || end > self.start.get() + self.size.get() {
-            return null_mut();
-        }
-        self.used.set(end - self.start.get());
-        std::ptr::with_exposed_provenance_mut(begin)
-    }
-
-    fn has(&self, address: usize) -> bool {
-        address.wrapping_sub(self.start.get()) < self.size.get()
-    }
-}
+#[cfg(test)]
+mod tests;

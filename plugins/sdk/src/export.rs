@@ -28,11 +28,9 @@ macro_rules! export {
             impl $crate::export::Instance for Instance {
                 type Plugin = $plugin;
 
-                fn with_cell<R>(call: impl FnOnce(&::std::cell::OnceCell<$plugin>) -> R) -> R {
-                    ::std::thread_local! {
-                        static PLUGIN: ::std::cell::OnceCell<$plugin> = const { ::std::cell::OnceCell::new() };
-                    }
-                    PLUGIN.with(call)
+                fn cell() -> &'static ::std::cell::OnceCell<$plugin> {
+                    static PLUGIN: $crate::export::Storage<$plugin> = $crate::export::Storage::new();
+                    PLUGIN.cell()
                 }
             }
 
@@ -67,8 +65,31 @@ pub trait Instance: 'static {
     /// The exported plugin.
     type Plugin: Plugin;
 
-    /// Lends the cell that holds the plugin.
-    fn with_cell<R>(call: impl FnOnce(&OnceCell<Self::Plugin>) -> R) -> R;
+    /// Returns the cell that holds the plugin.
+    fn cell() -> &'static OnceCell<Self::Plugin>;
+}
+
+/// The cell that holds the plugin of an instance, which has one thread.
+#[cfg(target_arch = "wasm32")]
+pub struct Storage<T>(OnceCell<T>);
+
+// SAFETY: an instance has one thread.
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code, reason = "a static has to be shared between threads")]
+unsafe impl<T> Sync for Storage<T> {}
+
+#[cfg(target_arch = "wasm32")]
+impl<T> Storage<T> {
+    /// Creates an empty cell.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(OnceCell::new())
+    }
+
+    /// Returns the cell.
+    pub const fn cell(&self) -> &OnceCell<T> {
+        &self.0
+    }
 }
 
 /// The exports of an instance.

@@ -64,7 +64,7 @@ pub mod bindings;
 #[doc(hidden)]
 pub mod export;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(any(target_arch = "wasm32", test))]
 #[allow(unsafe_code, reason = "an allocator")]
 mod call_memory;
 mod functions;
@@ -77,6 +77,7 @@ mod settings;
 
 pub mod clock;
 pub mod glob;
+pub mod json;
 pub mod kv;
 pub mod log;
 pub mod metrics;
@@ -89,4 +90,4 @@ pub use glob::Glob;
 pub use plugin::{Audit, Budget, Envelope, Plugin, Route};
 pub use receipts::Receipts;
 pub use request::{Caller, Context, Destination, Head, Planned, Request, UpstreamStats, Upstreams};
-pub use settings::{NoSettings, Problem, Problems, typed};
+pub use settings::{NoSettings, Problem, Problems, Table, typed};

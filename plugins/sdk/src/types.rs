@@ -24,3 +24,6 @@ pub fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str>
         .iter()
         .find_map(|(named, value)| (named == name).then_some(value.as_str()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,12 @@ pub const SHAPES: Artifact = artifact!("shapes");
 /// The same with an arena for an allocator.
 #[cfg(feature = "guests")]
 pub const SHAPES_ARENA: Artifact = artifact!("shapes_arena");
+/// Keeps copies of the facts of its calls.
+#[cfg(feature = "guests")]
+pub const KEEPER: Artifact = artifact!("keeper");
+/// A plugin of version 0.2 of the contract, with every hook.
+#[cfg(feature = "guests")]
+pub const OLDER: Artifact = artifact!("older");
 
 // === impl Artifact ===
 
@@ -103,11 +109,8 @@ mod tests {
 
     #[test]
     fn every_artifact_is_a_core_module_with_wit_metadata() {
-        for artifact in
-            SHIPPED
-                .into_iter()
-                .chain([RUST, HOSTILE, SWAP_A, SWAP_B, SHAPES, SHAPES_ARENA])
-        {
+        let guests = [RUST, HOSTILE, SWAP_A, SWAP_B, SHAPES, SHAPES_ARENA, KEEPER, OLDER];
+        for artifact in SHIPPED.into_iter().chain(guests) {
             let bytes = artifact.bytes();
             assert!(
                 bytes.starts_with(b"\0asm\x01\0\0\0"),

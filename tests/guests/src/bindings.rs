@@ -20,5 +20,5 @@
 
 wit_bindgen::generate!({
     world: "plugin",
-    path: "../../wit/frozen/0.2.0",
+    path: "../../wit",
 });

@@ -1,5 +1,10 @@
 //! The guest's imports of the caller, the context and what else single hooks know.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "the linker lifts arguments for the callee to have"
+)]
+
 use std::sync::Arc;
 
 use wasmtime::Result;
@@ -8,6 +13,7 @@ use super::{Breach, Guest, attribute_bytes, filled, optional_bytes};
 use crate::contract::{
     Attribute, Caller, Envelope, Field, Plan, Receipt, Upstreams, Value, planned, upstreams, v0_2,
 };
+use crate::request::Request;
 
 /// The bytes that a field takes in addition to its texts.
 const FIELD_BYTES: usize = 16;
@@ -16,32 +22,32 @@ const FIELD_BYTES: usize = 16;
 
 impl Guest {
     pub(crate) fn key_id(&mut self) -> Result<String> {
-        let request = self.request(0)?;
+        let request = self.lent("caller", 0)?;
         self.text(&request.caller().key_id)
     }
 
     pub(crate) fn caller_tenant(&mut self) -> Result<Option<String>> {
-        let request = self.request(0)?;
+        let request = self.lent("caller", 0)?;
         self.optional_text(request.caller().tenant.as_deref())
     }
 
     pub(crate) fn caller_user(&mut self) -> Result<Option<String>> {
-        let request = self.request(0)?;
+        let request = self.lent("caller", 0)?;
         self.optional_text(request.caller().user.as_deref())
     }
 
     pub(crate) fn tier(&mut self) -> Result<Option<String>> {
-        let request = self.request(0)?;
+        let request = self.lent("caller", 0)?;
         self.optional_text(request.caller().tier.as_deref())
     }
 
     pub(crate) fn label(&mut self, name: String) -> Result<Option<String>> {
-        let request = self.request(name.len())?;
+        let request = self.lent("caller", name.len())?;
         self.optional_text(value(&request.caller().labels, &name))
     }
 
     pub(crate) fn labels(&mut self) -> Result<Option<Vec<Attribute>>> {
-        let request = self.request(0)?;
+        let request = self.lent("caller", 0)?;
         self.pairs(&request.caller().labels)
     }
 
@@ -59,11 +65,9 @@ impl Guest {
 
 impl Guest {
     pub(crate) fn correlation_id(&mut self) -> Result<String> {
-        let context = self.context(0)?;
-        match &context.correlation_id {
-            Some(id) => self.text(id),
-            None => self.id(),
-        }
+        let (context, request) = (self.context(0)?, self.facts.request.clone());
+        let own = request.as_deref().map_or("", Request::id);
+        self.text(context.correlation_id.as_deref().unwrap_or(own))
     }
 
     pub(crate) fn resource(&mut self) -> Result<Option<String>> {
@@ -72,19 +76,17 @@ impl Guest {
     }
 
     pub(crate) fn tenant(&mut self) -> Result<Option<String>> {
-        let context = self.context(0)?;
-        match &context.tenant {
-            Some(tenant) => self.text(tenant).map(Some),
-            None => self.caller_tenant(),
-        }
+        let (context, request) = (self.context(0)?, self.facts.request.clone());
+        let own = request.as_deref().map(Request::caller);
+        let own = own.and_then(|caller| caller.tenant.as_deref());
+        self.optional_text(context.tenant.as_deref().or(own))
     }
 
     pub(crate) fn user(&mut self) -> Result<Option<String>> {
-        let context = self.context(0)?;
-        match &context.user {
-            Some(user) => self.text(user).map(Some),
-            None => self.caller_user(),
-        }
+        let (context, request) = (self.context(0)?, self.facts.request.clone());
+        let own = request.as_deref().map(Request::caller);
+        let own = own.and_then(|caller| caller.user.as_deref());
+        self.optional_text(context.user.as_deref().or(own))
     }
 
     pub(crate) fn session(&mut self) -> Result<Option<String>> {

@@ -83,7 +83,12 @@ impl Guest {
     }
 
     pub(crate) fn head(&mut self) -> Result<request::Scan> {
-        let head = self.body(BodyGrant::Head, "head", 0)?.head();
+        let request = self.body(BodyGrant::Head, "head", 0)?;
+        self.scan_of(&*request)
+    }
+
+    fn scan_of(&mut self, request: &dyn Request) -> Result<request::Scan> {
+        let head = request.head();
         let bytes = optional_bytes(&[&head.model]);
         self.lend("model", bytes)?;
         self.copy(bytes)?;
@@ -100,6 +105,10 @@ impl Guest {
 
     pub(crate) fn user_id(&mut self) -> Result<Option<String>> {
         let request = self.body(BodyGrant::Head, "user-id", 0)?;
+        self.user_id_of(&*request)
+    }
+
+    fn user_id_of(&mut self, request: &dyn Request) -> Result<Option<String>> {
         let user_id = request.user_id();
         let bytes = user_id.as_ref().map_or(0, |id| id.len());
         self.lend("metadata.user_id", bytes)?;
@@ -108,9 +117,12 @@ impl Guest {
     }
 
     pub(crate) fn head_attributes(&mut self) -> Result<Option<Vec<Attribute>>> {
-        let attributes = self
-            .body(BodyGrant::Head, "head-attributes", 0)?
-            .head_attributes();
+        let request = self.body(BodyGrant::Head, "head-attributes", 0)?;
+        self.head_attributes_of(&*request).map(filled)
+    }
+
+    fn head_attributes_of(&mut self, request: &dyn Request) -> Result<Vec<Attribute>> {
+        let attributes = request.head_attributes();
         let bytes = attribute_bytes(&attributes);
         self.fit(
             "models and members of the body",
@@ -118,14 +130,15 @@ impl Guest {
             self.limits.copy_bytes,
         )?;
         self.copy(bytes)?;
-        Ok(filled(attributes))
+        Ok(attributes)
     }
 
     /// Returns the whole scan, as version 0.2 has it.
     pub(crate) fn whole_head(&mut self) -> Result<v0_2::OldHead> {
-        let head = self.head()?;
-        let user_id = self.user_id()?;
-        let attributes = self.head_attributes()?.unwrap_or_default();
+        let request = self.body(BodyGrant::Head, "head", 0)?;
+        let head = self.scan_of(&*request)?;
+        let user_id = self.user_id_of(&*request)?;
+        let attributes = self.head_attributes_of(&*request)?;
         Ok(v0_2::old_head(head, user_id, attributes))
     }
 

@@ -127,6 +127,7 @@ impl<'a> HookSession<'a> {
         upstreams: Option<Arc<dyn Upstreams>>,
     ) -> Result<Option<Plan>, Rejection> {
         self.facts.context = Some(Arc::clone(envelope));
+        self.facts.plan = None;
         self.facts.upstreams = upstreams;
         let plan = self.first_plan();
         self.facts.upstreams = None;

@@ -79,7 +79,7 @@ fn told(answer: &Result<Option<Plan>, Rejection>) -> String {
             });
             let targets = targets.collect::<Vec<_>>().join(" ");
             assert!(
-                plan.retry_on.is_empty() && plan.attributes.is_empty(),
+                plan.retry_on.is_none() && plan.attributes.is_empty(),
                 "nothing more"
             );
             format!("{}: {targets}", plan.rule.as_deref().unwrap_or("-"))

@@ -17,25 +17,21 @@ use crate::{
 
 impl<I: Instance> Component<I> {
     fn configure() -> Result<(), Problems> {
-        I::with_cell(|cell| {
-            if cell.get().is_none() {
-                std::panic::set_hook(Box::new(log::panicked));
-                let plugin = settings::configure(&host_settings::json())?;
-                // The cell was empty a moment ago and an instance has one thread.
-                let _ = cell.set(plugin);
-            }
-            Ok(())
-        })
+        let cell = I::cell();
+        if cell.get().is_none() {
+            std::panic::set_hook(Box::new(log::panicked));
+            let plugin = settings::configure(&host_settings::json())?;
+            // The cell was empty a moment ago and an instance has one thread.
+            let _ = cell.set(plugin);
+        }
+        Ok(())
     }
 
     /// Calls a hook of the configured plugin with the facts of the call, and forgets these.
     fn with<R>(call: impl FnOnce(&I::Plugin, Facts<'_>) -> R) -> R {
         let memory = CallMemory::begin();
-        let facts = Facts::of(&memory);
-        I::with_cell(|cell| match cell.get() {
-            Some(plugin) => call(plugin, facts),
-            None => Self::with_late(|plugin| call(plugin, facts)),
-        })
+        let plugin = I::cell().get().unwrap_or_else(Self::late);
+        call(plugin, Facts::of(&memory))
     }
 
     #[cold]
@@ -43,14 +39,14 @@ impl<I: Instance> Component<I> {
         clippy::panic,
         reason = "a hook can't answer with wrong settings; the host reports the message"
     )]
-    fn with_late<R>(call: impl FnOnce(&I::Plugin) -> R) -> R {
+    fn late() -> &'static I::Plugin {
         if let Err(problems) = Self::configure() {
             panic!("{problems}");
         }
-        I::with_cell(|cell| match cell.get() {
-            Some(plugin) => call(plugin),
+        match I::cell().get() {
+            Some(plugin) => plugin,
             None => unreachable!("just configured"),
-        })
+        }
     }
 }
 

@@ -6,9 +6,15 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-/// The reason why a value could not be read.
+use crate::json::Json;
+
+/// The reason why a value could not be read. A pointer, because every function of a type that is read returns it.
 #[derive(Debug)]
-pub(super) struct ValueError {
+pub(super) struct ValueError(pub(super) Box<Wrong>);
+
+/// A value that could not be read.
+#[derive(Debug)]
+pub(super) struct Wrong {
     /// Path of the value, or `None` until a reader that knows it adds it.
     pub(super) path: Option<String>,
     /// Key that is missing in the table at `path`, or `None` if the reason is another one.
@@ -21,16 +27,36 @@ pub(super) struct ValueError {
 impl ValueError {
     /// Adds the path, unless the error has one already.
     pub(super) fn at(mut self, path: &str) -> Self {
-        self.path.get_or_insert_with(|| path.to_owned());
+        self.0.path.get_or_insert_with(|| path.to_owned());
         self
     }
 
+    /// Moves the error to another path.
+    pub(super) fn move_to(mut self, path: &str) -> Self {
+        self.0.path = Some(path.to_owned());
+        self.0.missing = None;
+        self
+    }
+
+    pub(super) fn wrong_type(found: &Json<'_>, wanted: &dyn Expected) -> Self {
+        let found = match found {
+            Json::Null => "nothing",
+            Json::Bool(true) => "true",
+            Json::Bool(false) => "false",
+            Json::Number(number) => number,
+            Json::Text(_) => "a text",
+            Json::List(_) => "a list",
+            Json::Table(_) => "a table",
+        };
+        Self::new(format!("must be {}, not {found}", name(wanted)))
+    }
+
     fn new(message: String) -> Self {
-        Self {
+        Self(Box::new(Wrong {
             path: None,
             missing: None,
             message,
-        }
+        }))
     }
 }
 
@@ -52,21 +78,25 @@ impl de::Error for ValueError {
     }
 
     fn unknown_variant(_: &str, variants: &'static [&'static str]) -> Self {
-        let quoted: Vec<_> = variants.iter().map(|word| format!("\"{word}\"")).collect();
-        Self::new(format!("must be {}", quoted.join(" or ")))
+        let mut message = "must be".to_owned();
+        for (index, word) in variants.iter().enumerate() {
+            message.push_str(if index == 0 { " \"" } else { " or \"" });
+            message.push_str(word);
+            message.push('"');
+        }
+        Self::new(message)
     }
 
     fn missing_field(key: &'static str) -> Self {
-        Self {
-            missing: Some(key),
-            ..Self::new(format!("`{key}` is missing"))
-        }
+        let mut wrong = Self::new(format!("`{key}` is missing"));
+        wrong.0.missing = Some(key);
+        wrong
     }
 }
 
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -93,16 +123,19 @@ fn name(wanted: &dyn Expected) -> String {
     name.to_owned()
 }
 
+/// Returns the value's kind, or a short value itself. A fraction would need the code that writes one.
 fn kind(found: Unexpected<'_>) -> String {
     match found {
         Unexpected::Bool(word) => word.to_string(),
         Unexpected::Unsigned(number) => number.to_string(),
         Unexpected::Signed(number) => number.to_string(),
-        Unexpected::Float(number) => number.to_string(),
+        Unexpected::Other(other) => other.to_owned(),
+        Unexpected::Float(_) => "a fraction".to_owned(),
         Unexpected::Str(_) | Unexpected::Char(_) | Unexpected::Bytes(_) => "a string".to_owned(),
-        Unexpected::Seq => "a list".to_owned(),
-        Unexpected::Map => "a table".to_owned(),
+        Unexpected::Seq | Unexpected::TupleVariant => "a list".to_owned(),
+        Unexpected::Map | Unexpected::StructVariant => "a table".to_owned(),
         Unexpected::Unit | Unexpected::Option => "nothing".to_owned(),
-        other => other.to_string(),
+        Unexpected::UnitVariant | Unexpected::Enum => "a word".to_owned(),
+        Unexpected::NewtypeStruct | Unexpected::NewtypeVariant => "a value".to_owned(),
     }
 }

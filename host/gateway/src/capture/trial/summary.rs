@@ -138,6 +138,8 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
 
 #[cfg(test)]
 mod tests {
+    use witgate_runtime::{Unit, Window};
+
     use super::*;
 
     #[test]
@@ -157,8 +159,8 @@ mod tests {
         let told = |unit: &str, window: &str, amount, limit| {
             charges(&[Charge {
                 account: "key:k1".to_owned(),
-                window: window.to_owned(),
-                unit: unit.to_owned(),
+                window: Window::of(window),
+                unit: Unit::of(unit),
                 limit,
                 amount,
             }])
