@@ -11,8 +11,8 @@ use crate::contract::{Attribute, Caller, Head};
 
 /// A request, as plugins may read it.
 ///
-/// Plugins hold a handle, and each of their reads calls one of these methods during the guest call, on the thread that called
-/// the hook and with the guest's deadline running. So a method must not block, must not call a hook, and should be cheap: return
+/// A plugin asks for one fact at a time, and each question calls one of these methods during the guest call, on the thread that
+/// called the hook and with the guest's deadline running. So a method must not block, must not call a hook, and should be cheap: return
 /// what was parsed before. A panic in a method unwinds through the hook call to the embedder.
 ///
 /// Results are copied into the guest and count against its copy limit. Plugins see whatever [`header`](Self::header) and

@@ -33,6 +33,9 @@
 //! - The host configures an instance before it calls the first hook, and never changes its settings.
 //! - All problems of the settings are reported at once, each with its path: unknown and missing keys, values of a wrong
 //!   type, and what [`Plugin::configure`] finds.
+//! - A fact of a request costs nothing until the plugin asks for it. Its texts are borrowed until the call ends, so copy what
+//!   you keep.
+//! - A hook is not called for a request that [`Plugin::interests`] leave out.
 //! - An instance serves one call at a time. The host runs several instances and drops them at will, so state between calls
 //!   is only a cache. Use [`kv`] for state that all instances share.
 //! - A call has a deadline (5 ms of processor time by default) and an instance has a maximum of memory (16 MiB by

@@ -49,7 +49,8 @@ impl Route for Keeper {
             sum: sum(small().copied()),
             facts: small().map(|fact| (*fact).to_owned()).collect(),
         });
-        for call in calls.iter() {
+        // Each copy is looked at once, when it is the oldest.
+        if let Some(call) = calls.front() {
             let now = sum(call.facts.iter().map(String::as_str));
             assert_eq!(now, call.sum, "the copies of call {}", call.number);
         }

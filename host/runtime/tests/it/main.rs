@@ -16,6 +16,7 @@
 
 mod admission;
 mod cache;
+mod call_memory;
 mod child;
 mod compiler;
 mod facts;

@@ -2,6 +2,7 @@
 //!
 //! The message never repeats a text value: it may be a secret in the wrong place.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
@@ -44,11 +45,15 @@ impl ValueError {
             Json::Bool(true) => "true",
             Json::Bool(false) => "false",
             Json::Number(number) => number,
-            Json::Text(_) => "a text",
+            Json::Text(_) => "a string",
             Json::List(_) => "a list",
             Json::Table(_) => "a table",
         };
         Self::new(format!("must be {}, not {found}", name(wanted)))
+    }
+
+    fn shown(message: &dyn fmt::Display) -> Self {
+        Self::new(message.to_string())
     }
 
     fn new(message: String) -> Self {
@@ -62,7 +67,7 @@ impl ValueError {
 
 impl de::Error for ValueError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string())
+        Self::shown(&message)
     }
 
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
@@ -124,18 +129,20 @@ fn name(wanted: &dyn Expected) -> String {
 }
 
 /// Returns the value's kind, or a short value itself. A fraction would need the code that writes one.
-fn kind(found: Unexpected<'_>) -> String {
-    match found {
-        Unexpected::Bool(word) => word.to_string(),
-        Unexpected::Unsigned(number) => number.to_string(),
-        Unexpected::Signed(number) => number.to_string(),
-        Unexpected::Other(other) => other.to_owned(),
-        Unexpected::Float(_) => "a fraction".to_owned(),
-        Unexpected::Str(_) | Unexpected::Char(_) | Unexpected::Bytes(_) => "a string".to_owned(),
-        Unexpected::Seq | Unexpected::TupleVariant => "a list".to_owned(),
-        Unexpected::Map | Unexpected::StructVariant => "a table".to_owned(),
-        Unexpected::Unit | Unexpected::Option => "nothing".to_owned(),
-        Unexpected::UnitVariant | Unexpected::Enum => "a word".to_owned(),
-        Unexpected::NewtypeStruct | Unexpected::NewtypeVariant => "a value".to_owned(),
-    }
+fn kind(found: Unexpected<'_>) -> Cow<'_, str> {
+    let kind = match found {
+        Unexpected::Unsigned(number) => return number.to_string().into(),
+        Unexpected::Signed(number) => return number.to_string().into(),
+        Unexpected::Bool(true) => "true",
+        Unexpected::Bool(false) => "false",
+        Unexpected::Other(other) => other,
+        Unexpected::Float(_) => "a fraction",
+        Unexpected::Str(_) | Unexpected::Char(_) | Unexpected::Bytes(_) => "a string",
+        Unexpected::Seq | Unexpected::TupleVariant => "a list",
+        Unexpected::Map | Unexpected::StructVariant => "a table",
+        Unexpected::Unit | Unexpected::Option => "nothing",
+        Unexpected::UnitVariant | Unexpected::Enum => "a word",
+        Unexpected::NewtypeStruct | Unexpected::NewtypeVariant => "a value",
+    };
+    kind.into()
 }

@@ -217,7 +217,8 @@ fn edits_are_of_one_receipt_or_of_all_in_order() {
     );
     let second = line(&entries[1]);
     assert!(
-        !second.contains("user=second")
+        !second.contains("user=first")
+            && !second.contains("user=second")
             && !second.contains("user=ann")
             && second.ends_with(" was=ann"),
         "set, then hashed: {second}"

@@ -78,14 +78,6 @@ impl<'a> Node<'a> {
         self.parts(entries)
     }
 
-    fn elements(&'a self, list: &'a [Json<'a>]) -> Parts<'a> {
-        self.parts(list.iter().map(|value| ("", Some(value))).collect())
-    }
-
-    fn neutral(&'a self, keys: &[&'static str]) -> Parts<'a> {
-        self.parts(keys.iter().map(|key| (*key, None)).collect())
-    }
-
     fn parts(&'a self, values: Vec<(&'a str, Option<&'a Json<'a>>)>) -> Parts<'a> {
         Parts {
             pass: self.pass,
@@ -134,11 +126,8 @@ impl<'a> Node<'a> {
     }
 
     fn visit_text<'de, V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, ValueError> {
-        let read = match self.value {
-            None => visitor.visit_str(""),
-            Some(Json::Text(text)) => visitor.visit_str(text),
-            Some(value) => return Err(self.wrong(value, &visitor)),
-        };
+        let text = self.text(&visitor)?;
+        let read = visitor.visit_str(text);
         read.map_err(|wrong| self.place(wrong))
     }
 
@@ -147,11 +136,8 @@ impl<'a> Node<'a> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        let read = match self.value {
-            None => visitor.visit_seq(self.neutral(&vec![""; len])),
-            Some(Json::List(list)) => visitor.visit_seq(self.elements(list)),
-            Some(value) => return Err(self.wrong(value, &visitor)),
-        };
+        let list = self.list(len, &visitor)?;
+        let read = visitor.visit_seq(list);
         read.map_err(|wrong| self.place(wrong))
     }
 
@@ -160,12 +146,40 @@ impl<'a> Node<'a> {
         keys: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        let read = match self.value {
-            None => visitor.visit_map(self.neutral(keys)),
-            Some(Json::Table(table)) => visitor.visit_map(self.entries(table, keys)),
-            Some(value) => return Err(self.wrong(value, &visitor)),
-        };
+        let table = self.table(keys, &visitor)?;
+        let read = visitor.visit_map(table);
         read.map_err(|wrong| self.place(wrong))
+    }
+
+    fn text(&'a self, wanted: &dyn Expected) -> Result<&'a str, ValueError> {
+        match self.value {
+            None => Ok(""),
+            Some(Json::Text(text)) => Ok(text),
+            Some(value) => Err(self.wrong(value, wanted)),
+        }
+    }
+
+    fn list(&'a self, len: usize, wanted: &dyn Expected) -> Result<Parts<'a>, ValueError> {
+        match self.value {
+            None => Ok(self.parts(vec![("", None); len])),
+            Some(Json::List(list)) => {
+                let elements = list.iter().map(|value| ("", Some(value)));
+                Ok(self.parts(elements.collect()))
+            }
+            Some(value) => Err(self.wrong(value, wanted)),
+        }
+    }
+
+    fn table(
+        &'a self,
+        keys: &'static [&'static str],
+        wanted: &dyn Expected,
+    ) -> Result<Parts<'a>, ValueError> {
+        match self.value {
+            None => Ok(self.parts(keys.iter().map(|key| (*key, None)).collect())),
+            Some(Json::Table(table)) => Ok(self.entries(table, keys)),
+            Some(value) => Err(self.wrong(value, wanted)),
+        }
     }
 
     fn choice(&'a self, variants: &'static [&'static str]) -> Result<Choice<'a>, ValueError> {

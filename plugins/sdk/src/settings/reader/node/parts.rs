@@ -53,6 +53,18 @@ impl<'a> Parts<'a> {
         }
     }
 
+    fn next_key(&mut self) -> Option<&'a str> {
+        self.next = self.values.next();
+        self.next.map(|(key, _)| key)
+    }
+
+    fn next_value(&mut self) -> Result<Node<'a>, ValueError> {
+        match self.next.take() {
+            Some((key, value)) => Ok(self.node(key, value)),
+            None => Err(ValueError::custom("its value was asked for before its key")),
+        }
+    }
+
     fn next_element(&mut self) -> Option<Node<'a>> {
         loop {
             let (_, value) = self.values.next()?;
@@ -84,23 +96,20 @@ impl<'de> MapAccess<'de> for Parts<'_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, ValueError> {
-        self.next = self.values.next();
-        let Some((key, _)) = self.next else {
+        let Some(key) = self.next_key() else {
             return Ok(None);
         };
-        let read = seed.deserialize(word(key));
-        read.map(Some)
-            .map_err(|wrong| wrong.at(&join(self.path, key)))
+        match seed.deserialize(word(key)) {
+            Ok(key) => Ok(Some(key)),
+            Err(wrong) => Err(wrong.at(&join(self.path, key))),
+        }
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(
         &mut self,
         seed: V,
     ) -> Result<V::Value, ValueError> {
-        match self.next.take() {
-            Some((key, value)) => seed.deserialize(self.node(key, value)),
-            None => Err(ValueError::custom("its value was asked for before its key")),
-        }
+        seed.deserialize(self.next_value()?)
     }
 }
 
