@@ -62,7 +62,7 @@ fn envelope() -> Arc<Envelope> {
 }
 
 fn upstreams() -> Arc<dyn Upstreams> {
-    let stats = ["first", "second", "third"].map(|name| UpstreamStats {
+    let stats = ["", "second", "third"].map(|name| UpstreamStats {
         name: name.to_owned(),
         in_flight: 3,
         requests: 1_000,
