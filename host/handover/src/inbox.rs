@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use witgate_audit::{Health, Lines};
 
 use super::books::{Books, spool_base};
-use super::record::{ChangeRecord, Event, Record, step};
+use super::record::{Event, Record};
 use super::spool::{Found, Spool};
 use super::stop::stopped;
 
@@ -72,18 +72,9 @@ impl Inbox {
             }
             match record.event {
                 Event::Receipts(lines) => receipts.extend(lines.lines().map(str::to_owned)),
-                Event::Hold {
-                    step: code,
-                    changes,
-                } => {
-                    let changes = changes
-                        .iter()
-                        .map(ChangeRecord::read)
-                        .collect::<io::Result<Vec<_>>>()?;
-                    let rejected =
-                        self.books
-                            .ledger()
-                            .apply(step(&code)?, &changes, self.books.now());
+                Event::Hold { step, changes } => {
+                    let ledger = self.books.ledger();
+                    let rejected = ledger.apply(step, &changes, self.books.now());
                     if rejected > 0 {
                         tracing::error!(
                             balances = rejected,

@@ -90,8 +90,8 @@ impl Outbox {
     }
 
     /// Records a step of a hold.
-    pub(crate) fn step(&self, step: Step, changes: &[Change]) {
-        if let Err(error) = self.push(Event::hold(step, changes)) {
+    pub(crate) fn step(&self, step: Step, changes: Vec<Change>) {
+        if let Err(error) = self.push(Event::Hold { step, changes }) {
             tracing::error!(%error, "could not hand over a step of a hold");
         }
     }
