@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use super::{BYTES_PER_TOKEN, Made, Reading, Source};
 use crate::error::ErrorReport;
-use crate::json::{Elements, Kind, MalformedKind, Object, Scanner, unescape};
+use crate::json::{Elements, Kind, MalformedKind, Object, Scanner};
 use crate::usage::{Output, Usage};
 use outline::Outline;
 
@@ -158,13 +158,8 @@ impl Answer {
         };
 
         let text = |name: &str| {
-            let member = object
-                .member(body, name)
-                .filter(|member| member.kind == Kind::String)?;
-            let quoted = member.value.text(body);
-            unescape(quoted.get(1..quoted.len() - 1)?)
-                .ok()
-                .map(|text| text.into_owned())
+            let text = object.string(body, name)?;
+            Some(text.into_owned())
         };
         let usage = object
             .member(body, "usage")

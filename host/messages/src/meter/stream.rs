@@ -281,8 +281,7 @@ fn kind_in(data: &[u8]) -> &[u8] {
     };
     while let Ok(Some(step)) = walk.step() {
         if step.name.of(data) == b"type" && step.value.kind == Kind::String {
-            let quoted = step.value.span.of(data);
-            return quoted.get(1..quoted.len() - 1).unwrap_or_default();
+            return step.value.span.unquoted().of(data);
         }
     }
     b""
