@@ -19,7 +19,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "guest";
 
 /// Package, the file that cargo makes, and our name for it.
-const GUESTS: [(&str, &str, &str); 8] = [
+const GUESTS: [(&str, &str, &str); 10] = [
     (
         "witgate-plugin-envelope",
         "witgate_plugin_envelope.wasm",
@@ -40,6 +40,12 @@ const GUESTS: [(&str, &str, &str); 8] = [
     ("witgate-guests", "witgate_guests.wasm", "hostile"),
     ("witgate-guests", "examples/swap_a.wasm", "swap_a"),
     ("witgate-guests", "examples/swap_b.wasm", "swap_b"),
+    ("witgate-guests", "examples/shapes.wasm", "shapes"),
+    (
+        "witgate-guests",
+        "examples/shapes_arena.wasm",
+        "shapes_arena",
+    ),
 ];
 
 /// Sources of the guests, as paths from the workspace's root.

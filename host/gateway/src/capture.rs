@@ -27,10 +27,10 @@ use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 
 use crate::config::CaptureConfig;
+use crate::exchange::view::View;
 use crate::tenants::concurrency::Share;
 use crate::tenants::keys::Caller;
 use crate::text::Cut;
-use crate::view::View;
 
 /// Members whose type is easily mistaken, with the right type.
 const SHAPES: [(&str, &str); 2] = [

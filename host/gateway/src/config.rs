@@ -1,10 +1,8 @@
 //! `witgate.toml`: read, checked once, and typed from then on.
 //!
 //! Each table has a file of its own, with the keys as they are written (`*File`), the value that the gateway works with,
-//! and the check that leads from one to the other. The tables of upstreams are in [`upstream::config`]. Every problem of
+//! and the check that leads from one to the other. The tables of upstreams are in [`witgate_upstream::config`]. Every problem of
 //! a file is reported together with the others: unknown keys, wrong values, files that do not exist.
-//!
-//! [`upstream::config`]: crate::upstream::config
 
 mod admin;
 mod batches;
@@ -33,6 +31,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use witgate_config_file::{Check, Document};
 use witgate_runtime::file::Print;
+use witgate_upstream::config::{GroupFile, UpstreamFile};
 
 pub use witgate_config_file::Problems;
 
@@ -51,13 +50,11 @@ pub use self::plugins::Plugins;
 pub use self::receipts::Receipts;
 pub use self::streams::{ClientGone, Streams};
 pub use self::tls::{ClientCertificates, Demand, ListenTls};
-pub use crate::upstream::config::{
+pub use witgate_upstream::config::{
     BaseUrl, BreakerPolicy, Choice, Credential, CredentialCommand, CredentialHeader,
     CredentialSource, GroupConfig, HealthPolicy, HttpVersion, Member, OwnCredential,
     ProviderChange, Resilience, RetryPolicy, Scheme, UpstreamConfig, UpstreamKind, VmxHeaders,
 };
-
-use crate::upstream::config::{GroupFile, UpstreamFile};
 
 /// A checked configuration.
 #[derive(Debug, Clone)]

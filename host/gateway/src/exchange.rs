@@ -16,15 +16,18 @@
 mod admit;
 mod authorize;
 mod buffered;
+mod coding;
 pub(crate) mod decide;
 pub(crate) mod delivery;
 mod downstream;
 mod forward;
+pub(crate) mod headers;
 mod mode;
 mod receive;
 mod relay;
 pub(crate) mod settle;
 mod streamed;
+pub(crate) mod view;
 
 pub(crate) use self::decide::resource;
 

@@ -43,6 +43,10 @@ pub const HOSTILE: Artifact = artifact!("hostile");
 pub const SWAP_A: Artifact = artifact!("swap_a");
 /// Signs the envelope and the plan with `b`.
 pub const SWAP_B: Artifact = artifact!("swap_b");
+/// Guest with an export for each shape that a hook call can have, for the bench `hook_shapes`.
+pub const SHAPES: Artifact = artifact!("shapes");
+/// The same with an arena for an allocator.
+pub const SHAPES_ARENA: Artifact = artifact!("shapes_arena");
 
 // === impl Artifact ===
 
@@ -93,7 +97,11 @@ mod tests {
 
     #[test]
     fn every_artifact_is_a_core_module_with_wit_metadata() {
-        for artifact in SHIPPED.into_iter().chain([RUST, HOSTILE, SWAP_A, SWAP_B]) {
+        for artifact in
+            SHIPPED
+                .into_iter()
+                .chain([RUST, HOSTILE, SWAP_A, SWAP_B, SHAPES, SHAPES_ARENA])
+        {
             let bytes = artifact.bytes();
             assert!(
                 bytes.starts_with(b"\0asm\x01\0\0\0"),

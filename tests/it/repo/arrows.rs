@@ -26,8 +26,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "witgate-audit",
             "witgate-config-file",
             "witgate-handover",
+            "witgate-upstream",
         ],
     ),
+    ("witgate-upstream", &["witgate-config-file"]),
     ("witgate-handover", &["witgate-ledger", "witgate-audit"]),
     ("witgate-config-file", &[]),
     ("witgate-runtime", &["witgate-config-file"]),
@@ -57,6 +59,7 @@ const OWNED: &[(&str, &[&str])] = &[
         &[
             "witgate",
             "witgate-gateway",
+            "witgate-upstream",
             "witgate-standin",
             "witgate-examples",
         ],

@@ -1,17 +1,14 @@
 //! The upstreams on the admin pages: `/upstreams`, and their part of `/metrics`.
 
 use std::fmt;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use serde_json::{Value, json};
+use witgate_upstream::{AddressStatus, Alternative, Group, Upstream, Upstreams};
 
 use super::metrics::families::{Families, label};
-use crate::clock::WholeUnits as _;
+use crate::clock::{self, WholeUnits as _};
 use crate::config::Choice;
-use crate::upstream::breaker::Alternative;
-use crate::upstream::dns::Snapshot;
-use crate::upstream::group::Group;
-use crate::upstream::{Upstream, Upstreams};
 
 /// Returns the page `/upstreams`.
 pub(crate) fn page(upstreams: &Upstreams, now: Instant) -> Value {
@@ -40,11 +37,11 @@ fn describe(upstream: &Upstream, now: Instant) -> Value {
         "last_minute": {"requests": minute.requests, "errors": minute.errors},
         "latency_ms": latency.map(|it| it.whole_millis()),
         "retries_left": upstream.retries.left(now),
-        "addresses": describe_addresses(&upstream.addresses.snapshot()),
+        "addresses": describe_addresses(&upstream.addresses.status()),
     })
 }
 
-fn describe_addresses(addresses: &Snapshot) -> Value {
+fn describe_addresses(addresses: &AddressStatus) -> Value {
     let list: Vec<Value> = addresses
         .list
         .iter()
@@ -85,6 +82,9 @@ pub(crate) fn collect(upstreams: &Upstreams, now: Instant, to: &mut Families<'_>
             .iter()
             .map(|upstream| ([label("upstream", &upstream.config.name)], upstream))
     };
+    let takes = |alternative| {
+        each().map(move |(labels, upstream)| (labels, upstream.takes(alternative, now)))
+    };
     collect_addresses(upstreams, to)?;
     to.gauges(
         "upstream_in_flight",
@@ -104,13 +104,12 @@ pub(crate) fn collect(upstreams: &Upstreams, now: Instant, to: &mut Families<'_>
     to.gauges(
         "upstream_available",
         "1 if the upstream takes requests that could go elsewhere.",
-        each().map(|(labels, upstream)| (labels, u32::from(upstream.is_available(now)))),
+        takes(Alternative::Available).map(|(labels, takes)| (labels, u32::from(takes))),
     )?;
     to.gauges(
         "upstream_refusing",
         "1 if the upstream takes no requests.",
-        each()
-            .map(|(labels, upstream)| (labels, u32::from(!upstream.takes(Alternative::None, now)))),
+        takes(Alternative::None).map(|(labels, takes)| (labels, u32::from(!takes))),
     )?;
     to.gauges(
         "upstream_latency_microseconds",
@@ -130,7 +129,7 @@ pub(crate) fn collect(upstreams: &Upstreams, now: Instant, to: &mut Families<'_>
 fn collect_addresses(upstreams: &Upstreams, to: &mut Families<'_>) -> fmt::Result {
     let snapshots: Vec<_> = upstreams
         .iter()
-        .map(|upstream| (&upstream.config.name, upstream.addresses.snapshot()))
+        .map(|upstream| (&upstream.config.name, upstream.addresses.status()))
         .collect();
     let each = || {
         snapshots
@@ -163,7 +162,6 @@ fn collect_addresses(upstreams: &Upstreams, to: &mut Families<'_>) -> fmt::Resul
 }
 
 fn unix_ms(at: Instant, now: Instant) -> u64 {
-    let at = SystemTime::now().checked_sub(now.saturating_duration_since(at));
-    let since = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    since.map_or(0, |since| since.whole_millis())
+    let ago = now.saturating_duration_since(at).whole_millis();
+    clock::now().0.saturating_sub(ago)
 }

@@ -8,16 +8,12 @@ use serde::Deserialize;
 use witgate_messages::batch::{Results, Totals};
 use witgate_messages::error::{ErrorReport, ErrorType};
 use witgate_messages::price::PriceBook;
+use witgate_upstream::{
+    Admission, Alternative, Attempt, Departure, Framing, Headers, Limit, Request, Response,
+    Upstream,
+};
 
 use super::{Ending, Record};
-use crate::upstream::Upstream;
-use crate::upstream::admission::Admission;
-use crate::upstream::attempt::Attempt;
-use crate::upstream::breaker::Alternative;
-use crate::upstream::connection::departure::Departure;
-use crate::upstream::connection::response::Response;
-use crate::upstream::limit::Limit;
-use crate::upstream::request::{Framing, Headers, Request};
 
 /// Largest answer with a batch's status, or error, in bytes.
 const MAX_STATUS_BYTES: usize = 1 << 20;

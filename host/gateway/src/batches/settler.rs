@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use witgate_ledger::Ledger;
 use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::PriceBook;
+use witgate_upstream::Upstream;
 
 use super::look::{Found, Trouble, look};
 use super::{Batches, Ended, Ending, Record};
@@ -22,7 +23,6 @@ use crate::gateway::snapshot::Snapshot;
 use crate::listen::stopped;
 use crate::receipts::batch_note::BatchNote;
 use crate::receipts::receipt::{Outcome, Receipt};
-use crate::upstream::Upstream;
 
 /// The endpoint on receipts of settlements.
 const ENDPOINT: &str = "batch-settlement";

@@ -4,7 +4,7 @@
 use http::HeaderMap;
 
 use super::secret;
-use crate::headers::is_credential;
+use crate::exchange::headers::is_credential;
 
 /// Names of headers that a replay needs and that hold no secrets; a trailing `*` stands for any ending.
 const PLAIN: [&str; 11] = [

@@ -16,9 +16,9 @@ use witgate_runtime::{
 use super::Captured;
 use crate::clock::WholeUnits as _;
 use crate::exchange::decide::estimate;
+use crate::exchange::view::View;
 use crate::receipts::receipt::{is_kept, tree};
 use crate::tenants::provenance::Provenance;
-use crate::view::View;
 
 /// A lineup of plugins for trials.
 pub struct Trial {

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use super::Captured;
 use crate::config::CaptureConfig;
-use crate::view::View;
+use crate::exchange::view::View;
 
 /// Maximum number of requests that wait for the thread, each with its body. Further requests are skipped.
 const QUEUE: usize = 16;

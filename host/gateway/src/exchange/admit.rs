@@ -14,9 +14,9 @@ use super::decide::Decision;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::clock::now;
+use crate::exchange::view::View;
 use crate::receipts::receipt::Downgrade;
 use crate::text::quote;
-use crate::view::View;
 
 /// A decision whose charges are reserved.
 pub(super) struct Admitted {

@@ -17,12 +17,12 @@ use super::decide::Decision;
 use super::decide::batch_context::BatchContext;
 use super::decide::model_access::{has_model, model};
 use crate::answer::refused::Refused;
+use crate::exchange::view::View;
 use crate::gateway::Gateway;
 use crate::store::{Durability, StoreError};
 use crate::tenants::keys::Caller;
 use crate::tenants::owners::Kind;
 use crate::text::quote;
-use crate::view::View;
 
 /// Largest number of different resources of a kind that a body may name.
 const MAX_RESOURCES: usize = 1_000;

@@ -27,11 +27,11 @@ use self::targets::{Target, look_up};
 use super::receive::Received;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
+use crate::exchange::headers;
+use crate::exchange::view::View;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
-use crate::headers;
 use crate::tenants::owners::Kind;
-use crate::view::View;
 
 /// The targets of a request, and the accounts it is charged to.
 pub(crate) struct Decision {

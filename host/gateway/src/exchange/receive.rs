@@ -19,10 +19,10 @@ use super::settle::Settlement;
 use crate::answer::cors;
 use crate::answer::refused::Refused;
 use crate::config::Limits;
+use crate::exchange::headers;
+use crate::exchange::view::View;
 use crate::gateway::snapshot::Snapshot;
-use crate::headers;
 use crate::text::quote;
-use crate::view::View;
 
 /// A request that was read completely.
 pub(crate) struct Received {

@@ -16,6 +16,7 @@ use pingora_core::ErrorType as IoError;
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use witgate_messages::error::{self, ErrorType};
+use witgate_upstream::Response;
 
 use super::delivery::{ConnectionFate, Delivered};
 use super::downstream::{Downstream, Interrupted};
@@ -23,10 +24,9 @@ use super::forward::answered::{Answered, Forwarded, HeldBack};
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
-use crate::headers::{self, Framing};
+use crate::exchange::headers::{self, Framing};
 use crate::receipts::receipt::Outcome;
 use crate::tenants::owners::ClaimError;
-use crate::upstream::connection::response::Response;
 
 /// Largest number of bytes that are joined into one write.
 const JOIN: usize = 64 * 1024;

@@ -14,6 +14,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use pingora_core::protocols::http::ServerSession;
+use witgate_upstream::{
+    Admission, Alternative, Answer, Attempt, Framing, Request, RequestError, Response,
+};
 
 use self::body::Body;
 use super::admit::Admitted;
@@ -31,16 +34,10 @@ use super::receive::body::{declared, send_continue};
 use super::relay;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
+use crate::exchange::headers::{self, AnswerForm, BodyCoding, Passing};
 use crate::gateway::Gateway;
-use crate::headers::{self, AnswerForm, BodyCoding, Passing};
 use crate::tenants::concurrency::Permit;
 use crate::tenants::owners::Kind;
-use crate::upstream::admission::Admission;
-use crate::upstream::attempt::{Answer, Attempt};
-use crate::upstream::breaker::Alternative;
-use crate::upstream::connection::error::RequestError;
-use crate::upstream::connection::response::Response;
-use crate::upstream::request::{Framing, Request};
 
 /// Bytes a second that a client has to send on average.
 const MIN_RATE: u64 = 16 * 1024;

@@ -5,13 +5,12 @@
 use std::sync::Arc;
 
 use witgate_messages::price::PriceBook;
+use witgate_upstream::{SharedResolver, Upstreams};
 
 use crate::capture::Capture;
 use crate::config::{Config, Keys, UpstreamConfig};
 use crate::tenants::concurrency::Concurrency;
 use crate::tenants::keys::Keyring;
-use crate::upstream::Upstreams;
-use crate::upstream::dns::resolver::Names;
 
 /// A configuration with everything that was read for it.
 pub(crate) struct Snapshot {
@@ -37,7 +36,7 @@ impl Snapshot {
     /// Returns what can't be read, and why, one line each.
     pub(crate) fn prepare(
         config: Arc<Config>,
-        resolver: &Names,
+        resolver: &SharedResolver,
         previous: Option<&Self>,
     ) -> Result<Self, String> {
         let mut problems = Vec::new();
@@ -90,7 +89,7 @@ pub(crate) fn prices(config: &Config) -> Result<PriceBook, String> {
 /// Returns the upstreams, or the problems of each.
 fn upstreams(
     config: &Config,
-    resolver: &Names,
+    resolver: &SharedResolver,
     previous: Option<&Snapshot>,
 ) -> Result<Upstreams, String> {
     let previous = previous.map(|previous| &previous.upstreams);
@@ -117,7 +116,7 @@ fn upstreams(
 /// Tries an upstream alone, which shows its own problems.
 pub(crate) fn alone(
     upstream: &UpstreamConfig,
-    resolver: &Names,
+    resolver: &SharedResolver,
     previous: Option<&Upstreams>,
 ) -> Result<(), String> {
     let alone = std::slice::from_ref(upstream);

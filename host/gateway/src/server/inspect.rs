@@ -1,14 +1,15 @@
 //! Checks of everything that a configuration names, without serving.
 
+use witgate_upstream::system_resolver;
+
 use crate::config::{Config, Draft};
 use crate::gateway::snapshot::{alone, capture, keyring, prices, tls};
-use crate::upstream::dns::resolver;
 
 /// Reads the files that a draft names and returns their problems. Skips keys that have problems themselves.
 #[must_use]
 pub fn files(draft: &Draft) -> Vec<String> {
     let Draft { config, problems } = draft;
-    let resolver = resolver::system();
+    let resolver = system_resolver();
     let sound = |keys: &[&str]| !keys.iter().any(|key| problems.is_about(key));
     let mut found = Vec::new();
     if sound(&["keys"]) {

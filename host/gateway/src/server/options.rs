@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use witgate_runtime::Compiler;
-
-use crate::upstream::dns::resolver::{Names, Resolver, system};
+use witgate_upstream::{Resolver, SharedResolver, system_resolver};
 
 /// The parts of a gateway that its program supplies. The default suits a program that embeds the gateway.
 #[derive(Clone)]
 pub struct Options {
     pub(super) compiler: Option<Compiler>,
-    pub(super) resolver: Names,
+    pub(super) resolver: SharedResolver,
     pub(super) dropped_log_lines: fn() -> u64,
 }
 
@@ -20,7 +19,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             compiler: None,
-            resolver: system(),
+            resolver: system_resolver(),
             dropped_log_lines: || 0,
         }
     }

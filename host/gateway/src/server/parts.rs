@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 use witgate_runtime::{Compiler, Policies, PoliciesOptions, Runtime, RuntimeOptions};
+use witgate_upstream::SharedResolver;
 
 use super::reload::Prints;
 use crate::batches;
 use crate::config::Config;
+use crate::exchange::view::vocabulary::Vocabulary;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::receipts::Receipts;
 use crate::store::{Migration, Store};
 use crate::tenants::owners;
-use crate::upstream::dns::resolver::Names;
-use crate::view::vocabulary::Vocabulary;
 
 /// The migrations of the database, in the order they were released.
 const MIGRATIONS: &[Migration] = &[owners::MIGRATION, batches::MIGRATION];
@@ -28,7 +28,7 @@ const MIGRATIONS: &[Migration] = &[owners::MIGRATION, batches::MIGRATION];
 pub(super) async fn open(
     config: &Arc<Config>,
     compiler: Option<Compiler>,
-    resolver: Names,
+    resolver: SharedResolver,
 ) -> anyhow::Result<(Arc<Gateway>, Prints)> {
     let config = Arc::clone(config);
     // Compiling plugins takes processor time that the runtime's workers need for other tasks.
@@ -50,9 +50,9 @@ pub(super) async fn open(
 #[must_use]
 pub fn runtime_options() -> RuntimeOptions {
     RuntimeOptions::default()
-        .with_secret_headers(crate::headers::credentials())
-        .with_host_headers(crate::headers::of_the_host())
-        .with_response_headers(crate::headers::that_plugins_may_set())
+        .with_secret_headers(crate::exchange::headers::credentials())
+        .with_host_headers(crate::exchange::headers::of_the_host())
+        .with_response_headers(crate::exchange::headers::that_plugins_may_set())
         .with_vocabulary(Vocabulary)
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use witgate_handover::{Handover, Sockets};
+use witgate_upstream::run_upkeep;
 
 use super::listeners::Listeners;
 use super::reload::Reloader;
@@ -13,7 +14,6 @@ use crate::admin::Admin;
 use crate::batches::Settler;
 use crate::gateway::Gateway;
 use crate::listen::{Drained, Listener, Overflow};
-use crate::upstream::upkeep;
 
 /// Maximum number of admin connections. A further one takes the place of the least busy.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -48,7 +48,7 @@ impl Stop {
         let stopped = || self.clients.subscribe();
         let mut tasks = vec![
             tokio::spawn(Arc::clone(reloader).watch(stopped())),
-            tokio::spawn(upkeep::keep(
+            tokio::spawn(run_upkeep(
                 {
                     let gateway = Arc::clone(gateway);
                     move || gateway.snapshot().upstreams.clone()

@@ -14,9 +14,9 @@ use witgate_runtime::{Envelope, Estimate, Plan};
 use crate::capture::Captured;
 use crate::clock::now;
 use crate::exchange::resource;
+use crate::exchange::view::View;
 use crate::receipts::receipt::{Attempt, Outcome, Receipt};
 use crate::tenants::provenance::Provenance;
-use crate::view::View;
 
 const FIRST_BYTE: Duration = Duration::from_millis(500);
 const TOTAL: Duration = Duration::from_secs(1);

@@ -19,11 +19,11 @@ use crate::exchange::decide::batch_context::{BLOCKING_THRESHOLD, BatchContext};
 use crate::exchange::decide::copy;
 use crate::exchange::decide::edits::set_model;
 use crate::exchange::settle::Settlement;
+use crate::exchange::view::View;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::receipts::batch_note::BatchNote;
 use crate::tenants::concurrency::Charge;
-use crate::view::View;
 
 /// The body of a creation as it is sent.
 pub(crate) struct Written {

@@ -10,9 +10,12 @@ use http::{HeaderValue, Method, header};
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use tokio::time::timeout;
+use witgate_upstream::{
+    Admission, Attempt, Closed, Departure, Request, RequestError, Response, Severity,
+};
 
 use crate::answer::refused::Refused;
-use crate::coding::Coding;
+use crate::exchange::coding::Coding;
 use crate::exchange::decide::Decision;
 use crate::exchange::decide::targets::Target;
 use crate::exchange::delivery::{ConnectionFate, Delivered};
@@ -22,17 +25,10 @@ use crate::exchange::forward::attempt::client_left;
 use crate::exchange::forward::failed_attempt::{refuse, refuse_closed};
 use crate::exchange::forward::no_target;
 use crate::exchange::forward::queue::{TargetQueue, Turn};
+use crate::exchange::headers::{self, AnswerForm, BodyCoding, Framing, Passing};
 use crate::exchange::settle::Settlement;
-use crate::headers::{self, AnswerForm, BodyCoding, Framing, Passing};
 use crate::receipts::receipt::Outcome;
 use crate::tenants::concurrency::{Charge, Permit};
-use crate::upstream::admission::{Admission, Closed};
-use crate::upstream::attempt::Attempt;
-use crate::upstream::breaker::Severity;
-use crate::upstream::connection::departure::Departure;
-use crate::upstream::connection::error::RequestError;
-use crate::upstream::connection::response::Response;
-use crate::upstream::request::{self, Request};
 
 /// Largest answer that is read whole, in bytes.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -172,8 +168,8 @@ impl FetchRequest<'_> {
             path: self.path,
             headers: headers::to_upstream(session.req_header(), passing),
             framing: match self.body {
-                Some(_) => request::Framing::Length(len as u64),
-                None => request::Framing::None,
+                Some(_) => witgate_upstream::Framing::Length(len as u64),
+                None => witgate_upstream::Framing::None,
             },
             body,
         }

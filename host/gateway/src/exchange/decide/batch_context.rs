@@ -15,9 +15,9 @@ use witgate_runtime::{Lineup, Plan};
 use super::copy;
 use crate::answer::refused::Refused;
 use crate::exchange::settle::Settlement;
+use crate::exchange::view::View;
 use crate::gateway::Gateway;
 use crate::receipts::batch_note::BatchNote;
-use crate::view::View;
 
 /// Size in bytes from which a body is scanned on a blocking thread.
 pub(crate) const BLOCKING_THRESHOLD: usize = 1 << 20;

@@ -6,8 +6,8 @@ use witgate_runtime::{BodyGrant, Hook, Lineup, Plugin};
 
 use crate::answer::refused::Refused;
 use crate::exchange::settle::Settlement;
+use crate::exchange::view::View;
 use crate::tenants::concurrency::{Charge, FREE};
-use crate::view::View;
 
 /// Charges for the copy of an edited body that plugins may read, for as long as the request's view lasts.
 ///

@@ -26,8 +26,8 @@ use super::orders::Orders;
 use super::panel::Panel;
 use crate::answer::refused::Refused;
 use crate::exchange::settle::Settlement;
+use crate::exchange::view::View;
 use crate::text::quote;
-use crate::view::View;
 
 /// Time that plugins run before the task yields.
 const TURN: Duration = Duration::from_millis(1);

@@ -9,7 +9,7 @@ use witgate_messages::price::PriceBook;
 use witgate_messages::{Tokens, Usage};
 use witgate_runtime::{Estimate, Plan};
 
-use crate::view::View;
+use crate::exchange::view::View;
 
 /// Expected output of a request that allows more, in tokens. The hold is settled with the true amount; reserving all that
 /// clients declare would starve agents that declare 128,000.

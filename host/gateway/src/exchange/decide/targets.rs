@@ -9,15 +9,14 @@ use std::time::{Duration, Instant};
 
 use witgate_messages::signed;
 use witgate_runtime::{Envelope, Plan};
+use witgate_upstream::{ChosenBy, Limit, Upstream};
 
 use crate::answer::refused::Refused;
 use crate::config::ProviderChange;
+use crate::exchange::headers;
+use crate::exchange::view::View;
 use crate::gateway::snapshot::Snapshot;
-use crate::headers;
 use crate::text::quote;
-use crate::upstream::Upstream;
-use crate::upstream::limit::{ChosenBy, Limit};
-use crate::view::View;
 
 /// A target of the plan, looked up.
 pub(crate) struct Target {

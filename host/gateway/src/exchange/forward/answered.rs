@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use witgate_upstream::{Attempt, Response};
 
 use crate::exchange::downstream::Downstream;
 use crate::exchange::relay::metering::Metering;
-use crate::upstream::attempt::Attempt;
-use crate::upstream::connection::response::Response;
 
 /// Bytes that were read and are still to be delivered. They have been metered.
 pub(crate) type HeldBack = SmallVec<[Bytes; 2]>;

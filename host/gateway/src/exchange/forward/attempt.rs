@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::retry::{Advice, Verdict};
 use witgate_messages::splice::splice;
+use witgate_upstream::{Admission, Departure, Framing, Request, Response};
 
 use super::answered::Answered;
 use super::failed_attempt::{FailedAttempt, Left};
@@ -20,14 +21,10 @@ use crate::exchange::decide::Decision;
 use crate::exchange::decide::edits::{edit_failed, set_model};
 use crate::exchange::decide::targets::Target;
 use crate::exchange::downstream::{Downstream, Interrupted};
+use crate::exchange::headers::{self, AnswerForm, BodyCoding, Passing};
 use crate::exchange::relay::early_headers;
 use crate::exchange::relay::metering::Metering;
 use crate::exchange::settle::Settlement;
-use crate::headers::{self, AnswerForm, BodyCoding, Passing};
-use crate::upstream::admission::Admission;
-use crate::upstream::connection::departure::Departure;
-use crate::upstream::connection::response::Response;
-use crate::upstream::request::{Framing, Request};
 
 /// The fallback of an attempt: another target, or another attempt at the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

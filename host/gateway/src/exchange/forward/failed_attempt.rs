@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
+use witgate_upstream::{ChosenBy, Closed, RequestError, Severity};
+
 use super::answered::Answered;
 use super::retry_reason::RetryReason;
 use crate::answer::refused::{Blame, Refused};
 use crate::exchange::decide::Decision;
-use crate::upstream::admission::Closed;
-use crate::upstream::breaker::Severity;
-use crate::upstream::connection::error::RequestError;
-use crate::upstream::limit::ChosenBy;
 
 /// An attempt that failed, with what is left of it: the answer, if no other target gives a better one.
 pub(crate) struct FailedAttempt {

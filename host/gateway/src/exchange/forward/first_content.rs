@@ -7,12 +7,12 @@
 use pingora_core::protocols::http::ServerSession;
 use tokio::time::{Instant, timeout_at};
 use witgate_messages::error::ErrorReport;
+use witgate_upstream::Response;
 
 use super::answered::HeldBack;
 use crate::config::Streams;
 use crate::exchange::downstream::{Downstream, Interrupted};
 use crate::exchange::relay::metering::Metering;
-use crate::upstream::connection::response::Response;
 
 /// The beginning of an answer.
 pub(crate) enum Beginning {

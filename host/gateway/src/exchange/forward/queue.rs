@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use smallvec::SmallVec;
+use witgate_upstream::Alternative;
 
 use crate::exchange::decide::targets::Target;
-use crate::upstream::breaker::Alternative;
 
 /// The targets that are still to be tried.
 ///
@@ -87,7 +87,7 @@ impl<'a> TargetQueue<'a> {
     fn alternative(&self) -> Alternative {
         let now = Instant::now();
         let mut rest = self.targets.iter().skip(self.next);
-        if rest.any(|target| target.upstream.is_available(now)) {
+        if rest.any(|target| target.upstream.takes(Alternative::Available, now)) {
             Alternative::Available
         } else {
             Alternative::None

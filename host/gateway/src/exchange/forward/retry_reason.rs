@@ -1,9 +1,9 @@
 //! The reasons to try another target, by the names that plans use.
 
 use witgate_messages::error::ErrorType;
+use witgate_upstream::RequestError;
 
 use crate::exchange::decide::Decision;
-use crate::upstream::connection::error::RequestError;
 
 /// A reason to try another target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

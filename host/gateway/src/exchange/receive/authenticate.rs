@@ -5,8 +5,8 @@ use std::sync::Arc;
 use pingora_core::protocols::http::ServerSession;
 
 use crate::answer::refused::Refused;
+use crate::exchange::headers::{self, Spill};
 use crate::gateway::snapshot::Snapshot;
-use crate::headers::{self, Spill};
 use crate::tenants::keys::Caller;
 
 /// Returns the caller of a request, by its key or its connection's client certificate.

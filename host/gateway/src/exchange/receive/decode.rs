@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::answer::refused::Refused;
-use crate::coding::{Coding, Unsupported, ZSTD_WINDOW};
 use crate::config::Limits;
+use crate::exchange::coding::{Coding, Unsupported, ZSTD_WINDOW};
 use crate::tenants::concurrency::{Charge, Permit};
 
 /// Size in bytes from which a body is decoded on a blocking thread.

@@ -8,14 +8,14 @@ use http::{HeaderValue, Version, header};
 use pingora_http::ResponseHeader;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::{ErrorReport, ErrorType};
+use witgate_upstream::Response;
 
 use crate::answer::refused::Refused;
-use crate::coding::Coding;
+use crate::exchange::coding::Coding;
 use crate::exchange::decide::Decision;
 use crate::exchange::downstream::EarlyHeaders;
 use crate::exchange::relay::metering::is_event_stream;
 use crate::exchange::settle::Settlement;
-use crate::upstream::connection::response::Response;
 
 /// Largest part of an upstream's error that is read to report it as an event, in bytes.
 const MAX_ERROR_BYTES: usize = 64 * 1024;

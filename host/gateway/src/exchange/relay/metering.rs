@@ -11,7 +11,7 @@ use witgate_messages::error::ErrorReport;
 use witgate_messages::meter::{Made, Meter, Reading};
 use witgate_messages::price::PriceBook;
 
-use crate::coding::{Coding, Decoder};
+use crate::exchange::coding::{Coding, Decoder};
 
 /// Maximum decoded bytes of one response. Beyond it the bytes are no answer of a model.
 const MAX_DECODED_BYTES: usize = 256 << 20;

@@ -1,9 +1,9 @@
 //! The targets of an exchange on its receipt: those that were asked, and those that were passed over.
 
+use witgate_upstream::{Attempt, Closed};
+
 use super::Settlement;
 use crate::receipts::receipt;
-use crate::upstream::admission::Closed;
-use crate::upstream::attempt::Attempt;
 
 // === impl Settlement ===
 

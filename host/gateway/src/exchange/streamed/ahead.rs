@@ -11,13 +11,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use pingora_core::protocols::http::ServerSession;
 use tokio::time::timeout;
+use witgate_upstream::{Taken, Upload};
 
 use super::{Stopped, while_connected};
 use crate::answer::refused::Refused;
 use crate::exchange::receive::body::body_error;
 use crate::exchange::relay::ready;
 use crate::tenants::concurrency::Charge;
-use crate::upstream::connection::upload::{Taken, Upload};
 
 /// Largest number of bytes that are read ahead. More than the sockets of a client usually hold when it disconnects.
 const MOST: usize = 16 << 20;

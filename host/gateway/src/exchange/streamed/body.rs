@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pingora_core::protocols::http::ServerSession;
 use tokio::time::{Instant, timeout_at};
+use witgate_upstream::{Taken, Upload};
 
 use super::ahead::Ahead;
 use super::{MIN_RATE, Progress, Stopped, while_connected};
@@ -12,7 +13,6 @@ use crate::answer::refused::Refused;
 use crate::exchange::receive::body::{announced, body_error, body_timeout, body_too_large, window};
 use crate::exchange::settle::Settlement;
 use crate::tenants::concurrency::{Charge, Permit};
-use crate::upstream::connection::upload::{Taken, Upload};
 
 /// A body that is being passed on.
 pub(super) struct Body {

@@ -8,7 +8,7 @@ use witgate_messages::head::Head;
 use witgate_runtime as contract;
 use witgate_runtime::Request;
 
-use crate::view::{View, bytes_of, contract_head};
+use crate::exchange::view::{View, bytes_of, contract_head};
 
 /// A request of a batch.
 pub(crate) struct Single {

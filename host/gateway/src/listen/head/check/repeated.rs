@@ -6,7 +6,7 @@
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
-use crate::headers::is_hop_by_hop;
+use crate::exchange::headers::is_hop_by_hop;
 
 /// Single-valued headers on which the gateway, its plugins or the upstream base decisions.
 const SINGLE_VALUED: [&str; 9] = [

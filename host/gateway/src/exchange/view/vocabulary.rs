@@ -1,0 +1,99 @@
+//! Validation of the values that plugins return: edits of JSON bodies, and charges in the ledger's units and windows.
+//!
+//! What it can't use is a fault of the plugin, told with the same text by the gateway and by `witgate plugin`.
+
+use witgate_ledger::{Unit, Window};
+use witgate_messages::splice::Edit;
+use witgate_runtime::{self as contract, Charge, Envelope};
+
+use crate::exchange::view::edit;
+
+/// The gateway's words.
+#[derive(Debug)]
+pub(crate) struct Vocabulary;
+
+// === impl Vocabulary ===
+
+impl contract::Vocabulary for Vocabulary {
+    fn envelope(&self, envelope: &Envelope) -> Result<(), String> {
+        envelope
+            .edits
+            .iter()
+            .try_for_each(|given| check(&edit(given)))
+    }
+
+    fn charge(&self, charge: &Charge) -> Result<(), String> {
+        Window::parse(&charge.window)
+            .map(drop)
+            .and_then(|()| Unit::parse(&charge.unit).map(drop))
+            .map_err(|unknown| format!("a charge on `{}` with an {unknown}", charge.account))
+    }
+}
+
+fn check(edit: &Edit) -> Result<(), String> {
+    edit.check()
+        .map_err(|error| format!("an edit of the body that can't be made: {error}"))?;
+    match edit {
+        Edit::Set(name, json) if name == "model" && json.trim_ascii() == "\"\"" => Err(
+            "an edit that sets `model` to an empty text; name a model, or leave the member as it is"
+                .to_owned(),
+        ),
+        Edit::Set(..) | Edit::Remove(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use witgate_runtime::Vocabulary as _;
+
+    use super::*;
+
+    fn setting(name: &str, json: &str) -> Result<(), String> {
+        let edit = contract::Edit::Set((name.to_owned(), json.to_owned()));
+        Vocabulary.envelope(&Envelope {
+            edits: vec![edit],
+            ..Envelope::default()
+        })
+    }
+
+    fn charging(window: &str, unit: &str) -> Result<(), String> {
+        Vocabulary.charge(&Charge {
+            account: "key:a".to_owned(),
+            window: window.to_owned(),
+            unit: unit.to_owned(),
+            limit: 1,
+            amount: 1,
+        })
+    }
+
+    #[test]
+    fn what_the_gateway_can_use_passes() {
+        for (name, json) in [
+            ("model", r#""claude-haiku-4-5""#),
+            ("max_tokens", "5"),
+            ("anything", r#"{"a": [1.5e3, null]}"#),
+        ] {
+            assert_eq!(setting(name, json), Ok(()), "{name} = {json}");
+        }
+        assert_eq!(charging("day", "picousd"), Ok(()), "a known charge");
+    }
+
+    #[test]
+    fn what_it_can_not_use_is_named_with_the_cure() {
+        for (name, json, told) in [
+            ("a", "{", "`a` is not JSON"),
+            ("max_tokens", "\"9\"", "a whole number"),
+            ("model", " \"\" ", "name a model"),
+        ] {
+            let error = setting(name, json).expect_err("no body can have it");
+            assert!(error.contains(told), "{name} = {json}: {error}");
+        }
+        for (window, unit, told) in [
+            ("fortnight", "tokens", "known are minute"),
+            ("day", "bananas", "known are picousd"),
+        ] {
+            let error = charging(window, unit).expect_err("the ledger doesn't know it");
+            assert!(error.contains(told), "{error}");
+        }
+    }
+}

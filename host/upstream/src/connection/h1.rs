@@ -1,0 +1,252 @@
+//! HTTP/1.1: a small request leaves in one write, head and body together.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::Method;
+use pingora_core::ErrorType;
+use pingora_core::protocols::Stream;
+use pingora_core::protocols::http::v1::client::HttpSession;
+use pingora_core::upstreams::peer::{HttpPeer, Peer};
+use pingora_http::ResponseHeader;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, timeout_at};
+
+use super::departure::Departure;
+use super::error::{Failure, describe};
+use super::fields::{self, Field};
+use super::interim::{Interim, Stage};
+use crate::Upstream;
+use crate::limit::Limit;
+use crate::provider::Destination;
+use crate::request::{Framing, Request};
+
+/// Bodies of up to this many bytes are copied behind the head, so that both leave in one system call.
+const ONE_WRITE_BYTES: usize = 64 * 1024;
+
+/// A request in the form of HTTP/1.1, written once a connection needs it.
+pub(super) struct Outgoing<'a> {
+    request: &'a Request<'a>,
+    departure: &'a Departure,
+    written: Option<Written<'a>>,
+}
+
+/// The bytes of the first write, and the parts of the body that follow.
+struct Written<'a> {
+    first: BytesMut,
+    rest: &'a [Bytes],
+}
+
+/// The persistence of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Persistence {
+    KeepAlive,
+    Close,
+}
+
+/// An answer over HTTP/1.1.
+pub(super) struct Incoming {
+    session: HttpSession,
+    extent: Extent,
+}
+
+/// The extent of an answer's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    AsFramed,
+    /// The answer to a HEAD request has none (RFC 9110, section 9.3.2).
+    HeadOnly,
+}
+
+// === impl Outgoing ===
+
+impl<'a> Outgoing<'a> {
+    pub(super) fn new(request: &'a Request<'a>, departure: &'a Departure) -> Self {
+        Self {
+            request,
+            departure,
+            written: None,
+        }
+    }
+
+    /// Returns the bytes of one write, and the parts to write after them.
+    fn written(&mut self, upstream: &Upstream) -> (&[u8], &'a [Bytes]) {
+        let request = self.request;
+        let written = self.written.get_or_insert_with(|| {
+            let len = request.body_len();
+            let (joined, rest) = if len <= ONE_WRITE_BYTES {
+                (request.body, &[][..])
+            } else {
+                (&[][..], request.body)
+            };
+            let room = joined.iter().map(Bytes::len).sum();
+            let mut first = head(upstream, request, Persistence::KeepAlive, room);
+            for part in joined {
+                first.extend_from_slice(part);
+            }
+            Written { first, rest }
+        });
+        (&written.first, written.rest)
+    }
+}
+
+/// Writes the head of a request, with `room` bytes to spare behind it.
+pub(super) fn head(
+    upstream: &Upstream,
+    request: &Request<'_>,
+    persistence: Persistence,
+    room: usize,
+) -> BytesMut {
+    let Destination {
+        prefix,
+        path,
+        credential,
+    } = upstream.provider().destination(upstream, request.path);
+    let mut wire = BytesMut::with_capacity(1024 + room);
+    for part in [request.method.as_str(), " ", prefix, path, " HTTP/1.1\r\n"] {
+        wire.put_slice(part.as_bytes());
+    }
+
+    let Ok(()) = fields::each(request, &credential, |field| {
+        match field {
+            Field::Host { spelling } => put(&mut wire, spelling, upstream.authority.as_bytes()),
+            Field::Length { spelling, length } => put_length(&mut wire, spelling, length),
+            Field::Header {
+                spelling, value, ..
+            } => put(&mut wire, spelling, value.as_bytes()),
+        }
+        Ok::<(), Infallible>(())
+    });
+    if persistence == Persistence::Close {
+        put(&mut wire, b"Connection", b"close");
+    }
+    if request.framing == Framing::Chunked {
+        put(&mut wire, b"Transfer-Encoding", b"chunked");
+    }
+    wire.put_slice(b"\r\n");
+    wire
+}
+
+fn put(wire: &mut BytesMut, name: &[u8], value: &[u8]) {
+    for part in [name, b": ", value, b"\r\n"] {
+        wire.put_slice(part);
+    }
+}
+
+fn put_length(wire: &mut BytesMut, name: &[u8], length: u64) {
+    wire.put_slice(name);
+    // Memory takes whatever is written.
+    let _ = write!(wire, ": {length}\r\n");
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    pub(super) async fn send_http1(
+        &self,
+        mut stream: Stream,
+        peer: &HttpPeer,
+        outgoing: &mut Outgoing<'_>,
+        limit: Limit,
+        reused: bool,
+    ) -> Result<Box<Incoming>, Failure> {
+        let deadline = Instant::now() + limit.after;
+        let late = || Failure::Final(self.timeout(limit));
+        let extent = if *outgoing.request.method == Method::HEAD {
+            Extent::HeadOnly
+        } else {
+            Extent::AsFramed
+        };
+        let (first, rest) = outgoing.written(self);
+
+        let sent = timeout_at(deadline, async {
+            stream.write_all(first).await?;
+            for part in rest {
+                stream.write_all(part).await?;
+            }
+            stream.flush().await
+        });
+        let sent = sent.await.map_err(|_| late())?;
+        if sent.is_ok() {
+            outgoing.departure.complete();
+        }
+
+        // A server may refuse a body before it has read all of it; its answer says more than the broken write.
+        let mut session = HttpSession::new_with_options(stream, peer);
+        let mut interim = Interim::default();
+        loop {
+            match timeout_at(deadline, session.read_response()).await {
+                Err(_) => return Err(late()),
+                Ok(Err(error)) if *error.etype() == ErrorType::InvalidHTTPHeader => {
+                    return Err(Failure::Final(self.malformed(describe(&error))));
+                }
+                Ok(Err(error)) => {
+                    let reason = sent
+                        .err()
+                        .map_or_else(|| describe(&error), |error| error.to_string());
+                    return Err(Failure::on(self.broken(reason), reused));
+                }
+                Ok(Ok(_)) => {}
+            }
+            let status = session.get_status().unwrap_or_default();
+            match interim.classify(status) {
+                Ok(Stage::Interim) => {}
+                Ok(Stage::Final) => return Ok(Box::new(Incoming { session, extent })),
+                Err(unending) => {
+                    return Err(Failure::Final(self.malformed(unending.to_string())));
+                }
+            }
+        }
+    }
+}
+
+// === impl Incoming ===
+
+impl Incoming {
+    /// Creates the answer to a request other than HEAD, whose head was read.
+    pub(super) fn new(session: HttpSession) -> Self {
+        Self {
+            session,
+            extent: Extent::AsFramed,
+        }
+    }
+
+    pub(super) fn head(&self) -> Option<&ResponseHeader> {
+        self.session.resp_header()
+    }
+
+    pub(super) async fn read(&mut self) -> pingora_core::Result<Option<Bytes>> {
+        match self.extent {
+            Extent::AsFramed => self.session.read_body_bytes().await,
+            Extent::HeadOnly => Ok(None),
+        }
+    }
+
+    pub(super) fn set_idle_timeout(&mut self, idle: Duration) {
+        self.session.read_timeout = Some(idle);
+    }
+
+    pub(super) fn is_done(&mut self) -> bool {
+        self.extent == Extent::HeadOnly || self.session.is_body_done()
+    }
+
+    pub(super) async fn release(self, upstream: &Upstream, peer: &HttpPeer) {
+        // The HTTP layer still waits for the body that an answer to HEAD does not have: that connection is closed.
+        if self.extent == Extent::HeadOnly {
+            return;
+        }
+        let mut session = self.session;
+        session.respect_keepalive();
+        if let Some(stream) = session.reuse().await {
+            let idle = peer.options.idle_timeout;
+            upstream
+                .connector
+                .release_stream(stream, peer.reuse_hash(), idle);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Background tasks of upstreams: health checks, and the renewal of credentials that expire.
+//!
+//! One task watches the configuration in use and runs tasks for each upstream that needs them, so that a reload starts,
+//! keeps, and ends them. All of them end with the gateway.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::{ACCEPT, USER_AGENT};
+use http::{HeaderName, HeaderValue, Method};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::admission::Admission;
+use super::connection::departure::Departure;
+use super::health::Turn;
+use super::limit::Limit;
+use super::request::{Framing, Headers, Request};
+use super::{Upstream, Upstreams};
+use crate::config::HealthPolicy;
+
+/// The interval at which the configuration is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Largest answer to a health check that is read so that its connection can be reused, in bytes.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// The tasks of one upstream.
+struct Kept {
+    upstream: Arc<Upstream>,
+    /// The tasks, which end when this is dropped.
+    _tasks: JoinSet<()>,
+}
+
+/// Keeps the upstreams of the configuration in use, until `stop` says `true` or its sender is dropped.
+pub async fn run_upkeep(upstreams: impl Fn() -> Upstreams + Send, mut stop: watch::Receiver<bool>) {
+    let mut kept: Vec<Kept> = Vec::new();
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = ticks.tick() => look(&mut kept, &upstreams()),
+        }
+    }
+}
+
+fn look(kept: &mut Vec<Kept>, upstreams: &Upstreams) {
+    let are_of = |kept: &Kept, upstream| Arc::ptr_eq(&kept.upstream, upstream);
+    kept.retain(|kept| upstreams.iter().any(|upstream| are_of(kept, upstream)));
+    for upstream in upstreams.iter() {
+        if !kept.iter().any(|kept| are_of(kept, upstream)) {
+            kept.push(Kept::start(upstream));
+        }
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    fn start(upstream: &Arc<Upstream>) -> Self {
+        let mut tasks = JoinSet::new();
+        if let Some(policy) = upstream.config.resilience.health.clone() {
+            let upstream = Arc::clone(upstream);
+            tasks.spawn(async move { upstream.check_health(&policy).await });
+        }
+        if upstream.credential.expires() {
+            let upstream = Arc::clone(upstream);
+            tasks.spawn(async move { upstream.credential.keep_fresh(&upstream.config.name).await });
+        }
+        Self {
+            upstream: Arc::clone(upstream),
+            _tasks: tasks,
+        }
+    }
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    /// Checks the upstream at every interval of the policy.
+    async fn check_health(self: &Arc<Self>, policy: &HealthPolicy) {
+        let mut ticks = interval(policy.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let check = self.check(policy).await;
+            let why = check.as_ref().err().cloned().unwrap_or_default();
+            let name = &self.config.name;
+            match self.health.checked(check, policy, Instant::now()) {
+                Some(Turn::Out) => {
+                    tracing::warn!(upstream = %name, why, "the upstream fails its health checks and is taken out of service");
+                }
+                Some(Turn::In) => {
+                    tracing::info!(upstream = %name, "the upstream passes its health checks and is back in service");
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Makes one check. A status below 500 is a good one.
+    async fn check(self: &Arc<Self>, policy: &HealthPolicy) -> Result<(), String> {
+        let request = Request {
+            method: &Method::GET,
+            path: &policy.path,
+            headers: check_headers(),
+            framing: Framing::None,
+            body: &[],
+        };
+        let mut attempt = self
+            .attempt(Admission::HealthCheck)
+            .map_err(|closed| closed.to_string())?;
+        let limit = Limit::of_upstream(policy.timeout);
+        let departure = Departure::default();
+        let sent = timeout(policy.timeout, attempt.send(&request, limit, &departure)).await;
+        let mut response = sent
+            .map_err(|_| format!("no answer within {:?}", policy.timeout))?
+            .map_err(|error| error.to_string())?;
+        let status = response.status();
+        if status >= 500 {
+            return Err(format!("{} answered {status}", policy.path));
+        }
+        let drained = timeout(policy.timeout, async {
+            let mut read = 0;
+            while !response.is_done() && read < MAX_ANSWER_BYTES {
+                match response.read().await {
+                    Ok(Some(part)) => read += part.len(),
+                    Ok(None) => {}
+                    Err(_) => return,
+                }
+            }
+        });
+        // The status is the check; an answer that breaks off afterwards costs its connection and no more.
+        if drained.await.is_ok() && response.is_done() {
+            attempt.release(response).await;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the headers of a health check.
+fn check_headers() -> Headers {
+    let mut headers = Headers::with_capacity(4);
+    for (name, value) in [
+        (ACCEPT, "application/json"),
+        (USER_AGENT, "witgate-health"),
+        (HeaderName::from_static("anthropic-version"), "2023-06-01"),
+    ] {
+        headers.push_own(&name, HeaderValue::from_static(value));
+    }
+    headers
+}

@@ -1,0 +1,101 @@
+//! One upstream, with its connections and statistics.
+
+use std::sync::Arc;
+
+use pingora_core::connectors::http::v2;
+use pingora_core::connectors::{ConnectorOptions, TransportConnector};
+
+use crate::backoff::Backoff;
+use crate::breaker::Breaker;
+use crate::config::{HttpVersion, UpstreamConfig};
+use crate::credential::CredentialStore;
+use crate::dns::Addresses;
+use crate::dns::resolver::SharedResolver;
+use crate::health::Health;
+use crate::pem;
+use crate::retries::RetryBudget;
+use crate::stats::Stats;
+
+/// Largest number of idle connections that are kept for one upstream.
+const POOL: usize = 512;
+
+/// A server that speaks Messages, with its connections and statistics.
+pub struct Upstream {
+    /// The configuration.
+    pub config: UpstreamConfig,
+    /// The host and, unless it is the scheme's own, the port.
+    pub authority: String,
+    /// Connections over HTTP/1.1.
+    pub(crate) connector: TransportConnector,
+    /// Connections over HTTP/2; `None` for an upstream that speaks HTTP/1.1 only.
+    pub(crate) http2: Option<v2::Connector>,
+    /// The addresses.
+    pub addresses: Arc<Addresses>,
+    /// The statistics of the requests.
+    pub stats: Stats,
+    /// The share of its load that retries may add.
+    pub retries: RetryBudget,
+    /// The wait between retries.
+    pub backoff: Backoff,
+    pub(crate) breaker: Option<Breaker>,
+    pub(crate) health: Health,
+    pub(crate) credential: CredentialStore,
+    /// The content of the CA file, or `None` if none is configured.
+    ca: Option<Vec<u8>>,
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    /// Prepares an upstream; nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// The credential or the CA file cannot be read.
+    pub(crate) fn try_new(
+        config: UpstreamConfig,
+        resolver: SharedResolver,
+    ) -> Result<Self, String> {
+        let mut ca = None;
+        let mut options = ConnectorOptions::new(POOL);
+        if let Some(file) = &config.ca_file {
+            let pem = pem::read(file)?;
+            // The HTTP layer panics on a file without any.
+            pem::certificates(file, &pem)?;
+            ca = Some(pem);
+            options.ca_file = Some(file.to_string_lossy().into_owned());
+        }
+        let http2 =
+            (config.http != HttpVersion::Http1).then(|| v2::Connector::new(Some(options.clone())));
+        let upstream = Self {
+            authority: config.base.authority(),
+            connector: TransportConnector::new(Some(options)),
+            http2,
+            addresses: Arc::new(Addresses::new(&config, resolver)),
+            stats: Stats::default(),
+            retries: RetryBudget::new(config.resilience.retry.budget_permille),
+            backoff: Backoff::from(&config.resilience.retry),
+            breaker: config.resilience.breaker.clone().map(Breaker::new),
+            health: Health::default(),
+            credential: CredentialStore::try_open(&config.name, config.credential.as_ref())?,
+            ca,
+            config,
+        };
+        Ok(upstream)
+    }
+
+    /// Returns whether an upstream of this configuration would be the same one, trusted certificates included.
+    pub(crate) fn is_as_configured(&self, config: &UpstreamConfig) -> bool {
+        let trusts_the_same = match (&self.ca, &config.ca_file) {
+            (Some(then), Some(file)) => std::fs::read(file).is_ok_and(|now| now == *then),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.config == *config && trusts_the_same
+    }
+
+    /// Returns whether the upstream is sent the caller's own credential.
+    pub fn takes_callers_credential(&self) -> bool {
+        self.credential.is_callers()
+    }
+}

@@ -1,0 +1,4 @@
+//! The shapes with the standard library's allocator.
+
+#[path = "shapes/guest.rs"]
+mod guest;
