@@ -93,10 +93,6 @@ impl Answer {
         fitted
     }
 
-    pub(super) fn container(&self) -> Option<&str> {
-        self.container.as_deref()
-    }
-
     pub(super) fn take_made(&mut self) -> Option<Made> {
         self.made.take().map(|made| *made)
     }
@@ -253,7 +249,11 @@ mod tests {
                 7,
                 "what counts is there"
             );
-            assert_eq!(answer.container(), Some("container_1"), "and what was made");
+            assert_eq!(
+                answer.reading().container.as_deref(),
+                Some("container_1"),
+                "and what was made"
+            );
         }
     }
 }

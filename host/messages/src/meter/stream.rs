@@ -80,16 +80,8 @@ impl Stream {
         self.told.reading.content_started
     }
 
-    pub(super) fn ended(&self) -> bool {
-        self.told.reading.ended
-    }
-
     pub(super) fn error(&self) -> Option<&ErrorReport> {
         self.told.reading.error.as_ref()
-    }
-
-    pub(super) fn container(&self) -> Option<&str> {
-        self.told.reading.container.as_deref()
     }
 
     pub(super) fn take_made(&mut self) -> Option<Made> {
