@@ -38,7 +38,7 @@ impl Events {
     /// Returns an `error` event, as the API sends it in a stream that has started.
     pub(super) fn error(error: &ApiError) -> Self {
         let mut events = Self::default();
-        events.push(error.body(None));
+        events.push(&error.body(None));
         events
     }
 
@@ -59,7 +59,7 @@ impl Events {
             "model": reply.model, "id": reply.id, "type": "message", "role": "assistant", "content": [],
             "stop_reason": null, "stop_sequence": null, "usage": reply.usage.start(),
         });
-        self.push(json!({"type": "message_start", "message": message}));
+        self.push(&json!({"type": "message_start", "message": message}));
     }
 
     fn block(&mut self, index: usize, block: &Block) {
@@ -70,34 +70,34 @@ impl Events {
                 json!({"type": "tool_use", "id": id, "name": name, "input": {}})
             }
         };
-        self.push(json!({
+        self.push(&json!({
             "type": "content_block_start", "index": index, "content_block": content_block,
         }));
         // The API sends its first ping right after the start of the first block.
         if index == 0 {
-            self.push(json!({"type": "ping"}));
+            self.push(&json!({"type": "ping"}));
         }
         match block {
             Block::Thinking { pieces, signature } => {
                 for thinking in pieces {
                     self.delta(
                         index,
-                        json!({"type": "thinking_delta", "thinking": thinking}),
+                        &json!({"type": "thinking_delta", "thinking": thinking}),
                     );
                 }
                 self.delta(
                     index,
-                    json!({"type": "signature_delta", "signature": signature}),
+                    &json!({"type": "signature_delta", "signature": signature}),
                 );
             }
             Block::Text { pieces } => {
                 for text in pieces {
-                    self.delta(index, json!({"type": "text_delta", "text": text}));
+                    self.delta(index, &json!({"type": "text_delta", "text": text}));
                 }
             }
             Block::ToolUse { input, .. } => self.input(index, &input.to_string()),
         }
-        self.push(json!({"type": "content_block_stop", "index": index}));
+        self.push(&json!({"type": "content_block_stop", "index": index}));
     }
 
     /// Appends a tool's input in pieces of its JSON text, the first of them empty.
@@ -107,7 +107,7 @@ impl Events {
         loop {
             self.delta(
                 index,
-                json!({"type": "input_json_delta", "partial_json": piece}),
+                &json!({"type": "input_json_delta", "partial_json": piece}),
             );
             if rest.is_empty() {
                 return;
@@ -116,7 +116,7 @@ impl Events {
         }
     }
 
-    fn delta(&mut self, index: usize, delta: Value) {
+    fn delta(&mut self, index: usize, delta: &Value) {
         let data = json!({"type": "content_block_delta", "index": index, "delta": delta});
         self.frame("content_block_delta", &data.to_string(), Kind::Delta);
     }
@@ -125,12 +125,12 @@ impl Events {
         let stop = json!({
             "stop_reason": reply.stop.reason(), "stop_sequence": reply.stop.sequence(),
         });
-        self.push(json!({"type": "message_delta", "delta": stop, "usage": reply.usage.delta()}));
-        self.push(json!({"type": "message_stop"}));
+        self.push(&json!({"type": "message_delta", "delta": stop, "usage": reply.usage.delta()}));
+        self.push(&json!({"type": "message_stop"}));
     }
 
     /// Appends an event that is named like the type of its data.
-    fn push(&mut self, data: Value) {
+    fn push(&mut self, data: &Value) {
         let name = data.get("type").and_then(Value::as_str);
         self.frame(name.unwrap_or_default(), &data.to_string(), Kind::Other);
     }

@@ -22,7 +22,7 @@ pub(super) struct Usage {
 impl Usage {
     /// Returns the usage of a complete message.
     pub(super) fn full(&self) -> Value {
-        self.record(self.output, self.details())
+        self.record(self.output, self.details().as_ref())
     }
 
     /// Returns the usage of `message_start`, with the API's placeholder of 1 for the output.
@@ -41,7 +41,7 @@ impl Usage {
         }))
     }
 
-    fn record(&self, output: u64, details: Option<Value>) -> Value {
+    fn record(&self, output: u64, details: Option<&Value>) -> Value {
         without_nulls(json!({
             "input_tokens": self.input.fresh,
             "cache_creation_input_tokens": self.input.written(),

@@ -126,15 +126,6 @@ pub(super) fn not_found(kind: &str, id: &str) -> Refused {
     Refused::client(404, format!("there is no {kind} `{}`", quote(id)))
 }
 
-/// Returns the 503 for a store that fails.
-pub(super) fn store_failed(error: &StoreError) -> Refused {
-    tracing::error!(%error, "the owners of resources can't be read or recorded");
-    Refused::gateway(
-        503,
-        "the gateway's records can't be read or written: try again",
-    )
-}
-
 async fn require_owned(
     gateway: &Gateway,
     caller: &Caller,
@@ -148,8 +139,7 @@ async fn require_owned(
     if ids.is_empty() {
         return Ok(());
     }
-    let foreign = gateway.owners.foreign(kind, ids, &caller.owner()).await;
-    match foreign.map_err(|error| store_failed(&error))? {
+    match gateway.owners.foreign(kind, ids, &caller.owner()).await? {
         Some(foreign) => Err(not_found(kind.code(), &foreign)),
         None => Ok(()),
     }
@@ -175,4 +165,16 @@ fn search(head: &Head, caller: &Caller, batch: Option<&Batch>) -> Result<Referen
 
 fn search_failed() -> Refused {
     Refused::gateway(503, "the gateway failed to search the body: try again")
+}
+
+// === impl Refused ===
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the owners of resources can't be read or recorded");
+        Self::gateway(
+            503,
+            "the gateway's records can't be read or written: try again",
+        )
+    }
 }
