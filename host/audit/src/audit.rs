@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::journal::{Backoff, Journal};
 use crate::queue::{Queue, Taken};
@@ -141,7 +141,7 @@ impl<T: Receipt> Audit<T> {
     pub fn flush(&self) -> Health {
         self.shared.queue.wait_finished();
         self.shared.write_aside();
-        self.shared.journal().retry();
+        self.shared.journal.lock().retry();
         self.health()
     }
 
@@ -150,7 +150,7 @@ impl<T: Receipt> Audit<T> {
     /// # Errors
     /// The system's error. Receipts are kept, and opening is retried.
     pub fn reopen(&self) -> io::Result<()> {
-        let mut journal = self.shared.journal();
+        let mut journal = self.shared.journal.lock();
         let reopened = journal.reopen();
         if reopened.is_ok() {
             journal.retry();
@@ -164,7 +164,7 @@ impl<T: Receipt> Audit<T> {
     /// Switches to another sink. Receipts submitted before may already go to it, and so do all lines that the current sink has
     /// not accepted, so that each line is written exactly once.
     pub fn switch(&self, sink: impl Sink) {
-        let mut journal = self.shared.journal();
+        let mut journal = self.shared.journal.lock();
         journal.switch(Box::new(sink));
         drop(journal);
         // The thread may be waiting for a retry that no longer matters.
@@ -175,7 +175,7 @@ impl<T: Receipt> Audit<T> {
     ///
     /// Blocks on the sink, so call it from a thread that may block.
     pub fn write(&self, lines: Lines) -> Health {
-        self.shared.journal().write(lines);
+        self.shared.journal.lock().write(lines);
         self.health()
     }
 
@@ -216,16 +216,12 @@ impl<T: Receipt> Drop for Audit<T> {
 // === impl Shared ===
 
 impl<T: Receipt> Shared<T> {
-    fn journal(&self) -> MutexGuard<'_, Journal> {
-        self.journal.lock()
-    }
-
     /// Writes lines if the journal is free, and puts them aside otherwise.
     fn write_or_put_aside(&self, lines: Lines) {
         if let Some(mut journal) = self.journal.try_lock() {
             journal.write(lines);
         } else if let Err(lines) = self.put_aside(lines) {
-            self.journal().write(lines);
+            self.journal.lock().write(lines);
         }
     }
 
@@ -256,7 +252,7 @@ impl<T: Receipt> Shared<T> {
         let mut aside = self.aside.lock();
         let lines = std::mem::take(&mut aside.lines);
         drop(aside);
-        self.journal().write(lines);
+        self.journal.lock().write(lines);
     }
 
     /// Writes the lines put aside, and prevents further ones.
@@ -290,18 +286,18 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
     fn run(mut self) {
         let mut batch = Vec::new();
         loop {
-            let retry_in = self.shared.journal().retry_in();
+            let retry_in = self.shared.journal.lock().retry_in();
             match self.shared.queue.wait(retry_in) {
                 Taken::Items => self.write(&mut batch),
                 Taken::Nothing => {
                     self.shared.write_aside();
-                    self.shared.journal().retry_if_due();
+                    self.shared.journal.lock().retry_if_due();
                 }
                 Taken::End => break,
             }
         }
         self.shared.close_aside();
-        self.shared.journal().close();
+        self.shared.journal.lock().close();
     }
 
     fn write(&mut self, batch: &mut Vec<T>) {
@@ -311,7 +307,7 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
         self.shared.queue.take(batch, self.batch);
         let bytes = batch.iter().map(Receipt::weight).sum();
         let lines = self.render(batch);
-        self.shared.journal().write(lines);
+        self.shared.journal.lock().write(lines);
         self.shared.write_aside();
         self.shared.queue.finish(batch.len(), bytes);
         batch.clear();

@@ -167,7 +167,7 @@ impl Journal {
         self.backlog_bytes = 0;
         self.note_backlog();
         if left > 0 {
-            self.lose(left, "the sink still fails at the end");
+            self.counters.lose(left, "the sink still fails at the end");
         }
     }
 
@@ -218,13 +218,10 @@ impl Journal {
         let fits = lines.take(self.backlog_limit - self.backlog_bytes);
         self.backlog_bytes += fits.as_bytes().len();
         if !lines.is_empty() {
-            self.lose(lines.count(), "the sink fails and the backlog is full");
+            self.counters
+                .lose(lines.count(), "the sink fails and the backlog is full");
         }
         fits
-    }
-
-    fn lose(&self, count: usize, why: &'static str) {
-        self.counters.lose(count, why);
     }
 
     fn failed(&mut self, error: &io::Error) {

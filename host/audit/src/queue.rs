@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
@@ -89,7 +89,7 @@ impl<T> Queue<T> {
     /// Pushes an item of `bytes` bytes, or returns it as `Err` if there is no room or the queue is closed. An item larger than
     /// the capacity fits into an empty queue.
     pub(crate) fn push(&self, item: T, bytes: usize) -> Result<(), T> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let fits = state.bytes == 0 || state.bytes.saturating_add(bytes) <= self.bytes;
         if state.door == Door::Closed || state.items.len() >= self.capacity || !fits {
             return Err(item);
@@ -107,7 +107,7 @@ impl<T> Queue<T> {
 
     /// Waits for items, without limit if `timeout` is `None`.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> Taken {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.taker = Taker::Waiting;
         let empty = |state: &mut State<T>| {
             state.items.is_empty() && state.door == Door::Open && state.nudge == Nudge::None
@@ -129,14 +129,14 @@ impl<T> Queue<T> {
 
     /// Moves up to `max` items to the end of `batch`.
     pub(crate) fn take(&self, batch: &mut Vec<T>, max: usize) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let count = state.items.len().min(max);
         batch.extend(state.items.drain(..count));
     }
 
     /// Marks `count` items of `bytes` bytes as finished.
     pub(crate) fn finish(&self, count: usize, bytes: usize) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.done += count as u64;
         state.bytes = state.bytes.saturating_sub(bytes);
         drop(state);
@@ -145,7 +145,7 @@ impl<T> Queue<T> {
 
     /// Waits until all items currently in the queue are finished.
     pub(crate) fn wait_finished(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let target = state.pushed;
         self.done
             .wait_while(&mut state, |state| state.done < target);
@@ -153,29 +153,25 @@ impl<T> Queue<T> {
 
     /// Closes the queue for new items. Items inside can still be taken.
     pub(crate) fn close(&self) {
-        self.state().door = Door::Closed;
+        self.state.lock().door = Door::Closed;
         self.filled.notify_all();
     }
 
     /// Wakes the consumer.
     pub(crate) fn nudge(&self) {
-        self.state().nudge = Nudge::Given;
+        self.state.lock().nudge = Nudge::Given;
         self.filled.notify_all();
     }
 
     /// Returns the number of items inside, and the bytes of items inside and with the consumer.
     pub(crate) fn size(&self) -> (usize, usize) {
-        let state = self.state();
+        let state = self.state.lock();
         (state.items.len(), state.bytes)
     }
 
     /// Returns true if waiting could add items to a batch of `max`.
     pub(crate) fn may_grow(&self, max: usize) -> bool {
-        let state = self.state();
+        let state = self.state.lock();
         state.door == Door::Open && state.items.len() < max.min(self.capacity)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock()
     }
 }

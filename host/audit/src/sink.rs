@@ -6,7 +6,6 @@ pub use file::{File, Rotation};
 
 use std::io;
 use std::io::Write;
-use std::os::fd::AsFd;
 
 /// A destination of lines.
 pub trait Sink: Send + 'static {
@@ -31,13 +30,6 @@ pub struct Stopped {
     pub taken: usize,
     /// The system's error, for the operator to resolve.
     pub source: io::Error,
-}
-
-/// The standard output, unbuffered.
-#[derive(Debug, Default)]
-pub struct Stdout {
-    pipe: Option<std::fs::File>,
-    torn: Torn,
 }
 
 /// A sink that discards everything.
@@ -83,29 +75,6 @@ fn write_lines(file: &mut std::fs::File, torn: &mut Torn, lines: &[u8]) -> Resul
         }
     }
     Ok(())
-}
-
-// === impl Stdout ===
-
-impl Sink for Stdout {
-    fn append(&mut self, lines: &[u8]) -> Result<(), Stopped> {
-        if self.pipe.is_none() {
-            self.reopen()
-                .map_err(|source| Stopped { taken: 0, source })?;
-        }
-        match &mut self.pipe {
-            Some(pipe) => write_lines(pipe, &mut self.torn, lines),
-            None => Err(Stopped {
-                taken: 0,
-                source: io::ErrorKind::NotConnected.into(),
-            }),
-        }
-    }
-
-    fn reopen(&mut self) -> io::Result<()> {
-        self.pipe = Some(io::stdout().as_fd().try_clone_to_owned()?.into());
-        Ok(())
-    }
 }
 
 // === impl Null ===

@@ -10,7 +10,7 @@ use witgate_runtime::{PluginState, PluginStatus};
 use super::plugin::compiler;
 use super::sidecars;
 use crate::config_arg::ConfigArg;
-use crate::output::{count_of, print};
+use crate::output::{count_of, exit_code, print};
 
 /// Arguments of `witgate check`.
 #[derive(Debug, clap::Args)]
@@ -37,11 +37,7 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         "problems found"
     });
-    Ok(if is_valid {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit_code(is_valid))
 }
 
 /// Reports on the configuration and the files that it names. Returns whether they are valid.

@@ -1,6 +1,5 @@
 //! `witgate demo`: the gateway in front of a stand-in for the API, with commands to try it.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,6 +14,7 @@ use witgate_standin::StandIn;
 
 use super::run::{Signals, options, workers};
 use crate::output::print;
+use crate::temporary::TemporaryFolder;
 
 /// Arguments of `witgate demo`.
 #[derive(Debug, clap::Args)]
@@ -41,17 +41,17 @@ const API_KEY: &str = "ANTHROPIC_API_KEY";
 
 /// Runs the demo until a signal stops it.
 pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
-    let folder = DemoFolder::make()?;
+    let folder = TemporaryFolder::try_new("witgate-demo")?;
     let key = NewKey::random();
     let keys = format!(
         "[[key]]\nid = \"demo\"\nhash = \"{}\"\ntenant = \"demo\"\nuser = \"you\"\ntier = \"pro\"\n",
         key.hash
     );
-    std::fs::write(folder.path.join("keys.toml"), keys)?;
+    std::fs::write(folder.path().join("keys.toml"), keys)?;
     let receipts = args
         .receipts
         .clone()
-        .unwrap_or_else(|| folder.path.join("receipts.jsonl"));
+        .unwrap_or_else(|| folder.path().join("receipts.jsonl"));
 
     let real = std::env::var(API_KEY).is_ok_and(|key| !key.trim().is_empty());
     let standin = if real {
@@ -65,14 +65,14 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
         ),
         Some(listener) => {
             // The stand-in requires a key as the API does, but accepts any.
-            std::fs::write(folder.path.join("standin.key"), "stand-in")?;
+            std::fs::write(folder.path().join("standin.key"), "stand-in")?;
             format!(
                 "base_url = \"http://{}\"\ncredential = {{ file = \"standin.key\" }}\n",
                 listener.local_addr()?
             )
         }
     };
-    let path = folder.path.join("witgate.toml");
+    let path = folder.path().join("witgate.toml");
     std::fs::write(&path, config_text(args, &receipts, &upstream)?)?;
     let config = Config::read(&path)?;
 
@@ -200,26 +200,4 @@ fn welcome(
         config.display(),
         policies.join("route.toml").display(),
     )
-}
-
-/// A temporary folder for the demo's files, removed on drop.
-struct DemoFolder {
-    path: PathBuf,
-}
-
-// === impl DemoFolder ===
-
-impl DemoFolder {
-    fn make() -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("witgate-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path)?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for DemoFolder {
-    fn drop(&mut self) {
-        // A leftover is small, and lies in the system's temporary folder.
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
 }

@@ -11,6 +11,7 @@ mod plugin;
 mod replay;
 mod run;
 mod sidecars;
+mod temporary;
 
 use std::process::ExitCode;
 

@@ -28,6 +28,15 @@ pub(crate) fn count_of(number: usize, thing: &str) -> String {
     format!("{number} {thing}{plural}")
 }
 
+/// Returns the exit code of a check, by whether all is well.
+pub(crate) fn exit_code(is_well: bool) -> ExitCode {
+    if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
 /// Returns the exit code of a command, or `FAILURE` if some of its output could not be printed.
 pub(crate) fn unless_print_failed(code: ExitCode) -> ExitCode {
     match *PRINT_ERROR.lock() {

@@ -14,7 +14,7 @@ use pingora_http::RequestHeader;
 use witgate_gateway::capture::{self, Captured};
 use witgate_gateway::config::{BaseUrl, Scheme};
 
-use crate::output::{print, print_error};
+use crate::output::{exit_code, print, print_error};
 
 /// Arguments of `witgate replay`.
 #[derive(Debug, clap::Args)]
@@ -111,10 +111,7 @@ pub(super) fn replay(args: &Args) -> anyhow::Result<ExitCode> {
             args.to, args.key_env
         ));
     }
-    Ok(match counts.failed() == 0 && !locked_out {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(exit_code(counts.failed() == 0 && !locked_out))
 }
 
 // === impl Counts ===

@@ -85,6 +85,25 @@ impl<'a> Check<'a> {
         self.problems.is_about(&self.path_of(key))
     }
 
+    /// Reads each element of a list. Records `message` as the problem of those for which `read` returns `None`, and leaves
+    /// them out.
+    pub fn each<T, U>(
+        &mut self,
+        key: &str,
+        list: Vec<T>,
+        message: &str,
+        read: impl Fn(T) -> Option<U>,
+    ) -> Vec<U> {
+        let mut known = Vec::with_capacity(list.len());
+        for (index, element) in list.into_iter().enumerate() {
+            match read(element) {
+                Some(element) => known.push(element),
+                None => self.problem(&format!("{key}[{index}]"), message),
+            }
+        }
+        known
+    }
+
     /// Checks a number against a range.
     pub fn number<T: Copy + PartialOrd + Display>(
         &mut self,

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use witgate_ledger::{Amounts, Hold, Ledger, UnixMillis};
 use witgate_messages::batch::Totals;
@@ -129,18 +129,21 @@ impl Batches {
             record: Arc::clone(&record),
             hold,
         };
-        self.lock().insert(Arc::clone(&record.id), open);
+        self.open.lock().insert(Arc::clone(&record.id), open);
         let id = Arc::clone(&record.id);
         let written = self.store.call(move |db| record::insert(db, &record)).await;
         if written.is_err() {
-            self.lock().remove(&id);
+            self.open.lock().remove(&id);
         }
         written
     }
 
     /// Returns the record of an open batch, or `None`.
     pub(crate) fn record(&self, id: &str) -> Option<Arc<Record>> {
-        self.lock().get(id).map(|open| Arc::clone(&open.record))
+        self.open
+            .lock()
+            .get(id)
+            .map(|open| Arc::clone(&open.record))
     }
 
     /// Returns the upstream that holds a batch, settled or not, or `None` if it was not created here.
@@ -194,7 +197,7 @@ impl Batches {
         now: UnixMillis,
     ) -> Result<(), StoreError> {
         // Read before the store: a batch that is opened in between is in neither list, and stays.
-        let mut held: Vec<Arc<str>> = self.lock().keys().cloned().collect();
+        let mut held: Vec<Arc<str>> = self.open.lock().keys().cloned().collect();
         let forget = now.0.saturating_sub(MEMORY.whole_millis());
         let open = self
             .store
@@ -209,7 +212,7 @@ impl Batches {
                 let hold = record.hold_again(ledger, now);
                 let id = Arc::clone(&record.id);
                 let record = Arc::new(record);
-                self.lock().entry(id).or_insert(Open { record, hold });
+                self.open.lock().entry(id).or_insert(Open { record, hold });
             }
         }
         for id in held {
@@ -239,7 +242,7 @@ impl Batches {
 
     /// Settles the hold of a batch. Returns the accounts that it took over their limit.
     fn settle_hold(&self, id: &str, amounts: Amounts) -> Vec<String> {
-        let hold = self.lock().remove(id).and_then(|open| open.hold);
+        let hold = self.open.lock().remove(id).and_then(|open| open.hold);
         let settled = hold.map(|hold| hold.settle(amounts)).unwrap_or_default();
         settled
             .overdrafts
@@ -250,18 +253,13 @@ impl Batches {
 
     /// Returns the records of all open batches.
     fn records(&self) -> Vec<Arc<Record>> {
-        let open = self.lock();
+        let open = self.open.lock();
         open.values().map(|open| Arc::clone(&open.record)).collect()
     }
 
     /// Returns the settler's end of the news, or `None` if there is a settler already.
     fn take_news(&self) -> Option<mpsc::UnboundedReceiver<Ended>> {
         self.settler_news.lock().take()
-    }
-
-    /// Held for a look-up, never across an await.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Open>> {
-        self.open.lock()
     }
 }
 

@@ -19,8 +19,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
+use witgate_ledger::Carried;
 
-use super::record::{CarriedRecord, invalid};
+use super::record::invalid;
 
 /// The longest wait of either process for the other's next message.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,7 +57,7 @@ pub(crate) enum FromOld {
     /// The offer; the frame carries the sockets, in the order of `sockets`.
     Offer(Offer),
     /// A part of the ledger's balances.
-    Balances(Vec<CarriedRecord>),
+    Balances(Vec<Carried>),
     /// All balances have been sent.
     Ready,
     /// The old process has let go; the new one serves.

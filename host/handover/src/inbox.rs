@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use witgate_audit::{Health, Lines};
 
 use super::books::{Books, spool_base};
-use super::record::{ChangeRecord, Event, Record, step};
+use super::record::{Event, Record};
 use super::spool::{Found, Spool};
 use super::stop::stopped;
 
@@ -62,6 +62,20 @@ impl Inbox {
         spool.delete()
     }
 
+    /// Recovers the spool of an earlier process. Returns `false` if that process still lives.
+    fn recover(&mut self, path: &Path) -> bool {
+        let taken = match Spool::find(path) {
+            Ok(Found::InUse) => return false,
+            Ok(Found::Missing) => Ok(()),
+            Ok(Found::Orphaned(spool)) => self.take_spool(spool),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = taken {
+            tracing::error!(path = %path.display(), %error, "could not recover the spool of an earlier process; it is tried again at the next start");
+        }
+        true
+    }
+
     /// Counts the steps of holds, and returns the lines of receipts.
     fn count(&mut self, lines: &[u8]) -> io::Result<Vec<String>> {
         let mut receipts = Vec::new();
@@ -72,18 +86,9 @@ impl Inbox {
             }
             match record.event {
                 Event::Receipts(lines) => receipts.extend(lines.lines().map(str::to_owned)),
-                Event::Hold {
-                    step: code,
-                    changes,
-                } => {
-                    let changes = changes
-                        .iter()
-                        .map(ChangeRecord::read)
-                        .collect::<io::Result<Vec<_>>>()?;
-                    let rejected =
-                        self.books
-                            .ledger()
-                            .apply(step(&code)?, &changes, self.books.now());
+                Event::Hold { step, changes } => {
+                    let ledger = self.books.ledger();
+                    let rejected = ledger.apply(step, &changes, self.books.now());
                     if rejected > 0 {
                         tracing::error!(
                             balances = rejected,
@@ -112,23 +117,14 @@ pub(crate) async fn drain_spool(mut inbox: Inbox, path: PathBuf, mut stop: watch
     loop {
         let look = path.clone();
         let looked = tokio::task::spawn_blocking(move || {
-            let found = Spool::find(&look);
-            let taken = match found {
-                Ok(Found::InUse) => None,
-                Ok(Found::Missing) => Some(Ok(())),
-                Ok(Found::Orphaned(spool)) => Some(inbox.take_spool(spool)),
-                Err(error) => Some(Err(error)),
-            };
-            (inbox, taken)
+            let is_over = inbox.recover(&look);
+            (inbox, is_over)
         });
-        let Ok((back, taken)) = looked.await else {
+        let Ok((back, is_over)) = looked.await else {
             return;
         };
         inbox = back;
-        if let Some(taken) = taken {
-            if let Err(error) = taken {
-                tracing::error!(path = %path.display(), %error, "could not recover the spool of an earlier process; it is tried again at the next start");
-            }
+        if is_over {
             let abandoned = inbox.books.ledger().abandon_inherited();
             if abandoned > 0 {
                 tracing::warn!(
@@ -155,21 +151,8 @@ pub fn recover_spools(socket: Option<&Path>, books: &Arc<dyn Books>) -> Vec<Path
         tracing::error!(base = %base.display(), %error, "could not look for spools of earlier processes");
         Vec::new()
     });
-    let mut alive = Vec::new();
-    for path in spools {
-        let taken = match Spool::find(&path) {
-            Ok(Found::Orphaned(spool)) => Inbox::new(Arc::clone(books)).take_spool(spool),
-            Ok(Found::Missing) => Ok(()),
-            Ok(Found::InUse) => {
-                alive.push(path);
-                continue;
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = taken {
-            tracing::error!(path = %path.display(), %error, "could not recover the spool of an earlier process; it is tried again at the next start");
-        }
-    }
+    let is_alive = |path: &PathBuf| !Inbox::new(Arc::clone(books)).recover(path);
+    let alive = spools.into_iter().filter(is_alive).collect();
     books.ledger().abandon_inherited();
     alive
 }

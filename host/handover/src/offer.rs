@@ -16,7 +16,6 @@ use witgate_ledger::{Export, Ledger};
 use super::books::{Books, spool_base};
 use super::frame::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket, TIMEOUT};
 use super::outbox::{Outbox, SuccessorSink};
-use super::record::CarriedRecord;
 use super::socket::check_peer;
 use super::spool::{Spool, spool_path};
 use super::stop::stopped;
@@ -279,10 +278,7 @@ impl Handover {
                 outbox: Arc::clone(&outbox),
                 spool: Some(spool),
             };
-            let export = ledger.export(
-                move |step, changes: Vec<_>| outbox.step(step, &changes),
-                now,
-            );
+            let export = ledger.export(move |step, changes| outbox.step(step, changes), now);
             Ok((pending, export))
         })
         .await?
@@ -320,8 +316,7 @@ impl Handover {
             .send_with(&fds, stream)
             .await?;
         for part in export.balances.chunks(BALANCES_PER_FRAME) {
-            let part = part.iter().map(CarriedRecord::of).collect();
-            Frame::message(&FromOld::Balances(part))?
+            Frame::message(&FromOld::Balances(part.to_vec()))?
                 .send(stream)
                 .await?;
         }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -90,14 +90,14 @@ impl Outbox {
     }
 
     /// Records a step of a hold.
-    pub(crate) fn step(&self, step: Step, changes: &[Change]) {
-        if let Err(error) = self.push(Event::hold(step, changes)) {
+    pub(crate) fn step(&self, step: Step, changes: Vec<Change>) {
+        if let Err(error) = self.push(Event::Hold { step, changes }) {
             tracing::error!(%error, "could not hand over a step of a hold");
         }
     }
 
     fn push(&self, event: Event) -> io::Result<()> {
-        let mut log = self.log();
+        let mut log = self.log.lock();
         let record = Record {
             number: log.last + 1,
             event,
@@ -115,7 +115,7 @@ impl Outbox {
 
     /// Returns the next unsent lines, about [`FRAME_BYTES`] of them, or `None` if all were sent.
     pub(crate) fn unsent(&self) -> Option<Vec<u8>> {
-        let mut log = self.log();
+        let mut log = self.log.lock();
         let mut lines = Vec::new();
         while let Some((_, line)) = log.waiting.get(log.sent)
             && lines.len() < FRAME_BYTES
@@ -128,13 +128,13 @@ impl Outbox {
 
     /// Ends the log: no more records come.
     pub(crate) fn close(&self) {
-        self.log().end = End::Closed;
+        self.log.lock().end = End::Closed;
         self.changed.notify_one();
     }
 
     /// Drops the records up to number `through`.
     fn acknowledged(&self, through: u64) {
-        let mut log = self.log();
+        let mut log = self.log.lock();
         while log.sent > 0
             && log
                 .waiting
@@ -151,7 +151,7 @@ impl Outbox {
 
     /// Notes that the new process is gone.
     fn lost(&self) {
-        self.log().successor = Successor::Gone;
+        self.log.lock().successor = Successor::Gone;
         self.changed.notify_one();
     }
 
@@ -162,7 +162,7 @@ impl Outbox {
                 return Next::Send(lines);
             }
             let deadline = {
-                let log = self.log();
+                let log = self.log.lock();
                 if log.successor == Successor::Gone {
                     return Next::Gone;
                 }
@@ -223,7 +223,7 @@ impl Outbox {
     pub(crate) async fn spool(&self, mut spool: Spool) -> Spool {
         loop {
             let (lines, end) = {
-                let mut log = self.log();
+                let mut log = self.log.lock();
                 log.sent = 0;
                 let lines = log.waiting.iter().flat_map(|(_, line)| line).copied();
                 (lines.collect::<Vec<u8>>(), log.end == End::Closed)
@@ -249,7 +249,7 @@ impl Outbox {
             };
             spool = back;
             match written {
-                Ok(()) => self.log().waiting.drain(..count).for_each(drop),
+                Ok(()) => self.log.lock().waiting.drain(..count).for_each(drop),
                 Err(error) if end => {
                     tracing::error!(%error, count, path = %spool.path().display(), "lost settlements and receipts: the spool can't be written");
                     return spool;
@@ -260,10 +260,6 @@ impl Outbox {
                 }
             }
         }
-    }
-
-    fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The records of the log, as numbered lines of JSON, and balances in transit.
+//! The records of the log, as numbered lines of JSON.
 //!
 //! The socket and the spool use the same lines. A spool or the other process may be of an older version, so members that
 //! a version adds to a record are optional, and unknown members are ignored.
@@ -6,7 +6,7 @@
 use std::io;
 
 use serde::{Deserialize, Serialize};
-use witgate_ledger::{BalanceKey, Carried, Change, Step, Unit, UnixMillis, Window};
+use witgate_ledger::{Change, Step};
 
 /// A record of the log. Numbers increase by one.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,48 +20,9 @@ pub(crate) struct Record {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Event {
     /// A step of a hold.
-    Hold {
-        step: String,
-        changes: Vec<ChangeRecord>,
-    },
+    Hold { step: Step, changes: Vec<Change> },
     /// Receipts, as lines for the receipts file.
     Receipts(String),
-}
-
-/// The key of a balance.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KeyRecord {
-    account: String,
-    window: String,
-    unit: String,
-    resets_at: Option<u64>,
-}
-
-/// A [`Change`].
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ChangeRecord {
-    balance: KeyRecord,
-    /// The owner; empty in records of versions without owners.
-    #[serde(default)]
-    owner: String,
-    limit: u64,
-    held: (u128, u128),
-    floor: (u64, u64),
-    used: u128,
-}
-
-/// A [`Carried`].
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CarriedRecord {
-    balance: KeyRecord,
-    /// The owner; empty in records of versions without owners.
-    #[serde(default)]
-    owner: String,
-    limit: u64,
-    used: u128,
-    held: u128,
-    floor: u128,
-    holds: u64,
 }
 
 /// Returns the error for a message that breaks the protocol.
@@ -89,104 +50,10 @@ impl Record {
     }
 }
 
-// === impl Event ===
-
-impl Event {
-    pub(crate) fn hold(step: Step, changes: &[Change]) -> Self {
-        Self::Hold {
-            step: step.code().to_owned(),
-            changes: changes.iter().map(ChangeRecord::of).collect(),
-        }
-    }
-}
-
-/// Returns the step with this code.
-pub(crate) fn step(code: &str) -> io::Result<Step> {
-    Step::ALL
-        .into_iter()
-        .find(|step| step.code() == code)
-        .ok_or_else(|| invalid("unknown step of a hold"))
-}
-
-// === impl KeyRecord ===
-
-impl KeyRecord {
-    fn of(key: &BalanceKey) -> Self {
-        Self {
-            account: key.account.to_string(),
-            window: key.window.code().to_owned(),
-            unit: key.unit.code().to_owned(),
-            resets_at: key.resets_at.map(|at| at.0),
-        }
-    }
-
-    fn read(&self) -> io::Result<BalanceKey> {
-        let unknown = |error: witgate_ledger::UnknownCode| invalid(&error.to_string());
-        Ok(BalanceKey {
-            account: self.account.as_str().into(),
-            window: Window::parse(&self.window).map_err(unknown)?,
-            unit: Unit::parse(&self.unit).map_err(unknown)?,
-            resets_at: self.resets_at.map(UnixMillis),
-        })
-    }
-}
-
-// === impl ChangeRecord ===
-
-impl ChangeRecord {
-    fn of(change: &Change) -> Self {
-        Self {
-            balance: KeyRecord::of(&change.balance),
-            owner: change.owner.to_string(),
-            limit: change.limit,
-            held: change.held,
-            floor: change.floor,
-            used: change.used,
-        }
-    }
-
-    pub(crate) fn read(&self) -> io::Result<Change> {
-        Ok(Change {
-            balance: self.balance.read()?,
-            owner: self.owner.as_str().into(),
-            limit: self.limit,
-            held: self.held,
-            floor: self.floor,
-            used: self.used,
-        })
-    }
-}
-
-// === impl CarriedRecord ===
-
-impl CarriedRecord {
-    pub(crate) fn of(carried: &Carried) -> Self {
-        Self {
-            balance: KeyRecord::of(&carried.balance),
-            owner: carried.owner.to_string(),
-            limit: carried.limit,
-            used: carried.used,
-            held: carried.held,
-            floor: carried.floor,
-            holds: carried.holds,
-        }
-    }
-
-    pub(crate) fn read(&self) -> io::Result<Carried> {
-        Ok(Carried {
-            balance: self.balance.read()?,
-            owner: self.owner.as_str().into(),
-            limit: self.limit,
-            used: self.used,
-            held: self.held,
-            floor: self.floor,
-            holds: self.holds,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use witgate_ledger::{BalanceKey, Carried, Unit, UnixMillis, Window};
+
     use super::*;
 
     #[test]
@@ -207,7 +74,10 @@ mod tests {
         let records = [
             Record {
                 number: 1,
-                event: Event::hold(Step::Extended, std::slice::from_ref(&change)),
+                event: Event::Hold {
+                    step: Step::Extended,
+                    changes: vec![change],
+                },
             },
             Record {
                 number: u64::MAX,
@@ -223,15 +93,6 @@ mod tests {
         );
         let read = Record::read_all(&lines).unwrap();
         assert_eq!(read, records, "as it was");
-        let Event::Hold {
-            step: code,
-            changes,
-        } = &read[0].event
-        else {
-            panic!("a step of a hold");
-        };
-        assert_eq!(step(code).unwrap(), Step::Extended, "the step");
-        assert_eq!(changes[0].read().unwrap(), change, "and the change");
         assert!(
             Record::read_all(b"{\"number\":1}\n").is_err(),
             "half a record is none"
@@ -243,12 +104,12 @@ mod tests {
         let key = r#"{"account":"tenant:acme","window":"day","unit":"tokens","resets_at":5}"#;
         let change =
             format!(r#"{{"balance":{key},"limit":1,"held":[0,1],"floor":[0,0],"used":2}}"#);
-        let change: ChangeRecord = serde_json::from_str(&change).unwrap();
-        assert_eq!(&*change.read().unwrap().owner, "", "a step of a hold");
+        let change: Change = serde_json::from_str(&change).unwrap();
+        assert_eq!(&*change.owner, "", "a step of a hold");
         let carried =
             format!(r#"{{"balance":{key},"limit":1,"used":2,"held":3,"floor":4,"holds":5}}"#);
-        let carried: CarriedRecord = serde_json::from_str(&carried).unwrap();
-        assert_eq!(&*carried.read().unwrap().owner, "", "a balance");
+        let carried: Carried = serde_json::from_str(&carried).unwrap();
+        assert_eq!(&*carried.owner, "", "a balance");
     }
 
     #[test]
@@ -267,8 +128,20 @@ mod tests {
             floor: 4,
             holds: 5,
         };
-        let line = serde_json::to_string(&CarriedRecord::of(&carried)).unwrap();
-        let read: CarriedRecord = serde_json::from_str(&line).unwrap();
-        assert_eq!(read.read().unwrap(), carried, "as it was");
+        let line = serde_json::to_string(&carried).unwrap();
+        let read: Carried = serde_json::from_str(&line).unwrap();
+        assert_eq!(read, carried, "as it was");
+    }
+
+    #[test]
+    fn windows_and_units_are_written_as_their_codes() {
+        for window in Window::ALL {
+            let written = serde_json::to_value(window).unwrap();
+            assert_eq!(written, window.code(), "a window");
+        }
+        for unit in Unit::ALL {
+            let written = serde_json::to_value(unit).unwrap();
+            assert_eq!(written, unit.code(), "a unit");
+        }
     }
 }

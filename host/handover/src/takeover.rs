@@ -90,11 +90,7 @@ async fn hear(stream: &mut UnixStream) -> anyhow::Result<(Offer, Vec<OwnedFd>, E
     };
     loop {
         match Frame::receive(stream).await?.read()? {
-            FromOld::Balances(part) => {
-                for carried in &part {
-                    export.balances.push(carried.read()?);
-                }
-            }
+            FromOld::Balances(part) => export.balances.extend(part),
             FromOld::Ready => return Ok((offer, fds, export)),
             other => anyhow::bail!("protocol error: expected balances, got {other:?}"),
         }

@@ -1,11 +1,15 @@
 //! Units of charges, and cumulative amounts in them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::window::UnknownCode;
 
 /// The unit that a charge counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Money, in 10^-12 US dollars.
+    #[serde(rename = "picousd")]
     PicoUsd,
     /// Tokens, by whatever rule the embedder counts them.
     Tokens,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Bounds, Unit, UnixMillis, Window};
 
 /// Maximum length of an account's name, in bytes. Together with [`Bounds`] it bounds the ledger's memory.
@@ -11,10 +13,11 @@ pub const MAX_ACCOUNT_BYTES: usize = 1024;
 ///
 /// A charge fits if the window's usage, its holds and the amount itself add up to at most the limit. So an amount of 0 fits
 /// a window that is exactly used up, even with limit 0, but not one that is overdrawn.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     /// The account, such as `tenant:acme`, of at most [`MAX_ACCOUNT_BYTES`]. Charges with the same account, window and unit
     /// share a balance.
+    #[serde(with = "crate::shared_text")]
     pub account: Arc<str>,
     /// The period that the limit applies to.
     pub window: Window,
@@ -25,11 +28,13 @@ pub struct Charge {
     /// The amount to reserve, in units.
     pub amount: u64,
     /// The consequence if it does not fit, now or when the hold is extended.
+    #[serde(default)]
     pub shortfall: OnShortfall,
 }
 
 /// The consequence of a charge that does not fit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnShortfall {
     /// Refuses the request: nothing is reserved on any account.
     #[default]

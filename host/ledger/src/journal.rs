@@ -1,9 +1,12 @@
 //! Transfer from a ledger to its successor: a snapshot of the balances, then every change.
 //!
 //! Changes are reported in whole steps and in order, so that repeating each of them once leads to the same balances. The
-//! transport has to keep the order and to drop duplicates.
+//! transport has to keep the order and to drop duplicates. It may send what is here as serde writes it: windows and units
+//! as their codes, and an owner that is missing as unknown.
 
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{Unit, UnixMillis, Window};
 
@@ -14,7 +17,8 @@ pub trait Journal: Send + 'static {
 }
 
 /// A step in the life of a hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Step {
     /// The hold was opened.
     Opened,
@@ -25,9 +29,10 @@ pub enum Step {
 }
 
 /// The identity of a balance: an account, in one period of a window, in one unit.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BalanceKey {
     /// The account.
+    #[serde(with = "crate::shared_text")]
     pub account: Arc<str>,
     /// The window.
     pub window: Window,
@@ -38,11 +43,12 @@ pub struct BalanceKey {
 }
 
 /// The change that a step of one hold makes to one balance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The balance.
     pub balance: BalanceKey,
     /// The owner whose room it takes; empty if unknown.
+    #[serde(default, with = "crate::shared_text")]
     pub owner: Arc<str>,
     /// The smallest limit among the charges of the last request.
     pub limit: u64,
@@ -55,11 +61,12 @@ pub struct Change {
 }
 
 /// A balance as transferred to the successor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carried {
     /// The balance.
     pub balance: BalanceKey,
     /// The owner whose room it takes; empty if unknown, in which case the next owner charged takes it over.
+    #[serde(default, with = "crate::shared_text")]
     pub owner: Arc<str>,
     /// The smallest limit among the charges of the last request.
     pub limit: u64,
@@ -87,22 +94,5 @@ pub struct Export {
 impl<F: FnMut(Step, Vec<Change>) + Send + 'static> Journal for F {
     fn note(&mut self, step: Step, changes: Vec<Change>) {
         self(step, changes);
-    }
-}
-
-// === impl Step ===
-
-impl Step {
-    /// All steps in order.
-    pub const ALL: [Self; 3] = [Self::Opened, Self::Extended, Self::Ended];
-
-    /// Returns the step as a word.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Extended => "extended",
-            Self::Ended => "ended",
-        }
     }
 }

@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::books::{Books, Ceiling, Claim, Denial, End, Few, Share};
 use crate::charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
@@ -53,7 +53,7 @@ impl Ledger {
 
     /// Changes the bounds. Existing balances stay.
     pub fn set_bounds(&self, bounds: Bounds) {
-        self.books().set_bounds(bounds);
+        self.books.lock().set_bounds(bounds);
     }
 
     /// Reserves all charges or none. New accounts take up room of `owner`.
@@ -81,7 +81,7 @@ impl Ledger {
                 });
             }
         };
-        let reserved = self.books().reserve(&charges, &claims, owner, now);
+        let reserved = self.books.lock().reserve(&charges, &claims, owner, now);
         match reserved {
             Ok(shares) => Ok(Hold::new(Arc::clone(self), charges, shares)),
             Err(Denial { index, reason }) => Err(Refused {
@@ -95,7 +95,7 @@ impl Ledger {
     /// Returns the totals over all balances. Cheap.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        self.books().totals()
+        self.books.lock().totals()
     }
 
     /// Returns the totals and every balance. The cost is proportional to the number of balances, but no request waits long.
@@ -120,7 +120,8 @@ impl Ledger {
             // Memory is allocated outside of the lock.
             balances.reserve(BALANCES_PER_LOCK.min(most - balances.len()));
             next = self
-                .books()
+                .books
+                .lock()
                 .list(start, BALANCES_PER_LOCK, most, now, &mut balances);
         }
         Page { balances, next }
@@ -132,18 +133,18 @@ impl Ledger {
     /// This ledger continues as before, without knowing about the successor's decisions.
     #[must_use]
     pub fn export(&self, journal: impl Journal, now: UnixMillis) -> Export {
-        self.books().export(Box::new(journal), now)
+        self.books.lock().export(Box::new(journal), now)
     }
 
     /// Stops reporting to the journal.
     pub fn close_journal(&self) {
-        self.books().close_journal();
+        self.books.lock().close_journal();
     }
 
     /// Adds the balances of a predecessor, including the reservations of its holds. Returns the number of balances rejected for
     /// lack of room, which are not counted here.
     pub fn inherit(&self, export: &Export, now: UnixMillis) -> usize {
-        let mut books = self.books();
+        let mut books = self.books.lock();
         books.inherit_holds(export.open_holds);
         books.inherit(&export.balances, &|key| self.hash(key), now)
     }
@@ -151,14 +152,15 @@ impl Ledger {
     /// Repeats a step of the predecessor. Call it once per step and in order, because a step applied twice counts twice. For a
     /// hold that is unknown here only the usage counts. Returns the number of balances rejected for lack of room.
     pub fn apply(&self, step: Step, changes: &[Change], now: UnixMillis) -> usize {
-        self.books()
+        self.books
+            .lock()
             .apply(step, changes, &|key| self.hash(key), now)
     }
 
     /// Settles the holds of a predecessor that has died at their last extensions, as if they were dropped. Returns the number
     /// that were open.
     pub fn abandon_inherited(&self) -> u64 {
-        self.books().abandon_inherited()
+        self.books.lock().abandon_inherited()
     }
 
     fn hash(&self, key: &BalanceKey) -> u64 {
@@ -166,15 +168,15 @@ impl Ledger {
     }
 
     pub(crate) fn extend(&self, shares: &mut [Share], amounts: Amounts) -> Result<(), Denial> {
-        self.books().extend(shares, amounts)
+        self.books.lock().extend(shares, amounts)
     }
 
     pub(crate) fn settle(&self, shares: Few<Share>, amounts: Amounts, end: End) -> Settled {
-        self.books().settle(shares, amounts, end)
+        self.books.lock().settle(shares, amounts, end)
     }
 
     pub(crate) fn split(&self) {
-        self.books().split();
+        self.books.lock().split();
     }
 
     /// Merges the charges that share a balance. Runs without the lock.
@@ -183,7 +185,10 @@ impl Ledger {
         for (index, charge) in charges.iter().enumerate() {
             let bytes = charge.account.len();
             if bytes > MAX_ACCOUNT_BYTES {
-                return Err(self.books().deny(index, Reason::AccountTooLong { bytes }));
+                return Err(self
+                    .books
+                    .lock()
+                    .deny(index, Reason::AccountTooLong { bytes }));
             }
             let hash = self
                 .hasher
@@ -216,9 +221,5 @@ impl Ledger {
             }
         }
         Ok(claims)
-    }
-
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock()
     }
 }

@@ -20,6 +20,7 @@ mod charge;
 mod hold;
 mod journal;
 mod ledger;
+mod shared_text;
 mod statement;
 mod time;
 mod window;

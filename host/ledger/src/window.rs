@@ -1,5 +1,7 @@
 //! The periods that limits apply to.
 
+use serde::{Deserialize, Serialize};
+
 use crate::UnixMillis;
 
 const MINUTE: u64 = 60_000;
@@ -7,7 +9,8 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// A period that a limit applies to, aligned in UTC: a day starts at midnight, a month on its first day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Window {
     /// 60 seconds.
     Minute,

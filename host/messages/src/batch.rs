@@ -154,8 +154,7 @@ impl Batch {
     /// Returns the `custom_id` of a request, or `None` if it is not a string.
     pub fn custom_id<'a>(&self, body: &'a Head, index: usize) -> Option<Cow<'a, str>> {
         let span = self.requests.get(index)?.custom_id?;
-        let text = span.text(body.body());
-        unescape(text.get(1..text.len().checked_sub(1)?)?).ok()
+        unescape(span.unquoted().text(body.body())).ok()
     }
 
     /// Returns the expected usage, at `output` tokens per answer or the request's `max_tokens` if that is lower.

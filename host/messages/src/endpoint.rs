@@ -8,6 +8,8 @@ mod pattern;
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 pub use pattern::{BadPattern, PathPattern};
 
 /// The workspace and environment named in a VM-X path.
@@ -18,6 +20,9 @@ pub struct Scope<'a> {
     /// The environment within it.
     pub environment: &'a str,
 }
+
+/// Number of segments of the longest path that is served.
+const MAX_SEGMENTS: usize = 5;
 
 /// First segments below the API's root. Clients whose base URL ends before `/v1` request them at the root itself.
 const AT_ROOT: [&str; 3] = ["messages", "models", "files"];
@@ -92,46 +97,23 @@ impl Endpoint {
         let Some(found) = below_root(path).and_then(segments) else {
             return Self::Other;
         };
-        match (method, found) {
-            ("POST", [Some("messages"), None, ..]) => Self::Messages,
-            ("POST", [Some("messages"), Some("count_tokens"), None, ..]) => Self::CountTokens,
-            ("POST" | "GET", [Some("messages"), Some("batches"), None, ..]) => Self::Batches,
-            ("GET" | "DELETE", [Some("messages"), Some("batches"), Some(_), None, _]) => {
-                Self::Batch
-            }
-            (
-                "POST",
-                [
-                    Some("messages"),
-                    Some("batches"),
-                    Some(_),
-                    Some("cancel"),
-                    None,
-                ],
-            ) => Self::BatchCancel,
-            (
-                "GET",
-                [
-                    Some("messages"),
-                    Some("batches"),
-                    Some(_),
-                    Some("results"),
-                    None,
-                ],
-            ) => Self::BatchResults,
-            ("GET", [Some("models"), None, ..]) => Self::Models,
-            ("GET", [Some("models"), Some(_), None, ..]) => Self::Model,
-            ("POST" | "GET", [Some("files"), None, ..]) => Self::Files,
-            ("GET" | "DELETE", [Some("files"), Some(_), None, ..]) => Self::File,
-            ("GET", [Some("files"), Some(_), Some("content"), None, _]) => Self::FileContent,
-            ("POST" | "GET", [Some("skills"), None, ..]) => Self::Skills,
-            ("GET" | "DELETE", [Some("skills"), Some(_), None, ..]) => Self::Skill,
-            (_, [Some("skills"), Some(_), Some("versions"), rest @ ..]) => match (method, rest) {
-                ("POST" | "GET", [None, _]) => Self::SkillVersions,
-                ("GET" | "DELETE", [Some(_), None]) => Self::SkillVersion,
-                ("GET", [Some(_), Some("content")]) => Self::SkillContent,
-                _ => Self::Other,
-            },
+        match (method, found.as_slice()) {
+            ("POST", ["messages"]) => Self::Messages,
+            ("POST", ["messages", "count_tokens"]) => Self::CountTokens,
+            ("POST" | "GET", ["messages", "batches"]) => Self::Batches,
+            ("GET" | "DELETE", ["messages", "batches", _]) => Self::Batch,
+            ("POST", ["messages", "batches", _, "cancel"]) => Self::BatchCancel,
+            ("GET", ["messages", "batches", _, "results"]) => Self::BatchResults,
+            ("GET", ["models"]) => Self::Models,
+            ("GET", ["models", _]) => Self::Model,
+            ("POST" | "GET", ["files"]) => Self::Files,
+            ("GET" | "DELETE", ["files", _]) => Self::File,
+            ("GET", ["files", _, "content"]) => Self::FileContent,
+            ("POST" | "GET", ["skills"]) => Self::Skills,
+            ("GET" | "DELETE", ["skills", _]) => Self::Skill,
+            ("POST" | "GET", ["skills", _, "versions"]) => Self::SkillVersions,
+            ("GET" | "DELETE", ["skills", _, "versions", _]) => Self::SkillVersion,
+            ("GET", ["skills", _, "versions", _, "content"]) => Self::SkillContent,
             _ => Self::Other,
         }
     }
@@ -193,17 +175,11 @@ impl Endpoint {
 }
 
 /// Returns up to five segments, or `None` if there are more or one is not plain.
-fn segments(resource: &str) -> Option<[Option<&str>; 5]> {
-    let mut segments = resource.split('/');
-    let found = [
-        segments.next(),
-        segments.next(),
-        segments.next(),
-        segments.next(),
-        segments.next(),
-    ];
-    let plain = found.iter().flatten().all(|segment| is_plain(segment));
-    (plain && segments.next().is_none()).then_some(found)
+fn segments(resource: &str) -> Option<SmallVec<[&str; MAX_SEGMENTS]>> {
+    let segments: SmallVec<[&str; MAX_SEGMENTS]> =
+        resource.split('/').take(MAX_SEGMENTS + 1).collect();
+    let plain = segments.iter().all(|segment| is_plain(segment));
+    (plain && segments.len() <= MAX_SEGMENTS).then_some(segments)
 }
 
 /// Splits a target into the path, and the query with its question mark.

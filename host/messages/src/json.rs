@@ -26,7 +26,7 @@ pub use container::Scanner;
 pub(crate) use limits::{MAX_DEPTH, MAX_MEMBERS, MAX_NAME};
 pub use malformed::{Malformed, MalformedKind};
 pub(crate) use members::{Found, Unreadable, members, put};
-pub(crate) use named::{Inside, each_named};
+pub(crate) use named::{Inside, each_named, may_name};
 pub(crate) use number::whole_number;
 pub(crate) use object::{Member, Object};
 pub(crate) use text::unescape;

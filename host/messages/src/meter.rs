@@ -239,25 +239,11 @@ impl Meter {
         matches!(&self.kind, Kind::Sse(stream) if stream.content_started())
     }
 
-    /// Returns true once `message_stop` has passed.
-    pub fn ended(&self) -> bool {
-        matches!(&self.kind, Kind::Sse(stream) if stream.ended())
-    }
-
     /// Returns the error that the stream has reported so far.
     pub fn error(&self) -> Option<&ErrorReport> {
         match &self.kind {
             Kind::Sse(stream) => stream.error(),
             Kind::Json(_) | Kind::Results(_) | Kind::Opaque => None,
-        }
-    }
-
-    /// Returns the container that the answer has reported so far.
-    pub fn container(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Sse(stream) => stream.container(),
-            Kind::Json(answer) => answer.container(),
-            Kind::Results(_) | Kind::Opaque => None,
         }
     }
 

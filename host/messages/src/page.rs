@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use crate::json::{Elements, Kind, Object, Scanner, unescape};
+use crate::json::{Elements, Kind, Object, Scanner};
 
 /// A page as received.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,12 +73,8 @@ impl Page {
 /// Returns the `id` of a JSON object, or `None` if it has none or several.
 pub fn id_of(json: &[u8]) -> Option<String> {
     let object = Object::document(json, Scanner::Fastest).ok()?;
-    let member = object
-        .member(json, "id")
-        .filter(|member| member.kind == Kind::String)?;
-    let quoted = member.value.text(json);
-    let id = unescape(quoted.get(1..quoted.len() - 1)?).ok()?;
-    (!id.is_empty()).then(|| id.into_owned())
+    let id = object.string(json, "id").filter(|id| !id.is_empty())?;
+    Some(id.into_owned())
 }
 
 #[cfg(test)]

@@ -171,18 +171,6 @@ impl Rate {
     }
 }
 
-// === impl Cost ===
-
-impl Cost {
-    /// Returns the cost, or `None` if any part is unpriced.
-    pub fn priced(self) -> Option<u64> {
-        match self.pricing {
-            Pricing::Priced => Some(self.picousd),
-            Pricing::Unpriced => None,
-        }
-    }
-}
-
 fn without_date(id: &str) -> Option<&str> {
     let (name, date) = id.rsplit_once('-')?;
     (date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)

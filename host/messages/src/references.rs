@@ -9,13 +9,10 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use bytes::Bytes;
 use memchr::memmem;
 
 use crate::head::Head;
-use crate::json::{
-    Elements, Inside, Kind, Malformed, Object, Scanner, each_named, members, unescape,
-};
+use crate::json::{Inside, each_named, may_name, members, unescape};
 use crate::splice::Edit;
 
 /// References of a request.
@@ -38,22 +35,6 @@ struct Ids {
 /// Members whose values belong to tools: the API does not look for files in them, and clients' tools use `file_id`s of other
 /// services there.
 const TOOLS_OWN: [&str; 3] = ["input", "input_schema", "input_examples"];
-
-/// The error of an unreadable batch. The client is at fault.
-#[derive(Debug, thiserror::Error)]
-pub enum BadBatch {
-    /// `requests` is not a list of objects with `params`.
-    #[error("requests: must be a list of objects, each with custom_id and params")]
-    Shape,
-    /// The parameters of a request are invalid or ambiguous.
-    #[error("requests.{index}.params: {source}")]
-    Params {
-        /// The index of the request.
-        index: usize,
-        /// The error in it.
-        source: Malformed,
-    },
-}
 
 // === impl References ===
 
@@ -190,7 +171,7 @@ impl References {
 
     /// Adds the files that a body names anywhere except in values that belong to tools.
     pub fn add_files(&mut self, body: &[u8]) {
-        if !may_name_files(body) {
+        if !may_name(body, "file_id") {
             return;
         }
         each_named(body, |named| {
@@ -238,61 +219,6 @@ impl Ids {
             self.put(id);
         }
     }
-}
-
-/// Returns true if a body may contain the name `file_id` in any spelling.
-fn may_name_files(body: &[u8]) -> bool {
-    if memmem::find(body, b"file_id").is_some() {
-        return true;
-    }
-    // Each of its letters can be escaped, as in \u0069. Escapes of other characters are common and irrelevant.
-    memmem::find_iter(body, b"\\u00").any(|at| {
-        let digits = body.get(at + 4..at + 6).unwrap_or_default();
-        matches!(
-            digits.to_ascii_lowercase().as_slice(),
-            b"66" | b"69" | b"6c" | b"65" | b"5f" | b"64"
-        )
-    })
-}
-
-/// Calls `each` with the parameters of a batch's requests, one after the other.
-///
-/// # Errors
-/// The batch or a request is invalid, or `each` returned an error.
-pub fn each_params<E: From<BadBatch>>(
-    head: &Head,
-    mut each: impl FnMut(usize, &Head) -> Result<(), E>,
-) -> Result<(), E> {
-    let body = head.body();
-    let (members, _) = head.layout();
-    let requests = members
-        .iter()
-        .find(|member| member.is_named(body, "requests"))
-        .ok_or(BadBatch::Shape)?;
-    let Kind::Array(count) = requests.kind else {
-        return Err(BadBatch::Shape.into());
-    };
-    let mut seen = 0;
-    for (index, element) in Elements::new(requests.value.of(body)).enumerate() {
-        let params = params(body, element).map_err(|source| match source {
-            Some(source) => BadBatch::Params { index, source },
-            None => BadBatch::Shape,
-        })?;
-        each(index, &params)?;
-        seen = index + 1;
-    }
-    // A malformed list ends early, and the rest would remain unchecked.
-    if seen == count {
-        Ok(())
-    } else {
-        Err(BadBatch::Shape.into())
-    }
-}
-
-fn params(body: &Bytes, element: &[u8]) -> Result<Head, Option<Malformed>> {
-    let object = Object::document(element, Scanner::Fastest).map_err(Some)?;
-    let params = object.member(element, "params").ok_or(None)?;
-    Head::scan(body.slice_ref(params.value.of(element))).map_err(Some)
 }
 
 #[cfg(test)]

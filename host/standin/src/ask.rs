@@ -155,12 +155,8 @@ pub(super) fn parse_prompt(
     bytes: &[u8],
     required: &[&str],
 ) -> Result<(Value, &'static Model, Prompt), ApiError> {
-    let text = str::from_utf8(bytes).map_err(|error| {
-        ApiError::invalid(format!("The request body is not valid JSON: {error}"))
-    })?;
-    let body: Value = serde_json::from_str(text).map_err(|error| {
-        ApiError::invalid(format!("The request body is not valid JSON: {error}"))
-    })?;
+    let text = str::from_utf8(bytes).map_err(ApiError::not_json)?;
+    let body: Value = serde_json::from_str(text).map_err(ApiError::not_json)?;
     if !body.is_object() {
         return Err(ApiError::invalid(
             "Input should be a valid dictionary or object to extract fields from",
@@ -191,18 +187,10 @@ pub(super) fn parse_prompt(
 }
 
 fn thinking(body: &Value) -> Thinking {
-    let Some(thinking) = body.get("thinking") else {
-        return Thinking::Off;
-    };
-    match thinking.get("type").and_then(Value::as_str) {
-        Some("enabled" | "adaptive")
-            if thinking
-                .get("display")
-                .is_some_and(|display| display == "omitted") =>
-        {
-            Thinking::Omitted
-        }
-        Some("enabled" | "adaptive") => Thinking::Shown,
+    let member = |name| body.get("thinking")?.get(name)?.as_str();
+    match (member("type"), member("display")) {
+        (Some("enabled" | "adaptive"), Some("omitted")) => Thinking::Omitted,
+        (Some("enabled" | "adaptive"), _) => Thinking::Shown,
         _ => Thinking::Off,
     }
 }

@@ -3,14 +3,14 @@
 
 use std::time::Instant;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::StandIn;
 use super::ask::Ask;
 use super::clock::Moment;
 use super::error::ApiError;
-use super::models;
+use super::page::page;
 use super::receive::Request;
 use super::reply::Reply;
 
@@ -43,9 +43,7 @@ impl Batches {
     ///
     /// Returns a 400 for a body without a list of requests.
     pub(super) fn create(&self, app: &StandIn, request: &Request) -> Result<Value, ApiError> {
-        let body: Value = serde_json::from_slice(&request.body).map_err(|error| {
-            ApiError::invalid(format!("The request body is not valid JSON: {error}"))
-        })?;
+        let body: Value = serde_json::from_slice(&request.body).map_err(ApiError::not_json)?;
         let requests = body
             .get("requests")
             .and_then(Value::as_array)
@@ -64,7 +62,7 @@ impl Batches {
                 .collect(),
         };
         let shown = batch.shown();
-        let mut kept = self.lock();
+        let mut kept = self.kept.lock();
         if kept.len() >= MAX_BATCHES {
             kept.remove(0);
         }
@@ -78,33 +76,19 @@ impl Batches {
     ///
     /// Returns a 400 for a limit outside 1..=1000, and a 404 for a cursor that names no batch.
     pub(super) fn list(&self, query: &str) -> Result<Value, ApiError> {
-        let limit = models::limit(query)?;
-        let kept = self.lock();
-        let all: Vec<&Batch> = kept.iter().rev().collect();
-        let place = |name| match models::parameter(query, name) {
-            None => Ok(None),
-            Some(id) => match all.iter().position(|batch| batch.id == id) {
-                Some(place) => Ok(Some(place)),
-                None => Err(ApiError::of_status(404)),
-            },
+        let kept = self.kept.lock();
+        let newest: Vec<&Batch> = kept.iter().rev().collect();
+        let place = |_: &str, id: &str| {
+            let place = newest.iter().position(|batch| batch.id == id);
+            place.ok_or_else(|| ApiError::of_status(404))
         };
-        let start = place("after_id")?.map_or(0, |place| place + 1);
-        let before = place("before_id")?;
-        let window = all
-            .get(start..before.unwrap_or(all.len()))
-            .unwrap_or_default();
-        // With `before_id` the page ends just before that batch.
-        let page = match before {
-            Some(_) => window.get(window.len().saturating_sub(limit)..),
-            None => window.get(..limit.min(window.len())),
-        }
-        .unwrap_or_default();
-        Ok(json!({
-            "data": page.iter().map(|batch| batch.shown()).collect::<Vec<_>>(),
-            "has_more": page.len() < window.len(),
-            "first_id": page.first().map(|batch| batch.id.as_str()),
-            "last_id": page.last().map(|batch| batch.id.as_str()),
-        }))
+        page(
+            query,
+            &newest,
+            place,
+            |batch| &batch.id,
+            |batch| batch.shown(),
+        )
     }
 
     /// Returns a batch.
@@ -135,7 +119,7 @@ impl Batches {
     /// Deletes a batch that has ended.
     pub(super) fn delete(&self, id: &str) -> Result<Value, ApiError> {
         self.with(id, |batch| batch.check_ended())?;
-        self.lock().retain(|batch| batch.id != id);
+        self.kept.lock().retain(|batch| batch.id != id);
         Ok(json!({"id": id, "type": "message_batch_deleted"}))
     }
 
@@ -153,15 +137,11 @@ impl Batches {
         id: &str,
         f: impl FnOnce(&mut Batch) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let mut kept = self.lock();
+        let mut kept = self.kept.lock();
         match kept.iter_mut().find(|batch| batch.id == id) {
             Some(batch) => f(batch),
             None => Err(ApiError::of_status(404)),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Batch>> {
-        self.kept.lock()
     }
 }
 
@@ -171,16 +151,13 @@ fn answered(app: &StandIn, request: &Request, asked: &Value) -> Value {
     let result = match Ask::parse(params.to_string().as_bytes()) {
         Ok(ask) => {
             let reply = Reply::compose(&ask, &request.scenario, &app.ids, &app.cache);
-            let mut message: Value = serde_json::from_str(&reply.body()).unwrap_or_default();
+            let mut message = reply.message();
             if let Some(usage) = message.get_mut("usage").and_then(Value::as_object_mut) {
                 usage.insert("service_tier".into(), "batch".into());
             }
             json!({"type": "succeeded", "message": message})
         }
-        Err(error) => {
-            let error: Value = serde_json::from_str(&error.body(None)).unwrap_or_default();
-            json!({"type": "errored", "error": error})
-        }
+        Err(error) => json!({"type": "errored", "error": error.body(None)}),
     };
     json!({"custom_id": asked.get("custom_id"), "result": result})
 }

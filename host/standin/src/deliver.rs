@@ -1,5 +1,6 @@
 //! Delivers responses: in one piece, or as a stream at the pace that the scenario asks for.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use pingora_core::Result;
 use pingora_core::apps::{HttpPersistentSettings, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
+use serde_json::Value;
 
 use super::StandIn;
 use super::clock::Moment;
@@ -105,7 +107,7 @@ impl<'a> Response<'a> {
 
     async fn answer(&mut self, answer: std::result::Result<Answer, ApiError>) -> Result<Delivery> {
         match answer {
-            Ok(Answer::Json(body)) => self.whole(200, "application/json", body).await,
+            Ok(Answer::Json(body)) => self.json(200, &body).await,
             Ok(Answer::Lines(body)) => self.whole(200, "application/x-jsonl", body).await,
             Ok(Answer::Stream(events)) => self.stream(&events).await,
             Err(error) => self.error(&error).await,
@@ -114,20 +116,27 @@ impl<'a> Response<'a> {
 
     async fn error(&mut self, error: &ApiError) -> Result<Delivery> {
         let body = error.body(Some(self.id));
-        self.whole(error.status, "application/json", body).await
+        self.json(error.status, &body).await
     }
 
-    async fn whole(&mut self, status: u16, content_type: &str, body: String) -> Result<Delivery> {
+    async fn json(&mut self, status: u16, body: &Value) -> Result<Delivery> {
+        let body = body.to_string();
+        self.whole(status, "application/json", body).await
+    }
+
+    async fn whole(
+        &mut self,
+        status: u16,
+        content_type: &str,
+        mut body: String,
+    ) -> Result<Delivery> {
         let mut head = self.head(status, content_type)?;
         head.append_header(CONTENT_LENGTH, body.len().to_string())?;
         self.session.write_response_header(Box::new(head)).await?;
         let cut = self.scenario.cut_after.unwrap_or(usize::MAX);
         if cut < body.len() {
-            let kept = body
-                .get(..body.floor_char_boundary(cut))
-                .unwrap_or_default();
-            let kept = Bytes::copy_from_slice(kept.as_bytes());
-            self.session.write_response_body(kept, false).await?;
+            body.truncate(body.floor_char_boundary(cut));
+            self.session.write_response_body(body.into(), false).await?;
             return Ok(Delivery::Cut);
         }
         self.session.write_response_body(body.into(), true).await?;
@@ -144,6 +153,7 @@ impl<'a> Response<'a> {
         self.session.write_response_header(Box::new(head)).await?;
 
         let scenario = self.scenario;
+        let burst = scenario.burst.map_or(1, NonZeroUsize::get);
         let mut joined = Vec::new();
         let mut waiting = 0;
         for (index, (frame, kind)) in events.iter().enumerate() {
@@ -171,7 +181,7 @@ impl<'a> Response<'a> {
             }
             joined.extend_from_slice(frame);
             waiting += 1;
-            if waiting >= scenario.burst.get() || !scenario.pace.is_zero() {
+            if waiting >= burst || !scenario.pace.is_zero() {
                 self.chunk(&mut joined).await?;
                 waiting = 0;
             }

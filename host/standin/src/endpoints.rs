@@ -1,13 +1,12 @@
 //! The endpoints.
 
 use http::Method;
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::StandIn;
 use super::ask::{self, Ask, Delivery};
 use super::error::ApiError;
 use super::events::Events;
-use super::json::to_json;
 use super::models;
 use super::receive::{Credential, Request};
 use super::reply::Reply;
@@ -15,15 +14,10 @@ use super::reply::Reply;
 /// A response with status 200.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Json(String),
+    Json(Value),
     /// JSON, a value on each line.
     Lines(String),
     Stream(Events),
-}
-
-#[derive(Serialize)]
-struct Count {
-    input_tokens: u64,
 }
 
 /// Answers a request.
@@ -37,7 +31,7 @@ pub(super) fn answer(app: &StandIn, request: &Request) -> Result<Answer, ApiErro
     }
     let get = matches!(request.method, Method::GET | Method::HEAD);
     match request.path.as_str() {
-        "/" | "/api/hello" if get => Ok(Answer::Json(String::from(r#"{"message":"hello"}"#))),
+        "/" | "/api/hello" if get => Ok(Answer::Json(json!({"message": "hello"}))),
         "/v1/messages" if request.method == Method::POST => {
             request.admit()?;
             messages(app, request)
@@ -45,9 +39,7 @@ pub(super) fn answer(app: &StandIn, request: &Request) -> Result<Answer, ApiErro
         "/v1/messages/count_tokens" if request.method == Method::POST => {
             request.admit()?;
             let (_, _, prompt) = ask::parse_prompt(&request.body, &["model", "messages"])?;
-            Ok(Answer::Json(to_json(&Count {
-                input_tokens: prompt.tokens,
-            })))
+            Ok(Answer::Json(json!({"input_tokens": prompt.tokens})))
         }
         "/v1/models" if get => {
             request.admit()?;
@@ -81,7 +73,7 @@ fn batches(app: &StandIn, request: &Request, rest: &str) -> Result<Answer, ApiEr
         ("GET", [id, "results"]) => return app.batches.results(id).map(Answer::Lines),
         _ => return Err(ApiError::of_status(404)),
     };
-    Ok(Answer::Json(shown.to_string()))
+    Ok(Answer::Json(shown))
 }
 
 fn messages(app: &StandIn, request: &Request) -> Result<Answer, ApiError> {
@@ -91,7 +83,7 @@ fn messages(app: &StandIn, request: &Request) -> Result<Answer, ApiError> {
     }
     let reply = Reply::compose(&ask, &request.scenario, &app.ids, &app.cache);
     Ok(match ask.delivery {
-        Delivery::Whole => Answer::Json(reply.body()),
+        Delivery::Whole => Answer::Json(reply.message()),
         Delivery::Stream => Answer::Stream(Events::of(&reply)),
     })
 }

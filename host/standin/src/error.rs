@@ -1,10 +1,9 @@
 //! Errors in the API's shape: `{"type":"error","error":{"type","message"},"request_id"}`.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
-use serde::Serialize;
-
-use super::json::to_json;
+use serde_json::{Value, json};
 
 /// An error response. The texts are the API's, because clients match them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,68 +13,38 @@ pub(super) struct ApiError {
     pub(super) message: Cow<'static, str>,
 }
 
-#[derive(Serialize)]
-struct Envelope<'a> {
-    r#type: &'static str,
-    error: Detail<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Detail<'a> {
-    r#type: &'a str,
-    message: &'a str,
-}
-
-/// Status, type and usual message of the API's known errors.
-const KNOWN: &[(u16, &str, &str)] = &[
-    (
-        400,
-        "invalid_request_error",
-        "The request was refused by the stand-in.",
-    ),
-    (401, "authentication_error", "invalid x-api-key"),
-    (
-        402,
-        "billing_error",
-        "Your credit balance is too low to access the Anthropic API.",
-    ),
-    (
-        403,
-        "permission_error",
-        "Your API key does not have permission to use the specified resource.",
-    ),
-    (404, "not_found_error", "Not found"),
-    (
-        409,
-        "conflict_error",
-        "The request conflicts with the current state of the resource.",
-    ),
-    (413, "request_too_large", "Request exceeds the maximum size"),
-    (
-        429,
-        "rate_limit_error",
-        "This request would exceed your organization's rate limit. Please try again later.",
-    ),
-    (500, "api_error", "Internal server error"),
-    (504, "timeout_error", "Request timed out"),
-    (529, "overloaded_error", "Overloaded"),
-];
-
 // === impl ApiError ===
 
 impl ApiError {
     /// Returns the API's usual error for a status. Other 4xx are `invalid_request_error`, all else is `api_error`.
     pub(super) fn of_status(status: u16) -> Self {
-        let known = KNOWN.iter().find(|(code, ..)| *code == status);
-        let (kind, message) = match known {
-            Some((_, kind, message)) => (*kind, *message),
-            None if (400..500).contains(&status) => (
+        let (kind, message) = match status {
+            401 => ("authentication_error", "invalid x-api-key"),
+            402 => (
+                "billing_error",
+                "Your credit balance is too low to access the Anthropic API.",
+            ),
+            403 => (
+                "permission_error",
+                "Your API key does not have permission to use the specified resource.",
+            ),
+            404 => ("not_found_error", "Not found"),
+            409 => (
+                "conflict_error",
+                "The request conflicts with the current state of the resource.",
+            ),
+            413 => ("request_too_large", "Request exceeds the maximum size"),
+            429 => (
+                "rate_limit_error",
+                "This request would exceed your organization's rate limit. Please try again later.",
+            ),
+            504 => ("timeout_error", "Request timed out"),
+            529 => ("overloaded_error", "Overloaded"),
+            400..500 => (
                 "invalid_request_error",
                 "The request was refused by the stand-in.",
             ),
-            None => ("api_error", "Internal server error"),
+            _ => ("api_error", "Internal server error"),
         };
         Self {
             status,
@@ -89,6 +58,10 @@ impl ApiError {
             message: message.into(),
             ..Self::of_status(400)
         }
+    }
+
+    pub(super) fn not_json(error: impl Display) -> Self {
+        Self::invalid(format!("The request body is not valid JSON: {error}"))
     }
 
     pub(super) fn unauthenticated() -> Self {
@@ -106,15 +79,11 @@ impl ApiError {
     }
 
     /// Returns the body of the response, or the data of an `error` event, which has no request id.
-    pub(super) fn body(&self, request_id: Option<&str>) -> String {
-        let error = Detail {
-            r#type: self.kind,
-            message: &self.message,
-        };
-        to_json(&Envelope {
-            r#type: "error",
-            error,
-            request_id,
-        })
+    pub(super) fn body(&self, request_id: Option<&str>) -> Value {
+        let error = json!({"type": self.kind, "message": self.message});
+        match request_id {
+            Some(id) => json!({"type": "error", "error": error, "request_id": id}),
+            None => json!({"type": "error", "error": error}),
+        }
     }
 }

@@ -2,17 +2,15 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::ask::{Ask, Thinking};
 use super::cache::PromptCache;
 use super::ids::Ids;
-use super::json::to_json;
 use super::scenario::Scenario;
 use super::schema::{Form, Members};
 use super::tool;
-use super::usage::{FullUsage, Usage};
+use super::usage::Usage;
 
 /// Number of characters that are quoted from a text.
 const QUOTED: usize = 160;
@@ -52,36 +50,6 @@ pub(super) enum Stop {
     MaxTokens,
     Sequence(String),
     ToolUse,
-}
-
-/// A response in one piece.
-#[derive(Serialize)]
-struct Message<'a> {
-    model: &'a str,
-    id: &'a str,
-    r#type: &'static str,
-    role: &'static str,
-    content: Vec<Content<'a>>,
-    stop_reason: &'static str,
-    stop_sequence: Option<&'a str>,
-    usage: FullUsage<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Content<'a> {
-    Thinking {
-        thinking: String,
-        signature: &'a str,
-    },
-    Text {
-        text: String,
-    },
-    ToolUse {
-        id: &'a str,
-        name: &'a str,
-        input: &'a Value,
-    },
 }
 
 /// A rule for the content of a response. Returns `None` if it does not apply to the request.
@@ -127,16 +95,12 @@ impl Reply {
     }
 
     /// Returns the body of a response without a stream.
-    pub(super) fn body(&self) -> String {
-        to_json(&Message {
-            model: self.model,
-            id: &self.id,
-            r#type: "message",
-            role: "assistant",
-            content: self.blocks.iter().map(Block::content).collect(),
-            stop_reason: self.stop.reason(),
-            stop_sequence: self.stop.sequence(),
-            usage: self.usage.full(),
+    pub(super) fn message(&self) -> Value {
+        json!({
+            "model": self.model, "id": self.id, "type": "message", "role": "assistant",
+            "content": self.blocks.iter().map(Block::content).collect::<Vec<_>>(),
+            "stop_reason": self.stop.reason(), "stop_sequence": self.stop.sequence(),
+            "usage": self.usage.full(),
         })
     }
 }
@@ -170,16 +134,13 @@ fn structured(ask: &Ask, _: &Scenario, _: &Ids) -> Option<Block> {
     let schema = ask.schema()?;
     let words: Vec<&str> = ask.last_text().split_whitespace().take(6).collect();
     let filled = Form::new(schema, &words.join(" ")).fill(Members::All);
-    Some(Block::Text {
-        pieces: pieces(&filled.to_string()),
-    })
+    Some(Block::text(&filled.to_string()))
 }
 
 fn after_tool(ask: &Ask, _: &Scenario, _: &Ids) -> Option<Block> {
     let result = ask.tool_result()?;
-    Some(Block::Text {
-        pieces: pieces(&format!("The tool answered: {}", quote(&result))),
-    })
+    let text = format!("The tool answered: {}", quote(&result));
+    Some(Block::text(&text))
 }
 
 fn with_tool(ask: &Ask, _: &Scenario, ids: &Ids) -> Option<Block> {
@@ -187,11 +148,7 @@ fn with_tool(ask: &Ask, _: &Scenario, ids: &Ids) -> Option<Block> {
     let schema = tool.get("input_schema").unwrap_or(&Value::Null);
     let input = Form::new(schema, &quote(ask.last_text())).fill(Members::Required);
     // A tool without a schema takes an empty object.
-    let input = if input.is_object() {
-        input
-    } else {
-        Value::Object(serde_json::Map::new())
-    };
+    let input = if input.is_object() { input } else { json!({}) };
     Some(Block::ToolUse {
         id: ids.tool_use(),
         name: tool::name(tool)?.to_owned(),
@@ -210,9 +167,7 @@ fn echo(ask: &Ask, _: &Scenario, _: &Ids) -> Option<Block> {
         ask.count("tools"),
         ask.prompt.tokens,
     );
-    Some(Block::Text {
-        pieces: pieces(&text),
-    })
+    Some(Block::text(&text))
 }
 
 /// Cuts the text before the first stop sequence in it. Returns `None` if there is none.
@@ -240,11 +195,8 @@ fn stop_at_limit(blocks: &mut Vec<Block>, limit: u64) -> Option<Stop> {
             continue;
         }
         block.shorten(left);
-        cut = Some(if block.tokens() == 0 {
-            index
-        } else {
-            index + 1
-        });
+        let is_left = block.tokens() > 0;
+        cut = Some(index + usize::from(is_left));
         break;
     }
     blocks.truncate(cut?);
@@ -278,16 +230,20 @@ fn quote(text: &str) -> String {
 // === impl Block ===
 
 impl Block {
-    fn content(&self) -> Content<'_> {
+    fn text(text: &str) -> Self {
+        let pieces = pieces(text);
+        Self::Text { pieces }
+    }
+
+    fn content(&self) -> Value {
         match self {
-            Self::Thinking { pieces, signature } => Content::Thinking {
-                thinking: pieces.concat(),
-                signature,
-            },
-            Self::Text { pieces } => Content::Text {
-                text: pieces.concat(),
-            },
-            Self::ToolUse { id, name, input } => Content::ToolUse { id, name, input },
+            Self::Thinking { pieces, signature } => {
+                json!({"type": "thinking", "thinking": pieces.concat(), "signature": signature})
+            }
+            Self::Text { pieces } => json!({"type": "text", "text": pieces.concat()}),
+            Self::ToolUse { id, name, input } => {
+                json!({"type": "tool_use", "id": id, "name": name, "input": input})
+            }
         }
     }
 
@@ -314,11 +270,9 @@ impl Block {
                 *self = Self::Text { pieces: Vec::new() }
             }
             Self::Text { pieces: kept } => {
-                let text = kept.concat();
-                *kept = pieces(
-                    text.get(..text.floor_char_boundary(bytes))
-                        .unwrap_or_default(),
-                );
+                let mut text = kept.concat();
+                text.truncate(text.floor_char_boundary(bytes));
+                *kept = pieces(&text);
             }
         }
     }

@@ -11,7 +11,7 @@ const MAX_WAIT_MS: u64 = 3_600_000;
 const MAX_DELTAS: usize = 1_000_000;
 
 /// A request's scenario. The default is an ordinary response.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Scenario {
     pub(super) status: Option<u16>,
     pub(super) retry_after: Option<u64>,
@@ -19,30 +19,14 @@ pub(super) struct Scenario {
     pub(super) silence: Duration,
     pub(super) deltas: Option<usize>,
     pub(super) pace: Duration,
-    pub(super) burst: NonZeroUsize,
+    /// Number of events in each write; one by default.
+    pub(super) burst: Option<NonZeroUsize>,
     pub(super) error_after: Option<usize>,
     pub(super) cut_after: Option<usize>,
     pub(super) batch: Duration,
 }
 
 // === impl Scenario ===
-
-impl Default for Scenario {
-    fn default() -> Self {
-        Self {
-            status: None,
-            retry_after: None,
-            delay: Duration::ZERO,
-            silence: Duration::ZERO,
-            deltas: None,
-            pace: Duration::ZERO,
-            burst: NonZeroUsize::MIN,
-            error_after: None,
-            cut_after: None,
-            batch: Duration::ZERO,
-        }
-    }
-}
 
 impl Scenario {
     /// Reads the header's value.
@@ -79,7 +63,7 @@ impl Scenario {
             "pace-ms" => self.pace = wait(number)?,
             "batch-ms" => self.batch = wait(number)?,
             "events" => self.deltas = Some(deltas(count)?),
-            "burst" => self.burst = NonZeroUsize::new(count)?,
+            "burst" => self.burst = Some(NonZeroUsize::new(count)?),
             "error-after" => self.error_after = Some(count),
             "cut-after" => self.cut_after = Some(count),
             _ => return None,

@@ -1,6 +1,6 @@
 //! The `usage` record of a message, of `message_start` and, cumulative and shorter, of `message_delta`.
 
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::cache::InputTokens;
 
@@ -17,87 +17,56 @@ pub(super) struct Usage {
     pub(super) speed: Option<String>,
 }
 
-/// The complete record.
-#[derive(Serialize)]
-pub(super) struct FullUsage<'a> {
-    input_tokens: u64,
-    cache_creation_input_tokens: u64,
-    cache_read_input_tokens: u64,
-    cache_creation: CacheCreation,
-    output_tokens: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_tokens_details: Option<OutputDetails>,
-    service_tier: &'static str,
-    inference_geo: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    speed: Option<&'a str>,
-}
-
-/// The record of `message_delta`: cumulative, and without cache creation, tier, geo and speed.
-#[derive(Serialize)]
-pub(super) struct DeltaUsage {
-    input_tokens: u64,
-    cache_creation_input_tokens: u64,
-    cache_read_input_tokens: u64,
-    output_tokens: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_tokens_details: Option<OutputDetails>,
-}
-
-#[derive(Serialize)]
-struct CacheCreation {
-    ephemeral_5m_input_tokens: u64,
-    ephemeral_1h_input_tokens: u64,
-}
-
-#[derive(Serialize)]
-struct OutputDetails {
-    thinking_tokens: u64,
-}
-
 // === impl Usage ===
 
 impl Usage {
     /// Returns the usage of a complete message.
-    pub(super) fn full(&self) -> FullUsage<'_> {
-        FullUsage {
-            output_tokens: self.output,
-            output_tokens_details: self.details(),
-            ..self.start()
-        }
+    pub(super) fn full(&self) -> Value {
+        self.record(self.output, self.details().as_ref())
     }
 
     /// Returns the usage of `message_start`, with the API's placeholder of 1 for the output.
-    pub(super) fn start(&self) -> FullUsage<'_> {
-        FullUsage {
-            input_tokens: self.input.fresh,
-            cache_creation_input_tokens: self.input.written(),
-            cache_read_input_tokens: self.input.read,
-            cache_creation: CacheCreation {
-                ephemeral_5m_input_tokens: self.input.written_5m,
-                ephemeral_1h_input_tokens: self.input.written_1h,
+    pub(super) fn start(&self) -> Value {
+        self.record(1, None)
+    }
+
+    /// Returns the usage of `message_delta`: cumulative, and without cache creation, tier, geo and speed.
+    pub(super) fn delta(&self) -> Value {
+        without_nulls(json!({
+            "input_tokens": self.input.fresh,
+            "cache_creation_input_tokens": self.input.written(),
+            "cache_read_input_tokens": self.input.read,
+            "output_tokens": self.output,
+            "output_tokens_details": self.details(),
+        }))
+    }
+
+    fn record(&self, output: u64, details: Option<&Value>) -> Value {
+        without_nulls(json!({
+            "input_tokens": self.input.fresh,
+            "cache_creation_input_tokens": self.input.written(),
+            "cache_read_input_tokens": self.input.read,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": self.input.written_5m,
+                "ephemeral_1h_input_tokens": self.input.written_1h,
             },
-            output_tokens: 1,
-            output_tokens_details: None,
-            service_tier: "standard",
-            inference_geo: self.geo.as_deref().unwrap_or("global"),
-            speed: self.speed.as_deref(),
-        }
+            "output_tokens": output,
+            "output_tokens_details": details,
+            "service_tier": "standard",
+            "inference_geo": self.geo.as_deref().unwrap_or("global"),
+            "speed": self.speed,
+        }))
     }
 
-    pub(super) fn delta(&self) -> DeltaUsage {
-        DeltaUsage {
-            input_tokens: self.input.fresh,
-            cache_creation_input_tokens: self.input.written(),
-            cache_read_input_tokens: self.input.read,
-            output_tokens: self.output,
-            output_tokens_details: self.details(),
-        }
+    fn details(&self) -> Option<Value> {
+        (self.thinking > 0).then(|| json!({"thinking_tokens": self.thinking}))
     }
+}
 
-    fn details(&self) -> Option<OutputDetails> {
-        (self.thinking > 0).then_some(OutputDetails {
-            thinking_tokens: self.thinking,
-        })
+/// Removes the members without a value, which the API leaves out.
+fn without_nulls(mut record: Value) -> Value {
+    if let Value::Object(members) = &mut record {
+        members.retain(|_, value| !value.is_null());
     }
+    record
 }

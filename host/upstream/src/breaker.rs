@@ -15,7 +15,7 @@ mod ramp;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use rand::Rng;
 
 use self::ramp::{Ramp, Step};
@@ -161,7 +161,7 @@ impl Breaker {
         if !self.alert.load(Ordering::Acquire) {
             return Ok(Ticket::Plain);
         }
-        let mut open = self.lock();
+        let mut open = self.open.lock();
         let Some(record) = open.as_mut() else {
             return Ok(Ticket::Plain);
         };
@@ -194,7 +194,7 @@ impl Breaker {
             return None;
         }
 
-        let mut open = self.lock();
+        let mut open = self.open.lock();
         let Some(record) = open.as_mut() else {
             let opened = self.judge(now, rng)?;
             let seen = opened.seen(now);
@@ -231,7 +231,7 @@ impl Breaker {
     pub(crate) fn unused(&self, ticket: Ticket, now: Instant) {
         self.begun.add(now, 0, 1);
         if let Ticket::Trial(number) = ticket
-            && let Some(record) = self.lock().as_mut()
+            && let Some(record) = self.open.lock().as_mut()
             && record.ramp.is(number)
         {
             record.ramp.unused();
@@ -243,7 +243,7 @@ impl Breaker {
         if !self.alert.load(Ordering::Acquire) {
             return None;
         }
-        self.lock().as_ref().map(|record| record.seen(now))
+        self.open.lock().as_ref().map(|record| record.seen(now))
     }
 
     /// Opens the breaker if the window calls for it.
@@ -326,10 +326,6 @@ impl Breaker {
             tally,
             within: self.policy.window,
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
-        self.open.lock()
     }
 }
 

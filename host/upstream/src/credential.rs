@@ -188,15 +188,15 @@ impl Own {
         Some(Arc::clone(&self.current.load().as_ref()?.value))
     }
 
+    fn set(&self, value: HeaderValue, renew_at: Option<Instant>) {
+        let value = Arc::new(value);
+        self.current
+            .store(Some(Arc::new(Current { value, renew_at })));
+    }
+
     fn reread(&self) -> Result<(), String> {
         match self.config.read() {
-            Some(value) => {
-                let value = Arc::new(value?);
-                self.current.store(Some(Arc::new(Current {
-                    value,
-                    renew_at: None,
-                })));
-            }
+            Some(value) => self.set(value?, None),
             None => self.wanted.notify_one(),
         }
         Ok(())
@@ -204,7 +204,7 @@ impl Own {
 
     /// Stores the output of a command.
     fn store(&self, printed: &command::Printed, command: &CredentialCommand) -> Result<(), String> {
-        let value = Arc::new(self.config.header_value(&printed.token)?);
+        let value = self.config.header_value(&printed.token)?;
         let lasts = match printed.expires_in {
             Some(left) => {
                 (left.saturating_sub(MAX_MARGIN.min(left / 5))).min(Duration::from_secs(86_400))
@@ -212,10 +212,7 @@ impl Own {
             None => command.refresh,
         };
         let renew_at = Instant::now() + lasts.max(Duration::from_millis(100));
-        self.current.store(Some(Arc::new(Current {
-            value,
-            renew_at: Some(renew_at),
-        })));
+        self.set(value, Some(renew_at));
         Ok(())
     }
 
@@ -243,10 +240,7 @@ impl Own {
         let read = tokio::task::spawn_blocking(move || config.read()).await;
         // A file that cannot be read is reported by the reload that follows its change.
         if let Ok(Some(Ok(value))) = read {
-            self.current.store(Some(Arc::new(Current {
-                value: Arc::new(value),
-                renew_at: None,
-            })));
+            self.set(value, None);
         }
     }
 

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::config::HealthPolicy;
 
@@ -53,7 +53,7 @@ impl Health {
         if !self.alert.load(Ordering::Acquire) {
             return None;
         }
-        self.lock().unhealthy.clone()
+        self.record.lock().unhealthy.clone()
     }
 
     /// Records a check. Returns the change that it caused, if any.
@@ -63,7 +63,7 @@ impl Health {
         policy: &HealthPolicy,
         now: Instant,
     ) -> Option<Turn> {
-        let mut record = self.lock();
+        let mut record = self.record.lock();
         match (check, record.unhealthy.is_some()) {
             (Ok(()), false) => record.against = 0,
             (Ok(()), true) => {
@@ -88,10 +88,6 @@ impl Health {
             }
         }
         None
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Record> {
-        self.record.lock()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
 /// Pause before a write that would block is retried.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -61,7 +61,7 @@ impl Queue {
 
     /// Adds a line, or drops and counts it if there is no room. Never waits.
     pub(super) fn push(&self, line: Vec<u8>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.bytes + line.len() > self.capacity && !WRITES.get() {
             state.dropped += 1;
             return;
@@ -74,13 +74,13 @@ impl Queue {
 
     /// Returns the number of lines dropped since the start.
     pub(super) fn dropped(&self) -> u64 {
-        self.state().dropped
+        self.state.lock().dropped
     }
 
     /// Waits until everything is written, but no longer than `timeout`.
     pub(super) fn flush(&self, timeout: Duration) {
         let end = Instant::now() + timeout;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         while state.bytes > 0 {
             let Some(left) = end.checked_duration_since(Instant::now()) else {
                 return;
@@ -110,7 +110,7 @@ impl Queue {
 
     /// Waits for a line.
     fn next(&self) -> Vec<u8> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         loop {
             if let Some(line) = state.lines.pop_front() {
                 return line;
@@ -123,7 +123,7 @@ impl Queue {
         if written == Written::Whole {
             self.report_dropped();
         }
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if written != Written::Whole {
             state.dropped += 1;
         }
@@ -137,7 +137,7 @@ impl Queue {
 
     /// Logs the number of lines dropped since the last report.
     fn report_dropped(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let lines = state.dropped - state.reported;
         state.reported = state.dropped;
         drop(state);
@@ -147,10 +147,6 @@ impl Queue {
                 "dropped {lines} log lines: standard error was not writable, or too slow"
             );
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
     }
 }
 
@@ -234,7 +230,7 @@ mod tests {
         WRITES.set(false);
         queue.push(b"no".to_vec());
         assert_eq!(queue.dropped(), 1, "others have none");
-        assert_eq!(queue.state().lines.len(), 2, "it waits with the rest");
+        assert_eq!(queue.state.lock().lines.len(), 2, "it waits with the rest");
     }
 
     #[test]

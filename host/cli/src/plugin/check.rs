@@ -42,7 +42,7 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
     };
 
     match Manifest::read(&source.wasm) {
-        Ok(manifest) => print(text_of(&source, &manifest).trim_end()),
+        Ok(manifest) => print(&text_of(&source, &manifest)),
         Err(cause) => {
             print_error(&format!("{}: not admitted: {cause}", args.file.display()));
             return Ok(ExitCode::FAILURE);
@@ -68,7 +68,7 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
     let started = begun.elapsed();
     match admitted {
         Ok(plugin) => {
-            print(admission_text(&plugin, &compiled, started).trim_end());
+            print(&admission_text(&plugin, &compiled, started));
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => refused(&error.to_string()),
@@ -77,6 +77,10 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn row(name: &str, text: &str) -> String {
     format!("{name:<11} {text}")
+}
+
+fn rows<const N: usize>(rows: [(&str, String); N]) -> String {
+    rows.map(|(name, value)| row(name, &value)).join("\n")
 }
 
 fn text_of(source: &Source, manifest: &Manifest) -> String {
@@ -89,19 +93,14 @@ fn text_of(source: &Source, manifest: &Manifest) -> String {
         || no_sidecar(&source.file),
         |sidecar| sidecar.file.display().to_string(),
     );
-    let mut text = String::new();
-    for (name, value) in [
+    rows([
         ("file", source.file.display().to_string()),
         ("size", format!("{} bytes, {kind}", source.wasm.len())),
         ("sha256", source.identity().wasm.to_string()),
         ("sidecar", sidecar),
         ("exports", names(&manifest.exports)),
         ("imports", names(&manifest.imports)),
-    ] {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}", row(name, &value));
-    }
-    text
+    ])
 }
 
 /// Returns the row for a missing sidecar. A sidecar with nearly the same name is probably a mistake.
@@ -155,8 +154,7 @@ fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> St
         millis(compiled.took),
         millis(started)
     );
-    let mut text = String::new();
-    for (name, value) in [
+    rows([
         ("grants", grants(plugin.grants())),
         ("configured", configured),
         ("admission", cost),
@@ -168,10 +166,7 @@ fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> St
                 CONTRACT_VERSIONS.join(" and ")
             ),
         ),
-    ] {
-        let _ = writeln!(text, "{}", row(name, &value));
-    }
-    text
+    ])
 }
 
 fn grants(grants: &Grants) -> String {

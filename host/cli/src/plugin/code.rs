@@ -1,12 +1,12 @@
 //! The runtime of these commands and its cache of compiled plugins.
 
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use witgate_runtime::{Runtime, Suspension};
 
 use super::compile::compiler;
 use crate::output::print_error;
+use crate::temporary::TemporaryFolder;
 
 /// Options of the code cache.
 #[derive(Debug, clap::Args)]
@@ -23,12 +23,7 @@ pub(super) struct CodeArgs {
 /// A runtime, with its temporary folder if there is one.
 pub(super) struct Code {
     pub(super) runtime: Runtime,
-    _scratch: Option<Scratch>,
-}
-
-/// A temporary folder, removed on drop.
-struct Scratch {
-    path: PathBuf,
+    _scratch: Option<TemporaryFolder>,
 }
 
 // === impl CodeArgs ===
@@ -41,27 +36,23 @@ impl CodeArgs {
     /// Returns an error if the folder given with `--cache` cannot be used. If the user's own cache folder cannot be used, a
     /// temporary folder takes its place.
     pub(super) fn runtime(&self) -> anyhow::Result<Code> {
+        let cached = |runtime| Code {
+            runtime,
+            _scratch: None,
+        };
         if let Some(folder) = &self.cache {
-            return Ok(Code {
-                runtime: runtime(folder)?,
-                _scratch: None,
-            });
+            return runtime(folder).map(cached);
         }
         if let Some(folder) = users_own().filter(|_| !self.no_cache) {
             match runtime(&folder) {
-                Ok(runtime) => {
-                    return Ok(Code {
-                        runtime,
-                        _scratch: None,
-                    });
-                }
+                Ok(runtime) => return Ok(cached(runtime)),
                 Err(error) => print_error(&format!("{error}; continuing without the cache")),
             }
         }
         // One command may need the same code more than once.
-        let scratch = Scratch::try_new()?;
+        let scratch = TemporaryFolder::try_new("witgate-check")?;
         Ok(Code {
-            runtime: runtime(&scratch.path)?,
+            runtime: runtime(scratch.path())?,
             _scratch: Some(scratch),
         })
     }
@@ -84,26 +75,4 @@ fn users_own() -> Option<PathBuf> {
     };
     let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
     Some(cache.join("witgate/plugins"))
-}
-
-// === impl Scratch ===
-
-impl Scratch {
-    fn try_new() -> std::io::Result<Self> {
-        let name = format!(
-            "witgate-check-{}-{:08x}",
-            std::process::id(),
-            rand::random::<u32>()
-        );
-        let path = std::env::temp_dir().join(name);
-        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A leftover lies in the system's temporary folder.
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
 }

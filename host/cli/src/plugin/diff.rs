@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::code::CodeArgs;
 use super::requests::{Requests, title};
 use super::source::source;
-use crate::output::print;
+use crate::output::{exit_code, print};
 
 /// Arguments of `witgate plugin diff`.
 #[derive(Debug, clap::Args)]
@@ -70,11 +70,7 @@ pub(super) fn diff(args: &Args) -> anyhow::Result<ExitCode> {
             requests.len()
         ));
     }
-    Ok(if different == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit_code(different == 0))
 }
 
 /// Returns the places where two decisions differ, each with both values.

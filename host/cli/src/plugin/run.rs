@@ -9,7 +9,7 @@ use witgate_runtime::Hook;
 use super::code::CodeArgs;
 use super::requests::{Requests, title};
 use super::source::source;
-use crate::output::print;
+use crate::output::{exit_code, print};
 
 /// Arguments of `witgate plugin run`.
 #[derive(Debug, clap::Args)]
@@ -107,11 +107,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             ));
         }
     }
-    Ok(if faulted == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit_code(faulted == 0))
 }
 
 /// Returns the smallest time that at least `percent` of the sorted times do not exceed; zero without times.

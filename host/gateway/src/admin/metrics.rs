@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 use witgate_messages::price::Pricing;
 
 use crate::receipts::receipt::{Outcome, Receipt};
@@ -26,20 +26,18 @@ pub(crate) struct Metrics {
     registry: Registry,
     open: Gauge<i64, AtomicI64>,
     exchanges: Family<Ended, Counter>,
-    seconds: Family<Endpoint, Histogram>,
-    tokens: Family<Kind, Counter<u64, AtomicU64>>,
+    seconds: Family<Label<&'static str>, Histogram>,
+    tokens: Family<Label<&'static str>, Counter<u64, AtomicU64>>,
     picousd: Counter<u64, AtomicU64>,
     unpriced: Counter,
     usage_unread: Counter,
     overdrafts: Counter,
     skipped: Counter,
-    unknown_targets: Family<Plugin, Counter>,
+    unknown_targets: Family<Label<String>, Counter>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Plugin {
-    plugin: String,
-}
+/// A label with its value.
+type Label<V> = [(&'static str, V); 1];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
@@ -48,14 +46,11 @@ struct Ended {
     status: u16,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Endpoint {
-    endpoint: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Kind {
-    kind: &'static str,
+/// Returns a metric that is registered under a name.
+fn registered<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    to.register(name, help, metric.clone());
+    metric
 }
 
 // === impl Metrics ===
@@ -63,91 +58,62 @@ struct Kind {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("witgate");
-        let open = Gauge::default();
-        let exchanges = Family::default();
+        let to = &mut registry;
         let seconds = Family::new_with_constructor(
             (|| Histogram::new(DURATION_BUCKETS)) as fn() -> Histogram,
         );
-        let tokens = Family::default();
-        let unknown_targets = Family::default();
-        let (picousd, unpriced, usage_unread, overdrafts, skipped) = (
-            Counter::default(),
-            Counter::default(),
-            Counter::default(),
-            Counter::default(),
-            Counter::default(),
-        );
-        registry.register(
-            "exchanges_open",
-            "Number of exchanges in progress",
-            open.clone(),
-        );
-        registry.register(
-            "exchanges",
-            "Number of completed exchanges by endpoint, outcome and status",
-            exchanges.clone(),
-        );
-        registry.register_with_unit(
+        to.register_with_unit(
             "exchange",
             "Time from the request head to the end of the response",
             Unit::Seconds,
             seconds.clone(),
         );
-        registry.register(
-            "tokens",
-            "Number of tokens metered, by kind",
-            tokens.clone(),
-        );
-        registry.register(
-            "cost_picousd",
-            "Cost of metered responses in 10^-12 USD",
-            picousd.clone(),
-        );
-        registry.register(
-            "unpriced",
-            "Number of responses from models without a price",
-            unpriced.clone(),
-        );
-        registry.register(
-            "usage_unread",
-            "Number of usage values in responses that could not be read",
-            usage_unread.clone(),
-        );
-        registry.register(
-            "overdrafts",
-            "Number of settlements that exceeded a limit",
-            overdrafts.clone(),
-        );
-        registry.register(
-            "plugin_skips",
-            "Number of exchanges that went on without a faulted plugin because it fails open",
-            skipped.clone(),
-        );
-        registry.register(
-            "unknown_targets",
-            "Number of plan targets that were skipped because they name no configured upstream, by plugin",
-            unknown_targets.clone(),
-        );
         Self {
-            registry,
-            open,
-            exchanges,
             seconds,
-            tokens,
-            picousd,
-            unpriced,
-            usage_unread,
-            overdrafts,
-            skipped,
-            unknown_targets,
+            open: registered(to, "exchanges_open", "Number of exchanges in progress"),
+            exchanges: registered(
+                to,
+                "exchanges",
+                "Number of completed exchanges by endpoint, outcome and status",
+            ),
+            tokens: registered(to, "tokens", "Number of tokens metered, by kind"),
+            picousd: registered(
+                to,
+                "cost_picousd",
+                "Cost of metered responses in 10^-12 USD",
+            ),
+            unpriced: registered(
+                to,
+                "unpriced",
+                "Number of responses from models without a price",
+            ),
+            usage_unread: registered(
+                to,
+                "usage_unread",
+                "Number of usage values in responses that could not be read",
+            ),
+            overdrafts: registered(
+                to,
+                "overdrafts",
+                "Number of settlements that exceeded a limit",
+            ),
+            skipped: registered(
+                to,
+                "plugin_skips",
+                "Number of exchanges that went on without a faulted plugin because it fails open",
+            ),
+            unknown_targets: registered(
+                to,
+                "unknown_targets",
+                "Number of plan targets that were skipped because they name no configured upstream, by plugin",
+            ),
+            registry,
         }
     }
 
     /// Counts a target of this plugin's plan that names no upstream.
     pub(crate) fn unknown_target(&self, plugin: &str) {
-        let plugin = Plugin {
-            plugin: plugin.to_owned(),
-        };
+        let plugin = [("plugin", plugin.to_owned())];
         self.unknown_targets.get_or_create(&plugin).inc();
     }
 
@@ -166,11 +132,9 @@ impl Metrics {
             status: receipt.response.status.unwrap_or(0),
         };
         self.exchanges.get_or_create(&ended).inc();
-        self.seconds
-            .get_or_create(&Endpoint {
-                endpoint: receipt.request.endpoint,
-            })
-            .observe(receipt.timing.total.as_secs_f64());
+        let seconds = receipt.timing.total.as_secs_f64();
+        let endpoint = [("endpoint", receipt.request.endpoint)];
+        self.seconds.get_or_create(&endpoint).observe(seconds);
         if let Some(reading) = &receipt.usage.reading {
             let usage = &reading.usage;
             self.usage_unread.inc_by(usage.unread);
@@ -181,7 +145,7 @@ impl Metrics {
                 ("cache_creation", usage.tokens.cache_write),
             ] {
                 if count > 0 {
-                    self.tokens.get_or_create(&Kind { kind }).inc_by(count);
+                    self.tokens.get_or_create(&[("kind", kind)]).inc_by(count);
                 }
             }
         }

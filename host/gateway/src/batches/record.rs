@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
-use witgate_ledger::{Amounts, Charge, Hold, Ledger, OnShortfall, Unit, UnixMillis, Window};
+use witgate_ledger::{Amounts, Charge, Hold, Ledger, OnShortfall, Unit, UnixMillis};
 use witgate_runtime::Envelope;
 
 use super::{LIFE, MARGIN};
@@ -47,7 +47,7 @@ pub(crate) struct Facts {
     /// The `anthropic-*` headers of the creation, which polls repeat.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) maker: Maker,
-    charges: Vec<Held>,
+    charges: Vec<Charge>,
 }
 
 /// The creator of a batch, as on its receipts.
@@ -69,16 +69,6 @@ pub(crate) struct Maker {
     environment: Option<String>,
 }
 
-/// A charge of a batch's hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Held {
-    account: String,
-    window: String,
-    unit: String,
-    limit: u64,
-    amount: u64,
-}
-
 // === impl Record ===
 
 impl Record {
@@ -94,10 +84,13 @@ impl Record {
             .facts
             .charges
             .iter()
-            .filter_map(Held::charge)
             .filter(|charge| {
                 let end = charge.window.resets_at(self.created);
                 end.is_none_or(|end| end > now)
+            })
+            .map(|charge| Charge {
+                shortfall: OnShortfall::Overdraw,
+                ..charge.clone()
             })
             .collect();
         if charges.is_empty() {
@@ -126,38 +119,8 @@ impl Facts {
             requests: u64::try_from(requests).unwrap_or(u64::MAX),
             headers,
             maker,
-            charges: hold
-                .map(Hold::charges)
-                .unwrap_or_default()
-                .iter()
-                .map(Held::of)
-                .collect(),
+            charges: hold.map(Hold::charges).unwrap_or_default().to_vec(),
         }
-    }
-}
-
-// === impl Held ===
-
-impl Held {
-    fn of(charge: &Charge) -> Self {
-        Self {
-            account: charge.account.to_string(),
-            window: charge.window.code().to_owned(),
-            unit: charge.unit.code().to_owned(),
-            limit: charge.limit,
-            amount: charge.amount,
-        }
-    }
-
-    fn charge(&self) -> Option<Charge> {
-        Some(Charge {
-            account: self.account.as_str().into(),
-            window: Window::parse(&self.window).ok()?,
-            unit: Unit::parse(&self.unit).ok()?,
-            limit: self.limit,
-            amount: self.amount,
-            shortfall: OnShortfall::Overdraw,
-        })
     }
 }
 
@@ -192,11 +155,7 @@ impl Maker {
             user: self.key_user.as_deref().map(Into::into),
             tier: self.tier.as_deref().map(Into::into),
             labels: self.labels.clone(),
-            models: None,
-            workspaces: None,
-            environments: None,
-            share: crate::tenants::concurrency::Share::default(),
-            seen: std::sync::OnceLock::new(),
+            ..Caller::default()
         }
     }
 
@@ -219,11 +178,7 @@ impl Maker {
             session: self.session.clone(),
             agent: self.agent.clone(),
             metadata: self.metadata.clone(),
-            timeout_ms: None,
-            secondary_index: None,
-            edits: Vec::new(),
-            response_headers: Vec::new(),
-            attributes: Vec::new(),
+            ..Envelope::default()
         }
     }
 }

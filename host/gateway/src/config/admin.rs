@@ -28,14 +28,12 @@ pub(super) struct AdminFile {
 impl AdminFile {
     pub(super) fn check(self, check: &mut Check<'_>) -> Option<Admin> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        for (index, name) in self.hosts.iter().enumerate() {
-            if name.is_empty() || !name.bytes().all(plain) {
-                check.problem(
-                    &format!("hosts[{index}]"),
-                    "must be a host name without a port, such as gateway.internal",
-                );
-            }
-        }
+        let hosts = check.each(
+            "hosts",
+            self.hosts,
+            "must be a host name without a port, such as gateway.internal",
+            |name| (!name.is_empty() && name.bytes().all(plain)).then_some(name),
+        );
         let address = check.address("address", &self.address)?;
         if !address.ip().is_loopback() && !self.insecure_public {
             check.problem(
@@ -44,9 +42,6 @@ impl AdminFile {
                  insecure_public = true",
             );
         }
-        Some(Admin {
-            address,
-            hosts: self.hosts,
-        })
+        Some(Admin { address, hosts })
     }
 }

@@ -49,21 +49,21 @@ pub(super) struct CaptureFile {
 
 impl CaptureFile {
     pub(super) fn check(self, check: &mut Check<'_>) -> CaptureConfig {
-        for (index, name) in self.headers.iter().enumerate() {
-            let name = name.strip_suffix('*').unwrap_or(name);
-            if name.is_empty() || HeaderName::try_from(name).is_err() {
-                check.problem(
-                    &format!("headers[{index}]"),
-                    "must be a header name, or the beginning of header names followed by `*`, such as \"x-team-*\"",
-                );
-            }
-        }
+        let headers = check.each(
+            "headers",
+            self.headers,
+            "must be a header name, or the beginning of header names followed by `*`, such as \"x-team-*\"",
+            |pattern: String| {
+                let name = pattern.strip_suffix('*').unwrap_or(&pattern);
+                HeaderName::try_from(name).is_ok().then_some(pattern)
+            },
+        );
         let max_bytes = NonZeroU64::new(MAX_BYTES).unwrap_or(NonZeroU64::MAX);
         CaptureConfig {
             directory: check.resolve(self.dir),
             sample: self.sample.unwrap_or(NonZeroU64::MIN),
             max_bytes: self.max_bytes.unwrap_or(max_bytes),
-            headers: self.headers,
+            headers,
             content: if self.insecure_content {
                 Content::Kept
             } else {

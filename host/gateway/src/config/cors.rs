@@ -40,18 +40,13 @@ impl CorsFile {
             }
             return Cors::Everybody;
         }
-        let mut listed = Vec::with_capacity(self.origins.len());
-        for (index, origin) in self.origins.iter().enumerate() {
-            match origin_header(origin) {
-                Some(header) => listed.push(header),
-                None => check.problem(
-                    &format!("origins[{index}]"),
-                    "must be an origin as browsers send it, in lowercase and without a path, such as https://app.example or \
-                     http://localhost:5173",
-                ),
-            }
-        }
-        Cors::Listed(listed)
+        Cors::Listed(check.each(
+            "origins",
+            self.origins,
+            "must be an origin as browsers send it, in lowercase and without a path, such as https://app.example or \
+             http://localhost:5173",
+            |origin| origin_header(&origin),
+        ))
     }
 }
 

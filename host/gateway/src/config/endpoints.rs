@@ -104,12 +104,10 @@ impl PassthroughFile {
 
 impl SkillsFile {
     fn check(self, check: &mut Check<'_>) -> Vec<String> {
-        for (index, id) in self.shared.iter().enumerate() {
-            if id.is_empty() {
-                check.problem(&format!("shared[{index}]"), "must be the id of a skill");
-            }
-        }
-        self.shared
+        let message = "must be the id of a skill";
+        check.each("shared", self.shared, message, |id| {
+            (!id.is_empty()).then_some(id)
+        })
     }
 }
 

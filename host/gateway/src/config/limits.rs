@@ -93,22 +93,16 @@ impl LimitsFile {
     /// `machine` is the default memory, which depends on the machine.
     pub(super) fn check(&self, keys: &Keys, machine: Memory, check: &mut Check<'_>) -> Limits {
         let default = Limits::default();
-        let body_bytes = check.number(
-            "body_bytes",
-            self.body_bytes,
-            default.body_bytes,
-            1..=MAX_BODY_BYTES,
-        );
+        let mut bytes =
+            |key, written, default| check.number(key, written, default, 1..=MAX_BODY_BYTES);
+        let body_bytes = bytes("body_bytes", self.body_bytes, default.body_bytes);
+        let decoded_bytes = bytes("decoded_bytes", self.decoded_bytes, body_bytes);
+        let batch_bytes = bytes("batch_bytes", self.batch_bytes, default.batch_bytes);
         let connections = self.connections.map(NonZeroUsize::get);
         let per_key = default.in_flight_per_key.filter(|_| *keys != Keys::Open);
         Limits {
             body_bytes,
-            decoded_bytes: check.number(
-                "decoded_bytes",
-                self.decoded_bytes,
-                body_bytes,
-                1..=MAX_BODY_BYTES,
-            ),
+            decoded_bytes,
             head_bytes: check.number(
                 "head_bytes",
                 self.head_bytes,
@@ -117,12 +111,7 @@ impl LimitsFile {
             ),
             headers: check.number("headers", self.headers, default.headers, 16..=256),
             streams: check.number("streams", self.streams, default.streams, 1..=10_000),
-            batch_bytes: check.number(
-                "batch_bytes",
-                self.batch_bytes,
-                default.batch_bytes,
-                1..=MAX_BODY_BYTES,
-            ),
+            batch_bytes,
             upload_bytes: check.number(
                 "upload_bytes",
                 self.upload_bytes,

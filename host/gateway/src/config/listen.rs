@@ -91,16 +91,12 @@ impl ListenFile {
     }
 
     fn proxies(&self, check: &mut Check<'_>) -> Proxies {
-        let mut trusted = Vec::with_capacity(self.trusted_proxies.len());
-        for (index, text) in self.trusted_proxies.iter().enumerate() {
-            match Network::parse(text) {
-                Some(network) => trusted.push(network),
-                None => check.problem(
-                    &format!("trusted_proxies[{index}]"),
-                    "must be an IP address or a network, such as 10.0.0.0/8 or 2001:db8::/32",
-                ),
-            }
-        }
+        let trusted = check.each(
+            "trusted_proxies",
+            self.trusted_proxies.clone(),
+            "must be an IP address or a network, such as 10.0.0.0/8 or 2001:db8::/32",
+            |text| Network::parse(&text),
+        );
         if self.proxy_protocol && self.trusted_proxies.is_empty() {
             check.problem(
                 "proxy_protocol",

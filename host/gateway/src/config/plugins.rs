@@ -58,16 +58,10 @@ impl PluginsFile {
                 Err(error) => check.problem("trusted_keys", error.to_string()),
             }
         }
-        let mut required = self.required;
-        for (index, name) in required.iter().enumerate() {
-            if name.is_empty() {
-                check.problem(
-                    &format!("required[{index}]"),
-                    "must be the name of a plugin",
-                );
-            }
-        }
-        required.retain(|name| !name.is_empty());
+        let message = "must be the name of a plugin";
+        let required = check.each("required", self.required, message, |name| {
+            (!name.is_empty()).then_some(name)
+        });
         let cache = self.cache.map(|cache| check.resolve(cache));
         Plugins {
             directory: check.directory("directory", self.directory),

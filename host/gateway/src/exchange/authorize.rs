@@ -8,12 +8,13 @@
 use std::sync::Arc;
 
 use http::Method;
-use witgate_messages::batch::MAX_REQUESTS;
+use witgate_messages::batch::{Batch, MAX_REQUESTS};
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
-use witgate_messages::references::{BadBatch, References, each_params};
+use witgate_messages::references::References;
 
 use super::decide::Decision;
+use super::decide::batch_context::BatchContext;
 use super::decide::model_access::{has_model, model};
 use crate::answer::refused::Refused;
 use crate::exchange::view::View;
@@ -79,15 +80,19 @@ pub(super) async fn authorize(gateway: &Gateway, decision: &Decision) -> Result<
         return Ok(());
     };
 
-    let batch = view.endpoint == Endpoint::Batches;
+    let batch = match &decision.batch {
+        BatchContext::Creates(batch) => Some(batch),
+        BatchContext::None | BatchContext::At(_) => None,
+    };
     let mut named = if head.body().len() > BLOCKING_THRESHOLD {
-        let (head, caller) = (head.clone(), Arc::clone(&view.caller));
-        let searched = tokio::task::spawn_blocking(move || search(&head, &caller, batch)).await;
+        let (head, caller, batch) = (head.clone(), Arc::clone(&view.caller), batch.cloned());
+        let search = move || search(&head, &caller, batch.as_deref());
+        let searched = tokio::task::spawn_blocking(search).await;
         searched.map_err(|_| search_failed())??
     } else {
-        search(head, &view.caller, batch)?
+        search(head, &view.caller, batch.map(Arc::as_ref))?
     };
-    if batch {
+    if batch.is_some() {
         let edits = view.edits_of_requests(&decision.envelope);
         named.add_sets(&edits);
         decision
@@ -99,7 +104,9 @@ pub(super) async fn authorize(gateway: &Gateway, decision: &Decision) -> Result<
         named.add_sets(&target.edits);
     }
     if named.is_over() {
-        return Err(too_many(max_resources(batch)));
+        return Err(too_many(
+            batch.map_or(MAX_RESOURCES, |_| MAX_RESOURCES_IN_BATCH),
+        ));
     }
     let caller = &view.caller;
     require_owned(gateway, caller, Kind::Container, &named.take_containers()).await?;
@@ -107,14 +114,6 @@ pub(super) async fn authorize(gateway: &Gateway, decision: &Decision) -> Result<
     let mut skills = named.take_skills();
     skills.retain(|skill| !decision.is_shared(skill));
     require_owned(gateway, caller, Kind::Skill, &skills).await
-}
-
-/// Returns the largest number of resources of a kind that a body may name.
-fn max_resources(batch: bool) -> usize {
-    match batch {
-        true => MAX_RESOURCES_IN_BATCH,
-        false => MAX_RESOURCES,
-    }
 }
 
 fn too_many(max: usize) -> Refused {
@@ -134,15 +133,6 @@ pub(super) fn not_found(kind: &str, id: &str) -> Refused {
     Refused::client(404, format!("there is no {kind} `{}`", quote(id)))
 }
 
-/// Returns the 503 for a store that fails.
-pub(super) fn store_failed(error: &StoreError) -> Refused {
-    tracing::error!(%error, "the owners of resources can't be read or recorded");
-    Refused::gateway(
-        503,
-        "the gateway's records can't be read or written: try again",
-    )
-}
-
 async fn require_owned(
     gateway: &Gateway,
     caller: &Caller,
@@ -156,26 +146,25 @@ async fn require_owned(
     if ids.is_empty() {
         return Ok(());
     }
-    let foreign = gateway.owners.foreign(kind, ids, &caller.owner()).await;
-    match foreign.map_err(|error| store_failed(&error))? {
+    match gateway.owners.foreign(kind, ids, &caller.owner()).await? {
         Some(foreign) => Err(not_found(kind.code(), &foreign)),
         None => Ok(()),
     }
 }
 
-/// Collects the resources that a body names, and checks its models.
-fn search(head: &Head, caller: &Caller, batch: bool) -> Result<References, Refused> {
-    if !batch {
+/// Collects the resources that a body names, and checks its models. Those of a batch were checked when each request was
+/// decided.
+fn search(head: &Head, caller: &Caller, batch: Option<&Batch>) -> Result<References, Refused> {
+    let Some(batch) = batch else {
         model(head, caller)?;
         return Ok(References::of(head, MAX_RESOURCES));
-    }
-    let mut named = References::with_room(MAX_RESOURCES_IN_BATCH);
-    // The models of a batch were checked when each request was decided.
-    let each = |_: usize, params: &Head| -> Result<(), Stop> {
-        named.add_container(params);
-        Ok(())
     };
-    each_params(head, each).map_err(|Stop(refused)| refused)?;
+    let mut named = References::with_room(MAX_RESOURCES_IN_BATCH);
+    for index in 0..batch.len() {
+        let params = batch.params(head, index);
+        let params = params.map_err(|bad| Refused::client(400, bad.to_string()))?;
+        named.add_container(&params);
+    }
     named.add_files(head.body());
     named.add_edits(head);
     Ok(named)
@@ -185,19 +174,14 @@ fn search_failed() -> Refused {
     Refused::gateway(503, "the gateway failed to search the body: try again")
 }
 
-/// A refusal that ends the walk through a batch.
-struct Stop(Refused);
+// === impl Refused ===
 
-// === impl Stop ===
-
-impl From<Refused> for Stop {
-    fn from(refused: Refused) -> Self {
-        Self(refused)
-    }
-}
-
-impl From<BadBatch> for Stop {
-    fn from(bad: BadBatch) -> Self {
-        Self(Refused::client(400, bad.to_string()))
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the owners of resources can't be read or recorded");
+        Self::gateway(
+            503,
+            "the gateway's records can't be read or written: try again",
+        )
     }
 }

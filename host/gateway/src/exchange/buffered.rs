@@ -19,7 +19,6 @@ use witgate_messages::page::id_of;
 use self::fetch::{BufferedResponse, Fetch, FetchRequest, OnDisconnect};
 use self::results_url::turn_results;
 use super::admit::Admitted;
-use super::authorize::store_failed;
 use super::decide::batch_context::BatchContext;
 use super::delivery::Delivered;
 use super::settle::Settlement;
@@ -122,7 +121,7 @@ async fn one(
         if delete && let Some(id) = view.endpoint.id(&view.path) {
             let forgotten = gateway.owners.forget(kind, id).await;
             // The upstream has deleted it either way; a claim on what no longer exists does no harm.
-            let _ = forgotten.map_err(|error| store_failed(&error));
+            let _ = forgotten.map_err(Refused::from);
         }
         response.body = turn_results(kind, &response.body);
     }

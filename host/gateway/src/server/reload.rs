@@ -9,7 +9,7 @@ mod watched;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use self::watched::{Found, Watched};
@@ -85,7 +85,7 @@ impl Reloader {
 
     /// Returns the result of the last reload.
     pub(crate) fn status(&self) -> ReloadStatus {
-        let state = self.state();
+        let state = self.state.lock();
         ReloadStatus {
             reloads: state.reloads,
             last_error: state.error.clone(),
@@ -112,9 +112,9 @@ impl Reloader {
 
     fn poll(&self) -> Found {
         // A running reload reads every file; the files are polled after it.
-        let _turn = self.turn();
+        let _turn = self.turn.lock();
         let now = Instant::now();
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let found = state.files.look(now);
         let is_due = state.error.is_some() && now.duration_since(state.last_attempt) >= RETRY;
         drop(state);
@@ -137,23 +137,18 @@ impl Reloader {
     /// Returns every problem.
     pub(crate) async fn reload_all(self: Arc<Self>) -> Result<(), String> {
         let done = tokio::task::spawn_blocking(move || {
-            let turn = self.turn();
+            let turn = self.turn.lock();
             let reloaded = self.reload(Cause::Requested);
             drop(turn);
-            let plugins = self
-                .gateway
-                .policies
-                .reload_now()
-                .map(drop)
-                .map_err(|error| error.to_string());
-            reloaded.and(plugins)
+            let plugins = self.gateway.policies.reload_now();
+            reloaded.and(plugins.map(drop).map_err(|error| error.to_string()))
         });
         done.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
     /// Reloads the configuration and the files that it names. The caller holds `turn`.
     fn reload(&self, cause: Cause) -> Result<(), String> {
-        self.state().last_attempt = Instant::now();
+        self.state.lock().last_attempt = Instant::now();
         let previous = self.gateway.snapshot();
         // The prints are taken before the files are read, so that the next poll sees what changes meanwhile.
         let mut prints = Prints::now(&previous.config);
@@ -176,7 +171,7 @@ impl Reloader {
                 snapshot.config.warn();
                 prints.keep(&snapshot.config);
                 self.gateway.replace(snapshot);
-                let mut state = self.state();
+                let mut state = self.state.lock();
                 state.files = Watched::new(prints);
                 state.error = None;
                 state.reloads += 1;
@@ -184,7 +179,7 @@ impl Reloader {
                 Ok(())
             }
             Err(error) => {
-                let mut state = self.state();
+                let mut state = self.state.lock();
                 // Includes the files that the new configuration names: the problem may be in one of them.
                 state.files = Watched::new(prints);
                 if cause != Cause::Retry || state.error.as_ref() != Some(&error) {
@@ -194,13 +189,5 @@ impl Reloader {
                 Err(error)
             }
         }
-    }
-
-    fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
     }
 }

@@ -22,7 +22,7 @@ const PREFIX: &str = "wgk-";
 const DIGITS: usize = 64;
 
 /// The holder of a key. There may be hundreds of thousands, so common names are shared.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Caller {
     /// Public id of the key.
     pub id: Arc<str>,
@@ -83,15 +83,7 @@ impl Keyring {
     pub fn open() -> Self {
         let anyone = Caller {
             id: "open".into(),
-            tenant: None,
-            user: None,
-            tier: None,
-            labels: Vec::new(),
-            models: None,
-            workspaces: None,
-            environments: None,
-            share: Share::default(),
-            seen: OnceLock::new(),
+            ..Caller::default()
         };
         Self {
             access: Access::Open(Arc::new(anyone)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use crate::json::{Kind, Object, Scanner, unescape};
+use crate::json::{Kind, Object, Scanner};
 use crate::price::{Cost, PriceBook, Pricing};
 use crate::usage::{Tokens, Usage};
 
@@ -207,33 +207,28 @@ impl Totals {
 /// Reads one line. Returns `None` if it does not have the expected shape.
 fn read(line: &[u8]) -> Option<Line> {
     let object = Object::document(line, Scanner::Fastest).ok()?;
-    let result = member(&object, line, "result", Kind::Object)?;
+    let result = inner(&object, line, "result")?;
     let object = Object::document(result, Scanner::Fastest).ok()?;
-    match text(&object, result, "type")?.as_ref() {
+    match object.string(result, "type")?.as_ref() {
         "errored" => return Some(Line::Errored),
         "canceled" => return Some(Line::Canceled),
         "expired" => return Some(Line::Expired),
         "succeeded" => {}
         _ => return None,
     }
-    let message = member(&object, result, "message", Kind::Object)?;
+    let message = inner(&object, result, "message")?;
     let object = Object::document(message, Scanner::Fastest).ok()?;
-    let mut usage = Usage::parse(member(&object, message, "usage", Kind::Object)?)?;
+    let mut usage = Usage::parse(inner(&object, message, "usage")?)?;
     // Batch prices apply whatever the message says, because other servers may omit the tier.
     usage.service_tier = Some(TIER.to_owned());
     Some(Line::Message {
-        model: text(&object, message, "model"),
+        model: object.string(message, "model").map(Into::into),
         usage: Box::new(usage),
     })
 }
 
-fn member<'a>(object: &Object, bytes: &'a [u8], name: &str, kind: Kind) -> Option<&'a [u8]> {
+/// Returns the bytes of a member that is an object.
+fn inner<'a>(object: &Object, bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let member = object.member(bytes, name)?;
-    (member.kind == kind).then(|| member.value.of(bytes))
-}
-
-fn text(object: &Object, bytes: &[u8], name: &str) -> Option<Box<str>> {
-    let quoted = std::str::from_utf8(member(object, bytes, name, Kind::String)?).ok()?;
-    let inner = quoted.get(1..quoted.len().checked_sub(1)?)?;
-    unescape(inner).ok().map(Into::into)
+    (member.kind == Kind::Object).then(|| member.value.of(bytes))
 }

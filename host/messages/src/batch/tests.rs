@@ -191,7 +191,7 @@ fn plainly(text: &str, book: &PriceBook) -> Totals {
                     Usage::parse(result["message"]["usage"].to_string().as_bytes()).unwrap();
                 usage.service_tier = Some("batch".into());
                 let model = result["message"]["model"].as_str().unwrap();
-                let cost = book.cost(model, &usage).priced().unwrap();
+                let cost = book.cost(model, &usage).picousd;
                 totals.succeeded += 1;
                 totals.picousd += cost;
                 totals.web_searches += usage.web_searches;

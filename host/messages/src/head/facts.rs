@@ -221,11 +221,7 @@ impl Reading {
 
 /// Returns the span within the quotes of a string that policy reads.
 fn string(body: &[u8], quoted: Span) -> Result<Span, Malformed> {
-    let span = Span {
-        start: quoted.start + 1,
-        end: quoted.end - 1,
-    };
-    text_within(body, span)
+    text_within(body, quoted.unquoted())
 }
 
 /// Returns a span within quotes that policy reads, after checking that it unescapes.

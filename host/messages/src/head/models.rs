@@ -4,9 +4,7 @@
 //! belong to a tool or a schema, where a model may be that of a car. A body without such members costs one search for the
 //! word in its tools.
 
-use memchr::memmem;
-
-use crate::json::{Inside, Kind, Malformed, MalformedKind, Member, Span, each_named};
+use crate::json::{Inside, Kind, Malformed, MalformedKind, Member, Span, each_named, may_name};
 
 /// Maximum number of models that a body may name in addition to `model`.
 pub const MAX_MODELS: usize = 64;
@@ -31,7 +29,7 @@ pub(super) fn each_model(
     let value = member.value.of(document);
     if !matches!(member.kind, Kind::Object | Kind::Array(_))
         || ELSEWHERE.contains(&name)
-        || !may_name_models(value)
+        || !may_name(value, "model")
     {
         return Ok(());
     }
@@ -57,19 +55,6 @@ pub(super) fn each_model(
         Inside::Wanted
     });
     read
-}
-
-/// Returns true if a value may contain the name `model` in any spelling.
-fn may_name_models(value: &[u8]) -> bool {
-    memmem::find(value, b"\"model\"").is_some()
-        // Each of its letters can be escaped, as in \u006d.
-        || memmem::find_iter(value, b"\\u00").any(|at| {
-            let digits = value.get(at + 4..at + 6).unwrap_or_default();
-            matches!(
-                digits.to_ascii_lowercase().as_slice(),
-                b"6d" | b"6f" | b"64" | b"65" | b"6c"
-            )
-        })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::{Elements, Kind, Scanner, Span, Walk, unescape};
+use crate::json::{Elements, Kind, Scanner, Walk, unescape};
 
 /// Names of the declared tools, in order. See [`crate::Head::tools`].
 #[derive(Debug, Clone)]
@@ -35,11 +35,7 @@ fn name(tool: &[u8]) -> Option<Cow<'_, str>> {
     while let Ok(Some(step)) = walk.step() {
         let is_name = unescape(step.name.text(tool)).is_ok_and(|name| name == "name");
         if is_name && step.value.kind == Kind::String {
-            let span = Span {
-                start: step.value.span.start + 1,
-                end: step.value.span.end - 1,
-            };
-            name = unescape(span.text(tool)).ok();
+            name = unescape(step.value.span.unquoted().text(tool)).ok();
         }
     }
     name

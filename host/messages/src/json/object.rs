@@ -1,5 +1,7 @@
 //! The members of one object, with unique names.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
 use super::walk::Walk;
@@ -82,6 +84,13 @@ impl Object {
         self.members
             .iter()
             .find(|member| member.is_named(bytes, name))
+    }
+
+    /// Returns the text of a member that is a string, or `None` if there is no such member.
+    pub(crate) fn string<'a>(&self, bytes: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
+        let member = self.member(bytes, name)?;
+        let quoted = (member.kind == Kind::String).then_some(member.value)?;
+        unescape(quoted.unquoted().text(bytes)).ok()
     }
 
     /// Returns the position of the closing brace.

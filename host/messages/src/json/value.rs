@@ -136,6 +136,14 @@ impl Span {
     }
 
     /// Returns the same span, relative to a document in which this one begins at `start`.
+    /// Returns the span of a string without its quotes.
+    pub(crate) fn unquoted(self) -> Self {
+        Self {
+            start: self.start + 1,
+            end: self.end - 1,
+        }
+    }
+
     pub(crate) fn within(self, start: usize) -> Self {
         Self {
             start: self.start + start,

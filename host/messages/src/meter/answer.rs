@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use super::{BYTES_PER_TOKEN, Made, Reading, Source};
 use crate::error::ErrorReport;
-use crate::json::{Elements, Kind, MalformedKind, Object, Scanner, unescape};
+use crate::json::{Elements, Kind, MalformedKind, Object, Scanner};
 use crate::usage::{Output, Usage};
 use outline::Outline;
 
@@ -93,10 +93,6 @@ impl Answer {
         fitted
     }
 
-    pub(super) fn container(&self) -> Option<&str> {
-        self.container.as_deref()
-    }
-
     pub(super) fn take_made(&mut self) -> Option<Made> {
         self.made.take().map(|made| *made)
     }
@@ -158,13 +154,8 @@ impl Answer {
         };
 
         let text = |name: &str| {
-            let member = object
-                .member(body, name)
-                .filter(|member| member.kind == Kind::String)?;
-            let quoted = member.value.text(body);
-            unescape(quoted.get(1..quoted.len() - 1)?)
-                .ok()
-                .map(|text| text.into_owned())
+            let text = object.string(body, name)?;
+            Some(text.into_owned())
         };
         let usage = object
             .member(body, "usage")
@@ -258,7 +249,11 @@ mod tests {
                 7,
                 "what counts is there"
             );
-            assert_eq!(answer.container(), Some("container_1"), "and what was made");
+            assert_eq!(
+                answer.reading().container.as_deref(),
+                Some("container_1"),
+                "and what was made"
+            );
         }
     }
 }

@@ -80,16 +80,8 @@ impl Stream {
         self.told.reading.content_started
     }
 
-    pub(super) fn ended(&self) -> bool {
-        self.told.reading.ended
-    }
-
     pub(super) fn error(&self) -> Option<&ErrorReport> {
         self.told.reading.error.as_ref()
-    }
-
-    pub(super) fn container(&self) -> Option<&str> {
-        self.told.reading.container.as_deref()
     }
 
     pub(super) fn take_made(&mut self) -> Option<Made> {
@@ -281,8 +273,7 @@ fn kind_in(data: &[u8]) -> &[u8] {
     };
     while let Ok(Some(step)) = walk.step() {
         if step.name.of(data) == b"type" && step.value.kind == Kind::String {
-            let quoted = step.value.span.of(data);
-            return quoted.get(1..quoted.len() - 1).unwrap_or_default();
+            return step.value.span.unquoted().of(data);
         }
     }
     b""

@@ -30,7 +30,8 @@ fn made(mut meter: Meter, text: &str, size: usize) -> (Made, usize) {
             known = at;
         }
     }
-    assert_eq!(meter.container(), Some("container_1"), "pieces of {size}");
+    let so_far = meter.reading().container;
+    assert_eq!(so_far.as_deref(), Some("container_1"), "pieces of {size}");
     let container = meter.finish().container;
     assert_eq!(
         container.as_deref(),

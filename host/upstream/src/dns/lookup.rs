@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -53,7 +53,7 @@ impl Addresses {
     /// Starts a background lookup, unless one is in progress or the last ones failed a moment ago.
     pub(super) fn look_up_anew(self: &Arc<Self>) {
         let now = Instant::now();
-        let mut record = self.lookups.lock();
+        let mut record = self.lookups.record.lock();
         if record.rests_until.is_none_or(|until| until <= now) {
             self.launch(&mut record);
         }
@@ -61,7 +61,7 @@ impl Addresses {
 
     /// Starts a lookup, unless one is in progress.
     pub(super) fn look_up_now(self: &Arc<Self>) {
-        self.launch(&mut self.lookups.lock());
+        self.launch(&mut self.lookups.record.lock());
     }
 
     fn launch(self: &Arc<Self>, record: &mut Record) {
@@ -95,7 +95,7 @@ impl Addresses {
 
     fn end_lookup(&self, outcome: Result<Resolved, String>) {
         let outcome = outcome.map(|resolved| self.take_over(&resolved));
-        let mut record = self.lookups.lock();
+        let mut record = self.lookups.record.lock();
         record.stage = Stage::Idle;
         match outcome {
             Ok(()) => {
@@ -132,22 +132,18 @@ impl Lookups {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        self.lock().stage == Stage::Running
+        self.record.lock().stage == Stage::Running
     }
 
     /// Returns the error of the last lookup, or `None` if it succeeded.
     pub(super) fn error(&self) -> Option<String> {
-        self.lock().error.clone()
+        self.record.lock().error.clone()
     }
 
     /// Returns the number of failed lookups, and the error of the last one.
     pub(super) fn failures(&self) -> (u64, Option<String>) {
-        let record = self.lock();
+        let record = self.record.lock();
         (record.failed, record.error.clone())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Record> {
-        self.record.lock()
     }
 }
 

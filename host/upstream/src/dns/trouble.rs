@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{Address, PassedOver};
@@ -36,7 +36,7 @@ impl Troubles {
     /// Records a failure to connect. Returns whether the address was not avoided before.
     pub(super) fn note(&self, at: SocketAddr, why: &str) -> bool {
         let now = Instant::now();
-        let mut by_address = self.lock();
+        let mut by_address = self.by_address.lock();
         let trouble = by_address.entry(at).or_insert_with(|| Trouble {
             why: String::new(),
             times: 0,
@@ -55,18 +55,20 @@ impl Troubles {
 
     /// Forgets the trouble of an address. Returns whether there was any.
     pub(super) fn clear(&self, at: SocketAddr) -> bool {
-        self.lock().remove(&at).is_some()
+        self.by_address.lock().remove(&at).is_some()
     }
 
     /// Forgets all addresses but these.
     pub(super) fn keep_only(&self, addresses: &[SocketAddr]) {
-        self.lock().retain(|at, _| addresses.contains(at));
+        self.by_address
+            .lock()
+            .retain(|at, _| addresses.contains(at));
     }
 
     /// Moves avoided addresses behind the others, ordered by the end of their time.
     pub(super) fn put_last(&self, list: &mut [Arc<Address>]) {
         let now = Instant::now();
-        let by_address = self.lock();
+        let by_address = self.by_address.lock();
         // The sort is stable: addresses without trouble keep their order.
         list.sort_by_key(|address| {
             by_address
@@ -79,15 +81,11 @@ impl Troubles {
     /// Returns the trouble of an address, or `None` if it is not avoided now.
     pub(super) fn passed_over(&self, at: SocketAddr) -> Option<PassedOver> {
         let now = Instant::now();
-        let by_address = self.lock();
+        let by_address = self.by_address.lock();
         let trouble = by_address.get(&at).filter(|trouble| trouble.until > now)?;
         Some(PassedOver {
             why: trouble.why.clone(),
             left: trouble.until - now,
         })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Trouble>> {
-        self.by_address.lock()
     }
 }

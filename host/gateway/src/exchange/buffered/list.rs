@@ -15,7 +15,7 @@ use super::fetch::{BufferedResponse, Fetch};
 use super::paging::{Listed, MAX_PAGES, no_list, page, query};
 use super::results_url::turn_results;
 use crate::answer::refused::Refused;
-use crate::exchange::authorize::{not_found, store_failed};
+use crate::exchange::authorize::not_found;
 use crate::gateway::Gateway;
 use crate::tenants::owners::Kind;
 
@@ -57,14 +57,12 @@ pub(crate) async fn list(
     let path = view.endpoint.upstream_path(&view.path);
     let query = query(&path)?;
     let owner = view.caller.owner();
-    if let Cursor::After(id) | Cursor::Before(id) = &query.cursor {
-        let owns = gateway.owners.owns(kind, id, &owner).await;
-        if !owns.map_err(|error| store_failed(&error))? {
-            return Err(not_found(kind.code(), id));
-        }
+    if let Cursor::After(id) | Cursor::Before(id) = &query.cursor
+        && !gateway.owners.owns(kind, id, &owner).await?
+    {
+        return Err(not_found(kind.code(), id));
     }
-    let count = gateway.owners.count(kind, &owner).await;
-    let count = count.map_err(|error| store_failed(&error))?;
+    let count = gateway.owners.count(kind, &owner).await?;
     if count == 0 {
         return BufferedResponse::own(Page::write([], false), fetch.settlement.id());
     }
@@ -121,11 +119,8 @@ pub(crate) async fn skills(
     };
     let ids = page.items.iter().map(|item| item.id.clone()).collect();
     let owner = view.caller.owner();
-    let owned = gateway.owners.owned(Kind::Skill, ids, &owner).await;
-    let owned: HashSet<_> = owned
-        .map_err(|error| store_failed(&error))?
-        .into_iter()
-        .collect();
+    let owned = gateway.owners.owned(Kind::Skill, ids, &owner).await?;
+    let owned: HashSet<_> = owned.into_iter().collect();
     let shown = |item: &&Item| {
         owned.contains(&item.id) || decision.is_shared(&item.id) || is_published(&item.json)
     };
@@ -232,11 +227,8 @@ impl Walk<'_> {
 
     async fn keep_own(&self, listed: Vec<Item>, kept: &mut Vec<Item>) -> Result<(), Refused> {
         let ids = listed.iter().map(|item| item.id.clone()).collect();
-        let owned = self.gateway.owners.owned(self.kind, ids, self.owner).await;
-        let mut owned = owned
-            .map_err(|error| store_failed(&error))?
-            .into_iter()
-            .peekable();
+        let owned = self.gateway.owners.owned(self.kind, ids, self.owner);
+        let mut owned = owned.await?.into_iter().peekable();
         // Both are in the same order.
         kept.extend(
             listed

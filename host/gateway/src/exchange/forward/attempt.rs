@@ -283,13 +283,8 @@ pub(crate) fn stopped(interrupted: Interrupted, settlement: &Settlement) -> Refu
     match interrupted {
         Interrupted::ClientGone => client_left(),
         Interrupted::Deadline => {
-            let total = settlement
-                .snapshot()
-                .config
-                .streams
-                .total
-                .unwrap_or_default();
-            let total = total.as_millis();
+            let streams = &settlement.snapshot().config.streams;
+            let total = streams.total.unwrap_or_default().as_millis();
             let message =
                 format!("no answer was complete within the {total} ms that the gateway allows");
             Refused::gateway(504, message)

@@ -5,6 +5,7 @@
 //! for the key that the caller itself presented.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::percent_decode;
 use smallvec::SmallVec;
 use witgate_upstream::is_callers_credential;
 
@@ -52,7 +53,8 @@ pub(crate) fn spill<'a>(
     };
     let holds = |value: &[u8]| {
         holds_plain(value)
-            || memchr::memchr(b'%', value).is_some() && holds_plain(&unescaped(value))
+            || memchr::memchr(b'%', value).is_some()
+                && holds_plain(&percent_decode(value).collect::<Vec<u8>>())
     };
     headers
         .iter()
@@ -125,37 +127,6 @@ fn words<'a>(value: &'a [u8], marks: &'static [u8]) -> impl Iterator<Item = &'a 
         .filter(|word| !word.is_empty())
 }
 
-/// Decodes percent escapes (RFC 3986, section 2.1), as an upstream does.
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((byte, behind)) = rest.split_first() {
-        rest = behind;
-        let escaped = match behind {
-            [high, low, behind @ ..] if *byte == b'%' => digit(*high)
-                .zip(digit(*low))
-                .map(|(high, low)| (high << 4 | low, behind)),
-            _ => None,
-        };
-        match escaped {
-            Some((escaped, behind)) => {
-                plain.push(escaped);
-                rest = behind;
-            }
-            None => plain.push(*byte),
-        }
-    }
-    plain
-}
-
-fn digit(hex: u8) -> Option<u8> {
-    match hex {
-        b'0'..=b'9' => Some(hex - b'0'),
-        b'a'..=b'f' => Some(hex - b'a' + 10),
-        b'A'..=b'F' => Some(hex - b'A' + 10),
-        _ => None,
-    }
-}
 /// Decodes base64, in either alphabet. Returns `None` for anything else.
 fn decoded(word: &[u8]) -> Option<Vec<u8>> {
     let mut plain = Vec::with_capacity(word.len());
@@ -206,7 +177,7 @@ mod tests {
             ("%2", "%2"),
             ("%zz%%41", "%zz%A"),
         ] {
-            let undone = unescaped(escaped.as_bytes());
+            let undone: Vec<u8> = percent_decode(escaped.as_bytes()).collect();
             assert_eq!(undone, plain.as_bytes(), "{escaped}");
         }
     }

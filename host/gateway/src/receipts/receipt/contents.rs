@@ -47,10 +47,7 @@ impl Receipt {
             "overdrawn",
             overdrawn.map(|account| (format!("overdrawn.{account}"), Value::Flag(true))),
         );
-        fields.maybe_number(
-            "left_out.receipts",
-            Some(self.left_out).filter(|it| *it > 0),
-        );
+        fields.number_above_zero("left_out.receipts", self.left_out);
         fields.number("bytes.request", self.request.bytes);
         fields.number("bytes.response", self.response.bytes);
         fields.maybe_number(
@@ -182,18 +179,12 @@ impl Receipt {
                     );
                 }
                 fields.maybe_number("usage.thinking_tokens", usage.thinking);
-                fields.maybe_number(
-                    "usage.web_search_requests",
-                    Some(usage.web_searches).filter(|count| *count > 0),
-                );
+                fields.number_above_zero("usage.web_search_requests", usage.web_searches);
                 fields.maybe_text("usage.service_tier", usage.service_tier.as_deref());
                 fields.maybe_text("usage.inference_geo", usage.inference_geo.as_deref());
                 fields.maybe_text("usage.speed", usage.speed.as_deref());
             }
-            fields.maybe_number(
-                "usage.unread",
-                Some(reading.usage.unread).filter(|count| *count > 0),
-            );
+            fields.number_above_zero("usage.unread", reading.usage.unread);
             if let Some(error) = &reading.error {
                 fields.text("error.type", error.kind.as_str());
                 fields.text("error.message", &error.message);

@@ -118,6 +118,12 @@ impl Fields {
         }
     }
 
+    pub(crate) fn number_above_zero(&mut self, name: &str, value: u64) {
+        if value > 0 {
+            self.number(name, value);
+        }
+    }
+
     pub(crate) fn flag(&mut self, name: &str, value: bool) {
         self.push(name.to_owned(), Value::Flag(value));
     }
@@ -144,9 +150,7 @@ impl Fields {
                 self.push(name.into(), value);
             }
         }
-        if left > 0 {
-            self.number(&format!("left_out.{list}"), left);
-        }
+        self.number_above_zero(&format!("left_out.{list}"), left);
     }
 
     /// Adds the number of entries left out of a list whose first entries were added.

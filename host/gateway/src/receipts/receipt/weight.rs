@@ -1,83 +1,38 @@
-//! The memory that a receipt takes in the queue, which bounds the queue. Every field is named, so that a new one cannot be
-//! forgotten.
+//! The memory that a receipt takes in the queue, which bounds the queue: everything in it that may be long.
 
 use witgate_messages::meter::Reading;
 use witgate_runtime::{Envelope, Fault};
 
-use super::{
-    Attempt, Downgrade, Receipt, RequestFacts, ResponseFacts, RouteFacts, Timing, UsageFacts,
-};
-use crate::answer::refused::Refused;
+use super::{Attempt, Downgrade, Receipt};
 
 // === impl Receipt ===
 
 impl Receipt {
     /// Returns the approximate memory the receipt takes, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        let Self {
-            id: _,
-            started_unix_ms: _,
-            request,
-            route,
-            response,
-            usage,
-            timing: Timing {
-                first_byte: _,
-                total: _,
-            },
-            left_out: _,
-        } = self;
-        let RequestFacts {
-            endpoint: _,
-            method,
-            caller: _,
-            provenance,
-            envelope,
-            admission: _,
-            model,
-            bytes: _,
-        } = request;
-        let RouteFacts {
-            resource,
-            rule,
-            downgrade,
-            skipped,
-            attempts,
-            passed_over,
-        } = route;
-        let ResponseFacts {
-            status: _,
-            outcome: _,
-            ending,
-            refused,
-            bytes: _,
-        } = response;
-        let UsageFacts {
-            reading,
-            cost: _,
-            overdrawn,
-            batch,
-        } = usage;
+        let (request, route) = (&self.request, &self.route);
+        let (response, usage) = (&self.response, &self.usage);
         let texts = [
-            resource,
-            model,
-            rule,
-            ending,
-            &provenance.workspace,
-            &provenance.environment,
+            &route.resource,
+            &request.model,
+            &route.rule,
+            &response.ending,
+            &request.provenance.workspace,
+            &request.provenance.environment,
         ];
+        let refused = response.refused.as_ref();
         size_of::<Self>()
-            + method.len()
+            + request.method.len()
             + texts.into_iter().map(optional).sum::<usize>()
-            + envelope.as_deref().map_or(0, of_envelope)
-            + downgrade.as_ref().map_or(0, of_downgrade)
-            + attempts.iter().map(of_attempt).sum::<usize>()
-            + passed_over.iter().map(pair).sum::<usize>()
-            + refused.as_ref().map_or(0, of_refused)
-            + skipped.iter().map(of_fault).sum::<usize>()
-            + reading.as_ref().map_or(0, of_reading)
-            + overdrawn.iter().map(|account| text(account)).sum::<usize>()
-            + batch.as_ref().map_or(0, |batch| batch.weight())
+            + request.envelope.as_deref().map_or(0, of_envelope)
+            + route.downgrade.as_ref().map_or(0, of_downgrade)
+            + route.attempts.iter().map(of_attempt).sum::<usize>()
+            + route.passed_over.iter().map(pair).sum::<usize>()
+            + refused.map_or(0, |refused| refused.message.len())
+            + route.skipped.iter().map(of_fault).sum::<usize>()
+            + usage.reading.as_ref().map_or(0, of_reading)
+            + usage.overdrawn.iter().map(|it| text(it)).sum::<usize>()
+            + usage.batch.as_ref().map_or(0, |batch| batch.weight())
     }
 }
 
@@ -118,10 +73,6 @@ fn of_attempt(attempt: &Attempt) -> usize {
         + optional(&attempt.model)
         + optional(&attempt.request_id)
         + attempt.result.as_ref().map_or_else(String::len, |_| 0)
-}
-
-fn of_refused(refused: &Refused) -> usize {
-    refused.message.len()
 }
 
 fn of_fault(fault: &Fault) -> usize {
