@@ -31,26 +31,31 @@ const HINTS: [(&str, &str); 4] = [
 // === impl Client ===
 
 impl Client {
-    /// Reads the facts of a request.
+    /// Reads the facts of a request. `metadata.user_id` is read for the user if that is wanted, and for the session if no header
+    /// states it.
     ///
     /// # Errors
     ///
     /// Returns a 400 for a `user_id` that is too long.
-    pub(crate) fn of(request: &Request<'_>) -> Result<Self, Refusal> {
-        let user_id = request.user_id();
-        if user_id.is_some_and(|id| id.len() > MAX_USER_ID_BYTES) {
-            let most = format!("{MAX_USER_ID_BYTES} bytes");
-            return Err(Refusal::too_much("metadata.user_id", &most));
-        }
-        let (user, session) = user_id.map(identity).unwrap_or_default();
+    pub(crate) fn of(request: &Request<'_>, wants_user: bool) -> Result<Self, Refusal> {
         let hints = request.headers("x-claude-code-");
         let hint = |header: &str| {
             let found = hints.iter().find(|(name, _)| *name == header);
             found.map(|(_, value)| (*value).to_owned())
         };
+        let stated = hint("x-claude-code-session-id");
+        let user_id = match wants_user || stated.is_none() {
+            true => request.user_id(),
+            false => None,
+        };
+        if user_id.is_some_and(|id| id.len() > MAX_USER_ID_BYTES) {
+            let most = format!("{MAX_USER_ID_BYTES} bytes");
+            return Err(Refusal::too_much("metadata.user_id", &most));
+        }
+        let (user, session) = user_id.map(identity).unwrap_or_default();
         let attribute = |(header, name): (&str, &str)| Some((name.to_owned(), hint(header)?));
         Ok(Self {
-            session: hint("x-claude-code-session-id").or(session),
+            session: stated.or(session),
             agent: hint("x-claude-code-agent-id"),
             user,
             attributes: HINTS.into_iter().filter_map(attribute).collect(),

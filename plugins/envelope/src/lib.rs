@@ -76,7 +76,8 @@ impl Envelope for EnvelopePlugin {
         envelope.secondary_index = vmx.secondary_index;
         envelope.metadata = union(vmx.metadata, &request.headers(METADATA));
 
-        let client = Client::of(request)?;
+        let wants_user = self.0.user_id && caller.user().is_none();
+        let client = Client::of(request, wants_user)?;
         let said = |key: &Option<String>| envelope.metadata(key.as_deref()?).map(str::to_owned);
         let tenant = said(&self.0.tenant_from);
         let user = said(&self.0.user_from);
@@ -84,7 +85,7 @@ impl Envelope for EnvelopePlugin {
         envelope.tenant = tenant;
         envelope.user = match (user, client.user) {
             // The key's own user comes before what the client says.
-            (None, Some(user)) if self.0.user_id && caller.user().is_none() => Some(user),
+            (None, Some(user)) if wants_user => Some(user),
             (user, _) => user,
         };
         envelope.session = session;

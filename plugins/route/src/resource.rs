@@ -131,7 +131,10 @@ impl Resource {
     fn draw(&self, facts: &Facts<'_>) -> Option<usize> {
         let weight = |place: &Place| u64::from(place.weight.unwrap_or_default());
         let total: u64 = self.targets.iter().map(weight).sum();
-        let mut left = facts.lot().checked_rem(total)?;
+        if total == 0 {
+            return None;
+        }
+        let mut left = facts.lot() % total;
         self.targets
             .iter()
             .position(|place| match left.checked_sub(weight(place)) {

@@ -109,7 +109,16 @@ mod tests {
 
     #[test]
     fn every_artifact_is_a_core_module_with_wit_metadata() {
-        let guests = [RUST, HOSTILE, SWAP_A, SWAP_B, SHAPES, SHAPES_ARENA, KEEPER, OLDER];
+        let guests = [
+            RUST,
+            HOSTILE,
+            SWAP_A,
+            SWAP_B,
+            SHAPES,
+            SHAPES_ARENA,
+            KEEPER,
+            OLDER,
+        ];
         for artifact in SHIPPED.into_iter().chain(guests) {
             let bytes = artifact.bytes();
             assert!(

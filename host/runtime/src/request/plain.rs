@@ -133,11 +133,14 @@ impl Request for PlainRequest {
     }
 
     fn headers(&self, prefix: &str) -> Vec<(String, String)> {
-        let lower = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
-        lower.filter(|(name, _)| name.starts_with(prefix)).collect()
+        let named = |(name, _): &&(String, String)| {
+            let beginning = name.get(..prefix.len());
+            beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(prefix))
+        };
+        let found = self.headers.iter().filter(named);
+        found
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+            .collect()
     }
 
     fn caller(&self) -> &Caller {

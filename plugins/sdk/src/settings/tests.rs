@@ -196,7 +196,7 @@ fn a_variant_is_a_word_or_a_table_with_one_key() {
     for told in [
         "[0]: must be \"off\" or \"file\" or \"http\"",
         "[1]: must be a table with one key",
-        "[2].file: must be a text in quotes, not 1",
+        "[2].file: must be a string in quotes, not 1",
         "[3].http.x: unknown key",
         "[4]: must be \"off\" or",
         "[5]: must be \"off\" or",

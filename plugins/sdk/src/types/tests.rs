@@ -32,7 +32,7 @@ fn an_interest_demands_only_what_was_asked_for() {
         tiers: words(&["free", "pro"]),
         attributes: words(&["workspace"]),
         secondary_index: true,
-        ..any.clone()
+        ..Interest::of(Hook::Route)
     };
     let built = any
         .endpoints(["messages", "x"])
