@@ -11,8 +11,9 @@ FUZZ_GUESTS ?= 10000
 
 .PHONY: run test setup trouble attack texts pod-attack clients languages soak soak-reload fuzz-guests build policies lint bench runtime-alone package semver ci tools clean
 
-run: policies ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
-	$(CARGO) build --workspace --bin witgate
+run: tools ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
+	$(CARGO) build --workspace --bin witgate --bin witgate-artifacts
+	target/debug/witgate-artifacts policies
 	target/debug/witgate demo
 
 test: tools ## All tests: units, the host with real guests, the gateway end to end.
@@ -52,7 +53,8 @@ build: tools ## The gateway and the tests.
 	$(CARGO) test --workspace --no-run
 
 policies: tools ## Builds the shipped plugins and puts them into policies/.
-	$(CARGO) run -q -p witgate-artifacts -- policies
+	$(CARGO) build --workspace --bin witgate-artifacts
+	target/debug/witgate-artifacts policies
 
 lint: tools ## Formatting, clippy and documentation with warnings as errors, dependency rules. Covers benches and guests.
 	$(CARGO) fmt --all --check

@@ -58,9 +58,9 @@ async fn answer(
 fn decide(policies: &Policies, request: PlainRequest) -> Result<Value, Rejection> {
     let lineup = policies.current();
     let mut hooks = lineup.begin(Arc::new(request));
-    let envelope = hooks.envelope()?;
-    let plan = hooks.route(&envelope, &[])?;
-    let plan = plan.unwrap_or_else(|| Plan::to("default"));
+    let envelope = Arc::new(hooks.envelope()?);
+    let plan = hooks.route(&envelope, None)?;
+    let plan = Arc::new(plan.unwrap_or_else(|| Plan::to("default")));
     let estimate = Estimate {
         prompt_tokens: 100,
         output_tokens: 100,

@@ -1,7 +1,7 @@
 //! The cost of a hook call through the host, beside the same call through bare wasmtime.
 //!
-//! The call is a route decision: a request handle and an envelope with a few facts go in, a plan of one target comes
-//! out. `bare` keeps nothing to any limit but the deadline: the difference is what limits, figures and checks cost.
+//! The call is a route decision: nothing goes in, the guest asks for the tenant, and a plan of one target comes out. `bare`
+//! keeps nothing to any limit but the deadline: the difference is what limits, figures and checks cost.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +23,8 @@ mod bare;
 mod guest;
 #[path = "hook_call/request.rs"]
 mod request;
+#[path = "hook_call/shipped.rs"]
+mod shipped;
 #[path = "hook_call/turns.rs"]
 mod turns;
 
@@ -31,18 +33,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group};
-use witgate_runtime::{Envelope, Lineup, Request, Runtime, RuntimeOptions, Source, UpstreamStats};
+use witgate_runtime::{
+    Envelope, Lineup, Request, Runtime, RuntimeOptions, Source, UpstreamStats, Upstreams,
+};
 
-use bare::{Bare, BareEngine};
-use guest::{Guest, PLAN};
+use bare::BareEngine;
+use guest::{Guest, NEWEST, PLAN};
 use request::Typical;
 
 /// The allocator of the gateway's binary, for both sides.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-fn envelope() -> Envelope {
-    Envelope {
+fn envelope() -> Arc<Envelope> {
+    Arc::new(Envelope {
         tenant: Some("acme".to_owned()),
         user: Some("someone@acme.example".to_owned()),
         session: Some("9f0c6b1e-7f5e-4b6a-a1c6-0d8a5f0f2f10".to_owned()),
@@ -54,19 +58,25 @@ fn envelope() -> Envelope {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec(),
         ..Envelope::default()
-    }
+    })
 }
 
-fn upstreams() -> Vec<UpstreamStats> {
-    ["first", "second", "third"]
-        .map(|name| UpstreamStats {
-            name: name.to_owned(),
-            in_flight: 3,
-            requests: 1_000,
-            errors: 1,
-            attributes: Vec::new(),
-        })
-        .to_vec()
+fn upstreams() -> Arc<dyn Upstreams> {
+    let stats = ["", "second", "third"].map(|name| UpstreamStats {
+        name: name.to_owned(),
+        in_flight: 3,
+        requests: 1_000,
+        errors: 1,
+        attributes: Vec::new(),
+    });
+    Arc::new(stats.to_vec())
+}
+
+/// A guest of the newest version that asks for the tenant before its answer.
+fn asking(answer: &str) -> Guest {
+    Guest::route(&format!("(call $tenant (i32.const 3072)) {answer}"))
+        .fact("context#tenant", "$tenant", "(param i32)")
+        .version(NEWEST)
 }
 
 /// A lineup of so many plugins: the last one plans the route, those before it have no opinion. Each is configured.
@@ -75,8 +85,8 @@ fn lineup(runtime: &Runtime, plugins: usize, instances: &str) -> Lineup {
         "instances = \"{instances}\"\n[limits]\ndeadline_ms = 1000\n[grants]\nbody = \"read\"\nheaders = [\"*\"]\nmetrics = true\nclock = true\n\
          [settings]\nmodel = \"claude-haiku-5-5\"\n"
     );
-    let quiet = Guest::route("").with("lifecycle", "").build();
-    let deciding = Guest::route(PLAN).with("lifecycle", "").build();
+    let quiet = asking("").with("lifecycle", "").build();
+    let deciding = asking(PLAN).with("lifecycle", "").build();
     let plugins = (1..=plugins)
         .map(|number| {
             let wasm = if number == plugins { &deciding } else { &quiet };
@@ -95,7 +105,7 @@ fn lineup(runtime: &Runtime, plugins: usize, instances: &str) -> Lineup {
 fn side_by_side(
     lineup: &Lineup,
     request: &Arc<dyn Request>,
-    (envelope, upstreams): (&Envelope, &[UpstreamStats]),
+    (envelope, upstreams): (&Arc<Envelope>, &Arc<dyn Upstreams>),
     threads: u64,
     calls: u64,
 ) -> Duration {
@@ -104,7 +114,9 @@ fn side_by_side(
         for _ in 0..threads {
             scope.spawn(move || {
                 for _ in 0..calls.div_ceil(threads) {
-                    let plan = lineup.begin(Arc::clone(request)).route(envelope, upstreams);
+                    let plan = lineup
+                        .begin(Arc::clone(request))
+                        .route(envelope, Some(Arc::clone(upstreams)));
                     black_box(plan.expect("it serves"));
                 }
             });
@@ -116,7 +128,7 @@ fn side_by_side(
 fn threads(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("hook_call");
     let runtime = Runtime::try_new(RuntimeOptions::default()).expect("the engine starts");
-    let request: Arc<dyn Request> = Arc::new(Typical);
+    let request: Arc<dyn Request> = Arc::new(Typical::default());
     let (envelope, upstreams) = (envelope(), upstreams());
     let lineup = lineup(&runtime, 1, "reused");
     for threads in [1, 2, 4] {
@@ -133,33 +145,32 @@ fn threads(criterion: &mut Criterion) {
 fn over_bare() {
     let engine = BareEngine::new();
     let (envelope, upstreams) = (envelope(), upstreams());
-    let (bare_envelope, bare_upstreams) = (bare::envelope(&envelope), bare::upstreams(&upstreams));
     let runtime = Runtime::try_new(RuntimeOptions::default()).expect("the engine starts");
-    let request: Arc<dyn Request> = Arc::new(Typical);
-    let (quiet, deciding) = (Guest::route("").build(), Guest::route(PLAN).build());
+    let request: Arc<dyn Request> = Arc::new(Typical::default());
+    let (quiet, deciding) = (asking("").build(), asking(PLAN).build());
 
     println!("instances  plugins  a call, ns  bare, ns  over bare, ns");
     for plugins in [1, 4, 16] {
         let bare: Vec<_> = (1..=plugins)
             .map(|number| engine.compile(if number == plugins { &deciding } else { &quiet }))
             .collect();
-        let mut warm: Vec<_> = bare.iter().map(Bare::start).collect();
+        let mut warm: Vec<_> = bare.iter().map(|bare| bare.start(&envelope)).collect();
         for instances in ["reused", "fresh"] {
             let lineup = lineup(&runtime, plugins, instances);
             let ours = || {
                 let plan = lineup
                     .begin(Arc::clone(&request))
-                    .route(&envelope, &upstreams);
+                    .route(&envelope, Some(Arc::clone(&upstreams)));
                 plan.expect("it serves").expect("the last one plans")
             };
             let reused = || {
                 for running in &mut warm {
-                    black_box(running.call(&bare_envelope, &bare_upstreams));
+                    black_box(running.call());
                 }
             };
             let fresh = || {
                 for bare in &bare {
-                    black_box(bare.start().call(&bare_envelope, &bare_upstreams));
+                    black_box(bare.start(&envelope).call());
                 }
             };
             let seen = match instances {
@@ -181,6 +192,7 @@ criterion_group!(benches, threads);
 
 fn main() {
     over_bare();
+    shipped::over_nop();
     benches();
     Criterion::default().configure_from_args().final_summary();
 }

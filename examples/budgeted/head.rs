@@ -16,10 +16,10 @@ pub(crate) fn request(body: String) -> anyhow::Result<PlainRequest> {
         max_tokens: scan.max_tokens(),
         message_count: scan.message_count(),
         tool_count: scan.tool_count(),
-        user_id: scan.user_id().map(Into::into),
         prompt_tokens: scan.prompt_tokens(),
         ..Head::default()
     };
+    request.user_id = scan.user_id().map(Into::into);
     request.tools = scan.tools().map(Into::into).collect();
     request.body = Body::try_json(body)?;
     Ok(request)

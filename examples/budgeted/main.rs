@@ -41,9 +41,9 @@ fn serve(
     let estimate = money::estimate(&request, prices);
     let request: Arc<dyn Request> = Arc::new(request);
     let mut hooks = lineup.begin(Arc::clone(&request));
-    let envelope = hooks.envelope().map_err(rejected)?;
-    let plan = hooks.route(&envelope, &[]).map_err(rejected)?;
-    let plan = plan.unwrap_or_else(|| Plan::to("default"));
+    let envelope = Arc::new(hooks.envelope().map_err(rejected)?);
+    let plan = hooks.route(&envelope, None).map_err(rejected)?;
+    let plan = Arc::new(plan.unwrap_or_else(|| Plan::to("default")));
     let charges = hooks
         .charges(&envelope, &plan, &estimate)
         .map_err(rejected)?;

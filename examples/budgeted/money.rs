@@ -35,12 +35,12 @@ pub(crate) fn reserve(
     )?)
 }
 
-/// The ledger's charge from the plugin's open codes.
+/// The ledger's charge for the plugin's.
 fn charge(named: &witgate_runtime::Charge) -> anyhow::Result<Charge> {
     Ok(Charge {
         account: named.account.as_str().into(),
-        window: Window::parse(&named.window)?,
-        unit: Unit::parse(&named.unit)?,
+        window: Window::parse(named.window.code())?,
+        unit: Unit::parse(named.unit.code())?,
         limit: named.limit,
         amount: named.amount,
         shortfall: OnShortfall::Refuse,

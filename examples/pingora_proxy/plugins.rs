@@ -15,7 +15,7 @@ pub(crate) struct Plugins(pub(crate) Arc<Policies>);
 /// The plugins' decision about a request.
 pub(crate) struct Decision {
     policies: Arc<Policies>,
-    envelope: Envelope,
+    envelope: Arc<Envelope>,
     plan: Option<Plan>,
 }
 
@@ -31,7 +31,7 @@ impl HttpModuleBuilder for Plugins {
     fn init(&self) -> Module {
         Box::new(Decision {
             policies: Arc::clone(&self.0),
-            envelope: Envelope::default(),
+            envelope: Arc::default(),
             plan: None,
         })
     }
@@ -44,8 +44,8 @@ impl HttpModule for Decision {
         let request = PlainRequest::new("page", head.method.as_str(), head.uri.to_string());
         let lineup = self.policies.current();
         let mut hooks = lineup.begin(Arc::new(request.with_headers(&head.headers)));
-        self.envelope = hooks.envelope().map_err(rejected)?;
-        self.plan = hooks.route(&self.envelope, &[]).map_err(rejected)?;
+        self.envelope = Arc::new(hooks.envelope().map_err(rejected)?);
+        self.plan = hooks.route(&self.envelope, None).map_err(rejected)?;
         Ok(())
     }
 

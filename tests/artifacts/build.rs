@@ -18,8 +18,8 @@ use std::process::Command;
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "guest";
 
-/// Package, the file that cargo makes, and our name for it.
-const GUESTS: [(&str, &str, &str); 10] = [
+/// Package, the file that cargo makes, and our name for it, of each shipped plugin.
+const SHIPPED: [(&str, &str, &str); 4] = [
     (
         "witgate-plugin-envelope",
         "witgate_plugin_envelope.wasm",
@@ -32,6 +32,10 @@ const GUESTS: [(&str, &str, &str); 10] = [
         "budget",
     ),
     ("witgate-plugin-audit", "witgate_plugin_audit.wasm", "audit"),
+];
+
+/// The same of the guests that only tests need, built with the feature `guests`.
+const FOR_TESTS: [(&str, &str, &str); 8] = [
     (
         "witgate-plugin-small-first",
         "witgate_plugin_small_first.wasm",
@@ -46,10 +50,13 @@ const GUESTS: [(&str, &str, &str); 10] = [
         "examples/shapes_arena.wasm",
         "shapes_arena",
     ),
+    ("witgate-guests", "examples/keeper.wasm", "keeper"),
+    ("witgate-guests", "examples/older.wasm", "older"),
 ];
 
 /// Sources of the guests, as paths from the workspace's root.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
+    ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
     "rust-toolchain.toml",
@@ -77,9 +84,11 @@ fn main() {
 
     let out = PathBuf::from(variable("OUT_DIR"));
     let target = target_folder(&out);
-    build(&root, &target);
+    let for_tests = env::var_os("CARGO_FEATURE_GUESTS").map_or(&[][..], |_| &FOR_TESTS[..]);
+    let guests = [&SHIPPED[..], for_tests].concat();
+    build(&root, &target, &guests);
 
-    for (_, made, name) in GUESTS {
+    for (_, made, name) in guests {
         let made = target.join(TARGET).join(PROFILE).join(made);
         let kept = out.join(name).with_extension("wasm");
         if let Err(error) = fs::copy(&made, &kept) {
@@ -92,7 +101,7 @@ fn main() {
     }
 }
 
-fn build(root: &Path, target: &Path) {
+fn build(root: &Path, target: &Path, guests: &[(&str, &str, &str)]) {
     let mut cargo = Command::new(variable("CARGO"));
     cargo
         .current_dir(root)
@@ -100,7 +109,7 @@ fn build(root: &Path, target: &Path) {
         .args(["--target", TARGET, "--profile", PROFILE])
         .arg("--target-dir")
         .arg(target);
-    let mut packages: Vec<&str> = GUESTS.iter().map(|(package, ..)| *package).collect();
+    let mut packages: Vec<&str> = guests.iter().map(|(package, ..)| *package).collect();
     packages.dedup();
     for package in packages {
         cargo.args(["--package", package]);

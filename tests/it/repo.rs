@@ -11,5 +11,6 @@ mod imports;
 mod packaging;
 mod promises;
 mod readme;
+mod sizes;
 mod source;
 mod wording;

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::component::{Component, HasSelf, InstancePre, Linker, Resource};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result, Store,
 };
+use witgate_runtime::Envelope;
 
 #[allow(
     clippy::all,
@@ -21,24 +22,22 @@ use wasmtime::{
 )]
 mod generated {
     wasmtime::component::bindgen!({
-        path: "../wit/frozen/0.1.0",
+        path: "../wit",
         world: "plugin",
         imports: { default: trappable },
-        with: { "witgate:plugin/types.request": super::Handle },
     });
 }
 
 use generated::exports::witgate::plugin::route;
-use generated::witgate::plugin::{clock, log, metrics, settings, types};
+use generated::witgate::plugin::{
+    caller, clock, context, kv, log, metrics, planned, receipts, request, settings, types,
+    upstreams,
+};
 
-#[allow(
-    unreachable_pub,
-    reason = "the generated bindings name it in public signatures"
-)]
-pub struct Handle;
-
-/// The store's state: a host that answers nothing.
-pub(crate) struct Silent;
+/// The store's state: a host that tells the tenant, and answers nothing else.
+pub(crate) struct Silent {
+    envelope: Arc<Envelope>,
+}
 
 /// The engine and its clock.
 pub(crate) struct BareEngine {
@@ -111,8 +110,11 @@ impl Drop for BareEngine {
 // === impl Bare ===
 
 impl Bare {
-    pub(crate) fn start(&self) -> Running {
-        let mut store = Store::new(self.pre.engine(), Silent);
+    pub(crate) fn start(&self, envelope: &Arc<Envelope>) -> Running {
+        let silent = Silent {
+            envelope: Arc::clone(envelope),
+        };
+        let mut store = Store::new(self.pre.engine(), silent);
         store.set_epoch_deadline(1_000);
         let instance = self.pre.instantiate(&mut store).expect("it starts");
         let guest = self
@@ -126,54 +128,16 @@ impl Bare {
 // === impl Running ===
 
 impl Running {
-    pub(crate) fn call(
-        &mut self,
-        envelope: &types::Envelope,
-        upstreams: &[types::UpstreamStats],
-    ) -> Option<types::Plan> {
+    pub(crate) fn call(&mut self) -> Option<types::Plan> {
         self.store.set_epoch_deadline(1_000);
         self.guest
-            .call_decide(
-                &mut self.store,
-                Resource::new_borrow(0),
-                envelope,
-                upstreams,
-            )
+            .call_decide(&mut self.store)
             .expect("it serves")
             .expect("it refuses nothing")
     }
 }
 
-pub(crate) fn envelope(from: &witgate_runtime::Envelope) -> types::Envelope {
-    types::Envelope {
-        correlation_id: None,
-        resource: None,
-        tenant: from.tenant.clone(),
-        user: from.user.clone(),
-        session: from.session.clone(),
-        agent: None,
-        metadata: from.metadata.clone(),
-        timeout_ms: None,
-        secondary_index: None,
-        edits: Vec::new(),
-        response_headers: Vec::new(),
-        attributes: Vec::new(),
-    }
-}
-
-pub(crate) fn upstreams(from: &[witgate_runtime::UpstreamStats]) -> Vec<types::UpstreamStats> {
-    from.iter()
-        .map(|stats| types::UpstreamStats {
-            name: stats.name.clone(),
-            in_flight: stats.in_flight,
-            requests: stats.requests,
-            errors: stats.errors,
-            attributes: Vec::new(),
-        })
-        .collect()
-}
-
-/// Answers that nobody asks for: the guest of the bench calls nothing.
+/// Answers that nobody asks for: the guest of the bench asks for the tenant alone.
 macro_rules! silent {
     ($($name:ident($($arg:ty),*) -> $answer:ty;)*) => {
         $(fn $name(&mut self, $(_: $arg),*) -> Result<$answer> {
@@ -184,26 +148,114 @@ macro_rules! silent {
 
 impl types::Host for Silent {}
 
-impl types::HostRequest for Silent {
+impl request::Host for Silent {
     silent! {
-        id(Resource<Handle>) -> String;
-        endpoint(Resource<Handle>) -> String;
-        method(Resource<Handle>) -> String;
-        path(Resource<Handle>) -> String;
-        header(Resource<Handle>, String) -> Option<String>;
-        headers(Resource<Handle>, String) -> Vec<types::Attribute>;
-        tools(Resource<Handle>) -> Vec<String>;
-        member(Resource<Handle>, String) -> Option<String>;
-        body_read(Resource<Handle>, u64, u32) -> Vec<u8>;
-        drop(Resource<Handle>) -> ();
+        id() -> String;
+        method() -> String;
+        path() -> String;
+        header(String) -> Option<String>;
+        headers(String) -> Option<Vec<types::Attribute>>;
+        user_id() -> Option<String>;
+        head_attributes() -> Option<Vec<types::Attribute>>;
+        tools() -> Option<Vec<String>>;
+        member(String) -> Option<String>;
+        body_read(u64, u32) -> Vec<u8>;
     }
 
-    fn caller(&mut self, _: Resource<Handle>) -> Result<types::Caller> {
-        Err(wasmtime::Error::msg("nobody calls this"))
+    fn endpoint(&mut self) -> Result<types::EndpointCode> {
+        Ok(types::EndpointCode::Messages)
     }
 
-    fn head(&mut self, _: Resource<Handle>) -> Result<types::Head> {
+    fn head(&mut self) -> Result<request::Scan> {
         Err(wasmtime::Error::msg("nobody calls this"))
+    }
+}
+
+impl caller::Host for Silent {
+    silent! {
+        key_id() -> String;
+        tenant() -> Option<String>;
+        user() -> Option<String>;
+        tier() -> Option<String>;
+        label(String) -> Option<String>;
+        labels() -> Option<Vec<types::Attribute>>;
+    }
+}
+
+impl context::Host for Silent {
+    silent! {
+        correlation_id() -> String;
+        resource() -> Option<String>;
+        user() -> Option<String>;
+        session() -> Option<String>;
+        agent() -> Option<String>;
+        metadata(String) -> Option<String>;
+        all_metadata() -> Option<Vec<types::Attribute>>;
+        get_attribute(String) -> Option<String>;
+        attributes() -> Option<Vec<types::Attribute>>;
+        timeout_ms() -> Option<u32>;
+        secondary_index() -> Option<u32>;
+    }
+
+    fn tenant(&mut self) -> Result<Option<String>> {
+        Ok(self.envelope.tenant.clone())
+    }
+}
+
+impl upstreams::Host for Silent {
+    silent! {
+        names() -> Vec<String>;
+        stats(String) -> Option<upstreams::UpstreamStats>;
+        attributes(String) -> Option<Vec<types::Attribute>>;
+    }
+}
+
+impl planned::Host for Silent {
+    silent! {
+        rule() -> Option<String>;
+        target(u32) -> Option<planned::Destination>;
+    }
+}
+
+impl receipts::Host for Silent {
+    silent! {
+        get_field(u32, String) -> Option<types::Value>;
+        fields(u32) -> Vec<types::Field>;
+    }
+}
+
+impl kv::Host for Silent {
+    silent! {
+        get(String) -> Option<Vec<u8>>;
+        delete(String) -> bool;
+    }
+
+    fn set(
+        &mut self,
+        _: String,
+        _: Vec<u8>,
+        _: Option<u64>,
+    ) -> Result<std::result::Result<(), kv::Error>> {
+        Ok(Err(kv::Error::Full))
+    }
+
+    fn increment(
+        &mut self,
+        _: String,
+        _: i64,
+        _: Option<u64>,
+    ) -> Result<std::result::Result<i64, kv::Error>> {
+        Ok(Err(kv::Error::Full))
+    }
+
+    fn compare_and_set(
+        &mut self,
+        _: String,
+        _: Option<Vec<u8>>,
+        _: Vec<u8>,
+        _: Option<u64>,
+    ) -> Result<std::result::Result<bool, kv::Error>> {
+        Ok(Err(kv::Error::Full))
     }
 }
 

@@ -1,8 +1,22 @@
 //! A request for the benches.
 
+use std::borrow::Cow;
+
 use witgate_runtime::{Caller, Head, Request};
 
-pub(crate) struct Typical;
+pub(crate) struct Typical(Caller);
+
+// === impl Typical ===
+
+impl Default for Typical {
+    fn default() -> Self {
+        Self(Caller {
+            key_id: "key-1".to_owned(),
+            tenant: Some("acme".to_owned()),
+            ..Caller::default()
+        })
+    }
+}
 
 impl Request for Typical {
     fn id(&self) -> &str {
@@ -23,14 +37,8 @@ impl Request for Typical {
     fn headers(&self, _: &str) -> Vec<(String, String)> {
         Vec::new()
     }
-    fn caller(&self) -> Caller {
-        Caller {
-            key_id: "key-1".to_owned(),
-            tenant: Some("acme".to_owned()),
-            user: None,
-            tier: None,
-            labels: Vec::new(),
-        }
+    fn caller(&self) -> &Caller {
+        &self.0
     }
     fn head(&self) -> Head {
         Head {
@@ -39,11 +47,15 @@ impl Request for Typical {
             max_tokens: Some(32_000),
             message_count: 12,
             tool_count: 20,
-            user_id: None,
             body_bytes: 200_000,
             prompt_tokens: 50_000,
-            attributes: Vec::new(),
         }
+    }
+    fn model(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("claude-sonnet-4-5"))
+    }
+    fn user_id(&self) -> Option<Cow<'_, str>> {
+        None
     }
     fn tools(&self) -> Vec<String> {
         Vec::new()

@@ -183,6 +183,7 @@ impl Captured {
             workspaces: _,
             environments: _,
             share: _,
+            seen: _,
         } = &*view.caller;
         // The body was decompressed for the scan: nothing compressed is ever written.
         let body = view.head.as_ref();
@@ -252,6 +253,7 @@ impl Captured {
                 workspaces: None,
                 environments: None,
                 share: Share::default(),
+                seen: OnceLock::new(),
             }),
             head,
             sent: None,

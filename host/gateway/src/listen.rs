@@ -6,9 +6,9 @@
 
 mod client_stream;
 mod connection;
+mod connection_limits;
 pub(crate) mod head;
 mod http2;
-mod limits;
 mod proxy_header;
 pub(crate) mod tls;
 
@@ -24,8 +24,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use self::client_stream::{Activity, Usage};
+pub(crate) use self::connection_limits::{Cleartext, ConnectionHandler, ConnectionLimits};
 pub(crate) use self::http2::STREAM_WINDOW;
-pub(crate) use self::limits::{Cleartext, ConnectionHandler, ConnectionLimits};
 
 /// Pause of the accept loop after the system has run out of file descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);

@@ -121,6 +121,15 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// Returns pico-USD as dollars: exact, with at least two decimals.
+pub(crate) fn usd(picousd: u64) -> String {
+    const PER_USD: u64 = 1_000_000_000_000;
+    let decimals = format!("{:012}", picousd % PER_USD);
+    let (cents, rest) = decimals.split_at(2);
+    let rest = rest.trim_end_matches('0');
+    format!("${}.{cents}{rest}", picousd / PER_USD)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

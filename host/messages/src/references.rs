@@ -96,6 +96,7 @@ impl References {
             match edit {
                 Edit::Set(name, json) if name == "container" => self.add_container_value(json),
                 Edit::Set(_, json) => self.add_files(json.as_bytes()),
+                Edit::Insert(insertion) => self.add_files(insertion.element.as_bytes()),
                 Edit::Remove(_) => {}
             }
         }

@@ -3,6 +3,10 @@
 //! A splice produces the new body in parts: slices of the old one, which are not copied, and the new values. A removed member
 //! takes exactly one comma with it; blanks stay. A member is set in place, or appended after the last one.
 
+mod insert;
+
+pub(crate) use insert::resolve;
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -16,6 +20,19 @@ pub enum Edit {
     Remove(String),
     /// Sets the member of this name to this JSON text.
     Set(String, String),
+    /// Adds an element to an array.
+    Insert(Insertion),
+}
+
+/// A new element of an array.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Insertion {
+    /// The member, which is created if it is absent.
+    pub member: String,
+    /// The index that the element gets. If it is `None` or past the end, the element becomes the last one.
+    pub index: Option<usize>,
+    /// The element as JSON text.
+    pub element: String,
 }
 
 /// The error of an edit that would break the body. The author of the edit is at fault, never the client.
@@ -28,6 +45,12 @@ pub enum EditError {
         name: String,
         /// The position and the error in the value.
         source: serde_json::Error,
+    },
+    /// The member is no array, so nothing can be added to it.
+    #[error("`{name}` is not an array, so nothing can be added to it")]
+    NotArray {
+        /// The member.
+        name: String,
     },
     /// The new value is JSON that a request cannot have there.
     #[error("the new value of `{name}` is not allowed: {source}")]
@@ -59,10 +82,11 @@ pub(crate) struct Cut {
 /// [`EditError`] if a new value is not JSON.
 pub fn splice(head: &Head, edits: &[Edit]) -> Result<Spliced, EditError> {
     edits.iter().try_for_each(Edit::check_json)?;
+    let edits = resolve(head, edits)?;
     if head.edits().is_empty() {
-        return Ok(assemble(head, edits));
+        return Ok(assemble(head, &edits));
     }
-    let edits: Vec<Edit> = head.edits().iter().chain(edits).cloned().collect();
+    let edits: Vec<Edit> = head.edits().iter().chain(&*edits).cloned().collect();
     Ok(assemble(head, &edits))
 }
 
@@ -93,6 +117,8 @@ pub(crate) fn cuts(head: &Head, edits: &[Edit]) -> SmallVec<[Cut; 4]> {
                 Some((_, earlier)) => *earlier = text,
                 None => added.push((name, text)),
             },
+            // Resolved before.
+            Edit::Insert(_) => {}
         }
     }
 
@@ -122,7 +148,7 @@ pub(crate) fn cuts(head: &Head, edits: &[Edit]) -> SmallVec<[Cut; 4]> {
                     push_removal(&mut cuts, start, member.value.end);
                 }
             }
-            None => {}
+            Some(Edit::Insert(_)) | None => {}
         }
         if last_kept == Some(index) && !added.is_empty() {
             cuts.push(Cut {
@@ -205,6 +231,7 @@ impl Edit {
     pub fn name(&self) -> &str {
         match self {
             Self::Remove(name) | Self::Set(name, _) => name,
+            Self::Insert(insertion) => &insertion.member,
         }
     }
 
@@ -215,14 +242,16 @@ impl Edit {
     pub fn check(&self) -> Result<(), EditError> {
         self.check_json()?;
         match self {
-            Self::Remove(_) => Ok(()),
+            Self::Remove(_) | Self::Insert(_) => Ok(()),
             Self::Set(name, json) => Facts::check(name, json),
         }
     }
 
     fn check_json(&self) -> Result<(), EditError> {
-        let Self::Set(name, json) = self else {
-            return Ok(());
+        let (name, json) = match self {
+            Self::Set(name, json) => (name, json),
+            Self::Insert(insertion) => (&insertion.member, &insertion.element),
+            Self::Remove(_) => return Ok(()),
         };
         serde_json::from_str::<&serde_json::value::RawValue>(json)
             .map(drop)

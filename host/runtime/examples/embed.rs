@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use witgate_runtime::{
     Body, Caller, Charge, Estimate, Head, Lineup, PlainRequest, Plan, Policies, PoliciesOptions,
-    Rejection, Runtime, RuntimeOptions, Vocabulary,
+    Rejection, Runtime, RuntimeOptions, Unit, Vocabulary,
 };
 
 /// The units that this gateway can account for. A plugin that charges others faults, at admission if it does so there.
@@ -19,8 +19,8 @@ struct Units;
 
 impl Vocabulary for Units {
     fn charge(&self, charge: &Charge) -> Result<(), String> {
-        match charge.unit.as_str() {
-            "requests" | "tokens" => Ok(()),
+        match &charge.unit {
+            Unit::Requests | Unit::Tokens => Ok(()),
             unit => Err(format!("the unit `{unit}`; use `requests` or `tokens`")),
         }
     }
@@ -72,9 +72,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Calls the hooks, and describes the decision.
 fn decide(lineup: &Lineup, request: PlainRequest) -> Result<String, Rejection> {
     let mut hooks = lineup.begin(Arc::new(request));
-    let envelope = hooks.envelope()?;
-    let plan = hooks.route(&envelope, &[])?;
-    let plan = plan.unwrap_or_else(|| Plan::to("default"));
+    let envelope = Arc::new(hooks.envelope()?);
+    let plan = hooks.route(&envelope, None)?;
+    let plan = Arc::new(plan.unwrap_or_else(|| Plan::to("default")));
     let estimate = Estimate {
         prompt_tokens: 100,
         output_tokens: 100,

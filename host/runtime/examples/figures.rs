@@ -154,12 +154,11 @@ fn resident(name: &str) -> Result<u64, Box<dyn Error>> {
 /// The middle one of this many calls.
 fn median(lineup: &Lineup, calls: usize) -> Result<Duration, Box<dyn Error>> {
     let request: Arc<dyn Request> = Arc::new(small());
+    let envelope = Arc::new(Envelope::default());
     let mut times = Vec::with_capacity(calls);
     for _ in 0..calls {
         let start = Instant::now();
-        let plan = lineup
-            .begin(Arc::clone(&request))
-            .route(&Envelope::default(), &[]);
+        let plan = lineup.begin(Arc::clone(&request)).route(&envelope, None);
         times.push(start.elapsed());
         plan.map_err(|stop| format!("{stop:?}"))?;
     }

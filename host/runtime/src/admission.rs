@@ -30,9 +30,11 @@ use wasmtime::component::Component;
 use witgate_config_file::Problems;
 
 use crate::cache::Key;
+use crate::contract::lifecycle;
 use crate::engine::Runtime;
 use crate::grants::HeaderGrant;
 use crate::instance::{Indices, Instance, StartFailure};
+use crate::interests::Interests;
 use crate::plugin::{Configured, Identity, Parts, Plugin};
 use crate::sidecar::{InstancePolicy, Sidecar};
 use crate::spec::PluginSpec;
@@ -160,7 +162,7 @@ impl Runtime {
                 secret_headers: Arc::clone(&options.secret_headers),
                 host_headers: header_grants(&options.host_headers),
                 response_headers: options.response_headers.as_deref().map(header_grants),
-                settings: sidecar.settings.clone(),
+                settings: sidecar.resolved.clone(),
                 vocabulary: Arc::clone(&options.vocabulary),
                 memory: Arc::clone(self.memory_budget()),
                 calls: Arc::clone(self.calls()),
@@ -168,22 +170,25 @@ impl Runtime {
             }),
             sidecar,
         };
-        let code = candidate.code()?;
-        findings.extend(code.missing);
+        let mut code = candidate.code()?;
+        findings.extend(std::mem::take(&mut code.missing));
+        let test = Arc::new(candidate.spec.for_test());
+        let started = Instance::start(&code.pre, &code.indices, &test, 0);
+        let mut instance = candidate.started(started)?;
+        let interests = candidate.interests(instance.take_configured())?;
         let plugin = Plugin::new(Parts {
             file: source.file.clone(),
             identity,
             order: sidecar.order,
             policy: sidecar.instances,
             fail: sidecar.fail,
+            indices: code.indices_of_service(),
             configured: code.configured,
             spec: Arc::clone(&candidate.spec),
             pre: code.pre,
-            indices: code.indices,
             suspension: options.suspension,
+            interests,
         });
-        let test = Arc::new(candidate.spec.for_test());
-        let mut instance = candidate.started(plugin.start_with(&test))?;
         if !findings.are_empty() {
             return Ok(None);
         }
@@ -251,7 +256,7 @@ impl Candidate<'_> {
             InstancePolicy::Fresh => match self.image() {
                 Ok(image) => {
                     let mut code = self.checked(&image)?;
-                    if code.indices.lifecycle.take().is_some() {
+                    if code.indices.lifecycle.is_some() {
                         code.configured = Configured::Once;
                     }
                     return Ok(code);
@@ -271,7 +276,11 @@ impl Candidate<'_> {
 
     /// Returns the code with the configured state in it.
     fn image(&self) -> Result<Component, NoImage> {
-        let settings = self.spec.settings.as_bytes();
+        if !self.spec.settings.secrets.are_none() {
+            let why = "its settings hold secrets, which the image and the cache of compiled plugins would contain";
+            return Err(NoImage::Impossible(why.to_owned()));
+        }
+        let settings = self.spec.settings.json.as_bytes();
         let key = Key::of(self.runtime.engine(), &[b"image", &self.bytes, settings]);
         if let Some(image) = self.runtime.cached(&key) {
             return Ok(image);
@@ -313,11 +322,35 @@ impl Candidate<'_> {
         })
     }
 
+    /// Returns the interests of the plugin, which a configured instance has told.
+    fn interests(
+        &self,
+        configured: Option<lifecycle::Configured>,
+    ) -> Result<Interests, AdmissionCause> {
+        let given = configured.map(|configured| configured.interests);
+        Interests::new(&given.unwrap_or_default(), &self.spec.grants).map_err(|found| {
+            AdmissionCause::Settings(self.sidecar.settings_problems(&self.spec.name, found))
+        })
+    }
+
     fn type_mismatch(&self, detail: String) -> AdmissionCause {
         AdmissionCause::TypeMismatch {
             difference: type_mismatch::first_difference(&self.bytes, None).map(Box::new),
             detail,
         }
+    }
+}
+
+// === impl Code ===
+
+impl Code {
+    /// Returns the indices for instances in service. One that starts from a configured state is not configured again.
+    fn indices_of_service(&self) -> Indices {
+        let mut indices = self.indices.clone();
+        if self.configured == Configured::Once {
+            indices.lifecycle = None;
+        }
+        indices
     }
 }
 

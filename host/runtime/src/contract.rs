@@ -1,11 +1,14 @@
 //! The plugin contract as Rust types, generated from `wit/`, in each version that the host serves.
 //!
-//! Records are plain owned structs, and a record that two versions share is one type. The request is the exception: guests hold
-//! a handle, and the embedder holds the [`Request`](crate::Request).
+//! Records that plugins return are plain owned structs of the newest version; [`v0_2`] converts those of the older one. Facts
+//! that plugins read are the embedder's, and a guest asks for them one by one.
 
+mod codes;
 pub(crate) mod exports;
+mod facts;
 mod merge;
 mod plain;
+pub(crate) mod v0_2;
 
 #[allow(
     missing_docs,
@@ -28,34 +31,37 @@ mod plain;
     reason = "generated code"
 )]
 mod generated {
-    pub mod v0_2 {
+    pub mod v0_3 {
         wasmtime::component::bindgen!({
             path: "wit",
             world: "plugin",
-            with: { "witgate:plugin/types.request": crate::contract::RequestHandle },
             additional_derives: [PartialEq, serde::Serialize],
         });
     }
 
-    pub mod v0_1 {
+    pub mod v0_2 {
         wasmtime::component::bindgen!({
-            path: "wit/frozen/0.1.0",
+            path: "wit/frozen/0.2.0",
             world: "plugin",
-            with: { "witgate:plugin/types": super::v0_2::witgate::plugin::types },
-            additional_derives: [PartialEq],
+            with: { "witgate:plugin/types.request": crate::contract::RequestHandle },
         });
     }
 }
 
-pub(crate) use generated::v0_2::witgate::plugin::{kv, log};
+pub(crate) use generated::v0_3::exports::witgate::plugin::audit::{
+    Edits as ReceiptEdits, ReceiptEdit,
+};
+pub(crate) use generated::v0_3::exports::witgate::plugin::lifecycle;
+pub(crate) use generated::v0_3::witgate::plugin::{kv, log, planned, request, upstreams};
 
-pub use generated::v0_2::exports::witgate::plugin::lifecycle::Problem as SettingsProblem;
-pub use generated::v0_2::witgate::plugin::types::{
-    Attribute, Caller, Charge, Edit, Envelope, Estimate, Field, Head, Plan, Receipt, Refusal,
-    Remedy, Target, UpstreamStats, Value,
+pub use facts::{Caller, Head, Receipt, UpstreamStats, Upstreams};
+pub use generated::v0_3::exports::witgate::plugin::lifecycle::Problem as SettingsProblem;
+pub use generated::v0_3::witgate::plugin::types::{
+    Attribute, Charge, Disconnect, Edit, EndpointCode as Endpoint, Envelope, Estimate, Field,
+    Insertion, Plan, Refusal, Remedy, RetryReason, Target, Unit, Value, Window,
 };
 
-/// The handle to the request that a guest holds. A store has one request at a time, so the handle needs no number.
+/// The handle to the request that a guest of version 0.2 holds. A store has one request at a time, so the handle needs no number.
 #[derive(Debug)]
 #[allow(
     unreachable_pub,
@@ -66,65 +72,44 @@ pub struct RequestHandle;
 /// The name of the WIT package, without its version.
 pub(crate) const PACKAGE: &str = "witgate:plugin";
 
-pub(crate) const V0_1: &str = "0.1.0";
 pub(crate) const V0_2: &str = "0.2.0";
+pub(crate) const V0_3: &str = "0.3.0";
 
 /// The version of the contract that plugins should be built against.
-pub const CONTRACT_VERSION: &str = V0_2;
+pub const CONTRACT_VERSION: &str = V0_3;
 
 /// The versions of the contract that this host serves, oldest first. Patch releases of these are the same contract.
-pub const CONTRACT_VERSIONS: [&str; 2] = [V0_1, V0_2];
+pub const CONTRACT_VERSIONS: [&str; 2] = [V0_2, V0_3];
+
+/// Names and texts of the files of one version.
+type Files = &'static [(&'static str, &'static str)];
+
+macro_rules! files {
+    ($folder:literal: $($name:literal)*) => {
+        &[$(($name, include_str!(concat!($folder, $name)))),*]
+    };
+}
 
 /// The files of the contract that plugins should be built against: name and content.
 ///
 /// For `witgate plugin`, which writes them into new projects. An embedder takes the contract from the SDK instead.
 #[doc(hidden)]
-pub const CONTRACT_TEXT: [(&str, &str); 12] = [
-    ("audit.wit", include_str!("../wit/audit.wit")),
-    ("budget.wit", include_str!("../wit/budget.wit")),
-    ("clock.wit", include_str!("../wit/clock.wit")),
-    ("envelope.wit", include_str!("../wit/envelope.wit")),
-    ("kv.wit", include_str!("../wit/kv.wit")),
-    ("lifecycle.wit", include_str!("../wit/lifecycle.wit")),
-    ("log.wit", include_str!("../wit/log.wit")),
-    ("metrics.wit", include_str!("../wit/metrics.wit")),
-    ("route.wit", include_str!("../wit/route.wit")),
-    ("settings.wit", include_str!("../wit/settings.wit")),
-    ("types.wit", include_str!("../wit/types.wit")),
-    ("worlds.wit", include_str!("../wit/worlds.wit")),
-];
+pub const CONTRACT_TEXT: &[(&str, &str)] = files!("../wit/":
+    "audit.wit" "budget.wit" "caller.wit" "clock.wit" "context.wit"
+    "envelope.wit" "kv.wit" "lifecycle.wit" "log.wit"
+    "metrics.wit" "planned.wit" "receipts.wit" "request.wit" "route.wit"
+    "settings.wit" "types.wit" "upstreams.wit" "worlds.wit");
 
-const TEXT_0_1: [(&str, &str); 11] = [
-    ("audit.wit", include_str!("../wit/frozen/0.1.0/audit.wit")),
-    ("budget.wit", include_str!("../wit/frozen/0.1.0/budget.wit")),
-    ("clock.wit", include_str!("../wit/frozen/0.1.0/clock.wit")),
-    (
-        "envelope.wit",
-        include_str!("../wit/frozen/0.1.0/envelope.wit"),
-    ),
-    (
-        "lifecycle.wit",
-        include_str!("../wit/frozen/0.1.0/lifecycle.wit"),
-    ),
-    ("log.wit", include_str!("../wit/frozen/0.1.0/log.wit")),
-    (
-        "metrics.wit",
-        include_str!("../wit/frozen/0.1.0/metrics.wit"),
-    ),
-    ("route.wit", include_str!("../wit/frozen/0.1.0/route.wit")),
-    (
-        "settings.wit",
-        include_str!("../wit/frozen/0.1.0/settings.wit"),
-    ),
-    ("types.wit", include_str!("../wit/frozen/0.1.0/types.wit")),
-    ("worlds.wit", include_str!("../wit/frozen/0.1.0/worlds.wit")),
-];
+const TEXT_0_2: Files = files!("../wit/frozen/0.2.0/":
+    "audit.wit" "budget.wit" "clock.wit" "envelope.wit" "kv.wit"
+    "lifecycle.wit" "log.wit" "metrics.wit" "route.wit" "settings.wit"
+    "types.wit" "worlds.wit");
 
 /// Returns the files of a served version, or of the newest version for any other.
-pub(crate) fn text_of(version: &str) -> &'static [(&'static str, &'static str)] {
+pub(crate) fn text_of(version: &str) -> Files {
     match version {
-        V0_1 => &TEXT_0_1,
-        _ => &CONTRACT_TEXT,
+        V0_2 => TEXT_0_2,
+        _ => CONTRACT_TEXT,
     }
 }
 
@@ -136,13 +121,19 @@ pub(crate) struct Import {
     since: &'static str,
 }
 
-/// The interfaces of the newest version.
-pub(crate) const IMPORTS: [Import; 6] = [
-    Import::new("types", V0_1),
-    Import::new("log", V0_1),
-    Import::new("metrics", V0_1),
-    Import::new("settings", V0_1),
-    Import::new("clock", V0_1),
+/// The interfaces of all versions.
+pub(crate) const IMPORTS: [Import; 12] = [
+    Import::new("types", V0_2),
+    Import::new("request", V0_3),
+    Import::new("caller", V0_3),
+    Import::new("context", V0_3),
+    Import::new("upstreams", V0_3),
+    Import::new("planned", V0_3),
+    Import::new("receipts", V0_3),
+    Import::new("log", V0_2),
+    Import::new("metrics", V0_2),
+    Import::new("settings", V0_2),
+    Import::new("clock", V0_2),
     Import::new("kv", V0_2),
 ];
 
@@ -167,7 +158,7 @@ pub(crate) fn served(version: &str) -> Option<&'static str> {
         .find(|known| minor(known) == minor(version))
 }
 
-/// Returns `0.1` for `0.1.7`. A pre-release is a version of its own.
+/// Returns `0.3` for `0.3.7`. A pre-release is a version of its own.
 fn minor(version: &str) -> &str {
     match version.rsplit_once('.') {
         Some((minor, patch)) if patch.bytes().all(|byte| byte.is_ascii_digit()) => minor,

@@ -4,6 +4,7 @@
 //! directions. Exceeding a limit ends the call and leaves a [`Breach`], so that the fault gets the right kind.
 
 mod breach;
+mod context;
 mod request;
 mod services;
 
@@ -13,6 +14,7 @@ pub(crate) use services::{monotonic_ns, since_epoch};
 
 use std::sync::Arc;
 
+use crate::call_facts::CallFacts;
 use crate::contract::Attribute;
 use crate::deadline::Deadline;
 use crate::limits::{CallLimits, Limiter, MemoryShare};
@@ -31,7 +33,7 @@ pub(crate) struct Guest {
     stage: Stage,
     /// The limits of the running call.
     limits: CallLimits,
-    request: Option<Arc<dyn Request>>,
+    facts: CallFacts,
     host_calls: u32,
     copied: usize,
     /// The part of `copied` whose size the request determines.
@@ -65,7 +67,7 @@ impl Guest {
             deadline: Deadline::default(),
             spec,
             stage: Stage::Configure,
-            request: None,
+            facts: CallFacts::default(),
             host_calls: 0,
             copied: 0,
             lent: 0,
@@ -92,16 +94,11 @@ impl Guest {
     }
 
     /// Starts a call with all counters at zero, which [`end`](Self::end) has to end.
-    pub(crate) fn begin(
-        &mut self,
-        stage: Stage,
-        limits: CallLimits,
-        request: Option<Arc<dyn Request>>,
-    ) {
+    pub(crate) fn begin(&mut self, stage: Stage, limits: CallLimits, facts: CallFacts) {
         self.spec.calls.begin();
         self.stage = stage;
         self.limits = limits;
-        self.request = request;
+        self.facts = facts;
         self.host_calls = 0;
         self.copied = 0;
         self.lent = 0;
@@ -112,11 +109,16 @@ impl Guest {
         self.stdio.begin_call();
     }
 
-    /// Ends a call and drops its reference to the request.
+    /// Ends a call and lets go of its facts.
     pub(crate) fn end(&mut self) {
         self.spec.calls.end();
-        self.request = None;
+        self.facts = CallFacts::default();
         self.print_rest();
+    }
+
+    /// Returns the facts of the running call.
+    pub(crate) fn facts(&self) -> &CallFacts {
+        &self.facts
     }
 
     pub(crate) fn breach(&self) -> Option<&Breach> {
@@ -189,14 +191,16 @@ impl Guest {
         wasmtime::Error::from(breach)
     }
 
-    /// Returns the request of this call. A guest only has a handle during a call that lends one, so this never fails for
-    /// a guest that got here through a handle.
+    /// Returns the request of this call.
     fn request(&mut self, bytes: usize) -> wasmtime::Result<Arc<dyn Request>> {
-        self.enter_hook(bytes, "request")?;
-        match &self.request {
-            Some(request) => Ok(Arc::clone(request)),
-            None => Err(self.breached(Breach::NotAvailable("request"))),
-        }
+        self.lent("request", bytes)
+    }
+
+    /// Returns the request of this call, for a function of the interface `what`.
+    fn lent(&mut self, what: &'static str, bytes: usize) -> wasmtime::Result<Arc<dyn Request>> {
+        self.enter_hook(bytes, what)?;
+        let request = self.facts.request.clone();
+        request.ok_or_else(|| self.breached(Breach::NotInHook(what)))
     }
 
     /// Refuses a value of the request that alone is larger than `limit`. The caller determines its size, so asking for it
@@ -230,6 +234,11 @@ fn optional_bytes(texts: &[&Option<String>]) -> usize {
         .iter()
         .map(|text| text.as_ref().map_or(0, String::len))
         .sum()
+}
+
+/// Returns a list that has elements, or `None`: an empty one costs a guest as much as a full one.
+fn filled<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
 }
 
 pub(crate) fn shorten(mut text: String) -> String {

@@ -6,20 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use wasmtime::component::{self, InstancePre, Lift, Resource};
+use wasmtime::component::{self, InstancePre, Lift};
 use wasmtime::error::Context as _;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
+use crate::call_facts::CallFacts;
 use crate::contract::exports::{
     AuditExport, AuditIndex, BudgetExport, BudgetIndex, EnvelopeExport, EnvelopeIndex,
     LifecycleIndex, RouteExport, RouteIndex,
 };
-use crate::contract::{PACKAGE, RequestHandle, SettingsProblem};
+use crate::contract::lifecycle::Configured;
+use crate::contract::{PACKAGE, SettingsProblem};
 use crate::fault::{Failure, FaultKind, TrapCode};
 use crate::guest::{Breach, Guest, Stage};
 use crate::hook::Hook;
 use crate::limits::{CallLimits, Denial};
-use crate::request::Request;
 use crate::spec::PluginSpec;
 
 /// The limits of reading an instance's state, generous because the code is the host's own.
@@ -58,8 +59,12 @@ pub(crate) struct Instance {
     store: Store<Guest>,
     component: component::Instance,
     exports: Exports,
+    configured: Option<Configured>,
     calls: u64,
 }
+
+/// A started component with its exports, and what its `lifecycle.configure` returned.
+type Started = (component::Instance, Exports, Option<Configured>);
 
 /// An error of starting an instance.
 #[derive(Debug)]
@@ -138,14 +143,20 @@ impl Instance {
         store.limiter(|guest| &mut guest.limiter);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.check()));
         let started = {
-            let call = Call::begin(&mut store, Stage::Configure, spec.limits.start, None);
+            let call = Call::begin(
+                &mut store,
+                Stage::Configure,
+                spec.limits.start,
+                CallFacts::default(),
+            );
             Self::initialize(call.0, pre, indices, spec)
         };
         match started {
-            Ok(Ok((component, exports))) => Ok(Self {
+            Ok(Ok((component, exports, configured))) => Ok(Self {
                 store,
                 component,
                 exports,
+                configured,
                 calls: 0,
             }),
             Ok(Err(problems)) => Err(StartFailure::Settings(problems)),
@@ -161,7 +172,7 @@ impl Instance {
         pre: &InstancePre<Guest>,
         indices: &Indices,
         spec: &PluginSpec,
-    ) -> wasmtime::Result<Result<(component::Instance, Exports), Vec<SettingsProblem>>> {
+    ) -> wasmtime::Result<Result<Started, Vec<SettingsProblem>>> {
         let instance = pre.instantiate(&mut *store)?;
         macro_rules! load {
             ($interface:ident) => {
@@ -184,13 +195,12 @@ impl Instance {
             budget: load!(budget),
             audit: load!(audit),
         };
-        if let Some(lifecycle) = lifecycle {
-            spec.stats.configured.fetch_add(1, Ordering::Relaxed);
-            if let Err(problems) = lifecycle.configure(&mut *store)? {
-                return Ok(Err(problems));
-            }
-        }
-        Ok(Ok((instance, exports)))
+        let Some(lifecycle) = lifecycle else {
+            return Ok(Ok((instance, exports, None)));
+        };
+        spec.stats.configured.fetch_add(1, Ordering::Relaxed);
+        let configured = lifecycle.configure(&mut *store)?;
+        Ok(configured.map(|configured| (instance, exports, Some(configured))))
     }
 
     /// Reads a part of the state of an instrumented component through the function that was added for it.
@@ -200,7 +210,12 @@ impl Instance {
         function: &str,
         take: impl FnOnce(&mut Store<Guest>, R) -> T,
     ) -> wasmtime::Result<T> {
-        let call = Call::begin(&mut self.store, Stage::Configure, STATE_READ_LIMITS, None);
+        let call = Call::begin(
+            &mut self.store,
+            Stage::Configure,
+            STATE_READ_LIMITS,
+            CallFacts::default(),
+        );
         let store = &mut *call.0;
         let missing = || wasmtime::Error::msg(format!("no `{interface}#{function}`"));
         let (_, interface) = self
@@ -222,15 +237,20 @@ impl Instance {
     pub(crate) fn call<R>(
         &mut self,
         limits: CallLimits,
-        request: Option<Arc<dyn Request>>,
+        facts: CallFacts,
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
     ) -> Result<R, Failure> {
         self.calls += 1;
         let result = {
-            let running = Call::begin(&mut self.store, Stage::Call, limits, request);
+            let running = Call::begin(&mut self.store, Stage::Call, limits, facts);
             call(&self.exports, running.0)
         };
         result.map_err(|error| failure(&error, self.store.data_mut()))
+    }
+
+    /// Takes the result of `lifecycle.configure`, or returns `None` if the plugin has no such function.
+    pub(crate) fn take_configured(&mut self) -> Option<Configured> {
+        self.configured.take()
     }
 
     /// Returns the state of the store.
@@ -244,11 +264,6 @@ impl Instance {
     }
 }
 
-/// Returns a handle to the store's request, for one call.
-pub(crate) fn handle() -> Resource<RequestHandle> {
-    Resource::new_borrow(0)
-}
-
 // === impl Call ===
 
 impl<'a> Call<'a> {
@@ -257,11 +272,11 @@ impl<'a> Call<'a> {
         store: &'a mut Store<Guest>,
         stage: Stage,
         limits: CallLimits,
-        request: Option<Arc<dyn Request>>,
+        facts: CallFacts,
     ) -> Self {
         store.set_hostcall_fuel(limits.copy_bytes);
         let guest = store.data_mut();
-        guest.begin(stage, limits, request);
+        guest.begin(stage, limits, facts);
         let first = guest.deadline.restart(limits.deadline);
         store.set_epoch_deadline(first);
         Self(store)
@@ -296,7 +311,7 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
             Breach::HostCalls(_) => FaultKind::HostCalls,
             Breach::Copy(_) | Breach::Body(_) => FaultKind::CopyLimit,
             Breach::Request { .. } => FaultKind::RequestTooLarge,
-            Breach::NotAvailable(_) => FaultKind::Contract,
+            Breach::NotAvailable(_) | Breach::NotInHook(_) => FaultKind::Contract,
             Breach::Interface(_)
             | Breach::Header(_)
             | Breach::Credential(_)

@@ -34,8 +34,8 @@
 //! let lineup = policies.current();
 //! let mut hooks = lineup.begin(Arc::new(request));
 //! let decided = (|| {
-//!     let envelope = hooks.envelope()?;
-//!     let plan = hooks.route(&envelope, &[])?.unwrap_or_else(|| Plan::to("default"));
+//!     let envelope = Arc::new(hooks.envelope()?);
+//!     let plan = Arc::new(hooks.route(&envelope, None)?.unwrap_or_else(|| Plan::to("default")));
 //!     let estimate = Estimate { prompt_tokens: 10, output_tokens: 100, cost_picousd: None };
 //!     let charges = hooks.charges(&envelope, &plan, &estimate)?;
 //!     Ok::<_, Rejection>((plan, charges))
@@ -132,6 +132,7 @@ macro_rules! setters {
 mod admission;
 mod breaker;
 mod cache;
+mod call_facts;
 mod compiler;
 mod contract;
 mod deadline;
@@ -143,12 +144,14 @@ mod grants;
 mod guest;
 mod hook;
 mod instance;
+mod interests;
 mod kv;
 mod limits;
 mod lineup;
 mod link;
 mod notice;
 mod options;
+mod pattern;
 mod plugin;
 mod policies;
 mod pool;
@@ -171,8 +174,9 @@ pub use compiler::Compiler;
 #[doc(hidden)]
 pub use contract::CONTRACT_TEXT;
 pub use contract::{
-    Attribute, CONTRACT_VERSION, CONTRACT_VERSIONS, Caller, Charge, Edit, Envelope, Estimate,
-    Field, Head, Plan, Receipt, Refusal, Remedy, SettingsProblem, Target, UpstreamStats, Value,
+    Attribute, CONTRACT_VERSION, CONTRACT_VERSIONS, Caller, Charge, Disconnect, Edit, Endpoint,
+    Envelope, Estimate, Field, Head, Insertion, Plan, Receipt, Refusal, Remedy, RetryReason,
+    SettingsProblem, Target, Unit, UpstreamStats, Upstreams, Value, Window,
 };
 pub use engine::{Runtime, RuntimeError};
 pub use fault::{Fault, FaultKind, TrapCode};

@@ -3,6 +3,7 @@
 mod audit;
 mod bounds;
 mod headers;
+mod receipt_edits;
 mod session;
 pub(crate) mod validate;
 

@@ -15,12 +15,15 @@ use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
 use crate::breaker::{Breaker, Cause, Scope, Suspended, Suspension, Tenant, Ticket};
+use crate::call_facts::CallFacts;
+use crate::contract::Envelope;
 use crate::contract::log::Level;
 use crate::fault::{Failure, Fault, FaultKind};
 use crate::grants::Grants;
 use crate::guest::Guest;
 use crate::hook::{Hook, PerHook};
 use crate::instance::{Exports, Indices, Instance, StartFailure};
+use crate::interests::Interests;
 use crate::pool::{Pool, PooledInstance};
 use crate::request::Request;
 use crate::sidecar::{FailPolicy, InstancePolicy};
@@ -75,6 +78,7 @@ pub(crate) struct Parts {
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) indices: Indices,
     pub(crate) suspension: Suspension,
+    pub(crate) interests: Interests,
 }
 
 // === impl Plugin ===
@@ -116,6 +120,24 @@ impl Plugin {
     /// Returns the plugin's hooks, in the order of a request.
     pub fn hooks(&self) -> impl Iterator<Item = Hook> + '_ {
         self.parts.indices.hooks()
+    }
+
+    /// Returns whether the plugin exports a hook and is interested in a request. `context` is `None` before the envelope hooks
+    /// have run.
+    pub(crate) fn wants(
+        &self,
+        hook: Hook,
+        request: &dyn Request,
+        context: Option<&Envelope>,
+    ) -> bool {
+        if !self.has(hook) {
+            return false;
+        }
+        let wanted = self.parts.interests.include(hook, request, context);
+        if !wanted {
+            self.parts.spec.stats.left_out(hook);
+        }
+        wanted
     }
 
     /// Returns the fail policy of a hook.
@@ -175,18 +197,20 @@ impl Plugin {
     pub(crate) fn call<R>(
         &self,
         hook: Hook,
-        request: Option<&Arc<dyn Request>>,
+        facts: &CallFacts,
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
         check: impl FnOnce(&R) -> Result<(), Failure>,
     ) -> Result<R, Fault> {
         let limits = *self.parts.spec.limits.calls.of(hook);
         let asked = OnceCell::new();
         let tenant = || {
-            *asked.get_or_init(|| match request.map(|request| request.tenant()) {
-                Some(Some(tenant)) => Tenant::Known(tenant),
-                Some(None) => Tenant::Unknown,
-                None => Tenant::Host,
-            })
+            *asked.get_or_init(
+                || match facts.request.as_ref().map(|request| request.tenant()) {
+                    Some(Some(tenant)) => Tenant::Known(tenant),
+                    Some(None) => Tenant::Unknown,
+                    None => Tenant::Host,
+                },
+            )
         };
         let ticket = match self.breaker.enter(tenant, Instant::now) {
             Ok(ticket) => ticket,
@@ -207,8 +231,7 @@ impl Plugin {
 
         // The metrics have the guest's time: starting an instance is not the hook's.
         let start = Instant::now();
-        let lent = request.map(Arc::clone);
-        let result = pooled.instance.call(limits, lent, call);
+        let result = pooled.instance.call(limits, facts.clone(), call);
         self.parts.spec.stats.called(hook, start.elapsed());
 
         match result.and_then(|value| check(&value).map(|()| value)) {
@@ -229,12 +252,7 @@ impl Plugin {
     fn start(&self) -> Result<Instance, StartFailure> {
         let stats = &self.parts.spec.stats;
         stats.instances_created.fetch_add(1, Ordering::Relaxed);
-        self.start_with(&self.parts.spec)
-    }
-
-    /// Starts an instance with another spec than the plugin's own.
-    pub(crate) fn start_with(&self, spec: &Arc<PluginSpec>) -> Result<Instance, StartFailure> {
-        Instance::start(&self.parts.pre, &self.parts.indices, spec, 0)
+        Instance::start(&self.parts.pre, &self.parts.indices, &self.parts.spec, 0)
     }
 
     /// Starts an instance for the first call if instances are reused. If that fails, the first call reports it.

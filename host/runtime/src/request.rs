@@ -4,14 +4,15 @@ mod plain;
 
 pub use plain::{Body, BodyError, PlainRequest};
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::contract::{Caller, Head};
+use crate::contract::{Attribute, Caller, Head};
 
 /// A request, as plugins may read it.
 ///
-/// Plugins hold a handle, and each of their reads calls one of these methods during the guest call, on the thread that called
-/// the hook and with the guest's deadline running. So a method must not block, must not call a hook, and should be cheap: return
+/// A plugin asks for one fact at a time, and each question calls one of these methods during the guest call, on the thread that
+/// called the hook and with the guest's deadline running. So a method must not block, must not call a hook, and should be cheap: return
 /// what was parsed before. A panic in a method unwinds through the hook call to the embedder.
 ///
 /// Results are copied into the guest and count against its copy limit. Plugins see whatever [`header`](Self::header) and
@@ -33,17 +34,30 @@ pub trait Request: Send + Sync {
     /// credentials and values that are not text.
     fn headers(&self, prefix: &str) -> Vec<(String, String)>;
     /// Returns the authenticated caller.
-    fn caller(&self) -> Caller;
+    fn caller(&self) -> &Caller;
     /// Returns a number that identifies the caller's tenant, or `None` if the embedder does not tell callers apart.
     ///
     /// Repeated faults at the requests of one tenant suspend a plugin for that tenant alone. All keys of a tenant should have
     /// the same number. With `None`, a plugin is suspended for all such callers together. The host asks for the tenant only
     /// after a fault. By default it is a hash of the caller's `tenant`, or of its `key_id` without one.
     fn tenant(&self) -> Option<u64> {
-        tenant(&self.caller())
+        tenant(self.caller())
     }
     /// Returns the scan of the body.
     fn head(&self) -> Head;
+    /// Returns the `model` member of the body. The host compares it with the plugins' interests.
+    fn model(&self) -> Option<Cow<'_, str>>;
+    /// Returns whether the body may name models in other places than `model`. Hooks that are interested in some models only are
+    /// called for such a request in any case. By default it does not.
+    fn names_other_models(&self) -> bool {
+        false
+    }
+    /// Returns `metadata.user_id` of the body, unescaped.
+    fn user_id(&self) -> Option<Cow<'_, str>>;
+    /// Returns further facts of the scan under open names. By default there are none.
+    fn head_attributes(&self) -> Vec<Attribute> {
+        Vec::new()
+    }
     /// Returns the names of the declared tools, in order.
     fn tools(&self) -> Vec<String>;
     /// Returns a top-level member of the body, or `None` if there is none.

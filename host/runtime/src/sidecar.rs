@@ -4,6 +4,11 @@
 //! `[settings]` belongs to the plugin, which gets it as JSON.
 
 mod limits;
+mod secrets;
+
+pub(crate) use secrets::Settings;
+
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use witgate_config_file::{Document, Problem, Problems};
@@ -53,8 +58,10 @@ pub struct Sidecar {
     pub fail: PerHook<FailPolicy>,
     /// The SHA-256 in lowercase hex that the plugin's file must have, or `None` if any file will do.
     pub pin: Option<String>,
-    /// The text of `[settings]` as JSON.
+    /// The text of `[settings]` as JSON, with its references to secrets.
     pub settings: String,
+    /// The same with the secrets.
+    pub(crate) resolved: Settings,
     document: Option<Document>,
 }
 
@@ -189,6 +196,12 @@ impl Sidecar {
             check.limits_on(host, &raw.limits, &limits);
         }
         let pin = check.pin(raw.sha256);
+        let settings = serde_json::Value::Object(raw.settings.clone()).to_string();
+        let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+        let (resolved, wrong) = Settings::resolve(raw.settings, folder);
+        for (path, message) in wrong {
+            check.reject(&format!("settings.{path}"), &message);
+        }
         let fail = check.fail(&raw.hooks);
         let problems = check.problems;
         let sidecar = Self {
@@ -198,7 +211,8 @@ impl Sidecar {
             grants,
             fail,
             pin,
-            settings: serde_json::Value::Object(raw.settings).to_string(),
+            settings,
+            resolved,
             document: Some(document),
         };
         Ok((sidecar, problems))
@@ -216,13 +230,18 @@ impl Sidecar {
                 "" => "settings".to_owned(),
                 inside => format!("settings.{inside}"),
             };
+            let message = self
+                .resolved
+                .secrets
+                .blot_out(&problem.message)
+                .into_owned();
             problems.push(match &self.document {
-                Some(document) => document.problem(&path, problem.message),
+                Some(document) => document.problem(&path, message),
                 None => Problem {
                     file: format!("{plugin}.toml"),
                     line: None,
                     path,
-                    message: problem.message,
+                    message,
                 },
             });
         }
@@ -241,6 +260,7 @@ impl Default for Sidecar {
             pin: None,
             fail: PerHook::from_fn(default_fail),
             settings: "{}".to_owned(),
+            resolved: Settings::default(),
             document: None,
         }
     }

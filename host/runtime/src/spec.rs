@@ -1,5 +1,6 @@
 //! A plugin's name, configuration and counters.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::contract::log::Level;
@@ -9,6 +10,7 @@ use crate::grants::{Grants, HeaderGrant};
 use crate::hook::Hook;
 use crate::kv::Table;
 use crate::limits::{Limits, MemoryBudget};
+use crate::sidecar::Settings;
 use crate::stats::Stats;
 use crate::vocabulary::Vocabulary;
 
@@ -27,8 +29,8 @@ pub(crate) struct PluginSpec {
     pub(crate) response_headers: Option<Arc<[HeaderGrant]>>,
     /// The plugin's `kv` entries.
     pub(crate) table: Arc<Table>,
-    /// `[settings]` of the sidecar as JSON.
-    pub(crate) settings: String,
+    /// `[settings]` of the sidecar.
+    pub(crate) settings: Settings,
     pub(crate) vocabulary: Arc<dyn Vocabulary>,
     /// The memory of all instances of the engine.
     pub(crate) memory: Arc<MemoryBudget>,
@@ -62,12 +64,16 @@ impl PluginSpec {
     /// Counts a failure and makes it a fault of this plugin.
     pub(crate) fn fault(&self, hook: Option<Hook>, failure: Failure) -> Fault {
         self.stats.faulted(failure.kind);
+        let shown = |text: String| match self.settings.secrets.blot_out(&text) {
+            Cow::Owned(blotted) => blotted,
+            Cow::Borrowed(_) => text,
+        };
         Fault {
             plugin: Arc::clone(&self.name),
             sha256: Arc::clone(&self.sha256),
             hook,
             kind: failure.kind,
-            message: failure.message,
+            message: failure.message.map(shown),
             backtrace: failure.backtrace,
         }
     }
@@ -77,6 +83,7 @@ impl PluginSpec {
         if !self.stats.may_log(self.limits.log_lines) {
             return;
         }
+        let message = self.settings.secrets.blot_out(message);
         // The macros need a level that is known when they are compiled.
         macro_rules! line {
             ($level:ident) => {

@@ -43,6 +43,8 @@ pub struct HookMetrics {
     pub calls: u64,
     /// The number of requests that went on without the plugin because it fails open.
     pub skipped: u64,
+    /// The number of requests for which the hook was not called, because the plugin is not interested in them.
+    pub left_out: u64,
     /// The median duration of a call in nanoseconds, at most 25 % too high.
     pub p50_ns: u64,
     /// The 99th percentile of the duration of a call in nanoseconds, at most 25 % too high.
@@ -77,6 +79,7 @@ pub(crate) struct Stats {
 struct HookStats {
     times: Histogram,
     skipped: AtomicU64,
+    left_out: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -111,6 +114,10 @@ impl Stats {
 
     pub(crate) fn skipped(&self, hook: Hook) {
         self.hooks.of(hook).skipped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn left_out(&self, hook: Hook) {
+        self.hooks.of(hook).left_out.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn faulted(&self, kind: FaultKind) {
@@ -211,6 +218,7 @@ impl HookStats {
         HookMetrics {
             calls: self.times.total(),
             skipped: self.skipped.load(Ordering::Relaxed),
+            left_out: self.left_out.load(Ordering::Relaxed),
             p50_ns: self.times.percentile(50),
             p99_ns: self.times.percentile(99),
         }

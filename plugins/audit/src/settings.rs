@@ -1,11 +1,9 @@
 //! The audit plugin's settings.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
-use witgate_plugin::{Glob, Problems};
+use witgate_plugin::types::{ReceiptEdit, Value};
+use witgate_plugin::{Glob, Problems, Table};
 
-use crate::hash::Key;
 use crate::{AuditPlugin, PROTECTED};
 
 /// `[settings]` of `policies/audit.toml`. Lists contain patterns of field names. `drop` takes precedence over `hash`, and
@@ -25,10 +23,10 @@ pub struct Settings {
     salt: Option<String>,
     /// Constant tags, written as `tags.NAME`.
     #[serde(default)]
-    tags: BTreeMap<String, String>,
+    tags: Table<String>,
     /// Tags that copy a field before it is dropped or hashed, by the tag's name.
     #[serde(default)]
-    copy: BTreeMap<String, String>,
+    copy: Table<String>,
 }
 
 /// Minimum length of a salt, in bytes. A shorter one can be guessed.
@@ -53,30 +51,52 @@ impl Settings {
                 }
             }
         }
-        let salt = self.salt.unwrap_or_default();
+        let salt = self.salt.as_deref().unwrap_or_default();
         if !self.hash.is_empty() && salt.len() < MIN_SALT_BYTES {
             problems.push(
                 "salt",
                 format!("hashing needs a salt of at least {MIN_SALT_BYTES} bytes"),
             );
         }
-        for name in self
-            .copy
-            .keys()
-            .filter(|name| self.tags.contains_key(*name))
-        {
+        let copied = self.copy.iter().map(|(name, _)| name);
+        for name in copied.filter(|name| self.tags.get(name).is_some()) {
             problems.push(
                 format!("copy.{name}"),
                 "`tags` already has a tag of this name",
             );
         }
-        problems.or(AuditPlugin {
-            keep: self.keep,
-            hash: self.hash,
-            drop: self.drop,
-            key: Key::new(salt.as_bytes()),
-            tags: self.tags.into_iter().collect(),
-            copies: self.copy.into_iter().collect(),
-        })
+        problems.or(AuditPlugin(self.edits()))
     }
+
+    /// Returns the edits. The order gives `drop` precedence over `hash`, and `hash` over `keep`.
+    fn edits(self) -> Vec<ReceiptEdit> {
+        let all = self.keep.iter().any(|glob| glob.as_str() == "*");
+        let mut edits = Vec::new();
+        if !self.drop.is_empty() {
+            edits.push(ReceiptEdit::Drop(texts(&self.drop)));
+        }
+        if !all {
+            let kept = [texts(&self.keep), texts(&self.hash)].concat();
+            edits.push(ReceiptEdit::Keep(kept));
+        }
+        if !self.hash.is_empty() {
+            edits.push(ReceiptEdit::hash(
+                texts(&self.hash),
+                self.salt.unwrap_or_default(),
+            ));
+        }
+        let tags = self.tags.into_iter();
+        edits.extend(tags.map(|(name, text)| ReceiptEdit::set(tag(&name), Value::Text(text))));
+        let copies = self.copy.into_iter();
+        edits.extend(copies.map(|(name, from)| ReceiptEdit::copy(from, tag(&name))));
+        edits
+    }
+}
+
+fn texts(globs: &[Glob]) -> Vec<String> {
+    globs.iter().map(|glob| glob.as_str().to_owned()).collect()
+}
+
+fn tag(name: &str) -> String {
+    format!("tags.{name}")
 }

@@ -1,100 +1,85 @@
 use witgate_plugin::testing;
+use witgate_plugin::types::{Field, Value};
 
 use super::*;
 
-fn plugin(settings: &str) -> AuditPlugin {
-    testing::configure(settings).unwrap()
-}
-
-fn written(settings: &str) -> Vec<(String, Value)> {
+/// Returns the edits of all receipts of a call.
+fn edits(settings: &str) -> Vec<ReceiptEdit> {
+    let plugin: AuditPlugin = testing::configure(settings).unwrap();
     let field = |name: &str, value| Field {
         name: name.to_owned(),
         value,
     };
-    let receipt = Receipt {
-        id: "req_1".to_owned(),
-        fields: vec![
-            field("outcome", Value::Text("ok".to_owned())),
-            field("user", Value::Text("ann".to_owned())),
-            field("metadata.team", Value::Text("blue".to_owned())),
-            field("usage.output_tokens", Value::Integer(7)),
-        ],
+    let fields = vec![
+        field("outcome", Value::Text("ok".to_owned())),
+        field("user", Value::Text("ann".to_owned())),
+        field("usage.output_tokens", Value::Integer(7)),
+    ];
+    let mut edits = plugin.edit(&testing::receipts(vec![fields.clone(), fields]));
+    assert!(edits.len() <= 1, "once for all receipts: {edits:?}");
+    let Some(edits) = edits.pop() else {
+        return Vec::new();
     };
-    let mut receipts = plugin(settings).entries(vec![receipt]);
-    assert_eq!(receipts.len(), 1, "a receipt was lost");
-    let receipt = receipts.remove(0);
-    assert_eq!(receipt.id, "req_1", "the id changed");
-    receipt
-        .fields
-        .into_iter()
-        .map(|field| (field.name, field.value))
-        .collect()
+    assert_eq!(edits.receipt, None, "for all receipts");
+    edits.changes
 }
 
-fn names(settings: &str) -> Vec<String> {
-    written(settings)
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect()
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 #[test]
 fn without_settings_everything_is_written_as_it_is() {
-    assert_eq!(
-        names("{}"),
-        ["outcome", "user", "metadata.team", "usage.output_tokens"]
-    );
+    assert_eq!(edits("{}"), [], "no edit costs nothing");
 }
 
 #[test]
-fn dropped_fields_are_gone_but_the_outcome_never_is() {
+fn fields_are_dropped_and_kept_by_patterns() {
     assert_eq!(
-        names(r#"{"drop": ["metadata.*"]}"#),
-        ["outcome", "user", "usage.output_tokens"]
+        edits(r#"{"drop": ["metadata.*", "user"]}"#),
+        [ReceiptEdit::Drop(names(&["metadata.*", "user"]))],
+        "dropped"
     );
     assert_eq!(
-        names(r#"{"drop": ["*"]}"#),
-        ["outcome"],
-        "the outcome is protected from a glob"
+        edits(r#"{"keep": ["usage.*"]}"#),
+        [ReceiptEdit::Keep(names(&["usage.*"]))],
+        "kept"
     );
-    assert_eq!(
-        names(r#"{"keep": ["usage.*"]}"#),
-        ["outcome", "usage.output_tokens"]
-    );
+    assert_eq!(edits(r#"{"keep": ["usage.*", "*"]}"#), [], "all are kept");
 }
 
 #[test]
-fn hashes_hide_the_value_and_keep_equality() {
+fn hashes_hide_the_value_with_the_salt_as_their_key() {
     let settings = r#"{"hash": ["user"], "salt": "sixteen bytes, at least"}"#;
-    let (_, first) = written(settings).remove(1);
-    let (_, second) = written(settings).remove(1);
-    assert_eq!(first, second, "equal values have equal hashes");
-    assert_ne!(
-        first,
-        Value::Text("ann".to_owned()),
-        "the value is readable"
-    );
-    let (_, other) = written(r#"{"hash": ["user"], "salt": "another sixteen bytes"}"#).remove(1);
-    assert_ne!(first, other, "the salt counts");
+    let hash = ReceiptEdit::hash(names(&["user"]), "sixteen bytes, at least");
+    assert_eq!(edits(settings), [hash], "the host computes it");
 }
 
 #[test]
-fn tags_are_fixed_or_copied_before_the_field_is_dropped() {
-    let fields = written(
-        r#"{"drop": ["metadata.*"], "tags": {"site": "berlin"}, "copy": {"team": "metadata.team"}}"#,
+fn drop_goes_before_hash_and_hash_before_keep() {
+    let settings = r#"{"drop": ["user"], "hash": ["user", "tenant"], "keep": ["usage.*"], "salt": "sixteen bytes, at least"}"#;
+    assert_eq!(
+        edits(settings),
+        [
+            ReceiptEdit::Drop(names(&["user"])),
+            ReceiptEdit::Keep(names(&["usage.*", "user", "tenant"])),
+            ReceiptEdit::hash(names(&["user", "tenant"]), "sixteen bytes, at least"),
+        ],
+        "a dropped field is not there to be hashed, and a hashed one is kept"
     );
-    let text = |text: &str| Value::Text(text.to_owned());
-    assert!(
-        fields.contains(&("tags.site".to_owned(), text("berlin"))),
-        "{fields:?}"
-    );
-    assert!(
-        fields.contains(&("tags.team".to_owned(), text("blue"))),
-        "{fields:?}"
-    );
-    assert!(
-        !fields.iter().any(|(name, _)| name == "metadata.team"),
-        "{fields:?}"
+}
+
+#[test]
+fn tags_are_fixed_or_copied_from_the_field_as_it_was() {
+    let settings = r#"{"drop": ["metadata.*"], "tags": {"site": "berlin"}, "copy": {"team": "metadata.team"}}"#;
+    assert_eq!(
+        edits(settings),
+        [
+            ReceiptEdit::Drop(names(&["metadata.*"])),
+            ReceiptEdit::set("tags.site", Value::Text("berlin".to_owned())),
+            ReceiptEdit::copy("metadata.team", "tags.team"),
+        ],
+        "tags come last, so nothing drops them; a copy has the value from before"
     );
 }
 

@@ -43,7 +43,8 @@ impl fmt::Display for PicoUsd {
 
 impl<'de> Deserialize<'de> for PicoUsd {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Written)
+        // Not `any`, which would link the code that reads floats.
+        deserializer.deserialize_u64(Written)
     }
 }
 

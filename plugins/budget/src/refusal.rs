@@ -1,7 +1,7 @@
 //! The refusal of a request that does not fit a limit. It names the account, the window, the amounts and the time to retry.
 
 use witgate_plugin::clock;
-use witgate_plugin::types::{Charge, Refusal};
+use witgate_plugin::types::{Charge, Refusal, Unit, Window};
 
 use crate::money::PicoUsd;
 
@@ -9,20 +9,20 @@ const SECOND_MS: u64 = 1_000;
 
 /// Returns a 429: a `billing_error` for money, and a `rate_limit_error` for other units.
 pub(crate) fn refusal(charge: &Charge, remaining: u64) -> Refusal {
-    let counted = |amount: u64| match charge.unit.as_str() {
-        "picousd" => format!("${}", PicoUsd(amount)),
+    let counted = |amount: u64| match charge.unit {
+        Unit::Picousd => format!("${}", PicoUsd(amount)),
         _ => amount.to_string(),
     };
     let left = counted(remaining);
-    let limit = match charge.unit.as_str() {
-        "picousd" => counted(charge.limit),
-        "in-flight" => format!("{} requests at a time", charge.limit),
+    let limit = match &charge.unit {
+        Unit::Picousd => counted(charge.limit),
+        Unit::InFlight => format!("{} requests at a time", charge.limit),
         unit => format!("{} {unit}", charge.limit),
     };
     let kind = charge.account.split(':').next().unwrap_or_default();
-    let window = match charge.window.as_str() {
-        _ if charge.unit == "in-flight" => String::new(),
-        "total" => " in total".to_owned(),
+    let window = match &charge.window {
+        _ if charge.unit == Unit::InFlight => String::new(),
+        Window::Total => " in total".to_owned(),
         window => format!(" per {window}"),
     };
     // The limit is not reached, but this request may need more than is left.
@@ -50,12 +50,12 @@ pub(crate) fn refusal(charge: &Charge, remaining: u64) -> Refusal {
 /// Returns the time until a retry may succeed, in milliseconds: the rest of the window, at most the rest of the day, or one
 /// second if only running requests are counted. Returns `None` for a window without end.
 fn wait_ms(charge: &Charge) -> Option<u64> {
-    let period = match charge.window.as_str() {
-        _ if charge.unit == "in-flight" => return Some(SECOND_MS),
-        "minute" => 60 * SECOND_MS,
-        "hour" => 3_600 * SECOND_MS,
-        "day" | "month" => 86_400 * SECOND_MS,
-        _ => return None,
+    let period = match charge.window {
+        _ if charge.unit == Unit::InFlight => return Some(SECOND_MS),
+        Window::Minute => 60 * SECOND_MS,
+        Window::Hour => 3_600 * SECOND_MS,
+        Window::Day | Window::Month => 86_400 * SECOND_MS,
+        Window::Total | Window::Other(_) => return None,
     };
     Some(period.saturating_sub(clock::unix_ms() % period))
 }

@@ -4,10 +4,8 @@ mod limit;
 
 pub(crate) use limit::{Account, Exhausted, Limit};
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
-use witgate_plugin::Problems;
+use witgate_plugin::{Problems, Table};
 
 use self::limit::LimitFile;
 use crate::BudgetPlugin;
@@ -25,7 +23,7 @@ pub struct Settings {
     unpriced: Unpriced,
     /// The limits of each tier.
     #[serde(default)]
-    tiers: BTreeMap<String, TierFile>,
+    tiers: Table<TierFile>,
 }
 
 /// Treatment of models without a price.
@@ -54,17 +52,14 @@ fn free() -> Vec<String> {
 impl Settings {
     pub(crate) fn check(self) -> Result<BudgetPlugin, Problems> {
         let mut problems = Problems::default();
-        if let Some(tier) = self
-            .default_tier
-            .as_ref()
-            .filter(|tier| !self.tiers.contains_key(*tier))
-        {
+        let default = self.default_tier.as_deref();
+        if let Some(tier) = default.filter(|tier| self.tiers.get(tier).is_none()) {
             problems.push(
                 "default_tier",
                 format!("there is no tier `{tier}` under `tiers`"),
             );
         }
-        let mut tiers: BTreeMap<String, Vec<Limit>> = BTreeMap::new();
+        let mut tiers: Vec<(String, Vec<Limit>)> = Vec::new();
         for (name, tier) in self.tiers {
             let mut limits: Vec<Limit> = Vec::new();
             for (index, file) in tier.limits.into_iter().enumerate() {
@@ -78,8 +73,8 @@ impl Settings {
                         "this tier already has a limit on the same account, window and unit",
                     );
                 } else if tiers
-                    .values()
-                    .flatten()
+                    .iter()
+                    .flat_map(|(_, limits)| limits)
                     .any(|other| limit.contradicts(other))
                 {
                     problems.push(
@@ -90,10 +85,10 @@ impl Settings {
                 }
                 limits.push(limit);
             }
-            tiers.insert(name, limits);
+            tiers.push((name, limits));
         }
         problems.or(BudgetPlugin {
-            tiers,
+            tiers: tiers.into_iter().collect(),
             default_tier: self.default_tier,
             free: self.free,
             unpriced: self.unpriced,

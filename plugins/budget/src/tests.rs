@@ -1,4 +1,5 @@
 use witgate_plugin::testing::{self, RequestBuilder};
+use witgate_plugin::types::{Envelope, Plan, Unit, Window};
 
 use super::*;
 
@@ -24,15 +25,16 @@ fn charges(
     request: RequestBuilder,
     estimate: &Estimate,
 ) -> Result<Vec<Charge>, Refusal> {
-    let envelope = types::Envelope {
+    let envelope = Envelope {
         tenant: Some("acme".to_owned()),
         metadata: vec![("team".to_owned(), "blue".to_owned())],
-        ..types::Envelope::default()
+        ..Envelope::default()
     };
-    plugin(settings).charges(&request.build(), &envelope, &Plan::to("default"), estimate)
+    let request = request.context(envelope).planned(Plan::to("default"));
+    plugin(settings).charges(&request.build(), estimate)
 }
 
-fn told(charge: &Charge) -> (String, String, String, u64, u64) {
+fn told(charge: &Charge) -> (String, Window, Unit, u64, u64) {
     let Charge {
         account,
         window,
@@ -58,13 +60,20 @@ fn each_limit_of_the_tier_is_a_charge() {
     ]}}}"#;
     let charges = charges(settings, request(), &ESTIMATE).unwrap();
     let expected = [
-        ("tenant:acme", "day", "picousd", 2_500_000_000_000, 7),
-        ("metadata.team:blue", "hour", "tokens", 1000, 150),
-        ("key:k1", "minute", "requests", 60, 1),
-        ("user::k1", "total", "in-flight", 3, 1),
+        (
+            "tenant:acme",
+            Window::Day,
+            Unit::Picousd,
+            2_500_000_000_000,
+            7,
+        ),
+        ("metadata.team:blue", Window::Hour, Unit::Tokens, 1000, 150),
+        ("key:k1", Window::Minute, Unit::Requests, 60, 1),
+        ("user::k1", Window::Total, Unit::InFlight, 3, 1),
     ];
-    let expected = expected
-        .map(|(a, w, u, limit, amount)| (a.to_owned(), w.to_owned(), u.to_owned(), limit, amount));
+    let expected = expected.map(|(account, window, unit, limit, amount)| {
+        (account.to_owned(), window, unit, limit, amount)
+    });
     assert_eq!(charges.iter().map(told).collect::<Vec<_>>(), expected);
 }
 
@@ -218,14 +227,14 @@ fn workspace_environment_and_address_are_accounts_and_what_is_missing_is_the_key
     ]}}}"#;
     let named = |attributes: &[(&str, &str)]| {
         let attributes = attributes.iter();
-        let envelope = types::Envelope {
+        let envelope = Envelope {
             attributes: attributes
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            ..types::Envelope::default()
+            ..Envelope::default()
         };
-        let plan = Plan::to("default");
-        let charges = plugin(settings).charges(&request().build(), &envelope, &plan, &ESTIMATE);
+        let request = request().context(envelope).planned(Plan::to("default"));
+        let charges = plugin(settings).charges(&request.build(), &ESTIMATE);
         let charges = charges.unwrap().into_iter();
         charges.map(|charge| charge.account).collect::<Vec<_>>()
     };
@@ -246,5 +255,49 @@ fn workspace_environment_and_address_are_accounts_and_what_is_missing_is_the_key
         named(&[("environment", "prod")]),
         ["workspace::k1", "environment::k1", "address::k1"],
         "nobody escapes by saying nothing"
+    );
+}
+
+#[test]
+fn a_downgraded_model_without_a_price_is_the_one_that_is_named() {
+    let settings = r#"{"unpriced": "refuse", "tiers": {"free": {"limits": [{"account": "key", "window": "day", "usd": 1}]}}}"#;
+    let unpriced = Estimate {
+        cost_picousd: None,
+        ..ESTIMATE
+    };
+    let request = request().planned(Plan::to("default").model("small"));
+    let refusal = plugin(settings).charges(&request.build(), &unpriced);
+    let message = refusal.expect_err("a model without a price").message;
+    assert!(message.contains("`small`"), "{message}");
+}
+
+#[test]
+fn the_hook_is_left_out_where_nothing_would_be_charged() {
+    let tier = r#"{"limits": [{"account": "key", "window": "day", "requests": 5}]}"#;
+    let interests = |settings: &str| plugin(settings).interests();
+    let charged = || Interest::of(Hook::Budget).except_endpoints(["count-tokens", "models"]);
+    assert_eq!(
+        interests("{}"),
+        [charged().tiers(None::<String>)],
+        "without limits, there is no tier to call it for"
+    );
+    assert_eq!(
+        interests(&format!(r#"{{"tiers": {{"a": {tier}, "b": {{}}}}}}"#)),
+        [charged().tiers(["a"])],
+        "only a tier with limits matters"
+    );
+    assert_eq!(
+        interests(&format!(
+            r#"{{"default_tier": "a", "tiers": {{"a": {tier}}}}}"#
+        )),
+        [charged()],
+        "a default tier is everybody's"
+    );
+    assert_eq!(
+        interests(r#"{"free": []}"#),
+        [Interest::of(Hook::Budget)
+            .except_endpoints(None::<String>)
+            .tiers(None::<String>)],
+        "nothing is free"
     );
 }

@@ -3,8 +3,8 @@
 //! The `user_id` of Claude Code is JSON text, `{"device_id", "account_uuid", "session_id"}`, or in older versions
 //! `user_DEVICE_account_ACCOUNT_session_SESSION`. For other clients it is an opaque name of the user.
 
-use serde::Deserialize;
 use witgate_plugin::Request;
+use witgate_plugin::json::{self, Json};
 use witgate_plugin::types::{Attribute, Refusal};
 
 /// Session, agent and user, if the client states them.
@@ -15,13 +15,6 @@ pub(crate) struct Client {
     pub(crate) user: Option<String>,
     /// `agent.parent`, `agent.type`, `request.class` and `prompt.id`.
     pub(crate) attributes: Vec<Attribute>,
-}
-
-#[derive(Deserialize)]
-struct UserId {
-    device_id: Option<String>,
-    account_uuid: Option<String>,
-    session_id: Option<String>,
 }
 
 /// Maximum length of a `user_id`, in bytes. The API accepts 256 characters, and Claude Code sends 200.
@@ -38,27 +31,31 @@ const HINTS: [(&str, &str); 4] = [
 // === impl Client ===
 
 impl Client {
-    /// Reads the facts of a request.
+    /// Reads the facts of a request. `metadata.user_id` is read for the user if that is wanted, and for the session if no header
+    /// states it.
     ///
     /// # Errors
     ///
     /// Returns a 400 for a `user_id` that is too long.
-    pub(crate) fn of(request: &Request<'_>) -> Result<Self, Refusal> {
-        let user_id = request.head().user_id;
-        if user_id
-            .as_ref()
-            .is_some_and(|id| id.len() > MAX_USER_ID_BYTES)
-        {
+    pub(crate) fn of(request: &Request<'_>, wants_user: bool) -> Result<Self, Refusal> {
+        let hints = request.headers("x-claude-code-");
+        let hint = |header: &str| {
+            let found = hints.iter().find(|(name, _)| *name == header);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let stated = hint("x-claude-code-session-id");
+        let user_id = match wants_user || stated.is_none() {
+            true => request.user_id(),
+            false => None,
+        };
+        if user_id.is_some_and(|id| id.len() > MAX_USER_ID_BYTES) {
             let most = format!("{MAX_USER_ID_BYTES} bytes");
             return Err(Refusal::too_much("metadata.user_id", &most));
         }
         let (user, session) = user_id.map(identity).unwrap_or_default();
-        let hints = request.headers("x-claude-code-");
-        let hint =
-            |header: &str| witgate_plugin::types::attribute(&hints, header).map(str::to_owned);
         let attribute = |(header, name): (&str, &str)| Some((name.to_owned(), hint(header)?));
         Ok(Self {
-            session: hint("x-claude-code-session-id").or(session),
+            session: stated.or(session),
             agent: hint("x-claude-code-agent-id"),
             user,
             attributes: HINTS.into_iter().filter_map(attribute).collect(),
@@ -67,21 +64,38 @@ impl Client {
 }
 
 /// Returns the user and the session of a `metadata.user_id`. An account takes precedence over a device.
-fn identity(user_id: String) -> (Option<String>, Option<String>) {
-    let present = |text: Option<String>| text.filter(|text| !text.is_empty());
-    if let Ok(parts) = serde_json::from_str::<UserId>(&user_id) {
-        return (
-            present(parts.account_uuid).or(present(parts.device_id)),
-            present(parts.session_id),
-        );
+fn identity(user_id: &str) -> (Option<String>, Option<String>) {
+    if let Some(parts) = claude_code(user_id) {
+        return parts;
     }
+    let present = |text: Option<String>| text.filter(|text| !text.is_empty());
     let parts = user_id.strip_prefix("user_").and_then(|rest| {
-        let (device, rest) = rest.split_once("_account_")?;
-        let (account, session) = rest.split_once("_session_")?;
+        let (device, rest) = cut(rest, "_account_")?;
+        let (account, session) = cut(rest, "_session_")?;
         Some([account, device, session].map(|part| present(Some(part.to_owned()))))
     });
     match parts {
         Some([account, device, session]) => (account.or(device), session),
-        None => (present(Some(user_id)), None),
+        None => (present(Some(user_id.to_owned())), None),
     }
+}
+
+/// Splits a text at the first occurrence of a separator. The standard library's search for a text is a lot of code.
+fn cut<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
+    let rest = |at: usize| text.get(at..)?.strip_prefix(separator);
+    let at = (0..text.len()).find(|at| rest(*at).is_some())?;
+    Some((text.get(..at)?, rest(at)?))
+}
+
+/// Returns the user and the session of a `user_id` that is JSON, or `None` if it is something else.
+fn claude_code(user_id: &str) -> Option<(Option<String>, Option<String>)> {
+    let parts = json::parse(user_id).ok()?;
+    let part = |name: &str| match parts.get(name) {
+        None | Some(Json::Null) => Some(None),
+        Some(Json::Text(text)) => Some((!text.is_empty()).then(|| text.to_string())),
+        Some(_) => None,
+    };
+    let is_table = matches!(parts, Json::Table(_));
+    let (account, device) = (part("account_uuid")?, part("device_id")?);
+    is_table.then_some((account.or(device), part("session_id")?))
 }

@@ -8,8 +8,8 @@ mod client;
 mod settings;
 mod vmx;
 
-use witgate_plugin::types::{self, Attribute, Caller, Refusal};
-use witgate_plugin::{Envelope, Plugin, Problems, Request};
+use witgate_plugin::types::{self, Attribute, Refusal};
+use witgate_plugin::{Caller, Envelope, Plugin, Problems, Request};
 
 use self::client::Client;
 use self::settings::Settings;
@@ -44,11 +44,7 @@ impl Envelope for EnvelopePlugin {
         if member.is_some() {
             envelope = envelope.remove("vmx");
         }
-        let vmx = member
-            .as_deref()
-            .map(Vmx::parse)
-            .transpose()?
-            .unwrap_or_default();
+        let vmx = member.map(Vmx::parse).transpose()?.unwrap_or_default();
 
         let caller = request.caller();
         for name in vmx.provider_args.iter().map(|(name, _)| name) {
@@ -58,7 +54,7 @@ impl Envelope for EnvelopePlugin {
                 )));
             }
         }
-        self.check_grants(&vmx, &caller)?;
+        self.check_grants(&vmx, caller)?;
         if let Some(overrides) = vmx.overrides {
             envelope
                 .attributes
@@ -69,26 +65,28 @@ impl Envelope for EnvelopePlugin {
         }
 
         let correlation_id = match (vmx.correlation_id, request.header(CORRELATION_ID)) {
-            (Some(id), _) => vmx::checked_id(id, "vmx.correlationId")?,
-            (None, Some(id)) => vmx::checked_id(id, CORRELATION_ID)?,
-            (None, None) => request.id(),
+            (Some(id), _) => Some(vmx::checked_id(id, "vmx.correlationId")?),
+            (None, Some(id)) => Some(vmx::checked_id(id.to_owned(), CORRELATION_ID)?),
+            (None, None) => None,
         };
-        envelope = envelope.response_header(CORRELATION_ID, correlation_id.clone());
-        envelope.correlation_id = Some(correlation_id);
+        let returned = correlation_id.as_deref().unwrap_or_else(|| request.id());
+        envelope = envelope.response_header(CORRELATION_ID, returned);
+        envelope.correlation_id = correlation_id;
         envelope.timeout_ms = vmx.timeout_ms;
         envelope.secondary_index = vmx.secondary_index;
-        envelope.metadata = union(vmx.metadata, request.headers(METADATA));
+        envelope.metadata = union(vmx.metadata, &request.headers(METADATA));
 
-        let client = Client::of(request)?;
+        let wants_user = self.0.user_id && caller.user().is_none();
+        let client = Client::of(request, wants_user)?;
         let said = |key: &Option<String>| envelope.metadata(key.as_deref()?).map(str::to_owned);
-        let tenant = said(&self.0.tenant_from).or(caller.tenant);
-        let user = said(&self.0.user_from).or(caller.user);
+        let tenant = said(&self.0.tenant_from);
+        let user = said(&self.0.user_from);
         let session = said(&self.0.session_from).or(client.session);
         envelope.tenant = tenant;
-        envelope.user = if self.0.user_id {
-            user.or(client.user)
-        } else {
-            user
+        envelope.user = match (user, client.user) {
+            // The key's own user comes before what the client says.
+            (None, Some(user)) if wants_user => Some(user),
+            (user, _) => user,
         };
         envelope.session = session;
         envelope.agent = client.agent;
@@ -99,7 +97,7 @@ impl Envelope for EnvelopePlugin {
 
 impl EnvelopePlugin {
     /// Refuses a field that changes how the request is served, unless the settings let the caller use it.
-    fn check_grants(&self, vmx: &Vmx, caller: &Caller) -> Result<(), Refusal> {
+    fn check_grants(&self, vmx: &Vmx, caller: Caller<'_>) -> Result<(), Refusal> {
         let settings = &self.0;
         for (field, used, allowed) in [
             ("timeoutMs", vmx.timeout_ms.is_some(), &settings.timeout),
@@ -131,7 +129,7 @@ impl EnvelopePlugin {
 
 /// Joins the metadata of the member and of the headers. The member takes precedence, and so does the first of two headers.
 /// Header names have lost their case, so keys are compared without it.
-fn union(mut metadata: Vec<Attribute>, headers: Vec<Attribute>) -> Vec<Attribute> {
+fn union(mut metadata: Vec<Attribute>, headers: &[(&str, &str)]) -> Vec<Attribute> {
     for (name, value) in headers {
         let key = name.get(METADATA.len()..).unwrap_or_default();
         if !key.is_empty()
@@ -139,7 +137,7 @@ fn union(mut metadata: Vec<Attribute>, headers: Vec<Attribute>) -> Vec<Attribute
                 .iter()
                 .any(|(known, _)| known.eq_ignore_ascii_case(key))
         {
-            metadata.push((key.to_ascii_lowercase(), value));
+            metadata.push((key.to_ascii_lowercase(), (*value).to_owned()));
         }
     }
     metadata

@@ -1,10 +1,7 @@
 //! The envelope plugin's settings.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
-use witgate_plugin::Problems;
-use witgate_plugin::types::{Caller, attribute};
+use witgate_plugin::{Caller, Problems, Table};
 
 /// `[settings]` of `policies/envelope.toml`.
 #[derive(Debug, Deserialize)]
@@ -43,7 +40,7 @@ pub(crate) struct Allowed {
     #[serde(default)]
     tiers: Vec<String>,
     #[serde(default)]
-    labels: BTreeMap<String, String>,
+    labels: Table<String>,
 }
 
 /// Members that routing, budgets or the gateway itself depend on.
@@ -75,13 +72,11 @@ impl Settings {
 // === impl Allowed ===
 
 impl Allowed {
-    pub(crate) fn allow(&self, caller: &Caller) -> bool {
-        let tier = caller
-            .tier
-            .as_ref()
-            .is_some_and(|tier| self.tiers.contains(tier));
-        let label =
-            |(name, value): (&String, &String)| attribute(&caller.labels, name) == Some(value);
-        self.anyone || tier || self.labels.iter().any(label)
+    pub(crate) fn allow(&self, caller: Caller<'_>) -> bool {
+        let listed = |tier: &str| self.tiers.iter().any(|known| known == tier);
+        let label = |(name, value): (&str, &String)| caller.label(name) == Some(value);
+        self.anyone
+            || (!self.tiers.is_empty() && caller.tier().is_some_and(listed))
+            || self.labels.iter().any(label)
     }
 }

@@ -19,10 +19,20 @@ fn a_plain_request_is_not_edited_and_is_correlated_by_its_own_id() {
         envelope.edits.is_empty(),
         "the body has to stay as it came: {envelope:?}"
     );
-    assert_eq!(envelope.correlation_id.as_deref(), Some("req_7"));
     assert_eq!(
         attribute(&envelope.response_headers, CORRELATION_ID),
-        Some("req_7")
+        Some("req_7"),
+        "the client learns the id"
+    );
+    let said = types::Envelope {
+        edits: Vec::new(),
+        response_headers: Vec::new(),
+        ..envelope
+    };
+    assert_eq!(
+        said,
+        types::Envelope::default(),
+        "what the host knows is not said again"
     );
 }
 
@@ -201,8 +211,9 @@ fn the_keys_tenant_stands_unless_the_settings_trust_metadata() {
             .caller(|caller| caller.tenant = Some("acme".to_owned()))
     };
     assert_eq!(
-        read("{}", request()).unwrap().tenant.as_deref(),
-        Some("acme")
+        read("{}", request()).unwrap().tenant,
+        None,
+        "the host's own stands"
     );
     let trusting = read(r#"{"tenant_from": "tenant"}"#, request()).unwrap();
     assert_eq!(
@@ -252,11 +263,34 @@ fn each_override_is_closed_until_it_is_granted_by_tier_or_label() {
 #[test]
 fn what_is_longer_than_anything_real_is_a_400_that_names_it() {
     let entries: Vec<_> = (0..257).map(|at| format!("\"k{at}\": \"v\"")).collect();
-    let metadata = vmx(&format!("{{\"metadata\": {{{}}}}}", entries.join(",")));
+    let entries = entries.join(",");
+    let metadata = vmx(&format!("{{\"metadata\": {{{entries}}}}}"));
+    let arguments = vmx(&format!("{{\"providerArgs\": {{{entries}}}}}"));
     let user = RequestBuilder::messages().head(|head| head.user_id = Some("x".repeat(4097)));
-    for (request, path) in [(metadata, "vmx.metadata:"), (user, "metadata.user_id:")] {
+    for (request, path) in [
+        (metadata, "vmx.metadata:"),
+        (arguments, "vmx.providerArgs:"),
+        (user, "metadata.user_id:"),
+    ] {
         let refusal = read("{}", request).unwrap_err();
         assert_eq!(refusal.status, 400, "{path}");
         assert!(refusal.message.starts_with(path), "{}", refusal.message);
     }
+}
+
+#[test]
+fn of_two_members_with_the_same_name_the_last_one_counts() {
+    let settings = r#"{"provider_args": ["top_k"], "provider_args_by": {"anyone": true}}"#;
+    let member = r#"{"metadata": {"team": "red", "team": "blue"}, "providerArgs": {"top_k": 1, "top_k": 2}}"#;
+    let envelope = read(settings, vmx(member)).unwrap();
+    let team = ("team".to_owned(), "blue".to_owned());
+    assert_eq!(envelope.metadata, [team], "metadata has unique names");
+    let edits = [Edit::remove("vmx"), Edit::set("top_k", "2")];
+    assert_eq!(envelope.edits, edits, "a member is set once");
+}
+
+#[test]
+fn every_request_gets_its_correlation_id_so_the_hook_is_never_left_out() {
+    let reader: EnvelopePlugin = testing::configure("{}").unwrap();
+    assert_eq!(reader.interests(), [], "no conditions");
 }

@@ -1,6 +1,8 @@
 //! The `vmx` member, field by field. Every refusal is a 400 that names the path of the field.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use witgate_plugin::json::{self, Json};
 use witgate_plugin::types::{Attribute, Refusal};
 
 /// The fields of a `vmx` member. A field that is `null` counts as absent.
@@ -20,8 +22,8 @@ const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=600_000;
 const MAX_ID_BYTES: usize = 256;
 /// Maximum length of the member, in bytes. Reading it must take much less time than a call has.
 const MAX_MEMBER_BYTES: usize = 64 * 1024;
-/// Maximum number of entries in the metadata.
-const MAX_METADATA: usize = 256;
+/// Maximum number of entries in the metadata, and of arguments.
+const MAX_ENTRIES: usize = 256;
 
 // === impl Vmx ===
 
@@ -33,26 +35,24 @@ impl Vmx {
                 &format!("{MAX_MEMBER_BYTES} bytes"),
             ));
         }
-        let Ok(Value::Object(fields)) = serde_json::from_str(json) else {
+        let Ok(Json::Table(fields)) = json::parse(json) else {
             return Err(wrong("vmx", "an object"));
         };
         let mut vmx = Self::default();
         for (name, value) in fields {
-            if value.is_null() {
+            if value == Json::Null {
                 continue;
             }
-            match name.as_str() {
+            match &*name {
                 "correlationId" => vmx.correlation_id = Some(text("vmx.correlationId", value)?),
                 "metadata" => vmx.metadata = metadata(value)?,
                 "timeoutMs" => vmx.timeout_ms = Some(timeout(&value)?),
                 "providerArgs" => vmx.provider_args = arguments(value)?,
                 "secondaryModelIndex" => vmx.secondary_index = Some(index(&value)?),
-                "resourceConfigOverrides" if value.is_object() => {
-                    vmx.overrides = Some(value.to_string());
-                }
-                "resourceConfigOverrides" => {
-                    return Err(wrong("vmx.resourceConfigOverrides", "an object"));
-                }
+                "resourceConfigOverrides" => match value {
+                    Json::Table(_) => vmx.overrides = Some(value.to_string()),
+                    _ => return Err(wrong("vmx.resourceConfigOverrides", "an object")),
+                },
                 _ => {
                     return Err(Refusal::invalid(format!("vmx.{name}: unknown field")));
                 }
@@ -76,60 +76,76 @@ pub(crate) fn checked_id(id: String, path: &str) -> Result<String, Refusal> {
     ))
 }
 
-fn metadata(value: Value) -> Result<Vec<Attribute>, Refusal> {
-    let Value::Object(entries) = value else {
+fn metadata(value: Json<'_>) -> Result<Vec<Attribute>, Refusal> {
+    let Json::Table(entries) = value else {
         return Err(wrong("vmx.metadata", "an object of strings"));
     };
-    if entries.len() > MAX_METADATA {
-        let most = format!("{MAX_METADATA} entries");
-        return Err(Refusal::too_much("vmx.metadata", &most));
-    }
-    let entry = |(key, value)| {
+    at_most("vmx.metadata", &entries)?;
+    let mut metadata = Vec::with_capacity(entries.len());
+    for (key, value) in entries {
         let value = text(&format!("vmx.metadata.{key}"), value)?;
-        Ok((key, value))
-    };
-    entries.into_iter().map(entry).collect()
+        put(&mut metadata, key.into_owned(), value);
+    }
+    Ok(metadata)
 }
 
-fn timeout(value: &Value) -> Result<u32, Refusal> {
+fn timeout(value: &Json<'_>) -> Result<u32, Refusal> {
     let milliseconds = value.as_u64().filter(|number| TIMEOUT_MS.contains(number));
     let milliseconds = milliseconds.and_then(|number| u32::try_from(number).ok());
     milliseconds.ok_or_else(|| wrong("vmx.timeoutMs", "a whole number from 100 to 600000"))
 }
 
-fn index(value: &Value) -> Result<u32, Refusal> {
+fn index(value: &Json<'_>) -> Result<u32, Refusal> {
     let index = value.as_u64().and_then(|number| u32::try_from(number).ok());
     index.ok_or_else(|| wrong("vmx.secondaryModelIndex", "a whole number, 0 or more"))
 }
 
-fn arguments(value: Value) -> Result<Vec<Attribute>, Refusal> {
-    let Value::Object(arguments) = value else {
+fn arguments(value: Json<'_>) -> Result<Vec<Attribute>, Refusal> {
+    let Json::Table(entries) = value else {
         return Err(wrong("vmx.providerArgs", "an object"));
     };
-    let argument = |(name, value): (String, Value)| {
+    at_most("vmx.providerArgs", &entries)?;
+    let mut arguments = Vec::with_capacity(entries.len());
+    for (name, value) in entries {
         check_argument(&name, &value)?;
-        Ok((name, value.to_string()))
-    };
-    arguments.into_iter().map(argument).collect()
+        put(&mut arguments, name.into_owned(), value.to_string());
+    }
+    Ok(arguments)
+}
+
+/// Checks the number of entries, which bounds the time of the search for equal names.
+fn at_most(path: &str, entries: &[(Cow<'_, str>, Json<'_>)]) -> Result<(), Refusal> {
+    if entries.len() > MAX_ENTRIES {
+        return Err(Refusal::too_much(path, &format!("{MAX_ENTRIES} entries")));
+    }
+    Ok(())
+}
+
+/// Adds a pair. Of two with the same name the last one counts.
+fn put(pairs: &mut Vec<Attribute>, name: String, value: String) {
+    match pairs.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, old)) => *old = value,
+        None => pairs.push((name, value)),
+    }
 }
 
 /// Checks the type of an argument for a member that the host reads. The host would count an edit of another type as this
 /// plugin's fault.
-fn check_argument(name: &str, value: &Value) -> Result<(), Refusal> {
+fn check_argument(name: &str, value: &Json<'_>) -> Result<(), Refusal> {
     let (right, wanted) = match name {
-        "max_tokens" => (value.is_u64(), "a whole number, 0 or more"),
-        "tools" => (value.is_array(), "a list"),
+        "max_tokens" => (value.as_u64().is_some(), "a whole number, 0 or more"),
+        "tools" => (matches!(value, Json::List(_)), "a list"),
         _ => return Ok(()),
     };
-    if right || value.is_null() {
+    if right || *value == Json::Null {
         return Ok(());
     }
     Err(wrong(&format!("vmx.providerArgs.{name}"), wanted))
 }
 
-fn text(path: &str, value: Value) -> Result<String, Refusal> {
+fn text(path: &str, value: Json<'_>) -> Result<String, Refusal> {
     match value {
-        Value::String(text) => Ok(text),
+        Json::Text(text) => Ok(text.into_owned()),
         _ => Err(wrong(path, "a string")),
     }
 }

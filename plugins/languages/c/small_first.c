@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef witgate_plugin_types_borrow_request_t request_t;
+typedef exports_witgate_plugin_lifecycle_configured_t configured_t;
+typedef exports_witgate_plugin_lifecycle_interest_t interest_t;
 typedef exports_witgate_plugin_lifecycle_list_problem_t problems_t;
-typedef exports_witgate_plugin_route_envelope_t envelope_t;
-typedef exports_witgate_plugin_route_list_upstream_stats_t upstreams_t;
 typedef exports_witgate_plugin_route_option_plan_t plan_t;
 typedef exports_witgate_plugin_route_refusal_t refusal_t;
 typedef witgate_plugin_types_target_t target_t;
@@ -25,9 +24,23 @@ static void complain(problems_t *problems, const char *path, const char *message
   problems->len++;
 }
 
+// The host does not call `decide` for other endpoints than `messages`.
+static void only_messages(configured_t *configured) {
+  witgate_plugin_types_endpoint_code_t *endpoint = malloc(sizeof *endpoint);
+  interest_t *interest = malloc(sizeof *interest);
+  if (!endpoint || !interest) abort();
+  *endpoint = (witgate_plugin_types_endpoint_code_t){.tag = WITGATE_PLUGIN_TYPES_ENDPOINT_CODE_MESSAGES};
+  *interest = (interest_t){
+      .hook = EXPORTS_WITGATE_PLUGIN_LIFECYCLE_HOOK_ROUTE,
+      .endpoints = {true, {endpoint, 1}},
+  };
+  configured->interests.ptr = interest;
+  configured->interests.len = 1;
+}
+
 // Both exports return false for an error, and write it to their last parameter.
 
-bool exports_witgate_plugin_lifecycle_configure(problems_t *problems) {
+bool exports_witgate_plugin_lifecycle_configure(configured_t *configured, problems_t *problems) {
   router_string_t found;
   witgate_plugin_settings_json(&found);
   *problems = (problems_t){0};
@@ -38,7 +51,9 @@ bool exports_witgate_plugin_lifecycle_configure(problems_t *problems) {
   if (!json_count(found, "max_prompt_tokens", &max_prompt_tokens))
     complain(problems, "max_prompt_tokens", "must be a whole number, 0 or more");
   router_string_free(&found);
-  return problems->len == 0;
+  if (problems->len > 0) return false;
+  only_messages(configured);
+  return true;
 }
 
 static bool starts_with(router_string_t text, router_string_t prefix) {
@@ -72,17 +87,16 @@ static void small(plan_t *plan) {
   router_string_dup(&plan->val.rule.val, "small");
 }
 
-bool exports_witgate_plugin_route_decide(request_t request, envelope_t *envelope, upstreams_t *upstreams, plan_t *plan,
-                                         refusal_t *refusal) {
-  witgate_plugin_types_head_t head;
-  witgate_plugin_types_method_request_head(request, &head);
-  // The handle of the request must not outlive the call, and the arguments belong to this function.
-  witgate_plugin_types_request_drop_borrow(request);
-  exports_witgate_plugin_route_envelope_free(envelope);
-  exports_witgate_plugin_route_list_upstream_stats_free(upstreams);
-
-  bool decided = true;
+bool exports_witgate_plugin_route_decide(plan_t *plan, refusal_t *refusal) {
   *plan = (plan_t){0};
+  router_string_t resource;
+  if (witgate_plugin_context_resource(&resource)) {
+    router_string_free(&resource);
+    return true;
+  }
+  bool decided = true;
+  witgate_plugin_request_scan_t head;
+  witgate_plugin_request_head(&head);
   if (head.model.is_some) {
     if (starts_with(head.model.val, blocked_prefix)) {
       refuse(head.model.val, refusal);
@@ -91,6 +105,6 @@ bool exports_witgate_plugin_route_decide(request_t request, envelope_t *envelope
       small(plan);
     }
   }
-  witgate_plugin_types_head_free(&head);
+  witgate_plugin_request_scan_free(&head);
   return decided;
 }

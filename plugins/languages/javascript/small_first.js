@@ -1,6 +1,8 @@
 // The plugin of plugins/languages/README.md in JavaScript.
 
-import { json } from "witgate:plugin/settings@0.2.0";
+import { resource } from "witgate:plugin/context@0.3.0";
+import { head } from "witgate:plugin/request@0.3.0";
+import { json } from "witgate:plugin/settings@0.3.0";
 
 // The settings. The host calls `configure` before any hook.
 let wanted;
@@ -22,25 +24,29 @@ export const lifecycle = {
     if (problems.length > 0) throw problems;
     // Integers of 64 bits are BigInts in JavaScript.
     wanted = { ...found, max_prompt_tokens: BigInt(limit) };
+    // The host does not call `decide` for other endpoints.
+    const messages = { hook: "route", endpoints: [{ tag: "messages" }], secondaryIndex: false };
+    return { interests: [messages] };
   },
 };
 
 export const route = {
-  decide(request, envelope, upstreams) {
-    const head = request.head();
-    if (head.model === undefined) return undefined;
-    if (head.model.startsWith(wanted.blocked_prefix)) {
+  decide() {
+    if (resource() !== undefined) return undefined;
+    const { model, promptTokens } = head();
+    if (model === undefined) return undefined;
+    if (model.startsWith(wanted.blocked_prefix)) {
       throw {
         status: 403,
         code: "permission_error",
-        message: `the model ${head.model} is not for this gateway's callers`,
+        message: `the model ${model} is not for this gateway's callers`,
         retryAfterMs: undefined,
         attributes: [],
       };
     }
-    if (head.promptTokens < wanted.max_prompt_tokens) {
-      const target = { upstream: "default", model: wanted.cheap_model, attributes: [] };
-      return { rule: "small", targets: [target], retryOn: [], attributes: [] };
+    if (promptTokens < wanted.max_prompt_tokens) {
+      const target = { upstream: "default", model: wanted.cheap_model, edits: [], attributes: [] };
+      return { rule: "small", targets: [target], attributes: [] };
     }
     return undefined;
   },

@@ -4,16 +4,16 @@ import json
 
 from componentize_py_types import Err
 from wit_world import exports
-from wit_world.exports.lifecycle import Problem
-from wit_world.imports import settings
-from wit_world.imports.types import Envelope, Plan, Refusal, Request, Target, UpstreamStats
+from wit_world.exports.lifecycle import Configured, Hook, Interest, Problem
+from wit_world.imports import context, request, settings
+from wit_world.imports.types import EndpointCode_Messages, Plan, Refusal, Target
 
 # The settings. The host calls `configure` before any hook.
 wanted: dict = {}
 
 
 class Lifecycle(exports.Lifecycle):
-    def configure(self) -> None:
+    def configure(self) -> Configured:
         found = json.loads(settings.json())
         problems = []
         for name in ("cheap_model", "blocked_prefix"):
@@ -26,10 +26,24 @@ class Lifecycle(exports.Lifecycle):
         if problems:
             raise Err(problems)
         wanted.update(found)
+        # The host does not call `decide` for other endpoints. All members have to be given.
+        messages = Interest(
+            hook=Hook.ROUTE,
+            endpoints=[EndpointCode_Messages()],
+            except_endpoints=None,
+            models=None,
+            headers=None,
+            tiers=None,
+            attributes=None,
+            secondary_index=False,
+        )
+        return Configured([messages])
 
 
 class Route(exports.Route):
-    def decide(self, request: Request, envelope: Envelope, upstreams: list[UpstreamStats]) -> Plan | None:
+    def decide(self) -> Plan | None:
+        if context.resource() is not None:
+            return None
         head = request.head()
         if head.model is None:
             return None
@@ -37,6 +51,14 @@ class Route(exports.Route):
             message = f"the model {head.model} is not for this gateway's callers"
             raise Err(Refusal(403, "permission_error", message, None, []))
         if head.prompt_tokens < wanted["max_prompt_tokens"]:
-            target = Target("default", wanted["cheap_model"], None, [])
-            return Plan("small", [target], [], [])
+            target = Target("default", wanted["cheap_model"], None, [], [])
+            return Plan(
+                rule="small",
+                targets=[target],
+                retry_on=None,
+                retries=None,
+                on_disconnect=None,
+                resource=None,
+                attributes=[],
+            )
         return None

@@ -1,19 +1,15 @@
 //! The facts that conditions test. Each part is fetched from the host at its first use.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use witgate_plugin::Request;
-use witgate_plugin::types::{Caller, Envelope, Head, UpstreamStats, attribute};
+use witgate_plugin::{Context, Head, Request, UpstreamStats, Upstreams};
 
-/// A request with its envelope and the state of the upstreams.
+/// A request with its context and the state of the upstreams.
 pub(crate) struct Facts<'a> {
     request: &'a Request<'a>,
-    envelope: &'a Envelope,
-    upstreams: &'a [UpstreamStats],
-    head: OnceCell<Head>,
-    caller: OnceCell<Caller>,
-    tools: OnceCell<Vec<String>>,
+    head: OnceCell<Head<'a>>,
+    head_attributes: OnceCell<Vec<(&'a str, &'a str)>>,
+    tools: OnceCell<Vec<&'a str>>,
     lot: OnceCell<u64>,
 }
 
@@ -32,60 +28,57 @@ const FNV: (u64, u64) = (0xcbf2_9ce4_8422_2325, 0x0000_0100_0000_01b3);
 // === impl Facts ===
 
 impl<'a> Facts<'a> {
-    pub(crate) fn new(
-        request: &'a Request<'a>,
-        envelope: &'a Envelope,
-        upstreams: &'a [UpstreamStats],
-    ) -> Self {
+    pub(crate) fn new(request: &'a Request<'a>) -> Self {
         Self {
             request,
-            envelope,
-            upstreams,
             head: OnceCell::new(),
-            caller: OnceCell::new(),
+            head_attributes: OnceCell::new(),
             tools: OnceCell::new(),
             lot: OnceCell::new(),
         }
     }
 
-    pub(crate) fn head(&self) -> &Head {
+    pub(crate) fn request(&self) -> &'a Request<'a> {
+        self.request
+    }
+
+    pub(crate) fn head(&self) -> &Head<'a> {
         self.head.get_or_init(|| self.request.head())
     }
 
-    pub(crate) fn caller(&self) -> &Caller {
-        self.caller.get_or_init(|| self.request.caller())
+    pub(crate) fn model(&self) -> Option<&'a str> {
+        self.head().model
     }
 
-    pub(crate) fn tools(&self) -> &[String] {
+    pub(crate) fn head_attributes(&self) -> &[(&'a str, &'a str)] {
+        self.head_attributes
+            .get_or_init(|| self.request.head_attributes())
+    }
+
+    pub(crate) fn tools(&self) -> &[&'a str] {
         self.tools.get_or_init(|| self.request.tools())
     }
 
-    pub(crate) fn endpoint(&self) -> String {
-        self.request.endpoint()
+    pub(crate) fn context(&self) -> Context<'a> {
+        self.request.context()
     }
 
-    pub(crate) fn envelope(&self) -> &Envelope {
-        self.envelope
+    pub(crate) fn upstreams(&self) -> Upstreams<'a> {
+        self.request.upstreams()
     }
 
-    pub(crate) fn label(&self, name: &str) -> Option<Cow<'_, str>> {
-        attribute(&self.caller().labels, name).map(Cow::Borrowed)
-    }
-
-    pub(crate) fn upstream(&self, name: &str) -> Option<&UpstreamStats> {
-        self.upstreams.iter().find(|stats| stats.name == name)
+    pub(crate) fn upstream(&self, name: &str) -> Option<UpstreamStats> {
+        self.upstreams().stats(name)
     }
 
     /// Returns a number drawn for the request. It is the same for all requests of a session, which keeps a session at the
     /// upstream that has its prompt cache.
     pub(crate) fn lot(&self) -> u64 {
         *self.lot.get_or_init(|| {
-            let named = self
-                .envelope
-                .session
-                .as_ref()
-                .or(self.envelope.correlation_id.as_ref());
-            let name = named.map_or_else(|| Cow::Owned(self.request.id()), Cow::Borrowed);
+            let context = self.context();
+            let name = context
+                .session()
+                .unwrap_or_else(|| context.correlation_id());
             let (offset, prime) = FNV;
             let hash = name.bytes().fold(offset, |hash, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(prime)

@@ -14,8 +14,8 @@ mod settings;
 mod unread;
 mod vet;
 
-use witgate_plugin::types::{self, Plan, Refusal, Target, UpstreamStats};
-use witgate_plugin::{Glob, Plugin, Problems, Request, Route};
+use witgate_plugin::types::{Hook, Interest, Plan, Refusal, Target};
+use witgate_plugin::{Glob, Plugin, Problems, Request, Route, Upstreams};
 
 use self::condition::Condition;
 use self::facts::{Facts, Model};
@@ -51,9 +51,6 @@ enum Action {
 
 witgate_plugin::export!(RoutePlugin: Route);
 
-/// The plan attribute that tells the host which resource a rule used in place of the requested one.
-const RESOURCE: &str = "resource";
-
 // === impl RoutePlugin ===
 
 impl Plugin for RoutePlugin {
@@ -62,22 +59,30 @@ impl Plugin for RoutePlugin {
     fn configure(settings: Settings) -> Result<Self, Problems> {
         settings.check()
     }
+
+    /// Without rules, only requests for the models of resources matter, and those that the envelope gave an override.
+    fn interests(&self) -> Vec<Interest> {
+        if !self.rules.is_empty() || self.unmatched == Unmatched::Refuse {
+            return Vec::new();
+        }
+        let resources = self.resources.iter().map(|(glob, _)| glob.as_str());
+        let models = resources.chain(self.direct.then_some("*/*"));
+        let route = || Interest::of(Hook::Route);
+        vec![
+            route().models(models),
+            route().attributes([overrides::ATTRIBUTE]),
+            route().secondary_index(),
+        ]
+    }
 }
 
 impl Route for RoutePlugin {
-    fn decide(
-        &self,
-        request: &Request<'_>,
-        envelope: &types::Envelope,
-        upstreams: &[UpstreamStats],
-    ) -> Result<Option<Plan>, Refusal> {
-        let facts = Facts::new(request, envelope, upstreams);
+    fn decide(&self, request: &Request<'_>) -> Result<Option<Plan>, Refusal> {
+        let facts = Facts::new(request);
+        let context = facts.context();
         self.can_decide(&facts)?;
         self.check_named(&facts)?;
-        let asked = envelope
-            .resource
-            .clone()
-            .or_else(|| facts.head().model.clone());
+        let asked = context.resource().or_else(|| facts.model());
 
         let acted = self
             .rules
@@ -89,22 +94,22 @@ impl Route for RoutePlugin {
                 Action::Send(resource) => (name.clone(), Some(resource)),
                 Action::Use(resource) => (format!("{name}: {resource}"), self.resource(resource)),
             },
-            None => match &asked {
-                Some(model) => (model.clone(), self.resource(model)),
+            None => match asked {
+                Some(model) => (model.to_owned(), self.resource(model)),
                 // The request names no model; it may list models, for example.
                 None => return Ok(None),
             },
         };
 
-        let index = envelope.secondary_index;
-        let plan = if let Some(overrides) = envelope.attribute(overrides::ATTRIBUTE) {
-            let resource = overrides::apply(found, overrides, upstreams)?;
+        let index = context.secondary_index();
+        let plan = if let Some(overrides) = context.attribute(overrides::ATTRIBUTE) {
+            let resource = overrides::apply(found, overrides, facts.upstreams())?;
             resource.plan(&facts, index)?.rule(name)
         } else if let Some(resource) = found {
             resource.plan(&facts, index)?.rule(name)
         } else if index.is_some() {
             return Err(resource::out_of_range(0));
-        } else if let Some(target) = asked.and_then(|model| self.direct(&model, upstreams)) {
+        } else if let Some(target) = asked.and_then(|model| self.direct(model, facts.upstreams())) {
             Plan::new(vec![target]).rule("direct")
         } else {
             return match self.unmatched {
@@ -116,7 +121,7 @@ impl Route for RoutePlugin {
             Some(Rule {
                 action: Action::Use(resource),
                 ..
-            }) => plan.attribute(RESOURCE, resource),
+            }) => plan.resource(resource),
             _ => plan,
         };
         self.vet(plan, acted, index.is_some(), &facts).map(Some)
@@ -146,10 +151,10 @@ impl RoutePlugin {
     }
 
     /// Returns the target of `UPSTREAM/MODEL`, or `None` if the host has no such upstream.
-    fn direct(&self, model: &str, upstreams: &[UpstreamStats]) -> Option<Target> {
+    fn direct(&self, model: &str, upstreams: Upstreams<'_>) -> Option<Target> {
         let (upstream, model) = model.split_once('/').filter(|_| self.direct)?;
-        let known = upstreams.iter().any(|stats| stats.name == upstream);
-        (known && !model.is_empty()).then(|| Target::new(upstream).model(model))
+        let known = !model.is_empty() && upstreams.stats(upstream).is_some();
+        known.then(|| Target::new(upstream).model(model))
     }
 }
 

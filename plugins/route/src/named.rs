@@ -25,15 +25,15 @@ impl RoutePlugin {
     /// `unmatched` requires one.
     pub(crate) fn check_named(&self, facts: &Facts<'_>) -> Result<(), Refusal> {
         // The name becomes part of a rule's name or of a refusal, whose length the host limits.
-        let own = facts.head().model.as_ref();
+        let own = facts.model();
         if own.is_some_and(|model| model.len() > MAX_MODEL_BYTES) {
             return Err(Refusal::too_much(
                 "model",
                 &format!("{MAX_MODEL_BYTES} bytes"),
             ));
         }
-        for (name, value) in &facts.head().attributes {
-            match name.as_str() {
+        for (name, value) in facts.head_attributes() {
+            match *name {
                 ALSO => self.check_model(value, facts)?,
                 OPEN => self.check_open(value)?,
                 _ => {}

@@ -1,8 +1,8 @@
-//! `vmx.resourceConfigOverrides`: a deep merge over the resource, for callers whom the envelope plugin allows it.
+//! `vmx.resourceConfigOverrides`: fields in place of the resource's, for callers whom the envelope plugin allows it.
 
-use serde_json::Value;
-use witgate_plugin::types::{Refusal, UpstreamStats};
-use witgate_plugin::{Problems, typed};
+use witgate_plugin::json::{self, Json};
+use witgate_plugin::types::Refusal;
+use witgate_plugin::{Problems, Upstreams, typed};
 
 use crate::resource::{Place, Resource};
 
@@ -20,15 +20,13 @@ const MAX_ELEMENTS: usize = 32;
 pub(crate) fn apply(
     base: Option<&Resource>,
     overrides: &str,
-    upstreams: &[UpstreamStats],
+    upstreams: Upstreams<'_>,
 ) -> Result<Resource, Refusal> {
     let base = base.cloned().unwrap_or_default();
-    let merged = serde_json::to_value(&base).and_then(|mut merged| {
-        merge(&mut merged, serde_json::from_str(overrides)?);
-        serde_json::to_string(&merged)
-    });
-    let merged = merged.map_err(|error| wrong("", &error.to_string()))?;
-    let mut resource: Resource = typed(&merged).map_err(|problems| refusal(&problems))?;
+    let mut resource = base.clone();
+    let given: Resource = typed(overrides).map_err(|problems| refusal(&problems))?;
+    let names = json::parse(overrides).map_err(|error| wrong("", &error.to_string()))?;
+    merge(&mut resource, given, &names);
     let known: Vec<&Place> = base.targets.iter().chain(&base.secondary).collect();
     for place in resource.targets.iter_mut().chain(&mut resource.secondary) {
         place.by_caller = !known.iter().any(|known| known.leads_like(place));
@@ -53,7 +51,7 @@ pub(crate) fn apply(
         ("secondary", &resource.secondary),
     ] {
         for (index, place) in places.iter().enumerate() {
-            if !upstreams.iter().any(|stats| stats.name == place.upstream) {
+            if upstreams.stats(&place.upstream).is_none() {
                 let message = format!("there is no upstream `{}`", place.upstream);
                 problems.push(format!("{list}[{index}].upstream"), message);
             }
@@ -69,15 +67,23 @@ pub(crate) fn apply(
     }
 }
 
-/// Merges objects member by member, and replaces all other values, including lists.
-fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (name, value) in from {
-                merge(into.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from,
+/// Replaces the fields that the overrides name. None of them is a table, so nothing is merged within a field.
+fn merge(resource: &mut Resource, given: Resource, names: &Json<'_>) {
+    let named = |name| names.get(name).is_some();
+    if named("targets") {
+        resource.targets = given.targets;
+    }
+    if named("secondary") {
+        resource.secondary = given.secondary;
+    }
+    if named("retry_on") {
+        resource.retry_on = given.retry_on;
+    }
+    if named("retries") {
+        resource.retries = given.retries;
+    }
+    if named("on_client_gone") {
+        resource.on_client_gone = given.on_client_gone;
     }
 }
 

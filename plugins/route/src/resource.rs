@@ -1,13 +1,13 @@
 //! Resources: primary targets, ordered or weighted, and secondary targets.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use witgate_plugin::Problems;
-use witgate_plugin::types::{Plan, Refusal, Target};
+use witgate_plugin::types::{Disconnect, Plan, Refusal, RetryReason, Target};
 
 use crate::facts::Facts;
 
 /// The targets of a resource, and its retry settings.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Resource {
     /// Primary targets in order of preference. If any has a weight, the first one is drawn by weight.
     #[serde(default)]
@@ -25,7 +25,7 @@ pub(crate) struct Resource {
 }
 
 /// A target as written in the settings.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Place {
     pub(crate) upstream: String,
     /// Model to ask for, or `None` for the request's own.
@@ -116,28 +116,25 @@ impl Resource {
             .chain(except(&self.targets, drawn))
             .chain(except(&self.secondary, chosen));
         let mut plan = Plan::new(places.map(Place::target).collect());
-        plan.attributes = self.attributes();
-        Ok(plan.retry_on(self.retry_on.iter().map(String::as_str)))
-    }
-
-    /// Returns the attributes of a plan for this resource.
-    fn attributes(&self) -> Vec<(String, String)> {
-        let retries = self.retries.map(|retries| retries.to_string());
-        let codes = [
-            ("retries", retries),
-            ("client-gone", self.on_client_gone.clone()),
-        ];
-        codes
-            .into_iter()
-            .filter_map(|(code, value)| Some((code.to_owned(), value?)))
-            .collect()
+        plan.retries = self.retries;
+        plan.on_disconnect = self.on_client_gone.as_deref().map(|policy| match policy {
+            "drain" => Disconnect::Drain,
+            _ => Disconnect::Stop,
+        });
+        if !self.retry_on.is_empty() {
+            plan = plan.retry_on(self.retry_on.iter().map(|code| RetryReason::of(code)));
+        }
+        Ok(plan)
     }
 
     /// Returns the index of the target that the weights put first, or `None` if there are no weights.
     fn draw(&self, facts: &Facts<'_>) -> Option<usize> {
         let weight = |place: &Place| u64::from(place.weight.unwrap_or_default());
         let total: u64 = self.targets.iter().map(weight).sum();
-        let mut left = facts.lot().checked_rem(total)?;
+        if total == 0 {
+            return None;
+        }
+        let mut left = facts.lot() % total;
         self.targets
             .iter()
             .position(|place| match left.checked_sub(weight(place)) {
@@ -170,6 +167,7 @@ impl Place {
             upstream: self.upstream.clone(),
             model: self.model.clone(),
             timeout_ms: self.timeout_ms,
+            edits: Vec::new(),
             attributes: self
                 .by_caller
                 .then(|| {

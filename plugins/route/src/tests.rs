@@ -1,6 +1,10 @@
+mod conditions;
+
 use std::collections::BTreeSet;
 
+use witgate_plugin::UpstreamStats;
 use witgate_plugin::testing::{self, RequestBuilder};
+use witgate_plugin::types::{Envelope, RetryReason};
 
 use super::*;
 
@@ -11,24 +15,24 @@ const RESOURCES: &str = r#"
     {"name": "split", "targets": [{"upstream": "a", "weight": 3}, {"upstream": "b", "weight": 1}, {"upstream": "c"}]}
 "#;
 
-fn stats(errors: u64) -> Vec<UpstreamStats> {
-    let upstream = |name: &str| UpstreamStats {
-        name: name.to_owned(),
+/// A request at a gateway with the upstreams `a`, `b` and `c`.
+fn placed(request: RequestBuilder) -> RequestBuilder {
+    let stats = UpstreamStats {
         in_flight: 2,
         requests: 10,
-        errors,
-        attributes: Vec::new(),
+        errors: 5,
     };
-    ["a", "b", "c"].map(upstream).into()
+    let upstreams = ["a", "b", "c"].into_iter();
+    upstreams.fold(request, |request, name| request.upstream(name, stats))
 }
 
 fn decide(
     settings: &str,
     request: RequestBuilder,
-    envelope: &types::Envelope,
+    envelope: &Envelope,
 ) -> Result<Option<Plan>, Refusal> {
     let router: RoutePlugin = testing::configure(settings).unwrap();
-    router.decide(&request.build(), envelope, &stats(5))
+    router.decide(&placed(request).context(envelope.clone()).build())
 }
 
 /// The plan's targets as `UPSTREAM/MODEL`.
@@ -43,7 +47,7 @@ fn targets(plan: &Plan) -> Vec<String> {
     plan.targets.iter().map(shown).collect()
 }
 
-fn planned(settings: &str, request: RequestBuilder, envelope: &types::Envelope) -> Vec<String> {
+fn planned(settings: &str, request: RequestBuilder, envelope: &Envelope) -> Vec<String> {
     targets(&decide(settings, request, envelope).unwrap().unwrap())
 }
 
@@ -55,52 +59,45 @@ fn asking(model: &str) -> RequestBuilder {
     RequestBuilder::messages().model(model)
 }
 
-fn session(name: &str) -> types::Envelope {
-    types::Envelope {
+fn session(name: &str) -> Envelope {
+    Envelope {
         session: Some(name.to_owned()),
-        ..types::Envelope::default()
+        ..Envelope::default()
     }
 }
 
-fn secondary(index: u32) -> types::Envelope {
-    types::Envelope {
+fn secondary(index: u32) -> Envelope {
+    Envelope {
         secondary_index: Some(index),
-        ..types::Envelope::default()
+        ..Envelope::default()
     }
 }
 
 #[test]
 fn without_settings_there_is_no_plan() {
-    assert_eq!(
-        decide("{}", asking("any"), &types::Envelope::default()),
-        Ok(None)
-    );
+    assert_eq!(decide("{}", asking("any"), &Envelope::default()), Ok(None));
 }
 
 #[test]
 fn the_model_names_a_resource_and_a_full_name_goes_before_a_glob() {
-    let plan = decide(&resources(), asking("opus"), &types::Envelope::default())
+    let plan = decide(&resources(), asking("opus"), &Envelope::default())
         .unwrap()
         .unwrap();
     assert_eq!(targets(&plan), ["a/m1", "b/m2", "a/s0", "a/s1"]);
     assert_eq!(plan.rule.as_deref(), Some("opus"));
-    assert_eq!(plan.retry_on, ["connect"]);
+    assert_eq!(plan.retry_on, Some(vec![RetryReason::Connect]));
     assert_eq!(plan.targets[1].timeout_ms, Some(9));
     assert_eq!(
-        planned(
-            &resources(),
-            asking("claude-opus-5"),
-            &types::Envelope::default()
-        ),
+        planned(&resources(), asking("claude-opus-5"), &Envelope::default()),
         ["b/-"]
     );
 }
 
 #[test]
 fn the_envelopes_resource_goes_before_the_model() {
-    let envelope = types::Envelope {
+    let envelope = Envelope {
         resource: Some("claude-opus-5".to_owned()),
-        ..types::Envelope::default()
+        ..Envelope::default()
     };
     assert_eq!(planned(&resources(), asking("opus"), &envelope), ["b/-"]);
 }
@@ -154,20 +151,16 @@ fn weights_share_out_sessions_and_a_session_sticks() {
 #[test]
 fn upstream_and_model_can_be_named_outright() {
     assert_eq!(
-        planned(
-            &resources(),
-            asking("c/some/model"),
-            &types::Envelope::default()
-        ),
+        planned(&resources(), asking("c/some/model"), &Envelope::default()),
         ["c/some/model"]
     );
     assert_eq!(
-        decide(&resources(), asking("z/m"), &types::Envelope::default()),
+        decide(&resources(), asking("z/m"), &Envelope::default()),
         Ok(None),
         "there is no upstream z"
     );
     assert_eq!(
-        decide("{}", asking("c/m"), &types::Envelope::default()),
+        decide("{}", asking("c/m"), &Envelope::default()),
         Ok(None),
         "the settings have to allow it"
     );
@@ -178,7 +171,7 @@ fn what_nothing_fits_is_refused_where_the_settings_say_so() {
     let refusal = decide(
         r#"{"unmatched": "refuse"}"#,
         asking("nope"),
-        &types::Envelope::default(),
+        &Envelope::default(),
     )
     .unwrap_err();
     assert_eq!(
@@ -188,63 +181,8 @@ fn what_nothing_fits_is_refused_where_the_settings_say_so() {
     assert!(refusal.message.contains("nope"), "{}", refusal.message);
     let models = RequestBuilder::messages().head(|head| head.model = None);
     assert_eq!(
-        decide(
-            r#"{"unmatched": "refuse"}"#,
-            models,
-            &types::Envelope::default()
-        ),
+        decide(r#"{"unmatched": "refuse"}"#, models, &Envelope::default()),
         Ok(None)
-    );
-}
-
-#[test]
-fn conditions_see_every_field() {
-    let envelope = types::Envelope {
-        session: Some("s".to_owned()),
-        metadata: vec![("team".to_owned(), "blue".to_owned())],
-        attributes: vec![("request.class".to_owned(), "subagent".to_owned())],
-        ..types::Envelope::default()
-    };
-    let holds = |condition: &str| {
-        let settings = format!(
-            r#"{{"rules": [{{"name": "r", "when": [{condition}], "block": {{"message": "hit"}}}}]}}"#
-        );
-        let request = asking("claude-opus-5")
-            .tools(&["Bash", "Read"])
-            .caller(|caller| {
-                caller.tier = Some("free".to_owned());
-                caller.labels = vec![("lab".to_owned(), "yes".to_owned())];
-            });
-        decide(&settings, request, &envelope).is_err()
-    };
-    for condition in [
-        r#"{"field": "model", "is": ["x", "*opus*"]}"#,
-        r#"{"field": "stream", "is": ["false"]}"#,
-        r#"{"field": "endpoint", "is": ["messages"]}"#,
-        r#"{"field": "tools", "is": ["Bash"]}"#,
-        r#"{"field": "tier", "is": ["free"]}"#,
-        r#"{"field": "labels.lab", "is": ["yes"]}"#,
-        r#"{"field": "metadata.team", "is": ["blue"]}"#,
-        r#"{"field": "request_class", "is": ["sub*"]}"#,
-        r#"{"field": "prompt_tokens", "at_least": 10, "below": 11}"#,
-        r#"{"field": "max_tokens", "at_least": 1024}"#,
-        r#"{"field": "tool_count", "at_least": 2}"#,
-        r#"{"field": "upstreams.a.error_percent", "at_least": 50}"#,
-        r#"{"field": "upstreams.a.in_flight", "below": 3}"#,
-        r#"{"field": "share", "below": 100}"#,
-        r#"{"field": "agent", "present": false}"#,
-        r#"{"any": [{"field": "tier", "is": ["pro"]}, {"all": [{"field": "session", "present": true}]}]}"#,
-        r#"{"not": {"field": "tier", "is": ["pro"]}}"#,
-    ] {
-        assert!(holds(condition), "{condition}");
-        assert!(
-            !holds(&format!(r#"{{"not": {condition}}}"#)),
-            "not {condition}"
-        );
-    }
-    assert!(
-        !holds(r#"{"field": "user", "is": ["*"]}"#),
-        "what is not there matches nothing"
     );
 }
 
@@ -257,13 +195,13 @@ fn the_first_rule_that_fits_acts() {
             {{"name": "send", "targets": [{{"upstream": "c", "model": "m"}}]}}
         ]}}"#
     );
-    let refusal = decide(&settings, asking("bad"), &types::Envelope::default()).unwrap_err();
+    let refusal = decide(&settings, asking("bad"), &Envelope::default()).unwrap_err();
     assert_eq!(
         (refusal.status, refusal.code.as_str()),
         (400, "policy_blocked")
     );
     assert_eq!(refusal.message, "not here");
-    let used = decide(&settings, asking("better"), &types::Envelope::default())
+    let used = decide(&settings, asking("better"), &Envelope::default())
         .unwrap()
         .unwrap();
     assert_eq!(
@@ -271,7 +209,7 @@ fn the_first_rule_that_fits_acts() {
         (Some("use: opus"), 4)
     );
     assert_eq!(
-        planned(&settings, asking("other"), &types::Envelope::default()),
+        planned(&settings, asking("other"), &Envelope::default()),
         ["c/m"]
     );
 }
@@ -280,9 +218,9 @@ fn the_first_rule_that_fits_acts() {
 fn overrides_are_merged_over_the_resource_and_checked() {
     let with = |json: &str| {
         let attributes = vec![(overrides::ATTRIBUTE.to_owned(), json.to_owned())];
-        let envelope = types::Envelope {
+        let envelope = Envelope {
             attributes,
-            ..types::Envelope::default()
+            ..Envelope::default()
         };
         decide(&resources(), asking("opus"), &envelope).map(|plan| targets(&plan.unwrap()))
     };
@@ -340,112 +278,44 @@ fn every_problem_of_the_settings_is_reported_with_its_path() {
 }
 
 #[test]
-fn a_member_that_cannot_be_read_is_refused_where_a_rule_tests_it() {
-    let unread = |member: &str| {
-        let name = format!("unread.{member}");
-        RequestBuilder::messages().head(|head| {
-            head.model = None;
-            head.max_tokens = None;
-            head.attributes = vec![(name, "array".to_owned())];
-        })
-    };
-    let rule = |when: &str| {
-        format!(r#"{{"rules": [{{"name": "r", "when": [{when}], "block": {{"message": "no"}}}}]}}"#)
-    };
-    for (settings, member, refused) in [
-        (
-            rule(r#"{"field": "max_tokens", "at_least": 9}"#),
-            "max_tokens",
-            true,
-        ),
-        (
-            rule(r#"{"any": [{"not": {"field": "model", "is": ["a"]}}]}"#),
-            "model",
-            true,
-        ),
-        (rule(r#"{"field": "resource", "is": ["a"]}"#), "model", true),
-        (
-            rule(r#"{"field": "tools", "present": true}"#),
-            "tools",
-            true,
-        ),
-        (
-            rule(r#"{"field": "max_tokens", "at_least": 9}"#),
-            "model",
-            false,
-        ),
-        (rule(r#"{"field": "tenant", "is": ["a"]}"#), "model", false),
-        (r#"{"unmatched": "refuse"}"#.to_owned(), "model", true),
-        ("{}".to_owned(), "model", false),
-    ] {
-        let decided = decide(&settings, unread(member), &types::Envelope::default());
-        match decided {
-            Err(refusal) => {
-                assert!(refused, "{settings}: {}", refusal.message);
-                assert_eq!(refusal.status, 400, "{settings}: the client's mistake");
-                assert!(refusal.message.starts_with(member), "{}", refusal.message);
-            }
-            Ok(plan) => assert!(!refused, "{settings} with {member}: {plan:?}"),
-        }
-    }
-}
-
-#[test]
 fn a_rule_that_leads_to_a_resource_tells_the_host_which() {
     let settings = format!(
         r#"{{"resources": [{RESOURCES}], "rules": [{{"name": "r", "when": [{{"field": "model", "is": ["auto"]}}], "resource": "opus"}}]}}"#
     );
     let plan = |model: &str| {
-        let decided = decide(&settings, asking(model), &types::Envelope::default());
+        let decided = decide(&settings, asking(model), &Envelope::default());
         decided.unwrap().unwrap()
     };
     let led = plan("auto");
-    assert_eq!(
-        led.attributes.iter().find(|(name, _)| name == "resource"),
-        Some(&("resource".to_owned(), "opus".to_owned()))
-    );
-    assert!(
-        plan("opus")
-            .attributes
-            .iter()
-            .all(|(name, _)| name != "resource"),
-        "the request itself names it"
-    );
+    assert_eq!(led.resource.as_deref(), Some("opus"), "the rule's");
+    assert_eq!(plan("opus").resource, None, "the request itself names it");
 }
 
 #[test]
-fn workspace_environment_and_address_are_fields() {
-    let settings = |when: &str| {
-        format!(r#"{{"rules": [{{"name": "r", "when": [{when}], "block": {{"message": "no"}}}}]}}"#)
+fn without_rules_the_hook_is_called_only_for_what_it_may_plan() {
+    let interests = |settings: &str| {
+        let router: RoutePlugin = testing::configure(settings).unwrap();
+        router.interests()
     };
-    let envelope = types::Envelope {
-        attributes: [
-            ("workspace", "w"),
-            ("environment", "e"),
-            ("client.address", "192.0.2.7"),
+    let route = || Interest::of(Hook::Route);
+    let with_models = |models: &[&str]| {
+        [
+            route().models(models.iter().copied()),
+            route().attributes([overrides::ATTRIBUTE]),
+            route().secondary_index(),
         ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into(),
-        ..types::Envelope::default()
     };
-    for (when, holds) in [
-        (r#"{"field": "workspace", "is": ["w"]}"#, true),
-        (r#"{"field": "environment", "is": ["x"]}"#, false),
-        (r#"{"field": "address", "is": ["192.0.2.*"]}"#, true),
-        (
-            r#"{"field": "address", "within": ["10.0.0.0/8", "192.0.2.0/24"]}"#,
-            true,
-        ),
-        (r#"{"field": "address", "within": ["10.0.0.0/8"]}"#, false),
-    ] {
-        let blocked = decide(&settings(when), asking("m"), &envelope).is_err();
-        assert_eq!(blocked, holds, "{when}");
-        let blocked = decide(&settings(when), asking("m"), &types::Envelope::default()).is_err();
-        assert!(!blocked, "{when}: a fact that is not known is no reason");
-    }
-    let wrong = settings(r#"{"field": "model", "within": ["10.0.0.0/8"]}"#);
-    assert!(
-        testing::configure::<RoutePlugin>(&wrong).is_err(),
-        "only an address is within"
+    assert_eq!(interests("{}"), with_models(&[]), "no resources");
+    assert_eq!(
+        interests(&resources()),
+        with_models(&["*opus*", "opus", "split", "*/*"]),
+        "the resources, and names of upstreams"
+    );
+    let rule = r#"{"rules": [{"name": "r", "when": [], "block": {"message": "no"}}]}"#;
+    assert_eq!(interests(rule), [], "a rule may act on every request");
+    assert_eq!(
+        interests(r#"{"unmatched": "refuse"}"#),
+        [],
+        "any model may be refused"
     );
 }

@@ -18,7 +18,7 @@ impl RoutePlugin {
     /// Refuses a request with an unreadable member that a rule tests, or with an unreadable `model` if `unmatched` requires a
     /// resource.
     pub(crate) fn can_decide(&self, facts: &Facts<'_>) -> Result<(), Refusal> {
-        let unread = facts.head().attributes.iter();
+        let unread = facts.head_attributes().iter();
         let mut unread = unread.filter_map(|(name, _)| name.strip_prefix(PREFIX));
         match unread.find(|member| self.needs(member, facts)) {
             None => Ok(()),
@@ -32,7 +32,7 @@ impl RoutePlugin {
         let tests = |rule: &Rule| rule.when.iter().any(|condition| condition.tests(member));
         let names = member == "model"
             && self.unmatched == Unmatched::Refuse
-            && facts.envelope().resource.is_none();
+            && facts.context().resource().is_none();
         names || self.rules.iter().any(tests)
     }
 }

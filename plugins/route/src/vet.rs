@@ -4,7 +4,7 @@
 //! The order of the rules counts. The rule that made the plan overrules itself and the later rules that match the request
 //! anyway; earlier rules, and later ones that match only the planned model, still apply.
 
-use witgate_plugin::types::{Plan, Refusal, Target};
+use witgate_plugin::types::{Endpoint, Plan, Refusal, Target};
 
 use crate::facts::{Facts, Model};
 use crate::{Action, RoutePlugin, Rule};
@@ -78,7 +78,7 @@ impl RoutePlugin {
     /// Returns the action of the first rule for the model of a target, or `None` if the rules leave the target as it is.
     fn ruled(&self, target: &Target, acted: Option<usize>, facts: &Facts<'_>) -> Option<&Action> {
         let model = target.model.as_deref()?;
-        if facts.head().model.as_deref() == Some(model) {
+        if facts.model() == Some(model) {
             return None;
         }
         for (index, rule) in self.rules.iter().enumerate() {
@@ -99,7 +99,11 @@ impl RoutePlugin {
 
 /// Returns whether the request is for a model. A request for the list of models has a plan, too, but no model.
 fn asks_for_a_model(facts: &Facts<'_>) -> bool {
-    facts.head().model.is_some() || matches!(facts.endpoint().as_str(), "messages" | "count-tokens")
+    facts.model().is_some()
+        || matches!(
+            facts.request().endpoint(),
+            Endpoint::Messages | Endpoint::CountTokens
+        )
 }
 
 /// Adds a target, unless it is in the list.

@@ -4,7 +4,7 @@ use witgate_plugin::prelude::*;
 
 witgate_plugin::plugin!(Route: decide);
 
-fn decide(request: &Request, _: &Envelope, _: &[UpstreamStats]) -> Result<Option<Plan>, Refusal> {
+fn decide(request: &Request) -> Result<Option<Plan>, Refusal> {
     let hour = clock::unix_ms() / 3_600_000 % 24;
     let night = !(6..22).contains(&hour);
     let model = request.head().model.unwrap_or_default();

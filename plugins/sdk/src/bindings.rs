@@ -26,29 +26,42 @@ wit_bindgen::generate!({
     additional_derives: [PartialEq],
 });
 
-/// The exports of one hook, with the types above.
+/// The exports of one interface, with the types above. Its world has no imports, because every component carries a description
+/// of all of these worlds.
 macro_rules! exports {
-    ($module:ident, $world:literal) => {
+    ($module:ident, $inline:literal) => {
         pub mod $module {
             wit_bindgen::generate!({
-                world: $world,
+                inline: $inline,
                 path: "wit",
                 pub_export_macro: true,
+                disable_custom_section_link_helpers: true,
+                additional_derives: [PartialEq],
                 with: {
-                    "witgate:plugin/types@0.2.0": crate::bindings::witgate::plugin::types,
-                    "witgate:plugin/log@0.2.0": crate::bindings::witgate::plugin::log,
-                    "witgate:plugin/metrics@0.2.0": crate::bindings::witgate::plugin::metrics,
-                    "witgate:plugin/settings@0.2.0": crate::bindings::witgate::plugin::settings,
-                    "witgate:plugin/clock@0.2.0": crate::bindings::witgate::plugin::clock,
-                    "witgate:plugin/kv@0.2.0": crate::bindings::witgate::plugin::kv,
+                    "witgate:plugin/types@0.3.0": crate::bindings::witgate::plugin::types,
                 },
             });
         }
     };
 }
 
-exports!(lifecycle, "lifecycle-plugin");
-exports!(envelope, "envelope-plugin");
-exports!(route, "route-plugin");
-exports!(budget, "budget-plugin");
-exports!(audit, "audit-plugin");
+exports!(
+    lifecycle,
+    "package witgate:sdk; world lifecycle { export witgate:plugin/lifecycle@0.3.0; }"
+);
+exports!(
+    envelope,
+    "package witgate:sdk; world envelope { export witgate:plugin/envelope@0.3.0; }"
+);
+exports!(
+    route,
+    "package witgate:sdk; world route { export witgate:plugin/route@0.3.0; }"
+);
+exports!(
+    budget,
+    "package witgate:sdk; world budget { export witgate:plugin/budget@0.3.0; }"
+);
+exports!(
+    audit,
+    "package witgate:sdk; world audit { export witgate:plugin/audit@0.3.0; }"
+);

@@ -5,8 +5,7 @@
 use std::cell::OnceCell;
 use std::marker::PhantomData;
 
-use crate::bindings::{self, witgate::plugin::types as wit};
-use crate::{Audit, Budget, Envelope, Plugin, Problem, Problems, Request, Route, log, settings};
+use crate::Plugin;
 
 /// Exports a plugin with its hooks: `witgate_plugin::export!(MyPlugin: Route + Envelope);`
 ///
@@ -29,11 +28,9 @@ macro_rules! export {
             impl $crate::export::Instance for Instance {
                 type Plugin = $plugin;
 
-                fn with_cell<R>(call: impl FnOnce(&::std::cell::OnceCell<$plugin>) -> R) -> R {
-                    ::std::thread_local! {
-                        static PLUGIN: ::std::cell::OnceCell<$plugin> = const { ::std::cell::OnceCell::new() };
-                    }
-                    PLUGIN.with(call)
+                fn cell() -> &'static ::std::cell::OnceCell<$plugin> {
+                    static PLUGIN: $crate::export::Storage<$plugin> = $crate::export::Storage::new();
+                    PLUGIN.cell()
                 }
             }
 
@@ -68,105 +65,35 @@ pub trait Instance: 'static {
     /// The exported plugin.
     type Plugin: Plugin;
 
-    /// Lends the cell that holds the plugin.
-    fn with_cell<R>(call: impl FnOnce(&OnceCell<Self::Plugin>) -> R) -> R;
+    /// Returns the cell that holds the plugin.
+    fn cell() -> &'static OnceCell<Self::Plugin>;
+}
+
+/// The cell that holds the plugin of an instance, which has one thread.
+#[cfg(target_arch = "wasm32")]
+pub struct Storage<T>(OnceCell<T>);
+
+// SAFETY: an instance has one thread.
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code, reason = "a static has to be shared between threads")]
+unsafe impl<T> Sync for Storage<T> {}
+
+#[cfg(target_arch = "wasm32")]
+impl<T> Storage<T> {
+    /// Creates an empty cell.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(OnceCell::new())
+    }
+
+    /// Returns the cell.
+    pub const fn cell(&self) -> &OnceCell<T> {
+        &self.0
+    }
 }
 
 /// The exports of an instance.
 pub struct Component<I>(PhantomData<I>);
 
-// === impl Component ===
-
-impl<I: Instance> Component<I> {
-    fn configure() -> Result<(), Problems> {
-        I::with_cell(|cell| {
-            if cell.get().is_none() {
-                std::panic::set_hook(Box::new(log::panicked));
-                let plugin = settings::configure(&bindings::witgate::plugin::settings::json())?;
-                // The cell was empty a moment ago and an instance has one thread.
-                let _ = cell.set(plugin);
-            }
-            Ok(())
-        })
-    }
-
-    /// Calls a hook of the configured plugin.
-    fn with<R>(call: impl FnOnce(&I::Plugin) -> R) -> R {
-        I::with_cell(|cell| match cell.get() {
-            Some(plugin) => call(plugin),
-            None => Self::with_late(call),
-        })
-    }
-
-    #[cold]
-    #[allow(
-        clippy::panic,
-        reason = "a hook can't answer with wrong settings; the host reports the message"
-    )]
-    fn with_late<R>(call: impl FnOnce(&I::Plugin) -> R) -> R {
-        if let Err(problems) = Self::configure() {
-            panic!("{problems}");
-        }
-        I::with_cell(|cell| match cell.get() {
-            Some(plugin) => call(plugin),
-            None => unreachable!("just configured"),
-        })
-    }
-}
-
-impl<I: Instance> bindings::lifecycle::exports::witgate::plugin::lifecycle::Guest for Component<I> {
-    fn configure()
-    -> Result<(), Vec<bindings::lifecycle::exports::witgate::plugin::lifecycle::Problem>> {
-        Self::configure().map_err(|problems| {
-            let into = |Problem { path, message }| {
-                bindings::lifecycle::exports::witgate::plugin::lifecycle::Problem { path, message }
-            };
-            problems.into_iter().map(into).collect()
-        })
-    }
-}
-
-impl<I: Instance<Plugin: Envelope>> bindings::envelope::exports::witgate::plugin::envelope::Guest
-    for Component<I>
-{
-    fn read(request: &wit::Request) -> Result<wit::Envelope, wit::Refusal> {
-        Self::with(|plugin| plugin.read(&Request::of_host(request)))
-    }
-}
-
-impl<I: Instance<Plugin: Route>> bindings::route::exports::witgate::plugin::route::Guest
-    for Component<I>
-{
-    fn decide(
-        request: &wit::Request,
-        envelope: wit::Envelope,
-        upstreams: Vec<wit::UpstreamStats>,
-    ) -> Result<Option<wit::Plan>, wit::Refusal> {
-        Self::with(|plugin| plugin.decide(&Request::of_host(request), &envelope, &upstreams))
-    }
-}
-
-impl<I: Instance<Plugin: Budget>> bindings::budget::exports::witgate::plugin::budget::Guest
-    for Component<I>
-{
-    fn charges(
-        request: &wit::Request,
-        envelope: wit::Envelope,
-        plan: wit::Plan,
-        estimate: wit::Estimate,
-    ) -> Result<Vec<wit::Charge>, wit::Refusal> {
-        Self::with(|plugin| plugin.charges(&Request::of_host(request), &envelope, &plan, &estimate))
-    }
-
-    fn exhausted(request: &wit::Request, charge: wit::Charge, remaining: u64) -> wit::Remedy {
-        Self::with(|plugin| plugin.exhausted(&Request::of_host(request), &charge, remaining))
-    }
-}
-
-impl<I: Instance<Plugin: Audit>> bindings::audit::exports::witgate::plugin::audit::Guest
-    for Component<I>
-{
-    fn entries(receipts: Vec<wit::Receipt>) -> Vec<wit::Receipt> {
-        Self::with(|plugin| plugin.entries(receipts))
-    }
-}
+#[cfg(target_arch = "wasm32")]
+mod component;

@@ -17,12 +17,7 @@
 /// witgate_plugin::plugin!(Settings => Route: decide);
 ///
 /// /// Sends small requests to a cheap model.
-/// fn decide(
-///     settings: &Settings,
-///     request: &Request,
-///     _: &Envelope,
-///     _: &[UpstreamStats],
-/// ) -> Result<Option<Plan>, Refusal> {
+/// fn decide(settings: &Settings, request: &Request) -> Result<Option<Plan>, Refusal> {
 ///     let small = request.head().prompt_tokens < 2_000;
 ///     Ok(small.then(|| Plan::to("default").model(&settings.cheap).rule("small")))
 /// }
@@ -84,13 +79,11 @@ macro_rules! __function {
             fn decide(
                 &self,
                 request: &$crate::Request<'_>,
-                envelope: &$crate::types::Envelope,
-                upstreams: &[$crate::types::UpstreamStats],
             ) -> ::core::result::Result<
                 ::core::option::Option<$crate::types::Plan>,
                 $crate::types::Refusal,
             > {
-                $crate::__call!($pass $function, self, request, envelope, upstreams)
+                $crate::__call!($pass $function, self, request)
             }
         }
     };
@@ -99,23 +92,21 @@ macro_rules! __function {
             fn charges(
                 &self,
                 request: &$crate::Request<'_>,
-                envelope: &$crate::types::Envelope,
-                plan: &$crate::types::Plan,
                 estimate: &$crate::types::Estimate,
             ) -> ::core::result::Result<
                 ::std::vec::Vec<$crate::types::Charge>,
                 $crate::types::Refusal,
             > {
-                $crate::__call!($pass $function, self, request, envelope, plan, estimate)
+                $crate::__call!($pass $function, self, request, estimate)
             }
         }
     };
     ($pass:tt Audit: $function:path) => {
         impl $crate::Audit for FunctionsPlugin {
-            fn entries(
+            fn edit(
                 &self,
-                receipts: ::std::vec::Vec<$crate::types::Receipt>,
-            ) -> ::std::vec::Vec<$crate::types::Receipt> {
+                receipts: &$crate::Receipts<'_>,
+            ) -> ::std::vec::Vec<$crate::types::ReceiptEdits> {
                 $crate::__call!($pass $function, self, receipts)
             }
         }

@@ -34,21 +34,32 @@ impl Glob {
     /// match is always good enough.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        let Some((head, rest)) = self.0.split_once('*') else {
-            return self.0 == name;
-        };
-        let Some(mut name) = name.strip_prefix(head) else {
+        // Bytes, since the search for a text in a text is far more code than this needs.
+        let mut parts = self.0.as_bytes().split(|byte| *byte == b'*');
+        let head = parts.next().unwrap_or_default();
+        let Some(mut name) = name.as_bytes().strip_prefix(head) else {
             return false;
         };
-        let mut parts = rest.split('*');
-        let tail = parts.next_back().unwrap_or_default();
+        let Some(tail) = parts.next_back() else {
+            return name.is_empty();
+        };
         for part in parts {
-            let Some((_, after)) = name.split_once(part) else {
+            let Some(after) = behind(name, part) else {
                 return false;
             };
             name = after;
         }
         name.ends_with(tail)
+    }
+}
+
+/// Returns what comes behind the first occurrence of a part, or `None` if there is none.
+fn behind<'a>(mut name: &'a [u8], part: &[u8]) -> Option<&'a [u8]> {
+    loop {
+        match name.strip_prefix(part) {
+            Some(after) => return Some(after),
+            None => name = name.get(1..)?,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! In native tests the lines are kept for [`testing::logged`](crate::testing).
 
+#[cfg(target_arch = "wasm32")]
 use std::panic::PanicHookInfo;
 
 pub use crate::bindings::witgate::plugin::log::Level;
@@ -39,6 +40,7 @@ fn write(level: Level, message: &str) {
 }
 
 /// The panic hook: sends the message and location of a panic to the host before the guest traps.
+#[cfg(target_arch = "wasm32")]
 pub(crate) fn panicked(info: &PanicHookInfo<'_>) {
     let text = info.payload_as_str().unwrap_or("a panic without a message");
     let message = match info.location() {

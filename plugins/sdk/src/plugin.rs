@@ -2,8 +2,8 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::types::{self, Charge, Estimate, Plan, Receipt, Refusal, Remedy, UpstreamStats};
-use crate::{Problems, Request};
+use crate::types::{self, Charge, Estimate, Interest, Plan, ReceiptEdits, Refusal, Remedy};
+use crate::{Problems, Receipts, Request};
 
 /// A plugin, made once per instance from its settings.
 pub trait Plugin: Sized + 'static {
@@ -17,12 +17,19 @@ pub trait Plugin: Sized + 'static {
     /// Returns all remaining problems. The host refuses the plugin and shows the operator each problem with its file and
     /// line.
     fn configure(settings: Self::Settings) -> Result<Self, Problems>;
+
+    /// Returns the conditions for calling the hooks. A hook is called if one of its conditions holds, or if it has none.
+    ///
+    /// A call that is not made is the cheapest one. The default has no conditions.
+    fn interests(&self) -> Vec<Interest> {
+        Vec::new()
+    }
 }
 
-/// The first hook of a request, which identifies the caller.
+/// The first hook of a request, which identifies the caller and the purpose of the request.
 pub trait Envelope: Plugin {
-    /// Returns the envelope of a request. If several plugins have this hook, the host takes the first value given for a
-    /// field and joins lists.
+    /// Returns what is different from the host's own knowledge. If several plugins have this hook, the host takes the first
+    /// value given for a field and joins lists.
     ///
     /// # Errors
     ///
@@ -38,12 +45,7 @@ pub trait Route: Plugin {
     /// # Errors
     ///
     /// Returns the refusal that the host sends to the client instead of forwarding the request.
-    fn decide(
-        &self,
-        request: &Request<'_>,
-        envelope: &types::Envelope,
-        upstreams: &[UpstreamStats],
-    ) -> Result<Option<Plan>, Refusal>;
+    fn decide(&self, request: &Request<'_>) -> Result<Option<Plan>, Refusal>;
 }
 
 /// The third hook of a request, which charges it to accounts.
@@ -54,13 +56,7 @@ pub trait Budget: Plugin {
     /// # Errors
     ///
     /// Returns the refusal that the host sends to the client instead of forwarding the request.
-    fn charges(
-        &self,
-        request: &Request<'_>,
-        envelope: &types::Envelope,
-        plan: &Plan,
-        estimate: &Estimate,
-    ) -> Result<Vec<Charge>, Refusal>;
+    fn charges(&self, request: &Request<'_>, estimate: &Estimate) -> Result<Vec<Charge>, Refusal>;
 
     /// Returns the remedy for a charge that does not fit its limit. `remaining` is the rest of the window, in the charge's
     /// unit.
@@ -74,7 +70,6 @@ pub trait Budget: Plugin {
 
 /// The last hook, off the request path, which edits the receipts of finished exchanges.
 pub trait Audit: Plugin {
-    /// Returns the receipts to write, under the same ids. The host writes a receipt that is missing from the result
-    /// unchanged, with a mark.
-    fn entries(&self, receipts: Vec<Receipt>) -> Vec<Receipt>;
+    /// Returns the edits of the receipts, in order. Without edits, the host writes them as they are.
+    fn edit(&self, receipts: &Receipts<'_>) -> Vec<ReceiptEdits>;
 }

@@ -3,7 +3,7 @@
 //! [`Envelope`] here is the record; the hook's trait of the same name is [`witgate_plugin::Envelope`](crate::Envelope).
 
 pub use crate::types::{
-    Caller, Charge, Envelope, Estimate, Head, Plan, Receipt, Refusal, Remedy, Target,
-    UpstreamStats, Value,
+    Charge, Edit, Endpoint, Envelope, Estimate, Interest, Plan, ReceiptEdit, ReceiptEdits, Refusal,
+    Remedy, RetryReason, Target, Unit, Value, Window,
 };
-pub use crate::{Glob, Request, clock, kv, log, metrics};
+pub use crate::{Glob, Receipts, Request, clock, kv, log, metrics};

@@ -1,9 +1,11 @@
 //! Typed settings: JSON text in, a plugin or every problem out.
 
 mod reader;
+mod table;
 mod value_error;
 
-use std::collections::BTreeSet;
+pub use table::Table;
+
 use std::fmt;
 
 use serde::Deserialize;
@@ -26,7 +28,7 @@ pub struct Problem {
 pub struct Problems {
     list: Vec<Problem>,
     /// Paths whose value was wrong or missing, so that a placeholder took its place.
-    placeholders: BTreeSet<String>,
+    placeholders: Vec<String>,
 }
 
 /// The settings of a plugin without settings. Every key is a problem.

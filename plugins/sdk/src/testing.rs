@@ -2,6 +2,7 @@
 //!
 //! All state is per thread, so tests can run in parallel.
 
+mod facts;
 mod grants;
 mod host;
 mod request;
@@ -9,13 +10,15 @@ mod scan;
 
 pub(crate) use host::{count, gauge, kv, log, unix_ms};
 pub use host::{logged, metric, set_clock};
-pub(crate) use request::Fake;
-pub use request::RequestBuilder;
+pub use request::{Caller, Head, RequestBuilder};
+
+pub(crate) use facts::Facts;
 
 #[cfg(test)]
 mod tests;
 
-use crate::{Plugin, Problems, settings};
+use crate::types::Field;
+use crate::{Plugin, Problems, Receipts, settings};
 
 /// Makes a plugin from the JSON text of its settings, exactly as the host does. To read only the settings, use
 /// [`typed`](crate::typed). Neither needs a dependency on `serde_json`.
@@ -25,4 +28,16 @@ use crate::{Plugin, Problems, settings};
 /// Returns every problem of the settings.
 pub fn configure<P: Plugin>(json: &str) -> Result<P, Problems> {
     settings::configure(json)
+}
+
+/// Makes the receipts of an audit call from the fields of each.
+#[must_use]
+pub fn receipts(fields: Vec<Vec<Field>>) -> Receipts<'static> {
+    Receipts {
+        count: u32::try_from(fields.len()).unwrap_or(u32::MAX),
+        facts: Facts {
+            receipts: fields,
+            ..Facts::default()
+        },
+    }
 }

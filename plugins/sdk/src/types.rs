@@ -1,12 +1,20 @@
-//! The records that hooks exchange with the host, as in `wit/types.wit`, with constructors for those that plugins make.
+//! The records that hooks exchange with the host, as in `wit/`, with constructors for those that plugins make.
 
+mod codes;
+mod edits;
 mod envelope;
+mod interest;
 mod plan;
+mod receipt_edits;
 mod refusal;
 
+pub use crate::bindings::audit::exports::witgate::plugin::audit::{
+    Edits as ReceiptEdits, Hashing, ReceiptEdit,
+};
+pub use crate::bindings::lifecycle::exports::witgate::plugin::lifecycle::{Hook, Interest};
 pub use crate::bindings::witgate::plugin::types::{
-    Attribute, Caller, Charge, Edit, Envelope, Estimate, Field, Head, Plan, Receipt, Refusal,
-    Remedy, Target, UpstreamStats, Value,
+    Attribute, Charge, Disconnect, Edit, EndpointCode as Endpoint, Envelope, Estimate, Field,
+    Insertion, Plan, Refusal, Remedy, RetryReason, Target, Unit, Value, Window,
 };
 
 /// Returns the value of the first attribute named `name`, or `None` if there is none.
@@ -16,3 +24,6 @@ pub fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str>
         .iter()
         .find_map(|(named, value)| (named == name).then_some(value.as_str()))
 }
+
+#[cfg(test)]
+mod tests;

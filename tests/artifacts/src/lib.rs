@@ -35,18 +35,30 @@ pub const AUDIT: Artifact = artifact!("audit");
 pub const SHIPPED: [Artifact; 4] = [ENVELOPE, ROUTE, BUDGET, AUDIT];
 
 /// The plugin in Rust that those in the other languages are measured by; see `plugins/languages`.
+#[cfg(feature = "guests")]
 pub const RUST: Artifact = artifact!("rust");
 
 /// Every hook and every way to misbehave in it; see the crate `witgate-guests`.
+#[cfg(feature = "guests")]
 pub const HOSTILE: Artifact = artifact!("hostile");
 /// Signs the envelope and the plan with `a`.
+#[cfg(feature = "guests")]
 pub const SWAP_A: Artifact = artifact!("swap_a");
 /// Signs the envelope and the plan with `b`.
+#[cfg(feature = "guests")]
 pub const SWAP_B: Artifact = artifact!("swap_b");
 /// Guest with an export for each shape that a hook call can have, for the bench `hook_shapes`.
+#[cfg(feature = "guests")]
 pub const SHAPES: Artifact = artifact!("shapes");
 /// The same with an arena for an allocator.
+#[cfg(feature = "guests")]
 pub const SHAPES_ARENA: Artifact = artifact!("shapes_arena");
+/// Keeps copies of the facts of its calls.
+#[cfg(feature = "guests")]
+pub const KEEPER: Artifact = artifact!("keeper");
+/// A plugin of version 0.2 of the contract, with every hook.
+#[cfg(feature = "guests")]
+pub const OLDER: Artifact = artifact!("older");
 
 // === impl Artifact ===
 
@@ -91,17 +103,23 @@ impl Artifact {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "guests"))]
 mod tests {
     use super::*;
 
     #[test]
     fn every_artifact_is_a_core_module_with_wit_metadata() {
-        for artifact in
-            SHIPPED
-                .into_iter()
-                .chain([RUST, HOSTILE, SWAP_A, SWAP_B, SHAPES, SHAPES_ARENA])
-        {
+        let guests = [
+            RUST,
+            HOSTILE,
+            SWAP_A,
+            SWAP_B,
+            SHAPES,
+            SHAPES_ARENA,
+            KEEPER,
+            OLDER,
+        ];
+        for artifact in SHIPPED.into_iter().chain(guests) {
             let bytes = artifact.bytes();
             assert!(
                 bytes.starts_with(b"\0asm\x01\0\0\0"),

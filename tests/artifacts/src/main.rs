@@ -1,10 +1,10 @@
 //! `witgate-artifacts FOLDER [rust]`: puts the four shipped plugins into a folder, each by an atomic rename; or instead of
-//! them the example in Rust.
+//! them, with the feature `guests`, the example in Rust.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use witgate_artifacts::{RUST, SHIPPED};
+use witgate_artifacts::SHIPPED;
 
 #[allow(
     clippy::print_stdout,
@@ -15,7 +15,10 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let (folder, artifacts) = match arguments.as_slice() {
         [folder] => (PathBuf::from(folder), &SHIPPED[..]),
-        [folder, name] if name == RUST.name() => (PathBuf::from(folder), &[RUST][..]),
+        #[cfg(feature = "guests")]
+        [folder, name] if name == witgate_artifacts::RUST.name() => {
+            (PathBuf::from(folder), &[witgate_artifacts::RUST][..])
+        }
         _ => {
             eprintln!("usage: witgate-artifacts FOLDER [rust]");
             return ExitCode::from(2);

@@ -1,6 +1,7 @@
 // Does what a guest better wouldn't, as the header `x-probe` says, and tells in the plan's rule how it went.
 
-const kept = [];
+import { header, id } from "witgate:plugin/request@0.3.0";
+import { json } from "witgate:plugin/settings@0.3.0";
 
 const probes = {
   print() {
@@ -21,30 +22,21 @@ const probes = {
     await new Promise((resume) => setTimeout(resume, 3_600_000));
     return "slept";
   },
-  used() {
-    try {
-      return String(kept[0].id());
-    } catch (error) {
-      return error.constructor.name;
-    }
-  },
 };
 
 export const lifecycle = {
   configure() {
     console.log("getting ready");
+    if (json().includes("early")) console.log(id());
+    return { interests: [] };
   },
 };
 
 export const route = {
-  async decide(request, envelope, upstreams) {
-    const probe = request.header("x-probe");
+  async decide() {
+    const probe = header("x-probe");
     if (probe === undefined) return undefined;
-    if (probe === "keep") {
-      kept.push(request);
-      return undefined;
-    }
     const rule = await probes[probe]();
-    return { rule, targets: [{ upstream: "default", attributes: [] }], retryOn: [], attributes: [] };
+    return { rule, targets: [{ upstream: "default", edits: [], attributes: [] }], attributes: [] };
   },
 };

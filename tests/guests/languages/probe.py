@@ -9,29 +9,29 @@ import sys
 import time
 
 from wit_world import exports
-from wit_world.imports.types import Envelope, Plan, Request, Target, UpstreamStats
-
-kept = []
+from wit_world.exports.lifecycle import Configured
+from wit_world.imports import request, settings
+from wit_world.imports.types import Plan, Target
 
 
 class Lifecycle(exports.Lifecycle):
-    def configure(self) -> None:
+    def configure(self) -> Configured:
         print("getting ready")
+        if "early" in settings.json():
+            print(request.id())
+        return Configured([])
 
 
 class Route(exports.Route):
-    def decide(self, request: Request, envelope: Envelope, upstreams: list[UpstreamStats]) -> Plan | None:
+    def decide(self) -> Plan | None:
         probe = request.header("x-probe")
         if probe is None:
-            return None
-        if probe == "keep":
-            kept.append(request)
             return None
         try:
             answer = PROBES[probe]()
         except (OSError, EOFError) as error:
             answer = type(error).__name__
-        return Plan(answer, [Target("default", None, None, [])], [], [])
+        return Plan(answer, [Target("default", None, None, [], [])], None, None, None, None, [])
 
 
 def print_lines() -> str:
@@ -67,12 +67,7 @@ def numbers() -> str:
     return os.urandom(8).hex() + random.SystemRandom().randbytes(8).hex()
 
 
-def use() -> str:
-    return kept[0].id()
-
-
 PROBES = {
-    "used": use,
     "print": print_lines,
     "print-much": print_much,
     "fail": fail,

@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 use std::hint::black_box;
 
-use crate::bindings::witgate::plugin::{clock, log, metrics, settings, types::Request};
+use crate::bindings::witgate::plugin::{clock, log, metrics, request, settings};
 
 /// A way to behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,6 @@ pub enum Behaviour {
     Memory,
     /// `recurse`: call itself until the stack ends.
     Recurse,
-    /// `leak`: keep the borrowed request handle; where there is none, do nothing.
-    Leak,
     /// `hostcalls`: call the host a million times.
     Hostcalls,
     /// `copy`: have the host copy the body over and over; where there is none, the settings.
@@ -44,6 +42,15 @@ pub enum Behaviour {
     Refuse200,
 }
 
+/// The facts that a guest has to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Facts {
+    /// Those of a request.
+    Request,
+    /// The settings and the clock alone.
+    None,
+}
+
 // === impl Behaviour ===
 
 impl Behaviour {
@@ -56,7 +63,6 @@ impl Behaviour {
             "loop" => Self::Loop,
             "memory" => Self::Memory,
             "recurse" => Self::Recurse,
-            "leak" => Self::Leak,
             "hostcalls" => Self::Hostcalls,
             "copy" => Self::Copy,
             "log" => Self::Log,
@@ -73,7 +79,7 @@ impl Behaviour {
     }
 
     /// Do what goes wrong before there is an answer; the rest is the hook's.
-    pub(crate) fn act(self, request: Option<&Request>) {
+    pub(crate) fn act(self, facts: Facts) {
         match self {
             Self::Trap => trap(),
             Self::Panic => report_and_panic(),
@@ -82,12 +88,8 @@ impl Behaviour {
             Self::Recurse => {
                 black_box(dive(black_box(0)));
             }
-            Self::Leak => {
-                // The generated wrapper gives the handle up here and does not drop it at the end of the call.
-                request.map(Request::take_handle);
-            }
-            Self::Hostcalls => ask_a_million_times(request),
-            Self::Copy => copy_over_and_over(request),
+            Self::Hostcalls => ask_a_million_times(facts),
+            Self::Copy => copy_over_and_over(facts),
             Self::Log => {
                 let line = "x".repeat(1024);
                 (0..100_000).for_each(|_| log::write(log::Level::Info, &line));
@@ -148,22 +150,22 @@ fn dive(depth: u64) -> u64 {
     dive(depth.wrapping_add(1)).wrapping_mul(31) ^ depth
 }
 
-fn ask_a_million_times(request: Option<&Request>) {
+fn ask_a_million_times(facts: Facts) {
     for _ in 0..1_000_000 {
-        match request {
-            Some(request) => drop(request.header("x-hostile")),
-            None => {
+        match facts {
+            Facts::Request => drop(request::header("x-hostile")),
+            Facts::None => {
                 clock::unix_ms();
             }
         }
     }
 }
 
-fn copy_over_and_over(request: Option<&Request>) {
+fn copy_over_and_over(facts: Facts) {
     for _ in 0..100_000 {
-        match request {
-            Some(request) => drop(request.body_read(0, u32::MAX)),
-            None => drop(settings::json()),
+        match facts {
+            Facts::Request => drop(request::body_read(0, u32::MAX)),
+            Facts::None => drop(settings::json()),
         }
     }
 }

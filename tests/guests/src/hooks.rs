@@ -1,11 +1,12 @@
 //! The hooks: harmless by default, and otherwise as [`Behaviour`] says.
 
-use crate::behaviour::Behaviour;
+use crate::behaviour::{Behaviour, Facts};
 use crate::bindings::exports::witgate::plugin::{audit, budget, envelope, lifecycle, route};
 use crate::bindings::witgate::plugin::types::{
-    Charge, Edit, Envelope, Estimate, Field, Plan, Receipt, Refusal, Remedy, Request, Target,
-    UpstreamStats, Value,
+    Charge, Edit, Envelope, Estimate, Field, Plan, Refusal, Remedy, RetryReason, Target, Unit,
+    Value, Window,
 };
+use crate::bindings::witgate::plugin::{receipts, request};
 use crate::settings;
 
 const HUGE_LIST: usize = 200_000;
@@ -30,25 +31,27 @@ mod exports {
 // === impl Hostile ===
 
 impl lifecycle::Guest for Hostile {
-    fn configure() -> Result<(), Vec<lifecycle::Problem>> {
+    fn configure() -> Result<lifecycle::Configured, Vec<lifecycle::Problem>> {
         let behaviour = settings::behaviour("configure");
         if let Some(behaviour) = behaviour {
-            behaviour.act(None);
+            behaviour.act(Facts::None);
         }
         match behaviour {
             Some(Behaviour::Refuse) => Err(vec![lifecycle::Problem {
                 path: "configure".to_owned(),
                 message: "refused on demand".to_owned(),
             }]),
-            _ => Ok(()),
+            _ => Ok(lifecycle::Configured {
+                interests: Vec::new(),
+            }),
         }
     }
 }
 
 impl envelope::Guest for Hostile {
-    fn read(request: &Request) -> Result<Envelope, Refusal> {
+    fn read() -> Result<Envelope, Refusal> {
         let mut envelope = harmless();
-        match act(request, "envelope") {
+        match act("envelope") {
             Some(Behaviour::Huge) => envelope.metadata = vec![Default::default(); HUGE_LIST],
             Some(Behaviour::HugeString) => envelope.session = Some("x".repeat(HUGE_STRING)),
             Some(Behaviour::Nonsense) => {
@@ -64,7 +67,7 @@ impl envelope::Guest for Hostile {
             }
             _ => {}
         }
-        if chosen(request) {
+        if chosen() {
             envelope.edits.extend(edits());
         }
         Ok(envelope)
@@ -72,41 +75,35 @@ impl envelope::Guest for Hostile {
 }
 
 impl route::Guest for Hostile {
-    fn decide(
-        request: &Request,
-        _: Envelope,
-        _: Vec<UpstreamStats>,
-    ) -> Result<Option<Plan>, Refusal> {
+    fn decide() -> Result<Option<Plan>, Refusal> {
         let upstream = settings::text("upstream").unwrap_or_else(|| "default".to_owned());
         let mut plan = Plan {
             rule: settings::text("marker"),
-            targets: vec![Target {
-                upstream,
-                model: None,
-                timeout_ms: None,
-                attributes: Vec::new(),
-            }],
-            retry_on: Vec::new(),
+            targets: vec![target(upstream, None)],
+            retry_on: None,
+            retries: None,
+            on_disconnect: None,
+            resource: None,
             attributes: Vec::new(),
         };
-        match act(request, "route") {
-            Some(Behaviour::Huge) => plan.retry_on = vec![String::new(); HUGE_LIST],
+        match act("route") {
+            Some(Behaviour::Huge) => plan.retry_on = Some(vec![RetryReason::Connect; HUGE_LIST]),
             Some(Behaviour::HugeString) => plan.rule = Some("x".repeat(HUGE_STRING)),
             Some(Behaviour::EmptyPlan) => plan.targets.clear(),
             Some(Behaviour::Nonsense) => {
                 plan.targets
                     .iter_mut()
                     .for_each(|target| target.upstream = "no such upstream".to_owned());
-                plan.retry_on.push("full-moon".to_owned());
+                plan.retry_on = Some(vec![RetryReason::Other("full-moon".to_owned())]);
             }
             Some(refusing @ (Behaviour::Refuse | Behaviour::Refuse200)) => {
                 return Err(refusal(refusing));
             }
             _ => {
-                if blocks(request) {
+                if blocks() {
                     return Err(refusal(Behaviour::Refuse));
                 }
-                match targets().filter(|_| chosen(request)) {
+                match targets().filter(|_| chosen()) {
                     Some(targets) => plan.targets = targets,
                     None if plan.rule.is_none() => return Ok(None),
                     None => {}
@@ -118,36 +115,31 @@ impl route::Guest for Hostile {
 }
 
 impl budget::Guest for Hostile {
-    fn charges(
-        request: &Request,
-        _: Envelope,
-        _: Plan,
-        _: Estimate,
-    ) -> Result<Vec<Charge>, Refusal> {
-        if let Some(name) = asked(request, "exhausted").or_else(|| settings::text("exhausted")) {
+    fn charges(_: Estimate) -> Result<Vec<Charge>, Refusal> {
+        if let Some(name) = asked("exhausted").or_else(|| settings::text("exhausted")) {
             return Ok(vec![charge(format!("{EXHAUSTED}{name}"))]);
         }
-        match act(request, "budget") {
+        match act("budget") {
             Some(Behaviour::Huge) => Ok(vec![charge(String::new()); HUGE_LIST]),
             Some(Behaviour::HugeString) => Ok(vec![charge("x".repeat(HUGE_STRING))]),
             Some(Behaviour::Nonsense) => Ok(vec![Charge {
-                window: "fortnight".to_owned(),
-                unit: "bananas".to_owned(),
+                window: Window::Other("fortnight".to_owned()),
+                unit: Unit::Other("bananas".to_owned()),
                 ..charge("nobody".to_owned())
             }]),
             Some(refusing @ (Behaviour::Refuse | Behaviour::Refuse200)) => Err(refusal(refusing)),
-            _ if chosen(request) => Ok(charges()),
+            _ if chosen() => Ok(charges()),
             _ => Ok(Vec::new()),
         }
     }
 
-    fn exhausted(_: &Request, charge: Charge, _: u64) -> Remedy {
+    fn exhausted(charge: Charge, _: u64) -> Remedy {
         let behaviour = charge
             .account
             .strip_prefix(EXHAUSTED)
             .and_then(Behaviour::named);
         if let Some(behaviour) = behaviour {
-            behaviour.act(None);
+            behaviour.act(Facts::None);
         }
         match behaviour {
             Some(Behaviour::HugeString) => Remedy::Downgrade("x".repeat(HUGE_STRING)),
@@ -166,53 +158,46 @@ impl budget::Guest for Hostile {
 }
 
 impl audit::Guest for Hostile {
-    fn entries(mut receipts: Vec<Receipt>) -> Vec<Receipt> {
-        let behaviour = receipts
-            .iter()
+    fn edit(count: u32) -> Option<Vec<audit::Edits>> {
+        let behaviour = (0..count)
             .find_map(asked_by)
             .or_else(|| settings::behaviour("audit"));
         if let Some(behaviour) = behaviour {
-            behaviour.act(None);
+            behaviour.act(Facts::None);
         }
+        let edits = |receipt, changes| audit::Edits { receipt, changes };
         match behaviour {
-            Some(Behaviour::Huge) => {
-                let invented = Receipt {
-                    id: String::new(),
-                    fields: Vec::new(),
-                };
-                receipts = vec![invented; HUGE_LIST];
-            }
-            Some(Behaviour::HugeString) => receipts.iter_mut().for_each(|receipt| {
-                receipt.fields.push(Field {
+            Some(Behaviour::Huge) => Some(vec![edits(None, Vec::new()); HUGE_LIST]),
+            Some(Behaviour::HugeString) => {
+                let field = Field {
                     name: "huge".to_owned(),
                     value: Value::Text("x".repeat(HUGE_STRING)),
-                });
-            }),
-            Some(Behaviour::Nonsense) => receipts
-                .iter_mut()
-                .for_each(|receipt| receipt.id.push_str("-invented")),
-            Some(Behaviour::Refuse) => receipts.clear(),
-            _ => {}
+                };
+                Some(vec![edits(None, vec![audit::ReceiptEdit::Set(field)])])
+            }
+            // The receipt after the last one, and one far from all.
+            Some(Behaviour::Nonsense) => Some(vec![edits(Some(count), Vec::new())]),
+            Some(Behaviour::Refuse) => Some(vec![edits(Some(u32::MAX), Vec::new())]),
+            _ => None,
         }
-        receipts
     }
 }
 
 /// Act as asked in this hook; what is left to do is given back.
-fn act(request: &Request, hook: &str) -> Option<Behaviour> {
-    let behaviour = asked(request, hook)
+fn act(hook: &str) -> Option<Behaviour> {
+    let behaviour = asked(hook)
         .as_deref()
         .and_then(Behaviour::named)
         .or_else(|| settings::behaviour(hook))?;
-    behaviour.act(Some(request));
+    behaviour.act(Facts::Request);
     Some(behaviour)
 }
 
 /// Returns whether the settings apply to this request.
-fn chosen(request: &Request) -> bool {
+fn chosen() -> bool {
     let only = settings::value("only").unwrap_or_default();
     let header = only.get("header").and_then(|header| header.as_str());
-    header.is_none_or(|header| request.header(header).is_some())
+    header.is_none_or(|header| request::header(header).is_some())
 }
 
 /// The edits of the settings.
@@ -227,23 +212,25 @@ fn edits() -> Vec<Edit> {
 /// The plan of the settings.
 fn targets() -> Option<Vec<Target>> {
     let targets = settings::value("targets")?;
-    let target = |named: &str| {
-        let (upstream, model) = match named.split_once('/') {
-            Some((upstream, model)) => (upstream, Some(model.to_owned())),
-            None => (named, None),
-        };
-        Target {
-            upstream: upstream.to_owned(),
-            model,
-            timeout_ms: None,
-            attributes: Vec::new(),
-        }
+    let named = |named: &str| match named.split_once('/') {
+        Some((upstream, model)) => target(upstream.to_owned(), Some(model.to_owned())),
+        None => target(named.to_owned(), None),
     };
     let targets = targets
         .as_array()?
         .iter()
         .filter_map(|named| named.as_str());
-    Some(targets.map(target).collect())
+    Some(targets.map(named).collect())
+}
+
+fn target(upstream: String, model: Option<String>) -> Target {
+    Target {
+        upstream,
+        model,
+        timeout_ms: None,
+        edits: Vec::new(),
+        attributes: Vec::new(),
+    }
 }
 
 /// The charges of the settings.
@@ -253,8 +240,8 @@ fn charges() -> Vec<Charge> {
         let mut words = text.split(' ').map(str::to_owned);
         Some(Charge {
             account: words.next()?,
-            window: words.next()?,
-            unit: words.next()?,
+            window: window(&words.next()?),
+            unit: unit(&words.next()?),
             limit: words.next()?.parse().ok()?,
             amount: words.next()?.parse().ok()?,
         })
@@ -263,28 +250,49 @@ fn charges() -> Vec<Charge> {
     charges.filter_map(|text| charge(text.as_str()?)).collect()
 }
 
+fn window(code: &str) -> Window {
+    match code {
+        "minute" => Window::Minute,
+        "hour" => Window::Hour,
+        "day" => Window::Day,
+        "month" => Window::Month,
+        "total" => Window::Total,
+        other => Window::Other(other.to_owned()),
+    }
+}
+
+fn unit(code: &str) -> Unit {
+    match code {
+        "picousd" => Unit::Picousd,
+        "tokens" => Unit::Tokens,
+        "requests" => Unit::Requests,
+        "in-flight" => Unit::InFlight,
+        other => Unit::Other(other.to_owned()),
+    }
+}
+
 /// Returns whether the settings refuse the model of the request.
-fn blocks(request: &Request) -> bool {
+fn blocks() -> bool {
     let Some(part) = settings::text("block") else {
         return false;
     };
-    let model = request.head().model.unwrap_or_default();
+    let model = request::head().model.unwrap_or_default();
     model.contains(&part)
 }
 
 /// The word that the request has for this hook.
-fn asked(request: &Request, hook: &str) -> Option<String> {
-    let header = request.header("x-hostile")?;
+fn asked(hook: &str) -> Option<String> {
+    let header = request::header("x-hostile")?;
     let (named, behaviour) = header.split_once(':')?;
     (named == hook).then(|| behaviour.to_owned())
 }
 
 /// The behaviour that a receipt asks for.
-fn asked_by(receipt: &Receipt) -> Option<Behaviour> {
-    receipt.fields.iter().find_map(|field| match &field.value {
-        Value::Text(name) if field.name == "metadata.hostile" => Behaviour::named(name),
-        _ => None,
-    })
+fn asked_by(receipt: u32) -> Option<Behaviour> {
+    match receipts::get_field(receipt, "metadata.hostile")? {
+        Value::Text(name) => Behaviour::named(&name),
+        Value::Integer(_) | Value::Flag(_) => None,
+    }
 }
 
 fn harmless() -> Envelope {
@@ -331,8 +339,8 @@ fn refusal(behaviour: Behaviour) -> Refusal {
 fn charge(account: String) -> Charge {
     Charge {
         account,
-        window: "total".to_owned(),
-        unit: "requests".to_owned(),
+        window: Window::Total,
+        unit: Unit::Requests,
         limit: 0,
         amount: 1,
     }

@@ -153,8 +153,8 @@ fn a_check_says_what_a_plugin_is_and_what_would_have_to_be_granted() {
     for part in [
         "sha256      ",
         "core module",
-        "route@0.2.0",
-        "settings@0.2.0",
+        "route@0.3.0",
+        "settings@0.3.0",
         "KiB of memory",
         "to compile",
         "admitted    yes, for route",

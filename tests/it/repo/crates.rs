@@ -73,6 +73,8 @@ fn a_published_crate_has_every_file_that_it_is_built_from() {
                 .collect();
             let included = quoted(&text, "include_str!(\"")
                 .chain(quoted(&text, "include_bytes!(\""))
+                .map(str::to_owned)
+                .chain(listed(&text))
                 .map(|path| at.parent().unwrap().join(path));
             for path in included {
                 let inside = normal(&path).is_some_and(|path| files.contains(&path));
@@ -91,6 +93,16 @@ fn a_published_crate_has_every_file_that_it_is_built_from() {
         }
     }
     assert!(read > 20, "includes are found: {read}");
+}
+
+/// Returns the paths of `files!("FOLDER": "NAME" "NAME")`, which includes each.
+fn listed(text: &str) -> impl Iterator<Item = String> {
+    text.split("files!(\"").skip(1).flat_map(|list| {
+        let list = list.split(')').next().unwrap_or_default();
+        let (folder, names) = list.split_once("\":").expect("a folder");
+        let names = names.split('"').skip(1).step_by(2);
+        names.map(move |name| format!("{folder}{name}"))
+    })
 }
 
 #[test]

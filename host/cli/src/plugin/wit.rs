@@ -42,7 +42,19 @@ pub(super) fn wit(args: &Args) -> anyhow::Result<ExitCode> {
 fn world(hooks: &[HookArg]) -> String {
     let import = |name: &str| format!("    import witgate:plugin/{name}@{CONTRACT_VERSION};\n");
     let export = |name: &str| format!("    export witgate:plugin/{name}@{CONTRACT_VERSION};\n");
-    let imports: String = ["types", "log", "settings"].map(import).concat();
+    // The facts need no grant to be imported: the host refuses single ones when they are read.
+    let imports = [
+        "types",
+        "request",
+        "caller",
+        "context",
+        "upstreams",
+        "planned",
+        "receipts",
+        "log",
+        "settings",
+    ];
+    let imports: String = imports.map(import).concat();
     let exports: String = hooks.iter().map(|hook| export(hook.interface())).collect();
     format!(
         "package author:plugin;\n\n\
@@ -61,6 +73,7 @@ mod tests {
         let world = world(&[HookArg::Route, HookArg::Budget]);
         for line in [
             "import witgate:plugin/settings@",
+            "import witgate:plugin/request@",
             "export witgate:plugin/lifecycle@",
             "export witgate:plugin/route@",
             "export witgate:plugin/budget@",

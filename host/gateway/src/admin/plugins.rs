@@ -67,6 +67,11 @@ fn collect_hooks(plugins: &[PluginStatus], to: &mut Families<'_>) -> fmt::Result
         "Number of calls of the plugin, by hook.",
         each().map(|(labels, metrics)| (labels, metrics.calls)),
     )?;
+    to.counters(
+        "plugin_left_out",
+        "Number of requests that the plugin's hook was not called for, because it is not interested in them.",
+        each().map(|(labels, metrics)| (labels, metrics.left_out)),
+    )?;
     to.gauges(
         "plugin_call_p50_ns",
         "Median time of a call in nanoseconds, within 25 %.",

@@ -205,7 +205,7 @@ impl Settler {
         let mut receipt = Receipt::new(id.into(), now().0, "GET");
         receipt.request.endpoint = ENDPOINT;
         receipt.request.caller = Some(Arc::new(record.facts.maker.caller()));
-        receipt.request.envelope = Some(record.facts.maker.envelope());
+        receipt.request.envelope = Some(Arc::new(record.facts.maker.envelope()));
         receipt.request.provenance = record.facts.maker.provenance();
         receipt.response.outcome = Some(Outcome::Answered);
         receipt.usage.batch = Some(Box::new(BatchNote::settled(

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use witgate_messages::price::PriceBook;
 use witgate_runtime::{
     AdmissionError, AuditNote, Charge, Envelope, Fault, Hook, HookSession, Lineup, Plan, Rejection,
-    Runtime, Source, Target, UpstreamStats,
+    Runtime, Source, Target, UpstreamStats, Upstreams,
 };
 
 use super::Captured;
@@ -125,12 +125,16 @@ impl Trial {
             view = view.after(&envelope)?;
         }
         let provenance = Provenance::of_path(&view.path);
+        view.complete(&mut envelope);
         provenance.stamp(&mut envelope);
+        let envelope = Arc::new(envelope);
         hooks.set_request(Arc::<View>::clone(&view));
 
         let mut plan = None;
         if self.has(Hook::Route) {
-            let asked = decided.time(Hook::Route, || hooks.route(&envelope, &self.upstreams));
+            let upstreams: Arc<dyn Upstreams> = Arc::new(self.upstreams.clone());
+            let told = Some(upstreams).filter(|_| !self.upstreams.is_empty());
+            let asked = decided.time(Hook::Route, || hooks.route(&envelope, told));
             match asked {
                 Ok(given) => plan = given,
                 Err(stop) => return Ok(Err(stop)),
@@ -142,7 +146,7 @@ impl Trial {
             }
         }
         let default = self.upstreams.first().map_or("default", |it| &it.name);
-        let plan = plan.unwrap_or_else(|| Plan::to(default));
+        let plan = Arc::new(plan.unwrap_or_else(|| Plan::to(default)));
 
         let estimate = estimate::of_message(&view, &plan, &self.prices);
         if self.has(Hook::Budget) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use witgate_config_file::Check;
+use witgate_runtime::Disconnect;
 
 /// Maximum of `hold_bytes`.
 const MAX_HOLD_BYTES: usize = 16 << 20;
@@ -55,6 +56,17 @@ pub(super) struct StreamsFile {
     drain_bytes: Option<u64>,
 }
 
+// === impl ClientGone ===
+
+impl From<Disconnect> for ClientGone {
+    fn from(treatment: Disconnect) -> Self {
+        match treatment {
+            Disconnect::Stop => Self::Stop,
+            Disconnect::Drain => Self::Drain,
+        }
+    }
+}
+
 // === impl StreamsFile ===
 
 impl StreamsFile {
@@ -83,19 +95,7 @@ impl StreamsFile {
     }
 }
 
-// === impl ClientGone ===
-
-impl ClientGone {
-    /// Parses `stop` or `drain`, as plans write it. Returns `None` for anything else.
-    #[must_use]
-    pub fn parse(code: &str) -> Option<Self> {
-        match code {
-            "stop" => Some(Self::Stop),
-            "drain" => Some(Self::Drain),
-            _ => None,
-        }
-    }
-}
+// === impl Streams ===
 
 impl Default for Streams {
     fn default() -> Self {

@@ -1,7 +1,7 @@
 //! Step 4: reserves the charges of all accounts at once, or applies the plugin's remedy.
 
 mod account_refused;
-mod budget_exhausted;
+mod downgrade_failed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, Window};
 use witgate_runtime::{Hook, PluginCharge, Remedy};
 
-use self::budget_exhausted::budget_exhausted;
+use self::downgrade_failed::downgrade_failed;
 use super::decide::Decision;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
@@ -63,7 +63,8 @@ pub(super) async fn admit(
                 return Err(account_refused::too_long(short, &decision.envelope, *bytes));
             }
         }
-        let hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
+        let mut hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
+        hooks.set_context(&decision.envelope, &decision.plan);
         let remedy = hooks
             .exhausted(short, refused.remaining())
             .map_err(|fault| Refused::fault(&fault))?;
@@ -79,7 +80,7 @@ pub(super) async fn admit(
             }
             Remedy::Downgrade(model) if !downgraded => {
                 if !decision.may_downgrade(&model) {
-                    let refused = budget_exhausted(short, refused.remaining(), resets_in);
+                    let refused = downgrade_failed(short, refused.remaining(), resets_in);
                     return Err(Refused {
                         message: format!(
                             "{}, and this key may not use the model `{}` instead",
@@ -100,7 +101,7 @@ pub(super) async fn admit(
                 charges = parse(&decision.charges)?;
             }
             Remedy::Downgrade(_) => {
-                return Err(budget_exhausted(short, refused.remaining(), resets_in));
+                return Err(downgrade_failed(short, refused.remaining(), resets_in));
             }
             Remedy::Refuse(refusal) => {
                 let mut answer =
@@ -128,8 +129,8 @@ fn parse(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
             };
             Ok(Charge {
                 account: charge.account.as_str().into(),
-                window: Window::parse(&charge.window).map_err(invalid)?,
-                unit: Unit::parse(&charge.unit).map_err(invalid)?,
+                window: Window::parse(charge.window.code()).map_err(invalid)?,
+                unit: Unit::parse(charge.unit.code()).map_err(invalid)?,
                 limit: charge.limit,
                 amount: charge.amount,
                 shortfall: OnShortfall::Refuse,

@@ -95,6 +95,13 @@ pub(super) async fn authorize(gateway: &Gateway, decision: &Decision) -> Result<
     if batch.is_some() {
         let edits = view.edits_of_requests(&decision.envelope);
         named.add_sets(&edits);
+        decision
+            .changes
+            .iter()
+            .for_each(|edits| named.add_sets(edits));
+    }
+    for target in &decision.targets {
+        named.add_sets(&target.edits);
     }
     if named.is_over() {
         return Err(too_many(

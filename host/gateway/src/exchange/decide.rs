@@ -16,6 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
+use witgate_messages::splice::Edit;
 use witgate_runtime::{Envelope, Plan};
 use witgate_runtime::{Lineup, PluginCharge, Request};
 
@@ -39,12 +40,12 @@ pub(crate) struct Decision {
     pub(crate) batch: BatchContext,
     pub(crate) lineup: Arc<Lineup>,
     pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) envelope: Envelope,
-    pub(crate) plan: Plan,
+    pub(crate) envelope: Arc<Envelope>,
+    pub(crate) plan: Arc<Plan>,
     pub(crate) targets: Vec<Target>,
     pub(crate) charges: Vec<PluginCharge>,
-    /// The model for each kind of request in a new batch, or `None` where the request keeps its own.
-    pub(crate) models: Vec<Option<Box<str>>>,
+    /// The changes of the plans for each kind of request in a new batch.
+    pub(crate) changes: Vec<Box<[Edit]>>,
     /// Set if the client asked for a stream.
     pub(crate) is_stream: bool,
     /// The body as it was sent, once every target gets it so and nothing reads it any more.
@@ -69,11 +70,13 @@ pub(crate) async fn decide(
     } = received;
     let mut envelope =
         settlement.call(&lineup, Arc::<View>::clone(&view), |hooks| hooks.envelope())?;
+    view.complete(&mut envelope);
     settlement.request().provenance.stamp(&mut envelope);
+    let envelope = Arc::new(envelope);
     for (name, value) in &envelope.response_headers {
         settlement.add_header(headers::plugin_header(name, value));
     }
-    settlement.request().envelope = Some(envelope.clone());
+    settlement.request().envelope = Some(Arc::clone(&envelope));
     let mut view = view.after(&envelope).map_err(|error| edit_failed(&error))?;
     copy::charge_edited(&mut view, &lineup, settlement)?;
     let batch = batch_context::prepare(&mut view, &lineup, gateway, settlement).await?;
@@ -99,7 +102,7 @@ pub(crate) async fn decide(
         plan: orders.plan,
         targets,
         charges: orders.charges,
-        models: orders.models,
+        changes: orders.changes,
         is_stream,
         unread: None,
     })
@@ -129,11 +132,12 @@ fn charge(
     let request: Arc<dyn Request> = Arc::<View>::clone(view);
     let estimate = estimate::of_message(view, &plan, &panel.snapshot.prices);
     settlement.expect(&estimate);
+    let plan = Arc::new(plan);
     let charges = panel.charges(&request, &plan, &estimate, settlement)?;
     Ok(Orders {
         plan,
         charges,
-        models: Vec::new(),
+        changes: Vec::new(),
     })
 }
 
@@ -201,7 +205,7 @@ impl Decision {
         self.targets = targets(&orders.plan, &self.envelope, &self.view, &self.snapshot)?;
         self.plan = orders.plan;
         self.charges = orders.charges;
-        self.models = orders.models;
+        self.changes = orders.changes;
         Ok(())
     }
 
@@ -218,7 +222,8 @@ impl Decision {
             .targets
             .iter()
             .filter_map(|target| target.model.as_deref());
-        if head.edits().is_empty() && planned.all(model) {
+        let edited = self.targets.iter().any(|target| !target.edits.is_empty());
+        if head.edits().is_empty() && !edited && planned.all(model) {
             self.unread = Some(sent.clone());
             Arc::make_mut(&mut self.view).head = None;
         }
@@ -236,9 +241,7 @@ impl Decision {
 
 /// Returns the logical model of the route: named by the plan, else by the envelope, else by the request.
 pub(crate) fn resource(plan: &Plan, envelope: &Envelope, view: &View) -> Option<String> {
-    let attributes = &mut plan.attributes.iter();
-    let planned = attributes.find(|(name, _)| name == "resource");
-    let named = planned.map(|(_, resource)| resource.clone());
+    let named = plan.resource.clone();
     named
         .or_else(|| envelope.resource.clone())
         .or_else(|| view.head.as_ref()?.model().map(Into::into))

@@ -42,7 +42,7 @@ pub(super) async fn forward(
 ) -> Result<Forwarded, Refused> {
     let mut decision = admitted.decision;
     decision.release_decoded_body();
-    let policy = attribute(&decision, "client-gone").and_then(ClientGone::parse);
+    let policy = decision.plan.on_disconnect.map(ClientGone::from);
     let early = early_headers::head(&decision, settlement)?;
     // Pings and an early head may have to wait for a slow reader too.
     session.set_write_timeout(Some(decision.snapshot.config.limits.write_timeout));
@@ -73,7 +73,7 @@ pub(super) async fn forward(
             };
             if fallback == Fallback::Exhausted
                 || !client.may_choose()
-                || !failed.may_retry(&decision)
+                || !failed.plan_allows_another(&decision)
             {
                 let answered = failed.into_final()?;
                 return Ok(Forwarded { answered, client });
@@ -112,8 +112,8 @@ pub(super) fn no_target() -> Refused {
 /// Returns how often a target may be tried again.
 fn retries(decision: &Decision, target: &Target) -> u32 {
     const MAX: u32 = 10;
-    attribute(decision, "retries")
-        .and_then(|count| count.parse().ok())
+    let planned = decision.plan.retries;
+    planned
         .unwrap_or(target.upstream.config.resilience.retry.attempts)
         .min(MAX)
 }
@@ -131,13 +131,4 @@ fn wait(target: &Target, tries: u32, failed: &FailedAttempt) -> Option<Duration>
             .delay(tries, &mut rand::thread_rng()),
     };
     target.upstream.retries.try_withdraw().then_some(wait)
-}
-
-/// Returns the value of an attribute of the plan.
-fn attribute<'a>(decision: &'a Decision, code: &str) -> Option<&'a str> {
-    let attributes = &decision.plan.attributes;
-    attributes
-        .iter()
-        .find(|(name, _)| name == code)
-        .map(|(_, value)| value.as_str())
 }

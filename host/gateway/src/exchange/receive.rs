@@ -14,11 +14,10 @@ use witgate_messages::head::Head;
 use witgate_runtime::Lineup;
 
 use self::authenticate::{authenticate, reject_leaked_key};
-use self::body::{check_length, read_body};
+use self::body::{BodyKind, MAX_UNUSED_BYTES, check_length, read_body};
 use super::settle::Settlement;
 use crate::answer::cors;
 use crate::answer::refused::Refused;
-use crate::config::Limits;
 use crate::exchange::headers;
 use crate::exchange::view::View;
 use crate::gateway::snapshot::Snapshot;
@@ -30,20 +29,6 @@ pub(crate) struct Received {
     pub(crate) lineup: Arc<Lineup>,
     pub(crate) snapshot: Arc<Snapshot>,
 }
-
-/// The treatment of a request body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Body {
-    /// A JSON object up to this size in bytes, read whole and scanned.
-    Json(usize),
-    /// Left unread, to be passed on piece by piece.
-    Streamed,
-    /// Read and discarded.
-    Unused,
-}
-
-/// Largest body that is discarded, in bytes. SDKs send `{}` to some endpoints.
-const MAX_UNUSED_BYTES: usize = 64 * 1024;
 
 /// Longest name of a model, in bytes.
 const MAX_MODEL_BYTES: usize = 1024;
@@ -117,19 +102,19 @@ pub(crate) async fn receive(
     }
 
     let limits = &snapshot.config.limits;
-    let (head, sent) = match Body::of(endpoint, &method, limits) {
-        Body::Json(limit) => {
+    let (head, sent) = match BodyKind::of(endpoint, &method, limits) {
+        BodyKind::Json(limit) => {
             let body = read_body(session, limits, limit, permit).await?;
             facts.bytes = body.len() as u64;
             let coding = session.get_header(header::CONTENT_ENCODING);
             let body = decode::decode(coding, body, limits, permit).await?;
             (Some(scan(body.plain)?), body.sent)
         }
-        Body::Streamed => {
+        BodyKind::Streamed => {
             check_length(session, limits.upload_bytes)?;
             (None, None)
         }
-        Body::Unused => {
+        BodyKind::Unused => {
             if !session.is_body_empty() {
                 // An unread body would be taken for the next request on the connection.
                 read_body(session, limits, MAX_UNUSED_BYTES, permit).await?;
@@ -213,19 +198,4 @@ fn scan(body: Bytes) -> Result<Head, Refused> {
         }
     }
     Ok(head)
-}
-
-// === impl Body ===
-
-impl Body {
-    fn of(endpoint: Endpoint, method: &Method, limits: &Limits) -> Self {
-        let post = method == Method::POST;
-        match endpoint {
-            Endpoint::Messages | Endpoint::CountTokens => Self::Json(limits.body_bytes),
-            Endpoint::Batches if post => Self::Json(limits.batch_bytes),
-            Endpoint::Files | Endpoint::Skills | Endpoint::SkillVersions if post => Self::Streamed,
-            Endpoint::PassThrough => Self::Streamed,
-            _ => Self::Unused,
-        }
-    }
 }

@@ -2,13 +2,14 @@
 
 pub(crate) mod vocabulary;
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
-use witgate_messages::splice::{Edit, EditError};
+use witgate_messages::splice::{Edit, EditError, Insertion};
 use witgate_runtime as contract;
 use witgate_runtime::{Envelope, Request};
 
@@ -60,6 +61,19 @@ impl View {
         Ok(Arc::new(view))
     }
 
+    /// Fills in what the gateway knows where the envelope hooks said nothing else.
+    pub(crate) fn complete(&self, envelope: &mut Envelope) {
+        let caller = self.caller.as_plugins_see_it();
+        let id = || self.id.to_string();
+        envelope.correlation_id.get_or_insert_with(id);
+        if envelope.tenant.is_none() {
+            envelope.tenant.clone_from(&caller.tenant);
+        }
+        if envelope.user.is_none() {
+            envelope.user.clone_from(&caller.user);
+        }
+    }
+
     /// Returns the edits of the envelope that apply to the `params` of each request of this batch.
     pub(crate) fn edits_of_requests(&self, envelope: &Envelope) -> Vec<Edit> {
         let Some(head) = &self.head else {
@@ -68,7 +82,7 @@ impl View {
         // Members of the batch's own top level were set before.
         let inside = |edit: &Edit| match edit {
             Edit::Remove(_) => true,
-            Edit::Set(name, _) => head.member(name).is_none(),
+            Edit::Set(..) | Edit::Insert(_) => head.member(edit.name()).is_none(),
         };
         envelope.edits.iter().map(edit).filter(inside).collect()
     }
@@ -107,18 +121,28 @@ impl Request for View {
             .collect()
     }
 
-    fn caller(&self) -> contract::Caller {
-        contract::Caller {
-            key_id: self.caller.id.to_string(),
-            tenant: self.caller.tenant.as_deref().map(Into::into),
-            user: self.caller.user.as_deref().map(Into::into),
-            tier: self.caller.tier.as_deref().map(Into::into),
-            labels: self.caller.labels.clone(),
-        }
+    fn caller(&self) -> &contract::Caller {
+        self.caller.as_plugins_see_it()
     }
 
     fn head(&self) -> contract::Head {
         self.head.as_ref().map(contract_head).unwrap_or_default()
+    }
+
+    fn model(&self) -> Option<Cow<'_, str>> {
+        self.head.as_ref()?.model()
+    }
+
+    fn names_other_models(&self) -> bool {
+        self.head.as_ref().is_some_and(names_other_models)
+    }
+
+    fn user_id(&self) -> Option<Cow<'_, str>> {
+        self.head.as_ref()?.user_id()
+    }
+
+    fn head_attributes(&self) -> Vec<(String, String)> {
+        self.head.as_ref().map(head_attributes).unwrap_or_default()
     }
 
     fn tools(&self) -> Vec<String> {
@@ -148,15 +172,18 @@ pub(crate) fn contract_head(head: &Head) -> contract::Head {
         max_tokens: head.max_tokens(),
         message_count: head.message_count(),
         tool_count: head.tool_count(),
-        user_id: head.user_id().map(Into::into),
         body_bytes: head.sent_len() as u64,
         prompt_tokens: head.prompt_tokens(),
-        attributes: attributes(head),
     }
 }
 
+/// Returns whether a body may name models in other places than `model`.
+pub(crate) fn names_other_models(head: &Head) -> bool {
+    head.leaves_model_open() || head.other_models().next().is_some()
+}
+
 /// Returns attributes for unreadable members, and for models in other places than `model`.
-fn attributes(head: &Head) -> Vec<(String, String)> {
+pub(crate) fn head_attributes(head: &Head) -> Vec<(String, String)> {
     let unread = head.unread().iter();
     let unread = unread.map(|unread| (format!("unread.{}", unread.member), unread.kind.to_owned()));
     let models = head.other_models();
@@ -186,6 +213,13 @@ pub(crate) fn edit(edit: &contract::Edit) -> Edit {
     match edit {
         contract::Edit::Remove(name) => Edit::Remove(name.clone()),
         contract::Edit::Set((name, json)) => Edit::Set(name.clone(), json.clone()),
+        contract::Edit::Insert(insertion) => Edit::Insert(Insertion {
+            member: insertion.member.clone(),
+            index: insertion
+                .index
+                .and_then(|index| usize::try_from(index).ok()),
+            element: insertion.element.clone(),
+        }),
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::client_stream::{AbuseSignal, Activity, ClientStream, FrameCounter};
-use super::limits::{Cleartext, ConnectionHandler, ConnectionLimits};
+use super::connection_limits::{Cleartext, ConnectionHandler, ConnectionLimits};
 use super::{StreamToken, http2, proxy_header};
 use crate::config::ProxyProtocol;
 

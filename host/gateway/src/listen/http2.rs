@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::client_stream::AbuseSignal;
-use super::limits::{ConnectionHandler, ConnectionLimits};
+use super::connection_limits::{ConnectionHandler, ConnectionLimits};
 use super::{StreamToken, stopped};
 
 /// Number of requests that are rejected unread before the connection is closed.

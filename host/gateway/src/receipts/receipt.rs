@@ -93,7 +93,7 @@ pub(crate) struct RequestFacts {
     pub(crate) method: Cut,
     pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) provenance: Provenance,
-    pub(crate) envelope: Option<Envelope>,
+    pub(crate) envelope: Option<Arc<Envelope>>,
     pub(crate) admission: Admission,
     pub(crate) model: Option<String>,
     pub(crate) bytes: u64,

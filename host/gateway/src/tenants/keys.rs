@@ -8,9 +8,10 @@
 mod read;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
+use witgate_runtime as contract;
 
 use crate::tenants::concurrency::Share;
 
@@ -41,6 +42,8 @@ pub struct Caller {
     pub environments: Option<Vec<String>>,
     /// The key's requests in flight.
     pub(crate) share: Share,
+    /// The caller in the form of the contract, made at its first request.
+    pub(crate) seen: OnceLock<Box<contract::Caller>>,
 }
 
 /// The callers of all keys.
@@ -171,6 +174,19 @@ impl Keyring {
 // === impl Caller ===
 
 impl Caller {
+    /// Returns the caller as plugins see it.
+    pub(crate) fn as_plugins_see_it(&self) -> &contract::Caller {
+        self.seen.get_or_init(|| {
+            Box::new(contract::Caller {
+                key_id: self.id.to_string(),
+                tenant: self.tenant.as_deref().map(Into::into),
+                user: self.user.as_deref().map(Into::into),
+                tier: self.tier.as_deref().map(Into::into),
+                labels: self.labels.clone(),
+            })
+        })
+    }
+
     /// Returns whether the key may use this model or resource.
     #[must_use]
     pub fn may_use(&self, model: &str) -> bool {

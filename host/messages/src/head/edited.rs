@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{Facts, Head};
-use crate::splice::{Edit, EditError, Spliced, assemble};
+use crate::splice::{Edit, EditError, Spliced, assemble, resolve};
 
 /// Edits of a body.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ impl Edited {
         Some(match edit {
             Edit::Remove(_) => None,
             Edit::Set(_, json) => Some(json.trim_ascii()),
+            // Resolved before.
+            Edit::Insert(_) => None,
         })
     }
 }
@@ -44,7 +46,9 @@ impl Head {
             return Ok(self.clone());
         }
         edits.iter().try_for_each(Edit::check)?;
-        let edits: Vec<Edit> = self.edits().iter().chain(edits).cloned().collect();
+        let edits = resolve(self, edits)?;
+        edits.iter().try_for_each(Edit::check)?;
+        let edits: Vec<Edit> = self.edits().iter().chain(&*edits).cloned().collect();
         Ok(Self {
             body: self.body.clone(),
             object: self.object.clone(),

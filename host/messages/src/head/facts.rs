@@ -88,7 +88,7 @@ impl Facts {
             let replaced = later.clone().any(|later| later.name() == edit.name());
             match edit {
                 Edit::Set(name, json) if !replaced => reading.set(name, json)?,
-                Edit::Set(..) | Edit::Remove(_) => {}
+                Edit::Set(..) | Edit::Insert(_) | Edit::Remove(_) => {}
             }
         }
         Ok(reading.facts())

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use serde_json::value::RawValue;
+use witgate_messages::splice::Insertion;
 use witgate_messages::{Edit, EditError, Head, splice};
 
 use crate::documents::{captures, request, value};
@@ -178,6 +180,7 @@ proptest! {
                     Some((_, earlier)) => earlier.clone_from(json),
                     None => added.push((name.clone(), json.clone())),
                 },
+                Edit::Insert(_) => unreachable!("not among these edits"),
             }
         }
         wanted.extend(added.clone());
@@ -200,7 +203,7 @@ proptest! {
             let (begin, value, end) = (offset(member.raw_name) - 1, offset(member.value), offset(member.value) + member.value.len());
             match last(member.name) {
                 Some(Edit::Remove(_)) => kept.push(&body[at..begin]),
-                Some(Edit::Set(..)) => kept.push(&body[at..value]),
+                Some(Edit::Set(..) | Edit::Insert(_)) => kept.push(&body[at..value]),
                 None => kept.push(&body[at..end]),
             }
             at = end;
@@ -214,5 +217,21 @@ proptest! {
             prop_assert!(place.is_some(), "byte {} is missing from {}", byte, result);
             rest = &rest[place.unwrap() + 1..];
         }
+    }
+
+    #[test]
+    fn an_insertion_is_that_of_the_parsed_array(elements in prop::collection::vec(value(), 0..5), index in prop::option::of(0_usize..7), element in value()) {
+        let document = format!("{{\"x\": [ {} ], \"y\":1}}", elements.join(" , "));
+        let insertion = Insertion { member: "x".to_owned(), index, element: element.clone() };
+        let result = spliced(&document, &[Edit::Insert(insertion)]);
+        let members: crate::reference::Members = serde_json::from_str(&result).expect("the result is JSON");
+        let found: Vec<&RawValue> = serde_json::from_str(members.0[0].1.get()).expect("an array");
+
+        let trimmed = |text: &str| text.trim_matches([' ', '\n', '\r', '\t']).to_owned();
+        let mut wanted: Vec<_> = elements.iter().map(|text| trimmed(text)).collect();
+        wanted.insert(index.unwrap_or(usize::MAX).min(wanted.len()), trimmed(&element));
+        let found: Vec<_> = found.iter().map(|value| trimmed(value.get())).collect();
+        prop_assert_eq!(found, wanted);
+        prop_assert_eq!(members.0[1].1.get(), "1");
     }
 }

@@ -9,11 +9,12 @@ use std::time::Duration;
 use wasmtime::Store;
 
 use super::AdmissionCause;
+use crate::call_facts::CallFacts;
 use crate::contract::{Caller, Envelope, Estimate, Field, Head, Plan, Receipt, Value};
 use crate::fault::{Failure, FaultKind};
 use crate::guest::{Breach, Guest};
 use crate::hook::Hook;
-use crate::instance::{Exports, Instance, handle};
+use crate::instance::{Exports, Instance};
 use crate::lineup::validate;
 use crate::plugin::Plugin;
 use crate::request::{Body, PlainRequest, Request};
@@ -29,59 +30,54 @@ const MIN_DEADLINE: Duration = Duration::from_millis(500);
 
 pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), AdmissionCause> {
     let request: Arc<dyn Request> = Arc::new(plain_message());
-    let envelope = Envelope {
-        correlation_id: Some(NAME.to_owned()),
-        ..Envelope::default()
+    let facts = CallFacts {
+        context: Some(Arc::new(Envelope {
+            correlation_id: Some(NAME.to_owned()),
+            ..Envelope::default()
+        })),
+        ..CallFacts::of_request(Arc::clone(&request))
     };
-    let plan = Plan::to(NAME);
     let estimate = Estimate {
         prompt_tokens: 8,
         output_tokens: 1,
         cost_picousd: None,
     };
-    let receipts = [Receipt {
+    let receipts = Arc::new(vec![Receipt {
         id: NAME.to_owned(),
         fields: vec![Field {
             name: "outcome".to_owned(),
             value: Value::Text(NAME.to_owned()),
         }],
-    }];
+    }]);
     instance.guest().collect_missing_grants();
     let mut missing = MissingGrants::default();
     let vocabulary = &*plugin.spec().vocabulary;
     for hook in plugin.hooks() {
-        let request = match hook {
-            Hook::Envelope | Hook::Route | Hook::Budget => Some(Arc::clone(&request)),
-            Hook::Audit => None,
-        };
-        let called = call(
-            plugin,
-            instance,
-            hook,
-            request,
-            |exports, store| match hook {
-                Hook::Envelope => {
-                    let given = exports.envelope()?.read(store, handle())?;
-                    Ok(given.map_or(Ok(()), |given| validate::envelope(vocabulary, &given)))
-                }
-                Hook::Route => {
-                    let given = exports.route()?.decide(store, handle(), &envelope, &[])?;
-                    let plan = given.ok().flatten();
-                    Ok(plan.map_or(Ok(()), |plan| validate::plan(vocabulary, &plan, &[])))
-                }
-                Hook::Budget => {
-                    let given =
-                        exports
-                            .budget()?
-                            .charges(store, handle(), &envelope, &plan, estimate)?;
-                    Ok(given.map_or(Ok(()), |given| validate::charges(vocabulary, &given)))
-                }
-                Hook::Audit => {
-                    let given = exports.audit()?.entries(store, &receipts);
-                    given.map(|_| Ok(()))
-                }
+        let facts = match hook {
+            Hook::Envelope => CallFacts::of_request(Arc::clone(&request)),
+            Hook::Route => facts.clone(),
+            Hook::Budget => CallFacts {
+                plan: Some(Arc::new(Plan::to(NAME))),
+                ..facts.clone()
             },
-        );
+            Hook::Audit => CallFacts::of_receipts(&receipts),
+        };
+        let called = call(plugin, instance, hook, facts, |exports, store| match hook {
+            Hook::Envelope => {
+                let given = exports.envelope()?.read(store)?;
+                Ok(given.map_or(Ok(()), |given| validate::envelope(vocabulary, &given)))
+            }
+            Hook::Route => {
+                let given = exports.route()?.decide(store)?;
+                let plan = given.ok().flatten();
+                Ok(plan.map_or(Ok(()), |plan| validate::plan(vocabulary, &plan, None)))
+            }
+            Hook::Budget => {
+                let given = exports.budget()?.charges(store, estimate)?;
+                Ok(given.map_or(Ok(()), |given| validate::charges(vocabulary, &given)))
+            }
+            Hook::Audit => exports.audit()?.edit(store).map(|_| Ok(())),
+        });
         missing.add(hook, instance.guest().take_missing_grants());
         // A plugin without its grants may well fail: the grants are the problem then.
         if called.is_err() && missing.is_empty() {
@@ -154,13 +150,13 @@ fn call(
     plugin: &Plugin,
     instance: &mut Instance,
     hook: Hook,
-    request: Option<Arc<dyn Request>>,
+    facts: CallFacts,
     call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<Result<(), Failure>>,
 ) -> Result<(), AdmissionCause> {
     let mut limits = *plugin.spec().limits.calls.of(hook);
     limits.deadline = (limits.deadline * DEADLINE_FACTOR).max(MIN_DEADLINE);
     instance
-        .call(limits, request, call)
+        .call(limits, facts, call)
         .and_then(|given| given)
         .map_err(|failure| AdmissionCause::SmokeTest(Box::new(plugin.fault(Some(hook), failure))))
 }

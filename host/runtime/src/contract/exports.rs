@@ -3,14 +3,15 @@
 use wasmtime::component::{Instance, InstancePre, Resource};
 use wasmtime::{Result, Store};
 
-use super::generated::{v0_1, v0_2};
+use super::generated::{v0_2, v0_3};
+use super::lifecycle::Configured;
+use super::v0_2 as older;
 use super::{
-    Charge, Envelope, Estimate, Plan, Receipt, Refusal, Remedy, RequestHandle, SettingsProblem,
-    UpstreamStats,
+    Charge, Envelope, Estimate, Plan, Receipt, ReceiptEdits, Refusal, Remedy, RequestHandle,
+    SettingsProblem,
 };
 use crate::guest::Guest;
 
-type Handle = Resource<RequestHandle>;
 type Answer<T> = Result<std::result::Result<T, Refusal>>;
 
 /// Defines the index and the functions of an interface, with one type for all versions.
@@ -18,23 +19,23 @@ macro_rules! interface {
     ($module:ident, $index:ident, $functions:ident) => {
         #[derive(Clone)]
         pub(crate) enum $index {
-            V0_1(v0_1::exports::witgate::plugin::$module::GuestIndices),
             V0_2(v0_2::exports::witgate::plugin::$module::GuestIndices),
+            V0_3(v0_3::exports::witgate::plugin::$module::GuestIndices),
         }
 
         pub(crate) enum $functions {
-            V0_1(v0_1::exports::witgate::plugin::$module::Guest),
             V0_2(v0_2::exports::witgate::plugin::$module::Guest),
+            V0_3(v0_3::exports::witgate::plugin::$module::Guest),
         }
 
         impl $index {
             /// Finds the interface by its name.
             pub(crate) fn find(pre: &InstancePre<Guest>) -> Option<Self> {
-                let newer = v0_2::exports::witgate::plugin::$module::GuestIndices::new(pre);
-                let older = || v0_1::exports::witgate::plugin::$module::GuestIndices::new(pre);
+                let newer = v0_3::exports::witgate::plugin::$module::GuestIndices::new(pre);
+                let older = || v0_2::exports::witgate::plugin::$module::GuestIndices::new(pre);
                 newer
-                    .map(Self::V0_2)
-                    .or_else(|_| older().map(Self::V0_1))
+                    .map(Self::V0_3)
+                    .or_else(|_| older().map(Self::V0_2))
                     .ok()
             }
 
@@ -45,16 +46,16 @@ macro_rules! interface {
                 instance: &Instance,
             ) -> Result<$functions> {
                 match self {
-                    Self::V0_1(index) => index.load(store, instance).map($functions::V0_1),
                     Self::V0_2(index) => index.load(store, instance).map($functions::V0_2),
+                    Self::V0_3(index) => index.load(store, instance).map($functions::V0_3),
                 }
             }
 
             /// Returns the interface's version of the contract.
             pub(crate) const fn version(&self) -> &'static str {
                 match self {
-                    Self::V0_1(_) => super::V0_1,
                     Self::V0_2(_) => super::V0_2,
+                    Self::V0_3(_) => super::V0_3,
                 }
             }
         }
@@ -67,37 +68,56 @@ interface!(route, RouteIndex, RouteExport);
 interface!(budget, BudgetIndex, BudgetExport);
 interface!(audit, AuditIndex, AuditExport);
 
+/// The result of an audit call.
+pub(crate) enum AuditAnswer {
+    /// The receipts to write, from a plugin of version 0.2.
+    Receipts(Vec<Receipt>),
+    /// The edits of the receipts.
+    Edits(Vec<ReceiptEdits>),
+}
+
+/// Returns a handle to the store's request, for one call of a plugin of version 0.2.
+fn handle() -> Resource<RequestHandle> {
+    Resource::new_borrow(0)
+}
+
 // === impl LifecycleExport ===
 
 impl LifecycleExport {
     pub(crate) fn configure(
         &self,
         store: &mut Store<Guest>,
-    ) -> Result<std::result::Result<(), Vec<SettingsProblem>>> {
+    ) -> Result<std::result::Result<Configured, Vec<SettingsProblem>>> {
         match self {
-            Self::V0_1(guest) => {
+            Self::V0_2(guest) => {
+                let problem =
+                    |problem: v0_2::exports::witgate::plugin::lifecycle::Problem| SettingsProblem {
+                        path: problem.path,
+                        message: problem.message,
+                    };
                 let given = guest.call_configure(store)?;
-                Ok(given.map_err(|problems| problems.into_iter().map(newer_problem).collect()))
+                Ok(match given {
+                    Ok(()) => Ok(Configured {
+                        interests: Vec::new(),
+                    }),
+                    Err(problems) => Err(problems.into_iter().map(problem).collect()),
+                })
             }
-            Self::V0_2(guest) => guest.call_configure(store),
+            Self::V0_3(guest) => guest.call_configure(store),
         }
-    }
-}
-
-fn newer_problem(problem: v0_1::exports::witgate::plugin::lifecycle::Problem) -> SettingsProblem {
-    SettingsProblem {
-        path: problem.path,
-        message: problem.message,
     }
 }
 
 // === impl EnvelopeExport ===
 
 impl EnvelopeExport {
-    pub(crate) fn read(&self, store: &mut Store<Guest>, request: Handle) -> Answer<Envelope> {
+    pub(crate) fn read(&self, store: &mut Store<Guest>) -> Answer<Envelope> {
         match self {
-            Self::V0_1(guest) => guest.call_read(store, request),
-            Self::V0_2(guest) => guest.call_read(store, request),
+            Self::V0_2(guest) => {
+                let given = guest.call_read(store, handle())?;
+                Ok(given.map(older::new_envelope).map_err(older::new_refusal))
+            }
+            Self::V0_3(guest) => guest.call_read(store),
         }
     }
 }
@@ -105,16 +125,23 @@ impl EnvelopeExport {
 // === impl RouteExport ===
 
 impl RouteExport {
-    pub(crate) fn decide(
-        &self,
-        store: &mut Store<Guest>,
-        request: Handle,
-        envelope: &Envelope,
-        upstreams: &[UpstreamStats],
-    ) -> Answer<Option<Plan>> {
+    pub(crate) fn decide(&self, store: &mut Store<Guest>) -> Answer<Option<Plan>> {
         match self {
-            Self::V0_1(guest) => guest.call_decide(store, request, envelope, upstreams),
-            Self::V0_2(guest) => guest.call_decide(store, request, envelope, upstreams),
+            Self::V0_2(guest) => {
+                let facts = store.data().facts();
+                let envelope = older::old_envelope(&facts.context.clone().unwrap_or_default());
+                let upstreams: Vec<_> = facts
+                    .upstreams
+                    .iter()
+                    .flat_map(|all| all.names().into_iter().filter_map(|name| all.stats(&name)))
+                    .map(older::old_stats)
+                    .collect();
+                let given = guest.call_decide(store, handle(), &envelope, &upstreams)?;
+                Ok(given
+                    .map(|plan| plan.map(older::new_plan))
+                    .map_err(older::new_refusal))
+            }
+            Self::V0_3(guest) => guest.call_decide(store),
         }
     }
 }
@@ -125,28 +152,35 @@ impl BudgetExport {
     pub(crate) fn charges(
         &self,
         store: &mut Store<Guest>,
-        request: Handle,
-        envelope: &Envelope,
-        plan: &Plan,
         estimate: Estimate,
     ) -> Answer<Vec<Charge>> {
         match self {
-            Self::V0_1(guest) => guest.call_charges(store, request, envelope, plan, estimate),
-            Self::V0_2(guest) => guest.call_charges(store, request, envelope, plan, estimate),
+            Self::V0_2(guest) => {
+                let facts = store.data().facts();
+                let envelope = older::old_envelope(&facts.context.clone().unwrap_or_default());
+                let plan = facts.plan.as_deref().map(older::old_plan);
+                let plan = plan.unwrap_or_else(|| older::old_plan(&Plan::to("")));
+                let estimate = older::old_estimate(estimate);
+                let given = guest.call_charges(store, handle(), &envelope, &plan, estimate)?;
+                Ok(given
+                    .map(|charges| charges.into_iter().map(older::new_charge).collect())
+                    .map_err(older::new_refusal))
+            }
+            Self::V0_3(guest) => guest.call_charges(store, estimate),
         }
     }
 
-    /// Calls `exhausted`. Version 0.1 does not pass the request.
     pub(crate) fn exhausted(
         &self,
         store: &mut Store<Guest>,
-        request: Handle,
         charge: &Charge,
         remaining: u64,
     ) -> Result<Remedy> {
         match self {
-            Self::V0_1(guest) => guest.call_exhausted(store, charge, remaining),
-            Self::V0_2(guest) => guest.call_exhausted(store, request, charge, remaining),
+            Self::V0_2(guest) => guest
+                .call_exhausted(store, handle(), &older::old_charge(charge), remaining)
+                .map(older::new_remedy),
+            Self::V0_3(guest) => guest.call_exhausted(store, charge, remaining),
         }
     }
 }
@@ -154,14 +188,22 @@ impl BudgetExport {
 // === impl AuditExport ===
 
 impl AuditExport {
-    pub(crate) fn entries(
-        &self,
-        store: &mut Store<Guest>,
-        receipts: &[Receipt],
-    ) -> Result<Vec<Receipt>> {
+    /// Calls the hook for the receipts of the call's facts.
+    pub(crate) fn edit(&self, store: &mut Store<Guest>) -> Result<AuditAnswer> {
+        let receipts = store.data().facts().receipts.clone().unwrap_or_default();
         match self {
-            Self::V0_1(guest) => guest.call_entries(store, receipts),
-            Self::V0_2(guest) => guest.call_entries(store, receipts),
+            Self::V0_2(guest) => {
+                let receipts: Vec<_> = receipts.iter().map(older::old_receipt).collect();
+                let given = guest.call_entries(store, &receipts)?;
+                let given = given.into_iter().map(older::new_receipt);
+                Ok(AuditAnswer::Receipts(given.collect()))
+            }
+            Self::V0_3(guest) => {
+                let count = u32::try_from(receipts.len()).unwrap_or(u32::MAX);
+                drop(receipts);
+                let given = guest.call_edit(store, count)?;
+                Ok(AuditAnswer::Edits(given.unwrap_or_default()))
+            }
         }
     }
 }

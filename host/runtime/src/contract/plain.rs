@@ -1,40 +1,6 @@
-//! Defaults of contract records.
+//! Plans of one target.
 
-use super::{Caller, Head, Plan, Target};
-
-// === impl Caller ===
-
-impl Default for Caller {
-    /// Returns a caller without an identity.
-    fn default() -> Self {
-        Self {
-            key_id: String::new(),
-            tenant: None,
-            user: None,
-            tier: None,
-            labels: Vec::new(),
-        }
-    }
-}
-
-// === impl Head ===
-
-impl Default for Head {
-    /// Returns the scan of a request without a body.
-    fn default() -> Self {
-        Self {
-            model: None,
-            stream: false,
-            max_tokens: None,
-            message_count: 0,
-            tool_count: 0,
-            user_id: None,
-            body_bytes: 0,
-            prompt_tokens: 0,
-            attributes: Vec::new(),
-        }
-    }
-}
+use super::{Plan, Target};
 
 // === impl Plan ===
 
@@ -47,9 +13,13 @@ impl Plan {
                 upstream: upstream.into(),
                 model: None,
                 timeout_ms: None,
+                edits: Vec::new(),
                 attributes: Vec::new(),
             }],
-            retry_on: Vec::new(),
+            retry_on: None,
+            retries: None,
+            on_disconnect: None,
+            resource: None,
             attributes: Vec::new(),
         }
     }

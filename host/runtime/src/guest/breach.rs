@@ -16,7 +16,10 @@ pub(crate) enum Breach {
         bytes: usize,
         limit: usize,
     },
+    /// An import that is not available while the instance starts.
     NotAvailable(&'static str),
+    /// An import that the running hook does not have.
+    NotInHook(&'static str),
     Interface(&'static str),
     Header(String),
     /// A header with credentials, which the host never grants.
@@ -77,6 +80,12 @@ impl fmt::Display for Breach {
             ),
             Self::NotAvailable(what) => {
                 write!(f, "`{what}` is not available while the plugin starts")
+            }
+            Self::NotInHook(what) => {
+                write!(
+                    f,
+                    "`{what}` is not available in this hook; see the contract for the hooks that have it"
+                )
             }
             Self::Interface(name) => write!(
                 f,

@@ -1,11 +1,12 @@
 //! The guest's imports of the request. Reading a part without its grant is a breach, never an empty answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use wasmtime::Result;
 
-use super::{Breach, Guest, attribute_bytes, optional_bytes};
-use crate::contract::{Attribute, Caller, Head};
+use super::{Breach, Guest, attribute_bytes, filled, optional_bytes};
+use crate::contract::{Attribute, Endpoint, request, v0_2};
 use crate::grants::BodyGrant;
 use crate::request::Request;
 
@@ -24,9 +25,18 @@ impl Guest {
         self.text(request.id())
     }
 
-    pub(crate) fn endpoint(&mut self) -> Result<String> {
+    pub(crate) fn endpoint_code(&mut self) -> Result<String> {
         let request = self.request(0)?;
         self.text(request.endpoint())
+    }
+
+    pub(crate) fn endpoint(&mut self) -> Result<Endpoint> {
+        let request = self.request(0)?;
+        let endpoint = Endpoint::of(request.endpoint());
+        if let Endpoint::Other(code) = &endpoint {
+            self.copy(code.len())?;
+        }
+        Ok(endpoint)
     }
 
     pub(crate) fn method(&mut self) -> Result<String> {
@@ -56,7 +66,11 @@ impl Guest {
         self.optional_text(value)
     }
 
-    pub(crate) fn headers(&mut self, prefix: String) -> Result<Vec<Attribute>> {
+    pub(crate) fn headers(&mut self, prefix: String) -> Result<Option<Vec<Attribute>>> {
+        self.all_headers(prefix).map(filled)
+    }
+
+    pub(crate) fn all_headers(&mut self, prefix: String) -> Result<Vec<Attribute>> {
         let request = self.request(prefix.len())?;
         if !self.spec.grants.has_headers(&prefix) {
             self.missing_grant(Breach::Header(format!("{prefix}*")))?;
@@ -68,30 +82,71 @@ impl Guest {
         Ok(headers)
     }
 
-    pub(crate) fn caller(&mut self) -> Result<Caller> {
-        let caller = self.request(0)?.caller();
-        let optional = optional_bytes(&[&caller.tenant, &caller.user, &caller.tier]);
-        self.copy(caller.key_id.len() + optional + attribute_bytes(&caller.labels))?;
-        Ok(caller)
+    pub(crate) fn head(&mut self) -> Result<request::Scan> {
+        let request = self.body(BodyGrant::Head, "head", 0)?;
+        self.scan_of(&*request)
     }
 
-    pub(crate) fn head(&mut self) -> Result<Head> {
-        let head = self.body(BodyGrant::Head, "head", 0)?.head();
-        for (what, text) in [("model", &head.model), ("metadata.user_id", &head.user_id)] {
-            self.lend(what, optional_bytes(&[text]))?;
-        }
-        let also = attribute_bytes(&head.attributes);
+    fn scan_of(&mut self, request: &dyn Request) -> Result<request::Scan> {
+        let head = request.head();
+        let bytes = optional_bytes(&[&head.model]);
+        self.lend("model", bytes)?;
+        self.copy(bytes)?;
+        Ok(request::Scan {
+            model: head.model,
+            stream: head.stream,
+            max_tokens: head.max_tokens,
+            message_count: head.message_count,
+            tool_count: head.tool_count,
+            body_bytes: head.body_bytes,
+            prompt_tokens: head.prompt_tokens,
+        })
+    }
+
+    pub(crate) fn user_id(&mut self) -> Result<Option<String>> {
+        let request = self.body(BodyGrant::Head, "user-id", 0)?;
+        self.user_id_of(&*request)
+    }
+
+    fn user_id_of(&mut self, request: &dyn Request) -> Result<Option<String>> {
+        let user_id = request.user_id();
+        let bytes = user_id.as_ref().map_or(0, |id| id.len());
+        self.lend("metadata.user_id", bytes)?;
+        self.copy(bytes)?;
+        Ok(user_id.map(Cow::into_owned))
+    }
+
+    pub(crate) fn head_attributes(&mut self) -> Result<Option<Vec<Attribute>>> {
+        let request = self.body(BodyGrant::Head, "head-attributes", 0)?;
+        self.head_attributes_of(&*request).map(filled)
+    }
+
+    fn head_attributes_of(&mut self, request: &dyn Request) -> Result<Vec<Attribute>> {
+        let attributes = request.head_attributes();
+        let bytes = attribute_bytes(&attributes);
         self.fit(
             "models and members of the body",
-            also,
+            bytes,
             self.limits.copy_bytes,
         )?;
-        let optional = optional_bytes(&[&head.model, &head.user_id]);
-        self.copy(optional + also)?;
-        Ok(head)
+        self.copy(bytes)?;
+        Ok(attributes)
     }
 
-    pub(crate) fn tools(&mut self) -> Result<Vec<String>> {
+    /// Returns the whole scan, as version 0.2 has it.
+    pub(crate) fn whole_head(&mut self) -> Result<v0_2::OldHead> {
+        let request = self.body(BodyGrant::Head, "head", 0)?;
+        let head = self.scan_of(&*request)?;
+        let user_id = self.user_id_of(&*request)?;
+        let attributes = self.head_attributes_of(&*request)?;
+        Ok(v0_2::old_head(head, user_id, attributes))
+    }
+
+    pub(crate) fn tools(&mut self) -> Result<Option<Vec<String>>> {
+        self.all_tools().map(filled)
+    }
+
+    pub(crate) fn all_tools(&mut self) -> Result<Vec<String>> {
         let tools = self.body(BodyGrant::Head, "tools", 0)?.tools();
         // Many short names cost memory and time, too.
         let bytes = tools.iter().map(|name| name.len() + ELEMENT_BYTES).sum();
@@ -154,7 +209,7 @@ impl Guest {
     /// Refuses parts of the body that together are larger than `limit`, but not larger than the body. Asks for the body's
     /// length only if it needs it, because the embedder may have to assemble the body first.
     fn fit_together(&mut self, what: &str, bytes: usize, limit: usize) -> Result<()> {
-        let all = || self.request.as_ref().map_or(0, |it| it.body().len());
+        let all = || self.facts.request.as_ref().map_or(0, |it| it.body().len());
         if bytes <= limit || bytes > all() {
             return Ok(());
         }

@@ -53,7 +53,7 @@ impl Guest {
     pub(crate) fn settings(&mut self) -> Result<String> {
         let spec = Arc::clone(&self.spec);
         self.enter(0)?;
-        self.text(&spec.settings)
+        self.text(&spec.settings.json)
     }
 
     pub(crate) fn unix_ms(&mut self) -> Result<u64> {

@@ -5,10 +5,14 @@
 //! affects another: there is at most one call more than there are receipts. Faults of these calls never suspend the plugin.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 
 use super::Lineup;
 use super::bounds::Bounds;
+use super::receipt_edits;
+use crate::call_facts::CallFacts;
+use crate::contract::exports::AuditAnswer;
 use crate::contract::{Receipt, Value};
 use crate::fault::{Failure, Fault, FaultKind};
 use crate::hook::Hook;
@@ -117,7 +121,11 @@ fn fitting(plugin: &Plugin, entries: &[Audited]) -> usize {
 /// Passes entries through a plugin.
 fn pass(plugin: &Plugin, entries: &mut [Audited], keep: &impl Fn(&str) -> bool) {
     match ask(plugin, entries) {
-        Ok(given) => accept(plugin, entries, given, keep),
+        Ok(AuditAnswer::Edits(edits)) => {
+            let receipts = entries.iter_mut().map(|entry| &mut entry.receipt);
+            receipt_edits::apply(receipts, edits);
+        }
+        Ok(AuditAnswer::Receipts(given)) => accept(plugin, entries, given, keep),
         Err(fault) if entries.len() > 1 && fault.kind.is_plugins() => {
             for alone in entries.chunks_mut(1) {
                 pass(plugin, alone, keep);
@@ -143,18 +151,32 @@ fn fit(plugin: &Plugin, receipt: &Receipt) -> Result<(), Fault> {
     Ok(())
 }
 
-fn ask(plugin: &Plugin, entries: &[Audited]) -> Result<Vec<Receipt>, Fault> {
-    if let [only] = entries {
+/// Calls the hook for entries, whose receipts it lends to the guest meanwhile.
+fn ask(plugin: &Plugin, entries: &mut [Audited]) -> Result<AuditAnswer, Fault> {
+    if let [only] = &*entries {
         fit(plugin, &only.receipt)?;
     }
-    let batch: Vec<Receipt> = entries.iter().map(|entry| entry.receipt.clone()).collect();
+    let lent = entries
+        .iter_mut()
+        .map(|entry| mem::take(&mut entry.receipt));
+    let lent: Arc<Vec<Receipt>> = Arc::new(lent.collect());
     let bounds = Bounds::of(plugin, Hook::Audit);
-    plugin.call(
+    let facts = CallFacts::of_receipts(&lent);
+    let given = plugin.call(
         Hook::Audit,
-        None,
-        |exports, store| exports.audit()?.entries(store, &batch),
-        |given| bounds.receipts(given, batch.len()),
-    )
+        &facts,
+        |exports, store| exports.audit()?.edit(store),
+        |given| match given {
+            AuditAnswer::Edits(edits) => bounds.receipt_edits(edits, lent.len()),
+            AuditAnswer::Receipts(receipts) => bounds.receipts(receipts, lent.len()),
+        },
+    );
+    drop(facts);
+    // The call has ended, so this is the only reference again.
+    for (entry, receipt) in entries.iter_mut().zip(Arc::unwrap_or_clone(lent)) {
+        entry.receipt = receipt;
+    }
+    given
 }
 
 /// Replaces each receipt by the returned one with the same id. Drops receipts with unknown ids.

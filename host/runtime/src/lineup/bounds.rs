@@ -2,7 +2,8 @@
 
 use super::validate;
 use crate::contract::{
-    Attribute, Charge, Edit, Envelope, Plan, Receipt, Refusal, Remedy, UpstreamStats, Value,
+    Attribute, Charge, Edit, Envelope, Field, Plan, Receipt, ReceiptEdit, ReceiptEdits, Refusal,
+    Remedy, Upstreams, Value,
 };
 use crate::fault::{Failure, FaultKind};
 use crate::hook::Hook;
@@ -62,10 +63,6 @@ impl<'a> Bounds<'a> {
         self.list("edits", envelope.edits.len())?;
         self.list("response-headers", envelope.response_headers.len())?;
         self.list("attributes", envelope.attributes.len())?;
-        let edits = envelope.edits.iter().map(|edit| match edit {
-            Edit::Remove(name) => name.len(),
-            Edit::Set((name, json)) => name.len() + json.len(),
-        });
         let texts = [
             &envelope.correlation_id,
             &envelope.resource,
@@ -78,21 +75,30 @@ impl<'a> Bounds<'a> {
         let lists = pairs(&envelope.metadata)
             + pairs(&envelope.response_headers)
             + pairs(&envelope.attributes);
-        self.bytes(texts.sum::<usize>() + lists + edits.sum::<usize>())?;
+        self.bytes(texts.sum::<usize>() + lists + edits(&envelope.edits))?;
         validate::envelope(self.vocabulary, envelope)
     }
 
-    /// Checks a plan of a plugin that was told of these upstreams.
-    pub(super) fn plan(self, plan: &Plan, told: &[UpstreamStats]) -> Result<(), Failure> {
+    /// Checks a plan of a plugin that was told of these upstreams, or of none.
+    pub(super) fn plan(self, plan: &Plan, told: Option<&dyn Upstreams>) -> Result<(), Failure> {
         self.list("targets", plan.targets.len())?;
-        self.list("retry-on", plan.retry_on.len())?;
+        let retry_on = plan.retry_on.as_deref().unwrap_or_default();
+        self.list("retry-on", retry_on.len())?;
         self.list("attributes", plan.attributes.len())?;
         let mut bytes = optional(&plan.rule)
-            + plan.retry_on.iter().map(String::len).sum::<usize>()
+            + optional(&plan.resource)
+            + retry_on
+                .iter()
+                .map(|reason| reason.code().len())
+                .sum::<usize>()
             + pairs(&plan.attributes);
         for target in &plan.targets {
             self.list("targets.attributes", target.attributes.len())?;
-            bytes += target.upstream.len() + optional(&target.model) + pairs(&target.attributes);
+            self.list("targets.edits", target.edits.len())?;
+            bytes += target.upstream.len()
+                + optional(&target.model)
+                + pairs(&target.attributes)
+                + edits(&target.edits);
         }
         self.bytes(bytes)?;
         validate::plan(self.vocabulary, plan, told)
@@ -100,8 +106,9 @@ impl<'a> Bounds<'a> {
 
     pub(super) fn charges(self, charges: &[Charge]) -> Result<(), Failure> {
         self.list("charges", charges.len())?;
-        let bytes =
-            |charge: &Charge| charge.account.len() + charge.window.len() + charge.unit.len();
+        let bytes = |charge: &Charge| {
+            charge.account.len() + charge.window.code().len() + charge.unit.code().len()
+        };
         self.bytes(charges.iter().map(bytes).sum())?;
         validate::charges(self.vocabulary, charges)
     }
@@ -130,15 +137,37 @@ impl<'a> Bounds<'a> {
         let mut bytes = 0;
         for receipt in receipts {
             self.list("fields", receipt.fields.len())?;
-            let fields = receipt.fields.iter().map(|field| {
-                field.name.len()
-                    + match &field.value {
-                        Value::Text(text) => text.len(),
-                        Value::Integer(_) | Value::Flag(_) => 0,
-                    }
-            });
+            let fields = receipt.fields.iter().map(field_bytes);
             bytes += receipt.id.len() + fields.sum::<usize>();
         }
+        self.bytes(bytes)
+    }
+
+    /// Checks the edits of so many receipts.
+    pub(super) fn receipt_edits(self, given: &[ReceiptEdits], sent: usize) -> Result<(), Failure> {
+        let mut bytes = 0;
+        for edits in given {
+            self.list("changes", edits.changes.len())?;
+            let index = edits.receipt.and_then(|index| usize::try_from(index).ok());
+            if let Some(index) = index.filter(|index| *index >= sent) {
+                let message =
+                    format!("edits of receipt {index}; the call has {sent}, counted from 0");
+                return Err(Failure::new(FaultKind::Contract, message));
+            }
+            for change in &edits.changes {
+                let patterns = |list: &[String]| {
+                    let texts = list.iter().map(String::len).sum::<usize>();
+                    self.list("patterns", list.len()).map(|()| texts)
+                };
+                bytes += match change {
+                    ReceiptEdit::Drop(list) | ReceiptEdit::Keep(list) => patterns(list)?,
+                    ReceiptEdit::Hash(hashing) => patterns(&hashing.fields)? + hashing.key.len(),
+                    ReceiptEdit::Set(field) => field_bytes(field),
+                    ReceiptEdit::Copy((from, to)) => from.len() + to.len(),
+                };
+            }
+        }
+        self.list("edits", given.len())?;
         self.bytes(bytes)
     }
 
@@ -154,6 +183,23 @@ impl<'a> Bounds<'a> {
             ),
         ))
     }
+}
+
+fn field_bytes(field: &Field) -> usize {
+    let text = match &field.value {
+        Value::Text(text) => text.len(),
+        Value::Integer(_) | Value::Flag(_) => 0,
+    };
+    field.name.len() + text
+}
+
+fn edits(edits: &[Edit]) -> usize {
+    let bytes = edits.iter().map(|edit| match edit {
+        Edit::Remove(name) => name.len(),
+        Edit::Set((name, json)) => name.len() + json.len(),
+        Edit::Insert(insertion) => insertion.member.len() + insertion.element.len(),
+    });
+    bytes.sum()
 }
 
 fn optional(text: &Option<String>) -> usize {

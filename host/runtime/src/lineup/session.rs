@@ -7,11 +7,12 @@ use wasmtime::Store;
 
 use super::Lineup;
 use super::bounds::Bounds;
-use crate::contract::{Charge, Envelope, Estimate, Plan, Refusal, Remedy, UpstreamStats};
+use crate::call_facts::CallFacts;
+use crate::contract::{Charge, Envelope, Estimate, Plan, Refusal, Remedy, Upstreams};
 use crate::fault::{Failure, Fault};
 use crate::guest::Guest;
 use crate::hook::Hook;
-use crate::instance::{Exports, handle};
+use crate::instance::Exports;
 use crate::plugin::Plugin;
 use crate::request::Request;
 use crate::sidecar::FailPolicy;
@@ -26,7 +27,7 @@ use crate::sidecar::FailPolicy;
 /// session is [`Send`], holds no plugin instance between two calls, and may be kept across `await` points.
 pub struct HookSession<'a> {
     lineup: &'a Lineup,
-    request: Arc<dyn Request>,
+    facts: CallFacts,
     trace: CallTrace,
 }
 
@@ -73,14 +74,21 @@ impl<'a> HookSession<'a> {
     pub(super) fn new(lineup: &'a Lineup, request: Arc<dyn Request>, trace: CallTrace) -> Self {
         Self {
             lineup,
-            request,
+            facts: CallFacts::of_request(request),
             trace,
         }
     }
 
     /// Replaces the request that the next calls lend to plugins, such as by the one with the envelope's edits applied.
     pub fn set_request(&mut self, request: Arc<dyn Request>) {
-        self.request = request;
+        self.facts.request = Some(request);
+    }
+
+    /// Sets what [`exhausted`](Self::exhausted) tells a plugin besides the request, in a session that did not ask for the
+    /// charges itself.
+    pub fn set_context(&mut self, envelope: &Arc<Envelope>, plan: &Arc<Plan>) {
+        self.facts.context = Some(Arc::clone(envelope));
+        self.facts.plan = Some(Arc::clone(plan));
     }
 
     /// Calls the envelope hook of every plugin and merges the results with [`Envelope::merge`].
@@ -89,13 +97,12 @@ impl<'a> HookSession<'a> {
     ///
     /// The first refusal, or the first fault of a plugin whose fail policy is `closed`.
     pub fn envelope(&mut self) -> Result<Envelope, Rejection> {
-        self.lineup.complete(Hook::Envelope)?;
         let mut merged = Envelope::default();
-        for plugin in self.lineup.with(Hook::Envelope) {
+        for plugin in self.plugins(Hook::Envelope)? {
             let given = self.ask(
                 plugin,
                 Hook::Envelope,
-                |exports, store| exports.envelope()?.read(store, handle()),
+                |exports, store| exports.envelope()?.read(store),
                 |bounds, envelope| bounds.envelope(envelope),
             )?;
             if let Some(mut envelope) = given {
@@ -108,29 +115,35 @@ impl<'a> HookSession<'a> {
 
     /// Calls the route hooks, one plugin after the other, and returns the first plan, or `None` if no plugin has one.
     ///
-    /// A plan must name at least one of `upstreams`, unless that list is empty; otherwise it is a fault of its plugin.
+    /// A plan must name at least one of `upstreams`; otherwise it is a fault of its plugin. Without `upstreams`, it may name
+    /// any.
     ///
     /// # Errors
     ///
     /// The first refusal, or the first fault of a plugin whose fail policy is `closed`.
     pub fn route(
         &mut self,
-        envelope: &Envelope,
-        upstreams: &[UpstreamStats],
+        envelope: &Arc<Envelope>,
+        upstreams: Option<Arc<dyn Upstreams>>,
     ) -> Result<Option<Plan>, Rejection> {
-        self.lineup.complete(Hook::Route)?;
-        for plugin in self.lineup.with(Hook::Route) {
+        self.facts.context = Some(Arc::clone(envelope));
+        self.facts.plan = None;
+        self.facts.upstreams = upstreams;
+        let plan = self.first_plan();
+        self.facts.upstreams = None;
+        plan
+    }
+
+    fn first_plan(&mut self) -> Result<Option<Plan>, Rejection> {
+        let told = self.facts.upstreams.clone();
+        for plugin in self.plugins(Hook::Route)? {
             let given = self.ask(
                 plugin,
                 Hook::Route,
-                |exports, store| {
-                    exports
-                        .route()?
-                        .decide(store, handle(), envelope, upstreams)
-                },
+                |exports, store| exports.route()?.decide(store),
                 |bounds, plan| {
                     plan.as_ref()
-                        .map_or(Ok(()), |plan| bounds.plan(plan, upstreams))
+                        .map_or(Ok(()), |plan| bounds.plan(plan, told.as_deref()))
                 },
             )?;
             if let Some(Some(plan)) = given {
@@ -147,21 +160,18 @@ impl<'a> HookSession<'a> {
     /// The first refusal, or the first fault of a plugin whose fail policy is `closed`.
     pub fn charges(
         &mut self,
-        envelope: &Envelope,
-        plan: &Plan,
+        envelope: &Arc<Envelope>,
+        plan: &Arc<Plan>,
         estimate: &Estimate,
     ) -> Result<Vec<PluginCharge>, Rejection> {
-        self.lineup.complete(Hook::Budget)?;
+        self.facts.context = Some(Arc::clone(envelope));
+        self.facts.plan = Some(Arc::clone(plan));
         let mut all = Vec::new();
-        for plugin in self.lineup.with(Hook::Budget) {
+        for plugin in self.plugins(Hook::Budget)? {
             let given = self.ask(
                 plugin,
                 Hook::Budget,
-                |exports, store| {
-                    exports
-                        .budget()?
-                        .charges(store, handle(), envelope, plan, *estimate)
-                },
+                |exports, store| exports.budget()?.charges(store, *estimate),
                 |bounds, charges| bounds.charges(charges),
             )?;
             all.extend(given.into_iter().flatten().map(|charge| PluginCharge {
@@ -182,14 +192,33 @@ impl<'a> HookSession<'a> {
         let bounds = Bounds::of(&charge.plugin, Hook::Budget);
         charge.plugin.call(
             Hook::Budget,
-            Some(&self.request),
+            &self.facts,
             |exports, store| {
                 exports
                     .budget()?
-                    .exhausted(store, handle(), &charge.charge, remaining)
+                    .exhausted(store, &charge.charge, remaining)
             },
             |remedy| bounds.remedy(remedy),
         )
+    }
+
+    /// Returns the plugins to call for a hook: those that have it and are interested in the request.
+    ///
+    /// # Errors
+    ///
+    /// A required plugin is missing.
+    fn plugins(
+        &self,
+        hook: Hook,
+    ) -> Result<impl Iterator<Item = &'a Arc<Plugin>> + use<'a>, Rejection> {
+        self.lineup.complete(hook)?;
+        let (request, context) = (self.facts.request.clone(), self.facts.context.clone());
+        let wants = move |plugin: &&Arc<Plugin>| {
+            request
+                .as_deref()
+                .is_some_and(|request| plugin.wants(hook, request, context.as_deref()))
+        };
+        Ok(self.lineup.plugins.iter().filter(wants))
     }
 
     /// Ends the session and returns the record of its calls. To go on later, pass it to [`Lineup::resume`].
@@ -206,7 +235,7 @@ impl<'a> HookSession<'a> {
         check: impl FnOnce(Bounds<'_>, &R) -> Result<(), Failure>,
     ) -> Result<Option<R>, Rejection> {
         let bounds = Bounds::of(plugin, hook);
-        let given = plugin.call(hook, Some(&self.request), call, |given| match given {
+        let given = plugin.call(hook, &self.facts, call, |given| match given {
             Ok(value) => check(bounds, value),
             Err(refusal) => bounds.refusal(refusal),
         });
@@ -235,7 +264,7 @@ impl<'a> HookSession<'a> {
 impl fmt::Debug for HookSession<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HookSession")
-            .field("request", &self.request.id())
+            .field("request", &self.facts.request.as_deref().map(Request::id))
             .field("trace", &self.trace)
             .finish_non_exhaustive()
     }

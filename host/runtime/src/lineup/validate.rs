@@ -1,6 +1,6 @@
 //! The checks of returned values beyond their size, in service and in the smoke test. An unusable value is a fault.
 
-use crate::contract::{Charge, Envelope, Plan, Target, UpstreamStats};
+use crate::contract::{Charge, Envelope, Plan, Upstreams};
 use crate::fault::{Failure, FaultKind};
 use crate::vocabulary::Vocabulary;
 
@@ -11,11 +11,11 @@ pub(crate) fn envelope(vocabulary: &dyn Vocabulary, envelope: &Envelope) -> Resu
     vocabulary.envelope(envelope).map_err(unusable)
 }
 
-/// Checks a plan of a plugin that was told of these upstreams, which may be none.
+/// Checks a plan of a plugin that was told of these upstreams, or of none.
 pub(crate) fn plan(
     vocabulary: &dyn Vocabulary,
     plan: &Plan,
-    told: &[UpstreamStats],
+    told: Option<&dyn Upstreams>,
 ) -> Result<(), Failure> {
     if plan.targets.is_empty() {
         return Err(unusable(
@@ -27,10 +27,10 @@ pub(crate) fn plan(
             self::model(model, "a target")?;
         }
     }
-    let known = |target: &Target| told.iter().any(|stats| stats.name == target.upstream);
-    if !told.is_empty() && !plan.targets.iter().any(known) {
+    if let Some(told) = told.filter(|told| !plan.targets.iter().any(|it| told.has(&it.upstream))) {
         let planned = names(plan.targets.iter().map(|target| target.upstream.as_str()));
-        let told = names(told.iter().map(|stats| stats.name.as_str()));
+        let told = told.names();
+        let told = names(told.iter().map(String::as_str));
         return Err(unusable(format!(
             "a plan whose targets, {planned}, are not among the host's upstreams; use {told}"
         )));

@@ -1,5 +1,6 @@
 //! A request of plain values, for embedders that have all of it in memory.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
@@ -8,7 +9,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Request;
-use crate::contract::{Caller, Head};
+use crate::contract::{Attribute, Caller, Head};
 
 /// The headers that [`PlainRequest::with_headers`] leaves out as credentials.
 const CREDENTIALS: [&str; 4] = [
@@ -40,6 +41,10 @@ pub struct PlainRequest {
     /// The scan of the body. Nothing but `body_bytes` is read from `body`: rules about models, tools and tokens see the values
     /// that the embedder sets here and in `tools`, for example from the scan of `witgate-messages`.
     pub head: Head,
+    /// `metadata.user_id` of the body, unescaped.
+    pub user_id: Option<String>,
+    /// Further facts of the scan under open names.
+    pub head_attributes: Vec<Attribute>,
     /// The names of the declared tools, in order.
     pub tools: Vec<String>,
     /// The body.
@@ -62,6 +67,8 @@ setters!(PlainRequest {
     with_id(id: impl Into<String>);
     with_caller(caller: Caller);
     with_head(head: Head);
+    with_user_id(user_id: impl Into<Option<String>>);
+    with_head_attributes(head_attributes: Vec<Attribute>);
     with_tools(tools: Vec<String>);
     with_body(body: Body);
 });
@@ -126,15 +133,18 @@ impl Request for PlainRequest {
     }
 
     fn headers(&self, prefix: &str) -> Vec<(String, String)> {
-        let lower = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
-        lower.filter(|(name, _)| name.starts_with(prefix)).collect()
+        let named = |(name, _): &&(String, String)| {
+            let beginning = name.get(..prefix.len());
+            beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(prefix))
+        };
+        let found = self.headers.iter().filter(named);
+        found
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+            .collect()
     }
 
-    fn caller(&self) -> Caller {
-        self.caller.clone()
+    fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     fn head(&self) -> Head {
@@ -142,6 +152,18 @@ impl Request for PlainRequest {
             body_bytes: u64::try_from(self.body.text.len()).unwrap_or(u64::MAX),
             ..self.head.clone()
         }
+    }
+
+    fn model(&self) -> Option<Cow<'_, str>> {
+        self.head.model.as_deref().map(Cow::Borrowed)
+    }
+
+    fn user_id(&self) -> Option<Cow<'_, str>> {
+        self.user_id.as_deref().map(Cow::Borrowed)
+    }
+
+    fn head_attributes(&self) -> Vec<Attribute> {
+        self.head_attributes.clone()
     }
 
     fn tools(&self) -> Vec<String> {

@@ -121,7 +121,7 @@ fn a_foreign_import_is_named() {
 
 #[test]
 fn another_version_of_the_contract_names_interface_and_both_versions() {
-    let error = refusal(Guest::route("").version("0.3.0").build());
+    let error = refusal(Guest::route("").version("0.4.0").build());
     match &error.cause {
         AdmissionCause::VersionMismatch {
             interface,
@@ -135,7 +135,7 @@ fn another_version_of_the_contract_names_interface_and_both_versions() {
             );
             assert_eq!(
                 (&**wanted, &**served),
-                ("0.3.0", "0.1.0 and 0.2.0"),
+                ("0.4.0", "0.2.0 and 0.3.0"),
                 "both versions"
             );
         }
@@ -153,12 +153,12 @@ fn an_export_at_another_version_is_named() {
     let component = wat::parse_str(
         r#"(component
             (instance $i)
-            (export "witgate:plugin/route@0.3.0" (instance $i)))"#,
+            (export "witgate:plugin/route@0.4.0" (instance $i)))"#,
     );
     let text = refusal(component.unwrap()).to_string();
     assert!(
         text.contains(
-            "exports `witgate:plugin/route` at version 0.3.0, and this host serves 0.1.0 and 0.2.0"
+            "exports `witgate:plugin/route` at version 0.4.0, and this host serves 0.2.0 and 0.3.0"
         ),
         "{text}"
     );

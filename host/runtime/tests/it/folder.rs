@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use witgate_runtime::{Envelope, Lineup, Plugin, PluginStatus, Policies, PoliciesOptions, Runtime};
+use witgate_runtime::{Lineup, Plugin, PluginStatus, Policies, PoliciesOptions, Runtime};
 
 use crate::guest::{Guest, PLAN};
 use crate::request::{plain, runtime};
@@ -78,7 +78,7 @@ pub(crate) fn plans_nothing() -> Vec<u8> {
 pub(crate) fn has_plan(lineup: &Lineup) -> bool {
     lineup
         .begin(plain())
-        .route(&Envelope::default(), &[])
+        .route(&Arc::default(), None)
         .expect("it serves")
         .is_some()
 }

@@ -24,7 +24,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use witgate_runtime::{
-    AdmissionCause, Charge, Lineup, Plugin, PluginCharge, Runtime, RuntimeOptions, Source,
+    AdmissionCause, Charge, Lineup, Plugin, PluginCharge, Runtime, RuntimeOptions, Source, Unit,
+    Window,
 };
 
 use crate::child::{self, median, number, resident};
@@ -142,8 +143,8 @@ fn try_out(
             if hook == "budget" {
                 let charge = Charge {
                     account: "a".to_owned(),
-                    window: "total".to_owned(),
-                    unit: "requests".to_owned(),
+                    window: Window::Total,
+                    unit: Unit::Requests,
                     limit: 0,
                     amount: 1,
                 };

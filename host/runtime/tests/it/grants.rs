@@ -1,11 +1,12 @@
 //! The grants of plugins, and the messages about missing ones.
 
+use std::sync::Arc;
+
 use witgate_runtime::{
-    AdmissionCause, BodyGrant, Envelope, Fault, FaultKind, Hook, Runtime, RuntimeOptions, Sidecar,
-    Source,
+    AdmissionCause, BodyGrant, Fault, FaultKind, Hook, Runtime, RuntimeOptions, Sidecar, Source,
 };
 
-use crate::guest::{Guest, PROBE, on_probe};
+use crate::guest::{Guest, PROBE, VERSIONS, on_probe};
 use crate::request::{
     PATIENT, admit, alone, answering, plain, probing, route, route_fault, runtime,
 };
@@ -23,10 +24,17 @@ fn bare(guest: &Guest, sidecar: &str) -> Result<(), AdmissionCause> {
 fn refused(body: &str, grants: &str) -> Fault {
     // The header that tells it is granted in any case.
     let sidecar = format!("{PATIENT}[grants]\n{grants}\n");
-    let plugin = admit(&Guest::route(&on_probe(body)), &sidecar);
-    let fault = route_fault(&plugin, &probing());
-    assert!(route(&plugin, &plain()).is_ok(), "the next call is well");
-    fault
+    let [older, newest] = VERSIONS.map(|version| {
+        let plugin = admit(&Guest::route(&on_probe(body)).version(version), &sidecar);
+        let fault = route_fault(&plugin, &probing());
+        assert!(route(&plugin, &plain()).is_ok(), "the next call is well");
+        fault
+    });
+    assert_eq!(
+        older.message, newest.message,
+        "each version is told the same"
+    );
+    newest
 }
 
 #[test]
@@ -53,18 +61,21 @@ fn an_import_that_is_not_granted_is_refused_at_admission_with_the_line_that_gran
             "(call $kv_get (i32.const 16) (i32.const 7) (i32.const 3072))",
         ),
     ] {
-        let guest = Guest::route(&format!("(if (local.get $i) (then {call}))")).version("0.2.0");
-        match bare(&guest, PATIENT) {
-            Err(cause @ AdmissionCause::NotGranted(_)) => assert!(
-                cause
-                    .to_string()
-                    .contains(&format!("`{interface} = true` in [grants]")),
-                "{cause}"
-            ),
-            other => panic!("{interface} is not granted: {other:?}"),
+        for version in VERSIONS {
+            let body = format!("(if (local.get $i) (then {call}))");
+            let guest = Guest::route(&body).version(version);
+            match bare(&guest, PATIENT) {
+                Err(cause @ AdmissionCause::NotGranted(_)) => assert!(
+                    cause
+                        .to_string()
+                        .contains(&format!("`{interface} = true` in [grants]")),
+                    "{cause}"
+                ),
+                other => panic!("{interface} is not granted: {other:?}"),
+            }
+            let granted = format!("{PATIENT}[grants]\n{interface} = true\n");
+            assert!(bare(&guest, &granted).is_ok(), "{interface} is granted");
         }
-        let granted = format!("{PATIENT}[grants]\n{interface} = true\n");
-        assert!(bare(&guest, &granted).is_ok(), "{interface} is granted");
     }
 }
 
@@ -144,7 +155,7 @@ fn what_is_not_granted_never_reaches_the_embedder() {
     );
     let lineup = alone(&plugin);
     let mut hooks = lineup.begin(asked);
-    let decided = hooks.route(&Envelope::default(), &[]);
+    let decided = hooks.route(&Arc::default(), None);
     let trace = hooks.finish();
     assert!(decided.is_ok(), "it fails open: {decided:?}");
     assert_eq!(trace.skipped.len(), 1, "and is listed");
@@ -162,27 +173,34 @@ fn everything_that_is_not_granted_is_told_at_once() {
         (call $header (local.get $h) (i32.const 17) (i32.const 6) (i32.const 3072))
         (call $headers (local.get $h) (i32.const 16) (i32.const 2) (i32.const 3072))
         (call $body_read (local.get $h) (i64.const 0) (i32.const 9) (i32.const 3072))";
-    // What it does with no answer is no fault of its own.
-    let guest = Guest::route(&format!("{asks} unreachable"))
-        .with("envelope", "(call $head (local.get $h) (i32.const 3072))");
-    let text = match bare(&guest, &format!("{PATIENT}[grants]\nbody = \"none\"\n")) {
-        Err(cause @ AdmissionCause::SmokeTest(_)) => cause.to_string(),
-        other => panic!("a failed smoke test was expected: {other:?}"),
-    };
-    for told in [
-        "`headers = [\"x-probe\", \"-probe\", \"x-*\"]` in [grants] of the sidecar to grant them",
-        "`body-read` is not granted; set `body = \"read\"`",
-        "`head` is not granted; set `body = \"head\"`",
-        "hook `envelope`",
-    ] {
-        assert!(text.contains(told), "{told:?} is told in {text}");
+    for version in VERSIONS {
+        // What it does with no answer is no fault of its own.
+        let guest = Guest::route(&format!("{asks} unreachable"))
+            .with("envelope", "(call $head (local.get $h) (i32.const 3072))")
+            .version(version);
+        let text = match bare(&guest, &format!("{PATIENT}[grants]\nbody = \"none\"\n")) {
+            Err(cause @ AdmissionCause::SmokeTest(_)) => cause.to_string(),
+            other => panic!("a failed smoke test was expected: {other:?}"),
+        };
+        for told in [
+            "`headers = [\"x-probe\", \"-probe\", \"x-*\"]` in [grants] of the sidecar to grant them",
+            "`body-read` is not granted; set `body = \"read\"`",
+            "`head` is not granted; set `body = \"head\"`",
+            "hook `envelope`",
+        ] {
+            assert!(text.contains(told), "{version}: {told:?} is told in {text}");
+        }
+        assert!(!text.contains("panicked"), "the trap only follows: {text}");
+        assert!(
+            !text.contains("user-id"),
+            "it asked for the head, and not for its parts: {text}"
+        );
     }
-    assert!(!text.contains("panicked"), "the trap only follows: {text}");
 
     let uses = "(if (local.get $i) (then (drop (call $unix_ms))
         (call $count (i32.const 16) (i32.const 7) (i64.const 1))))";
     let sidecar = format!("{PATIENT}[settings]\n[grants]\nheader = 1\n");
-    match bare(&Guest::route(uses).version("0.2.0"), &sidecar) {
+    match bare(&Guest::route(uses), &sidecar) {
         Err(AdmissionCause::Several(causes)) => {
             let text = AdmissionCause::Several(causes).to_string();
             for told in [

@@ -1,9 +1,11 @@
 //! Guests written as text: a few instructions a hook, the rest is made here.
 //!
-//! A body runs with `$h` (the request's handle; 0 where there is none), `$i` and `$p` at hand and answers with what it
-//! stored at [`ANSWER`]; zeros are the harmless answer of every hook. It may leave early with the handle kept by
-//! returning by itself.
+//! A body runs with `$h` (the request's handle, or 1 in a version without handles; 0 where there is no request), `$i` and `$p`
+//! at hand and answers with what it stored at [`ANSWER`]; zeros are the harmless answer of every hook. It may leave early with
+//! the handle kept by returning by itself.
 
+#[path = "guest_imports.rs"]
+mod guest_imports;
 #[path = "wasi_text.rs"]
 mod wasi_text;
 
@@ -14,11 +16,19 @@ use std::path::{Path, PathBuf};
 use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
+use guest_imports::has_handle;
+
 /// The addresses of answers: `result` at 2048, its payload at 2056.
 pub(crate) const ANSWER: &str = "(i32.const 2048)";
 
 /// The version of the contract that guests are of, unless they say otherwise: the oldest one that is served.
-pub(crate) const BASE: &str = "0.1.0";
+pub(crate) const BASE: &str = "0.2.0";
+
+/// The newest version of the contract.
+pub(crate) const NEWEST: &str = "0.3.0";
+
+/// The versions that promises about all guests are tested with.
+pub(crate) const VERSIONS: [&str; 2] = [BASE, NEWEST];
 
 /// A guest in the making.
 #[derive(Debug, Clone)]
@@ -28,6 +38,7 @@ pub(crate) struct Guest {
     wit_edits: Vec<(&'static str, &'static str)>,
     pages: u32,
     imports: String,
+    facts: Vec<(&'static str, &'static str, &'static str)>,
     wasi: Vec<&'static str>,
     extra: String,
 }
@@ -40,6 +51,7 @@ impl Guest {
             wit_edits: Vec::new(),
             pages: 2,
             imports: String::new(),
+            facts: Vec::new(),
             wasi: Vec::new(),
             extra: String::new(),
         }
@@ -88,6 +100,17 @@ impl Guest {
         self
     }
 
+    /// A further import: the function `interface#name` of the contract, as `alias` with these parameters and results.
+    pub(crate) fn fact(
+        mut self,
+        function: &'static str,
+        alias: &'static str,
+        shape: &'static str,
+    ) -> Self {
+        self.facts.push((function, alias, shape));
+        self
+    }
+
     /// A further import of the core module, as text.
     pub(crate) fn import(mut self, text: &str) -> Self {
         self.imports.push_str(text);
@@ -108,13 +131,7 @@ impl Guest {
             .push_dir(self.contract().path())
             .expect("the contract parses");
         let mut world = "package test:guest;\nworld guest {\n".to_owned();
-        let known = ["types", "log", "metrics", "settings", "clock", "kv"];
-        let known = if self.version.starts_with("0.1.") {
-            &known[..5]
-        } else {
-            &known[..]
-        };
-        for import in known {
+        for import in guest_imports::interfaces(self.version) {
             writeln!(world, "import witgate:plugin/{import}@{};", self.version).unwrap();
         }
         if !self.wasi.is_empty() {
@@ -145,8 +162,9 @@ impl Guest {
         let copy = tempfile::tempdir().unwrap();
         for file in wit_files(self.version) {
             let mut text = fs::read_to_string(&file).unwrap();
-            text = text.replace("@0.1.0", &format!("@{}", self.version));
-            text = text.replace("@0.2.0", &format!("@{}", self.version));
+            for written in VERSIONS {
+                text = text.replace(&format!("@{written};"), &format!("@{};", self.version));
+            }
             for (from, to) in &self.wit_edits {
                 text = text.replace(from, to);
             }
@@ -155,63 +173,21 @@ impl Guest {
         copy
     }
 
-    /// The imports that have to be granted, as far as they are used.
-    fn granted_imports(&self) -> String {
-        let v = self.version;
-        let all = [
-            (
-                "$count",
-                "metrics",
-                r#""count" (func $count (param i32 i32 i64))"#,
-            ),
-            (
-                "$unix_ms",
-                "clock",
-                r#""unix-ms" (func $unix_ms (result i64))"#,
-            ),
-            (
-                "$kv_set",
-                "kv",
-                r#""set" (func $kv_set (param i32 i32 i32 i32 i32 i64 i32))"#,
-            ),
-            (
-                "$kv_increment",
-                "kv",
-                r#""increment" (func $kv_increment (param i32 i32 i64 i32 i64 i32))"#,
-            ),
-            (
-                "$kv_get",
-                "kv",
-                r#""get" (func $kv_get (param i32 i32 i32))"#,
-            ),
-        ];
-        let mut bodies = self.exports.iter().map(|(_, body)| body);
-        let text: String = bodies.by_ref().chain([&self.extra]).cloned().collect();
-        all.iter()
-            .filter(|(name, ..)| {
-                text.contains(&format!("{name})")) || text.contains(&format!("{name} "))
-            })
-            .map(|(_, interface, function)| {
-                format!("(import \"witgate:plugin/{interface}@{v}\" {function})\n")
-            })
-            .collect()
-    }
-
     fn text(&self) -> String {
         let v = self.version;
+        let bodies = self.exports.iter().map(|(_, body)| body);
+        let used: String = bodies.chain([&self.extra]).cloned().collect();
+        let mut imports = guest_imports::imports(v, &used) + &self.imports;
+        for (function, alias, shape) in &self.facts {
+            let (interface, name) = function.split_once('#').expect("interface#name");
+            writeln!(
+                imports,
+                r#"(import "witgate:plugin/{interface}@{v}" "{name}" (func {alias} {shape}))"#
+            )
+            .unwrap();
+        }
         let mut text = format!(
             r#"(module
-            (import "witgate:plugin/types@{v}" "[method]request.header" (func $header (param i32 i32 i32 i32)))
-            (import "witgate:plugin/types@{v}" "[method]request.headers" (func $headers (param i32 i32 i32 i32)))
-            (import "witgate:plugin/types@{v}" "[method]request.head" (func $head (param i32 i32)))
-            (import "witgate:plugin/types@{v}" "[method]request.tools" (func $tools (param i32 i32)))
-            (import "witgate:plugin/types@{v}" "[method]request.member" (func $member (param i32 i32 i32 i32)))
-            (import "witgate:plugin/types@{v}" "[method]request.body-read" (func $body_read (param i32 i64 i32 i32)))
-            (import "witgate:plugin/types@{v}" "[resource-drop]request" (func $drop (param i32)))
-            (import "witgate:plugin/log@{v}" "write" (func $log (param i32 i32 i32)))
-            (import "witgate:plugin/log@{v}" "failure" (func $failure (param i32 i32)))
-            (import "witgate:plugin/settings@{v}" "json" (func $settings (param i32)))
-            {granted}
             {imports}
             (memory (export "memory") {pages})
             (global $top (mut i32) (i32.const 65536))
@@ -230,12 +206,12 @@ impl Guest {
                   (memory.grow (i32.add (i32.const 1) (i32.div_u (local.get $new) (i32.const 65536))))))
                 unreachable)
               (local.get $p))
+            {wrappers}
             {extra}
             "#,
             pages = self.pages,
-            imports = self.imports,
+            wrappers = guest_imports::wrappers(v),
             extra = self.extra,
-            granted = self.granted_imports(),
         );
         for (interface, body) in &self.exports {
             export(&mut text, v, interface, body);
@@ -247,27 +223,32 @@ impl Guest {
 
 fn export(text: &mut String, version: &str, interface: &str, body: &str) {
     let zero = "(i32.const 0)";
-    let parts: &[(&str, &str, &str)] = match interface {
-        "envelope" => &[("read", "(param $a i32)", "(local.get $a)")],
-        "route" => &[("decide", "(param $a i32)", "(i32.load (local.get $a))")],
-        "budget" => &[
+    let one = "(i32.const 1)";
+    let parts: &[(&str, &str, &str)] = match (interface, has_handle(version)) {
+        ("envelope", true) => &[("read", "(param $a i32)", "(local.get $a)")],
+        ("envelope", false) => &[("read", "", one)],
+        ("route", true) => &[("decide", "(param $a i32)", "(i32.load (local.get $a))")],
+        ("route", false) => &[("decide", "", one)],
+        ("budget", true) => &[
             ("charges", "(param $a i32)", "(i32.load (local.get $a))"),
-            match version.starts_with("0.1.") {
-                true => (
-                    "exhausted",
-                    "(param i32 i32 i32 i32 i32 i32 i64 i64 i64)",
-                    zero,
-                ),
-                false => (
-                    "exhausted",
-                    "(param $a i32) (param i32 i32 i32 i32 i32 i32 i64 i64 i64)",
-                    "(local.get $a)",
-                ),
-            },
+            (
+                "exhausted",
+                "(param $a i32) (param i32 i32 i32 i32 i32 i32 i64 i64 i64)",
+                "(local.get $a)",
+            ),
         ],
-        "audit" => &[("entries", "(param $list i32) (param $len i32)", zero)],
-        "lifecycle" => &[("configure", "", zero)],
-        other => panic!("no interface `{other}`"),
+        ("budget", false) => &[
+            ("charges", "(param i64 i64 i32 i64)", one),
+            (
+                "exhausted",
+                "(param i32 i32 i32 i32 i32 i32 i32 i32 i64 i64 i64)",
+                one,
+            ),
+        ],
+        ("audit", true) => &[("entries", "(param $list i32) (param $len i32)", zero)],
+        ("audit", false) => &[("edit", "(param $count i32)", zero)],
+        ("lifecycle", _) => &[("configure", "", zero)],
+        (other, _) => panic!("no interface `{other}`"),
     };
     for (function, params, handle) in parts {
         // The second function of an interface is harmless: it overdraws.
@@ -292,10 +273,10 @@ fn export(text: &mut String, version: &str, interface: &str, body: &str) {
     }
 }
 
-/// The text of the contract: of the oldest version that is served, and of the newest for everything after it.
+/// The text of the contract: of the oldest version that is served for it and those before it, and of the newest for all others.
 fn wit_files(version: &str) -> Vec<PathBuf> {
-    let text = if version.starts_with("0.1.") {
-        "wit/frozen/0.1.0"
+    let text = if has_handle(version) {
+        "wit/frozen/0.2.0"
     } else {
         "wit"
     };

@@ -3,17 +3,19 @@
 //! Building them takes the tools of their languages, so these tests are for `make languages` only.
 
 mod misdeeds;
+mod receipts;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, MutexGuard};
 use witgate_runtime::{
-    AdmissionCause, FaultKind, Plan, Plugin, Rejection, Runtime, RuntimeOptions, Source,
+    AdmissionCause, Envelope, FaultKind, Head, Hook, PlainRequest, Plan, Plugin, Rejection,
+    Request, Runtime, RuntimeOptions, Source,
 };
 
 use crate::lines::written;
-use crate::request::{answering, asking, route};
+use crate::request::{alone, answering, asking, route};
 
 /// The plan for a small prompt.
 const SMALL: &str = "small: default/claude-haiku-4-5";
@@ -71,6 +73,7 @@ fn told(answer: &Result<Option<Plan>, Rejection>) -> String {
         Ok(Some(plan)) => {
             let targets = plan.targets.iter().map(|target| {
                 assert_eq!(target.timeout_ms, None, "no timeout of its own");
+                assert!(target.edits.is_empty(), "no edits of its own");
                 format!(
                     "{}/{}",
                     target.upstream,
@@ -79,7 +82,11 @@ fn told(answer: &Result<Option<Plan>, Rejection>) -> String {
             });
             let targets = targets.collect::<Vec<_>>().join(" ");
             assert!(
-                plan.retry_on.is_empty() && plan.attributes.is_empty(),
+                plan.retry_on.is_none()
+                    && plan.retries.is_none()
+                    && plan.on_disconnect.is_none()
+                    && plan.resource.is_none()
+                    && plan.attributes.is_empty(),
                 "nothing more"
             );
             format!("{}: {targets}", plan.rule.as_deref().unwrap_or("-"))
@@ -128,6 +135,43 @@ fn every_language_decides_the_same() {
                     "{name}, round {round}: {model:?}, {tokens} tokens"
                 );
             }
+        }
+    }
+}
+
+#[test]
+#[ignore = "make languages builds what it needs"]
+fn no_language_is_called_for_an_endpoint_that_it_has_no_interest_in() {
+    let head = Head {
+        model: Some("gpt-5".to_owned()),
+        ..Head::default()
+    };
+    let counting = PlainRequest::new("count-tokens", "POST", "/v1/messages/count_tokens");
+    let counting: Arc<dyn Request> = Arc::new(counting.with_head(head));
+    for plugin in LANGUAGES.map(|name| admit(&patient(source(name)))) {
+        let name = plugin.name();
+        let answer = told(&route(&plugin, &counting));
+        assert_eq!(answer, "nothing", "{name}: it would refuse this model");
+        let figures = &plugin.metrics().hooks[&Hook::Route];
+        assert_eq!((figures.calls, figures.left_out), (0, 1), "{name}");
+    }
+}
+
+#[test]
+#[ignore = "make languages builds what it needs"]
+fn every_language_sees_the_resource_that_the_envelope_names() {
+    let named = |resource: Option<&str>| {
+        Arc::new(Envelope {
+            resource: resource.map(str::to_owned),
+            ..Envelope::default()
+        })
+    };
+    for plugin in LANGUAGES.map(|name| admit(&patient(source(name)))) {
+        let lineup = alone(&plugin);
+        for (resource, expected) in [(None, SMALL), (Some("house"), "nothing"), (None, SMALL)] {
+            let mut hooks = lineup.begin(asking(Some("claude-sonnet-5-5"), 7));
+            let answer = told(&hooks.route(&named(resource), None));
+            assert_eq!(answer, expected, "{}: {resource:?}", plugin.name());
         }
     }
 }
@@ -200,7 +244,7 @@ fn an_interpreter_that_has_enough_memory_has_enough_for_long() {
 #[test]
 #[ignore = "make languages builds what it needs"]
 fn the_sidecars_as_they_are_suffice() {
-    for name in LANGUAGES {
+    for name in LANGUAGES.into_iter().chain(["private-receipts"]) {
         admit(&source(name));
     }
 }

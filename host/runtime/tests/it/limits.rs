@@ -12,21 +12,28 @@ use witgate_runtime::{
     AdmissionCause, Allocation, CustomMetric, FaultKind, Runtime, RuntimeOptions,
 };
 
-use crate::guest::{Guest, PROBE, on_probe};
+use crate::guest::{Guest, PROBE, VERSIONS, on_probe};
 use crate::request::{
     PATIENT, admit, alone, answering, call, plain, probing, route, route_fault, runtime, source,
 };
 
-/// A guest that does `body` when probed, under a limit that it keeps and under one that it breaks.
+/// A guest that does `body` when probed, under a limit that it keeps and under one that it breaks. Of each version.
 fn pair(body: &str, obeyed: &str, violated: &str) -> FaultKind {
-    let guest = Guest::route(&on_probe(body));
-    let plugin = admit(&guest, &format!("{PATIENT}{obeyed}"));
-    let answer = route(&plugin, &probing());
-    assert!(answer.is_ok(), "`{obeyed}` is enough: {answer:?}");
-    let plugin = admit(&guest, &format!("{PATIENT}{violated}"));
-    let fault = route_fault(&plugin, &probing());
-    assert!(route(&plugin, &plain()).is_ok(), "the next call is well");
-    fault.kind
+    let [older, newest] = VERSIONS.map(|version| {
+        let guest = Guest::route(&on_probe(body)).version(version);
+        let plugin = admit(&guest, &format!("{PATIENT}{obeyed}"));
+        let answer = route(&plugin, &probing());
+        assert!(
+            answer.is_ok(),
+            "{version}: `{obeyed}` is enough: {answer:?}"
+        );
+        let plugin = admit(&guest, &format!("{PATIENT}{violated}"));
+        let fault = route_fault(&plugin, &probing());
+        assert!(route(&plugin, &plain()).is_ok(), "the next call is well");
+        fault.kind
+    });
+    assert_eq!(older, newest, "each version has the same limits");
+    newest
 }
 
 fn refused(guest: &Guest, sidecar: &str) -> AdmissionCause {
@@ -138,11 +145,13 @@ fn elements_are_counted_over_all_tables_of_an_instance() {
 #[test]
 fn core_instances_beyond_the_limit_are_refused() {
     // The module, and the two that make a component of it.
-    let guest = Guest::route("");
-    admit(&guest, "[limits]\ncore_instances = 3");
-    match refused(&guest, "[limits]\ncore_instances = 2") {
-        AdmissionCause::Start(fault) => assert_eq!(fault.kind, FaultKind::Memory, "{fault}"),
-        other => panic!("a fault at the start was expected, not {other}"),
+    for version in VERSIONS {
+        let guest = Guest::route("").version(version);
+        admit(&guest, "[limits]\ncore_instances = 3");
+        match refused(&guest, "[limits]\ncore_instances = 2") {
+            AdmissionCause::Start(fault) => assert_eq!(fault.kind, FaultKind::Memory, "{fault}"),
+            other => panic!("a fault at the start was expected, not {other}"),
+        }
     }
 }
 
@@ -266,28 +275,34 @@ fn metric_names_are_limited() {
 fn metrics_are_not_at_hand_while_an_instance_gets_ready() {
     let count = "(call $count (i32.const 32) (i32.const 6) (i64.const 1))";
     let settings = "(call $settings (i32.const 3072))";
-    admit(&Guest::route("").with("lifecycle", settings), PATIENT);
-    match refused(&Guest::route("").with("lifecycle", count), PATIENT) {
-        AdmissionCause::Start(fault) => {
-            assert_eq!(fault.kind, FaultKind::Contract, "{fault}");
-            assert!(
-                fault.to_string().contains("`metrics`"),
-                "it is named: {fault}"
-            );
+    for version in VERSIONS {
+        let configured = |body| Guest::route("").with("lifecycle", body).version(version);
+        admit(&configured(settings), PATIENT);
+        match refused(&configured(count), PATIENT) {
+            AdmissionCause::Start(fault) => {
+                assert_eq!(fault.kind, FaultKind::Contract, "{fault}");
+                assert!(
+                    fault.to_string().contains("`metrics`"),
+                    "it is named: {fault}"
+                );
+            }
+            other => panic!("a fault at the start was expected, not {other}"),
         }
-        other => panic!("a fault at the start was expected, not {other}"),
     }
 }
 
 #[test]
 fn counters_start_anew_with_each_call() {
-    let plugin = admit(&Guest::route(PROBE), &format!("{PATIENT}host_calls = 1"));
-    for _ in 0..20 {
-        assert!(route(&plugin, &plain()).is_ok(), "one call each");
+    for version in VERSIONS {
+        let guest = Guest::route(PROBE).version(version);
+        let plugin = admit(&guest, &format!("{PATIENT}host_calls = 1"));
+        for _ in 0..20 {
+            assert!(route(&plugin, &plain()).is_ok(), "one call each");
+        }
+        assert_eq!(
+            plugin.metrics().instances_created,
+            1,
+            "by the same instance"
+        );
     }
-    assert_eq!(
-        plugin.metrics().instances_created,
-        1,
-        "by the same instance"
-    );
 }

@@ -1,6 +1,8 @@
 //! Lineups of several plugins, and their sessions.
 
+mod edits;
 mod headers;
+mod merging;
 
 use std::sync::Arc;
 
@@ -34,13 +36,8 @@ fn tenant(len: u32) -> Guest {
     )
 }
 
-fn plan() -> Plan {
-    Plan {
-        rule: None,
-        targets: Vec::new(),
-        retry_on: Vec::new(),
-        attributes: Vec::new(),
-    }
+fn plan() -> Arc<Plan> {
+    Arc::new(Plan::to("default"))
 }
 
 fn receipt(id: &str) -> Receipt {
@@ -87,7 +84,7 @@ fn the_first_plan_stands_and_later_plugins_are_not_asked() {
     );
     let lineup = Lineup::new(1, vec![trap, some, none], &[]);
     let mut hooks = lineup.begin(probing());
-    let decided = hooks.route(&Envelope::default(), &[]);
+    let decided = hooks.route(&Arc::default(), None);
     let trace = hooks.finish();
     let plan = decided
         .expect("nobody was asked who traps")
@@ -113,7 +110,7 @@ fn a_session_is_put_down_and_resumed_and_lends_the_request_that_is_set() {
 
     let mut hooks = lineup.resume(probing(), trace);
     hooks.set_request(plain());
-    let plan = hooks.route(&Envelope::default(), &[]);
+    let plan = hooks.route(&Arc::default(), None);
     assert!(plan.is_ok(), "the plain request is lent: {plan:?}");
     let answered: Vec<_> = hooks.finish().answered.iter().map(|it| it.0).collect();
     assert_eq!(
@@ -134,7 +131,7 @@ fn a_fault_stops_a_request_unless_the_plugin_fails_open() {
             };
             let lineup = alone(&plugin("probe", &guest, &format!("{PATIENT}{policy}")));
             let mut hooks = lineup.begin(probing());
-            let envelope = Envelope::default();
+            let envelope = Arc::default();
             let estimate = Estimate {
                 prompt_tokens: 1,
                 output_tokens: 1,
@@ -142,7 +139,7 @@ fn a_fault_stops_a_request_unless_the_plugin_fails_open() {
             };
             let result = match hook {
                 "envelope" => hooks.envelope().map(drop),
-                "route" => hooks.route(&envelope, &[]).map(drop),
+                "route" => hooks.route(&envelope, None).map(drop),
                 _ => hooks.charges(&envelope, &plan(), &estimate).map(drop),
             };
             let trace = hooks.finish();
@@ -173,7 +170,7 @@ fn a_charge_goes_back_to_the_plugin_that_named_it() {
     };
     let mut hooks = lineup.begin(plain());
     let charges = hooks
-        .charges(&Envelope::default(), &plan(), &estimate)
+        .charges(&Arc::default(), &plan(), &estimate)
         .expect("it serves");
     assert_eq!(charges.len(), 1, "one charge");
     let charge = &charges[0].charge;
@@ -194,7 +191,7 @@ fn a_required_plugin_that_is_absent_stops_every_request() {
     let mut hooks = lineup.begin(plain());
     for result in [
         hooks.envelope().map(drop),
-        hooks.route(&Envelope::default(), &[]).map(drop),
+        hooks.route(&Arc::default(), None).map(drop),
     ] {
         match result {
             Err(Rejection::Fault(fault)) => {
@@ -368,9 +365,9 @@ fn receipts_are_held_back_while_a_required_plugin_is_absent() {
 fn a_lineup_without_plugins_has_no_opinion() {
     let lineup = Lineup::default();
     let mut hooks = lineup.begin(plain());
-    let envelope = hooks.envelope().expect("no plugin rejects it");
-    assert_eq!(envelope, Envelope::default(), "nothing is known");
-    let plan = hooks.route(&envelope, &[]);
+    let envelope = Arc::new(hooks.envelope().expect("no plugin rejects it"));
+    assert_eq!(*envelope, Envelope::default(), "nothing is known");
+    let plan = hooks.route(&envelope, None);
     assert!(matches!(plan, Ok(None)), "no plan");
     assert_eq!(
         lineup.audit(vec![receipt("one")], |_| true).len(),

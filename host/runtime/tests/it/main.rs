@@ -16,15 +16,19 @@
 
 mod admission;
 mod cache;
+mod call_memory;
 mod child;
 mod compiler;
+mod facts;
 mod faults;
 mod folder;
 mod fuzz;
 mod grants;
 mod guest;
 mod instances;
+mod interests;
 mod languages;
+mod layout;
 mod limits;
 mod lines;
 mod lineup;

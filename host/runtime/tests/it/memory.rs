@@ -1,8 +1,9 @@
 //! The `kv` entries of plugins, across instances, threads and reloads.
 
+use std::sync::Arc;
 use std::thread;
 
-use witgate_runtime::{Envelope, PluginState, Source};
+use witgate_runtime::{PluginState, Source};
 
 use crate::folder::{Folder, only, status};
 use crate::guest::{Guest, PLAN};
@@ -14,7 +15,6 @@ fn counting(plans_at: u32) -> Guest {
         "(call $kv_increment (i32.const 16) (i32.const 7) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 3072))
          (if (i64.eq (i64.load (i32.const 3080)) (i64.const {plans_at})) (then {PLAN}))"
     ))
-    .version("0.2.0")
 }
 
 #[test]
@@ -53,12 +53,12 @@ fn what_is_remembered_outlives_a_reload_and_is_the_plugins_own() {
     folder.rename_in("memory-reload.wasm", &counting(1_000).build());
     let policies = folder.open();
     let first = policies.current();
-    let plan = first.begin(plain()).route(&Envelope::default(), &[]);
+    let plan = first.begin(plain()).route(&Arc::default(), None);
     assert!(plan.expect("it serves").is_none(), "its first call");
     // Another plugin under the same name, whose first call is the second on the same memory.
     folder.rename_in("memory-reload.wasm", &counting(2).build());
     let lineup = policies.reload_now().expect("it is read");
-    let plan = lineup.begin(plain()).route(&Envelope::default(), &[]);
+    let plan = lineup.begin(plain()).route(&Arc::default(), None);
     assert!(plan.expect("it serves").is_some(), "{:?}", only(&lineup));
 
     folder.rename_in("memory-other.wasm", &counting(3).build());
@@ -76,10 +76,8 @@ fn a_smoke_test_leaves_nothing_behind_whether_the_plugin_is_admitted_or_not() {
         (call $count (i32.const 16) (i32.const 7) (i64.const 1))
         (global.set $calls (i32.add (global.get $calls) (i32.const 1)))";
     let first = format!("{count} (if (i32.eq (global.get $calls) (i32.const 1)) (then {PLAN}))");
-    let good = Guest::route(&first).version("0.2.0").build();
-    let bad = Guest::route(&format!("{count} unreachable"))
-        .version("0.2.0")
-        .build();
+    let good = Guest::route(&first).build();
+    let bad = Guest::route(&format!("{count} unreachable")).build();
     let folder = Folder::new();
     folder.rename_in("memory-trial.toml", granting(PATIENT).as_bytes());
     folder.rename_in("memory-trial.wasm", &good);
@@ -101,7 +99,7 @@ fn a_smoke_test_leaves_nothing_behind_whether_the_plugin_is_admitted_or_not() {
         status.metrics.custom
     );
     let lineup = policies.current();
-    let plan = lineup.begin(plain()).route(&Envelope::default(), &[]);
+    let plan = lineup.begin(plain()).route(&Arc::default(), None);
     assert!(
         plan.expect("it serves").is_some(),
         "a request is the first that its instance sees"
@@ -113,7 +111,7 @@ fn what_it_may_remember_is_limited() {
     let set = "(call $kv_set (i32.const 16) (i32.const 7) (i32.const 0) (i32.const 100)
                  (i32.const 0) (i64.const 0) (i32.const 3072))
                (if (i32.eqz (i32.load8_u (i32.const 3072))) (then PLAN))";
-    let guest = Guest::route(&set.replace("PLAN", PLAN)).version("0.2.0");
+    let guest = Guest::route(&set.replace("PLAN", PLAN));
     for (limit, fits) in [
         ("kv_entry_bytes = 107", true),
         ("kv_entry_bytes = 106", false),
@@ -145,7 +143,7 @@ fn entries_are_limited() {
         set("16"),
         set("32")
     );
-    let guest = Guest::route(&both).version("0.2.0");
+    let guest = Guest::route(&both);
     for (limit, fits) in [("kv_entries = 2", true), ("kv_entries = 1", false)] {
         let source = Source::new(format!("memory-{limit}"), guest.build())
             .with_sidecar(granting(&format!("{PATIENT}{limit}")));

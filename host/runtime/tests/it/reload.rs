@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
-use witgate_runtime::{Envelope, PluginState, Policies, PoliciesOptions, Rejection};
+use witgate_runtime::{PluginState, Policies, PoliciesOptions, Rejection};
 
 use crate::folder::{
     Folder, LONG, has_plan, next_lineup, only, open, plans, plans_nothing, status,
@@ -298,7 +298,7 @@ fn a_suspended_plugin_is_to_be_seen() {
     let policies = folder.open();
     for _ in 0..3 {
         let lineup = policies.current();
-        let decided = lineup.begin(probing()).route(&Envelope::default(), &[]);
+        let decided = lineup.begin(probing()).route(&Arc::default(), None);
         assert!(decided.is_err(), "it traps");
     }
     let status = status(&policies, "route");

@@ -1,5 +1,6 @@
 //! A request that tests can shape, and shorthands to admit and call.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use witgate_runtime::{
@@ -14,7 +15,9 @@ type Answer = Box<dyn Fn(&str) -> Option<&'static str> + Send + Sync>;
 
 pub(crate) struct Shaped {
     header: Answer,
+    caller: Caller,
     model: Option<&'static str>,
+    other_models: bool,
     prompt_tokens: u64,
     body: Vec<u8>,
 }
@@ -38,27 +41,24 @@ impl Request for Shaped {
     fn headers(&self, _: &str) -> Vec<(String, String)> {
         Vec::new()
     }
-    fn caller(&self) -> Caller {
-        Caller {
-            key_id: "key-1".to_owned(),
-            tenant: None,
-            user: None,
-            tier: None,
-            labels: Vec::new(),
-        }
+    fn caller(&self) -> &Caller {
+        &self.caller
     }
     fn head(&self) -> Head {
         Head {
             model: self.model.map(str::to_owned),
-            stream: false,
-            max_tokens: None,
-            message_count: 0,
-            tool_count: 0,
-            user_id: None,
-            body_bytes: 0,
             prompt_tokens: self.prompt_tokens,
-            attributes: Vec::new(),
+            ..Head::default()
         }
+    }
+    fn model(&self) -> Option<Cow<'_, str>> {
+        self.model.map(Cow::Borrowed)
+    }
+    fn names_other_models(&self) -> bool {
+        self.other_models
+    }
+    fn user_id(&self) -> Option<Cow<'_, str>> {
+        None
     }
     fn tools(&self) -> Vec<String> {
         Vec::new()
@@ -68,6 +68,13 @@ impl Request for Shaped {
     }
     fn body(&self) -> &[u8] {
         &self.body
+    }
+}
+
+fn caller() -> Caller {
+    Caller {
+        key_id: "key-1".to_owned(),
+        ..Caller::default()
     }
 }
 
@@ -87,7 +94,9 @@ pub(crate) fn answering(
 ) -> Arc<dyn Request> {
     Arc::new(Shaped {
         header: Box::new(header),
+        caller: caller(),
         model: None,
+        other_models: false,
         prompt_tokens: 0,
         body: vec![b'x'; 1 << 20],
     })
@@ -97,8 +106,22 @@ pub(crate) fn answering(
 pub(crate) fn asking(model: Option<&'static str>, prompt_tokens: u64) -> Arc<dyn Request> {
     Arc::new(Shaped {
         header: Box::new(|_| None),
+        caller: caller(),
         model,
+        other_models: false,
         prompt_tokens,
+        body: Vec::new(),
+    })
+}
+
+/// A request for a model whose body may name others.
+pub(crate) fn naming_others(model: &'static str) -> Arc<dyn Request> {
+    Arc::new(Shaped {
+        header: Box::new(|_| None),
+        caller: caller(),
+        model: Some(model),
+        other_models: true,
+        prompt_tokens: 0,
         body: Vec::new(),
     })
 }
@@ -148,18 +171,14 @@ pub(crate) fn route(
 ) -> Result<Option<Plan>, Rejection> {
     alone(plugin)
         .begin(Arc::clone(request))
-        .route(&Envelope::default(), &[])
+        .route(&Arc::default(), None)
 }
 
 /// Calls one hook of a lineup. A refusal is a decision, and no fault; of audit, the first fault counts.
 pub(crate) fn call(lineup: &Lineup, hook: &str, request: &Arc<dyn Request>) -> Result<(), Fault> {
-    let (mut hooks, envelope) = (lineup.begin(Arc::clone(request)), Envelope::default());
-    let plan = Plan {
-        rule: None,
-        targets: Vec::new(),
-        retry_on: Vec::new(),
-        attributes: Vec::new(),
-    };
+    let envelope = Arc::new(Envelope::default());
+    let mut hooks = lineup.begin(Arc::clone(request));
+    let plan = Arc::new(Plan::to("default"));
     let estimate = Estimate {
         prompt_tokens: 1,
         output_tokens: 1,
@@ -167,7 +186,7 @@ pub(crate) fn call(lineup: &Lineup, hook: &str, request: &Arc<dyn Request>) -> R
     };
     let rejected = match hook {
         "envelope" => hooks.envelope().map(drop),
-        "route" => hooks.route(&envelope, &[]).map(drop),
+        "route" => hooks.route(&envelope, None).map(drop),
         "budget" => hooks.charges(&envelope, &plan, &estimate).map(drop),
         _ => {
             let receipt = Receipt {

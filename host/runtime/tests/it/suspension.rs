@@ -1,6 +1,8 @@
 //! A plugin that faults again and again is suspended, and its fail policy applies meanwhile.
 
-use witgate_runtime::{Envelope, FaultKind};
+use std::sync::Arc;
+
+use witgate_runtime::FaultKind;
 
 use crate::guest::{Guest, on_probe};
 use crate::request::{PATIENT, admit, alone, plain, probing, route_fault};
@@ -33,7 +35,7 @@ fn a_suspended_plugin_that_fails_open_is_skipped_and_listed() {
     let lineup = alone(&plugin);
     let mut hooks = lineup.begin(probing());
     for _ in 0..4 {
-        let plan = hooks.route(&Envelope::default(), &[]);
+        let plan = hooks.route(&Arc::default(), None);
         assert!(matches!(plan, Ok(None)), "the request goes on: {plan:?}");
     }
     let trace = hooks.finish();

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer};
 use witgate_plugin::Problems;
-use witgate_plugin::types::{Charge, Estimate};
+use witgate_plugin::types::{self, Charge, Estimate};
 
 use crate::money::PicoUsd;
 
@@ -162,8 +162,8 @@ impl Limit {
             .strip_prefix(&*self.account.kind())
             .is_some_and(|rest| rest.starts_with(':'));
         of_kind
-            && charge.window == self.window.code()
-            && charge.unit == self.unit.code()
+            && charge.window == self.window.of_contract()
+            && charge.unit == self.unit.of_contract()
             && charge.limit == self.most
     }
 
@@ -221,14 +221,13 @@ impl<'de> Deserialize<'de> for Account {
 // === impl Window ===
 
 impl Window {
-    /// Returns the contract's code for the window.
-    pub(crate) const fn code(self) -> &'static str {
+    pub(crate) const fn of_contract(self) -> types::Window {
         match self {
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Month => "month",
-            Self::Total => "total",
+            Self::Minute => types::Window::Minute,
+            Self::Hour => types::Window::Hour,
+            Self::Day => types::Window::Day,
+            Self::Month => types::Window::Month,
+            Self::Total => types::Window::Total,
         }
     }
 }
@@ -236,13 +235,12 @@ impl Window {
 // === impl Unit ===
 
 impl Unit {
-    /// Returns the contract's code for the unit.
-    pub(crate) const fn code(self) -> &'static str {
+    pub(crate) const fn of_contract(self) -> types::Unit {
         match self {
-            Self::PicoUsd => "picousd",
-            Self::Tokens => "tokens",
-            Self::Requests => "requests",
-            Self::InFlight => "in-flight",
+            Self::PicoUsd => types::Unit::Picousd,
+            Self::Tokens => types::Unit::Tokens,
+            Self::Requests => types::Unit::Requests,
+            Self::InFlight => types::Unit::InFlight,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The plugin of `plugins/languages/README.md` in Rust.
 
 use serde::Deserialize;
-use witgate_plugin::types::{Envelope, Plan, Refusal, UpstreamStats};
+use witgate_plugin::types::{Hook, Interest, Plan, Refusal};
 use witgate_plugin::{Plugin, Problems, Request, Route};
 
 /// The plugin, which consists of its settings.
@@ -25,15 +25,18 @@ impl Plugin for SmallFirst {
     fn configure(settings: Self) -> Result<Self, Problems> {
         Ok(settings)
     }
+
+    fn interests(&self) -> Vec<Interest> {
+        // The host does not call `decide` for other endpoints.
+        vec![Interest::of(Hook::Route).endpoints(["messages"])]
+    }
 }
 
 impl Route for SmallFirst {
-    fn decide(
-        &self,
-        request: &Request<'_>,
-        _: &Envelope,
-        _: &[UpstreamStats],
-    ) -> Result<Option<Plan>, Refusal> {
+    fn decide(&self, request: &Request<'_>) -> Result<Option<Plan>, Refusal> {
+        if request.context().resource().is_some() {
+            return Ok(None);
+        }
         let head = request.head();
         let Some(model) = head.model else {
             return Ok(None);

@@ -112,33 +112,27 @@ impl Field {
 
     /// Returns the value of a text field, or `None` if the request lacks it. Tools are a list, which the caller tests itself.
     pub(super) fn text<'a>(&self, facts: &'a Facts<'_>, model: Model<'a>) -> Option<Cow<'a, str>> {
-        let envelope = facts.envelope();
+        let (context, caller) = (facts.context(), facts.request().caller());
         let borrowed = match self {
             Self::Stream => Some(if facts.head().stream { "true" } else { "false" }),
-            Self::Endpoint => return Some(facts.endpoint().into()),
-            Self::Label(name) => return facts.label(name),
+            Self::Endpoint => return Some(facts.request().endpoint().code().to_owned().into()),
+            Self::Label(name) => caller.label(name),
             Self::Model => match model {
-                Model::Asked => facts.head().model.as_deref(),
+                Model::Asked => facts.model(),
                 Model::Planned(model) => Some(model),
             },
-            Self::Resource => envelope
-                .resource
-                .as_deref()
-                .or(facts.head().model.as_deref()),
-            Self::Tenant => envelope
-                .tenant
-                .as_deref()
-                .or(facts.caller().tenant.as_deref()),
-            Self::User => envelope.user.as_deref().or(facts.caller().user.as_deref()),
-            Self::Tier => facts.caller().tier.as_deref(),
-            Self::Session => envelope.session.as_deref(),
-            Self::Agent => envelope.agent.as_deref(),
-            Self::RequestClass => envelope.attribute("request.class"),
-            Self::Workspace => envelope.attribute("workspace"),
-            Self::Environment => envelope.attribute("environment"),
-            Self::Address => envelope.attribute("client.address"),
-            Self::Metadata(name) => envelope.metadata(name),
-            Self::Attribute(name) => envelope.attribute(name),
+            Self::Resource => context.resource().or_else(|| facts.model()),
+            Self::Tenant => context.tenant(),
+            Self::User => context.user(),
+            Self::Tier => caller.tier(),
+            Self::Session => context.session(),
+            Self::Agent => context.agent(),
+            Self::RequestClass => context.attribute("request.class"),
+            Self::Workspace => context.attribute("workspace"),
+            Self::Environment => context.attribute("environment"),
+            Self::Address => context.attribute("client.address"),
+            Self::Metadata(name) => context.metadata(name),
+            Self::Attribute(name) => context.attribute(name),
             Self::Tools
             | Self::MaxTokens
             | Self::MessageCount

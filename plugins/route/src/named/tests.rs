@@ -1,6 +1,6 @@
-use witgate_plugin::Route;
 use witgate_plugin::testing::{self, RequestBuilder};
-use witgate_plugin::types::{self, Plan, Refusal, UpstreamStats};
+use witgate_plugin::types::{self, Plan, Refusal};
+use witgate_plugin::{Route as _, UpstreamStats};
 
 use crate::RoutePlugin;
 
@@ -10,14 +10,10 @@ fn decide(
     envelope: &types::Envelope,
 ) -> Result<Option<Plan>, Refusal> {
     let router: RoutePlugin = testing::configure(settings).unwrap();
-    let upstream = UpstreamStats {
-        name: "a".to_owned(),
-        in_flight: 0,
-        requests: 0,
-        errors: 0,
-        attributes: Vec::new(),
-    };
-    router.decide(&request.build(), envelope, &[upstream])
+    let request = request
+        .upstream("a", UpstreamStats::default())
+        .context(envelope.clone());
+    router.decide(&request.build())
 }
 
 #[test]

@@ -1,6 +1,6 @@
-use witgate_plugin::Route as _;
 use witgate_plugin::testing::{self, RequestBuilder};
-use witgate_plugin::types::{self, Refusal, UpstreamStats};
+use witgate_plugin::types::{self, Refusal};
+use witgate_plugin::{Route as _, UpstreamStats};
 
 use crate::{RoutePlugin, overrides};
 
@@ -12,19 +12,20 @@ const RESOURCES: &str = r#"
 
 const NO_OPUS: &str = r#"{"name": "no opus", "when": [{"field": "model", "is": ["opus"]}], "block": {"message": "no opus"}}"#;
 
+/// A request at a gateway with the upstreams `a` and `b`.
+fn request(model: &str, envelope: &types::Envelope) -> RequestBuilder {
+    RequestBuilder::messages()
+        .model(model)
+        .upstream("a", UpstreamStats::default())
+        .upstream("b", UpstreamStats::default())
+        .context(envelope.clone())
+}
+
 /// The targets that these rules leave, as `UPSTREAM/MODEL`.
 fn planned(rules: &str, model: &str, envelope: &types::Envelope) -> Result<Vec<String>, Refusal> {
     let settings = format!(r#"{{"direct": true, "resources": [{RESOURCES}], "rules": [{rules}]}}"#);
     let router: RoutePlugin = testing::configure(&settings).unwrap();
-    let upstreams = ["a", "b"].map(|name| UpstreamStats {
-        name: name.to_owned(),
-        in_flight: 0,
-        requests: 0,
-        errors: 0,
-        attributes: Vec::new(),
-    });
-    let request = RequestBuilder::messages().model(model).build();
-    let plan = router.decide(&request, envelope, &upstreams)?;
+    let plan = router.decide(&request(model, envelope).build())?;
     let targets = plan.map(|plan| plan.targets).unwrap_or_default();
     Ok(targets
         .iter()
@@ -133,16 +134,8 @@ fn what_an_earlier_rule_has_decided_stands() {
 fn a_target_that_the_caller_has_named_is_marked_for_the_host() {
     let router: RoutePlugin =
         testing::configure(&format!(r#"{{"resources": [{RESOURCES}]}}"#)).unwrap();
-    let request = RequestBuilder::messages().model("smart").build();
     let mine = r#"{"targets": [{"upstream": "a", "model": "mine"}, {"upstream": "a", "model": "opus"}], "secondary": []}"#;
-    let upstreams = [UpstreamStats {
-        name: "a".to_owned(),
-        in_flight: 0,
-        requests: 0,
-        errors: 0,
-        attributes: Vec::new(),
-    }];
-    let plan = router.decide(&request, &overriding(mine), &upstreams);
+    let plan = router.decide(&request("smart", &overriding(mine)).build());
     let plan = plan.unwrap().unwrap();
     let mark = ("named-by".to_owned(), "caller".to_owned());
     assert_eq!(plan.targets[0].attributes, [mark], "its own");

@@ -5,17 +5,15 @@
 //! stands for is reported instead.
 
 mod node;
-mod placeholder;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use self::node::{Node, Pass, join};
 use super::Problems;
 use super::value_error::ValueError;
+use crate::json;
 
 /// Maximum number of problems that are reported. Each one costs another reading.
 const MAX_PROBLEMS: usize = 100;
@@ -27,23 +25,24 @@ const MAX_PROBLEMS: usize = 100;
 /// Returns every problem, if no value of type `T` can be made despite placeholders.
 pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<(T, Problems), Problems> {
     let mut problems = Problems::default();
-    let settings: Value = match serde_json::from_str(json) {
+    let settings = match json::parse(json) {
         Ok(settings) => settings,
         Err(error) => {
-            problems.push("", format!("not JSON: {error}"));
+            problems.push("", error.to_string());
             return Err(problems);
         }
     };
-    let mut dropped = BTreeSet::new();
+    let mut dropped = Vec::new();
     let unknown = RefCell::default();
     let value = loop {
+        let pass = Pass {
+            placeholders: &problems.placeholders,
+            dropped: &dropped,
+            unknown: &unknown,
+        };
         let root = Node {
-            pass: Pass {
-                placeholders: &problems.placeholders,
-                dropped: &dropped,
-                unknown: &unknown,
-            },
-            value: &settings,
+            pass: &pass,
+            value: Some(&settings),
             path: String::new(),
         };
         let wrong = match T::deserialize(root) {
@@ -65,7 +64,8 @@ pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<(T, Problems), Pro
 
 /// Records a problem and puts a placeholder in the place of the value. If the value is a placeholder already, drops the
 /// element of a list, or else replaces the table around it. Returns whether there was anything left to replace.
-fn replace(problems: &mut Problems, dropped: &mut BTreeSet<String>, wrong: ValueError) -> bool {
+fn replace(problems: &mut Problems, dropped: &mut Vec<String>, wrong: ValueError) -> bool {
+    let wrong = *wrong.0;
     let table = wrong.path.unwrap_or_default();
     let mut key = match wrong.missing {
         Some(missing) => join(&table, missing),
@@ -76,11 +76,20 @@ fn replace(problems: &mut Problems, dropped: &mut BTreeSet<String>, wrong: Value
     }
     while !key.is_empty() {
         let is_element = key.ends_with(']');
-        if problems.placeholders.insert(key.clone()) || is_element && dropped.insert(key.clone()) {
+        if add(&mut problems.placeholders, &key) || is_element && add(dropped, &key) {
             return true;
         }
         let around = key.rfind(['.', '[']).unwrap_or(0);
         key.truncate(around);
     }
     false
+}
+
+/// Adds a path, and returns whether it is a new one.
+fn add(paths: &mut Vec<String>, path: &str) -> bool {
+    let is_new = !paths.iter().any(|known| known == path);
+    if is_new {
+        paths.push(path.to_owned());
+    }
+    is_new
 }

@@ -126,3 +126,81 @@ fn no_settings_refuse_every_key() {
     let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(paths, ["anything"], "a key was swallowed");
 }
+
+#[test]
+fn a_table_keeps_its_names_in_the_operators_order_and_tells_problems_with_them() {
+    let table: Table<u32> = typed(r#"{"b": 1, "a": 2}"#).unwrap();
+    let entries: Vec<_> = table.iter().collect();
+    assert_eq!(entries, [("b", &1), ("a", &2)], "as written");
+    assert_eq!(table.get("a"), Some(&2), "by name");
+    assert_eq!(table.get("c"), None, "absent");
+    let found = typed::<Table<u32>>(r#"{"b": "x", "a": 2, "c": true}"#).unwrap_err();
+    let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(paths, ["b", "c"], "{found}");
+}
+
+#[test]
+fn numbers_are_read_exactly_as_they_are_written() {
+    #[derive(Debug, Deserialize)]
+    struct Numbers {
+        most: u64,
+        least: i64,
+        part: f64,
+        any: Vec<serde_json::Value>,
+    }
+    let json = r#"{"most": 18446744073709551615, "least": -9223372036854775808, "part": 0.1, "any": [1.5, -1, 2, null]}"#;
+    let Numbers {
+        most,
+        least,
+        part,
+        any,
+    } = typed(json).unwrap();
+    assert_eq!((most, least), (u64::MAX, i64::MIN), "the extremes");
+    assert_eq!(part.to_string(), "0.1", "a fraction");
+    assert_eq!(
+        any,
+        serde_json::from_str::<Vec<serde_json::Value>>("[1.5, -1, 2, null]").unwrap(),
+        "values of any type"
+    );
+    let found = typed::<Numbers>(r#"{"most": 1.5, "least": 0, "part": 1, "any": []}"#).unwrap_err();
+    assert_eq!(
+        found.iter().next().unwrap().message,
+        "must be a whole number that is not negative, not 1.5",
+        "a fraction in its own digits"
+    );
+}
+
+#[test]
+fn a_variant_is_a_word_or_a_table_with_one_key() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Sink {
+        Off,
+        File(String),
+        Http { url: String },
+    }
+    let sinks: Vec<Sink> = typed(r#"["off", {"file": "x"}, {"http": {"url": "u"}}]"#).unwrap();
+    let expected = [
+        Sink::Off,
+        Sink::File("x".to_owned()),
+        Sink::Http {
+            url: "u".to_owned(),
+        },
+    ];
+    assert_eq!(sinks, expected, "all kinds of variants");
+    let found = typed::<Vec<Sink>>(
+        r#"["of", "file", {"file": 1}, {"http": {"url": "u", "x": 1}}, {"file": "a", "off": 1}, 5]"#,
+    )
+    .unwrap_err()
+    .to_string();
+    for told in [
+        "[0]: must be \"off\" or \"file\" or \"http\"",
+        "[1]: must be a table with one key",
+        "[2].file: must be a string in quotes, not 1",
+        "[3].http.x: unknown key",
+        "[4]: must be \"off\" or",
+        "[5]: must be \"off\" or",
+    ] {
+        assert!(found.contains(told), "{told:?} is told in {found}");
+    }
+}

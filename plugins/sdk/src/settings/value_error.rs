@@ -2,13 +2,20 @@
 //!
 //! The message never repeats a text value: it may be a secret in the wrong place.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-/// The reason why a value could not be read.
+use crate::json::Json;
+
+/// The reason why a value could not be read. A pointer, because every function of a type that is read returns it.
 #[derive(Debug)]
-pub(super) struct ValueError {
+pub(super) struct ValueError(pub(super) Box<Wrong>);
+
+/// A value that could not be read.
+#[derive(Debug)]
+pub(super) struct Wrong {
     /// Path of the value, or `None` until a reader that knows it adds it.
     pub(super) path: Option<String>,
     /// Key that is missing in the table at `path`, or `None` if the reason is another one.
@@ -21,22 +28,46 @@ pub(super) struct ValueError {
 impl ValueError {
     /// Adds the path, unless the error has one already.
     pub(super) fn at(mut self, path: &str) -> Self {
-        self.path.get_or_insert_with(|| path.to_owned());
+        self.0.path.get_or_insert_with(|| path.to_owned());
         self
     }
 
+    /// Moves the error to another path.
+    pub(super) fn move_to(mut self, path: &str) -> Self {
+        self.0.path = Some(path.to_owned());
+        self.0.missing = None;
+        self
+    }
+
+    pub(super) fn wrong_type(found: &Json<'_>, wanted: &dyn Expected) -> Self {
+        let found = match found {
+            Json::Null => "nothing",
+            Json::Bool(true) => "true",
+            Json::Bool(false) => "false",
+            Json::Number(number) => number,
+            Json::Text(_) => "a string",
+            Json::List(_) => "a list",
+            Json::Table(_) => "a table",
+        };
+        Self::new(format!("must be {}, not {found}", name(wanted)))
+    }
+
+    fn shown(message: &dyn fmt::Display) -> Self {
+        Self::new(message.to_string())
+    }
+
     fn new(message: String) -> Self {
-        Self {
+        Self(Box::new(Wrong {
             path: None,
             missing: None,
             message,
-        }
+        }))
     }
 }
 
 impl de::Error for ValueError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string())
+        Self::shown(&message)
     }
 
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
@@ -52,21 +83,25 @@ impl de::Error for ValueError {
     }
 
     fn unknown_variant(_: &str, variants: &'static [&'static str]) -> Self {
-        let quoted: Vec<_> = variants.iter().map(|word| format!("\"{word}\"")).collect();
-        Self::new(format!("must be {}", quoted.join(" or ")))
+        let mut message = "must be".to_owned();
+        for (index, word) in variants.iter().enumerate() {
+            message.push_str(if index == 0 { " \"" } else { " or \"" });
+            message.push_str(word);
+            message.push('"');
+        }
+        Self::new(message)
     }
 
     fn missing_field(key: &'static str) -> Self {
-        Self {
-            missing: Some(key),
-            ..Self::new(format!("`{key}` is missing"))
-        }
+        let mut wrong = Self::new(format!("`{key}` is missing"));
+        wrong.0.missing = Some(key);
+        wrong
     }
 }
 
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -93,16 +128,21 @@ fn name(wanted: &dyn Expected) -> String {
     name.to_owned()
 }
 
-fn kind(found: Unexpected<'_>) -> String {
-    match found {
-        Unexpected::Bool(word) => word.to_string(),
-        Unexpected::Unsigned(number) => number.to_string(),
-        Unexpected::Signed(number) => number.to_string(),
-        Unexpected::Float(number) => number.to_string(),
-        Unexpected::Str(_) | Unexpected::Char(_) | Unexpected::Bytes(_) => "a string".to_owned(),
-        Unexpected::Seq => "a list".to_owned(),
-        Unexpected::Map => "a table".to_owned(),
-        Unexpected::Unit | Unexpected::Option => "nothing".to_owned(),
-        other => other.to_string(),
-    }
+/// Returns the value's kind, or a short value itself. A fraction would need the code that writes one.
+fn kind(found: Unexpected<'_>) -> Cow<'_, str> {
+    let kind = match found {
+        Unexpected::Unsigned(number) => return number.to_string().into(),
+        Unexpected::Signed(number) => return number.to_string().into(),
+        Unexpected::Bool(true) => "true",
+        Unexpected::Bool(false) => "false",
+        Unexpected::Other(other) => other,
+        Unexpected::Float(_) => "a fraction",
+        Unexpected::Str(_) | Unexpected::Char(_) | Unexpected::Bytes(_) => "a string",
+        Unexpected::Seq | Unexpected::TupleVariant => "a list",
+        Unexpected::Map | Unexpected::StructVariant => "a table",
+        Unexpected::Unit | Unexpected::Option => "nothing",
+        Unexpected::UnitVariant | Unexpected::Enum => "a word",
+        Unexpected::NewtypeStruct | Unexpected::NewtypeVariant => "a value",
+    };
+    kind.into()
 }

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 /// The grants of a request. Reading more panics with the message of the host's fault.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Grants {
     /// Grants everything, for tests of other things.
+    #[default]
     All,
     /// Grants what a sidecar's `[grants]` name.
     Only {

@@ -1,9 +1,10 @@
 //! Made-up requests.
 
-use super::grants::{Body, Grants};
+use super::facts::Facts;
+use super::grants::Grants;
 use super::scan::Scan;
-use crate::Request;
-use crate::types::{Attribute, Caller, Head};
+use crate::request::{Request, UpstreamStats};
+use crate::types::{Attribute, Envelope, Plan};
 
 /// A builder of requests for tests. The defaults are those of a small plain request.
 ///
@@ -20,25 +21,49 @@ use crate::types::{Attribute, Caller, Head};
 ///     .build();
 /// assert_eq!(request.head().max_tokens, Some(9));
 /// assert_eq!(request.tools(), ["Bash"]);
-/// assert_eq!(request.header("x-team").as_deref(), Some("blue"));
+/// assert_eq!(request.header("x-team"), Some("blue"));
 /// ```
 #[derive(Debug, Clone)]
-pub struct RequestBuilder(Fake);
+pub struct RequestBuilder(Facts<'static>);
 
-/// A made-up request.
-#[derive(Clone, Debug)]
-pub(crate) struct Fake {
-    id: String,
-    endpoint: String,
-    method: String,
-    path: String,
-    headers: Vec<Attribute>,
-    caller: Caller,
-    head: Head,
-    tools: Vec<String>,
-    members: Vec<Attribute>,
-    body: Vec<u8>,
-    grants: Grants,
+/// A caller for tests.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Caller {
+    /// Public id of the virtual key.
+    pub key_id: String,
+    /// Tenant that owns the key.
+    pub tenant: Option<String>,
+    /// Person or service that uses the key.
+    pub user: Option<String>,
+    /// Tier of the key.
+    pub tier: Option<String>,
+    /// Further labels of the key.
+    pub labels: Vec<Attribute>,
+}
+
+/// The scan of a body for tests.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Head {
+    /// The `model` member.
+    pub model: Option<String>,
+    /// `true` if the `stream` member is.
+    pub stream: bool,
+    /// The `max_tokens` member.
+    pub max_tokens: Option<u64>,
+    /// Number of elements of `messages`.
+    pub message_count: u32,
+    /// Number of elements of `tools`.
+    pub tool_count: u32,
+    /// `metadata.user_id`, unescaped.
+    pub user_id: Option<String>,
+    /// Length of the body in bytes.
+    pub body_bytes: u64,
+    /// Estimate of the prompt's size in tokens.
+    pub prompt_tokens: u64,
+    /// Further facts under open names.
+    pub attributes: Vec<Attribute>,
 }
 
 // === impl RequestBuilder ===
@@ -47,34 +72,24 @@ impl RequestBuilder {
     /// Starts a `POST /v1/messages` for `claude-opus-5-5` with one message.
     #[must_use]
     pub fn messages() -> Self {
-        Self(Fake {
+        Self(Facts {
             id: "req_test".to_owned(),
             endpoint: "messages".to_owned(),
             method: "POST".to_owned(),
             path: "/v1/messages".to_owned(),
-            headers: Vec::new(),
             caller: Caller {
                 key_id: "test".to_owned(),
-                tenant: None,
-                user: None,
-                tier: None,
-                labels: Vec::new(),
+                ..Caller::default()
             },
             head: Head {
                 model: Some("claude-opus-5-5".to_owned()),
-                stream: false,
                 max_tokens: Some(1024),
                 message_count: 1,
-                tool_count: 0,
-                user_id: None,
                 body_bytes: 100,
                 prompt_tokens: 10,
-                attributes: Vec::new(),
+                ..Head::default()
             },
-            tools: Vec::new(),
-            members: Vec::new(),
-            body: Vec::new(),
-            grants: Grants::All,
+            ..Facts::default()
         })
     }
 
@@ -155,15 +170,15 @@ impl RequestBuilder {
     /// does; later calls override them. Other bytes set only the length, since the host refuses such requests.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        let fake = &mut self.0;
-        fake.body = body.into();
-        match Scan::of(&fake.body) {
+        let facts = &mut self.0;
+        facts.body = body.into();
+        match Scan::of(&facts.body) {
             Some(scan) => {
-                fake.head = scan.head;
-                fake.tools = scan.tools;
-                fake.members = scan.members;
+                facts.head = scan.head;
+                facts.tools = scan.tools;
+                facts.members = scan.members;
             }
-            None => fake.head.body_bytes = u64::try_from(fake.body.len()).unwrap_or(u64::MAX),
+            None => facts.head.body_bytes = u64::try_from(facts.body.len()).unwrap_or(u64::MAX),
         }
         self
     }
@@ -181,71 +196,39 @@ impl RequestBuilder {
         self
     }
 
+    /// Sets the context that the envelope hooks found out, for the hooks after them.
+    #[must_use]
+    pub fn context(mut self, envelope: Envelope) -> Self {
+        self.0.context = envelope;
+        self
+    }
+
+    /// Adds an upstream of the host, for route hooks.
+    #[must_use]
+    pub fn upstream(mut self, name: &str, stats: UpstreamStats) -> Self {
+        self.0.upstreams.push((name.to_owned(), stats, Vec::new()));
+        self
+    }
+
+    /// Adds a further fact to the last upstream.
+    #[must_use]
+    pub fn upstream_attribute(mut self, name: &str, value: &str) -> Self {
+        if let Some((_, _, attributes)) = self.0.upstreams.last_mut() {
+            attributes.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
+    /// Sets the plan, for budget hooks.
+    #[must_use]
+    pub fn planned(mut self, plan: Plan) -> Self {
+        self.0.plan = Some(plan);
+        self
+    }
+
     /// Builds the request.
     #[must_use]
     pub fn build(self) -> Request<'static> {
-        Request::from(self.0)
-    }
-}
-
-// === impl Fake ===
-
-impl Fake {
-    pub(crate) fn id(&self) -> String {
-        self.id.clone()
-    }
-
-    pub(crate) fn endpoint(&self) -> String {
-        self.endpoint.clone()
-    }
-
-    pub(crate) fn method(&self) -> String {
-        self.method.clone()
-    }
-
-    pub(crate) fn path(&self) -> String {
-        self.path.clone()
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<String> {
-        self.grants.header(name);
-        let name = name.to_ascii_lowercase();
-        crate::types::attribute(&self.headers, &name).map(str::to_owned)
-    }
-
-    pub(crate) fn headers(&self, prefix: &str) -> Vec<Attribute> {
-        self.grants.headers(prefix);
-        let named = |(name, _): &&Attribute| name.starts_with(prefix);
-        self.headers.iter().filter(named).cloned().collect()
-    }
-
-    pub(crate) fn caller(&self) -> Caller {
-        self.caller.clone()
-    }
-
-    pub(crate) fn head(&self) -> Head {
-        self.grants.body("head", Body::Head);
-        self.head.clone()
-    }
-
-    pub(crate) fn tools(&self) -> Vec<String> {
-        self.grants.body("tools", Body::Head);
-        self.tools.clone()
-    }
-
-    pub(crate) fn member(&self, name: &str) -> Option<String> {
-        self.grants.body("member", Body::Read);
-        crate::types::attribute(&self.members, name).map(str::to_owned)
-    }
-
-    pub(crate) fn body_read(&self, offset: u64, len: u32) -> Vec<u8> {
-        self.grants.body("body-read", Body::Read);
-        let rest = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| self.body.get(offset..));
-        let bytes = rest.unwrap_or_default().iter().copied();
-        bytes
-            .take(usize::try_from(len).unwrap_or(usize::MAX))
-            .collect()
+        Request(self.0)
     }
 }

@@ -7,7 +7,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::types::{Attribute, Head};
+use super::request::Head;
+use crate::types::Attribute;
 
 /// Estimated bytes of prompt text per token.
 const TEXT_BYTES_PER_TOKEN: usize = 4;

@@ -1,6 +1,6 @@
-//! Envelopes and receipts.
+//! Envelopes.
 
-use super::{Edit, Envelope, Receipt, Value, attribute};
+use super::{Edit, Envelope, attribute};
 
 // === impl Envelope ===
 
@@ -44,29 +44,22 @@ impl Envelope {
         self
     }
 
+    /// Adds a change of the request body.
+    #[must_use]
+    pub fn edit(mut self, edit: Edit) -> Self {
+        self.edits.push(edit);
+        self
+    }
+
     /// Removes a top-level member from the request body.
     #[must_use]
-    pub fn remove(mut self, member: impl Into<String>) -> Self {
-        self.edits.push(Edit::Remove(member.into()));
-        self
+    pub fn remove(self, member: impl Into<String>) -> Self {
+        self.edit(Edit::remove(member))
     }
 
     /// Sets a top-level member of the request body to a JSON text.
     #[must_use]
-    pub fn set(mut self, member: impl Into<String>, json: impl Into<String>) -> Self {
-        self.edits.push(Edit::Set((member.into(), json.into())));
-        self
-    }
-}
-
-// === impl Receipt ===
-
-impl Receipt {
-    /// Returns the value of the first field named `name`, or `None` if there is none.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<&Value> {
-        self.fields
-            .iter()
-            .find_map(|field| (field.name == name).then_some(&field.value))
+    pub fn set(self, member: impl Into<String>, json: impl Into<String>) -> Self {
+        self.edit(Edit::set(member, json))
     }
 }

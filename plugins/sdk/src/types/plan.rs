@@ -1,6 +1,6 @@
 //! Plans and their targets.
 
-use super::{Plan, Target};
+use super::{Disconnect, Edit, Plan, RetryReason, Target};
 
 // === impl Plan ===
 
@@ -11,7 +11,10 @@ impl Plan {
         Self {
             rule: None,
             targets,
-            retry_on: Vec::new(),
+            retry_on: None,
+            retries: None,
+            on_disconnect: None,
+            resource: None,
             attributes: Vec::new(),
         }
     }
@@ -46,16 +49,35 @@ impl Plan {
         self
     }
 
-    /// Limits retries and fallbacks to these reasons: `connect`, `timeout`, `conflict`, `rate-limit`, `overloaded` and
-    /// `server-error`. The host's default is all of them.
+    /// Limits retries and fallbacks to these reasons. The host's default is all that it knows.
     #[must_use]
-    pub fn retry_on(mut self, codes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.retry_on = codes.into_iter().map(Into::into).collect();
+    pub fn retry_on(mut self, reasons: impl IntoIterator<Item = RetryReason>) -> Self {
+        self.retry_on = Some(reasons.into_iter().collect());
         self
     }
 
-    /// Adds an attribute. The host knows `retries`, the maximum number of retries at one target, and `client-gone`, which
-    /// says whether it reads a response to its end after the client has disconnected: `stop` or `drain`.
+    /// Sets the maximum number of retries at one target.
+    #[must_use]
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = Some(retries);
+        self
+    }
+
+    /// Sets the treatment of a response whose client has disconnected.
+    #[must_use]
+    pub fn on_disconnect(mut self, treatment: Disconnect) -> Self {
+        self.on_disconnect = Some(treatment);
+        self
+    }
+
+    /// Tells the host the resource that a rule used in place of the requested one.
+    #[must_use]
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.resource = Some(resource.into());
+        self
+    }
+
+    /// Adds an attribute.
     #[must_use]
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.attributes.push((name.into(), value.into()));
@@ -73,6 +95,7 @@ impl Target {
             upstream: upstream.into(),
             model: None,
             timeout_ms: None,
+            edits: Vec::new(),
             attributes: Vec::new(),
         }
     }
@@ -88,6 +111,13 @@ impl Target {
     #[must_use]
     pub fn timeout_ms(mut self, milliseconds: u32) -> Self {
         self.timeout_ms = Some(milliseconds);
+        self
+    }
+
+    /// Adds a change of the body for this target alone.
+    #[must_use]
+    pub fn edit(mut self, edit: Edit) -> Self {
+        self.edits.push(edit);
         self
     }
 }

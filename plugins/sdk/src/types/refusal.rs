@@ -56,7 +56,7 @@ impl Refusal {
     #[must_use]
     pub fn exhausted(charge: &Charge) -> Self {
         let kind = charge.account.split(':').next().unwrap_or_default();
-        let (code, counted) = match charge.unit.as_str() {
+        let (code, counted) = match charge.unit.code() {
             "picousd" => ("billing_error", "spend"),
             "tokens" => ("rate_limit_error", "token"),
             "requests" => ("rate_limit_error", "request"),
@@ -64,7 +64,7 @@ impl Refusal {
             other => ("rate_limit_error", other),
         };
         let window = &charge.window;
-        let message = match charge.unit.as_str() {
+        let message = match charge.unit.code() {
             "in-flight" => {
                 format!("The {counted} limit of this {kind} is reached; wait for a request to end.")
             }

@@ -4,7 +4,7 @@
 /// Export the plugin of this letter.
 macro_rules! plugin {
     ($letter:literal) => {
-        use witgate_plugin::types::{self, Plan, Refusal, UpstreamStats};
+        use witgate_plugin::types::{self, Plan, Refusal};
         use witgate_plugin::{Envelope, NoSettings, Plugin, Problems, Request, Route};
 
         struct Side;
@@ -26,12 +26,7 @@ macro_rules! plugin {
         }
 
         impl Route for Side {
-            fn decide(
-                &self,
-                _: &Request<'_>,
-                _: &types::Envelope,
-                _: &[UpstreamStats],
-            ) -> Result<Option<Plan>, Refusal> {
+            fn decide(&self, _: &Request<'_>) -> Result<Option<Plan>, Refusal> {
                 Ok(Some(Plan::to("default").model($letter).rule($letter)))
             }
         }

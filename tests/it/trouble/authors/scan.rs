@@ -14,37 +14,32 @@ fn compare(name: &str, body: &[u8], runs: u64) {
     let host = Head::scan(Bytes::copy_from_slice(body)).unwrap();
     let request = RequestBuilder::messages().body(body).build();
     let head = request.head();
-    assert_eq!(
-        head.model.as_deref(),
-        host.model().as_deref(),
-        "{name}: model"
-    );
+    assert_eq!(head.model, host.model().as_deref(), "{name}: model");
     assert_eq!(head.stream, host.stream(), "{name}: stream");
     assert_eq!(head.max_tokens, host.max_tokens(), "{name}: max_tokens");
     assert_eq!(head.message_count, host.message_count(), "{name}: messages");
     assert_eq!(head.tool_count, host.tool_count(), "{name}: tools");
     assert_eq!(
-        head.user_id.as_deref(),
+        request.user_id(),
         host.user_id().as_deref(),
         "{name}: user_id"
     );
     assert_eq!(head.body_bytes, body.len() as u64, "{name}: length");
     let mut models: Vec<String> = host.other_models().map(Into::into).collect();
-    let also = head.attributes.iter();
-    let also = also.filter(|(name, _)| name == "also.model");
-    let mut told: Vec<String> = also.map(|(_, model)| model.clone()).collect();
+    let attributes = request.head_attributes();
+    let also = attributes.iter().filter(|(name, _)| *name == "also.model");
+    let mut told: Vec<String> = also.map(|(_, model)| (*model).to_owned()).collect();
     models.sort();
     told.sort();
     assert_eq!(told, models, "{name}: models elsewhere");
-    let open = head.attributes.iter().any(|(name, _)| name == "open.model");
+    let open = attributes.iter().any(|(name, _)| *name == "open.model");
     assert_eq!(open, host.leaves_model_open(), "{name}: a model to come");
     let tools: Vec<String> = host.tools().map(Into::into).collect();
     assert_eq!(request.tools(), tools, "{name}: names of tools");
     for member in host.members() {
         let value = request.member(member.name);
-        let value = value.map(String::into_bytes);
         assert_eq!(
-            value.as_deref(),
+            value.map(str::as_bytes),
             Some(member.value),
             "{name}: {}",
             member.name

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use witgate_plugin::prelude::*;
-use witgate_plugin::types::Field;
 
 /// The `[settings]` of NAME.toml.
 #[derive(Deserialize)]
@@ -11,39 +10,38 @@ struct Settings {
     expensive_from: i64,
 }
 
-witgate_plugin::plugin!(Settings => Audit: entries);
+witgate_plugin::plugin!(Settings => Audit: edit);
 
-fn entries(settings: &Settings, mut receipts: Vec<Receipt>) -> Vec<Receipt> {
-    for receipt in &mut receipts {
-        let output = match receipt.field("usage.output_tokens") {
-            Some(Value::Integer(tokens)) => *tokens,
-            _ => 0,
-        };
-        receipt.fields.push(Field {
-            name: "expensive".to_owned(),
-            value: Value::Flag(output >= settings.expensive_from),
-        });
-    }
-    receipts
+fn edit(settings: &Settings, receipts: &Receipts) -> Vec<ReceiptEdits> {
+    let is_expensive = |receipt: &u32| match receipts.field(*receipt, "usage.output_tokens") {
+        Some(Value::Integer(tokens)) => tokens >= settings.expensive_from,
+        _ => false,
+    };
+    let mark = |receipt| {
+        let mark = ReceiptEdit::set("expensive", Value::Flag(true));
+        ReceiptEdits::of(receipt, vec![mark])
+    };
+    (0..receipts.count()).filter(is_expensive).map(mark).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use witgate_plugin::testing;
+    use witgate_plugin::types::Field;
 
     #[test]
     fn a_long_answer_is_marked() {
         // `typed` is as strict as the host is with the settings of NAME.toml.
         let settings: Settings = witgate_plugin::typed(r#"{"expensive_from": 10}"#).unwrap();
-        let receipt = |tokens| Receipt {
-            id: "r1".to_owned(),
-            fields: vec![Field {
+        let receipt = |tokens| {
+            vec![Field {
                 name: "usage.output_tokens".to_owned(),
                 value: Value::Integer(tokens),
-            }],
+            }]
         };
-        let written = entries(&settings, vec![receipt(9), receipt(10)]);
-        assert_eq!(written[0].field("expensive"), Some(&Value::Flag(false)));
-        assert_eq!(written[1].field("expensive"), Some(&Value::Flag(true)));
+        let edits = edit(&settings, &testing::receipts(vec![receipt(9), receipt(10)]));
+        let mark = ReceiptEdit::set("expensive", Value::Flag(true));
+        assert_eq!(edits, [ReceiptEdits::of(1, vec![mark])]);
     }
 }

@@ -15,14 +15,12 @@ witgate_plugin::plugin!(Settings => Budget: charges);
 fn charges(
     settings: &Settings,
     request: &Request,
-    _: &Envelope,
-    _: &Plan,
     estimate: &Estimate,
 ) -> Result<Vec<Charge>, Refusal> {
     Ok(vec![Charge {
-        account: format!("key:{}", request.caller().key_id),
-        window: "hour".to_owned(),
-        unit: "tokens".to_owned(),
+        account: format!("key:{}", request.caller().key_id()),
+        window: Window::Hour,
+        unit: Unit::Tokens,
         limit: settings.tokens_per_hour,
         amount: estimate.prompt_tokens + estimate.output_tokens,
     }])
@@ -46,8 +44,7 @@ mod tests {
             output_tokens: 50,
             cost_picousd: None,
         };
-        let plan = Plan::to("default");
-        let charges = charges(&settings, &request, &Envelope::default(), &plan, &estimate).unwrap();
+        let charges = charges(&settings, &request, &estimate).unwrap();
         assert_eq!(charges.len(), 1);
         assert_eq!((charges[0].account.as_str(), charges[0].amount), ("key:k1", 150));
     }

@@ -20,8 +20,7 @@ fn read(settings: &Settings, request: &Request) -> Result<Envelope, Refusal> {
         )));
     };
     Ok(Envelope {
-        tenant: request.caller().tenant,
-        metadata: vec![("team".to_owned(), team)],
+        metadata: vec![("team".to_owned(), team.to_owned())],
         ..Envelope::default()
     })
 }

@@ -14,12 +14,7 @@ struct Settings {
 
 witgate_plugin::plugin!(Settings => Route: decide);
 
-fn decide(
-    settings: &Settings,
-    request: &Request,
-    _: &Envelope,
-    _: &[UpstreamStats],
-) -> Result<Option<Plan>, Refusal> {
+fn decide(settings: &Settings, request: &Request) -> Result<Option<Plan>, Refusal> {
     let small = request.head().prompt_tokens < settings.small_below;
     Ok(small.then(|| Plan::to("default").model(&settings.cheap).rule("small")))
 }
@@ -38,7 +33,7 @@ mod tests {
     fn decided(request: RequestBuilder) -> Option<Plan> {
         let json = r#"{"small_below": 2000, "cheap": "claude-haiku-5-5"}"#;
         let settings: Settings = witgate_plugin::typed(json).unwrap();
-        decide(&settings, &request.build(), &Envelope::default(), &[]).unwrap()
+        decide(&settings, &request.build()).unwrap()
     }
 
     #[test]

@@ -28,9 +28,9 @@ const BYTES_PER_TOKEN: u64 = 4;
 pub(super) struct DecidedRequest<'a> {
     pub(super) captured: &'a Captured,
     pub(super) view: &'a View,
-    pub(super) envelope: Envelope,
+    pub(super) envelope: Arc<Envelope>,
     pub(super) provenance: Provenance,
-    pub(super) plan: Plan,
+    pub(super) plan: Arc<Plan>,
     pub(super) estimate: Estimate,
 }
 
@@ -65,7 +65,7 @@ impl DecidedRequest<'_> {
         receipt.request.envelope = Some(envelope);
         receipt.request.provenance = provenance;
         receipt.request.model = asked.map(Into::into);
-        receipt.route.rule = plan.rule;
+        receipt.route.rule = plan.rule.clone();
         receipt.request.bytes = captured.body().len() as u64;
         receipt.route.attempts = target
             .map(|target| Attempt {

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use witgate_runtime::{self as contract, Charge, Envelope, Plan, Refusal, UpstreamStats};
 
+use crate::text::usd;
+
 use super::is_in;
 
 pub(super) fn envelope(envelope: &Envelope) -> String {
@@ -84,7 +86,7 @@ fn charge(charge: &Charge) -> String {
         limit,
         amount,
     } = charge;
-    let counted = match unit.as_str() {
+    let counted = match unit.code() {
         "picousd" => format!("{} of {} per {window}", usd(*amount), usd(*limit)),
         "in-flight" => format!("{amount} of {limit} at a time"),
         unit => format!("{amount} of {limit} {unit} per {window}"),
@@ -96,15 +98,6 @@ fn charge(charge: &Charge) -> String {
         "does not fit"
     };
     format!("{counted} from {account} ({fits})")
-}
-
-/// Returns pico-USD as dollars: exact, with at least two decimals.
-fn usd(picousd: u64) -> String {
-    const PER_USD: u64 = 1_000_000_000_000;
-    let decimals = format!("{:012}", picousd % PER_USD);
-    let (cents, rest) = decimals.split_at(2);
-    let rest = rest.trim_end_matches('0');
-    format!("${}.{cents}{rest}", picousd / PER_USD)
 }
 
 /// Returns the fields that plugins added, removed and changed in a receipt.
@@ -145,6 +138,8 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
 
 #[cfg(test)]
 mod tests {
+    use witgate_runtime::{Unit, Window};
+
     use super::*;
 
     #[test]
@@ -164,8 +159,8 @@ mod tests {
         let told = |unit: &str, window: &str, amount, limit| {
             charges(&[Charge {
                 account: "key:k1".to_owned(),
-                window: window.to_owned(),
-                unit: unit.to_owned(),
+                window: Window::of(window),
+                unit: Unit::of(unit),
                 limit,
                 amount,
             }])

@@ -17,7 +17,6 @@ use crate::clock::now;
 use crate::exchange::decide::Decision;
 use crate::exchange::decide::batch_context::{BLOCKING_THRESHOLD, BatchContext};
 use crate::exchange::decide::copy;
-use crate::exchange::decide::edits::set_model;
 use crate::exchange::settle::Settlement;
 use crate::exchange::view::View;
 use crate::gateway::Gateway;
@@ -47,15 +46,9 @@ pub(crate) async fn body(decision: &Decision, settlement: &Settlement) -> Result
     };
     let edits = decision.view.edits_of_requests(&decision.envelope);
     let by_kind: Vec<Vec<Edit>> = decision
-        .models
+        .changes
         .iter()
-        .map(|model| {
-            edits
-                .iter()
-                .cloned()
-                .chain(model.as_deref().map(set_model))
-                .collect()
-        })
+        .map(|changes| edits.iter().chain(changes).cloned().collect())
         .collect();
     if by_kind.iter().all(Vec::is_empty) {
         return Ok(as_it_is(head.sent().into_parts().into_vec()));
@@ -73,8 +66,8 @@ pub(crate) async fn body(decision: &Decision, settlement: &Settlement) -> Result
             .await
             .map_err(|_| Refused::gateway(503, "the batch could not be written: try again"))?
     };
-    let parts = written.map_err(|malformed| {
-        tracing::error!(%malformed, "a batch that was read can't be read again");
+    let parts = written.map_err(|error| {
+        tracing::error!(%error, "a batch can't be rewritten");
         Refused::gateway(503, "the batch could not be written: try again")
     })?;
     Ok(Written {

@@ -26,7 +26,7 @@ use super::orders::Orders;
 use super::panel::Panel;
 use crate::answer::refused::Refused;
 use crate::exchange::settle::Settlement;
-use crate::exchange::view::View;
+use crate::exchange::view::{View, edit};
 use crate::text::quote;
 
 /// Time that plugins run before the task yields.
@@ -85,14 +85,14 @@ async fn all(
 ) -> Result<Orders, Refused> {
     let edits = view.edits_of_requests(panel.envelope);
     let mut turns = Turns::begin(panel.snapshot.config.batches.decide);
-    let mut lead: Option<(Plan, usize)> = None;
+    let mut lead: Option<(Arc<Plan>, usize)> = None;
     let mut charges = BatchCharges::default();
     let mut sum = Estimate {
         prompt_tokens: 0,
         output_tokens: 0,
         cost_picousd: Some(0),
     };
-    let mut models = Vec::with_capacity(batch.kinds().len());
+    let mut changes = Vec::with_capacity(batch.kinds().len());
     for alike in batch.kinds() {
         turns.next().await?;
         let named = |refused| named(refused, view, batch, alike.first);
@@ -113,7 +113,7 @@ async fn all(
             charges.add(charge, alike.count)?;
         }
         add(&mut sum, &ordered.estimate, alike.count);
-        models.push(ordered.model);
+        changes.push(ordered.changes);
 
         // The receipt shows a hundred thousand calls as one decision.
         settlement.trace.answered.truncate(answered);
@@ -128,24 +128,26 @@ async fn all(
         known_faults.append(&mut fresh);
     }
 
-    let (mut plan, _) = lead.unwrap_or_else(|| (default.clone(), 0));
-    // The models are written into the requests.
+    let lead = lead.map(|(plan, _)| Arc::unwrap_or_clone(plan));
+    let mut plan = lead.unwrap_or_else(|| default.clone());
+    // Models and edits are written into the requests.
     for target in &mut plan.targets {
         target.model = None;
+        target.edits.clear();
     }
     settlement.expect(&sum);
     Ok(Orders {
-        plan,
+        plan: Arc::new(plan),
         charges: charges.into_list(),
-        models,
+        changes,
     })
 }
 
 /// The decision about one kind of request.
 struct Ordered {
-    plan: Plan,
-    /// The new model, or `None` if the request keeps its own.
-    model: Option<Box<str>>,
+    plan: Arc<Plan>,
+    /// The changes that the plan makes.
+    changes: Box<[Edit]>,
     charges: Vec<witgate_runtime::PluginCharge>,
     estimate: Estimate,
 }
@@ -175,13 +177,14 @@ fn one(
     let planned = plan.targets.iter().all(|target| target.model.is_some());
     model_access::has_model(Some(&head), panel.caller(), planned)?;
     let estimate = estimate::of_batched(&head, &plan, &panel.snapshot.prices);
+    let plan = Arc::new(plan);
     let charges = panel.charges(&request, &plan, &estimate, settlement)?;
-    let planned = plan.targets.first();
-    let planned = planned.and_then(|target| target.model.as_deref());
+    let first = plan.targets.first();
+    let edits = first.into_iter().flat_map(|target| &target.edits).map(edit);
+    let planned = first.and_then(|target| target.model.as_deref());
+    let model = planned.filter(|planned| own.as_deref() != Some(*planned));
     Ok(Ordered {
-        model: planned
-            .filter(|planned| own.as_deref() != Some(*planned))
-            .map(Into::into),
+        changes: edits.chain(model.map(set_model)).collect(),
         plan,
         charges,
         estimate,

@@ -1,11 +1,14 @@
 //! The combined result of the route and budget hooks.
 
+use std::sync::Arc;
+
+use witgate_messages::splice::Edit;
 use witgate_runtime::{Plan, PluginCharge};
 
 /// The plan and the charges that the plugins decided on.
 pub(crate) struct Orders {
-    pub(crate) plan: Plan,
+    pub(crate) plan: Arc<Plan>,
     pub(crate) charges: Vec<PluginCharge>,
-    /// The model for each kind of request in a new batch, or `None` where the request keeps its own.
-    pub(crate) models: Vec<Option<Box<str>>>,
+    /// The changes of the plans for each kind of request in a new batch.
+    pub(crate) changes: Vec<Box<[Edit]>>,
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use witgate_messages::endpoint::Endpoint;
 use witgate_runtime::{
-    Envelope, Estimate, Hook, Lineup, Plan, PluginCharge, Request, Target, UpstreamStats,
+    Envelope, Estimate, Hook, Lineup, Plan, PluginCharge, Request, Target, UpstreamStats, Upstreams,
 };
 
 use crate::answer::refused::Refused;
@@ -20,9 +20,12 @@ pub(crate) struct Panel<'a> {
     lineup: &'a Lineup,
     pub(crate) snapshot: &'a Snapshot,
     caller: &'a Caller,
-    pub(crate) envelope: &'a Envelope,
-    stats: Vec<UpstreamStats>,
+    pub(crate) envelope: &'a Arc<Envelope>,
+    upstreams: Arc<dyn Upstreams>,
 }
+
+/// The upstreams of a snapshot, in the form of the contract. Their state is summed up when a plugin asks for it.
+struct UpstreamsOf(Arc<Snapshot>);
 
 /// The attribute of a target that the caller named.
 const NAMED_BY: (&str, &str) = ("named-by", "caller");
@@ -32,25 +35,16 @@ const NAMED_BY: (&str, &str) = ("named-by", "caller");
 impl<'a> Panel<'a> {
     pub(crate) fn new(
         lineup: &'a Lineup,
-        snapshot: &'a Snapshot,
+        snapshot: &'a Arc<Snapshot>,
         caller: &'a Caller,
-        envelope: &'a Envelope,
+        envelope: &'a Arc<Envelope>,
     ) -> Self {
         Self {
             lineup,
             snapshot,
             caller,
             envelope,
-            // Only route hooks read them.
-            stats: if lineup
-                .plugins()
-                .iter()
-                .any(|plugin| plugin.has(Hook::Route))
-            {
-                stats(snapshot)
-            } else {
-                Vec::new()
-            },
+            upstreams: Arc::new(UpstreamsOf(Arc::clone(snapshot))),
         }
     }
 
@@ -75,12 +69,12 @@ impl<'a> Panel<'a> {
     fn plan_in(
         &self,
         request: &Arc<dyn Request>,
-        envelope: &Envelope,
+        envelope: &Arc<Envelope>,
         settlement: &mut Settlement,
     ) -> Result<Option<Plan>, Refused> {
-        let stats = &self.stats;
+        let upstreams = Arc::clone(&self.upstreams);
         let plan = settlement.call(self.lineup, Arc::clone(request), |hooks| {
-            hooks.route(envelope, stats)
+            hooks.route(envelope, Some(upstreams))
         })?;
         let Some(mut plan) = plan else {
             return Ok(None);
@@ -104,11 +98,11 @@ impl<'a> Panel<'a> {
         settlement: &mut Settlement,
     ) -> Result<Plan, Refused> {
         // The resource and the index are not meant for this model.
-        let envelope = Envelope {
+        let envelope = Arc::new(Envelope {
             resource: None,
             secondary_index: None,
-            ..self.envelope.clone()
-        };
+            ..Envelope::clone(self.envelope)
+        });
         let planned = self.plan_in(request, &envelope, settlement)?;
         let asks = |plan: &Plan| {
             let first = plan.targets.first();
@@ -138,7 +132,7 @@ impl<'a> Panel<'a> {
     pub(crate) fn charges(
         &self,
         request: &Arc<dyn Request>,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         estimate: &Estimate,
         settlement: &mut Settlement,
     ) -> Result<Vec<PluginCharge>, Refused> {
@@ -254,16 +248,27 @@ fn leads_to(asked: &str, model: &str) -> Refused {
     )
 }
 
-/// Returns the figures of all upstreams and groups in the form of the contract.
-fn stats(snapshot: &Snapshot) -> Vec<UpstreamStats> {
-    let summaries = snapshot.upstreams.summaries(Instant::now());
-    summaries
-        .map(|summary| UpstreamStats {
+// === impl UpstreamsOf ===
+
+impl Upstreams for UpstreamsOf {
+    fn names(&self) -> Vec<String> {
+        let summaries = self.0.upstreams.summaries(Instant::now());
+        summaries.map(|summary| summary.name).collect()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.upstreams.find(name).is_some()
+    }
+
+    fn stats(&self, name: &str) -> Option<UpstreamStats> {
+        let mut summaries = self.0.upstreams.summaries(Instant::now());
+        let summary = summaries.find(|summary| summary.name == name)?;
+        Some(UpstreamStats {
             name: summary.name,
             in_flight: summary.in_flight,
             requests: summary.requests,
             errors: summary.errors,
             attributes: summary.attributes,
         })
-        .collect()
+    }
 }

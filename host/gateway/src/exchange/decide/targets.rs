@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use witgate_messages::signed;
+use witgate_messages::splice::Edit;
 use witgate_runtime::{Envelope, Plan};
 use witgate_upstream::{ChosenBy, Limit, Upstream};
 
 use crate::answer::refused::Refused;
 use crate::config::ProviderChange;
 use crate::exchange::headers;
-use crate::exchange::view::View;
+use crate::exchange::view::{View, edit};
 use crate::gateway::snapshot::Snapshot;
 use crate::text::quote;
 
@@ -22,6 +23,8 @@ use crate::text::quote;
 pub(crate) struct Target {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) model: Option<String>,
+    /// Changes of the body for this target, after those of the envelope.
+    pub(crate) edits: Arc<[Edit]>,
     /// The timeout of the response head.
     pub(crate) limit: Limit,
 }
@@ -53,6 +56,7 @@ pub(crate) fn look_up(
         if home.is_none() {
             home = found.provider();
         }
+        let edits: Arc<[Edit]> = planned.edits.iter().map(edit).collect();
         let own = planned.timeout_ms.map(u64::from).map(Duration::from_millis);
         for upstream in found.choose(now, &mut rand::thread_rng()) {
             let limit = Limit::of_upstream(upstream.config.head_timeout)
@@ -66,6 +70,7 @@ pub(crate) fn look_up(
             let target = Target {
                 upstream,
                 model: planned.model.clone(),
+                edits: Arc::clone(&edits),
                 limit,
             };
             targets.push((target, stranger));

@@ -50,11 +50,11 @@ impl FailedAttempt {
     }
 
     /// Returns whether the plan allows another attempt after this one.
-    pub(crate) fn may_retry(&self, decision: &Decision) -> bool {
+    pub(crate) fn plan_allows_another(&self, decision: &Decision) -> bool {
         match self.left {
             Left::Closed(_) => true,
             Left::Failed(RequestError::Unsendable { .. }) => true,
-            Left::Answer(_) | Left::Failed(_) => self.reason.may_retry(decision),
+            Left::Answer(_) | Left::Failed(_) => self.reason.plan_allows_another(decision),
         }
     }
 

@@ -58,8 +58,8 @@ impl RetryReason {
     }
 
     /// Returns whether the plan allows another attempt for this reason.
-    pub(crate) fn may_retry(self, decision: &Decision) -> bool {
-        let on = &decision.plan.retry_on;
-        on.is_empty() || on.iter().any(|code| code == self.code())
+    pub(crate) fn plan_allows_another(self, decision: &Decision) -> bool {
+        let on = decision.plan.retry_on.as_deref();
+        on.is_none_or(|on| on.iter().any(|reason| reason.code() == self.code()))
     }
 }

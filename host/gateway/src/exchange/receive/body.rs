@@ -3,15 +3,30 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header;
+use http::{Method, header};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::{Error, ErrorType};
 use tokio::time::timeout;
+use witgate_messages::endpoint::Endpoint;
 
 use crate::answer::refused::Refused;
 use crate::config::Limits;
 use crate::listen::STREAM_WINDOW;
 use crate::tenants::concurrency::{Charge, FREE, Permit};
+
+/// The treatment of a request body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyKind {
+    /// A JSON object up to this size in bytes, read whole and scanned.
+    Json(usize),
+    /// Left unread, to be passed on piece by piece.
+    Streamed,
+    /// Read and discarded.
+    Unused,
+}
+
+/// Largest body that is discarded, in bytes. SDKs send `{}` to some endpoints.
+pub(super) const MAX_UNUSED_BYTES: usize = 64 * 1024;
 
 /// Initial buffer for a body of unknown length, in bytes.
 const INITIAL_BUFFER: usize = 16 * 1024;
@@ -260,6 +275,22 @@ impl<'a> Partial<'a> {
         match self.charge {
             Some(charge) => charge.tie(bytes),
             None => bytes,
+        }
+    }
+}
+
+// === impl BodyKind ===
+
+impl BodyKind {
+    /// Returns the treatment of the body of a request to an endpoint.
+    pub(super) fn of(endpoint: Endpoint, method: &Method, limits: &Limits) -> Self {
+        let post = method == Method::POST;
+        match endpoint {
+            Endpoint::Messages | Endpoint::CountTokens => Self::Json(limits.body_bytes),
+            Endpoint::Batches if post => Self::Json(limits.batch_bytes),
+            Endpoint::Files | Endpoint::Skills | Endpoint::SkillVersions if post => Self::Streamed,
+            Endpoint::PassThrough => Self::Streamed,
+            _ => Self::Unused,
         }
     }
 }

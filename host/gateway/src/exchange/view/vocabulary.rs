@@ -4,7 +4,7 @@
 
 use witgate_ledger::{Unit, Window};
 use witgate_messages::splice::Edit;
-use witgate_runtime::{self as contract, Charge, Envelope};
+use witgate_runtime::{self as contract, Charge, Envelope, Plan, RetryReason};
 
 use crate::exchange::view::edit;
 
@@ -22,10 +22,36 @@ impl contract::Vocabulary for Vocabulary {
             .try_for_each(|given| check(&edit(given)))
     }
 
+    fn plan(&self, plan: &Plan) -> Result<(), String> {
+        let unknown = plan
+            .retry_on
+            .iter()
+            .flatten()
+            .find_map(|reason| match reason {
+                RetryReason::Other(code) => Some(code),
+                _ => None,
+            });
+        if let Some(code) = unknown {
+            return Err(format!(
+                "a plan with the unknown reason `{code}` in `retry-on`; known are connect, timeout, conflict, rate-limit, overloaded and server-error"
+            ));
+        }
+        let edits = plan.targets.iter().flat_map(|target| &target.edits);
+        edits.into_iter().map(edit).try_for_each(|edit| {
+            if ["model", "stream"].contains(&edit.name()) {
+                return Err(format!(
+                    "an edit of `{}` for a target; name the model in the target's `model`, and leave `stream` to the client",
+                    edit.name()
+                ));
+            }
+            check(&edit)
+        })
+    }
+
     fn charge(&self, charge: &Charge) -> Result<(), String> {
-        Window::parse(&charge.window)
+        Window::parse(charge.window.code())
             .map(drop)
-            .and_then(|()| Unit::parse(&charge.unit).map(drop))
+            .and_then(|()| Unit::parse(charge.unit.code()).map(drop))
             .map_err(|unknown| format!("a charge on `{}` with an {unknown}", charge.account))
     }
 }
@@ -38,7 +64,7 @@ fn check(edit: &Edit) -> Result<(), String> {
             "an edit that sets `model` to an empty text; name a model, or leave the member as it is"
                 .to_owned(),
         ),
-        Edit::Set(..) | Edit::Remove(_) => Ok(()),
+        Edit::Set(..) | Edit::Insert(..) | Edit::Remove(_) => Ok(()),
     }
 }
 
@@ -59,8 +85,8 @@ mod tests {
     fn charging(window: &str, unit: &str) -> Result<(), String> {
         Vocabulary.charge(&Charge {
             account: "key:a".to_owned(),
-            window: window.to_owned(),
-            unit: unit.to_owned(),
+            window: contract::Window::of(window),
+            unit: contract::Unit::of(unit),
             limit: 1,
             amount: 1,
         })

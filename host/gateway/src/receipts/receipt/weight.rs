@@ -24,7 +24,7 @@ impl Receipt {
         size_of::<Self>()
             + request.method.len()
             + texts.into_iter().map(optional).sum::<usize>()
-            + request.envelope.as_ref().map_or(0, of_envelope)
+            + request.envelope.as_deref().map_or(0, of_envelope)
             + route.downgrade.as_ref().map_or(0, of_downgrade)
             + route.attempts.iter().map(of_attempt).sum::<usize>()
             + route.passed_over.iter().map(pair).sum::<usize>()

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use witgate_config_file::{Check, Document, Problem, Problems};
@@ -196,6 +196,7 @@ impl Reading {
             workspaces: key.workspaces,
             environments: key.environments,
             share: Share::default(),
+            seen: OnceLock::new(),
         });
         for (field, hash, callers) in [
             ("hash", hash, &mut self.known.keys),

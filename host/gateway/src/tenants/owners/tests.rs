@@ -108,6 +108,7 @@ fn a_key_without_a_tenant_is_an_owner_by_itself() {
         workspaces: None,
         environments: None,
         share: crate::tenants::concurrency::Share::default(),
+        seen: std::sync::OnceLock::new(),
     };
     assert_eq!(caller.owner(), "key:alice", "the key itself");
     caller.tenant = Some("acme".into());

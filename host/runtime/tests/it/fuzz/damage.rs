@@ -23,15 +23,14 @@ impl Seeds {
     pub(super) fn new() -> Self {
         let small = [
             Guest::route(&on_probe(PLAN)),
-            Guest::route(PLAN).with("lifecycle", "").version("0.2.0"),
+            Guest::route(PLAN).with("lifecycle", ""),
             Guest::new()
                 .with("envelope", "(call $head (local.get $h) (i32.const 3072))")
                 .with("budget", "")
                 .with(
                     "audit",
                     "(call $log (i32.const 2) (i32.const 32) (i32.const 17))",
-                )
-                .version("0.2.0"),
+                ),
         ];
         let both = |module: Vec<u8>| [component(&module), module];
         let large = [AUDIT, BUDGET, ENVELOPE, HOSTILE, ROUTE, SWAP_A];

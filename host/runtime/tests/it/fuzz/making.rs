@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use witgate_runtime::Source;
 
 use super::random::Random;
-use crate::guest::{Guest, on_probe};
+use crate::guest::{BASE, Guest, NEWEST, on_probe};
 
 /// Numbers that matter to somebody.
 const NUMBERS: [i64; 20] = [
@@ -43,8 +43,15 @@ pub(super) fn source(random: &mut Random) -> Source {
 }
 
 fn guest(random: &mut Random) -> Guest {
-    let version = *random.pick(&["0.1.0", "0.2.0", "0.2.0", "0.2.0"]);
+    let version = *random.pick(&[BASE, NEWEST, NEWEST, NEWEST]);
     let mut guest = Guest::new().version(version);
+    if version == NEWEST {
+        guest = guest
+            .fact("context#all-metadata", "$context", "(param i32)")
+            .fact("planned#target", "$planned", "(param i32 i32)")
+            .fact("receipts#get-field", "$field", "(param i32 i32 i32 i32)")
+            .fact("upstreams#stats", "$stats", "(param i32 i32 i32)");
+    }
     for hook in ["envelope", "route", "budget", "audit"] {
         if random.one_in(2) {
             let body = body(random, version);
@@ -238,7 +245,7 @@ fn statement(random: &mut Random, version: &str, depth: u32, text: &mut String) 
             4 => write!(text, "(call $dive)"),
             _ => write!(text, "(loop $l (br $l))"),
         },
-        18 if version == "0.2.0" => match random.below(3) {
+        18 if version == BASE || random.one_in(2) => match random.below(3) {
             0 => write!(
                 text,
                 "(call $kv_set {} {} (i32.const {}) (i64.const {}) {back})",
@@ -257,7 +264,17 @@ fn statement(random: &mut Random, version: &str, depth: u32, text: &mut String) 
             ),
             _ => write!(text, "(call $kv_get {} {back})", span(random)),
         },
-        18 => write!(text, "nop"),
+        18 => match random.below(4) {
+            0 => write!(text, "(call $context {back})"),
+            1 => write!(text, "(call $planned {} {back})", number(random)),
+            2 => write!(
+                text,
+                "(call $field (i32.const {}) {} {back})",
+                random.below(3),
+                span(random)
+            ),
+            _ => write!(text, "(call $stats {} {back})", span(random)),
+        },
         19..=21 => return branch(random, version, depth, text),
         _ => return repeat(random, version, depth, text),
     }

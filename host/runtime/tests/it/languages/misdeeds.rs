@@ -1,4 +1,4 @@
-//! Guests of other languages that print, fail, keep what they may not keep and reach for what isn't there.
+//! Guests of other languages that print, fail, ask too early and reach for what isn't there.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use witgate_runtime::Request;
 
 use super::{
-    Arc, FaultKind, Mutex, MutexGuard, OnceLock, Plugin, admit, answering, patient, route, source,
-    told, written,
+    AdmissionCause, Arc, FaultKind, Mutex, MutexGuard, OnceLock, Plugin, admit, answering, patient,
+    route, runtime, source, told, written,
 };
 use crate::request::{plain, route_fault};
 
@@ -123,32 +123,18 @@ fn an_exception_costs_its_own_call_only_and_the_fault_says_which() {
 
 #[test]
 #[ignore = "make languages builds what it needs"]
-fn a_handle_that_is_kept_costs_its_own_call_only() {
-    let plugin = admit(&patient(source("probe-c")));
-    let fault = route_fault(&plugin, &probing("keep"));
-    assert_eq!(fault.kind, FaultKind::Contract, "{fault}");
-    let message = fault.message.unwrap_or_default();
-    assert!(message.contains("borrow"), "what was kept: {message}");
-    is_fine_again(&plugin);
-}
-
-/// The bindings of these languages give the handle back when the call ends, whoever still refers to it.
-#[test]
-#[ignore = "make languages builds what it needs"]
-fn a_request_that_is_used_after_its_call_is_of_no_use() {
-    for plugin in [python(), javascript()] {
-        let name = Arc::clone(plugin.name());
-        assert_eq!(
-            told(&route(&plugin, &probing("keep"))),
-            "nothing",
-            "{name}: the call itself"
-        );
-        let fault = route_fault(&plugin, &probing("used"));
+fn asking_for_a_request_before_the_first_call_is_found_at_admission() {
+    for name in ["probe-python", "probe-javascript"] {
+        let source = patient(source(name));
+        let text = source.sidecar.as_ref().unwrap().text.clone();
+        let early = source.with_sidecar(format!("{text}\n[settings]\nearly = true\n"));
+        let error = runtime().admit(&early).expect_err("it isn't admitted");
         assert!(
-            matches!(fault.kind, FaultKind::Trap(_) | FaultKind::Contract),
-            "{name}: a later one that asks it: {fault}"
+            matches!(error.cause, AdmissionCause::Start(_)),
+            "{name}: {error}"
         );
-        is_fine_again(&plugin);
+        let text = error.to_string();
+        assert!(text.contains("request"), "{name}: what was asked: {text}");
     }
 }
 

@@ -3,7 +3,7 @@
 use witgate_runtime::FaultKind;
 
 use super::returned::{Case, lists, texts};
-use crate::guest::Guest;
+use crate::guest::{Guest, VERSIONS};
 use crate::request::{admit, alone, call, plain};
 
 const HOOKS: [&str; 4] = ["envelope", "route", "budget", "audit"];
@@ -18,12 +18,15 @@ fn later(body: &str) -> String {
 
 /// Each hook in turn has `strict` for itself beside the `loose` of all: it alone faults.
 fn only_the_stricter_hook_faults(
-    guest: &Guest,
+    guests: &[Guest],
     hooks: &[&str],
     (loose, strict): (&str, &str),
     kind: FaultKind,
 ) {
-    for stricter in hooks {
+    let cases = guests
+        .iter()
+        .flat_map(|guest| hooks.iter().map(move |hook| (guest, hook)));
+    for (guest, stricter) in cases {
         // Enough of what the case is not about.
         let ample = [
             "configure_ms = 20000",
@@ -62,44 +65,47 @@ fn only_the_stricter_hook_faults(
     }
 }
 
-/// The same in every hook.
-fn everywhere(body: &str) -> Guest {
+/// The same in every hook, of each version.
+fn everywhere(body: &str) -> [Guest; 2] {
     let body = later(body);
-    HOOKS
-        .iter()
-        .fold(Guest::new(), |guest, hook| guest.with(hook, &body))
-        .extra("(global $start (mut i32) (i32.const 0))")
+    VERSIONS.map(|version| {
+        HOOKS
+            .iter()
+            .fold(Guest::new(), |guest, hook| guest.with(hook, &body))
+            .extra("(global $start (mut i32) (i32.const 0))")
+            .version(version)
+    })
 }
 
 #[test]
 fn calls_to_the_host() {
-    let guest = everywhere(&"(drop (call $unix_ms))".repeat(40));
+    let guests = everywhere(&"(drop (call $unix_ms))".repeat(40));
     let limits = ("host_calls = 40", "host_calls = 39");
-    only_the_stricter_hook_faults(&guest, &HOOKS, limits, FaultKind::HostCalls);
+    only_the_stricter_hook_faults(&guests, &HOOKS, limits, FaultKind::HostCalls);
 }
 
 #[test]
 fn bytes_copied() {
     // An empty table of settings is two letters of JSON.
-    let guest = everywhere(&"(call $settings (i32.const 3072))".repeat(600));
+    let guests = everywhere(&"(call $settings (i32.const 3072))".repeat(600));
     let limits = ("copy_bytes = 1200", "copy_bytes = 1199");
-    only_the_stricter_hook_faults(&guest, &HOOKS, limits, FaultKind::CopyLimit);
+    only_the_stricter_hook_faults(&guests, &HOOKS, limits, FaultKind::CopyLimit);
 }
 
 #[test]
 fn bytes_of_the_body() {
-    let guest = everywhere(
+    let guests = everywhere(
         "(if (local.get $h) (then
            (call $body_read (local.get $h) (i64.const 0) (i32.const 5000) (i32.const 3072))))",
     );
     let limits = ("body_bytes = 5000", "body_bytes = 4999");
-    only_the_stricter_hook_faults(&guest, &HOOKS[..3], limits, FaultKind::CopyLimit);
+    only_the_stricter_hook_faults(&guests, &HOOKS[..3], limits, FaultKind::CopyLimit);
 }
 
 #[test]
 fn time() {
     // 300 ms by the host's clock, asked every now and then.
-    let guest = everywhere(
+    let guests = everywhere(
         "(global.set $start (i32.wrap_i64 (call $unix_ms)))
          (loop $long
            (local.set $i (i32.const 0))
@@ -109,29 +115,35 @@ fn time() {
              (i32.sub (i32.wrap_i64 (call $unix_ms)) (global.get $start)) (i32.const 300))))",
     );
     let limits = ("deadline_ms = 20000", "deadline_ms = 5");
-    only_the_stricter_hook_faults(&guest, &HOOKS, limits, FaultKind::Deadline);
+    only_the_stricter_hook_faults(&guests, &HOOKS, limits, FaultKind::Deadline);
 }
 
-/// The first case of each hook.
-fn returning(cases: &[Case]) -> Guest {
-    HOOKS.iter().fold(Guest::new(), |guest, hook| {
-        let case = cases.iter().find(|(of, ..)| of == hook).expect("a case");
-        // The other hooks have left their words where this one has its own.
-        let clean = "(memory.fill (i32.const 4096) (i32.const 0) (i32.const 16384))";
-        guest.with(hook, &format!("{clean} {}", case.2))
+/// The first case of each hook, of each version.
+fn returning(cases: fn(&'static str, u32) -> Vec<Case>) -> [Guest; 2] {
+    VERSIONS.map(|version| {
+        let cases = cases(version, 100);
+        HOOKS
+            .iter()
+            .fold(Guest::new(), |guest, hook| {
+                let case = cases.iter().find(|(of, ..)| of == hook).expect("a case");
+                // The other hooks have left their words where this one has its own.
+                let clean = "(memory.fill (i32.const 4096) (i32.const 0) (i32.const 16384))";
+                guest.with(hook, &format!("{clean} {}", case.2))
+            })
+            .version(version)
     })
 }
 
 #[test]
 fn returned_elements() {
-    let guest = returning(&lists(100));
+    let guests = returning(lists);
     let limits = ("list_items = 100", "list_items = 99");
-    only_the_stricter_hook_faults(&guest, &HOOKS, limits, FaultKind::ReturnLimit);
+    only_the_stricter_hook_faults(&guests, &HOOKS, limits, FaultKind::ReturnLimit);
 }
 
 #[test]
 fn returned_bytes() {
-    let guest = returning(&texts(100));
+    let guests = returning(texts);
     let limits = ("return_bytes = 100", "return_bytes = 99");
-    only_the_stricter_hook_faults(&guest, &HOOKS, limits, FaultKind::ReturnLimit);
+    only_the_stricter_hook_faults(&guests, &HOOKS, limits, FaultKind::ReturnLimit);
 }

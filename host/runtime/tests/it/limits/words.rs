@@ -1,6 +1,6 @@
 //! The text of a fault: the limit that was passed, and the key that raises it.
 
-use crate::guest::{Guest, on_probe};
+use crate::guest::{Guest, VERSIONS, on_probe};
 use crate::request::{PATIENT, admit, probing, route_fault};
 
 #[test]
@@ -42,10 +42,16 @@ fn every_limit_says_its_number_and_its_key() {
             "it used up its stack, whose size is the same for all plugins; recurse less",
         ),
     ] {
-        let guest = Guest::route(&on_probe(body))
-            .extra("(func $dive (call $dive) (global.set $calls (i32.const 0)))");
-        let plugin = admit(&guest, &format!("{PATIENT}{limit}"));
-        let fault = route_fault(&plugin, &probing()).to_string();
-        assert!(fault.contains(told), "{told:?} is told in {fault}");
+        for version in VERSIONS {
+            let guest = Guest::route(&on_probe(body))
+                .extra("(func $dive (call $dive) (global.set $calls (i32.const 0)))")
+                .version(version);
+            let plugin = admit(&guest, &format!("{PATIENT}{limit}"));
+            let fault = route_fault(&plugin, &probing()).to_string();
+            assert!(
+                fault.contains(told),
+                "{version}: {told:?} is told in {fault}"
+            );
+        }
     }
 }

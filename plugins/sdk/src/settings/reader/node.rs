@@ -1,147 +1,249 @@
 //! The values of the settings as serde reads them, with the path of each.
+//!
+//! A value that was wrong or missing has a placeholder, a neutral value of any type: `None` for an option, an empty list, the
+//! first variant of an enum. Both are one type, since all code of a type that is read exists once for each deserializer.
 
+mod parts;
+
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 
-use serde::de::value::StrDeserializer;
-use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess,
-    SeqAccess, Unexpected, VariantAccess, Visitor,
-};
-use serde_json::{Map, Value};
+use serde::de::{Deserializer, Error as _, Expected, Visitor};
 
-use super::placeholder::Placeholder;
+use self::parts::{Choice, Parts};
+use crate::json::Json;
 use crate::settings::value_error::ValueError;
 
 /// Returns the path of `key` in the table at `table`.
 pub(super) fn join(table: &str, key: &str) -> String {
-    if table.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{table}.{key}")
+    let mut path = String::with_capacity(table.len() + 1 + key.len());
+    path.push_str(table);
+    if !table.is_empty() {
+        path.push('.');
     }
+    path.push_str(key);
+    path
 }
 
 /// The state of a reading.
-#[derive(Clone, Copy)]
 pub(super) struct Pass<'a> {
     /// Paths of the placeholders.
-    pub(super) placeholders: &'a BTreeSet<String>,
+    pub(super) placeholders: &'a [String],
     /// Elements of lists that no placeholder can replace.
-    pub(super) dropped: &'a BTreeSet<String>,
+    pub(super) dropped: &'a [String],
     /// Paths of the keys that no type knows.
     pub(super) unknown: &'a RefCell<Vec<String>>,
 }
 
 /// A value with its path.
 pub(super) struct Node<'a> {
-    pub(super) pass: Pass<'a>,
-    pub(super) value: &'a Value,
+    pub(super) pass: &'a Pass<'a>,
+    /// The value, or `None` for a placeholder, whose parts all have its path.
+    pub(super) value: Option<&'a Json<'a>>,
     pub(super) path: String,
 }
 
-/// The entries of a table.
-struct Entries<'a> {
-    pass: Pass<'a>,
-    path: &'a str,
-    entries: std::vec::IntoIter<(String, Option<&'a Value>)>,
-    next: Option<(String, Option<&'a Value>)>,
+/// A number of the settings.
+enum Number {
+    Unsigned(u64),
+    Signed(i64),
+    Fraction,
 }
 
-/// The elements of a list.
-struct Elements<'a> {
-    pass: Pass<'a>,
-    path: &'a str,
-    elements: std::iter::Enumerate<std::slice::Iter<'a, Value>>,
-}
-
-// === impl Pass ===
-
-impl<'a> Pass<'a> {
-    /// Reads a value, or its placeholder.
-    fn read<'de, S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-        path: String,
-        value: Option<&'a Value>,
-    ) -> Result<S::Value, ValueError> {
-        match value {
-            Some(value) if !self.placeholders.contains(&path) => seed.deserialize(Node {
-                pass: self,
-                value,
-                path,
-            }),
-            Some(_) | None => seed.deserialize(Placeholder).map_err(|wrong| ValueError {
-                path: Some(path),
-                missing: None,
-                ..wrong
-            }),
-        }
+fn number(text: &str) -> Number {
+    match (text.parse(), text.parse()) {
+        (Ok(number), _) => Number::Unsigned(number),
+        (_, Ok(number)) => Number::Signed(number),
+        _ => Number::Fraction,
     }
 }
 
 // === impl Node ===
 
 impl<'a> Node<'a> {
-    /// Returns the entries of a table, and a placeholder for each key of `wanted` that is missing.
+    /// Returns the entries of a table, with a placeholder for each key of `wanted` that is missing.
     fn entries(
         &'a self,
-        table: &'a Map<String, Value>,
+        table: &'a [(Cow<'a, str>, Json<'a>)],
         wanted: &'static [&'static str],
-    ) -> Entries<'a> {
-        let mut entries: Vec<_> = table
-            .iter()
-            .map(|(key, value)| (key.clone(), Some(value)))
-            .collect();
-        let missing = wanted.iter().filter(|key| {
-            !table.contains_key(**key) && self.pass.placeholders.contains(&join(&self.path, key))
-        });
-        entries.extend(missing.map(|key| ((*key).to_owned(), None)));
+    ) -> Parts<'a> {
+        let neutral = |key: &str| self.pass.placeholders.contains(&join(&self.path, key));
+        let all = || table.iter().map(|(key, value)| (&**key, Some(value)));
         // A placeholder that doesn't fit costs the whole table, so everything else in it is read first.
-        entries.sort_by_key(|(key, _)| self.pass.placeholders.contains(&join(&self.path, key)));
-        Entries {
+        let mut entries: Vec<_> = all().filter(|(key, _)| !neutral(key)).collect();
+        entries.extend(all().filter(|(key, _)| neutral(key)));
+        let is_missing = |key: &str| !table.iter().any(|(known, _)| known == key);
+        let missing = wanted.iter().filter(|key| is_missing(key) && neutral(key));
+        entries.extend(missing.map(|key| (*key, None)));
+        self.parts(entries)
+    }
+
+    fn parts(&'a self, values: Vec<(&'a str, Option<&'a Json<'a>>)>) -> Parts<'a> {
+        Parts {
             pass: self.pass,
             path: &self.path,
-            entries: entries.into_iter(),
+            neutral: self.value.is_none(),
+            values: values.into_iter(),
+            index: 0,
             next: None,
         }
     }
 
-    fn elements(&'a self, list: &'a [Value]) -> Elements<'a> {
-        Elements {
-            pass: self.pass,
-            path: &self.path,
-            elements: list.iter().enumerate(),
+    /// Adds the path to an error of this value.
+    fn place(&self, wrong: ValueError) -> ValueError {
+        match self.value {
+            Some(_) => wrong.at(&self.path),
+            None => wrong.move_to(&self.path),
         }
     }
 
-    fn visit<'de, V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, ValueError> {
-        match self.value {
-            Value::String(text) => visitor.visit_str(text),
-            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(number), _) => visitor.visit_u64(number),
-                (None, Some(number)) => visitor.visit_i64(number),
-                (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
+    fn wrong(&self, value: &Json<'_>, wanted: &dyn Expected) -> ValueError {
+        ValueError::wrong_type(value, wanted).at(&self.path)
+    }
+
+    fn visit_number<'de, V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, ValueError> {
+        let read = match self.value {
+            None => visitor.visit_u64(1),
+            Some(value @ Json::Number(text)) => match number(text) {
+                Number::Unsigned(number) => visitor.visit_u64(number),
+                Number::Signed(number) => visitor.visit_i64(number),
+                Number::Fraction => return Err(self.wrong(value, &visitor)),
             },
-            Value::Bool(word) => visitor.visit_bool(*word),
-            Value::Array(list) => visitor.visit_seq(self.elements(list)),
-            Value::Object(table) => visitor.visit_map(self.entries(table, &[])),
-            Value::Null => visitor.visit_unit(),
+            // Some types read a number from a text as well.
+            Some(Json::Text(text)) => visitor.visit_str(text),
+            Some(value) => return Err(self.wrong(value, &visitor)),
+        };
+        read.map_err(|wrong| self.place(wrong))
+    }
+
+    fn visit_float<'de, V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, ValueError> {
+        let read = match self.value {
+            None => visitor.visit_f64(1.0),
+            Some(Json::Number(text)) => visitor.visit_f64(text.parse().unwrap_or(f64::NAN)),
+            Some(value) => return Err(self.wrong(value, &visitor)),
+        };
+        read.map_err(|wrong| self.place(wrong))
+    }
+
+    fn visit_text<'de, V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, ValueError> {
+        let text = self.text(&visitor)?;
+        let read = visitor.visit_str(text);
+        read.map_err(|wrong| self.place(wrong))
+    }
+
+    fn visit_list<'de, V: Visitor<'de>>(
+        &self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        let list = self.list(len, &visitor)?;
+        let read = visitor.visit_seq(list);
+        read.map_err(|wrong| self.place(wrong))
+    }
+
+    fn visit_table<'de, V: Visitor<'de>>(
+        &self,
+        keys: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        let table = self.table(keys, &visitor)?;
+        let read = visitor.visit_map(table);
+        read.map_err(|wrong| self.place(wrong))
+    }
+
+    fn text(&'a self, wanted: &dyn Expected) -> Result<&'a str, ValueError> {
+        match self.value {
+            None => Ok(""),
+            Some(Json::Text(text)) => Ok(text),
+            Some(value) => Err(self.wrong(value, wanted)),
         }
     }
+
+    fn list(&'a self, len: usize, wanted: &dyn Expected) -> Result<Parts<'a>, ValueError> {
+        match self.value {
+            None => Ok(self.parts(vec![("", None); len])),
+            Some(Json::List(list)) => {
+                let elements = list.iter().map(|value| ("", Some(value)));
+                Ok(self.parts(elements.collect()))
+            }
+            Some(value) => Err(self.wrong(value, wanted)),
+        }
+    }
+
+    fn table(
+        &'a self,
+        keys: &'static [&'static str],
+        wanted: &dyn Expected,
+    ) -> Result<Parts<'a>, ValueError> {
+        match self.value {
+            None => Ok(self.parts(keys.iter().map(|key| (*key, None)).collect())),
+            Some(Json::Table(table)) => Ok(self.entries(table, keys)),
+            Some(value) => Err(self.wrong(value, wanted)),
+        }
+    }
+
+    fn choice(&'a self, variants: &'static [&'static str]) -> Result<Choice<'a>, ValueError> {
+        let (name, content) = match self.value {
+            None => (variants.first().copied().unwrap_or_default(), Some(None)),
+            Some(Json::Text(word)) => (&**word, None),
+            Some(Json::Table(table)) => match &**table {
+                [(name, value)] => (&**name, Some(Some(value))),
+                _ => return Err(ValueError::unknown_variant("", variants)),
+            },
+            Some(_) => return Err(ValueError::unknown_variant("", variants)),
+        };
+        let content = content.map(|value| self.parts(Vec::new()).node(name, value));
+        Ok(Choice { name, content })
+    }
+}
+
+/// Methods that read a value of one kind.
+macro_rules! kinds {
+    ($($visit:ident: $($method:ident)*;)*) => {
+        $($(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+            self.$visit(visitor)
+        })*)*
+    };
 }
 
 impl<'de> Deserializer<'de> for Node<'_> {
     type Error = ValueError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        self.visit(visitor).map_err(|wrong| wrong.at(&self.path))
+        match self.value {
+            Some(Json::Text(_)) => self.visit_text(visitor),
+            Some(Json::List(_)) => self.visit_list(0, visitor),
+            Some(Json::Table(_)) => self.visit_table(&[], visitor),
+            Some(Json::Number(text)) => match number(text) {
+                Number::Fraction => self.visit_float(visitor),
+                Number::Unsigned(_) | Number::Signed(_) => self.visit_number(visitor),
+            },
+            None => self.visit_number(visitor),
+            Some(Json::Bool(word)) => visitor.visit_bool(*word).map_err(|wrong| self.place(wrong)),
+            Some(Json::Null) => visitor.visit_unit().map_err(|wrong| self.place(wrong)),
+        }
+    }
+
+    kinds! {
+        visit_number: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8
+            deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128;
+        visit_float: deserialize_f32 deserialize_f64;
+        visit_text: deserialize_str deserialize_string deserialize_char deserialize_identifier;
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        let read = match self.value {
+            None => visitor.visit_bool(false),
+            Some(Json::Bool(word)) => visitor.visit_bool(*word),
+            Some(value) => return Err(self.wrong(value, &visitor)),
+        };
+        read.map_err(|wrong| self.place(wrong))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self.value {
-            Value::Null => visitor.visit_none(),
-            _ => visitor.visit_some(self),
+            None | Some(Json::Null) => visitor.visit_none(),
+            Some(_) => visitor.visit_some(self),
         }
     }
 
@@ -153,19 +255,38 @@ impl<'de> Deserializer<'de> for Node<'_> {
         visitor.visit_newtype_struct(self)
     }
 
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.visit_list(0, visitor)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.visit_list(len, visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.visit_list(len, visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.visit_table(&[], visitor)
+    }
+
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        let read = match self.value {
-            Value::Object(table) => visitor.visit_map(self.entries(table, fields)),
-            // serde would take the elements of a list for the fields, in their order.
-            Value::Array(_) => Err(ValueError::invalid_type(Unexpected::Seq, &visitor)),
-            _ => self.visit(visitor),
-        };
-        read.map_err(|wrong| wrong.at(&self.path))
+        self.visit_table(fields, visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -174,143 +295,19 @@ impl<'de> Deserializer<'de> for Node<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        let read = match self.value {
-            Value::String(word) => {
-                let word: StrDeserializer<'_, ValueError> = word.as_str().into_deserializer();
-                visitor.visit_enum(word)
-            }
-            Value::Object(table) if table.len() == 1 => {
-                visitor.visit_enum(self.entries(table, &[]))
-            }
-            _ => Err(ValueError::unknown_variant("", variants)),
-        };
-        read.map_err(|wrong| wrong.at(&self.path))
+        let read = self
+            .choice(variants)
+            .and_then(|choice| visitor.visit_enum(choice));
+        read.map_err(|wrong| self.place(wrong))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         let mut unknown = self.pass.unknown.borrow_mut();
-        if !unknown.contains(&self.path) {
+        if self.value.is_some() && !unknown.contains(&self.path) {
             unknown.push(self.path);
         }
         visitor.visit_unit()
     }
 
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map identifier
-    }
-}
-
-// === impl Entries ===
-
-impl Entries<'_> {
-    fn key<'de, K: DeserializeSeed<'de>>(key: &str, seed: K) -> Result<K::Value, ValueError> {
-        let key: StrDeserializer<'_, ValueError> = key.into_deserializer();
-        seed.deserialize(key)
-    }
-}
-
-impl<'de> MapAccess<'de> for Entries<'_> {
-    type Error = ValueError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, ValueError> {
-        let Some((key, value)) = self.entries.next() else {
-            return Ok(None);
-        };
-        let read = Self::key(&key, seed).map_err(|wrong| wrong.at(&join(self.path, &key)));
-        self.next = Some((key, value));
-        read.map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(
-        &mut self,
-        seed: V,
-    ) -> Result<V::Value, ValueError> {
-        let (key, value) = self
-            .next
-            .take()
-            .ok_or_else(|| ValueError::custom("its value was asked for before its key"))?;
-        self.pass.read(seed, join(self.path, &key), value)
-    }
-}
-
-/// A table with one entry is a variant with a value: `{ file = "x" }`.
-impl<'de> EnumAccess<'de> for Entries<'_> {
-    type Error = ValueError;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        mut self,
-        seed: V,
-    ) -> Result<(V::Value, Self), ValueError> {
-        match self.next_key_seed(seed)? {
-            Some(chosen) => Ok((chosen, self)),
-            None => Err(ValueError::custom(
-                "must be a word, or a table with one key",
-            )),
-        }
-    }
-}
-
-impl<'de> VariantAccess<'de> for Entries<'_> {
-    type Error = ValueError;
-
-    fn unit_variant(mut self) -> Result<(), ValueError> {
-        self.next_value_seed(std::marker::PhantomData::<de::IgnoredAny>)
-            .map(drop)
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
-        mut self,
-        seed: T,
-    ) -> Result<T::Value, ValueError> {
-        self.next_value_seed(seed)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ValueError> {
-        self.into_node()?.deserialize_any(visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ValueError> {
-        self.into_node()?.deserialize_struct("", fields, visitor)
-    }
-}
-
-impl<'a> Entries<'a> {
-    fn into_node(self) -> Result<Node<'a>, ValueError> {
-        match self.next {
-            Some((key, Some(value))) => Ok(Node {
-                pass: self.pass,
-                value,
-                path: join(self.path, &key),
-            }),
-            Some((_, None)) | None => Err(ValueError::custom("must be a table with one key")),
-        }
-    }
-}
-
-// === impl Elements ===
-
-impl<'de> SeqAccess<'de> for Elements<'_> {
-    type Error = ValueError;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, ValueError> {
-        for (index, value) in self.elements.by_ref() {
-            let path = format!("{}[{index}]", self.path);
-            if !self.pass.dropped.contains(&path) {
-                return self.pass.read(seed, path, Some(value)).map(Some);
-            }
-        }
-        Ok(None)
-    }
+    serde::forward_to_deserialize_any! { bytes byte_buf unit unit_struct }
 }

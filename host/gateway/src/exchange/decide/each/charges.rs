@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use witgate_ledger::Unit;
-use witgate_runtime::PluginCharge;
+use witgate_runtime::{PluginCharge, Unit};
 
 use crate::answer::refused::Refused;
 
@@ -38,15 +37,15 @@ impl BatchCharges {
     /// 413 if there are too many accounts.
     pub(crate) fn add(&mut self, mut charge: PluginCharge, count: u64) -> Result<(), Refused> {
         // A batch is one request in flight, however many requests it contains.
-        let in_flight = charge.charge.unit == Unit::InFlight.code();
+        let in_flight = charge.charge.unit == Unit::InFlight;
         if !in_flight {
             charge.charge.amount = charge.charge.amount.saturating_mul(count);
         }
         let key = Key {
             plugin: Arc::clone(charge.plugin.name()),
             account: charge.charge.account.clone(),
-            window: charge.charge.window.clone(),
-            unit: charge.charge.unit.clone(),
+            window: charge.charge.window.code().to_owned(),
+            unit: charge.charge.unit.code().to_owned(),
             limit: charge.charge.limit,
         };
         let index = *self.indices.entry(key).or_insert(self.charges.len());

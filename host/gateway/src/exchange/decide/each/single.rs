@@ -1,5 +1,6 @@
 //! A request of a batch, as plugins see it: a Messages request with the headers of the batch.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use witgate_messages::head::Head;
 use witgate_runtime as contract;
 use witgate_runtime::Request;
 
-use crate::exchange::view::{View, bytes_of, contract_head};
+use crate::exchange::view::{View, bytes_of, contract_head, head_attributes, names_other_models};
 
 /// A request of a batch.
 pub(crate) struct Single {
@@ -60,7 +61,7 @@ impl Request for Single {
         self.batch.headers(prefix)
     }
 
-    fn caller(&self) -> contract::Caller {
+    fn caller(&self) -> &contract::Caller {
         self.batch.caller()
     }
 
@@ -69,10 +70,25 @@ impl Request for Single {
     }
 
     fn head(&self) -> contract::Head {
-        let mut head = contract_head(&self.head);
-        let requests = self.requests.to_string();
-        head.attributes.push((REQUESTS.to_owned(), requests));
-        head
+        contract_head(&self.head)
+    }
+
+    fn model(&self) -> Option<Cow<'_, str>> {
+        self.head.model()
+    }
+
+    fn names_other_models(&self) -> bool {
+        names_other_models(&self.head)
+    }
+
+    fn user_id(&self) -> Option<Cow<'_, str>> {
+        self.head.user_id()
+    }
+
+    fn head_attributes(&self) -> Vec<(String, String)> {
+        let mut attributes = head_attributes(&self.head);
+        attributes.push((REQUESTS.to_owned(), self.requests.to_string()));
+        attributes
     }
 
     fn tools(&self) -> Vec<String> {

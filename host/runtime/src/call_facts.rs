@@ -1,0 +1,36 @@
+//! The facts that one call lends to a guest.
+
+use std::sync::Arc;
+
+use crate::contract::{Envelope, Plan, Receipt, Upstreams};
+use crate::request::Request;
+
+/// The facts that a guest may ask for during one call. A fact that the hook does not have is `None`.
+#[derive(Clone, Default)]
+pub(crate) struct CallFacts {
+    pub(crate) request: Option<Arc<dyn Request>>,
+    pub(crate) context: Option<Arc<Envelope>>,
+    pub(crate) upstreams: Option<Arc<dyn Upstreams>>,
+    pub(crate) plan: Option<Arc<Plan>>,
+    pub(crate) receipts: Option<Arc<Vec<Receipt>>>,
+}
+
+// === impl CallFacts ===
+
+impl CallFacts {
+    /// Returns the facts of an audit call.
+    pub(crate) fn of_receipts(receipts: &Arc<Vec<Receipt>>) -> Self {
+        Self {
+            receipts: Some(Arc::clone(receipts)),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the facts of the first hook.
+    pub(crate) fn of_request(request: Arc<dyn Request>) -> Self {
+        Self {
+            request: Some(request),
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The conditions under which a plugin's hooks are called, as `lifecycle.configure` stated them.
+//!
+//! A hook that the conditions leave out is not called at all, which is the cheapest call. Where a condition can't be decided,
+//! the hook is called.
+
+use crate::contract::lifecycle::{self, Interest};
+use crate::contract::{Endpoint, Envelope, SettingsProblem};
+use crate::grants::Grants;
+use crate::hook::{Hook, PerHook};
+use crate::pattern::Pattern;
+use crate::request::Request;
+
+/// The conditions of all hooks of a plugin.
+#[derive(Debug, Default)]
+pub(crate) struct Interests(PerHook<Conditions>);
+
+/// The conditions of a hook, of which one has to hold. Without any, the hook is always called.
+type Conditions = Option<Box<[Condition]>>;
+
+/// A condition, all of whose parts have to hold. A part that is `None` always holds.
+#[derive(Debug)]
+struct Condition {
+    endpoints: Option<Box<[Box<str>]>>,
+    except_endpoints: Box<[Box<str>]>,
+    models: Option<Box<[Pattern]>>,
+    headers: Option<Box<[Box<str>]>>,
+    tiers: Option<Box<[Box<str>]>>,
+    attributes: Option<Box<[Box<str>]>>,
+    secondary_index: bool,
+}
+
+// === impl Interests ===
+
+impl Interests {
+    /// Prepares the conditions of a plugin.
+    ///
+    /// # Errors
+    ///
+    /// All conditions on headers that the plugin may not read.
+    pub(crate) fn new(given: &[Interest], grants: &Grants) -> Result<Self, Vec<SettingsProblem>> {
+        let headers = given
+            .iter()
+            .flat_map(|interest| interest.headers.iter().flatten());
+        let problems: Vec<_> = headers
+            .filter(|name| !grants.has_header(name))
+            .map(|name| SettingsProblem {
+                path: String::new(),
+                message: format!(
+                    "the plugin is interested in the header `{name}`, which is not granted; set `headers = [\"{name}\"]` in [grants] of the sidecar to grant it"
+                ),
+            })
+            .collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self(PerHook::from_fn(|hook| {
+            let of_hook = given
+                .iter()
+                .filter(|interest| hook_of(interest.hook) == hook);
+            let conditions: Box<[_]> = of_hook.map(Condition::new).collect();
+            (!conditions.is_empty()).then_some(conditions)
+        })))
+    }
+
+    /// Returns whether a hook is to be called for a request. `context` is `None` before the envelope hooks have run.
+    pub(crate) fn include(
+        &self,
+        hook: Hook,
+        request: &dyn Request,
+        context: Option<&Envelope>,
+    ) -> bool {
+        match self.0.of(hook) {
+            None => true,
+            Some(conditions) => conditions
+                .iter()
+                .any(|condition| condition.holds(request, context)),
+        }
+    }
+}
+
+fn hook_of(hook: lifecycle::Hook) -> Hook {
+    match hook {
+        lifecycle::Hook::Envelope => Hook::Envelope,
+        lifecycle::Hook::Route => Hook::Route,
+        lifecycle::Hook::Budget => Hook::Budget,
+    }
+}
+
+// === impl Condition ===
+
+impl Condition {
+    fn new(interest: &Interest) -> Self {
+        let codes = |list: &Vec<Endpoint>| list.iter().map(|it| it.code().into()).collect();
+        let texts = |list: &Vec<String>| list.iter().map(|text| text.as_str().into()).collect();
+        let models = |list: &Vec<String>| list.iter().map(|it| Pattern::new(&**it)).collect();
+        Self {
+            endpoints: interest.endpoints.as_ref().map(codes),
+            except_endpoints: interest
+                .except_endpoints
+                .as_ref()
+                .map(codes)
+                .unwrap_or_default(),
+            models: interest.models.as_ref().map(models),
+            headers: interest.headers.as_ref().map(texts),
+            tiers: interest.tiers.as_ref().map(texts),
+            attributes: interest.attributes.as_ref().map(texts),
+            secondary_index: interest.secondary_index,
+        }
+    }
+
+    fn holds(&self, request: &dyn Request, context: Option<&Envelope>) -> bool {
+        let endpoint = request.endpoint();
+        self.endpoints
+            .as_ref()
+            .is_none_or(|list| has(list, endpoint))
+            && !has(&self.except_endpoints, endpoint)
+            && self.has_tier(request)
+            && (!self.secondary_index || context.is_some_and(|it| it.secondary_index.is_some()))
+            && self.has_attribute(context)
+            && self.has_header(request)
+            && self.has_model(request, context)
+    }
+
+    fn has_tier(&self, request: &dyn Request) -> bool {
+        self.tiers.as_ref().is_none_or(|tiers| {
+            let tier = request.caller().tier.as_deref();
+            tier.is_some_and(|tier| has(tiers, tier))
+        })
+    }
+
+    fn has_attribute(&self, context: Option<&Envelope>) -> bool {
+        self.attributes.as_ref().is_none_or(|names| {
+            let attributes = context.into_iter().flat_map(|context| &context.attributes);
+            attributes.into_iter().any(|(name, _)| has(names, name))
+        })
+    }
+
+    fn has_header(&self, request: &dyn Request) -> bool {
+        self.headers
+            .as_ref()
+            .is_none_or(|names| names.iter().any(|name| request.header(name).is_some()))
+    }
+
+    fn has_model(&self, request: &dyn Request, context: Option<&Envelope>) -> bool {
+        let Some(patterns) = &self.models else {
+            return true;
+        };
+        let matches = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
+        // Models in other places than `model` are rare, and one of them may match.
+        context
+            .and_then(|context| context.resource.as_deref())
+            .is_some_and(matches)
+            || match request.model() {
+                Some(model) => matches(&model),
+                None => matches(""),
+            }
+            || request.names_other_models()
+    }
+}
+
+fn has(list: &[Box<str>], name: &str) -> bool {
+    list.iter().any(|known| **known == *name)
+}

@@ -1,0 +1,168 @@
+//! The memory of one call: facts that the host lends are put one after the other, and forgotten together when the call ends.
+//!
+//! An allocator that keeps books on every short text would cost more than the text. So while the SDK asks the host for a fact,
+//! memory comes from a chunk that is filled from its start and reset after the call. All other memory, what a plugin keeps
+//! included, comes from the ordinary allocator. Facts leave the SDK only as borrows that end with the call.
+
+mod chunk;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::{Cell, RefCell};
+use std::ptr::null_mut;
+
+use self::chunk::Chunk;
+
+/// The size of the chunk that stays for the next call, in bytes.
+const CHUNK_BYTES: usize = 16 << 10;
+
+/// The allocator of a plugin: the ordinary one, and the chunks of the call.
+struct Allocator {
+    /// Set while the host is asked for a fact.
+    lending: Cell<bool>,
+    first: Chunk,
+    /// Chunks for a call that asks for more than fits into the first one.
+    more: RefCell<Vec<Chunk>>,
+}
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator::new();
+
+// SAFETY: an instance has one thread.
+#[cfg(target_arch = "wasm32")]
+unsafe impl Sync for Allocator {}
+
+/// The right to the facts of a call. Dropping it forgets them.
+#[cfg(target_arch = "wasm32")]
+#[derive(Debug)]
+pub(crate) struct CallMemory(());
+
+// === impl CallMemory ===
+
+#[cfg(target_arch = "wasm32")]
+impl CallMemory {
+    pub(crate) fn begin() -> Self {
+        Self(())
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+impl Drop for CallMemory {
+    fn drop(&mut self) {
+        ALLOCATOR.reset();
+    }
+}
+
+/// Asks the host for a fact, whose memory is the call's. `ask` does nothing else. Whatever it returns must not be dropped later
+/// than the call, and must not reach the plugin other than as a borrow.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn lend<R>(ask: impl FnOnce() -> R) -> R {
+    ALLOCATOR.lend(ask)
+}
+
+// === impl Allocator ===
+
+impl Allocator {
+    const fn new() -> Self {
+        Self {
+            lending: Cell::new(false),
+            first: Chunk::empty(),
+            more: RefCell::new(Vec::new()),
+        }
+    }
+
+    fn lend<R>(&self, ask: impl FnOnce() -> R) -> R {
+        let before = self.lending.replace(true);
+        let fact = ask();
+        self.lending.set(before);
+        fact
+    }
+
+    /// Returns memory of the newest chunk, or of a new one.
+    fn lent(&self, layout: Layout) -> *mut u8 {
+        let newest = match self.more.borrow().last() {
+            Some(chunk) => chunk.alloc(layout),
+            None => self.first.alloc(layout),
+        };
+        match newest.is_null() {
+            false => newest,
+            true => self.grow(layout),
+        }
+    }
+
+    #[cold]
+    fn grow(&self, layout: Layout) -> *mut u8 {
+        // The first chunk stays, so it never has the size of a large fact.
+        if self.first.is_empty() && self.first.take(CHUNK_BYTES) {
+            let memory = self.first.alloc(layout);
+            if !memory.is_null() {
+                return memory;
+            }
+        }
+        let fresh = Chunk::empty();
+        if !fresh.take(CHUNK_BYTES.max(layout.size().saturating_add(layout.align()))) {
+            return null_mut();
+        }
+        let memory = fresh.alloc(layout);
+        // The list itself outlives the call.
+        self.lending.set(false);
+        self.more.borrow_mut().push(fresh);
+        self.lending.set(true);
+        memory
+    }
+
+    /// Returns whether the memory is a part of a chunk. While the list of chunks grows, it is the list's own, which is none.
+    fn is_lent(&self, address: usize) -> bool {
+        let of_more = |more: &Vec<Chunk>| more.iter().any(|chunk| chunk.has(address));
+        self.first.has(address) || self.more.try_borrow().is_ok_and(|more| of_more(&more))
+    }
+
+    /// Forgets the facts of the call. Only the first chunk stays.
+    fn reset(&self) {
+        self.first.clear();
+        let more = std::mem::take(&mut *self.more.borrow_mut());
+        for chunk in &more {
+            chunk.give_back();
+        }
+    }
+}
+
+// SAFETY: memory is the ordinary allocator's, or a part of one of its chunks that no other allocation overlaps: chunks are
+// filled from their start, and reset only after the call, when nothing borrows from them.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if self.lending.get() {
+            return self.lent(layout);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        if !self.is_lent(at.addr()) {
+            // SAFETY: the caller's promise; it is not a part of a chunk.
+            unsafe { System.dealloc(at, layout) }
+        }
+    }
+
+    /// Memory of the ordinary allocator stays its own even while the host is asked, since its owner may outlive the call.
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if !self.is_lent(at.addr()) {
+            // SAFETY: the caller's promise; it is not a part of a chunk.
+            return unsafe { System.realloc(at, layout, size) };
+        }
+        let Ok(wanted) = Layout::from_size_align(size, layout.align()) else {
+            return null_mut();
+        };
+        // SAFETY: the caller promises that the size is not zero.
+        let moved = unsafe { self.alloc(wanted) };
+        if !moved.is_null() {
+            // SAFETY: both are at least as long as what is copied, and a new allocation overlaps no other.
+            unsafe { std::ptr::copy_nonoverlapping(at, moved, layout.size().min(size)) };
+        }
+        moved
+    }
+}
+
+#[cfg(test)]
+mod tests;
