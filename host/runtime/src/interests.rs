@@ -152,7 +152,7 @@ impl Condition {
             .is_some_and(matches)
             || match request.model() {
                 Some(model) => matches(&model),
-                None => matches(""),
+                None => patterns.iter().any(Pattern::is_any),
             }
             || request.names_other_models()
     }

@@ -11,6 +11,11 @@ impl Pattern {
         Self(pattern.into())
     }
 
+    /// Returns whether this is `*`, which matches everything.
+    pub(crate) fn is_any(&self) -> bool {
+        &*self.0 == "*"
+    }
+
     /// Returns whether the pattern matches a whole name. Takes one pass over the name: between two stars, the first match is
     /// always good enough.
     pub(crate) fn matches(&self, name: &str) -> bool {

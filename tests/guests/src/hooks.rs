@@ -3,8 +3,8 @@
 use crate::behaviour::{Behaviour, Facts};
 use crate::bindings::exports::witgate::plugin::{audit, budget, envelope, lifecycle, route};
 use crate::bindings::witgate::plugin::types::{
-    Charge, Edit, Envelope, Estimate, Field, Plan, Refusal, Remedy, RetryReason, Target, Unit,
-    Value, Window,
+    Charge, Edit, Envelope, Estimate, Field, Insertion, Plan, Refusal, Remedy, RetryReason, Target,
+    Unit, Value, Window,
 };
 use crate::bindings::witgate::plugin::{receipts, request};
 use crate::settings;
@@ -202,11 +202,24 @@ fn chosen() -> bool {
 
 /// The edits of the settings.
 fn edits() -> Vec<Edit> {
-    let edits = settings::value("edits").unwrap_or_default();
-    let edits = edits.as_object().into_iter().flatten();
-    edits
-        .filter_map(|(name, json)| Some(Edit::Set((name.clone(), json.as_str()?.to_owned()))))
-        .collect()
+    edits_of(&settings::value("edits").unwrap_or_default())
+}
+
+/// The edits of a table: a name with a plus before it gets an element more.
+fn edits_of(table: &serde_json::Value) -> Vec<Edit> {
+    let edit = |(name, json): (&String, &serde_json::Value)| {
+        let json = json.as_str()?.to_owned();
+        Some(match name.strip_prefix('+') {
+            Some(member) => Edit::Insert(Insertion {
+                member: member.to_owned(),
+                index: None,
+                element: json,
+            }),
+            None => Edit::Set((name.clone(), json)),
+        })
+    };
+    let table = table.as_object().into_iter().flatten();
+    table.filter_map(edit).collect()
 }
 
 /// The plan of the settings.
@@ -225,10 +238,12 @@ fn targets() -> Option<Vec<Target>> {
 
 fn target(upstream: String, model: Option<String>) -> Target {
     Target {
+        edits: settings::value("target_edits")
+            .and_then(|tables| Some(edits_of(tables.get(&upstream)?)))
+            .unwrap_or_default(),
         upstream,
         model,
         timeout_ms: None,
-        edits: Vec::new(),
         attributes: Vec::new(),
     }
 }

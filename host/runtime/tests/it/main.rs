@@ -36,6 +36,7 @@ mod memory;
 mod preinitialize;
 mod reload;
 mod request;
+mod secrets;
 mod sidecar;
 mod signature;
 mod suspension;

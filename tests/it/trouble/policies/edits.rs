@@ -94,3 +94,36 @@ async fn rules_and_budgets_see_every_member_that_an_envelope_has_set() {
         assert_eq!(response.status, status, "{edits}: {}", response.text());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_target_gets_the_edits_that_the_plan_has_for_it_and_no_other() {
+    let first = Upstream::always(Answer::error(503, "overloaded_error", "not now")).await;
+    let second = Upstream::answering().await;
+    let plan = "[settings]\ntargets = [\"first\", \"second\"]\n\
+                [settings.target_edits.first]\nmax_tokens = \"7\"\n\
+                [settings.target_edits.second]\n\"+system\" = '{\"type\":\"text\",\"text\":\"be kind\"}'\n";
+    let gate = GatewayBuilder::bare()
+        .plugin("planner", HOSTILE, plan)
+        .upstream("default", &second)
+        .upstream("first", &first)
+        .upstream("second", &second)
+        .start()
+        .await;
+    let body =
+        json!({"model": "claude-haiku-4-5", "max_tokens": 5, "system": "be brief", "messages": []});
+    let response = gate.ask(&gate.messages(&body)).await;
+    assert_eq!(response.status, 200, "{}", response.text());
+    let sent = |upstream: &Upstream| -> serde_json::Value {
+        let request = upstream.requests().pop().expect("it was asked");
+        serde_json::from_slice(&request.body).unwrap()
+    };
+    let (to_first, to_second) = (sent(&first), sent(&second));
+    assert_eq!(to_first["max_tokens"], 7, "its own edit");
+    assert_eq!(to_first["system"], "be brief", "and not the other's");
+    assert_eq!(to_second["max_tokens"], 5, "not the first one's");
+    let blocks = json!([{"type": "text", "text": "be brief"}, {"type": "text", "text": "be kind"}]);
+    assert_eq!(
+        to_second["system"], blocks,
+        "a text becomes a block before another is added"
+    );
+}
