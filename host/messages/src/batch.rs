@@ -17,6 +17,7 @@ use crate::price::PriceBook;
 use kinds::Kinds;
 pub use kinds::{Alike, Same};
 pub use results::{ModelTotals, Results, Totals};
+pub use rewrite::RewriteError;
 
 /// Maximum requests in a batch, which is the API's own limit.
 pub const MAX_REQUESTS: usize = 100_000;

@@ -30,7 +30,7 @@ use wasmtime::component::Component;
 use witgate_config_file::Problems;
 
 use crate::cache::Key;
-use crate::contract::lifecycle;
+use crate::contract::{V0_2, lifecycle};
 use crate::engine::Runtime;
 use crate::grants::HeaderGrant;
 use crate::instance::{Indices, Instance, StartFailure};
@@ -165,7 +165,7 @@ impl Runtime {
                 settings: sidecar.resolved.clone(),
                 vocabulary: Arc::clone(&options.vocabulary),
                 memory: Arc::clone(self.memory_budget()),
-                calls: Arc::clone(self.calls()),
+                clock: Arc::clone(self.clock()),
                 stats: Default::default(),
             }),
             sidecar,
@@ -173,9 +173,22 @@ impl Runtime {
         let mut code = candidate.code()?;
         findings.extend(std::mem::take(&mut code.missing));
         let test = Arc::new(candidate.spec.for_test());
-        let started = Instance::start(&code.pre, &code.indices, &test, 0);
+        // A plugin that starts from its configured state tells its interests in an instance of their own, because that runs
+        // `configure` once more. Version 0.2 has none.
+        let lifecycle = code.indices.lifecycle.as_ref();
+        let asks = code.configured != Configured::Once
+            || lifecycle.is_some_and(|index| index.version() != V0_2);
+        let indices = match asks {
+            true => code.indices.clone(),
+            false => code.indices_of_service(),
+        };
+        let started = Instance::start(&code.pre, &indices, &test, 0);
         let mut instance = candidate.started(started)?;
         let interests = candidate.interests(instance.take_configured())?;
+        if asks && code.configured == Configured::Once {
+            let started = Instance::start(&code.pre, &code.indices_of_service(), &test, 0);
+            instance = candidate.started(started)?;
+        }
         let plugin = Plugin::new(Parts {
             file: source.file.clone(),
             identity,

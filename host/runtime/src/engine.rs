@@ -9,7 +9,7 @@ use wasmtime::component::{Component, Linker};
 
 use crate::cache::{Cache, CacheError, Key};
 use crate::compiler::CompileError;
-use crate::epoch::{Calls, EpochClock};
+use crate::epoch::EpochClock;
 use crate::guest::Guest;
 use crate::kv::Tables;
 use crate::limits::MemoryBudget;
@@ -37,7 +37,7 @@ struct Shared {
     /// The `kv` entries of all plugins, which outlive any directory that loads these.
     tables: Tables,
     memory: Arc<MemoryBudget>,
-    clock: EpochClock,
+    clock: Arc<EpochClock>,
 }
 
 /// An error of [`Runtime::try_new`] or [`Runtime::precompile`].
@@ -89,7 +89,7 @@ impl Runtime {
                 compilations: AtomicU64::new(0),
                 tables: Tables::default(),
                 memory,
-                clock,
+                clock: Arc::new(clock),
             }),
         })
     }
@@ -184,8 +184,8 @@ impl Runtime {
         &self.shared.memory
     }
 
-    pub(crate) fn calls(&self) -> &Arc<Calls> {
-        self.shared.clock.calls()
+    pub(crate) fn clock(&self) -> &Arc<EpochClock> {
+        &self.shared.clock
     }
 
     pub(crate) fn tables(&self) -> &Tables {

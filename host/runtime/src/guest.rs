@@ -95,7 +95,7 @@ impl Guest {
 
     /// Starts a call with all counters at zero, which [`end`](Self::end) has to end.
     pub(crate) fn begin(&mut self, stage: Stage, limits: CallLimits, facts: CallFacts) {
-        self.spec.calls.begin();
+        self.spec.clock.calls().begin();
         self.stage = stage;
         self.limits = limits;
         self.facts = facts;
@@ -111,7 +111,7 @@ impl Guest {
 
     /// Ends a call and lets go of its facts.
     pub(crate) fn end(&mut self) {
-        self.spec.calls.end();
+        self.spec.clock.calls().end();
         self.facts = CallFacts::default();
         self.print_rest();
     }

@@ -5,10 +5,13 @@
 
 use crate::contract::lifecycle::{self, Interest};
 use crate::contract::{Endpoint, Envelope, SettingsProblem};
-use crate::grants::Grants;
+use crate::grants::{BodyGrant, Grants};
 use crate::hook::{Hook, PerHook};
 use crate::pattern::Pattern;
 use crate::request::Request;
+
+/// The maximum number of conditions and of the values in them, all hooks together.
+const MAX_ITEMS: usize = 1_024;
 
 /// The conditions of all hooks of a plugin.
 #[derive(Debug, Default)]
@@ -36,7 +39,7 @@ impl Interests {
     ///
     /// # Errors
     ///
-    /// All conditions on headers that the plugin may not read.
+    /// All conditions on headers and models that the plugin may not read, and too many conditions.
     pub(crate) fn new(given: &[Interest], grants: &Grants) -> Result<Self, Vec<SettingsProblem>> {
         let headers = given
             .iter()
@@ -50,6 +53,13 @@ impl Interests {
                 ),
             })
             .collect();
+        let models = given.iter().any(|interest| interest.models.is_some());
+        let ungranted = (models && grants.body < BodyGrant::Head).then(|| SettingsProblem {
+            path: String::new(),
+            message: "the plugin is interested in models, which are not granted; set `body = \"head\"` in [grants] of the sidecar to grant them".to_owned(),
+        });
+        let more = ungranted.into_iter().chain(excess(given));
+        let problems: Vec<_> = problems.into_iter().chain(more).collect();
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -76,6 +86,24 @@ impl Interests {
                 .any(|condition| condition.holds(request, context)),
         }
     }
+}
+
+/// Returns the problem of interests that would take long to decide for each request.
+fn excess(given: &[Interest]) -> Option<SettingsProblem> {
+    let texts = |list: &Option<Vec<String>>| list.as_ref().map_or(0, Vec::len);
+    let items = given.iter().map(|it| {
+        let endpoints = [&it.endpoints, &it.except_endpoints];
+        let endpoints = endpoints.into_iter().flatten().map(Vec::len).sum::<usize>();
+        let lists = [&it.models, &it.headers, &it.tiers, &it.attributes];
+        1 + endpoints + lists.into_iter().map(texts).sum::<usize>()
+    });
+    let items: usize = items.sum();
+    (items > MAX_ITEMS).then(|| SettingsProblem {
+        path: String::new(),
+        message: format!(
+            "the plugin states {items} conditions with their values, and the limit is {MAX_ITEMS}; state fewer, or none to be called for every request"
+        ),
+    })
 }
 
 fn hook_of(hook: lifecycle::Hook) -> Hook {

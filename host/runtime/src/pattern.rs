@@ -11,7 +11,7 @@ impl Pattern {
         Self(pattern.into())
     }
 
-    /// Returns whether this is `*`, which matches everything.
+    /// Returns whether this is `*`, which matches everything, a missing name too.
     pub(crate) fn is_any(&self) -> bool {
         &*self.0 == "*"
     }

@@ -16,8 +16,8 @@ use wasmtime::component::InstancePre;
 
 use crate::breaker::{Breaker, Cause, Scope, Suspended, Suspension, Tenant, Ticket};
 use crate::call_facts::CallFacts;
-use crate::contract::Envelope;
 use crate::contract::log::Level;
+use crate::contract::{Envelope, V0_2};
 use crate::fault::{Failure, Fault, FaultKind};
 use crate::grants::Grants;
 use crate::guest::Guest;
@@ -138,6 +138,12 @@ impl Plugin {
             self.parts.spec.stats.left_out(hook);
         }
         wanted
+    }
+
+    /// Returns whether the audit hook gets receipts whole, as in version 0.2 of the contract.
+    pub(crate) fn gets_whole_receipts(&self) -> bool {
+        let audit = self.parts.indices.audit.as_ref();
+        audit.is_some_and(|index| index.version() == V0_2)
     }
 
     /// Returns the fail policy of a hook.

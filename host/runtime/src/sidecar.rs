@@ -161,7 +161,8 @@ struct Check<'a> {
 // === impl Sidecar ===
 
 impl Sidecar {
-    /// Parses and checks the text of a sidecar. `file` is its name for messages.
+    /// Parses and checks the text of a sidecar. `file` is its name for messages, and secrets in files are relative to its folder.
+    /// Reads the secrets that `[settings]` refers to.
     ///
     /// # Errors
     ///
@@ -226,7 +227,8 @@ impl Sidecar {
     ) -> Problems {
         let mut problems = Problems::default();
         for problem in found {
-            let path = match problem.path.as_str() {
+            let path = self.resolved.secrets.blot_out(&problem.path);
+            let path = match &*path {
                 "" => "settings".to_owned(),
                 inside => format!("settings.{inside}"),
             };
@@ -315,7 +317,7 @@ impl Check<'_> {
                 self.reject(
                     &format!("grants.headers[{index}]"),
                     &format!(
-                        "`{text}` carries credentials, which plugins never see; remove it, and let the plugin use `caller()` to identify the caller"
+                        "`{text}` carries credentials, which plugins never see; remove it, and let the plugin use `caller` to identify the caller"
                     ),
                 );
             }

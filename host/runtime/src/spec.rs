@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::contract::log::Level;
-use crate::epoch::Calls;
+use crate::epoch::EpochClock;
 use crate::fault::{Failure, Fault};
 use crate::grants::{Grants, HeaderGrant};
 use crate::hook::Hook;
@@ -34,8 +34,8 @@ pub(crate) struct PluginSpec {
     pub(crate) vocabulary: Arc<dyn Vocabulary>,
     /// The memory of all instances of the engine.
     pub(crate) memory: Arc<MemoryBudget>,
-    /// The calls in progress of the engine.
-    pub(crate) calls: Arc<Calls>,
+    /// The clock of the engine, which lives as long as a plugin.
+    pub(crate) clock: Arc<EpochClock>,
     pub(crate) stats: Stats,
 }
 
@@ -56,7 +56,7 @@ impl PluginSpec {
             settings: self.settings.clone(),
             vocabulary: Arc::clone(&self.vocabulary),
             memory: Arc::clone(&self.memory),
-            calls: Arc::clone(&self.calls),
+            clock: Arc::clone(&self.clock),
             stats: Stats::default(),
         }
     }

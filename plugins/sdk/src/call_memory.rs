@@ -15,10 +15,15 @@ use self::chunk::Chunk;
 /// The size of the chunk that stays for the next call, in bytes.
 const CHUNK_BYTES: usize = 16 << 10;
 
+/// The number of times that the size of further chunks doubles: up to 1 MiB.
+const MAX_DOUBLINGS: usize = 6;
+
 /// The allocator of a plugin: the ordinary one, and the chunks of the call.
 struct Allocator {
     /// Set while the host is asked for a fact.
     lending: Cell<bool>,
+    /// The number of calls that are running, one within the other. The host makes one at a time.
+    calls: Cell<usize>,
     first: Chunk,
     /// Chunks for a call that asks for more than fits into the first one.
     more: RefCell<Vec<Chunk>>,
@@ -42,6 +47,7 @@ pub(crate) struct CallMemory(());
 #[cfg(target_arch = "wasm32")]
 impl CallMemory {
     pub(crate) fn begin() -> Self {
+        ALLOCATOR.begin();
         Self(())
     }
 }
@@ -49,7 +55,7 @@ impl CallMemory {
 #[cfg(target_arch = "wasm32")]
 impl Drop for CallMemory {
     fn drop(&mut self) {
-        ALLOCATOR.reset();
+        ALLOCATOR.end();
     }
 }
 
@@ -60,12 +66,23 @@ pub(crate) fn lend<R>(ask: impl FnOnce() -> R) -> R {
     ALLOCATOR.lend(ask)
 }
 
+/// Borrows a text that the host lent, for the rest of the call. Its memory is the call's, so forgetting the owner leaks nothing.
+/// Where the memory comes from somewhere else, such as wasi-libc's own `cabi_realloc`, the text is copied there first.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn keep<'a>(text: String) -> &'a str {
+    if text.is_empty() || ALLOCATOR.is_lent(text.as_ptr().addr()) {
+        return text.leak();
+    }
+    Box::leak(lend(|| Box::<str>::from(text.as_str())))
+}
+
 // === impl Allocator ===
 
 impl Allocator {
     const fn new() -> Self {
         Self {
             lending: Cell::new(false),
+            calls: Cell::new(0),
             first: Chunk::empty(),
             more: RefCell::new(Vec::new()),
         }
@@ -100,7 +117,9 @@ impl Allocator {
             }
         }
         let fresh = Chunk::empty();
-        if !fresh.take(CHUNK_BYTES.max(layout.size().saturating_add(layout.align()))) {
+        // Each one is twice as large as the one before, so that a call has few.
+        let size = CHUNK_BYTES << self.more.borrow().len().min(MAX_DOUBLINGS);
+        if !fresh.take(size.max(layout.size().saturating_add(layout.align()))) {
             return null_mut();
         }
         let memory = fresh.alloc(layout);
@@ -111,10 +130,23 @@ impl Allocator {
         memory
     }
 
-    /// Returns whether the memory is a part of a chunk. While the list of chunks grows, it is the list's own, which is none.
+    /// Returns whether the memory is a part of a chunk. While the list of chunks is being
+    /// reallocated, the memory asked about is the list's own, which is never in a chunk.
     fn is_lent(&self, address: usize) -> bool {
         let of_more = |more: &Vec<Chunk>| more.iter().any(|chunk| chunk.has(address));
         self.first.has(address) || self.more.try_borrow().is_ok_and(|more| of_more(&more))
+    }
+
+    fn begin(&self) {
+        self.calls.set(self.calls.get() + 1);
+    }
+
+    /// Ends a call, and forgets its facts unless it ran within another one, which may still borrow facts.
+    fn end(&self) {
+        self.calls.set(self.calls.get() - 1);
+        if self.calls.get() == 0 {
+            self.reset();
+        }
     }
 
     /// Forgets the facts of the call. Only the first chunk stays.

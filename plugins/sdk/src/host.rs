@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::bindings::witgate::plugin::{caller, context, planned, receipts, request, upstreams};
-use crate::call_memory::{CallMemory, lend};
+use crate::call_memory::{CallMemory, keep, lend};
 use crate::request::{Destination, Head, UpstreamStats};
 use crate::types::{Attribute, Endpoint, Field, Value};
 
@@ -14,18 +14,18 @@ pub(crate) struct Facts<'a>(PhantomData<&'a CallMemory>);
 type Text<'a> = Option<&'a str>;
 type Pairs<'a> = Vec<(&'a str, &'a str)>;
 
-/// Asks for a text. Its memory is the call's, so forgetting the owner leaks nothing.
+/// Asks for a text.
 fn text<'a>(ask: impl FnOnce() -> String) -> &'a str {
-    lend(ask).leak()
+    keep(lend(ask))
 }
 
 fn optional<'a>(ask: impl FnOnce() -> Option<String>) -> Text<'a> {
-    lend(ask).map(|text| &*text.leak())
+    lend(ask).map(|text| keep(text))
 }
 
 fn pairs<'a>(ask: impl FnOnce() -> Option<Vec<Attribute>>) -> Pairs<'a> {
     let lent = lend(ask).unwrap_or_default();
-    let borrowed = |(name, value): Attribute| (&*name.leak(), &*value.leak());
+    let borrowed = |(name, value): Attribute| (keep(name), keep(value));
     own(lent, borrowed)
 }
 
@@ -74,7 +74,7 @@ impl<'a> Facts<'a> {
     pub(crate) fn head(&self) -> Head<'a> {
         let scan = lend(request::head);
         Head {
-            model: scan.model.map(|model| &*model.leak()),
+            model: scan.model.map(|model| keep(model)),
             stream: scan.stream,
             max_tokens: scan.max_tokens,
             message_count: scan.message_count,
@@ -94,7 +94,7 @@ impl<'a> Facts<'a> {
 
     pub(crate) fn tools(&self) -> Vec<&'a str> {
         let lent = lend(request::tools).unwrap_or_default();
-        own(lent, |name| &*name.leak())
+        own(lent, |name| keep(name))
     }
 
     pub(crate) fn member(&self, name: &str) -> Text<'a> {
@@ -178,7 +178,7 @@ impl<'a> Facts<'a> {
     }
 
     pub(crate) fn upstream_names(&self) -> Vec<&'a str> {
-        own(lend(upstreams::names), |name| &*name.leak())
+        own(lend(upstreams::names), |name| keep(name))
     }
 
     pub(crate) fn upstream_stats(&self, name: &str) -> Option<UpstreamStats> {
@@ -199,8 +199,8 @@ impl<'a> Facts<'a> {
 
     pub(crate) fn planned_target(&self, index: u32) -> Option<Destination<'a>> {
         lend(|| planned::target(index)).map(|target| Destination {
-            upstream: target.upstream.leak(),
-            model: target.model.map(|model| &*model.leak()),
+            upstream: keep(target.upstream),
+            model: target.model.map(|model| keep(model)),
         })
     }
 

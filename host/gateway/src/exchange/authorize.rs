@@ -15,6 +15,7 @@ use witgate_messages::references::References;
 
 use super::decide::Decision;
 use super::decide::batch_context::BatchContext;
+use super::decide::edits::edit_failed;
 use super::decide::model_access::{has_model, model};
 use crate::answer::refused::Refused;
 use crate::exchange::view::View;
@@ -100,8 +101,10 @@ pub(super) async fn authorize(gateway: &Gateway, decision: &Decision) -> Result<
             .iter()
             .for_each(|edits| named.add_sets(edits));
     }
-    for target in &decision.targets {
+    for target in decision.targets.iter().filter(|it| !it.edits.is_empty()) {
         named.add_sets(&target.edits);
+        let edited = head.edited(&target.edits);
+        model(&edited.map_err(|error| edit_failed(&error))?, &view.caller)?;
     }
     if named.is_over() {
         return Err(too_many(

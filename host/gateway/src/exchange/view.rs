@@ -134,7 +134,9 @@ impl Request for View {
     }
 
     fn names_other_models(&self) -> bool {
-        self.head.as_ref().is_some_and(names_other_models)
+        // A new batch names those of its requests.
+        let creates = self.endpoint == Endpoint::Batches && self.head.is_some();
+        creates || self.head.as_ref().is_some_and(names_other_models)
     }
 
     fn user_id(&self) -> Option<Cow<'_, str>> {

@@ -12,7 +12,7 @@ use crate::head::Head;
 ///
 /// # Errors
 ///
-/// A member is no array.
+/// A member is not an array.
 pub(crate) fn resolve<'a>(head: &Head, edits: &'a [Edit]) -> Result<Cow<'a, [Edit]>, EditError> {
     if !edits.iter().any(|edit| matches!(edit, Edit::Insert(_))) {
         return Ok(Cow::Borrowed(edits));
@@ -45,7 +45,9 @@ fn inserted(insertion: &Insertion, value: Option<&str>) -> Result<String, EditEr
     let not_array = || EditError::NotArray {
         name: member.clone(),
     };
-    let Some(value) = value.filter(|value| value.trim() != "null") else {
+    // An empty system prompt is none, too.
+    let is_none = |value: &str| value == "null" || (member == "system" && value == "\"\"");
+    let Some(value) = value.filter(|value| !is_none(value.trim())) else {
         return Ok(format!("[{element}]"));
     };
     // A text is short for one block, in `system` as in the content of a message.
@@ -136,6 +138,12 @@ mod tests {
             edited, r#"{"system":[{},{"type":"text","text":"s"}]}"#,
             "before it"
         );
+    }
+
+    #[test]
+    fn an_empty_system_prompt_makes_no_block() {
+        let edited = body(r#"{"system":""}"#, &[insert("system", None, "{}")]).unwrap();
+        assert_eq!(edited, r#"{"system":[{}]}"#, "the API refuses empty blocks");
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl EnvelopeExport {
                 let given = guest.call_read(store, handle())?;
                 Ok(given.map(older::new_envelope).map_err(older::new_refusal))
             }
-            Self::V0_3(guest) => guest.call_read(store),
+            Self::V0_3(guest) => Ok(guest.call_read(store)?.map(Envelope::without_empty_texts)),
         }
     }
 }

@@ -25,6 +25,21 @@ impl Default for Envelope {
 }
 
 impl Envelope {
+    /// Returns the envelope with its empty texts absent, which is the same in the contract.
+    pub(crate) fn without_empty_texts(mut self) -> Self {
+        for text in [
+            &mut self.correlation_id,
+            &mut self.resource,
+            &mut self.tenant,
+            &mut self.user,
+            &mut self.session,
+            &mut self.agent,
+        ] {
+            text.take_if(|text| text.is_empty());
+        }
+        self
+    }
+
     /// Adds the envelope of a later plugin: fields that this envelope has keep their values, lists are concatenated, and
     /// metadata names keep their first values.
     pub fn merge(&mut self, later: Self) {

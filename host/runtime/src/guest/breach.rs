@@ -97,7 +97,7 @@ impl fmt::Display for Breach {
             ),
             Self::Credential(name) => write!(
                 f,
-                "the header `{name}` carries credentials, which plugins never see; don't read it, and use `caller()` to identify the caller"
+                "the header `{name}` carries credentials, which plugins never see; don't read it, and use `caller` to identify the caller"
             ),
             Self::BodyGrant { asked, needed } => write!(
                 f,

@@ -1,5 +1,6 @@
 //! The imports of a guest other than the request: log, metrics, settings, clock and kv.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,6 +22,7 @@ type Written<T> = Result<std::result::Result<T, kv::Error>>;
 impl Guest {
     pub(crate) fn log(&mut self, level: log::Level, message: String) -> Result<()> {
         self.enter(message.len())?;
+        let message = self.blotted(message);
         self.log_line(level, &shorten(message));
         Ok(())
     }
@@ -30,14 +32,23 @@ impl Guest {
         self.spec.log_line(level, message);
     }
 
+    /// Blots out the secrets of a text before it is cut, which could leave a part of one.
+    fn blotted(&self, text: String) -> String {
+        match self.spec.settings.secrets.blot_out(&text) {
+            Cow::Owned(blotted) => blotted,
+            Cow::Borrowed(_) => text,
+        }
+    }
+
     pub(crate) fn failure(&mut self, message: String) -> Result<()> {
         self.enter(message.len())?;
-        self.failure = Some(shorten(message));
+        self.failure = Some(shorten(self.blotted(message)));
         Ok(())
     }
 
     pub(crate) fn count(&mut self, name: String, by: u64) -> Result<()> {
         self.enter_granted(name.len(), "metrics")?;
+        let name = self.blotted(name);
         let PluginSpec { limits, stats, .. } = &*self.spec;
         stats.count(&name, by, limits.metric_names);
         Ok(())
@@ -45,6 +56,7 @@ impl Guest {
 
     pub(crate) fn gauge(&mut self, name: String, value: i64) -> Result<()> {
         self.enter_granted(name.len(), "metrics")?;
+        let name = self.blotted(name);
         let PluginSpec { limits, stats, .. } = &*self.spec;
         stats.gauge(&name, value, limits.metric_names);
         Ok(())

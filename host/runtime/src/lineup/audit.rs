@@ -103,13 +103,20 @@ fn capacity(plugin: &Plugin) -> usize {
     limits.copy_bytes.min(limits.return_bytes)
 }
 
+/// The host calls that a plugin may need for one receipt.
+const CALLS_OF_RECEIPT: u32 = 16;
+
 /// Returns the number of entries for one call, at least one. They fill half of the plugin's capacity, because it may add to
-/// them.
+/// them, and leave it host calls and edits for each.
 fn fitting(plugin: &Plugin, entries: &[Audited]) -> usize {
     let capacity = capacity(plugin) / 2;
+    let limits = plugin.spec().limits.calls.of(Hook::Audit);
+    let calls = usize::try_from(limits.host_calls / CALLS_OF_RECEIPT).unwrap_or(usize::MAX);
+    let most = calls.min(limits.list_items);
     let mut bytes = 0_usize;
     let fits = entries
         .iter()
+        .take(most)
         .take_while(|entry| {
             bytes = bytes.saturating_add(weight(&entry.receipt));
             bytes <= capacity
@@ -153,7 +160,10 @@ fn fit(plugin: &Plugin, receipt: &Receipt) -> Result<(), Fault> {
 
 /// Calls the hook for entries, whose receipts it lends to the guest meanwhile.
 fn ask(plugin: &Plugin, entries: &mut [Audited]) -> Result<AuditAnswer, Fault> {
-    if let [only] = &*entries {
+    // A plugin of a newer version reads single fields, which have limits of their own.
+    if let [only] = &*entries
+        && plugin.gets_whole_receipts()
+    {
         fit(plugin, &only.receipt)?;
     }
     let lent = entries
@@ -167,7 +177,7 @@ fn ask(plugin: &Plugin, entries: &mut [Audited]) -> Result<AuditAnswer, Fault> {
         &facts,
         |exports, store| exports.audit()?.edit(store),
         |given| match given {
-            AuditAnswer::Edits(edits) => bounds.receipt_edits(edits, lent.len()),
+            AuditAnswer::Edits(edits) => bounds.receipt_edits(edits, &lent),
             AuditAnswer::Receipts(receipts) => bounds.receipts(receipts, lent.len()),
         },
     );

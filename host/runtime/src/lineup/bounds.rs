@@ -10,6 +10,12 @@ use crate::hook::Hook;
 use crate::plugin::Plugin;
 use crate::vocabulary::Vocabulary;
 
+/// The maximum number of comparisons of a pattern with a field that one set of edits may cause.
+const MAX_WORK: usize = 4_000_000;
+
+/// The comparisons that take as long as one keyed hash.
+const WORK_OF_HASH: usize = 20;
+
 /// The limits of the values that a plugin returns from a hook.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds<'a> {
@@ -143,9 +149,16 @@ impl<'a> Bounds<'a> {
         self.bytes(bytes)
     }
 
-    /// Checks the edits of so many receipts.
-    pub(super) fn receipt_edits(self, given: &[ReceiptEdits], sent: usize) -> Result<(), Failure> {
+    /// Checks the edits of receipts: their own size, and what they make of the receipts.
+    pub(super) fn receipt_edits(
+        self,
+        given: &[ReceiptEdits],
+        receipts: &[Receipt],
+    ) -> Result<(), Failure> {
+        let sent = receipts.len();
         let mut bytes = 0;
+        let changes = given.iter().flat_map(|edits| &edits.changes);
+        self.list("changes", changes.count())?;
         for edits in given {
             self.list("changes", edits.changes.len())?;
             let index = edits.receipt.and_then(|index| usize::try_from(index).ok());
@@ -168,7 +181,40 @@ impl<'a> Bounds<'a> {
             }
         }
         self.list("edits", given.len())?;
-        self.bytes(bytes)
+        self.bytes(bytes)?;
+        self.growth(given, receipts)
+    }
+
+    /// Checks that the host is not made to write more than the plugin itself could return, or to work for long.
+    fn growth(self, given: &[ReceiptEdits], receipts: &[Receipt]) -> Result<(), Failure> {
+        let longest = receipts.iter().flat_map(|receipt| &receipt.fields);
+        let longest = longest.map(field_bytes).max().unwrap_or(0);
+        let fields = receipts.iter().map(|receipt| receipt.fields.len()).max();
+        let (mut grown, mut work) = (0_usize, 0_usize);
+        for edits in given {
+            let of = edits.receipt.map_or(receipts.len(), |_| 1);
+            for change in &edits.changes {
+                let (more, tests) = match change {
+                    ReceiptEdit::Set(field) => (field_bytes(field), 1),
+                    ReceiptEdit::Copy((_, to)) => (to.len() + longest, 1),
+                    ReceiptEdit::Drop(list) | ReceiptEdit::Keep(list) => (0, list.len()),
+                    ReceiptEdit::Hash(hashing) => (0, hashing.fields.len() + WORK_OF_HASH),
+                };
+                grown = grown.saturating_add(more.saturating_mul(of));
+                let tests = tests.saturating_mul(fields.unwrap_or(0));
+                work = work.saturating_add(tests.saturating_mul(of));
+            }
+        }
+        self.bytes(grown)?;
+        if work > MAX_WORK {
+            return Err(Failure::new(
+                FaultKind::ReturnLimit,
+                format!(
+                    "its edits are {work} comparisons with fields of receipts, and the limit is {MAX_WORK}; use fewer patterns"
+                ),
+            ));
+        }
+        Ok(())
     }
 
     fn list(self, name: &str, len: usize) -> Result<(), Failure> {

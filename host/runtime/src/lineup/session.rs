@@ -97,6 +97,7 @@ impl<'a> HookSession<'a> {
     ///
     /// The first refusal, or the first fault of a plugin whose fail policy is `closed`.
     pub fn envelope(&mut self) -> Result<Envelope, Rejection> {
+        self.facts.context = None;
         let mut merged = Envelope::default();
         for plugin in self.plugins(Hook::Envelope)? {
             let given = self.ask(

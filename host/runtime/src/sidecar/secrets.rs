@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -80,7 +81,7 @@ impl Secrets {
             Value::Object(members) => match reference(members) {
                 Some((kind, name)) => match read(kind, name, folder) {
                     Ok(secret) => {
-                        self.0.push(secret.as_str().into());
+                        self.add(&secret);
                         *value = Value::String(secret);
                     }
                     Err(message) => wrong.push((path.to_owned(), message)),
@@ -98,6 +99,21 @@ impl Secrets {
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
+    }
+
+    /// Adds the forms in which a plugin may print a secret: as it is, as JSON, and line by line. Longer ones come first, so that
+    /// none leaves a rest of another.
+    fn add(&mut self, secret: &str) {
+        let json = Value::from(secret).to_string();
+        let escaped = json.get(1..json.len().saturating_sub(1));
+        let lines = secret.lines().map(str::trim);
+        let forms = [Some(secret), escaped].into_iter().flatten().chain(lines);
+        for form in forms {
+            if !self.0.iter().any(|known| **known == *form) {
+                self.0.push(form.into());
+            }
+        }
+        self.0.sort_by_key(|form| std::cmp::Reverse(form.len()));
     }
 
     /// Returns whether there are none.
@@ -152,7 +168,7 @@ fn read(kind: &str, name: &str, folder: &Path) -> Result<String, String> {
         _ => {
             let file = folder.join(name);
             let shown = file.display();
-            let text = std::fs::read_to_string(&file)
+            let text = read_file(&file)
                 .map_err(|error| format!("the file {shown} can't be read: {error}"))?;
             (text, format!("the file {shown}"))
         }
@@ -168,6 +184,20 @@ fn read(kind: &str, name: &str, folder: &Path) -> Result<String, String> {
         return Err(format!("{what} is longer than {MAX_BYTES} bytes"));
     }
     Ok(secret.to_owned())
+}
+
+/// Reads a regular file, and little more of it than a secret may have.
+fn read_file(file: &Path) -> io::Result<String> {
+    // Opening a pipe would wait for its other end.
+    if !std::fs::metadata(file)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX) + 3;
+    let mut text = String::new();
+    std::fs::File::open(file)?
+        .take(most)
+        .read_to_string(&mut text)?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -237,5 +267,29 @@ mod tests {
             assert!(message.contains(says), "{message}");
         }
         assert_eq!(told.len(), 3, "{told:?}");
+    }
+
+    #[test]
+    fn no_form_of_a_secret_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, secret) in [
+            ("short", "abcd"),
+            ("long", "abcdefgh"),
+            ("quoted", "pa\"ss\nword"),
+        ] {
+            std::fs::write(folder.path().join(name), secret).unwrap();
+        }
+        let settings = json!({
+            "a": {"file": "short"}, "b": {"file": "long"}, "c": {"file": "quoted"},
+        });
+        let (_, secrets, _) = resolve(settings, folder.path());
+        for (text, shown) in [
+            ("abcdefgh", "[secret]"),
+            ("abcd efgh", "[secret] efgh"),
+            (r#"{"c":"pa\"ss\nword"}"#, r#"{"c":"[secret]"}"#),
+            ("pa\"ss", "[secret]"),
+        ] {
+            assert_eq!(secrets.blot_out(text), shown, "{text}");
+        }
     }
 }

@@ -102,10 +102,33 @@ fn memory_that_grows_stays_with_its_owner() {
 }
 
 #[test]
+fn a_call_within_another_leaves_the_facts_of_the_outer_one() {
+    let call = Call::new();
+    call.0.begin();
+    let outer = call.lent(16, 8);
+    call.0.begin();
+    call.lent(1000, 8);
+    call.0.end();
+    let next = call.lent(16, 8);
+    assert_ne!(next.addr(), outer.addr(), "the outer one still borrows it");
+    call.0.end();
+    let first = call.lent(16, 8);
+    assert_eq!(
+        first.addr(),
+        outer.addr(),
+        "after its end the memory is used anew"
+    );
+}
+
+#[test]
 fn more_facts_than_a_chunk_holds_take_further_chunks_until_the_call_ends() {
     let call = Call::new();
     let facts: Vec<_> = (0..100).map(|_| call.lent(1000, 8)).collect();
-    assert_eq!(call.chunks(), 6, "100 KB are 7 chunks");
+    assert_eq!(
+        call.chunks(),
+        3,
+        "of 16, 32 and 64 KiB, after the first one"
+    );
     for (index, fact) in facts.iter().enumerate() {
         let others = facts.iter().skip(index + 1);
         let apart = |other: &*mut u8| other.addr().abs_diff(fact.addr()) >= 1000;

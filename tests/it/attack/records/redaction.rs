@@ -1,11 +1,13 @@
 //! Redaction holds while the audit plugin faults: fields that it would drop or hash are not written.
 
 use serde_json::{Value, json};
-use witgate_artifacts::{AUDIT, ENVELOPE, HOSTILE};
+use witgate_artifacts::{AUDIT, ENVELOPE, HOSTILE, OLDER};
 
 use crate::harness::{Caller, GatewayBuilder, TestGateway, Upstream};
 
 const DROPPING: &str = "[settings]\ndrop = [\"metadata.*\", \"user\"]\n";
+
+const SMALL: &str = "[hooks.audit]\ncopy_bytes = 6500\nreturn_bytes = 6500\n";
 
 /// The other hooks of a suspended plugin fail open.
 const OPEN: &str = "order = 900\n[hooks.envelope]\nfail = \"open\"\n[hooks.route]\nfail = \"open\"\n\
@@ -147,18 +149,14 @@ async fn receipts_of_one_tenant_that_fault_an_audit_plugin_cost_another_tenant_n
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_over_a_plugins_limit_is_held_back_alone_and_suspends_nothing() {
     let upstream = Upstream::answering().await;
-    let limits = "[hooks.audit]\ncopy_bytes = 6500\nreturn_bytes = 6500\n";
-    let sidecar = format!("{DROPPING}{limits}");
-    let gate = GatewayBuilder::shipped()
-        .plugin("audit", AUDIT, &sidecar)
+    // A plugin of the older contract gets receipts whole.
+    let gate = GatewayBuilder::bare()
+        .plugin("envelope", ENVELOPE, "")
+        .plugin("older", OLDER, &format!("order = 900\n{SMALL}"))
         .upstream("default", &upstream)
         .start()
         .await;
-    let metadata: serde_json::Map<_, _> = (0..40)
-        .map(|index| (format!("m{index}"), json!("x".repeat(400))))
-        .chain([("secret".to_owned(), json!("hunter2"))])
-        .collect();
-    let large = json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": [], "vmx": {"metadata": metadata}});
+    let large = large();
     for count in 0..5 {
         assert_eq!(gate.ask(&gate.messages(&large)).await.status, 200);
         held_back(&gate.receipts_when(count + 1).await[count]);
@@ -166,5 +164,31 @@ async fn a_receipt_over_a_plugins_limit_is_held_back_alone_and_suspends_nothing(
     assert_eq!(gate.ask(&asking(&gate, "")).await.status, 200);
     let other = gate.receipts_when(6).await.remove(5);
     assert_eq!(other["audit"], Value::Null, "the other's passed: {other}");
-    assert!(!other.to_string().contains("hunter2"), "and was redacted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_of_any_size_is_redacted_by_a_plugin_that_reads_nothing_of_it() {
+    let upstream = Upstream::answering().await;
+    let gate = GatewayBuilder::shipped()
+        .plugin("audit", AUDIT, &format!("{DROPPING}{SMALL}"))
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    assert_eq!(gate.ask(&gate.messages(&large())).await.status, 200);
+    let receipt = gate.receipts_when(1).await.remove(0);
+    assert_eq!(receipt["audit"], Value::Null, "it passed: {receipt}");
+    assert_eq!(receipt["metadata"], Value::Null, "and was redacted");
+    assert_eq!(
+        receipt["correlation_id"], receipt["id"],
+        "all else is there"
+    );
+}
+
+/// A request whose receipt has more bytes than [`SMALL`] lets a plugin have.
+fn large() -> Value {
+    let metadata: serde_json::Map<_, _> = (0..40)
+        .map(|index| (format!("m{index}"), json!("x".repeat(400))))
+        .chain([("secret".to_owned(), json!("hunter2"))])
+        .collect();
+    json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": [], "vmx": {"metadata": metadata}})
 }

@@ -127,3 +127,45 @@ async fn each_target_gets_the_edits_that_the_plan_has_for_it_and_no_other() {
         "a text becomes a block before another is added"
     );
 }
+
+/// A gateway whose plan edits the body for its only target.
+async fn planning(edits: &str) -> (TestGateway, Upstream) {
+    let upstream = Upstream::answering().await;
+    let plan =
+        format!("[settings]\ntargets = [\"default\"]\n[settings.target_edits.default]\n{edits}\n");
+    let gate = GatewayBuilder::bare()
+        .plugin("planner", HOSTILE, &plan)
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    (gate, upstream)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_takes_no_element_is_the_clients_fault() {
+    let (gate, upstream) = planning("\"+tools\" = '{\"name\":\"Bash\"}'").await;
+    let body = json!({"model": "claude-haiku-4-5", "max_tokens": 5, "tools": {}, "messages": []});
+    let response = gate.ask(&gate.messages(&body)).await;
+    assert_eq!(response.status, 400, "{}", response.text());
+    assert!(
+        told(&response).contains("tools: it has to be an array"),
+        "{}",
+        response.text()
+    );
+    assert!(upstream.requests().is_empty(), "nothing was sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_may_not_use_a_model_by_way_of_an_edit_for_a_target() {
+    let (gate, upstream) = planning("fallbacks = '[{\"model\":\"claude-opus-5-5\"}]'").await;
+    let bob = Caller::admit(&gate, "bob", "bolt", "models = [\"claude-haiku-*\"]").await;
+    let body = json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []});
+    let response = gate.ask(&bob.post("/v1/messages", &body)).await;
+    assert_eq!(response.status, 403, "{}", response.text());
+    assert!(
+        told(&response).contains("claude-opus-5-5"),
+        "{}",
+        response.text()
+    );
+    assert!(upstream.requests().is_empty(), "nothing was sent");
+}

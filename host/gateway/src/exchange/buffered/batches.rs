@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use witgate_messages::batch::Batch;
+use witgate_messages::batch::{Batch, RewriteError};
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::page::id_of;
-use witgate_messages::splice::Edit;
+use witgate_messages::splice::{Edit, EditError};
 use witgate_runtime::{Envelope, Request};
 
 use crate::answer::refused::{Refused, Retry};
@@ -17,6 +17,7 @@ use crate::clock::now;
 use crate::exchange::decide::Decision;
 use crate::exchange::decide::batch_context::{BLOCKING_THRESHOLD, BatchContext};
 use crate::exchange::decide::copy;
+use crate::exchange::decide::edits::edit_failed;
 use crate::exchange::settle::Settlement;
 use crate::exchange::view::View;
 use crate::gateway::Gateway;
@@ -67,6 +68,9 @@ pub(crate) async fn body(decision: &Decision, settlement: &Settlement) -> Result
             .map_err(|_| Refused::gateway(503, "the batch could not be written: try again"))?
     };
     let parts = written.map_err(|error| {
+        if let RewriteError::Edit(error @ EditError::NotArray { .. }) = &error {
+            return edit_failed(error);
+        }
         tracing::error!(%error, "a batch can't be rewritten");
         Refused::gateway(503, "the batch could not be written: try again")
     })?;

@@ -1,7 +1,9 @@
-//! Memory for further copies of a body. An edited body is joined into one piece if a plugin reads its bytes.
+//! Memory for further copies of a body. An edited body is joined into one piece if a plugin reads its bytes, and a large member
+//! that an edit sets or adds an element to is a copy.
 
 use std::sync::Arc;
 
+use witgate_messages::splice::Edit;
 use witgate_runtime::{BodyGrant, Hook, Lineup, Plugin};
 
 use crate::answer::refused::Refused;
@@ -21,7 +23,9 @@ pub(crate) fn charge_edited(
 ) -> Result<(), Refused> {
     let edited = view.head.as_ref().filter(|head| !head.edits().is_empty());
     let len = edited.map_or(0, |head| head.sent_len());
-    if len <= FREE || !is_read(lineup) {
+    let inserts = |edit: &Edit| matches!(edit, Edit::Set(_, json) if json.len() > FREE);
+    let copied = edited.is_some_and(|head| head.edits().iter().any(inserts));
+    if len <= FREE || !(copied || is_read(lineup)) {
         return Ok(());
     }
     keep(view, len, settlement)

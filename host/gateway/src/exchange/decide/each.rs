@@ -161,6 +161,7 @@ fn one(
 ) -> Result<Ordered, Refused> {
     model_access::model(&single.head, &single.batch.caller)?;
     let own = single.head.model().map(String::from);
+    let asked: Arc<dyn Request> = Arc::new(single.clone());
     if let Some(Downgrade { model, .. }) = downgrade {
         let edited = single.head.edited(&[set_model(model)]);
         single.head = edited.map_err(|error| edit_failed(&error))?;
@@ -178,13 +179,19 @@ fn one(
     model_access::has_model(Some(&head), panel.caller(), planned)?;
     let estimate = estimate::of_batched(&head, &plan, &panel.snapshot.prices);
     let plan = Arc::new(plan);
-    let charges = panel.charges(&request, &plan, &estimate, settlement)?;
+    // The budget is asked about the request itself, so that a downgrade takes no plugin's interest.
+    let charges = panel.charges(&asked, &plan, &estimate, settlement)?;
     let first = plan.targets.first();
     let edits = first.into_iter().flat_map(|target| &target.edits).map(edit);
+    let edits: Vec<Edit> = edits.collect();
+    if !edits.is_empty() {
+        let edited = head.edited(&edits).map_err(|error| edit_failed(&error))?;
+        model_access::model(&edited, panel.caller())?;
+    }
     let planned = first.and_then(|target| target.model.as_deref());
     let model = planned.filter(|planned| own.as_deref() != Some(*planned));
     Ok(Ordered {
-        changes: edits.chain(model.map(set_model)).collect(),
+        changes: edits.into_iter().chain(model.map(set_model)).collect(),
         plan,
         charges,
         estimate,

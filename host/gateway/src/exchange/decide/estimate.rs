@@ -9,7 +9,7 @@ use witgate_messages::price::PriceBook;
 use witgate_messages::{Tokens, Usage};
 use witgate_runtime::{Estimate, Plan};
 
-use crate::exchange::view::View;
+use crate::exchange::view::{View, edit};
 
 /// Expected output of a request that allows more, in tokens. The hold is settled with the true amount; reserving all that
 /// clients declare would starve agents that declare 128,000.
@@ -24,6 +24,8 @@ pub(crate) fn of_message(view: &View, plan: &Plan, prices: &PriceBook) -> Estima
             cost_picousd: Some(0),
         };
     };
+    let edited = of_first_target(head, plan);
+    let head = edited.as_ref().unwrap_or(head);
     of_head(head, plan, |model, tokens| {
         prices.model(model)?;
         let usage = Usage {
@@ -38,9 +40,18 @@ pub(crate) fn of_message(view: &View, plan: &Plan, prices: &PriceBook) -> Estima
 
 /// Returns the estimate for a request of a batch.
 pub(crate) fn of_batched(head: &Head, plan: &Plan, prices: &PriceBook) -> Estimate {
+    let edited = of_first_target(head, plan);
+    let head = edited.as_ref().unwrap_or(head);
     of_head(head, plan, |model, tokens| {
         prices.estimate_in_batch(model, tokens.input, tokens.output)
     })
+}
+
+/// Returns the head with the edits of the plan's first target, or `None` if there are none. One that can't be made fails later.
+fn of_first_target(head: &Head, plan: &Plan) -> Option<Head> {
+    let target = plan.targets.first()?;
+    let edits: Vec<_> = target.edits.iter().map(edit).collect();
+    (!edits.is_empty()).then(|| head.edited(&edits).ok())?
 }
 
 fn of_head(head: &Head, plan: &Plan, price: impl Fn(&str, Tokens) -> Option<u64>) -> Estimate {

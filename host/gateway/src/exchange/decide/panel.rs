@@ -114,6 +114,8 @@ impl<'a> Panel<'a> {
                 let mut plan = before.clone();
                 for target in &mut plan.targets {
                     target.model = None;
+                    // They were meant for the other model.
+                    target.edits.clear();
                 }
                 plan
             }

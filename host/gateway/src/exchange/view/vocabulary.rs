@@ -56,6 +56,9 @@ impl contract::Vocabulary for Vocabulary {
     }
 }
 
+/// Members that the gateway reads and that are not arrays.
+const NO_ARRAYS: [&str; 4] = ["model", "stream", "max_tokens", "metadata"];
+
 fn check(edit: &Edit) -> Result<(), String> {
     edit.check()
         .map_err(|error| format!("an edit of the body that can't be made: {error}"))?;
@@ -64,6 +67,10 @@ fn check(edit: &Edit) -> Result<(), String> {
             "an edit that sets `model` to an empty text; name a model, or leave the member as it is"
                 .to_owned(),
         ),
+        Edit::Insert(insertion) if NO_ARRAYS.contains(&insertion.member.as_str()) => Err(format!(
+            "an edit that adds an element to `{}`, which is not an array; set the member instead",
+            insertion.member
+        )),
         Edit::Set(..) | Edit::Insert(..) | Edit::Remove(_) => Ok(()),
     }
 }

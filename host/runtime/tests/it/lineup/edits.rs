@@ -274,7 +274,6 @@ fn a_fault_leaves_no_half_of_the_edits() {
     let lineup = alone(&plugin("strict", &changes, &strict));
     let entries = lineup.audit(vec![receipt("r1")], |_| true);
     let (kind, text) = fault(&entries);
-    // The receipt alone is larger than what the plugin may return.
-    assert_eq!(kind, FaultKind::RequestTooLarge, "{text}");
+    assert_eq!(kind, FaultKind::ReturnLimit, "{text}");
     assert_eq!(entries[0].receipt, receipt("r1"), "as it was");
 }

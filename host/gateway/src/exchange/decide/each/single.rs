@@ -12,6 +12,7 @@ use witgate_runtime::Request;
 use crate::exchange::view::{View, bytes_of, contract_head, head_attributes, names_other_models};
 
 /// A request of a batch.
+#[derive(Clone)]
 pub(crate) struct Single {
     pub(crate) batch: Arc<View>,
     pub(crate) head: Head,
