@@ -63,7 +63,7 @@ lint: tools ## Formatting, clippy and documentation with warnings as errors, dep
 	.ci/deny
 
 # Another selection of crates means other features of the dependencies, so it has a folder of its own and takes a while.
-runtime-alone: ## The plugin host, built and tested without the rest of the workspace.
+runtime-alone: tools ## The plugin host, built and tested without the rest of the workspace.
 	$(CARGO) test -p witgate-runtime --target-dir target/alone
 
 package: ## The crates that can be published, as the files that a registry would get: target/package/*.crate.

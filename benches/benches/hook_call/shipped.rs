@@ -9,7 +9,7 @@ use witgate_runtime::{
     Runtime, RuntimeOptions, Source, UpstreamStats, Upstreams, Value,
 };
 
-use crate::guest::Guest;
+use crate::guest::{Guest, NEWEST};
 use crate::turns;
 
 /// Receipts in an audit call.
@@ -130,7 +130,7 @@ fn row(
         Lineup::new(1, vec![plugin], &[])
     };
     let lineup = admit(plugin.bytes(), sidecar);
-    let nop = Guest::new().version("0.3.0").with(hook, "").build();
+    let nop = Guest::new().version(NEWEST).with(hook, "").build();
     let nop = admit(&nop, "");
     let seen = turns::compare(|| call(&lineup), || call(&nop));
     let each = |ns: i64| match hook {

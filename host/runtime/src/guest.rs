@@ -168,7 +168,8 @@ impl Guest {
     fn copy(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.copied = self.copied.saturating_add(bytes);
         if self.copied > self.limits.copy_bytes {
-            return Err(self.breached(Breach::Copy(self.limits.copy_bytes)));
+            let breach = self.copy_limit();
+            return Err(self.breached(breach));
         }
         Ok(())
     }

@@ -44,22 +44,20 @@ impl Interests {
         let headers = given
             .iter()
             .flat_map(|interest| interest.headers.iter().flatten());
-        let problems: Vec<_> = headers
+        let unread = headers
             .filter(|name| !grants.has_header(name))
             .map(|name| SettingsProblem {
                 path: String::new(),
                 message: format!(
                     "the plugin is interested in the header `{name}`, which is not granted; set `headers = [\"{name}\"]` in [grants] of the sidecar to grant it"
                 ),
-            })
-            .collect();
+            });
         let models = given.iter().any(|interest| interest.models.is_some());
         let ungranted = (models && grants.body < BodyGrant::Head).then(|| SettingsProblem {
             path: String::new(),
             message: "the plugin is interested in models, which are not granted; set `body = \"head\"` in [grants] of the sidecar to grant them".to_owned(),
         });
-        let more = ungranted.into_iter().chain(excess(given));
-        let problems: Vec<_> = problems.into_iter().chain(more).collect();
+        let problems: Vec<_> = unread.chain(ungranted).chain(excess(given)).collect();
         if !problems.is_empty() {
             return Err(problems);
         }

@@ -30,7 +30,7 @@ impl Upstream {
     pub(super) fn summary(&self, now: Instant) -> Summary {
         let minute = self.stats.minute(now);
         let mut attributes = Vec::new();
-        // The normal state is left out: this is done for each request.
+        // The normal state is left out: plugins may ask for this with each request.
         let state = self.state(now);
         if state != State::Available {
             attributes.push(("state".to_owned(), state.code().to_owned()));

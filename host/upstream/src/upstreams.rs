@@ -104,6 +104,20 @@ impl Upstreams {
         &self.groups
     }
 
+    /// Returns the names of the upstreams, then those of the groups.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let upstreams = self.list.iter().map(|upstream| &*upstream.config.name);
+        upstreams.chain(self.groups.iter().map(|group| &*group.name))
+    }
+
+    /// Returns the summary of the upstream or group of this name, or `None` if there is none.
+    pub fn summary(&self, name: &str, now: Instant) -> Option<Summary> {
+        Some(match self.find(name)? {
+            Found::Upstream(upstream) => upstream.summary(now),
+            Found::Group(group) => group.summary(now),
+        })
+    }
+
     /// Returns the summaries of the upstreams, then those of the groups.
     pub fn summaries(&self, now: Instant) -> impl Iterator<Item = Summary> {
         let upstreams = self.list.iter().map(move |upstream| upstream.summary(now));

@@ -117,7 +117,7 @@ impl Allocator {
             }
         }
         let fresh = Chunk::empty();
-        // Each one is twice as large as the one before, so that a call has few.
+        // Sizes double up to 1 MiB, so that a call has few chunks.
         let size = CHUNK_BYTES << self.more.borrow().len().min(MAX_DOUBLINGS);
         if !fresh.take(size.max(layout.size().saturating_add(layout.align()))) {
             return null_mut();

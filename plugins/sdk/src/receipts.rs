@@ -1,9 +1,6 @@
 //! The receipts of an audit call, and the edits of them.
 
-#[cfg(target_arch = "wasm32")]
-use crate::host::Facts;
-#[cfg(not(target_arch = "wasm32"))]
-use crate::testing::Facts;
+use crate::request::Facts;
 use crate::types::{Field, Value};
 
 /// The receipts of an audit call.

@@ -3,7 +3,7 @@
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::host::Facts;
 #[cfg(not(target_arch = "wasm32"))]
-use crate::testing::Facts;
+pub(crate) use crate::testing::Facts;
 use crate::types::Endpoint;
 
 /// The request of a hook call.

@@ -82,7 +82,7 @@ impl View {
         // Members of the batch's own top level were set before.
         let inside = |edit: &Edit| match edit {
             Edit::Remove(_) => true,
-            Edit::Set(..) | Edit::Insert(_) => head.member(edit.name()).is_none(),
+            Edit::Set(..) | Edit::Insert(_) => !is_of_the_batch(edit, head),
         };
         envelope.edits.iter().map(edit).filter(inside).collect()
     }

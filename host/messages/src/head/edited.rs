@@ -3,6 +3,7 @@
 //! The accessors of an edited head describe the body after the edits. Nothing of the body is copied or scanned again: only the
 //! texts of the edits are read.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Facts, Head};
@@ -47,7 +48,9 @@ impl Head {
         }
         edits.iter().try_for_each(Edit::check)?;
         let edits = resolve(self, edits)?;
-        edits.iter().try_for_each(Edit::check)?;
+        if let Cow::Owned(resolved) = &edits {
+            resolved.iter().try_for_each(Edit::check)?;
+        }
         let edits: Vec<Edit> = self.edits().iter().chain(&*edits).cloned().collect();
         Ok(Self {
             body: self.body.clone(),

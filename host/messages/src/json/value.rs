@@ -135,7 +135,6 @@ impl Span {
         self.end - self.start
     }
 
-    /// Returns the same span, relative to a document in which this one begins at `start`.
     /// Returns the span of a string without its quotes.
     pub(crate) fn unquoted(self) -> Self {
         Self {
@@ -144,6 +143,7 @@ impl Span {
         }
     }
 
+    /// Returns the same span, relative to a document in which this one begins at `start`.
     pub(crate) fn within(self, start: usize) -> Self {
         Self {
             start: self.start + start,

@@ -74,6 +74,18 @@ pub struct Receipt {
     pub fields: Vec<Field>,
 }
 
+// === impl Value ===
+
+impl Value {
+    /// Returns the length of the text, or 0 for a value that is not a text.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Integer(_) | Self::Flag(_) => 0,
+        }
+    }
+}
+
 // === impl Receipt ===
 
 impl Receipt {

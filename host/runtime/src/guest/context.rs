@@ -11,7 +11,7 @@ use wasmtime::Result;
 
 use super::{Breach, Guest, attribute_bytes, filled, optional_bytes};
 use crate::contract::{
-    Attribute, Caller, Envelope, Field, Plan, Receipt, Upstreams, Value, planned, upstreams, v0_2,
+    Attribute, Envelope, Field, Plan, Receipt, Upstreams, Value, planned, upstreams, v0_2,
 };
 use crate::request::Request;
 
@@ -54,7 +54,7 @@ impl Guest {
     /// Returns the whole caller, as version 0.2 has it.
     pub(crate) fn whole_caller(&mut self) -> Result<v0_2::OldCaller> {
         let request = self.request(0)?;
-        let caller: &Caller = request.caller();
+        let caller = request.caller();
         let optional = optional_bytes(&[&caller.tenant, &caller.user, &caller.tier]);
         self.copy(caller.key_id.len() + optional + attribute_bytes(&caller.labels))?;
         Ok(v0_2::old_caller(caller))
@@ -185,22 +185,14 @@ impl Guest {
     pub(crate) fn receipt_field(&mut self, receipt: u32, name: String) -> Result<Option<Value>> {
         let receipts = self.receipts(name.len())?;
         let field = place(&receipts, receipt).and_then(|receipt| receipt.field(&name));
-        if let Some(Value::Text(text)) = field {
-            self.copy(text.len())?;
-        }
+        self.copy(field.map_or(0, Value::text_bytes))?;
         Ok(field.cloned())
     }
 
     pub(crate) fn receipt_fields(&mut self, receipt: u32) -> Result<Vec<Field>> {
         let receipts = self.receipts(0)?;
         let fields = place(&receipts, receipt).map_or(&[][..], |receipt| &receipt.fields);
-        let bytes = |field: &Field| {
-            let text = match &field.value {
-                Value::Text(text) => text.len(),
-                Value::Integer(_) | Value::Flag(_) => 0,
-            };
-            FIELD_BYTES + field.name.len() + text
-        };
+        let bytes = |field: &Field| FIELD_BYTES + field.name.len() + field.value.text_bytes();
         self.copy(fields.iter().map(bytes).sum())?;
         Ok(fields.to_vec())
     }

@@ -13,7 +13,7 @@ use super::bounds::Bounds;
 use super::receipt_edits;
 use crate::call_facts::CallFacts;
 use crate::contract::exports::AuditAnswer;
-use crate::contract::{Receipt, Value};
+use crate::contract::{Field, Receipt};
 use crate::fault::{Failure, Fault, FaultKind};
 use crate::hook::Hook;
 use crate::plugin::Plugin;
@@ -87,13 +87,8 @@ impl Lineup {
 
 /// Returns the bytes that a receipt takes on its way into a plugin and back.
 fn weight(receipt: &Receipt) -> usize {
-    let of_field = |field: &crate::contract::Field| {
-        let text = match &field.value {
-            Value::Text(text) => text.len(),
-            Value::Integer(_) | Value::Flag(_) => 0,
-        };
-        FIELD_OVERHEAD_BYTES + field.name.len() + text
-    };
+    let of_field =
+        |field: &Field| FIELD_OVERHEAD_BYTES + field.name.len() + field.value.text_bytes();
     FIELD_OVERHEAD_BYTES + receipt.id.len() + receipt.fields.iter().map(of_field).sum::<usize>()
 }
 

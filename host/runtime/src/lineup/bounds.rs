@@ -3,7 +3,7 @@
 use super::validate;
 use crate::contract::{
     Attribute, Charge, Edit, Envelope, Field, Plan, Receipt, ReceiptEdit, ReceiptEdits, Refusal,
-    Remedy, Upstreams, Value,
+    Remedy, Upstreams,
 };
 use crate::fault::{Failure, FaultKind};
 use crate::hook::Hook;
@@ -160,7 +160,6 @@ impl<'a> Bounds<'a> {
         let changes = given.iter().flat_map(|edits| &edits.changes);
         self.list("changes", changes.count())?;
         for edits in given {
-            self.list("changes", edits.changes.len())?;
             let index = edits.receipt.and_then(|index| usize::try_from(index).ok());
             if let Some(index) = index.filter(|index| *index >= sent) {
                 let message =
@@ -232,11 +231,7 @@ impl<'a> Bounds<'a> {
 }
 
 fn field_bytes(field: &Field) -> usize {
-    let text = match &field.value {
-        Value::Text(text) => text.len(),
-        Value::Integer(_) | Value::Flag(_) => 0,
-    };
-    field.name.len() + text
+    field.name.len() + field.value.text_bytes()
 }
 
 fn edits(edits: &[Edit]) -> usize {

@@ -23,10 +23,7 @@ enum Change {
 }
 
 /// Applies edits to receipts, in order.
-pub(super) fn apply<'a>(
-    receipts: impl ExactSizeIterator<Item = &'a mut Receipt>,
-    edits: Vec<ReceiptEdits>,
-) {
+pub(super) fn apply<'a>(receipts: impl Iterator<Item = &'a mut Receipt>, edits: Vec<ReceiptEdits>) {
     if edits.is_empty() {
         return;
     }

@@ -193,11 +193,17 @@ fn read_file(file: &Path) -> io::Result<String> {
         return Err(io::Error::other("it is not a regular file"));
     }
     let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX) + 3;
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     std::fs::File::open(file)?
         .take(most)
-        .read_to_string(&mut text)?;
-    Ok(text)
+        .read_to_end(&mut bytes)?;
+    // A text that was cut is too long in any case, and its last character may be cut, too.
+    let cut = u64::try_from(bytes.len()).is_ok_and(|len| len == most);
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(error) if cut => Ok(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        Err(_) => Err(io::Error::other("it is not UTF-8 text")),
+    }
 }
 
 #[cfg(test)]
@@ -291,5 +297,25 @@ mod tests {
         ] {
             assert_eq!(secrets.blot_out(text), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_regular_file_and_what_is_too_long_is_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("long"), "x".repeat(MAX_BYTES + 1)).unwrap();
+        std::fs::write(folder.path().join("longest"), "x".repeat(MAX_BYTES)).unwrap();
+        let settings = json!({
+            "a": {"file": "."}, "b": {"file": "/dev/zero"}, "c": {"file": "long"}, "d": {"file": "longest"},
+        });
+        let (_, _, wrong) = resolve(settings, folder.path());
+        for ((path, message), (at, says)) in wrong.iter().zip([
+            ("a", "not a regular file"),
+            ("b", "not a regular file"),
+            ("c", "longer than 65536 bytes"),
+        ]) {
+            assert_eq!(path, at, "in order");
+            assert!(message.contains(says), "{message}");
+        }
+        assert_eq!(wrong.len(), 3, "the longest is one: {wrong:?}");
     }
 }

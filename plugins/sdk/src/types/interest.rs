@@ -34,7 +34,8 @@ impl Interest {
         self
     }
 
-    /// Demands that one of these patterns matches the request's model or resource.
+    /// Demands that one of these patterns matches the request's model or resource. Also holds for a request that may name further
+    /// models, such as a new batch.
     #[must_use]
     pub fn models(mut self, patterns: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.models = Some(patterns.into_iter().map(Into::into).collect());

@@ -87,11 +87,7 @@ async fn all(
     let mut turns = Turns::begin(panel.snapshot.config.batches.decide);
     let mut lead: Option<(Arc<Plan>, usize)> = None;
     let mut charges = BatchCharges::default();
-    let mut sum = Estimate {
-        prompt_tokens: 0,
-        output_tokens: 0,
-        cost_picousd: Some(0),
-    };
+    let mut sum = estimate::NOTHING;
     let mut changes = Vec::with_capacity(batch.kinds().len());
     for alike in batch.kinds() {
         turns.next().await?;
@@ -154,20 +150,26 @@ struct Ordered {
 
 fn one(
     panel: &Panel<'_>,
-    mut single: Single,
+    single: Single,
     default: &Plan,
     downgrade: Option<Downgrade<'_>>,
     settlement: &mut Settlement,
 ) -> Result<Ordered, Refused> {
     model_access::model(&single.head, &single.batch.caller)?;
     let own = single.head.model().map(String::from);
-    let asked: Arc<dyn Request> = Arc::new(single.clone());
-    if let Some(Downgrade { model, .. }) = downgrade {
-        let edited = single.head.edited(&[set_model(model)]);
-        single.head = edited.map_err(|error| edit_failed(&error))?;
-    }
-    let head = single.head.clone();
-    let request: Arc<dyn Request> = Arc::new(single);
+    let asked = Arc::new(single);
+    let sent = match downgrade {
+        Some(Downgrade { model, .. }) => {
+            let edited = asked.head.edited(&[set_model(model)]);
+            let mut downgraded = Single::clone(&asked);
+            downgraded.head = edited.map_err(|error| edit_failed(&error))?;
+            Arc::new(downgraded)
+        }
+        None => Arc::clone(&asked),
+    };
+    let head = &sent.head;
+    let asked: Arc<dyn Request> = asked;
+    let request: Arc<dyn Request> = Arc::<Single>::clone(&sent);
     let plan = match downgrade {
         Some(Downgrade { model, before }) => panel.plan_for(model, &request, before, settlement)?,
         None => {
@@ -176,8 +178,8 @@ fn one(
         }
     };
     let planned = plan.targets.iter().all(|target| target.model.is_some());
-    model_access::has_model(Some(&head), panel.caller(), planned)?;
-    let estimate = estimate::of_batched(&head, &plan, &panel.snapshot.prices);
+    model_access::has_model(Some(head), panel.caller(), planned)?;
+    let estimate = estimate::of_batched(head, &plan, &panel.snapshot.prices);
     let plan = Arc::new(plan);
     // The budget is asked about the request itself, so that a downgrade takes no plugin's interest.
     let charges = panel.charges(&asked, &plan, &estimate, settlement)?;

@@ -15,14 +15,17 @@ use crate::exchange::view::{View, edit};
 /// clients declare would starve agents that declare 128,000.
 const EXPECTED_OUTPUT: u64 = 4096;
 
+/// The estimate for a request that costs nothing.
+pub(crate) const NOTHING: Estimate = Estimate {
+    prompt_tokens: 0,
+    output_tokens: 0,
+    cost_picousd: Some(0),
+};
+
 /// Returns the estimate for a request that is no batch. Only Messages cost tokens.
 pub(crate) fn of_message(view: &View, plan: &Plan, prices: &PriceBook) -> Estimate {
     let (Some(head), Endpoint::Messages) = (&view.head, view.endpoint) else {
-        return Estimate {
-            prompt_tokens: 0,
-            output_tokens: 0,
-            cost_picousd: Some(0),
-        };
+        return NOTHING;
     };
     let edited = of_first_target(head, plan);
     let head = edited.as_ref().unwrap_or(head);

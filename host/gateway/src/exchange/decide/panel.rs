@@ -190,7 +190,10 @@ impl<'a> Panel<'a> {
         if self.caller.models.is_none() || !for_model {
             return Ok(());
         }
-        let asked = envelope.resource.clone().or_else(|| request.head().model);
+        let asked = envelope
+            .resource
+            .clone()
+            .or_else(|| request.model().map(Into::into));
         let asked = asked.unwrap_or_default();
         let mut forbidden = None;
         let mut kept = Vec::with_capacity(plan.targets.len());
@@ -254,8 +257,7 @@ fn leads_to(asked: &str, model: &str) -> Refused {
 
 impl Upstreams for UpstreamsOf {
     fn names(&self) -> Vec<String> {
-        let summaries = self.0.upstreams.summaries(Instant::now());
-        summaries.map(|summary| summary.name).collect()
+        self.0.upstreams.names().map(str::to_owned).collect()
     }
 
     fn has(&self, name: &str) -> bool {
@@ -263,8 +265,7 @@ impl Upstreams for UpstreamsOf {
     }
 
     fn stats(&self, name: &str) -> Option<UpstreamStats> {
-        let mut summaries = self.0.upstreams.summaries(Instant::now());
-        let summary = summaries.find(|summary| summary.name == name)?;
+        let summary = self.0.upstreams.summary(name, Instant::now())?;
         Some(UpstreamStats {
             name: summary.name,
             in_flight: summary.in_flight,

@@ -277,3 +277,44 @@ fn a_fault_leaves_no_half_of_the_edits() {
     assert_eq!(kind, FaultKind::ReturnLimit, "{text}");
     assert_eq!(entries[0].receipt, receipt("r1"), "as it was");
 }
+
+#[test]
+fn what_edits_add_to_receipts_has_the_limit_of_what_a_plugin_returns() {
+    const COPY: Edit = Edit::Copy("user", "tags.b");
+    let copies = editing(&[(None, &[COPY; 4])]);
+    // Each copy may add its name of six bytes and the longest field, a name of 19 bytes with a number.
+    const ADDED: usize = 4 * (6 + 19);
+    for (limit, faults) in [(ADDED, false), (ADDED - 1, true)] {
+        let limits = format!("{PATIENT}return_bytes = {limit}\n");
+        let lineup = alone(&plugin("copying", &copies, &limits));
+        let entries = lineup.audit(vec![receipt("r1")], |_| true);
+        assert_eq!(!entries[0].notes.is_empty(), faults, "{limit}: {entries:?}");
+    }
+}
+
+#[test]
+fn edits_that_compare_for_long_are_a_fault() {
+    const PATTERNS: [&str; 1000] = ["*x*"; 1000];
+    let drop = Edit::Drop(&PATTERNS);
+    let mut long = receipt("r1");
+    let more = |index| Field {
+        name: format!("metadata.{index}"),
+        value: Value::Flag(true),
+    };
+    long.fields.extend((0..994).map(more));
+    // A thousand patterns, and a thousand fields.
+    for (changes, faults) in [(4, false), (5, true)] {
+        let guest = editing(&[(None, &vec![drop; changes])]).pages(8);
+        let entries = alone(&plugin("slow", &guest, PATIENT)).audit(vec![long.clone()], |_| true);
+        assert_eq!(
+            !entries[0].notes.is_empty(),
+            faults,
+            "{changes} million comparisons"
+        );
+        if faults {
+            let (kind, text) = fault(&entries);
+            assert_eq!(kind, FaultKind::ReturnLimit, "{text}");
+            assert!(text.contains("5000000 comparisons"), "{text}");
+        }
+    }
+}
