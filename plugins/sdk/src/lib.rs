@@ -40,7 +40,8 @@
 //!   is only a cache. Use [`kv`] for state that all instances share.
 //! - A call has a deadline (5 ms of processor time by default) and an instance has a maximum of memory (16 MiB by
 //!   default). A call can't block: there are no files, sockets or sleeps.
-//! - A plugin may read what the `[grants]` of its sidecar name. Anything else ends the call as a fault.
+//! - A plugin may read headers and the body as far as the `[grants]` of its sidecar allow; the summary of the body, `head`,
+//!   is granted by default. Reading more ends the call as a fault.
 //! - A panic ends the call. Its message and location reach the operator's log, and the next call gets a new instance.
 //!
 //! # Unsafe code
