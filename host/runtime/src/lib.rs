@@ -134,6 +134,7 @@ mod breaker;
 mod cache;
 mod call_facts;
 mod compiler;
+mod content;
 mod contract;
 mod deadline;
 mod engine;
@@ -171,6 +172,7 @@ pub use admission::{
 pub use breaker::Suspension;
 pub use cache::CacheError;
 pub use compiler::Compiler;
+pub use content::{ContentKind, ContentSide};
 #[doc(hidden)]
 pub use contract::CONTRACT_TEXT;
 pub use contract::{
@@ -184,7 +186,10 @@ pub use grants::{BodyGrant, Grants, HeaderGrant};
 pub use hook::{Hook, PerHook};
 pub use kv::KvLimits;
 pub use limits::{CallLimits, Limits};
-pub use lineup::{AuditNote, Audited, CallTrace, HookSession, Lineup, PluginCharge, Rejection};
+pub use lineup::{
+    AuditNote, Audited, CallTrace, GuardCalls, GuardTrace, Guards, HookSession, Lineup, Passage,
+    PassedText, PluginCharge, Rejection, Stopped,
+};
 pub use options::{Allocation, RuntimeOptions};
 pub use plugin::{Configured, Identity, Plugin};
 pub use policies::{PluginState, PluginStatus, Policies, PoliciesError, PoliciesOptions, Progress};
