@@ -227,7 +227,7 @@ impl Sidecar {
     ) -> Problems {
         let mut problems = Problems::default();
         for problem in found {
-            let path = self.resolved.secrets.blot_out(&problem.path);
+            let path = self.resolved.secrets.redact(&problem.path);
             let path = match &*path {
                 "" => "settings".to_owned(),
                 inside => format!("settings.{inside}"),
@@ -235,7 +235,7 @@ impl Sidecar {
             let message = self
                 .resolved
                 .secrets
-                .blot_out(&problem.message)
+                .redact(&problem.message)
                 .into_owned();
             problems.push(match &self.document {
                 Some(document) => document.problem(&path, message),
