@@ -232,11 +232,7 @@ impl Sidecar {
                 "" => "settings".to_owned(),
                 inside => format!("settings.{inside}"),
             };
-            let message = self
-                .resolved
-                .secrets
-                .redact(&problem.message)
-                .into_owned();
+            let message = self.resolved.secrets.redact(&problem.message).into_owned();
             problems.push(match &self.document {
                 Some(document) => document.problem(&path, message),
                 None => Problem {
