@@ -233,16 +233,12 @@ impl Sidecar {
     ) -> Problems {
         let mut problems = Problems::default();
         for problem in found {
-            let path = self.resolved.secrets.blot_out(&problem.path);
+            let path = self.resolved.secrets.redact(&problem.path);
             let path = match &*path {
                 "" => "settings".to_owned(),
                 inside => format!("settings.{inside}"),
             };
-            let message = self
-                .resolved
-                .secrets
-                .blot_out(&problem.message)
-                .into_owned();
+            let message = self.resolved.secrets.redact(&problem.message).into_owned();
             problems.push(match &self.document {
                 Some(document) => document.problem(&path, message),
                 None => Problem {
