@@ -9,6 +9,9 @@
     reason = "a build script has no other way to say what is wrong"
 )]
 
+#[path = "build/small.rs"]
+mod small;
+
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -19,7 +22,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "guest";
 
 /// Package, the file that cargo makes, and our name for it, of each shipped plugin.
-const SHIPPED: [(&str, &str, &str); 4] = [
+const SHIPPED: [(&str, &str, &str); 5] = [
     (
         "witgate-plugin-envelope",
         "witgate_plugin_envelope.wasm",
@@ -32,6 +35,7 @@ const SHIPPED: [(&str, &str, &str); 4] = [
         "budget",
     ),
     ("witgate-plugin-audit", "witgate_plugin_audit.wasm", "audit"),
+    ("witgate-plugin-guard", "witgate_plugin_guard.wasm", "guard"),
 ];
 
 /// The same of the guests that only tests need, built with the feature `guests`.
@@ -82,6 +86,7 @@ fn main() {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build");
 
     let out = PathBuf::from(variable("OUT_DIR"));
     let target = target_folder(&out);
@@ -92,7 +97,13 @@ fn main() {
     for (_, made, name) in guests {
         let made = target.join(TARGET).join(PROFILE).join(made);
         let kept = out.join(name).with_extension("wasm");
-        if let Err(error) = fs::copy(&made, &kept) {
+        let copied = match SHIPPED.iter().any(|(_, _, shipped)| *shipped == name) {
+            true => {
+                fs::read(&made).and_then(|wasm| fs::write(&kept, small::without_repetitions(&wasm)))
+            }
+            false => fs::copy(&made, &kept).map(drop),
+        };
+        if let Err(error) = copied {
             panic!(
                 "cannot copy the guest {} to {}: {error}",
                 made.display(),
