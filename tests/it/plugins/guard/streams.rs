@@ -320,3 +320,21 @@ async fn an_early_head_is_followed_by_what_the_guards_leave() {
         "guarded"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_does_not_end_is_an_error() {
+    let begun = Events::begin(MODEL).to_bytes();
+    let endless = [begun.as_slice(), b"event: x\ndata: ", &vec![b'a'; 33 << 20]].concat();
+    let headers = [("content-type", "text/event-stream")];
+    let upstream = Upstream::always(Answer::chunked(&headers, endless)).await;
+    let gate = guarded(&upstream, REPLACING).await;
+    let response = gate.ask(&streaming(&gate)).await;
+    assert!(response.body.starts_with(&begun), "what came before it");
+    let error = of_name(&response, "error");
+    assert_eq!(error[0]["error"]["type"], "api_error", "{error:?}");
+    assert_eq!(
+        gate.only_receipt().await["outcome"],
+        "refused",
+        "by the gateway"
+    );
+}
