@@ -12,6 +12,7 @@ mod findings;
 mod manifest;
 mod needs;
 mod preinitialize;
+mod retry;
 mod shape;
 mod smoke_test;
 mod source;
@@ -19,6 +20,7 @@ mod type_mismatch;
 
 pub use error::{AdmissionCause, AdmissionError};
 pub use manifest::{Manifest, Needs};
+pub(crate) use retry::Retry;
 pub use source::{SidecarText, Source};
 pub use type_mismatch::Difference;
 
@@ -38,6 +40,7 @@ use crate::interests::Interests;
 use crate::plugin::{Configured, Identity, Parts, Plugin};
 use crate::sidecar::{InstancePolicy, Sidecar};
 use crate::spec::PluginSpec;
+use crate::tables::{Tables, Unavailable};
 use crate::wasi;
 use component_bytes::{COMPONENT, MODULE, component_bytes};
 use findings::Findings;
@@ -140,6 +143,27 @@ impl Runtime {
         Ok(Screened { identity, bytes })
     }
 
+    /// Opens the tables of a plugin. Returns `None` if a URL has no content, which may be different soon: the plugin will be
+    /// tried again, and is not compiled for nothing.
+    fn open_tables(
+        &self,
+        sidecar: &Sidecar,
+        plugin: &Arc<str>,
+        findings: &mut Findings,
+    ) -> Option<Tables> {
+        let fetch = self.options().fetch.as_ref();
+        let failed = match Tables::open(&sidecar.tables, plugin, self.tables(), fetch) {
+            Ok(tables) => return Some(tables),
+            Err(failed) => failed,
+        };
+        let remote = failed.iter().any(|it| it.key == "url");
+        for Unavailable { table, key, reason } in failed {
+            let path = format!("tables.{table}.{key}");
+            findings.reject(sidecar.problem(plugin, path, reason));
+        }
+        (!remote).then(Tables::default)
+    }
+
     /// Compiles a plugin, starts it and runs the smoke test. Returns `None` if there are findings.
     fn start_and_test(
         &self,
@@ -151,11 +175,14 @@ impl Runtime {
         let Screened { identity, bytes } = screened;
         let options = self.options();
         let name = Arc::from(source.name.as_str());
+        let Some(tables) = self.open_tables(sidecar, &name, findings) else {
+            return Ok(None);
+        };
         let candidate = Candidate {
             runtime: self,
             bytes,
             spec: Arc::new(PluginSpec {
-                table: self.tables().of(&name),
+                kv: self.kv().of(&name),
                 name,
                 sha256: Arc::clone(&identity.wasm),
                 limits: sidecar.limits.clone(),
@@ -163,6 +190,7 @@ impl Runtime {
                 secret_headers: Arc::clone(&options.secret_headers),
                 host_headers: header_grants(&options.host_headers),
                 response_headers: options.response_headers.as_deref().map(header_grants),
+                tables: Arc::new(tables),
                 settings: sidecar.resolved.clone(),
                 vocabulary: Arc::clone(&options.vocabulary),
                 memory: Arc::clone(self.memory_budget()),

@@ -160,6 +160,7 @@ mod sidecar;
 mod signature;
 mod spec;
 mod stats;
+mod tables;
 mod vocabulary;
 mod wasi;
 
@@ -192,6 +193,7 @@ pub use request::{Body, BodyError, PlainRequest, Request};
 pub use sidecar::{FailPolicy, InstancePolicy, Sidecar};
 pub use signature::{TrustedKeys, TrustedKeysError};
 pub use stats::{CustomMetric, HookMetrics, PluginMetrics};
+pub use tables::{Fetch, FetchRequest, Fetched, TableStatus};
 pub use vocabulary::Vocabulary;
 pub use witgate_config_file::{Problem, Problems};
 

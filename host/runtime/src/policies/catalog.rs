@@ -1,11 +1,13 @@
 //! The plugins of a directory: for each name the last good plugin, and the error of its newest files.
+//!
+//! Refused files are tried again when they change, or when something changes that they refer to.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::scan::{self, Listing};
-use crate::admission::{AdmissionError, Source};
+use crate::admission::{AdmissionError, Retry, Source};
 use crate::engine::Runtime;
 use crate::plugin::{Identity, Plugin};
 
@@ -21,6 +23,8 @@ pub(super) struct Catalog {
 struct Entry {
     /// The files that were last loaded, good or bad, or `None` if they could not be read.
     last_seen: Option<Identity>,
+    /// The changes after which the refused files are tried again, or `None` if they were admitted.
+    retry: Option<Retry>,
     state: EntryState,
 }
 
@@ -66,7 +70,8 @@ impl Catalog {
     /// Returns whether the directory may differ from what was last loaded. A file that could not be read may have become
     /// readable without a change in the listing.
     pub(super) fn differs(&self, now: Option<&Listing>) -> bool {
-        if self.entries.values().any(|entry| entry.last_seen.is_none()) {
+        let tries_again = |entry: &Entry| entry.last_seen.is_none() || entry.is_due();
+        if self.entries.values().any(tries_again) {
             return true;
         }
         match (&self.listing, now) {
@@ -94,7 +99,7 @@ impl Catalog {
     fn load(&mut self, runtime: &Runtime, source: &Source) {
         let identity = source.identity();
         let entry = self.entry(&source.name, &source.file);
-        if entry.last_seen.as_ref() == Some(&identity) {
+        if entry.last_seen.as_ref() == Some(&identity) && !entry.is_due() {
             return;
         }
         if let Some(serving) = &entry.state.plugin
@@ -103,8 +108,12 @@ impl Catalog {
             // The operator replaced a bad file by the one that serves.
             entry.last_seen = Some(identity);
             entry.state.error = None;
+            entry.retry = None;
             return;
         }
+        let again = entry.last_seen.as_ref() == Some(&identity);
+        let earlier = entry.retry.take().filter(|_| again);
+        let retry = Retry::before(runtime, source, earlier);
         match runtime.admit(source) {
             Ok(plugin) => {
                 tracing::info!(plugin = source.name, sha256 = %identity.wasm, "plugin admitted");
@@ -112,7 +121,10 @@ impl Catalog {
                 entry.state.plugin = Some(plugin);
                 entry.state.error = None;
             }
-            Err(error) => entry.reject(Some(identity), &error),
+            Err(error) => {
+                entry.retry = Some(retry.after(&error));
+                entry.reject(Some(identity), &error);
+            }
         }
     }
 
@@ -121,6 +133,7 @@ impl Catalog {
             .entry(name.to_owned())
             .or_insert_with(|| Entry {
                 last_seen: None,
+                retry: None,
                 state: EntryState {
                     name: name.to_owned(),
                     file: file.to_owned(),
@@ -134,6 +147,11 @@ impl Catalog {
 // === impl Entry ===
 
 impl Entry {
+    /// Returns whether refused files may be admitted now, although they are the same.
+    fn is_due(&self) -> bool {
+        self.retry.as_ref().is_some_and(Retry::is_due)
+    }
+
     /// Keeps the last good plugin, and logs each new error of the newest files once.
     fn reject(&mut self, seen: Option<Identity>, error: &AdmissionError) {
         let text = error.to_string();

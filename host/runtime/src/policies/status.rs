@@ -10,6 +10,7 @@ use crate::grants::Grants;
 use crate::hook::Hook;
 use crate::plugin::Configured;
 use crate::stats::PluginMetrics;
+use crate::tables::TableStatus;
 
 /// The status of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,6 +40,8 @@ pub struct PluginStatus {
     pub grants: Option<Grants>,
     /// The number of the plugin's `kv` entries, and their bytes.
     pub kv_usage: (usize, usize),
+    /// The tables of the plugin that serves.
+    pub tables: Vec<TableStatus>,
     /// The metrics of the plugin that serves.
     pub metrics: PluginMetrics,
 }
@@ -102,6 +105,7 @@ impl PluginStatus {
             configured: Some(plugin.configured().clone()),
             grants: Some(plugin.grants().clone()),
             kv_usage: plugin.kv_usage(),
+            tables: plugin.tables(),
             metrics: plugin.metrics(),
         }
     }
@@ -120,6 +124,7 @@ impl PluginStatus {
             configured: None,
             grants: None,
             kv_usage: (0, 0),
+            tables: Vec::new(),
             metrics: PluginMetrics::default(),
         }
     }

@@ -132,7 +132,8 @@ impl Check<'_> {
         usize::try_from(bytes).ok()
     }
 
-    fn number(
+    /// Checks a number against its range. Returns `None` if there is none, or a wrong one.
+    pub(super) fn number(
         &mut self,
         path: &str,
         value: Option<i64>,

@@ -40,5 +40,6 @@ mod secrets;
 mod sidecar;
 mod signature;
 mod suspension;
+mod tables;
 mod versions;
 mod wasi;
