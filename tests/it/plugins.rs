@@ -3,4 +3,5 @@
 mod hostile;
 mod hot_swap;
 mod policies;
+mod tables;
 pub(crate) mod tools;

@@ -16,6 +16,7 @@ mod retry;
 mod shape;
 mod smoke_test;
 mod source;
+mod tables;
 mod type_mismatch;
 
 pub use error::{AdmissionCause, AdmissionError};
@@ -40,7 +41,6 @@ use crate::interests::Interests;
 use crate::plugin::{Configured, Identity, Parts, Plugin};
 use crate::sidecar::{InstancePolicy, Sidecar};
 use crate::spec::PluginSpec;
-use crate::tables::{Tables, Unavailable};
 use crate::wasi;
 use component_bytes::{COMPONENT, MODULE, component_bytes};
 use findings::Findings;
@@ -141,27 +141,6 @@ impl Runtime {
             needs::check(&bytes, sidecar.limits.memory_bytes, self.options())?;
         }
         Ok(Screened { identity, bytes })
-    }
-
-    /// Opens the tables of a plugin. Returns `None` if a URL has no content, which may be different soon: the plugin will be
-    /// tried again, and is not compiled for nothing.
-    fn open_tables(
-        &self,
-        sidecar: &Sidecar,
-        plugin: &Arc<str>,
-        findings: &mut Findings,
-    ) -> Option<Tables> {
-        let fetch = self.options().fetch.as_ref();
-        let failed = match Tables::open(&sidecar.tables, plugin, self.tables(), fetch) {
-            Ok(tables) => return Some(tables),
-            Err(failed) => failed,
-        };
-        let remote = failed.iter().any(|it| it.key == "url");
-        for Unavailable { table, key, reason } in failed {
-            let path = format!("tables.{table}.{key}");
-            findings.reject(sidecar.problem(plugin, path, reason));
-        }
-        (!remote).then(Tables::default)
     }
 
     /// Compiles a plugin, starts it and runs the smoke test. Returns `None` if there are findings.

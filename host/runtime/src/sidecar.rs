@@ -244,16 +244,12 @@ impl Sidecar {
     ) -> Problems {
         let mut problems = Problems::default();
         for problem in found {
-            let path = self.resolved.secrets.blot_out(&problem.path);
+            let path = self.resolved.secrets.redact(&problem.path);
             let path = match &*path {
                 "" => "settings".to_owned(),
                 inside => format!("settings.{inside}"),
             };
-            let message = self
-                .resolved
-                .secrets
-                .blot_out(&problem.message)
-                .into_owned();
+            let message = self.resolved.secrets.redact(&problem.message).into_owned();
             problems.push(self.problem(plugin, path, message));
         }
         problems
@@ -344,28 +340,6 @@ impl Check<'_> {
                         "`{text}` carries credentials, which plugins never see; remove it, and let the plugin use `caller` to identify the caller"
                     ),
                 );
-            }
-        }
-    }
-
-    /// Rejects limits above the host's ceilings.
-    fn limits_on(&mut self, host: &RuntimeOptions, table: &LimitsTable, limits: &Limits) {
-        let memory = match table.memory_mib {
-            Some(_) => "limits.memory_mib",
-            None => "limits.memory_bytes",
-        };
-        for (path, wanted, most) in [
-            (memory, limits.memory_bytes, host.memory_ceiling),
-            (
-                "limits.table_elements",
-                limits.table_elements,
-                host.table_ceiling,
-            ),
-        ] {
-            if wanted > most {
-                let message =
-                    format!("this host allows a plugin at most {most}; use {most} or less");
-                self.reject(path, &message);
             }
         }
     }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use witgate_runtime::{CONTRACT_VERSIONS, Configured, Grants, Manifest, Needs, Plugin, Source};
+use witgate_runtime::{
+    CONTRACT_VERSIONS, Configured, Grants, Manifest, Needs, Plugin, Source, TableStatus,
+};
 
 use super::super::sidecars;
 use super::code::CodeArgs;
@@ -154,19 +156,37 @@ fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> St
         millis(compiled.took),
         millis(started)
     );
-    rows([
-        ("grants", grants(plugin.grants())),
-        ("configured", configured),
-        ("admission", cost),
-        (
-            "admitted",
-            format!(
-                "yes, for {} (this host supports {})",
-                hooks.join(", "),
-                CONTRACT_VERSIONS.join(" and ")
+    let tables = plugin.tables();
+    let tables = match tables.is_empty() {
+        true => String::new(),
+        false => row("tables", &tables_text(&tables)) + "\n",
+    };
+    tables
+        + &rows([
+            ("grants", grants(plugin.grants())),
+            ("configured", configured),
+            ("admission", cost),
+            (
+                "admitted",
+                format!(
+                    "yes, for {} (this host supports {})",
+                    hooks.join(", "),
+                    CONTRACT_VERSIONS.join(" and ")
+                ),
             ),
-        ),
-    ])
+        ])
+}
+
+fn tables_text(tables: &[TableStatus]) -> String {
+    let each = tables.iter().map(|table| {
+        let (name, entries) = (&table.name, table.entries);
+        match (&table.last_error, entries) {
+            (Some(error), _) => format!("{name} empty ({error})"),
+            (None, 1) => format!("{name} 1 entry"),
+            (None, _) => format!("{name} {entries} entries"),
+        }
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn grants(grants: &Grants) -> String {

@@ -7,6 +7,7 @@ use super::{Check, File, LimitsTable};
 use crate::hook::{Hook, PerHook};
 use crate::kv::KvLimits;
 use crate::limits::{CallLimits, Limits};
+use crate::options::RuntimeOptions;
 
 /// The range of times in milliseconds. No hook has a reason to hold a request for more than a minute.
 const MILLIS: RangeInclusive<i64> = 1..=60_000;
@@ -109,6 +110,33 @@ impl Check<'_> {
             },
             live_instances: limit!(live_instances, 1..=10_000, default.live_instances),
             recycle_after: limit!(recycle_after, 1..=i64::MAX, default.recycle_after),
+        }
+    }
+
+    /// Rejects limits above the host's ceilings.
+    pub(super) fn limits_on(
+        &mut self,
+        host: &RuntimeOptions,
+        table: &LimitsTable,
+        limits: &Limits,
+    ) {
+        let memory = match table.memory_mib {
+            Some(_) => "limits.memory_mib",
+            None => "limits.memory_bytes",
+        };
+        for (path, wanted, most) in [
+            (memory, limits.memory_bytes, host.memory_ceiling),
+            (
+                "limits.table_elements",
+                limits.table_elements,
+                host.table_ceiling,
+            ),
+        ] {
+            if wanted > most {
+                let message =
+                    format!("this host allows a plugin at most {most}; use {most} or less");
+                self.reject(path, &message);
+            }
         }
     }
 

@@ -94,6 +94,19 @@ impl Remote {
         self.url.get(..end).unwrap_or_default()
     }
 
+    /// Passes on what no error may show: headers and the query, whole and in their parts, since a server may repeat a key
+    /// without the word before it.
+    fn each_secret(&self, mut add: impl FnMut(&str)) {
+        for (_, value) in &self.headers {
+            add(value);
+            value.split([' ', ',', ';', '=']).for_each(&mut add);
+        }
+        if let Some((_, query)) = self.url.split_once('?') {
+            add(query);
+            query.split(['&', '=']).for_each(&mut add);
+        }
+    }
+
     /// Returns a request for content of at most `max_bytes`.
     pub(crate) fn request(&self, max_bytes: usize, timeout: Duration) -> FetchRequest<'_> {
         FetchRequest {
@@ -141,12 +154,7 @@ impl Reader {
     pub(super) fn new(definition: Definition, fetch: Option<Arc<dyn Fetch>>) -> Self {
         let mut secrets = Secrets::default();
         if let Source::Url(remote) = &definition.source {
-            for (_, value) in &remote.headers {
-                secrets.add(value);
-            }
-            if let Some((_, query)) = remote.url.split_once('?') {
-                secrets.add(query);
-            }
+            remote.each_secret(|secret| secrets.add(secret));
         }
         Self {
             definition,
@@ -169,7 +177,7 @@ impl Reader {
                 None => Err(NO_FETCH.to_owned()),
             },
         };
-        read.map_err(|error| self.secrets.blot_out(&error).into_owned())
+        read.map_err(|error| self.secrets.redact(&error).into_owned())
     }
 }
 

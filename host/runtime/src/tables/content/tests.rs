@@ -2,8 +2,10 @@ use super::*;
 
 fn read(text: &str, format: Format) -> Result<Vec<(String, String)>, String> {
     let content = Content::read(text.as_bytes(), format, 3)?;
-    let owned = |(key, value): (&Box<str>, &Box<str>)| (key.to_string(), value.to_string());
-    let mut entries: Vec<_> = content.entries.iter().map(owned).collect();
+    let entries = content.entries.into_iter();
+    let mut entries: Vec<_> = entries
+        .map(|(key, value)| (String::from(key), String::from(value)))
+        .collect();
     entries.sort();
     Ok(entries)
 }
