@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use witgate_config_file::{Document, Problem, Problems};
 
+use crate::content::ContentSide;
 use crate::grants::{BodyGrant, Grants, HeaderGrant};
 use crate::hook::{Hook, PerHook};
 use crate::limits::Limits;
@@ -27,7 +28,8 @@ use tables::TableFile;
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum FailPolicy {
-    /// The request is refused. The default for the envelope, route and budget hooks.
+    /// The request is refused. The default for all hooks but audit. If a guard faults on a response, the response
+    /// ends with an error.
     Closed,
     /// The request goes on without the plugin, and the fault is counted. The audit hook always fails open, so that no
     /// receipt is lost.
@@ -91,6 +93,7 @@ struct File {
 struct GrantsTable {
     body: BodyGrant,
     headers: Vec<String>,
+    content: Vec<ContentSide>,
     kv: bool,
     metrics: bool,
     clock: bool,
@@ -142,6 +145,8 @@ table_with_call_limits! {
         kv_entry_bytes: Option<i64>,
         live_instances: Option<i64>,
         recycle_after: Option<i64>,
+        held_bytes: Option<i64>,
+        piece_bytes: Option<i64>,
     }
 }
 
@@ -155,6 +160,7 @@ table_with_call_limits! {
 #[serde(default)]
 struct HooksTable {
     envelope: HookTable,
+    guard: HookTable,
     route: HookTable,
     budget: HookTable,
     audit: HookTable,
@@ -290,7 +296,7 @@ impl Default for Sidecar {
 
 fn default_fail(hook: Hook) -> FailPolicy {
     match hook {
-        Hook::Envelope | Hook::Route | Hook::Budget => FailPolicy::Closed,
+        Hook::Envelope | Hook::Guard | Hook::Route | Hook::Budget => FailPolicy::Closed,
         Hook::Audit => FailPolicy::Open,
     }
 }
@@ -301,6 +307,7 @@ impl HooksTable {
     fn of(&self, hook: Hook) -> &HookTable {
         match hook {
             Hook::Envelope => &self.envelope,
+            Hook::Guard => &self.guard,
             Hook::Route => &self.route,
             Hook::Budget => &self.budget,
             Hook::Audit => &self.audit,
@@ -322,6 +329,7 @@ impl Check<'_> {
         Grants {
             body: table.body,
             headers,
+            content: table.content.clone(),
             kv: table.kv,
             metrics: table.metrics,
             clock: table.clock,

@@ -62,6 +62,9 @@ pub const LOOKUP: Artifact = artifact!("lookup");
 /// A plugin of version 0.2 of the contract, with every hook.
 #[cfg(feature = "guests")]
 pub const OLDER: Artifact = artifact!("older");
+/// A guard that does what its settings say.
+#[cfg(feature = "guests")]
+pub const WARDEN: Artifact = artifact!("warden");
 
 // === impl Artifact ===
 
@@ -121,6 +124,7 @@ mod tests {
             SHAPES_ARENA,
             KEEPER,
             OLDER,
+            WARDEN,
         ];
         for artifact in SHIPPED.into_iter().chain(guests) {
             let bytes = artifact.bytes();

@@ -1,6 +1,5 @@
 //! The tables of all plugins, so that the next version of a plugin finds those of the last one.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Weak};
 
@@ -8,11 +7,17 @@ use parking_lot::Mutex;
 
 use super::{Fetch, Table, TableConfig};
 
-/// The open tables by plugin and name. The plugins own them.
+/// The open tables. The plugins own them.
 #[derive(Debug, Default)]
-pub(crate) struct KeptTables(Mutex<HashMap<Key, Weak<Table>>>);
+pub(crate) struct KeptTables(Mutex<Vec<Kept>>);
 
-type Key = (Arc<str>, Box<str>);
+/// A table of a plugin.
+#[derive(Debug)]
+struct Kept {
+    plugin: Arc<str>,
+    name: Box<str>,
+    table: Weak<Table>,
+}
 
 // === impl KeptTables ===
 
@@ -29,15 +34,24 @@ impl KeptTables {
         fetch: Option<&Arc<dyn Fetch>>,
     ) -> io::Result<Arc<Table>> {
         let mut kept = self.0.lock();
-        kept.retain(|_, table| table.strong_count() > 0);
-        let key = (Arc::clone(plugin), config.name.clone());
-        let same = kept.get(&key).and_then(Weak::upgrade);
-        if let Some(table) = same.filter(|table| table.is_of(&config.definition)) {
+        kept.retain(|kept| kept.table.strong_count() > 0);
+        let same = kept.iter().find_map(|kept| {
+            let table = kept.table.upgrade()?;
+            let is_same = kept.plugin == *plugin
+                && kept.name == config.name
+                && table.is_of(&config.definition);
+            is_same.then_some(table)
+        });
+        if let Some(table) = same {
             table.set_policy(config.policy);
             return Ok(table);
         }
         let table = Arc::new(Table::try_start(plugin, config, fetch.cloned())?);
-        kept.insert(key, Arc::downgrade(&table));
+        kept.push(Kept {
+            plugin: Arc::clone(plugin),
+            name: config.name.clone(),
+            table: Arc::downgrade(&table),
+        });
         Ok(table)
     }
 }
