@@ -1,5 +1,6 @@
 //! Step 7: a drop guard that settles the hold and submits the receipt, however the exchange ended.
 
+mod guards;
 mod hold;
 mod targets;
 
@@ -12,7 +13,7 @@ use pingora_core::protocols::http::ServerSession;
 use witgate_ledger::Hold;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
-use witgate_runtime::{CallTrace, HookSession, Lineup, Rejection, Request};
+use witgate_runtime::{CallTrace, Guards, HookSession, Lineup, Rejection, Request};
 
 use super::relay::metering::Metering;
 use crate::answer::cors::{self, CorsSource};
@@ -38,6 +39,10 @@ pub(crate) struct Settlement {
     /// The plugins that took part, and those that were skipped.
     pub(super) trace: CallTrace,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The guards that read the texts of the exchange.
+    guards: Option<Box<Guards>>,
+    /// Set if the answer has texts for them.
+    guards_answer: bool,
     hold: Option<Hold>,
     metering: Option<Metering>,
     /// Output tokens at which the hold is raised next.
@@ -72,6 +77,8 @@ impl Settlement {
             started: Instant::now(),
             receipt,
             trace: CallTrace::default(),
+            guards: None,
+            guards_answer: false,
             hold: None,
             metering: None,
             extend_at: u64::MAX,
@@ -198,6 +205,11 @@ impl Settlement {
     /// Meters bytes of the response on their way to the client, and raises the hold to their cost.
     pub(super) fn delivered(&mut self, bytes: &Bytes) {
         self.count(bytes);
+        self.read(bytes);
+    }
+
+    /// Meters bytes of an upstream that may reach the client in another form, and raises the hold to their cost.
+    pub(super) fn read(&mut self, bytes: &Bytes) {
         if let Some(metering) = &mut self.metering {
             metering.feed(bytes);
             if metering.output_so_far() >= self.extend_at {
@@ -275,6 +287,7 @@ impl Drop for Settlement {
     fn drop(&mut self) {
         self.receipt.timing.total = self.started.elapsed();
         self.receipt.route.skipped = std::mem::take(&mut self.trace.skipped);
+        self.note_guards();
         self.settle_hold();
         self.gateway.metrics.closed(&self.receipt);
         if [Endpoint::Hello.code(), cors::PREFLIGHT].contains(&self.receipt.request.endpoint) {
