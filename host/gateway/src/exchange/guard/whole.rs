@@ -124,10 +124,7 @@ async fn inspect(
     let plain = if decoding.is_coded() {
         let mut plain = Vec::new();
         let decoded = decoding.feed(&came, |piece| {
-            cover(
-                charge.as_mut(),
-                came.len() + plain.len() + piece.len(),
-            )?;
+            cover(charge.as_mut(), came.len() + plain.len() + piece.len())?;
             plain.extend_from_slice(piece);
             Ok::<_, Refused>(())
         });
