@@ -135,6 +135,7 @@ pub(crate) fn try_out(view: &View, guards: Guards) -> (Guards, Result<Vec<Edit>,
         guards,
         head,
         members: members(view),
+        charge: None,
         limit: None,
     };
     let read = reading.read();
