@@ -86,9 +86,13 @@ impl Inbox {
             }
             match record.event {
                 Event::Receipts(lines) => receipts.extend(lines.lines().map(str::to_owned)),
-                Event::Hold { step, changes } => {
+                Event::Hold {
+                    step,
+                    changes,
+                    position,
+                } => {
                     let ledger = self.books.ledger();
-                    let rejected = ledger.apply(step, &changes, self.books.now());
+                    let rejected = ledger.apply(position, step, &changes, self.books.now());
                     if rejected > 0 {
                         tracing::error!(
                             balances = rejected,

@@ -86,6 +86,7 @@ async fn hear(stream: &mut UnixStream) -> anyhow::Result<(Offer, Vec<OwnedFd>, E
     };
     let mut export = Export {
         open_holds: offer.open_holds,
+        position: offer.position,
         ..Export::default()
     };
     loop {

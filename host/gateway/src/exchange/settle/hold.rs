@@ -22,8 +22,8 @@ impl Settlement {
     }
 
     /// Splits off what is held in these units, for a batch that outlives the exchange.
-    pub(in crate::exchange) fn split_hold(&mut self, units: &[Unit]) -> Option<Hold> {
-        self.hold.as_mut()?.split_off(units)
+    pub(in crate::exchange) fn split_hold(&mut self, units: &[Unit], batch: &str) -> Option<Hold> {
+        self.hold.as_mut()?.split_off(units, batch)
     }
 
     /// Notes the expected use of the request, which the hold covers.
