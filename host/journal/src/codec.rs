@@ -159,8 +159,12 @@ mod tests {
         let numbers = [0, 1, 127, 128, u128::from(u64::MAX), 1 << 64, u128::MAX];
         let signed = [0, 1, -1, i64::MAX, i64::MIN];
         let mut bytes = Vec::new();
-        numbers.iter().for_each(|number| put_uint(&mut bytes, *number));
-        signed.iter().for_each(|number| put_int(&mut bytes, *number));
+        numbers
+            .iter()
+            .for_each(|number| put_uint(&mut bytes, *number));
+        signed
+            .iter()
+            .for_each(|number| put_int(&mut bytes, *number));
         put_text(&mut bytes, "tenant:\u{e9}");
         let mut reader = Reader(&bytes);
         for number in numbers {

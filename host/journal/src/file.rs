@@ -110,7 +110,10 @@ impl Name {
     /// Returns the head of the file.
     pub(crate) fn head(self) -> [u8; HEAD] {
         let Position { epoch, sequence } = self.position;
-        let numbers = epoch.to_le_bytes().into_iter().chain(sequence.to_le_bytes());
+        let numbers = epoch
+            .to_le_bytes()
+            .into_iter()
+            .chain(sequence.to_le_bytes());
         let body: Vec<u8> = self.kind.magic().into_iter().chain(numbers).collect();
         let sum = crc32c::crc32c(&body).to_le_bytes();
         let mut head = [0; HEAD];
@@ -127,7 +130,11 @@ impl Name {
     /// The head is not that of the name.
     fn body(self, content: &[u8]) -> Result<&[u8], Bad> {
         let (head, body) = content.split_first_chunk::<HEAD>().ok_or(Bad)?;
-        if *head == self.head() { Ok(body) } else { Err(Bad) }
+        if *head == self.head() {
+            Ok(body)
+        } else {
+            Err(Bad)
+        }
     }
 }
 
@@ -293,7 +300,12 @@ mod tests {
         for name in [Name::snapshot(position), Name::segment(3, 1)] {
             assert_eq!(Name::parse(&name.to_string()), Some(name), "{name}");
         }
-        for other in ["lock", "state.db", "1-2.log", "+000000000000001-0000000000000001.log"] {
+        for other in [
+            "lock",
+            "state.db",
+            "1-2.log",
+            "+000000000000001-0000000000000001.log",
+        ] {
             assert_eq!(Name::parse(other), None, "{other}");
         }
     }

@@ -154,7 +154,10 @@ impl Image {
     pub(crate) fn orphans(&self) -> Vec<Orphan> {
         let orphan = |(number, hold): (&u64, &OpenHold)| {
             let extended = |unit| {
-                let of = hold.shares.iter().filter(|share| share.balance.unit == unit);
+                let of = hold
+                    .shares
+                    .iter()
+                    .filter(|share| share.balance.unit == unit);
                 of.map(|share| share.floor).max().unwrap_or(0)
             };
             let first = hold.shares.first();
@@ -162,7 +165,9 @@ impl Image {
             Orphan {
                 number: *number,
                 name: Arc::clone(&hold.name),
-                owner: tally.map(|tally| Arc::clone(&tally.owner)).unwrap_or_default(),
+                owner: tally
+                    .map(|tally| Arc::clone(&tally.owner))
+                    .unwrap_or_default(),
                 opened: hold.opened,
                 extended: Amounts {
                     picousd: extended(Unit::PicoUsd),
@@ -197,9 +202,10 @@ impl Image {
 
     /// Returns the image of a ledger as it was exported. Its open holds are only counted.
     pub(crate) fn of(export: &Export) -> Self {
-        let balances = export.balances.iter().map(|carried| {
-            Tally::of(carried.clone())
-        });
+        let balances = export
+            .balances
+            .iter()
+            .map(|carried| Tally::of(carried.clone()));
         let applied = export.applied.iter();
         Self {
             position: export.position,

@@ -261,7 +261,10 @@ impl Shared {
         self.write_runs.end();
         let took = before.elapsed();
         if took > SLOW && !self.is_slow.swap(true, Relaxed) {
-            tracing::warn!(millis = took.as_millis(), "a write to the ledger's journal took long; requests wait for its thread until writes are fast again");
+            tracing::warn!(
+                millis = took.as_millis(),
+                "a write to the ledger's journal took long; requests wait for its thread until writes are fast again"
+            );
         }
         if let Err(error) = written {
             self.fail(&format!("the ledger's journal can't be written: {error}"));
@@ -303,7 +306,10 @@ impl Shared {
 
     fn too_slow(&self) -> Failing {
         let patience = self.options.patience.as_millis();
-        Failing(format!("the disk of the ledger's journal takes more than {patience} ms for a write").into())
+        Failing(
+            format!("the disk of the ledger's journal takes more than {patience} ms for a write")
+                .into(),
+        )
     }
 
     /// Wakes the thread.

@@ -292,7 +292,9 @@ impl Books {
                 return Some(place);
             }
             let shown = slot.iter().filter(|balance| !balance.is_idle(now));
-            out.extend(shown.map(|balance| balance.statement(Arc::clone(self.rooms.owner(balance.room)))));
+            out.extend(
+                shown.map(|balance| balance.statement(Arc::clone(self.rooms.owner(balance.room)))),
+            );
         }
         (end < self.slots.len()).then_some(end)
     }

@@ -79,14 +79,20 @@ impl Keeper {
     fn rotate(&mut self) {
         let shared = &self.shared;
         if shared.is_failing.load(Acquire)
-            || self.snapshot.as_ref().is_some_and(|writing| !writing.is_finished())
+            || self
+                .snapshot
+                .as_ref()
+                .is_some_and(|writing| !writing.is_finished())
         {
             return;
         }
         let full = {
             let mut writer = shared.writer.lock();
             let limit = shared.options.segment_bytes;
-            let full = writer.tape.as_ref().is_some_and(|last| last.length >= limit);
+            let full = writer
+                .tape
+                .as_ref()
+                .is_some_and(|last| last.length >= limit);
             if !full {
                 return;
             }
@@ -237,15 +243,20 @@ impl Shared {
             }
         };
         let position = image.position;
-        if position.epoch != last.position.epoch || position.sequence + 1 != last.position.sequence {
-            tracing::error!("the ledger's journal lacks steps before its last segment; its segments stay");
+        if position.epoch != last.position.epoch || position.sequence + 1 != last.position.sequence
+        {
+            tracing::error!(
+                "the ledger's journal lacks steps before its last segment; its segments stay"
+            );
             return;
         }
         let past = (self.options.now)().0.saturating_sub(KEPT_PAST_END_MILLIS);
         image.forget_past(UnixMillis(past));
         match self.publish(&image) {
             Ok(()) => self.remove_before(last, &image),
-            Err(error) => tracing::warn!(%error, "a snapshot of the ledger can't be written; its segments stay"),
+            Err(error) => {
+                tracing::warn!(%error, "a snapshot of the ledger can't be written; its segments stay")
+            }
         }
     }
 
@@ -263,7 +274,8 @@ impl Shared {
     fn remove_before(&self, first: Name, image: &Image) {
         let kept = Name::snapshot(image.position);
         let all = names(&*self.disk).unwrap_or_default();
-        let old = |name: &&Name| name.position <= first.position && **name != kept && **name != first;
+        let old =
+            |name: &&Name| name.position <= first.position && **name != kept && **name != first;
         for name in all.iter().filter(old) {
             if let Err(error) = self.disk.remove(&name.to_string()) {
                 tracing::warn!(%name, %error, "an old file of the ledger's journal can't be removed");

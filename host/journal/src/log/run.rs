@@ -32,9 +32,7 @@ impl Run {
     /// Returns how long it has been running, or zero.
     pub(super) fn elapsed(&self) -> Duration {
         match self.since.load(Relaxed).checked_sub(1) {
-            Some(since) => BEGIN
-                .elapsed()
-                .saturating_sub(Duration::from_millis(since)),
+            Some(since) => BEGIN.elapsed().saturating_sub(Duration::from_millis(since)),
             None => Duration::ZERO,
         }
     }

@@ -119,7 +119,8 @@ impl Books {
 
     /// Tells the journals of a step.
     pub(super) fn report(&mut self, of: &StepOf<'_>, postings: &[Posting]) {
-        if postings.is_empty() || !self.journals.is_heard() {
+        let changes_nothing = postings.is_empty() && of.holds == 0;
+        if changes_nothing || !self.journals.is_heard() {
             return;
         }
         self.journals.position.sequence += 1;
@@ -151,6 +152,8 @@ impl Books {
             holds: of.holds,
             changes: &changes,
         };
-        self.journals.each().for_each(|journal| journal.note(&entry));
+        self.journals
+            .each()
+            .for_each(|journal| journal.note(&entry));
     }
 }
