@@ -19,6 +19,7 @@ use crate::admin::metrics::Metrics;
 use crate::batches::Batches;
 use crate::clock::now;
 use crate::gateway::snapshot::Snapshot;
+use crate::journal::Journal;
 use crate::listen::stopped;
 use crate::receipts::Receipts;
 use crate::receipts::finished::Finished;
@@ -34,6 +35,8 @@ pub(crate) struct Gateway {
     snapshot: ArcSwap<Snapshot>,
     pub(crate) policies: Policies,
     pub(crate) ledger: Arc<Ledger>,
+    /// The ledger's journal in the state directory.
+    pub(crate) journal: Journal,
     pub(crate) batches: Arc<Batches>,
     pub(crate) audit: Receipts,
     pub(crate) metrics: Metrics,
@@ -56,6 +59,7 @@ impl Gateway {
     ) -> Self {
         Self {
             ledger: Ledger::with_bounds(snapshot.config.ledger),
+            journal: Journal::new(snapshot.config.state.clone()),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies,
             batches: Arc::new(Batches::new(store.clone())),
@@ -78,9 +82,12 @@ impl Gateway {
         self.snapshot.store(Arc::new(snapshot));
     }
 
-    /// Notes that another process serves from here on.
-    pub(crate) fn supersede(&self) {
+    /// Notes that another process serves from here on, and keeps the ledger's journal.
+    pub(crate) fn supersede(self: &Arc<Self>) {
         self.superseded.store(true, Relaxed);
+        let gateway = Arc::clone(self);
+        // It waits for the disk. The other process waits until the journal is free.
+        tokio::task::spawn_blocking(move || gateway.journal.close());
     }
 
     /// Returns the time that an unfinished page of the admin listener has at the end. While another process serves, that
@@ -129,6 +136,14 @@ impl Books for Gateway {
 
     fn write(&self, lines: Lines) -> Health {
         self.audit.write(lines)
+    }
+
+    fn keep(&self) -> Result<(), String> {
+        let written = self.journal.write();
+        match self.journal.refusal() {
+            Some(_) => written.map_err(|failing| failing.to_string()),
+            None => Ok(()),
+        }
     }
 
     fn switch(&self, sink: SuccessorSink) {

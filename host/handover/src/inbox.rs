@@ -41,6 +41,7 @@ impl Inbox {
     pub(crate) fn take(&mut self, lines: &[u8]) -> io::Result<u64> {
         let receipts = self.count(lines)?;
         self.write(receipts);
+        self.books.keep().map_err(io::Error::other)?;
         Ok(self.last)
     }
 
@@ -53,6 +54,7 @@ impl Inbox {
         {
             forget_written(&mut receipts, &file)?;
         }
+        self.books.keep().map_err(io::Error::other)?;
         let count = receipts.len();
         if self.write(receipts) != Health::Well {
             tracing::error!(path = %spool.path().display(), "the receipts file can't be written; keeping the spool for the next start");
@@ -156,8 +158,11 @@ pub fn recover_spools(socket: Option<&Path>, books: &Arc<dyn Books>) -> Vec<Path
         Vec::new()
     });
     let is_alive = |path: &PathBuf| !Inbox::new(Arc::clone(books)).recover(path);
-    let alive = spools.into_iter().filter(is_alive).collect();
-    books.ledger().abandon_inherited();
+    let alive: Vec<_> = spools.into_iter().filter(is_alive).collect();
+    // What is left open belongs to the process that still drains, if there is one.
+    if alive.is_empty() {
+        books.ledger().abandon_inherited();
+    }
     alive
 }
 

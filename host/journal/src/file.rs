@@ -6,10 +6,10 @@
 
 use std::fmt;
 
-use witgate_ledger::{Position, UnixMillis};
+use witgate_ledger::{Amounts, Position, UnixMillis};
 
 use crate::codec::{Bad, Reader, next_frame, put_frame, put_text, put_uint};
-use crate::image::{HeldShare, Image, OpenHold, Tally};
+use crate::image::{Ended, HeldShare, Image, OpenHold, Tally};
 use crate::record::{Record, put_carried, put_key};
 
 /// The number of bytes of a head.
@@ -47,6 +47,7 @@ mod kind {
     pub(super) const BALANCE: u8 = 18;
     pub(super) const HOLD: u8 = 19;
     pub(super) const END: u8 = 20;
+    pub(super) const ENDED: u8 = 21;
 }
 
 // === impl Kind ===
@@ -201,6 +202,9 @@ pub(crate) fn snapshot(image: &Image) -> Vec<u8> {
     for (number, hold) in &image.holds {
         put(&|out| put_hold(out, *number, hold));
     }
+    for ended in &image.ended {
+        put(&|out| put_ended(out, ended));
+    }
     put_frame(&mut out, epoch, |out| {
         out.push(kind::END);
         put_uint(out, frames.into());
@@ -219,6 +223,16 @@ fn put_hold(out: &mut Vec<u8>, number: u64, hold: &OpenHold) {
         put_uint(out, share.held);
         put_uint(out, share.floor.into());
     }
+}
+
+fn put_ended(out: &mut Vec<u8>, ended: &Ended) {
+    out.push(kind::ENDED);
+    put_text(out, &ended.name);
+    put_text(out, &ended.owner);
+    put_uint(out, ended.opened.0.into());
+    put_uint(out, ended.amounts.picousd.into());
+    put_uint(out, ended.amounts.tokens.into());
+    put_uint(out, ended.amounts.requests.into());
 }
 
 /// Reads a snapshot.
@@ -251,6 +265,7 @@ pub(crate) fn read_snapshot(name: Name, content: &[u8]) -> Result<Image, Bad> {
                 let (number, hold) = reader.open_hold()?;
                 image.holds.insert(number, hold);
             }
+            kind::ENDED => image.ended.push_back(reader.ended()?),
             kind::END => {
                 let whole = reader.small()? == frames && body.is_empty();
                 return if whole { Ok(image) } else { Err(Bad) };
@@ -276,6 +291,19 @@ impl Reader<'_> {
                 .collect::<Result<_, _>>()?,
         };
         Ok((number, hold))
+    }
+
+    fn ended(&mut self) -> Result<Ended, Bad> {
+        Ok(Ended {
+            name: self.text()?,
+            owner: self.text()?,
+            opened: UnixMillis(self.small()?),
+            amounts: Amounts {
+                picousd: self.small()?,
+                tokens: self.small()?,
+                requests: self.small()?,
+            },
+        })
     }
 
     fn share(&mut self) -> Result<HeldShare, Bad> {

@@ -1,6 +1,6 @@
 //! A ledger as its journal knows it: what a snapshot holds, and what the steps after it lead to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use witgate_ledger::{Amounts, BalanceKey, Carried, Export, Position, Step, Unit, UnixMillis};
@@ -19,6 +19,8 @@ pub(crate) struct Image {
     pub(crate) open_holds: u64,
     /// The last steps of predecessors that are contained, by epoch.
     pub(crate) applied: BTreeMap<u64, u64>,
+    /// The last holds that ended, in order.
+    pub(crate) ended: VecDeque<Ended>,
 }
 
 /// What a balance holds.
@@ -62,6 +64,22 @@ pub struct Orphan {
     /// The amounts of its last extension; zeros if there was none.
     pub extended: Amounts,
 }
+
+/// A hold that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The name of the hold.
+    pub name: Arc<str>,
+    /// The owner of its accounts.
+    pub owner: Arc<str>,
+    /// The time at which it was opened.
+    pub opened: UnixMillis,
+    /// The amounts that it ended with.
+    pub amounts: Amounts,
+}
+
+/// The number of ended holds that are remembered: as many as may wait for their receipts to be written.
+const ENDED: usize = 4096;
 
 // === impl Image ===
 
@@ -114,9 +132,35 @@ impl Image {
                 }
             }
             Step::Ended => {
-                self.holds.remove(&posted.hold);
+                if let Some(hold) = self.holds.remove(&posted.hold)
+                    && !hold.name.is_empty()
+                {
+                    self.end(&hold, &posted.changes);
+                }
             }
         }
+    }
+
+    fn end(&mut self, hold: &OpenHold, changes: &[Changed]) {
+        let used = |unit| {
+            let of = changes.iter().filter(|change| change.balance.unit == unit);
+            let most = of.map(|change| change.used).max().unwrap_or(0);
+            u64::try_from(most).unwrap_or(u64::MAX)
+        };
+        if self.ended.len() >= ENDED {
+            self.ended.pop_front();
+        }
+        let owner = changes.first().map(|change| Arc::clone(&change.owner));
+        self.ended.push_back(Ended {
+            name: Arc::clone(&hold.name),
+            owner: owner.unwrap_or_default(),
+            opened: hold.opened,
+            amounts: Amounts {
+                picousd: used(Unit::PicoUsd),
+                tokens: used(Unit::Tokens),
+                requests: used(Unit::Requests),
+            },
+        });
     }
 
     fn change(&mut self, change: &Changed) {
@@ -213,6 +257,7 @@ impl Image {
             holds: BTreeMap::new(),
             open_holds: export.open_holds,
             applied: applied.map(|last| (last.epoch, last.sequence)).collect(),
+            ended: VecDeque::new(),
         }
     }
 

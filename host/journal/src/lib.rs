@@ -22,6 +22,6 @@ mod record;
 mod recover;
 
 pub use disk::{Directory, Disk, Tape};
-pub use image::Orphan;
+pub use image::{Ended, Orphan};
 pub use log::{Failing, Health, Log, Options, Stats};
-pub use recover::{Cut, Damage, OnDamage, RecoverError, Recovered, recover};
+pub use recover::{Cut, Damage, OnDamage, RecoverError, Recovered, last_epoch, recover};

@@ -9,7 +9,7 @@ use witgate_ledger::{Amounts, Export, UnixMillis};
 
 use crate::disk::Disk;
 use crate::file::{End, Kind, Name, read_snapshot, replay};
-use crate::image::{Image, Orphan};
+use crate::image::{Ended, Image, Orphan};
 
 /// What to do about a journal that is damaged before its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -114,6 +114,17 @@ pub(crate) fn recover_from(
     Ok(recovered)
 }
 
+/// Returns the last epoch of a journal, or 0 if there are no files of one.
+///
+/// # Errors
+///
+/// The directory can't be read.
+pub fn last_epoch(disk: &dyn Disk) -> io::Result<u64> {
+    let names = names(disk)?;
+    let epochs = names.iter().map(|name| name.position.epoch);
+    Ok(epochs.max().unwrap_or(0))
+}
+
 /// Returns the names of the segments and snapshots, in order.
 pub(crate) fn names(disk: &dyn Disk) -> io::Result<Vec<Name>> {
     let names = disk.list()?;
@@ -130,6 +141,12 @@ impl Recovered {
     #[must_use]
     pub fn orphans(&self) -> Vec<Orphan> {
         self.image.orphans()
+    }
+
+    /// Returns the last few thousand holds with names that ended, in order. Those at the end may have ended so shortly before
+    /// the crash that nothing else knows of it.
+    pub fn ended(&self) -> impl ExactSizeIterator<Item = &Ended> {
+        self.image.ended.iter()
     }
 
     /// Ends a hold with these amounts.

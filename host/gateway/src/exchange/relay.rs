@@ -163,6 +163,7 @@ async fn deliver(
     }
 
     settlement.claim_made().await?;
+    settlement.cover().await;
     for chunk in held_back {
         settlement.count(&chunk);
         client.body(session, chunk, false).await?;
@@ -192,6 +193,7 @@ async fn body(
         };
         let chunk = join(first, response).await;
         settlement.delivered(&chunk);
+        settlement.cover().await;
         settlement.claim_made().await?;
         client.body(session, chunk, false).await?;
     }

@@ -42,6 +42,8 @@ pub(crate) struct Settlement {
     metering: Option<Metering>,
     /// Output tokens at which the hold is raised next.
     extend_at: u64,
+    /// Output tokens between two raises of the hold.
+    extension: u64,
     /// Prompt tokens that are charged if the response breaks off before it reports them.
     expected_prompt: u64,
     /// Number of requests that are charged: one, or those of the batch that was created.
@@ -75,6 +77,7 @@ impl Settlement {
             hold: None,
             metering: None,
             extend_at: u64::MAX,
+            extension: 0,
             expected_prompt: 0,
             requests: 1,
             permit: None,
@@ -195,14 +198,11 @@ impl Settlement {
         self.metering = Some(metering);
     }
 
-    /// Meters bytes of the response on their way to the client, and raises the hold to their cost.
+    /// Meters bytes of the response on their way to the client.
     pub(super) fn delivered(&mut self, bytes: &Bytes) {
         self.count(bytes);
         if let Some(metering) = &mut self.metering {
             metering.feed(bytes);
-            if metering.output_so_far() >= self.extend_at {
-                self.extend();
-            }
         }
     }
 

@@ -201,6 +201,11 @@ fn segments_become_a_snapshot_and_nothing_is_lost() {
         40,
         "with the names of all open holds"
     );
+    let ended: Vec<_> = found.ended().collect();
+    assert_eq!(ended.len(), 160, "and those that ended");
+    let last = ended.last().unwrap();
+    let last = (&*last.owner, last.amounts.picousd);
+    assert_eq!(last, ("acme", 199), "with what they used");
     assert!(
         disk.names(".log").len() < 40,
         "older segments are gone: {:?}",
