@@ -9,8 +9,9 @@ KILLS ?= 200
 BASELINE ?= main
 POD_SECONDS ?= 300
 FUZZ_GUESTS ?= 10000
+GATE ?=
 
-.PHONY: run test setup trouble attack texts pod-attack clients crash languages soak soak-reload fuzz-guests build policies lint bench runtime-alone package semver ci tools clean
+.PHONY: run test setup trouble attack texts pod-attack clients crash languages soak soak-reload fuzz-guests build policies lint bench bench-gate runtime-alone package semver ci tools clean
 
 run: tools ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	$(CARGO) build --workspace --bin witgate --bin witgate-artifacts
@@ -79,6 +80,11 @@ semver: ## Breaking changes in the crates that can be published, compared with B
 
 bench: tools ## Criterion benches, each with its baseline beside it.
 	$(CARGO) bench -p witgate-benches
+
+# With the settings that ship, for the gateway and for bare pingora, which takes a while to build.
+bench-gate: tools ## The whole process beside bare pingora, nginx and Envoy; GATE="--only A,C --rounds 1" is shorter.
+	$(CARGO) build --workspace --profile dist --bin witgate
+	$(CARGO) bench --workspace --profile dist --bench gate -- $(GATE)
 
 ci: ## What the continuous integration runs.
 	bash .ci/run

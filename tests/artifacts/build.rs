@@ -35,7 +35,7 @@ const SHIPPED: [(&str, &str, &str); 4] = [
 ];
 
 /// The same of the guests that only tests need, built with the feature `guests`.
-const FOR_TESTS: [(&str, &str, &str); 8] = [
+const FOR_TESTS: [(&str, &str, &str); 9] = [
     (
         "witgate-plugin-small-first",
         "witgate_plugin_small_first.wasm",
@@ -52,6 +52,7 @@ const FOR_TESTS: [(&str, &str, &str); 8] = [
     ),
     ("witgate-guests", "examples/keeper.wasm", "keeper"),
     ("witgate-guests", "examples/older.wasm", "older"),
+    ("witgate-guests", "examples/warden.wasm", "warden"),
 ];
 
 /// Sources of the guests, as paths from the workspace's root.

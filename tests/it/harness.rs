@@ -6,13 +6,14 @@
 //! would be endless panics after [`TIMEOUT`], so that a broken gateway fails a test instead of hanging it.
 
 mod answer;
+mod builder;
 mod capture;
 mod cli;
 mod client;
 mod coding;
 mod events;
 mod fake_organization;
-mod gate;
+mod gateway;
 mod http2;
 mod pause;
 mod process;
@@ -27,13 +28,14 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use answer::Answer;
+pub use builder::{GatewayBuilder, key_entry};
 pub use capture::Capture;
 pub use cli::{complaint, printed, text, witgate};
 pub use client::Client;
 pub use coding::compressed;
 pub use events::{Event, Events};
 pub use fake_organization::FakeOrganization;
-pub use gate::{GatewayBuilder, TestGateway, key_entry, receipts_in};
+pub use gateway::{TestGateway, receipts_in};
 pub use http2::{Http2Client, Http2Response, Http2Upstream, whole};
 pub use pause::Pause;
 pub use process::{Installation, Process, binary};

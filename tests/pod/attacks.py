@@ -101,7 +101,7 @@ def unfinished_batches(pod, stop):
 
 def rebound_pages(pod, stop):
     """A web page at an operator's desk, whose name leads to the admin pages. An answer of 200 is a breach."""
-    asked = [(method, page) for method in ("GET", "POST", "DELETE") for page in ("/budgets", "/upstreams", "/plugins", "/config", "/metrics")]
+    asked = [(method, page) for method in ("GET", "POST", "DELETE") for page in ("/budgets", "/keys", "/upstreams", "/plugins", "/config", "/metrics")]
     own = {"host": "evil.example:8788", "sec-fetch-site": "cross-site"}
     while not stop.is_set():
         for method, page in asked:

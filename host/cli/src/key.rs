@@ -1,13 +1,18 @@
 //! `witgate key`: virtual keys.
+//!
+//! A running gateway reads a changed keys file within a second. Requests that it has let in go on.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+mod file;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use toml_edit::{InlineTable, Table, value};
-use witgate_gateway::keys::{Keyring, NewKey};
+use witgate_gateway::keys::{NewKey, Validity};
 
+use self::file::{KeysFile, State};
 use crate::output::print;
 
 /// Commands about keys.
@@ -15,6 +20,12 @@ use crate::output::print;
 pub(super) enum Command {
     /// Create a key. Its hash goes into the keys file; the key itself is printed once and stored nowhere.
     New(New),
+    /// List the keys of a keys file: owner, tier, models and state. No secret can be shown, because none is stored.
+    List(List),
+    /// Revoke a key: a running gateway refuses it within a second. Its entry stays, disabled, so that receipts can be explained.
+    Revoke(Revoke),
+    /// Replace a key by a new one of the same owner. The new key is printed once.
+    Rotate(Rotate),
 }
 
 /// Arguments of `witgate key new`.
@@ -35,9 +46,48 @@ pub(super) struct New {
     /// Label as NAME=VALUE; can be repeated.
     #[arg(long = "label", value_parser = label)]
     labels: Vec<(String, String)>,
+    /// Model that the key may use, as a pattern with `*`; can be repeated. Without it, the key may use every model.
+    #[arg(long = "model")]
+    models: Vec<String>,
+    /// End of the key's validity: a time such as 2027-01-31T18:00:00Z, or a date, which means its beginning in UTC.
+    #[arg(long, value_parser = Validity::parse)]
+    expires: Option<Validity>,
     /// Keys file to add the key to. Without it, the entry is printed.
     #[arg(long)]
     file: Option<PathBuf>,
+}
+
+/// Arguments of `witgate key list`.
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    /// Keys file.
+    #[arg(long)]
+    file: PathBuf,
+}
+
+/// Arguments of `witgate key revoke`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Revoke {
+    /// Id of the key.
+    #[arg(long)]
+    id: String,
+    /// Keys file.
+    #[arg(long)]
+    file: PathBuf,
+}
+
+/// Arguments of `witgate key rotate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Rotate {
+    /// Id of the key.
+    #[arg(long)]
+    id: String,
+    /// Time for which the old key stays valid as well, such as 30m, 24h or 7d. Without it, the old key ends at once.
+    #[arg(long, value_parser = duration)]
+    grace: Option<Duration>,
+    /// Keys file.
+    #[arg(long)]
+    file: PathBuf,
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -45,31 +95,116 @@ fn label(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// Reads a duration: a number and a unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    const EXPECTED: &str = "use a number and a unit: 90s, 30m, 24h or 7d";
+    let digits = text.trim_end_matches(|end: char| !end.is_ascii_digit());
+    let seconds = match text.get(digits.len()..) {
+        Some("s") => 1,
+        Some("m") => 60,
+        Some("h") => 3_600,
+        Some("d") => 86_400,
+        _ => return Err(EXPECTED.to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| EXPECTED)?;
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or_else(|| EXPECTED.to_owned())
+}
+
 /// Runs a command of `witgate key`.
 pub(super) fn key(command: Command) -> anyhow::Result<ExitCode> {
-    let Command::New(new) = command;
+    match command {
+        Command::New(new) => create(&new)?,
+        Command::List(list) => show(&KeysFile::read(&list.file)?),
+        Command::Revoke(revoke) => {
+            let mut file = KeysFile::read(&revoke.file)?;
+            file.revoke(&revoke.id)?;
+            file.write()?;
+            print(&format!(
+                "revoked {} in {}",
+                revoke.id,
+                revoke.file.display()
+            ));
+        }
+        Command::Rotate(rotate) => {
+            let mut file = KeysFile::read(&rotate.file)?;
+            let key = NewKey::random();
+            let grace = rotate.grace.map(Validity::for_the_next);
+            file.rotate(&rotate.id, &key, grace)?;
+            file.write()?;
+            print(&match grace {
+                Some(end) => format!("rotated {}; the old key is valid until {end}", rotate.id),
+                None => format!("rotated {}; the old key is no longer valid", rotate.id),
+            });
+            print_secret(&key);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn create(new: &New) -> anyhow::Result<()> {
     let key = NewKey::random();
-    let entry = entry(&new, &key);
+    let entry = entry(new, &key);
     match &new.file {
         None => print(&entry),
         Some(path) => {
-            let mut text = match std::fs::read_to_string(path) {
-                Ok(text) => text,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-                Err(error) => anyhow::bail!("cannot read {}: {error}", path.display()),
-            };
-            if !text.is_empty() && !text.ends_with('\n') {
-                text.push('\n');
-            }
-            text.push_str(&entry);
-            // Only a valid file is written: a running gateway reads it within a second.
-            Keyring::parse(path, &text)?;
-            write_whole(path, &text)?;
+            KeysFile::read_or_new(path)
+                .and_then(|mut file| {
+                    file.append(&entry)?;
+                    file.write()
+                })
+                .with_context(|| format!("{} is not added", new.id))?;
             print(&format!("added {} to {}", new.id, path.display()));
         }
     }
+    print_secret(&key);
+    Ok(())
+}
+
+fn print_secret(key: &NewKey) {
     print(&format!("the key, shown only once: {}", key.secret));
-    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line for each key.
+fn show(file: &KeysFile) {
+    let mut rows = vec![["id", "tenant", "user", "tier", "models", "state"].map(str::to_owned)];
+    rows.extend(file.keys().map(|key| {
+        let state = match key.state() {
+            State::Revoked => "revoked".to_owned(),
+            State::Expired(end) => format!("expired {end}"),
+            State::Valid(Validity::FOREVER) => "valid".to_owned(),
+            State::Valid(end) => format!("valid until {end}"),
+        };
+        let state = match key.previous() {
+            Some(end) => format!("{state}; the previous key until {end}"),
+            None => state,
+        };
+        let text = |name| key.text(name).unwrap_or("-").to_owned();
+        [
+            text("id"),
+            text("tenant"),
+            text("user"),
+            text("tier"),
+            key.models(),
+            state,
+        ]
+    }));
+    let mut widths = [0; 6];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in rows {
+        let cells: Vec<_> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        print(cells.join("  ").trim_end());
+    }
 }
 
 fn entry(new: &New, key: &NewKey) -> String {
@@ -93,22 +228,27 @@ fn entry(new: &New, key: &NewKey) -> String {
             .collect();
         table.insert("labels", value(labels));
     }
+    if !new.models.is_empty() {
+        let models: toml_edit::Array = new.models.iter().map(String::as_str).collect();
+        table.insert("models", value(models));
+    }
+    if let Some(expires) = new.expires {
+        table.insert("expires", value(expires.to_string()));
+    }
     format!("\n[[key]]\n{table}")
 }
 
-/// Replaces a file atomically, readable by its owner only.
-fn write_whole(path: &std::path::Path, text: &str) -> anyhow::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = path.with_file_name(name);
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grace_is_a_number_and_a_unit() {
+        for (text, seconds) in [("90s", 90), ("30m", 1800), ("24h", 86_400), ("7d", 604_800)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "7", "d", "1w", "-1d", "99999999999999999999d", "1 d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 }

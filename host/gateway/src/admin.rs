@@ -12,12 +12,15 @@
 //! | `/plugins` | each plugin: hash, hooks, state, last error, faults, calls, call times |
 //! | `/upstreams` | each upstream: state and reason, requests in progress, requests and errors of the last minute, latency, retries left |
 //! | `/budgets` | each account: used, held, limit, reset; paged with `?limit=` and `?cursor=` |
+//! | `/keys` | each key: owner, end of its validity, time of its last request; paged in the same way |
 //! | `/config` | the result of the last reload |
 //! | `/metrics` | the same and more in OpenMetrics text |
 
 mod access;
 pub(crate) mod budgets;
+mod keys;
 pub(crate) mod metrics;
+mod page_query;
 mod plugins;
 mod status;
 pub(crate) mod upstreams;
@@ -119,12 +122,13 @@ impl Admin {
             ),
             "/upstreams" => self.upstreams(),
             "/budgets" => self.budgets(query),
+            "/keys" => self.keys(query),
             "/config" => Page::json(200, &json!(self.status.reloader.status())),
             "/metrics" => self.metrics(),
             _ => Page::json(
                 404,
                 &json!({"error": "no such page", "pages": [
-                    "/healthz", "/readyz", "/plugins", "/upstreams", "/budgets", "/config", "/metrics",
+                    "/healthz", "/readyz", "/plugins", "/upstreams", "/budgets", "/keys", "/config", "/metrics",
                 ]}),
             ),
         }
@@ -158,10 +162,12 @@ impl Admin {
     }
 
     fn budgets(&self, query: Option<&str>) -> Page {
-        match budgets::page(&self.status.gateway.ledger, query, now()) {
-            Ok(page) => Page::json(200, &page),
-            Err(problem) => Page::json(400, &json!({"error": problem})),
-        }
+        Page::of(budgets::page(&self.status.gateway.ledger, query, now()))
+    }
+
+    fn keys(&self, query: Option<&str>) -> Page {
+        let snapshot = self.status.gateway.snapshot();
+        Page::of(keys::page(&snapshot.keyring, query, now()))
     }
 }
 
@@ -222,6 +228,14 @@ impl Page {
 
     fn error(status: u16, message: &str) -> Self {
         Self::json(status, &json!({"error": message}))
+    }
+
+    /// Returns a page, or the problem of the query that asked for it.
+    fn of(page: Result<Value, String>) -> Self {
+        match page {
+            Ok(page) => Self::json(200, &page),
+            Err(problem) => Self::error(400, &problem),
+        }
     }
 
     fn alive() -> Self {

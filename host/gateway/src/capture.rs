@@ -28,7 +28,6 @@ use witgate_messages::head::Head;
 
 use crate::config::CaptureConfig;
 use crate::exchange::view::View;
-use crate::tenants::concurrency::Share;
 use crate::tenants::keys::Caller;
 use crate::text::Cut;
 
@@ -183,6 +182,7 @@ impl Captured {
             workspaces: _,
             environments: _,
             share: _,
+            last_use: _,
             seen: _,
         } = &*view.caller;
         // The body was decompressed for the scan: nothing compressed is ever written.
@@ -249,11 +249,7 @@ impl Captured {
                 user: caller.user.map(Into::into),
                 tier: caller.tier.map(Into::into),
                 labels: caller.labels,
-                models: None,
-                workspaces: None,
-                environments: None,
-                share: Share::default(),
-                seen: OnceLock::new(),
+                ..Caller::default()
             }),
             head,
             sent: None,

@@ -341,8 +341,10 @@ impl Candidate<'_> {
         &self,
         configured: Option<lifecycle::Configured>,
     ) -> Result<Interests, AdmissionCause> {
-        let given = configured.map(|configured| configured.interests);
-        Interests::new(&given.unwrap_or_default(), &self.spec.grants).map_err(|found| {
+        let Some(given) = configured else {
+            return Ok(Interests::default());
+        };
+        Interests::new(&given, &self.spec.grants).map_err(|found| {
             AdmissionCause::Settings(self.sidecar.settings_problems(&self.spec.name, found))
         })
     }

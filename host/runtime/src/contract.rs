@@ -51,11 +51,12 @@ mod generated {
 pub(crate) use generated::v0_3::exports::witgate::plugin::audit::{
     Edits as ReceiptEdits, ReceiptEdit,
 };
-pub(crate) use generated::v0_3::exports::witgate::plugin::lifecycle;
+pub(crate) use generated::v0_3::exports::witgate::plugin::{guard, lifecycle};
 pub(crate) use generated::v0_3::witgate::plugin::{kv, log, planned, request, upstreams};
 
 pub use facts::{Caller, Head, Receipt, UpstreamStats, Upstreams};
 pub use generated::v0_3::exports::witgate::plugin::lifecycle::Problem as SettingsProblem;
+pub(crate) use generated::v0_3::witgate::plugin::types::ContentKind as WitContentKind;
 pub use generated::v0_3::witgate::plugin::types::{
     Attribute, Charge, Disconnect, Edit, EndpointCode as Endpoint, Envelope, Estimate, Field,
     Insertion, Plan, Refusal, Remedy, RetryReason, Target, Unit, Value, Window,
@@ -96,7 +97,7 @@ macro_rules! files {
 #[doc(hidden)]
 pub const CONTRACT_TEXT: &[(&str, &str)] = files!("../wit/":
     "audit.wit" "budget.wit" "caller.wit" "clock.wit" "context.wit"
-    "envelope.wit" "kv.wit" "lifecycle.wit" "log.wit"
+    "envelope.wit" "guard.wit" "kv.wit" "lifecycle.wit" "log.wit"
     "metrics.wit" "planned.wit" "receipts.wit" "request.wit" "route.wit"
     "settings.wit" "types.wit" "upstreams.wit" "worlds.wit");
 

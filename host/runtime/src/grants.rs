@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::content::ContentSide;
+
 /// The grants of a plugin.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -13,6 +15,8 @@ pub struct Grants {
     pub body: BodyGrant,
     /// The headers that the plugin may read.
     pub headers: Vec<HeaderGrant>,
+    /// The sides of an exchange whose texts a guard inspects.
+    pub content: Vec<ContentSide>,
     /// The import of `kv`.
     pub kv: bool,
     /// The import of `metrics`.
@@ -54,6 +58,7 @@ impl Grants {
                 name: String::new(),
                 prefix: true,
             }],
+            content: vec![ContentSide::Request, ContentSide::Response],
             kv: true,
             metrics: true,
             clock: true,
@@ -70,6 +75,11 @@ impl Grants {
         self.headers
             .iter()
             .any(|grant| grant.prefix && grant.has(prefix))
+    }
+
+    /// Returns whether the texts of a side of an exchange are granted.
+    pub(crate) fn has_content(&self, side: ContentSide) -> bool {
+        self.content.contains(&side)
     }
 
     /// Returns whether an interface of the contract is granted.

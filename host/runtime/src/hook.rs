@@ -11,6 +11,8 @@ use serde::Serialize;
 pub enum Hook {
     /// Identifies the caller and the purpose of a request.
     Envelope,
+    /// Inspects the texts of a request and of its response.
+    Guard,
     /// Chooses the upstreams of a request.
     Route,
     /// Names the accounts that pay for a request.
@@ -22,13 +24,20 @@ pub enum Hook {
 // === impl Hook ===
 
 impl Hook {
-    /// All hooks, in the order of a request.
-    pub const ALL: [Self; 4] = [Self::Envelope, Self::Route, Self::Budget, Self::Audit];
+    /// All hooks, in the order of their first calls for a request.
+    pub const ALL: [Self; 5] = [
+        Self::Envelope,
+        Self::Guard,
+        Self::Route,
+        Self::Budget,
+        Self::Audit,
+    ];
 
     /// Returns the name of the interface, as in the contract and in `[hooks.NAME]` of a sidecar.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Envelope => "envelope",
+            Self::Guard => "guard",
             Self::Route => "route",
             Self::Budget => "budget",
             Self::Audit => "audit",
@@ -46,6 +55,7 @@ impl fmt::Display for Hook {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PerHook<T> {
     envelope: T,
+    guard: T,
     route: T,
     budget: T,
     audit: T,
@@ -58,6 +68,7 @@ impl<T> PerHook<T> {
     pub fn from_fn(mut make: impl FnMut(Hook) -> T) -> Self {
         Self {
             envelope: make(Hook::Envelope),
+            guard: make(Hook::Guard),
             route: make(Hook::Route),
             budget: make(Hook::Budget),
             audit: make(Hook::Audit),
@@ -68,6 +79,7 @@ impl<T> PerHook<T> {
     pub const fn of(&self, hook: Hook) -> &T {
         match hook {
             Hook::Envelope => &self.envelope,
+            Hook::Guard => &self.guard,
             Hook::Route => &self.route,
             Hook::Budget => &self.budget,
             Hook::Audit => &self.audit,

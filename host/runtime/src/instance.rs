@@ -12,8 +12,8 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
 use crate::call_facts::CallFacts;
 use crate::contract::exports::{
-    AuditExport, AuditIndex, BudgetExport, BudgetIndex, EnvelopeExport, EnvelopeIndex,
-    LifecycleIndex, RouteExport, RouteIndex,
+    AuditExport, AuditIndex, BudgetExport, BudgetIndex, EnvelopeExport, EnvelopeIndex, GuardExport,
+    GuardIndex, LifecycleIndex, RouteExport, RouteIndex,
 };
 use crate::contract::lifecycle::Configured;
 use crate::contract::{PACKAGE, SettingsProblem};
@@ -41,6 +41,7 @@ const MAX_FRAMES: usize = 16;
 pub(crate) struct Indices {
     pub(crate) lifecycle: Option<LifecycleIndex>,
     pub(crate) envelope: Option<EnvelopeIndex>,
+    pub(crate) guard: Option<GuardIndex>,
     pub(crate) route: Option<RouteIndex>,
     pub(crate) budget: Option<BudgetIndex>,
     pub(crate) audit: Option<AuditIndex>,
@@ -49,6 +50,7 @@ pub(crate) struct Indices {
 /// The typed exports of one instance.
 pub(crate) struct Exports {
     envelope: Option<EnvelopeExport>,
+    guard: Option<GuardExport>,
     route: Option<RouteExport>,
     budget: Option<BudgetExport>,
     audit: Option<AuditExport>,
@@ -104,6 +106,7 @@ macro_rules! accessors {
 
 accessors! {
     envelope: EnvelopeExport;
+    guard: GuardExport;
     route: RouteExport;
     budget: BudgetExport;
     audit: AuditExport;
@@ -115,6 +118,7 @@ impl Indices {
     pub(crate) fn has(&self, hook: Hook) -> bool {
         match hook {
             Hook::Envelope => self.envelope.is_some(),
+            Hook::Guard => self.guard.is_some(),
             Hook::Route => self.route.is_some(),
             Hook::Budget => self.budget.is_some(),
             Hook::Audit => self.audit.is_some(),
@@ -191,6 +195,7 @@ impl Instance {
         let lifecycle = load!(lifecycle);
         let exports = Exports {
             envelope: load!(envelope),
+            guard: load!(guard),
             route: load!(route),
             budget: load!(budget),
             audit: load!(audit),

@@ -1,9 +1,12 @@
-//! The conditions under which a plugin's hooks are called, as `lifecycle.configure` stated them.
+//! The conditions under which a plugin's hooks are called and the texts that it inspects, as `lifecycle.configure` stated them.
 //!
 //! A hook that the conditions leave out is not called at all, which is the cheapest call. Where a condition can't be decided,
 //! the hook is called.
 
-use crate::contract::lifecycle::{self, Interest};
+mod subscription;
+
+use crate::content::ContentKinds;
+use crate::contract::lifecycle::{self, Configured, Interest};
 use crate::contract::{Endpoint, Envelope, SettingsProblem};
 use crate::grants::{BodyGrant, Grants};
 use crate::hook::{Hook, PerHook};
@@ -13,9 +16,12 @@ use crate::request::Request;
 /// The maximum number of conditions and of the values in them, all hooks together.
 const MAX_ITEMS: usize = 1_024;
 
-/// The conditions of all hooks of a plugin.
+/// The conditions of all hooks of a plugin, and the kinds of texts that it inspects.
 #[derive(Debug, Default)]
-pub(crate) struct Interests(PerHook<Conditions>);
+pub(crate) struct Interests {
+    hooks: PerHook<Conditions>,
+    content: ContentKinds,
+}
 
 /// The conditions of a hook, of which one has to hold. Without any, the hook is always called.
 type Conditions = Option<Box<[Condition]>>;
@@ -35,12 +41,14 @@ struct Condition {
 // === impl Interests ===
 
 impl Interests {
-    /// Prepares the conditions of a plugin.
+    /// Prepares the conditions and the subscription of a plugin.
     ///
     /// # Errors
     ///
-    /// All conditions on headers and models that the plugin may not read, and too many conditions.
-    pub(crate) fn new(given: &[Interest], grants: &Grants) -> Result<Self, Vec<SettingsProblem>> {
+    /// All headers, models and texts that the plugin may not read, unknown kinds of texts, and too many conditions.
+    pub(crate) fn new(given: &Configured, grants: &Grants) -> Result<Self, Vec<SettingsProblem>> {
+        let content = subscription::kinds(&given.content, grants);
+        let given = &*given.interests;
         let headers = given
             .iter()
             .flat_map(|interest| interest.headers.iter().flatten());
@@ -57,17 +65,27 @@ impl Interests {
             path: String::new(),
             message: "the plugin is interested in models, which are not granted; set `body = \"head\"` in [grants] of the sidecar to grant them".to_owned(),
         });
-        let problems: Vec<_> = unread.chain(ungranted).chain(excess(given)).collect();
+        let mut problems: Vec<_> = unread.chain(ungranted).chain(excess(given)).collect();
+        let content = content.unwrap_or_else(|found| {
+            problems.extend(found);
+            ContentKinds::default()
+        });
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self(PerHook::from_fn(|hook| {
+        let hooks = PerHook::from_fn(|hook| {
             let of_hook = given
                 .iter()
                 .filter(|interest| hook_of(interest.hook) == hook);
             let conditions: Box<[_]> = of_hook.map(Condition::new).collect();
             (!conditions.is_empty()).then_some(conditions)
-        })))
+        });
+        Ok(Self { hooks, content })
+    }
+
+    /// Returns the kinds of texts that the plugin inspects.
+    pub(crate) fn content(&self) -> ContentKinds {
+        self.content
     }
 
     /// Returns whether a hook is to be called for a request. `context` is `None` before the envelope hooks have run.
@@ -77,7 +95,7 @@ impl Interests {
         request: &dyn Request,
         context: Option<&Envelope>,
     ) -> bool {
-        match self.0.of(hook) {
+        match self.hooks.of(hook) {
             None => true,
             Some(conditions) => conditions
                 .iter()
@@ -109,6 +127,7 @@ fn hook_of(hook: lifecycle::Hook) -> Hook {
         lifecycle::Hook::Envelope => Hook::Envelope,
         lifecycle::Hook::Route => Hook::Route,
         lifecycle::Hook::Budget => Hook::Budget,
+        lifecycle::Hook::Guard => Hook::Guard,
     }
 }
 

@@ -61,7 +61,7 @@
 //! with [`FaultKind::Exhausted`].
 //!
 //! A call of a small plugin takes microseconds, so call hooks directly in async code. A misbehaving plugin holds its thread for
-//! longer. Its deadline (`deadline_ms`, 5 ms by default for the envelope, route and budget hooks) counts processor time, and a
+//! longer. Its deadline (`deadline_ms`, 5 ms by default for all hooks but audit) counts processor time, and a
 //! call also ends after ten times as much wall-clock time, which only matters on a machine with more runnable threads than cores.
 //! A call may first have to start an instance, with a deadline of its own (`configure_ms`, 50 ms by default). So with defaults,
 //! one call holds a worker for at most 55 ms of processor time, and 550 ms of wall-clock time in the worst case; a request's
@@ -134,6 +134,7 @@ mod breaker;
 mod cache;
 mod call_facts;
 mod compiler;
+mod content;
 mod contract;
 mod deadline;
 mod engine;
@@ -171,6 +172,7 @@ pub use admission::{
 pub use breaker::Suspension;
 pub use cache::CacheError;
 pub use compiler::Compiler;
+pub use content::{ContentKind, ContentSide};
 #[doc(hidden)]
 pub use contract::CONTRACT_TEXT;
 pub use contract::{
@@ -184,7 +186,10 @@ pub use grants::{BodyGrant, Grants, HeaderGrant};
 pub use hook::{Hook, PerHook};
 pub use kv::KvLimits;
 pub use limits::{CallLimits, Limits};
-pub use lineup::{AuditNote, Audited, CallTrace, HookSession, Lineup, PluginCharge, Rejection};
+pub use lineup::{
+    AuditNote, Audited, CallTrace, GuardCalls, GuardTrace, Guards, HookSession, Lineup, Passage,
+    PassedText, PluginCharge, Rejection, Stopped,
+};
 pub use options::{Allocation, RuntimeOptions};
 pub use plugin::{Configured, Identity, Plugin};
 pub use policies::{PluginState, PluginStatus, Policies, PoliciesError, PoliciesOptions, Progress};

@@ -35,6 +35,10 @@ pub struct Limits {
     pub live_instances: usize,
     /// The number of calls after which an instance is replaced.
     pub recycle_after: u64,
+    /// The bytes of a text that a guard may hold back.
+    pub held_bytes: usize,
+    /// The bytes of the largest piece of a text that a guard gets.
+    pub piece_bytes: usize,
 }
 
 /// The limits of one call.

@@ -2,12 +2,14 @@
 
 mod audit;
 mod bounds;
+mod guards;
 mod headers;
 mod receipt_edits;
 mod session;
 pub(crate) mod validate;
 
 pub use audit::{AuditNote, Audited};
+pub use guards::{GuardCalls, GuardTrace, Guards, Passage, PassedText, Stopped};
 pub use session::{CallTrace, HookSession, PluginCharge, Rejection};
 
 use std::sync::Arc;

@@ -16,6 +16,7 @@ use wasmtime::component::InstancePre;
 
 use crate::breaker::{Breaker, Cause, Scope, Suspended, Suspension, Tenant, Ticket};
 use crate::call_facts::CallFacts;
+use crate::content::{ContentKind, ContentKinds};
 use crate::contract::log::Level;
 use crate::contract::{Envelope, V0_2};
 use crate::fault::{Failure, Fault, FaultKind};
@@ -138,6 +139,19 @@ impl Plugin {
             self.parts.spec.stats.left_out(hook);
         }
         wanted
+    }
+
+    /// Returns the kinds of texts that the guard hook is called for, in the order of [`ContentKind::ALL`].
+    pub fn content(&self) -> impl Iterator<Item = ContentKind> + use<> {
+        self.subscription().iter()
+    }
+
+    /// Returns the kinds of texts that the guard hook is called for: none if the plugin does not have the hook.
+    pub(crate) fn subscription(&self) -> ContentKinds {
+        match self.has(Hook::Guard) {
+            true => self.parts.interests.content(),
+            false => ContentKinds::default(),
+        }
     }
 
     /// Returns whether the audit hook gets receipts whole, as in version 0.2 of the contract.

@@ -13,6 +13,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use witgate_config_file::{Document, Problem, Problems};
 
+use crate::content::ContentSide;
 use crate::grants::{BodyGrant, Grants, HeaderGrant};
 use crate::hook::{Hook, PerHook};
 use crate::limits::Limits;
@@ -23,7 +24,8 @@ use crate::options::RuntimeOptions;
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum FailPolicy {
-    /// The request is refused. The default for the envelope, route and budget hooks.
+    /// The request is refused. The default for all hooks but audit. If a guard faults on a response, the response
+    /// ends with an error.
     Closed,
     /// The request goes on without the plugin, and the fault is counted. The audit hook always fails open, so that no
     /// receipt is lost.
@@ -83,6 +85,7 @@ struct File {
 struct GrantsTable {
     body: BodyGrant,
     headers: Vec<String>,
+    content: Vec<ContentSide>,
     kv: bool,
     metrics: bool,
     clock: bool,
@@ -134,6 +137,8 @@ table_with_call_limits! {
         kv_entry_bytes: Option<i64>,
         live_instances: Option<i64>,
         recycle_after: Option<i64>,
+        held_bytes: Option<i64>,
+        piece_bytes: Option<i64>,
     }
 }
 
@@ -147,6 +152,7 @@ table_with_call_limits! {
 #[serde(default)]
 struct HooksTable {
     envelope: HookTable,
+    guard: HookTable,
     route: HookTable,
     budget: HookTable,
     audit: HookTable,
@@ -227,16 +233,12 @@ impl Sidecar {
     ) -> Problems {
         let mut problems = Problems::default();
         for problem in found {
-            let path = self.resolved.secrets.blot_out(&problem.path);
+            let path = self.resolved.secrets.redact(&problem.path);
             let path = match &*path {
                 "" => "settings".to_owned(),
                 inside => format!("settings.{inside}"),
             };
-            let message = self
-                .resolved
-                .secrets
-                .blot_out(&problem.message)
-                .into_owned();
+            let message = self.resolved.secrets.redact(&problem.message).into_owned();
             problems.push(match &self.document {
                 Some(document) => document.problem(&path, message),
                 None => Problem {
@@ -270,7 +272,7 @@ impl Default for Sidecar {
 
 fn default_fail(hook: Hook) -> FailPolicy {
     match hook {
-        Hook::Envelope | Hook::Route | Hook::Budget => FailPolicy::Closed,
+        Hook::Envelope | Hook::Guard | Hook::Route | Hook::Budget => FailPolicy::Closed,
         Hook::Audit => FailPolicy::Open,
     }
 }
@@ -281,6 +283,7 @@ impl HooksTable {
     fn of(&self, hook: Hook) -> &HookTable {
         match hook {
             Hook::Envelope => &self.envelope,
+            Hook::Guard => &self.guard,
             Hook::Route => &self.route,
             Hook::Budget => &self.budget,
             Hook::Audit => &self.audit,
@@ -302,6 +305,7 @@ impl Check<'_> {
         Grants {
             body: table.body,
             headers,
+            content: table.content.clone(),
             kv: table.kv,
             metrics: table.metrics,
             clock: table.clock,

@@ -64,8 +64,8 @@ impl PluginSpec {
     /// Counts a failure and makes it a fault of this plugin.
     pub(crate) fn fault(&self, hook: Option<Hook>, failure: Failure) -> Fault {
         self.stats.faulted(failure.kind);
-        let shown = |text: String| match self.settings.secrets.blot_out(&text) {
-            Cow::Owned(blotted) => blotted,
+        let shown = |text: String| match self.settings.secrets.redact(&text) {
+            Cow::Owned(redacted) => redacted,
             Cow::Borrowed(_) => text,
         };
         Fault {
@@ -83,7 +83,7 @@ impl PluginSpec {
         if !self.stats.may_log(self.limits.log_lines) {
             return;
         }
-        let message = self.settings.secrets.blot_out(message);
+        let message = self.settings.secrets.redact(message);
         // The macros need a level that is known when they are compiled.
         macro_rules! line {
             ($level:ident) => {

@@ -26,6 +26,7 @@ static void complain(problems_t *problems, const char *path, const char *message
 
 // The host does not call `decide` for other endpoints than `messages`.
 static void only_messages(configured_t *configured) {
+  *configured = (configured_t){0};
   witgate_plugin_types_endpoint_code_t *endpoint = malloc(sizeof *endpoint);
   interest_t *interest = malloc(sizeof *interest);
   if (!endpoint || !interest) abort();

@@ -54,6 +54,10 @@ exports!(
     "package witgate:sdk; world envelope { export witgate:plugin/envelope@0.3.0; }"
 );
 exports!(
+    guard,
+    "package witgate:sdk; world guard { export witgate:plugin/guard@0.3.0; }"
+);
+exports!(
     route,
     "package witgate:sdk; world route { export witgate:plugin/route@0.3.0; }"
 );

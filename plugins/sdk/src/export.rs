@@ -49,6 +49,9 @@ macro_rules! __export_hook {
     (Envelope $component:ident) => {
         $crate::bindings::envelope::export!($component with_types_in $crate::bindings::envelope);
     };
+    (Guard $component:ident) => {
+        $crate::bindings::guard::export!($component with_types_in $crate::bindings::guard);
+    };
     (Route $component:ident) => {
         $crate::bindings::route::export!($component with_types_in $crate::bindings::route);
     };

@@ -6,6 +6,8 @@
 /// comes first. Settings are read strictly by serde; if they need checks that serde can't make, implement
 /// [`Plugin`](crate::Plugin) instead. Use the macro once per crate.
 ///
+/// A guard names the kinds of texts that it subscribes to: `Guard(Text, ToolInput): inspect`.
+///
 /// ```
 /// use witgate_plugin::prelude::*;
 ///
@@ -24,18 +26,18 @@
 /// ```
 #[macro_export]
 macro_rules! plugin {
-    ($settings:ty => $hook:ident: $function:path $(, $more:ident: $other:path)* $(,)?) => {
-        $crate::__functions!([settings] $settings; $hook: $function $(, $more: $other)*);
+    ($settings:ty => $($hook:ident $(($($kind:ident),+))?: $function:path),+ $(,)?) => {
+        $crate::__functions!([settings] $settings; $($hook $(($($kind),+))?: $function),+);
     };
-    ($hook:ident: $function:path $(, $more:ident: $other:path)* $(,)?) => {
-        $crate::__functions!([] $crate::NoSettings; $hook: $function $(, $more: $other)*);
+    ($($hook:ident $(($($kind:ident),+))?: $function:path),+ $(,)?) => {
+        $crate::__functions!([] $crate::NoSettings; $($hook $(($($kind),+))?: $function),+);
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __functions {
-    ($pass:tt $settings:ty; $($hook:ident: $function:path),+) => {
+    ($pass:tt $settings:ty; $($hook:ident $(($($kind:ident),+))?: $function:path),+) => {
         /// The settings of a plugin made of functions.
         struct FunctionsPlugin(#[allow(dead_code, reason = "functions may ignore the settings")] $settings);
 
@@ -44,6 +46,10 @@ macro_rules! __functions {
 
             fn configure(settings: $settings) -> ::core::result::Result<Self, $crate::Problems> {
                 Ok(Self(settings))
+            }
+
+            fn content(&self) -> ::std::vec::Vec<$crate::types::ContentKind> {
+                ::std::vec![$($($($crate::types::ContentKind::$kind,)+)?)+]
             }
         }
 
@@ -71,6 +77,17 @@ macro_rules! __function {
                 request: &$crate::Request<'_>,
             ) -> ::core::result::Result<$crate::types::Envelope, $crate::types::Refusal> {
                 $crate::__call!($pass $function, self, request)
+            }
+        }
+    };
+    ($pass:tt Guard: $function:path) => {
+        impl $crate::Guard for FunctionsPlugin {
+            fn inspect(
+                &self,
+                request: &$crate::Request<'_>,
+                piece: &$crate::types::Piece,
+            ) -> $crate::types::Verdict {
+                $crate::__call!($pass $function, self, request, piece)
             }
         }
     };

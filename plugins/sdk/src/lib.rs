@@ -91,7 +91,7 @@ pub mod testing;
 pub mod types;
 
 pub use glob::Glob;
-pub use plugin::{Audit, Budget, Envelope, Plugin, Route};
+pub use plugin::{Audit, Budget, Envelope, Guard, Plugin, Route};
 pub use receipts::Receipts;
 pub use request::{Caller, Context, Destination, Head, Planned, Request, UpstreamStats, Upstreams};
 pub use settings::{NoSettings, Problem, Problems, Table, typed};

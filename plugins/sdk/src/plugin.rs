@@ -2,7 +2,10 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::types::{self, Charge, Estimate, Interest, Plan, ReceiptEdits, Refusal, Remedy};
+use crate::types::{
+    self, Charge, ContentKind, Estimate, Interest, Piece, Plan, ReceiptEdits, Refusal, Remedy,
+    Verdict,
+};
 use crate::{Problems, Receipts, Request};
 
 /// A plugin, made once per instance from its settings.
@@ -24,6 +27,14 @@ pub trait Plugin: Sized + 'static {
     fn interests(&self) -> Vec<Interest> {
         Vec::new()
     }
+
+    /// Returns the kinds of texts that the hook [`Guard`] is called for. The sidecar has to grant their sides, `request` and
+    /// `response`.
+    ///
+    /// The default has none, so that the hook is never called.
+    fn content(&self) -> Vec<ContentKind> {
+        Vec::new()
+    }
 }
 
 /// The first hook of a request, which identifies the caller and the purpose of the request.
@@ -35,6 +46,15 @@ pub trait Envelope: Plugin {
     ///
     /// Returns the refusal that the host sends to the client instead of forwarding the request.
     fn read(&self, request: &Request<'_>) -> Result<types::Envelope, Refusal>;
+}
+
+/// The hook on content: the texts of a request before it is forwarded, and those of its response before the client gets them.
+pub trait Guard: Plugin {
+    /// Returns the decision about a piece of a text. If several plugins have this hook, each one gets what those before pass.
+    ///
+    /// A text arrives in pieces that may end anywhere between two characters. If a match could still be going on at the end of a
+    /// piece, hold its bytes back with [`Verdict::Hold`]: they come again at the start of the next piece.
+    fn inspect(&self, request: &Request<'_>, piece: &Piece) -> Verdict;
 }
 
 /// The second hook of a request, which chooses its upstreams.

@@ -3,6 +3,7 @@
 mod codes;
 mod edits;
 mod envelope;
+mod guard;
 mod interest;
 mod plan;
 mod receipt_edits;
@@ -11,10 +12,13 @@ mod refusal;
 pub use crate::bindings::audit::exports::witgate::plugin::audit::{
     Edits as ReceiptEdits, Hashing, ReceiptEdit,
 };
+pub use crate::bindings::guard::exports::witgate::plugin::guard::{
+    Piece, Replacement, Stop, Verdict,
+};
 pub use crate::bindings::lifecycle::exports::witgate::plugin::lifecycle::{Hook, Interest};
 pub use crate::bindings::witgate::plugin::types::{
-    Attribute, Charge, Disconnect, Edit, EndpointCode as Endpoint, Envelope, Estimate, Field,
-    Insertion, Plan, Refusal, Remedy, RetryReason, Target, Unit, Value, Window,
+    Attribute, Charge, ContentKind, Disconnect, Edit, EndpointCode as Endpoint, Envelope, Estimate,
+    Field, Insertion, Plan, Refusal, Remedy, RetryReason, Target, Unit, Value, Window,
 };
 
 /// Returns the value of the first attribute named `name`, or `None` if there is none.

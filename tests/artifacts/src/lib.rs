@@ -59,6 +59,9 @@ pub const KEEPER: Artifact = artifact!("keeper");
 /// A plugin of version 0.2 of the contract, with every hook.
 #[cfg(feature = "guests")]
 pub const OLDER: Artifact = artifact!("older");
+/// A guard that does what its settings say.
+#[cfg(feature = "guests")]
+pub const WARDEN: Artifact = artifact!("warden");
 
 // === impl Artifact ===
 
@@ -118,6 +121,7 @@ mod tests {
             SHAPES_ARENA,
             KEEPER,
             OLDER,
+            WARDEN,
         ];
         for artifact in SHIPPED.into_iter().chain(guests) {
             let bytes = artifact.bytes();

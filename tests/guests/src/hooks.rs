@@ -10,12 +10,12 @@ use crate::bindings::witgate::plugin::{receipts, request};
 use crate::settings;
 
 const HUGE_LIST: usize = 200_000;
-const HUGE_STRING: usize = 8 << 20;
+pub(crate) const HUGE_STRING: usize = 8 << 20;
 
 /// A charge on an account of this prefix never fits, and `exhausted` does what follows the prefix.
 const EXHAUSTED: &str = "hostile:";
 
-struct Hostile;
+pub(crate) struct Hostile;
 
 #[cfg(target_arch = "wasm32")]
 #[allow(
@@ -43,6 +43,7 @@ impl lifecycle::Guest for Hostile {
             }]),
             _ => Ok(lifecycle::Configured {
                 interests: Vec::new(),
+                content: crate::guard::content(),
             }),
         }
     }
@@ -184,7 +185,7 @@ impl audit::Guest for Hostile {
 }
 
 /// Act as asked in this hook; what is left to do is given back.
-fn act(hook: &str) -> Option<Behaviour> {
+pub(crate) fn act(hook: &str) -> Option<Behaviour> {
     let behaviour = asked(hook)
         .as_deref()
         .and_then(Behaviour::named)

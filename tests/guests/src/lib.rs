@@ -3,7 +3,7 @@
 //! It is written against the bare contract, without the SDK, so that nothing stands between it and the host. Which
 //! hook does what is chosen, in this order, by
 //!
-//! - the request header `x-hostile: HOOK:BEHAVIOUR`, with hook `envelope`, `route`, `budget` or `exhausted`;
+//! - the request header `x-hostile: HOOK:BEHAVIOUR`, with hook `envelope`, `guard`, `route`, `budget` or `exhausted`;
 //! - for `audit`, the receipt field `metadata.hostile` with a behaviour as its text;
 //! - the setting of the hook's name, also `configure`: `{"audit": "trap"}`.
 //!
@@ -26,6 +26,7 @@
 
 mod behaviour;
 mod bindings;
+mod guard;
 mod hooks;
 mod settings;
 

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use witgate_gateway::keys::NewKey;
 
-use super::gate::TestGateway;
+use super::gateway::TestGateway;
 use super::request::Request;
 
 /// A further caller of a gate.

@@ -1,6 +1,8 @@
 //! A new process takes over from the one that runs: no connection is refused, no byte is missing, and what is spent is
 //! the sum of the receipts, each of which is there once.
 
+mod by_signal;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -370,34 +372,4 @@ async fn an_idle_connection_of_the_old_process_gets_one_more_answer_that_is_said
     assert!(silent.closed().await, "the idle one too, after a while");
     old.ended().await;
     adds_up(&installation, &new, asked).await;
-}
-
-/// The process that a process started, ended with the test.
-struct Successor(String);
-
-impl Drop for Successor {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("kill")
-            .args(["-KILL", &self.0])
-            .status();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigusr2_starts_the_program_anew_and_it_takes_over() {
-    let upstream = Upstream::answering().await;
-    let installation = installation(&upstream);
-    let old = installation.start().await;
-    let address = old.address;
-    old.signal("-USR2").await;
-    let line = old.says("started a new process to take over").await;
-    let id = line.rsplit("pid=").next().unwrap().trim().to_owned();
-    let _successor = Successor(id.clone());
-    old.says("a new process serves").await;
-    let answer = Client::connect(address)
-        .await
-        .ask(&installation.messages(&body(false)))
-        .await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_ne!(id, old.id().to_string(), "it is another process");
 }

@@ -154,6 +154,11 @@ fn the_help_of_the_commands() {
         &["check", "--help"],
         expect_file!["expected/help_check.txt"],
     );
+    compare(&["key", "--help"], expect_file!["expected/help_key.txt"]);
+    compare(
+        &["key", "rotate", "--help"],
+        expect_file!["expected/help_key_rotate.txt"],
+    );
     compare(
         &["key", "new", "--help"],
         expect_file!["expected/help_key_new.txt"],

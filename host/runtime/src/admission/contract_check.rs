@@ -9,9 +9,9 @@ use super::AdmissionCause;
 use super::shape::Shape;
 use super::type_mismatch::first_difference;
 use crate::contract::exports::{
-    AuditIndex, BudgetIndex, EnvelopeIndex, LifecycleIndex, RouteIndex,
+    AuditIndex, BudgetIndex, EnvelopeIndex, GuardIndex, LifecycleIndex, RouteIndex,
 };
-use crate::contract::{CONTRACT_VERSIONS, IMPORTS, PACKAGE, served};
+use crate::contract::{CONTRACT_VERSIONS, IMPORTS, PACKAGE, V0_2, served};
 use crate::grants::Grants;
 use crate::guest::Guest;
 use crate::hook::Hook;
@@ -104,7 +104,12 @@ fn check_export(export: &str, bytes: &[u8]) -> Result<(), AdmissionCause> {
     if !known {
         return Err(AdmissionCause::UnknownExport(export.to_owned()));
     }
-    name.check_version("exports", bytes).map(drop)
+    let version = name.check_version("exports", bytes)?;
+    // Nothing would call it, and a guard that is never called must not look like one that is.
+    if version == V0_2 && name.interface == Hook::Guard.name() {
+        return Err(AdmissionCause::UnknownExport(export.to_owned()));
+    }
+    Ok(())
 }
 
 // === impl Name ===
@@ -151,6 +156,7 @@ impl Indices {
         Self {
             lifecycle: LifecycleIndex::find(pre),
             envelope: EnvelopeIndex::find(pre),
+            guard: GuardIndex::find(pre),
             route: RouteIndex::find(pre),
             budget: BudgetIndex::find(pre),
             audit: AuditIndex::find(pre),

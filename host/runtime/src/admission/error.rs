@@ -148,7 +148,7 @@ pub enum AdmissionCause {
     UnknownExport(String),
     /// The plugin has no hook.
     #[error(
-        "it exports none of the hooks envelope, route, budget and audit; export at least one, at version {CONTRACT_VERSION}"
+        "it exports none of the hooks envelope, guard, route, budget and audit; export at least one, at version {CONTRACT_VERSION}"
     )]
     NoHook,
     /// The plugin has the right version of the contract with different types: its copy of the contract was edited.

@@ -10,6 +10,8 @@ use wasmtime::Store;
 
 use super::AdmissionCause;
 use crate::call_facts::CallFacts;
+use crate::content::ContentKind;
+use crate::contract::guard::{Piece, Verdict};
 use crate::contract::{Caller, Envelope, Estimate, Field, Head, Plan, Receipt, Value};
 use crate::fault::{Failure, FaultKind};
 use crate::guest::{Breach, Guest};
@@ -21,6 +23,9 @@ use crate::request::{Body, PlainRequest, Request};
 
 /// The name of everything in the smoke test that has a name.
 const NAME: &str = "smoke-test";
+
+/// The text that a guard inspects.
+const TEXT: &str = "hello";
 
 /// The factor by which deadlines are longer than in service: the first call of an instance pays for page faults, and a
 /// machine that starts up is busy.
@@ -55,7 +60,7 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
     for hook in plugin.hooks() {
         let facts = match hook {
             Hook::Envelope => CallFacts::of_request(Arc::clone(&request)),
-            Hook::Route => facts.clone(),
+            Hook::Guard | Hook::Route => facts.clone(),
             Hook::Budget => CallFacts {
                 plan: Some(Arc::new(Plan::to(NAME))),
                 ..facts.clone()
@@ -66,6 +71,10 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
             Hook::Envelope => {
                 let given = exports.envelope()?.read(store)?;
                 Ok(given.map_or(Ok(()), |given| validate::envelope(vocabulary, &given)))
+            }
+            Hook::Guard => {
+                let inspected = plugin.content().map(|kind| guard(exports, store, kind));
+                inspected.collect()
             }
             Hook::Route => {
                 let given = exports.route()?.decide(store)?;
@@ -90,10 +99,35 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
     missing.into_result(plugin)
 }
 
+/// Calls the guard hook with a whole text of a kind.
+fn guard(
+    exports: &Exports,
+    store: &mut Store<Guest>,
+    kind: ContentKind,
+) -> wasmtime::Result<Result<(), Failure>> {
+    let text = match kind {
+        ContentKind::End => "",
+        ContentKind::ToolInput => "{}",
+        _ => TEXT,
+    };
+    let piece = Piece {
+        kind: kind.into(),
+        index: 0,
+        text: text.to_owned(),
+        last: true,
+    };
+    Ok(match exports.guard()?.inspect(store, &piece)? {
+        Verdict::Pass | Verdict::Stop(_) => Ok(()),
+        Verdict::Hold(bytes) => validate::held(bytes, &piece, usize::MAX),
+        Verdict::Replace(replacement) => validate::replaced(&piece)
+            .and_then(|()| validate::held(replacement.hold, &piece, usize::MAX)),
+    })
+}
+
 /// Returns a plain, harmless request.
 fn plain_message() -> PlainRequest {
     let body = format!(
-        r#"{{"model":"{NAME}","max_tokens":1,"messages":[{{"role":"user","content":"hello"}}]}}"#
+        r#"{{"model":"{NAME}","max_tokens":1,"messages":[{{"role":"user","content":"{TEXT}"}}]}}"#
     );
     PlainRequest::new("messages", "POST", "/v1/messages")
         .with_id(NAME)

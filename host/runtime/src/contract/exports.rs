@@ -4,6 +4,7 @@ use wasmtime::component::{Instance, InstancePre, Resource};
 use wasmtime::{Result, Store};
 
 use super::generated::{v0_2, v0_3};
+use super::guard::{Piece, Verdict};
 use super::lifecycle::Configured;
 use super::v0_2 as older;
 use super::{
@@ -68,6 +69,12 @@ interface!(route, RouteIndex, RouteExport);
 interface!(budget, BudgetIndex, BudgetExport);
 interface!(audit, AuditIndex, AuditExport);
 
+/// The index of the interface `guard`, which version 0.2 does not have.
+#[derive(Clone)]
+pub(crate) struct GuardIndex(v0_3::exports::witgate::plugin::guard::GuestIndices);
+
+pub(crate) struct GuardExport(v0_3::exports::witgate::plugin::guard::Guest);
+
 /// The result of an audit call.
 pub(crate) enum AuditAnswer {
     /// The receipts to write, from a plugin of version 0.2.
@@ -99,12 +106,46 @@ impl LifecycleExport {
                 Ok(match given {
                     Ok(()) => Ok(Configured {
                         interests: Vec::new(),
+                        content: Vec::new(),
                     }),
                     Err(problems) => Err(problems.into_iter().map(problem).collect()),
                 })
             }
             Self::V0_3(guest) => guest.call_configure(store),
         }
+    }
+}
+
+// === impl GuardIndex ===
+
+impl GuardIndex {
+    /// Finds the interface by its name.
+    pub(crate) fn find(pre: &InstancePre<Guest>) -> Option<Self> {
+        let index = v0_3::exports::witgate::plugin::guard::GuestIndices::new(pre);
+        index.map(Self).ok()
+    }
+
+    /// Loads the functions, which checks their types.
+    pub(crate) fn load(
+        &self,
+        store: &mut Store<Guest>,
+        instance: &Instance,
+    ) -> Result<GuardExport> {
+        self.0.load(store, instance).map(GuardExport)
+    }
+
+    /// Returns the interface's version of the contract.
+    #[allow(clippy::unused_self, reason = "as the other indices have it")]
+    pub(crate) const fn version(&self) -> &'static str {
+        super::V0_3
+    }
+}
+
+// === impl GuardExport ===
+
+impl GuardExport {
+    pub(crate) fn inspect(&self, store: &mut Store<Guest>, piece: &Piece) -> Result<Verdict> {
+        self.0.call_inspect(store, piece)
     }
 }
 

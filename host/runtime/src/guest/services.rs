@@ -22,7 +22,7 @@ type Written<T> = Result<std::result::Result<T, kv::Error>>;
 impl Guest {
     pub(crate) fn log(&mut self, level: log::Level, message: String) -> Result<()> {
         self.enter(message.len())?;
-        let message = self.blotted(message);
+        let message = self.redacted(message);
         self.log_line(level, &shorten(message));
         Ok(())
     }
@@ -32,23 +32,23 @@ impl Guest {
         self.spec.log_line(level, message);
     }
 
-    /// Blots out the secrets of a text before it is cut, which could leave a part of one.
-    fn blotted(&self, text: String) -> String {
-        match self.spec.settings.secrets.blot_out(&text) {
-            Cow::Owned(blotted) => blotted,
+    /// Redacts the secrets in a text before it is cut, which could leave a part of one.
+    fn redacted(&self, text: String) -> String {
+        match self.spec.settings.secrets.redact(&text) {
+            Cow::Owned(redacted) => redacted,
             Cow::Borrowed(_) => text,
         }
     }
 
     pub(crate) fn failure(&mut self, message: String) -> Result<()> {
         self.enter(message.len())?;
-        self.failure = Some(shorten(self.blotted(message)));
+        self.failure = Some(shorten(self.redacted(message)));
         Ok(())
     }
 
     pub(crate) fn count(&mut self, name: String, by: u64) -> Result<()> {
         self.enter_granted(name.len(), "metrics")?;
-        let name = self.blotted(name);
+        let name = self.redacted(name);
         let PluginSpec { limits, stats, .. } = &*self.spec;
         stats.count(&name, by, limits.metric_names);
         Ok(())
@@ -56,7 +56,7 @@ impl Guest {
 
     pub(crate) fn gauge(&mut self, name: String, value: i64) -> Result<()> {
         self.enter_granted(name.len(), "metrics")?;
-        let name = self.blotted(name);
+        let name = self.redacted(name);
         let PluginSpec { limits, stats, .. } = &*self.spec;
         stats.gauge(&name, value, limits.metric_names);
         Ok(())

@@ -1,6 +1,7 @@
 //! The size limits of returned values. A value above them is a fault, not a decision.
 
 use super::validate;
+use crate::contract::guard::{Piece, Verdict};
 use crate::contract::{
     Attribute, Charge, Edit, Envelope, Field, Plan, Receipt, ReceiptEdit, ReceiptEdits, Refusal,
     Remedy, Upstreams,
@@ -127,6 +128,25 @@ impl<'a> Bounds<'a> {
                 validate::model(model, "a downgrade")
             }
             Remedy::Overdraw => Ok(()),
+        }
+    }
+
+    /// Checks the verdict about a piece of a guard that may hold back so many bytes.
+    pub(super) fn verdict(
+        self,
+        verdict: &Verdict,
+        piece: &Piece,
+        held_bytes: usize,
+    ) -> Result<(), Failure> {
+        match verdict {
+            Verdict::Pass => Ok(()),
+            Verdict::Hold(bytes) => validate::held(*bytes, piece, held_bytes),
+            Verdict::Replace(replacement) => {
+                self.bytes(replacement.text.len())?;
+                validate::replaced(piece)?;
+                validate::held(replacement.hold, piece, held_bytes)
+            }
+            Verdict::Stop(stop) => self.bytes(stop.message.len() + stop.rule.len()),
         }
     }
 

@@ -7,6 +7,7 @@ use wasmtime::Store;
 
 use super::Lineup;
 use super::bounds::Bounds;
+use super::guards::Guards;
 use crate::call_facts::CallFacts;
 use crate::contract::{Charge, Envelope, Estimate, Plan, Refusal, Remedy, Upstreams};
 use crate::fault::{Failure, Fault};
@@ -21,7 +22,8 @@ use crate::sidecar::FailPolicy;
 ///
 /// Call the hooks in the order of the methods: [`envelope`](Self::envelope), [`route`](Self::route),
 /// [`charges`](Self::charges), and [`exhausted`](Self::exhausted) for a charge that its account can't cover. The session
-/// records the plugins that took part, and [`finish`](Self::finish) returns that record.
+/// records the plugins that took part, and [`finish`](Self::finish) returns that record. [`guards`](Self::guards) returns the
+/// guards of the exchange after the envelope hooks; they live on for its texts.
 ///
 /// Each method blocks the calling thread while plugins run; see the [crate documentation](crate#threads-and-blocking). A
 /// session is [`Send`], holds no plugin instance between two calls, and may be kept across `await` points.
@@ -181,6 +183,28 @@ impl<'a> HookSession<'a> {
             }));
         }
         Ok(all)
+    }
+
+    /// Returns the guards that are to inspect the texts of this exchange, or `None` if no plugin subscribed to texts and is
+    /// interested in this request.
+    ///
+    /// # Errors
+    ///
+    /// A required plugin is missing.
+    pub fn guards(&self, envelope: &Arc<Envelope>) -> Result<Option<Guards>, Rejection> {
+        self.lineup.complete(Hook::Guard)?;
+        let Some(request) = &self.facts.request else {
+            return Ok(None);
+        };
+        let subscribed = self.lineup.plugins.iter().filter(|plugin| {
+            !plugin.subscription().is_empty()
+                && plugin.wants(Hook::Guard, &**request, Some(envelope))
+        });
+        let facts = CallFacts {
+            context: Some(Arc::clone(envelope)),
+            ..CallFacts::of_request(Arc::clone(request))
+        };
+        Ok(Guards::of(subscribed, facts))
     }
 
     /// Asks the plugin of a charge what to do about an account that can't cover it. `remaining` is the amount that the

@@ -1,6 +1,7 @@
 //! The checks of returned values beyond their size, in service and in the smoke test. An unusable value is a fault.
 
-use crate::contract::{Charge, Envelope, Plan, Upstreams};
+use crate::contract::guard::Piece;
+use crate::contract::{Charge, Envelope, Plan, Upstreams, WitContentKind};
 use crate::fault::{Failure, FaultKind};
 use crate::vocabulary::Vocabulary;
 
@@ -43,6 +44,33 @@ pub(crate) fn charges(vocabulary: &dyn Vocabulary, charges: &[Charge]) -> Result
         .iter()
         .try_for_each(|charge| vocabulary.charge(charge))
         .map_err(unusable)
+}
+
+/// Checks the number of bytes that a guard holds back of a piece.
+pub(crate) fn held(bytes: u32, piece: &Piece, limit: usize) -> Result<(), Failure> {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let bytes = bytes.min(piece.text.len());
+    if bytes > limit {
+        return Err(unusable(format!(
+            "it held back {bytes} bytes of a text, and the limit is {limit}; hold less, or raise `held_bytes` in [limits] of the sidecar"
+        )));
+    }
+    if piece.last && bytes > 0 {
+        return Err(unusable(format!(
+            "it held back {bytes} bytes of the last piece of a text; pass, replace or stop there"
+        )));
+    }
+    Ok(())
+}
+
+/// Checks that a guard may replace a piece.
+pub(crate) fn replaced(piece: &Piece) -> Result<(), Failure> {
+    match piece.kind {
+        WitContentKind::End => Err(unusable(
+            "it replaced the end of a response, which has no text; pass or stop there",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Checks the model of `owner`, which replaces the request's own.

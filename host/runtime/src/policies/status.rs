@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::catalog::EntryState;
+use crate::content::ContentKind;
 use crate::grants::Grants;
 use crate::hook::Hook;
 use crate::plugin::Configured;
@@ -37,6 +38,8 @@ pub struct PluginStatus {
     pub configured: Option<Configured>,
     /// The grants of the plugin that serves.
     pub grants: Option<Grants>,
+    /// The kinds of texts that the plugin that serves inspects.
+    pub content: Vec<ContentKind>,
     /// The number of the plugin's `kv` entries, and their bytes.
     pub kv_usage: (usize, usize),
     /// The metrics of the plugin that serves.
@@ -101,6 +104,7 @@ impl PluginStatus {
             live_instances: plugin.live_instances(),
             configured: Some(plugin.configured().clone()),
             grants: Some(plugin.grants().clone()),
+            content: plugin.content().collect(),
             kv_usage: plugin.kv_usage(),
             metrics: plugin.metrics(),
         }
@@ -119,6 +123,7 @@ impl PluginStatus {
             live_instances: 0,
             configured: None,
             grants: None,
+            content: Vec::new(),
             kv_usage: (0, 0),
             metrics: PluginMetrics::default(),
         }

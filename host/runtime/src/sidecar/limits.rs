@@ -46,6 +46,8 @@ impl Default for Limits {
             },
             live_instances: 64,
             recycle_after: 1_000_000,
+            held_bytes: 4 << 10,
+            piece_bytes: 64 << 10,
         }
     }
 }
@@ -56,7 +58,7 @@ impl CallLimits {
     /// Returns the default limits of a hook.
     fn of(hook: Hook) -> Self {
         let deadline = match hook {
-            Hook::Envelope | Hook::Route | Hook::Budget => Duration::from_millis(5),
+            Hook::Envelope | Hook::Guard | Hook::Route | Hook::Budget => Duration::from_millis(5),
             Hook::Audit => Duration::from_millis(50),
         };
         Self {
@@ -86,6 +88,16 @@ impl Check<'_> {
         }
         let general = self.call_limits("limits", table.call_limits());
         let configure = self.number("limits.configure_ms", table.configure_ms, MILLIS);
+        let held_bytes = limit!(held_bytes, 0..=64 << 10, default.held_bytes);
+        let piece_bytes = limit!(piece_bytes, 1_024..=1 << 20, default.piece_bytes);
+        // Each piece has new text besides what was held back before.
+        if piece_bytes < held_bytes * 2 {
+            let message = format!(
+                "a guard may hold back {held_bytes} bytes of a text, and a piece has to be twice as large; use {} or more, or lower `held_bytes`",
+                held_bytes * 2
+            );
+            self.reject("limits.piece_bytes", &message);
+        }
         Limits {
             // A hook's own value comes first, then that of `[limits]`, then the default.
             calls: PerHook::from_fn(|hook| {
@@ -109,6 +121,8 @@ impl Check<'_> {
             },
             live_instances: limit!(live_instances, 1..=10_000, default.live_instances),
             recycle_after: limit!(recycle_after, 1..=i64::MAX, default.recycle_after),
+            held_bytes,
+            piece_bytes,
         }
     }
 

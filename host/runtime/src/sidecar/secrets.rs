@@ -1,6 +1,6 @@
 //! Secrets in `[settings]`, by reference: `{ env = "NAME" }` or `{ file = "PATH" }` in place of a text.
 //!
-//! The plugin gets the text itself. Nothing else may show it: the host blots it out of what the plugin logs, and out of the
+//! The plugin gets the text itself. Nothing else may show it: the host redacts it in what the plugin logs, and in the
 //! problems and faults that it reports.
 
 use std::borrow::Cow;
@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 /// The maximum length of a secret, in bytes.
 const MAX_BYTES: usize = 64 << 10;
 
-/// The minimum length of a secret that is blotted out, in bytes. A shorter text occurs everywhere.
+/// The minimum length of a secret that is redacted, in bytes. A shorter text occurs everywhere.
 const MIN_BLOTTED_BYTES: usize = 4;
 
 /// The text in place of a secret.
-const BLOT: &str = "[secret]";
+const MARK: &str = "[secret]";
 
 /// The settings as the plugin gets them, with the secrets in them.
 #[derive(Clone)]
@@ -122,11 +122,11 @@ impl Secrets {
     }
 
     /// Returns a text without the secrets in it.
-    pub(crate) fn blot_out<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let long = self.0.iter().filter(|it| it.len() >= MIN_BLOTTED_BYTES);
         long.fold(Cow::Borrowed(text), |text, secret| {
             match text.contains(&**secret) {
-                true => Cow::Owned(text.replace(&**secret, BLOT)),
+                true => Cow::Owned(text.replace(&**secret, MARK)),
                 false => text,
             }
         })
@@ -245,7 +245,7 @@ mod tests {
             "from the environment"
         );
         assert_eq!(
-            secrets.blot_out("key s3cr3t!"),
+            secrets.redact("key s3cr3t!"),
             "key [secret]!",
             "and is never shown"
         );
@@ -295,7 +295,7 @@ mod tests {
             (r#"{"c":"pa\"ss\nword"}"#, r#"{"c":"[secret]"}"#),
             ("pa\"ss", "[secret]"),
         ] {
-            assert_eq!(secrets.blot_out(text), shown, "{text}");
+            assert_eq!(secrets.redact(text), shown, "{text}");
         }
     }
 

@@ -24,6 +24,7 @@ mod faults;
 mod folder;
 mod fuzz;
 mod grants;
+mod guards;
 mod guest;
 mod instances;
 mod interests;

@@ -27,7 +27,7 @@ fn secret() -> tempfile::NamedTempFile {
 }
 
 #[test]
-fn a_plugin_gets_a_secret_and_its_log_line_has_a_blot_in_its_place() {
+fn a_plugin_gets_a_secret_and_its_log_line_is_redacted() {
     let file = secret();
     let guest = Guest::route(&format!("{ASK} (call $log (i32.const 2) {TEXT})")).version(NEWEST);
     let plugin = runtime()
@@ -39,7 +39,7 @@ fn a_plugin_gets_a_secret_and_its_log_line_has_a_blot_in_its_place() {
     assert_eq!(
         lines,
         [r#"INFO {"salt":"[secret]"}"#],
-        "what it was given, blotted"
+        "what it was given, redacted"
     );
 }
 

@@ -4,13 +4,15 @@ use super::{Component, Instance};
 use crate::bindings::audit::exports::witgate::plugin::audit;
 use crate::bindings::budget::exports::witgate::plugin::budget;
 use crate::bindings::envelope::exports::witgate::plugin::envelope;
+use crate::bindings::guard::exports::witgate::plugin::guard;
 use crate::bindings::lifecycle::exports::witgate::plugin::lifecycle;
 use crate::bindings::route::exports::witgate::plugin::route;
 use crate::bindings::witgate::plugin::{settings as host_settings, types as wit};
 use crate::call_memory::CallMemory;
 use crate::host::Facts;
 use crate::{
-    Audit, Budget, Envelope, Plugin, Problem, Problems, Receipts, Request, Route, log, settings,
+    Audit, Budget, Envelope, Guard, Plugin, Problem, Problems, Receipts, Request, Route, log,
+    settings,
 };
 
 // === impl Component ===
@@ -54,15 +56,22 @@ impl<I: Instance> lifecycle::Guest for Component<I> {
     fn configure() -> Result<lifecycle::Configured, Vec<lifecycle::Problem>> {
         let into = |Problem { path, message }| lifecycle::Problem { path, message };
         Self::configure().map_err(|problems| problems.into_iter().map(into).collect::<Vec<_>>())?;
-        Ok(lifecycle::Configured {
-            interests: Self::with(|plugin, _| plugin.interests()),
-        })
+        Ok(Self::with(|plugin, _| lifecycle::Configured {
+            interests: plugin.interests(),
+            content: plugin.content(),
+        }))
     }
 }
 
 impl<I: Instance<Plugin: Envelope>> envelope::Guest for Component<I> {
     fn read() -> Result<wit::Envelope, wit::Refusal> {
         Self::with(|plugin, facts| plugin.read(&Request(facts)))
+    }
+}
+
+impl<I: Instance<Plugin: Guard>> guard::Guest for Component<I> {
+    fn inspect(piece: guard::Piece) -> guard::Verdict {
+        Self::with(|plugin, facts| plugin.inspect(&Request(facts), &piece))
     }
 }
 

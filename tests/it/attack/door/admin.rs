@@ -9,7 +9,14 @@ use crate::harness::{
     Client, GatewayBuilder, Request, Response, TestGateway, Upstream, within_timeout,
 };
 
-const PAGES: [&str; 5] = ["/plugins", "/upstreams", "/budgets", "/config", "/metrics"];
+const PAGES: [&str; 6] = [
+    "/plugins",
+    "/upstreams",
+    "/budgets",
+    "/keys",
+    "/config",
+    "/metrics",
+];
 
 async fn gate(admin: &str, extra: &str) -> TestGateway {
     let upstream = Upstream::answering().await;

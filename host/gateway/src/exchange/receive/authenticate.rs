@@ -3,40 +3,67 @@
 use std::sync::Arc;
 
 use pingora_core::protocols::http::ServerSession;
+use witgate_ledger::UnixMillis;
 
 use crate::answer::refused::Refused;
+use crate::clock::now;
 use crate::exchange::headers::{self, Spill};
 use crate::gateway::snapshot::Snapshot;
-use crate::tenants::keys::Caller;
+use crate::tenants::keys::{Caller, Unidentified};
 
 /// Returns the caller of a request, by its key or its connection's client certificate.
 ///
 /// # Errors
 ///
-/// 401 if the request has no key or an unknown one.
+/// 401 if the request has no key, an unknown one or one that has expired.
 pub(super) fn authenticate(
     session: &ServerSession,
     snapshot: &Snapshot,
 ) -> Result<Arc<Caller>, Refused> {
+    let now = now();
+    let caller = identify(session, snapshot, now)?;
+    caller.last_use.set(now);
+    Ok(caller)
+}
+
+fn identify(
+    session: &ServerSession,
+    snapshot: &Snapshot,
+    now: UnixMillis,
+) -> Result<Arc<Caller>, Refused> {
     let presented = headers::presented(&session.req_header().headers);
-    let known = presented
-        .iter()
-        .find_map(|secret| snapshot.keyring.caller(Some(secret)))
-        .or_else(|| by_certificate(session, snapshot));
-    if presented.is_empty() {
-        return known.or_else(|| snapshot.keyring.caller(None)).ok_or_else(|| {
-            Refused::client(
-                401,
-                "no key: send the virtual key of this gateway in x-api-key or in authorization as a bearer token",
-            )
-        });
+    let mut refused = Unidentified::Unknown;
+    for secret in &presented {
+        match snapshot.keyring.caller(Some(secret), now) {
+            Ok(caller) => return Ok(caller),
+            Err(Unidentified::Unknown) => {}
+            Err(expired) => refused = expired,
+        }
     }
-    known.ok_or_else(|| {
-        Refused::client(
-            401,
-            "this key is not known to the gateway: ask its operator for a virtual key",
-        )
-    })
+    match by_certificate(session, snapshot, now) {
+        Ok(caller) => return Ok(caller),
+        Err(Unidentified::Unknown) => {}
+        Err(expired) => refused = expired,
+    }
+    if presented.is_empty()
+        && let Ok(anyone) = snapshot.keyring.caller(None, now)
+    {
+        return Ok(anyone);
+    }
+    Err(Refused::client(
+        401,
+        match refused {
+            Unidentified::Expired(_) => {
+                "this key has expired: ask the operator of this gateway for a new one"
+            }
+            Unidentified::Unknown if presented.is_empty() => {
+                "no key: send the virtual key of this gateway in x-api-key or in authorization as a bearer token"
+            }
+            Unidentified::Unknown => {
+                "this key is not known to the gateway: ask its operator for a virtual key"
+            }
+        },
+    ))
 }
 
 /// Rejects a request that would carry a key of the gateway to an upstream.
@@ -63,8 +90,17 @@ pub(super) fn reject_leaked_key(
     ))
 }
 
-/// Returns the caller of the connection's client certificate, or `None` without a known one.
-fn by_certificate(session: &ServerSession, snapshot: &Snapshot) -> Option<Arc<Caller>> {
-    let tls = session.digest()?.ssl_digest.as_ref()?;
-    snapshot.keyring.caller_of_certificate(&tls.cert_digest)
+/// Returns the caller of the connection's client certificate.
+fn by_certificate(
+    session: &ServerSession,
+    snapshot: &Snapshot,
+    now: UnixMillis,
+) -> Result<Arc<Caller>, Unidentified> {
+    let tls = session
+        .digest()
+        .and_then(|digest| digest.ssl_digest.as_ref());
+    let tls = tls.ok_or(Unidentified::Unknown)?;
+    snapshot
+        .keyring
+        .caller_of_certificate(&tls.cert_digest, now)
 }

@@ -3,14 +3,14 @@
 //! A parsed TOML file takes ten times the memory of its text and more. So the text is split in front of keys, and each piece is
 //! parsed as a file of its own; problems are reported with the line numbers of the whole file.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use witgate_config_file::{Check, Document, Problem, Problems};
 
-use super::{Access, Caller, Keyring, Known};
+use super::{Access, Caller, Credential, CredentialKind, Keyring, Known, LastUse, Validity};
 use crate::tenants::concurrency::Share;
 
 /// Number of keys in a piece.
@@ -41,6 +41,15 @@ struct KeyFile {
     models: Option<Vec<String>>,
     workspaces: Option<Vec<String>>,
     environments: Option<Vec<String>>,
+    expires: Option<String>,
+    previous: Option<PreviousFile>,
+}
+
+/// The key that a caller had before.
+#[derive(Debug, Deserialize)]
+struct PreviousFile {
+    hash: String,
+    expires: String,
 }
 
 /// The keys read so far.
@@ -176,6 +185,18 @@ impl Reading {
         };
         let hash = read("hash", key.hash.as_deref());
         let certificate = read("certificate", key.certificate.as_deref());
+        let previous = key.previous.as_ref();
+        let previous_hash = read("previous.hash", previous.map(|key| key.hash.as_str()));
+        let mut time = |field: &str, written: Option<&str>| match written.map(Validity::parse) {
+            None => Validity::FOREVER,
+            Some(Ok(validity)) => validity,
+            Some(Err(error)) => {
+                check.problem(field, error.to_string());
+                Validity::FOREVER
+            }
+        };
+        let validity = time("expires", key.expires.as_deref());
+        let previous_validity = time("previous.expires", previous.map(|key| key.expires.as_str()));
         if key.hash.is_none()
             && key.certificate.is_none()
             && !check.has_problem("hash")
@@ -196,20 +217,45 @@ impl Reading {
             workspaces: key.workspaces,
             environments: key.environments,
             share: Share::default(),
+            last_use: LastUse::default(),
             seen: OnceLock::new(),
         });
-        for (field, hash, callers) in [
-            ("hash", hash, &mut self.known.keys),
-            ("certificate", certificate, &mut self.known.certificates),
-        ] {
-            let taken = hash.and_then(|hash| callers.insert(hash, Arc::clone(&caller)));
+        let Known { keys, certificates } = &mut self.known;
+        let mut add = |field: &str, hash: Option<_>, to: &mut HashMap<_, _>, kind, validity| {
+            let caller = Arc::clone(&caller);
+            let taken = hash.and_then(|hash| {
+                to.insert(
+                    hash,
+                    Credential {
+                        caller,
+                        kind,
+                        validity,
+                    },
+                )
+            });
             if taken.is_some() {
                 check.problem(
                     field,
                     "another key has the same hash: give each key its own",
                 );
             }
-        }
+        };
+        add("hash", hash, keys, CredentialKind::Key, validity);
+        let before = validity.min(previous_validity);
+        add(
+            "previous.hash",
+            previous_hash,
+            keys,
+            CredentialKind::PreviousKey,
+            before,
+        );
+        add(
+            "certificate",
+            certificate,
+            certificates,
+            CredentialKind::Certificate,
+            validity,
+        );
     }
 
     /// Returns the shared copy of a name.

@@ -100,15 +100,7 @@ async fn a_store_in_memory_keeps_its_bound_and_evicts_the_oldest() {
 fn a_key_without_a_tenant_is_an_owner_by_itself() {
     let mut caller = Caller {
         id: "alice".into(),
-        tenant: None,
-        user: None,
-        tier: None,
-        labels: Vec::new(),
-        models: None,
-        workspaces: None,
-        environments: None,
-        share: crate::tenants::concurrency::Share::default(),
-        seen: std::sync::OnceLock::new(),
+        ..Caller::default()
     };
     assert_eq!(caller.owner(), "key:alice", "the key itself");
     caller.tenant = Some("acme".into());

@@ -7,7 +7,8 @@ fn caller(more: &str) -> std::sync::Arc<Caller> {
     let key = NewKey::random();
     let text = format!("[[key]]\nid = \"a\"\nhash = \"{}\"\n{more}\n", key.hash);
     let ring = Keyring::parse(Path::new("keys.toml"), &text).unwrap();
-    ring.caller(Some(key.secret.as_bytes())).unwrap()
+    ring.caller(Some(key.secret.as_bytes()), witgate_ledger::UnixMillis(0))
+        .unwrap()
 }
 
 fn entered(more: &str, path: &str) -> Result<Provenance, u16> {

@@ -89,7 +89,7 @@ fn keys_of_one_tenant_share_its_name() {
     let tenants: Vec<_> = known
         .keys
         .values()
-        .filter_map(|caller| caller.tenant.as_ref())
+        .filter_map(|credential| credential.caller.tenant.as_ref())
         .collect();
     assert!(Arc::ptr_eq(tenants[0], tenants[1]), "one name: {tenants:?}");
 }

@@ -1,0 +1,380 @@
+//! The guard hook: the texts of one exchange pass through every guard that subscribed to them, one after the other.
+//!
+//! A text arrives in pieces of any size. Each guard gets what it held back before and what the guards before it pass, and holds
+//! at most `held_bytes` of a text. As long as no guard changes anything, the host only says how much may leave.
+
+mod pass;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::call_facts::CallFacts;
+use crate::content::{ContentKind, ContentKinds, ContentSide};
+use crate::contract::guard::{Piece, Stop};
+use crate::fault::Fault;
+use crate::hook::Hook;
+use crate::plugin::Plugin;
+use crate::request::Request;
+use crate::sidecar::FailPolicy;
+use pass::{Halt, Passed};
+
+/// The guards of one exchange, made by [`HookSession::guards`](crate::HookSession::guards).
+///
+/// It outlives the session, and keeps what guards hold back. [`inspect`](Self::inspect) blocks the calling thread while plugins
+/// run, like the methods of a session.
+pub struct Guards {
+    guards: Vec<Guard>,
+    kinds: ContentKinds,
+    facts: CallFacts,
+    texts: Vec<OpenText>,
+    trace: GuardTrace,
+    /// The piece of the next call, whose text keeps its memory.
+    piece: Piece,
+}
+
+/// The part of a text that may leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Passage {
+    /// The text that leaves instead of what is outstanding: the text of this piece, after what was held of earlier ones.
+    pub text: PassedText,
+    /// The number of bytes that are held back.
+    pub held: usize,
+}
+
+/// The text of a [`Passage`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PassedText {
+    /// Everything outstanding but the last [`held`](Passage::held) bytes leaves as it was.
+    Unchanged,
+    /// This text leaves instead of what is outstanding. Until nothing of the text is held anymore, all further passages are of
+    /// this kind, so that `Unchanged` always speaks of original bytes.
+    Changed(String),
+}
+
+/// The reason that an exchange must not go on.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Stopped {
+    /// A guard refuses the request, or ends the response.
+    Stop {
+        /// The plugin's name.
+        plugin: Arc<str>,
+        /// The reason for the client and the receipt.
+        message: String,
+        /// A code for the receipt, for example the name of a rule.
+        rule: String,
+        /// `true` if a response should end as if the model had stopped by itself.
+        quietly: bool,
+    },
+    /// A guard whose fail policy is `closed` faulted.
+    Fault(Fault),
+}
+
+/// The part that guards took in one exchange.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct GuardTrace {
+    /// The guards that returned a verdict, in order.
+    pub calls: Vec<GuardCalls>,
+    /// Faults of guards whose fail policy is `open`, in order. The exchange went on without these guards.
+    pub skipped: Vec<Fault>,
+}
+
+/// The calls of one guard in one exchange.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GuardCalls {
+    /// The plugin's name.
+    pub plugin: Arc<str>,
+    /// The number of pieces that it decided about.
+    pub pieces: u64,
+    /// The number of pieces that it changed.
+    pub changed: u64,
+    /// The code of its stop, or `None` if it did not stop the exchange.
+    pub stopped: Option<String>,
+}
+
+struct Guard {
+    plugin: Arc<Plugin>,
+    kinds: ContentKinds,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Asked,
+    /// It faulted and fails open, so the rest of the exchange passes without it.
+    Skipped,
+}
+
+/// A text of which something was held back.
+struct OpenText {
+    kind: ContentKind,
+    index: u32,
+    /// What each guard holds.
+    held: Vec<String>,
+    /// Whether something was changed since the last time that nothing was held.
+    changed: bool,
+}
+
+// === impl Guards ===
+
+impl Guards {
+    /// Creates the guards of an exchange from plugins that are interested in it. Returns `None` without any.
+    pub(super) fn of<'a>(
+        plugins: impl Iterator<Item = &'a Arc<Plugin>>,
+        facts: CallFacts,
+    ) -> Option<Self> {
+        let guards: Vec<_> = plugins
+            .map(|plugin| Guard {
+                plugin: Arc::clone(plugin),
+                kinds: plugin.subscription(),
+                state: State::Asked,
+            })
+            .collect();
+        let kinds = guards.iter().map(|guard| guard.kinds);
+        let kinds = kinds.fold(ContentKinds::default(), ContentKinds::union);
+        (!guards.is_empty()).then(|| Self {
+            guards,
+            kinds,
+            facts,
+            texts: Vec::new(),
+            trace: GuardTrace::default(),
+            piece: Piece {
+                kind: ContentKind::Text.into(),
+                index: 0,
+                text: String::new(),
+                last: false,
+            },
+        })
+    }
+
+    /// Returns whether a guard subscribed to texts of this kind. It stays the same for the whole exchange.
+    pub fn wants(&self, kind: ContentKind) -> bool {
+        self.kinds.has(kind)
+    }
+
+    /// Returns whether a guard subscribed to a kind of text on this side of the exchange.
+    pub fn wants_side(&self, side: ContentSide) -> bool {
+        self.kinds.iter().any(|kind| kind.side() == side)
+    }
+
+    /// Replaces the request that the next calls lend to plugins, such as by one whose body takes less memory.
+    pub fn set_request(&mut self, request: Arc<dyn Request>) {
+        self.facts.request = Some(request);
+    }
+
+    /// Passes a piece of a text through all guards that subscribed to its kind. `index` is the number of the text within the
+    /// request or the response, and `last` says that the text ends here; then nothing of it is held anymore.
+    ///
+    /// A piece may have any length: a guard gets it in pieces of at most `piece_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// The first guard that stops the exchange, or that faults and fails closed. End the exchange then: what was held is lost.
+    pub fn inspect(
+        &mut self,
+        kind: ContentKind,
+        index: u32,
+        text: &str,
+        last: bool,
+    ) -> Result<Passage, Stopped> {
+        let known = self
+            .texts
+            .iter()
+            .position(|open| open.kind == kind && open.index == index);
+        let mut open = match known {
+            Some(place) => self.texts.swap_remove(place),
+            None => OpenText::new(kind, index),
+        };
+        self.piece.kind = kind.into();
+        self.piece.index = index;
+        let mut flow = Cow::Borrowed(text);
+        for (place, guard) in self.guards.iter_mut().enumerate() {
+            if !guard.kinds.has(kind) || (flow.is_empty() && !last) {
+                continue;
+            }
+            let pending = open.take(place, flow);
+            if guard.state == State::Skipped {
+                flow = pending;
+                continue;
+            }
+            let passed = pass::through(&guard.plugin, &self.facts, &mut self.piece, pending, last);
+            let Passed {
+                text,
+                held,
+                pieces,
+                changed,
+                halt,
+            } = passed;
+            let halt = match halt {
+                None => None,
+                Some(Halt::Stop(stop)) => Some(Stopped::by(&guard.plugin, stop)),
+                Some(Halt::Fault(fault)) => guard.failed(fault, &mut self.trace).err(),
+            };
+            self.trace
+                .note(guard.plugin.name(), pieces, changed, halt.as_ref());
+            if let Some(stopped) = halt {
+                return Err(stopped);
+            }
+            open.keep(place, held);
+            open.changed |= changed > 0;
+            flow = text;
+        }
+        let held = open.held_bytes();
+        let passage = Passage {
+            text: match open.changed {
+                true => PassedText::Changed(flow.into_owned()),
+                false => PassedText::Unchanged,
+            },
+            held,
+        };
+        open.changed &= held > 0;
+        if !last && open.has_memory() {
+            self.texts.push(open);
+        }
+        Ok(passage)
+    }
+
+    /// Returns the part that guards took so far.
+    pub fn trace(&self) -> &GuardTrace {
+        &self.trace
+    }
+}
+
+impl fmt::Debug for Guards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plugins = self.guards.iter().map(|guard| guard.plugin.name());
+        f.debug_struct("Guards")
+            .field("plugins", &plugins.collect::<Vec<_>>())
+            .field("kinds", &self.kinds)
+            .field("trace", &self.trace)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Guard ===
+
+impl Guard {
+    /// Applies the fail policy.
+    ///
+    /// # Errors
+    ///
+    /// The guard fails closed.
+    fn failed(&mut self, fault: Fault, trace: &mut GuardTrace) -> Result<(), Stopped> {
+        match self.plugin.fail_policy(Hook::Guard) {
+            FailPolicy::Closed => Err(Stopped::Fault(fault)),
+            FailPolicy::Open => {
+                self.plugin.skipped(Hook::Guard);
+                self.state = State::Skipped;
+                trace.skipped.push(fault);
+                Ok(())
+            }
+        }
+    }
+}
+
+// === impl OpenText ===
+
+impl OpenText {
+    /// Creates the state of a text of which nothing is held, which takes no memory.
+    fn new(kind: ContentKind, index: u32) -> Self {
+        Self {
+            kind,
+            index,
+            held: Vec::new(),
+            changed: false,
+        }
+    }
+
+    /// Takes what a guard holds, and adds the text that follows.
+    fn take<'t>(&mut self, guard: usize, more: Cow<'t, str>) -> Cow<'t, str> {
+        match self.held.get_mut(guard) {
+            Some(held) if !held.is_empty() => {
+                let mut pending = std::mem::take(held);
+                pending.push_str(&more);
+                Cow::Owned(pending)
+            }
+            Some(_) | None => more,
+        }
+    }
+
+    fn keep(&mut self, guard: usize, held: String) {
+        if held.is_empty() {
+            return;
+        }
+        if self.held.len() <= guard {
+            self.held.resize_with(guard + 1, String::new);
+        }
+        if let Some(place) = self.held.get_mut(guard) {
+            *place = held;
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held.iter().map(String::len).sum()
+    }
+
+    fn has_memory(&self) -> bool {
+        !self.held.is_empty()
+    }
+}
+
+// === impl GuardTrace ===
+
+impl GuardTrace {
+    fn note(&mut self, plugin: &Arc<str>, pieces: u64, changed: u64, stopped: Option<&Stopped>) {
+        let rule = match stopped {
+            Some(Stopped::Stop { rule, .. }) => Some(rule.clone()),
+            Some(Stopped::Fault(_)) | None => None,
+        };
+        if pieces == 0 {
+            return;
+        }
+        match self.calls.iter_mut().find(|calls| calls.plugin == *plugin) {
+            Some(calls) => {
+                calls.pieces += pieces;
+                calls.changed += changed;
+                calls.stopped = rule;
+            }
+            None => self.calls.push(GuardCalls {
+                plugin: Arc::clone(plugin),
+                pieces,
+                changed,
+                stopped: rule,
+            }),
+        }
+    }
+}
+
+// === impl Stopped ===
+
+impl Stopped {
+    fn by(plugin: &Plugin, stop: Stop) -> Self {
+        let Stop {
+            message,
+            rule,
+            quietly,
+        } = stop;
+        Self::Stop {
+            plugin: Arc::clone(plugin.name()),
+            message,
+            rule,
+            quietly,
+        }
+    }
+}
+
+impl fmt::Display for Stopped {
+    /// Writes a text that is safe to send to the client.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stop { message, .. } => f.write_str(message),
+            Self::Fault(fault) => write!(f, "the plugin `{}` failed: {}", fault.plugin, fault.kind),
+        }
+    }
+}
+
+impl std::error::Error for Stopped {}
