@@ -38,7 +38,7 @@ const PROMPT: i64 = 100;
 const EXTENSION: i64 = 1024;
 
 /// What clients saw of exchanges, by the gateway's id.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Seen {
     /// The true cost of answers that arrived whole.
     whole: HashMap<String, i64>,
@@ -256,7 +256,8 @@ async fn kills_in_the_middle_of_traffic_lose_nothing_and_count_nothing_twice() {
         }
         at.send_replace(None);
         process = installation.start().await;
-        compare(&installation, &process, &seen.lock(), &upstream).await;
+        let known = seen.lock().clone();
+        compare(&installation, &process, &known, &upstream).await;
     }
     assert!(
         !seen.lock().whole.is_empty() || kills < KILLS,

@@ -219,7 +219,7 @@ mod tests {
 
     fn missing(count: usize, has_receipt: impl Fn(usize) -> bool) -> Vec<usize> {
         let all: Vec<_> = (0..count).map(ended).collect();
-        let of = |number: usize| (all[number].name.clone(), Value::Null);
+        let of = |number: usize| (Arc::clone(&all[number].name), Value::Null);
         let receipts = (0..count)
             .filter(|number| has_receipt(*number))
             .map(of)

@@ -255,7 +255,7 @@ impl Shared {
         match self.publish(&image) {
             Ok(()) => self.remove_before(last, &image),
             Err(error) => {
-                tracing::warn!(%error, "a snapshot of the ledger can't be written; its segments stay")
+                tracing::warn!(%error, "a snapshot of the ledger can't be written; its segments stay");
             }
         }
     }

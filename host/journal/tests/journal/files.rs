@@ -28,17 +28,15 @@ fn a_journal_belongs_to_one_process_until_that_lets_go_of_it() {
 #[test]
 fn a_ledger_is_there_for_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
-    let mut epoch = 0;
     for run in 0..3_u64 {
         let directory = Directory::lock(folder.path(), Duration::ZERO)
             .unwrap()
             .unwrap();
         let recovered = recover(&directory, OnDamage::Refuse).unwrap();
-        assert_eq!(recovered.epoch(), epoch, "one epoch a process");
+        assert_eq!(recovered.epoch(), run, "one epoch a process");
         let ledger = Ledger::new();
         ledger.inherit(&recovered.export(NOW), NOW);
-        let log = Log::begin(&ledger, Box::new(directory), epoch, options()).unwrap();
-        epoch += 1;
+        let log = Log::begin(&ledger, Box::new(directory), run, options()).unwrap();
         let charges = vec![charge("a", Window::Total, Unit::PicoUsd, 5)];
         let hold = ledger.reserve_as("req_1", charges, "acme", NOW).unwrap();
         hold.settle(amounts(10));

@@ -42,7 +42,7 @@ fn steps_of_the_old_process_count_once_whoever_is_killed_and_whenever() {
     let export = old.ledger.export(
         move |entry: &Entry<'_>| {
             note.lock()
-                .push((entry.position, entry.step, entry.to_changes()))
+                .push((entry.position, entry.step, entry.to_changes()));
         },
         NOW,
     );
