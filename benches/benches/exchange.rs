@@ -1,10 +1,9 @@
 //! A whole exchange through the gateway, beside bare pingora in front of the same upstream.
 //!
-//! First the processor time that the proxy's own threads take for a request, which is what a proxy costs, as a table;
-//! then `exchange/wall`, the time that a lone client waits, beside asking the upstream directly.
+//! First the processor time that the whole process of the proxy takes for a request, with all of its threads, as a table; then
+//! `exchange/wall`, the time that a lone client waits, beside asking the upstream directly.
 //!
-//! Everything is in this process, on threads of its own: the proxies' are told apart by name. Both proxies have one
-//! worker, the load is eight connections in a closed loop.
+//! Each proxy is a process of its own, with one worker; the load is eight connections in a closed loop, and comes from this one.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,6 +21,8 @@ mod load;
 mod measure;
 #[path = "exchange/proxies.rs"]
 mod proxies;
+#[path = "exchange/upstream.rs"]
+mod upstream;
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ use criterion::{BenchmarkId, Criterion};
 
 use load::{Load, Work};
 use measure::Lane;
-use proxies::{Proxy, Upstream};
+use proxies::{Kind, Proxy};
+use upstream::Upstream;
 
 /// The requests: bodies as small as a title request and as large as a long agent turn, and a streamed answer; and
 /// answers in each coding, which the gateway decodes beside the stream for its meter and bare pingora does not.
@@ -69,10 +71,12 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 const CONNECTIONS: usize = 8;
 
 fn main() {
+    if let Some(kind) = Kind::asked_for() {
+        kind.serve();
+        return;
+    }
     let upstream = Upstream::start();
-    let pingora = Proxy::bare_pingora(&upstream);
-    let none = Proxy::witgate("wg-none", &upstream, &proxies::Plugins::None);
-    let four = Proxy::witgate("wg-four", &upstream, &proxies::Plugins::Shipped);
+    let [pingora, none, four] = Kind::ALL.map(|kind| Proxy::start(kind, &upstream));
     let proxies = [
         ("bare pingora", &pingora),
         ("witgate, no plugins", &none),
@@ -121,20 +125,34 @@ fn processor_time(proxies: &[(&str, &Proxy)]) {
         let lanes: Vec<_> = proxies
             .iter()
             .map(|(_, proxy)| Lane {
-                threads: proxy.threads(),
+                process: proxy.process(),
                 load: Load::open(proxy.address(), work, CONNECTIONS, proxy.key()),
             })
             .collect();
         println!("{}", work.name);
-        for ((name, _), cost) in proxies.iter().zip(measure::costs(&lanes)) {
-            let (tenths, percent) = (cost.nanoseconds / 100, cost.percent);
+        let costs = measure::costs(&lanes);
+        for ((name, _), cost) in proxies.iter().zip(&costs.lanes) {
             println!(
-                "  {name:28} {:6}.{}  {:10}.{:02}x",
-                tenths / 10,
-                tenths % 10,
-                percent / 100,
-                percent % 100
+                "  {name:28} {:>8}  {:>13}x",
+                decimal(cost.nanoseconds / 100, 10),
+                decimal(cost.percent, 100)
             );
         }
+        println!(
+            "  {:28} {:>8}  {:>13}x",
+            "four plugins minus none",
+            decimal(costs.of_plugins.nanoseconds / 100, 10),
+            decimal(costs.of_plugins.percent, 100)
+        );
+    }
+}
+
+/// Writes a number of tenths or hundredths.
+fn decimal(number: i64, of: i64) -> String {
+    let sign = if number < 0 { "-" } else { "" };
+    let (whole, part) = (number.abs() / of, number.abs() % of);
+    match of {
+        10 => format!("{sign}{whole}.{part}"),
+        _ => format!("{sign}{whole}.{part:02}"),
     }
 }

@@ -1,5 +1,6 @@
 //! Plugins in the gateway: the shipped ones, hostile ones, changed ones, and the tools of their authors.
 
+mod guard;
 mod hostile;
 mod hot_swap;
 mod policies;

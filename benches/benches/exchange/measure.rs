@@ -1,4 +1,4 @@
-//! Processor time of a proxy's threads for a request: all proxies in turns, so that each sees the same machine.
+//! Processor time of a proxy's process for a request: all proxies in turns, so that each sees the same machine.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,13 @@ const TURN: Duration = Duration::from_millis(30);
 /// Turns of each proxy, for each work.
 const ROUNDS: usize = 60;
 
+/// The time after a turn in which the proxy finishes what it does beside requests, such as writing receipts.
+const REST: Duration = Duration::from_millis(6);
+
 /// A proxy and what asks it.
-pub(crate) struct Lane<'a> {
-    /// The prefix of its threads' names.
-    pub threads: &'a str,
+pub(crate) struct Lane {
+    /// The id of its process.
+    pub process: u32,
     /// The clients of this proxy.
     pub load: Load,
 }
@@ -29,23 +32,38 @@ pub(crate) struct Cost {
     pub percent: i64,
 }
 
+/// Medians of bare pingora, the gateway without plugins and the one with four.
+#[derive(Clone, Debug)]
+pub(crate) struct Costs {
+    /// The lanes, in their order.
+    pub lanes: Vec<Cost>,
+    /// The last lane without the one before it.
+    pub of_plugins: Cost,
+}
+
 /// Asks all in turns.
-pub(crate) fn costs(lanes: &[Lane<'_>]) -> Vec<Cost> {
+pub(crate) fn costs(lanes: &[Lane]) -> Costs {
     let counts: Vec<u64> = lanes.iter().map(|lane| fills_a_turn(&lane.load)).collect();
     let rounds = if is_measured() { ROUNDS } else { 1 };
     let seen = in_turns(lanes.len(), rounds, |index| {
         let (lane, count) = (&lanes[index], counts[index]);
-        let before = processor_time(lane.threads);
+        let before = processor_time(lane.process);
         lane.load.run(count);
-        let took = processor_time(lane.threads) - before;
+        std::thread::sleep(REST);
+        let took = processor_time(lane.process) - before;
         i64::try_from(took / count).unwrap_or(i64::MAX)
     });
-    (0..lanes.len())
-        .map(|index| Cost {
-            nanoseconds: median(seen.iter().map(|row| row[index])),
-            percent: median(seen.iter().map(|row| row[index] * 100 / row[0].max(1))),
-        })
-        .collect()
+    let cost = |of: &dyn Fn(&[i64]) -> i64| Cost {
+        nanoseconds: median(seen.iter().map(|row| of(row))),
+        percent: median(seen.iter().map(|row| of(row) * 100 / row[0].max(1))),
+    };
+    let last = lanes.len() - 1;
+    Costs {
+        lanes: (0..lanes.len())
+            .map(|index| cost(&|row| row[index]))
+            .collect(),
+        of_plugins: cost(&|row| row[last] - row[last - 1]),
+    }
 }
 
 /// Returns the number of requests that fill a turn, after some to warm up.
@@ -60,15 +78,12 @@ fn fills_a_turn(load: &Load) -> u64 {
         .max(16)
 }
 
-/// Nanoseconds that the threads whose names start so have been on a processor.
-fn processor_time(prefix: &str) -> u64 {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("this bench runs on Linux");
+/// Nanoseconds that the threads of a process have been on a processor.
+fn processor_time(process: u32) -> u64 {
+    let tasks =
+        std::fs::read_dir(format!("/proc/{process}/task")).expect("this bench runs on Linux");
     tasks
         .filter_map(Result::ok)
-        .filter(|task| {
-            let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-            name.starts_with(prefix)
-        })
         .filter_map(|task| {
             let schedstat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
             schedstat.split(' ').next()?.parse::<u64>().ok()

@@ -1,124 +1,51 @@
-//! The upstream and the proxies, each on threads of its own.
+//! The proxies, each in a process of its own: this program again, which is told what to serve.
 
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::process::{Child, Command, Stdio};
 
 use async_trait::async_trait;
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_proxy::{ProxyHttp, Session, http_proxy_service};
-use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use witgate_artifacts::SHIPPED;
 use witgate_gateway::config::Config;
 use witgate_gateway::keys::NewKey;
 use witgate_gateway::{Options, Server as Gateway};
 
-use crate::codings;
+use crate::upstream::Upstream;
 
-/// A server that answers at once with what it has ready.
-pub(crate) struct Upstream {
-    address: SocketAddr,
-    _runtime: Runtime,
-}
-
-/// A proxy in front of it.
+/// A proxy in front of the upstream.
 pub(crate) struct Proxy {
     address: SocketAddr,
-    threads: &'static str,
     key: String,
-    /// Values that have to live as long as the proxy.
-    _kept: Option<(Runtime, Gateway, TempDir)>,
+    child: Child,
 }
 
-/// Plugins of a gateway.
-pub(crate) enum Plugins {
-    /// No plugins.
-    None,
-    /// The four that ship with it, with their shipped settings.
-    Shipped,
+/// A kind of proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// pingora's own.
+    Bare,
+    /// The gateway without plugins.
+    NoPlugins,
+    /// The gateway with the four plugins that ship with it, with their shipped settings.
+    FourPlugins,
 }
 
-fn runtime(name: &'static str) -> Runtime {
+/// The argument that asks this program to serve: a kind and the upstream's address follow.
+const SERVE: &str = "--serve";
+
+/// Creates a runtime with one worker.
+pub(crate) fn runtime(name: &'static str) -> Runtime {
     Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name(name)
         .enable_all()
         .build()
         .expect("threads")
-}
-
-// === impl Upstream ===
-
-impl Upstream {
-    /// Starts it.
-    pub(crate) fn start() -> Self {
-        let runtime = runtime("upstream");
-        let listener = runtime
-            .block_on(TcpListener::bind("127.0.0.1:0"))
-            .expect("a port");
-        let address = listener.local_addr().expect("bound");
-        runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                stream.set_nodelay(true).expect("a socket");
-                tokio::spawn(answer(stream));
-            }
-        });
-        Self {
-            address,
-            _runtime: runtime,
-        }
-    }
-
-    /// The address that it listens on.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-async fn answer(mut stream: TcpStream) {
-    let ready = codings::all();
-    let mut request = Vec::with_capacity(256 * 1024);
-    loop {
-        request.clear();
-        let (streamed, coding) = loop {
-            match stream.read_buf(&mut request).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-            let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else {
-                continue;
-            };
-            let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
-            let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
-            let length: usize = field("content-length: ")
-                .and_then(|length| length.trim().parse().ok())
-                .expect("requests have a length");
-            if request.len() >= end + 4 + length {
-                let streamed = request[end..]
-                    .windows(13)
-                    .take(128)
-                    .any(|window| window == b"\"stream\":true");
-                break (streamed, field("x-coding: ").map(str::to_owned));
-            }
-        };
-        let answer = ready
-            .iter()
-            .find(|answer| Some(answer.coding) == coding.as_deref())
-            .expect("requests name a coding");
-        let writes = if streamed {
-            &answer.stream
-        } else {
-            &answer.whole
-        };
-        for write in writes {
-            if stream.write_all(write).await.is_err() {
-                return;
-            }
-        }
-    }
 }
 
 /// pingora's own proxy, with nothing to decide.
@@ -151,98 +78,151 @@ impl ShutdownSignalWatch for Never {
     }
 }
 
+// === impl Kind ===
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Bare, Self::NoPlugins, Self::FourPlugins];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::NoPlugins => "none",
+            Self::FourPlugins => "four",
+        }
+    }
+
+    /// Returns the kind that this process was started to serve, or `None` if it is the bench itself.
+    pub(crate) fn asked_for() -> Option<Self> {
+        let mut arguments = std::env::args().skip_while(|argument| argument != SERVE);
+        let name = arguments.nth(1)?;
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Serves until standard input ends, after printing the address and the key.
+    pub(crate) fn serve(self) {
+        let upstream = std::env::args().next_back().expect("an address");
+        let upstream = upstream.parse().expect("an address");
+        match self {
+            Self::Bare => println!("{}", bare_pingora(upstream)),
+            Self::NoPlugins | Self::FourPlugins => witgate(self, upstream),
+        }
+        wait_for_the_bench();
+    }
+}
+
+/// Waits until the bench closes standard input, which it does by ending.
+fn wait_for_the_bench() {
+    let _ = std::io::stdin().read(&mut [0]);
+}
+
+/// Starts pingora's own proxy on one worker thread, and returns its address.
+fn bare_pingora(upstream: SocketAddr) -> SocketAddr {
+    let address = StdListener::bind("127.0.0.1:0")
+        .and_then(|free| free.local_addr())
+        .expect("a port");
+    let conf = ServerConf {
+        threads: 1,
+        ..ServerConf::default()
+    };
+    let mut server = Server::new_with_opt_and_conf(Opt::default(), conf);
+    server.bootstrap();
+    let bare = Bare { upstream };
+    let mut service = http_proxy_service(&server.configuration, bare);
+    service.add_tcp(&address.to_string());
+    server.add_service(service);
+    std::thread::Builder::new()
+        .name("main-pingora".into())
+        .spawn(move || {
+            server.run(RunArgs {
+                shutdown_signal: Box::new(Never),
+            });
+        })
+        .expect("a thread");
+    while std::net::TcpStream::connect(address).is_err() {
+        std::thread::yield_now();
+    }
+    address
+}
+
+/// Serves by the gateway on one worker thread, with metering and receipts.
+fn witgate(kind: Kind, upstream: SocketAddr) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("policies")).expect("a folder");
+    if kind == Kind::FourPlugins {
+        let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
+        for artifact in SHIPPED {
+            artifact.install(&at("policies")).expect("a copy");
+            let sidecar = format!("{}.toml", artifact.name());
+            std::fs::copy(shipped.join(&sidecar), at("policies").join(sidecar)).expect("a copy");
+        }
+    }
+    let key = NewKey::random();
+    std::fs::write(
+        at("keys.toml"),
+        format!("[[key]]\nid = \"bench\"\nhash = \"{}\"\ntenant = \"t\"\nuser = \"u\"\ntier = \"enterprise\"\n", key.hash),
+    )
+    .expect("a file");
+    std::fs::write(at("secret"), "secret").expect("a file");
+    let config = format!(
+        "[listen]\naddress = \"127.0.0.1:0\"\nthreads = 1\n[keys]\nfile = \"keys.toml\"\n\
+         [plugins]\ndirectory = \"policies\"\n[receipts]\nfile = \"receipts.jsonl\"\n\
+         [upstreams.default]\nbase_url = \"http://{}\"\ncredential = {{ file = \"secret\" }}\n",
+        upstream
+    );
+    std::fs::write(at("witgate.toml"), config).expect("a file");
+    let config = Config::read(&at("witgate.toml")).expect("a right configuration");
+    let runtime = runtime("witgate");
+    let running = runtime
+        .block_on(Gateway::start(config, Options::default()))
+        .expect("a start");
+    println!("{} {}", running.address(), key.secret);
+    wait_for_the_bench();
+}
+
 // === impl Proxy ===
 
 impl Proxy {
-    /// Starts pingora's own proxy on one worker thread. Its threads are named after its service.
-    pub(crate) fn bare_pingora(upstream: &Upstream) -> Self {
-        let address = StdListener::bind("127.0.0.1:0")
-            .and_then(|free| free.local_addr())
-            .expect("a port");
-        let conf = ServerConf {
-            threads: 1,
-            ..ServerConf::default()
-        };
-        let mut server = Server::new_with_opt_and_conf(Opt::default(), conf);
-        server.bootstrap();
-        let bare = Bare {
-            upstream: upstream.address,
-        };
-        let mut service = http_proxy_service(&server.configuration, bare);
-        service.add_tcp(&address.to_string());
-        server.add_service(service);
-        std::thread::Builder::new()
-            .name("main-pingora".into())
-            .spawn(move || {
-                server.run(RunArgs {
-                    shutdown_signal: Box::new(Never),
-                });
-            })
-            .expect("a thread");
-        while std::net::TcpStream::connect(address).is_err() {
-            std::thread::yield_now();
-        }
+    /// Starts a process that serves.
+    pub(crate) fn start(kind: Kind, upstream: &Upstream) -> Self {
+        let program = std::env::current_exe().expect("the path of this program");
+        let mut child = Command::new(program)
+            .args([SERVE, kind.name(), &upstream.address().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a process");
+        let told = child.stdout.take().expect("its output");
+        let mut line = String::new();
+        BufReader::new(told).read_line(&mut line).expect("a line");
+        let (address, key) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
         Self {
-            address,
-            threads: "Pingora HTTP Pr",
-            key: String::new(),
-            _kept: None,
+            address: address.parse().expect("an address"),
+            key: key.to_owned(),
+            child,
         }
     }
 
-    /// Starts the gateway on one worker thread, with metering and receipts.
-    pub(crate) fn witgate(threads: &'static str, upstream: &Upstream, plugins: &Plugins) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let at = |name: &str| folder.path().join(name);
-        std::fs::create_dir(at("policies")).expect("a folder");
-        if matches!(plugins, Plugins::Shipped) {
-            let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
-            for artifact in SHIPPED {
-                artifact.install(&at("policies")).expect("a copy");
-                let sidecar = format!("{}.toml", artifact.name());
-                std::fs::copy(shipped.join(&sidecar), at("policies").join(sidecar))
-                    .expect("a copy");
-            }
-        }
-        let key = NewKey::random();
-        std::fs::write(
-            at("keys.toml"),
-            format!("[[key]]\nid = \"bench\"\nhash = \"{}\"\ntenant = \"t\"\nuser = \"u\"\ntier = \"enterprise\"\n", key.hash),
-        )
-        .expect("a file");
-        std::fs::write(at("secret"), "secret").expect("a file");
-        let config = format!(
-            "[listen]\naddress = \"127.0.0.1:0\"\nthreads = 1\n[keys]\nfile = \"keys.toml\"\n\
-             [plugins]\ndirectory = \"policies\"\n[receipts]\nfile = \"receipts.jsonl\"\n\
-             [upstreams.default]\nbase_url = \"http://{}\"\ncredential = {{ file = \"secret\" }}\n",
-            upstream.address
-        );
-        std::fs::write(at("witgate.toml"), config).expect("a file");
-        let config = Config::read(&at("witgate.toml")).expect("a right configuration");
-        let runtime = runtime(threads);
-        let running = runtime
-            .block_on(Gateway::start(config, Options::default()))
-            .expect("a start");
-        Self {
-            address: running.address(),
-            threads,
-            key: key.secret,
-            _kept: Some((runtime, running, folder)),
-        }
-    }
-
-    /// The address that it listens on.
+    /// Returns the address that it listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The prefix of its threads' names.
-    pub(crate) fn threads(&self) -> &'static str {
-        self.threads
+    /// Returns the id of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
-    /// The key that it lets in.
+    /// Returns the key that it lets in.
     pub(crate) fn key(&self) -> &str {
         &self.key
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // Its standard input ends with this.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod decide;
 pub(crate) mod delivery;
 mod downstream;
 mod forward;
+mod guard;
 pub(crate) mod headers;
 mod mode;
 mod receive;
@@ -113,6 +114,9 @@ async fn steps(
     match mode {
         ResponseMode::Relay => {
             let forwarded = forward::forward(admitted, session, settlement).await?;
+            if settlement.answer_is_guarded() {
+                return Box::pin(guard::relay(forwarded, session, settlement)).await;
+            }
             Ok(relay::relay(forwarded, session, settlement).await)
         }
         ResponseMode::HeadOnly => {

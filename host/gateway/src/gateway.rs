@@ -14,6 +14,7 @@ use witgate_audit::{Health, Lines};
 use witgate_handover::{Books, SuccessorSink};
 use witgate_ledger::{Ledger, UnixMillis};
 use witgate_runtime::{Lineup, Policies};
+use witgate_upstream::Upstreams;
 
 use crate::admin::metrics::Metrics;
 use crate::batches::Batches;
@@ -33,6 +34,8 @@ const SUPERSEDED_IDLE: Duration = Duration::from_secs(3);
 /// The state that all exchanges share. Any number of them may use it at once.
 pub(crate) struct Gateway {
     snapshot: ArcSwap<Snapshot>,
+    /// The upstreams of the snapshot, for the tasks that keep them.
+    upstreams: watch::Sender<Upstreams>,
     pub(crate) policies: Policies,
     pub(crate) ledger: Arc<Ledger>,
     /// The ledger's journal in the state directory.
@@ -60,6 +63,7 @@ impl Gateway {
         Self {
             ledger: Ledger::with_bounds(snapshot.config.ledger),
             journal: Journal::new(snapshot.config.state.clone()),
+            upstreams: watch::Sender::new(snapshot.upstreams.clone()),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies,
             batches: Arc::new(Batches::new(store.clone())),
@@ -79,7 +83,13 @@ impl Gateway {
     /// Replaces the configuration for new exchanges.
     pub(crate) fn replace(&self, snapshot: Snapshot) {
         self.ledger.set_bounds(snapshot.config.ledger);
+        self.upstreams.send_replace(snapshot.upstreams.clone());
         self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Returns the upstreams in use, now and after each replacement.
+    pub(crate) fn upstreams(&self) -> watch::Receiver<Upstreams> {
+        self.upstreams.subscribe()
     }
 
     /// Notes that another process serves from here on, and keeps the ledger's journal.

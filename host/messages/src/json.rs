@@ -29,6 +29,6 @@ pub(crate) use members::{Found, Unreadable, members, put};
 pub(crate) use named::{Inside, each_named, may_name};
 pub(crate) use number::whole_number;
 pub(crate) use object::{Member, Object};
-pub(crate) use text::unescape;
+pub(crate) use text::{closing_quote, closing_quote_anyhow, unescape, unescape_lossy};
 pub(crate) use value::{Kind, Span};
 pub(crate) use walk::{Elements, Walk};

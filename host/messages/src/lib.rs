@@ -3,12 +3,13 @@
 //! The crate covers what a gateway needs of the protocol: the operation of a path ([`Endpoint`]), the top level of a request
 //! ([`Head`]), edits of single members that leave every other byte alone ([`splice()`]), framing of event streams ([`sse`]),
 //! usage of an answer ([`Meter`], [`Usage`]) and its cost ([`PriceBook`]), batches ([`Batch`]), upstream objects that a request
-//! refers to ([`References`]), paging of lists ([`Page`], [`Query`]), errors ([`ErrorType`]) and retries ([`Advice`]).
+//! refers to ([`References`]), texts for guards ([`content`]), paging of lists ([`Page`], [`Query`]), errors ([`ErrorType`]) and retries ([`Advice`]).
 //!
 //! It does no I/O, reads no clock, is not async and uses no floats for money. It never builds a tree of a whole body and never
 //! re-serialises one. Every limit is a constant of its module.
 
 pub mod batch;
+pub mod content;
 pub mod endpoint;
 pub mod error;
 pub mod head;

@@ -22,6 +22,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
 
 use crate::engine::Runtime;
+use crate::file::Look;
 use crate::lineup::Lineup;
 use catalog::{Catalog, EntryState};
 use change::Change;
@@ -254,8 +255,9 @@ impl Library {
     }
 
     /// Returns whether the directory may have changed since it was last read.
-    fn looks_changed(&self) -> bool {
-        let listing = Listing::of(&self.dir);
-        self.catalog.lock().differs(listing.as_ref().ok())
+    fn looks_changed(&self, look: Look) -> bool {
+        let mut catalog = self.catalog.lock();
+        let is_proven = look == Look::Stamp && catalog.is_proven(&self.dir);
+        !is_proven && catalog.differs(Listing::of(&self.dir).ok())
     }
 }

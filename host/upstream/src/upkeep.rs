@@ -4,7 +4,7 @@
 //! keeps, and ends them. All of them end with the gateway.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method};
@@ -20,9 +20,6 @@ use super::request::{Framing, Headers, Request};
 use super::{Upstream, Upstreams};
 use crate::config::HealthPolicy;
 
-/// The interval at which the configuration is looked at.
-const LOOK: Duration = Duration::from_secs(1);
-
 /// Largest answer to a health check that is read so that its connection can be reused, in bytes.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
@@ -33,20 +30,27 @@ struct Kept {
     _tasks: JoinSet<()>,
 }
 
-/// Keeps the upstreams of the configuration in use, until `stop` says `true` or its sender is dropped.
-pub async fn run_upkeep(upstreams: impl Fn() -> Upstreams + Send, mut stop: watch::Receiver<bool>) {
+/// Keeps the upstreams in use, until `stop` says `true` or a sender is dropped.
+pub async fn run_upkeep(
+    mut upstreams: watch::Receiver<Upstreams>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut kept: Vec<Kept> = Vec::new();
-    let mut ticks = interval(LOOK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let in_use = upstreams.borrow_and_update().clone();
+        keep(&mut kept, &in_use);
+        drop(in_use);
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            _ = ticks.tick() => look(&mut kept, &upstreams()),
+            changed = upstreams.changed() => if changed.is_err() {
+                return;
+            },
         }
     }
 }
 
-fn look(kept: &mut Vec<Kept>, upstreams: &Upstreams) {
+/// Ends the tasks of upstreams that are not in use any more, and starts those of new ones.
+fn keep(kept: &mut Vec<Kept>, upstreams: &Upstreams) {
     let are_of = |kept: &Kept, upstream| Arc::ptr_eq(&kept.upstream, upstream);
     kept.retain(|kept| upstreams.iter().any(|upstream| are_of(kept, upstream)));
     for upstream in upstreams.iter() {

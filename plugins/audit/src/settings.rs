@@ -1,32 +1,28 @@
 //! The audit plugin's settings.
 
-use serde::Deserialize;
 use witgate_plugin::types::{ReceiptEdit, Value};
 use witgate_plugin::{Glob, Problems, Table};
 
 use crate::{AuditPlugin, PROTECTED};
 
-/// `[settings]` of `policies/audit.toml`. Lists contain patterns of field names. `drop` takes precedence over `hash`, and
-/// `hash` over `keep`.
-#[derive(Debug, Deserialize)]
-pub struct Settings {
-    /// Fields to write. If absent, all of them.
-    #[serde(default = "everything")]
-    keep: Vec<Glob>,
-    /// Fields to write as a keyed hash, so that equal values stay recognizable.
-    #[serde(default)]
-    hash: Vec<Glob>,
-    /// Fields to leave out.
-    #[serde(default)]
-    drop: Vec<Glob>,
-    /// Key of the hashes. Required if `hash` names any field.
-    salt: Option<String>,
-    /// Constant tags, written as `tags.NAME`.
-    #[serde(default)]
-    tags: Table<String>,
-    /// Tags that copy a field before it is dropped or hashed, by the tag's name.
-    #[serde(default)]
-    copy: Table<String>,
+witgate_plugin::settings! {
+    /// `[settings]` of `policies/audit.toml`. Lists contain patterns of field names. `drop` takes precedence over `hash`, and
+    /// `hash` over `keep`.
+    #[derive(Debug, Default)]
+    pub struct Settings {
+        /// Fields to write. If absent, all of them.
+        keep: Vec<Glob> = everything(),
+        /// Fields to write as a keyed hash, so that equal values stay recognizable.
+        hash: Vec<Glob>,
+        /// Fields to leave out.
+        drop: Vec<Glob>,
+        /// Key of the hashes. Required if `hash` names any field.
+        salt: Option<String>,
+        /// Constant tags, written as `tags.NAME`.
+        tags: Table<String>,
+        /// Tags that copy a field before it is dropped or hashed, by the tag's name.
+        copy: Table<String>,
+    }
 }
 
 /// Minimum length of a salt, in bytes. A shorter one can be guessed.

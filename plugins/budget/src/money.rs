@@ -2,18 +2,21 @@
 
 use std::fmt;
 
-use serde::de::{Error, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer};
+use witgate_plugin::Problems;
+use witgate_plugin::json::Json;
+use witgate_plugin::settings::Setting;
 
 /// Pico-USD in a US dollar.
 pub(crate) const PER_USD: u64 = 1_000_000_000_000;
 const DECIMALS: usize = 12;
 
 /// An amount in pico-USD, at most about 18 million US dollars.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PicoUsd(pub(crate) u64);
 
-struct Written;
+/// What an amount has to be, in words.
+const WRITTEN: &str =
+    "US dollars as a whole number or as a string like \"12.50\" (at most 12 decimals, no float)";
 
 // === impl PicoUsd ===
 
@@ -41,36 +44,22 @@ impl fmt::Display for PicoUsd {
     }
 }
 
-impl<'de> Deserialize<'de> for PicoUsd {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Not `any`, which would link the code that reads floats.
-        deserializer.deserialize_u64(Written)
-    }
-}
-
-// === impl Written ===
-
-impl Visitor<'_> for Written {
-    type Value = PicoUsd;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("US dollars as a whole number or as a string like \"12.50\" (at most 12 decimals, no float)")
-    }
-
-    fn visit_u64<E: Error>(self, dollars: u64) -> Result<PicoUsd, E> {
-        let amount = dollars.checked_mul(PER_USD).map(PicoUsd);
-        amount.ok_or_else(|| E::invalid_value(Unexpected::Unsigned(dollars), &self))
-    }
-
-    fn visit_i64<E: Error>(self, dollars: i64) -> Result<PicoUsd, E> {
-        match u64::try_from(dollars) {
-            Ok(dollars) => self.visit_u64(dollars),
-            Err(_) => Err(E::invalid_value(Unexpected::Signed(dollars), &self)),
+impl Setting for PicoUsd {
+    fn read(value: &Json<'_>, path: &str, problems: &mut Problems) -> Option<Self> {
+        let amount = match value {
+            Json::Text(text) => Self::parse(text),
+            other => other
+                .as_u64()
+                .and_then(|dollars| dollars.checked_mul(PER_USD))
+                .map(Self),
+        };
+        match (amount, value) {
+            (Some(_), _) => {}
+            // The type is right, so only the amounts are worth naming.
+            (None, Json::Text(_)) => problems.wrong(path, format!("must be {WRITTEN}")),
+            (None, other) => problems.wrong_type(path, WRITTEN, other),
         }
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<PicoUsd, E> {
-        PicoUsd::parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+        amount
     }
 }
 

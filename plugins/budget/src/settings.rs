@@ -4,43 +4,43 @@ mod limit;
 
 pub(crate) use limit::{Account, Exhausted, Limit};
 
-use serde::Deserialize;
 use witgate_plugin::{Problems, Table};
 
 use self::limit::LimitFile;
 use crate::BudgetPlugin;
 
-/// `[settings]` of `policies/budget.toml`.
-#[derive(Debug, Deserialize)]
-pub struct Settings {
-    /// Tier of keys without one, and of keys whose tier is not listed here. If absent, these keys have no limits.
-    default_tier: Option<String>,
-    /// Operations that are neither charged nor counted.
-    #[serde(default = "free")]
-    free: Vec<String>,
-    /// Treatment of models without a price, if the tier has a spending limit.
-    #[serde(default)]
-    unpriced: Unpriced,
-    /// The limits of each tier.
-    #[serde(default)]
-    tiers: Table<TierFile>,
+witgate_plugin::settings! {
+    /// `[settings]` of `policies/budget.toml`.
+    #[derive(Debug, Default)]
+    pub struct Settings {
+        /// Tier of keys without one, and of keys whose tier is not listed here. If absent, these keys have no limits.
+        default_tier: Option<String>,
+        /// Operations that are neither charged nor counted.
+        free: Vec<String> = free(),
+        /// Treatment of models without a price, if the tier has a spending limit.
+        unpriced: Unpriced = Unpriced::default(),
+        /// The limits of each tier.
+        tiers: Table<TierFile>,
+    }
 }
 
-/// Treatment of models without a price.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Unpriced {
-    /// Counts the request as free of cost. The host counts unpriced requests.
-    #[default]
-    Pass,
-    /// Refuses the request.
-    Refuse,
+witgate_plugin::words! {
+    /// Treatment of models without a price.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) enum Unpriced {
+        /// Counts the request as free of cost. The host counts unpriced requests.
+        #[default]
+        Pass = "pass",
+        /// Refuses the request.
+        Refuse = "refuse",
+    }
 }
 
-#[derive(Debug, Deserialize)]
-struct TierFile {
-    #[serde(default)]
-    limits: Vec<LimitFile>,
+witgate_plugin::settings! {
+    #[derive(Debug, Default)]
+    struct TierFile {
+        limits: Vec<LimitFile>,
+    }
 }
 
 fn free() -> Vec<String> {

@@ -4,27 +4,28 @@ mod field;
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use witgate_plugin::{Glob, Problems};
 
-use self::field::Field;
+use self::field::{Field, Kind};
 use crate::facts::{Facts, Model};
 use crate::network::Network;
 
-/// A condition as it is written: exactly one of `field`, `all`, `any` and `not`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct ConditionFile {
-    field: Option<String>,
-    /// Patterns, one of which must match.
-    is: Option<Vec<Glob>>,
-    at_least: Option<u64>,
-    below: Option<u64>,
-    present: Option<bool>,
-    /// Networks, one of which must contain the address.
-    within: Option<Vec<Network>>,
-    all: Option<Vec<ConditionFile>>,
-    any: Option<Vec<ConditionFile>>,
-    not: Option<Box<ConditionFile>>,
+witgate_plugin::settings! {
+    /// A condition as it is written: exactly one of `field`, `all`, `any` and `not`.
+    #[derive(Debug, Default)]
+    pub(crate) struct ConditionFile {
+        field: Option<String>,
+        /// Patterns, one of which must match.
+        is: Option<Vec<Glob>>,
+        at_least: Option<u64>,
+        below: Option<u64>,
+        present: Option<bool>,
+        /// Networks, one of which must contain the address.
+        within: Option<Vec<Network>>,
+        all: Option<Vec<ConditionFile>>,
+        any: Option<Vec<ConditionFile>>,
+        not: Option<Box<ConditionFile>>,
+    }
 }
 
 /// A condition. If the request lacks the field, the condition is false, except for `present = false`.
@@ -45,74 +46,72 @@ pub(crate) enum Condition {
 
 impl ConditionFile {
     /// Returns the condition, or `None` after adding its problems.
-    pub(crate) fn check(self, path: &str, problems: &mut Problems) -> Option<Condition> {
-        let tested = self.is.is_some()
-            || self.at_least.is_some()
-            || self.below.is_some()
-            || self.present.is_some()
-            || self.within.is_some();
-        match (self.field, self.all, self.any, self.not) {
-            (None, Some(all), None, None) if !tested => {
+    pub(crate) fn check(&self, path: &str, problems: &mut Problems) -> Option<Condition> {
+        let groups = self.all.is_some() || self.any.is_some() || self.not.is_some();
+        match (&self.field, &self.all, &self.any, &self.not) {
+            (None, Some(all), None, None) if !self.tests_something() => {
                 check_all(all, &format!("{path}.all"), problems).map(Condition::All)
             }
-            (None, None, Some(any), None) if !tested => {
+            (None, None, Some(any), None) if !self.tests_something() => {
                 check_all(any, &format!("{path}.any"), problems).map(Condition::Any)
             }
-            (None, None, None, Some(not)) if !tested => {
+            (None, None, None, Some(not)) if !self.tests_something() => {
                 let not = not.check(&format!("{path}.not"), problems)?;
                 Some(Condition::Not(Box::new(not)))
             }
-            (Some(name), None, None, None) => {
-                let Some(field) = Field::named(&name) else {
-                    problems.push(
-                        format!("{path}.field"),
-                        format!("unknown field `{name}`; {}", field::KNOWN),
-                    );
-                    return None;
-                };
-                if let Some(networks) = self.within {
-                    let alone = (&self.is, self.at_least, self.below, self.present)
-                        == (&None, None, None, None);
-                    if field == Field::Address && alone {
-                        return Some(Condition::From(networks));
-                    }
-                    problems.push(
-                        path,
-                        "`within = […]` tests only the field `address`, and can't be combined with other tests",
-                    );
-                    return None;
-                }
-                match (self.is, self.at_least, self.below, self.present) {
-                    (Some(globs), None, None, None) if !field.is_number() => {
-                        Some(Condition::Is(field, globs))
-                    }
-                    (None, None, None, Some(true)) => Some(Condition::Present(field)),
-                    (None, None, None, Some(false)) => {
-                        Some(Condition::Not(Box::new(Condition::Present(field))))
-                    }
-                    (None, least, below, None)
-                        if field.is_number() && (least, below) != (None, None) =>
-                    {
-                        Some(Condition::Within(field, least.unwrap_or_default(), below))
-                    }
-                    _ => {
-                        let tests = if field.is_number() {
-                            "`at_least`, `below` or both"
-                        } else {
-                            "`is = […]`"
-                        };
-                        problems.push(
-                            path,
-                            format!("test `{name}` with {tests}, or with `present`"),
-                        );
-                        None
-                    }
-                }
+            (Some(name), ..) if !groups => self.check_field(name, path, problems),
+            _ => {
+                let known = "name one of `field` (with a test), `all`, `any` and `not`";
+                problems.push(path, known);
+                None
+            }
+        }
+    }
+
+    fn tests_something(&self) -> bool {
+        self.is.is_some() || self.within.is_some() || self.tests_number() || self.present.is_some()
+    }
+
+    fn tests_number(&self) -> bool {
+        self.at_least.is_some() || self.below.is_some()
+    }
+
+    fn check_field(&self, name: &str, path: &str, problems: &mut Problems) -> Option<Condition> {
+        let Some(field) = Field::named(name) else {
+            problems.push(
+                format!("{path}.field"),
+                format!("unknown field `{name}`; {}", field::KNOWN),
+            );
+            return None;
+        };
+        if let Some(networks) = &self.within {
+            let others = self.is.is_some() || self.tests_number() || self.present.is_some();
+            if field.kind == Kind::Address && !others {
+                return Some(Condition::From(networks.clone()));
+            }
+            problems.push(
+                path,
+                "`within = […]` tests only the field `address`, and can't be combined with other tests",
+            );
+            return None;
+        }
+        let is_number = field.is_number();
+        match (&self.is, self.tests_number(), self.present) {
+            (Some(globs), false, None) if !is_number => Some(Condition::Is(field, globs.clone())),
+            (None, false, Some(true)) => Some(Condition::Present(field)),
+            (None, false, Some(false)) => Some(Condition::Not(Box::new(Condition::Present(field)))),
+            (None, true, None) if is_number => {
+                let least = self.at_least.unwrap_or_default();
+                Some(Condition::Within(field, least, self.below))
             }
             _ => {
+                let tests = match is_number {
+                    true => "`at_least`, `below` or both",
+                    false => "`is = […]`",
+                };
                 problems.push(
                     path,
-                    "name one of `field` (with a test), `all`, `any` and `not`",
+                    format!("test `{name}` with {tests}, or with `present`"),
                 );
                 None
             }
@@ -122,16 +121,15 @@ impl ConditionFile {
 
 /// Checks a list of conditions to its end. Returns `None` if any of them has a problem.
 pub(crate) fn check_all(
-    files: Vec<ConditionFile>,
+    files: &[ConditionFile],
     path: &str,
     problems: &mut Problems,
 ) -> Option<Vec<Condition>> {
-    let conditions: Vec<Option<Condition>> = files
-        .into_iter()
-        .enumerate()
-        .map(|(index, file)| file.check(&format!("{path}[{index}]"), problems))
-        .collect();
-    conditions.into_iter().collect()
+    let mut conditions = Vec::with_capacity(files.len());
+    for (index, file) in files.iter().enumerate() {
+        conditions.extend(file.check(&format!("{path}[{index}]"), problems));
+    }
+    (conditions.len() == files.len()).then_some(conditions)
 }
 
 // === impl Condition ===
@@ -144,19 +142,22 @@ impl Condition {
             Self::All(conditions) => conditions.iter().all(holds),
             Self::Any(conditions) => conditions.iter().any(holds),
             Self::Not(condition) => !holds(condition),
-            Self::Is(Field::Tools, globs) => facts.tools().iter().any(|tool| matches(globs, tool)),
+            Self::Is(field, globs) if field.kind == Kind::Tools => {
+                facts.tools().iter().any(|tool| matches(globs, tool))
+            }
             Self::Is(field, globs) => field
                 .text(facts, model)
                 .is_some_and(|text: Cow<'_, str>| matches(globs, &text)),
             Self::Within(field, least, below) => field
                 .number(facts)
                 .is_some_and(|number| number >= *least && below.is_none_or(|below| number < below)),
-            Self::Present(Field::Tools) => !facts.tools().is_empty(),
+            Self::Present(field) if field.kind == Kind::Tools => !facts.tools().is_empty(),
             Self::Present(field) if field.is_number() => field.number(facts).is_some(),
             Self::Present(field) => field.text(facts, model).is_some(),
-            Self::From(networks) => Field::Address
-                .text(facts, model)
-                .is_some_and(|address| networks.iter().any(|network| network.holds(&address))),
+            Self::From(networks) => facts
+                .context()
+                .attribute(field::ADDRESS)
+                .is_some_and(|address| networks.iter().any(|network| network.holds(address))),
         }
     }
 

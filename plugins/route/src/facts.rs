@@ -1,16 +1,16 @@
-//! The facts that conditions test. Each part is fetched from the host at its first use.
+//! The facts that conditions test. What every decision needs is fetched at once, the rest at its first use.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use witgate_plugin::{Context, Head, Request, UpstreamStats, Upstreams};
 
 /// A request with its context and the state of the upstreams.
 pub(crate) struct Facts<'a> {
     request: &'a Request<'a>,
-    head: OnceCell<Head<'a>>,
-    head_attributes: OnceCell<Vec<(&'a str, &'a str)>>,
+    head: Head<'a>,
+    head_attributes: Vec<(&'a str, &'a str)>,
     tools: OnceCell<Vec<&'a str>>,
-    lot: OnceCell<u64>,
+    lot: Cell<Option<u64>>,
 }
 
 /// The model that a rule is tested for.
@@ -31,10 +31,10 @@ impl<'a> Facts<'a> {
     pub(crate) fn new(request: &'a Request<'a>) -> Self {
         Self {
             request,
-            head: OnceCell::new(),
-            head_attributes: OnceCell::new(),
+            head: request.head(),
+            head_attributes: request.head_attributes(),
             tools: OnceCell::new(),
-            lot: OnceCell::new(),
+            lot: Cell::new(None),
         }
     }
 
@@ -43,16 +43,15 @@ impl<'a> Facts<'a> {
     }
 
     pub(crate) fn head(&self) -> &Head<'a> {
-        self.head.get_or_init(|| self.request.head())
+        &self.head
     }
 
     pub(crate) fn model(&self) -> Option<&'a str> {
-        self.head().model
+        self.head.model
     }
 
     pub(crate) fn head_attributes(&self) -> &[(&'a str, &'a str)] {
-        self.head_attributes
-            .get_or_init(|| self.request.head_attributes())
+        &self.head_attributes
     }
 
     pub(crate) fn tools(&self) -> &[&'a str] {
@@ -74,17 +73,20 @@ impl<'a> Facts<'a> {
     /// Returns a number drawn for the request. It is the same for all requests of a session, which keeps a session at the
     /// upstream that has its prompt cache.
     pub(crate) fn lot(&self) -> u64 {
-        *self.lot.get_or_init(|| {
-            let context = self.context();
-            let name = context
-                .session()
-                .unwrap_or_else(|| context.correlation_id());
-            let (offset, prime) = FNV;
-            let hash = name.bytes().fold(offset, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(prime)
-            });
-            // The low bits of FNV are close together for similar names, so fold the high ones in.
-            (hash ^ (hash >> 32)).wrapping_mul(prime) >> 16
-        })
+        if let Some(lot) = self.lot.get() {
+            return lot;
+        }
+        let context = self.context();
+        let name = context
+            .session()
+            .unwrap_or_else(|| context.correlation_id());
+        let (offset, prime) = FNV;
+        let hash = name.bytes().fold(offset, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(prime)
+        });
+        // The low bits of FNV are close together for similar names, so fold the high ones in.
+        let lot = (hash ^ (hash >> 32)).wrapping_mul(prime) >> 16;
+        self.lot.set(Some(lot));
+        lot
     }
 }

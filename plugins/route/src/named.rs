@@ -24,13 +24,8 @@ impl RoutePlugin {
     /// Refuses a request that names a further model which the rules block, or which has no resource although
     /// `unmatched` requires one.
     pub(crate) fn check_named(&self, facts: &Facts<'_>) -> Result<(), Refusal> {
-        // The name becomes part of a rule's name or of a refusal, whose length the host limits.
-        let own = facts.model();
-        if own.is_some_and(|model| model.len() > MAX_MODEL_BYTES) {
-            return Err(Refusal::too_much(
-                "model",
-                &format!("{MAX_MODEL_BYTES} bytes"),
-            ));
+        if let Some(own) = facts.model() {
+            check_length(own)?;
         }
         for (name, value) in facts.head_attributes() {
             match *name {
@@ -43,13 +38,8 @@ impl RoutePlugin {
     }
 
     fn check_model(&self, model: &str, facts: &Facts<'_>) -> Result<(), Refusal> {
+        check_length(model)?;
         let mut rules = self.rules.iter();
-        if model.len() > MAX_MODEL_BYTES {
-            return Err(Refusal::too_much(
-                "model",
-                &format!("{MAX_MODEL_BYTES} bytes"),
-            ));
-        }
         match rules.find(|rule| rule.holds(facts, Model::Planned(model))) {
             Some(Rule {
                 action: Action::Block(refusal),
@@ -76,6 +66,15 @@ impl RoutePlugin {
         }
         Ok(())
     }
+}
+
+/// Refuses a long name: it becomes part of a rule's name or of a refusal, whose length the host limits.
+#[inline(never)]
+fn check_length(model: &str) -> Result<(), Refusal> {
+    if model.len() > MAX_MODEL_BYTES {
+        return Err(Refusal::too_much("model", "1024 bytes"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! `vmx.resourceConfigOverrides`: fields in place of the resource's, for callers whom the envelope plugin allows it.
 
+use std::mem::swap;
+
 use witgate_plugin::json::{self, Json};
+use witgate_plugin::settings::of_json;
 use witgate_plugin::types::Refusal;
-use witgate_plugin::{Problems, Upstreams, typed};
+use witgate_plugin::{Problems, Upstreams};
 
 use crate::resource::{Place, Resource};
 
@@ -22,14 +25,21 @@ pub(crate) fn apply(
     overrides: &str,
     upstreams: Upstreams<'_>,
 ) -> Result<Resource, Refusal> {
-    let base = base.cloned().unwrap_or_default();
-    let mut resource = base.clone();
-    let given: Resource = typed(overrides).map_err(|problems| refusal(&problems))?;
+    let mut resource = base.cloned().unwrap_or_default();
     let names = json::parse(overrides).map_err(|error| wrong("", &error.to_string()))?;
-    merge(&mut resource, given, &names);
-    let known: Vec<&Place> = base.targets.iter().chain(&base.secondary).collect();
-    for place in resource.targets.iter_mut().chain(&mut resource.secondary) {
-        place.by_caller = !known.iter().any(|known| known.leads_like(place));
+    let mut given: Resource = of_json(&names).map_err(|problems| refusal(&problems))?;
+    if names.get("name").is_some() {
+        return Err(wrong("name", "unknown key"));
+    }
+    merge(&mut resource, &mut given, &names);
+    let is_known = |place: &Place| {
+        let has = |places: &[Place]| places.iter().any(|known| known.leads_like(place));
+        base.is_some_and(|base| has(&base.targets) || has(&base.secondary))
+    };
+    for places in [&mut resource.targets, &mut resource.secondary] {
+        for place in places {
+            place.by_caller = !is_known(place);
+        }
     }
 
     let mut problems = Problems::default();
@@ -67,23 +77,23 @@ pub(crate) fn apply(
     }
 }
 
-/// Replaces the fields that the overrides name. None of them is a table, so nothing is merged within a field.
-fn merge(resource: &mut Resource, given: Resource, names: &Json<'_>) {
+/// Swaps in the fields that the overrides name. None of them is a table, so nothing is merged within a field.
+fn merge(resource: &mut Resource, given: &mut Resource, names: &Json<'_>) {
     let named = |name| names.get(name).is_some();
     if named("targets") {
-        resource.targets = given.targets;
+        swap(&mut resource.targets, &mut given.targets);
     }
     if named("secondary") {
-        resource.secondary = given.secondary;
+        swap(&mut resource.secondary, &mut given.secondary);
     }
     if named("retry_on") {
-        resource.retry_on = given.retry_on;
+        swap(&mut resource.retry_on, &mut given.retry_on);
     }
     if named("retries") {
         resource.retries = given.retries;
     }
     if named("on_client_gone") {
-        resource.on_client_gone = given.on_client_gone;
+        swap(&mut resource.on_client_gone, &mut given.on_client_gone);
     }
 }
 

@@ -1,41 +1,41 @@
 //! Resources: primary targets, ordered or weighted, and secondary targets.
 
-use serde::Deserialize;
-use witgate_plugin::Problems;
 use witgate_plugin::types::{Disconnect, Plan, Refusal, RetryReason, Target};
+use witgate_plugin::{Glob, Problems};
 
 use crate::facts::Facts;
 
-/// The targets of a resource, and its retry settings.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(crate) struct Resource {
-    /// Primary targets in order of preference. If any has a weight, the first one is drawn by weight.
-    #[serde(default)]
-    pub(crate) targets: Vec<Place>,
-    /// Fallbacks, tried after the targets. `vmx.secondaryModelIndex` moves one of them to the front.
-    #[serde(default)]
-    pub(crate) secondary: Vec<Place>,
-    /// Reasons to retry at the next target. Empty for all of them.
-    #[serde(default)]
-    pub(crate) retry_on: Vec<String>,
-    /// Maximum number of retries at one target, or `None` for the upstream's own setting.
-    pub(crate) retries: Option<u32>,
-    /// Treatment of a response whose client has disconnected, `stop` or `drain`, or `None` for the gateway's own setting.
-    pub(crate) on_client_gone: Option<String>,
-}
+witgate_plugin::settings! {
+    /// The targets of a resource, and its retry settings.
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct Resource {
+        /// Name of a resource of the settings, or a pattern of names. Overrides and rules have none.
+        pub(crate) name: Option<Glob>,
+        /// Primary targets in order of preference. If any has a weight, the first one is drawn by weight.
+        pub(crate) targets: Vec<Place>,
+        /// Fallbacks, tried after the targets. `vmx.secondaryModelIndex` moves one of them to the front.
+        pub(crate) secondary: Vec<Place>,
+        /// Reasons to retry at the next target. Empty for all of them.
+        pub(crate) retry_on: Vec<String>,
+        /// Maximum number of retries at one target, or `None` for the upstream's own setting.
+        pub(crate) retries: Option<u32>,
+        /// Treatment of a response whose client has disconnected, `stop` or `drain`, or `None` for the gateway's own setting.
+        pub(crate) on_client_gone: Option<String>,
+    }
 
-/// A target as written in the settings.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Place {
-    pub(crate) upstream: String,
-    /// Model to ask for, or `None` for the request's own.
-    pub(crate) model: Option<String>,
-    pub(crate) timeout_ms: Option<u32>,
-    /// Share of requests that try this target first, relative to the other weights.
-    pub(crate) weight: Option<u32>,
-    /// Set for a target that the caller named in an override.
-    #[serde(skip)]
-    pub(crate) by_caller: bool,
+    /// A target as written in the settings.
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct Place {
+        pub(crate) upstream: String,
+        /// Model to ask for, or `None` for the request's own.
+        pub(crate) model: Option<String>,
+        pub(crate) timeout_ms: Option<u32>,
+        /// Share of requests that try this target first, relative to the other weights.
+        pub(crate) weight: Option<u32>,
+        ..
+        /// Set for a target that the caller named in an override.
+        pub(crate) by_caller: bool,
+    }
 }
 
 /// The attribute of a target that the caller named in an override.
@@ -64,11 +64,12 @@ impl Resource {
         }
         for (index, code) in self.retry_on.iter().enumerate() {
             if !RETRIABLE.contains(&code.as_str()) {
-                let known = RETRIABLE.join(", ");
-                problems.push(
-                    format!("{path}.retry_on[{index}]"),
-                    format!("unknown code `{code}`; known are {known}"),
-                );
+                let mut message = format!("unknown code `{code}`; known are");
+                for (index, known) in RETRIABLE.iter().enumerate() {
+                    message.push_str(if index == 0 { " " } else { ", " });
+                    message.push_str(known);
+                }
+                problems.push(format!("{path}.retry_on[{index}]"), message);
             }
         }
         if self.retries.is_some_and(|retries| retries > 10) {
@@ -107,15 +108,21 @@ impl Resource {
         let chosen = chosen.transpose()?;
         let drawn = self.draw(facts);
 
-        let first = chosen
-            .and_then(|index| self.secondary.get(index))
-            .into_iter();
-        let primary = drawn.and_then(|index| self.targets.get(index)).into_iter();
-        let places = first
-            .chain(primary)
-            .chain(except(&self.targets, drawn))
-            .chain(except(&self.secondary, chosen));
-        let mut plan = Plan::new(places.map(Place::target).collect());
+        // Loops, because a chain of iterators is a kilobyte of code.
+        let mut targets = Vec::with_capacity(self.targets.len() + self.secondary.len());
+        for (places, first) in [(&self.secondary, chosen), (&self.targets, drawn)] {
+            if let Some(place) = first.and_then(|index| places.get(index)) {
+                targets.push(place.target());
+            }
+        }
+        for (places, first) in [(&self.targets, drawn), (&self.secondary, chosen)] {
+            for (index, place) in places.iter().enumerate() {
+                if first != Some(index) {
+                    targets.push(place.target());
+                }
+            }
+        }
+        let mut plan = Plan::new(targets);
         plan.retries = self.retries;
         plan.on_disconnect = self.on_client_gone.as_deref().map(|policy| match policy {
             "drain" => Disconnect::Drain,
@@ -145,11 +152,6 @@ impl Resource {
                 None => true,
             })
     }
-}
-
-fn except(places: &[Place], index: Option<usize>) -> impl Iterator<Item = &Place> {
-    let others = places.iter().enumerate();
-    others.filter_map(move |(at, place)| (Some(at) != index).then_some(place))
 }
 
 /// Returns the refusal for a `vmx.secondaryModelIndex` past the end of the list.

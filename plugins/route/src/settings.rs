@@ -1,6 +1,5 @@
 //! The route plugin's settings.
 
-use serde::Deserialize;
 use witgate_plugin::types::Refusal;
 use witgate_plugin::{Glob, Problems};
 
@@ -8,61 +7,49 @@ use crate::condition::{ConditionFile, check_all};
 use crate::resource::{Place, Resource};
 use crate::{Action, RoutePlugin, Rule};
 
-/// `[settings]` of `policies/route.toml`.
-#[derive(Debug, Deserialize)]
-pub struct Settings {
+witgate_plugin::settings! {
+    /// `[settings]` of `policies/route.toml`.
+    #[derive(Debug, Default)]
+    pub struct Settings {
+        /// Treatment of requests that match no rule and no resource.
+        unmatched: Unmatched = Unmatched::default(),
+        /// Permission to name an upstream of the host in the model, as `UPSTREAM/MODEL`.
+        direct: bool = false,
+        rules: Vec<RuleFile>,
+        resources: Vec<Resource>,
+    }
+}
+
+witgate_plugin::words! {
     /// Treatment of requests that match no rule and no resource.
-    #[serde(default)]
-    unmatched: Unmatched,
-    /// Permission to name an upstream of the host in the model, as `UPSTREAM/MODEL`.
-    #[serde(default)]
-    direct: bool,
-    #[serde(default)]
-    rules: Vec<RuleFile>,
-    #[serde(default)]
-    resources: Vec<ResourceFile>,
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) enum Unmatched {
+        /// Makes no plan, so the request goes to the host's default upstream with its own model.
+        #[default]
+        Pass = "pass",
+        /// Answers with a 404.
+        Refuse = "refuse",
+    }
 }
 
-/// Treatment of requests that match no rule and no resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Unmatched {
-    /// Makes no plan, so the request goes to the host's default upstream with its own model.
-    #[default]
-    Pass,
-    /// Answers with a 404.
-    Refuse,
+witgate_plugin::settings! {
+    #[derive(Debug, Default)]
+    struct RuleFile {
+        name: String,
+        when: Vec<ConditionFile>,
+        resource: Option<String>,
+        targets: Option<Vec<Place>>,
+        block: Option<BlockFile>,
+    }
 }
 
-#[derive(Debug, Deserialize)]
-struct RuleFile {
-    name: String,
-    #[serde(default)]
-    when: Vec<ConditionFile>,
-    resource: Option<String>,
-    targets: Option<Vec<Place>>,
-    block: Option<BlockFile>,
-}
-
-#[derive(Debug, Deserialize)]
-struct BlockFile {
-    message: String,
-    status: Option<u16>,
-    code: Option<String>,
-}
-
-/// A resource with its name. It lists the fields of [`Resource`], because flattening would hide unknown keys.
-#[derive(Debug, Deserialize)]
-struct ResourceFile {
-    name: Glob,
-    #[serde(default)]
-    targets: Vec<Place>,
-    #[serde(default)]
-    secondary: Vec<Place>,
-    #[serde(default)]
-    retry_on: Vec<String>,
-    retries: Option<u32>,
-    on_client_gone: Option<String>,
+witgate_plugin::settings! {
+    #[derive(Debug, Default)]
+    struct BlockFile {
+        message: String,
+        status: Option<u16>,
+        code: Option<String>,
+    }
 }
 
 // === impl Settings ===
@@ -71,23 +58,21 @@ impl Settings {
     pub(crate) fn check(self) -> Result<RoutePlugin, Problems> {
         let mut problems = Problems::default();
         let mut resources: Vec<(Glob, Resource)> = Vec::new();
-        for (index, file) in self.resources.into_iter().enumerate() {
+        for (index, mut resource) in self.resources.into_iter().enumerate() {
             let path = format!("resources[{index}]");
-            if resources.iter().any(|(name, _)| *name == file.name) {
+            let name = resource.name.take();
+            if name.is_none() {
+                problems.push(&path, "`name` is missing");
+            }
+            let name = name.unwrap_or_default();
+            if resources.iter().any(|(known, _)| *known == name) {
                 problems.push(
                     format!("{path}.name"),
-                    format!("there is a resource `{}` already", file.name.as_str()),
+                    format!("there is a resource `{}` already", name.as_str()),
                 );
             }
-            let resource = Resource {
-                targets: file.targets,
-                secondary: file.secondary,
-                retry_on: file.retry_on,
-                retries: file.retries,
-                on_client_gone: file.on_client_gone,
-            };
             resource.check(&path, &mut problems);
-            resources.push((file.name, resource));
+            resources.push((name, resource));
         }
         let mut rules = Vec::new();
         for (index, file) in self.rules.into_iter().enumerate() {
@@ -111,7 +96,7 @@ impl RuleFile {
         resources: &[(Glob, Resource)],
         problems: &mut Problems,
     ) -> Option<Rule> {
-        let when = check_all(self.when, &format!("{path}.when"), problems);
+        let when = check_all(&self.when, &format!("{path}.when"), problems);
         let action = match (self.resource, self.targets, self.block) {
             (Some(name), None, None) => {
                 if !resources.iter().any(|(glob, _)| glob.matches(&name)) {

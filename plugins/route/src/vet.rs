@@ -32,23 +32,25 @@ impl RoutePlugin {
         }
         let mut kept = Vec::with_capacity(plan.targets.len());
         let mut blocked = None;
-        for (index, target) in plan.targets.drain(..).enumerate() {
-            match self.ruled(&target, acted, facts) {
-                None => keep(&mut kept, target),
+        for (index, target) in plan.targets.into_iter().enumerate() {
+            let resource = match self.ruled(&target, acted, facts) {
+                None => {
+                    keep(&mut kept, target);
+                    continue;
+                }
                 Some(Action::Block(refusal)) if chosen && index == 0 => {
                     return Err(refusal.clone());
                 }
-                Some(Action::Block(refusal)) => blocked = blocked.or(Some(refusal)),
-                Some(Action::Send(resource)) => {
-                    let places = resource.plan(facts, None)?.targets;
-                    self.keep_all(&mut kept, &mut blocked, places, acted, facts);
+                Some(Action::Block(refusal)) => {
+                    blocked = blocked.or(Some(refusal));
+                    continue;
                 }
-                Some(Action::Use(name)) => {
-                    if let Some(resource) = self.resource(name) {
-                        let places = resource.plan(facts, None)?.targets;
-                        self.keep_all(&mut kept, &mut blocked, places, acted, facts);
-                    }
-                }
+                Some(Action::Send(resource)) => Some(resource),
+                Some(Action::Use(name)) => self.resource(name),
+            };
+            if let Some(resource) = resource {
+                let places = resource.plan(facts, None)?.targets;
+                self.keep_all(&mut kept, &mut blocked, places, acted, facts);
             }
         }
         plan.targets = kept;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 /// A pattern for a whole name. `*` matches any run of characters, including an empty one; all other characters match
 /// themselves.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Glob(String);
 
 // === impl Glob ===

@@ -14,16 +14,25 @@ pub(crate) struct Facts<'a>(PhantomData<&'a CallMemory>);
 type Text<'a> = Option<&'a str>;
 type Pairs<'a> = Vec<(&'a str, &'a str)>;
 
-/// Asks for a text.
-fn text<'a>(ask: impl FnOnce() -> String) -> &'a str {
+/// Asks for a text. A pointer to the import, because code for each import would be a tenth of a component.
+#[inline(never)]
+fn text<'a>(ask: fn() -> String) -> &'a str {
     keep(lend(ask))
 }
 
-fn optional<'a>(ask: impl FnOnce() -> Option<String>) -> Text<'a> {
+#[inline(never)]
+fn optional<'a>(ask: fn() -> Option<String>) -> Text<'a> {
     lend(ask).map(|text| keep(text))
 }
 
-fn pairs<'a>(ask: impl FnOnce() -> Option<Vec<Attribute>>) -> Pairs<'a> {
+/// Asks for a text that has a name.
+#[inline(never)]
+fn named<'a>(ask: fn(&str) -> Option<String>, name: &str) -> Text<'a> {
+    lend(|| ask(name)).map(|text| keep(text))
+}
+
+#[inline(never)]
+fn pairs<'a>(ask: &dyn Fn() -> Option<Vec<Attribute>>) -> Pairs<'a> {
     let lent = lend(ask).unwrap_or_default();
     let borrowed = |(name, value): Attribute| (keep(name), keep(value));
     own(lent, borrowed)
@@ -64,11 +73,11 @@ impl<'a> Facts<'a> {
     }
 
     pub(crate) fn header(&self, name: &str) -> Text<'a> {
-        optional(|| request::header(name))
+        named(request::header, name)
     }
 
     pub(crate) fn headers(&self, prefix: &str) -> Pairs<'a> {
-        pairs(|| request::headers(prefix))
+        pairs(&|| request::headers(prefix))
     }
 
     pub(crate) fn head(&self) -> Head<'a> {
@@ -89,7 +98,7 @@ impl<'a> Facts<'a> {
     }
 
     pub(crate) fn head_attributes(&self) -> Pairs<'a> {
-        pairs(request::head_attributes)
+        pairs(&request::head_attributes)
     }
 
     pub(crate) fn tools(&self) -> Vec<&'a str> {
@@ -98,7 +107,7 @@ impl<'a> Facts<'a> {
     }
 
     pub(crate) fn member(&self, name: &str) -> Text<'a> {
-        optional(|| request::member(name))
+        named(request::member, name)
     }
 
     pub(crate) fn body_read(&self, offset: u64, len: u32) -> Vec<u8> {
@@ -122,11 +131,11 @@ impl<'a> Facts<'a> {
     }
 
     pub(crate) fn label(&self, name: &str) -> Text<'a> {
-        optional(|| caller::label(name))
+        named(caller::label, name)
     }
 
     pub(crate) fn labels(&self) -> Pairs<'a> {
-        pairs(caller::labels)
+        pairs(&caller::labels)
     }
 
     pub(crate) fn correlation_id(&self) -> &'a str {
@@ -154,19 +163,19 @@ impl<'a> Facts<'a> {
     }
 
     pub(crate) fn metadata(&self, name: &str) -> Text<'a> {
-        optional(|| context::metadata(name))
+        named(context::metadata, name)
     }
 
     pub(crate) fn all_metadata(&self) -> Pairs<'a> {
-        pairs(context::all_metadata)
+        pairs(&context::all_metadata)
     }
 
     pub(crate) fn attribute(&self, name: &str) -> Text<'a> {
-        optional(|| context::get_attribute(name))
+        named(context::get_attribute, name)
     }
 
     pub(crate) fn attributes(&self) -> Pairs<'a> {
-        pairs(context::attributes)
+        pairs(&context::attributes)
     }
 
     pub(crate) fn timeout_ms(&self) -> Option<u32> {
@@ -190,7 +199,7 @@ impl<'a> Facts<'a> {
     }
 
     pub(crate) fn upstream_attributes(&self, name: &str) -> Pairs<'a> {
-        pairs(|| upstreams::attributes(name))
+        pairs(&|| upstreams::attributes(name))
     }
 
     pub(crate) fn planned_rule(&self) -> Text<'a> {

@@ -77,7 +77,6 @@ mod host;
 mod plugin;
 mod receipts;
 mod request;
-mod settings;
 
 pub mod clock;
 pub mod glob;
@@ -86,6 +85,7 @@ pub mod kv;
 pub mod log;
 pub mod metrics;
 pub mod prelude;
+pub mod settings;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod types;

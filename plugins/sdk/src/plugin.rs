@@ -1,7 +1,6 @@
 //! The traits that a plugin implements: [`Plugin`], and one for each of its hooks.
 
-use serde::de::DeserializeOwned;
-
+use crate::settings::Typed;
 use crate::types::{
     self, Charge, ContentKind, Estimate, Interest, Piece, Plan, ReceiptEdits, Refusal, Remedy,
     Verdict,
@@ -10,8 +9,9 @@ use crate::{Problems, Receipts, Request};
 
 /// A plugin, made once per instance from its settings.
 pub trait Plugin: Sized + 'static {
-    /// Type of the `[settings]` table of the sidecar, or [`NoSettings`](crate::NoSettings) for a plugin without settings.
-    type Settings: DeserializeOwned;
+    /// Type of the `[settings]` table of the sidecar, which serde or [`settings!`](crate::settings!) reads, or
+    /// [`NoSettings`](crate::NoSettings) for a plugin without settings.
+    type Settings: Typed;
 
     /// Makes the plugin from settings whose keys and types are right.
     ///

@@ -1,9 +1,14 @@
 //! Typed settings: JSON text in, a plugin or every problem out.
 
+mod declare;
 mod reader;
+mod setting;
 mod table;
 mod value_error;
 
+pub use setting::{Fields, Setting, of_json};
+#[doc(hidden)]
+pub use setting::{choice, read};
 pub use table::Table;
 
 use std::fmt;
@@ -29,6 +34,21 @@ pub struct Problems {
     list: Vec<Problem>,
     /// Paths whose value was wrong or missing, so that a placeholder took its place.
     placeholders: Vec<String>,
+    /// Paths of keys that no type knows, which are told after everything else.
+    unknown: Vec<String>,
+}
+
+/// A type that an operator's settings, or other JSON that has to be spelled right, are read into.
+///
+/// Every type that serde can deserialize implements it, and so do the types of [`settings!`](crate::settings!), which take
+/// less room in a component.
+pub trait Typed: Sized {
+    /// Reads JSON text, and returns the problems beside the value.
+    ///
+    /// # Errors
+    ///
+    /// Returns every problem, if no value can be made despite them.
+    fn read_json(json: &str) -> Result<(Self, Problems), Problems>;
 }
 
 /// The settings of a plugin without settings. Every key is a problem.
@@ -40,10 +60,13 @@ pub struct NoSettings {}
 impl Problems {
     /// Adds a problem.
     pub fn push(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.list.push(Problem {
-            path: path.into(),
-            message: message.into(),
-        });
+        self.add(path.into(), message.into());
+    }
+
+    /// Adds a problem. Not a part of `push`, whose code exists once for each pair of types.
+    #[inline(never)]
+    fn add(&mut self, path: String, message: String) {
+        self.list.push(Problem { path, message });
     }
 
     /// Returns the value of `checked`, or adds its error and returns `None`.
@@ -96,6 +119,21 @@ impl Problems {
     }
 }
 
+impl Problems {
+    fn of(path: &str, message: String) -> Self {
+        let mut problems = Self::default();
+        problems.push(path, message);
+        problems
+    }
+
+    /// Adds the problems of unknown keys.
+    fn tell_unknown(&mut self) {
+        for path in std::mem::take(&mut self.unknown) {
+            self.push(path, "unknown key");
+        }
+    }
+}
+
 impl IntoIterator for Problems {
     type Item = Problem;
     type IntoIter = std::vec::IntoIter<Problem>;
@@ -126,15 +164,15 @@ impl std::error::Error for Problems {}
 /// # Errors
 ///
 /// Returns every problem, with its path.
-pub fn typed<T: DeserializeOwned>(json: &str) -> Result<T, Problems> {
-    let (value, problems) = reader::read(json)?;
+pub fn typed<T: Typed>(json: &str) -> Result<T, Problems> {
+    let (value, problems) = T::read_json(json)?;
     problems.or(value)
 }
 
 /// Reads the settings and makes the plugin. Reports the problems of the plugin's own checks together with those of the
 /// types.
 pub(crate) fn configure<P: Plugin>(json: &str) -> Result<P, Problems> {
-    let (settings, mut problems) = reader::read(json)?;
+    let (settings, mut problems) = P::Settings::read_json(json)?;
     match P::configure(settings) {
         Ok(plugin) => problems.or(plugin),
         Err(found) => {
@@ -146,6 +184,14 @@ pub(crate) fn configure<P: Plugin>(json: &str) -> Result<P, Problems> {
             }
             Err(problems)
         }
+    }
+}
+
+// === impl Typed ===
+
+impl<T: DeserializeOwned> Typed for T {
+    fn read_json(json: &str) -> Result<(Self, Problems), Problems> {
+        reader::read(json)
     }
 }
 

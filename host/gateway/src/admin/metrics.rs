@@ -33,6 +33,8 @@ pub(crate) struct Metrics {
     usage_unread: Counter,
     overdrafts: Counter,
     skipped: Counter,
+    guard_changes: Family<Label<String>, Counter>,
+    guard_stops: Family<Label<String>, Counter>,
     unknown_targets: Family<Label<String>, Counter>,
 }
 
@@ -102,6 +104,16 @@ impl Metrics {
                 "plugin_skips",
                 "Number of exchanges that went on without a faulted plugin because it fails open",
             ),
+            guard_changes: registered(
+                to,
+                "guard_changes",
+                "Number of pieces of text that guards changed, by plugin",
+            ),
+            guard_stops: registered(
+                to,
+                "guard_stops",
+                "Number of exchanges in which a guard stopped the request or the response, by plugin",
+            ),
             unknown_targets: registered(
                 to,
                 "unknown_targets",
@@ -160,6 +172,16 @@ impl Metrics {
         }
         if !receipt.route.skipped.is_empty() {
             self.skipped.inc();
+        }
+        for calls in &receipt.guards {
+            let plugin = || [("plugin", calls.plugin.to_string())];
+            if calls.changed > 0 {
+                let changes = self.guard_changes.get_or_create(&plugin());
+                changes.inc_by(calls.changed);
+            }
+            if calls.stopped.is_some() {
+                self.guard_stops.get_or_create(&plugin()).inc();
+            }
         }
     }
 

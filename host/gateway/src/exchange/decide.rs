@@ -28,8 +28,8 @@ use self::targets::{Target, look_up};
 use super::receive::Received;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
-use crate::exchange::headers;
 use crate::exchange::view::View;
+use crate::exchange::{guard, headers};
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::tenants::owners::Kind;
@@ -78,6 +78,10 @@ pub(crate) async fn decide(
     }
     settlement.request().envelope = Some(Arc::clone(&envelope));
     let mut view = view.after(&envelope).map_err(|error| edit_failed(&error))?;
+    // Rare, so it lives on the heap.
+    if let Some(guards) = guard::of(&view, &lineup, &envelope)? {
+        view = Box::pin(guard::inspect(view, guards, settlement)).await?;
+    }
     copy::charge_edited(&mut view, &lineup, settlement)?;
     let batch = batch_context::prepare(&mut view, &lineup, gateway, settlement).await?;
 

@@ -186,7 +186,16 @@ fn scan(body: Bytes) -> Result<Head, Refused> {
         ));
     }
     let head = Head::scan(body).map_err(|malformed| Refused::client(400, malformed.to_string()))?;
-    // Plugins copy both, and build names from them.
+    check_lengths(&head)?;
+    Ok(head)
+}
+
+/// Checks the texts that plugins copy and build names from.
+///
+/// # Errors
+///
+/// 400 if one is too long.
+pub(crate) fn check_lengths(head: &Head) -> Result<(), Refused> {
     for (name, text, max) in [
         ("model", head.model(), MAX_MODEL_BYTES),
         ("metadata.user_id", head.user_id(), MAX_USER_ID_BYTES),
@@ -197,5 +206,5 @@ fn scan(body: Bytes) -> Result<Head, Refused> {
             return Err(Refused::client(400, message));
         }
     }
-    Ok(head)
+    Ok(())
 }

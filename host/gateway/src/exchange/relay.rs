@@ -5,6 +5,7 @@
 
 pub(crate) mod early_headers;
 pub(crate) mod metering;
+pub(crate) mod stopped;
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,35 +13,23 @@ use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Version, header};
-use pingora_core::ErrorType as IoError;
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use witgate_messages::error::{self, ErrorType};
-use witgate_upstream::Response;
+use witgate_upstream::{Attempt, Response};
 
+use self::stopped::Stopped;
 use super::delivery::{ConnectionFate, Delivered};
-use super::downstream::{Downstream, Interrupted};
+use super::downstream::Downstream;
 use super::forward::answered::{Answered, Forwarded, HeldBack};
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
 use crate::exchange::headers::{self, Framing};
 use crate::receipts::receipt::Outcome;
-use crate::tenants::owners::ClaimError;
 
 /// Largest number of bytes that are joined into one write.
 const JOIN: usize = 64 * 1024;
-
-/// The reason for which an answer stopped before its end.
-enum Stopped {
-    ClientGone,
-    /// The upstream closed the connection.
-    UpstreamClosed(String),
-    /// The gateway ended it after a time limit.
-    TimedOut(String),
-    /// The gateway ended it because it could not answer for the rest.
-    Refused(String),
-}
 
 /// Answers a health probe of a client.
 pub(super) async fn answer_health_probe(
@@ -87,6 +76,22 @@ pub(super) async fn relay(
     session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
 
     let delivered = deliver(&mut response, held_back, &mut client, session, settlement).await;
+    let delivered = conclude(delivered, &mut response, &client, session, settlement).await;
+    judge(&response, &mut attempt, settlement);
+    if response.is_done() {
+        attempt.release(response).await;
+    }
+    delivered
+}
+
+/// Ends an answer that was delivered as far as `delivered` says.
+pub(super) async fn conclude(
+    delivered: Result<(), Stopped>,
+    response: &mut Response,
+    client: &Downstream,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Delivered {
     let (outcome, connection) = match delivered {
         Ok(()) if client.is_there() => (None, ConnectionFate::KeepAlive),
         // It was read to its end without a client.
@@ -99,6 +104,7 @@ pub(super) async fn relay(
             settlement.ending(reason);
             (Some(Outcome::Cut), ConnectionFate::Close)
         }
+        Err(Stopped::Guard) => (Some(Outcome::Refused), ConnectionFate::KeepAlive),
         Err(Stopped::TimedOut(reason)) => {
             write_error_event(&reason, session, settlement).await;
             settlement.ending(reason);
@@ -111,14 +117,6 @@ pub(super) async fn relay(
         } else {
             "the client disconnected; the response was read up to the limit of draining".into()
         });
-    }
-    if let Some(error) = settlement.stream_error() {
-        attempt.reported(error.kind.status());
-    }
-    // A body that broke off counts against the upstream, whatever ended the exchange.
-    attempt.body_read(&response);
-    if response.is_done() {
-        attempt.release(response).await;
     }
     let outcome = outcome.unwrap_or_else(|| {
         if settlement.status().is_some_and(|status| status >= 400) {
@@ -133,6 +131,15 @@ pub(super) async fn relay(
         outcome,
         connection,
     }
+}
+
+/// Tells the upstream's statistics how its answer ended.
+pub(super) fn judge(response: &Response, attempt: &mut Attempt, settlement: &Settlement) {
+    if let Some(error) = settlement.stream_error() {
+        attempt.reported(error.kind.status());
+    }
+    // A body that broke off counts against the upstream, whatever ended the exchange.
+    attempt.body_read(response);
 }
 
 /// Sends the head, the bytes that were held back, and the rest of the body as it comes.
@@ -162,13 +169,21 @@ async fn deliver(
         client.allow_pings();
     }
 
-    settlement.claim_made().await?;
-    settlement.cover().await;
+    settlement.keep().await?;
     for chunk in held_back {
         settlement.count(&chunk);
         client.body(session, chunk, false).await?;
     }
     body(response, client, session, settlement).await?;
+    end(response, client, session).await
+}
+
+/// Ends the body, with the upstream's trailers.
+pub(super) async fn end(
+    response: &mut Response,
+    client: &mut Downstream,
+    session: &mut ServerSession,
+) -> Result<(), Stopped> {
     // Only HTTP/2 has trailers on both sides; HTTP/1.1 clients would have to ask for them.
     if let Some(trailers) = response.trailers().filter(|_| session.is_http2()) {
         let ended = session.write_response_trailers(trailers).await;
@@ -193,8 +208,7 @@ async fn body(
         };
         let chunk = join(first, response).await;
         settlement.delivered(&chunk);
-        settlement.cover().await;
-        settlement.claim_made().await?;
+        settlement.keep().await?;
         client.body(session, chunk, false).await?;
     }
     Ok(())
@@ -228,7 +242,8 @@ async fn write_error_event(reason: &str, session: &mut ServerSession, settlement
     }
 }
 
-fn framing(session: &ServerSession, head: &ResponseHeader) -> Framing {
+/// Returns the framing of the client's answer.
+pub(super) fn framing(session: &ServerSession, head: &ResponseHeader) -> Framing {
     let bodiless = matches!(head.status.as_u16(), 204 | 304);
     if bodiless || head.headers.contains_key(header::CONTENT_LENGTH) || session.is_http2() {
         Framing::AsGiven
@@ -240,7 +255,7 @@ fn framing(session: &ServerSession, head: &ResponseHeader) -> Framing {
 }
 
 /// Joins the chunks that have already arrived, so that they leave in one write. Never waits for more.
-async fn join(first: Bytes, response: &mut Response) -> Bytes {
+pub(super) async fn join(first: Bytes, response: &mut Response) -> Bytes {
     let mut joined = BytesMut::new();
     while first.len() + joined.len() < JOIN && !response.is_done() {
         match ready(response.read()).await {
@@ -284,38 +299,4 @@ pub(super) async fn ready<F: Future>(future: F) -> Option<F::Output> {
         Poll::Pending => Poll::Ready(None),
     })
     .await
-}
-
-// === impl Stopped ===
-
-impl Stopped {
-    fn of(error: &pingora_core::Error) -> Self {
-        match error.etype() {
-            IoError::ReadTimedout => {
-                Self::TimedOut("the upstream stalled in the middle of its response".into())
-            }
-            kind => Self::UpstreamClosed(kind.as_str().to_owned()),
-        }
-    }
-}
-
-impl From<ClaimError> for Stopped {
-    fn from(error: ClaimError) -> Self {
-        tracing::error!(%error, "could not record the owner of a file or container that this response created; closing the stream");
-        Self::Refused(
-            "the owner of a file or container that the response created could not be recorded"
-                .into(),
-        )
-    }
-}
-
-impl From<Interrupted> for Stopped {
-    fn from(interrupted: Interrupted) -> Self {
-        match interrupted {
-            Interrupted::ClientGone => Self::ClientGone,
-            Interrupted::Deadline => {
-                Self::TimedOut("the response took longer than the gateway allows".into())
-            }
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! Step 7: a drop guard that settles the hold and submits the receipt, however the exchange ended.
 
+mod guards;
 mod hold;
 mod targets;
 
@@ -12,7 +13,7 @@ use pingora_core::protocols::http::ServerSession;
 use witgate_ledger::Hold;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
-use witgate_runtime::{CallTrace, HookSession, Lineup, Rejection, Request};
+use witgate_runtime::{CallTrace, Guards, HookSession, Lineup, Rejection, Request};
 
 use super::relay::metering::Metering;
 use crate::answer::cors::{self, CorsSource};
@@ -38,6 +39,10 @@ pub(crate) struct Settlement {
     /// The plugins that took part, and those that were skipped.
     pub(super) trace: CallTrace,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The guards that read the texts of the exchange.
+    guards: Option<Box<Guards>>,
+    /// Set if the answer has texts for them.
+    guards_answer: bool,
     hold: Option<Hold>,
     metering: Option<Metering>,
     /// Output tokens at which the hold is raised next.
@@ -74,6 +79,8 @@ impl Settlement {
             started: Instant::now(),
             receipt,
             trace: CallTrace::default(),
+            guards: None,
+            guards_answer: false,
             hold: None,
             metering: None,
             extend_at: u64::MAX,
@@ -201,18 +208,33 @@ impl Settlement {
     /// Meters bytes of the response on their way to the client.
     pub(super) fn delivered(&mut self, bytes: &Bytes) {
         self.count(bytes);
+        self.read(bytes);
+    }
+
+    /// Meters bytes of an upstream that may reach the client in another form, and raises the hold to their cost.
+    pub(super) fn read(&mut self, bytes: &Bytes) {
         if let Some(metering) = &mut self.metering {
             metering.feed(bytes);
         }
     }
 
-    /// Records the caller as owner of files and containers that this response created. Must run before the bytes that carry
-    /// their ids are forwarded.
+    /// Makes durable what the metered part of the response stands for, before it goes on to the client: what it costs, and who
+    /// owns the files and containers that it reports to have created.
     ///
     /// # Errors
     ///
     /// The ownership can't be recorded.
-    pub(super) async fn claim_made(&mut self) -> Result<(), ClaimError> {
+    pub(super) async fn keep(&mut self) -> Result<(), ClaimError> {
+        self.cover().await;
+        self.claim_made().await
+    }
+
+    /// Records the caller as owner of files and containers that this response created.
+    ///
+    /// # Errors
+    ///
+    /// The ownership can't be recorded.
+    async fn claim_made(&mut self) -> Result<(), ClaimError> {
         let Some(made) = self.metering.as_mut().and_then(Metering::take_made) else {
             return Ok(());
         };
@@ -275,6 +297,7 @@ impl Drop for Settlement {
     fn drop(&mut self) {
         self.receipt.timing.total = self.started.elapsed();
         self.receipt.route.skipped = std::mem::take(&mut self.trace.skipped);
+        self.note_guards();
         self.settle_hold();
         self.gateway.metrics.closed(&self.receipt);
         if [Endpoint::Hello.code(), cors::PREFLIGHT].contains(&self.receipt.request.endpoint) {

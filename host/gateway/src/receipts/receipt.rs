@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use witgate_messages::meter::Reading;
 use witgate_messages::price::Cost;
-use witgate_runtime::{Envelope, Fault};
+use witgate_runtime::{Envelope, Fault, GuardCalls};
 
 pub(crate) use self::fields::is_kept;
 pub(crate) use self::line::{line, tree};
@@ -84,6 +84,8 @@ pub(crate) struct Receipt {
     pub(crate) started_unix_ms: u64,
     pub(crate) request: RequestFacts,
     pub(crate) route: RouteFacts,
+    /// The guards that read texts of the exchange.
+    pub(crate) guards: Vec<GuardCalls>,
     pub(crate) response: ResponseFacts,
     pub(crate) usage: UsageFacts,
     pub(crate) timing: Timing,

@@ -7,6 +7,7 @@
 mod watched;
 
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -94,18 +95,26 @@ impl Reloader {
 
     /// Polls the files until the gateway stops.
     pub(crate) async fn watch(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut pause = Duration::ZERO;
         loop {
-            tokio::select! {
-                () = stopped(&mut stop) => return,
-                () = tokio::time::sleep(pause) => {}
-            }
+            let (stops, told) = mpsc::channel();
             let this = Arc::clone(&self);
-            // Reading files blocks; a failure is logged where it happens.
-            let found = tokio::task::spawn_blocking(move || this.poll()).await;
-            pause = match found {
-                Ok(Found::Unsettled) => UNSETTLED_POLL,
-                Ok(Found::Same | Found::Changed) | Err(_) => POLL,
+            // Reading files blocks, and a timer of the runtime would wake its workers several times for each poll.
+            let polling = tokio::task::spawn_blocking(move || this.poll_until(&told));
+            tokio::select! {
+                () = stopped(&mut stop) => return drop(stops),
+                // It ends early only by a panic, which has been logged.
+                _ = polling => {}
+            }
+        }
+    }
+
+    /// Polls the files until the sender of `stops` is dropped.
+    fn poll_until(&self, stops: &mpsc::Receiver<()>) {
+        let mut pause = POLL;
+        while stops.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            pause = match self.poll() {
+                Found::Unsettled => UNSETTLED_POLL,
+                Found::Same | Found::Changed => POLL,
             };
         }
     }

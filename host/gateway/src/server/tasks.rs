@@ -48,13 +48,7 @@ impl Stop {
         let stopped = || self.clients.subscribe();
         let mut tasks = vec![
             tokio::spawn(Arc::clone(reloader).watch(stopped())),
-            tokio::spawn(run_upkeep(
-                {
-                    let gateway = Arc::clone(gateway);
-                    move || gateway.snapshot().upstreams.clone()
-                },
-                stopped(),
-            )),
+            tokio::spawn(run_upkeep(gateway.upstreams(), stopped())),
         ];
         let settler = Settler::new(
             &gateway.batches,

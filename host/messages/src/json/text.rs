@@ -60,6 +60,31 @@ pub(crate) fn unescape(raw: &str) -> Result<Cow<'_, str>, usize> {
     Ok(Cow::Owned(text))
 }
 
+/// Returns the text of a raw string, without its quotes. What is no text, half a surrogate pair for instance, becomes U+FFFD.
+pub(crate) fn unescape_lossy(raw: &[u8]) -> Cow<'_, str> {
+    let text = match simdutf8::basic::from_utf8(raw) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(raw),
+    };
+    if memchr::memchr(b'\\', text.as_bytes()).is_none() {
+        return text;
+    }
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = &*text;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        let (plain, escape) = rest.split_at(at);
+        decoded.push_str(plain);
+        let (character, length) = unescape_one(escape).unwrap_or_else(|| {
+            let unit = escape.as_bytes().get(1) == Some(&b'u');
+            (char::REPLACEMENT_CHARACTER, if unit { 6 } else { 2 })
+        });
+        decoded.push(character);
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    decoded.push_str(rest);
+    Cow::Owned(decoded)
+}
+
 /// Returns the character of the escape that `text` begins with, and the escape's length in bytes.
 fn unescape_one(text: &str) -> Option<(char, usize)> {
     let character = match text.as_bytes().get(1)? {

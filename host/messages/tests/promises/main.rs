@@ -10,6 +10,7 @@
 
 mod batches;
 mod bills;
+mod content;
 mod corpus;
 mod documents;
 mod edited;

@@ -337,7 +337,8 @@ impl GuardTrace {
             Some(calls) => {
                 calls.pieces += pieces;
                 calls.changed += changed;
-                calls.stopped = rule;
+                // The texts of a batch's results may go on after one was stopped.
+                calls.stopped = rule.or(calls.stopped.take());
             }
             None => self.calls.push(GuardCalls {
                 plugin: Arc::clone(plugin),

@@ -63,16 +63,26 @@ impl Catalog {
                 .any(|(old, new)| !Arc::ptr_eq(old, new))
     }
 
-    /// Returns whether the directory may differ from what was last loaded. A file that could not be read may have become
-    /// readable without a change in the listing.
-    pub(super) fn differs(&self, now: Option<&Listing>) -> bool {
-        if self.entries.values().any(|entry| entry.last_seen.is_none()) {
-            return true;
-        }
+    /// Returns whether stamps alone prove that the directory is what was last loaded.
+    pub(super) fn is_proven(&self, dir: &Path) -> bool {
+        let listing = self.listing.as_ref();
+        !self.has_unread() && listing.is_some_and(|listing| listing.is_proven(dir))
+    }
+
+    /// Returns whether the directory may differ from what was last loaded, and keeps the listing if it does not.
+    pub(super) fn differs(&mut self, now: Option<Listing>) -> bool {
         match (&self.listing, now) {
-            (Some(then), Some(now)) => then.differs(now),
-            (Some(_), None) | (None, _) => true,
+            (Some(then), Some(now)) if !then.differs(&now) => {
+                self.listing = Some(now);
+                self.has_unread()
+            }
+            _ => true,
         }
+    }
+
+    /// Returns whether a file could not be read. It may become readable without a change in the listing.
+    fn has_unread(&self) -> bool {
+        self.entries.values().any(|entry| entry.last_seen.is_none())
     }
 
     /// Returns the plugins that can serve, by name.

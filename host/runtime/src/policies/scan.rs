@@ -17,6 +17,9 @@ const ENDINGS: [&str; 3] = [".wasm", ".toml", ".wasm.minisig"];
 /// The plugin files of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listing {
+    /// The stamp of the directory before it was listed, or `None` if it was so fresh that an equal one does not prove that the
+    /// directory has the same names.
+    directory: Option<Stamp>,
     files: BTreeMap<String, Stamp>,
     /// `true` if a file was so fresh that an equal listing does not prove equal content.
     racy: bool,
@@ -27,6 +30,7 @@ pub(super) struct Listing {
 impl Listing {
     pub(super) fn of(dir: &Path) -> io::Result<Self> {
         let now = SystemTime::now();
+        let directory = Some(Stamp::of(&fs::metadata(dir)?)).filter(|stamp| !stamp.is_racy(now));
         let mut files = BTreeMap::new();
         let mut racy = false;
         for entry in fs::read_dir(dir)? {
@@ -46,7 +50,11 @@ impl Listing {
             racy |= stamp.is_racy(now);
             files.insert(name, stamp);
         }
-        Ok(Self { files, racy })
+        Ok(Self {
+            directory,
+            files,
+            racy,
+        })
     }
 
     /// Returns the names of the plugins.
@@ -55,6 +63,21 @@ impl Listing {
             .keys()
             .filter_map(|file| file.strip_suffix(".wasm"))
             .filter(|name| !name.is_empty())
+    }
+
+    /// Returns whether the stamps prove that the directory has the same files with the same content. This does not open the
+    /// directory, which would be an event for its watchers, and this process is one.
+    pub(super) fn is_proven(&self, dir: &Path) -> bool {
+        let is_same = |path: &Path, before: &Stamp| {
+            fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == *before)
+        };
+        let mut files = self.files.iter();
+        !self.racy
+            && self
+                .directory
+                .as_ref()
+                .is_some_and(|stamp| is_same(dir, stamp))
+            && files.all(|(name, stamp)| is_same(&dir.join(name), stamp))
     }
 
     /// Returns whether files differ from `self`, or may differ.
@@ -66,4 +89,53 @@ impl Listing {
 /// Returns whether no file has this name. A dangling symlink is a file.
 pub(super) fn is_gone(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the listing as if all its files and the directory had been written long ago.
+    fn old(dir: &Path) -> Listing {
+        Listing {
+            directory: fs::metadata(dir).ok().as_ref().map(Stamp::of),
+            racy: false,
+            ..Listing::of(dir).unwrap()
+        }
+    }
+
+    #[test]
+    fn stamps_prove_that_nothing_changed_until_something_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let file = |name: &str| dir.join(name);
+        fs::write(file("a.wasm"), "one").unwrap();
+        fs::write(file("a.toml"), "one").unwrap();
+        assert!(old(dir).is_proven(dir), "nothing has changed");
+        assert!(
+            !Listing::of(dir).unwrap().is_proven(dir),
+            "stamps of this moment prove nothing"
+        );
+        let changes: [(&str, &dyn Fn()); 4] = [
+            ("a file was written", &|| {
+                fs::write(file("a.toml"), "longer").unwrap();
+            }),
+            ("a file came", &|| fs::write(file("b.wasm"), "").unwrap()),
+            ("a file got another name", &|| {
+                fs::rename(file("b.wasm"), file("c.wasm")).unwrap();
+            }),
+            ("a file went", &|| fs::remove_file(file("c.wasm")).unwrap()),
+        ];
+        for (told, change) in changes {
+            let before = old(dir);
+            change();
+            // On a file system with a coarse clock, the stamp of the directory may still be the same.
+            let directory = before.directory.clone();
+            let before = Listing {
+                directory: directory.filter(|stamp| !stamp.is_racy(SystemTime::now())),
+                ..before
+            };
+            assert!(!before.is_proven(dir), "{told}");
+        }
+    }
 }

@@ -14,9 +14,13 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::Library;
+use crate::file::Look;
 
 /// The number of debounce times after which a directory that keeps changing is read all the same.
 const MAX_DEBOUNCES: u32 = 10;
+
+/// The number of polls of which one lists the directory, whatever its stamps say.
+const POLLS_PER_LISTING: u32 = 5;
 
 /// The watching thread. Dropping this ends it.
 pub(super) struct Watch {
@@ -102,10 +106,14 @@ fn watcher(dir: &Path, hints: Sender<Hint>) -> Option<RecommendedWatcher> {
 fn run(library: &Library, heard: &Receiver<Hint>) {
     // A directory that is gone may stay gone for long; one line is enough.
     let mut failing = false;
+    let mut looks = (0..POLLS_PER_LISTING).cycle();
     loop {
         let changed = match wait(heard, library.options.poll) {
             Wait::Stop => return,
-            Wait::Quiet => library.looks_changed(),
+            Wait::Quiet => library.looks_changed(match looks.next() {
+                Some(0) => Look::Bytes,
+                _ => Look::Stamp,
+            }),
             Wait::Changed => true,
         };
         if !changed {

@@ -2,25 +2,26 @@
 
 use std::borrow::Cow;
 
-use serde::de::{Error, Unexpected};
-use serde::{Deserialize, Deserializer};
 use witgate_plugin::Problems;
+use witgate_plugin::json::Json;
+use witgate_plugin::settings::Setting;
 use witgate_plugin::types::{self, Charge, Estimate};
 
 use crate::money::PicoUsd;
 
-/// A limit as written in the settings.
-#[derive(Debug, Deserialize)]
-pub(super) struct LimitFile {
-    account: Account,
-    window: Option<Window>,
-    usd: Option<PicoUsd>,
-    tokens: Option<u64>,
-    requests: Option<u64>,
-    in_flight: Option<u64>,
-    #[serde(default)]
-    exhausted: Word,
-    downgrade_to: Option<String>,
+witgate_plugin::settings! {
+    /// A limit as written in the settings.
+    #[derive(Debug, Default)]
+    pub(super) struct LimitFile {
+        account: Account,
+        window: Option<Window>,
+        usd: Option<PicoUsd>,
+        tokens: Option<u64>,
+        requests: Option<u64>,
+        in_flight: Option<u64>,
+        exhausted: Word = Word::default(),
+        downgrade_to: Option<String>,
+    }
 }
 
 /// A limit on an account in a window.
@@ -35,8 +36,9 @@ pub(crate) struct Limit {
 }
 
 /// The owner of an account: `key`, `tenant`, `user`, `session`, `workspace`, `environment`, `address` or `metadata.NAME`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Account {
+    #[default]
     Key,
     Tenant,
     User,
@@ -49,15 +51,17 @@ pub(crate) enum Account {
     Metadata(String),
 }
 
-/// The period of a limit, aligned to UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Window {
-    Minute,
-    Hour,
-    Day,
-    Month,
-    Total,
+witgate_plugin::words! {
+    /// The period of a limit, aligned to UTC.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) enum Window {
+        #[default]
+        Minute = "minute",
+        Hour = "hour",
+        Day = "day",
+        Month = "month",
+        Total = "total",
+    }
 }
 
 /// The unit of a limit.
@@ -78,13 +82,14 @@ pub(crate) enum Exhausted {
     Overdraw,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Word {
-    #[default]
-    Refuse,
-    Downgrade,
-    Overdraw,
+witgate_plugin::words! {
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    enum Word {
+        #[default]
+        Refuse = "refuse",
+        Downgrade = "downgrade",
+        Overdraw = "overdraw",
+    }
 }
 
 // === impl LimitFile ===
@@ -196,25 +201,26 @@ impl Account {
     }
 }
 
-impl<'de> Deserialize<'de> for Account {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match (text.as_str(), text.strip_prefix("metadata.")) {
-            ("key", _) => Ok(Self::Key),
-            ("tenant", _) => Ok(Self::Tenant),
-            ("user", _) => Ok(Self::User),
-            ("session", _) => Ok(Self::Session),
-            ("workspace", _) => Ok(Self::Workspace),
-            ("environment", _) => Ok(Self::Environment),
-            ("address", _) => Ok(Self::Address),
+impl Setting for Account {
+    fn read(value: &Json<'_>, path: &str, problems: &mut Problems) -> Option<Self> {
+        let text = String::read(value, path, problems)?;
+        Some(match (text.as_str(), text.strip_prefix("metadata.")) {
+            ("key", _) => Self::Key,
+            ("tenant", _) => Self::Tenant,
+            ("user", _) => Self::User,
+            ("session", _) => Self::Session,
+            ("workspace", _) => Self::Workspace,
+            ("environment", _) => Self::Environment,
+            ("address", _) => Self::Address,
             (_, Some(name)) if !name.is_empty() && !name.contains(':') => {
-                Ok(Self::Metadata(name.to_owned()))
+                Self::Metadata(name.to_owned())
             }
-            _ => Err(D::Error::invalid_value(
-                Unexpected::Str(&text),
-                &"`key`, `tenant`, `user`, `session`, `workspace`, `environment`, `address` or `metadata.NAME` without a colon",
-            )),
-        }
+            _ => {
+                let wanted = "must be `key`, `tenant`, `user`, `session`, `workspace`, `environment`, `address` or `metadata.NAME` without a colon";
+                problems.wrong(path, wanted);
+                return None;
+            }
+        })
     }
 }
 

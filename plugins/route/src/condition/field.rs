@@ -5,8 +5,16 @@ use std::borrow::Cow;
 use crate::facts::{Facts, Model};
 
 /// A fact of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    pub(super) kind: Kind,
+    /// Name of the entry, or of the upstream, for the kinds that have one.
+    name: String,
+}
+
+/// A kind of fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
     Model,
     Resource,
     Stream,
@@ -21,18 +29,54 @@ pub(crate) enum Field {
     Workspace,
     Environment,
     Address,
-    Metadata(String),
-    Label(String),
-    Attribute(String),
+    Metadata,
+    Label,
+    Attribute,
     MaxTokens,
     MessageCount,
     ToolCount,
     PromptTokens,
     BodyBytes,
     Share,
-    ErrorPercent(String),
-    InFlight(String),
+    ErrorPercent,
+    InFlight,
 }
+
+/// The fields that have one name each.
+const PLAIN: [(&str, Kind); 20] = [
+    ("model", Kind::Model),
+    ("resource", Kind::Resource),
+    ("stream", Kind::Stream),
+    ("endpoint", Kind::Endpoint),
+    ("tools", Kind::Tools),
+    ("tenant", Kind::Tenant),
+    ("user", Kind::User),
+    ("tier", Kind::Tier),
+    ("session", Kind::Session),
+    ("agent", Kind::Agent),
+    ("request_class", Kind::RequestClass),
+    ("workspace", Kind::Workspace),
+    ("environment", Kind::Environment),
+    ("address", Kind::Address),
+    ("max_tokens", Kind::MaxTokens),
+    ("message_count", Kind::MessageCount),
+    ("tool_count", Kind::ToolCount),
+    ("prompt_tokens", Kind::PromptTokens),
+    ("body_bytes", Kind::BodyBytes),
+    ("share", Kind::Share),
+];
+
+/// The fields with names of their own, by their beginning and end.
+const NAMED: [(&str, &str, Kind); 5] = [
+    ("metadata.", "", Kind::Metadata),
+    ("labels.", "", Kind::Label),
+    ("attributes.", "", Kind::Attribute),
+    ("upstreams.", ".error_percent", Kind::ErrorPercent),
+    ("upstreams.", ".in_flight", Kind::InFlight),
+];
+
+/// The attribute of the context with the client's address.
+pub(super) const ADDRESS: &str = "client.address";
 
 /// List of all fields, for the message about an unknown one.
 pub(super) const KNOWN: &str = "known are model, resource, stream, endpoint, tools, tenant, user, tier, session, \
@@ -44,68 +88,45 @@ pub(super) const KNOWN: &str = "known are model, resource, stream, endpoint, too
 impl Field {
     /// Returns the field named `name`, or `None` if there is none.
     pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "model" => Self::Model,
-            "resource" => Self::Resource,
-            "stream" => Self::Stream,
-            "endpoint" => Self::Endpoint,
-            "tools" => Self::Tools,
-            "tenant" => Self::Tenant,
-            "user" => Self::User,
-            "tier" => Self::Tier,
-            "session" => Self::Session,
-            "agent" => Self::Agent,
-            "request_class" => Self::RequestClass,
-            "workspace" => Self::Workspace,
-            "environment" => Self::Environment,
-            "address" => Self::Address,
-            "max_tokens" => Self::MaxTokens,
-            "message_count" => Self::MessageCount,
-            "tool_count" => Self::ToolCount,
-            "prompt_tokens" => Self::PromptTokens,
-            "body_bytes" => Self::BodyBytes,
-            "share" => Self::Share,
-            _ => {
-                let (group, rest) = name.split_once('.').filter(|(_, rest)| !rest.is_empty())?;
-                match (group, rest.rsplit_once('.')) {
-                    ("metadata", _) => Self::Metadata(rest.to_owned()),
-                    ("labels", _) => Self::Label(rest.to_owned()),
-                    ("attributes", _) => Self::Attribute(rest.to_owned()),
-                    ("upstreams", Some((upstream, "error_percent"))) => {
-                        Self::ErrorPercent(upstream.to_owned())
-                    }
-                    ("upstreams", Some((upstream, "in_flight"))) => {
-                        Self::InFlight(upstream.to_owned())
-                    }
-                    _ => return None,
-                }
-            }
+        let plain = PLAIN.iter().find(|(known, _)| *known == name);
+        if let Some((_, kind)) = plain {
+            return Some(Self {
+                kind: *kind,
+                name: String::new(),
+            });
+        }
+        NAMED.iter().find_map(|(beginning, end, kind)| {
+            let name = name.strip_prefix(beginning)?.strip_suffix(end)?;
+            (!name.is_empty()).then(|| Self {
+                kind: *kind,
+                name: name.to_owned(),
+            })
         })
     }
 
     /// Returns whether the field is a number, tested with `at_least` and `below`. Other fields are texts, tested with `is`.
     pub(super) const fn is_number(&self) -> bool {
         matches!(
-            self,
-            Self::MaxTokens
-                | Self::MessageCount
-                | Self::ToolCount
-                | Self::PromptTokens
-                | Self::BodyBytes
-                | Self::Share
-                | Self::ErrorPercent(_)
-                | Self::InFlight(_)
+            self.kind,
+            Kind::MaxTokens
+                | Kind::MessageCount
+                | Kind::ToolCount
+                | Kind::PromptTokens
+                | Kind::BodyBytes
+                | Kind::Share
+                | Kind::ErrorPercent
+                | Kind::InFlight
         )
     }
 
     /// Returns the top-level member of the body that the field is read from, or `None` if it is read elsewhere.
     pub(super) const fn member(&self) -> Option<&'static str> {
-        match self {
-            Self::Model | Self::Resource => Some("model"),
-            Self::Stream => Some("stream"),
-            Self::Tools | Self::ToolCount => Some("tools"),
-            Self::MaxTokens => Some("max_tokens"),
-            Self::MessageCount => Some("messages"),
+        match self.kind {
+            Kind::Model | Kind::Resource => Some("model"),
+            Kind::Stream => Some("stream"),
+            Kind::Tools | Kind::ToolCount => Some("tools"),
+            Kind::MaxTokens => Some("max_tokens"),
+            Kind::MessageCount => Some("messages"),
             _ => None,
         }
     }
@@ -113,50 +134,50 @@ impl Field {
     /// Returns the value of a text field, or `None` if the request lacks it. Tools are a list, which the caller tests itself.
     pub(super) fn text<'a>(&self, facts: &'a Facts<'_>, model: Model<'a>) -> Option<Cow<'a, str>> {
         let (context, caller) = (facts.context(), facts.request().caller());
-        let borrowed = match self {
-            Self::Stream => Some(if facts.head().stream { "true" } else { "false" }),
-            Self::Endpoint => return Some(facts.request().endpoint().code().to_owned().into()),
-            Self::Label(name) => caller.label(name),
-            Self::Model => match model {
+        let borrowed = match self.kind {
+            Kind::Stream => Some(if facts.head().stream { "true" } else { "false" }),
+            Kind::Endpoint => return Some(facts.request().endpoint().code().to_owned().into()),
+            Kind::Label => caller.label(&self.name),
+            Kind::Model => match model {
                 Model::Asked => facts.model(),
                 Model::Planned(model) => Some(model),
             },
-            Self::Resource => context.resource().or_else(|| facts.model()),
-            Self::Tenant => context.tenant(),
-            Self::User => context.user(),
-            Self::Tier => caller.tier(),
-            Self::Session => context.session(),
-            Self::Agent => context.agent(),
-            Self::RequestClass => context.attribute("request.class"),
-            Self::Workspace => context.attribute("workspace"),
-            Self::Environment => context.attribute("environment"),
-            Self::Address => context.attribute("client.address"),
-            Self::Metadata(name) => context.metadata(name),
-            Self::Attribute(name) => context.attribute(name),
-            Self::Tools
-            | Self::MaxTokens
-            | Self::MessageCount
-            | Self::ToolCount
-            | Self::PromptTokens
-            | Self::BodyBytes
-            | Self::Share
-            | Self::ErrorPercent(_)
-            | Self::InFlight(_) => None,
+            Kind::Resource => context.resource().or_else(|| facts.model()),
+            Kind::Tenant => context.tenant(),
+            Kind::User => context.user(),
+            Kind::Tier => caller.tier(),
+            Kind::Session => context.session(),
+            Kind::Agent => context.agent(),
+            Kind::RequestClass => context.attribute("request.class"),
+            Kind::Workspace => context.attribute("workspace"),
+            Kind::Environment => context.attribute("environment"),
+            Kind::Address => context.attribute(ADDRESS),
+            Kind::Metadata => context.metadata(&self.name),
+            Kind::Attribute => context.attribute(&self.name),
+            Kind::Tools
+            | Kind::MaxTokens
+            | Kind::MessageCount
+            | Kind::ToolCount
+            | Kind::PromptTokens
+            | Kind::BodyBytes
+            | Kind::Share
+            | Kind::ErrorPercent
+            | Kind::InFlight => None,
         };
         borrowed.map(Cow::Borrowed)
     }
 
     /// Returns the value of a number field, or `None` if the request lacks it.
     pub(super) fn number(&self, facts: &Facts<'_>) -> Option<u64> {
-        match self {
-            Self::MaxTokens => facts.head().max_tokens,
-            Self::MessageCount => Some(facts.head().message_count.into()),
-            Self::ToolCount => Some(facts.head().tool_count.into()),
-            Self::PromptTokens => Some(facts.head().prompt_tokens),
-            Self::BodyBytes => Some(facts.head().body_bytes),
-            Self::Share => Some(facts.lot() % 100),
-            Self::ErrorPercent(name) => {
-                let stats = facts.upstream(name)?;
+        match self.kind {
+            Kind::MaxTokens => facts.head().max_tokens,
+            Kind::MessageCount => Some(facts.head().message_count.into()),
+            Kind::ToolCount => Some(facts.head().tool_count.into()),
+            Kind::PromptTokens => Some(facts.head().prompt_tokens),
+            Kind::BodyBytes => Some(facts.head().body_bytes),
+            Kind::Share => Some(facts.lot() % 100),
+            Kind::ErrorPercent => {
+                let stats = facts.upstream(&self.name)?;
                 Some(
                     stats
                         .errors
@@ -165,24 +186,24 @@ impl Field {
                         .unwrap_or_default(),
                 )
             }
-            Self::InFlight(name) => Some(facts.upstream(name)?.in_flight.into()),
-            Self::Model
-            | Self::Resource
-            | Self::Stream
-            | Self::Endpoint
-            | Self::Tools
-            | Self::Tenant
-            | Self::User
-            | Self::Tier
-            | Self::Session
-            | Self::Agent
-            | Self::RequestClass
-            | Self::Workspace
-            | Self::Environment
-            | Self::Address
-            | Self::Metadata(_)
-            | Self::Label(_)
-            | Self::Attribute(_) => None,
+            Kind::InFlight => Some(facts.upstream(&self.name)?.in_flight.into()),
+            Kind::Model
+            | Kind::Resource
+            | Kind::Stream
+            | Kind::Endpoint
+            | Kind::Tools
+            | Kind::Tenant
+            | Kind::User
+            | Kind::Tier
+            | Kind::Session
+            | Kind::Agent
+            | Kind::RequestClass
+            | Kind::Workspace
+            | Kind::Environment
+            | Kind::Address
+            | Kind::Metadata
+            | Kind::Label
+            | Kind::Attribute => None,
         }
     }
 }

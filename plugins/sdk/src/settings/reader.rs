@@ -10,7 +10,8 @@ use std::cell::RefCell;
 
 use serde::de::DeserializeOwned;
 
-use self::node::{Node, Pass, join};
+pub(super) use self::node::join;
+use self::node::{Node, Pass};
 use super::Problems;
 use super::value_error::ValueError;
 use crate::json;
@@ -27,10 +28,7 @@ pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<(T, Problems), Pro
     let mut problems = Problems::default();
     let settings = match json::parse(json) {
         Ok(settings) => settings,
-        Err(error) => {
-            problems.push("", error.to_string());
-            return Err(problems);
-        }
+        Err(error) => return Err(Problems::of("", error.to_string())),
     };
     let mut dropped = Vec::new();
     let unknown = RefCell::default();
@@ -53,9 +51,8 @@ pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<(T, Problems), Pro
             break None;
         }
     };
-    for path in unknown.take() {
-        problems.push(path, "unknown key");
-    }
+    problems.unknown = unknown.take();
+    problems.tell_unknown();
     match value {
         Some(value) => Ok((value, problems)),
         None => Err(problems),

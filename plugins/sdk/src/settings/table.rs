@@ -41,6 +41,12 @@ impl<T> Default for Table<T> {
     }
 }
 
+impl<T> From<Vec<(String, T)>> for Table<T> {
+    fn from(entries: Vec<(String, T)>) -> Self {
+        Self(entries)
+    }
+}
+
 impl<T> IntoIterator for Table<T> {
     type Item = (String, T);
     type IntoIter = std::vec::IntoIter<(String, T)>;

@@ -68,6 +68,25 @@ async fn a_request_that_a_rule_blocks_is_blocked_in_a_batch_and_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_too_long_for_a_request_is_too_long_in_a_batch() {
+    let upstream = FakeOrganization::default().start().await;
+    // The route plugin is not interested in any model.
+    let gate = builder("", &upstream).start().await;
+    let requests = [
+        one("fine", "claude-haiku-4-5"),
+        one("not-so", &"m".repeat(1_025)),
+    ];
+    let response = create(&gate, &requests).await;
+    assert_eq!(response.status, 400, "{}", response.text());
+    let told = told(&response);
+    assert!(
+        told.contains("model") && told.contains("requests[1]") && told.contains("1024 bytes"),
+        "with its place and the limit: {told}"
+    );
+    assert!(upstream.requests().is_empty(), "nothing was sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rule_about_batches_holds_for_the_batch_itself() {
     let upstream = FakeOrganization::default().start().await;
     let rules = "[[settings.rules]]\nname = \"no batches\"\nwhen = [{ field = \"endpoint\", is = [\"batches\"] }]\n\

@@ -25,6 +25,7 @@ use super::model_access;
 use super::orders::Orders;
 use super::panel::Panel;
 use crate::answer::refused::Refused;
+use crate::exchange::receive::check_lengths;
 use crate::exchange::settle::Settlement;
 use crate::exchange::view::{View, edit};
 use crate::text::quote;
@@ -155,6 +156,7 @@ fn one(
     downgrade: Option<Downgrade<'_>>,
     settlement: &mut Settlement,
 ) -> Result<Ordered, Refused> {
+    check_lengths(&single.head)?;
     model_access::model(&single.head, &single.batch.caller)?;
     let own = single.head.model().map(String::from);
     let asked = Arc::new(single);

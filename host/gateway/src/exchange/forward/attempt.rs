@@ -71,7 +71,8 @@ pub(crate) async fn attempt(
         }
     };
     let path = decision.view.endpoint.upstream_path(&decision.view.path);
-    let request = request(decision, target, session, &path, &body);
+    let form = answer_form(decision, settlement);
+    let request = request(decision, target, session, &path, &body, form);
     let departure = Departure::default();
     let sent = {
         let send = pin!(attempt.send(&request, target.limit, &departure));
@@ -252,15 +253,11 @@ fn request<'a>(
     session: &ServerSession,
     path: &'a str,
     body: &'a Body,
+    form: AnswerForm,
 ) -> Request<'a> {
     let passing = Passing {
         coding: body.coding,
-        // The client may have been promised an event stream by an early head.
-        form: if early_headers::is_wanted(decision) {
-            AnswerForm::Plain
-        } else {
-            AnswerForm::AsAsked
-        },
+        form,
         vmx_headers: target.upstream.config.vmx_headers,
     };
     let len: usize = body.parts.iter().map(Bytes::len).sum();
@@ -275,6 +272,18 @@ fn request<'a>(
             Framing::None
         },
         body: &body.parts,
+    }
+}
+
+fn answer_form(decision: &Decision, settlement: &Settlement) -> AnswerForm {
+    if settlement.answer_is_guarded() {
+        // A part of an answer can't be read.
+        AnswerForm::PlainAndWhole
+    } else if early_headers::is_wanted(decision) {
+        // The client may have been promised an event stream by an early head.
+        AnswerForm::Plain
+    } else {
+        AnswerForm::AsAsked
     }
 }
 

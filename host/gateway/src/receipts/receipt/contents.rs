@@ -38,6 +38,7 @@ impl Receipt {
         fields.maybe_text("model.requested", self.request.model.as_deref());
         self.route_fields(&mut fields);
         self.refusal_fields(&mut fields);
+        self.guard_fields(&mut fields);
         self.usage_fields(&mut fields);
         if let Some(batch) = &self.usage.batch {
             batch_fields(batch, &mut fields);
@@ -156,6 +157,15 @@ impl Receipt {
             }
         };
         fields.own("refusal.blame", blame);
+    }
+
+    fn guard_fields(&self, fields: &mut Fields) {
+        for calls in &self.guards {
+            let name = |field: &str| format!("guards.{}.{field}", calls.plugin);
+            fields.number(&name("pieces"), calls.pieces);
+            fields.number_above_zero(&name("changed"), calls.changed);
+            fields.maybe_text(&name("stopped"), calls.stopped.as_deref());
+        }
     }
 
     fn usage_fields(&self, fields: &mut Fields) {

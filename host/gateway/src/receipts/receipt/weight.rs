@@ -1,7 +1,7 @@
 //! The memory that a receipt takes in the queue, which bounds the queue: everything in it that may be long.
 
 use witgate_messages::meter::Reading;
-use witgate_runtime::{Envelope, Fault};
+use witgate_runtime::{Envelope, Fault, GuardCalls};
 
 use super::{Attempt, Downgrade, Receipt};
 
@@ -30,6 +30,7 @@ impl Receipt {
             + route.passed_over.iter().map(pair).sum::<usize>()
             + refused.map_or(0, |refused| refused.message.len())
             + route.skipped.iter().map(of_fault).sum::<usize>()
+            + self.guards.iter().map(of_guard).sum::<usize>()
             + usage.reading.as_ref().map_or(0, of_reading)
             + usage.overdrawn.iter().map(|it| text(it)).sum::<usize>()
             + usage.batch.as_ref().map_or(0, |batch| batch.weight())
@@ -80,6 +81,10 @@ fn of_fault(fault: &Fault) -> usize {
     size_of::<Fault>()
         + optional(&fault.message)
         + fault.backtrace.iter().map(|name| text(name)).sum::<usize>()
+}
+
+fn of_guard(calls: &GuardCalls) -> usize {
+    size_of::<GuardCalls>() + optional(&calls.stopped)
 }
 
 fn of_reading(reading: &Reading) -> usize {

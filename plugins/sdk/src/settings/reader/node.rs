@@ -15,7 +15,7 @@ use crate::json::Json;
 use crate::settings::value_error::ValueError;
 
 /// Returns the path of `key` in the table at `table`.
-pub(super) fn join(table: &str, key: &str) -> String {
+pub(in crate::settings) fn join(table: &str, key: &str) -> String {
     let mut path = String::with_capacity(table.len() + 1 + key.len());
     path.push_str(table);
     if !table.is_empty() {

@@ -1,0 +1,113 @@
+//! Guards: plugins that read the texts of a request before it is sent, and those of its answer before the client gets them.
+//!
+//! A request is read after the edits of its envelope and before the route, so that nothing is reserved for one that a guard
+//! refuses. An answer is read on its way: event by event, or whole. Only the strings that a guard changes differ. An answer that
+//! the upstream compressed although it was asked not to is decoded to be read; it leaves decoded if it is a stream or was
+//! changed.
+//!
+//! Bounds: a text and what is held back of it, [`MAX_HELD`](limits::MAX_HELD) bytes of an answer, all charged as other memory of a request. Guards
+//! run on a blocking thread for anything longer than [`BLOCKING`](limits::BLOCKING) bytes.
+
+mod decoded;
+mod ended;
+mod limits;
+mod request;
+mod results;
+mod stream;
+mod texts;
+mod whole;
+
+pub(crate) use self::request::{inspect, of};
+
+use http::StatusCode;
+use pingora_core::protocols::http::ServerSession;
+use witgate_messages::endpoint::Endpoint;
+
+use super::delivery::Delivered;
+use super::forward::answered::{Answered, Forwarded};
+use super::relay;
+use super::relay::early_headers;
+use super::relay::metering::is_event_stream;
+use super::settle::Settlement;
+use crate::answer::refused::Refused;
+
+/// The way of an answer past the guards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The answer has no texts of a model.
+    Unread,
+    Stream,
+    Whole,
+    /// The results of a batch.
+    Lines,
+}
+
+/// Delivers an answer whose texts guards read.
+///
+/// # Errors
+///
+/// A guard refuses an answer of which nothing has been sent, or the answer can't be read.
+pub(super) async fn relay(
+    forwarded: Forwarded,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) -> Result<Delivered, Refused> {
+    let way = way(&forwarded, settlement);
+    if way == Way::Unread {
+        return Ok(relay::relay(forwarded, session, settlement).await);
+    }
+    let Forwarded {
+        answered:
+            Answered {
+                mut response,
+                mut attempt,
+                held_back,
+                metering,
+            },
+        mut client,
+    } = forwarded;
+    if let Some(metering) = metering {
+        settlement.meter(metering);
+    }
+    session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
+    let answer = (&mut response, held_back);
+    let delivered = match way {
+        Way::Whole => whole::deliver(answer, &mut client, session, settlement).await,
+        Way::Lines => Ok(results::deliver(answer, &mut client, session, settlement).await),
+        Way::Stream | Way::Unread => {
+            Ok(stream::deliver(answer, &mut client, session, settlement).await)
+        }
+    };
+    let concluded = match delivered {
+        Ok(delivered) => {
+            Ok(relay::conclude(delivered, &mut response, &client, session, settlement).await)
+        }
+        Err(refused) => Err(refused),
+    };
+    relay::judge(&response, &mut attempt, settlement);
+    if response.is_done() {
+        attempt.release(response).await;
+    }
+    concluded
+}
+
+fn way(forwarded: &Forwarded, settlement: &mut Settlement) -> Way {
+    let Some(head) = forwarded.answered.response.head() else {
+        return Way::Unread;
+    };
+    // An error has no texts of a model, and is reported in another way after an early head.
+    let early = forwarded.client.has_early_headers();
+    if !head.status.is_success()
+        || head.status == StatusCode::NO_CONTENT
+        || early && !early_headers::fits(head)
+    {
+        return Way::Unread;
+    }
+    if settlement.request().endpoint == Endpoint::BatchResults.code() {
+        Way::Lines
+    } else if is_event_stream(&head.headers) {
+        Way::Stream
+    } else {
+        Way::Whole
+    }
+}

@@ -1,0 +1,231 @@
+//! The texts of a request, and of the requests of a new batch.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Method;
+use witgate_messages::content::{self, Text};
+use witgate_messages::endpoint::Endpoint;
+use witgate_messages::head::Head;
+use witgate_messages::splice::{Edit, EditError};
+use witgate_runtime::{ContentSide, Envelope, Guards, Lineup};
+
+use super::ended::{Unfit, refusal};
+use super::limits::BLOCKING;
+use super::texts::Document;
+use crate::answer::refused::Refused;
+use crate::exchange::decide::copy;
+use crate::exchange::decide::edits::edit_failed;
+use crate::exchange::settle::Settlement;
+use crate::exchange::view::View;
+use crate::tenants::concurrency::FREE;
+
+/// The members of a request that have texts.
+const MEMBERS: [&str; 2] = ["system", "messages"];
+
+/// The member of a new batch that has texts.
+const REQUESTS: [&str; 1] = ["requests"];
+
+/// A request whose texts guards read.
+struct Reading {
+    guards: Guards,
+    head: Head,
+    members: &'static [&'static str],
+    /// The time that guards may take, or `None` for a single request.
+    limit: Option<Duration>,
+}
+
+/// Texts that were read, and the guards that read them.
+struct Read {
+    guards: Guards,
+    edits: Result<Vec<Edit>, Failed>,
+}
+
+/// The reason to refuse a request, and the index of the request in a new batch.
+struct Failed {
+    unfit: Unfit,
+    request: Option<usize>,
+}
+
+/// Returns the guards that are to read the texts of this exchange, or `None`.
+///
+/// # Errors
+///
+/// A required plugin is missing.
+pub(crate) fn of(
+    view: &Arc<View>,
+    lineup: &Lineup,
+    envelope: &Arc<Envelope>,
+) -> Result<Option<Guards>, Refused> {
+    if members(view).is_empty() && !has_texts(view.endpoint) {
+        return Ok(None);
+    }
+    let hooks = lineup.begin(Arc::<View>::clone(view));
+    hooks.guards(envelope).map_err(Refused::rejection)
+}
+
+/// Lets guards read the texts of a request. Returns the request as they leave it. The settlement keeps the guards for the answer.
+///
+/// # Errors
+///
+/// A guard refuses the request or fails, or the body can't be followed.
+pub(crate) async fn inspect(
+    mut view: Arc<View>,
+    guards: Guards,
+    settlement: &mut Settlement,
+) -> Result<Arc<View>, Refused> {
+    let members = members(&view);
+    let head = view.head.clone().filter(|_| !members.is_empty());
+    let Some(head) = head.filter(|_| guards.wants_side(ContentSide::Request)) else {
+        settlement.keep_guards(guards, has_texts(view.endpoint));
+        return Ok(view);
+    };
+    let bytes: usize = members
+        .iter()
+        .filter_map(|name| head.member(name))
+        .map(str::len)
+        .sum();
+    // For a decoded text and its successor.
+    let charge = if bytes > FREE {
+        copy::charge(2 * bytes, settlement)?
+    } else {
+        None
+    };
+    let new_batch = members == REQUESTS;
+    let decide = settlement.snapshot().config.batches.decide;
+    let reading = Reading {
+        guards,
+        head,
+        members,
+        limit: new_batch.then_some(decide),
+    };
+    let read = if bytes < BLOCKING {
+        reading.read()
+    } else {
+        tokio::task::spawn_blocking(|| reading.read())
+            .await
+            .map_err(|_| Refused::gateway(503, "the request could not be inspected: try again"))?
+    };
+    settlement.keep_guards(read.guards, has_texts(view.endpoint));
+    let edits = read.edits.map_err(|failed| failed.refused(decide))?;
+    if !edits.is_empty() {
+        let added = edits.iter().map(|edit| match edit {
+            Edit::Set(_, json) => json.len(),
+            Edit::Remove(_) | Edit::Insert(_) => 0,
+        });
+        let added: usize = added.sum();
+        if added > FREE {
+            copy::keep(&mut view, added, settlement)?;
+        }
+        let edited = match &view.head {
+            Some(head) => Some(head.edited(&edits).map_err(|error| unchangeable(&error))?),
+            None => None,
+        };
+        Arc::make_mut(&mut view).head = edited;
+    }
+    drop(charge);
+    Ok(view)
+}
+
+/// Returns the members of a request's body that have texts.
+fn members(view: &View) -> &'static [&'static str] {
+    match view.endpoint {
+        Endpoint::Messages | Endpoint::CountTokens => &MEMBERS,
+        Endpoint::Batches if view.method == Method::POST => &REQUESTS,
+        _ => &[],
+    }
+}
+
+/// Returns whether an answer of this endpoint has texts of a model.
+fn has_texts(endpoint: Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Messages | Endpoint::BatchResults)
+}
+
+/// Returns the refusal of a body in which a guard's text can't be set.
+fn unchangeable(error: &EditError) -> Refused {
+    match error {
+        EditError::NotJson { name, source } => Refused::client(
+            400,
+            format!("the request body is invalid: `{name}` is not JSON: {source}"),
+        ),
+        error => edit_failed(error),
+    }
+}
+
+// === impl Reading ===
+
+impl Reading {
+    fn read(mut self) -> Read {
+        let mut edits = Vec::new();
+        let mut document = Document::default();
+        let since = Instant::now();
+        let mut failed = None;
+        for name in self.members {
+            let Some(json) = self.head.member(name) else {
+                continue;
+            };
+            let mut at = None;
+            let guards = &mut self.guards;
+            let limit = self.limit;
+            let mut each = |text: Text<'_>| {
+                if limit.is_some_and(|limit| since.elapsed() > limit) {
+                    return Err(Unfit::TooLong);
+                }
+                document.read(guards, &text)
+            };
+            let read = match *name {
+                "system" => content::system(json, &mut each),
+                "messages" => content::messages(json, &mut each),
+                _ => content::requests(json, |index, text| {
+                    at = Some(index);
+                    each(text)
+                }),
+            };
+            if let Err(unfit) = read {
+                failed = Some(Failed { unfit, request: at });
+                break;
+            }
+            if !document.cuts.is_empty() {
+                let new = content::rewrite(json.as_bytes(), &mut document.cuts);
+                document.cuts.clear();
+                // Cuts of a text by texts are a text.
+                let new = String::from_utf8(new).unwrap_or_default();
+                edits.push(Edit::Set((*name).to_owned(), new));
+            }
+        }
+        Read {
+            guards: self.guards,
+            edits: match failed {
+                Some(failed) => Err(failed),
+                None => Ok(edits),
+            },
+        }
+    }
+}
+
+// === impl Failed ===
+
+impl Failed {
+    /// Returns the refusal. `limit` is the time that guards may take for a batch.
+    fn refused(self, limit: Duration) -> Refused {
+        let refused = match self.unfit {
+            Unfit::Stopped(stopped) => refusal(*stopped),
+            Unfit::Malformed(malformed) => Refused::client(400, malformed.kind.to_string()),
+            Unfit::TooLong => Refused::client(
+                413,
+                format!(
+                    "the gateway's plugins take longer than {} ms to inspect the texts of this batch: send it in smaller \
+                     batches, or ask the gateway's operator to raise batches.decide_ms",
+                    limit.as_millis()
+                ),
+            ),
+        };
+        match self.request {
+            Some(index) => Refused {
+                message: format!("requests[{index}]: {}", refused.message),
+                ..refused
+            },
+            None => refused,
+        }
+    }
+}
