@@ -97,7 +97,7 @@ impl Gateway {
         self.superseded.store(true, Relaxed);
         let gateway = Arc::clone(self);
         // It waits for the disk. The other process waits until the journal is free.
-        tokio::task::spawn_blocking(move || gateway.journal.close());
+        tokio::task::spawn_blocking(move || gateway.journal.leave());
     }
 
     /// Returns the time that an unfinished page of the admin listener has at the end. While another process serves, that

@@ -108,6 +108,13 @@ impl Journal {
         Some(self.kept.as_ref()?.log.get()?.stats())
     }
 
+    /// Lets another process have the journal, which repeats the steps that this one still makes. Blocks.
+    pub(crate) fn leave(&self) {
+        if let Some(log) = self.kept.as_ref().and_then(|kept| kept.log.get()) {
+            log.leave();
+        }
+    }
+
     /// Writes and syncs what there is, and lets another process have the files. Blocks.
     pub(crate) fn close(&self) {
         if let Some(log) = self.kept.as_ref().and_then(|kept| kept.log.get()) {

@@ -162,13 +162,13 @@ pub(crate) fn replay(name: Name, content: &[u8], image: &mut Image) -> End {
         let Ok(record) = Record::read(payload) else {
             return End::Torn { at };
         };
-        if record.sequence() != next {
-            return End::Torn { at };
+        let is_step = record.sequence().is_some();
+        match record.sequence() {
+            Some(sequence) if sequence != next => return End::Torn { at },
+            Some(sequence) if sequence <= image.position.sequence => {}
+            Some(_) | None => image.apply(record),
         }
-        if next > image.position.sequence {
-            image.apply(record);
-        }
-        next += 1;
+        next += u64::from(is_step);
         body = body.get(length..).unwrap_or_default();
     }
 }

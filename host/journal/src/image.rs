@@ -86,10 +86,11 @@ const ENDED: usize = 4096;
 impl Image {
     /// Makes a step.
     pub(crate) fn apply(&mut self, record: Record) {
-        self.position.sequence = record.sequence();
+        self.position.sequence = record.sequence().unwrap_or(self.position.sequence);
         match record {
             Record::Step(posted) => self.post(posted),
             Record::Split(divided) => self.divide(&divided),
+            Record::Left => self.holds.clear(),
         }
     }
 

@@ -87,6 +87,8 @@ struct Shared {
     /// True if there are steps that were not synced.
     is_dirty: AtomicBool,
     is_stopping: AtomicBool,
+    /// True if the ledger goes on without the log.
+    is_leaving: AtomicBool,
     write_runs: Run,
     sync_runs: Run,
     /// Notified after each write, and when the disk begins to refuse.
@@ -139,6 +141,7 @@ impl Log {
             is_slow: AtomicBool::new(false),
             is_dirty: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
             write_runs: Run::default(),
             sync_runs: Run::default(),
             news: Notify::new(),
@@ -218,6 +221,13 @@ impl Log {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.stats()
+    }
+
+    /// Lets another process have the journal, as [`Log::close`] does, while this one goes on with its open holds: whoever reads
+    /// the journal must not take them for orphans. Blocks.
+    pub fn leave(&self) {
+        self.shared.is_leaving.store(true, Release);
+        self.close();
     }
 
     /// Stops hearing of steps, writes and syncs what there is, and lets go of the files. Blocks. Later calls do nothing.

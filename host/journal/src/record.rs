@@ -15,6 +15,8 @@ pub(crate) enum Record {
     Step(Posted),
     /// A hold became two.
     Split(Divided),
+    /// The process let go of the journal at a hand-over. It goes on with its open holds, which are only counted from here on.
+    Left,
 }
 
 /// A step of a hold, or of holds of a predecessor.
@@ -61,6 +63,8 @@ mod kind {
     /// A settlement without usage.
     pub(super) const VOID: u8 = 4;
     pub(super) const SPLIT: u8 = 5;
+    /// The last record of a process that handed over. It is no step and has no number.
+    pub(super) const LEFT: u8 = 6;
 }
 
 /// Appends a step.
@@ -109,6 +113,11 @@ pub(crate) fn put_split(out: &mut Vec<u8>, split: &Split<'_>) {
     put_text(out, split.name);
     put_uint(out, split.units.len() as u128);
     out.extend(split.units.iter().map(|unit| code_of_unit(*unit)));
+}
+
+/// Appends the note that the process lets go of the journal.
+pub(crate) fn put_left(out: &mut Vec<u8>) {
+    out.push(kind::LEFT);
 }
 
 /// Appends the key of a balance.
@@ -161,6 +170,10 @@ impl Record {
     pub(crate) fn read(payload: &[u8]) -> Result<Self, Bad> {
         let mut reader = Reader(payload);
         let kind = reader.byte()?;
+        if kind == kind::LEFT {
+            reader.end()?;
+            return Ok(Self::Left);
+        }
         let sequence = reader.small()?;
         let hold = reader.small()?;
         let record = match kind {
@@ -195,11 +208,12 @@ impl Record {
         Ok(record)
     }
 
-    /// Returns the number of the step.
-    pub(crate) fn sequence(&self) -> u64 {
+    /// Returns the number of the step, or `None` if it is none.
+    pub(crate) fn sequence(&self) -> Option<u64> {
         match self {
-            Self::Step(posted) => posted.sequence,
-            Self::Split(divided) => divided.sequence,
+            Self::Step(posted) => Some(posted.sequence),
+            Self::Split(divided) => Some(divided.sequence),
+            Self::Left => None,
         }
     }
 }

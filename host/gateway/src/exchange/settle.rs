@@ -211,7 +211,7 @@ impl Settlement {
         self.read(bytes);
     }
 
-    /// Meters bytes of an upstream that may reach the client in another form, and raises the hold to their cost.
+    /// Meters bytes of an upstream that may reach the client in another form.
     pub(super) fn read(&mut self, bytes: &Bytes) {
         if let Some(metering) = &mut self.metering {
             metering.feed(bytes);

@@ -12,8 +12,10 @@ use witgate_ledger::UnixMillis;
 use super::recorder::{Buffer, Recorder};
 use super::writer::{Segment, State};
 use super::{SLOW, Shared};
+use crate::codec::put_frame;
 use crate::file::{Name, snapshot};
 use crate::image::Image;
+use crate::record::put_left;
 use crate::recover::{OnDamage, names, recover_from};
 
 /// Time after its end for which a period is kept in snapshots, for a clock that is set back.
@@ -53,6 +55,9 @@ impl Keeper {
             } else {
                 std::thread::park();
             }
+        }
+        if shared.is_leaving.load(Acquire) {
+            shared.note_leaving();
         }
         self.round();
         if let Some(writing) = self.snapshot.take() {
@@ -136,6 +141,13 @@ impl Shared {
         {
             std::thread::park_timeout(left);
         }
+    }
+
+    /// Has the last write end with the note that the process lets go of the journal.
+    fn note_leaving(&self) {
+        let writer = self.writer.lock();
+        let mut buffer = writer.buffer.lock();
+        put_frame(&mut buffer.bytes, writer.epoch, put_left);
     }
 
     /// Syncs what is written.

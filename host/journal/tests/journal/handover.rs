@@ -69,7 +69,15 @@ fn steps_of_the_old_process_count_once_whoever_is_killed_and_whenever() {
     );
 
     // The commit: the new process keeps the journal, and the old one drains.
-    old.log.close();
+    old.log.leave();
+    let left = read_back(&disk.after_kill());
+    assert!(
+        left.orphans().is_empty(),
+        "the old process still lives: its holds are no orphans"
+    );
+    let waiting = Ledger::new();
+    waiting.inherit(&left.export(NOW), NOW);
+    assert_eq!(goal(&waiting), goal(&old.ledger), "what it holds is held");
     let log = Log::begin(
         &new,
         Box::new(disk.clone()),
