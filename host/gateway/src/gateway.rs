@@ -96,7 +96,7 @@ impl Gateway {
     pub(crate) fn supersede(self: &Arc<Self>) {
         self.superseded.store(true, Relaxed);
         let gateway = Arc::clone(self);
-        // It waits for the disk. The other process waits until the journal is free.
+        // On a thread of its own, because it waits for the disk. The other process waits until the journal is free.
         tokio::task::spawn_blocking(move || gateway.journal.leave());
     }
 

@@ -18,7 +18,7 @@ use crate::config::{OnJournalFailure, State};
 
 pub(crate) use self::recovery::{Found, begin_after_takeover, recover};
 
-/// Whether to wait for another process that keeps the journal.
+/// The patience with another process that keeps the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
     /// For a while: it may be about to end.

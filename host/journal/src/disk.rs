@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// The name of the locked file.
 const LOCK: &str = "lock";
 
-/// What a file is called until it is complete.
+/// The end of a file's name until the file is complete.
 const UNFINISHED: &str = ".unfinished";
 
 /// The interval between looks at a lock.
@@ -177,7 +177,7 @@ impl Disk for Directory {
             self.handle.sync_all()
         })();
         if written.is_err() {
-            // It may never have been there. What is left of it is removed at the next start.
+            // It may never have been there. The rest of it is removed at the next start.
             let _ = self.remove(&unfinished);
         }
         written

@@ -23,7 +23,7 @@ pub(crate) struct Image {
     pub(crate) ended: VecDeque<Ended>,
 }
 
-/// What a balance holds.
+/// The usage and reservations of a balance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) owner: Arc<str>,

@@ -1,9 +1,9 @@
 //! Keeps a ledger on disk, so that its balances survive the process and the machine.
 //!
 //! A [`Log`] hears of every step of a ledger and appends it to the last of its segments. A step is encoded into a buffer under
-//! the ledger's lock and written outside of it: whoever needs a step on disk asks for it ([`Log::written`]), and one write
+//! the ledger's lock and written outside of it: a request that needs a step on disk asks for it ([`Log::written`]), and one write
 //! takes all that is buffered. What is written survives the process. A thread syncs it for the machine's loss of power, writes
-//! what nobody waits for, and begins a new segment when one is full; then the older ones become a snapshot.
+//! what no request waits for, and begins a new segment when one is full; then the older ones become a snapshot.
 //!
 //! [`recover`] reads a journal back: balances, and the holds that the process did not live to end. The files of a journal
 //! belong to one process at a time ([`Directory::lock`]). During an upgrade that is first the old one, and from the commit on

@@ -60,7 +60,7 @@ pub struct Log {
 pub enum Health {
     /// Steps are written and synced in time.
     Well,
-    /// They are not.
+    /// Steps are late, or can't be written at all.
     Failing(Failing),
 }
 
@@ -69,7 +69,7 @@ pub enum Health {
 #[error("{0}")]
 pub struct Failing(pub Arc<str>);
 
-/// What requests, the ledger and the thread share.
+/// The state that requests, the ledger and the thread share.
 struct Shared {
     ledger: Weak<Ledger>,
     disk: Box<dyn Disk>,
@@ -223,8 +223,8 @@ impl Log {
         self.shared.stats()
     }
 
-    /// Lets another process have the journal, as [`Log::close`] does, while this one goes on with its open holds: whoever reads
-    /// the journal must not take them for orphans. Blocks.
+    /// Lets another process have the journal, as [`Log::close`] does, while this one goes on with its open holds: a reader
+    /// of the journal must not take them for orphans. Blocks.
     pub fn leave(&self) {
         self.shared.is_leaving.store(true, Release);
         self.close();

@@ -11,7 +11,7 @@ use crate::disk::Disk;
 use crate::file::{End, Kind, Name, read_snapshot, replay};
 use crate::image::{Ended, Image, Orphan};
 
-/// What to do about a journal that is damaged before its end.
+/// The rule for a journal that is damaged before its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnDamage {
     /// Refuses it.

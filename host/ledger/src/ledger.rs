@@ -74,8 +74,8 @@ impl Ledger {
         self.reserve_as("", charges, owner, now)
     }
 
-    /// Reserves all charges or none, as [`Ledger::reserve`] does, for a hold of this name. The name is for the journal: whoever
-    /// finds the hold there after a crash learns by it what it was for.
+    /// Reserves all charges or none, as [`Ledger::reserve`] does, for a hold of this name. The name is for the journal: a
+    /// reader that finds the hold there after a crash learns from it what the hold was for.
     ///
     /// # Errors
     /// [`Refused`], as [`Ledger::reserve`].

@@ -37,7 +37,7 @@ const PROMPT: i64 = 100;
 /// Output tokens that a hold is ahead of its client.
 const EXTENSION: i64 = 1024;
 
-/// What clients saw of exchanges, by the gateway's id.
+/// The exchanges as clients saw them, by the gateway's id.
 #[derive(Default, Clone)]
 struct Seen {
     /// The true cost of answers that arrived whole.
@@ -124,7 +124,7 @@ fn reported(text: &str) -> i64 {
     digits.unwrap().parse().unwrap()
 }
 
-/// Everything that comes in answer to a request, or `None` if there is no connection.
+/// Returns all bytes that come in answer to a request, or `None` if there is no connection.
 async fn exchange(address: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
     let mut tcp = TcpStream::connect(address).await.ok()?;
     tcp.write_all(request).await.ok()?;

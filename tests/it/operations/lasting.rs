@@ -1,4 +1,4 @@
-//! What budgets have spent outlives the process: killed in the middle of a stream, right after an answer, stopped, upgraded,
+//! Spending outlives the process: killed in the middle of a stream, right after an answer, stopped, upgraded,
 //! or without room on its disk.
 
 use std::process::ExitStatus;
@@ -69,7 +69,7 @@ fn used(budgets: &Value, unit: &str) -> i64 {
     account.map_or(0, |account| account["used"].as_i64().unwrap())
 }
 
-/// What a process knows once no hold is open.
+/// The accounts of a process once no hold is open.
 async fn settled(process: &Process) -> Value {
     let budgets = process
         .budgets_when("every hold to be settled", |budgets| {

@@ -20,10 +20,10 @@ pub struct State {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnJournalFailure {
-    /// They are refused. Exchanges that run go on.
+    /// Refuses them. Exchanges that run go on.
     #[default]
     Refuse,
-    /// They are served. If the process is killed meanwhile, their spending is forgotten.
+    /// Serves them. If the process is killed meanwhile, their spending is forgotten.
     Serve,
 }
 
@@ -31,10 +31,10 @@ pub enum OnJournalFailure {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnJournalDamage {
-    /// The gateway does not start.
+    /// Refuses to start.
     #[default]
     Refuse,
-    /// It starts with what can be read.
+    /// Starts with the part that can be read.
     Serve,
 }
 

@@ -27,7 +27,7 @@ const TAKEOVER_PATIENCE: Duration = Duration::from_secs(10);
 /// Time between two attempts to open a journal that could not be opened after a hand-over.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What a start has found.
+/// The state of the journal at a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     /// The journal is open, or there is none to open.

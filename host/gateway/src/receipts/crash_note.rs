@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// What was settled in the place of an exchange that a crash ended.
+/// The amounts that were settled in the place of an exchange that a crash ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CrashNote {
     /// The tenant or key whose budgets it was charged to.

@@ -110,7 +110,7 @@ impl Keeper {
             }
         };
         shared.news.notify_waiters();
-        // What was appended since the last sync.
+        // Some of it was appended since the last sync.
         if let Some(full) = full
             && let Err(error) = full.tape.sync()
         {

@@ -16,7 +16,7 @@ pub(super) struct Buffer {
     pub(super) bytes: Vec<u8>,
     /// The last step, also if there was no room for it.
     pub(super) last: u64,
-    /// Whether a step was left out for lack of room.
+    /// The completeness of the steps.
     pub(super) fit: Fit,
 }
 

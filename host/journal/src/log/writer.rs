@@ -37,7 +37,7 @@ pub(super) struct Segment {
 pub(super) enum State {
     /// Steps go on from what is on disk.
     Following,
-    /// What is on disk is not known, or steps are missing: a new epoch has to begin.
+    /// The content of the disk is not known, or steps are missing: a new epoch has to begin.
     Broken,
 }
 

@@ -8,7 +8,7 @@ use crate::work::{NOW, amounts, charge, options, read_back};
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 24 * 60 * MINUTE;
 
-/// What is spent of an account in the period of this time, after a restart at `restart`, of 10 that were spent at `spent`.
+/// The spending of an account, and the end of its period, after a restart at `restart`, of 10 that were spent at `spent`.
 fn spent_after(
     window: Window,
     spent: UnixMillis,
@@ -35,7 +35,7 @@ fn spent_after(
 }
 
 #[test]
-fn a_clock_that_is_set_back_gives_nobody_a_fresh_budget() {
+fn a_clock_that_is_set_back_grants_no_budget_twice() {
     let end = Window::Day.resets_at(NOW);
     for back in [0, 1_000, DAY / 2, DAY] {
         let restart = UnixMillis(NOW.0 - back);

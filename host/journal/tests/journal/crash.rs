@@ -128,7 +128,7 @@ proptest! {
     }
 }
 
-/// What a settlement adds to the accounts of money, by counting them.
+/// The money that a settlement adds to all accounts, by counting them.
 fn naive(books: &Books, step: &Work, amount: u64) -> u128 {
     let Work::Settle { hold, .. } = step else {
         return 0;

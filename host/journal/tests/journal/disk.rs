@@ -24,10 +24,10 @@ struct Content {
     synced: usize,
 }
 
-/// What is wrong with the disk.
+/// The trouble with the disk.
 #[derive(Clone, Default)]
 pub(crate) struct Trouble {
-    /// No more bytes than these fit, if there is such a bound.
+    /// The number of bytes that still fit, if there is a bound.
     pub(crate) space: Option<usize>,
     pub(crate) syncs_fail: bool,
     pub(crate) cuts_fail: bool,

@@ -11,7 +11,7 @@ use crate::work::{Books, NOW, Work, counting, held_by, options, read_back};
 
 type Records = Vec<(Position, Step, Vec<Change>)>;
 
-/// What a process gets that starts after a kill: the journal, and the records of the old process, which may be there too.
+/// The ledger of a process that starts after a kill, from the journal and the records of the old process, which may be in both.
 fn restarted(disk: &Memory, records: &Records) -> Arc<Ledger> {
     let mut recovered = read_back(&disk.after_kill());
     for orphan in recovered.orphans() {
@@ -27,7 +27,7 @@ fn restarted(disk: &Memory, records: &Records) -> Arc<Ledger> {
 }
 
 #[test]
-fn steps_of_the_old_process_count_once_whoever_is_killed_and_whenever() {
+fn steps_of_the_old_process_count_once_whichever_process_is_killed() {
     let disk = Memory::default();
     let mut old = Books::begin(&disk, options());
     for amount in [10, 20, 30] {

@@ -47,7 +47,7 @@ fn a_full_disk_is_reported_at_once_and_what_it_refused_is_written_once_there_is_
         books.holds[0].0.extend(amounts(30)).unwrap();
         assert!(
             at_once(books.log.written(books.holds[0].0.position())).is_err(),
-            "and nobody waits for the disk"
+            "and no request waits for the disk"
         );
         disk.trouble(|trouble| *trouble = Default::default());
         until("the disk to be well", || !is_failing(&books));
@@ -63,7 +63,7 @@ fn a_full_disk_is_reported_at_once_and_what_it_refused_is_written_once_there_is_
 }
 
 #[test]
-fn a_sync_that_fails_begins_a_new_epoch_because_nobody_knows_what_survives() {
+fn a_sync_that_fails_begins_a_new_epoch_because_it_is_not_known_what_survives() {
     let disk = Memory::default();
     let mut books = Books::begin(&disk, options());
     books.open(&[0, 1, 2], 10);

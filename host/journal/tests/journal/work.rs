@@ -21,11 +21,11 @@ pub(crate) enum Work {
     Open { accounts: Vec<u8>, amount: u64 },
     /// The hold at this place, counted round, is raised to an amount.
     Extend { hold: usize, amount: u64 },
-    /// Its money becomes a hold of its own.
+    /// The money of a hold becomes a hold of its own.
     Split { hold: usize },
-    /// It ends with an amount.
+    /// A hold ends with an amount.
     Settle { hold: usize, amount: u64 },
-    /// It ends without usage.
+    /// A hold ends without usage.
     Release { hold: usize },
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn read_back(disk: &Memory) -> Recovered {
     recover(disk, OnDamage::Refuse).expect("it is not damaged")
 }
 
-/// What counts, in an order.
+/// The balances that count, in an order.
 pub(crate) fn counting(export: &Export) -> Vec<Carried> {
     let counts = |carried: &&Carried| carried.used > 0 || carried.held > 0 || carried.holds > 0;
     let mut balances: Vec<_> = export.balances.iter().filter(counts).cloned().collect();
@@ -100,7 +100,7 @@ pub(crate) fn counting(export: &Export) -> Vec<Carried> {
     balances
 }
 
-/// What a ledger holds.
+/// The content of a ledger.
 pub(crate) fn held_by(ledger: &Ledger) -> Export {
     let export = ledger.export(|_: &Entry<'_>| {}, NOW);
     ledger.close_journal();
