@@ -41,8 +41,12 @@ impl Inbox {
     pub(crate) fn take(&mut self, lines: &[u8]) -> io::Result<u64> {
         let receipts = self.count(lines)?;
         self.write(receipts);
-        self.books.keep().map_err(io::Error::other)?;
         Ok(self.last)
+    }
+
+    /// Makes everything that was counted survive this process. Blocks.
+    pub(crate) fn keep(&self) -> io::Result<()> {
+        self.books.keep().map_err(io::Error::other)
     }
 
     /// Counts a spool and deletes it. Blocks.
@@ -54,7 +58,7 @@ impl Inbox {
         {
             forget_written(&mut receipts, &file)?;
         }
-        self.books.keep().map_err(io::Error::other)?;
+        self.keep()?;
         let count = receipts.len();
         if self.write(receipts) != Health::Well {
             tracing::error!(path = %spool.path().display(), "the receipts file can't be written; keeping the spool for the next start");

@@ -171,17 +171,14 @@ impl Log {
             if let Some(failing) = shared.failing() {
                 return Err(failing);
             }
-            let mut news = pin!(shared.news.notified());
-            // Heard from here on: a write that ends before the wait begins is not missed.
-            news.as_mut().enable();
-            if !shared.is_slow.load(Relaxed)
-                && let Some(writer) = shared.writer.try_lock()
-            {
-                shared.write(writer);
+            if shared.try_write() {
                 continue;
             }
-            if shared.has_written(through) {
-                return Ok(());
+            let mut news = pin!(shared.news.notified());
+            // Heard from here on: a write that ended since the attempt is not waited for.
+            news.as_mut().enable();
+            if shared.has_written(through) || shared.try_write() {
+                continue;
             }
             shared.wake();
             if timeout(shared.options.patience, news).await.is_err() {
@@ -257,6 +254,15 @@ impl Drop for Log {
 impl Shared {
     fn has_written(&self, through: Position) -> bool {
         self.written.load(Acquire) >= through.sequence
+    }
+
+    /// Writes all that is buffered, unless another thread writes or writes are slow. Returns whether it tried.
+    fn try_write(&self) -> bool {
+        if self.is_slow.load(Relaxed) {
+            return false;
+        }
+        let writer = self.writer.try_lock();
+        writer.map(|writer| self.write(writer)).is_some()
     }
 
     /// Writes all that is buffered.

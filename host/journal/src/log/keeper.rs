@@ -159,6 +159,8 @@ impl Shared {
             };
             (Arc::clone(&segment.tape), self.written.load(Acquire))
         };
+        // For requests that found the writer taken just now.
+        self.news.notify_waiters();
         if written == self.synced.load(Acquire) {
             return;
         }
