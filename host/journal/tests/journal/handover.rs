@@ -77,7 +77,7 @@ fn steps_of_the_old_process_count_once_whichever_process_is_killed() {
     );
     let waiting = Ledger::new();
     waiting.inherit(&left.export(NOW), NOW);
-    assert_eq!(goal(&waiting), goal(&old.ledger), "what it holds is held");
+    assert_eq!(goal(&waiting), goal(&new), "what it holds is held");
     let log = Log::begin(
         &new,
         Box::new(disk.clone()),
