@@ -31,7 +31,9 @@ pub const ROUTE: Artifact = artifact!("route");
 pub const BUDGET: Artifact = artifact!("budget");
 /// The shipped plugin with the audit hook.
 pub const AUDIT: Artifact = artifact!("audit");
-/// The four shipped plugins, in the order of the hooks.
+/// The shipped plugin with the guard hook, which a lineup has only if its operator adds it.
+pub const GUARD: Artifact = artifact!("guard");
+/// The four shipped plugins of the usual lineup, in the order of the hooks.
 pub const SHIPPED: [Artifact; 4] = [ENVELOPE, ROUTE, BUDGET, AUDIT];
 
 /// The plugin in Rust that those in the other languages are measured by; see `plugins/languages`.
