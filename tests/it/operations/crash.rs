@@ -47,7 +47,8 @@ struct Seen {
 }
 
 fn stream(pieces: usize) -> Events {
-    let text = vec!["word "; pieces];
+    // Four bytes a token, as the meter estimates them.
+    let text = vec!["and "; pieces];
     Events::begin_with_usage(
         "claude-haiku-4-5",
         json!({"input_tokens": PROMPT, "output_tokens": 1}),
