@@ -108,6 +108,13 @@ impl Journal {
         Some(self.kept.as_ref()?.log.get()?.stats())
     }
 
+    /// Goes on from the ledger as it is, after it has inherited balances that another process did not keep. Blocks.
+    pub(crate) fn renew(&self) {
+        if let Some(log) = self.kept.as_ref().and_then(|kept| kept.log.get()) {
+            log.renew();
+        }
+    }
+
     /// Lets another process have the journal, which repeats the steps that this one still makes. Blocks.
     pub(crate) fn leave(&self) {
         if let Some(log) = self.kept.as_ref().and_then(|kept| kept.log.get()) {

@@ -88,12 +88,18 @@ impl Server {
         let (mut listeners, predecessor) = Listeners::open(&config, origin, &gateway).await?;
 
         let stop = Stop::default();
-        if found == Found::InUse {
-            anyhow::ensure!(
-                predecessor.is_some(),
+        match (found, &predecessor) {
+            (Found::InUse, Some(_)) => {
+                journal::begin_after_takeover(&gateway, stop.clients.subscribe()).await;
+            }
+            (Found::InUse, None) => anyhow::bail!(
                 "another process keeps the ledger's journal in the [state] directory and does not hand over: stop it"
-            );
-            journal::begin_after_takeover(&gateway, stop.clients.subscribe()).await;
+            ),
+            (Found::Open, Some(_)) => {
+                let gateway = Arc::clone(&gateway);
+                tokio::task::spawn_blocking(move || gateway.journal.renew()).await?;
+            }
+            (Found::Open, None) => {}
         }
         let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), prints));
         let mut tasks = stop.spawn_background(&gateway, &reloader);

@@ -208,6 +208,15 @@ impl Log {
         self.shared.failing().map_or(Ok(()), Err)
     }
 
+    /// Begins a new epoch with a snapshot of the ledger, which has inherited balances since the log began. Blocks. If the disk
+    /// refuses, the thread tries again.
+    pub fn renew(&self) {
+        if let Err(error) = self.shared.rebase() {
+            let reason = format!("a snapshot of the ledger can't be written: {error}");
+            self.shared.fail(&reason);
+        }
+    }
+
     /// Returns whether steps are written and synced in time.
     #[must_use]
     pub fn health(&self) -> Health {

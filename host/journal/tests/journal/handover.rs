@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use witgate_journal::Log;
-use witgate_ledger::{Change, Entry, Ledger, Position, Step};
+use witgate_ledger::{Change, Entry, Ledger, Position, Step, Unit, Window};
 
 use crate::disk::Memory;
-use crate::work::{Books, NOW, Work, counting, held_by, options, read_back};
+use crate::work::{Books, NOW, Work, amounts, charge, counting, held_by, options, read_back};
 
 type Records = Vec<(Position, Step, Vec<Change>)>;
 
@@ -114,4 +114,29 @@ fn steps_of_the_old_process_count_once_whichever_process_is_killed() {
     log.write().unwrap();
     assert_eq!(goal(&restarted(&disk, &all)), truth, "killed at the end");
     assert_eq!(held_by(&new).open_holds, 0, "no hold is left");
+}
+
+#[test]
+fn balances_of_a_process_without_a_journal_are_kept_once_the_log_is_renewed() {
+    let disk = Memory::default();
+    let mut books = Books::begin(&disk, options());
+    books.open(&[0, 1], 10);
+    let other = Ledger::new();
+    let charges = vec![charge("b", Window::Total, Unit::PicoUsd, 5)];
+    let hold = other.reserve(charges, "acme", NOW).unwrap();
+    hold.settle(amounts(7));
+    assert_eq!(
+        books.ledger.inherit(&held_by(&other), NOW),
+        0,
+        "there is room"
+    );
+    books.log.renew();
+    books.make(&Work::Settle { hold: 0, amount: 9 });
+    books.log.write().unwrap();
+    let found = read_back(&disk.after_kill()).export(NOW);
+    assert_eq!(
+        counting(&found),
+        counting(&held_by(&books.ledger)),
+        "nothing is missing"
+    );
 }
