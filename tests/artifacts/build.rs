@@ -37,7 +37,7 @@ const SHIPPED: [(&str, &str, &str); 5] = [
 ];
 
 /// The same of the guests that only tests need, built with the feature `guests`.
-const FOR_TESTS: [(&str, &str, &str); 9] = [
+const FOR_TESTS: [(&str, &str, &str); 10] = [
     (
         "witgate-plugin-small-first",
         "witgate_plugin_small_first.wasm",
@@ -54,6 +54,7 @@ const FOR_TESTS: [(&str, &str, &str); 9] = [
     ),
     ("witgate-guests", "examples/keeper.wasm", "keeper"),
     ("witgate-guests", "examples/older.wasm", "older"),
+    ("witgate-guests", "examples/lookup.wasm", "lookup"),
     ("witgate-guests", "examples/warden.wasm", "warden"),
 ];
 

@@ -58,6 +58,9 @@ pub const SHAPES_ARENA: Artifact = artifact!("shapes_arena");
 /// Keeps copies of the facts of its calls.
 #[cfg(feature = "guests")]
 pub const KEEPER: Artifact = artifact!("keeper");
+/// Refuses the models that the host's table `models` has.
+#[cfg(feature = "guests")]
+pub const LOOKUP: Artifact = artifact!("lookup");
 /// A plugin of version 0.2 of the contract, with every hook.
 #[cfg(feature = "guests")]
 pub const OLDER: Artifact = artifact!("older");

@@ -103,7 +103,7 @@ async fn work(
         if is_whole {
             let output = if is_stream { reported(&text) } else { 7 };
             seen.whole.insert(id, PROMPT * INPUT + output * OUTPUT);
-        } else if text.contains("\r\n\r\n") {
+        } else if text.contains("event: message_start\n") {
             seen.parts.insert(id);
         }
     }

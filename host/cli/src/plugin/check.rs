@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use witgate_runtime::{
-    CONTRACT_VERSIONS, Configured, Grants, Hook, Manifest, Needs, Plugin, Source,
+    CONTRACT_VERSIONS, Configured, Grants, Hook, Manifest, Needs, Plugin, Source, TableStatus,
 };
 
 use super::super::sidecars;
@@ -182,6 +182,11 @@ fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> St
         (true, true) => row("inspects", "nothing: the guard hook is never called") + "\n",
         (true, false) => row("inspects", &content.join(", ")) + "\n",
     };
+    let tables = plugin.tables();
+    let tables = match tables.is_empty() {
+        true => String::new(),
+        false => row("tables", &tables_text(&tables)) + "\n",
+    };
     let rows = rows([
         ("grants", grants(plugin.grants())),
         ("configured", configured),
@@ -195,7 +200,19 @@ fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> St
             ),
         ),
     ]);
-    inspects + &rows
+    inspects + &tables + &rows
+}
+
+fn tables_text(tables: &[TableStatus]) -> String {
+    let each = tables.iter().map(|table| {
+        let (name, entries) = (&table.name, table.entries);
+        match (&table.last_error, entries) {
+            (Some(error), _) => format!("{name} empty ({error})"),
+            (None, 1) => format!("{name} 1 entry"),
+            (None, _) => format!("{name} {entries} entries"),
+        }
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn grants(grants: &Grants) -> String {
