@@ -16,10 +16,10 @@ use crate::{GuardPlugin, Rule, Side};
 pub struct Settings {
     /// Names of the built-in rules to apply. If absent, all of them.
     builtin: Option<Vec<String>>,
-    /// Action for what built-in rules find in requests.
+    /// Action for what rules find in requests, unless they have their own.
     #[serde(default = "redact")]
     request: Action,
-    /// Action for what built-in rules find in responses.
+    /// Action for what rules find in responses, unless they have their own.
     #[serde(default = "redact")]
     response: Action,
     /// Kinds of texts to inspect. If absent, all but the model's thinking.
@@ -42,10 +42,10 @@ struct RuleSettings {
     pattern: String,
     #[serde(default = "none")]
     check: Check,
-    #[serde(default = "redact")]
-    request: Action,
-    #[serde(default = "redact")]
-    response: Action,
+    /// Action for requests. If absent, that of all rules.
+    request: Option<Action>,
+    /// Action for responses. If absent, that of all rules.
+    response: Option<Action>,
 }
 
 /// The action for a match.
@@ -171,8 +171,8 @@ impl Settings {
                 Ok(pattern) => rules.push(ParsedRule {
                     path: path("pattern"),
                     pattern,
-                    request: own.request,
-                    response: own.response,
+                    request: own.request.unwrap_or(self.request),
+                    response: own.response.unwrap_or(self.response),
                     rule: Rule {
                         name: own.name,
                         check: own.check,

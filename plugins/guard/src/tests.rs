@@ -141,7 +141,7 @@ fn each_rule_has_an_action_for_each_side() {
     let guard = guard(
         r#"{"request": "block", "response": "report", "rules": [
             {"name": "ticket", "pattern": "TKT-\\d+", "request": "report", "response": "block"},
-            {"name": "house", "pattern": "(?i)acme", "request": "off"}
+            {"name": "house", "pattern": "(?i)acme", "request": "off", "response": "redact"}
         ]}"#,
     );
     let key = EXAMPLES[0].1.to_owned() + EXAMPLES[0].2;
@@ -217,6 +217,11 @@ fn only_the_kinds_that_have_rules_are_subscribed_to() {
             .len(),
         3,
         "the side of the rule"
+    );
+    assert_eq!(
+        names(r#"{"response": "off", "rules": [{"name": "a", "pattern": "a"}]}"#),
+        4,
+        "a rule without an action of its own"
     );
 }
 
