@@ -93,4 +93,4 @@ tools: ## Checks for what the build needs, installs it or says what to run.
 
 clean:
 	$(CARGO) clean
-	rm -rf .cache policies/*.wasm
+	rm -rf .cache policies/*.wasm policies/optional/*.wasm

@@ -20,7 +20,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "guest";
 
 /// Package, the file that cargo makes, and our name for it, of each shipped plugin.
-const SHIPPED: [(&str, &str, &str); 4] = [
+const SHIPPED: [(&str, &str, &str); 5] = [
     (
         "witgate-plugin-envelope",
         "witgate_plugin_envelope.wasm",
@@ -33,10 +33,11 @@ const SHIPPED: [(&str, &str, &str); 4] = [
         "budget",
     ),
     ("witgate-plugin-audit", "witgate_plugin_audit.wasm", "audit"),
+    ("witgate-plugin-guard", "witgate_plugin_guard.wasm", "guard"),
 ];
 
 /// The same of the guests that only tests need, built with the feature `guests`.
-const FOR_TESTS: [(&str, &str, &str); 9] = [
+const FOR_TESTS: [(&str, &str, &str); 10] = [
     (
         "witgate-plugin-small-first",
         "witgate_plugin_small_first.wasm",
@@ -53,6 +54,7 @@ const FOR_TESTS: [(&str, &str, &str); 9] = [
     ),
     ("witgate-guests", "examples/keeper.wasm", "keeper"),
     ("witgate-guests", "examples/older.wasm", "older"),
+    ("witgate-guests", "examples/lookup.wasm", "lookup"),
     ("witgate-guests", "examples/warden.wasm", "warden"),
 ];
 

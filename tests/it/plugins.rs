@@ -4,4 +4,5 @@ mod guard;
 mod hostile;
 mod hot_swap;
 mod policies;
+mod tables;
 pub(crate) mod tools;

@@ -30,7 +30,7 @@ mod generated {
 
 use generated::exports::witgate::plugin::route;
 use generated::witgate::plugin::{
-    caller, clock, context, kv, log, metrics, planned, receipts, request, settings, types,
+    caller, clock, context, kv, log, metrics, planned, receipts, request, settings, tables, types,
     upstreams,
 };
 
@@ -222,6 +222,13 @@ impl receipts::Host for Silent {
     silent! {
         get_field(u32, String) -> Option<types::Value>;
         fields(u32) -> Vec<types::Field>;
+    }
+}
+
+impl tables::Host for Silent {
+    silent! {
+        get(String, String) -> Option<String>;
+        age(String) -> Option<u64>;
     }
 }
 

@@ -3,17 +3,20 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use witgate_artifacts::{AUDIT, Artifact, BUDGET, ENVELOPE, ROUTE};
+use witgate_artifacts::{AUDIT, Artifact, BUDGET, ENVELOPE, GUARD, ROUTE};
 use witgate_runtime::{
-    Body, Caller, Envelope, Estimate, Field, Head, Lineup, PlainRequest, Plan, Receipt, Request,
-    Runtime, RuntimeOptions, Source, UpstreamStats, Upstreams, Value,
+    Body, Caller, ContentKind, Envelope, Estimate, Field, Head, Lineup, PlainRequest, Plan,
+    Receipt, Request, Runtime, RuntimeOptions, Source, UpstreamStats, Upstreams, Value,
 };
 
-use crate::guest::{Guest, NEWEST};
+use crate::guest::{Guest, NEWEST, SUBSCRIBED};
 use crate::turns;
 
 /// Receipts in an audit call.
 const BATCH: usize = 32;
+
+/// A piece of a text as a delta of a stream has it.
+const PIECE: &str = " and the hash of each file is compared. ";
 
 /// Settings with which each plugin has something to say.
 const RESOURCE: &str = "[grants]\nbody = \"head\"\n[settings]\n[[settings.resources]]\nname = \"claude-*\"\n\
@@ -98,6 +101,9 @@ pub(crate) fn over_nop() {
     );
     row(&runtime, "budget", "limits", &BUDGET, LIMITS, &charge);
 
+    println!("a piece of {} bytes", PIECE.len());
+    guard(&runtime, &request, &envelope);
+
     println!("a batch of {BATCH} receipts, ns a receipt");
     let receipts = vec![receipt(); BATCH];
     let edit = |lineup: &Lineup| {
@@ -112,6 +118,34 @@ pub(crate) fn over_nop() {
         &edit,
     );
     row(&runtime, "audit", "edits", &AUDIT, EDITS, &edit);
+}
+
+/// Prints what a guard costs that passes a piece.
+fn guard(runtime: &Runtime, request: &Arc<dyn Request>, envelope: &Arc<Envelope>) {
+    let guards = |wasm: &[u8], sidecar: &str| {
+        let source = Source::new("guard", wasm.to_vec()).with_sidecar(sidecar.to_owned());
+        let plugin = runtime
+            .admit(&source)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let lineup = Lineup::new(1, vec![plugin], &[]);
+        let hooks = lineup.begin(Arc::clone(request));
+        let guards = hooks.guards(envelope).expect("it serves");
+        guards.expect("a subscription")
+    };
+    let mut ours = guards(GUARD.bytes(), &shipped("optional/guard"));
+    let nop = Guest::new()
+        .version(NEWEST)
+        .with("lifecycle", SUBSCRIBED)
+        .with("guard", "");
+    let mut nop = guards(&nop.build(), "[grants]\ncontent = [\"response\"]\n");
+    let seen = turns::compare(
+        || ours.inspect(ContentKind::Text, 0, PIECE, false).is_ok(),
+        || nop.inspect(ContentKind::Text, 0, PIECE, false).is_ok(),
+    );
+    println!(
+        "guard     shipped   {:10}  {:7}  {:12}",
+        seen.ours, seen.baseline, seen.over
+    );
 }
 
 fn row(

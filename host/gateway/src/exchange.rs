@@ -21,7 +21,7 @@ pub(crate) mod decide;
 pub(crate) mod delivery;
 mod downstream;
 mod forward;
-mod guard;
+pub(crate) mod guard;
 pub(crate) mod headers;
 mod mode;
 mod receive;

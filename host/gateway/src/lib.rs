@@ -15,6 +15,7 @@ mod listen;
 mod receipts;
 mod server;
 mod store;
+mod tables;
 mod tenants;
 pub mod text;
 

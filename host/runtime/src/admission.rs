@@ -12,13 +12,16 @@ mod findings;
 mod manifest;
 mod needs;
 mod preinitialize;
+mod retry;
 mod shape;
 mod smoke_test;
 mod source;
+mod tables;
 mod type_mismatch;
 
 pub use error::{AdmissionCause, AdmissionError};
 pub use manifest::{Manifest, Needs};
+pub(crate) use retry::Retry;
 pub use source::{SidecarText, Source};
 pub use type_mismatch::Difference;
 
@@ -151,11 +154,14 @@ impl Runtime {
         let Screened { identity, bytes } = screened;
         let options = self.options();
         let name = Arc::from(source.name.as_str());
+        let Some(tables) = self.open_tables(sidecar, &name, findings) else {
+            return Ok(None);
+        };
         let candidate = Candidate {
             runtime: self,
             bytes,
             spec: Arc::new(PluginSpec {
-                table: self.tables().of(&name),
+                kv: self.kv().of(&name),
                 name,
                 sha256: Arc::clone(&identity.wasm),
                 limits: sidecar.limits.clone(),
@@ -163,6 +169,7 @@ impl Runtime {
                 secret_headers: Arc::clone(&options.secret_headers),
                 host_headers: header_grants(&options.host_headers),
                 response_headers: options.response_headers.as_deref().map(header_grants),
+                tables: Arc::new(tables),
                 settings: sidecar.resolved.clone(),
                 vocabulary: Arc::clone(&options.vocabulary),
                 memory: Arc::clone(self.memory_budget()),

@@ -11,11 +11,12 @@ use crate::cache::{Cache, CacheError, Key};
 use crate::compiler::CompileError;
 use crate::epoch::EpochClock;
 use crate::guest::Guest;
-use crate::kv::Tables;
+use crate::kv::KvStores;
 use crate::limits::MemoryBudget;
 use crate::link::link;
 use crate::notice;
 use crate::options::RuntimeOptions;
+use crate::tables::KeptTables;
 
 /// The engine and the state that all plugins share.
 ///
@@ -35,7 +36,9 @@ struct Shared {
     cache: Option<Cache>,
     compilations: AtomicU64,
     /// The `kv` entries of all plugins, which outlive any directory that loads these.
-    tables: Tables,
+    kv: KvStores,
+    /// The tables of all plugins.
+    tables: KeptTables,
     memory: Arc<MemoryBudget>,
     clock: Arc<EpochClock>,
 }
@@ -87,7 +90,8 @@ impl Runtime {
                 pooled,
                 cache,
                 compilations: AtomicU64::new(0),
-                tables: Tables::default(),
+                kv: KvStores::default(),
+                tables: KeptTables::default(),
                 memory,
                 clock: Arc::new(clock),
             }),
@@ -188,8 +192,12 @@ impl Runtime {
         &self.shared.clock
     }
 
-    pub(crate) fn tables(&self) -> &Tables {
+    pub(crate) fn tables(&self) -> &KeptTables {
         &self.shared.tables
+    }
+
+    pub(crate) fn kv(&self) -> &KvStores {
+        &self.shared.kv
     }
 
     pub(crate) fn linker(&self) -> &Linker<Guest> {

@@ -52,6 +52,8 @@ pub enum FaultKind {
     NotGranted,
     /// `lifecycle.configure` rejected settings that it had accepted at admission.
     Configure,
+    /// A table is older than `max_age_ms`. Its source is to blame, not the plugin.
+    StaleTable,
     /// All instances are busy, or all memory for plugins is in use. The call is shed; the plugin is not to blame.
     Exhausted,
     /// The plugin is suspended after repeated faults.
@@ -120,6 +122,7 @@ impl FaultKind {
             Self::Contract => "contract",
             Self::NotGranted => "not-granted",
             Self::Configure => "configure",
+            Self::StaleTable => "stale-table",
             Self::Exhausted => "exhausted",
             Self::Suspended => "suspended",
             Self::SuspendedForCaller => "suspended-for-caller",
@@ -132,6 +135,7 @@ impl FaultKind {
         !matches!(
             self,
             Self::RequestTooLarge
+                | Self::StaleTable
                 | Self::Exhausted
                 | Self::Suspended
                 | Self::SuspendedForCaller
@@ -161,6 +165,7 @@ impl fmt::Display for FaultKind {
             | Self::Contract
             | Self::NotGranted
             | Self::Configure
+            | Self::StaleTable
             | Self::Exhausted
             | Self::Absent => f.write_str(self.code()),
         }

@@ -317,9 +317,11 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
             Breach::Copy(_) | Breach::Body(_) => FaultKind::CopyLimit,
             Breach::Request { .. } => FaultKind::RequestTooLarge,
             Breach::NotAvailable(_) | Breach::NotInHook(_) => FaultKind::Contract,
+            Breach::StaleTable { .. } => FaultKind::StaleTable,
             Breach::Interface(_)
             | Breach::Header(_)
             | Breach::Credential(_)
+            | Breach::Table(_)
             | Breach::BodyGrant { .. } => FaultKind::NotGranted,
         };
         return (kind, Some(breach.to_string()));

@@ -1,6 +1,6 @@
-//! The `kv` entries of plugins: one table per plugin, shared by all its instances and threads.
+//! The `kv` entries of plugins: one store per plugin, shared by all its instances and threads.
 //!
-//! A table belongs to the plugin's name, so it outlives reloads, but not the process. It never holds more entries or bytes
+//! A store belongs to the plugin's name, so it outlives reloads, but not the process. It never holds more entries or bytes
 //! than its limits: nothing is evicted, and an entry that does not fit is refused. Each operation holds one lock for a lookup
 //! and a copy. Time is an argument.
 
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// The tables of all plugins, by name.
+/// The stores of all plugins, by name.
 #[derive(Debug, Default)]
-pub(crate) struct Tables(Mutex<HashMap<Arc<str>, Arc<Table>>>);
+pub(crate) struct KvStores(Mutex<HashMap<Arc<str>, Arc<KvStore>>>);
 
-/// The table of one plugin.
+/// The store of one plugin.
 #[derive(Debug, Default)]
-pub(crate) struct Table(Mutex<Entries>);
+pub(crate) struct KvStore(Mutex<Entries>);
 
 /// The limits of a plugin's `kv` entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,19 +52,19 @@ struct Entry {
     end: Option<Instant>,
 }
 
-// === impl Tables ===
+// === impl KvStores ===
 
-impl Tables {
-    /// Returns the table of a plugin, which is created if it does not exist.
-    pub(crate) fn of(&self, plugin: &Arc<str>) -> Arc<Table> {
-        let mut tables = self.0.lock();
-        Arc::clone(tables.entry(Arc::clone(plugin)).or_default())
+impl KvStores {
+    /// Returns the store of a plugin, which is created if it does not exist.
+    pub(crate) fn of(&self, plugin: &Arc<str>) -> Arc<KvStore> {
+        let mut stores = self.0.lock();
+        Arc::clone(stores.entry(Arc::clone(plugin)).or_default())
     }
 }
 
-// === impl Table ===
+// === impl KvStore ===
 
-impl Table {
+impl KvStore {
     pub(crate) fn get(&self, key: &str, now: Instant) -> Option<Vec<u8>> {
         self.entries(now).value(key).map(<[u8]>::to_vec)
     }
@@ -129,7 +129,7 @@ impl Table {
         (entries.by_key.len(), entries.bytes)
     }
 
-    /// Locks the table and removes expired entries.
+    /// Locks the store and removes expired entries.
     fn entries(&self, now: Instant) -> MutexGuard<'_, Entries> {
         let mut entries = self.0.lock();
         entries.expire(now);

@@ -10,6 +10,7 @@
 //!   the record of the plugins that took part.
 //! - A [`Request`] is the part of a request that plugins may read, and a [`PlainRequest`] is one made of plain values.
 //! - A [`Vocabulary`] rejects values that plugins return and the embedder can't use.
+//! - [`Fetch`] is the embedder's way to fetch tables of plugins from URLs.
 //! - A [`Charge`] names an account and an amount. `witgate-ledger` reserves charges and settles them.
 //! - A [`Rejection`] is the reason that a request must not go on: a plugin's refusal, or a [`Fault`], which is a failed call.
 //!
@@ -74,7 +75,8 @@
 //!
 //! A runtime has one thread for its clock, which ticks each millisecond while a guest runs and sleeps while none does. After a
 //! pause, it may notice a call up to 10 ms late, and end it that much later. A watched [`Policies`] has one more thread, and the
-//! threads of the system's file notifications.
+//! threads of the system's file notifications. Each table of a plugin has a thread, which reads its source and sleeps otherwise;
+//! a look-up takes no lock.
 //!
 //! # Memory and address space
 //!
@@ -161,6 +163,7 @@ mod sidecar;
 mod signature;
 mod spec;
 mod stats;
+mod tables;
 mod vocabulary;
 mod wasi;
 
@@ -197,6 +200,7 @@ pub use request::{Body, BodyError, PlainRequest, Request};
 pub use sidecar::{FailPolicy, InstancePolicy, Sidecar};
 pub use signature::{TrustedKeys, TrustedKeysError};
 pub use stats::{CustomMetric, HookMetrics, PluginMetrics};
+pub use tables::{Fetch, FetchRequest, Fetched, TableStatus};
 pub use vocabulary::Vocabulary;
 pub use witgate_config_file::{Problem, Problems};
 

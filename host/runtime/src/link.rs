@@ -23,6 +23,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     request(linker)?;
     caller(linker)?;
     context(linker)?;
+    tables(linker)?;
     facts(linker)
 }
 
@@ -149,6 +150,13 @@ fn services(linker: &mut Linker<Guest>, version: &str) -> wasmtime::Result<()> {
     let mut it = linker.instance(&name("clock", version))?;
     define!(it."unix-ms" => unix_ms());
     define!(it."monotonic-ns" => monotonic_ns());
+    Ok(())
+}
+
+fn tables(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut it = linker.instance(&name("tables", V0_3))?;
+    define!(it."get" => table_get(table: String, key: String));
+    define!(it."age" => table_age(table: String));
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use wasmtime::{
 use crate::breaker::Suspension;
 use crate::compiler::Compiler;
 use crate::signature::TrustedKeys;
+use crate::tables::Fetch;
 use crate::vocabulary::{AnyValue, Vocabulary};
 
 /// The maximum number of free pool slots that keep their pages. A reload leaves free slots behind, and the pool prefers
@@ -63,6 +64,8 @@ pub struct RuntimeOptions {
     pub compiler: Option<Compiler>,
     /// The embedder's checks of the values that plugins return. The default accepts all values.
     pub vocabulary: Arc<dyn Vocabulary>,
+    /// The embedder's way to fetch tables from URLs. Default `None`: tables come from files only.
+    pub fetch: Option<Arc<dyn Fetch>>,
     /// The effect of repeated faults on a plugin. Default [`Suspension::AfterFaults`].
     pub suspension: Suspension,
 }
@@ -113,6 +116,7 @@ impl Default for RuntimeOptions {
             response_headers: None,
             compiler: None,
             vocabulary: Arc::new(AnyValue),
+            fetch: None,
             suspension: Suspension::default(),
         }
     }
@@ -123,6 +127,13 @@ impl RuntimeOptions {
     #[must_use]
     pub fn with_vocabulary(mut self, vocabulary: impl Vocabulary + 'static) -> Self {
         self.vocabulary = Arc::new(vocabulary);
+        self
+    }
+
+    /// Sets [`fetch`](Self::fetch).
+    #[must_use]
+    pub fn with_fetch(mut self, fetch: impl Fetch + 'static) -> Self {
+        self.fetch = Some(Arc::new(fetch));
         self
     }
 

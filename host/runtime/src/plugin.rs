@@ -30,6 +30,7 @@ use crate::request::Request;
 use crate::sidecar::{FailPolicy, InstancePolicy};
 use crate::spec::PluginSpec;
 use crate::stats::PluginMetrics;
+use crate::tables::TableStatus;
 
 /// A plugin that passed admission.
 pub struct Plugin {
@@ -187,7 +188,12 @@ impl Plugin {
 
     /// Returns the number of `kv` entries under the plugin's name, and their bytes. Reloads keep them.
     pub fn kv_usage(&self) -> (usize, usize) {
-        self.parts.spec.table.size(Instant::now())
+        self.parts.spec.kv.size(Instant::now())
+    }
+
+    /// Returns the status of the plugin's tables.
+    pub fn tables(&self) -> Vec<TableStatus> {
+        self.parts.spec.tables.status()
     }
 
     /// Returns the plugin's metrics since admission.

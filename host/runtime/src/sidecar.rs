@@ -5,10 +5,12 @@
 
 mod limits;
 mod secrets;
+mod tables;
 
-pub(crate) use secrets::Settings;
+pub(crate) use secrets::{Secrets, Settings};
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use witgate_config_file::{Document, Problem, Problems};
@@ -18,6 +20,8 @@ use crate::grants::{BodyGrant, Grants, HeaderGrant};
 use crate::hook::{Hook, PerHook};
 use crate::limits::Limits;
 use crate::options::RuntimeOptions;
+use crate::tables::TableConfig;
+use tables::TableFile;
 
 /// The effect of a hook's fault on the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +68,9 @@ pub struct Sidecar {
     pub settings: String,
     /// The same with the secrets.
     pub(crate) resolved: Settings,
+    pub(crate) tables: Vec<TableConfig>,
+    /// The files that the sidecar refers to.
+    pub(crate) files: Vec<PathBuf>,
     document: Option<Document>,
 }
 
@@ -77,6 +84,7 @@ struct File {
     grants: GrantsTable,
     limits: LimitsTable,
     hooks: HooksTable,
+    tables: BTreeMap<String, TableFile>,
     settings: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -162,6 +170,8 @@ struct HooksTable {
 struct Check<'a> {
     document: &'a Document,
     problems: Problems,
+    /// The files that the sidecar refers to.
+    files: Vec<PathBuf>,
 }
 
 // === impl Sidecar ===
@@ -195,6 +205,7 @@ impl Sidecar {
         let mut check = Check {
             document: &document,
             problems,
+            files: Vec::new(),
         };
         let limits = check.limits(&raw);
         let grants = check.grants(&raw.grants);
@@ -203,14 +214,18 @@ impl Sidecar {
             check.limits_on(host, &raw.limits, &limits);
         }
         let pin = check.pin(raw.sha256);
-        let settings = serde_json::Value::Object(raw.settings.clone()).to_string();
         let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+        let settings = serde_json::Value::Object(raw.settings.clone());
+        secrets::add_files(&settings, folder, &mut check.files);
         let (resolved, wrong) = Settings::resolve(raw.settings, folder);
         for (path, message) in wrong {
             check.reject(&format!("settings.{path}"), &message);
         }
+        let tables = check.tables(raw.tables, folder, host);
         let fail = check.fail(&raw.hooks);
-        let problems = check.problems;
+        let Check {
+            problems, files, ..
+        } = check;
         let sidecar = Self {
             order: raw.order.unwrap_or(100),
             instances: raw.instances,
@@ -218,8 +233,10 @@ impl Sidecar {
             grants,
             fail,
             pin,
-            settings,
+            settings: settings.to_string(),
             resolved,
+            tables,
+            files,
             document: Some(document),
         };
         Ok((sidecar, problems))
@@ -239,17 +256,22 @@ impl Sidecar {
                 inside => format!("settings.{inside}"),
             };
             let message = self.resolved.secrets.redact(&problem.message).into_owned();
-            problems.push(match &self.document {
-                Some(document) => document.problem(&path, message),
-                None => Problem {
-                    file: format!("{plugin}.toml"),
-                    line: None,
-                    path,
-                    message,
-                },
-            });
+            problems.push(self.problem(plugin, path, message));
         }
         problems
+    }
+
+    /// Returns a problem with a key, with file and line.
+    pub(crate) fn problem(&self, plugin: &str, path: String, message: String) -> Problem {
+        match &self.document {
+            Some(document) => document.problem(&path, message),
+            None => Problem {
+                file: format!("{plugin}.toml"),
+                line: None,
+                path,
+                message,
+            },
+        }
     }
 }
 
@@ -265,6 +287,8 @@ impl Default for Sidecar {
             fail: PerHook::from_fn(default_fail),
             settings: "{}".to_owned(),
             resolved: Settings::default(),
+            tables: Vec::new(),
+            files: Vec::new(),
             document: None,
         }
     }
@@ -324,28 +348,6 @@ impl Check<'_> {
                         "`{text}` carries credentials, which plugins never see; remove it, and let the plugin use `caller` to identify the caller"
                     ),
                 );
-            }
-        }
-    }
-
-    /// Rejects limits above the host's ceilings.
-    fn limits_on(&mut self, host: &RuntimeOptions, table: &LimitsTable, limits: &Limits) {
-        let memory = match table.memory_mib {
-            Some(_) => "limits.memory_mib",
-            None => "limits.memory_bytes",
-        };
-        for (path, wanted, most) in [
-            (memory, limits.memory_bytes, host.memory_ceiling),
-            (
-                "limits.table_elements",
-                limits.table_elements,
-                host.table_ceiling,
-            ),
-        ] {
-            if wanted > most {
-                let message =
-                    format!("this host allows a plugin at most {most}; use {most} or less");
-                self.reject(path, &message);
             }
         }
     }

@@ -8,10 +8,11 @@ use crate::epoch::EpochClock;
 use crate::fault::{Failure, Fault};
 use crate::grants::{Grants, HeaderGrant};
 use crate::hook::Hook;
-use crate::kv::Table;
+use crate::kv::KvStore;
 use crate::limits::{Limits, MemoryBudget};
 use crate::sidecar::Settings;
 use crate::stats::Stats;
+use crate::tables::Tables;
 use crate::vocabulary::Vocabulary;
 
 /// The configuration and the counters that all instances of a plugin share.
@@ -28,7 +29,9 @@ pub(crate) struct PluginSpec {
     /// Response headers that a plugin may set; `None` allows all but the host's.
     pub(crate) response_headers: Option<Arc<[HeaderGrant]>>,
     /// The plugin's `kv` entries.
-    pub(crate) table: Arc<Table>,
+    pub(crate) kv: Arc<KvStore>,
+    /// The plugin's tables.
+    pub(crate) tables: Arc<Tables>,
     /// `[settings]` of the sidecar.
     pub(crate) settings: Settings,
     pub(crate) vocabulary: Arc<dyn Vocabulary>,
@@ -52,7 +55,8 @@ impl PluginSpec {
             secret_headers: Arc::clone(&self.secret_headers),
             host_headers: Arc::clone(&self.host_headers),
             response_headers: self.response_headers.clone(),
-            table: Arc::default(),
+            kv: Arc::default(),
+            tables: Arc::clone(&self.tables),
             settings: self.settings.clone(),
             vocabulary: Arc::clone(&self.vocabulary),
             memory: Arc::clone(&self.memory),

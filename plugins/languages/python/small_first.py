@@ -37,7 +37,7 @@ class Lifecycle(exports.Lifecycle):
             attributes=None,
             secondary_index=False,
         )
-        return Configured([messages])
+        return Configured([messages], [])
 
 
 class Route(exports.Route):

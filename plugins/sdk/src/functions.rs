@@ -53,7 +53,7 @@ macro_rules! __functions {
             }
         }
 
-        $($crate::__function!($pass $hook: $function);)+
+        $($crate::__function!($pass $hook $(($($kind)+))?: $function);)+
         $crate::__export_functions!($($hook)+);
     };
 }
@@ -80,7 +80,7 @@ macro_rules! __function {
             }
         }
     };
-    ($pass:tt Guard: $function:path) => {
+    ($pass:tt Guard ($($kind:ident)+): $function:path) => {
         impl $crate::Guard for FunctionsPlugin {
             fn inspect(
                 &self,

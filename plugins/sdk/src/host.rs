@@ -2,7 +2,9 @@
 
 use std::marker::PhantomData;
 
-use crate::bindings::witgate::plugin::{caller, context, planned, receipts, request, upstreams};
+use crate::bindings::witgate::plugin::{
+    caller, context, planned, receipts, request, tables, upstreams,
+};
 use crate::call_memory::{CallMemory, keep, lend};
 use crate::request::{Destination, Head, UpstreamStats};
 use crate::types::{Attribute, Endpoint, Field, Value};
@@ -215,6 +217,14 @@ impl<'a> Facts<'a> {
             upstream: keep(target.upstream),
             model: target.model.map(|model| keep(model)),
         })
+    }
+
+    pub(crate) fn table_get(&self, table: &str, key: &str) -> Text<'a> {
+        lend(|| tables::get(table, key)).map(|value| keep(value))
+    }
+
+    pub(crate) fn table_age(&self, table: &str) -> Option<u64> {
+        tables::age(table)
     }
 
     pub(crate) fn receipt_field(&self, receipt: u32, name: &str) -> Option<Value> {

@@ -77,6 +77,7 @@ mod host;
 mod plugin;
 mod receipts;
 mod request;
+mod tables;
 
 pub mod clock;
 pub mod glob;
@@ -95,3 +96,4 @@ pub use plugin::{Audit, Budget, Envelope, Guard, Plugin, Route};
 pub use receipts::Receipts;
 pub use request::{Caller, Context, Destination, Head, Planned, Request, UpstreamStats, Upstreams};
 pub use settings::{NoSettings, Problem, Problems, Table, typed};
+pub use tables::Lookup;

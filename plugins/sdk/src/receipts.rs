@@ -1,6 +1,7 @@
 //! The receipts of an audit call, and the edits of them.
 
 use crate::request::Facts;
+use crate::tables::Lookup;
 use crate::types::{Field, Value};
 
 /// The receipts of an audit call.
@@ -23,6 +24,15 @@ impl Receipts<'_> {
     #[must_use]
     pub fn field(&self, receipt: u32, name: &str) -> Option<Value> {
         self.facts.receipt_field(receipt, name)
+    }
+
+    /// Returns a table that the sidecar declares.
+    #[must_use]
+    pub fn table<'t>(&'t self, name: &'t str) -> Lookup<'t> {
+        Lookup {
+            facts: &self.facts,
+            name,
+        }
     }
 
     /// Returns all fields of a receipt, in the host's order.

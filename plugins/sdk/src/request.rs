@@ -2,6 +2,7 @@
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::host::Facts;
+use crate::tables::Lookup;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::testing::Facts;
 use crate::types::Endpoint;
@@ -155,6 +156,15 @@ impl Request<'_> {
     #[must_use]
     pub fn body_read(&self, offset: u64, len: u32) -> Vec<u8> {
         self.0.body_read(offset, len)
+    }
+
+    /// Returns a table that the sidecar declares.
+    #[must_use]
+    pub fn table<'t>(&'t self, name: &'t str) -> Lookup<'t> {
+        Lookup {
+            facts: &self.0,
+            name,
+        }
     }
 
     /// Returns the authenticated caller.

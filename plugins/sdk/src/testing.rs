@@ -4,10 +4,12 @@
 
 mod facts;
 mod grants;
+mod guard;
 mod host;
 mod request;
 mod scan;
 
+pub use guard::inspect;
 pub(crate) use host::{count, gauge, kv, log, unix_ms};
 pub use host::{logged, metric, set_clock};
 pub use request::{Caller, Head, RequestBuilder};

@@ -31,7 +31,9 @@ pub const ROUTE: Artifact = artifact!("route");
 pub const BUDGET: Artifact = artifact!("budget");
 /// The shipped plugin with the audit hook.
 pub const AUDIT: Artifact = artifact!("audit");
-/// The four shipped plugins, in the order of the hooks.
+/// The shipped plugin with the guard hook, which a lineup has only if its operator adds it.
+pub const GUARD: Artifact = artifact!("guard");
+/// The four shipped plugins of the usual lineup, in the order of the hooks.
 pub const SHIPPED: [Artifact; 4] = [ENVELOPE, ROUTE, BUDGET, AUDIT];
 
 /// The plugin in Rust that those in the other languages are measured by; see `plugins/languages`.
@@ -56,6 +58,9 @@ pub const SHAPES_ARENA: Artifact = artifact!("shapes_arena");
 /// Keeps copies of the facts of its calls.
 #[cfg(feature = "guests")]
 pub const KEEPER: Artifact = artifact!("keeper");
+/// Refuses the models that the host's table `models` has.
+#[cfg(feature = "guests")]
+pub const LOOKUP: Artifact = artifact!("lookup");
 /// A plugin of version 0.2 of the contract, with every hook.
 #[cfg(feature = "guests")]
 pub const OLDER: Artifact = artifact!("older");

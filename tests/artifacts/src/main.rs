@@ -1,10 +1,10 @@
-//! `witgate-artifacts FOLDER [rust]`: puts the four shipped plugins into a folder, each by an atomic rename; or instead of
-//! them, with the feature `guests`, the example in Rust.
+//! `witgate-artifacts FOLDER [rust]`: puts the four shipped plugins into a folder, each by an atomic rename, and the guard into
+//! its folder `optional`; or instead of them, with the feature `guests`, the example in Rust.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use witgate_artifacts::SHIPPED;
+use witgate_artifacts::{Artifact, GUARD, SHIPPED};
 
 #[allow(
     clippy::print_stdout,
@@ -13,18 +13,25 @@ use witgate_artifacts::SHIPPED;
 )]
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    let (folder, artifacts) = match arguments.as_slice() {
-        [folder] => (PathBuf::from(folder), &SHIPPED[..]),
+    let installs: Vec<(PathBuf, Artifact)> = match arguments.as_slice() {
+        [folder] => {
+            let folder = PathBuf::from(folder);
+            let optional = folder.join("optional");
+            let shipped = SHIPPED.map(|artifact| (folder.clone(), artifact));
+            // A folder of the repository has it, and so has a release; another one may not.
+            let guard = optional.is_dir().then_some((optional, GUARD));
+            shipped.into_iter().chain(guard).collect()
+        }
         #[cfg(feature = "guests")]
         [folder, name] if name == witgate_artifacts::RUST.name() => {
-            (PathBuf::from(folder), &[witgate_artifacts::RUST][..])
+            vec![(PathBuf::from(folder), witgate_artifacts::RUST)]
         }
         _ => {
             eprintln!("usage: witgate-artifacts FOLDER [rust]");
             return ExitCode::from(2);
         }
     };
-    for artifact in artifacts {
+    for (folder, artifact) in installs {
         match artifact.install(&folder) {
             Ok(file) => println!("{} ({} bytes)", file.display(), artifact.bytes().len()),
             Err(error) => {

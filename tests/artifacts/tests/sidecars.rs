@@ -57,4 +57,5 @@ fn the_shipped_sidecars_and_their_commented_examples_are_accepted() {
     accepted::<witgate_plugin_route::RoutePlugin>("route.toml");
     accepted::<witgate_plugin_budget::BudgetPlugin>("budget.toml");
     accepted::<witgate_plugin_audit::AuditPlugin>("audit.toml");
+    accepted::<witgate_plugin_guard::GuardPlugin>("optional/guard.toml");
 }

@@ -80,7 +80,7 @@ fn a_new_plugin_of_each_hook_builds_passes_its_test_and_is_admitted() {
     let folder = tempfile::tempdir().unwrap();
     let sdk = root().join("plugins/sdk");
     let requests = requests(&folder);
-    for hook in ["envelope", "route", "budget", "audit"] {
+    for hook in ["envelope", "guard", "route", "budget", "audit"] {
         let name = format!("my-{hook}");
         let made = witgate(
             folder.path(),

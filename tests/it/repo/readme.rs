@@ -182,9 +182,14 @@ fn every_error_of_the_guide_for_authors_is_one_that_the_host_has_and_no_fault_is
     };
 
     // In the sources a text is broken over lines, and has names where a value is put in.
-    let said: String = ["admission/error.rs", "signature.rs", "compiler.rs"]
-        .map(|file| read(&format!("host/runtime/src/{file}")))
-        .concat();
+    let said: String = [
+        "admission/error.rs",
+        "interests/subscription.rs",
+        "signature.rs",
+        "compiler.rs",
+    ]
+    .map(|file| read(&format!("host/runtime/src/{file}")))
+    .concat();
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let texts = rows("### At admission");
     assert!(texts.len() > 15, "{texts:?}");

@@ -1,6 +1,6 @@
 //! The size of the shipped plugins, which every gateway compiles and every author looks at first.
 
-use witgate_artifacts::{AUDIT, Artifact, BUDGET, ENVELOPE, ROUTE, RUST};
+use witgate_artifacts::{AUDIT, Artifact, BUDGET, ENVELOPE, GUARD, ROUTE, RUST};
 
 /// The most that a file may have, in bytes.
 const MOST: usize = 100_000;
@@ -8,7 +8,7 @@ const MOST: usize = 100_000;
 #[test]
 fn the_shipped_plugins_stay_small() {
     // The last one is an author's, with the names of its functions.
-    for plugin in [AUDIT, BUDGET, ENVELOPE, ROUTE, RUST] {
+    for plugin in [AUDIT, BUDGET, ENVELOPE, GUARD, ROUTE, RUST] {
         let (name, size) = (plugin.name(), plugin.bytes().len());
         assert!(
             size <= MOST,
@@ -24,7 +24,7 @@ fn the_shipped_plugins_have_no_names_of_functions_and_those_of_authors_have() {
         let mut windows = plugin.bytes().windows(mangled.len());
         windows.any(|window| window == mangled)
     };
-    for plugin in [AUDIT, BUDGET, ENVELOPE, ROUTE] {
+    for plugin in [AUDIT, BUDGET, ENVELOPE, GUARD, ROUTE] {
         assert!(!has_names(&plugin), "`{}` has names", plugin.name());
     }
     assert!(has_names(&RUST), "an author's backtraces have names");

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use witgate_runtime::{CONTRACT_VERSIONS, Configured, Grants, Manifest, Needs, Plugin, Source};
+use witgate_runtime::{
+    CONTRACT_VERSIONS, Configured, Grants, Hook, Manifest, Needs, Plugin, Source, TableStatus,
+};
 
 use super::super::sidecars;
 use super::code::CodeArgs;
@@ -98,9 +100,29 @@ fn text_of(source: &Source, manifest: &Manifest) -> String {
         ("size", format!("{} bytes, {kind}", source.wasm.len())),
         ("sha256", source.identity().wasm.to_string()),
         ("sidecar", sidecar),
-        ("exports", names(&manifest.exports)),
+        ("exports", names(&in_order(&manifest.exports))),
         ("imports", names(&manifest.imports)),
     ])
+}
+
+/// Returns the exports in the order of a request; a linker has none.
+fn in_order(exports: &[String]) -> Vec<String> {
+    let place = |export: &String| {
+        let name = export.strip_prefix("witgate:plugin/").unwrap_or("");
+        let name = name.split('@').next().unwrap_or_default();
+        match name {
+            "lifecycle" => 0,
+            name => {
+                1 + Hook::ALL
+                    .iter()
+                    .take_while(|hook| hook.name() != name)
+                    .count()
+            }
+        }
+    };
+    let mut exports = exports.to_vec();
+    exports.sort_by_key(place);
+    exports
 }
 
 /// Returns the row for a missing sidecar. A sidecar with nearly the same name is probably a mistake.
@@ -154,7 +176,18 @@ fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> St
         millis(compiled.took),
         millis(started)
     );
-    rows([
+    let content: Vec<_> = plugin.content().map(|kind| kind.name()).collect();
+    let inspects = match (plugin.has(Hook::Guard), content.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => row("inspects", "nothing: the guard hook is never called") + "\n",
+        (true, false) => row("inspects", &content.join(", ")) + "\n",
+    };
+    let tables = plugin.tables();
+    let tables = match tables.is_empty() {
+        true => String::new(),
+        false => row("tables", &tables_text(&tables)) + "\n",
+    };
+    let rows = rows([
         ("grants", grants(plugin.grants())),
         ("configured", configured),
         ("admission", cost),
@@ -166,7 +199,20 @@ fn admission_text(plugin: &Plugin, compiled: &Compiled, started: Duration) -> St
                 CONTRACT_VERSIONS.join(" and ")
             ),
         ),
-    ])
+    ]);
+    inspects + &tables + &rows
+}
+
+fn tables_text(tables: &[TableStatus]) -> String {
+    let each = tables.iter().map(|table| {
+        let (name, entries) = (&table.name, table.entries);
+        match (&table.last_error, entries) {
+            (Some(error), _) => format!("{name} empty ({error})"),
+            (None, 1) => format!("{name} 1 entry"),
+            (None, _) => format!("{name} {entries} entries"),
+        }
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn grants(grants: &Grants) -> String {
@@ -185,6 +231,10 @@ fn grants(grants: &Grants) -> String {
         if granted {
             let _ = write!(text, ", {name}");
         }
+    }
+    let content: Vec<_> = grants.content.iter().map(|side| side.name()).collect();
+    if !content.is_empty() {
+        let _ = write!(text, ", content {}", content.join(" "));
     }
     match headers.is_empty() {
         true => text.push_str(", no headers"),

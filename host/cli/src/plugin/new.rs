@@ -38,6 +38,8 @@ pub(crate) struct Args {
 pub(super) enum HookArg {
     /// Identifies the caller and the purpose.
     Envelope,
+    /// Inspects texts of requests and responses.
+    Guard,
     /// Chooses the upstream and the model.
     Route,
     /// Charges accounts.
@@ -110,6 +112,7 @@ impl HookArg {
     pub(super) fn interface(self) -> &'static str {
         match self {
             Self::Envelope => "envelope",
+            Self::Guard => "guard",
             Self::Route => "route",
             Self::Budget => "budget",
             Self::Audit => "audit",
@@ -123,6 +126,7 @@ impl HookArg {
                 include_str!("new/envelope.rs"),
                 include_str!("new/envelope.toml"),
             ),
+            Self::Guard => (include_str!("new/guard.rs"), include_str!("new/guard.toml")),
             Self::Route => (include_str!("new/route.rs"), include_str!("new/route.toml")),
             Self::Budget => (
                 include_str!("new/budget.rs"),

@@ -50,7 +50,44 @@ pub(crate) fn collect(plugins: &[PluginStatus], to: &mut Families<'_>) -> fmt::R
         "Number of times that the plugin's `lifecycle.configure` ran.",
         each().map(|(name, plugin)| ([name], plugin.metrics.configured)),
     )?;
+    collect_tables(plugins, to)?;
     collect_custom(plugins, to)
+}
+
+fn collect_tables(plugins: &[PluginStatus], to: &mut Families<'_>) -> fmt::Result {
+    let each = || {
+        plugins.iter().flat_map(|plugin| {
+            plugin.tables.iter().map(|table| {
+                let labels = [label("plugin", &plugin.name), label("table", &table.name)];
+                (labels, table)
+            })
+        })
+    };
+    to.gauges(
+        "plugin_table_entries",
+        "Number of entries of the plugin's table.",
+        each().map(|(labels, table)| (labels, table.entries)),
+    )?;
+    to.gauges(
+        "plugin_table_age_seconds",
+        "Time since the source of the plugin's table last had this content; absent if it has never been read.",
+        each().filter_map(|(labels, table)| Some((labels, table.age_ms? / 1000))),
+    )?;
+    to.gauges(
+        "plugin_table_failing",
+        "1 if the last reading of the plugin's table failed; the last good content stays.",
+        each().map(|(labels, table)| (labels, u32::from(table.last_error.is_some()))),
+    )?;
+    to.counters(
+        "plugin_table_refreshes",
+        "Number of times that the source of the plugin's table was read or confirmed.",
+        each().map(|(labels, table)| (labels, table.refreshes)),
+    )?;
+    to.counters(
+        "plugin_table_failures",
+        "Number of times that reading the source of the plugin's table failed.",
+        each().map(|(labels, table)| (labels, table.failures)),
+    )
 }
 
 fn collect_hooks(plugins: &[PluginStatus], to: &mut Families<'_>) -> fmt::Result {

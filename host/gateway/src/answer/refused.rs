@@ -145,6 +145,9 @@ impl Refused {
             FaultKind::Exhausted => {
                 format!("all instances of the plugin `{plugin}` are busy: try again")
             }
+            FaultKind::StaleTable => {
+                format!("a table that the plugin `{plugin}` decides by is too old; {MORE}")
+            }
             FaultKind::Suspended => {
                 format!("the plugin `{plugin}` is suspended after repeated faults; {MORE}")
             }

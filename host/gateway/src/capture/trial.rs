@@ -1,5 +1,6 @@
 //! Trials of plugins on recorded requests: calls hook after hook as an exchange would, without sending anything.
 
+mod guards;
 mod receipt;
 mod summary;
 
@@ -129,6 +130,14 @@ impl Trial {
         provenance.stamp(&mut envelope);
         let envelope = Arc::new(envelope);
         hooks.set_request(Arc::<View>::clone(&view));
+
+        if self.has(Hook::Guard) {
+            match guards::ask(&view, &envelope, hooks, decided)? {
+                Ok(edited) => view = edited,
+                Err(stop) => return Ok(Err(stop)),
+            }
+            hooks.set_request(Arc::<View>::clone(&view));
+        }
 
         let mut plan = None;
         if self.has(Hook::Route) {

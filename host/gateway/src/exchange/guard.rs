@@ -17,7 +17,7 @@ mod stream;
 mod texts;
 mod whole;
 
-pub(crate) use self::request::{inspect, of};
+pub(crate) use self::request::{inspect, of, try_out};
 
 use http::StatusCode;
 use pingora_core::protocols::http::ServerSession;

@@ -14,6 +14,7 @@ use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::receipts::Receipts;
 use crate::store::{Migration, Store};
+use crate::tables::TableFetcher;
 use crate::tenants::owners;
 
 /// The migrations of the database, in the order they were released.
@@ -46,7 +47,7 @@ pub(super) async fn open(
 }
 
 /// Returns the options of a plugin host that treats plugins as the gateway does: the headers that they may see and set,
-/// and the words that the gateway knows.
+/// the words that the gateway knows, and tables from URLs.
 #[must_use]
 pub fn runtime_options() -> RuntimeOptions {
     RuntimeOptions::default()
@@ -54,6 +55,7 @@ pub fn runtime_options() -> RuntimeOptions {
         .with_host_headers(crate::exchange::headers::of_the_host())
         .with_response_headers(crate::exchange::headers::that_plugins_may_set())
         .with_vocabulary(Vocabulary)
+        .with_fetch(TableFetcher::default())
 }
 
 /// Opens the plugin directory of a configuration and admits its plugins.

@@ -198,6 +198,17 @@ impl AdmissionCause {
     }
 }
 
+impl AdmissionCause {
+    /// Returns whether the plugin is refused because of a table of its sidecar.
+    pub(super) fn is_about_tables(&self) -> bool {
+        match self {
+            Self::Sidecar(problems) => problems.is_about("tables"),
+            Self::Several(causes) => causes.iter().any(Self::is_about_tables),
+            _ => false,
+        }
+    }
+}
+
 impl From<CompileError> for AdmissionCause {
     fn from(error: CompileError) -> Self {
         match error {

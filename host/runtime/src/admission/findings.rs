@@ -1,6 +1,6 @@
 //! The problems found in a plugin during admission.
 
-use witgate_config_file::Problems;
+use witgate_config_file::{Problem, Problems};
 
 use super::AdmissionCause;
 
@@ -29,6 +29,11 @@ impl Findings {
     /// Returns whether a table of the sidecar has no problem, so that its values are reliable.
     pub(super) fn knows(&self, table: &str) -> bool {
         !self.sidecar.is_about(table)
+    }
+
+    /// Adds a problem of the sidecar.
+    pub(super) fn reject(&mut self, problem: Problem) {
+        self.sidecar.push(problem);
     }
 
     /// Adds a cause. A failed start is left out if there are other problems, since these may have caused it.

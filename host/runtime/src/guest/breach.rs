@@ -1,6 +1,7 @@
 //! Limits and grants that a guest broke.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::grants::BodyGrant;
 
@@ -21,6 +22,13 @@ pub(crate) enum Breach {
     /// An import that the running hook does not have.
     NotInHook(&'static str),
     Interface(&'static str),
+    /// A table that the sidecar does not declare.
+    Table(String),
+    /// A table whose content is older than the sidecar allows.
+    StaleTable {
+        table: String,
+        max: Duration,
+    },
     Header(String),
     /// A header with credentials, which the host never grants.
     Credential(String),
@@ -90,6 +98,15 @@ impl fmt::Display for Breach {
             Self::Interface(name) => write!(
                 f,
                 "`{name}` is not granted; set `{name} = true` in [grants] of the sidecar to grant it"
+            ),
+            Self::Table(name) => write!(
+                f,
+                "there is no table `{name}`; declare `[tables.{name}]` with `file` or `url` in the sidecar"
+            ),
+            Self::StaleTable { table, max } => write!(
+                f,
+                "the content of the table `{table}` is older than its `max_age_ms` of {}; see the error in the table's status",
+                max.as_millis()
             ),
             Self::Header(name) => write!(
                 f,

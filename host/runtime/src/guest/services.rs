@@ -8,8 +8,9 @@ use wasmtime::Result;
 
 use super::{Breach, Guest, shorten};
 use crate::contract::{kv, log};
-use crate::kv::{Refused, Table};
+use crate::kv::{KvStore, Refused};
 use crate::spec::PluginSpec;
+use crate::tables::{Look, NoAnswer};
 
 type Written<T> = Result<std::result::Result<T, kv::Error>>;
 
@@ -79,7 +80,7 @@ impl Guest {
     }
 
     pub(crate) fn kv_get(&mut self, key: String) -> Result<Option<Vec<u8>>> {
-        let value = self.table(key.len())?.get(&key, Instant::now());
+        let value = self.kv(key.len())?.get(&key, Instant::now());
         self.copy(value.as_ref().map_or(0, Vec::len))?;
         Ok(value)
     }
@@ -90,15 +91,15 @@ impl Guest {
         value: Vec<u8>,
         ttl_ms: Option<u64>,
     ) -> Written<()> {
-        let table = self.table(key.len() + value.len())?;
+        let store = self.kv(key.len() + value.len())?;
         let limits = &self.spec.limits.kv;
-        Ok(table
+        Ok(store
             .set(&key, value, ttl(ttl_ms), limits, Instant::now())
             .map_err(kv::Error::from))
     }
 
     pub(crate) fn kv_delete(&mut self, key: String) -> Result<bool> {
-        Ok(self.table(key.len())?.delete(&key, Instant::now()))
+        Ok(self.kv(key.len())?.delete(&key, Instant::now()))
     }
 
     pub(crate) fn kv_increment(
@@ -107,9 +108,9 @@ impl Guest {
         by: i64,
         ttl_ms: Option<u64>,
     ) -> Written<i64> {
-        let table = self.table(key.len())?;
+        let store = self.kv(key.len())?;
         let limits = &self.spec.limits.kv;
-        Ok(table
+        Ok(store
             .increment(&key, by, ttl(ttl_ms), limits, Instant::now())
             .map_err(kv::Error::from))
     }
@@ -122,17 +123,48 @@ impl Guest {
         ttl_ms: Option<u64>,
     ) -> Written<bool> {
         let compared = expected.as_ref().map_or(0, Vec::len);
-        let table = self.table(key.len() + compared + value.len())?;
+        let store = self.kv(key.len() + compared + value.len())?;
         let limits = &self.spec.limits.kv;
         let expected = expected.as_deref();
-        Ok(table
+        Ok(store
             .compare_and_set(&key, expected, value, ttl(ttl_ms), limits, Instant::now())
             .map_err(kv::Error::from))
     }
 
-    fn table(&mut self, bytes: usize) -> Result<Arc<Table>> {
+    pub(crate) fn table_get(&mut self, table: String, key: String) -> Result<Option<String>> {
+        self.enter_hook(table.len() + key.len(), "tables")?;
+        let look = match self.missing_grants {
+            Some(_) => Look::Test,
+            None => Look::Service,
+        };
+        let found = |value: Option<&str>| value.map(str::to_owned);
+        let value = match self.spec.tables.get(&table, &key, look, found) {
+            Ok(value) => value,
+            Err(no) => return self.no_table(table, no).map(|()| None),
+        };
+        self.copy(value.as_ref().map_or(0, String::len))?;
+        Ok(value)
+    }
+
+    pub(crate) fn table_age(&mut self, table: String) -> Result<Option<u64>> {
+        self.enter_hook(table.len(), "tables")?;
+        match self.spec.tables.age(&table) {
+            Ok(age) => Ok(age.map(|age| age.as_secs())),
+            Err(no) => self.no_table(table, no).map(|()| None),
+        }
+    }
+
+    /// Ends the call because a table has no answer, or records in a smoke test that the sidecar doesn't declare it.
+    fn no_table(&mut self, table: String, no: NoAnswer) -> Result<()> {
+        match no {
+            NoAnswer::Undeclared => self.missing_grant(Breach::Table(table)),
+            NoAnswer::Stale(max) => Err(self.breached(Breach::StaleTable { table, max })),
+        }
+    }
+
+    fn kv(&mut self, bytes: usize) -> Result<Arc<KvStore>> {
         self.enter_granted(bytes, "kv")?;
-        Ok(Arc::clone(&self.spec.table))
+        Ok(Arc::clone(&self.spec.kv))
     }
 
     /// Counts a call to an interface that needs a grant. Admission checks imports too; this is the second line of defense.

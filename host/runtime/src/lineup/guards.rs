@@ -113,9 +113,9 @@ enum State {
 struct OpenText {
     kind: ContentKind,
     index: u32,
-    /// What each guard holds.
+    /// The text that each guard holds.
     held: Vec<String>,
-    /// Whether something was changed since the last time that nothing was held.
+    /// `true` if something was changed since the last time that nothing was held.
     changed: bool,
 }
 

@@ -1,11 +1,13 @@
 //! The plugins of a directory: for each name the last good plugin, and the error of its newest files.
+//!
+//! Refused files are tried again when they change, or when something changes that they refer to.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::scan::{self, Listing};
-use crate::admission::{AdmissionError, Source};
+use crate::admission::{AdmissionError, Retry, Source};
 use crate::engine::Runtime;
 use crate::plugin::{Identity, Plugin};
 
@@ -21,6 +23,8 @@ pub(super) struct Catalog {
 struct Entry {
     /// The files that were last loaded, good or bad, or `None` if they could not be read.
     last_seen: Option<Identity>,
+    /// The changes after which the refused files are tried again, or `None` if they were admitted.
+    retry: Option<Retry>,
     state: EntryState,
 }
 
@@ -80,9 +84,10 @@ impl Catalog {
         }
     }
 
-    /// Returns whether a file could not be read. It may become readable without a change in the listing.
+    /// Returns whether a file could not be read, or a refused one is due again. Neither shows in the listing.
     fn has_unread(&self) -> bool {
-        self.entries.values().any(|entry| entry.last_seen.is_none())
+        let tries_again = |entry: &Entry| entry.last_seen.is_none() || entry.is_due();
+        self.entries.values().any(tries_again)
     }
 
     /// Returns the plugins that can serve, by name.
@@ -104,7 +109,7 @@ impl Catalog {
     fn load(&mut self, runtime: &Runtime, source: &Source) {
         let identity = source.identity();
         let entry = self.entry(&source.name, &source.file);
-        if entry.last_seen.as_ref() == Some(&identity) {
+        if entry.last_seen.as_ref() == Some(&identity) && !entry.is_due() {
             return;
         }
         if let Some(serving) = &entry.state.plugin
@@ -113,8 +118,12 @@ impl Catalog {
             // The operator replaced a bad file by the one that serves.
             entry.last_seen = Some(identity);
             entry.state.error = None;
+            entry.retry = None;
             return;
         }
+        let again = entry.last_seen.as_ref() == Some(&identity);
+        let earlier = entry.retry.take().filter(|_| again);
+        let retry = Retry::before(runtime, source, earlier);
         match runtime.admit(source) {
             Ok(plugin) => {
                 tracing::info!(plugin = source.name, sha256 = %identity.wasm, "plugin admitted");
@@ -122,7 +131,10 @@ impl Catalog {
                 entry.state.plugin = Some(plugin);
                 entry.state.error = None;
             }
-            Err(error) => entry.reject(Some(identity), &error),
+            Err(error) => {
+                entry.retry = Some(retry.after(&error));
+                entry.reject(Some(identity), &error);
+            }
         }
     }
 
@@ -131,6 +143,7 @@ impl Catalog {
             .entry(name.to_owned())
             .or_insert_with(|| Entry {
                 last_seen: None,
+                retry: None,
                 state: EntryState {
                     name: name.to_owned(),
                     file: file.to_owned(),
@@ -144,6 +157,11 @@ impl Catalog {
 // === impl Entry ===
 
 impl Entry {
+    /// Returns whether refused files may be admitted now, although they are the same.
+    fn is_due(&self) -> bool {
+        self.retry.as_ref().is_some_and(Retry::is_due)
+    }
+
     /// Keeps the last good plugin, and logs each new error of the newest files once.
     fn reject(&mut self, seen: Option<Identity>, error: &AdmissionError) {
         let text = error.to_string();

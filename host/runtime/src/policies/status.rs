@@ -11,6 +11,7 @@ use crate::grants::Grants;
 use crate::hook::Hook;
 use crate::plugin::Configured;
 use crate::stats::PluginMetrics;
+use crate::tables::TableStatus;
 
 /// The status of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,6 +43,8 @@ pub struct PluginStatus {
     pub content: Vec<ContentKind>,
     /// The number of the plugin's `kv` entries, and their bytes.
     pub kv_usage: (usize, usize),
+    /// The tables of the plugin that serves.
+    pub tables: Vec<TableStatus>,
     /// The metrics of the plugin that serves.
     pub metrics: PluginMetrics,
 }
@@ -106,6 +109,7 @@ impl PluginStatus {
             grants: Some(plugin.grants().clone()),
             content: plugin.content().collect(),
             kv_usage: plugin.kv_usage(),
+            tables: plugin.tables(),
             metrics: plugin.metrics(),
         }
     }
@@ -125,6 +129,7 @@ impl PluginStatus {
             grants: None,
             content: Vec::new(),
             kv_usage: (0, 0),
+            tables: Vec::new(),
             metrics: PluginMetrics::default(),
         }
     }

@@ -7,6 +7,7 @@ use super::{Check, File, LimitsTable};
 use crate::hook::{Hook, PerHook};
 use crate::kv::KvLimits;
 use crate::limits::{CallLimits, Limits};
+use crate::options::RuntimeOptions;
 
 /// The range of times in milliseconds. No hook has a reason to hold a request for more than a minute.
 const MILLIS: RangeInclusive<i64> = 1..=60_000;
@@ -126,6 +127,33 @@ impl Check<'_> {
         }
     }
 
+    /// Rejects limits above the host's ceilings.
+    pub(super) fn limits_on(
+        &mut self,
+        host: &RuntimeOptions,
+        table: &LimitsTable,
+        limits: &Limits,
+    ) {
+        let memory = match table.memory_mib {
+            Some(_) => "limits.memory_mib",
+            None => "limits.memory_bytes",
+        };
+        for (path, wanted, most) in [
+            (memory, limits.memory_bytes, host.memory_ceiling),
+            (
+                "limits.table_elements",
+                limits.table_elements,
+                host.table_ceiling,
+            ),
+        ] {
+            if wanted > most {
+                let message =
+                    format!("this host allows a plugin at most {most}; use {most} or less");
+                self.reject(path, &message);
+            }
+        }
+    }
+
     fn call_limits(&mut self, table: &str, values: [Option<i64>; CALL_LIMITS.len()]) -> CallValues {
         let mut values = values.into_iter();
         CALL_LIMITS.map(|(key, range)| {
@@ -146,7 +174,8 @@ impl Check<'_> {
         usize::try_from(bytes).ok()
     }
 
-    fn number(
+    /// Checks a number against its range. Returns `None` if there is none, or a wrong one.
+    pub(super) fn number(
         &mut self,
         path: &str,
         value: Option<i64>,

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -103,7 +103,7 @@ impl Secrets {
 
     /// Adds the forms in which a plugin may print a secret: as it is, as JSON, and line by line. Longer ones come first, so that
     /// none leaves a rest of another.
-    fn add(&mut self, secret: &str) {
+    pub(crate) fn add(&mut self, secret: &str) {
         let json = Value::from(secret).to_string();
         let escaped = json.get(1..json.len().saturating_sub(1));
         let lines = secret.lines().map(str::trim);
@@ -139,8 +139,21 @@ impl fmt::Debug for Secrets {
     }
 }
 
+/// Adds the files that a value refers to.
+pub(super) fn add_files(value: &Value, folder: &Path, files: &mut Vec<PathBuf>) {
+    match value {
+        Value::Object(members) => match reference(members) {
+            Some(("file", name)) => files.push(folder.join(name)),
+            Some(_) => {}
+            None => members.values().for_each(|it| add_files(it, folder, files)),
+        },
+        Value::Array(elements) => elements.iter().for_each(|it| add_files(it, folder, files)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// Returns the kind and the name of a reference, or `None` for any other table.
-fn reference(members: &Map<String, Value>) -> Option<(&str, &str)> {
+pub(super) fn reference(members: &Map<String, Value>) -> Option<(&str, &str)> {
     let mut members = members.iter();
     match (members.next(), members.next()) {
         (Some((kind, Value::String(name))), None) if ["env", "file"].contains(&kind.as_str()) => {
@@ -150,7 +163,12 @@ fn reference(members: &Map<String, Value>) -> Option<(&str, &str)> {
     }
 }
 
-fn read(kind: &str, name: &str, folder: &Path) -> Result<String, String> {
+/// Reads the secret of a reference.
+///
+/// # Errors
+///
+/// A description of what is wrong with it.
+pub(super) fn read(kind: &str, name: &str, folder: &Path) -> Result<String, String> {
     let (secret, what) = match kind {
         "env" => match std::env::var(name) {
             Ok(secret) => (secret, format!("the environment variable `{name}`")),

@@ -1,6 +1,7 @@
 //! The guard hook: pieces of texts, what guards hold back, and what leaves.
 
 mod faults;
+mod shipped;
 mod subscription;
 
 use std::sync::Arc;

@@ -246,6 +246,7 @@ fn export(text: &mut String, version: &str, interface: &str, body: &str) {
             ),
         ],
         ("audit", true) => &[("entries", "(param $list i32) (param $len i32)", zero)],
+        ("guard", _) => &[("inspect", "(param i32 i32 i32 i32 i32 i32 i32)", one)],
         ("audit", false) => &[("edit", "(param $count i32)", zero)],
         ("lifecycle", _) => &[("configure", "", zero)],
         (other, _) => panic!("no interface `{other}`"),
@@ -297,6 +298,11 @@ fn wit_files(version: &str) -> Vec<PathBuf> {
 pub(crate) const PLAN: &str = "(i32.store8 (i32.const 2056) (i32.const 1))
     (i32.store (i32.const 2072) (i32.const 4096))
     (i32.store (i32.const 2076) (i32.const 1))";
+
+/// Subscribes to the texts of responses, as the body of `lifecycle`.
+pub(crate) const SUBSCRIBED: &str = "(i32.store8 (i32.const 3000) (i32.const 4))
+    (i32.store (i32.const 2060) (i32.const 3000))
+    (i32.store (i32.const 2064) (i32.const 1))";
 
 /// Asks the host for the header `x-probe`.
 pub(crate) const PROBE: &str =

@@ -64,6 +64,7 @@ pub(super) fn interfaces(version: &str) -> &'static [&'static str] {
         "upstreams",
         "planned",
         "receipts",
+        "tables",
     ];
     if has_handle(version) { &all[..6] } else { all }
 }

@@ -41,5 +41,6 @@ mod secrets;
 mod sidecar;
 mod signature;
 mod suspension;
+mod tables;
 mod versions;
 mod wasi;

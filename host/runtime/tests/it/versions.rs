@@ -12,7 +12,7 @@ use witgate_runtime::{
     Plugin, Remedy,
 };
 
-use crate::guest::{BASE, Guest, NEWEST, PLAN, VERSIONS};
+use crate::guest::{BASE, Guest, NEWEST, PLAN, SUBSCRIBED, VERSIONS};
 use crate::request::{PATIENT, admit, alone, plain, route, runtime, source};
 
 /// Returns the cause for which the host refuses a guest.
@@ -194,6 +194,29 @@ fn a_gallery_of_mismatched_guests_is_told_interface_versions_and_the_first_diffe
             ),
         ]);
     }
+    let guard = || {
+        let guest = Guest::new().with("lifecycle", SUBSCRIBED);
+        guest.with("guard", "").version(NEWEST)
+    };
+    gallery.extend([
+        (
+            "a piece changed in place",
+            guard().wit_edit("        last: bool,", "        last: u32,"),
+            &[
+                "`guard.piece` is `record { kind: content-kind, index: u32, text: string, last: u32 }` in the plugin",
+            ][..],
+        ),
+        (
+            "a kind of text that is not there",
+            guard().wit_edit("        thinking,", "        pondering,"),
+            &["`types.content-kind` is `variant { system, ", ", pondering, "],
+        ),
+        (
+            "a configuration without a subscription",
+            guard().wit_edit("        content: list<content-kind>,", ""),
+            &["`lifecycle.configured` is `record { interests: list<interest> }` in the plugin"],
+        ),
+    ]);
     for (what, guest, told) in gallery {
         let cause = refusal(&guest);
         let text = cause.to_string();

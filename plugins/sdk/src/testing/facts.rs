@@ -1,5 +1,6 @@
 //! The facts of a made-up call.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use super::grants::{Body, Grants};
@@ -24,6 +25,8 @@ pub(crate) struct Facts<'a> {
     pub(super) context: Envelope,
     pub(super) upstreams: Vec<(String, UpstreamStats, Vec<Attribute>)>,
     pub(super) plan: Option<Plan>,
+    /// Tables by name, each with its entries.
+    pub(super) tables: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) receipts: Vec<Vec<Field>>,
     pub(super) call: PhantomData<&'a ()>,
 }
@@ -216,6 +219,18 @@ impl Facts<'_> {
             upstream: &target.upstream,
             model: target.model.as_deref(),
         })
+    }
+
+    pub(crate) fn table_get(&self, table: &str, key: &str) -> Option<&str> {
+        let entries = self.tables.get(table);
+        self.grants.table(table, entries.is_some());
+        entries?.get(key).map(String::as_str)
+    }
+
+    pub(crate) fn table_age(&self, table: &str) -> Option<u64> {
+        let read = self.tables.contains_key(table);
+        self.grants.table(table, read);
+        read.then_some(0)
     }
 
     pub(crate) fn receipt_field(&self, receipt: u32, name: &str) -> Option<Value> {

@@ -13,6 +13,8 @@ pub(super) enum Grants {
         body: Body,
         /// Lowercase names, or prefixes that end with `*`.
         headers: Vec<String>,
+        /// Names of the declared tables.
+        tables: Vec<String>,
     },
 }
 
@@ -51,7 +53,11 @@ impl Grants {
                 _ => panic!("[grants] of the sidecar: `{key} = {value}` can't be read here"),
             }
         }
-        Self::Only { body, headers }
+        Self::Only {
+            body,
+            headers,
+            tables: tables(sidecar),
+        }
     }
 
     pub(super) fn header(&self, name: &str) {
@@ -79,6 +85,19 @@ impl Grants {
         let mut granted = headers.iter().filter_map(|grant| grant.strip_suffix('*'));
         if !granted.any(|granted| prefix.starts_with(granted)) {
             not_granted_header(&format!("{prefix}*"));
+        }
+    }
+
+    /// Checks that a table is declared. A test without a sidecar declares those that it fills.
+    pub(super) fn table(&self, name: &str, filled: bool) {
+        let declared = match self {
+            Self::All => filled,
+            Self::Only { tables, .. } => tables.iter().any(|table| table == name),
+        };
+        if !declared {
+            panic!(
+                "there is no table `{name}`; declare `[tables.{name}]` with `file` or `url` in the sidecar, and fill it with `RequestBuilder::table`"
+            );
         }
     }
 
@@ -121,6 +140,18 @@ fn entries(sidecar: &str) -> Vec<(String, String)> {
         }
     }
     entries
+}
+
+/// Returns the names of the tables that a sidecar declares, each under a heading of its own.
+fn tables(sidecar: &str) -> Vec<String> {
+    let headings = sidecar.lines().filter_map(|line| {
+        let heading = without_comment(line).trim().strip_prefix("[tables.")?;
+        let name = heading.strip_suffix(']')?;
+        // A table of headers is inside of one.
+        let name = name.split('.').next().unwrap_or(name);
+        Some(name.trim_matches('"').to_owned())
+    });
+    headings.collect()
 }
 
 /// Returns a line without its comment, which starts at a `#` outside of a string.

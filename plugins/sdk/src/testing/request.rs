@@ -196,6 +196,15 @@ impl RequestBuilder {
         self
     }
 
+    /// Sets the entries of a table, as `[tables.NAME]` of a sidecar declares it. A table that is declared and not set here is empty.
+    #[must_use]
+    pub fn table(mut self, name: &str, entries: &[(&str, &str)]) -> Self {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let entries = entries.iter().map(owned).collect();
+        self.0.tables.insert(name.to_owned(), entries);
+        self
+    }
+
     /// Sets the context that the envelope hooks found out, for the hooks after them.
     #[must_use]
     pub fn context(mut self, envelope: Envelope) -> Self {

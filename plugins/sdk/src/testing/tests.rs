@@ -2,6 +2,8 @@ use super::{RequestBuilder, receipts};
 use crate::UpstreamStats;
 use crate::types::{Endpoint, Envelope, Field, Plan, Target, Value};
 
+mod guard;
+
 const BODY: &str = r#"{
     "model": "claude-haiku-5-5", "max_tokens": 64, "stream": true,
     "system": "be brief", "messages": [{"role": "user", "content": "Hi"}],

@@ -24,6 +24,24 @@ impl Piece {
             ..Self::whole(kind, text)
         }
     }
+
+    /// Returns the number of bytes at the end of the piece that may be the beginning of `word`, for [`Verdict::Hold`]. It is 0 if
+    /// the text ends with this piece.
+    #[must_use]
+    pub fn beginning_of(&self, word: &str) -> u32 {
+        if self.last || word.is_empty() {
+            return 0;
+        }
+        // A whole word is no beginning of another one.
+        let after = self.text.match_indices(word).last();
+        let after = after.map_or(0, |(at, word)| at + word.len());
+        let rest = self.text.get(after..).unwrap_or_default();
+        let beginnings = word.char_indices().rev().map(|(at, _)| at);
+        let longest = beginnings
+            .filter_map(|at| word.get(..at))
+            .find(|beginning| rest.ends_with(beginning));
+        u32::try_from(longest.map_or(0, str::len)).unwrap_or(u32::MAX)
+    }
 }
 
 // === impl Verdict ===

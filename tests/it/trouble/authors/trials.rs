@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use witgate_artifacts::{AUDIT, BUDGET, HOSTILE, SWAP_A, SWAP_B};
+use witgate_artifacts::{AUDIT, BUDGET, GUARD, HOSTILE, SWAP_A, SWAP_B};
 
 use super::{EVERYTHING, json_lines, record};
 use crate::harness::{GatewayBuilder, Upstream};
@@ -289,5 +289,50 @@ async fn a_replay_whose_key_opens_nothing_fails_and_says_why() {
         printed(&nobody).contains(" no connection to 127.0.0.1:1: refused\n"),
         "{}",
         text(&nobody)
+    );
+}
+
+#[test]
+fn a_guard_is_tried_on_the_texts_of_recorded_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    GUARD.install(folder.path()).unwrap();
+    let sidecar = "[grants]\ncontent = [\"request\"]\nmetrics = true\n[settings]\nresponse = \"off\"\n\
+        [[settings.rules]]\nname = \"ticket\"\npattern = 'TKT-\\d+'\n\
+        [[settings.rules]]\nname = \"bomb\"\npattern = 'bomb'\nrequest = \"block\"\n";
+    std::fs::write(folder.path().join("guard.toml"), sidecar).unwrap();
+    let saying = |text: &str| {
+        json!({"body": {"model": "claude-opus-5-5", "max_tokens": 9, "system": "be brief",
+            "messages": [{"role": "user", "content": text}]}})
+    };
+    let lines = [saying("Hello"), saying("about TKT-42"), saying("a bomb")];
+    record(folder.path(), &lines);
+    let run = |more: &[&str]| {
+        let run = [
+            "plugin",
+            "run",
+            "guard.wasm",
+            "--requests",
+            "requests.jsonl",
+        ];
+        witgate(folder.path(), &[&run[..], more].concat())
+    };
+    let told = run(&[]);
+    assert!(told.status.success(), "{}", text(&told));
+    for expected in [
+        "guard: 2 texts, 0 changed",
+        "guard: 2 texts, 1 changed",
+        "guard: refused, 400 policy_blocked: the request contains what the rule `bomb`",
+    ] {
+        assert!(
+            text(&told).contains(expected),
+            "{expected}: {}",
+            text(&told)
+        );
+    }
+    let given = json_lines(&run(&["--json"]));
+    assert_eq!(
+        given[1]["given"]["guard"]["messages"][0]["content"], "about [redacted:ticket]",
+        "the change: {}",
+        given[1]
     );
 }

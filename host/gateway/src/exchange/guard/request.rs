@@ -8,7 +8,7 @@ use witgate_messages::content::{self, Text};
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_messages::splice::{Edit, EditError};
-use witgate_runtime::{ContentSide, Envelope, Guards, Lineup};
+use witgate_runtime::{ContentSide, Envelope, Guards, Lineup, Stopped};
 
 use super::ended::{Unfit, refusal};
 use super::limits::BLOCKING;
@@ -125,6 +125,34 @@ pub(crate) async fn inspect(
     }
     drop(charge);
     Ok(view)
+}
+
+/// Lets guards read the texts of a request that is not sent, such as a recorded one. Returns the edits of its members.
+///
+/// # Errors
+///
+/// A guard refuses the request or fails.
+pub(crate) fn try_out(view: &View, guards: Guards) -> (Guards, Result<Vec<Edit>, Box<Stopped>>) {
+    let Some(head) = view.head.clone() else {
+        return (guards, Ok(Vec::new()));
+    };
+    let reading = Reading {
+        guards,
+        head,
+        members: members(view),
+        limit: None,
+    };
+    let read = reading.read();
+    let edits = match read.edits {
+        Ok(edits) => Ok(edits),
+        Err(Failed {
+            unfit: Unfit::Stopped(stopped),
+            ..
+        }) => Err(stopped),
+        // The request has been parsed, and there is no limit.
+        Err(_) => Ok(Vec::new()),
+    };
+    (read.guards, edits)
 }
 
 /// Returns the members of a request's body that have texts.

@@ -9,6 +9,7 @@ use witgate_runtime::{
 };
 
 use super::{TEXT, asked, guards, warden};
+use crate::guest::{Guest, NEWEST, SUBSCRIBED};
 use crate::request::{PATIENT, alone, granting, runtime};
 
 fn refused(grants: &str, settings: &str) -> String {
@@ -83,6 +84,22 @@ fn a_guard_is_asked_about_the_kinds_that_it_subscribed_to_alone() {
     }
     assert!(!guards.wants_side(ContentSide::Request), "only responses");
     assert!(guards.wants_side(ContentSide::Response), "responses");
+}
+
+#[test]
+fn a_guest_of_the_bare_contract_subscribes_and_passes() {
+    let guest = Guest::new().version(NEWEST);
+    let guest = guest.with("lifecycle", SUBSCRIBED).with("guard", "");
+    let sidecar = format!("{PATIENT}\n[grants]\ncontent = [\"response\"]\n");
+    let source = Source::new("bare", guest.build()).with_sidecar(sidecar);
+    let plugin = runtime()
+        .admit(&source)
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(plugin.content().collect::<Vec<_>>(), [ContentKind::Text]);
+    let mut guards = guards(&[Arc::clone(&plugin)]);
+    let passed = guards.inspect(ContentKind::Text, 0, "hi", false);
+    assert_eq!(passed.expect("it passes").text, PassedText::Unchanged);
+    assert_eq!(plugin.metrics().hooks[&Hook::Guard].calls, 1, "one call");
 }
 
 #[test]
