@@ -128,14 +128,24 @@ def stream(handler, body, fault):
             {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": USAGE},
             {"type": "message_stop"},
         ]
-    handler.send_response(200)
-    for name, text in {"content-type": "text/event-stream", "request-id": "req_011Faulty", "transfer-encoding": "chunked"}.items():
-        handler.send_header(name, text)
-    handler.end_headers()
-    for event in events:
-        data = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
-        handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+    begin_stream(handler)
+    send_events(handler, events)
     if fault == "cut":
         handler.close_connection = True
         return
     handler.wfile.write(b"0\r\n\r\n")
+
+
+def begin_stream(handler):
+    """The head of a stream in chunks."""
+    handler.send_response(200)
+    for name, text in {"content-type": "text/event-stream", "request-id": "req_011Faulty", "transfer-encoding": "chunked"}.items():
+        handler.send_header(name, text)
+    handler.end_headers()
+
+
+def send_events(handler, events):
+    """Events, a chunk each."""
+    for event in events:
+        data = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import faults
+import guards
 from gateway import Gateway
 
 HERE = Path(__file__).resolve().parent
@@ -82,7 +83,7 @@ def problem(told, receipts, policies):
 def main():
     binary = Path(os.environ.get("CARGO_TARGET_DIR", REPO / "target")) / "debug/witgate"
     policies = REPO / "policies"
-    for needed in [binary, *(policies / f"{name}.wasm" for name in PLUGINS)]:
+    for needed in [binary, policies / "optional/guard.wasm", *(policies / f"{name}.wasm" for name in PLUGINS)]:
         if not needed.exists():
             raise SystemExit(f"{needed} is missing: `make clients` builds it")
     hashes = {name: hashlib.sha256((policies / f"{name}.wasm").read_bytes()).hexdigest() for name in PLUGINS}
@@ -111,6 +112,7 @@ def main():
         ]
         results.append(("gateway: ends at SIGTERM", ends))
         results += faults.results(binary, policies, Path(folder), bare, faults.programs(VENV), environment)
+        results += guards.results(binary, policies, Path(folder), bare, environment)
         failed = [name for name, why in results if why]
         for name, why in results:
             print(f"FAILED {name}: {why}" if why else f"ok {name}")

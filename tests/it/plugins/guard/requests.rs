@@ -188,3 +188,23 @@ async fn a_body_that_a_guard_could_read_in_another_way_is_a_400() {
     }
     assert!(upstream.requests().is_empty(), "nothing was sent");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reading_a_large_body_takes_memory_for_its_largest_text_only() {
+    let upstream = Upstream::answering().await;
+    let gate = builder(&upstream, REPLACING)
+        .extra("[limits]\nmemory_bytes_per_key = 12582912\n")
+        .start()
+        .await;
+    let messages: Vec<_> = (0..8_000)
+        .map(|_| json!({"role": "user", "content": "a\n".repeat(400)}))
+        .collect();
+    let mut body = body("hi");
+    body["messages"] = json!(messages);
+    let request = gate.messages(&body);
+    assert!(request.body.len() > 8 << 20, "more than half of the memory");
+    let response = gate.ask(&request).await;
+    assert_eq!(response.status, 200, "{}", response.text());
+    let got = upstream.requests().pop().unwrap().body;
+    assert!(got == request.body, "as it came");
+}

@@ -14,6 +14,8 @@ pub(super) enum Unfit {
     Malformed(Malformed),
     /// The guards take longer than they may.
     TooLong,
+    /// The gateway can't go on.
+    Refused(Box<Refused>),
 }
 
 /// The end of an answer.
@@ -34,6 +36,12 @@ impl From<Malformed> for Unfit {
 impl From<Box<Stopped>> for Unfit {
     fn from(stopped: Box<Stopped>) -> Self {
         Self::Stopped(stopped)
+    }
+}
+
+impl From<Refused> for Unfit {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
     }
 }
 

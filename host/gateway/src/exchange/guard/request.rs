@@ -18,7 +18,7 @@ use crate::exchange::decide::copy;
 use crate::exchange::decide::edits::edit_failed;
 use crate::exchange::settle::Settlement;
 use crate::exchange::view::View;
-use crate::tenants::concurrency::FREE;
+use crate::tenants::concurrency::{Charge, FREE, Permit};
 
 /// The members of a request that have texts.
 const MEMBERS: [&str; 2] = ["system", "messages"];
@@ -31,6 +31,7 @@ struct Reading {
     guards: Guards,
     head: Head,
     members: &'static [&'static str],
+    charge: Option<Charge>,
     /// The time that guards may take, or `None` for a single request.
     limit: Option<Duration>,
 }
@@ -85,18 +86,13 @@ pub(crate) async fn inspect(
         .filter_map(|name| head.member(name))
         .map(str::len)
         .sum();
-    // For a decoded text and its successor.
-    let charge = if bytes > FREE {
-        copy::charge(2 * bytes, settlement)?
-    } else {
-        None
-    };
     let new_batch = members == REQUESTS;
     let decide = settlement.snapshot().config.batches.decide;
     let reading = Reading {
         guards,
         head,
         members,
+        charge: settlement.permit.as_ref().map(Permit::charge),
         limit: new_batch.then_some(decide),
     };
     let read = if bytes < BLOCKING {
@@ -123,7 +119,6 @@ pub(crate) async fn inspect(
         };
         Arc::make_mut(&mut view).head = edited;
     }
-    drop(charge);
     Ok(view)
 }
 
@@ -140,6 +135,7 @@ pub(crate) fn try_out(view: &View, guards: Guards) -> (Guards, Result<Vec<Edit>,
         guards,
         head,
         members: members(view),
+        charge: None,
         limit: None,
     };
     let read = reading.read();
@@ -185,7 +181,7 @@ fn unchangeable(error: &EditError) -> Refused {
 impl Reading {
     fn read(mut self) -> Read {
         let mut edits = Vec::new();
-        let mut document = Document::default();
+        let mut document = Document::new(self.charge, 0);
         let since = Instant::now();
         let mut failed = None;
         for name in self.members {
@@ -209,16 +205,17 @@ impl Reading {
                     each(text)
                 }),
             };
-            if let Err(unfit) = read {
-                failed = Some(Failed { unfit, request: at });
-                break;
-            }
-            if !document.cuts.is_empty() {
-                let new = content::rewrite(json.as_bytes(), &mut document.cuts);
-                document.cuts.clear();
-                // Cuts of a text by texts are a text.
-                let new = String::from_utf8(new).unwrap_or_default();
-                edits.push(Edit::Set((*name).to_owned(), new));
+            match read.and_then(|()| document.rewritten(json.as_bytes())) {
+                Ok(None) => {}
+                Ok(Some(new)) => {
+                    // Cuts of a text by texts are a text.
+                    let new = String::from_utf8(new).unwrap_or_default();
+                    edits.push(Edit::Set((*name).to_owned(), new));
+                }
+                Err(unfit) => {
+                    failed = Some(Failed { unfit, request: at });
+                    break;
+                }
             }
         }
         Read {
@@ -239,6 +236,7 @@ impl Failed {
         let refused = match self.unfit {
             Unfit::Stopped(stopped) => refusal(*stopped),
             Unfit::Malformed(malformed) => Refused::client(400, malformed.kind.to_string()),
+            Unfit::Refused(refused) => return *refused,
             Unfit::TooLong => Refused::client(
                 413,
                 format!(

@@ -42,7 +42,7 @@ pub(super) async fn deliver(
     let decoding = head(response, client, session, settlement).await?;
     let mut lines = Lines {
         decoding: decoding.map_err(|refused| Stopped::Refused(refused.message))?,
-        document: Document::default(),
+        document: Document::new(settlement.permit.as_ref().map(Permit::charge), 0),
         begun: Vec::new(),
         charge: settlement.permit.as_ref().map(Permit::charge),
     };
@@ -123,10 +123,12 @@ impl Lines {
             return Ok(());
         }
         let document = &mut self.document;
-        document.cuts.clear();
-        match content::result(line, |text| document.read(guards, &text)) {
-            Ok(()) if document.cuts.is_empty() => out.extend_from_slice(line),
-            Ok(()) => out.extend_from_slice(&content::rewrite(line, &mut document.cuts)),
+        document.clear();
+        let read = content::result(line, |text| document.read(guards, &text));
+        match read.and_then(|()| document.rewritten(line)) {
+            Ok(None) => out.extend_from_slice(line),
+            Ok(Some(new)) => out.extend_from_slice(&new),
+            Err(Unfit::Refused(refused)) => return Err(Stopped::Refused(refused.message)),
             Err(Unfit::Stopped(stopped)) => match (*stopped, Head::scan(json.to_vec().into())) {
                 (stop @ StoppedByGuard::Stop { .. }, Ok(head)) => {
                     out.extend_from_slice(&errored(&head, &refusal(stop))?);

@@ -4,16 +4,21 @@ use witgate_messages::content::{self, Cut, Inspect, Kind, Text};
 use witgate_runtime::{ContentKind, Guards, PassedText, Stopped};
 
 use super::ended::Unfit;
+use crate::tenants::concurrency::{Charge, FREE};
 
 /// The guards of an exchange, as readers of a stream's texts.
 pub(super) struct Texts<'a>(pub(super) &'a mut Guards);
 
 /// Whole texts of one document, with what guards changed.
-#[derive(Default)]
 pub(super) struct Document {
     /// The number of the next text.
     next: u32,
-    pub(super) cuts: Vec<Cut>,
+    cuts: Vec<Cut>,
+    /// Bytes of the cuts.
+    cut_bytes: usize,
+    charge: Option<Charge>,
+    /// Bytes that the charge covers beside texts.
+    base: usize,
 }
 
 // === impl Texts ===
@@ -46,15 +51,29 @@ impl Inspect for Texts<'_> {
 // === impl Document ===
 
 impl Document {
+    /// Creates a document. The charge, if there is one, covers `base` bytes already.
+    pub(super) fn new(charge: Option<Charge>, base: usize) -> Self {
+        Self {
+            next: 0,
+            cuts: Vec::new(),
+            cut_bytes: 0,
+            charge,
+            base,
+        }
+    }
+
     /// Lets the guards read a text.
     ///
     /// # Errors
     ///
-    /// A guard ends the exchange.
+    /// A guard ends the exchange, or there is no memory for the decoded text.
     pub(super) fn read(&mut self, guards: &mut Guards, text: &Text<'_>) -> Result<(), Unfit> {
         let kind = of(text.kind);
         if !guards.wants(kind) {
             return Ok(());
+        }
+        if text.raw.len() > FREE && memchr::memchr(b'\\', text.raw).is_some() {
+            self.cover(text.raw.len())?;
         }
         let index = self.next;
         self.next = self.next.saturating_add(1);
@@ -62,8 +81,48 @@ impl Document {
         let PassedText::Changed(new) = passage.map_err(Box::new)?.text else {
             return Ok(());
         };
+        self.cut_bytes += new.len();
+        self.cover(0)?;
         self.cuts.extend(text.cuts(&new));
         Ok(())
+    }
+
+    /// Returns the JSON that was read with the changes of the guards, or `None` if there are none. Begins a new one.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for it.
+    pub(super) fn rewritten(&mut self, json: &[u8]) -> Result<Option<Vec<u8>>, Unfit> {
+        if self.cuts.is_empty() {
+            return Ok(None);
+        }
+        self.cover(json.len() + self.cut_bytes)?;
+        let new = content::rewrite(json, &mut self.cuts);
+        self.cuts.clear();
+        self.base += new.len();
+        self.cut_bytes = 0;
+        Ok(Some(new))
+    }
+
+    /// Forgets the changes of a document that was not rewritten, and the memory of those that were.
+    pub(super) fn clear(&mut self) {
+        self.cuts.clear();
+        self.cut_bytes = 0;
+        self.base = 0;
+    }
+
+    /// Returns the charge.
+    pub(super) fn into_charge(self) -> Option<Charge> {
+        self.charge
+    }
+
+    /// Charges what is kept and so many bytes more.
+    fn cover(&mut self, more: usize) -> Result<(), Unfit> {
+        let bytes = self.base + self.cut_bytes + more;
+        match &mut self.charge {
+            Some(charge) if bytes > FREE => charge.cover(bytes).map_err(Unfit::from),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Asks the guards about the end of an answer.

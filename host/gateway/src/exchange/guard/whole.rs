@@ -35,6 +35,13 @@ enum Leaving {
     Changed(Bytes),
 }
 
+/// An answer that was read, and what read it.
+struct Read {
+    guards: Box<Guards>,
+    document: Document,
+    read: Result<Option<Vec<u8>>, Unfit>,
+}
+
 /// Delivers an answer whose texts guards read.
 ///
 /// # Errors
@@ -69,7 +76,7 @@ pub(super) async fn deliver(
         return Err(Refused::upstream(502, "the upstream gave no head"));
     };
     let inspected = if client.is_there() {
-        inspect(&head, came, charge.as_mut(), settlement).await
+        inspect(&head, came, &mut charge, settlement).await
     } else {
         Ok(Leaving::AsItCame(came))
     };
@@ -109,7 +116,7 @@ fn take(came: &mut Vec<u8>, chunk: &[u8], charge: Option<&mut Charge>) -> Result
 async fn inspect(
     head: &ResponseHeader,
     came: Bytes,
-    mut charge: Option<&mut Charge>,
+    charge: &mut Option<Charge>,
     settlement: &mut Settlement,
 ) -> Result<Leaving, (Ended, Bytes)> {
     let fail = |refused| (Ended::from(refused), Bytes::new());
@@ -117,10 +124,7 @@ async fn inspect(
     let plain = if decoding.is_coded() {
         let mut plain = Vec::new();
         let decoded = decoding.feed(&came, |piece| {
-            cover(
-                charge.as_deref_mut(),
-                came.len() + plain.len() + piece.len(),
-            )?;
+            cover(charge.as_mut(), came.len() + plain.len() + piece.len())?;
             plain.extend_from_slice(piece);
             Ok::<_, Refused>(())
         });
@@ -132,21 +136,27 @@ async fn inspect(
     let Some(guards) = settlement.take_guards() else {
         return Ok(Leaving::AsItCame(came));
     };
-    // For a decoded text and its successor.
-    cover(charge, came.len() + 2 * plain.len()).map_err(fail)?;
     let body = plain.clone();
-    let (guards, read) = if plain.len() < BLOCKING {
-        read(guards, &body)
+    let document = Document::new(charge.take(), came.len() + plain.len());
+    let read = if plain.len() < BLOCKING {
+        read(guards, document, &body)
     } else {
-        let read = tokio::task::spawn_blocking(move || read(guards, &body)).await;
+        let read = tokio::task::spawn_blocking(move || read(guards, document, &body)).await;
         let broken = "the response could not be inspected: try again";
         read.map_err(|_| fail(Refused::gateway(503, broken)))?
     };
+    let Read {
+        guards,
+        document,
+        read,
+    } = read;
+    *charge = document.into_charge();
     settlement.put_guards(guards);
     match read {
         Ok(None) => Ok(Leaving::AsItCame(came)),
         Ok(Some(new)) => Ok(Leaving::Changed(Bytes::from(new))),
         Err(Unfit::Stopped(stopped)) => Err((Ended::from(stopped), plain)),
+        Err(Unfit::Refused(refused)) => Err(fail(*refused)),
         Err(Unfit::Malformed(_) | Unfit::TooLong) => Err(fail(Refused::upstream(
             502,
             "the upstream's response is no JSON that the gateway's guards can read",
@@ -154,16 +164,16 @@ async fn inspect(
     }
 }
 
-/// Returns what the guards make of an answer, or `None` if they change nothing.
-fn read(mut guards: Box<Guards>, body: &[u8]) -> (Box<Guards>, Result<Option<Vec<u8>>, Unfit>) {
-    let mut document = Document::default();
+/// Lets the guards read the texts of an answer. The result is `None` if they change nothing.
+fn read(mut guards: Box<Guards>, mut document: Document, body: &[u8]) -> Read {
     let read = content::answer(body, |text| document.read(&mut guards, &text))
-        .and_then(|()| document.end(&mut guards));
-    let read = read.map(|()| {
-        let changed = !document.cuts.is_empty();
-        changed.then(|| content::rewrite(body, &mut document.cuts))
-    });
-    (guards, read)
+        .and_then(|()| document.end(&mut guards))
+        .and_then(|()| document.rewritten(body));
+    Read {
+        guards,
+        document,
+        read,
+    }
 }
 
 /// Returns the message that a model would have given if it had refused, or `None` if this is no message.
