@@ -155,6 +155,7 @@ impl request::Host for Silent {
         path() -> String;
         header(String) -> Option<String>;
         headers(String) -> Option<Vec<types::Attribute>>;
+        granted_headers() -> Option<Vec<types::Attribute>>;
         user_id() -> Option<String>;
         head_attributes() -> Option<Vec<types::Attribute>>;
         tools() -> Option<Vec<String>>;

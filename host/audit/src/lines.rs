@@ -31,10 +31,12 @@ impl Lines {
         if self.bytes.len() > start && self.bytes.ends_with(b"\n") {
             self.bytes.pop();
         }
-        let line = self.bytes.get_mut(start..).unwrap_or_default();
-        line.iter_mut()
-            .filter(|byte| **byte == b'\n')
-            .for_each(|byte| *byte = b' ');
+        let mut rest = self.bytes.get_mut(start..).unwrap_or_default();
+        while let Some(at) = memchr::memchr(b'\n', rest) {
+            let (line, later) = rest.split_at_mut(at + 1);
+            line.iter_mut().skip(at).for_each(|byte| *byte = b' ');
+            rest = later;
+        }
         self.bytes.push(b'\n');
         self.count += 1;
     }

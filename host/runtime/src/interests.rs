@@ -8,7 +8,7 @@ mod subscription;
 use crate::content::ContentKinds;
 use crate::contract::lifecycle::{self, Configured, Interest};
 use crate::contract::{Endpoint, Envelope, SettingsProblem};
-use crate::grants::{BodyGrant, Grants};
+use crate::grants::{BodyGrant, Grants, HeaderGrant};
 use crate::hook::{Hook, PerHook};
 use crate::pattern::Pattern;
 use crate::request::Request;
@@ -21,6 +21,7 @@ const MAX_ITEMS: usize = 1_024;
 pub(crate) struct Interests {
     hooks: PerHook<Conditions>,
     content: ContentKinds,
+    correlation_header: Option<Box<str>>,
 }
 
 /// The conditions of a hook, of which one has to hold. Without any, the hook is always called.
@@ -32,10 +33,11 @@ struct Condition {
     endpoints: Option<Box<[Box<str>]>>,
     except_endpoints: Box<[Box<str>]>,
     models: Option<Box<[Pattern]>>,
-    headers: Option<Box<[Box<str>]>>,
+    headers: Option<Box<[HeaderGrant]>>,
     tiers: Option<Box<[Box<str>]>>,
     attributes: Option<Box<[Box<str>]>>,
     secondary_index: bool,
+    members: Option<Box<[Box<str>]>>,
 }
 
 // === impl Interests ===
@@ -45,15 +47,19 @@ impl Interests {
     ///
     /// # Errors
     ///
-    /// All headers, models and texts that the plugin may not read, unknown kinds of texts, and too many conditions.
+    /// All headers, models, members and texts that the plugin may not read, unknown kinds of texts, and too many conditions.
     pub(crate) fn new(given: &Configured, grants: &Grants) -> Result<Self, Vec<SettingsProblem>> {
         let content = subscription::kinds(&given.content, grants);
+        let correlation_header = given.correlation_header.as_deref().map(Into::into);
         let given = &*given.interests;
         let headers = given
             .iter()
             .flat_map(|interest| interest.headers.iter().flatten());
         let unread = headers
-            .filter(|name| !grants.has_header(name))
+            .filter(|name| match name.strip_suffix('*') {
+                Some(prefix) => !grants.has_headers(prefix),
+                None => !grants.has_header(name),
+            })
             .map(|name| SettingsProblem {
                 path: String::new(),
                 message: format!(
@@ -61,9 +67,19 @@ impl Interests {
                 ),
             });
         let models = given.iter().any(|interest| interest.models.is_some());
-        let ungranted = (models && grants.body < BodyGrant::Head).then(|| SettingsProblem {
+        let members = given.iter().any(|interest| interest.members.is_some());
+        let ungranted = [
+            ("models", models, BodyGrant::Head),
+            ("members of the body", members, BodyGrant::Read),
+        ]
+        .into_iter()
+        .filter(|(_, are_stated, needed)| *are_stated && grants.body < *needed)
+        .map(|(what, _, needed)| SettingsProblem {
             path: String::new(),
-            message: "the plugin is interested in models, which are not granted; set `body = \"head\"` in [grants] of the sidecar to grant them".to_owned(),
+            message: format!(
+                "the plugin is interested in {what}, which are not granted; set `body = \"{}\"` in [grants] of the sidecar to grant them",
+                needed.name()
+            ),
         });
         let mut problems: Vec<_> = unread.chain(ungranted).chain(excess(given)).collect();
         let content = content.unwrap_or_else(|found| {
@@ -80,7 +96,21 @@ impl Interests {
             let conditions: Box<[_]> = of_hook.map(Condition::new).collect();
             (!conditions.is_empty()).then_some(conditions)
         });
-        Ok(Self { hooks, content })
+        Ok(Self {
+            hooks,
+            content,
+            correlation_header,
+        })
+    }
+
+    /// Forgets the response header for the correlation id.
+    pub(crate) fn without_correlation_header(&mut self) {
+        self.correlation_header = None;
+    }
+
+    /// Returns the response header for the correlation id, or `None` if the plugin states none that it may set.
+    pub(crate) fn correlation_header(&self) -> Option<&str> {
+        self.correlation_header.as_deref()
     }
 
     /// Returns the kinds of texts that the plugin inspects.
@@ -110,7 +140,13 @@ fn excess(given: &[Interest]) -> Option<SettingsProblem> {
     let items = given.iter().map(|it| {
         let endpoints = [&it.endpoints, &it.except_endpoints];
         let endpoints = endpoints.into_iter().flatten().map(Vec::len).sum::<usize>();
-        let lists = [&it.models, &it.headers, &it.tiers, &it.attributes];
+        let lists = [
+            &it.models,
+            &it.headers,
+            &it.tiers,
+            &it.attributes,
+            &it.members,
+        ];
         1 + endpoints + lists.into_iter().map(texts).sum::<usize>()
     });
     let items: usize = items.sum();
@@ -138,6 +174,11 @@ impl Condition {
         let codes = |list: &Vec<Endpoint>| list.iter().map(|it| it.code().into()).collect();
         let texts = |list: &Vec<String>| list.iter().map(|text| text.as_str().into()).collect();
         let models = |list: &Vec<String>| list.iter().map(|it| Pattern::new(&**it)).collect();
+        // A text that is no header name is the name of no header.
+        let headers = |list: &Vec<String>| {
+            let named = list.iter().map(|it| HeaderGrant::parse(it));
+            named.filter_map(Result::ok).collect()
+        };
         Self {
             endpoints: interest.endpoints.as_ref().map(codes),
             except_endpoints: interest
@@ -146,10 +187,11 @@ impl Condition {
                 .map(codes)
                 .unwrap_or_default(),
             models: interest.models.as_ref().map(models),
-            headers: interest.headers.as_ref().map(texts),
+            headers: interest.headers.as_ref().map(headers),
             tiers: interest.tiers.as_ref().map(texts),
             attributes: interest.attributes.as_ref().map(texts),
             secondary_index: interest.secondary_index,
+            members: interest.members.as_ref().map(texts),
         }
     }
 
@@ -162,6 +204,7 @@ impl Condition {
             && self.has_tier(request)
             && (!self.secondary_index || context.is_some_and(|it| it.secondary_index.is_some()))
             && self.has_attribute(context)
+            && self.has_member(request)
             && self.has_header(request)
             && self.has_model(request, context)
     }
@@ -181,9 +224,15 @@ impl Condition {
     }
 
     fn has_header(&self, request: &dyn Request) -> bool {
-        self.headers
+        self.headers.as_ref().is_none_or(|wanted| {
+            request.has_header_like(&|name| wanted.iter().any(|header| header.has(name)))
+        })
+    }
+
+    fn has_member(&self, request: &dyn Request) -> bool {
+        self.members
             .as_ref()
-            .is_none_or(|names| names.iter().any(|name| request.header(name).is_some()))
+            .is_none_or(|names| names.iter().any(|name| request.member(name).is_some()))
     }
 
     fn has_model(&self, request: &dyn Request, context: Option<&Envelope>) -> bool {

@@ -80,6 +80,7 @@ fn request(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     define!(it."path" => path());
     define!(it."header" => header(name: String));
     define!(it."headers" => headers(prefix: String));
+    define!(it."granted-headers" => granted_headers());
     define!(it."head" => head());
     define!(it."user-id" => user_id());
     define!(it."head-attributes" => head_attributes());

@@ -87,11 +87,16 @@ pub(crate) struct Parts {
 
 impl Plugin {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self {
+        let mut plugin = Self {
             pool: Pool::new(parts.spec.limits.live_instances),
             breaker: Breaker::new(parts.suspension),
             parts,
+        };
+        let stated = plugin.parts.interests.correlation_header();
+        if stated.is_some_and(|name| !plugin.may_set(name)) {
+            plugin.parts.interests.without_correlation_header();
         }
+        plugin
     }
 
     /// Returns the plugin's name: the file's name without `.wasm`.
@@ -153,6 +158,11 @@ impl Plugin {
             true => self.parts.interests.content(),
             false => ContentKinds::default(),
         }
+    }
+
+    /// Returns what the plugin stated when it was configured at admission.
+    pub(crate) fn interests(&self) -> &Interests {
+        &self.parts.interests
     }
 
     /// Returns whether the audit hook gets receipts whole, as in version 0.2 of the contract.

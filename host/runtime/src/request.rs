@@ -33,6 +33,17 @@ pub trait Request: Send + Sync {
     /// Returns all headers whose lowercase names start with `prefix`, in order of arrival and with lowercase names. Leaves out
     /// credentials and values that are not text.
     fn headers(&self, prefix: &str) -> Vec<(String, String)>;
+    /// Returns the headers whose lowercase names `wanted` accepts, as [`headers`](Self::headers) does. By default it looks through
+    /// all headers.
+    fn headers_like(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
+        let mut headers = self.headers("");
+        headers.retain(|(name, _)| wanted(name));
+        headers
+    }
+    /// Returns whether there is such a header.
+    fn has_header_like(&self, wanted: &dyn Fn(&str) -> bool) -> bool {
+        !self.headers_like(wanted).is_empty()
+    }
     /// Returns the authenticated caller.
     fn caller(&self) -> &Caller;
     /// Returns a number that identifies the caller's tenant, or `None` if the embedder does not tell callers apart.

@@ -7,6 +7,8 @@ use witgate_plugin::Request;
 use witgate_plugin::json::{self, Json};
 use witgate_plugin::types::{Attribute, Refusal};
 
+use crate::header;
+
 /// Session, agent and user, if the client states them.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
@@ -31,19 +33,21 @@ const HINTS: [(&str, &str); 4] = [
 // === impl Client ===
 
 impl Client {
-    /// Reads the facts of a request. `metadata.user_id` is read for the user if that is wanted, and for the session if no header
-    /// states it.
+    /// Reads the facts of a request. `metadata.user_id` is read for the user, if the key has none and `reads_user` is set, and for the
+    /// session if no header states it.
     ///
     /// # Errors
     ///
     /// Returns a 400 for a `user_id` that is too long.
-    pub(crate) fn of(request: &Request<'_>, wants_user: bool) -> Result<Self, Refusal> {
-        let hints = request.headers("x-claude-code-");
-        let hint = |header: &str| {
-            let found = hints.iter().find(|(name, _)| *name == header);
-            found.map(|(_, value)| (*value).to_owned())
-        };
+    pub(crate) fn of(
+        request: &Request<'_>,
+        headers: &[(&str, &str)],
+        reads_user: bool,
+    ) -> Result<Self, Refusal> {
+        let hint = |name: &str| header(headers, name).map(str::to_owned);
         let stated = hint("x-claude-code-session-id");
+        // The key's own user comes before what the client says.
+        let wants_user = reads_user && request.caller().user().is_none();
         let user_id = match wants_user || stated.is_none() {
             true => request.user_id(),
             false => None,
@@ -57,7 +61,7 @@ impl Client {
         Ok(Self {
             session: stated.or(session),
             agent: hint("x-claude-code-agent-id"),
-            user,
+            user: user.filter(|_| wants_user),
             attributes: HINTS.into_iter().filter_map(attribute).collect(),
         })
     }

@@ -8,7 +8,7 @@ mod client;
 mod settings;
 mod vmx;
 
-use witgate_plugin::types::{self, Attribute, Refusal};
+use witgate_plugin::types::{self, Attribute, Hook, Interest, Refusal};
 use witgate_plugin::{Caller, Envelope, Plugin, Problems, Request};
 
 use self::client::Client;
@@ -24,6 +24,9 @@ witgate_plugin::export!(EnvelopePlugin: Envelope);
 /// The request header that carries a correlation id, and the response header that returns it.
 const CORRELATION_ID: &str = "x-vmx-correlation-id";
 
+/// The headers that this plugin reads, which its sidecar grants.
+const HEADERS: [&str; 2] = ["x-vmx-*", "x-claude-code-*"];
+
 /// Prefix of the headers that carry metadata.
 const METADATA: &str = "x-vmx-metadata-";
 
@@ -34,6 +37,19 @@ impl Plugin for EnvelopePlugin {
 
     fn configure(settings: Settings) -> Result<Self, Problems> {
         settings.check().map(Self)
+    }
+
+    /// A request without these headers and members says nothing that this plugin reads.
+    fn interests(&self) -> Vec<Interest> {
+        let envelope = || Interest::of(Hook::Envelope);
+        vec![
+            envelope().headers(HEADERS),
+            envelope().members(["vmx", "metadata"]),
+        ]
+    }
+
+    fn correlation_header(&self) -> Option<&str> {
+        Some(CORRELATION_ID)
     }
 }
 
@@ -64,30 +80,23 @@ impl Envelope for EnvelopePlugin {
             envelope = envelope.set(name, json);
         }
 
-        let correlation_id = match (vmx.correlation_id, request.header(CORRELATION_ID)) {
+        let headers = request.granted_headers();
+        envelope.correlation_id = match (vmx.correlation_id, header(&headers, CORRELATION_ID)) {
             (Some(id), _) => Some(vmx::checked_id(id, "vmx.correlationId")?),
             (None, Some(id)) => Some(vmx::checked_id(id.to_owned(), CORRELATION_ID)?),
             (None, None) => None,
         };
-        let returned = correlation_id.as_deref().unwrap_or_else(|| request.id());
-        envelope = envelope.response_header(CORRELATION_ID, returned);
-        envelope.correlation_id = correlation_id;
         envelope.timeout_ms = vmx.timeout_ms;
         envelope.secondary_index = vmx.secondary_index;
-        envelope.metadata = union(vmx.metadata, &request.headers(METADATA));
+        envelope.metadata = union(vmx.metadata, &headers);
 
-        let wants_user = self.0.user_id && caller.user().is_none();
-        let client = Client::of(request, wants_user)?;
+        let client = Client::of(request, &headers, self.0.user_id)?;
         let said = |key: &Option<String>| envelope.metadata(key.as_deref()?).map(str::to_owned);
         let tenant = said(&self.0.tenant_from);
         let user = said(&self.0.user_from);
         let session = said(&self.0.session_from).or(client.session);
         envelope.tenant = tenant;
-        envelope.user = match (user, client.user) {
-            // The key's own user comes before what the client says.
-            (None, Some(user)) if wants_user => Some(user),
-            (user, _) => user,
-        };
+        envelope.user = user.or(client.user);
         envelope.session = session;
         envelope.agent = client.agent;
         envelope.attributes.extend(client.attributes);
@@ -127,11 +136,17 @@ impl EnvelopePlugin {
     }
 }
 
+/// Returns the first value of a header.
+fn header<'a>(headers: &[(&'a str, &'a str)], name: &str) -> Option<&'a str> {
+    let found = headers.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| *value)
+}
+
 /// Joins the metadata of the member and of the headers. The member takes precedence, and so does the first of two headers.
 /// Header names have lost their case, so keys are compared without it.
 fn union(mut metadata: Vec<Attribute>, headers: &[(&str, &str)]) -> Vec<Attribute> {
     for (name, value) in headers {
-        let key = name.get(METADATA.len()..).unwrap_or_default();
+        let key = name.strip_prefix(METADATA).unwrap_or_default();
         if !key.is_empty()
             && !metadata
                 .iter()

@@ -1,5 +1,5 @@
 use witgate_plugin::testing::{self, RequestBuilder};
-use witgate_plugin::types::{Edit, attribute};
+use witgate_plugin::types::Edit;
 
 use super::*;
 
@@ -13,27 +13,9 @@ fn vmx(json: &str) -> RequestBuilder {
 }
 
 #[test]
-fn a_plain_request_is_not_edited_and_is_correlated_by_its_own_id() {
+fn a_plain_request_is_not_edited_and_what_the_host_knows_is_not_said_again() {
     let envelope = read("{}", RequestBuilder::messages().id("req_7")).unwrap();
-    assert!(
-        envelope.edits.is_empty(),
-        "the body has to stay as it came: {envelope:?}"
-    );
-    assert_eq!(
-        attribute(&envelope.response_headers, CORRELATION_ID),
-        Some("req_7"),
-        "the client learns the id"
-    );
-    let said = types::Envelope {
-        edits: Vec::new(),
-        response_headers: Vec::new(),
-        ..envelope
-    };
-    assert_eq!(
-        said,
-        types::Envelope::default(),
-        "what the host knows is not said again"
-    );
+    assert_eq!(envelope, types::Envelope::default());
 }
 
 #[test]
@@ -43,9 +25,9 @@ fn the_vmx_member_is_read_and_removed() {
     let envelope = read(settings, vmx(member)).unwrap();
     assert_eq!(envelope.edits, [Edit::Remove("vmx".to_owned())]);
     assert_eq!(
-        attribute(&envelope.response_headers, CORRELATION_ID),
+        envelope.correlation_id.as_deref(),
         Some("c-1"),
-        "it is echoed"
+        "the host returns it"
     );
     assert_eq!(envelope.metadata("team"), Some("blue"));
     assert_eq!(envelope.timeout_ms, Some(100));
@@ -290,7 +272,13 @@ fn of_two_members_with_the_same_name_the_last_one_counts() {
 }
 
 #[test]
-fn every_request_gets_its_correlation_id_so_the_hook_is_never_left_out() {
+fn the_hook_is_called_for_what_it_reads_and_the_host_returns_every_correlation_id() {
     let reader: EnvelopePlugin = testing::configure("{}").unwrap();
-    assert_eq!(reader.interests(), [], "no conditions");
+    let envelope = || Interest::of(Hook::Envelope);
+    let stated = [
+        envelope().headers(["x-vmx-*", "x-claude-code-*"]),
+        envelope().members(["vmx", "metadata"]),
+    ];
+    assert_eq!(reader.interests(), stated, "what it reads");
+    assert_eq!(reader.correlation_header(), Some(CORRELATION_ID));
 }

@@ -22,17 +22,31 @@ pub(crate) enum Model<'a> {
     Planned(&'a str),
 }
 
+/// The requests that the settings may refuse for what their bodies say besides `model`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refuses {
+    /// None.
+    Never,
+    /// Some.
+    Some,
+}
+
 /// Offset and prime of FNV-1a, 64 bit.
 const FNV: (u64, u64) = (0xcbf2_9ce4_8422_2325, 0x0000_0100_0000_01b3);
 
 // === impl Facts ===
 
 impl<'a> Facts<'a> {
-    pub(crate) fn new(request: &'a Request<'a>) -> Self {
+    /// Starts with the facts that every decision needs, and those that decisions to refuse need if `refuses` is set.
+    pub(crate) fn new(request: &'a Request<'a>, refuses: Refuses) -> Self {
+        let head_attributes = match refuses {
+            Refuses::Some => request.head_attributes(),
+            Refuses::Never => Vec::new(),
+        };
         Self {
             request,
             head: request.head(),
-            head_attributes: request.head_attributes(),
+            head_attributes,
             tools: OnceCell::new(),
             lot: Cell::new(None),
         }

@@ -18,7 +18,7 @@ use witgate_plugin::types::{Hook, Interest, Plan, Refusal, Target};
 use witgate_plugin::{Glob, Plugin, Problems, Request, Route, Upstreams};
 
 use self::condition::Condition;
-use self::facts::{Facts, Model};
+use self::facts::{Facts, Model, Refuses};
 use self::resource::Resource;
 use self::settings::{Settings, Unmatched};
 
@@ -62,7 +62,7 @@ impl Plugin for RoutePlugin {
 
     /// Without rules, only requests for the models of resources matter, and those that the envelope gave an override.
     fn interests(&self) -> Vec<Interest> {
-        if !self.rules.is_empty() || self.unmatched == Unmatched::Refuse {
+        if self.refuses() == Refuses::Some {
             return Vec::new();
         }
         let resources = self.resources.iter().map(|(glob, _)| glob.as_str());
@@ -78,7 +78,7 @@ impl Plugin for RoutePlugin {
 
 impl Route for RoutePlugin {
     fn decide(&self, request: &Request<'_>) -> Result<Option<Plan>, Refusal> {
-        let facts = Facts::new(request);
+        let facts = Facts::new(request, self.refuses());
         let context = facts.context();
         self.can_decide(&facts)?;
         self.check_named(&facts)?;
@@ -139,6 +139,14 @@ impl Rule {
 }
 
 impl RoutePlugin {
+    /// Returns whether rules, or the want of a resource, may refuse a request.
+    fn refuses(&self) -> Refuses {
+        match self.rules.is_empty() && self.unmatched == Unmatched::Pass {
+            true => Refuses::Never,
+            false => Refuses::Some,
+        }
+    }
+
     /// Returns the resource for a name, or `None` if there is none. A literal name comes before globs, which match in the
     /// order of the settings.
     fn resource(&self, name: &str) -> Option<&Resource> {

@@ -82,6 +82,10 @@ impl<'a> Facts<'a> {
         pairs(&|| request::headers(prefix))
     }
 
+    pub(crate) fn granted_headers(&self) -> Pairs<'a> {
+        pairs(&request::granted_headers)
+    }
+
     pub(crate) fn head(&self) -> Head<'a> {
         let scan = lend(request::head);
         Head {

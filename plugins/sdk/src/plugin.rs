@@ -28,6 +28,12 @@ pub trait Plugin: Sized + 'static {
         Vec::new()
     }
 
+    /// Returns the name of a response header in which the host returns the correlation id of each request, also of those that
+    /// [`interests`](Self::interests) leave out of the envelope hook. The default is none.
+    fn correlation_header(&self) -> Option<&str> {
+        None
+    }
+
     /// Returns the kinds of texts that the hook [`Guard`] is called for. The sidecar has to grant their sides, `request` and
     /// `response`.
     ///

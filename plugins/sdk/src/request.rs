@@ -114,6 +114,13 @@ impl Request<'_> {
         self.0.headers(prefix)
     }
 
+    /// Returns all headers that the sidecar grants, in order of arrival and with lowercase names. One question for many headers
+    /// costs less than one for each.
+    #[must_use]
+    pub fn granted_headers(&self) -> Vec<(&str, &str)> {
+        self.0.granted_headers()
+    }
+
     /// Returns the host's scan of the body. Needs the grant `body = "head"`, which is the default.
     #[must_use]
     pub fn head(&self) -> Head<'_> {

@@ -44,6 +44,7 @@ impl lifecycle::Guest for Hostile {
             _ => Ok(lifecycle::Configured {
                 interests: Vec::new(),
                 content: crate::guard::content(),
+                correlation_header: None,
             }),
         }
     }

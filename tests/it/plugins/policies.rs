@@ -43,6 +43,27 @@ async fn the_vmx_envelope_is_taken_out_and_every_other_byte_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_without_anything_for_the_envelope_still_gets_its_correlation_id() {
+    let upstream = Upstream::answering().await;
+    let gate = GatewayBuilder::shipped()
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    let body = json!({"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": []});
+    let response = gate.ask(&gate.messages(&body)).await;
+    assert_eq!(response.status, 200, "{}", response.text());
+    let id = response.headers.get("witgate-request-id");
+    assert!(id.is_some(), "the host's id");
+    assert_eq!(
+        response.headers.get("x-vmx-correlation-id"),
+        id,
+        "which is the correlation id, too"
+    );
+    let receipt = gate.receipts_when(1).await.remove(0);
+    assert_eq!(receipt["correlation_id"].as_str(), id, "{receipt}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_route_asks_for_another_model_and_changes_nothing_else() {
     let upstream = Upstream::answering().await;
     let sidecar = "[[settings.resources]]\nname = \"house-model\"\ntargets = [{ upstream = \"default\", model = \"claude-haiku-5-5\" }]\n";

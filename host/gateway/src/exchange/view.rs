@@ -114,11 +114,21 @@ impl Request for View {
     }
 
     fn headers(&self, prefix: &str) -> Vec<(String, String)> {
+        self.headers_like(&|name| name.starts_with(prefix))
+    }
+
+    fn headers_like(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
         self.headers
             .iter()
-            .filter(|(name, _)| name.as_str().starts_with(prefix) && !is_credential(name.as_str()))
+            .filter(|(name, _)| wanted(name.as_str()) && !is_credential(name.as_str()))
             .filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?.to_owned())))
             .collect()
+    }
+
+    fn has_header_like(&self, wanted: &dyn Fn(&str) -> bool) -> bool {
+        self.headers.iter().any(|(name, value)| {
+            wanted(name.as_str()) && !is_credential(name.as_str()) && text(value).is_some()
+        })
     }
 
     fn caller(&self) -> &contract::Caller {

@@ -13,7 +13,7 @@ use witgate_messages::price::Cost;
 use witgate_runtime::{Envelope, Fault, GuardCalls};
 
 pub(crate) use self::fields::is_kept;
-pub(crate) use self::line::{line, tree};
+pub(crate) use self::line::{tree, write_line};
 use crate::answer::refused::Refused;
 use crate::receipts::batch_note::BatchNote;
 use crate::receipts::crash_note::CrashNote;

@@ -7,7 +7,7 @@ use witgate_runtime::{self as contract, Field, Value};
 use witgate_runtime::{AuditNote, Audited};
 
 use crate::receipts::finished::Finished;
-use crate::receipts::receipt::{is_kept, line};
+use crate::receipts::receipt::{is_kept, write_line};
 
 /// Renders batches on the audit's thread.
 pub(crate) struct Renderer;
@@ -26,13 +26,13 @@ impl Render<Finished> for Renderer {
                 .map(|finished| finished.receipt.fields(&finished.lineup))
                 .collect();
             for audited in first.lineup.audit(receipts, is_kept) {
-                out.push(&audited_line(audited));
+                out.push_with(|line| write_audited(audited, line));
             }
         }
     }
 }
 
-fn audited_line(audited: Audited) -> Vec<u8> {
+fn write_audited(audited: Audited, line: &mut Vec<u8>) {
     let Audited {
         mut receipt, notes, ..
     } = audited;
@@ -40,7 +40,7 @@ fn audited_line(audited: Audited) -> Vec<u8> {
         let notes: Vec<_> = notes.iter().map(describe).collect();
         mark(&mut receipt, &notes.join("; "));
     }
-    line(&receipt)
+    write_line(&receipt, line);
 }
 
 /// Describes why fields of a receipt were held back.
@@ -79,6 +79,6 @@ impl AuditReceipt for Finished {
         } else {
             mark(&mut receipt, why.as_str());
         }
-        out.extend_from_slice(&line(&receipt));
+        write_line(&receipt, out);
     }
 }

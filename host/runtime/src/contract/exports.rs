@@ -107,6 +107,7 @@ impl LifecycleExport {
                     Ok(()) => Ok(Configured {
                         interests: Vec::new(),
                         content: Vec::new(),
+                        correlation_header: None,
                     }),
                     Err(problems) => Err(problems.into_iter().map(problem).collect()),
                 })

@@ -82,6 +82,16 @@ impl Guest {
         Ok(headers)
     }
 
+    pub(crate) fn granted_headers(&mut self) -> Result<Option<Vec<Attribute>>> {
+        let request = self.request(0)?;
+        let grants = &self.spec.grants;
+        let headers = request.headers_like(&|name| grants.has_header(name));
+        let bytes = attribute_bytes(&headers);
+        self.fit("granted headers", bytes, self.limits.copy_bytes)?;
+        self.copy(bytes)?;
+        Ok(filled(headers))
+    }
+
     pub(crate) fn head(&mut self) -> Result<request::Scan> {
         let request = self.body(BodyGrant::Head, "head", 0)?;
         self.scan_of(&*request)

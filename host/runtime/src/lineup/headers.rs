@@ -9,6 +9,12 @@ use crate::contract::Envelope;
 use crate::grants::HeaderGrant;
 use crate::plugin::Plugin;
 
+/// Returns whether a value has no control character.
+fn is_clean(value: &str) -> bool {
+    let is_control = |byte: u8| byte.is_ascii_control() && byte != b'\t';
+    !value.bytes().any(is_control)
+}
+
 // === impl Plugin ===
 
 impl Plugin {
@@ -25,14 +31,22 @@ impl Plugin {
             });
     }
 
+    /// Returns the header in which the plugin wants the correlation id of a request to be returned, or `None` if it wants none.
+    pub(super) fn correlation_header(&self, id: &str) -> Option<&str> {
+        let name = self.interests().correlation_header()?;
+        is_clean(id).then_some(name)
+    }
+
+    /// Returns whether the plugin may set a response header of this name, with a value that can be sent.
+    pub(crate) fn may_set(&self, name: &str) -> bool {
+        self.objection(name, "").is_none()
+    }
+
     fn objection(&self, name: &str, value: &str) -> Option<&'static str> {
         if HeaderGrant::parse(name).map_or(true, |header| !header.is_of(name)) {
             return Some("not a valid header name");
         }
-        if value
-            .bytes()
-            .any(|byte| byte.is_ascii_control() && byte != b'\t')
-        {
+        if !is_clean(value) {
             return Some("the value has a control character, such as a line break");
         }
         let spec = self.spec();

@@ -113,7 +113,24 @@ impl<'a> HookSession<'a> {
                 merged.merge(envelope);
             }
         }
+        self.return_correlation_id(&mut merged);
         Ok(merged)
+    }
+
+    /// Adds the response headers in which plugins want the correlation id, unless a plugin has set them itself.
+    fn return_correlation_id(&self, envelope: &mut Envelope) {
+        for plugin in self.lineup.with(Hook::Envelope) {
+            let own = self.facts.request.as_deref().map_or("", Request::id);
+            let id = envelope.correlation_id.as_deref().unwrap_or(own);
+            let Some(name) = plugin.correlation_header(id) else {
+                continue;
+            };
+            let mut set = envelope.response_headers.iter();
+            if !set.any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                let header = (name.to_owned(), id.to_owned());
+                envelope.response_headers.push(header);
+            }
+        }
     }
 
     /// Calls the route hooks, one plugin after the other, and returns the first plan, or `None` if no plugin has one.

@@ -143,6 +143,19 @@ impl Request for PlainRequest {
             .collect()
     }
 
+    fn headers_like(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
+        let headers = self.headers.iter();
+        let found = headers.filter(|(name, _)| wanted(&lowercase(name)));
+        found
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+            .collect()
+    }
+
+    fn has_header_like(&self, wanted: &dyn Fn(&str) -> bool) -> bool {
+        let mut headers = self.headers.iter();
+        headers.any(|(name, _)| wanted(&lowercase(name)))
+    }
+
     fn caller(&self) -> &Caller {
         &self.caller
     }
@@ -231,6 +244,13 @@ impl<'de> Visitor<'de> for Members {
             members.insert(name, value.get());
         }
         Ok(members)
+    }
+}
+
+fn lowercase(name: &str) -> Cow<'_, str> {
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => name.to_ascii_lowercase().into(),
+        false => name.into(),
     }
 }
 

@@ -78,12 +78,12 @@ fn an_endless_loop_ends_at_its_deadline() {
 
 #[test]
 fn an_endless_loop_ends_in_every_hook_and_in_every_call() {
-    let hooks = ["envelope", "route", "budget", "audit"];
+    let hooks = ["envelope", "guard", "route", "budget", "audit"];
     for (hook, version) in hooks.iter().flat_map(|hook| VERSIONS.map(|it| (hook, it))) {
         // The first call of an instance passes, as that of the smoke test.
         let body = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
             (if (i32.gt_u (global.get $calls) (i32.const 1)) (then (loop $l (br $l))))";
-        let guest = Guest::new().with(hook, body).version(version);
+        let guest = Guest::hook(hook, body, version);
         let plugin = admit(&guest, "[limits]\ndeadline_ms = 10");
         assert!(
             call(&alone(&plugin), hook, &plain()).is_ok(),

@@ -68,6 +68,15 @@ impl Guest {
         self
     }
 
+    /// A guest with one hook, of a version. A guard subscribes to the texts of responses, and is of the newest version.
+    pub(crate) fn hook(hook: &'static str, body: &str, version: &'static str) -> Self {
+        let guest = Self::new().with(hook, body);
+        match hook {
+            "guard" => guest.with("lifecycle", SUBSCRIBED).version(NEWEST),
+            _ => guest.version(version),
+        }
+    }
+
     /// Built against another version of the contract.
     pub(crate) fn version(mut self, version: &'static str) -> Self {
         self.version = version;

@@ -1,5 +1,6 @@
 //! The conditions under which a plugin's hooks are called at all.
 
+mod bodies;
 mod stated;
 
 use std::sync::Arc;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use witgate_runtime::{
-    AuditNote, Caller, Envelope, Estimate, Fault, Head, Lineup, Plan, Plugin, Receipt, Rejection,
-    Request, Runtime, RuntimeOptions, Source,
+    AuditNote, Caller, ContentKind, Envelope, Estimate, Fault, Head, Lineup, Plan, Plugin, Receipt,
+    Rejection, Request, Runtime, RuntimeOptions, Source, Stopped,
 };
 
 use crate::guest::Guest;
@@ -143,7 +143,7 @@ pub(crate) fn granting(sidecar: &str) -> String {
         return sidecar.to_owned();
     }
     format!(
-        "{sidecar}\n[grants]\nbody = \"read\"\nheaders = [\"*\"]\nkv = true\nmetrics = true\nclock = true\n"
+        "{sidecar}\n[grants]\nbody = \"read\"\nheaders = [\"*\"]\nkv = true\nmetrics = true\nclock = true\ncontent = [\"request\", \"response\"]\n"
     )
 }
 
@@ -188,6 +188,14 @@ pub(crate) fn call(lineup: &Lineup, hook: &str, request: &Arc<dyn Request>) -> R
         "envelope" => hooks.envelope().map(drop),
         "route" => hooks.route(&envelope, None).map(drop),
         "budget" => hooks.charges(&envelope, &plan, &estimate).map(drop),
+        "guard" => match hooks.guards(&envelope) {
+            Err(rejection) => Err(rejection),
+            Ok(None) => Ok(()),
+            Ok(Some(mut guards)) => match guards.inspect(ContentKind::Text, 0, "hello", false) {
+                Err(Stopped::Fault(fault)) => return Err(fault),
+                Ok(_) | Err(_) => Ok(()),
+            },
+        },
         _ => {
             let receipt = Receipt {
                 id: "r".to_owned(),

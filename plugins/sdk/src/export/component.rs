@@ -59,6 +59,7 @@ impl<I: Instance> lifecycle::Guest for Component<I> {
         Ok(Self::with(|plugin, _| lifecycle::Configured {
             interests: plugin.interests(),
             content: plugin.content(),
+            correlation_header: plugin.correlation_header().map(str::to_owned),
         }))
     }
 }

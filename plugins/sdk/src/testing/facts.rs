@@ -69,6 +69,12 @@ impl Facts<'_> {
         headers
     }
 
+    pub(crate) fn granted_headers(&self) -> Pairs<'_> {
+        let mut headers = pairs(&self.headers);
+        headers.retain(|(name, _)| self.grants.has_header(name));
+        headers
+    }
+
     pub(crate) fn head(&self) -> request::Head<'_> {
         self.grants.body("head", Body::Head);
         request::Head {

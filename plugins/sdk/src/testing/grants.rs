@@ -61,17 +61,21 @@ impl Grants {
     }
 
     pub(super) fn header(&self, name: &str) {
-        let Self::Only { headers, .. } = self else {
-            return;
-        };
         let name = name.to_ascii_lowercase();
-        let has = headers.iter().any(|grant| match grant.strip_suffix('*') {
-            Some(prefix) => name.starts_with(prefix),
-            None => *grant == name,
-        });
-        if !has {
+        if !self.has_header(&name) {
             not_granted_header(&name);
         }
+    }
+
+    /// Returns whether a header with this lowercase name is granted.
+    pub(super) fn has_header(&self, name: &str) -> bool {
+        let Self::Only { headers, .. } = self else {
+            return true;
+        };
+        headers.iter().any(|grant| match grant.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => grant == name,
+        })
     }
 
     pub(super) fn headers(&self, prefix: &str) {

@@ -17,6 +17,7 @@ impl Interest {
             tiers: None,
             attributes: None,
             secondary_index: false,
+            members: None,
         }
     }
 
@@ -42,7 +43,14 @@ impl Interest {
         self
     }
 
-    /// Demands that the request has one of these headers, by their lowercase names.
+    /// Demands that the body has one of these top-level members.
+    #[must_use]
+    pub fn members(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.members = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Demands that the request has one of these headers, by their lowercase names or by prefixes followed by `*`.
     #[must_use]
     pub fn headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.headers = Some(names.into_iter().map(Into::into).collect());

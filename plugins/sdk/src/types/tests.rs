@@ -16,10 +16,11 @@ fn an_interest_demands_only_what_was_asked_for() {
         tiers,
         attributes,
         secondary_index,
+        members,
     } = any.clone();
     assert_eq!(hook, Hook::Route, "the hook");
-    let lists = [models, headers, tiers, attributes];
-    assert_eq!(lists, [None, None, None, None], "no conditions");
+    let lists = [models, headers, tiers, attributes, members];
+    assert_eq!(lists, [None, None, None, None, None], "no conditions");
     assert_eq!((endpoints, except_endpoints), (None, None), "no operation");
     assert!(!secondary_index, "no index");
 
@@ -32,6 +33,7 @@ fn an_interest_demands_only_what_was_asked_for() {
         tiers: words(&["free", "pro"]),
         attributes: words(&["workspace"]),
         secondary_index: true,
+        members: words(&["metadata"]),
         ..Interest::of(Hook::Route)
     };
     let built = any
@@ -41,6 +43,7 @@ fn an_interest_demands_only_what_was_asked_for() {
         .headers(["x-team"])
         .tiers(["free", "pro"])
         .attributes(["workspace"])
+        .members(["metadata"])
         .secondary_index();
     assert_eq!(built, expected, "each builder sets its own condition");
 }

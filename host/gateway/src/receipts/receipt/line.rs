@@ -1,11 +1,94 @@
 //! A receipt as a line of JSON.
 
 use serde_json::{Map, Value as Json};
-use witgate_runtime::{Receipt, Value};
+use smallvec::{SmallVec, smallvec};
+use witgate_runtime::{Field, Receipt, Value};
 
-/// Writes a receipt as one line of JSON: dotted names become objects, in the order of the fields.
-pub(crate) fn line(receipt: &Receipt) -> Vec<u8> {
-    Json::Object(tree(receipt)).to_string().into_bytes()
+/// Appends a receipt as one line of JSON: dotted names become objects, in the order of the fields.
+pub(crate) fn write_line(receipt: &Receipt, out: &mut Vec<u8>) {
+    let start = out.len();
+    if Writer::new(out).write(&receipt.fields).is_none() {
+        out.truncate(start);
+        out.extend_from_slice(Json::Object(tree(receipt)).to_string().as_bytes());
+    }
+}
+
+/// Writes fields whose objects come one after the other, as those of nearly all receipts do, without building them.
+struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+    /// The names of the objects that are open, from the outermost.
+    open: SmallVec<[&'a str; MAX_DEPTH]>,
+    /// The names in the receipt and in each of these objects.
+    used: SmallVec<[Names<'a>; 3]>,
+}
+
+type Names<'a> = SmallVec<[&'a str; 24]>;
+
+// === impl Writer ===
+
+impl<'a> Writer<'a> {
+    fn new(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self {
+            out,
+            open: SmallVec::new(),
+            used: smallvec![Names::new()],
+        }
+    }
+
+    /// Writes all fields, or returns `None` if an object would have to be opened again, or has the name of a plain value.
+    fn write(mut self, fields: &'a [Field]) -> Option<()> {
+        for field in fields {
+            let (mut depth, mut name) = (0, field.name.as_str());
+            while depth < MAX_DEPTH
+                && let Some((first, rest)) = split(name)
+            {
+                if self.open.get(depth) != Some(&first) {
+                    self.close(depth);
+                    self.key(first)?;
+                    self.out.push(b'{');
+                    self.open.push(first);
+                    self.used.push(Names::new());
+                }
+                (depth, name) = (depth + 1, rest);
+            }
+            self.close(depth);
+            self.key(name)?;
+            match &field.value {
+                Value::Text(text) => serde_json::to_writer(&mut *self.out, text),
+                Value::Integer(number) => serde_json::to_writer(&mut *self.out, number),
+                Value::Flag(flag) => serde_json::to_writer(&mut *self.out, flag),
+            }
+            .ok()?;
+        }
+        self.close(0);
+        self.out.push(b'}');
+        Some(())
+    }
+
+    /// Closes the objects below a depth.
+    fn close(&mut self, depth: usize) {
+        while self.open.len() > depth {
+            self.open.pop();
+            self.used.pop();
+            self.out.push(b'}');
+        }
+    }
+
+    /// Writes the name of a member, or returns `None` if its object has one of this name already.
+    fn key(&mut self, name: &'a str) -> Option<()> {
+        let used = self.used.last_mut()?;
+        if used.contains(&name) {
+            return None;
+        }
+        if !used.is_empty() {
+            self.out.push(b',');
+        }
+        used.push(name);
+        serde_json::to_writer(&mut *self.out, name).ok()?;
+        self.out.push(b':');
+        Some(())
+    }
 }
 
 /// Returns the JSON object of a receipt.
@@ -22,6 +105,12 @@ pub(crate) fn tree(receipt: &Receipt) -> Map<String, Json> {
     root
 }
 
+/// Splits a dotted name into its first part and the rest, or returns `None` if it is not dotted.
+fn split(name: &str) -> Option<(&str, &str)> {
+    let (first, rest) = name.split_once('.')?;
+    (!first.is_empty() && !rest.is_empty()).then_some((first, rest))
+}
+
 /// Deepest nesting of objects. Callers choose some names, and readers of receipts may recurse.
 const MAX_DEPTH: usize = 8;
 
@@ -29,9 +118,7 @@ const MAX_DEPTH: usize = 8;
 /// dotted.
 fn place(object: &mut Map<String, Json>, levels: usize, name: &str, value: Json) {
     if let Some(levels) = levels.checked_sub(1)
-        && let Some((first, rest)) = name.split_once('.')
-        && !first.is_empty()
-        && !rest.is_empty()
+        && let Some((first, rest)) = split(name)
     {
         let inner = object
             .entry(first)
@@ -46,9 +133,13 @@ fn place(object: &mut Map<String, Json>, levels: usize, name: &str, value: Json)
 
 #[cfg(test)]
 mod tests {
-    use witgate_runtime::Field;
-
     use super::*;
+
+    fn line(receipt: &Receipt) -> Vec<u8> {
+        let mut out = b"before".to_vec();
+        write_line(receipt, &mut out);
+        out.split_off(6)
+    }
 
     fn field(name: &str, value: Value) -> Field {
         Field {
@@ -88,5 +179,51 @@ mod tests {
             line, r#"{"a":"plain\nline","a.b":1,"c":{"d":{"e":true,"f":-2}},".x":3}"#,
             "one line of JSON, in the order of the fields"
         );
+    }
+
+    #[test]
+    fn a_line_is_the_text_of_its_tree_in_whatever_order_the_fields_are() {
+        let names = [
+            "a",
+            "a.b",
+            "a.c",
+            "a.b.c",
+            "b",
+            "b.a",
+            "a..b",
+            "a.",
+            ".a",
+            "c.d.e.f.g.h.i.j.k.l",
+            "c.d.e.f.g.h.i.j.k.m",
+            "c.d",
+            "\"q\\\n",
+        ];
+        let values = [
+            Value::Text("x\u{1}\"\\é".into()),
+            Value::Integer(i64::MIN),
+            Value::Flag(false),
+        ];
+        let mut state = 1_u64;
+        let mut next = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        for _ in 0..2_000 {
+            let fields = (0..next(8))
+                .map(|_| field(names[next(names.len())], values[next(values.len())].clone()));
+            let receipt = Receipt {
+                id: "r".into(),
+                fields: fields.collect(),
+            };
+            let expected = Json::Object(tree(&receipt)).to_string();
+            assert_eq!(
+                String::from_utf8(line(&receipt)).unwrap(),
+                expected,
+                "{:?}",
+                receipt.fields
+            );
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use witgate_runtime::Source;
 
 use super::random::Random;
-use crate::guest::{BASE, Guest, NEWEST, on_probe};
+use crate::guest::{BASE, Guest, NEWEST, SUBSCRIBED, on_probe};
 
 /// Numbers that matter to somebody.
 const NUMBERS: [i64; 20] = [
@@ -58,7 +58,12 @@ fn guest(random: &mut Random) -> Guest {
             guest = guest.with(hook, &at_its_time(random, hook, &body));
         }
     }
-    if random.one_in(8) {
+    if version == NEWEST && random.one_in(2) {
+        let body = body(random, version);
+        guest = guest
+            .with("guard", &at_its_time(random, "guard", &body))
+            .with("lifecycle", SUBSCRIBED);
+    } else if random.one_in(8) {
         guest = guest.with("lifecycle", &body(random, version));
     }
     let pages = match random.one_in(8) {
@@ -104,7 +109,7 @@ fn sidecar(random: &mut Random) -> String {
         0 => {}
         1 => text += "[grants]\nbody = \"none\"\nkv = true\nmetrics = true\nclock = true\n",
         _ => {
-            text += "[grants]\nbody = \"read\"\nheaders = [\"*\"]\nkv = true\nmetrics = true\nclock = true\n";
+            text += "[grants]\nbody = \"read\"\nheaders = [\"*\"]\nkv = true\nmetrics = true\nclock = true\ncontent = [\"response\"]\n";
         }
     }
     text

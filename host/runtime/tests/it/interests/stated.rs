@@ -13,6 +13,7 @@ pub(super) struct Interest {
     pub(super) tiers: Option<&'static [&'static str]>,
     pub(super) attributes: Option<&'static [&'static str]>,
     pub(super) secondary_index: bool,
+    pub(super) members: Option<&'static [&'static str]>,
 }
 
 // === impl Interest ===
@@ -38,16 +39,21 @@ impl Interest {
             });
         }
         for texts in [self.models, self.headers, self.tiers, self.attributes] {
-            words.extend(match texts {
-                None => [0; 3],
-                Some(texts) => {
-                    let [at, len] = layout.texts(texts);
-                    [1, at, len]
-                }
-            });
+            words.extend(optional(texts, layout));
         }
         words.push(u32::from(self.secondary_index));
+        words.extend(optional(self.members, layout));
         words
+    }
+}
+
+fn optional(texts: Option<&[&str]>, layout: &mut Layout) -> [u32; 3] {
+    match texts {
+        None => [0; 3],
+        Some(texts) => {
+            let [at, len] = layout.texts(texts);
+            [1, at, len]
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use witgate_runtime::FaultKind;
 
-use crate::guest::Guest;
+use crate::guest::{BASE, Guest};
 use crate::request::{admit, alone, call, plain};
 
 const DEADLINE: Duration = Duration::from_millis(20);
@@ -15,14 +15,14 @@ const BOUND: Duration = Duration::from_millis(10 * 20 + 2_000);
 
 #[test]
 fn an_endless_loop_ends_in_every_hook_however_busy_the_machine_is() {
-    let plugins: Vec<_> = ["envelope", "route", "budget", "audit"]
+    let plugins: Vec<_> = ["envelope", "guard", "route", "budget", "audit"]
         .into_iter()
         .map(|hook| {
             // The first call is the smoke test: it passes.
             let body = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
                 (if (i32.gt_u (global.get $calls) (i32.const 1)) (then (loop $l (br $l))))";
             let limit = format!("[limits]\ndeadline_ms = {}", DEADLINE.as_millis());
-            (hook, admit(&Guest::new().with(hook, body), &limit))
+            (hook, admit(&Guest::hook(hook, body, BASE), &limit))
         })
         .collect();
     for (hook, plugin) in &plugins {

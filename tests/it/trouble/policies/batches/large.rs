@@ -22,7 +22,8 @@ async fn plugins_are_asked_once_for_requests_that_look_alike_to_them() {
         .await;
     assert_eq!(response.status, 200, "{}", response.text());
     for (name, hook, calls) in [
-        ("envelope", "envelope", 1),
+        // There is nothing in the batch that it reads.
+        ("envelope", "envelope", 0),
         ("route", "route", 3),
         ("budget", "budget", 2),
     ] {

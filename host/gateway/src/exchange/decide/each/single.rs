@@ -62,6 +62,14 @@ impl Request for Single {
         self.batch.headers(prefix)
     }
 
+    fn headers_like(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
+        self.batch.headers_like(wanted)
+    }
+
+    fn has_header_like(&self, wanted: &dyn Fn(&str) -> bool) -> bool {
+        self.batch.has_header_like(wanted)
+    }
+
     fn caller(&self) -> &contract::Caller {
         self.batch.caller()
     }
