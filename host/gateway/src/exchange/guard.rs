@@ -5,8 +5,9 @@
 //! the upstream compressed although it was asked not to is decoded to be read; it leaves decoded if it is a stream or was
 //! changed.
 //!
-//! Bounds: a text and what is held back of it, [`MAX_HELD`](limits::MAX_HELD) bytes of an answer, all charged as other memory of a request. Guards
-//! run on a blocking thread for anything longer than [`BLOCKING`](limits::BLOCKING) bytes.
+//! Bounds: large texts, what is held back and what is changed are charged as other memory of a request, with
+//! [`MAX_HELD`](limits::MAX_HELD) bytes of an answer at most. Documents of more than [`BLOCKING`](limits::BLOCKING) bytes are read
+//! on a blocking thread, events of a stream where they arrive.
 
 mod decoded;
 mod ended;
