@@ -5,12 +5,13 @@ CARGO ?= cargo
 
 SOAK_SECONDS ?= 600
 RELOADS ?= 1000
+KILLS ?= 200
 BASELINE ?= main
 POD_SECONDS ?= 300
 FUZZ_GUESTS ?= 10000
 GATE ?=
 
-.PHONY: run test setup trouble attack texts pod-attack clients languages soak soak-reload fuzz-guests build policies lint bench bench-gate runtime-alone package semver ci tools clean
+.PHONY: run test setup trouble attack texts pod-attack clients crash languages soak soak-reload fuzz-guests build policies lint bench bench-gate runtime-alone package semver ci tools clean
 
 run: tools ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	$(CARGO) build --workspace --bin witgate --bin witgate-artifacts
@@ -34,6 +35,9 @@ pod-attack: build policies ## The shipped pod under eight attackers, five minute
 
 clients: build policies ## The gateway with real clients: both Anthropic SDKs and Claude Code, from the package registries.
 	tests/clients/run
+
+crash: build ## The gateway killed 200 times in the middle of traffic; KILLS=10 is shorter.
+	WITGATE_KILLS=$(KILLS) $(CARGO) test --workspace crash:: -- --nocapture
 
 languages: build ## Plugins in Python, JavaScript and C, built with tools from the package registries and compared with the one in Rust.
 	CARGO=$(CARGO) plugins/languages/build

@@ -8,9 +8,11 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use parking_lot::Mutex;
+use witgate_journal::{Directory, Log, Options};
 use witgate_ledger::{Amounts, Charge, Ledger, OnShortfall, Unit, UnixMillis, Window};
 
 const NOW: UnixMillis = UnixMillis(1_795_225_386_000);
@@ -135,5 +137,41 @@ fn reserve_and_settle(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, reserve_and_settle);
+/// A request on a ledger that is kept on disk: its hold and its use are written before the next step, its settlement by the
+/// journal's thread.
+fn kept_request(ledger: &Arc<Ledger>, log: &Log, charges: &[Charge]) {
+    let name = "req_wg0123456789abcdef0123456789abcdef";
+    if let Ok(mut hold) = ledger.reserve_as(name, black_box(charges.to_vec()), OWNER, NOW) {
+        let _ = black_box(log.write());
+        let _ = black_box(hold.extend(TRUE));
+        let _ = black_box(log.write());
+        black_box(hold.settle(TRUE));
+    }
+}
+
+/// Reservations with their journal, over 4 accounts: written twice each, and not at all, which is what the encoding costs.
+fn journalled(criterion: &mut Criterion) {
+    let Ok(folder) = tempfile::tempdir() else {
+        return;
+    };
+    let Ok(Some(directory)) = Directory::lock(folder.path(), Duration::ZERO) else {
+        return;
+    };
+    let ledger = Ledger::new();
+    let options = Options::with_clock(|| NOW);
+    let Ok(log) = Log::begin(&ledger, Box::new(directory), 0, options) else {
+        return;
+    };
+    let mut group = criterion.benchmark_group("ledger");
+    let charges = charges(4);
+    group.bench_function("4-accounts/journal/buffered", |bencher| {
+        bencher.iter(|| request(&ledger, &charges));
+    });
+    group.bench_function("4-accounts/journal/written-twice", |bencher| {
+        bencher.iter(|| kept_request(&ledger, &log, &charges));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, reserve_and_settle, journalled);
 criterion_main!(benches);

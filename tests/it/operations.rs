@@ -1,6 +1,8 @@
 //! The work of an operator: to start, reload, stop, upgrade, record, and to let the gateway run for long.
 
 mod captures;
+mod crash;
+mod lasting;
 mod operate;
 mod soak;
 mod upgrade;

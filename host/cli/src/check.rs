@@ -56,6 +56,7 @@ fn files(draft: &Draft) -> bool {
     if problems.is_empty() {
         print(&summary(&draft.config));
         print(&memory(&draft.config));
+        print(&budgets(&draft.config));
     }
     problems.is_empty()
 }
@@ -77,6 +78,14 @@ fn memory(config: &Config) -> String {
         config.limits.memory,
         config.plugins.memory_bytes >> 20
     )
+}
+
+/// Returns a line about what becomes of budgets at a restart.
+fn budgets(config: &Config) -> String {
+    match &config.state {
+        Some(state) => format!("budgets: kept in {}", state.journal().display()),
+        None => "budgets: in memory, and forgotten at a restart; to keep them, set `directory` in [state]".into(),
+    }
 }
 
 /// Reports on each plugin. Returns whether all of them are valid.

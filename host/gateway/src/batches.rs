@@ -146,6 +146,16 @@ impl Batches {
             .map(|open| Arc::clone(&open.record))
     }
 
+    /// Returns the amounts that a batch was settled with, or `None` if it was not.
+    ///
+    /// # Errors
+    ///
+    /// The store can't be read.
+    pub(crate) async fn settled(&self, id: &str) -> Result<Option<Amounts>, StoreError> {
+        let id = id.to_owned();
+        self.store.read(move |db| record::settled(db, &id)).await
+    }
+
     /// Returns the upstream that holds a batch, settled or not, or `None` if it was not created here.
     ///
     /// # Errors
@@ -216,12 +226,7 @@ impl Batches {
             }
         }
         for id in held {
-            let asked = id.to_string();
-            let settled = self
-                .store
-                .read(move |db| record::settled(db, &asked))
-                .await?;
-            if let Some(amounts) = settled {
+            if let Some(amounts) = self.settled(&id).await? {
                 self.settle_hold(&id, amounts);
             }
         }

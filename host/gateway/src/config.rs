@@ -48,6 +48,7 @@ pub use self::memory::{Memory, Origin};
 pub use self::network::Network;
 pub use self::plugins::Plugins;
 pub use self::receipts::Receipts;
+pub use self::state::{OnJournalDamage, OnJournalFailure, State};
 pub use self::streams::{ClientGone, Streams};
 pub use self::tls::{ClientCertificates, Demand, ListenTls};
 pub use witgate_upstream::config::{
@@ -93,8 +94,8 @@ pub struct Config {
     pub upgrade: Option<PathBuf>,
     /// Maximum time for running exchanges to finish after SIGTERM.
     pub drain_timeout: Duration,
-    /// Directory of the durable store, or `None` for no store; files and batches are not served then.
-    pub state: Option<PathBuf>,
+    /// Directory of what lasts, or `None` if nothing does: then files and batches are not served, and budgets are forgotten.
+    pub state: Option<State>,
     /// Endpoints, skills and models that are served besides the API's own.
     pub endpoints: Endpoints,
     /// Origins whose browser apps may send requests.
@@ -161,7 +162,7 @@ impl ConfigFile {
             .check(&keys, machine, &mut check.table("limits"));
         let state = self.state.check(&mut check.table("state"));
         let plugins = self.plugins.check(
-            state.as_deref(),
+            State::code(state.as_ref()),
             machine.origin,
             &mut check.table("plugins"),
         );

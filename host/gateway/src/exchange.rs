@@ -109,7 +109,7 @@ async fn steps(
     let decision = decide::decide(received, gateway, settlement).await?;
     authorize::authorize(gateway, &decision).await?;
     let mode = ResponseMode::of(&decision, session);
-    let admitted = admit::admit(decision, &gateway.ledger, settlement).await?;
+    let admitted = admit::admit(decision, gateway, settlement).await?;
     // Rare modes live on the heap, so that they don't enlarge the future of every Messages request.
     match mode {
         ResponseMode::Relay => {

@@ -20,6 +20,7 @@ use crate::admin::metrics::Metrics;
 use crate::batches::Batches;
 use crate::clock::now;
 use crate::gateway::snapshot::Snapshot;
+use crate::journal::Journal;
 use crate::listen::stopped;
 use crate::receipts::Receipts;
 use crate::receipts::finished::Finished;
@@ -37,6 +38,8 @@ pub(crate) struct Gateway {
     upstreams: watch::Sender<Upstreams>,
     pub(crate) policies: Policies,
     pub(crate) ledger: Arc<Ledger>,
+    /// The ledger's journal in the state directory.
+    pub(crate) journal: Journal,
     pub(crate) batches: Arc<Batches>,
     pub(crate) audit: Receipts,
     pub(crate) metrics: Metrics,
@@ -59,6 +62,7 @@ impl Gateway {
     ) -> Self {
         Self {
             ledger: Ledger::with_bounds(snapshot.config.ledger),
+            journal: Journal::new(snapshot.config.state.clone()),
             upstreams: watch::Sender::new(snapshot.upstreams.clone()),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies,
@@ -88,9 +92,12 @@ impl Gateway {
         self.upstreams.subscribe()
     }
 
-    /// Notes that another process serves from here on.
-    pub(crate) fn supersede(&self) {
+    /// Notes that another process serves from here on, and keeps the ledger's journal.
+    pub(crate) fn supersede(self: &Arc<Self>) {
         self.superseded.store(true, Relaxed);
+        let gateway = Arc::clone(self);
+        // On a thread of its own, because it waits for the disk. The other process waits until the journal is free.
+        tokio::task::spawn_blocking(move || gateway.journal.leave());
     }
 
     /// Returns the time that an unfinished page of the admin listener has at the end. While another process serves, that
@@ -139,6 +146,14 @@ impl Books for Gateway {
 
     fn write(&self, lines: Lines) -> Health {
         self.audit.write(lines)
+    }
+
+    fn keep(&self) -> Result<(), String> {
+        let written = self.journal.write();
+        match self.journal.refusal() {
+            Some(_) => written.map_err(|failing| failing.to_string()),
+            None => Ok(()),
+        }
     }
 
     fn switch(&self, sink: SuccessorSink) {

@@ -11,6 +11,7 @@ mod clock;
 pub mod config;
 mod exchange;
 mod gateway;
+mod journal;
 mod listen;
 mod receipts;
 mod server;

@@ -20,6 +20,7 @@ use crate::admin::Admin;
 use crate::clock::now;
 use crate::config::Config;
 use crate::gateway::Gateway;
+use crate::journal::{self, Found, Patience};
 use crate::listen::Drained;
 use crate::server::listeners::{Listeners, Origin};
 use crate::server::reload::Reloader;
@@ -75,6 +76,11 @@ impl Server {
         tracing::info!("{}", config.limits.memory);
         let config = Arc::new(config);
         let (gateway, prints) = parts::open(&config, options.compiler, options.resolver).await?;
+        let patience = match origin {
+            Origin::Fresh => Patience::Wait,
+            Origin::Upgrade => Patience::None,
+        };
+        let found = journal::recover(&gateway, patience).await?;
         gateway.batches.catch_up(&gateway.ledger, now()).await?;
         let books: Arc<dyn Books> = Arc::<Gateway>::clone(&gateway);
         let spools = recover_spools(&config, &books).await?;
@@ -82,6 +88,19 @@ impl Server {
         let (mut listeners, predecessor) = Listeners::open(&config, origin, &gateway).await?;
 
         let stop = Stop::default();
+        match (found, &predecessor) {
+            (Found::InUse, Some(_)) => {
+                journal::begin_after_takeover(&gateway, stop.clients.subscribe()).await;
+            }
+            (Found::InUse, None) => anyhow::bail!(
+                "another process keeps the ledger's journal in the [state] directory and does not hand over: stop it"
+            ),
+            (Found::Open, Some(_)) => {
+                let gateway = Arc::clone(&gateway);
+                tokio::task::spawn_blocking(move || gateway.journal.renew()).await?;
+            }
+            (Found::Open, None) => {}
+        }
         let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), prints));
         let mut tasks = stop.spawn_background(&gateway, &reloader);
         let following = predecessor.as_ref().map(Predecessor::following);
@@ -173,7 +192,11 @@ impl Server {
             let _ = task.await;
         }
         let gateway = self.gateway;
-        let _ = tokio::task::spawn_blocking(move || gateway.audit.shutdown()).await;
+        let closing = move || {
+            gateway.audit.shutdown();
+            gateway.journal.close();
+        };
+        let _ = tokio::task::spawn_blocking(closing).await;
         if let Some(succession) = self.succession {
             succession.finish().await;
         }

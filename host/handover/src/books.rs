@@ -19,6 +19,13 @@ pub trait Books: Send + Sync + 'static {
     /// Writes receipt lines that another process has rendered, and returns the health of their file. Blocks.
     fn write(&self, lines: Lines) -> Health;
 
+    /// Makes every step of the ledger so far survive this process, if its ledger lasts. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it does not.
+    fn keep(&self) -> Result<(), String>;
+
     /// Sends all further receipts to the successor. Blocks until the ones before are written.
     fn switch(&self, sink: SuccessorSink);
 

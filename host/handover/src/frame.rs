@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
-use witgate_ledger::Carried;
+use witgate_ledger::{Carried, Position};
 
 use super::record::invalid;
 
@@ -76,6 +76,9 @@ pub(crate) struct Offer {
     /// The file to which the old process writes records that the new one does not acknowledge.
     pub(crate) spool: PathBuf,
     pub(crate) open_holds: u64,
+    /// The last step that the balances contain; zeros from a process without a lasting journal.
+    #[serde(default)]
+    pub(crate) position: Position,
 }
 
 /// A socket in transit.

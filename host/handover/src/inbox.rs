@@ -44,6 +44,11 @@ impl Inbox {
         Ok(self.last)
     }
 
+    /// Makes everything that was counted survive this process. Blocks.
+    pub(crate) fn keep(&self) -> io::Result<()> {
+        self.books.keep().map_err(io::Error::other)
+    }
+
     /// Counts a spool and deletes it. Blocks.
     fn take_spool(&mut self, mut spool: Spool) -> io::Result<()> {
         let lines = spool.lines()?;
@@ -53,6 +58,7 @@ impl Inbox {
         {
             forget_written(&mut receipts, &file)?;
         }
+        self.keep()?;
         let count = receipts.len();
         if self.write(receipts) != Health::Well {
             tracing::error!(path = %spool.path().display(), "the receipts file can't be written; keeping the spool for the next start");
@@ -86,9 +92,13 @@ impl Inbox {
             }
             match record.event {
                 Event::Receipts(lines) => receipts.extend(lines.lines().map(str::to_owned)),
-                Event::Hold { step, changes } => {
+                Event::Hold {
+                    step,
+                    changes,
+                    position,
+                } => {
                     let ledger = self.books.ledger();
-                    let rejected = ledger.apply(step, &changes, self.books.now());
+                    let rejected = ledger.apply(position, step, &changes, self.books.now());
                     if rejected > 0 {
                         tracing::error!(
                             balances = rejected,
@@ -152,8 +162,11 @@ pub fn recover_spools(socket: Option<&Path>, books: &Arc<dyn Books>) -> Vec<Path
         Vec::new()
     });
     let is_alive = |path: &PathBuf| !Inbox::new(Arc::clone(books)).recover(path);
-    let alive = spools.into_iter().filter(is_alive).collect();
-    books.ledger().abandon_inherited();
+    let alive: Vec<_> = spools.into_iter().filter(is_alive).collect();
+    // What is left open belongs to the process that still drains, if there is one.
+    if alive.is_empty() {
+        books.ledger().abandon_inherited();
+    }
     alive
 }
 

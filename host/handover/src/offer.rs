@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use witgate_ledger::{Export, Ledger};
+use witgate_ledger::{Entry, Export, Ledger};
 
 use super::books::{Books, spool_base};
 use super::frame::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket, TIMEOUT};
@@ -278,7 +278,7 @@ impl Handover {
                 outbox: Arc::clone(&outbox),
                 spool: Some(spool),
             };
-            let export = ledger.export(move |step, changes| outbox.step(step, changes), now);
+            let export = ledger.export(move |entry: &Entry<'_>| outbox.step(entry), now);
             Ok((pending, export))
         })
         .await?
@@ -311,6 +311,7 @@ impl Handover {
             sockets,
             spool,
             open_holds: export.open_holds,
+            position: export.position,
         };
         Frame::message(&FromOld::Offer(offer))?
             .send_with(&fds, stream)

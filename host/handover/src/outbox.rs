@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 use witgate_audit::Sink;
 use witgate_audit::sink::Stopped;
-use witgate_ledger::{Change, Step};
+use witgate_ledger::Entry;
 
 use super::frame::{Frame, FromNew, FromOld, TIMEOUT};
 use super::record::{Event, Record};
@@ -90,8 +90,13 @@ impl Outbox {
     }
 
     /// Records a step of a hold.
-    pub(crate) fn step(&self, step: Step, changes: Vec<Change>) {
-        if let Err(error) = self.push(Event::Hold { step, changes }) {
+    pub(crate) fn step(&self, entry: &Entry<'_>) {
+        let event = Event::Hold {
+            step: entry.step,
+            changes: entry.to_changes(),
+            position: (entry.position.epoch > 0).then_some(entry.position),
+        };
+        if let Err(error) = self.push(event) {
             tracing::error!(%error, "could not hand over a step of a hold");
         }
     }

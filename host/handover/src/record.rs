@@ -6,7 +6,7 @@
 use std::io;
 
 use serde::{Deserialize, Serialize};
-use witgate_ledger::{Change, Step};
+use witgate_ledger::{Change, Position, Step};
 
 /// A record of the log. Numbers increase by one.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,13 @@ pub(crate) struct Record {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Event {
     /// A step of a hold.
-    Hold { step: Step, changes: Vec<Change> },
+    Hold {
+        step: Step,
+        changes: Vec<Change>,
+        /// The place of the step in the journal of the old process, if it has one that lasts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        position: Option<Position>,
+    },
     /// Receipts, as lines for the receipts file.
     Receipts(String),
 }
@@ -77,6 +83,10 @@ mod tests {
                 event: Event::Hold {
                     step: Step::Extended,
                     changes: vec![change],
+                    position: Some(Position {
+                        epoch: 3,
+                        sequence: u64::MAX,
+                    }),
                 },
             },
             Record {

@@ -35,6 +35,16 @@ pub struct Predecessor {
     spool: PathBuf,
     /// True until the old process has ended.
     following: Arc<AtomicBool>,
+    stage: Stage,
+}
+
+/// The process that answers for the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The old one: it keeps every step itself.
+    Offered,
+    /// This one.
+    Committed,
 }
 
 /// Asks the process that listens at `path` to hand over. Returns `None` if no process listens there.
@@ -86,6 +96,7 @@ async fn hear(stream: &mut UnixStream) -> anyhow::Result<(Offer, Vec<OwnedFd>, E
     };
     let mut export = Export {
         open_holds: offer.open_holds,
+        position: offer.position,
         ..Export::default()
     };
     loop {
@@ -178,6 +189,7 @@ impl Inheritance {
                 inbox: Inbox::new(books),
                 spool,
                 following: Arc::new(AtomicBool::new(true)),
+                stage: Stage::Offered,
             }
         };
         loop {
@@ -188,7 +200,10 @@ impl Inheritance {
             match frame {
                 Frame::Log(lines) => predecessor.count(lines).await?,
                 message @ Frame::Message(_) => match message.read()? {
-                    FromOld::Commit => return Ok(predecessor),
+                    FromOld::Commit => {
+                        predecessor.stage = Stage::Committed;
+                        return Ok(predecessor);
+                    }
                     other => anyhow::bail!("protocol error: expected a commit, got {other:?}"),
                 },
             }
@@ -230,6 +245,7 @@ impl Predecessor {
             inbox,
             spool,
             following,
+            ..
         } = self;
         drop(stream);
         drain_spool(inbox, spool, stop).await;
@@ -239,9 +255,12 @@ impl Predecessor {
 
     /// Counts lines of the log and acknowledges them.
     async fn count(&mut self, lines: Vec<u8>) -> anyhow::Result<()> {
-        let mut inbox = self.inbox.clone();
+        let (mut inbox, stage) = (self.inbox.clone(), self.stage);
         let (inbox, counted) = spawn_blocking(move || {
-            let counted = inbox.take(&lines);
+            let mut counted = inbox.take(&lines);
+            if stage == Stage::Committed {
+                counted = counted.and_then(|last| inbox.keep().map(|()| last));
+            }
             (inbox, counted)
         })
         .await?;

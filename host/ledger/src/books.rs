@@ -11,7 +11,7 @@
 mod balance;
 mod idle;
 mod inherit;
-
+mod journals;
 mod rooms;
 mod share;
 mod slots;
@@ -24,14 +24,15 @@ use smallvec::SmallVec;
 
 use crate::bounds::Bounds;
 use crate::charge::{Charge, OnShortfall, Reason};
-use crate::journal::{Journal, Step};
+use crate::journal::Step;
 use crate::statement::{Overdraft, Settled, Statement, Totals};
 use crate::{Amounts, UnixMillis};
 use balance::{Balance, Slot, narrow, spent};
 use idle::IdleQueues;
 use inherit::Inheritance;
+use journals::Journals;
 use rooms::Rooms;
-use share::{Over, Place, Posting};
+use share::{Over, Place, Posting, StepOf};
 
 pub(crate) use share::{Ceiling, Claim, Denial, End, Share};
 
@@ -54,8 +55,7 @@ pub(crate) struct Books {
     refused: u64,
     turned_away: u64,
     abandoned: u64,
-    /// The receiver of every change, or `None` except during a hand-over.
-    journal: Option<Box<dyn Journal>>,
+    journals: Journals,
     inheritance: Inheritance,
 }
 
@@ -84,7 +84,7 @@ impl Books {
             refused: 0,
             turned_away: 0,
             abandoned: 0,
-            journal: None,
+            journals: Journals::default(),
             inheritance: Inheritance::default(),
         }
     }
@@ -94,14 +94,14 @@ impl Books {
         self.bounds = bounds.clamped();
     }
 
-    /// Reserves all claims or none.
+    /// Reserves all claims or none, for a hold of this name. Returns the number of the hold and its shares.
     pub(crate) fn reserve(
         &mut self,
         charges: &[Charge],
         claims: &[Claim],
-        owner: &str,
+        (owner, name): (&str, &str),
         now: UnixMillis,
-    ) -> Result<Few<Share>, Denial> {
+    ) -> Result<(u64, Few<Share>), Denial> {
         // Before any slot is looked up, because an eviction may free it.
         self.evict(EXTRA_EVICTIONS + claims.len(), now);
         let mut places = self.find(charges, claims, now);
@@ -125,7 +125,6 @@ impl Books {
             if let Some(balance) = self.balance_mut(slot) {
                 balance.limit = claim.limit;
                 balance.touched = now;
-                balance.holds += 1;
             }
             let over = total + claim.amount > u128::from(claim.limit);
             self.overdrafts += u64::from(over);
@@ -143,15 +142,30 @@ impl Books {
                 held: (0, claim.amount),
                 floor: (0, 0),
                 used: 0,
+                holds: 1,
             });
         }
-        self.post(Step::Opened, &postings);
+        let hold = self.next_hold();
+        let of = StepOf {
+            step: Step::Opened,
+            hold,
+            name,
+            at: now,
+            origin: None,
+            holds: 1,
+        };
+        self.post(&of, &postings);
         self.open_holds += 1;
-        Ok(shares)
+        Ok((hold, shares))
     }
 
     /// Raises the reservation to at least these amounts: all shares or none.
-    pub(crate) fn extend(&mut self, shares: &mut [Share], amounts: Amounts) -> Result<(), Denial> {
+    pub(crate) fn extend(
+        &mut self,
+        hold: u64,
+        shares: &mut [Share],
+        amounts: Amounts,
+    ) -> Result<(), Denial> {
         let mut postings = Few::new();
         for share in &*shares {
             let asked = amounts.of(share.unit).unwrap_or(0);
@@ -176,9 +190,10 @@ impl Books {
                 held: (share.held, held),
                 floor: (share.floor, floor),
                 used: 0,
+                holds: 0,
             });
         }
-        self.post(Step::Extended, &postings);
+        self.post(&StepOf::later(Step::Extended, hold), &postings);
 
         for share in shares {
             let asked = amounts.of(share.unit).unwrap_or(0);
@@ -192,7 +207,13 @@ impl Books {
     }
 
     /// Replaces the reservation by the actual usage and drops the shares.
-    pub(crate) fn settle(&mut self, shares: Few<Share>, amounts: Amounts, end: End) -> Settled {
+    pub(crate) fn settle(
+        &mut self,
+        hold: u64,
+        shares: Few<Share>,
+        amounts: Amounts,
+        end: End,
+    ) -> Settled {
         let postings: Few<_> = shares
             .iter()
             .map(|share| {
@@ -202,10 +223,11 @@ impl Books {
                     held: (share.held, 0),
                     floor: (share.floor, 0),
                     used,
+                    holds: -1,
                 }
             })
             .collect();
-        self.post(Step::Ended, &postings);
+        self.post(&StepOf::later(Step::Ended, hold), &postings);
 
         let mut overdrafts = Vec::new();
         for mut share in shares {
@@ -225,7 +247,6 @@ impl Books {
                     amount: narrow(over).min(used),
                 });
             }
-            balance.holds = balance.holds.saturating_sub(1);
             self.enqueue_idle(share.slot);
         }
         self.open_holds = self.open_holds.saturating_sub(1);
@@ -234,11 +255,6 @@ impl Books {
             amounts,
             overdrafts,
         }
-    }
-
-    /// Counts the second of two holds that were one before.
-    pub(crate) fn split(&mut self) {
-        self.open_holds += 1;
     }
 
     /// Counts a refusal and returns it.
@@ -276,24 +292,25 @@ impl Books {
                 return Some(place);
             }
             let shown = slot.iter().filter(|balance| !balance.is_idle(now));
-            out.extend(shown.map(|balance| balance.statement(self.rooms.owner(balance.room))));
+            out.extend(
+                shown.map(|balance| balance.statement(Arc::clone(self.rooms.owner(balance.room)))),
+            );
         }
         (end < self.slots.len()).then_some(end)
     }
 
     /// Changes usage and reservations. This is the only function that does: a reservation, an extension or a settlement makes all
-    /// of its changes in one call, and the journal gets exactly these.
-    fn post(&mut self, step: Step, postings: &[Posting]) {
+    /// of its changes in one call, and the journals get exactly these.
+    fn post(&mut self, of: &StepOf<'_>, postings: &[Posting]) {
         for posting in postings {
             if let Some(balance) = self.balance_mut(posting.slot) {
                 balance.held = replace_part(balance.held, posting.held);
                 balance.floor = replace_part(balance.floor, posting.floor);
                 balance.used = balance.used.saturating_add(posting.used);
+                balance.holds = balance.holds.saturating_add_signed(posting.holds);
             }
         }
-        if self.journal.is_some() {
-            self.report(step, postings);
-        }
+        self.report(of, postings);
     }
 
     /// Finds the balances that are claimed.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::books::{End, Few, Share};
 use crate::charge::{Charge, Refused};
+use crate::journal::Position;
 use crate::statement::Settled;
 use crate::{Amounts, Ledger, Unit};
 
@@ -15,6 +16,10 @@ use crate::{Amounts, Ledger, Unit};
 #[must_use = "a hold that is dropped at once reserves nothing"]
 pub struct Hold {
     ledger: Arc<Ledger>,
+    /// The number of the hold in its ledger.
+    number: u64,
+    /// The place of its last step.
+    position: Position,
     charges: Vec<Charge>,
     /// The hold's shares, or `None` once it has ended.
     shares: Option<Few<Share>>,
@@ -25,9 +30,16 @@ pub struct Hold {
 // === impl Hold ===
 
 impl Hold {
-    pub(crate) fn new(ledger: Arc<Ledger>, charges: Vec<Charge>, shares: Few<Share>) -> Self {
+    pub(crate) fn new(
+        ledger: Arc<Ledger>,
+        (number, position): (u64, Position),
+        charges: Vec<Charge>,
+        shares: Few<Share>,
+    ) -> Self {
         Self {
             ledger,
+            number,
+            position,
             charges,
             shares: Some(shares),
             extended: None,
@@ -40,6 +52,12 @@ impl Hold {
         &self.charges
     }
 
+    /// Returns the place of the last step, for a caller that waits until the journal has written it.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
     /// Raises the reservation to at least these amounts, on all balances or on none. Amounts are the exchange's usage so far;
     /// smaller ones than before change nothing.
     ///
@@ -47,14 +65,17 @@ impl Hold {
     /// [`Refused`], with a copy of the charges, if one with [`crate::OnShortfall::Refuse`] does not fit. The hold is unchanged.
     /// To continue anyway, call [`Hold::overdraw`] and extend again.
     pub fn extend(&mut self, amounts: Amounts) -> Result<(), Refused> {
-        if let Some(shares) = &mut self.shares
-            && let Err(denial) = self.ledger.extend(shares, amounts)
-        {
-            return Err(Refused {
-                charges: self.charges.clone(),
-                index: denial.index,
-                reason: denial.reason,
-            });
+        if let Some(shares) = &mut self.shares {
+            match self.ledger.extend(self.number, shares, amounts) {
+                Ok(position) => self.position = position,
+                Err(denial) => {
+                    return Err(Refused {
+                        charges: self.charges.clone(),
+                        index: denial.index,
+                        reason: denial.reason,
+                    });
+                }
+            }
         }
         self.extended = Some(self.extended.unwrap_or_default().max(amounts));
         Ok(())
@@ -65,10 +86,10 @@ impl Hold {
         self.shares.iter_mut().flatten().for_each(Share::overdraw);
     }
 
-    /// Moves the reservations in these units to a new hold, which may outlive the exchange, or returns `None` if there are no
-    /// such reservations. Balances do not change.
+    /// Moves the reservations in these units to a new hold of this name, which may outlive the exchange, or returns `None` if
+    /// there are no such reservations. Balances do not change.
     #[must_use]
-    pub fn split_off(&mut self, units: &[Unit]) -> Option<Self> {
+    pub fn split_off(&mut self, units: &[Unit], name: &str) -> Option<Self> {
         let goes = |unit| units.contains(&unit);
         let shares = self.shares.as_mut()?;
         if !shares.iter().any(|share| goes(share.unit())) {
@@ -93,8 +114,8 @@ impl Hold {
         *shares = kept;
         let (gone, left) = charges.into_iter().partition(|charge| goes(charge.unit));
         self.charges = left;
-        self.ledger.split();
-        Some(Self::new(Arc::clone(&self.ledger), gone, taken))
+        let split = self.ledger.split(self.number, units, name);
+        Some(Self::new(Arc::clone(&self.ledger), split, gone, taken))
     }
 
     /// Ends the hold with the actual usage. If that exceeds a limit, an overdraft is counted. Nothing stays in flight.
@@ -109,7 +130,7 @@ impl Hold {
 
     fn end(&mut self, amounts: Amounts, end: End) -> Settled {
         match self.shares.take() {
-            Some(shares) => self.ledger.settle(shares, amounts, end),
+            Some(shares) => self.ledger.settle(self.number, shares, amounts, end),
             None => Settled::default(),
         }
     }

@@ -1,8 +1,8 @@
-//! Transfer from a ledger to its successor: a snapshot of the balances, then every change.
+//! Transfer from a ledger to its successor or to disk: a snapshot of the balances, then every change.
 //!
 //! Changes are reported in whole steps and in order, so that repeating each of them once leads to the same balances. The
-//! transport has to keep the order and to drop duplicates. It may send what is here as serde writes it: windows and units
-//! as their codes, and an owner that is missing as unknown.
+//! transport has to keep the order; a step's [`Position`] tells duplicates. It may send what is here as serde writes it:
+//! windows and units as their codes, and an owner that is missing as unknown.
 
 use std::sync::Arc;
 
@@ -13,7 +13,82 @@ use crate::{Unit, UnixMillis, Window};
 /// A receiver of every step that changes balances, in order. Called under the ledger's lock, so it must be quick.
 pub trait Journal: Send + 'static {
     /// Records a step and all of its changes.
-    fn note(&mut self, step: Step, changes: Vec<Change>);
+    fn note(&mut self, entry: &Entry<'_>);
+
+    /// Records that a hold became two. Balances do not change.
+    fn split(&mut self, _split: &Split<'_>) {}
+}
+
+/// The place of a step among all steps of all ledgers that kept the same journal.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Position {
+    /// The number of the journal's beginning that the ledger serves, or 0 without a lasting journal.
+    pub epoch: u64,
+    /// The number of the step in its ledger, from 1.
+    pub sequence: u64,
+}
+
+/// A step as a journal hears of it.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The place of the step.
+    pub position: Position,
+    /// The step.
+    pub step: Step,
+    /// The number of the hold, or 0 for holds of another process, which are counted balance by balance.
+    pub hold: u64,
+    /// The name of the hold on its first step; empty on later ones, and if it has none.
+    pub name: &'a str,
+    /// The time of the first step, and 0 on later ones.
+    pub at: UnixMillis,
+    /// The place of the step in the ledger of the predecessor that made it, if it is repeated here.
+    pub origin: Option<Position>,
+    /// The change of the number of open holds.
+    pub holds: i64,
+    /// The changes, one for each balance.
+    pub changes: &'a [Shift<'a>],
+}
+
+/// The change of one balance, as a journal hears of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Shift<'a> {
+    /// The account.
+    pub account: &'a Arc<str>,
+    /// The window.
+    pub window: Window,
+    /// The unit counted.
+    pub unit: Unit,
+    /// The end of the period, or `None` if it never ends.
+    pub resets_at: Option<UnixMillis>,
+    /// The owner whose room it takes; empty if unknown.
+    pub owner: &'a Arc<str>,
+    /// The smallest limit among the charges of the last request.
+    pub limit: u64,
+    /// The reservation, before and after.
+    pub held: (u128, u128),
+    /// The part of it that would be settled if the hold were dropped, before and after.
+    pub floor: (u64, u64),
+    /// Usage that is final.
+    pub used: u128,
+    /// The change of the number of holds with a share in the balance.
+    pub holds: i64,
+}
+
+/// The division of a hold, as a journal hears of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Split<'a> {
+    /// The place of the step.
+    pub position: Position,
+    /// The number of the hold.
+    pub hold: u64,
+    /// The number of the new hold.
+    pub new: u64,
+    /// The name of the new hold; empty if it has none.
+    pub name: &'a str,
+    /// The units whose shares go to the new hold.
+    pub units: &'a [Unit],
 }
 
 /// A step in the life of a hold.
@@ -87,12 +162,39 @@ pub struct Export {
     pub balances: Vec<Carried>,
     /// Number of open holds.
     pub open_holds: u64,
+    /// The last step that is contained.
+    pub position: Position,
+    /// The last steps of predecessors that are contained, one for each epoch.
+    pub applied: Vec<Position>,
 }
 
 // === impl Journal ===
 
-impl<F: FnMut(Step, Vec<Change>) + Send + 'static> Journal for F {
-    fn note(&mut self, step: Step, changes: Vec<Change>) {
-        self(step, changes);
+impl<F: FnMut(&Entry<'_>) + Send + 'static> Journal for F {
+    fn note(&mut self, entry: &Entry<'_>) {
+        self(entry);
+    }
+}
+
+// === impl Entry ===
+
+impl Entry<'_> {
+    /// Returns the changes in the form in which they are sent to a successor.
+    #[must_use]
+    pub fn to_changes(&self) -> Vec<Change> {
+        let change = |shift: &Shift<'_>| Change {
+            balance: BalanceKey {
+                account: Arc::clone(shift.account),
+                window: shift.window,
+                unit: shift.unit,
+                resets_at: shift.resets_at,
+            },
+            owner: Arc::clone(shift.owner),
+            limit: shift.limit,
+            held: shift.held,
+            floor: shift.floor,
+            used: shift.used,
+        };
+        self.changes.iter().map(change).collect()
     }
 }

@@ -12,9 +12,9 @@ use parking_lot::Mutex;
 use crate::books::{Books, Ceiling, Claim, Denial, End, Few, Share};
 use crate::charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
 use crate::hold::Hold;
-use crate::journal::{BalanceKey, Change, Export, Journal, Step};
+use crate::journal::{BalanceKey, Change, Export, Journal, Position, Step};
 use crate::statement::{Page, Settled, Snapshot, Totals};
-use crate::{Amounts, Bounds, UnixMillis};
+use crate::{Amounts, Bounds, Unit, UnixMillis};
 
 /// Number of balances that a page or a snapshot reads per locking.
 const BALANCES_PER_LOCK: usize = 512;
@@ -71,6 +71,21 @@ impl Ledger {
         owner: &str,
         now: UnixMillis,
     ) -> Result<Hold, Refused> {
+        self.reserve_as("", charges, owner, now)
+    }
+
+    /// Reserves all charges or none, as [`Ledger::reserve`] does, for a hold of this name. The name is for the journal: a
+    /// reader that finds the hold there after a crash learns from it what the hold was for.
+    ///
+    /// # Errors
+    /// [`Refused`], as [`Ledger::reserve`].
+    pub fn reserve_as(
+        self: &Arc<Self>,
+        name: &str,
+        charges: Vec<Charge>,
+        owner: &str,
+        now: UnixMillis,
+    ) -> Result<Hold, Refused> {
         let claims = match self.claims(&charges) {
             Ok(claims) => claims,
             Err(Denial { index, reason }) => {
@@ -81,9 +96,13 @@ impl Ledger {
                 });
             }
         };
-        let reserved = self.books.lock().reserve(&charges, &claims, owner, now);
+        let reserved = {
+            let mut books = self.books.lock();
+            let reserved = books.reserve(&charges, &claims, (owner, name), now);
+            reserved.map(|(hold, shares)| ((hold, books.position()), shares))
+        };
         match reserved {
-            Ok(shares) => Ok(Hold::new(Arc::clone(self), charges, shares)),
+            Ok((opened, shares)) => Ok(Hold::new(Arc::clone(self), opened, charges, shares)),
             Err(Denial { index, reason }) => Err(Refused {
                 charges,
                 index,
@@ -127,6 +146,25 @@ impl Ledger {
         Page { balances, next }
     }
 
+    /// Copies every balance for the ledger's own journal, and reports each step from that moment on to it, in this epoch, which is
+    /// greater than every earlier one. Takes the place of an earlier journal. Holds the lock while copying, as
+    /// [`Ledger::export`] does. Holds that are open now are reported without their names.
+    #[must_use]
+    pub fn attach(&self, epoch: u64, journal: impl Journal, now: UnixMillis) -> Export {
+        self.books.lock().attach(epoch, Box::new(journal), now)
+    }
+
+    /// Stops reporting to the ledger's own journal.
+    pub fn detach(&self) {
+        self.books.lock().detach();
+    }
+
+    /// Returns the place of the last step.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.books.lock().position()
+    }
+
     /// Copies every balance for the successor, and reports each step from that moment on to `journal`. Holds the lock while
     /// copying: some tens of milliseconds for a full ledger, once.
     ///
@@ -136,7 +174,7 @@ impl Ledger {
         self.books.lock().export(Box::new(journal), now)
     }
 
-    /// Stops reporting to the journal.
+    /// Stops reporting to the journal of the successor.
     pub fn close_journal(&self) {
         self.books.lock().close_journal();
     }
@@ -146,15 +184,26 @@ impl Ledger {
     pub fn inherit(&self, export: &Export, now: UnixMillis) -> usize {
         let mut books = self.books.lock();
         books.inherit_holds(export.open_holds);
+        let positions = export.applied.iter().copied();
+        books.inherit_positions(positions.chain([export.position]));
         books.inherit(&export.balances, &|key| self.hash(key), now)
     }
 
-    /// Repeats a step of the predecessor. Call it once per step and in order, because a step applied twice counts twice. For a
-    /// hold that is unknown here only the usage counts. Returns the number of balances rejected for lack of room.
-    pub fn apply(&self, step: Step, changes: &[Change], now: UnixMillis) -> usize {
-        self.books
-            .lock()
-            .apply(step, changes, &|key| self.hash(key), now)
+    /// Repeats a step of the predecessor. Call it in order, and once per step unless `origin`, the place of the step there, is
+    /// known: then a step that is counted already changes nothing. For a hold that is unknown here only the usage counts. Returns
+    /// the number of balances rejected for lack of room.
+    pub fn apply(
+        &self,
+        origin: Option<Position>,
+        step: Step,
+        changes: &[Change],
+        now: UnixMillis,
+    ) -> usize {
+        let mut books = self.books.lock();
+        if origin.is_some_and(|origin| books.has_applied(origin)) {
+            return 0;
+        }
+        books.apply(step, changes, origin, &|key| self.hash(key), now)
     }
 
     /// Settles the holds of a predecessor that has died at their last extensions, as if they were dropped. Returns the number
@@ -167,16 +216,29 @@ impl Ledger {
         self.hasher.hash_one((&*key.account, key.window, key.unit))
     }
 
-    pub(crate) fn extend(&self, shares: &mut [Share], amounts: Amounts) -> Result<(), Denial> {
-        self.books.lock().extend(shares, amounts)
+    pub(crate) fn extend(
+        &self,
+        hold: u64,
+        shares: &mut [Share],
+        amounts: Amounts,
+    ) -> Result<Position, Denial> {
+        let mut books = self.books.lock();
+        books.extend(hold, shares, amounts)?;
+        Ok(books.position())
     }
 
-    pub(crate) fn settle(&self, shares: Few<Share>, amounts: Amounts, end: End) -> Settled {
-        self.books.lock().settle(shares, amounts, end)
+    pub(crate) fn settle(
+        &self,
+        hold: u64,
+        shares: Few<Share>,
+        amounts: Amounts,
+        end: End,
+    ) -> Settled {
+        self.books.lock().settle(hold, shares, amounts, end)
     }
 
-    pub(crate) fn split(&self) {
-        self.books.lock().split();
+    pub(crate) fn split(&self, hold: u64, units: &[Unit], name: &str) -> (u64, Position) {
+        self.books.lock().split(hold, units, name)
     }
 
     /// Merges the charges that share a balance. Runs without the lock.

@@ -9,9 +9,9 @@
 //! total and per owner ([`Bounds`]), and by the length of account names ([`MAX_ACCOUNT_BYTES`]). The owner is the party that
 //! a request is made for. Callers can make up account names, so each owner has a share of the room.
 //!
-//! One function, `Books::post`, makes every change to a balance. Once a ledger has been exported to a successor process
-//! ([`Ledger::export`]), the same function reports each change to a [`Journal`], and the successor repeats it with
-//! [`Ledger::apply`].
+//! One function, `Books::post`, makes every change to a balance. It numbers the steps, and reports each to the ledger's own
+//! [`Journal`] ([`Ledger::attach`]), which may outlast the process, and to that of a successor ([`Ledger::export`]), which
+//! repeats it with [`Ledger::apply`].
 
 mod amount;
 mod books;
@@ -29,7 +29,9 @@ pub use amount::{Amounts, Unit};
 pub use bounds::Bounds;
 pub use charge::{Bound, Charge, MAX_ACCOUNT_BYTES, NoRoom, OnShortfall, Reason, Refused};
 pub use hold::Hold;
-pub use journal::{BalanceKey, Carried, Change, Export, Journal, Step};
+pub use journal::{
+    BalanceKey, Carried, Change, Entry, Export, Journal, Position, Shift, Split, Step,
+};
 pub use ledger::Ledger;
 pub use statement::{Overdraft, Page, Settled, Snapshot, Statement, Totals};
 pub use time::UnixMillis;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use witgate_ledger::{
-    Amounts, Bounds, Change, Charge, Export, Hold, Ledger, OnShortfall, Reason, Step, Unit,
+    Amounts, Bounds, Change, Charge, Entry, Export, Hold, Ledger, OnShortfall, Reason, Step, Unit,
     UnixMillis, Window,
 };
 
@@ -31,12 +31,13 @@ struct Told(Arc<Mutex<Steps>>);
 impl Told {
     fn export(&self, ledger: &Ledger) -> Export {
         let told = Arc::clone(&self.0);
-        ledger.export(move |step, changes| told.lock().push((step, changes)), NOW)
+        let note = move |entry: &Entry<'_>| told.lock().push((entry.step, entry.to_changes()));
+        ledger.export(note, NOW)
     }
 
     fn repeat(&self, to: &Ledger) {
         for (step, changes) in self.0.lock().drain(..) {
-            assert_eq!(to.apply(step, &changes, NOW), 0, "there is room");
+            assert_eq!(to.apply(None, step, &changes, NOW), 0, "there is room");
         }
     }
 }
@@ -176,7 +177,7 @@ fn a_settlement_of_yesterday_does_not_count_today() {
         .expect("yesterday's hold takes nothing of today");
     open.settle(usd(99));
     for (step, changes) in told.0.lock().drain(..) {
-        new.apply(step, &changes, tomorrow);
+        new.apply(None, step, &changes, tomorrow);
     }
     today.settle(usd(1));
     let snapshot = new.snapshot(tomorrow);

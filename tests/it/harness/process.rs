@@ -51,6 +51,22 @@ impl Installation {
         Process::serving(self.spawn(&["--config", "witgate.toml"])).await
     }
 
+    /// Starts a process that ignores a signal.
+    pub async fn start_ignoring(&self, signal: &str) -> Process {
+        let script = format!("trap '' {signal}; exec \"$0\" run --config witgate.toml");
+        let child = Command::new("sh")
+            .arg("-c")
+            .arg(script)
+            .arg(binary())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Process::serving(child).await
+    }
+
     /// Starts one that takes over from the one that runs.
     pub async fn upgrade(&self) -> Process {
         Process::serving(self.spawn(&["--config", "witgate.toml", "--upgrade"])).await

@@ -9,9 +9,11 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use tokio::sync::watch;
 use witgate_audit::Health;
+use witgate_journal::Health as Ledger;
 
 use super::metrics::families::{Families, label};
 use super::{plugins, upstreams};
+use crate::clock::WholeUnits as _;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::server::reload::Reloader;
@@ -40,6 +42,9 @@ impl Status {
         }
         if let Health::Failing { error, .. } = self.gateway.audit.health() {
             reasons.push(format!("cannot write receipts: {error}"));
+        }
+        if let Ledger::Failing(failing) = self.gateway.journal.health() {
+            reasons.push(failing.to_string());
         }
         if let Some(error) = self.gateway.store.last_error() {
             reasons.push(error.to_string());
@@ -113,6 +118,58 @@ impl Status {
             "ledger_turned_away",
             "Number of requests refused because there was no room for another account.",
             totals.turned_away,
+        )?;
+        self.collect_journal(to)
+    }
+
+    fn collect_journal(&self, to: &mut Families<'_>) -> fmt::Result {
+        let Some(stats) = self.gateway.journal.stats() else {
+            return Ok(());
+        };
+        to.gauge(
+            "ledger_journal_failing",
+            "1 if the ledger's journal can't be written or synced in time.",
+            u32::from(self.gateway.journal.health() != Ledger::Well),
+        )?;
+        to.counter(
+            "ledger_journal_failures",
+            "Number of times that the disk of the ledger's journal refused.",
+            stats.failures,
+        )?;
+        to.counter(
+            "ledger_journal_written_bytes",
+            "Size of what was appended to the ledger's journal.",
+            stats.bytes,
+        )?;
+        to.counter(
+            "ledger_journal_writes",
+            "Number of writes to the ledger's journal.",
+            stats.writes,
+        )?;
+        to.counter(
+            "ledger_journal_syncs",
+            "Number of syncs of the ledger's journal.",
+            stats.syncs,
+        )?;
+        to.counter(
+            "ledger_journal_sync_microseconds",
+            "Time that all syncs of the ledger's journal took.",
+            stats.sync_time.whole_micros(),
+        )?;
+        to.gauge(
+            "ledger_journal_unsynced_steps",
+            "Number of steps of holds that a loss of power would forget.",
+            stats.written.saturating_sub(stats.synced),
+        )?;
+        to.counter(
+            "ledger_journal_snapshots",
+            "Number of snapshots of the ledger.",
+            stats.snapshots,
+        )?;
+        to.gauge(
+            "ledger_journal_snapshot_bytes",
+            "Size of the last snapshot of the ledger.",
+            stats.snapshot_bytes,
         )
     }
 }

@@ -97,7 +97,7 @@ impl Record {
             return None;
         }
         ledger
-            .reserve(charges, &self.facts.maker.caller().owner(), now)
+            .reserve_as(&self.id, charges, &self.facts.maker.caller().owner(), now)
             .inspect_err(|refused| {
                 tracing::error!(batch = %self.id, reason = %refused.reason, "an open batch can't be held again; it is settled without a hold");
             })

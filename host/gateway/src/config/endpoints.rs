@@ -174,7 +174,9 @@ mod tests {
         );
         assert!(config.endpoints.pass("/v1/agents/x/y"), "the pattern holds");
         assert!(
-            config.state.is_some_and(|path| path.ends_with("state")),
+            config
+                .state
+                .is_some_and(|state| state.directory.ends_with("state")),
             "the state's directory need not be there yet"
         );
         assert_eq!(

@@ -6,7 +6,8 @@ mod downgrade_failed;
 use std::sync::Arc;
 use std::time::Duration;
 
-use witgate_ledger::{Charge, Ledger, OnShortfall, Reason, Unit, Window};
+use witgate_journal::Failing;
+use witgate_ledger::{Charge, OnShortfall, Reason, Unit, Window};
 use witgate_runtime::{Hook, PluginCharge, Remedy};
 
 use self::downgrade_failed::downgrade_failed;
@@ -15,6 +16,7 @@ use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::clock::now;
 use crate::exchange::view::View;
+use crate::gateway::Gateway;
 use crate::receipts::receipt::Downgrade;
 use crate::text::quote;
 
@@ -30,7 +32,7 @@ pub(super) struct Admitted {
 /// A budget is exhausted and the plugin's remedy is to refuse, or a charge is invalid.
 pub(super) async fn admit(
     mut decision: Decision,
-    ledger: &Arc<Ledger>,
+    gateway: &Gateway,
     settlement: &mut Settlement,
 ) -> Result<Admitted, Refused> {
     let mut downgraded = false;
@@ -40,9 +42,19 @@ pub(super) async fn admit(
             settlement.admit(None);
             return Ok(Admitted { decision });
         }
+        if let Some(failing) = gateway.journal.refusal() {
+            return Err(not_recorded(&failing));
+        }
         let owner = decision.view.caller.owner();
-        let refused = match ledger.reserve(charges, &owner, now()) {
+        let ledger = &gateway.ledger;
+        let refused = match ledger.reserve_as(settlement.id(), charges, &owner, now()) {
             Ok(hold) => {
+                // If the journal fails here, the hold is dropped, and nothing was sent.
+                if let Err(failing) = gateway.journal.written(hold.position()).await
+                    && gateway.journal.refusal().is_some()
+                {
+                    return Err(not_recorded(&failing));
+                }
                 settlement.admit(Some(hold));
                 return Ok(Admitted { decision });
             }
@@ -111,6 +123,14 @@ pub(super) async fn admit(
             }
         }
     }
+}
+
+/// Returns the refusal for a request whose charges can't be recorded. The reason is in the log, and on the readiness page.
+fn not_recorded(_: &Failing) -> Refused {
+    Refused::gateway(
+        503,
+        "budgets can't be recorded now, because the gateway can't write its state: try again later",
+    )
 }
 
 /// Parses the plugins' charges for the ledger.

@@ -169,7 +169,7 @@ async fn deliver(
         client.allow_pings();
     }
 
-    settlement.claim_made().await?;
+    settlement.keep().await?;
     for chunk in held_back {
         settlement.count(&chunk);
         client.body(session, chunk, false).await?;
@@ -208,7 +208,7 @@ async fn body(
         };
         let chunk = join(first, response).await;
         settlement.delivered(&chunk);
-        settlement.claim_made().await?;
+        settlement.keep().await?;
         client.body(session, chunk, false).await?;
     }
     Ok(())

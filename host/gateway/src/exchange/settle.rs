@@ -47,6 +47,8 @@ pub(crate) struct Settlement {
     metering: Option<Metering>,
     /// Output tokens at which the hold is raised next.
     extend_at: u64,
+    /// Output tokens between two raises of the hold.
+    extension: u64,
     /// Prompt tokens that are charged if the response breaks off before it reports them.
     expected_prompt: u64,
     /// Number of requests that are charged: one, or those of the batch that was created.
@@ -82,6 +84,7 @@ impl Settlement {
             hold: None,
             metering: None,
             extend_at: u64::MAX,
+            extension: 0,
             expected_prompt: 0,
             requests: 1,
             permit: None,
@@ -202,29 +205,36 @@ impl Settlement {
         self.metering = Some(metering);
     }
 
-    /// Meters bytes of the response on their way to the client, and raises the hold to their cost.
+    /// Meters bytes of the response on their way to the client.
     pub(super) fn delivered(&mut self, bytes: &Bytes) {
         self.count(bytes);
         self.read(bytes);
     }
 
-    /// Meters bytes of an upstream that may reach the client in another form, and raises the hold to their cost.
+    /// Meters bytes of an upstream that may reach the client in another form.
     pub(super) fn read(&mut self, bytes: &Bytes) {
         if let Some(metering) = &mut self.metering {
             metering.feed(bytes);
-            if metering.output_so_far() >= self.extend_at {
-                self.extend();
-            }
         }
     }
 
-    /// Records the caller as owner of files and containers that this response created. Must run before the bytes that carry
-    /// their ids are forwarded.
+    /// Makes durable what the metered part of the response stands for, before it goes on to the client: what it costs, and who
+    /// owns the files and containers that it reports to have created.
     ///
     /// # Errors
     ///
     /// The ownership can't be recorded.
-    pub(super) async fn claim_made(&mut self) -> Result<(), ClaimError> {
+    pub(super) async fn keep(&mut self) -> Result<(), ClaimError> {
+        self.cover().await;
+        self.claim_made().await
+    }
+
+    /// Records the caller as owner of files and containers that this response created.
+    ///
+    /// # Errors
+    ///
+    /// The ownership can't be recorded.
+    async fn claim_made(&mut self) -> Result<(), ClaimError> {
         let Some(made) = self.metering.as_mut().and_then(Metering::take_made) else {
             return Ok(());
         };

@@ -16,6 +16,7 @@ pub(crate) use self::fields::is_kept;
 pub(crate) use self::line::{line, tree};
 use crate::answer::refused::Refused;
 use crate::receipts::batch_note::BatchNote;
+use crate::receipts::crash_note::CrashNote;
 use crate::tenants::keys::Caller;
 use crate::tenants::provenance::Provenance;
 use crate::text::Cut;
@@ -37,6 +38,10 @@ pub(crate) enum Outcome {
     ClientGone,
     /// The gateway dropped the exchange: it stopped after the drain timeout, or has a defect.
     Abandoned,
+    /// The gateway was killed before the exchange ended; the next one settled it at what the client may have got.
+    CrashEstimated,
+    /// The gateway was killed after the exchange ended and before its receipt was written.
+    CrashSettled,
 }
 
 /// An attempt at an upstream.
@@ -135,6 +140,8 @@ pub(crate) struct UsageFacts {
     pub(crate) overdrawn: Vec<String>,
     /// The batch that the exchange was about.
     pub(crate) batch: Option<Box<BatchNote>>,
+    /// The settlement after a crash that the receipt is about.
+    pub(crate) crash: Option<Box<CrashNote>>,
 }
 
 /// Times since the request's head was read.
@@ -161,6 +168,8 @@ impl Outcome {
             Self::Cut => "cut",
             Self::ClientGone => "client-gone",
             Self::Abandoned => "abandoned",
+            Self::CrashEstimated => "crash-estimated",
+            Self::CrashSettled => "crash-settled",
         }
     }
 }
@@ -181,9 +190,12 @@ impl Receipt {
         }
     }
 
-    /// Returns whether the receipt is evidence of a possible cost: the exchange was admitted, or a batch was settled.
+    /// Returns whether the receipt is evidence of a possible cost: the exchange was admitted, or a batch or what a crash left was
+    /// settled.
     pub(crate) fn is_evidence(&self) -> bool {
         let settled = self.usage.batch.as_ref().and_then(|batch| batch.ended);
-        self.request.admission == Admission::Given || settled.is_some()
+        self.request.admission == Admission::Given
+            || settled.is_some()
+            || self.usage.crash.is_some()
     }
 }

@@ -86,11 +86,11 @@ pub fn open_policies(config: &Config, compiler: Option<Compiler>) -> anyhow::Res
 /// The directory can't be written, or its database can't be opened.
 fn open_store(config: &Config) -> anyhow::Result<Store> {
     match &config.state {
-        Some(directory) => Ok(Store::open(directory, MIGRATIONS)?),
+        Some(state) => Ok(Store::open(&state.directory, MIGRATIONS)?),
         None => {
             tracing::warn!(
-                "no [state] directory is set: files, batches and skills are not served, and the owners of containers are \
-                 forgotten at a restart"
+                "no [state] directory is set: what budgets have spent and the owners of containers are forgotten at a \
+                 restart, and files, batches and skills are not served"
             );
             Ok(Store::in_memory(MIGRATIONS)?)
         }

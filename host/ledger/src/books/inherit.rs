@@ -4,21 +4,23 @@
 //! given out twice. Each of its steps is repeated as it arrives. If the predecessor dies, its holds are settled at their last
 //! extensions and the rest is released, as if each had been dropped.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::balance::{Balance, Period, Slot};
-use super::share::Posting;
+use super::share::{Posting, StepOf};
 use super::{Books, Few};
 use crate::UnixMillis;
 use crate::charge::{Charge, OnShortfall};
-use crate::journal::{BalanceKey, Carried, Change, Export, Journal, Step};
+use crate::journal::{BalanceKey, Carried, Change, Position, Step};
 
 /// Shares that a predecessor's holds have in the balances of this ledger.
 #[derive(Debug, Default)]
 pub(super) struct Inheritance {
     parts: HashMap<BalanceKey, Part>,
     open_holds: u64,
+    /// The last steps that were repeated or are contained in what was inherited, by epoch.
+    applied: BTreeMap<u64, u64>,
 }
 
 /// The share of those holds in one balance, which is never evicted while one of the holds is open.
@@ -33,7 +35,7 @@ struct Part {
 // === impl Balance ===
 
 impl Balance {
-    fn key(&self) -> BalanceKey {
+    pub(super) fn key(&self) -> BalanceKey {
         BalanceKey {
             account: Arc::clone(&self.account),
             window: self.window,
@@ -46,55 +48,6 @@ impl Balance {
 // === impl Books ===
 
 impl Books {
-    /// Copies all balances, and reports every change from here on to `journal`.
-    pub(crate) fn export(&mut self, journal: Box<dyn Journal>, now: UnixMillis) -> Export {
-        let balances = self
-            .slots
-            .iter()
-            .flatten()
-            .filter(|balance| !balance.is_idle(now))
-            .map(|balance| Carried {
-                balance: balance.key(),
-                owner: self.rooms.owner(balance.room),
-                limit: balance.limit,
-                used: balance.used,
-                held: balance.held,
-                floor: balance.floor,
-                holds: balance.holds,
-            })
-            .collect();
-        self.journal = Some(journal);
-        Export {
-            balances,
-            open_holds: self.open_holds,
-        }
-    }
-
-    /// Stops reporting changes.
-    pub(crate) fn close_journal(&mut self) {
-        self.journal = None;
-    }
-
-    pub(super) fn report(&mut self, step: Step, postings: &[Posting]) {
-        let change = |posting: &Posting| {
-            let balance = self.balance(posting.slot)?;
-            Some(Change {
-                balance: balance.key(),
-                owner: self.rooms.owner(balance.room),
-                limit: balance.limit,
-                held: posting.held,
-                floor: posting.floor,
-                used: posting.used,
-            })
-        };
-        let changes: Vec<_> = postings.iter().filter_map(change).collect();
-        if let Some(journal) = &mut self.journal
-            && !changes.is_empty()
-        {
-            journal.note(step, changes);
-        }
-    }
-
     /// Adds balances of a predecessor. Returns the number rejected for lack of room.
     pub(crate) fn inherit(
         &mut self,
@@ -133,11 +86,25 @@ impl Books {
         self.open_holds += open;
     }
 
+    /// Notes the last steps that are contained in what was inherited.
+    pub(crate) fn inherit_positions(&mut self, positions: impl IntoIterator<Item = Position>) {
+        for position in positions {
+            self.inheritance.note(position);
+        }
+    }
+
+    /// Returns true if this step of a predecessor is counted here already.
+    pub(crate) fn has_applied(&self, origin: Position) -> bool {
+        let last = self.inheritance.applied.get(&origin.epoch);
+        last.is_some_and(|last| origin.sequence <= *last)
+    }
+
     /// Repeats a step of a predecessor's hold. Returns the number of balances rejected for lack of room.
     pub(crate) fn apply(
         &mut self,
         step: Step,
         changes: &[Change],
+        origin: Option<Position>,
         hash: &impl Fn(&BalanceKey) -> u64,
         now: UnixMillis,
     ) -> usize {
@@ -162,56 +129,65 @@ impl Books {
             let inherited = self.inheritance.change(step, change, slot);
             if let Some(balance) = self.balance_mut(slot) {
                 balance.touched = now;
-                balance.holds = match step {
-                    Step::Opened => balance.holds + 1,
-                    Step::Extended => balance.holds,
-                    Step::Ended => balance.holds.saturating_sub(u64::from(inherited.was_open)),
-                };
             }
-            postings.push(Posting {
-                slot,
-                ..inherited.posting
-            });
+            postings.push(inherited);
             slots.push(slot);
         }
-        self.post(step, &postings);
+        let holds = self.count(step);
+        let of = StepOf {
+            at: now,
+            origin,
+            holds,
+            ..StepOf::later(step, 0)
+        };
+        self.post(&of, &postings);
         for slot in slots {
             self.enqueue_idle(slot);
         }
-        self.count(step);
+        if let Some(origin) = origin {
+            self.inheritance.note(origin);
+        }
         rejected
     }
 
     /// Settles the holds of a dead predecessor at their last extensions. Returns the number that were open.
     pub(crate) fn abandon_inherited(&mut self) -> u64 {
-        for (_, part) in std::mem::take(&mut self.inheritance.parts) {
-            let floor = u64::try_from(part.floor).unwrap_or(u64::MAX);
-            let posting = Posting {
-                slot: part.slot,
-                held: (part.held, 0),
-                floor: (floor, 0),
-                used: part.floor,
-            };
-            self.post(Step::Ended, &[posting]);
-            if let Some(balance) = self.balance_mut(part.slot) {
-                balance.holds = balance.holds.saturating_sub(part.holds);
-            }
-            self.enqueue_idle(part.slot);
-        }
         let open = std::mem::take(&mut self.inheritance.open_holds);
         self.open_holds = self.open_holds.saturating_sub(open);
         self.abandoned += open;
+        // Counted with the first posting, as one step ends all of these holds.
+        let mut ended = count(open);
+        for (_, part) in std::mem::take(&mut self.inheritance.parts) {
+            let posting = Posting {
+                slot: part.slot,
+                held: (part.held, 0),
+                floor: (u64::try_from(part.floor).unwrap_or(u64::MAX), 0),
+                used: part.floor,
+                holds: -count(part.holds),
+            };
+            let of = StepOf {
+                holds: -std::mem::take(&mut ended),
+                ..StepOf::later(Step::Ended, 0)
+            };
+            self.post(&of, &[posting]);
+            self.enqueue_idle(part.slot);
+        }
         open
     }
 
-    fn count(&mut self, step: Step) {
+    /// Counts a step of a predecessor's hold. Returns the change of the number of open holds.
+    fn count(&mut self, step: Step) -> i64 {
         match step {
-            Step::Opened => self.inherit_holds(1),
-            Step::Extended => {}
+            Step::Opened => {
+                self.inherit_holds(1);
+                1
+            }
+            Step::Extended => 0,
             Step::Ended => {
                 let known = u64::from(self.inheritance.open_holds > 0);
                 self.inheritance.open_holds -= known;
                 self.open_holds = self.open_holds.saturating_sub(known);
+                -count(known)
             }
         }
     }
@@ -275,11 +251,9 @@ impl Books {
     }
 }
 
-/// The effect of a predecessor's step on a balance of this ledger.
-struct Inherited {
-    posting: Posting,
-    /// True if the hold was known to be open.
-    was_open: bool,
+/// Returns a number of holds as a change of one.
+fn count(holds: u64) -> i64 {
+    i64::try_from(holds).unwrap_or(i64::MAX)
 }
 
 // === impl Inheritance ===
@@ -294,19 +268,32 @@ impl Inheritance {
         })
     }
 
+    /// Returns the last steps that are contained, one for each epoch.
+    pub(super) fn applied(&self) -> Vec<Position> {
+        let applied = self.applied.iter();
+        applied
+            .map(|(&epoch, &sequence)| Position { epoch, sequence })
+            .collect()
+    }
+
+    /// Notes that a step is contained. Ledgers without a lasting journal have no epoch.
+    fn note(&mut self, position: Position) {
+        if position.epoch > 0 {
+            let last = self.applied.entry(position.epoch).or_default();
+            *last = position.sequence.max(*last);
+        }
+    }
+
     /// Records a change and returns its effect here. No more is given back than was inherited.
-    fn change(&mut self, step: Step, change: &Change, slot: Slot) -> Inherited {
+    fn change(&mut self, step: Step, change: &Change, slot: Slot) -> Posting {
         let ended = step == Step::Ended;
-        let known = self.parts.contains_key(&change.balance);
-        if ended && !known {
-            return Inherited {
-                posting: Posting {
-                    slot,
-                    held: (0, 0),
-                    floor: (0, 0),
-                    used: change.used,
-                },
-                was_open: false,
+        if ended && !self.parts.contains_key(&change.balance) {
+            return Posting {
+                slot,
+                held: (0, 0),
+                floor: (0, 0),
+                used: change.used,
+                holds: 0,
             };
         }
         let part = self.part(&change.balance, slot);
@@ -319,22 +306,21 @@ impl Inheritance {
         let (held, floor) = ((held, change.held.1), (floor, change.floor.1));
         part.held = super::replace_part(part.held, held);
         part.floor = super::replace_part(part.floor, floor);
-        match step {
-            Step::Opened => part.holds += 1,
-            Step::Extended => {}
-            Step::Ended => part.holds = part.holds.saturating_sub(1),
-        }
+        let holds = match step {
+            Step::Opened => 1,
+            Step::Extended => 0,
+            Step::Ended => -1,
+        };
+        part.holds = part.holds.saturating_add_signed(holds);
         if part.holds == 0 {
             self.parts.remove(&change.balance);
         }
-        Inherited {
-            posting: Posting {
-                slot,
-                held,
-                floor,
-                used: change.used,
-            },
-            was_open: ended,
+        Posting {
+            slot,
+            held,
+            floor,
+            used: change.used,
+            holds,
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::charge::{Bound, NoRoom, Reason};
 /// The rooms of all owners.
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
+    /// The empty name.
+    unknown: Arc<str>,
     rooms: Vec<Room>,
     free: Vec<RoomId>,
     by_owner: HashMap<Arc<str>, RoomId, RandomState>,
@@ -149,9 +151,9 @@ impl Rooms {
     }
 
     /// Returns the owner of a room.
-    pub(super) fn owner(&self, id: RoomId) -> Arc<str> {
+    pub(super) fn owner(&self, id: RoomId) -> &Arc<str> {
         let room = self.rooms.get(id.place());
-        room.map_or_else(|| Arc::from(""), |room| Arc::clone(&room.owner))
+        room.map_or(&self.unknown, |room| &room.owner)
     }
 
     /// Returns true if it is the room of balances whose owner is unknown.

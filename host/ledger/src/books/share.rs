@@ -2,6 +2,7 @@
 
 use super::balance::Slot;
 use crate::charge::{Charge, Reason};
+use crate::journal::{Position, Step};
 use crate::{Unit, UnixMillis};
 
 /// A request's whole reservation on one balance: its charges with the same account, window and unit.
@@ -67,6 +68,22 @@ pub(super) struct Posting {
     pub(super) held: (u128, u128),
     pub(super) floor: (u64, u64),
     pub(super) used: u128,
+    /// The change of the number of holds with a share in it.
+    pub(super) holds: i64,
+}
+
+/// The step that postings belong to.
+#[derive(Debug)]
+pub(super) struct StepOf<'a> {
+    pub(super) step: Step,
+    /// The number of the hold, or 0 for holds of a predecessor.
+    pub(super) hold: u64,
+    /// The name of the hold, on its first step.
+    pub(super) name: &'a str,
+    pub(super) at: UnixMillis,
+    pub(super) origin: Option<Position>,
+    /// The change of the number of open holds.
+    pub(super) holds: i64,
 }
 
 /// The balance that a claim goes to.
@@ -82,6 +99,22 @@ pub(super) struct Place<'a> {
     /// Usage and reservations.
     pub(super) total: u128,
     pub(super) resets_at: Option<UnixMillis>,
+}
+
+// === impl StepOf ===
+
+impl StepOf<'_> {
+    /// Returns a later step of a hold.
+    pub(super) fn later(step: Step, hold: u64) -> Self {
+        Self {
+            step,
+            hold,
+            name: "",
+            at: UnixMillis(0),
+            origin: None,
+            holds: if step == Step::Ended { -1 } else { 0 },
+        }
+    }
 }
 
 // === impl Share ===

@@ -136,10 +136,10 @@ fn a_hold_in_two_parts_ends_in_two_parts() {
     ];
     let mut exchange = ledger.reserve(charges, OWNER, NOW).expect("it fits");
     let mut batch = exchange
-        .split_off(&[Unit::PicoUsd, Unit::Tokens])
+        .split_off(&[Unit::PicoUsd, Unit::Tokens], "")
         .expect("money and tokens are held");
     assert!(
-        exchange.split_off(&[Unit::PicoUsd]).is_none(),
+        exchange.split_off(&[Unit::PicoUsd], "").is_none(),
         "there is no money left to take out"
     );
     assert_eq!(ledger.totals().open_holds, 2, "two holds");

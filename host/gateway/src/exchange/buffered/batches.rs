@@ -147,7 +147,7 @@ pub(crate) async fn created(
     };
     let attempt = settlement.route().attempts.last();
     let upstream = attempt.map(|attempt| attempt.upstream.clone());
-    let hold = settlement.split_hold(&UNITS);
+    let hold = settlement.split_hold(&UNITS, &id);
     let facts = Facts::of(
         batch.len(),
         Maker::of(&view.caller, envelope, &settlement.request().provenance),

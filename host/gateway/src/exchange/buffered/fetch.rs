@@ -362,6 +362,7 @@ impl BufferedResponse {
             self.body
         };
         settlement.delivered(&body);
+        settlement.cover().await;
         session.write_response_body(body, true).await
     }
 }

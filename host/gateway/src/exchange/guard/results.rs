@@ -56,7 +56,7 @@ pub(super) async fn deliver(
         };
         let chunk = relay::join(first, response).await;
         settlement.read(&chunk);
-        settlement.claim_made().await?;
+        settlement.keep().await?;
         lines.pass(chunk, client, session, settlement).await?;
     }
     if let Some(guards) = settlement.guards() {

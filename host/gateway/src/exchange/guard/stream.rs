@@ -93,7 +93,7 @@ pub(super) async fn head(
     if is_event_stream(&head.headers) {
         client.allow_pings();
     }
-    settlement.claim_made().await?;
+    settlement.keep().await?;
     Ok(decoding)
 }
 
@@ -112,7 +112,7 @@ async fn body(
         };
         let chunk = relay::join(first, response).await;
         settlement.read(&chunk);
-        settlement.claim_made().await?;
+        settlement.keep().await?;
         passing.pass(&chunk, client, session, settlement).await?;
     }
     Ok(())

@@ -74,7 +74,7 @@ pub(super) async fn deliver(
         Ok(Leaving::AsItCame(came))
     };
     settlement.set_status(head.status.as_u16());
-    if let Err(error) = settlement.claim_made().await {
+    if let Err(error) = settlement.keep().await {
         return Ok(Err(Stopped::from(error)));
     }
     match inspected {

@@ -1,13 +1,13 @@
 //! The hold on budgets: raised while a response streams, and settled at its end with what was used.
 
 use witgate_ledger::{Amounts, Hold, Unit};
-use witgate_messages::meter::Source;
+use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::Cost;
 use witgate_runtime::Estimate;
 
 use super::Settlement;
 use crate::exchange::relay::metering::Metering;
-use crate::receipts::receipt::{Admission, Outcome};
+use crate::receipts::receipt::{Admission, Outcome, Receipt};
 
 /// Output tokens between two raises of a hold.
 const EXTENSION: u64 = 1024;
@@ -22,27 +22,58 @@ impl Settlement {
     }
 
     /// Splits off what is held in these units, for a batch that outlives the exchange.
-    pub(in crate::exchange) fn split_hold(&mut self, units: &[Unit]) -> Option<Hold> {
-        self.hold.as_mut()?.split_off(units)
+    pub(in crate::exchange) fn split_hold(&mut self, units: &[Unit], batch: &str) -> Option<Hold> {
+        self.hold.as_mut()?.split_off(units, batch)
     }
 
     /// Notes the expected use of the request, which the hold covers.
     pub(in crate::exchange) fn expect(&mut self, estimate: &Estimate) {
-        self.extend_at = estimate.output_tokens.saturating_add(EXTENSION);
+        let output = estimate.output_tokens;
+        (self.extend_at, self.extension) = if self.gateway.journal.is_kept() {
+            // A process that finds the hold after a crash knows what the client has got by the last extension alone.
+            (1, output.min(EXTENSION))
+        } else {
+            (output.saturating_add(EXTENSION), EXTENSION)
+        };
         self.expected_prompt = estimate.prompt_tokens;
     }
 
-    /// Raises the hold to what the response has used so far, so that no other request spends it too. The upstream's output
-    /// can't be taken back, so it counts even over a limit.
-    pub(super) fn extend(&mut self) {
+    /// Raises the hold to what the metered part of the response costs, so that no other request spends it too. The part may go
+    /// on to the client when this returns: the journal has it, unless the disk refuses, which ends no exchange that runs.
+    pub(in crate::exchange) async fn cover(&mut self) {
+        let Some(metering) = &self.metering else {
+            return;
+        };
+        if metering.output_so_far() < self.extend_at {
+            return;
+        }
+        self.extend();
+        if let Some(hold) = &self.hold {
+            // Readiness reports it, and new requests are refused or not.
+            let _ = self.gateway.journal.written(hold.position()).await;
+        }
+    }
+
+    /// Raises the hold to what the response has used so far. With a journal, to what it will have used by the next raise: until
+    /// then, that is what a crash leaves. The upstream's output can't be taken back, so it counts even over a limit.
+    fn extend(&mut self) {
         let (Some(metering), Some(hold)) = (&self.metering, &mut self.hold) else {
             self.extend_at = u64::MAX;
             return;
         };
         let mut reading = metering.reading();
         let output = metering.output_so_far();
-        reading.usage.tokens.output = reading.usage.tokens.output.max(output);
-        let model = reading.model.as_deref().unwrap_or_default();
+        let next = output.saturating_add(self.extension);
+        self.extend_at = if self.extension > 0 { next } else { u64::MAX };
+        if !reading.ended {
+            let tokens = &mut reading.usage.tokens;
+            if tokens.total() == tokens.output {
+                tokens.input = self.expected_prompt;
+            }
+            let is_kept = self.gateway.journal.is_kept();
+            tokens.output = tokens.output.max(if is_kept { next } else { output });
+        }
+        let model = model(&reading, &self.receipt).unwrap_or_default();
         let cost = self.snapshot.prices.cost(model, &reading.usage);
         hold.overdraw();
         let amounts = Amounts {
@@ -53,7 +84,6 @@ impl Settlement {
         if let Err(refused) = hold.extend(amounts) {
             tracing::warn!(reason = %refused.reason, "a hold could not be raised to the use of its response");
         }
-        self.extend_at = output.saturating_add(EXTENSION);
     }
 
     /// Notes the number of requests that are charged once the exchange is answered.
@@ -100,17 +130,7 @@ impl Settlement {
                 ..Amounts::default()
             };
         }
-        let sent = self
-            .receipt
-            .route
-            .attempts
-            .last()
-            .and_then(|attempt| attempt.model.as_deref());
-        let model = reading
-            .model
-            .as_deref()
-            .or(sent)
-            .or(self.receipt.request.model.as_deref());
+        let model = model(&reading, &self.receipt).map(str::to_owned);
         let known = reading.source != Source::None;
         // The response broke off before it reported the prompt, which was not free.
         let tokens = &mut reading.usage.tokens;
@@ -120,7 +140,7 @@ impl Settlement {
         let cost = self
             .snapshot
             .prices
-            .cost(model.unwrap_or_default(), &reading.usage);
+            .cost(model.as_deref().unwrap_or_default(), &reading.usage);
         let tokens = reading.usage.tokens.total();
         self.receipt.usage.reading = Some(reading);
         self.receipt.usage.cost = known.then_some(cost);
@@ -139,6 +159,14 @@ impl Settlement {
         });
         expected
     }
+}
+
+/// Returns the model that served an exchange, as far as it is known.
+fn model<'a>(reading: &'a Reading, receipt: &'a Receipt) -> Option<&'a str> {
+    let sent = receipt.route.attempts.last();
+    let sent = sent.and_then(|attempt| attempt.model.as_deref());
+    let told = reading.model.as_deref();
+    told.or(sent).or(receipt.request.model.as_deref())
 }
 
 /// Returns what a hold reserves in each unit.

@@ -43,6 +43,11 @@ impl Receipt {
         if let Some(batch) = &self.usage.batch {
             batch_fields(batch, &mut fields);
         }
+        if let Some(crash) = &self.usage.crash {
+            fields.own("crash.owner", &crash.owner);
+            fields.number("crash.tokens", crash.tokens);
+            fields.number("crash.requests", crash.requests);
+        }
         let overdrawn = self.usage.overdrawn.iter();
         fields.entries(
             "overdrawn",

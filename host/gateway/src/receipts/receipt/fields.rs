@@ -19,7 +19,7 @@ const MAX_LIST_BYTES: usize = 4 * 1024;
 
 /// Names of the fields that are kept if an audit plugin could not be called, and prefixes that end in a dot. They prove that
 /// the exchange took place, its outcome, its cost and its owner.
-const KEPT: [&str; 30] = [
+const KEPT: [&str; 31] = [
     "id",
     "started_unix_ms",
     "endpoint",
@@ -37,6 +37,7 @@ const KEPT: [&str; 30] = [
     "cost_picousd",
     "unpriced",
     "batch.",
+    "crash.",
     "bytes.",
     "time.",
     "left_out.",

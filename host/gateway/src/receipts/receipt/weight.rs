@@ -34,6 +34,7 @@ impl Receipt {
             + usage.reading.as_ref().map_or(0, of_reading)
             + usage.overdrawn.iter().map(|it| text(it)).sum::<usize>()
             + usage.batch.as_ref().map_or(0, |batch| batch.weight())
+            + usage.crash.as_ref().map_or(0, |crash| text(&crash.owner))
     }
 }
 

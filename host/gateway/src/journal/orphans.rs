@@ -1,0 +1,276 @@
+//! Holds that an earlier process did not live to settle, and settlements whose receipts it did not live to write.
+//!
+//! An exchange whose receipt was written is settled by it. Any other is settled at its last extension, which covers what its
+//! client had got, and leaves a receipt of its own. So does one that was settled and has no receipt. A batch that is settled
+//! in the store is settled with the same amounts; one that still runs is released here and held again from its record.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde_json::Value;
+use tokio::task::spawn_blocking;
+use witgate_journal::{Ended, Orphan, Recovered};
+use witgate_ledger::{Amounts, UnixMillis};
+use witgate_messages::price::{Cost, Pricing};
+
+use super::written::receipts_of;
+use crate::gateway::Gateway;
+use crate::receipts::crash_note::CrashNote;
+use crate::receipts::receipt::{Outcome, Receipt};
+
+/// The endpoint on receipts of these settlements.
+const ENDPOINT: &str = "crash-settlement";
+
+/// The beginning of the gateway's ids of requests.
+const REQUEST: &str = "req_wg";
+
+/// Settlements before the last one with a receipt that may have none: receipts are written nearly in the order of
+/// settlements, and in batches.
+const UNORDERED: usize = 256;
+
+/// The settlement of an exchange that has no receipt.
+pub(super) struct Ending {
+    name: Arc<str>,
+    owner: Arc<str>,
+    opened: UnixMillis,
+    amounts: Amounts,
+    outcome: Outcome,
+}
+
+// === impl Ending ===
+
+impl Ending {
+    fn estimated(orphan: Orphan) -> Self {
+        Self {
+            name: orphan.name,
+            owner: orphan.owner,
+            opened: orphan.opened,
+            amounts: orphan.extended,
+            outcome: Outcome::CrashEstimated,
+        }
+    }
+
+    fn settled(ended: &Ended) -> Self {
+        Self {
+            name: Arc::clone(&ended.name),
+            owner: Arc::clone(&ended.owner),
+            opened: ended.opened,
+            amounts: ended.amounts,
+            outcome: Outcome::CrashSettled,
+        }
+    }
+
+    /// Returns its receipt.
+    pub(super) fn receipt(&self) -> Receipt {
+        let id = match &*self.name {
+            "" => format!("{REQUEST}{:032x}", rand::random::<u128>()).into(),
+            _ => Arc::clone(&self.name),
+        };
+        let mut receipt = Receipt::new(id, self.opened.0, "");
+        receipt.request.endpoint = ENDPOINT;
+        receipt.response.outcome = Some(self.outcome);
+        receipt.response.ending = Some(
+            match self.outcome {
+                Outcome::CrashSettled => {
+                    "the gateway was killed before the receipt was written; the amounts are those of the ledger"
+                }
+                _ => {
+                    "the gateway was killed before the exchange ended; it is settled at the last extension of its hold"
+                }
+            }
+            .into(),
+        );
+        receipt.usage.cost = Some(Cost {
+            picousd: self.amounts.picousd,
+            pricing: Pricing::Priced,
+        });
+        receipt.usage.crash = Some(Box::new(CrashNote {
+            owner: Arc::clone(&self.owner),
+            tokens: self.amounts.tokens,
+            requests: self.amounts.requests,
+        }));
+        receipt
+    }
+}
+
+/// Settles the holds that are open in the journal. Returns the settlements of exchanges that have no receipt.
+pub(super) async fn settle(
+    recovered: &mut Recovered,
+    gateway: &Arc<Gateway>,
+) -> anyhow::Result<Vec<Ending>> {
+    let (orphans, batches): (Vec<_>, Vec<_>) = recovered
+        .orphans()
+        .into_iter()
+        .partition(|orphan| orphan.name.is_empty() || orphan.name.starts_with(REQUEST));
+    for batch in batches {
+        let settled = gateway.batches.settled(&batch.name).await?;
+        recovered.settle(batch.number, settled.unwrap_or_default());
+    }
+    let ended: Vec<_> = recovered
+        .ended()
+        .filter(|ended| ended.name.starts_with(REQUEST) && ended.amounts != Amounts::default())
+        .cloned()
+        .collect();
+    let orphaned = orphans.iter().map(|orphan| &orphan.name);
+    let names = orphaned.chain(ended.iter().map(|ended| &ended.name));
+    let names: HashSet<_> = names.map(Arc::clone).collect();
+    let file = gateway.snapshot().config.receipts.file.clone();
+    let mut endings = Vec::new();
+    let mut receipts = HashMap::new();
+    if let Some(file) = file {
+        receipts = written(file, names).await?;
+        endings.extend(without_receipt(&ended, &receipts).map(Ending::settled));
+    }
+    let open = orphans.len();
+    for orphan in orphans {
+        if let Some(receipt) = receipts.remove(&orphan.name) {
+            recovered.settle(orphan.number, settled_by(&receipt, orphan.extended));
+        } else {
+            recovered.settle(orphan.number, orphan.extended);
+            endings.push(Ending::estimated(orphan));
+        }
+    }
+    if open + endings.len() > 0 {
+        tracing::warn!(
+            open_holds = open,
+            without_receipt = endings.len(),
+            "an earlier process was killed; its open holds are settled, and receipts that it did not live to write are written"
+        );
+    }
+    Ok(endings)
+}
+
+async fn written(
+    file: PathBuf,
+    names: HashSet<Arc<str>>,
+) -> anyhow::Result<HashMap<Arc<str>, Value>> {
+    let path = file.clone();
+    spawn_blocking(move || receipts_of(&names, &path))
+        .await?
+        .with_context(|| format!("the receipts in {} can't be read", file.display()))
+}
+
+/// Returns the settlements whose receipts were not written. Long before the last one that was, all were.
+fn without_receipt<'a>(
+    ended: &'a [Ended],
+    receipts: &HashMap<Arc<str>, Value>,
+) -> impl Iterator<Item = &'a Ended> {
+    let has_receipt = |ended: &Ended| receipts.contains_key(&ended.name);
+    let last = ended.iter().rposition(has_receipt).unwrap_or(ended.len());
+    let first = last.saturating_sub(UNORDERED);
+    ended
+        .iter()
+        .skip(first)
+        .filter(move |ended| !has_receipt(ended))
+}
+
+/// Returns the amounts that a receipt says were settled. What an audit plugin took off it is as the hold has it.
+fn settled_by(receipt: &Value, extended: Amounts) -> Amounts {
+    let cost = receipt.get("cost_picousd").and_then(Value::as_u64);
+    if let Some(crash) = receipt.get("crash") {
+        let of = |name: &str| crash.get(name).and_then(Value::as_u64).unwrap_or(0);
+        return Amounts {
+            picousd: cost.unwrap_or(0),
+            tokens: of("tokens"),
+            requests: of("requests"),
+        };
+    }
+    let usage = receipt.get("usage");
+    if cost.is_none() && usage.is_none() && receipt.get("attempts").is_none() {
+        // Nothing was sent.
+        return Amounts::default();
+    }
+    let tokens = usage.map(|usage| {
+        let kinds = [
+            "input_tokens",
+            "output_tokens",
+            "cache_read_input_tokens",
+            "cache_creation_input_tokens",
+        ];
+        let counts = kinds.iter().filter_map(|kind| usage.get(kind)?.as_u64());
+        counts.fold(0, u64::saturating_add)
+    });
+    Amounts {
+        picousd: cost.unwrap_or(extended.picousd),
+        tokens: tokens.unwrap_or(extended.tokens),
+        requests: extended.requests.max(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use serde_json::json;
+
+    fn ended(number: usize) -> Ended {
+        Ended {
+            name: format!("req_wg{number}").into(),
+            owner: "acme".into(),
+            opened: UnixMillis(1),
+            amounts: Amounts {
+                picousd: 7,
+                ..Amounts::default()
+            },
+        }
+    }
+
+    fn missing(count: usize, has_receipt: impl Fn(usize) -> bool) -> Vec<usize> {
+        let all: Vec<_> = (0..count).map(ended).collect();
+        let of = |number: usize| (Arc::clone(&all[number].name), Value::Null);
+        let receipts = (0..count)
+            .filter(|number| has_receipt(*number))
+            .map(of)
+            .collect();
+        let missing = without_receipt(&all, &receipts);
+        let number = |ended: &Ended| ended.name.trim_start_matches(REQUEST).parse().unwrap();
+        missing.map(number).collect()
+    }
+
+    #[test]
+    fn settlements_without_receipts_are_the_last_ones() {
+        assert_eq!(missing(3, |_| false), [0, 1, 2], "the first crash of all");
+        assert_eq!(missing(5, |number| number < 3), [3, 4], "the last two");
+        assert_eq!(missing(5, |number| number != 3), [3], "one out of order");
+        assert_eq!(
+            missing(4000, |number| (3000..3998).contains(&number)),
+            [3998, 3999],
+            "older ones are in a file that was moved away"
+        );
+        assert_eq!(
+            missing(4000, |_| false).len(),
+            UNORDERED,
+            "no more than may wait"
+        );
+    }
+
+    #[test]
+    fn amounts_are_read_from_every_kind_of_receipt() {
+        let extended = Amounts {
+            picousd: 9,
+            tokens: 9,
+            requests: 1,
+        };
+        let of = |receipt: Value| {
+            let amounts = settled_by(&receipt, extended);
+            (amounts.picousd, amounts.tokens, amounts.requests)
+        };
+        let usage = json!({"input_tokens": 1, "output_tokens": 2, "cache_read_input_tokens": 3});
+        let whole = json!({"cost_picousd": 5, "usage": usage, "attempts": []});
+        assert_eq!(of(whole), (5, 6, 1), "of an answer");
+        assert_eq!(
+            of(json!({"attempts": [{}], "usage": {}})),
+            (9, 0, 1),
+            "without a price"
+        );
+        assert_eq!(
+            of(json!({"refusal": {}})),
+            (0, 0, 0),
+            "of a request that was not sent"
+        );
+        let crash = json!({"cost_picousd": 5, "crash": {"tokens": 3, "requests": 1}});
+        assert_eq!(of(crash), (5, 3, 1), "of an earlier crash");
+    }
+}

@@ -1,0 +1,347 @@
+//! The log: the seam between a ledger's lock and the disk.
+
+mod keeper;
+mod recorder;
+mod run;
+mod stats;
+mod writer;
+
+use std::pin::pin;
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use std::sync::{Arc, Weak};
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use witgate_ledger::{Ledger, Position, UnixMillis};
+
+use self::keeper::Keeper;
+use self::run::Run;
+use self::stats::Counters;
+use self::writer::Writer;
+use crate::disk::Disk;
+
+pub use self::stats::Stats;
+
+/// A write that takes longer than this makes further requests wait for the log's thread instead of writing themselves, so
+/// that a slow disk costs no more than one worker.
+const SLOW: Duration = Duration::from_millis(20);
+
+/// Delays and bounds of a [`Log`].
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The time between two syncs while there is something to sync.
+    pub sync_interval: Duration,
+    /// The size from which a segment is full, in bytes.
+    pub segment_bytes: u64,
+    /// The most bytes of steps that are kept while the disk refuses.
+    pub buffer_bytes: usize,
+    /// The longest write, and the longest sync, of a disk that is well.
+    pub patience: Duration,
+    /// The time between two attempts while the disk refuses.
+    pub retry: Duration,
+    /// The clock.
+    pub now: fn() -> UnixMillis,
+}
+
+/// The journal of a ledger. Dropping it writes what is buffered and syncs.
+pub struct Log {
+    shared: Arc<Shared>,
+    keeper: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The state of a log's disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Steps are written and synced in time.
+    Well,
+    /// Steps are late, or can't be written at all.
+    Failing(Failing),
+}
+
+/// The reason why steps can't be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Failing(pub Arc<str>);
+
+/// The state that requests, the ledger and the thread share.
+struct Shared {
+    ledger: Weak<Ledger>,
+    disk: Box<dyn Disk>,
+    options: Options,
+    writer: Mutex<Writer>,
+    /// The last step that was written.
+    written: AtomicU64,
+    /// The last step that was synced.
+    synced: AtomicU64,
+    /// The reason why the disk refuses, or `None` while it does not.
+    failing: Mutex<Option<Failing>>,
+    is_failing: AtomicBool,
+    /// True while writes are slow.
+    is_slow: AtomicBool,
+    /// True if there are steps that were not synced.
+    is_dirty: AtomicBool,
+    is_stopping: AtomicBool,
+    /// True if the ledger goes on without the log.
+    is_leaving: AtomicBool,
+    write_runs: Run,
+    sync_runs: Run,
+    /// Notified after each write, and when the disk begins to refuse.
+    news: Notify,
+    keeper: Mutex<Option<Thread>>,
+    counters: Counters,
+}
+
+// === impl Options ===
+
+impl Options {
+    /// Returns the usual delays and bounds with this clock.
+    #[must_use]
+    pub fn with_clock(now: fn() -> UnixMillis) -> Self {
+        Self {
+            sync_interval: Duration::from_millis(20),
+            segment_bytes: 16 << 20,
+            buffer_bytes: 64 << 20,
+            patience: Duration::from_secs(2),
+            retry: Duration::from_millis(200),
+            now,
+        }
+    }
+}
+
+// === impl Log ===
+
+impl Log {
+    /// Begins a journal of the ledger as it is now, in the epoch after this one: writes a snapshot of it, removes older files,
+    /// and hears of every step from then on. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses, or the system has no thread to give. The ledger is not journalled then, and older files stay.
+    pub fn begin(
+        ledger: &Arc<Ledger>,
+        disk: Box<dyn Disk>,
+        after: u64,
+        options: Options,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            ledger: Arc::downgrade(ledger),
+            disk,
+            options,
+            writer: Mutex::new(Writer::new(after)),
+            written: AtomicU64::new(0),
+            synced: AtomicU64::new(0),
+            failing: Mutex::new(None),
+            is_failing: AtomicBool::new(false),
+            is_slow: AtomicBool::new(false),
+            is_dirty: AtomicBool::new(false),
+            is_stopping: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
+            write_runs: Run::default(),
+            sync_runs: Run::default(),
+            news: Notify::new(),
+            keeper: Mutex::new(None),
+            counters: Counters::default(),
+        });
+        let begun = shared.rebase().and_then(|()| Keeper::start(&shared));
+        let keeper = begun.inspect_err(|_| ledger.detach())?;
+        Ok(Self {
+            shared,
+            keeper: Mutex::new(Some(keeper)),
+        })
+    }
+
+    /// Waits until the step at `through`, and all before it, survive the process. Almost always it writes them itself, at once.
+    /// Does not wait once the log is closed, because then another process keeps the journal.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses, or takes too long. The steps stay in memory, and are written once it is well again.
+    pub async fn written(&self, through: Position) -> Result<(), Failing> {
+        let shared = &self.shared;
+        loop {
+            if shared.has_written(through) || shared.is_stopping.load(Relaxed) {
+                return Ok(());
+            }
+            if let Some(failing) = shared.failing() {
+                return Err(failing);
+            }
+            if shared.try_write() {
+                continue;
+            }
+            let mut news = pin!(shared.news.notified());
+            // Heard from here on: a write that ended since the attempt is not waited for.
+            news.as_mut().enable();
+            if shared.has_written(through) || shared.try_write() {
+                continue;
+            }
+            shared.wake();
+            if timeout(shared.options.patience, news).await.is_err() {
+                return Err(shared.failing().unwrap_or_else(|| shared.too_slow()));
+            }
+        }
+    }
+
+    /// Writes every step so far. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses. The steps stay in memory.
+    pub fn write(&self) -> Result<(), Failing> {
+        self.shared.write(self.shared.writer.lock());
+        self.shared.failing().map_or(Ok(()), Err)
+    }
+
+    /// Writes and syncs every step so far. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses. The steps stay in memory.
+    pub fn sync(&self) -> Result<(), Failing> {
+        self.write()?;
+        self.shared.sync();
+        self.shared.failing().map_or(Ok(()), Err)
+    }
+
+    /// Begins a new epoch with a snapshot of the ledger, which has inherited balances since the log began. Blocks. If the disk
+    /// refuses, the thread tries again.
+    pub fn renew(&self) {
+        if let Err(error) = self.shared.rebase() {
+            let reason = format!("a snapshot of the ledger can't be written: {error}");
+            self.shared.fail(&reason);
+        }
+    }
+
+    /// Returns whether steps are written and synced in time.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.failing().map_or(Health::Well, Health::Failing)
+    }
+
+    /// Returns the counts so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Lets another process have the journal, as [`Log::close`] does, while this one goes on with its open holds: a reader
+    /// of the journal must not take them for orphans. Blocks.
+    pub fn leave(&self) {
+        self.shared.is_leaving.store(true, Release);
+        self.close();
+    }
+
+    /// Stops hearing of steps, writes and syncs what there is, and lets go of the files. Blocks. Later calls do nothing.
+    pub fn close(&self) {
+        let Some(keeper) = self.keeper.lock().take() else {
+            return;
+        };
+        if let Some(ledger) = self.shared.ledger.upgrade() {
+            ledger.detach();
+        }
+        self.shared.is_stopping.store(true, Release);
+        self.shared.wake();
+        if keeper.join().is_err() {
+            tracing::error!("the thread of the ledger's journal panicked");
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn has_written(&self, through: Position) -> bool {
+        self.written.load(Acquire) >= through.sequence
+    }
+
+    /// Writes all that is buffered, unless another thread writes or writes are slow. Returns whether it tried.
+    fn try_write(&self) -> bool {
+        if self.is_slow.load(Relaxed) {
+            return false;
+        }
+        let writer = self.writer.try_lock();
+        writer.map(|writer| self.write(writer)).is_some()
+    }
+
+    /// Writes all that is buffered.
+    fn write(&self, mut writer: MutexGuard<'_, Writer>) {
+        if self.is_failing.load(Relaxed) {
+            return;
+        }
+        let before = Instant::now();
+        self.write_runs.begin(before);
+        let written = writer.write(self);
+        drop(writer);
+        self.write_runs.end();
+        let took = before.elapsed();
+        if took > SLOW && !self.is_slow.swap(true, Relaxed) {
+            tracing::warn!(
+                millis = took.as_millis(),
+                "a write to the ledger's journal took long; requests wait for its thread until writes are fast again"
+            );
+        }
+        if let Err(error) = written {
+            self.fail(&format!("the ledger's journal can't be written: {error}"));
+        }
+        self.news.notify_waiters();
+    }
+
+    /// Returns the reason why steps are not written, or `None`.
+    fn failing(&self) -> Option<Failing> {
+        if self.is_failing.load(Acquire) {
+            return self.failing.lock().clone();
+        }
+        self.is_stuck().then(|| self.too_slow())
+    }
+
+    fn fail(&self, reason: &str) {
+        let mut failing = self.failing.lock();
+        if failing.is_none() {
+            tracing::error!("{reason}");
+        }
+        *failing = Some(Failing(reason.into()));
+        self.is_failing.store(true, Release);
+        self.counters.failures.fetch_add(1, Relaxed);
+        self.wake();
+    }
+
+    fn recover(&self) {
+        *self.failing.lock() = None;
+        self.is_failing.store(false, Release);
+        self.news.notify_waiters();
+        tracing::info!("the ledger's journal is written again");
+    }
+
+    /// Returns whether a write or a sync has been running for too long.
+    fn is_stuck(&self) -> bool {
+        let longest = self.write_runs.elapsed().max(self.sync_runs.elapsed());
+        longest > self.options.patience
+    }
+
+    fn too_slow(&self) -> Failing {
+        let patience = self.options.patience.as_millis();
+        Failing(
+            format!("the disk of the ledger's journal takes more than {patience} ms for a write")
+                .into(),
+        )
+    }
+
+    /// Wakes the thread.
+    fn wake(&self) {
+        self.is_dirty.store(true, Release);
+        if let Some(keeper) = &*self.keeper.lock() {
+            keeper.unpark();
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The ledger's end of a log: steps as bytes, in a buffer.
+
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use witgate_ledger::{Entry, Journal, Split};
+
+use super::Shared;
+use crate::codec::put_frame;
+use crate::record::{put_entry, put_split};
+
+/// Steps that were not taken to be written yet.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    pub(super) bytes: Vec<u8>,
+    /// The last step, also if there was no room for it.
+    pub(super) last: u64,
+    /// The completeness of the steps.
+    pub(super) fit: Fit,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// All steps are there.
+    #[default]
+    Whole,
+    /// Steps are missing: only a new snapshot of the ledger contains them.
+    Overflowed,
+}
+
+/// A ledger's journal that fills a buffer.
+pub(super) struct Recorder {
+    pub(super) buffer: Arc<Mutex<Buffer>>,
+    pub(super) shared: Weak<Shared>,
+    /// The most bytes of the buffer.
+    pub(super) limit: usize,
+}
+
+// === impl Recorder ===
+
+impl Recorder {
+    fn put(&self, epoch: u64, sequence: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        {
+            let mut buffer = self.buffer.lock();
+            buffer.last = sequence;
+            if buffer.bytes.len() >= self.limit {
+                buffer.fit = Fit::Overflowed;
+            }
+            if buffer.fit == Fit::Whole {
+                put_frame(&mut buffer.bytes, epoch, write);
+            }
+        }
+        // The thread writes what no request waits for. It is parked only while there was nothing for it to do.
+        if let Some(shared) = self.shared.upgrade()
+            && !shared.is_dirty.load(Relaxed)
+            && !shared.is_dirty.swap(true, Release)
+        {
+            shared.wake();
+        }
+    }
+}
+
+impl Journal for Recorder {
+    fn note(&mut self, entry: &Entry<'_>) {
+        let at = entry.position;
+        self.put(at.epoch, at.sequence, |out| put_entry(out, entry));
+    }
+
+    fn split(&mut self, split: &Split<'_>) {
+        let at = split.position;
+        self.put(at.epoch, at.sequence, |out| put_split(out, split));
+    }
+}

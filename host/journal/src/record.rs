@@ -1,0 +1,277 @@
+//! The records of segments and snapshots.
+
+use std::sync::Arc;
+
+use witgate_ledger::{
+    BalanceKey, Carried, Entry, Position, Shift, Split, Step, Unit, UnixMillis, Window,
+};
+
+use crate::codec::{Bad, Reader, put_int, put_text, put_uint};
+
+/// A record of a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Record {
+    /// A step of a hold.
+    Step(Posted),
+    /// A hold became two.
+    Split(Divided),
+    /// The process let go of the journal at a hand-over. It goes on with its open holds, which are only counted from here on.
+    Left,
+}
+
+/// A step of a hold, or of holds of a predecessor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Posted {
+    pub(crate) sequence: u64,
+    pub(crate) step: Step,
+    /// The number of the hold, or 0 for holds that are only counted.
+    pub(crate) hold: u64,
+    pub(crate) name: Arc<str>,
+    pub(crate) at: UnixMillis,
+    pub(crate) origin: Option<Position>,
+    pub(crate) holds: i64,
+    pub(crate) changes: Vec<Changed>,
+}
+
+/// The change of one balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Changed {
+    pub(crate) balance: BalanceKey,
+    pub(crate) owner: Arc<str>,
+    pub(crate) limit: u64,
+    pub(crate) held: (u128, u128),
+    pub(crate) floor: (u64, u64),
+    pub(crate) used: u128,
+    pub(crate) holds: i64,
+}
+
+/// A hold that became two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Divided {
+    pub(crate) sequence: u64,
+    pub(crate) hold: u64,
+    pub(crate) new: u64,
+    pub(crate) name: Arc<str>,
+    pub(crate) units: Vec<Unit>,
+}
+
+/// The kinds of records, as on disk. Numbers are never used again.
+mod kind {
+    pub(super) const HOLD: u8 = 1;
+    pub(super) const EXTEND: u8 = 2;
+    pub(super) const SETTLE: u8 = 3;
+    /// A settlement without usage.
+    pub(super) const VOID: u8 = 4;
+    pub(super) const SPLIT: u8 = 5;
+    /// The last record of a process that handed over. It is no step and has no number.
+    pub(super) const LEFT: u8 = 6;
+}
+
+/// Appends a step.
+pub(crate) fn put_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
+    out.push(match entry.step {
+        Step::Opened => kind::HOLD,
+        Step::Extended => kind::EXTEND,
+        Step::Ended if entry.changes.iter().all(|shift| shift.used == 0) => kind::VOID,
+        Step::Ended => kind::SETTLE,
+    });
+    put_uint(out, entry.position.sequence.into());
+    put_uint(out, entry.hold.into());
+    put_text(out, entry.name);
+    put_uint(out, entry.at.0.into());
+    let origin = entry.origin.unwrap_or_default();
+    put_uint(out, origin.epoch.into());
+    put_uint(out, origin.sequence.into());
+    put_int(out, entry.holds);
+    put_uint(out, entry.changes.len() as u128);
+    for shift in entry.changes {
+        put_shift(out, shift);
+    }
+}
+
+fn put_shift(out: &mut Vec<u8>, shift: &Shift<'_>) {
+    put_text(out, shift.account);
+    out.push(code_of_window(shift.window));
+    out.push(code_of_unit(shift.unit));
+    put_end(out, shift.resets_at);
+    put_text(out, shift.owner);
+    put_uint(out, shift.limit.into());
+    put_uint(out, shift.held.0);
+    put_uint(out, shift.held.1);
+    put_uint(out, shift.floor.0.into());
+    put_uint(out, shift.floor.1.into());
+    put_uint(out, shift.used);
+    put_int(out, shift.holds);
+}
+
+/// Appends the division of a hold.
+pub(crate) fn put_split(out: &mut Vec<u8>, split: &Split<'_>) {
+    out.push(kind::SPLIT);
+    put_uint(out, split.position.sequence.into());
+    put_uint(out, split.hold.into());
+    put_uint(out, split.new.into());
+    put_text(out, split.name);
+    put_uint(out, split.units.len() as u128);
+    out.extend(split.units.iter().map(|unit| code_of_unit(*unit)));
+}
+
+/// Appends the note that the process lets go of the journal.
+pub(crate) fn put_left(out: &mut Vec<u8>) {
+    out.push(kind::LEFT);
+}
+
+/// Appends the key of a balance.
+pub(crate) fn put_key(out: &mut Vec<u8>, key: &BalanceKey) {
+    put_text(out, &key.account);
+    out.push(code_of_window(key.window));
+    out.push(code_of_unit(key.unit));
+    put_end(out, key.resets_at);
+}
+
+/// Appends a balance of a snapshot.
+pub(crate) fn put_carried(out: &mut Vec<u8>, carried: &Carried) {
+    put_key(out, &carried.balance);
+    put_text(out, &carried.owner);
+    put_uint(out, carried.limit.into());
+    put_uint(out, carried.used);
+    put_uint(out, carried.held);
+    put_uint(out, carried.floor);
+    put_uint(out, carried.holds.into());
+}
+
+fn put_end(out: &mut Vec<u8>, resets_at: Option<UnixMillis>) {
+    // Zero is no end: every period ends after the first millisecond of 1970.
+    put_uint(out, resets_at.map_or(0, |at| at.0.into()));
+}
+
+fn code_of_window(window: Window) -> u8 {
+    match window {
+        Window::Minute => 1,
+        Window::Hour => 2,
+        Window::Day => 3,
+        Window::Month => 4,
+        Window::Total => 5,
+    }
+}
+
+fn code_of_unit(unit: Unit) -> u8 {
+    match unit {
+        Unit::PicoUsd => 1,
+        Unit::Tokens => 2,
+        Unit::Requests => 3,
+        Unit::InFlight => 4,
+    }
+}
+
+// === impl Record ===
+
+impl Record {
+    /// Reads a record.
+    pub(crate) fn read(payload: &[u8]) -> Result<Self, Bad> {
+        let mut reader = Reader(payload);
+        let kind = reader.byte()?;
+        if kind == kind::LEFT {
+            reader.end()?;
+            return Ok(Self::Left);
+        }
+        let sequence = reader.small()?;
+        let hold = reader.small()?;
+        let record = match kind {
+            kind::SPLIT => Self::Split(Divided {
+                sequence,
+                hold,
+                new: reader.small()?,
+                name: reader.text()?,
+                units: (0..reader.small()?)
+                    .map(|_| reader.unit())
+                    .collect::<Result<_, _>>()?,
+            }),
+            kind => Self::Step(Posted {
+                sequence,
+                step: match kind {
+                    kind::HOLD => Step::Opened,
+                    kind::EXTEND => Step::Extended,
+                    kind::SETTLE | kind::VOID => Step::Ended,
+                    _ => return Err(Bad),
+                },
+                hold,
+                name: reader.text()?,
+                at: UnixMillis(reader.small()?),
+                origin: reader.origin()?,
+                holds: reader.int()?,
+                changes: (0..reader.small()?)
+                    .map(|_| reader.change())
+                    .collect::<Result<_, _>>()?,
+            }),
+        };
+        reader.end()?;
+        Ok(record)
+    }
+
+    /// Returns the number of the step, or `None` if it is none.
+    pub(crate) fn sequence(&self) -> Option<u64> {
+        match self {
+            Self::Step(posted) => Some(posted.sequence),
+            Self::Split(divided) => Some(divided.sequence),
+            Self::Left => None,
+        }
+    }
+}
+
+// === impl Reader ===
+
+impl Reader<'_> {
+    fn unit(&mut self) -> Result<Unit, Bad> {
+        let code = self.byte()?;
+        let mut all = Unit::ALL.into_iter();
+        all.find(|unit| code_of_unit(*unit) == code).ok_or(Bad)
+    }
+
+    fn window(&mut self) -> Result<Window, Bad> {
+        let code = self.byte()?;
+        let mut all = Window::ALL.into_iter();
+        all.find(|window| code_of_window(*window) == code)
+            .ok_or(Bad)
+    }
+
+    fn origin(&mut self) -> Result<Option<Position>, Bad> {
+        let epoch = self.small()?;
+        let sequence = self.small()?;
+        Ok((epoch > 0).then_some(Position { epoch, sequence }))
+    }
+
+    /// Reads the key of a balance.
+    pub(crate) fn key(&mut self) -> Result<BalanceKey, Bad> {
+        Ok(BalanceKey {
+            account: self.text()?,
+            window: self.window()?,
+            unit: self.unit()?,
+            resets_at: Some(UnixMillis(self.small()?)).filter(|at| at.0 > 0),
+        })
+    }
+
+    /// Reads a balance of a snapshot.
+    pub(crate) fn carried(&mut self) -> Result<Carried, Bad> {
+        Ok(Carried {
+            balance: self.key()?,
+            owner: self.text()?,
+            limit: self.small()?,
+            used: self.uint()?,
+            held: self.uint()?,
+            floor: self.uint()?,
+            holds: self.small()?,
+        })
+    }
+
+    fn change(&mut self) -> Result<Changed, Bad> {
+        Ok(Changed {
+            balance: self.key()?,
+            owner: self.text()?,
+            limit: self.small()?,
+            held: (self.uint()?, self.uint()?),
+            floor: (self.small()?, self.small()?),
+            used: self.uint()?,
+            holds: self.int()?,
+        })
+    }
+}
