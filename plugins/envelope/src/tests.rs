@@ -76,6 +76,18 @@ fn every_wrong_type_is_a_400_that_names_the_path() {
         ),
         (r#"{"timeoutMS": 100}"#, "vmx.timeoutMS:"),
         (
+            r#"{"timeoutMs": null, "timeout\u004ds": 100}"#,
+            "vmx.timeoutMs: appears more than once",
+        ),
+        (
+            r#"{"metadata": {"a": "1", "b": "2", "\u0061": "3"}}"#,
+            "vmx.metadata.a: appears more than once",
+        ),
+        (
+            r#"{"providerArgs": {"top_k": 1, "top_k": 1}}"#,
+            "vmx.providerArgs.top_k: appears more than once",
+        ),
+        (
             r#"{"providerArgs": {"max_tokens": "9"}}"#,
             "vmx.providerArgs.max_tokens:",
         ),
@@ -258,17 +270,6 @@ fn what_is_longer_than_anything_real_is_a_400_that_names_it() {
         assert_eq!(refusal.status, 400, "{path}");
         assert!(refusal.message.starts_with(path), "{}", refusal.message);
     }
-}
-
-#[test]
-fn of_two_members_with_the_same_name_the_last_one_counts() {
-    let settings = r#"{"provider_args": ["top_k"], "provider_args_by": {"anyone": true}}"#;
-    let member = r#"{"metadata": {"team": "red", "team": "blue"}, "providerArgs": {"top_k": 1, "top_k": 2}}"#;
-    let envelope = read(settings, vmx(member)).unwrap();
-    let team = ("team".to_owned(), "blue".to_owned());
-    assert_eq!(envelope.metadata, [team], "metadata has unique names");
-    let edits = [Edit::remove("vmx"), Edit::set("top_k", "2")];
-    assert_eq!(envelope.edits, edits, "a member is set once");
 }
 
 #[test]

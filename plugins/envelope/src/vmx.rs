@@ -18,6 +18,15 @@ pub(crate) struct Vmx {
     pub(crate) overrides: Option<String>,
 }
 
+/// The names of the fields.
+const FIELDS: [&str; 6] = [
+    "correlationId",
+    "metadata",
+    "timeoutMs",
+    "providerArgs",
+    "secondaryModelIndex",
+    "resourceConfigOverrides",
+];
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=600_000;
 const MAX_ID_BYTES: usize = 256;
 /// Maximum length of the member, in bytes. Reading it must take much less time than a call has.
@@ -39,7 +48,14 @@ impl Vmx {
             return Err(wrong("vmx", "an object"));
         };
         let mut vmx = Self::default();
+        let mut seen = [false; FIELDS.len()];
         for (name, value) in fields {
+            if let Some(at) = FIELDS.iter().position(|field| *field == name)
+                && let Some(seen) = seen.get_mut(at)
+                && std::mem::replace(seen, true)
+            {
+                return Err(twice(&format!("vmx.{name}")));
+            }
             if value == Json::Null {
                 continue;
             }
@@ -84,7 +100,7 @@ fn metadata(value: Json<'_>) -> Result<Vec<Attribute>, Refusal> {
     let mut metadata = Vec::with_capacity(entries.len());
     for (key, value) in entries {
         let value = text(&format!("vmx.metadata.{key}"), value)?;
-        put(&mut metadata, key.into_owned(), value);
+        put("vmx.metadata", &mut metadata, key.into_owned(), value)?;
     }
     Ok(metadata)
 }
@@ -108,7 +124,8 @@ fn arguments(value: Json<'_>) -> Result<Vec<Attribute>, Refusal> {
     let mut arguments = Vec::with_capacity(entries.len());
     for (name, value) in entries {
         check_argument(&name, &value)?;
-        put(&mut arguments, name.into_owned(), value.to_string());
+        let value = value.to_string();
+        put("vmx.providerArgs", &mut arguments, name.into_owned(), value)?;
     }
     Ok(arguments)
 }
@@ -121,12 +138,17 @@ fn at_most(path: &str, entries: &[(Cow<'_, str>, Json<'_>)]) -> Result<(), Refus
     Ok(())
 }
 
-/// Adds a pair. Of two with the same name the last one counts.
-fn put(pairs: &mut Vec<Attribute>, name: String, value: String) {
-    match pairs.iter_mut().find(|(known, _)| *known == name) {
-        Some((_, old)) => *old = value,
-        None => pairs.push((name, value)),
+/// Adds a pair. Two with the same name are refused, because another reader might take the other one.
+fn put(path: &str, pairs: &mut Vec<Attribute>, name: String, value: String) -> Result<(), Refusal> {
+    if pairs.iter().any(|(known, _)| *known == name) {
+        return Err(twice(&format!("{path}.{name}")));
     }
+    pairs.push((name, value));
+    Ok(())
+}
+
+fn twice(path: &str) -> Refusal {
+    Refusal::invalid(format!("{path}: appears more than once"))
 }
 
 /// Checks the type of an argument for a member that the host reads. The host would count an edit of another type as this

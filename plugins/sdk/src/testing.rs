@@ -43,3 +43,14 @@ pub fn receipts(fields: Vec<Vec<Field>>) -> Receipts<'static> {
         },
     }
 }
+
+// === impl Receipts ===
+
+impl Receipts<'static> {
+    /// Sets the entries of a table, for native tests.
+    #[must_use]
+    pub fn with_table(mut self, name: &str, entries: &[(&str, &str)]) -> Self {
+        self.facts.set_table(name, entries);
+        self
+    }
+}

@@ -214,7 +214,7 @@ fn a_gallery_of_mismatched_guests_is_told_interface_versions_and_the_first_diffe
         (
             "a configuration without a subscription",
             guard().wit_edit("        content: list<content-kind>,", ""),
-            &["`lifecycle.configured` is `record { interests: list<interest> }` in the plugin"],
+            &["`lifecycle.configured` is `record { interests: list<interest>, correlation-header: "],
         ),
     ]);
     for (what, guest, told) in gallery {

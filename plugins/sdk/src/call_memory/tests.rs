@@ -161,3 +161,20 @@ fn any_alignment_is_kept() {
         call.lent(24, align);
     }
 }
+
+#[test]
+fn further_chunks_double_up_to_a_mebibyte_and_no_further() {
+    let call = Call::new();
+    let mut asked = 0;
+    let mut sizes = Vec::new();
+    for wanted in 1..=9 {
+        let before = asked;
+        while call.chunks() < wanted {
+            call.lent(1024, 1);
+            asked += 1024;
+        }
+        sizes.push((asked - before) >> 10);
+    }
+    // Each chunk is made when the one before is full, the first one of 16 KiB included.
+    assert_eq!(sizes, [17, 16, 32, 64, 128, 256, 512, 1024, 1024], "in KiB");
+}

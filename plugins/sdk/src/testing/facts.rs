@@ -221,6 +221,13 @@ impl Facts<'_> {
         })
     }
 
+    /// Sets the entries of a table.
+    pub(super) fn set_table(&mut self, name: &str, entries: &[(&str, &str)]) {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let entries = entries.iter().map(owned).collect();
+        self.tables.insert(name.to_owned(), entries);
+    }
+
     pub(crate) fn table_get(&self, table: &str, key: &str) -> Option<&str> {
         let entries = self.tables.get(table);
         self.grants.table(table, entries.is_some());

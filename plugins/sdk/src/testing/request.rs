@@ -199,9 +199,7 @@ impl RequestBuilder {
     /// Sets the entries of a table, as `[tables.NAME]` of a sidecar declares it. A table that is declared and not set here is empty.
     #[must_use]
     pub fn table(mut self, name: &str, entries: &[(&str, &str)]) -> Self {
-        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        let entries = entries.iter().map(owned).collect();
-        self.0.tables.insert(name.to_owned(), entries);
+        self.0.set_table(name, entries);
         self
     }
 

@@ -42,7 +42,7 @@ type Members = BTreeMap<String, Box<RawValue>>;
 
 impl Scan {
     /// Reads a body, or returns `None` if it is not a JSON object. A member of another type than the API has counts as
-    /// absent here; the host refuses such a request before any plugin sees it.
+    /// absent, and is an attribute `unread.NAME` with its type.
     pub(super) fn of(body: &[u8]) -> Option<Self> {
         let members: Members = serde_json::from_slice(body).ok()?;
         let tools: Vec<Value> = typed(&members, "tools").unwrap_or_default();
@@ -51,13 +51,16 @@ impl Scan {
             head: Head {
                 model: typed(&members, "model"),
                 stream: typed(&members, "stream").unwrap_or(false),
-                max_tokens: typed(&members, "max_tokens"),
+                max_tokens: max_tokens(&members),
                 message_count: count(&members, "messages"),
                 tool_count: count(&members, "tools"),
                 user_id: metadata.and_then(|metadata| metadata.user_id),
                 body_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
                 prompt_tokens: prompt_tokens(&members),
-                attributes: models(&members),
+                attributes: unread(&members)
+                    .into_iter()
+                    .chain(models(&members))
+                    .collect(),
             },
             tools: tools.iter().filter_map(name).collect(),
             members: members
@@ -66,6 +69,67 @@ impl Scan {
                 .collect(),
         })
     }
+}
+
+/// Returns the members that the host can't read, as attributes of the head with their types.
+fn unread(members: &Members) -> Vec<Attribute> {
+    let mut unread = Vec::new();
+    for (name, raw) in members {
+        let Some(kind) = kind(raw.get()) else {
+            continue;
+        };
+        let read = match name.as_str() {
+            "model" => kind == "string",
+            "stream" => kind == "boolean",
+            "max_tokens" => max_tokens(members).is_some(),
+            "messages" | "tools" => kind == "array",
+            _ => true,
+        };
+        if !read {
+            unread.push((format!("unread.{name}"), kind.to_owned()));
+        }
+    }
+    unread
+}
+
+/// Returns the type of a value, or `None` for `null`, which counts as absent.
+fn kind(json: &str) -> Option<&'static str> {
+    match json.as_bytes().first()? {
+        b'"' => Some("string"),
+        b't' | b'f' => Some("boolean"),
+        b'{' => Some("object"),
+        b'[' => Some("array"),
+        b'n' => None,
+        _ => Some("number"),
+    }
+}
+
+/// Returns `max_tokens`, in whichever form the whole number is written.
+fn max_tokens(members: &Members) -> Option<u64> {
+    let text = members.get("max_tokens")?.get();
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(text) => (true, text),
+        None => (false, text),
+    };
+    let (mantissa, power) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let power: i64 = power.parse().ok()?;
+    let mut before = i64::try_from(whole.len()).ok()?.checked_add(power)?;
+    let mut value: u64 = 0;
+    for digit in whole.chars().chain(part.chars()) {
+        let digit = digit.to_digit(10)?;
+        if before > 0 {
+            value = value.checked_mul(10)?.checked_add(digit.into())?;
+        } else if digit != 0 {
+            return None;
+        }
+        before -= 1;
+    }
+    while before > 0 && value > 0 {
+        value = value.checked_mul(10)?;
+        before -= 1;
+    }
+    (!negative || value == 0).then_some(value)
 }
 
 /// Returns the models that are named outside of `model`, as attributes of the head.

@@ -200,3 +200,40 @@ fn receipts_tell_their_fields_one_by_one() {
     assert_eq!(receipts.field(1, "outcome"), None, "it has none");
     assert_eq!(receipts.fields(2), [], "there is no third");
 }
+
+const TABLES: &str = "[tables.teams] # of users\nurl = \"https://a/b.csv\"\n[tables.teams.headers]\nx = \"y\"\n[tables.\"blocked\"]\nfile = \"c.txt\"\n";
+
+#[test]
+fn a_table_has_what_the_test_puts_into_it() {
+    let request = RequestBuilder::messages()
+        .sidecar(TABLES)
+        .table("teams", &[("ada", "blue")])
+        .build();
+    let teams = request.table("teams");
+    assert_eq!(teams.get("ada"), Some("blue"), "as set");
+    assert_eq!(teams.get("bob"), None, "not in it");
+    assert_eq!(teams.age_seconds(), Some(0), "read");
+    let blocked = request.table("blocked");
+    assert!(!blocked.has("ada"), "declared and empty");
+    assert_eq!(blocked.age_seconds(), None, "never read");
+    let request = RequestBuilder::messages()
+        .table("teams", &[("a", "b")])
+        .build();
+    assert!(request.table("teams").has("a"), "without a sidecar");
+}
+
+#[test]
+#[should_panic(expected = "there is no table `users`; declare `[tables.users]`")]
+fn a_table_that_the_sidecar_does_not_declare_fails_the_test() {
+    let request = RequestBuilder::messages()
+        .sidecar(TABLES)
+        .table("users", &[("ada", "blue")])
+        .build();
+    let _ = request.table("users").get("ada");
+}
+
+#[test]
+fn the_receipts_of_a_call_have_the_tables_of_the_host() {
+    let receipts = receipts(vec![vec![]]).with_table("teams", &[("ada", "blue")]);
+    assert_eq!(receipts.table("teams").get("ada"), Some("blue"));
+}

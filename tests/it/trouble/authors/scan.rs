@@ -34,6 +34,16 @@ fn compare(name: &str, body: &[u8], runs: u64) {
     assert_eq!(told, models, "{name}: models elsewhere");
     let open = attributes.iter().any(|(name, _)| *name == "open.model");
     assert_eq!(open, host.leaves_model_open(), "{name}: a model to come");
+    let noted = |member: &str, kind: &str| format!("unread.{member} {kind}");
+    let unread = host.unread().iter();
+    let mut unread: Vec<_> = unread.map(|it| noted(it.member, it.kind)).collect();
+    let told = attributes
+        .iter()
+        .filter(|(name, _)| name.starts_with("unread."));
+    let mut told: Vec<_> = told.map(|(name, kind)| format!("{name} {kind}")).collect();
+    unread.sort();
+    told.sort();
+    assert_eq!(told, unread, "{name}: what can't be read");
     let tools: Vec<String> = host.tools().map(Into::into).collect();
     assert_eq!(request.tools(), tools, "{name}: names of tools");
     for member in host.members() {
@@ -71,6 +81,13 @@ fn a_body_in_a_native_test_is_scanned_as_the_host_scans_it() {
         r#"{"tools": [{"name": "a"}, {"type": "b"}, {"name": 5}, {"name": "c", "name": "d"}]}"#,
         r#"{"tools": [{"model": "a", "input_schema": {"model": "b"}}], "fallbacks": [{"mod\u0065l": "c"}], "x": {"model": 5}}"#,
         r#"{"fallbacks": "default", "metadata": {"model": "a"}}"#,
+        r#"{"model": 5, "stream": "yes", "max_tokens": "9", "messages": {}, "tools": "all", "system": 7}"#,
+        r#"{"max_tokens": 1.024e3, "metadata": {"user_id": 7}}"#,
+        r#"{"max_tokens": 1.5, "stream": 1, "metadata": []}"#,
+        r#"{"max_tokens": 100E-2, "messages": [1, [], {}]}"#,
+        r#"{"max_tokens": -1, "tools": [{"name": "a\u0062"}]}"#,
+        r#"{"max_tokens": -0}"#,
+        r#"{"max_tokens": 18446744073709551616, "stream": false}"#,
         "{}",
     ] {
         compare(body, body.as_bytes(), 0);

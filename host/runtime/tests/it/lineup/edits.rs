@@ -318,3 +318,26 @@ fn edits_that_compare_for_long_are_a_fault() {
         }
     }
 }
+
+#[test]
+fn a_keyed_hash_counts_as_twenty_comparisons_of_each_field() {
+    const HASH: Edit = Edit::Hash(&["user"], "key");
+    let mut long = receipt("r1");
+    let more = |index| Field {
+        name: format!("metadata.{index}"),
+        value: Value::Flag(true),
+    };
+    long.fields.extend((0..994).map(more));
+    assert_eq!(long.fields.len(), 1000, "fields");
+    // A pattern and a hash are 21 comparisons, and the limit is four million for a thousand fields.
+    for (changes, faults) in [(190, false), (191, true)] {
+        let guest = editing(&[(None, &vec![HASH; changes])]).pages(8);
+        let entries = alone(&plugin("slow", &guest, PATIENT)).audit(vec![long.clone()], |_| true);
+        assert_eq!(!entries[0].notes.is_empty(), faults, "{changes} hashes");
+        if faults {
+            let (kind, text) = fault(&entries);
+            assert_eq!(kind, FaultKind::ReturnLimit, "{text}");
+            assert!(text.contains("4011000 comparisons"), "{text}");
+        }
+    }
+}
