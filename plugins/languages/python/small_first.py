@@ -36,8 +36,9 @@ class Lifecycle(exports.Lifecycle):
             tiers=None,
             attributes=None,
             secondary_index=False,
+            members=None,
         )
-        return Configured([messages], [])
+        return Configured(interests=[messages], content=[], correlation_header=None)
 
 
 class Route(exports.Route):
