@@ -3,6 +3,8 @@
 //! A machine's speed may change by half within seconds, so that two things measured one after the other differ by that.
 //! In short turns both see the same machine.
 
+pub mod answers;
+
 /// Returns true if benches are to be measured, as `cargo bench` asks, and not only tried.
 pub fn is_measured() -> bool {
     std::env::args().any(|arg| arg == "--bench")

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use witgate_benches::answers;
+
 /// The answers in one coding, as writes.
 pub(crate) struct Coded {
     /// The name in `content-encoding`.
@@ -41,8 +43,8 @@ impl Coded {
         );
         let mut stream = vec![stream_head.into_bytes()];
         let mut encoder = encoder(coding);
-        for event in events(100) {
-            encoder.write_all(event.as_bytes()).expect("memory");
+        for event in answers::events(100) {
+            encoder.write_all(&event).expect("memory");
             encoder.flush().expect("memory");
             stream.push(chunk(&encoder.take()));
         }
@@ -91,36 +93,6 @@ fn json() -> String {
     format!(
         r#"{{"id":"msg_1","type":"message","role":"assistant","model":"claude-haiku-4-5","content":[{{"type":"text","text":"{text}"}}],"stop_reason":"end_turn","stop_sequence":null,"usage":{{"input_tokens":500,"output_tokens":300,"cache_creation_input_tokens":0,"cache_read_input_tokens":0}}}}"#
     )
-}
-
-fn events(deltas: usize) -> Vec<String> {
-    let event = |name: &str, data: &str| format!("event: {name}\ndata: {data}\n\n");
-    let mut events = vec![
-        event(
-            "message_start",
-            r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-haiku-4-5","content":[],"stop_reason":null,"usage":{"input_tokens":500,"output_tokens":1}}}"#,
-        ),
-        event(
-            "content_block_start",
-            r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
-        ),
-    ];
-    events.extend((0..deltas).map(|index| {
-        let data = format!(
-            r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"word {index} and another "}}}}"#
-        );
-        event("content_block_delta", &data)
-    }));
-    events.push(event(
-        "content_block_stop",
-        r#"{"type":"content_block_stop","index":0}"#,
-    ));
-    events.push(event(
-        "message_delta",
-        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":300}}"#,
-    ));
-    events.push(event("message_stop", r#"{"type":"message_stop"}"#));
-    events
 }
 
 // === impl Encoder ===
