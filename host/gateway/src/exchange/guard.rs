@@ -61,16 +61,13 @@ pub(super) async fn relay(
         answered:
             Answered {
                 mut response,
-                mut attempt,
+                attempt,
                 held_back,
                 metering,
             },
         mut client,
     } = forwarded;
-    if let Some(metering) = metering {
-        settlement.meter(metering);
-    }
-    session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
+    relay::begin(metering, session, settlement);
     let answer = (&mut response, held_back);
     let delivered = match way {
         Way::Whole => whole::deliver(answer, &mut client, session, settlement).await,
@@ -85,10 +82,7 @@ pub(super) async fn relay(
         }
         Err(refused) => Err(refused),
     };
-    relay::judge(&response, &mut attempt, settlement);
-    if response.is_done() {
-        attempt.release(response).await;
-    }
+    relay::release(response, attempt, settlement).await;
     concluded
 }
 

@@ -18,6 +18,7 @@ use pingora_http::ResponseHeader;
 use witgate_messages::error::{self, ErrorType};
 use witgate_upstream::{Attempt, Response};
 
+use self::metering::Metering;
 use self::stopped::Stopped;
 use super::delivery::{ConnectionFate, Delivered};
 use super::downstream::Downstream;
@@ -64,24 +65,29 @@ pub(super) async fn relay(
         answered:
             Answered {
                 mut response,
-                mut attempt,
+                attempt,
                 held_back,
                 metering,
             },
         mut client,
     } = forwarded;
+    begin(metering, session, settlement);
+    let delivered = deliver(&mut response, held_back, &mut client, session, settlement).await;
+    let delivered = conclude(delivered, &mut response, &client, session, settlement).await;
+    release(response, attempt, settlement).await;
+    delivered
+}
+
+/// Prepares the delivery of an answer: the settlement takes over its meter, and the client gets the time to read it.
+pub(super) fn begin(
+    metering: Option<Metering>,
+    session: &mut ServerSession,
+    settlement: &mut Settlement,
+) {
     if let Some(metering) = metering {
         settlement.meter(metering);
     }
     session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
-
-    let delivered = deliver(&mut response, held_back, &mut client, session, settlement).await;
-    let delivered = conclude(delivered, &mut response, &client, session, settlement).await;
-    judge(&response, &mut attempt, settlement);
-    if response.is_done() {
-        attempt.release(response).await;
-    }
-    delivered
 }
 
 /// Ends an answer that was delivered as far as `delivered` says.
@@ -133,13 +139,16 @@ pub(super) async fn conclude(
     }
 }
 
-/// Tells the upstream's statistics how its answer ended.
-pub(super) fn judge(response: &Response, attempt: &mut Attempt, settlement: &Settlement) {
+/// Tells the upstream's statistics how its answer ended, and returns the connection of one that was read to its end.
+pub(super) async fn release(mut response: Response, mut attempt: Attempt, settlement: &Settlement) {
     if let Some(error) = settlement.stream_error() {
         attempt.reported(error.kind.status());
     }
     // A body that broke off counts against the upstream, whatever ended the exchange.
-    attempt.body_read(response);
+    attempt.body_read(&response);
+    if response.is_done() {
+        attempt.release(response).await;
+    }
 }
 
 /// Sends the head, the bytes that were held back, and the rest of the body as it comes.
@@ -200,18 +209,30 @@ async fn body(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
-    while !response.is_done() {
+    loop {
         client.set_between_events(settlement.is_between_events());
-        let read = client.during(session, response.read()).await?;
-        let Some(first) = read.map_err(|error| Stopped::of(&error))? else {
-            continue;
+        let Some(chunk) = next_chunk(response, client, session).await? else {
+            return Ok(());
         };
-        let chunk = join(first, response).await;
         settlement.delivered(&chunk);
         settlement.keep().await?;
         client.body(session, chunk, false).await?;
     }
-    Ok(())
+}
+
+/// Reads the next bytes of a body, with all that have arrived behind them. Returns `None` at its end.
+pub(super) async fn next_chunk(
+    response: &mut Response,
+    client: &mut Downstream,
+    session: &mut ServerSession,
+) -> Result<Option<Bytes>, Stopped> {
+    while !response.is_done() {
+        let read = client.during(session, response.read()).await?;
+        if let Some(first) = read.map_err(|error| Stopped::of(&error))? {
+            return Ok(Some(join(first, response).await));
+        }
+    }
+    Ok(None)
 }
 
 /// Reports an error that came after the early headers.
@@ -255,7 +276,7 @@ pub(super) fn framing(session: &ServerSession, head: &ResponseHeader) -> Framing
 }
 
 /// Joins the chunks that have already arrived, so that they leave in one write. Never waits for more.
-pub(super) async fn join(first: Bytes, response: &mut Response) -> Bytes {
+async fn join(first: Bytes, response: &mut Response) -> Bytes {
     let mut joined = BytesMut::new();
     while first.len() + joined.len() < JOIN && !response.is_done() {
         match ready(response.read()).await {

@@ -49,12 +49,7 @@ pub(super) async fn deliver(
     for chunk in held_back {
         lines.pass(chunk, client, session, settlement).await?;
     }
-    while !response.is_done() {
-        let read = client.during(session, response.read()).await?;
-        let Some(first) = read.map_err(|error| Stopped::of(&error))? else {
-            continue;
-        };
-        let chunk = relay::join(first, response).await;
+    while let Some(chunk) = relay::next_chunk(response, client, session).await? {
         settlement.read(&chunk);
         settlement.keep().await?;
         lines.pass(chunk, client, session, settlement).await?;

@@ -105,12 +105,7 @@ async fn body(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
-    while !response.is_done() {
-        let read = client.during(session, response.read()).await?;
-        let Some(first) = read.map_err(|error| Stopped::of(&error))? else {
-            continue;
-        };
-        let chunk = relay::join(first, response).await;
+    while let Some(chunk) = relay::next_chunk(response, client, session).await? {
         settlement.read(&chunk);
         settlement.keep().await?;
         passing.pass(&chunk, client, session, settlement).await?;
