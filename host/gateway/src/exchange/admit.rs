@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use witgate_journal::Failing;
 use witgate_ledger::{Charge, OnShortfall, Reason, Unit, Window};
-use witgate_runtime::{Hook, PluginCharge, Remedy};
+use witgate_runtime::{Hook, Overrun, PluginCharge, Remedy};
 
 use self::downgrade_failed::downgrade_failed;
 use super::decide::Decision;
@@ -153,7 +153,10 @@ fn parse(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
                 unit: Unit::parse(charge.unit.code()).map_err(invalid)?,
                 limit: charge.limit,
                 amount: charge.amount,
-                shortfall: OnShortfall::Refuse,
+                shortfall: match charge.overrun {
+                    Overrun::Cut => OnShortfall::Refuse,
+                    Overrun::Finish => OnShortfall::Finish,
+                },
             })
         })
         .collect()
