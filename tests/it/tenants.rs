@@ -2,5 +2,6 @@
 
 mod batches;
 mod budget;
+mod holds;
 mod keys;
 mod ownership;

@@ -216,25 +216,28 @@ async fn body(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
+    let step = limit::step(settlement);
     loop {
         client.set_between_events(settlement.is_between_events());
-        let place = settlement.place();
-        let Some(chunk) = next_chunk(response, client, session).await? else {
+        let Some(mut chunk) = next_chunk(response, client, session).await? else {
             return Ok(());
         };
-        settlement.read(&chunk);
-        match settlement.keep().await {
-            Ok(()) => {}
-            Err(Unkept::Spent(refused)) => {
-                let cut = limit::Cut { refused, place };
-                return cut
-                    .after(chunk, response, client, session, settlement)
-                    .await;
+        while !chunk.is_empty() {
+            let part = chunk.split_to(chunk.len().min(step));
+            let place = settlement.place();
+            settlement.read(&part);
+            match settlement.keep().await {
+                Ok(()) => {}
+                Err(Unkept::Spent(refused)) => {
+                    let cut = limit::Cut { refused, place };
+                    let come = [part, chunk];
+                    return cut.after(come, response, client, session, settlement).await;
+                }
+                Err(unkept) => return Err(unkept.into()),
             }
-            Err(unkept) => return Err(unkept.into()),
+            settlement.count(&part);
+            client.body(session, part, false).await?;
         }
-        settlement.count(&chunk);
-        client.body(session, chunk, false).await?;
     }
 }
 

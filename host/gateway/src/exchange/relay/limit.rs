@@ -19,35 +19,50 @@ pub(super) struct Cut {
     pub(super) place: Option<Place>,
 }
 
+/// Bytes of a stream that are weighed at once if a limit may cut it: those of an extension, so that no more is counted.
+const STEP: usize = 4096;
+
+/// Returns the number of bytes of an answer that are weighed at once.
+pub(super) fn step(settlement: &Settlement) -> usize {
+    if settlement.may_be_cut() {
+        STEP
+    } else {
+        usize::MAX
+    }
+}
+
 // === impl Cut ===
 
 impl Cut {
-    /// Ends the stream behind the event that the client has the beginning of. `chunk` is what comes next.
+    /// Ends the stream behind the event that the client has the beginning of. `part` comes next and is metered, and then `rest`.
     pub(super) async fn after(
         mut self,
-        mut chunk: Bytes,
+        [mut part, mut rest]: [Bytes; 2],
         response: &mut Response,
         client: &mut Downstream,
         session: &mut ServerSession,
         settlement: &mut Settlement,
     ) -> Result<(), Stopped> {
         loop {
-            let end = self.place.and_then(|place| place.boundary_in(&chunk));
+            let end = self.place.and_then(|place| place.boundary_in(&part));
             let open = end.is_none();
-            let rest = chunk.slice(..end.unwrap_or(chunk.len()));
-            if !rest.is_empty() {
-                settlement.count(&rest);
-                client.body(session, rest, false).await?;
+            let last = part.slice(..end.unwrap_or(part.len()));
+            if !last.is_empty() {
+                settlement.count(&last);
+                client.body(session, last, false).await?;
             }
             if !open || !client.is_there() {
                 return end_with(self.refused, client, session, settlement).await;
             }
             self.place = settlement.place();
-            let Some(next) = next_chunk(response, client, session).await? else {
-                return Ok(());
-            };
-            settlement.read(&next);
-            chunk = next;
+            part = std::mem::take(&mut rest);
+            if part.is_empty() {
+                let Some(next) = next_chunk(response, client, session).await? else {
+                    return Ok(());
+                };
+                part = next;
+            }
+            settlement.read(&part);
         }
     }
 }
