@@ -5,3 +5,4 @@ mod budget;
 mod holds;
 mod keys;
 mod ownership;
+mod warnings;
