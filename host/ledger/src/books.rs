@@ -99,6 +99,11 @@ impl Books {
         self.bounds = bounds.clamped();
     }
 
+    /// Sets the marks whose crossing is reported.
+    pub(crate) fn set_marks(&mut self, marks: &[u8]) {
+        self.marks = Marks::new(marks);
+    }
+
     /// Reserves all claims or none, for a hold of this name. Returns the number of the hold and its shares.
     pub(crate) fn reserve(
         &mut self,
@@ -193,7 +198,9 @@ impl Books {
                 && others + held > u128::from(cap.limit)
             {
                 let (slot, total, resets_at) = (share.slot, balance.total(), balance.resets_at);
-                let reason = self.spent(Some(slot), cap.limit, total, resets_at);
+                let marks = self.marks.clone();
+                let balance = self.balance_mut(slot);
+                let reason = marks.spent(balance, cap.limit, total, resets_at);
                 return Err(self.deny(cap.index, reason));
             }
             postings.push(Posting {
@@ -328,7 +335,9 @@ impl Books {
                 continue;
             };
             if charge.shortfall != OnShortfall::Overdraw && !place.fits(charge.limit) {
-                let reason = self.spent(place.slot, charge.limit, place.total, place.resets_at);
+                let marks = self.marks.clone();
+                let balance = place.slot.and_then(|slot| self.balance_mut(slot));
+                let reason = marks.spent(balance, charge.limit, place.total, place.resets_at);
                 return Err(self.deny(index, reason));
             }
         }

@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::Books;
-use super::balance::{Balance, Slot, narrow};
-use super::share::Share;
+use super::balance::{Balance, narrow};
 use crate::charge::Reason;
 use crate::statement::Crossing;
 use crate::{Unit, UnixMillis};
@@ -18,28 +16,28 @@ use crate::{Unit, UnixMillis};
 const EXHAUSTED: u8 = 100;
 
 /// Marks in percent, ascending.
-pub(super) type Marks = SmallVec<[u8; 4]>;
+#[derive(Debug, Clone, Default)]
+pub(super) struct Marks(SmallVec<[u8; 4]>);
 
-// === impl Books ===
+// === impl Marks ===
 
-impl Books {
-    /// Sets the marks.
-    pub(crate) fn set_marks(&mut self, marks: &[u8]) {
-        self.marks = marks.iter().copied().collect();
-        self.marks.sort_unstable();
-        self.marks.dedup();
+impl Marks {
+    pub(super) fn new(marks: &[u8]) -> Self {
+        let mut marks: SmallVec<[u8; 4]> = marks.iter().copied().collect();
+        marks.sort_unstable();
+        marks.dedup();
+        Self(marks)
     }
 
     /// Returns the reason for a refusal by a limit, with the rest of it. The first refusal of a period announces it.
     pub(super) fn spent(
-        &mut self,
-        slot: Option<Slot>,
+        &self,
+        balance: Option<&mut Balance>,
         limit: u64,
         total: u128,
         resets_at: Option<UnixMillis>,
     ) -> Reason {
-        let announces = self.marks.contains(&EXHAUSTED);
-        let balance = slot.and_then(|slot| self.balance_mut(slot));
+        let announces = self.0.contains(&EXHAUSTED);
         let exhausted = balance.and_then(|balance| {
             let news = announces && balance.announce(limit);
             news.then(|| Box::new(balance.crossing(EXHAUSTED, limit)))
@@ -51,30 +49,26 @@ impl Books {
         }
     }
 
-    /// Adds the marks that the usage of a share has crossed. The usage is in the balance already.
-    pub(super) fn cross(&mut self, share: &Share, used: u64, crossings: &mut Vec<Crossing>) {
-        let Some(lowest) = self.marks.first().copied().filter(|_| used > 0) else {
-            return;
-        };
-        let limit = share.limit;
-        let Some(balance) = self.balance(share.slot) else {
-            return;
-        };
+    /// Adds the marks that usage has crossed. It is in the balance already.
+    pub(super) fn cross(
+        &self,
+        balance: &mut Balance,
+        (limit, used): (u64, u64),
+        crossings: &mut Vec<Crossing>,
+    ) {
         let after = balance.used;
         let before = after.saturating_sub(u128::from(used));
         let reached = |usage: u128, mark: u8| {
             usage.saturating_mul(100) >= u128::from(mark).saturating_mul(u128::from(limit))
         };
-        if !reached(after, lowest) || balance.unit == Unit::InFlight {
+        if balance.unit == Unit::InFlight {
             return;
         }
-        let crossed = |mark: &u8| !reached(before, *mark) && reached(after, *mark);
-        let marks: Marks = self.marks.iter().copied().filter(crossed).collect();
-        let Some(balance) = self.balance_mut(share.slot) else {
-            return;
-        };
-        for mark in marks {
-            if mark < EXHAUSTED || balance.announce(limit) {
+        for mark in self.0.iter().copied() {
+            if !reached(after, mark) {
+                return;
+            }
+            if !reached(before, mark) && (mark < EXHAUSTED || balance.announce(limit)) {
                 crossings.push(balance.crossing(mark, limit));
             }
         }
