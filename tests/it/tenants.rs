@@ -2,5 +2,7 @@
 
 mod batches;
 mod budget;
+mod holds;
 mod keys;
 mod ownership;
+mod warnings;
