@@ -219,17 +219,14 @@ unsafe impl GlobalAlloc for Allocator {
             return null_mut();
         };
         let lent = self.is_lent(at.addr());
-        if !lent {
-            match (Size::of(layout), Size::of(wanted)) {
-                (None, None) => {
-                    // SAFETY: the caller's promise; it is neither a part of a chunk nor a small block.
-                    if unsafe { self.large.resize(at, layout.size(), size) } {
-                        return at;
-                    }
-                }
-                (old, new) if old == new => return at,
-                _ => {}
-            }
+        let stays = !lent
+            && match (Size::of(layout), Size::of(wanted)) {
+                // SAFETY: the caller's promise; it is neither a part of a chunk nor a small block.
+                (None, None) => unsafe { self.large.resize(at, layout.size(), size) },
+                (old, new) => old == new,
+            };
+        if stays {
+            return at;
         }
         let before = self.lending.replace(lent && self.lending.get());
         let moved = self.own_or_lent(wanted);
