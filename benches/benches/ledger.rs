@@ -20,6 +20,9 @@ const OWNER: &str = "acme";
 const TRUE: Amounts = Amounts {
     picousd: 900,
     tokens: 900,
+    input_tokens: 500,
+    output_tokens: 300,
+    cached_tokens: 100,
     requests: 1,
 };
 

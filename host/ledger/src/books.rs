@@ -14,6 +14,7 @@ mod inherit;
 mod journals;
 mod rooms;
 mod share;
+mod sliding;
 mod slots;
 
 use std::fmt;
@@ -55,6 +56,8 @@ pub(crate) struct Books {
     refused: u64,
     turned_away: u64,
     abandoned: u64,
+    /// The latest time of a reservation. Sliding windows end there.
+    latest: UnixMillis,
     journals: Journals,
     inheritance: Inheritance,
 }
@@ -84,6 +87,7 @@ impl Books {
             refused: 0,
             turned_away: 0,
             abandoned: 0,
+            latest: UnixMillis::default(),
             journals: Journals::default(),
             inheritance: Inheritance::default(),
         }
@@ -102,6 +106,7 @@ impl Books {
         (owner, name): (&str, &str),
         now: UnixMillis,
     ) -> Result<(u64, Few<Share>), Denial> {
+        self.latest = self.latest.max(now);
         // Before any slot is looked up, because an eviction may free it.
         self.evict(EXTRA_EVICTIONS + claims.len(), now);
         let mut places = self.find(charges, claims, now);
@@ -177,12 +182,13 @@ impl Books {
             let Some(balance) = self.balance(share.slot) else {
                 continue;
             };
-            let others = balance.total().saturating_sub(share.held);
+            let total = self.total(balance);
+            let others = total.saturating_sub(share.held);
             if held > share.held
                 && let Some(ceiling) = share.ceiling
                 && others + held > u128::from(ceiling.limit)
             {
-                let reason = spent(ceiling.limit, balance.total(), balance.resets_at);
+                let reason = spent(ceiling.limit, total, balance.resets_at);
                 return Err(self.deny(ceiling.index, reason));
             }
             postings.push(Posting {
@@ -235,10 +241,10 @@ impl Books {
             if u128::from(used) > share.held {
                 self.count_overdraft(&mut share);
             }
-            let Some(balance) = self.balance_mut(share.slot) else {
+            let Some(balance) = self.balance(share.slot) else {
                 continue;
             };
-            let over = balance.total().saturating_sub(u128::from(share.limit));
+            let over = self.total(balance).saturating_sub(u128::from(share.limit));
             if share.overdraft == Over::Counted && over > 0 && used > 0 {
                 overdrafts.push(Overdraft {
                     account: Arc::clone(&balance.account),
@@ -292,9 +298,7 @@ impl Books {
                 return Some(place);
             }
             let shown = slot.iter().filter(|balance| !balance.is_idle(now));
-            out.extend(
-                shown.map(|balance| balance.statement(Arc::clone(self.rooms.owner(balance.room)))),
-            );
+            out.extend(shown.filter_map(|balance| self.statement(balance, Slot::at(place), now)));
         }
         (end < self.slots.len()).then_some(end)
     }
@@ -325,18 +329,24 @@ impl Books {
             let Some(charge) = charges.get(claim.index) else {
                 continue;
             };
-            let slot = self.current(claim.hash, charge, now);
+            let at = self.at(claim.hash, charge);
+            let slot = self.current(&at, charge, now);
             let (total, resets_at, fresh) = match slot.and_then(|slot| self.balance(slot)) {
                 Some(balance) => (
                     balance.total(),
                     balance.resets_at,
                     !balance.is_active(now) || self.rooms.is_unowned(balance.room),
                 ),
-                None => (0, charge.resets_at(now), true),
+                None => (0, at.bucket.or_else(|| charge.resets_at(now)), true),
+            };
+            let total = match charge.span() {
+                None => total,
+                Some(span) => self.sum(claim.hash, charge.into(), span),
             };
             places.push(Place {
                 claim,
                 charge,
+                hash: at.hash,
                 slot,
                 fresh,
                 total,
@@ -366,7 +376,8 @@ impl Books {
                 continue;
             };
             if charge.shortfall == OnShortfall::Refuse && !place.fits(charge.limit) {
-                return Err(self.deny(index, spent(charge.limit, place.total, place.resets_at)));
+                let resets_at = self.fits_at(place, charge.limit);
+                return Err(self.deny(index, spent(charge.limit, place.total, resets_at)));
             }
         }
         Ok(())
@@ -375,7 +386,7 @@ impl Books {
     fn count_overdraft(&mut self, share: &mut Share) {
         let over = self
             .balance(share.slot)
-            .is_some_and(|balance| balance.total() > u128::from(share.limit));
+            .is_some_and(|balance| self.total(balance) > u128::from(share.limit));
         if over && share.overdraft == Over::No {
             share.overdraft = Over::Counted;
             self.overdrafts += 1;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bounds, Unit, UnixMillis, Window};
+use crate::{Bounds, Span, Unit, UnixMillis, Window};
 
 /// Maximum length of an account's name, in bytes. Together with [`Bounds`] it bounds the ledger's memory.
 pub const MAX_ACCOUNT_BYTES: usize = 1024;
@@ -112,12 +112,30 @@ impl Charge {
     pub fn resets_at(&self, now: UnixMillis) -> Option<UnixMillis> {
         match self.unit {
             Unit::InFlight => None,
-            Unit::PicoUsd | Unit::Tokens | Unit::Requests => self.window.resets_at(now),
+            Unit::PicoUsd
+            | Unit::Tokens
+            | Unit::InputTokens
+            | Unit::OutputTokens
+            | Unit::CachedTokens
+            | Unit::Requests => self.window.resets_at(now),
         }
+    }
+
+    /// Returns the length of a window that slides, or `None` if it does not.
+    pub(crate) fn span(&self) -> Option<Span> {
+        span_of(self.window, self.unit)
     }
 
     pub(crate) fn shares_balance_with(&self, other: &Self) -> bool {
         self.window == other.window && self.unit == other.unit && self.account == other.account
+    }
+}
+
+/// Returns the length of a window that slides, or `None` if it does not. Levels have no periods.
+pub(crate) fn span_of(window: Window, unit: Unit) -> Option<Span> {
+    match (window, unit) {
+        (Window::Last(span), unit) if unit != Unit::InFlight => Some(span),
+        _ => None,
     }
 }
 

@@ -35,4 +35,4 @@ pub use journal::{
 pub use ledger::Ledger;
 pub use statement::{Overdraft, Page, Settled, Snapshot, Statement, Totals};
 pub use time::UnixMillis;
-pub use window::{UnknownCode, Window};
+pub use window::{Calendar, Local, Span, UnknownCode, Window, Zone};

@@ -68,7 +68,7 @@ fn spent(picousd: u64) -> Amounts {
     Amounts {
         picousd,
         tokens: 7,
-        requests: 0,
+        ..Amounts::default()
     }
 }
 

@@ -6,6 +6,7 @@ use witgate_messages::price::Cost;
 use witgate_runtime::Estimate;
 
 use super::Settlement;
+use crate::amounts::amounts;
 use crate::exchange::relay::metering::Metering;
 use crate::receipts::receipt::{Admission, Outcome, Receipt};
 
@@ -76,11 +77,7 @@ impl Settlement {
         let model = model(&reading, &self.receipt).unwrap_or_default();
         let cost = self.snapshot.prices.cost(model, &reading.usage);
         hold.overdraw();
-        let amounts = Amounts {
-            picousd: cost.picousd,
-            tokens: reading.usage.tokens.total(),
-            requests: 1,
-        };
+        let amounts = amounts(&reading.usage.tokens, cost.picousd, 1);
         if let Err(refused) = hold.extend(amounts) {
             tracing::warn!(reason = %refused.reason, "a hold could not be raised to the use of its response");
         }
@@ -141,15 +138,11 @@ impl Settlement {
             .snapshot
             .prices
             .cost(model.as_deref().unwrap_or_default(), &reading.usage);
-        let tokens = reading.usage.tokens.total();
+        let used = amounts(&reading.usage.tokens, cost.picousd, 1);
         self.receipt.usage.reading = Some(reading);
         self.receipt.usage.cost = known.then_some(cost);
         if known {
-            return Amounts {
-                picousd: cost.picousd,
-                tokens,
-                requests: 1,
-            };
+            return used;
         }
         // A response whose usage can't be read was not free: it is charged what was reserved.
         let expected = self.hold.as_ref().map_or_else(Amounts::default, reserved);
@@ -177,10 +170,10 @@ fn reserved(hold: &Hold) -> Amounts {
             .filter(|charge| charge.unit == unit)
             .map(|charge| charge.amount)
             .max()
+            .unwrap_or(0)
     };
     Amounts {
-        picousd: of(Unit::PicoUsd).unwrap_or(0),
-        tokens: of(Unit::Tokens).unwrap_or(0),
         requests: 1,
+        ..Amounts::by_unit(of)
     }
 }

@@ -45,8 +45,12 @@ impl Receipt {
         }
         if let Some(crash) = &self.usage.crash {
             fields.own("crash.owner", &crash.owner);
-            fields.number("crash.tokens", crash.tokens);
-            fields.number("crash.requests", crash.requests);
+            let amounts = crash.amounts;
+            fields.number("crash.tokens", amounts.tokens);
+            fields.number("crash.input_tokens", amounts.input_tokens);
+            fields.number("crash.output_tokens", amounts.output_tokens);
+            fields.number("crash.cached_tokens", amounts.cached_tokens);
+            fields.number("crash.requests", amounts.requests);
         }
         let overdrawn = self.usage.overdrawn.iter();
         fields.entries(
