@@ -4,6 +4,6 @@
 
 pub use crate::types::{
     Charge, ContentKind, Edit, Endpoint, Envelope, Estimate, Interest, Piece, Plan, ReceiptEdit,
-    ReceiptEdits, Refusal, Remedy, RetryReason, Target, Unit, Value, Verdict, Window,
+    ReceiptEdits, Refusal, Remedy, Rest, RetryReason, Target, Unit, Value, Verdict, Window,
 };
 pub use crate::{Glob, Receipts, Request, clock, kv, log, metrics};

@@ -75,10 +75,13 @@ pub(super) async fn admit(
                 return Err(account_refused::too_long(short, &decision.envelope, *bytes));
             }
         }
+        let resets_in = refused
+            .resets_at()
+            .map(|at| Duration::from_millis(at.0.saturating_sub(now().0)));
         let mut hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
         hooks.set_context(&decision.envelope, &decision.plan);
         let remedy = hooks
-            .exhausted(short, refused.remaining())
+            .exhausted(short, refused.remaining(), resets_in)
             .map_err(|fault| Refused::fault(&fault))?;
         let resets_in = refused
             .resets_at()

@@ -48,6 +48,11 @@ impl contract::Vocabulary for Vocabulary {
         })
     }
 
+    fn window(&self, window: &contract::Window) -> Result<(), String> {
+        let known = Window::parse(window.code()).map(drop);
+        known.map_err(|unknown| format!("a limit with an {unknown}"))
+    }
+
     fn charge(&self, charge: &Charge) -> Result<(), String> {
         Window::parse(charge.window.code())
             .map(drop)
