@@ -18,6 +18,7 @@ use witgate_upstream::Upstreams;
 
 use crate::admin::metrics::Metrics;
 use crate::batches::Batches;
+use crate::budgets::Budgets;
 use crate::clock::now;
 use crate::gateway::snapshot::Snapshot;
 use crate::journal::Journal;
@@ -38,6 +39,7 @@ pub(crate) struct Gateway {
     upstreams: watch::Sender<Upstreams>,
     pub(crate) policies: Policies,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) budgets: Budgets,
     /// The ledger's journal in the state directory.
     pub(crate) journal: Journal,
     pub(crate) batches: Arc<Batches>,
@@ -62,6 +64,7 @@ impl Gateway {
     ) -> Self {
         Self {
             ledger: Ledger::with_bounds(snapshot.config.ledger),
+            budgets: Budgets::new(),
             journal: Journal::new(snapshot.config.state.clone()),
             upstreams: watch::Sender::new(snapshot.upstreams.clone()),
             snapshot: ArcSwap::from_pointee(snapshot),

@@ -7,6 +7,7 @@ mod admin;
 mod amounts;
 mod answer;
 mod batches;
+mod budgets;
 pub mod capture;
 mod clock;
 pub mod config;

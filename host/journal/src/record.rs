@@ -195,6 +195,7 @@ fn code_of_unit(unit: Unit) -> u8 {
         Unit::InputTokens => 5,
         Unit::OutputTokens => 6,
         Unit::CachedTokens => 7,
+        Unit::Sessions => 8,
     }
 }
 

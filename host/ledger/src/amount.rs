@@ -25,6 +25,9 @@ pub enum Unit {
     /// Open requests. A level rather than a flow: a hold leaves none of it behind when it ends, and it does not reset with
     /// its window, because otherwise each new minute would admit the whole limit again.
     InFlight,
+    /// Sessions in use: those of which a request is open, or was in the window. Each charge is on the seat of a session in its
+    /// account ([`crate::seat`]), and the limit is for all seats of the account together.
+    Sessions,
 }
 
 /// The cumulative usage of an exchange so far, never a difference.
@@ -48,7 +51,7 @@ pub struct Amounts {
 
 impl Unit {
     /// All units.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::PicoUsd,
         Self::Tokens,
         Self::InputTokens,
@@ -56,6 +59,7 @@ impl Unit {
         Self::CachedTokens,
         Self::Requests,
         Self::InFlight,
+        Self::Sessions,
     ];
 
     /// Parses a code of the plugin contract (`charge.unit`).
@@ -69,7 +73,7 @@ impl Unit {
             .ok_or_else(|| UnknownCode {
                 kind: "unit",
                 code: code.into(),
-                known: "picousd, tokens, input-tokens, output-tokens, cached-tokens, requests, in-flight",
+                known: "picousd, tokens, input-tokens, output-tokens, cached-tokens, requests, in-flight, sessions",
             })
     }
 
@@ -84,6 +88,7 @@ impl Unit {
             Self::CachedTokens => "cached-tokens",
             Self::Requests => "requests",
             Self::InFlight => "in-flight",
+            Self::Sessions => "sessions",
         }
     }
 }
@@ -104,9 +109,9 @@ impl Amounts {
         }
     }
 
-    /// Returns the amount in this unit, or `None` for [`Unit::InFlight`].
+    /// Returns the amount in this unit, or `None` for [`Unit::InFlight`]. An exchange that counts as a request has used its session.
     #[must_use]
-    pub const fn of(self, unit: Unit) -> Option<u64> {
+    pub fn of(self, unit: Unit) -> Option<u64> {
         match unit {
             Unit::PicoUsd => Some(self.picousd),
             Unit::Tokens => Some(self.tokens),
@@ -115,6 +120,7 @@ impl Amounts {
             Unit::CachedTokens => Some(self.cached_tokens),
             Unit::Requests => Some(self.requests),
             Unit::InFlight => None,
+            Unit::Sessions => Some(self.requests.min(1)),
         }
     }
 
@@ -143,7 +149,7 @@ mod tests {
         }
         assert_eq!(
             Unit::parse("usd").unwrap_err().to_string(),
-            "unknown unit `usd`; known are picousd, tokens, input-tokens, output-tokens, cached-tokens, requests, in-flight",
+            "unknown unit `usd`; known are picousd, tokens, input-tokens, output-tokens, cached-tokens, requests, in-flight, sessions",
             "the error says what is known"
         );
     }

@@ -12,13 +12,15 @@ mod balance;
 mod idle;
 mod inherit;
 mod journals;
+mod marks;
 mod rooms;
+mod seats;
+mod settling;
 mod share;
 mod sliding;
 mod slots;
 
 use std::fmt;
-use std::sync::Arc;
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
@@ -26,13 +28,15 @@ use smallvec::SmallVec;
 use crate::bounds::Bounds;
 use crate::charge::{Charge, OnShortfall, Reason};
 use crate::journal::Step;
-use crate::statement::{Overdraft, Settled, Statement, Totals};
-use crate::{Amounts, UnixMillis};
-use balance::{Balance, Slot, narrow, spent};
+use crate::statement::{Statement, Totals};
+use crate::{Amounts, Unit, UnixMillis};
+use balance::{Balance, Slot, narrow};
 use idle::IdleQueues;
 use inherit::Inheritance;
 use journals::Journals;
+use marks::Marks;
 use rooms::Rooms;
+use seats::Seats;
 use share::{Over, Place, Posting, StepOf};
 
 pub(crate) use share::{Ceiling, Claim, Denial, End, Share};
@@ -51,6 +55,7 @@ pub(crate) struct Books {
     idle: IdleQueues,
     rooms: Rooms,
     bounds: Bounds,
+    marks: Marks,
     open_holds: u64,
     overdrafts: u64,
     refused: u64,
@@ -58,6 +63,7 @@ pub(crate) struct Books {
     abandoned: u64,
     /// The latest time of a reservation. Sliding windows end there.
     latest: UnixMillis,
+    seats: Seats,
     journals: Journals,
     inheritance: Inheritance,
 }
@@ -82,12 +88,14 @@ impl Books {
             idle: IdleQueues::default(),
             rooms: Rooms::default(),
             bounds: bounds.clamped(),
+            marks: Marks::default(),
             open_holds: 0,
             overdrafts: 0,
             refused: 0,
             turned_away: 0,
             abandoned: 0,
             latest: UnixMillis::default(),
+            seats: Seats::default(),
             journals: Journals::default(),
             inheritance: Inheritance::default(),
         }
@@ -121,6 +129,8 @@ impl Books {
             charge,
             slot,
             total,
+            used,
+            resets_at,
             ..
         } in places
         {
@@ -139,7 +149,10 @@ impl Books {
                 held: claim.amount,
                 floor: 0,
                 limit: claim.limit,
-                ceiling: claim.ceiling,
+                index: claim.index,
+                used: narrow(used),
+                resets_at,
+                cap: claim.cap,
                 overdraft: if over { Over::Counted } else { Over::No },
             });
             postings.push(Posting {
@@ -185,11 +198,12 @@ impl Books {
             let total = self.total(balance);
             let others = total.saturating_sub(share.held);
             if held > share.held
-                && let Some(ceiling) = share.ceiling
-                && others + held > u128::from(ceiling.limit)
+                && let Some(cap) = share.cap
+                && others + held > u128::from(cap.limit)
             {
-                let reason = spent(ceiling.limit, total, balance.resets_at);
-                return Err(self.deny(ceiling.index, reason));
+                let resets_at = balance.resets_at;
+                let reason = self.spent(Some(share.slot), cap.limit, total, resets_at);
+                return Err(self.deny(cap.index, reason));
             }
             postings.push(Posting {
                 slot: share.slot,
@@ -210,57 +224,6 @@ impl Books {
             }
         }
         Ok(())
-    }
-
-    /// Replaces the reservation by the actual usage and drops the shares.
-    pub(crate) fn settle(
-        &mut self,
-        hold: u64,
-        shares: Few<Share>,
-        amounts: Amounts,
-        end: End,
-    ) -> Settled {
-        let postings: Few<_> = shares
-            .iter()
-            .map(|share| {
-                let used = amounts.of(share.unit).map_or(0, u128::from);
-                Posting {
-                    slot: share.slot,
-                    held: (share.held, 0),
-                    floor: (share.floor, 0),
-                    used,
-                    holds: -1,
-                }
-            })
-            .collect();
-        self.post(&StepOf::later(Step::Ended, hold), &postings);
-
-        let mut overdrafts = Vec::new();
-        for mut share in shares {
-            let used = amounts.of(share.unit).unwrap_or(0);
-            if u128::from(used) > share.held {
-                self.count_overdraft(&mut share);
-            }
-            let Some(balance) = self.balance(share.slot) else {
-                continue;
-            };
-            let over = self.total(balance).saturating_sub(u128::from(share.limit));
-            if share.overdraft == Over::Counted && over > 0 && used > 0 {
-                overdrafts.push(Overdraft {
-                    account: Arc::clone(&balance.account),
-                    window: balance.window,
-                    unit: balance.unit,
-                    amount: narrow(over).min(used),
-                });
-            }
-            self.enqueue_idle(share.slot);
-        }
-        self.open_holds = self.open_holds.saturating_sub(1);
-        self.abandoned += u64::from(end == End::Dropped);
-        Settled {
-            amounts,
-            overdrafts,
-        }
     }
 
     /// Counts a refusal and returns it.
@@ -312,6 +275,9 @@ impl Books {
                 balance.floor = replace_part(balance.floor, posting.floor);
                 balance.used = balance.used.saturating_add(posting.used);
                 balance.holds = balance.holds.saturating_add_signed(posting.holds);
+                if balance.unit == Unit::Sessions {
+                    self.note_seat(posting);
+                }
             }
         }
         self.report(of, postings);
@@ -331,17 +297,22 @@ impl Books {
             };
             let at = self.at(claim.hash, charge);
             let slot = self.current(&at, charge, now);
-            let (total, resets_at, fresh) = match slot.and_then(|slot| self.balance(slot)) {
+            let (total, used, resets_at, fresh) = match slot.and_then(|slot| self.balance(slot)) {
                 Some(balance) => (
                     balance.total(),
+                    balance.used,
                     balance.resets_at,
                     !balance.is_active(now) || self.rooms.is_unowned(balance.room),
                 ),
-                None => (0, at.bucket.or_else(|| charge.resets_at(now)), true),
+                None => (0, 0, at.bucket.or_else(|| charge.resets_at(now)), true),
             };
-            let total = match charge.span() {
-                None => total,
-                Some(span) => self.sum(claim.hash, charge.into(), span),
+            let (total, used) = match (charge.unit, charge.span()) {
+                (Unit::Sessions, _) => (self.seats.others(charge, self.latest), used),
+                (_, None) => (total, used),
+                (_, Some(span)) => {
+                    let sum = self.sum(claim.hash, charge.into(), span);
+                    (sum.total, sum.used)
+                }
             };
             places.push(Place {
                 claim,
@@ -350,6 +321,7 @@ impl Books {
                 slot,
                 fresh,
                 total,
+                used,
                 resets_at,
             });
         }
@@ -375,22 +347,13 @@ impl Books {
             else {
                 continue;
             };
-            if charge.shortfall == OnShortfall::Refuse && !place.fits(charge.limit) {
+            if charge.shortfall != OnShortfall::Overdraw && !place.fits(charge.limit) {
                 let resets_at = self.fits_at(place, charge.limit);
-                return Err(self.deny(index, spent(charge.limit, place.total, resets_at)));
+                let reason = self.spent(place.slot, charge.limit, place.total, resets_at);
+                return Err(self.deny(index, reason));
             }
         }
         Ok(())
-    }
-
-    fn count_overdraft(&mut self, share: &mut Share) {
-        let over = self
-            .balance(share.slot)
-            .is_some_and(|balance| self.total(balance) > u128::from(share.limit));
-        if over && share.overdraft == Over::No {
-            share.overdraft = Over::Counted;
-            self.overdrafts += 1;
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::statement::Crossing;
 use crate::{Bounds, Span, Unit, UnixMillis, Window};
 
 /// Maximum length of an account's name, in bytes. Together with [`Bounds`] it bounds the ledger's memory.
@@ -36,9 +37,11 @@ pub struct Charge {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnShortfall {
-    /// Refuses the request: nothing is reserved on any account.
+    /// Refuses the request: nothing is reserved on any account. An open hold can't be extended over the limit either.
     #[default]
     Refuse,
+    /// Refuses the request, too. An open hold may be extended over the limit, and counts an overdraft.
+    Finish,
     /// Exceeds the limit, and counts an overdraft.
     Overdraw,
 }
@@ -65,6 +68,8 @@ pub enum Reason {
         remaining: u64,
         /// The time of the window's reset, or `None` if it never resets.
         resets_at: Option<UnixMillis>,
+        /// Set if the window is to be announced as exhausted now ([`Ledger::set_marks`](crate::Ledger::set_marks)).
+        exhausted: Option<Box<Crossing>>,
     },
     /// There is no room for another balance of this owner. Overdrawing does not help, because spending that cannot be
     /// recorded is not allowed.
@@ -117,7 +122,8 @@ impl Charge {
             | Unit::InputTokens
             | Unit::OutputTokens
             | Unit::CachedTokens
-            | Unit::Requests => self.window.resets_at(now),
+            | Unit::Requests
+            | Unit::Sessions => self.window.resets_at(now),
         }
     }
 
@@ -129,6 +135,22 @@ impl Charge {
     pub(crate) fn shares_balance_with(&self, other: &Self) -> bool {
         self.window == other.window && self.unit == other.unit && self.account == other.account
     }
+}
+
+/// The text between an account and a session that uses it.
+const SEAT: &str = " session:";
+
+/// Returns the name of a session's seat in an account, for charges in [`Unit::Sessions`]. Spaces in the session's name are written
+/// as `%20`, so that no session of another account can have it.
+#[must_use]
+pub fn seat(account: &str, session: &str) -> Arc<str> {
+    let session = session.replace('%', "%25").replace(' ', "%20");
+    format!("{account}{SEAT}{session}").into()
+}
+
+/// Returns the account that a seat is in, or the name itself if it is no seat.
+pub(crate) fn account_of(seat: &str) -> &str {
+    seat.rsplit_once(SEAT).map_or(seat, |(account, _)| account)
 }
 
 /// Returns the length of a window that slides, or `None` if it does not. Levels have no periods.

@@ -33,7 +33,7 @@ use wasmtime::component::Component;
 use witgate_config_file::Problems;
 
 use crate::cache::Key;
-use crate::contract::{V0_2, lifecycle};
+use crate::contract::{SettingsProblem, V0_2, lifecycle};
 use crate::engine::Runtime;
 use crate::grants::HeaderGrant;
 use crate::instance::{Indices, Instance, StartFailure};

@@ -86,7 +86,8 @@ impl Budget for BudgetPlugin {
         match limit.map(|limit| &limit.exhausted) {
             Some(Exhausted::Overdraw) => Remedy::Overdraw,
             Some(Exhausted::Downgrade(model)) => Remedy::Downgrade(model.clone()),
-            Some(Exhausted::Refuse) | None => Remedy::Refuse(refusal::refusal(charge, rest)),
+            Some(Exhausted::Finish) if rest.remaining > 0 => Remedy::Overdraw,
+            _ => Remedy::Refuse(refusal::refusal(charge, rest)),
         }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn refusal(charge: &Charge, rest: Rest) -> Refusal {
 fn window(charge: &Charge) -> String {
     let code = charge.window.code();
     match (&charge.window, code.strip_prefix("last-")) {
-        _ if charge.unit == Unit::InFlight => String::new(),
+        _ if matches!(charge.unit, Unit::InFlight | Unit::Sessions) => String::new(),
         (Window::Total, _) => " in total".to_owned(),
         (_, Some(span)) => format!(" in {}", span.replace('-', " ")),
         (_, None) => {

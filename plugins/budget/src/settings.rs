@@ -134,7 +134,7 @@ impl Limits {
             } else if limits.iter().any(|other| limit.repeats(other)) {
                 "there is a limit on the same account, window and unit already"
             } else if self.all.iter().any(|other| limit.contradicts(other)) {
-                "another tier has the same limit with another `exhausted`; the host can't tell their charges apart, so make the limits differ"
+                "another tier has the same limit with another `on_exhausted`; the host can't tell their charges apart, so make the limits differ"
             } else {
                 ""
             };

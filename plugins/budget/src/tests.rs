@@ -1,5 +1,7 @@
+mod accounts;
+
 use witgate_plugin::testing::{self, RequestBuilder};
-use witgate_plugin::types::{Envelope, Plan, Unit, Window};
+use witgate_plugin::types::{Envelope, Plan, Rest, Unit, Window};
 
 use super::*;
 
@@ -34,6 +36,14 @@ fn charges(
     plugin(settings).charges(&request.build(), estimate)
 }
 
+/// What is left of a limit that resets in 23 hours.
+fn rest(remaining: u64) -> Rest {
+    Rest {
+        remaining,
+        resets_in_ms: Some(82_800_000),
+    }
+}
+
 fn told(charge: &Charge) -> (String, Window, Unit, u64, u64) {
     let Charge {
         account,
@@ -41,6 +51,7 @@ fn told(charge: &Charge) -> (String, Window, Unit, u64, u64) {
         unit,
         limit,
         amount,
+        ..
     } = charge.clone();
     (account, window, unit, limit, amount)
 }
@@ -125,16 +136,15 @@ fn a_model_without_a_price_passes_or_not_as_the_settings_say() {
 fn the_limits_own_word_decides_when_it_is_reached() {
     let settings = r#"{"tiers": {"free": {"limits": [
         {"account": "tenant", "window": "day", "usd": "2.50"},
-        {"account": "key", "window": "hour", "tokens": 1000, "exhausted": "downgrade", "downgrade_to": "small"},
-        {"account": "key", "window": "minute", "requests": 60, "exhausted": "overdraw"}
+        {"account": "key", "window": "hour", "tokens": 1000, "on_exhausted": "downgrade", "downgrade_to": "small"},
+        {"account": "key", "window": "minute", "requests": 60, "on_exhausted": "overdraw"}
     ]}}}"#;
-    testing::set_clock(86_400_000 * 20_000 + 3_600_000);
     let plugin = plugin(settings);
     let charges = charges(settings, request(), &ESTIMATE).unwrap();
     let asked = request().build();
     let remedies: Vec<Remedy> = charges
         .iter()
-        .map(|charge| plugin.exhausted(&asked, charge, 1_000_000_000))
+        .map(|charge| plugin.exhausted(&asked, charge, rest(1_000_000_000)))
         .collect();
     let Remedy::Refuse(refusal) = &remedies[0] else {
         panic!("{remedies:?}")
@@ -156,7 +166,6 @@ fn the_limits_own_word_decides_when_it_is_reached() {
 fn a_request_that_needs_more_than_is_left_is_told_both_numbers() {
     let settings =
         r#"{"tiers": {"free": {"limits": [{"account": "key", "window": "day", "usd": "0.10"}]}}}"#;
-    testing::set_clock(86_400_000 * 20_000 + 3_600_000);
     let plugin = plugin(settings);
     let estimate = Estimate {
         cost_picousd: Some(80_000_000_000),
@@ -164,7 +173,7 @@ fn a_request_that_needs_more_than_is_left_is_told_both_numbers() {
     };
     let charges = charges(settings, request(), &estimate).unwrap();
     let asked = request().build();
-    let told = |remaining| match plugin.exhausted(&asked, &charges[0], remaining) {
+    let told = |remaining| match plugin.exhausted(&asked, &charges[0], rest(remaining)) {
         Remedy::Refuse(refusal) => refusal.message,
         other => panic!("{other:?}"),
     };
@@ -187,10 +196,10 @@ fn every_problem_of_the_settings_is_reported_with_its_path() {
         {"account": "key", "window": "day"},
         {"account": "key", "usd": 1},
         {"account": "key", "window": "day", "in_flight": 1},
-        {"account": "key", "window": "day", "tokens": 1, "exhausted": "downgrade"},
+        {"account": "key", "window": "day", "tokens": 1, "on_exhausted": "downgrade"},
         {"account": "user", "window": "day", "requests": 1},
         {"account": "user", "window": "day", "requests": 2}
-    ]}, "b": {"limits": [{"account": "user", "window": "day", "requests": 1, "exhausted": "overdraw"}]}}}"#;
+    ]}, "b": {"limits": [{"account": "user", "window": "day", "requests": 1, "on_exhausted": "overdraw"}]}}}"#;
     let problems = testing::configure::<BudgetPlugin>(settings).unwrap_err();
     let paths: Vec<&str> = problems
         .iter()

@@ -18,7 +18,8 @@ pub use crate::bindings::guard::exports::witgate::plugin::guard::{
 pub use crate::bindings::lifecycle::exports::witgate::plugin::lifecycle::{Hook, Interest};
 pub use crate::bindings::witgate::plugin::types::{
     Attribute, Charge, ContentKind, Disconnect, Edit, EndpointCode as Endpoint, Envelope, Estimate,
-    Field, Insertion, Plan, Refusal, Remedy, RetryReason, Target, Unit, Value, Window,
+    Field, Insertion, Overrun, Plan, Refusal, Remedy, Reserve, RetryReason, Target, Unit, Value,
+    Window,
 };
 
 /// The rest of a limit that a charge does not fit.

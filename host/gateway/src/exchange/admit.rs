@@ -1,14 +1,15 @@
 //! Step 4: reserves the charges of all accounts at once, or applies the plugin's remedy.
 
 mod account_refused;
+mod cap;
 mod downgrade_failed;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use witgate_journal::Failing;
-use witgate_ledger::{Charge, OnShortfall, Reason, Unit, Window};
-use witgate_runtime::{Hook, PluginCharge, Remedy};
+use witgate_ledger::{Charge, OnShortfall, Reason, Unit, Window, seat};
+use witgate_runtime::{Hook, Overrun, Remedy};
 
 use self::downgrade_failed::downgrade_failed;
 use super::decide::Decision;
@@ -36,7 +37,7 @@ pub(super) async fn admit(
     settlement: &mut Settlement,
 ) -> Result<Admitted, Refused> {
     let mut downgraded = false;
-    let mut charges = parse(&decision.charges)?;
+    let mut charges = parse(&decision, settlement.id())?;
     loop {
         if charges.is_empty() {
             settlement.admit(None);
@@ -60,11 +61,20 @@ pub(super) async fn admit(
             }
             Err(refused) => refused,
         };
+        let resets_in = refused
+            .resets_at()
+            .map(|at| Duration::from_millis(at.0.saturating_sub(now().0)));
         let Some(short) = decision.charges.get(refused.index) else {
-            return Err(Refused::gateway(
-                503,
-                "the ledger refused an unknown charge: this is a defect of the gateway",
-            ));
+            return Err(match (&refused.reason, refused.charge()) {
+                (Reason::NoRoom(no_room), _) => account_refused::no_room(no_room, &owner, now()),
+                (Reason::Spent { .. }, Some(charge)) => {
+                    cap::exceeded(charge, refused.remaining(), resets_in)
+                }
+                (Reason::AccountTooLong { .. } | Reason::Spent { .. }, _) => Refused::client(
+                    400,
+                    "the name of the session is too long for a cap on its cost",
+                ),
+            });
         };
         match &refused.reason {
             Reason::Spent { .. } => {}
@@ -75,9 +85,6 @@ pub(super) async fn admit(
                 return Err(account_refused::too_long(short, &decision.envelope, *bytes));
             }
         }
-        let resets_in = refused
-            .resets_at()
-            .map(|at| Duration::from_millis(at.0.saturating_sub(now().0)));
         let mut hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
         hooks.set_context(&decision.envelope, &decision.plan);
         let remedy = hooks
@@ -113,7 +120,7 @@ pub(super) async fn admit(
                     plugin: Arc::clone(short.plugin.name()),
                 });
                 decision.downgrade(&model, settlement).await?;
-                charges = parse(&decision.charges)?;
+                charges = parse(&decision, settlement.id())?;
             }
             Remedy::Downgrade(_) => {
                 return Err(downgrade_failed(short, refused.remaining(), resets_in));
@@ -136,13 +143,28 @@ fn not_recorded(_: &Failing) -> Refused {
     )
 }
 
-/// Parses the plugins' charges for the ledger.
+/// Returns the seat of the request's session in an account. Requests without a session are one session of their key, so that leaving
+/// it out evades no limit.
+fn seat_of(decision: &Decision, account: &str) -> Arc<str> {
+    match decision.envelope.session.as_deref() {
+        // Sessions are the caller's word: those of two tenants, or keys without one, are never the same.
+        Some(session) => seat(
+            account,
+            &format!("{}/{session}", decision.view.caller.owner()),
+        ),
+        None => seat(account, &format!(":{}", decision.view.caller.id)),
+    }
+}
+
+/// Parses the plugins' charges for the ledger, and adds that of the caller's own cap at the end.
 ///
 /// # Errors
 ///
-/// A charge has an unknown window or unit.
-fn parse(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
-    charges
+/// A charge has an unknown window or unit; as [`cap::charge`].
+fn parse(decision: &Decision, id: &str) -> Result<Vec<Charge>, Refused> {
+    let cap = cap::charge(decision, id)?;
+    let parsed: Result<Vec<_>, Refused> = decision
+        .charges
         .iter()
         .map(|named| {
             let charge = &named.charge;
@@ -150,14 +172,27 @@ fn parse(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
                 tracing::error!(plugin = &**named.plugin.name(), %error, "a plugin returned an invalid charge");
                 Refused::gateway(503, format!("the plugin `{}` returned a charge with an {error}", named.plugin.name()))
             };
+            let unit = Unit::parse(charge.unit.code()).map_err(invalid)?;
             Ok(Charge {
-                account: charge.account.as_str().into(),
+                account: match unit {
+                    Unit::Sessions => seat_of(decision, &charge.account),
+                    _ => charge.account.as_str().into(),
+                },
                 window: Window::parse(charge.window.code()).map_err(invalid)?,
-                unit: Unit::parse(charge.unit.code()).map_err(invalid)?,
+                unit,
                 limit: charge.limit,
-                amount: charge.amount,
-                shortfall: OnShortfall::Refuse,
+                amount: match unit {
+                    Unit::Sessions => 1,
+                    _ => charge.amount,
+                },
+                shortfall: match charge.overrun {
+                    Overrun::Cut => OnShortfall::Refuse,
+                    Overrun::Finish => OnShortfall::Finish,
+                },
             })
         })
-        .collect()
+        .collect();
+    let mut charges = parsed?;
+    charges.extend(cap);
+    Ok(charges)
 }

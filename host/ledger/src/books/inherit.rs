@@ -11,9 +11,9 @@ use super::balance::{Balance, Period, Slot};
 use super::share::{Posting, StepOf};
 use super::sliding::At;
 use super::{Books, Few};
-use crate::UnixMillis;
 use crate::charge::{Charge, OnShortfall};
 use crate::journal::{BalanceKey, Carried, Change, Position, Step};
+use crate::{Unit, UnixMillis};
 
 /// Shares that a predecessor's holds have in the balances of this ledger.
 #[derive(Debug, Default)]
@@ -69,6 +69,9 @@ impl Books {
                 balance.held = balance.held.saturating_add(carried.held);
                 balance.floor = balance.floor.saturating_add(carried.floor);
                 balance.holds += carried.holds;
+            }
+            if key.unit == Unit::Sessions {
+                self.inherit_seat(carried);
             }
             if carried.holds > 0 {
                 let part = self.inheritance.part(key, slot);

@@ -23,6 +23,14 @@ pub(super) struct At {
     pub(super) bucket: Option<UnixMillis>,
 }
 
+/// The sum of a window's buckets.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sum {
+    pub(super) used: u128,
+    /// Usage and reservations.
+    pub(super) total: u128,
+}
+
 /// The account, window and unit of a balance.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counted<'a> {
@@ -102,22 +110,51 @@ impl Books {
 
     /// Returns usage and reservations of a balance, and of the whole window if it slides.
     pub(super) fn total(&self, balance: &Balance) -> u128 {
+        if balance.unit == Unit::Sessions {
+            return self
+                .seats
+                .in_use(&balance.account, balance.window, self.latest);
+        }
         match balance.counting_span(self.latest) {
             None => balance.total(),
-            Some(span) => self.sum(balance.base_hash(), balance.into(), span),
+            Some(span) => self.sum(balance.base_hash(), balance.into(), span).total,
         }
     }
 
-    /// Returns usage and reservations in all buckets of a window.
-    pub(super) fn sum(&self, hash: u64, of: Counted<'_>, span: Span) -> u128 {
+    /// Returns the usage of a balance, and of the whole window if it slides.
+    pub(super) fn used(&self, balance: &Balance) -> u128 {
+        match balance.counting_span(self.latest) {
+            None => balance.used,
+            Some(span) => self.sum(balance.base_hash(), balance.into(), span).used,
+        }
+    }
+
+    /// Returns whether a balance was announced as exhausted under a limit, or one of its window if that slides. A limit that was raised
+    /// may be announced again.
+    pub(super) fn is_announced(&self, balance: &Balance, limit: u64) -> bool {
+        let announced = |balance: &Balance| balance.announced.is_some_and(|told| told >= limit);
+        let Some(span) = balance.counting_span(self.latest) else {
+            return announced(balance);
+        };
+        let mut buckets = self.buckets(balance.base_hash(), balance.into(), span, self.latest);
+        buckets.any(|(_, bucket)| announced(bucket))
+    }
+
+    /// Returns the sum of all buckets of a window.
+    pub(super) fn sum(&self, hash: u64, of: Counted<'_>, span: Span) -> Sum {
         let buckets = self.buckets(hash, of, span, self.latest);
-        let totals = buckets.map(|(_, balance)| balance.total());
-        totals.fold(0, u128::saturating_add)
+        buckets.fold(Sum::default(), |sum, (_, balance)| Sum {
+            used: sum.used.saturating_add(balance.used),
+            total: sum.total.saturating_add(balance.total()),
+        })
     }
 
     /// Returns the time at which a refused charge fits its limit if nothing else is reserved until then: the end of its period, or
     /// in a sliding window the end of the bucket that makes room for it.
     pub(super) fn fits_at(&self, place: &Place<'_>, limit: u64) -> Option<UnixMillis> {
+        if place.charge.unit == Unit::Sessions {
+            return self.seats.free_at(place.charge, limit, self.latest);
+        }
         let Some(span) = place.charge.span() else {
             return place.resets_at;
         };

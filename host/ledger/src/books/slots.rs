@@ -3,8 +3,8 @@
 use super::Books;
 use super::balance::{Balance, Period, Slot};
 use super::sliding::At;
-use crate::UnixMillis;
 use crate::charge::Charge;
+use crate::{Unit, UnixMillis};
 
 // === impl Books ===
 
@@ -86,6 +86,9 @@ impl Books {
         }
         self.rooms.remove(balance.room);
         self.free.push(slot);
+        if balance.unit == Unit::Sessions {
+            self.seats.forget(&balance, self.latest);
+        }
     }
 
     pub(super) fn live(&self) -> usize {

@@ -82,7 +82,9 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = UNITS.into_iter().find(|(unit, _)| self.minutes % unit == 0);
+        let whole = UNITS
+            .into_iter()
+            .find(|(unit, _)| self.minutes.is_multiple_of(*unit));
         let (unit, name) = whole.unwrap_or((1, "minute"));
         let count = self.minutes / unit;
         let plural = if count == 1 { "" } else { "s" };

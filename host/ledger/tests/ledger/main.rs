@@ -12,6 +12,9 @@ mod charges;
 
 mod balances;
 mod clock;
+mod marks;
 mod reserving;
 mod rooms;
+mod sessions;
 mod settling;
+mod sliding;

@@ -70,4 +70,5 @@ codes!(Unit, "unit" {
     Requests => "requests",
     InFlight => "in-flight",
     Sessions => "sessions",
+    ThinkingTokens => "thinking-tokens",
 });

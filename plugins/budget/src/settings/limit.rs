@@ -20,10 +20,15 @@ witgate_plugin::settings! {
         requests: Option<u64>,
         in_flight: Option<u64>,
         sessions: Option<u64>,
-        exhausted: Word = Word::default(),
+        thinking_tokens: Option<u64>,
+        reserve: Reserve = Reserve::default(),
+        on_exhausted: Word = Word::default(),
         downgrade_to: Option<String>,
     }
 }
+
+/// The least budget for thinking that the API accepts.
+const LEAST_THINKING: u64 = 1024;
 
 /// A limit on an account in a window.
 #[derive(Debug)]
@@ -33,6 +38,7 @@ pub(crate) struct Limit {
     pub(crate) unit: Unit,
     /// Maximum, in units.
     pub(crate) most: u64,
+    pub(crate) reserve: Reserve,
     pub(crate) exhausted: Exhausted,
 }
 
@@ -47,14 +53,31 @@ pub(crate) enum Unit {
     Requests,
     InFlight,
     Sessions,
+    ThinkingTokens,
+}
+
+witgate_plugin::words! {
+    /// The amount that is reserved before a request is sent.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) enum Reserve {
+        #[default]
+        Expected = "expected",
+        WorstCase = "worst-case",
+    }
 }
 
 /// The treatment of a request that does not fit a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Exhausted {
+    /// Refuses it.
     Refuse,
     /// Uses this model instead.
     Downgrade(String),
+    /// Serves it as long as anything is left.
+    Finish,
+    /// Refuses it, and ends the streams that reach the limit.
+    Cut,
+    /// Serves it.
     Overdraw,
 }
 
@@ -64,6 +87,8 @@ witgate_plugin::words! {
         #[default]
         Refuse = "refuse",
         Downgrade = "downgrade",
+        Finish = "finish",
+        Cut = "cut",
         Overdraw = "overdraw",
     }
 }
@@ -82,6 +107,7 @@ impl LimitFile {
             (Unit::Requests, self.requests),
             (Unit::InFlight, self.in_flight),
             (Unit::Sessions, self.sessions),
+            (Unit::ThinkingTokens, self.thinking_tokens),
         ];
         let mut amounts = amounts
             .into_iter()
@@ -89,16 +115,23 @@ impl LimitFile {
         let (Some((unit, most)), None) = (amounts.next(), amounts.next()) else {
             problems.push(
                 path,
-                "name exactly one of `usd`, `tokens`, `input_tokens`, `output_tokens`, `cached_tokens`, `requests`, `in_flight` and `sessions`",
+                "name exactly one of `usd`, `tokens`, `input_tokens`, `output_tokens`, `cached_tokens`, `requests`, `in_flight`, `sessions` and `thinking_tokens`",
             );
             return None;
         };
         let window = match (unit, self.window) {
-            (Unit::InFlight, None) => Some(Window::Total),
-            (Unit::InFlight, Some(_)) => {
+            (Unit::ThinkingTokens, None) if most < LEAST_THINKING => {
+                problems.push(
+                    format!("{path}.thinking_tokens"),
+                    "must be at least 1024, because the API accepts no less",
+                );
+                None
+            }
+            (Unit::InFlight | Unit::ThinkingTokens, None) => Some(Window::Total),
+            (Unit::InFlight | Unit::ThinkingTokens, Some(_)) => {
                 problems.push(
                     format!("{path}.window"),
-                    "`in_flight` counts running requests and takes no window",
+                    "`in_flight` and `thinking_tokens` are about requests that run, and take no window",
                 );
                 None
             }
@@ -119,21 +152,23 @@ impl LimitFile {
             // The host knows which windows there are.
             (_, Some(code)) => Some(Window::of(&code)),
         };
-        let exhausted = match (self.exhausted, self.downgrade_to) {
+        let exhausted = match (self.on_exhausted, self.downgrade_to) {
             (Word::Refuse, None) => Some(Exhausted::Refuse),
+            (Word::Finish, None) => Some(Exhausted::Finish),
+            (Word::Cut, None) => Some(Exhausted::Cut),
             (Word::Overdraw, None) => Some(Exhausted::Overdraw),
             (Word::Downgrade, Some(model)) => Some(Exhausted::Downgrade(model)),
             (Word::Downgrade, None) => {
                 problems.push(
                     path,
-                    "`exhausted = \"downgrade\"` needs a model in `downgrade_to`",
+                    "`on_exhausted = \"downgrade\"` needs a model in `downgrade_to`",
                 );
                 None
             }
-            (Word::Refuse | Word::Overdraw, Some(_)) => {
+            (_, Some(_)) => {
                 problems.push(
                     format!("{path}.downgrade_to"),
-                    "only `exhausted = \"downgrade\"` uses it",
+                    "only `on_exhausted = \"downgrade\"` uses it",
                 );
                 None
             }
@@ -143,6 +178,7 @@ impl LimitFile {
             window: window?,
             unit,
             most,
+            reserve: self.reserve,
             exhausted: exhausted?,
         })
     }
@@ -159,6 +195,8 @@ impl Limit {
             unit: self.unit.of_contract(),
             limit: self.most,
             amount: self.unit.amount(estimate),
+            reserve: self.reserve.of_contract(),
+            overrun: self.exhausted.overrun(),
         }
     }
 
@@ -197,6 +235,31 @@ impl Limit {
     }
 }
 
+// === impl Reserve ===
+
+impl Reserve {
+    pub(crate) const fn of_contract(self) -> types::Reserve {
+        match self {
+            Self::Expected => types::Reserve::Expected,
+            Self::WorstCase => types::Reserve::WorstCase,
+        }
+    }
+}
+
+// === impl Exhausted ===
+
+impl Exhausted {
+    /// Returns the treatment of a stream that reaches the limit.
+    pub(crate) const fn overrun(&self) -> types::Overrun {
+        match self {
+            Self::Cut => types::Overrun::Cut,
+            Self::Refuse | Self::Downgrade(_) | Self::Finish | Self::Overdraw => {
+                types::Overrun::Finish
+            }
+        }
+    }
+}
+
 // === impl Unit ===
 
 impl Unit {
@@ -210,6 +273,7 @@ impl Unit {
             Self::Requests => types::Unit::Requests,
             Self::InFlight => types::Unit::InFlight,
             Self::Sessions => types::Unit::Sessions,
+            Self::ThinkingTokens => types::Unit::ThinkingTokens,
         }
     }
 
@@ -228,6 +292,7 @@ impl Unit {
             Self::InputTokens | Self::CachedTokens => estimate.prompt_tokens,
             Self::OutputTokens => estimate.output_tokens,
             Self::Requests | Self::InFlight | Self::Sessions => 1,
+            Self::ThinkingTokens => 0,
         }
     }
 }

@@ -130,6 +130,7 @@ fn codes_name_what_they_name_and_unknown_ones_stay_as_they_are() {
         "requests",
         "in-flight",
         "sessions",
+        "thinking-tokens",
     ] {
         let known = Unit::of(code);
         assert!(!matches!(known, Unit::Other(_)), "{code}");

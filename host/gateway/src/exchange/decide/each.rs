@@ -24,6 +24,8 @@ use super::estimate;
 use super::model_access;
 use super::orders::Orders;
 use super::panel::Panel;
+use super::reserve::{self, Forecast};
+use super::thinking;
 use crate::answer::refused::Refused;
 use crate::exchange::receive::check_lengths;
 use crate::exchange::settle::Settlement;
@@ -132,10 +134,11 @@ async fn all(
         target.model = None;
         target.edits.clear();
     }
-    settlement.expect(&sum);
+    settlement.expect(Forecast::of(sum), sum.output_tokens);
     Ok(Orders {
         plan: Arc::new(plan),
         charges: charges.into_list(),
+        cost: sum.cost_picousd,
         changes,
     })
 }
@@ -181,10 +184,15 @@ fn one(
     };
     let planned = plan.targets.iter().all(|target| target.model.is_some());
     model_access::has_model(Some(head), panel.caller(), planned)?;
-    let estimate = estimate::of_batched(head, &plan, &panel.snapshot.prices);
-    let plan = Arc::new(plan);
+    let (prices, experience) = (&panel.snapshot.prices, settlement.experience());
+    let forecast = estimate::of_batched(head, &plan, prices, experience);
+    let mut plan = Arc::new(plan);
     // The budget is asked about the request itself, so that a downgrade takes no plugin's interest.
-    let charges = panel.charges(&asked, &plan, &estimate, settlement)?;
+    let mut charges = panel.charges(&asked, &plan, &forecast.estimate, settlement)?;
+    let lowered = thinking::limit(&mut charges, &mut plan, Some(head));
+    let route = settlement.route();
+    route.thinking = route.thinking.or(lowered);
+    reserve::reserve(&mut charges, &forecast, settlement.experience());
     let first = plan.targets.first();
     let edits = first.into_iter().flat_map(|target| &target.edits).map(edit);
     let edits: Vec<Edit> = edits.collect();
@@ -198,7 +206,7 @@ fn one(
         changes: edits.into_iter().chain(model.map(set_model)).collect(),
         plan,
         charges,
-        estimate,
+        estimate: forecast.estimate,
     })
 }
 

@@ -104,6 +104,10 @@ impl Receipt {
             fields.text("downgrade.account", &downgrade.account);
             fields.own("downgrade.plugin", &downgrade.plugin);
         }
+        if let Some(thinking) = self.route.thinking {
+            fields.number("thinking.asked_tokens", thinking.asked);
+            fields.number("thinking.allowed_tokens", thinking.allowed);
+        }
         for (index, attempt) in self.route.attempts.iter().take(MAX_ENTRIES).enumerate() {
             let name = |field: &str| format!("attempts.{index}.{field}");
             fields.own(&name("upstream"), &attempt.upstream);
