@@ -6,3 +6,4 @@ mod budget;
 mod holds;
 mod keys;
 mod ownership;
+mod warnings;

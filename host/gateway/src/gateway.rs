@@ -63,7 +63,7 @@ impl Gateway {
         store: Store,
     ) -> Self {
         Self {
-            ledger: Ledger::with_bounds(snapshot.config.ledger),
+            ledger: ledger(&snapshot),
             budgets: Budgets::new(),
             journal: Journal::new(snapshot.config.state.clone()),
             upstreams: watch::Sender::new(snapshot.upstreams.clone()),
@@ -86,6 +86,7 @@ impl Gateway {
     /// Replaces the configuration for new exchanges.
     pub(crate) fn replace(&self, snapshot: Snapshot) {
         self.ledger.set_bounds(snapshot.config.ledger);
+        self.ledger.set_marks(&snapshot.config.budgets.warn_at);
         self.upstreams.send_replace(snapshot.upstreams.clone());
         self.snapshot.store(Arc::new(snapshot));
     }
@@ -126,6 +127,8 @@ impl Gateway {
     pub(crate) fn submit(&self, receipt: Receipt) {
         self.metrics.opened();
         self.metrics.closed(&receipt);
+        self.budgets
+            .announce(&receipt, &self.snapshot().config.budgets);
         self.audit.submit(Finished {
             receipt,
             lineup: self.lineup(),
@@ -136,6 +139,13 @@ impl Gateway {
     pub(crate) fn lineup(&self) -> Arc<Lineup> {
         self.policies.current()
     }
+}
+
+/// Returns an empty ledger with the bounds and marks of a configuration.
+fn ledger(snapshot: &Snapshot) -> Arc<Ledger> {
+    let ledger = Ledger::with_bounds(snapshot.config.ledger);
+    ledger.set_marks(&snapshot.config.budgets.warn_at);
+    ledger
 }
 
 impl Books for Gateway {

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use witgate_journal::Failing;
 use witgate_ledger::{Charge, OnShortfall, Reason, Unit, Window, seat};
+use witgate_messages::endpoint::Endpoint;
 use witgate_runtime::{Hook, Overrun, Remedy};
 
 use self::downgrade_failed::downgrade_failed;
 use super::decide::Decision;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
+use crate::budgets::limit_reached;
 use crate::clock::now;
 use crate::exchange::view::View;
 use crate::gateway::Gateway;
@@ -38,21 +40,28 @@ pub(super) async fn admit(
 ) -> Result<Admitted, Refused> {
     let mut downgraded = false;
     let mut charges = parse(&decision, settlement.id())?;
+    // A count of tokens costs nothing, and clients that are refused one send paid requests instead.
+    let is_free = decision.view.endpoint == Endpoint::CountTokens;
     loop {
         if charges.is_empty() {
             settlement.admit(None);
             return Ok(Admitted { decision });
         }
         if let Some(failing) = gateway.journal.refusal() {
+            if is_free {
+                charges.clear();
+                continue;
+            }
             return Err(not_recorded(&failing));
         }
         let owner = decision.view.caller.owner();
         let ledger = &gateway.ledger;
-        let refused = match ledger.reserve_as(settlement.id(), charges, &owner, now()) {
+        let mut refused = match ledger.reserve_as(settlement.id(), charges, &owner, now()) {
             Ok(hold) => {
                 // If the journal fails here, the hold is dropped, and nothing was sent.
                 if let Err(failing) = gateway.journal.written(hold.position()).await
                     && gateway.journal.refusal().is_some()
+                    && !is_free
                 {
                     return Err(not_recorded(&failing));
                 }
@@ -64,6 +73,11 @@ pub(super) async fn admit(
         let resets_in = refused
             .resets_at()
             .map(|at| Duration::from_millis(at.0.saturating_sub(now().0)));
+        if is_free {
+            // There is no room for its account.
+            charges = Vec::new();
+            continue;
+        }
         let Some(short) = decision.charges.get(refused.index) else {
             return Err(match (&refused.reason, refused.charge()) {
                 (Reason::NoRoom(no_room), _) => account_refused::no_room(no_room, &owner, now()),
@@ -76,8 +90,12 @@ pub(super) async fn admit(
                 ),
             });
         };
-        match &refused.reason {
-            Reason::Spent { .. } => {}
+        match &mut refused.reason {
+            Reason::Spent { exhausted, .. } => {
+                if let Some(crossing) = exhausted.take() {
+                    settlement.note_crossing(*crossing);
+                }
+            }
             Reason::NoRoom(no_room) => {
                 return Err(account_refused::no_room(no_room, &owner, now()));
             }
@@ -90,9 +108,6 @@ pub(super) async fn admit(
         let remedy = hooks
             .exhausted(short, refused.remaining(), resets_in)
             .map_err(|fault| Refused::fault(&fault))?;
-        let resets_in = refused
-            .resets_at()
-            .map(|at| Duration::from_millis(at.0.saturating_sub(now().0)));
         match remedy {
             Remedy::Overdraw => {
                 charges = refused.charges;
@@ -102,15 +117,16 @@ pub(super) async fn admit(
             }
             Remedy::Downgrade(model) if !downgraded => {
                 if !decision.may_downgrade(&model) {
-                    let refused = downgrade_failed(short, refused.remaining(), resets_in);
-                    return Err(Refused {
+                    let answer = downgrade_failed(short, refused.remaining(), resets_in);
+                    let answer = Refused {
                         message: format!(
                             "{}, and this key may not use the model `{}` instead",
-                            refused.message,
+                            answer.message,
                             quote(&model)
                         ),
-                        ..refused
-                    });
+                        ..answer
+                    };
+                    return Err(complete(answer, &refused, settlement));
                 }
                 downgraded = true;
                 settlement.route().downgrade = Some(Downgrade {
@@ -123,16 +139,34 @@ pub(super) async fn admit(
                 charges = parse(&decision, settlement.id())?;
             }
             Remedy::Downgrade(_) => {
-                return Err(downgrade_failed(short, refused.remaining(), resets_in));
+                let answer = downgrade_failed(short, refused.remaining(), resets_in);
+                return Err(complete(answer, &refused, settlement));
             }
             Remedy::Refuse(refusal) => {
                 let mut answer =
                     Refused::policy(short.plugin.name().to_string(), Hook::Budget, refusal);
                 answer.retry_after = answer.retry_after.or(resets_in);
-                return Err(answer);
+                return Err(complete(answer, &refused, settlement));
             }
         }
     }
+}
+
+/// Completes the refusal of a request for the charge that the ledger refused.
+fn complete(
+    answer: Refused,
+    refused: &witgate_ledger::Refused,
+    settlement: &mut Settlement,
+) -> Refused {
+    let Some(charge) = refused.charge() else {
+        return answer;
+    };
+    let config = &settlement.snapshot().config.budgets;
+    let spent = (charge, refused.remaining());
+    let (answer, headers) =
+        limit_reached::refused(answer, spent, refused.resets_at(), now(), config);
+    settlement.add_own_headers(headers);
+    answer
 }
 
 /// Returns the refusal for a request whose charges can't be recorded. The reason is in the log, and on the readiness page.
@@ -162,6 +196,7 @@ fn seat_of(decision: &Decision, account: &str) -> Arc<str> {
 ///
 /// A charge has an unknown window or unit; as [`cap::charge`].
 fn parse(decision: &Decision, id: &str) -> Result<Vec<Charge>, Refused> {
+    let is_free = decision.view.endpoint == Endpoint::CountTokens;
     let cap = cap::charge(decision, id)?;
     let parsed: Result<Vec<_>, Refused> = decision
         .charges
@@ -186,6 +221,7 @@ fn parse(decision: &Decision, id: &str) -> Result<Vec<Charge>, Refused> {
                     _ => charge.amount,
                 },
                 shortfall: match charge.overrun {
+                    _ if is_free => OnShortfall::Overdraw,
                     Overrun::Cut => OnShortfall::Refuse,
                     Overrun::Finish => OnShortfall::Finish,
                 },

@@ -192,10 +192,16 @@ impl Settlement {
     pub(super) fn answer_headers(&self) -> Additions {
         let mut headers = self.headers.clone();
         headers.extend(HeaderValue::from_str(self.id()).map(|id| (REQUEST_ID, id)));
+        headers.extend(self.left());
         Additions {
             headers,
             cors: self.snapshot.config.cors.source(),
         }
+    }
+
+    /// Adds headers of the gateway to the response.
+    pub(super) fn add_own_headers(&mut self, headers: Vec<(HeaderName, HeaderValue)>) {
+        self.headers.extend(headers);
     }
 
     /// Adds a plugin's header to the response.
@@ -314,6 +320,8 @@ impl Drop for Settlement {
         self.note_guards();
         self.settle_hold();
         self.gateway.metrics.closed(&self.receipt);
+        let config = &self.snapshot.config.budgets;
+        self.gateway.budgets.announce(&self.receipt, config);
         if [Endpoint::Hello.code(), cors::PREFLIGHT].contains(&self.receipt.request.endpoint) {
             return;
         }

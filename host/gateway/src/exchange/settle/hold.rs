@@ -1,13 +1,15 @@
 //! The hold on budgets: raised while a response streams, and settled at its end with what was used.
 
-use witgate_ledger::{Amounts, Hold, OnShortfall, Unit};
+use witgate_ledger::{Amounts, Crossing, Hold, OnShortfall, Unit};
 use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::Cost;
 
 use super::Settlement;
 use crate::amounts::amounts;
 use crate::budgets::experience::{Experience, Seen};
-use crate::budgets::limit_reached;
+use crate::budgets::left::{self, Header};
+use crate::budgets::{limit_reached, warning};
+use crate::config::ClientWarnings;
 use crate::exchange::decide::reserve::Forecast;
 use crate::exchange::relay::metering::Metering;
 use crate::receipts::receipt::{Admission, Outcome, Receipt};
@@ -120,8 +122,9 @@ impl Settlement {
             return;
         };
         if self.may_end_here() {
+            let config = &self.snapshot.config.budgets;
             let charge = refused.charge();
-            self.spent = charge.map(|charge| Box::new(limit_reached::cut(charge)));
+            self.spent = charge.map(|charge| Box::new(limit_reached::cut(charge, config)));
             return;
         }
         if let Some(hold) = &mut self.hold {
@@ -176,12 +179,34 @@ impl Settlement {
             return;
         }
         self.learn(&hold);
-        self.receipt.usage.overdrawn = hold
-            .settle(used)
-            .overdrafts
-            .iter()
+        let settled = hold.settle(used);
+        let overdrafts = settled.overdrafts.iter();
+        self.receipt.usage.overdrawn = overdrafts
             .map(|overdraft| overdraft.account.to_string())
             .collect();
+        settled
+            .crossings
+            .into_iter()
+            .for_each(|crossing| self.note_crossing(crossing));
+    }
+
+    /// Notes the mark of a limit that was crossed, to be announced with the end of the exchange.
+    pub(in crate::exchange) fn note_crossing(&mut self, crossing: Crossing) {
+        if warning::is_announced(&crossing) {
+            self.receipt.usage.crossings.push(crossing);
+        }
+    }
+
+    /// Returns the headers that say what is left of the limits of the exchange.
+    pub(super) fn left(&self) -> Vec<Header> {
+        let mut headers = Vec::new();
+        if let Some(hold) = &self.hold {
+            left::own(hold, &mut headers);
+            if self.snapshot.config.budgets.client_warnings == ClientWarnings::Own {
+                left::for_clients(hold, &mut headers);
+            }
+        }
+        headers
     }
 
     /// Learns from the use of a complete answer, for the holds of later requests.

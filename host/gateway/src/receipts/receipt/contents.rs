@@ -57,6 +57,19 @@ impl Receipt {
             "overdrawn",
             overdrawn.map(|account| (format!("overdrawn.{account}"), Value::Flag(true))),
         );
+        let crossings = self.usage.crossings.iter();
+        fields.entries(
+            "budget_warnings",
+            crossings.map(|crossing| {
+                let name = format!(
+                    "budget_warnings.{}.{}.{}",
+                    crossing.window,
+                    crossing.unit.code(),
+                    crossing.account
+                );
+                (name, Value::Integer(i64::from(crossing.percent)))
+            }),
+        );
         fields.number_above_zero("left_out.receipts", self.left_out);
         fields.number("bytes.request", self.request.bytes);
         fields.number("bytes.response", self.response.bytes);
