@@ -195,6 +195,7 @@ mod tests {
             picousd: used,
             tokens: 5,
             requests: 1,
+            ..Amounts::default()
         });
         ledger.reserve(charges(), "o", NOW).unwrap()
     }
