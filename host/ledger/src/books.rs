@@ -9,6 +9,7 @@
 //! reservation evicts a few more of them than it needs. No call visits all balances.
 
 mod balance;
+mod bucket;
 mod idle;
 mod inherit;
 mod journals;
@@ -36,7 +37,7 @@ use inherit::Inheritance;
 use journals::Journals;
 use marks::Marks;
 use rooms::Rooms;
-use seats::Seats;
+use seats::{Seats, Turn};
 use share::{Over, Place, Posting, StepOf};
 
 pub(crate) use share::{Ceiling, Claim, Denial, End, Share};
@@ -104,6 +105,11 @@ impl Books {
     /// Changes the bounds. Existing balances stay, even if they exceed the new ones.
     pub(crate) fn set_bounds(&mut self, bounds: Bounds) {
         self.bounds = bounds.clamped();
+    }
+
+    /// Sets the marks whose crossing is reported.
+    pub(crate) fn set_marks(&mut self, marks: &[u8]) {
+        self.marks = Marks::new(marks);
     }
 
     /// Reserves all claims or none, for a hold of this name. Returns the number of the hold and its shares.
@@ -201,8 +207,8 @@ impl Books {
                 && let Some(cap) = share.cap
                 && others + held > u128::from(cap.limit)
             {
-                let resets_at = balance.resets_at;
-                let reason = self.spent(Some(share.slot), cap.limit, total, resets_at);
+                let (slot, resets_at) = (share.slot, balance.resets_at);
+                let reason = self.spent(Some(slot), cap.limit, total, resets_at);
                 return Err(self.deny(cap.index, reason));
             }
             postings.push(Posting {
@@ -270,13 +276,19 @@ impl Books {
     /// of its changes in one call, and the journals get exactly these.
     fn post(&mut self, of: &StepOf<'_>, postings: &[Posting]) {
         for posting in postings {
-            if let Some(balance) = self.balance_mut(posting.slot) {
+            let slot = self.slots.get_mut(posting.slot.place());
+            if let Some(balance) = slot.and_then(Option::as_mut) {
                 balance.held = replace_part(balance.held, posting.held);
                 balance.floor = replace_part(balance.floor, posting.floor);
                 balance.used = balance.used.saturating_add(posting.used);
                 balance.holds = balance.holds.saturating_add_signed(posting.holds);
                 if balance.unit == Unit::Sessions {
-                    self.note_seat(posting);
+                    let turn = Turn {
+                        holds: posting.holds,
+                        used: posting.used,
+                        ends: balance.resets_at,
+                    };
+                    self.seats.turn(&balance.account, balance.window, turn);
                 }
             }
         }

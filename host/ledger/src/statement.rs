@@ -120,3 +120,13 @@ pub struct Page {
     /// The start of the next page, or `None` on the last one.
     pub next: Option<usize>,
 }
+
+// === impl Crossing ===
+
+impl Crossing {
+    /// Returns whether another one is of the same account, window and unit.
+    #[must_use]
+    pub fn is_of_the_limit_of(&self, other: &Self) -> bool {
+        (self.window, self.unit) == (other.window, other.unit) && self.account == other.account
+    }
+}

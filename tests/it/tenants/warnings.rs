@@ -18,7 +18,7 @@ fn limited(upstream: &Upstream, more: &str) -> GatewayBuilder {
 }
 
 fn asking(gate: &TestGateway) -> Request {
-    gate.messages(&json!({"model": "claude-haiku-4-5", "max_tokens": 500, "messages": []}))
+    gate.messages(&json!({"model": "claude-haiku-4-5", "max_tokens": 490, "messages": []}))
 }
 
 /// An upstream whose answers cost a quarter of a cent each.

@@ -10,6 +10,22 @@ use super::webhook::Letter;
 use crate::clock::now;
 use crate::text::usd;
 
+/// The kind of an announcement.
+enum Kind {
+    /// Usage has reached the mark.
+    Threshold,
+    /// A request was refused although something is left.
+    Refused,
+}
+
+fn kind(crossing: &Crossing) -> Kind {
+    if crossing.percent == 100 && crossing.used < crossing.limit {
+        Kind::Refused
+    } else {
+        Kind::Threshold
+    }
+}
+
 /// Returns whether a crossing is announced.
 pub(crate) fn is_announced(crossing: &Crossing) -> bool {
     crossing.unit != Unit::InFlight && crossing.window != Window::Minute
@@ -33,7 +49,11 @@ pub(super) fn log(crossing: &Crossing, request: &str) {
         used,
         limit,
         request,
-        "a budget has reached {percent} % of its limit"
+        "{}",
+        match kind(crossing) {
+            Kind::Threshold => format!("a budget has reached {percent} % of its limit"),
+            Kind::Refused => "a budget refuses a request that does not fit what is left".to_owned(),
+        }
     );
 }
 
@@ -52,7 +72,10 @@ pub(super) fn letter(crossing: &Crossing, request: &str, owner: &str) -> Letter 
     let dollars = |amount: u64| (*unit == Unit::PicoUsd).then(|| usd(amount));
     let body = json!({
         "id": id,
-        "type": "budget.threshold",
+        "type": match kind(crossing) {
+            Kind::Threshold => "budget.threshold",
+            Kind::Refused => "budget.refused",
+        },
         "created_unix_ms": now().0,
         "account": &**account,
         "owner": owner,

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use http::header::{self, HeaderName, HeaderValue};
+
 use crate::config::{
     BaseUrl, HttpVersion, ProviderChange, Resilience, RetryPolicy, Scheme, UpstreamConfig,
     UpstreamKind, VmxHeaders,
 };
-use http::header::{self, HeaderName, HeaderValue};
 
 /// Headers that the fetch itself sets.
 const OWN: [HeaderName; 12] = [

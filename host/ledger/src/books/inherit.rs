@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::balance::{Balance, Period, Slot};
+use super::bucket::At;
+use super::seats::Turn;
 use super::share::{Posting, StepOf};
-use super::sliding::At;
 use super::{Books, Few};
 use crate::charge::{Charge, OnShortfall};
 use crate::journal::{BalanceKey, Carried, Change, Position, Step};
@@ -71,7 +72,12 @@ impl Books {
                 balance.holds += carried.holds;
             }
             if key.unit == Unit::Sessions {
-                self.inherit_seat(carried);
+                let turn = Turn {
+                    holds: count(carried.holds),
+                    used: carried.used,
+                    ends: key.resets_at,
+                };
+                self.seats.turn(&key.account, key.window, turn);
             }
             if carried.holds > 0 {
                 let part = self.inheritance.part(key, slot);

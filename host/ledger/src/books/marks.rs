@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::Books;
-use super::balance::{Balance, Slot, narrow};
-use super::share::Share;
+use super::balance::{Balance, narrow};
 use crate::charge::Reason;
 use crate::statement::Crossing;
 use crate::{Unit, UnixMillis};
@@ -18,34 +16,44 @@ use crate::{Unit, UnixMillis};
 const EXHAUSTED: u8 = 100;
 
 /// Marks in percent, ascending.
-pub(super) type Marks = SmallVec<[u8; 4]>;
+#[derive(Debug, Clone, Default)]
+pub(super) struct Marks(SmallVec<[u8; 4]>);
 
-// === impl Books ===
+/// The window of a balance under a limit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) used: u128,
+    /// True if it was announced as exhausted. A limit that was raised may be announced again.
+    pub(super) announced: bool,
+}
 
-impl Books {
-    /// Sets the marks.
-    pub(crate) fn set_marks(&mut self, marks: &[u8]) {
-        self.marks = marks.iter().copied().collect();
-        self.marks.sort_unstable();
-        self.marks.dedup();
+// === impl Marks ===
+
+impl Marks {
+    pub(super) fn new(marks: &[u8]) -> Self {
+        let mut marks: SmallVec<[u8; 4]> = marks.iter().copied().collect();
+        marks.sort_unstable();
+        marks.dedup();
+        Self(marks)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Returns the reason for a refusal by a limit, with the rest of it. The first refusal of a period announces it.
     pub(super) fn spent(
-        &mut self,
-        slot: Option<Slot>,
+        &self,
+        balance: Option<(&mut Balance, Seen)>,
         limit: u64,
         total: u128,
         resets_at: Option<UnixMillis>,
     ) -> Reason {
-        let announces = self.marks.contains(&EXHAUSTED);
-        let here = slot.and_then(|slot| self.balance(slot));
-        let used = here.map_or(0, |balance| self.used(balance));
-        let announces = announces && here.is_some_and(|balance| !self.is_announced(balance, limit));
-        let balance = slot.and_then(|slot| self.balance_mut(slot));
-        let exhausted = balance.filter(|_| announces).map(|balance| {
+        let announces = self.0.contains(&EXHAUSTED);
+        let exhausted = balance.filter(|(_, seen)| announces && !seen.announced);
+        let exhausted = exhausted.map(|(balance, seen)| {
             balance.announced = Some(limit);
-            Box::new(balance.crossing(EXHAUSTED, used, limit))
+            Box::new(balance.crossing(EXHAUSTED, seen.used, limit))
         });
         Reason::Spent {
             remaining: narrow(u128::from(limit).saturating_sub(total)),
@@ -54,31 +62,26 @@ impl Books {
         }
     }
 
-    /// Adds the marks that the usage of a share has crossed. The usage is in the balance already.
-    pub(super) fn cross(&mut self, share: &Share, used: u64, crossings: &mut Vec<Crossing>) {
-        let Some(lowest) = self.marks.first().copied().filter(|_| used > 0) else {
-            return;
-        };
-        let limit = share.limit;
-        let Some(balance) = self.balance(share.slot) else {
-            return;
-        };
-        let after = self.used(balance);
+    /// Adds the marks that usage has crossed. It is in the balance already.
+    pub(super) fn cross(
+        &self,
+        (balance, seen): (&mut Balance, Seen),
+        (limit, used): (u64, u64),
+        crossings: &mut Vec<Crossing>,
+    ) {
+        let after = seen.used;
         let before = after.saturating_sub(u128::from(used));
         let reached = |usage: u128, mark: u8| {
             usage.saturating_mul(100) >= u128::from(mark).saturating_mul(u128::from(limit))
         };
-        if !reached(after, lowest) || matches!(balance.unit, Unit::InFlight | Unit::Sessions) {
+        if matches!(balance.unit, Unit::InFlight | Unit::Sessions) {
             return;
         }
-        let announced = self.is_announced(balance, limit);
-        let crossed = |mark: &u8| !reached(before, *mark) && reached(after, *mark);
-        let marks: Marks = self.marks.iter().copied().filter(crossed).collect();
-        let Some(balance) = self.balance_mut(share.slot) else {
-            return;
-        };
-        for mark in marks {
-            if mark >= EXHAUSTED && announced {
+        for mark in self.0.iter().copied() {
+            if !reached(after, mark) {
+                return;
+            }
+            if reached(before, mark) || (mark >= EXHAUSTED && seen.announced) {
                 continue;
             }
             if mark >= EXHAUSTED {

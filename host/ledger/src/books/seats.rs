@@ -10,11 +10,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
-use super::Books;
 use super::balance::Balance;
-use super::share::Posting;
 use crate::charge::{Charge, account_of};
-use crate::journal::Carried;
 use crate::{UnixMillis, Window};
 
 /// The seats of all accounts.
@@ -45,38 +42,13 @@ struct Seat {
 
 /// The change of a seat.
 #[derive(Debug, Clone, Copy)]
-struct Turn {
-    holds: i64,
-    /// The end of the period in which it was used, or `None` if it was not.
-    used_until: Option<UnixMillis>,
-}
-
-// === impl Books ===
-
-impl Books {
-    /// Counts a change of the balance of a seat.
-    pub(super) fn note_seat(&mut self, posting: &Posting) {
-        let Some(balance) = super::slots::at(&self.slots, posting.slot) else {
-            return;
-        };
-        let ends = balance.resets_at.unwrap_or(UnixMillis(u64::MAX));
-        let turn = Turn {
-            holds: posting.holds,
-            used_until: (posting.used > 0).then_some(ends),
-        };
-        self.seats.turn(&balance.account, balance.window, turn);
-    }
-
-    /// Counts the seat of a predecessor.
-    pub(super) fn inherit_seat(&mut self, carried: &Carried) {
-        let key = &carried.balance;
-        let ends = key.resets_at.unwrap_or(UnixMillis(u64::MAX));
-        let turn = Turn {
-            holds: i64::try_from(carried.holds).unwrap_or(i64::MAX),
-            used_until: (carried.used > 0).then_some(ends),
-        };
-        self.seats.turn(&key.account, key.window, turn);
-    }
+pub(super) struct Turn {
+    /// The change of the number of open holds.
+    pub(super) holds: i64,
+    /// The usage in the period.
+    pub(super) used: u128,
+    /// The end of the period.
+    pub(super) ends: Option<UnixMillis>,
 }
 
 // === impl Seats ===
@@ -149,7 +121,8 @@ impl Seats {
         self.windows.get(&window)?.get(account_of(seat))
     }
 
-    fn turn(&mut self, name: &Arc<str>, window: Window, turn: Turn) {
+    /// Counts a change of the balance of a seat.
+    pub(super) fn turn(&mut self, name: &Arc<str>, window: Window, turn: Turn) {
         let account_name = account_of(name);
         let accounts = self.windows.entry(window).or_default();
         if !accounts.contains_key(account_name) {
@@ -161,7 +134,10 @@ impl Seats {
         let before = account.seats.get(name).copied().unwrap_or_default();
         let after = Seat {
             holds: before.holds.saturating_add_signed(turn.holds),
-            ends: turn.used_until.unwrap_or_default().max(before.ends),
+            ends: match turn.used {
+                0 => before.ends,
+                _ => turn.ends.unwrap_or(UnixMillis(u64::MAX)).max(before.ends),
+            },
         };
         account.count(before, Counted::Less);
         account.count(after, Counted::More);

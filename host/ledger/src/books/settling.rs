@@ -36,6 +36,7 @@ impl Books {
         self.post(&StepOf::later(Step::Ended, hold), &postings);
 
         let (mut overdrafts, mut crossings) = (Vec::new(), Vec::new());
+        let marks = self.marks.clone();
         for mut share in shares {
             let used = amounts.of(share.unit).unwrap_or(0);
             if u128::from(used) > share.held {
@@ -53,7 +54,12 @@ impl Books {
                     amount: narrow(over).min(used),
                 });
             }
-            self.cross(&share, used, &mut crossings);
+            if used > 0
+                && let Some(seen) = self.seen(share.slot, share.limit)
+                && let Some(balance) = self.balance_mut(share.slot)
+            {
+                marks.cross((balance, seen), (share.limit, used), &mut crossings);
+            }
             self.enqueue_idle(share.slot);
         }
         self.open_holds = self.open_holds.saturating_sub(1);

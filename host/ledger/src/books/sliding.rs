@@ -8,93 +8,13 @@ use std::sync::Arc;
 
 use super::Books;
 use super::balance::{Balance, Slot, narrow};
+use super::bucket::{At, Counted, Sum};
+use super::marks::Seen;
 use super::share::Place;
 use super::slots::at;
-use crate::charge::{Charge, span_of};
-use crate::journal::BalanceKey;
+use crate::charge::{Charge, Reason};
 use crate::statement::Statement;
-use crate::{Span, Unit, UnixMillis, Window};
-
-/// The place of a balance in the index.
-#[derive(Debug)]
-pub(super) struct At {
-    pub(super) hash: u64,
-    /// The end of the bucket, if the window slides.
-    pub(super) bucket: Option<UnixMillis>,
-}
-
-/// The sum of a window's buckets.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sum {
-    pub(super) used: u128,
-    /// Usage and reservations.
-    pub(super) total: u128,
-}
-
-/// The account, window and unit of a balance.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Counted<'a> {
-    account: &'a Arc<str>,
-    window: Window,
-    unit: Unit,
-}
-
-// === impl At ===
-
-impl At {
-    fn new(hash: u64, bucket: Option<UnixMillis>) -> Self {
-        let hash = bucket.map_or(hash, |end| hash.wrapping_add(spread(end)));
-        Self { hash, bucket }
-    }
-
-    /// Returns the place of a balance with this key, whose account, window and unit have this hash.
-    pub(super) fn of(hash: u64, key: &BalanceKey) -> Self {
-        let span = span_of(key.window, key.unit);
-        Self::new(hash, span.and(key.resets_at))
-    }
-}
-
-/// Spreads the end of a bucket over the bits of a hash.
-fn spread(end: UnixMillis) -> u64 {
-    end.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-// === impl Counted ===
-
-impl<'a> From<&'a Charge> for Counted<'a> {
-    fn from(charge: &'a Charge) -> Self {
-        Self {
-            account: &charge.account,
-            window: charge.window,
-            unit: charge.unit,
-        }
-    }
-}
-
-impl<'a> From<&'a Balance> for Counted<'a> {
-    fn from(balance: &'a Balance) -> Self {
-        Self {
-            account: &balance.account,
-            window: balance.window,
-            unit: balance.unit,
-        }
-    }
-}
-
-// === impl Balance ===
-
-impl Balance {
-    /// Returns the length of its window if that slides and the balance still counts there.
-    fn counting_span(&self, now: UnixMillis) -> Option<Span> {
-        span_of(self.window, self.unit).filter(|_| !self.is_over(now))
-    }
-
-    /// Returns the hash of account, window and unit of a bucket.
-    fn base_hash(&self) -> u64 {
-        let end = self.resets_at.unwrap_or_default();
-        self.hash.wrapping_sub(spread(end))
-    }
-}
+use crate::{Span, Unit, UnixMillis};
 
 // === impl Books ===
 
@@ -121,23 +41,38 @@ impl Books {
         }
     }
 
-    /// Returns the usage of a balance, and of the whole window if it slides.
-    pub(super) fn used(&self, balance: &Balance) -> u128 {
-        match balance.counting_span(self.latest) {
-            None => balance.used,
-            Some(span) => self.sum(balance.base_hash(), balance.into(), span).used,
-        }
+    /// Returns what marks have to know of the window of a balance, or `None` if there are none or it is gone.
+    pub(super) fn seen(&self, slot: Slot, limit: u64) -> Option<Seen> {
+        let balance = self.balance(slot).filter(|_| !self.marks.is_empty())?;
+        let announced = |balance: &Balance| balance.announced.is_some_and(|told| told >= limit);
+        Some(match balance.counting_span(self.latest) {
+            None => Seen {
+                used: balance.used,
+                announced: announced(balance),
+            },
+            Some(span) => {
+                let hash = balance.base_hash();
+                let mut buckets = self.buckets(hash, balance.into(), span, self.latest);
+                Seen {
+                    used: self.sum(hash, balance.into(), span).used,
+                    announced: buckets.any(|(_, bucket)| announced(bucket)),
+                }
+            }
+        })
     }
 
-    /// Returns whether a balance was announced as exhausted under a limit, or one of its window if that slides. A limit that was raised
-    /// may be announced again.
-    pub(super) fn is_announced(&self, balance: &Balance, limit: u64) -> bool {
-        let announced = |balance: &Balance| balance.announced.is_some_and(|told| told >= limit);
-        let Some(span) = balance.counting_span(self.latest) else {
-            return announced(balance);
-        };
-        let mut buckets = self.buckets(balance.base_hash(), balance.into(), span, self.latest);
-        buckets.any(|(_, bucket)| announced(bucket))
+    /// Returns the reason for a refusal by a limit, with the rest of it. The first refusal of a period announces it.
+    pub(super) fn spent(
+        &mut self,
+        slot: Option<Slot>,
+        limit: u64,
+        total: u128,
+        resets_at: Option<UnixMillis>,
+    ) -> Reason {
+        let seen = slot.and_then(|slot| Some((slot, self.seen(slot, limit)?)));
+        let marks = self.marks.clone();
+        let balance = seen.and_then(|(slot, seen)| Some((self.balance_mut(slot)?, seen)));
+        marks.spent(balance, limit, total, resets_at)
     }
 
     /// Returns the sum of all buckets of a window.

@@ -2,7 +2,7 @@
 
 use super::Books;
 use super::balance::{Balance, Period, Slot};
-use super::sliding::At;
+use super::bucket::At;
 use crate::charge::Charge;
 use crate::{Unit, UnixMillis};
 

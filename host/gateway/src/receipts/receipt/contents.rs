@@ -57,16 +57,17 @@ impl Receipt {
             "overdrawn",
             overdrawn.map(|account| (format!("overdrawn.{account}"), Value::Flag(true))),
         );
-        let crossings = self.usage.crossings.iter();
+        // Several marks of one limit may be crossed at once, in ascending order.
+        let crossings = self.usage.crossings.iter().rev().enumerate();
+        let highest = crossings.filter(|(index, crossing)| {
+            let mut higher = self.usage.crossings.iter().rev().take(*index);
+            !higher.any(|other| other.is_of_the_limit_of(crossing))
+        });
         fields.entries(
             "budget_warnings",
-            crossings.map(|crossing| {
-                let name = format!(
-                    "budget_warnings.{}.{}.{}",
-                    crossing.window,
-                    crossing.unit.code(),
-                    crossing.account
-                );
+            highest.map(|(_, crossing)| {
+                let (window, unit) = (crossing.window, crossing.unit.code());
+                let name = format!("budget_warnings.{window}.{unit}.{}", crossing.account);
                 (name, Value::Integer(i64::from(crossing.percent)))
             }),
         );
