@@ -33,7 +33,7 @@ witgate_plugin::settings! {
 /// Limits of single accounts of one kind.
 #[derive(Debug)]
 pub(crate) struct Exceptions {
-    /// One of them, for the kind.
+    /// The first account, for its kind.
     pub(crate) account: Account,
     pub(crate) limits: Vec<Rc<Limit>>,
 }
@@ -129,7 +129,10 @@ impl Limits {
             let Some(limit) = file.check(&path, &mut self.problems) else {
                 continue;
             };
-            let problem = if limit.account.name.is_some() != (of == Of::Account) {
+            // An account that can't be read is a problem already.
+            let problem = if limit.account.kind.is_empty() {
+                ""
+            } else if limit.account.name.is_some() != (of == Of::Account) {
                 "a limit of a tier is for every account of its kind, and one under `exceptions` is for `KIND:NAME`"
             } else if limits.iter().any(|other| limit.repeats(other)) {
                 "there is a limit on the same account, window and unit already"

@@ -36,7 +36,7 @@ fn charges(
     plugin(settings).charges(&request.build(), estimate)
 }
 
-/// What is left of a limit that resets in 23 hours.
+/// Returns the rest of a limit that resets in 23 hours.
 fn rest(remaining: u64) -> Rest {
     Rest {
         remaining,
