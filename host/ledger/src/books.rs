@@ -207,8 +207,9 @@ impl Books {
                 && let Some(cap) = share.cap
                 && others + held > u128::from(cap.limit)
             {
-                let (slot, resets_at) = (share.slot, balance.resets_at);
-                let reason = self.spent(Some(slot), cap.limit, total, resets_at);
+                // Only requests announce that a period is exhausted.
+                let resets_at = balance.resets_at;
+                let reason = Marks::default().spent(None, cap.limit, total, resets_at);
                 return Err(self.deny(cap.index, reason));
             }
             postings.push(Posting {
