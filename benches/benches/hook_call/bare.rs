@@ -201,6 +201,10 @@ impl context::Host for Silent {
     fn tenant(&mut self) -> Result<Option<String>> {
         Ok(self.envelope.tenant.clone())
     }
+
+    fn routing(&mut self) -> Result<context::RoutingFacts> {
+        Err(wasmtime::Error::msg("nobody calls this"))
+    }
 }
 
 impl upstreams::Host for Silent {

@@ -52,7 +52,7 @@ pub(crate) use generated::v0_3::exports::witgate::plugin::audit::{
     Edits as ReceiptEdits, ReceiptEdit,
 };
 pub(crate) use generated::v0_3::exports::witgate::plugin::{guard, lifecycle};
-pub(crate) use generated::v0_3::witgate::plugin::{kv, log, planned, request, upstreams};
+pub(crate) use generated::v0_3::witgate::plugin::{context, kv, log, planned, request, upstreams};
 
 pub use facts::{Caller, Head, Receipt, UpstreamStats, Upstreams};
 pub use generated::v0_3::exports::witgate::plugin::lifecycle::Problem as SettingsProblem;

@@ -115,6 +115,7 @@ fn context(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     define!(it."attributes" => attributes());
     define!(it."timeout-ms" => timeout_ms());
     define!(it."secondary-index" => secondary_index());
+    define!(it."routing" => routing());
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use wasmtime::Result;
 
 use super::{Breach, Guest, attribute_bytes, filled, optional_bytes};
 use crate::contract::{
-    Attribute, Envelope, Field, Plan, Receipt, Upstreams, Value, planned, upstreams, v0_2,
+    Attribute, Envelope, Field, Plan, Receipt, Upstreams, Value, context, planned, upstreams, v0_2,
 };
 use crate::request::Request;
 
@@ -125,6 +125,15 @@ impl Guest {
 
     pub(crate) fn secondary_index(&mut self) -> Result<Option<u32>> {
         Ok(self.context(0)?.secondary_index)
+    }
+
+    pub(crate) fn routing(&mut self) -> Result<context::RoutingFacts> {
+        let known = self.context(0)?;
+        Ok(context::RoutingFacts {
+            resource: self.optional_text(known.resource.as_deref())?,
+            secondary_index: known.secondary_index,
+            has_attributes: !known.attributes.is_empty(),
+        })
     }
 
     fn context(&mut self, bytes: usize) -> Result<Arc<Envelope>> {
