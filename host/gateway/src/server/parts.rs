@@ -18,7 +18,11 @@ use crate::tables::TableFetcher;
 use crate::tenants::owners;
 
 /// The migrations of the database, in the order they were released.
-const MIGRATIONS: &[Migration] = &[owners::MIGRATION, batches::MIGRATION];
+const MIGRATIONS: &[Migration] = &[
+    owners::MIGRATION,
+    batches::MIGRATION,
+    batches::KINDS_OF_TOKENS,
+];
 
 /// Opens everything that a configuration names but the listeners. Returns the gateway, and the prints of the files that it
 /// was read from.

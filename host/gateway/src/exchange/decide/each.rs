@@ -27,11 +27,12 @@ use super::model_access;
 use super::orders::Orders;
 use super::panel::Panel;
 use super::reserve::{self, Forecast};
+use super::thinking;
 use crate::answer::refused::Refused;
 use crate::exchange::guard::EditInspection;
 use crate::exchange::receive::check_lengths;
 use crate::exchange::settle::Settlement;
-use crate::exchange::view::View;
+use crate::exchange::view::{View, edit};
 use crate::text::quote;
 
 /// Time that plugins run before the task yields.
@@ -150,6 +151,7 @@ async fn all(
         plan: Arc::new(plan),
         heads: Vec::new(),
         charges: charges.into_list(),
+        cost: sum.cost_picousd,
         changes,
     })
 }
@@ -208,9 +210,17 @@ async fn one(
     let head = edited.as_ref().unwrap_or(head);
     let (prices, experience) = (&panel.snapshot.prices, settlement.experience());
     let forecast = estimate::of_batched(head, &plan, prices, experience);
-    let plan = Arc::new(plan);
+    let mut plan = Arc::new(plan);
     // The budget is asked about the request itself, so that a downgrade takes no plugin's interest.
     let mut charges = panel.charges(&asked, &plan, &forecast.estimate, settlement)?;
+    let lowered = thinking::limit(&mut charges, &mut plan, Some(&sent.head));
+    if lowered.is_some() {
+        let targets = &plan.targets;
+        let added = targets.first().and_then(|target| target.edits.last());
+        edits.extend(added.map(edit));
+    }
+    let route = settlement.route();
+    route.thinking = route.thinking.or(lowered);
     reserve::reserve(&mut charges, &forecast, settlement.experience());
     let first = plan.targets.first();
     let planned = first.and_then(|target| target.model.as_deref());

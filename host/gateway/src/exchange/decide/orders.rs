@@ -13,6 +13,8 @@ pub(crate) struct Orders {
     /// The request as each target gets it.
     pub(crate) heads: Heads,
     pub(crate) charges: Vec<PluginCharge>,
+    /// The expected cost in pico-USD, or `None` if a model has no price.
+    pub(crate) cost: Option<u64>,
     /// The changes of the plans for each kind of request in a new batch.
     pub(crate) changes: Vec<Box<[Edit]>>,
 }
