@@ -57,6 +57,10 @@ fn with(table: &str, line: &str) -> String {
         ("upstreams.NAME", "base_url = \"https://x\""),
         ("groups.NAME2", "members = [{ upstream = \"NAME\" }]"),
         ("capture", "dir = \".\""),
+        (
+            "budgets",
+            "webhook.url = \"https://x\"\nwebhook.secret = { file = \"Cargo.toml\" }\nwebhook.dead_letters = \"x\"",
+        ),
         ("receipts.sinks.NAME", "type = \"stdout\""),
     ];
     let table = if table == "groups.NAME" {
