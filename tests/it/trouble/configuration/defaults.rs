@@ -61,7 +61,10 @@ fn with(table: &str, line: &str) -> String {
             "budgets",
             "webhook.url = \"https://x\"\nwebhook.secret = { file = \"Cargo.toml\" }\nwebhook.dead_letters = \"x\"",
         ),
-        ("receipts.sinks.NAME", "type = \"stdout\""),
+        (
+            "receipts.sinks.NAME",
+            "type = \"webhook\"\nurl = \"https://x\"",
+        ),
     ];
     let table = if table == "groups.NAME" {
         "groups.NAME2"
