@@ -30,8 +30,8 @@ mod generated {
 
 use generated::exports::witgate::plugin::route;
 use generated::witgate::plugin::{
-    caller, clock, context, kv, log, metrics, planned, receipts, request, settings, tables, types,
-    upstreams,
+    caller, clock, context, kv, log, metrics, planned, receipts, request, settings, tables, texts,
+    types, upstreams,
 };
 
 /// The store's state: a host that tells the tenant, and answers nothing else.
@@ -226,6 +226,15 @@ impl receipts::Host for Silent {
     silent! {
         get_field(u32, String) -> Option<types::Value>;
         fields(u32) -> Vec<types::Field>;
+    }
+}
+
+impl texts::Host for Silent {
+    fn before(&mut self) -> Result<Option<char>> {
+        Ok(None)
+    }
+    fn held_bytes(&mut self) -> Result<u32> {
+        Ok(0)
     }
 }
 

@@ -8,6 +8,7 @@ mod log;
 mod notify;
 mod output;
 mod plugin;
+mod receipts;
 mod replay;
 mod run;
 mod sidecars;
@@ -62,6 +63,9 @@ enum Command {
     /// Manage virtual keys, which callers present to the gateway.
     #[command(subcommand)]
     Key(key::Command),
+    /// Check the receipts files.
+    #[command(subcommand)]
+    Receipts(receipts::Command),
 }
 
 /// Runs the command that the process was started with.
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         Command::Plugin(command) => plugin::plugin(&command).map(unless_print_failed),
         Command::Replay(args) => replay::replay(&args).map(unless_print_failed),
         Command::Key(command) => key::key(command).map(unless_print_failed),
+        Command::Receipts(command) => receipts::receipts(&command).map(unless_print_failed),
     };
     match done {
         Ok(code) => code,

@@ -133,6 +133,10 @@ fn facts(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut it = linker.instance(&name("receipts", V0_3))?;
     define!(it."get-field" => receipt_field(receipt: u32, name: String));
     define!(it."fields" => receipt_fields(receipt: u32));
+
+    let mut it = linker.instance(&name("texts", V0_3))?;
+    define!(it."before" => before_piece());
+    define!(it."held-bytes" => held_bytes());
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use witgate_audit::Health;
 use witgate_journal::Health as Ledger;
 
 use super::metrics::families::{Families, label};
-use super::{plugins, upstreams};
+use super::{plugins, sinks, upstreams};
 use crate::clock::WholeUnits as _;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
@@ -94,7 +94,8 @@ impl Status {
             "receipts_left_out",
             "Number of receipts of refused requests left out because of `refused_per_second`.",
             self.gateway.audit.left_out(),
-        )
+        )?;
+        sinks::collect(&self.gateway.audit.sinks(), to)
     }
 
     fn collect_ledger(&self, to: &mut Families<'_>) -> fmt::Result {

@@ -143,6 +143,23 @@ impl Guest {
     }
 }
 
+// === impl Guest: texts ===
+
+impl Guest {
+    pub(crate) fn before_piece(&mut self) -> Result<Option<char>> {
+        self.enter_hook(0, "texts")?;
+        match self.facts.text {
+            Some(text) => Ok(text.before),
+            None => Err(self.breached(Breach::NotInHook("texts"))),
+        }
+    }
+
+    pub(crate) fn held_bytes(&mut self) -> Result<u32> {
+        self.enter(0)?;
+        Ok(u32::try_from(self.spec.limits.held_bytes).unwrap_or(u32::MAX))
+    }
+}
+
 // === impl Guest: upstreams, plan, receipts ===
 
 impl Guest {
