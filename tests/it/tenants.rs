@@ -4,3 +4,4 @@ mod batches;
 mod budget;
 mod keys;
 mod ownership;
+mod usage;

@@ -12,6 +12,7 @@ mod replay;
 mod run;
 mod sidecars;
 mod temporary;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,8 @@ enum Command {
     Plugin(plugin::Command),
     /// Send recorded requests to a gateway or an upstream, and print the responses.
     Replay(replay::Args),
+    /// Show what was used and spent, by tenant, user, model and more.
+    Usage(usage::Args),
     /// Manage virtual keys, which callers present to the gateway.
     #[command(subcommand)]
     Key(key::Command),
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::check(&args).map(unless_print_failed),
         Command::Plugin(command) => plugin::plugin(&command).map(unless_print_failed),
         Command::Replay(args) => replay::replay(&args).map(unless_print_failed),
+        Command::Usage(args) => usage::usage(&args).map(unless_print_failed),
         Command::Key(command) => key::key(command).map(unless_print_failed),
     };
     match done {

@@ -22,6 +22,7 @@ mod state;
 mod streams;
 mod tls;
 mod upgrade;
+mod usage;
 mod warnings;
 
 use std::collections::BTreeMap;
@@ -51,6 +52,7 @@ pub use self::receipts::Receipts;
 pub use self::state::{OnJournalDamage, OnJournalFailure, State};
 pub use self::streams::{ClientGone, Streams};
 pub use self::tls::{ClientCertificates, Demand, ListenTls};
+pub use self::usage::Usage;
 pub use witgate_upstream::config::{
     BaseUrl, BreakerPolicy, Choice, Credential, CredentialCommand, CredentialHeader,
     CredentialSource, GroupConfig, HealthPolicy, HttpVersion, Member, OwnCredential,
@@ -88,6 +90,8 @@ pub struct Config {
     pub batches: Batches,
     /// Receipts files.
     pub receipts: Receipts,
+    /// Roll-ups of the receipts, or `None` if they are not kept.
+    pub usage: Option<Usage>,
     /// Price file, or `None` for the built-in prices.
     pub prices: Option<PathBuf>,
     /// Unix socket on which a new process asks to take over, or `None` if none can.
@@ -149,6 +153,7 @@ struct ConfigFile {
     models: endpoints::ModelsFile,
     cors: Option<cors::CorsFile>,
     capture: Option<capture::CaptureFile>,
+    usage: Option<usage::UsageFile>,
 }
 
 // === impl ConfigFile ===
@@ -173,6 +178,13 @@ impl ConfigFile {
                 "must have at least one upstream: [upstreams.default] with a base_url",
             );
         }
+        let receipts = self.receipts.check(&mut check.table("receipts"));
+        let usage = usage::UsageFile::check(
+            self.usage,
+            state.as_ref(),
+            &receipts,
+            &mut check.table("usage"),
+        );
         // Names of wrong upstreams count as well, so that nothing that refers to them is reported.
         let names: Vec<_> = self.upstreams.keys().cloned().collect();
         let upstreams = UpstreamConfig::check_all(self.upstreams, &mut check.table("upstreams"));
@@ -195,7 +207,8 @@ impl ConfigFile {
             streams: self.streams.check(&mut check.table("streams")),
             ledger: self.ledger.check(&mut check.table("ledger")),
             batches: self.batches.check(&mut check.table("batches")),
-            receipts: self.receipts.check(&mut check.table("receipts")),
+            receipts,
+            usage,
             prices: self.prices.check(&mut check.table("prices")),
             upgrade: self.upgrade.check(&mut check.table("upgrade")),
             drain_timeout: check.millis(
@@ -335,6 +348,7 @@ impl Config {
             ("receipts", self.receipts != next.receipts),
             ("upgrade", self.upgrade != next.upgrade),
             ("state", self.state != next.state),
+            ("usage", self.usage != next.usage),
         ];
         changed
             .into_iter()

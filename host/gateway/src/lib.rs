@@ -19,6 +19,7 @@ mod store;
 mod tables;
 mod tenants;
 pub mod text;
+mod usage;
 
 pub use listen::{CannotListen, Drained, ListenerRole, bind};
 pub use server::inspect;

@@ -77,6 +77,9 @@ pub(crate) async fn decide(
         settlement.add_header(headers::plugin_header(name, value));
     }
     settlement.request().envelope = Some(Arc::clone(&envelope));
+    gateway
+        .ended_sessions
+        .check(&view.caller.id, envelope.session.as_deref())?;
     let mut view = view.after(&envelope).map_err(|error| edit_failed(&error))?;
     // Rare, so it lives on the heap.
     if let Some(guards) = guard::of(&view, &lineup, &envelope)? {

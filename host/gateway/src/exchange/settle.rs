@@ -15,6 +15,7 @@ use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
 use witgate_runtime::{CallTrace, Guards, HookSession, Lineup, Rejection, Request};
 
+use super::own;
 use super::relay::metering::Metering;
 use crate::answer::cors::{self, CorsSource};
 use crate::answer::refused::Refused;
@@ -300,7 +301,9 @@ impl Drop for Settlement {
         self.note_guards();
         self.settle_hold();
         self.gateway.metrics.closed(&self.receipt);
-        if [Endpoint::Hello.code(), cors::PREFLIGHT].contains(&self.receipt.request.endpoint) {
+        if [Endpoint::Hello.code(), cors::PREFLIGHT, own::CODE]
+            .contains(&self.receipt.request.endpoint)
+        {
             return;
         }
         self.gateway.audit.submit(Finished {
