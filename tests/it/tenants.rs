@@ -4,4 +4,5 @@ mod batches;
 mod budget;
 mod keys;
 mod ownership;
+mod prices;
 mod usage;

@@ -8,6 +8,8 @@ mod log;
 mod notify;
 mod output;
 mod plugin;
+mod prices;
+mod receipts;
 mod replay;
 mod run;
 mod sidecars;
@@ -62,6 +64,12 @@ enum Command {
     Replay(replay::Args),
     /// Show what was used and spent, by tenant, user, model and more.
     Usage(usage::Args),
+    /// Find single receipts.
+    #[command(subcommand)]
+    Receipts(receipts::Command),
+    /// Compare prices with what receipts say.
+    #[command(subcommand)]
+    Prices(prices::Command),
     /// Manage virtual keys, which callers present to the gateway.
     #[command(subcommand)]
     Key(key::Command),
@@ -84,6 +92,8 @@ fn main() -> ExitCode {
         Command::Plugin(command) => plugin::plugin(&command).map(unless_print_failed),
         Command::Replay(args) => replay::replay(&args).map(unless_print_failed),
         Command::Usage(args) => usage::usage(&args).map(unless_print_failed),
+        Command::Receipts(command) => receipts::receipts(&command).map(unless_print_failed),
+        Command::Prices(command) => prices::prices(&command).map(unless_print_failed),
         Command::Key(command) => key::key(command).map(unless_print_failed),
     };
     match done {

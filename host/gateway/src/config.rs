@@ -48,6 +48,7 @@ pub use self::listen::{ForwardedHeader, Listen, Proxies, ProxyProtocol};
 pub use self::memory::{Memory, Origin};
 pub use self::network::Network;
 pub use self::plugins::Plugins;
+pub use self::prices::{Prices, UpstreamContract};
 pub use self::receipts::Receipts;
 pub use self::state::{OnJournalDamage, OnJournalFailure, State};
 pub use self::streams::{ClientGone, Streams};
@@ -92,8 +93,8 @@ pub struct Config {
     pub receipts: Receipts,
     /// Roll-ups of the receipts, or `None` if they are not kept.
     pub usage: Option<Usage>,
-    /// Price file, or `None` for the built-in prices.
-    pub prices: Option<PathBuf>,
+    /// Prices.
+    pub prices: Prices,
     /// Unix socket on which a new process asks to take over, or `None` if none can.
     pub upgrade: Option<PathBuf>,
     /// Maximum time for running exchanges to finish after SIGTERM.
@@ -209,7 +210,7 @@ impl ConfigFile {
             batches: self.batches.check(&mut check.table("batches")),
             receipts,
             usage,
-            prices: self.prices.check(&mut check.table("prices")),
+            prices: self.prices.check(&names, &mut check.table("prices")),
             upgrade: self.upgrade.check(&mut check.table("upgrade")),
             drain_timeout: check.millis(
                 "drain_timeout_ms",
@@ -325,7 +326,7 @@ impl Config {
             credential.into_iter().chain(upstream.ca_file.as_deref())
         });
         let tls = self.listen.tls.iter().flat_map(|tls| tls.files());
-        [Some(self.path.as_path()), keys, self.prices.as_deref()]
+        [Some(self.path.as_path()), keys, self.prices.file.as_deref()]
             .into_iter()
             .flatten()
             .chain(of_upstreams)

@@ -13,6 +13,7 @@ mod exchange;
 mod gateway;
 mod journal;
 mod listen;
+mod prices;
 mod receipts;
 mod server;
 mod store;
@@ -22,6 +23,7 @@ pub mod text;
 mod usage;
 
 pub use listen::{CannotListen, Drained, ListenerRole, bind};
+pub use prices::Prices;
 pub use server::inspect;
 pub use server::{Options, Server, open_policies, runtime_options};
 pub use tenants::keys;

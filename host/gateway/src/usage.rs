@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use witgate_usage::query::{Report, Wording};
@@ -23,9 +23,17 @@ use crate::listen::stopped;
 /// Time between two looks at the receipts files.
 const POLL: Duration = Duration::from_secs(1);
 
+/// Most rows of sums that are read for a caller: a fraction of a second's worth.
+const MOST_READ_FOR_CALLERS: usize = 500_000;
+
+/// Questions of callers that are answered at a time.
+const CALLERS_AT_ONCE: usize = 4;
+
 /// The roll-ups of a gateway.
 pub(crate) struct Usage {
     kept: Option<Kept>,
+    /// Places for the questions of callers.
+    callers: Semaphore,
 }
 
 struct Kept {
@@ -52,6 +60,9 @@ pub(crate) enum NoAnswer {
     /// The database refuses.
     #[error(transparent)]
     Refused(#[from] UsageError),
+    /// Many callers are being answered.
+    #[error("many callers ask at once: try again")]
+    Busy,
     /// The call panicked.
     #[error("a call to the usage database panicked")]
     Stopped,
@@ -76,6 +87,7 @@ impl Usage {
         };
         Self {
             kept: config.map(kept),
+            callers: Semaphore::new(CALLERS_AT_ONCE),
         }
     }
 
@@ -141,7 +153,20 @@ impl Usage {
         asked.await.unwrap_or(Err(NoAnswer::Stopped))
     }
 
-    /// The same, after everything that is written by now was added up.
+    /// Answers a caller in the same way, unless many are being answered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Usage::ask`], and [`NoAnswer::Busy`].
+    pub(crate) async fn ask_for_caller<T: Send + 'static>(
+        self: &Arc<Self>,
+        answer: impl FnOnce(&Asking<'_>) -> Result<T, NoAnswer> + Send + 'static,
+    ) -> Result<T, NoAnswer> {
+        let _place = self.callers.try_acquire().map_err(|_| NoAnswer::Busy)?;
+        self.ask(answer).await
+    }
+
+    /// Answers as [`Usage::ask`], after everything that is written by now was added up.
     ///
     /// # Errors
     ///
@@ -226,9 +251,10 @@ impl Asking<'_> {
         query
             .only
             .extend(key.map(|key| (Dimension::Key, vec![key.to_owned()])));
-        let report = query
-            .ask(self.db, &self.config.keep, now)
-            .map_err(UsageError::Refused)?;
+        if key.is_some() {
+            query.most_read = MOST_READ_FOR_CALLERS;
+        }
+        let report = query.ask(self.db, &self.config.keep, now)?;
         Ok((report, query))
     }
 }

@@ -110,6 +110,11 @@ pub enum UsageError {
     /// The database refused a call.
     #[error("the usage database can't be read or written: {0}")]
     Refused(#[from] rusqlite::Error),
+    /// The answer to a question would take more rows than it may.
+    #[error(
+        "the question is about too much at once: use a shorter range, or leave out session and agent"
+    )]
+    TooMuch,
     /// A receipts file can't be read.
     #[error("the receipts in {path} can't be read: {source}")]
     Receipts {

@@ -13,6 +13,7 @@ mod names;
 pub mod query;
 mod record;
 mod retention;
+mod search;
 mod segments;
 mod series;
 mod sessions;
@@ -25,6 +26,7 @@ pub use self::grain::Grain;
 pub use self::histogram::Histogram;
 
 pub use self::retention::{Keep, clean};
+pub use self::search::{Wanted, for_each_line, search};
 pub use self::segments::{Kind, Source};
 pub use self::series::{Dimension, Metadata, Room};
 pub use self::sessions::{Session, session, session_named, sessions};

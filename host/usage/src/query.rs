@@ -14,6 +14,7 @@ use rusqlite::{CachedStatement, Connection, params};
 
 pub use self::range::Part;
 pub use self::wording::{DEFAULT_LIMIT, Wording};
+use crate::database::UsageError;
 use crate::grain::Grain;
 use crate::names;
 use crate::retention::Keep;
@@ -40,6 +41,8 @@ pub struct Query {
     pub limit: usize,
     /// Latencies in the answer, which takes longer.
     pub latencies: bool,
+    /// Most rows of sums that are read for the answer: a question without an end would hold up others.
+    pub most_read: usize,
 }
 
 /// An order of rows. Rows of different times are in the order of time.
@@ -130,8 +133,13 @@ impl Query {
     ///
     /// # Errors
     ///
-    /// The database can't be read.
-    pub fn ask(&self, db: &Connection, keep: &Keep, now_unix_ms: i64) -> rusqlite::Result<Report> {
+    /// The database can't be read, or [`UsageError::TooMuch`].
+    pub fn ask(
+        &self,
+        db: &Connection,
+        keep: &Keep,
+        now_unix_ms: i64,
+    ) -> Result<Report, UsageError> {
         let only = self.only.iter().map(|(dimension, _)| *dimension);
         let detail = match self
             .by
@@ -149,8 +157,9 @@ impl Query {
             groups.read_all(db)?;
         }
         let mut sums: HashMap<(Option<i64>, usize), Sums> = HashMap::new();
+        let mut room = self.most_read;
         for part in &cover.parts {
-            self.add(part, detail, db, &mut groups, &mut sums)?;
+            self.add(part, detail, db, &mut groups, &mut sums, &mut room)?;
         }
         let mut total = Sums::default();
         let mut rows = Vec::with_capacity(sums.len());
@@ -189,7 +198,8 @@ impl Query {
         db: &Connection,
         groups: &mut Groups<'_>,
         sums: &mut HashMap<(Option<i64>, usize), Sums>,
-    ) -> rusqlite::Result<()> {
+        room: &mut usize,
+    ) -> Result<(), UsageError> {
         let latencies = if self.latencies { ", latencies" } else { "" };
         let mut select = db.prepare_cached(&format!(
             "SELECT series, bucket, requests, messages, errors, refused, client_gone, input, output, cache_read, \
@@ -203,6 +213,7 @@ impl Query {
             part.buckets.end
         ])?;
         while let Some(row) = rows.next()? {
+            *room = room.checked_sub(1).ok_or(UsageError::TooMuch)?;
             let Some(group) = groups.of(row.get(0)?)? else {
                 continue;
             };

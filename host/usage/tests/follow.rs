@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use witgate_usage::query::{Query, Report, Sort};
 use witgate_usage::{
-    Dimension, Follower, Keep, Kind, Metadata, Room, Source, clean, open_reader, open_writer,
-    sessions,
+    Dimension, Follower, Keep, Kind, Metadata, Room, Source, UsageError, clean, open_reader,
+    open_writer, sessions,
 };
 
 const NOW: i64 = 1_795_953_630_000; // 2026-11-29T12:00:30Z
@@ -114,6 +114,7 @@ fn query(by: &[Dimension]) -> Query {
         sort: Sort::Cost,
         limit: 100,
         latencies: false,
+        most_read: 1_000,
     }
 }
 
@@ -454,6 +455,27 @@ fn old_minutes_and_hours_go_and_the_sums_stay() {
         ..query(&[])
     };
     assert_eq!(ask(&reader, &day).total.requests, 1, "an hour of last week");
+}
+
+#[test]
+fn a_question_about_too_much_is_an_error_and_no_long_wait() {
+    let mut log = Log::new();
+    let (mut db, mut follower) = (log.db(), log.follower());
+    (0..5).for_each(|user| log.receipt(&json!({"user": format!("u{user}")})));
+    follower.catch_up(&mut db, NOW).unwrap();
+    let asked = |most_read| {
+        let query = Query {
+            most_read,
+            ..query(&[])
+        };
+        query.ask(&db, &KEEP, NOW)
+    };
+    assert!(matches!(asked(4), Err(UsageError::TooMuch)), "five series");
+    assert_eq!(
+        asked(5).unwrap().total.requests,
+        5,
+        "as many as it may read"
+    );
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use witgate_artifacts::ENVELOPE;
 
-use crate::harness::{Answer, Caller, GatewayBuilder, Request, TestGateway, Upstream};
+use crate::harness::{
+    Answer, Caller, GatewayBuilder, Request, TestGateway, Upstream, printed, text, witgate,
+};
 
 /// Haiku 4.5: a million pico-USD for each token of the prompt, five for each of the answer.
 const COST: &str = "0.000135";
@@ -193,5 +195,69 @@ async fn an_ended_session_is_refused_and_others_go_on() {
         405,
         "nothing else can be deleted: {}",
         kept.text()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_answer_from_the_files_alone() {
+    let upstream = upstream().await;
+    let gate = builder().upstream("default", &upstream).start().await;
+    for (session, team) in [("s1", "growth"), ("s2", "core")] {
+        assert_eq!(gate.ask(&ask(&gate, session, team)).await.status, 200);
+    }
+    let (_, folder) = gate.drain().await;
+    let run = |arguments: &[&str]| {
+        let output = witgate(folder.path(), arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+        printed(&output)
+    };
+    let table = run(&["usage", "--by", "team,model", "--where", "team=growth"]);
+    let lines: Vec<_> = table.lines().collect();
+    assert!(lines[0].starts_with("team"), "{table}");
+    assert!(lines[1].starts_with("growth  claude-haiku-4-5"), "{table}");
+    assert!(
+        lines[1].ends_with("0.0002"),
+        "the cost, rounded up: {table}"
+    );
+    assert!(lines[2].starts_with("total"), "{table}");
+    let csv = run(&[
+        "usage", "--by", "session", "--format", "csv", "--sort", "name",
+    ]);
+    assert!(csv.contains("\ns1,1,") && csv.contains("\ns2,1,"), "{csv}");
+    let json: Value =
+        serde_json::from_str(&run(&["usage", "--per", "day", "--format", "json"])).unwrap();
+    assert_eq!(json["total"]["cost_usd"], "0.00027", "{json}");
+    let wrong = witgate(folder.path(), &["usage", "--by", "colour"]);
+    assert!(
+        !wrong.status.success() && text(&wrong).contains("--by: there is no `colour`"),
+        "{}",
+        text(&wrong)
+    );
+
+    let found = run(&[
+        "receipts",
+        "query",
+        "--session",
+        "s2",
+        "--outcome",
+        "answered",
+    ]);
+    let receipt: Value = serde_json::from_str(found.trim()).expect("one receipt");
+    assert_eq!(receipt["metadata"]["team"], "core", "{receipt}");
+    let id = receipt["id"].as_str().unwrap();
+    assert_eq!(run(&["receipts", "query", "--id", id]), found, "by its id");
+    let team = run(&[
+        "receipts",
+        "query",
+        "--where",
+        "metadata.team=growth",
+        "--since",
+        "1h",
+    ]);
+    assert_eq!(team.lines().count(), 1, "{team}");
+    assert_eq!(
+        run(&["receipts", "query", "--until", "2020-01"]),
+        "",
+        "none so old"
     );
 }

@@ -95,9 +95,9 @@ fn no_session() -> Page {
 
 fn no_answer(error: &NoAnswer) -> Page {
     let status = match error {
-        NoAnswer::Question(_) => 400,
+        NoAnswer::Question(_) | NoAnswer::Refused(UsageError::TooMuch) => 400,
         NoAnswer::NotKept => 404,
-        NoAnswer::Refused(_) | NoAnswer::Stopped => 503,
+        NoAnswer::Refused(_) | NoAnswer::Busy | NoAnswer::Stopped => 503,
     };
     Page::error(status, &error.to_string())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use witgate_audit::sink::Rotation;
 use witgate_config_file::Check;
+use witgate_usage::{Kind, Source};
 
 /// Minimum of `rotate_bytes`: a receipt must fit.
 const MIN_ROTATE_BYTES: u64 = 64 * 1024;
@@ -110,6 +111,21 @@ impl ReceiptsFile {
 // === impl Receipts ===
 
 impl Receipts {
+    /// Returns the receipts files, that of refusals last.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Source> {
+        let evidence = self.file.iter().map(|file| (file, Kind::Evidence));
+        let refused = self.refused_file.iter();
+        // A pipe takes both kinds.
+        let refused = refused.filter(|refused| Some(*refused) != self.file.as_ref());
+        let refusals = refused.map(|file| (file, Kind::Refusals));
+        let source = |(path, kind): (&PathBuf, Kind)| Source {
+            path: path.clone(),
+            kind,
+        };
+        evidence.chain(refusals).map(source).collect()
+    }
+
     /// Returns the rotation of the file of refusals: to one other file, so that each has half of the bytes.
     pub(crate) fn refused_rotation(&self) -> Rotation {
         Rotation {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use witgate_config_file::Check;
-use witgate_usage::{Keep, Kind, Room, Source};
+use witgate_usage::{Keep, Room, Source};
 
 use super::{Receipts, State};
 
@@ -86,7 +86,7 @@ impl UsageFile {
                 ),
             },
         };
-        let (Some(state), Some(path)) = (state, &receipts.file) else {
+        let (Some(state), Some(_)) = (state, &receipts.file) else {
             if is_set {
                 check.problem(
                     "metadata",
@@ -95,22 +95,9 @@ impl UsageFile {
             }
             return None;
         };
-        let mut sources = vec![Source {
-            path: path.clone(),
-            kind: Kind::Evidence,
-        }];
-        let refused = receipts.refused_file.as_ref();
-        sources.extend(
-            refused
-                .filter(|refused| *refused != path)
-                .map(|path| Source {
-                    path: path.clone(),
-                    kind: Kind::Refusals,
-                }),
-        );
         Some(Usage {
             database: Self::database(&state.directory),
-            sources,
+            sources: receipts.sources(),
             metadata,
             keep,
         })

@@ -137,7 +137,7 @@ fn charge(
     settlement: &mut Settlement,
 ) -> Result<Orders, Refused> {
     let request: Arc<dyn Request> = Arc::<View>::clone(view);
-    let estimate = estimate::of_message(view, &plan, &panel.snapshot.prices);
+    let estimate = estimate::of_message(view, &plan, panel.snapshot.prices.of_plan(&plan));
     settlement.expect(&estimate);
     let plan = Arc::new(plan);
     let charges = panel.charges(&request, &plan, &estimate, settlement)?;

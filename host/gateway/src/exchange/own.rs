@@ -115,13 +115,15 @@ async fn usage(
 ) -> Result<Answered, Refused> {
     let mut asked = Asked::read(query).map_err(|problem| Refused::client(400, problem))?;
     asked.key = Some(Arc::clone(&caller.id));
-    let answer = gateway.usage.ask(move |asking| asked.answer(asking));
+    let answer = gateway
+        .usage
+        .ask_for_caller(move |asking| asked.answer(asking));
     answer.await.map_err(refused)
 }
 
 async fn sessions(caller: &Arc<Caller>, gateway: &Gateway) -> Result<Answered, Refused> {
     let (caller, ended) = (Arc::clone(caller), gateway.ended_sessions.all());
-    let answer = gateway.usage.ask(move |asking| {
+    let answer = gateway.usage.ask_for_caller(move |asking| {
         sessions_page(asking, Some(&caller.id), SESSIONS, 0, |session| {
             describe(session, |session| ended.has(session))
         })
@@ -131,7 +133,7 @@ async fn sessions(caller: &Arc<Caller>, gateway: &Gateway) -> Result<Answered, R
 
 async fn one(caller: &Arc<Caller>, gateway: &Gateway, name: String) -> Result<Answered, Refused> {
     let (caller, ended) = (Arc::clone(caller), gateway.ended_sessions.all());
-    let answer = gateway.usage.ask(move |asking| {
+    let answer = gateway.usage.ask_for_caller(move |asking| {
         let Some(session) = find(asking, &caller, &name)? else {
             return Ok(None);
         };
@@ -147,7 +149,7 @@ async fn end(caller: &Arc<Caller>, gateway: &Gateway, name: String) -> Result<An
     let owner = Arc::clone(caller);
     let answer = gateway
         .usage
-        .ask_now(move |asking| find(asking, &owner, &name));
+        .ask_for_caller(move |asking| find(asking, &owner, &name));
     let session = answer.await.map_err(refused)?.ok_or_else(no_session)?;
     gateway
         .ended_sessions
@@ -190,6 +192,8 @@ fn refused(error: NoAnswer) -> Refused {
     match error {
         NoAnswer::Question(problem) => Refused::client(400, problem),
         NoAnswer::NotKept => Refused::client(404, error.to_string()),
+        NoAnswer::Refused(UsageError::TooMuch) => Refused::client(400, error.to_string()),
+        NoAnswer::Busy => Refused::gateway(503, error.to_string()),
         NoAnswer::Refused(_) | NoAnswer::Stopped => {
             tracing::error!(%error, "a caller's question about its usage has no answer");
             Refused::gateway(503, "usage can't be read: try again")

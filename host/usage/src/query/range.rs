@@ -137,6 +137,7 @@ mod tests {
             sort: Sort::Cost,
             limit: 1,
             latencies: false,
+            most_read: 1,
         };
         let cover = cover(&query, detail, &KEEP, at("2026-11-29T12:00:30Z"));
         let mut end = None;

@@ -7,6 +7,9 @@ use crate::series::{Dimension, Metadata};
 /// Rows of an answer unless the question says otherwise.
 pub const DEFAULT_LIMIT: usize = 100;
 
+/// Most rows of sums that are read for an operator's answer: some seconds' worth.
+const MOST_READ: usize = 5_000_000;
+
 /// A question in words. Every part may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wording {
@@ -81,6 +84,7 @@ impl Wording {
             sort: sort.transpose()?.unwrap_or_default(),
             limit: self.limit.unwrap_or(DEFAULT_LIMIT),
             latencies: self.latencies,
+            most_read: MOST_READ,
         })
     }
 

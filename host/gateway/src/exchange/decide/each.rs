@@ -181,7 +181,7 @@ fn one(
     };
     let planned = plan.targets.iter().all(|target| target.model.is_some());
     model_access::has_model(Some(head), panel.caller(), planned)?;
-    let estimate = estimate::of_batched(head, &plan, &panel.snapshot.prices);
+    let estimate = estimate::of_batched(head, &plan, panel.snapshot.prices.of_plan(&plan));
     let plan = Arc::new(plan);
     // The budget is asked about the request itself, so that a downgrade takes no plugin's interest.
     let charges = panel.charges(&asked, &plan, &estimate, settlement)?;

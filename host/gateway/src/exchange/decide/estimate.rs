@@ -30,7 +30,9 @@ pub(crate) fn of_message(view: &View, plan: &Plan, prices: &PriceBook) -> Estima
     let edited = of_first_target(head, plan);
     let head = edited.as_ref().unwrap_or(head);
     of_head(head, plan, |model, tokens| {
-        prices.model(model)?;
+        if !prices.has_price(model) {
+            return None;
+        }
         let usage = Usage {
             tokens,
             speed: text(head, "speed"),

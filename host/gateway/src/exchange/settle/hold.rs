@@ -2,11 +2,12 @@
 
 use witgate_ledger::{Amounts, Hold, Unit};
 use witgate_messages::meter::{Reading, Source};
-use witgate_messages::price::Cost;
+use witgate_messages::price::{Cost, PriceBook};
 use witgate_runtime::Estimate;
 
 use super::Settlement;
 use crate::exchange::relay::metering::Metering;
+use crate::gateway::snapshot::Snapshot;
 use crate::receipts::receipt::{Admission, Outcome, Receipt};
 
 /// Output tokens between two raises of a hold.
@@ -74,7 +75,7 @@ impl Settlement {
             tokens.output = tokens.output.max(if is_kept { next } else { output });
         }
         let model = model(&reading, &self.receipt).unwrap_or_default();
-        let cost = self.snapshot.prices.cost(model, &reading.usage);
+        let cost = prices(&self.snapshot, &self.receipt).cost(model, &reading.usage);
         hold.overdraw();
         let amounts = Amounts {
             picousd: cost.picousd,
@@ -137,9 +138,7 @@ impl Settlement {
         if reading.source == Source::Estimated && tokens.total() == tokens.output {
             tokens.input = self.expected_prompt;
         }
-        let cost = self
-            .snapshot
-            .prices
+        let cost = prices(&self.snapshot, &self.receipt)
             .cost(model.as_deref().unwrap_or_default(), &reading.usage);
         let tokens = reading.usage.tokens.total();
         self.receipt.usage.reading = Some(reading);
@@ -167,6 +166,13 @@ fn model<'a>(reading: &'a Reading, receipt: &'a Receipt) -> Option<&'a str> {
     let sent = sent.and_then(|attempt| attempt.model.as_deref());
     let told = reading.model.as_deref();
     told.or(sent).or(receipt.request.model.as_deref())
+}
+
+/// Returns the prices of the upstream that was asked last.
+fn prices<'a>(snapshot: &'a Snapshot, receipt: &Receipt) -> &'a PriceBook {
+    let last = receipt.route.attempts.last();
+    let upstream = last.map(|attempt| attempt.upstream.as_str());
+    snapshot.prices.of(upstream)
 }
 
 /// Returns what a hold reserves in each unit.
