@@ -22,7 +22,7 @@ pub struct Follower {
     open: Vec<Option<(Identity, File)>>,
 }
 
-/// What one step of a follower has added.
+/// The result of a step of a follower.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Followed {
     /// Receipts.
@@ -33,7 +33,7 @@ pub struct Followed {
     pub is_behind: bool,
 }
 
-/// One step of a follower.
+/// A step of a follower.
 struct Step<'a> {
     db: &'a Connection,
     tally: Tally<'a>,

@@ -37,11 +37,11 @@ pub struct Query {
     pub only: Vec<(Dimension, Vec<String>)>,
     /// The order of the rows.
     pub sort: Sort,
-    /// Most rows.
+    /// Maximum number of rows.
     pub limit: usize,
     /// Latencies in the answer, which takes longer.
     pub latencies: bool,
-    /// Most rows of sums that are read for the answer: a question without an end would hold up others.
+    /// Maximum number of rows of sums that are read for the answer: a question without an end would hold up others.
     pub most_read: usize,
 }
 

@@ -36,7 +36,7 @@ pub struct Session {
     pub picousd: u128,
 }
 
-/// What some receipts add to a session.
+/// The sums that receipts add to a session.
 #[derive(Debug, Default)]
 pub(crate) struct Visits {
     tenant: Option<String>,

@@ -1,4 +1,4 @@
-//! What is counted.
+//! Sums over receipts.
 
 use crate::Histogram;
 

@@ -12,7 +12,7 @@ use crate::sessions::Visits;
 use crate::sums::Sums;
 use crate::{Grain, sessions};
 
-/// Most tokens that a receipt counts with: an upstream may report any number.
+/// Maximum number of tokens that a receipt counts with: an upstream may report any number.
 const MAX_TOKENS: u64 = 1_000_000_000_000;
 
 /// Grains of sums without sessions.

@@ -32,8 +32,9 @@ fn ask(gate: &TestGateway, session: &str, team: &str) -> Request {
         .set_header("x-claude-code-session-id", session)
 }
 
-async fn page(gate: &TestGateway, path: &str) -> Value {
-    gate.receipts().await;
+/// A page of the admin listener once there are so many receipts.
+async fn page(gate: &TestGateway, receipts: usize, path: &str) -> Value {
+    gate.receipts_when(receipts).await;
     let page = gate.admin(path).await;
     assert_eq!(page.status, 200, "{path}: {}", page.text());
     page.json()
@@ -50,13 +51,13 @@ async fn spend_is_answered_by_every_dimension_as_json_and_csv() {
         .messages(&json!([]))
         .set_header("x-claude-code-session-id", "s3");
     assert_eq!(gate.ask(&refused).await.status, 400, "no JSON object");
-    let all = page(&gate, "/usage?latencies=true").await;
+    let all = page(&gate, 4, "/usage?latencies=true").await;
     let total = &all["total"];
     assert_eq!(total["requests"], 3, "{all}");
     assert_eq!(total["refused"], 1, "{all}");
     assert_eq!(total["cost_usd"], "0.000405", "{all}");
     assert!(total["total_p95_ms"].is_u64(), "a latency: {all}");
-    let growth = page(&gate, "/usage?by=team,model,upstream&where=team=growth").await;
+    let growth = page(&gate, 4, "/usage?by=team,model,upstream&where=team=growth").await;
     assert_eq!(growth["rows"].as_array().unwrap().len(), 1, "{growth}");
     let row = &growth["rows"][0];
     assert_eq!(
@@ -94,7 +95,7 @@ async fn a_caller_is_told_its_own_spend_and_no_other() {
     assert_eq!(gate.ask(&ask(&gate, "s1", "growth")).await.status, 200);
     let theirs = other.keyed(ask(&gate, "s9", "growth"));
     assert_eq!(gate.ask(&theirs).await.status, 200);
-    let all = page(&gate, "/usage?by=key").await;
+    let all = page(&gate, 2, "/usage?by=key").await;
     assert_eq!(
         all["rows"].as_array().unwrap().len(),
         2,
@@ -114,7 +115,7 @@ async fn a_caller_is_told_its_own_spend_and_no_other() {
     assert_eq!(asked["total"]["requests"], 0, "not another's: {asked}");
     let listed = gate.ask(&get("/sessions")).await.json();
     assert_eq!(listed["sessions"].as_array().unwrap().len(), 1, "{listed}");
-    let foreign = page(&gate, "/sessions").await;
+    let foreign = page(&gate, 2, "/sessions").await;
     let foreign = foreign["sessions"].as_array().unwrap();
     let foreign = foreign.iter().find(|it| it["session"] == "s9").unwrap();
     let id = foreign["id"].as_str().unwrap();
@@ -135,7 +136,7 @@ async fn a_caller_is_told_its_own_spend_and_no_other() {
     let stranger = gate.ask(&Request::new("GET", "/v1/usage")).await;
     assert_eq!(stranger.status, 401, "without a key: {}", stranger.text());
     assert_eq!(
-        gate.receipts().await.len(),
+        gate.receipts_when(3).await.len(),
         3,
         "pages leave no receipt, strangers do"
     );
@@ -150,7 +151,7 @@ async fn an_ended_session_is_refused_and_others_go_on() {
     }
     let sub_agent = ask(&gate, "s1", "a").set_header("x-claude-code-agent-id", "a1");
     assert_eq!(gate.ask(&sub_agent).await.status, 200);
-    let listed = page(&gate, "/sessions").await;
+    let listed = page(&gate, 4, "/sessions").await;
     let sessions = listed["sessions"].as_array().unwrap();
     let of = |name: &str| sessions.iter().find(|it| it["session"] == name).unwrap();
     let first = of("s1");
@@ -185,7 +186,7 @@ async fn an_ended_session_is_refused_and_others_go_on() {
         let response = gate.ask(&ask(&gate, session, "a")).await;
         assert_eq!(response.status, status, "{session}: {}", response.text());
     }
-    let listed = page(&gate, "/sessions").await;
+    let listed = page(&gate, 7, "/sessions").await;
     let ended = listed["sessions"].as_array().unwrap().iter();
     let ended = ended.filter(|it| it["ended"] == true).count();
     assert_eq!(ended, 2, "{listed}");

@@ -14,7 +14,7 @@ const DAY_MS: i64 = 86_400_000;
 pub struct Part {
     /// The grain.
     pub grain: Grain,
-    /// Their numbers.
+    /// Numbers of the buckets.
     pub buckets: Range<i64>,
 }
 

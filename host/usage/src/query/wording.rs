@@ -7,7 +7,7 @@ use crate::series::{Dimension, Metadata};
 /// Rows of an answer unless the question says otherwise.
 pub const DEFAULT_LIMIT: usize = 100;
 
-/// Most rows of sums that are read for an operator's answer: some seconds' worth.
+/// Maximum number of rows of sums that are read for an operator's answer: some seconds' worth.
 const MOST_READ: usize = 5_000_000;
 
 /// A question in words. Every part may be left out.
@@ -27,7 +27,7 @@ pub struct Wording {
     pub only: Vec<String>,
     /// The name of an order.
     pub sort: Option<String>,
-    /// Most rows.
+    /// Maximum number of rows.
     pub limit: Option<usize>,
     /// Latencies in the answer.
     pub latencies: bool,
