@@ -82,7 +82,7 @@ class RunningGateway(Gateway):
     `process` is None where the gateway does not know of such attempts yet and some are wanted.
     """
 
-    def __init__(self, binary, policies, folder, environment, upstream, attempts):
+    def __init__(self, binary, policies, folder, environment, upstream, attempts, more=""):
         self.receipts_file = folder / "receipts.jsonl"
         self.log_file = folder / "witgate.log"
         self.process = None
@@ -104,11 +104,11 @@ file = "receipts.jsonl"
 base_url = "{upstream}"
 credential = {{ file = "secret" }}
 """
-        config.write_text(f"{text}retry = {{ attempts = {attempts} }}\n")
+        config.write_text(f"{text}retry = {{ attempts = {attempts} }}\n{more}")
         if self._witgate(binary, folder, environment, "check").returncode != 0:
             if attempts:
                 return
-            config.write_text(text)
+            config.write_text(text + more)
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen([binary, "run"], cwd=folder, env=environment, stderr=log)
         self.url = self._serving()

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import caps
 import faults
 import guards
 from gateway import Gateway
@@ -113,6 +114,7 @@ def main():
         results.append(("gateway: ends at SIGTERM", ends))
         results += faults.results(binary, policies, Path(folder), bare, faults.programs(VENV), environment)
         results += guards.results(binary, policies, Path(folder), bare, environment)
+        results += caps.results(binary, policies, Path(folder), bare, environment)
         failed = [name for name, why in results if why]
         for name, why in results:
             print(f"FAILED {name}: {why}" if why else f"ok {name}")

@@ -2,7 +2,9 @@
 
 mod batches;
 mod budget;
+mod holds;
 mod keys;
 mod ownership;
 mod prices;
 mod usage;
+mod warnings;

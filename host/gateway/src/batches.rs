@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
-use witgate_ledger::{Amounts, Hold, Ledger, UnixMillis};
+use witgate_ledger::{Amounts, Hold, Ledger, Settled, UnixMillis};
 use witgate_messages::batch::Totals;
 
 use crate::clock::WholeUnits as _;
@@ -245,15 +245,10 @@ impl Batches {
             .await
     }
 
-    /// Settles the hold of a batch. Returns the accounts that it took over their limit.
-    fn settle_hold(&self, id: &str, amounts: Amounts) -> Vec<String> {
+    /// Settles the hold of a batch.
+    fn settle_hold(&self, id: &str, amounts: Amounts) -> Settled {
         let hold = self.open.lock().remove(id).and_then(|open| open.hold);
-        let settled = hold.map(|hold| hold.settle(amounts)).unwrap_or_default();
-        settled
-            .overdrafts
-            .iter()
-            .map(|overdraft| overdraft.account.to_string())
-            .collect()
+        hold.map(|hold| hold.settle(amounts)).unwrap_or_default()
     }
 
     /// Returns the records of all open batches.

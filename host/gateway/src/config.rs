@@ -6,6 +6,7 @@
 
 mod admin;
 mod batches;
+mod budgets;
 mod capture;
 mod cors;
 mod endpoints;
@@ -38,6 +39,7 @@ pub use witgate_config_file::Problems;
 
 pub use self::admin::Admin;
 pub use self::batches::Batches;
+pub use self::budgets::{Budgets, ClientWarnings, SecretSource, Webhook};
 pub use self::capture::{CaptureConfig, Content};
 pub use self::cors::Cors;
 pub use self::endpoints::{Endpoints, Resource};
@@ -87,6 +89,8 @@ pub struct Config {
     pub streams: Streams,
     /// Number of accounts that budgets keep.
     pub ledger: Bounds,
+    /// What is told about limits.
+    pub budgets: Budgets,
     /// Times that batches are given.
     pub batches: Batches,
     /// Receipts files.
@@ -133,6 +137,8 @@ struct ConfigFile {
     limits: limits::LimitsFile,
     #[serde(default)]
     ledger: ledger::LedgerFile,
+    #[serde(default)]
+    budgets: budgets::BudgetsFile,
     #[serde(default)]
     batches: batches::BatchesFile,
     #[serde(default)]
@@ -207,6 +213,7 @@ impl ConfigFile {
             limits,
             streams: self.streams.check(&mut check.table("streams")),
             ledger: self.ledger.check(&mut check.table("ledger")),
+            budgets: self.budgets.check(&mut check.table("budgets")),
             batches: self.batches.check(&mut check.table("batches")),
             receipts,
             usage,

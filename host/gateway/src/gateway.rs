@@ -18,6 +18,7 @@ use witgate_upstream::Upstreams;
 
 use crate::admin::metrics::Metrics;
 use crate::batches::Batches;
+use crate::budgets::Budgets;
 use crate::clock::now;
 use crate::gateway::snapshot::Snapshot;
 use crate::journal::Journal;
@@ -40,6 +41,7 @@ pub(crate) struct Gateway {
     upstreams: watch::Sender<Upstreams>,
     pub(crate) policies: Policies,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) budgets: Budgets,
     /// The ledger's journal in the state directory.
     pub(crate) journal: Journal,
     pub(crate) batches: Arc<Batches>,
@@ -68,7 +70,8 @@ impl Gateway {
         ended_sessions: EndedSessions,
     ) -> Self {
         Self {
-            ledger: Ledger::with_bounds(snapshot.config.ledger),
+            ledger: ledger(&snapshot),
+            budgets: Budgets::new(),
             journal: Journal::new(snapshot.config.state.clone()),
             usage: Arc::new(Usage::new(snapshot.config.usage.clone())),
             ended_sessions,
@@ -92,6 +95,7 @@ impl Gateway {
     /// Replaces the configuration for new exchanges.
     pub(crate) fn replace(&self, snapshot: Snapshot) {
         self.ledger.set_bounds(snapshot.config.ledger);
+        self.ledger.set_marks(&snapshot.config.budgets.warn_at);
         self.upstreams.send_replace(snapshot.upstreams.clone());
         self.snapshot.store(Arc::new(snapshot));
     }
@@ -132,6 +136,8 @@ impl Gateway {
     pub(crate) fn submit(&self, receipt: Receipt) {
         self.metrics.opened();
         self.metrics.closed(&receipt);
+        self.budgets
+            .announce(&receipt, &self.snapshot().config.budgets);
         self.audit.submit(Finished {
             receipt,
             lineup: self.lineup(),
@@ -142,6 +148,13 @@ impl Gateway {
     pub(crate) fn lineup(&self) -> Arc<Lineup> {
         self.policies.current()
     }
+}
+
+/// Returns an empty ledger with the bounds and marks of a configuration.
+fn ledger(snapshot: &Snapshot) -> Arc<Ledger> {
+    let ledger = Ledger::with_bounds(snapshot.config.ledger);
+    ledger.set_marks(&snapshot.config.budgets.warn_at);
+    ledger
 }
 
 impl Books for Gateway {

@@ -6,6 +6,7 @@
 mod admin;
 mod answer;
 mod batches;
+mod budgets;
 pub mod capture;
 mod clock;
 pub mod config;

@@ -5,7 +5,7 @@
 //! table's limit.
 
 mod answer;
-mod place;
+pub(crate) mod place;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl TableFetcher {
 
     /// Returns the server of a place, with the connections of earlier fetches.
     fn server(&self, place: &Place, request: &FetchRequest<'_>) -> Result<Arc<Upstream>, String> {
-        let config = place.server(request);
+        let config = place.server(request.timeout, request.ca_file);
         let ca = request.ca_file.map(|file| file.display().to_string());
         let key = format!("{} {}", place.origin(), ca.unwrap_or_default());
         let mut servers = self.servers.lock();
@@ -158,7 +158,7 @@ fn late(limit: Duration) -> String {
 }
 
 /// Describes a request without an answer. The text never has a header of the request in it.
-fn describe(error: &RequestError, limit: Duration) -> String {
+pub(crate) fn describe(error: &RequestError, limit: Duration) -> String {
     match error {
         RequestError::Connect { reason, .. } => format!("no connection: {reason}"),
         RequestError::Broken { reason, .. } => {

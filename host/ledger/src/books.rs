@@ -12,7 +12,9 @@ mod balance;
 mod idle;
 mod inherit;
 mod journals;
+mod marks;
 mod rooms;
+mod settling;
 mod share;
 mod slots;
 
@@ -25,12 +27,13 @@ use smallvec::SmallVec;
 use crate::bounds::Bounds;
 use crate::charge::{Charge, OnShortfall, Reason};
 use crate::journal::Step;
-use crate::statement::{Overdraft, Settled, Statement, Totals};
+use crate::statement::{Statement, Totals};
 use crate::{Amounts, UnixMillis};
-use balance::{Balance, Slot, narrow, spent};
+use balance::{Balance, Slot, narrow};
 use idle::IdleQueues;
 use inherit::Inheritance;
 use journals::Journals;
+use marks::Marks;
 use rooms::Rooms;
 use share::{Over, Place, Posting, StepOf};
 
@@ -50,6 +53,7 @@ pub(crate) struct Books {
     idle: IdleQueues,
     rooms: Rooms,
     bounds: Bounds,
+    marks: Marks,
     open_holds: u64,
     overdrafts: u64,
     refused: u64,
@@ -79,6 +83,7 @@ impl Books {
             idle: IdleQueues::default(),
             rooms: Rooms::default(),
             bounds: bounds.clamped(),
+            marks: Marks::default(),
             open_holds: 0,
             overdrafts: 0,
             refused: 0,
@@ -92,6 +97,11 @@ impl Books {
     /// Changes the bounds. Existing balances stay, even if they exceed the new ones.
     pub(crate) fn set_bounds(&mut self, bounds: Bounds) {
         self.bounds = bounds.clamped();
+    }
+
+    /// Sets the marks whose crossing is reported.
+    pub(crate) fn set_marks(&mut self, marks: &[u8]) {
+        self.marks = Marks::new(marks);
     }
 
     /// Reserves all claims or none, for a hold of this name. Returns the number of the hold and its shares.
@@ -116,6 +126,8 @@ impl Books {
             charge,
             slot,
             total,
+            used,
+            resets_at,
             ..
         } in places
         {
@@ -134,7 +146,10 @@ impl Books {
                 held: claim.amount,
                 floor: 0,
                 limit: claim.limit,
-                ceiling: claim.ceiling,
+                index: claim.index,
+                used: narrow(used),
+                resets_at,
+                cap: claim.cap,
                 overdraft: if over { Over::Counted } else { Over::No },
             });
             postings.push(Posting {
@@ -179,11 +194,14 @@ impl Books {
             };
             let others = balance.total().saturating_sub(share.held);
             if held > share.held
-                && let Some(ceiling) = share.ceiling
-                && others + held > u128::from(ceiling.limit)
+                && let Some(cap) = share.cap
+                && others + held > u128::from(cap.limit)
             {
-                let reason = spent(ceiling.limit, balance.total(), balance.resets_at);
-                return Err(self.deny(ceiling.index, reason));
+                let (slot, total, resets_at) = (share.slot, balance.total(), balance.resets_at);
+                let marks = self.marks.clone();
+                let balance = self.balance_mut(slot);
+                let reason = marks.spent(balance, cap.limit, total, resets_at);
+                return Err(self.deny(cap.index, reason));
             }
             postings.push(Posting {
                 slot: share.slot,
@@ -204,57 +222,6 @@ impl Books {
             }
         }
         Ok(())
-    }
-
-    /// Replaces the reservation by the actual usage and drops the shares.
-    pub(crate) fn settle(
-        &mut self,
-        hold: u64,
-        shares: Few<Share>,
-        amounts: Amounts,
-        end: End,
-    ) -> Settled {
-        let postings: Few<_> = shares
-            .iter()
-            .map(|share| {
-                let used = amounts.of(share.unit).map_or(0, u128::from);
-                Posting {
-                    slot: share.slot,
-                    held: (share.held, 0),
-                    floor: (share.floor, 0),
-                    used,
-                    holds: -1,
-                }
-            })
-            .collect();
-        self.post(&StepOf::later(Step::Ended, hold), &postings);
-
-        let mut overdrafts = Vec::new();
-        for mut share in shares {
-            let used = amounts.of(share.unit).unwrap_or(0);
-            if u128::from(used) > share.held {
-                self.count_overdraft(&mut share);
-            }
-            let Some(balance) = self.balance_mut(share.slot) else {
-                continue;
-            };
-            let over = balance.total().saturating_sub(u128::from(share.limit));
-            if share.overdraft == Over::Counted && over > 0 && used > 0 {
-                overdrafts.push(Overdraft {
-                    account: Arc::clone(&balance.account),
-                    window: balance.window,
-                    unit: balance.unit,
-                    amount: narrow(over).min(used),
-                });
-            }
-            self.enqueue_idle(share.slot);
-        }
-        self.open_holds = self.open_holds.saturating_sub(1);
-        self.abandoned += u64::from(end == End::Dropped);
-        Settled {
-            amounts,
-            overdrafts,
-        }
     }
 
     /// Counts a refusal and returns it.
@@ -326,13 +293,14 @@ impl Books {
                 continue;
             };
             let slot = self.current(claim.hash, charge, now);
-            let (total, resets_at, fresh) = match slot.and_then(|slot| self.balance(slot)) {
+            let (total, used, resets_at, fresh) = match slot.and_then(|slot| self.balance(slot)) {
                 Some(balance) => (
                     balance.total(),
+                    balance.used,
                     balance.resets_at,
                     !balance.is_active(now) || self.rooms.is_unowned(balance.room),
                 ),
-                None => (0, charge.resets_at(now), true),
+                None => (0, 0, charge.resets_at(now), true),
             };
             places.push(Place {
                 claim,
@@ -340,6 +308,7 @@ impl Books {
                 slot,
                 fresh,
                 total,
+                used,
                 resets_at,
             });
         }
@@ -365,21 +334,14 @@ impl Books {
             else {
                 continue;
             };
-            if charge.shortfall == OnShortfall::Refuse && !place.fits(charge.limit) {
-                return Err(self.deny(index, spent(charge.limit, place.total, place.resets_at)));
+            if charge.shortfall != OnShortfall::Overdraw && !place.fits(charge.limit) {
+                let marks = self.marks.clone();
+                let balance = place.slot.and_then(|slot| self.balance_mut(slot));
+                let reason = marks.spent(balance, charge.limit, place.total, place.resets_at);
+                return Err(self.deny(index, reason));
             }
         }
         Ok(())
-    }
-
-    fn count_overdraft(&mut self, share: &mut Share) {
-        let over = self
-            .balance(share.slot)
-            .is_some_and(|balance| balance.total() > u128::from(share.limit));
-        if over && share.overdraft == Over::No {
-            share.overdraft = Over::Counted;
-            self.overdrafts += 1;
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::statement::Crossing;
 use crate::{Bounds, Unit, UnixMillis, Window};
 
 /// Maximum length of an account's name, in bytes. Together with [`Bounds`] it bounds the ledger's memory.
@@ -36,9 +37,11 @@ pub struct Charge {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnShortfall {
-    /// Refuses the request: nothing is reserved on any account.
+    /// Refuses the request: nothing is reserved on any account. An open hold can't be extended over the limit either.
     #[default]
     Refuse,
+    /// Refuses the request, too. An open hold may be extended over the limit, and counts an overdraft.
+    Finish,
     /// Exceeds the limit, and counts an overdraft.
     Overdraw,
 }
@@ -65,6 +68,8 @@ pub enum Reason {
         remaining: u64,
         /// The time of the window's reset, or `None` if it never resets.
         resets_at: Option<UnixMillis>,
+        /// Set if the window is to be announced as exhausted now ([`Ledger::set_marks`](crate::Ledger::set_marks)).
+        exhausted: Option<Box<Crossing>>,
     },
     /// There is no room for another balance of this owner. Overdrawing does not help, because spending that cannot be
     /// recorded is not allowed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::books::{End, Few, Share};
 use crate::charge::{Charge, Refused};
 use crate::journal::Position;
-use crate::statement::Settled;
+use crate::statement::{Settled, Standing};
 use crate::{Amounts, Ledger, Unit};
 
 /// An amount reserved on accounts. A hold ends exactly once: settled, released or dropped.
@@ -50,6 +50,12 @@ impl Hold {
     #[must_use]
     pub fn charges(&self) -> &[Charge] {
         &self.charges
+    }
+
+    /// Returns what the limits of the charges had left when the hold was opened.
+    pub fn standings(&self) -> impl Iterator<Item = Standing<'_>> {
+        let shares = self.shares.iter().flatten();
+        shares.filter_map(|share| share.standing(&self.charges))
     }
 
     /// Returns the place of the last step, for a caller that waits until the journal has written it.

@@ -56,6 +56,12 @@ impl Ledger {
         self.books.lock().set_bounds(bounds);
     }
 
+    /// Sets the parts of a limit, in percent, whose crossing is reported: by [`Settled::crossings`], and at 100 % also by the
+    /// first refusal of a window ([`Reason::Spent`]). None at first.
+    pub fn set_marks(&self, marks: &[u8]) {
+        self.books.lock().set_marks(marks);
+    }
+
     /// Reserves all charges or none. New accounts take up room of `owner`.
     ///
     /// Charges with the same account, window and unit form one reservation: the sum of their amounts is checked against the
@@ -255,11 +261,12 @@ impl Ledger {
             let hash = self
                 .hasher
                 .hash_one((&*charge.account, charge.window, charge.unit));
-            let refuses = charge.shortfall == OnShortfall::Refuse;
-            let ceiling = refuses.then_some(Ceiling {
+            let limit = Ceiling {
                 limit: charge.limit,
                 index,
-            });
+            };
+            let ceiling = (charge.shortfall != OnShortfall::Overdraw).then_some(limit);
+            let cap = (charge.shortfall == OnShortfall::Refuse).then_some(limit);
             let same = |claim: &&mut Claim| {
                 let first = charges.get(claim.index);
                 claim.hash == hash && first.is_some_and(|first| first.shares_balance_with(charge))
@@ -269,6 +276,7 @@ impl Ledger {
                     claim.amount += u128::from(charge.amount);
                     claim.limit = claim.limit.min(charge.limit);
                     claim.ceiling = [claim.ceiling, ceiling].into_iter().flatten().min();
+                    claim.cap = [claim.cap, cap].into_iter().flatten().min();
                 }
                 None => {
                     let amount = u128::from(charge.amount);
@@ -278,6 +286,7 @@ impl Ledger {
                         amount,
                         limit: charge.limit,
                         ceiling,
+                        cap,
                     });
                 }
             }

@@ -33,6 +33,6 @@ pub use journal::{
     BalanceKey, Carried, Change, Entry, Export, Journal, Position, Shift, Split, Step,
 };
 pub use ledger::Ledger;
-pub use statement::{Overdraft, Page, Settled, Snapshot, Statement, Totals};
+pub use statement::{Crossing, Overdraft, Page, Settled, Snapshot, Standing, Statement, Totals};
 pub use time::UnixMillis;
 pub use window::{UnknownCode, Window};

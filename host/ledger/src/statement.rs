@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Amounts, Bounds, Unit, UnixMillis, Window};
+use crate::{Amounts, Bounds, Charge, Unit, UnixMillis, Window};
 
 /// The result of a hold that has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,6 +11,40 @@ pub struct Settled {
     pub amounts: Amounts,
     /// Balances that this hold took over their limit and that still exceed it. Without any, nothing is allocated.
     pub overdrafts: Vec<Overdraft>,
+    /// Marks that usage has reached with this hold, balance by balance. Without any, nothing is allocated.
+    pub crossings: Vec<Crossing>,
+}
+
+/// A part of a limit that the usage of a window has reached. Each mark is crossed once in a window, unless its limit changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crossing {
+    /// The account.
+    pub account: Arc<str>,
+    /// The period that the limit applies to.
+    pub window: Window,
+    /// The unit counted.
+    pub unit: Unit,
+    /// The mark, in percent of the limit.
+    pub percent: u8,
+    /// Usage in units.
+    pub used: u64,
+    /// The limit, in units.
+    pub limit: u64,
+    /// The end of the period, or `None` if it never ends.
+    pub resets_at: Option<UnixMillis>,
+}
+
+/// What a limit had left when a hold was opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    /// The charge that was reserved, the first one on its balance.
+    pub charge: &'a Charge,
+    /// The smallest limit of the charges on that balance, in units.
+    pub limit: u64,
+    /// Usage in units, without the reservations of open holds.
+    pub used: u64,
+    /// The end of the period, or `None` if it never ends.
+    pub resets_at: Option<UnixMillis>,
 }
 
 /// A balance over its limit.
@@ -85,4 +119,14 @@ pub struct Page {
     pub balances: Vec<Statement>,
     /// The start of the next page, or `None` on the last one.
     pub next: Option<usize>,
+}
+
+// === impl Crossing ===
+
+impl Crossing {
+    /// Returns whether another one is of the same account, window and unit.
+    #[must_use]
+    pub fn is_of_the_limit_of(&self, other: &Self) -> bool {
+        (self.window, self.unit) == (other.window, other.unit) && self.account == other.account
+    }
 }

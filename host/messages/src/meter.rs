@@ -16,6 +16,7 @@ use crate::error::ErrorReport;
 use crate::json::{Inside, each_named, members};
 use crate::price::PriceBook;
 use crate::references::References;
+use crate::sse::Place;
 use crate::usage::Usage;
 use answer::Answer;
 use stream::Stream;
@@ -232,6 +233,27 @@ impl Meter {
             Kind::Json(answer) => answer.output_so_far(),
             Kind::Results(_) | Kind::Opaque => 0,
         }
+    }
+
+    /// Returns the reported tokens of the prompt, or 0 before they are reported.
+    pub fn prompt_so_far(&self) -> u64 {
+        match &self.kind {
+            Kind::Sse(stream) => stream.prompt_so_far(),
+            Kind::Json(_) | Kind::Results(_) | Kind::Opaque => 0,
+        }
+    }
+
+    /// Returns the place in the events of a stream, or `None` for any other answer.
+    pub fn place(&self) -> Option<Place> {
+        match &self.kind {
+            Kind::Sse(stream) => Some(stream.place()),
+            Kind::Json(_) | Kind::Results(_) | Kind::Opaque => None,
+        }
+    }
+
+    /// Returns true once a stream has reported the reason for its end: what follows costs nothing more.
+    pub fn has_stopped(&self) -> bool {
+        matches!(&self.kind, Kind::Sse(stream) if stream.has_stopped())
     }
 
     /// Returns true once the first `content_block_…` event has passed.

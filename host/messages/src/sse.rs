@@ -47,7 +47,38 @@ enum Line {
     Middle,
 }
 
+/// A place in a stream, between two chunks.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    line: Line,
+    mark: u8,
+}
+
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+// === impl Place ===
+
+impl Place {
+    /// Returns the number of bytes of the next chunk after which an event may be inserted for the first time, or `None` if that
+    /// is in no part of it.
+    pub fn boundary_in(self, chunk: &[u8]) -> Option<usize> {
+        // Nothing is collected.
+        let mut framer = Framer {
+            line: self.line,
+            mark: self.mark,
+            ..Framer::with_limit(0)
+        };
+        if framer.at_boundary() {
+            return Some(0);
+        }
+        let mut ends = 1..=chunk.len();
+        ends.find(|end| {
+            let byte = chunk.get(end - 1..*end).unwrap_or_default();
+            framer.feed(byte, |_| {});
+            framer.at_boundary()
+        })
+    }
+}
 
 // === impl Framer ===
 
@@ -78,6 +109,14 @@ impl Framer {
     /// may have passed already.
     pub fn at_boundary(&self) -> bool {
         matches!(self.line, Line::Boundary | Line::BoundaryAfterCr) && !(1..=2).contains(&self.mark)
+    }
+
+    /// Returns the place that the stream is at.
+    pub fn place(&self) -> Place {
+        Place {
+            line: self.line,
+            mark: self.mark,
+        }
     }
 
     /// Reads the next chunk and passes on each event that ends in it.

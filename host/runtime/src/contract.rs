@@ -59,7 +59,7 @@ pub use generated::v0_3::exports::witgate::plugin::lifecycle::Problem as Setting
 pub(crate) use generated::v0_3::witgate::plugin::types::ContentKind as WitContentKind;
 pub use generated::v0_3::witgate::plugin::types::{
     Attribute, Charge, Disconnect, Edit, EndpointCode as Endpoint, Envelope, Estimate, Field,
-    Insertion, Plan, Refusal, Remedy, RetryReason, Target, Unit, Value, Window,
+    Insertion, Overrun, Plan, Refusal, Remedy, Reserve, RetryReason, Target, Unit, Value, Window,
 };
 
 /// The handle to the request that a guest of version 0.2 holds. A store has one request at a time, so the handle needs no number.

@@ -180,8 +180,8 @@ pub use content::{ContentKind, ContentSide};
 pub use contract::CONTRACT_TEXT;
 pub use contract::{
     Attribute, CONTRACT_VERSION, CONTRACT_VERSIONS, Caller, Charge, Disconnect, Edit, Endpoint,
-    Envelope, Estimate, Field, Head, Insertion, Plan, Receipt, Refusal, Remedy, RetryReason,
-    SettingsProblem, Target, Unit, UpstreamStats, Upstreams, Value, Window,
+    Envelope, Estimate, Field, Head, Insertion, Overrun, Plan, Receipt, Refusal, Remedy, Reserve,
+    RetryReason, SettingsProblem, Target, Unit, UpstreamStats, Upstreams, Value, Window,
 };
 pub use engine::{Runtime, RuntimeError};
 pub use fault::{Fault, FaultKind, TrapCode};

@@ -55,6 +55,8 @@ impl Budget for BudgetPlugin {
             unit: limit.unit.of_contract(),
             limit: limit.most,
             amount: limit.unit.amount(estimate),
+            reserve: limit.reserve.of_contract(),
+            overrun: limit.exhausted.overrun(),
         };
         let unpriced =
             estimate.cost_picousd.is_none() && limits.iter().any(|limit| limit.unit.is_money());
@@ -73,7 +75,8 @@ impl Budget for BudgetPlugin {
         match limit.map(|limit| &limit.exhausted) {
             Some(Exhausted::Overdraw) => Remedy::Overdraw,
             Some(Exhausted::Downgrade(model)) => Remedy::Downgrade(model.clone()),
-            Some(Exhausted::Refuse) | None => Remedy::Refuse(refusal::refusal(charge, remaining)),
+            Some(Exhausted::Finish) if remaining > 0 => Remedy::Overdraw,
+            _ => Remedy::Refuse(refusal::refusal(charge, remaining)),
         }
     }
 }

@@ -79,7 +79,7 @@ impl Settings {
                 {
                     problems.push(
                         &path,
-                        "another tier has the same limit with another `exhausted`; the host can't tell their charges \
+                        "another tier has the same limit with another `on_exhausted`; the host can't tell their charges \
                          apart, so make the limits differ",
                     );
                 }

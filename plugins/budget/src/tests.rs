@@ -41,6 +41,7 @@ fn told(charge: &Charge) -> (String, Window, Unit, u64, u64) {
         unit,
         limit,
         amount,
+        ..
     } = charge.clone();
     (account, window, unit, limit, amount)
 }
@@ -125,8 +126,8 @@ fn a_model_without_a_price_passes_or_not_as_the_settings_say() {
 fn the_limits_own_word_decides_when_it_is_reached() {
     let settings = r#"{"tiers": {"free": {"limits": [
         {"account": "tenant", "window": "day", "usd": "2.50"},
-        {"account": "key", "window": "hour", "tokens": 1000, "exhausted": "downgrade", "downgrade_to": "small"},
-        {"account": "key", "window": "minute", "requests": 60, "exhausted": "overdraw"}
+        {"account": "key", "window": "hour", "tokens": 1000, "on_exhausted": "downgrade", "downgrade_to": "small"},
+        {"account": "key", "window": "minute", "requests": 60, "on_exhausted": "overdraw"}
     ]}}}"#;
     testing::set_clock(86_400_000 * 20_000 + 3_600_000);
     let plugin = plugin(settings);
@@ -187,10 +188,10 @@ fn every_problem_of_the_settings_is_reported_with_its_path() {
         {"account": "key", "window": "day"},
         {"account": "key", "usd": 1},
         {"account": "key", "window": "day", "in_flight": 1},
-        {"account": "key", "window": "day", "tokens": 1, "exhausted": "downgrade"},
+        {"account": "key", "window": "day", "tokens": 1, "on_exhausted": "downgrade"},
         {"account": "user", "window": "day", "requests": 1},
         {"account": "user", "window": "day", "requests": 2}
-    ]}, "b": {"limits": [{"account": "user", "window": "day", "requests": 1, "exhausted": "overdraw"}]}}}"#;
+    ]}, "b": {"limits": [{"account": "user", "window": "day", "requests": 1, "on_exhausted": "overdraw"}]}}}"#;
     let problems = testing::configure::<BudgetPlugin>(settings).unwrap_err();
     let paths: Vec<&str> = problems
         .iter()

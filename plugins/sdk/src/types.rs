@@ -18,7 +18,8 @@ pub use crate::bindings::guard::exports::witgate::plugin::guard::{
 pub use crate::bindings::lifecycle::exports::witgate::plugin::lifecycle::{Hook, Interest};
 pub use crate::bindings::witgate::plugin::types::{
     Attribute, Charge, ContentKind, Disconnect, Edit, EndpointCode as Endpoint, Envelope, Estimate,
-    Field, Insertion, Plan, Refusal, Remedy, RetryReason, Target, Unit, Value, Window,
+    Field, Insertion, Overrun, Plan, Refusal, Remedy, Reserve, RetryReason, Target, Unit, Value,
+    Window,
 };
 
 /// Returns the value of the first attribute named `name`, or `None` if there is none.

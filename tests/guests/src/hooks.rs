@@ -3,8 +3,8 @@
 use crate::behaviour::{Behaviour, Facts};
 use crate::bindings::exports::witgate::plugin::{audit, budget, envelope, lifecycle, route};
 use crate::bindings::witgate::plugin::types::{
-    Charge, Edit, Envelope, Estimate, Field, Insertion, Plan, Refusal, Remedy, RetryReason, Target,
-    Unit, Value, Window,
+    Charge, Edit, Envelope, Estimate, Field, Insertion, Overrun, Plan, Refusal, Remedy, Reserve,
+    RetryReason, Target, Unit, Value, Window,
 };
 use crate::bindings::witgate::plugin::{receipts, request};
 use crate::settings;
@@ -261,6 +261,8 @@ fn charges() -> Vec<Charge> {
             unit: unit(&words.next()?),
             limit: words.next()?.parse().ok()?,
             amount: words.next()?.parse().ok()?,
+            reserve: Reserve::Amount,
+            overrun: Overrun::Finish,
         })
     };
     let charges = charges.as_array().into_iter().flatten();
@@ -360,5 +362,7 @@ fn charge(account: String) -> Charge {
         unit: Unit::Requests,
         limit: 0,
         amount: 1,
+        reserve: Reserve::Amount,
+        overrun: Overrun::Finish,
     }
 }

@@ -128,6 +128,16 @@ impl TestGateway {
         .await
     }
 
+    /// Waits until the page of metrics has this line.
+    pub async fn metric_when(&self, line: &str) {
+        within_timeout("a metric", async {
+            while !self.admin("/metrics").await.text().contains(line) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
+    }
+
     /// The receipt of the only exchange so far, which has left no hold open.
     pub async fn only_receipt(&self) -> Value {
         let receipts = self.receipts_when(1).await;

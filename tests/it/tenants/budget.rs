@@ -163,7 +163,7 @@ async fn a_spent_budget_may_ask_for_a_cheaper_model_instead() {
     })
     .await;
     let sidecar = "[[settings.tiers.pro.limits]]\naccount = \"user\"\nwindow = \"total\"\nusd = \"0.0001\"\n\
-                   exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-5-5\"\n";
+                   on_exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-5-5\"\n";
     let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, sidecar)
         .upstream("default", &upstream)

@@ -32,6 +32,7 @@ pub(crate) struct Metrics {
     unpriced: Counter,
     usage_unread: Counter,
     overdrafts: Counter,
+    budget_warnings: Family<Label<String>, Counter>,
     skipped: Counter,
     guard_changes: Family<Label<String>, Counter>,
     guard_stops: Family<Label<String>, Counter>,
@@ -98,6 +99,11 @@ impl Metrics {
                 to,
                 "overdrafts",
                 "Number of settlements that exceeded a limit",
+            ),
+            budget_warnings: registered(
+                to,
+                "budget_warnings",
+                "Number of announcements that a limit has reached a mark, by the mark in percent",
             ),
             skipped: registered(
                 to,
@@ -169,6 +175,10 @@ impl Metrics {
         }
         if !receipt.usage.overdrawn.is_empty() {
             self.overdrafts.inc();
+        }
+        for crossing in &receipt.usage.crossings {
+            let percent = [("percent", crossing.percent.to_string())];
+            self.budget_warnings.get_or_create(&percent).inc();
         }
         if !receipt.route.skipped.is_empty() {
             self.skipped.inc();

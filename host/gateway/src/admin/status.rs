@@ -124,7 +124,27 @@ impl Status {
             "Number of requests refused because there was no room for another account.",
             totals.turned_away,
         )?;
+        self.collect_webhook(to)?;
         self.collect_journal(to)
+    }
+
+    fn collect_webhook(&self, to: &mut Families<'_>) -> fmt::Result {
+        let counts = &self.gateway.budgets.post.counts;
+        to.counter(
+            "budget_webhook_delivered",
+            "Number of budget warnings that the webhook has taken.",
+            counts.delivered.load(Relaxed),
+        )?;
+        to.counter(
+            "budget_webhook_dead",
+            "Number of budget warnings written to the file of those that could not be delivered.",
+            counts.dead.load(Relaxed),
+        )?;
+        to.counter(
+            "budget_webhook_lost",
+            "Number of budget warnings of which only the log tells.",
+            counts.lost.load(Relaxed),
+        )
     }
 
     fn collect_journal(&self, to: &mut Families<'_>) -> fmt::Result {

@@ -11,13 +11,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
-use witgate_ledger::Ledger;
+use witgate_ledger::{Ledger, Settled};
 use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::PriceBook;
 use witgate_upstream::Upstream;
 
 use super::look::{Found, Trouble, look};
 use super::{Batches, Ended, Ending, Record};
+use crate::budgets::warning;
 use crate::clock::now;
 use crate::gateway::snapshot::Snapshot;
 use crate::listen::stopped;
@@ -182,8 +183,8 @@ impl Settler {
             let amounts = ended.ending.amounts();
             match batches.record_settlement(&record.id, amounts).await {
                 Ok(None) => {
-                    let overdrawn = batches.settle_hold(&record.id, amounts);
-                    self.write_receipt(&record, &ended.ending, overdrawn);
+                    let settled = batches.settle_hold(&record.id, amounts);
+                    self.write_receipt(&record, &ended.ending, settled);
                 }
                 Ok(Some(before)) => {
                     batches.settle_hold(&record.id, before);
@@ -200,7 +201,7 @@ impl Settler {
         }
     }
 
-    fn write_receipt(&self, record: &Record, ending: &Ending, overdrawn: Vec<String>) {
+    fn write_receipt(&self, record: &Record, ending: &Ending, settled: Settled) {
         let id = format!("req_wg{:032x}", rand::random::<u128>());
         let mut receipt = Receipt::new(id.into(), now().0, "GET");
         receipt.request.endpoint = ENDPOINT;
@@ -214,7 +215,12 @@ impl Settler {
             ending.code(),
             ending.totals(),
         )));
-        receipt.usage.overdrawn = overdrawn;
+        let overdrafts = settled.overdrafts.iter();
+        receipt.usage.overdrawn = overdrafts
+            .map(|overdraft| overdraft.account.to_string())
+            .collect();
+        let crossings = settled.crossings.into_iter();
+        receipt.usage.crossings = crossings.filter(warning::is_announced).collect();
         match ending {
             Ending::Results(totals) => {
                 let mut models = totals.models.keys();

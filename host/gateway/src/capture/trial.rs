@@ -15,6 +15,7 @@ use witgate_runtime::{
 };
 
 use super::Captured;
+use crate::budgets::experience::Experience;
 use crate::clock::WholeUnits as _;
 use crate::exchange::decide::estimate;
 use crate::exchange::view::View;
@@ -157,7 +158,8 @@ impl Trial {
         let default = self.upstreams.first().map_or("default", |it| &it.name);
         let plan = Arc::new(plan.unwrap_or_else(|| Plan::to(default)));
 
-        let estimate = estimate::of_message(&view, &plan, &self.prices);
+        let estimate =
+            estimate::of_message(&view, &plan, &self.prices, &Experience::new()).estimate;
         if self.has(Hook::Budget) {
             let asked = decided.time(Hook::Budget, || hooks.charges(&envelope, &plan, &estimate));
             let charges: Vec<Charge> = match asked {

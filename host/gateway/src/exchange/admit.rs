@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use witgate_journal::Failing;
 use witgate_ledger::{Charge, OnShortfall, Reason, Unit, Window};
-use witgate_runtime::{Hook, PluginCharge, Remedy};
+use witgate_messages::endpoint::Endpoint;
+use witgate_runtime::{Hook, Overrun, Remedy};
 
 use self::downgrade_failed::downgrade_failed;
 use super::decide::Decision;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
+use crate::budgets::limit_reached;
 use crate::clock::now;
 use crate::exchange::view::View;
 use crate::gateway::Gateway;
@@ -36,22 +38,29 @@ pub(super) async fn admit(
     settlement: &mut Settlement,
 ) -> Result<Admitted, Refused> {
     let mut downgraded = false;
-    let mut charges = parse(&decision.charges)?;
+    let mut charges = parse(&decision)?;
+    // A count of tokens costs nothing, and clients that are refused one send paid requests instead.
+    let is_free = decision.view.endpoint == Endpoint::CountTokens;
     loop {
         if charges.is_empty() {
             settlement.admit(None);
             return Ok(Admitted { decision });
         }
         if let Some(failing) = gateway.journal.refusal() {
+            if is_free {
+                charges.clear();
+                continue;
+            }
             return Err(not_recorded(&failing));
         }
         let owner = decision.view.caller.owner();
         let ledger = &gateway.ledger;
-        let refused = match ledger.reserve_as(settlement.id(), charges, &owner, now()) {
+        let mut refused = match ledger.reserve_as(settlement.id(), charges, &owner, now()) {
             Ok(hold) => {
                 // If the journal fails here, the hold is dropped, and nothing was sent.
                 if let Err(failing) = gateway.journal.written(hold.position()).await
                     && gateway.journal.refusal().is_some()
+                    && !is_free
                 {
                     return Err(not_recorded(&failing));
                 }
@@ -60,14 +69,23 @@ pub(super) async fn admit(
             }
             Err(refused) => refused,
         };
+        if is_free {
+            // There is no room for its account.
+            charges = Vec::new();
+            continue;
+        }
         let Some(short) = decision.charges.get(refused.index) else {
             return Err(Refused::gateway(
                 503,
                 "the ledger refused an unknown charge: this is a defect of the gateway",
             ));
         };
-        match &refused.reason {
-            Reason::Spent { .. } => {}
+        match &mut refused.reason {
+            Reason::Spent { exhausted, .. } => {
+                if let Some(crossing) = exhausted.take() {
+                    settlement.note_crossing(*crossing);
+                }
+            }
             Reason::NoRoom(no_room) => {
                 return Err(account_refused::no_room(no_room, &owner, now()));
             }
@@ -92,15 +110,16 @@ pub(super) async fn admit(
             }
             Remedy::Downgrade(model) if !downgraded => {
                 if !decision.may_downgrade(&model) {
-                    let refused = downgrade_failed(short, refused.remaining(), resets_in);
-                    return Err(Refused {
+                    let answer = downgrade_failed(short, refused.remaining(), resets_in);
+                    let answer = Refused {
                         message: format!(
                             "{}, and this key may not use the model `{}` instead",
-                            refused.message,
+                            answer.message,
                             quote(&model)
                         ),
-                        ..refused
-                    });
+                        ..answer
+                    };
+                    return Err(complete(answer, &refused, settlement));
                 }
                 downgraded = true;
                 settlement.route().downgrade = Some(Downgrade {
@@ -110,19 +129,37 @@ pub(super) async fn admit(
                     plugin: Arc::clone(short.plugin.name()),
                 });
                 decision.downgrade(&model, settlement).await?;
-                charges = parse(&decision.charges)?;
+                charges = parse(&decision)?;
             }
             Remedy::Downgrade(_) => {
-                return Err(downgrade_failed(short, refused.remaining(), resets_in));
+                let answer = downgrade_failed(short, refused.remaining(), resets_in);
+                return Err(complete(answer, &refused, settlement));
             }
             Remedy::Refuse(refusal) => {
                 let mut answer =
                     Refused::policy(short.plugin.name().to_string(), Hook::Budget, refusal);
                 answer.retry_after = answer.retry_after.or(resets_in);
-                return Err(answer);
+                return Err(complete(answer, &refused, settlement));
             }
         }
     }
+}
+
+/// Completes the refusal of a request for the charge that the ledger refused.
+fn complete(
+    answer: Refused,
+    refused: &witgate_ledger::Refused,
+    settlement: &mut Settlement,
+) -> Refused {
+    let Some(charge) = refused.charge() else {
+        return answer;
+    };
+    let config = &settlement.snapshot().config.budgets;
+    let spent = (charge, refused.remaining());
+    let (answer, headers) =
+        limit_reached::refused(answer, spent, refused.resets_at(), now(), config);
+    settlement.add_own_headers(headers);
+    answer
 }
 
 /// Returns the refusal for a request whose charges can't be recorded. The reason is in the log, and on the readiness page.
@@ -138,8 +175,10 @@ fn not_recorded(_: &Failing) -> Refused {
 /// # Errors
 ///
 /// A charge has an unknown window or unit.
-fn parse(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
-    charges
+fn parse(decision: &Decision) -> Result<Vec<Charge>, Refused> {
+    let is_free = decision.view.endpoint == Endpoint::CountTokens;
+    decision
+        .charges
         .iter()
         .map(|named| {
             let charge = &named.charge;
@@ -153,7 +192,11 @@ fn parse(charges: &[PluginCharge]) -> Result<Vec<Charge>, Refused> {
                 unit: Unit::parse(charge.unit.code()).map_err(invalid)?,
                 limit: charge.limit,
                 amount: charge.amount,
-                shortfall: OnShortfall::Refuse,
+                shortfall: match charge.overrun {
+                    _ if is_free => OnShortfall::Overdraw,
+                    Overrun::Cut => OnShortfall::Refuse,
+                    Overrun::Finish => OnShortfall::Finish,
+                },
             })
         })
         .collect()

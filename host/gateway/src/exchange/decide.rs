@@ -9,6 +9,7 @@ pub(crate) mod estimate;
 pub(crate) mod model_access;
 mod orders;
 pub(crate) mod panel;
+pub(crate) mod reserve;
 pub(crate) mod targets;
 
 use std::sync::Arc;
@@ -137,10 +138,12 @@ fn charge(
     settlement: &mut Settlement,
 ) -> Result<Orders, Refused> {
     let request: Arc<dyn Request> = Arc::<View>::clone(view);
-    let estimate = estimate::of_message(view, &plan, panel.snapshot.prices.of_plan(&plan));
-    settlement.expect(&estimate);
+    let prices = panel.snapshot.prices.of_plan(&plan);
+    let forecast = estimate::of_message(view, &plan, prices, settlement.experience());
     let plan = Arc::new(plan);
-    let charges = panel.charges(&request, &plan, &estimate, settlement)?;
+    let mut charges = panel.charges(&request, &plan, &forecast.estimate, settlement)?;
+    let room = reserve::reserve(&mut charges, &forecast, settlement.experience());
+    settlement.expect(forecast, room);
     Ok(Orders {
         plan,
         charges,

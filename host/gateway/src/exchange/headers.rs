@@ -19,6 +19,7 @@ use witgate_upstream::config::VmxHeaders;
 use witgate_upstream::{Headers, Role};
 
 use crate::answer::cors::{self, CorsSource};
+use crate::budgets::left::UNIFIED;
 
 pub(crate) use self::secrets::{Spill, shows_ours, spill};
 
@@ -248,11 +249,15 @@ pub(crate) fn response_head(
     )?;
     head.set_reason_phrase(upstream.get_reason_phrase())?;
     let named = named_by_connection(&upstream.headers);
+    // One party's limits only: a mixture would say nothing about either.
+    let tells_limits = |name: &HeaderName| name.as_str().starts_with(UNIFIED);
+    let own_limits = extra.iter().any(|(name, _)| tells_limits(name));
     let passes = |name: &HeaderName| {
         // Values of `Vary` add up.
         let replaced = *name != header::VARY && extra.iter().any(|(own, _)| own == name);
         let foreign = additions.cors == CorsSource::Gateway && cors::is_cors_header(name);
-        !is_hop_by_hop(name) && !named.contains(name) && !replaced && !foreign
+        let limits = own_limits && tells_limits(name);
+        !is_hop_by_hop(name) && !named.contains(name) && !replaced && !foreign && !limits
     };
     if upstream.has_case() {
         for ((standard, value), (name, _)) in

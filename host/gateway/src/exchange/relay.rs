@@ -4,6 +4,7 @@
 //! event where it ends the stream itself.
 
 pub(crate) mod early_headers;
+pub(crate) mod limit;
 pub(crate) mod metering;
 pub(crate) mod stopped;
 
@@ -23,7 +24,7 @@ use self::stopped::Stopped;
 use super::delivery::{ConnectionFate, Delivered};
 use super::downstream::Downstream;
 use super::forward::answered::{Answered, Forwarded, HeldBack};
-use super::settle::Settlement;
+use super::settle::{Settlement, Unkept};
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
 use crate::exchange::headers::{self, Framing};
@@ -111,6 +112,10 @@ pub(super) async fn conclude(
             (Some(Outcome::Cut), ConnectionFate::Close)
         }
         Err(Stopped::Guard) => (Some(Outcome::Refused), ConnectionFate::KeepAlive),
+        Err(Stopped::Spent(refused)) => {
+            settlement.ending(refused.message);
+            (Some(Outcome::Cut), ConnectionFate::KeepAlive)
+        }
         Err(Stopped::TimedOut(reason)) => {
             write_error_event(&reason, session, settlement).await;
             settlement.ending(reason);
@@ -178,7 +183,9 @@ async fn deliver(
         client.allow_pings();
     }
 
-    settlement.keep().await?;
+    if let Err(unkept) = settlement.keep().await {
+        return limit::end(unkept.into(), client, session, settlement).await;
+    }
     for chunk in held_back {
         settlement.count(&chunk);
         client.body(session, chunk, false).await?;
@@ -209,14 +216,28 @@ async fn body(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
+    let step = limit::step(settlement);
     loop {
         client.set_between_events(settlement.is_between_events());
-        let Some(chunk) = next_chunk(response, client, session).await? else {
+        let Some(mut chunk) = next_chunk(response, client, session).await? else {
             return Ok(());
         };
-        settlement.delivered(&chunk);
-        settlement.keep().await?;
-        client.body(session, chunk, false).await?;
+        while !chunk.is_empty() {
+            let part = chunk.split_to(chunk.len().min(step));
+            let place = settlement.place();
+            settlement.read(&part);
+            match settlement.keep().await {
+                Ok(()) => {}
+                Err(Unkept::Spent(refused)) => {
+                    let cut = limit::Cut { refused, place };
+                    let come = [part, chunk];
+                    return cut.after(come, response, client, session, settlement).await;
+                }
+                Err(unkept) => return Err(unkept.into()),
+            }
+            settlement.count(&part);
+            client.body(session, part, false).await?;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod guards;
 mod hold;
 mod targets;
+mod unkept;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,8 +14,12 @@ use pingora_core::protocols::http::ServerSession;
 use witgate_ledger::Hold;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
+use witgate_messages::sse::Place;
 use witgate_runtime::{CallTrace, Guards, HookSession, Lineup, Rejection, Request};
 
+use self::hold::Cover;
+pub(super) use self::unkept::Unkept;
+use super::decide::reserve::Forecast;
 use super::own;
 use super::relay::metering::Metering;
 use crate::answer::cors::{self, CorsSource};
@@ -46,12 +51,12 @@ pub(crate) struct Settlement {
     guards_answer: bool,
     hold: Option<Hold>,
     metering: Option<Metering>,
-    /// Output tokens at which the hold is raised next.
-    extend_at: u64,
-    /// Output tokens between two raises of the hold.
-    extension: u64,
-    /// Prompt tokens that are charged if the response breaks off before it reports them.
-    expected_prompt: u64,
+    /// What was known about the use of the request before it was sent.
+    forecast: Forecast,
+    /// The use that the hold covers.
+    cover: Cover,
+    /// The refusal of more, once a limit ends the response.
+    spent: Option<Box<Refused>>,
     /// Number of requests that are charged: one, or those of the batch that was created.
     requests: u64,
     /// The permit to be in flight, released when the exchange has ended.
@@ -84,9 +89,9 @@ impl Settlement {
             guards_answer: false,
             hold: None,
             metering: None,
-            extend_at: u64::MAX,
-            extension: 0,
-            expected_prompt: 0,
+            forecast: Forecast::NOTHING,
+            cover: Cover::default(),
+            spent: None,
             requests: 1,
             permit: None,
             gateway: Arc::clone(gateway),
@@ -188,10 +193,16 @@ impl Settlement {
     pub(super) fn answer_headers(&self) -> Additions {
         let mut headers = self.headers.clone();
         headers.extend(HeaderValue::from_str(self.id()).map(|id| (REQUEST_ID, id)));
+        headers.extend(self.left());
         Additions {
             headers,
             cors: self.snapshot.config.cors.source(),
         }
+    }
+
+    /// Adds headers of the gateway to the response.
+    pub(super) fn add_own_headers(&mut self, headers: Vec<(HeaderName, HeaderValue)>) {
+        self.headers.extend(headers);
     }
 
     /// Adds a plugin's header to the response.
@@ -224,10 +235,14 @@ impl Settlement {
     ///
     /// # Errors
     ///
-    /// The ownership can't be recorded.
-    pub(super) async fn keep(&mut self) -> Result<(), ClaimError> {
+    /// The ownership can't be recorded, or a limit ends the response here.
+    pub(super) async fn keep(&mut self) -> Result<(), Unkept> {
+        self.claim_made().await?;
         self.cover().await;
-        self.claim_made().await
+        match self.spent.take() {
+            None => Ok(()),
+            Some(refused) => Err(Unkept::Spent(refused)),
+        }
     }
 
     /// Records the caller as owner of files and containers that this response created.
@@ -258,6 +273,11 @@ impl Settlement {
             self.receipt.timing.first_byte = Some(self.started.elapsed());
         }
         self.receipt.response.bytes += bytes.len() as u64;
+    }
+
+    /// Returns the place in the events of the response, or `None` if nothing can be inserted into it.
+    pub(super) fn place(&self) -> Option<Place> {
+        self.metering.as_ref()?.place()
     }
 
     /// Returns whether an event may be inserted into the response here.
@@ -301,6 +321,8 @@ impl Drop for Settlement {
         self.note_guards();
         self.settle_hold();
         self.gateway.metrics.closed(&self.receipt);
+        let config = &self.snapshot.config.budgets;
+        self.gateway.budgets.announce(&self.receipt, config);
         if [Endpoint::Hello.code(), cors::PREFLIGHT, own::CODE]
             .contains(&self.receipt.request.endpoint)
         {

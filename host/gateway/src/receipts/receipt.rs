@@ -8,6 +8,7 @@ mod weight;
 use std::sync::Arc;
 use std::time::Duration;
 
+use witgate_ledger::Crossing;
 use witgate_messages::meter::Reading;
 use witgate_messages::price::Cost;
 use witgate_runtime::{Envelope, Fault, GuardCalls};
@@ -138,6 +139,8 @@ pub(crate) struct UsageFacts {
     pub(crate) cost: Option<Cost>,
     /// Accounts that the exchange took over their limit.
     pub(crate) overdrawn: Vec<String>,
+    /// Marks of limits that were crossed with the exchange, and are announced.
+    pub(crate) crossings: Vec<Crossing>,
     /// The batch that the exchange was about.
     pub(crate) batch: Option<Box<BatchNote>>,
     /// The settlement after a crash that the receipt is about.

@@ -64,6 +64,14 @@ impl Stop {
             },
         );
         tasks.extend(settler.map(|settler| tokio::spawn(settler.run(self.admin.subscribe()))));
+        let carrier = gateway.budgets.post.carrier(
+            {
+                let gateway = Arc::clone(gateway);
+                move || gateway.snapshot()
+            },
+            self.admin.subscribe(),
+        );
+        tasks.extend(carrier.map(tokio::spawn));
         tasks
     }
 

@@ -1,9 +1,10 @@
 //! The URL of a table and the headers that it is asked with.
 
 use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
-use witgate_runtime::FetchRequest;
 
 use crate::config::{
     BaseUrl, HttpVersion, ProviderChange, Resilience, RetryPolicy, Scheme, UpstreamConfig,
@@ -28,21 +29,21 @@ const OWN: [HeaderName; 12] = [
 
 /// A URL in its parts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     base: BaseUrl,
     /// Path and query.
-    pub(super) path: String,
+    pub(crate) path: String,
 }
 
 // === impl Place ===
 
 impl Place {
-    /// Parses the URL of a table.
+    /// Parses the URL of a table, or of another place that the gateway asks by itself.
     ///
     /// # Errors
     ///
     /// A description of what is wrong with it.
-    pub(super) fn parse(url: &str) -> Result<Self, String> {
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let wrong = |_| "must be a URL, such as https://config.example/teams.json".to_owned();
         let uri: http::Uri = url.parse().map_err(wrong)?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
@@ -54,7 +55,7 @@ impl Place {
         let base = BaseUrl::parse(&format!("{scheme}://{authority}"))?;
         if base.scheme == Scheme::Http && !is_loopback(&base.host) {
             return Err(
-                "must start with https://, because anybody on the way could change the table; http:// is for this machine only"
+                "must start with https://, because anybody on the way could read and change what is sent; http:// is for this machine only"
                     .to_owned(),
             );
         }
@@ -75,15 +76,15 @@ impl Place {
     }
 
     /// Returns the configuration of connections to the place.
-    pub(super) fn server(&self, request: &FetchRequest<'_>) -> UpstreamConfig {
+    pub(crate) fn server(&self, timeout: Duration, ca_file: Option<&Path>) -> UpstreamConfig {
         UpstreamConfig {
             name: self.base.authority(),
             base: self.base.clone(),
             credential: None,
-            connect_timeout: request.timeout,
-            head_timeout: request.timeout,
-            idle_timeout: request.timeout,
-            ca_file: request.ca_file.map(std::path::Path::to_owned),
+            connect_timeout: timeout,
+            head_timeout: timeout,
+            idle_timeout: timeout,
+            ca_file: ca_file.map(Path::to_owned),
             sni: self.base.host.clone(),
             kind: UpstreamKind::Messages,
             provider: String::new(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::charge::{Charge, Reason};
+use crate::charge::Charge;
 use crate::statement::Statement;
 use crate::{Unit, UnixMillis, Window};
 
@@ -40,6 +40,8 @@ pub(super) struct Balance {
     /// The part of `held` that would be settled if every open hold were dropped now.
     pub(super) floor: u128,
     pub(super) holds: u64,
+    /// The largest limit under which it was announced as exhausted.
+    pub(super) announced: Option<u64>,
 }
 
 /// The idle queue that a balance is in.
@@ -59,14 +61,6 @@ pub(super) enum Period {
     Current,
     /// A past period, which only holds refer to.
     Past,
-}
-
-/// Returns the reason for a refusal by a limit, with the rest of it.
-pub(super) fn spent(limit: u64, total: u128, resets_at: Option<UnixMillis>) -> Reason {
-    Reason::Spent {
-        remaining: narrow(u128::from(limit).saturating_sub(total)),
-        resets_at,
-    }
 }
 
 /// Narrows an amount for statements. Only overdrafts can take a balance beyond 64 bits.
@@ -121,6 +115,7 @@ impl Balance {
             held: 0,
             floor: 0,
             holds: 0,
+            announced: None,
         }
     }
 

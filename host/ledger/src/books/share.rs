@@ -3,6 +3,7 @@
 use super::balance::Slot;
 use crate::charge::{Charge, Reason};
 use crate::journal::{Position, Step};
+use crate::statement::Standing;
 use crate::{Unit, UnixMillis};
 
 /// A request's whole reservation on one balance: its charges with the same account, window and unit.
@@ -16,8 +17,10 @@ pub(crate) struct Claim {
     pub(crate) amount: u128,
     /// The smallest of their limits.
     pub(crate) limit: u64,
-    /// The smallest limit of charges that refuse, or `None` if all of them overdraw.
+    /// The smallest limit of charges that refuse a request, or `None` if all of them overdraw.
     pub(crate) ceiling: Option<Ceiling>,
+    /// The smallest limit of charges that refuse an extension, or `None` if there are none.
+    pub(crate) cap: Option<Ceiling>,
 }
 
 /// A limit that refuses, and the charge that set it. Ordered by the limit.
@@ -36,7 +39,13 @@ pub(crate) struct Share {
     /// The usage reported by the last extension, which is settled if the hold is dropped.
     pub(super) floor: u64,
     pub(super) limit: u64,
-    pub(super) ceiling: Option<Ceiling>,
+    /// The index of the first charge on the balance.
+    pub(super) index: usize,
+    /// Usage when the hold was opened.
+    pub(super) used: u64,
+    pub(super) resets_at: Option<UnixMillis>,
+    /// The limit that extensions may not exceed.
+    pub(super) cap: Option<Ceiling>,
     pub(super) overdraft: Over,
 }
 
@@ -98,6 +107,7 @@ pub(super) struct Place<'a> {
     pub(super) fresh: bool,
     /// Usage and reservations.
     pub(super) total: u128,
+    pub(super) used: u128,
     pub(super) resets_at: Option<UnixMillis>,
 }
 
@@ -125,16 +135,27 @@ impl Share {
         self.unit
     }
 
-    /// Updates the index of the charge that set the limit.
-    pub(crate) fn renumber(&mut self, place: impl FnOnce(usize) -> usize) {
-        if let Some(ceiling) = &mut self.ceiling {
-            ceiling.index = place(ceiling.index);
+    /// Returns what the limit had left when the hold of these charges was opened, or `None` for charges of another hold.
+    pub(crate) fn standing<'a>(&self, charges: &'a [Charge]) -> Option<Standing<'a>> {
+        Some(Standing {
+            charge: charges.get(self.index)?,
+            limit: self.limit,
+            used: self.used,
+            resets_at: self.resets_at,
+        })
+    }
+
+    /// Updates the indices of charges.
+    pub(crate) fn renumber(&mut self, place: impl Fn(usize) -> usize) {
+        self.index = place(self.index);
+        if let Some(cap) = &mut self.cap {
+            cap.index = place(cap.index);
         }
     }
 
     /// Lets all further extensions pass.
     pub(crate) fn overdraw(&mut self) {
-        self.ceiling = None;
+        self.cap = None;
     }
 }
 

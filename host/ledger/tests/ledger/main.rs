@@ -12,6 +12,7 @@ mod charges;
 
 mod balances;
 mod clock;
+mod marks;
 mod reserving;
 mod rooms;
 mod settling;

@@ -5,7 +5,7 @@ use memchr::memmem;
 use super::{BYTES_PER_TOKEN, Made, Reading, Source};
 use crate::error::ErrorReport;
 use crate::json::{Found, Kind, Scanner, Unreadable, Walk, members, put};
-use crate::sse::{Event, Frame, Framer};
+use crate::sse::{Event, Frame, Framer, Place};
 use crate::usage;
 
 /// The facts that a stream has reported so far.
@@ -74,6 +74,19 @@ impl Stream {
 
     pub(super) fn output_so_far(&self) -> u64 {
         self.told.estimate().max(self.told.high_water)
+    }
+
+    pub(super) fn prompt_so_far(&self) -> u64 {
+        self.told.reading.usage.tokens.prompt()
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.framer.place()
+    }
+
+    pub(super) fn has_stopped(&self) -> bool {
+        let reading = &self.told.reading;
+        reading.stop_reason.is_some() || reading.ended || reading.error.is_some()
     }
 
     pub(super) fn content_started(&self) -> bool {

@@ -7,8 +7,9 @@ pub(crate) use super::generated::v0_2::witgate::plugin::types::{
     Caller as OldCaller, Head as OldHead,
 };
 use super::{
-    Caller, Charge, Disconnect, Edit, Envelope, Estimate, Field, Plan, Receipt, Refusal, Remedy,
-    RetryReason, Target, Unit, UpstreamStats, Value, Window, request::Scan as Head,
+    Caller, Charge, Disconnect, Edit, Envelope, Estimate, Field, Overrun, Plan, Receipt, Refusal,
+    Remedy, Reserve, RetryReason, Target, Unit, UpstreamStats, Value, Window,
+    request::Scan as Head,
 };
 
 /// The plan attributes of 0.2 that are members now.
@@ -266,6 +267,8 @@ pub(super) fn new_charge(charge: old::Charge) -> Charge {
         unit: Unit::of(&charge.unit),
         limit: charge.limit,
         amount: charge.amount,
+        reserve: Reserve::Amount,
+        overrun: Overrun::Finish,
     }
 }
 

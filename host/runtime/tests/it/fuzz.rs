@@ -24,8 +24,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use witgate_runtime::{
-    AdmissionCause, Charge, Lineup, Plugin, PluginCharge, Runtime, RuntimeOptions, Source, Unit,
-    Window,
+    AdmissionCause, Charge, Lineup, Overrun, Plugin, PluginCharge, Reserve, Runtime,
+    RuntimeOptions, Source, Unit, Window,
 };
 
 use crate::child::{self, median, number, resident};
@@ -147,6 +147,8 @@ fn try_out(
                     unit: Unit::Requests,
                     limit: 0,
                     amount: 1,
+                    reserve: Reserve::Amount,
+                    overrun: Overrun::Finish,
                 };
                 let charge = PluginCharge::new(Arc::clone(&plugin), charge);
                 let begun = Instant::now();

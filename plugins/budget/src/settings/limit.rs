@@ -19,7 +19,8 @@ witgate_plugin::settings! {
         tokens: Option<u64>,
         requests: Option<u64>,
         in_flight: Option<u64>,
-        exhausted: Word = Word::default(),
+        reserve: Reserve = Reserve::default(),
+        on_exhausted: Word = Word::default(),
         downgrade_to: Option<String>,
     }
 }
@@ -32,6 +33,7 @@ pub(crate) struct Limit {
     pub(crate) unit: Unit,
     /// Maximum, in units.
     pub(crate) most: u64,
+    pub(crate) reserve: Reserve,
     pub(crate) exhausted: Exhausted,
 }
 
@@ -73,12 +75,28 @@ pub(crate) enum Unit {
     InFlight,
 }
 
+witgate_plugin::words! {
+    /// The amount that is reserved before a request is sent.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) enum Reserve {
+        #[default]
+        Expected = "expected",
+        WorstCase = "worst-case",
+    }
+}
+
 /// The treatment of a request that does not fit a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Exhausted {
+    /// Refuses it.
     Refuse,
     /// Uses this model instead.
     Downgrade(String),
+    /// Serves it as long as anything is left.
+    Finish,
+    /// Refuses it, and ends the streams that reach the limit.
+    Cut,
+    /// Serves it.
     Overdraw,
 }
 
@@ -88,6 +106,8 @@ witgate_plugin::words! {
         #[default]
         Refuse = "refuse",
         Downgrade = "downgrade",
+        Finish = "finish",
+        Cut = "cut",
         Overdraw = "overdraw",
     }
 }
@@ -128,21 +148,23 @@ impl LimitFile {
             }
             (_, window) => window,
         };
-        let exhausted = match (self.exhausted, self.downgrade_to) {
+        let exhausted = match (self.on_exhausted, self.downgrade_to) {
             (Word::Refuse, None) => Some(Exhausted::Refuse),
+            (Word::Finish, None) => Some(Exhausted::Finish),
+            (Word::Cut, None) => Some(Exhausted::Cut),
             (Word::Overdraw, None) => Some(Exhausted::Overdraw),
             (Word::Downgrade, Some(model)) => Some(Exhausted::Downgrade(model)),
             (Word::Downgrade, None) => {
                 problems.push(
                     path,
-                    "`exhausted = \"downgrade\"` needs a model in `downgrade_to`",
+                    "`on_exhausted = \"downgrade\"` needs a model in `downgrade_to`",
                 );
                 None
             }
-            (Word::Refuse | Word::Overdraw, Some(_)) => {
+            (_, Some(_)) => {
                 problems.push(
                     format!("{path}.downgrade_to"),
-                    "only `exhausted = \"downgrade\"` uses it",
+                    "only `on_exhausted = \"downgrade\"` uses it",
                 );
                 None
             }
@@ -152,6 +174,7 @@ impl LimitFile {
             window: window?,
             unit,
             most,
+            reserve: self.reserve,
             exhausted: exhausted?,
         })
     }
@@ -234,6 +257,31 @@ impl Window {
             Self::Day => types::Window::Day,
             Self::Month => types::Window::Month,
             Self::Total => types::Window::Total,
+        }
+    }
+}
+
+// === impl Reserve ===
+
+impl Reserve {
+    pub(crate) const fn of_contract(self) -> types::Reserve {
+        match self {
+            Self::Expected => types::Reserve::Expected,
+            Self::WorstCase => types::Reserve::WorstCase,
+        }
+    }
+}
+
+// === impl Exhausted ===
+
+impl Exhausted {
+    /// Returns the treatment of a stream that reaches the limit.
+    pub(crate) const fn overrun(&self) -> types::Overrun {
+        match self {
+            Self::Cut => types::Overrun::Cut,
+            Self::Refuse | Self::Downgrade(_) | Self::Finish | Self::Overdraw => {
+                types::Overrun::Finish
+            }
         }
     }
 }

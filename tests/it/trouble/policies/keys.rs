@@ -25,7 +25,7 @@ const GRANTED: &str =
 /// A gate with `balanced` as a model of its own, and a key for Sonnet and for that one.
 async fn gate(upstream: &Upstream) -> (TestGateway, Caller) {
     let downgrade = "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nusd = \"0.05\"\n\
-                     exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-4-5\"\n";
+                     on_exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-4-5\"\n";
     let gate = GatewayBuilder::shipped()
         .plugin("envelope", ENVELOPE, GRANTED)
         .plugin("route", ROUTE, ROUTES)

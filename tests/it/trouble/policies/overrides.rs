@@ -173,7 +173,7 @@ async fn a_downgrade_to_a_model_that_a_rule_blocks_is_refused() {
     let downgrade = |to: &str| {
         format!(
             "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nusd = \"0.001\"\n\
-             exhausted = \"downgrade\"\ndowngrade_to = \"{to}\"\n"
+             on_exhausted = \"downgrade\"\ndowngrade_to = \"{to}\"\n"
         )
     };
     for (to, status) in [("claude-opus-4-1", 400), ("claude-haiku-4-5", 200)] {
@@ -198,7 +198,7 @@ async fn a_downgrade_holds_for_every_member_of_a_group() {
         Upstream::always(busy()).await,
     );
     let downgrade = "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nusd = \"0.001\"\n\
-                     exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-4-5\"\n";
+                     on_exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-4-5\"\n";
     let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, downgrade)
         .plugin(

@@ -51,7 +51,7 @@ async fn the_resource_is_what_the_route_was_looked_up_by() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_downgrade_says_from_what_to_what_and_for_whose_account() {
     let sidecar = "[[settings.tiers.pro.limits]]\naccount = \"tenant\"\nwindow = \"day\"\nusd = \"0.01\"\n\
-        exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-4-5\"\n";
+        on_exhausted = \"downgrade\"\ndowngrade_to = \"claude-haiku-4-5\"\n";
     let builder = GatewayBuilder::shipped().plugin("budget", BUDGET, sidecar);
     let upstream = Upstream::start([message()]).await;
     let gate = builder.upstream("default", &upstream).start().await;

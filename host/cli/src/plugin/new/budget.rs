@@ -23,6 +23,8 @@ fn charges(
         unit: Unit::Tokens,
         limit: settings.tokens_per_hour,
         amount: estimate.prompt_tokens + estimate.output_tokens,
+        reserve: Reserve::Expected,
+        overrun: Overrun::Finish,
     }])
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use witgate_runtime::{self as contract, Charge, Envelope, Plan, Refusal, UpstreamStats};
+use witgate_runtime::{self as contract, Charge, Envelope, Plan, Refusal, Reserve, UpstreamStats};
 
 use crate::text::usd;
 
@@ -85,6 +85,8 @@ fn charge(charge: &Charge) -> String {
         unit,
         limit,
         amount,
+        reserve,
+        overrun: _,
     } = charge;
     let counted = match unit.code() {
         "picousd" => format!("{} of {} per {window}", usd(*amount), usd(*limit)),
@@ -92,10 +94,11 @@ fn charge(charge: &Charge) -> String {
         unit => format!("{amount} of {limit} {unit} per {window}"),
     };
     let counted = counted.replace(" per total", " in total");
-    let fits = if amount <= limit {
-        "fits"
-    } else {
-        "does not fit"
+    // The host knows the amount that is reserved in these cases only at the gateway.
+    let fits = match reserve {
+        Reserve::WorstCase => "the worst case is reserved",
+        Reserve::Amount | Reserve::Expected if amount <= limit => "fits",
+        Reserve::Amount | Reserve::Expected => "does not fit",
     };
     format!("{counted} from {account} ({fits})")
 }
@@ -138,7 +141,7 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
 
 #[cfg(test)]
 mod tests {
-    use witgate_runtime::{Unit, Window};
+    use witgate_runtime::{Overrun, Unit, Window};
 
     use super::*;
 
@@ -163,6 +166,8 @@ mod tests {
                 unit: Unit::of(unit),
                 limit,
                 amount,
+                reserve: Reserve::Expected,
+                overrun: Overrun::Finish,
             }])
         };
         assert_eq!(

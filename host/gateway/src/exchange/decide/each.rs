@@ -24,6 +24,7 @@ use super::estimate;
 use super::model_access;
 use super::orders::Orders;
 use super::panel::Panel;
+use super::reserve::{self, Forecast};
 use crate::answer::refused::Refused;
 use crate::exchange::receive::check_lengths;
 use crate::exchange::settle::Settlement;
@@ -132,7 +133,7 @@ async fn all(
         target.model = None;
         target.edits.clear();
     }
-    settlement.expect(&sum);
+    settlement.expect(Forecast::of(sum), sum.output_tokens);
     Ok(Orders {
         plan: Arc::new(plan),
         charges: charges.into_list(),
@@ -181,10 +182,12 @@ fn one(
     };
     let planned = plan.targets.iter().all(|target| target.model.is_some());
     model_access::has_model(Some(head), panel.caller(), planned)?;
-    let estimate = estimate::of_batched(head, &plan, panel.snapshot.prices.of_plan(&plan));
+    let prices = panel.snapshot.prices.of_plan(&plan);
+    let forecast = estimate::of_batched(head, &plan, prices, settlement.experience());
     let plan = Arc::new(plan);
     // The budget is asked about the request itself, so that a downgrade takes no plugin's interest.
-    let charges = panel.charges(&asked, &plan, &estimate, settlement)?;
+    let mut charges = panel.charges(&asked, &plan, &forecast.estimate, settlement)?;
+    reserve::reserve(&mut charges, &forecast, settlement.experience());
     let first = plan.targets.first();
     let edits = first.into_iter().flat_map(|target| &target.edits).map(edit);
     let edits: Vec<Edit> = edits.collect();
@@ -198,7 +201,7 @@ fn one(
         changes: edits.into_iter().chain(model.map(set_model)).collect(),
         plan,
         charges,
-        estimate,
+        estimate: forecast.estimate,
     })
 }
 

@@ -9,10 +9,12 @@ use witgate_messages::price::PriceBook;
 use witgate_messages::{Tokens, Usage};
 use witgate_runtime::{Estimate, Plan};
 
+use super::reserve::{Forecast, Growth};
+use crate::budgets::experience::Experience;
 use crate::exchange::view::{View, edit};
 
-/// Expected output of a request that allows more, in tokens. The hold is settled with the true amount; reserving all that
-/// clients declare would starve agents that declare 128,000.
+/// Expected output of a request that allows more, in tokens, without experience. The hold is settled with the true amount; reserving
+/// all that clients declare would starve agents that declare 128,000.
 const EXPECTED_OUTPUT: u64 = 4096;
 
 /// The estimate for a request that costs nothing.
@@ -22,14 +24,19 @@ pub(crate) const NOTHING: Estimate = Estimate {
     cost_picousd: Some(0),
 };
 
-/// Returns the estimate for a request that is no batch. Only Messages cost tokens.
-pub(crate) fn of_message(view: &View, plan: &Plan, prices: &PriceBook) -> Estimate {
+/// Returns the forecast for a request that is no batch. Only Messages cost tokens.
+pub(crate) fn of_message(
+    view: &View,
+    plan: &Plan,
+    prices: &PriceBook,
+    experience: &Experience,
+) -> Forecast {
     let (Some(head), Endpoint::Messages) = (&view.head, view.endpoint) else {
-        return NOTHING;
+        return Forecast::NOTHING;
     };
     let edited = of_first_target(head, plan);
     let head = edited.as_ref().unwrap_or(head);
-    of_head(head, plan, |model, tokens| {
+    let forecast = of_head(head, plan, (prices, experience), |model, tokens| {
         if !prices.has_price(model) {
             return None;
         }
@@ -40,14 +47,23 @@ pub(crate) fn of_message(view: &View, plan: &Plan, prices: &PriceBook) -> Estima
             ..Usage::default()
         };
         Some(prices.cost(model, &usage).picousd)
-    })
+    });
+    Forecast {
+        growth: growth(head),
+        ..forecast
+    }
 }
 
-/// Returns the estimate for a request of a batch.
-pub(crate) fn of_batched(head: &Head, plan: &Plan, prices: &PriceBook) -> Estimate {
+/// Returns the forecast for a request of a batch.
+pub(crate) fn of_batched(
+    head: &Head,
+    plan: &Plan,
+    prices: &PriceBook,
+    experience: &Experience,
+) -> Forecast {
     let edited = of_first_target(head, plan);
     let head = edited.as_ref().unwrap_or(head);
-    of_head(head, plan, |model, tokens| {
+    of_head(head, plan, (prices, experience), |model, tokens| {
         prices.estimate_in_batch(model, tokens.input, tokens.output)
     })
 }
@@ -59,25 +75,51 @@ fn of_first_target(head: &Head, plan: &Plan) -> Option<Head> {
     (!edits.is_empty()).then(|| head.edited(&edits).ok())?
 }
 
-fn of_head(head: &Head, plan: &Plan, price: impl Fn(&str, Tokens) -> Option<u64>) -> Estimate {
+fn of_head(
+    head: &Head,
+    plan: &Plan,
+    (prices, experience): (&PriceBook, &Experience),
+    price: impl Fn(&str, Tokens) -> Option<u64>,
+) -> Forecast {
     let prompt_tokens = head.prompt_tokens();
-    let output_tokens = head
-        .max_tokens()
-        .map_or(EXPECTED_OUTPUT, |most| most.min(EXPECTED_OUTPUT));
+    let declared = head.max_tokens();
+    let output_tokens = declared.map_or(EXPECTED_OUTPUT, |most| most.min(EXPECTED_OUTPUT));
     let planned = plan
         .targets
         .first()
         .and_then(|target| target.model.as_deref());
     let model = planned.map(Into::into).or_else(|| head.model());
-    let tokens = Tokens {
+    let prompt = Tokens {
         input: prompt_tokens,
-        output: output_tokens,
         ..Tokens::default()
     };
-    Estimate {
-        prompt_tokens,
-        output_tokens,
-        cost_picousd: model.and_then(|model| price(&model, tokens)),
+    let tokens = Tokens {
+        output: output_tokens,
+        ..prompt
+    };
+    let model = model.as_deref();
+    let longest = || Some(prices.model(model?)?.max_output);
+    Forecast {
+        estimate: Estimate {
+            prompt_tokens,
+            output_tokens,
+            cost_picousd: model.and_then(|model| price(model, tokens)),
+        },
+        prompt_picousd: model.and_then(|model| price(model, prompt)).unwrap_or(0),
+        most_output: declared.or_else(longest).unwrap_or(EXPECTED_OUTPUT),
+        kind: model.map(|model| experience.kind(model)),
+        growth: Growth::Hidden,
+    }
+}
+
+/// Returns whether the gateway can follow the growth of a response: a stream whose thinking is not left out.
+fn growth(head: &Head) -> Growth {
+    let thinking = head.member("thinking");
+    let hides = |thinking: &str| thinking.contains("\"omitted\"");
+    if head.stream() && !thinking.is_some_and(hides) {
+        Growth::Shown
+    } else {
+        Growth::Hidden
     }
 }
 

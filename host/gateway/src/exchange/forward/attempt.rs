@@ -279,8 +279,8 @@ fn answer_form(decision: &Decision, settlement: &Settlement) -> AnswerForm {
     if settlement.answer_is_guarded() {
         // A part of an answer can't be read.
         AnswerForm::PlainAndWhole
-    } else if early_headers::is_wanted(decision) {
-        // The client may have been promised an event stream by an early head.
+    } else if early_headers::is_wanted(decision) || decision.is_stream && settlement.may_be_cut() {
+        // The client may have been promised an event stream by an early head, or gets the gateway's own event at a limit.
         AnswerForm::Plain
     } else {
         AnswerForm::AsAsked

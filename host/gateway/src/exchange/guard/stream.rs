@@ -17,9 +17,9 @@ use crate::answer::refused::Refused;
 use crate::exchange::downstream::Downstream;
 use crate::exchange::forward::answered::HeldBack;
 use crate::exchange::headers;
-use crate::exchange::relay;
 use crate::exchange::relay::metering::is_event_stream;
 use crate::exchange::relay::stopped::Stopped;
+use crate::exchange::relay::{self, limit};
 use crate::exchange::settle::Settlement;
 use crate::tenants::concurrency::{Charge, FREE, Permit};
 
@@ -37,7 +37,12 @@ pub(super) async fn deliver(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
-    let decoding = head(response, client, session, settlement).await?;
+    let decoding = match head(response, client, session, settlement).await {
+        Err(Stopped::Spent(refused)) => {
+            return limit::end_with(refused, client, session, settlement).await;
+        }
+        head => head?,
+    };
     let mut passing = Passing {
         stream: content::Stream::default(),
         decoding: match decoding {
@@ -62,6 +67,10 @@ pub(super) async fn deliver(
         ) => {
             passing.finish(client, session, settlement).await?;
             return Err(stopped);
+        }
+        Err(Stopped::Spent(refused)) => {
+            passing.finish(client, session, settlement).await?;
+            return limit::end_with(refused, client, session, settlement).await;
         }
         Err(stopped @ (Stopped::ClientGone | Stopped::Guard)) => return Err(stopped),
     }

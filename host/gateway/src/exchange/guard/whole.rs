@@ -82,7 +82,7 @@ pub(super) async fn deliver(
     };
     settlement.set_status(head.status.as_u16());
     if let Err(error) = settlement.keep().await {
-        return Ok(Err(Stopped::from(error)));
+        return Ok(Err(error.into()));
     }
     match inspected {
         Ok(leaving) => Ok(send(&head, leaving, response, client, session, settlement).await),

@@ -10,6 +10,7 @@ use http::{HeaderMap, header};
 use witgate_messages::error::ErrorReport;
 use witgate_messages::meter::{Made, Meter, Reading};
 use witgate_messages::price::PriceBook;
+use witgate_messages::sse::Place;
 
 use crate::exchange::coding::{Coding, Decoder};
 
@@ -111,6 +112,24 @@ impl Metering {
     /// Returns the output tokens so far, reported or estimated.
     pub(crate) fn output_so_far(&self) -> u64 {
         self.meter().output_so_far()
+    }
+
+    /// Returns the reported tokens of the prompt, or 0 before they are reported.
+    pub(crate) fn prompt_so_far(&self) -> u64 {
+        self.meter().prompt_so_far()
+    }
+
+    /// Returns the place in the events of an uncompressed stream, or `None` for any other answer.
+    pub(crate) fn place(&self) -> Option<Place> {
+        match &self.path {
+            Path::Plain(meter) => meter.place(),
+            Path::Coded(_) | Path::Failed(_) => None,
+        }
+    }
+
+    /// Returns true once a stream has reported the reason for its end.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.meter().has_stopped()
     }
 
     /// Returns the facts known so far.

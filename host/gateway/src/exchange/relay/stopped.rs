@@ -2,7 +2,9 @@
 
 use pingora_core::ErrorType as IoError;
 
+use crate::answer::refused::Refused;
 use crate::exchange::downstream::Interrupted;
+use crate::exchange::settle::Unkept;
 use crate::tenants::owners::ClaimError;
 
 /// The reason for which an answer stopped before its end.
@@ -16,6 +18,8 @@ pub(crate) enum Stopped {
     Refused(String),
     /// A guard ended it. The client has been told.
     Guard,
+    /// A limit is reached. The client has been told if there was a place for it.
+    Spent(Box<Refused>),
 }
 
 // === impl Stopped ===
@@ -27,6 +31,15 @@ impl Stopped {
                 Self::TimedOut("the upstream stalled in the middle of its response".into())
             }
             kind => Self::UpstreamClosed(kind.as_str().to_owned()),
+        }
+    }
+}
+
+impl From<Unkept> for Stopped {
+    fn from(unkept: Unkept) -> Self {
+        match unkept {
+            Unkept::Claim(error) => error.into(),
+            Unkept::Spent(refused) => Self::Spent(refused),
         }
     }
 }

@@ -1,17 +1,47 @@
 //! The hold on budgets: raised while a response streams, and settled at its end with what was used.
 
-use witgate_ledger::{Amounts, Hold, Unit};
+use witgate_ledger::{Amounts, Crossing, Hold, OnShortfall, Unit};
 use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::{Cost, PriceBook};
-use witgate_runtime::Estimate;
 
 use super::Settlement;
+use crate::budgets::experience::{Experience, Seen};
+use crate::budgets::left::{self, Header};
+use crate::budgets::{limit_reached, warning};
+use crate::config::ClientWarnings;
+use crate::exchange::decide::reserve::Forecast;
 use crate::exchange::relay::metering::Metering;
 use crate::gateway::snapshot::Snapshot;
 use crate::receipts::receipt::{Admission, Outcome, Receipt};
 
-/// Output tokens between two raises of a hold.
+/// Output tokens between two raises of a hold, at the most: the extension of which the documentation speaks.
 const EXTENSION: u64 = 1024;
+
+/// Output tokens between two raises of a hold, at the least.
+const LEAST_EXTENSION: u64 = 16;
+
+/// The use that a hold covers, and the next raise.
+#[derive(Debug)]
+pub(super) struct Cover {
+    /// Output tokens at which the hold is raised next.
+    next: u64,
+    /// Output tokens between two raises.
+    step: u64,
+    /// Tokens of the prompt.
+    prompt: u64,
+}
+
+// === impl Cover ===
+
+impl Default for Cover {
+    fn default() -> Self {
+        Self {
+            next: u64::MAX,
+            step: 0,
+            prompt: u64::MAX,
+        }
+    }
+}
 
 // === impl Settlement ===
 
@@ -27,64 +57,114 @@ impl Settlement {
         self.hold.as_mut()?.split_off(units, batch)
     }
 
-    /// Notes the expected use of the request, which the hold covers.
-    pub(in crate::exchange) fn expect(&mut self, estimate: &Estimate) {
-        let output = estimate.output_tokens;
-        (self.extend_at, self.extension) = if self.gateway.journal.is_kept() {
+    /// Returns the experience with earlier requests.
+    pub(in crate::exchange) fn experience(&self) -> &Experience {
+        &self.gateway.budgets.experience
+    }
+
+    /// Notes what is known about the use of the request, and the shortest response that its charges have room for.
+    pub(in crate::exchange) fn expect(&mut self, forecast: Forecast, room: u64) {
+        let step = room.clamp(LEAST_EXTENSION, EXTENSION);
+        self.forecast = forecast;
+        self.cover = Cover {
             // A process that finds the hold after a crash knows what the client has got by the last extension alone.
-            (1, output.min(EXTENSION))
-        } else {
-            (output.saturating_add(EXTENSION), EXTENSION)
+            next: if self.gateway.journal.is_kept() {
+                1
+            } else {
+                room.saturating_add(1)
+            },
+            step,
+            prompt: forecast.estimate.prompt_tokens,
         };
-        self.expected_prompt = estimate.prompt_tokens;
+    }
+
+    /// Returns whether a limit may cut the response.
+    pub(in crate::exchange) fn may_be_cut(&self) -> bool {
+        let hold = self.hold.iter();
+        let mut charges = hold.flat_map(|hold| hold.charges());
+        charges.any(|charge| charge.shortfall == OnShortfall::Refuse)
     }
 
     /// Raises the hold to what the metered part of the response costs, so that no other request spends it too. The part may go
     /// on to the client when this returns: the journal has it, unless the disk refuses, which ends no exchange that runs.
+    /// If a limit cuts the response here, that is noted as `spent`.
     pub(in crate::exchange) async fn cover(&mut self) {
         let Some(metering) = &self.metering else {
             return;
         };
-        if metering.output_so_far() < self.extend_at {
+        let (output, prompt) = (metering.output_so_far(), metering.prompt_so_far());
+        if output < self.cover.next && prompt <= self.cover.prompt {
             return;
         }
-        self.extend();
+        self.cover.prompt = self.cover.prompt.max(prompt);
+        self.raise(output);
         if let Some(hold) = &self.hold {
             // Readiness reports it, and new requests are refused or not.
             let _ = self.gateway.journal.written(hold.position()).await;
         }
     }
 
-    /// Raises the hold to what the response has used so far. With a journal, to what it will have used by the next raise: until
-    /// then, that is what a crash leaves. The upstream's output can't be taken back, so it counts even over a limit.
-    fn extend(&mut self) {
-        let (Some(metering), Some(hold)) = (&self.metering, &mut self.hold) else {
-            self.extend_at = u64::MAX;
+    /// Raises the hold to what the response will have used by the next raise, or else to what it has used: until then, that is
+    /// what a crash leaves. A response that can't be cut counts even over a limit, because the upstream's output can't be
+    /// taken back.
+    fn raise(&mut self, output: u64) {
+        let next = output.saturating_add(self.cover.step);
+        self.cover.next = next;
+        if self.hold.is_none() {
+            self.cover.next = u64::MAX;
+            return;
+        }
+        if self.extend(next).is_ok() {
+            return;
+        }
+        self.cover.next = output.saturating_add(1);
+        let Err(refused) = self.extend(output) else {
             return;
         };
+        if self.may_end_here() {
+            let config = &self.snapshot.config.budgets;
+            let charge = refused.charge();
+            self.spent = charge.map(|charge| Box::new(limit_reached::cut(charge, config)));
+            return;
+        }
+        if let Some(hold) = &mut self.hold {
+            hold.overdraw();
+        }
+        if let Err(refused) = self.extend(output) {
+            tracing::warn!(reason = %refused.reason, "a hold could not be raised to the use of its response");
+        }
+    }
+
+    /// Returns whether an error event can end the response: it is a stream, and still has content to come.
+    fn may_end_here(&self) -> bool {
+        let metering = self.metering.as_ref();
+        metering.is_some_and(|metering| metering.place().is_some() && !metering.has_stopped())
+    }
+
+    /// Raises the hold to the use of the response with this output.
+    ///
+    /// # Errors
+    ///
+    /// A charge that may cut the response does not fit its limit.
+    fn extend(&mut self, output: u64) -> Result<(), witgate_ledger::Refused> {
+        let (Some(metering), Some(hold)) = (&self.metering, &mut self.hold) else {
+            return Ok(());
+        };
         let mut reading = metering.reading();
-        let output = metering.output_so_far();
-        let next = output.saturating_add(self.extension);
-        self.extend_at = if self.extension > 0 { next } else { u64::MAX };
         if !reading.ended {
             let tokens = &mut reading.usage.tokens;
             if tokens.total() == tokens.output {
-                tokens.input = self.expected_prompt;
+                tokens.input = self.forecast.estimate.prompt_tokens;
             }
-            let is_kept = self.gateway.journal.is_kept();
-            tokens.output = tokens.output.max(if is_kept { next } else { output });
+            tokens.output = tokens.output.max(output);
         }
         let model = model(&reading, &self.receipt).unwrap_or_default();
         let cost = prices(&self.snapshot, &self.receipt).cost(model, &reading.usage);
-        hold.overdraw();
-        let amounts = Amounts {
+        hold.extend(Amounts {
             picousd: cost.picousd,
             tokens: reading.usage.tokens.total(),
             requests: 1,
-        };
-        if let Err(refused) = hold.extend(amounts) {
-            tracing::warn!(reason = %refused.reason, "a hold could not be raised to the use of its response");
-        }
+        })
     }
 
     /// Notes the number of requests that are charged once the exchange is answered.
@@ -102,12 +182,68 @@ impl Settlement {
             hold.release();
             return;
         }
-        self.receipt.usage.overdrawn = hold
-            .settle(used)
-            .overdrafts
-            .iter()
+        self.learn(&hold);
+        let settled = hold.settle(used);
+        let overdrafts = settled.overdrafts.iter();
+        self.receipt.usage.overdrawn = overdrafts
             .map(|overdraft| overdraft.account.to_string())
             .collect();
+        settled
+            .crossings
+            .into_iter()
+            .for_each(|crossing| self.note_crossing(crossing));
+    }
+
+    /// Notes the mark of a limit that was crossed, to be announced with the end of the exchange.
+    pub(in crate::exchange) fn note_crossing(&mut self, crossing: Crossing) {
+        if warning::is_announced(&crossing) {
+            self.receipt.usage.crossings.push(crossing);
+        }
+    }
+
+    /// Returns the headers that say what is left of the limits of the exchange.
+    pub(super) fn left(&self) -> Vec<Header> {
+        let mut headers = Vec::new();
+        if let Some(hold) = &self.hold {
+            left::own(hold, &mut headers);
+            if self.snapshot.config.budgets.client_warnings == ClientWarnings::Own {
+                left::for_clients(hold, &mut headers);
+            }
+        }
+        headers
+    }
+
+    /// Learns from the use of a complete answer, for the holds of later requests.
+    fn learn(&mut self, hold: &Hold) {
+        let (Some(kind), Some(reading)) = (self.forecast.kind, &mut self.receipt.usage.reading)
+        else {
+            return;
+        };
+        // A retry or a fallback may have asked another model.
+        if reading.source != Source::Reported || self.receipt.route.attempts.len() != 1 {
+            return;
+        }
+        let counts = |unit| matches!(unit, Unit::PicoUsd | Unit::Tokens);
+        let charges = hold.charges();
+        let accounts = charges.iter().enumerate().filter_map(|(index, charge)| {
+            let first = !charges
+                .iter()
+                .take(index)
+                .any(|earlier| counts(earlier.unit) && earlier.account == charge.account);
+            (first && counts(charge.unit)).then_some(&*charge.account)
+        });
+        let output_tokens = std::mem::take(&mut reading.usage.tokens.output);
+        let model = reading.model.as_deref().unwrap_or_default();
+        let paid = prices(&self.snapshot, &self.receipt)
+            .cost(model, &reading.usage)
+            .picousd;
+        reading.usage.tokens.output = output_tokens;
+        let seen = Seen {
+            output_tokens,
+            prompt: (paid, self.forecast.prompt_picousd),
+        };
+        let experience = &self.gateway.budgets.experience;
+        experience.learn(accounts, kind, &seen);
     }
 
     /// Returns what the exchange used, and notes the meter's reading and its price.
@@ -136,7 +272,7 @@ impl Settlement {
         // The response broke off before it reported the prompt, which was not free.
         let tokens = &mut reading.usage.tokens;
         if reading.source == Source::Estimated && tokens.total() == tokens.output {
-            tokens.input = self.expected_prompt;
+            tokens.input = self.forecast.estimate.prompt_tokens;
         }
         let cost = prices(&self.snapshot, &self.receipt)
             .cost(model.as_deref().unwrap_or_default(), &reading.usage);

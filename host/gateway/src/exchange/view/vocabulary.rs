@@ -96,6 +96,8 @@ mod tests {
             unit: contract::Unit::of(unit),
             limit: 1,
             amount: 1,
+            reserve: contract::Reserve::Amount,
+            overrun: contract::Overrun::Finish,
         })
     }
 

@@ -53,6 +53,20 @@ impl Receipt {
             "overdrawn",
             overdrawn.map(|account| (format!("overdrawn.{account}"), Value::Flag(true))),
         );
+        // Several marks of one limit may be crossed at once, in ascending order.
+        let crossings = self.usage.crossings.iter().rev().enumerate();
+        let highest = crossings.filter(|(index, crossing)| {
+            let mut higher = self.usage.crossings.iter().rev().take(*index);
+            !higher.any(|other| other.is_of_the_limit_of(crossing))
+        });
+        fields.entries(
+            "budget_warnings",
+            highest.map(|(_, crossing)| {
+                let (window, unit) = (crossing.window.code(), crossing.unit.code());
+                let name = format!("budget_warnings.{window}.{unit}.{}", crossing.account);
+                (name, Value::Integer(i64::from(crossing.percent)))
+            }),
+        );
         fields.number_above_zero("left_out.receipts", self.left_out);
         fields.number("bytes.request", self.request.bytes);
         fields.number("bytes.response", self.response.bytes);

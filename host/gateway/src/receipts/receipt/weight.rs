@@ -33,6 +33,11 @@ impl Receipt {
             + self.guards.iter().map(of_guard).sum::<usize>()
             + usage.reading.as_ref().map_or(0, of_reading)
             + usage.overdrawn.iter().map(|it| text(it)).sum::<usize>()
+            + usage
+                .crossings
+                .iter()
+                .map(|it| text(&it.account))
+                .sum::<usize>()
             + usage.batch.as_ref().map_or(0, |batch| batch.weight())
             + usage.crash.as_ref().map_or(0, |crash| text(&crash.owner))
     }

@@ -89,7 +89,7 @@ async fn a_downgrade_puts_every_request_on_the_other_model() {
     let upstream = FakeOrganization::default().start().await;
     let downgrade = |to: &str| {
         limit(&format!(
-            "window = \"total\"\nusd = \"0.05\"\nexhausted = \"downgrade\"\ndowngrade_to = \"{to}\""
+            "window = \"total\"\nusd = \"0.05\"\non_exhausted = \"downgrade\"\ndowngrade_to = \"{to}\""
         ))
     };
     let rules = "[[settings.rules]]\nname = \"no sonnet 4\"\nwhen = [{ field = \"model\", is = [\"claude-sonnet-4\"] }]\nblock = { message = \"not that\" }\n";

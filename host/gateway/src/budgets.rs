@@ -1,0 +1,47 @@
+//! Budgets, beside the ledger that counts them: the experience that sizes holds, and what is told about limits to clients and to the
+//! operator.
+
+pub(crate) mod experience;
+pub(crate) mod left;
+pub(crate) mod limit_reached;
+pub(crate) mod warning;
+pub(crate) mod webhook;
+
+use self::experience::Experience;
+use self::webhook::Post;
+use crate::config;
+use crate::receipts::receipt::Receipt;
+
+/// The state that all exchanges share about budgets.
+#[derive(Debug)]
+pub(crate) struct Budgets {
+    pub(crate) experience: Experience,
+    pub(crate) post: Post,
+}
+
+// === impl Budgets ===
+
+impl Budgets {
+    pub(crate) fn new() -> Self {
+        Self {
+            experience: Experience::new(),
+            post: Post::new(),
+        }
+    }
+
+    /// Announces the marks that an exchange has crossed.
+    pub(crate) fn announce(&self, receipt: &Receipt, config: &config::Budgets) {
+        if receipt.usage.crossings.is_empty() {
+            return;
+        }
+        let caller = receipt.request.caller.as_ref();
+        let owner = caller.map(|caller| caller.owner()).unwrap_or_default();
+        for crossing in &receipt.usage.crossings {
+            warning::log(crossing, &receipt.id);
+            if config.webhook.is_some() {
+                let letter = warning::letter(crossing, &receipt.id, &owner);
+                self.post.send(letter);
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Texts and refusals about a limit that is reached.
+
+use chrono::{DateTime, Utc};
+use witgate_ledger::{Charge, Unit, UnixMillis, Window};
+use witgate_messages::error::ErrorType;
+
+use super::left::{self, Header};
+use crate::answer::refused::{Refused, Retry};
+use crate::config::{Budgets, ClientWarnings};
+use crate::text::usd;
+
+/// The first part of a message about a spending limit. Claude Code knows it, and puts the local time to the part behind it.
+const SPEND_LIMIT: &str = "spend limit reached";
+
+/// Returns the refusal that ends a stream at its limit, as an error event.
+pub(crate) fn cut(charge: &Charge, config: &Budgets) -> Refused {
+    let message = format!(
+        "The {} is reached, so this response ends here.",
+        limit(charge)
+    );
+    Refused {
+        kind: kind(charge.unit),
+        retry: Retry::Useless,
+        ..Refused::client(429, with_words(message, config))
+    }
+}
+
+/// Completes a plugin's refusal of a request for a charge that does not fit: for money, with the end of the period in the message, and
+/// with headers from which clients tell that it is no use to try again; and with the operator's own words.
+pub(crate) fn refused(
+    mut refused: Refused,
+    (charge, remaining): (&Charge, u64),
+    resets_at: Option<UnixMillis>,
+    now: UnixMillis,
+    config: &Budgets,
+) -> (Refused, Vec<Header>) {
+    let mut headers = Vec::new();
+    if charge.unit != Unit::PicoUsd || refused.status != 429 {
+        if charge.unit != Unit::InFlight && charge.window != Window::Minute {
+            refused.message = with_words(refused.message, config);
+        }
+        return (refused, headers);
+    }
+    let mut message = SPEND_LIMIT.to_owned();
+    if let Some(day) = resets_at.and_then(day) {
+        message.push_str(" · resets ");
+        message.push_str(&day);
+    }
+    message.push_str(" · ");
+    message.push_str(&with_words(refused.message, config));
+    refused.message = message;
+    refused.retry = Retry::Useless;
+    if let Some(at) = resets_at {
+        let wait = at.0.saturating_sub(now.0);
+        refused.retry_after = Some(std::time::Duration::from_millis(wait));
+    }
+    if config.client_warnings == ClientWarnings::Own {
+        let limit = (charge.window, charge.limit, remaining);
+        left::when_refused(limit, resets_at, &mut headers);
+    }
+    (refused, headers)
+}
+
+/// Returns the type of the error: a retry does not help where money is spent.
+fn kind(unit: Unit) -> ErrorType {
+    match unit {
+        Unit::PicoUsd => ErrorType::Billing,
+        _ => ErrorType::RateLimit,
+    }
+}
+
+/// Adds the operator's own words to a message.
+fn with_words(mut message: String, config: &Budgets) -> String {
+    if let Some(words) = &config.message {
+        message.push(' ');
+        message.push_str(words);
+    }
+    message
+}
+
+/// Returns the day of a time as clients read it, in UTC: `Nov 30`.
+fn day(at: UnixMillis) -> Option<String> {
+    let at: DateTime<Utc> = DateTime::from_timestamp_millis(i64::try_from(at.0).ok()?)?;
+    Some(at.format("%b %-d").to_string())
+}
+
+/// Returns a limit in words. Only the kind of the account is named, before the first colon.
+fn limit(charge: &Charge) -> String {
+    let kind = charge.account.split(':').next().unwrap_or_default();
+    let most = match charge.unit {
+        Unit::PicoUsd => usd(charge.limit),
+        unit => format!("{} {}", charge.limit, unit.code()),
+    };
+    let window = match charge.window {
+        Window::Total => "in total".to_owned(),
+        window => format!("per {}", window.code()),
+    };
+    format!("limit of {most} {window} for this {kind}")
+}
