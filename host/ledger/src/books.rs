@@ -197,10 +197,9 @@ impl Books {
                 && let Some(cap) = share.cap
                 && others + held > u128::from(cap.limit)
             {
-                let (slot, total, resets_at) = (share.slot, balance.total(), balance.resets_at);
-                let marks = self.marks.clone();
-                let balance = self.balance_mut(slot);
-                let reason = marks.spent(balance, cap.limit, total, resets_at);
+                // Only requests announce that a period is exhausted.
+                let (total, resets_at) = (balance.total(), balance.resets_at);
+                let reason = Marks::default().spent(None, cap.limit, total, resets_at);
                 return Err(self.deny(cap.index, reason));
             }
             postings.push(Posting {

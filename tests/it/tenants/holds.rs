@@ -3,7 +3,7 @@
 mod storm;
 
 use serde_json::{Value, json};
-use witgate_artifacts::BUDGET;
+use witgate_artifacts::{BUDGET, WARDEN};
 
 use crate::harness::{
     Answer, Ending, Events, GatewayBuilder, Pause, Request, TestGateway, Upstream,
@@ -188,6 +188,52 @@ async fn an_answer_that_is_not_streamed_is_never_cut_and_has_to_fit_whole() {
         20_000,
         "it is whole"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_whose_thinking_is_left_out_has_to_fit_whole() {
+    let upstream = Upstream::always(Answer::sse(&long(2))).await;
+    let gate = limited("usd = \"0.12\"\non_exhausted = \"cut\"", &upstream).await;
+    let asked = |display: &str| {
+        let thinking = json!({"type": "adaptive", "display": display});
+        let request = gate.messages(&json!({
+            "model": "claude-haiku-4-5", "max_tokens": 32_000, "stream": true, "thinking": thinking, "messages": [],
+        }));
+        let gate = &gate;
+        async move { gate.ask(&request).await.status }
+    };
+    assert_eq!(asked("omitted").await, 429, "16 cents might be needed");
+    assert_eq!(asked("summarized").await, 200, "what is shown can be cut");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_a_guard_reads_is_cut_behind_a_whole_event_too() {
+    for size in [7, 5000, 70_000] {
+        let upstream = Upstream::always(Answer::sse(&long(16)).in_pieces_of(size)).await;
+        let limit = "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nusd = \"0.03\"\non_exhausted = \"cut\"\n";
+        let guard = "[grants]\ncontent = [\"request\", \"response\"]\n[settings]\ncontent = [\"text\"]\nhold = 5\nfind = \"b\"\nreplace = \"x\"\n";
+        let gate = GatewayBuilder::shipped()
+            .plugin("budget", BUDGET, limit)
+            .plugin("warden", WARDEN, guard)
+            .upstream("default", &upstream)
+            .start()
+            .await;
+        let response = gate.ask(&asking(&gate, 32_000, true)).await;
+        let events = response.events();
+        let (last, before) = events.split_last().expect("events");
+        assert_eq!(last.name, "error", "pieces of {size}: it is told");
+        assert_eq!(last.json()["error"]["type"], "billing_error", "why");
+        for event in before {
+            assert!(event.json().is_object(), "pieces of {size}: it is whole");
+        }
+        let gone = gate.receipts_when(1).await.remove(0);
+        assert_eq!(gone["outcome"], "cut", "{gone}");
+        let spent = used(&account(&gate).await);
+        assert!(
+            spent <= 30_000_000_000 + 1024 * EACH,
+            "pieces of {size}: {spent}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

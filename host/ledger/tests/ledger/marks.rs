@@ -63,6 +63,19 @@ fn the_first_refusal_of_a_window_announces_it_and_a_raised_limit_may_be_announce
     assert_eq!(refused(100), None, "the second one");
     assert_eq!(refused(105), Some((100, 60)), "under a higher limit");
     assert_eq!(refused(100), None, "back under the first one");
+    let mut held = hold(&ledger, tokens("a", 100, 10));
+    let refused = held.extend(used(90)).expect_err("over the limit");
+    assert!(
+        matches!(
+            refused.reason,
+            Reason::Spent {
+                exhausted: None,
+                ..
+            }
+        ),
+        "an extension announces nothing: {refused}"
+    );
+    held.release();
     let settled = hold(&ledger, overdrawn(tokens("a", 100, 1))).settle(used(50));
     assert_eq!(told(&settled.crossings), [], "it was announced already");
 }

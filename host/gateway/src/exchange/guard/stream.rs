@@ -114,10 +114,14 @@ async fn body(
     session: &mut ServerSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
-    while let Some(chunk) = relay::next_chunk(response, client, session).await? {
-        settlement.read(&chunk);
-        settlement.keep().await?;
-        passing.pass(&chunk, client, session, settlement).await?;
+    let step = limit::step(settlement);
+    while let Some(mut chunk) = relay::next_chunk(response, client, session).await? {
+        while !chunk.is_empty() {
+            let part = chunk.split_to(chunk.len().min(step));
+            settlement.read(&part);
+            settlement.keep().await?;
+            passing.pass(&part, client, session, settlement).await?;
+        }
     }
     Ok(())
 }

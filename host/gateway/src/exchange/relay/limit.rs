@@ -23,7 +23,7 @@ pub(super) struct Cut {
 const STEP: usize = 4096;
 
 /// Returns the number of bytes of an answer that are weighed at once.
-pub(super) fn step(settlement: &Settlement) -> usize {
+pub(in crate::exchange) fn step(settlement: &Settlement) -> usize {
     if settlement.may_be_cut() {
         STEP
     } else {
