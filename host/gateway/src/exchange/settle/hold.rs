@@ -12,7 +12,7 @@ use crate::config::ClientWarnings;
 use crate::exchange::decide::reserve::Forecast;
 use crate::exchange::relay::metering::Metering;
 use crate::gateway::snapshot::Snapshot;
-use crate::receipts::receipt::{Admission, Outcome, Receipt};
+use crate::receipts::receipt::{Admission, Outcome, Receipt, RouteFacts};
 
 /// Output tokens between two raises of a hold, at the most: the extension of which the documentation speaks.
 const EXTENSION: u64 = 1024;
@@ -159,7 +159,7 @@ impl Settlement {
             tokens.output = tokens.output.max(output);
         }
         let model = model(&reading, &self.receipt).unwrap_or_default();
-        let cost = prices(&self.snapshot, &self.receipt).cost(model, &reading.usage);
+        let cost = prices(&self.snapshot, &self.receipt.route).cost(model, &reading.usage);
         hold.extend(Amounts {
             picousd: cost.picousd,
             tokens: reading.usage.tokens.total(),
@@ -234,7 +234,7 @@ impl Settlement {
         });
         let output_tokens = std::mem::take(&mut reading.usage.tokens.output);
         let model = reading.model.as_deref().unwrap_or_default();
-        let paid = prices(&self.snapshot, &self.receipt)
+        let paid = prices(&self.snapshot, &self.receipt.route)
             .cost(model, &reading.usage)
             .picousd;
         reading.usage.tokens.output = output_tokens;
@@ -274,7 +274,7 @@ impl Settlement {
         if reading.source == Source::Estimated && tokens.total() == tokens.output {
             tokens.input = self.forecast.estimate.prompt_tokens;
         }
-        let cost = prices(&self.snapshot, &self.receipt)
+        let cost = prices(&self.snapshot, &self.receipt.route)
             .cost(model.as_deref().unwrap_or_default(), &reading.usage);
         let tokens = reading.usage.tokens.total();
         self.receipt.usage.reading = Some(reading);
@@ -305,8 +305,8 @@ fn model<'a>(reading: &'a Reading, receipt: &'a Receipt) -> Option<&'a str> {
 }
 
 /// Returns the prices of the upstream that was asked last.
-fn prices<'a>(snapshot: &'a Snapshot, receipt: &Receipt) -> &'a PriceBook {
-    let last = receipt.route.attempts.last();
+fn prices<'a>(snapshot: &'a Snapshot, route: &RouteFacts) -> &'a PriceBook {
+    let last = route.attempts.last();
     let upstream = last.map(|attempt| attempt.upstream.as_str());
     snapshot.prices.of(upstream)
 }
