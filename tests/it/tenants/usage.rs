@@ -163,6 +163,7 @@ async fn an_ended_session_is_refused_and_others_go_on() {
     assert_eq!(first["cost_usd"], "0.00027", "with its sub-agent: {first}");
     let one = page(
         &gate,
+        4,
         &format!("/sessions/{}", first["id"].as_str().unwrap()),
     )
     .await;
