@@ -20,6 +20,9 @@ const OWNER: &str = "acme";
 const TRUE: Amounts = Amounts {
     picousd: 900,
     tokens: 900,
+    input_tokens: 500,
+    output_tokens: 300,
+    cached_tokens: 100,
     requests: 1,
 };
 
@@ -115,6 +118,23 @@ fn reserve_and_settle(criterion: &mut Criterion) {
             },
         );
     }
+
+    // A window that slides, full of buckets.
+    let sliding = Charge {
+        window: Window::parse("last-5-hours").unwrap_or(Window::Hour),
+        ..charges(1).remove(0)
+    };
+    let sliding = std::slice::from_ref(&sliding);
+    let ledger = Ledger::new();
+    for before in (0..21).rev() {
+        let at = UnixMillis(NOW.0 - before * 15 * 60_000);
+        if let Ok(hold) = ledger.reserve(sliding.to_vec(), OWNER, at) {
+            hold.settle(TRUE);
+        }
+    }
+    group.bench_function("1-account/sliding", |bencher| {
+        bencher.iter(|| request(&ledger, sliding));
+    });
 
     // A crowd of accounts, so that neither the index nor the balances stay in the nearest cache.
     let ledger = Ledger::new();

@@ -54,9 +54,14 @@ pub(crate) fn used(answer: &str, prices: &PriceBook) -> Amounts {
     meter.feed(answer.as_bytes());
     let reading = meter.finish();
     let model = reading.model.as_deref().unwrap_or_default();
+    let tokens = &reading.usage.tokens;
     Amounts {
         picousd: prices.cost(model, &reading.usage).picousd,
-        tokens: reading.usage.tokens.total(),
+        tokens: tokens.total(),
+        // As the provider counts its own limits: what a cache gave is no input.
+        input_tokens: tokens.input + tokens.cache_write,
+        output_tokens: tokens.output,
+        cached_tokens: tokens.cache_read,
         requests: 1,
     }
 }

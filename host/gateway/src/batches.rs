@@ -20,11 +20,12 @@ use tokio::sync::{mpsc, oneshot};
 use witgate_ledger::{Amounts, Hold, Ledger, Settled, UnixMillis};
 use witgate_messages::batch::Totals;
 
+use crate::amounts::amounts;
 use crate::clock::WholeUnits as _;
 use crate::store::{Store, StoreError};
 
 pub(crate) use self::look::{Found, look};
-pub(crate) use self::record::{Facts, MIGRATION, Maker, Record, UNITS};
+pub(crate) use self::record::{Facts, KINDS_OF_TOKENS, MIGRATION, Maker, Record, UNITS};
 pub(crate) use self::settler::Settler;
 
 /// Longest life of a batch: the API ends it after a day.
@@ -77,11 +78,7 @@ impl Ending {
     /// Returns the amounts that are charged.
     fn amounts(&self) -> Amounts {
         match self {
-            Self::Results(totals) => Amounts {
-                picousd: totals.picousd,
-                tokens: totals.tokens.total(),
-                requests: 0,
-            },
+            Self::Results(totals) => amounts(&totals.tokens, totals.picousd, 0),
             Self::Gone | Self::Expired => Amounts::default(),
         }
     }

@@ -4,6 +4,7 @@
 //! the request path: [`exchange`] has a folder for each of the seven steps of a request.
 
 mod admin;
+mod amounts;
 mod answer;
 mod batches;
 mod budgets;

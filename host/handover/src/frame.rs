@@ -26,8 +26,8 @@ use super::record::invalid;
 /// The longest wait of either process for the other's next message.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The version of the protocol. Other versions are refused.
-pub(crate) const PROTOCOL: u32 = 1;
+/// The version of the protocol. Other versions are refused. A new kind of window or unit is a new version.
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// The longest payload that is accepted, in bytes.
 const MAX_PAYLOAD_BYTES: u32 = 256 << 20;

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use witgate_ledger::{Amounts, Position, UnixMillis};
+use witgate_ledger::{Amounts, Position, Unit, UnixMillis};
 
 use crate::codec::{Bad, Reader, next_frame, put_frame, put_text, put_uint};
 use crate::image::{Ended, HeldShare, Image, OpenHold, Tally};
@@ -38,7 +38,28 @@ pub(crate) enum End {
     Whole,
     /// The bytes from this offset on are no step.
     Torn { at: usize },
+    /// The next bytes are as they were written, but not in a format that this version knows.
+    Unknown,
 }
+
+/// A file that can't be read, or not from some place on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// It is not as it was written.
+    Damaged,
+    /// It is as it was written, but not in a format that this version knows.
+    Unknown,
+}
+
+/// The units in which ended holds are noted, in order.
+const ENDED_IN: [Unit; 6] = [
+    Unit::PicoUsd,
+    Unit::Tokens,
+    Unit::Requests,
+    Unit::InputTokens,
+    Unit::OutputTokens,
+    Unit::CachedTokens,
+];
 
 /// The kinds of records in a snapshot. Numbers are never used again.
 mod kind {
@@ -63,10 +84,11 @@ impl Kind {
         }
     }
 
+    /// Returns the first bytes of a file. The last one is the version of the format.
     fn magic(self) -> [u8; 8] {
         match self {
-            Self::Segment => *b"wg-log-1",
-            Self::Snapshot => *b"wg-snap1",
+            Self::Segment => *b"wg-log-2",
+            Self::Snapshot => *b"wg-snap2",
         }
     }
 }
@@ -110,12 +132,16 @@ impl Name {
 
     /// Returns the head of the file.
     pub(crate) fn head(self) -> [u8; HEAD] {
+        self.head_with(self.kind.magic())
+    }
+
+    fn head_with(self, magic: [u8; 8]) -> [u8; HEAD] {
         let Position { epoch, sequence } = self.position;
         let numbers = epoch
             .to_le_bytes()
             .into_iter()
             .chain(sequence.to_le_bytes());
-        let body: Vec<u8> = self.kind.magic().into_iter().chain(numbers).collect();
+        let body: Vec<u8> = magic.into_iter().chain(numbers).collect();
         let sum = crc32c::crc32c(&body).to_le_bytes();
         let mut head = [0; HEAD];
         for (place, byte) in head.iter_mut().zip(body.into_iter().chain(sum)) {
@@ -128,14 +154,21 @@ impl Name {
     ///
     /// # Errors
     ///
-    /// The head is not that of the name.
-    fn body(self, content: &[u8]) -> Result<&[u8], Bad> {
-        let (head, body) = content.split_first_chunk::<HEAD>().ok_or(Bad)?;
+    /// The head is not that of the name, or that of another version of the format.
+    fn body(self, content: &[u8]) -> Result<&[u8], Unread> {
+        let (head, body) = content.split_first_chunk::<HEAD>().ok_or(Unread::Damaged)?;
         if *head == self.head() {
-            Ok(body)
-        } else {
-            Err(Bad)
+            return Ok(body);
         }
+        let mut magic = self.kind.magic();
+        if let (Some(version), Some(written)) = (magic.last_mut(), head.get(7)) {
+            *version = *written;
+        }
+        Err(if *head == self.head_with(magic) {
+            Unread::Unknown
+        } else {
+            Unread::Damaged
+        })
     }
 }
 
@@ -148,8 +181,10 @@ impl fmt::Display for Name {
 
 /// Makes the steps of a segment, beginning with those that the image does not contain yet. Returns its end.
 pub(crate) fn replay(name: Name, content: &[u8], image: &mut Image) -> End {
-    let Ok(mut body) = name.body(content) else {
-        return End::Torn { at: 0 };
+    let mut body = match name.body(content) {
+        Ok(body) => body,
+        Err(Unread::Damaged) => return End::Torn { at: 0 },
+        Err(Unread::Unknown) => return End::Unknown,
     };
     let mut next = name.position.sequence;
     loop {
@@ -159,8 +194,9 @@ pub(crate) fn replay(name: Name, content: &[u8], image: &mut Image) -> End {
             Ok(None) => return End::Whole,
             Err(Bad) => return End::Torn { at },
         };
+        // Its checksum holds, so it is no write that was cut short.
         let Ok(record) = Record::read(payload) else {
-            return End::Torn { at };
+            return End::Unknown;
         };
         let is_step = record.sequence().is_some();
         match record.sequence() {
@@ -230,52 +266,70 @@ fn put_ended(out: &mut Vec<u8>, ended: &Ended) {
     put_text(out, &ended.name);
     put_text(out, &ended.owner);
     put_uint(out, ended.opened.0.into());
-    put_uint(out, ended.amounts.picousd.into());
-    put_uint(out, ended.amounts.tokens.into());
-    put_uint(out, ended.amounts.requests.into());
+    for unit in ENDED_IN {
+        put_uint(out, ended.amounts.of(unit).unwrap_or(0).into());
+    }
 }
 
 /// Reads a snapshot.
 ///
 /// # Errors
 ///
-/// The snapshot is damaged.
-pub(crate) fn read_snapshot(name: Name, content: &[u8]) -> Result<Image, Bad> {
+/// The snapshot is damaged, or in an unknown format.
+pub(crate) fn read_snapshot(name: Name, content: &[u8]) -> Result<Image, Unread> {
     let mut body = name.body(content)?;
     let mut image = Image {
         position: name.position,
         ..Image::default()
     };
     let mut frames = 0;
-    while let Some((payload, length)) = next_frame(body, name.position.epoch)? {
+    let next = |body| next_frame(body, name.position.epoch).map_err(|Bad| Unread::Damaged);
+    while let Some((payload, length)) = next(body)? {
         body = body.get(length..).unwrap_or_default();
+        // Its checksum holds, so what can't be read was written so.
+        let told = image.take_in(payload).map_err(|Bad| Unread::Unknown)?;
+        if let Some(told) = told {
+            let whole = told == frames && body.is_empty();
+            return if whole {
+                Ok(image)
+            } else {
+                Err(Unread::Damaged)
+            };
+        }
+        frames += 1;
+    }
+    Err(Unread::Damaged)
+}
+
+// === impl Image ===
+
+impl Image {
+    /// Takes in the record of a frame. Returns the number of frames before it if it is the last one.
+    fn take_in(&mut self, payload: &[u8]) -> Result<Option<u64>, Bad> {
         let mut reader = Reader(payload);
+        let mut told = None;
         match reader.byte()? {
-            kind::TOTALS => image.open_holds = reader.small()?,
+            kind::TOTALS => self.open_holds = reader.small()?,
             kind::APPLIED => {
                 let (epoch, sequence) = (reader.small()?, reader.small()?);
-                image.applied.insert(epoch, sequence);
+                self.applied.insert(epoch, sequence);
             }
             kind::BALANCE => {
                 let carried = reader.carried()?;
                 let (key, tally) = Tally::of(carried);
-                image.balances.insert(key, tally);
+                self.balances.insert(key, tally);
             }
             kind::HOLD => {
                 let (number, hold) = reader.open_hold()?;
-                image.holds.insert(number, hold);
+                self.holds.insert(number, hold);
             }
-            kind::ENDED => image.ended.push_back(reader.ended()?),
-            kind::END => {
-                let whole = reader.small()? == frames && body.is_empty();
-                return if whole { Ok(image) } else { Err(Bad) };
-            }
+            kind::ENDED => self.ended.push_back(reader.ended()?),
+            kind::END => told = Some(reader.small()?),
             _ => return Err(Bad),
         }
         reader.end()?;
-        frames += 1;
+        Ok(told)
     }
-    Err(Bad)
 }
 
 // === impl Reader ===
@@ -294,15 +348,17 @@ impl Reader<'_> {
     }
 
     fn ended(&mut self) -> Result<Ended, Bad> {
+        let (name, owner, opened) = (self.text()?, self.text()?, self.small()?);
+        let mut amounts = [0; ENDED_IN.len()];
+        for amount in &mut amounts {
+            *amount = self.small()?;
+        }
+        let of = |unit| ENDED_IN.iter().zip(amounts).find(|(of, _)| **of == unit);
         Ok(Ended {
-            name: self.text()?,
-            owner: self.text()?,
-            opened: UnixMillis(self.small()?),
-            amounts: Amounts {
-                picousd: self.small()?,
-                tokens: self.small()?,
-                requests: self.small()?,
-            },
+            name,
+            owner,
+            opened: UnixMillis(opened),
+            amounts: Amounts::by_unit(|unit| of(unit).map_or(0, |(_, amount)| amount)),
         })
     }
 

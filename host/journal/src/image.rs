@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use witgate_ledger::{Amounts, BalanceKey, Carried, Export, Position, Step, Unit, UnixMillis};
+use witgate_ledger::{Amounts, BalanceKey, Carried, Export, Position, Step, UnixMillis, Window};
 
 use crate::record::{Changed, Divided, Posted, Record};
 
@@ -156,11 +156,7 @@ impl Image {
             name: Arc::clone(&hold.name),
             owner: owner.unwrap_or_default(),
             opened: hold.opened,
-            amounts: Amounts {
-                picousd: used(Unit::PicoUsd),
-                tokens: used(Unit::Tokens),
-                requests: used(Unit::Requests),
-            },
+            amounts: Amounts::by_unit(used),
         });
     }
 
@@ -214,11 +210,7 @@ impl Image {
                     .map(|tally| Arc::clone(&tally.owner))
                     .unwrap_or_default(),
                 opened: hold.opened,
-                extended: Amounts {
-                    picousd: extended(Unit::PicoUsd),
-                    tokens: extended(Unit::Tokens),
-                    requests: extended(Unit::Requests),
-                },
+                extended: Amounts::by_unit(extended),
             }
         };
         self.holds.iter().map(orphan).collect()
@@ -310,12 +302,14 @@ impl Image {
     }
 }
 
-/// Returns the key of a balance, with the end of its period brought back to that of the next period at the most.
+/// Returns the key of a balance, with the end of its period brought back to that of the next period at the most. A sliding window
+/// counts no bucket that lies ahead, so its buckets are brought back to the current one.
 fn brought_back(key: &BalanceKey, now: UnixMillis) -> BalanceKey {
-    let next = key
-        .window
-        .resets_at(now)
-        .and_then(|end| key.window.resets_at(end));
+    let current = key.window.resets_at(now);
+    let next = match key.window {
+        Window::Last(_) => current,
+        _ => current.and_then(|end| key.window.resets_at(end)),
+    };
     let resets_at = match (key.resets_at, next) {
         (Some(resets_at), Some(next)) if resets_at > next => Some(next),
         (resets_at, _) => resets_at,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use witgate_ledger::{
-    BalanceKey, Carried, Entry, Position, Shift, Split, Step, Unit, UnixMillis, Window,
+    BalanceKey, Calendar, Carried, Entry, Position, Shift, Span, Split, Step, Unit, UnixMillis,
+    Window, Zone,
 };
 
 use crate::codec::{Bad, Reader, put_int, put_text, put_uint};
@@ -91,7 +92,7 @@ pub(crate) fn put_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
 
 fn put_shift(out: &mut Vec<u8>, shift: &Shift<'_>) {
     put_text(out, shift.account);
-    out.push(code_of_window(shift.window));
+    put_window(out, shift.window);
     out.push(code_of_unit(shift.unit));
     put_end(out, shift.resets_at);
     put_text(out, shift.owner);
@@ -123,7 +124,7 @@ pub(crate) fn put_left(out: &mut Vec<u8>) {
 /// Appends the key of a balance.
 pub(crate) fn put_key(out: &mut Vec<u8>, key: &BalanceKey) {
     put_text(out, &key.account);
-    out.push(code_of_window(key.window));
+    put_window(out, key.window);
     out.push(code_of_unit(key.unit));
     put_end(out, key.resets_at);
 }
@@ -144,13 +145,44 @@ fn put_end(out: &mut Vec<u8>, resets_at: Option<UnixMillis>) {
     put_uint(out, resets_at.map_or(0, |at| at.0.into()));
 }
 
-fn code_of_window(window: Window) -> u8 {
+/// The kinds of windows, as on disk. Numbers are never used again.
+mod window {
+    pub(super) const MINUTE: u8 = 1;
+    pub(super) const HOUR: u8 = 2;
+    pub(super) const DAY: u8 = 3;
+    pub(super) const MONTH: u8 = 4;
+    pub(super) const TOTAL: u8 = 5;
+    pub(super) const WEEK: u8 = 6;
+    /// Followed by the period of the calendar and the name of the zone.
+    pub(super) const LOCAL: u8 = 7;
+    /// Followed by the length in minutes.
+    pub(super) const LAST: u8 = 8;
+}
+
+fn put_window(out: &mut Vec<u8>, window: Window) {
     match window {
-        Window::Minute => 1,
-        Window::Hour => 2,
-        Window::Day => 3,
-        Window::Month => 4,
-        Window::Total => 5,
+        Window::Minute => out.push(window::MINUTE),
+        Window::Hour => out.push(window::HOUR),
+        Window::Day => out.push(window::DAY),
+        Window::Month => out.push(window::MONTH),
+        Window::Total => out.push(window::TOTAL),
+        Window::Week => out.push(window::WEEK),
+        Window::Local(local) => {
+            out.extend([window::LOCAL, code_of_calendar(local.calendar())]);
+            put_text(out, local.zone().name());
+        }
+        Window::Last(span) => {
+            out.push(window::LAST);
+            put_uint(out, span.whole_minutes().into());
+        }
+    }
+}
+
+fn code_of_calendar(calendar: Calendar) -> u8 {
+    match calendar {
+        Calendar::Day => 1,
+        Calendar::Week => 2,
+        Calendar::Month => 3,
     }
 }
 
@@ -160,6 +192,10 @@ fn code_of_unit(unit: Unit) -> u8 {
         Unit::Tokens => 2,
         Unit::Requests => 3,
         Unit::InFlight => 4,
+        Unit::InputTokens => 5,
+        Unit::OutputTokens => 6,
+        Unit::CachedTokens => 7,
+        Unit::Sessions => 8,
     }
 }
 
@@ -228,9 +264,30 @@ impl Reader<'_> {
     }
 
     fn window(&mut self) -> Result<Window, Bad> {
+        Ok(match self.byte()? {
+            window::MINUTE => Window::Minute,
+            window::HOUR => Window::Hour,
+            window::DAY => Window::Day,
+            window::MONTH => Window::Month,
+            window::TOTAL => Window::Total,
+            window::WEEK => Window::Week,
+            window::LOCAL => {
+                let calendar = self.calendar()?;
+                let zone = Zone::parse(&self.text()?).map_err(|_| Bad)?;
+                Window::local(calendar, zone)
+            }
+            window::LAST => {
+                let minutes = u32::try_from(self.small()?).map_err(|_| Bad)?;
+                Window::Last(Span::minutes(minutes).ok_or(Bad)?)
+            }
+            _ => return Err(Bad),
+        })
+    }
+
+    fn calendar(&mut self) -> Result<Calendar, Bad> {
         let code = self.byte()?;
-        let mut all = Window::ALL.into_iter();
-        all.find(|window| code_of_window(*window) == code)
+        let mut all = Calendar::ALL.into_iter();
+        all.find(|calendar| code_of_calendar(*calendar) == code)
             .ok_or(Bad)
     }
 
@@ -273,5 +330,37 @@ impl Reader<'_> {
             used: self.uint()?,
             holds: self.int()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_window_and_unit_reads_back_as_it_was_written() {
+        let others = [
+            "day@Europe/Berlin",
+            "week@America/St_Johns",
+            "month@Asia/Kolkata",
+            "last-5-hours",
+            "last-366-days",
+        ];
+        let others = others.map(|code| Window::parse(code).expect("a known code"));
+        for window in Window::WORDS.into_iter().chain(others) {
+            for unit in Unit::ALL {
+                let key = BalanceKey {
+                    account: "tenant:acme".into(),
+                    window,
+                    unit,
+                    resets_at: window.resets_at(UnixMillis(1_795_225_386_000)),
+                };
+                let mut bytes = Vec::new();
+                put_key(&mut bytes, &key);
+                let mut reader = Reader(&bytes);
+                assert_eq!(reader.key().as_ref(), Ok(&key), "{window} in {unit:?}");
+                assert_eq!(reader.end(), Ok(()), "and nothing is left");
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use witgate_ledger::{Amounts, Export, UnixMillis};
 
 use crate::disk::Disk;
-use crate::file::{End, Kind, Name, read_snapshot, replay};
+use crate::file::{End, Kind, Name, Unread, read_snapshot, replay};
 use crate::image::{Ended, Image, Orphan};
 
 /// The rule for a journal that is damaged before its end.
@@ -43,6 +43,14 @@ pub enum Damage {
     /// A snapshot is not as it was written.
     #[error("the snapshot {file} is damaged")]
     Snapshot {
+        /// The file.
+        file: String,
+    },
+    /// A file is as it was written, but not in a format that this version knows.
+    #[error(
+        "{file} is in a format that this version does not know; start the version that wrote it, or move the journal's files away, which forgets what was spent"
+    )]
+    Unknown {
         /// The file.
         file: String,
     },
@@ -185,9 +193,13 @@ impl Recovered {
                     has_snapshot = true;
                     break;
                 }
-                Err(_) => {
+                Err(unread) => {
                     let file = name.to_string();
-                    self.accept(Damage::Snapshot { file }, on_damage)?;
+                    let damage = match unread {
+                        Unread::Damaged => Damage::Snapshot { file },
+                        Unread::Unknown => Damage::Unknown { file },
+                    };
+                    self.accept(damage, on_damage)?;
                 }
             }
         }
@@ -236,14 +248,14 @@ impl Recovered {
         let content = content(disk, name)?;
         // A torn end before the last segment shows as steps that are missing before the next one. None are if a write failed
         // and its rest could not be cut off: the next segment goes on where this one was whole.
-        if let End::Torn { at } = replay(name, &content, &mut self.image)
-            && is_last
-            && at < content.len()
-        {
-            self.cut = Some(Cut {
-                file: name.to_string(),
-                bytes: content.len() - at,
-            });
+        let file = name.to_string();
+        match replay(name, &content, &mut self.image) {
+            End::Torn { at } if is_last && at < content.len() => {
+                let bytes = content.len() - at;
+                self.cut = Some(Cut { file, bytes });
+            }
+            End::Torn { .. } | End::Whole => {}
+            End::Unknown => self.accept(Damage::Unknown { file }, on_damage)?,
         }
         Ok(())
     }

@@ -9,17 +9,19 @@
 //! reservation evicts a few more of them than it needs. No call visits all balances.
 
 mod balance;
+mod bucket;
 mod idle;
 mod inherit;
 mod journals;
 mod marks;
 mod rooms;
+mod seats;
 mod settling;
 mod share;
+mod sliding;
 mod slots;
 
 use std::fmt;
-use std::sync::Arc;
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
@@ -28,13 +30,14 @@ use crate::bounds::Bounds;
 use crate::charge::{Charge, OnShortfall, Reason};
 use crate::journal::Step;
 use crate::statement::{Statement, Totals};
-use crate::{Amounts, UnixMillis};
+use crate::{Amounts, Unit, UnixMillis};
 use balance::{Balance, Slot, narrow};
 use idle::IdleQueues;
 use inherit::Inheritance;
 use journals::Journals;
 use marks::Marks;
 use rooms::Rooms;
+use seats::{Seats, Turn};
 use share::{Over, Place, Posting, StepOf};
 
 pub(crate) use share::{Ceiling, Claim, Denial, End, Share};
@@ -59,6 +62,9 @@ pub(crate) struct Books {
     refused: u64,
     turned_away: u64,
     abandoned: u64,
+    /// The latest time of a reservation. Sliding windows end there.
+    latest: UnixMillis,
+    seats: Seats,
     journals: Journals,
     inheritance: Inheritance,
 }
@@ -89,6 +95,8 @@ impl Books {
             refused: 0,
             turned_away: 0,
             abandoned: 0,
+            latest: UnixMillis::default(),
+            seats: Seats::default(),
             journals: Journals::default(),
             inheritance: Inheritance::default(),
         }
@@ -112,6 +120,7 @@ impl Books {
         (owner, name): (&str, &str),
         now: UnixMillis,
     ) -> Result<(u64, Few<Share>), Denial> {
+        self.latest = self.latest.max(now);
         // Before any slot is looked up, because an eviction may free it.
         self.evict(EXTRA_EVICTIONS + claims.len(), now);
         let mut places = self.find(charges, claims, now);
@@ -192,13 +201,14 @@ impl Books {
             let Some(balance) = self.balance(share.slot) else {
                 continue;
             };
-            let others = balance.total().saturating_sub(share.held);
+            let total = self.total(balance);
+            let others = total.saturating_sub(share.held);
             if held > share.held
                 && let Some(cap) = share.cap
                 && others + held > u128::from(cap.limit)
             {
                 // Only requests announce that a period is exhausted.
-                let (total, resets_at) = (balance.total(), balance.resets_at);
+                let resets_at = balance.resets_at;
                 let reason = Marks::default().spent(None, cap.limit, total, resets_at);
                 return Err(self.deny(cap.index, reason));
             }
@@ -258,9 +268,7 @@ impl Books {
                 return Some(place);
             }
             let shown = slot.iter().filter(|balance| !balance.is_idle(now));
-            out.extend(
-                shown.map(|balance| balance.statement(Arc::clone(self.rooms.owner(balance.room)))),
-            );
+            out.extend(shown.filter_map(|balance| self.statement(balance, Slot::at(place), now)));
         }
         (end < self.slots.len()).then_some(end)
     }
@@ -269,11 +277,20 @@ impl Books {
     /// of its changes in one call, and the journals get exactly these.
     fn post(&mut self, of: &StepOf<'_>, postings: &[Posting]) {
         for posting in postings {
-            if let Some(balance) = self.balance_mut(posting.slot) {
+            let slot = self.slots.get_mut(posting.slot.place());
+            if let Some(balance) = slot.and_then(Option::as_mut) {
                 balance.held = replace_part(balance.held, posting.held);
                 balance.floor = replace_part(balance.floor, posting.floor);
                 balance.used = balance.used.saturating_add(posting.used);
                 balance.holds = balance.holds.saturating_add_signed(posting.holds);
+                if balance.unit == Unit::Sessions {
+                    let turn = Turn {
+                        holds: posting.holds,
+                        used: posting.used,
+                        ends: balance.resets_at,
+                    };
+                    self.seats.turn(&balance.account, balance.window, turn);
+                }
             }
         }
         self.report(of, postings);
@@ -291,7 +308,8 @@ impl Books {
             let Some(charge) = charges.get(claim.index) else {
                 continue;
             };
-            let slot = self.current(claim.hash, charge, now);
+            let at = self.at(claim.hash, charge);
+            let slot = self.current(&at, charge, now);
             let (total, used, resets_at, fresh) = match slot.and_then(|slot| self.balance(slot)) {
                 Some(balance) => (
                     balance.total(),
@@ -299,11 +317,20 @@ impl Books {
                     balance.resets_at,
                     !balance.is_active(now) || self.rooms.is_unowned(balance.room),
                 ),
-                None => (0, 0, charge.resets_at(now), true),
+                None => (0, 0, at.bucket.or_else(|| charge.resets_at(now)), true),
+            };
+            let (total, used) = match (charge.unit, charge.span()) {
+                (Unit::Sessions, _) => (self.seats.others(charge, self.latest), used),
+                (_, None) => (total, used),
+                (_, Some(span)) => {
+                    let sum = self.sum(claim.hash, charge.into(), span);
+                    (sum.total, sum.used)
+                }
             };
             places.push(Place {
                 claim,
                 charge,
+                hash: at.hash,
                 slot,
                 fresh,
                 total,
@@ -334,9 +361,8 @@ impl Books {
                 continue;
             };
             if charge.shortfall != OnShortfall::Overdraw && !place.fits(charge.limit) {
-                let marks = self.marks.clone();
-                let balance = place.slot.and_then(|slot| self.balance_mut(slot));
-                let reason = marks.spent(balance, charge.limit, place.total, place.resets_at);
+                let resets_at = self.fits_at(place, charge.limit);
+                let reason = self.spent(place.slot, charge.limit, place.total, resets_at);
                 return Err(self.deny(index, reason));
             }
         }

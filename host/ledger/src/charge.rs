@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::statement::Crossing;
-use crate::{Bounds, Unit, UnixMillis, Window};
+use crate::{Bounds, Span, Unit, UnixMillis, Window};
 
 /// Maximum length of an account's name, in bytes. Together with [`Bounds`] it bounds the ledger's memory.
 pub const MAX_ACCOUNT_BYTES: usize = 1024;
@@ -117,12 +117,47 @@ impl Charge {
     pub fn resets_at(&self, now: UnixMillis) -> Option<UnixMillis> {
         match self.unit {
             Unit::InFlight => None,
-            Unit::PicoUsd | Unit::Tokens | Unit::Requests => self.window.resets_at(now),
+            Unit::PicoUsd
+            | Unit::Tokens
+            | Unit::InputTokens
+            | Unit::OutputTokens
+            | Unit::CachedTokens
+            | Unit::Requests
+            | Unit::Sessions => self.window.resets_at(now),
         }
+    }
+
+    /// Returns the length of a window that slides, or `None` if it does not.
+    pub(crate) fn span(&self) -> Option<Span> {
+        span_of(self.window, self.unit)
     }
 
     pub(crate) fn shares_balance_with(&self, other: &Self) -> bool {
         self.window == other.window && self.unit == other.unit && self.account == other.account
+    }
+}
+
+/// The text between an account and a session that uses it.
+const SEAT: &str = " session:";
+
+/// Returns the name of a session's seat in an account, for charges in [`Unit::Sessions`]. Spaces in the session's name are written
+/// as `%20`, so that no session of another account can have it.
+#[must_use]
+pub fn seat(account: &str, session: &str) -> Arc<str> {
+    let session = session.replace('%', "%25").replace(' ', "%20");
+    format!("{account}{SEAT}{session}").into()
+}
+
+/// Returns the account that a seat is in, or the name itself if it is no seat.
+pub(crate) fn account_of(seat: &str) -> &str {
+    seat.rsplit_once(SEAT).map_or(seat, |(account, _)| account)
+}
+
+/// Returns the length of a window that slides, or `None` if it does not. Levels have no periods.
+pub(crate) fn span_of(window: Window, unit: Unit) -> Option<Span> {
+    match (window, unit) {
+        (Window::Last(span), unit) if unit != Unit::InFlight => Some(span),
+        _ => None,
     }
 }
 

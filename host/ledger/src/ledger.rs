@@ -273,7 +273,12 @@ impl Ledger {
             };
             match claims.iter_mut().find(same) {
                 Some(claim) => {
-                    claim.amount += u128::from(charge.amount);
+                    let amount = u128::from(charge.amount);
+                    // A session takes one seat, whoever charges for it.
+                    claim.amount = match charge.unit {
+                        Unit::Sessions => claim.amount.max(amount),
+                        _ => claim.amount + amount,
+                    };
                     claim.limit = claim.limit.min(charge.limit);
                     claim.ceiling = [claim.ceiling, ceiling].into_iter().flatten().min();
                     claim.cap = [claim.cap, cap].into_iter().flatten().min();

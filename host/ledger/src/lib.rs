@@ -27,7 +27,7 @@ mod window;
 
 pub use amount::{Amounts, Unit};
 pub use bounds::Bounds;
-pub use charge::{Bound, Charge, MAX_ACCOUNT_BYTES, NoRoom, OnShortfall, Reason, Refused};
+pub use charge::{Bound, Charge, MAX_ACCOUNT_BYTES, NoRoom, OnShortfall, Reason, Refused, seat};
 pub use hold::Hold;
 pub use journal::{
     BalanceKey, Carried, Change, Entry, Export, Journal, Position, Shift, Split, Step,
@@ -35,4 +35,4 @@ pub use journal::{
 pub use ledger::Ledger;
 pub use statement::{Crossing, Overdraft, Page, Settled, Snapshot, Standing, Statement, Totals};
 pub use time::UnixMillis;
-pub use window::{UnknownCode, Window};
+pub use window::{Calendar, Local, Span, UnknownCode, Window, Zone};

@@ -3,6 +3,13 @@
 use chrono::{DateTime, Datelike, Months, NaiveTime};
 use serde::{Deserialize, Serialize};
 
+pub(crate) const MINUTE: u64 = 60_000;
+pub(crate) const HOUR: u64 = 60 * MINUTE;
+pub(crate) const DAY: u64 = 24 * HOUR;
+
+/// From Monday, 1969-12-29, to the beginning of time.
+const WEEK_BEFORE: u64 = 3 * DAY;
+
 /// Milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -12,6 +19,19 @@ pub struct UnixMillis(pub u64);
 // === impl UnixMillis ===
 
 impl UnixMillis {
+    /// Returns the next multiple of a length, or `None` past the end of time.
+    pub(crate) fn next_multiple(self, length: u64) -> Option<Self> {
+        let next = (self.0 / length).checked_add(1)?.checked_mul(length)?;
+        Some(Self(next))
+    }
+
+    /// Returns the first millisecond of the next Monday in UTC, or `None` past the end of time.
+    pub(crate) fn start_of_next_week(self) -> Option<Self> {
+        let since_monday = Self(self.0.checked_add(WEEK_BEFORE)?);
+        let next = since_monday.next_multiple(7 * DAY)?;
+        Some(Self(next.0 - WEEK_BEFORE))
+    }
+
     /// Returns the first millisecond of the next calendar month in UTC, or `None` past the calendar's last year, 262142.
     pub(crate) fn start_of_next_month(self) -> Option<Self> {
         let now = DateTime::from_timestamp_millis(i64::try_from(self.0).ok()?)?;

@@ -50,10 +50,23 @@ struct Open {
 struct Model {
     used: HashMap<Key, u64>,
     open: Vec<Open>,
+    /// The time of the last reservation.
+    latest: UnixMillis,
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
-    let window = prop::sample::select(vec![Window::Minute, Window::Hour, Window::Total]);
+    let codes = [
+        "minute",
+        "hour",
+        "week",
+        "total",
+        "day@Australia/Lord_Howe",
+        "last-1-minute",
+        "last-2-minutes",
+        "last-1-hour",
+    ];
+    let windows = codes.map(|code| Window::parse(code).expect("a known code"));
+    let window = prop::sample::select(windows.to_vec());
     let shortfall = prop::sample::select(vec![
         OnShortfall::Refuse,
         OnShortfall::Refuse,
@@ -89,14 +102,34 @@ fn tokens(tokens: u64) -> Amounts {
     }
 }
 
+/// Returns whether what counts under one key counts for another one: in the same period, or in the same time up to `now`.
+fn counts_for(other: &Key, key: &Key, now: UnixMillis) -> bool {
+    let counts = |key: &Key| key.2.is_some_and(|end| end > now);
+    match key.1 {
+        Window::Last(_) if counts(key) => (other.0, other.1) == (key.0, key.1) && counts(other),
+        _ => other == key,
+    }
+}
+
 impl Model {
+    /// Returns what counts for a key at the time of the last reservation.
     fn total(&self, key: &Key) -> u64 {
-        let held = self
-            .open
-            .iter()
-            .filter_map(|open| open.held.get(key))
-            .sum::<u64>();
-        self.used.get(key).unwrap_or(&0) + held
+        let held = self.open.iter().flat_map(|open| &open.held);
+        let held = held.filter(|(other, _)| counts_for(other, key, self.latest));
+        self.used(key, self.latest) + held.map(|(_, held)| held).sum::<u64>()
+    }
+
+    fn used(&self, key: &Key, now: UnixMillis) -> u64 {
+        let used = self.used.iter();
+        let used = used.filter(|(other, _)| counts_for(other, key, now));
+        used.map(|(_, used)| used).sum()
+    }
+
+    /// Returns what open holds have under a key, as a page shows it.
+    fn held(&self, key: &Key, now: UnixMillis) -> u64 {
+        let held = self.open.iter().flat_map(|open| &open.held);
+        let held = held.filter(|(other, _)| counts_for(other, key, now));
+        held.map(|(_, held)| held).sum()
     }
 
     /// Takes a hold off and counts what it used.
@@ -121,6 +154,7 @@ proptest! {
             match step {
                 Step::Wait { millis } => now.0 += millis,
                 Step::Reserve(asks) => {
+                    model.latest = now;
                     let key = |ask: &Ask| (ask.account, ask.window, ask.window.resets_at(now));
                     let mut held = HashMap::<Key, u64>::new();
                     let mut ceilings = HashMap::<Key, u64>::new();
@@ -181,8 +215,8 @@ proptest! {
 
             for statement in ledger.snapshot(now).balances {
                 let key = (statement.account.parse().unwrap(), statement.window, statement.resets_at);
-                prop_assert_eq!(statement.used + statement.held, model.total(&key), "{:?}", statement);
-                let used = model.used.get(&key).copied().unwrap_or(0);
+                prop_assert_eq!(statement.held, model.held(&key, now), "{:?}", statement);
+                let used = model.used(&key, now);
                 prop_assert_eq!(statement.used, used, "what settlements add up to: {:?}", statement);
             }
             prop_assert_eq!(ledger.totals().open_holds, model.open.len() as u64, "open holds");

@@ -23,6 +23,7 @@ pub mod retry;
 pub mod signed;
 pub mod splice;
 pub mod sse;
+pub mod thinking;
 pub mod usage;
 
 pub use batch::Batch;

@@ -33,7 +33,7 @@ use wasmtime::component::Component;
 use witgate_config_file::Problems;
 
 use crate::cache::Key;
-use crate::contract::{V0_2, lifecycle};
+use crate::contract::{SettingsProblem, V0_2, lifecycle};
 use crate::engine::Runtime;
 use crate::grants::HeaderGrant;
 use crate::instance::{Indices, Instance, StartFailure};
@@ -351,9 +351,21 @@ impl Candidate<'_> {
         let Some(given) = configured else {
             return Ok(Interests::default());
         };
-        Interests::new(&given, &self.spec.grants).map_err(|found| {
+        let refused = |found| {
             AdmissionCause::Settings(self.sidecar.settings_problems(&self.spec.name, found))
-        })
+        };
+        let windows = given.windows.iter();
+        let unknown = windows.filter_map(|window| self.spec.vocabulary.window(window).err());
+        let unknown: Vec<_> = unknown
+            .map(|message| SettingsProblem {
+                path: String::new(),
+                message,
+            })
+            .collect();
+        if !unknown.is_empty() {
+            return Err(refused(unknown));
+        }
+        Interests::new(&given, &self.spec.grants).map_err(refused)
     }
 
     fn type_mismatch(&self, detail: String) -> AdmissionCause {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::contract::{Charge, Envelope, Plan};
+use crate::contract::{Charge, Envelope, Plan, Window};
 
 /// Checks of the values that plugins return, beyond the contract.
 ///
@@ -30,6 +30,16 @@ pub trait Vocabulary: fmt::Debug + Send + Sync {
     /// The text of the fault.
     fn plan(&self, plan: &Plan) -> Result<(), String> {
         let _ = plan;
+        Ok(())
+    }
+
+    /// Checks a window that a plugin will charge in, by its settings.
+    ///
+    /// # Errors
+    ///
+    /// The text of the problem.
+    fn window(&self, window: &Window) -> Result<(), String> {
+        let _ = window;
         Ok(())
     }
 

@@ -1,30 +1,27 @@
 //! The refusal of a request that does not fit a limit. It names the account, the window, the amounts and the time to retry.
 
-use witgate_plugin::clock;
-use witgate_plugin::types::{Charge, Refusal, Unit, Window};
+use witgate_plugin::types::{Charge, Refusal, Rest, Unit, Window};
 
 use crate::money::PicoUsd;
 
 const SECOND_MS: u64 = 1_000;
 
 /// Returns a 429: a `billing_error` for money, and a `rate_limit_error` for other units.
-pub(crate) fn refusal(charge: &Charge, remaining: u64) -> Refusal {
+pub(crate) fn refusal(charge: &Charge, rest: Rest) -> Refusal {
     let counted = |amount: u64| match charge.unit {
         Unit::Picousd => format!("${}", PicoUsd(amount)),
         _ => amount.to_string(),
     };
+    let remaining = rest.remaining;
     let left = counted(remaining);
     let limit = match &charge.unit {
         Unit::Picousd => counted(charge.limit),
         Unit::InFlight => format!("{} requests at a time", charge.limit),
-        unit => format!("{} {unit}", charge.limit),
+        Unit::Sessions => format!("{} sessions in use", charge.limit),
+        unit => format!("{} {}", charge.limit, unit.code().replace('-', " ")),
     };
     let kind = charge.account.split(':').next().unwrap_or_default();
-    let window = match &charge.window {
-        _ if charge.unit == Unit::InFlight => String::new(),
-        Window::Total => " in total".to_owned(),
-        window => format!(" per {window}"),
-    };
+    let window = window(charge);
     // The limit is not reached, but this request may need more than is left.
     let message = if (1..charge.amount).contains(&remaining) {
         let asked = counted(charge.amount);
@@ -35,7 +32,11 @@ pub(crate) fn refusal(charge: &Charge, remaining: u64) -> Refusal {
     } else {
         format!("The limit of {limit}{window} for this {kind} is reached ({left} left); ")
     };
-    match wait_ms(charge) {
+    let resets_in = match charge.unit {
+        Unit::InFlight => Some(SECOND_MS),
+        _ => rest.resets_in_ms,
+    };
+    match resets_in {
         Some(wait) => Refusal::exhausted(charge)
             .message(format!(
                 "{message}try again in {} s.",
@@ -47,15 +48,17 @@ pub(crate) fn refusal(charge: &Charge, remaining: u64) -> Refusal {
     }
 }
 
-/// Returns the time until a retry may succeed, in milliseconds: the rest of the window, at most the rest of the day, or one
-/// second if only running requests are counted. Returns `None` for a window without end.
-fn wait_ms(charge: &Charge) -> Option<u64> {
-    let period = match charge.window {
-        _ if charge.unit == Unit::InFlight => return Some(SECOND_MS),
-        Window::Minute => 60 * SECOND_MS,
-        Window::Hour => 3_600 * SECOND_MS,
-        Window::Day | Window::Month => 86_400 * SECOND_MS,
-        Window::Total | Window::Other(_) => return None,
-    };
-    Some(period.saturating_sub(clock::unix_ms() % period))
+/// Returns the window in words.
+fn window(charge: &Charge) -> String {
+    let code = charge.window.code();
+    match (&charge.window, code.strip_prefix("last-")) {
+        _ if matches!(charge.unit, Unit::InFlight | Unit::Sessions) => String::new(),
+        (Window::Total, _) => " in total".to_owned(),
+        (_, Some(span)) => format!(" in {}", span.replace('-', " ")),
+        (_, None) => {
+            let (period, zone) = code.split_once('@').unwrap_or((code, ""));
+            let open = if zone.is_empty() { "" } else { " in " };
+            format!(" per {period}{open}{zone}")
+        }
+    }
 }

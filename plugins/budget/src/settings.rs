@@ -1,8 +1,12 @@
-//! The budget plugin's settings: tiers, and the limits of each.
+//! The budget plugin's settings: tiers with the limits of each, and limits of single accounts.
 
+mod account;
 mod limit;
 
-pub(crate) use limit::{Account, Exhausted, Limit};
+pub(crate) use account::{Account, model};
+pub(crate) use limit::{Exhausted, Limit};
+
+use std::rc::Rc;
 
 use witgate_plugin::{Problems, Table};
 
@@ -21,7 +25,17 @@ witgate_plugin::settings! {
         unpriced: Unpriced = Unpriced::default(),
         /// The limits of each tier.
         tiers: Table<TierFile>,
+        /// Limits of single accounts, in place of the same limits of a tier.
+        exceptions: Vec<LimitFile>,
     }
+}
+
+/// Limits of single accounts of one kind.
+#[derive(Debug)]
+pub(crate) struct Exceptions {
+    /// The first account, for its kind.
+    pub(crate) account: Account,
+    pub(crate) limits: Vec<Rc<Limit>>,
 }
 
 witgate_plugin::words! {
@@ -59,39 +73,81 @@ impl Settings {
                 format!("there is no tier `{tier}` under `tiers`"),
             );
         }
-        let mut tiers: Vec<(String, Vec<Limit>)> = Vec::new();
+        let mut limits = Limits {
+            problems,
+            all: Vec::new(),
+        };
+        let mut tiers: Vec<(String, Vec<Rc<Limit>>)> = Vec::new();
         for (name, tier) in self.tiers {
-            let mut limits: Vec<Limit> = Vec::new();
-            for (index, file) in tier.limits.into_iter().enumerate() {
-                let path = format!("tiers.{name}.limits[{index}]");
-                let Some(limit) = file.check(&path, &mut problems) else {
-                    continue;
-                };
-                if limits.iter().any(|other| limit.counts_like(other)) {
-                    problems.push(
-                        &path,
-                        "this tier already has a limit on the same account, window and unit",
-                    );
-                } else if tiers
-                    .iter()
-                    .flat_map(|(_, limits)| limits)
-                    .any(|other| limit.contradicts(other))
-                {
-                    problems.push(
-                        &path,
-                        "another tier has the same limit with another `on_exhausted`; the host can't tell their charges \
-                         apart, so make the limits differ",
-                    );
-                }
-                limits.push(limit);
-            }
-            tiers.push((name, limits));
+            let path = format!("tiers.{name}.limits");
+            tiers.push((name, limits.check(tier.limits, &path, Of::Tier)));
         }
+        let mut exceptions: Vec<Exceptions> = Vec::new();
+        for limit in limits.check(self.exceptions, "exceptions", Of::Account) {
+            let same = |of: &&mut Exceptions| of.account.kind == limit.account.kind;
+            match exceptions.iter_mut().find(same) {
+                Some(of) => of.limits.push(limit),
+                None => exceptions.push(Exceptions {
+                    account: limit.account.clone(),
+                    limits: vec![limit],
+                }),
+            }
+        }
+        let Limits { problems, all } = limits;
         problems.or(BudgetPlugin {
             tiers: tiers.into_iter().collect(),
+            exceptions,
+            all,
             default_tier: self.default_tier,
             free: self.free,
             unpriced: self.unpriced,
         })
+    }
+}
+
+/// The limits found so far.
+struct Limits {
+    problems: Problems,
+    all: Vec<Rc<Limit>>,
+}
+
+/// The owner of a list of limits.
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    Tier,
+    Account,
+}
+
+// === impl Limits ===
+
+impl Limits {
+    /// Returns the limits of a list.
+    fn check(&mut self, files: Vec<LimitFile>, path: &str, of: Of) -> Vec<Rc<Limit>> {
+        let mut limits: Vec<Rc<Limit>> = Vec::new();
+        for (index, file) in files.into_iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            let Some(limit) = file.check(&path, &mut self.problems) else {
+                continue;
+            };
+            // An account that can't be read is a problem already.
+            let problem = if limit.account.kind.is_empty() {
+                ""
+            } else if limit.account.name.is_some() != (of == Of::Account) {
+                "a limit of a tier is for every account of its kind, and one under `exceptions` is for `KIND:NAME`"
+            } else if limits.iter().any(|other| limit.repeats(other)) {
+                "there is a limit on the same account, window and unit already"
+            } else if self.all.iter().any(|other| limit.contradicts(other)) {
+                "another tier has the same limit with another `on_exhausted`; the host can't tell their charges apart, so make the limits differ"
+            } else {
+                ""
+            };
+            if !problem.is_empty() {
+                self.problems.push(&path, problem);
+            }
+            let limit = Rc::new(limit);
+            limits.push(Rc::clone(&limit));
+            self.all.push(limit);
+        }
+        limits
     }
 }

@@ -1,5 +1,7 @@
+mod accounts;
+
 use witgate_plugin::testing::{self, RequestBuilder};
-use witgate_plugin::types::{Envelope, Plan, Unit, Window};
+use witgate_plugin::types::{Envelope, Plan, Rest, Unit, Window};
 
 use super::*;
 
@@ -32,6 +34,14 @@ fn charges(
     };
     let request = request.context(envelope).planned(Plan::to("default"));
     plugin(settings).charges(&request.build(), estimate)
+}
+
+/// Returns the rest of a limit that resets in 23 hours.
+fn rest(remaining: u64) -> Rest {
+    Rest {
+        remaining,
+        resets_in_ms: Some(82_800_000),
+    }
 }
 
 fn told(charge: &Charge) -> (String, Window, Unit, u64, u64) {
@@ -129,13 +139,12 @@ fn the_limits_own_word_decides_when_it_is_reached() {
         {"account": "key", "window": "hour", "tokens": 1000, "on_exhausted": "downgrade", "downgrade_to": "small"},
         {"account": "key", "window": "minute", "requests": 60, "on_exhausted": "overdraw"}
     ]}}}"#;
-    testing::set_clock(86_400_000 * 20_000 + 3_600_000);
     let plugin = plugin(settings);
     let charges = charges(settings, request(), &ESTIMATE).unwrap();
     let asked = request().build();
     let remedies: Vec<Remedy> = charges
         .iter()
-        .map(|charge| plugin.exhausted(&asked, charge, 1_000_000_000))
+        .map(|charge| plugin.exhausted(&asked, charge, rest(1_000_000_000)))
         .collect();
     let Remedy::Refuse(refusal) = &remedies[0] else {
         panic!("{remedies:?}")
@@ -157,7 +166,6 @@ fn the_limits_own_word_decides_when_it_is_reached() {
 fn a_request_that_needs_more_than_is_left_is_told_both_numbers() {
     let settings =
         r#"{"tiers": {"free": {"limits": [{"account": "key", "window": "day", "usd": "0.10"}]}}}"#;
-    testing::set_clock(86_400_000 * 20_000 + 3_600_000);
     let plugin = plugin(settings);
     let estimate = Estimate {
         cost_picousd: Some(80_000_000_000),
@@ -165,7 +173,7 @@ fn a_request_that_needs_more_than_is_left_is_told_both_numbers() {
     };
     let charges = charges(settings, request(), &estimate).unwrap();
     let asked = request().build();
-    let told = |remaining| match plugin.exhausted(&asked, &charges[0], remaining) {
+    let told = |remaining| match plugin.exhausted(&asked, &charges[0], rest(remaining)) {
         Remedy::Refuse(refusal) => refusal.message,
         other => panic!("{other:?}"),
     };

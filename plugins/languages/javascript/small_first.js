@@ -26,7 +26,7 @@ export const lifecycle = {
     wanted = { ...found, max_prompt_tokens: BigInt(limit) };
     // The host does not call `decide` for other endpoints.
     const messages = { hook: "route", endpoints: [{ tag: "messages" }], secondaryIndex: false };
-    return { interests: [messages], content: [] };
+    return { interests: [messages], content: [], windows: [] };
   },
 };
 

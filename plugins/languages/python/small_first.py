@@ -38,7 +38,7 @@ class Lifecycle(exports.Lifecycle):
             secondary_index=False,
             members=None,
         )
-        return Configured(interests=[messages], content=[], correlation_header=None)
+        return Configured(interests=[messages], content=[], correlation_header=None, windows=[])
 
 
 class Route(exports.Route):

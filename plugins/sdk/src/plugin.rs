@@ -3,7 +3,7 @@
 use crate::settings::Typed;
 use crate::types::{
     self, Charge, ContentKind, Estimate, Interest, Piece, Plan, ReceiptEdits, Refusal, Remedy,
-    Verdict,
+    Rest, Verdict, Window,
 };
 use crate::{Problems, Receipts, Request};
 
@@ -39,6 +39,14 @@ pub trait Plugin: Sized + 'static {
     ///
     /// The default has none, so that the hook is never called.
     fn content(&self) -> Vec<ContentKind> {
+        Vec::new()
+    }
+
+    /// Returns the windows of the charges that the hook `budget` will return, as far as they come from settings, so that the host
+    /// can refuse those that it does not know. Asked once, after `configure`.
+    ///
+    /// The default has none.
+    fn windows(&self) -> Vec<Window> {
         Vec::new()
     }
 }
@@ -84,12 +92,11 @@ pub trait Budget: Plugin {
     /// Returns the refusal that the host sends to the client instead of forwarding the request.
     fn charges(&self, request: &Request<'_>, estimate: &Estimate) -> Result<Vec<Charge>, Refusal>;
 
-    /// Returns the remedy for a charge that does not fit its limit. `remaining` is the rest of the window, in the charge's
-    /// unit.
+    /// Returns the remedy for a charge that does not fit its limit.
     ///
     /// The default is a 429 that names the account's kind, the unit and the window.
-    fn exhausted(&self, request: &Request<'_>, charge: &Charge, remaining: u64) -> Remedy {
-        let _ = (request, remaining);
+    fn exhausted(&self, request: &Request<'_>, charge: &Charge, rest: Rest) -> Remedy {
+        let _ = (request, rest);
         Remedy::Refuse(Refusal::exhausted(charge))
     }
 }

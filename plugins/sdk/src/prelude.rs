@@ -4,7 +4,7 @@
 
 pub use crate::types::{
     Charge, ContentKind, Edit, Endpoint, Envelope, Estimate, Interest, Overrun, Piece, Plan,
-    ReceiptEdit, ReceiptEdits, Refusal, Remedy, Reserve, RetryReason, Target, Unit, Value, Verdict,
-    Window,
+    ReceiptEdit, ReceiptEdits, Refusal, Remedy, Reserve, Rest, RetryReason, Target, Unit, Value,
+    Verdict, Window,
 };
 pub use crate::{Glob, Receipts, Request, clock, kv, log, metrics};

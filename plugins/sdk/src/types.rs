@@ -22,6 +22,15 @@ pub use crate::bindings::witgate::plugin::types::{
     Window,
 };
 
+/// The rest of a limit that a charge does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// The amount left, in the unit of the charge.
+    pub remaining: u64,
+    /// The time until the charge fits if nothing else is reserved, in milliseconds, or `None` if that is not known.
+    pub resets_in_ms: Option<u64>,
+}
+
 /// Returns the value of the first attribute named `name`, or `None` if there is none.
 #[must_use]
 pub fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {

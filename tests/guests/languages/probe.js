@@ -28,7 +28,7 @@ export const lifecycle = {
   configure() {
     console.log("getting ready");
     if (json().includes("early")) console.log(id());
-    return { interests: [], content: [] };
+    return { interests: [], content: [], windows: [] };
   },
 };
 

@@ -19,7 +19,7 @@ class Lifecycle(exports.Lifecycle):
         print("getting ready")
         if "early" in settings.json():
             print(request.id())
-        return Configured(interests=[], content=[], correlation_header=None)
+        return Configured(interests=[], content=[], correlation_header=None, windows=[])
 
 
 class Route(exports.Route):

@@ -45,6 +45,7 @@ impl lifecycle::Guest for Hostile {
                 interests: Vec::new(),
                 content: crate::guard::content(),
                 correlation_header: None,
+                windows: Vec::new(),
             }),
         }
     }
@@ -135,7 +136,7 @@ impl budget::Guest for Hostile {
         }
     }
 
-    fn exhausted(charge: Charge, _: u64) -> Remedy {
+    fn exhausted(charge: Charge, _: u64, _: Option<u64>) -> Remedy {
         let behaviour = charge
             .account
             .strip_prefix(EXHAUSTED)
@@ -274,6 +275,7 @@ fn window(code: &str) -> Window {
         "minute" => Window::Minute,
         "hour" => Window::Hour,
         "day" => Window::Day,
+        "week" => Window::Week,
         "month" => Window::Month,
         "total" => Window::Total,
         other => Window::Other(other.to_owned()),
@@ -284,6 +286,11 @@ fn unit(code: &str) -> Unit {
     match code {
         "picousd" => Unit::Picousd,
         "tokens" => Unit::Tokens,
+        "input-tokens" => Unit::InputTokens,
+        "output-tokens" => Unit::OutputTokens,
+        "cached-tokens" => Unit::CachedTokens,
+        "sessions" => Unit::Sessions,
+        "thinking-tokens" => Unit::ThinkingTokens,
         "requests" => Unit::Requests,
         "in-flight" => Unit::InFlight,
         other => Unit::Other(other.to_owned()),

@@ -35,7 +35,7 @@ fn account(balance: &Statement) -> Value {
     json!({
         "account": &*balance.account,
         "tenant": &*balance.owner,
-        "window": balance.window.code(),
+        "window": balance.window,
         "unit": balance.unit.code(),
         "used": balance.used,
         "held": balance.held,

@@ -27,8 +27,21 @@ pub(crate) const MIGRATION: Migration = "
     CREATE INDEX batches_open ON batches (settled) WHERE settled = 0;
 ";
 
+/// Adds the kinds of tokens to the amounts of the batches.
+pub(crate) const KINDS_OF_TOKENS: Migration = "
+    ALTER TABLE batches ADD COLUMN input_tokens INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE batches ADD COLUMN output_tokens INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE batches ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
+";
+
 /// Units that a batch is charged in. The exchange that creates it is charged in requests and requests in flight.
-pub(crate) const UNITS: [Unit; 2] = [Unit::PicoUsd, Unit::Tokens];
+pub(crate) const UNITS: [Unit; 5] = [
+    Unit::PicoUsd,
+    Unit::Tokens,
+    Unit::InputTokens,
+    Unit::OutputTokens,
+    Unit::CachedTokens,
+];
 
 /// A batch, and the upstream that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,15 +235,20 @@ pub(super) fn upstream(db: &Connection, id: &str) -> rusqlite::Result<Option<Str
 
 /// Returns the amounts that a batch was settled with, or `None` if it is open.
 pub(super) fn settled(db: &Connection, id: &str) -> rusqlite::Result<Option<Amounts>> {
-    db.prepare_cached("SELECT picousd, tokens FROM batches WHERE id = ?1 AND settled = 1")?
-        .query_row([id], |row| {
-            Ok(Amounts {
-                picousd: natural(row.get(0)?),
-                tokens: natural(row.get(1)?),
-                requests: 0,
-            })
+    db.prepare_cached(
+        "SELECT picousd, tokens, input_tokens, output_tokens, cached_tokens FROM batches WHERE id = ?1 AND settled = 1",
+    )?
+    .query_row([id], |row| {
+        Ok(Amounts {
+            picousd: natural(row.get(0)?),
+            tokens: natural(row.get(1)?),
+            input_tokens: natural(row.get(2)?),
+            output_tokens: natural(row.get(3)?),
+            cached_tokens: natural(row.get(4)?),
+            requests: 0,
         })
-        .optional()
+    })
+    .optional()
 }
 
 /// Settles a batch. Returns `None`, or the amounts of an earlier settlement.
@@ -240,8 +258,15 @@ pub(super) fn settle(
     amounts: Amounts,
 ) -> rusqlite::Result<Option<Amounts>> {
     let changed = db.execute(
-        "UPDATE batches SET settled = 1, picousd = ?2, tokens = ?3 WHERE id = ?1 AND settled = 0",
-        params![id, int(amounts.picousd), int(amounts.tokens)],
+        "UPDATE batches SET settled = 1, picousd = ?2, tokens = ?3, input_tokens = ?4, output_tokens = ?5, cached_tokens = ?6 WHERE id = ?1 AND settled = 0",
+        params![
+            id,
+            int(amounts.picousd),
+            int(amounts.tokens),
+            int(amounts.input_tokens),
+            int(amounts.output_tokens),
+            int(amounts.cached_tokens)
+        ],
     )?;
     if changed == 1 {
         return Ok(None);

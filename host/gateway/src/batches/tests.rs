@@ -12,7 +12,7 @@ use crate::server::{Options, Server};
 use crate::store::Migration;
 use crate::tenants::owners;
 
-const MIGRATIONS: &[Migration] = &[owners::MIGRATION, MIGRATION];
+const MIGRATIONS: &[Migration] = &[owners::MIGRATION, MIGRATION, KINDS_OF_TOKENS];
 
 /// The ledger and the batches of a process.
 struct Process {
@@ -68,7 +68,7 @@ fn spent(picousd: u64) -> Amounts {
     Amounts {
         picousd,
         tokens: 7,
-        requests: 0,
+        ..Amounts::default()
     }
 }
 

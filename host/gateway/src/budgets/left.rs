@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use http::{HeaderName, HeaderValue};
-use witgate_ledger::{Hold, Standing, Unit, UnixMillis, Window};
+use witgate_ledger::{Calendar, Hold, Standing, Unit, UnixMillis, Window};
 
 use crate::text::usd;
 
@@ -41,7 +41,7 @@ const CLIENT_MARKS: [(u64, &str); 2] = [(95, "0.95"), (75, "0.75")];
 pub(crate) fn own(hold: &Hold, headers: &mut Vec<Header>) {
     let mut text = String::new();
     for standing in hold.standings() {
-        if standing.charge.unit == Unit::InFlight {
+        if matches!(standing.charge.unit, Unit::InFlight | Unit::Sessions) {
             continue;
         }
         if !text.is_empty() {
@@ -61,7 +61,12 @@ fn write(standing: &Standing<'_>, text: &mut String) {
     // The name of the kind is the operator's; the rest of the account may be anything.
     let kind = charge.account.split(':').next().unwrap_or_default();
     let left = standing.limit.saturating_sub(standing.used);
-    let (window, unit) = (charge.window.code(), charge.unit);
+    let unit = charge.unit;
+    // A zone and its slash are no token of a structured header.
+    let window = match charge.window {
+        Window::Local(_) => format!("\"{}\"", charge.window),
+        window => window.to_string(),
+    };
     // Writing to a string cannot fail.
     let _ = match unit {
         Unit::PicoUsd => write!(
@@ -137,12 +142,18 @@ pub(crate) fn when_refused(
 
 /// Returns the name of a period that clients know, or `None`.
 fn period(window: Window) -> Option<&'static str> {
-    match window.code() {
-        "day" => Some("daily"),
-        "week" => Some("weekly"),
-        "month" => Some("monthly"),
-        _ => None,
-    }
+    let calendar = match window {
+        Window::Day => Calendar::Day,
+        Window::Week => Calendar::Week,
+        Window::Month => Calendar::Month,
+        Window::Local(local) => local.calendar(),
+        Window::Minute | Window::Hour | Window::Last(_) | Window::Total => return None,
+    };
+    Some(match calendar {
+        Calendar::Day => "daily",
+        Calendar::Week => "weekly",
+        Calendar::Month => "monthly",
+    })
 }
 
 fn reset(at: UnixMillis) -> HeaderValue {
@@ -184,6 +195,7 @@ mod tests {
             picousd: used,
             tokens: 5,
             requests: 1,
+            ..Amounts::default()
         });
         ledger.reserve(charges(), "o", NOW).unwrap()
     }

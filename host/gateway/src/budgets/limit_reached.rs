@@ -89,11 +89,24 @@ fn limit(charge: &Charge) -> String {
     let kind = charge.account.split(':').next().unwrap_or_default();
     let most = match charge.unit {
         Unit::PicoUsd => usd(charge.limit),
-        unit => format!("{} {}", charge.limit, unit.code()),
+        unit => format!("{} {}", charge.limit, unit.code().replace('-', " ")),
     };
-    let window = match charge.window {
+    format!(
+        "limit of {most} {} for this {kind}",
+        in_words(charge.window)
+    )
+}
+
+/// Returns a window in words, with its preposition.
+pub(crate) fn in_words(window: Window) -> String {
+    match window {
         Window::Total => "in total".to_owned(),
-        window => format!("per {}", window.code()),
-    };
-    format!("limit of {most} {window} for this {kind}")
+        Window::Last(span) => format!("in {}", span.to_string().replace('-', " ")),
+        Window::Local(local) => {
+            let period = window.to_string();
+            let period = period.split('@').next().unwrap_or_default();
+            format!("per {period} in {}", local.zone().name())
+        }
+        window => format!("per {window}"),
+    }
 }

@@ -44,7 +44,7 @@ pub(super) fn log(crossing: &Crossing, request: &str) {
     } = crossing;
     tracing::warn!(
         account = &**account,
-        window = window.code(),
+        %window,
         unit = unit.code(),
         used,
         limit,
@@ -79,7 +79,7 @@ pub(super) fn letter(crossing: &Crossing, request: &str, owner: &str) -> Letter 
         "created_unix_ms": now().0,
         "account": &**account,
         "owner": owner,
-        "window": window.code(),
+        "window": window,
         "unit": unit.code(),
         "percent": percent,
         "used": used,

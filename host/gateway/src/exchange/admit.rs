@@ -1,13 +1,14 @@
 //! Step 4: reserves the charges of all accounts at once, or applies the plugin's remedy.
 
 mod account_refused;
+mod cap;
 mod downgrade_failed;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use witgate_journal::Failing;
-use witgate_ledger::{Charge, OnShortfall, Reason, Unit, Window};
+use witgate_ledger::{Charge, OnShortfall, Reason, Unit, Window, seat};
 use witgate_messages::endpoint::Endpoint;
 use witgate_runtime::{Hook, Overrun, Remedy};
 
@@ -38,7 +39,7 @@ pub(super) async fn admit(
     settlement: &mut Settlement,
 ) -> Result<Admitted, Refused> {
     let mut downgraded = false;
-    let mut charges = parse(&decision)?;
+    let mut charges = parse(&decision, settlement.id())?;
     // A count of tokens costs nothing, and clients that are refused one send paid requests instead.
     let is_free = decision.view.endpoint == Endpoint::CountTokens;
     loop {
@@ -69,16 +70,25 @@ pub(super) async fn admit(
             }
             Err(refused) => refused,
         };
+        let resets_in = refused
+            .resets_at()
+            .map(|at| Duration::from_millis(at.0.saturating_sub(now().0)));
         if is_free {
             // There is no room for its account.
             charges = Vec::new();
             continue;
         }
         let Some(short) = decision.charges.get(refused.index) else {
-            return Err(Refused::gateway(
-                503,
-                "the ledger refused an unknown charge: this is a defect of the gateway",
-            ));
+            return Err(match (&refused.reason, refused.charge()) {
+                (Reason::NoRoom(no_room), _) => account_refused::no_room(no_room, &owner, now()),
+                (Reason::Spent { .. }, Some(charge)) => {
+                    cap::exceeded(charge, refused.remaining(), resets_in)
+                }
+                (Reason::AccountTooLong { .. } | Reason::Spent { .. }, _) => Refused::client(
+                    400,
+                    "the name of the session is too long for a cap on its cost",
+                ),
+            });
         };
         match &mut refused.reason {
             Reason::Spent { exhausted, .. } => {
@@ -96,11 +106,8 @@ pub(super) async fn admit(
         let mut hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
         hooks.set_context(&decision.envelope, &decision.plan);
         let remedy = hooks
-            .exhausted(short, refused.remaining())
+            .exhausted(short, refused.remaining(), resets_in)
             .map_err(|fault| Refused::fault(&fault))?;
-        let resets_in = refused
-            .resets_at()
-            .map(|at| Duration::from_millis(at.0.saturating_sub(now().0)));
         match remedy {
             Remedy::Overdraw => {
                 charges = refused.charges;
@@ -129,7 +136,7 @@ pub(super) async fn admit(
                     plugin: Arc::clone(short.plugin.name()),
                 });
                 decision.downgrade(&model, settlement).await?;
-                charges = parse(&decision)?;
+                charges = parse(&decision, settlement.id())?;
             }
             Remedy::Downgrade(_) => {
                 let answer = downgrade_failed(short, refused.remaining(), resets_in);
@@ -170,14 +177,28 @@ fn not_recorded(_: &Failing) -> Refused {
     )
 }
 
-/// Parses the plugins' charges for the ledger.
+/// Returns the seat of the request's session in an account. Requests without a session are one session of their key, so that leaving
+/// it out evades no limit.
+fn seat_of(decision: &Decision, account: &str) -> Arc<str> {
+    match decision.envelope.session.as_deref() {
+        // Sessions are the caller's word: those of two tenants, or keys without one, are never the same.
+        Some(session) => seat(
+            account,
+            &format!("{}/{session}", decision.view.caller.owner()),
+        ),
+        None => seat(account, &format!(":{}", decision.view.caller.id)),
+    }
+}
+
+/// Parses the plugins' charges for the ledger, and adds that of the caller's own cap at the end.
 ///
 /// # Errors
 ///
-/// A charge has an unknown window or unit.
-fn parse(decision: &Decision) -> Result<Vec<Charge>, Refused> {
+/// A charge has an unknown window or unit; as [`cap::charge`].
+fn parse(decision: &Decision, id: &str) -> Result<Vec<Charge>, Refused> {
     let is_free = decision.view.endpoint == Endpoint::CountTokens;
-    decision
+    let cap = cap::charge(decision, id)?;
+    let parsed: Result<Vec<_>, Refused> = decision
         .charges
         .iter()
         .map(|named| {
@@ -186,12 +207,19 @@ fn parse(decision: &Decision) -> Result<Vec<Charge>, Refused> {
                 tracing::error!(plugin = &**named.plugin.name(), %error, "a plugin returned an invalid charge");
                 Refused::gateway(503, format!("the plugin `{}` returned a charge with an {error}", named.plugin.name()))
             };
+            let unit = Unit::parse(charge.unit.code()).map_err(invalid)?;
             Ok(Charge {
-                account: charge.account.as_str().into(),
+                account: match unit {
+                    Unit::Sessions => seat_of(decision, &charge.account),
+                    _ => charge.account.as_str().into(),
+                },
                 window: Window::parse(charge.window.code()).map_err(invalid)?,
-                unit: Unit::parse(charge.unit.code()).map_err(invalid)?,
+                unit,
                 limit: charge.limit,
-                amount: charge.amount,
+                amount: match unit {
+                    Unit::Sessions => 1,
+                    _ => charge.amount,
+                },
                 shortfall: match charge.overrun {
                     _ if is_free => OnShortfall::Overdraw,
                     Overrun::Cut => OnShortfall::Refuse,
@@ -199,5 +227,8 @@ fn parse(decision: &Decision) -> Result<Vec<Charge>, Refused> {
                 },
             })
         })
-        .collect()
+        .collect();
+    let mut charges = parsed?;
+    charges.extend(cap);
+    Ok(charges)
 }

@@ -11,6 +11,7 @@ mod orders;
 pub(crate) mod panel;
 pub(crate) mod reserve;
 pub(crate) mod targets;
+pub(crate) mod thinking;
 
 use std::sync::Arc;
 
@@ -45,6 +46,8 @@ pub(crate) struct Decision {
     pub(crate) plan: Arc<Plan>,
     pub(crate) targets: Vec<Target>,
     pub(crate) charges: Vec<PluginCharge>,
+    /// The expected cost in pico-USD, or `None` if the model has no price.
+    pub(crate) cost: Option<u64>,
     /// The changes of the plans for each kind of request in a new batch.
     pub(crate) changes: Vec<Box<[Edit]>>,
     /// Set if the client asked for a stream.
@@ -110,6 +113,7 @@ pub(crate) async fn decide(
         plan: orders.plan,
         targets,
         charges: orders.charges,
+        cost: orders.cost,
         changes: orders.changes,
         is_stream,
         unread: None,
@@ -140,13 +144,16 @@ fn charge(
     let request: Arc<dyn Request> = Arc::<View>::clone(view);
     let prices = panel.snapshot.prices.of_plan(&plan);
     let forecast = estimate::of_message(view, &plan, prices, settlement.experience());
-    let plan = Arc::new(plan);
+    let mut plan = Arc::new(plan);
     let mut charges = panel.charges(&request, &plan, &forecast.estimate, settlement)?;
+    settlement.route().thinking = thinking::limit(&mut charges, &mut plan, view.head.as_ref());
     let room = reserve::reserve(&mut charges, &forecast, settlement.experience());
+    let cost = forecast.estimate.cost_picousd;
     settlement.expect(forecast, room);
     Ok(Orders {
         plan,
         charges,
+        cost,
         changes: Vec::new(),
     })
 }
@@ -215,6 +222,7 @@ impl Decision {
         self.targets = targets(&orders.plan, &self.envelope, &self.view, &self.snapshot)?;
         self.plan = orders.plan;
         self.charges = orders.charges;
+        self.cost = orders.cost;
         self.changes = orders.changes;
         Ok(())
     }

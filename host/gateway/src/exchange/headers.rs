@@ -33,6 +33,9 @@ const CREDENTIALS: [&str; 5] = [
     "cookie",
 ];
 
+/// The header of a caller's own cap on the cost of a run. It ends at the gateway.
+pub(crate) const MAX_COST: &str = "x-witgate-max-cost";
+
 /// Headers of one connection (RFC 9110, section 7.6.1, RFC 7540, section 3.2.1, and older ones).
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
@@ -207,7 +210,8 @@ pub(crate) fn to_upstream(client: &RequestHeader, passing: Passing) -> Headers {
 impl Passing {
     fn keeps(self, name: &HeaderName) -> bool {
         // The plugins have read headers for the gateway, and a decoded body has no coding any more.
-        let ends_here = self.vmx_headers == VmxHeaders::EndHere && is_for_gateway(name)
+        let ends_here = *name == MAX_COST
+            || self.vmx_headers == VmxHeaders::EndHere && is_for_gateway(name)
             || self.coding == BodyCoding::Decoded && *name == header::CONTENT_ENCODING
             || self.form == AnswerForm::PlainAndWhole && CONDITIONS.contains(name);
         !ends_here && !is_hop_by_hop(name)

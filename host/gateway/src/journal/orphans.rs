@@ -13,9 +13,11 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 use witgate_journal::{Ended, Orphan, Recovered};
 use witgate_ledger::{Amounts, UnixMillis};
+use witgate_messages::Tokens;
 use witgate_messages::price::{Cost, Pricing};
 
 use super::written::receipts_of;
+use crate::amounts::amounts;
 use crate::gateway::Gateway;
 use crate::receipts::crash_note::CrashNote;
 use crate::receipts::receipt::{Outcome, Receipt};
@@ -88,8 +90,7 @@ impl Ending {
         });
         receipt.usage.crash = Some(Box::new(CrashNote {
             owner: Arc::clone(&self.owner),
-            tokens: self.amounts.tokens,
-            requests: self.amounts.requests,
+            amounts: self.amounts,
         }));
         receipt
     }
@@ -174,6 +175,9 @@ fn settled_by(receipt: &Value, extended: Amounts) -> Amounts {
         return Amounts {
             picousd: cost.unwrap_or(0),
             tokens: of("tokens"),
+            input_tokens: of("input_tokens"),
+            output_tokens: of("output_tokens"),
+            cached_tokens: of("cached_tokens"),
             requests: of("requests"),
         };
     }
@@ -182,21 +186,24 @@ fn settled_by(receipt: &Value, extended: Amounts) -> Amounts {
         // Nothing was sent.
         return Amounts::default();
     }
-    let tokens = usage.map(|usage| {
-        let kinds = [
-            "input_tokens",
-            "output_tokens",
-            "cache_read_input_tokens",
-            "cache_creation_input_tokens",
-        ];
-        let counts = kinds.iter().filter_map(|kind| usage.get(kind)?.as_u64());
-        counts.fold(0, u64::saturating_add)
-    });
-    Amounts {
-        picousd: cost.unwrap_or(extended.picousd),
-        tokens: tokens.unwrap_or(extended.tokens),
-        requests: extended.requests.max(1),
-    }
+    let picousd = cost.unwrap_or(extended.picousd);
+    let requests = extended.requests.max(1);
+    let Some(usage) = usage else {
+        return Amounts {
+            picousd,
+            requests,
+            ..extended
+        };
+    };
+    let of = |kind: &str| usage.get(kind).and_then(Value::as_u64).unwrap_or(0);
+    let tokens = Tokens {
+        input: of("input_tokens"),
+        output: of("output_tokens"),
+        cache_read: of("cache_read_input_tokens"),
+        cache_write: of("cache_creation_input_tokens"),
+        cache_split: None,
+    };
+    amounts(&tokens, picousd, requests)
 }
 
 #[cfg(test)]
@@ -252,6 +259,7 @@ mod tests {
             picousd: 9,
             tokens: 9,
             requests: 1,
+            ..Amounts::default()
         };
         let of = |receipt: Value| {
             let amounts = settled_by(&receipt, extended);

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use witgate_ledger::Amounts;
+
 /// The amounts that were settled in the place of an exchange that a crash ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CrashNote {
     /// The tenant or key whose budgets it was charged to.
     pub(crate) owner: Arc<str>,
-    /// Tokens of all kinds.
-    pub(crate) tokens: u64,
-    pub(crate) requests: u64,
+    /// The amounts, of which the receipt has the money elsewhere.
+    pub(crate) amounts: Amounts,
 }

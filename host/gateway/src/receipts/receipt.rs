@@ -16,6 +16,7 @@ use witgate_runtime::{Envelope, Fault, GuardCalls};
 pub(crate) use self::fields::is_kept;
 pub(crate) use self::line::{tree, write_line};
 use crate::answer::refused::Refused;
+use crate::exchange::decide::thinking::Thinking;
 use crate::receipts::batch_note::BatchNote;
 use crate::receipts::crash_note::CrashNote;
 use crate::tenants::keys::Caller;
@@ -114,6 +115,8 @@ pub(crate) struct RouteFacts {
     pub(crate) resource: Option<String>,
     pub(crate) rule: Option<String>,
     pub(crate) downgrade: Option<Downgrade>,
+    /// The thinking that a limit lowered. Of a batch, that of its first such request.
+    pub(crate) thinking: Option<Thinking>,
     /// Faults of plugins whose fail policy is open.
     pub(crate) skipped: Vec<Fault>,
     pub(crate) attempts: Vec<Attempt>,

@@ -19,7 +19,12 @@ use crate::tenants::owners;
 use crate::usage::ended::{self, EndedSessions};
 
 /// The migrations of the database, in the order they were released.
-const MIGRATIONS: &[Migration] = &[owners::MIGRATION, batches::MIGRATION, ended::MIGRATION];
+const MIGRATIONS: &[Migration] = &[
+    owners::MIGRATION,
+    batches::MIGRATION,
+    batches::KINDS_OF_TOKENS,
+    ended::MIGRATION,
+];
 
 /// Opens everything that a configuration names but the listeners. Returns the gateway, and the prints of the files that it
 /// was read from.

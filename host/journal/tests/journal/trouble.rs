@@ -198,3 +198,28 @@ fn damage_before_the_end_is_an_error_unless_the_operator_accepts_it() {
     let accepted = recover(&disk, OnDamage::Accept).unwrap();
     assert_eq!(accepted.orphans().len(), 3, "the segments are there");
 }
+
+#[test]
+fn a_file_of_another_version_is_refused_as_what_it_is() {
+    for kind in [".log", ".snapshot"] {
+        let (disk, _) = two_segments();
+        let name = disk.names(kind).pop().unwrap();
+        let mut bytes = disk.content(&name);
+        // The version is the last byte of the first eight, and the checksum of the head behind the numbers.
+        bytes[7] += 1;
+        let sum = crc32c::crc32c(&bytes[..24]).to_le_bytes();
+        bytes[24..28].copy_from_slice(&sum);
+        disk.replace(&name, bytes);
+        let refused = recover(&disk, OnDamage::Refuse).expect_err("it can't be read");
+        assert!(
+            matches!(&refused, RecoverError::Damaged(Damage::Unknown { file }) if *file == name),
+            "not cut off: {refused}"
+        );
+        assert!(
+            refused
+                .to_string()
+                .contains("start the version that wrote it"),
+            "with the cure: {refused}"
+        );
+    }
+}

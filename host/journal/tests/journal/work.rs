@@ -50,6 +50,9 @@ pub(crate) fn amounts(amount: u64) -> Amounts {
     Amounts {
         picousd: amount,
         tokens: amount,
+        input_tokens: amount,
+        output_tokens: amount,
+        cached_tokens: amount,
         requests: 1,
     }
 }

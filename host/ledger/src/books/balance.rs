@@ -97,7 +97,13 @@ impl RoomId {
 // === impl Balance ===
 
 impl Balance {
-    pub(super) fn open(hash: u64, charge: &Charge, room: RoomId, now: UnixMillis) -> Self {
+    pub(super) fn open(
+        hash: u64,
+        charge: &Charge,
+        resets_at: Option<UnixMillis>,
+        room: RoomId,
+        now: UnixMillis,
+    ) -> Self {
         Self {
             hash,
             room,
@@ -108,7 +114,7 @@ impl Balance {
             window: charge.window,
             unit: charge.unit,
             period: Period::Current,
-            resets_at: charge.resets_at(now),
+            resets_at,
             touched: now,
             limit: charge.limit,
             used: 0,

@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::balance::{Balance, Period, Slot};
+use super::bucket::At;
+use super::seats::Turn;
 use super::share::{Posting, StepOf};
 use super::{Books, Few};
-use crate::UnixMillis;
 use crate::charge::{Charge, OnShortfall};
 use crate::journal::{BalanceKey, Carried, Change, Position, Step};
+use crate::{Unit, UnixMillis};
 
 /// Shares that a predecessor's holds have in the balances of this ledger.
 #[derive(Debug, Default)]
@@ -68,6 +70,14 @@ impl Books {
                 balance.held = balance.held.saturating_add(carried.held);
                 balance.floor = balance.floor.saturating_add(carried.floor);
                 balance.holds += carried.holds;
+            }
+            if key.unit == Unit::Sessions {
+                let turn = Turn {
+                    holds: count(carried.holds),
+                    used: carried.used,
+                    ends: key.resets_at,
+                };
+                self.seats.turn(&key.account, key.window, turn);
             }
             if carried.holds > 0 {
                 let part = self.inheritance.part(key, slot);
@@ -210,7 +220,8 @@ impl Books {
             amount: 0,
             shortfall: OnShortfall::Refuse,
         };
-        let current = self.current(hash, &charge, now);
+        let at = At::of(hash, key);
+        let current = self.current(&at, &charge, now);
         let there = current.and_then(|slot| Some((slot, self.balance(slot)?.resets_at)));
         if let Some((slot, resets_at)) = there
             && resets_at == key.resets_at
@@ -231,21 +242,25 @@ impl Books {
             return None;
         }
         let over = key.resets_at.is_some_and(|resets_at| now >= resets_at);
-        let slot = if over || there.is_some() {
-            self.open_past(hash, &charge, owner, now)
+        let end = key.resets_at;
+        Some(if over || there.is_some() {
+            self.open_past(at.hash, &charge, end, owner, now)
         } else {
-            self.open(hash, &charge, owner, now)
-        };
-        if let Some(balance) = self.balance_mut(slot) {
-            balance.resets_at = key.resets_at;
-        }
-        Some(slot)
+            self.open(at.hash, &charge, end, owner, now)
+        })
     }
 
     /// Opens a balance of a past period, which the index does not find.
-    fn open_past(&mut self, hash: u64, charge: &Charge, owner: &str, now: UnixMillis) -> Slot {
+    fn open_past(
+        &mut self,
+        hash: u64,
+        charge: &Charge,
+        resets_at: Option<UnixMillis>,
+        owner: &str,
+        now: UnixMillis,
+    ) -> Slot {
         let room = self.make_room(owner, now);
-        let mut balance = Balance::open(hash, charge, room, now);
+        let mut balance = Balance::open(hash, charge, resets_at, room, now);
         balance.period = Period::Past;
         self.put(balance)
     }

@@ -19,6 +19,14 @@ const EXHAUSTED: u8 = 100;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Marks(SmallVec<[u8; 4]>);
 
+/// The window of a balance under a limit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) used: u128,
+    /// True if it was announced as exhausted. A limit that was raised may be announced again.
+    pub(super) announced: bool,
+}
+
 // === impl Marks ===
 
 impl Marks {
@@ -29,18 +37,23 @@ impl Marks {
         Self(marks)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns the reason for a refusal by a limit, with the rest of it. The first refusal of a period announces it.
     pub(super) fn spent(
         &self,
-        balance: Option<&mut Balance>,
+        balance: Option<(&mut Balance, Seen)>,
         limit: u64,
         total: u128,
         resets_at: Option<UnixMillis>,
     ) -> Reason {
         let announces = self.0.contains(&EXHAUSTED);
-        let exhausted = balance.and_then(|balance| {
-            let news = announces && balance.announce(limit);
-            news.then(|| Box::new(balance.crossing(EXHAUSTED, limit)))
+        let exhausted = balance.filter(|(_, seen)| announces && !seen.announced);
+        let exhausted = exhausted.map(|(balance, seen)| {
+            balance.announced = Some(limit);
+            Box::new(balance.crossing(EXHAUSTED, seen.used, limit))
         });
         Reason::Spent {
             remaining: narrow(u128::from(limit).saturating_sub(total)),
@@ -52,25 +65,29 @@ impl Marks {
     /// Adds the marks that usage has crossed. It is in the balance already.
     pub(super) fn cross(
         &self,
-        balance: &mut Balance,
+        (balance, seen): (&mut Balance, Seen),
         (limit, used): (u64, u64),
         crossings: &mut Vec<Crossing>,
     ) {
-        let after = balance.used;
+        let after = seen.used;
         let before = after.saturating_sub(u128::from(used));
         let reached = |usage: u128, mark: u8| {
             usage.saturating_mul(100) >= u128::from(mark).saturating_mul(u128::from(limit))
         };
-        if balance.unit == Unit::InFlight {
+        if matches!(balance.unit, Unit::InFlight | Unit::Sessions) {
             return;
         }
         for mark in self.0.iter().copied() {
             if !reached(after, mark) {
                 return;
             }
-            if !reached(before, mark) && (mark < EXHAUSTED || balance.announce(limit)) {
-                crossings.push(balance.crossing(mark, limit));
+            if reached(before, mark) || (mark >= EXHAUSTED && seen.announced) {
+                continue;
             }
+            if mark >= EXHAUSTED {
+                balance.announced = Some(limit);
+            }
+            crossings.push(balance.crossing(mark, after, limit));
         }
     }
 }
@@ -78,23 +95,13 @@ impl Marks {
 // === impl Balance ===
 
 impl Balance {
-    /// Notes that the balance is announced as exhausted under a limit. Returns whether that is news: a limit that was raised
-    /// may be announced again.
-    fn announce(&mut self, limit: u64) -> bool {
-        let news = self.announced.is_none_or(|announced| announced < limit);
-        if news {
-            self.announced = Some(limit);
-        }
-        news
-    }
-
-    fn crossing(&self, percent: u8, limit: u64) -> Crossing {
+    fn crossing(&self, percent: u8, used: u128, limit: u64) -> Crossing {
         Crossing {
             account: Arc::clone(&self.account),
             window: self.window,
             unit: self.unit,
             percent,
-            used: narrow(self.used),
+            used: narrow(used),
             limit,
             resets_at: self.resets_at,
         }

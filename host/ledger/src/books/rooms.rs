@@ -87,7 +87,8 @@ impl Books {
         }
         for place in places.iter_mut() {
             if place.slot.is_none() {
-                place.slot = Some(self.open(place.claim.hash, place.charge, owner, now));
+                let (hash, resets_at) = (place.hash, place.resets_at);
+                place.slot = Some(self.open(hash, place.charge, resets_at, owner, now));
             }
         }
     }

@@ -42,10 +42,10 @@ impl Books {
             if u128::from(used) > share.held {
                 self.count_overdraft(&mut share);
             }
-            let Some(balance) = self.balance_mut(share.slot) else {
+            let Some(balance) = self.balance(share.slot) else {
                 continue;
             };
-            let over = balance.total().saturating_sub(u128::from(share.limit));
+            let over = self.total(balance).saturating_sub(u128::from(share.limit));
             if share.overdraft == Over::Counted && over > 0 && used > 0 {
                 overdrafts.push(Overdraft {
                     account: Arc::clone(&balance.account),
@@ -55,9 +55,10 @@ impl Books {
                 });
             }
             if used > 0
+                && let Some(seen) = self.seen(share.slot, share.limit)
                 && let Some(balance) = self.balance_mut(share.slot)
             {
-                marks.cross(balance, (share.limit, used), &mut crossings);
+                marks.cross((balance, seen), (share.limit, used), &mut crossings);
             }
             self.enqueue_idle(share.slot);
         }
@@ -73,7 +74,7 @@ impl Books {
     pub(super) fn count_overdraft(&mut self, share: &mut Share) {
         let over = self
             .balance(share.slot)
-            .is_some_and(|balance| balance.total() > u128::from(share.limit));
+            .is_some_and(|balance| self.total(balance) > u128::from(share.limit));
         if over && share.overdraft == Over::No {
             share.overdraft = Over::Counted;
             self.overdrafts += 1;

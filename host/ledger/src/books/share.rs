@@ -101,6 +101,8 @@ pub(super) struct Place<'a> {
     pub(super) claim: &'a Claim,
     /// The first charge of the claim.
     pub(super) charge: &'a Charge,
+    /// The hash that finds the balance in the index.
+    pub(super) hash: u64,
     /// The slot, or `None` if there is no such balance yet.
     pub(super) slot: Option<Slot>,
     /// True if the balance is not active yet, so that it takes up room of the request's owner.

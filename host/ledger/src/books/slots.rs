@@ -2,19 +2,28 @@
 
 use super::Books;
 use super::balance::{Balance, Period, Slot};
-use crate::UnixMillis;
+use super::bucket::At;
 use crate::charge::Charge;
+use crate::{Unit, UnixMillis};
 
 // === impl Books ===
 
 impl Books {
     /// Returns the slot of the balance whose period contains `now`, or `None` if there is none. A period that has ended is
     /// reset, or becomes a past one if a hold is open on it.
-    pub(super) fn current(&mut self, hash: u64, charge: &Charge, now: UnixMillis) -> Option<Slot> {
+    pub(super) fn current(&mut self, place: &At, charge: &Charge, now: UnixMillis) -> Option<Slot> {
         let slots = &self.slots;
-        let found = |slot: &Slot| at(slots, *slot).is_some_and(|balance| balance.is_of(charge));
-        let entry = self.index.find_entry(hash, found).ok()?;
+        let found = |slot: &Slot| {
+            at(slots, *slot).is_some_and(|balance| {
+                balance.is_of(charge)
+                    && (place.bucket.is_none() || balance.resets_at == place.bucket)
+            })
+        };
+        let entry = self.index.find_entry(place.hash, found).ok()?;
         let slot = *entry.get();
+        if place.bucket.is_some() {
+            return Some(slot);
+        }
         let balance = self.slots.get_mut(slot.place())?.as_mut()?;
         if !balance.is_over(now) {
             return Some(slot);
@@ -38,11 +47,12 @@ impl Books {
         &mut self,
         hash: u64,
         charge: &Charge,
+        resets_at: Option<UnixMillis>,
         owner: &str,
         now: UnixMillis,
     ) -> Slot {
         let room = self.make_room(owner, now);
-        let slot = self.put(Balance::open(hash, charge, room, now));
+        let slot = self.put(Balance::open(hash, charge, resets_at, room, now));
         let slots = &self.slots;
         self.index.insert_unique(hash, slot, |slot| {
             at(slots, *slot).map_or(0, |balance| balance.hash)
@@ -76,6 +86,9 @@ impl Books {
         }
         self.rooms.remove(balance.room);
         self.free.push(slot);
+        if balance.unit == Unit::Sessions {
+            self.seats.forget(&balance, self.latest);
+        }
     }
 
     pub(super) fn live(&self) -> usize {
@@ -91,6 +104,6 @@ impl Books {
     }
 }
 
-fn at(slots: &[Option<Balance>], slot: Slot) -> Option<&Balance> {
+pub(super) fn at(slots: &[Option<Balance>], slot: Slot) -> Option<&Balance> {
     slots.get(slot.place())?.as_ref()
 }

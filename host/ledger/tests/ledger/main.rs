@@ -15,4 +15,6 @@ mod clock;
 mod marks;
 mod reserving;
 mod rooms;
+mod sessions;
 mod settling;
+mod sliding;

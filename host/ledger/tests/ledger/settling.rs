@@ -93,6 +93,7 @@ fn what_is_in_flight_leaves_nothing_behind_and_does_not_reset() {
         picousd: 5,
         tokens: 5,
         requests: 1,
+        ..Amounts::default()
     });
     ledger
         .reserve(vec![flight()], OWNER, later)
@@ -165,6 +166,7 @@ fn a_hold_in_two_parts_ends_in_two_parts() {
         picousd: 7,
         tokens: 8,
         requests: 0,
+        ..Amounts::default()
     });
     assert_eq!((of(Unit::Tokens), of(Unit::PicoUsd)), ((8, 0), (7, 0)));
     assert_eq!(ledger.totals().open_holds, 0, "both have ended");

@@ -56,6 +56,7 @@ codes!(Window, "period" {
     Minute => "minute",
     Hour => "hour",
     Day => "day",
+    Week => "week",
     Month => "month",
     Total => "total",
 });
@@ -63,6 +64,11 @@ codes!(Window, "period" {
 codes!(Unit, "unit" {
     Picousd => "picousd",
     Tokens => "tokens",
+    InputTokens => "input-tokens",
+    OutputTokens => "output-tokens",
+    CachedTokens => "cached-tokens",
     Requests => "requests",
     InFlight => "in-flight",
+    Sessions => "sessions",
+    ThinkingTokens => "thinking-tokens",
 });

@@ -108,6 +108,7 @@ impl LifecycleExport {
                         interests: Vec::new(),
                         content: Vec::new(),
                         correlation_header: None,
+                        windows: Vec::new(),
                     }),
                     Err(problems) => Err(problems.into_iter().map(problem).collect()),
                 })
@@ -217,12 +218,13 @@ impl BudgetExport {
         store: &mut Store<Guest>,
         charge: &Charge,
         remaining: u64,
+        resets_in_ms: Option<u64>,
     ) -> Result<Remedy> {
         match self {
             Self::V0_2(guest) => guest
                 .call_exhausted(store, handle(), &older::old_charge(charge), remaining)
                 .map(older::new_remedy),
-            Self::V0_3(guest) => guest.call_exhausted(store, charge, remaining),
+            Self::V0_3(guest) => guest.call_exhausted(store, charge, remaining, resets_in_ms),
         }
     }
 }

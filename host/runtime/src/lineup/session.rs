@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::Store;
 
@@ -225,12 +226,19 @@ impl<'a> HookSession<'a> {
     }
 
     /// Asks the plugin of a charge what to do about an account that can't cover it. `remaining` is the amount that the
-    /// account's window has left, in the unit of the charge.
+    /// account's window has left, in the unit of the charge, and `resets_in` the time until it covers the charge, or `None` if that is
+    /// not known.
     ///
     /// # Errors
     ///
     /// The plugin's fault, whatever its fail policy is. The account still can't cover the charge, so refuse the request.
-    pub fn exhausted(&self, charge: &PluginCharge, remaining: u64) -> Result<Remedy, Fault> {
+    pub fn exhausted(
+        &self,
+        charge: &PluginCharge,
+        remaining: u64,
+        resets_in: Option<Duration>,
+    ) -> Result<Remedy, Fault> {
+        let resets_in = resets_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         let bounds = Bounds::of(&charge.plugin, Hook::Budget);
         charge.plugin.call(
             Hook::Budget,
@@ -238,7 +246,7 @@ impl<'a> HookSession<'a> {
             |exports, store| {
                 exports
                     .budget()?
-                    .exhausted(store, &charge.charge, remaining)
+                    .exhausted(store, &charge.charge, remaining, resets_in)
             },
             |remedy| bounds.remedy(remedy),
         )

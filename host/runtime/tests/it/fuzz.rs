@@ -152,7 +152,7 @@ fn try_out(
                 };
                 let charge = PluginCharge::new(Arc::clone(&plugin), charge);
                 let begun = Instant::now();
-                let answer = lineup.begin(request).exhausted(&charge, 1).map(drop);
+                let answer = lineup.begin(request).exhausted(&charge, 1, None).map(drop);
                 tally.answered("exhausted", &answer, begun.elapsed());
             }
         }

@@ -250,7 +250,7 @@ fn export(text: &mut String, version: &str, interface: &str, body: &str) {
             ("charges", "(param i64 i64 i32 i64)", one),
             (
                 "exhausted",
-                "(param i32 i32 i32 i32 i32 i32 i32 i32 i64 i64 i32 i32 i64)",
+                "(param i32 i32 i32 i32 i32 i32 i32 i32 i64 i64 i32 i32 i64 i32 i64)",
                 one,
             ),
         ],

@@ -179,7 +179,7 @@ fn a_charge_goes_back_to_the_plugin_that_named_it() {
         ("it", 100, 7),
         "as named"
     );
-    let remedy = hooks.exhausted(&charges[0], 3).expect("it answers");
+    let remedy = hooks.exhausted(&charges[0], 3, None).expect("it answers");
     assert!(matches!(remedy, Remedy::Overdraw), "its word: {remedy:?}");
 }
 

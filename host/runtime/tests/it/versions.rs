@@ -60,7 +60,7 @@ fn every_version_is_served_in_every_hook() {
         let charges = hooks
             .charges(&Arc::default(), &Arc::new(Plan::to("default")), &ESTIMATE)
             .unwrap_or_else(|stop| panic!("{version}: {stop:?}"));
-        let remedy = hooks.exhausted(&charges[0], 3);
+        let remedy = hooks.exhausted(&charges[0], 3, None);
         assert!(
             matches!(remedy, Ok(Remedy::Overdraw)),
             "{version}: {remedy:?}"

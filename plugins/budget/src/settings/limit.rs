@@ -1,12 +1,9 @@
-//! Limits of tiers.
-
-use std::borrow::Cow;
+//! Limits of tiers, and those of single accounts.
 
 use witgate_plugin::Problems;
-use witgate_plugin::json::Json;
-use witgate_plugin::settings::Setting;
-use witgate_plugin::types::{self, Charge, Estimate};
+use witgate_plugin::types::{self, Charge, Estimate, Window};
 
+use super::account::Account;
 use crate::money::PicoUsd;
 
 witgate_plugin::settings! {
@@ -14,16 +11,24 @@ witgate_plugin::settings! {
     #[derive(Debug, Default)]
     pub(super) struct LimitFile {
         account: Account,
-        window: Option<Window>,
+        window: Option<String>,
         usd: Option<PicoUsd>,
         tokens: Option<u64>,
+        input_tokens: Option<u64>,
+        output_tokens: Option<u64>,
+        cached_tokens: Option<u64>,
         requests: Option<u64>,
         in_flight: Option<u64>,
+        sessions: Option<u64>,
+        thinking_tokens: Option<u64>,
         reserve: Reserve = Reserve::default(),
         on_exhausted: Word = Word::default(),
         downgrade_to: Option<String>,
     }
 }
+
+/// The least budget for thinking that the API accepts.
+const LEAST_THINKING: u64 = 1024;
 
 /// A limit on an account in a window.
 #[derive(Debug)]
@@ -37,42 +42,18 @@ pub(crate) struct Limit {
     pub(crate) exhausted: Exhausted,
 }
 
-/// The owner of an account: `key`, `tenant`, `user`, `session`, `workspace`, `environment`, `address` or `metadata.NAME`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Account {
-    #[default]
-    Key,
-    Tenant,
-    User,
-    Session,
-    Workspace,
-    /// An environment within its workspace, since workspaces may use the same names.
-    Environment,
-    /// The client's IP address.
-    Address,
-    Metadata(String),
-}
-
-witgate_plugin::words! {
-    /// The period of a limit, aligned to UTC.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub(crate) enum Window {
-        #[default]
-        Minute = "minute",
-        Hour = "hour",
-        Day = "day",
-        Month = "month",
-        Total = "total",
-    }
-}
-
 /// The unit of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     PicoUsd,
     Tokens,
+    InputTokens,
+    OutputTokens,
+    CachedTokens,
     Requests,
     InFlight,
+    Sessions,
+    ThinkingTokens,
 }
 
 witgate_plugin::words! {
@@ -120,8 +101,13 @@ impl LimitFile {
         let amounts = [
             (Unit::PicoUsd, self.usd.map(|usd| usd.0)),
             (Unit::Tokens, self.tokens),
+            (Unit::InputTokens, self.input_tokens),
+            (Unit::OutputTokens, self.output_tokens),
+            (Unit::CachedTokens, self.cached_tokens),
             (Unit::Requests, self.requests),
             (Unit::InFlight, self.in_flight),
+            (Unit::Sessions, self.sessions),
+            (Unit::ThinkingTokens, self.thinking_tokens),
         ];
         let mut amounts = amounts
             .into_iter()
@@ -129,24 +115,42 @@ impl LimitFile {
         let (Some((unit, most)), None) = (amounts.next(), amounts.next()) else {
             problems.push(
                 path,
-                "name exactly one of `usd`, `tokens`, `requests` and `in_flight`",
+                "name exactly one of `usd`, `tokens`, `input_tokens`, `output_tokens`, `cached_tokens`, `requests`, `in_flight`, `sessions` and `thinking_tokens`",
             );
             return None;
         };
         let window = match (unit, self.window) {
-            (Unit::InFlight, None) => Some(Window::Total),
-            (Unit::InFlight, Some(_)) => {
+            (Unit::ThinkingTokens, None) if most < LEAST_THINKING => {
+                problems.push(
+                    format!("{path}.thinking_tokens"),
+                    "must be at least 1024, because the API accepts no less",
+                );
+                None
+            }
+            (Unit::InFlight | Unit::ThinkingTokens, None) => Some(Window::Total),
+            (Unit::InFlight | Unit::ThinkingTokens, Some(_)) => {
                 problems.push(
                     format!("{path}.window"),
-                    "`in_flight` counts running requests and takes no window",
+                    "`in_flight` and `thinking_tokens` are about requests that run, and take no window",
                 );
                 None
             }
             (_, None) => {
-                problems.push(path, "name a `window`: minute, hour, day, month or total");
+                problems.push(
+                    path,
+                    "name a `window`: minute, hour, day, week, month, total, day@ZONE or last-5-hours, for example",
+                );
                 None
             }
-            (_, window) => window,
+            (Unit::Sessions, Some(code)) if !code.starts_with("last-") => {
+                problems.push(
+                    format!("{path}.window"),
+                    "a session is in use for some time after its last request: write last-15-minutes, for example",
+                );
+                None
+            }
+            // The host knows which windows there are.
+            (_, Some(code)) => Some(Window::of(&code)),
         };
         let exhausted = match (self.on_exhausted, self.downgrade_to) {
             (Word::Refuse, None) => Some(Exhausted::Refuse),
@@ -183,81 +187,51 @@ impl LimitFile {
 // === impl Limit ===
 
 impl Limit {
+    /// Returns the charge of a request on this account.
+    pub(crate) fn charge(&self, account: String, estimate: &Estimate) -> Charge {
+        Charge {
+            account,
+            window: self.window.clone(),
+            unit: self.unit.of_contract(),
+            limit: self.most,
+            amount: self.unit.amount(estimate),
+            reserve: self.reserve.of_contract(),
+            overrun: self.exhausted.overrun(),
+        }
+    }
+
+    /// Returns whether the limit is for this account alone.
+    pub(crate) fn is_for(&self, account: &str) -> bool {
+        let name = account.split_once(':').map(|(_, name)| name);
+        self.account.name.as_deref() == name
+    }
+
     /// Returns whether a charge came from this limit.
     pub(crate) fn made(&self, charge: &Charge) -> bool {
-        let of_kind = charge
-            .account
-            .strip_prefix(&*self.account.kind())
-            .is_some_and(|rest| rest.starts_with(':'));
-        of_kind
-            && charge.window == self.window.of_contract()
+        let of_account = charge.account.split_once(':').is_some_and(|(kind, name)| {
+            kind == self.account.kind && self.account.name.as_deref().is_none_or(|own| own == name)
+        });
+        of_account
+            && charge.window == self.window
             && charge.unit == self.unit.of_contract()
             && charge.limit == self.most
     }
 
+    /// Returns whether both limits count the same kind of account, window and unit.
+    pub(crate) fn counts_like(&self, other: &Self) -> bool {
+        self.account.kind == other.account.kind
+            && self.window == other.window
+            && self.unit == other.unit
+    }
+
     /// Returns whether both limits count the same account, window and unit.
-    pub(super) fn counts_like(&self, other: &Self) -> bool {
-        self.account == other.account && self.window == other.window && self.unit == other.unit
+    pub(super) fn repeats(&self, other: &Self) -> bool {
+        self.counts_like(other) && self.account.name == other.account.name
     }
 
     /// Returns whether the charges of both limits look the same, although their treatments differ.
     pub(super) fn contradicts(&self, other: &Self) -> bool {
-        self.counts_like(other) && self.most == other.most && self.exhausted != other.exhausted
-    }
-}
-
-// === impl Account ===
-
-impl Account {
-    /// Returns the part of the account's name before the first colon.
-    pub(crate) fn kind(&self) -> Cow<'static, str> {
-        match self {
-            Self::Key => "key".into(),
-            Self::Tenant => "tenant".into(),
-            Self::User => "user".into(),
-            Self::Session => "session".into(),
-            Self::Workspace => "workspace".into(),
-            Self::Environment => "environment".into(),
-            Self::Address => "address".into(),
-            Self::Metadata(name) => format!("metadata.{name}").into(),
-        }
-    }
-}
-
-impl Setting for Account {
-    fn read(value: &Json<'_>, path: &str, problems: &mut Problems) -> Option<Self> {
-        let text = String::read(value, path, problems)?;
-        Some(match (text.as_str(), text.strip_prefix("metadata.")) {
-            ("key", _) => Self::Key,
-            ("tenant", _) => Self::Tenant,
-            ("user", _) => Self::User,
-            ("session", _) => Self::Session,
-            ("workspace", _) => Self::Workspace,
-            ("environment", _) => Self::Environment,
-            ("address", _) => Self::Address,
-            (_, Some(name)) if !name.is_empty() && !name.contains(':') => {
-                Self::Metadata(name.to_owned())
-            }
-            _ => {
-                let wanted = "must be `key`, `tenant`, `user`, `session`, `workspace`, `environment`, `address` or `metadata.NAME` without a colon";
-                problems.wrong(path, wanted);
-                return None;
-            }
-        })
-    }
-}
-
-// === impl Window ===
-
-impl Window {
-    pub(crate) const fn of_contract(self) -> types::Window {
-        match self {
-            Self::Minute => types::Window::Minute,
-            Self::Hour => types::Window::Hour,
-            Self::Day => types::Window::Day,
-            Self::Month => types::Window::Month,
-            Self::Total => types::Window::Total,
-        }
+        self.repeats(other) && self.most == other.most && self.exhausted != other.exhausted
     }
 }
 
@@ -293,8 +267,13 @@ impl Unit {
         match self {
             Self::PicoUsd => types::Unit::Picousd,
             Self::Tokens => types::Unit::Tokens,
+            Self::InputTokens => types::Unit::InputTokens,
+            Self::OutputTokens => types::Unit::OutputTokens,
+            Self::CachedTokens => types::Unit::CachedTokens,
             Self::Requests => types::Unit::Requests,
             Self::InFlight => types::Unit::InFlight,
+            Self::Sessions => types::Unit::Sessions,
+            Self::ThinkingTokens => types::Unit::ThinkingTokens,
         }
     }
 
@@ -302,14 +281,18 @@ impl Unit {
         matches!(self, Self::PicoUsd)
     }
 
-    /// Returns the expected use of a request. An unknown cost counts as zero until the host settles it.
+    /// Returns the expected use of a request. An unknown cost counts as zero until the host settles it. What a cache will provide is
+    /// not known before the answer, so the whole prompt is expected to be read from it, and the whole of it not to be.
     pub(crate) fn amount(self, estimate: &Estimate) -> u64 {
         match self {
             Self::PicoUsd => estimate.cost_picousd.unwrap_or_default(),
             Self::Tokens => estimate
                 .prompt_tokens
                 .saturating_add(estimate.output_tokens),
-            Self::Requests | Self::InFlight => 1,
+            Self::InputTokens | Self::CachedTokens => estimate.prompt_tokens,
+            Self::OutputTokens => estimate.output_tokens,
+            Self::Requests | Self::InFlight | Self::Sessions => 1,
+            Self::ThinkingTokens => 0,
         }
     }
 }

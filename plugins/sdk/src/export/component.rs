@@ -10,6 +10,7 @@ use crate::bindings::route::exports::witgate::plugin::route;
 use crate::bindings::witgate::plugin::{settings as host_settings, types as wit};
 use crate::call_memory::CallMemory;
 use crate::host::Facts;
+use crate::types::Rest;
 use crate::{
     Audit, Budget, Envelope, Guard, Plugin, Problem, Problems, Receipts, Request, Route, log,
     settings,
@@ -60,6 +61,7 @@ impl<I: Instance> lifecycle::Guest for Component<I> {
             interests: plugin.interests(),
             content: plugin.content(),
             correlation_header: plugin.correlation_header().map(str::to_owned),
+            windows: plugin.windows(),
         }))
     }
 }
@@ -87,8 +89,12 @@ impl<I: Instance<Plugin: Budget>> budget::Guest for Component<I> {
         Self::with(|plugin, facts| plugin.charges(&Request(facts), &estimate))
     }
 
-    fn exhausted(charge: wit::Charge, remaining: u64) -> wit::Remedy {
-        Self::with(|plugin, facts| plugin.exhausted(&Request(facts), &charge, remaining))
+    fn exhausted(charge: wit::Charge, remaining: u64, resets_in_ms: Option<u64>) -> wit::Remedy {
+        let rest = Rest {
+            remaining,
+            resets_in_ms,
+        };
+        Self::with(|plugin, facts| plugin.exhausted(&Request(facts), &charge, rest))
     }
 }
 

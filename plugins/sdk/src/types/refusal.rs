@@ -59,6 +59,7 @@ impl Refusal {
         let (code, counted) = match charge.unit.code() {
             "picousd" => ("billing_error", "spend"),
             "tokens" => ("rate_limit_error", "token"),
+            "sessions" => ("rate_limit_error", "session"),
             "requests" => ("rate_limit_error", "request"),
             "in-flight" => ("rate_limit_error", "concurrent request"),
             other => ("rate_limit_error", other),

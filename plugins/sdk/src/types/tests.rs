@@ -116,12 +116,22 @@ fn codes_name_what_they_name_and_unknown_ones_stay_as_they_are() {
         assert!(!matches!(known, RetryReason::Other(_)), "{code}");
         assert_eq!(known.code(), code, "there and back");
     }
-    for code in ["minute", "hour", "day", "month", "total"] {
+    for code in ["minute", "hour", "day", "week", "month", "total"] {
         let known = Window::of(code);
         assert!(!matches!(known, Window::Other(_)), "{code}");
         assert_eq!(known.to_string(), code, "there and back");
     }
-    for code in ["picousd", "tokens", "requests", "in-flight"] {
+    for code in [
+        "picousd",
+        "tokens",
+        "input-tokens",
+        "output-tokens",
+        "cached-tokens",
+        "requests",
+        "in-flight",
+        "sessions",
+        "thinking-tokens",
+    ] {
         let known = Unit::of(code);
         assert!(!matches!(known, Unit::Other(_)), "{code}");
         assert_eq!(known.to_string(), code, "there and back");

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use witgate_runtime::{Hook, PluginCharge, Refusal, Unit, Window};
+use witgate_ledger::Window;
+use witgate_runtime::{Hook, PluginCharge, Refusal, Unit};
 
 use crate::answer::refused::Refused;
+use crate::budgets::limit_reached;
 use crate::text::{quote, usd};
 
 /// Returns the 429 for a charge that does not fit into the rest of its budget: a `billing_error` for money, since a retry does
@@ -24,10 +26,10 @@ pub(super) fn downgrade_failed(
         Unit::Picousd => usd(amount),
         _ => format!("{amount} {unit}"),
     };
-    let window = match &charge.window {
-        Window::Total => "in total".to_owned(),
-        window => format!("per {window}"),
-    };
+    let window = Window::parse(charge.window.code()).map_or_else(
+        |_| format!("per {}", charge.window),
+        limit_reached::in_words,
+    );
     let message = format!(
         "this request reserves up to {}, and {} of the limit of {} {window} on `{}` is left",
         counted(charge.amount),

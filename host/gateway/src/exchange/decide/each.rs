@@ -25,6 +25,7 @@ use super::model_access;
 use super::orders::Orders;
 use super::panel::Panel;
 use super::reserve::{self, Forecast};
+use super::thinking;
 use crate::answer::refused::Refused;
 use crate::exchange::receive::check_lengths;
 use crate::exchange::settle::Settlement;
@@ -137,6 +138,7 @@ async fn all(
     Ok(Orders {
         plan: Arc::new(plan),
         charges: charges.into_list(),
+        cost: sum.cost_picousd,
         changes,
     })
 }
@@ -184,9 +186,12 @@ fn one(
     model_access::has_model(Some(head), panel.caller(), planned)?;
     let prices = panel.snapshot.prices.of_plan(&plan);
     let forecast = estimate::of_batched(head, &plan, prices, settlement.experience());
-    let plan = Arc::new(plan);
+    let mut plan = Arc::new(plan);
     // The budget is asked about the request itself, so that a downgrade takes no plugin's interest.
     let mut charges = panel.charges(&asked, &plan, &forecast.estimate, settlement)?;
+    let lowered = thinking::limit(&mut charges, &mut plan, Some(head));
+    let route = settlement.route();
+    route.thinking = route.thinking.or(lowered);
     reserve::reserve(&mut charges, &forecast, settlement.experience());
     let first = plan.targets.first();
     let edits = first.into_iter().flat_map(|target| &target.edits).map(edit);

@@ -9,6 +9,8 @@ use witgate_runtime::{Plan, PluginCharge};
 pub(crate) struct Orders {
     pub(crate) plan: Arc<Plan>,
     pub(crate) charges: Vec<PluginCharge>,
+    /// The expected cost in pico-USD, or `None` if a model has no price.
+    pub(crate) cost: Option<u64>,
     /// The changes of the plans for each kind of request in a new batch.
     pub(crate) changes: Vec<Box<[Edit]>>,
 }

@@ -44,7 +44,17 @@ pub(crate) fn reserve(
     let estimated = forecast.estimate.output_tokens;
     let mut room: Option<u64> = None;
     for PluginCharge { charge, .. } in charges {
-        if !matches!(charge.unit, Unit::Picousd | Unit::Tokens) {
+        if matches!(charge.unit, Unit::InputTokens | Unit::CachedTokens) {
+            // The response does not matter to them.
+            if charge.reserve == Reserve::WorstCase {
+                charge.amount = forecast.worst(charge);
+            }
+            continue;
+        }
+        if !matches!(
+            charge.unit,
+            Unit::Picousd | Unit::Tokens | Unit::OutputTokens
+        ) {
             continue;
         }
         let output = match means(charge, forecast.growth) {
@@ -118,6 +128,10 @@ impl Forecast {
                 let prompt = share(self.prompt_picousd, expected.prompt_share, 1000);
                 let each = cost.saturating_sub(self.prompt_picousd);
                 prompt.saturating_add(share(each, output, output_tokens))
+            }
+            (Unit::OutputTokens, _) => output,
+            (Unit::InputTokens | Unit::CachedTokens, _) => {
+                share(prompt_tokens, expected.prompt_share.max(1000), 1000)
             }
             (Unit::Tokens, _) => {
                 // Caches lower the price of a prompt, and not its length.

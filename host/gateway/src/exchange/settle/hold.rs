@@ -5,6 +5,7 @@ use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::{Cost, PriceBook};
 
 use super::Settlement;
+use crate::amounts::amounts;
 use crate::budgets::experience::{Experience, Seen};
 use crate::budgets::left::{self, Header};
 use crate::budgets::{limit_reached, warning};
@@ -160,11 +161,7 @@ impl Settlement {
         }
         let model = model(&reading, &self.receipt).unwrap_or_default();
         let cost = prices(&self.snapshot, &self.receipt.route).cost(model, &reading.usage);
-        hold.extend(Amounts {
-            picousd: cost.picousd,
-            tokens: reading.usage.tokens.total(),
-            requests: 1,
-        })
+        hold.extend(amounts(&reading.usage.tokens, cost.picousd, 1))
     }
 
     /// Notes the number of requests that are charged once the exchange is answered.
@@ -276,15 +273,11 @@ impl Settlement {
         }
         let cost = prices(&self.snapshot, &self.receipt.route)
             .cost(model.as_deref().unwrap_or_default(), &reading.usage);
-        let tokens = reading.usage.tokens.total();
+        let used = amounts(&reading.usage.tokens, cost.picousd, 1);
         self.receipt.usage.reading = Some(reading);
         self.receipt.usage.cost = known.then_some(cost);
         if known {
-            return Amounts {
-                picousd: cost.picousd,
-                tokens,
-                requests: 1,
-            };
+            return used;
         }
         // A response whose usage can't be read was not free: it is charged what was reserved.
         let expected = self.hold.as_ref().map_or_else(Amounts::default, reserved);
@@ -319,10 +312,10 @@ fn reserved(hold: &Hold) -> Amounts {
             .filter(|charge| charge.unit == unit)
             .map(|charge| charge.amount)
             .max()
+            .unwrap_or(0)
     };
     Amounts {
-        picousd: of(Unit::PicoUsd).unwrap_or(0),
-        tokens: of(Unit::Tokens).unwrap_or(0),
         requests: 1,
+        ..Amounts::by_unit(of)
     }
 }

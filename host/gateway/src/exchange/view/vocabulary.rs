@@ -48,7 +48,15 @@ impl contract::Vocabulary for Vocabulary {
         })
     }
 
+    fn window(&self, window: &contract::Window) -> Result<(), String> {
+        let known = Window::parse(window.code()).map(drop);
+        known.map_err(|unknown| format!("a limit with an {unknown}"))
+    }
+
     fn charge(&self, charge: &Charge) -> Result<(), String> {
+        if charge.unit == contract::Unit::ThinkingTokens {
+            return Ok(());
+        }
         Window::parse(charge.window.code())
             .map(drop)
             .and_then(|()| Unit::parse(charge.unit.code()).map(drop))

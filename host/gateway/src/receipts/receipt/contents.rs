@@ -45,8 +45,12 @@ impl Receipt {
         }
         if let Some(crash) = &self.usage.crash {
             fields.own("crash.owner", &crash.owner);
-            fields.number("crash.tokens", crash.tokens);
-            fields.number("crash.requests", crash.requests);
+            let amounts = crash.amounts;
+            fields.number("crash.tokens", amounts.tokens);
+            fields.number("crash.input_tokens", amounts.input_tokens);
+            fields.number("crash.output_tokens", amounts.output_tokens);
+            fields.number("crash.cached_tokens", amounts.cached_tokens);
+            fields.number("crash.requests", amounts.requests);
         }
         let overdrawn = self.usage.overdrawn.iter();
         fields.entries(
@@ -62,7 +66,7 @@ impl Receipt {
         fields.entries(
             "budget_warnings",
             highest.map(|(_, crossing)| {
-                let (window, unit) = (crossing.window.code(), crossing.unit.code());
+                let (window, unit) = (crossing.window, crossing.unit.code());
                 let name = format!("budget_warnings.{window}.{unit}.{}", crossing.account);
                 (name, Value::Integer(i64::from(crossing.percent)))
             }),
@@ -113,6 +117,10 @@ impl Receipt {
             fields.text("downgrade.to", &downgrade.to);
             fields.text("downgrade.account", &downgrade.account);
             fields.own("downgrade.plugin", &downgrade.plugin);
+        }
+        if let Some(thinking) = self.route.thinking {
+            fields.number("thinking.asked_tokens", thinking.asked);
+            fields.number("thinking.allowed_tokens", thinking.allowed);
         }
         for (index, attempt) in self.route.attempts.iter().take(MAX_ENTRIES).enumerate() {
             let name = |field: &str| format!("attempts.{index}.{field}");

@@ -134,7 +134,7 @@ pub(super) fn texts(version: &str, len: u32) -> Vec<Case> {
                 "budget",
                 "account and another window",
                 // The unit is another one, too, with an empty name.
-                account + &word(4104, 5) + &span(4108, 8192, rest) + &word(4116, 4),
+                account + &word(4104, 6) + &span(4108, 8192, rest) + &word(4116, 9),
             ),
             (
                 "route",

@@ -36,9 +36,9 @@ impl BatchCharges {
     ///
     /// 413 if there are too many accounts.
     pub(crate) fn add(&mut self, mut charge: PluginCharge, count: u64) -> Result<(), Refused> {
-        // A batch is one request in flight, however many requests it contains.
-        let in_flight = charge.charge.unit == Unit::InFlight;
-        if !in_flight {
+        // A batch is one request in flight, of one session, however many requests it contains.
+        let is_level = matches!(charge.charge.unit, Unit::InFlight | Unit::Sessions);
+        if !is_level {
             charge.charge.amount = charge.charge.amount.saturating_mul(count);
         }
         let key = Key {
@@ -60,7 +60,7 @@ impl BatchCharges {
             return Ok(());
         };
         let (sum, more) = (&mut known.charge.amount, charge.charge.amount);
-        *sum = if in_flight {
+        *sum = if is_level {
             (*sum).max(more)
         } else {
             sum.saturating_add(more)
