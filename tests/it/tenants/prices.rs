@@ -41,9 +41,12 @@ async fn a_contract_is_charged_at_its_own_upstream() {
         .upstream("contracted", &upstream)
         .start()
         .await;
-    for (model, cost) in [("dear", COST), ("cheap", COST / 2)] {
+    for (count, (model, cost)) in [("dear", COST), ("cheap", COST / 2)]
+        .into_iter()
+        .enumerate()
+    {
         assert_eq!(ask(&gate, model).await, 200, "{model}");
-        let receipt = gate.receipts().await.pop().unwrap();
+        let receipt = gate.receipts_when(count + 1).await.pop().unwrap();
         assert_eq!(receipt["cost_picousd"], cost, "{model}: {receipt}");
     }
     let budgets = gate.admin("/budgets").await.json();
@@ -87,7 +90,7 @@ async fn prices_are_compared_with_what_receipts_say() {
         let output = witgate(folder, &[&["prices", "check"], more].concat());
         (output.status.success(), printed(&output) + &text(&output))
     };
-    gate.receipts().await;
+    gate.receipts_when(1).await;
     let (is_well, told) = check(&gate.file(""), &[]);
     assert!(is_well && told.contains("never used: "), "{told}");
     let mut dearer: Value =
@@ -112,7 +115,7 @@ async fn prices_are_compared_with_what_receipts_say() {
         200,
         "served without a limit"
     );
-    gate.receipts().await;
+    gate.receipts_when(1).await;
     let (is_well, told) = check(&gate.file(""), &[]);
     assert!(
         !is_well && told.contains("claude-next at default: no price"),
