@@ -71,11 +71,12 @@ const SOURCES: [&str; 8] = [
 ];
 
 /// Flags of the compiler that keep plugins small: the linker otherwise leaves five bytes for each address and index in the code,
-/// and functions that are copied into their callers, or loops that are unrolled, are a tenth of it. They are no part of a
+/// and all functions that are copied into their callers by default, or loops that are unrolled, are a tenth of it. Copying only the
+/// short ones has most of the speed: each call checks the deadline and the stack. They are no part of a
 /// configuration file, because the linker's flag fails on builds with debug information.
 const FLAGS: &str = r#"target.wasm32-unknown-unknown.rustflags=[
     "-Clink-arg=--compress-relocations",
-    "-Cllvm-args=-inline-threshold=0",
+    "-Cllvm-args=-inline-threshold=100",
     "-Cllvm-args=-unroll-threshold=0",
     "-Cllvm-args=-unroll-runtime=false",
 ]"#;

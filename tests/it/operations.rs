@@ -4,5 +4,6 @@ mod captures;
 mod crash;
 mod lasting;
 mod operate;
+mod sinks;
 mod soak;
 mod upgrade;

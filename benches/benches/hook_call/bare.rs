@@ -30,8 +30,8 @@ mod generated {
 
 use generated::exports::witgate::plugin::route;
 use generated::witgate::plugin::{
-    caller, clock, context, kv, log, metrics, planned, receipts, request, settings, tables, types,
-    upstreams,
+    caller, clock, context, kv, log, metrics, planned, receipts, request, settings, tables, texts,
+    types, upstreams,
 };
 
 /// The store's state: a host that tells the tenant, and answers nothing else.
@@ -201,6 +201,10 @@ impl context::Host for Silent {
     fn tenant(&mut self) -> Result<Option<String>> {
         Ok(self.envelope.tenant.clone())
     }
+
+    fn routing(&mut self) -> Result<context::RoutingFacts> {
+        Err(wasmtime::Error::msg("nobody calls this"))
+    }
 }
 
 impl upstreams::Host for Silent {
@@ -222,6 +226,15 @@ impl receipts::Host for Silent {
     silent! {
         get_field(u32, String) -> Option<types::Value>;
         fields(u32) -> Vec<types::Field>;
+    }
+}
+
+impl texts::Host for Silent {
+    fn before(&mut self) -> Result<Option<char>> {
+        Ok(None)
+    }
+    fn held_bytes(&mut self) -> Result<u32> {
+        Ok(0)
     }
 }
 

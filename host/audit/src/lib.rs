@@ -10,14 +10,18 @@
 //! logged as an error.
 
 mod audit;
+mod chain;
 mod journal;
 mod lines;
+pub mod outlet;
 mod queue;
 mod render;
+pub mod segments;
 pub mod sink;
 mod stats;
 
 pub use audit::{Audit, Settings};
+pub use chain::{Place, without_chain};
 pub use lines::Lines;
 pub use render::{Mark, Receipt, Render};
 pub use sink::Sink;

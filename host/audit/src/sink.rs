@@ -2,7 +2,8 @@
 
 mod file;
 
-pub use file::{File, Rotation};
+pub use file::File;
+pub(crate) use file::is_at;
 
 use std::io;
 use std::io::Write;
@@ -20,6 +21,16 @@ pub trait Sink: Send + 'static {
     /// # Errors
     /// The system's error. The sink then retries at the next line.
     fn reopen(&mut self) -> io::Result<()>;
+}
+
+impl Sink for Box<dyn Sink> {
+    fn append(&mut self, lines: &[u8]) -> Result<(), Stopped> {
+        (**self).append(lines)
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        (**self).reopen()
+    }
 }
 
 /// A write that a sink did not complete.

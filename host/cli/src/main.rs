@@ -64,7 +64,7 @@ enum Command {
     Replay(replay::Args),
     /// Show what was used and spent, by tenant, user, model and more.
     Usage(usage::Args),
-    /// Find single receipts.
+    /// Find single receipts, and check the receipts files.
     #[command(subcommand)]
     Receipts(receipts::Command),
     /// Compare prices with what receipts say.

@@ -25,6 +25,7 @@ mod keys;
 pub(crate) mod metrics;
 mod page_query;
 mod plugins;
+mod sinks;
 mod status;
 pub(crate) mod upstreams;
 mod usage;

@@ -52,6 +52,8 @@ pub use self::network::Network;
 pub use self::plugins::Plugins;
 pub use self::prices::{Prices, UpstreamContract};
 pub use self::receipts::Receipts;
+pub(crate) use self::receipts::is_special;
+pub use self::receipts::sinks as receipts_sinks;
 pub use self::state::{OnJournalDamage, OnJournalFailure, State};
 pub use self::streams::{ClientGone, Streams};
 pub use self::tls::{ClientCertificates, Demand, ListenTls};

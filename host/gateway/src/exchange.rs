@@ -114,6 +114,7 @@ async fn steps(
     authorize::authorize(gateway, &decision).await?;
     let mode = ResponseMode::of(&decision, session);
     let admitted = admit::admit(decision, gateway, settlement).await?;
+    guard::release_body(&admitted.decision.view, settlement);
     // Rare modes live on the heap, so that they don't enlarge the future of every Messages request.
     match mode {
         ResponseMode::Relay => {

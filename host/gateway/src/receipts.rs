@@ -10,18 +10,24 @@ pub(crate) mod finished;
 mod rate;
 pub(crate) mod receipt;
 pub(crate) mod render;
+mod sinks;
 
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use witgate_audit::sink::{File, Null, Rotation};
+use witgate_audit::outlet::{OutletStats, Running, WithOutlets};
+use witgate_audit::segments::{Rotation, Segments};
+use witgate_audit::sink::{File, Null};
 use witgate_audit::{Audit, Health, Lines, Settings, Sink, Stats};
 
 use self::finished::Finished;
 use self::rate::Rates;
 use self::render::Renderer;
-use crate::config::Receipts as Config;
+use self::sinks::Sinks;
+use crate::config::{Receipts as Config, is_special};
 
 /// Memory for receipts of refusals that wait for their file, in bytes.
 const MAX_REFUSAL_BYTES: usize = 4 * 1024 * 1024;
@@ -30,9 +36,30 @@ const MAX_REFUSAL_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) struct Receipts {
     evidence: Audit<Finished>,
     refusals: Audit<Finished>,
+    sinks: Sinks,
     rates: Rates,
     started: Instant,
     left_out: AtomicU64,
+}
+
+/// Returns the sink of a file, if there is one. A pipe or terminal has no segments.
+fn to(path: Option<&Path>, rotation: Rotation) -> Box<dyn Sink> {
+    match path {
+        None => Box::new(Null),
+        Some(path) if is_special(path) => Box::new(File::new(path)),
+        Some(path) => Box::new(Segments::new(path, rotation)),
+    }
+}
+
+fn start(
+    settings: Settings,
+    sink: Box<dyn Sink>,
+    outlets: Vec<Arc<Running>>,
+) -> io::Result<Audit<Finished>> {
+    if outlets.is_empty() {
+        return Audit::start(settings, sink, Renderer);
+    }
+    Audit::start(settings, WithOutlets::new(sink, outlets), Renderer)
 }
 
 // === impl Receipts ===
@@ -53,27 +80,15 @@ impl Receipts {
             backlog_bytes: MAX_REFUSAL_BYTES,
             ..Settings::default()
         };
-        let (evidence, refusals) = match (&config.file, &config.refused_file) {
-            (Some(file), Some(refused)) => {
-                let rotation = Rotation {
-                    max_bytes: config.rotate_bytes,
-                    keep: config.keep,
-                };
-                let file = File::new(file, Some(rotation));
-                let refused = File::new(refused, Some(config.refused_rotation()));
-                (
-                    Audit::start(evidence, file, Renderer)?,
-                    Audit::start(refusals, refused, Renderer)?,
-                )
-            }
-            _ => (
-                Audit::start(evidence, Null, Renderer)?,
-                Audit::start(refusals, Null, Renderer)?,
-            ),
-        };
+        let sinks = Sinks::start(&config.sinks)?;
+        let file = to(config.file.as_deref(), config.rotation());
+        let evidence = start(evidence, file, sinks.of_evidence())?;
+        let refused = to(config.refused_file.as_deref(), config.refused_rotation());
+        let refusals = start(refusals, refused, sinks.of_refusals())?;
         Ok(Self {
             evidence,
             refusals,
+            sinks,
             rates: Rates::new(config.refused_per_second),
             started: Instant::now(),
             left_out: AtomicU64::new(0),
@@ -137,6 +152,12 @@ impl Receipts {
     pub(crate) fn shutdown(&self) {
         self.evidence.shutdown();
         self.refusals.shutdown();
+        self.sinks.shutdown();
+    }
+
+    /// Returns the counts of the further sinks.
+    pub(crate) fn sinks(&self) -> Vec<OutletStats> {
+        self.sinks.all().map(|running| running.stats()).collect()
     }
 
     /// Returns whether evidence reaches its file.

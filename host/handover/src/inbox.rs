@@ -4,15 +4,14 @@
 //! did not live to acknowledge; these are recognised by their lines, which are unique to their exchanges.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::sleep;
-use witgate_audit::{Health, Lines};
+use witgate_audit::{Health, Lines, segments};
 
 use super::books::{Books, spool_base};
 use super::record::{Event, Record};
@@ -170,24 +169,15 @@ pub fn recover_spools(socket: Option<&Path>, books: &Arc<dyn Books>) -> Vec<Path
     alive
 }
 
-/// Drops the receipts that are already in the file or in its last rotated predecessor.
+/// Drops the receipts that are already in the file or in its newest closed segment.
 fn forget_written(receipts: &mut Vec<String>, file: &Path) -> io::Result<()> {
-    let mut rotated = file.as_os_str().to_owned();
-    rotated.push(".1");
     let mut written = HashSet::new();
     {
         let wanted: HashSet<&[u8]> = receipts.iter().map(String::as_bytes).collect();
-        for path in [Path::new(&rotated), file] {
-            let opened = match File::open(path) {
-                Ok(opened) => opened,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            for line in BufReader::new(opened).split(b'\n') {
-                let line = line?;
-                if wanted.contains(line.as_slice()) {
-                    written.insert(line);
-                }
+        for line in segments::recent(file)? {
+            let line = line?;
+            if wanted.contains(line.as_slice()) {
+                written.insert(line);
             }
         }
     }
@@ -204,7 +194,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("receipts.jsonl");
         std::fs::write(&file, "{\"id\":\"b\"}\n{\"id\":\"half").unwrap();
-        std::fs::write(folder.path().join("receipts.jsonl.1"), "{\"id\":\"a\"}\n").unwrap();
+        std::fs::write(
+            folder.path().join("receipts.jsonl.000001"),
+            "{\"id\":\"a\"}\n",
+        )
+        .unwrap();
         let mut receipts: Vec<_> = ["a", "b", "c", "half"]
             .iter()
             .map(|id| format!("{{\"id\":\"{id}\"}}"))

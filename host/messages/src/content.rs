@@ -10,14 +10,17 @@
 mod answer;
 mod event;
 mod frames;
+mod inspect;
+mod made;
 mod parts;
 mod queue;
 mod request;
 mod stream;
 
-pub use answer::{answer, result};
+pub use answer::{Message, answer, result};
+pub use inspect::{Inspect, Passage};
 pub use request::{messages, requests, system};
-pub use stream::{Inspect, Passage, Stream};
+pub use stream::Stream;
 
 use std::borrow::Cow;
 use std::ops::Range;

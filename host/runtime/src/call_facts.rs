@@ -13,6 +13,14 @@ pub(crate) struct CallFacts {
     pub(crate) upstreams: Option<Arc<dyn Upstreams>>,
     pub(crate) plan: Option<Arc<Plan>>,
     pub(crate) receipts: Option<Arc<Vec<Receipt>>>,
+    pub(crate) text: Option<TextFacts>,
+}
+
+/// The facts of the text that a guard is called for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TextFacts {
+    /// The character before the piece.
+    pub(crate) before: Option<char>,
 }
 
 // === impl CallFacts ===

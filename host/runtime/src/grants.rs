@@ -137,10 +137,10 @@ impl HeaderGrant {
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        let begins = name
-            .get(..self.name.len())
-            .is_some_and(|begin| begin.eq_ignore_ascii_case(&self.name));
-        begins && (self.prefix || name.len() == self.name.len())
+        let parts = name.as_bytes().split_at_checked(self.name.len());
+        parts.is_some_and(|(begin, rest)| {
+            (self.prefix || rest.is_empty()) && begin.eq_ignore_ascii_case(self.name.as_bytes())
+        })
     }
 }
 

@@ -15,7 +15,7 @@ pub use session::{CallTrace, HookSession, PluginCharge, Rejection};
 use std::sync::Arc;
 
 use crate::fault::{Fault, FaultKind};
-use crate::hook::Hook;
+use crate::hook::{Hook, PerHook};
 use crate::plugin::Plugin;
 use crate::request::Request;
 
@@ -27,6 +27,8 @@ use crate::request::Request;
 pub struct Lineup {
     generation: u64,
     plugins: Vec<Arc<Plugin>>,
+    /// The plugins that have each hook, in order.
+    by_hook: PerHook<Box<[Arc<Plugin>]>>,
     missing: Vec<Arc<str>>,
 }
 
@@ -42,9 +44,14 @@ impl Lineup {
             .filter(|name| !plugins.iter().any(|plugin| **plugin.name() == ***name))
             .map(|name| Arc::from(name.as_str()))
             .collect();
+        let by_hook = PerHook::from_fn(|hook| {
+            let having = plugins.iter().filter(|plugin| plugin.has(hook));
+            having.cloned().collect()
+        });
         Self {
             generation,
             plugins,
+            by_hook,
             missing,
         }
     }
@@ -81,8 +88,9 @@ impl Lineup {
         HookSession::new(self, request, trace)
     }
 
-    fn with(&self, hook: Hook) -> impl Iterator<Item = &Arc<Plugin>> {
-        self.plugins.iter().filter(move |plugin| plugin.has(hook))
+    /// Returns the plugins that have a hook, in order.
+    fn with(&self, hook: Hook) -> &[Arc<Plugin>] {
+        self.by_hook.of(hook)
     }
 
     /// Checks that no required plugin is missing.

@@ -115,6 +115,7 @@ fn context(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     define!(it."attributes" => attributes());
     define!(it."timeout-ms" => timeout_ms());
     define!(it."secondary-index" => secondary_index());
+    define!(it."routing" => routing());
     Ok(())
 }
 
@@ -132,6 +133,10 @@ fn facts(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut it = linker.instance(&name("receipts", V0_3))?;
     define!(it."get-field" => receipt_field(receipt: u32, name: String));
     define!(it."fields" => receipt_fields(receipt: u32));
+
+    let mut it = linker.instance(&name("texts", V0_3))?;
+    define!(it."before" => before_piece());
+    define!(it."held-bytes" => held_bytes());
     Ok(())
 }
 

@@ -129,17 +129,14 @@ impl Plugin {
         self.parts.indices.hooks()
     }
 
-    /// Returns whether the plugin exports a hook and is interested in a request. `context` is `None` before the envelope hooks
-    /// have run.
+    /// Returns whether the plugin is interested in being called at a hook that it exports. `context` is `None` before the
+    /// envelope hooks have run.
     pub(crate) fn wants(
         &self,
         hook: Hook,
         request: &dyn Request,
         context: Option<&Envelope>,
     ) -> bool {
-        if !self.has(hook) {
-            return false;
-        }
         let wanted = self.parts.interests.include(hook, request, context);
         if !wanted {
             self.parts.spec.stats.left_out(hook);

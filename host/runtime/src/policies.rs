@@ -80,13 +80,18 @@ struct Library {
     runtime: Runtime,
     dir: PathBuf,
     options: PoliciesOptions,
-    current: ArcSwap<Lineup>,
     /// Locked for the length of a reload, so that reloads run one at a time.
     catalog: Mutex<Catalog>,
-    /// The catalog after the last reload, for readers that must not wait for one.
-    snapshot: ArcSwap<Vec<EntryState>>,
+    /// The result of the last reload, for readers that must not wait for one.
+    loaded: ArcSwap<Loaded>,
     progress: Mutex<Progress>,
     changed: Condvar,
+}
+
+/// The result of a reload: the lineup that requests get, and the catalog that the status is made from. They change together.
+struct Loaded {
+    lineup: Arc<Lineup>,
+    states: Vec<EntryState>,
 }
 
 setters!(PoliciesOptions {
@@ -126,13 +131,16 @@ impl Policies {
         dir: impl Into<PathBuf>,
         options: PoliciesOptions,
     ) -> Result<Self, PoliciesError> {
+        let loaded = Loaded {
+            lineup: Arc::new(Lineup::new(0, Vec::new(), &options.required)),
+            states: Vec::new(),
+        };
         let library = Library {
             runtime,
             dir: dir.into(),
-            current: ArcSwap::from_pointee(Lineup::new(0, Vec::new(), &options.required)),
             options,
             catalog: Mutex::default(),
-            snapshot: ArcSwap::default(),
+            loaded: ArcSwap::from_pointee(loaded),
             progress: Mutex::default(),
             changed: Condvar::new(),
         };
@@ -145,7 +153,7 @@ impl Policies {
 
     /// Returns the current lineup. A request takes it once, at its start, and keeps it.
     pub fn current(&self) -> Arc<Lineup> {
-        self.library.current.load_full()
+        Arc::clone(&self.library.loaded.load().lineup)
     }
 
     /// Returns the directory.
@@ -206,8 +214,8 @@ impl Policies {
 
     /// Returns the status of each plugin, by name, including refused files and required plugins that are absent.
     pub fn status(&self) -> Vec<PluginStatus> {
-        let states = self.library.snapshot.load();
-        status::of(&states, self.current().missing())
+        let loaded = self.library.loaded.load();
+        status::of(&loaded.states, loaded.lineup.missing())
     }
 }
 
@@ -230,24 +238,28 @@ impl Library {
         let listing = Listing::of(&self.dir)
             .map_err(|error| PoliciesError::Directory(self.dir.clone(), error))?;
         let changed = catalog.update(&self.runtime, &self.dir, listing);
-        self.snapshot.store(Arc::new(catalog.states()));
 
         let mut progress = self.progress.lock();
+        let mut lineup = Arc::clone(&self.loaded.load().lineup);
         if changed || progress.scans == 0 {
             progress.generation += 1;
-            let lineup = Lineup::new(
+            let new = Lineup::new(
                 progress.generation,
                 catalog.plugins(),
                 &self.options.required,
             );
-            let change = Change::between(self.current.load().plugins(), lineup.plugins());
+            let change = Change::between(lineup.plugins(), new.plugins());
             tracing::info!(
                 generation = progress.generation,
-                plugins = lineup.plugins().len(),
+                plugins = new.plugins().len(),
                 "new lineup: {change}"
             );
-            self.current.store(Arc::new(lineup));
+            lineup = Arc::new(new);
         }
+        self.loaded.store(Arc::new(Loaded {
+            lineup,
+            states: catalog.states(),
+        }));
         progress.scans += 1;
         drop(progress);
         self.changed.notify_all();

@@ -93,15 +93,14 @@ impl Budget for BudgetPlugin {
 }
 
 impl BudgetPlugin {
-    /// Returns whether the operation is free of charge. The requests of a batch have the endpoint `messages`, and are free if
-    /// `batches` are.
+    /// Returns whether the request is one of a batch and these are free of charge. Such a request has the endpoint `messages`.
+    /// The host does not call this plugin for other operations that are free.
     fn is_free(&self, request: &Request<'_>) -> bool {
-        let named = |operation: &str| self.free.iter().any(|free| free == operation);
         let of_batch = || {
             let facts = request.head_attributes();
             facts.iter().any(|(name, _)| *name == "batch.requests")
         };
-        named(request.endpoint().code()) || (named("batches") && of_batch())
+        self.free.iter().any(|free| free == "batches") && of_batch()
     }
 
     /// Returns the limits of the caller's tier, or of the default tier if the caller has none or an unknown one.

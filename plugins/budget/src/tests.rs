@@ -97,14 +97,6 @@ fn an_unknown_tier_has_the_limits_of_the_default_tier() {
 }
 
 #[test]
-fn free_operations_are_not_counted() {
-    let settings =
-        r#"{"tiers": {"free": {"limits": [{"account": "key", "window": "day", "requests": 5}]}}}"#;
-    let count_tokens = request().endpoint("count-tokens", "/v1/messages/count_tokens");
-    assert_eq!(charges(settings, count_tokens, &ESTIMATE), Ok(Vec::new()));
-}
-
-#[test]
 fn a_model_without_a_price_passes_or_not_as_the_settings_say() {
     let unpriced = Estimate {
         cost_picousd: None,

@@ -80,6 +80,7 @@ impl Guard for GuardPlugin {
             &Finder {
                 program: &side.program,
                 is_valid: &|rule, text| self.is_valid(rule, text),
+                before: &|| piece.before(),
             },
             Text {
                 text,

@@ -45,10 +45,12 @@ pub(crate) struct Text<'a> {
     pub(crate) longest: usize,
 }
 
-/// The program of a search, and its check of matches beyond the pattern.
+/// The program of a search, and what it needs to know beyond the pattern and the text.
 pub(crate) struct Finder<'a> {
     pub(crate) program: &'a Program,
     pub(crate) is_valid: &'a dyn Fn(u16, &str) -> bool,
+    /// Returns the character before the text, or `None` at its start.
+    pub(crate) before: &'a dyn Fn() -> Option<char>,
 }
 
 // === impl Search ===
@@ -87,7 +89,12 @@ impl Search {
                     .position(|byte| !finder.program.openings(*byte).is_empty());
                 at += skipped.unwrap_or(ahead.len());
             }
-            let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+            let before = match at.checked_sub(1) {
+                Some(at) => bytes.get(at).copied(),
+                // Asked only where something could begin.
+                None if at < bytes.len() => before(finder),
+                None => None,
+            };
             let Some(byte) = bytes.get(at).copied() else {
                 if !text.last {
                     return self.open(bytes.len());
@@ -215,6 +222,12 @@ impl Search {
             self.best = Some(Match { rule, start, end });
         }
     }
+}
+
+/// Returns the byte before a text, as far as word boundaries are concerned.
+fn before(finder: &Finder<'_>) -> Option<u8> {
+    let before = (finder.before)()?;
+    Some(u8::try_from(before).ok().filter(u8::is_ascii).unwrap_or(0))
 }
 
 fn mark(rounds: &mut [u64], step: u16, round: u64) -> bool {

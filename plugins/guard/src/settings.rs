@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use serde::Deserialize;
 use witgate_plugin::Problems;
-use witgate_plugin::types::ContentKind;
+use witgate_plugin::types::{ContentKind, Piece};
 
 use crate::pattern::Pattern;
 use crate::program::Program;
@@ -104,6 +104,16 @@ impl Settings {
         let mut problems = Problems::default();
         if !(16..=65_536).contains(&self.longest) {
             problems.push("longest", "out of range; use 16 to 65536");
+        }
+        let held = Piece::held_bytes();
+        if self.longest > held {
+            problems.push(
+                "longest",
+                format!(
+                    "{} bytes can't be waited for: `held_bytes` in [limits] lets the plugin hold back {held}; lower one or raise the other",
+                    self.longest
+                ),
+            );
         }
         let kinds = self.kinds(&mut problems);
         let longest = usize::try_from(self.longest).unwrap_or(usize::MAX);

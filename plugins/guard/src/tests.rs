@@ -266,3 +266,32 @@ fn all_mistakes_are_reported_at_once() {
     ));
     assert!(told.contains("more than 20000 steps"), "{told}");
 }
+
+#[test]
+fn a_word_that_a_piece_goes_on_with_has_no_boundary_at_its_start() {
+    let guard = guard("{}");
+    let key = EXAMPLES[0].1.to_owned() + EXAMPLES[0].2;
+    for (before, found) in [("x", false), ("é", true), ("x ", true), ("", true)] {
+        let passed = passes(&guard, ContentKind::Text, &[before, &key, ""]).expect("it passes");
+        let whole = passes(&guard, ContentKind::Text, &[&format!("{before}{key}"), ""]);
+        assert_eq!(
+            Ok(&passed),
+            whole.as_ref(),
+            "as in one piece, after {before:?}"
+        );
+        assert_eq!(passed.contains("[redacted:"), found, "after {before:?}");
+    }
+}
+
+#[test]
+fn more_than_may_be_held_back_can_not_be_waited_for() {
+    testing::set_held_bytes(1_000);
+    let told = problems(r#"{"longest": 1001}"#);
+    assert!(
+        told.contains("longest: 1001 bytes can't be waited for") && told.contains("hold back 1000"),
+        "{told}"
+    );
+    let told = problems("{}");
+    assert!(told.contains("longest: 4000 bytes"), "the default: {told}");
+    guard(r#"{"longest": 1000}"#);
+}

@@ -79,10 +79,10 @@ impl Plugin for RoutePlugin {
 impl Route for RoutePlugin {
     fn decide(&self, request: &Request<'_>) -> Result<Option<Plan>, Refusal> {
         let facts = Facts::new(request, self.refuses());
-        let context = facts.context();
+        let routing = facts.context().routing();
         self.can_decide(&facts)?;
         self.check_named(&facts)?;
-        let asked = context.resource().or_else(|| facts.model());
+        let asked = routing.resource.or_else(|| facts.model());
 
         let acted = self
             .rules
@@ -101,8 +101,11 @@ impl Route for RoutePlugin {
             },
         };
 
-        let index = context.secondary_index();
-        let plan = if let Some(overrides) = context.attribute(overrides::ATTRIBUTE) {
+        let index = routing.secondary_index;
+        let overrides = routing
+            .has_attributes
+            .then(|| facts.context().attribute(overrides::ATTRIBUTE));
+        let plan = if let Some(overrides) = overrides.flatten() {
             let resource = overrides::apply(found, overrides, facts.upstreams())?;
             resource.plan(&facts, index)?.rule(name)
         } else if let Some(resource) = found {

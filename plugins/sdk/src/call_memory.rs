@@ -2,15 +2,19 @@
 //!
 //! An allocator that keeps books on every short text would cost more than the text. So while the SDK asks the host for a fact,
 //! memory comes from a chunk that is filled from its start and reset after the call. All other memory, what a plugin keeps
-//! included, comes from the ordinary allocator. Facts leave the SDK only as borrows that end with the call.
+//! included, comes from lists of small blocks or is a large block. Facts leave the SDK only as borrows that end with the call.
 
 mod chunk;
+mod large;
+mod small;
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::{Cell, RefCell};
 use std::ptr::null_mut;
 
 use self::chunk::Chunk;
+use self::large::Large;
+use self::small::{Size, Small};
 
 /// The size of the chunk that stays for the next call, in bytes.
 const CHUNK_BYTES: usize = 16 << 10;
@@ -18,7 +22,7 @@ const CHUNK_BYTES: usize = 16 << 10;
 /// The number of times that the size of further chunks doubles: up to 1 MiB.
 const MAX_DOUBLINGS: usize = 6;
 
-/// The allocator of a plugin: the ordinary one, and the chunks of the call.
+/// The allocator of a plugin: the chunks of the call, and small and large blocks.
 struct Allocator {
     /// Set while the host is asked for a fact.
     lending: Cell<bool>,
@@ -27,6 +31,8 @@ struct Allocator {
     first: Chunk,
     /// Chunks for a call that asks for more than fits into the first one.
     more: RefCell<Vec<Chunk>>,
+    small: Small,
+    large: Large,
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -85,6 +91,8 @@ impl Allocator {
             calls: Cell::new(0),
             first: Chunk::empty(),
             more: RefCell::new(Vec::new()),
+            small: Small::empty(),
+            large: Large::empty(),
         }
     }
 
@@ -93,6 +101,37 @@ impl Allocator {
         let fact = ask();
         self.lending.set(before);
         fact
+    }
+
+    /// Returns memory of the call while the host is asked, and the plugin's own otherwise. The size must not be zero. Not a part
+    /// of its callers, which are small.
+    #[inline(never)]
+    fn own_or_lent(&self, layout: Layout) -> *mut u8 {
+        if self.lending.get() {
+            return self.lent(layout);
+        }
+        match Size::of(layout) {
+            Some(size) => self.small.alloc(size, &self.large),
+            None => self.large.alloc(layout.size(), layout.align()),
+        }
+    }
+
+    /// Gives memory back, unless it is the call's.
+    ///
+    /// # Safety
+    ///
+    /// As [`GlobalAlloc::dealloc`].
+    #[inline(never)]
+    unsafe fn give_back(&self, at: *mut u8, layout: Layout) {
+        if self.is_lent(at.addr()) {
+            return;
+        }
+        match Size::of(layout) {
+            // SAFETY: the caller's promise; it was allocated for this size.
+            Some(size) => unsafe { self.small.free(at, size) },
+            // SAFETY: the caller's promise; it is neither a part of a chunk nor a small block.
+            None => unsafe { self.large.free(at, layout.size()) },
+        }
     }
 
     /// Returns memory of the newest chunk, or of a new one.
@@ -110,7 +149,7 @@ impl Allocator {
     #[cold]
     fn grow(&self, layout: Layout) -> *mut u8 {
         // The first chunk stays, so it never has the size of a large fact.
-        if self.first.is_empty() && self.first.take(CHUNK_BYTES) {
+        if self.first.is_empty() && self.first.take(CHUNK_BYTES, &self.large) {
             let memory = self.first.alloc(layout);
             if !memory.is_null() {
                 return memory;
@@ -119,7 +158,10 @@ impl Allocator {
         let fresh = Chunk::empty();
         // Sizes double up to 1 MiB, so that a call has few chunks.
         let size = CHUNK_BYTES << self.more.borrow().len().min(MAX_DOUBLINGS);
-        if !fresh.take(size.max(layout.size().saturating_add(layout.align()))) {
+        if !fresh.take(
+            size.max(layout.size().saturating_add(layout.align())),
+            &self.large,
+        ) {
             return null_mut();
         }
         let memory = fresh.alloc(layout);
@@ -154,43 +196,46 @@ impl Allocator {
         self.first.clear();
         let more = std::mem::take(&mut *self.more.borrow_mut());
         for chunk in &more {
-            chunk.give_back();
+            chunk.give_back(&self.large);
         }
     }
 }
 
-// SAFETY: memory is the ordinary allocator's, or a part of one of its chunks that no other allocation overlaps: chunks are
-// filled from their start, and reset only after the call, when nothing borrows from them.
+// SAFETY: no two allocations overlap: a chunk is filled from its start, and reset only after the call, when nothing borrows from
+// it; small and large blocks are used until they are given back.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if self.lending.get() {
-            return self.lent(layout);
-        }
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
+        self.own_or_lent(layout)
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        if !self.is_lent(at.addr()) {
-            // SAFETY: the caller's promise; it is not a part of a chunk.
-            unsafe { System.dealloc(at, layout) }
-        }
+        // SAFETY: the caller's promise.
+        unsafe { self.give_back(at, layout) }
     }
 
-    /// Memory of the ordinary allocator stays its own even while the host is asked, since its owner may outlive the call.
+    /// Memory that is not the call's own stays so even while the host is asked, since its owner may outlive the call.
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if !self.is_lent(at.addr()) {
-            // SAFETY: the caller's promise; it is not a part of a chunk.
-            return unsafe { System.realloc(at, layout, size) };
-        }
         let Ok(wanted) = Layout::from_size_align(size, layout.align()) else {
             return null_mut();
         };
-        // SAFETY: the caller promises that the size is not zero.
-        let moved = unsafe { self.alloc(wanted) };
+        let lent = self.is_lent(at.addr());
+        let stays = !lent
+            && match (Size::of(layout), Size::of(wanted)) {
+                // SAFETY: the caller's promise; it is neither a part of a chunk nor a small block.
+                (None, None) => unsafe { self.large.resize(at, layout.size(), size) },
+                (old, new) => old == new,
+            };
+        if stays {
+            return at;
+        }
+        let before = self.lending.replace(lent && self.lending.get());
+        let moved = self.own_or_lent(wanted);
+        self.lending.set(before);
         if !moved.is_null() {
             // SAFETY: both are at least as long as what is copied, and a new allocation overlaps no other.
             unsafe { std::ptr::copy_nonoverlapping(at, moved, layout.size().min(size)) };
+            // SAFETY: the caller's promise; nothing uses it any more.
+            unsafe { self.give_back(at, layout) };
         }
         moved
     }

@@ -6,7 +6,7 @@ use crate::bindings::witgate::plugin::{
     caller, context, planned, receipts, request, tables, upstreams,
 };
 use crate::call_memory::{CallMemory, keep, lend};
-use crate::request::{Destination, Head, UpstreamStats};
+use crate::request::{Destination, Head, Routing, UpstreamStats};
 use crate::types::{Attribute, Endpoint, Field, Value};
 
 /// The facts of the running call.
@@ -190,6 +190,15 @@ impl<'a> Facts<'a> {
 
     pub(crate) fn secondary_index(&self) -> Option<u32> {
         context::secondary_index()
+    }
+
+    pub(crate) fn routing(&self) -> Routing<'a> {
+        let routing = lend(context::routing);
+        Routing {
+            resource: routing.resource.map(|resource| keep(resource)),
+            secondary_index: routing.secondary_index,
+            has_attributes: routing.has_attributes,
+        }
     }
 
     pub(crate) fn upstream_names(&self) -> Vec<&'a str> {

@@ -94,6 +94,8 @@ pub mod types;
 pub use glob::Glob;
 pub use plugin::{Audit, Budget, Envelope, Guard, Plugin, Route};
 pub use receipts::Receipts;
-pub use request::{Caller, Context, Destination, Head, Planned, Request, UpstreamStats, Upstreams};
+pub use request::{
+    Caller, Context, Destination, Head, Planned, Request, Routing, UpstreamStats, Upstreams,
+};
 pub use settings::{NoSettings, Problem, Problems, Table, typed};
 pub use tables::Lookup;

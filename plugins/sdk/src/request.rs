@@ -45,6 +45,17 @@ pub struct Caller<'a>(&'a Facts<'a>);
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a>(&'a Facts<'a>);
 
+/// The facts of the context that nearly every routing decision needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Routing<'a> {
+    /// Logical model for routing, if an envelope hook named one.
+    pub resource: Option<&'a str>,
+    /// Index of the resource's secondary target that should be tried first, counted from 0.
+    pub secondary_index: Option<u32>,
+    /// `true` if there are further facts under open names.
+    pub has_attributes: bool,
+}
+
 /// The host's upstreams and their state over the last minute. The route hook has them.
 #[derive(Debug, Clone, Copy)]
 pub struct Upstreams<'a>(&'a Facts<'a>);
@@ -305,6 +316,12 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn secondary_index(&self) -> Option<u32> {
         self.0.secondary_index()
+    }
+
+    /// Returns the facts that nearly every routing decision needs, in one call of the host.
+    #[must_use]
+    pub fn routing(&self) -> Routing<'a> {
+        self.0.routing()
     }
 }
 

@@ -9,7 +9,8 @@ mod host;
 mod request;
 mod scan;
 
-pub use guard::inspect;
+pub(crate) use guard::{before, held_bytes};
+pub use guard::{inspect, set_held_bytes};
 pub(crate) use host::{count, gauge, kv, log, unix_ms};
 pub use host::{logged, metric, set_clock};
 pub use request::{Caller, Head, RequestBuilder};

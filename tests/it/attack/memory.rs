@@ -50,7 +50,7 @@ impl Scene {
     /// Waits until requests hold so many bytes.
     async fn holds(&self, bytes: u64) {
         within_timeout("the memory to be taken", async {
-            while gauge(&self.gate, "request_memory_bytes").await < bytes {
+            while self.gate.gauge("request_memory_bytes").await < bytes {
                 tokio::task::yield_now().await;
             }
         })
@@ -60,8 +60,7 @@ impl Scene {
     /// Waits until the gauges say that nothing is held any more.
     async fn nothing_is_held(&self) {
         within_timeout("the memory to be given back", async {
-            while gauge(&self.gate, "request_memory_bytes").await
-                + gauge(&self.gate, "in_flight").await
+            while self.gate.gauge("request_memory_bytes").await + self.gate.gauge("in_flight").await
                 > 0
             {
                 tokio::task::yield_now().await;
@@ -77,20 +76,6 @@ fn body(text: usize) -> serde_json::Value {
         "max_tokens": 5,
         "messages": [{"role": "user", "content": "x".repeat(text)}],
     })
-}
-
-/// A value of the metrics page.
-pub(super) async fn gauge(gate: &TestGateway, name: &str) -> u64 {
-    let response = gate.admin("/metrics").await;
-    let page = response.text();
-    let line = page.lines().find(|line| {
-        line.strip_prefix("witgate_").is_some_and(|rest| {
-            rest.strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with(' '))
-        })
-    });
-    let line = line.unwrap_or_else(|| panic!("no {name} in:\n{page}"));
-    line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 /// A refusal that says when to come back, and that it is worth it.

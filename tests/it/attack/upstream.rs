@@ -5,7 +5,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{
-    Caller, Ending, GatewayBuilder, Http2Upstream, Request, Response, TestGateway, within_timeout,
+    Answer, Caller, Ending, GatewayBuilder, Http2Upstream, Request, Response, TestGateway,
+    Upstream, within_timeout,
 };
 
 const HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
@@ -89,6 +90,20 @@ async fn a_switch_of_protocols_is_a_502() {
     let response = ask(&gate, &question(&gate)).await;
     assert_eq!(response.status, 502, "{}", response.text());
     assert!(response.text().contains("101"), "{}", response.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_of_an_answer_that_is_not_http_are_in_no_error_and_no_receipt() {
+    let upstream = Upstream::always(Answer::raw("sk-ant-hidden\r\n\r\n").then_close()).await;
+    let gate = before(&upstream.url(), "").await;
+    let response = ask(&gate, &question(&gate)).await;
+    assert_eq!(response.status, 502, "{}", response.text());
+    let told = response.text();
+    assert!(told.contains("its head can't be parsed"), "{told}");
+    let receipt = gate.only_receipt().await.to_string();
+    for text in [told, &receipt] {
+        assert!(!text.contains("hidden"), "it quotes the answer: {text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -98,6 +98,21 @@ impl TestGateway {
         Client::connect(address).await.ask(request).await
     }
 
+    /// Returns a value of the metrics page.
+    pub async fn gauge(&self, name: &str) -> u64 {
+        let response = self.admin("/metrics").await;
+        let page = response.text();
+        let is_named = |line: &&str| {
+            let rest = line
+                .strip_prefix("witgate_")
+                .and_then(|line| line.strip_prefix(name));
+            rest.is_some_and(|rest| rest.starts_with(' '))
+        };
+        let line = page.lines().find(is_named);
+        let line = line.unwrap_or_else(|| panic!("no {name} in:\n{page}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
     /// Returns the entry of a plugin on the page of plugins.
     pub async fn plugin_status(&self, name: &str) -> Value {
         let page = self.admin("/plugins").await.json();

@@ -1,7 +1,10 @@
 //! Guards in the gateway: the texts of requests and answers that they read and change.
 
 mod answers;
+mod bodies;
+mod edits;
 mod failures;
+mod http2;
 mod requests;
 mod results;
 mod streams;

@@ -146,3 +146,11 @@ fn a_published_crate_says_what_a_registry_shows() {
         }
     }
 }
+
+#[test]
+fn patterns_of_the_host_and_the_sdk_have_the_same_cases() {
+    let of = |path: &str| std::fs::read_to_string(root().join(path)).expect("the cases are there");
+    let host = of("host/runtime/src/globs.txt");
+    assert!(host.lines().count() > 20, "cases");
+    assert_eq!(host, of("plugins/sdk/src/globs.txt"), "in both crates");
+}

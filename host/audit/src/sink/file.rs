@@ -1,12 +1,11 @@
-//! A file of lines, rotated by size.
+//! A file of lines, or a pipe or terminal.
 //!
 //! Several processes may append to the same file, as two do during a hand-over: the file is opened with `O_APPEND`, and a
 //! batch is one `write(2)`. Before each batch the path is compared with the open file, so lines never go to a file that an
-//! operator or another process's rotation has deleted or moved away.
+//! operator has deleted or moved away.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::num::{NonZeroU32, NonZeroU64};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -21,19 +20,9 @@ const WRITE_TIME: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct File {
     path: PathBuf,
-    rotation: Option<Rotation>,
     /// The open file, or `None` until it could be opened.
     file: Option<fs::File>,
     torn: Torn,
-}
-
-/// The rule for rotating a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rotation {
-    /// Size in bytes at which a file is rotated. A file exceeds it by at most one batch.
-    pub max_bytes: NonZeroU64,
-    /// Number of rotated files kept, `PATH.1` being the newest. The oldest is deleted for the next.
-    pub keep: NonZeroU32,
 }
 
 // === impl File ===
@@ -41,16 +30,15 @@ pub struct Rotation {
 impl File {
     /// Creates a sink that appends to the file at `path`, which is opened on first use.
     #[must_use]
-    pub fn new(path: impl Into<PathBuf>, rotation: Option<Rotation>) -> Self {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            rotation,
             file: None,
             torn: Torn::No,
         }
     }
 
-    /// Ensures that the open file is the one at the path and has room.
+    /// Ensures that the open file is the one at the path.
     fn prepare(&mut self) -> io::Result<()> {
         let Some(open) = &self.file else {
             return self.reopen();
@@ -59,36 +47,6 @@ impl File {
         if !is_at(&open, &self.path)? {
             return self.reopen();
         }
-        if let Some(rotation) = self.rotation
-            && open.len() >= rotation.max_bytes.get()
-        {
-            // An oversized file is better than no receipts: lines continue to go there, and the next batch retries the rotation.
-            if let Err(error) = self.rotate(rotation) {
-                tracing::error!(path = %self.path.display(), %error, "the receipts could not be rotated");
-            }
-            if self.file.is_none() {
-                return self.reopen();
-            }
-        }
-        Ok(())
-    }
-
-    /// Renumbers the files and starts a new one.
-    fn rotate(&mut self, rotation: Rotation) -> io::Result<()> {
-        // Another process may be rotating as well. The second one finds another file at the path and joins it. On a file
-        // system without locks, two simultaneous rotations leave a short file, nothing worse. The lock ends with the file.
-        let Some(file) = &self.file else {
-            return Ok(());
-        };
-        let _locked = file.lock();
-        if is_at(&file.metadata()?, &self.path)? {
-            let moved = shift(&self.path, rotation.keep);
-            if moved.is_err() {
-                let _unlocked = file.unlock();
-                return moved;
-            }
-        }
-        self.file = None;
         Ok(())
     }
 }
@@ -125,7 +83,7 @@ impl Sink for File {
 }
 
 /// Returns true if this file is the one at the path.
-fn is_at(open: &fs::Metadata, path: &Path) -> io::Result<bool> {
+pub(crate) fn is_at(open: &fs::Metadata, path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
         Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -153,24 +111,6 @@ fn tail(file: &mut fs::File, mut pause: impl FnMut()) -> io::Result<Torn> {
         }
         pause();
     }
-}
-
-/// Renames `path` to `path.1`, `path.1` to `path.2` and so on, up to the first free number, so that the next rotation
-/// completes an interrupted one without overwriting a file.
-fn shift(path: &Path, keep: NonZeroU32) -> io::Result<()> {
-    let numbered = |number: u32| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{number}"));
-        PathBuf::from(name)
-    };
-    let mut last = 1;
-    while last < keep.get() && numbered(last).try_exists()? {
-        last += 1;
-    }
-    for number in (1..last).rev() {
-        fs::rename(numbered(number), numbered(number + 1))?;
-    }
-    fs::rename(path, numbered(1))
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@
 mod numbered;
 
 mod files;
+mod outlets;
 mod queue;
 mod rendering;
+mod segments;
 mod trouble;

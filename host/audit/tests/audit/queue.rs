@@ -26,7 +26,7 @@ fn slow(
 fn receipts_are_written_in_order_and_shutdown_writes_them_all() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("receipts.jsonl");
-    let audit = Audit::start(Settings::default(), File::new(&path, None), render).unwrap();
+    let audit = Audit::start(Settings::default(), File::new(&path), render).unwrap();
     (0..1_000).for_each(|number| audit.submit(Numbered(number)));
     let stats = audit.shutdown();
     assert_eq!(lines_of(&path), numbers(0..1_000), "all of them, in order");
@@ -43,7 +43,7 @@ fn receipts_are_written_in_order_and_shutdown_writes_them_all() {
 fn dropping_the_audit_writes_everything() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("receipts.jsonl");
-    let audit = Audit::start(Settings::default(), File::new(&path, None), render).unwrap();
+    let audit = Audit::start(Settings::default(), File::new(&path), render).unwrap();
     (0..100).for_each(|number| audit.submit(Numbered(number)));
     drop(audit);
     assert_eq!(
@@ -57,7 +57,7 @@ fn dropping_the_audit_writes_everything() {
 fn a_receipt_submitted_after_the_end_is_written() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("receipts.jsonl");
-    let audit = Audit::start(eager(), File::new(&path, None), render).unwrap();
+    let audit = Audit::start(eager(), File::new(&path), render).unwrap();
     audit.shutdown();
     audit.submit(Numbered(7));
     assert_eq!(
@@ -78,7 +78,7 @@ fn a_full_queue_writes_inline_and_loses_nothing() {
         queue: 2,
         ..eager()
     };
-    let audit = Audit::start(settings, File::new(&path, None), slow).unwrap();
+    let audit = Audit::start(settings, File::new(&path), slow).unwrap();
     audit.submit(Numbered(0));
     assert_eq!(begun.recv(), Ok(1), "the thread has the first");
     (1..6).for_each(|number| audit.submit(Numbered(number)));

@@ -16,7 +16,7 @@ fn a_full_disk_keeps_receipts_in_memory_and_is_told() {
         backlog_bytes: 4,
         ..patient()
     };
-    let audit = Audit::start(settings, File::new("/dev/full", None), render).unwrap();
+    let audit = Audit::start(settings, File::new("/dev/full"), render).unwrap();
     assert_eq!(audit.health(), Health::Well, "it opens");
     for number in 0..3 {
         audit.submit(Numbered(number));
@@ -76,7 +76,7 @@ fn an_unwritable_directory_is_told_and_made_good_when_repaired() {
     let dir = tempdir().unwrap();
     let there = dir.path().join("not-yet");
     let path = there.join("receipts.jsonl");
-    let audit = Audit::start(eager(), File::new(&path, None), render).unwrap();
+    let audit = Audit::start(eager(), File::new(&path), render).unwrap();
     assert_ne!(audit.health(), Health::Well, "known from the start");
     (0..100).for_each(|number| audit.submit(Numbered(number)));
     assert_ne!(audit.flush(), Health::Well, "still");
@@ -94,12 +94,7 @@ fn an_unwritable_directory_is_told_and_made_good_when_repaired() {
 fn a_failing_sink_is_tried_again_without_being_asked() {
     let dir = tempdir().unwrap();
     let there = dir.path().join("not-yet");
-    let audit = Audit::start(
-        eager(),
-        File::new(there.join("receipts.jsonl"), None),
-        render,
-    )
-    .unwrap();
+    let audit = Audit::start(eager(), File::new(there.join("receipts.jsonl")), render).unwrap();
     audit.submit(Numbered(0));
     fs::create_dir(&there).unwrap();
     while audit.health() != Health::Well || audit.stats().written == 0 {
@@ -118,7 +113,7 @@ fn a_deleted_directory_loses_nothing() {
     let there = dir.path().join("logs");
     let path = there.join("receipts.jsonl");
     fs::create_dir(&there).unwrap();
-    let audit = Audit::start(patient(), File::new(&path, None), render).unwrap();
+    let audit = Audit::start(patient(), File::new(&path), render).unwrap();
     audit.submit(Numbered(0));
     assert_eq!(audit.flush(), Health::Well, "written");
     fs::remove_dir_all(&there).unwrap();

@@ -53,6 +53,7 @@ fn world(hooks: &[HookArg]) -> String {
         "receipts",
         "log",
         "settings",
+        "texts",
     ];
     let imports: String = imports.map(import).concat();
     let exports: String = hooks.iter().map(|hook| export(hook.interface())).collect();

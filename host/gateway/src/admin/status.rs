@@ -12,7 +12,7 @@ use witgate_audit::Health;
 use witgate_journal::Health as Ledger;
 
 use super::metrics::families::{Families, label};
-use super::{plugins, upstreams};
+use super::{plugins, sinks, upstreams};
 use crate::clock::WholeUnits as _;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
@@ -99,7 +99,8 @@ impl Status {
             "usage_failing",
             "1 if receipts can't be added up for `/usage`; they are later.",
             u32::from(self.gateway.usage.failing().is_some()),
-        )
+        )?;
+        sinks::collect(&self.gateway.audit.sinks(), to)
     }
 
     fn collect_ledger(&self, to: &mut Families<'_>) -> fmt::Result {

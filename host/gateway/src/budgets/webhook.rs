@@ -28,8 +28,7 @@ use self::dead_letters::bury;
 use crate::clock::now;
 use crate::config::Webhook;
 use crate::gateway::snapshot::Snapshot;
-use crate::tables::describe;
-use crate::tables::place::Place;
+use crate::outgoing::{Place, describe};
 
 /// Number of letters that wait for their delivery.
 const QUEUE: usize = 1024;

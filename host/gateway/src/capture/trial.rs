@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
+use witgate_messages::head::Head;
 use witgate_messages::price::PriceBook;
+use witgate_messages::splice::EditError;
 use witgate_runtime::{
     AdmissionError, AuditNote, Charge, Envelope, Fault, Hook, HookSession, Lineup, Plan, Rejection,
     Runtime, Source, Target, UpstreamStats, Upstreams,
@@ -17,7 +19,7 @@ use witgate_runtime::{
 use super::Captured;
 use crate::budgets::experience::Experience;
 use crate::clock::WholeUnits as _;
-use crate::exchange::decide::estimate;
+use crate::exchange::decide::{estimate, heads};
 use crate::exchange::view::View;
 use crate::receipts::receipt::{is_kept, tree};
 use crate::tenants::provenance::Provenance;
@@ -158,8 +160,10 @@ impl Trial {
         let default = self.upstreams.first().map_or("default", |it| &it.name);
         let plan = Arc::new(plan.unwrap_or_else(|| Plan::to(default)));
 
-        let estimate =
-            estimate::of_message(&view, &plan, &self.prices, &Experience::new()).estimate;
+        let edited = first_target(&view, &plan)?;
+        let (edited, prices) = (edited.as_ref(), &self.prices);
+        let forecast = estimate::of_message(&view, edited, &plan, prices, &Experience::new());
+        let estimate = forecast.estimate;
         if self.has(Hook::Budget) {
             let asked = decided.time(Hook::Budget, || hooks.charges(&envelope, &plan, &estimate));
             let charges: Vec<Charge> = match asked {
@@ -312,6 +316,15 @@ impl Decided {
 /// Returns the part of a fault that does not differ between builds of a plugin.
 fn kind_of(fault: &Fault) -> Value {
     json!({ "hook": fault.hook, "fault": fault.kind.code() })
+}
+
+/// Returns the request with the edits of the plan's first target, or `None` if it has none.
+fn first_target(view: &View, plan: &Plan) -> Result<Option<Head>, EditError> {
+    let edits = plan.targets.first().map(heads::edits).unwrap_or_default();
+    match &view.head {
+        Some(head) if !edits.is_empty() => head.edited(&edits).map(Some),
+        Some(_) | None => Ok(None),
+    }
 }
 
 /// Returns whether a target is a known upstream. The gateway skips other targets.

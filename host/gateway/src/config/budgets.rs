@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use witgate_config_file::Check;
 
-use crate::tables::place::Place;
+use crate::outgoing::Place;
 
 /// Marks of a limit that are announced, in percent, by default.
 const MARKS: [u8; 3] = [75, 90, 100];

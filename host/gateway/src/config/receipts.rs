@@ -1,18 +1,28 @@
 //! `[receipts]`: the receipts files.
 
+pub mod sinks;
+
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
-use witgate_audit::sink::Rotation;
+use witgate_audit::segments::{Retention, Rotation};
 use witgate_config_file::Check;
 use witgate_usage::{Kind, Source};
 
 /// Minimum of `rotate_bytes`: a receipt must fit.
 const MIN_ROTATE_BYTES: u64 = 64 * 1024;
 
-/// Minimum of `refused_bytes`: it is divided between two files.
-const MIN_REFUSED_BYTES: u64 = 128 * 1024;
+/// Minimum of `refused_bytes`: it is divided between three files.
+const MIN_REFUSED_BYTES: u64 = 192 * 1024;
+
+/// Files that share `refused_bytes`: the open segment, one that is being compressed, and those that were.
+const REFUSED_SHARES: u64 = 3;
+
+/// Closed files that are kept by default.
+const KEEP: u32 = 8;
 
 /// Bytes of receipts of refused requests on disk, by default.
 const REFUSED_BYTES: u64 = 64 * 1024 * 1024;
@@ -28,18 +38,20 @@ const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 pub struct Receipts {
     /// File with one JSON line for each exchange, or `None` to write no receipts.
     pub file: Option<PathBuf>,
-    /// Bytes after which the file is rotated.
+    /// Bytes after which the file is closed and compressed.
     pub rotate_bytes: NonZeroU64,
-    /// Number of rotated files that are kept.
-    pub keep: NonZeroU32,
+    /// The closed files that are kept.
+    pub retention: Retention,
     /// File for receipts of requests that were refused before anything was sent, or `None` without `file`.
     pub refused_file: Option<PathBuf>,
-    /// Maximum bytes of that file and the one that it was rotated to, together.
+    /// Maximum bytes of that file and its closed ones, together.
     pub refused_bytes: NonZeroU64,
     /// Maximum number of such receipts a second: of each key, and of all callers without a key together.
     pub refused_per_second: NonZeroU32,
     /// Maximum bytes of receipts that wait to be written.
     pub queue_bytes: NonZeroUsize,
+    /// Further destinations.
+    pub sinks: Vec<sinks::Sink>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -47,10 +59,14 @@ pub(super) struct ReceiptsFile {
     file: Option<PathBuf>,
     rotate_bytes: Option<u64>,
     keep: Option<NonZeroU32>,
+    keep_bytes: Option<NonZeroU64>,
+    keep_days: Option<NonZeroU32>,
     refused_file: Option<PathBuf>,
     refused_bytes: Option<u64>,
     refused_per_second: Option<NonZeroU32>,
     queue_bytes: Option<usize>,
+    #[serde(default)]
+    sinks: BTreeMap<String, sinks::SinkFile>,
 }
 
 // === impl ReceiptsFile ===
@@ -68,7 +84,7 @@ impl ReceiptsFile {
         if refused_bytes < MIN_REFUSED_BYTES {
             check.problem(
                 "refused_bytes",
-                "must be at least 131072, because two files share it",
+                "must be at least 196608, because three files share it",
             );
         }
         let queue = 1024 * 1024..=1 << 30;
@@ -93,10 +109,20 @@ impl ReceiptsFile {
             (Some(file), None) => Some(beside(file)),
             (None, _) => None,
         };
+        // With a limit of another kind, their number has none unless it says so.
+        let other = self.keep_bytes.is_some() || self.keep_days.is_some();
+        let sinks = sinks::check(self.sinks, &mut check.table("sinks"));
         Receipts {
+            sinks,
             file: self.file.map(|file| check.resolve(file)),
             rotate_bytes: NonZeroU64::new(rotate).unwrap_or(NonZeroU64::MIN),
-            keep: self.keep.unwrap_or(NonZeroU32::MIN.saturating_add(7)),
+            retention: Retention {
+                count: self
+                    .keep
+                    .or_else(|| NonZeroU32::new(KEEP).filter(|_| !other)),
+                bytes: self.keep_bytes,
+                age: self.keep_days.map(days),
+            },
             refused_file: refused_file.map(|file| check.resolve(file)),
             refused_bytes: NonZeroU64::new(refused_bytes).unwrap_or(NonZeroU64::MIN),
             refused_per_second: self
@@ -126,17 +152,34 @@ impl Receipts {
         evidence.chain(refusals).map(source).collect()
     }
 
-    /// Returns the rotation of the file of refusals: to one other file, so that each has half of the bytes.
-    pub(crate) fn refused_rotation(&self) -> Rotation {
+    /// Returns the rotation of the file of evidence.
+    pub(crate) fn rotation(&self) -> Rotation {
         Rotation {
-            max_bytes: NonZeroU64::new(self.refused_bytes.get() / 2).unwrap_or(NonZeroU64::MIN),
-            keep: NonZeroU32::MIN,
+            max_bytes: self.rotate_bytes,
+            retention: self.retention.clone(),
+        }
+    }
+
+    /// Returns the rotation of the file of refusals.
+    pub(crate) fn refused_rotation(&self) -> Rotation {
+        let share = NonZeroU64::new(self.refused_bytes.get() / REFUSED_SHARES);
+        let share = share.unwrap_or(NonZeroU64::MIN);
+        Rotation {
+            max_bytes: share,
+            retention: Retention {
+                bytes: Some(share),
+                ..Retention::default()
+            },
         }
     }
 }
 
+fn days(days: NonZeroU32) -> Duration {
+    Duration::from_secs(u64::from(days.get()) * 24 * 60 * 60)
+}
+
 /// Returns whether a path is neither a regular file nor a directory, but for example a pipe.
-fn is_special(path: &Path) -> bool {
+pub(crate) fn is_special(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 

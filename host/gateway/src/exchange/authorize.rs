@@ -15,7 +15,6 @@ use witgate_messages::references::References;
 
 use super::decide::Decision;
 use super::decide::batch_context::BatchContext;
-use super::decide::edits::edit_failed;
 use super::decide::model_access::{has_model, model};
 use crate::answer::refused::Refused;
 use crate::exchange::view::View;
@@ -86,25 +85,24 @@ pub(super) async fn authorize(gateway: &Gateway, decision: &Decision) -> Result<
         BatchContext::None | BatchContext::At(_) => None,
     };
     let mut named = if head.body().len() > BLOCKING_THRESHOLD {
-        let (head, caller, batch) = (head.clone(), Arc::clone(&view.caller), batch.cloned());
+        let (head, caller) = (head.clone(), Arc::clone(&view.caller));
+        let batch = batch.map(|batch| Arc::clone(&batch.batch));
         let search = move || search(&head, &caller, batch.as_deref());
         let searched = tokio::task::spawn_blocking(search).await;
         searched.map_err(|_| search_failed())??
     } else {
-        search(head, &view.caller, batch.map(Arc::as_ref))?
+        search(head, &view.caller, batch.map(|batch| &*batch.batch))?
     };
-    if batch.is_some() {
-        let edits = view.edits_of_requests(&decision.envelope);
-        named.add_sets(&edits);
+    if let Some(batch) = batch {
+        named.add_sets(&batch.edits);
         decision
             .changes
             .iter()
             .for_each(|edits| named.add_sets(edits));
     }
-    for target in decision.targets.iter().filter(|it| !it.edits.is_empty()) {
-        named.add_sets(&target.edits);
-        let edited = head.edited(&target.edits);
-        model(&edited.map_err(|error| edit_failed(&error))?, &view.caller)?;
+    for edited in decision.targets.iter().filter_map(|it| it.head.as_deref()) {
+        named.add_sets(edited.edits());
+        model(edited, &view.caller)?;
     }
     if named.is_over() {
         return Err(too_many(

@@ -85,7 +85,15 @@ async fn create_batch(
     {
         let (view, envelope) = (&decision.view, &decision.envelope);
         let created = &response.body;
-        batches::created(batch, view, envelope, created, gateway, fetch.settlement).await?;
+        batches::created(
+            &batch.batch,
+            view,
+            envelope,
+            created,
+            gateway,
+            fetch.settlement,
+        )
+        .await?;
     }
     Ok(response)
 }

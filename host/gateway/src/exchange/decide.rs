@@ -6,6 +6,7 @@ pub(crate) mod copy;
 pub(crate) mod each;
 pub(crate) mod edits;
 pub(crate) mod estimate;
+pub(crate) mod heads;
 pub(crate) mod model_access;
 mod orders;
 pub(crate) mod panel;
@@ -87,22 +88,24 @@ pub(crate) async fn decide(
     let mut view = view.after(&envelope).map_err(|error| edit_failed(&error))?;
     // Rare, so it lives on the heap.
     if let Some(guards) = guard::of(&view, &lineup, &envelope)? {
-        view = Box::pin(guard::inspect(view, guards, settlement)).await?;
+        view = Box::pin(guard::inspect(view, guards, &envelope, settlement)).await?;
     }
     copy::charge_edited(&mut view, &lineup, settlement)?;
-    let batch = batch_context::prepare(&mut view, &lineup, gateway, settlement).await?;
+    let batch = batch_context::prepare(&mut view, &envelope, &lineup, gateway, settlement).await?;
 
     let panel = Panel::new(&lineup, &snapshot, &view.caller, &envelope);
     let orders = match &batch {
         BatchContext::Creates(batch) => {
             Box::pin(each::decide(&panel, &view, batch, settlement)).await?
         }
-        BatchContext::None | BatchContext::At(_) => decide_one(&panel, &view, &batch, settlement)?,
+        BatchContext::None | BatchContext::At(_) => {
+            decide_one(&panel, &view, &batch, settlement).await?
+        }
     };
     let route = settlement.route();
     route.rule.clone_from(&orders.plan.rule);
     route.resource = resource(&orders.plan, &envelope, &view);
-    let targets = targets(&orders.plan, &envelope, &view, &snapshot)?;
+    let targets = targets(&orders, &envelope, &view, &snapshot)?;
     let is_stream = view.head.as_ref().is_some_and(Head::stream);
     Ok(Decision {
         view,
@@ -121,7 +124,7 @@ pub(crate) async fn decide(
 }
 
 /// Calls the plugins about a request that is no batch.
-fn decide_one(
+async fn decide_one(
     panel: &Panel<'_>,
     view: &Arc<View>,
     batch: &BatchContext,
@@ -131,27 +134,34 @@ fn decide_one(
     let plan = panel.plan(&request, settlement)?;
     let mut plan = plan.unwrap_or_else(|| panel.default_plan());
     batch.constrain(&mut plan);
-    charge(panel, view, plan, settlement)
+    charge(panel, view, plan, settlement).await
 }
 
-/// Calls the budget hooks about a request under this plan.
-fn charge(
+/// Makes the edits of this plan's targets, and calls the budget hooks.
+async fn charge(
     panel: &Panel<'_>,
     view: &Arc<View>,
     plan: Plan,
     settlement: &mut Settlement,
 ) -> Result<Orders, Refused> {
     let request: Arc<dyn Request> = Arc::<View>::clone(view);
+    let mut heads = heads::of_targets(view, &plan, settlement).await?;
+    let first = heads::first(&heads);
     let prices = panel.snapshot.prices.of_plan(&plan);
-    let forecast = estimate::of_message(view, &plan, prices, settlement.experience());
+    let forecast = estimate::of_message(view, first, &plan, prices, settlement.experience());
     let mut plan = Arc::new(plan);
     let mut charges = panel.charges(&request, &plan, &forecast.estimate, settlement)?;
-    settlement.route().thinking = thinking::limit(&mut charges, &mut plan, view.head.as_ref());
+    let lowered = thinking::limit(&mut charges, &mut plan, view.head.as_ref());
+    if lowered.is_some() {
+        heads = heads::of_targets(view, &plan, settlement).await?;
+    }
+    settlement.route().thinking = lowered;
     let room = reserve::reserve(&mut charges, &forecast, settlement.experience());
     let cost = forecast.estimate.cost_picousd;
     settlement.expect(forecast, room);
     Ok(Orders {
         plan,
+        heads,
         charges,
         cost,
         changes: Vec::new(),
@@ -160,12 +170,12 @@ fn charge(
 
 /// Looks up the targets of a plan. A request about a resource has one target: only its upstream can answer.
 fn targets(
-    plan: &Plan,
+    orders: &Orders,
     envelope: &Envelope,
     view: &View,
     snapshot: &Snapshot,
 ) -> Result<Vec<Target>, Refused> {
-    let mut targets = look_up(plan, envelope, view, snapshot)?;
+    let mut targets = look_up(&orders.plan, &orders.heads, envelope, view, snapshot)?;
     if Kind::of(view.endpoint).is_some() {
         targets.truncate(1);
     }
@@ -216,10 +226,10 @@ impl Decision {
                 let asking = asking_for(&self.view, model)?;
                 let mut plan = panel.plan_for(model, &asking, &self.plan, settlement)?;
                 batch.constrain(&mut plan);
-                charge(&panel, &self.view, plan, settlement)?
+                charge(&panel, &self.view, plan, settlement).await?
             }
         };
-        self.targets = targets(&orders.plan, &self.envelope, &self.view, &self.snapshot)?;
+        self.targets = targets(&orders, &self.envelope, &self.view, &self.snapshot)?;
         self.plan = orders.plan;
         self.charges = orders.charges;
         self.cost = orders.cost;
@@ -240,7 +250,7 @@ impl Decision {
             .targets
             .iter()
             .filter_map(|target| target.model.as_deref());
-        let edited = self.targets.iter().any(|target| !target.edits.is_empty());
+        let edited = self.targets.iter().any(|target| target.head.is_some());
         if head.edits().is_empty() && !edited && planned.all(model) {
             self.unread = Some(sent.clone());
             Arc::make_mut(&mut self.view).head = None;

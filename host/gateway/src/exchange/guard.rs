@@ -1,7 +1,7 @@
 //! Guards: plugins that read the texts of a request before it is sent, and those of its answer before the client gets them.
 //!
-//! A request is read after the edits of its envelope and before the route, so that nothing is reserved for one that a guard
-//! refuses. An answer is read on its way: event by event, or whole. Only the strings that a guard changes differ. An answer that
+//! A request is read after the edits of its envelope and before the route; texts that the route's targets and the edits of a
+//! batch's requests add are read as they are decided. Nothing is reserved for a request that a guard refuses. An answer is read on its way: event by event, or whole. Only the strings that a guard changes differ. An answer that
 //! the upstream compressed although it was asked not to is decoded to be read; it leaves decoded if it is a stream or was
 //! changed.
 //!
@@ -9,7 +9,9 @@
 //! [`MAX_HELD`](limits::MAX_HELD) bytes of an answer at most. Documents of more than [`BLOCKING`](limits::BLOCKING) bytes are read
 //! on a blocking thread, events of a stream where they arrive.
 
+mod bodiless;
 mod decoded;
+mod edits;
 mod ended;
 mod limits;
 mod request;
@@ -18,19 +20,39 @@ mod stream;
 mod texts;
 mod whole;
 
+pub(crate) use self::edits::EditInspection;
 pub(crate) use self::request::{inspect, of, try_out};
 
 use http::StatusCode;
 use pingora_core::protocols::http::ServerSession;
 use witgate_messages::endpoint::Endpoint;
 
+use self::bodiless::Bodiless;
 use super::delivery::Delivered;
 use super::forward::answered::{Answered, Forwarded};
 use super::relay;
 use super::relay::early_headers;
 use super::relay::metering::is_event_stream;
 use super::settle::Settlement;
+use super::view::View;
 use crate::answer::refused::Refused;
+use crate::tenants::concurrency::FREE;
+
+/// Lets the guards forget the body of a request whose texts they have read, unless one of them may read it at any time. A small
+/// body is part of what every exchange may hold.
+pub(super) fn release_body(view: &View, settlement: &mut Settlement) {
+    if !settlement.answer_is_guarded() {
+        settlement.note_guards();
+        return;
+    }
+    let is_large = view.head.as_ref().map(|head| head.sent_len()) > Some(FREE);
+    if let Some(guards) = settlement.guards()
+        && is_large
+        && !guards.read_bodies()
+    {
+        guards.set_request(Bodiless::of(view));
+    }
+}
 
 /// The way of an answer past the guards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -208,10 +208,13 @@ fn scan(body: Bytes) -> Result<Head, Refused> {
 ///
 /// 400 if one is too long.
 pub(crate) fn check_lengths(head: &Head) -> Result<(), Refused> {
-    for (name, text, max) in [
+    let own = [
         ("model", head.model(), MAX_MODEL_BYTES),
         ("metadata.user_id", head.user_id(), MAX_USER_ID_BYTES),
-    ] {
+    ];
+    let others = head.other_models();
+    let others = others.map(|model| ("a further model", Some(model), MAX_MODEL_BYTES));
+    for (name, text, max) in own.into_iter().chain(others) {
         let bytes = text.map_or(0, |text| text.len());
         if bytes > max {
             let message = format!("{name}: it is {bytes} bytes long, and the limit is {max} bytes");

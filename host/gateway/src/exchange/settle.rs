@@ -15,8 +15,9 @@ use witgate_ledger::Hold;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
 use witgate_messages::sse::Place;
-use witgate_runtime::{CallTrace, Guards, HookSession, Lineup, Rejection, Request};
+use witgate_runtime::{CallTrace, HookSession, Lineup, Rejection, Request};
 
+use self::guards::Kept;
 use self::hold::Cover;
 pub(super) use self::unkept::Unkept;
 use super::decide::reserve::Forecast;
@@ -45,10 +46,7 @@ pub(crate) struct Settlement {
     /// The plugins that took part, and those that were skipped.
     pub(super) trace: CallTrace,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// The guards that read the texts of the exchange.
-    guards: Option<Box<Guards>>,
-    /// Set if the answer has texts for them.
-    guards_answer: bool,
+    guards: Kept,
     hold: Option<Hold>,
     metering: Option<Metering>,
     /// What was known about the use of the request before it was sent.
@@ -85,8 +83,7 @@ impl Settlement {
             started: Instant::now(),
             receipt,
             trace: CallTrace::default(),
-            guards: None,
-            guards_answer: false,
+            guards: Kept::default(),
             hold: None,
             metering: None,
             forecast: Forecast::NOTHING,
@@ -317,8 +314,9 @@ impl Settlement {
 impl Drop for Settlement {
     fn drop(&mut self) {
         self.receipt.timing.total = self.started.elapsed();
-        self.receipt.route.skipped = std::mem::take(&mut self.trace.skipped);
         self.note_guards();
+        let skipped = std::mem::take(&mut self.trace.skipped);
+        self.receipt.route.skipped.splice(0..0, skipped);
         self.settle_hold();
         self.gateway.metrics.closed(&self.receipt);
         let config = &self.snapshot.config.budgets;

@@ -61,6 +61,23 @@ impl View {
         Ok(Arc::new(view))
     }
 
+    /// Returns the request without its body and what is known from it.
+    pub(crate) fn without_body(&self) -> Self {
+        Self {
+            head: None,
+            sent: None,
+            joined: OnceLock::new(),
+            copies: Vec::new(),
+            id: Arc::clone(&self.id),
+            endpoint: self.endpoint,
+            method: self.method.clone(),
+            version: self.version,
+            path: self.path.clone(),
+            headers: self.headers.clone(),
+            caller: Arc::clone(&self.caller),
+        }
+    }
+
     /// Fills in what the gateway knows where the envelope hooks said nothing else.
     pub(crate) fn complete(&self, envelope: &mut Envelope) {
         let caller = self.caller.as_plugins_see_it();

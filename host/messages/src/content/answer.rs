@@ -15,21 +15,35 @@ pub fn answer<'a, E: From<Malformed>>(
     in_message(Part::whole(json), &mut each)
 }
 
-/// Calls `each` with the texts of one line of a batch's results, in order.
+/// The answer of a model within another document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    /// There is one.
+    Present,
+    /// There is none, as in an error.
+    Absent,
+}
+
+/// Calls `each` with the texts of one line of a batch's results, in order. Returns whether it has a message.
 ///
 /// # Errors
 /// As [`answer`].
 pub fn result<'a, E: From<Malformed>>(
     json: &'a [u8],
     mut each: impl FnMut(Text<'a>) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<Message, E> {
+    let mut message = Message::Absent;
     Part::whole(json).members(|name, value| match name {
         "result" => value.members(|name, value| match name {
-            "message" => in_message(value, &mut each),
+            "message" => {
+                message = Message::Present;
+                in_message(value, &mut each)
+            }
             _ => Ok(()),
         }),
         _ => Ok(()),
-    })
+    })?;
+    Ok(message)
 }
 
 fn in_message<'a, E: From<Malformed>>(

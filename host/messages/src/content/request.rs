@@ -26,12 +26,14 @@ pub fn messages<'a, E: From<Malformed>>(
     Part::whole(json.as_bytes()).elements(|message| in_message(message, &mut each))
 }
 
-/// Calls `each` with the texts of a new batch's `requests` member, each with the index of its request, in order.
+/// Calls `each` with the texts of a new batch's `requests` member, each with the index of its request, in order. Of the `params`
+/// only the members are read that are `sent`.
 ///
 /// # Errors
 /// As [`system`].
 pub fn requests<'a, E: From<Malformed>>(
     json: &'a str,
+    sent: impl Fn(&str) -> bool,
     mut each: impl FnMut(usize, Text<'a>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut index = 0;
@@ -39,6 +41,7 @@ pub fn requests<'a, E: From<Malformed>>(
         let each = &mut |text| each(index, text);
         request.members(|name, params| match name {
             "params" => params.members(|name, value| match name {
+                name if !sent(name) => Ok(()),
                 "system" => value.all(Kind::System, Side::Request, each),
                 "messages" => value.elements(|message| in_message(message, each)),
                 _ => Ok(()),

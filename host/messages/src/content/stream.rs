@@ -10,39 +10,8 @@ use super::event::{DeltaContent, Event};
 use super::frames::Frames;
 use super::parts::Side;
 use super::queue::{Emptied, Queue, Waiting};
-use super::{Kind, Text, escaped};
+use super::{Inspect, Kind, Passage, Text, made};
 use crate::json::{Malformed, unescape_lossy};
-
-/// A reader of texts, which may change them.
-pub trait Inspect {
-    /// The reason to end the stream.
-    type Stop;
-
-    /// Returns whether texts of this kind are inspected.
-    fn wants(&self, kind: Kind) -> bool;
-
-    /// Inspects the next piece of a text. Nothing can be held back of the last one, which may be empty.
-    ///
-    /// # Errors
-    /// The stream has to end before this piece.
-    fn inspect(
-        &mut self,
-        kind: Kind,
-        index: u32,
-        text: &str,
-        last: bool,
-    ) -> Result<Passage, Self::Stop>;
-}
-
-/// The part of a text that may leave.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Passage {
-    /// The text that leaves instead of all that has not left yet, or `None` if that leaves as it came. Once a text was
-    /// changed while the end of it is held back, all of it is changed until nothing is.
-    pub changed: Option<String>,
-    /// Bytes at the end that are held back.
-    pub held: usize,
-}
 
 /// A stream between its upstream and its client.
 #[derive(Debug, Default)]
@@ -132,16 +101,9 @@ impl Stream {
     /// Ends the message as if the model had refused to go on: ends its open blocks, and gives the reason.
     pub fn refuse(&mut self, explanation: &str, output_tokens: u64, out: &mut Vec<u8>) {
         for block in self.blocks.drain(..) {
-            let index = block.index;
-            let data = format!(r#"{{"type":"content_block_stop","index":{index}}}"#);
-            out.extend_from_slice(&event("content_block_stop", &data));
+            out.extend_from_slice(&made::end_of_block(block.index));
         }
-        let explanation = escaped(explanation);
-        let data = format!(
-            r#"{{"type":"message_delta","delta":{{"stop_reason":"refusal","stop_sequence":null,"stop_details":{{"type":"refusal","category":null,"explanation":"{explanation}"}}}},"usage":{{"output_tokens":{output_tokens}}}}}"#
-        );
-        out.extend_from_slice(&event("message_delta", &data));
-        out.extend_from_slice(&event("message_stop", r#"{"type":"message_stop"}"#));
+        out.extend_from_slice(&made::refusal(explanation, output_tokens));
     }
 
     fn withhold(&mut self, out: &mut Vec<u8>) {
@@ -375,7 +337,7 @@ impl Stream {
             return;
         };
         if !self.queue.replace(number, new) && !new.is_empty() {
-            self.queue.push(owed(block, kind, new), None);
+            self.queue.push(made::owed(block, kind, new), None);
         }
         if kind == Kind::Thinking {
             let mut blocks = self.blocks.iter_mut();
@@ -390,29 +352,4 @@ impl Stream {
         self.next = self.next.saturating_add(1);
         number
     }
-}
-
-/// Returns a delta with text that the events of its block left owing.
-fn owed(block: u64, kind: Kind, text: &str) -> Vec<u8> {
-    let (delta, member) = match kind {
-        Kind::Thinking => ("thinking_delta", "thinking"),
-        Kind::ToolInput => ("input_json_delta", "partial_json"),
-        _ => ("text_delta", "text"),
-    };
-    let text = escaped(text);
-    let data = format!(
-        r#"{{"type":"content_block_delta","index":{block},"delta":{{"type":"{delta}","{member}":"{text}"}}}}"#
-    );
-    event("content_block_delta", &data)
-}
-
-fn event(name: &str, data: &str) -> Vec<u8> {
-    [
-        b"event: ",
-        name.as_bytes(),
-        b"\ndata: ",
-        data.as_bytes(),
-        b"\n\n",
-    ]
-    .concat()
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use wasmtime::Store;
 
 use super::AdmissionCause;
-use crate::call_facts::CallFacts;
+use crate::call_facts::{CallFacts, TextFacts};
 use crate::content::ContentKind;
+use crate::contract::exports::AuditAnswer;
 use crate::contract::guard::{Piece, Verdict};
 use crate::contract::{Caller, Envelope, Estimate, Field, Head, Plan, Receipt, Value};
 use crate::fault::{Failure, FaultKind};
@@ -60,7 +61,11 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
     for hook in plugin.hooks() {
         let facts = match hook {
             Hook::Envelope => CallFacts::of_request(Arc::clone(&request)),
-            Hook::Guard | Hook::Route => facts.clone(),
+            Hook::Guard => CallFacts {
+                text: Some(TextFacts::default()),
+                ..facts.clone()
+            },
+            Hook::Route => facts.clone(),
             Hook::Budget => CallFacts {
                 plan: Some(Arc::new(Plan::to(NAME))),
                 ..facts.clone()
@@ -85,7 +90,10 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
                 let given = exports.budget()?.charges(store, estimate)?;
                 Ok(given.map_or(Ok(()), |given| validate::charges(vocabulary, &given)))
             }
-            Hook::Audit => exports.audit()?.edit(store).map(|_| Ok(())),
+            Hook::Audit => {
+                let given = exports.audit()?.edit(store)?;
+                Ok(audit(&given, &receipts))
+            }
         });
         missing.add(hook, instance.guest().take_missing_grants());
         // A plugin without its grants may well fail: the grants are the problem then.
@@ -97,6 +105,14 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
         }
     }
     missing.into_result(plugin)
+}
+
+/// Checks the edits of the receipts.
+fn audit(given: &AuditAnswer, receipts: &[Receipt]) -> Result<(), Failure> {
+    match given {
+        AuditAnswer::Edits(edits) => validate::receipt_edits(edits, receipts.len()),
+        AuditAnswer::Receipts(_) => Ok(()),
+    }
 }
 
 /// Calls the guard hook with a whole text of a kind.

@@ -11,7 +11,7 @@ use wasmtime::Result;
 
 use super::{Breach, Guest, attribute_bytes, filled, optional_bytes};
 use crate::contract::{
-    Attribute, Envelope, Field, Plan, Receipt, Upstreams, Value, planned, upstreams, v0_2,
+    Attribute, Envelope, Field, Plan, Receipt, Upstreams, Value, context, planned, upstreams, v0_2,
 };
 use crate::request::Request;
 
@@ -127,10 +127,36 @@ impl Guest {
         Ok(self.context(0)?.secondary_index)
     }
 
+    pub(crate) fn routing(&mut self) -> Result<context::RoutingFacts> {
+        let known = self.context(0)?;
+        Ok(context::RoutingFacts {
+            resource: self.optional_text(known.resource.as_deref())?,
+            secondary_index: known.secondary_index,
+            has_attributes: !known.attributes.is_empty(),
+        })
+    }
+
     fn context(&mut self, bytes: usize) -> Result<Arc<Envelope>> {
         self.enter_hook(bytes, "context")?;
         let context = self.facts.context.clone();
         context.ok_or_else(|| self.breached(Breach::NotInHook("context")))
+    }
+}
+
+// === impl Guest: texts ===
+
+impl Guest {
+    pub(crate) fn before_piece(&mut self) -> Result<Option<char>> {
+        self.enter_hook(0, "texts")?;
+        match self.facts.text {
+            Some(text) => Ok(text.before),
+            None => Err(self.breached(Breach::NotInHook("texts"))),
+        }
+    }
+
+    pub(crate) fn held_bytes(&mut self) -> Result<u32> {
+        self.enter(0)?;
+        Ok(u32::try_from(self.spec.limits.held_bytes).unwrap_or(u32::MAX))
     }
 }
 

@@ -81,7 +81,7 @@ impl Lineup {
 
     /// Returns whether receipts must pass through [`audit`](Self::audit) before all of their fields may be written.
     pub fn needs_audit(&self) -> bool {
-        !self.missing.is_empty() || self.with(Hook::Audit).next().is_some()
+        !self.missing.is_empty() || !self.with(Hook::Audit).is_empty()
     }
 }
 

@@ -175,17 +175,11 @@ impl<'a> Bounds<'a> {
         given: &[ReceiptEdits],
         receipts: &[Receipt],
     ) -> Result<(), Failure> {
-        let sent = receipts.len();
         let mut bytes = 0;
         let changes = given.iter().flat_map(|edits| &edits.changes);
         self.list("changes", changes.count())?;
+        validate::receipt_edits(given, receipts.len())?;
         for edits in given {
-            let index = edits.receipt.and_then(|index| usize::try_from(index).ok());
-            if let Some(index) = index.filter(|index| *index >= sent) {
-                let message =
-                    format!("edits of receipt {index}; the call has {sent}, counted from 0");
-                return Err(Failure::new(FaultKind::Contract, message));
-            }
             for change in &edits.changes {
                 let patterns = |list: &[String]| {
                     let texts = list.iter().map(String::len).sum::<usize>();

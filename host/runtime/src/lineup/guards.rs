@@ -3,20 +3,23 @@
 //! A text arrives in pieces of any size. Each guard gets what it held back before and what the guards before it pass, and holds
 //! at most `held_bytes` of a text. As long as no guard changes anything, the host only says how much may leave.
 
+mod open_text;
 mod pass;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::call_facts::CallFacts;
+use crate::call_facts::{CallFacts, TextFacts};
 use crate::content::{ContentKind, ContentKinds, ContentSide};
 use crate::contract::guard::{Piece, Stop};
 use crate::fault::Fault;
+use crate::grants::BodyGrant;
 use crate::hook::Hook;
 use crate::plugin::Plugin;
 use crate::request::Request;
 use crate::sidecar::FailPolicy;
+use open_text::{Known, OpenText};
 use pass::{Halt, Passed};
 
 /// The guards of one exchange, made by [`HookSession::guards`](crate::HookSession::guards).
@@ -109,16 +112,6 @@ enum State {
     Skipped,
 }
 
-/// A text of which something was held back.
-struct OpenText {
-    kind: ContentKind,
-    index: u32,
-    /// The text that each guard holds.
-    held: Vec<String>,
-    /// `true` if something was changed since the last time that nothing was held.
-    changed: bool,
-}
-
 // === impl Guards ===
 
 impl Guards {
@@ -161,6 +154,12 @@ impl Guards {
         self.kinds.iter().any(|kind| kind.side() == side)
     }
 
+    /// Returns whether a guard may read the body of the request at any time.
+    pub fn read_bodies(&self) -> bool {
+        let mut guards = self.guards.iter();
+        guards.any(|guard| guard.plugin.grants().body == BodyGrant::Read)
+    }
+
     /// Replaces the request that the next calls lend to plugins, such as by one whose body takes less memory.
     pub fn set_request(&mut self, request: Arc<dyn Request>) {
         self.facts.request = Some(request);
@@ -201,10 +200,15 @@ impl Guards {
                 flow = pending;
                 continue;
             }
-            let passed = pass::through(&guard.plugin, &self.facts, &mut self.piece, pending, last);
+            let facts = &mut self.facts;
+            facts.text = Some(TextFacts {
+                before: open.before(place),
+            });
+            let passed = pass::through(&guard.plugin, facts, &mut self.piece, pending, last);
             let Passed {
                 text,
                 held,
+                before,
                 pieces,
                 changed,
                 halt,
@@ -219,7 +223,9 @@ impl Guards {
             if let Some(stopped) = halt {
                 return Err(stopped);
             }
-            open.keep(place, held);
+            if !last {
+                open.keep(place, Known { held, before });
+            }
             open.changed |= changed > 0;
             flow = text;
         }
@@ -232,7 +238,7 @@ impl Guards {
             held,
         };
         open.changed &= held > 0;
-        if !last && open.has_memory() {
+        if !last {
             self.texts.push(open);
         }
         Ok(passage)
@@ -273,52 +279,6 @@ impl Guard {
                 Ok(())
             }
         }
-    }
-}
-
-// === impl OpenText ===
-
-impl OpenText {
-    /// Creates the state of a text of which nothing is held, which takes no memory.
-    fn new(kind: ContentKind, index: u32) -> Self {
-        Self {
-            kind,
-            index,
-            held: Vec::new(),
-            changed: false,
-        }
-    }
-
-    /// Takes what a guard holds, and adds the text that follows.
-    fn take<'t>(&mut self, guard: usize, more: Cow<'t, str>) -> Cow<'t, str> {
-        match self.held.get_mut(guard) {
-            Some(held) if !held.is_empty() => {
-                let mut pending = std::mem::take(held);
-                pending.push_str(&more);
-                Cow::Owned(pending)
-            }
-            Some(_) | None => more,
-        }
-    }
-
-    fn keep(&mut self, guard: usize, held: String) {
-        if held.is_empty() {
-            return;
-        }
-        if self.held.len() <= guard {
-            self.held.resize_with(guard + 1, String::new);
-        }
-        if let Some(place) = self.held.get_mut(guard) {
-            *place = held;
-        }
-    }
-
-    fn held_bytes(&self) -> usize {
-        self.held.iter().map(String::len).sum()
-    }
-
-    fn has_memory(&self) -> bool {
-        !self.held.is_empty()
     }
 }
 

@@ -214,7 +214,11 @@ impl<'a> HookSession<'a> {
         let Some(request) = &self.facts.request else {
             return Ok(None);
         };
-        let subscribed = self.lineup.plugins.iter().filter(|plugin| {
+        let guards = self.lineup.with(Hook::Guard);
+        if guards.is_empty() {
+            return Ok(None);
+        }
+        let subscribed = guards.iter().filter(|plugin| {
             !plugin.subscription().is_empty()
                 && plugin.wants(Hook::Guard, &**request, Some(envelope))
         });
@@ -268,7 +272,7 @@ impl<'a> HookSession<'a> {
                 .as_deref()
                 .is_some_and(|request| plugin.wants(hook, request, context.as_deref()))
         };
-        Ok(self.lineup.plugins.iter().filter(wants))
+        Ok(self.lineup.with(hook).iter().filter(wants))
     }
 
     /// Ends the session and returns the record of its calls. To go on later, pass it to [`Lineup::resume`].

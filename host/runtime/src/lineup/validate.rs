@@ -1,7 +1,7 @@
 //! The checks of returned values beyond their size, in service and in the smoke test. An unusable value is a fault.
 
 use crate::contract::guard::Piece;
-use crate::contract::{Charge, Envelope, Plan, Upstreams, WitContentKind};
+use crate::contract::{Charge, Envelope, Plan, ReceiptEdits, Upstreams, WitContentKind};
 use crate::fault::{Failure, FaultKind};
 use crate::vocabulary::Vocabulary;
 
@@ -44,6 +44,18 @@ pub(crate) fn charges(vocabulary: &dyn Vocabulary, charges: &[Charge]) -> Result
         .iter()
         .try_for_each(|charge| vocabulary.charge(charge))
         .map_err(unusable)
+}
+
+/// Checks that edits are of receipts that the call has.
+pub(crate) fn receipt_edits(given: &[ReceiptEdits], sent: usize) -> Result<(), Failure> {
+    let indices = given.iter().filter_map(|edits| edits.receipt);
+    let mut indices = indices.map(|index| usize::try_from(index).unwrap_or(usize::MAX));
+    match indices.find(|index| *index >= sent) {
+        Some(index) => Err(unusable(format!(
+            "edits of receipt {index}; the call has {sent}, counted from 0"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Checks the number of bytes that a guard holds back of a piece.

@@ -77,6 +77,12 @@ impl Guest {
         }
     }
 
+    /// Returns its hooks.
+    pub(crate) fn hooks(&self) -> impl Iterator<Item = &'static str> {
+        let exports = self.exports.iter().map(|(interface, _)| *interface);
+        exports.filter(|interface| *interface != "lifecycle")
+    }
+
     /// Built against another version of the contract.
     pub(crate) fn version(mut self, version: &'static str) -> Self {
         self.version = version;

@@ -65,6 +65,7 @@ pub(super) fn interfaces(version: &str) -> &'static [&'static str] {
         "planned",
         "receipts",
         "tables",
+        "texts",
     ];
     if has_handle(version) { &all[..6] } else { all }
 }

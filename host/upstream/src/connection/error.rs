@@ -109,13 +109,15 @@ impl Upstream {
     }
 }
 
-/// Describes an error of the HTTP layer in one line, without local addresses.
+/// Describes an error of the HTTP layer in one line, without local addresses or bytes of the answer.
 pub(super) fn describe(error: &Error) -> String {
     let text = match error.etype() {
         ErrorType::ConnectRefused => "refused",
         ErrorType::ConnectTimedout => "not made in time",
         ErrorType::ConnectNoRoute => "there is no route to it",
         ErrorType::TLSHandshakeTimedout => "the TLS handshake was not done in time",
+        // The context quotes what was read.
+        ErrorType::InvalidHTTPHeader => "its head can't be parsed",
         kind => {
             return match error.context.as_ref() {
                 Some(context) => format!("{} ({})", kind.as_str(), context.as_str()),

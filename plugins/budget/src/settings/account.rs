@@ -62,7 +62,10 @@ impl Account {
     /// If the request does not name a user, session and so on, its key stands in: leaving the name out evades no limit, and no key
     /// pays for another one.
     pub(crate) fn of(&self, request: &Request<'_>) -> String {
-        let mut account = format!("{}:", self.kind);
+        // With room for a name and its parent, so that it rarely grows.
+        let mut account = String::with_capacity(self.kind.len() + 96);
+        account.push_str(&self.kind);
+        account.push(':');
         for (index, (dimension, name)) in self.dimensions.iter().enumerate() {
             if index > 0 {
                 account.push('+');
@@ -86,6 +89,10 @@ impl Account {
     /// Appends a name, with all that has a meaning in its place escaped: the colon of a key that stands in, the slash after a parent,
     /// and the plus between dimensions.
     fn push(&self, account: &mut String, name: &str, is_parent: bool) {
+        if !name.bytes().any(|byte| b":/+%".contains(&byte)) {
+            account.push_str(name);
+            return;
+        }
         let joined = self.dimensions.len() > 1;
         for (index, character) in name.char_indices() {
             match character {

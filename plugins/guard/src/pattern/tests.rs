@@ -13,6 +13,7 @@ fn first<'t>(pattern: &str, text: &'t str) -> Option<&'t str> {
         &Finder {
             program: &program,
             is_valid: &|_, _| true,
+            before: &|| None,
         },
         Text {
             text,

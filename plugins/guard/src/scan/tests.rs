@@ -19,6 +19,7 @@ fn search<'t>(patterns: &[&str], text: &'t str, last: bool) -> (Vec<(u16, &'t st
         &Finder {
             program: &program,
             is_valid: &|_, text| !text.contains("nope"),
+            before: &|| None,
         },
         Text {
             text,
@@ -111,6 +112,7 @@ fn a_long_text_of_many_possible_matches_takes_steps_in_proportion() {
     let finder = Finder {
         program: &program,
         is_valid: &|_, _| true,
+        before: &|| None,
     };
     let run = |search: &mut Search, text: &str| {
         let before = search.looks;

@@ -1,13 +1,12 @@
 //! A piece of memory that is filled from its start.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::Layout;
 use std::cell::Cell;
 use std::ptr::null_mut;
 
-/// Larger than any alignment that the component ABI asks for, in bytes.
-const ALIGN: usize = 16;
+use super::large::{Large, UNIT};
 
-/// A piece of the ordinary allocator's memory, or none yet.
+/// A large block, or none yet.
 pub(super) struct Chunk {
     start: Cell<*mut u8>,
     size: Cell<usize>,
@@ -30,12 +29,8 @@ impl Chunk {
     }
 
     /// Takes memory, and returns whether there was any. The chunk was empty before, and the size is not zero.
-    pub(super) fn take(&self, size: usize) -> bool {
-        let Ok(layout) = Layout::from_size_align(size, ALIGN) else {
-            return false;
-        };
-        // SAFETY: the size is not zero.
-        let start = unsafe { System.alloc(layout) };
+    pub(super) fn take(&self, size: usize, large: &Large) -> bool {
+        let start = large.alloc(size, UNIT);
         if start.is_null() {
             return false;
         }
@@ -69,13 +64,11 @@ impl Chunk {
     }
 
     /// Gives the memory back. Nothing of it is used any more.
-    pub(super) fn give_back(&self) {
-        let start = self.start.replace(null_mut());
-        if let Ok(layout) = Layout::from_size_align(self.size.replace(0), ALIGN)
-            && !start.is_null()
-        {
-            // SAFETY: `take` allocated it with this layout.
-            unsafe { System.dealloc(start, layout) };
+    pub(super) fn give_back(&self, large: &Large) {
+        let (start, size) = (self.start.replace(null_mut()), self.size.replace(0));
+        if !start.is_null() {
+            // SAFETY: `take` allocated it with this size.
+            unsafe { large.free(start, size) };
         }
     }
 }

@@ -1,5 +1,6 @@
 use std::alloc::{GlobalAlloc, Layout};
 
+use super::small::Size;
 use super::{Allocator, CHUNK_BYTES};
 
 /// An allocator as a plugin has one, in a test that is the only thread that uses it.
@@ -44,7 +45,7 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         self.0.reset();
-        self.0.first.give_back();
+        self.0.first.give_back(&self.0.large);
     }
 }
 
@@ -177,4 +178,174 @@ fn further_chunks_double_up_to_a_mebibyte_and_no_further() {
     }
     // Each chunk is made when the one before is full, the first one of 16 KiB included.
     assert_eq!(sizes, [17, 16, 32, 64, 128, 256, 512, 1024, 1024], "in KiB");
+}
+
+#[test]
+fn a_small_block_that_is_freed_is_the_next_one_of_its_size() {
+    let call = Call::new();
+    let (first, other) = (call.alloc(20, 1), call.alloc(40, 8));
+    let apart = first.addr().abs_diff(other.addr());
+    assert!(apart >= 32, "blocks of two sizes don't overlap");
+    call.free(first, 20, 1);
+    assert_ne!(call.alloc(40, 8), first, "another size has its own list");
+    assert_eq!(call.alloc(32, 4), first, "32 bytes have the size of 20");
+}
+
+#[test]
+fn small_blocks_of_all_sizes_keep_their_bytes_beside_each_other() {
+    let call = Call::new();
+    let mut blocks = Vec::new();
+    for round in 0..3_u8 {
+        for size in 1..=300 {
+            let block = call.alloc(size, 1);
+            let mark = u8::try_from(size % 251).expect("a byte") ^ round;
+            // SAFETY: the memory has this size.
+            unsafe { block.write_bytes(mark, size) };
+            blocks.push((block, size, mark));
+        }
+        // A third of them is freed and used again in the next round.
+        let (freed, kept) = blocks.into_iter().partition(|(_, size, _)| size % 3 == 0);
+        blocks = kept;
+        for (block, size, _) in freed {
+            call.free(block, size, 1);
+        }
+    }
+    for (block, size, mark) in blocks {
+        // SAFETY: it is allocated, and has this size.
+        let bytes = unsafe { std::slice::from_raw_parts(block, size) };
+        assert!(bytes.iter().all(|byte| *byte == mark), "{size} bytes");
+    }
+}
+
+#[test]
+fn a_small_block_that_grows_keeps_its_bytes_and_gives_its_place_back() {
+    let call = Call::new();
+    let layout = |size| Layout::from_size_align(size, 1).expect("a layout");
+    let block = call.alloc(20, 1);
+    // SAFETY: it was allocated with this layout, and each later one with the size before.
+    let same = unsafe { call.0.realloc(block, layout(20), 30) };
+    assert_eq!(same, block, "30 bytes fit where 20 are");
+    // SAFETY: as above.
+    let moved = unsafe { call.0.realloc(same, layout(30), 5000) };
+    // SAFETY: 20 bytes of it are written.
+    let kept = unsafe { std::slice::from_raw_parts(moved, 20) };
+    assert!(kept.iter().all(|byte| *byte == 0xa5), "with its bytes");
+    assert_eq!(call.alloc(32, 1), block, "its old place is free");
+    // SAFETY: as above.
+    let shrunk = unsafe { call.0.realloc(moved, layout(5000), 20) };
+    // SAFETY: 20 bytes of it are written.
+    let kept = unsafe { std::slice::from_raw_parts(shrunk, 20) };
+    assert!(kept.iter().all(|byte| *byte == 0xa5), "and when it shrinks");
+    call.free(shrunk, 20, 1);
+}
+
+#[test]
+fn each_size_has_room_for_what_it_is_asked_for_and_wastes_at_most_a_quarter() {
+    for size in 1..=5000 {
+        let layout = Layout::from_size_align(size, 8).expect("a layout");
+        match Size::of(layout) {
+            Some(small) => {
+                assert!(small.bytes() >= size, "{size} bytes fit");
+                let most = (size + size / 4).max(size + 15);
+                assert!(small.bytes() <= most, "{size} bytes take {small:?}");
+            }
+            None => assert!(size > 4096, "{size} bytes are large"),
+        }
+    }
+    let aligned = Layout::from_size_align(16, 32).expect("a layout");
+    assert_eq!(Size::of(aligned), None, "blocks are aligned to 16 bytes");
+}
+
+#[test]
+fn large_blocks_join_when_they_are_free_and_are_used_again() {
+    let call = Call::new();
+    let blocks: Vec<_> = (0..4).map(|_| call.alloc(10_000, 8)).collect();
+    // The second and the third, then the first one before them.
+    for index in [1, 2, 0] {
+        call.free(blocks[index], 10_000, 8);
+    }
+    assert_eq!(
+        call.alloc(30_000, 8),
+        blocks[0],
+        "three neighbours are one run"
+    );
+    assert_ne!(call.alloc(10_000, 8), blocks[3], "the fourth is in use");
+}
+
+#[test]
+fn a_large_block_grows_where_it_is_if_what_follows_is_free_and_moves_if_not() {
+    let call = Call::new();
+    let layout = |size| Layout::from_size_align(size, 8).expect("a layout");
+    let (first, second) = (call.alloc(10_000, 8), call.alloc(10_000, 8));
+    // SAFETY: they were allocated with this layout.
+    let moved = unsafe { call.0.realloc(first, layout(10_000), 12_000) };
+    assert_ne!(moved, first, "the second one is in its way");
+    // SAFETY: as above.
+    let shorter = unsafe { call.0.realloc(second, layout(10_000), 6_000) };
+    assert_eq!(shorter, second, "it shrinks where it is");
+    // SAFETY: as above.
+    let longer = unsafe { call.0.realloc(second, layout(6_000), 9_000) };
+    assert_eq!(longer, second, "and grows into what it gave back");
+    for (block, size) in [(moved, 10_000), (second, 6_000)] {
+        // SAFETY: it is allocated, and has this size.
+        let bytes = unsafe { std::slice::from_raw_parts(block, size) };
+        assert!(bytes.iter().all(|byte| *byte == 0xa5), "with its bytes");
+    }
+}
+
+#[test]
+fn memory_of_any_size_keeps_its_bytes_while_others_come_and_go() {
+    let call = Call::new();
+    let mut blocks: Vec<(*mut u8, Layout, u8)> = Vec::new();
+    // A linear congruential generator, so that a failure can be repeated.
+    let mut state = 1_u64;
+    let mut next = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % below
+    };
+    let intact = |block: *mut u8, size: usize, mark: u8| {
+        // SAFETY: it is allocated, and has this size.
+        let bytes = unsafe { std::slice::from_raw_parts(block, size) };
+        assert!(bytes.iter().all(|byte| *byte == mark), "{size} bytes");
+    };
+    for round in 0..20_000 {
+        let mark = u8::try_from(round % 251).expect("a byte");
+        let size = 1 + match next(4) {
+            0 => next(300),
+            1 => next(5_000),
+            _ => next(40_000),
+        };
+        match next(3) {
+            0 => {
+                let layout = Layout::from_size_align(size, 1 << next(8)).expect("a layout");
+                let block = call.alloc(size, layout.align());
+                // SAFETY: the memory has this size.
+                unsafe { block.write_bytes(mark, size) };
+                blocks.push((block, layout, mark));
+            }
+            1 if !blocks.is_empty() => {
+                let (block, layout, mark) = blocks.swap_remove(next(blocks.len()));
+                intact(block, layout.size(), mark);
+                call.free(block, layout.size(), layout.align());
+            }
+            _ if !blocks.is_empty() => {
+                let index = next(blocks.len());
+                let (block, layout, old) = blocks[index];
+                // SAFETY: it was allocated with this layout.
+                let moved = unsafe { call.0.realloc(block, layout, size) };
+                intact(moved, layout.size().min(size), old);
+                // SAFETY: the memory has this size.
+                unsafe { moved.write_bytes(mark, size) };
+                let layout = Layout::from_size_align(size, layout.align()).expect("a layout");
+                assert_eq!(moved.addr() % layout.align(), 0, "it stays aligned");
+                blocks[index] = (moved, layout, mark);
+            }
+            _ => {}
+        }
+    }
+    for (block, layout, mark) in blocks {
+        intact(block, layout.size(), mark);
+    }
 }

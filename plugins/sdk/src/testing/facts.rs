@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::grants::{Body, Grants};
 use super::request::{Caller, Head};
-use crate::request::{self, Destination, UpstreamStats};
+use crate::request::{self, Destination, Routing, UpstreamStats};
 use crate::types::{Attribute, Endpoint, Envelope, Field, Plan, Value, attribute};
 
 /// The facts of a made-up call, with the methods of the host's.
@@ -189,6 +189,14 @@ impl Facts<'_> {
 
     pub(crate) fn secondary_index(&self) -> Option<u32> {
         self.context.secondary_index
+    }
+
+    pub(crate) fn routing(&self) -> Routing<'_> {
+        Routing {
+            resource: self.resource(),
+            secondary_index: self.secondary_index(),
+            has_attributes: !self.attributes().is_empty(),
+        }
     }
 
     pub(crate) fn upstream_names(&self) -> Vec<&str> {

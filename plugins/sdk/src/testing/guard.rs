@@ -1,7 +1,30 @@
 //! The way of a text through a guard, as the host takes it.
 
+use std::cell::Cell;
+
 use crate::types::{ContentKind, Piece, Replacement, Stop, Verdict};
 use crate::{Guard, Request};
+
+/// The bytes that a sidecar lets a guard hold back by default.
+const HELD_BYTES: u32 = 4 << 10;
+
+thread_local! {
+    static BEFORE: Cell<Option<char>> = const { Cell::new(None) };
+    static HELD: Cell<u32> = const { Cell::new(HELD_BYTES) };
+}
+
+/// Sets the bytes that guards of this thread may hold back, as `held_bytes` of a sidecar does.
+pub fn set_held_bytes(bytes: u32) {
+    HELD.set(bytes);
+}
+
+pub(crate) fn held_bytes() -> u32 {
+    HELD.get()
+}
+
+pub(crate) fn before() -> Option<char> {
+    BEFORE.get()
+}
 
 /// Passes a text through a guard in these pieces, as the host does: what the guard holds back comes again with the next piece. The
 /// last piece ends the text. Returns the text that leaves.
@@ -25,6 +48,7 @@ pub fn inspect<P: Guard>(
 ) -> Result<String, Stop> {
     let mut passed = String::new();
     let mut held = String::new();
+    BEFORE.set(None);
     for (place, new) in pieces.iter().enumerate() {
         let piece = Piece {
             kind: kind.clone(),
@@ -47,6 +71,7 @@ pub fn inspect<P: Guard>(
             "the guard holds back {hold} bytes of the last piece"
         );
         let (passing, rest) = text.split_at(end);
+        BEFORE.set(passing.chars().next_back().or(BEFORE.get()));
         match verdict {
             Verdict::Pass | Verdict::Hold(_) => passed.push_str(passing),
             Verdict::Replace(replacement) => passed.push_str(&replacement.text),

@@ -25,6 +25,25 @@ impl Piece {
         }
     }
 
+    /// Returns the character before the piece of the running call, or `None` at the start of the text. It has passed already.
+    #[must_use]
+    pub fn before(&self) -> Option<char> {
+        #[cfg(target_arch = "wasm32")]
+        return crate::bindings::witgate::plugin::texts::before();
+        #[cfg(not(target_arch = "wasm32"))]
+        crate::testing::before()
+    }
+
+    /// Returns the number of bytes of a text that the sidecar lets the guard hold back. Also for
+    /// [`Plugin::configure`](crate::Plugin::configure).
+    #[must_use]
+    pub fn held_bytes() -> u32 {
+        #[cfg(target_arch = "wasm32")]
+        return crate::bindings::witgate::plugin::texts::held_bytes();
+        #[cfg(not(target_arch = "wasm32"))]
+        crate::testing::held_bytes()
+    }
+
     /// Returns the number of bytes at the end of the piece that may be the beginning of `word`, for [`Verdict::Hold`]. It is 0 if
     /// the text ends with this piece.
     #[must_use]

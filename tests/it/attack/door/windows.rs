@@ -5,7 +5,6 @@ use h2::SendStream;
 use serde_json::json;
 
 use super::gate;
-use crate::attack::memory::gauge;
 use crate::harness::{Http2Client, Http2Response, within_timeout};
 
 /// The initial HTTP/2 flow-control window of a stream, in bytes.
@@ -70,7 +69,7 @@ async fn a_refusal_that_a_client_does_not_take_gives_the_place_of_its_key_back()
         assert_eq!(response.status(), 404, "not served");
         assert!(response.broken.is_some(), "reset: {response:?}");
     }
-    assert_eq!(gauge(&gate, "in_flight").await, 0, "no place is held");
+    assert_eq!(gate.gauge("in_flight").await, 0, "no place is held");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! Bodies: large, packed small, or never finished.
 
-use super::{Scene, body, gauge, shed};
+use super::{Scene, body, shed};
 use crate::harness::{Answer, Ending, Request, compressed};
 
 const MIB: usize = 1 << 20;
@@ -30,7 +30,7 @@ async fn a_key_that_floods_the_memory_is_refused_and_another_tenant_is_served() 
         others.push(client);
     }
     assert!(
-        gauge(&scene.gate, "request_memory_bytes").await > 6 * MIB as u64,
+        scene.gate.gauge("request_memory_bytes").await > 6 * MIB as u64,
         "all of it is counted"
     );
     scene.pause.resume();
@@ -65,7 +65,7 @@ async fn small_bodies_that_unpack_to_large_ones_hold_no_more_than_was_sent() {
         assert_eq!(sent.body, packed, "it goes on as it came");
         clients.push(client);
     }
-    let held = gauge(&scene.gate, "request_memory_bytes").await;
+    let held = scene.gate.gauge("request_memory_bytes").await;
     assert!(held <= 60 * 256 * 1024, "{held} bytes are held by 60");
     scene.pause.resume();
     for client in &mut clients {
@@ -130,7 +130,7 @@ async fn bodies_that_are_announced_and_never_sent_keep_nothing_from_others() {
         200,
         "others"
     );
-    let held = gauge(&scene.gate, "request_memory_bytes").await;
+    let held = scene.gate.gauge("request_memory_bytes").await;
     assert!(held <= 20 * 256 * 1024, "{held} bytes for nothing");
     drop(silent);
     scene.nothing_is_held().await;
@@ -227,7 +227,7 @@ async fn an_answer_that_breaks_off_gives_its_memory_back() {
     assert_eq!(answer.ending, Ending::Cut, "it breaks off");
     gate.receipts_when(1).await;
     assert_eq!(
-        gauge(&gate, "request_memory_bytes").await,
+        gate.gauge("request_memory_bytes").await,
         0,
         "nothing is held"
     );
@@ -236,7 +236,7 @@ async fn an_answer_that_breaks_off_gives_its_memory_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_gateway_says_how_much_there_is_and_what_it_refused_for_it() {
     let scene = Scene::with("memory_bytes = 4194304", "").await;
-    let of = async |name: &str| gauge(&scene.gate, name).await;
+    let of = async |name: &str| scene.gate.gauge(name).await;
     assert_eq!(of("request_memory_limit_bytes").await, 4 << 20, "the limit");
     assert_eq!(
         of("request_memory_limit_bytes_per_key").await,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use witgate_artifacts::ROUTE;
 
-use crate::harness::{Caller, GatewayBuilder, TestGateway, Upstream};
+use crate::harness::{Caller, GatewayBuilder, Request, TestGateway, Upstream};
 
 const BLOCKS: &str = r#"
 [[settings.rules]]
@@ -160,5 +160,28 @@ async fn a_request_of_a_batch_hides_no_model_behind_another_that_looks_the_same(
         "{}",
         response.text()
     );
+    assert!(upstream.requests().is_empty(), "nothing was sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_too_long_is_refused_in_every_place_and_without_any_rule() {
+    let (gate, upstream, _) = gate("").await;
+    let long = "m".repeat(1_025);
+    for named in [fallbacks(&["claude-sonnet-5", &long]), advisor(&long)] {
+        for (path, body) in [
+            ("/v1/messages", &named),
+            ("/v1/messages/count_tokens", &named),
+            ("/v1/messages/batches", &in_batch(&named)),
+        ] {
+            let request = gate
+                .keyed(Request::new("POST", path))
+                .header("Host", "gateway.test")
+                .body(body.to_string());
+            let response = gate.ask(&request).await;
+            let told = response.text();
+            assert_eq!(response.status, 400, "{path}: {told}");
+            assert!(told.contains("1025 bytes long"), "{path}: {told}");
+        }
+    }
     assert!(upstream.requests().is_empty(), "nothing was sent");
 }

@@ -1,6 +1,7 @@
 //! Attempts to have receipts rotated away by sheer volume.
 
 use serde_json::{Value, json};
+use witgate_gateway::receipts_files::Lines;
 
 use crate::harness::{GatewayBuilder, Request, TestGateway, Upstream};
 
@@ -18,10 +19,9 @@ fn small() -> GatewayBuilder {
 }
 
 fn text_of(gate: &TestGateway) -> String {
-    ["receipts.jsonl", "receipts.jsonl.1"]
-        .iter()
-        .filter_map(|name| std::fs::read_to_string(gate.file(name)).ok())
-        .collect()
+    let lines = Lines::open(&gate.file("receipts.jsonl"), None).unwrap();
+    let text = |line: std::io::Result<Vec<u8>>| String::from_utf8(line.unwrap()).unwrap() + "\n";
+    lines.map(text).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -90,3 +90,21 @@ async fn a_result_that_a_guard_stops_is_an_error_of_that_request_alone() {
         "{receipts:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guards_are_asked_about_the_end_of_each_answer_in_the_results() {
+    let errored = json!({"custom_id": "c", "result": {"type": "errored"}});
+    let lines = [line("a", "one"), line("b", "two"), errored].map(|line| format!("{line}\n"));
+    let upstream = upstream(lines.to_vec(), None).await;
+    let gate = builder(&upstream, "content = [\"end\"]\n")
+        .extra("[state]\ndirectory = \"state\"\n")
+        .start()
+        .await;
+    let response = results(&gate).await;
+    assert_eq!(response.text(), lines.concat(), "as they came");
+    let receipts = gate.receipts_when(2).await;
+    assert_eq!(
+        receipts[1]["guards"]["warden"]["pieces"], 2,
+        "once for each answer, and an error is none: {receipts:?}"
+    );
+}

@@ -57,6 +57,7 @@ fn with(table: &str, line: &str) -> String {
         ("upstreams.NAME", "base_url = \"https://x\""),
         ("groups.NAME2", "members = [{ upstream = \"NAME\" }]"),
         ("capture", "dir = \".\""),
+        ("receipts.sinks.NAME", "type = \"stdout\""),
     ];
     let table = if table == "groups.NAME" {
         "groups.NAME2"

@@ -19,6 +19,8 @@ const FILES: &[(&str, &str)] = sdk! {
     "src/bindings.rs"
     "src/call_memory.rs"
     "src/call_memory/chunk.rs"
+    "src/call_memory/large.rs"
+    "src/call_memory/small.rs"
     "src/call_memory/tests.rs"
     "src/clock.rs"
     "src/export.rs"

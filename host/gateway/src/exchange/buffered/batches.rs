@@ -45,17 +45,16 @@ pub(crate) async fn body(decision: &Decision, settlement: &Settlement) -> Result
     let (BatchContext::Creates(batch), Some(head)) = (&decision.batch, &decision.view.head) else {
         return Ok(as_it_is(Vec::new()));
     };
-    let edits = decision.view.edits_of_requests(&decision.envelope);
     let by_kind: Vec<Vec<Edit>> = decision
         .changes
         .iter()
-        .map(|changes| edits.iter().chain(changes).cloned().collect())
+        .map(|changes| batch.edits.iter().chain(changes).cloned().collect())
         .collect();
     if by_kind.iter().all(Vec::is_empty) {
         return Ok(as_it_is(head.sent().into_parts().into_vec()));
     }
     let copies = copy::charge(head.sent_len(), settlement)?;
-    let (batch, head) = (Arc::clone(batch), head.clone());
+    let (batch, head) = (Arc::clone(&batch.batch), head.clone());
     let write = move || {
         let of = |kind: usize| by_kind.get(kind).map_or(&[][..], Vec::as_slice);
         batch.rewritten(&head, of)

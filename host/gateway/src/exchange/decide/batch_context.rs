@@ -10,10 +10,12 @@ use witgate_messages::Malformed;
 use witgate_messages::batch::{Batch, Same};
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
-use witgate_runtime::{Lineup, Plan};
+use witgate_messages::splice::Edit;
+use witgate_runtime::{Envelope, Lineup, Plan};
 
 use super::copy;
 use crate::answer::refused::Refused;
+use crate::exchange::guard::EditInspection;
 use crate::exchange::settle::Settlement;
 use crate::exchange::view::View;
 use crate::gateway::Gateway;
@@ -30,9 +32,16 @@ pub(crate) enum BatchContext {
     /// No relation.
     None,
     /// The request creates this batch.
-    Creates(Arc<Batch>),
+    Creates(NewBatch),
     /// The request is about a batch that this upstream holds.
     At(String),
+}
+
+/// A batch that a request creates.
+pub(crate) struct NewBatch {
+    pub(crate) batch: Arc<Batch>,
+    /// The envelope's edits of each request's `params`, as the guards leave them.
+    pub(crate) edits: Vec<Edit>,
 }
 
 // === impl BatchContext ===
@@ -51,9 +60,11 @@ impl BatchContext {
 ///
 /// # Errors
 ///
-/// 400 if a new batch can be read in more than one way, 503 if the store can't be read.
+/// 400 if a new batch can be read in more than one way, 503 if the store can't be read; also if a guard refuses the edits of a
+/// new batch's requests.
 pub(crate) async fn prepare(
     view: &mut Arc<View>,
+    envelope: &Envelope,
     lineup: &Lineup,
     gateway: &Gateway,
     settlement: &mut Settlement,
@@ -61,8 +72,11 @@ pub(crate) async fn prepare(
     let id = match view.endpoint {
         Endpoint::Batches if view.method == Method::POST => {
             let same = same(lineup);
-            let created = creates(view, same, settlement).await;
-            return created.map(BatchContext::Creates);
+            let edits = view.edits_of_requests(envelope);
+            let batch = creates(view, same, settlement).await?;
+            let mut inspection = EditInspection::default();
+            let edits = inspection.inspect(edits, settlement).await?;
+            return Ok(BatchContext::Creates(NewBatch { batch, edits }));
         }
         Endpoint::Batch | Endpoint::BatchCancel | Endpoint::BatchResults => {
             view.endpoint.id(&view.path)

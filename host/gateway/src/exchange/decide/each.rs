@@ -19,14 +19,17 @@ use witgate_runtime::{Estimate, Plan, Request};
 
 use self::charges::BatchCharges;
 use self::single::Single;
+use super::batch_context::NewBatch;
 use super::edits::{edit_failed, set_model};
 use super::estimate;
+use super::heads;
 use super::model_access;
 use super::orders::Orders;
 use super::panel::Panel;
 use super::reserve::{self, Forecast};
 use super::thinking;
 use crate::answer::refused::Refused;
+use crate::exchange::guard::EditInspection;
 use crate::exchange::receive::check_lengths;
 use crate::exchange::settle::Settlement;
 use crate::exchange::view::{View, edit};
@@ -51,7 +54,7 @@ struct Downgrade<'a> {
 pub(crate) async fn decide(
     panel: &Panel<'_>,
     view: &Arc<View>,
-    batch: &Batch,
+    batch: &NewBatch,
     settlement: &mut Settlement,
 ) -> Result<Orders, Refused> {
     let request: Arc<dyn Request> = Arc::<View>::clone(view);
@@ -68,7 +71,7 @@ pub(crate) async fn decide(
 pub(crate) async fn downgrade(
     panel: &Panel<'_>,
     view: &Arc<View>,
-    batch: &Batch,
+    batch: &NewBatch,
     model: &str,
     before: &Plan,
     settlement: &mut Settlement,
@@ -81,12 +84,12 @@ pub(crate) async fn downgrade(
 async fn all(
     panel: &Panel<'_>,
     view: &Arc<View>,
-    batch: &Batch,
+    NewBatch { batch, edits }: &NewBatch,
     default: &Plan,
     downgrade: Option<Downgrade<'_>>,
     settlement: &mut Settlement,
 ) -> Result<Orders, Refused> {
-    let edits = view.edits_of_requests(panel.envelope);
+    let mut inspection = EditInspection::default();
     let mut turns = Turns::begin(panel.snapshot.config.batches.decide);
     let mut lead: Option<(Arc<Plan>, usize)> = None;
     let mut charges = BatchCharges::default();
@@ -98,8 +101,17 @@ async fn all(
         let answered = settlement.trace.answered.len();
         let skipped = settlement.trace.skipped.len();
 
-        let single = single(view, batch, *alike, &edits)?;
-        let ordered = one(panel, single, default, downgrade, settlement).map_err(named)?;
+        let single = single(view, batch, *alike, edits)?;
+        let ordered = one(
+            panel,
+            single,
+            default,
+            downgrade,
+            &mut inspection,
+            settlement,
+        )
+        .await;
+        let ordered = ordered.map_err(named)?;
         let plan = ordered.plan;
         match &lead {
             None => lead = Some((plan, alike.first)),
@@ -137,6 +149,7 @@ async fn all(
     settlement.expect(Forecast::of(sum), sum.output_tokens);
     Ok(Orders {
         plan: Arc::new(plan),
+        heads: Vec::new(),
         charges: charges.into_list(),
         cost: sum.cost_picousd,
         changes,
@@ -152,11 +165,12 @@ struct Ordered {
     estimate: Estimate,
 }
 
-fn one(
+async fn one(
     panel: &Panel<'_>,
     single: Single,
     default: &Plan,
     downgrade: Option<Downgrade<'_>>,
+    inspection: &mut EditInspection,
     settlement: &mut Settlement,
 ) -> Result<Ordered, Refused> {
     check_lengths(&single.head)?;
@@ -184,22 +198,31 @@ fn one(
     };
     let planned = plan.targets.iter().all(|target| target.model.is_some());
     model_access::has_model(Some(head), panel.caller(), planned)?;
+    let first = plan.targets.first();
+    let mut edits = first.map(heads::edits).unwrap_or_default();
+    let mut edited = None;
+    if !edits.is_empty() {
+        edits = inspection.inspect(edits, settlement).await?;
+        let head = head.edited(&edits).map_err(|error| edit_failed(&error))?;
+        model_access::model(&head, panel.caller())?;
+        edited = Some(head);
+    }
+    let head = edited.as_ref().unwrap_or(head);
     let prices = panel.snapshot.prices.of_plan(&plan);
     let forecast = estimate::of_batched(head, &plan, prices, settlement.experience());
     let mut plan = Arc::new(plan);
     // The budget is asked about the request itself, so that a downgrade takes no plugin's interest.
     let mut charges = panel.charges(&asked, &plan, &forecast.estimate, settlement)?;
-    let lowered = thinking::limit(&mut charges, &mut plan, Some(head));
+    let lowered = thinking::limit(&mut charges, &mut plan, Some(&sent.head));
+    if lowered.is_some() {
+        let targets = &plan.targets;
+        let added = targets.first().and_then(|target| target.edits.last());
+        edits.extend(added.map(edit));
+    }
     let route = settlement.route();
     route.thinking = route.thinking.or(lowered);
     reserve::reserve(&mut charges, &forecast, settlement.experience());
     let first = plan.targets.first();
-    let edits = first.into_iter().flat_map(|target| &target.edits).map(edit);
-    let edits: Vec<Edit> = edits.collect();
-    if !edits.is_empty() {
-        let edited = head.edited(&edits).map_err(|error| edit_failed(&error))?;
-        model_access::model(&edited, panel.caller())?;
-    }
     let planned = first.and_then(|target| target.model.as_deref());
     let model = planned.filter(|planned| own.as_deref() != Some(*planned));
     Ok(Ordered {

@@ -11,7 +11,7 @@ use witgate_runtime::{Estimate, Plan};
 
 use super::reserve::{Forecast, Growth};
 use crate::budgets::experience::Experience;
-use crate::exchange::view::{View, edit};
+use crate::exchange::view::View;
 
 /// Expected output of a request that allows more, in tokens, without experience. The hold is settled with the true amount; reserving
 /// all that clients declare would starve agents that declare 128,000.
@@ -24,9 +24,11 @@ pub(crate) const NOTHING: Estimate = Estimate {
     cost_picousd: Some(0),
 };
 
-/// Returns the forecast for a request that is no batch. Only Messages cost tokens.
+/// Returns the forecast for a request that is no batch. `edited` is its head with the edits of the plan's first target, if there
+/// are any. Only Messages cost tokens.
 pub(crate) fn of_message(
     view: &View,
+    edited: Option<&Head>,
     plan: &Plan,
     prices: &PriceBook,
     experience: &Experience,
@@ -34,8 +36,7 @@ pub(crate) fn of_message(
     let (Some(head), Endpoint::Messages) = (&view.head, view.endpoint) else {
         return Forecast::NOTHING;
     };
-    let edited = of_first_target(head, plan);
-    let head = edited.as_ref().unwrap_or(head);
+    let head = edited.unwrap_or(head);
     let forecast = of_head(head, plan, (prices, experience), |model, tokens| {
         if !prices.has_price(model) {
             return None;
@@ -54,25 +55,16 @@ pub(crate) fn of_message(
     }
 }
 
-/// Returns the forecast for a request of a batch.
+/// Returns the forecast for a request of a batch, as its target gets it.
 pub(crate) fn of_batched(
     head: &Head,
     plan: &Plan,
     prices: &PriceBook,
     experience: &Experience,
 ) -> Forecast {
-    let edited = of_first_target(head, plan);
-    let head = edited.as_ref().unwrap_or(head);
     of_head(head, plan, (prices, experience), |model, tokens| {
         prices.estimate_in_batch(model, tokens.input, tokens.output)
     })
-}
-
-/// Returns the head with the edits of the plan's first target, or `None` if there are none. One that can't be made fails later.
-fn of_first_target(head: &Head, plan: &Plan) -> Option<Head> {
-    let target = plan.targets.first()?;
-    let edits: Vec<_> = target.edits.iter().map(edit).collect();
-    (!edits.is_empty()).then(|| head.edited(&edits).ok())?
 }
 
 fn of_head(

@@ -5,9 +5,13 @@ use std::sync::Arc;
 use witgate_messages::splice::Edit;
 use witgate_runtime::{Plan, PluginCharge};
 
+use super::heads::Heads;
+
 /// The plan and the charges that the plugins decided on.
 pub(crate) struct Orders {
     pub(crate) plan: Arc<Plan>,
+    /// The request as each target gets it.
+    pub(crate) heads: Heads,
     pub(crate) charges: Vec<PluginCharge>,
     /// The expected cost in pico-USD, or `None` if a model has no price.
     pub(crate) cost: Option<u64>,

@@ -7,15 +7,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use witgate_messages::head::Head;
 use witgate_messages::signed;
-use witgate_messages::splice::Edit;
 use witgate_runtime::{Envelope, Plan};
 use witgate_upstream::{ChosenBy, Limit, Upstream};
 
+use super::heads::Heads;
 use crate::answer::refused::Refused;
 use crate::config::ProviderChange;
 use crate::exchange::headers;
-use crate::exchange::view::{View, edit};
+use crate::exchange::view::View;
 use crate::gateway::snapshot::Snapshot;
 use crate::text::quote;
 
@@ -23,8 +24,8 @@ use crate::text::quote;
 pub(crate) struct Target {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) model: Option<String>,
-    /// Changes of the body for this target, after those of the envelope.
-    pub(crate) edits: Arc<[Edit]>,
+    /// The head with the changes of the body for this target, or `None` if it has none.
+    pub(crate) head: Option<Arc<Head>>,
     /// The timeout of the response head.
     pub(crate) limit: Limit,
 }
@@ -36,6 +37,7 @@ pub(crate) struct Target {
 /// 503 if a name is not configured, 401 if every target left would receive a key of this gateway.
 pub(crate) fn look_up(
     plan: &Plan,
+    heads: &Heads,
     envelope: &Envelope,
     view: &View,
     snapshot: &Snapshot,
@@ -48,7 +50,7 @@ pub(crate) fn look_up(
     let mut home: Option<&str> = None;
     let mut strangers = false;
     let mut targets = Vec::with_capacity(plan.targets.len());
-    for planned in &plan.targets {
+    for (place, planned) in plan.targets.iter().enumerate() {
         let found = snapshot
             .upstreams
             .find(&planned.upstream)
@@ -56,7 +58,7 @@ pub(crate) fn look_up(
         if home.is_none() {
             home = found.provider();
         }
-        let edits: Arc<[Edit]> = planned.edits.iter().map(edit).collect();
+        let head = heads.get(place).and_then(Option::as_ref);
         let own = planned.timeout_ms.map(u64::from).map(Duration::from_millis);
         for upstream in found.choose(now, &mut rand::thread_rng()) {
             let limit = Limit::of_upstream(upstream.config.head_timeout)
@@ -70,7 +72,7 @@ pub(crate) fn look_up(
             let target = Target {
                 upstream,
                 model: planned.model.clone(),
-                edits: Arc::clone(&edits),
+                head: head.map(Arc::clone),
                 limit,
             };
             targets.push((target, stranger));

@@ -223,20 +223,18 @@ fn body(decision: &Decision, target: &Target) -> Result<Body, Refused> {
     let Some(head) = &decision.view.head else {
         return Ok(as_sent(decision.unread.iter().cloned().collect()));
     };
+    let head = target.head.as_deref().unwrap_or(head);
     let model = target
         .model
         .as_deref()
         .filter(|model| head.model().as_deref() != Some(*model));
-    if head.edits().is_empty() && target.edits.is_empty() && model.is_none() {
+    if head.edits().is_empty() && model.is_none() {
         let sent = decision.view.sent.as_ref().unwrap_or_else(|| head.body());
         return Ok(as_sent(SmallVec::from_iter([sent.clone()])));
     }
-    let spliced = if target.edits.is_empty() && model.is_none() {
-        head.sent()
-    } else {
-        let edits = target.edits.iter().cloned();
-        let edits: Vec<_> = edits.chain(model.map(set_model)).collect();
-        splice(head, &edits).map_err(|error| edit_failed(&error))?
+    let spliced = match model {
+        None => head.sent(),
+        Some(model) => splice(head, &[set_model(model)]).map_err(|error| edit_failed(&error))?,
     };
     Ok(Body {
         parts: spliced.into_parts(),

@@ -21,16 +21,18 @@ use crate::exchange::view::View;
 use crate::tenants::concurrency::{Charge, FREE, Permit};
 
 /// The members of a request that have texts.
-const MEMBERS: [&str; 2] = ["system", "messages"];
+pub(super) const MEMBERS: [&str; 2] = ["system", "messages"];
 
 /// The member of a new batch that has texts.
 const REQUESTS: [&str; 1] = ["requests"];
 
 /// A request whose texts guards read.
 struct Reading {
-    guards: Guards,
+    guards: Box<Guards>,
     head: Head,
     members: &'static [&'static str],
+    /// Members of each request of a new batch that an edit replaces, so that their texts are not sent.
+    replaced: Vec<String>,
     charge: Option<Charge>,
     /// The time that guards may take, or `None` for a single request.
     limit: Option<Duration>,
@@ -38,7 +40,9 @@ struct Reading {
 
 /// Texts that were read, and the guards that read them.
 struct Read {
-    guards: Guards,
+    guards: Box<Guards>,
+    /// The number of texts.
+    texts: u32,
     edits: Result<Vec<Edit>, Failed>,
 }
 
@@ -57,12 +61,13 @@ pub(crate) fn of(
     view: &Arc<View>,
     lineup: &Lineup,
     envelope: &Arc<Envelope>,
-) -> Result<Option<Guards>, Refused> {
+) -> Result<Option<Box<Guards>>, Refused> {
     if members(view).is_empty() && !has_texts(view.endpoint) {
         return Ok(None);
     }
     let hooks = lineup.begin(Arc::<View>::clone(view));
-    hooks.guards(envelope).map_err(Refused::rejection)
+    let guards = hooks.guards(envelope).map_err(Refused::rejection)?;
+    Ok(guards.map(Box::new))
 }
 
 /// Lets guards read the texts of a request. Returns the request as they leave it. The settlement keeps the guards for the answer.
@@ -72,7 +77,8 @@ pub(crate) fn of(
 /// A guard refuses the request or fails, or the body can't be followed.
 pub(crate) async fn inspect(
     mut view: Arc<View>,
-    guards: Guards,
+    guards: Box<Guards>,
+    envelope: &Envelope,
     settlement: &mut Settlement,
 ) -> Result<Arc<View>, Refused> {
     let members = members(&view);
@@ -88,10 +94,15 @@ pub(crate) async fn inspect(
         .sum();
     let new_batch = members == REQUESTS;
     let decide = settlement.snapshot().config.batches.decide;
+    let replaced = match new_batch {
+        true => replaced(&view.edits_of_requests(envelope)),
+        false => Vec::new(),
+    };
     let reading = Reading {
         guards,
         head,
         members,
+        replaced,
         charge: settlement.permit.as_ref().map(Permit::charge),
         limit: new_batch.then_some(decide),
     };
@@ -103,6 +114,7 @@ pub(crate) async fn inspect(
             .map_err(|_| Refused::gateway(503, "the request could not be inspected: try again"))?
     };
     settlement.keep_guards(read.guards, has_texts(view.endpoint));
+    settlement.count_texts_of_request(read.texts);
     let edits = read.edits.map_err(|failed| failed.refused(decide))?;
     if !edits.is_empty() {
         let added = edits.iter().map(|edit| match edit {
@@ -132,9 +144,10 @@ pub(crate) fn try_out(view: &View, guards: Guards) -> (Guards, Result<Vec<Edit>,
         return (guards, Ok(Vec::new()));
     };
     let reading = Reading {
-        guards,
+        guards: Box::new(guards),
         head,
         members: members(view),
+        replaced: Vec::new(),
         charge: None,
         limit: None,
     };
@@ -148,7 +161,14 @@ pub(crate) fn try_out(view: &View, guards: Guards) -> (Guards, Result<Vec<Edit>,
         // The request has been parsed, and there is no limit.
         Err(_) => Ok(Vec::new()),
     };
-    (read.guards, edits)
+    (*read.guards, edits)
+}
+
+/// Returns the members that edits put in the place of others.
+fn replaced(edits: &[Edit]) -> Vec<String> {
+    let replacing = |edit: &&Edit| !matches!(edit, Edit::Insert(_));
+    let names = edits.iter().filter(replacing).map(Edit::name);
+    names.map(str::to_owned).collect()
 }
 
 /// Returns the members of a request's body that have texts.
@@ -163,6 +183,16 @@ fn members(view: &View) -> &'static [&'static str] {
 /// Returns whether an answer of this endpoint has texts of a model.
 fn has_texts(endpoint: Endpoint) -> bool {
     matches!(endpoint, Endpoint::Messages | Endpoint::BatchResults)
+}
+
+/// Returns the refusal of a request whose texts can't go on.
+pub(super) fn refused(unfit: Unfit) -> Refused {
+    match unfit {
+        Unfit::Stopped(stopped) => refusal(*stopped),
+        Unfit::Malformed(malformed) => Refused::client(400, malformed.kind.to_string()),
+        Unfit::Refused(refused) => *refused,
+        Unfit::TooLong => Refused::gateway(503, "the gateway's plugins take too long"),
+    }
 }
 
 /// Returns the refusal of a body in which a guard's text can't be set.
@@ -190,7 +220,8 @@ impl Reading {
             };
             let mut at = None;
             let guards = &mut self.guards;
-            let limit = self.limit;
+            let (limit, replaced) = (self.limit, &self.replaced);
+            let sent = |member: &str| !replaced.iter().any(|name| name == member);
             let mut each = |text: Text<'_>| {
                 if limit.is_some_and(|limit| since.elapsed() > limit) {
                     return Err(Unfit::TooLong);
@@ -200,7 +231,7 @@ impl Reading {
             let read = match *name {
                 "system" => content::system(json, &mut each),
                 "messages" => content::messages(json, &mut each),
-                _ => content::requests(json, |index, text| {
+                _ => content::requests(json, sent, |index, text| {
                     at = Some(index);
                     each(text)
                 }),
@@ -220,6 +251,7 @@ impl Reading {
         }
         Read {
             guards: self.guards,
+            texts: document.next(),
             edits: match failed {
                 Some(failed) => Err(failed),
                 None => Ok(edits),
@@ -234,8 +266,6 @@ impl Failed {
     /// Returns the refusal. `limit` is the time that guards may take for a batch.
     fn refused(self, limit: Duration) -> Refused {
         let refused = match self.unfit {
-            Unfit::Stopped(stopped) => refusal(*stopped),
-            Unfit::Malformed(malformed) => Refused::client(400, malformed.kind.to_string()),
             Unfit::Refused(refused) => return *refused,
             Unfit::TooLong => Refused::client(
                 413,
@@ -245,6 +275,7 @@ impl Failed {
                     limit.as_millis()
                 ),
             ),
+            unfit @ (Unfit::Stopped(_) | Unfit::Malformed(_)) => refused(unfit),
         };
         match self.request {
             Some(index) => Refused {

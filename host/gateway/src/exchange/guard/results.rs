@@ -1,11 +1,12 @@
 //! The texts in the results of a batch, line by line.
 //!
-//! A result that a guard stops becomes an error of that request alone. No guard is asked about the end of an answer here.
+//! A result that a guard stops becomes an error of that request alone. Each message is an answer of its own, whose end guards are
+//! asked about.
 
 use bytes::Bytes;
 use pingora_core::protocols::http::ServerSession;
 use serde_json::json;
-use witgate_messages::content;
+use witgate_messages::content::{self, Message};
 use witgate_messages::head::Head;
 use witgate_messages::splice::{Edit, splice};
 use witgate_runtime::{Guards, Stopped as StoppedByGuard};
@@ -120,6 +121,10 @@ impl Lines {
         let document = &mut self.document;
         document.clear();
         let read = content::result(line, |text| document.read(guards, &text));
+        let read = read.and_then(|found| match found {
+            Message::Present => document.end(guards),
+            Message::Absent => Ok(()),
+        });
         match read.and_then(|()| document.rewritten(line)) {
             Ok(None) => out.extend_from_slice(line),
             Ok(Some(new)) => out.extend_from_slice(&new),

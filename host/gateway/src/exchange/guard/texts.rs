@@ -62,6 +62,16 @@ impl Document {
         }
     }
 
+    /// Numbers the next text.
+    pub(super) fn numbered_from(self, next: u32) -> Self {
+        Self { next, ..self }
+    }
+
+    /// Returns the number of the next text.
+    pub(super) fn next(&self) -> u32 {
+        self.next
+    }
+
     /// Lets the guards read a text.
     ///
     /// # Errors

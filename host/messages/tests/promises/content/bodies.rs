@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use witgate_messages::Malformed;
-use witgate_messages::content::{self, Cut, Kind, Text};
+use witgate_messages::content::{self, Cut, Kind, Message, Text};
 
 type Found = Vec<(Kind, String)>;
 
@@ -138,14 +138,20 @@ fn texts_of_a_batch_are_found_with_the_number_of_their_request() {
         {"custom_id": "c", "params": {"messages": [{"role": "user", "content": "v"}]}},
     ]);
     let mut found = Vec::new();
-    let read = content::requests(&list.to_string(), |index, text| {
-        found.push((index, of(&text).1));
-        Ok::<_, Malformed>(())
-    });
-    assert_eq!(read, Ok(()), "a list of requests");
-    found.sort();
+    let mut read = |sent: fn(&str) -> bool| {
+        found.clear();
+        let read = content::requests(&list.to_string(), sent, |index, text| {
+            found.push((index, of(&text).1));
+            Ok::<_, Malformed>(())
+        });
+        assert_eq!(read, Ok(()), "a list of requests");
+        found.sort();
+        found.clone()
+    };
     let wanted = [(0, "s"), (0, "u"), (2, "v")].map(|(index, text)| (index, text.to_owned()));
-    assert_eq!(found, wanted);
+    assert_eq!(read(|_| true), wanted);
+    let without = read(|member| member != "system");
+    assert_eq!(without, wanted[1..], "but for a member that is not sent");
 }
 
 #[test]
@@ -170,7 +176,11 @@ fn every_text_of_a_response_is_found_with_its_kind() {
         found.push(of(&text));
         Ok::<_, Malformed>(())
     });
-    assert_eq!((read, found), (Ok(()), wanted), "and in a batch's results");
+    let wanted = (Ok(Message::Present), wanted);
+    assert_eq!((read, found), wanted, "and in a batch's results");
+    let errored = json!({"custom_id": "a", "result": {"type": "errored"}});
+    let read = content::result(errored.to_string().as_bytes(), |_| Ok::<_, Malformed>(()));
+    assert_eq!(read, Ok(Message::Absent), "an error has no message");
 }
 
 #[test]

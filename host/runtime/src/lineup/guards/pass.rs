@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::call_facts::CallFacts;
+use crate::call_facts::{CallFacts, TextFacts};
 use crate::contract::guard::{Piece, Replacement, Stop, Verdict};
 use crate::fault::Fault;
 use crate::hook::Hook;
@@ -15,6 +15,8 @@ pub(super) struct Passed<'t> {
     pub(super) text: Cow<'t, str>,
     /// The end of the text, which the guard holds back.
     pub(super) held: String,
+    /// The character before that.
+    pub(super) before: Option<char>,
     /// The number of pieces that the guard decided about.
     pub(super) pieces: u64,
     /// The number of pieces that it changed.
@@ -31,7 +33,7 @@ pub(super) enum Halt {
 /// Passes a text through a guard, in pieces of at most `piece_bytes`. `piece` has their kind and index.
 pub(super) fn through<'t>(
     plugin: &Plugin,
-    facts: &CallFacts,
+    facts: &mut CallFacts,
     piece: &mut Piece,
     pending: Cow<'t, str>,
     last: bool,
@@ -48,6 +50,7 @@ pub(super) fn through<'t>(
         piece.text.clear();
         piece.text.push_str(part(&pending, start, end));
         piece.last = last && all;
+        let before = facts.text.and_then(|text| text.before);
         match ask(plugin, facts, piece) {
             Ok(Verdict::Pass) => start = end,
             Ok(Verdict::Hold(bytes)) => start = cut(&pending, start, end, bytes),
@@ -70,6 +73,10 @@ pub(super) fn through<'t>(
             }
         }
         pieces += 1;
+        let passed = part(&pending, 0, start).chars().next_back();
+        facts.text = Some(TextFacts {
+            before: passed.or(before),
+        });
         if all || halt.is_some() {
             break;
         }
@@ -89,6 +96,7 @@ pub(super) fn through<'t>(
     Passed {
         text,
         held,
+        before: facts.text.and_then(|text| text.before),
         pieces,
         changed,
         halt,

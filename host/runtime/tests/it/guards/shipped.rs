@@ -87,3 +87,40 @@ fn the_shipped_guard_reads_the_largest_piece_within_its_deadline() {
     assert_eq!(flow(&mut guards, &[&text, ""]).len(), 2, "it passes");
     assert_eq!(guards.trace().calls[0].changed, 0, "no secret");
 }
+
+#[test]
+fn the_shipped_guard_knows_the_character_before_a_piece() {
+    let mut guards = guards(&[guard(), guard()]);
+    let key = format!("{}{}", KEY.0, KEY.1);
+    let long = "y".repeat(70_000);
+    assert_eq!(
+        flow(
+            &mut guards,
+            &["prefi", "x", &format!("{key} "), &long, &key, ""]
+        )
+        .last(),
+        Some(&is("=0", 0)),
+        "a word that goes on is no key"
+    );
+    let calls = guards.trace().calls.iter();
+    assert!(calls.map(|calls| calls.changed).all(|changed| changed == 0));
+    let (texts, _): (Vec<_>, Vec<usize>) =
+        flow(&mut guards, &["y ", &key, "."]).into_iter().unzip();
+    assert_eq!(
+        texts.concat(),
+        "=2=0[redacted:anthropic-key].",
+        "another text"
+    );
+}
+
+#[test]
+fn the_shipped_guard_is_refused_if_it_may_not_hold_back_what_it_waits_for() {
+    let sidecar = format!("{SIDECAR}\n[limits]\nheld_bytes = 3999\n");
+    let source = Source::new("guard", GUARD.bytes()).with_sidecar(sidecar);
+    let refused = runtime().admit(&source).expect_err("it is refused");
+    let text = refused.to_string();
+    assert!(
+        text.contains("longest") && text.contains("hold back 3999"),
+        "{text}"
+    );
+}

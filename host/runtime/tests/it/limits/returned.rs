@@ -155,6 +155,16 @@ pub(super) fn texts(version: &str, len: u32) -> Vec<Case> {
                 one_change(3) + &span(12296, 16384, some) + &span(12312, 16384, rest),
             ),
             (
+                "guard",
+                "replacement",
+                word(2048, 2) + &span(2052, 8192, len),
+            ),
+            (
+                "guard",
+                "message and rule",
+                word(2048, 3) + &span(2052, 8192, some) + &span(2060, 8192, rest),
+            ),
+            (
                 "audit",
                 "from and to",
                 one_change(4) + &span(12296, 16384, some) + &span(12304, 16384, rest),
@@ -184,7 +194,7 @@ fn one_too_many(
 ) {
     let sidecar = format!("{PATIENT}{key} = 100");
     let answer = |body| {
-        let plugin = admit(&Guest::new().with(hook, body).version(version), &sidecar);
+        let plugin = admit(&Guest::hook(hook, body, version), &sidecar);
         (call(&alone(&plugin), hook, &plain()), plugin)
     };
     let (kept, _) = answer(obeyed);

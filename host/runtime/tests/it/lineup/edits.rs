@@ -7,7 +7,7 @@ use witgate_runtime::{AuditNote, Audited, FaultKind, Field, Lineup, Receipt, Val
 use super::plugin;
 use crate::guest::{Guest, NEWEST};
 use crate::layout::{Layout, Words, words};
-use crate::request::{PATIENT, alone};
+use crate::request::{PATIENT, alone, runtime, source};
 
 /// A change, as a guest states it.
 #[derive(Clone, Copy)]
@@ -47,9 +47,24 @@ impl Edit {
     }
 }
 
-/// An audit hook that returns these edits, each list for one receipt or for all.
+/// An audit hook that returns these edits, each list for one receipt or for all. The smoke test, whose receipt has no user, gets none.
 fn editing(edits: &[(Option<u32>, &[Edit])]) -> Guest {
     let mut layout = Layout::default();
+    let [at, len] = layout.text("user");
+    let condition = format!(
+        "(block (result i32)
+           (call $field (i32.const 0) (i32.const {at}) (i32.const {len}) (i32.const 3072))
+           (i32.load8_u (i32.const 3072)))"
+    );
+    editing_if(&condition, layout, edits).fact(
+        "receipts#get-field",
+        "$field",
+        "(param i32 i32 i32 i32)",
+    )
+}
+
+/// The same if a condition holds.
+fn editing_if(condition: &str, mut layout: Layout, edits: &[(Option<u32>, &[Edit])]) -> Guest {
     let list: Vec<Words> = edits
         .iter()
         .map(|(receipt, changes)| {
@@ -59,8 +74,9 @@ fn editing(edits: &[(Option<u32>, &[Edit])]) -> Guest {
         })
         .collect();
     let [at, len] = layout.list(&list);
+    let answer = words(2048, &[1, at, len]);
     Guest::new()
-        .with("audit", &words(2048, &[1, at, len]))
+        .with("audit", &format!("(if {condition} (then {answer}))"))
         .extra(&layout.data())
         .version(NEWEST)
 }
@@ -265,6 +281,18 @@ fn edits_of_a_receipt_that_is_not_there_are_a_fault_and_hold_the_fields_back() {
         let names: Vec<_> = entry.receipt.fields.iter().map(|it| &*it.name).collect();
         assert_eq!(names, ["streamed"], "what is kept in any case, unedited");
     }
+}
+
+#[test]
+fn a_plugin_whose_edits_are_always_of_a_receipt_that_is_not_there_is_refused() {
+    let edits: [(Option<u32>, &[Edit]); 1] = [(Some(1), &[Edit::Drop(&["user"])])];
+    let guest = editing_if("(i32.const 1)", Layout::default(), &edits);
+    let refused = runtime().admit(&source(guest.build(), PATIENT));
+    let text = refused.expect_err("it is refused").to_string();
+    assert!(
+        text.contains("edits of receipt 1; the call has 1"),
+        "{text}"
+    );
 }
 
 #[test]

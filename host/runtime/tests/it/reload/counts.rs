@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use witgate_runtime::{Allocation, PluginState, Policies, Runtime, RuntimeOptions};
+use parking_lot::Mutex;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use witgate_runtime::{Allocation, Plugin, PluginState, Policies, Runtime, RuntimeOptions};
 
 use crate::folder::{
     Folder, LONG, has_plan, next_lineup, open_slowly_with, open_with, plans, plans_nothing, status,
@@ -190,4 +193,55 @@ fn a_hundred_files_at_once_are_all_admitted_once() {
             "`{name}` is the same as before"
         );
     }
+}
+
+/// Takes note of what a policies directory says of its plugins whenever a line is logged.
+struct Looking {
+    policies: Policies,
+    /// Whether the status said what requests get.
+    agreed: Mutex<Vec<bool>>,
+}
+
+impl Subscriber for Looking {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn event(&self, _: &Event<'_>) {
+        let lineup = self.policies.current();
+        let serving = |plugin: &Arc<Plugin>| Some(plugin.identity().wasm.to_string());
+        let lineup: Vec<_> = lineup.plugins().iter().map(serving).collect();
+        let status = self.policies.status();
+        let told: Vec<_> = status.into_iter().map(|status| status.sha256).collect();
+        self.agreed.lock().push(lineup == told);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn the_status_never_tells_of_another_lineup_than_requests_get() {
+    let folder = Folder::new();
+    folder.rename_in("route.toml", PATIENT.as_bytes());
+    folder.rename_in("route.wasm", &plans_nothing());
+    let looking = Arc::new(Looking {
+        policies: folder.open(),
+        agreed: Mutex::default(),
+    });
+    folder.rename_in("route.wasm", &plans());
+    tracing::subscriber::with_default(Arc::clone(&looking), || looking.policies.reload_now())
+        .expect("it can be read");
+    let agreed = looking.agreed.lock();
+    assert!(
+        !agreed.is_empty(),
+        "it looked while the lineup was replaced"
+    );
+    assert!(agreed.iter().all(|agreed| *agreed), "{agreed:?}");
 }

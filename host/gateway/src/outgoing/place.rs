@@ -1,4 +1,4 @@
-//! The URL of a table and the headers that it is asked with.
+//! A URL and the headers that it is asked with.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -113,7 +113,7 @@ fn is_loopback(host: &str) -> bool {
 /// # Errors
 ///
 /// The name of a wrong one, and what is wrong with it; never its value.
-pub(super) fn check_headers(given: &[(String, String)]) -> Result<(), String> {
+pub(crate) fn check_headers(given: &[(String, String)]) -> Result<(), String> {
     headers(given).map(drop)
 }
 
@@ -122,7 +122,7 @@ pub(super) fn check_headers(given: &[(String, String)]) -> Result<(), String> {
 /// # Errors
 ///
 /// As [`check_headers`].
-pub(super) fn headers(
+pub(crate) fn headers(
     given: &[(String, String)],
 ) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
     let read = given.iter().map(|(name, value)| {

@@ -1,0 +1,99 @@
+//! The cost of the chain of receipts: a batch of lines appended with it and without it; and the time to check a million receipts.
+//!
+//! Baseline: the same lines in one `write(2)` to a plain file.
+
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a bench that prints its figures, and says so by panicking if it can't go on"
+)]
+
+use std::hint::black_box;
+use std::num::NonZeroU64;
+use std::time::{Instant, SystemTime};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use witgate_audit::Sink;
+use witgate_audit::segments::{Retention, Rotation, Segments, tidy, verify};
+use witgate_audit::sink::File;
+
+/// Lines in a batch, as the audit writes it under load.
+const BATCH: usize = 256;
+
+/// Receipts that are checked.
+const MILLION: usize = 1_000_000;
+
+/// A receipt of the usual length, 1.2 KB.
+fn line(number: usize) -> String {
+    let plugins: String = ["envelope", "route", "budget", "audit"]
+        .map(|name| format!("\"{name}\":\"{:064x}\",", number.wrapping_mul(0x9e37_79b9)))
+        .concat();
+    let session = format!("{:032x}", number.wrapping_mul(0x85eb_ca6b));
+    format!(
+        "{{\"id\":\"req_wg{number:032x}\",\"started_unix_ms\":{},\"endpoint\":\"messages\",\"outcome\":\"answered\",\
+         \"status\":200,\"key\":\"alice\",\"tenant\":\"acme\",\"session\":\"{session}\",\"usage\":{{\"source\":\"reported\",\
+         \"input_tokens\":{number},\"output_tokens\":120}},\"cost_picousd\":{},\"plugins\":{{{}}},\"pad\":\"{}\"}}\n",
+        1_795_225_386_000_usize + number,
+        number * 1_000,
+        plugins.trim_end_matches(','),
+        "x".repeat(400),
+    )
+}
+
+fn batch(from: usize) -> Vec<u8> {
+    (from..from + BATCH)
+        .map(line)
+        .collect::<String>()
+        .into_bytes()
+}
+
+fn rotation(max_bytes: u64) -> Rotation {
+    Rotation {
+        max_bytes: NonZeroU64::new(max_bytes).expect("not zero"),
+        retention: Retention::default(),
+    }
+}
+
+fn append(c: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lines = batch(0);
+    let mut group = c.benchmark_group("append_256_receipts");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    let mut plain = File::new(folder.path().join("plain"));
+    group.bench_function("plain file", |b| {
+        b.iter(|| plain.append(black_box(&lines)).expect("it is written"));
+    });
+    std::fs::remove_file(folder.path().join("plain")).expect("it is there");
+    let mut chained = Segments::new(folder.path().join("chained"), rotation(1 << 40));
+    group.bench_function("chained segment", |b| {
+        b.iter(|| chained.append(black_box(&lines)).expect("it is written"));
+    });
+    group.finish();
+}
+
+/// Says how long it takes to check a million receipts, nearly all of them in compressed segments.
+fn check(_: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("receipts.jsonl");
+    let mut sink = Segments::new(&path, rotation(64 << 20));
+    for from in (0..MILLION).step_by(BATCH) {
+        sink.append(&batch(from)).expect("it is written");
+    }
+    drop(sink);
+    tidy(&path, &Retention::default(), SystemTime::now()).expect("it is compressed");
+    let since = Instant::now();
+    let report = verify(&path, None).expect("it is read");
+    let took = since.elapsed();
+    assert!(report.is_intact(), "{report:?}");
+    println!(
+        "verify: {} receipts ({} MB) in {} segments: {took:.2?}",
+        report.records,
+        report.bytes >> 20,
+        report.segments
+    );
+}
+
+criterion_group!(benches, append, check);
+criterion_main!(benches);

@@ -1,0 +1,125 @@
+//! A file of chained lines in segments: the open one, and those that were sealed and compressed before.
+//!
+//! `receipts.jsonl` is the open segment, `receipts.jsonl.000007.zst` a sealed one. A segment that was just rotated is
+//! `receipts.jsonl.000007` until it has been compressed. Each segment goes on with the chain of the one before.
+
+mod finding;
+mod keeper;
+mod open;
+mod read;
+mod seal;
+mod tail;
+mod verify;
+
+pub use finding::{Finding, Problem, Report};
+pub use keeper::{Retention, tidy};
+pub use open::{Rotation, Segments};
+pub use read::{Lines, recent};
+pub use verify::verify;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The ending of compressed segments.
+const COMPRESSED: &str = ".zst";
+
+/// The ending of files that are being written.
+const UNFINISHED: &str = ".unfinished";
+
+/// The form of a closed segment's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Form {
+    Plain,
+    Compressed,
+}
+
+/// A closed segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Closed {
+    number: u64,
+    form: Form,
+    path: PathBuf,
+}
+
+/// Returns the path of a closed segment.
+fn path_of(base: &Path, number: u64, form: Form) -> PathBuf {
+    let mut name = base.as_os_str().to_owned();
+    name.push(format!(".{number:06}"));
+    if form == Form::Compressed {
+        name.push(COMPRESSED);
+    }
+    PathBuf::from(name)
+}
+
+/// Returns the path under which a file is written before it gets its name.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(UNFINISHED);
+    PathBuf::from(name)
+}
+
+/// Opens a file for reading. Returns `None` if it is missing or no file, such as a pipe, which would wait to be opened.
+fn open_file(path: &Path) -> io::Result<Option<fs::File>> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => match fs::File::open(path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        },
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the closed segments of a file, by number. Of two forms of a segment only the compressed one is listed: it is whole, and
+/// the other is about to be deleted.
+fn closed(base: &Path) -> io::Result<Vec<Closed>> {
+    // A segment that changes its form while the folder is listed may be in neither form in that list, but is in the next.
+    let mut found = listed(base)?;
+    found.extend(listed(base)?);
+    found.sort_by_key(|closed| (closed.number, std::cmp::Reverse(closed.form)));
+    found.dedup_by_key(|closed| closed.number);
+    Ok(found)
+}
+
+/// Returns the files of closed segments, in any order.
+fn listed(base: &Path) -> io::Result<Vec<Closed>> {
+    let folder = match base.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut prefix: OsString = base.file_name().unwrap_or_default().to_owned();
+    prefix.push(".");
+    let mut found = Vec::new();
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        let Some(rest) = name
+            .as_encoded_bytes()
+            .strip_prefix(prefix.as_encoded_bytes())
+            .and_then(|rest| std::str::from_utf8(rest).ok())
+        else {
+            continue;
+        };
+        let (digits, form) = match rest.strip_suffix(COMPRESSED) {
+            Some(digits) => (digits, Form::Compressed),
+            None => (rest, Form::Plain),
+        };
+        // Fewer digits are of another rotation.
+        if digits.len() < 6 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        if let Ok(number) = digits.parse() {
+            let path = path_of(base, number, form);
+            found.push(Closed { number, form, path });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,211 @@
+//! The check of a file's segments: each record by its hash and its place, and each segment by the one before.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::finding::{Finding, Problem, Report};
+use super::read::Reader;
+use super::{Closed, Form, closed, open_file, seal};
+use crate::chain::{Chained, Link, Note, Place};
+
+/// The findings that are kept; further ones are counted.
+const MAX_FINDINGS: usize = 1_000;
+
+/// The state of a check.
+struct Check {
+    report: Report,
+    /// The hash that a record should have.
+    wanted: Option<Link>,
+    path: PathBuf,
+    line: u64,
+    /// The number of the segment that is read.
+    segment: u64,
+    /// The last record in its place, and its hash.
+    last: Option<(Place, Link)>,
+    /// Bytes that are no record: the line at which they begin, and they.
+    loose: Option<(u64, Vec<u8>)>,
+}
+
+/// Checks a file and its closed segments. `hash` is that of a record that has to be among them.
+///
+/// # Errors
+///
+/// The system's error. What the files have wrong is in the report.
+pub fn verify(base: &Path, hash: Option<&str>) -> io::Result<Report> {
+    let mut check = Check {
+        report: Report {
+            has_hash: hash.is_none(),
+            ..Report::default()
+        },
+        wanted: hash.and_then(|hash| hash.parse().ok()),
+        path: base.to_owned(),
+        line: 0,
+        segment: 0,
+        last: None,
+        loose: None,
+    };
+    // Opened first, so that it stays the one after those that are listed.
+    let open = open_file(base)?;
+    let number = match &open {
+        Some(file) => super::tail::of(file)?.end.map(|end| end.place.segment),
+        None => None,
+    };
+    let mut closed: VecDeque<Closed> = closed(base)?.into();
+    closed.retain(|closed| number.is_none_or(|number| closed.number < number));
+    for closed in closed {
+        check.begin(&closed.path, Some(closed.number));
+        let seal = match closed.form {
+            Form::Compressed => Some(seal::read(&closed.path)?),
+            Form::Plain => None,
+        };
+        match Reader::closed(base, &closed).and_then(|reader| check.read(reader)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
+            Err(error) => check.found(None, Problem::Unreadable(error.to_string())),
+        }
+        check.end_of_closed();
+        if let Some(seal) = seal
+            && seal.map(|end| (end.place, end.link)) != check.last
+        {
+            check.found(None, Problem::Unsealed(closed.number));
+        }
+    }
+    if let Some(file) = open {
+        check.begin(base, number);
+        check.read(Reader::plain(file))?;
+        check.end_of_open();
+    }
+    let mut report = check.report;
+    report.hash = check.last.map(|(_, link)| link.as_str().to_owned());
+    Ok(report)
+}
+
+// === impl Check ===
+
+impl Check {
+    fn found(&mut self, line: Option<u64>, problem: Problem) {
+        self.report.problems += u64::from(problem.is_serious());
+        if self.report.findings.len() < MAX_FINDINGS {
+            self.report.findings.push(Finding {
+                path: self.path.clone(),
+                line,
+                problem,
+            });
+        }
+    }
+
+    fn begin(&mut self, path: &Path, number: Option<u64>) {
+        self.path = path.to_owned();
+        self.line = 0;
+        let Some(number) = number else {
+            return;
+        };
+        if self.segment != 0 && number > self.segment + 1 {
+            self.found(None, Problem::SegmentsMissing(self.segment + 1, number - 1));
+        }
+        self.segment = number;
+    }
+
+    fn read(&mut self, mut reader: Reader) -> io::Result<()> {
+        let mut line = Vec::new();
+        while reader.read(&mut line)? {
+            self.line += 1;
+            self.report.bytes += line.len() as u64 + 1;
+            match Chained::read(&line) {
+                Some(record) => self.record(&record),
+                None => match &mut self.loose {
+                    Some((_, loose)) => {
+                        loose.push(b'\n');
+                        loose.extend_from_slice(&line);
+                    }
+                    None => self.loose = Some((self.line, line.clone())),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Chained<'_>) {
+        self.report.records += 1;
+        self.report.has_hash |= self.wanted == Some(record.link);
+        self.covers(record);
+        let place = record.place;
+        let at = Some(self.line);
+        let is_first = self
+            .last
+            .is_none_or(|(last, _)| last.segment != self.segment);
+        self.report.segments += u64::from(is_first);
+        let expected = match self.last {
+            Some((last, _)) if !is_first => last.record + 1,
+            _ => 1,
+        };
+        if place.segment != self.segment || place.record < expected {
+            self.found(at, Problem::Reordered(place));
+            return;
+        }
+        if place.record > expected {
+            let (first, last) = (place.record - 1, expected);
+            let of = |record| Place { record, ..place };
+            self.found(at, Problem::Missing(of(last), of(first)));
+        } else if is_first {
+            self.first(record);
+        } else if self
+            .last
+            .is_some_and(|(_, link)| record.expected(&link) != record.link)
+        {
+            self.found(at, Problem::Changed(place));
+        }
+        let range = self.report.range.get_or_insert((place, place));
+        range.1 = place;
+        self.last = Some((place, record.link));
+    }
+
+    /// Checks the first record of a segment.
+    fn first(&mut self, record: &Chained<'_>) {
+        let at = Some(self.line);
+        let after = record.after();
+        if record.expected(&after.unwrap_or(Link::ZERO)) != record.link {
+            self.found(at, Problem::Changed(record.place));
+        }
+        let follows = match self.last {
+            // Segments between are missing, which has been told.
+            Some((last, _)) if last.segment + 1 != record.place.segment => true,
+            Some((_, link)) => after == Some(link),
+            None => after.is_some() || record.place.segment == 1,
+        };
+        if !follows {
+            self.found(at, Problem::Apart(record.place.segment));
+        }
+    }
+
+    /// Checks what is before a record and none itself.
+    fn covers(&mut self, record: &Chained<'_>) {
+        let covered = record.notes.iter().find_map(|note| match note {
+            Note::Torn(bytes, link) => Some((*bytes, *link)),
+            Note::After(_) => None,
+        });
+        match (self.loose.take(), covered) {
+            (None, None) => {}
+            (Some((line, loose)), Some(covered))
+                if covered == (loose.len() as u64, Link::of(&[&loose])) =>
+            {
+                self.found(Some(line), Problem::Cut(covered.0));
+            }
+            (Some((line, _)), _) => self.found(Some(line), Problem::Foreign),
+            (None, Some(_)) => self.found(Some(self.line), Problem::Changed(record.place)),
+        }
+    }
+
+    fn end_of_closed(&mut self) {
+        if let Some((line, _)) = self.loose.take() {
+            self.found(Some(line), Problem::Foreign);
+        }
+    }
+
+    fn end_of_open(&mut self) {
+        if let Some((line, loose)) = self.loose.take() {
+            self.found(Some(line), Problem::CutAtEnd(loose.len() as u64));
+        }
+    }
+}
