@@ -8,7 +8,7 @@ use std::process::ExitCode;
 /// Commands about receipts.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Find single receipts in the files, closed segments included. The last one is printed first, as it was written.
+    /// Find single receipts in the files, closed segments included. The last one is printed first, without its chain.
     Query(query::Query),
     /// Check that receipts are as they were written, and exit with 1 if one was changed, removed or moved.
     Verify(verify::Args),

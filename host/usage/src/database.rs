@@ -79,8 +79,10 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX sessions_by_time ON sessions (last_unix_ms);
     CREATE TABLE segments (
         identity BLOB PRIMARY KEY,
-        place INTEGER NOT NULL
+        place INTEGER NOT NULL,
+        last TEXT
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX segments_by_last ON segments (last);
     CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 "];
 

@@ -1,25 +1,40 @@
 //! The reader of receipts files: adds what is new to the sums.
 
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use sha2::{Digest as _, Sha256};
+use witgate_audit::segments::{Segment, list};
 
 use crate::database::UsageError;
 use crate::record::Record;
-use crate::segments::{Coding, Identity, Reader, Source};
 use crate::series::{Metadata, Room};
+use crate::source::Source;
 use crate::tally::Tally;
 
 /// Receipts that are added in one transaction.
 const MAX_LINES: usize = 4_096;
+
+/// A segment's lasting name, whatever its file is called: a hash of its first line.
+type Identity = [u8; 16];
 
 /// A reader of receipts files. Any number of them, in any processes, may add to one database: each receipt counts once.
 pub struct Follower {
     sources: Vec<Source>,
     metadata: Vec<String>,
     room: Room,
-    /// The open file of each source as it was last seen. If it was moved away, its rest is read from here.
-    open: Vec<Option<(Identity, File)>>,
+    /// What is known of each source.
+    known: Vec<Known>,
+}
+
+/// The state of a log in memory, which saves looks at files. How far it was read is in the database.
+#[derive(Debug, Default)]
+struct Known {
+    /// The open segment as it was last seen. If it was moved away, its rest is read from here.
+    open: Option<Arc<Segment>>,
+    /// The numbers of compressed segments that were read to their ends.
+    read: BTreeSet<u64>,
 }
 
 /// The result of a step of a follower.
@@ -48,7 +63,7 @@ impl Follower {
     #[must_use]
     pub fn new(sources: Vec<Source>, metadata: Vec<String>, room: Room) -> Self {
         Self {
-            open: sources.iter().map(|_| None).collect(),
+            known: sources.iter().map(|_| Known::default()).collect(),
             sources,
             metadata,
             room,
@@ -77,14 +92,17 @@ impl Follower {
             followed: Followed::default(),
             now_unix_ms,
         };
-        for (source, open) in self.sources.iter().zip(&mut self.open) {
-            *open = step.add(source, open.take())?;
+        let mut known = Vec::with_capacity(self.known.len());
+        for (source, before) in self.sources.iter().zip(&self.known) {
+            known.push(step.add(source, before)?);
         }
         let Step {
             tally, followed, ..
         } = step;
         tally.write(self.room)?;
         transaction.commit()?;
+        // Only now, because what was added before a failure is added again.
+        self.known = known;
         Ok(followed)
     }
 
@@ -113,54 +131,66 @@ impl Follower {
 // === impl Step ===
 
 impl Step<'_> {
-    /// Adds what is new in a log, and the rest of its file that was open before if that was moved away. Returns the file that
-    /// is open now.
-    fn add(
-        &mut self,
-        source: &Source,
-        before: Option<(Identity, File)>,
-    ) -> Result<Option<(Identity, File)>, UsageError> {
-        let failed = |error| UsageError::Receipts {
-            path: source.path.clone(),
-            source: error,
-        };
-        let (mut open, mut seen) = (None, Vec::new());
-        for segment in source.segments().map_err(failed)? {
-            let Some(reader) = segment.open().map_err(failed)? else {
+    /// Adds what is new in a log. Returns what is known of it then.
+    fn add(&mut self, source: &Source, known: &Known) -> Result<Known, UsageError> {
+        let failed = |error| source.failed(error);
+        let mut next = Known::default();
+        for segment in list(&source.path).map_err(failed)? {
+            if segment.is_open() {
+                next.open = Some(Arc::new(segment));
                 continue;
-            };
-            let identity = reader.identity();
-            seen.push(identity);
-            if segment.path == source.path {
-                open = reader.handle().map(|file| (identity, file));
             }
-            self.add_segment(source, reader)?;
+            let number = segment.compressed();
+            let was_read = number.is_some_and(|number| known.read.contains(&number));
+            if was_read || self.add_segment(source, &segment)? {
+                next.read.extend(number);
+            }
         }
-        if let Some((identity, file)) = before
-            && !seen.contains(&identity)
-            && let Some(reader) = Reader::new(file, Coding::Plain).map_err(failed)?
-        {
-            self.add_segment(source, reader)?;
+        if let Some(before) = &known.open {
+            let is_there = match &next.open {
+                Some(open) => open.is_same_file(before).map_err(failed)?,
+                None => false,
+            };
+            // Its end is in a closed segment, or nowhere else if it was moved away.
+            if !is_there && !self.add_segment(source, before)? {
+                next.open = Some(Arc::clone(before));
+                return Ok(next);
+            }
         }
-        Ok(open)
+        match &next.open {
+            Some(open) => drop(self.add_segment(source, open)?),
+            None => next.open.clone_from(&known.open),
+        }
+        Ok(next)
     }
 
-    /// Adds what follows the place up to which a segment has been read, and notes the new place.
-    fn add_segment(&mut self, source: &Source, mut reader: Reader) -> Result<(), UsageError> {
-        let failed = |error| UsageError::Receipts {
-            path: source.path.clone(),
-            source: error,
+    /// Adds what follows the place up to which a segment has been read, and notes the new place. Returns whether all of it has
+    /// been read.
+    fn add_segment(&mut self, source: &Source, segment: &Segment) -> Result<bool, UsageError> {
+        let failed = |error| source.failed(error);
+        if self.is_full() {
+            return Ok(false);
+        }
+        if let Some(last) = segment.seal().map_err(failed)?
+            && self.has_read_to(&last)?
+        {
+            return Ok(true);
+        }
+        let Some(first) = segment.first_line().map_err(failed)? else {
+            return Ok(true);
         };
-        let identity = reader.identity();
+        let identity = identity(&first);
         let before: Option<u64> = self
             .db
             .prepare_cached("SELECT place FROM segments WHERE identity = ?1")?
             .query_row([identity], |row| row.get(0))
             .optional()?;
-        let (mut place, mut line) = (before.unwrap_or(0), Vec::new());
-        reader.skip_to(place).map_err(failed)?;
-        while !self.is_full() && reader.line(&mut line).map_err(failed)? {
-            place += line.len() as u64;
+        let before = before.unwrap_or(0);
+        let Some(mut lines) = segment.lines(before).map_err(failed)? else {
+            return Ok(true);
+        };
+        let mut line = Vec::new();
+        while !self.is_full() && lines.read(&mut line).map_err(failed)? {
             match Record::parse(&line) {
                 Some(record) => {
                     self.tally.add(&record, source.kind, self.now_unix_ms)?;
@@ -171,16 +201,37 @@ impl Step<'_> {
             }
         }
         self.followed.is_behind = self.is_full();
-        if before != Some(place) {
-            let stored = i64::try_from(place).unwrap_or(i64::MAX);
+        if lines.place() != before {
+            let place = i64::try_from(lines.place()).unwrap_or(i64::MAX);
             self.db
-                .prepare_cached("INSERT OR REPLACE INTO segments VALUES (?1, ?2)")?
-                .execute((identity, stored))?;
+                .prepare_cached(
+                    "INSERT INTO segments VALUES (?1, ?2, ?3) ON CONFLICT (identity) DO UPDATE
+                     SET place = excluded.place, last = coalesce(excluded.last, last)",
+                )?
+                .execute((identity, place, lines.hash()))?;
         }
-        Ok(())
+        Ok(!self.is_full())
+    }
+
+    /// Returns whether the record with this hash has been read, and so all before it in its segment.
+    fn has_read_to(&self, hash: &str) -> Result<bool, UsageError> {
+        let known = self
+            .db
+            .prepare_cached("SELECT 1 FROM segments WHERE last = ?1")?
+            .exists([hash])?;
+        Ok(known)
     }
 
     fn is_full(&self) -> bool {
         self.followed.receipts + self.followed.unreadable >= MAX_LINES
     }
+}
+
+/// Returns the identity of the segment that begins with this line, which has the id of a receipt.
+fn identity(first: &[u8]) -> Identity {
+    let mut identity = Identity::default();
+    for (to, from) in identity.iter_mut().zip(Sha256::digest(first)) {
+        *to = from;
+    }
+    identity
 }

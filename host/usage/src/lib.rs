@@ -2,7 +2,8 @@
 //! questions about them.
 //!
 //! A receipts file is the queue: how far it was read is committed in the same transaction as the sums, so a receipt counts
-//! exactly once, whenever a process is killed and however many processes read. Nothing here knows HTTP, Messages or the
+//! exactly once, whenever a process is killed and however many processes read. The form of the files is that of
+//! `witgate-audit`. Nothing here knows HTTP, Messages or the
 //! gateway; time is an argument.
 
 mod database;
@@ -14,9 +15,9 @@ pub mod query;
 mod record;
 mod retention;
 mod search;
-mod segments;
 mod series;
 mod sessions;
+mod source;
 mod sums;
 mod tally;
 
@@ -24,10 +25,9 @@ pub use self::database::{UsageError, open_reader, open_writer};
 pub use self::follow::{Followed, Follower};
 pub use self::grain::Grain;
 pub use self::histogram::Histogram;
-
 pub use self::retention::{Keep, clean};
 pub use self::search::{Wanted, for_each_line, search};
-pub use self::segments::{Kind, Source};
 pub use self::series::{Dimension, Metadata, Room};
 pub use self::sessions::{Session, session, session_named, sessions};
+pub use self::source::{Kind, Source};
 pub use self::sums::Sums;

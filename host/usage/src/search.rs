@@ -1,13 +1,15 @@
 //! Single receipts, found in the files.
 
 use std::collections::VecDeque;
+use std::time::{Duration, UNIX_EPOCH};
 
 use memchr::memmem;
 use serde_json::Value;
+use witgate_audit::segments::list;
 
 use crate::database::UsageError;
 use crate::record::find;
-use crate::segments::Source;
+use crate::source::Source;
 
 /// The receipts that are wanted: those to which all of it applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,27 +73,27 @@ pub fn search(
     limit: usize,
 ) -> Result<Vec<Vec<u8>>, UsageError> {
     let mut found = Vec::new();
+    let earliest = wanted.from_unix_ms.and_then(|from| from.try_into().ok());
+    let earliest = earliest.map(|from| UNIX_EPOCH + Duration::from_millis(from));
     for source in sources {
         let mut of_source = Vec::new();
-        let failed = |error| UsageError::Receipts {
-            path: source.path.clone(),
-            source: error,
-        };
-        for segment in source.segments().map_err(failed)?.iter().rev() {
-            let Some(mut reader) = segment.open().map_err(failed)? else {
-                continue;
-            };
+        let failed = |error| source.failed(error);
+        for segment in list(&source.path).map_err(failed)?.iter().rev() {
             let room = limit - of_source.len().min(limit);
-            if room == 0 {
+            // A receipt is written after its beginning.
+            if room == 0 || earliest.is_some_and(|earliest| segment.is_before(earliest)) {
                 break;
             }
+            let Some(mut lines) = segment.lines(0).map_err(failed)? else {
+                continue;
+            };
             let (mut last, mut line) = (VecDeque::new(), Vec::new());
-            while reader.line(&mut line).map_err(failed)? {
+            while lines.read(&mut line).map_err(failed)? {
                 if wanted.matches(&line) {
                     if last.len() == room {
                         last.pop_front();
                     }
-                    last.push_back(line.trim_ascii_end().to_vec());
+                    last.push_back(line.clone());
                 }
             }
             of_source.extend(last.into_iter().rev());
@@ -112,14 +114,11 @@ pub fn search(
 /// A file can't be read.
 pub fn for_each_line(sources: &[Source], mut each: impl FnMut(&[u8])) -> Result<(), UsageError> {
     for source in sources {
-        let failed = |error| UsageError::Receipts {
-            path: source.path.clone(),
-            source: error,
-        };
+        let failed = |error| source.failed(error);
         let mut line = Vec::new();
-        for segment in source.segments().map_err(failed)? {
-            if let Some(mut reader) = segment.open().map_err(failed)? {
-                while reader.line(&mut line).map_err(failed)? {
+        for segment in list(&source.path).map_err(failed)? {
+            if let Some(mut lines) = segment.lines(0).map_err(failed)? {
+                while lines.read(&mut line).map_err(failed)? {
                     each(&line);
                 }
             }
@@ -136,7 +135,7 @@ fn started(line: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segments::Kind;
+    use crate::source::Kind;
 
     #[test]
     fn receipts_are_found_by_any_field_the_last_first_in_all_files() {
@@ -147,11 +146,11 @@ mod tests {
         let old = line(1, r#","key":"k","metadata":{"team":{"name":"a"}}"#)
             + &line(2, r#","key":"other""#);
         std::fs::write(
-            at("r.jsonl.2.zst"),
+            at("r.jsonl.000001.zst"),
             zstd::encode_all(old.as_bytes(), 1).unwrap(),
         )
         .unwrap();
-        std::fs::write(at("r.jsonl.1"), line(3, r#","key":"k","status":200"#)).unwrap();
+        std::fs::write(at("r.jsonl.000002"), line(3, r#","key":"k","status":200"#)).unwrap();
         std::fs::write(at("r.jsonl"), line(5, r#","key":"k""#) + "{\"id\":\"cut").unwrap();
         std::fs::write(
             at("refused.jsonl"),

@@ -6,9 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::names::Names;
 use crate::record::Record;
-use crate::segments::Kind;
 use crate::series::{self, Detail, Dimension, Metadata, Room, Values, without_detail};
 use crate::sessions::Visits;
+use crate::source::Kind;
 use crate::sums::Sums;
 use crate::{Grain, sessions};
 
