@@ -157,7 +157,6 @@ fn missing_grants_are_told_together_and_with_wrong_settings() {
     for wanted in [
         "headers = [\"",
         "`body = \"read\"` in [grants]",
-        "`clock = true` in [grants]",
         "budget.toml:2: `settings.unpriced`",
         "budget.toml:3: `settings.free`: must be a list, not 5",
     ] {

@@ -57,7 +57,14 @@ fn with(table: &str, line: &str) -> String {
         ("upstreams.NAME", "base_url = \"https://x\""),
         ("groups.NAME2", "members = [{ upstream = \"NAME\" }]"),
         ("capture", "dir = \".\""),
-        ("receipts.sinks.NAME", "type = \"stdout\""),
+        (
+            "budgets",
+            "webhook.url = \"https://x\"\nwebhook.secret = { file = \"Cargo.toml\" }\nwebhook.dead_letters = \"x\"",
+        ),
+        (
+            "receipts.sinks.NAME",
+            "type = \"webhook\"\nurl = \"https://x\"",
+        ),
     ];
     let table = if table == "groups.NAME" {
         "groups.NAME2"

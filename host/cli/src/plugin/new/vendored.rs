@@ -27,6 +27,7 @@ const FILES: &[(&str, &str)] = sdk! {
     "src/export/component.rs"
     "src/functions.rs"
     "src/glob.rs"
+    "src/globs.txt"
     "src/host.rs"
     "src/json.rs"
     "src/json/parser.rs"
