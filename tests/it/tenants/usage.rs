@@ -263,3 +263,36 @@ async fn commands_answer_from_the_files_alone() {
         "none so old"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_in_closed_segments_count_once_and_are_found() {
+    let upstream = upstream().await;
+    let gate = builder()
+        .receipts("rotate_bytes = 65536")
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    let mut client = gate.client().await;
+    for number in 0..200 {
+        let asked = ask(&gate, &format!("s{number}"), &"growth".repeat(50));
+        assert_eq!(client.ask(&asked).await.status, 200, "request {number}");
+    }
+    gate.running().flush().await;
+    let total = gate.admin("/usage").await.json()["total"].clone();
+    assert_eq!(total["requests"], 200, "while it runs: {total}");
+    let (_, folder) = gate.drain().await;
+    let closed = std::fs::read_dir(folder.path()).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().starts_with("receipts.jsonl.0")
+    });
+    assert!(closed.count() > 1, "segments were closed");
+    let run = |arguments: &[&str]| printed(&witgate(folder.path(), arguments));
+    let usage: Value = serde_json::from_str(&run(&["usage", "--format", "json"])).unwrap();
+    assert_eq!(usage["total"]["requests"], 200, "afterwards: {usage}");
+    for session in ["s0", "s199"] {
+        let found = run(&["receipts", "query", "--session", session, "--since", "1h"]);
+        let receipt: Value = serde_json::from_str(found.trim()).expect("one receipt");
+        assert_eq!(receipt["session"], session, "{receipt}");
+        assert!(receipt.get("chain").is_none(), "as it was: {receipt}");
+    }
+}
