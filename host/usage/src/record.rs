@@ -130,7 +130,9 @@ pub(crate) struct LeftOut {
 impl<'a> Record<'a> {
     /// Reads a line, or returns `None` if it is no receipt.
     pub(crate) fn parse(line: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(line).ok()
+        // A list would be read as the fields in their order.
+        let is_object = line.trim_ascii_start().starts_with(b"{");
+        is_object.then(|| serde_json::from_slice(line).ok())?
     }
 
     /// Returns the model that served the exchange, as far as it is known.

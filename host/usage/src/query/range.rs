@@ -166,12 +166,12 @@ mod tests {
         );
         assert_eq!(
             cover("2026-11-28T22:58:10Z", "2026-11-29T02:01:00Z"),
-            [(Minute, 2), (Hour, 1), (Hour, 2), (Minute, 1)],
+            [(Minute, 2), (Hour, 3), (Minute, 1)],
             "the last night"
         );
         assert_eq!(
             cover("2026-11-20T22:58:10Z", "2026-11-21T02:01:00Z"),
-            [(Hour, 2), (Hour, 3)],
+            [(Hour, 5)],
             "minutes of last week are gone, so its ends are rounded"
         );
         assert_eq!(
