@@ -12,7 +12,8 @@
 
 use std::hint::black_box;
 use std::num::NonZeroU64;
-use std::time::{Instant, SystemTime};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use witgate_audit::Sink;
@@ -56,19 +57,37 @@ fn rotation(max_bytes: u64) -> Rotation {
     }
 }
 
+/// Batches that are appended to a file before the next one begins, so that a bench does not fill the disk.
+const BATCHES_OF_FILE: u64 = 256;
+
+/// Returns the time that a number of batches takes, without the time to make and remove files.
+fn time_of<S: Sink>(batches: u64, lines: &[u8], open: impl Fn(&Path) -> S) -> Duration {
+    let mut took = Duration::ZERO;
+    let mut left = batches;
+    while left > 0 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut sink = open(&folder.path().join("receipts"));
+        let now = left.min(BATCHES_OF_FILE);
+        let since = Instant::now();
+        for _ in 0..now {
+            sink.append(black_box(lines)).expect("it is written");
+        }
+        took += since.elapsed();
+        left -= now;
+    }
+    took
+}
+
 fn append(c: &mut Criterion) {
-    let folder = tempfile::tempdir().expect("a folder");
     let lines = batch(0);
     let mut group = c.benchmark_group("append_256_receipts");
     group.throughput(Throughput::Elements(BATCH as u64));
-    let mut plain = File::new(folder.path().join("plain"));
     group.bench_function("plain file", |b| {
-        b.iter(|| plain.append(black_box(&lines)).expect("it is written"));
+        b.iter_custom(|batches| time_of(batches, &lines, |path| File::new(path)));
     });
-    std::fs::remove_file(folder.path().join("plain")).expect("it is there");
-    let mut chained = Segments::new(folder.path().join("chained"), rotation(1 << 40));
+    let chained = |path: &Path| Segments::new(path, rotation(1 << 40));
     group.bench_function("chained segment", |b| {
-        b.iter(|| chained.append(black_box(&lines)).expect("it is written"));
+        b.iter_custom(|batches| time_of(batches, &lines, chained));
     });
     group.finish();
 }

@@ -6,4 +6,6 @@ mod budget;
 mod holds;
 mod keys;
 mod ownership;
+mod prices;
+mod usage;
 mod warnings;

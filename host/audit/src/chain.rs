@@ -219,6 +219,15 @@ pub fn without_chain(line: &[u8]) -> std::borrow::Cow<'_, [u8]> {
     }
 }
 
+/// Takes the chain off a line. Returns its hash, or `None` for a line without one.
+pub(crate) fn unchain(line: &mut Vec<u8>) -> Option<Link> {
+    let chained = Chained::read(line)?;
+    let (content, link) = (chained.content.len(), chained.link);
+    line.truncate(content);
+    line.push(b'}');
+    Some(link)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ mod keeper;
 mod open;
 mod read;
 mod seal;
+mod segment;
 mod tail;
 mod verify;
 
@@ -15,12 +16,14 @@ pub use finding::{Finding, Problem, Report};
 pub use keeper::{Retention, tidy};
 pub use open::{Rotation, Segments};
 pub use read::{Lines, recent};
+pub use segment::{Segment, WholeLines, list};
 pub use verify::verify;
 
 use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The ending of compressed segments.
 const COMPRESSED: &str = ".zst";
@@ -41,6 +44,16 @@ struct Closed {
     number: u64,
     form: Form,
     path: PathBuf,
+}
+
+/// The segments of a file.
+struct Found {
+    /// The closed ones, by number.
+    closed: Vec<Closed>,
+    /// The open one, which stays the same file if it is rotated meanwhile.
+    open: Option<fs::File>,
+    /// The number of the open one, or `None` before its first record.
+    number: Option<u64>,
 }
 
 /// Returns the path of a closed segment.
@@ -74,6 +87,23 @@ fn open_file(path: &Path) -> io::Result<Option<fs::File>> {
     }
 }
 
+/// Returns the segments of a file. The open one is opened first, so that it stays the one after those that are listed.
+fn find(base: &Path) -> io::Result<Found> {
+    let open = open_file(base)?;
+    let number = match &open {
+        Some(file) => tail::of(file)?.end.map(|end| end.place.segment),
+        None => None,
+    };
+    let mut closed = closed(base)?;
+    // It was rotated since it was opened.
+    closed.retain(|closed| number.is_none_or(|number| closed.number < number));
+    Ok(Found {
+        closed,
+        open,
+        number,
+    })
+}
+
 /// Returns the closed segments of a file, by number. Of two forms of a segment only the compressed one is listed: it is whole, and
 /// the other is about to be deleted.
 fn closed(base: &Path) -> io::Result<Vec<Closed>> {
@@ -83,6 +113,16 @@ fn closed(base: &Path) -> io::Result<Vec<Closed>> {
     found.sort_by_key(|closed| (closed.number, std::cmp::Reverse(closed.form)));
     found.dedup_by_key(|closed| closed.number);
     Ok(found)
+}
+
+// === impl Closed ===
+
+impl Closed {
+    /// Returns true if the segment was closed before a time.
+    fn is_before(&self, time: SystemTime) -> bool {
+        let modified = fs::metadata(&self.path).and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|modified| modified < time)
+    }
 }
 
 /// Returns the files of closed segments, in any order.

@@ -8,11 +8,13 @@ mod log;
 mod notify;
 mod output;
 mod plugin;
+mod prices;
 mod receipts;
 mod replay;
 mod run;
 mod sidecars;
 mod temporary;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -60,12 +62,17 @@ enum Command {
     Plugin(plugin::Command),
     /// Send recorded requests to a gateway or an upstream, and print the responses.
     Replay(replay::Args),
+    /// Show what was used and spent, by tenant, user, model and more.
+    Usage(usage::Args),
+    /// Find single receipts, and check the receipts files.
+    #[command(subcommand)]
+    Receipts(receipts::Command),
+    /// Compare prices with what receipts say.
+    #[command(subcommand)]
+    Prices(prices::Command),
     /// Manage virtual keys, which callers present to the gateway.
     #[command(subcommand)]
     Key(key::Command),
-    /// Check the receipts files.
-    #[command(subcommand)]
-    Receipts(receipts::Command),
 }
 
 /// Runs the command that the process was started with.
@@ -84,8 +91,10 @@ fn main() -> ExitCode {
         Command::Check(args) => check::check(&args).map(unless_print_failed),
         Command::Plugin(command) => plugin::plugin(&command).map(unless_print_failed),
         Command::Replay(args) => replay::replay(&args).map(unless_print_failed),
-        Command::Key(command) => key::key(command).map(unless_print_failed),
+        Command::Usage(args) => usage::usage(&args).map(unless_print_failed),
         Command::Receipts(command) => receipts::receipts(&command).map(unless_print_failed),
+        Command::Prices(command) => prices::prices(&command).map(unless_print_failed),
+        Command::Key(command) => key::key(command).map(unless_print_failed),
     };
     match done {
         Ok(code) => code,

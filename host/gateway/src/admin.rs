@@ -1,4 +1,5 @@
-//! The admin listener: read-only pages for operators and their tools, for loopback use.
+//! The admin listener: pages for operators and their tools, for loopback use. All but one are read-only: a session can be
+//! ended.
 //!
 //! The listener asks for no key, so it checks where a request comes from (`access`): a web page in an operator's browser can
 //! read nothing. A request under an unknown host name only learns whether the gateway is alive and ready. Connections have
@@ -13,6 +14,8 @@
 //! | `/upstreams` | each upstream: state and reason, requests in progress, requests and errors of the last minute, latency, retries left |
 //! | `/budgets` | each account: used, held, limit, reset; paged with `?limit=` and `?cursor=` |
 //! | `/keys` | each key: owner, end of its validity, time of its last request; paged in the same way |
+//! | `/usage` | spend by any dimension, window and filter |
+//! | `/sessions`, `/sessions/{id}` | each session: cost, turns, last seen; one of them with its agents. `DELETE` ends it |
 //! | `/config` | the result of the last reload |
 //! | `/metrics` | the same and more in OpenMetrics text |
 
@@ -25,6 +28,7 @@ mod plugins;
 mod sinks;
 mod status;
 pub(crate) mod upstreams;
+mod usage;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -84,13 +88,14 @@ impl Admin {
         Self { status, scraped }
     }
 
-    fn answer(&self, request: &RequestHeader, config: &Config) -> Page {
+    async fn answer(&self, request: &RequestHeader, config: &Config) -> Page {
         let hosts = config.admin.as_ref().map_or(&[][..], |admin| &admin.hosts);
         let path = request.uri.path();
         match Access::check(&request.method, &request.headers, hosts) {
-            Ok(Access::Full) => self.page(path, request.uri.query()),
+            Ok(Access::Full) if request.method == Method::DELETE => self.delete(path).await,
+            Ok(Access::Full) => self.page(path, request.uri.query()).await,
             Ok(Access::ProbesOnly) => self.probe(path),
-            Err(Denied::Method) => Page::error(405, "admin pages are read-only: use GET or HEAD"),
+            Err(Denied::Method) => Page::read_only(),
             Err(Denied::CrossSite) => Page::error(
                 403,
                 "the request comes from a page of another site: open this page by its own address",
@@ -113,7 +118,10 @@ impl Admin {
         }
     }
 
-    fn page(&self, path: &str, query: Option<&str>) -> Page {
+    async fn page(&self, path: &str, query: Option<&str>) -> Page {
+        if let Some(id) = path.strip_prefix("/sessions/") {
+            return usage::session_of(&self.status.gateway, id).await;
+        }
         match path {
             "/healthz" => Page::alive(),
             "/readyz" => self.readiness(),
@@ -124,14 +132,25 @@ impl Admin {
             "/upstreams" => self.upstreams(),
             "/budgets" => self.budgets(query),
             "/keys" => self.keys(query),
+            "/usage" => usage::page(&self.status.gateway, query).await,
+            "/sessions" => usage::sessions(&self.status.gateway, query).await,
             "/config" => Page::json(200, &json!(self.status.reloader.status())),
             "/metrics" => self.metrics(),
             _ => Page::json(
                 404,
                 &json!({"error": "no such page", "pages": [
-                    "/healthz", "/readyz", "/plugins", "/upstreams", "/budgets", "/keys", "/config", "/metrics",
+                    "/healthz", "/readyz", "/plugins", "/upstreams", "/budgets", "/keys", "/usage", "/sessions",
+                    "/config", "/metrics",
                 ]}),
             ),
+        }
+    }
+
+    /// Ends the session that a path names.
+    async fn delete(&self, path: &str) -> Page {
+        match path.strip_prefix("/sessions/") {
+            Some(id) => usage::end(&self.status.gateway, id).await,
+            None => Page::read_only(),
         }
     }
 
@@ -186,7 +205,7 @@ impl HttpServerApp for Admin {
             head::close(session).await;
             return None;
         }
-        let page = self.answer(session.req_header(), &config);
+        let page = self.answer(session.req_header(), &config).await;
         // No page takes a body, so what follows such a head is not read.
         if *shutdown.borrow() || !session.is_body_empty() {
             session.set_keepalive(None);
@@ -229,6 +248,10 @@ impl Page {
 
     fn error(status: u16, message: &str) -> Self {
         Self::json(status, &json!({"error": message}))
+    }
+
+    fn read_only() -> Self {
+        Self::error(405, "admin pages are read-only: use GET or HEAD")
     }
 
     /// Returns a page, or the problem of the query that asked for it.

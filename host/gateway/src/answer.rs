@@ -36,6 +36,17 @@ pub(crate) enum Answer<'a> {
         /// Additional headers.
         headers: &'a [(HeaderName, HeaderValue)],
     },
+    /// A page of the gateway's own.
+    Page {
+        /// The type of its body.
+        content_type: &'static str,
+        /// The body.
+        body: Bytes,
+        /// The gateway's id of the request.
+        id: &'a str,
+        /// Additional headers.
+        headers: &'a [(HeaderName, HeaderValue)],
+    },
     /// The response to an allowed CORS preflight.
     Preflight {
         /// The permissions, as headers.
@@ -61,6 +72,20 @@ pub(crate) async fn write(
             id,
             headers,
         } => error_answer(refused, id, headers)?,
+        Answer::Page {
+            content_type,
+            body,
+            id,
+            headers,
+        } => {
+            let mut head = ResponseHeader::build(200, Some(4 + headers.len()))?;
+            head.append_header(header::CONTENT_TYPE, content_type)?;
+            head.append_header(header::CONTENT_LENGTH, body.len().to_string())?;
+            head.append_header(header::CACHE_CONTROL, "no-store")?;
+            head.append_header("witgate-request-id", id)?;
+            append(&mut head, headers)?;
+            (head, body)
+        }
         Answer::Preflight { headers } => {
             let mut head = ResponseHeader::build(204, Some(headers.len()))?;
             append(&mut head, headers)?;

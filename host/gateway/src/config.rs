@@ -23,6 +23,7 @@ mod state;
 mod streams;
 mod tls;
 mod upgrade;
+mod usage;
 mod warnings;
 
 use std::collections::BTreeMap;
@@ -49,12 +50,14 @@ pub use self::listen::{ForwardedHeader, Listen, Proxies, ProxyProtocol};
 pub use self::memory::{Memory, Origin};
 pub use self::network::Network;
 pub use self::plugins::Plugins;
+pub use self::prices::{Prices, UpstreamContract};
 pub use self::receipts::Receipts;
 pub(crate) use self::receipts::is_special;
 pub use self::receipts::sinks as receipts_sinks;
 pub use self::state::{OnJournalDamage, OnJournalFailure, State};
 pub use self::streams::{ClientGone, Streams};
 pub use self::tls::{ClientCertificates, Demand, ListenTls};
+pub use self::usage::Usage;
 pub use witgate_upstream::config::{
     BaseUrl, BreakerPolicy, Choice, Credential, CredentialCommand, CredentialHeader,
     CredentialSource, GroupConfig, HealthPolicy, HttpVersion, Member, OwnCredential,
@@ -94,8 +97,10 @@ pub struct Config {
     pub batches: Batches,
     /// Receipts files.
     pub receipts: Receipts,
-    /// Price file, or `None` for the built-in prices.
-    pub prices: Option<PathBuf>,
+    /// Roll-ups of the receipts, or `None` if they are not kept.
+    pub usage: Option<Usage>,
+    /// Prices.
+    pub prices: Prices,
     /// Unix socket on which a new process asks to take over, or `None` if none can.
     pub upgrade: Option<PathBuf>,
     /// Maximum time for running exchanges to finish after SIGTERM.
@@ -157,6 +162,7 @@ struct ConfigFile {
     models: endpoints::ModelsFile,
     cors: Option<cors::CorsFile>,
     capture: Option<capture::CaptureFile>,
+    usage: Option<usage::UsageFile>,
 }
 
 // === impl ConfigFile ===
@@ -181,6 +187,13 @@ impl ConfigFile {
                 "must have at least one upstream: [upstreams.default] with a base_url",
             );
         }
+        let receipts = self.receipts.check(&mut check.table("receipts"));
+        let usage = usage::UsageFile::check(
+            self.usage,
+            state.as_ref(),
+            &receipts,
+            &mut check.table("usage"),
+        );
         // Names of wrong upstreams count as well, so that nothing that refers to them is reported.
         let names: Vec<_> = self.upstreams.keys().cloned().collect();
         let upstreams = UpstreamConfig::check_all(self.upstreams, &mut check.table("upstreams"));
@@ -204,8 +217,9 @@ impl ConfigFile {
             ledger: self.ledger.check(&mut check.table("ledger")),
             budgets: self.budgets.check(&mut check.table("budgets")),
             batches: self.batches.check(&mut check.table("batches")),
-            receipts: self.receipts.check(&mut check.table("receipts")),
-            prices: self.prices.check(&mut check.table("prices")),
+            receipts,
+            usage,
+            prices: self.prices.check(&names, &mut check.table("prices")),
             upgrade: self.upgrade.check(&mut check.table("upgrade")),
             drain_timeout: check.millis(
                 "drain_timeout_ms",
@@ -321,7 +335,7 @@ impl Config {
             credential.into_iter().chain(upstream.ca_file.as_deref())
         });
         let tls = self.listen.tls.iter().flat_map(|tls| tls.files());
-        [Some(self.path.as_path()), keys, self.prices.as_deref()]
+        [Some(self.path.as_path()), keys, self.prices.file.as_deref()]
             .into_iter()
             .flatten()
             .chain(of_upstreams)
@@ -344,6 +358,7 @@ impl Config {
             ("receipts", self.receipts != next.receipts),
             ("upgrade", self.upgrade != next.upgrade),
             ("state", self.state != next.state),
+            ("usage", self.usage != next.usage),
         ];
         changed
             .into_iter()

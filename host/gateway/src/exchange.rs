@@ -24,6 +24,7 @@ mod forward;
 pub(crate) mod guard;
 pub(crate) mod headers;
 mod mode;
+mod own;
 mod receive;
 mod relay;
 pub(crate) mod settle;
@@ -103,6 +104,9 @@ async fn steps(
         receive::Arrived::Probe => return relay::answer_health_probe(session, settlement).await,
         receive::Arrived::Preflight(granted) => {
             return relay::answer_preflight(granted, session, settlement).await;
+        }
+        receive::Arrived::OwnPage(page, caller) => {
+            return Box::pin(page.answer(caller, gateway, session, settlement)).await;
         }
     };
     authorize::require_ownership_records(gateway, &received.view)?;

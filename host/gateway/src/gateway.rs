@@ -28,6 +28,8 @@ use crate::receipts::finished::Finished;
 use crate::receipts::receipt::Receipt;
 use crate::store::Store;
 use crate::tenants::owners::Owners;
+use crate::usage::Usage;
+use crate::usage::ended::EndedSessions;
 
 /// Time that an idle connection has for another request once another process serves. The answer closes it.
 const SUPERSEDED_IDLE: Duration = Duration::from_secs(3);
@@ -51,6 +53,10 @@ pub(crate) struct Gateway {
     pub(crate) store: Store,
     /// The tenants that own files, batches and containers.
     pub(crate) owners: Owners,
+    /// The roll-ups of the receipts.
+    pub(crate) usage: Arc<Usage>,
+    /// The sessions whose requests are refused.
+    pub(crate) ended_sessions: EndedSessions,
 }
 
 // === impl Gateway ===
@@ -61,11 +67,14 @@ impl Gateway {
         policies: Policies,
         audit: Receipts,
         store: Store,
+        ended_sessions: EndedSessions,
     ) -> Self {
         Self {
             ledger: ledger(&snapshot),
             budgets: Budgets::new(),
             journal: Journal::new(snapshot.config.state.clone()),
+            usage: Arc::new(Usage::new(snapshot.config.usage.clone())),
+            ended_sessions,
             upstreams: watch::Sender::new(snapshot.upstreams.clone()),
             snapshot: ArcSwap::from_pointee(snapshot),
             policies,

@@ -16,14 +16,17 @@ mod gateway;
 mod journal;
 mod listen;
 mod outgoing;
+mod prices;
 mod receipts;
 mod server;
 mod store;
 mod tables;
 mod tenants;
 pub mod text;
+mod usage;
 
 pub use listen::{CannotListen, Drained, ListenerRole, bind};
+pub use prices::Prices;
 pub use server::inspect;
 pub use server::{Options, Server, open_policies, runtime_options};
 pub use tenants::keys;

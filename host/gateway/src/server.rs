@@ -194,6 +194,7 @@ impl Server {
         let gateway = self.gateway;
         let closing = move || {
             gateway.audit.shutdown();
+            gateway.usage.catch_up();
             gateway.journal.close();
         };
         let _ = tokio::task::spawn_blocking(closing).await;

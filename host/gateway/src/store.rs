@@ -157,6 +157,18 @@ impl Store {
         self.run(move || f(&mut writer.lock())).await
     }
 
+    /// Runs `f` on this thread, which may block. What it wrote is durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// The database refused.
+    pub(crate) fn call_blocking<T>(
+        &self,
+        f: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        f(&mut self.writer.lock()).map_err(StoreError::Refused)
+    }
+
     /// Runs `f`, which only reads, on a blocking thread. On disk it has a connection of its own and waits for no write. It
     /// sees what every call wrote that has returned.
     ///

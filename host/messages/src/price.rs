@@ -1,8 +1,10 @@
 //! The cost of an answer in pico-USD (1 USD = 10^12), with integers throughout.
 //!
 //! Prices are data: a JSON file in USD per million tokens, whose decimal numbers become whole pico-USD per token without an
-//! intermediate float. An unknown model is [`Pricing::Unpriced`]; it never silently costs zero.
+//! intermediate float. An unknown model is [`Pricing::Unpriced`]; it never silently costs zero. Contracts change the prices of an
+//! upstream or a service tier.
 
+mod contract;
 mod cost;
 mod decimal;
 mod file;
@@ -10,6 +12,7 @@ mod file;
 use std::collections::HashMap;
 
 use crate::usage::{Tokens, Usage};
+pub use contract::{Contract, ContractRates, Multiplier};
 pub use file::PriceError;
 
 /// A book of all prices.
@@ -19,6 +22,10 @@ pub struct PriceBook {
     /// Indices into `models` by model id and by the API's dated id.
     places: HashMap<String, usize>,
     terms: Terms,
+    /// Index of the model whose prices unknown models have, or `None` if they have no price.
+    unknown: Option<usize>,
+    /// Books for answers of a service tier that has contracts of its own.
+    tiers: Vec<(String, PriceBook)>,
 }
 
 /// The prices of one model.
@@ -30,6 +37,8 @@ pub struct ModelPrice {
     pub max_output: u64,
     standard: Rates,
     fast: Option<Rates>,
+    /// Factor in millionths of all prices of tokens.
+    multiplier: u64,
 }
 
 /// Prices by kind of token, possibly with others for long prompts.
@@ -99,12 +108,25 @@ impl PriceBook {
     /// Returns the prices of a model by its id or its dated id (`-YYYYMMDD`), with or without a trailing `[1m]`. Ids with a
     /// provider's prefix or region are not guessed.
     pub fn model(&self, id: &str) -> Option<&ModelPrice> {
+        self.models.get(self.place(id)?)
+    }
+
+    /// Returns the prices of a model, or those that unknown models have.
+    fn model_or_unknown(&self, id: &str) -> Option<&ModelPrice> {
+        self.model(id).or_else(|| self.models.get(self.unknown?))
+    }
+
+    /// Returns whether answers of a model have a price, if only that of unknown models.
+    pub fn has_price(&self, id: &str) -> bool {
+        self.model_or_unknown(id).is_some()
+    }
+
+    fn place(&self, id: &str) -> Option<usize> {
         let id = id.strip_suffix("[1m]").unwrap_or(id);
-        let place = self
-            .places
-            .get(id)
-            .or_else(|| self.places.get(without_date(id)?))?;
-        self.models.get(*place)
+        let place = self.places.get(id);
+        place
+            .or_else(|| self.places.get(without_date(id)?))
+            .copied()
     }
 
     /// Returns the cost of an answer that `model` served.
@@ -114,7 +136,11 @@ impl PriceBook {
     /// advisor's work unless the top level includes it. The factors for US inference and batches apply to tokens, not to web
     /// searches. Fractions of a pico-USD are rounded up.
     pub fn cost(&self, model: &str, usage: &Usage) -> Cost {
-        cost::of(self, model, usage)
+        let tier = usage.service_tier.as_deref().and_then(|tier| {
+            let mut tiers = self.tiers.iter();
+            tiers.find_map(|(name, book)| (name == tier).then_some(book))
+        });
+        cost::of(tier.unwrap_or(self), model, usage)
     }
 
     /// Returns the cost of a request of this size at `model`'s standard prices, without caching.
@@ -124,8 +150,10 @@ impl PriceBook {
             output: output_tokens,
             ..Tokens::default()
         };
-        let rate = self.model(model)?.standard.at(&tokens);
-        Some(u64::try_from(rate.price(&tokens)).unwrap_or(u64::MAX))
+        let model = self.model_or_unknown(model)?;
+        let price = model.standard.at(&tokens).price(&tokens);
+        let millionths = price.saturating_mul(u128::from(model.multiplier));
+        Some(u64::try_from(millionths.div_ceil(u128::from(contract::ONE))).unwrap_or(u64::MAX))
     }
 
     /// Returns the same cost for a request in a batch.
@@ -135,7 +163,9 @@ impl PriceBook {
         prompt_tokens: u64,
         output_tokens: u64,
     ) -> Option<u64> {
-        let alone = self.estimate(model, prompt_tokens, output_tokens)?;
+        let batch = self.tiers.iter().find(|(name, _)| name == "batch");
+        let book = batch.map_or(self, |(_, book)| book);
+        let alone = book.estimate(model, prompt_tokens, output_tokens)?;
         let millionths = u128::from(alone) * u128::from(self.terms.batch);
         Some(u64::try_from(millionths.div_ceil(1_000_000)).unwrap_or(u64::MAX))
     }

@@ -43,9 +43,9 @@ witgate_plugin::words! {
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub(crate) enum Unpriced {
         /// Counts the request as free of cost. The host counts unpriced requests.
-        #[default]
         Pass = "pass",
         /// Refuses the request.
+        #[default]
         Refuse = "refuse",
     }
 }

@@ -89,11 +89,13 @@ impl TestGateway {
 
     /// A page of the admin listener.
     pub async fn admin(&self, path: &str) -> Response {
+        self.admin_with(&Request::new("GET", path)).await
+    }
+
+    /// The answer of the admin listener to any request.
+    pub async fn admin_with(&self, request: &Request) -> Response {
         let address = self.running.admin().expect("tests have an admin listener");
-        Client::connect(address)
-            .await
-            .ask(&Request::new("GET", path))
-            .await
+        Client::connect(address).await.ask(request).await
     }
 
     /// Returns a value of the metrics page.

@@ -151,6 +151,17 @@ fn used(budgets: &Value, unit: &str) -> i64 {
     account.map_or(0, |account| account["used"].as_i64().unwrap())
 }
 
+/// Returns a cost as the pages show it.
+fn dollars(picousd: i64) -> String {
+    let text = format!(
+        "{}.{:012}",
+        picousd / 1_000_000_000_000,
+        picousd % 1_000_000_000_000
+    );
+    let zeros = text.len() - text.trim_end_matches('0').len();
+    text[..text.len() - zeros.min(10)].to_owned()
+}
+
 /// Compares what all sides know, with no traffic.
 async fn compare(installation: &Installation, process: &Process, seen: &Seen, upstream: &Upstream) {
     let budgets = process
@@ -174,6 +185,13 @@ async fn compare(installation: &Installation, process: &Process, seen: &Seen, up
         used(&budgets, "picousd"),
         sum,
         "the ledger is the sum of the receipts: {budgets}"
+    );
+    // The page catches up with the receipts before it answers.
+    let usage = process.admin("/usage?window=year").await.json();
+    assert_eq!(
+        usage["total"]["cost_usd"],
+        dollars(sum),
+        "the roll-ups are the sum of the receipts: {usage}"
     );
     let ahead = EXTENSION * OUTPUT;
     for (id, truth) in &seen.whole {

@@ -219,8 +219,7 @@ async fn thirty_megabytes_pass_four_plugins_that_have_two_mebibytes_each() {
     }
     let gate = builder.upstream("default", &upstream).start().await;
     let content = "x".repeat(30_000_000);
-    let body =
-        json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": content}]});
+    let body = json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": [{"role": "user", "content": content}]});
     let body = body.to_string();
     for _ in 0..3 {
         let response = gate

@@ -128,7 +128,9 @@ async fn plugins_decide_in_an_axum_server_and_a_changed_one_at_once() {
     SWAP_A.install_as(folder.path(), "route").unwrap();
     BUDGET.install(folder.path()).unwrap();
     let server = Example::axum(folder).await;
-    server.sidecar("budget", &shipped("budget", ""));
+    // No model here has a price.
+    let sidecar = shipped("budget", "").replace("unpriced = \"refuse\"", "unpriced = \"pass\"");
+    server.sidecar("budget", &sidecar);
 
     let charged = |response: &Response| response.json()["charges"] != json!([]);
     let response = server.ask_until("a charge", &model("m"), charged).await;

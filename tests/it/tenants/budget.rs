@@ -188,6 +188,7 @@ async fn a_model_without_a_price_is_counted_and_never_taken_for_free_silently() 
     );
     let upstream = Upstream::always(answer).await;
     let gate = GatewayBuilder::shipped()
+        .plugin("budget", BUDGET, "[settings]\nunpriced = \"pass\"\n")
         .upstream("default", &upstream)
         .start()
         .await;

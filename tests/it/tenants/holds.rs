@@ -114,11 +114,16 @@ async fn a_stream_that_outgrows_its_hold_raises_it_before_the_client_gets_more()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_long_streams_at_once_end_where_the_limit_cuts_them() {
-    let upstream = Upstream::always(Answer::sse(&long(32))).await;
+    let pause = Pause::new();
+    let upstream = Upstream::always(Answer::sse(&long(32)).pause_before_head(&pause)).await;
     let gate = limited("usd = \"0.10\"\non_exhausted = \"cut\"", &upstream).await;
     let (mut one, mut other) = (gate.client().await, gate.client().await);
-    one.send(&asking(&gate, 32_000, true)).await;
-    other.send(&asking(&gate, 32_000, true)).await;
+    for client in [&mut one, &mut other] {
+        client.send(&asking(&gate, 32_000, true)).await;
+        upstream.next_request().await;
+    }
+    // Both are let in before one of them has spent the limit.
+    pause.resume();
     for client in [&mut one, &mut other] {
         let mut reply = client.reply().await;
         let mut last = None;

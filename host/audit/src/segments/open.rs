@@ -20,6 +20,9 @@ use crate::sink::{Sink, Stopped, is_at};
 /// Lines in one `writev(2)`, each of which takes two of its 1024 slices.
 const LINES: usize = 500;
 
+/// Steps to a file that is open, locked and has room. Each time that another process rotates it meanwhile takes two.
+const STEPS: usize = 100;
+
 /// The rule for closing a segment, and for keeping closed ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rotation {
@@ -83,7 +86,7 @@ impl Segments {
 
     /// Ensures that the open file is the one at the path and has room, and that its end is known. The file is locked then.
     fn prepare(&mut self) -> io::Result<()> {
-        for _ in 0..3 {
+        for _ in 0..STEPS {
             let Some(open) = &mut self.open else {
                 self.reopen()?;
                 continue;

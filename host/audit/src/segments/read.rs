@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::{Closed, Form, closed, open_file, path_of, seal, tail};
+use super::{Closed, Form, Found, find, path_of, seal};
 use crate::chain::without_chain;
 
 /// The lines of a file and of its closed segments, in the order in which they were written, without their chains.
@@ -24,6 +25,12 @@ pub struct Lines {
 /// A reader of one segment's lines, with their chains.
 pub(super) struct Reader(BufReader<Box<dyn Read + Send>>);
 
+/// A file that is read from a place of its own.
+struct At {
+    file: File,
+    place: u64,
+}
+
 // === impl Lines ===
 
 impl Lines {
@@ -33,26 +40,12 @@ impl Lines {
     ///
     /// The system's error. Files that are missing have no lines.
     pub fn open(base: &Path, since: Option<SystemTime>) -> io::Result<Self> {
-        let open = open_file(base)?;
-        let number = match &open {
-            Some(file) => tail::of(file)?.end.map(|end| end.place.segment),
-            None => None,
-        };
-        let mut closed = VecDeque::from(closed(base)?);
-        // It was rotated since it was opened.
-        closed.retain(|closed| number.is_none_or(|number| closed.number < number));
-        if let Some(since) = since {
-            // A segment was last written when it was closed.
-            while let Some(Closed { path, .. }) = closed.front() {
-                let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified());
-                if !modified.is_ok_and(|modified| modified < since) {
-                    break;
-                }
-                closed.pop_front();
-            }
-        }
+        let Found { closed, open, .. } = find(base)?;
+        // A segment was last written when it was closed.
+        let is_before = |closed: &Closed| since.is_some_and(|since| closed.is_before(since));
+        let closed = closed.into_iter().skip_while(is_before);
         Ok(Self {
-            closed,
+            closed: closed.collect(),
             open,
             reader: None,
             base: base.to_owned(),
@@ -61,7 +54,7 @@ impl Lines {
 
     fn next_reader(&mut self) -> io::Result<Option<Reader>> {
         while let Some(closed) = self.closed.pop_front() {
-            match Reader::closed(&self.base, &closed) {
+            match Reader::closed(&self.base, &closed, 0) {
                 Ok(reader) => return Ok(Some(reader)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
@@ -110,21 +103,31 @@ impl Reader {
         Self::of(Box::new(file))
     }
 
-    /// Opens a closed segment, in the form that it has by now.
-    pub(super) fn closed(base: &Path, closed: &Closed) -> io::Result<Self> {
+    /// Opens a closed segment, in the form that it has by now, after this number of its bytes.
+    pub(super) fn closed(base: &Path, closed: &Closed, place: u64) -> io::Result<Self> {
         let compressed = path_of(base, closed.number, Form::Compressed);
         match (closed.form, File::open(&closed.path)) {
-            (Form::Plain, Ok(file)) => Ok(Self::plain(file)),
-            (Form::Plain, Err(error)) if error.kind() == io::ErrorKind::NotFound => {
-                Self::compressed(File::open(compressed)?)
+            (Form::Plain, Ok(mut file)) => {
+                file.seek(SeekFrom::Start(place))?;
+                Ok(Self::plain(file))
             }
-            (Form::Compressed, Ok(file)) => Self::compressed(file),
+            (Form::Plain, Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+                Self::compressed(File::open(compressed)?, place)
+            }
+            (Form::Compressed, Ok(file)) => Self::compressed(file, place),
             (_, Err(error)) => Err(error),
         }
     }
 
-    fn compressed(file: File) -> io::Result<Self> {
-        Ok(Self::of(Box::new(seal::lines(file)?)))
+    /// Reads an open segment after this number of its bytes, however the file is read elsewhere.
+    pub(super) fn open(file: File, place: u64) -> Self {
+        Self::of(Box::new(At { file, place }))
+    }
+
+    fn compressed(file: File, place: u64) -> io::Result<Self> {
+        let mut lines = seal::lines(file)?;
+        io::copy(&mut lines.by_ref().take(place), &mut io::sink())?;
+        Ok(Self::of(Box::new(lines)))
     }
 
     fn of(reader: Box<dyn Read + Send>) -> Self {
@@ -139,6 +142,23 @@ impl Reader {
             line.pop();
         }
         Ok(count > 0)
+    }
+
+    /// Reads up to so many bytes of the next line, with its newline, in the place of what `line` has.
+    pub(super) fn read_raw(&mut self, line: &mut Vec<u8>, most: u64) -> io::Result<u64> {
+        line.clear();
+        let count = self.0.by_ref().take(most).read_until(b'\n', line)?;
+        Ok(count as u64)
+    }
+}
+
+// === impl At ===
+
+impl Read for At {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.place)?;
+        self.place += count as u64;
+        Ok(count)
     }
 }
 

@@ -1,12 +1,11 @@
 //! The check of a file's segments: each record by its hash and its place, and each segment by the one before.
 
-use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, Problem, Report};
 use super::read::Reader;
-use super::{Closed, Form, closed, open_file, seal};
+use super::{Form, Found, find, seal};
 use crate::chain::{Chained, Link, Note, Place};
 
 /// The findings that are kept; further ones are counted.
@@ -45,21 +44,18 @@ pub fn verify(base: &Path, hash: Option<&str>) -> io::Result<Report> {
         last: None,
         loose: None,
     };
-    // Opened first, so that it stays the one after those that are listed.
-    let open = open_file(base)?;
-    let number = match &open {
-        Some(file) => super::tail::of(file)?.end.map(|end| end.place.segment),
-        None => None,
-    };
-    let mut closed: VecDeque<Closed> = closed(base)?.into();
-    closed.retain(|closed| number.is_none_or(|number| closed.number < number));
+    let Found {
+        closed,
+        open,
+        number,
+    } = find(base)?;
     for closed in closed {
         check.begin(&closed.path, Some(closed.number));
         let seal = match closed.form {
             Form::Compressed => Some(seal::read(&closed.path)?),
             Form::Plain => None,
         };
-        match Reader::closed(base, &closed).and_then(|reader| check.read(reader)) {
+        match Reader::closed(base, &closed, 0).and_then(|reader| check.read(reader)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
             Err(error) => check.found(None, Problem::Unreadable(error.to_string())),

@@ -16,14 +16,14 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 pub(super) enum Access {
     /// All pages, for a request whose host is an address or a known name.
     Full,
-    /// The health probes only, for a request under another name.
+    /// The health probes only, for a request under another name. No method but GET and HEAD has this access.
     ProbesOnly,
 }
 
 /// The reason why a request is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denied {
-    /// The method is not GET or HEAD.
+    /// The method is not GET, HEAD or DELETE.
     Method,
     /// A page of another site made the request.
     CrossSite,
@@ -42,7 +42,8 @@ impl Access {
         headers: &HeaderMap,
         hosts: &[String],
     ) -> Result<Self, Denied> {
-        if !matches!(*method, Method::GET | Method::HEAD) {
+        // A browser asks before it sends a DELETE for another site's page, and is told no.
+        if !matches!(*method, Method::GET | Method::HEAD | Method::DELETE) {
             return Err(Denied::Method);
         }
         let ours = |site: &HeaderValue| matches!(site.as_bytes(), b"none" | b"same-origin");

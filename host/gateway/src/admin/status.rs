@@ -95,6 +95,11 @@ impl Status {
             "Number of receipts of refused requests left out because of `refused_per_second`.",
             self.gateway.audit.left_out(),
         )?;
+        to.gauge(
+            "usage_failing",
+            "1 if receipts can't be added up for `/usage`; they are later.",
+            u32::from(self.gateway.usage.failing().is_some()),
+        )?;
         sinks::collect(&self.gateway.audit.sinks(), to)
     }
 

@@ -153,7 +153,7 @@ impl Settler {
             if !watched.running && watched.next <= current {
                 watched.running = true;
                 let (batches, upstream) = (Arc::clone(&self.batches), Arc::clone(upstream));
-                let prices = Arc::clone(&snapshot.prices);
+                let prices = Arc::clone(snapshot.prices.of(Some(&upstream.config.name)));
                 self.rounds.spawn(round(batches, upstream, records, prices));
             }
         }

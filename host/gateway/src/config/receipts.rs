@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use witgate_audit::segments::{Retention, Rotation};
 use witgate_config_file::Check;
+use witgate_usage::{Kind, Source};
 
 /// Minimum of `rotate_bytes`: a receipt must fit.
 const MIN_ROTATE_BYTES: u64 = 64 * 1024;
@@ -136,6 +137,21 @@ impl ReceiptsFile {
 // === impl Receipts ===
 
 impl Receipts {
+    /// Returns the receipts files, that of refusals last.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Source> {
+        let evidence = self.file.iter().map(|file| (file, Kind::Evidence));
+        let refused = self.refused_file.iter();
+        // A pipe takes both kinds.
+        let refused = refused.filter(|refused| Some(*refused) != self.file.as_ref());
+        let refusals = refused.map(|file| (file, Kind::Refusals));
+        let source = |(path, kind): (&PathBuf, Kind)| Source {
+            path: path.clone(),
+            kind,
+        };
+        evidence.chain(refusals).map(source).collect()
+    }
+
     /// Returns the rotation of the file of evidence.
     pub(crate) fn rotation(&self) -> Rotation {
         Rotation {

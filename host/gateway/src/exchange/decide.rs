@@ -82,6 +82,9 @@ pub(crate) async fn decide(
         settlement.add_header(headers::plugin_header(name, value));
     }
     settlement.request().envelope = Some(Arc::clone(&envelope));
+    gateway
+        .ended_sessions
+        .check(&view.caller.id, envelope.session.as_deref())?;
     let mut view = view.after(&envelope).map_err(|error| edit_failed(&error))?;
     // Rare, so it lives on the heap.
     if let Some(guards) = guard::of(&view, &lineup, &envelope)? {
@@ -144,8 +147,8 @@ async fn charge(
     let request: Arc<dyn Request> = Arc::<View>::clone(view);
     let mut heads = heads::of_targets(view, &plan, settlement).await?;
     let first = heads::first(&heads);
-    let (prices, experience) = (&panel.snapshot.prices, settlement.experience());
-    let forecast = estimate::of_message(view, first, &plan, prices, experience);
+    let prices = panel.snapshot.prices.of_plan(&plan);
+    let forecast = estimate::of_message(view, first, &plan, prices, settlement.experience());
     let mut plan = Arc::new(plan);
     let mut charges = panel.charges(&request, &plan, &forecast.estimate, settlement)?;
     let lowered = thinking::limit(&mut charges, &mut plan, view.head.as_ref());

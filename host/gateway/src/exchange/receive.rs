@@ -15,12 +15,14 @@ use witgate_runtime::Lineup;
 
 use self::authenticate::{authenticate, reject_leaked_key};
 use self::body::{BodyKind, MAX_UNUSED_BYTES, check_length, read_body};
+use super::own::{self, OwnPage};
 use super::settle::Settlement;
 use crate::answer::cors;
 use crate::answer::refused::Refused;
 use crate::exchange::headers;
 use crate::exchange::view::View;
 use crate::gateway::snapshot::Snapshot;
+use crate::tenants::keys::Caller;
 use crate::text::quote;
 
 /// A request that was read completely.
@@ -44,6 +46,8 @@ pub(crate) enum Arrived {
     Probe,
     /// A CORS preflight, which needs no key, and the headers of its answer.
     Preflight(Vec<(HeaderName, HeaderValue)>),
+    /// A request for a page of the gateway's own.
+    OwnPage(OwnPage, Arc<Caller>),
 }
 
 /// Reads and checks the request.
@@ -90,6 +94,14 @@ pub(crate) async fn receive(
     let lineup = Arc::clone(settlement.lineup());
     let (permit, facts) = settlement.keep_permit(permit);
     if endpoint == Endpoint::Other {
+        if let Some(page) = OwnPage::of(&method, &path) {
+            facts.endpoint = own::CODE;
+            if !session.is_body_empty() {
+                // An unread body would be taken for the next request on the connection.
+                read_body(session, &snapshot.config.limits, MAX_UNUSED_BYTES, permit).await?;
+            }
+            return Ok(Arrived::OwnPage(page, caller));
+        }
         return Err(not_served(&method, &path));
     }
     if let Some(missing) = lineup.missing().first() {

@@ -21,6 +21,7 @@ use self::guards::Kept;
 use self::hold::Cover;
 pub(super) use self::unkept::Unkept;
 use super::decide::reserve::Forecast;
+use super::own;
 use super::relay::metering::Metering;
 use crate::answer::cors::{self, CorsSource};
 use crate::answer::refused::Refused;
@@ -320,7 +321,9 @@ impl Drop for Settlement {
         self.gateway.metrics.closed(&self.receipt);
         let config = &self.snapshot.config.budgets;
         self.gateway.budgets.announce(&self.receipt, config);
-        if [Endpoint::Hello.code(), cors::PREFLIGHT].contains(&self.receipt.request.endpoint) {
+        if [Endpoint::Hello.code(), cors::PREFLIGHT, own::CODE]
+            .contains(&self.receipt.request.endpoint)
+        {
             return;
         }
         self.gateway.audit.submit(Finished {

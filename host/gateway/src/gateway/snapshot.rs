@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use witgate_messages::price::PriceBook;
 use witgate_upstream::{SharedResolver, Upstreams};
 
 use crate::capture::Capture;
 use crate::config::{Config, Keys, UpstreamConfig};
+use crate::prices::Prices;
 use crate::tenants::concurrency::Concurrency;
 use crate::tenants::keys::Keyring;
 
@@ -16,7 +16,7 @@ use crate::tenants::keys::Keyring;
 pub(crate) struct Snapshot {
     pub(crate) config: Arc<Config>,
     pub(crate) keyring: Keyring,
-    pub(crate) prices: Arc<PriceBook>,
+    pub(crate) prices: Prices,
     pub(crate) upstreams: Upstreams,
     /// The requests in flight, counted across reloads.
     pub(crate) concurrency: Concurrency,
@@ -41,7 +41,9 @@ impl Snapshot {
     ) -> Result<Self, String> {
         let mut problems = Vec::new();
         let keyring = keyring(&config).map_err(|error| problems.push(error)).ok();
-        let prices = prices(&config).map_err(|error| problems.push(error)).ok();
+        let prices = Prices::read(&config)
+            .map_err(|error| problems.push(error))
+            .ok();
         let upstreams = upstreams(&config, resolver, previous)
             .map_err(|error| problems.push(error))
             .ok();
@@ -52,7 +54,7 @@ impl Snapshot {
         if let (Some(keyring), Some(previous)) = (&keyring, previous) {
             keyring.inherit(&previous.keyring);
         }
-        match (keyring, prices.map(Arc::new), upstreams, tls, capture) {
+        match (keyring, prices, upstreams, tls, capture) {
             (Some(keyring), Some(prices), Some(upstreams), Some(tls), Some(capture)) => Ok(Self {
                 config,
                 keyring,
@@ -74,16 +76,6 @@ pub(crate) fn keyring(config: &Config) -> Result<Keyring, String> {
         Keys::Open => Ok(Keyring::open()),
         Keys::File(path) => Keyring::read(path).map_err(|problems| problems.to_string()),
     }
-}
-
-pub(crate) fn prices(config: &Config) -> Result<PriceBook, String> {
-    let Some(path) = &config.prices else {
-        return Ok(PriceBook::builtin());
-    };
-    std::fs::read(path)
-        .map_err(|error| error.to_string())
-        .and_then(|text| PriceBook::parse(&text).map_err(|error| error.to_string()))
-        .map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Returns the upstreams, or the problems of each.

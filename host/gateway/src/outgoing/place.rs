@@ -5,8 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
-
-use crate::config::{
+use witgate_upstream::config::{
     BaseUrl, HttpVersion, ProviderChange, Resilience, RetryPolicy, Scheme, UpstreamConfig,
     UpstreamKind, VmxHeaders,
 };

@@ -3,7 +3,8 @@
 use witgate_upstream::system_resolver;
 
 use crate::config::{Config, Draft};
-use crate::gateway::snapshot::{alone, capture, keyring, prices, tls};
+use crate::gateway::snapshot::{alone, capture, keyring, tls};
+use crate::prices::Prices;
 
 /// Reads the files that a draft names and returns their problems. Skips keys that have problems themselves.
 #[must_use]
@@ -15,8 +16,8 @@ pub fn files(draft: &Draft) -> Vec<String> {
     if sound(&["keys"]) {
         found.extend(keyring(config).err());
     }
-    if sound(&["prices.file"]) {
-        found.extend(prices(config).err());
+    if sound(&["prices"]) {
+        found.extend(Prices::read(config).err());
     }
     let readable = config.upstreams.iter().filter(|upstream| {
         let at = |key| format!("upstreams.{}.{key}", upstream.name);

@@ -16,12 +16,14 @@ use crate::receipts::Receipts;
 use crate::store::{Migration, Store};
 use crate::tables::TableFetcher;
 use crate::tenants::owners;
+use crate::usage::ended::{self, EndedSessions};
 
 /// The migrations of the database, in the order they were released.
 const MIGRATIONS: &[Migration] = &[
     owners::MIGRATION,
     batches::MIGRATION,
     batches::KINDS_OF_TOKENS,
+    ended::MIGRATION,
 ];
 
 /// Opens everything that a configuration names but the listeners. Returns the gateway, and the prints of the files that it
@@ -44,7 +46,9 @@ pub(super) async fn open(
         let policies = open_policies(&config, compiler)?;
         let audit = Receipts::open(&config.receipts)?;
         let store = open_store(&config)?;
-        anyhow::Ok((Gateway::new(snapshot, policies, audit, store), prints))
+        let ended_sessions = EndedSessions::open(store.clone())?;
+        let gateway = Gateway::new(snapshot, policies, audit, store, ended_sessions);
+        anyhow::Ok((gateway, prints))
     });
     let (gateway, prints) = opened.await??;
     Ok((Arc::new(gateway), prints))

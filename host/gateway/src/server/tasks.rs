@@ -49,6 +49,7 @@ impl Stop {
         let mut tasks = vec![
             tokio::spawn(Arc::clone(reloader).watch(stopped())),
             tokio::spawn(run_upkeep(gateway.upstreams(), stopped())),
+            tokio::spawn(Arc::clone(&gateway.usage).run(self.admin.subscribe())),
         ];
         let settler = Settler::new(
             &gateway.batches,

@@ -10,7 +10,8 @@ struct Bill<'a> {
     book: &'a PriceBook,
     model: &'a str,
     usage: &'a Usage,
-    picousd: u128,
+    /// Millionths of pico-USD, because of the factors of contracts.
+    millionths: u128,
     pricing: Pricing,
 }
 
@@ -19,7 +20,7 @@ pub(super) fn of(book: &PriceBook, model: &str, usage: &Usage) -> Cost {
         book,
         model,
         usage,
-        picousd: 0,
+        millionths: 0,
         pricing: Pricing::Priced,
     };
 
@@ -66,24 +67,27 @@ impl<'a> Bill<'a> {
     }
 
     fn add(&mut self, model: &str, tokens: &Tokens) {
-        let Some(rates) = self.rates(model) else {
+        if self.book.model(model).is_none() {
             self.pricing = Pricing::Unpriced;
+        }
+        let Some((rates, multiplier)) = self.rates(model) else {
             return;
         };
         let price = rates.at(tokens).price(tokens);
-        self.picousd = self.picousd.saturating_add(price);
+        let millionths = price.saturating_mul(u128::from(multiplier));
+        self.millionths = self.millionths.saturating_add(millionths);
     }
 
-    /// Returns the applicable prices. The usage's speed is that of the requested model; batches have no fast mode.
-    fn rates(&mut self, model: &str) -> Option<Rates> {
-        let price = self.book.model(model)?;
+    /// Returns the applicable prices and their factor in millionths. The usage's speed is that of the requested model; batches have no fast mode.
+    fn rates(&mut self, model: &str) -> Option<(Rates, u64)> {
+        let price = self.book.model_or_unknown(model)?;
         if model != self.model || self.usage.speed.as_deref() != Some("fast") || self.is_batch() {
-            return Some(price.standard);
+            return Some((price.standard, price.multiplier));
         }
         if price.fast.is_none() {
             self.pricing = Pricing::Unpriced;
         }
-        Some(price.fast.unwrap_or(price.standard))
+        Some((price.fast.unwrap_or(price.standard), price.multiplier))
     }
 
     fn is_batch(&self) -> bool {
@@ -104,10 +108,10 @@ impl<'a> Bill<'a> {
             MILLION
         };
         let tokens = self
-            .picousd
+            .millionths
             .saturating_mul(geo)
             .saturating_mul(batch)
-            .div_ceil(MILLION * MILLION);
+            .div_ceil(MILLION * MILLION * MILLION);
         let searches = u128::from(self.usage.web_searches) * u128::from(terms.web_search);
         let picousd = u64::try_from(tokens.saturating_add(searches)).unwrap_or(u64::MAX);
         Cost {

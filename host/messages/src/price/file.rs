@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::value::RawValue;
 
+use super::contract::ONE;
 use super::decimal::scaled;
 use super::{ModelPrice, PriceBook, Rate, Rates, Terms};
 
@@ -105,12 +106,15 @@ pub(super) fn read(json: &[u8]) -> Result<PriceBook, PriceError> {
             max_output: model.max_output.0,
             standard: model.usd_per_mtok.check(),
             fast: model.fast_usd_per_mtok.map(RatesFile::check),
+            multiplier: ONE,
         });
     }
     Ok(PriceBook {
         models,
         places,
         terms,
+        unknown: None,
+        tiers: Vec::new(),
     })
 }
 

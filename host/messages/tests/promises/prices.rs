@@ -1,5 +1,6 @@
 //! Costs, to the pico-USD.
 
+use witgate_messages::price::{Contract, ContractRates, Multiplier};
 use witgate_messages::{PriceBook, PriceError, Pricing, Usage};
 
 /// A usage in JSON, the model it is priced at, and the pico-USD it costs; none when there is no price for all of it.
@@ -183,6 +184,116 @@ fn usages_cost_what_the_price_list_says() {
         let priced = (cost.pricing == Pricing::Priced).then_some(cost.picousd);
         assert_eq!(priced, *wanted, "{what}");
     }
+}
+
+/// A contract about all models.
+fn contract(multiplier: Option<&str>) -> Contract {
+    Contract {
+        models: vec!["*".into()],
+        service_tier: None,
+        multiplier: multiplier.map(|text| Multiplier::parse(text).expect("a factor")),
+        rates: None,
+    }
+}
+
+#[test]
+fn every_model_costs_what_an_independent_table_says_to_the_pico() {
+    let table: serde_json::Value =
+        serde_json::from_slice(include_bytes!("prices/table.json")).unwrap();
+    let book = PriceBook::builtin();
+    let mut models = std::collections::HashSet::new();
+    for row in table.as_array().unwrap() {
+        let (name, model) = (&row["name"], row["model"].as_str().unwrap());
+        let usage = Usage::parse(row["usage"].to_string().as_bytes()).expect("a usage");
+        let multiplier = row["multiplier"].as_str();
+        let book = match multiplier {
+            Some(_) => &book.under(&[contract(multiplier)]),
+            None => &book,
+        };
+        let cost = book.cost(model, &usage);
+        assert_eq!(cost.pricing, Pricing::Priced, "{model}: {name}");
+        assert_eq!(
+            Some(cost.picousd),
+            row["picousd"].as_u64(),
+            "{model}: {name}"
+        );
+        models.insert(model.to_owned());
+    }
+    for id in book.ids() {
+        assert!(models.contains(id), "{id} is in the table");
+    }
+}
+
+#[test]
+fn contracts_change_the_prices_of_their_models_and_tiers_alone() {
+    let rates = ContractRates {
+        input: ContractRates::price("1.5").unwrap(),
+        output: ContractRates::price("2").unwrap(),
+        cache_write_5m: 0,
+        cache_write_1h: 0,
+        cache_read: 0,
+    };
+    let contracts = [
+        Contract {
+            models: vec!["claude-opus-*".into()],
+            ..contract(Some("0.5"))
+        },
+        Contract {
+            service_tier: Some("priority".into()),
+            ..contract(Some("3"))
+        },
+        Contract {
+            models: vec!["claude-haiku-5-5".into()],
+            rates: Some(rates),
+            ..contract(None)
+        },
+    ];
+    let book = PriceBook::builtin().under(&contracts);
+    let cost = |model: &str, more: &str| {
+        let usage = format!(r#"{{"input_tokens":1000{more}}}"#);
+        book.cost(model, &Usage::parse(usage.as_bytes()).unwrap())
+    };
+    let priority = r#","service_tier":"priority""#;
+    for (model, more, wanted) in [
+        ("claude-opus-5", "", 2_500_000_000),
+        ("claude-sonnet-5", "", 2_000_000_000),
+        ("claude-opus-5", priority, 15_000_000_000),
+        ("claude-sonnet-5", priority, 6_000_000_000),
+        ("claude-haiku-5-5", "", 1_500_000_000),
+        ("claude-haiku-5-5", priority, 4_500_000_000),
+    ] {
+        assert_eq!(cost(model, more).picousd, wanted, "{model} {more}");
+    }
+    assert_eq!(
+        book.estimate("claude-opus-5", 1000, 0),
+        Some(2_500_000_000),
+        "an estimate has the contract's price, too"
+    );
+    assert!(Multiplier::parse("-1").is_none(), "no factor");
+    assert!(Multiplier::parse("1000.1").is_none(), "too large");
+}
+
+#[test]
+fn an_unknown_model_costs_what_the_configured_one_does_and_says_so() {
+    let book = PriceBook::builtin();
+    assert!(
+        book.clone().with_unknown_as("nothing").is_none(),
+        "no such model"
+    );
+    let book = book.with_unknown_as("claude-opus-5").expect("a model");
+    let usage = Usage::parse(br#"{"input_tokens":1000}"#).unwrap();
+    let cost = book.cost("claude-next", &usage);
+    assert_eq!(
+        (cost.picousd, cost.pricing),
+        (5_000_000_000, Pricing::Unpriced),
+        "counted, and marked"
+    );
+    assert_eq!(
+        book.estimate("claude-next", 1000, 0),
+        Some(5_000_000_000),
+        "expected, too"
+    );
+    assert!(book.has_price("claude-next") && book.model("claude-next").is_none());
 }
 
 #[test]

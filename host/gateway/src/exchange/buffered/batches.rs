@@ -108,7 +108,13 @@ pub(crate) async fn before_deletion(
             record.upstream
         )));
     };
-    match look(upstream, &record, &snapshot.prices).await {
+    match look(
+        upstream,
+        &record,
+        snapshot.prices.of(Some(&record.upstream)),
+    )
+    .await
+    {
         Ok(Found::Running) => Err(Refused::client(
             409,
             "the batch is still being processed: cancel it, and delete it once it has ended",

@@ -208,8 +208,8 @@ async fn one(
         edited = Some(head);
     }
     let head = edited.as_ref().unwrap_or(head);
-    let (prices, experience) = (&panel.snapshot.prices, settlement.experience());
-    let forecast = estimate::of_batched(head, &plan, prices, experience);
+    let prices = panel.snapshot.prices.of_plan(&plan);
+    let forecast = estimate::of_batched(head, &plan, prices, settlement.experience());
     let mut plan = Arc::new(plan);
     // The budget is asked about the request itself, so that a downgrade takes no plugin's interest.
     let mut charges = panel.charges(&asked, &plan, &forecast.estimate, settlement)?;

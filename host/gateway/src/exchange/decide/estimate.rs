@@ -38,7 +38,9 @@ pub(crate) fn of_message(
     };
     let head = edited.unwrap_or(head);
     let forecast = of_head(head, plan, (prices, experience), |model, tokens| {
-        prices.model(model)?;
+        if !prices.has_price(model) {
+            return None;
+        }
         let usage = Usage {
             tokens,
             speed: text(head, "speed"),

@@ -134,7 +134,7 @@ async fn classify(
     if status >= 400 {
         return (Ok(status), Ok(classify_error(&answered.response, status)));
     }
-    answered.metering = metering(decision, &answered.response);
+    answered.metering = metering(decision, &answered.response, answered.attempt.upstream());
     let metering = match &mut answered.metering {
         Some(metering) if fallback == Fallback::Available && client.may_choose() => metering,
         _ => return (Ok(status), Ok(Class::Final)),
@@ -202,12 +202,12 @@ impl Attempted {
 }
 
 /// Returns the meter for an answer, or `None` for one that costs nothing.
-fn metering(decision: &Decision, response: &Response) -> Option<Metering> {
+fn metering(decision: &Decision, response: &Response, upstream: &str) -> Option<Metering> {
     let head = response.head().filter(|head| head.status.is_success())?;
     match decision.view.endpoint {
         Endpoint::Messages => Some(Metering::of(&head.headers)),
         Endpoint::BatchResults => {
-            let prices = &decision.snapshot.prices;
+            let prices = decision.snapshot.prices.of(Some(upstream));
             Some(Metering::of_results(&head.headers, prices))
         }
         _ => None,

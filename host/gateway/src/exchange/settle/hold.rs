@@ -2,7 +2,7 @@
 
 use witgate_ledger::{Amounts, Crossing, Hold, OnShortfall, Unit};
 use witgate_messages::meter::{Reading, Source};
-use witgate_messages::price::Cost;
+use witgate_messages::price::{Cost, PriceBook};
 
 use super::Settlement;
 use crate::amounts::amounts;
@@ -12,7 +12,8 @@ use crate::budgets::{limit_reached, warning};
 use crate::config::ClientWarnings;
 use crate::exchange::decide::reserve::Forecast;
 use crate::exchange::relay::metering::Metering;
-use crate::receipts::receipt::{Admission, Outcome, Receipt};
+use crate::gateway::snapshot::Snapshot;
+use crate::receipts::receipt::{Admission, Outcome, Receipt, RouteFacts};
 
 /// Output tokens between two raises of a hold, at the most: the extension of which the documentation speaks.
 const EXTENSION: u64 = 1024;
@@ -159,7 +160,7 @@ impl Settlement {
             tokens.output = tokens.output.max(output);
         }
         let model = model(&reading, &self.receipt).unwrap_or_default();
-        let cost = self.snapshot.prices.cost(model, &reading.usage);
+        let cost = prices(&self.snapshot, &self.receipt.route).cost(model, &reading.usage);
         hold.extend(amounts(&reading.usage.tokens, cost.picousd, 1))
     }
 
@@ -230,7 +231,9 @@ impl Settlement {
         });
         let output_tokens = std::mem::take(&mut reading.usage.tokens.output);
         let model = reading.model.as_deref().unwrap_or_default();
-        let paid = self.snapshot.prices.cost(model, &reading.usage).picousd;
+        let paid = prices(&self.snapshot, &self.receipt.route)
+            .cost(model, &reading.usage)
+            .picousd;
         reading.usage.tokens.output = output_tokens;
         let seen = Seen {
             output_tokens,
@@ -268,9 +271,7 @@ impl Settlement {
         if reading.source == Source::Estimated && tokens.total() == tokens.output {
             tokens.input = self.forecast.estimate.prompt_tokens;
         }
-        let cost = self
-            .snapshot
-            .prices
+        let cost = prices(&self.snapshot, &self.receipt.route)
             .cost(model.as_deref().unwrap_or_default(), &reading.usage);
         let used = amounts(&reading.usage.tokens, cost.picousd, 1);
         self.receipt.usage.reading = Some(reading);
@@ -294,6 +295,13 @@ fn model<'a>(reading: &'a Reading, receipt: &'a Receipt) -> Option<&'a str> {
     let sent = sent.and_then(|attempt| attempt.model.as_deref());
     let told = reading.model.as_deref();
     told.or(sent).or(receipt.request.model.as_deref())
+}
+
+/// Returns the prices of the upstream that was asked last.
+fn prices<'a>(snapshot: &'a Snapshot, route: &RouteFacts) -> &'a PriceBook {
+    let last = route.attempts.last();
+    let upstream = last.map(|attempt| attempt.upstream.as_str());
+    snapshot.prices.of(upstream)
 }
 
 /// Returns what a hold reserves in each unit.

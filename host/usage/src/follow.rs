@@ -1,0 +1,237 @@
+//! The reader of receipts files: adds what is new to the sums.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use sha2::{Digest as _, Sha256};
+use witgate_audit::segments::{Segment, list};
+
+use crate::database::UsageError;
+use crate::record::Record;
+use crate::series::{Metadata, Room};
+use crate::source::Source;
+use crate::tally::Tally;
+
+/// Receipts that are added in one transaction.
+const MAX_LINES: usize = 4_096;
+
+/// A segment's lasting name, whatever its file is called: a hash of its first line.
+type Identity = [u8; 16];
+
+/// A reader of receipts files. Any number of them, in any processes, may add to one database: each receipt counts once.
+pub struct Follower {
+    sources: Vec<Source>,
+    metadata: Vec<String>,
+    room: Room,
+    /// What is known of each source.
+    known: Vec<Known>,
+}
+
+/// The state of a log in memory, which saves looks at files. How far it was read is in the database.
+#[derive(Debug, Default)]
+struct Known {
+    /// The open segment as it was last seen. If it was moved away, its rest is read from here.
+    open: Option<Arc<Segment>>,
+    /// The numbers of compressed segments that were read to their ends.
+    read: BTreeSet<u64>,
+}
+
+/// The result of a step of a follower.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// Receipts.
+    pub receipts: usize,
+    /// Lines that were no receipts, for example because a crash cut them.
+    pub unreadable: usize,
+    /// Set if there may be more.
+    pub is_behind: bool,
+}
+
+/// A step of a follower.
+struct Step<'a> {
+    db: &'a Connection,
+    tally: Tally<'a>,
+    followed: Followed,
+    now_unix_ms: i64,
+}
+
+// === impl Follower ===
+
+impl Follower {
+    /// Returns a follower of these files that keeps sums by these metadata values.
+    #[must_use]
+    pub fn new(sources: Vec<Source>, metadata: Vec<String>, room: Room) -> Self {
+        Self {
+            known: sources.iter().map(|_| Known::default()).collect(),
+            sources,
+            metadata,
+            room,
+        }
+    }
+
+    /// Adds receipts that are not in the sums yet, up to a few thousand.
+    ///
+    /// # Errors
+    ///
+    /// A file can't be read, or the database can't be written. Then nothing was added.
+    pub fn step(&mut self, db: &mut Connection, now_unix_ms: i64) -> Result<Followed, UsageError> {
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let left_out = Metadata::extend(&transaction, &self.metadata)?;
+        if !left_out.is_empty() {
+            tracing::warn!(
+                ?left_out,
+                "no more metadata values have a place in the usage database; these are left out"
+            );
+            self.metadata.retain(|name| !left_out.contains(name));
+        }
+        let metadata = Metadata::read(&transaction)?;
+        let mut step = Step {
+            db: &transaction,
+            tally: Tally::new(&transaction, &metadata),
+            followed: Followed::default(),
+            now_unix_ms,
+        };
+        let mut known = Vec::with_capacity(self.known.len());
+        for (source, before) in self.sources.iter().zip(&self.known) {
+            known.push(step.add(source, before)?);
+        }
+        let Step {
+            tally, followed, ..
+        } = step;
+        tally.write(self.room)?;
+        transaction.commit()?;
+        // Only now, because what was added before a failure is added again.
+        self.known = known;
+        Ok(followed)
+    }
+
+    /// Adds all receipts that are not in the sums yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Follower::step`]; what was added before stays.
+    pub fn catch_up(
+        &mut self,
+        db: &mut Connection,
+        now_unix_ms: i64,
+    ) -> Result<Followed, UsageError> {
+        let mut all = Followed::default();
+        loop {
+            let step = self.step(db, now_unix_ms)?;
+            all.receipts += step.receipts;
+            all.unreadable += step.unreadable;
+            if !step.is_behind {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+// === impl Step ===
+
+impl Step<'_> {
+    /// Adds what is new in a log. Returns what is known of it then.
+    fn add(&mut self, source: &Source, known: &Known) -> Result<Known, UsageError> {
+        let failed = |error| source.failed(error);
+        let mut next = Known::default();
+        for segment in list(&source.path).map_err(failed)? {
+            if segment.is_open() {
+                next.open = Some(Arc::new(segment));
+                continue;
+            }
+            let number = segment.compressed();
+            let was_read = number.is_some_and(|number| known.read.contains(&number));
+            if was_read || self.add_segment(source, &segment)? {
+                next.read.extend(number);
+            }
+        }
+        if let Some(before) = &known.open {
+            let is_there = match &next.open {
+                Some(open) => open.is_same_file(before).map_err(failed)?,
+                None => false,
+            };
+            // Its end is in a closed segment, or nowhere else if it was moved away.
+            if !is_there && !self.add_segment(source, before)? {
+                next.open = Some(Arc::clone(before));
+                return Ok(next);
+            }
+        }
+        match &next.open {
+            Some(open) => drop(self.add_segment(source, open)?),
+            None => next.open.clone_from(&known.open),
+        }
+        Ok(next)
+    }
+
+    /// Adds what follows the place up to which a segment has been read, and notes the new place. Returns whether all of it has
+    /// been read.
+    fn add_segment(&mut self, source: &Source, segment: &Segment) -> Result<bool, UsageError> {
+        let failed = |error| source.failed(error);
+        if self.is_full() {
+            return Ok(false);
+        }
+        if let Some(last) = segment.seal().map_err(failed)?
+            && self.has_read_to(&last)?
+        {
+            return Ok(true);
+        }
+        let Some(first) = segment.first_line().map_err(failed)? else {
+            return Ok(true);
+        };
+        let identity = identity(&first);
+        let before: Option<u64> = self
+            .db
+            .prepare_cached("SELECT place FROM segments WHERE identity = ?1")?
+            .query_row([identity], |row| row.get(0))
+            .optional()?;
+        let before = before.unwrap_or(0);
+        let Some(mut lines) = segment.lines(before).map_err(failed)? else {
+            return Ok(true);
+        };
+        let mut line = Vec::new();
+        while !self.is_full() && lines.read(&mut line).map_err(failed)? {
+            match Record::parse(&line) {
+                Some(record) => {
+                    self.tally.add(&record, source.kind, self.now_unix_ms)?;
+                    self.followed.receipts += 1;
+                }
+                // A cut line is ended before the next one is written.
+                None => self.followed.unreadable += 1,
+            }
+        }
+        self.followed.is_behind = self.is_full();
+        if lines.place() != before {
+            let place = i64::try_from(lines.place()).unwrap_or(i64::MAX);
+            self.db
+                .prepare_cached(
+                    "INSERT INTO segments VALUES (?1, ?2, ?3) ON CONFLICT (identity) DO UPDATE
+                     SET place = excluded.place, last = coalesce(excluded.last, last)",
+                )?
+                .execute((identity, place, lines.hash()))?;
+        }
+        Ok(!self.is_full())
+    }
+
+    /// Returns whether the record with this hash has been read, and so all before it in its segment.
+    fn has_read_to(&self, hash: &str) -> Result<bool, UsageError> {
+        let known = self
+            .db
+            .prepare_cached("SELECT 1 FROM segments WHERE last = ?1")?
+            .exists([hash])?;
+        Ok(known)
+    }
+
+    fn is_full(&self) -> bool {
+        self.followed.receipts + self.followed.unreadable >= MAX_LINES
+    }
+}
+
+/// Returns the identity of the segment that begins with this line, which has the id of a receipt.
+fn identity(first: &[u8]) -> Identity {
+    let mut identity = Identity::default();
+    for (to, from) in identity.iter_mut().zip(Sha256::digest(first)) {
+        *to = from;
+    }
+    identity
+}

@@ -1,0 +1,13 @@
+//! Receipts files and the sums that are kept of them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the log that tests write to stands outside of test functions"
+)]
+
+mod log;
+
+mod follow;
+mod segments;
+mod sums;

@@ -1,0 +1,143 @@
+//! Segments of the receipts files: closed, compressed or moved away, each receipt counts once.
+
+use std::fs;
+
+use rusqlite::Connection;
+use serde_json::json;
+use witgate_audit::Sink as _;
+use witgate_usage::Follower;
+
+use crate::log::{Log, NOW, ask, query};
+
+/// Adds up what is new, and returns the number of all requests.
+fn count(follower: &mut Follower, db: &mut Connection) -> u64 {
+    follower.catch_up(db, NOW).unwrap();
+    ask(db, &query(&[])).total.requests
+}
+
+#[test]
+fn a_receipt_counts_once_whenever_its_segment_is_closed_and_compressed() {
+    for every in [1, 2, 3, 7, 50] {
+        let mut log = Log::new();
+        let (mut db, mut follower) = (log.db(), log.follower());
+        let mut sink = log.sink(1_500);
+        for written in 1..=50 {
+            let line = log.line(&json!({}));
+            sink.append(line.as_bytes()).unwrap();
+            if written % every == 0 {
+                assert_eq!(
+                    count(&mut follower, &mut db),
+                    written,
+                    "read after every {every}"
+                );
+            }
+        }
+        log.compress();
+        let closed = fs::read_dir(log.path("")).unwrap().filter(|entry| {
+            let path = entry.as_ref().unwrap().path();
+            path.extension().is_some_and(|ending| ending == "zst")
+        });
+        assert!(closed.count() > 9, "segments of few receipts");
+        assert_eq!(count(&mut follower, &mut db), 50, "all are compressed");
+        assert_eq!(count(&mut log.follower(), &mut db), 50, "a new process");
+        let other = Log::new();
+        assert_eq!(
+            count(&mut log.follower(), &mut other.db()),
+            50,
+            "a new database gets all"
+        );
+    }
+}
+
+#[test]
+fn a_new_process_counts_the_rest_of_a_segment_that_was_compressed_meanwhile() {
+    let mut log = Log::new();
+    let mut sink = log.sink(4_000);
+    for _ in 0..3 {
+        let line = log.line(&json!({}));
+        sink.append(line.as_bytes()).unwrap();
+    }
+    assert_eq!(count(&mut log.follower(), &mut log.db()), 3, "the open one");
+    for _ in 0..20 {
+        let line = log.line(&json!({}));
+        sink.append(line.as_bytes()).unwrap();
+    }
+    log.compress();
+    let step = log.follower().catch_up(&mut log.db(), NOW).unwrap();
+    assert_eq!(step.receipts, 20, "only what is new");
+}
+
+#[test]
+fn a_compressed_segment_that_was_read_is_known_by_its_seal() {
+    let mut log = Log::new();
+    let (mut db, mut follower) = (log.db(), log.follower());
+    let mut sink = log.sink(1_000);
+    for written in 1..=4 {
+        let line = log.line(&json!({}));
+        sink.append(line.as_bytes()).unwrap();
+        assert_eq!(count(&mut follower, &mut db), written, "as it is written");
+    }
+    log.compress();
+    let path = log.path("receipts.jsonl.000001.zst");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[..8].fill(0);
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(
+        count(&mut log.follower(), &mut db),
+        4,
+        "its lines, which can't be read any more, are not looked at"
+    );
+    let other = Log::new();
+    assert!(
+        log.follower().catch_up(&mut other.db(), NOW).is_err(),
+        "whoever needs them is told"
+    );
+}
+
+#[test]
+fn the_end_of_a_file_that_was_moved_away_counts_even_if_it_is_long() {
+    let mut log = Log::new();
+    let (mut db, mut follower) = (log.db(), log.follower());
+    (0..10_000).for_each(|_| log.receipt(&json!({})));
+    let step = follower.step(&mut db, NOW).unwrap();
+    assert!(step.is_behind, "a part: {step:?}");
+    fs::rename(log.path("receipts.jsonl"), log.path("elsewhere")).unwrap();
+    log.receipt(&json!({}));
+    assert_eq!(count(&mut follower, &mut db), 10_001, "all of both");
+    assert_eq!(count(&mut log.follower(), &mut db), 10_001, "once");
+}
+
+#[test]
+fn a_step_that_fails_does_not_forget_a_file_that_was_moved_away() {
+    let mut log = Log::new();
+    let (mut db, mut follower) = (log.db(), log.follower());
+    log.receipt(&json!({}));
+    assert_eq!(count(&mut follower, &mut db), 1, "the open file");
+    log.receipt(&json!({}));
+    fs::rename(log.path("receipts.jsonl"), log.path("elsewhere")).unwrap();
+    let damaged = log.path("receipts-refused.jsonl.000001.zst");
+    fs::write(&damaged, "no frame").unwrap();
+    assert!(
+        follower.catch_up(&mut db, NOW).is_err(),
+        "another file is damaged"
+    );
+    fs::remove_file(damaged).unwrap();
+    assert_eq!(count(&mut follower, &mut db), 2, "its end");
+}
+
+#[test]
+fn a_file_of_an_earlier_version_stays_the_same_when_it_gets_a_chain() {
+    let mut log = Log::new();
+    let (mut db, mut follower) = (log.db(), log.follower());
+    log.receipt(&json!({}));
+    log.receipt(&json!({}));
+    assert_eq!(count(&mut follower, &mut db), 2, "without a chain");
+    let mut sink = log.sink(1_000);
+    for written in 3..=9 {
+        let line = log.line(&json!({}));
+        sink.append(line.as_bytes()).unwrap();
+        assert_eq!(count(&mut follower, &mut db), written, "with one");
+    }
+    log.compress();
+    assert_eq!(count(&mut log.follower(), &mut db), 9, "each once");
+}
