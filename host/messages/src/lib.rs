@@ -16,6 +16,7 @@ pub mod head;
 mod json;
 pub mod meter;
 pub mod page;
+pub mod pattern;
 pub mod price;
 pub mod query;
 pub mod references;

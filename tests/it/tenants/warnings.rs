@@ -1,5 +1,7 @@
 //! Limits are announced before they are reached, answers say what is left, and a refusal is one that clients understand.
 
+use std::path::Path;
+
 use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -206,6 +208,17 @@ async fn a_count_of_tokens_is_never_refused_by_a_budget() {
     assert_eq!(refused.status, 429, "they are counted: {}", refused.text());
 }
 
+/// Writes a webhook's secret to a folder, and returns the configuration that has three quarters of a limit told to the webhook.
+fn told_to(hook: &Upstream, folder: &Path, secret: &str) -> String {
+    let file = folder.join("secret");
+    std::fs::write(&file, secret).expect("it is written");
+    format!(
+        "[budgets]\nwarn_at = [75]\n[budgets.webhook]\nurl = \"{}/hook\"\nsecret = {{ file = \"{}\" }}\ndead_letters = \"dead.jsonl\"\n",
+        hook.url(),
+        file.display()
+    )
+}
+
 fn signature(secret: &str, delivery: &Recorded) -> String {
     let given = delivery
         .headers
@@ -235,13 +248,7 @@ async fn a_webhook_gets_signed_warnings_and_gets_them_again_after_a_failure() {
     })
     .await;
     let folder = tempfile::tempdir().expect("a folder");
-    let secret = folder.path().join("secret");
-    std::fs::write(&secret, "s3cr3t\n").expect("it is written");
-    let more = format!(
-        "[budgets]\nwarn_at = [75]\n[budgets.webhook]\nurl = \"{}/hook\"\nsecret = {{ file = \"{}\" }}\ndead_letters = \"dead.jsonl\"\n",
-        hook.url(),
-        secret.display()
-    );
+    let more = told_to(&hook, folder.path(), "s3cr3t\n");
     let gate = limited(&upstream, &more).start().await;
     for receipts in 1..=3 {
         assert_eq!(
@@ -270,13 +277,7 @@ async fn a_warning_that_a_webhook_refuses_is_kept_in_a_file() {
     let upstream = priced().await;
     let hook = Upstream::always(Answer::error(410, "gone", "no longer")).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let secret = folder.path().join("secret");
-    std::fs::write(&secret, "s3cr3t").expect("it is written");
-    let more = format!(
-        "[budgets]\nwarn_at = [75]\n[budgets.webhook]\nurl = \"{}/hook\"\nsecret = {{ file = \"{}\" }}\ndead_letters = \"dead.jsonl\"\n",
-        hook.url(),
-        secret.display()
-    );
+    let more = told_to(&hook, folder.path(), "s3cr3t");
     let gate = limited(&upstream, &more).start().await;
     for receipts in 1..=3 {
         ask(&gate, receipts).await;

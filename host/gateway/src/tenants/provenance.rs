@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use http::HeaderMap;
 use pingora_core::protocols::http::ServerSession;
 use witgate_messages::Scope;
+use witgate_messages::pattern::matches;
 use witgate_runtime::Envelope;
 
 use crate::answer::refused::Refused;
@@ -135,7 +136,7 @@ fn bind_to(
         return Ok(());
     };
     let within = match (named.as_deref(), bound) {
-        (Some(name), _) => bound.iter().any(|pattern| Caller::matches(pattern, name)),
+        (Some(name), _) => bound.iter().any(|pattern| matches(pattern, name)),
         (None, [only]) if !only.contains('*') => {
             *named = Some(only.clone());
             true

@@ -2,6 +2,7 @@
 
 use super::decimal::scaled;
 use super::{PriceBook, Rate, Rates};
+use crate::pattern::matches;
 
 /// A contract about the prices of some models.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,23 +150,4 @@ impl PriceBook {
             }
         }
     }
-}
-
-/// Returns whether a text matches a pattern, in which `*` stands for any characters.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else {
-        return pattern == text;
-    };
-    let Some(mut text) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts = rest.split('*');
-    let last = parts.next_back().unwrap_or_default();
-    for part in parts {
-        match text.find(part) {
-            Some(at) => text = text.get(at + part.len()..).unwrap_or_default(),
-            None => return false,
-        }
-    }
-    text.ends_with(last)
 }

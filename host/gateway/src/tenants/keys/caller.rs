@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use witgate_messages::pattern::matches;
 use witgate_runtime as contract;
 
 use super::LastUse;
@@ -55,27 +56,7 @@ impl Caller {
     pub fn may_use(&self, model: &str) -> bool {
         match &self.models {
             None => true,
-            Some(patterns) => patterns.iter().any(|pattern| Self::matches(pattern, model)),
+            Some(patterns) => patterns.iter().any(|pattern| matches(pattern, model)),
         }
-    }
-
-    /// Returns whether a text matches a pattern of a keys file, in which `*` stands for any characters.
-    pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-        let Some((first, rest)) = pattern.split_once('*') else {
-            return pattern == text;
-        };
-        let Some(mut text) = text.strip_prefix(first) else {
-            return false;
-        };
-        // The last part is pinned to the end; each one between takes the first place that it finds.
-        let mut parts = rest.split('*');
-        let last = parts.next_back().unwrap_or_default();
-        for part in parts {
-            match text.find(part) {
-                Some(at) => text = text.get(at + part.len()..).unwrap_or_default(),
-                None => return false,
-            }
-        }
-        text.ends_with(last)
     }
 }
