@@ -1,45 +1,22 @@
 """An upstream whose answers cost $4.10 each: 205,000 tokens of Opus 5.5. On a port of the kernel's choice."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler
 
-from faulty import Server, begin_stream, message, send_events, whole
+from faulty import StandIn, begin_stream, message, send_events, whole
 
 USAGE = {"input_tokens": 0, "output_tokens": 205_000}
 
 
-class CappedUpstream:
+class CappedUpstream(StandIn):
     """The server; `url` is where it listens, `calls` the number of messages that it was sent."""
 
     def __init__(self):
         self.calls = 0
-        upstream = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def do_HEAD(self):
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                upstream.calls += 1
-                answer(self, body)
-
-            def log_message(self, *_):
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+    def post(self, handler, text):
+        self.calls += 1
+        answer(handler, json.loads(text))
 
 
 def answer(handler, body):

@@ -25,13 +25,11 @@ SCENARIOS = {
 KINDS = {429: "rate_limit_error", 529: "overloaded_error"}
 
 
-class FaultyUpstream:
-    """The server; `url` is where it listens."""
+class StandIn:
+    """A server that answers as its `post` does, given the request's handler and text; `url` is where it listens."""
 
     def __init__(self):
-        self._lock = threading.Lock()
-        self._calls = {}
-        upstream = self
+        post = self.post
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -44,9 +42,7 @@ class FaultyUpstream:
                 self.end_headers()
 
             def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                fault = upstream._next(self.headers.get(SCENARIO, "no fault"), self.headers.get(RUN, ""), body)
-                answer(self, body, fault)
+                post(self, self.rfile.read(int(self.headers["content-length"])).decode())
 
             def log_message(self, *_):
                 pass
@@ -54,6 +50,24 @@ class FaultyUpstream:
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class FaultyUpstream(StandIn):
+    """The server; `url` is where it listens."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._calls = {}
+        super().__init__()
+
+    def post(self, handler, text):
+        body = json.loads(text)
+        fault = self._next(handler.headers.get(SCENARIO, "no fault"), handler.headers.get(RUN, ""), body)
+        answer(handler, body, fault)
 
     def _next(self, scenario, run, body):
         with self._lock:
@@ -66,10 +80,6 @@ class FaultyUpstream:
         """The calls of a run, each "stream" or "whole"."""
         with self._lock:
             return list(self._calls.get(run, []))
-
-    def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class Server(ThreadingHTTPServer):

@@ -5,10 +5,8 @@ the key. It keeps what it was sent. On a port of the kernel's choice, in a threa
 """
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler
 
-from faulty import USAGE, Server, begin_stream, message, send_events, whole
+from faulty import USAGE, StandIn, begin_stream, message, send_events, whole
 
 KEY = "AKIA" + "IOSFODNN7EXAMPLE"
 # The command itself does not have it.
@@ -16,37 +14,16 @@ COMMAND = "printf AKIA%s IOSFODNN7EXAMPLE"
 TELLING = ["The key is AKIA", "IOSFODNN", "7EXAMPLE, as you ", "asked."]
 
 
-class TellingUpstream:
+class TellingUpstream(StandIn):
     """The server; `url` is where it listens, `calls` the bodies that it was sent."""
 
     def __init__(self):
         self.calls = []
-        upstream = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def do_HEAD(self):
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def do_POST(self):
-                text = self.rfile.read(int(self.headers["content-length"])).decode()
-                upstream.calls.append(text)
-                answer(self, json.loads(text))
-
-            def log_message(self, *_):
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+    def post(self, handler, text):
+        self.calls.append(text)
+        answer(handler, json.loads(text))
 
 
 def answer(handler, body):
