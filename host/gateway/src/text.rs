@@ -123,11 +123,28 @@ impl fmt::Display for Quoted<'_> {
 
 /// Returns pico-USD as dollars: exact, with at least two decimals.
 pub(crate) fn usd(picousd: u64) -> String {
+    let mut text = String::with_capacity(24);
+    text.push('$');
+    push_dollars(picousd, &mut text);
+    text
+}
+
+/// Appends pico-USD as a number of dollars: exact, with at least two decimals.
+pub(crate) fn push_dollars(picousd: u64, to: &mut String) {
     const PER_USD: u64 = 1_000_000_000_000;
-    let decimals = format!("{:012}", picousd % PER_USD);
-    let (cents, rest) = decimals.split_at(2);
-    let rest = rest.trim_end_matches('0');
-    format!("${}.{cents}{rest}", picousd / PER_USD)
+    push_number(picousd / PER_USD, to);
+    let mut decimals = itoa::Buffer::new();
+    // A one in front keeps the zeros at the beginning.
+    let decimals = decimals.format(PER_USD + picousd % PER_USD);
+    let (cents, rest) = decimals.split_at(3);
+    to.push('.');
+    to.extend(cents.get(1..));
+    to.push_str(rest.trim_end_matches('0'));
+}
+
+/// Appends a number.
+pub(crate) fn push_number(number: u64, to: &mut String) {
+    to.push_str(itoa::Buffer::new().format(number));
 }
 
 #[cfg(test)]

@@ -219,7 +219,7 @@ impl Meter {
     pub fn finish(self) -> Reading {
         match self.kind {
             Kind::Sse(stream) => stream.finish(),
-            Kind::Json(answer) => answer.reading(),
+            Kind::Json(answer) => answer.finish(),
             Kind::Results(results) => Reading::of_batch(results.finish()),
             Kind::Opaque => Reading::default(),
         }

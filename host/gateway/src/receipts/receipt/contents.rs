@@ -35,7 +35,11 @@ impl Receipt {
         }
         self.provenance_fields(&mut fields);
         self.envelope_fields(&mut fields);
+        // Members of an object follow one another: the line is then written without building a tree.
         fields.maybe_text("model.requested", self.request.model.as_deref());
+        let reading = self.usage.reading.as_ref();
+        let served = reading.and_then(|reading| reading.model.as_deref());
+        fields.maybe_text("model.served", served);
         self.route_fields(&mut fields);
         self.refusal_fields(&mut fields);
         self.guard_fields(&mut fields);
@@ -192,7 +196,6 @@ impl Receipt {
 
     fn usage_fields(&self, fields: &mut Fields) {
         if let Some(reading) = &self.usage.reading {
-            fields.maybe_text("model.served", reading.model.as_deref());
             fields.maybe_text("message_id", reading.message_id.as_deref());
             fields.maybe_text("stop_reason", reading.stop_reason.as_deref());
             fields.own("usage.source", source(reading.source));
@@ -266,5 +269,68 @@ fn source(source: Source) -> &'static str {
         Source::Partial => "partial",
         Source::Estimated => "estimated",
         Source::None => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use witgate_messages::meter::Reading;
+    use witgate_runtime::Envelope;
+
+    use super::super::line::write_in_order;
+    use super::super::{Attempt, Downgrade, RequestFacts, RouteFacts, UsageFacts};
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_receipt_with_all_facts_is_written_without_a_tree() {
+        let text = |text: &str| Some(text.to_owned());
+        let receipt = Receipt {
+            request: RequestFacts {
+                model: text("a"),
+                envelope: Some(Arc::new(Envelope {
+                    tenant: text("t"),
+                    metadata: vec![("team".to_owned(), "x".to_owned())],
+                    ..Envelope::default()
+                })),
+                ..RequestFacts::default()
+            },
+            route: RouteFacts {
+                downgrade: Some(Downgrade {
+                    from: None,
+                    to: "b".to_owned(),
+                    account: "user:u".to_owned(),
+                    plugin: "route".into(),
+                }),
+                attempts: ["one", "two"]
+                    .map(|upstream| Attempt {
+                        upstream: upstream.to_owned(),
+                        model: text("b"),
+                        request_id: text("r"),
+                        result: Ok(200),
+                    })
+                    .into(),
+                passed_over: vec![("three".to_owned(), "open".to_owned())],
+                ..RouteFacts::default()
+            },
+            usage: UsageFacts {
+                reading: Some(Reading {
+                    source: Source::Reported,
+                    model: text("b"),
+                    ..Reading::default()
+                }),
+                overdrawn: vec!["user:u".to_owned()],
+                ..UsageFacts::default()
+            },
+            left_out: 1,
+            ..Receipt::default()
+        };
+        let fields = receipt.fields(&Lineup::new(1, Vec::new(), &[])).fields;
+        let names: Vec<_> = fields.iter().map(|field| field.name.as_str()).collect();
+        assert!(
+            write_in_order(&fields, &mut Vec::new()).is_some(),
+            "no object is opened twice: {names:?}"
+        );
     }
 }

@@ -7,10 +7,16 @@ use witgate_runtime::{Field, Receipt, Value};
 /// Appends a receipt as one line of JSON: dotted names become objects, in the order of the fields.
 pub(crate) fn write_line(receipt: &Receipt, out: &mut Vec<u8>) {
     let start = out.len();
-    if Writer::new(out).write(&receipt.fields).is_none() {
+    if write_in_order(&receipt.fields, out).is_none() {
         out.truncate(start);
         out.extend_from_slice(Json::Object(tree(receipt)).to_string().as_bytes());
     }
+}
+
+/// Appends fields as one line of JSON without building a tree, or returns `None` after a part of it if an object would have to be
+/// opened again, or has the name of a plain value.
+pub(super) fn write_in_order(fields: &[Field], out: &mut Vec<u8>) -> Option<()> {
+    Writer::new(out).write(fields)
 }
 
 /// Writes fields whose objects come one after the other, as those of nearly all receipts do, without building them.
