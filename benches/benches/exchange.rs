@@ -78,9 +78,9 @@ fn main() {
     let upstream = Upstream::start();
     let [pingora, none, four] = Kind::ALL.map(|kind| Proxy::start(kind, &upstream));
     let proxies = [
-        ("bare pingora", &pingora),
-        ("witgate, no plugins", &none),
-        ("witgate, four plugins", &four),
+        (Kind::Bare.title(), &pingora),
+        (Kind::NoPlugins.title(), &none),
+        (Kind::FourPlugins.title(), &four),
     ];
 
     processor_time(&proxies);

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Deref;
 
 /// Maximum length in bytes of a foreign text that a refusal quotes.
@@ -145,6 +146,21 @@ pub(crate) fn push_dollars(picousd: u64, to: &mut String) {
 /// Appends a number.
 pub(crate) fn push_number(number: u64, to: &mut String) {
     to.push_str(itoa::Buffer::new().format(number));
+}
+
+/// Returns an address as text.
+pub(crate) fn address(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else {
+        return address.to_string();
+    };
+    let mut text = String::with_capacity(16);
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            text.push('.');
+        }
+        push_number(u64::from(octet), &mut text);
+    }
+    text
 }
 
 #[cfg(test)]

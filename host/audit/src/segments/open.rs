@@ -125,7 +125,7 @@ impl Segments {
 
     fn write(&mut self, lines: &[u8]) -> Result<(), Stopped> {
         let mut taken = 0;
-        let mut rest = lines.split_inclusive(|byte| *byte == b'\n').peekable();
+        let mut rest = each_line(lines).peekable();
         while rest.peek().is_some() {
             let group: Vec<&[u8]> = rest.by_ref().take(LINES).collect();
             let prepared = self.prepare();
@@ -146,6 +146,16 @@ impl Segments {
         }
         Ok(())
     }
+}
+
+/// Returns the lines, each with its newline.
+fn each_line(mut lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
+        let (line, rest) = lines.split_at_checked(end)?;
+        lines = rest;
+        (!line.is_empty()).then_some(line)
+    })
 }
 
 impl Sink for Segments {

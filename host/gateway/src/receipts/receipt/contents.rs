@@ -12,6 +12,7 @@ use super::{Outcome, Receipt};
 use crate::answer::refused::Blame;
 use crate::clock::WholeUnits;
 use crate::receipts::batch_note::BatchNote;
+use crate::text::address;
 
 // === impl Receipt ===
 
@@ -59,7 +60,7 @@ impl Receipt {
         let overdrawn = self.usage.overdrawn.iter();
         fields.entries(
             "overdrawn",
-            overdrawn.map(|account| (format!("overdrawn.{account}"), Value::Flag(true))),
+            overdrawn.map(|account| (["overdrawn.", account].concat(), Value::Flag(true))),
         );
         // Several marks of one limit may be crossed at once, in ascending order.
         let crossings = self.usage.crossings.iter().rev().enumerate();
@@ -84,14 +85,11 @@ impl Receipt {
         );
         fields.number("time.total_us", self.timing.total.whole_micros());
         for plugin in lineup.plugins() {
-            fields.own(
-                &format!("plugins.{}", plugin.name()),
-                &plugin.identity().wasm,
-            );
+            fields.own_under("plugins", plugin.name(), &plugin.identity().wasm);
         }
         for plugin in lineup.plugins() {
             if let Some(sidecar) = &plugin.identity().sidecar {
-                fields.own(&format!("sidecars.{}", plugin.name()), sidecar);
+                fields.own_under("sidecars", plugin.name(), sidecar);
             }
         }
         contract::Receipt {
@@ -102,9 +100,9 @@ impl Receipt {
 
     fn provenance_fields(&self, fields: &mut Fields) {
         if let Some(client) = &self.request.provenance.client {
-            fields.own("client.address", &client.address.to_string());
+            fields.own("client.address", &address(client.address));
             if client.peer != client.address {
-                fields.own("client.peer", &client.peer.to_string());
+                fields.own("client.peer", &address(client.peer));
             }
         }
         fields.maybe_text("workspace", self.request.provenance.workspace.as_deref());
@@ -127,7 +125,9 @@ impl Receipt {
             fields.number("thinking.allowed_tokens", thinking.allowed);
         }
         for (index, attempt) in self.route.attempts.iter().take(MAX_ENTRIES).enumerate() {
-            let name = |field: &str| format!("attempts.{index}.{field}");
+            let mut digits = itoa::Buffer::new();
+            let index = digits.format(index);
+            let name = |field: &str| ["attempts.", index, ".", field].concat();
             fields.own(&name("upstream"), &attempt.upstream);
             fields.maybe_text(&name("model"), attempt.model.as_deref());
             fields.maybe_text(&name("request_id"), attempt.request_id.as_deref());
@@ -159,7 +159,7 @@ impl Receipt {
 
     fn refusal_fields(&self, fields: &mut Fields) {
         for fault in &self.route.skipped {
-            fields.own(&format!("skipped.{}", fault.plugin), fault.kind.code());
+            fields.own_under("skipped", &fault.plugin, fault.kind.code());
         }
         let Some(refused) = &self.response.refused else {
             return;
@@ -259,7 +259,7 @@ fn under<'a>(
     beginning: &'a str,
     pairs: impl Iterator<Item = &'a (String, String)> + 'a,
 ) -> impl Iterator<Item = (String, Value)> + 'a {
-    pairs.map(move |(name, value)| (format!("{beginning}.{name}"), Value::Text(value.clone())))
+    pairs.map(move |(name, value)| ([beginning, ".", name].concat(), Value::Text(value.clone())))
 }
 
 /// Returns the code of a reading's reliability.
