@@ -1,12 +1,13 @@
 //! The functions that are counted.
 
 use std::hint::black_box;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use witgate_artifacts::{Artifact, BUDGET, ENVELOPE};
 use witgate_audit::Sink as _;
-use witgate_audit::segments::{Rotation, Segments};
+use witgate_audit::segments::{Retention, Rotation, Segments};
 use witgate_ledger::{Amounts, Charge, Ledger, OnShortfall, Unit, UnixMillis, Window};
 use witgate_messages::{Edit, Head, Meter, splice};
 use witgate_runtime::{
@@ -148,33 +149,25 @@ fn hook(wasm: &[u8], sidecar: &str) -> (Lineup, Arc<dyn Request>) {
     let plugin = runtime
         .admit(&source)
         .unwrap_or_else(|error| panic!("{error}"));
-    let body: &'static str = std::str::from_utf8(RECORDED).expect("text");
-    let request = PlainRequest {
-        id: "req_1".to_owned(),
-        endpoint: "messages".to_owned(),
-        method: "POST".to_owned(),
-        path: "/v1/messages?beta=true".to_owned(),
-        headers: vec![
-            ("anthropic-version".to_owned(), "2023-06-01".to_owned()),
-            (
-                "user-agent".to_owned(),
-                "claude-cli/2.1.0 (external, cli)".to_owned(),
-            ),
-        ],
-        caller: Caller {
+    let body = std::str::from_utf8(RECORDED).expect("text").to_owned();
+    let request = PlainRequest::new("messages", "POST", "/v1/messages?beta=true")
+        .with_id("req_1")
+        .with_headers([
+            ("anthropic-version", "2023-06-01"),
+            ("user-agent", "claude-cli/2.1.0 (external, cli)"),
+        ])
+        .with_caller(Caller {
             key_id: "key-1".to_owned(),
             tenant: Some("acme".to_owned()),
             tier: Some("enterprise".to_owned()),
             ..Caller::default()
-        },
-        head: Facts {
+        })
+        .with_head(Facts {
             model: Some("claude-sonnet-5-5".to_owned()),
             max_tokens: Some(32_000),
             ..Facts::default()
-        },
-        body: Body::from(body.to_owned()),
-        ..PlainRequest::default()
-    };
+        })
+        .with_body(Body::try_json(body).expect("JSON"));
     // The engine lives as long as the process.
     std::mem::forget(runtime);
     (Lineup::new(1, vec![plugin], &[]), Arc::new(request))
@@ -228,7 +221,11 @@ fn budget() -> Box<dyn FnMut()> {
 
 fn chain() -> Box<dyn FnMut()> {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut sink = Segments::new(folder.path().join("receipts.jsonl"), Rotation::default());
+    let rotation = Rotation {
+        max_bytes: NonZeroU64::MAX,
+        retention: Retention::default(),
+    };
+    let mut sink = Segments::new(folder.path().join("receipts.jsonl"), rotation);
     let line = format!("{{\"id\":\"req_wg1\",\"pad\":\"{}\"}}\n", "x".repeat(1_000));
     Box::new(move || {
         let _ = &folder;
