@@ -183,7 +183,7 @@ async fn look(
         ));
     }
     faults.extend(of_exchanges(receipts, seen, desk, rule));
-    faults.extend(of_batches(receipts, seen));
+    faults.extend(of_batches(receipts, seen, rule));
     let settled = receipts.by_id.values();
     let estimated = settled.filter(|receipt| receipt.outcome == "crash-estimated");
     let estimated = i64::try_from(estimated.count()).unwrap();
@@ -248,7 +248,7 @@ fn of_exchanges(receipts: &mut Receipts, seen: &Seen, desk: &Desk, rule: Rule) -
     faults
 }
 
-fn of_batches(receipts: &Receipts, seen: &Seen) -> Vec<String> {
+fn of_batches(receipts: &mut Receipts, seen: &Seen, rule: Rule) -> Vec<String> {
     let mut faults = Vec::new();
     let mut settled = HashMap::<&str, u32>::new();
     for receipt in receipts.by_id.values() {
@@ -261,16 +261,24 @@ fn of_batches(receipts: &Receipts, seen: &Seen) -> Vec<String> {
             }
         }
     }
+    let mut excused = Vec::new();
     for (id, times) in &settled {
         if *times > 1 {
             faults.push(format!("{id} was settled {times} times"));
         }
     }
     for id in &seen.batches {
-        if !settled.contains_key(id.as_str()) {
+        let is_excused = receipts.excused.contains(id);
+        if settled.contains_key(id.as_str()) || is_excused {
+            continue;
+        }
+        if rule == Rule::Drained {
+            excused.push(id.clone());
+        } else {
             faults.push(format!("{id} was not settled"));
         }
     }
+    receipts.excused.extend(excused);
     faults
 }
 
