@@ -31,6 +31,7 @@ mod figures;
 )]
 #[path = "../../host/runtime/tests/it/guest.rs"]
 mod guest;
+#[allow(dead_code, reason = "the name of a work is not printed")]
 #[path = "exchange/load.rs"]
 mod load;
 #[allow(dead_code, reason = "bare pingora has no plugins to compare")]
