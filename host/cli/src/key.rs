@@ -34,7 +34,7 @@ pub(super) struct New {
     /// Public id of the key, shown on receipts.
     #[arg(long)]
     id: String,
-    /// Role of an operator's key, for limits on the admin listener (`keys` in [admin]). Without it, the key is a caller's.
+    /// Role of an operator's key, for limits on the admin listener (`admin.keys`). Without it, the key is a caller's.
     #[arg(long, value_enum, conflicts_with_all = ["tenant", "user", "tier", "labels", "models"])]
     role: Option<Role>,
     /// Tenant that the key belongs to.
