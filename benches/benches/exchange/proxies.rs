@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     NoPlugins,
     /// The gateway with the four plugins that ship with it, with their shipped settings.
     FourPlugins,
+    /// The same with a state directory, so that each hold and each use is in the ledger's journal before anything is sent.
+    Kept,
 }
 
 /// The argument that asks this program to serve: a kind and the upstream's address follow.
@@ -82,13 +84,14 @@ impl ShutdownSignalWatch for Never {
 // === impl Kind ===
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Bare, Self::NoPlugins, Self::FourPlugins];
+    pub(crate) const ALL: [Self; 4] = [Self::Bare, Self::NoPlugins, Self::FourPlugins, Self::Kept];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::NoPlugins => "none",
             Self::FourPlugins => "four",
+            Self::Kept => "kept",
         }
     }
 
@@ -98,6 +101,7 @@ impl Kind {
             Self::Bare => "bare pingora",
             Self::NoPlugins => "witgate, no plugins",
             Self::FourPlugins => "witgate, four plugins",
+            Self::Kept => "witgate, and budgets on disk",
         }
     }
 
@@ -114,7 +118,7 @@ impl Kind {
         let upstream = upstream.parse().expect("an address");
         match self {
             Self::Bare => println!("{}", bare_pingora(upstream)),
-            Self::NoPlugins | Self::FourPlugins => witgate(self, upstream),
+            Self::NoPlugins | Self::FourPlugins | Self::Kept => witgate(self, upstream),
         }
         wait_for_the_bench();
     }
@@ -159,7 +163,7 @@ fn witgate(kind: Kind, upstream: SocketAddr) {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
     std::fs::create_dir(at("policies")).expect("a folder");
-    if kind == Kind::FourPlugins {
+    if kind != Kind::NoPlugins {
         let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
         for artifact in SHIPPED {
             artifact.install(&at("policies")).expect("a copy");
@@ -174,10 +178,14 @@ fn witgate(kind: Kind, upstream: SocketAddr) {
     )
     .expect("a file");
     std::fs::write(at("secret"), "secret").expect("a file");
+    let state = match kind {
+        Kind::Kept => "[state]\ndirectory = \"state\"\n",
+        Kind::Bare | Kind::NoPlugins | Kind::FourPlugins => "",
+    };
     let config = format!(
         "[listen]\naddress = \"127.0.0.1:0\"\nthreads = 1\n[keys]\nfile = \"keys.toml\"\n\
          [plugins]\ndirectory = \"policies\"\n[receipts]\nfile = \"receipts.jsonl\"\n\
-         [upstreams.default]\nbase_url = \"http://{}\"\ncredential = {{ file = \"secret\" }}\n",
+         [upstreams.default]\nbase_url = \"http://{}\"\ncredential = {{ file = \"secret\" }}\n{state}",
         upstream
     );
     std::fs::write(at("witgate.toml"), config).expect("a file");

@@ -29,6 +29,15 @@ pub(crate) struct Inbox {
     last: u64,
 }
 
+/// The process that answers for the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The old one: it keeps every step itself.
+    Offered,
+    /// This one.
+    Committed,
+}
+
 // === impl Inbox ===
 
 impl Inbox {
@@ -36,15 +45,21 @@ impl Inbox {
         Self { books, last: 0 }
     }
 
-    /// Counts lines of the log of a live process, and returns the number of the last record. Blocks.
-    pub(crate) fn take(&mut self, lines: &[u8]) -> io::Result<u64> {
+    /// Counts lines of the log of a live process, and returns the number of the last record. If this process answers for the
+    /// ledger, that survives it before a receipt is written: a receipt whose use was forgotten would never be counted. Blocks.
+    pub(crate) fn take(&mut self, lines: &[u8], stage: Stage) -> io::Result<u64> {
         let receipts = self.count(lines)?;
+        let kept = match stage {
+            Stage::Offered => Ok(()),
+            Stage::Committed => self.keep(),
+        };
+        // Also if the disk refuses the ledger, because these records are counted.
         self.write(receipts);
-        Ok(self.last)
+        kept.map(|()| self.last)
     }
 
     /// Makes everything that was counted survive this process. Blocks.
-    pub(crate) fn keep(&self) -> io::Result<()> {
+    fn keep(&self) -> io::Result<()> {
         self.books.keep().map_err(io::Error::other)
     }
 

@@ -16,7 +16,7 @@ use witgate_ledger::Export;
 
 use super::books::Books;
 use super::frame::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket, TIMEOUT};
-use super::inbox::{Inbox, drain_spool};
+use super::inbox::{Inbox, Stage, drain_spool};
 use super::socket::{bind, connect};
 use super::stop::stopped;
 
@@ -36,15 +36,6 @@ pub struct Predecessor {
     /// True until the old process has ended.
     following: Arc<AtomicBool>,
     stage: Stage,
-}
-
-/// The process that answers for the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The old one: it keeps every step itself.
-    Offered,
-    /// This one.
-    Committed,
 }
 
 /// Asks the process that listens at `path` to hand over. Returns `None` if no process listens there.
@@ -257,10 +248,7 @@ impl Predecessor {
     async fn count(&mut self, lines: Vec<u8>) -> anyhow::Result<()> {
         let (mut inbox, stage) = (self.inbox.clone(), self.stage);
         let (inbox, counted) = spawn_blocking(move || {
-            let mut counted = inbox.take(&lines);
-            if stage == Stage::Committed {
-                counted = counted.and_then(|last| inbox.keep().map(|()| last));
-            }
+            let counted = inbox.take(&lines, stage);
             (inbox, counted)
         })
         .await?;
