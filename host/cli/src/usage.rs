@@ -7,10 +7,10 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use witgate_gateway::config::Config;
 use witgate_usage::query::Wording;
-use witgate_usage::{Metadata, open_reader};
+use witgate_usage::{Metadata, damaged, open_reader};
 
 use crate::config_arg::ConfigArg;
-use crate::output::print;
+use crate::output::{print, warn_of};
 
 /// Arguments of `witgate usage`.
 #[derive(Debug, clap::Args)]
@@ -88,6 +88,7 @@ pub(super) fn usage(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Csv => report.csv(&query, &metadata),
     };
     print(text.trim_end());
+    warn_of(&damaged(&db)?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod asked;
 pub(crate) mod ended;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -44,6 +45,8 @@ struct Kept {
     readers: Mutex<Vec<Connection>>,
     /// The error of the last look at the receipts, or `None` if it succeeded.
     failing: Mutex<Option<Arc<str>>>,
+    /// The number of receipts files that can't be read.
+    damaged: AtomicUsize,
 }
 
 /// The reason why a question has no answer.
@@ -84,6 +87,7 @@ impl Usage {
             writer: Mutex::new(None),
             readers: Mutex::new(Vec::new()),
             failing: Mutex::new(None),
+            damaged: AtomicUsize::new(0),
         };
         Self {
             kept: config.map(kept),
@@ -94,6 +98,13 @@ impl Usage {
     /// Returns the reason why receipts are not added up at the moment, or `None` if they are or need not be.
     pub(crate) fn failing(&self) -> Option<Arc<str>> {
         self.kept.as_ref()?.failing.lock().clone()
+    }
+
+    /// Returns the number of closed receipts files that can't be read, and so are missing in the sums.
+    pub(crate) fn damaged(&self) -> usize {
+        self.kept
+            .as_ref()
+            .map_or(0, |kept| kept.damaged.load(Ordering::Relaxed))
     }
 
     /// Adds up receipts as they are written, until the gateway stops.
@@ -201,6 +212,7 @@ impl Kept {
             }
         };
         let followed = follower.catch_up(db, now)?;
+        self.damaged.store(follower.damaged(), Ordering::Relaxed);
         if followed.unreadable > 0 {
             tracing::warn!(
                 lines = followed.unreadable,

@@ -84,6 +84,8 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX segments_by_last ON segments (last);
     CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+", "
+    CREATE TABLE damaged (path TEXT PRIMARY KEY, error TEXT NOT NULL) STRICT, WITHOUT ROWID;
 "];
 
 /// A failure of the roll-ups. It is the operator's to mend, and its text contains nothing of a receipt.

@@ -35,6 +35,8 @@ pub enum Problem {
     Unsealed(u64),
     /// The file can't be read as a compressed one.
     Unreadable(String),
+    /// The lines of the file are from before there were chains, so that nothing can be told of them. Not a problem.
+    Unchained(u64),
     /// Bytes that are no record, such as a line that a crash cut, are there as the chain says. Not a problem.
     Cut(u64),
     /// Bytes at the end are no record yet. Not a problem: the next record covers them.
@@ -78,7 +80,7 @@ impl Problem {
     /// Returns whether the files are not as they were written.
     #[must_use]
     pub fn is_serious(&self) -> bool {
-        !matches!(self, Self::Cut(_) | Self::CutAtEnd(_))
+        !matches!(self, Self::Unchained(_) | Self::Cut(_) | Self::CutAtEnd(_))
     }
 }
 
@@ -108,6 +110,10 @@ impl fmt::Display for Problem {
                 )
             }
             Self::Unreadable(error) => write!(f, "the file can't be read: {error}"),
+            Self::Unchained(lines) => write!(
+                f,
+                "{lines} receipts from before there were chains, which can't be checked"
+            ),
             Self::Cut(bytes) => write!(
                 f,
                 "{bytes} bytes of a line that was cut, as the next record says"

@@ -106,17 +106,22 @@ impl Reader {
     /// Opens a closed segment, in the form that it has by now, after this number of its bytes.
     pub(super) fn closed(base: &Path, closed: &Closed, place: u64) -> io::Result<Self> {
         let compressed = path_of(base, closed.number, Form::Compressed);
-        match (closed.form, File::open(&closed.path)) {
-            (Form::Plain, Ok(mut file)) => {
-                file.seek(SeekFrom::Start(place))?;
-                Ok(Self::plain(file))
-            }
-            (Form::Plain, Err(error)) if error.kind() == io::ErrorKind::NotFound => {
-                Self::compressed(File::open(compressed)?, place)
-            }
-            (Form::Compressed, Ok(file)) => Self::compressed(file, place),
-            (_, Err(error)) => Err(error),
+        match closed.form {
+            Form::Plain => match Self::file(&closed.path, place) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Self::compressed(File::open(compressed)?, place)
+                }
+                opened => opened,
+            },
+            Form::Compressed => Self::compressed(File::open(&closed.path)?, place),
         }
+    }
+
+    /// Opens a file that is not compressed, after this number of its bytes.
+    pub(super) fn file(path: &Path, place: u64) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(place))?;
+        Ok(Self::plain(file))
     }
 
     /// Reads an open segment after this number of its bytes, however the file is read elsewhere.

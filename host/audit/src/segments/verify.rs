@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, Problem, Report};
 use super::read::Reader;
-use super::{Form, Found, find, seal};
+use super::{Form, Found, earlier, find, seal};
 use crate::chain::{Chained, Link, Note, Place};
 
 /// The findings that are kept; further ones are counted.
@@ -49,6 +49,11 @@ pub fn verify(base: &Path, hash: Option<&str>) -> io::Result<Report> {
         open,
         number,
     } = find(base)?;
+    for path in earlier(base)? {
+        check.begin(&path, None);
+        let count = lines_of(&path)?;
+        check.found(None, Problem::Unchained(count));
+    }
     for closed in closed {
         check.begin(&closed.path, Some(closed.number));
         let seal = match closed.form {
@@ -75,6 +80,15 @@ pub fn verify(base: &Path, hash: Option<&str>) -> io::Result<Report> {
     let mut report = check.report;
     report.hash = check.last.map(|(_, link)| link.as_str().to_owned());
     Ok(report)
+}
+
+/// Returns the number of lines of a file from before there were chains.
+fn lines_of(path: &Path) -> io::Result<u64> {
+    let (mut reader, mut line, mut count) = (Reader::file(path, 0)?, Vec::new(), 0);
+    while reader.read(&mut line)? {
+        count += 1;
+    }
+    Ok(count)
 }
 
 // === impl Check ===

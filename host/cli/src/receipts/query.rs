@@ -9,7 +9,7 @@ use witgate_usage::query::time;
 use witgate_usage::{Wanted, search};
 
 use crate::config_arg::ConfigArg;
-use crate::output::print;
+use crate::output::{exit_code, print, warn_of};
 
 /// Arguments of `witgate receipts query`.
 #[derive(Debug, clap::Args)]
@@ -72,10 +72,11 @@ impl Query {
             "there are no receipts: set `file` in [receipts]"
         );
         let found = search(&sources, &self.wanted(), self.limit).context("the search failed")?;
-        for line in &found {
+        for line in &found.lines {
             print(&String::from_utf8_lossy(line));
         }
-        Ok(ExitCode::SUCCESS)
+        warn_of(&found.damaged);
+        Ok(exit_code(found.damaged.is_empty()))
     }
 
     fn wanted(&self) -> Wanted {

@@ -3,9 +3,9 @@
 use std::fs;
 
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 use witgate_audit::Sink as _;
-use witgate_usage::Follower;
+use witgate_usage::{Follower, Kind, Source, Wanted, damaged, search};
 
 use crate::log::{Log, NOW, ask, query};
 
@@ -13,6 +13,13 @@ use crate::log::{Log, NOW, ask, query};
 fn count(follower: &mut Follower, db: &mut Connection) -> u64 {
     follower.catch_up(db, NOW).unwrap();
     ask(db, &query(&[])).total.requests
+}
+
+/// Returns the names of the files that can't be read.
+fn names(db: &Connection) -> Vec<String> {
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let damaged = damaged(db).unwrap();
+    damaged.iter().map(|damage| name(&damage.path)).collect()
 }
 
 #[test]
@@ -88,8 +95,10 @@ fn a_compressed_segment_that_was_read_is_known_by_its_seal() {
         "its lines, which can't be read any more, are not looked at"
     );
     let other = Log::new();
-    assert!(
-        log.follower().catch_up(&mut other.db(), NOW).is_err(),
+    log.follower().catch_up(&mut other.db(), NOW).unwrap();
+    assert_eq!(
+        names(&other.db()),
+        ["receipts.jsonl.000001.zst"],
         "whoever needs them is told"
     );
 }
@@ -115,13 +124,11 @@ fn a_step_that_fails_does_not_forget_a_file_that_was_moved_away() {
     assert_eq!(count(&mut follower, &mut db), 1, "the open file");
     log.receipt(&json!({}));
     fs::rename(log.path("receipts.jsonl"), log.path("elsewhere")).unwrap();
-    let damaged = log.path("receipts-refused.jsonl.000001.zst");
-    fs::write(&damaged, "no frame").unwrap();
-    assert!(
-        follower.catch_up(&mut db, NOW).is_err(),
-        "another file is damaged"
-    );
-    fs::remove_file(damaged).unwrap();
+    let full =
+        "CREATE TRIGGER full BEFORE INSERT ON segments BEGIN SELECT RAISE(ABORT, 'full'); END";
+    db.execute_batch(full).unwrap();
+    assert!(follower.catch_up(&mut db, NOW).is_err(), "no room");
+    db.execute_batch("DROP TRIGGER full").unwrap();
     assert_eq!(count(&mut follower, &mut db), 2, "its end");
 }
 
@@ -140,4 +147,59 @@ fn a_file_of_an_earlier_version_stays_the_same_when_it_gets_a_chain() {
     }
     log.compress();
     assert_eq!(count(&mut log.follower(), &mut db), 9, "each once");
+}
+
+#[test]
+fn a_damaged_segment_is_left_out_until_it_is_mended_and_all_others_count() {
+    let mut log = Log::new();
+    let mut sink = log.sink(1_500);
+    for _ in 0..20 {
+        let line = log.line(&json!({}));
+        sink.append(line.as_bytes()).unwrap();
+    }
+    log.compress();
+    let path = log.path("receipts.jsonl.000002.zst");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let (mut db, mut follower) = (log.db(), log.follower());
+    let counted = count(&mut follower, &mut db);
+    assert!((10..20).contains(&counted), "all but some: {counted}");
+    assert_eq!(names(&db), ["receipts.jsonl.000002.zst"], "it is told");
+    assert_eq!(
+        count(&mut log.follower(), &mut db),
+        counted,
+        "the same for a new process"
+    );
+    fs::write(&path, whole).unwrap();
+    assert_eq!(
+        count(&mut follower, &mut db),
+        20,
+        "each once, when it is mended"
+    );
+    assert!(names(&db).is_empty(), "nothing is missing any more");
+}
+
+#[test]
+fn receipts_of_the_rotation_before_chains_count_and_are_found() {
+    let mut log = Log::new();
+    for (name, id) in [
+        ("receipts.jsonl.10", "r1"),
+        ("receipts.jsonl.2", "r2"),
+        ("receipts.jsonl.1", "r3"),
+        ("receipts.jsonl", "r4"),
+    ] {
+        let line = log.line(&json!({ "id": id }));
+        log.append(name, &line);
+    }
+    let (mut db, mut follower) = (log.db(), log.follower());
+    assert_eq!(count(&mut follower, &mut db), 4, "all of them");
+    assert_eq!(count(&mut follower, &mut db), 4, "once");
+    let source = Source {
+        path: log.path("receipts.jsonl"),
+        kind: Kind::Evidence,
+    };
+    let found = search(&[source], &Wanted::default(), 10).unwrap();
+    let id = |line: &Vec<u8>| serde_json::from_slice::<Value>(line).unwrap()["id"].clone();
+    let ids: Vec<_> = found.lines.iter().map(id).collect();
+    assert_eq!(ids, ["r4", "r3", "r2", "r1"], "the last first");
 }
