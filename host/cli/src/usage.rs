@@ -21,7 +21,7 @@ pub(super) struct Args {
     /// commas. Without it, there is one row.
     #[arg(long, value_delimiter = ',')]
     by: Vec<String>,
-    /// Window that ends now: the current minute, hour, day, week, month or year in UTC, or the last 90m, 24h or 7d.
+    /// Window that ends now: the current minute, hour, day, week, month or year in the time zone of [usage], or the last 90m, 24h or 7d.
     #[arg(long, conflicts_with = "since", default_value = "month")]
     window: String,
     /// Beginning of the range in place of a window: 2026-11, 2026-11-29 or 2026-11-29T18:00:00Z.
@@ -79,7 +79,7 @@ pub(super) fn usage(args: &Args) -> anyhow::Result<ExitCode> {
     let now = i64::try_from(now.as_millis())?;
     let query = args
         .wording()
-        .query(&metadata, now)
+        .query(&metadata, usage.zone, now)
         .map_err(|problem| anyhow::anyhow!("--{problem}"))?;
     let report = query.ask(&db, &usage.keep, now)?;
     let text = match args.format {

@@ -206,6 +206,7 @@ impl Kept {
                 let follower = Follower::new(
                     self.config.sources.clone(),
                     self.config.metadata.clone(),
+                    self.config.zone,
                     self.config.keep.room,
                 );
                 writer.insert((db, follower))
@@ -219,7 +220,7 @@ impl Kept {
                 "lines of a receipts file are no receipts and were not added up"
             );
         }
-        clean(db, &self.config.keep, now)?;
+        clean(db, &self.config.keep, self.config.zone, now)?;
         Ok(())
     }
 
@@ -258,7 +259,7 @@ impl Asking<'_> {
     ) -> Result<(Report, witgate_usage::query::Query), NoAnswer> {
         let now = unix_ms();
         let mut query = wording
-            .query(&self.metadata, now)
+            .query(&self.metadata, self.config.zone, now)
             .map_err(NoAnswer::Question)?;
         query
             .only

@@ -86,6 +86,9 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ", "
     CREATE TABLE damaged (path TEXT PRIMARY KEY, error TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE zone (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+    -- An hour has the number of its first minute.
+    UPDATE rollups SET bucket = bucket * 60 WHERE grain = 1;
 "];
 
 /// A failure of the roll-ups. It is the operator's to mend, and its text contains nothing of a receipt.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use witgate_audit::segments::{Segment, Stamp, list};
+use witgate_ledger::Zone;
 
 use crate::damage::{self, Damage};
 use crate::database::UsageError;
@@ -24,6 +25,7 @@ const AGAIN_MS: i64 = 3_600_000;
 pub struct Follower {
     sources: Vec<Source>,
     metadata: Vec<String>,
+    zone: Zone,
     room: Room,
     /// What is known of each source.
     known: Vec<Known>,
@@ -72,13 +74,14 @@ struct Step<'a> {
 // === impl Follower ===
 
 impl Follower {
-    /// Returns a follower of these files that keeps sums by these metadata values.
+    /// Returns a follower of these files that keeps sums by these metadata values, and by the days and months of a zone.
     #[must_use]
-    pub fn new(sources: Vec<Source>, metadata: Vec<String>, room: Room) -> Self {
+    pub fn new(sources: Vec<Source>, metadata: Vec<String>, zone: Zone, room: Room) -> Self {
         Self {
             known: sources.iter().map(|_| Known::default()).collect(),
             sources,
             metadata,
+            zone,
             room,
             told: None,
         }
@@ -101,9 +104,12 @@ impl Follower {
             self.metadata.retain(|name| !left_out.contains(name));
         }
         let metadata = Metadata::read(&transaction)?;
+        if self.told.is_none() {
+            note_zone(&transaction, self.zone)?;
+        }
         let mut step = Step {
             db: &transaction,
-            tally: Tally::new(&transaction, &metadata),
+            tally: Tally::new(&transaction, &metadata, self.zone),
             followed: Followed::default(),
             now_unix_ms,
         };
@@ -152,6 +158,26 @@ impl Follower {
             }
         }
     }
+}
+
+/// Notes the zone of the sums, and warns if earlier ones have another.
+fn note_zone(db: &Connection, zone: Zone) -> rusqlite::Result<()> {
+    let before: Option<String> = db
+        .query_row("SELECT name FROM zone", [], |row| row.get(0))
+        .optional()?;
+    let before = before.filter(|before| before != zone.name());
+    if let Some(before) = before {
+        tracing::warn!(
+            before,
+            now = zone.name(),
+            "days and months of usage are those of another time zone from now on; those that are summed up already stay as they are"
+        );
+    }
+    db.execute(
+        "INSERT INTO zone VALUES (0, ?1) ON CONFLICT DO UPDATE SET name = excluded.name",
+        [zone.name()],
+    )?;
+    Ok(())
 }
 
 // === impl Known ===

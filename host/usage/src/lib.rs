@@ -33,3 +33,4 @@ pub use self::series::{Dimension, Metadata, Room};
 pub use self::sessions::{Session, session, session_named, sessions};
 pub use self::source::{Kind, Source};
 pub use self::sums::Sums;
+pub use witgate_ledger::Zone;

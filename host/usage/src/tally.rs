@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
+use witgate_ledger::Zone;
 
 use crate::names::Names;
 use crate::record::Record;
@@ -28,6 +29,7 @@ pub(crate) const PICO_PER_MICRO: u128 = 1_000_000;
 pub(crate) struct Tally<'db> {
     names: Names<'db>,
     metadata: &'db Metadata,
+    zone: Zone,
     /// Sums by the minute and the values of receipts.
     sums: HashMap<(i64, Values), Sums>,
     sessions: HashMap<(String, String), Visits>,
@@ -39,10 +41,11 @@ type Place = (Grain, Detail, i64, i64);
 // === impl Tally ===
 
 impl<'db> Tally<'db> {
-    pub(crate) fn new(db: &'db Connection, metadata: &'db Metadata) -> Self {
+    pub(crate) fn new(db: &'db Connection, metadata: &'db Metadata, zone: Zone) -> Self {
         Self {
             names: Names::new(db),
             metadata,
+            zone,
             sums: HashMap::new(),
             sessions: HashMap::new(),
         }
@@ -59,7 +62,7 @@ impl<'db> Tally<'db> {
         let started = started
             .and_then(|time| i64::try_from(time).ok())
             .unwrap_or(now_unix_ms);
-        let minute = Grain::Minute.bucket(started);
+        let minute = Grain::Minute.bucket(self.zone, started);
         let values = self.metadata.values(&mut self.names, record)?;
         let own = counted(record, kind);
         if let Some(session) = record.session.get() {
@@ -103,12 +106,16 @@ impl<'db> Tally<'db> {
     /// Adds the sums to those in the database.
     pub(crate) fn write(self, room: Room) -> rusqlite::Result<()> {
         let Self {
-            mut names, sums, ..
+            mut names,
+            sums,
+            zone,
+            ..
         } = self;
         let mut rows: HashMap<Place, Sums> = HashMap::new();
         let mut numbers: HashMap<(Detail, Values), i64> = HashMap::new();
         for ((minute, values), sums) in &sums {
-            let start = Grain::Minute.start(*minute);
+            let start = Grain::Minute.start(zone, *minute);
+            let buckets = Grain::ALL.map(|grain| (grain, grain.bucket(zone, start)));
             for (detail, values, grains) in [
                 (Detail::Without, without_detail(*values), PLAIN),
                 (Detail::With, *values, DETAILED),
@@ -116,14 +123,14 @@ impl<'db> Tally<'db> {
                 let series = match numbers.get(&(detail, values)) {
                     Some(number) => *number,
                     None => {
-                        let day = Grain::Day.bucket(start);
+                        let day = Grain::Day.bucket(zone, start);
                         let number = series::number(&mut names, detail, &values, day, room)?;
                         numbers.insert((detail, values), number);
                         number
                     }
                 };
-                for grain in grains {
-                    let place = (*grain, detail, grain.bucket(start), series);
+                for (grain, bucket) in buckets.iter().filter(|(grain, _)| grains.contains(grain)) {
+                    let place = (*grain, detail, *bucket, series);
                     rows.entry(place).or_default().add(sums);
                 }
             }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use witgate_audit::segments::{Retention, Rotation, Segments, tidy};
 use witgate_usage::query::{Query, Report, Sort};
-use witgate_usage::{Dimension, Follower, Keep, Kind, Room, Source, open_writer};
+use witgate_usage::{Dimension, Follower, Keep, Kind, Room, Source, Zone, open_writer};
 
 pub(crate) const NOW: i64 = 1_795_953_630_000; // 2026-11-29T12:00:30Z
 pub(crate) const DAY: i64 = 86_400_000;
@@ -54,6 +54,10 @@ impl Log {
     }
 
     pub(crate) fn follower_with(&self, room: Room) -> Follower {
+        self.follower_in(Zone::UTC, room)
+    }
+
+    pub(crate) fn follower_in(&self, zone: Zone, room: Room) -> Follower {
         let source = |name, kind| Source {
             path: self.path(name),
             kind,
@@ -62,7 +66,7 @@ impl Log {
             source("receipts.jsonl", Kind::Evidence),
             source("receipts-refused.jsonl", Kind::Refusals),
         ];
-        Follower::new(sources, vec!["team".into()], room)
+        Follower::new(sources, vec!["team".into()], zone, room)
     }
 
     pub(crate) fn append(&self, name: &str, text: &str) {
@@ -130,6 +134,7 @@ pub(crate) fn query(by: &[Dimension]) -> Query {
     Query {
         by: by.to_vec(),
         per: None,
+        zone: Zone::UTC,
         from_unix_ms: NOW - 400 * DAY,
         to_unix_ms: NOW,
         only: Vec::new(),
