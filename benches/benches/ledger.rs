@@ -1,14 +1,14 @@
 //! The cost of a reservation: one `reserve` and one `settle`, over 1 and over 4 accounts, alone and against a second
-//! thread that does the same without pause.
+//! thread that does the same without pause. With a journal also from 1 to 16 threads.
 //!
 //! Baselines: an atomic addition and its taking back, which is the least that anything shared can cost, and the same
 //! two changes of a `HashMap` behind a mutex, which is what one writes without windows, limits or holds.
 
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use parking_lot::Mutex;
@@ -193,5 +193,56 @@ fn journalled(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, reserve_and_settle, journalled);
+/// The time that each of these numbers of threads takes for a request on a kept ledger, all of them at once: `iter_custom` divides it
+/// by the requests of one thread.
+fn threads(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ledger");
+    let charges = charges(4);
+    for count in [1, 2, 4, 8, 16] {
+        let Ok(folder) = tempfile::tempdir() else {
+            return;
+        };
+        let Ok(Some(directory)) = Directory::lock(folder.path(), Duration::ZERO) else {
+            return;
+        };
+        let ledger = Ledger::new();
+        let options = Options::with_clock(|| NOW);
+        let Ok(log) = Log::begin(&ledger, Box::new(directory), 0, options) else {
+            return;
+        };
+        group.bench_function(format!("4-accounts/journal/{count}-threads"), |bencher| {
+            bencher.iter_custom(|requests| {
+                at_once(count, || {
+                    for _ in 0..requests {
+                        kept_request(&ledger, &log, &charges);
+                    }
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Runs the same work on several threads, and returns the time from its beginning to the end of the last one.
+fn at_once(threads: usize, work: impl Fn() + Sync) -> Duration {
+    let start = Barrier::new(threads + 1);
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    start.wait();
+                    work();
+                })
+            })
+            .collect();
+        start.wait();
+        let begun = Instant::now();
+        for thread in running {
+            let _ = thread.join();
+        }
+        begun.elapsed()
+    })
+}
+
+criterion_group!(benches, reserve_and_settle, journalled, threads);
 criterion_main!(benches);

@@ -4,6 +4,7 @@ mod check;
 mod config_arg;
 mod demo;
 mod key;
+mod ledger;
 mod log;
 mod notify;
 mod output;
@@ -67,6 +68,9 @@ enum Command {
     /// Find single receipts, and check the receipts files.
     #[command(subcommand)]
     Receipts(receipts::Command),
+    /// Compare what budgets have spent with receipts, and make it again from them.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Compare prices with what receipts say.
     #[command(subcommand)]
     Prices(prices::Command),
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args).map(unless_print_failed),
         Command::Usage(args) => usage::usage(&args).map(unless_print_failed),
         Command::Receipts(command) => receipts::receipts(&command).map(unless_print_failed),
+        Command::Ledger(command) => ledger::ledger(&command),
         Command::Prices(command) => prices::prices(&command).map(unless_print_failed),
         Command::Key(command) => key::key(command).map(unless_print_failed),
     };

@@ -22,6 +22,7 @@ use witgate_messages::batch::Totals;
 
 use crate::amounts::amounts;
 use crate::clock::WholeUnits as _;
+use crate::receipts::charged::Charged;
 use crate::store::{Store, StoreError};
 
 pub(crate) use self::look::{Found, look};
@@ -242,10 +243,14 @@ impl Batches {
             .await
     }
 
-    /// Settles the hold of a batch.
-    fn settle_hold(&self, id: &str, amounts: Amounts) -> Settled {
+    /// Settles the hold of a batch. Returns the balances that were charged as well.
+    fn settle_hold(&self, id: &str, amounts: Amounts) -> (Settled, Vec<Charged>) {
         let hold = self.open.lock().remove(id).and_then(|open| open.hold);
-        hold.map(|hold| hold.settle(amounts)).unwrap_or_default()
+        let settled = hold.map(|hold| {
+            let charged = Charged::by(&hold, amounts);
+            (hold.settle(amounts), charged)
+        });
+        settled.unwrap_or_default()
     }
 
     /// Returns the records of all open batches.

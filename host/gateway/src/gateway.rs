@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use witgate_audit::{Health, Lines};
-use witgate_handover::{Books, SuccessorSink};
+use witgate_handover::{Books, Relay, SuccessorSink};
 use witgate_ledger::{Ledger, UnixMillis};
 use witgate_runtime::{Lineup, Policies};
 use witgate_upstream::Upstreams;
@@ -176,6 +176,14 @@ impl Books for Gateway {
             Some(_) => written.map_err(|failing| failing.to_string()),
             None => Ok(()),
         }
+    }
+
+    fn relay(&self, relay: Relay) {
+        self.journal.relay(relay);
+    }
+
+    fn abandon(&self) {
+        self.journal.abandon(self);
     }
 
     fn switch(&self, sink: SuccessorSink) {

@@ -3,13 +3,16 @@
 //! A reservation is in the journal before its request is sent, and so is what an answer uses before its bytes leave. While
 //! the disk refuses, requests with charges are refused, unless the operator wants them served.
 
+mod abandoned;
 mod orphans;
+pub mod rebuild;
 mod recovery;
 mod written;
 
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use witgate_handover::Relay;
 use witgate_journal::{Failing, Health, Log, Options, Stats};
 use witgate_ledger::Position;
 
@@ -30,6 +33,8 @@ pub(crate) enum Patience {
 /// The journal of a gateway's ledger, or none without a state directory.
 pub(crate) struct Journal {
     kept: Option<Kept>,
+    /// The way of steps to the process that has taken over.
+    relay: OnceLock<Relay>,
 }
 
 /// A journal in a state directory.
@@ -53,6 +58,7 @@ impl Journal {
         };
         Self {
             kept: state.map(kept),
+            relay: OnceLock::new(),
         }
     }
 
@@ -68,7 +74,13 @@ impl Journal {
     /// The disk refuses. The step is written once it is well again.
     pub(crate) async fn written(&self, through: Position) -> Result<(), Failing> {
         match &self.kept {
-            Some(kept) => kept.log()?.written(through).await,
+            Some(kept) => match self.relay.get() {
+                Some(relay) => {
+                    relay.relayed().await;
+                    Ok(())
+                }
+                None => kept.log()?.written(through).await,
+            },
             None => Ok(()),
         }
     }
@@ -115,6 +127,12 @@ impl Journal {
         }
     }
 
+    /// Has exchanges wait for the process that has taken over instead of the disk.
+    pub(crate) fn relay(&self, relay: Relay) {
+        // A process hands over once.
+        let _ = self.relay.set(relay);
+    }
+
     /// Lets another process have the journal, which repeats the steps that this one still makes. Blocks.
     pub(crate) fn leave(&self) {
         if let Some(log) = self.kept.as_ref().and_then(|kept| kept.log.get()) {
@@ -143,6 +161,9 @@ impl Kept {
     }
 }
 
-fn options() -> Options {
-    Options::with_clock(now)
+fn options(state: &State) -> Options {
+    Options {
+        lease: state.lease,
+        ..Options::with_clock(now)
+    }
 }

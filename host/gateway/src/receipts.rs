@@ -5,6 +5,7 @@
 //! requests without a key together, refusals leave no receipt. The next one that does reports their number.
 
 pub(crate) mod batch_note;
+pub(crate) mod charged;
 pub(crate) mod crash_note;
 pub(crate) mod finished;
 mod rate;

@@ -121,9 +121,26 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// Pico-USD in a dollar.
+const PER_USD: u64 = 1_000_000_000_000;
+
+/// Decimals of a dollar that are counted.
+pub(crate) const USD_DECIMALS: usize = 12;
+
+/// Parses dollars as a decimal such as `12.50`. Returns `None` for anything else.
+pub(crate) fn picousd(text: &str) -> Option<u64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > USD_DECIMALS {
+        return None;
+    }
+    let part: u64 = format!("{part:0<USD_DECIMALS$}").parse().ok()?;
+    let whole: u64 = whole.parse().ok()?;
+    whole.checked_mul(PER_USD)?.checked_add(part)
+}
+
 /// Returns pico-USD as dollars: exact, with at least two decimals.
 pub(crate) fn usd(picousd: u64) -> String {
-    const PER_USD: u64 = 1_000_000_000_000;
     let decimals = format!("{:012}", picousd % PER_USD);
     let (cents, rest) = decimals.split_at(2);
     let rest = rest.trim_end_matches('0');
@@ -157,5 +174,29 @@ mod tests {
             quote(&"x".repeat(9000)).to_string().len(),
             MAX_QUOTED + "… (8880 more bytes)".len()
         );
+    }
+
+    #[test]
+    fn dollars_are_read_exactly_or_not_at_all() {
+        for (text, amount) in [
+            ("0", Some(0)),
+            ("2", Some(2 * PER_USD)),
+            ("0.50", Some(PER_USD / 2)),
+            ("0.000000000001", Some(1)),
+            ("18446744.073709551615", Some(u64::MAX)),
+            ("18446744.073709551616", None),
+            ("0.0000000000001", None),
+            ("", None),
+            (".5", None),
+            ("5.", None),
+            ("-1", None),
+            ("+1", None),
+            ("1e3", None),
+            ("1,5", None),
+            ("$1", None),
+            ("0.5, 0.6", None),
+        ] {
+            assert_eq!(picousd(text), amount, "{text}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use witgate_audit::{Health, Lines};
 use witgate_ledger::{Ledger, UnixMillis};
 
 use super::outbox::SuccessorSink;
+use super::relay::Relay;
 
 /// The ledger and the receipts of a process.
 pub trait Books: Send + Sync + 'static {
@@ -26,8 +27,14 @@ pub trait Books: Send + Sync + 'static {
     /// The reason why it does not.
     fn keep(&self) -> Result<(), String>;
 
+    /// Takes note that the successor keeps the ledger from now on: a step survives this process once the relay has it.
+    fn relay(&self, relay: Relay);
+
     /// Sends all further receipts to the successor. Blocks until the ones before are written.
     fn switch(&self, sink: SuccessorSink);
+
+    /// Settles what a process had open that has died, and is not to be asked any more, at the last extensions. Blocks.
+    fn abandon(&self);
 
     /// Returns the time of day, as the ledger is told it.
     fn now(&self) -> UnixMillis;

@@ -134,13 +134,9 @@ pub(crate) async fn drain_spool(mut inbox: Inbox, path: PathBuf, mut stop: watch
         };
         inbox = back;
         if is_over {
-            let abandoned = inbox.books.ledger().abandon_inherited();
-            if abandoned > 0 {
-                tracing::warn!(
-                    holds = abandoned,
-                    "settled the open holds of the old process at their last extension"
-                );
-            }
+            let books = Arc::clone(&inbox.books);
+            // A panic is logged where it happens.
+            let _ = tokio::task::spawn_blocking(move || books.abandon()).await;
             return;
         }
         tokio::select! {
@@ -164,7 +160,7 @@ pub fn recover_spools(socket: Option<&Path>, books: &Arc<dyn Books>) -> Vec<Path
     let alive: Vec<_> = spools.into_iter().filter(is_alive).collect();
     // What is left open belongs to the process that still drains, if there is one.
     if alive.is_empty() {
-        books.ledger().abandon_inherited();
+        books.abandon();
     }
     alive
 }

@@ -24,6 +24,7 @@ mod inbox;
 mod offer;
 mod outbox;
 mod record;
+mod relay;
 mod socket;
 mod spool;
 mod stop;
@@ -38,6 +39,7 @@ pub use self::books::Books;
 pub use self::inbox::recover_spools;
 pub use self::offer::{Handover, Sockets};
 pub use self::outbox::SuccessorSink;
+pub use self::relay::Relay;
 pub use self::socket::bind;
 pub use self::takeover::{Inheritance, Predecessor, ask};
 

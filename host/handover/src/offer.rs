@@ -16,6 +16,7 @@ use witgate_ledger::{Entry, Export, Ledger};
 use super::books::{Books, spool_base};
 use super::frame::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket, TIMEOUT};
 use super::outbox::{Outbox, SuccessorSink};
+use super::relay::Relay;
 use super::socket::check_peer;
 use super::spool::{Spool, spool_path};
 use super::stop::stopped;
@@ -140,6 +141,7 @@ impl Handover {
             ..
         } = self;
         drop(listener);
+        books.relay(Relay(Arc::clone(&outbox)));
         supersede();
         let sink = SuccessorSink(Arc::clone(&outbox));
         // The audit logs its own panics.
@@ -233,6 +235,7 @@ impl Handover {
             .await
             .context("the new process does not read its socket")??;
         let (outbox, spool) = pending.commit()?;
+        outbox.taken_left();
         Ok(Some(Committed {
             stream,
             outbox,

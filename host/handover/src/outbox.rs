@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -28,6 +29,8 @@ const FRAME_BYTES: usize = 256 * 1024;
 pub(crate) struct Outbox {
     log: Mutex<Log>,
     changed: Notify,
+    /// Notified when records have left this process.
+    left: Notify,
 }
 
 #[derive(Debug)]
@@ -38,6 +41,10 @@ struct Log {
     waiting: VecDeque<(u64, Vec<u8>)>,
     /// The number of records of `waiting` that were sent.
     sent: usize,
+    /// The number of the last record that was taken to be sent.
+    taken: u64,
+    /// The number of the last record that survives this process: it is with the system, or on disk.
+    left: u64,
     /// The time of the last acknowledgement, or of the first record after an empty log.
     progress: Instant,
     successor: Successor,
@@ -81,11 +88,14 @@ impl Outbox {
                 last: 0,
                 waiting: VecDeque::new(),
                 sent: 0,
+                taken: 0,
+                left: 0,
                 progress: Instant::now(),
                 successor: Successor::Connected,
                 end: End::Open,
             }),
             changed: Notify::new(),
+            left: Notify::new(),
         })
     }
 
@@ -122,13 +132,41 @@ impl Outbox {
     pub(crate) fn unsent(&self) -> Option<Vec<u8>> {
         let mut log = self.log.lock();
         let mut lines = Vec::new();
-        while let Some((_, line)) = log.waiting.get(log.sent)
+        while let Some((number, line)) = log.waiting.get(log.sent)
             && lines.len() < FRAME_BYTES
         {
             lines.extend_from_slice(line);
+            log.taken = *number;
             log.sent += 1;
         }
         (!lines.is_empty()).then_some(lines)
+    }
+
+    /// Notes that all records that were taken survive this process.
+    pub(crate) fn taken_left(&self) {
+        let taken = self.log.lock().taken;
+        self.note_left(taken);
+    }
+
+    fn note_left(&self, through: u64) {
+        let mut log = self.log.lock();
+        log.left = log.left.max(through);
+        drop(log);
+        self.left.notify_waiters();
+    }
+
+    /// Waits until all records so far survive this process.
+    pub(crate) async fn all_left(&self) {
+        let last = self.log.lock().last;
+        loop {
+            let mut left = pin!(self.left.notified());
+            // Heard from here on.
+            left.as_mut().enable();
+            if self.log.lock().left >= last {
+                return;
+            }
+            left.await;
+        }
     }
 
     /// Ends the log: no more records come.
@@ -207,6 +245,7 @@ impl Outbox {
             if !matches!(sent, Ok(Ok(()))) {
                 return false;
             }
+            self.taken_left();
         }
     }
 
@@ -254,7 +293,10 @@ impl Outbox {
             };
             spool = back;
             match written {
-                Ok(()) => self.log.lock().waiting.drain(..count).for_each(drop),
+                Ok(()) => {
+                    let last = self.log.lock().waiting.drain(..count).next_back();
+                    self.note_left(last.map_or(0, |(number, _)| number));
+                }
                 Err(error) if end => {
                     tracing::error!(%error, count, path = %spool.path().display(), "lost settlements and receipts: the spool can't be written");
                     return spool;

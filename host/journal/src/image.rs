@@ -63,6 +63,8 @@ pub struct Orphan {
     pub opened: UnixMillis,
     /// The amounts of its last extension; zeros if there was none.
     pub extended: Amounts,
+    /// The balances that it is charged to.
+    pub balances: Vec<BalanceKey>,
 }
 
 /// A hold that ended.
@@ -76,6 +78,8 @@ pub struct Ended {
     pub opened: UnixMillis,
     /// The amounts that it ended with.
     pub amounts: Amounts,
+    /// The balances that it was charged to; none if an earlier version noted it.
+    pub balances: Vec<BalanceKey>,
 }
 
 /// The number of ended holds that are remembered: as many as may wait for their receipts to be written.
@@ -157,6 +161,10 @@ impl Image {
             owner: owner.unwrap_or_default(),
             opened: hold.opened,
             amounts: Amounts::by_unit(used),
+            balances: changes
+                .iter()
+                .map(|change| change.balance.clone())
+                .collect(),
         });
     }
 
@@ -211,6 +219,11 @@ impl Image {
                     .unwrap_or_default(),
                 opened: hold.opened,
                 extended: Amounts::by_unit(extended),
+                balances: hold
+                    .shares
+                    .iter()
+                    .map(|share| share.balance.clone())
+                    .collect(),
             }
         };
         self.holds.iter().map(orphan).collect()
@@ -235,6 +248,16 @@ impl Image {
                 self.balances.remove(&share.balance);
             }
         }
+    }
+
+    /// Raises the use of a balance to at least this.
+    pub(crate) fn raise(&mut self, balance: BalanceKey, used: u128) {
+        let unknown = Tally {
+            limit: u64::MAX,
+            ..Tally::default()
+        };
+        let tally = self.balances.entry(balance).or_insert(unknown);
+        tally.used = tally.used.max(used);
     }
 
     /// Returns the image of a ledger as it was exported. Its open holds are only counted.

@@ -10,6 +10,9 @@
 //! the new one, which begins an epoch of its own and repeats the steps of the old one in it; the place of each such step
 //! ([`witgate_ledger::Position`]) is kept with it, so that none is counted twice.
 //!
+//! Steps that are written and not synced are bounded by what they have spent ([`Lease`]), and so is what a loss of power can
+//! forget.
+//!
 //! If the disk refuses, steps stay in memory, up to a bound, and are written once it is well again. Whether requests are
 //! served meanwhile is for the caller to decide ([`Health`]).
 
@@ -20,8 +23,9 @@ mod image;
 mod log;
 mod record;
 mod recover;
+mod snapshot;
 
 pub use disk::{Directory, Disk, Tape};
 pub use image::{Ended, Orphan};
-pub use log::{Failing, Health, Log, Options, Stats};
+pub use log::{Failing, Health, Lease, Log, Options, Stats};
 pub use recover::{Cut, Damage, OnDamage, RecoverError, Recovered, last_epoch, recover};

@@ -1,6 +1,7 @@
 //! The log: the seam between a ledger's lock and the disk.
 
 mod keeper;
+mod lease;
 mod recorder;
 mod run;
 mod stats;
@@ -26,6 +27,7 @@ use self::stats::Counters;
 use self::writer::Writer;
 use crate::disk::Disk;
 
+pub use self::lease::Lease;
 pub use self::stats::Stats;
 
 /// A write that takes longer than this makes further requests wait for the log's thread instead of writing themselves, so
@@ -45,6 +47,8 @@ pub struct Options {
     pub patience: Duration,
     /// The time between two attempts while the disk refuses.
     pub retry: Duration,
+    /// The most that steps which are not synced may have spent.
+    pub lease: Lease,
     /// The clock.
     pub now: fn() -> UnixMillis,
 }
@@ -75,6 +79,8 @@ struct Shared {
     disk: Box<dyn Disk>,
     options: Options,
     writer: Mutex<Writer>,
+    /// Held by the one that syncs, so that what it has synced is counted once. Taken before the writer.
+    syncing: Mutex<()>,
     /// The last step that was written.
     written: AtomicU64,
     /// The last step that was synced.
@@ -86,6 +92,10 @@ struct Shared {
     is_slow: AtomicBool,
     /// True if there are steps that were not synced.
     is_dirty: AtomicBool,
+    /// True while written steps that are not synced have spent more than the lease.
+    is_exposed: AtomicBool,
+    /// True if the next sync is not to be put off.
+    is_pressed: AtomicBool,
     is_stopping: AtomicBool,
     /// True if the ledger goes on without the log.
     is_leaving: AtomicBool,
@@ -109,6 +119,7 @@ impl Options {
             buffer_bytes: 64 << 20,
             patience: Duration::from_secs(2),
             retry: Duration::from_millis(200),
+            lease: Lease::UNBOUNDED,
             now,
         }
     }
@@ -134,12 +145,15 @@ impl Log {
             disk,
             options,
             writer: Mutex::new(Writer::new(after)),
+            syncing: Mutex::new(()),
             written: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             failing: Mutex::new(None),
             is_failing: AtomicBool::new(false),
             is_slow: AtomicBool::new(false),
             is_dirty: AtomicBool::new(false),
+            is_exposed: AtomicBool::new(false),
+            is_pressed: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
             write_runs: Run::default(),
@@ -156,7 +170,8 @@ impl Log {
         })
     }
 
-    /// Waits until the step at `through`, and all before it, survive the process. Almost always it writes them itself, at once.
+    /// Waits until the step at `through`, and all before it, survive the process, and until a loss of power would forget no
+    /// more than the lease. Almost always it writes the steps itself, at once, and they are within the lease.
     /// Does not wait once the log is closed, because then another process keeps the journal.
     ///
     /// # Errors
@@ -165,22 +180,22 @@ impl Log {
     pub async fn written(&self, through: Position) -> Result<(), Failing> {
         let shared = &self.shared;
         loop {
-            if shared.has_written(through) || shared.is_stopping.load(Relaxed) {
+            if shared.may_go_on(through) {
                 return Ok(());
             }
             if let Some(failing) = shared.failing() {
                 return Err(failing);
             }
-            if shared.try_write() {
+            if !shared.has_written(through) && shared.try_write() {
                 continue;
             }
             let mut news = pin!(shared.news.notified());
             // Heard from here on: a write that ended since the attempt is not waited for.
             news.as_mut().enable();
-            if shared.has_written(through) || shared.try_write() {
+            if shared.may_go_on(through) || !shared.has_written(through) && shared.try_write() {
                 continue;
             }
-            shared.wake();
+            shared.press();
             if timeout(shared.options.patience, news).await.is_err() {
                 return Err(shared.failing().unwrap_or_else(|| shared.too_slow()));
             }
@@ -261,6 +276,13 @@ impl Drop for Log {
 // === impl Shared ===
 
 impl Shared {
+    /// Returns whether a request whose last step is at `through` may go on.
+    fn may_go_on(&self, through: Position) -> bool {
+        // The flag is set before the step counts as written.
+        self.has_written(through) && !self.is_exposed.load(Acquire)
+            || self.is_stopping.load(Relaxed)
+    }
+
     fn has_written(&self, through: Position) -> bool {
         self.written.load(Acquire) >= through.sequence
     }
@@ -335,6 +357,12 @@ impl Shared {
             format!("the disk of the ledger's journal takes more than {patience} ms for a write")
                 .into(),
         )
+    }
+
+    /// Has the thread sync as soon as it can.
+    fn press(&self) {
+        self.is_pressed.store(true, Release);
+        self.wake();
     }
 
     /// Wakes the thread.

@@ -5,11 +5,12 @@
 
 use std::io;
 
-use witgate_ledger::{Amounts, Export, UnixMillis};
+use witgate_ledger::{Amounts, BalanceKey, Export, Position, UnixMillis};
 
 use crate::disk::Disk;
-use crate::file::{End, Kind, Name, Unread, read_snapshot, replay};
+use crate::file::{End, Kind, Name, Unread, replay};
 use crate::image::{Ended, Image, Orphan};
+use crate::snapshot::{read_snapshot, snapshot};
 
 /// The rule for a journal that is damaged before its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -155,6 +156,32 @@ impl Recovered {
     /// the crash that nothing else knows of it.
     pub fn ended(&self) -> impl ExactSizeIterator<Item = &Ended> {
         self.image.ended.iter()
+    }
+
+    /// Raises the use of a balance to at least this. A balance that is unknown gets no owner, and the limit of its next request.
+    pub fn raise(&mut self, balance: BalanceKey, used: u128) {
+        self.image.raise(balance, used);
+    }
+
+    /// Begins the journal anew with what was read back, open holds included: writes a snapshot in the epoch after the last one,
+    /// and removes older files.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses. Older files stay if the snapshot could not be written.
+    pub fn publish(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        let old = names(disk)?;
+        let Position { epoch, sequence } = self.image.position;
+        // Steps of this epoch may come again, in the spool of a process that handed over.
+        if epoch > 0 {
+            self.image.applied.insert(epoch, sequence);
+        }
+        self.epoch += 1;
+        self.image.position.epoch = self.epoch;
+        let name = Name::snapshot(self.image.position);
+        disk.publish(&name.to_string(), &snapshot(&self.image))?;
+        old.iter()
+            .try_for_each(|name| disk.remove(&name.to_string()))
     }
 
     /// Ends a hold with these amounts.

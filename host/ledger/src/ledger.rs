@@ -13,7 +13,7 @@ use crate::books::{Books, Ceiling, Claim, Denial, End, Few, Share};
 use crate::charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
 use crate::hold::Hold;
 use crate::journal::{BalanceKey, Change, Export, Journal, Position, Step};
-use crate::statement::{Page, Settled, Snapshot, Totals};
+use crate::statement::{Abandoned, Page, Settled, Snapshot, Totals};
 use crate::{Amounts, Bounds, Unit, UnixMillis};
 
 /// Number of balances that a page or a snapshot reads per locking.
@@ -212,9 +212,9 @@ impl Ledger {
         books.apply(step, changes, origin, &|key| self.hash(key), now)
     }
 
-    /// Settles the holds of a predecessor that has died at their last extensions, as if they were dropped. Returns the number
-    /// that were open.
-    pub fn abandon_inherited(&self) -> u64 {
+    /// Settles the holds of a predecessor that has died at their last extensions, as if they were dropped. Returns those that
+    /// were open.
+    pub fn abandon_inherited(&self) -> Abandoned {
         self.books.lock().abandon_inherited()
     }
 

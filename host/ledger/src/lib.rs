@@ -33,6 +33,8 @@ pub use journal::{
     BalanceKey, Carried, Change, Entry, Export, Journal, Position, Shift, Split, Step,
 };
 pub use ledger::Ledger;
-pub use statement::{Crossing, Overdraft, Page, Settled, Snapshot, Standing, Statement, Totals};
+pub use statement::{
+    Abandoned, Crossing, Overdraft, Page, Settled, Snapshot, Standing, Statement, Totals,
+};
 pub use time::UnixMillis;
 pub use window::{Calendar, Local, Span, UnknownCode, Window, Zone};

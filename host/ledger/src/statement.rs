@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Amounts, Bounds, Charge, Unit, UnixMillis, Window};
+use crate::{Amounts, BalanceKey, Bounds, Charge, Unit, UnixMillis, Window};
 
 /// The result of a hold that has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,15 @@ pub struct Settled {
     pub overdrafts: Vec<Overdraft>,
     /// Marks that usage has reached with this hold, balance by balance. Without any, nothing is allocated.
     pub crossings: Vec<Crossing>,
+}
+
+/// The holds of a predecessor that has died, as they were settled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Abandoned {
+    /// The number of holds.
+    pub holds: u64,
+    /// What all of them used in each balance, with the balance's owner.
+    pub used: Vec<(BalanceKey, Arc<str>, u64)>,
 }
 
 /// A part of a limit that the usage of a window has reached. Each mark is crossed once in a window, unless its limit changes.

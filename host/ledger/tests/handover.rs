@@ -137,14 +137,30 @@ fn holds_of_a_process_that_disappeared_settle_at_their_last_extension() {
     told.repeat(&new);
     assert_eq!(money(&new, "a"), Some((0, 130, 2)), "both are held");
 
-    assert_eq!(new.abandon_inherited(), 2, "both are orphans");
+    let abandoned = new.abandon_inherited();
+    assert_eq!(abandoned.holds, 2, "both are orphans");
+    let mut used: Vec<_> = abandoned
+        .used
+        .iter()
+        .map(|(key, owner, used)| (&*key.account, &**owner, *used))
+        .collect();
+    used.sort_unstable();
+    assert_eq!(
+        used,
+        [("a", OWNER, 60), ("b", OWNER, 60)],
+        "with what they used"
+    );
     assert_eq!(
         money(&new, "a"),
         Some((60, 0, 0)),
         "one had used 60, the other nothing that was known"
     );
     assert_eq!(new.totals().open_holds, 0, "no hold is left");
-    assert_eq!(new.abandon_inherited(), 0, "and nobody to settle twice");
+    assert_eq!(
+        new.abandon_inherited(),
+        Default::default(),
+        "and nobody to settle twice"
+    );
     drop((before, never));
 }
 

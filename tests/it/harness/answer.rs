@@ -1,5 +1,9 @@
 //! An upstream's answer: its bytes, the writes that they are cut into, and the place where they stop.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::events::Events;
@@ -18,6 +22,10 @@ pub struct Answer {
     /// Places in the body where the answer waits, and the wait before the head.
     pauses: Vec<(usize, Pause)>,
     before_head: Option<Pause>,
+    /// The time between two writes.
+    pace: Option<Duration>,
+    /// The count of the bytes that were written.
+    sent: Option<Arc<AtomicUsize>>,
     ending: End,
 }
 
@@ -47,6 +55,8 @@ enum End {
 pub(super) enum Act {
     Write(Vec<u8>),
     Wait(Pause),
+    /// Takes so long, as a model does between two tokens.
+    Rest(Duration),
     WaitForever,
     Close,
 }
@@ -165,6 +175,20 @@ impl Answer {
         self
     }
 
+    /// Takes this long between two writes.
+    #[must_use]
+    pub fn paced(mut self, pace: Duration) -> Self {
+        self.pace = Some(pace);
+        self
+    }
+
+    /// Counts bytes as they are written: head and chunk marks, too.
+    #[must_use]
+    pub fn counted_by(mut self, sent: &Arc<AtomicUsize>) -> Self {
+        self.sent = Some(Arc::clone(sent));
+        self
+    }
+
     /// Closes the connection after so many bytes of the answer, head and chunk marks counted.
     #[must_use]
     pub fn stop_at_byte(mut self, bytes: usize) -> Self {
@@ -215,6 +239,11 @@ impl Answer {
         self
     }
 
+    /// The count of the bytes that are written, or `None` if they are not counted.
+    pub(super) fn sent(&self) -> Option<&AtomicUsize> {
+        self.sent.as_deref()
+    }
+
     /// Returns the length of the head in bytes.
     pub fn head_len(&self) -> usize {
         self.head.len()
@@ -245,6 +274,7 @@ impl Answer {
             start = place;
             if !written.is_empty() {
                 acts.push(Act::Write(std::mem::take(&mut written)));
+                acts.extend(self.pace.map(Act::Rest));
             }
             let here = self.pauses.iter().filter(|(pause, _)| *pause == place);
             acts.extend(here.map(|(_, pause)| Act::Wait(pause.clone())));
@@ -308,6 +338,8 @@ impl Answer {
             events: Vec::new(),
             pauses: Vec::new(),
             before_head: None,
+            pace: None,
+            sent: None,
             ending: End::KeepAlive,
         }
     }

@@ -140,6 +140,13 @@ impl Client {
         all
     }
 
+    /// Sends the end of this side and waits for the other to close.
+    pub async fn finish(mut self) {
+        // A gateway that has closed already has nothing to be told.
+        let _ = self.outgoing.shutdown().await;
+        self.until_closed().await;
+    }
+
     /// Closes at once, whatever is still to come.
     pub fn close(self) {
         drop(self);

@@ -82,9 +82,13 @@ impl TestGateway {
         request.set_header("x-api-key", self.key())
     }
 
-    /// Asks on a connection of its own.
+    /// Asks on a connection of its own, and waits until the gateway has ended it: the exchange has then ended too, with its
+    /// counts and holds settled and its receipt queued.
     pub async fn ask(&self, request: &Request) -> Response {
-        self.client().await.ask(request).await
+        let mut client = self.client().await;
+        let response = client.ask(request).await;
+        client.finish().await;
+        response
     }
 
     /// A page of the admin listener.

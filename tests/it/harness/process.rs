@@ -72,6 +72,11 @@ impl Installation {
         Process::serving(self.spawn(&["--config", "witgate.toml", "--upgrade"])).await
     }
 
+    /// Starts one that is to take over, and does not wait for it.
+    pub fn begin_upgrade(&self) -> Child {
+        self.spawn(&["--config", "witgate.toml", "--upgrade"])
+    }
+
     /// Starts one that is to take over with another configuration, and can't. Gives its exit status and what it said.
     pub async fn upgrade_in_vain(&self, config: &str) -> (ExitStatus, String) {
         let child = self.spawn(&["--config", config, "--upgrade"]);
@@ -193,6 +198,11 @@ impl Process {
         wait_line(&mut self.log.clone(), text).await
     }
 
+    /// Returns its log so far.
+    pub fn log(&self) -> String {
+        self.log.borrow().clone()
+    }
+
     /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id().expect("it runs")
@@ -208,17 +218,21 @@ impl Process {
         self.child.kill().await.unwrap();
     }
 
-    /// Waits until it ends by itself, and gives its log.
-    pub async fn ended(mut self) -> String {
-        let status = within_timeout("a process to end", self.child.wait())
-            .await
-            .unwrap();
+    async fn whole_log(&mut self) -> String {
         // The reader sees the end of the pipe and lets go of the log.
         while within_timeout("the end of the log", self.log.changed())
             .await
             .is_ok()
         {}
-        let log = self.log.borrow().clone();
+        self.log.borrow().clone()
+    }
+
+    /// Waits until it ends by itself, and gives its log.
+    pub async fn ended(mut self) -> String {
+        let status = within_timeout("a process to end", self.child.wait())
+            .await
+            .unwrap();
+        let log = self.whole_log().await;
         assert!(status.success(), "{status}:\n{log}");
         log
     }

@@ -233,7 +233,7 @@ async fn serve(tcp: TcpStream, connection: usize, shared: Arc<Shared>) {
         };
         let answer = shared.script.lock()(&recorded);
         shared.seen.send_modify(|seen| seen.requests.push(recorded));
-        match perform(&answer.acts(), &mut incoming, &mut outgoing).await {
+        match perform(&answer, &mut incoming, &mut outgoing).await {
             None => {}
             Some(Done::ByScript) => return,
             Some(Done::ByClient) => {
@@ -246,20 +246,30 @@ async fn serve(tcp: TcpStream, connection: usize, shared: Arc<Shared>) {
 
 /// Takes the steps, watching for the client to leave while it waits. Nothing means that the connection lives on.
 async fn perform(
-    acts: &[Act],
+    answer: &Answer,
     incoming: &mut Incoming<OwnedReadHalf>,
     outgoing: &mut OwnedWriteHalf,
 ) -> Option<Done> {
-    for act in acts {
+    for act in answer.acts() {
         match act {
             Act::Write(bytes) => {
-                if outgoing.write_all(bytes).await.is_err() {
+                // A write that breaks off may have sent all of it.
+                if let Some(sent) = answer.sent() {
+                    sent.fetch_add(bytes.len(), Ordering::SeqCst);
+                }
+                if outgoing.write_all(&bytes).await.is_err() {
                     return Some(Done::ByClient);
                 }
             }
             Act::Wait(pause) => {
                 tokio::select! {
                     () = pause.hold() => {}
+                    () = departure(incoming) => return Some(Done::ByClient),
+                }
+            }
+            Act::Rest(time) => {
+                tokio::select! {
+                    () = tokio::time::sleep(time) => {}
                     () = departure(incoming) => return Some(Done::ByClient),
                 }
             }

@@ -192,6 +192,11 @@ impl Status {
             "Number of steps of holds that a loss of power would forget.",
             stats.written.saturating_sub(stats.synced),
         )?;
+        to.gauge(
+            "ledger_journal_unsynced_picousd",
+            "Spending that a loss of power would forget, in 10^-12 USD.",
+            stats.unsynced_picousd,
+        )?;
         to.counter(
             "ledger_journal_snapshots",
             "Number of snapshots of the ledger.",

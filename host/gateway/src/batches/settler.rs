@@ -23,6 +23,7 @@ use crate::clock::now;
 use crate::gateway::snapshot::Snapshot;
 use crate::listen::stopped;
 use crate::receipts::batch_note::BatchNote;
+use crate::receipts::charged::Charged;
 use crate::receipts::receipt::{Outcome, Receipt};
 
 /// The endpoint on receipts of settlements.
@@ -201,7 +202,12 @@ impl Settler {
         }
     }
 
-    fn write_receipt(&self, record: &Record, ending: &Ending, settled: Settled) {
+    fn write_receipt(
+        &self,
+        record: &Record,
+        ending: &Ending,
+        (settled, charged): (Settled, Vec<Charged>),
+    ) {
         let id = format!("req_wg{:032x}", rand::random::<u128>());
         let mut receipt = Receipt::new(id.into(), now().0, "GET");
         receipt.request.endpoint = ENDPOINT;
@@ -215,6 +221,7 @@ impl Settler {
             ending.code(),
             ending.totals(),
         )));
+        receipt.usage.charged = charged;
         let overdrafts = settled.overdrafts.iter();
         receipt.usage.overdrawn = overdrafts
             .map(|overdraft| overdraft.account.to_string())

@@ -2,7 +2,8 @@
 //!
 //! An exchange whose receipt was written is settled by it. Any other is settled at its last extension, which covers what its
 //! client had got, and leaves a receipt of its own. So does one that was settled and has no receipt. A batch that is settled
-//! in the store is settled with the same amounts; one that still runs is released here and held again from its record.
+//! in the store is settled with the same amounts, and gets a receipt if it has none; one that still runs is released here and held
+//! again from its record.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -12,13 +13,15 @@ use anyhow::Context;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 use witgate_journal::{Ended, Orphan, Recovered};
-use witgate_ledger::{Amounts, UnixMillis};
+use witgate_ledger::{Amounts, BalanceKey, UnixMillis};
 use witgate_messages::Tokens;
 use witgate_messages::price::{Cost, Pricing};
 
 use super::written::receipts_of;
 use crate::amounts::amounts;
 use crate::gateway::Gateway;
+use crate::receipts::batch_note::BatchNote;
+use crate::receipts::charged::Charged;
 use crate::receipts::crash_note::CrashNote;
 use crate::receipts::receipt::{Outcome, Receipt};
 
@@ -38,7 +41,17 @@ pub(super) struct Ending {
     owner: Arc<str>,
     opened: UnixMillis,
     amounts: Amounts,
+    charged: Vec<Charged>,
     outcome: Outcome,
+    ending: &'static str,
+}
+
+/// The balances that amounts are charged to.
+fn charged(balances: Vec<BalanceKey>, amounts: Amounts) -> Vec<Charged> {
+    let charged = balances.into_iter();
+    charged
+        .filter_map(|balance| Charged::new(balance, amounts))
+        .collect()
 }
 
 // === impl Ending ===
@@ -50,7 +63,9 @@ impl Ending {
             owner: orphan.owner,
             opened: orphan.opened,
             amounts: orphan.extended,
+            charged: charged(orphan.balances, orphan.extended),
             outcome: Outcome::CrashEstimated,
+            ending: "the gateway was killed before the exchange ended; it is settled at the last extension of its hold",
         }
     }
 
@@ -60,34 +75,50 @@ impl Ending {
             owner: Arc::clone(&ended.owner),
             opened: ended.opened,
             amounts: ended.amounts,
+            charged: charged(ended.balances.clone(), ended.amounts),
             outcome: Outcome::CrashSettled,
+            ending: "the gateway was killed before the receipt was written; the amounts are those of the ledger",
+        }
+    }
+
+    /// Returns the ending of all exchanges of an owner that a process had open which handed over and was killed.
+    pub(super) fn of_predecessor(
+        owner: Arc<str>,
+        at: UnixMillis,
+        amounts: Amounts,
+        charged: Vec<Charged>,
+    ) -> Self {
+        Self {
+            name: "".into(),
+            owner,
+            opened: at,
+            amounts,
+            charged,
+            outcome: Outcome::CrashEstimated,
+            ending: "the gateway was killed while it drained after a hand-over; the exchanges of this owner that were open are settled together at the last extensions of their holds",
         }
     }
 
     /// Returns its receipt.
     pub(super) fn receipt(&self) -> Receipt {
-        let id = match &*self.name {
-            "" => format!("{REQUEST}{:032x}", rand::random::<u128>()).into(),
-            _ => Arc::clone(&self.name),
+        let is_request = self.name.starts_with(REQUEST);
+        let id = match is_request {
+            true => Arc::clone(&self.name),
+            false => format!("{REQUEST}{:032x}", rand::random::<u128>()).into(),
         };
         let mut receipt = Receipt::new(id, self.opened.0, "");
+        if !is_request && !self.name.is_empty() {
+            let batch = BatchNote::settled_before(&self.name);
+            receipt.usage.batch = Some(Box::new(batch));
+        }
         receipt.request.endpoint = ENDPOINT;
         receipt.response.outcome = Some(self.outcome);
-        receipt.response.ending = Some(
-            match self.outcome {
-                Outcome::CrashSettled => {
-                    "the gateway was killed before the receipt was written; the amounts are those of the ledger"
-                }
-                _ => {
-                    "the gateway was killed before the exchange ended; it is settled at the last extension of its hold"
-                }
-            }
-            .into(),
-        );
+        receipt.response.ending = Some(self.ending.into());
         receipt.usage.cost = Some(Cost {
             picousd: self.amounts.picousd,
             pricing: Pricing::Priced,
         });
+        receipt.usage.charged = self.charged.clone();
         receipt.usage.crash = Some(Box::new(CrashNote {
             owner: Arc::clone(&self.owner),
             amounts: self.amounts,
@@ -105,15 +136,20 @@ pub(super) async fn settle(
         .orphans()
         .into_iter()
         .partition(|orphan| orphan.name.is_empty() || orphan.name.starts_with(REQUEST));
+    let mut ended = with_use(recovered);
     for batch in batches {
         let settled = gateway.batches.settled(&batch.name).await?;
         recovered.settle(batch.number, settled.unwrap_or_default());
+        // Settled in the store, and then nowhere else.
+        let settled = settled.filter(|amounts| *amounts != Amounts::default());
+        ended.extend(settled.map(|amounts| Ended {
+            name: batch.name,
+            owner: batch.owner,
+            opened: batch.opened,
+            amounts,
+            balances: batch.balances,
+        }));
     }
-    let ended: Vec<_> = recovered
-        .ended()
-        .filter(|ended| ended.name.starts_with(REQUEST) && ended.amounts != Amounts::default())
-        .cloned()
-        .collect();
     let orphaned = orphans.iter().map(|orphan| &orphan.name);
     let names = orphaned.chain(ended.iter().map(|ended| &ended.name));
     let names: HashSet<_> = names.map(Arc::clone).collect();
@@ -143,6 +179,15 @@ pub(super) async fn settle(
     Ok(endings)
 }
 
+/// Returns what ended and has used something: exchanges, and batches by their ids.
+pub(super) fn with_use(recovered: &Recovered) -> Vec<Ended> {
+    let ended = recovered.ended();
+    ended
+        .filter(|ended| ended.amounts != Amounts::default())
+        .cloned()
+        .collect()
+}
+
 async fn written(
     file: PathBuf,
     names: HashSet<Arc<str>>,
@@ -154,7 +199,7 @@ async fn written(
 }
 
 /// Returns the settlements whose receipts were not written. Long before the last one that was, all were.
-fn without_receipt<'a>(
+pub(super) fn without_receipt<'a>(
     ended: &'a [Ended],
     receipts: &HashMap<Arc<str>, Value>,
 ) -> impl Iterator<Item = &'a Ended> {
@@ -221,6 +266,7 @@ mod tests {
                 picousd: 7,
                 ..Amounts::default()
             },
+            balances: Vec::new(),
         }
     }
 

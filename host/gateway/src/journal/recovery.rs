@@ -99,7 +99,8 @@ fn open(state: &State, patience: Patience) -> anyhow::Result<Option<(Directory, 
         let path = path.display();
         match error {
             RecoverError::Damaged(damage) => anyhow::anyhow!(
-                "the ledger's journal in {path} is damaged: {damage}; restore the directory from a backup, or set \
+                "the ledger's journal in {path} is damaged: {damage}; run `witgate ledger rebuild` to make it again \
+                 from what can be read and from receipts, restore the directory from a backup, or set \
                  `on_journal_damage = \"serve\"` in [state] to start with what can be read, which forgets some spending"
             ),
             error @ RecoverError::Unreadable { .. } => {
@@ -128,14 +129,19 @@ fn begin(gateway: &Gateway, directory: Directory, epoch: u64) -> anyhow::Result<
     let Some(kept) = &gateway.journal.kept else {
         return Ok(());
     };
-    let log =
-        Log::begin(&gateway.ledger, Box::new(directory), epoch, options()).with_context(|| {
-            let path = kept.state.journal();
-            format!(
-                "the ledger's journal in {} can't be written",
-                path.display()
-            )
-        })?;
+    let log = Log::begin(
+        &gateway.ledger,
+        Box::new(directory),
+        epoch,
+        options(&kept.state),
+    )
+    .with_context(|| {
+        let path = kept.state.journal();
+        format!(
+            "the ledger's journal in {} can't be written",
+            path.display()
+        )
+    })?;
     // Nothing else opens it.
     let _ = kept.log.set(log);
     Ok(())

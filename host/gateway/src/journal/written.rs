@@ -9,7 +9,10 @@ use memchr::{memchr, memmem};
 use serde_json::Value;
 use witgate_audit::segments;
 
-/// Returns the receipts with these ids in the file and in its newest closed segment.
+/// A part of each receipt that settles a batch.
+const SETTLEMENT: &[u8] = b"-settlement\"";
+
+/// Returns the receipts with these ids in the file and in its newest closed segment, and those that settle batches with these ids.
 pub(super) fn receipts_of(
     ids: &HashSet<Arc<str>>,
     file: &Path,
@@ -20,15 +23,26 @@ pub(super) fn receipts_of(
     }
     for line in segments::recent(file)? {
         let line = line?;
-        let Some(id) = id_of(&line).and_then(|id| ids.get(id)) else {
+        let id = id_of(&line).and_then(|id| ids.get(id));
+        if id.is_none() && memmem::find(&line, SETTLEMENT).is_none() {
+            continue;
+        }
+        // A line that was cut short by the crash is no receipt.
+        let Ok(receipt) = serde_json::from_slice::<Value>(&line) else {
             continue;
         };
-        // A line that was cut short by the crash is no receipt.
-        if let Ok(receipt) = serde_json::from_slice(&line) {
+        if let Some(id) = id.or_else(|| ids.get(settled_batch(&receipt)?)) {
             found.insert(Arc::clone(id), receipt);
         }
     }
     Ok(found)
+}
+
+/// Returns the batch that a receipt settles, or `None` if it settles none.
+pub(super) fn settled_batch(receipt: &Value) -> Option<&str> {
+    let batch = receipt.get("batch")?;
+    batch.get("ended")?;
+    batch.get("id")?.as_str()
 }
 
 /// Returns the id on a line of receipts.

@@ -51,6 +51,16 @@ impl BatchNote {
         }
     }
 
+    /// Notes a settlement whose results are not known any more.
+    pub(crate) fn settled_before(id: &Arc<str>) -> Self {
+        Self {
+            id: Arc::clone(id),
+            requests: None,
+            ended: Some("results"),
+            totals: None,
+        }
+    }
+
     /// Returns the approximate memory the note takes, in bytes.
     pub(crate) fn weight(&self) -> usize {
         let models = self.models().map(|(model, _, _)| 64 + model.len());

@@ -18,6 +18,7 @@ pub(crate) use self::line::{tree, write_line};
 use crate::answer::refused::Refused;
 use crate::exchange::decide::thinking::Thinking;
 use crate::receipts::batch_note::BatchNote;
+use crate::receipts::charged::Charged;
 use crate::receipts::crash_note::CrashNote;
 use crate::tenants::keys::Caller;
 use crate::tenants::provenance::Provenance;
@@ -140,6 +141,8 @@ pub(crate) struct ResponseFacts {
 pub(crate) struct UsageFacts {
     pub(crate) reading: Option<Reading>,
     pub(crate) cost: Option<Cost>,
+    /// The balances that the exchange was charged to.
+    pub(crate) charged: Vec<Charged>,
     /// Accounts that the exchange took over their limit.
     pub(crate) overdrawn: Vec<String>,
     /// Marks of limits that were crossed with the exchange, and are announced.

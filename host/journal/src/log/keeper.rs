@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use witgate_ledger::UnixMillis;
 
+use super::lease::Spending;
 use super::recorder::{Buffer, Recorder};
 use super::writer::{Segment, State};
 use super::{SLOW, Shared};
 use crate::codec::put_frame;
-use crate::file::{Name, snapshot};
+use crate::file::Name;
 use crate::image::Image;
 use crate::record::put_left;
 use crate::recover::{OnDamage, names, recover_from};
+use crate::snapshot::snapshot;
 
 /// Time after its end for which a period is kept in snapshots, for a clock that is set back.
 const KEPT_PAST_END_MILLIS: u64 = 10 * 60_000;
@@ -71,6 +73,7 @@ impl Keeper {
     fn round(&mut self) {
         let shared = &self.shared;
         shared.is_dirty.store(false, Release);
+        shared.is_pressed.store(false, Release);
         let before = Instant::now();
         shared.write(shared.writer.lock());
         if before.elapsed() < SLOW && shared.is_slow.swap(false, Relaxed) {
@@ -91,30 +94,35 @@ impl Keeper {
         {
             return;
         }
-        let full = {
+        let begun = {
+            let _syncing = shared.syncing.lock();
             let mut writer = shared.writer.lock();
             let limit = shared.options.segment_bytes;
-            let full = writer
-                .tape
-                .as_ref()
-                .is_some_and(|last| last.length >= limit);
-            if !full {
+            let full = writer.tape.as_ref();
+            let Some(full) = full.filter(|last| last.length >= limit) else {
                 return;
-            }
-            match Segment::create(shared, writer.epoch) {
-                Ok(segment) => writer.tape.replace(segment),
+            };
+            // Some of it may have been appended since the last sync, and the next segment may not survive without that. Requests
+            // wait meanwhile, for very little.
+            shared.sync_runs.begin(Instant::now());
+            let synced = full.tape.sync();
+            shared.sync_runs.end();
+            match synced {
+                Ok(()) => Segment::create(shared, writer.epoch).map(|segment| {
+                    let unsynced = writer.unsynced;
+                    writer.synced(unsynced, shared);
+                    writer.tape = Some(segment);
+                }),
                 Err(error) => {
-                    tracing::warn!(%error, "a new segment of the ledger's journal can't be begun; the last one grows");
+                    drop(writer);
+                    shared.broken(&error);
                     return;
                 }
             }
         };
         shared.news.notify_waiters();
-        // Some of it was appended since the last sync.
-        if let Some(full) = full
-            && let Err(error) = full.tape.sync()
-        {
-            shared.broken(&error);
+        if let Err(error) = begun {
+            tracing::warn!(%error, "a new segment of the ledger's journal can't be begun; the last one grows");
             return;
         }
         let sharing = Arc::clone(shared);
@@ -138,6 +146,7 @@ impl Shared {
             && !left.is_zero()
             && !self.is_stopping.load(Acquire)
             && !self.is_slow.load(Relaxed)
+            && !self.is_pressed.load(Acquire)
         {
             std::thread::park_timeout(left);
         }
@@ -152,12 +161,14 @@ impl Shared {
 
     /// Syncs what is written.
     pub(super) fn sync(&self) {
-        let (tape, written) = {
+        let _syncing = self.syncing.lock();
+        let (tape, written, spent) = {
             let writer = self.writer.lock();
             let Some(segment) = &writer.tape else {
                 return;
             };
-            (Arc::clone(&segment.tape), self.written.load(Acquire))
+            let written = self.written.load(Acquire);
+            (Arc::clone(&segment.tape), written, writer.unsynced)
         };
         // For requests that found the writer taken just now.
         self.news.notify_waiters();
@@ -172,7 +183,12 @@ impl Shared {
         self.counters.syncs.fetch_add(1, Relaxed);
         self.counters.sync_nanos.fetch_add(nanos, Relaxed);
         match synced {
-            Ok(()) => self.synced.store(written, Release),
+            Ok(()) => {
+                self.synced.store(written, Release);
+                self.writer.lock().synced(spent, self);
+                // For requests that waited for the lease.
+                self.news.notify_waiters();
+            }
             Err(error) => self.broken(&error),
         }
     }
@@ -210,11 +226,14 @@ impl Shared {
         let Some(ledger) = self.ledger.upgrade() else {
             return Err(io::Error::other("the ledger is gone"));
         };
+        let _syncing = self.syncing.lock();
         let mut writer = self.writer.lock();
         writer.epoch += 1;
         writer.state = State::Broken;
         writer.tape = None;
+        writer.torn = None;
         writer.pending.clear();
+        writer.taken = Spending::default();
         let buffer = Arc::new(Mutex::new(Buffer::default()));
         let recorder = Recorder {
             buffer: Arc::clone(&buffer),
@@ -228,6 +247,8 @@ impl Shared {
         let last = export.position.sequence;
         self.written.store(last, Release);
         self.synced.store(last, Release);
+        writer.unsynced = Spending::default();
+        writer.expose(self);
         writer.tape = Some(Segment::create(self, writer.epoch)?);
         writer.state = State::Following;
         drop(writer);

@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use witgate_ledger::{Entry, Journal, Split};
+use witgate_ledger::{Entry, Journal, Position, Split};
 
 use super::Shared;
+use super::lease::Spending;
 use crate::codec::put_frame;
 use crate::record::{put_entry, put_split};
 
@@ -18,6 +19,8 @@ pub(super) struct Buffer {
     pub(super) last: u64,
     /// The completeness of the steps.
     pub(super) fit: Fit,
+    /// What the steps have spent.
+    pub(super) spending: Spending,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -40,15 +43,21 @@ pub(super) struct Recorder {
 // === impl Recorder ===
 
 impl Recorder {
-    fn put(&self, epoch: u64, sequence: u64, write: impl FnOnce(&mut Vec<u8>)) {
+    fn put(
+        &self,
+        at: Position,
+        write: impl FnOnce(&mut Vec<u8>),
+        count: impl FnOnce(&mut Spending),
+    ) {
         {
             let mut buffer = self.buffer.lock();
-            buffer.last = sequence;
+            buffer.last = at.sequence;
+            count(&mut buffer.spending);
             if buffer.bytes.len() >= self.limit {
                 buffer.fit = Fit::Overflowed;
             }
             if buffer.fit == Fit::Whole {
-                put_frame(&mut buffer.bytes, epoch, write);
+                put_frame(&mut buffer.bytes, at.epoch, write);
             }
         }
         // The thread writes what no request waits for. It is parked only while there was nothing for it to do.
@@ -63,12 +72,11 @@ impl Recorder {
 
 impl Journal for Recorder {
     fn note(&mut self, entry: &Entry<'_>) {
-        let at = entry.position;
-        self.put(at.epoch, at.sequence, |out| put_entry(out, entry));
+        let count = |spending: &mut Spending| spending.count(entry);
+        self.put(entry.position, |out| put_entry(out, entry), count);
     }
 
     fn split(&mut self, split: &Split<'_>) {
-        let at = split.position;
-        self.put(at.epoch, at.sequence, |out| put_split(out, split));
+        self.put(split.position, |out| put_split(out, split), |_| {});
     }
 }

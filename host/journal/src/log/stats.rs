@@ -29,6 +29,8 @@ pub struct Stats {
     pub written: u64,
     /// The last step that survives a loss of power.
     pub synced: u64,
+    /// What a loss of power would forget, in pico-USD.
+    pub unsynced_picousd: u64,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +42,7 @@ pub(super) struct Counters {
     pub(super) failures: AtomicU64,
     pub(super) snapshots: AtomicU64,
     pub(super) snapshot_bytes: AtomicU64,
+    pub(super) unsynced_picousd: AtomicU64,
 }
 
 // === impl Shared ===
@@ -57,6 +60,7 @@ impl Shared {
             snapshot_bytes: counters.snapshot_bytes.load(Relaxed),
             written: self.written.load(Acquire),
             synced: self.synced.load(Acquire),
+            unsynced_picousd: counters.unsynced_picousd.load(Relaxed),
         }
     }
 }

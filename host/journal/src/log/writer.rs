@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use parking_lot::Mutex;
 
 use super::Shared;
+use super::lease::Spending;
 use super::recorder::{Buffer, Fit};
 use crate::disk::Tape;
 use crate::file::{HEAD, Name};
@@ -22,6 +23,12 @@ pub(super) struct Writer {
     pub(super) pending: Vec<u8>,
     /// The last segment, or `None` before the first one, and after one that could not be written.
     pub(super) tape: Option<Segment>,
+    /// The segment before, if it could not be written and is not synced.
+    pub(super) torn: Option<Arc<dyn Tape>>,
+    /// What the steps in `pending` have spent.
+    pub(super) taken: Spending,
+    /// What steps that are written and not synced have spent.
+    pub(super) unsynced: Spending,
     pub(super) state: State,
 }
 
@@ -51,6 +58,9 @@ impl Writer {
             buffer: Arc::default(),
             pending: Vec::new(),
             tape: None,
+            torn: None,
+            taken: Spending::default(),
+            unsynced: Spending::default(),
             state: State::Broken,
         }
     }
@@ -68,6 +78,7 @@ impl Writer {
                 self.pending.extend_from_slice(&buffer.bytes);
                 buffer.bytes.clear();
             }
+            self.taken.add(std::mem::take(&mut buffer.spending));
             (buffer.last, buffer.fit)
         };
         if fit == Fit::Overflowed {
@@ -81,12 +92,17 @@ impl Writer {
         }
         let mut segment = match self.tape.take() {
             Some(segment) => segment,
-            None => Segment::create(shared, self.epoch)?,
+            None => {
+                self.sync_torn()?;
+                Segment::create(shared, self.epoch)?
+            }
         };
         if let Err(error) = segment.tape.append(&self.pending) {
             // A part of the bytes may be there. If it stays, the next segment begins with the same steps.
             if segment.tape.cut(segment.length).is_ok() {
                 self.tape = Some(segment);
+            } else {
+                self.torn = Some(segment.tape);
             }
             return Err(error);
         }
@@ -97,8 +113,37 @@ impl Writer {
         self.pending.shrink_to(KEPT);
         shared.counters.bytes.fetch_add(bytes, Relaxed);
         shared.counters.writes.fetch_add(1, Relaxed);
+        self.unsynced.add(std::mem::take(&mut self.taken));
+        self.expose(shared);
         shared.written.store(last, Release);
         Ok(())
+    }
+
+    /// Syncs the segment that could not be written: the next one may not survive without the steps in it.
+    pub(super) fn sync_torn(&mut self) -> io::Result<()> {
+        if let Some(torn) = &self.torn {
+            torn.sync()?;
+            self.torn = None;
+        }
+        Ok(())
+    }
+
+    /// Notes that steps which have spent this were synced.
+    pub(super) fn synced(&mut self, spending: Spending, shared: &Shared) {
+        self.unsynced.take_off(spending);
+        self.expose(shared);
+    }
+
+    /// Tells whether a loss of power would forget more than the lease.
+    pub(super) fn expose(&self, shared: &Shared) {
+        let lease = &shared.options.lease;
+        let exposed = self.unsynced.exceeds(lease);
+        shared.is_exposed.store(exposed, Release);
+        let unsynced = self.unsynced.picousd();
+        shared.counters.unsynced_picousd.store(unsynced, Relaxed);
+        if self.unsynced.exceeds_half(lease) && !shared.is_pressed.load(Relaxed) {
+            shared.press();
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Memory(Arc<State>);
 #[derive(Default)]
 struct State {
     files: Mutex<BTreeMap<String, Content>>,
+    /// All that was done, in order. Taken after `files`.
+    history: Mutex<Vec<Op>>,
     trouble: Mutex<Trouble>,
     changed: Condvar,
 }
@@ -22,6 +24,30 @@ struct State {
 struct Content {
     bytes: Vec<u8>,
     synced: usize,
+}
+
+/// A thing that was done.
+#[derive(Clone)]
+enum Op {
+    Create(String),
+    Append(String, Vec<u8>),
+    Cut(String, usize),
+    Sync(String),
+    Publish(String, Vec<u8>),
+    Remove(String),
+    /// A note of the test.
+    Note(usize),
+}
+
+/// What a loss of power leaves of the bytes that were not synced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Left {
+    Nothing,
+    All,
+    /// So many eighths of each file's, from the start.
+    Eighths(usize),
+    /// As many bytes, the first half of which are zeros.
+    Holes,
 }
 
 /// The trouble with the disk.
@@ -70,6 +96,80 @@ impl Memory {
         after
     }
 
+    /// Notes something among what is done.
+    pub(crate) fn note(&self, what: usize) {
+        let _files = self.0.files.lock();
+        self.0.history.lock().push(Op::Note(what));
+    }
+
+    /// Returns the number of things done so far.
+    pub(crate) fn done(&self) -> usize {
+        self.0.history.lock().len()
+    }
+
+    /// The disk as it is if power is lost after so many things, and the last note before that. Files that were removed since
+    /// the directory was synced may be there again.
+    pub(crate) fn after_power_loss_at(&self, done: usize, left: Left) -> (Self, Option<usize>) {
+        let mut files = BTreeMap::<String, Content>::new();
+        let mut removed = BTreeMap::new();
+        let mut last = None;
+        for op in &self.0.history.lock()[..done] {
+            match op.clone() {
+                Op::Create(name) => {
+                    files.insert(name, Content::default());
+                    removed.clear();
+                }
+                Op::Append(name, bytes) => {
+                    let content = files.get_mut(&name).expect("it was created");
+                    content.bytes.extend(bytes);
+                }
+                Op::Cut(name, length) => {
+                    let content = files.get_mut(&name).expect("it was created");
+                    content.bytes.truncate(length);
+                    content.synced = content.synced.min(length);
+                }
+                Op::Sync(name) => {
+                    if let Some(content) = files.get_mut(&name) {
+                        content.synced = content.bytes.len();
+                    }
+                }
+                Op::Publish(name, bytes) => {
+                    let synced = bytes.len();
+                    files.insert(name, Content { bytes, synced });
+                    removed.clear();
+                }
+                Op::Remove(name) => {
+                    let content = files.remove(&name).expect("it was there");
+                    removed.insert(name, content);
+                }
+                Op::Note(what) => last = Some(what),
+            }
+        }
+        if !matches!(left, Left::All) {
+            files.append(&mut removed);
+        }
+        for content in files.values_mut() {
+            let unsynced = content.bytes.len() - content.synced;
+            match left {
+                Left::All => {}
+                Left::Nothing => content.bytes.truncate(content.synced),
+                Left::Eighths(eighths) => {
+                    let length = content.synced + unsynced * eighths / 8;
+                    content.bytes.truncate(length);
+                }
+                Left::Holes => {
+                    let hole = content.synced..content.synced + unsynced / 2;
+                    content.bytes[hole].fill(0);
+                }
+            }
+        }
+        let disk = Self(Arc::new(State {
+            files: Mutex::new(files),
+            ..State::default()
+        }));
+        (disk, last)
+    }
+
     /// The names that end so, in order.
     pub(crate) fn names(&self, suffix: &str) -> Vec<String> {
         let files = self.0.files.lock();
@@ -113,7 +213,10 @@ impl Disk for Memory {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn Tape>> {
-        self.replace(name, Vec::new());
+        let mut files = self.0.files.lock();
+        files.insert(name.to_owned(), Content::default());
+        self.0.history.lock().push(Op::Create(name.to_owned()));
+        drop(files);
         Ok(Arc::new(File {
             disk: self.clone(),
             name: name.to_owned(),
@@ -125,11 +228,17 @@ impl Disk for Memory {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         self.replace(name, content.to_vec());
+        let op = Op::Publish(name.to_owned(), content.to_vec());
+        self.0.history.lock().push(op);
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let removed = self.0.files.lock().remove(name);
+        let mut files = self.0.files.lock();
+        let removed = files.remove(name);
+        if removed.is_some() {
+            self.0.history.lock().push(Op::Remove(name.to_owned()));
+        }
         removed
             .map(|_| ())
             .ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -152,6 +261,8 @@ impl Tape for File {
         let mut files = state.files.lock();
         let content = files.get_mut(&self.name).expect("it is not removed");
         content.bytes.extend_from_slice(&bytes[..fits]);
+        let op = Op::Append(self.name.clone(), bytes[..fits].to_vec());
+        state.history.lock().push(op);
         fitted
     }
 
@@ -161,7 +272,10 @@ impl Tape for File {
         }
         let mut files = self.disk.0.files.lock();
         let content = files.get_mut(&self.name).expect("it is not removed");
-        content.bytes.truncate(usize::try_from(length).unwrap());
+        let length = usize::try_from(length).unwrap();
+        content.bytes.truncate(length);
+        let op = Op::Cut(self.name.clone(), length);
+        self.disk.0.history.lock().push(op);
         Ok(())
     }
 
@@ -172,6 +286,8 @@ impl Tape for File {
         let mut files = self.disk.0.files.lock();
         if let Some(content) = files.get_mut(&self.name) {
             content.synced = content.bytes.len();
+            let op = Op::Sync(self.name.clone());
+            self.disk.0.history.lock().push(op);
         }
         Ok(())
     }

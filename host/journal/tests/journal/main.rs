@@ -13,5 +13,6 @@ mod crash;
 mod disk;
 mod files;
 mod handover;
+mod power;
 mod trouble;
 mod work;

@@ -14,6 +14,7 @@ use super::share::{Posting, StepOf};
 use super::{Books, Few};
 use crate::charge::{Charge, OnShortfall};
 use crate::journal::{BalanceKey, Carried, Change, Position, Step};
+use crate::statement::Abandoned;
 use crate::{Unit, UnixMillis};
 
 /// Shares that a predecessor's holds have in the balances of this ledger.
@@ -160,18 +161,25 @@ impl Books {
         rejected
     }
 
-    /// Settles the holds of a dead predecessor at their last extensions. Returns the number that were open.
-    pub(crate) fn abandon_inherited(&mut self) -> u64 {
+    /// Settles the holds of a dead predecessor at their last extensions. Returns those that were open.
+    pub(crate) fn abandon_inherited(&mut self) -> Abandoned {
         let open = std::mem::take(&mut self.inheritance.open_holds);
         self.open_holds = self.open_holds.saturating_sub(open);
         self.abandoned += open;
         // Counted with the first posting, as one step ends all of these holds.
         let mut ended = count(open);
-        for (_, part) in std::mem::take(&mut self.inheritance.parts) {
+        let mut used = Vec::new();
+        for (key, part) in std::mem::take(&mut self.inheritance.parts) {
+            let floor = u64::try_from(part.floor).unwrap_or(u64::MAX);
+            if floor > 0
+                && let Some(balance) = self.balance(part.slot)
+            {
+                used.push((key, Arc::clone(self.rooms.owner(balance.room)), floor));
+            }
             let posting = Posting {
                 slot: part.slot,
                 held: (part.held, 0),
-                floor: (u64::try_from(part.floor).unwrap_or(u64::MAX), 0),
+                floor: (floor, 0),
                 used: part.floor,
                 holds: -count(part.holds),
             };
@@ -182,7 +190,7 @@ impl Books {
             self.post(&of, &[posting]);
             self.enqueue_idle(part.slot);
         }
-        open
+        Abandoned { holds: open, used }
     }
 
     /// Counts a step of a predecessor's hold. Returns the change of the number of open holds.

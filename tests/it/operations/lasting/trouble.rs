@@ -61,7 +61,12 @@ async fn a_damaged_journal_is_refused_with_what_to_do_and_accepted_on_demand() {
     let config = std::fs::read_to_string(installation.file("witgate.toml")).unwrap();
     let (status, told) = installation.upgrade_in_vain("witgate.toml").await;
     assert!(!status.success(), "{told}");
-    for part in ["damaged", ".snapshot", "on_journal_damage"] {
+    for part in [
+        "damaged",
+        ".snapshot",
+        "on_journal_damage",
+        "witgate ledger rebuild",
+    ] {
         assert!(told.contains(part), "`{part}`: {told}");
     }
     let accepting = config.replace("[state]\n", "[state]\non_journal_damage = \"serve\"\n");

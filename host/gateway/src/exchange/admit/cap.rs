@@ -12,13 +12,10 @@ use witgate_messages::error::ErrorType;
 use crate::answer::refused::{Refused, Retry};
 use crate::exchange::decide::Decision;
 use crate::exchange::headers::MAX_COST;
-use crate::text::usd;
+use crate::text::{USD_DECIMALS, picousd, usd};
 
 /// The time in which the costs of a session count.
 const DAYS: u32 = 7;
-
-const DECIMALS: usize = 12;
-const PER_USD: u64 = 1_000_000_000_000;
 
 /// Returns the charge for the caller's own cap, or `None` if it has none or the request costs nothing.
 ///
@@ -36,7 +33,7 @@ pub(super) fn charge(decision: &Decision, id: &str) -> Result<Option<Charge>, Re
         return Err(Refused::client(
             400,
             format!(
-                "{MAX_COST}: must be an amount in US dollars such as 0.50, with at most {DECIMALS} decimals and without a sign"
+                "{MAX_COST}: must be an amount in US dollars such as 0.50, with at most {USD_DECIMALS} decimals and without a sign"
             ),
         ));
     };
@@ -87,46 +84,5 @@ pub(super) fn exceeded(charge: &Charge, remaining: u64, resets_in: Option<Durati
         retry: Retry::Useless,
         retry_after: resets_in,
         ..Refused::client(429, message)
-    }
-}
-
-/// Parses dollars as a decimal such as `12.50`. Returns `None` for anything else.
-fn picousd(text: &str) -> Option<u64> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(part) || part.len() > DECIMALS {
-        return None;
-    }
-    let part: u64 = format!("{part:0<DECIMALS$}").parse().ok()?;
-    let whole: u64 = whole.parse().ok()?;
-    whole.checked_mul(PER_USD)?.checked_add(part)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dollars_are_read_exactly_or_not_at_all() {
-        for (text, amount) in [
-            ("0", Some(0)),
-            ("2", Some(2 * PER_USD)),
-            ("0.50", Some(PER_USD / 2)),
-            ("0.000000000001", Some(1)),
-            ("18446744.073709551615", Some(u64::MAX)),
-            ("18446744.073709551616", None),
-            ("0.0000000000001", None),
-            ("", None),
-            (".5", None),
-            ("5.", None),
-            ("-1", None),
-            ("+1", None),
-            ("1e3", None),
-            ("1,5", None),
-            ("$1", None),
-            ("0.5, 0.6", None),
-        ] {
-            assert_eq!(picousd(text), amount, "{text}");
-        }
     }
 }

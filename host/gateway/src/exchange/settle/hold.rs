@@ -13,6 +13,7 @@ use crate::config::ClientWarnings;
 use crate::exchange::decide::reserve::Forecast;
 use crate::exchange::relay::metering::Metering;
 use crate::gateway::snapshot::Snapshot;
+use crate::receipts::charged::Charged;
 use crate::receipts::receipt::{Admission, Outcome, Receipt, RouteFacts};
 
 /// Output tokens between two raises of a hold, at the most: the extension of which the documentation speaks.
@@ -180,6 +181,7 @@ impl Settlement {
             return;
         }
         self.learn(&hold);
+        self.receipt.usage.charged = Charged::by(&hold, used);
         let settled = hold.settle(used);
         let overdrafts = settled.overdrafts.iter();
         self.receipt.usage.overdrawn = overdrafts

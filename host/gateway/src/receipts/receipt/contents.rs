@@ -52,6 +52,8 @@ impl Receipt {
             fields.number("crash.cached_tokens", amounts.cached_tokens);
             fields.number("crash.requests", amounts.requests);
         }
+        let charged = self.usage.charged.iter();
+        fields.whole_texts("charges", charged.map(ToString::to_string));
         let overdrawn = self.usage.overdrawn.iter();
         fields.entries(
             "overdrawn",

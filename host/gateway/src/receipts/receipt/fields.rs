@@ -154,6 +154,22 @@ impl Fields {
         self.number_above_zero(&format!("left_out.{list}"), left);
     }
 
+    /// Adds texts that are of no use if they are cut, under numbers, up to the limits of a list.
+    pub(crate) fn whole_texts(&mut self, list: &str, texts: impl Iterator<Item = String>) {
+        let (mut index, mut room, mut left) = (0, MAX_LIST_BYTES, 0);
+        for text in texts {
+            let bytes = in_json(&text);
+            if index == MAX_ENTRIES || bytes > room.min(MAX_TEXT_BYTES) {
+                left += 1;
+                continue;
+            }
+            room -= bytes;
+            self.push(format!("{list}.{index}"), Value::Text(text));
+            index += 1;
+        }
+        self.number_above_zero(&format!("left_out.{list}"), left);
+    }
+
     /// Adds the number of entries left out of a list whose first entries were added.
     pub(crate) fn left_out(&mut self, list: &str, entries: usize) {
         if let Some(more @ 1..) = entries.checked_sub(MAX_ENTRIES) {

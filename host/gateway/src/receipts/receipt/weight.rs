@@ -4,6 +4,7 @@ use witgate_messages::meter::Reading;
 use witgate_runtime::{Envelope, Fault, GuardCalls};
 
 use super::{Attempt, Downgrade, Receipt};
+use crate::receipts::charged::Charged;
 
 // === impl Receipt ===
 
@@ -32,6 +33,7 @@ impl Receipt {
             + route.skipped.iter().map(of_fault).sum::<usize>()
             + self.guards.iter().map(of_guard).sum::<usize>()
             + usage.reading.as_ref().map_or(0, of_reading)
+            + usage.charged.iter().map(of_charged).sum::<usize>()
             + usage.overdrawn.iter().map(|it| text(it)).sum::<usize>()
             + usage
                 .crossings
@@ -90,6 +92,10 @@ fn of_fault(fault: &Fault) -> usize {
 
 fn of_guard(calls: &GuardCalls) -> usize {
     size_of::<GuardCalls>() + optional(&calls.stopped)
+}
+
+fn of_charged(charged: &Charged) -> usize {
+    size_of::<Charged>() + charged.balance.account.len()
 }
 
 fn of_reading(reading: &Reading) -> usize {

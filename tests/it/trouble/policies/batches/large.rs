@@ -77,6 +77,7 @@ async fn other_requests_are_served_while_plugins_decide_on_a_large_batch() {
         "[[settings.tiers.pro.limits]]\naccount = \"key\"\nwindow = \"total\"\nrequests = 50000\n";
     let gate = builder(NO_OPUS, &upstream)
         .plugin("budget", BUDGET, limit)
+        .extra("[batches]\ndecide_ms = 60000")
         .start()
         .await;
     let gate = Arc::new(gate);

@@ -1,0 +1,46 @@
+//! Exchanges of an old process that was killed while it drained.
+//!
+//! The process that has taken over counts their holds balance by balance, and knows neither their names nor how many there are in
+//! each. It settles all at their last extensions, and writes one receipt for each owner of balances, so that the ledger remains the sum
+//! of the receipts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use witgate_ledger::{Abandoned, Amounts, Unit};
+
+use super::Journal;
+use super::orphans::Ending;
+use crate::clock::now;
+use crate::gateway::Gateway;
+use crate::receipts::charged::Charged;
+
+// === impl Journal ===
+
+impl Journal {
+    /// Settles what a predecessor had open that has died. Blocks.
+    pub(crate) fn abandon(&self, gateway: &Gateway) {
+        let Abandoned { holds, used } = gateway.ledger.abandon_inherited();
+        if holds == 0 {
+            return;
+        }
+        tracing::warn!(
+            holds,
+            "settled the open holds of the old process at their last extension"
+        );
+        let mut by_owner = BTreeMap::<Arc<str>, Vec<Charged>>::new();
+        for (balance, owner, used) in used {
+            let charged = by_owner.entry(owner).or_default();
+            charged.push(Charged { balance, used });
+        }
+        for (owner, charged) in by_owner {
+            let most = |unit: Unit| {
+                let of = charged.iter().filter(|it| it.balance.unit == unit);
+                of.map(|it| it.used).max().unwrap_or(0)
+            };
+            let amounts = Amounts::by_unit(most);
+            gateway.submit(Ending::of_predecessor(owner, now(), amounts, charged).receipt());
+        }
+        gateway.audit.flush();
+    }
+}
