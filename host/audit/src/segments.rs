@@ -7,6 +7,7 @@ mod finding;
 mod keeper;
 mod open;
 mod read;
+mod rewrite;
 mod seal;
 mod segment;
 mod tail;
@@ -16,6 +17,7 @@ pub use finding::{Finding, Problem, Report};
 pub use keeper::{Retention, tidy};
 pub use open::{Rotation, Segments};
 pub use read::{Lines, recent};
+pub use rewrite::{Edit, Rule};
 pub use segment::{Identity, Segment, Stamp, WholeLines, list};
 pub use verify::verify;
 
@@ -122,6 +124,17 @@ fn closed(base: &Path) -> io::Result<Vec<Closed>> {
 // === impl Closed ===
 
 impl Closed {
+    /// Opens the segment in the form that it has by now.
+    fn open(&self, base: &Path) -> io::Result<(fs::File, Form)> {
+        match fs::File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.form == Form::Plain => {
+                let compressed = path_of(base, self.number, Form::Compressed);
+                Ok((fs::File::open(compressed)?, Form::Compressed))
+            }
+            opened => Ok((opened?, self.form)),
+        }
+    }
+
     /// Returns true if the segment was closed before a time.
     fn is_before(&self, time: SystemTime) -> bool {
         is_before(&self.path, time)

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::read::Reader;
 use super::{Closed, Form, Found, earlier, find, seal};
-use crate::chain::{Link, unchain};
+use crate::chain::{Chained, Link, Place as Numbered, unchain};
 
 /// The bytes of the first line that are looked at.
 const MAX_FIRST: u64 = 1 << 20;
@@ -48,7 +48,8 @@ pub struct Stamp {
 pub struct WholeLines {
     reader: Reader,
     place: u64,
-    hash: Option<Link>,
+    /// The last record that had a chain, and the hash that it was written with.
+    last: Option<(Numbered, Link)>,
 }
 
 /// Returns the segments of a file, from the oldest. The open one is the last, and files of the rotation before there were chains
@@ -141,7 +142,7 @@ impl Segment {
         Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
     }
 
-    /// Returns the hash of the last record by the seal of a compressed segment, which is read without the lines, or `None` for
+    /// Returns the hash that the last record was written with by the seal of a compressed segment, which is read without the lines, or `None` for
     /// a segment without a seal.
     ///
     /// # Errors
@@ -154,8 +155,9 @@ impl Segment {
         if closed.form == Form::Plain {
             return Ok(None);
         }
-        let end = unless_missing(seal::read(&closed.path))?.flatten();
-        Ok(end.map(|end| end.link.as_str().to_owned()))
+        let read = File::open(&closed.path).and_then(|file| seal::read(&file));
+        let seal = unless_missing(read)?.flatten();
+        Ok(seal.map(|seal| seal.original.as_str().to_owned()))
     }
 
     /// Returns the name of the segment that stays whatever becomes of it: a hash of its first line, as it was written. Returns `None`
@@ -173,8 +175,14 @@ impl Segment {
         if !line.ends_with(b"\n") && count < MAX_FIRST {
             return Ok(None);
         }
+        // A record has the same hash whatever was removed from it.
+        let original = Chained::read(line.strip_suffix(b"\n").unwrap_or(&line));
+        let digest = match original.map(|chained| chained.original()) {
+            Some(original) => Sha256::digest(original.as_str()),
+            None => Sha256::digest(&line),
+        };
         let mut identity = Identity::default();
-        for (to, from) in identity.iter_mut().zip(Sha256::digest(&line)) {
+        for (to, from) in identity.iter_mut().zip(digest) {
             *to = from;
         }
         Ok(Some(identity))
@@ -190,7 +198,7 @@ impl Segment {
         Ok(reader.map(|reader| WholeLines {
             reader,
             place,
-            hash: None,
+            last: None,
         }))
     }
 
@@ -226,7 +234,7 @@ impl WholeLines {
             return Ok(false);
         }
         self.place += count;
-        self.hash = unchain(line).or(self.hash);
+        self.last = unchain(line).or(self.last);
         Ok(true)
     }
 
@@ -236,10 +244,16 @@ impl WholeLines {
         self.place
     }
 
-    /// Returns the hash of the last record that was read, or `None` if none had a chain.
+    /// Returns the hash that the last record was written with that was read, or `None` if none had a chain.
     #[must_use]
     pub fn hash(&self) -> Option<&str> {
-        self.hash.as_ref().map(Link::as_str)
+        self.last.as_ref().map(|(_, link)| link.as_str())
+    }
+
+    /// Returns the number of the last record that was read in its segment, or `None` if none had a chain.
+    #[must_use]
+    pub fn record(&self) -> Option<u64> {
+        self.last.map(|(place, _)| place.record)
     }
 }
 

@@ -4,12 +4,13 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use witgate_audit::segments::{Retention, Rotation, Segments, tidy};
+use witgate_audit::segments::{Retention, Rotation, Rule, Segments, tidy};
 use witgate_usage::query::{Query, Report, Sort};
 use witgate_usage::{Dimension, Follower, Keep, Kind, Room, Source, Zone, open_writer};
 
@@ -83,6 +84,25 @@ impl Log {
         let rotation = Rotation {
             max_bytes: NonZeroU64::new(max_bytes).unwrap(),
             retention: Retention::default(),
+            rule: None,
+        };
+        Segments::new(self.path("receipts.jsonl"), rotation)
+    }
+
+    /// Returns a sink that removes something from segments once they were compressed.
+    pub(crate) fn forgetting(
+        &self,
+        max_bytes: u64,
+        edit: impl Fn(&[u8]) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Segments {
+        let rotation = Rotation {
+            max_bytes: NonZeroU64::new(max_bytes).unwrap(),
+            retention: Retention::default(),
+            rule: Some(Rule {
+                name: "drop:user".to_owned(),
+                age: Duration::ZERO,
+                edit: Arc::new(edit),
+            }),
         };
         Segments::new(self.path("receipts.jsonl"), rotation)
     }
