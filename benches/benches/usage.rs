@@ -4,6 +4,7 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     missing_docs,
     reason = "a bench that prints its figures, and says so by panicking if it can't go on"
@@ -91,6 +92,8 @@ fn fill(path: &Path) {
     let months = "(SELECT (strftime('%Y', (20786 - i) * 86400, 'unixepoch') - 1970) * 12 \
                   + strftime('%m', (20786 - i) * 86400, 'unixepoch') - 1 AS number, count(*) AS days FROM day GROUP BY 1) AS month, \
                   seat, model";
+    let years = "(SELECT strftime('%Y', (20786 - i) * 86400, 'unixepoch') - 1970 AS number, count(*) AS days FROM day GROUP BY 1) \
+                 AS years, seat, model";
     let mut sql = format!("PRAGMA synchronous = OFF; BEGIN; {SERIES}");
     sql += &rows(
         "0, 0, MINUTE",
@@ -122,6 +125,13 @@ fn fill(path: &Path) {
         "(10 * month.days)",
         month,
         &format!("{months} ORDER BY 3, 4"),
+    );
+    sql += &rows(
+        "4, 0, years.number",
+        PLAIN_SERIES,
+        "(10 * years.days)",
+        month,
+        &format!("{years} ORDER BY 3, 4"),
     );
     sql += &rows(
         "1, 1, HOUR",
@@ -184,6 +194,14 @@ fn questions() -> Vec<(&'static str, Wording)> {
                 ..of(&["user"], "365d")
             },
         ),
+        ("this year by user", of(&["user"], "year")),
+        (
+            "the year by user, per month",
+            Wording {
+                per: Some("month".into()),
+                ..of(&["user"], "365d")
+            },
+        ),
         (
             "the year of a key, per month",
             Wording {
@@ -234,7 +252,7 @@ fn year(c: &mut Criterion) {
         let report = query.ask(&db, &KEEP, now).expect("an answer");
         assert!(!report.rows.is_empty(), "{name} has an answer");
         group.bench_function(name, |b| {
-            b.iter(|| black_box(query.ask(&db, &KEEP, now).expect("an answer")))
+            b.iter(|| black_box(query.ask(&db, &KEEP, now).expect("an answer")));
         });
     }
     let days = "SELECT user, sum(requests), sum(microusd), sum(picousd) FROM rollups JOIN series ON series.id = rollups.series \

@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// Values that count, as NAME=VALUE; can be repeated. Several values of one name are alternatives.
     #[arg(long = "where", value_name = "NAME=VALUE")]
     only: Vec<String>,
-    /// Split the range into rows per minute, hour, day or month.
+    /// Split the range into rows per minute, hour, day, month or year.
     #[arg(long)]
     per: Option<String>,
     /// Order of the rows: cost, requests, tokens, errors or name.

@@ -5,6 +5,9 @@
 pub(crate) mod asked;
 pub(crate) mod ended;
 
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,7 +18,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use witgate_usage::query::{Report, Wording};
-use witgate_usage::{Dimension, Follower, Metadata, UsageError, clean, open_reader, open_writer};
+use witgate_usage::{
+    Dimension, Follower, Metadata, UsageError, clean, last_use, open_reader, open_writer,
+};
 
 use crate::clock::now;
 use crate::config::Usage as Config;
@@ -39,15 +44,25 @@ pub(crate) struct Usage {
 
 struct Kept {
     config: Config,
-    /// The database and its follower, or `None` until it could be opened.
-    writer: Mutex<Option<(Connection, Follower)>>,
-    /// Connections for reading that are not in use.
-    readers: Mutex<Vec<Connection>>,
+    /// The database while it is open for writing, or `None` until it could be opened.
+    writer: Mutex<Option<Writer>>,
+    /// Connections for reading that are not in use, each with its file.
+    readers: Mutex<Vec<(File, Connection)>>,
     /// The error of the last look at the receipts, or `None` if it succeeded.
     failing: Mutex<Option<Arc<str>>>,
     /// The number of receipts files that can't be read.
     damaged: AtomicUsize,
 }
+
+/// The database that is written to.
+struct Writer {
+    db: Connection,
+    follower: Follower,
+    file: File,
+}
+
+/// The device and the inode of a file.
+type File = (u64, u64);
 
 /// The reason why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +162,22 @@ impl Usage {
         *failing = failed;
     }
 
+    /// Returns the last uses of keys by what was added up by now, those without one left out. Returns none if usage is not kept or
+    /// can't be read.
+    pub(crate) async fn last_uses(self: &Arc<Self>, keys: Vec<Arc<str>>) -> HashMap<Arc<str>, u64> {
+        let asked = self.ask(move |asking| {
+            let mut uses = HashMap::new();
+            for key in keys {
+                let at = last_use(asking.db, &key).map_err(UsageError::Refused)?;
+                if let Some(at) = at.and_then(|at| u64::try_from(at).ok()) {
+                    uses.insert(key, at);
+                }
+            }
+            Ok(uses)
+        });
+        asked.await.unwrap_or_default()
+    }
+
     /// Answers from what was added up by now, on a blocking thread.
     ///
     /// # Errors
@@ -199,7 +230,15 @@ impl Kept {
     fn catch_up(&self) -> Result<(), UsageError> {
         let mut writer = self.writer.lock();
         let now = unix_ms();
-        let (db, follower) = match &mut *writer {
+        let file = identity(&self.config.database);
+        if writer
+            .as_ref()
+            .is_some_and(|writer| Some(writer.file) != file)
+        {
+            tracing::warn!(path = %self.config.database.display(), "the usage database was deleted or replaced; it is opened anew");
+            *writer = None;
+        }
+        let Writer { db, follower, .. } = match &mut *writer {
             Some(open) => open,
             None => {
                 let db = open_writer(&self.config.database)?;
@@ -209,7 +248,8 @@ impl Kept {
                     self.config.zone,
                     self.config.keep.room,
                 );
-                writer.insert((db, follower))
+                let file = identity(&self.config.database).unwrap_or_default();
+                writer.insert(Writer { db, follower, file })
             }
         };
         let followed = follower.catch_up(db, now)?;
@@ -228,9 +268,11 @@ impl Kept {
         &self,
         answer: impl FnOnce(&Asking<'_>) -> Result<T, NoAnswer>,
     ) -> Result<T, NoAnswer> {
+        let file = identity(&self.config.database).unwrap_or_default();
         let idle = self.readers.lock().pop();
-        let db = match idle {
-            Some(db) => db,
+        // A database that was deleted or replaced is not asked any more.
+        let db = match idle.filter(|(of, _)| *of == file) {
+            Some((_, db)) => db,
             None => open_reader(&self.config.database)?,
         };
         let asking = Asking {
@@ -239,7 +281,7 @@ impl Kept {
             config: &self.config,
         };
         let answered = answer(&asking)?;
-        self.readers.lock().push(db);
+        self.readers.lock().push((file, db));
         Ok(answered)
     }
 }
@@ -270,6 +312,12 @@ impl Asking<'_> {
         let report = query.ask(self.db, &self.config.keep, now)?;
         Ok((report, query))
     }
+}
+
+/// Returns the device and the inode of a file, or `None` if it is missing.
+fn identity(path: &Path) -> Option<File> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 fn unix_ms() -> i64 {

@@ -284,13 +284,21 @@ impl Step<'_> {
         let Some(identity) = segment.identity().map_err(failed)? else {
             return Ok(true);
         };
-        let before: Option<u64> = self
+        let before: Option<(u64, Option<u64>)> = self
             .db
-            .prepare_cached("SELECT place FROM segments WHERE identity = ?1")?
-            .query_row([identity], |row| row.get(0))
+            .prepare_cached("SELECT place, record FROM segments WHERE identity = ?1")?
+            .query_row([identity], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let before = before.unwrap_or(0);
-        let Some(mut lines) = segment.lines(before).map_err(failed)? else {
+        let (before, mut counted) = before.unwrap_or_default();
+        // A compressed segment may have been written anew, so that its lines are at other places.
+        let from = match counted.is_some() && segment.is_settled() {
+            true => 0,
+            false => {
+                counted = None;
+                before
+            }
+        };
+        let Some(mut lines) = segment.lines(from).map_err(failed)? else {
             return Ok(true);
         };
         let mut line = Vec::new();
@@ -302,6 +310,9 @@ impl Step<'_> {
                 Ok(true) => {}
                 Ok(false) => break None,
                 Err(error) => break Some(error),
+            }
+            if counted.is_some() && lines.record() <= counted {
+                continue;
             }
             match Record::parse(&line) {
                 Some(record) => {
@@ -317,10 +328,11 @@ impl Step<'_> {
             let place = i64::try_from(lines.place()).unwrap_or(i64::MAX);
             self.db
                 .prepare_cached(
-                    "INSERT INTO segments VALUES (?1, ?2, ?3) ON CONFLICT (identity) DO UPDATE
-                     SET place = excluded.place, last = coalesce(excluded.last, last)",
+                    "INSERT INTO segments (identity, place, last, record) VALUES (?1, ?2, ?3, ?4) \
+                     ON CONFLICT (identity) DO UPDATE SET place = excluded.place, last = coalesce(excluded.last, last), \
+                     record = coalesce(excluded.record, record)",
                 )?
-                .execute((identity, place, lines.hash()))?;
+                .execute((identity, place, lines.hash(), lines.record()))?;
         }
         match damaged {
             Some(error) => Err(failed(error)),

@@ -22,13 +22,15 @@ pub enum Grain {
     Day,
     /// A calendar month.
     Month,
+    /// A calendar year.
+    Year,
 }
 
 // === impl Grain ===
 
 impl Grain {
     /// All grains, from the shortest.
-    pub const ALL: [Self; 4] = [Self::Minute, Self::Hour, Self::Day, Self::Month];
+    pub const ALL: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Month, Self::Year];
 
     /// Returns the number in the database.
     pub(crate) fn code(self) -> i64 {
@@ -37,6 +39,7 @@ impl Grain {
             Self::Hour => 1,
             Self::Day => 2,
             Self::Month => 3,
+            Self::Year => 4,
         }
     }
 
@@ -48,6 +51,7 @@ impl Grain {
             Self::Hour => "hour",
             Self::Day => "day",
             Self::Month => "month",
+            Self::Year => "year",
         }
     }
 
@@ -73,6 +77,7 @@ impl Grain {
             Self::Month => date(zone, unix_ms).map_or(0, |date| {
                 (i64::from(date.year()) - 1970) * 12 + i64::from(date.month0())
             }),
+            Self::Year => date(zone, unix_ms).map_or(0, |date| i64::from(date.year()) - 1970),
         }
     }
 
@@ -87,6 +92,9 @@ impl Grain {
             Self::Month => u32::try_from(bucket)
                 .ok()
                 .and_then(|months| NaiveDate::default().checked_add_months(Months::new(months))),
+            Self::Year => i32::try_from(bucket.saturating_add(1970))
+                .ok()
+                .and_then(|year| NaiveDate::from_ymd_opt(year, 1, 1)),
         };
         date.and_then(|date| start(zone, date)).unwrap_or(i64::MAX)
     }
@@ -110,7 +118,9 @@ impl Grain {
             Self::Hour => floor
                 .saturating_add(HOUR_MS)
                 .min(Self::Day.ceiling(zone, unix_ms)),
-            Self::Day | Self::Month => self.start(zone, self.bucket(zone, unix_ms) + 1),
+            Self::Day | Self::Month | Self::Year => {
+                self.start(zone, self.bucket(zone, unix_ms) + 1)
+            }
         }
     }
 }

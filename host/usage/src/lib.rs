@@ -21,6 +21,7 @@ mod sessions;
 mod source;
 mod sums;
 mod tally;
+mod uses;
 
 pub use self::damage::{Damage, damaged};
 pub use self::database::{UsageError, open_reader, open_writer};
@@ -33,4 +34,6 @@ pub use self::series::{Dimension, Metadata, Room};
 pub use self::sessions::{Session, session, session_named, sessions};
 pub use self::source::{Kind, Source};
 pub use self::sums::Sums;
+pub use self::uses::last_use;
+pub use rusqlite::Connection;
 pub use witgate_ledger::Zone;

@@ -1,6 +1,6 @@
 //! Questions about usage, and their answers.
 //!
-//! A range is covered by the longest grains that fit into it, and by shorter ones at its ends. So a year takes a dozen rows of
+//! A range is covered by the longest grains that fit into it, and by shorter ones at its ends. So a calendar year takes one row of
 //! each series, and any range is exact as long as the shorter grains are kept; later its ends are rounded outwards.
 
 mod range;

@@ -37,8 +37,8 @@ impl Keep {
             (Detail::Without, Grain::Hour) => Some(self.hours),
             (Detail::With, Grain::Hour) => Some(self.hours.min(self.sessions)),
             (Detail::Without, Grain::Day) => Some(self.days),
-            (Detail::With, Grain::Day | Grain::Month) => Some(self.sessions),
-            (Detail::Without, Grain::Month) => None,
+            (Detail::With, Grain::Day | Grain::Month | Grain::Year) => Some(self.sessions),
+            (Detail::Without, Grain::Month | Grain::Year) => None,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::series::{self, Detail, Dimension, Metadata, Room, Values, without_det
 use crate::sessions::Visits;
 use crate::source::Kind;
 use crate::sums::Sums;
+use crate::uses::Uses;
 use crate::{Grain, sessions};
 
 /// Maximum number of tokens that a receipt counts with: an upstream may report any number.
@@ -33,6 +34,7 @@ pub(crate) struct Tally<'db> {
     /// Sums by the minute and the values of receipts.
     sums: HashMap<(i64, Values), Sums>,
     sessions: HashMap<(String, String), Visits>,
+    uses: Uses,
 }
 
 /// The place of sums in the database.
@@ -48,6 +50,7 @@ impl<'db> Tally<'db> {
             zone,
             sums: HashMap::new(),
             sessions: HashMap::new(),
+            uses: Uses::default(),
         }
     }
 
@@ -65,6 +68,12 @@ impl<'db> Tally<'db> {
         let minute = Grain::Minute.bucket(self.zone, started);
         let values = self.metadata.values(&mut self.names, record)?;
         let own = counted(record, kind);
+        // The settlement of a batch is no request of its key.
+        if let Some(key) = record.key.get()
+            && record.endpoint.get() != Some("batch-settlement")
+        {
+            self.uses.add(key, started);
+        }
         if let Some(session) = record.session.get() {
             let key = record.key.get().unwrap_or_default();
             let visits = self
@@ -109,8 +118,10 @@ impl<'db> Tally<'db> {
             mut names,
             sums,
             zone,
+            uses,
             ..
         } = self;
+        uses.write(names.db)?;
         let mut rows: HashMap<Place, Sums> = HashMap::new();
         let mut numbers: HashMap<(Detail, Values), i64> = HashMap::new();
         for ((minute, values), sums) in &sums {
@@ -163,7 +174,12 @@ fn counted(record: &Record<'_>, kind: Kind) -> Sums {
         sums.cache_write = tokens(usage.cache_creation_input_tokens.or_zero());
     }
     if let Some(crash) = &record.crash.0 {
-        sums.crash_tokens = crash.tokens.or_zero().min(MAX_TOKENS);
+        // Input includes what was written to caches.
+        sums.input = crash.input_tokens.or_zero().min(MAX_TOKENS);
+        sums.output = crash.output_tokens.or_zero().min(MAX_TOKENS);
+        sums.cache_read = crash.cached_tokens.or_zero().min(MAX_TOKENS);
+        let known = sums.tokens();
+        sums.crash_tokens = crash.tokens.or_zero().min(MAX_TOKENS).saturating_sub(known);
         sums.requests = crash.requests.or_zero();
     } else if let Some(batch) = &record.batch.0
         && batch.ended.get().is_some()
@@ -264,6 +280,32 @@ fn add_row(db: &Connection, place: Place, mut sums: Sums) -> rusqlite::Result<()
         picousd,
         sums.latencies(),
     ])?;
+    Ok(())
+}
+
+/// Adds the sums of years to a database that has those of months.
+pub(crate) fn add_years(db: &Connection) -> rusqlite::Result<()> {
+    let mut select = db.prepare(
+        "SELECT bucket, series, requests, messages, errors, refused, client_gone, input, output, cache_read, cache_write, \
+         crash_tokens, unpriced, microusd, picousd, latencies FROM rollups WHERE grain = ?1 AND detail = ?2",
+    )?;
+    let months = select.query_map((Grain::Month.code(), Detail::Without.code()), |row| {
+        let month: i64 = row.get(0)?;
+        let mut sums = read_sums(row, 2)?;
+        sums.read_latencies(row.get_ref(15)?.as_blob().unwrap_or_default());
+        let place = (
+            Grain::Year,
+            Detail::Without,
+            month.div_euclid(12),
+            row.get(1)?,
+        );
+        Ok((place, sums))
+    })?;
+    // All of them before the first is written to the same table.
+    let months = months.collect::<rusqlite::Result<Vec<_>>>()?;
+    for (place, sums) in months {
+        add_row(db, place, sums)?;
+    }
     Ok(())
 }
 

@@ -34,7 +34,7 @@ pub(super) fn cover(query: &Query, detail: Detail, keep: &Keep, now_unix_ms: i64
         Detail::Without => &Grain::ALL,
         Detail::With => &[Grain::Hour, Grain::Day],
     };
-    let longest = query.per.unwrap_or(Grain::Month);
+    let longest = query.per.unwrap_or(Grain::Year);
     let mut grains: Vec<_> = kept
         .iter()
         .copied()
@@ -51,12 +51,13 @@ pub(super) fn cover(query: &Query, detail: Detail, keep: &Keep, now_unix_ms: i64
     };
     let zone = query.zone;
     let from_unix_ms = finest(query.from_unix_ms).floor(zone, query.from_unix_ms);
-    // Nothing is in the future, so that a range up to now takes whole buckets.
-    let end = if query.to_unix_ms >= now_unix_ms {
-        coarsest
-    } else {
-        finest(query.to_unix_ms)
+    // Nothing is in the future, so that a range up to now takes the whole of the longest bucket that began in it.
+    let whole = |grain: &&Grain| grain.floor(zone, now_unix_ms) >= from_unix_ms;
+    let end = match query.to_unix_ms >= now_unix_ms {
+        true => grains.iter().rev().find(whole).copied(),
+        false => None,
     };
+    let end = end.unwrap_or_else(|| finest(query.to_unix_ms));
     let to_unix_ms = end.ceiling(zone, query.to_unix_ms).max(from_unix_ms);
     let mut parts = Vec::new();
     divide(zone, from_unix_ms, to_unix_ms, &grains, &mut parts);
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_range_is_covered_by_the_longest_grains_that_fit() {
-        use Grain::{Day, Hour, Minute, Month};
+        use Grain::{Day, Hour, Minute, Month, Year};
         let cover = |from, to| covered(from, to, None, Detail::Without);
         assert_eq!(
             cover("2026-11-01T00:00:00Z", "2026-11-29T12:00:30Z"),
@@ -210,8 +211,13 @@ mod tests {
         );
         assert_eq!(
             cover("2025-12-15T00:00:00Z", "2026-11-29T12:00:30Z"),
-            [(Day, 17), (Month, 11)],
+            [(Day, 17), (Year, 1)],
             "nearly a year"
+        );
+        assert_eq!(
+            cover("2024-11-01T00:00:00Z", "2026-07-01T00:00:00Z"),
+            [(Month, 2), (Year, 1), (Month, 6)],
+            "a year between months"
         );
         assert_eq!(
             cover("2026-11-28T22:58:10Z", "2026-11-29T02:01:00Z"),

@@ -20,7 +20,6 @@ pub fn window(text: &str, zone: Zone, now_unix_ms: i64) -> Option<i64> {
             let passed = today.weekday().num_days_from_monday();
             start(zone, today.checked_sub_days(Days::new(u64::from(passed)))?)
         }
-        "year" => start(zone, NaiveDate::from_ymd_opt(today.year(), 1, 1)?),
         _ => {
             let unit = match text.chars().next_back()? {
                 'm' => 60_000,

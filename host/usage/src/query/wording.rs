@@ -58,8 +58,9 @@ impl Wording {
         let by = self.by.iter().map(|name| dimension("by", name));
         let by: Vec<Dimension> = by.collect::<Result<_, _>>()?;
         let per = self.per.as_deref().map(|name| {
-            Grain::named(name)
-                .ok_or_else(|| format!("per: there is no `{name}`; use minute, hour, day or month"))
+            Grain::named(name).ok_or_else(|| {
+                format!("per: there is no `{name}`; use minute, hour, day, month or year")
+            })
         });
         let sort = self.sort.as_deref().map(|name| {
             let mut all = Sort::ALL.into_iter();
@@ -171,10 +172,10 @@ mod tests {
             ),
             (
                 Wording {
-                    per: Some("year".into()),
+                    per: Some("decade".into()),
                     ..empty()
                 },
-                "per: there is no `year`",
+                "per: there is no `decade`",
             ),
             (
                 Wording {

@@ -5,7 +5,8 @@ use std::fs;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use witgate_audit::Sink as _;
-use witgate_usage::{Follower, Kind, Source, Wanted, damaged, search};
+use witgate_audit::segments::{Problem, Segments, verify};
+use witgate_usage::{Follower, Kind, Source, Wanted, damaged, for_each_line, search};
 
 use crate::log::{Log, NOW, ask, query};
 
@@ -202,4 +203,64 @@ fn receipts_of_the_rotation_before_chains_count_and_are_found() {
     let id = |line: &Vec<u8>| serde_json::from_slice::<Value>(line).unwrap()["id"].clone();
     let ids: Vec<_> = found.lines.iter().map(id).collect();
     assert_eq!(ids, ["r4", "r3", "r2", "r1"], "the last first");
+}
+
+#[test]
+fn a_segment_from_which_fields_were_removed_counts_once_however_far_it_was_read() {
+    let mut log = Log::new();
+    let mut sink = log.sink(4_000);
+    let append = |sink: &mut Segments, log: &mut Log| {
+        let line = log.line(&json!({}));
+        sink.append(line.as_bytes()).unwrap();
+    };
+    (0..3).for_each(|_| append(&mut sink, &mut log));
+    let (mut part, mut whole) = (log.db(), Log::new().db());
+    assert_eq!(
+        count(&mut log.follower(), &mut part),
+        3,
+        "a part of the first"
+    );
+    (3..30).for_each(|_| append(&mut sink, &mut log));
+    drop(sink);
+    log.compress();
+    assert_eq!(count(&mut log.follower(), &mut whole), 30, "all of it");
+
+    let mut written = 30;
+    let mut sink = log.forgetting(4_000, |line| {
+        let mut receipt: Value = serde_json::from_slice(line).unwrap();
+        receipt.as_object_mut().unwrap().remove("user");
+        receipt.to_string().into_bytes()
+    });
+    let is_done = |log: &Log| {
+        let report = verify(&log.path("receipts.jsonl"), None).unwrap();
+        assert!(report.is_intact(), "{report:?}");
+        let findings = report.findings.iter();
+        findings
+            .map(|finding| &finding.problem)
+            .any(|problem| matches!(problem, Problem::Without(1, _)))
+    };
+    while !is_done(&log) {
+        append(&mut sink, &mut log);
+        written += 1;
+        std::thread::yield_now();
+    }
+    for (db, told) in [
+        (&mut part, "what was read before the rule"),
+        (&mut whole, "all was read before it"),
+        (&mut Log::new().db(), "nothing was"),
+    ] {
+        assert_eq!(count(&mut log.follower(), db), written, "{told}");
+        assert_eq!(count(&mut log.follower(), db), written, "{told}, and again");
+    }
+    let source = Source {
+        path: log.path("receipts.jsonl"),
+        kind: Kind::Evidence,
+    };
+    let mut without = 0;
+    let damaged = for_each_line(&[source], |line| {
+        let receipt: Value = serde_json::from_slice(line).unwrap();
+        without += usize::from(receipt.get("user").is_none());
+    });
+    assert_eq!(damaged.unwrap(), [], "all can be read");
+    assert!(without > 3, "the field is gone: {without}");
 }

@@ -289,14 +289,14 @@ fn days_and_months_are_those_of_the_zone_when_clocks_are_set() {
 }
 
 #[test]
-fn sums_by_hour_of_an_earlier_version_stay() {
+fn sums_of_an_earlier_version_stay() {
     let mut log = Log::new();
     let mut db = log.db();
     log.receipt(&json!({"started_unix_ms": NOW - 10 * DAY}));
     log.follower().catch_up(&mut db, NOW).unwrap();
     // As the first version of the database had it.
     db.execute_batch(
-        "DROP TABLE damaged; DROP TABLE zone; UPDATE rollups SET bucket = bucket / 60 WHERE grain = 1; PRAGMA user_version = 1",
+        "DROP TABLE damaged; DROP TABLE keys; DROP TABLE zone; ALTER TABLE segments DROP COLUMN record; UPDATE rollups SET bucket = bucket / 60 WHERE grain = 1; DELETE FROM rollups WHERE grain = 4; PRAGMA user_version = 1",
     )
     .unwrap();
     drop(db);
@@ -305,5 +305,10 @@ fn sums_by_hour_of_an_earlier_version_stay() {
         per(&db, Zone::UTC, Grain::Hour, "2026-11-18"),
         [("2026-11-19T12:00:00Z".to_owned(), 1)],
         "at its hour"
+    );
+    assert_eq!(
+        per(&db, Zone::UTC, Grain::Year, "2026-01"),
+        [("2026-01-01T00:00:00Z".to_owned(), 1)],
+        "and in its year"
     );
 }
