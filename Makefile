@@ -36,7 +36,7 @@ pod-attack: build policies ## The shipped pod under eight attackers, five minute
 clients: build policies ## The gateway with real clients: both Anthropic SDKs and Claude Code, from the package registries.
 	tests/clients/run
 
-crash: build ## The gateway killed 200 times in the middle of traffic; KILLS=10 is shorter.
+crash: build ## The gateway killed 200 times in the middle of traffic and hand-overs; KILLS=10 is shorter, WITGATE_SEED repeats a run.
 	WITGATE_KILLS=$(KILLS) $(CARGO) test --workspace crash:: -- --nocapture
 
 languages: build ## Plugins in Python, JavaScript and C, built with tools from the package registries and compared with the one in Rust.

@@ -76,11 +76,12 @@ fn main() {
         return;
     }
     let upstream = Upstream::start();
-    let [pingora, none, four] = Kind::ALL.map(|kind| Proxy::start(kind, &upstream));
+    let [pingora, none, four, kept] = Kind::ALL.map(|kind| Proxy::start(kind, &upstream));
     let proxies = [
         ("bare pingora", &pingora),
         ("witgate, no plugins", &none),
         ("witgate, four plugins", &four),
+        ("witgate, and budgets on disk", &kept),
     ];
 
     processor_time(&proxies);
@@ -138,12 +139,16 @@ fn processor_time(proxies: &[(&str, &Proxy)]) {
                 decimal(cost.percent, 100)
             );
         }
-        println!(
-            "  {:28} {:>8}  {:>13}x",
-            "four plugins minus none",
-            decimal(costs.of_plugins.nanoseconds / 100, 10),
-            decimal(costs.of_plugins.percent, 100)
-        );
+        for (name, more) in ["four plugins minus none", "on disk minus in memory"]
+            .into_iter()
+            .zip(costs.more)
+        {
+            println!(
+                "  {name:28} {:>8}  {:>13}x",
+                decimal(more.nanoseconds / 100, 10),
+                decimal(more.percent, 100)
+            );
+        }
     }
 }
 

@@ -32,13 +32,13 @@ pub(crate) struct Cost {
     pub percent: i64,
 }
 
-/// Medians of bare pingora, the gateway without plugins and the one with four.
+/// Medians of bare pingora and of gateways, each of which does more than the one before.
 #[derive(Clone, Debug)]
 pub(crate) struct Costs {
     /// The lanes, in their order.
     pub lanes: Vec<Cost>,
-    /// The last lane without the one before it.
-    pub of_plugins: Cost,
+    /// What the gateway with plugins takes more than the one without, and with a journal more than without.
+    pub more: [Cost; 2],
 }
 
 /// Asks all in turns.
@@ -62,7 +62,7 @@ pub(crate) fn costs(lanes: &[Lane]) -> Costs {
         lanes: (0..lanes.len())
             .map(|index| cost(&|row| row[index]))
             .collect(),
-        of_plugins: cost(&|row| row[last] - row[last - 1]),
+        more: [last - 1, last].map(|lane| cost(&|row| row[lane] - row[lane - 1])),
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     NoPlugins,
     /// The gateway with the four plugins that ship with it, with their shipped settings.
     FourPlugins,
+    /// The same with a state directory, so that each hold and each use is in the ledger's journal before anything is sent.
+    Kept,
 }
 
 /// The argument that asks this program to serve: a kind and the upstream's address follow.
@@ -81,13 +83,14 @@ impl ShutdownSignalWatch for Never {
 // === impl Kind ===
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Bare, Self::NoPlugins, Self::FourPlugins];
+    pub(crate) const ALL: [Self; 4] = [Self::Bare, Self::NoPlugins, Self::FourPlugins, Self::Kept];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::NoPlugins => "none",
             Self::FourPlugins => "four",
+            Self::Kept => "kept",
         }
     }
 
@@ -104,7 +107,7 @@ impl Kind {
         let upstream = upstream.parse().expect("an address");
         match self {
             Self::Bare => println!("{}", bare_pingora(upstream)),
-            Self::NoPlugins | Self::FourPlugins => witgate(self, upstream),
+            Self::NoPlugins | Self::FourPlugins | Self::Kept => witgate(self, upstream),
         }
         wait_for_the_bench();
     }
@@ -149,7 +152,7 @@ fn witgate(kind: Kind, upstream: SocketAddr) {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
     std::fs::create_dir(at("policies")).expect("a folder");
-    if kind == Kind::FourPlugins {
+    if kind != Kind::NoPlugins {
         let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
         for artifact in SHIPPED {
             artifact.install(&at("policies")).expect("a copy");
@@ -164,10 +167,14 @@ fn witgate(kind: Kind, upstream: SocketAddr) {
     )
     .expect("a file");
     std::fs::write(at("secret"), "secret").expect("a file");
+    let state = match kind {
+        Kind::Kept => "[state]\ndirectory = \"state\"\n",
+        Kind::Bare | Kind::NoPlugins | Kind::FourPlugins => "",
+    };
     let config = format!(
         "[listen]\naddress = \"127.0.0.1:0\"\nthreads = 1\n[keys]\nfile = \"keys.toml\"\n\
          [plugins]\ndirectory = \"policies\"\n[receipts]\nfile = \"receipts.jsonl\"\n\
-         [upstreams.default]\nbase_url = \"http://{}\"\ncredential = {{ file = \"secret\" }}\n",
+         [upstreams.default]\nbase_url = \"http://{}\"\ncredential = {{ file = \"secret\" }}\n{state}",
         upstream
     );
     std::fs::write(at("witgate.toml"), config).expect("a file");

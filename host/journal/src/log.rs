@@ -335,6 +335,8 @@ impl Shared {
         *failing = Some(Failing(reason.into()));
         self.is_failing.store(true, Release);
         self.counters.failures.fetch_add(1, Relaxed);
+        // For requests that wait for a sync.
+        self.news.notify_waiters();
         self.wake();
     }
 
