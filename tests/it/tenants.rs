@@ -5,6 +5,7 @@ mod batches;
 mod budget;
 mod holds;
 mod keys;
+mod live;
 mod ownership;
 mod prices;
 mod usage;

@@ -84,9 +84,20 @@ fn memory(config: &Config) -> String {
 
 /// Returns a line about what becomes of budgets at a restart.
 fn budgets(config: &Config) -> String {
+    let has_keys = config
+        .admin
+        .as_ref()
+        .is_some_and(|admin| admin.keys.is_some());
+    let what = if has_keys {
+        "budgets and live limits"
+    } else {
+        "budgets"
+    };
     match &config.state {
-        Some(state) => format!("budgets: kept in {}", state.journal().display()),
-        None => "budgets: in memory, and forgotten at a restart; to keep them, set `directory` in [state]".into(),
+        Some(state) => format!("{what}: kept in {}", state.directory.display()),
+        None => format!(
+            "{what}: in memory, and forgotten at a restart; to keep them, set `directory` in [state]"
+        ),
     }
 }
 

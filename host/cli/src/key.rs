@@ -16,7 +16,7 @@ use witgate_usage::query::render::aligned;
 use witgate_usage::query::time;
 use witgate_usage::{Connection, Zone, last_use, open_reader};
 
-use self::file::{KeysFile, State};
+use self::file::{Key, KeysFile, Kind, State};
 use crate::output::print;
 
 /// Commands about keys.
@@ -38,6 +38,9 @@ pub(super) struct New {
     /// Public id of the key, shown on receipts.
     #[arg(long)]
     id: String,
+    /// Role of an operator's key, for limits on the admin listener (`keys` in [admin]). Without it, the key is a caller's.
+    #[arg(long, value_enum, conflicts_with_all = ["tenant", "user", "tier", "labels", "models"])]
+    role: Option<Role>,
     /// Tenant that the key belongs to.
     #[arg(long)]
     tenant: Option<String>,
@@ -59,6 +62,15 @@ pub(super) struct New {
     /// Keys file to add the key to. Without it, the entry is printed.
     #[arg(long)]
     file: Option<PathBuf>,
+}
+
+/// The role of an operator's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Role {
+    /// Read limits, spending and records of changes.
+    Read,
+    /// Change limits as well.
+    Write,
 }
 
 /// Arguments of `witgate key list`.
@@ -103,7 +115,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads a duration: a number and a unit.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "use a number and a unit: 90s, 30m, 24h or 7d";
     let digits = text.trim_end_matches(|end: char| !end.is_ascii_digit());
     let seconds = match text.get(digits.len()..) {
@@ -157,7 +169,12 @@ fn create(new: &New) -> anyhow::Result<()> {
     match &new.file {
         None => print(&entry),
         Some(path) => {
-            KeysFile::read_or_new(path)
+            let kind = if new.role.is_some() {
+                Kind::Operators
+            } else {
+                Kind::Callers
+            };
+            KeysFile::read_or_new(path, kind)
                 .and_then(|mut file| {
                     file.append(&entry)?;
                     file.write()
@@ -217,20 +234,13 @@ fn last_used(db: Option<&Connection>, id: &str, zone: Zone) -> String {
 
 /// Prints a line for each key.
 fn show(file: &KeysFile, last_used: Option<&dyn Fn(&str) -> String>) {
+    if file.kind() == Kind::Operators {
+        return show_operators(file);
+    }
     let names = ["id", "tenant", "user", "tier", "models", "state"];
     let names = names.into_iter().chain(last_used.map(|_| "last used"));
     let mut rows = vec![names.map(str::to_owned).collect::<Vec<_>>()];
     rows.extend(file.keys().map(|key| {
-        let state = match key.state() {
-            State::Revoked => "revoked".to_owned(),
-            State::Expired(end) => format!("expired {end}"),
-            State::Valid(Validity::FOREVER) => "valid".to_owned(),
-            State::Valid(end) => format!("valid until {end}"),
-        };
-        let state = match key.previous() {
-            Some(end) => format!("{state}; the previous key until {end}"),
-            None => state,
-        };
         let text = |name| key.text(name).unwrap_or("-").to_owned();
         let cells = [
             text("id"),
@@ -238,7 +248,7 @@ fn show(file: &KeysFile, last_used: Option<&dyn Fn(&str) -> String>) {
             text("user"),
             text("tier"),
             key.models(),
-            state,
+            state(&key),
         ];
         let last_used = last_used.map(|last_used| last_used(&text("id")));
         cells.into_iter().chain(last_used).collect()
@@ -246,10 +256,37 @@ fn show(file: &KeysFile, last_used: Option<&dyn Fn(&str) -> String>) {
     print(aligned(&rows, usize::MAX).trim_end());
 }
 
+/// Prints a line for each key of an operator.
+fn show_operators(file: &KeysFile) {
+    let mut rows = vec![["id", "role", "state"].map(str::to_owned).to_vec()];
+    rows.extend(file.keys().map(|key| {
+        let text = |name| key.text(name).unwrap_or("-").to_owned();
+        vec![text("id"), text("role"), state(&key)]
+    }));
+    print(aligned(&rows, usize::MAX).trim_end());
+}
+
+/// Returns the state of a key in words.
+fn state(key: &Key<'_>) -> String {
+    let state = match key.state() {
+        State::Revoked => "revoked".to_owned(),
+        State::Expired(end) => format!("expired {end}"),
+        State::Valid(Validity::FOREVER) => "valid".to_owned(),
+        State::Valid(end) => format!("valid until {end}"),
+    };
+    match key.previous() {
+        Some(end) => format!("{state}; the previous key until {end}"),
+        None => state,
+    }
+}
+
 fn entry(new: &New, key: &NewKey) -> String {
     let mut table = Table::new();
     table.insert("id", value(&new.id));
     table.insert("hash", value(&key.hash));
+    if let Some(role) = new.role {
+        table.insert("role", value(role.name()));
+    }
     for (name, given) in [
         ("tenant", &new.tenant),
         ("user", &new.user),
@@ -275,6 +312,18 @@ fn entry(new: &New, key: &NewKey) -> String {
         table.insert("expires", value(expires.to_string()));
     }
     format!("\n[[key]]\n{table}")
+}
+
+// === impl Role ===
+
+impl Role {
+    /// Returns the name, as in the file.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The binary `witgate`: the command line over the gateway.
 
+mod budget;
 mod check;
 mod config_arg;
 mod demo;
@@ -65,6 +66,9 @@ enum Command {
     Replay(replay::Args),
     /// Show what was used and spent, by tenant, user, model and more.
     Usage(usage::Args),
+    /// Show and change the limits of a running gateway.
+    #[command(subcommand)]
+    Budget(budget::Command),
     /// Find single receipts, and check the receipts files.
     #[command(subcommand)]
     Receipts(receipts::Command),
@@ -74,7 +78,7 @@ enum Command {
     /// Compare prices with what receipts say.
     #[command(subcommand)]
     Prices(prices::Command),
-    /// Manage virtual keys, which callers present to the gateway.
+    /// Manage virtual keys, which callers present to the gateway, and operators' keys for limits.
     #[command(subcommand)]
     Key(key::Command),
 }
@@ -96,6 +100,7 @@ fn main() -> ExitCode {
         Command::Plugin(command) => plugin::plugin(&command).map(unless_print_failed),
         Command::Replay(args) => replay::replay(&args).map(unless_print_failed),
         Command::Usage(args) => usage::usage(&args).map(unless_print_failed),
+        Command::Budget(command) => budget::budget(command).map(unless_print_failed),
         Command::Receipts(command) => receipts::receipts(&command).map(unless_print_failed),
         Command::Ledger(command) => ledger::ledger(&command),
         Command::Prices(command) => prices::prices(&command).map(unless_print_failed),

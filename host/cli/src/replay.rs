@@ -226,7 +226,7 @@ fn reason(body: &[u8]) -> Option<String> {
 }
 
 /// Returns an error in plain words: the HTTP layer's own text is meant for logs.
-fn plain(what: &str, error: &Error) -> anyhow::Error {
+pub(crate) fn plain(what: &str, error: &Error) -> anyhow::Error {
     let why = match error.root_etype() {
         ErrorType::ConnectRefused => "refused".to_owned(),
         ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => "timed out".to_owned(),

@@ -1,7 +1,7 @@
 //! The admin listener: pages for operators and their tools, for loopback use. All but one are read-only: a session can be
-//! ended.
+//! ended. The API of limits is served here, too, to operators with keys.
 //!
-//! The listener asks for no key, so it checks where a request comes from (`access`): a web page in an operator's browser can
+//! Pages ask for no key, so the listener checks where a request comes from (`access`): a web page in an operator's browser can
 //! read nothing. A request under an unknown host name only learns whether the gateway is alive and ready. Connections have
 //! the same limits as clients' connections; when there are too many, the least used one is closed, so that probes are always
 //! answered.
@@ -18,14 +18,18 @@
 //! | `/sessions`, `/sessions/{id}` | each session: cost, turns, last seen; one of them with its agents. `DELETE` ends it |
 //! | `/config` | the result of the last reload |
 //! | `/metrics` | the same and more in OpenMetrics text |
+//! | `/v1/organizations/spend_limits…` | limits: list, set, top up, reset, override, records (`spend_limits`) |
 
 mod access;
 pub(crate) mod budgets;
+pub mod keyring;
 mod keys;
 pub(crate) mod metrics;
+mod page;
 mod page_query;
 mod plugins;
 mod sinks;
+mod spend_limits;
 mod status;
 pub(crate) mod upstreams;
 mod usage;
@@ -35,18 +39,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use http::Method;
 use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
-use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_http::RequestHeader;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 
 use self::access::{Access, Denied};
+use self::page::Page;
+use self::spend_limits::{Api, WrongKeys};
 use self::status::Status;
 use crate::clock::now;
 use crate::config::{Config, ProxyProtocol};
@@ -59,13 +64,8 @@ pub(crate) struct Admin {
     status: Arc<Status>,
     /// Metrics that are read at each scrape.
     scraped: Registry,
-}
-
-/// A response of the admin listener.
-struct Page {
-    status: u16,
-    content_type: &'static str,
-    body: String,
+    /// Requests without a valid key for the API of limits.
+    wrong_keys: WrongKeys,
 }
 
 // === impl Admin ===
@@ -85,7 +85,11 @@ impl Admin {
         });
         let mut scraped = Registry::with_prefix("witgate");
         scraped.register_collector(Box::new(Arc::clone(&status)));
-        Self { status, scraped }
+        Self {
+            status,
+            scraped,
+            wrong_keys: WrongKeys::default(),
+        }
     }
 
     async fn answer(&self, request: &RequestHeader, config: &Config) -> Page {
@@ -173,6 +177,7 @@ impl Admin {
             status: 200,
             content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
             body,
+            headers: Vec::new(),
         }
     }
 
@@ -182,7 +187,9 @@ impl Admin {
     }
 
     fn budgets(&self, query: Option<&str>) -> Page {
-        Page::of(budgets::page(&self.status.gateway.ledger, query, now()))
+        let gateway = &self.status.gateway;
+        let live = gateway.budgets.live.table();
+        Page::of(budgets::page(&gateway.ledger, &live, query, now()))
     }
 
     async fn keys(&self, query: Option<&str>) -> Page {
@@ -204,8 +211,16 @@ impl HttpServerApp for Admin {
             head::close(session).await;
             return None;
         }
-        let page = self.answer(session.req_header(), &config).await;
-        // No page takes a body, so what follows such a head is not read.
+        let page = if spend_limits::is_below(session.req_header().uri.path()) {
+            let api = Api {
+                gateway: &self.status.gateway,
+                wrong_keys: &self.wrong_keys,
+            };
+            api.answer(&mut session, &config).await
+        } else {
+            self.answer(session.req_header(), &config).await
+        };
+        // No page takes a body, so what follows such a head is not read, and a connection on which more may come is not used again.
         if *shutdown.borrow() || !session.is_body_empty() {
             session.set_keepalive(None);
         }
@@ -231,56 +246,5 @@ impl ConnectionHandler for Admin {
             head_bytes: u32::MAX,
             streams: 1,
         }
-    }
-}
-
-// === impl Page ===
-
-impl Page {
-    fn json(status: u16, body: &Value) -> Self {
-        Self {
-            status,
-            content_type: "application/json",
-            body: format!("{body:#}\n"),
-        }
-    }
-
-    fn error(status: u16, message: &str) -> Self {
-        Self::json(status, &json!({"error": message}))
-    }
-
-    fn read_only() -> Self {
-        Self::error(405, "admin pages are read-only: use GET or HEAD")
-    }
-
-    /// Returns a page, or the problem of the query that asked for it.
-    fn of(page: Result<Value, String>) -> Self {
-        match page {
-            Ok(page) => Self::json(200, &page),
-            Err(problem) => Self::error(400, &problem),
-        }
-    }
-
-    fn alive() -> Self {
-        Self::json(200, &json!({"status": "alive"}))
-    }
-
-    /// Writes the page, with headers that keep browsers from caching it and from showing it to other sites.
-    async fn write(self, session: &mut ServerSession) -> pingora_core::Result<()> {
-        let mut head = ResponseHeader::build(self.status, Some(8))?;
-        head.append_header("Content-Type", self.content_type)?;
-        head.append_header("Content-Length", self.body.len().to_string())?;
-        head.append_header("Cache-Control", "no-store")?;
-        head.append_header("X-Content-Type-Options", "nosniff")?;
-        head.append_header("Cross-Origin-Resource-Policy", "same-origin")?;
-        if self.status == 405 {
-            head.append_header("Allow", "GET, HEAD")?;
-        }
-        let body = match session.req_header().method {
-            Method::HEAD => Bytes::new(),
-            _ => Bytes::from(self.body),
-        };
-        session.write_response_header(Box::new(head)).await?;
-        session.write_response_body(body, true).await
     }
 }

@@ -4,10 +4,14 @@
 pub(crate) mod experience;
 pub(crate) mod left;
 pub(crate) mod limit_reached;
+pub(crate) mod live;
 pub(crate) mod warning;
 pub(crate) mod webhook;
 
+use std::sync::Arc;
+
 use self::experience::Experience;
+use self::live::LiveLimits;
 use self::webhook::Post;
 use crate::config;
 use crate::receipts::receipt::Receipt;
@@ -17,15 +21,18 @@ use crate::receipts::receipt::Receipt;
 pub(crate) struct Budgets {
     pub(crate) experience: Experience,
     pub(crate) post: Post,
+    /// The limits that operators set while the gateway runs.
+    pub(crate) live: Arc<LiveLimits>,
 }
 
 // === impl Budgets ===
 
 impl Budgets {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(live: LiveLimits) -> Self {
         Self {
             experience: Experience::new(),
             post: Post::new(),
+            live: Arc::new(live),
         }
     }
 

@@ -336,11 +336,17 @@ impl Config {
             credential.into_iter().chain(upstream.ca_file.as_deref())
         });
         let tls = self.listen.tls.iter().flat_map(|tls| tls.files());
-        [Some(self.path.as_path()), keys, self.prices.file.as_deref()]
-            .into_iter()
-            .flatten()
-            .chain(of_upstreams)
-            .chain(tls)
+        let admin_keys = self.admin.as_ref().and_then(|admin| admin.keys.as_deref());
+        [
+            Some(self.path.as_path()),
+            keys,
+            admin_keys,
+            self.prices.file.as_deref(),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(of_upstreams)
+        .chain(tls)
     }
 
     /// Returns the keys that differ in `next` and that only a restart applies.

@@ -19,6 +19,7 @@ use witgate_upstream::Upstreams;
 use crate::admin::metrics::Metrics;
 use crate::batches::Batches;
 use crate::budgets::Budgets;
+use crate::budgets::live::LiveLimits;
 use crate::clock::now;
 use crate::gateway::snapshot::Snapshot;
 use crate::journal::Journal;
@@ -68,10 +69,11 @@ impl Gateway {
         audit: Receipts,
         store: Store,
         ended_sessions: EndedSessions,
+        live: LiveLimits,
     ) -> Self {
         Self {
             ledger: ledger(&snapshot),
-            budgets: Budgets::new(),
+            budgets: Budgets::new(live),
             journal: Journal::new(snapshot.config.state.clone()),
             usage: Arc::new(Usage::new(snapshot.config.usage.clone())),
             ended_sessions,

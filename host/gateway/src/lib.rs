@@ -25,6 +25,7 @@ mod tenants;
 pub mod text;
 mod usage;
 
+pub use admin::keyring as admin_keys;
 pub use journal::rebuild as ledger_files;
 pub use listen::{CannotListen, Drained, ListenerRole, bind};
 pub use prices::Prices;

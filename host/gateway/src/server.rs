@@ -101,6 +101,11 @@ impl Server {
             }
             (Found::Open, None) => {}
         }
+        if predecessor.is_some() {
+            // The gateway before may have changed limits after this one had read them.
+            let live = Arc::clone(&gateway.budgets.live);
+            tokio::task::spawn_blocking(move || live.refresh()).await??;
+        }
         let reloader = Arc::new(Reloader::new(Arc::clone(&gateway), prints));
         let mut tasks = stop.spawn_background(&gateway, &reloader);
         let following = predecessor.as_ref().map(Predecessor::following);

@@ -105,7 +105,7 @@ impl Image {
         }
         self.open_holds = self.open_holds.saturating_add_signed(posted.holds);
         for change in &posted.changes {
-            self.change(change);
+            self.change(posted.step, change);
         }
         if posted.hold == 0 {
             return;
@@ -143,6 +143,7 @@ impl Image {
                     self.end(&hold, &posted.changes);
                 }
             }
+            Step::Reset => {}
         }
     }
 
@@ -168,7 +169,7 @@ impl Image {
         });
     }
 
-    fn change(&mut self, change: &Changed) {
+    fn change(&mut self, step: Step, change: &Changed) {
         let tally = self.balances.entry(change.balance.clone()).or_default();
         tally.owner = Arc::clone(&change.owner);
         tally.limit = change.limit;
@@ -176,7 +177,10 @@ impl Image {
         tally.held = replaced(tally.held, change.held);
         let (from, to) = change.floor;
         tally.floor = replaced(tally.floor, (from.into(), to.into()));
-        tally.used = tally.used.saturating_add(change.used);
+        tally.used = match step {
+            Step::Opened | Step::Extended | Step::Ended => tally.used.saturating_add(change.used),
+            Step::Reset => tally.used.saturating_sub(change.used),
+        };
         tally.holds = tally.holds.saturating_add_signed(change.holds);
         if tally.is_empty() {
             self.balances.remove(&change.balance);

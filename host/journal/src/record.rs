@@ -66,6 +66,8 @@ mod kind {
     pub(super) const SPLIT: u8 = 5;
     /// The last record of a process that handed over. It is no step and has no number.
     pub(super) const LEFT: u8 = 6;
+    /// Usage that an operator took off a balance.
+    pub(super) const RESET: u8 = 7;
 }
 
 /// Appends a step.
@@ -75,6 +77,7 @@ pub(crate) fn put_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
         Step::Extended => kind::EXTEND,
         Step::Ended if entry.changes.iter().all(|shift| shift.used == 0) => kind::VOID,
         Step::Ended => kind::SETTLE,
+        Step::Reset => kind::RESET,
     });
     put_uint(out, entry.position.sequence.into());
     put_uint(out, entry.hold.into());
@@ -228,6 +231,7 @@ impl Record {
                     kind::HOLD => Step::Opened,
                     kind::EXTEND => Step::Extended,
                     kind::SETTLE | kind::VOID => Step::Ended,
+                    kind::RESET => Step::Reset,
                     _ => return Err(Bad),
                 },
                 hold,

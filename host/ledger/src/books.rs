@@ -14,6 +14,7 @@ mod idle;
 mod inherit;
 mod journals;
 mod marks;
+mod reset;
 mod rooms;
 mod seats;
 mod settling;
@@ -281,7 +282,12 @@ impl Books {
             if let Some(balance) = slot.and_then(Option::as_mut) {
                 balance.held = replace_part(balance.held, posting.held);
                 balance.floor = replace_part(balance.floor, posting.floor);
-                balance.used = balance.used.saturating_add(posting.used);
+                balance.used = match of.step {
+                    Step::Opened | Step::Extended | Step::Ended => {
+                        balance.used.saturating_add(posting.used)
+                    }
+                    Step::Reset => balance.used.saturating_sub(posting.used),
+                };
                 balance.holds = balance.holds.saturating_add_signed(posting.holds);
                 if balance.unit == Unit::Sessions {
                     let turn = Turn {

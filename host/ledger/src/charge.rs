@@ -132,6 +132,18 @@ impl Charge {
         span_of(self.window, self.unit)
     }
 
+    /// Returns a charge that stands for an account's window and reserves nothing.
+    pub(crate) fn of_nothing(account: &Arc<str>, window: Window, unit: Unit) -> Self {
+        Self {
+            account: Arc::clone(account),
+            window,
+            unit,
+            limit: 0,
+            amount: 0,
+            shortfall: OnShortfall::Overdraw,
+        }
+    }
+
     pub(crate) fn shares_balance_with(&self, other: &Self) -> bool {
         self.window == other.window && self.unit == other.unit && self.account == other.account
     }

@@ -87,6 +87,17 @@ impl Hold {
         Ok(())
     }
 
+    /// Sets the limits of the charges to those that `limit` returns for each, from here on: for extensions, and for what counts as an
+    /// overdraft or crosses a mark at the end. What is reserved stays, whether it fits or not.
+    pub fn relimit(&mut self, mut limit: impl FnMut(usize, &Charge) -> u64) {
+        for (index, charge) in self.charges.iter_mut().enumerate() {
+            charge.limit = limit(index, charge);
+        }
+        for share in self.shares.iter_mut().flatten() {
+            share.relimit(&self.charges);
+        }
+    }
+
     /// Lets all further extensions pass. Usage beyond a limit is counted as an overdraft.
     pub fn overdraw(&mut self) {
         self.shares.iter_mut().flatten().for_each(Share::overdraw);

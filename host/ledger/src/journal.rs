@@ -70,7 +70,7 @@ pub struct Shift<'a> {
     pub held: (u128, u128),
     /// The part of it that would be settled if the hold were dropped, before and after.
     pub floor: (u64, u64),
-    /// Usage that is final.
+    /// Usage that is final; in a [`Step::Reset`], the usage that is taken off.
     pub used: u128,
     /// The change of the number of holds with a share in the balance.
     pub holds: i64,
@@ -91,7 +91,7 @@ pub struct Split<'a> {
     pub units: &'a [Unit],
 }
 
-/// A step in the life of a hold.
+/// A step in the life of a hold, or of a balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
@@ -101,6 +101,8 @@ pub enum Step {
     Extended,
     /// The hold was settled or released.
     Ended,
+    /// Usage was taken off a balance by its operator. No hold changes.
+    Reset,
 }
 
 /// The identity of a balance: an account, in one period of a window, in one unit.
@@ -131,7 +133,7 @@ pub struct Change {
     pub held: (u128, u128),
     /// The part of it that would be settled if the hold were dropped, before and after.
     pub floor: (u64, u64),
-    /// Usage that is final.
+    /// Usage that is final; in a [`Step::Reset`], the usage that is taken off.
     pub used: u128,
 }
 

@@ -13,8 +13,8 @@ use crate::books::{Books, Ceiling, Claim, Denial, End, Few, Share};
 use crate::charge::{Charge, MAX_ACCOUNT_BYTES, OnShortfall, Reason, Refused};
 use crate::hold::Hold;
 use crate::journal::{BalanceKey, Change, Export, Journal, Position, Step};
-use crate::statement::{Abandoned, Page, Settled, Snapshot, Totals};
-use crate::{Amounts, Bounds, Unit, UnixMillis};
+use crate::statement::{Abandoned, Cleared, Page, Settled, Snapshot, Statement, Totals};
+use crate::{Amounts, Bounds, Unit, UnixMillis, Window};
 
 /// Number of balances that a page or a snapshot reads per locking.
 const BALANCES_PER_LOCK: usize = 512;
@@ -150,6 +150,50 @@ impl Ledger {
                 .list(start, BALANCES_PER_LOCK, most, now, &mut balances);
         }
         Page { balances, next }
+    }
+
+    /// Returns the statement of an account's current window, or `None` if nothing was charged to it. The sessions in use count all of
+    /// an account's seats.
+    #[must_use]
+    pub fn statement(
+        &self,
+        account: &Arc<str>,
+        window: Window,
+        unit: Unit,
+        now: UnixMillis,
+    ) -> Option<Statement> {
+        let charge = Charge::of_nothing(account, window, unit);
+        let hash = self.hasher.hash_one((&**account, window, unit));
+        self.books.lock().statement_of(hash, &charge, now)
+    }
+
+    /// Sets the limit that statements of an account's current window show until the next request. Limits belong to charges, so nothing
+    /// else changes.
+    pub fn show_limit(
+        &self,
+        account: &Arc<str>,
+        window: Window,
+        unit: Unit,
+        limit: u64,
+        now: UnixMillis,
+    ) {
+        let charge = Charge::of_nothing(account, window, unit);
+        let hash = self.hasher.hash_one((&**account, window, unit));
+        self.books.lock().show_limit(hash, &charge, limit, now);
+    }
+
+    /// Takes the usage off an account's current window, or off all of a window that slides. What open holds reserve stays, and is
+    /// counted when they end. The units in flight and sessions have no usage to take off.
+    pub fn reset(
+        &self,
+        account: &Arc<str>,
+        window: Window,
+        unit: Unit,
+        now: UnixMillis,
+    ) -> Cleared {
+        let charge = Charge::of_nothing(account, window, unit);
+        let hash = self.hasher.hash_one((&**account, window, unit));
+        self.books.lock().reset(hash, &charge, now)
     }
 
     /// Copies every balance for the ledger's own journal, and reports each step from that moment on to it, in this epoch, which is

@@ -34,7 +34,7 @@ pub use journal::{
 };
 pub use ledger::Ledger;
 pub use statement::{
-    Abandoned, Crossing, Overdraft, Page, Settled, Snapshot, Standing, Statement, Totals,
+    Abandoned, Cleared, Crossing, Overdraft, Page, Settled, Snapshot, Standing, Statement, Totals,
 };
 pub use time::UnixMillis;
 pub use window::{Calendar, Local, Span, UnknownCode, Window, Zone};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Amounts, BalanceKey, Bounds, Charge, Unit, UnixMillis, Window};
+use crate::{Amounts, BalanceKey, Bounds, Charge, Position, Unit, UnixMillis, Window};
 
 /// The result of a hold that has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +54,15 @@ pub struct Standing<'a> {
     pub used: u64,
     /// The end of the period, or `None` if it never ends.
     pub resets_at: Option<UnixMillis>,
+}
+
+/// The result of a reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cleared {
+    /// Usage in units that was taken off.
+    pub used: u64,
+    /// The place of the step, for a caller that waits until the journal has written it.
+    pub position: Position,
 }
 
 /// A balance over its limit.

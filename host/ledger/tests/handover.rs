@@ -257,3 +257,29 @@ fn a_balance_whose_owner_is_not_known_becomes_that_of_the_next_who_is_charged() 
         "whose it is: {balances:?}"
     );
 }
+
+#[test]
+fn a_reset_counts_at_the_successor_too() {
+    let old = Ledger::new();
+    reserve(&old, 10).settle(Amounts {
+        picousd: 10,
+        ..Amounts::default()
+    });
+    let told = Told::default();
+    let new = Ledger::new();
+    new.inherit(&told.export(&old), NOW);
+    let open = reserve(&old, 5);
+    old.reset(&"a".into(), Window::Day, Unit::PicoUsd, NOW);
+    told.repeat(&new);
+    let of = |ledger: &Ledger| {
+        let found = ledger.statement(&"a".into(), Window::Day, Unit::PicoUsd, NOW);
+        found.map(|found| (found.used, found.held))
+    };
+    assert_eq!(of(&new), Some((0, 5)), "what is held stays");
+    open.settle(Amounts {
+        picousd: 3,
+        ..Amounts::default()
+    });
+    told.repeat(&new);
+    assert_eq!(of(&new), of(&old), "and both count the same after it");
+}

@@ -81,8 +81,11 @@ impl Budget for BudgetPlugin {
             .collect())
     }
 
-    fn exhausted(&self, _: &Request<'_>, charge: &Charge, rest: Rest) -> Remedy {
-        let limit = self.all.iter().find(|limit| limit.made(charge));
+    fn exhausted(&self, request: &Request<'_>, charge: &Charge, rest: Rest) -> Remedy {
+        // The limit of the charge may be the operator's, so its amount tells nothing.
+        let excepted = self.exceptions.iter().flat_map(|of_kind| &of_kind.limits);
+        let of_tier = self.limits(request.caller().tier()).iter();
+        let limit = excepted.chain(of_tier).find(|limit| limit.made(charge));
         match limit.map(|limit| &limit.exhausted) {
             Some(Exhausted::Overdraw) => Remedy::Overdraw,
             Some(Exhausted::Downgrade(model)) => Remedy::Downgrade(model.clone()),

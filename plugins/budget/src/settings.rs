@@ -136,8 +136,6 @@ impl Limits {
                 "a limit of a tier is for every account of its kind, and one under `exceptions` is for `KIND:NAME`"
             } else if limits.iter().any(|other| limit.repeats(other)) {
                 "there is a limit on the same account, window and unit already"
-            } else if self.all.iter().any(|other| limit.contradicts(other)) {
-                "another tier has the same limit with another `on_exhausted`; the host can't tell their charges apart, so make the limits differ"
             } else {
                 ""
             };

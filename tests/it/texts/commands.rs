@@ -164,6 +164,22 @@ fn the_help_of_the_commands() {
         expect_file!["expected/help_key_new.txt"],
     );
     compare(
+        &["budget", "--help"],
+        expect_file!["expected/help_budget.txt"],
+    );
+    compare(
+        &["budget", "show", "--help"],
+        expect_file!["expected/help_budget_show.txt"],
+    );
+    compare(
+        &["budget", "set", "--help"],
+        expect_file!["expected/help_budget_set.txt"],
+    );
+    compare(
+        &["budget", "override", "--help"],
+        expect_file!["expected/help_budget_override.txt"],
+    );
+    compare(
         &["plugin", "--help"],
         expect_file!["expected/help_plugin.txt"],
     );

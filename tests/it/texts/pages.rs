@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use witgate_artifacts::{HOSTILE, ROUTE, SHIPPED};
 
 use super::{body, check, steady};
-use crate::harness::{Answer, GatewayBuilder, TestGateway, Upstream, within_timeout};
+use crate::harness::{
+    ADMIN_KEYS, Answer, GatewayBuilder, Installation, Operator, TestGateway, Upstream,
+    operators_keys, within_timeout,
+};
 
 /// Prints JSON with everything left out that another run would have otherwise: times, hashes and random names.
 fn settled(mut value: Value, folder: &Path) -> String {
@@ -29,11 +32,18 @@ fn blank(value: &mut Value) {
                     "id",
                     "request_id",
                     "memory_bytes",
+                    "spend_limit_id",
+                    "target_id",
+                    "first_id",
+                    "last_id",
                 ]
                 .contains(&key.as_str());
+                let is_moment =
+                    ["created_at", "updated_at", "resets_at", "until"].contains(&key.as_str());
                 match value {
                     Value::Number(_) if is_time || is_random => *value = "N".into(),
                     Value::String(text) if is_random && text.len() > 8 => *value = "ID".into(),
+                    Value::String(_) if is_moment => *value = "TIME".into(),
                     value => blank(value),
                 }
             }
@@ -123,4 +133,33 @@ async fn a_receipt() {
     assert_eq!(answered.status, 200, "{}", answered.text());
     let receipt = settled(gate.only_receipt().await, gate.policies().parent().unwrap());
     check(&expect_file!["expected/receipt.json"], &receipt);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_api_of_limits() {
+    let upstream = Upstream::answering().await;
+    let builder = GatewayBuilder::shipped()
+        .admin(ADMIN_KEYS)
+        .extra("[state]\ndirectory = \"state\"\n")
+        .upstream("default", &upstream);
+    let installation = Installation::new(&builder);
+    let [write, _] = operators_keys(&installation.file(""));
+    let process = installation.start().await;
+    let operator = Operator::new(process.admin, &write);
+    let scope = json!({"type": "user", "user_id": "acme/alice"});
+    let set = json!({"scope": scope, "amount": "50000", "period": "daily", "reason": "a trial"});
+    let until = "2099-01-01T00:00:00Z";
+    let raise = json!({"scope": scope, "amount": "90000", "period": "daily", "until": until});
+    let period = json!({"scope": scope, "period": "daily"});
+    let told = json!({
+        "set": operator.post("", &set).await,
+        "override": operator.post("/override", &raise).await,
+        "reset": operator.post("/reset", &period).await,
+        "effective": operator.get("/effective?user_ids[]=acme/alice").await,
+        "audit": operator.get("/audit").await,
+    });
+    check(
+        &expect_file!["expected/spend_limits.json"],
+        &settled(told, &installation.file("")),
+    );
 }

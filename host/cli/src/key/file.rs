@@ -6,12 +6,23 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
+use witgate_gateway::admin_keys::AdminKeys;
 use witgate_gateway::keys::{Keyring, NewKey, Validity};
 
 /// A keys file.
 pub(super) struct KeysFile {
     path: PathBuf,
+    kind: Kind,
     document: DocumentMut,
+}
+
+/// The kind of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Keys of callers.
+    Callers,
+    /// Keys of operators, which have a role.
+    Operators,
 }
 
 /// An entry of a keys file.
@@ -30,7 +41,7 @@ pub(super) enum State {
 // === impl KeysFile ===
 
 impl KeysFile {
-    /// Reads a keys file.
+    /// Reads a keys file of either kind.
     ///
     /// # Errors
     ///
@@ -38,29 +49,40 @@ impl KeysFile {
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(path, &text)
+        Self::parse(path, &text, Kind::of(&text))
     }
 
-    /// Reads a keys file, or starts an empty one if there is none.
+    /// Reads a keys file of this kind, or starts an empty one if there is none.
     ///
     /// # Errors
     ///
-    /// As [`Self::read`].
-    pub(super) fn read_or_new(path: &Path) -> anyhow::Result<Self> {
+    /// As [`Self::read`], and the file is of the other kind.
+    pub(super) fn read_or_new(path: &Path, kind: Kind) -> anyhow::Result<Self> {
         if path.exists() {
-            Self::read(path)
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            Self::parse(path, &text, kind)
         } else {
-            Self::parse(path, "")
+            Self::parse(path, "", kind)
         }
     }
 
-    fn parse(path: &Path, text: &str) -> anyhow::Result<Self> {
-        Keyring::parse(path, text)?;
+    fn parse(path: &Path, text: &str, kind: Kind) -> anyhow::Result<Self> {
+        kind.check(path, text)?;
         let document = text
             .parse()
             .with_context(|| format!("cannot read {}", path.display()))?;
         let path = path.to_owned();
-        Ok(Self { path, document })
+        Ok(Self {
+            path,
+            kind,
+            document,
+        })
+    }
+
+    /// Returns the kind of the file.
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Returns the keys in order.
@@ -80,7 +102,7 @@ impl KeysFile {
             text.push('\n');
         }
         text.push_str(entry);
-        *self = Self::parse(&self.path, &text)?;
+        *self = Self::parse(&self.path, &text, self.kind)?;
         Ok(())
     }
 
@@ -145,7 +167,7 @@ impl KeysFile {
     pub(super) fn write(&self) -> anyhow::Result<()> {
         let text = self.document.to_string();
         // Only a valid file is written: a running gateway reads it within a second.
-        Keyring::parse(&self.path, &text)?;
+        self.kind.check(&self.path, &text)?;
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(".new");
         let beside = self.path.with_file_name(name);
@@ -161,6 +183,32 @@ impl KeysFile {
             std::fs::rename(&beside, &self.path)
         };
         written().with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// Returns the kind of a file with this text: only operators' keys have a role.
+    fn of(text: &str) -> Self {
+        let document = text.parse::<DocumentMut>().ok();
+        let first = document
+            .as_ref()
+            .and_then(|document| document.get("key"))
+            .and_then(Item::as_array_of_tables)
+            .and_then(|keys| keys.iter().next());
+        match first {
+            Some(key) if key.contains_key("role") => Self::Operators,
+            _ => Self::Callers,
+        }
+    }
+
+    fn check(self, path: &Path, text: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Callers => Keyring::parse(path, text).map(drop)?,
+            Self::Operators => AdminKeys::parse(path, text).map(drop)?,
+        }
+        Ok(())
     }
 }
 

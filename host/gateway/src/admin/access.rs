@@ -46,6 +46,15 @@ impl Access {
         if !matches!(*method, Method::GET | Method::HEAD | Method::DELETE) {
             return Err(Denied::Method);
         }
+        Self::of(headers, hosts)
+    }
+
+    /// Checks where a request comes from, whatever its method.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason if the request is denied.
+    pub(super) fn of(headers: &HeaderMap, hosts: &[String]) -> Result<Self, Denied> {
         let ours = |site: &HeaderValue| matches!(site.as_bytes(), b"none" | b"same-origin");
         if !headers.get_all(SEC_FETCH_SITE).iter().all(ours) {
             return Err(Denied::CrossSite);

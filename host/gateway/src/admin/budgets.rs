@@ -7,13 +7,20 @@ use serde_json::{Value, json};
 use witgate_ledger::{Ledger, Statement, UnixMillis};
 
 use super::page_query::PageQuery;
+use crate::budgets::live::limit::Origin;
+use crate::budgets::live::{Table, UNLIMITED};
 
 /// Returns the page for a query: `limit` accounts, starting at `cursor`.
 ///
 /// # Errors
 ///
 /// Returns a text that says which parameter is wrong.
-pub(crate) fn page(ledger: &Ledger, query: Option<&str>, now: UnixMillis) -> Result<Value, String> {
+pub(crate) fn page(
+    ledger: &Ledger,
+    live: &Table,
+    query: Option<&str>,
+    now: UnixMillis,
+) -> Result<Value, String> {
     let PageQuery { limit, cursor } = PageQuery::read(query.unwrap_or_default())?;
     let page = ledger.page(cursor, limit, now);
     let totals = ledger.totals();
@@ -26,12 +33,16 @@ pub(crate) fn page(ledger: &Ledger, query: Option<&str>, now: UnixMillis) -> Res
             "in_use": totals.balances,
             "turned_away": totals.turned_away,
         },
-        "accounts": page.balances.iter().map(account).collect::<Vec<_>>(),
+        "accounts": page.balances.iter().map(|balance| account(balance, live, now)).collect::<Vec<_>>(),
         "next": page.next.map(|next| next.to_string()),
     }))
 }
 
-fn account(balance: &Statement) -> Value {
+fn account(balance: &Statement, table: &Table, now: UnixMillis) -> Value {
+    let live = table.get(&balance.account, balance.window, balance.unit);
+    let origin = live.map_or(Origin::Sidecar, |live| live.terms.origin(now));
+    let limit = live.and_then(|live| live.terms.limit(live.last_default(), now));
+    let limit = Some(limit.unwrap_or(balance.limit));
     json!({
         "account": &*balance.account,
         "tenant": &*balance.owner,
@@ -39,7 +50,8 @@ fn account(balance: &Statement) -> Value {
         "unit": balance.unit.code(),
         "used": balance.used,
         "held": balance.held,
-        "limit": balance.limit,
+        "limit": limit.filter(|limit| *limit != UNLIMITED),
+        "limit_from": origin.name(),
         "resets_at_unix_ms": balance.resets_at.map(|at| at.0),
     })
 }

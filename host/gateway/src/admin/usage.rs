@@ -3,7 +3,7 @@
 use serde_json::json;
 use witgate_usage::{Session, UsageError, session};
 
-use super::Page;
+use super::page::Page;
 use super::page_query::PageQuery;
 use crate::gateway::Gateway;
 use crate::usage::asked::{Asked, describe, session_page, sessions_page};
@@ -21,6 +21,7 @@ pub(super) async fn page(gateway: &Gateway, query: Option<&str>) -> Page {
             status: 200,
             content_type: answered.content_type,
             body: answered.body,
+            headers: Vec::new(),
         },
         Err(error) => no_answer(&error),
     }

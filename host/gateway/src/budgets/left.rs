@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use http::{HeaderName, HeaderValue};
 use witgate_ledger::{Calendar, Hold, Standing, Unit, UnixMillis, Window};
 
+use super::live::UNLIMITED;
 use crate::text::usd;
 
 /// A header of an answer.
@@ -41,7 +42,8 @@ const CLIENT_MARKS: [(u64, &str); 2] = [(95, "0.95"), (75, "0.75")];
 pub(crate) fn own(hold: &Hold, headers: &mut Vec<Header>) {
     let mut text = String::new();
     for standing in hold.standings() {
-        if matches!(standing.charge.unit, Unit::InFlight | Unit::Sessions) {
+        let is_level = matches!(standing.charge.unit, Unit::InFlight | Unit::Sessions);
+        if is_level || standing.limit == UNLIMITED {
             continue;
         }
         if !text.is_empty() {
@@ -92,6 +94,7 @@ pub(crate) fn for_clients(hold: &Hold, headers: &mut Vec<Header>) {
     let shown = |standing: &Standing<'_>| {
         standing.charge.unit == Unit::PicoUsd
             && standing.limit > 0
+            && standing.limit != UNLIMITED
             && standing.resets_at.is_some()
             && period(standing.charge.window).is_some()
     };

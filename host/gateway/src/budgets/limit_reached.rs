@@ -1,7 +1,9 @@
 //! Texts and refusals about a limit that is reached.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use witgate_ledger::{Charge, Unit, UnixMillis, Window};
+use witgate_ledger::{Charge, OnShortfall, Unit, UnixMillis, Window};
 use witgate_messages::error::ErrorType;
 
 use super::left::{self, Header};
@@ -52,13 +54,59 @@ pub(crate) fn refused(
     refused.retry = Retry::Useless;
     if let Some(at) = resets_at {
         let wait = at.0.saturating_sub(now.0);
-        refused.retry_after = Some(std::time::Duration::from_millis(wait));
+        refused.retry_after = Some(Duration::from_millis(wait));
     }
     if config.client_warnings == ClientWarnings::Own {
         let limit = (charge.window, charge.limit, remaining);
         left::when_refused(limit, resets_at, &mut headers);
     }
     (refused, headers)
+}
+
+/// Returns the refusal of a request for a live limit that no plugin knows.
+pub(crate) fn of_operator(
+    asked: &witgate_runtime::Charge,
+    remaining: u64,
+    resets_in: Option<Duration>,
+) -> Refused {
+    let (Ok(window), Ok(unit)) = (
+        Window::parse(asked.window.code()),
+        Unit::parse(asked.unit.code()),
+    ) else {
+        return Refused::gateway(503, "a live limit has an unknown window or unit");
+    };
+    let charge = Charge {
+        account: asked.account.as_str().into(),
+        window,
+        unit,
+        limit: asked.limit,
+        amount: asked.amount,
+        shortfall: OnShortfall::Refuse,
+    };
+    let counted = |amount: u64| match unit {
+        Unit::PicoUsd => usd(amount),
+        _ => amount.to_string(),
+    };
+    let left = counted(remaining);
+    let limit = limit(&charge);
+    let message = if (1..charge.amount).contains(&remaining) {
+        let asked = counted(charge.amount);
+        format!(
+            "This request reserves up to {asked}, and {left} of the {limit} is left. A smaller max_tokens reserves less."
+        )
+    } else {
+        format!("The {limit} is reached ({left} left).")
+    };
+    let wait = match unit {
+        Unit::InFlight => Some(Duration::from_secs(1)),
+        _ => resets_in,
+    };
+    Refused {
+        kind: kind(unit),
+        retry: Retry::after(wait),
+        retry_after: wait,
+        ..Refused::client(429, message)
+    }
 }
 
 /// Returns the type of the error: a retry does not help where money is spent.

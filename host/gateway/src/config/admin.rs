@@ -1,6 +1,7 @@
 //! `[admin]`: the listener with the pages for operators.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use witgate_config_file::Check;
@@ -12,6 +13,8 @@ pub struct Admin {
     pub address: SocketAddr,
     /// Host names under which the pages are served, besides IP addresses and `localhost`.
     pub hosts: Vec<String>,
+    /// File of the keys that may read and change limits, or `None` if there are none.
+    pub keys: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -21,6 +24,7 @@ pub(super) struct AdminFile {
     insecure_public: bool,
     #[serde(default)]
     hosts: Vec<String>,
+    keys: Option<PathBuf>,
 }
 
 // === impl AdminFile ===
@@ -34,6 +38,7 @@ impl AdminFile {
             "must be a host name without a port, such as gateway.internal",
             |name| (!name.is_empty() && name.bytes().all(plain)).then_some(name),
         );
+        let keys = self.keys.map(|keys| check.file("keys", keys));
         let address = check.address("address", &self.address)?;
         if !address.ip().is_loopback() && !self.insecure_public {
             check.problem(
@@ -42,6 +47,10 @@ impl AdminFile {
                  insecure_public = true",
             );
         }
-        Some(Admin { address, hosts })
+        Some(Admin {
+            address,
+            hosts,
+            keys,
+        })
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use witgate_journal::Failing;
-use witgate_ledger::{Charge, OnShortfall, Reason, Unit, Window, seat};
+use witgate_ledger::{Charge, Hold, OnShortfall, Reason, Unit, Window, seat};
 use witgate_messages::endpoint::Endpoint;
 use witgate_runtime::{Hook, Overrun, Remedy};
 
@@ -44,7 +44,7 @@ pub(super) async fn admit(
     let is_free = decision.view.endpoint == Endpoint::CountTokens;
     loop {
         if charges.is_empty() {
-            settlement.admit(None);
+            settlement.admit(None, None);
             return Ok(Admitted { decision });
         }
         if let Some(failing) = gateway.journal.refusal() {
@@ -65,7 +65,8 @@ pub(super) async fn admit(
                 {
                     return Err(not_recorded(&failing));
                 }
-                settlement.admit(Some(hold));
+                let defaults = default_limits(&decision, &hold);
+                settlement.admit(Some(hold), defaults);
                 return Ok(Admitted { decision });
             }
             Err(refused) => refused,
@@ -103,10 +104,14 @@ pub(super) async fn admit(
                 return Err(account_refused::too_long(short, &decision.envelope, *bytes));
             }
         }
+        let Some(short) = short.of_plugin() else {
+            let answer = limit_reached::of_operator(&short.charge, refused.remaining(), resets_in);
+            return Err(complete(answer, &refused, settlement));
+        };
         let mut hooks = decision.lineup.begin(Arc::<View>::clone(&decision.view));
         hooks.set_context(&decision.envelope, &decision.plan);
         let remedy = hooks
-            .exhausted(short, refused.remaining(), resets_in)
+            .exhausted(&short, refused.remaining(), resets_in)
             .map_err(|fault| Refused::fault(&fault))?;
         match remedy {
             Remedy::Overdraw => {
@@ -117,7 +122,7 @@ pub(super) async fn admit(
             }
             Remedy::Downgrade(model) if !downgraded => {
                 if !decision.may_downgrade(&model) {
-                    let answer = downgrade_failed(short, refused.remaining(), resets_in);
+                    let answer = downgrade_failed(&short, refused.remaining(), resets_in);
                     let answer = Refused {
                         message: format!(
                             "{}, and this key may not use the model `{}` instead",
@@ -139,7 +144,7 @@ pub(super) async fn admit(
                 charges = parse(&decision, settlement.id())?;
             }
             Remedy::Downgrade(_) => {
-                let answer = downgrade_failed(short, refused.remaining(), resets_in);
+                let answer = downgrade_failed(&short, refused.remaining(), resets_in);
                 return Err(complete(answer, &refused, settlement));
             }
             Remedy::Refuse(refusal) => {
@@ -150,6 +155,21 @@ pub(super) async fn admit(
             }
         }
     }
+}
+
+/// Returns the limits of a hold's charges without the operator's live ones, or `None` if none of those holds.
+fn default_limits(decision: &Decision, hold: &Hold) -> Option<Box<[u64]>> {
+    let charges = &decision.charges;
+    if charges
+        .iter()
+        .all(|charge| charge.charge.limit == charge.default_limit)
+    {
+        return None;
+    }
+    let defaults = charges.iter().map(|charge| charge.default_limit);
+    // The caller's own cap comes last.
+    let own = hold.charges().iter().skip(charges.len());
+    Some(defaults.chain(own.map(|charge| charge.limit)).collect())
 }
 
 /// Completes the refusal of a request for the charge that the ledger refused.
@@ -204,8 +224,12 @@ fn parse(decision: &Decision, id: &str) -> Result<Vec<Charge>, Refused> {
         .map(|named| {
             let charge = &named.charge;
             let invalid = |error: witgate_ledger::UnknownCode| {
-                tracing::error!(plugin = &**named.plugin.name(), %error, "a plugin returned an invalid charge");
-                Refused::gateway(503, format!("the plugin `{}` returned a charge with an {error}", named.plugin.name()))
+                let plugin = named.by.plugin().map_or("", |plugin| plugin);
+                tracing::error!(plugin, %error, "a plugin returned an invalid charge");
+                Refused::gateway(
+                    503,
+                    format!("the plugin `{plugin}` returned a charge with an {error}"),
+                )
             };
             let unit = Unit::parse(charge.unit.code()).map_err(invalid)?;
             Ok(Charge {

@@ -2,11 +2,13 @@
 //! The envelope's edits are applied first, so that the later hooks see what will be sent.
 
 pub(crate) mod batch_context;
+pub(crate) mod charge;
 pub(crate) mod copy;
 pub(crate) mod each;
 pub(crate) mod edits;
 pub(crate) mod estimate;
 pub(crate) mod heads;
+mod live;
 pub(crate) mod model_access;
 mod orders;
 pub(crate) mod panel;
@@ -21,9 +23,10 @@ use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_messages::splice::Edit;
 use witgate_runtime::{Envelope, Plan};
-use witgate_runtime::{Lineup, PluginCharge, Request};
+use witgate_runtime::{Lineup, Request};
 
 use self::batch_context::BatchContext;
+use self::charge::BudgetCharge;
 use self::edits::{edit_failed, set_model};
 use self::orders::Orders;
 use self::panel::Panel;
@@ -46,7 +49,7 @@ pub(crate) struct Decision {
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) targets: Vec<Target>,
-    pub(crate) charges: Vec<PluginCharge>,
+    pub(crate) charges: Vec<BudgetCharge>,
     /// The expected cost in pico-USD, or `None` if the model has no price.
     pub(crate) cost: Option<u64>,
     /// The changes of the plans for each kind of request in a new batch.

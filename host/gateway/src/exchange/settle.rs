@@ -48,6 +48,8 @@ pub(crate) struct Settlement {
     headers: Vec<(HeaderName, HeaderValue)>,
     guards: Kept,
     hold: Option<Hold>,
+    /// The limits of the hold's charges without an operator's live ones, once any of those has applied.
+    default_limits: Option<Box<[u64]>>,
     metering: Option<Metering>,
     /// What was known about the use of the request before it was sent.
     forecast: Forecast,
@@ -85,6 +87,7 @@ impl Settlement {
             trace: CallTrace::default(),
             guards: Kept::default(),
             hold: None,
+            default_limits: None,
             metering: None,
             forecast: Forecast::NOTHING,
             cover: Cover::default(),

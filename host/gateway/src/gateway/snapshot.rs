@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use witgate_upstream::{SharedResolver, Upstreams};
 
+use crate::admin::keyring::AdminKeys;
 use crate::capture::Capture;
 use crate::config::{Config, Keys, UpstreamConfig};
 use crate::prices::Prices;
@@ -16,6 +17,8 @@ use crate::tenants::keys::Keyring;
 pub(crate) struct Snapshot {
     pub(crate) config: Arc<Config>,
     pub(crate) keyring: Keyring,
+    /// The operators' keys, or `None` if the configuration has none.
+    pub(crate) admin_keys: Option<AdminKeys>,
     pub(crate) prices: Prices,
     pub(crate) upstreams: Upstreams,
     /// The requests in flight, counted across reloads.
@@ -41,6 +44,9 @@ impl Snapshot {
     ) -> Result<Self, String> {
         let mut problems = Vec::new();
         let keyring = keyring(&config).map_err(|error| problems.push(error)).ok();
+        let admin_keys = admin_keys(&config)
+            .map_err(|error| problems.push(error))
+            .ok();
         let prices = Prices::read(&config)
             .map_err(|error| problems.push(error))
             .ok();
@@ -54,10 +60,18 @@ impl Snapshot {
         if let (Some(keyring), Some(previous)) = (&keyring, previous) {
             keyring.inherit(&previous.keyring);
         }
-        match (keyring, prices, upstreams, tls, capture) {
-            (Some(keyring), Some(prices), Some(upstreams), Some(tls), Some(capture)) => Ok(Self {
+        match (keyring, admin_keys, prices, upstreams, tls, capture) {
+            (
+                Some(keyring),
+                Some(admin_keys),
+                Some(prices),
+                Some(upstreams),
+                Some(tls),
+                Some(capture),
+            ) => Ok(Self {
                 config,
                 keyring,
+                admin_keys,
                 prices,
                 upstreams,
                 concurrency: previous.map_or_else(Concurrency::default, |snapshot| {
@@ -76,6 +90,13 @@ pub(crate) fn keyring(config: &Config) -> Result<Keyring, String> {
         Keys::Open => Ok(Keyring::open()),
         Keys::File(path) => Keyring::read(path).map_err(|problems| problems.to_string()),
     }
+}
+
+/// Returns the operators' keys, or `None` if the configuration has none.
+pub(crate) fn admin_keys(config: &Config) -> Result<Option<AdminKeys>, String> {
+    let file = config.admin.as_ref().and_then(|admin| admin.keys.as_ref());
+    let read = file.map(|file| AdminKeys::read(file));
+    read.transpose().map_err(|problems| problems.to_string())
 }
 
 /// Returns the upstreams, or the problems of each.

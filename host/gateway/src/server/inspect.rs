@@ -3,7 +3,7 @@
 use witgate_upstream::system_resolver;
 
 use crate::config::{Config, Draft};
-use crate::gateway::snapshot::{alone, capture, keyring, tls};
+use crate::gateway::snapshot::{admin_keys, alone, capture, keyring, tls};
 use crate::prices::Prices;
 use crate::receipts::waiting_bytes;
 
@@ -16,6 +16,9 @@ pub fn files(draft: &Draft) -> Vec<String> {
     let mut found = Vec::new();
     if sound(&["keys"]) {
         found.extend(keyring(config).err());
+    }
+    if sound(&["admin.keys"]) {
+        found.extend(admin_keys(config).err());
     }
     if sound(&["prices"]) {
         found.extend(Prices::read(config).err());

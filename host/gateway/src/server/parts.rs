@@ -8,6 +8,7 @@ use witgate_upstream::SharedResolver;
 
 use super::reload::Prints;
 use crate::batches;
+use crate::budgets::live::{self, LiveLimits};
 use crate::config::Config;
 use crate::exchange::view::vocabulary::Vocabulary;
 use crate::gateway::Gateway;
@@ -24,6 +25,7 @@ const MIGRATIONS: &[Migration] = &[
     batches::MIGRATION,
     batches::KINDS_OF_TOKENS,
     ended::MIGRATION,
+    live::MIGRATION,
 ];
 
 /// Opens everything that a configuration names but the listeners. Returns the gateway, and the prints of the files that it
@@ -47,7 +49,8 @@ pub(super) async fn open(
         let audit = Receipts::open(&config.receipts)?;
         let store = open_store(&config)?;
         let ended_sessions = EndedSessions::open(store.clone())?;
-        let gateway = Gateway::new(snapshot, policies, audit, store, ended_sessions);
+        let live = LiveLimits::open(store.clone())?;
+        let gateway = Gateway::new(snapshot, policies, audit, store, ended_sessions, live);
         anyhow::Ok((gateway, prints))
     });
     let (gateway, prints) = opened.await??;
@@ -97,7 +100,7 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
         Some(state) => Ok(Store::open(&state.directory, MIGRATIONS)?),
         None => {
             tracing::warn!(
-                "no [state] directory is set: what budgets have spent and the owners of containers are forgotten at a \
+                "no [state] directory is set: what budgets have spent, live limits and the owners of containers are forgotten at a \
                  restart, and files, batches and skills are not served"
             );
             Ok(Store::in_memory(MIGRATIONS)?)

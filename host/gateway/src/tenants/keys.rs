@@ -9,7 +9,7 @@
 
 mod caller;
 mod last_use;
-mod read;
+pub(crate) mod read;
 mod validity;
 
 use std::collections::HashMap;
@@ -218,7 +218,7 @@ impl Keyring {
 }
 
 /// Returns the SHA-256 of a secret, by which its credential is found.
-fn hash(secret: &[u8]) -> [u8; 32] {
+pub(crate) fn hash(secret: &[u8]) -> [u8; 32] {
     Sha256::digest(secret).into()
 }
 

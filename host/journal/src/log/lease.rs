@@ -4,7 +4,7 @@
 //! added up, and bounded: a request that would take it beyond the bound waits for the next sync ([`super::Log::written`]), which
 //! begins at once then. So the disk's speed bounds how much can be spent, and the bound what can be forgotten.
 
-use witgate_ledger::{Entry, Shift, Unit};
+use witgate_ledger::{Entry, Shift, Step, Unit};
 
 /// The most that a loss of power may forget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,10 @@ impl Lease {
 impl Spending {
     /// Adds the spending of a step.
     pub(super) fn count(&mut self, entry: &Entry<'_>) {
+        if entry.step == Step::Reset {
+            // It spends nothing.
+            return;
+        }
         let mut step = Self::default();
         for shift in entry.changes {
             let most = match shift.unit {

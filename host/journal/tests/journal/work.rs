@@ -27,6 +27,8 @@ pub(crate) enum Work {
     Settle { hold: usize, amount: u64 },
     /// A hold ends without usage.
     Release { hold: usize },
+    /// The usage of the account of this number is taken off.
+    Reset { account: u8 },
 }
 
 /// A ledger with a journal, and its open holds with the last amount that each was extended to.
@@ -35,6 +37,8 @@ pub(crate) struct Books {
     pub(crate) log: Log,
     pub(crate) holds: Vec<(Hold, u64)>,
     opened: u64,
+    /// Money that resets took off.
+    pub(crate) cleared: u128,
 }
 
 pub(crate) fn options() -> Options {
@@ -87,6 +91,7 @@ pub(crate) fn work() -> impl Strategy<Value = Work> {
         1 => any::<usize>().prop_map(|hold| Work::Split { hold }),
         2 => (any::<usize>(), amount).prop_map(|(hold, amount)| Work::Settle { hold, amount }),
         1 => any::<usize>().prop_map(|hold| Work::Release { hold }),
+        1 => (0..8_u8).prop_map(|account| Work::Reset { account }),
     ]
 }
 
@@ -133,6 +138,7 @@ impl Books {
             log,
             holds: Vec::new(),
             opened: 0,
+            cleared: 0,
         }
     }
 
@@ -171,6 +177,19 @@ impl Books {
             Work::Release { hold } => {
                 if let Some(place) = place(*hold, count) {
                     self.holds.swap_remove(place).0.release();
+                }
+            }
+            Work::Reset { account } => {
+                let of = charges(&[*account], 0);
+                let Charge {
+                    account,
+                    window,
+                    unit,
+                    ..
+                } = &of[0];
+                let cleared = self.ledger.reset(account, *window, *unit, NOW);
+                if *unit == Unit::PicoUsd {
+                    self.cleared += u128::from(cleared.used);
                 }
             }
         }

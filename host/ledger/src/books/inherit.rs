@@ -129,7 +129,7 @@ impl Books {
                 (Some(slot), _) => Some(slot),
                 // The reservation was lost with the process that heard of it.
                 (None, Step::Extended) => continue,
-                (None, Step::Opened | Step::Ended) => {
+                (None, Step::Opened | Step::Ended | Step::Reset) => {
                     self.find_or_open(key, &change.owner, hash(key), change.limit, now)
                 }
             };
@@ -137,7 +137,12 @@ impl Books {
                 rejected += 1;
                 continue;
             };
-            let inherited = self.inheritance.change(step, change, slot);
+            let inherited = match step {
+                Step::Opened | Step::Extended | Step::Ended => {
+                    self.inheritance.change(step, change, slot)
+                }
+                Step::Reset => Posting::reset(slot, change.used),
+            };
             if let Some(balance) = self.balance_mut(slot) {
                 balance.touched = now;
             }
@@ -200,7 +205,7 @@ impl Books {
                 self.inherit_holds(1);
                 1
             }
-            Step::Extended => 0,
+            Step::Extended | Step::Reset => 0,
             Step::Ended => {
                 let known = u64::from(self.inheritance.open_holds > 0);
                 self.inheritance.open_holds -= known;
@@ -331,7 +336,7 @@ impl Inheritance {
         part.floor = super::replace_part(part.floor, floor);
         let holds = match step {
             Step::Opened => 1,
-            Step::Extended => 0,
+            Step::Extended | Step::Reset => 0,
             Step::Ended => -1,
         };
         part.holds = part.holds.saturating_add_signed(holds);

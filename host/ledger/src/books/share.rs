@@ -1,7 +1,7 @@
 //! Claims of a request, and its shares in balances.
 
 use super::balance::Slot;
-use crate::charge::{Charge, Reason};
+use crate::charge::{Charge, OnShortfall, Reason};
 use crate::journal::{Position, Step};
 use crate::statement::Standing;
 use crate::{Unit, UnixMillis};
@@ -70,7 +70,7 @@ pub(super) enum Over {
     Counted,
 }
 
-/// A change of a balance: one hold's share before and after, and its final usage.
+/// A change of a balance: one hold's share before and after, and its final usage, or the usage that a reset takes off.
 #[derive(Debug)]
 pub(super) struct Posting {
     pub(super) slot: Slot,
@@ -152,6 +152,29 @@ impl Share {
         self.index = place(self.index);
         if let Some(cap) = &mut self.cap {
             cap.index = place(cap.index);
+        }
+    }
+
+    /// Takes over the limits of the charges on its balance.
+    pub(crate) fn relimit(&mut self, charges: &[Charge]) {
+        let Some(first) = charges.get(self.index) else {
+            return;
+        };
+        let all = charges.iter().enumerate();
+        let same = all.filter(|(_, charge)| charge.shares_balance_with(first));
+        self.limit = same
+            .clone()
+            .map(|(_, charge)| charge.limit)
+            .min()
+            .unwrap_or(self.limit);
+        // Extensions that may pass go on to.
+        if self.cap.is_some() {
+            let refusing = same.filter(|(_, charge)| charge.shortfall == OnShortfall::Refuse);
+            let ceilings = refusing.map(|(index, charge)| Ceiling {
+                limit: charge.limit,
+                index,
+            });
+            self.cap = ceilings.min();
         }
     }
 

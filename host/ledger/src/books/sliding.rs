@@ -137,7 +137,7 @@ impl Books {
     }
 
     /// Returns the buckets that count at a time, newest first.
-    fn buckets<'a>(
+    pub(super) fn buckets<'a>(
         &'a self,
         hash: u64,
         of: Counted<'a>,

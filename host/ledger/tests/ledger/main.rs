@@ -14,6 +14,7 @@ mod balances;
 mod clock;
 mod marks;
 mod reserving;
+mod resets;
 mod rooms;
 mod sessions;
 mod settling;

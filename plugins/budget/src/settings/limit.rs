@@ -211,10 +211,7 @@ impl Limit {
         let of_account = charge.account.split_once(':').is_some_and(|(kind, name)| {
             kind == self.account.kind && self.account.name.as_deref().is_none_or(|own| own == name)
         });
-        of_account
-            && charge.window == self.window
-            && charge.unit == self.unit.of_contract()
-            && charge.limit == self.most
+        of_account && charge.window == self.window && charge.unit == self.unit.of_contract()
     }
 
     /// Returns whether both limits count the same kind of account, window and unit.
@@ -227,11 +224,6 @@ impl Limit {
     /// Returns whether both limits count the same account, window and unit.
     pub(super) fn repeats(&self, other: &Self) -> bool {
         self.counts_like(other) && self.account.name == other.account.name
-    }
-
-    /// Returns whether the charges of both limits look the same, although their treatments differ.
-    pub(super) fn contradicts(&self, other: &Self) -> bool {
-        self.repeats(other) && self.most == other.most && self.exhausted != other.exhausted
     }
 }
 

@@ -154,6 +154,31 @@ fn a_limit_of_one_account_wins_over_the_same_limit_of_the_tier() {
 }
 
 #[test]
+fn the_remedy_is_that_of_the_callers_tier_whatever_limit_applies() {
+    let settings = r#"{
+        "tiers": {
+            "free": {"limits": [{"account": "tenant", "window": "day", "usd": 5}]},
+            "pro": {"limits": [{"account": "tenant", "window": "day", "usd": 5, "on_exhausted": "overdraw"}]}
+        },
+        "exceptions": [
+            {"account": "tenant:other", "window": "day", "usd": 5, "on_exhausted": "overdraw"}
+        ]
+    }"#;
+    let mut charge = charges(settings, request(), &ESTIMATE).unwrap().remove(0);
+    // An operator's limit.
+    charge.limit = 7;
+    let remedy = |tier: &str| {
+        let asked = request().caller(|caller| caller.tier = Some(tier.to_owned()));
+        plugin(settings).exhausted(&asked.build(), &charge, rest(0))
+    };
+    assert_eq!(remedy("pro"), Remedy::Overdraw, "the tier overdraws");
+    assert!(
+        matches!(remedy("free"), Remedy::Refuse(_)),
+        "this one does not"
+    );
+}
+
+#[test]
 fn exceptions_name_an_account_and_tiers_do_not() {
     let settings = r#"{
         "tiers": {"free": {"limits": [{"account": "tenant:acme", "window": "day", "usd": 5}]}},

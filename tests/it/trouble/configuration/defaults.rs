@@ -57,6 +57,7 @@ fn with(table: &str, line: &str) -> String {
         ("upstreams.NAME", "base_url = \"https://x\""),
         ("groups.NAME2", "members = [{ upstream = \"NAME\" }]"),
         ("capture", "dir = \".\""),
+        ("state", "directory = \"state\""),
         (
             "budgets",
             "webhook.url = \"https://x\"\nwebhook.secret = { file = \"Cargo.toml\" }\nwebhook.dead_letters = \"x\"",

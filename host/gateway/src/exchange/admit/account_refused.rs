@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use witgate_ledger::{Bound, MAX_ACCOUNT_BYTES, NoRoom, UnixMillis};
-use witgate_runtime::{Envelope, Hook, PluginCharge, Refusal};
+use witgate_runtime::{Envelope, Hook, Refusal};
 
 use crate::answer::refused::{Refused, Retry};
+use crate::exchange::decide::charge::BudgetCharge;
 
 /// Returns the refusal for a request whose account does not fit into the ledger.
 pub(crate) fn no_room(no_room: &NoRoom, owner: &str, now: UnixMillis) -> Refused {
@@ -53,7 +54,7 @@ pub(crate) fn no_room(no_room: &NoRoom, owner: &str, now: UnixMillis) -> Refused
 }
 
 /// Returns the refusal for an account whose name is too long, and names the value that makes it so.
-pub(crate) fn too_long(charge: &PluginCharge, envelope: &Envelope, bytes: usize) -> Refused {
+pub(crate) fn too_long(charge: &BudgetCharge, envelope: &Envelope, bytes: usize) -> Refused {
     let field = longest_in(&charge.charge.account, envelope).map_or_else(
         || "a value in it".to_owned(),
         |(field, value)| format!("{field}, which has {} bytes,", value.len()),
@@ -68,7 +69,10 @@ pub(crate) fn too_long(charge: &PluginCharge, envelope: &Envelope, bytes: usize)
         retry_after_ms: None,
         attributes: Vec::new(),
     };
-    Refused::policy(charge.plugin.name().to_string(), Hook::Budget, refusal)
+    match charge.by.plugin() {
+        Some(plugin) => Refused::policy(plugin.to_string(), Hook::Budget, refusal),
+        None => Refused::client(refusal.status, refusal.message),
+    }
 }
 
 /// Returns the longest value of the envelope that is part of an account's name, with its label, or `None`.

@@ -20,6 +20,7 @@ use witgate_runtime::{Estimate, Plan, Request};
 use self::charges::BatchCharges;
 use self::single::Single;
 use super::batch_context::NewBatch;
+use super::charge::BudgetCharge;
 use super::edits::{edit_failed, set_model};
 use super::estimate;
 use super::heads;
@@ -161,7 +162,7 @@ struct Ordered {
     plan: Arc<Plan>,
     /// The changes that the plan makes.
     changes: Box<[Edit]>,
-    charges: Vec<witgate_runtime::PluginCharge>,
+    charges: Vec<BudgetCharge>,
     estimate: Estimate,
 }
 

@@ -6,9 +6,11 @@ use std::time::Instant;
 
 use witgate_messages::endpoint::Endpoint;
 use witgate_runtime::{
-    Envelope, Estimate, Hook, Lineup, Plan, PluginCharge, Request, Target, UpstreamStats, Upstreams,
+    Envelope, Estimate, Hook, Lineup, Plan, Request, Target, UpstreamStats, Upstreams,
 };
 
+use super::charge::BudgetCharge;
+use super::live;
 use crate::answer::refused::Refused;
 use crate::exchange::settle::Settlement;
 use crate::gateway::snapshot::Snapshot;
@@ -126,21 +128,31 @@ impl<'a> Panel<'a> {
         Ok(plan)
     }
 
-    /// Returns the charges for a request.
+    /// Returns the charges for a request, with the limits that hold.
     ///
     /// # Errors
     ///
-    /// A plugin's refusal or fault.
+    /// A plugin's refusal or fault; as [`live::apply`].
     pub(crate) fn charges(
         &self,
         request: &Arc<dyn Request>,
         plan: &Arc<Plan>,
         estimate: &Estimate,
         settlement: &mut Settlement,
-    ) -> Result<Vec<PluginCharge>, Refused> {
-        settlement.call(self.lineup, Arc::clone(request), |hooks| {
+    ) -> Result<Vec<BudgetCharge>, Refused> {
+        let charges = settlement.call(self.lineup, Arc::clone(request), |hooks| {
             hooks.charges(self.envelope, plan, estimate)
-        })
+        })?;
+        let mut charges = charges.into_iter().map(BudgetCharge::from).collect();
+        let payer = (self.caller, &**self.envelope);
+        live::apply(
+            &mut charges,
+            settlement.live_limits(),
+            payer,
+            request.endpoint(),
+            estimate,
+        )?;
+        Ok(charges)
     }
 
     /// Returns the plan for a request that no plugin routes.

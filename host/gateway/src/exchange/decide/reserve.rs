@@ -3,8 +3,9 @@
 //! A plugin names an amount, and says whether the host may know a better one: what earlier requests of the account used, or the
 //! most that this one can use.
 
-use witgate_runtime::{Charge, Estimate, Overrun, PluginCharge, Reserve, Unit};
+use witgate_runtime::{Charge, Estimate, Overrun, Reserve, Unit};
 
+use super::charge::BudgetCharge;
 use super::estimate::NOTHING;
 use crate::budgets::experience::{Expected, Experience, Kind};
 
@@ -37,13 +38,13 @@ const WORST_PROMPT: u64 = 2000;
 
 /// Sets the amounts of these charges. Returns the shortest response that they all have room for, in tokens.
 pub(crate) fn reserve(
-    charges: &mut [PluginCharge],
+    charges: &mut [BudgetCharge],
     forecast: &Forecast,
     experience: &Experience,
 ) -> u64 {
     let estimated = forecast.estimate.output_tokens;
     let mut room: Option<u64> = None;
-    for PluginCharge { charge, .. } in charges {
+    for BudgetCharge { charge, .. } in charges {
         if matches!(charge.unit, Unit::InputTokens | Unit::CachedTokens) {
             // The response does not matter to them.
             if charge.reserve == Reserve::WorstCase {

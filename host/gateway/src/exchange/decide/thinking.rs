@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use witgate_messages::Head;
 use witgate_messages::thinking::lowered;
-use witgate_runtime::{Edit, Plan, PluginCharge, Unit};
+use witgate_runtime::{Edit, Plan, Unit};
 
+use super::charge::BudgetCharge;
 use crate::exchange::view::edit;
 
 /// The thinking of a request that was lowered, for the receipt.
@@ -20,11 +21,11 @@ pub(crate) struct Thinking {
 /// Takes the limits on thinking out of the charges, and lowers the request to the least of them at every target of its plan. Returns what
 /// was lowered, or `None` if nothing was.
 pub(crate) fn limit(
-    charges: &mut Vec<PluginCharge>,
+    charges: &mut Vec<BudgetCharge>,
     plan: &mut Arc<Plan>,
     head: Option<&Head>,
 ) -> Option<Thinking> {
-    let is_limit = |charge: &&PluginCharge| charge.charge.unit == Unit::ThinkingTokens;
+    let is_limit = |charge: &&BudgetCharge| charge.charge.unit == Unit::ThinkingTokens;
     let limits = charges.iter().filter(is_limit);
     let most = limits.map(|charge| charge.charge.limit).min()?;
     charges.retain(|charge| !is_limit(&charge));

@@ -8,7 +8,9 @@ use super::Settlement;
 use crate::amounts::amounts;
 use crate::budgets::experience::{Experience, Seen};
 use crate::budgets::left::{self, Header};
+use crate::budgets::live::LiveLimits;
 use crate::budgets::{limit_reached, warning};
+use crate::clock::now;
 use crate::config::ClientWarnings;
 use crate::exchange::decide::reserve::Forecast;
 use crate::exchange::relay::metering::Metering;
@@ -48,20 +50,34 @@ impl Default for Cover {
 // === impl Settlement ===
 
 impl Settlement {
-    /// Admits the exchange with the hold on its budgets, or with `None` if no plugin charges for it.
-    pub(in crate::exchange) fn admit(&mut self, hold: Option<Hold>) {
+    /// Admits the exchange with the hold on its budgets, or with `None` if nothing charges for it. `default_limits` are those of the
+    /// hold's charges without an operator's live ones, or `None` if those are the same.
+    pub(in crate::exchange) fn admit(
+        &mut self,
+        hold: Option<Hold>,
+        default_limits: Option<Box<[u64]>>,
+    ) {
         self.hold = hold;
+        self.default_limits = default_limits;
         self.receipt.request.admission = Admission::Given;
     }
 
     /// Splits off what is held in these units, for a batch that outlives the exchange.
     pub(in crate::exchange) fn split_hold(&mut self, units: &[Unit], batch: &str) -> Option<Hold> {
-        self.hold.as_mut()?.split_off(units, batch)
+        let split = self.hold.as_mut()?.split_off(units, batch);
+        // What is left has other charges.
+        self.default_limits = None;
+        split
     }
 
     /// Returns the experience with earlier requests.
     pub(in crate::exchange) fn experience(&self) -> &Experience {
         &self.gateway.budgets.experience
+    }
+
+    /// Returns the limits that operators set while the gateway runs.
+    pub(in crate::exchange) fn live_limits(&self) -> &LiveLimits {
+        &self.gateway.budgets.live
     }
 
     /// Notes what is known about the use of the request, and the shortest response that its charges have room for.
@@ -116,6 +132,7 @@ impl Settlement {
             self.cover.next = u64::MAX;
             return;
         }
+        self.relimit();
         if self.extend(next).is_ok() {
             return;
         }
@@ -135,6 +152,28 @@ impl Settlement {
         if let Err(refused) = self.extend(output) {
             tracing::warn!(reason = %refused.reason, "a hold could not be raised to the use of its response");
         }
+    }
+
+    /// Applies the live limits of this moment to the hold, which was made under those of an earlier one.
+    fn relimit(&mut self) {
+        let Some(hold) = &mut self.hold else {
+            return;
+        };
+        let table = self.gateway.budgets.live.table();
+        if table.is_empty() && self.default_limits.is_none() {
+            return;
+        }
+        let charges = hold.charges().iter();
+        let defaults = self
+            .default_limits
+            .get_or_insert_with(|| charges.map(|charge| charge.limit).collect());
+        let now = now();
+        hold.relimit(|index, charge| {
+            let default = defaults.get(index).copied().unwrap_or(charge.limit);
+            let live = table.get(&charge.account, charge.window, charge.unit);
+            live.and_then(|live| live.limit(Some(default), now))
+                .unwrap_or(default)
+        });
     }
 
     /// Returns whether an error event can end the response: it is a stream, and still has content to come.

@@ -311,7 +311,7 @@ fn begins_a_key(line: &str) -> bool {
 }
 
 /// Parses the hex digits of a SHA-256; `None` if they are not.
-fn digest(hex: &str) -> Option<[u8; 32]> {
+pub(crate) fn digest(hex: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(hex, &mut bytes).ok()?;
     Some(bytes)

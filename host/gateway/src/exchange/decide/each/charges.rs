@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use witgate_runtime::{PluginCharge, Unit};
+use witgate_runtime::Unit;
 
 use crate::answer::refused::Refused;
+use crate::exchange::decide::charge::BudgetCharge;
 
 /// Largest number of charges of a batch, after those on the same account are summed.
 pub(crate) const MAX_CHARGES: usize = 1024;
@@ -13,18 +14,20 @@ pub(crate) const MAX_CHARGES: usize = 1024;
 /// The charges of a batch under construction.
 #[derive(Default)]
 pub(crate) struct BatchCharges {
-    charges: Vec<PluginCharge>,
+    charges: Vec<BudgetCharge>,
     indices: HashMap<Key, usize>,
 }
 
-/// The key by which charges are summed. The limit is part of it, because a charge is checked against it.
+/// The key by which charges are summed. The limit is part of it, because a charge is checked against it, and so is the default one,
+/// which may hold again.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
-    plugin: Arc<str>,
+    /// The plugin, or `None` for an operator's live limit.
+    plugin: Option<Arc<str>>,
     account: String,
     window: String,
     unit: String,
-    limit: u64,
+    limits: (u64, u64),
 }
 
 // === impl BatchCharges ===
@@ -35,18 +38,18 @@ impl BatchCharges {
     /// # Errors
     ///
     /// 413 if there are too many accounts.
-    pub(crate) fn add(&mut self, mut charge: PluginCharge, count: u64) -> Result<(), Refused> {
+    pub(crate) fn add(&mut self, mut charge: BudgetCharge, count: u64) -> Result<(), Refused> {
         // A batch is one request in flight, of one session, however many requests it contains.
         let is_level = matches!(charge.charge.unit, Unit::InFlight | Unit::Sessions);
         if !is_level {
             charge.charge.amount = charge.charge.amount.saturating_mul(count);
         }
         let key = Key {
-            plugin: Arc::clone(charge.plugin.name()),
+            plugin: charge.by.plugin().cloned(),
             account: charge.charge.account.clone(),
             window: charge.charge.window.code().to_owned(),
             unit: charge.charge.unit.code().to_owned(),
-            limit: charge.charge.limit,
+            limits: (charge.charge.limit, charge.default_limit),
         };
         let index = *self.indices.entry(key).or_insert(self.charges.len());
         let Some(known) = self.charges.get_mut(index) else {
@@ -68,7 +71,7 @@ impl BatchCharges {
         Ok(())
     }
 
-    pub(crate) fn into_list(self) -> Vec<PluginCharge> {
+    pub(crate) fn into_list(self) -> Vec<BudgetCharge> {
         self.charges
     }
 }

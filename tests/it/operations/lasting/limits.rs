@@ -1,0 +1,124 @@
+//! Live limits outlive the process: stopped, killed, upgraded.
+
+use serde_json::{Value, json};
+use witgate_artifacts::BUDGET;
+
+use super::{STATE, ask, body, settled, upstream};
+use crate::harness::{
+    ADMIN_KEYS, GatewayBuilder, Installation, Operator, Pause, Process, Upstream, operators_keys,
+};
+
+const TWO: &str =
+    "[[settings.tiers.pro.limits]]\naccount = \"user\"\nwindow = \"month\"\nrequests = 2\n";
+
+const USER: &str = "user:acme/alice";
+
+fn installed(upstream: &Upstream) -> (Installation, String) {
+    let builder = GatewayBuilder::shipped()
+        .plugin("budget", BUDGET, TWO)
+        .admin(ADMIN_KEYS)
+        .extra(STATE)
+        .upstream("default", upstream);
+    let installation = Installation::new(&builder);
+    let [write, _] = operators_keys(&installation.file(""));
+    (installation, write)
+}
+
+fn on(amount: &str) -> Value {
+    json!({"scope": {"type": "user", "user_id": "acme/alice"}, "unit": "requests", "amount": amount})
+}
+
+async fn is_refused(installation: &Installation, process: &Process) {
+    let request = installation.messages(&body(false));
+    let answer = process.client().await.ask(&request).await;
+    assert_eq!(answer.status, 429, "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_limit_and_its_records_survive_a_kill_right_after_the_answer() {
+    let upstream = upstream(&Pause::new()).await;
+    let (installation, key) = installed(&upstream);
+    let mut process = installation.start().await;
+    for round in 0..3_u32 {
+        let operator = Operator::new(process.admin, &key);
+        let limit = operator.post("", &on(&(3 + round).to_string())).await;
+        assert_eq!(limit["durable"], true, "{limit}");
+        process.die().await;
+        process = installation.start().await;
+        let operator = Operator::new(process.admin, &key);
+        let page = operator.get("").await;
+        assert_eq!(
+            page["data"][0], limit,
+            "round {round}: it is as it was answered"
+        );
+        let audit = operator.get("/audit").await;
+        assert_eq!(
+            audit["data"].as_array().map(Vec::len),
+            Some(1 + round as usize),
+            "round {round}: {audit}"
+        );
+    }
+    for _ in 0..5 {
+        ask(&installation, &process).await;
+    }
+    is_refused(&installation, &process).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_survives_a_kill_right_after_the_answer_and_a_stop() {
+    let upstream = upstream(&Pause::new()).await;
+    let (installation, key) = installed(&upstream);
+    let process = installation.start().await;
+    for _ in 0..2 {
+        ask(&installation, &process).await;
+    }
+    is_refused(&installation, &process).await;
+    settled(&process).await;
+    let operator = Operator::new(process.admin, &key);
+    let mut reset = on("0");
+    reset.as_object_mut().unwrap().remove("amount");
+    let done = operator.post("/reset", &reset).await;
+    assert_eq!(done["reset_spend"], "2", "{done}");
+    process.die().await;
+    let process = installation.start().await;
+    for _ in 0..2 {
+        ask(&installation, &process).await;
+    }
+    is_refused(&installation, &process).await;
+    settled(&process).await;
+    // The snapshot of an orderly end has it, too.
+    process.signal("-TERM").await;
+    process.ended().await;
+    let process = installation.start().await;
+    is_refused(&installation, &process).await;
+    let row = Operator::new(process.admin, &key)
+        .effective(USER, "month")
+        .await;
+    assert_eq!(row["period_to_date_spend"], "2", "{row}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_takes_live_limits_along_and_changes_go_to_the_new_process() {
+    let upstream = upstream(&Pause::new()).await;
+    let (installation, key) = installed(&upstream);
+    let old = installation.start().await;
+    let operator = Operator::new(old.admin, &key);
+    operator.post("", &on("3")).await;
+    for _ in 0..2 {
+        ask(&installation, &old).await;
+    }
+    let new = installation.upgrade().await;
+    ask(&installation, &new).await;
+    is_refused(&installation, &new).await;
+    let operator = Operator::new(new.admin, &key);
+    operator.post("/top_up", &on("1")).await;
+    ask(&installation, &new).await;
+    is_refused(&installation, &new).await;
+    old.ended().await;
+    let row = operator.effective(USER, "month").await;
+    assert_eq!(
+        (&row["amount"], &row["period_to_date_spend"], &row["origin"]),
+        (&json!("4"), &json!("4"), &json!("live")),
+        "{row}"
+    );
+}
