@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::keeper::{Keeper, Retention};
 use super::tail::{self, Tail};
-use super::{Form, path_of};
+use super::{Form, Rule, path_of};
 use crate::chain::{End, Note};
 use crate::sink::{Sink, Stopped, is_at};
 
@@ -24,12 +24,14 @@ const LINES: usize = 500;
 const STEPS: usize = 100;
 
 /// The rule for closing a segment, and for keeping closed ones.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Rotation {
     /// Size in bytes at which a segment is closed. It exceeds it by at most one batch.
     pub max_bytes: NonZeroU64,
     /// The closed segments that are kept.
     pub retention: Retention,
+    /// The rule by which fields are removed from them, or `None` to keep all.
+    pub rule: Option<Rule>,
 }
 
 /// A sink that chains the lines of a file in segments. The lines have to be JSON objects that are not empty. A missing file is
@@ -76,7 +78,7 @@ impl Segments {
     pub fn new(path: impl Into<PathBuf>, rotation: Rotation) -> Self {
         let path = path.into();
         Self {
-            keeper: Keeper::new(&path, rotation.retention.clone()),
+            keeper: Keeper::new(&path, &rotation),
             path,
             rotation,
             open: None,
@@ -134,7 +136,11 @@ impl Segments {
                 let source = io::ErrorKind::NotFound.into();
                 return Err(Stopped { taken, source });
             };
+            open.end.notes.extend(self.keeper.anchors().give());
             let (count, result) = open.write(&group);
+            if self.keeper.anchors().written(result.is_ok()) {
+                self.keeper.wake();
+            }
             let _unlocked = open.file.unlock();
             taken += group
                 .iter()
