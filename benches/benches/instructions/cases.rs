@@ -224,6 +224,7 @@ fn chain() -> Box<dyn FnMut()> {
     let rotation = Rotation {
         max_bytes: NonZeroU64::MAX,
         retention: Retention::default(),
+        rule: None,
     };
     let mut sink = Segments::new(folder.path().join("receipts.jsonl"), rotation);
     let line = format!("{{\"id\":\"req_wg1\",\"pad\":\"{}\"}}\n", "x".repeat(1_000));
