@@ -11,7 +11,7 @@ POD_SECONDS ?= 300
 FUZZ_GUESTS ?= 10000
 GATE ?=
 
-.PHONY: run test setup trouble attack texts pod-attack clients crash languages soak soak-reload fuzz-guests build policies lint bench bench-gate runtime-alone package semver ci tools clean
+.PHONY: run test setup trouble attack texts pod-attack clients crash languages soak soak-reload fuzz-guests build policies lint bench bench-gate instructions runtime-alone package semver ci tools clean
 
 run: tools ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	$(CARGO) build --workspace --bin witgate --bin witgate-artifacts
@@ -85,6 +85,10 @@ bench: tools ## Criterion benches, each with its baseline beside it.
 bench-gate: tools ## The whole process beside bare pingora, nginx and Envoy; GATE="--only A,C --rounds 1" is shorter.
 	$(CARGO) build --workspace --profile dist --bin witgate
 	$(CARGO) bench --workspace --profile dist --bench gate -- $(GATE)
+
+instructions: ## Counts the instructions of the hot paths and compares them with the committed figures.
+	@.ci/tools valgrind
+	$(CARGO) bench -p witgate-benches --bench instructions
 
 ci: ## What the continuous integration runs.
 	bash .ci/run

@@ -78,10 +78,10 @@ fn main() {
     let upstream = Upstream::start();
     let [pingora, none, four, kept] = Kind::ALL.map(|kind| Proxy::start(kind, &upstream));
     let proxies = [
-        ("bare pingora", &pingora),
-        ("witgate, no plugins", &none),
-        ("witgate, four plugins", &four),
-        ("witgate, and budgets on disk", &kept),
+        (Kind::Bare.title(), &pingora),
+        (Kind::NoPlugins.title(), &none),
+        (Kind::FourPlugins.title(), &four),
+        (Kind::Kept.title(), &kept),
     ];
 
     processor_time(&proxies);

@@ -54,6 +54,7 @@ fn rotation(max_bytes: u64) -> Rotation {
     Rotation {
         max_bytes: NonZeroU64::new(max_bytes).expect("not zero"),
         retention: Retention::default(),
+        rule: None,
     }
 }
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import caps
 import faults
 import guards
+import questions
 from gateway import Gateway
 
 HERE = Path(__file__).resolve().parent
@@ -112,6 +113,7 @@ def main():
             for check in checks
         ]
         results.append(("gateway: ends at SIGTERM", ends))
+        results += questions.results(receipts, DRIVERS["python sdk"][0], REPO, Path(folder), environment)
         results += faults.results(binary, policies, Path(folder), bare, faults.programs(VENV), environment)
         results += guards.results(binary, policies, Path(folder), bare, environment)
         results += caps.results(binary, policies, Path(folder), bare, environment)

@@ -2,6 +2,7 @@
 
 mod captures;
 mod crash;
+mod forget;
 mod lasting;
 mod operate;
 mod sinks;

@@ -1,5 +1,6 @@
 //! The proxies, each in a process of its own: this program again, which is told what to serve.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::process::{Child, Command, Stdio};
@@ -91,6 +92,16 @@ impl Kind {
             Self::NoPlugins => "none",
             Self::FourPlugins => "four",
             Self::Kept => "kept",
+        }
+    }
+
+    /// Returns the name in the output.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Bare => "bare pingora",
+            Self::NoPlugins => "witgate, no plugins",
+            Self::FourPlugins => "witgate, four plugins",
+            Self::Kept => "witgate, and budgets on disk",
         }
     }
 
@@ -192,8 +203,16 @@ fn witgate(kind: Kind, upstream: SocketAddr) {
 impl Proxy {
     /// Starts a process that serves.
     pub(crate) fn start(kind: Kind, upstream: &Upstream) -> Self {
+        Self::start_under(&[], kind, upstream)
+    }
+
+    /// Starts a process that serves, under the command of a tool.
+    pub(crate) fn start_under(tool: &[String], kind: Kind, upstream: &Upstream) -> Self {
         let program = std::env::current_exe().expect("the path of this program");
-        let mut child = Command::new(program)
+        let mut words = tool.iter().map(OsString::from).chain([program.into()]);
+        let first = words.next().expect("a program");
+        let mut child = Command::new(first)
+            .args(words)
             .args([SERVE, kind.name(), &upstream.address().to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

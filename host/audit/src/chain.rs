@@ -38,6 +38,12 @@ pub(crate) enum Note {
     After(Link),
     /// Bytes before this record that are no record, such as a line that was cut by a crash: their number and hash.
     Torn(u64, Link),
+    /// The hash that the record had before fields were removed from it.
+    Was(Link),
+    /// The rules by which fields were removed from the records of this segment. The first record has it.
+    Without(String),
+    /// The new last hash of a segment from which fields were removed.
+    Rewrote(u64, Link),
 }
 
 /// A record as it is in a file.
@@ -109,6 +115,9 @@ impl Note {
         let _ = match self {
             Self::After(link) => write!(to, " after:{}", link.as_str()),
             Self::Torn(bytes, link) => write!(to, " torn:{bytes}.{}", link.as_str()),
+            Self::Was(link) => write!(to, " was:{}", link.as_str()),
+            Self::Without(rules) => write!(to, " without:{rules}"),
+            Self::Rewrote(segment, link) => write!(to, " rewrote:{segment}.{}", link.as_str()),
         };
     }
 
@@ -121,6 +130,9 @@ impl Note {
         match name {
             "after" => Some(Self::After(value.parse().ok()?)),
             "torn" => numbered(value).map(|(bytes, link)| Self::Torn(bytes, link)),
+            "was" => Some(Self::Was(value.parse().ok()?)),
+            "without" => Some(Self::Without(value.to_owned())),
+            "rewrote" => numbered(value).map(|(segment, link)| Self::Rewrote(segment, link)),
             _ => None,
         }
     }
@@ -165,8 +177,25 @@ impl<'a> Chained<'a> {
     pub(crate) fn after(&self) -> Option<Link> {
         self.notes.iter().find_map(|note| match note {
             Note::After(link) => Some(*link),
-            Note::Torn(..) => None,
+            Note::Torn(..) | Note::Was(_) | Note::Without(_) | Note::Rewrote(..) => None,
         })
+    }
+
+    /// Returns the rules by which fields were removed from this segment, if the record is its first and there were any.
+    pub(crate) fn without(&self) -> Option<&str> {
+        self.notes.iter().find_map(|note| match note {
+            Note::Without(rules) => Some(rules.as_str()),
+            Note::After(_) | Note::Torn(..) | Note::Was(_) | Note::Rewrote(..) => None,
+        })
+    }
+
+    /// Returns the hash that the record was written with, which it has no more if fields were removed from it.
+    pub(crate) fn original(&self) -> Link {
+        let was = self.notes.iter().find_map(|note| match note {
+            Note::Was(link) => Some(*link),
+            Note::After(_) | Note::Torn(..) | Note::Without(_) | Note::Rewrote(..) => None,
+        });
+        was.unwrap_or(self.link)
     }
 }
 
@@ -219,10 +248,11 @@ pub fn without_chain(line: &[u8]) -> std::borrow::Cow<'_, [u8]> {
     }
 }
 
-/// Takes the chain off a line. Returns its hash, or `None` for a line without one.
-pub(crate) fn unchain(line: &mut Vec<u8>) -> Option<Link> {
+/// Takes the chain off a line. Returns its place and the hash that it was written with, or `None` for a line without one.
+pub(crate) fn unchain(line: &mut Vec<u8>) -> Option<(Place, Link)> {
     let chained = Chained::read(line)?;
-    let (content, link) = (chained.content.len(), chained.link);
+    let content = chained.content.len();
+    let link = (chained.place, chained.original());
     line.truncate(content);
     line.push(b'}');
     Some(link)
@@ -281,7 +311,13 @@ mod tests {
     #[test]
     fn notes_are_read_as_they_are_written() {
         let link = Link::of(&[b"x"]);
-        let notes = vec![Note::After(link), Note::Torn(12, link)];
+        let notes = vec![
+            Note::After(link),
+            Note::Torn(12, link),
+            Note::Was(link),
+            Note::Without("drop:user,client.address".to_owned()),
+            Note::Rewrote(3, link),
+        ];
         let mut end = End {
             notes: notes.clone(),
             ..End::start(1, None)

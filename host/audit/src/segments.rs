@@ -7,6 +7,7 @@ mod finding;
 mod keeper;
 mod open;
 mod read;
+mod rewrite;
 mod seal;
 mod segment;
 mod tail;
@@ -16,17 +17,22 @@ pub use finding::{Finding, Problem, Report};
 pub use keeper::{Retention, tidy};
 pub use open::{Rotation, Segments};
 pub use read::{Lines, recent};
-pub use segment::{Segment, WholeLines, list};
+pub use rewrite::{Edit, Rule};
+pub use segment::{Identity, Segment, Stamp, WholeLines, list};
 pub use verify::verify;
 
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// The ending of compressed segments.
 const COMPRESSED: &str = ".zst";
+
+/// Digits of a segment's number, at least. Files with fewer are of the rotation before there were chains.
+const DIGITS: usize = 6;
 
 /// The ending of files that are being written.
 const UNFINISHED: &str = ".unfinished";
@@ -118,15 +124,68 @@ fn closed(base: &Path) -> io::Result<Vec<Closed>> {
 // === impl Closed ===
 
 impl Closed {
+    /// Opens the segment in the form that it has by now.
+    fn open(&self, base: &Path) -> io::Result<(fs::File, Form)> {
+        match fs::File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.form == Form::Plain => {
+                let compressed = path_of(base, self.number, Form::Compressed);
+                Ok((fs::File::open(compressed)?, Form::Compressed))
+            }
+            opened => Ok((opened?, self.form)),
+        }
+    }
+
     /// Returns true if the segment was closed before a time.
     fn is_before(&self, time: SystemTime) -> bool {
-        let modified = fs::metadata(&self.path).and_then(|metadata| metadata.modified());
-        modified.is_ok_and(|modified| modified < time)
+        is_before(&self.path, time)
     }
+}
+
+/// Returns true if a file was last written before a time.
+fn is_before(path: &Path, time: SystemTime) -> bool {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| modified < time)
 }
 
 /// Returns the files of closed segments, in any order.
 fn listed(base: &Path) -> io::Result<Vec<Closed>> {
+    let mut found = Vec::new();
+    for ending in endings(base)? {
+        let (digits, form) = match ending.strip_suffix(COMPRESSED) {
+            Some(digits) => (digits, Form::Compressed),
+            None => (ending.as_str(), Form::Plain),
+        };
+        if let Some(number) = number(digits, DIGITS..) {
+            let path = path_of(base, number, form);
+            found.push(Closed { number, form, path });
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the files of the rotation before there were chains, from the oldest: `receipts.jsonl.1` is the newest.
+fn earlier(base: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for ending in endings(base)? {
+        if let Some(number) = number(&ending, 1..DIGITS) {
+            let mut name = base.as_os_str().to_owned();
+            name.push(format!(".{ending}"));
+            found.push((number, PathBuf::from(name)));
+        }
+    }
+    found.retain(|(_, path)| path.is_file());
+    found.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Returns the number that is written with so many digits, or `None` if it is none.
+fn number(digits: &str, count: impl RangeBounds<usize>) -> Option<u64> {
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && count.contains(&digits.len())).then(|| digits.parse().ok())?
+}
+
+/// Returns what follows the name of a file and a dot in the names beside it, in any order.
+fn endings(base: &Path) -> io::Result<Vec<String>> {
     let folder = match base.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -141,25 +200,11 @@ fn listed(base: &Path) -> io::Result<Vec<Closed>> {
     };
     for entry in entries {
         let name = entry?.file_name();
-        let Some(rest) = name
+        let rest = name
             .as_encoded_bytes()
             .strip_prefix(prefix.as_encoded_bytes())
-            .and_then(|rest| std::str::from_utf8(rest).ok())
-        else {
-            continue;
-        };
-        let (digits, form) = match rest.strip_suffix(COMPRESSED) {
-            Some(digits) => (digits, Form::Compressed),
-            None => (rest, Form::Plain),
-        };
-        // Fewer digits are of another rotation.
-        if digits.len() < 6 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            continue;
-        }
-        if let Ok(number) = digits.parse() {
-            let path = path_of(base, number, form);
-            found.push(Closed { number, form, path });
-        }
+            .and_then(|rest| std::str::from_utf8(rest).ok());
+        found.extend(rest.map(str::to_owned));
     }
     Ok(found)
 }

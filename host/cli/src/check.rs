@@ -57,6 +57,7 @@ fn files(draft: &Draft) -> bool {
         print(&summary(&draft.config));
         print(&memory(&draft.config));
         print(&budgets(&draft.config));
+        print(&usage(&draft.config));
     }
     problems.is_empty()
 }
@@ -71,12 +72,13 @@ fn summary(config: &Config) -> String {
     format!("{}: {keys}, {upstreams}", config.path.display())
 }
 
-/// Returns a line about the memory limits of requests and plugins.
+/// Returns a line about the memory limits of requests, plugins and receipts.
 fn memory(config: &Config) -> String {
     format!(
-        "memory: {}; plugins may use {} MiB",
+        "memory: {}; plugins may use {} MiB; receipts that wait may use {} MiB",
         config.limits.memory,
-        config.plugins.memory_bytes >> 20
+        config.plugins.memory_bytes >> 20,
+        inspect::receipts_bytes(config) >> 20
     )
 }
 
@@ -97,6 +99,29 @@ fn budgets(config: &Config) -> String {
             "{what}: in memory, and forgotten at a restart; to keep them, set `directory` in [state]"
         ),
     }
+}
+
+/// Returns a line about the sums that are kept of receipts.
+fn usage(config: &Config) -> String {
+    let Some(usage) = &config.usage else {
+        return "usage: not kept; to keep it, set `directory` in [state] and `file` in [receipts]"
+            .into();
+    };
+    let names = match usage.metadata.as_slice() {
+        [] => String::new(),
+        names => format!(", and by {}", names.join(", ")),
+    };
+    let keep = &usage.keep;
+    let days = |count: u32| count_of(usize::try_from(count).unwrap_or(usize::MAX), "day");
+    format!(
+        "usage: kept in {} in the time zone {}{names}; minutes for {}, hours for {}, days for {}, months and years for ever, sessions for {}",
+        usage.database.display(),
+        usage.zone.name(),
+        days(keep.minutes),
+        days(keep.hours),
+        days(keep.days),
+        days(keep.sessions)
+    )
 }
 
 /// Reports on each plugin. Returns whether all of them are valid.

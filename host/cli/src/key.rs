@@ -10,7 +10,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use toml_edit::{InlineTable, Table, value};
+use witgate_gateway::config::{Config, Keys};
 use witgate_gateway::keys::{NewKey, Validity};
+use witgate_usage::query::render::aligned;
+use witgate_usage::query::time;
+use witgate_usage::{Connection, Zone, last_use, open_reader};
 
 use self::file::{Key, KeysFile, Kind, State};
 use crate::output::print;
@@ -20,7 +24,7 @@ use crate::output::print;
 pub(super) enum Command {
     /// Create a key. Its hash goes into the keys file; the key itself is printed once and stored nowhere.
     New(New),
-    /// List the keys of a keys file: owner, tier, models and state. No secret can be shown, because none is stored.
+    /// List the keys of a keys file: owner, tier, models, state and last use. No secret can be shown, because none is stored.
     List(List),
     /// Revoke a key: a running gateway refuses it within a second. Its entry stays, disabled, so that receipts can be explained.
     Revoke(Revoke),
@@ -73,8 +77,11 @@ enum Role {
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
     /// Keys file.
-    #[arg(long)]
-    file: PathBuf,
+    #[arg(long, required_unless_present = "config")]
+    file: Option<PathBuf>,
+    /// Configuration, for the last use of each key by the receipts of its gateway. Its keys file is listed unless another is named.
+    #[arg(short, long)]
+    config: Option<PathBuf>,
 }
 
 /// Arguments of `witgate key revoke`.
@@ -129,7 +136,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn key(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::New(new) => create(&new)?,
-        Command::List(list) => show(&KeysFile::read(&list.file)?),
+        Command::List(list) => list.run()?,
         Command::Revoke(revoke) => {
             let mut file = KeysFile::read(&revoke.file)?;
             file.revoke(&revoke.id)?;
@@ -184,34 +191,79 @@ fn print_secret(key: &NewKey) {
     print(&format!("the key, shown only once: {}", key.secret));
 }
 
+// === impl List ===
+
+impl List {
+    fn run(&self) -> anyhow::Result<()> {
+        let config = self.config.as_deref().map(Config::read).transpose();
+        let config = config.map_err(|problems| anyhow::anyhow!("{problems}"))?;
+        let file = match (&self.file, config.as_ref().map(|config| &config.keys)) {
+            (Some(file), _) => file.clone(),
+            (None, Some(Keys::File(file))) => file.clone(),
+            (None, _) => anyhow::bail!("there is no keys file: the gateway is open to everyone"),
+        };
+        let file = KeysFile::read(&file)?;
+        match config {
+            None => show(&file, None),
+            Some(config) => {
+                let usage = config.usage.context(
+                    "the last use of keys is not kept: set `directory` in [state] and `file` in [receipts]",
+                )?;
+                // It does not exist until the gateway has run.
+                let db = usage
+                    .database
+                    .exists()
+                    .then(|| open_reader(&usage.database));
+                let db = db.transpose()?;
+                show(&file, Some(&|id| last_used(db.as_ref(), id, usage.zone)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the last use of a key as text.
+fn last_used(db: Option<&Connection>, id: &str, zone: Zone) -> String {
+    let at = db.map(|db| last_use(db, id));
+    match at {
+        Some(Ok(Some(at))) => time::text_in(zone, at),
+        Some(Ok(None)) | None => "-".to_owned(),
+        Some(Err(_)) => "unknown".to_owned(),
+    }
+}
+
 /// Prints a line for each key.
-fn show(file: &KeysFile) {
+fn show(file: &KeysFile, last_used: Option<&dyn Fn(&str) -> String>) {
     if file.kind() == Kind::Operators {
         return show_operators(file);
     }
-    let mut rows = vec![["id", "tenant", "user", "tier", "models", "state"].map(str::to_owned)];
+    let names = ["id", "tenant", "user", "tier", "models", "state"];
+    let names = names.into_iter().chain(last_used.map(|_| "last used"));
+    let mut rows = vec![names.map(str::to_owned).collect::<Vec<_>>()];
     rows.extend(file.keys().map(|key| {
         let text = |name| key.text(name).unwrap_or("-").to_owned();
-        [
+        let cells = [
             text("id"),
             text("tenant"),
             text("user"),
             text("tier"),
             key.models(),
             state(&key),
-        ]
+        ];
+        let last_used = last_used.map(|last_used| last_used(&text("id")));
+        cells.into_iter().chain(last_used).collect()
     }));
-    print_table(&rows);
+    print(aligned(&rows, usize::MAX).trim_end());
 }
 
 /// Prints a line for each key of an operator.
 fn show_operators(file: &KeysFile) {
-    let mut rows = vec![["id", "role", "state"].map(str::to_owned)];
+    let mut rows = vec![["id", "role", "state"].map(str::to_owned).to_vec()];
     rows.extend(file.keys().map(|key| {
         let text = |name| key.text(name).unwrap_or("-").to_owned();
-        [text("id"), text("role"), state(&key)]
+        vec![text("id"), text("role"), state(&key)]
     }));
-    print_table(&rows);
+    print(aligned(&rows, usize::MAX).trim_end());
 }
 
 /// Returns the state of a key in words.
@@ -225,23 +277,6 @@ fn state(key: &Key<'_>) -> String {
     match key.previous() {
         Some(end) => format!("{state}; the previous key until {end}"),
         None => state,
-    }
-}
-
-fn print_table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) {
-    let mut widths = [0; COLUMNS];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    for row in rows {
-        let cells: Vec<_> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        print(cells.join("  ").trim_end());
     }
 }
 

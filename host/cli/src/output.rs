@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use parking_lot::Mutex;
 use witgate_gateway::text::{escaped, is_unsafe};
+use witgate_usage::Damage;
 
 use crate::log;
 
@@ -63,6 +64,15 @@ pub(crate) fn error_text(error: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+/// Says on standard error which receipts files can't be read.
+pub(crate) fn warn_of(damaged: &[Damage]) {
+    for Damage { path, error } in damaged {
+        print_error(&format!(
+            "{path} can't be read to its end ({error}), and what it has beyond is missing here; put back a good copy of the file"
+        ));
+    }
 }
 
 /// Prints an error to standard error. Unlike log lines, errors of commands are never filtered.

@@ -13,7 +13,7 @@ use witgate_usage::for_each_line;
 use witgate_usage::query::render::usd;
 
 use crate::config_arg::ConfigArg;
-use crate::output::{count_of, exit_code, print};
+use crate::output::{count_of, exit_code, print, warn_of};
 
 /// Commands about prices.
 #[derive(Debug, clap::Subcommand)]
@@ -72,13 +72,14 @@ impl Check {
         );
         let mut seen: BTreeMap<(String, String), Seen> = BTreeMap::new();
         let mut receipts = 0;
-        for_each_line(&sources, |line| {
+        let damaged = for_each_line(&sources, |line| {
             if let Ok(receipt) = serde_json::from_slice(line) {
                 receipts += usize::from(add(&receipt, &prices, &mut seen).is_some());
             }
         })?;
+        warn_of(&damaged);
         print(&format!("{} with a usage", count_of(receipts, "receipt")));
-        Ok(exit_code(report(&prices, &seen)))
+        Ok(exit_code(report(&prices, &seen) && damaged.is_empty()))
     }
 }
 

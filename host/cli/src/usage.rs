@@ -7,10 +7,10 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use witgate_gateway::config::Config;
 use witgate_usage::query::Wording;
-use witgate_usage::{Metadata, open_reader};
+use witgate_usage::{Metadata, damaged, open_reader};
 
 use crate::config_arg::ConfigArg;
-use crate::output::print;
+use crate::output::{print, warn_of};
 
 /// Arguments of `witgate usage`.
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub(super) struct Args {
     /// commas. Without it, there is one row.
     #[arg(long, value_delimiter = ',')]
     by: Vec<String>,
-    /// Window that ends now: the current minute, hour, day, week, month or year in UTC, or the last 90m, 24h or 7d.
+    /// Window that ends now: the current minute, hour, day, week, month or year in the time zone of [usage], or the last 90m, 24h or 7d.
     #[arg(long, conflicts_with = "since", default_value = "month")]
     window: String,
     /// Beginning of the range in place of a window: 2026-11, 2026-11-29 or 2026-11-29T18:00:00Z.
@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// Values that count, as NAME=VALUE; can be repeated. Several values of one name are alternatives.
     #[arg(long = "where", value_name = "NAME=VALUE")]
     only: Vec<String>,
-    /// Split the range into rows per minute, hour, day or month.
+    /// Split the range into rows per minute, hour, day, month or year.
     #[arg(long)]
     per: Option<String>,
     /// Order of the rows: cost, requests, tokens, errors or name.
@@ -79,7 +79,7 @@ pub(super) fn usage(args: &Args) -> anyhow::Result<ExitCode> {
     let now = i64::try_from(now.as_millis())?;
     let query = args
         .wording()
-        .query(&metadata, now)
+        .query(&metadata, usage.zone, now)
         .map_err(|problem| anyhow::anyhow!("--{problem}"))?;
     let report = query.ask(&db, &usage.keep, now)?;
     let text = match args.format {
@@ -88,6 +88,7 @@ pub(super) fn usage(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Csv => report.csv(&query, &metadata),
     };
     print(text.trim_end());
+    warn_of(&damaged(&db)?);
     Ok(ExitCode::SUCCESS)
 }
 

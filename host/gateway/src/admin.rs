@@ -135,7 +135,7 @@ impl Admin {
             ),
             "/upstreams" => self.upstreams(),
             "/budgets" => self.budgets(query),
-            "/keys" => self.keys(query),
+            "/keys" => self.keys(query).await,
             "/usage" => usage::page(&self.status.gateway, query).await,
             "/sessions" => usage::sessions(&self.status.gateway, query).await,
             "/config" => Page::json(200, &json!(self.status.reloader.status())),
@@ -192,9 +192,8 @@ impl Admin {
         Page::of(budgets::page(&gateway.ledger, &live, query, now()))
     }
 
-    fn keys(&self, query: Option<&str>) -> Page {
-        let snapshot = self.status.gateway.snapshot();
-        Page::of(keys::page(&snapshot.keyring, query, now()))
+    async fn keys(&self, query: Option<&str>) -> Page {
+        Page::of(keys::page(&self.status.gateway, query, now()).await)
     }
 }
 

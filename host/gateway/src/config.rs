@@ -52,6 +52,7 @@ pub use self::network::Network;
 pub use self::plugins::Plugins;
 pub use self::prices::{Prices, UpstreamContract};
 pub use self::receipts::Receipts;
+pub use self::receipts::forget as receipts_forget;
 pub(crate) use self::receipts::is_special;
 pub use self::receipts::sinks as receipts_sinks;
 pub use self::state::{OnJournalDamage, OnJournalFailure, State};

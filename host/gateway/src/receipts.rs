@@ -8,6 +8,7 @@ pub(crate) mod batch_note;
 pub(crate) mod charged;
 pub(crate) mod crash_note;
 pub(crate) mod finished;
+mod forget;
 mod rate;
 pub(crate) mod receipt;
 pub(crate) mod render;
@@ -52,6 +53,32 @@ fn to(path: Option<&Path>, rotation: Rotation) -> Box<dyn Sink> {
     }
 }
 
+/// Returns the settings of the pipelines of both files, that of refusals last.
+fn settings(config: &Config) -> (Settings, Settings) {
+    let evidence = Settings {
+        queue_bytes: config.queue_bytes.get(),
+        ..Settings::default()
+    };
+    let refusals = Settings {
+        queue_bytes: MAX_REFUSAL_BYTES.min(config.queue_bytes.get()),
+        backlog_bytes: MAX_REFUSAL_BYTES,
+        ..Settings::default()
+    };
+    (evidence, refusals)
+}
+
+/// Returns the maximum bytes of receipts that wait in memory: for their files, while a disk refuses, and for further sinks.
+pub(crate) fn waiting_bytes(config: &Config) -> usize {
+    let (evidence, refusals) = settings(config);
+    let files =
+        [evidence, refusals].map(|file| file.queue_bytes.saturating_add(file.backlog_bytes));
+    let sinks = config.sinks.iter().map(|sink| sink.queue_bytes);
+    files
+        .into_iter()
+        .chain(sinks)
+        .fold(0, usize::saturating_add)
+}
+
 fn start(
     settings: Settings,
     sink: Box<dyn Sink>,
@@ -72,19 +99,20 @@ impl Receipts {
     ///
     /// The system has no thread to give.
     pub(crate) fn open(config: &Config) -> io::Result<Self> {
-        let evidence = Settings {
-            queue_bytes: config.queue_bytes.get(),
-            ..Settings::default()
-        };
-        let refusals = Settings {
-            queue_bytes: MAX_REFUSAL_BYTES.min(config.queue_bytes.get()),
-            backlog_bytes: MAX_REFUSAL_BYTES,
-            ..Settings::default()
-        };
+        let (evidence, refusals) = settings(config);
         let sinks = Sinks::start(&config.sinks)?;
-        let file = to(config.file.as_deref(), config.rotation());
+        let rule = || config.forget.as_ref().map(forget::rule);
+        let rotation = Rotation {
+            rule: rule(),
+            ..config.rotation()
+        };
+        let file = to(config.file.as_deref(), rotation);
         let evidence = start(evidence, file, sinks.of_evidence())?;
-        let refused = to(config.refused_file.as_deref(), config.refused_rotation());
+        let rotation = Rotation {
+            rule: rule(),
+            ..config.refused_rotation()
+        };
+        let refused = to(config.refused_file.as_deref(), rotation);
         let refusals = start(refusals, refused, sinks.of_refusals())?;
         Ok(Self {
             evidence,

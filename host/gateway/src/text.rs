@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Deref;
 
 /// Maximum length in bytes of a foreign text that a refusal quotes.
@@ -141,10 +142,42 @@ pub(crate) fn picousd(text: &str) -> Option<u64> {
 
 /// Returns pico-USD as dollars: exact, with at least two decimals.
 pub(crate) fn usd(picousd: u64) -> String {
-    let decimals = format!("{:012}", picousd % PER_USD);
-    let (cents, rest) = decimals.split_at(2);
-    let rest = rest.trim_end_matches('0');
-    format!("${}.{cents}{rest}", picousd / PER_USD)
+    let mut text = String::with_capacity(24);
+    text.push('$');
+    push_dollars(picousd, &mut text);
+    text
+}
+
+/// Appends pico-USD as a number of dollars: exact, with at least two decimals.
+pub(crate) fn push_dollars(picousd: u64, to: &mut String) {
+    push_number(picousd / PER_USD, to);
+    let mut decimals = itoa::Buffer::new();
+    // A one in front keeps the zeros at the beginning.
+    let decimals = decimals.format(PER_USD + picousd % PER_USD);
+    let (cents, rest) = decimals.split_at(3);
+    to.push('.');
+    to.extend(cents.get(1..));
+    to.push_str(rest.trim_end_matches('0'));
+}
+
+/// Appends a number.
+pub(crate) fn push_number(number: u64, to: &mut String) {
+    to.push_str(itoa::Buffer::new().format(number));
+}
+
+/// Returns an address as text.
+pub(crate) fn address(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else {
+        return address.to_string();
+    };
+    let mut text = String::with_capacity(16);
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            text.push('.');
+        }
+        push_number(u64::from(octet), &mut text);
+    }
+    text
 }
 
 #[cfg(test)]

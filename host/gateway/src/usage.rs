@@ -5,7 +5,11 @@
 pub(crate) mod asked;
 pub(crate) mod ended;
 
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -14,7 +18,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use witgate_usage::query::{Report, Wording};
-use witgate_usage::{Dimension, Follower, Metadata, UsageError, clean, open_reader, open_writer};
+use witgate_usage::{
+    Dimension, Follower, Metadata, UsageError, clean, last_use, open_reader, open_writer,
+};
 
 use crate::clock::now;
 use crate::config::Usage as Config;
@@ -38,13 +44,25 @@ pub(crate) struct Usage {
 
 struct Kept {
     config: Config,
-    /// The database and its follower, or `None` until it could be opened.
-    writer: Mutex<Option<(Connection, Follower)>>,
-    /// Connections for reading that are not in use.
-    readers: Mutex<Vec<Connection>>,
+    /// The database while it is open for writing, or `None` until it could be opened.
+    writer: Mutex<Option<Writer>>,
+    /// Connections for reading that are not in use, each with its file.
+    readers: Mutex<Vec<(File, Connection)>>,
     /// The error of the last look at the receipts, or `None` if it succeeded.
     failing: Mutex<Option<Arc<str>>>,
+    /// The number of receipts files that can't be read.
+    damaged: AtomicUsize,
 }
+
+/// The database that is written to.
+struct Writer {
+    db: Connection,
+    follower: Follower,
+    file: File,
+}
+
+/// The device and the inode of a file.
+type File = (u64, u64);
 
 /// The reason why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +102,7 @@ impl Usage {
             writer: Mutex::new(None),
             readers: Mutex::new(Vec::new()),
             failing: Mutex::new(None),
+            damaged: AtomicUsize::new(0),
         };
         Self {
             kept: config.map(kept),
@@ -94,6 +113,13 @@ impl Usage {
     /// Returns the reason why receipts are not added up at the moment, or `None` if they are or need not be.
     pub(crate) fn failing(&self) -> Option<Arc<str>> {
         self.kept.as_ref()?.failing.lock().clone()
+    }
+
+    /// Returns the number of closed receipts files that can't be read, and so are missing in the sums.
+    pub(crate) fn damaged(&self) -> usize {
+        self.kept
+            .as_ref()
+            .map_or(0, |kept| kept.damaged.load(Ordering::Relaxed))
     }
 
     /// Adds up receipts as they are written, until the gateway stops.
@@ -134,6 +160,22 @@ impl Usage {
             );
         }
         *failing = failed;
+    }
+
+    /// Returns the last uses of keys by what was added up by now, those without one left out. Returns none if usage is not kept or
+    /// can't be read.
+    pub(crate) async fn last_uses(self: &Arc<Self>, keys: Vec<Arc<str>>) -> HashMap<Arc<str>, u64> {
+        let asked = self.ask(move |asking| {
+            let mut uses = HashMap::new();
+            for key in keys {
+                let at = last_use(asking.db, &key).map_err(UsageError::Refused)?;
+                if let Some(at) = at.and_then(|at| u64::try_from(at).ok()) {
+                    uses.insert(key, at);
+                }
+            }
+            Ok(uses)
+        });
+        asked.await.unwrap_or_default()
     }
 
     /// Answers from what was added up by now, on a blocking thread.
@@ -188,26 +230,37 @@ impl Kept {
     fn catch_up(&self) -> Result<(), UsageError> {
         let mut writer = self.writer.lock();
         let now = unix_ms();
-        let (db, follower) = match &mut *writer {
+        let file = identity(&self.config.database);
+        if writer
+            .as_ref()
+            .is_some_and(|writer| Some(writer.file) != file)
+        {
+            tracing::warn!(path = %self.config.database.display(), "the usage database was deleted or replaced; it is opened anew");
+            *writer = None;
+        }
+        let Writer { db, follower, .. } = match &mut *writer {
             Some(open) => open,
             None => {
                 let db = open_writer(&self.config.database)?;
                 let follower = Follower::new(
                     self.config.sources.clone(),
                     self.config.metadata.clone(),
+                    self.config.zone,
                     self.config.keep.room,
                 );
-                writer.insert((db, follower))
+                let file = identity(&self.config.database).unwrap_or_default();
+                writer.insert(Writer { db, follower, file })
             }
         };
         let followed = follower.catch_up(db, now)?;
+        self.damaged.store(follower.damaged(), Ordering::Relaxed);
         if followed.unreadable > 0 {
             tracing::warn!(
                 lines = followed.unreadable,
                 "lines of a receipts file are no receipts and were not added up"
             );
         }
-        clean(db, &self.config.keep, now)?;
+        clean(db, &self.config.keep, self.config.zone, now)?;
         Ok(())
     }
 
@@ -215,9 +268,11 @@ impl Kept {
         &self,
         answer: impl FnOnce(&Asking<'_>) -> Result<T, NoAnswer>,
     ) -> Result<T, NoAnswer> {
+        let file = identity(&self.config.database).unwrap_or_default();
         let idle = self.readers.lock().pop();
-        let db = match idle {
-            Some(db) => db,
+        // A database that was deleted or replaced is not asked any more.
+        let db = match idle.filter(|(of, _)| *of == file) {
+            Some((_, db)) => db,
             None => open_reader(&self.config.database)?,
         };
         let asking = Asking {
@@ -226,7 +281,7 @@ impl Kept {
             config: &self.config,
         };
         let answered = answer(&asking)?;
-        self.readers.lock().push(db);
+        self.readers.lock().push((file, db));
         Ok(answered)
     }
 }
@@ -246,7 +301,7 @@ impl Asking<'_> {
     ) -> Result<(Report, witgate_usage::query::Query), NoAnswer> {
         let now = unix_ms();
         let mut query = wording
-            .query(&self.metadata, now)
+            .query(&self.metadata, self.config.zone, now)
             .map_err(NoAnswer::Question)?;
         query
             .only
@@ -257,6 +312,12 @@ impl Asking<'_> {
         let report = query.ask(self.db, &self.config.keep, now)?;
         Ok((report, query))
     }
+}
+
+/// Returns the device and the inode of a file, or `None` if it is missing.
+fn identity(path: &Path) -> Option<File> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 fn unix_ms() -> i64 {

@@ -34,7 +34,7 @@ pub struct Meter {
 #[derive(Debug)]
 enum Kind {
     Sse(Box<Stream>),
-    Json(Answer),
+    Json(Box<Answer>),
     Results(Box<Results>),
     Opaque,
 }
@@ -179,7 +179,7 @@ impl Meter {
     /// Creates a meter of a JSON answer. It keeps the structure and the beginnings of strings, up to 1 MiB.
     pub fn json() -> Self {
         Self {
-            kind: Kind::Json(Answer::default()),
+            kind: Kind::Json(Box::default()),
         }
     }
 
@@ -219,7 +219,7 @@ impl Meter {
     pub fn finish(self) -> Reading {
         match self.kind {
             Kind::Sse(stream) => stream.finish(),
-            Kind::Json(answer) => answer.reading(),
+            Kind::Json(answer) => answer.finish(),
             Kind::Results(results) => Reading::of_batch(results.finish()),
             Kind::Opaque => Reading::default(),
         }

@@ -11,6 +11,8 @@ mod file;
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::usage::{Tokens, Usage};
 pub use contract::{Contract, ContractRates, Multiplier};
 pub use file::PriceError;
@@ -20,7 +22,7 @@ pub use file::PriceError;
 pub struct PriceBook {
     models: Vec<ModelPrice>,
     /// Indices into `models` by model id and by the API's dated id.
-    places: HashMap<String, usize>,
+    places: HashMap<String, usize, RandomState>,
     terms: Terms,
     /// Index of the model whose prices unknown models have, or `None` if they have no price.
     unknown: Option<usize>,

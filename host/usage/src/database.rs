@@ -11,8 +11,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use crate::tally::add_years;
+
 /// Time that a write waits for that of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The version of the database that had no sums of years.
+const BEFORE_YEARS: usize = 1;
 
 /// The steps from one version of the database to the next. A released step never changes.
 const MIGRATIONS: &[&str] = &["
@@ -84,6 +89,14 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX segments_by_last ON segments (last);
     CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+", "
+    CREATE TABLE damaged (path TEXT PRIMARY KEY, error TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    -- The number of the last record that was read in a segment with a chain.
+    ALTER TABLE segments ADD COLUMN record INTEGER;
+    CREATE TABLE keys (key TEXT PRIMARY KEY, last_unix_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE zone (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+    -- An hour has the number of its first minute.
+    UPDATE rollups SET bucket = bucket * 60 WHERE grain = 1;
 "];
 
 /// A failure of the roll-ups. It is the operator's to mend, and its text contains nothing of a receipt.
@@ -179,6 +192,9 @@ fn open_and_migrate(path: &Path) -> rusqlite::Result<(Connection, usize)> {
     let taken = version(&transaction)?;
     for step in MIGRATIONS.iter().skip(taken) {
         transaction.execute_batch(step)?;
+    }
+    if taken == BEFORE_YEARS {
+        add_years(&transaction)?;
     }
     let reached = taken.max(MIGRATIONS.len());
     transaction.pragma_update(None, "user_version", reached)?;

@@ -1,12 +1,14 @@
 //! The reader of receipts files: adds what is new to the sums.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
-use sha2::{Digest as _, Sha256};
-use witgate_audit::segments::{Segment, list};
+use witgate_audit::segments::{Segment, Stamp, list};
+use witgate_ledger::Zone;
 
+use crate::damage::{self, Damage};
 use crate::database::UsageError;
 use crate::record::Record;
 use crate::series::{Metadata, Room};
@@ -16,16 +18,19 @@ use crate::tally::Tally;
 /// Receipts that are added in one transaction.
 const MAX_LINES: usize = 4_096;
 
-/// A segment's lasting name, whatever its file is called: a hash of its first line.
-type Identity = [u8; 16];
+/// Time after which a damaged file is tried again although it is the same: the disk may have refused.
+const AGAIN_MS: i64 = 3_600_000;
 
 /// A reader of receipts files. Any number of them, in any processes, may add to one database: each receipt counts once.
 pub struct Follower {
     sources: Vec<Source>,
     metadata: Vec<String>,
+    zone: Zone,
     room: Room,
     /// What is known of each source.
     known: Vec<Known>,
+    /// The damaged files that the database tells of, or `None` before the first step.
+    told: Option<Vec<Damage>>,
 }
 
 /// The state of a log in memory, which saves looks at files. How far it was read is in the database.
@@ -33,8 +38,18 @@ pub struct Follower {
 struct Known {
     /// The open segment as it was last seen. If it was moved away, its rest is read from here.
     open: Option<Arc<Segment>>,
-    /// The numbers of compressed segments that were read to their ends.
-    read: BTreeSet<u64>,
+    /// Settled segments that were read to their ends.
+    read: BTreeSet<PathBuf>,
+    /// Closed segments that can't be read.
+    damaged: BTreeMap<PathBuf, Tried>,
+}
+
+/// An attempt to read a damaged segment.
+#[derive(Debug, Clone)]
+struct Tried {
+    stamp: Option<Stamp>,
+    at_unix_ms: i64,
+    error: Arc<str>,
 }
 
 /// The result of a step of a follower.
@@ -59,22 +74,25 @@ struct Step<'a> {
 // === impl Follower ===
 
 impl Follower {
-    /// Returns a follower of these files that keeps sums by these metadata values.
+    /// Returns a follower of these files that keeps sums by these metadata values, and by the days and months of a zone.
     #[must_use]
-    pub fn new(sources: Vec<Source>, metadata: Vec<String>, room: Room) -> Self {
+    pub fn new(sources: Vec<Source>, metadata: Vec<String>, zone: Zone, room: Room) -> Self {
         Self {
             known: sources.iter().map(|_| Known::default()).collect(),
             sources,
             metadata,
+            zone,
             room,
+            told: None,
         }
     }
 
-    /// Adds receipts that are not in the sums yet, up to a few thousand.
+    /// Adds receipts that are not in the sums yet, up to a few thousand. A closed segment that can't be read is left out, as
+    /// [`damaged`](crate::damaged) tells, and is read again once it was changed.
     ///
     /// # Errors
     ///
-    /// A file can't be read, or the database can't be written. Then nothing was added.
+    /// An open file can't be read, or the database can't be written. Then nothing was added.
     pub fn step(&mut self, db: &mut Connection, now_unix_ms: i64) -> Result<Followed, UsageError> {
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let left_out = Metadata::extend(&transaction, &self.metadata)?;
@@ -86,9 +104,12 @@ impl Follower {
             self.metadata.retain(|name| !left_out.contains(name));
         }
         let metadata = Metadata::read(&transaction)?;
+        if self.told.is_none() {
+            note_zone(&transaction, self.zone)?;
+        }
         let mut step = Step {
             db: &transaction,
-            tally: Tally::new(&transaction, &metadata),
+            tally: Tally::new(&transaction, &metadata, self.zone),
             followed: Followed::default(),
             now_unix_ms,
         };
@@ -100,10 +121,21 @@ impl Follower {
             tally, followed, ..
         } = step;
         tally.write(self.room)?;
+        let damaged = known.iter().flat_map(Known::damages).collect();
+        if self.told.as_ref() != Some(&damaged) {
+            damage::write(&transaction, &damaged)?;
+        }
         transaction.commit()?;
         // Only now, because what was added before a failure is added again.
         self.known = known;
+        self.told = Some(damaged);
         Ok(followed)
+    }
+
+    /// Returns the number of closed segments that can't be read.
+    #[must_use]
+    pub fn damaged(&self) -> usize {
+        self.known.iter().map(|known| known.damaged.len()).sum()
     }
 
     /// Adds all receipts that are not in the sums yet.
@@ -128,6 +160,44 @@ impl Follower {
     }
 }
 
+/// Notes the zone of the sums, and warns if earlier ones have another.
+fn note_zone(db: &Connection, zone: Zone) -> rusqlite::Result<()> {
+    let before: Option<String> = db
+        .query_row("SELECT name FROM zone", [], |row| row.get(0))
+        .optional()?;
+    let before = before.filter(|before| before != zone.name());
+    if let Some(before) = before {
+        tracing::warn!(
+            before,
+            now = zone.name(),
+            "days and months of usage are those of another time zone from now on; those that are summed up already stay as they are"
+        );
+    }
+    db.execute(
+        "INSERT INTO zone VALUES (0, ?1) ON CONFLICT DO UPDATE SET name = excluded.name",
+        [zone.name()],
+    )?;
+    Ok(())
+}
+
+// === impl Known ===
+
+impl Known {
+    fn damages(&self) -> impl Iterator<Item = Damage> {
+        self.damaged.iter().map(|(path, tried)| Damage {
+            path: path.display().to_string(),
+            error: tried.error.to_string(),
+        })
+    }
+
+    /// Returns the last attempt to read a segment, unless it is time for another.
+    fn tried(&self, segment: &Segment, now_unix_ms: i64) -> Option<&Tried> {
+        let tried = self.damaged.get(segment.path())?;
+        let is_recent = (0..AGAIN_MS).contains(&(now_unix_ms - tried.at_unix_ms));
+        (is_recent && segment.stamp().ok() == Some(tried.stamp.clone())).then_some(tried)
+    }
+}
+
 // === impl Step ===
 
 impl Step<'_> {
@@ -140,11 +210,7 @@ impl Step<'_> {
                 next.open = Some(Arc::new(segment));
                 continue;
             }
-            let number = segment.compressed();
-            let was_read = number.is_some_and(|number| known.read.contains(&number));
-            if was_read || self.add_segment(source, &segment)? {
-                next.read.extend(number);
-            }
+            self.add_closed(source, &segment, known, &mut next)?;
         }
         if let Some(before) = &known.open {
             let is_there = match &next.open {
@@ -164,6 +230,45 @@ impl Step<'_> {
         Ok(next)
     }
 
+    /// Adds what is new in a closed segment, or notes that it is damaged.
+    fn add_closed(
+        &mut self,
+        source: &Source,
+        segment: &Segment,
+        known: &Known,
+        next: &mut Known,
+    ) -> Result<(), UsageError> {
+        let path = segment.path();
+        if segment.is_settled() && known.read.contains(path) {
+            next.read.insert(path.to_owned());
+            return Ok(());
+        }
+        if let Some(tried) = known.tried(segment, self.now_unix_ms) {
+            next.damaged.insert(path.to_owned(), tried.clone());
+            return Ok(());
+        }
+        let stamp = segment.stamp().ok().flatten();
+        match self.add_segment(source, segment) {
+            Ok(is_read) => {
+                if is_read && segment.is_settled() {
+                    next.read.insert(path.to_owned());
+                }
+                Ok(())
+            }
+            Err(UsageError::Receipts { source: error, .. }) => {
+                tracing::error!(path = %path.display(), %error, "a closed segment of receipts can't be read, and what it has beyond the damage is missing in the sums; put back a good copy of the file, which is read then");
+                let tried = Tried {
+                    stamp,
+                    at_unix_ms: self.now_unix_ms,
+                    error: error.to_string().into(),
+                };
+                next.damaged.insert(path.to_owned(), tried);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Adds what follows the place up to which a segment has been read, and notes the new place. Returns whether all of it has
     /// been read.
     fn add_segment(&mut self, source: &Source, segment: &Segment) -> Result<bool, UsageError> {
@@ -176,21 +281,39 @@ impl Step<'_> {
         {
             return Ok(true);
         }
-        let Some(first) = segment.first_line().map_err(failed)? else {
+        let Some(identity) = segment.identity().map_err(failed)? else {
             return Ok(true);
         };
-        let identity = identity(&first);
-        let before: Option<u64> = self
+        let before: Option<(u64, Option<u64>)> = self
             .db
-            .prepare_cached("SELECT place FROM segments WHERE identity = ?1")?
-            .query_row([identity], |row| row.get(0))
+            .prepare_cached("SELECT place, record FROM segments WHERE identity = ?1")?
+            .query_row([identity], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let before = before.unwrap_or(0);
-        let Some(mut lines) = segment.lines(before).map_err(failed)? else {
+        let (before, mut counted) = before.unwrap_or_default();
+        // A compressed segment may have been written anew, so that its lines are at other places.
+        let from = match counted.is_some() && segment.is_settled() {
+            true => 0,
+            false => {
+                counted = None;
+                before
+            }
+        };
+        let Some(mut lines) = segment.lines(from).map_err(failed)? else {
             return Ok(true);
         };
         let mut line = Vec::new();
-        while !self.is_full() && lines.read(&mut line).map_err(failed)? {
+        let damaged = loop {
+            if self.is_full() {
+                break None;
+            }
+            match lines.read(&mut line) {
+                Ok(true) => {}
+                Ok(false) => break None,
+                Err(error) => break Some(error),
+            }
+            if counted.is_some() && lines.record() <= counted {
+                continue;
+            }
             match Record::parse(&line) {
                 Some(record) => {
                     self.tally.add(&record, source.kind, self.now_unix_ms)?;
@@ -199,18 +322,22 @@ impl Step<'_> {
                 // A cut line is ended before the next one is written.
                 None => self.followed.unreadable += 1,
             }
-        }
+        };
         self.followed.is_behind = self.is_full();
         if lines.place() != before {
             let place = i64::try_from(lines.place()).unwrap_or(i64::MAX);
             self.db
                 .prepare_cached(
-                    "INSERT INTO segments VALUES (?1, ?2, ?3) ON CONFLICT (identity) DO UPDATE
-                     SET place = excluded.place, last = coalesce(excluded.last, last)",
+                    "INSERT INTO segments (identity, place, last, record) VALUES (?1, ?2, ?3, ?4) \
+                     ON CONFLICT (identity) DO UPDATE SET place = excluded.place, last = coalesce(excluded.last, last), \
+                     record = coalesce(excluded.record, record)",
                 )?
-                .execute((identity, place, lines.hash()))?;
+                .execute((identity, place, lines.hash(), lines.record()))?;
         }
-        Ok(!self.is_full())
+        match damaged {
+            Some(error) => Err(failed(error)),
+            None => Ok(!self.is_full()),
+        }
     }
 
     /// Returns whether the record with this hash has been read, and so all before it in its segment.
@@ -225,13 +352,4 @@ impl Step<'_> {
     fn is_full(&self) -> bool {
         self.followed.receipts + self.followed.unreadable >= MAX_LINES
     }
-}
-
-/// Returns the identity of the segment that begins with this line, which has the id of a receipt.
-fn identity(first: &[u8]) -> Identity {
-    let mut identity = Identity::default();
-    for (to, from) in identity.iter_mut().zip(Sha256::digest(first)) {
-        *to = from;
-    }
-    identity
 }

@@ -6,6 +6,7 @@
 //! `witgate-audit`. Nothing here knows HTTP, Messages or the
 //! gateway; time is an argument.
 
+mod damage;
 mod database;
 mod follow;
 mod grain;
@@ -20,14 +21,19 @@ mod sessions;
 mod source;
 mod sums;
 mod tally;
+mod uses;
 
+pub use self::damage::{Damage, damaged};
 pub use self::database::{UsageError, open_reader, open_writer};
 pub use self::follow::{Followed, Follower};
 pub use self::grain::Grain;
 pub use self::histogram::Histogram;
 pub use self::retention::{Keep, clean};
-pub use self::search::{Wanted, for_each_line, search};
+pub use self::search::{Found, Wanted, for_each_line, search};
 pub use self::series::{Dimension, Metadata, Room};
 pub use self::sessions::{Session, session, session_named, sessions};
 pub use self::source::{Kind, Source};
 pub use self::sums::Sums;
+pub use self::uses::last_use;
+pub use rusqlite::Connection;
+pub use witgate_ledger::Zone;

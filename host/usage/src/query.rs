@@ -1,6 +1,6 @@
 //! Questions about usage, and their answers.
 //!
-//! A range is covered by the longest grains that fit into it, and by shorter ones at its ends. So a year takes a dozen rows of
+//! A range is covered by the longest grains that fit into it, and by shorter ones at its ends. So a calendar year takes one row of
 //! each series, and any range is exact as long as the shorter grains are kept; later its ends are rounded outwards.
 
 mod range;
@@ -11,6 +11,7 @@ mod wording;
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{CachedStatement, Connection, params};
+use witgate_ledger::Zone;
 
 pub use self::range::Part;
 pub use self::wording::{DEFAULT_LIMIT, Wording};
@@ -29,6 +30,8 @@ pub struct Query {
     pub by: Vec<Dimension>,
     /// The length of time that a row is about, or `None` for the whole range.
     pub per: Option<Grain>,
+    /// The zone of days and months, in which the sums are kept.
+    pub zone: Zone,
     /// Beginning of the range, in Unix milliseconds.
     pub from_unix_ms: i64,
     /// End of the range, in Unix milliseconds.
@@ -212,6 +215,8 @@ impl Query {
             part.buckets.start,
             part.buckets.end
         ])?;
+        // Rows come by their buckets.
+        let mut last = None;
         while let Some(row) = rows.next()? {
             *room = room.checked_sub(1).ok_or(UsageError::TooMuch)?;
             let Some(group) = groups.of(row.get(0)?)? else {
@@ -222,8 +227,16 @@ impl Query {
                 more.read_latencies(row.get_ref(15)?.as_blob().unwrap_or_default());
             }
             let at = match self.per {
-                Some(per) => Some(per.floor(part.grain.start(row.get(1)?))),
                 None => None,
+                Some(per) => {
+                    let bucket = row.get(1)?;
+                    let at = match last {
+                        Some((known, at)) if known == bucket => at,
+                        _ => per.floor(self.zone, part.grain.start(self.zone, bucket)),
+                    };
+                    last = Some((bucket, at));
+                    Some(at)
+                }
             };
             sums.entry((at, group)).or_default().add(&more);
         }

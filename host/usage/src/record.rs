@@ -109,6 +109,9 @@ pub(crate) struct Crash<'a> {
     #[serde(borrow)]
     pub(crate) owner: Text<'a>,
     pub(crate) tokens: Number,
+    pub(crate) input_tokens: Number,
+    pub(crate) output_tokens: Number,
+    pub(crate) cached_tokens: Number,
     pub(crate) requests: Number,
 }
 

@@ -1,6 +1,7 @@
 //! The age at which sums are deleted. Longer grains have the same sums, so only precision goes.
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use witgate_ledger::Zone;
 
 use crate::grain::Grain;
 use crate::series::{Detail, Room};
@@ -20,7 +21,8 @@ pub struct Keep {
     pub room: Room,
 }
 
-const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Rows that are deleted in one transaction, so that no receipt waits for long.
 const AT_ONCE: usize = 10_000;
@@ -35,8 +37,8 @@ impl Keep {
             (Detail::Without, Grain::Hour) => Some(self.hours),
             (Detail::With, Grain::Hour) => Some(self.hours.min(self.sessions)),
             (Detail::Without, Grain::Day) => Some(self.days),
-            (Detail::With, Grain::Day | Grain::Month) => Some(self.sessions),
-            (Detail::Without, Grain::Month) => None,
+            (Detail::With, Grain::Day | Grain::Month | Grain::Year) => Some(self.sessions),
+            (Detail::Without, Grain::Month | Grain::Year) => None,
         }
     }
 }
@@ -46,8 +48,13 @@ impl Keep {
 /// # Errors
 ///
 /// The database can't be written.
-pub fn clean(db: &mut Connection, keep: &Keep, now_unix_ms: i64) -> rusqlite::Result<usize> {
-    let hour = Grain::Hour.bucket(now_unix_ms);
+pub fn clean(
+    db: &mut Connection,
+    keep: &Keep,
+    zone: Zone,
+    now_unix_ms: i64,
+) -> rusqlite::Result<usize> {
+    let hour = now_unix_ms.div_euclid(HOUR_MS);
     let last: Option<i64> = db
         .query_row(
             "SELECT value FROM facts WHERE name = 'cleaned'",
@@ -69,7 +76,7 @@ pub fn clean(db: &mut Connection, keep: &Keep, now_unix_ms: i64) -> rusqlite::Re
         let Some(days) = keep.of(detail, grain) else {
             continue;
         };
-        let before = grain.bucket(now_unix_ms.saturating_sub(i64::from(days) * DAY_MS));
+        let before = grain.bucket(zone, now_unix_ms.saturating_sub(i64::from(days) * DAY_MS));
         deleted += delete(
             db,
             "DELETE FROM rollups WHERE grain = ?1 AND detail = ?2 AND bucket = (SELECT min(bucket) FROM rollups \
@@ -85,7 +92,7 @@ pub fn clean(db: &mut Connection, keep: &Keep, now_unix_ms: i64) -> rusqlite::Re
     )?;
     deleted += db.execute(
         "DELETE FROM rooms WHERE detail = 1 AND day < ?1",
-        [Grain::Day.bucket(now_unix_ms) - 1],
+        [Grain::Day.bucket(zone, now_unix_ms) - 1],
     )?;
     if last.map(|last| last.div_euclid(24)) != Some(hour.div_euclid(24)) {
         deleted += forget(db)?;

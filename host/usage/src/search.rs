@@ -1,12 +1,14 @@
 //! Single receipts, found in the files.
 
 use std::collections::VecDeque;
+use std::io;
 use std::time::{Duration, UNIX_EPOCH};
 
 use memchr::memmem;
 use serde_json::Value;
-use witgate_audit::segments::list;
+use witgate_audit::segments::{Segment, list};
 
+use crate::damage::Damage;
 use crate::database::UsageError;
 use crate::record::find;
 use crate::source::Source;
@@ -62,17 +64,22 @@ impl Wanted {
     }
 }
 
+/// The receipts that a search found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The receipts as they were written.
+    pub lines: Vec<Vec<u8>>,
+    /// Closed segments that can't be read to their ends, in which there may be more.
+    pub damaged: Vec<Damage>,
+}
+
 /// Returns up to `limit` receipts that are wanted, the last written first, from all files of the logs.
 ///
 /// # Errors
 ///
-/// A file can't be read.
-pub fn search(
-    sources: &[Source],
-    wanted: &Wanted,
-    limit: usize,
-) -> Result<Vec<Vec<u8>>, UsageError> {
-    let mut found = Vec::new();
+/// An open file can't be read.
+pub fn search(sources: &[Source], wanted: &Wanted, limit: usize) -> Result<Found, UsageError> {
+    let (mut found, mut damaged) = (Vec::new(), Vec::new());
     let earliest = wanted.from_unix_ms.and_then(|from| from.try_into().ok());
     let earliest = earliest.map(|from| UNIX_EPOCH + Duration::from_millis(from));
     for source in sources {
@@ -84,18 +91,16 @@ pub fn search(
             if room == 0 || earliest.is_some_and(|earliest| segment.is_before(earliest)) {
                 break;
             }
-            let Some(mut lines) = segment.lines(0).map_err(failed)? else {
-                continue;
-            };
-            let (mut last, mut line) = (VecDeque::new(), Vec::new());
-            while lines.read(&mut line).map_err(failed)? {
-                if wanted.matches(&line) {
+            let mut last = VecDeque::new();
+            let read = each_line(segment, &mut |line| {
+                if wanted.matches(line) {
                     if last.len() == room {
                         last.pop_front();
                     }
-                    last.push_back(line.clone());
+                    last.push_back(line.to_vec());
                 }
-            }
+            });
+            damaged.extend(unless_open(segment, read).map_err(failed)?);
             of_source.extend(last.into_iter().rev());
         }
         found.extend(of_source);
@@ -104,27 +109,53 @@ pub fn search(
         found.sort_by_cached_key(|line| std::cmp::Reverse(started(line)));
     }
     found.truncate(limit);
-    Ok(found)
+    Ok(Found {
+        lines: found,
+        damaged,
+    })
 }
 
-/// Calls `each` for every line of the logs, from the oldest.
+/// Calls `each` for every line of the logs, from the oldest. Returns the closed segments that can't be read to their ends.
 ///
 /// # Errors
 ///
-/// A file can't be read.
-pub fn for_each_line(sources: &[Source], mut each: impl FnMut(&[u8])) -> Result<(), UsageError> {
+/// An open file can't be read.
+pub fn for_each_line(
+    sources: &[Source],
+    mut each: impl FnMut(&[u8]),
+) -> Result<Vec<Damage>, UsageError> {
+    let mut damaged = Vec::new();
     for source in sources {
         let failed = |error| source.failed(error);
-        let mut line = Vec::new();
         for segment in list(&source.path).map_err(failed)? {
-            if let Some(mut lines) = segment.lines(0).map_err(failed)? {
-                while lines.read(&mut line).map_err(failed)? {
-                    each(&line);
-                }
-            }
+            let read = each_line(&segment, &mut each);
+            damaged.extend(unless_open(&segment, read).map_err(failed)?);
         }
     }
+    Ok(damaged)
+}
+
+fn each_line(segment: &Segment, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    let Some(mut lines) = segment.lines(0)? else {
+        return Ok(());
+    };
+    let mut line = Vec::new();
+    while lines.read(&mut line)? {
+        each(&line);
+    }
     Ok(())
+}
+
+/// Returns the damage of a closed segment, or the error of an open one.
+fn unless_open(segment: &Segment, read: io::Result<()>) -> io::Result<Option<Damage>> {
+    match read {
+        Ok(()) => Ok(None),
+        Err(error) if segment.is_open() => Err(error),
+        Err(error) => Ok(Some(Damage {
+            path: segment.path().display().to_string(),
+            error: error.to_string(),
+        })),
+    }
 }
 
 fn started(line: &[u8]) -> Option<i64> {
@@ -172,7 +203,7 @@ mod tests {
                 to_unix_ms: times.1,
                 fields: fields.iter().map(owned).collect(),
             };
-            let lines = search(&sources, &wanted, limit).unwrap();
+            let lines = search(&sources, &wanted, limit).unwrap().lines;
             let id = |line: &Vec<u8>| {
                 serde_json::from_slice::<Value>(line).unwrap()["id"]
                     .as_str()

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
+use witgate_ledger::Zone;
 
 use crate::names::Names;
 use crate::record::Record;
@@ -10,6 +11,7 @@ use crate::series::{self, Detail, Dimension, Metadata, Room, Values, without_det
 use crate::sessions::Visits;
 use crate::source::Kind;
 use crate::sums::Sums;
+use crate::uses::Uses;
 use crate::{Grain, sessions};
 
 /// Maximum number of tokens that a receipt counts with: an upstream may report any number.
@@ -28,9 +30,11 @@ pub(crate) const PICO_PER_MICRO: u128 = 1_000_000;
 pub(crate) struct Tally<'db> {
     names: Names<'db>,
     metadata: &'db Metadata,
+    zone: Zone,
     /// Sums by the minute and the values of receipts.
     sums: HashMap<(i64, Values), Sums>,
     sessions: HashMap<(String, String), Visits>,
+    uses: Uses,
 }
 
 /// The place of sums in the database.
@@ -39,12 +43,14 @@ type Place = (Grain, Detail, i64, i64);
 // === impl Tally ===
 
 impl<'db> Tally<'db> {
-    pub(crate) fn new(db: &'db Connection, metadata: &'db Metadata) -> Self {
+    pub(crate) fn new(db: &'db Connection, metadata: &'db Metadata, zone: Zone) -> Self {
         Self {
             names: Names::new(db),
             metadata,
+            zone,
             sums: HashMap::new(),
             sessions: HashMap::new(),
+            uses: Uses::default(),
         }
     }
 
@@ -59,9 +65,15 @@ impl<'db> Tally<'db> {
         let started = started
             .and_then(|time| i64::try_from(time).ok())
             .unwrap_or(now_unix_ms);
-        let minute = Grain::Minute.bucket(started);
+        let minute = Grain::Minute.bucket(self.zone, started);
         let values = self.metadata.values(&mut self.names, record)?;
         let own = counted(record, kind);
+        // The settlement of a batch is no request of its key.
+        if let Some(key) = record.key.get()
+            && record.endpoint.get() != Some("batch-settlement")
+        {
+            self.uses.add(key, started);
+        }
         if let Some(session) = record.session.get() {
             let key = record.key.get().unwrap_or_default();
             let visits = self
@@ -103,12 +115,18 @@ impl<'db> Tally<'db> {
     /// Adds the sums to those in the database.
     pub(crate) fn write(self, room: Room) -> rusqlite::Result<()> {
         let Self {
-            mut names, sums, ..
+            mut names,
+            sums,
+            zone,
+            uses,
+            ..
         } = self;
+        uses.write(names.db)?;
         let mut rows: HashMap<Place, Sums> = HashMap::new();
         let mut numbers: HashMap<(Detail, Values), i64> = HashMap::new();
         for ((minute, values), sums) in &sums {
-            let start = Grain::Minute.start(*minute);
+            let start = Grain::Minute.start(zone, *minute);
+            let buckets = Grain::ALL.map(|grain| (grain, grain.bucket(zone, start)));
             for (detail, values, grains) in [
                 (Detail::Without, without_detail(*values), PLAIN),
                 (Detail::With, *values, DETAILED),
@@ -116,14 +134,14 @@ impl<'db> Tally<'db> {
                 let series = match numbers.get(&(detail, values)) {
                     Some(number) => *number,
                     None => {
-                        let day = Grain::Day.bucket(start);
+                        let day = Grain::Day.bucket(zone, start);
                         let number = series::number(&mut names, detail, &values, day, room)?;
                         numbers.insert((detail, values), number);
                         number
                     }
                 };
-                for grain in grains {
-                    let place = (*grain, detail, grain.bucket(start), series);
+                for (grain, bucket) in buckets.iter().filter(|(grain, _)| grains.contains(grain)) {
+                    let place = (*grain, detail, *bucket, series);
                     rows.entry(place).or_default().add(sums);
                 }
             }
@@ -156,7 +174,12 @@ fn counted(record: &Record<'_>, kind: Kind) -> Sums {
         sums.cache_write = tokens(usage.cache_creation_input_tokens.or_zero());
     }
     if let Some(crash) = &record.crash.0 {
-        sums.crash_tokens = crash.tokens.or_zero().min(MAX_TOKENS);
+        // Input includes what was written to caches.
+        sums.input = crash.input_tokens.or_zero().min(MAX_TOKENS);
+        sums.output = crash.output_tokens.or_zero().min(MAX_TOKENS);
+        sums.cache_read = crash.cached_tokens.or_zero().min(MAX_TOKENS);
+        let known = sums.tokens();
+        sums.crash_tokens = crash.tokens.or_zero().min(MAX_TOKENS).saturating_sub(known);
         sums.requests = crash.requests.or_zero();
     } else if let Some(batch) = &record.batch.0
         && batch.ended.get().is_some()
@@ -257,6 +280,32 @@ fn add_row(db: &Connection, place: Place, mut sums: Sums) -> rusqlite::Result<()
         picousd,
         sums.latencies(),
     ])?;
+    Ok(())
+}
+
+/// Adds the sums of years to a database that has those of months.
+pub(crate) fn add_years(db: &Connection) -> rusqlite::Result<()> {
+    let mut select = db.prepare(
+        "SELECT bucket, series, requests, messages, errors, refused, client_gone, input, output, cache_read, cache_write, \
+         crash_tokens, unpriced, microusd, picousd, latencies FROM rollups WHERE grain = ?1 AND detail = ?2",
+    )?;
+    let months = select.query_map((Grain::Month.code(), Detail::Without.code()), |row| {
+        let month: i64 = row.get(0)?;
+        let mut sums = read_sums(row, 2)?;
+        sums.read_latencies(row.get_ref(15)?.as_blob().unwrap_or_default());
+        let place = (
+            Grain::Year,
+            Detail::Without,
+            month.div_euclid(12),
+            row.get(1)?,
+        );
+        Ok((place, sums))
+    })?;
+    // All of them before the first is written to the same table.
+    let months = months.collect::<rusqlite::Result<Vec<_>>>()?;
+    for (place, sums) in months {
+        add_row(db, place, sums)?;
+    }
     Ok(())
 }
 

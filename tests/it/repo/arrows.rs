@@ -32,7 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "witgate-usage",
         ],
     ),
-    ("witgate-usage", &["witgate-audit"]),
+    ("witgate-usage", &["witgate-audit", "witgate-ledger"]),
     ("witgate-upstream", &["witgate-config-file"]),
     ("witgate-handover", &["witgate-ledger", "witgate-audit"]),
     ("witgate-config-file", &[]),

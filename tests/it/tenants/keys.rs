@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use witgate_gateway::config::Config;
+use witgate_gateway::{Options, Server};
+
 use crate::harness::{
-    Caller, GatewayBuilder, Request, TestGateway, Upstream, complaint, printed, text, witgate,
-    within_timeout,
+    Caller, Client, GatewayBuilder, Request, TestGateway, Upstream, complaint, printed, text,
+    witgate, within_timeout,
 };
 
 async fn gateway(upstream: &Upstream) -> TestGateway {
@@ -253,4 +256,51 @@ async fn the_page_of_keys_shows_their_last_use_across_reloads() {
         first["keys"][0]["id"], second["keys"][0]["id"],
         "each key once"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_use_of_a_key_outlives_a_restart() {
+    let upstream = Upstream::answering().await;
+    let builder = GatewayBuilder::bare().upstream("default", &upstream);
+    let gate = builder
+        .extra("[state]\ndirectory = \"state\"\n")
+        .start()
+        .await;
+    Caller::admit(&gate, "idle", "acme", "").await;
+    assert_eq!(status(&gate, gate.key()).await, 200, "alice asks");
+    gate.receipts_when(1).await;
+    let used = |page: &Value, id: &str| {
+        let keys = page["keys"].as_array().unwrap();
+        let key = keys.iter().find(|key| key["id"] == id).unwrap();
+        key["last_used_unix_ms"].as_u64()
+    };
+    // The sums are up to date once they were asked for.
+    assert_eq!(gate.admin("/usage").await.status, 200);
+    let before = used(&gate.admin("/keys").await.json(), "alice").expect("a use");
+    let (_, folder) = gate.drain().await;
+    let config = Config::read(&folder.path().join("witgate.toml")).expect("as before");
+    let next = within_timeout("the next start", Server::start(config, Options::default()))
+        .await
+        .unwrap();
+    let address = next.admin().expect("an admin listener");
+    let response = Client::connect(address)
+        .await
+        .ask(&Request::new("GET", "/keys"))
+        .await;
+    let page = response.json();
+    let after = used(&page, "alice").expect("it is known");
+    assert!(after.abs_diff(before) < 60_000, "{after} and {before}");
+    assert_eq!(used(&page, "idle"), None, "{page}");
+    let listed = printed(&witgate(
+        folder.path(),
+        &["key", "list", "--config", "witgate.toml"],
+    ));
+    let line = |id: &str| listed.lines().find(|line| line.starts_with(id)).unwrap();
+    assert!(
+        listed.lines().next().unwrap().ends_with("last used"),
+        "{listed}"
+    );
+    assert!(line("alice").ends_with('Z'), "a time: {listed}");
+    assert!(line("idle").ends_with('-'), "none: {listed}");
+    within_timeout("the drain", next.drain()).await;
 }

@@ -5,6 +5,7 @@ mod log;
 mod reloads;
 mod steps;
 mod surroundings;
+mod usage;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -33,8 +33,14 @@ pub enum Problem {
     Apart(u64),
     /// The compressed file has another number of records or another hash than its seal says, so that its end is missing.
     Unsealed(u64),
+    /// The segment was written anew, and no later record tells of it.
+    Unannounced(u64),
     /// The file can't be read as a compressed one.
     Unreadable(String),
+    /// Fields were removed from the segment by these rules, as a later record says. Not a problem.
+    Without(u64, String),
+    /// The lines of the file are from before there were chains, so that nothing can be told of them. Not a problem.
+    Unchained(u64),
     /// Bytes that are no record, such as a line that a crash cut, are there as the chain says. Not a problem.
     Cut(u64),
     /// Bytes at the end are no record yet. Not a problem: the next record covers them.
@@ -78,7 +84,10 @@ impl Problem {
     /// Returns whether the files are not as they were written.
     #[must_use]
     pub fn is_serious(&self) -> bool {
-        !matches!(self, Self::Cut(_) | Self::CutAtEnd(_))
+        !matches!(
+            self,
+            Self::Without(..) | Self::Unchained(_) | Self::Cut(_) | Self::CutAtEnd(_)
+        )
     }
 }
 
@@ -107,7 +116,19 @@ impl fmt::Display for Problem {
                     "segment {segment} is not what its seal says: records at its end are missing or were changed"
                 )
             }
+            Self::Unannounced(segment) => write!(
+                f,
+                "segment {segment} was written anew, and no later record says so"
+            ),
+            Self::Without(segment, rules) => write!(
+                f,
+                "fields were removed from segment {segment} by the rule {rules}, as a later record says"
+            ),
             Self::Unreadable(error) => write!(f, "the file can't be read: {error}"),
+            Self::Unchained(lines) => write!(
+                f,
+                "{lines} receipts from before there were chains, which can't be checked"
+            ),
             Self::Cut(bytes) => write!(
                 f,
                 "{bytes} bytes of a line that was cut, as the next record says"

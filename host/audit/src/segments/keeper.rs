@@ -4,10 +4,13 @@ use std::fs;
 use std::io;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use super::open::Rotation;
+use super::rewrite::{self, Anchors, Rule};
 use super::{Closed, Form, closed, path_of, seal};
 
 /// The longest time between two looks at the age of segments.
@@ -29,6 +32,9 @@ pub struct Retention {
 pub(super) struct Keeper {
     base: PathBuf,
     retention: Retention,
+    rule: Option<Rule>,
+    /// Rewritten segments of which records have to tell.
+    anchors: Arc<Anchors>,
     /// Wakes the thread, which ends with this. `None` before the first call.
     thread: Option<SyncSender<()>>,
 }
@@ -36,12 +42,19 @@ pub(super) struct Keeper {
 // === impl Keeper ===
 
 impl Keeper {
-    pub(super) fn new(base: &Path, retention: Retention) -> Self {
+    pub(super) fn new(base: &Path, rotation: &Rotation) -> Self {
         Self {
             base: base.to_owned(),
-            retention,
+            retention: rotation.retention.clone(),
+            rule: rotation.rule.clone(),
+            anchors: Arc::default(),
             thread: None,
         }
+    }
+
+    /// Returns the rewritten segments of which records have to tell.
+    pub(super) fn anchors(&self) -> &Anchors {
+        &self.anchors
     }
 
     /// Has the closed segments looked at soon.
@@ -49,10 +62,12 @@ impl Keeper {
         if self.thread.is_none() {
             let (wake, woken) = sync_channel(1);
             let (base, retention) = (self.base.clone(), self.retention.clone());
+            let (rule, anchors) = (self.rule.clone(), Arc::clone(&self.anchors));
+            let look = move || look(&base, &retention, rule.as_ref(), &anchors);
             let run = move || {
                 loop {
                     match woken.recv_timeout(LOOK) {
-                        Ok(()) | Err(RecvTimeoutError::Timeout) => look(&base, &retention),
+                        Ok(()) | Err(RecvTimeoutError::Timeout) => look(),
                         Err(RecvTimeoutError::Disconnected) => return,
                     }
                 }
@@ -75,9 +90,13 @@ impl Keeper {
     }
 }
 
-fn look(base: &Path, retention: &Retention) {
-    if let Err(error) = tidy(base, retention, SystemTime::now()) {
+fn look(base: &Path, retention: &Retention, rule: Option<&Rule>, anchors: &Anchors) {
+    let now = SystemTime::now();
+    if let Err(error) = tidy(base, retention, now) {
         tracing::error!(path = %base.display(), %error, "the closed segments of receipts can't be compressed or deleted");
+    }
+    if let Some(rule) = rule {
+        rewrite::apply(base, rule, anchors, now);
     }
 }
 
@@ -111,6 +130,7 @@ pub fn tidy(base: &Path, retention: &Retention, now: SystemTime) -> io::Result<(
             || retention.age.is_some_and(|most| age > most);
         if goes && form == Form::Compressed {
             tracing::info!(path = %path.display(), "deleting a segment of receipts, as [receipts] says");
+            seal::remove(&rewrite::rewritten(&path))?;
             seal::remove(&path)?;
         }
     }

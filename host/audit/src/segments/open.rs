@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::keeper::{Keeper, Retention};
 use super::tail::{self, Tail};
-use super::{Form, path_of};
+use super::{Form, Rule, path_of};
 use crate::chain::{End, Note};
 use crate::sink::{Sink, Stopped, is_at};
 
@@ -24,12 +24,14 @@ const LINES: usize = 500;
 const STEPS: usize = 100;
 
 /// The rule for closing a segment, and for keeping closed ones.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Rotation {
     /// Size in bytes at which a segment is closed. It exceeds it by at most one batch.
     pub max_bytes: NonZeroU64,
     /// The closed segments that are kept.
     pub retention: Retention,
+    /// The rule by which fields are removed from them, or `None` to keep all.
+    pub rule: Option<Rule>,
 }
 
 /// A sink that chains the lines of a file in segments. The lines have to be JSON objects that are not empty. A missing file is
@@ -76,7 +78,7 @@ impl Segments {
     pub fn new(path: impl Into<PathBuf>, rotation: Rotation) -> Self {
         let path = path.into();
         Self {
-            keeper: Keeper::new(&path, rotation.retention.clone()),
+            keeper: Keeper::new(&path, &rotation),
             path,
             rotation,
             open: None,
@@ -125,7 +127,7 @@ impl Segments {
 
     fn write(&mut self, lines: &[u8]) -> Result<(), Stopped> {
         let mut taken = 0;
-        let mut rest = lines.split_inclusive(|byte| *byte == b'\n').peekable();
+        let mut rest = each_line(lines).peekable();
         while rest.peek().is_some() {
             let group: Vec<&[u8]> = rest.by_ref().take(LINES).collect();
             let prepared = self.prepare();
@@ -134,7 +136,11 @@ impl Segments {
                 let source = io::ErrorKind::NotFound.into();
                 return Err(Stopped { taken, source });
             };
+            open.end.notes.extend(self.keeper.anchors().give());
             let (count, result) = open.write(&group);
+            if self.keeper.anchors().written(result.is_ok()) {
+                self.keeper.wake();
+            }
             let _unlocked = open.file.unlock();
             taken += group
                 .iter()
@@ -146,6 +152,16 @@ impl Segments {
         }
         Ok(())
     }
+}
+
+/// Returns the lines, each with its newline.
+fn each_line(mut lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
+        let (line, rest) = lines.split_at_checked(end)?;
+        lines = rest;
+        (!line.is_empty()).then_some(line)
+    })
 }
 
 impl Sink for Segments {

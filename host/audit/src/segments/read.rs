@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::{Closed, Form, Found, find, path_of, seal};
+use super::{Closed, Form, Found, find, seal};
 use crate::chain::without_chain;
 
 /// The lines of a file and of its closed segments, in the order in which they were written, without their chains.
@@ -105,18 +105,24 @@ impl Reader {
 
     /// Opens a closed segment, in the form that it has by now, after this number of its bytes.
     pub(super) fn closed(base: &Path, closed: &Closed, place: u64) -> io::Result<Self> {
-        let compressed = path_of(base, closed.number, Form::Compressed);
-        match (closed.form, File::open(&closed.path)) {
-            (Form::Plain, Ok(mut file)) => {
+        let (file, form) = closed.open(base)?;
+        Self::of_form(file, form, place)
+    }
+
+    /// Reads a closed segment's file after this number of its bytes.
+    pub(super) fn of_form(mut file: File, form: Form, place: u64) -> io::Result<Self> {
+        match form {
+            Form::Plain => {
                 file.seek(SeekFrom::Start(place))?;
                 Ok(Self::plain(file))
             }
-            (Form::Plain, Err(error)) if error.kind() == io::ErrorKind::NotFound => {
-                Self::compressed(File::open(compressed)?, place)
-            }
-            (Form::Compressed, Ok(file)) => Self::compressed(file, place),
-            (_, Err(error)) => Err(error),
+            Form::Compressed => Self::compressed(file, place),
         }
+    }
+
+    /// Opens a file that is not compressed, after this number of its bytes.
+    pub(super) fn file(path: &Path, place: u64) -> io::Result<Self> {
+        Self::of_form(File::open(path)?, Form::Plain, place)
     }
 
     /// Reads an open segment after this number of its bytes, however the file is read elsewhere.

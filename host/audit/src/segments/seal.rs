@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::unfinished;
-use crate::chain::{Chained, End, Place};
+use crate::chain::{Chained, Link, Place};
 
 /// The magic number of a frame that decoders skip.
 const SKIPPED: [u8; 4] = 0x184D_2A50_u32.to_le_bytes();
@@ -23,11 +23,35 @@ const HEAD: usize = 8;
 
 const NAME: &str = "witgate-seal";
 
+/// The name of the frame before a seal that has the hash of the last record before fields were removed.
+const WAS: &str = "witgate-was";
+
+/// The seal of a segment: its last record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seal {
+    pub(super) place: Place,
+    pub(super) link: Link,
+    /// The hash that the record was written with, from which the next segment goes on.
+    pub(super) original: Link,
+}
+
 const LEVEL: i32 = 3;
 
 /// A compressed segment that is being written.
 pub(super) struct Sealing {
     encoder: zstd::Encoder<'static, File>,
+}
+
+// === impl Seal ===
+
+impl Seal {
+    pub(super) fn of(last: &Chained<'_>) -> Self {
+        Self {
+            place: last.place,
+            link: last.link,
+            original: last.original(),
+        }
+    }
 }
 
 // === impl Sealing ===
@@ -50,47 +74,69 @@ impl Sealing {
     }
 
     /// Writes the seal. The file keeps the time at which its segment was closed.
-    pub(super) fn finish(self, last: &End, closed: SystemTime) -> io::Result<()> {
+    pub(super) fn finish(self, seal: &Seal, closed: SystemTime) -> io::Result<()> {
         let mut file = self.encoder.finish()?;
-        let Place { segment, record } = last.place;
-        let link = last.link.as_str();
-        let text = format!("{NAME} {segment}.{record} {link}");
-        let mut frame = Vec::with_capacity(HEAD + TEXT);
-        frame.extend_from_slice(&SKIPPED);
-        frame.extend_from_slice(&TEXT_LENGTH.to_le_bytes());
-        frame.extend_from_slice(format!("{text:<TEXT$}").as_bytes());
-        file.write_all(&frame)?;
+        let Seal {
+            place,
+            link,
+            original,
+        } = seal;
+        let mut frames = Vec::with_capacity(2 * (HEAD + TEXT));
+        if original != link {
+            add_frame(&mut frames, &format!("{WAS} {}", original.as_str()));
+        }
+        add_frame(&mut frames, &format!("{NAME} {place} {}", link.as_str()));
+        file.write_all(&frames)?;
         file.set_modified(closed)?;
         file.sync_all()
     }
 }
 
-/// Returns the last record by the seal of a compressed segment, or `None` if it has none.
-pub(super) fn read(path: &Path) -> io::Result<Option<End>> {
-    let file = File::open(path)?;
-    let Some(at) = file.metadata()?.len().checked_sub((HEAD + TEXT) as u64) else {
+/// Appends a frame that decoders skip.
+fn add_frame(frames: &mut Vec<u8>, text: &str) {
+    frames.extend_from_slice(&SKIPPED);
+    frames.extend_from_slice(&TEXT_LENGTH.to_le_bytes());
+    frames.extend_from_slice(format!("{text:<TEXT$}").as_bytes());
+}
+
+/// Returns the seal of a compressed segment, or `None` if it has none.
+pub(super) fn read(file: &File) -> io::Result<Option<Seal>> {
+    let Some(last) = read_frame(file, 1)? else {
+        return Ok(None);
+    };
+    let was = read_frame(file, 2)?;
+    let was = was.as_deref().and_then(|text| text.strip_prefix(WAS));
+    let original = was.and_then(|was| was.trim_ascii().parse().ok());
+    Ok(parse(&last, original))
+}
+
+/// Returns the text of one of the frames at the end, counted from there, or `None` if there is none.
+fn read_frame(file: &File, number: u64) -> io::Result<Option<String>> {
+    let from_end = number * (HEAD + TEXT) as u64;
+    let Some(at) = file.metadata()?.len().checked_sub(from_end) else {
         return Ok(None);
     };
     let mut frame = [0; HEAD + TEXT];
     file.read_exact_at(&mut frame, at)?;
     let text = frame.strip_prefix(&SKIPPED).and_then(|rest| rest.get(4..));
     let text = text.and_then(|text| std::str::from_utf8(text).ok());
-    Ok(text.and_then(parse))
+    Ok(text.map(str::to_owned))
 }
 
-fn parse(text: &str) -> Option<End> {
+fn parse(text: &str, original: Option<Link>) -> Option<Seal> {
     let mut words = text.split_ascii_whitespace();
     if words.next() != Some(NAME) {
         return None;
     }
     let (segment, record) = words.next()?.split_once('.')?;
-    Some(End {
+    let link = words.next()?.parse().ok()?;
+    Some(Seal {
         place: Place {
             segment: segment.parse().ok()?,
             record: record.parse().ok()?,
         },
-        link: words.next()?.parse().ok()?,
-        notes: Vec::new(),
+        link,
+        original: original.unwrap_or(link),
     })
 }
 
@@ -114,7 +160,7 @@ pub(super) fn seal(plain: &Path, to: &Path) -> io::Result<()> {
         sealing.write(&line)?;
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         if let Some(chained) = Chained::read(text) {
-            last = Some(End::at(&chained));
+            last = Some(Seal::of(&chained));
         }
         line.clear();
     }

@@ -1,14 +1,16 @@
 //! Single segments, for readers that go on where they stopped, or that begin with the newest one.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use sha2::{Digest as _, Sha256};
+
 use super::read::Reader;
-use super::{Closed, Form, Found, find, seal};
-use crate::chain::{Link, unchain};
+use super::{Closed, Form, Found, earlier, find, seal};
+use crate::chain::{Chained, Link, Place as Numbered, unchain};
 
 /// The bytes of the first line that are looked at.
 const MAX_FIRST: u64 = 1 << 20;
@@ -22,27 +24,46 @@ pub struct Segment {
 
 #[derive(Debug)]
 enum Place {
+    /// A file of the rotation before there were chains.
+    Earlier(PathBuf),
     Closed(Closed),
     /// Stays the same file if it is rotated or moved away.
     Open(File),
+}
+
+/// A segment's lasting name, whatever becomes of its file.
+pub type Identity = [u8; 16];
+
+/// The state of a file, which differs once it was changed or replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    len: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 /// The whole lines of a segment, without their chains. A last line without an end is none: it may still be being written.
 pub struct WholeLines {
     reader: Reader,
     place: u64,
-    hash: Option<Link>,
+    /// The last record that had a chain, and the hash that it was written with.
+    last: Option<(Numbered, Link)>,
 }
 
-/// Returns the segments of a file, from the oldest. The open one is the last.
+/// Returns the segments of a file, from the oldest. The open one is the last, and files of the rotation before there were chains
+/// are the first.
 ///
 /// # Errors
 ///
 /// The system's error. Files that are missing are none.
 pub fn list(base: &Path) -> io::Result<Vec<Segment>> {
     let Found { closed, open, .. } = find(base)?;
-    let places = closed.into_iter().map(Place::Closed);
-    let places = places.chain(open.map(Place::Open));
+    let earlier = earlier(base)?.into_iter().map(Place::Earlier);
+    let places = earlier
+        .chain(closed.into_iter().map(Place::Closed))
+        .chain(open.map(Place::Open));
     let segment = |place| Segment {
         base: base.to_owned(),
         place,
@@ -59,22 +80,50 @@ impl Segment {
         matches!(self.place, Place::Open(_))
     }
 
-    /// Returns the number of a compressed segment, which never changes again, or `None` for others.
+    /// Returns the file, which may have moved since.
     #[must_use]
-    pub const fn compressed(&self) -> Option<u64> {
+    pub fn path(&self) -> &Path {
         match &self.place {
-            Place::Closed(closed) => match closed.form {
-                Form::Compressed => Some(closed.number),
-                Form::Plain => None,
-            },
-            Place::Open(_) => None,
+            Place::Earlier(path) => path,
+            Place::Closed(closed) => &closed.path,
+            Place::Open(_) => &self.base,
         }
+    }
+
+    /// Returns true if no line is added any more, and the file keeps its name.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        match &self.place {
+            Place::Earlier(_) => true,
+            Place::Closed(closed) => matches!(closed.form, Form::Compressed),
+            Place::Open(_) => false,
+        }
+    }
+
+    /// Returns the state of the file, or `None` if it is gone.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub fn stamp(&self) -> io::Result<Option<Stamp>> {
+        let metadata = match &self.place {
+            Place::Open(file) => file.metadata().map(Some)?,
+            Place::Earlier(_) | Place::Closed(_) => unless_missing(fs::metadata(self.path()))?,
+        };
+        Ok(metadata.map(|metadata| Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }))
     }
 
     /// Returns true if all lines were written before a time.
     #[must_use]
     pub fn is_before(&self, time: SystemTime) -> bool {
         match &self.place {
+            Place::Earlier(path) => super::is_before(path, time),
             Place::Closed(closed) => closed.is_before(time),
             Place::Open(_) => false,
         }
@@ -93,7 +142,7 @@ impl Segment {
         Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
     }
 
-    /// Returns the hash of the last record by the seal of a compressed segment, which is read without the lines, or `None` for
+    /// Returns the hash that the last record was written with by the seal of a compressed segment, which is read without the lines, or `None` for
     /// a segment without a seal.
     ///
     /// # Errors
@@ -106,23 +155,37 @@ impl Segment {
         if closed.form == Form::Plain {
             return Ok(None);
         }
-        let end = unless_missing(seal::read(&closed.path))?.flatten();
-        Ok(end.map(|end| end.link.as_str().to_owned()))
+        let read = File::open(&closed.path).and_then(|file| seal::read(&file));
+        let seal = unless_missing(read)?.flatten();
+        Ok(seal.map(|seal| seal.original.as_str().to_owned()))
     }
 
-    /// Returns the first line as it is in the file, which stays the same whatever becomes of the segment. It is cut after a
-    /// mebibyte. Returns `None` before it is whole, or if the segment was deleted.
+    /// Returns the name of the segment that stays whatever becomes of it: a hash of its first line, as it was written. Returns `None`
+    /// before that line is whole, or if the segment was deleted.
     ///
     /// # Errors
     ///
     /// The system's error, or the segment is damaged.
-    pub fn first_line(&self) -> io::Result<Option<Vec<u8>>> {
+    pub fn identity(&self) -> io::Result<Option<Identity>> {
         let Some(mut reader) = self.reader(0)? else {
             return Ok(None);
         };
         let mut line = Vec::new();
         let count = reader.read_raw(&mut line, MAX_FIRST)?;
-        Ok((line.ends_with(b"\n") || count == MAX_FIRST).then_some(line))
+        if !line.ends_with(b"\n") && count < MAX_FIRST {
+            return Ok(None);
+        }
+        // A record has the same hash whatever was removed from it.
+        let original = Chained::read(line.strip_suffix(b"\n").unwrap_or(&line));
+        let digest = match original.map(|chained| chained.original()) {
+            Some(original) => Sha256::digest(original.as_str()),
+            None => Sha256::digest(&line),
+        };
+        let mut identity = Identity::default();
+        for (to, from) in identity.iter_mut().zip(digest) {
+            *to = from;
+        }
+        Ok(Some(identity))
     }
 
     /// Returns the whole lines after this number of bytes, as they are uncompressed, or `None` if the segment was deleted.
@@ -135,12 +198,13 @@ impl Segment {
         Ok(reader.map(|reader| WholeLines {
             reader,
             place,
-            hash: None,
+            last: None,
         }))
     }
 
     fn reader(&self, place: u64) -> io::Result<Option<Reader>> {
         match &self.place {
+            Place::Earlier(path) => unless_missing(Reader::file(path, place)),
             Place::Closed(closed) => unless_missing(Reader::closed(&self.base, closed, place)),
             Place::Open(file) => Ok(Some(Reader::open(file.try_clone()?, place))),
         }
@@ -170,7 +234,7 @@ impl WholeLines {
             return Ok(false);
         }
         self.place += count;
-        self.hash = unchain(line).or(self.hash);
+        self.last = unchain(line).or(self.last);
         Ok(true)
     }
 
@@ -180,10 +244,16 @@ impl WholeLines {
         self.place
     }
 
-    /// Returns the hash of the last record that was read, or `None` if none had a chain.
+    /// Returns the hash that the last record was written with that was read, or `None` if none had a chain.
     #[must_use]
     pub fn hash(&self) -> Option<&str> {
-        self.hash.as_ref().map(Link::as_str)
+        self.last.as_ref().map(|(_, link)| link.as_str())
+    }
+
+    /// Returns the number of the last record that was read in its segment, or `None` if none had a chain.
+    #[must_use]
+    pub fn record(&self) -> Option<u64> {
+        self.last.map(|(place, _)| place.record)
     }
 }
 

@@ -71,7 +71,11 @@ pub(super) fn newest(base: &Path) -> io::Result<Option<End>> {
         return Ok(None);
     };
     match form {
-        Form::Compressed => seal::read(&path),
+        Form::Compressed => Ok(seal::read(&File::open(path)?)?.map(|seal| End {
+            place: seal.place,
+            link: seal.original,
+            notes: Vec::new(),
+        })),
         Form::Plain => Ok(of(&File::open(path)?)?.end),
     }
 }

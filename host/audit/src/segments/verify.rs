@@ -1,11 +1,13 @@
 //! The check of a file's segments: each record by its hash and its place, and each segment by the one before.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, Problem, Report};
 use super::read::Reader;
-use super::{Form, Found, find, seal};
+use super::seal::{self, Seal};
+use super::{Form, Found, earlier, find};
 use crate::chain::{Chained, Link, Note, Place};
 
 /// The findings that are kept; further ones are counted.
@@ -20,10 +22,24 @@ struct Check {
     line: u64,
     /// The number of the segment that is read.
     segment: u64,
-    /// The last record in its place, and its hash.
-    last: Option<(Place, Link)>,
+    /// The last record in its place.
+    last: Option<Seal>,
+    /// The rules that the first record of the segment names.
+    without: Option<String>,
+    /// Segments from which fields were removed.
+    rewritten: Vec<Rewritten>,
+    /// The last hashes of such segments, as later records tell.
+    announced: HashMap<u64, Link>,
     /// Bytes that are no record: the line at which they begin, and they.
     loose: Option<(u64, Vec<u8>)>,
+}
+
+/// A segment from which fields were removed.
+struct Rewritten {
+    segment: u64,
+    link: Link,
+    path: PathBuf,
+    rules: String,
 }
 
 /// Checks a file and its closed segments. `hash` is that of a record that has to be among them.
@@ -42,6 +58,9 @@ pub fn verify(base: &Path, hash: Option<&str>) -> io::Result<Report> {
         line: 0,
         segment: 0,
         last: None,
+        without: None,
+        rewritten: Vec::new(),
+        announced: HashMap::new(),
         loose: None,
     };
     let Found {
@@ -49,20 +68,25 @@ pub fn verify(base: &Path, hash: Option<&str>) -> io::Result<Report> {
         open,
         number,
     } = find(base)?;
+    for path in earlier(base)? {
+        check.begin(&path, None);
+        let count = lines_of(&path)?;
+        check.found(None, Problem::Unchained(count));
+    }
     for closed in closed {
         check.begin(&closed.path, Some(closed.number));
-        let seal = match closed.form {
-            Form::Compressed => Some(seal::read(&closed.path)?),
+        // One file for both, whose place another one may take meanwhile.
+        let (file, form) = closed.open(base)?;
+        let seal = match form {
+            Form::Compressed => Some(seal::read(&file)?),
             Form::Plain => None,
         };
-        match Reader::closed(base, &closed, 0).and_then(|reader| check.read(reader)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
-            Err(error) => check.found(None, Problem::Unreadable(error.to_string())),
+        if let Err(error) = Reader::of_form(file, form, 0).and_then(|reader| check.read(reader)) {
+            check.found(None, Problem::Unreadable(error.to_string()));
         }
         check.end_of_closed();
         if let Some(seal) = seal
-            && seal.map(|end| (end.place, end.link)) != check.last
+            && seal != check.last
         {
             check.found(None, Problem::Unsealed(closed.number));
         }
@@ -72,9 +96,19 @@ pub fn verify(base: &Path, hash: Option<&str>) -> io::Result<Report> {
         check.read(Reader::plain(file))?;
         check.end_of_open();
     }
+    check.end();
     let mut report = check.report;
-    report.hash = check.last.map(|(_, link)| link.as_str().to_owned());
+    report.hash = check.last.map(|last| last.link.as_str().to_owned());
     Ok(report)
+}
+
+/// Returns the number of lines of a file from before there were chains.
+fn lines_of(path: &Path) -> io::Result<u64> {
+    let (mut reader, mut line, mut count) = (Reader::file(path, 0)?, Vec::new(), 0);
+    while reader.read(&mut line)? {
+        count += 1;
+    }
+    Ok(count)
 }
 
 // === impl Check ===
@@ -124,16 +158,17 @@ impl Check {
 
     fn record(&mut self, record: &Chained<'_>) {
         self.report.records += 1;
-        self.report.has_hash |= self.wanted == Some(record.link);
+        let hashes = [record.link, record.original()];
+        self.report.has_hash |= self.wanted.is_some_and(|wanted| hashes.contains(&wanted));
         self.covers(record);
         let place = record.place;
         let at = Some(self.line);
         let is_first = self
             .last
-            .is_none_or(|(last, _)| last.segment != self.segment);
+            .is_none_or(|last| last.place.segment != self.segment);
         self.report.segments += u64::from(is_first);
         let expected = match self.last {
-            Some((last, _)) if !is_first => last.record + 1,
+            Some(last) if !is_first => last.place.record + 1,
             _ => 1,
         };
         if place.segment != self.segment || place.record < expected {
@@ -148,13 +183,14 @@ impl Check {
             self.first(record);
         } else if self
             .last
-            .is_some_and(|(_, link)| record.expected(&link) != record.link)
+            .is_some_and(|last| record.expected(&last.link) != record.link)
         {
             self.found(at, Problem::Changed(place));
         }
         let range = self.report.range.get_or_insert((place, place));
         range.1 = place;
-        self.last = Some((place, record.link));
+        self.last = Some(Seal::of(record));
+        self.heed(&record.notes);
     }
 
     /// Checks the first record of a segment.
@@ -166,8 +202,8 @@ impl Check {
         }
         let follows = match self.last {
             // Segments between are missing, which has been told.
-            Some((last, _)) if last.segment + 1 != record.place.segment => true,
-            Some((_, link)) => after == Some(link),
+            Some(last) if last.place.segment + 1 != record.place.segment => true,
+            Some(last) => after == Some(last.original),
             None => after.is_some() || record.place.segment == 1,
         };
         if !follows {
@@ -179,7 +215,7 @@ impl Check {
     fn covers(&mut self, record: &Chained<'_>) {
         let covered = record.notes.iter().find_map(|note| match note {
             Note::Torn(bytes, link) => Some((*bytes, *link)),
-            Note::After(_) => None,
+            Note::After(_) | Note::Was(_) | Note::Without(_) | Note::Rewrote(..) => None,
         });
         match (self.loose.take(), covered) {
             (None, None) => {}
@@ -193,9 +229,49 @@ impl Check {
         }
     }
 
+    /// Takes over what notes say of fields that were removed.
+    fn heed(&mut self, notes: &[Note]) {
+        for note in notes {
+            match note {
+                Note::Rewrote(segment, link) => {
+                    self.announced.insert(*segment, *link);
+                }
+                Note::Without(rules) => self.without = Some(rules.clone()),
+                Note::After(_) | Note::Torn(..) | Note::Was(_) => {}
+            }
+        }
+    }
+
     fn end_of_closed(&mut self) {
+        if let (Some(rules), Some(last)) = (self.without.take(), self.last) {
+            self.rewritten.push(Rewritten {
+                segment: self.segment,
+                link: last.link,
+                path: self.path.clone(),
+                rules,
+            });
+        }
         if let Some((line, _)) = self.loose.take() {
             self.found(Some(line), Problem::Foreign);
+        }
+    }
+
+    /// Compares the segments from which fields were removed with what later records say.
+    fn end(&mut self) {
+        for rewritten in std::mem::take(&mut self.rewritten) {
+            let Rewritten {
+                segment,
+                link,
+                path,
+                rules,
+            } = rewritten;
+            self.path = path;
+            let is_announced = self.announced.get(&segment) == Some(&link);
+            let problem = match is_announced {
+                true => Problem::Without(segment, rules),
+                false => Problem::Unannounced(segment),
+            };
+            self.found(None, problem);
         }
     }
 

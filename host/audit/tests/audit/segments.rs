@@ -1,6 +1,7 @@
 //! Segments: a chain that goes on whatever happens, and a check that finds every change.
 
 mod changes;
+mod forgetting;
 mod retention;
 
 use std::fs;
@@ -33,6 +34,7 @@ fn rotation(max_bytes: u64) -> Rotation {
     Rotation {
         max_bytes: NonZeroU64::new(max_bytes).unwrap(),
         retention: Retention::default(),
+        rule: None,
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use witgate_gateway::config::Config;
 use witgate_usage::query::time;
-use witgate_usage::{Wanted, search};
+use witgate_usage::{Wanted, Zone, search};
 
 use crate::config_arg::ConfigArg;
-use crate::output::print;
+use crate::output::{exit_code, print, warn_of};
 
 /// Arguments of `witgate receipts query`.
 #[derive(Debug, clap::Args)]
@@ -54,8 +54,8 @@ fn field(text: &str) -> Result<(String, String), String> {
 fn moment(text: &str) -> Result<i64, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.ok().and_then(|now| i64::try_from(now.as_millis()).ok());
-    time::time(text)
-        .or_else(|| time::window(text, now?))
+    time::time(text, Zone::UTC)
+        .or_else(|| time::window(text, Zone::UTC, now?))
         .ok_or_else(|| "use 2026-11, 2026-11-29, 2026-11-29T18:00:00Z, 90m, 24h or 7d".to_owned())
 }
 
@@ -72,10 +72,11 @@ impl Query {
             "there are no receipts: set `file` in [receipts]"
         );
         let found = search(&sources, &self.wanted(), self.limit).context("the search failed")?;
-        for line in &found {
+        for line in &found.lines {
             print(&String::from_utf8_lossy(line));
         }
-        Ok(ExitCode::SUCCESS)
+        warn_of(&found.damaged);
+        Ok(exit_code(found.damaged.is_empty()))
     }
 
     fn wanted(&self) -> Wanted {

@@ -100,6 +100,11 @@ impl Status {
             "1 if receipts can't be added up for `/usage`; they are later.",
             u32::from(self.gateway.usage.failing().is_some()),
         )?;
+        to.gauge(
+            "usage_damaged_files",
+            "Number of closed receipts files that can't be read, and so are missing in `/usage`.",
+            self.gateway.usage.damaged(),
+        )?;
         sinks::collect(&self.gateway.audit.sinks(), to)
     }
 

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue};
 use witgate_ledger::{Calendar, Hold, Standing, Unit, UnixMillis, Window};
 
 use super::live::UNLIMITED;
-use crate::text::usd;
+use crate::text::{push_dollars, push_number};
 
 /// A header of an answer.
 pub(crate) type Header = (HeaderName, HeaderValue);
@@ -40,7 +40,7 @@ const CLIENT_MARKS: [(u64, &str); 2] = [(95, "0.95"), (75, "0.75")];
 
 /// Adds `witgate-budget` for what a hold reserves on.
 pub(crate) fn own(hold: &Hold, headers: &mut Vec<Header>) {
-    let mut text = String::new();
+    let mut text = String::with_capacity(96);
     for standing in hold.standings() {
         let is_level = matches!(standing.charge.unit, Unit::InFlight | Unit::Sessions);
         if is_level || standing.limit == UNLIMITED {
@@ -63,29 +63,33 @@ fn write(standing: &Standing<'_>, text: &mut String) {
     // The name of the kind is the operator's; the rest of the account may be anything.
     let kind = charge.account.split(':').next().unwrap_or_default();
     let left = standing.limit.saturating_sub(standing.used);
-    let unit = charge.unit;
-    // A zone and its slash are no token of a structured header.
-    let window = match charge.window {
-        Window::Local(_) => format!("\"{}\"", charge.window),
-        window => window.to_string(),
+    text.push_str(kind);
+    text.push_str(";window=");
+    // A zone and its slash are no token of a structured header. Writing to a string cannot fail.
+    let _ = match charge.window {
+        Window::Local(_) => write!(text, "\"{}\"", charge.window),
+        window => write!(text, "{window}"),
     };
-    // Writing to a string cannot fail.
-    let _ = match unit {
-        Unit::PicoUsd => write!(
-            text,
-            "{kind};window={window};unit=usd;limit=\"{}\";left=\"{}\"",
-            usd(standing.limit).trim_start_matches('$'),
-            usd(left).trim_start_matches('$'),
-        ),
-        _ => write!(
-            text,
-            "{kind};window={window};unit={};limit={};left={left}",
-            unit.code(),
-            standing.limit,
-        ),
-    };
+    text.push_str(";unit=");
+    match charge.unit {
+        Unit::PicoUsd => {
+            text.push_str("usd;limit=\"");
+            push_dollars(standing.limit, text);
+            text.push_str("\";left=\"");
+            push_dollars(left, text);
+            text.push('"');
+        }
+        unit => {
+            text.push_str(unit.code());
+            text.push_str(";limit=");
+            push_number(standing.limit, text);
+            text.push_str(";left=");
+            push_number(left, text);
+        }
+    }
     if let Some(at) = standing.resets_at {
-        let _ = write!(text, ";reset={}", at.0.div_ceil(1000));
+        text.push_str(";reset=");
+        push_number(at.0.div_ceil(1000), text);
     }
 }
 

@@ -1,5 +1,6 @@
 //! `[receipts]`: the receipts files.
 
+pub mod forget;
 pub mod sinks;
 
 use std::collections::BTreeMap;
@@ -50,6 +51,8 @@ pub struct Receipts {
     pub refused_per_second: NonZeroU32,
     /// Maximum bytes of receipts that wait to be written.
     pub queue_bytes: NonZeroUsize,
+    /// Fields that are removed from old receipts, or `None` to keep all.
+    pub forget: Option<forget::Forget>,
     /// Further destinations.
     pub sinks: Vec<sinks::Sink>,
 }
@@ -65,6 +68,7 @@ pub(super) struct ReceiptsFile {
     refused_bytes: Option<u64>,
     refused_per_second: Option<NonZeroU32>,
     queue_bytes: Option<usize>,
+    forget: Option<forget::ForgetFile>,
     #[serde(default)]
     sinks: BTreeMap<String, sinks::SinkFile>,
 }
@@ -112,8 +116,12 @@ impl ReceiptsFile {
         // With a limit of another kind, their number has none unless it says so.
         let other = self.keep_bytes.is_some() || self.keep_days.is_some();
         let sinks = sinks::check(self.sinks, &mut check.table("sinks"));
+        let forget = self
+            .forget
+            .map(|forget| forget.check(&mut check.table("forget")));
         Receipts {
             sinks,
+            forget,
             file: self.file.map(|file| check.resolve(file)),
             rotate_bytes: NonZeroU64::new(rotate).unwrap_or(NonZeroU64::MIN),
             retention: Retention {
@@ -155,6 +163,7 @@ impl Receipts {
     /// Returns the rotation of the file of evidence.
     pub(crate) fn rotation(&self) -> Rotation {
         Rotation {
+            rule: None,
             max_bytes: self.rotate_bytes,
             retention: self.retention.clone(),
         }
@@ -165,6 +174,7 @@ impl Receipts {
         let share = NonZeroU64::new(self.refused_bytes.get() / REFUSED_SHARES);
         let share = share.unwrap_or(NonZeroU64::MIN);
         Rotation {
+            rule: None,
             max_bytes: share,
             retention: Retention {
                 bytes: Some(share),

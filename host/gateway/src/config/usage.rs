@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use witgate_config_file::Check;
+use witgate_ledger::Zone;
 use witgate_usage::{Keep, Room, Source};
 
 use super::{Receipts, State};
@@ -26,6 +27,8 @@ pub struct Usage {
     pub sources: Vec<Source>,
     /// Names of the metadata values that sums are kept by.
     pub metadata: Vec<String>,
+    /// The zone of its days and months.
+    pub zone: Zone,
     /// Days for which sums are kept, and the room of each tenant.
     pub keep: Keep,
 }
@@ -33,6 +36,7 @@ pub struct Usage {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct UsageFile {
     metadata: Option<Vec<String>>,
+    time_zone: Option<String>,
     keep_minutes_days: Option<u32>,
     keep_hours_days: Option<u32>,
     keep_days: Option<u32>,
@@ -61,6 +65,15 @@ impl UsageFile {
             );
             check.problem("metadata", message);
         }
+        let zone = match file.time_zone.as_deref().map(Zone::parse) {
+            None => Zone::UTC,
+            Some(Ok(zone)) => zone,
+            Some(Err(_)) => {
+                let message = "must be a name of the IANA database, such as Europe/Berlin";
+                check.problem("time_zone", message);
+                Zone::UTC
+            }
+        };
         let keep = Keep {
             minutes: check.number("keep_minutes_days", file.keep_minutes_days, 2, 1..=MAX_DAYS),
             hours: check.number("keep_hours_days", file.keep_hours_days, 62, 1..=MAX_DAYS),
@@ -99,6 +112,7 @@ impl UsageFile {
             database: Self::database(&state.directory),
             sources: receipts.sources(),
             metadata,
+            zone,
             keep,
         })
     }

@@ -72,7 +72,8 @@ impl Settlement {
     /// Begins an exchange whose request head was just read. Pins the lineup and the configuration, which the exchange keeps
     /// to its end.
     pub(super) fn open(gateway: &Arc<Gateway>, session: &ServerSession) -> Self {
-        let id: Arc<str> = format!("req_wg{:032x}", rand::random::<u128>()).into();
+        let random = hex::encode(rand::random::<[u8; 16]>());
+        let id: Arc<str> = ["req_wg", random.as_str()].concat().into();
         gateway.metrics.opened();
         let snapshot = gateway.snapshot();
         let request = session.req_header();

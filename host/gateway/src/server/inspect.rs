@@ -5,6 +5,7 @@ use witgate_upstream::system_resolver;
 use crate::config::{Config, Draft};
 use crate::gateway::snapshot::{admin_keys, alone, capture, keyring, tls};
 use crate::prices::Prices;
+use crate::receipts::waiting_bytes;
 
 /// Reads the files that a draft names and returns their problems. Skips keys that have problems themselves.
 #[must_use]
@@ -38,6 +39,12 @@ pub fn files(draft: &Draft) -> Vec<String> {
         found.extend(capture(config, None).err());
     }
     found
+}
+
+/// Returns the maximum bytes of receipts that wait in memory, for their files and for further sinks.
+#[must_use]
+pub fn receipts_bytes(config: &Config) -> usize {
+    waiting_bytes(&config.receipts)
 }
 
 /// Returns the number of keys that let a caller in, or `None` if the gateway is open to everyone or the keys can't be read.

@@ -16,7 +16,7 @@ use witgate_runtime::Envelope;
 use crate::answer::refused::Refused;
 use crate::config::Proxies;
 use crate::tenants::keys::Caller;
-use crate::text::quote;
+use crate::text::{address, quote};
 
 /// The attributes of the envelope that only the gateway sets.
 const WORKSPACE: &str = "workspace";
@@ -107,10 +107,7 @@ impl Provenance {
         let facts = [
             (WORKSPACE, self.workspace.clone()),
             (ENVIRONMENT, self.environment.clone()),
-            (
-                ADDRESS,
-                self.client.map(|client| client.address.to_string()),
-            ),
+            (ADDRESS, self.client.map(|client| address(client.address))),
         ];
         envelope
             .attributes

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use witgate_usage::query::{Wording, render};
-use witgate_usage::{Session, UsageError, sessions};
+use witgate_usage::{Damage, Session, UsageError, damaged, sessions};
 
 use super::{Asking, NoAnswer};
 
@@ -91,15 +91,34 @@ impl Asked {
     pub(crate) fn answer(&self, asking: &Asking<'_>) -> Result<Answered, NoAnswer> {
         let (report, query) = asking.report(&self.wording, self.key.as_deref())?;
         Ok(match self.format {
-            Format::Json => Answered {
-                content_type: "application/json",
-                body: format!("{:#}\n", report.json(&query, &asking.metadata)),
-            },
+            Format::Json => {
+                let mut body = report.json(&query, &asking.metadata);
+                self.tell_of_damage(&mut body, asking)?;
+                Answered {
+                    content_type: "application/json",
+                    body: format!("{body:#}\n"),
+                }
+            }
             Format::Csv => Answered {
                 content_type: "text/csv; charset=utf-8",
                 body: report.csv(&query, &asking.metadata),
             },
         })
+    }
+
+    /// Adds what is missing because receipts files can't be read. Callers are told that something may be, and no names.
+    fn tell_of_damage(&self, body: &mut Value, asking: &Asking<'_>) -> Result<(), NoAnswer> {
+        let damaged = damaged(asking.db).map_err(UsageError::Refused)?;
+        let Some(body) = body.as_object_mut().filter(|_| !damaged.is_empty()) else {
+            return Ok(());
+        };
+        body.insert("incomplete".into(), true.into());
+        if self.key.is_none() {
+            let file = |Damage { path, error }: &Damage| json!({"file": path, "error": error});
+            let files: Vec<_> = damaged.iter().map(file).collect();
+            body.insert("damaged".into(), files.into());
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,9 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime, Offset as _, TimeZone as _, Weekday};
+use chrono::{
+    DateTime, Days, FixedOffset, Months, NaiveDate, NaiveTime, Offset as _, TimeZone as _, Weekday,
+};
 use chrono::{Datelike as _, MappedLocalTime};
 use chrono_tz::Tz;
 
@@ -61,11 +63,24 @@ impl Zone {
         self.0.name()
     }
 
-    /// Returns the local date at this time, or `None` at the ends of the calendar.
-    fn date(self, at: UnixMillis) -> Option<NaiveDate> {
+    /// Returns the offset from UTC at this time, or `None` at the ends of the calendar.
+    #[must_use]
+    pub fn offset(self, at: UnixMillis) -> Option<FixedOffset> {
         let utc = DateTime::from_timestamp_millis(i64::try_from(at.0).ok()?)?.naive_utc();
-        let offset = self.0.offset_from_utc_datetime(&utc).fix();
-        Some(utc.checked_add_offset(offset)?.date())
+        Some(self.0.offset_from_utc_datetime(&utc).fix())
+    }
+
+    /// Returns the local date at this time, or `None` at the ends of the calendar.
+    #[must_use]
+    pub fn date(self, at: UnixMillis) -> Option<NaiveDate> {
+        let utc = DateTime::from_timestamp_millis(i64::try_from(at.0).ok()?)?.naive_utc();
+        Some(utc.checked_add_offset(self.offset(at)?)?.date())
+    }
+
+    /// Returns the first instant of a date, or `None` at the ends of the calendar.
+    #[must_use]
+    pub fn start(self, date: NaiveDate) -> Option<UnixMillis> {
+        self.start_of(date, UnixMillis(0))
     }
 
     /// Returns the first instant of a date after `now`, or `None` at the ends of the calendar.

@@ -5,6 +5,8 @@
 
 mod outline;
 
+use std::sync::OnceLock;
+
 use memchr::memmem;
 
 use super::{BYTES_PER_TOKEN, Made, Reading, Source};
@@ -33,6 +35,8 @@ pub(super) struct Answer {
     promise: Promise,
     container: Option<String>,
     made: Option<Box<Made>>,
+    /// The reading of what has been received, once it has been asked for.
+    read: OnceLock<Box<Reading>>,
 }
 
 /// State of the outline: complete or truncated.
@@ -61,6 +65,7 @@ enum Promise {
 impl Answer {
     pub(super) fn feed(&mut self, chunk: &[u8]) {
         self.fed = self.fed.saturating_add(chunk.len());
+        self.read = OnceLock::new();
         if self.fit == Fit::TooLarge {
             return;
         }
@@ -140,6 +145,17 @@ impl Answer {
     }
 
     pub(super) fn reading(&self) -> Reading {
+        (**self.read.get_or_init(|| Box::new(self.read()))).clone()
+    }
+
+    pub(super) fn finish(mut self) -> Reading {
+        match self.read.take() {
+            Some(reading) => *reading,
+            None => self.read(),
+        }
+    }
+
+    fn read(&self) -> Reading {
         let body = self.body.as_slice();
         let object = match Object::document(body, Scanner::Fastest) {
             Ok(object) if self.fit == Fit::Whole => object,

@@ -92,7 +92,7 @@ pub(super) fn read(json: &[u8]) -> Result<PriceBook, PriceError> {
         geo_us: file.inference_geo_us_multiplier.0,
         batch: file.batch_multiplier.0,
     };
-    let mut places = HashMap::new();
+    let mut places = HashMap::default();
     let mut models = Vec::with_capacity(file.models.len());
     for model in file.models {
         let dated = model.api_id.filter(|dated| *dated != model.id);

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use witgate_ledger::Zone;
+
 use super::Query;
 use crate::grain::Grain;
 use crate::retention::Keep;
@@ -32,7 +34,7 @@ pub(super) fn cover(query: &Query, detail: Detail, keep: &Keep, now_unix_ms: i64
         Detail::Without => &Grain::ALL,
         Detail::With => &[Grain::Hour, Grain::Day],
     };
-    let longest = query.per.unwrap_or(Grain::Month);
+    let longest = query.per.unwrap_or(Grain::Year);
     let mut grains: Vec<_> = kept
         .iter()
         .copied()
@@ -44,19 +46,21 @@ pub(super) fn cover(query: &Query, detail: Detail, keep: &Keep, now_unix_ms: i64
     }
     let coarsest = grains.last().copied().unwrap_or(Grain::Day);
     let finest = |time: i64| {
-        let of = |grain: &Grain| is_kept(*grain, time, detail, keep, now_unix_ms);
+        let of = |grain: &Grain| is_kept(*grain, query.zone, time, detail, keep, now_unix_ms);
         grains.iter().copied().find(of).unwrap_or(coarsest)
     };
-    let from_unix_ms = finest(query.from_unix_ms).floor(query.from_unix_ms);
-    // Nothing is in the future, so that a range up to now takes whole buckets.
-    let end = if query.to_unix_ms >= now_unix_ms {
-        coarsest
-    } else {
-        finest(query.to_unix_ms)
+    let zone = query.zone;
+    let from_unix_ms = finest(query.from_unix_ms).floor(zone, query.from_unix_ms);
+    // Nothing is in the future, so that a range up to now takes the whole of the longest bucket that began in it.
+    let whole = |grain: &&Grain| grain.floor(zone, now_unix_ms) >= from_unix_ms;
+    let end = match query.to_unix_ms >= now_unix_ms {
+        true => grains.iter().rev().find(whole).copied(),
+        false => None,
     };
-    let to_unix_ms = end.ceiling(query.to_unix_ms).max(from_unix_ms);
+    let end = end.unwrap_or_else(|| finest(query.to_unix_ms));
+    let to_unix_ms = end.ceiling(zone, query.to_unix_ms).max(from_unix_ms);
     let mut parts = Vec::new();
-    divide(from_unix_ms, to_unix_ms, &grains, &mut parts);
+    divide(zone, from_unix_ms, to_unix_ms, &grains, &mut parts);
     Cover {
         from_unix_ms,
         to_unix_ms: to_unix_ms.min(now_unix_ms.max(query.to_unix_ms)),
@@ -65,17 +69,24 @@ pub(super) fn cover(query: &Query, detail: Detail, keep: &Keep, now_unix_ms: i64
 }
 
 /// Returns whether sums of a grain are still there for the whole bucket of the next longer grain that a time is in.
-fn is_kept(grain: Grain, time: i64, detail: Detail, keep: &Keep, now_unix_ms: i64) -> bool {
+fn is_kept(
+    grain: Grain,
+    zone: Zone,
+    time: i64,
+    detail: Detail,
+    keep: &Keep,
+    now_unix_ms: i64,
+) -> bool {
     let Some(days) = keep.of(detail, grain) else {
         return true;
     };
     let longer = Grain::ALL.into_iter().find(|longer| *longer > grain);
-    let start = longer.unwrap_or(grain).floor(time);
+    let start = longer.unwrap_or(grain).floor(zone, time);
     start >= now_unix_ms.saturating_sub(i64::from(days) * DAY_MS)
 }
 
 /// Covers a range with the longest of the grains, and what is before and after with the others.
-fn divide(from: i64, to: i64, grains: &[Grain], parts: &mut Vec<Part>) {
+fn divide(zone: Zone, from: i64, to: i64, grains: &[Grain], parts: &mut Vec<Part>) {
     let Some((longest, shorter)) = grains.split_last() else {
         return;
     };
@@ -85,21 +96,21 @@ fn divide(from: i64, to: i64, grains: &[Grain], parts: &mut Vec<Part>) {
     if shorter.is_empty() {
         parts.push(Part {
             grain: *longest,
-            buckets: longest.bucket(from)..longest.bucket(longest.ceiling(to)),
+            buckets: longest.bucket(zone, from)..longest.bucket(zone, longest.ceiling(zone, to)),
         });
         return;
     }
-    let (start, end) = (longest.ceiling(from), longest.floor(to));
+    let (start, end) = (longest.ceiling(zone, from), longest.floor(zone, to));
     if start >= end {
-        divide(from, to, shorter, parts);
+        divide(zone, from, to, shorter, parts);
         return;
     }
-    divide(from, start, shorter, parts);
+    divide(zone, from, start, shorter, parts);
     parts.push(Part {
         grain: *longest,
-        buckets: longest.bucket(start)..longest.bucket(end),
+        buckets: longest.bucket(zone, start)..longest.bucket(zone, end),
     });
-    divide(end, to, shorter, parts);
+    divide(zone, end, to, shorter, parts);
 }
 
 #[cfg(test)]
@@ -128,9 +139,21 @@ mod tests {
     }
 
     fn covered(from: &str, to: &str, per: Option<Grain>, detail: Detail) -> Vec<(Grain, i64)> {
+        covered_in(Zone::UTC, from, to, per, detail)
+    }
+
+    /// Returns the grains of the parts, and the number of their buckets.
+    fn covered_in(
+        zone: Zone,
+        from: &str,
+        to: &str,
+        per: Option<Grain>,
+        detail: Detail,
+    ) -> Vec<(Grain, i64)> {
         let query = Query {
             by: Vec::new(),
             per,
+            zone,
             from_unix_ms: at(from),
             to_unix_ms: at(to),
             only: Vec::new(),
@@ -142,17 +165,44 @@ mod tests {
         let cover = cover(&query, detail, &KEEP, at("2026-11-29T12:00:30Z"));
         let mut end = None;
         for part in &cover.parts {
-            let start = part.grain.start(part.buckets.start);
+            let start = part.grain.start(zone, part.buckets.start);
             assert!(end.is_none_or(|end| end == start), "no gap: {cover:?}");
-            end = Some(part.grain.start(part.buckets.end));
+            end = Some(part.grain.start(zone, part.buckets.end));
         }
-        let count = |part: Part| (part.grain, part.buckets.end - part.buckets.start);
+        let count = |part: Part| {
+            let numbers = part.buckets.end - part.buckets.start;
+            // An hour has the number of its first minute.
+            let length = if part.grain == Grain::Hour { 60 } else { 1 };
+            (part.grain, numbers / length)
+        };
         cover.parts.into_iter().map(count).collect()
     }
 
     #[test]
+    fn a_range_in_a_zone_is_covered_by_its_days_and_months() {
+        use Grain::{Day, Hour, Month};
+        let berlin = Zone::parse("Europe/Berlin").unwrap();
+        let cover = |from, to| covered_in(berlin, from, to, None, Detail::Without);
+        assert_eq!(
+            cover("2026-03-01T00:00:00+01:00", "2026-04-01T00:00:00+02:00"),
+            [(Month, 1)],
+            "a month in which clocks go forward"
+        );
+        assert_eq!(
+            cover("2026-10-25T00:00:00+02:00", "2026-10-26T00:00:00+01:00"),
+            [(Day, 1)],
+            "a day of 25 hours"
+        );
+        assert_eq!(
+            cover("2026-10-24T23:00:00+02:00", "2026-10-25T03:00:00+01:00"),
+            [(Hour, 5)],
+            "an hour before, and the first four of it"
+        );
+    }
+
+    #[test]
     fn a_range_is_covered_by_the_longest_grains_that_fit() {
-        use Grain::{Day, Hour, Minute, Month};
+        use Grain::{Day, Hour, Minute, Month, Year};
         let cover = |from, to| covered(from, to, None, Detail::Without);
         assert_eq!(
             cover("2026-11-01T00:00:00Z", "2026-11-29T12:00:30Z"),
@@ -161,8 +211,13 @@ mod tests {
         );
         assert_eq!(
             cover("2025-12-15T00:00:00Z", "2026-11-29T12:00:30Z"),
-            [(Day, 17), (Month, 11)],
+            [(Day, 17), (Year, 1)],
             "nearly a year"
+        );
+        assert_eq!(
+            cover("2024-11-01T00:00:00Z", "2026-07-01T00:00:00Z"),
+            [(Month, 2), (Year, 1), (Month, 6)],
+            "a year between months"
         );
         assert_eq!(
             cover("2026-11-28T22:58:10Z", "2026-11-29T02:01:00Z"),

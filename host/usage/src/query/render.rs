@@ -36,10 +36,11 @@ impl Report {
     #[must_use]
     pub fn json(&self, query: &Query, metadata: &Metadata) -> Value {
         let names = names(query, metadata);
+        let at = |unix_ms| time::text_in(query.zone, unix_ms);
         let rows = self.rows.iter().map(|row| {
             let mut object = Map::new();
-            if let Some(at) = row.at_unix_ms {
-                object.insert("from".into(), time::text(at).into());
+            if let Some(begun) = row.at_unix_ms {
+                object.insert("from".into(), at(begun).into());
             }
             for (name, value) in names.iter().zip(&row.values) {
                 object.insert((*name).to_owned(), value.clone().into());
@@ -48,8 +49,9 @@ impl Report {
             Value::Object(object)
         });
         json!({
-            "from": time::text(self.from_unix_ms),
-            "to": time::text(self.to_unix_ms),
+            "from": at(self.from_unix_ms),
+            "to": at(self.to_unix_ms),
+            "time_zone": query.zone.name(),
             "rows": rows.collect::<Vec<_>>(),
             "left_out": self.left_out,
             "total": sums(&self.total, query.latencies),
@@ -69,7 +71,7 @@ impl Report {
             let fields = sums(&row.sums, query.latencies);
             let cells = row
                 .at_unix_ms
-                .map(time::text)
+                .map(|at| time::text_in(query.zone, at))
                 .into_iter()
                 .chain(
                     row.values
@@ -118,8 +120,8 @@ impl Report {
         let _ = write!(
             out,
             "from {} to {}",
-            time::text(self.from_unix_ms),
-            time::text(self.to_unix_ms)
+            time::text_in(query.zone, self.from_unix_ms),
+            time::text_in(query.zone, self.to_unix_ms)
         );
         if self.left_out > 0 {
             let _ = write!(out, "; {} more rows, see --limit", self.left_out);
@@ -225,7 +227,8 @@ fn sums(sums: &Sums, latencies: bool) -> Map<String, Value> {
 
 fn cells(row: &Row, query: &Query) -> Vec<String> {
     let sums = &row.sums;
-    let at = row.at_unix_ms.map(time::text);
+    let at = row.at_unix_ms;
+    let at = at.map(|at| time::text_in(query.zone, at));
     let values = row.values.iter().map(|value| match value {
         Some(value) => value.clone(),
         None => NONE.to_owned(),

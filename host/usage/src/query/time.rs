@@ -1,23 +1,25 @@
-//! Times and lengths of time as operators write them, all in UTC.
+//! Times and lengths of time as operators write them, in a time zone.
 
-use chrono::{DateTime, Datelike as _, NaiveDate};
+use chrono::{DateTime, Datelike as _, Days, NaiveDate};
+use witgate_ledger::{UnixMillis, Zone};
 
-use crate::grain::Grain;
+use crate::grain::{Grain, date, start};
 
 const DAY_MS: i64 = 86_400_000;
 
 /// Returns the beginning of a window that ends now: the current `minute`, `hour`, `day`, `week` (from Monday), `month` or `year`,
 /// or the last `90m`, `24h` or `7d`. Returns `None` for other texts.
 #[must_use]
-pub fn window(text: &str, now_unix_ms: i64) -> Option<i64> {
-    let day = Grain::Day.floor(now_unix_ms);
+pub fn window(text: &str, zone: Zone, now_unix_ms: i64) -> Option<i64> {
     if let Some(grain) = Grain::named(text) {
-        return Some(grain.floor(now_unix_ms));
+        return Some(grain.floor(zone, now_unix_ms));
     }
-    let date = DateTime::from_timestamp_millis(now_unix_ms)?;
+    let today = date(zone, now_unix_ms)?;
     match text {
-        "week" => Some(day - i64::from(date.weekday().num_days_from_monday()) * DAY_MS),
-        "year" => midnight(NaiveDate::from_ymd_opt(date.year(), 1, 1)?),
+        "week" => {
+            let passed = today.weekday().num_days_from_monday();
+            start(zone, today.checked_sub_days(Days::new(u64::from(passed)))?)
+        }
         _ => {
             let unit = match text.chars().next_back()? {
                 'm' => 60_000,
@@ -31,10 +33,10 @@ pub fn window(text: &str, now_unix_ms: i64) -> Option<i64> {
     }
 }
 
-/// Returns a time in Unix milliseconds: a month (`2026-11`), a date (`2026-11-29`), or a time of RFC 3339. Returns `None` for
-/// other texts.
+/// Returns a time in Unix milliseconds: a month (`2026-11`) or a date (`2026-11-29`) in the zone, or a time of RFC 3339. Returns
+/// `None` for other texts.
 #[must_use]
-pub fn time(text: &str) -> Option<i64> {
+pub fn time(text: &str, zone: Zone) -> Option<i64> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.timestamp_millis());
     }
@@ -44,20 +46,28 @@ pub fn time(text: &str) -> Option<i64> {
     } else {
         text
     };
-    midnight(NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?)
+    start(zone, NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?)
 }
 
-/// Returns a time as text.
+/// Returns a time as text in UTC.
 #[must_use]
 pub fn text(unix_ms: i64) -> String {
-    DateTime::from_timestamp_millis(unix_ms).map_or_else(
-        || unix_ms.to_string(),
-        |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    )
+    text_in(Zone::UTC, unix_ms)
 }
 
-fn midnight(date: NaiveDate) -> Option<i64> {
-    Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis())
+/// Returns a time as text in a zone.
+#[must_use]
+pub fn text_in(zone: Zone, unix_ms: i64) -> String {
+    let at = u64::try_from(unix_ms.max(0)).unwrap_or(0);
+    let offset = zone.offset(UnixMillis(at));
+    match (DateTime::from_timestamp_millis(unix_ms), offset) {
+        (Some(time), Some(offset)) if zone != Zone::UTC => time
+            .with_timezone(&offset)
+            .format("%Y-%m-%dT%H:%M:%S%:z")
+            .to_string(),
+        (Some(time), _) => time.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        (None, _) => unix_ms.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -66,6 +76,8 @@ mod tests {
 
     #[test]
     fn windows_and_times_are_read_as_operators_write_them() {
+        let time = |text: &str| time(text, Zone::UTC);
+        let window = |text: &str, now| window(text, Zone::UTC, now);
         let now = time("2026-11-29T12:34:56Z").unwrap();
         for (window_text, start) in [
             ("minute", "2026-11-29T12:34:00Z"),
@@ -93,5 +105,30 @@ mod tests {
         for wrong in ["", "yesterday", "2026-13", "2026-02-30", "2026-1-1x"] {
             assert_eq!(time(wrong), None, "{wrong} is no time");
         }
+    }
+
+    #[test]
+    fn windows_and_dates_are_those_of_the_zone() {
+        let berlin = Zone::parse("Europe/Berlin").unwrap();
+        // A quarter past midnight on a Monday in Berlin, in the week after clocks went back.
+        let now = time("2026-10-26T00:15:00+01:00", berlin).unwrap();
+        for (text, start) in [
+            ("hour", "2026-10-26T00:00:00+01:00"),
+            ("day", "2026-10-26T00:00:00+01:00"),
+            ("week", "2026-10-26T00:00:00+01:00"),
+            ("month", "2026-10-01T00:00:00+02:00"),
+            ("year", "2026-01-01T00:00:00+01:00"),
+        ] {
+            let begins = window(text, berlin, now).map(|at| text_in(berlin, at));
+            assert_eq!(begins.as_deref(), Some(start), "{text}");
+        }
+        let date = time("2026-10-25", berlin).map(|at| text_in(berlin, at));
+        assert_eq!(date.as_deref(), Some("2026-10-25T00:00:00+02:00"), "a date");
+        let next = time("2026-10-26", berlin).unwrap();
+        assert_eq!(
+            next - time("2026-10-25", berlin).unwrap(),
+            25 * 3_600_000,
+            "a day of 25 hours"
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! A question as operators word it: on the command line, and in the query of a page.
 
+use witgate_ledger::Zone;
+
 use super::{Query, Sort, time};
 use crate::grain::Grain;
 use crate::series::{Dimension, Metadata};
@@ -36,12 +38,17 @@ pub struct Wording {
 // === impl Wording ===
 
 impl Wording {
-    /// Returns the question, or a text that says which part is wrong and what to use.
+    /// Returns the question about sums that are kept in a zone, or a text that says which part is wrong and what to use.
     ///
     /// # Errors
     ///
     /// A name is unknown, or a time can't be read.
-    pub fn query(&self, metadata: &Metadata, now_unix_ms: i64) -> Result<Query, String> {
+    pub fn query(
+        &self,
+        metadata: &Metadata,
+        zone: Zone,
+        now_unix_ms: i64,
+    ) -> Result<Query, String> {
         let dimension = |part: &str, name: &str| {
             metadata.dimension(name).ok_or_else(|| {
                 let known: Vec<_> = metadata.names().collect();
@@ -51,8 +58,9 @@ impl Wording {
         let by = self.by.iter().map(|name| dimension("by", name));
         let by: Vec<Dimension> = by.collect::<Result<_, _>>()?;
         let per = self.per.as_deref().map(|name| {
-            Grain::named(name)
-                .ok_or_else(|| format!("per: there is no `{name}`; use minute, hour, day or month"))
+            Grain::named(name).ok_or_else(|| {
+                format!("per: there is no `{name}`; use minute, hour, day, month or year")
+            })
         });
         let sort = self.sort.as_deref().map(|name| {
             let mut all = Sort::ALL.into_iter();
@@ -74,10 +82,11 @@ impl Wording {
                 None => only.push((dimension, vec![value.to_owned()])),
             }
         }
-        let (from_unix_ms, to_unix_ms) = self.range(now_unix_ms)?;
+        let (from_unix_ms, to_unix_ms) = self.range(zone, now_unix_ms)?;
         Ok(Query {
             by,
             per: per.transpose()?,
+            zone,
             from_unix_ms,
             to_unix_ms,
             only,
@@ -88,9 +97,9 @@ impl Wording {
         })
     }
 
-    fn range(&self, now_unix_ms: i64) -> Result<(i64, i64), String> {
+    fn range(&self, zone: Zone, now_unix_ms: i64) -> Result<(i64, i64), String> {
         let at = |part: &str, text: &str| {
-            time::time(text).ok_or_else(|| {
+            time::time(text, zone).ok_or_else(|| {
                 format!(
                     "{part}: `{text}` is no time; use 2026-11, 2026-11-29 or 2026-11-29T18:00:00Z"
                 )
@@ -101,10 +110,10 @@ impl Wording {
             (Some(since), None) => at("since", since)?,
             (None, window) => {
                 let window = window.as_deref().unwrap_or("month");
-                time::window(window, now_unix_ms).ok_or_else(|| {
+                time::window(window, zone, now_unix_ms).ok_or_else(|| {
                     format!(
                         "window: there is no `{window}`; use minute, hour, day, week, month or year for the current \
-                         one in UTC, or the last 90m, 24h or 7d"
+                         one, or the last 90m, 24h or 7d"
                     )
                 })?
             }
@@ -125,7 +134,7 @@ mod tests {
     use super::*;
 
     fn asked(wording: &Wording) -> Result<Query, String> {
-        wording.query(&Metadata::default(), 1_795_953_630_000)
+        wording.query(&Metadata::default(), Zone::UTC, 1_795_953_630_000)
     }
 
     #[test]
@@ -163,10 +172,10 @@ mod tests {
             ),
             (
                 Wording {
-                    per: Some("year".into()),
+                    per: Some("decade".into()),
                     ..empty()
                 },
-                "per: there is no `year`",
+                "per: there is no `decade`",
             ),
             (
                 Wording {

@@ -4,14 +4,15 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use witgate_audit::segments::{Retention, Rotation, Segments, tidy};
+use witgate_audit::segments::{Retention, Rotation, Rule, Segments, tidy};
 use witgate_usage::query::{Query, Report, Sort};
-use witgate_usage::{Dimension, Follower, Keep, Kind, Room, Source, open_writer};
+use witgate_usage::{Dimension, Follower, Keep, Kind, Room, Source, Zone, open_writer};
 
 pub(crate) const NOW: i64 = 1_795_953_630_000; // 2026-11-29T12:00:30Z
 pub(crate) const DAY: i64 = 86_400_000;
@@ -54,6 +55,10 @@ impl Log {
     }
 
     pub(crate) fn follower_with(&self, room: Room) -> Follower {
+        self.follower_in(Zone::UTC, room)
+    }
+
+    pub(crate) fn follower_in(&self, zone: Zone, room: Room) -> Follower {
         let source = |name, kind| Source {
             path: self.path(name),
             kind,
@@ -62,7 +67,7 @@ impl Log {
             source("receipts.jsonl", Kind::Evidence),
             source("receipts-refused.jsonl", Kind::Refusals),
         ];
-        Follower::new(sources, vec!["team".into()], room)
+        Follower::new(sources, vec!["team".into()], zone, room)
     }
 
     pub(crate) fn append(&self, name: &str, text: &str) {
@@ -79,6 +84,25 @@ impl Log {
         let rotation = Rotation {
             max_bytes: NonZeroU64::new(max_bytes).unwrap(),
             retention: Retention::default(),
+            rule: None,
+        };
+        Segments::new(self.path("receipts.jsonl"), rotation)
+    }
+
+    /// Returns a sink that removes something from segments once they were compressed.
+    pub(crate) fn forgetting(
+        &self,
+        max_bytes: u64,
+        edit: impl Fn(&[u8]) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Segments {
+        let rotation = Rotation {
+            max_bytes: NonZeroU64::new(max_bytes).unwrap(),
+            retention: Retention::default(),
+            rule: Some(Rule {
+                name: "drop:user".to_owned(),
+                age: Duration::ZERO,
+                edit: Arc::new(edit),
+            }),
         };
         Segments::new(self.path("receipts.jsonl"), rotation)
     }
@@ -130,6 +154,7 @@ pub(crate) fn query(by: &[Dimension]) -> Query {
     Query {
         by: by.to_vec(),
         per: None,
+        zone: Zone::UTC,
         from_unix_ms: NOW - 400 * DAY,
         to_unix_ms: NOW,
         only: Vec::new(),

@@ -8,6 +8,7 @@
 
 mod log;
 
+mod after;
 mod follow;
 mod segments;
 mod sums;

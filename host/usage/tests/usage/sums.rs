@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use witgate_usage::query::Query;
-use witgate_usage::{Dimension, Room, UsageError, clean, open_reader, sessions};
+use witgate_usage::query::time;
+use witgate_usage::{Dimension, Grain, Room, UsageError, Zone, clean, open_reader, sessions};
 
 use crate::log::{DAY, KEEP, Log, NOW, ask, query, rows};
 
@@ -112,8 +113,15 @@ fn old_minutes_and_hours_go_and_the_sums_stay() {
         log.receipt(&json!({"started_unix_ms": NOW - days * DAY, "session": format!("s{days}")}));
     }
     follower.catch_up(&mut db, NOW).unwrap();
-    assert!(clean(&mut db, &KEEP, NOW).unwrap() > 0, "some is too old");
-    assert_eq!(clean(&mut db, &KEEP, NOW).unwrap(), 0, "once an hour");
+    assert!(
+        clean(&mut db, &KEEP, Zone::UTC, NOW).unwrap() > 0,
+        "some is too old"
+    );
+    assert_eq!(
+        clean(&mut db, &KEEP, Zone::UTC, NOW).unwrap(),
+        0,
+        "once an hour"
+    );
     let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     let grain = |grain: i64| {
         count(&format!(
@@ -205,5 +213,102 @@ fn sessions_are_told_with_their_cost_and_turns_for_each_key() {
         (first.user.as_deref(), all[0].user.as_deref()),
         (Some("ann"), None),
         "its user"
+    );
+}
+
+/// Returns the requests of each row with its beginning.
+fn per(db: &rusqlite::Connection, zone: Zone, per: Grain, since: &str) -> Vec<(String, u64)> {
+    let query = Query {
+        per: Some(per),
+        zone,
+        from_unix_ms: time::time(since, zone).unwrap(),
+        ..query(&[])
+    };
+    let rows = ask(db, &query).rows.into_iter();
+    rows.map(|row| {
+        (
+            time::text_in(zone, row.at_unix_ms.unwrap()),
+            row.sums.requests,
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn days_and_months_are_those_of_the_zone_when_clocks_are_set() {
+    let mut log = Log::new();
+    let zone = Zone::parse("Europe/Berlin").unwrap();
+    let (mut db, mut follower) = (log.db(), log.follower_in(zone, KEEP.room));
+    for at in [
+        "2026-10-25T00:30:00+02:00",
+        "2026-10-25T02:30:00+02:00",
+        "2026-10-25T02:30:00+01:00",
+        "2026-10-25T23:30:00+01:00",
+        "2026-10-26T00:30:00+01:00",
+        "2026-10-31T23:59:00+01:00",
+        "2026-11-01T00:00:00+01:00",
+    ] {
+        log.receipt(&json!({"started_unix_ms": time::time(at, zone)}));
+    }
+    follower.catch_up(&mut db, NOW).unwrap();
+    let day = |text: &str, count| {
+        (
+            format!(
+                "{text}T00:00:00+0{}:00",
+                if text < "2026-10-26" { 2 } else { 1 }
+            ),
+            count,
+        )
+    };
+    assert_eq!(
+        per(&db, zone, Grain::Day, "2026-10-20"),
+        [
+            day("2026-10-25", 4),
+            day("2026-10-26", 1),
+            day("2026-10-31", 1),
+            day("2026-11-01", 1)
+        ],
+        "a day of 25 hours is one day"
+    );
+    assert_eq!(
+        per(&db, zone, Grain::Month, "2026-10"),
+        [
+            ("2026-10-01T00:00:00+02:00".to_owned(), 6),
+            ("2026-11-01T00:00:00+01:00".to_owned(), 1)
+        ],
+        "months end at local midnight"
+    );
+    assert_eq!(
+        per(&db, zone, Grain::Hour, "2026-10-25")[1..3],
+        [
+            ("2026-10-25T02:00:00+02:00".to_owned(), 1),
+            ("2026-10-25T02:00:00+01:00".to_owned(), 1)
+        ],
+        "the hour that comes twice is two"
+    );
+}
+
+#[test]
+fn sums_of_an_earlier_version_stay() {
+    let mut log = Log::new();
+    let mut db = log.db();
+    log.receipt(&json!({"started_unix_ms": NOW - 10 * DAY}));
+    log.follower().catch_up(&mut db, NOW).unwrap();
+    // As the first version of the database had it.
+    db.execute_batch(
+        "DROP TABLE damaged; DROP TABLE keys; DROP TABLE zone; ALTER TABLE segments DROP COLUMN record; UPDATE rollups SET bucket = bucket / 60 WHERE grain = 1; DELETE FROM rollups WHERE grain = 4; PRAGMA user_version = 1",
+    )
+    .unwrap();
+    drop(db);
+    let db = log.db();
+    assert_eq!(
+        per(&db, Zone::UTC, Grain::Hour, "2026-11-18"),
+        [("2026-11-19T12:00:00Z".to_owned(), 1)],
+        "at its hour"
+    );
+    assert_eq!(
+        per(&db, Zone::UTC, Grain::Year, "2026-01"),
+        [("2026-01-01T00:00:00Z".to_owned(), 1)],
+        "and in its year"
     );
 }

@@ -12,6 +12,7 @@ use super::{Outcome, Receipt};
 use crate::answer::refused::Blame;
 use crate::clock::WholeUnits;
 use crate::receipts::batch_note::BatchNote;
+use crate::text::address;
 
 // === impl Receipt ===
 
@@ -35,7 +36,11 @@ impl Receipt {
         }
         self.provenance_fields(&mut fields);
         self.envelope_fields(&mut fields);
+        // Members of an object follow one another: the line is then written without building a tree.
         fields.maybe_text("model.requested", self.request.model.as_deref());
+        let reading = self.usage.reading.as_ref();
+        let served = reading.and_then(|reading| reading.model.as_deref());
+        fields.maybe_text("model.served", served);
         self.route_fields(&mut fields);
         self.refusal_fields(&mut fields);
         self.guard_fields(&mut fields);
@@ -57,7 +62,7 @@ impl Receipt {
         let overdrawn = self.usage.overdrawn.iter();
         fields.entries(
             "overdrawn",
-            overdrawn.map(|account| (format!("overdrawn.{account}"), Value::Flag(true))),
+            overdrawn.map(|account| (["overdrawn.", account].concat(), Value::Flag(true))),
         );
         // Several marks of one limit may be crossed at once, in ascending order.
         let crossings = self.usage.crossings.iter().rev().enumerate();
@@ -82,14 +87,11 @@ impl Receipt {
         );
         fields.number("time.total_us", self.timing.total.whole_micros());
         for plugin in lineup.plugins() {
-            fields.own(
-                &format!("plugins.{}", plugin.name()),
-                &plugin.identity().wasm,
-            );
+            fields.own_under("plugins", plugin.name(), &plugin.identity().wasm);
         }
         for plugin in lineup.plugins() {
             if let Some(sidecar) = &plugin.identity().sidecar {
-                fields.own(&format!("sidecars.{}", plugin.name()), sidecar);
+                fields.own_under("sidecars", plugin.name(), sidecar);
             }
         }
         contract::Receipt {
@@ -100,9 +102,9 @@ impl Receipt {
 
     fn provenance_fields(&self, fields: &mut Fields) {
         if let Some(client) = &self.request.provenance.client {
-            fields.own("client.address", &client.address.to_string());
+            fields.own("client.address", &address(client.address));
             if client.peer != client.address {
-                fields.own("client.peer", &client.peer.to_string());
+                fields.own("client.peer", &address(client.peer));
             }
         }
         fields.maybe_text("workspace", self.request.provenance.workspace.as_deref());
@@ -125,7 +127,9 @@ impl Receipt {
             fields.number("thinking.allowed_tokens", thinking.allowed);
         }
         for (index, attempt) in self.route.attempts.iter().take(MAX_ENTRIES).enumerate() {
-            let name = |field: &str| format!("attempts.{index}.{field}");
+            let mut digits = itoa::Buffer::new();
+            let index = digits.format(index);
+            let name = |field: &str| ["attempts.", index, ".", field].concat();
             fields.own(&name("upstream"), &attempt.upstream);
             fields.maybe_text(&name("model"), attempt.model.as_deref());
             fields.maybe_text(&name("request_id"), attempt.request_id.as_deref());
@@ -157,7 +161,7 @@ impl Receipt {
 
     fn refusal_fields(&self, fields: &mut Fields) {
         for fault in &self.route.skipped {
-            fields.own(&format!("skipped.{}", fault.plugin), fault.kind.code());
+            fields.own_under("skipped", &fault.plugin, fault.kind.code());
         }
         let Some(refused) = &self.response.refused else {
             return;
@@ -194,7 +198,6 @@ impl Receipt {
 
     fn usage_fields(&self, fields: &mut Fields) {
         if let Some(reading) = &self.usage.reading {
-            fields.maybe_text("model.served", reading.model.as_deref());
             fields.maybe_text("message_id", reading.message_id.as_deref());
             fields.maybe_text("stop_reason", reading.stop_reason.as_deref());
             fields.own("usage.source", source(reading.source));
@@ -258,7 +261,7 @@ fn under<'a>(
     beginning: &'a str,
     pairs: impl Iterator<Item = &'a (String, String)> + 'a,
 ) -> impl Iterator<Item = (String, Value)> + 'a {
-    pairs.map(move |(name, value)| (format!("{beginning}.{name}"), Value::Text(value.clone())))
+    pairs.map(move |(name, value)| ([beginning, ".", name].concat(), Value::Text(value.clone())))
 }
 
 /// Returns the code of a reading's reliability.
@@ -268,5 +271,68 @@ fn source(source: Source) -> &'static str {
         Source::Partial => "partial",
         Source::Estimated => "estimated",
         Source::None => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use witgate_messages::meter::Reading;
+    use witgate_runtime::Envelope;
+
+    use super::super::line::write_in_order;
+    use super::super::{Attempt, Downgrade, RequestFacts, RouteFacts, UsageFacts};
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_receipt_with_all_facts_is_written_without_a_tree() {
+        let text = |text: &str| Some(text.to_owned());
+        let receipt = Receipt {
+            request: RequestFacts {
+                model: text("a"),
+                envelope: Some(Arc::new(Envelope {
+                    tenant: text("t"),
+                    metadata: vec![("team".to_owned(), "x".to_owned())],
+                    ..Envelope::default()
+                })),
+                ..RequestFacts::default()
+            },
+            route: RouteFacts {
+                downgrade: Some(Downgrade {
+                    from: None,
+                    to: "b".to_owned(),
+                    account: "user:u".to_owned(),
+                    plugin: "route".into(),
+                }),
+                attempts: ["one", "two"]
+                    .map(|upstream| Attempt {
+                        upstream: upstream.to_owned(),
+                        model: text("b"),
+                        request_id: text("r"),
+                        result: Ok(200),
+                    })
+                    .into(),
+                passed_over: vec![("three".to_owned(), "open".to_owned())],
+                ..RouteFacts::default()
+            },
+            usage: UsageFacts {
+                reading: Some(Reading {
+                    source: Source::Reported,
+                    model: text("b"),
+                    ..Reading::default()
+                }),
+                overdrawn: vec!["user:u".to_owned()],
+                ..UsageFacts::default()
+            },
+            left_out: 1,
+            ..Receipt::default()
+        };
+        let fields = receipt.fields(&Lineup::new(1, Vec::new(), &[])).fields;
+        let names: Vec<_> = fields.iter().map(|field| field.name.as_str()).collect();
+        assert!(
+            write_in_order(&fields, &mut Vec::new()).is_some(),
+            "no object is opened twice: {names:?}"
+        );
     }
 }

@@ -90,6 +90,12 @@ impl Fields {
         self.push(name.to_owned(), Value::Text(value.to_owned()));
     }
 
+    /// Adds a text of the gateway or its operator under a dotted name, uncut.
+    pub(crate) fn own_under(&mut self, object: &str, name: &str, value: &str) {
+        let name = [object, ".", name].concat();
+        self.push(name, Value::Text(value.to_owned()));
+    }
+
     /// Adds a foreign text, cut. Each kind of text occurs once on a receipt.
     pub(crate) fn text(&mut self, name: &str, value: &str) {
         let value = Cut::to(MAX_TEXT_BYTES, value);

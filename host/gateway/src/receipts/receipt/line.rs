@@ -7,10 +7,17 @@ use witgate_runtime::{Field, Receipt, Value};
 /// Appends a receipt as one line of JSON: dotted names become objects, in the order of the fields.
 pub(crate) fn write_line(receipt: &Receipt, out: &mut Vec<u8>) {
     let start = out.len();
-    if Writer::new(out).write(&receipt.fields).is_none() {
+    out.reserve(2048);
+    if write_in_order(&receipt.fields, out).is_none() {
         out.truncate(start);
         out.extend_from_slice(Json::Object(tree(receipt)).to_string().as_bytes());
     }
+}
+
+/// Appends fields as one line of JSON without building a tree, or returns `None` after a part of it if an object would have to be
+/// opened again, or has the name of a plain value.
+pub(super) fn write_in_order(fields: &[Field], out: &mut Vec<u8>) -> Option<()> {
+    Writer::new(out).write(fields)
 }
 
 /// Writes fields whose objects come one after the other, as those of nearly all receipts do, without building them.
@@ -55,11 +62,15 @@ impl<'a> Writer<'a> {
             self.close(depth);
             self.key(name)?;
             match &field.value {
-                Value::Text(text) => serde_json::to_writer(&mut *self.out, text),
-                Value::Integer(number) => serde_json::to_writer(&mut *self.out, number),
-                Value::Flag(flag) => serde_json::to_writer(&mut *self.out, flag),
+                Value::Text(text) => write_text(text, self.out)?,
+                Value::Integer(number) => {
+                    let mut digits = itoa::Buffer::new();
+                    self.out
+                        .extend_from_slice(digits.format(*number).as_bytes());
+                }
+                Value::Flag(true) => self.out.extend_from_slice(b"true"),
+                Value::Flag(false) => self.out.extend_from_slice(b"false"),
             }
-            .ok()?;
         }
         self.close(0);
         self.out.push(b'}');
@@ -85,10 +96,25 @@ impl<'a> Writer<'a> {
             self.out.push(b',');
         }
         used.push(name);
-        serde_json::to_writer(&mut *self.out, name).ok()?;
+        write_text(name, self.out)?;
         self.out.push(b':');
         Some(())
     }
+}
+
+/// Appends a text as a JSON string.
+fn write_text(text: &str, out: &mut Vec<u8>) -> Option<()> {
+    // No early exit: the compiler makes vector instructions of it.
+    let is_plain =
+        |plain: bool, byte: &u8| plain & (*byte >= b' ') & (*byte != b'"') & (*byte != b'\\');
+    if !text.as_bytes().iter().fold(true, is_plain) {
+        return serde_json::to_writer(out, text).ok();
+    }
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    Some(())
 }
 
 /// Returns the JSON object of a receipt.
@@ -107,7 +133,8 @@ pub(crate) fn tree(receipt: &Receipt) -> Map<String, Json> {
 
 /// Splits a dotted name into its first part and the rest, or returns `None` if it is not dotted.
 fn split(name: &str) -> Option<(&str, &str)> {
-    let (first, rest) = name.split_once('.')?;
+    let dot = name.bytes().position(|byte| byte == b'.')?;
+    let (first, rest) = (name.get(..dot)?, name.get(dot + 1..)?);
     (!first.is_empty() && !rest.is_empty()).then_some((first, rest))
 }
 
