@@ -1,7 +1,7 @@
 //! A whole exchange through the gateway, beside bare pingora in front of the same upstream.
 //!
-//! First the processor time that the whole process of the proxy takes for a request, with all of its threads, as a table; then
-//! `exchange/wall`, the time that a lone client waits, beside asking the upstream directly.
+//! First the processor time that the whole process of the proxy takes for a request, with all of its threads, as a table, and what it
+//! takes without requests; then `exchange/wall`, the time that a lone client waits, beside asking the upstream directly.
 //!
 //! Each proxy is a process of its own, with one worker; the load is eight connections in a closed loop, and comes from this one.
 
@@ -27,6 +27,7 @@ mod upstream;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion};
+use witgate_benches::is_measured;
 
 use load::{Load, Work};
 use measure::Lane;
@@ -67,6 +68,9 @@ const fn work(
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// The time without requests in which the processor time of each proxy is measured.
+const IDLE: Duration = Duration::from_secs(20);
+
 /// Connections of the closed loop.
 const CONNECTIONS: usize = 8;
 
@@ -85,6 +89,7 @@ fn main() {
     ];
 
     processor_time(&proxies);
+    idle(&proxies);
 
     let mut wall = Criterion::default().configure_from_args();
     {
@@ -108,6 +113,24 @@ fn main() {
         }
     }
     wall.final_summary();
+}
+
+/// Prints what each proxy costs while nothing is asked.
+fn idle(proxies: &[(&str, &Proxy)]) {
+    let time = if is_measured() {
+        IDLE
+    } else {
+        Duration::from_millis(1)
+    };
+    let processes: Vec<_> = proxies.iter().map(|(_, proxy)| proxy.process()).collect();
+    println!("without a request, of a core");
+    for ((name, _), millionths) in proxies.iter().zip(measure::idle(&processes, time)) {
+        println!(
+            "  {name:28} {:>3}.{:04} %",
+            millionths / 10_000,
+            millionths % 10_000
+        );
+    }
 }
 
 /// Prints what a request costs each proxy. A word on the command line picks the works that have it in their name.

@@ -161,12 +161,12 @@ fn receipt(number: u64) -> String {
          \"status\":200,\"key\":\"key-{seat}\",\"tenant\":\"tenant-{}\",\"user\":\"user-{seat}\",\"session\":\"s-{seat}\",\
          \"metadata\":{{\"team\":\"team-{}\"}},\"model\":{{\"served\":\"claude-model-{}\"}},\"attempts\":{{\"0\":\
          {{\"upstream\":\"anthropic\"}}}},\"usage\":{{\"source\":\"reported\",\"input_tokens\":1000,\"output_tokens\":{seat},\
-         \"cache_read_input_tokens\":9000}},\"cost_picousd\":{}000,\"time\":{{\"first_byte_us\":{}000,\"total_us\":{}000}}}}\n",
+         \"cache_read_input_tokens\":9000}},\"cost_picousd\":{},\"time\":{{\"first_byte_us\":{}000,\"total_us\":{}000}}}}\n",
         1_795_000_000_000 + number,
         seat / 100,
         seat / 25,
         number % 3,
-        seat * 7,
+        seat * 7_000,
         400 + seat,
         4_000 + seat * 3
     )
