@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use parking_lot::Mutex;
+use tempfile::TempDir;
 use witgate_journal::{Directory, Log, Options};
 use witgate_ledger::{Amounts, Charge, Ledger, OnShortfall, Unit, UnixMillis, Window};
 
@@ -169,17 +170,19 @@ fn kept_request(ledger: &Arc<Ledger>, log: &Log, charges: &[Charge]) {
     }
 }
 
-/// Reservations with their journal, over 4 accounts: written twice each, and not at all, which is what the encoding costs.
-fn journalled(criterion: &mut Criterion) {
-    let Ok(folder) = tempfile::tempdir() else {
-        return;
-    };
-    let Ok(Some(directory)) = Directory::lock(folder.path(), Duration::ZERO) else {
-        return;
-    };
+/// Returns a folder, and a ledger with its journal in it. Returns `None` if the disk refuses.
+fn kept_ledger() -> Option<(TempDir, Arc<Ledger>, Log)> {
+    let folder = tempfile::tempdir().ok()?;
+    let directory = Directory::lock(folder.path(), Duration::ZERO).ok()??;
     let ledger = Ledger::new();
     let options = Options::with_clock(|| NOW);
-    let Ok(log) = Log::begin(&ledger, Box::new(directory), 0, options) else {
+    let log = Log::begin(&ledger, Box::new(directory), 0, options).ok()?;
+    Some((folder, ledger, log))
+}
+
+/// Reservations with their journal, over 4 accounts: written twice each, and not at all, which is what the encoding costs.
+fn journalled(criterion: &mut Criterion) {
+    let Some((_folder, ledger, log)) = kept_ledger() else {
         return;
     };
     let mut group = criterion.benchmark_group("ledger");
@@ -199,15 +202,7 @@ fn threads(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ledger");
     let charges = charges(4);
     for count in [1, 2, 4, 8, 16] {
-        let Ok(folder) = tempfile::tempdir() else {
-            return;
-        };
-        let Ok(Some(directory)) = Directory::lock(folder.path(), Duration::ZERO) else {
-            return;
-        };
-        let ledger = Ledger::new();
-        let options = Options::with_clock(|| NOW);
-        let Ok(log) = Log::begin(&ledger, Box::new(directory), 0, options) else {
+        let Some((_folder, ledger, log)) = kept_ledger() else {
             return;
         };
         group.bench_function(format!("4-accounts/journal/{count}-threads"), |bencher| {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use witgate_config_file::{Check, Document, Problems};
 use witgate_ledger::UnixMillis;
 
-use crate::tenants::keys::read::digest;
+use crate::tenants::keys::fields::{PreviousFile, read_hash, read_validity, report_taken};
 use crate::tenants::keys::{Validity, hash};
 
 /// The keys of operators.
@@ -52,12 +52,6 @@ struct KeyFile {
     previous: Option<PreviousFile>,
     #[serde(default)]
     disabled: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct PreviousFile {
-    hash: String,
-    expires: String,
 }
 
 // === impl AdminKeys ===
@@ -111,32 +105,14 @@ impl AdminKeys {
     }
 
     fn add(&mut self, file: KeyFile, check: &mut Check<'_>) {
-        let mut read = |field: &str, written: &str| {
-            let hash = written.strip_prefix("sha256:").and_then(digest);
-            if hash.is_none() {
-                check.problem(
-                    field,
-                    "use `sha256:` followed by 64 hex digits, as `witgate key new --role` prints",
-                );
-            }
-            hash
-        };
+        let mut read =
+            |field: &str, written: &str| read_hash(check, field, written, "witgate key new --role");
         let hash = read("hash", &file.hash);
-        let previous = file
-            .previous
-            .as_ref()
-            .and_then(|previous| read("previous.hash", &previous.hash));
-        let mut time = |field: &str, written: Option<&str>| match written.map(Validity::parse) {
-            None => Validity::FOREVER,
-            Some(Ok(validity)) => validity,
-            Some(Err(error)) => {
-                check.problem(field, error.to_string());
-                Validity::FOREVER
-            }
-        };
-        let validity = time("expires", file.expires.as_deref());
-        let until = file.previous.as_ref();
-        let until = time("previous.expires", until.map(|key| key.expires.as_str()));
+        let previous = file.previous.as_ref();
+        let previous_hash = previous.and_then(|key| read("previous.hash", &key.hash));
+        let validity = read_validity(check, "expires", file.expires.as_deref());
+        let until = previous.map(|key| key.expires.as_str());
+        let previous_validity = read_validity(check, "previous.expires", until);
         if file.disabled {
             return;
         }
@@ -146,14 +122,15 @@ impl AdminKeys {
         };
         for (field, hash, validity) in [
             ("hash", hash, validity),
-            ("previous.hash", previous, validity.min(until)),
+            (
+                "previous.hash",
+                previous_hash,
+                validity.min(previous_validity),
+            ),
         ] {
             let taken = hash.and_then(|hash| self.known.insert(hash, (key.clone(), validity)));
             if taken.is_some() {
-                check.problem(
-                    field,
-                    "another key has the same hash: give each key its own",
-                );
+                report_taken(check, field);
             }
         }
     }

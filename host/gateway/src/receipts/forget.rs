@@ -103,11 +103,7 @@ fn hashed(key: &[u8], value: Value) -> Value {
     };
     mac.update(text.as_bytes());
     let hash = mac.finalize().into_bytes();
-    let digits = hash
-        .iter()
-        .take(HASH_BYTES)
-        .map(|byte| format!("{byte:02x}"));
-    Value::String(digits.collect())
+    Value::String(hex::encode(hash.get(..HASH_BYTES).unwrap_or_default()))
 }
 
 #[cfg(test)]

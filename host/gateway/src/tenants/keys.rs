@@ -8,8 +8,9 @@
 //! Memory: about 300 bytes for a key without labels and lists of its own.
 
 mod caller;
+pub(crate) mod fields;
 mod last_use;
-pub(crate) mod read;
+mod read;
 mod validity;
 
 use std::collections::HashMap;

@@ -10,7 +10,8 @@ use std::sync::{Arc, OnceLock};
 use serde::Deserialize;
 use witgate_config_file::{Check, Document, Problem, Problems};
 
-use super::{Access, Caller, Credential, CredentialKind, Keyring, Known, LastUse, Validity};
+use super::fields::{PreviousFile, read_hash, read_validity, report_taken};
+use super::{Access, Caller, Credential, CredentialKind, Keyring, Known, LastUse};
 use crate::tenants::concurrency::Share;
 
 /// Number of keys in a piece.
@@ -43,13 +44,6 @@ struct KeyFile {
     environments: Option<Vec<String>>,
     expires: Option<String>,
     previous: Option<PreviousFile>,
-}
-
-/// The key that a caller had before.
-#[derive(Debug, Deserialize)]
-struct PreviousFile {
-    hash: String,
-    expires: String,
 }
 
 /// The keys read so far.
@@ -174,29 +168,15 @@ impl Reading {
             check.problem("tenant", message);
         }
         let mut read = |field: &str, written: Option<&str>| {
-            let hash = written?.strip_prefix("sha256:").and_then(digest);
-            if hash.is_none() {
-                check.problem(
-                    field,
-                    "use `sha256:` followed by 64 hex digits, as `witgate key new` prints",
-                );
-            }
-            hash
+            read_hash(check, field, written?, "witgate key new")
         };
         let hash = read("hash", key.hash.as_deref());
         let certificate = read("certificate", key.certificate.as_deref());
         let previous = key.previous.as_ref();
         let previous_hash = read("previous.hash", previous.map(|key| key.hash.as_str()));
-        let mut time = |field: &str, written: Option<&str>| match written.map(Validity::parse) {
-            None => Validity::FOREVER,
-            Some(Ok(validity)) => validity,
-            Some(Err(error)) => {
-                check.problem(field, error.to_string());
-                Validity::FOREVER
-            }
-        };
-        let validity = time("expires", key.expires.as_deref());
-        let previous_validity = time("previous.expires", previous.map(|key| key.expires.as_str()));
+        let validity = read_validity(check, "expires", key.expires.as_deref());
+        let until = previous.map(|key| key.expires.as_str());
+        let previous_validity = read_validity(check, "previous.expires", until);
         if key.hash.is_none()
             && key.certificate.is_none()
             && !check.has_problem("hash")
@@ -234,10 +214,7 @@ impl Reading {
                 )
             });
             if taken.is_some() {
-                check.problem(
-                    field,
-                    "another key has the same hash: give each key its own",
-                );
+                report_taken(check, field);
             }
         };
         add("hash", hash, keys, CredentialKind::Key, validity);
@@ -308,13 +285,6 @@ fn begins_a_key(line: &str) -> bool {
         .strip_prefix("[[")
         .and_then(|rest| rest.split_once("]]"));
     inside.is_some_and(|(name, _)| name.trim() == "key")
-}
-
-/// Parses the hex digits of a SHA-256; `None` if they are not.
-pub(crate) fn digest(hex: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(hex, &mut bytes).ok()?;
-    Some(bytes)
 }
 
 #[cfg(test)]
