@@ -12,7 +12,7 @@ use witgate_gateway::keys::NewKey;
 use witgate_gateway::{CannotListen, ListenerRole, Server};
 use witgate_standin::StandIn;
 
-use super::run::{Signals, options, workers};
+use super::run::{Signals, options, runtime};
 use crate::output::print;
 use crate::temporary::TemporaryFolder;
 
@@ -76,7 +76,7 @@ pub(super) fn demo(args: &Args) -> anyhow::Result<ExitCode> {
     std::fs::write(&path, config_text(args, &receipts, &upstream)?)?;
     let config = Config::read(&path)?;
 
-    workers(&config)?.block_on(async {
+    runtime()?.block_on(async {
         let signals = Signals::listen()?;
         let (stop, stopped) = watch::channel(false);
         let behind = match standin {

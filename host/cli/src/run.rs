@@ -34,7 +34,7 @@ pub(super) struct Signals {
 /// Runs the gateway until a signal stops it.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::read(&args.config.config)?;
-    workers(&config)?.block_on(async {
+    runtime()?.block_on(async {
         let signals = Signals::listen()?;
         let running = if args.upgrade {
             Server::take_over(config, options()).await?
@@ -50,7 +50,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Returns the options that this program passes to the gateway.
 pub(super) fn options() -> Options {
-    let options = Options::default().dropped_log_lines(log::dropped);
+    let options = Options::default()
+        .dropped_log_lines(log::dropped)
+        .dedicated_workers();
     match compiler() {
         Ok(compiler) => options.compiler(compiler),
         Err(error) => {
@@ -60,11 +62,11 @@ pub(super) fn options() -> Options {
     }
 }
 
-/// Builds the tokio runtime with the configured number of threads.
-pub(super) fn workers(config: &Config) -> std::io::Result<tokio::runtime::Runtime> {
+/// Builds the tokio runtime of all tasks that serve no client, which is little work.
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(config.listen.threads.get())
-        .thread_name("witgate-worker")
+        .worker_threads(1)
+        .thread_name("witgate-tasks")
         .enable_all()
         .build()
 }

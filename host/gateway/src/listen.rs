@@ -11,9 +11,11 @@ pub(crate) mod head;
 mod http2;
 mod proxy_header;
 pub(crate) mod tls;
+mod workers;
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use self::client_stream::{Activity, Usage};
 pub(crate) use self::connection_limits::{Cleartext, ConnectionHandler, ConnectionLimits};
 pub(crate) use self::http2::STREAM_WINDOW;
+pub(crate) use self::workers::Workers;
 
 /// Pause of the accept loop after the system has run out of file descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -49,6 +52,8 @@ pub(crate) struct Listener<A> {
     pub(crate) connections: usize,
     /// Policy for connections over that maximum.
     pub(crate) overflow: Overflow,
+    /// Threads that serve the connections, or `None` to serve them on the current runtime.
+    pub(crate) workers: Option<Workers>,
 }
 
 /// A policy for a connection that exceeds the limit.
@@ -87,7 +92,7 @@ pub struct CannotListen {
     /// The configured address.
     pub address: SocketAddr,
     /// The system's error.
-    pub source: std::io::Error,
+    pub source: io::Error,
 }
 
 /// Binds a listener.
@@ -143,10 +148,16 @@ impl<A: ConnectionHandler> Listener<A> {
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, peer)) => {
                         if self.make_room(&mut connections, &mut open).await {
-                            let connection =
+                            let spawned =
                                 self.spawn(&mut connections, stream, peer, stop.clone(), token.clone());
-                            if self.overflow == Overflow::EvictLeastBusy {
-                                open.push_back(connection);
+                            match spawned {
+                                Ok(connection) if self.overflow == Overflow::EvictLeastBusy => {
+                                    open.push_back(connection);
+                                }
+                                Ok(_) => {}
+                                Err(error) => {
+                                    tracing::warn!(%error, "closed a new connection: no worker can take it");
+                                }
                             }
                         } else {
                             tracing::warn!(limit = self.connections, "closed a new connection: the connection limit is reached");
@@ -181,14 +192,16 @@ impl<A: ConnectionHandler> Listener<A> {
         peer: SocketAddr,
         stop: watch::Receiver<bool>,
         token: StreamToken,
-    ) -> OpenConnection {
+    ) -> io::Result<OpenConnection> {
         let app = Arc::clone(&self.app);
         let activity = Activity::default();
-        let served = connection::serve(app, stream, peer, stop, token, activity.clone());
-        OpenConnection {
-            task: connections.spawn(served),
-            activity,
-        }
+        let shared = activity.clone();
+        let serve = move |stream| connection::serve(app, stream, peer, stop, token, shared);
+        let task = match &self.workers {
+            Some(workers) => workers.spawn(connections, stream, serve)?,
+            None => connections.spawn(serve(stream)),
+        };
+        Ok(OpenConnection { task, activity })
     }
 
     /// Returns whether another connection may be served, after evicting one if the policy says so. `open` lists the open

@@ -171,7 +171,7 @@ pub(crate) async fn exchange<T>(
     let mut response = sent.map_err(|error| describe(&error, limit))?;
     let read = read(&mut response).await?;
     if response.is_done() {
-        attempt.release(response).await;
+        attempt.release(response);
     }
     Ok(read)
 }

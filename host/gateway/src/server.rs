@@ -21,8 +21,9 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::journal::{self, Found, Patience};
-use crate::listen::Drained;
+use crate::listen::{Drained, Workers};
 use crate::server::listeners::{Listeners, Origin};
+use crate::server::options::ClientWorkers;
 use crate::server::reload::Reloader;
 use crate::server::tasks::{Stop, Succession};
 
@@ -84,6 +85,10 @@ impl Server {
         gateway.batches.catch_up(&gateway.ledger, now()).await?;
         let books: Arc<dyn Books> = Arc::<Gateway>::clone(&gateway);
         let spools = recover_spools(&config, &books).await?;
+        let workers = match options.workers {
+            ClientWorkers::CurrentRuntime => None,
+            ClientWorkers::Dedicated => Some(Workers::start(config.listen.threads)?),
+        };
         // Nothing after this may fail: the gateway that ran before has stopped serving.
         let (mut listeners, predecessor) = Listeners::open(&config, origin, &gateway).await?;
 
@@ -125,7 +130,7 @@ impl Server {
             options.dropped_log_lines,
         );
         tasks.extend(stop.spawn_admin(&mut listeners, pages, &gateway));
-        let clients = stop.spawn_clients(listeners, &gateway);
+        let clients = stop.spawn_clients(listeners, workers, &gateway);
         Ok(Self {
             address,
             admin,

@@ -200,8 +200,8 @@ impl Attempt {
     }
 
     /// Gives the connection of an answer that was read to its end back to the pool.
-    pub async fn release(&self, response: Response) {
-        response.release(&self.upstream).await;
+    pub fn release(&self, response: Response) {
+        response.release(&self.upstream);
     }
 
     /// Learns from the head of an answer, or from its absence. The breaker is told at once: a stream may go on for

@@ -14,11 +14,11 @@ mod fields;
 mod h1;
 mod h2;
 mod interim;
+pub(crate) mod pool;
 mod race;
 
 use std::sync::Arc;
 
-use pingora_core::upstreams::peer::HttpPeer;
 use tokio::time::Instant;
 
 use self::connect::{Link, Purpose};
@@ -73,12 +73,10 @@ impl Upstream {
                 Source::New => self.open_new(&peers, deadline).await?,
             };
             let sent = match link {
-                Link::Http1(stream) => {
-                    let peer = &address.peer;
-                    self.send_http1(stream, peer, &mut outgoing, limit, reused)
-                        .await
-                        .map(Body::Http1)
-                }
+                Link::Http1(stream) => self
+                    .send_http1(stream, &mut outgoing, limit, reused)
+                    .await
+                    .map(Body::Http1),
                 Link::Http2(session) => {
                     Box::pin(self.send_http2(session, request, departure, limit, reused))
                         .await
@@ -89,7 +87,7 @@ impl Upstream {
                 Ok(body) => return Ok(Response::new(body, address)),
                 Err(Failure::Retriable(_)) if source == Source::Pool => {
                     // A stale pooled connection usually means that the rest are stale too: drain the pool and dial.
-                    while self.connector.reused_stream(&address.peer).await.is_some() {}
+                    self.idle.clear(address.at);
                     source = Source::New;
                     deadline = Instant::now() + self.config.connect_timeout;
                 }
@@ -107,7 +105,7 @@ impl Upstream {
     /// Takes a pooled connection to any of the addresses, or dials.
     async fn open(&self, peers: &Peers, deadline: Instant) -> Result<Connection, RequestError> {
         for address in peers.iter() {
-            if let Some(link) = self.pooled(&address.peer).await {
+            if let Some(link) = self.pooled(address).await {
                 return Ok(Connection {
                     link,
                     address: Arc::clone(address),
@@ -129,14 +127,13 @@ impl Upstream {
         })
     }
 
-    async fn pooled(&self, peer: &HttpPeer) -> Option<Link> {
+    async fn pooled(&self, address: &Address) -> Option<Link> {
         if let Some(connector) = &self.http2 {
             // A connection that takes no further stream is as good as none.
-            if let Ok(Some(session)) = connector.reused_http_session(peer).await {
+            if let Ok(Some(session)) = connector.reused_http_session(&address.peer).await {
                 return Some(Link::Http2(Box::new(session)));
             }
         }
-        let stream = self.connector.reused_stream(peer).await?;
-        Some(Link::Http1(stream))
+        self.idle.take(address.at).map(Link::Http1)
     }
 }

@@ -30,7 +30,7 @@ use crate::config::{HttpVersion, Scheme, UpstreamConfig};
 
 /// Longest time for which a pooled connection may be idle. Shorter than the limits of common servers, so that few are
 /// found closed.
-const IDLE: Duration = Duration::from_secs(55);
+pub(crate) const IDLE: Duration = Duration::from_secs(55);
 
 /// Concurrent requests on one HTTP/2 connection; more open another.
 const STREAMS: usize = 64;

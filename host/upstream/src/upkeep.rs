@@ -138,7 +138,7 @@ impl Upstream {
         });
         // The status is the check; an answer that breaks off afterwards costs its connection and no more.
         if drained.await.is_ok() && response.is_done() {
-            attempt.release(response).await;
+            attempt.release(response);
         }
         Ok(())
     }

@@ -8,15 +8,16 @@ use pingora_core::connectors::{ConnectorOptions, TransportConnector};
 use crate::backoff::Backoff;
 use crate::breaker::Breaker;
 use crate::config::{HttpVersion, UpstreamConfig};
+use crate::connection::pool::Pool;
 use crate::credential::CredentialStore;
-use crate::dns::Addresses;
 use crate::dns::resolver::SharedResolver;
+use crate::dns::{Addresses, IDLE};
 use crate::health::Health;
 use crate::pem;
 use crate::retries::RetryBudget;
 use crate::stats::Stats;
 
-/// Largest number of idle connections that are kept for one upstream.
+/// Largest number of idle connections that are kept for one upstream on one runtime.
 const POOL: usize = 512;
 
 /// A server that speaks Messages, with its connections and statistics.
@@ -25,8 +26,10 @@ pub struct Upstream {
     pub config: UpstreamConfig,
     /// The host and, unless it is the scheme's own, the port.
     pub authority: String,
-    /// Connections over HTTP/1.1.
+    /// Opens connections over HTTP/1.1.
     pub(crate) connector: TransportConnector,
+    /// Idle connections over HTTP/1.1.
+    pub(crate) idle: Pool,
     /// Connections over HTTP/2; `None` for an upstream that speaks HTTP/1.1 only.
     pub(crate) http2: Option<v2::Connector>,
     /// The addresses.
@@ -70,6 +73,7 @@ impl Upstream {
         let upstream = Self {
             authority: config.base.authority(),
             connector: TransportConnector::new(Some(options)),
+            idle: Pool::new(POOL, IDLE),
             http2,
             addresses: Arc::new(Addresses::new(&config, resolver)),
             stats: Stats::default(),

@@ -75,7 +75,7 @@ pub(crate) async fn look(
         return Ok(Found::Ended(Ending::Gone));
     };
     let body = read(&mut response, &mut attempt, MAX_STATUS_BYTES).await?;
-    attempt.release(response).await;
+    attempt.release(response);
     let status: Status = serde_json::from_slice(&body)
         .map_err(|error| Trouble::Batch(format!("its status can't be read: {error}")))?;
     if status.processing_status != "ended" {
@@ -105,7 +105,7 @@ pub(crate) async fn look(
         })?;
         chunk.iter().for_each(|chunk| results.feed(chunk));
     }
-    attempt.release(response).await;
+    attempt.release(response);
     let totals = results.finish();
     if totals.succeeded < counts.succeeded {
         tracing::warn!(
@@ -144,7 +144,7 @@ async fn ask(
     }
 
     let body = read(&mut response, &mut attempt, MAX_STATUS_BYTES).await?;
-    attempt.release(response).await;
+    attempt.release(response);
     let report = ErrorReport::read(&body);
     // A 404 that is not the API's own says more about the way there than about the batch.
     let unknown = report

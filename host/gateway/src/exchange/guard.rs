@@ -104,7 +104,7 @@ pub(super) async fn relay(
         }
         Err(refused) => Err(refused),
     };
-    relay::release(response, attempt, settlement).await;
+    relay::release(response, attempt, settlement);
     concluded
 }
 

@@ -75,7 +75,7 @@ pub(super) async fn relay(
     begin(metering, session, settlement);
     let delivered = deliver(&mut response, held_back, &mut client, session, settlement).await;
     let delivered = conclude(delivered, &mut response, &client, session, settlement).await;
-    release(response, attempt, settlement).await;
+    release(response, attempt, settlement);
     delivered
 }
 
@@ -145,14 +145,14 @@ pub(super) async fn conclude(
 }
 
 /// Tells the upstream's statistics how its answer ended, and returns the connection of one that was read to its end.
-pub(super) async fn release(mut response: Response, mut attempt: Attempt, settlement: &Settlement) {
+pub(super) fn release(mut response: Response, mut attempt: Attempt, settlement: &Settlement) {
     if let Some(error) = settlement.stream_error() {
         attempt.reported(error.kind.status());
     }
     // A body that broke off counts against the upstream, whatever ended the exchange.
     attempt.body_read(&response);
     if response.is_done() {
-        attempt.release(response).await;
+        attempt.release(response);
     }
 }
 

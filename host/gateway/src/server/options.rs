@@ -5,12 +5,22 @@ use std::sync::Arc;
 use witgate_runtime::Compiler;
 use witgate_upstream::{Resolver, SharedResolver, system_resolver};
 
+/// The threads that serve clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClientWorkers {
+    /// Those of the runtime that the gateway is started on.
+    CurrentRuntime,
+    /// Threads of the gateway, `listen.threads` of them.
+    Dedicated,
+}
+
 /// The parts of a gateway that its program supplies. The default suits a program that embeds the gateway.
 #[derive(Clone)]
 pub struct Options {
     pub(super) compiler: Option<Compiler>,
     pub(super) resolver: SharedResolver,
     pub(super) dropped_log_lines: fn() -> u64,
+    pub(super) workers: ClientWorkers,
 }
 
 // === impl Options ===
@@ -21,6 +31,7 @@ impl Default for Options {
             compiler: None,
             resolver: system_resolver(),
             dropped_log_lines: || 0,
+            workers: ClientWorkers::CurrentRuntime,
         }
     }
 }
@@ -44,6 +55,14 @@ impl Options {
     #[must_use]
     pub fn dropped_log_lines(mut self, count: fn() -> u64) -> Self {
         self.dropped_log_lines = count;
+        self
+    }
+
+    /// Serves clients on threads of the gateway's own, `listen.threads` of them, each with a runtime: a connection stays on one
+    /// thread, which takes less processor time. The default is to serve them on the current runtime.
+    #[must_use]
+    pub fn dedicated_workers(mut self) -> Self {
+        self.workers = ClientWorkers::Dedicated;
         self
     }
 }

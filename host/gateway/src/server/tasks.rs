@@ -13,7 +13,7 @@ use super::reload::Reloader;
 use crate::admin::Admin;
 use crate::batches::Settler;
 use crate::gateway::Gateway;
-use crate::listen::{Drained, Listener, Overflow};
+use crate::listen::{Drained, Listener, Overflow, Workers};
 
 /// Maximum number of admin connections. A further one takes the place of the least busy.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -120,6 +120,7 @@ impl Stop {
             app: Arc::new(app),
             connections: ADMIN_CONNECTIONS,
             overflow: Overflow::EvictLeastBusy,
+            workers: None,
         };
         let gateway = Arc::clone(gateway);
         let stopped = self.admin.subscribe();
@@ -129,10 +130,11 @@ impl Stop {
         }))
     }
 
-    /// Spawns the clients' listener.
+    /// Spawns the clients' listener, which serves on these threads or else on the current runtime.
     pub(super) fn spawn_clients(
         &self,
         listeners: Listeners,
+        workers: Option<Workers>,
         gateway: &Arc<Gateway>,
     ) -> JoinHandle<Drained> {
         let listener = Listener {
@@ -140,6 +142,7 @@ impl Stop {
             app: Arc::clone(gateway),
             connections: gateway.snapshot().config.limits.connections,
             overflow: Overflow::RejectNewest,
+            workers,
         };
         let gateway = Arc::clone(gateway);
         let drain = async move { gateway.snapshot().config.drain_timeout };

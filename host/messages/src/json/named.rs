@@ -79,9 +79,9 @@ pub(crate) fn may_name(bytes: &[u8], name: &str) -> bool {
     };
     // Each of its letters can be escaped, as in \u0069. Escapes of other characters are common and irrelevant.
     let is_letter = |at: usize| {
-        let digits = bytes.get(at + 4..at + 6).unwrap_or_default();
-        let digits = std::str::from_utf8(digits).unwrap_or_default();
-        u8::from_str_radix(digits, 16).is_ok_and(|letter| name.as_bytes().contains(&letter))
+        let digit = |place: usize| char::from(*bytes.get(at + place)?).to_digit(16);
+        let letter = digit(4).zip(digit(5)).map(|(high, low)| high * 16 + low);
+        letter.is_some_and(|letter| name.bytes().any(|byte| u32::from(byte) == letter))
     };
     memmem::find_iter(bytes, name).any(is_quoted)
         || memmem::find_iter(bytes, b"\\u00").any(is_letter)

@@ -1,16 +1,15 @@
 //! HTTP/1.1: a small request leaves in one write, head and body together.
 
+mod body;
+mod incoming;
+
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::Method;
 use pingora_core::ErrorType;
 use pingora_core::protocols::Stream;
-use pingora_core::protocols::http::v1::client::HttpSession;
-use pingora_core::upstreams::peer::{HttpPeer, Peer};
-use pingora_http::ResponseHeader;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
@@ -22,6 +21,8 @@ use crate::Upstream;
 use crate::limit::Limit;
 use crate::provider::Destination;
 use crate::request::{Framing, Request};
+
+pub(super) use self::incoming::{AnswerTo, Incoming};
 
 /// Bodies of up to this many bytes are copied behind the head, so that both leave in one system call.
 const ONE_WRITE_BYTES: usize = 64 * 1024;
@@ -44,20 +45,6 @@ struct Written<'a> {
 pub(super) enum Persistence {
     KeepAlive,
     Close,
-}
-
-/// An answer over HTTP/1.1.
-pub(super) struct Incoming {
-    session: HttpSession,
-    extent: Extent,
-}
-
-/// The extent of an answer's body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    AsFramed,
-    /// The answer to a HEAD request has none (RFC 9110, section 9.3.2).
-    HeadOnly,
 }
 
 // === impl Outgoing ===
@@ -144,20 +131,20 @@ fn put_length(wire: &mut BytesMut, name: &[u8], length: u64) {
 // === impl Upstream ===
 
 impl Upstream {
+    /// Sends a request on this connection and reads the head of its answer.
     pub(super) async fn send_http1(
         &self,
         mut stream: Stream,
-        peer: &HttpPeer,
         outgoing: &mut Outgoing<'_>,
         limit: Limit,
         reused: bool,
     ) -> Result<Box<Incoming>, Failure> {
         let deadline = Instant::now() + limit.after;
         let late = || Failure::Final(self.timeout(limit));
-        let extent = if *outgoing.request.method == Method::HEAD {
-            Extent::HeadOnly
+        let to = if *outgoing.request.method == Method::HEAD {
+            AnswerTo::Head
         } else {
-            Extent::AsFramed
+            AnswerTo::Other
         };
         let (first, rest) = outgoing.written(self);
 
@@ -174,10 +161,10 @@ impl Upstream {
         }
 
         // A server may refuse a body before it has read all of it; its answer says more than the broken write.
-        let mut session = HttpSession::new_with_options(stream, peer);
+        let mut incoming = Box::new(Incoming::new(stream, to));
         let mut interim = Interim::default();
         loop {
-            match timeout_at(deadline, session.read_response()).await {
+            let status = match timeout_at(deadline, incoming.read_head()).await {
                 Err(_) => return Err(late()),
                 Ok(Err(error)) if *error.etype() == ErrorType::InvalidHTTPHeader => {
                     return Err(Failure::Final(self.malformed(describe(&error))));
@@ -188,62 +175,15 @@ impl Upstream {
                         .map_or_else(|| describe(&error), |error| error.to_string());
                     return Err(Failure::on(self.broken(reason), reused));
                 }
-                Ok(Ok(_)) => {}
-            }
-            let status = session.get_status().unwrap_or_default();
+                Ok(Ok(status)) => status,
+            };
             match interim.classify(status) {
                 Ok(Stage::Interim) => {}
-                Ok(Stage::Final) => return Ok(Box::new(Incoming { session, extent })),
+                Ok(Stage::Final) => return Ok(incoming),
                 Err(unending) => {
                     return Err(Failure::Final(self.malformed(unending.to_string())));
                 }
             }
-        }
-    }
-}
-
-// === impl Incoming ===
-
-impl Incoming {
-    /// Creates the answer to a request other than HEAD, whose head was read.
-    pub(super) fn new(session: HttpSession) -> Self {
-        Self {
-            session,
-            extent: Extent::AsFramed,
-        }
-    }
-
-    pub(super) fn head(&self) -> Option<&ResponseHeader> {
-        self.session.resp_header()
-    }
-
-    pub(super) async fn read(&mut self) -> pingora_core::Result<Option<Bytes>> {
-        match self.extent {
-            Extent::AsFramed => self.session.read_body_bytes().await,
-            Extent::HeadOnly => Ok(None),
-        }
-    }
-
-    pub(super) fn set_idle_timeout(&mut self, idle: Duration) {
-        self.session.read_timeout = Some(idle);
-    }
-
-    pub(super) fn is_done(&mut self) -> bool {
-        self.extent == Extent::HeadOnly || self.session.is_body_done()
-    }
-
-    pub(super) async fn release(self, upstream: &Upstream, peer: &HttpPeer) {
-        // The HTTP layer still waits for the body that an answer to HEAD does not have: that connection is closed.
-        if self.extent == Extent::HeadOnly {
-            return;
-        }
-        let mut session = self.session;
-        session.respect_keepalive();
-        if let Some(stream) = session.reuse().await {
-            let idle = peer.options.idle_timeout;
-            upstream
-                .connector
-                .release_stream(stream, peer.reuse_hash(), idle);
         }
     }
 }

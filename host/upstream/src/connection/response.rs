@@ -124,9 +124,9 @@ impl Response {
     }
 
     /// Gives the connection back to the pool, if it can be reused.
-    pub(crate) async fn release(self, upstream: &Upstream) {
+    pub(crate) fn release(self, upstream: &Upstream) {
         match self.body {
-            Body::Http1(incoming) => incoming.release(upstream, &self.address.peer).await,
+            Body::Http1(incoming) => incoming.release(upstream, &self.address),
             Body::Http2(incoming) => incoming.release(upstream, &self.address.peer),
         }
     }

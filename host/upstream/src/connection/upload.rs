@@ -12,13 +12,12 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use pingora_core::ErrorType;
-use pingora_core::protocols::http::v1::client::HttpSession;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::heard::Heard;
 use super::connect::{Link, Purpose};
 use super::error::{RequestError, describe};
-use super::h1::{self, Persistence};
+use super::h1::{self, AnswerTo, Incoming, Persistence};
 use super::interim::{Interim, Stage};
 use super::response::{Body, Response};
 use crate::Upstream;
@@ -212,10 +211,10 @@ async fn answer(
     limit: Limit,
 ) -> Result<Response, RequestError> {
     let deadline = Instant::now() + limit.after;
-    let mut session = HttpSession::new_with_options(Box::new(stream), &address.peer);
+    let mut incoming = Box::new(Incoming::new(Box::new(stream), AnswerTo::Other));
     let mut interim = Interim::default();
     loop {
-        match timeout_at(deadline, session.read_response()).await {
+        let status = match timeout_at(deadline, incoming.read_head()).await {
             Err(_) => return Err(RequestError::Timeout { upstream, limit }),
             Ok(Err(error)) => {
                 let reason = describe(&error);
@@ -225,14 +224,11 @@ async fn answer(
                     RequestError::Broken { upstream, reason }
                 });
             }
-            Ok(Ok(_)) => {}
-        }
-        match interim.classify(session.get_status().unwrap_or_default()) {
+            Ok(Ok(status)) => status,
+        };
+        match interim.classify(status) {
             Ok(Stage::Interim) => {}
-            Ok(Stage::Final) => {
-                let body = Body::Http1(Box::new(h1::Incoming::new(session)));
-                return Ok(Response::new(body, address));
-            }
+            Ok(Stage::Final) => return Ok(Response::new(Body::Http1(incoming), address)),
             Err(unending) => {
                 let reason = unending.to_string();
                 return Err(RequestError::Malformed { upstream, reason });

@@ -207,7 +207,7 @@ async fn fetch(
     });
     attempt.body_read(&response);
     if whole.is_ok() {
-        attempt.release(response).await;
+        attempt.release(response);
     }
     whole
 }
