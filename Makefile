@@ -10,8 +10,9 @@ BASELINE ?= main
 POD_SECONDS ?= 300
 FUZZ_GUESTS ?= 10000
 GATE ?=
+WORK ?= A
 
-.PHONY: run test setup trouble attack texts pod-attack clients crash languages soak soak-reload fuzz-guests build policies lint bench bench-gate instructions runtime-alone package semver ci tools clean
+.PHONY: run test setup trouble attack texts pod-attack clients crash languages soak soak-reload fuzz-guests build policies lint bench bench-gate profile-gate instructions runtime-alone package semver ci tools clean
 
 run: tools ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	$(CARGO) build --workspace --bin witgate --bin witgate-artifacts
@@ -85,6 +86,11 @@ bench: tools ## Criterion benches, each with its baseline beside it.
 bench-gate: tools ## The whole process beside bare pingora, nginx and Envoy; GATE="--only A,C --rounds 1" is shorter.
 	$(CARGO) build --workspace --profile dist --bin witgate
 	$(CARGO) bench --workspace --profile dist --bench gate -- $(GATE)
+
+# Symbols are in the profile that ships; what is missing is perf, and it says how to get it.
+profile-gate: tools ## A flat profile of the gateway by crate and function, with perf; WORK=C is another work.
+	$(CARGO) build --workspace --profile dist --bin witgate
+	$(CARGO) bench --workspace --profile dist --bench gate -- --profile $(WORK) $(GATE)
 
 instructions: ## Counts the instructions of the hot paths and compares them with the committed figures.
 	@.ci/tools valgrind

@@ -17,7 +17,8 @@
 //! there is a rate, latency counts from the moment at which a request was due, so that a slow answer does not hide the wait of those
 //! behind it.
 //!
-//! Options: `--only A,C`, `--rounds N`, `--seconds N` (of a turn), `--witgate PATH`.
+//! Options: `--only A,C`, `--rounds N`, `--seconds N` (of a turn), `--witgate PATH`. Instead of all that, `--profile A`
+//! says which functions the gateway spends the time of a work in.
 
 #![allow(
     clippy::unwrap_used,
@@ -46,6 +47,8 @@ mod machine;
 mod options;
 #[path = "gate/others.rs"]
 mod others;
+#[path = "gate/profile.rs"]
+mod profile;
 #[path = "gate/proxies.rs"]
 mod proxies;
 #[path = "gate/report.rs"]
@@ -93,6 +96,15 @@ fn measure(options: &Options) {
     let (rounds, turn) = (options.number("--rounds", 3), options.seconds(4));
     let site = Site::new(options.text("--witgate"));
     println!("{}", machine::line());
+    if let Some(name) = options.text("--profile") {
+        let work = WORKS.iter().find(|work| work.name == name);
+        profile::run(
+            &site,
+            work.expect("a work of this name"),
+            options.seconds(10),
+        );
+        return;
+    }
     let works: Vec<_> = WORKS
         .iter()
         .filter(|work| options.wants(work.name))
