@@ -11,13 +11,15 @@
 //! | C | 2 KB | 100 deltas, each flushed | 32 connections, closed loop |
 //! | D | 2 KB | 50 deltas, one every 20 ms | 500 streams at once, counted by event |
 //! | L | as A | as A | 100 requests a second over 64 connections |
+//! | latency | as A | as A, after a while | 200 requests a second over 1, 16 and 64 connections, beside a direct connection |
+//! | delay | as D | as D, each event with the time of its writing | 50 and 500 streams, beside a direct connection |
 //!
 //! Every answer is compared with the upstream's, byte by byte. In a closed loop each connection asks again as soon as it has its
 //! answer, so that a slow proxy gets fewer requests, and its latency says how long the queue is and not how long a caller waits. Where
 //! there is a rate, latency counts from the moment at which a request was due, so that a slow answer does not hide the wait of those
 //! behind it.
 //!
-//! Options: `--only A,C`, `--rounds N`, `--seconds N` (of a turn), `--witgate PATH`. Instead of all that, `--profile A`
+//! Options: `--only A,latency`, `--rounds N`, `--seconds N` (of a turn), `--witgate PATH`. Instead of all that, `--profile A`
 //! says which functions the gateway spends the time of a work in.
 
 #![allow(
@@ -39,6 +41,8 @@ mod client;
 mod clock;
 #[path = "gate/gateway.rs"]
 mod gateway;
+#[path = "gate/latency.rs"]
+mod latency;
 #[path = "gate/load.rs"]
 mod load;
 #[path = "gate/machine.rs"]
@@ -122,5 +126,11 @@ fn measure(options: &Options) {
             let turns = load::in_turns(&all, work, rounds, turn);
             report::print(work, &proxies, &turns);
         }
+    }
+    if options.wants("latency") {
+        latency::requests(&site, rounds, turn);
+    }
+    if options.wants("delay") {
+        latency::events(&site, rounds, turn);
     }
 }
