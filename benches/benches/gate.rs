@@ -20,7 +20,9 @@
 //! behind it.
 //!
 //! Options: `--only A,latency`, `--rounds N`, `--seconds N` (of a turn), `--witgate PATH`. Instead of all that, `--profile A`
-//! says which functions the gateway spends the time of a work in.
+//! says which functions the gateway spends the time of a work in, with `--bytes N` for another body and `--connections N`; and
+//! `--shapes plugins,body` or `--shapes all` measures how cost grows. `--draw` only draws once more what is there, and `--out FOLDER` takes
+//! another folder than `docs/performance`.
 
 #![allow(
     clippy::unwrap_used,
@@ -59,6 +61,8 @@ mod proxies;
 mod report;
 #[path = "gate/server.rs"]
 mod server;
+#[path = "gate/shapes.rs"]
+mod shapes;
 #[path = "gate/upstream.rs"]
 mod upstream;
 #[path = "gate/usage.rs"]
@@ -70,7 +74,7 @@ use witgate_benches::is_measured;
 
 use options::Options;
 use proxies::Site;
-use work::WORKS;
+use work::{WORKS, Work};
 
 /// The gateway's allocator, for bare pingora too.
 #[global_allocator]
@@ -97,17 +101,25 @@ fn serve_bare(options: &Options, runtime: bare::Runtime) {
 
 /// Measures what is asked for and prints the tables.
 fn measure(options: &Options) {
+    if options.has("--draw") {
+        return shapes::draw(options);
+    }
     let (rounds, turn) = (options.number("--rounds", 3), options.seconds(4));
     let site = Site::new(options.text("--witgate"));
     println!("{}", machine::line());
     if let Some(name) = options.text("--profile") {
         let work = WORKS.iter().find(|work| work.name == name);
-        profile::run(
-            &site,
-            work.expect("a work of this name"),
-            options.seconds(10),
-        );
+        let work = work.expect("a work of this name");
+        let work = Work {
+            request: options.number("--bytes", work.request),
+            connections: options.number("--connections", work.connections),
+            ..*work
+        };
+        profile::run(&site, &work, options.seconds(10));
         return;
+    }
+    if let Some(names) = options.text("--shapes") {
+        return shapes::run(&site, names, options);
     }
     let works: Vec<_> = WORKS
         .iter()

@@ -4,6 +4,7 @@
 //! In short turns both see the same machine.
 
 pub mod answers;
+pub mod chart;
 pub mod symbols;
 pub mod table;
 
