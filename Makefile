@@ -101,9 +101,10 @@ shapes: tools ## Charts of cost by plugins, body, streams, workers and reloads, 
 shapes-draw: tools ## Draws the charts of docs/performance from their figures once more.
 	$(CARGO) bench --workspace --profile dev --bench gate -- --draw
 
+# A profile of its own leaves out what takes long to optimise and is not counted.
 instructions: ## Counts the instructions of the hot paths and compares them with the committed figures.
 	@.ci/tools valgrind
-	$(CARGO) bench -p witgate-benches --bench instructions
+	$(CARGO) bench -p witgate-benches --profile counted --bench instructions
 
 ci: ## What the continuous integration runs.
 	bash .ci/run
