@@ -10,8 +10,10 @@ BASELINE ?= main
 POD_SECONDS ?= 300
 FUZZ_GUESTS ?= 10000
 GATE ?=
+WORK ?= A
+SHAPES ?= all
 
-.PHONY: run test setup trouble attack texts pod-attack clients crash languages soak soak-reload fuzz-guests build policies lint bench bench-gate instructions runtime-alone package semver ci tools clean
+.PHONY: run test setup trouble attack texts pod-attack clients crash languages soak soak-reload fuzz-guests build policies lint bench bench-gate profile-gate shapes shapes-draw instructions runtime-alone package semver ci tools clean
 
 run: tools ## The gateway with the shipped plugins, in front of a stand-in upstream (or the API, with ANTHROPIC_API_KEY).
 	$(CARGO) build --workspace --bin witgate --bin witgate-artifacts
@@ -86,9 +88,23 @@ bench-gate: tools ## The whole process beside bare pingora, nginx and Envoy; GAT
 	$(CARGO) build --workspace --profile dist --bin witgate
 	$(CARGO) bench --workspace --profile dist --bench gate -- $(GATE)
 
+# Symbols are in the profile that ships; what is missing is perf, and it says how to get it.
+profile-gate: tools ## A flat profile of the gateway by crate and function, with perf; WORK=C is another work.
+	$(CARGO) build --workspace --profile dist --bin witgate
+	$(CARGO) bench --workspace --profile dist --bench gate -- --profile $(WORK) $(GATE)
+
+# As many open files as the system lets us have: a stream is two of them.
+shapes: tools ## Charts of cost by plugins, body, streams, workers and reloads, in docs/performance; SHAPES=body is one of them.
+	$(CARGO) build --workspace --profile dist --bin witgate
+	ulimit -n "$$(ulimit -H -n)"; $(CARGO) bench --workspace --profile dist --bench gate -- --shapes $(SHAPES) $(GATE)
+
+shapes-draw: tools ## Draws the charts of docs/performance from their figures once more.
+	$(CARGO) bench --workspace --profile dev --bench gate -- --draw
+
+# A profile of its own leaves out what takes long to optimise and is not counted.
 instructions: ## Counts the instructions of the hot paths and compares them with the committed figures.
 	@.ci/tools valgrind
-	$(CARGO) bench -p witgate-benches --bench instructions
+	$(CARGO) bench -p witgate-benches --profile counted --bench instructions
 
 ci: ## What the continuous integration runs.
 	bash .ci/run

@@ -11,15 +11,23 @@
 //! | C | 2 KB | 100 deltas, each flushed | 32 connections, closed loop |
 //! | D | 2 KB | 50 deltas, one every 20 ms | 500 streams at once, counted by event |
 //! | L | as A | as A | 100 requests a second over 64 connections |
+//! | latency | as A | as A, after a while | 200 requests a second over 1, 16 and 64 connections, beside a direct connection |
+//! | delay | as D | as D, each event with the time of its writing | 50 and 500 streams, beside a direct connection |
 //!
-//! Every answer is compared with the upstream's, byte by byte. Latency counts from the moment at which a request was due, so
-//! that a slow answer in L does not hide the wait of those behind it.
+//! Every answer is compared with the upstream's, byte by byte. In a closed loop each connection asks again as soon as it has its
+//! answer, so that a slow proxy gets fewer requests, and its latency says how long the queue is and not how long a caller waits. Where
+//! there is a rate, latency counts from the moment at which a request was due, so that a slow answer does not hide the wait of those
+//! behind it.
 //!
-//! Options: `--only A,C`, `--rounds N`, `--seconds N` (of a turn), `--witgate PATH`.
+//! Options: `--only A,latency`, `--rounds N`, `--seconds N` (of a turn), `--witgate PATH`. Instead of all that, `--profile A`
+//! says which functions the gateway spends the time of a work in, with `--bytes N` for another body and `--connections N`; and
+//! `--shapes plugins,body` or `--shapes all` measures how cost grows. `--draw` only draws once more what is there, and `--out FOLDER` takes
+//! another folder than `docs/performance`.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a bench prints, and says by panicking that it can't go on"
@@ -31,14 +39,30 @@ mod answers;
 mod bare;
 #[path = "gate/client.rs"]
 mod client;
+#[path = "gate/clock.rs"]
+mod clock;
+#[path = "gate/gateway.rs"]
+mod gateway;
+#[path = "gate/latency.rs"]
+mod latency;
 #[path = "gate/load.rs"]
 mod load;
+#[path = "gate/machine.rs"]
+mod machine;
+#[path = "gate/options.rs"]
+mod options;
+#[path = "gate/others.rs"]
+mod others;
+#[path = "gate/profile.rs"]
+mod profile;
 #[path = "gate/proxies.rs"]
 mod proxies;
 #[path = "gate/report.rs"]
 mod report;
 #[path = "gate/server.rs"]
 mod server;
+#[path = "gate/shapes.rs"]
+mod shapes;
 #[path = "gate/upstream.rs"]
 mod upstream;
 #[path = "gate/usage.rs"]
@@ -46,12 +70,10 @@ mod usage;
 #[path = "gate/work.rs"]
 mod work;
 
-use std::time::Duration;
-
 use witgate_benches::is_measured;
 
-use load::Turn;
-use proxies::Proxy;
+use options::Options;
+use proxies::Site;
 use work::{WORKS, Work};
 
 /// The gateway's allocator, for bare pingora too.
@@ -59,53 +81,68 @@ use work::{WORKS, Work};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let option = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1).map(String::as_str)
-    };
-    match (option("--serve"), option("--upstream")) {
-        (Some("upstream"), _) => upstream::serve(),
-        (Some("bare"), Some(upstream)) => bare::serve(upstream.parse().expect("an address")),
-        _ if is_measured() => {
-            let number = |name: &str, usual: u64| {
-                option(name).map_or(usual, |text| text.parse().expect("a number"))
-            };
-            let wanted = |work: &&Work| {
-                option("--only").is_none_or(|names| names.split(',').any(|name| name == work.name))
-            };
-            measure(
-                &WORKS.iter().filter(wanted).collect::<Vec<_>>(),
-                number("--rounds", 3),
-                Duration::from_secs(number("--seconds", 4)),
-                option("--witgate"),
-            );
-        }
+    let options = Options::of_this_process();
+    match options.text("--serve") {
+        Some("upstream") => upstream::serve(),
+        Some("bare") => serve_bare(&options, bare::Runtime::Shared),
+        Some("bare-no-stealing") => serve_bare(&options, bare::Runtime::Each),
+        Some(role) => panic!("no process has the role {role}"),
+        None if is_measured() => measure(&options),
         // Only tried.
-        _ => {}
+        None => {}
     }
 }
 
-/// Measures all works and prints a table of each.
-fn measure(works: &[&Work], rounds: u64, turn: Duration, witgate: Option<&str>) {
-    let upstream = server::Server::own(&["--serve", "upstream"]);
-    let proxies = proxies::all(&upstream, witgate);
-    println!(
-        "medians of {rounds} rounds of {} s a proxy; two workers each; ratios to {}",
-        turn.as_secs(),
-        proxies[0].name
-    );
-    proxies.iter().for_each(Proxy::stop);
-    for work in works {
-        let mut turns: Vec<Vec<Turn>> = proxies.iter().map(|_| Vec::new()).collect();
-        for round in 0..usize::try_from(rounds).expect("few") {
-            for place in 0..proxies.len() {
-                let index = (place + round) % proxies.len();
-                proxies[index].go_on();
-                turns[index].push(load::run(&proxies[index], work, turn));
-                proxies[index].stop();
-            }
+fn serve_bare(options: &Options, runtime: bare::Runtime) {
+    let upstream = options.text("--upstream").expect("an address");
+    let workers = options.number("--workers", server::WORKERS);
+    bare::serve(upstream.parse().expect("an address"), workers, runtime);
+}
+
+/// Measures what is asked for and prints the tables.
+fn measure(options: &Options) {
+    if options.has("--draw") {
+        return shapes::draw(options);
+    }
+    let (rounds, turn) = (options.number("--rounds", 3), options.seconds(4));
+    let site = Site::new(options.text("--witgate"));
+    println!("{}", machine::line());
+    if let Some(name) = options.text("--profile") {
+        let work = WORKS.iter().find(|work| work.name == name);
+        let work = work.expect("a work of this name");
+        let work = Work {
+            request: options.number("--bytes", work.request),
+            connections: options.number("--connections", work.connections),
+            ..*work
+        };
+        profile::run(&site, &work, options.seconds(10));
+        return;
+    }
+    if let Some(names) = options.text("--shapes") {
+        return shapes::run(&site, names, options);
+    }
+    let works: Vec<_> = WORKS
+        .iter()
+        .filter(|work| options.wants(work.name))
+        .collect();
+    if !works.is_empty() {
+        let proxies = site.all();
+        println!(
+            "medians of {rounds} rounds of {} s a proxy; {} workers each; ratios to {}",
+            turn.as_secs(),
+            server::WORKERS,
+            proxies[0].name
+        );
+        for work in works {
+            let all: Vec<_> = proxies.iter().collect();
+            let turns = load::in_turns(&all, work, rounds, turn);
+            report::print(work, &proxies, &turns);
         }
-        report::print(work, &proxies, &turns);
+    }
+    if options.wants("latency") {
+        latency::requests(&site, rounds, turn);
+    }
+    if options.wants("delay") {
+        latency::events(&site, rounds, turn);
     }
 }

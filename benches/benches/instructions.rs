@@ -1,12 +1,13 @@
 //! Instructions of the hot paths, counted by valgrind, beside the committed figures.
 //!
 //! A count is the same on a busy machine and on an idle one, so that a change that costs is seen where time would hide it. The
-//! figures are in `instructions/figures.json`; a count that is above its figure by more than the tolerance fails the run, and so
-//! does one that is below it, because the next change would have that much room. `UPDATE_EXPECT=1 make instructions` writes the
-//! counts as the new figures.
+//! figures are in `instructions/figures.json`; a count that is above its figure by more than the tolerance fails the run, and one
+//! that is below it is named. `UPDATE_EXPECT=1 make instructions` writes the counts as the new figures.
 //!
-//! Counts depend on the compiler, and a little on the processor: valgrind shows programs no AVX-512 and no SHA instructions, so the
-//! chain of receipts counts for more than it takes.
+//! Counts depend on the compiler and the architecture, and a little on the machine: functions that are chosen by the processor's
+//! features (searching, copying, checksums) count otherwise without AVX2, other C libraries copy otherwise, and threads wake at other
+//! times on more cores. The tolerances leave room for that. Valgrind shows programs no AVX-512 and no SHA instructions, so the chain of
+//! receipts counts for more than it takes.
 
 #![allow(
     clippy::unwrap_used,
@@ -58,10 +59,10 @@ const WARM_UP: u64 = 50;
 const EXCHANGES: u64 = 100;
 
 /// Percent by which a count of a function may differ from its figure.
-const TOLERANCE: u64 = 3;
+const TOLERANCE: u64 = 5;
 
 /// Percent by which a count of exchanges may differ: threads wake at other times in each run.
-const TOLERANCE_OF_EXCHANGES: u64 = 8;
+const TOLERANCE_OF_EXCHANGES: u64 = 10;
 
 /// The request of the exchanges.
 const WORK: Work = Work {

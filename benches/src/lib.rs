@@ -4,6 +4,9 @@
 //! In short turns both see the same machine.
 
 pub mod answers;
+pub mod chart;
+pub mod symbols;
+pub mod table;
 
 /// Returns true if benches are to be measured, as `cargo bench` asks, and not only tried.
 pub fn is_measured() -> bool {

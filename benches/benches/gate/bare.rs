@@ -8,8 +8,6 @@ use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_proxy::{ProxyHttp, Session, http_proxy_service};
 
-use crate::server::WORKERS;
-
 struct Bare {
     upstream: SocketAddr,
 }
@@ -29,13 +27,23 @@ impl ProxyHttp for Bare {
     }
 }
 
+/// The runtime of bare pingora's workers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runtime {
+    /// A runtime for all of them, as pingora has by default: a worker without work takes some from another.
+    Shared,
+    /// A runtime for each: a connection stays with its worker.
+    Each,
+}
+
 /// Serves until the process is killed, and prints its address.
-pub(crate) fn serve(upstream: SocketAddr) {
+pub(crate) fn serve(upstream: SocketAddr, workers: usize, runtime: Runtime) {
     let address = TcpListener::bind("127.0.0.1:0")
         .and_then(|free| free.local_addr())
         .expect("a port");
     let conf = ServerConf {
-        threads: WORKERS,
+        threads: workers,
+        work_stealing: runtime == Runtime::Shared,
         ..ServerConf::default()
     };
     let mut server = Server::new_with_opt_and_conf(Opt::default(), conf);

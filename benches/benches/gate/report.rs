@@ -1,77 +1,85 @@
-//! The tables.
+//! The tables of the works.
 
 use witgate_benches::median;
+use witgate_benches::table::{Table, decimal};
 
 use crate::load::Turn;
 use crate::proxies::Proxy;
 use crate::work::{Per, Work};
 
-/// Prints the medians of a work's turns: cost, throughput, latency and memory of each proxy, then the cost by thread.
+/// A figure of a turn.
+pub(crate) type Figure = fn(&Turn) -> i64;
+
+/// Prints the medians of a work's turns: cost, throughput, latency and memory of each proxy, with the ratios to the first one, then
+/// the cost by thread.
 pub(crate) fn print(work: &Work, proxies: &[Proxy], turns: &[Vec<Turn>]) {
-    let unit = match work.per {
-        Per::Request => "us a request",
-        Per::Event => "us an event",
+    let cost_title = match work.per {
+        Per::Request => "µs a request",
+        Per::Event => "µs an event",
     };
-    println!("\n{}: {}", work.name, work.what);
-    println!(
-        "  {:24} {unit:>13} {:>7} {:>10} {:>9} {:>9} {:>8}",
-        "", "ratio", "a second", "p50 us", "p99 us", "MiB"
-    );
-    let baseline: Vec<i64> = turns[0].iter().map(cost).collect();
-    for (proxy, turns) in proxies.iter().zip(turns) {
-        let ratios = turns.iter().zip(&baseline);
-        let ratio = median(ratios.map(|(turn, base)| cost(turn) * 100 / (*base).max(1)));
-        let at = |percent: usize| median(turns.iter().map(|turn| latency(turn, percent)));
-        println!(
-            "  {:24} {:>13} {:>7} {:>10} {:>9} {:>9} {:>8}",
-            proxy.name,
-            decimal(median(turns.iter().map(cost)) / 10, 100),
-            decimal(ratio, 100),
-            median(turns.iter().map(rate)),
-            at(50) / 1000,
-            at(99) / 1000,
-            decimal(
-                median(turns.iter().map(|turn| signed(turn.memory))) * 10 / 1024,
-                10
-            ),
-        );
+    let columns: [(&str, Figure, i64); 5] = [
+        (cost_title, cost, 1000),
+        ("a second", rate, 1),
+        ("p50 µs", |turn| percentile(&turn.latencies.all, 50), 1000),
+        ("p99 µs", |turn| percentile(&turn.latencies.all, 99), 1000),
+        ("RSS MiB", |turn| signed(turn.memory), 1024),
+    ];
+    println!("\n{}: {}\n", work.name, work.what);
+    let titles = columns.iter().map(|(title, ..)| *title);
+    let mut table = Table::new(std::iter::once("").chain(titles));
+    for (proxy, own) in proxies.iter().zip(turns) {
+        let cells = columns.iter().map(|(_, value, one)| {
+            let ratios = own.iter().zip(&turns[0]);
+            let ratio = median(ratios.map(|(own, base)| value(own) * 100 / value(base).max(1)));
+            let digits = if *one == 1 { 0 } else { 1 };
+            let value = decimal(median(own.iter().map(value)), *one, digits);
+            format!("{value} ({}x)", decimal(ratio, 100, 2))
+        });
+        table.row(std::iter::once(proxy.name.clone()).chain(cells));
     }
+    println!("{table}");
     for (proxy, turns) in proxies.iter().zip(turns) {
-        let Some(turn) = turns.last() else { continue };
-        let mut threads: Vec<_> = turn.threads.iter().collect();
-        threads.sort_unstable_by_key(|(_, nanoseconds)| std::cmp::Reverse(**nanoseconds));
-        let shown: Vec<_> = threads
-            .into_iter()
-            .map(|(name, nanoseconds)| (name, signed(nanoseconds / turn.count.max(1)) / 10))
-            .filter(|(_, hundredths)| *hundredths > 0)
-            .map(|(name, hundredths)| format!("{name} {}", decimal(hundredths, 100)))
-            .collect();
-        println!("  {:24} by thread: {}", proxy.name, shown.join(", "));
+        println!("  {}, by thread: {}", proxy.name, threads(turns));
     }
 }
 
+/// Returns the medians of the cost by thread, the largest first, in microseconds.
+fn threads(turns: &[Turn]) -> String {
+    let names = turns.iter().flat_map(|turn| turn.threads.keys());
+    let names: std::collections::BTreeSet<_> = names.collect();
+    let cost = |turn: &Turn, name: &String| {
+        let nanoseconds = turn.threads.get(name).copied().unwrap_or(0);
+        signed(nanoseconds / turn.count.max(1))
+    };
+    let mut costs: Vec<_> = names
+        .into_iter()
+        .map(|name| (median(turns.iter().map(|turn| cost(turn, name))), name))
+        .filter(|(cost, _)| *cost >= 10)
+        .collect();
+    costs.sort_unstable_by_key(|(cost, _)| -cost);
+    let shown: Vec<_> = costs
+        .into_iter()
+        .map(|(cost, name)| format!("{name} {}", decimal(cost, 1000, 2)))
+        .collect();
+    shown.join(", ")
+}
+
 /// Returns the nanoseconds of processor time for a request or an event.
-fn cost(turn: &Turn) -> i64 {
+pub(crate) fn cost(turn: &Turn) -> i64 {
     signed(turn.processor / turn.count.max(1))
 }
 
 /// Returns the requests or events a second.
-fn rate(turn: &Turn) -> i64 {
+pub(crate) fn rate(turn: &Turn) -> i64 {
     signed(turn.count * 1_000_000 / (turn.took / 1000).max(1))
 }
 
-/// Returns a percentile of the latencies, in nanoseconds.
-fn latency(turn: &Turn, percent: usize) -> i64 {
-    let at = (turn.latencies.len() * percent / 100).min(turn.latencies.len().saturating_sub(1));
-    turn.latencies.get(at).copied().map_or(0, signed)
+/// Returns a percentile of nanoseconds that are in order.
+pub(crate) fn percentile(sorted: &[u64], percent: usize) -> i64 {
+    let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(at).copied().map_or(0, signed)
 }
 
-fn signed(value: u64) -> i64 {
+pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-/// Writes a number of hundredths, or of tenths, as a decimal.
-fn decimal(value: i64, one: i64) -> String {
-    let width = if one == 100 { 2 } else { 1 };
-    format!("{}.{:0width$}", value / one, value % one)
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use crate::answers;
+
 /// A kind of traffic.
+#[derive(Clone, Copy)]
 pub(crate) struct Work {
     /// The name on the command line.
     pub name: &'static str,
@@ -18,8 +21,25 @@ pub(crate) struct Work {
     pub connections: usize,
     /// Requests a second, or `None` for a closed loop.
     pub rate: Option<u32>,
+    /// The time that the upstream takes for a JSON answer.
+    pub hold: Duration,
+    /// Set if the upstream says when it read the request and wrote each part of the answer. Streams then begin one after the other,
+    /// so that their events do not come all at once.
+    pub stamped: bool,
+    /// Set if a stream does not end.
+    pub stays: bool,
     /// The unit that costs are given for.
     pub per: Per,
+}
+
+/// A request with the body of its answer.
+pub(crate) struct Exchange {
+    /// The bytes of the request.
+    pub request: Vec<u8>,
+    /// The body of the answer; its stamps are zero.
+    pub expected: Vec<u8>,
+    /// Set if the answer has stamps.
+    pub stamped: bool,
 }
 
 /// The unit that costs are given for.
@@ -31,7 +51,13 @@ pub(crate) enum Per {
     Event,
 }
 
-const fn work(name: &'static str, what: &'static str, request: usize, connections: usize) -> Work {
+/// Returns a work of short requests and JSON answers, in a closed loop.
+pub(crate) const fn work(
+    name: &'static str,
+    what: &'static str,
+    request: usize,
+    connections: usize,
+) -> Work {
     Work {
         name,
         what,
@@ -40,6 +66,9 @@ const fn work(name: &'static str, what: &'static str, request: usize, connection
         pace: Duration::ZERO,
         connections,
         rate: None,
+        hold: Duration::ZERO,
+        stamped: false,
+        stays: false,
         per: Per::Request,
     }
 }
@@ -72,19 +101,52 @@ pub(crate) const WORKS: [Work; 5] = [
 // === impl Work ===
 
 impl Work {
+    /// Returns the request, for a host and with a key, and its answer.
+    pub(crate) fn exchange(&self, host: &str, key: &str) -> Exchange {
+        Exchange {
+            request: self.bytes(host, key),
+            expected: match self.deltas {
+                None => answers::json(),
+                Some(deltas) if self.stamped => answers::stamped(deltas).concat(),
+                Some(deltas) => answers::events(deltas).concat(),
+            },
+            stamped: self.stamped,
+        }
+    }
+
+    /// Number of events of an answer, or 0 if it is no stream.
+    pub(crate) fn events(&self) -> u64 {
+        self.deltas
+            .map_or(0, |deltas| answers::events(deltas).len() as u64)
+    }
+
+    /// The time that a stream takes.
+    pub(crate) fn length(&self) -> Duration {
+        self.pace * u32::try_from(self.events()).expect("few")
+    }
+
     /// Returns the bytes of a request.
-    pub(crate) fn bytes(&self, host: &str, key: &str) -> Vec<u8> {
+    fn bytes(&self, host: &str, key: &str) -> Vec<u8> {
         let body = self.body();
-        let shape = self.deltas.map_or(String::new(), |deltas| {
-            format!(
-                "x-deltas: {deltas}\r\nx-pace-ms: {}\r\n",
-                self.pace.as_millis()
-            )
-        });
+        let mut wishes = String::new();
+        let mut wish = |name: &str, value: u128| wishes += &format!("{name}: {value}\r\n");
+        if let Some(deltas) = self.deltas {
+            wish("x-deltas", deltas as u128);
+            wish("x-pace-ms", self.pace.as_millis());
+        }
+        if !self.hold.is_zero() {
+            wish("x-hold-us", self.hold.as_micros());
+        }
+        if self.stamped {
+            wish("x-stamp", 1);
+        }
+        if self.stays {
+            wish("x-stay", 1);
+        }
         format!(
             "POST /v1/messages?beta=true HTTP/1.1\r\nAccept: application/json\r\nContent-Type: application/json\r\n\
              User-Agent: bench\r\nX-Stainless-Lang: js\r\nX-Stainless-Runtime: node\r\nanthropic-beta: a-1,b-2\r\n\
-             anthropic-version: 2023-06-01\r\nx-api-key: {key}\r\nx-app: cli\r\n{shape}Connection: keep-alive\r\n\
+             anthropic-version: 2023-06-01\r\nx-api-key: {key}\r\nx-app: cli\r\n{wishes}Connection: keep-alive\r\n\
              Host: {host}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
