@@ -4,6 +4,7 @@
 //! `receipts.jsonl.000007` until it has been compressed. Each segment goes on with the chain of the one before.
 
 mod finding;
+mod footprint;
 mod keeper;
 mod open;
 mod read;
@@ -14,6 +15,7 @@ mod tail;
 mod verify;
 
 pub use finding::{Finding, Problem, Report};
+pub use footprint::Footprint;
 pub use keeper::{Retention, tidy};
 pub use open::{Rotation, Segments};
 pub use read::{Lines, recent};
@@ -184,12 +186,17 @@ fn number(digits: &str, count: impl RangeBounds<usize>) -> Option<u64> {
     (is_number && count.contains(&digits.len())).then(|| digits.parse().ok())?
 }
 
-/// Returns what follows the name of a file and a dot in the names beside it, in any order.
-fn endings(base: &Path) -> io::Result<Vec<String>> {
-    let folder = match base.parent() {
+/// Returns the folder of a file.
+fn folder(base: &Path) -> &Path {
+    match base.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// Returns what follows the name of a file and a dot in the names beside it, in any order.
+fn endings(base: &Path) -> io::Result<Vec<String>> {
+    let folder = folder(base);
     let mut prefix: OsString = base.file_name().unwrap_or_default().to_owned();
     prefix.push(".");
     let mut found = Vec::new();

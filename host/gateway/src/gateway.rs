@@ -75,7 +75,7 @@ impl Gateway {
             ledger: ledger(&snapshot),
             budgets: Budgets::new(live),
             journal: Journal::new(snapshot.config.state.clone()),
-            usage: Arc::new(Usage::new(snapshot.config.usage.clone())),
+            usage: Arc::new(Usage::new(snapshot.config.usage.clone(), audit.news())),
             ended_sessions,
             upstreams: watch::Sender::new(snapshot.upstreams.clone()),
             snapshot: ArcSwap::from_pointee(snapshot),

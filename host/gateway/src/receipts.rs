@@ -13,6 +13,7 @@ mod rate;
 pub(crate) mod receipt;
 pub(crate) mod render;
 mod sinks;
+mod told;
 
 use std::io;
 use std::path::Path;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
+use tokio::sync::Notify;
 use witgate_audit::outlet::{OutletStats, Running, WithOutlets};
 use witgate_audit::segments::{Rotation, Segments};
 use witgate_audit::sink::{File, Null};
@@ -29,6 +31,7 @@ use self::finished::Finished;
 use self::rate::Rates;
 use self::render::Renderer;
 use self::sinks::Sinks;
+use self::told::Told;
 use crate::config::{Receipts as Config, is_special};
 
 /// Memory for receipts of refusals that wait for their file, in bytes.
@@ -42,6 +45,8 @@ pub(crate) struct Receipts {
     rates: Rates,
     started: Instant,
     left_out: AtomicU64,
+    /// Notified of lines in either file.
+    news: Arc<Notify>,
 }
 
 /// Returns the sink of a file, if there is one. A pipe or terminal has no segments.
@@ -81,7 +86,7 @@ pub(crate) fn waiting_bytes(config: &Config) -> usize {
 
 fn start(
     settings: Settings,
-    sink: Box<dyn Sink>,
+    sink: Told,
     outlets: Vec<Arc<Running>>,
 ) -> io::Result<Audit<Finished>> {
     if outlets.is_empty() {
@@ -106,13 +111,18 @@ impl Receipts {
             rule: rule(),
             ..config.rotation()
         };
-        let file = to(config.file.as_deref(), rotation);
+        let news = Arc::<Notify>::default();
+        let told = |sink| Told {
+            sink,
+            news: Arc::clone(&news),
+        };
+        let file = told(to(config.file.as_deref(), rotation));
         let evidence = start(evidence, file, sinks.of_evidence())?;
         let rotation = Rotation {
             rule: rule(),
             ..config.refused_rotation()
         };
-        let refused = to(config.refused_file.as_deref(), rotation);
+        let refused = told(to(config.refused_file.as_deref(), rotation));
         let refusals = start(refusals, refused, sinks.of_refusals())?;
         Ok(Self {
             evidence,
@@ -121,7 +131,13 @@ impl Receipts {
             rates: Rates::new(config.refused_per_second),
             started: Instant::now(),
             left_out: AtomicU64::new(0),
+            news,
         })
+    }
+
+    /// Returns what is notified once lines are in a file. Many of them may be one notification.
+    pub(crate) fn news(&self) -> Arc<Notify> {
+        Arc::clone(&self.news)
     }
 
     /// Submits a receipt. Never waits for a file.

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 use witgate_usage::query::{Report, Wording};
 use witgate_usage::{
     Dimension, Follower, Metadata, UsageError, clean, last_use, open_reader, open_writer,
@@ -26,8 +26,13 @@ use crate::clock::now;
 use crate::config::Usage as Config;
 use crate::listen::stopped;
 
-/// Time between two looks at the receipts files.
-const POLL: Duration = Duration::from_secs(1);
+/// Least time between two looks at the receipts files, and the time until another attempt after a failed one.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Time between two looks at files that this process does not write to. Another process may: one that drains, for example.
+const RARE_LOOK: Duration = Duration::from_secs(30);
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// Most rows of sums that are read for a caller: a fraction of a second's worth.
 const MOST_READ_FOR_CALLERS: usize = 500_000;
@@ -40,6 +45,8 @@ pub(crate) struct Usage {
     kept: Option<Kept>,
     /// Places for the questions of callers.
     callers: Semaphore,
+    /// Notified when there may be receipts to add up.
+    news: Arc<Notify>,
 }
 
 struct Kept {
@@ -59,6 +66,8 @@ struct Writer {
     db: Connection,
     follower: Follower,
     file: File,
+    /// The hour of the last deletion of what is too old.
+    cleaned: Option<i64>,
 }
 
 /// The device and the inode of a file.
@@ -96,7 +105,8 @@ pub(crate) struct Asking<'a> {
 // === impl Usage ===
 
 impl Usage {
-    pub(crate) fn new(config: Option<Config>) -> Self {
+    /// Returns the roll-ups of receipts whose writers notify `news`.
+    pub(crate) fn new(config: Option<Config>, news: Arc<Notify>) -> Self {
         let kept = |config| Kept {
             config,
             writer: Mutex::new(None),
@@ -107,6 +117,7 @@ impl Usage {
         Self {
             kept: config.map(kept),
             callers: Semaphore::new(CALLERS_AT_ONCE),
+            news,
         }
     }
 
@@ -123,18 +134,34 @@ impl Usage {
     }
 
     /// Adds up receipts as they are written, until the gateway stops.
-    pub(crate) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    pub(crate) async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        self.follow(RARE_LOOK, stop).await;
+    }
+
+    /// Adds up receipts, and looks for those that nobody tells of at this interval.
+    async fn follow(self: Arc<Self>, rare_look: Duration, mut stop: watch::Receiver<bool>) {
         if self.kept.is_none() {
             return;
         }
         loop {
+            let begun = Instant::now();
             let usage = Arc::clone(&self);
             let followed = spawn_blocking(move || usage.catch_up());
             if let Err(error) = followed.await {
                 tracing::error!(%error, "adding up receipts panicked");
             }
+            let until = match self.failing() {
+                Some(_) => begun + PAUSE,
+                None => begun + rare_look,
+            };
+            let told = async {
+                self.news.notified().await;
+                // What is written meanwhile is added up together.
+                sleep_until(begun + PAUSE).await;
+            };
             tokio::select! {
-                () = sleep(POLL) => {}
+                () = told => {}
+                () = sleep_until(until) => {}
                 () = stopped(&mut stop) => return,
             }
         }
@@ -192,7 +219,12 @@ impl Usage {
             Some(kept) => kept.ask(answer),
             None => Err(NoAnswer::NotKept),
         });
-        asked.await.unwrap_or(Err(NoAnswer::Stopped))
+        let answered = asked.await.unwrap_or(Err(NoAnswer::Stopped));
+        if matches!(answered, Err(NoAnswer::Refused(_))) {
+            // The database may have been deleted, and is made anew.
+            self.news.notify_one();
+        }
+        answered
     }
 
     /// Answers a caller in the same way, unless many are being answered.
@@ -238,7 +270,12 @@ impl Kept {
             tracing::warn!(path = %self.config.database.display(), "the usage database was deleted or replaced; it is opened anew");
             *writer = None;
         }
-        let Writer { db, follower, .. } = match &mut *writer {
+        let Writer {
+            db,
+            follower,
+            cleaned,
+            ..
+        } = match &mut *writer {
             Some(open) => open,
             None => {
                 let db = open_writer(&self.config.database)?;
@@ -249,7 +286,12 @@ impl Kept {
                     self.config.keep.room,
                 );
                 let file = identity(&self.config.database).unwrap_or_default();
-                writer.insert(Writer { db, follower, file })
+                writer.insert(Writer {
+                    db,
+                    follower,
+                    file,
+                    cleaned: None,
+                })
             }
         };
         let followed = follower.catch_up(db, now)?;
@@ -260,7 +302,11 @@ impl Kept {
                 "lines of a receipts file are no receipts and were not added up"
             );
         }
-        clean(db, &self.config.keep, self.config.zone, now)?;
+        let hour = Some(now.div_euclid(HOUR_MS));
+        if *cleaned != hour {
+            clean(db, &self.config.keep, self.config.zone, now)?;
+            *cleaned = hour;
+        }
         Ok(())
     }
 
@@ -323,3 +369,6 @@ fn identity(path: &Path) -> Option<File> {
 fn unix_ms() -> i64 {
     i64::try_from(now().0).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

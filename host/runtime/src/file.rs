@@ -6,6 +6,12 @@
 //! stamp can't prove that the content is the same.
 //!
 //! Symlinks are followed, so replacing a directory behind a symlink, as Kubernetes does, is a change.
+//!
+//! A [`Watcher`] tells when it is time to look, as far as the operating system does.
+
+mod watcher;
+
+pub use watcher::{Heard, Waker, Watcher};
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -20,6 +26,9 @@ const RACY_WINDOW: Duration = Duration::from_secs(2);
 
 /// The maximum number of bytes of a file that are hashed.
 const MAX_HASHED_BYTES: u64 = 64 << 20;
+
+/// The maximum number of bytes that are read at a time.
+const MAX_PIECE_BYTES: usize = 64 << 10;
 
 /// The metadata of a file that shows changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -120,6 +129,17 @@ impl Print {
         }
     }
 
+    /// Returns whether the file's stamp proves that its content is still the same. Reads nothing.
+    pub fn is_proven(&self, path: &Path) -> bool {
+        match (&self.stamp, fs::metadata(path)) {
+            (Some(stamp), Ok(metadata)) => {
+                !self.racy && self.bytes.is_some() && Stamp::of(&metadata) == *stamp
+            }
+            (None, Err(_)) => true,
+            (Some(_), Err(_)) | (None, Ok(_)) => false,
+        }
+    }
+
     /// Returns the stamp, or `None` if the file does not exist or can't be inspected.
     pub fn stamp(&self) -> Option<&Stamp> {
         self.stamp.as_ref()
@@ -153,7 +173,7 @@ impl Print {
         let bytes = match proven {
             Some(before) => before.bytes,
             // Reading anything else, such as a pipe, may never end.
-            None if metadata.is_file() => hash(path).ok(),
+            None if metadata.is_file() => hash(path, metadata.len()).ok(),
             None => None,
         };
         Self {
@@ -164,10 +184,12 @@ impl Print {
     }
 }
 
-fn hash(path: &Path) -> io::Result<[u8; 32]> {
+/// Returns the hash of a file of about this length.
+fn hash(path: &Path, len: u64) -> io::Result<[u8; 32]> {
     let mut file = File::open(path)?.take(MAX_HASHED_BYTES);
     let mut hash = Sha256::new();
-    let mut piece = vec![0; 64 * 1024];
+    let room = usize::try_from(len).unwrap_or(MAX_PIECE_BYTES);
+    let mut piece = vec![0; room.clamp(1, MAX_PIECE_BYTES)];
     loop {
         let count = match file.read(&mut piece) {
             Ok(0) => return Ok(hash.finalize().into()),

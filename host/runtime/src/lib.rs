@@ -74,9 +74,9 @@
 //! [`Policies::watch`] does that on its own thread.
 //!
 //! A runtime has one thread for its clock, which ticks each millisecond while a guest runs and sleeps while none does. After a
-//! pause, it may notice a call up to 10 ms late, and end it that much later. A watched [`Policies`] has one more thread, and the
-//! threads of the system's file notifications. Each table of a plugin has a thread, which reads its source and sleeps otherwise;
-//! a look-up takes no lock.
+//! pause, it may notice a call up to 10 ms late, and end it that much later. A watched [`Policies`] has one more thread, which
+//! sleeps until the system tells of a change, and looks by itself where it does not. Each table of a plugin has a thread, which
+//! reads its source and sleeps otherwise; a look-up takes no lock.
 //!
 //! # Memory and address space
 //!

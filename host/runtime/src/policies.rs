@@ -37,7 +37,8 @@ use watch::Watch;
 pub struct PoliciesOptions {
     /// The names of plugins without which no request may pass. Default none.
     pub required: Vec<String>,
-    /// The interval at which the names, sizes and times of the files are checked. Default one second.
+    /// The interval at which the names, sizes and times of the files are checked where the system does not tell of all their
+    /// changes. Where it does, they are checked every 30 seconds, or at this interval if it is longer. Default one second.
     pub poll: Duration,
     /// The time without changes after which a changed directory is read. Default 50 ms.
     pub debounce: Duration,
@@ -271,5 +272,17 @@ impl Library {
         let mut catalog = self.catalog.lock();
         let is_proven = look == Look::Stamp && catalog.is_proven(&self.dir);
         !is_proven && catalog.differs(Listing::of(&self.dir).ok())
+    }
+
+    /// Returns whether nothing is waited for that only a look can find.
+    fn is_settled(&self) -> bool {
+        self.catalog.lock().is_settled()
+    }
+
+    /// Returns the directory and the files that the plugins were read from.
+    fn paths(&self) -> Vec<PathBuf> {
+        let catalog = self.catalog.lock();
+        let files = catalog.files().map(|name| self.dir.join(name));
+        std::iter::once(self.dir.clone()).chain(files).collect()
     }
 }

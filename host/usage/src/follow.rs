@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
-use witgate_audit::segments::{Segment, Stamp, list};
+use witgate_audit::segments::{Footprint, Segment, Stamp, list};
 use witgate_ledger::Zone;
 
 use crate::damage::{self, Damage};
@@ -31,6 +31,8 @@ pub struct Follower {
     known: Vec<Known>,
     /// The damaged files that the database tells of, or `None` before the first step.
     told: Option<Vec<Damage>>,
+    /// The footprints of all sources before the last step, or `None` if that left something to do.
+    done: Option<Vec<Footprint>>,
 }
 
 /// The state of a log in memory, which saves looks at files. How far it was read is in the database.
@@ -84,16 +86,24 @@ impl Follower {
             zone,
             room,
             told: None,
+            done: None,
         }
     }
 
     /// Adds receipts that are not in the sums yet, up to a few thousand. A closed segment that can't be read is left out, as
-    /// [`damaged`](crate::damaged) tells, and is read again once it was changed.
+    /// [`damaged`](crate::damaged) tells, and is read again once it was changed. Does not touch the database if nothing has happened
+    /// to the files.
     ///
     /// # Errors
     ///
     /// An open file can't be read, or the database can't be written. Then nothing was added.
     pub fn step(&mut self, db: &mut Connection, now_unix_ms: i64) -> Result<Followed, UsageError> {
+        let of = |source: &Source| Footprint::of(&source.path);
+        let footprints: Option<Vec<_>> = self.sources.iter().map(of).collect();
+        if footprints.is_some() && footprints == self.done {
+            return Ok(Followed::default());
+        }
+        self.done = None;
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let left_out = Metadata::extend(&transaction, &self.metadata)?;
         if !left_out.is_empty() {
@@ -128,6 +138,13 @@ impl Follower {
         transaction.commit()?;
         // Only now, because what was added before a failure is added again.
         self.known = known;
+        if damaged.is_empty() && !followed.is_behind {
+            // Lines may still go to a segment that was moved away.
+            let is_there = |(footprint, known): (&Footprint, &Known)| {
+                footprint.has_open() || known.open.is_none()
+            };
+            self.done = footprints.filter(|all| all.iter().zip(&self.known).all(is_there));
+        }
         self.told = Some(damaged);
         Ok(followed)
     }

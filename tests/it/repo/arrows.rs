@@ -70,7 +70,6 @@ const OWNED: &[(&str, &[&str])] = &[
             "witgate-examples",
         ],
     ),
-    ("notify", &["witgate-runtime"]),
     // Files are read with lines in one place; the command line writes some.
     ("toml_edit", &["witgate-config-file", "witgate"]),
 ];

@@ -1,6 +1,6 @@
 //! Single segments, for readers that go on where they stopped, or that begin with the newest one.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -71,6 +71,21 @@ pub fn list(base: &Path) -> io::Result<Vec<Segment>> {
     Ok(places.map(segment).collect())
 }
 
+// === impl Stamp ===
+
+impl Stamp {
+    /// Returns the state that a file's metadata shows.
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
 // === impl Segment ===
 
 impl Segment {
@@ -110,13 +125,7 @@ impl Segment {
             Place::Open(file) => file.metadata().map(Some)?,
             Place::Earlier(_) | Place::Closed(_) => unless_missing(fs::metadata(self.path()))?,
         };
-        Ok(metadata.map(|metadata| Stamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            len: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }))
+        Ok(metadata.as_ref().map(Stamp::of))
     }
 
     /// Returns true if all lines were written before a time.

@@ -1,17 +1,20 @@
 //! Reloads of `witgate.toml` and the files that it names, while the gateway runs.
 //!
-//! Each poll compares the files with their state at the last reload. A complete change ([`watched`]) reloads all of them
-//! and swaps them in together. A failed reload leaves everything as it was, is logged once, is shown on the admin pages,
-//! and is retried, because a file that the configuration names may be written later than the configuration.
+//! The system tells of changes, as far as it can, and polls find the others. Each compares the files with their state at the
+//! last reload. A complete change ([`watched`]) reloads all of them and swaps them in together. A failed reload leaves
+//! everything as it was, is logged once, is shown on the admin pages, and is retried, because a file that the configuration
+//! names may be written later than the configuration.
 
 mod watched;
 
-use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::sleep;
+use witgate_runtime::file::{Heard, Waker, Watcher};
 
 use self::watched::{Found, Watched};
 use crate::config::Config;
@@ -21,11 +24,21 @@ use crate::listen::stopped;
 
 pub(crate) use self::watched::Prints;
 
-/// Time between two polls.
+/// Time between two polls where the system does not tell of all changes, and while a reload fails.
 const POLL: Duration = Duration::from_secs(1);
+
+/// Time between two polls where the system tells of all changes.
+const RARE_POLL: Duration = Duration::from_secs(30);
 
 /// Time between two polls while files are being written.
 const UNSETTLED_POLL: Duration = Duration::from_millis(250);
+
+/// Time without further changes after which the files are looked at, so that files that are replaced one after the other are
+/// read together.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// Time after which they are looked at all the same.
+const MAX_QUIET: Duration = Duration::from_millis(500);
 
 /// Time between two attempts of a reload that fails.
 const RETRY: Duration = Duration::from_secs(10);
@@ -36,6 +49,8 @@ pub(crate) struct Reloader {
     /// Held during a reload, so that the configuration that was read last is the one in use.
     turn: Mutex<()>,
     state: Mutex<State>,
+    /// Wakes the thread that watches the files, while there is one. It belongs to the task, with which the thread ends.
+    waker: Mutex<Weak<Waker>>,
 }
 
 struct State {
@@ -81,6 +96,7 @@ impl Reloader {
                 last_attempt: Instant::now(),
                 reloads: 0,
             }),
+            waker: Mutex::default(),
         }
     }
 
@@ -93,30 +109,77 @@ impl Reloader {
         }
     }
 
-    /// Polls the files until the gateway stops.
+    /// Watches the files until the gateway stops.
     pub(crate) async fn watch(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         loop {
-            let (stops, told) = mpsc::channel();
-            let this = Arc::clone(&self);
-            // Reading files blocks, and a timer of the runtime would wake its workers several times for each poll.
-            let polling = tokio::task::spawn_blocking(move || this.poll_until(&told));
-            tokio::select! {
-                () = stopped(&mut stop) => return drop(stops),
-                // It ends early only by a panic, which has been logged.
-                _ = polling => {}
+            match Watcher::try_new() {
+                Ok((watcher, waker)) => {
+                    let waker = Arc::new(waker);
+                    *self.waker.lock() = Arc::downgrade(&waker);
+                    let this = Arc::clone(&self);
+                    // Reading files blocks, and a timer of the runtime would wake its workers several times for each poll.
+                    let watching = tokio::task::spawn_blocking(move || this.follow(watcher));
+                    tokio::select! {
+                        () = stopped(&mut stop) => return drop(waker),
+                        // It ends early only by a panic, which has been logged.
+                        _ = watching => {}
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the configuration can't be watched, so its changes are not noticed; it is tried again");
+                    tokio::select! {
+                        () = stopped(&mut stop) => return,
+                        () = sleep(RETRY) => {}
+                    }
+                }
             }
         }
     }
 
-    /// Polls the files until the sender of `stops` is dropped.
-    fn poll_until(&self, stops: &mpsc::Receiver<()>) {
-        let mut pause = POLL;
-        while stops.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-            pause = match self.poll() {
+    /// Watches the files until the waker is dropped.
+    fn follow(&self, mut watcher: Watcher) {
+        self.listen(&mut watcher);
+        let mut pause = QUIET;
+        loop {
+            let heard = watcher.wait(pause);
+            let ends = match heard {
+                Heard::Change => watcher.wait_for_quiet(QUIET, MAX_QUIET) == Heard::End,
+                Heard::End => true,
+                Heard::Call | Heard::Mount | Heard::Quiet => false,
+            };
+            if ends {
+                return;
+            }
+            let found = self.poll();
+            // A reload may have named other files.
+            let listens = heard != Heard::Quiet || found == Found::Changed;
+            if listens {
+                self.listen(&mut watcher);
+            }
+            pause = match found {
                 Found::Unsettled => UNSETTLED_POLL,
+                // What changed before that is found by the next poll.
+                Found::Same | Found::Changed if listens => QUIET,
+                Found::Same | Found::Changed if watcher.hears_all() && self.is_settled() => {
+                    RARE_POLL
+                }
                 Found::Same | Found::Changed => POLL,
             };
         }
+    }
+
+    /// Watches the files that are in use now.
+    fn listen(&self, watcher: &mut Watcher) {
+        let state = self.state.lock();
+        let paths: Vec<PathBuf> = state.files.paths().map(PathBuf::from).collect();
+        drop(state);
+        watcher.watch(paths.iter().map(PathBuf::as_path));
+    }
+
+    /// Returns whether nothing is waited for that only a poll can find.
+    fn is_settled(&self) -> bool {
+        let state = self.state.lock();
+        state.error.is_none() && state.files.is_conclusive()
     }
 
     fn poll(&self) -> Found {
@@ -149,6 +212,10 @@ impl Reloader {
             let turn = self.turn.lock();
             let reloaded = self.reload(Cause::Requested);
             drop(turn);
+            // The new configuration may name other files.
+            if let Some(waker) = self.waker.lock().upgrade() {
+                waker.wake();
+            }
             let plugins = self.gateway.policies.reload_now();
             reloaded.and(plugins.map(drop).map_err(|error| error.to_string()))
         });

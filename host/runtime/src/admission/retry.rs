@@ -60,6 +60,11 @@ impl Retry {
         self
     }
 
+    /// Returns whether anything may make it time to try again.
+    pub(crate) fn may_become_due(&self) -> bool {
+        self.next.is_some() || !self.files.is_empty()
+    }
+
     /// Returns whether it is time to try again.
     pub(crate) fn is_due(&self) -> bool {
         let changed = |(file, print): &(PathBuf, Print)| {

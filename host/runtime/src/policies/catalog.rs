@@ -73,6 +73,21 @@ impl Catalog {
         !self.has_unread() && listing.is_some_and(|listing| listing.is_proven(dir))
     }
 
+    /// Returns whether the stamps of all files can prove that nothing changed, and no refused file waits for another try.
+    pub(super) fn is_settled(&self) -> bool {
+        let waits = |entry: &Entry| {
+            let retry = entry.retry.as_ref();
+            entry.last_seen.is_none() || retry.is_some_and(Retry::may_become_due)
+        };
+        self.listing.as_ref().is_some_and(Listing::is_conclusive)
+            && !self.entries.values().any(waits)
+    }
+
+    /// Returns the names of the files that were last listed.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        self.listing.iter().flat_map(Listing::files)
+    }
+
     /// Returns whether the directory may differ from what was last loaded, and keeps the listing if it does not.
     pub(super) fn differs(&mut self, now: Option<Listing>) -> bool {
         match (&self.listing, now) {

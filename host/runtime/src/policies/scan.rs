@@ -65,6 +65,16 @@ impl Listing {
             .filter(|name| !name.is_empty())
     }
 
+    /// Returns the names of the files.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// Returns whether equal stamps at another time prove that nothing changed.
+    pub(super) fn is_conclusive(&self) -> bool {
+        self.directory.is_some() && !self.racy
+    }
+
     /// Returns whether the stamps prove that the directory has the same files with the same content. This does not open the
     /// directory, which would be an event for its watchers, and this process is one.
     pub(super) fn is_proven(&self, dir: &Path) -> bool {

@@ -265,8 +265,7 @@ fn a_swap_of_the_directory_behind_a_link_is_seen() {
 }
 
 #[test]
-fn a_swap_of_the_whole_directory_is_seen_by_the_look() {
-    // No event comes for this: the watched inode never changes.
+fn a_swap_of_the_whole_directory_is_seen() {
     let folder = Folder::new();
     let root = folder.dir.path();
     for (version, bytes) in [("v1", plans_nothing()), ("v2", plans())] {

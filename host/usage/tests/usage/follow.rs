@@ -1,5 +1,6 @@
 //! Receipts as they are read: each once, whoever reads them.
 
+use rusqlite::Connection;
 use serde_json::json;
 use witgate_usage::query::Query;
 use witgate_usage::{Dimension, Metadata};
@@ -128,5 +129,49 @@ fn a_line_counts_when_it_is_whole_and_a_cut_one_never() {
         (step.receipts, step.unreadable),
         (1, 1),
         "the cut one is left out"
+    );
+}
+
+#[test]
+fn a_step_does_not_touch_the_database_while_nothing_happened() {
+    let mut log = Log::new();
+    let (mut db, mut follower) = (log.db(), log.follower());
+    // A step that touches it fails.
+    let mut none = Connection::open_in_memory().unwrap();
+    log.receipt(&json!({}));
+    assert_eq!(
+        follower.catch_up(&mut db, NOW).unwrap().receipts,
+        1,
+        "it is new"
+    );
+    follower
+        .step(&mut none, NOW)
+        .expect_err("a fresh folder proves nothing");
+    log.age();
+    follower.step(&mut db, NOW).unwrap();
+    let idle = follower.step(&mut none, NOW).unwrap();
+    assert_eq!(idle.receipts, 0, "nothing happened");
+
+    log.receipt(&json!({}));
+    follower
+        .step(&mut none, NOW)
+        .expect_err("a receipt was written");
+    assert_eq!(
+        follower.step(&mut db, NOW).unwrap().receipts,
+        1,
+        "which counts after a failure, too"
+    );
+
+    // As log rotation does it, before it tells the gateway to open the file anew.
+    let moved = log.path("elsewhere");
+    std::fs::rename(log.path("receipts.jsonl"), &moved).unwrap();
+    log.age();
+    follower.step(&mut db, NOW).unwrap();
+    let line = log.line(&json!({}));
+    log.append("elsewhere", &line);
+    assert_eq!(
+        follower.step(&mut db, NOW).unwrap().receipts,
+        1,
+        "a file that was moved away is read on"
     );
 }

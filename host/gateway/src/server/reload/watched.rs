@@ -93,6 +93,11 @@ impl Prints {
             .retain(|path, _| config.files().any(|named| named == path));
     }
 
+    /// Returns whether the stamps of all files prove that nothing changed.
+    fn are_proven(&self) -> bool {
+        self.0.iter().all(|(path, print)| print.is_proven(path))
+    }
+
     fn again(&self, look: Look) -> Self {
         let again = |(path, print): (&PathBuf, &Print)| (path.clone(), print.again(path, look));
         Self(self.0.iter().map(again).collect())
@@ -123,6 +128,16 @@ impl Watched {
         }
     }
 
+    /// Returns the files.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.seen.0.keys().map(PathBuf::as_path)
+    }
+
+    /// Returns whether the stamps of all files can prove that nothing changed.
+    pub(crate) fn is_conclusive(&self) -> bool {
+        !self.seen.0.values().any(Print::is_fresh)
+    }
+
     /// Polls the files.
     pub(crate) fn look(&mut self, now: Instant) -> Found {
         self.polls += 1;
@@ -130,6 +145,9 @@ impl Watched {
             0 => Look::Bytes,
             _ => Look::Stamp,
         };
+        if look == Look::Stamp && self.pending.is_none() && self.seen.are_proven() {
+            return Found::Same;
+        }
         let seen = self.seen.again(look);
         self.found(seen, now)
     }

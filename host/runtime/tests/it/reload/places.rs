@@ -3,7 +3,9 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::time::Duration;
 
+use witgate_runtime::file::{Heard, Watcher};
 use witgate_runtime::{PluginState, Policies};
 
 use crate::child;
@@ -81,7 +83,7 @@ fn mount_over() {
     let first = policies.current();
     assert!(!has_plan(&first), "the first version serves");
 
-    // No event comes for this: what is watched is underneath.
+    // What is watched is underneath.
     mount("v2");
     let second = next_lineup(&policies, first.generation());
     assert!(has_plan(&second), "the second version serves");
@@ -97,6 +99,43 @@ fn mount_over() {
     assert!(!has_plan(&third), "the first is to be seen again");
     drop(policies);
     unmount();
+    println!("with real mounts");
+}
+
+#[test]
+fn a_mount_is_heard() {
+    if child::is_child() {
+        return hear_a_mount();
+    }
+    let probe = Folder::new();
+    let (a, b) = (probe.path("a"), probe.path("b"));
+    fs::create_dir(&a).unwrap();
+    fs::create_dir(&b).unwrap();
+    let (a, b) = (a.to_str().unwrap(), b.to_str().unwrap());
+    if child::succeeds(&["unshare", "-Urm", "mount", "--bind", a, b]) {
+        let test = concat!(module_path!(), "::a_mount_is_heard");
+        return child::must_pass(test, &["unshare", "-Urm"]);
+    }
+    println!("this process may not mount");
+}
+
+/// In a mount namespace of its own.
+fn hear_a_mount() {
+    let folder = Folder::new();
+    two_versions(folder.dir.path());
+    let (from, to) = (folder.path("v1"), folder.path("v2"));
+    let (mut watcher, _waker) = Watcher::try_new().unwrap();
+    watcher.watch([to.join("route.wasm").as_path()]);
+    assert_eq!(
+        watcher.wait(Duration::ZERO),
+        Heard::Quiet,
+        "nothing happened"
+    );
+    let (from, to) = (from.to_str().unwrap(), to.to_str().unwrap());
+    assert!(child::succeeds(&["mount", "--bind", from, to]), "mounted");
+    assert_eq!(watcher.wait(LONG), Heard::Mount, "it is told");
+    assert!(child::succeeds(&["umount", to]), "unmounted");
+    assert_eq!(watcher.wait(LONG), Heard::Mount, "that is told, too");
     println!("with real mounts");
 }
 

@@ -114,7 +114,7 @@ fn a_file_that_is_truncated_and_completed_later_serves_when_it_is_whole() {
 #[test]
 fn a_write_that_hides_its_time_behind_a_link_is_seen() {
     // As `cp -p` and `rsync -t` leave a file: the same name, length and time, the same inode, other bytes. It is
-    // elsewhere, at the end of a link, so no event tells of it either.
+    // elsewhere, at the end of a link.
     let (folder, policies) = serving();
     let elsewhere = Folder::new();
     let file = elsewhere.path("version.wasm");
