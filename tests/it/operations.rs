@@ -3,6 +3,7 @@
 mod captures;
 mod crash;
 mod forget;
+mod idle;
 mod lasting;
 mod operate;
 mod sinks;

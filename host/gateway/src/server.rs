@@ -11,7 +11,9 @@ mod tasks;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use pingora_timeout::fast_timeout::set_fast_timeout_to_tokio_threshold;
 use tokio::task::JoinHandle;
 use witgate_handover::{self as handover, Books, Predecessor};
 use witgate_runtime::Policies;
@@ -73,6 +75,9 @@ impl Server {
 
     /// Opens everything that may fail, then the listeners, and then spawns the tasks, the clients' listener last.
     async fn open(config: Config, origin: Origin, options: Options) -> anyhow::Result<Self> {
+        // Timeouts of a second and more are the runtime's. The proxy's own timers have a thread that wakes up a hundred times a
+        // second from the first of them on, whether or not there is any left.
+        set_fast_timeout_to_tokio_threshold(Some(Duration::ZERO));
         config.warn();
         tracing::info!("{}", config.limits.memory);
         let config = Arc::new(config);
