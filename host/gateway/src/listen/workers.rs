@@ -152,7 +152,9 @@ mod tests {
                     stream.write_u8(byte).await.unwrap();
                 }
             };
-            self.workers.spawn(&mut self.connections, stream, echo).unwrap();
+            self.workers
+                .spawn(&mut self.connections, stream, echo)
+                .unwrap();
             client
         }
     }
