@@ -2,8 +2,8 @@
 //!
 //! A batch outlives the exchange that created it by up to a day. Its expected cost stays held, in the ledger and in the store,
 //! so that a restart holds it again. It is settled when its results were read completely, by a client or by the gateway,
-//! which polls open batches. The store decides which of several readers, also in several processes, was first and writes the
-//! receipt. A batch that ends without a result is released.
+//! which polls open batches. The store decides which of several readers, also in several processes, was first: that one counts it and
+//! writes the receipt. A batch that ends without a result is released.
 //!
 //! Memory: one record for each open batch.
 
@@ -42,6 +42,8 @@ const MEMORY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub(crate) struct Batches {
     store: Store,
     open: Mutex<HashMap<Arc<str>, Open>>,
+    /// The batch that the settler is settling, up to its receipt.
+    settling: Mutex<Option<Arc<str>>>,
     news: mpsc::UnboundedSender<Ended>,
     /// The settler's end, or `None` once it has begun.
     settler_news: Mutex<Option<mpsc::UnboundedReceiver<Ended>>>,
@@ -53,6 +55,9 @@ struct Open {
     /// The hold that its results are charged to, or `None` if no plugin charges for it.
     hold: Option<Hold>,
 }
+
+/// A settlement that is under way, up to its receipt.
+struct Settling<'a>(&'a Batches);
 
 /// The end of a batch, for the settler.
 pub(crate) struct Ended {
@@ -102,6 +107,14 @@ impl Ending {
     }
 }
 
+// === impl Settling ===
+
+impl Drop for Settling<'_> {
+    fn drop(&mut self) {
+        *self.0.settling.lock() = None;
+    }
+}
+
 // === impl Batches ===
 
 impl Batches {
@@ -110,6 +123,7 @@ impl Batches {
         Self {
             store,
             open: Mutex::default(),
+            settling: Mutex::default(),
             news,
             settler_news: Mutex::new(Some(settler_news)),
         }
@@ -154,6 +168,17 @@ impl Batches {
         self.store.read(move |db| record::settled(db, &id)).await
     }
 
+    /// Notes that a batch is being settled, until the value is dropped.
+    fn begin_settling(&self, id: &Arc<str>) -> Settling<'_> {
+        *self.settling.lock() = Some(Arc::clone(id));
+        Settling(self)
+    }
+
+    /// Returns whether this process is settling a batch, and may not have counted it yet.
+    pub(crate) fn is_settling(&self, id: &str) -> bool {
+        self.settling.lock().as_deref() == Some(id)
+    }
+
     /// Returns the upstream that holds a batch, settled or not, or `None` if it was not created here.
     ///
     /// # Errors
@@ -194,7 +219,8 @@ impl Batches {
         let _ = self.news.send(ended);
     }
 
-    /// Holds the batches that other or earlier processes opened, and settles those that others settled.
+    /// Holds the batches that other or earlier processes opened, and releases those that others settled: they have counted them, and
+    /// a process that hands over has all of it counted by the other.
     ///
     /// # Errors
     ///
@@ -224,8 +250,8 @@ impl Batches {
             }
         }
         for id in held {
-            if let Some(amounts) = self.settled(&id).await? {
-                self.settle_hold(&id, amounts);
+            if self.settled(&id).await?.is_some() {
+                self.release_hold(&id);
             }
         }
         Ok(())
@@ -251,6 +277,14 @@ impl Batches {
             (hold.settle(amounts), charged)
         });
         settled.unwrap_or_default()
+    }
+
+    /// Releases the hold of a batch that another process has settled.
+    fn release_hold(&self, id: &str) {
+        let open = self.open.lock().remove(id);
+        if let Some(hold) = open.and_then(|open| open.hold) {
+            hold.release();
+        }
     }
 
     /// Returns the records of all open batches.

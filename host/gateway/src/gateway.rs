@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use witgate_audit::{Health, Lines};
-use witgate_handover::{Books, Relay, SuccessorSink};
+use witgate_handover::{Books, SuccessorSink};
 use witgate_ledger::{Ledger, UnixMillis};
 use witgate_runtime::{Lineup, Policies};
 use witgate_upstream::Upstreams;
@@ -107,12 +107,10 @@ impl Gateway {
         self.upstreams.subscribe()
     }
 
-    /// Notes that another process serves from here on, and keeps the ledger's journal.
-    pub(crate) fn supersede(self: &Arc<Self>) {
+    /// Notes that another process serves from here on, and goes on with the ledger's journal.
+    pub(crate) fn supersede(&self) {
         self.superseded.store(true, Relaxed);
-        let gateway = Arc::clone(self);
-        // On a thread of its own, because it waits for the disk. The other process waits until the journal is free.
-        tokio::task::spawn_blocking(move || gateway.journal.leave());
+        self.journal.release();
     }
 
     /// Returns the time that an unfinished page of the admin listener has at the end. While another process serves, that
@@ -180,8 +178,16 @@ impl Books for Gateway {
         }
     }
 
-    fn relay(&self, relay: Relay) {
-        self.journal.relay(relay);
+    fn mark(&self) -> std::io::Result<()> {
+        self.journal.mark()
+    }
+
+    fn unmark(&self) {
+        self.journal.unmark();
+    }
+
+    fn counted(&self) {
+        self.journal.counted();
     }
 
     fn abandon(&self) {

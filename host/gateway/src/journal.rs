@@ -5,6 +5,7 @@
 
 mod abandoned;
 mod orphans;
+mod predecessors;
 pub mod rebuild;
 mod recovery;
 mod written;
@@ -12,8 +13,7 @@ mod written;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use witgate_handover::Relay;
-use witgate_journal::{Failing, Health, Log, Options, Stats};
+use witgate_journal::{Failing, Health, Log, Mark, Options, Stats, newest_epoch};
 use witgate_ledger::Position;
 
 use crate::clock::now;
@@ -33,8 +33,6 @@ pub(crate) enum Patience {
 /// The journal of a gateway's ledger, or none without a state directory.
 pub(crate) struct Journal {
     kept: Option<Kept>,
-    /// The way of steps to the process that has taken over.
-    relay: OnceLock<Relay>,
 }
 
 /// A journal in a state directory.
@@ -44,6 +42,8 @@ struct Kept {
     log: OnceLock<Log>,
     /// The reason why it is not open.
     closed: Mutex<Failing>,
+    /// The mark on this process's epoch, once another process takes over.
+    mark: Mutex<Option<Mark>>,
 }
 
 // === impl Journal ===
@@ -55,10 +55,10 @@ impl Journal {
             state,
             log: OnceLock::new(),
             closed: Mutex::new(Failing("the ledger's journal is not open yet".into())),
+            mark: Mutex::new(None),
         };
         Self {
             kept: state.map(kept),
-            relay: OnceLock::new(),
         }
     }
 
@@ -74,13 +74,7 @@ impl Journal {
     /// The disk refuses. The step is written once it is well again.
     pub(crate) async fn written(&self, through: Position) -> Result<(), Failing> {
         match &self.kept {
-            Some(kept) => match self.relay.get() {
-                Some(relay) => {
-                    relay.relayed().await;
-                    Ok(())
-                }
-                None => kept.log()?.written(through).await,
-            },
+            Some(kept) => kept.log()?.written(through).await,
             None => Ok(()),
         }
     }
@@ -127,16 +121,63 @@ impl Journal {
         }
     }
 
-    /// Has exchanges wait for the process that has taken over instead of the disk.
-    pub(crate) fn relay(&self, relay: Relay) {
-        // A process hands over once.
-        let _ = self.relay.set(relay);
+    /// Prepares for another process that goes on with the journal: marks what this one writes as its own, so that nobody takes it
+    /// for what a crash has left. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses.
+    pub(crate) fn mark(&self) -> std::io::Result<()> {
+        let Some(kept) = &self.kept else {
+            return Ok(());
+        };
+        let Some(log) = kept.log.get() else {
+            // Nothing is written.
+            return Ok(());
+        };
+        let mark = Mark::set(&kept.state.journal(), log.pin()).inspect_err(|_| log.unpin())?;
+        *kept.mark.lock() = Some(mark);
+        Ok(())
     }
 
-    /// Lets another process have the journal, which repeats the steps that this one still makes. Blocks.
-    pub(crate) fn leave(&self) {
-        if let Some(log) = self.kept.as_ref().and_then(|kept| kept.log.get()) {
-            log.leave();
+    /// Goes on alone after [`Journal::mark`]. Blocks.
+    pub(crate) fn unmark(&self) {
+        let Some(kept) = &self.kept else {
+            return;
+        };
+        if let Some(mark) = kept.mark.lock().take()
+            && let Err(error) = mark.remove()
+        {
+            tracing::warn!(%error, "a mark in the directory of the ledger's journal can't be removed");
+        }
+        if let Some(log) = kept.log.get() {
+            log.unpin();
+        }
+    }
+
+    /// Lets another process go on with the journal. This one writes what it still does beside it.
+    pub(crate) fn release(&self) {
+        if let Some(log) = self.kept.as_ref().and_then(|kept| kept.log.get())
+            && let Err(error) = log.release()
+        {
+            tracing::error!(%error, "the lock of the ledger's journal can't be released before this process ends");
+        }
+    }
+
+    /// Notes that the process that has taken over has counted all of this one, unless it keeps no journal of its own. Blocks.
+    pub(crate) fn counted(&self) {
+        let Some(kept) = &self.kept else {
+            return;
+        };
+        let mark = kept.mark.lock().take();
+        let Some(mark) = mark else {
+            return;
+        };
+        let newest = newest_epoch(&kept.state.journal());
+        if newest.is_ok_and(|newest| newest > mark.epoch())
+            && let Err(error) = mark.remove()
+        {
+            tracing::warn!(%error, "a mark in the directory of the ledger's journal can't be removed");
         }
     }
 

@@ -87,7 +87,6 @@ impl Server {
             Origin::Upgrade => Patience::None,
         };
         let found = journal::recover(&gateway, patience).await?;
-        gateway.batches.catch_up(&gateway.ledger, now()).await?;
         let books: Arc<dyn Books> = Arc::<Gateway>::clone(&gateway);
         let spools = recover_spools(&config, &books).await?;
         let workers = match options.workers {
@@ -110,6 +109,11 @@ impl Server {
                 tokio::task::spawn_blocking(move || gateway.journal.renew()).await?;
             }
             (Found::Open, None) => {}
+        }
+        // Now that the journal is open, it has their names.
+        if let Err(error) = gateway.batches.catch_up(&gateway.ledger, now()).await {
+            anyhow::ensure!(predecessor.is_some(), error);
+            tracing::error!(%error, "open batches can't be read from the state database; they are looked for again");
         }
         if predecessor.is_some() {
             // The gateway before may have changed limits after this one had read them.

@@ -7,7 +7,6 @@ use witgate_audit::{Health, Lines};
 use witgate_ledger::{Ledger, UnixMillis};
 
 use super::outbox::SuccessorSink;
-use super::relay::Relay;
 
 /// The ledger and the receipts of a process.
 pub trait Books: Send + Sync + 'static {
@@ -27,8 +26,18 @@ pub trait Books: Send + Sync + 'static {
     /// The reason why it does not.
     fn keep(&self) -> Result<(), String>;
 
-    /// Takes note that the successor keeps the ledger from now on: a step survives this process once the relay has it.
-    fn relay(&self, relay: Relay);
+    /// Prepares for a successor, beside which this process keeps its own steps of the ledger. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    fn mark(&self) -> std::io::Result<()>;
+
+    /// Goes on without a successor. Blocks.
+    fn unmark(&self);
+
+    /// Takes note that the successor has counted all of this process. Blocks.
+    fn counted(&self);
 
     /// Sends all further receipts to the successor. Blocks until the ones before are written.
     fn switch(&self, sink: SuccessorSink);
@@ -44,4 +53,52 @@ pub trait Books: Send + Sync + 'static {
 /// neither.
 pub(crate) fn spool_base(books: &dyn Books, socket: Option<&Path>) -> Option<PathBuf> {
     books.receipts_file().or_else(|| socket.map(Path::to_owned))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Books without receipts, whose ledger does not last.
+    pub(crate) struct Blank(Arc<Ledger>);
+
+    impl Blank {
+        pub(crate) fn books() -> Arc<dyn Books> {
+            Arc::new(Self(Ledger::new()))
+        }
+    }
+
+    impl Books for Blank {
+        fn ledger(&self) -> &Arc<Ledger> {
+            &self.0
+        }
+
+        fn receipts_file(&self) -> Option<PathBuf> {
+            None
+        }
+
+        fn write(&self, _lines: Lines) -> Health {
+            Health::Well
+        }
+
+        fn keep(&self) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn mark(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn unmark(&self) {}
+
+        fn counted(&self) {}
+
+        fn switch(&self, _sink: SuccessorSink) {}
+
+        fn abandon(&self) {}
+
+        fn now(&self) -> UnixMillis {
+            UnixMillis(0)
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -70,7 +70,7 @@ impl Inbox {
         if !receipts.is_empty()
             && let Some(file) = self.books.receipts_file()
         {
-            forget_written(&mut receipts, &file)?;
+            forget_written(&mut receipts, &file, spool.since())?;
         }
         self.keep()?;
         let count = receipts.len();
@@ -180,12 +180,41 @@ pub fn recover_spools(socket: Option<&Path>, books: &Arc<dyn Books>) -> Vec<Path
     alive
 }
 
-/// Drops the receipts that are already in the file or in its newest closed segment.
-fn forget_written(receipts: &mut Vec<String>, file: &Path) -> io::Result<()> {
+/// Returns the receipts in the spools of processes that have ended, which lie beside the receipts file. Blocks.
+///
+/// # Errors
+///
+/// The system's error, or a spool is damaged.
+pub fn spooled_receipts(file: &Path) -> io::Result<Vec<String>> {
+    let mut receipts = Vec::new();
+    for path in Spool::beside(file)? {
+        let Found::Orphaned(mut spool) = Spool::find(&path)? else {
+            continue;
+        };
+        for record in Record::read_all(&spool.lines()?)? {
+            if let Event::Receipts(lines) = record.event {
+                receipts.extend(lines.lines().map(str::to_owned));
+            }
+        }
+    }
+    Ok(receipts)
+}
+
+/// Drops the receipts that are already in the file or in its closed segments, of which those that were closed before `since` have
+/// none. If that is not known, only the newest are read.
+fn forget_written(
+    receipts: &mut Vec<String>,
+    file: &Path,
+    since: Option<SystemTime>,
+) -> io::Result<()> {
     let mut written = HashSet::new();
     {
         let wanted: HashSet<&[u8]> = receipts.iter().map(String::as_bytes).collect();
-        for line in segments::recent(file)? {
+        let lines = match since {
+            Some(since) => segments::Lines::open(file, Some(since))?,
+            None => segments::recent(file)?,
+        };
+        for line in lines {
             let line = line?;
             if wanted.contains(line.as_slice()) {
                 written.insert(line);
@@ -214,7 +243,7 @@ mod tests {
             .iter()
             .map(|id| format!("{{\"id\":\"{id}\"}}"))
             .collect();
-        forget_written(&mut receipts, &file).unwrap();
+        forget_written(&mut receipts, &file, None).unwrap();
         assert_eq!(
             receipts,
             ["{\"id\":\"c\"}", "{\"id\":\"half\"}"],

@@ -16,6 +16,9 @@
 //! spooled to a file beside the receipts, and the next process to start recovers them. The old process holds a lock on
 //! that file for as long as it lives; once the lock is free, its open holds are settled at their last extension.
 //!
+//! No record leaves the old process before its own books keep the steps in it. So they know as much as any other process
+//! when all of them have died, and by the names of the exchanges.
+//!
 //! Handovers do not overlap: a process whose predecessor is still draining refuses to be succeeded.
 
 mod books;
@@ -24,7 +27,6 @@ mod inbox;
 mod offer;
 mod outbox;
 mod record;
-mod relay;
 mod socket;
 mod spool;
 mod stop;
@@ -36,10 +38,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub use self::books::Books;
-pub use self::inbox::recover_spools;
+pub use self::inbox::{recover_spools, spooled_receipts};
 pub use self::offer::{Handover, Sockets};
 pub use self::outbox::SuccessorSink;
-pub use self::relay::Relay;
 pub use self::socket::bind;
 pub use self::takeover::{Inheritance, Predecessor, ask};
 

@@ -15,8 +15,7 @@ use witgate_ledger::{Entry, Export, Ledger};
 
 use super::books::{Books, spool_base};
 use super::frame::{Frame, FromNew, FromOld, Hello, Offer, PROTOCOL, Socket, TIMEOUT};
-use super::outbox::{Outbox, SuccessorSink};
-use super::relay::Relay;
+use super::outbox::{Outbox, SuccessorSink, keep};
 use super::socket::check_peer;
 use super::spool::{Spool, spool_path};
 use super::stop::stopped;
@@ -57,6 +56,7 @@ pub struct Handover {
 /// A handover before its commit. Dropping it closes the journal and leaves the spool.
 struct PendingHandover {
     ledger: Arc<Ledger>,
+    books: Arc<dyn Books>,
     outbox: Arc<Outbox>,
     spool: Option<Spool>,
 }
@@ -84,6 +84,7 @@ impl Drop for PendingHandover {
     fn drop(&mut self) {
         if let Some(spool) = self.spool.take() {
             self.ledger.close_journal();
+            self.books.unmark();
             spool.leave();
         }
     }
@@ -141,11 +142,10 @@ impl Handover {
             ..
         } = self;
         drop(listener);
-        books.relay(Relay(Arc::clone(&outbox)));
         supersede();
-        let sink = SuccessorSink(Arc::clone(&outbox));
+        let (sink, switching) = (SuccessorSink(Arc::clone(&outbox)), Arc::clone(&books));
         // The audit logs its own panics.
-        let _ = spawn_blocking(move || books.switch(sink)).await;
+        let _ = spawn_blocking(move || switching.switch(sink)).await;
         for listeners in [stop, admin_stop].iter().filter_map(Weak::upgrade) {
             let _ = listeners.send(true);
         }
@@ -160,7 +160,7 @@ impl Handover {
             closing.close();
         };
         let told = async {
-            let all = outbox.send(&mut send).await;
+            let all = outbox.send(&mut send, &books).await;
             // The new process sees the end of the stream and looks for the spool.
             drop(send);
             hearing.abort();
@@ -168,9 +168,15 @@ impl Handover {
                 spool
             } else {
                 tracing::error!(path = %spool.path().display(), "the new process is gone; spooling settlements and receipts to a file, which the next start recovers");
-                outbox.spool(spool).await
+                outbox.spool(spool, &books).await
             };
-            let _ = spawn_blocking(move || spool.leave()).await;
+            let leaving = move || {
+                if all {
+                    books.counted();
+                }
+                spool.leave();
+            };
+            let _ = spawn_blocking(leaving).await;
         };
         tokio::join!(closed, told);
     }
@@ -227,6 +233,7 @@ impl Handover {
         // Everything since the export goes before the commit, which makes the new process serve.
         let commit = async {
             while let Some(lines) = pending.outbox.unsent() {
+                keep(&self.books).await;
                 Frame::Log(lines).send(&mut stream).await?;
             }
             Frame::message(&FromOld::Commit)?.send(&mut stream).await
@@ -235,7 +242,6 @@ impl Handover {
             .await
             .context("the new process does not read its socket")??;
         let (outbox, spool) = pending.commit()?;
-        outbox.taken_left();
         Ok(Some(Committed {
             stream,
             outbox,
@@ -270,18 +276,22 @@ impl Handover {
     async fn begin(&self) -> anyhow::Result<(PendingHandover, Export)> {
         let base = spool_base(&*self.books, Some(&self.path));
         let path = spool_path(base.as_deref().unwrap_or(&self.path));
-        let ledger = Arc::clone(self.books.ledger());
-        let now = self.books.now();
+        let books = Arc::clone(&self.books);
         spawn_blocking(move || {
             let spool = Spool::create(&path)
                 .with_context(|| format!("cannot create the spool {}", path.display()))?;
             let outbox = Outbox::new();
+            let ledger = Arc::clone(books.ledger());
             let pending = PendingHandover {
                 ledger: Arc::clone(&ledger),
                 outbox: Arc::clone(&outbox),
+                books: Arc::clone(&books),
                 spool: Some(spool),
             };
-            let export = ledger.export(move |entry: &Entry<'_>| outbox.step(entry), now);
+            books
+                .mark()
+                .context("the ledger's journal can't be marked for a hand-over")?;
+            let export = ledger.export(move |entry: &Entry<'_>| outbox.step(entry), books.now());
             Ok((pending, export))
         })
         .await?

@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -17,6 +16,7 @@ use witgate_audit::Sink;
 use witgate_audit::sink::Stopped;
 use witgate_ledger::Entry;
 
+use super::books::Books;
 use super::frame::{Frame, FromNew, FromOld, TIMEOUT};
 use super::record::{Event, Record};
 use super::spool::Spool;
@@ -29,8 +29,6 @@ const FRAME_BYTES: usize = 256 * 1024;
 pub(crate) struct Outbox {
     log: Mutex<Log>,
     changed: Notify,
-    /// Notified when records have left this process.
-    left: Notify,
 }
 
 #[derive(Debug)]
@@ -41,10 +39,6 @@ struct Log {
     waiting: VecDeque<(u64, Vec<u8>)>,
     /// The number of records of `waiting` that were sent.
     sent: usize,
-    /// The number of the last record that was taken to be sent.
-    taken: u64,
-    /// The number of the last record that survives this process: it is with the system, or on disk.
-    left: u64,
     /// The time of the last acknowledgement, or of the first record after an empty log.
     progress: Instant,
     successor: Successor,
@@ -88,14 +82,11 @@ impl Outbox {
                 last: 0,
                 waiting: VecDeque::new(),
                 sent: 0,
-                taken: 0,
-                left: 0,
                 progress: Instant::now(),
                 successor: Successor::Connected,
                 end: End::Open,
             }),
             changed: Notify::new(),
-            left: Notify::new(),
         })
     }
 
@@ -132,41 +123,13 @@ impl Outbox {
     pub(crate) fn unsent(&self) -> Option<Vec<u8>> {
         let mut log = self.log.lock();
         let mut lines = Vec::new();
-        while let Some((number, line)) = log.waiting.get(log.sent)
+        while let Some((_, line)) = log.waiting.get(log.sent)
             && lines.len() < FRAME_BYTES
         {
             lines.extend_from_slice(line);
-            log.taken = *number;
             log.sent += 1;
         }
         (!lines.is_empty()).then_some(lines)
-    }
-
-    /// Notes that all records that were taken survive this process.
-    pub(crate) fn taken_left(&self) {
-        let taken = self.log.lock().taken;
-        self.note_left(taken);
-    }
-
-    fn note_left(&self, through: u64) {
-        let mut log = self.log.lock();
-        log.left = log.left.max(through);
-        drop(log);
-        self.left.notify_waiters();
-    }
-
-    /// Waits until all records so far survive this process.
-    pub(crate) async fn all_left(&self) {
-        let last = self.log.lock().last;
-        loop {
-            let mut left = pin!(self.left.notified());
-            // Heard from here on.
-            left.as_mut().enable();
-            if self.log.lock().left >= last {
-                return;
-            }
-            left.await;
-        }
     }
 
     /// Ends the log: no more records come.
@@ -226,11 +189,18 @@ impl Outbox {
         }
     }
 
-    /// Sends the log until its end, and returns whether all of it was acknowledged.
-    pub(crate) async fn send(self: &Arc<Self>, to: &mut (impl AsyncWrite + Unpin)) -> bool {
+    /// Sends the log until its end, and returns whether all of it was acknowledged. Nothing leaves before `books` keep it.
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        to: &mut (impl AsyncWrite + Unpin),
+        books: &Arc<dyn Books>,
+    ) -> bool {
         loop {
             let frame = match self.next().await {
-                Next::Send(lines) => Frame::Log(lines),
+                Next::Send(lines) => {
+                    keep(books).await;
+                    Frame::Log(lines)
+                }
                 Next::Gone => return false,
                 Next::Finished => {
                     // If this is lost, the end of the connection tells the new process the same.
@@ -245,7 +215,6 @@ impl Outbox {
             if !matches!(sent, Ok(Ok(()))) {
                 return false;
             }
-            self.taken_left();
         }
     }
 
@@ -263,8 +232,8 @@ impl Outbox {
         }
     }
 
-    /// Writes all unacknowledged and all further records to the spool, and returns it at the end of the log.
-    pub(crate) async fn spool(&self, mut spool: Spool) -> Spool {
+    /// Writes all unacknowledged and all further records to the spool once `books` keep them, and returns it at the end of the log.
+    pub(crate) async fn spool(&self, mut spool: Spool, books: &Arc<dyn Books>) -> Spool {
         loop {
             let (lines, end) = {
                 let mut log = self.log.lock();
@@ -279,6 +248,7 @@ impl Outbox {
                 self.changed.notified().await;
                 continue;
             }
+            keep(books).await;
             let written = tokio::task::spawn_blocking(move || {
                 let written = spool.append(&lines);
                 (
@@ -293,10 +263,7 @@ impl Outbox {
             };
             spool = back;
             match written {
-                Ok(()) => {
-                    let last = self.log.lock().waiting.drain(..count).next_back();
-                    self.note_left(last.map_or(0, |(number, _)| number));
-                }
+                Ok(()) => drop(self.log.lock().waiting.drain(..count)),
                 Err(error) if end => {
                     tracing::error!(%error, count, path = %spool.path().display(), "lost settlements and receipts: the spool can't be written");
                     return spool;
@@ -308,6 +275,14 @@ impl Outbox {
             }
         }
     }
+}
+
+/// Makes every step so far survive this process. What another process writes of it has to be in this one's own journal first: it is
+/// the one in which an exchange is found by its name after a crash.
+pub(crate) async fn keep(books: &Arc<dyn Books>) {
+    let books = Arc::clone(books);
+    // What the disk refuses is reported where it happens. The other process has it then.
+    let _kept = tokio::task::spawn_blocking(move || books.keep()).await;
 }
 
 // === impl SuccessorSink ===
@@ -328,6 +303,7 @@ impl Sink for SuccessorSink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::books::tests::Blank;
 
     fn receipts(outbox: &Arc<Outbox>, count: usize) {
         for number in 0..count {
@@ -345,7 +321,8 @@ mod tests {
         let (hear, mut send) = tokio::io::split(one);
         tokio::spawn(Arc::clone(&outbox).hear(hear));
         let sending = Arc::clone(&outbox);
-        let sending = tokio::spawn(async move { sending.send(&mut send).await });
+        let books = Blank::books();
+        let sending = tokio::spawn(async move { sending.send(&mut send, &books).await });
         let Frame::Log(lines) = Frame::receive(&mut other).await.unwrap() else {
             panic!("the log");
         };
@@ -377,9 +354,11 @@ mod tests {
         outbox.lost();
         receipts(&outbox, 1);
         let mut nowhere = tokio::io::sink();
-        assert!(!outbox.send(&mut nowhere).await, "not all was acknowledged");
+        let books = Blank::books();
+        let all = outbox.send(&mut nowhere, &books).await;
+        assert!(!all, "not all was acknowledged");
         outbox.close();
-        let spool = outbox.spool(Spool::create(&path).unwrap()).await;
+        let spool = outbox.spool(Spool::create(&path).unwrap(), &books).await;
         let records = Record::read_all(&std::fs::read(spool.path()).unwrap()).unwrap();
         let numbers: Vec<_> = records.iter().map(|record| record.number).collect();
         assert_eq!(numbers, [3, 4], "the rest");

@@ -7,6 +7,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// The time for which a clock may have been set back.
+const MARGIN: Duration = Duration::from_mins(1);
 
 /// A spool that is locked by this process.
 #[derive(Debug)]
@@ -108,6 +112,13 @@ impl Spool {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the time before which no other process has written any of its receipts, or `None` if the file system does not know
+    /// it.
+    pub(crate) fn since(&self) -> Option<SystemTime> {
+        let created = self.file.metadata().and_then(|metadata| metadata.created());
+        created.ok()?.checked_sub(MARGIN)
     }
 
     /// Appends lines, all of them or none.

@@ -139,6 +139,16 @@ impl Directory {
         Ok(Some(directory))
     }
 
+    /// Opens the directory to read files of a process that may still write them.
+    pub(crate) fn unlocked(path: &Path) -> io::Result<Self> {
+        let handle = File::open(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            lock: handle.try_clone()?,
+            handle,
+        })
+    }
+
     fn open_new(&self, name: &str) -> io::Result<File> {
         let file = OpenOptions::new()
             .append(true)

@@ -158,8 +158,14 @@ impl fmt::Display for Name {
     }
 }
 
-/// Makes the steps of a segment, beginning with those that the image does not contain yet. Returns its end.
-pub(crate) fn replay(name: Name, content: &[u8], image: &mut Image) -> End {
+/// Makes the steps of a segment, beginning with those that the image does not contain yet, and tells `hear` of each. Returns its
+/// end.
+pub(crate) fn replay(
+    name: Name,
+    content: &[u8],
+    image: &mut Image,
+    hear: &mut dyn FnMut(&Record),
+) -> End {
     let mut body = match name.body(content) {
         Ok(body) => body,
         Err(Unread::Damaged) => return End::Torn { at: 0 },
@@ -181,7 +187,10 @@ pub(crate) fn replay(name: Name, content: &[u8], image: &mut Image) -> End {
         match record.sequence() {
             Some(sequence) if sequence != next => return End::Torn { at },
             Some(sequence) if sequence <= image.position.sequence => {}
-            Some(_) | None => image.apply(record),
+            Some(_) | None => {
+                hear(&record);
+                image.apply(record);
+            }
         }
         next += u64::from(is_step);
         body = body.get(length..).unwrap_or_default();

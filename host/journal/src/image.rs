@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use witgate_ledger::{Amounts, BalanceKey, Carried, Export, Position, Step, UnixMillis, Window};
+use witgate_ledger::{
+    Amounts, BalanceKey, Carried, Change, Export, Position, Step, UnixMillis, Window,
+};
 
 use crate::record::{Changed, Divided, Posted, Record};
 
@@ -252,6 +254,24 @@ impl Image {
                 self.balances.remove(&share.balance);
             }
         }
+    }
+
+    /// Returns the changes that end an open hold with these amounts.
+    pub(crate) fn ending(&self, number: u64, amounts: Amounts) -> Vec<Change> {
+        let hold = self.holds.get(&number);
+        let shares = hold.iter().flat_map(|hold| &hold.shares);
+        let change = |share: &HeldShare| {
+            let tally = self.balances.get(&share.balance)?;
+            Some(Change {
+                balance: share.balance.clone(),
+                owner: Arc::clone(&tally.owner),
+                limit: tally.limit,
+                held: (share.held, 0),
+                floor: (share.floor, 0),
+                used: amounts.of(share.balance.unit).unwrap_or(0).into(),
+            })
+        };
+        shares.filter_map(change).collect()
     }
 
     /// Raises the use of a balance to at least this.

@@ -8,7 +8,8 @@
 //! [`recover`] reads a journal back: balances, and the holds that the process did not live to end. The files of a journal
 //! belong to one process at a time ([`Directory::lock`]). During an upgrade that is first the old one, and from the commit on
 //! the new one, which begins an epoch of its own and repeats the steps of the old one in it; the place of each such step
-//! ([`witgate_ledger::Position`]) is kept with it, so that none is counted twice.
+//! ([`witgate_ledger::Position`]) is kept with it, so that none is counted twice. The old one goes on in its own epoch until it has
+//! drained ([`Mark`]).
 //!
 //! Steps that are written and not synced are bounded by what they have spent ([`Lease`]), and so is what a loss of power can
 //! forget.
@@ -18,6 +19,7 @@
 
 mod codec;
 mod disk;
+mod draining;
 mod file;
 mod image;
 mod log;
@@ -26,6 +28,7 @@ mod recover;
 mod snapshot;
 
 pub use disk::{Directory, Disk, Tape};
+pub use draining::{Draining, Heard, Mark, draining, newest_epoch, read_epoch};
 pub use image::{Ended, Orphan};
 pub use log::{Failing, Health, Lease, Log, Options, Stats};
 pub use recover::{Cut, Damage, OnDamage, RecoverError, Recovered, last_epoch, recover};

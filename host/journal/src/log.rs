@@ -97,8 +97,8 @@ struct Shared {
     /// True if the next sync is not to be put off.
     is_pressed: AtomicBool,
     is_stopping: AtomicBool,
-    /// True if the ledger goes on without the log.
-    is_leaving: AtomicBool,
+    /// True while the log may begin neither an epoch nor a segment.
+    is_pinned: AtomicBool,
     write_runs: Run,
     sync_runs: Run,
     /// Notified after each write, and when the disk begins to refuse.
@@ -155,7 +155,7 @@ impl Log {
             is_exposed: AtomicBool::new(false),
             is_pressed: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
-            is_leaving: AtomicBool::new(false),
+            is_pinned: AtomicBool::new(false),
             write_runs: Run::default(),
             sync_runs: Run::default(),
             news: Notify::new(),
@@ -244,11 +244,25 @@ impl Log {
         self.shared.stats()
     }
 
-    /// Lets another process have the journal, as [`Log::close`] does, while this one goes on with its open holds: a reader
-    /// of the journal must not take them for orphans. Blocks.
-    pub fn leave(&self) {
-        self.shared.is_leaving.store(true, Release);
-        self.close();
+    /// Has the log stay in its epoch, which it returns, and in its segment: another process is about to begin one after it.
+    pub fn pin(&self) -> u64 {
+        self.shared.is_pinned.store(true, Release);
+        self.shared.writer.lock().epoch
+    }
+
+    /// Lets the log begin epochs and segments again.
+    pub fn unpin(&self) {
+        self.shared.is_pinned.store(false, Release);
+    }
+
+    /// Lets another process begin an epoch of its own, while this one goes on in the epoch that it is pinned to, and has marked
+    /// ([`crate::Mark`]).
+    ///
+    /// # Errors
+    ///
+    /// The system refuses. The other process can begin once this one has ended.
+    pub fn release(&self) -> std::io::Result<()> {
+        self.shared.disk.release()
     }
 
     /// Stops hearing of steps, writes and syncs what there is, and lets go of the files. Blocks. Later calls do nothing.

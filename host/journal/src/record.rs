@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use witgate_ledger::{
-    BalanceKey, Calendar, Carried, Entry, Position, Shift, Span, Split, Step, Unit, UnixMillis,
-    Window, Zone,
+    BalanceKey, Calendar, Carried, Change, Entry, Position, Shift, Span, Split, Step, Unit,
+    UnixMillis, Window, Zone,
 };
 
 use crate::codec::{Bad, Reader, put_int, put_text, put_uint};
@@ -16,7 +16,7 @@ pub(crate) enum Record {
     Step(Posted),
     /// A hold became two.
     Split(Divided),
-    /// The process let go of the journal at a hand-over. It goes on with its open holds, which are only counted from here on.
+    /// The process, of an earlier version, let go of the journal at a hand-over. Its open holds are only counted from here on.
     Left,
 }
 
@@ -64,7 +64,7 @@ mod kind {
     /// A settlement without usage.
     pub(super) const VOID: u8 = 4;
     pub(super) const SPLIT: u8 = 5;
-    /// The last record of a process that handed over. It is no step and has no number.
+    /// The last record of a process of an earlier version that handed over. It is no step and has no number.
     pub(super) const LEFT: u8 = 6;
     /// Usage that an operator took off a balance.
     pub(super) const RESET: u8 = 7;
@@ -117,11 +117,6 @@ pub(crate) fn put_split(out: &mut Vec<u8>, split: &Split<'_>) {
     put_text(out, split.name);
     put_uint(out, split.units.len() as u128);
     out.extend(split.units.iter().map(|unit| code_of_unit(*unit)));
-}
-
-/// Appends the note that the process lets go of the journal.
-pub(crate) fn put_left(out: &mut Vec<u8>) {
-    out.push(kind::LEFT);
 }
 
 /// Appends the key of a balance.
@@ -199,6 +194,22 @@ fn code_of_unit(unit: Unit) -> u8 {
         Unit::OutputTokens => 6,
         Unit::CachedTokens => 7,
         Unit::Sessions => 8,
+    }
+}
+
+// === impl Changed ===
+
+impl Changed {
+    /// Returns the change in the form in which a ledger repeats it.
+    pub(crate) fn to_change(&self) -> Change {
+        Change {
+            balance: self.balance.clone(),
+            owner: Arc::clone(&self.owner),
+            limit: self.limit,
+            held: self.held,
+            floor: self.floor,
+            used: self.used,
+        }
     }
 }
 

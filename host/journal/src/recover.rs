@@ -5,11 +5,13 @@
 
 use std::io;
 
-use witgate_ledger::{Amounts, BalanceKey, Export, Position, UnixMillis};
+use witgate_ledger::{Amounts, BalanceKey, Change, Export, Position, UnixMillis};
 
 use crate::disk::Disk;
+use crate::draining::{Heard, marked};
 use crate::file::{End, Kind, Name, Unread, replay};
 use crate::image::{Ended, Image, Orphan};
+use crate::record::{Changed, Record};
 use crate::snapshot::{read_snapshot, snapshot};
 
 /// The rule for a journal that is damaged before its end.
@@ -112,6 +114,17 @@ pub(crate) fn recover_from(
     names: &[Name],
     on_damage: OnDamage,
 ) -> Result<Recovered, RecoverError> {
+    let (recovered, _) = recover_heard(disk, names, on_damage, u64::MAX)?;
+    Ok(recovered)
+}
+
+/// Reads back the part of a journal that is in these files, which are in order. Returns its steps after `after` as well.
+pub(crate) fn recover_heard(
+    disk: &dyn Disk,
+    names: &[Name],
+    on_damage: OnDamage,
+    after: u64,
+) -> Result<(Recovered, Vec<Heard>), RecoverError> {
     let epoch = names.iter().map(|name| name.position.epoch).max();
     let mut recovered = Recovered {
         image: Image::default(),
@@ -119,8 +132,21 @@ pub(crate) fn recover_from(
         cut: None,
         damage: Vec::new(),
     };
-    recovered.read(disk, names, on_damage)?;
-    Ok(recovered)
+    let mut heard = Vec::new();
+    let mut hear = |epoch: u64, record: &Record| {
+        if let Record::Step(posted) = record
+            && posted.sequence > after
+        {
+            let sequence = posted.sequence;
+            heard.push(Heard {
+                position: Position { epoch, sequence },
+                step: posted.step,
+                changes: posted.changes.iter().map(Changed::to_change).collect(),
+            });
+        }
+    };
+    recovered.read(disk, names, on_damage, &mut hear)?;
+    Ok((recovered, heard))
 }
 
 /// Returns the last epoch of a journal, or 0 if there are no files of one.
@@ -180,13 +206,34 @@ impl Recovered {
         self.image.position.epoch = self.epoch;
         let name = Name::snapshot(self.image.position);
         disk.publish(&name.to_string(), &snapshot(&self.image))?;
+        let marked = marked(disk);
         old.iter()
+            .filter(|name| !marked.contains(&name.position.epoch))
             .try_for_each(|name| disk.remove(&name.to_string()))
     }
 
     /// Ends a hold with these amounts.
     pub fn settle(&mut self, number: u64, amounts: Amounts) {
         self.image.settle(number, amounts);
+    }
+
+    /// Returns the changes by which a ledger that counts a hold of another process ends it with these amounts. Unknown holds have
+    /// none.
+    #[must_use]
+    pub fn ending(&self, number: u64, amounts: Amounts) -> Vec<Change> {
+        self.image.ending(number, amounts)
+    }
+
+    /// Returns the place of the last step.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.image.position
+    }
+
+    /// Leaves the open holds to the process that made them, which still lives: they are only counted from here on.
+    pub fn leave_holds(&mut self) {
+        self.image.holds.clear();
+        self.image.ended.clear();
     }
 
     /// Returns what a ledger inherits at this time.
@@ -210,6 +257,7 @@ impl Recovered {
         disk: &dyn Disk,
         names: &[Name],
         on_damage: OnDamage,
+        hear: &mut dyn FnMut(u64, &Record),
     ) -> Result<(), RecoverError> {
         let of = |kind| names.iter().copied().filter(move |name| name.kind == kind);
         let mut has_snapshot = false;
@@ -250,7 +298,7 @@ impl Recovered {
             if next.is_some_and(|next| next.position.sequence <= done) {
                 continue;
             }
-            self.segment(disk, *name, next.is_none(), on_damage)?;
+            self.segment(disk, *name, (next.is_none(), on_damage), hear)?;
         }
         Ok(())
     }
@@ -259,8 +307,8 @@ impl Recovered {
         &mut self,
         disk: &dyn Disk,
         name: Name,
-        is_last: bool,
-        on_damage: OnDamage,
+        (is_last, on_damage): (bool, OnDamage),
+        hear: &mut dyn FnMut(u64, &Record),
     ) -> Result<(), RecoverError> {
         let (wanted, first) = (self.image.position.sequence + 1, name.position.sequence);
         if first > wanted {
@@ -276,7 +324,8 @@ impl Recovered {
         // A torn end before the last segment shows as steps that are missing before the next one. None are if a write failed
         // and its rest could not be cut off: the next segment goes on where this one was whole.
         let file = name.to_string();
-        match replay(name, &content, &mut self.image) {
+        let mut hear = |record: &Record| hear(name.position.epoch, record);
+        match replay(name, &content, &mut self.image, &mut hear) {
             End::Torn { at } if is_last && at < content.len() => {
                 let bytes = content.len() - at;
                 self.cut = Some(Cut { file, bytes });

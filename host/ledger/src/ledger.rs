@@ -256,6 +256,12 @@ impl Ledger {
         books.apply(step, changes, origin, &|key| self.hash(key), now)
     }
 
+    /// Returns the last step of an epoch of a predecessor that is counted here, or 0 if there is none.
+    #[must_use]
+    pub fn applied(&self, epoch: u64) -> u64 {
+        self.books.lock().last_applied(epoch)
+    }
+
     /// Settles the holds of a predecessor that has died at their last extensions, as if they were dropped. Returns those that
     /// were open.
     pub fn abandon_inherited(&self) -> Abandoned {

@@ -1,5 +1,6 @@
 //! Spending outlives the process: killed in the middle of a stream, right after an answer, stopped, or upgraded.
 
+mod drained;
 mod limits;
 mod rebuilt;
 mod trouble;

@@ -10,6 +10,10 @@ use std::time::SystemTime;
 use super::{Closed, Form, Found, find, seal};
 use crate::chain::without_chain;
 
+/// The bytes on disk of the closed segments that count as recent. They have more receipts than wait to be written at any time,
+/// however small segments are.
+const RECENT_BYTES: u64 = 16 << 20;
+
 /// The lines of a file and of its closed segments, in the order in which they were written, without their chains.
 ///
 /// Bytes that are no line, such as one that was cut, come as a line as well. The files are opened one after the other; a segment
@@ -168,14 +172,22 @@ impl Read for At {
     }
 }
 
-/// Returns the lines of the newest closed segment and of the open one, without their chains.
+/// Returns the lines that were written last, without their chains: those of the open segment, and of the newest closed ones up to
+/// [`RECENT_BYTES`].
 ///
 /// # Errors
 ///
 /// The system's error.
-pub fn recent(base: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
+pub fn recent(base: &Path) -> io::Result<Lines> {
     let mut lines = Lines::open(base, None)?;
-    let older = lines.closed.len().saturating_sub(1);
+    let mut bytes = 0;
+    let kept = lines.closed.iter().rev().take_while(|closed| {
+        let is_wanted = bytes < RECENT_BYTES;
+        // One that has gone since has none.
+        bytes += std::fs::metadata(&closed.path).map_or(0, |metadata| metadata.len());
+        is_wanted
+    });
+    let older = lines.closed.len() - kept.count();
     lines.closed.drain(..older);
     Ok(lines)
 }

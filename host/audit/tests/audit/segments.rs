@@ -3,6 +3,7 @@
 mod changes;
 mod forgetting;
 mod retention;
+mod rotation;
 
 use std::fs;
 use std::io::Write as _;

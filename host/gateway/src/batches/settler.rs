@@ -181,15 +181,14 @@ impl Settler {
     async fn settle(&self, ended: Ended) {
         let batches = &self.batches;
         if let Some(record) = batches.record(&ended.id) {
+            let _settling = batches.begin_settling(&record.id);
             let amounts = ended.ending.amounts();
             match batches.record_settlement(&record.id, amounts).await {
                 Ok(None) => {
                     let settled = batches.settle_hold(&record.id, amounts);
                     self.write_receipt(&record, &ended.ending, settled);
                 }
-                Ok(Some(before)) => {
-                    batches.settle_hold(&record.id, before);
-                }
+                Ok(Some(_)) => batches.release_hold(&record.id),
                 Err(error) => {
                     tracing::error!(batch = %record.id, %error, "a batch can't be settled in the state database; it stays open");
                     return;

@@ -1,8 +1,8 @@
 //! Exchanges of an old process that was killed while it drained.
 //!
-//! The process that has taken over counts their holds balance by balance, and knows neither their names nor how many there are in
-//! each. It settles all at their last extensions, and writes one receipt for each owner of balances, so that the ledger remains the sum
-//! of the receipts.
+//! Usually its journal tells of each ([`super::predecessors`]). What is left is of a process without one, or of one whose disk
+//! refused: its holds are known balance by balance, and neither their names nor how many there are in each. They are settled
+//! at their last extensions, with one receipt for each owner of balances, so that the ledger remains the sum of the receipts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use witgate_ledger::{Abandoned, Amounts, Unit};
 
 use super::Journal;
 use super::orphans::Ending;
+use super::predecessors::Predecessors;
 use crate::clock::now;
 use crate::gateway::Gateway;
 use crate::receipts::charged::Charged;
@@ -20,6 +21,10 @@ use crate::receipts::charged::Charged;
 impl Journal {
     /// Settles what a predecessor had open that has died. Blocks.
     pub(crate) fn abandon(&self, gateway: &Gateway) {
+        if self.end_predecessors(gateway) == Predecessors::Some {
+            // One that lives goes on with its holds.
+            return;
+        }
         let Abandoned { holds, used } = gateway.ledger.abandon_inherited();
         if holds == 0 {
             return;

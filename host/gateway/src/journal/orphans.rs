@@ -5,7 +5,6 @@
 //! in the store is settled with the same amounts, and gets a receipt if it has none; one that still runs is released here and held
 //! again from its record.
 
-use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use witgate_ledger::{Amounts, BalanceKey, UnixMillis};
 use witgate_messages::Tokens;
 use witgate_messages::price::{Cost, Pricing};
 
-use super::written::receipts_of;
+use super::written::{Ids, Written, receipts_of};
 use crate::amounts::amounts;
 use crate::gateway::Gateway;
 use crate::receipts::batch_note::BatchNote;
@@ -29,7 +28,7 @@ use crate::receipts::receipt::{Outcome, Receipt};
 const ENDPOINT: &str = "crash-settlement";
 
 /// The beginning of the gateway's ids of requests.
-const REQUEST: &str = "req_wg";
+pub(super) const REQUEST: &str = "req_wg";
 
 /// Settlements before the last one with a receipt that may have none: receipts are written nearly in the order of
 /// settlements, and in batches.
@@ -57,7 +56,7 @@ fn charged(balances: Vec<BalanceKey>, amounts: Amounts) -> Vec<Charged> {
 // === impl Ending ===
 
 impl Ending {
-    fn estimated(orphan: Orphan) -> Self {
+    pub(super) fn estimated(orphan: Orphan) -> Self {
         Self {
             name: orphan.name,
             owner: orphan.owner,
@@ -69,7 +68,7 @@ impl Ending {
         }
     }
 
-    fn settled(ended: &Ended) -> Self {
+    pub(super) fn settled(ended: &Ended) -> Self {
         Self {
             name: Arc::clone(&ended.name),
             owner: Arc::clone(&ended.owner),
@@ -128,8 +127,11 @@ impl Ending {
 }
 
 /// Settles the holds that are open in the journal. Returns the settlements of exchanges that have no receipt.
+///
+/// `elsewhere` are the batches that another process has settled, whose journal has it: they are only released here.
 pub(super) async fn settle(
     recovered: &mut Recovered,
+    elsewhere: &Ids,
     gateway: &Arc<Gateway>,
 ) -> anyhow::Result<Vec<Ending>> {
     let (orphans, batches): (Vec<_>, Vec<_>) = recovered
@@ -138,7 +140,10 @@ pub(super) async fn settle(
         .partition(|orphan| orphan.name.is_empty() || orphan.name.starts_with(REQUEST));
     let mut ended = with_use(recovered);
     for batch in batches {
-        let settled = gateway.batches.settled(&batch.name).await?;
+        let settled = match elsewhere.contains(&batch.name) {
+            true => None,
+            false => gateway.batches.settled(&batch.name).await?,
+        };
         recovered.settle(batch.number, settled.unwrap_or_default());
         // Settled in the store, and then nowhere else.
         let settled = settled.filter(|amounts| *amounts != Amounts::default());
@@ -152,10 +157,10 @@ pub(super) async fn settle(
     }
     let orphaned = orphans.iter().map(|orphan| &orphan.name);
     let names = orphaned.chain(ended.iter().map(|ended| &ended.name));
-    let names: HashSet<_> = names.map(Arc::clone).collect();
+    let names: Ids = names.map(Arc::clone).collect();
     let file = gateway.snapshot().config.receipts.file.clone();
     let mut endings = Vec::new();
-    let mut receipts = HashMap::new();
+    let mut receipts = Written::new();
     if let Some(file) = file {
         receipts = written(file, names).await?;
         endings.extend(without_receipt(&ended, &receipts).map(Ending::settled));
@@ -188,10 +193,7 @@ pub(super) fn with_use(recovered: &Recovered) -> Vec<Ended> {
         .collect()
 }
 
-async fn written(
-    file: PathBuf,
-    names: HashSet<Arc<str>>,
-) -> anyhow::Result<HashMap<Arc<str>, Value>> {
+async fn written(file: PathBuf, names: Ids) -> anyhow::Result<Written> {
     let path = file.clone();
     spawn_blocking(move || receipts_of(&names, &path))
         .await?
@@ -201,7 +203,7 @@ async fn written(
 /// Returns the settlements whose receipts were not written. Long before the last one that was, all were.
 pub(super) fn without_receipt<'a>(
     ended: &'a [Ended],
-    receipts: &HashMap<Arc<str>, Value>,
+    receipts: &Written,
 ) -> impl Iterator<Item = &'a Ended> {
     let has_receipt = |ended: &Ended| receipts.contains_key(&ended.name);
     let last = ended.iter().rposition(has_receipt).unwrap_or(ended.len());
@@ -213,7 +215,7 @@ pub(super) fn without_receipt<'a>(
 }
 
 /// Returns the amounts that a receipt says were settled. What an audit plugin took off it is as the hold has it.
-fn settled_by(receipt: &Value, extended: Amounts) -> Amounts {
+pub(super) fn settled_by(receipt: &Value, extended: Amounts) -> Amounts {
     let cost = receipt.get("cost_picousd").and_then(Value::as_u64);
     if let Some(crash) = receipt.get("crash") {
         let of = |name: &str| crash.get(name).and_then(Value::as_u64).unwrap_or(0);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 use witgate_audit::segments::Lines;
-use witgate_journal::{Directory, OnDamage, Recovered, recover};
+use witgate_journal::{Directory, OnDamage, Recovered, draining, recover};
 use witgate_ledger::{BalanceKey, Unit, UnixMillis};
 
 use super::orphans::{with_use, without_receipt};
@@ -131,6 +131,11 @@ impl Offline {
                     path.display()
                 )
             })?;
+        anyhow::ensure!(
+            draining(&path)?.is_empty(),
+            "a gateway that handed over was killed, and the next start counts what it left in {}: start the gateway first",
+            path.display()
+        );
         let recovered = recover(&directory, OnDamage::Accept)
             .with_context(|| format!("{} can't be read", path.display()))?;
         Ok(Self {

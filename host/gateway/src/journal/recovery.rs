@@ -1,5 +1,6 @@
 //! Opening the journal: at a start, with what an earlier process left, and after a hand-over, with what the old process gave.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +9,12 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use witgate_journal::{
-    Directory, Log, OnDamage, RecoverError, Recovered, last_epoch, recover as read,
+    Directory, Draining, Log, OnDamage, RecoverError, Recovered, draining, last_epoch,
+    recover as read,
 };
 
 use super::orphans::{Ending, settle};
+use super::predecessors::batches_of_others;
 use super::{Kept, Patience, options};
 use crate::clock::now;
 use crate::config::{OnJournalDamage, State};
@@ -46,13 +49,19 @@ pub(crate) async fn recover(gateway: &Arc<Gateway>, patience: Patience) -> anyho
     let Some(kept) = &gateway.journal.kept else {
         return Ok(Found::Open);
     };
-    let state = kept.state.clone();
+    let (state, path) = (kept.state.clone(), kept.state.journal());
     let opened = spawn_blocking(move || open(&state, patience)).await??;
     let Some((directory, mut recovered)) = opened else {
         return Ok(Found::InUse);
     };
     report(&recovered);
-    let endings = settle(&mut recovered, gateway).await?;
+    let settled = batches_of_others(&path, recovered.epoch()).with_context(|| {
+        format!(
+            "the journals beside that in {} can't be read",
+            path.display()
+        )
+    })?;
+    let endings = settle(&mut recovered, &settled, gateway).await?;
     let sharing = Arc::clone(gateway);
     spawn_blocking(move || {
         let gateway = sharing;
@@ -95,7 +104,7 @@ fn open(state: &State, patience: Patience) -> anyhow::Result<Option<(Directory, 
         OnJournalDamage::Refuse => OnDamage::Refuse,
         OnJournalDamage::Serve => OnDamage::Accept,
     };
-    let recovered = read(&directory, on_damage).map_err(|error| {
+    let mut recovered = read(&directory, on_damage).map_err(|error| {
         let path = path.display();
         match error {
             RecoverError::Damaged(damage) => anyhow::anyhow!(
@@ -108,7 +117,22 @@ fn open(state: &State, patience: Patience) -> anyhow::Result<Option<(Directory, 
             }
         }
     })?;
+    end_of_predecessor(&path, &mut recovered)
+        .with_context(|| format!("the marks in {} can't be read", path.display()))?;
     Ok(Some((directory, recovered)))
+}
+
+/// Looks whether what was read back is of a process that was about to hand over. One that lives keeps its holds. That of a dead one
+/// is a journal like any other: nobody has taken over, or that process did not live to begin a journal.
+fn end_of_predecessor(path: &Path, recovered: &mut Recovered) -> std::io::Result<()> {
+    for found in draining(path)? {
+        match found {
+            Draining::Alive(epoch) if epoch == recovered.epoch() => recovered.leave_holds(),
+            Draining::Dead(mark) if mark.epoch() == recovered.epoch() => mark.remove()?,
+            Draining::Alive(_) | Draining::Dead(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn report(recovered: &Recovered) {
@@ -162,6 +186,8 @@ pub(crate) async fn begin_after_takeover(gateway: &Arc<Gateway>, mut stop: watch
             }
             if try_begin(&gateway).await {
                 tracing::info!("the ledger's journal is open");
+                // The old process may have died meanwhile.
+                let _ = spawn_blocking(move || gateway.journal.end_predecessors(&gateway)).await;
                 return;
             }
         }

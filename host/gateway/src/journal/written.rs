@@ -4,24 +4,47 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use memchr::{memchr, memmem};
 use serde_json::Value;
 use witgate_audit::segments;
+use witgate_handover::spooled_receipts;
 
 /// A part of each receipt that settles a batch.
 const SETTLEMENT: &[u8] = b"-settlement\"";
 
-/// Returns the receipts with these ids in the file and in its newest closed segment, and those that settle batches with these ids.
-pub(super) fn receipts_of(
-    ids: &HashSet<Arc<str>>,
-    file: &Path,
-) -> io::Result<HashMap<Arc<str>, Value>> {
-    let mut found = HashMap::new();
+/// The ids of exchanges and batches.
+pub(super) type Ids = HashSet<Arc<str>>;
+
+/// Receipts by the exchange or the batch that they settle.
+pub(super) type Written = HashMap<Arc<str>, Value>;
+
+/// Returns the receipts with these ids in the file and in its newest closed segments, and those that settle batches with these ids.
+/// What a process has left in a spool is about to be written to the file, and counts.
+pub(super) fn receipts_of(ids: &Ids, file: &Path) -> io::Result<Written> {
     if ids.is_empty() {
-        return Ok(found);
+        return Ok(Written::new());
     }
-    for line in segments::recent(file)? {
+    let spooled = spooled_receipts(file).unwrap_or_else(|error| {
+        tracing::error!(file = %file.display(), %error, "the spool of an earlier process can't be read");
+        Vec::new()
+    });
+    let spooled = spooled.into_iter().map(|line| Ok(line.into_bytes()));
+    find(ids, segments::recent(file)?.chain(spooled))
+}
+
+/// Returns the same of receipts that were written at this time or later.
+pub(super) fn receipts_since(ids: &Ids, file: &Path, since: SystemTime) -> io::Result<Written> {
+    if ids.is_empty() {
+        return Ok(Written::new());
+    }
+    find(ids, segments::Lines::open(file, Some(since))?)
+}
+
+fn find(ids: &Ids, lines: impl Iterator<Item = io::Result<Vec<u8>>>) -> io::Result<Written> {
+    let mut found = Written::new();
+    for line in lines {
         let line = line?;
         let id = id_of(&line).and_then(|id| ids.get(id));
         if id.is_none() && memmem::find(&line, SETTLEMENT).is_none() {

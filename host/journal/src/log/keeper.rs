@@ -13,10 +13,9 @@ use super::lease::Spending;
 use super::recorder::{Buffer, Recorder};
 use super::writer::{Segment, State};
 use super::{SLOW, Shared};
-use crate::codec::put_frame;
+use crate::draining::marked;
 use crate::file::Name;
 use crate::image::Image;
-use crate::record::put_left;
 use crate::recover::{OnDamage, names, recover_from};
 use crate::snapshot::snapshot;
 
@@ -58,9 +57,6 @@ impl Keeper {
                 std::thread::park();
             }
         }
-        if shared.is_leaving.load(Acquire) {
-            shared.note_leaving();
-        }
         self.round();
         if let Some(writing) = self.snapshot.take() {
             let _ = writing.join();
@@ -87,6 +83,7 @@ impl Keeper {
     fn rotate(&mut self) {
         let shared = &self.shared;
         if shared.is_failing.load(Acquire)
+            || shared.is_pinned.load(Acquire)
             || self
                 .snapshot
                 .as_ref()
@@ -150,13 +147,6 @@ impl Shared {
         {
             std::thread::park_timeout(left);
         }
-    }
-
-    /// Has the last write end with the note that the process lets go of the journal.
-    fn note_leaving(&self) {
-        let writer = self.writer.lock();
-        let mut buffer = writer.buffer.lock();
-        put_frame(&mut buffer.bytes, writer.epoch, put_left);
     }
 
     /// Syncs what is written.
@@ -228,6 +218,11 @@ impl Shared {
         };
         let _syncing = self.syncing.lock();
         let mut writer = self.writer.lock();
+        if self.is_pinned.load(Acquire) {
+            return Err(io::Error::other(
+                "steps are missing in it, and another process is taking over: it counts them",
+            ));
+        }
         writer.epoch += 1;
         writer.state = State::Broken;
         writer.tape = None;
@@ -309,8 +304,12 @@ impl Shared {
     fn remove_before(&self, first: Name, image: &Image) {
         let kept = Name::snapshot(image.position);
         let all = names(&*self.disk).unwrap_or_default();
-        let old =
-            |name: &&Name| name.position <= first.position && **name != kept && **name != first;
+        // Those of processes that drain are not this one's.
+        let marked = marked(&*self.disk);
+        let old = |name: &&Name| {
+            let is_old = name.position <= first.position && **name != kept && **name != first;
+            is_old && !marked.contains(&name.position.epoch)
+        };
         for name in all.iter().filter(old) {
             if let Err(error) = self.disk.remove(&name.to_string()) {
                 tracing::warn!(%name, %error, "an old file of the ledger's journal can't be removed");

@@ -68,9 +68,11 @@ fn steps_of_the_old_process_count_once_whichever_process_is_killed() {
         "killed before the new process begins its journal"
     );
 
-    // The commit: the new process keeps the journal, and the old one drains.
-    old.log.leave();
-    let left = read_back(&disk.after_kill());
+    // The commit: the new process goes on with the journal, and the old one drains beside it.
+    let epoch = old.log.pin();
+    disk.replace(&format!("draining-{epoch:016x}"), Vec::new());
+    let mut left = read_back(&disk.after_kill());
+    left.leave_holds();
     assert!(
         left.orphans().is_empty(),
         "the old process still lives: its holds are no orphans"

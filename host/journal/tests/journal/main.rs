@@ -11,6 +11,7 @@
 mod clock;
 mod crash;
 mod disk;
+mod draining;
 mod files;
 mod handover;
 mod power;

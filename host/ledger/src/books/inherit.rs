@@ -106,8 +106,12 @@ impl Books {
 
     /// Returns true if this step of a predecessor is counted here already.
     pub(crate) fn has_applied(&self, origin: Position) -> bool {
-        let last = self.inheritance.applied.get(&origin.epoch);
-        last.is_some_and(|last| origin.sequence <= *last)
+        origin.epoch > 0 && origin.sequence <= self.last_applied(origin.epoch)
+    }
+
+    /// Returns the last step of an epoch that is counted here, or 0.
+    pub(crate) fn last_applied(&self, epoch: u64) -> u64 {
+        self.inheritance.applied.get(&epoch).copied().unwrap_or(0)
     }
 
     /// Repeats a step of a predecessor's hold. Returns the number of balances rejected for lack of room.

@@ -1,116 +1,17 @@
 //! The comparison of what all sides know, once there is no traffic.
 
-use std::collections::{HashMap, HashSet};
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::clients::{CLIENTS, Seen};
+use super::clients::Seen;
 use super::desk::{BATCH, Desk, OUTPUT};
+use super::receipts::Receipts;
 use crate::harness::{Installation, Process};
 
 /// What a hold is ahead of its client, at the most.
 const EXTENSION: i64 = 1024 * OUTPUT;
-
-/// The receipts so far. Only what was written since the last look is read.
-#[derive(Default)]
-pub struct Receipts {
-    read: u64,
-    by_id: HashMap<String, Receipt>,
-    /// What receipts charge to each balance: the account, the window and the unit.
-    charged: HashMap<[String; 3], i64>,
-    /// What is in the ledger and on no receipt, because a process that drained was killed.
-    lost: HashMap<[String; 3], i64>,
-    /// The exchanges that such a process took with it.
-    excused: HashSet<String>,
-    /// The number of kills of processes that drained.
-    drained: i64,
-    /// Contradictions among the receipts alone.
-    faults: Vec<String>,
-}
-
-/// The strictness of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
-    /// Each exchange has its receipt.
-    Exact,
-    /// A process may have been killed while it drained. What it was about to send to the one that has taken over is counted without
-    /// a receipt, or with one for several exchanges.
-    Drained,
-}
-
-/// The part of a receipt that is compared.
-#[derive(Debug, Clone)]
-struct Receipt {
-    outcome: String,
-    endpoint: String,
-    cost: i64,
-    batch: Option<String>,
-}
-
-// === impl Receipts ===
-
-impl Receipts {
-    fn read(&mut self, installation: &Installation) {
-        let mut file = std::fs::File::open(installation.file("receipts.jsonl")).unwrap();
-        file.seek(SeekFrom::Start(self.read)).unwrap();
-        let mut text = Vec::new();
-        file.read_to_end(&mut text).unwrap();
-        for line in text.split_inclusive(|byte| *byte == b'\n') {
-            if !line.ends_with(b"\n") {
-                break;
-            }
-            self.read += line.len() as u64;
-            // What a kill cut is covered by the next record.
-            if let Ok(receipt) = serde_json::from_slice::<Value>(line) {
-                self.take(&receipt);
-            }
-        }
-    }
-
-    fn take(&mut self, receipt: &Value) {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let id = text(&receipt["id"]).expect("a receipt has an id");
-        for charge in receipt["charges"].as_object().into_iter().flatten() {
-            let charge = charge.1.as_str().expect("a text");
-            let words: Vec<_> = charge.splitn(5, ' ').collect();
-            let [used, unit, window, _, account] = words[..] else {
-                panic!("no charge: {charge}");
-            };
-            let balance = [account, window, unit].map(str::to_owned);
-            let used: i64 = used.parse().expect("a number");
-            *self.charged.entry(balance).or_default() += used;
-        }
-        let taken = Receipt {
-            outcome: text(&receipt["outcome"]).expect("a receipt has an outcome"),
-            endpoint: text(&receipt["endpoint"]).unwrap_or_default(),
-            cost: receipt["cost_picousd"].as_i64().unwrap_or(0),
-            batch: text(&receipt["batch"]["id"]),
-        };
-        if let Some(before) = self.by_id.insert(id.clone(), taken) {
-            self.faults
-                .push(format!("two receipts of {id}: {before:?} and {receipt}"));
-        }
-    }
-
-    fn sum(&self) -> i64 {
-        self.by_id.values().map(|receipt| receipt.cost).sum()
-    }
-
-    pub fn count(&self) -> usize {
-        self.by_id.len()
-    }
-
-    /// The number of exchanges that have no receipt of their own, and what of their money is on none.
-    pub fn without(&self) -> (usize, i64) {
-        let money = self
-            .lost
-            .iter()
-            .filter(|(balance, _)| balance[2] == "picousd");
-        (self.excused.len(), money.map(|(_, lost)| *lost).sum())
-    }
-}
 
 /// Returns every contradiction that stays, between ledger, receipts, sums, clients and what was served. Receipts of batches are written
 /// a moment after their holds have ended.
@@ -119,10 +20,9 @@ pub async fn contradictions(
     process: &Process,
     receipts: &mut Receipts,
     known: (&Seen, &Desk),
-    rule: Rule,
 ) -> Vec<String> {
     for _ in 0..100 {
-        if look(installation, process, receipts, known, Rule::Exact)
+        if look(installation, process, receipts, known)
             .await
             .is_empty()
         {
@@ -130,7 +30,7 @@ pub async fn contradictions(
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    look(installation, process, receipts, known, rule).await
+    look(installation, process, receipts, known).await
 }
 
 async fn look(
@@ -138,7 +38,6 @@ async fn look(
     process: &Process,
     receipts: &mut Receipts,
     (seen, desk): (&Seen, &Desk),
-    rule: Rule,
 ) -> Vec<String> {
     desk.end_batches(true);
     let budgets = process
@@ -156,15 +55,10 @@ async fn look(
     for account in budgets["accounts"].as_array().expect("a list") {
         let of = |name: &str| account[name].as_str().expect("a text").to_owned();
         let balance = [of("account"), of("window"), of("unit")];
-        let lost = receipts.lost.entry(balance.clone()).or_default();
         let in_receipts = charged.remove(&balance).unwrap_or(0);
-        let more = account["used"].as_i64().expect("a number") - in_receipts - *lost;
-        // Requests that cost nothing are covered by no extension, and a few may be on receipts alone.
-        if rule == Rule::Drained && (more > 0 || balance[2] == "requests") {
-            *lost += more;
-        } else if more != 0 {
+        if account["used"] != in_receipts {
             faults.push(format!(
-                "{balance:?}: {in_receipts} in receipts and {lost} lost, in the ledger {account}"
+                "{balance:?}: {in_receipts} in receipts, in the ledger {account}"
             ));
         }
         if balance[2] == "picousd" && in_receipts != sum {
@@ -183,14 +77,12 @@ async fn look(
             dollars(sum)
         ));
     }
-    faults.extend(of_exchanges(receipts, seen, desk, rule));
-    faults.extend(of_batches(receipts, seen, rule));
+    faults.extend(of_exchanges(receipts, seen, desk));
+    faults.extend(of_batches(receipts, seen));
     let settled = receipts.by_id.values();
     let estimated = settled.filter(|receipt| receipt.outcome == "crash-estimated");
     let estimated = i64::try_from(estimated.count()).unwrap();
-    // A receipt for several exchanges is of no more than ran at once.
-    receipts.drained += i64::from(rule == Rule::Drained);
-    let ahead = (estimated + receipts.drained * CLIENTS) * EXTENSION;
+    let ahead = estimated * EXTENSION;
     let batches = receipts.by_id.values();
     let batches = batches
         .filter(|receipt| receipt.batch.is_some() && receipt.endpoint.ends_with("-settlement"));
@@ -216,18 +108,12 @@ async fn look(
     faults
 }
 
-fn of_exchanges(receipts: &mut Receipts, seen: &Seen, desk: &Desk, rule: Rule) -> Vec<String> {
+fn of_exchanges(receipts: &Receipts, seen: &Seen, desk: &Desk) -> Vec<String> {
     let mut faults = Vec::new();
     let whole = seen.whole.iter().map(|it| (it, true));
     let all = whole.chain(seen.parts.iter().map(|it| (it, false)));
     for ((id, (tag, got)), is_whole) in all {
         let Some(receipt) = receipts.by_id.get(id) else {
-            if rule == Rule::Drained {
-                receipts.excused.insert(id.clone());
-            }
-            if receipts.excused.contains(id) {
-                continue;
-            }
             faults.push(format!(
                 "no receipt of {id}, of which {got} are with its client"
             ));
@@ -249,7 +135,7 @@ fn of_exchanges(receipts: &mut Receipts, seen: &Seen, desk: &Desk, rule: Rule) -
     faults
 }
 
-fn of_batches(receipts: &mut Receipts, seen: &Seen, rule: Rule) -> Vec<String> {
+fn of_batches(receipts: &Receipts, seen: &Seen) -> Vec<String> {
     let mut faults = Vec::new();
     let mut settled = HashMap::<&str, u32>::new();
     for receipt in receipts.by_id.values() {
@@ -262,24 +148,16 @@ fn of_batches(receipts: &mut Receipts, seen: &Seen, rule: Rule) -> Vec<String> {
             }
         }
     }
-    let mut excused = Vec::new();
     for (id, times) in &settled {
         if *times > 1 {
             faults.push(format!("{id} was settled {times} times"));
         }
     }
     for id in &seen.batches {
-        let is_excused = receipts.excused.contains(id);
-        if settled.contains_key(id.as_str()) || is_excused {
-            continue;
-        }
-        if rule == Rule::Drained {
-            excused.push(id.clone());
-        } else {
+        if !settled.contains_key(id.as_str()) {
             faults.push(format!("{id} was not settled"));
         }
     }
-    receipts.excused.extend(excused);
     faults
 }
 
