@@ -40,10 +40,14 @@ pub(crate) async fn read(
     let until = Instant::now() + streams.hold;
     let mut bytes = 0;
     loop {
+        // One read may bring both: an error behind content is the client's to see.
+        if metering.content_started() {
+            return Ok(Beginning::Content);
+        }
         if let Some(error) = metering.error() {
             return Ok(Beginning::Error(error.clone()));
         }
-        if metering.content_started() || bytes >= streams.hold_bytes || response.is_done() {
+        if bytes >= streams.hold_bytes || response.is_done() {
             return Ok(Beginning::Content);
         }
         let read = client
