@@ -73,7 +73,7 @@ impl Workers {
             match TcpStream::from_std(stream) {
                 Ok(stream) => serve(stream).await,
                 Err(error) => {
-                    tracing::warn!(%error, "closed a new connection: its worker can't take it")
+                    tracing::warn!(%error, "closed a new connection: its worker can't take it");
                 }
             }
         };

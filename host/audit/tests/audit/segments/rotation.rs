@@ -6,8 +6,11 @@ use witgate_audit::segments::{Retention, list, recent};
 
 use super::Scene;
 
+/// Files with their names.
+type Files = Vec<(&'static str, Vec<u8>)>;
+
 /// The files after each step of a rotation, in order. `plain` are the lines of a segment, and `sealed` are they compressed.
-fn states(plain: &[u8], sealed: &[u8]) -> Vec<(&'static str, Vec<(&'static str, Vec<u8>)>)> {
+fn states(plain: &[u8], sealed: &[u8]) -> Vec<(&'static str, Files)> {
     let (open, closed) = ("receipts.jsonl", "receipts.jsonl.000001");
     let (compressed, unfinished) = (
         "receipts.jsonl.000001.zst",

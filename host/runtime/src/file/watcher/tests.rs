@@ -9,6 +9,9 @@ use super::*;
 /// Never waited for in full unless something is broken.
 const LONG: Duration = Duration::from_secs(60);
 
+/// A change of what is watched.
+type Change<'a> = &'a dyn Fn(&Desk);
+
 /// A directory with `FILE`, and a watcher.
 struct Desk {
     folder: TempDir,
@@ -138,7 +141,7 @@ fn a_link_that_is_led_elsewhere_is_heard_wherever_it_is_on_the_way() {
 
 #[test]
 fn names_and_files_in_a_watched_directory_are_heard() {
-    let changes: [(&str, &dyn Fn(&Desk)); 4] = [
+    let changes: [(&str, Change<'_>); 4] = [
         ("a file comes", &|desk| {
             fs::write(desk.path("d/new"), "").unwrap();
         }),
