@@ -35,17 +35,22 @@ fn until(policies: &Policies, state: PluginState) {
         .unwrap_or_else(|| panic!("it is {state:?}: {:?}", policies.status()));
 }
 
-#[test]
-fn a_directory_that_is_mounted_over_is_seen() {
-    if child::is_child() {
-        return mount_over();
-    }
+/// Returns whether a process may mount in a namespace of its own.
+fn may_mount() -> bool {
     let probe = Folder::new();
     let (a, b) = (probe.path("a"), probe.path("b"));
     fs::create_dir(&a).unwrap();
     fs::create_dir(&b).unwrap();
     let (a, b) = (a.to_str().unwrap(), b.to_str().unwrap());
-    if child::succeeds(&["unshare", "-Urm", "mount", "--bind", a, b]) {
+    child::succeeds(&["unshare", "-Urm", "mount", "--bind", a, b])
+}
+
+#[test]
+fn a_directory_that_is_mounted_over_is_seen() {
+    if child::is_child() {
+        return mount_over();
+    }
+    if may_mount() {
         let test = concat!(module_path!(), "::a_directory_that_is_mounted_over_is_seen");
         return child::must_pass(test, &["unshare", "-Urm"]);
     }
@@ -107,12 +112,7 @@ fn a_mount_is_heard() {
     if child::is_child() {
         return hear_a_mount();
     }
-    let probe = Folder::new();
-    let (a, b) = (probe.path("a"), probe.path("b"));
-    fs::create_dir(&a).unwrap();
-    fs::create_dir(&b).unwrap();
-    let (a, b) = (a.to_str().unwrap(), b.to_str().unwrap());
-    if child::succeeds(&["unshare", "-Urm", "mount", "--bind", a, b]) {
+    if may_mount() {
         let test = concat!(module_path!(), "::a_mount_is_heard");
         return child::must_pass(test, &["unshare", "-Urm"]);
     }
