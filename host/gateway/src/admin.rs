@@ -38,16 +38,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use async_trait::async_trait;
 use http::Method;
-use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
-use pingora_core::protocols::http::ServerSession;
-use pingora_core::server::ShutdownWatch;
-use pingora_http::RequestHeader;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::sync::watch;
+use witgate_http::RequestHead;
 
 use self::access::{Access, Denied};
 use self::page::Page;
@@ -56,6 +52,7 @@ use self::status::Status;
 use crate::clock::now;
 use crate::config::{Config, ProxyProtocol};
 use crate::gateway::Gateway;
+use crate::listen::session::{ConnectionState, HttpSession};
 use crate::listen::{Cleartext, ConnectionHandler, ConnectionLimits, head};
 use crate::server::reload::Reloader;
 
@@ -92,12 +89,12 @@ impl Admin {
         }
     }
 
-    async fn answer(&self, request: &RequestHeader, config: &Config) -> Page {
+    async fn answer(&self, request: &RequestHead, config: &Config) -> Page {
         let hosts = config.admin.as_ref().map_or(&[][..], |admin| &admin.hosts);
-        let path = request.uri.path();
+        let path = request.path_only();
         match Access::check(&request.method, &request.headers, hosts) {
             Ok(Access::Full) if request.method == Method::DELETE => self.delete(path).await,
-            Ok(Access::Full) => self.page(path, request.uri.query()).await,
+            Ok(Access::Full) => self.page(path, request.query()).await,
             Ok(Access::ProbesOnly) => self.probe(path),
             Err(Denied::Method) => Page::read_only(),
             Err(Denied::CrossSite) => Page::error(
@@ -197,39 +194,38 @@ impl Admin {
     }
 }
 
-#[async_trait]
-impl HttpServerApp for Admin {
-    async fn process_new_http(
+impl ConnectionHandler for Admin {
+    async fn serve(
         self: &Arc<Self>,
-        mut session: ServerSession,
-        shutdown: &ShutdownWatch,
-    ) -> Option<ReusedHttpStream> {
+        session: &mut HttpSession,
+        stop: &watch::Receiver<bool>,
+    ) -> ConnectionState {
         let config = Arc::clone(&self.status.gateway.snapshot().config);
-        let mut stop = shutdown.clone();
-        let graceful_close = self.status.gateway.graceful_close(&mut stop);
-        if !head::read(&mut session, &config.limits, |_| Vec::new(), graceful_close).await {
+        let mut stopping = stop.clone();
+        let graceful_close = self.status.gateway.graceful_close(&mut stopping);
+        if !head::read(session, &config.limits, |_| Vec::new(), graceful_close).await {
             head::close(session).await;
-            return None;
+            return ConnectionState::Closed;
         }
-        let page = if spend_limits::is_below(session.req_header().uri.path()) {
+        let page = if spend_limits::is_below(session.request().path_only()) {
             let api = Api {
                 gateway: &self.status.gateway,
                 wrong_keys: &self.wrong_keys,
             };
-            api.answer(&mut session, &config).await
+            api.answer(session, &config).await
         } else {
-            self.answer(session.req_header(), &config).await
+            self.answer(session.request(), &config).await
         };
         // No page takes a body, so what follows such a head is not read, and a connection on which more may come is not used again.
-        if *shutdown.borrow() || !session.is_body_empty() {
-            session.set_keepalive(None);
+        if *stop.borrow() || !session.is_body_empty() {
+            session.close_afterwards();
         }
-        page.write(&mut session).await.ok()?;
-        head::reuse(session).await
+        match page.write(session).await {
+            Ok(()) => session.finish().await,
+            Err(_) => ConnectionState::Closed,
+        }
     }
-}
 
-impl ConnectionHandler for Admin {
     async fn graceful_close(&self, stop: &mut watch::Receiver<bool>) {
         self.status.gateway.graceful_close(stop).await;
     }

@@ -3,19 +3,15 @@
 pub(crate) mod cors;
 pub(crate) mod refused;
 
-use std::future::pending;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
-use pingora_core::ErrorType::{ConnectionClosed, WriteTimedout};
-use pingora_core::protocols::http::ServerSession;
-use pingora_core::protocols::http::v2;
-use pingora_http::ResponseHeader;
-use tokio::time::timeout;
+use http::{HeaderName, HeaderValue, StatusCode};
+use witgate_http::ResponseHead;
 use witgate_messages::error;
 
 use crate::answer::refused::{Refused, Retry};
+use crate::listen::session::{ClientError, HttpSession};
 
 /// Time during which the rest of a refused request is read, and during which an HTTP/2 client has to accept a response.
 const LINGER: Duration = Duration::from_secs(2);
@@ -60,80 +56,51 @@ pub(crate) enum Answer<'a> {
 ///
 /// Returns an error if the client has disconnected, or does not accept the response.
 pub(crate) async fn write(
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     answer: Answer<'_>,
-) -> pingora_core::Result<Bytes> {
+) -> Result<Bytes, ClientError> {
     let (head, body) = match answer {
         Answer::Error { refused, .. } if refused.status == 499 => {
-            return pingora_core::Error::e_explain(ConnectionClosed, "the client has disconnected");
+            return Err(ClientError::Gone);
         }
         Answer::Error {
             refused,
             id,
             headers,
-        } => error_answer(refused, id, headers)?,
+        } => error_answer(refused, id, headers),
         Answer::Page {
             content_type,
             body,
             id,
             headers,
         } => {
-            let mut head = ResponseHeader::build(200, Some(4 + headers.len()))?;
-            head.append_header(header::CONTENT_TYPE, content_type)?;
-            head.append_header(header::CONTENT_LENGTH, body.len().to_string())?;
-            head.append_header(header::CACHE_CONTROL, "no-store")?;
-            head.append_header("witgate-request-id", id)?;
-            append(&mut head, headers)?;
+            let mut head = head(StatusCode::OK, content_type, body.len());
+            head.headers.push_text("cache-control", "no-store");
+            head.headers.push_text("witgate-request-id", id);
+            append(&mut head, headers);
             (head, body)
         }
         Answer::Preflight { headers } => {
-            let mut head = ResponseHeader::build(204, Some(headers.len()))?;
-            append(&mut head, headers)?;
+            let mut head = ResponseHead::new(StatusCode::NO_CONTENT);
+            append(&mut head, headers);
             (head, Bytes::new())
         }
         Answer::Probe { headers } => {
-            let body = match session.req_header().method {
+            let body = match session.request().method {
                 http::Method::GET => Bytes::from_static(b"{\"message\":\"witgate\"}"),
                 _ => Bytes::new(),
             };
-            let mut head = ResponseHeader::build(200, Some(3))?;
-            head.append_header("Content-Type", "application/json")?;
-            head.append_header("Content-Length", body.len().to_string())?;
-            append(&mut head, headers)?;
+            let mut head = head(StatusCode::OK, "application/json", body.len());
+            append(&mut head, headers);
             (head, body)
         }
     };
     // Closing a connection with unread bytes resets it, and the reset can overtake the response. So the rest of the request is
     // read and discarded for a while.
-    session.set_close_on_response_before_downstream_finish(false);
-    session.set_total_drain_timeout(Some(LINGER));
-    session.write_response_header(Box::new(head)).await?;
-    match session {
-        ServerSession::H2(stream) => write_body(stream, body.clone()).await?,
-        _ => session.write_response_body(body.clone(), true).await?,
-    }
+    session.drain_afterwards(LINGER);
+    session.write_head(&head).await?;
+    session.write_last_body(body.clone(), LINGER).await?;
     Ok(body)
-}
-
-/// Writes the body of a response over HTTP/2, where a client may keep its window closed. Meanwhile the rest of the request is
-/// read and discarded, so that a client without a key occupies no memory. The end of the session resets the stream, which
-/// rejects anything that follows.
-async fn write_body(stream: &mut v2::server::HttpSession, body: Bytes) -> pingora_core::Result<()> {
-    let Some(mut writer) = stream.take_response_body_writer() else {
-        return Ok(());
-    };
-    let write = timeout(LINGER, v2::write_body(&mut writer, body, true, None));
-    let forget = async {
-        while let Ok(Some(_)) = stream.read_body_bytes().await {}
-        pending().await
-    };
-    tokio::select! {
-        biased;
-        written = write => written.unwrap_or_else(|_| {
-            pingora_core::Error::e_explain(WriteTimedout, "the client did not accept the response in time")
-        }),
-        never = forget => never,
-    }
 }
 
 /// Ends a stream with an error event, after its head was sent before an upstream had responded. Returns the event.
@@ -142,12 +109,12 @@ async fn write_body(stream: &mut v2::server::HttpSession, body: Bytes) -> pingor
 ///
 /// Returns an error if the client has disconnected.
 pub(crate) async fn end_stream(
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     refused: &Refused,
     id: &str,
-) -> pingora_core::Result<Bytes> {
+) -> Result<Bytes, ClientError> {
     let event = error::sse_event(&refused.kind, &refused.message, Some(id));
-    session.write_response_body(event.clone(), true).await?;
+    session.write_body(event.clone(), true).await?;
     Ok(event)
 }
 
@@ -155,35 +122,42 @@ fn error_answer(
     refused: &Refused,
     id: &str,
     headers: &[(HeaderName, HeaderValue)],
-) -> pingora_core::Result<(ResponseHeader, Bytes)> {
+) -> (ResponseHead, Bytes) {
     let body = error::body(&refused.kind, &refused.message, Some(id));
-    let mut head = ResponseHeader::build(refused.status, Some(8 + headers.len()))?;
-    head.append_header(header::CONTENT_TYPE, "application/json")?;
-    head.append_header(header::CONTENT_LENGTH, body.len().to_string())?;
-    head.append_header("request-id", id)?;
-    head.append_header("witgate-request-id", id)?;
-    head.append_header(
+    let status = StatusCode::from_u16(refused.status);
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut head = head(status, "application/json", body.len());
+    let own = &mut head.headers;
+    own.push_text("request-id", id);
+    own.push_text("witgate-request-id", id);
+    own.push_text(
         "x-should-retry",
         match refused.retry {
             Retry::Worthwhile => "true",
             Retry::Useless => "false",
         },
-    )?;
+    );
     if let Some(wait) = refused.retry_after {
         // The header has whole seconds; rounded down, the client would come back too early.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        head.append_header(header::RETRY_AFTER, seconds.to_string())?;
+        own.push_text("retry-after", itoa::Buffer::new().format(seconds));
     }
-    append(&mut head, headers)?;
-    Ok((head, body))
+    append(&mut head, headers);
+    (head, body)
 }
 
-fn append(
-    head: &mut ResponseHeader,
-    headers: &[(HeaderName, HeaderValue)],
-) -> pingora_core::Result<()> {
+/// Returns the head of a response with a body.
+fn head(status: StatusCode, content_type: &str, length: usize) -> ResponseHead {
+    let mut head = ResponseHead::new(status);
+    head.headers.push_text("content-type", content_type);
+    let mut digits = itoa::Buffer::new();
+    head.headers
+        .push_text("content-length", digits.format(length));
+    head
+}
+
+fn append(head: &mut ResponseHead, headers: &[(HeaderName, HeaderValue)]) {
     for (name, value) in headers {
-        head.append_header(name.clone(), value.clone())?;
+        head.headers.push(name, value);
     }
-    Ok(())
 }

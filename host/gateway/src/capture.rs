@@ -20,9 +20,10 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use witgate_http::Headers;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 
@@ -226,9 +227,9 @@ impl Captured {
     /// Returns an error if the method or a header is invalid, or the body is not valid JSON.
     pub(crate) fn view(&self) -> anyhow::Result<View> {
         let method: Method = self.method.parse()?;
-        let mut headers = HeaderMap::with_capacity(self.headers.len());
+        let mut headers = Headers::with_capacity(self.headers.len());
         for (name, value) in &self.headers {
-            headers.append(name.parse::<HeaderName>()?, value.parse::<HeaderValue>()?);
+            headers.push(&name.parse::<HeaderName>()?, &value.parse::<HeaderValue>()?);
         }
         let body = self.body();
         let head = match body.is_empty() {

@@ -35,18 +35,17 @@ pub(crate) use self::decide::resource;
 
 use std::sync::Arc;
 
-use pingora_core::protocols::http::ServerSession;
-
 use self::delivery::{ConnectionFate, Delivered};
 use self::mode::ResponseMode;
 use self::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
 use crate::gateway::Gateway;
+use crate::listen::session::HttpSession;
 use crate::receipts::receipt::Outcome;
 
 /// Serves the request whose head was just read from `session`.
-pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -> ConnectionFate {
+pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut HttpSession) -> ConnectionFate {
     let mut settlement = Settlement::open(gateway, session);
     match steps(gateway, session, &mut settlement).await {
         Ok(delivered) => {
@@ -88,15 +87,13 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut ServerSession) -
 }
 
 /// Returns whether the head of a response has been sent.
-fn is_responding(session: &ServerSession) -> bool {
-    session
-        .response_written()
-        .is_some_and(|head| !head.status.is_informational())
+fn is_responding(session: &HttpSession) -> bool {
+    session.status_sent().is_some()
 }
 
 async fn steps(
     gateway: &Arc<Gateway>,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
     let received = match receive::receive(session, settlement).await? {

@@ -4,14 +4,17 @@
 //! connections close, running exchanges continue for up to the drain timeout, and the process may exit as soon as the last
 //! one has finished and its receipt is written.
 
+mod activity;
 mod client_stream;
 mod connection;
 mod connection_limits;
 pub(crate) mod head;
 mod http2;
 mod proxy_header;
+pub(crate) mod session;
 pub(crate) mod tls;
 mod workers;
+mod write_timeout;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -25,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use self::client_stream::{Activity, Usage};
+use self::activity::{Activity, Usage};
 pub(crate) use self::connection_limits::{Cleartext, ConnectionHandler, ConnectionLimits};
 pub(crate) use self::http2::STREAM_WINDOW;
 pub(crate) use self::workers::Workers;

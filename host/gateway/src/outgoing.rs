@@ -17,8 +17,9 @@ use http::Method;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::timeout;
+use witgate_http::Headers;
 use witgate_upstream::{
-    Admission, Departure, Framing, Headers, Limit, Request, RequestError, Response, Upstream,
+    Admission, Departure, Framing, HeadersOf, Limit, Request, RequestError, Response, Upstream,
     Upstreams, system_resolver,
 };
 
@@ -82,6 +83,7 @@ impl Outgoing {
                 method: &Method::POST,
                 path: &place.path,
                 headers,
+                headers_of: HeadersOf::Gateway,
                 framing: Framing::Length(body.len() as u64),
                 body: std::slice::from_ref(body),
             };

@@ -8,8 +8,9 @@ use http::Method;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, USER_AGENT,
 };
+use witgate_http::Headers;
 use witgate_runtime::{Fetch, FetchRequest, Fetched};
-use witgate_upstream::{Framing, Headers, Request};
+use witgate_upstream::{Framing, HeadersOf, Request};
 
 use self::answer::Version;
 use crate::outgoing::{self, Means, Outgoing, Place};
@@ -40,6 +41,7 @@ impl Fetch for TableFetcher {
                 method: &Method::GET,
                 path: &place.path,
                 headers: headers(request)?,
+                headers_of: HeadersOf::Gateway,
                 framing: Framing::None,
                 body: &[],
             };
@@ -54,18 +56,18 @@ impl Fetch for TableFetcher {
 fn headers(request: &FetchRequest<'_>) -> Result<Headers, String> {
     let mut headers = Headers::with_capacity(request.headers.len() + 5);
     for (name, value) in outgoing::headers(request.headers)? {
-        headers.push_own(&name, value);
+        headers.push(&name, &value);
     }
-    headers.push_own(&ACCEPT, HeaderValue::from_static("*/*"));
-    headers.push_own(&ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.push_own(&USER_AGENT, HeaderValue::from_static("witgate-tables"));
+    headers.push(&ACCEPT, &HeaderValue::from_static("*/*"));
+    headers.push(&ACCEPT_ENCODING, &HeaderValue::from_static("identity"));
+    headers.push(&USER_AGENT, &HeaderValue::from_static("witgate-tables"));
     let version = request.version.map(Version::parse).unwrap_or_default();
     for (name, value) in [
         (IF_NONE_MATCH, version.tag),
         (IF_MODIFIED_SINCE, version.modified),
     ] {
         if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
-            headers.push_own(&name, value);
+            headers.push(&name, &value);
         }
     }
     Ok(headers)

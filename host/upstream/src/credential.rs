@@ -91,7 +91,7 @@ impl Credential {
     }
 
     /// Returns whether the caller's credential in this header is sent unchanged.
-    pub(super) fn passes(&self, name: &HeaderName) -> bool {
+    pub(super) fn passes(&self, name: &str) -> bool {
         matches!(self, Self::Callers) && is_callers_credential(name)
     }
 }

@@ -44,7 +44,7 @@ pub use group::{Chosen, Found, Group, Member};
 pub use health::Trouble;
 pub use latency::Latency;
 pub use limit::{ChosenBy, Limit};
-pub use request::{Framing, Header, Headers, Request, Role, is_callers_credential};
+pub use request::{Framing, HeadersOf, Request, credentials, is_callers_credential, is_credential};
 pub use retries::RetryBudget;
 pub use stats::{Minute, Stats};
 pub use summary::Summary;

@@ -4,7 +4,8 @@
 //! by `connection/h1` or `connection/h2`, so a request can be repeated with a renewed credential.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method};
+use http::Method;
+use witgate_http::Headers;
 
 /// A request to an upstream.
 #[derive(Debug)]
@@ -16,49 +17,21 @@ pub struct Request<'a> {
     /// The headers in the order in which they are sent. `Host` and `Content-Length` mark the places of the upstream's own,
     /// which come last where they are missing.
     pub headers: Headers,
+    /// The origin of the headers.
+    pub headers_of: HeadersOf,
     /// The framing of the body.
     pub framing: Framing,
     /// The parts of the body; empty for a body that is sent piece by piece.
     pub body: &'a [Bytes],
 }
 
-/// Headers in their order and case. Names and values share the bytes of the client's.
-#[derive(Debug, Default)]
-pub struct Headers {
-    list: Vec<Entry>,
-    /// The names as they are spelled, one behind the other.
-    spellings: Vec<u8>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    name: HeaderName,
-    value: HeaderValue,
-    role: Role,
-    /// The end of the spelling of the name.
-    spelled_to: usize,
-}
-
-/// A header of a request.
-#[derive(Debug, Clone, Copy)]
-pub struct Header<'a> {
-    /// The name.
-    pub name: &'a HeaderName,
-    /// The name in the case in which HTTP/1.1 sends it.
-    pub spelling: &'a [u8],
-    /// The value.
-    pub value: &'a HeaderValue,
-    /// The treatment of the value.
-    pub role: Role,
-}
-
-/// The treatment of a header's value.
+/// The origin of a request's headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Sent as it is.
-    Plain,
-    /// A credential of the caller: the upstream's own takes the place of the first one.
-    Credential,
+pub enum HeadersOf {
+    /// A caller: the upstream's own credential takes the place of the first one of the caller's, and the others are left out.
+    Caller,
+    /// The gateway: all are sent as they are.
+    Gateway,
 }
 
 /// The framing of a request's body.
@@ -72,9 +45,28 @@ pub enum Framing {
     Chunked,
 }
 
-/// Returns whether an upstream may be sent the caller's credential in this header.
-pub fn is_callers_credential(name: &HeaderName) -> bool {
-    matches!(name.as_str(), "authorization" | "x-api-key")
+/// Headers that may carry a credential of the caller.
+const CREDENTIALS: [&str; 5] = [
+    "authorization",
+    "x-api-key",
+    "x-witgate-key",
+    "proxy-authorization",
+    "cookie",
+];
+
+/// Returns the names of the headers that may carry a credential of the caller, in lower case.
+pub fn credentials() -> &'static [&'static str] {
+    &CREDENTIALS
+}
+
+/// Returns whether a header may carry a credential of the caller. The name is given in lower case.
+pub fn is_credential(name: &str) -> bool {
+    CREDENTIALS.contains(&name)
+}
+
+/// Returns whether an upstream may be sent the caller's credential in this header. The name is given in lower case.
+pub fn is_callers_credential(name: &str) -> bool {
+    matches!(name, "authorization" | "x-api-key")
 }
 
 // === impl Request ===
@@ -83,53 +75,5 @@ impl Request<'_> {
     /// Returns the length of the body at hand, in bytes.
     pub(crate) fn body_len(&self) -> usize {
         self.body.iter().map(Bytes::len).sum()
-    }
-}
-
-// === impl Headers ===
-
-impl Headers {
-    /// Returns an empty list with room for so many headers.
-    pub fn with_capacity(headers: usize) -> Self {
-        Self {
-            list: Vec::with_capacity(headers),
-            spellings: Vec::with_capacity(headers * 24),
-        }
-    }
-
-    /// Adds a header.
-    pub fn push(&mut self, name: HeaderName, spelling: &[u8], value: HeaderValue, role: Role) {
-        self.spellings.extend_from_slice(spelling);
-        self.list.push(Entry {
-            name,
-            value,
-            role,
-            spelled_to: self.spellings.len(),
-        });
-    }
-
-    /// Adds a header of the gateway's own, whose name is sent in lower case.
-    pub fn push_own(&mut self, name: &HeaderName, value: HeaderValue) {
-        self.push(name.clone(), name.as_str().as_bytes(), value, Role::Plain);
-    }
-
-    /// Returns the number of headers.
-    pub(crate) fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    /// Returns the headers in their order.
-    pub fn iter(&self) -> impl Iterator<Item = Header<'_>> {
-        let mut from = 0;
-        self.list.iter().map(move |entry| {
-            let spelling = self.spellings.get(from..entry.spelled_to);
-            from = entry.spelled_to;
-            Header {
-                name: &entry.name,
-                spelling: spelling.unwrap_or_default(),
-                value: &entry.value,
-                role: entry.role,
-            }
-        })
     }
 }

@@ -11,12 +11,13 @@ use http::{HeaderName, HeaderValue, Method};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use witgate_http::Headers;
 
 use super::admission::Admission;
 use super::connection::departure::Departure;
 use super::health::Turn;
 use super::limit::Limit;
-use super::request::{Framing, Headers, Request};
+use super::request::{Framing, HeadersOf, Request};
 use super::{Upstream, Upstreams};
 use crate::config::HealthPolicy;
 
@@ -110,6 +111,7 @@ impl Upstream {
             method: &Method::GET,
             path: &policy.path,
             headers: check_headers(),
+            headers_of: HeadersOf::Gateway,
             framing: Framing::None,
             body: &[],
         };
@@ -152,7 +154,7 @@ fn check_headers() -> Headers {
         (USER_AGENT, "witgate-health"),
         (HeaderName::from_static("anthropic-version"), "2023-06-01"),
     ] {
-        headers.push_own(&name, HeaderValue::from_static(value));
+        headers.push(&name, &HeaderValue::from_static(value));
     }
     headers
 }

@@ -6,7 +6,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::Method;
+use witgate_http::{Headers, Value};
 
 /// Header in which browsers report the origin of a request (Fetch Metadata).
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
@@ -39,7 +40,7 @@ impl Access {
     /// Returns the reason if the request is denied.
     pub(super) fn check(
         method: &Method,
-        headers: &HeaderMap,
+        headers: &Headers,
         hosts: &[String],
     ) -> Result<Self, Denied> {
         // A browser asks before it sends a DELETE for another site's page, and is told no.
@@ -54,15 +55,15 @@ impl Access {
     /// # Errors
     ///
     /// Returns the reason if the request is denied.
-    pub(super) fn of(headers: &HeaderMap, hosts: &[String]) -> Result<Self, Denied> {
-        let ours = |site: &HeaderValue| matches!(site.as_bytes(), b"none" | b"same-origin");
-        if !headers.get_all(SEC_FETCH_SITE).iter().all(ours) {
+    pub(super) fn of(headers: &Headers, hosts: &[String]) -> Result<Self, Denied> {
+        let ours = |site: Value<'_>| matches!(site.as_bytes(), b"none" | b"same-origin");
+        if !headers.get_all(&SEC_FETCH_SITE).all(ours) {
             return Err(Denied::CrossSite);
         }
         // Browsers always send `Host`.
-        let known = headers.get_all(header::HOST).iter().all(|host| {
+        let known = headers.get_all(&"host").all(|host| {
             host.to_str()
-                .is_ok_and(|host| is_address(host) || is_listed(host, hosts))
+                .is_some_and(|host| is_address(host) || is_listed(host, hosts))
         });
         Ok(if known { Self::Full } else { Self::ProbesOnly })
     }
@@ -103,7 +104,8 @@ mod tests {
     use super::*;
 
     fn access(host: &'static str) -> Access {
-        let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
+        let mut headers = Headers::default();
+        headers.push_text("host", host);
         Access::check(&Method::GET, &headers, &["gateway.internal".into()]).unwrap()
     }
 

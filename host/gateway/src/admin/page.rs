@@ -1,10 +1,11 @@
 //! A response of the admin listener.
 
 use bytes::Bytes;
-use http::Method;
-use pingora_core::protocols::http::ServerSession;
-use pingora_http::ResponseHeader;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use witgate_http::ResponseHead;
+
+use crate::listen::session::{ClientError, HttpSession};
 
 /// A response of the admin listener.
 pub(super) struct Page {
@@ -48,25 +49,27 @@ impl Page {
     }
 
     /// Writes the page, with headers that keep browsers from caching it and from showing it to other sites.
-    pub(super) async fn write(self, session: &mut ServerSession) -> pingora_core::Result<()> {
-        let mut head = ResponseHeader::build(self.status, Some(8))?;
-        head.append_header("Content-Type", self.content_type)?;
-        head.append_header("Content-Length", self.body.len().to_string())?;
-        head.append_header("Cache-Control", "no-store")?;
-        head.append_header("X-Content-Type-Options", "nosniff")?;
-        head.append_header("Cross-Origin-Resource-Policy", "same-origin")?;
-        let has_allow = self.headers.iter().any(|(name, _)| *name == "Allow");
+    pub(super) async fn write(self, session: &mut HttpSession) -> Result<(), ClientError> {
+        let status = StatusCode::from_u16(self.status);
+        let mut head = ResponseHead::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+        let headers = &mut head.headers;
+        headers.push_text("content-type", self.content_type);
+        headers.push_text("content-length", &self.body.len().to_string());
+        headers.push_text("cache-control", "no-store");
+        headers.push_text("x-content-type-options", "nosniff");
+        headers.push_text("cross-origin-resource-policy", "same-origin");
+        let has_allow = self.headers.iter().any(|(name, _)| *name == "allow");
         if self.status == 405 && !has_allow {
-            head.append_header("Allow", "GET, HEAD")?;
+            headers.push_text("allow", "GET, HEAD");
         }
-        for (name, value) in self.headers {
-            head.append_header(name, value)?;
+        for (name, value) in &self.headers {
+            headers.push_text(name, value);
         }
-        let body = match session.req_header().method {
+        let body = match session.request().method {
             Method::HEAD => Bytes::new(),
             _ => Bytes::from(self.body),
         };
-        session.write_response_header(Box::new(head)).await?;
-        session.write_response_body(body, true).await
+        session.write_head(&head).await?;
+        session.write_body(body, true).await
     }
 }

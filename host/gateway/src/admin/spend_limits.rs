@@ -20,10 +20,10 @@ mod wrong_keys;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, header};
-use pingora_core::protocols::http::ServerSession;
+use http::Method;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use witgate_http::Headers;
 
 use self::asked::{Asked, Kind};
 use self::body::{body, expected, once};
@@ -39,6 +39,7 @@ use crate::budgets::live::table::Table;
 use crate::clock::now;
 use crate::config::Config;
 use crate::gateway::Gateway;
+use crate::listen::session::HttpSession;
 
 pub(super) use self::route::is_below;
 pub(super) use self::wrong_keys::WrongKeys;
@@ -55,7 +56,7 @@ pub(super) struct Api<'a> {
 
 impl Api<'_> {
     /// Returns the answer to a request.
-    pub(super) async fn answer(&self, session: &mut ServerSession, config: &Config) -> Page {
+    pub(super) async fn answer(&self, session: &mut HttpSession, config: &Config) -> Page {
         let id = format!("req_wg{:032x}", rand::random::<u128>());
         let mut page = match self.try_answer(session, config).await {
             Ok(page) => page,
@@ -65,12 +66,8 @@ impl Api<'_> {
         page
     }
 
-    async fn try_answer(
-        &self,
-        session: &mut ServerSession,
-        config: &Config,
-    ) -> Result<Page, Failed> {
-        let head = session.req_header();
+    async fn try_answer(&self, session: &mut HttpSession, config: &Config) -> Result<Page, Failed> {
+        let head = session.request();
         let admin = config.admin.as_ref();
         let hosts = admin.map_or(&[][..], |admin| &admin.hosts);
         match Access::of(&head.headers, hosts) {
@@ -89,9 +86,9 @@ impl Api<'_> {
             }
         }
         let key = self.key(&head.headers)?;
-        let path = head.uri.path().to_owned();
+        let path = head.path_only().to_owned();
         let route = Route::of(&path)?;
-        let query = head.uri.query().unwrap_or_default().to_owned();
+        let query = head.query().unwrap_or_default().to_owned();
         let method = match &head.method {
             &Method::HEAD => Method::GET,
             method => method.clone(),
@@ -152,7 +149,7 @@ impl Api<'_> {
     }
 
     /// Returns the key of a request.
-    fn key(&self, headers: &HeaderMap) -> Result<AdminKey, Failed> {
+    fn key(&self, headers: &Headers) -> Result<AdminKey, Failed> {
         let snapshot = self.gateway.snapshot();
         let Some(keys) = &snapshot.admin_keys else {
             return Err(Failed::new(
@@ -161,7 +158,7 @@ impl Api<'_> {
             ));
         };
         let bearer = || {
-            let value = headers.get(header::AUTHORIZATION)?;
+            let value = headers.get("authorization")?;
             value.as_bytes().strip_prefix(b"Bearer ")
         };
         let given = headers.get("x-api-key").map(|value| value.as_bytes());
@@ -227,13 +224,13 @@ impl Api<'_> {
 
     async fn change(
         &self,
-        session: &ServerSession,
+        session: &HttpSession,
         actor: String,
         (target, change): (Target, Change),
         reason: Option<String>,
         digest: Option<String>,
     ) -> Result<Page, Failed> {
-        let headers = &session.req_header().headers;
+        let headers = &session.request().headers;
         let request = Request {
             actor: format!("admin-key:{actor}"),
             reason,

@@ -8,8 +8,8 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use pingora_http::RequestHeader;
+use http::{HeaderName, HeaderValue, Method};
+use witgate_http::{RequestHead, Value};
 
 use crate::answer::refused::Refused;
 use crate::config::Cors;
@@ -41,8 +41,8 @@ pub(crate) enum CorsSource {
 }
 
 /// Returns whether a header is a CORS response header.
-pub(crate) fn is_cors_header(name: &HeaderName) -> bool {
-    name.as_str().starts_with("access-control-")
+pub(crate) fn is_cors_header(name: &str) -> bool {
+    name.starts_with("access-control-")
 }
 
 // === impl Cors ===
@@ -57,7 +57,7 @@ impl Cors {
     }
 
     /// Returns the CORS headers for every response to a request with the given headers.
-    pub(crate) fn headers(&self, request: &HeaderMap) -> Headers {
+    pub(crate) fn headers(&self, request: &witgate_http::Headers) -> Headers {
         let star = HeaderValue::from_static("*");
         let mut headers = Headers::new();
         let allowed = match self {
@@ -65,8 +65,8 @@ impl Cors {
             Self::Everybody => Some(star),
             Self::Listed(origins) => {
                 headers.push((VARY, HeaderValue::from_static("origin")));
-                let asking = request.get(ORIGIN);
-                asking.filter(|origin| origins.contains(origin)).cloned()
+                let asking = request.get(ORIGIN).and_then(Value::to_owned);
+                asking.filter(|origin| origins.contains(origin))
             }
         };
         if let Some(origin) = allowed {
@@ -82,7 +82,7 @@ impl Cors {
     /// # Errors
     ///
     /// Returns a 403 if the app's origin is not allowed.
-    pub(crate) fn preflight(&self, request: &RequestHeader) -> Option<Result<Headers, Refused>> {
+    pub(crate) fn preflight(&self, request: &RequestHead) -> Option<Result<Headers, Refused>> {
         let headers = &request.headers;
         let asks = request.method == Method::OPTIONS
             && headers.contains_key(ORIGIN)
@@ -93,7 +93,10 @@ impl Cors {
         let allowed = match self {
             Self::Off => return None,
             Self::Everybody => true,
-            Self::Listed(origins) => headers.get(ORIGIN).is_some_and(|it| origins.contains(it)),
+            Self::Listed(origins) => headers
+                .get(ORIGIN)
+                .and_then(Value::to_owned)
+                .is_some_and(|it| origins.contains(&it)),
         };
         if !allowed {
             return Some(Err(Refused::client(
@@ -110,7 +113,9 @@ impl Cors {
             ),
         ];
         // An app may send any header; the upstream decides which ones it accepts.
-        let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+        let wanted = headers
+            .get(ACCESS_CONTROL_REQUEST_HEADERS)
+            .and_then(Value::to_owned);
         granted.extend(wanted.map(|wanted| (ACCESS_CONTROL_ALLOW_HEADERS, wanted)));
         Some(Ok(granted))
     }

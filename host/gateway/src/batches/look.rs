@@ -5,11 +5,12 @@ use std::sync::Arc;
 use http::header::{ACCEPT, ACCEPT_ENCODING, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method};
 use serde::Deserialize;
+use witgate_http::Headers;
 use witgate_messages::batch::{Results, Totals};
 use witgate_messages::error::{ErrorReport, ErrorType};
 use witgate_messages::price::PriceBook;
 use witgate_upstream::{
-    Admission, Alternative, Attempt, Departure, Framing, Headers, Limit, Request, Response,
+    Admission, Alternative, Attempt, Departure, Framing, HeadersOf, Limit, Request, Response,
     Upstream,
 };
 
@@ -127,6 +128,7 @@ async fn ask(
         method: &Method::GET,
         path: &path,
         headers: headers(&record.facts.headers)?,
+        headers_of: HeadersOf::Gateway,
         framing: Framing::None,
         body: &[],
     };
@@ -165,7 +167,7 @@ fn headers(of_creation: &[(String, String)]) -> Result<Headers, Trouble> {
         (ACCEPT_ENCODING, "identity"),
         (USER_AGENT, concat!("witgate/", env!("CARGO_PKG_VERSION"))),
     ] {
-        headers.push_own(&name, HeaderValue::from_static(value));
+        headers.push(&name, &HeaderValue::from_static(value));
     }
     let mut version = Some(HeaderValue::from_static(VERSION));
     for (name, value) in of_creation {
@@ -175,10 +177,10 @@ fn headers(of_creation: &[(String, String)]) -> Result<Headers, Trouble> {
         if name == "anthropic-version" {
             version = None;
         }
-        headers.push_own(&name, value);
+        headers.push(&name, &value);
     }
     if let Some(version) = version {
-        headers.push_own(&HeaderName::from_static("anthropic-version"), version);
+        headers.push(&HeaderName::from_static("anthropic-version"), &version);
     }
     Ok(headers)
 }

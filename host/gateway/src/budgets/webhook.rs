@@ -20,8 +20,9 @@ use http::{HeaderName, HeaderValue, Method};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
+use witgate_http::Headers;
 use witgate_upstream::{
-    Admission, Departure, Framing, Headers, Limit, Request, Upstreams, system_resolver,
+    Admission, Departure, Framing, HeadersOf, Limit, Request, Upstreams, system_resolver,
 };
 
 use self::dead_letters::bury;
@@ -248,7 +249,7 @@ fn prepare(webhook: &Webhook, letter: &Letter) -> Result<(Place, Headers, Bytes)
         (USER_AGENT, "witgate-webhook"),
     ] {
         let value = HeaderValue::from_str(value).map_err(|error| error.to_string())?;
-        headers.push_own(&name, value);
+        headers.push(&name, &value);
     }
     Ok((place, headers, letter.body.clone()))
 }
@@ -269,6 +270,7 @@ async fn post(
         method: &Method::POST,
         path: &place.path,
         headers,
+        headers_of: HeadersOf::Gateway,
         framing: Framing::Length(body.len() as u64),
         body: &[body],
     };

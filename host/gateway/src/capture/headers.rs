@@ -1,7 +1,7 @@
 //! The headers of a recorded request. Any header may contain a secret, so a value is written only if headers of that name are
 //! known to hold none; all other values are masked.
 
-use http::HeaderMap;
+use witgate_http::{Header, Headers};
 
 use super::secret;
 use crate::exchange::headers::is_credential;
@@ -33,15 +33,14 @@ const FRAMING: [&str; 4] = [
 const MAX_MASK: usize = 64;
 
 /// Returns the headers to record; `more` are further names or patterns that hold no secrets, from the operator.
-pub(super) fn recorded(headers: &HeaderMap, more: &[String]) -> Vec<(String, String)> {
+pub(super) fn recorded(headers: &Headers, more: &[String]) -> Vec<(String, String)> {
     headers
         .iter()
-        .filter(|(name, _)| !is_credential(name.as_str()) && !FRAMING.contains(&name.as_str()))
-        .filter_map(|(name, value)| {
-            let name = name.as_str();
+        .filter(|header| !is_credential(header.name) && !FRAMING.contains(&header.name))
+        .filter_map(|Header { name, value, .. }| {
             let plain = is_plain(name) || more.iter().any(|plain| is_of(plain, name));
             let value = match plain {
-                true => value.to_str().ok()?.to_owned(),
+                true => value.to_str()?.to_owned(),
                 false => "x".repeat(value.len().min(MAX_MASK)),
             };
             Some((name.to_owned(), value))

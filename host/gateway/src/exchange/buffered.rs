@@ -12,7 +12,6 @@ mod paging;
 mod results_url;
 
 use http::Method;
-use pingora_core::protocols::http::ServerSession;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::page::id_of;
 
@@ -24,6 +23,7 @@ use super::delivery::Delivered;
 use super::settle::Settlement;
 use crate::answer::refused::{Refused, Retry};
 use crate::gateway::Gateway;
+use crate::listen::session::HttpSession;
 use crate::tenants::owners::{ClaimError, Kind};
 
 /// Sends a request, processes its answer, and delivers it.
@@ -34,7 +34,7 @@ use crate::tenants::owners::{ClaimError, Kind};
 pub(super) async fn absorb(
     admitted: Admitted,
     gateway: &Gateway,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
     let decision = admitted.decision;

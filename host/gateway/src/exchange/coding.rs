@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use http::HeaderValue;
+use witgate_http::Value;
 
 /// Maximum window of a zstd stream, as a power of two: RFC 9659 keeps senders within 8 MiB.
 pub(crate) const ZSTD_WINDOW: u32 = 23;
@@ -42,11 +42,11 @@ impl Coding {
     ];
 
     /// Parses a `Content-Encoding` header. Returns `None` if it is missing, empty or `identity`.
-    pub(crate) fn parse(header: Option<&HeaderValue>) -> Result<Option<Self>, Unsupported> {
+    pub(crate) fn parse(header: Option<Value<'_>>) -> Result<Option<Self>, Unsupported> {
         let Some(header) = header else {
             return Ok(None);
         };
-        let name = header.to_str().map_err(|_| Unsupported)?.trim();
+        let name = header.to_str().ok_or(Unsupported)?.trim();
         if name.is_empty() || name.eq_ignore_ascii_case("identity") {
             return Ok(None);
         }
@@ -123,11 +123,14 @@ decoders!(
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
     fn a_coding_is_read_in_any_case_and_no_other_is_taken_for_one() {
-        let parse = |name: &'static str| Coding::parse(Some(&HeaderValue::from_static(name)));
+        let parse =
+            |name: &'static str| Coding::parse(Some((&HeaderValue::from_static(name)).into()));
         assert_eq!(Coding::parse(None), Ok(None), "no header");
         for name in ["", " ", "identity", "Identity"] {
             assert_eq!(parse(name), Ok(None), "{name:?} is no coding");
@@ -140,6 +143,7 @@ mod tests {
             assert_eq!(parse(name), Err(Unsupported), "{name}");
         }
         let no_text = HeaderValue::from_bytes(b"gzip\xff").unwrap();
-        assert_eq!(Coding::parse(Some(&no_text)), Err(Unsupported), "no text");
+        let no_text = Value::from(&no_text);
+        assert_eq!(Coding::parse(Some(no_text)), Err(Unsupported), "no text");
     }
 }

@@ -4,19 +4,18 @@
 //! are sent, and the deadline of the exchange is enforced. None of these interrupts the awaited work halfway: it continues,
 //! or it is cancelled as a whole. While a request body is still arriving, only disconnects matter: that is [`while_there`].
 
-mod departure;
-
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pingora_core::protocols::http::ServerSession;
-use pingora_http::ResponseHeader;
 use tokio::time::{Instant, Sleep, sleep_until};
+use witgate_http::ResponseHead;
 
 use crate::config::ClientGone;
+use crate::exchange::relay::early_headers;
 use crate::gateway::snapshot::Snapshot;
+use crate::listen::session::HttpSession;
 
 /// A keep-alive event, as the API sends it.
 const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
@@ -53,15 +52,18 @@ enum Presence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sent {
     Nothing,
-    /// A head of the gateway's own.
+    /// A head of the gateway's own, of an event stream that is not compressed.
     EarlyHeaders,
-    Head,
+    /// The head of an event stream that is not compressed.
+    StreamHead,
+    /// The head of anything else.
+    OtherHead,
 }
 
 /// A head that is sent if no upstream answers for long.
 pub(super) struct EarlyHeaders {
     pub(super) at: Instant,
-    pub(super) head: Box<ResponseHeader>,
+    pub(super) head: Box<ResponseHead>,
 }
 
 /// The reason that an exchange stops before its upstream is done.
@@ -118,6 +120,11 @@ impl Downstream {
         self.sent == Sent::EarlyHeaders
     }
 
+    /// Returns whether the client has received the head of an event stream that is not compressed.
+    pub(super) fn has_plain_stream(&self) -> bool {
+        matches!(self.sent, Sent::EarlyHeaders | Sent::StreamHead)
+    }
+
     /// Sends the head of a response.
     ///
     /// # Errors
@@ -125,11 +132,15 @@ impl Downstream {
     /// The client disconnected, and the policy is not to drain the response.
     pub(super) async fn head(
         &mut self,
-        session: &mut ServerSession,
-        head: Box<ResponseHeader>,
+        session: &mut HttpSession,
+        head: &ResponseHead,
     ) -> Result<(), Interrupted> {
-        self.sent = Sent::Head;
-        if self.is_there() && session.write_response_header(head).await.is_err() {
+        self.sent = if early_headers::is_plain_stream(head) {
+            Sent::StreamHead
+        } else {
+            Sent::OtherHead
+        };
+        if self.is_there() && session.write_head(head).await.is_err() {
             self.leave()?;
         }
         Ok(())
@@ -152,7 +163,7 @@ impl Downstream {
     /// The client disconnected and the response is not drained, or not any further; or the deadline has passed.
     pub(super) async fn body(
         &mut self,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         bytes: Bytes,
         end: bool,
     ) -> Result<(), Interrupted> {
@@ -162,7 +173,7 @@ impl Downstream {
                 *left = left.checked_sub(len).ok_or(Interrupted::ClientGone)?;
             }
             Presence::Connected => {
-                if session.write_response_body(bytes, end).await.is_err() {
+                if session.write_body(bytes, end).await.is_err() {
                     self.leave()?;
                 } else if self.ping_at.is_some() {
                     self.ping_at = self.next_ping();
@@ -183,7 +194,7 @@ impl Downstream {
     /// [`Interrupted`]: the work has to be cancelled.
     pub(super) async fn during<F: Future>(
         &mut self,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         work: F,
     ) -> Result<F::Output, Interrupted> {
         let mut work = pin!(work);
@@ -193,7 +204,7 @@ impl Downstream {
             let woken = tokio::select! {
                 biased;
                 done = &mut work => return Ok(done),
-                () = left(session), if there => Woken::Disconnected,
+                () = session.left(), if there => Woken::Disconnected,
                 () = tick(&mut self.sleep, due), if due.is_some() => Woken::Due,
             };
             match woken {
@@ -216,7 +227,7 @@ impl Downstream {
             .min()
     }
 
-    async fn act(&mut self, session: &mut ServerSession) -> Result<(), Interrupted> {
+    async fn act(&mut self, session: &mut HttpSession) -> Result<(), Interrupted> {
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             return Err(Interrupted::Deadline);
@@ -231,7 +242,7 @@ impl Downstream {
         if let Some(early) = self.early.take_if(|early| early.at <= now) {
             self.sent = Sent::EarlyHeaders;
             self.allow_pings();
-            if session.write_response_header(early.head).await.is_err() {
+            if session.write_head(&early.head).await.is_err() {
                 return self.leave();
             }
             return self.ping(session).await;
@@ -245,8 +256,8 @@ impl Downstream {
         Ok(())
     }
 
-    async fn ping(&mut self, session: &mut ServerSession) -> Result<(), Interrupted> {
-        let written = session.write_response_body(Bytes::from_static(PING), false);
+    async fn ping(&mut self, session: &mut HttpSession) -> Result<(), Interrupted> {
+        let written = session.write_body(Bytes::from_static(PING), false);
         if written.await.is_err() {
             self.leave()?;
         }
@@ -285,23 +296,13 @@ pub(super) struct ClientLeft;
 ///
 /// The client disconnected.
 pub(super) async fn while_there<F: Future>(
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     work: F,
 ) -> Result<F::Output, ClientLeft> {
     tokio::select! {
         biased;
         done = work => Ok(done),
-        () = left(session) => Err(ClientLeft),
-    }
-}
-
-/// Completes when the client closes its connection or resets its stream, whether its body has been read or not.
-pub(super) async fn left(session: &mut ServerSession) {
-    if session.is_http2() || session.is_body_done() {
-        // After the body, only the end of the connection or the next request can arrive, and a request stays in the buffer.
-        while session.read_body_or_idle(true).await.is_ok() {}
-    } else {
-        departure::hung_up(session).await;
+        () = session.left() => Err(ClientLeft),
     }
 }
 

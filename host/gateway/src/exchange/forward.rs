@@ -13,7 +13,6 @@ pub(crate) mod retry_reason;
 
 use std::time::Duration;
 
-use pingora_core::protocols::http::ServerSession;
 use tokio::time::sleep;
 
 use self::answered::Forwarded;
@@ -28,6 +27,7 @@ use super::relay::early_headers;
 use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::config::ClientGone;
+use crate::listen::session::HttpSession;
 
 /// Tries the targets until one gives an answer that another attempt could not better.
 ///
@@ -37,15 +37,15 @@ use crate::config::ClientGone;
 /// disconnected.
 pub(super) async fn forward(
     admitted: Admitted,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Forwarded, Refused> {
     let mut decision = admitted.decision;
     decision.release_decoded_body();
     let policy = decision.plan.on_disconnect.map(ClientGone::from);
-    let early = early_headers::head(&decision, settlement)?;
+    let early = early_headers::head(&decision, settlement);
     // Pings and an early head may have to wait for a slow reader too.
-    session.set_write_timeout(Some(decision.snapshot.config.limits.write_timeout));
+    session.set_write_timeout(decision.snapshot.config.limits.write_timeout);
     let mut client = Downstream::waiting(&decision.snapshot, settlement.started(), policy, early);
 
     let mut queue = TargetQueue::new(&decision.targets);

@@ -24,7 +24,6 @@ pub(crate) use self::edits::EditInspection;
 pub(crate) use self::request::{inspect, of, try_out};
 
 use http::StatusCode;
-use pingora_core::protocols::http::ServerSession;
 use witgate_messages::endpoint::Endpoint;
 
 use self::bodiless::Bodiless;
@@ -36,6 +35,7 @@ use super::relay::metering::is_event_stream;
 use super::settle::Settlement;
 use super::view::View;
 use crate::answer::refused::Refused;
+use crate::listen::session::HttpSession;
 use crate::tenants::concurrency::FREE;
 
 /// Lets the guards forget the body of a request whose texts they have read, unless one of them may read it at any time. A small
@@ -72,7 +72,7 @@ enum Way {
 /// A guard refuses an answer of which nothing has been sent, or the answer can't be read.
 pub(super) async fn relay(
     forwarded: Forwarded,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
     let way = way(&forwarded, settlement);

@@ -1,10 +1,10 @@
 //! Response modes: relayed as it arrives, buffered, or with a request body that is streamed.
 
 use http::Method;
-use pingora_core::protocols::http::ServerSession;
 use witgate_messages::endpoint::Endpoint;
 
 use super::decide::Decision;
+use crate::listen::session::HttpSession;
 
 /// The way a request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) enum ResponseMode {
 
 impl ResponseMode {
     /// Returns the mode for a request.
-    pub(super) fn of(decision: &Decision, session: &mut ServerSession) -> Self {
+    pub(super) fn of(decision: &Decision, session: &mut HttpSession) -> Self {
         let view = &decision.view;
         let head = view.method == Method::HEAD;
         match view.endpoint {

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use http::Method;
-use pingora_core::protocols::http::ServerSession;
 use serde_json::{Value, json};
 use witgate_usage::{Session, UsageError, session, session_named};
 
@@ -13,6 +12,7 @@ use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
 use crate::gateway::Gateway;
+use crate::listen::session::HttpSession;
 use crate::receipts::receipt::Outcome;
 use crate::tenants::keys::Caller;
 use crate::usage::asked::{Answered, Asked, describe, session_page, sessions_page};
@@ -71,12 +71,12 @@ impl OwnPage {
         self,
         caller: Arc<Caller>,
         gateway: &Arc<Gateway>,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         settlement: &mut Settlement,
     ) -> Result<Delivered, Refused> {
         let answered = match self {
             Self::Usage => {
-                let query = session.req_header().uri.query();
+                let query = session.request().query();
                 usage(&caller, gateway, query).await?
             }
             Self::Sessions => sessions(&caller, gateway).await?,

@@ -7,8 +7,7 @@ pub(crate) mod decode;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, header};
-use pingora_core::protocols::http::ServerSession;
+use http::{HeaderName, HeaderValue, Method};
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_runtime::Lineup;
@@ -19,9 +18,9 @@ use super::own::{self, OwnPage};
 use super::settle::Settlement;
 use crate::answer::cors;
 use crate::answer::refused::Refused;
-use crate::exchange::headers;
 use crate::exchange::view::View;
 use crate::gateway::snapshot::Snapshot;
+use crate::listen::session::HttpSession;
 use crate::tenants::keys::Caller;
 use crate::text::quote;
 
@@ -62,12 +61,12 @@ pub(crate) enum Arrived {
 /// - 429, 503: a concurrency limit or the memory is exhausted.
 /// - 503: a required plugin is missing.
 pub(crate) async fn receive(
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Arrived, Refused> {
-    let request = session.req_header();
+    let request = session.request();
     let method = request.method.clone();
-    let path = String::from_utf8_lossy(request.raw_path()).into_owned();
+    let path = String::from(&*request.path);
     let snapshot = Arc::clone(settlement.snapshot());
     let mut endpoint = Endpoint::of(method.as_str(), &path);
     if endpoint == Endpoint::Other && snapshot.config.endpoints.pass(&path) && may_pass(&method) {
@@ -118,7 +117,7 @@ pub(crate) async fn receive(
         BodyKind::Json(limit) => {
             let body = read_body(session, limits, limit, permit).await?;
             facts.bytes = body.len() as u64;
-            let coding = session.get_header(header::CONTENT_ENCODING);
+            let coding = session.header("content-encoding");
             let body = decode::decode(coding, body, limits, permit).await?;
             (Some(scan(body.plain)?), body.sent)
         }
@@ -140,9 +139,9 @@ pub(crate) async fn receive(
         id: settlement.shared_id(),
         endpoint,
         method,
-        version: session.req_header().version,
+        version: session.request().version,
         path,
-        headers: headers::folded(&session.req_header().headers),
+        headers: session.request().headers.folded(),
         caller,
         head,
         sent,

@@ -13,9 +13,8 @@ use std::pin::pin;
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Version, header};
-use pingora_core::protocols::http::ServerSession;
-use pingora_http::ResponseHeader;
+use http::{HeaderName, HeaderValue, Version};
+use witgate_http::ResponseHead;
 use witgate_messages::error::{self, ErrorType};
 use witgate_upstream::{Attempt, Response};
 
@@ -28,6 +27,7 @@ use super::settle::{Settlement, Unkept};
 use crate::answer::refused::Refused;
 use crate::answer::{self, Answer};
 use crate::exchange::headers::{self, Framing};
+use crate::listen::session::{ClientError, HttpSession};
 use crate::receipts::receipt::Outcome;
 
 /// Largest number of bytes that are joined into one write.
@@ -35,7 +35,7 @@ const JOIN: usize = 64 * 1024;
 
 /// Answers a health probe of a client.
 pub(super) async fn answer_health_probe(
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
     settlement.set_status(200);
@@ -47,7 +47,7 @@ pub(super) async fn answer_health_probe(
 /// Answers the preflight request of a browser.
 pub(super) async fn answer_preflight(
     granted: Vec<(HeaderName, HeaderValue)>,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
     settlement.set_status(204);
@@ -59,7 +59,7 @@ pub(super) async fn answer_preflight(
 /// Delivers the answer.
 pub(super) async fn relay(
     forwarded: Forwarded,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Delivered {
     let Forwarded {
@@ -82,13 +82,13 @@ pub(super) async fn relay(
 /// Prepares the delivery of an answer: the settlement takes over its meter, and the client gets the time to read it.
 pub(super) fn begin(
     metering: Option<Metering>,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) {
     if let Some(metering) = metering {
         settlement.meter(metering);
     }
-    session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
+    session.set_write_timeout(settlement.snapshot().config.limits.write_timeout);
 }
 
 /// Ends an answer that was delivered as far as `delivered` says.
@@ -96,7 +96,7 @@ pub(super) async fn conclude(
     delivered: Result<(), Stopped>,
     response: &mut Response,
     client: &Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Delivered {
     let (outcome, connection) = match delivered {
@@ -117,7 +117,7 @@ pub(super) async fn conclude(
             (Some(Outcome::Cut), ConnectionFate::KeepAlive)
         }
         Err(Stopped::TimedOut(reason)) => {
-            write_error_event(&reason, session, settlement).await;
+            write_error_event(&reason, client, session, settlement).await;
             settlement.ending(reason);
             (Some(Outcome::Cut), ConnectionFate::Close)
         }
@@ -161,7 +161,7 @@ async fn deliver(
     response: &mut Response,
     held_back: HeldBack,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let Some(head) = response.head() else {
@@ -175,9 +175,8 @@ async fn deliver(
         }
     } else {
         let extra = settlement.answer_headers();
-        let own = headers::response_head(head, framing(session, head), &extra)
-            .map_err(|error| Stopped::Refused(error.etype().as_str().to_owned()))?;
-        client.head(session, Box::new(own)).await?;
+        let own = headers::response_head(head, framing(session, head), &extra);
+        client.head(session, &own).await?;
     }
     if plain_stream {
         client.allow_pings();
@@ -198,11 +197,11 @@ async fn deliver(
 pub(super) async fn end(
     response: &mut Response,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
 ) -> Result<(), Stopped> {
     // Only HTTP/2 has trailers on both sides; HTTP/1.1 clients would have to ask for them.
     if let Some(trailers) = response.trailers().filter(|_| session.is_http2()) {
-        let ended = session.write_response_trailers(trailers).await;
+        let ended = session.write_trailers(trailers).await;
         return ended.map_err(|_| Stopped::ClientGone);
     }
     client.body(session, Bytes::new(), true).await?;
@@ -213,7 +212,7 @@ pub(super) async fn end(
 async fn body(
     response: &mut Response,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let step = limit::step(settlement);
@@ -245,7 +244,7 @@ async fn body(
 pub(super) async fn next_chunk(
     response: &mut Response,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
 ) -> Result<Option<Bytes>, Stopped> {
     while !response.is_done() {
         let read = client.during(session, response.read()).await?;
@@ -260,7 +259,7 @@ pub(super) async fn next_chunk(
 async fn refuse_late(
     response: &mut Response,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let report = client
@@ -273,23 +272,25 @@ async fn refuse_late(
 }
 
 /// Ends a stream with an error event, where one may be inserted.
-async fn write_error_event(reason: &str, session: &mut ServerSession, settlement: &Settlement) {
-    let is_stream = session
-        .response_written()
-        .is_some_and(early_headers::is_plain_stream);
-    if is_stream && settlement.is_between_events() {
+async fn write_error_event(
+    reason: &str,
+    client: &Downstream,
+    session: &mut HttpSession,
+    settlement: &Settlement,
+) {
+    if client.has_plain_stream() && settlement.is_between_events() {
         let event = error::sse_event(&ErrorType::Timeout, reason, Some(settlement.id()));
         // The connection is closed after it in any case.
-        let _ = session.write_response_body(event, false).await;
+        let _ = session.write_body(event, false).await;
     }
 }
 
 /// Returns the framing of the client's answer.
-pub(super) fn framing(session: &ServerSession, head: &ResponseHeader) -> Framing {
+pub(super) fn framing(session: &HttpSession, head: &ResponseHead) -> Framing {
     let bodiless = matches!(head.status.as_u16(), 204 | 304);
-    if bodiless || head.headers.contains_key(header::CONTENT_LENGTH) || session.is_http2() {
+    if bodiless || head.headers.contains_key("content-length") || session.is_http2() {
         Framing::AsGiven
-    } else if session.req_header().version == Version::HTTP_10 {
+    } else if session.request().version == Version::HTTP_10 {
         Framing::UntilClose
     } else {
         Framing::Chunked
@@ -319,7 +320,7 @@ async fn join(first: Bytes, response: &mut Response) -> Bytes {
 }
 
 /// Ends an exchange that the gateway answered itself.
-fn answered(written: &pingora_core::Result<Bytes>, settlement: &mut Settlement) -> Delivered {
+fn answered(written: &Result<Bytes, ClientError>, settlement: &mut Settlement) -> Delivered {
     let connection = match written {
         Ok(body) => {
             settlement.count(body);

@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
-use pingora_core::protocols::http::ServerSession;
 use witgate_ledger::Hold;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
@@ -29,6 +28,7 @@ use crate::clock::now;
 use crate::exchange::headers::Additions;
 use crate::gateway::Gateway;
 use crate::gateway::snapshot::Snapshot;
+use crate::listen::session::HttpSession;
 use crate::receipts::batch_note::BatchNote;
 use crate::receipts::finished::Finished;
 use crate::receipts::receipt::{Outcome, Receipt, RequestFacts, RouteFacts};
@@ -71,12 +71,12 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("witgate-request-id");
 impl Settlement {
     /// Begins an exchange whose request head was just read. Pins the lineup and the configuration, which the exchange keeps
     /// to its end.
-    pub(super) fn open(gateway: &Arc<Gateway>, session: &ServerSession) -> Self {
+    pub(super) fn open(gateway: &Arc<Gateway>, session: &HttpSession) -> Self {
         let random = hex::encode(rand::random::<[u8; 16]>());
         let id: Arc<str> = ["req_wg", random.as_str()].concat().into();
         gateway.metrics.opened();
         let snapshot = gateway.snapshot();
-        let request = session.req_header();
+        let request = session.request();
         let mut receipt = Receipt::new(id, now().0, request.method.as_str());
         receipt.request.provenance = Provenance::of_connection(session);
         Self {
@@ -210,7 +210,7 @@ impl Settlement {
     pub(super) fn add_header(&mut self, header: Option<(HeaderName, HeaderValue)>) {
         let ours = self.snapshot.config.cors.source() == CorsSource::Gateway;
         self.headers
-            .extend(header.filter(|(name, _)| !(ours && cors::is_cors_header(name))));
+            .extend(header.filter(|(name, _)| !(ours && cors::is_cors_header(name.as_str()))));
     }
 
     /// Starts to meter a response.

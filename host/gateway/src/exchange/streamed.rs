@@ -13,9 +13,8 @@ mod body;
 use std::future::Future;
 use std::time::Duration;
 
-use pingora_core::protocols::http::ServerSession;
 use witgate_upstream::{
-    Admission, Alternative, Answer, Attempt, Framing, Request, RequestError, Response,
+    Admission, Alternative, Answer, Attempt, Framing, HeadersOf, Request, RequestError, Response,
 };
 
 use self::body::Body;
@@ -36,6 +35,7 @@ use super::settle::Settlement;
 use crate::answer::refused::Refused;
 use crate::exchange::headers::{self, AnswerForm, BodyCoding, Passing};
 use crate::gateway::Gateway;
+use crate::listen::session::HttpSession;
 use crate::tenants::concurrency::Permit;
 use crate::tenants::owners::Kind;
 
@@ -76,7 +76,7 @@ enum Stopped {
 pub(super) async fn upload(
     admitted: Admitted,
     gateway: &Gateway,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
     let decision = admitted.decision;
@@ -96,7 +96,7 @@ pub(super) async fn upload(
 /// The body cannot be read to its end, or the upstream gave no answer.
 pub(super) async fn stream(
     admitted: Admitted,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
     let decision = admitted.decision;
@@ -138,9 +138,8 @@ async fn read(
 
 /// Prepares the session for an answer before the end of the body. A connection that is closed with unread bytes is reset,
 /// and a reset can overtake the answer.
-fn end_early(session: &mut ServerSession) {
-    session.set_close_on_response_before_downstream_finish(false);
-    session.set_total_drain_timeout(Some(LINGER));
+fn end_early(session: &mut HttpSession) {
+    session.drain_afterwards(LINGER);
 }
 
 /// Sends the body as it comes and waits for the head of the answer.
@@ -148,7 +147,7 @@ async fn send(
     decision: &Decision,
     target: &Target,
     on_disconnect: OnDisconnect,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Started, Refused> {
     // The body can go to one target only, so there is no alternative.
@@ -192,7 +191,7 @@ async fn exchange(
     target: &Target,
     on_disconnect: OnDisconnect,
     attempt: &mut Attempt,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<(Response, Progress), Stopped> {
     let mut upload = while_connected(session, attempt.begin(request)).await?;
@@ -219,7 +218,7 @@ async fn exchange(
 
 /// Waits for a step of the sending while the client is connected.
 async fn while_connected<T>(
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     step: impl Future<Output = Result<T, RequestError>>,
 ) -> Result<T, Stopped> {
     match while_there(session, step).await {
@@ -240,10 +239,9 @@ impl From<Refused> for Stopped {
 fn request<'a>(
     decision: &'a Decision,
     target: &Target,
-    session: &ServerSession,
+    session: &HttpSession,
     path: &'a str,
 ) -> Request<'a> {
-    let client = session.req_header();
     let passing = Passing {
         coding: BodyCoding::AsSent,
         form: if Kind::of(decision.view.endpoint).is_some() {
@@ -256,7 +254,8 @@ fn request<'a>(
     Request {
         method: &decision.view.method,
         path,
-        headers: headers::to_upstream(client, passing),
+        headers: headers::to_upstream(&session.request().headers, passing),
+        headers_of: HeadersOf::Caller,
         framing: declared(session).map_or(Framing::Chunked, Framing::Length),
         body: &[],
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use witgate_http::{Headers, Value};
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_messages::splice::{Edit, EditError, Insertion};
@@ -26,7 +26,7 @@ pub(crate) struct View {
     pub(crate) version: http::Version,
     pub(crate) path: String,
     /// A copy of the client's headers. The connection keeps its own to frame the response.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Headers,
     pub(crate) caller: Arc<Caller>,
     /// The scan of the body, or `None` for a request without a scanned body.
     pub(crate) head: Option<Head>,
@@ -126,7 +126,7 @@ impl Request for View {
         if is_credential(name) {
             None
         } else {
-            self.headers.get(name).and_then(text)
+            self.headers.get(name).and_then(Value::to_utf8)
         }
     }
 
@@ -137,14 +137,14 @@ impl Request for View {
     fn headers_like(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
         self.headers
             .iter()
-            .filter(|(name, _)| wanted(name.as_str()) && !is_credential(name.as_str()))
-            .filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?.to_owned())))
+            .filter(|header| wanted(header.name) && !is_credential(header.name))
+            .filter_map(|header| Some((header.name.to_owned(), header.value.to_utf8()?.to_owned())))
             .collect()
     }
 
     fn has_header_like(&self, wanted: &dyn Fn(&str) -> bool) -> bool {
-        self.headers.iter().any(|(name, value)| {
-            wanted(name.as_str()) && !is_credential(name.as_str()) && text(value).is_some()
+        self.headers.iter().any(|header| {
+            wanted(header.name) && !is_credential(header.name) && header.value.to_utf8().is_some()
         })
     }
 
@@ -250,9 +250,4 @@ pub(crate) fn edit(edit: &contract::Edit) -> Edit {
             element: insertion.element.clone(),
         }),
     }
-}
-
-/// Returns a header value as text, or `None` if it is no UTF-8.
-fn text(value: &HeaderValue) -> Option<&str> {
-    std::str::from_utf8(value.as_bytes()).ok()
 }

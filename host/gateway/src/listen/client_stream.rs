@@ -1,18 +1,13 @@
-//! The byte stream of a client connection: coalesces writes and enforces the limits below HTTP.
+//! The byte stream of an HTTP/2 connection of a client: coalesces writes and enforces the limits below HTTP.
 //!
 //! The HTTP layer writes a response head, a chunk's size line, its bytes and its end as separate writes and then flushes.
 //! Unbuffered, that is up to four system calls for each event. This stream buffers small writes until the flush and sends
 //! them as one. A large write is sent immediately, together with the buffered bytes before it. An empty buffer is freed, so
 //! that an idle stream holds none. Over TLS, the buffered bytes leave as one record.
 //!
-//! All bytes of a connection pass here, whatever protocol is spoken above. The limits that apply below HTTP are therefore
-//! enforced here: `head_budget` bounds an incomplete request head, `write_timeout` a client that does not read, and
-//! `h2_frames` the frames of an HTTP/2 connection. `activity` records how much a connection is used.
+//! All bytes of a connection pass here. The limits that apply below HTTP are therefore enforced here: `write_timeout` bounds a client that does not read, and `h2_frames` the frames that it sends.
 
-mod activity;
 mod h2_frames;
-mod head_budget;
-mod write_timeout;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -22,18 +17,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
-use pingora_core::protocols::l4::stream::Stream as Socket;
-use pingora_core::protocols::tls::{SslDigest, TlsRef, TlsStream};
+use pingora_core::protocols::tls::{SslDigest, TlsRef};
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl,
-    Stream, TimingDigest, UniqueID, UniqueIDType,
+    TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(crate) use self::activity::{Activity, Usage};
 pub(crate) use self::h2_frames::{AbuseSignal, FrameCounter};
-pub(crate) use self::head_budget::HeadBudget;
-use self::write_timeout::WriteTimeout;
+use super::write_timeout::WriteTimeout;
 
 /// Smallest write in bytes that is not copied into the buffer.
 const LARGE_WRITE: usize = 16 * 1024;
@@ -49,40 +41,21 @@ const MAX_DISCARD: usize = 1024 * 1024;
 pub(crate) struct ClientStream<S> {
     socket: S,
     pending: BytesMut,
-    head_budget: HeadBudget,
     write_timeout: WriteTimeout,
-    /// Counts HTTP/2 frames; `None` for HTTP/1.
-    frames: Option<Box<FrameCounter>>,
-}
-
-/// Returns the head budget of a session's connection, or `None` if the connection is not a [`ClientStream`].
-pub(crate) fn head_budget(stream: &Stream) -> Option<&HeadBudget> {
-    let any = (**stream).as_any();
-    let plain = any.downcast_ref::<ClientStream<Socket>>();
-    plain.map(|plain| &plain.head_budget).or_else(|| {
-        let tls = any.downcast_ref::<ClientStream<TlsStream<Socket>>>();
-        tls.map(|tls| &tls.head_budget)
-    })
+    frames: FrameCounter,
 }
 
 // === impl ClientStream ===
 
 impl<S: IO> ClientStream<S> {
-    /// Wraps a connected socket. A write without progress fails after `write_timeout`; requests are noted in `activity`.
-    pub(crate) fn new(socket: S, write_timeout: Duration, activity: Activity) -> Self {
+    /// Wraps a connected socket. A write without progress fails after `write_timeout`.
+    pub(crate) fn new(socket: S, write_timeout: Duration, frames: FrameCounter) -> Self {
         Self {
             socket,
             pending: BytesMut::new(),
-            head_budget: HeadBudget::new(activity),
             write_timeout: WriteTimeout::new(write_timeout),
-            frames: None,
+            frames,
         }
-    }
-
-    /// Adds a counter for the frames of an HTTP/2 connection.
-    pub(crate) fn counting(mut self, frames: FrameCounter) -> Self {
-        self.frames = Some(Box::new(frames));
-        self
     }
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -153,9 +126,7 @@ impl<S: IO> AsyncRead for ClientStream<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let Some(frames) = &mut this.frames else {
-            return this.head_budget.poll_read(&mut this.socket, cx, buf);
-        };
+        let frames = &mut this.frames;
         // The connection's task has been woken by the abuse signal, and closes the connection.
         if frames.is_flooded() {
             return Poll::Pending;
@@ -175,9 +146,7 @@ impl<S: IO> AsyncWrite for ClientStream<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(this.poll_buffer(cx, buf))?;
-        if let Some(frames) = &mut this.frames {
-            frames.sent(buf.get(..written).unwrap_or_default());
-        }
+        this.frames.sent(buf.get(..written).unwrap_or_default());
         Poll::Ready(Ok(written))
     }
 
@@ -193,11 +162,7 @@ impl<S: IO> AsyncWrite for ClientStream<S> {
         let this = &mut *self;
         let result = Pin::new(&mut this.socket).poll_shutdown(cx);
         ready!(this.write_timeout.check(result, cx))?;
-        if this
-            .frames
-            .as_ref()
-            .is_some_and(|frames| frames.is_flooded())
-        {
+        if this.frames.is_flooded() {
             // Unread input would reset the connection, and the reset could overtake the GOAWAY.
             return this.poll_discard(cx);
         }

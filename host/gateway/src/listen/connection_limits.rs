@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora_core::apps::HttpServerApp;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
+use super::session::{ConnectionState, HttpSession};
 use crate::config::ProxyProtocol;
 
 /// The limits of one connection, fixed when it is accepted.
@@ -39,7 +39,14 @@ pub(crate) enum Cleartext {
 }
 
 /// An app that serves connections within limits.
-pub(crate) trait ConnectionHandler: HttpServerApp + Send + Sync + 'static {
+pub(crate) trait ConnectionHandler: Send + Sync + 'static {
+    /// Waits for a request and serves it, until `stop` becomes true and the connection is idle.
+    fn serve(
+        self: &Arc<Self>,
+        session: &mut HttpSession,
+        stop: &watch::Receiver<bool>,
+    ) -> impl Future<Output = ConnectionState> + Send;
+
     /// Returns the limits of a connection that was just accepted from `peer`.
     fn connection_limits(&self, peer: IpAddr) -> ConnectionLimits;
 

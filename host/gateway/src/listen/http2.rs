@@ -10,10 +10,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora_core::protocols::http::ServerSession;
-use pingora_core::protocols::http::v2::server::{
-    self, H2Accept, H2Options, HttpSession, default_h2_options,
-};
+use pingora_core::protocols::http::v2::server::{self, H2Accept, H2Options, default_h2_options};
 use pingora_core::protocols::{Digest, Stream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -21,6 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::client_stream::AbuseSignal;
 use super::connection_limits::{ConnectionHandler, ConnectionLimits};
+use super::session::{Http2, HttpSession};
 use super::{StreamToken, stopped};
 
 /// Number of requests that are rejected unread before the connection is closed.
@@ -113,7 +111,7 @@ pub(crate) async fn serve<A: ConnectionHandler>(
                 };
                 deadline = Instant::now() + idle;
             }
-            accepted = HttpSession::from_h2_conn(&mut connection, Arc::clone(&digest)) => {
+            accepted = server::HttpSession::from_h2_conn(&mut connection, Arc::clone(&digest)) => {
                 match accepted {
                     Ok(Some(H2Accept::Session(mut session))) if stage == Stage::Rejecting => {
                         session.shutdown_with_reason(REFUSED_STREAM.into());
@@ -126,8 +124,8 @@ pub(crate) async fn serve<A: ConnectionHandler>(
                         let (app, stop, token) = (Arc::clone(&app), stop.clone(), token.clone());
                         streams.spawn(async move {
                             let _token = token;
-                            app.process_new_http(ServerSession::new_http2(session), &stop)
-                                .await;
+                            let mut session = HttpSession::Http2(Box::new(Http2::new(session)));
+                            app.serve(&mut session, &stop).await;
                         });
                     }
                     Ok(Some(H2Accept::Rejected)) if rejected < MAX_REJECTED => rejected += 1,

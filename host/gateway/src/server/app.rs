@@ -3,57 +3,49 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use http::HeaderMap;
-use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
-use pingora_core::protocols::http::ServerSession;
-use pingora_core::server::ShutdownWatch;
 use tokio::sync::watch;
+use witgate_http::Headers;
 
 use crate::config::ProxyProtocol;
 use crate::exchange;
 use crate::exchange::delivery::ConnectionFate;
 use crate::gateway::Gateway;
+use crate::listen::session::{ConnectionState, HttpSession};
 use crate::listen::{Cleartext, ConnectionHandler, ConnectionLimits, head};
 
-#[async_trait]
-impl HttpServerApp for Gateway {
-    async fn process_new_http(
+impl ConnectionHandler for Gateway {
+    async fn serve(
         self: &Arc<Self>,
-        mut session: ServerSession,
-        shutdown: &ShutdownWatch,
-    ) -> Option<ReusedHttpStream> {
+        session: &mut HttpSession,
+        stop: &watch::Receiver<bool>,
+    ) -> ConnectionState {
         let config = Arc::clone(&self.snapshot().config);
-        let mut stop = shutdown.clone();
-        let dress = |headers: &HeaderMap| config.cors.headers(headers);
-        let graceful_close = self.graceful_close(&mut stop);
-        if !head::read(&mut session, &config.limits, dress, graceful_close).await {
+        let mut stopping = stop.clone();
+        let dress = |headers: &Headers| config.cors.headers(headers);
+        let graceful_close = Self::graceful_close(self, &mut stopping);
+        if !head::read(session, &config.limits, dress, graceful_close).await {
             head::close(session).await;
-            return None;
+            return ConnectionState::Closed;
         }
-        // A client that goes away is noticed by reading on, and what is read on may be its next request.
-        session.set_pipelining_enabled(true);
-        if *shutdown.borrow() {
-            session.set_keepalive(None);
+        if *stop.borrow() {
+            session.close_afterwards();
         }
 
         // The exchange's state is large; on the heap it does not weigh on every connection that waits.
-        match Box::pin(exchange::serve(self, &mut session)).await {
+        match Box::pin(exchange::serve(self, session)).await {
             ConnectionFate::KeepAlive => {
-                if *shutdown.borrow() {
-                    session.set_keepalive(None);
+                if *stop.borrow() {
+                    session.close_afterwards();
                 }
-                head::reuse(session).await
+                session.finish().await
             }
             ConnectionFate::Close => {
                 session.shutdown().await;
-                None
+                ConnectionState::Closed
             }
         }
     }
-}
 
-impl ConnectionHandler for Gateway {
     async fn graceful_close(&self, stop: &mut watch::Receiver<bool>) {
         Self::graceful_close(self, stop).await;
     }

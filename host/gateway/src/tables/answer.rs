@@ -1,8 +1,7 @@
 //! The answer of a table's server.
 
-use http::HeaderMap;
-use http::header::TRANSFER_ENCODING;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderName, LAST_MODIFIED};
+use witgate_http::{Headers, Value};
 use witgate_runtime::{FetchRequest, Fetched};
 use witgate_upstream::Response;
 
@@ -16,7 +15,7 @@ pub(super) struct Version {
 // === impl Version ===
 
 impl Version {
-    fn of(headers: &HeaderMap) -> Self {
+    fn of(headers: &Headers) -> Self {
         Self {
             tag: text(headers, &ETAG).map(str::to_owned),
             modified: text(headers, &LAST_MODIFIED).map(str::to_owned),
@@ -66,7 +65,7 @@ pub(super) async fn read(
         }
         _ => return Err(format!("it answered {status}")),
     }
-    let no_head = HeaderMap::new();
+    let no_head = Headers::default();
     let headers = response.head().map_or(&no_head, |head| &head.headers);
     let version = Version::of(headers).into_text();
     let length = text(headers, &CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
@@ -82,7 +81,7 @@ pub(super) async fn read(
     if text(headers, &CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err("it is compressed, which was not asked for".to_owned());
     }
-    let framed = length.is_some() || headers.contains_key(TRANSFER_ENCODING);
+    let framed = length.is_some() || headers.contains_key("transfer-encoding");
     let http2 = response
         .head()
         .is_some_and(|head| head.version == http::Version::HTTP_2);
@@ -108,8 +107,8 @@ pub(super) async fn read(
     Ok(Fetched::Content { bytes, version })
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+fn text<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(Value::to_str)
 }
 
 #[cfg(test)]

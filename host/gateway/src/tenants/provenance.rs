@@ -7,14 +7,14 @@ mod forwarded;
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
-use pingora_core::protocols::http::ServerSession;
+use witgate_http::Headers;
 use witgate_messages::Scope;
 use witgate_messages::pattern::matches;
 use witgate_runtime::Envelope;
 
 use crate::answer::refused::Refused;
 use crate::config::Proxies;
+use crate::listen::session::HttpSession;
 use crate::tenants::keys::Caller;
 use crate::text::{address, quote};
 
@@ -44,9 +44,8 @@ pub(crate) struct Client {
 
 impl Provenance {
     /// Returns the provenance of a request of which only the connection is known.
-    pub(crate) fn of_connection(session: &ServerSession) -> Self {
-        let peer = session.client_addr().and_then(|peer| peer.as_inet());
-        let client = peer.map(|peer| {
+    pub(crate) fn of_connection(session: &HttpSession) -> Self {
+        let client = session.peer().map(|peer| {
             let peer = peer.ip().to_canonical();
             Client {
                 address: peer,
@@ -74,7 +73,7 @@ impl Provenance {
     /// # Errors
     ///
     /// 400 if a trusted proxy's header is ambiguous.
-    pub(crate) fn trace(&mut self, headers: &HeaderMap, proxies: &Proxies) -> Result<(), Refused> {
+    pub(crate) fn trace(&mut self, headers: &Headers, proxies: &Proxies) -> Result<(), Refused> {
         if let Some(client) = &mut self.client {
             client.address = forwarded::client(client.peer, headers, proxies)
                 .map_err(|malformed| Refused::client(400, malformed.to_string()))?;

@@ -1,9 +1,10 @@
 //! The header fields of a request as an upstream gets them.
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue};
+use witgate_http::Header;
 
 use crate::credential::Credential;
-use crate::request::{Framing, Request, Role};
+use crate::request::{Framing, HeadersOf, Request, is_credential};
 
 /// A header field to write, with the case of its name in HTTP/1.1.
 pub(super) enum Field<'a> {
@@ -11,12 +12,10 @@ pub(super) enum Field<'a> {
     Host { spelling: &'a [u8] },
     /// The length of the body.
     Length { spelling: &'a [u8], length: u64 },
-    /// Any other field.
-    Header {
-        name: &'a HeaderName,
-        spelling: &'a [u8],
-        value: &'a HeaderValue,
-    },
+    /// Any other field of the request.
+    Given(Header<'a>),
+    /// The upstream's own credential.
+    Credential(&'a HeaderName, &'a HeaderValue),
 }
 
 /// Passes the fields of a request to `write` in their order. `Host` and `Content-Length` stand where the request has them,
@@ -37,25 +36,20 @@ pub(super) fn each<E>(
         Framing::Length(length) => Some(length),
         Framing::None | Framing::Chunked => None,
     };
-    for field in request.headers.iter() {
-        let as_given = Field::Header {
-            name: field.name,
-            spelling: field.spelling,
-            value: field.value,
-        };
-        let spelling = field.spelling;
-        let field = if *field.name == header::HOST {
+    for given in request.headers.iter() {
+        let spelling = given.spelling;
+        let field = if given.name == "host" {
             host.take().map(|()| Field::Host { spelling })
-        } else if *field.name == header::CONTENT_LENGTH {
+        } else if given.name == "content-length" {
             length
                 .take()
                 .map(|length| Field::Length { spelling, length })
-        } else if field.role == Role::Plain {
-            Some(as_given)
+        } else if request.headers_of == HeadersOf::Gateway || !is_credential(given.name) {
+            Some(Field::Given(given))
         } else if let Some((name, value)) = own.take() {
-            Some(own_field(name, value))
+            Some(Field::Credential(name, value))
         } else {
-            credential.passes(field.name).then_some(as_given)
+            credential.passes(given.name).then_some(Field::Given(given))
         };
         if let Some(field) = field {
             write(field)?;
@@ -65,19 +59,11 @@ pub(super) fn each<E>(
         write(Field::Host { spelling: b"Host" })?;
     }
     if let Some((name, value)) = own {
-        write(own_field(name, value))?;
+        write(Field::Credential(name, value))?;
     }
     if let Some(length) = length {
         let spelling = b"Content-Length";
         write(Field::Length { spelling, length })?;
     }
     Ok(())
-}
-
-fn own_field<'a>(name: &'a HeaderName, value: &'a HeaderValue) -> Field<'a> {
-    Field::Header {
-        name,
-        spelling: name.as_str().as_bytes(),
-        value,
-    }
 }

@@ -1,6 +1,5 @@
 //! HTTP/1.1: a small request leaves in one write, head and body together.
 
-mod body;
 mod incoming;
 
 use std::convert::Infallible;
@@ -100,9 +99,10 @@ pub(super) fn head(
         match field {
             Field::Host { spelling } => put(&mut wire, spelling, upstream.authority.as_bytes()),
             Field::Length { spelling, length } => put_length(&mut wire, spelling, length),
-            Field::Header {
-                spelling, value, ..
-            } => put(&mut wire, spelling, value.as_bytes()),
+            Field::Given(given) => put(&mut wire, given.spelling, given.value.as_bytes()),
+            Field::Credential(name, value) => {
+                put(&mut wire, name.as_str().as_bytes(), value.as_bytes());
+            }
         }
         Ok::<(), Infallible>(())
     });

@@ -15,9 +15,10 @@ use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::protocols::http::v2::write_body;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, RetryType};
-use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_http::RequestHeader;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use witgate_http::ResponseHead;
 
 use super::departure::Departure;
 use super::error::{Failure, RequestError, describe};
@@ -32,6 +33,7 @@ use crate::request::Request;
 /// An answer over HTTP/2.
 pub(super) struct Incoming {
     session: Http2Session,
+    head: Option<ResponseHead>,
     /// The rest of a request that was answered before it was sent.
     upload: Option<Upload>,
     end: End,
@@ -89,11 +91,17 @@ impl Upstream {
             Err(_) => Err(Failure::Final(self.timeout(limit))),
             Ok(Err(unending)) => Err(Failure::Final(self.malformed(unending.to_string()))),
             Ok(Ok(Err(error))) => Err(self.failure(&error, reused)),
-            Ok(Ok(Ok(()))) => Ok(Box::new(Incoming {
-                session: *session,
-                upload: sending.map(Upload::start),
-                end: End::Ahead,
-            })),
+            Ok(Ok(Ok(()))) => {
+                let head = session
+                    .response_header()
+                    .map(|head| ResponseHead::of_http2(head.status, &head.headers));
+                Ok(Box::new(Incoming {
+                    session: *session,
+                    head,
+                    upload: sending.map(Upload::start),
+                    end: End::Ahead,
+                }))
+            }
         }
     }
 
@@ -128,9 +136,10 @@ impl Upstream {
                 // `:authority` says it.
                 Field::Host { .. } => return Ok(()),
                 Field::Length { length, .. } => head.append_header(header::CONTENT_LENGTH, length),
-                Field::Header { name, value, .. } => {
-                    head.append_header(name.clone(), value.clone())
+                Field::Given(given) => {
+                    head.append_header(given.name.to_owned(), given.value.as_bytes())
                 }
+                Field::Credential(name, value) => head.append_header(name.clone(), value.clone()),
             }
             .map(drop)
             .map_err(unsendable)
@@ -213,8 +222,8 @@ impl Drop for Upload {
 // === impl Incoming ===
 
 impl Incoming {
-    pub(super) fn head(&self) -> Option<&ResponseHeader> {
-        self.session.response_header()
+    pub(super) fn head(&self) -> Option<&ResponseHead> {
+        self.head.as_ref()
     }
 
     pub(super) async fn read(&mut self) -> pingora_core::Result<Option<Bytes>> {

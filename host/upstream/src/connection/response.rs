@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use pingora_core::{Error, ErrorType};
-use pingora_http::ResponseHeader;
+use witgate_http::{ResponseHead, Value};
 
 use super::{h1, h2};
 use crate::Upstream;
@@ -47,7 +47,7 @@ impl Response {
     }
 
     /// Returns the head.
-    pub fn head(&self) -> Option<&ResponseHeader> {
+    pub fn head(&self) -> Option<&ResponseHead> {
         match &self.body {
             Body::Http1(incoming) => incoming.head(),
             Body::Http2(incoming) => incoming.head(),
@@ -64,7 +64,7 @@ impl Response {
         let head = self.head()?;
         ["request-id", "x-request-id"]
             .into_iter()
-            .find_map(|name| head.headers.get(name)?.to_str().ok())
+            .find_map(|name| head.headers.get(name).and_then(Value::to_str))
             .filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()))
     }
 

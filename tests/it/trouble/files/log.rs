@@ -12,6 +12,9 @@ use crate::harness::{GatewayBuilder, Installation, Process, Upstream, binary, wi
 /// Requests that are asked while the log can't be written.
 const REQUESTS: usize = 20;
 
+/// Requests that are asked before the log is looked at again.
+const MANY: usize = 64;
+
 fn full() -> Stdio {
     let full = std::fs::File::options().write(true).open("/dev/full");
     full.unwrap().into()
@@ -74,7 +77,9 @@ async fn a_log_whose_reader_stands_still_holds_up_nothing_and_says_what_it_lost(
     let (bare, stderr) = Bare::start(&installation, Stdio::piped()).await;
     within_timeout("more lines than are kept", async {
         while bare.dropped().await == 0 {
-            ask_once(&installation, &bare).await;
+            for _ in 0..MANY {
+                ask_once(&installation, &bare).await;
+            }
         }
     })
     .await;

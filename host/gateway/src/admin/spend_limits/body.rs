@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
-use pingora_core::protocols::http::ServerSession;
 use tokio::time::timeout;
+use witgate_http::{Headers, Value};
 
 use super::failed::Failed;
 use crate::budgets::live::change::Once;
+use crate::listen::session::HttpSession;
 
 /// Largest body of a request.
 const MAX_BODY: usize = 64 << 10;
@@ -20,10 +20,10 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 const MAX_ONCE: usize = 255;
 
 /// Reads the body of a request.
-pub(super) async fn body(session: &mut ServerSession) -> Result<Bytes, Failed> {
-    let kind = session.req_header().headers.get(header::CONTENT_TYPE);
+pub(super) async fn body(session: &mut HttpSession) -> Result<Bytes, Failed> {
+    let kind = session.request().headers.get("content-type");
     let is_json = kind
-        .and_then(|kind| kind.to_str().ok())
+        .and_then(Value::to_str)
         .and_then(|kind| kind.split(';').next())
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
     if !is_json {
@@ -32,7 +32,7 @@ pub(super) async fn body(session: &mut ServerSession) -> Result<Bytes, Failed> {
     let reading = async {
         let mut all = Vec::new();
         loop {
-            match session.read_request_body().await {
+            match session.read_body().await {
                 Ok(Some(part)) if all.len() + part.len() <= MAX_BODY => {
                     all.extend_from_slice(&part);
                 }
@@ -52,8 +52,8 @@ pub(super) async fn body(session: &mut ServerSession) -> Result<Bytes, Failed> {
 }
 
 /// Returns the version that a request is for.
-pub(super) fn expected(headers: &HeaderMap) -> Result<Option<i64>, Failed> {
-    let Some(value) = headers.get(header::IF_MATCH) else {
+pub(super) fn expected(headers: &Headers) -> Result<Option<i64>, Failed> {
+    let Some(value) = headers.get("if-match") else {
         return Ok(None);
     };
     let text = value.to_str().unwrap_or_default();
@@ -67,12 +67,12 @@ pub(super) fn expected(headers: &HeaderMap) -> Result<Option<i64>, Failed> {
 }
 
 /// Returns the name of a request.
-pub(super) fn once(headers: &HeaderMap, digest: String) -> Result<Option<Once>, Failed> {
+pub(super) fn once(headers: &Headers, digest: String) -> Result<Option<Once>, Failed> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
     match value.to_str() {
-        Ok(key) if (1..=MAX_ONCE).contains(&key.len()) => Ok(Some(Once {
+        Some(key) if (1..=MAX_ONCE).contains(&key.len()) => Ok(Some(Once {
             key: key.to_owned(),
             digest,
         })),

@@ -6,12 +6,11 @@
 use std::pin::pin;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
-use pingora_core::protocols::http::ServerSession;
-use pingora_http::ResponseHeader;
+use http::{HeaderValue, Method, StatusCode, header};
 use tokio::time::timeout;
+use witgate_http::{ResponseHead, Value};
 use witgate_upstream::{
-    Admission, Attempt, Closed, Departure, Request, RequestError, Response, Severity,
+    Admission, Attempt, Closed, Departure, HeadersOf, Request, RequestError, Response, Severity,
 };
 
 use crate::answer::refused::Refused;
@@ -27,6 +26,7 @@ use crate::exchange::forward::no_target;
 use crate::exchange::forward::queue::{TargetQueue, Turn};
 use crate::exchange::headers::{self, AnswerForm, BodyCoding, Framing, Passing};
 use crate::exchange::settle::Settlement;
+use crate::listen::session::{ClientError, HttpSession};
 use crate::receipts::receipt::Outcome;
 use crate::tenants::concurrency::{Charge, Permit};
 
@@ -36,7 +36,7 @@ const MAX_ANSWER_BYTES: usize = 32 << 20;
 /// The context of a request whose answer is read whole.
 pub(crate) struct Fetch<'a> {
     pub(crate) decision: &'a Decision,
-    pub(crate) session: &'a mut ServerSession,
+    pub(crate) session: &'a mut HttpSession,
     pub(crate) settlement: &'a mut Settlement,
 }
 
@@ -61,7 +61,7 @@ pub(crate) enum OnDisconnect {
 
 /// An answer that has been read whole.
 pub(crate) struct BufferedResponse {
-    pub(crate) head: ResponseHeader,
+    pub(crate) head: ResponseHead,
     pub(crate) body: Bytes,
 }
 
@@ -155,7 +155,7 @@ impl FetchRequest<'_> {
     }
 
     /// Returns the request for a target.
-    fn to<'a>(&'a self, target: &Target, session: &ServerSession) -> Request<'a> {
+    fn to<'a>(&'a self, target: &Target, session: &HttpSession) -> Request<'a> {
         let passing = Passing {
             coding: BodyCoding::AsSent,
             form: AnswerForm::PlainAndWhole,
@@ -166,7 +166,8 @@ impl FetchRequest<'_> {
         Request {
             method: &self.method,
             path: self.path,
-            headers: headers::to_upstream(session.req_header(), passing),
+            headers: headers::to_upstream(&session.request().headers, passing),
+            headers_of: HeadersOf::Caller,
             framing: match self.body {
                 Some(_) => witgate_upstream::Framing::Length(len as u64),
                 None => witgate_upstream::Framing::None,
@@ -222,7 +223,7 @@ pub(crate) fn refuse_logged(error: &RequestError) -> Refused {
 /// server leaves the body out.
 pub(crate) async fn head_only(
     forwarded: Forwarded,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Delivered {
     let Some(head) = forwarded.answered.response.head().cloned() else {
@@ -231,7 +232,7 @@ pub(crate) async fn head_only(
             connection: ConnectionFate::Close,
         };
     };
-    let length = head.headers.get(header::CONTENT_LENGTH).cloned();
+    let length = head.headers.get("content-length").and_then(Value::to_owned);
     let whole = BufferedResponse {
         head,
         body: Bytes::new(),
@@ -243,17 +244,11 @@ pub(crate) async fn head_only(
 
 impl BufferedResponse {
     /// Creates an answer of the gateway's own.
-    pub(crate) fn own(body: Bytes, id: &str) -> Result<Self, Refused> {
-        let head = || -> pingora_core::Result<ResponseHeader> {
-            let mut head = ResponseHeader::build(200, Some(4))?;
-            head.append_header(header::CONTENT_TYPE, "application/json")?;
-            head.append_header("request-id", id)?;
-            Ok(head)
-        };
-        match head() {
-            Ok(head) => Ok(Self { head, body }),
-            Err(_) => Err(Refused::gateway(500, "the response head can't be built")),
-        }
+    pub(crate) fn own(body: Bytes, id: &str) -> Self {
+        let mut head = ResponseHead::new(StatusCode::OK);
+        head.headers.push_text("content-type", "application/json");
+        head.headers.push_text("request-id", id);
+        Self { head, body }
     }
 
     /// Reads an answer to its end. Its memory is charged as it comes.
@@ -271,7 +266,7 @@ impl BufferedResponse {
             .head()
             .cloned()
             .ok_or_else(|| fail("gave no head"))?;
-        let coding = head.headers.get(header::CONTENT_ENCODING);
+        let coding = head.headers.get("content-encoding");
         if Coding::parse(coding) != Ok(None) {
             return Err(fail("compressed its response although it was asked not to"));
         }
@@ -310,7 +305,7 @@ impl BufferedResponse {
     /// Writes the answer to the client.
     pub(crate) async fn deliver(
         self,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         settlement: &mut Settlement,
     ) -> Delivered {
         let bodiless = matches!(self.head.status.as_u16(), 204 | 304);
@@ -321,7 +316,7 @@ impl BufferedResponse {
     async fn deliver_as(
         self,
         length: Option<HeaderValue>,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         settlement: &mut Settlement,
     ) -> Delivered {
         let status = self.head.status.as_u16();
@@ -346,23 +341,23 @@ impl BufferedResponse {
     async fn write(
         self,
         length: Option<HeaderValue>,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         settlement: &mut Settlement,
-    ) -> pingora_core::Result<()> {
+    ) -> Result<(), ClientError> {
         let mut extra = settlement.answer_headers();
         extra
             .headers
             .extend(length.map(|length| (header::CONTENT_LENGTH, length)));
-        let own = headers::response_head(&self.head, Framing::AsGiven, &extra)?;
-        session.set_write_timeout(Some(settlement.snapshot().config.limits.write_timeout));
-        session.write_response_header(Box::new(own)).await?;
-        let body = if session.req_header().method == Method::HEAD {
+        let own = headers::response_head(&self.head, Framing::AsGiven, &extra);
+        session.set_write_timeout(settlement.snapshot().config.limits.write_timeout);
+        session.write_head(&own).await?;
+        let body = if session.request().method == Method::HEAD {
             Bytes::new()
         } else {
             self.body
         };
         settlement.delivered(&body);
         settlement.cover().await;
-        session.write_response_body(body, true).await
+        session.write_body(body, true).await
     }
 }

@@ -64,7 +64,10 @@ pub(crate) async fn list(
     }
     let count = gateway.owners.count(kind, &owner).await?;
     if count == 0 {
-        return BufferedResponse::own(Page::write([], false), fetch.settlement.id());
+        return Ok(BufferedResponse::own(
+            Page::write([], false),
+            fetch.settlement.id(),
+        ));
     }
 
     let limit = query.limit();

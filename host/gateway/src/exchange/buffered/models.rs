@@ -82,7 +82,10 @@ pub(crate) async fn one(fetch: &mut Fetch<'_>) -> Result<BufferedResponse, Refus
         return Err(not_found("model", id));
     }
     if let Some(resource) = decision.snapshot.config.endpoints.resource(id) {
-        return BufferedResponse::own(item(resource).json, fetch.settlement.id());
+        return Ok(BufferedResponse::own(
+            item(resource).json,
+            fetch.settlement.id(),
+        ));
     }
     let path = view.endpoint.upstream_path(&view.path);
     fetch.send(&FetchRequest::get(&path)).await

@@ -4,12 +4,12 @@ use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use pingora_core::protocols::http::ServerSession;
 use smallvec::SmallVec;
+use witgate_http::Value;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::retry::{Advice, Verdict};
 use witgate_messages::splice::splice;
-use witgate_upstream::{Admission, Departure, Framing, Request, Response};
+use witgate_upstream::{Admission, Departure, Framing, HeadersOf, Request, Response};
 
 use super::answered::Answered;
 use super::failed_attempt::{FailedAttempt, Left};
@@ -25,6 +25,7 @@ use crate::exchange::headers::{self, AnswerForm, BodyCoding, Passing};
 use crate::exchange::relay::early_headers;
 use crate::exchange::relay::metering::Metering;
 use crate::exchange::settle::Settlement;
+use crate::listen::session::HttpSession;
 
 /// The fallback of an attempt: another target, or another attempt at the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub(crate) async fn attempt(
     turn: Turn<'_>,
     fallback: Fallback,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Attempted, Refused> {
     let target = turn.target;
@@ -128,7 +129,7 @@ async fn classify(
     fallback: Fallback,
     answered: &mut Answered,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
 ) -> (Result<u16, String>, Result<Class, Interrupted>) {
     let status = answered.response.status();
     if status >= 400 {
@@ -171,7 +172,7 @@ async fn classify(
 fn classify_error(response: &Response, status: u16) -> Class {
     let lookup = |name: &str| {
         let head = response.head()?;
-        head.headers.get(name)?.to_str().ok()
+        head.headers.get(name).and_then(Value::to_str)
     };
     let advice = Advice::of(status, lookup, SystemTime::now());
     match advice.verdict {
@@ -248,7 +249,7 @@ fn body(decision: &Decision, target: &Target) -> Result<Body, Refused> {
 fn request<'a>(
     decision: &'a Decision,
     target: &Target,
-    session: &ServerSession,
+    session: &HttpSession,
     path: &'a str,
     body: &'a Body,
     form: AnswerForm,
@@ -263,7 +264,8 @@ fn request<'a>(
     Request {
         method: &decision.view.method,
         path,
-        headers: headers::to_upstream(session.req_header(), passing),
+        headers: headers::to_upstream(&session.request().headers, passing),
+        headers_of: HeadersOf::Caller,
         framing: if has_body {
             Framing::Length(len as u64)
         } else {

@@ -4,7 +4,6 @@
 //! could be tried, and only then, the head and what follows it are held back until the first content, within limits of
 //! bytes and time. Held bytes go to the client as they came, or to nobody.
 
-use pingora_core::protocols::http::ServerSession;
 use tokio::time::{Instant, timeout_at};
 use witgate_messages::error::ErrorReport;
 use witgate_upstream::Response;
@@ -13,6 +12,7 @@ use super::answered::HeldBack;
 use crate::config::Streams;
 use crate::exchange::downstream::{Downstream, Interrupted};
 use crate::exchange::relay::metering::Metering;
+use crate::listen::session::HttpSession;
 
 /// The beginning of an answer.
 pub(crate) enum Beginning {
@@ -34,7 +34,7 @@ pub(crate) async fn read(
     metering: &mut Metering,
     held_back: &mut HeldBack,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     streams: &Streams,
 ) -> Result<Beginning, Interrupted> {
     let until = Instant::now() + streams.hold;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use http::{HeaderMap, header};
+use witgate_http::Headers;
 
 use super::limits::MAX_HELD;
 use crate::answer::refused::Refused;
@@ -26,8 +26,8 @@ impl Decoding {
     /// # Errors
     ///
     /// The answer has a coding that can't be decoded.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refused> {
-        let coding = Coding::parse(headers.get(header::CONTENT_ENCODING));
+    pub(super) fn of(headers: &Headers) -> Result<Self, Refused> {
+        let coding = Coding::parse(headers.get("content-encoding"));
         let decoder = match coding {
             Ok(None) => None,
             Ok(Some(coding)) => Some(coding.decoder(Plain::default()).map_err(|_| unreadable())?),

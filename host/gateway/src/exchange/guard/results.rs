@@ -4,7 +4,6 @@
 //! asked about.
 
 use bytes::Bytes;
-use pingora_core::protocols::http::ServerSession;
 use serde_json::json;
 use witgate_messages::content::{self, Message};
 use witgate_messages::head::Head;
@@ -22,6 +21,7 @@ use crate::exchange::forward::answered::HeldBack;
 use crate::exchange::relay;
 use crate::exchange::relay::stopped::Stopped;
 use crate::exchange::settle::Settlement;
+use crate::listen::session::HttpSession;
 use crate::tenants::concurrency::{Charge, Permit};
 
 /// Results between their upstream and their client.
@@ -37,7 +37,7 @@ struct Lines {
 pub(super) async fn deliver(
     (response, held_back): (&mut Response, HeldBack),
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let decoding = head(response, client, session, settlement).await?;
@@ -72,7 +72,7 @@ impl Lines {
         &mut self,
         chunk: Bytes,
         client: &mut Downstream,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         settlement: &mut Settlement,
     ) -> Result<(), Stopped> {
         if !client.is_there() {
@@ -149,7 +149,7 @@ impl Lines {
         &self,
         out: Vec<u8>,
         client: &mut Downstream,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         settlement: &mut Settlement,
     ) -> Result<(), Stopped> {
         if !out.is_empty() {

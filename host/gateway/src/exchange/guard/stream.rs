@@ -4,8 +4,6 @@
 //! ends is ended for the client as the guard says, and its upstream is left as by a client that leaves.
 
 use bytes::Bytes;
-use http::header;
-use pingora_core::protocols::http::ServerSession;
 use witgate_messages::{content, error};
 use witgate_upstream::Response;
 
@@ -21,6 +19,7 @@ use crate::exchange::relay::metering::is_event_stream;
 use crate::exchange::relay::stopped::Stopped;
 use crate::exchange::relay::{self, limit};
 use crate::exchange::settle::Settlement;
+use crate::listen::session::HttpSession;
 use crate::tenants::concurrency::{Charge, FREE, Permit};
 
 /// A stream between its upstream and its client.
@@ -34,7 +33,7 @@ struct Passing {
 pub(super) async fn deliver(
     (response, held_back): (&mut Response, HeldBack),
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let decoding = match head(response, client, session, settlement).await {
@@ -82,7 +81,7 @@ pub(super) async fn deliver(
 pub(super) async fn head(
     response: &Response,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Result<Decoding, Refused>, Stopped> {
     let Some(head) = response.head() else {
@@ -92,12 +91,11 @@ pub(super) async fn head(
     let decoding = Decoding::of(&head.headers);
     if !client.has_early_headers() {
         let mut head = head.clone();
-        head.remove_header(&header::CONTENT_ENCODING);
-        head.remove_header(&header::CONTENT_LENGTH);
+        head.headers.remove("content-encoding");
+        head.headers.remove("content-length");
         let extra = settlement.answer_headers();
-        let own = headers::response_head(&head, relay::framing(session, &head), &extra)
-            .map_err(|error| Stopped::Refused(error.etype().as_str().to_owned()))?;
-        client.head(session, Box::new(own)).await?;
+        let own = headers::response_head(&head, relay::framing(session, &head), &extra);
+        client.head(session, &own).await?;
     }
     if is_event_stream(&head.headers) {
         client.allow_pings();
@@ -111,7 +109,7 @@ async fn body(
     passing: &mut Passing,
     response: &mut Response,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let step = limit::step(settlement);
@@ -134,7 +132,7 @@ impl Passing {
         &mut self,
         chunk: &Bytes,
         client: &mut Downstream,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         settlement: &mut Settlement,
     ) -> Result<(), Stopped> {
         if !client.is_there() {
@@ -150,7 +148,7 @@ impl Passing {
     async fn finish(
         &mut self,
         client: &mut Downstream,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         settlement: &mut Settlement,
     ) -> Result<(), Stopped> {
         let mut out = Vec::new();
@@ -187,7 +185,7 @@ impl Passing {
         fed: Result<(), Ended>,
         out: Vec<u8>,
         client: &mut Downstream,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         settlement: &mut Settlement,
     ) -> Result<(), Stopped> {
         if let Err(ended) = fed {
@@ -226,7 +224,7 @@ async fn end(
     ended: Ended,
     mut out: Vec<u8>,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let Ended { refused, quietly } = ended;

@@ -5,8 +5,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
-use pingora_core::protocols::http::ServerSession;
-use pingora_http::ResponseHeader;
+use witgate_http::ResponseHead;
 use witgate_messages::content;
 use witgate_messages::head::Head;
 use witgate_messages::splice::{Edit, splice};
@@ -26,6 +25,7 @@ use crate::exchange::headers::{self, Framing};
 use crate::exchange::relay;
 use crate::exchange::relay::stopped::Stopped;
 use crate::exchange::settle::Settlement;
+use crate::listen::session::HttpSession;
 use crate::tenants::concurrency::{Charge, Permit};
 
 /// An answer that leaves.
@@ -50,7 +50,7 @@ struct Read {
 pub(super) async fn deliver(
     (response, held_back): (&mut Response, HeldBack),
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Result<(), Stopped>, Refused> {
     let mut charge = settlement.permit.as_ref().map(Permit::charge);
@@ -114,7 +114,7 @@ fn take(came: &mut Vec<u8>, chunk: &[u8], charge: Option<&mut Charge>) -> Result
 
 /// Lets the guards read an answer. An error comes with the decoded answer.
 async fn inspect(
-    head: &ResponseHeader,
+    head: &ResponseHead,
     came: Bytes,
     charge: &mut Option<Charge>,
     settlement: &mut Settlement,
@@ -194,27 +194,26 @@ fn refusal(message: Bytes, explanation: &str) -> Option<Bytes> {
 }
 
 async fn send(
-    head: &ResponseHeader,
+    head: &ResponseHead,
     leaving: Leaving,
     response: &mut Response,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let mut head = head.clone();
     let body = match leaving {
         Leaving::AsItCame(body) => body,
         Leaving::Changed(body) => {
-            head.remove_header(&header::CONTENT_ENCODING);
+            head.headers.remove("content-encoding");
             body
         }
     };
     let mut extra = settlement.answer_headers();
     let length = HeaderValue::from(body.len());
     extra.headers.push((header::CONTENT_LENGTH, length));
-    let own = headers::response_head(&head, Framing::AsGiven, &extra)
-        .map_err(|error| Stopped::Refused(error.etype().as_str().to_owned()))?;
-    client.head(session, Box::new(own)).await?;
+    let own = headers::response_head(&head, Framing::AsGiven, &extra);
+    client.head(session, &own).await?;
     settlement.count(&body);
     client.body(session, body, false).await?;
     relay::end(response, client, session).await

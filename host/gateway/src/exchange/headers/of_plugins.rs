@@ -6,7 +6,9 @@ use std::sync::Arc;
 use http::HeaderValue;
 use http::header::HeaderName;
 
-use super::{CREDENTIALS, HOP_BY_HOP};
+use witgate_upstream::credentials;
+
+use super::HOP_BY_HOP;
 
 /// Names that a plugin may set, or prefixes followed by `*`.
 const ALLOWED: [&str; 6] = [
@@ -73,6 +75,6 @@ pub(crate) fn plugin_header(name: &str, value: &str) -> Option<(HeaderName, Head
 }
 
 fn host() -> impl Iterator<Item = &'static str> {
-    let names = HOP_BY_HOP.into_iter().chain(CREDENTIALS);
+    let names = HOP_BY_HOP.into_iter().chain(credentials().iter().copied());
     names.chain(OF_THE_ANSWER).chain(RESERVED).chain([OWN])
 }

@@ -4,9 +4,9 @@
 //! is searched in its final form: a caller's own credential word by word, everything else for the shape of a key, and
 //! for the key that the caller itself presented.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode;
 use smallvec::SmallVec;
+use witgate_http::{Headers, Value};
 use witgate_upstream::is_callers_credential;
 
 use super::{is_credential, presented};
@@ -29,14 +29,14 @@ const CUTS: [&[u8]; 4] = [b"", b",", b",;", MARKS];
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Spill<'a> {
     /// In a header.
-    Header(&'a HeaderName),
+    Header(&'a str),
     /// In the path or its query.
     Target,
 }
 
 /// Finds a key of the gateway in what is passed on to any upstream.
 pub(crate) fn spill<'a>(
-    headers: &'a HeaderMap,
+    headers: &'a Headers,
     target: &str,
     keyring: &Keyring,
 ) -> Option<Spill<'a>> {
@@ -58,20 +58,20 @@ pub(crate) fn spill<'a>(
     };
     headers
         .iter()
-        .find(|(name, value)| holds(value.as_bytes()) && !is_credential(name.as_str()))
-        .map(|(name, _)| Spill::Header(name))
+        .find(|header| holds(header.value.as_bytes()) && !is_credential(header.name))
+        .map(|header| Spill::Header(header.name))
         .or_else(|| holds(target.as_bytes()).then_some(Spill::Target))
 }
 
 /// Returns whether a credential that an upstream would be sent unchanged contains a key of the gateway.
-pub(crate) fn shows_ours(headers: &HeaderMap, keyring: &Keyring) -> bool {
+pub(crate) fn shows_ours(headers: &Headers, keyring: &Keyring) -> bool {
     headers
         .iter()
-        .filter(|(name, _)| is_callers_credential(name))
-        .any(|(_, value)| holds_ours(value, keyring))
+        .filter(|header| is_callers_credential(header.name))
+        .any(|header| holds_ours(header.value, keyring))
 }
 
-fn holds_ours(value: &HeaderValue, keyring: &Keyring) -> bool {
+fn holds_ours(value: Value<'_>, keyring: &Keyring) -> bool {
     let value = value.as_bytes().trim_ascii();
     let shows = |text: &[u8]| says_ours(text, keyring);
     shows(value)
@@ -184,9 +184,13 @@ mod tests {
 
     #[test]
     fn a_credential_of_more_words_than_any_scheme_has_is_taken_for_ours() {
-        let value = |words: usize| HeaderValue::from_str(&"a ".repeat(words)).unwrap();
         let keyring = Keyring::open();
-        assert!(!holds_ours(&value(WORDS), &keyring), "looked through");
-        assert!(holds_ours(&value(WORDS + 1), &keyring), "too many");
+        let holds = |words: usize| {
+            let mut headers = Headers::default();
+            headers.push_text("a", &"a ".repeat(words));
+            holds_ours(headers.get("a").unwrap(), &keyring)
+        };
+        assert!(!holds(WORDS), "looked through");
+        assert!(holds(WORDS + 1), "too many");
     }
 }

@@ -1,26 +1,27 @@
 //! Tests of the headers that each side gets of the other.
 
+use http::StatusCode;
+use witgate_http::RequestHead;
+
 use super::*;
 
-fn request(headers: &[(&'static str, &'static str)]) -> RequestHeader {
-    let mut request = RequestHeader::build("POST", b"/v1/messages?beta=true", None).unwrap();
-    for (name, value) in headers {
-        request.append_header(*name, *value).unwrap();
-    }
-    request
+fn request(lines: &[(&str, &str)]) -> Headers {
+    let lines = lines
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"));
+    let text = format!("GET / HTTP/1.1\r\n{}\r\n", lines.collect::<String>());
+    let parsed = RequestHead::parse(text.as_bytes()).unwrap();
+    parsed.unwrap().1.headers
 }
 
-fn sent(request: &RequestHeader, passing: Passing) -> String {
+fn sent(request: &Headers, passing: Passing) -> String {
     let headers = to_upstream(request, passing);
     headers
         .iter()
         .map(|header| {
             let name = String::from_utf8_lossy(header.spelling);
             let value = header.value.to_str().unwrap();
-            match header.role {
-                Role::Plain => format!("{name}: {value}\n"),
-                Role::Credential => format!("credential {name}: {value}\n"),
-            }
+            format!("{name}: {value}\n")
         })
         .collect()
 }
@@ -108,7 +109,7 @@ fn beside_the_gateways_own_header_the_others_are_not_taken_for_keys() {
         ("x-witgate-key", "own"),
     ]);
     assert_eq!(
-        presented(&request.headers).as_slice(),
+        presented(&request).as_slice(),
         [b"own".as_slice()],
         "one key"
     );
@@ -129,8 +130,8 @@ fn headers_keep_their_order_and_case_and_those_of_the_connection_end_here() {
     ]);
     assert_eq!(
         sent(&request, AS_SENT),
-        "Accept: application/json\ncredential Authorization: Bearer virtual\n\
-         X-Claude-Code-Session-Id: s\nanthropic-beta: a-1,b-2\ncredential x-api-key: virtual\n\
+        "Accept: application/json\nAuthorization: Bearer virtual\n\
+         X-Claude-Code-Session-Id: s\nanthropic-beta: a-1,b-2\nx-api-key: virtual\n\
          Host: 127.0.0.1:1\nContent-Length: 9\n",
         "the upstream's headers"
     );
@@ -138,20 +139,21 @@ fn headers_keep_their_order_and_case_and_those_of_the_connection_end_here() {
 
 #[test]
 fn what_an_answers_connection_names_ends_here_but_it_cannot_name_what_the_answer_is() {
-    let mut upstream = ResponseHeader::build(200, None).unwrap();
-    for (name, value) in [
+    let upstream = request(&[
         ("Connection", "X-Private, Content-Encoding, Content-Type"),
         ("X-Private", "1"),
         ("Content-Encoding", "gzip"),
         ("Content-Type", "application/json"),
-    ] {
-        upstream.append_header(name, value).unwrap();
-    }
+    ]);
+    let upstream = ResponseHead {
+        headers: upstream,
+        ..ResponseHead::new(StatusCode::OK)
+    };
     let additions = Additions {
         headers: Vec::new(),
         cors: CorsSource::Upstream,
     };
-    let head = response_head(&upstream, Framing::AsGiven, &additions).unwrap();
+    let head = response_head(&upstream, Framing::AsGiven, &additions);
     assert!(!head.headers.contains_key("x-private"), "of the connection");
     for name in ["content-encoding", "content-type"] {
         assert!(head.headers.contains_key(name), "{name} stays");
@@ -165,9 +167,10 @@ fn a_reader_of_one_value_sees_every_line_of_a_header() {
         ("x-app", "cli"),
         ("Anthropic-Beta", "b-2"),
     ]);
-    let folded = folded(&request.headers);
-    assert_eq!(folded["anthropic-beta"], "a-1, b-2", "both");
-    assert_eq!(folded["x-app"], "cli", "as it came");
+    let folded = request.folded();
+    let value = |name| folded.get(name).and_then(Value::to_str);
+    assert_eq!(value("anthropic-beta"), Some("a-1, b-2"), "both");
+    assert_eq!(value("x-app"), Some("cli"), "as it came");
 }
 
 #[test]
@@ -175,7 +178,7 @@ fn either_credential_header_is_read() {
     for bearer in ["bearer  two", "Bearer\ttwo", "BEARER two "] {
         let request = request(&[("authorization", bearer), ("x-api-key", "one")]);
         assert_eq!(
-            presented(&request.headers).as_slice(),
+            presented(&request).as_slice(),
             [b"one".as_slice(), b"two"],
             "both, in order of trial: {bearer:?}"
         );

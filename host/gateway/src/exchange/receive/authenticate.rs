@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use pingora_core::protocols::http::ServerSession;
 use witgate_ledger::UnixMillis;
 
 use crate::answer::refused::Refused;
 use crate::clock::now;
 use crate::exchange::headers::{self, Spill};
 use crate::gateway::snapshot::Snapshot;
+use crate::listen::session::HttpSession;
 use crate::tenants::keys::{Caller, Unidentified};
 
 /// Returns the caller of a request, by its key or its connection's client certificate.
@@ -17,7 +17,7 @@ use crate::tenants::keys::{Caller, Unidentified};
 ///
 /// 401 if the request has no key, an unknown one or one that has expired.
 pub(super) fn authenticate(
-    session: &ServerSession,
+    session: &HttpSession,
     snapshot: &Snapshot,
 ) -> Result<Arc<Caller>, Refused> {
     let now = now();
@@ -27,11 +27,11 @@ pub(super) fn authenticate(
 }
 
 fn identify(
-    session: &ServerSession,
+    session: &HttpSession,
     snapshot: &Snapshot,
     now: UnixMillis,
 ) -> Result<Arc<Caller>, Refused> {
-    let presented = headers::presented(&session.req_header().headers);
+    let presented = headers::presented(&session.request().headers);
     let mut refused = Unidentified::Unknown;
     for secret in &presented {
         match snapshot.keyring.caller(Some(secret), now) {
@@ -72,11 +72,11 @@ fn identify(
 ///
 /// 401 if a key is in a header or a path that is passed on.
 pub(super) fn reject_leaked_key(
-    session: &ServerSession,
+    session: &HttpSession,
     path: &str,
     snapshot: &Snapshot,
 ) -> Result<(), Refused> {
-    let headers = &session.req_header().headers;
+    let headers = &session.request().headers;
     let location = match headers::spill(headers, path, &snapshot.keyring) {
         None => return Ok(()),
         Some(Spill::Header(name)) => format!("the header {name}"),
@@ -92,14 +92,11 @@ pub(super) fn reject_leaked_key(
 
 /// Returns the caller of the connection's client certificate.
 fn by_certificate(
-    session: &ServerSession,
+    session: &HttpSession,
     snapshot: &Snapshot,
     now: UnixMillis,
 ) -> Result<Arc<Caller>, Unidentified> {
-    let tls = session
-        .digest()
-        .and_then(|digest| digest.ssl_digest.as_ref());
-    let tls = tls.ok_or(Unidentified::Unknown)?;
+    let tls = session.tls().ok_or(Unidentified::Unknown)?;
     snapshot
         .keyring
         .caller_of_certificate(&tls.cert_digest, now)

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, header};
-use pingora_core::protocols::http::ServerSession;
-use pingora_core::{Error, ErrorType};
+use http::Method;
 use tokio::time::timeout;
+use witgate_http::Value;
 use witgate_messages::endpoint::Endpoint;
 
 use crate::answer::refused::Refused;
 use crate::config::Limits;
 use crate::listen::STREAM_WINDOW;
+use crate::listen::session::{ClientError, HttpSession};
 use crate::tenants::concurrency::{Charge, FREE, Permit};
 
 /// The treatment of a request body.
@@ -37,13 +37,13 @@ const INITIAL_BUFFER: usize = 16 * 1024;
 ///
 /// The body is too large, too slow, or malformed, or the memory is exhausted.
 pub(super) async fn read_body(
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     limits: &Limits,
     limit: usize,
     permit: &Permit,
 ) -> Result<Bytes, Refused> {
-    let request = session.req_header();
-    let chunked = request.headers.contains_key(header::TRANSFER_ENCODING);
+    let request = session.request();
+    let chunked = request.headers.contains_key("transfer-encoding");
     let length = declared(session);
     let over = || {
         let message = format!(
@@ -79,16 +79,15 @@ pub(super) async fn read_body(
     send_continue(session).await?;
     let read = async {
         let mut body = Partial::new(announced, permit);
-        let slow = |error: Box<Error>| match error.etype() {
+        let slow = |error| match error {
             // The timeout of one read is as long as the whole body may take.
-            ErrorType::ReadTimedout => body_timeout(limits.body_timeout),
-            _ => body_error(&error),
+            ClientError::Stalled => body_timeout(limits.body_timeout),
+            other => body_error(other),
         };
-        while let Some(part) = session.read_request_body().await.map_err(slow)? {
-            if body.len() + part.len() > limit {
+        while body.read(session).await?.map_err(slow)? > 0 {
+            if body.len() > limit {
                 return Err(over());
             }
-            body.push(part)?;
         }
         Ok(body.into_bytes())
     };
@@ -104,7 +103,7 @@ pub(super) async fn read_body(
 ///
 /// The memory is exhausted.
 pub(crate) fn window(
-    session: &ServerSession,
+    session: &HttpSession,
     announced: Option<usize>,
     permit: &Permit,
 ) -> Result<Option<Charge>, Refused> {
@@ -119,15 +118,15 @@ pub(crate) fn window(
 }
 
 /// Returns the length that the client declares, or `None`.
-pub(crate) fn declared(session: &ServerSession) -> Option<u64> {
+pub(crate) fn declared(session: &HttpSession) -> Option<u64> {
     session
-        .get_header(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok())
+        .header("content-length")
+        .and_then(Value::to_str)
         .and_then(|length| length.trim().parse().ok())
 }
 
 /// Returns the length that the client declares, or `None` if it is larger than any memory.
-pub(crate) fn announced(session: &ServerSession) -> Option<usize> {
+pub(crate) fn announced(session: &HttpSession) -> Option<usize> {
     declared(session).and_then(|length| usize::try_from(length).ok())
 }
 
@@ -136,7 +135,7 @@ pub(crate) fn announced(session: &ServerSession) -> Option<usize> {
 /// # Errors
 ///
 /// 413 if it is.
-pub(super) fn check_length(session: &ServerSession, limit: u64) -> Result<(), Refused> {
+pub(super) fn check_length(session: &HttpSession, limit: u64) -> Result<(), Refused> {
     match declared(session) {
         Some(length) if length > limit => Err(body_too_large(limit)),
         _ => Ok(()),
@@ -148,15 +147,12 @@ pub(super) fn check_length(session: &ServerSession, limit: u64) -> Result<(), Re
 /// # Errors
 ///
 /// The client disconnected.
-pub(crate) async fn send_continue(session: &mut ServerSession) -> Result<(), Refused> {
+pub(crate) async fn send_continue(session: &mut HttpSession) -> Result<(), Refused> {
     if session
-        .get_header(header::EXPECT)
+        .header("expect")
         .is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
     {
-        // Otherwise pingora closes the connection after a response that starts before the body has ended.
-        session.set_close_on_response_before_downstream_finish(false);
-        let invited = session.write_continue_response().await;
-        session.set_close_on_response_before_downstream_finish(true);
+        let invited = session.write_continue().await;
         invited.map_err(|_| client_disconnected())?;
     }
     Ok(())
@@ -174,13 +170,13 @@ pub(crate) fn body_timeout(limit: Duration) -> Refused {
 }
 
 /// Returns the refusal for a body that can't be read.
-pub(crate) fn body_error(error: &Error) -> Refused {
-    match error.etype() {
-        ErrorType::ReadTimedout => {
+pub(crate) fn body_error(error: ClientError) -> Refused {
+    match error {
+        ClientError::Stalled => {
             Refused::client(408, "the body stalled: no byte of it arrived for too long")
         }
-        ErrorType::ConnectionClosed | ErrorType::ReadError => client_disconnected(),
-        _ => Refused::client(
+        ClientError::Gone => client_disconnected(),
+        ClientError::Malformed => Refused::client(
             400,
             "the body is malformed: its framing contradicts its headers",
         ),
@@ -231,28 +227,59 @@ impl<'a> Partial<'a> {
         self.first.len() + self.joined.len()
     }
 
-    fn push(&mut self, part: Bytes) -> Result<(), Refused> {
-        let len = self.len() + part.len();
+    /// Reads the next bytes. Returns their number, 0 at the end. Of a body whose length is known, all but the first part is read
+    /// straight into the buffer.
+    async fn read(
+        &mut self,
+        session: &mut HttpSession,
+    ) -> Result<Result<usize, ClientError>, Refused> {
         if self.len() == 0 {
-            self.charge(len)?;
-            self.first = part;
-            return Ok(());
+            let read = session.read_body().await;
+            return match read {
+                Ok(part) => {
+                    self.first = part.unwrap_or_default();
+                    self.charge(self.first.len())?;
+                    Ok(Ok(self.first.len()))
+                }
+                Err(error) => Ok(Err(error)),
+            };
         }
-        match self.announced {
+        let Some(announced) = self.announced else {
+            return match session.read_body().await {
+                Ok(Some(part)) => {
+                    self.push(&part)?;
+                    Ok(Ok(part.len()))
+                }
+                Ok(None) => Ok(Ok(0)),
+                Err(error) => Ok(Err(error)),
+            };
+        };
+        if self.len() >= announced {
+            return Ok(session
+                .read_body()
+                .await
+                .map(|part| part.map_or(0, |part| part.len())));
+        }
+        if self.joined.is_empty() {
             // Unwritten pages cost address space only.
-            Some(announced) => {
-                self.charge(len)?;
-                self.joined
-                    .reserve_exact(announced.max(len) - self.joined.len());
-            }
-            None => self
-                .charge
-                .get_or_insert_with(|| self.permit.charge())
-                .grow(&mut self.joined, len.max(INITIAL_BUFFER), usize::MAX)?,
+            self.joined.reserve_exact(announced);
+            self.joined
+                .extend_from_slice(&std::mem::take(&mut self.first));
         }
+        let read = session.read_body_into(&mut self.joined).await;
+        self.charge(self.len())?;
+        Ok(read)
+    }
+
+    /// Adds a part of a body of unknown length.
+    fn push(&mut self, part: &[u8]) -> Result<(), Refused> {
+        let len = self.len() + part.len();
+        self.charge
+            .get_or_insert_with(|| self.permit.charge())
+            .grow(&mut self.joined, len.max(INITIAL_BUFFER), usize::MAX)?;
         self.joined
             .extend_from_slice(&std::mem::take(&mut self.first));
-        self.joined.extend_from_slice(&part);
+        self.joined.extend_from_slice(part);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use brotli::reader::StandardAlloc;
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 use bytes::Bytes;
-use http::HeaderValue;
+use witgate_http::Value;
 
 use crate::answer::refused::Refused;
 use crate::config::Limits;
@@ -50,7 +50,7 @@ enum Undecodable {
 /// 400 if the coding is not supported or the body is not in it, 413 if the decoded body is over the limit; also as
 /// [`Charge::cover`].
 pub(crate) async fn decode(
-    coding: Option<&HeaderValue>,
+    coding: Option<Value<'_>>,
     body: Bytes,
     limits: &Limits,
     permit: &Permit,

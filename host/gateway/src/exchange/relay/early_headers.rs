@@ -4,13 +4,12 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, Version, header};
-use pingora_http::ResponseHeader;
+use http::{StatusCode, Version};
+use witgate_http::ResponseHead;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::{ErrorReport, ErrorType};
 use witgate_upstream::Response;
 
-use crate::answer::refused::Refused;
 use crate::exchange::coding::Coding;
 use crate::exchange::decide::Decision;
 use crate::exchange::downstream::EarlyHeaders;
@@ -21,25 +20,11 @@ use crate::exchange::settle::Settlement;
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 /// Returns the early head for a request, or `None` if it gets none.
-///
-/// # Errors
-///
-/// The head cannot be built, which no configuration causes.
-pub(crate) fn head(
-    decision: &Decision,
-    settlement: &Settlement,
-) -> Result<Option<EarlyHeaders>, Refused> {
-    let Some(after) = wanted_after(decision) else {
-        return Ok(None);
-    };
-    build(decision, settlement)
-        .map(|head| {
-            Some(EarlyHeaders {
-                at: settlement.started() + after,
-                head: Box::new(head),
-            })
-        })
-        .map_err(|_| Refused::gateway(500, "the response head can't be built"))
+pub(crate) fn head(decision: &Decision, settlement: &Settlement) -> Option<EarlyHeaders> {
+    wanted_after(decision).map(|after| EarlyHeaders {
+        at: settlement.started() + after,
+        head: Box::new(build(decision, settlement)),
+    })
 }
 
 /// Returns whether this request may get an early head.
@@ -54,34 +39,29 @@ fn wanted_after(decision: &Decision) -> Option<Duration> {
     (decision.view.endpoint == Endpoint::Messages && decision.is_stream).then_some(after)
 }
 
-fn build(decision: &Decision, settlement: &Settlement) -> pingora_core::Result<ResponseHeader> {
-    let mut head = ResponseHeader::build(200, Some(8))?;
-    head.append_header(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream; charset=utf-8"),
-    )?;
-    head.append_header(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
+fn build(decision: &Decision, settlement: &Settlement) -> ResponseHead {
+    let mut head = ResponseHead::new(StatusCode::OK);
+    let headers = &mut head.headers;
+    headers.push_text("content-type", "text/event-stream; charset=utf-8");
+    headers.push_text("cache-control", "no-cache");
     if decision.view.version == Version::HTTP_11 {
-        head.append_header(
-            header::TRANSFER_ENCODING,
-            HeaderValue::from_static("chunked"),
-        )?;
+        headers.push_text("transfer-encoding", "chunked");
     }
     for (name, value) in settlement.answer_headers().headers {
-        head.append_header(name, value)?;
+        headers.push(&name, &value);
     }
-    Ok(head)
+    head
 }
 
 /// Returns whether an answer can follow an early head.
-pub(crate) fn fits(head: &ResponseHeader) -> bool {
+pub(crate) fn fits(head: &ResponseHead) -> bool {
     head.status.as_u16() == 200 && is_plain_stream(head)
 }
 
 /// Returns whether an answer is an uncompressed event stream.
-pub(crate) fn is_plain_stream(head: &ResponseHeader) -> bool {
+pub(crate) fn is_plain_stream(head: &ResponseHead) -> bool {
     is_event_stream(&head.headers)
-        && Coding::parse(head.headers.get(header::CONTENT_ENCODING)) == Ok(None)
+        && Coding::parse(head.headers.get("content-encoding")) == Ok(None)
 }
 
 /// Reads the error that an answer is, to report it as an event.

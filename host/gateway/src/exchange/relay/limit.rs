@@ -1,7 +1,6 @@
 //! The end of a stream at its limit: an error event behind the last whole event that the client gets.
 
 use bytes::Bytes;
-use pingora_core::protocols::http::ServerSession;
 use witgate_messages::error;
 use witgate_messages::sse::Place;
 use witgate_upstream::Response;
@@ -11,6 +10,7 @@ use super::stopped::Stopped;
 use crate::answer::refused::Refused;
 use crate::exchange::downstream::Downstream;
 use crate::exchange::settle::Settlement;
+use crate::listen::session::HttpSession;
 
 /// A stream that has reached its limit.
 pub(super) struct Cut {
@@ -40,7 +40,7 @@ impl Cut {
         [mut part, mut rest]: [Bytes; 2],
         response: &mut Response,
         client: &mut Downstream,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         settlement: &mut Settlement,
     ) -> Result<(), Stopped> {
         loop {
@@ -71,7 +71,7 @@ impl Cut {
 pub(super) async fn end(
     stopped: Stopped,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     match stopped {
@@ -84,7 +84,7 @@ pub(super) async fn end(
 pub(in crate::exchange) async fn end_with(
     refused: Box<Refused>,
     client: &mut Downstream,
-    session: &mut ServerSession,
+    session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<(), Stopped> {
     let event = error::sse_event(&refused.kind, &refused.message, Some(settlement.id()));

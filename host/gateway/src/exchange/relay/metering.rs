@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use http::{HeaderMap, header};
+use witgate_http::Headers;
 use witgate_messages::error::ErrorReport;
 use witgate_messages::meter::{Made, Meter, Reading};
 use witgate_messages::price::PriceBook;
@@ -36,9 +36,9 @@ struct Decoded {
 }
 
 /// Returns whether the headers say that the body is an event stream.
-pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|value| value.to_str().ok()?.trim().get(..17));
+pub(crate) fn is_event_stream(headers: &Headers) -> bool {
+    let kind = headers.get("content-type");
+    let kind = kind.and_then(|value| value.to_str()?.trim().get(..17));
     kind.is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
 
 impl Metering {
     /// Creates a meter for a response with these headers.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &Headers) -> Self {
         let meter = if is_event_stream(headers) {
             Meter::sse()
         } else {
@@ -56,13 +56,13 @@ impl Metering {
     }
 
     /// Creates a meter for the results of a batch.
-    pub(crate) fn of_results(headers: &HeaderMap, prices: &Arc<PriceBook>) -> Self {
+    pub(crate) fn of_results(headers: &Headers, prices: &Arc<PriceBook>) -> Self {
         Self::through(headers, Meter::results(Arc::clone(prices)))
     }
 
     /// Returns a meter behind the decoder for the coding in the headers.
-    fn through(headers: &HeaderMap, meter: Meter) -> Self {
-        let path = match Coding::parse(headers.get(header::CONTENT_ENCODING)) {
+    fn through(headers: &Headers, meter: Meter) -> Self {
+        let path = match Coding::parse(headers.get("content-encoding")) {
             Ok(None) => Path::Plain(meter),
             Ok(Some(coding)) => {
                 let left = MAX_DECODED_BYTES;
@@ -187,7 +187,6 @@ impl Write for Decoded {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use witgate_messages::meter::Source;
 
     use super::*;
@@ -200,13 +199,10 @@ mod tests {
         "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
     );
 
-    fn headers(coding: &'static str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/event-stream; charset=utf-8"),
-        );
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    fn headers(coding: &'static str) -> Headers {
+        let mut headers = Headers::default();
+        headers.push_text("content-type", "text/event-stream; charset=utf-8");
+        headers.push_text("content-encoding", coding);
         headers
     }
 

@@ -9,7 +9,6 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pingora_core::protocols::http::ServerSession;
 use tokio::time::timeout;
 use witgate_upstream::{Taken, Upload};
 
@@ -17,6 +16,7 @@ use super::{Stopped, while_connected};
 use crate::answer::refused::Refused;
 use crate::exchange::receive::body::body_error;
 use crate::exchange::relay::ready;
+use crate::listen::session::HttpSession;
 use crate::tenants::concurrency::Charge;
 
 /// Largest number of bytes that are read ahead. More than the sockets of a client usually hold when it disconnects.
@@ -83,7 +83,7 @@ impl Ahead {
         &mut self,
         part: Bytes,
         upload: &mut Upload,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
     ) -> Result<Taken, Stopped> {
         let mut write = pin!(upload.write(part));
         loop {
@@ -96,7 +96,7 @@ impl Ahead {
 
     /// Reads the bytes that have come, as far as there is room. Without memory for them the client is not checked: its
     /// disconnect is noticed once the upstream takes something or reaches its idle timeout.
-    async fn read_on(&mut self, session: &mut ServerSession) -> Result<(), Refused> {
+    async fn read_on(&mut self, session: &mut HttpSession) -> Result<(), Refused> {
         if session.is_http2() {
             return Ok(());
         }
@@ -111,14 +111,14 @@ impl Ahead {
             if paid.is_some_and(|paid| paid.is_err()) {
                 break;
             }
-            match ready(session.read_request_body()).await {
+            match ready(session.read_body()).await {
                 None => break,
                 Some(Ok(Some(part))) => {
                     self.len += part.len();
                     self.parts.push_back(part);
                 }
                 Some(Ok(None)) => self.end = End::Read,
-                Some(Err(error)) => return Err(body_error(&error)),
+                Some(Err(error)) => return Err(body_error(error)),
             }
         }
         Ok(())

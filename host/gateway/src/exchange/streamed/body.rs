@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use pingora_core::protocols::http::ServerSession;
 use tokio::time::{Instant, timeout_at};
 use witgate_upstream::{Taken, Upload};
 
@@ -12,6 +11,7 @@ use super::{MIN_RATE, Progress, Stopped, while_connected};
 use crate::answer::refused::Refused;
 use crate::exchange::receive::body::{announced, body_error, body_timeout, body_too_large, window};
 use crate::exchange::settle::Settlement;
+use crate::listen::session::HttpSession;
 use crate::tenants::concurrency::{Charge, Permit};
 
 /// A body that is being passed on.
@@ -36,10 +36,7 @@ impl Body {
     /// # Errors
     ///
     /// There is no memory for its window now.
-    pub(super) fn new(
-        session: &mut ServerSession,
-        settlement: &Settlement,
-    ) -> Result<Self, Refused> {
+    pub(super) fn new(session: &mut HttpSession, settlement: &Settlement) -> Result<Self, Refused> {
         let permit = settlement.permit.as_ref();
         let window = match permit {
             Some(permit) => window(session, announced(session), permit)?,
@@ -61,7 +58,7 @@ impl Body {
     pub(super) async fn pass(
         &mut self,
         upload: &mut Upload,
-        session: &mut ServerSession,
+        session: &mut HttpSession,
         settlement: &mut Settlement,
     ) -> Result<Progress, Stopped> {
         let limits = settlement.snapshot().config.limits.clone();
@@ -73,9 +70,9 @@ impl Body {
                 None => tokio::select! {
                     biased;
                     () = upload.answered() => Next::Answer,
-                    read = timeout_at(self.started + time, session.read_request_body()) => match read {
+                    read = timeout_at(self.started + time, session.read_body()) => match read {
                         Ok(Ok(part)) => Next::Part(part),
-                        Ok(Err(error)) => return Err(body_error(&error).into()),
+                        Ok(Err(error)) => return Err(body_error(error).into()),
                         Err(_) => return Err(body_timeout(time).into()),
                     },
                 },

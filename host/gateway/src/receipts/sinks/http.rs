@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use witgate_audit::outlet::{Outlet, Undelivered};
-use witgate_upstream::Headers;
+use witgate_http::Headers;
 
 use super::otlp;
 use crate::config::receipts_sinks::Endpoint;
@@ -45,10 +45,10 @@ impl Posts {
             Form::Lines => "application/x-ndjson",
             Form::Otlp => "application/json",
         };
-        headers.push_own(&CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.push_own(&USER_AGENT, HeaderValue::from_static("witgate-receipts"));
+        headers.push(&CONTENT_TYPE, &HeaderValue::from_static(content_type));
+        headers.push(&USER_AGENT, &HeaderValue::from_static("witgate-receipts"));
         for (name, value) in given {
-            headers.push_own(&name, value);
+            headers.push(&name, &value);
         }
         Ok(headers)
     }

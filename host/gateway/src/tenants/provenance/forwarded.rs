@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use http::{HeaderMap, HeaderValue};
+use witgate_http::{Headers, Value};
 
 use crate::config::{ForwardedHeader, Proxies};
 
@@ -24,14 +24,14 @@ pub(crate) struct Malformed;
 /// The `forwarded` header is ambiguous.
 pub(crate) fn client(
     peer: IpAddr,
-    headers: &HeaderMap,
+    headers: &Headers,
     proxies: &Proxies,
 ) -> Result<IpAddr, Malformed> {
     if !proxies.trust(peer) {
         return Ok(peer);
     }
     let mut client = peer;
-    for line in headers.get_all(proxies.header.name()).iter().rev() {
+    for line in headers.get_all(&proxies.header.name()).rev() {
         for hop in hops(line, proxies.header)?.into_iter().rev() {
             let Some(address) = hop else {
                 return Ok(client);
@@ -50,12 +50,12 @@ pub(crate) fn client(
 /// # Errors
 ///
 /// The `forwarded` header is ambiguous.
-fn hops(line: &HeaderValue, header: ForwardedHeader) -> Result<Vec<Option<IpAddr>>, Malformed> {
+fn hops(line: Value<'_>, header: ForwardedHeader) -> Result<Vec<Option<IpAddr>>, Malformed> {
     match (header, line.to_str()) {
-        (ForwardedHeader::XForwardedFor, Ok(line)) => Ok(line.split(',').map(address).collect()),
-        (ForwardedHeader::XForwardedFor, Err(_)) => Ok(vec![None]),
-        (ForwardedHeader::Forwarded, Ok(line)) => elements(line).ok_or(Malformed),
-        (ForwardedHeader::Forwarded, Err(_)) => Err(Malformed),
+        (ForwardedHeader::XForwardedFor, Some(line)) => Ok(line.split(',').map(address).collect()),
+        (ForwardedHeader::XForwardedFor, None) => Ok(vec![None]),
+        (ForwardedHeader::Forwarded, Some(line)) => elements(line).ok_or(Malformed),
+        (ForwardedHeader::Forwarded, None) => Err(Malformed),
     }
 }
 
@@ -170,9 +170,9 @@ mod tests {
             header,
             ..Proxies::default()
         };
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::default();
         for line in lines {
-            headers.append(header.name(), line.parse().unwrap());
+            headers.push_text(header.name(), line);
         }
         let peer = IpAddr::from(Ipv4Addr::LOCALHOST);
         client(peer, &headers, &proxies).map(|address| address.to_string())

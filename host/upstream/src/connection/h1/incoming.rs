@@ -5,22 +5,18 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{StatusCode, Version, header};
+use http::{StatusCode, Version};
 use pingora_core::protocols::Stream;
 use pingora_core::{Error, ErrorType, OrErr};
-use pingora_http::{ResponseHeader, header_value_from_raw};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
+use witgate_http::{ResponseHead, Rest};
 
-use super::body::{Chunk, Rest};
 use crate::Upstream;
 use crate::dns::Address;
 
 /// Longest head, in bytes.
 const MAX_HEAD: usize = 1024 * 1024;
-
-/// Most headers of a head.
-const MAX_HEADERS: usize = 256;
 
 /// The room for the first read, and for each one while little comes, in bytes.
 const LEAST_ROOM: usize = 4 * 1024;
@@ -46,7 +42,7 @@ pub(in crate::connection) struct Incoming {
     room: usize,
     to: AnswerTo,
     /// The last head that was read.
-    head: Option<Box<ResponseHeader>>,
+    head: Option<ResponseHead>,
     rest: Rest,
     /// Longest wait for the next bytes of a body.
     idle: Option<Duration>,
@@ -74,11 +70,14 @@ impl Incoming {
     /// [`ErrorType::InvalidHTTPHeader`] if it is no head; the connection broke otherwise.
     pub(in crate::connection) async fn read_head(&mut self) -> pingora_core::Result<StatusCode> {
         loop {
-            if let Some((length, head)) = parse(&self.read)? {
+            let parsed = ResponseHead::parse(&self.read);
+            let parsed = parsed
+                .or_else(|bad| Error::e_explain(ErrorType::InvalidHTTPHeader, bad.to_string()))?;
+            if let Some((length, head)) = parsed {
                 self.read.advance(length);
                 self.rest = rest(&head, self.to)?;
                 let status = head.status;
-                self.head = Some(Box::new(head));
+                self.head = Some(head);
                 return Ok(status);
             }
             if self.read.len() > MAX_HEAD {
@@ -93,8 +92,8 @@ impl Incoming {
         }
     }
 
-    pub(in crate::connection) fn head(&self) -> Option<&ResponseHeader> {
-        self.head.as_deref()
+    pub(in crate::connection) fn head(&self) -> Option<&ResponseHead> {
+        self.head.as_ref()
     }
 
     /// Reads the next bytes of the body; `None` is its clean end. Cancel safe.
@@ -158,7 +157,7 @@ impl Incoming {
         if is_clean
             && self
                 .head
-                .as_deref()
+                .as_ref()
                 .is_some_and(|head| stays_open(head, self.to))
         {
             upstream.idle.put(address.at, self.stream);
@@ -166,96 +165,21 @@ impl Incoming {
     }
 }
 
-/// Parses a head. Returns its length with it, or `None` if it is not whole.
-fn parse(bytes: &[u8]) -> pingora_core::Result<Option<(usize, ResponseHeader)>> {
-    const INVALID: ErrorType = ErrorType::InvalidHTTPHeader;
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut parsed = httparse::Response::new(&mut headers);
-    let mut parser = httparse::ParserConfig::default();
-    parser.allow_spaces_after_header_name_in_responses(true);
-    parser.allow_obsolete_multiline_headers_in_responses(true);
-    let length = match parser.parse_response(&mut parsed, bytes) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(error) => return Error::e_because(INVALID, "its head can't be parsed", error),
-    };
-    let status = parsed.code.unwrap_or_default();
-    let mut head = ResponseHeader::build(status, Some(parsed.headers.len()))?;
-    head.set_version(match parsed.version {
-        Some(0) => Version::HTTP_10,
-        _ => Version::HTTP_11,
-    });
-    head.set_reason_phrase(parsed.reason)?;
-    // The head is copied, so that the buffer stays free for the body.
-    let begin = bytes.as_ptr().addr();
-    let shared = Bytes::copy_from_slice(bytes.get(..length).unwrap_or_default());
-    let part = |of: &[u8]| {
-        let from = of.as_ptr().addr() - begin;
-        shared.slice(from..from + of.len())
-    };
-    let is_chunked =
-        |header: &httparse::Header<'_>| header.name.eq_ignore_ascii_case("transfer-encoding");
-    let has_coding = parsed.headers.iter().any(is_chunked);
-    for header in &*parsed.headers {
-        // Chunks say more than a length (RFC 9112, section 6.3).
-        if has_coding && header.name.eq_ignore_ascii_case("content-length") {
-            continue;
-        }
-        let value = header_value_from_raw(part(header.value));
-        head.append_header(part(header.name.as_bytes()), value)
-            .or_err(INVALID, "a header is not valid")?;
-    }
-    Ok(Some((length, head)))
-}
-
 /// Returns the body that follows a head (RFC 9112, section 6.3).
 ///
 /// # Errors
 ///
 /// [`ErrorType::InvalidHTTPHeader`]: the head does not say where the body ends, or says it twice.
-fn rest(head: &ResponseHeader, to: AnswerTo) -> pingora_core::Result<Rest> {
+fn rest(head: &ResponseHead, to: AnswerTo) -> pingora_core::Result<Rest> {
     if has_no_body(head, to) {
         return Ok(Rest::Length(0));
     }
-    if let Some(coding) = head
-        .headers
-        .get_all(header::TRANSFER_ENCODING)
-        .iter()
-        .next_back()
-    {
-        let last = coding.as_bytes().rsplit(|byte| *byte == b',').next();
-        let is_chunked =
-            last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
-        return Ok(match is_chunked {
-            true => Rest::Chunks(Chunk::Size),
-            false => Rest::UntilClose,
-        });
-    }
-    let mut length = None;
-    for value in head.headers.get_all(header::CONTENT_LENGTH) {
-        for text in value.as_bytes().split(|byte| *byte == b',') {
-            let text = std::str::from_utf8(text.trim_ascii()).unwrap_or_default();
-            // A sign would parse too.
-            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-            match text.parse::<u64>().ok().filter(|_| digits) {
-                Some(given) if length.is_none_or(|length| length == given) => length = Some(given),
-                Some(_) | None => {
-                    return Error::e_explain(
-                        ErrorType::InvalidHTTPHeader,
-                        "its Content-Length is not valid",
-                    );
-                }
-            }
-        }
-    }
-    Ok(length.map_or(Rest::UntilClose, Rest::Length))
+    head.rest()
+        .or_else(|bad| Error::e_explain(ErrorType::InvalidHTTPHeader, bad.to_string()))
 }
 
 /// Returns whether an answer ends with its head.
-fn has_no_body(head: &ResponseHeader, to: AnswerTo) -> bool {
+fn has_no_body(head: &ResponseHead, to: AnswerTo) -> bool {
     let status = head.status;
     to == AnswerTo::Head
         || status.is_informational()
@@ -263,21 +187,17 @@ fn has_no_body(head: &ResponseHeader, to: AnswerTo) -> bool {
 }
 
 /// Returns whether the connection of an answer that was read to its end takes another request (RFC 9112, section 9.3).
-fn stays_open(head: &ResponseHeader, to: AnswerTo) -> bool {
+fn stays_open(head: &ResponseHead, to: AnswerTo) -> bool {
     let ends_by_itself = rest(head, to).is_ok_and(|rest| rest != Rest::UntilClose);
-    let says = |wanted: &str| {
-        let values = head.headers.get_all(header::CONNECTION).iter();
-        let mut options = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes()))
-    };
     let persists = match head.version {
         // Its chunks are not to be trusted (RFC 9112, section 6.1).
         Version::HTTP_10 => {
-            says("keep-alive") && !head.headers.contains_key(header::TRANSFER_ENCODING)
+            head.headers.has_option("connection", "keep-alive")
+                && !head.headers.contains_key("transfer-encoding")
         }
         _ => true,
     };
-    ends_by_itself && persists && !says("close")
+    ends_by_itself && persists && !head.headers.has_option("connection", "close")
 }
 
 #[cfg(test)]

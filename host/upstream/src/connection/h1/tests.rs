@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
+use witgate_http::RequestHead;
 
 use super::*;
 use crate::config::tests::parsed;
-use crate::{Headers, Role, Upstreams, system_resolver};
+use crate::{HeadersOf, Upstreams, system_resolver};
 
 const HEADERS: [(&str, &str); 6] = [
     ("Accept", "application/json"),
@@ -31,22 +31,17 @@ fn written(
     framing: Framing,
     persistence: Persistence,
 ) -> String {
-    let secrets = ["authorization", "x-api-key", "x-witgate-key", "cookie"];
-    let mut list = Headers::default();
-    for (spelling, value) in headers {
-        let name: HeaderName = spelling.parse().unwrap();
-        let role = if secrets.contains(&name.as_str()) {
-            Role::Credential
-        } else {
-            Role::Plain
-        };
-        let value = HeaderValue::from_str(value).unwrap();
-        list.push(name, spelling.as_bytes(), value, role);
-    }
+    let lines = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"));
+    let text = format!("GET / HTTP/1.1\r\n{}\r\n", lines.collect::<String>());
+    let parsed = RequestHead::parse(text.as_bytes()).unwrap();
+    let list = parsed.unwrap().1.headers;
     let request = Request {
         method: &Method::POST,
         path: "/v1/messages?beta=true",
         headers: list,
+        headers_of: HeadersOf::Caller,
         framing,
         body: &[],
     };

@@ -120,11 +120,16 @@ async fn a_small_body_that_unpacks_to_a_large_one_leaves_its_worker_free() {
     let limits = Limits::default();
     let permit = Concurrency::default().acquire(&Share::default(), &limits);
     let permit = permit.unwrap();
-    let coding = HeaderValue::from_static("zstd");
+    let coding = http::HeaderValue::from_static("zstd");
     for (size, waits) in [(10 << 20, true), (100_000, false)] {
         let packed = Bytes::from(pack(Coding::Zstd, &vec![b' '; size]));
         assert!(packed.len() < BLOCKING_THRESHOLD, "it is small");
-        let mut decoding = pin!(super::decode(Some(&coding), packed, &limits, &permit));
+        let mut decoding = pin!(super::decode(
+            Some((&coding).into()),
+            packed,
+            &limits,
+            &permit
+        ));
         let first = poll_fn(|cx| Poll::Ready(decoding.as_mut().poll(cx))).await;
         assert_eq!(first.is_pending(), waits, "of {size} bytes");
         let body = match first {

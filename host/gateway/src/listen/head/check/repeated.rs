@@ -3,8 +3,7 @@
 //! The gateway reads a header and forwards it, and the upstream reads it again. Both have to see the same value. So a
 //! single-valued header may come only once, and `Connection` may name only hop-by-hop headers.
 
-use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue};
+use witgate_http::{Headers, Value};
 
 use crate::exchange::headers::is_hop_by_hop;
 
@@ -29,16 +28,16 @@ const OPTIONS: [&str; 2] = ["close", "keep-alive"];
 /// # Errors
 ///
 /// Returns a text that names the ambiguous header.
-pub(crate) fn check(headers: &HeaderMap) -> Result<(), String> {
+pub(crate) fn check(headers: &Headers) -> Result<(), String> {
     // Most requests repeat no header.
-    if headers.keys_len() != headers.len()
+    if headers.has_repeated()
         && let Some(name) = SINGLE_VALUED
             .into_iter()
             .find(|name| is_repeated(headers, name))
     {
         return Err(format!("send the header {name} only once"));
     }
-    let mut connection = headers.get_all(header::CONNECTION).iter();
+    let mut connection = headers.get_all(&"connection");
     match connection.find_map(|value| removed_by(value, headers)) {
         None => Ok(()),
         Some(name) => Err(format!(
@@ -47,12 +46,12 @@ pub(crate) fn check(headers: &HeaderMap) -> Result<(), String> {
     }
 }
 
-fn is_repeated(headers: &HeaderMap, name: &str) -> bool {
-    headers.get_all(name).iter().nth(1).is_some()
+fn is_repeated(headers: &Headers, name: &str) -> bool {
+    headers.get_all(&name).nth(1).is_some()
 }
 
 /// Returns the first end-to-end header that this value of `Connection` would remove, or `None`.
-fn removed_by(value: &HeaderValue, headers: &HeaderMap) -> Option<HeaderName> {
+fn removed_by(value: Value<'_>, headers: &Headers) -> Option<String> {
     value
         .as_bytes()
         .split(|byte| *byte == b',')
@@ -62,11 +61,11 @@ fn removed_by(value: &HeaderValue, headers: &HeaderMap) -> Option<HeaderName> {
                 .iter()
                 .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
         })
-        .filter_map(|word| HeaderName::from_bytes(word).ok())
+        .filter_map(|word| Some(std::str::from_utf8(word).ok()?.to_ascii_lowercase()))
         .find(|name| headers.contains_key(name) && !is_never_forwarded(name))
 }
 
 /// Returns whether a header is never forwarded: hop-by-hop headers, and credentials for a proxy.
-fn is_never_forwarded(name: &HeaderName) -> bool {
-    is_hop_by_hop(name) || *name == header::PROXY_AUTHORIZATION
+fn is_never_forwarded(name: &str) -> bool {
+    is_hop_by_hop(name) || name == "proxy-authorization"
 }

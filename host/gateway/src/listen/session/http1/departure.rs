@@ -3,9 +3,10 @@
 //! The end of the connection arrives behind those bytes and can't be read without consuming them, so the state of the TCP
 //! connection is polled, only while the body waits for something else.
 
+use std::os::fd::RawFd;
 use std::time::Duration;
 
-use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::SocketDigest;
 use tokio::time::sleep;
 
 /// Time between two polls.
@@ -17,16 +18,15 @@ const CLOSE_WAIT: u8 = 8;
 const LAST_ACK: u8 = 9;
 const CLOSING: u8 = 11;
 
-/// Completes when the client has closed its connection, or its sending side.
-pub(crate) async fn hung_up(session: &ServerSession) {
-    while !has_hung_up(session) {
+/// Completes when the client on this open socket has closed its connection, or its sending side.
+pub(super) async fn hung_up(fd: RawFd) {
+    while !has_hung_up(fd) {
         sleep(POLL_INTERVAL).await;
     }
 }
 
-fn has_hung_up(session: &ServerSession) -> bool {
-    session
-        .digest()
-        .and_then(|digest| digest.socket_digest.as_ref()?.tcp_info())
+fn has_hung_up(fd: RawFd) -> bool {
+    SocketDigest::from_raw_fd(fd)
+        .tcp_info()
         .is_some_and(|info| matches!(info.tcpi_state, CLOSE | CLOSE_WAIT | LAST_ACK | CLOSING))
 }

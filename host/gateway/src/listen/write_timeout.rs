@@ -27,6 +27,11 @@ impl WriteTimeout {
         }
     }
 
+    /// Sets the longest time without progress, for writes that begin to wait from now on.
+    pub(crate) const fn set_limit(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
     /// Passes on the result of a write, or `TimedOut` if the write has been pending for too long.
     pub(crate) fn check<T>(
         &mut self,

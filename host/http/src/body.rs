@@ -5,12 +5,12 @@ use bytes::{Buf, Bytes, BytesMut};
 /// Longest line with the size of a chunk and its extensions, in bytes.
 const MAX_SIZE_LINE: usize = 4 * 1024;
 
-/// Most bytes of trailers, which are dropped: HTTP/1.1 clients would have to ask for them.
+/// Longest trailers, in bytes. They are dropped: HTTP/1.1 clients would have to ask for them.
 const MAX_TRAILERS: usize = 64 * 1024;
 
 /// The part of a body that has not been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rest {
+pub enum Rest {
     /// So many bytes.
     Length(u64),
     /// Chunks.
@@ -21,7 +21,7 @@ pub(super) enum Rest {
 
 /// The next part of a body in chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chunk {
+pub enum Chunk {
     /// The line with a size.
     Size,
     /// So many bytes of a chunk.
@@ -30,19 +30,23 @@ pub(super) enum Chunk {
     ContentEnd,
     /// The lines behind the last chunk, of which so many bytes have been dropped.
     Trailers(usize),
-    /// Nothing.
+    /// The end of the body.
     End,
 }
 
 /// Bytes that are not framed as RFC 9112 demands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadChunk {
+pub enum BadChunk {
+    /// The size of a chunk is no hexadecimal number.
     #[error("the size of a chunk is not a number")]
     Size,
+    /// The content of a chunk does not end where its size says.
     #[error("a chunk is longer or shorter than its size")]
     Content,
+    /// The line with a size is too long.
     #[error("the line with the size of a chunk is longer than {MAX_SIZE_LINE} bytes")]
     SizeLine,
+    /// The trailers are too long.
     #[error("the trailers are longer than {MAX_TRAILERS} bytes")]
     Trailers,
 }
@@ -51,7 +55,7 @@ pub(super) enum BadChunk {
 
 impl Rest {
     /// Returns whether the end has been read.
-    pub(super) fn is_done(self) -> bool {
+    pub fn is_done(self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunks(Chunk::End))
     }
 
@@ -61,7 +65,7 @@ impl Rest {
     /// # Errors
     ///
     /// The chunks are not framed as they have to be.
-    pub(super) fn take(&mut self, read: &mut BytesMut) -> Result<Bytes, BadChunk> {
+    pub fn take(&mut self, read: &mut BytesMut) -> Result<Bytes, BadChunk> {
         match self {
             Self::UntilClose => Ok(read.split().freeze()),
             Self::Length(left) => {

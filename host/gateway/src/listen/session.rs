@@ -1,0 +1,265 @@
+//! A client's request as it comes over its connection, and the response to it.
+//!
+//! HTTP/1.1 is read and written here, because a head that goes through a general-purpose layer is built, copied and hashed several
+//! times; HTTP/2 is the HTTP layer's. Both look the same to an exchange.
+
+mod http1;
+mod http2;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use pingora_core::protocols::tls::SslDigest;
+use witgate_http::{RequestHead, ResponseHead, Value};
+
+pub(crate) use self::http1::{ByteStream, Ends, HeadError, Http1};
+pub(crate) use self::http2::Http2;
+use crate::config::Limits;
+
+/// A request of a client, with the connection that it came over.
+pub(crate) enum HttpSession {
+    Http1(Box<Http1>),
+    Http2(Box<Http2>),
+}
+
+/// The reason why a client's bytes can't be read or it can't be sent any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// It has closed its connection, or reset its stream.
+    #[error("the client disconnected")]
+    Gone,
+    /// It sent nothing, or took nothing, for too long.
+    #[error("the client stalled")]
+    Stalled,
+    /// Its body is not framed as its head says.
+    #[error("the body of the request is not framed as its head says")]
+    Malformed,
+}
+
+/// The state of a connection after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectionState {
+    /// The next request can be read.
+    Open,
+    Closed,
+}
+
+// === impl HttpSession ===
+
+impl HttpSession {
+    /// Waits for a request and reads its head, of at most so many bytes over HTTP/1.1. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// There is no request that can be served.
+    pub(crate) async fn read_head(&mut self, max_bytes: usize) -> Result<(), HeadError> {
+        match self {
+            Self::Http1(http1) => http1.read_head(max_bytes).await,
+            Self::Http2(http2) => http2.read_head().await,
+        }
+    }
+
+    /// Sets the limits of the request that is read next: the longest time without a byte of its body, and the longest time in which
+    /// the client takes nothing.
+    pub(crate) fn set_limits(&mut self, limits: &Limits) {
+        match self {
+            Self::Http1(http1) => http1.set_limits(limits.body_timeout, limits.write_timeout),
+            Self::Http2(http2) => http2.set_limits(limits.body_timeout, limits.write_timeout),
+        }
+    }
+
+    /// Sets the longest time in which the client takes nothing.
+    pub(crate) fn set_write_timeout(&mut self, limit: Duration) {
+        match self {
+            Self::Http1(http1) => http1.set_write_timeout(limit),
+            Self::Http2(http2) => http2.set_write_timeout(limit),
+        }
+    }
+
+    /// Returns the head of the request.
+    pub(crate) fn request(&self) -> &RequestHead {
+        match self {
+            Self::Http1(http1) => http1.request(),
+            Self::Http2(http2) => http2.request(),
+        }
+    }
+
+    /// Returns the first value of a header of the request, whose name is given in lower case.
+    pub(crate) fn header(&self, name: impl AsRef<str>) -> Option<Value<'_>> {
+        self.request().headers.get(name)
+    }
+
+    /// Returns whether the request came over HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        matches!(self, Self::Http2(_))
+    }
+
+    /// Returns the address of the client, or of the proxy in front that reported none.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Http1(http1) => http1.peer(),
+            Self::Http2(http2) => http2.peer(),
+        }
+    }
+
+    /// Returns what is known of the connection's TLS, or `None` without TLS.
+    pub(crate) fn tls(&self) -> Option<Arc<SslDigest>> {
+        match self {
+            Self::Http1(http1) => http1.tls(),
+            Self::Http2(http2) => http2.tls(),
+        }
+    }
+
+    /// Returns whether the request has no body.
+    pub(crate) fn is_body_empty(&mut self) -> bool {
+        match self {
+            Self::Http1(http1) => http1.is_body_empty(),
+            Self::Http2(http2) => http2.is_body_empty(),
+        }
+    }
+
+    /// Reads the next bytes of the body; `None` is its end. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// The client disconnected, stalled, or framed its body wrongly.
+    pub(crate) async fn read_body(&mut self) -> Result<Option<Bytes>, ClientError> {
+        match self {
+            Self::Http1(http1) => http1.read_body().await,
+            Self::Http2(http2) => http2.read_body().await,
+        }
+    }
+
+    /// Reads the next bytes of the body behind those in `body`, straight into it where that is possible. Returns their number, 0 at
+    /// the end. Reads at most what `body` has room for, if it has room.
+    ///
+    /// # Errors
+    ///
+    /// As [`HttpSession::read_body`].
+    pub(crate) async fn read_body_into(
+        &mut self,
+        body: &mut Vec<u8>,
+    ) -> Result<usize, ClientError> {
+        if let Self::Http1(http1) = self {
+            return http1.read_body_into(body).await;
+        }
+        let part = self.read_body().await?.unwrap_or_default();
+        body.extend_from_slice(&part);
+        Ok(part.len())
+    }
+
+    /// Completes when the client closes its connection or resets its stream, its body read or not. Cancel safe.
+    pub(crate) async fn left(&mut self) {
+        match self {
+            Self::Http1(http1) => http1.left().await,
+            Self::Http2(http2) => http2.left().await,
+        }
+    }
+
+    /// Returns the status of the response whose head has been sent.
+    pub(crate) fn status_sent(&self) -> Option<StatusCode> {
+        match self {
+            Self::Http1(http1) => http1.status_sent(),
+            Self::Http2(http2) => http2.status_sent(),
+        }
+    }
+
+    /// Tells a client that waits for it to send its body.
+    ///
+    /// # Errors
+    ///
+    /// The client disconnected.
+    pub(crate) async fn write_continue(&mut self) -> Result<(), ClientError> {
+        match self {
+            Self::Http1(http1) => http1.write_continue().await,
+            Self::Http2(http2) => http2.write_continue().await,
+        }
+    }
+
+    /// Sends the head of the response. That of a body with a length leaves with the body.
+    ///
+    /// # Errors
+    ///
+    /// The client disconnected, or takes nothing.
+    pub(crate) async fn write_head(&mut self, head: &ResponseHead) -> Result<(), ClientError> {
+        match self {
+            Self::Http1(http1) => http1.write_head(head).await,
+            Self::Http2(http2) => http2.write_head(head).await,
+        }
+    }
+
+    /// Sends bytes of the body, and its end.
+    ///
+    /// # Errors
+    ///
+    /// The client disconnected, or takes nothing; or the body ends before its length.
+    pub(crate) async fn write_body(&mut self, bytes: Bytes, end: bool) -> Result<(), ClientError> {
+        match self {
+            Self::Http1(http1) => http1.write_body(&bytes, end).await,
+            Self::Http2(http2) => http2.write_body(bytes, end).await,
+        }
+    }
+
+    /// Sends a body that refuses the request, while the rest of the request is read and discarded for up to so long: a connection that
+    /// is closed with unread bytes is reset, and the reset can overtake the response.
+    ///
+    /// # Errors
+    ///
+    /// The client disconnected, or takes nothing.
+    pub(crate) async fn write_last_body(
+        &mut self,
+        bytes: Bytes,
+        linger: Duration,
+    ) -> Result<(), ClientError> {
+        match self {
+            Self::Http1(http1) => http1.write_body(&bytes, true).await,
+            Self::Http2(http2) => http2.write_last_body(bytes, linger).await,
+        }
+    }
+
+    /// Sends trailers, which end the body. Over HTTP/1.1 they are left out: the client would have to ask for them.
+    ///
+    /// # Errors
+    ///
+    /// The client disconnected, or takes nothing.
+    pub(crate) async fn write_trailers(&mut self, trailers: HeaderMap) -> Result<(), ClientError> {
+        match self {
+            Self::Http1(http1) => http1.write_body(&[], true).await,
+            Self::Http2(http2) => http2.write_trailers(trailers).await,
+        }
+    }
+
+    /// Closes the connection after the response. An HTTP/2 connection stays open.
+    pub(crate) fn close_afterwards(&mut self) {
+        if let Self::Http1(http1) = self {
+            http1.close_afterwards();
+        }
+    }
+
+    /// Keeps a connection on which a response begins before its request has ended: the rest of the body is read and discarded, for up
+    /// to so long.
+    pub(crate) fn drain_afterwards(&mut self, limit: Duration) {
+        if let Self::Http1(http1) = self {
+            http1.drain_afterwards(limit);
+        }
+    }
+
+    /// Ends the response. Returns whether the connection takes another request.
+    pub(crate) async fn finish(&mut self) -> ConnectionState {
+        match self {
+            Self::Http1(http1) => http1.finish().await,
+            Self::Http2(http2) => http2.finish().await,
+        }
+    }
+
+    /// Closes the connection, or resets the stream.
+    pub(crate) async fn shutdown(&mut self) {
+        match self {
+            Self::Http1(http1) => http1.shutdown().await,
+            Self::Http2(http2) => http2.shutdown().await,
+        }
+    }
+}
