@@ -43,7 +43,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::sync::watch;
-use witgate_http::RequestHead;
+use witgate_http::{Headers, RequestHead};
 
 use self::access::{Access, Denied};
 use self::page::Page;
@@ -203,7 +203,14 @@ impl ConnectionHandler for Admin {
         let config = Arc::clone(&self.status.gateway.snapshot().config);
         let mut stopping = stop.clone();
         let graceful_close = self.status.gateway.graceful_close(&mut stopping);
-        if !head::read(session, &config.limits, |_| Vec::new(), graceful_close).await {
+        if !head::read(
+            session,
+            &config.limits,
+            |_| Headers::default(),
+            graceful_close,
+        )
+        .await
+        {
             head::close(session).await;
             return ConnectionState::Closed;
         }

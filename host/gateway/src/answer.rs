@@ -6,8 +6,8 @@ pub(crate) mod refused;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode};
-use witgate_http::ResponseHead;
+use http::StatusCode;
+use witgate_http::{Headers, ResponseHead};
 use witgate_messages::error;
 
 use crate::answer::refused::{Refused, Retry};
@@ -25,12 +25,12 @@ pub(crate) enum Answer<'a> {
         /// The gateway's id of the request.
         id: &'a str,
         /// Additional headers, from plugins and for CORS.
-        headers: &'a [(HeaderName, HeaderValue)],
+        headers: &'a Headers,
     },
     /// The response to a health probe.
     Probe {
         /// Additional headers.
-        headers: &'a [(HeaderName, HeaderValue)],
+        headers: &'a Headers,
     },
     /// A page of the gateway's own.
     Page {
@@ -41,12 +41,12 @@ pub(crate) enum Answer<'a> {
         /// The gateway's id of the request.
         id: &'a str,
         /// Additional headers.
-        headers: &'a [(HeaderName, HeaderValue)],
+        headers: &'a Headers,
     },
     /// The response to an allowed CORS preflight.
     Preflight {
         /// The permissions, as headers.
-        headers: &'a [(HeaderName, HeaderValue)],
+        headers: &'a Headers,
     },
 }
 
@@ -77,12 +77,12 @@ pub(crate) async fn write(
             let mut head = head(StatusCode::OK, content_type, body.len());
             head.headers.push_text("cache-control", "no-store");
             head.headers.push_text("witgate-request-id", id);
-            append(&mut head, headers);
+            head.headers.extend(headers);
             (head, body)
         }
         Answer::Preflight { headers } => {
             let mut head = ResponseHead::new(StatusCode::NO_CONTENT);
-            append(&mut head, headers);
+            head.headers.extend(headers);
             (head, Bytes::new())
         }
         Answer::Probe { headers } => {
@@ -91,7 +91,7 @@ pub(crate) async fn write(
                 _ => Bytes::new(),
             };
             let mut head = head(StatusCode::OK, "application/json", body.len());
-            append(&mut head, headers);
+            head.headers.extend(headers);
             (head, body)
         }
     };
@@ -118,11 +118,7 @@ pub(crate) async fn end_stream(
     Ok(event)
 }
 
-fn error_answer(
-    refused: &Refused,
-    id: &str,
-    headers: &[(HeaderName, HeaderValue)],
-) -> (ResponseHead, Bytes) {
+fn error_answer(refused: &Refused, id: &str, headers: &Headers) -> (ResponseHead, Bytes) {
     let body = error::body(&refused.kind, &refused.message, Some(id));
     let status = StatusCode::from_u16(refused.status);
     let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -142,7 +138,7 @@ fn error_answer(
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         own.push_text("retry-after", itoa::Buffer::new().format(seconds));
     }
-    append(&mut head, headers);
+    head.headers.extend(headers);
     (head, body)
 }
 
@@ -154,10 +150,4 @@ fn head(status: StatusCode, content_type: &str, length: usize) -> ResponseHead {
     head.headers
         .push_text("content-length", digits.format(length));
     head
-}
-
-fn append(head: &mut ResponseHead, headers: &[(HeaderName, HeaderValue)]) {
-    for (name, value) in headers {
-        head.headers.push(name, value);
-    }
 }

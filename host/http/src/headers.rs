@@ -80,6 +80,13 @@ impl Headers {
         self.add(header.spelling, header.value.0);
     }
 
+    /// Adds all lines of another list.
+    pub fn extend(&mut self, others: &Self) {
+        for header in others.iter() {
+            self.copy(header);
+        }
+    }
+
     /// Adds a line of a list, with another value.
     pub fn copy_with(&mut self, header: Header<'_>, value: &HeaderValue) {
         self.add(header.spelling, value.as_bytes());

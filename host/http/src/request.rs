@@ -129,6 +129,8 @@ fn path<'a>(target: &'a str, headers: &Headers) -> Result<&'a str, BadRequest> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Option<(usize, RequestHead)>, BadRequest> {
@@ -197,5 +199,53 @@ mod tests {
             path_of(&format!("GET / HTTP/1.1\r\n{many}")),
             Err(BadRequest::TooManyLines)
         );
+    }
+
+    /// Bytes that look like a head now and then.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        const PIECES: [&[u8]; 11] = [
+            b"GET / HTTP/1.1\r\n",
+            b"POST http://a/b HTTP/1.0\n",
+            b"Host: a\r\n",
+            b"X-A:",
+            b" b\t c ",
+            b"\r\n",
+            b"\n",
+            b"\0",
+            b"\xff",
+            b"a",
+            b":",
+        ];
+        let piece = proptest::sample::select(&PIECES[..]);
+        let pieces = proptest::collection::vec(piece, 0..12);
+        prop_oneof![
+            pieces.prop_map(|pieces| pieces.concat()),
+            proptest::collection::vec(any::<u8>(), 0..64),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_head_that_is_read_and_written_is_read_in_the_same_way(bytes in bytes()) {
+            let Ok(Some((length, head))) = RequestHead::parse(&bytes) else {
+                return Ok(());
+            };
+            prop_assert!(length <= bytes.len());
+            let mut wire = format!("{} {} HTTP/1.1\r\n", head.method, head.path).into_bytes();
+            head.headers.write(&mut wire);
+            wire.extend_from_slice(b"\r\n");
+            let lines = wire.split(|byte| *byte == b'\n').count();
+            prop_assert_eq!(lines, head.headers.len() + 3, "no value ends its line");
+            let again = RequestHead::parse(&wire).expect("it is valid").expect("it is whole");
+            prop_assert_eq!(again.0, wire.len());
+            prop_assert_eq!(&again.1.path, &head.path);
+            let fields = |head: &RequestHead| {
+                let fields = head.headers.iter();
+                fields
+                    .map(|field| (field.spelling.to_vec(), field.value.as_bytes().to_vec()))
+                    .collect::<Vec<_>>()
+            };
+            prop_assert_eq!(fields(&again.1), fields(&head));
+        }
     }
 }

@@ -16,6 +16,7 @@ mod h2;
 mod interim;
 pub(crate) mod pool;
 mod race;
+mod stream;
 
 use std::sync::Arc;
 

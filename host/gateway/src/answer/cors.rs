@@ -4,12 +4,11 @@
 //! allowed; an app sends its key in a header.
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
 };
-use http::{HeaderName, HeaderValue, Method};
-use witgate_http::{RequestHead, Value};
+use http::{HeaderValue, Method};
+use witgate_http::{Headers, RequestHead, Value};
 
 use crate::answer::refused::Refused;
 use crate::config::Cors;
@@ -17,19 +16,17 @@ use crate::config::Cors;
 /// Endpoint name of a browser's preflight, which involves no upstream and leaves no receipt.
 pub(crate) const PREFLIGHT: &str = "preflight";
 
-/// Headers of a response.
-type Headers = Vec<(HeaderName, HeaderValue)>;
+/// Every origin.
+const STAR: HeaderValue = HeaderValue::from_static("*");
 
 /// Response headers that an app may read. Browsers that support the star expose all others, too.
-const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "request-id, witgate-request-id, retry-after, retry-after-ms, x-should-retry, x-vmx-correlation-id, *",
-);
+const EXPOSED: &str = "request-id, witgate-request-id, retry-after, retry-after-ms, x-should-retry, x-vmx-correlation-id, *";
 
 /// Methods of the endpoints.
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
 /// Seconds for which a browser may cache a preflight; no browser caches it for longer than two hours.
-const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+const MAX_AGE: &str = "7200";
 
 /// The origin of the CORS headers on a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,21 +54,20 @@ impl Cors {
     }
 
     /// Returns the CORS headers for every response to a request with the given headers.
-    pub(crate) fn headers(&self, request: &witgate_http::Headers) -> Headers {
-        let star = HeaderValue::from_static("*");
-        let mut headers = Headers::new();
+    pub(crate) fn headers(&self, request: &Headers) -> Headers {
+        let mut headers = Headers::default();
         let allowed = match self {
             Self::Off => return headers,
-            Self::Everybody => Some(star),
+            Self::Everybody => Some(STAR),
             Self::Listed(origins) => {
-                headers.push((VARY, HeaderValue::from_static("origin")));
+                headers.push_text("vary", "origin");
                 let asking = request.get(ORIGIN).and_then(Value::to_owned);
                 asking.filter(|origin| origins.contains(origin))
             }
         };
         if let Some(origin) = allowed {
-            headers.push((ACCESS_CONTROL_ALLOW_ORIGIN, origin));
-            headers.push((ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED));
+            headers.push(&ACCESS_CONTROL_ALLOW_ORIGIN, &origin);
+            headers.push_text("access-control-expose-headers", EXPOSED);
         }
         headers
     }
@@ -104,19 +100,15 @@ impl Cors {
                 "this origin is not allowed: the operator of the gateway lists allowed origins in [cors]",
             )));
         }
-        let mut granted = vec![
-            (ACCESS_CONTROL_ALLOW_METHODS, METHODS),
-            (ACCESS_CONTROL_MAX_AGE, MAX_AGE),
-            (
-                VARY,
-                HeaderValue::from_static("access-control-request-headers"),
-            ),
-        ];
+        let mut granted = Headers::default();
+        granted.push_text("access-control-allow-methods", METHODS);
+        granted.push_text("access-control-max-age", MAX_AGE);
+        granted.push_text("vary", "access-control-request-headers");
         // An app may send any header; the upstream decides which ones it accepts.
-        let wanted = headers
-            .get(ACCESS_CONTROL_REQUEST_HEADERS)
-            .and_then(Value::to_owned);
-        granted.extend(wanted.map(|wanted| (ACCESS_CONTROL_ALLOW_HEADERS, wanted)));
+        let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS);
+        if let Some(wanted) = wanted.and_then(Value::to_owned) {
+            granted.push(&ACCESS_CONTROL_ALLOW_HEADERS, &wanted);
+        }
         Some(Ok(granted))
     }
 }

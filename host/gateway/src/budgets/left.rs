@@ -6,40 +6,31 @@
 
 use std::fmt::Write as _;
 
-use http::{HeaderName, HeaderValue};
+use witgate_http::Headers;
 use witgate_ledger::{Calendar, Hold, Standing, Unit, UnixMillis, Window};
 
 use super::live::UNLIMITED;
 use crate::text::{push_dollars, push_number};
 
-/// A header of an answer.
-pub(crate) type Header = (HeaderName, HeaderValue);
-
 /// The beginning of the names of the headers by which subscriptions tell their limits.
 pub(crate) const UNIFIED: &str = "anthropic-ratelimit-unified-";
 
-const BUDGET: HeaderName = HeaderName::from_static("witgate-budget");
-const STATUS: HeaderName = HeaderName::from_static("anthropic-ratelimit-unified-status");
-const RESET: HeaderName = HeaderName::from_static("anthropic-ratelimit-unified-reset");
-const CLAIM: HeaderName =
-    HeaderName::from_static("anthropic-ratelimit-unified-representative-claim");
-const OVERAGE_STATUS: HeaderName =
-    HeaderName::from_static("anthropic-ratelimit-unified-overage-status");
-const OVERAGE_RESET: HeaderName =
-    HeaderName::from_static("anthropic-ratelimit-unified-overage-reset");
-const UTILIZATION: HeaderName =
-    HeaderName::from_static("anthropic-ratelimit-unified-overage-utilization");
-const SURPASSED: HeaderName =
-    HeaderName::from_static("anthropic-ratelimit-unified-overage-surpassed-threshold");
-const PERIOD: HeaderName = HeaderName::from_static("anthropic-ratelimit-unified-overage-period");
-const DISABLED: HeaderName =
-    HeaderName::from_static("anthropic-ratelimit-unified-overage-disabled-reason");
+const BUDGET: &str = "witgate-budget";
+const STATUS: &str = "anthropic-ratelimit-unified-status";
+const RESET: &str = "anthropic-ratelimit-unified-reset";
+const CLAIM: &str = "anthropic-ratelimit-unified-representative-claim";
+const OVERAGE_STATUS: &str = "anthropic-ratelimit-unified-overage-status";
+const OVERAGE_RESET: &str = "anthropic-ratelimit-unified-overage-reset";
+const UTILIZATION: &str = "anthropic-ratelimit-unified-overage-utilization";
+const SURPASSED: &str = "anthropic-ratelimit-unified-overage-surpassed-threshold";
+const PERIOD: &str = "anthropic-ratelimit-unified-overage-period";
+const DISABLED: &str = "anthropic-ratelimit-unified-overage-disabled-reason";
 
 /// The parts of a limit at which clients warn, in percent, and their names, the highest first.
 const CLIENT_MARKS: [(u64, &str); 2] = [(95, "0.95"), (75, "0.75")];
 
 /// Adds `witgate-budget` for what a hold reserves on.
-pub(crate) fn own(hold: &Hold, headers: &mut Vec<Header>) {
+pub(crate) fn own(hold: &Hold, headers: &mut Headers) {
     let mut text = String::with_capacity(96);
     for standing in hold.standings() {
         let is_level = matches!(standing.charge.unit, Unit::InFlight | Unit::Sessions);
@@ -51,10 +42,8 @@ pub(crate) fn own(hold: &Hold, headers: &mut Vec<Header>) {
         }
         write(&standing, &mut text);
     }
-    if let Ok(value) = HeaderValue::try_from(text)
-        && !value.is_empty()
-    {
-        headers.push((BUDGET, value));
+    if !text.is_empty() {
+        headers.push_text(BUDGET, &text);
     }
 }
 
@@ -94,7 +83,7 @@ fn write(standing: &Standing<'_>, text: &mut String) {
 }
 
 /// Adds the headers by which clients warn.
-pub(crate) fn for_clients(hold: &Hold, headers: &mut Vec<Header>) {
+pub(crate) fn for_clients(hold: &Hold, headers: &mut Headers) {
     let shown = |standing: &Standing<'_>| {
         standing.charge.unit == Unit::PicoUsd
             && standing.limit > 0
@@ -113,17 +102,17 @@ pub(crate) fn for_clients(hold: &Hold, headers: &mut Vec<Header>) {
         Some(_) => "allowed_warning",
         None => "allowed",
     };
+    headers.push_text(STATUS, status);
+    headers.push_text(CLAIM, "overage");
+    headers.push_text(OVERAGE_STATUS, status);
     // What is not refused is not full.
-    let used = HeaderValue::try_from(format!("0.{:02}", percent.min(99)));
-    let reset = fullest.resets_at.map(reset);
-    let fixed = HeaderValue::from_static;
-    headers.push((STATUS, fixed(status)));
-    headers.push((CLAIM, fixed("overage")));
-    headers.push((OVERAGE_STATUS, fixed(status)));
-    headers.extend(used.map(|used| (UTILIZATION, used)));
-    headers.extend(surpassed.map(|(_, mark)| (SURPASSED, fixed(mark))));
-    headers.extend(reset.clone().map(|reset| (RESET, reset)));
-    headers.extend(reset.map(|reset| (OVERAGE_RESET, reset)));
+    headers.push_text(UTILIZATION, &part(percent.min(99)));
+    if let Some((_, mark)) = surpassed {
+        headers.push_text(SURPASSED, mark);
+    }
+    if let Some(at) = fullest.resets_at {
+        push_reset(at, headers);
+    }
 }
 
 /// Adds the headers by which clients tell their user that a limit in dollars is used up. Without the claim and the status of the overage,
@@ -131,20 +120,24 @@ pub(crate) fn for_clients(hold: &Hold, headers: &mut Vec<Header>) {
 pub(crate) fn when_refused(
     (window, limit, remaining): (Window, u64, u64),
     resets_at: Option<UnixMillis>,
-    headers: &mut Vec<Header>,
+    headers: &mut Headers,
 ) {
-    let fixed = HeaderValue::from_static;
     let used = thousandths(limit.saturating_sub(remaining), limit) / 10;
-    let used = HeaderValue::try_from(format!("{}.{:02}", used / 100, used % 100));
-    headers.push((STATUS, fixed("rejected")));
-    headers.extend(used.map(|used| (UTILIZATION, used)));
-    headers.push((SURPASSED, fixed("1")));
-    headers.push((DISABLED, fixed("org_spend_cap_reached")));
-    headers.extend(period(window).map(|period| (PERIOD, fixed(period))));
-    if let Some(reset) = resets_at.map(reset) {
-        headers.push((RESET, reset.clone()));
-        headers.push((OVERAGE_RESET, reset));
+    headers.push_text(STATUS, "rejected");
+    headers.push_text(UTILIZATION, &part(used));
+    headers.push_text(SURPASSED, "1");
+    headers.push_text(DISABLED, "org_spend_cap_reached");
+    if let Some(period) = period(window) {
+        headers.push_text(PERIOD, period);
     }
+    if let Some(at) = resets_at {
+        push_reset(at, headers);
+    }
+}
+
+/// Returns a percentage as a part of one.
+fn part(percent: u64) -> String {
+    format!("{}.{:02}", percent / 100, percent % 100)
 }
 
 /// Returns the name of a period that clients know, or `None`.
@@ -163,8 +156,12 @@ fn period(window: Window) -> Option<&'static str> {
     })
 }
 
-fn reset(at: UnixMillis) -> HeaderValue {
-    HeaderValue::from(at.0.div_ceil(1000))
+/// Adds the time at which a limit begins anew, in seconds.
+fn push_reset(at: UnixMillis, headers: &mut Headers) {
+    let mut digits = itoa::Buffer::new();
+    let seconds = digits.format(at.0.div_ceil(1000));
+    headers.push_text(RESET, seconds);
+    headers.push_text(OVERAGE_RESET, seconds);
 }
 
 /// Returns the used part of a limit in thousandths. A limit of nothing is used up.
@@ -177,6 +174,7 @@ fn thousandths(used: u64, limit: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use witgate_http::Header;
     use witgate_ledger::{Amounts, Charge, Ledger, OnShortfall};
 
     use super::*;
@@ -207,10 +205,10 @@ mod tests {
         ledger.reserve(charges(), "o", NOW).unwrap()
     }
 
-    fn told(headers: &[Header]) -> Vec<String> {
-        let line = |(name, value): &Header| {
-            let name = name.as_str().trim_start_matches(UNIFIED);
-            format!("{name}: {}", value.to_str().unwrap())
+    fn told(headers: &Headers) -> Vec<String> {
+        let line = |header: Header<'_>| {
+            let name = header.name.trim_start_matches(UNIFIED);
+            format!("{name}: {}", header.value.to_str().unwrap())
         };
         headers.iter().map(line).collect()
     }
@@ -224,7 +222,7 @@ mod tests {
             (Unit::Tokens, 100, Window::Total),
             (Unit::InFlight, 4, Window::Total),
         ];
-        let mut headers = Vec::new();
+        let mut headers = Headers::default();
         own(&hold(USD / 4, &charges), &mut headers);
         assert_eq!(
             told(&headers),
@@ -243,7 +241,7 @@ mod tests {
             (Unit::PicoUsd, 100 * USD, Window::Month),
         ];
         let of = |used| {
-            let mut headers = Vec::new();
+            let mut headers = Headers::default();
             for_clients(&hold(used, &charges), &mut headers);
             told(&headers).join("\n")
         };
@@ -268,14 +266,14 @@ mod tests {
             (Unit::PicoUsd, USD, Window::Total),
             (Unit::PicoUsd, USD, Window::Hour),
         ];
-        let mut headers = Vec::new();
+        let mut headers = Headers::default();
         for_clients(&hold(USD / 2, &charges), &mut headers);
         assert_eq!(told(&headers), [""; 0], "no period that they know");
     }
 
     #[test]
     fn a_refusal_tells_the_period_its_end_and_nothing_that_would_hide_the_message() {
-        let mut headers = Vec::new();
+        let mut headers = Headers::default();
         when_refused((Window::Day, 4 * USD, 0), Some(NOW), &mut headers);
         assert_eq!(
             told(&headers).join("\n"),

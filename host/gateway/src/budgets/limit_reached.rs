@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use witgate_http::Headers;
 use witgate_ledger::{Charge, OnShortfall, Unit, UnixMillis, Window};
 use witgate_messages::error::ErrorType;
 
-use super::left::{self, Header};
+use super::left;
 use crate::answer::refused::{Refused, Retry};
 use crate::config::{Budgets, ClientWarnings};
 use crate::text::usd;
@@ -35,8 +36,8 @@ pub(crate) fn refused(
     resets_at: Option<UnixMillis>,
     now: UnixMillis,
     config: &Budgets,
-) -> (Refused, Vec<Header>) {
-    let mut headers = Vec::new();
+) -> (Refused, Headers) {
+    let mut headers = Headers::default();
     if charge.unit != Unit::PicoUsd || refused.status != 429 {
         if charge.unit != Unit::InFlight && charge.window != Window::Minute {
             refused.message = with_words(refused.message, config);

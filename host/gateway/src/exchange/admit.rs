@@ -185,7 +185,7 @@ fn complete(
     let spent = (charge, refused.remaining());
     let (answer, headers) =
         limit_reached::refused(answer, spent, refused.resets_at(), now(), config);
-    settlement.add_own_headers(headers);
+    settlement.add_own_headers(&headers);
     answer
 }
 

@@ -11,7 +11,7 @@ pub(crate) use self::of_plugins::{of_the_host, plugin_header, that_plugins_may_s
 
 use std::sync::Arc;
 
-use http::header::{self, HeaderName};
+use http::header;
 use http::{HeaderValue, Version};
 use smallvec::SmallVec;
 use witgate_http::{Headers, ResponseHead, Value};
@@ -173,7 +173,7 @@ pub(crate) enum Framing {
 
 /// The gateway's additions to an upstream's answer.
 pub(crate) struct Additions {
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: Headers,
     /// The party that answers CORS requests.
     pub(crate) cors: CorsSource,
 }
@@ -189,10 +189,10 @@ pub(crate) fn response_head(
     let mut headers = Headers::with_capacity(given.len() + extra.len() + 1);
     // One party's limits only: a mixture would say nothing about either.
     let tells_limits = |name: &str| name.starts_with(UNIFIED);
-    let own_limits = extra.iter().any(|(name, _)| tells_limits(name.as_str()));
+    let own_limits = extra.iter().any(|own| tells_limits(own.name));
     let passes = |name: &str| {
         // Values of `Vary` add up.
-        let replaced = name != "vary" && extra.iter().any(|(own, _)| own.as_str() == name);
+        let replaced = name != "vary" && extra.contains_key(name);
         let foreign = additions.cors == CorsSource::Gateway && cors::is_cors_header(name);
         let limits = own_limits && tells_limits(name);
         let ends_here = is_hop_by_hop(name) || is_named_by_connection(given, name);
@@ -203,9 +203,7 @@ pub(crate) fn response_head(
             headers.copy(header);
         }
     }
-    for (name, value) in extra {
-        headers.push(name, value);
-    }
+    headers.extend(extra);
     if framing == Framing::Chunked {
         headers.push_text("transfer-encoding", "chunked");
     }

@@ -7,7 +7,8 @@ pub(crate) mod decode;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method};
+use http::Method;
+use witgate_http::Headers;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
 use witgate_runtime::Lineup;
@@ -44,7 +45,7 @@ pub(crate) enum Arrived {
     /// A client's health probe, which needs no key.
     Probe,
     /// A CORS preflight, which needs no key, and the headers of its answer.
-    Preflight(Vec<(HeaderName, HeaderValue)>),
+    Preflight(Headers),
     /// A request for a page of the gateway's own.
     OwnPage(OwnPage, Arc<Caller>),
 }

@@ -13,8 +13,8 @@ use std::pin::pin;
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Version};
-use witgate_http::ResponseHead;
+use http::Version;
+use witgate_http::{Headers, ResponseHead};
 use witgate_messages::error::{self, ErrorType};
 use witgate_upstream::{Attempt, Response};
 
@@ -46,12 +46,14 @@ pub(super) async fn answer_health_probe(
 
 /// Answers the preflight request of a browser.
 pub(super) async fn answer_preflight(
-    granted: Vec<(HeaderName, HeaderValue)>,
+    granted: Headers,
     session: &mut HttpSession,
     settlement: &mut Settlement,
 ) -> Result<Delivered, Refused> {
     settlement.set_status(204);
-    let headers = &[settlement.headers(), granted.as_slice()].concat();
+    let mut headers = settlement.headers().clone();
+    headers.extend(&granted);
+    let headers = &headers;
     let written = answer::write(session, Answer::Preflight { headers }).await;
     Ok(answered(&written, settlement))
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
+use witgate_http::Headers;
 use witgate_ledger::Hold;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
@@ -45,7 +46,7 @@ pub(crate) struct Settlement {
     receipt: Receipt,
     /// The plugins that took part, and those that were skipped.
     pub(super) trace: CallTrace,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Headers,
     guards: Kept,
     hold: Option<Hold>,
     /// The limits of the hold's charges without an operator's live ones, once any of those has applied.
@@ -64,7 +65,7 @@ pub(crate) struct Settlement {
 }
 
 /// The header with the gateway's id of the request, on every response.
-const REQUEST_ID: HeaderName = HeaderName::from_static("witgate-request-id");
+const REQUEST_ID: &str = "witgate-request-id";
 
 // === impl Settlement ===
 
@@ -186,15 +187,15 @@ impl Settlement {
     }
 
     /// Returns the headers that plugins add to the response.
-    pub(super) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+    pub(super) fn headers(&self) -> &Headers {
         &self.headers
     }
 
     /// Returns what the gateway adds to an upstream's response: the plugins' headers, the id of the request, and CORS.
     pub(super) fn answer_headers(&self) -> Additions {
         let mut headers = self.headers.clone();
-        headers.extend(HeaderValue::from_str(self.id()).map(|id| (REQUEST_ID, id)));
-        headers.extend(self.left());
+        headers.push_text(REQUEST_ID, self.id());
+        self.add_left(&mut headers);
         Additions {
             headers,
             cors: self.snapshot.config.cors.source(),
@@ -202,15 +203,18 @@ impl Settlement {
     }
 
     /// Adds headers of the gateway to the response.
-    pub(super) fn add_own_headers(&mut self, headers: Vec<(HeaderName, HeaderValue)>) {
+    pub(super) fn add_own_headers(&mut self, headers: &Headers) {
         self.headers.extend(headers);
     }
 
     /// Adds a plugin's header to the response.
     pub(super) fn add_header(&mut self, header: Option<(HeaderName, HeaderValue)>) {
         let ours = self.snapshot.config.cors.source() == CorsSource::Gateway;
-        self.headers
-            .extend(header.filter(|(name, _)| !(ours && cors::is_cors_header(name.as_str()))));
+        if let Some((name, value)) =
+            header.filter(|(name, _)| !(ours && cors::is_cors_header(name.as_str())))
+        {
+            self.headers.push(&name, &value);
+        }
     }
 
     /// Starts to meter a response.

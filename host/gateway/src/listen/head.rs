@@ -7,7 +7,6 @@ mod check;
 
 use std::future::Future;
 
-use http::{HeaderName, HeaderValue};
 use tokio::time::timeout;
 use witgate_http::{BadRequest, Headers};
 
@@ -21,7 +20,7 @@ use crate::config::Limits;
 pub(crate) async fn read(
     session: &mut HttpSession,
     limits: &Limits,
-    dress: impl Fn(&Headers) -> Vec<(HeaderName, HeaderValue)>,
+    dress: impl Fn(&Headers) -> Headers,
     graceful_close: impl Future<Output = ()>,
 ) -> bool {
     session.set_limits(limits);
@@ -69,11 +68,7 @@ pub(crate) async fn close(session: &mut HttpSession) {
     }
 }
 
-async fn refuse(
-    session: &mut HttpSession,
-    refused: &Refused,
-    headers: &[(HeaderName, HeaderValue)],
-) {
+async fn refuse(session: &mut HttpSession, refused: &Refused, headers: &Headers) {
     // The end of such a request is unknown, so nothing that follows on this connection is read as a request.
     session.close_afterwards();
     let answer = Answer::Error {

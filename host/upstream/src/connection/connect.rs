@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use pingora_core::connectors::L4Connect;
 use pingora_core::connectors::http::v2;
+use pingora_core::protocols::ALPN;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::protocols::l4::socket::SocketAddr as SocketName;
 use pingora_core::protocols::l4::stream::Stream as Socket;
-use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType};
 use tokio::net::TcpStream;
@@ -18,8 +18,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::{RequestError, describe};
 use super::race::Race;
+use super::stream::Stream;
 use crate::Upstream;
-use crate::config::HttpVersion;
+use crate::config::{HttpVersion, Scheme};
 use crate::dns::{Address, Peers};
 
 /// A connection to send one request on.
@@ -56,7 +57,7 @@ impl Upstream {
         deadline: Instant,
     ) -> Result<(Link, Arc<Address>), RequestError> {
         let mut race = Race::new(&self.addresses, peers, |at| {
-            Box::pin(async move { TcpStream::connect(at).await.map(Socket::from) })
+            Box::pin(TcpStream::connect(at))
         });
         loop {
             let (address, socket) = match timeout_at(deadline, race.next()).await {
@@ -98,17 +99,28 @@ impl Upstream {
     async fn handshake(
         &self,
         peer: &HttpPeer,
-        socket: Socket,
+        socket: TcpStream,
         purpose: Purpose,
     ) -> pingora_core::Result<Link> {
+        // Small requests must not wait for the acknowledgement of the previous one.
+        let _ = socket.set_nodelay(true);
+        let is_http1 = self.http2.is_none() || purpose == Purpose::Single;
+        if is_http1 && self.config.base.scheme == Scheme::Http {
+            return Ok(Link::Http1(Box::new(socket)));
+        }
+        let socket = Socket::from(socket);
         let mut peer = peer.clone();
         peer.options.custom_l4 = Some(Arc::new(Connected(Mutex::new(Some(socket)))));
         match (&self.http2, purpose) {
             (Some(connector), Purpose::Shared) => self.negotiate(connector, &peer).await,
-            (None, Purpose::Shared) => Ok(Link::Http1(self.connector.new_stream(&peer).await?)),
+            (None, Purpose::Shared) => Ok(Link::Http1(Box::new(
+                self.connector.new_stream(&peer).await?,
+            ))),
             (_, Purpose::Single) => {
                 peer.options.alpn = ALPN::H1;
-                Ok(Link::Http1(self.connector.new_stream(&peer).await?))
+                Ok(Link::Http1(Box::new(
+                    self.connector.new_stream(&peer).await?,
+                )))
             }
         }
     }
@@ -122,7 +134,7 @@ impl Upstream {
         match connector.new_http_session::<_, ()>(peer).await? {
             HttpSession::H2(session) => Ok(Link::Http2(Box::new(session))),
             HttpSession::H1(session) if self.config.http == HttpVersion::Negotiated => {
-                Ok(Link::Http1(session.into_inner()))
+                Ok(Link::Http1(Box::new(session.into_inner())))
             }
             HttpSession::H1(_) | HttpSession::Custom(()) => Error::e_explain(
                 ErrorType::ConnectError,

@@ -1,21 +1,23 @@
 //! HTTP/1.1: a small request leaves in one write, head and body together.
 
+mod idle_timeout;
 mod incoming;
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::io::IoSlice;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::Method;
 use pingora_core::ErrorType;
-use pingora_core::protocols::Stream;
-use tokio::io::AsyncWriteExt;
+use smallvec::SmallVec;
 use tokio::time::{Instant, timeout_at};
 
 use super::departure::Departure;
 use super::error::{Failure, describe};
 use super::fields::{self, Field};
 use super::interim::{Interim, Stage};
+use super::stream::{self, Stream};
 use crate::Upstream;
 use crate::limit::Limit;
 use crate::provider::Destination;
@@ -146,18 +148,15 @@ impl Upstream {
         } else {
             AnswerTo::Other
         };
+        let departure = outgoing.departure;
         let (first, rest) = outgoing.written(self);
 
-        let sent = timeout_at(deadline, async {
-            stream.write_all(first).await?;
-            for part in rest {
-                stream.write_all(part).await?;
-            }
-            stream.flush().await
-        });
+        let parts = std::iter::once(first).chain(rest.iter().map(AsRef::as_ref));
+        let mut parts: SmallVec<[IoSlice<'_>; 4]> = parts.map(IoSlice::new).collect();
+        let sent = timeout_at(deadline, stream::write_all(&mut stream, &mut parts));
         let sent = sent.await.map_err(|_| late())?;
         if sent.is_ok() {
-            outgoing.departure.complete();
+            departure.complete();
         }
 
         // A server may refuse a body before it has read all of it; its answer says more than the broken write.

@@ -12,10 +12,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use pingora_core::protocols::Stream;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::runtime::{Handle, Id};
 use tokio::time::{Instant, sleep_until};
+
+use super::stream::Stream;
 
 /// The idle connections of one upstream.
 pub(crate) struct Pool {

@@ -345,9 +345,9 @@ impl BufferedResponse {
         settlement: &mut Settlement,
     ) -> Result<(), ClientError> {
         let mut extra = settlement.answer_headers();
-        extra
-            .headers
-            .extend(length.map(|length| (header::CONTENT_LENGTH, length)));
+        if let Some(length) = length {
+            extra.headers.push(&header::CONTENT_LENGTH, &length);
+        }
         let own = headers::response_head(&self.head, Framing::AsGiven, &extra);
         session.set_write_timeout(settlement.snapshot().config.limits.write_timeout);
         session.write_head(&own).await?;

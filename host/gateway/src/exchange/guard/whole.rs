@@ -211,7 +211,7 @@ async fn send(
     };
     let mut extra = settlement.answer_headers();
     let length = HeaderValue::from(body.len());
-    extra.headers.push((header::CONTENT_LENGTH, length));
+    extra.headers.push(&header::CONTENT_LENGTH, &length);
     let own = headers::response_head(&head, Framing::AsGiven, &extra);
     client.head(session, &own).await?;
     settlement.count(&body);

@@ -150,7 +150,7 @@ fn what_an_answers_connection_names_ends_here_but_it_cannot_name_what_the_answer
         ..ResponseHead::new(StatusCode::OK)
     };
     let additions = Additions {
-        headers: Vec::new(),
+        headers: Headers::default(),
         cors: CorsSource::Upstream,
     };
     let head = response_head(&upstream, Framing::AsGiven, &additions);

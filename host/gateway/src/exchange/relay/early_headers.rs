@@ -47,9 +47,7 @@ fn build(decision: &Decision, settlement: &Settlement) -> ResponseHead {
     if decision.view.version == Version::HTTP_11 {
         headers.push_text("transfer-encoding", "chunked");
     }
-    for (name, value) in settlement.answer_headers().headers {
-        headers.push(&name, &value);
-    }
+    headers.extend(&settlement.answer_headers().headers);
     head
 }
 

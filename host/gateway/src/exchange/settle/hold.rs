@@ -1,5 +1,6 @@
 //! The hold on budgets: raised while a response streams, and settled at its end with what was used.
 
+use witgate_http::Headers;
 use witgate_ledger::{Amounts, Crossing, Hold, OnShortfall, Unit};
 use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::{Cost, PriceBook};
@@ -7,7 +8,7 @@ use witgate_messages::price::{Cost, PriceBook};
 use super::Settlement;
 use crate::amounts::amounts;
 use crate::budgets::experience::{Experience, Seen};
-use crate::budgets::left::{self, Header};
+use crate::budgets::left;
 use crate::budgets::live::LiveLimits;
 use crate::budgets::{limit_reached, warning};
 use crate::clock::now;
@@ -239,16 +240,14 @@ impl Settlement {
         }
     }
 
-    /// Returns the headers that say what is left of the limits of the exchange.
-    pub(super) fn left(&self) -> Vec<Header> {
-        let mut headers = Vec::new();
+    /// Adds the headers that say what is left of the limits of the exchange.
+    pub(super) fn add_left(&self, headers: &mut Headers) {
         if let Some(hold) = &self.hold {
-            left::own(hold, &mut headers);
+            left::own(hold, headers);
             if self.snapshot.config.budgets.client_warnings == ClientWarnings::Own {
-                left::for_clients(hold, &mut headers);
+                left::for_clients(hold, headers);
             }
         }
-        headers
     }
 
     /// Learns from the use of a complete answer, for the holds of later requests.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{StatusCode, Version};
-use pingora_core::protocols::Stream;
 use pingora_core::{Error, ErrorType, OrErr};
 use tokio::io::AsyncReadExt;
-use tokio::time::timeout;
 use witgate_http::{ResponseHead, Rest};
 
+use super::idle_timeout::IdleTimeout;
 use crate::Upstream;
+use crate::connection::stream::Stream;
 use crate::dns::Address;
 
 /// Longest head, in bytes.
@@ -45,7 +45,7 @@ pub(in crate::connection) struct Incoming {
     head: Option<ResponseHead>,
     rest: Rest,
     /// Longest wait for the next bytes of a body.
-    idle: Option<Duration>,
+    idle: Option<IdleTimeout>,
 }
 
 // === impl Incoming ===
@@ -107,16 +107,7 @@ impl Incoming {
             if self.rest.is_done() {
                 return Ok(None);
             }
-            let filled = match self.idle {
-                Some(idle) => timeout(idle, self.fill()).await.unwrap_or_else(|_| {
-                    Error::e_explain(
-                        ErrorType::ReadTimedout,
-                        format!("nothing came for {idle:?}"),
-                    )
-                }),
-                None => self.fill().await,
-            };
-            if filled? > 0 {
+            if self.fill().await? > 0 {
                 continue;
             }
             if self.rest == Rest::UntilClose {
@@ -131,7 +122,20 @@ impl Incoming {
     async fn fill(&mut self) -> pingora_core::Result<usize> {
         self.read.reserve(self.room);
         let room = self.read.capacity() - self.read.len();
-        let count = self.stream.read_buf(&mut self.read).await;
+        let read = self.stream.read_buf(&mut self.read);
+        let count = match &mut self.idle {
+            Some(idle) => match idle.within(read).await {
+                Some(count) => count,
+                None => {
+                    let limit = idle.limit();
+                    return Error::e_explain(
+                        ErrorType::ReadTimedout,
+                        format!("nothing came for {limit:?}"),
+                    );
+                }
+            },
+            None => read.await,
+        };
         let count = count.or_err(ErrorType::ReadError, "while it was read")?;
         self.room = if count == room {
             (self.room * 4).min(MOST_ROOM)
@@ -143,7 +147,7 @@ impl Incoming {
     }
 
     pub(in crate::connection) fn set_idle_timeout(&mut self, idle: Duration) {
-        self.idle = Some(idle);
+        self.idle = Some(IdleTimeout::new(idle));
     }
 
     pub(in crate::connection) fn is_done(&self) -> bool {

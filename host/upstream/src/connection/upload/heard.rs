@@ -2,24 +2,18 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
-use pingora_core::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
-    TimingDigest, UniqueID, UniqueIDType,
-};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::interim::Interim;
+use crate::connection::stream::Stream;
 
 /// Largest head of an interim response that is read ahead. A larger one is left to the reader of the answer.
 const HEAD: usize = 16 * 1024;
 
 /// A stream, with the bytes that were read ahead.
-#[derive(Debug)]
 pub(super) struct Heard {
     stream: Stream,
     heard: BytesMut,
@@ -111,49 +105,5 @@ impl AsyncWrite for Heard {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-#[async_trait]
-impl Shutdown for Heard {
-    async fn shutdown(&mut self) {
-        Shutdown::shutdown(self.stream.as_mut()).await;
-    }
-}
-
-impl UniqueID for Heard {
-    fn id(&self) -> UniqueIDType {
-        self.stream.id()
-    }
-}
-
-impl Ssl for Heard {}
-
-#[async_trait]
-impl Peek for Heard {
-    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
-        self.stream.try_peek(buf).await
-    }
-}
-
-impl GetTimingDigest for Heard {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.stream.get_timing_digest()
-    }
-}
-
-impl GetProxyDigest for Heard {
-    fn get_proxy_digest(&self) -> Option<Arc<pingora_core::protocols::raw_connect::ProxyDigest>> {
-        self.stream.get_proxy_digest()
-    }
-}
-
-impl GetSocketDigest for Heard {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.stream.get_socket_digest()
-    }
-
-    fn set_socket_digest(&mut self, digest: SocketDigest) {
-        self.stream.set_socket_digest(digest);
     }
 }
