@@ -19,7 +19,7 @@ const CLOSING: &[u8] = b"\"}";
 const DIGITS: usize = 64;
 
 /// A hash as hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Link([u8; DIGITS]);
 
 /// The place of a record: the number of its segment, and its own in the segment, both from 1.

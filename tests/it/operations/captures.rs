@@ -170,6 +170,7 @@ async fn a_body_over_a_mebibyte_is_passed_over_and_counted() {
     }
     gate.metric_when("witgate_capture_passed_over_total 1\n")
         .await;
+    gate.metric_when("witgate_captured_total 1\n").await;
     let (lines, ..) = recorded(gate).await;
     let lengths: Vec<_> = lines
         .iter()

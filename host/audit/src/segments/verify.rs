@@ -1,6 +1,6 @@
 //! The check of a file's segments: each record by its hash and its place, and each segment by the one before.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -28,8 +28,9 @@ struct Check {
     without: Option<String>,
     /// Segments from which fields were removed.
     rewritten: Vec<Rewritten>,
-    /// The last hashes of such segments, as later records tell.
-    announced: HashMap<u64, Link>,
+    /// The last hashes of such segments, as later records tell. A record is written before its segment takes the place of an
+    /// earlier form, so that form fits, too.
+    announced: HashSet<(u64, Link)>,
     /// Bytes that are no record: the line at which they begin, and they.
     loose: Option<(u64, Vec<u8>)>,
 }
@@ -60,7 +61,7 @@ pub fn verify(base: &Path, hash: Option<&str>) -> io::Result<Report> {
         last: None,
         without: None,
         rewritten: Vec::new(),
-        announced: HashMap::new(),
+        announced: HashSet::new(),
         loose: None,
     };
     let Found {
@@ -234,7 +235,7 @@ impl Check {
         for note in notes {
             match note {
                 Note::Rewrote(segment, link) => {
-                    self.announced.insert(*segment, *link);
+                    self.announced.insert((*segment, *link));
                 }
                 Note::Without(rules) => self.without = Some(rules.clone()),
                 Note::After(_) | Note::Torn(..) | Note::Was(_) => {}
@@ -266,7 +267,7 @@ impl Check {
                 rules,
             } = rewritten;
             self.path = path;
-            let is_announced = self.announced.get(&segment) == Some(&link);
+            let is_announced = self.announced.contains(&(segment, link));
             let problem = match is_announced {
                 true => Problem::Without(segment, rules),
                 false => Problem::Unannounced(segment),

@@ -83,6 +83,19 @@ fn fields_of_old_segments_are_removed_and_the_check_says_by_which_rule() {
 }
 
 #[test]
+fn a_process_that_is_killed_before_a_second_rule_takes_effect_leaves_nothing_to_find() {
+    let scene = old();
+    let path = scene.folder.path().join("receipts.jsonl.000002.zst");
+    let count = forget(&scene, "drop:n", 13);
+    let first = fs::read(&path).unwrap();
+    forget(&scene, "hash:m", count);
+    // The record of the second rule is written before the file.
+    fs::write(&path, &first).unwrap();
+    let report = scene.verify();
+    assert!(report.is_intact(), "the form before fits, too: {report:?}");
+}
+
+#[test]
 fn a_segment_that_somebody_else_wrote_anew_is_found() {
     let scene = old();
     let path = scene.folder.path().join("receipts.jsonl.000002.zst");
