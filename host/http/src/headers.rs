@@ -15,6 +15,9 @@ pub struct Headers {
     lines: Vec<Line>,
 }
 
+/// Room for a line of average length, in bytes.
+const LINE: usize = 40;
+
 /// The place of a line in the text.
 #[derive(Debug, Clone, Copy)]
 struct Line {
@@ -54,7 +57,25 @@ impl Headers {
     /// Returns an empty list with room for so many lines.
     pub fn with_capacity(lines: usize) -> Self {
         Self {
-            text: Vec::with_capacity(lines * 40),
+            text: Vec::with_capacity(lines * LINE),
+            lines: Vec::with_capacity(lines),
+        }
+    }
+
+    /// Returns an empty list with room for all lines of these, and for so many more.
+    pub fn with_capacity_of(lists: &[&Self], more: usize) -> Self {
+        let lines: usize = lists.iter().map(|list| list.lines.len()).sum();
+        let text: usize = lists.iter().map(|list| list.text.len()).sum();
+        Self {
+            text: Vec::with_capacity(text + more * LINE),
+            lines: Vec::with_capacity(lines + more),
+        }
+    }
+
+    /// Returns an empty list with room for a head of this length in bytes.
+    pub(crate) fn for_head(bytes: usize, lines: usize) -> Self {
+        Self {
+            text: Vec::with_capacity(bytes),
             lines: Vec::with_capacity(lines),
         }
     }
@@ -102,10 +123,12 @@ impl Headers {
             return;
         };
         let start = self.text.len();
+        let is_lower = !spelling.iter().any(u8::is_ascii_uppercase);
         self.text.extend_from_slice(spelling);
-        let lower = self.text.get_mut(start..).unwrap_or_default();
-        lower.make_ascii_lowercase();
-        let is_lower = lower == spelling;
+        if !is_lower {
+            let lower = self.text.get_mut(start..).unwrap_or_default();
+            lower.make_ascii_lowercase();
+        }
         self.text.extend_from_slice(value);
         if !is_lower {
             self.text.extend_from_slice(spelling);
@@ -192,7 +215,7 @@ impl Headers {
         if !self.has_repeated() {
             return self.clone();
         }
-        let mut folded = Self::with_capacity(self.len());
+        let mut folded = Self::with_capacity_of(&[self], 0);
         for header in self.iter() {
             if !folded.contains_key(header.name) {
                 let values: Vec<&[u8]> = self.get_all(&header.name).map(|value| value.0).collect();

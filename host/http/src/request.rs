@@ -65,7 +65,7 @@ impl RequestHead {
         };
         let method = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes());
         let target = parsed.path.unwrap_or_default();
-        let mut headers = Headers::with_capacity(parsed.headers.len());
+        let mut headers = Headers::for_head(length, parsed.headers.len());
         for line in &*parsed.headers {
             headers.add(line.name.as_bytes(), line.value);
         }

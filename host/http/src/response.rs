@@ -87,7 +87,7 @@ impl ResponseHead {
             .headers
             .iter()
             .any(|line| line.name.eq_ignore_ascii_case("transfer-encoding"));
-        let mut headers = Headers::with_capacity(parsed.headers.len());
+        let mut headers = Headers::for_head(length, parsed.headers.len());
         for line in &*parsed.headers {
             if has_coding && line.name.eq_ignore_ascii_case("content-length") {
                 continue;

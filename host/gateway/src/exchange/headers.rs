@@ -129,7 +129,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 
 /// Returns the client's headers as an upstream gets them, in their order and case.
 pub(crate) fn to_upstream(client: &Headers, passing: Passing) -> Headers {
-    let mut headers = Headers::with_capacity(client.len() + 1);
+    let mut headers = Headers::with_capacity_of(&[client], 1);
     let plain = passing.form != AnswerForm::AsAsked;
     let mut identity = plain.then_some(IDENTITY);
     for header in client.iter() {
@@ -186,16 +186,18 @@ pub(crate) fn response_head(
 ) -> ResponseHead {
     let extra = &additions.headers;
     let given = &upstream.headers;
-    let mut headers = Headers::with_capacity(given.len() + extra.len() + 1);
+    let mut headers = Headers::with_capacity_of(&[given, extra], 1);
     // One party's limits only: a mixture would say nothing about either.
     let tells_limits = |name: &str| name.starts_with(UNIFIED);
+    let has_connection = given.contains_key("connection");
     let own_limits = extra.iter().any(|own| tells_limits(own.name));
     let passes = |name: &str| {
         // Values of `Vary` add up.
         let replaced = name != "vary" && extra.contains_key(name);
         let foreign = additions.cors == CorsSource::Gateway && cors::is_cors_header(name);
         let limits = own_limits && tells_limits(name);
-        let ends_here = is_hop_by_hop(name) || is_named_by_connection(given, name);
+        let ends_here =
+            is_hop_by_hop(name) || has_connection && is_named_by_connection(given, name);
         !ends_here && !replaced && !foreign && !limits
     };
     for header in given.iter() {
