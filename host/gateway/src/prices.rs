@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use witgate_messages::price::PriceBook;
 use witgate_runtime::Plan;
 
@@ -12,7 +13,7 @@ use crate::config::{Config, Prices as Settings};
 pub struct Prices {
     base: Arc<PriceBook>,
     /// Books by the names of upstreams and groups. A group has that of its first member, for estimates.
-    books: HashMap<String, Arc<PriceBook>>,
+    books: HashMap<String, Arc<PriceBook>, RandomState>,
 }
 
 // === impl Prices ===
@@ -62,7 +63,7 @@ impl Prices {
             });
             Arc::new(base.under(contracts.map(|contract| &contract.contract)))
         };
-        let mut books = HashMap::new();
+        let mut books = HashMap::default();
         for upstream in &config.upstreams {
             books.insert(upstream.name.clone(), under(Some(&upstream.name)));
         }

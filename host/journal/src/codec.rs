@@ -11,29 +11,63 @@ pub(crate) const FRAME_HEADER: usize = 8;
 /// The longest payload, in bytes. A longer length is damage.
 const MAX_PAYLOAD: usize = 1 << 24;
 
+/// Numbers below this one have at most eight bytes of seven bits.
+const SPREADABLE: u64 = 1 << 56;
+
+/// The bits of eight bytes that say that another byte follows.
+const MORE: u64 = 0x8080_8080_8080_8080;
+
 /// Bytes that are not what they should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bad;
 
 /// Appends a number, seven bits a byte, the lowest first.
-pub(crate) fn put_uint(out: &mut Vec<u8>, mut value: u128) {
+#[inline]
+pub(crate) fn put_uint(out: &mut Vec<u8>, value: u128) {
     // Almost every number is small, and 64-bit shifts are much faster.
-    if let Ok(small) = u64::try_from(value) {
-        return put_small(out, small);
+    match u64::try_from(value) {
+        Ok(small) => put_small(out, small),
+        Err(_) => put_large(out, value),
     }
-    while value >= 0x80 {
-        out.push(low_seven(value) | 0x80);
-        value >>= 7;
-    }
-    out.push(low_seven(value));
 }
 
-fn put_small(out: &mut Vec<u8>, mut value: u64) {
+#[inline]
+fn put_small(out: &mut Vec<u8>, value: u64) {
+    match u8::try_from(value) {
+        Ok(byte) if byte < 0x80 => out.push(byte),
+        _ => put_long(out, value),
+    }
+}
+
+/// Appends a number of several bytes, up to eight of them at a time.
+#[inline(never)]
+fn put_long(out: &mut Vec<u8>, mut value: u64) {
+    while value >= SPREADABLE {
+        out.extend_from_slice(&(spread(value % SPREADABLE) | MORE).to_le_bytes());
+        value /= SPREADABLE;
+    }
+    let bytes = (u64::BITS - value.leading_zeros()).div_ceil(7);
+    let more = MORE & ((1 << (8 * (bytes - 1))) - 1);
+    let end = out.len() + bytes as usize;
+    out.extend_from_slice(&(spread(value) | more).to_le_bytes());
+    out.truncate(end);
+}
+
+#[cold]
+fn put_large(out: &mut Vec<u8>, mut value: u128) {
     while value >= 0x80 {
-        out.push(low_seven(u128::from(value)) | 0x80);
+        let low = u8::try_from(value & 0x7f).unwrap_or_default();
+        out.push(low | 0x80);
         value >>= 7;
     }
-    out.push(low_seven(u128::from(value)));
+    out.push(u8::try_from(value).unwrap_or_default());
+}
+
+/// Moves the bits of a number below [`SPREADABLE`] apart, so that each byte has seven of them, the lowest first.
+const fn spread(value: u64) -> u64 {
+    let halves = (value & 0x0fff_ffff) | ((value & 0x00ff_ffff_f000_0000) << 4);
+    let quarters = (halves & 0x0000_3fff_0000_3fff) | ((halves & 0x0fff_c000_0fff_c000) << 2);
+    (quarters & 0x007f_007f_007f_007f) | ((quarters & 0x3f80_3f80_3f80_3f80) << 1)
 }
 
 /// Appends a signed number, small ones in few bytes.
@@ -46,10 +80,6 @@ pub(crate) fn put_int(out: &mut Vec<u8>, value: i64) {
 pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
     put_small(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
-}
-
-fn low_seven(value: u128) -> u8 {
-    u8::try_from(value & 0x7f).unwrap_or_default()
 }
 
 /// Appends a frame around what `write` appends.
@@ -177,6 +207,24 @@ mod tests {
         assert_eq!(reader.end(), Ok(()), "and nothing is left");
         assert_eq!(Reader(&[0xff; 19]).uint(), Err(Bad), "too large a number");
         assert_eq!(Reader(&[5, b'a']).text(), Err(Bad), "too short a text");
+    }
+
+    #[test]
+    fn a_number_of_every_length_is_written_in_as_few_bytes_as_it_needs() {
+        for bits in 0..u64::BITS {
+            for value in [
+                (1_u64 << bits) - 1,
+                1 << bits,
+                (1 << bits) | 1,
+                u64::MAX >> bits,
+            ] {
+                let mut bytes = Vec::new();
+                put_uint(&mut bytes, value.into());
+                let needed = (u64::BITS - value.leading_zeros()).div_ceil(7).max(1);
+                assert_eq!(bytes.len(), needed as usize, "{value:#x}");
+                assert_eq!(Reader(&bytes).small(), Ok(value), "{value:#x}");
+            }
+        }
     }
 
     #[test]

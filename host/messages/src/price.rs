@@ -115,7 +115,12 @@ impl PriceBook {
 
     /// Returns the prices of a model, or those that unknown models have.
     fn model_or_unknown(&self, id: &str) -> Option<&ModelPrice> {
-        self.model(id).or_else(|| self.models.get(self.unknown?))
+        self.model(id).or_else(|| self.unknown())
+    }
+
+    /// Returns the prices that unknown models have.
+    fn unknown(&self) -> Option<&ModelPrice> {
+        self.models.get(self.unknown?)
     }
 
     /// Returns whether answers of a model have a price, if only that of unknown models.

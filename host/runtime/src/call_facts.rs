@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::breaker::Tenant;
 use crate::contract::{Envelope, Plan, Receipt, Upstreams};
 use crate::request::Request;
 
@@ -39,6 +40,15 @@ impl CallFacts {
         Self {
             request: Some(request),
             ..Self::default()
+        }
+    }
+
+    /// Returns the tenant that a fault of the call is counted for.
+    pub(crate) fn tenant(&self) -> Tenant {
+        match self.request.as_ref().map(|request| request.tenant()) {
+            Some(Some(tenant)) => Tenant::Known(tenant),
+            Some(None) => Tenant::Unknown,
+            None => Tenant::Host,
         }
     }
 }

@@ -85,8 +85,12 @@ struct Mismatched {
     version: &'static str,
 }
 
-/// A call that is running in a store. Dropping it ends the call.
-struct Call<'a>(&'a mut Store<Guest>);
+/// A call that is running in a store. Dropping it ends the call and gives the facts back.
+struct Call<'a> {
+    store: &'a mut Store<Guest>,
+    /// The facts, which the store has while the call runs.
+    facts: &'a mut CallFacts,
+}
 
 // === impl Exports ===
 
@@ -147,13 +151,9 @@ impl Instance {
         store.limiter(|guest| &mut guest.limiter);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.check()));
         let started = {
-            let call = Call::begin(
-                &mut store,
-                Stage::Configure,
-                spec.limits.start,
-                CallFacts::default(),
-            );
-            Self::initialize(call.0, pre, indices, spec)
+            let mut facts = CallFacts::default();
+            let call = Call::begin(&mut store, Stage::Configure, spec.limits.start, &mut facts);
+            Self::initialize(call.store, pre, indices, spec)
         };
         match started {
             Ok(Ok((component, exports, configured))) => Ok(Self {
@@ -215,13 +215,14 @@ impl Instance {
         function: &str,
         take: impl FnOnce(&mut Store<Guest>, R) -> T,
     ) -> wasmtime::Result<T> {
+        let mut facts = CallFacts::default();
         let call = Call::begin(
             &mut self.store,
             Stage::Configure,
             STATE_READ_LIMITS,
-            CallFacts::default(),
+            &mut facts,
         );
-        let store = &mut *call.0;
+        let store = &mut *call.store;
         let missing = || wasmtime::Error::msg(format!("no `{interface}#{function}`"));
         let (_, interface) = self
             .component
@@ -238,17 +239,17 @@ impl Instance {
         Ok(take(store, value))
     }
 
-    /// Calls a hook. After an error, drop the instance.
+    /// Calls a hook with facts that the guest has meanwhile. After an error, drop the instance.
     pub(crate) fn call<R>(
         &mut self,
         limits: CallLimits,
-        facts: CallFacts,
+        facts: &mut CallFacts,
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
     ) -> Result<R, Failure> {
         self.calls += 1;
         let result = {
             let running = Call::begin(&mut self.store, Stage::Call, limits, facts);
-            call(&self.exports, running.0)
+            call(&self.exports, running.store)
         };
         result.map_err(|error| failure(&error, self.store.data_mut()))
     }
@@ -277,20 +278,20 @@ impl<'a> Call<'a> {
         store: &'a mut Store<Guest>,
         stage: Stage,
         limits: CallLimits,
-        facts: CallFacts,
+        facts: &'a mut CallFacts,
     ) -> Self {
         store.set_hostcall_fuel(limits.copy_bytes);
         let guest = store.data_mut();
         guest.begin(stage, limits, facts);
         let first = guest.deadline.restart(limits.deadline);
         store.set_epoch_deadline(first);
-        Self(store)
+        Self { store, facts }
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        self.0.data_mut().end();
+        self.store.data_mut().end(self.facts);
     }
 }
 

@@ -173,7 +173,7 @@ impl Condition {
     fn new(interest: &Interest) -> Self {
         let codes = |list: &Vec<Endpoint>| list.iter().map(|it| it.code().into()).collect();
         let texts = |list: &Vec<String>| list.iter().map(|text| text.as_str().into()).collect();
-        let models = |list: &Vec<String>| list.iter().map(|it| Pattern::new(&**it)).collect();
+        let models = |list: &Vec<String>| list.iter().map(|it| Pattern::new(it)).collect();
         // A text that is no header name is the name of no header.
         let headers = |list: &Vec<String>| {
             let named = list.iter().map(|it| HeaderGrant::parse(it));

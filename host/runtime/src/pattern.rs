@@ -2,38 +2,76 @@
 
 /// A pattern for a whole name. `*` matches any text, the empty one too; all other characters match themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern(Box<str>);
+pub(crate) struct Pattern {
+    /// What is before the first star.
+    head: Box<str>,
+    /// The rest, or `None` without a star.
+    rest: Option<Rest>,
+}
+
+/// What is behind the first star of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rest {
+    /// What is between two stars, in order.
+    parts: Box<[Box<str>]>,
+    /// What is behind the last star.
+    tail: Box<str>,
+}
 
 // === impl Pattern ===
 
 impl Pattern {
-    pub(crate) fn new(pattern: impl Into<Box<str>>) -> Self {
-        Self(pattern.into())
+    pub(crate) fn new(pattern: &str) -> Self {
+        let Some((head, rest)) = pattern.split_once('*') else {
+            return Self {
+                head: pattern.into(),
+                rest: None,
+            };
+        };
+        let mut parts = rest.split('*');
+        let tail = parts.next_back().unwrap_or_default().into();
+        let parts = parts.map(Into::into).collect();
+        Self {
+            head: head.into(),
+            rest: Some(Rest { parts, tail }),
+        }
     }
 
     /// Returns whether this is `*`, which matches everything, a missing name too.
     pub(crate) fn is_any(&self) -> bool {
-        &*self.0 == "*"
+        let rest = self.rest.as_ref();
+        self.head.is_empty()
+            && rest.is_some_and(|rest| rest.parts.is_empty() && rest.tail.is_empty())
     }
 
     /// Returns whether the pattern matches a whole name. Takes one pass over the name: between two stars, the first match is
     /// always good enough.
     pub(crate) fn matches(&self, name: &str) -> bool {
-        let Some((head, rest)) = self.0.split_once('*') else {
-            return *self.0 == *name;
+        let Some(rest) = &self.rest else {
+            return *self.head == *name;
         };
-        let Some(mut name) = name.strip_prefix(head) else {
+        let Some(mut name) = name.strip_prefix(&*self.head) else {
             return false;
         };
-        let mut parts = rest.split('*');
-        let tail = parts.next_back().unwrap_or_default();
-        for part in parts {
-            let Some((_, after)) = name.split_once(part) else {
+        for part in &rest.parts {
+            let Some(after) = behind(name, part) else {
                 return false;
             };
             name = after;
         }
-        name.ends_with(tail)
+        name.ends_with(&*rest.tail)
+    }
+}
+
+/// Returns what is behind the first occurrence of a part. A search for a text takes long to prepare, and most parts have one
+/// character.
+fn behind<'n>(name: &'n str, part: &str) -> Option<&'n str> {
+    match part.as_bytes() {
+        [byte] => {
+            let at = name.bytes().position(|it| it == *byte)?;
+            name.get(at + 1..)
+        }
+        _ => name.split_once(part).map(|(_, after)| after),
     }
 }
 

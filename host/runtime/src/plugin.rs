@@ -226,30 +226,22 @@ impl Plugin {
         self.parts.spec.stats.skipped(hook);
     }
 
-    /// Calls a hook under its limits and checks the returned value.
+    /// Calls a hook under its limits with facts that the guest has meanwhile, and checks the returned value.
     pub(crate) fn call<R>(
         &self,
         hook: Hook,
-        facts: &CallFacts,
+        facts: &mut CallFacts,
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<R>,
-        check: impl FnOnce(&R) -> Result<(), Failure>,
+        check: impl FnOnce(&CallFacts, &R) -> Result<(), Failure>,
     ) -> Result<R, Fault> {
         let limits = *self.parts.spec.limits.calls.of(hook);
         let asked = OnceCell::new();
-        let tenant = || {
-            *asked.get_or_init(
-                || match facts.request.as_ref().map(|request| request.tenant()) {
-                    Some(Some(tenant)) => Tenant::Known(tenant),
-                    Some(None) => Tenant::Unknown,
-                    None => Tenant::Host,
-                },
-            )
-        };
-        let ticket = match self.breaker.enter(tenant, Instant::now) {
+        let tenant = |facts: &CallFacts| *asked.get_or_init(|| facts.tenant());
+        let ticket = match self.breaker.enter(|| tenant(facts), Instant::now) {
             Ok(ticket) => ticket,
             Err(Suspended { left, scope }) => {
                 let message = format!("next try in {} ms", left.as_millis());
-                let kind = match (scope, tenant()) {
+                let kind = match (scope, tenant(facts)) {
                     (Scope::Tenant, Tenant::Known(_)) => FaultKind::SuspendedForCaller,
                     _ => FaultKind::Suspended,
                 };
@@ -264,18 +256,18 @@ impl Plugin {
 
         // The metrics have the guest's time: starting an instance is not the hook's.
         let start = Instant::now();
-        let result = pooled.instance.call(limits, facts.clone(), call);
+        let result = pooled.instance.call(limits, facts, call);
         self.parts.spec.stats.called(hook, start.elapsed());
 
-        match result.and_then(|value| check(&value).map(|()| value)) {
+        match result.and_then(|value| check(facts, &value).map(|()| value)) {
             Ok(value) => {
-                ticket.succeeded(tenant, Instant::now);
+                ticket.succeeded(|| tenant(facts), Instant::now);
                 self.give_back(pooled);
                 Ok(value)
             }
             Err(failure) => {
                 drop(pooled);
-                let cause = Cause::Call(tenant());
+                let cause = Cause::Call(tenant(facts));
                 Err(self.faulted(Some(hook), failure, ticket, cause))
             }
         }
@@ -302,7 +294,9 @@ impl Plugin {
 
     /// Takes an idle instance from the pool, or starts a new one.
     fn pooled(&self) -> Result<PooledInstance, Failure> {
-        if let Some(idle) = self.pool.take() {
+        if self.parts.policy == InstancePolicy::Reused
+            && let Some(idle) = self.pool.take()
+        {
             return Ok(idle);
         }
         let Some(lease) = self.pool.lease() else {

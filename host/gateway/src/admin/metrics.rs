@@ -4,6 +4,7 @@
 
 pub(crate) mod families;
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -21,6 +22,9 @@ const DURATION_BUCKETS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 15.0, 60.0, 180.0, 600.0,
 ];
 
+/// The kinds of tokens.
+const KINDS: [&str; 4] = ["input", "output", "cache_read", "cache_creation"];
+
 /// The counters of the request path.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -28,6 +32,8 @@ pub(crate) struct Metrics {
     exchanges: Family<Ended, Counter>,
     seconds: Family<Label<&'static str>, Histogram>,
     tokens: Family<Label<&'static str>, Counter<u64, AtomicU64>>,
+    /// The counters of `tokens` by the places of their kinds in [`KINDS`], each from its first use on.
+    by_kind: [OnceLock<Counter<u64, AtomicU64>>; KINDS.len()],
     picousd: Counter<u64, AtomicU64>,
     unpriced: Counter,
     usage_unread: Counter,
@@ -125,6 +131,7 @@ impl Metrics {
                 "unknown_targets",
                 "Number of plan targets that were skipped because they name no configured upstream, by plugin",
             ),
+            by_kind: Default::default(),
             registry,
         }
     }
@@ -156,15 +163,17 @@ impl Metrics {
         if let Some(reading) = &receipt.usage.reading {
             let usage = &reading.usage;
             self.usage_unread.inc_by(usage.unread);
-            for (kind, count) in [
-                ("input", usage.tokens.input),
-                ("output", usage.tokens.output),
-                ("cache_read", usage.tokens.cache_read),
-                ("cache_creation", usage.tokens.cache_write),
-            ] {
-                if count > 0 {
-                    self.tokens.get_or_create(&[("kind", kind)]).inc_by(count);
-                }
+            let tokens = &usage.tokens;
+            let counts = [
+                tokens.input,
+                tokens.output,
+                tokens.cache_read,
+                tokens.cache_write,
+            ];
+            let kinds = KINDS.iter().zip(&self.by_kind).zip(counts);
+            for ((kind, counter), count) in kinds.filter(|(_, count)| *count > 0) {
+                let made = || self.tokens.get_or_create(&[("kind", *kind)]).clone();
+                counter.get_or_init(made).inc_by(count);
             }
         }
         if let Some(cost) = receipt.usage.cost {

@@ -10,8 +10,9 @@
 //! forgotten only starts anew. Old answers count less and less. All of it is in memory: a restart begins without experience,
 //! which changes the size of holds and nothing that is settled.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
+use foldhash::quality::RandomState;
 use parking_lot::Mutex;
 
 /// The percentile that is expected.
@@ -93,7 +94,7 @@ impl Experience {
     pub(crate) fn new() -> Self {
         Self {
             sets: Mutex::default(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 

@@ -55,7 +55,8 @@ impl<'a> Part<'a> {
         let mut walk = Walk::new(self.json, Scanner::Fastest).map_err(here)?;
         while let Some(step) = walk.step().map_err(here)? {
             let place = self.at + step.name.start;
-            let name = unescape(step.name.text(self.json))
+            let name = step
+                .meant(self.json)
                 .map_err(|_| MalformedKind::LoneSurrogate.at(place))?;
             let value = Self {
                 json: step.value.span.of(self.json),

@@ -33,7 +33,7 @@ fn name(tool: &[u8]) -> Option<Cow<'_, str>> {
     let mut name = None;
     // Reading stops at an error, because the upstream refuses such a request anyway.
     while let Ok(Some(step)) = walk.step() {
-        let is_name = unescape(step.name.text(tool)).is_ok_and(|name| name == "name");
+        let is_name = step.meant(tool).is_ok_and(|name| name == "name");
         if is_name && step.value.kind == Kind::String {
             name = unescape(step.value.span.unquoted().text(tool)).ok();
         }

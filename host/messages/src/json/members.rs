@@ -35,7 +35,7 @@ pub(crate) fn members<'a>(
         match walk.step() {
             Ok(Some(step)) => {
                 // A name that does not unescape is not one of the names looked for.
-                let name = unescape(step.name.text(json)).unwrap_or_default();
+                let name = step.meant(json).unwrap_or_default();
                 unread += read(&name, Found::of(json, step.value));
             }
             Ok(None) => return Ok(unread),

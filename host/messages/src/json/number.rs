@@ -1,8 +1,14 @@
 //! Whole numbers in any notation.
 
+/// The number of digits that never exceed 64 bits.
+const SAFE_DIGITS: usize = 19;
+
 /// Parses the text of a JSON number as a whole number: `500`, `500.0` and `5e2` are equal. Returns `None` for a number with a
 /// fraction, below zero, or beyond 64 bits. Uses integers throughout, because a float would round.
 pub(crate) fn whole_number(text: &[u8]) -> Option<u64> {
+    if let Some(number) = digits(text) {
+        return Some(number);
+    }
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(text) => (true, text),
         None => (false, text),
@@ -33,6 +39,22 @@ pub(crate) fn whole_number(text: &[u8]) -> Option<u64> {
         before -= 1;
     }
     (!negative || value == 0).then_some(value)
+}
+
+/// Parses a number of few digits and nothing else, as nearly all are written. Returns `None` for any other.
+fn digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > SAFE_DIGITS {
+        return None;
+    }
+    let mut number = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + u64::from(digit);
+    }
+    Some(number)
 }
 
 /// Parses the number after an `e`, saturating far beyond any relevant exponent.

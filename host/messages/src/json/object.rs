@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+use super::text::Spelling;
 use super::walk::Walk;
 use super::{Kind, MAX_MEMBERS, Malformed, MalformedKind, Scanner, Span, unescape};
 
@@ -34,27 +35,24 @@ pub(crate) struct Member {
 impl Object {
     /// Reads a document that is one object, with only blanks around it.
     pub(crate) fn document(bytes: &[u8], scanner: Scanner) -> Result<Self, Malformed> {
-        let object = Self::read(bytes, scanner)?;
-        let end = super::value::blank_end(bytes, object.end);
-        if end < bytes.len() {
-            return Err(MalformedKind::TrailingBytes.at(end));
-        }
-        Ok(object)
-    }
-
-    fn read(bytes: &[u8], scanner: Scanner) -> Result<Self, Malformed> {
         let mut walk = Walk::new(bytes, scanner)?;
         let mut members = SmallVec::<[Member; 16]>::new();
         while let Some(step) = walk.step()? {
-            let raw = step.name.text(bytes);
-            let decoded = match unescape(raw) {
-                Ok(name) if name.as_ref() == raw => None,
-                Ok(name) => Some(Box::<str>::from(name)),
-                Err(place) => return Err(MalformedKind::LoneSurrogate.at(step.name.start + place)),
+            let decoded = match step.spelling {
+                Spelling::Plain => None,
+                Spelling::Escaped => {
+                    let meant = step.meant(bytes).map_err(|place| {
+                        MalformedKind::LoneSurrogate.at(step.name.start + place)
+                    })?;
+                    Some(Box::<str>::from(meant))
+                }
             };
-            let name = decoded.as_deref().unwrap_or(raw);
-            if members.iter().any(|earlier| earlier.is_named(bytes, name)) {
-                return Err(MalformedKind::Duplicate { name: name.into() }.at(step.name.start - 1));
+            let name = decoded
+                .as_deref()
+                .map_or_else(|| step.name.of(bytes), str::as_bytes);
+            if members.iter().any(|earlier| earlier.bytes(bytes) == name) {
+                let name = decoded.unwrap_or_else(|| step.name.text(bytes).into());
+                return Err(MalformedKind::Duplicate { name }.at(step.name.start - 1));
             }
             if members.len() == MAX_MEMBERS {
                 return Err(MalformedKind::TooManyMembers.at(step.name.start - 1));
@@ -67,6 +65,10 @@ impl Object {
                 kind,
                 solid,
             });
+        }
+        let end = super::value::blank_end(bytes, walk.end());
+        if end < bytes.len() {
+            return Err(MalformedKind::TrailingBytes.at(end));
         }
         Ok(Self {
             members,
@@ -121,9 +123,14 @@ impl Member {
 
     /// Returns true if this is the member's name with escapes resolved.
     pub(crate) fn is_named(&self, bytes: &[u8], name: &str) -> bool {
+        self.bytes(bytes) == name.as_bytes()
+    }
+
+    /// Returns the bytes of the name with escapes resolved.
+    fn bytes<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
         match &self.decoded {
-            Some(decoded) => decoded.as_ref() == name,
-            None => self.name.of(bytes) == name.as_bytes(),
+            Some(decoded) => decoded.as_bytes(),
+            None => self.name.of(bytes),
         }
     }
 

@@ -41,6 +41,13 @@ impl Classify for Portable {
     }
 }
 
+/// Returns the high bit of each byte that is a quote, a backslash or a control character. The first byte is the lowest.
+#[inline(always)]
+pub(super) fn special(word: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(word);
+    equal(word, b'"') | equal(word, b'\\') | zero(word & (0xe0 * LOW))
+}
+
 fn words(block: &[u8; BLOCK]) -> impl Iterator<Item = u64> {
     let (words, _none) = block.as_chunks::<8>();
     words.iter().map(|word| u64::from_le_bytes(*word))

@@ -1,14 +1,17 @@
 //! Cursors over the members of an object and the elements of an array.
 
-use super::text::closing_quote;
+use std::borrow::Cow;
+
+use super::text::{Spelling, ending};
 use super::value::{self, Span, Value, blank_end};
-use super::{MAX_NAME, Malformed, MalformedKind, Scanner};
+use super::{MAX_NAME, Malformed, MalformedKind, Scanner, unescape};
 
 /// A member of the document.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     /// The name as written, without its quotes.
     pub(crate) name: Span,
+    pub(crate) spelling: Spelling,
     pub(crate) value: Value,
 }
 
@@ -34,6 +37,21 @@ enum Place {
     First,
     Later,
     Done,
+}
+
+// === impl Step ===
+
+impl Step {
+    /// Returns the name with escapes resolved.
+    ///
+    /// # Errors
+    /// As [`unescape`].
+    pub(crate) fn meant<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, str>, usize> {
+        match self.spelling {
+            Spelling::Plain => Ok(Cow::Borrowed(self.name.text(bytes))),
+            Spelling::Escaped => unescape(self.name.text(bytes)),
+        }
+    }
 }
 
 // === impl Walk ===
@@ -86,9 +104,10 @@ impl<'a> Walk<'a> {
             Some(_) => return Err(MalformedKind::MissingName.at(at)),
             None => return Err(MalformedKind::Truncated.at(bytes.len())),
         }
+        let end = ending(bytes, at)?;
         let name = Span {
             start: at + 1,
-            end: closing_quote(bytes, at)?,
+            end: end.quote,
         };
         if name.len() > MAX_NAME {
             return Err(MalformedKind::NameTooLong.at(at));
@@ -102,7 +121,11 @@ impl<'a> Walk<'a> {
         let value = value::read(bytes, at, self.scanner)?;
         self.at = value.span.end;
         self.place = Place::Later;
-        Ok(Some(Step { name, value }))
+        Ok(Some(Step {
+            name,
+            spelling: end.spelling,
+            value,
+        }))
     }
 }
 

@@ -5,9 +5,9 @@
 
 mod outline;
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::{BYTES_PER_TOKEN, Made, Reading, Source};
 use crate::error::ErrorReport;
@@ -20,6 +20,12 @@ const MAX_KEPT_BYTES: usize = 1 << 20;
 
 /// Size in bytes up to which an answer is kept as it is.
 const SMALL_ANSWER_BYTES: usize = 32 << 10;
+
+/// The names of created objects. Each of their searchers is made once, which takes as long as a search.
+static NAMES: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| {
+    let names: [&[u8]; 2] = [b"\"container\"", b"\"file_id\""];
+    names.map(Finder::new)
+});
 
 /// An answer as it arrives.
 #[derive(Debug, Default)]
@@ -104,10 +110,9 @@ impl Answer {
 
     /// Searches for created objects, including the chunk that completes the answer.
     fn look_for_made(&mut self) {
-        const NAMES: [&[u8]; 2] = [b"\"container\"", b"\"file_id\""];
         if self.promise == Promise::Nothing {
             let new = self.body.get(self.searched..).unwrap_or_default();
-            if NAMES.iter().any(|name| memmem::find(new, name).is_some()) {
+            if NAMES.iter().any(|name| name.find(new).is_some()) {
                 self.promise = Promise::Seen;
             }
             // A name may be divided between two chunks.
@@ -191,13 +196,14 @@ impl Answer {
             None => Source::None,
         };
         let content = object.member(body, "content");
+        let is_message = object.string(body, "type").as_deref() == Some("message");
         Reading {
             source,
             passed_over: u64::from(matches!(told, Some(Err(_)))),
             usage: parsed,
             model: text("model"),
             // Errors and lists contain ids of other objects.
-            message_id: text("id").filter(|_| text("type").as_deref() == Some("message")),
+            message_id: text("id").filter(|_| is_message),
             stop_reason: text("stop_reason"),
             events: 0,
             content_started: content.is_some_and(|member| matches!(member.kind, Kind::Array(1..))),

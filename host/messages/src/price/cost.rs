@@ -1,6 +1,6 @@
 //! Addition of an answer's cost.
 
-use super::{Cost, PriceBook, Pricing, Rates};
+use super::{Cost, ModelPrice, PriceBook, Pricing, Rates};
 use crate::usage::{Iteration, Tokens, Usage};
 
 const MILLION: u128 = 1_000_000;
@@ -67,27 +67,30 @@ impl<'a> Bill<'a> {
     }
 
     fn add(&mut self, model: &str, tokens: &Tokens) {
-        if self.book.model(model).is_none() {
+        let known = self.book.model(model);
+        if known.is_none() {
             self.pricing = Pricing::Unpriced;
         }
-        let Some((rates, multiplier)) = self.rates(model) else {
+        let Some(price) = known.or_else(|| self.book.unknown()) else {
             return;
         };
-        let price = rates.at(tokens).price(tokens);
-        let millionths = price.saturating_mul(u128::from(multiplier));
-        self.millionths = self.millionths.saturating_add(millionths);
+        let price_of_all = self
+            .rates(model, price)
+            .at(tokens)
+            .price(tokens)
+            .saturating_mul(u128::from(price.multiplier));
+        self.millionths = self.millionths.saturating_add(price_of_all);
     }
 
-    /// Returns the applicable prices and their factor in millionths. The usage's speed is that of the requested model; batches have no fast mode.
-    fn rates(&mut self, model: &str) -> Option<(Rates, u64)> {
-        let price = self.book.model_or_unknown(model)?;
+    /// Returns the applicable prices. The usage's speed is that of the requested model; batches have no fast mode.
+    fn rates(&mut self, model: &str, price: &'a ModelPrice) -> &'a Rates {
         if model != self.model || self.usage.speed.as_deref() != Some("fast") || self.is_batch() {
-            return Some((price.standard, price.multiplier));
+            return &price.standard;
         }
         if price.fast.is_none() {
             self.pricing = Pricing::Unpriced;
         }
-        Some((price.fast.unwrap_or(price.standard), price.multiplier))
+        price.fast.as_ref().unwrap_or(&price.standard)
     }
 
     fn is_batch(&self) -> bool {

@@ -55,11 +55,11 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
             value: Value::Text(NAME.to_owned()),
         }],
     }]);
-    instance.guest().collect_missing_grants();
+    instance.guest().tally().collect_missing_grants();
     let mut missing = MissingGrants::default();
     let vocabulary = &*plugin.spec().vocabulary;
     for hook in plugin.hooks() {
-        let facts = match hook {
+        let mut facts = match hook {
             Hook::Envelope => CallFacts::of_request(Arc::clone(&request)),
             Hook::Guard => CallFacts {
                 text: Some(TextFacts::default()),
@@ -72,30 +72,36 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
             },
             Hook::Audit => CallFacts::of_receipts(&receipts),
         };
-        let called = call(plugin, instance, hook, facts, |exports, store| match hook {
-            Hook::Envelope => {
-                let given = exports.envelope()?.read(store)?;
-                Ok(given.map_or(Ok(()), |given| validate::envelope(vocabulary, &given)))
-            }
-            Hook::Guard => {
-                let inspected = plugin.content().map(|kind| guard(exports, store, kind));
-                inspected.collect()
-            }
-            Hook::Route => {
-                let given = exports.route()?.decide(store)?;
-                let plan = given.ok().flatten();
-                Ok(plan.map_or(Ok(()), |plan| validate::plan(vocabulary, &plan, None)))
-            }
-            Hook::Budget => {
-                let given = exports.budget()?.charges(store, estimate)?;
-                Ok(given.map_or(Ok(()), |given| validate::charges(vocabulary, &given)))
-            }
-            Hook::Audit => {
-                let given = exports.audit()?.edit(store)?;
-                Ok(audit(&given, &receipts))
-            }
-        });
-        missing.add(hook, instance.guest().take_missing_grants());
+        let called = call(
+            plugin,
+            instance,
+            hook,
+            &mut facts,
+            |exports, store| match hook {
+                Hook::Envelope => {
+                    let given = exports.envelope()?.read(store)?;
+                    Ok(given.map_or(Ok(()), |given| validate::envelope(vocabulary, &given)))
+                }
+                Hook::Guard => {
+                    let inspected = plugin.content().map(|kind| guard(exports, store, kind));
+                    inspected.collect()
+                }
+                Hook::Route => {
+                    let given = exports.route()?.decide(store)?;
+                    let plan = given.ok().flatten();
+                    Ok(plan.map_or(Ok(()), |plan| validate::plan(vocabulary, &plan, None)))
+                }
+                Hook::Budget => {
+                    let given = exports.budget()?.charges(store, estimate)?;
+                    Ok(given.map_or(Ok(()), |given| validate::charges(vocabulary, &given)))
+                }
+                Hook::Audit => {
+                    let given = exports.audit()?.edit(store)?;
+                    Ok(audit(&given, &receipts))
+                }
+            },
+        );
+        missing.add(hook, instance.guest().tally().take_missing_grants());
         // A plugin without its grants may well fail: the grants are the problem then.
         if called.is_err() && missing.is_empty() {
             return called;
@@ -200,7 +206,7 @@ fn call(
     plugin: &Plugin,
     instance: &mut Instance,
     hook: Hook,
-    facts: CallFacts,
+    facts: &mut CallFacts,
     call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<Result<(), Failure>>,
 ) -> Result<(), AdmissionCause> {
     let mut limits = *plugin.spec().limits.calls.of(hook);

@@ -5,13 +5,13 @@
     reason = "the linker lifts arguments for the callee to have"
 )]
 
-use std::sync::Arc;
-
 use wasmtime::Result;
 
-use super::{Breach, Guest, attribute_bytes, filled, optional_bytes};
+use super::tally::attribute_bytes;
+use super::{Breach, Guest, Lent, Tally, optional_bytes};
 use crate::contract::{
-    Attribute, Envelope, Field, Plan, Receipt, Upstreams, Value, context, planned, upstreams, v0_2,
+    Attribute, Caller, Envelope, Field, Plan, Receipt, Upstreams, Value, context, planned,
+    upstreams, v0_2,
 };
 use crate::request::Request;
 
@@ -22,124 +22,144 @@ const FIELD_BYTES: usize = 16;
 
 impl Guest {
     pub(crate) fn key_id(&mut self) -> Result<String> {
-        let request = self.lent("caller", 0)?;
-        self.text(&request.caller().key_id)
+        let Lent { request, tally, .. } = self.lent("caller", 0)?;
+        tally.text(&request.caller().key_id)
     }
 
     pub(crate) fn caller_tenant(&mut self) -> Result<Option<String>> {
-        let request = self.lent("caller", 0)?;
-        self.optional_text(request.caller().tenant.as_deref())
+        let Lent { request, tally, .. } = self.lent("caller", 0)?;
+        tally.optional_text(request.caller().tenant.as_deref())
     }
 
     pub(crate) fn caller_user(&mut self) -> Result<Option<String>> {
-        let request = self.lent("caller", 0)?;
-        self.optional_text(request.caller().user.as_deref())
+        let Lent { request, tally, .. } = self.lent("caller", 0)?;
+        tally.optional_text(request.caller().user.as_deref())
     }
 
     pub(crate) fn tier(&mut self) -> Result<Option<String>> {
-        let request = self.lent("caller", 0)?;
-        self.optional_text(request.caller().tier.as_deref())
+        let Lent { request, tally, .. } = self.lent("caller", 0)?;
+        tally.optional_text(request.caller().tier.as_deref())
     }
 
     pub(crate) fn label(&mut self, name: String) -> Result<Option<String>> {
-        let request = self.lent("caller", name.len())?;
-        self.optional_text(value(&request.caller().labels, &name))
+        let Lent { request, tally, .. } = self.lent("caller", name.len())?;
+        tally.optional_text(value(&request.caller().labels, &name))
     }
 
     pub(crate) fn labels(&mut self) -> Result<Option<Vec<Attribute>>> {
-        let request = self.lent("caller", 0)?;
-        self.pairs(&request.caller().labels)
+        let Lent { request, tally, .. } = self.lent("caller", 0)?;
+        tally.pairs(&request.caller().labels)
     }
 
     /// Returns the whole caller, as version 0.2 has it.
     pub(crate) fn whole_caller(&mut self) -> Result<v0_2::OldCaller> {
-        let request = self.request(0)?;
+        let Lent { request, tally, .. } = self.lent("request", 0)?;
         let caller = request.caller();
         let optional = optional_bytes(&[&caller.tenant, &caller.user, &caller.tier]);
-        self.copy(caller.key_id.len() + optional + attribute_bytes(&caller.labels))?;
+        tally.copy(caller.key_id.len() + optional + attribute_bytes(&caller.labels))?;
         Ok(v0_2::old_caller(caller))
     }
 }
 
 // === impl Guest: context ===
 
+/// The context of the running call, and what counts the copies of its parts.
+struct Known<'a> {
+    context: &'a Envelope,
+    request: Option<&'a dyn Request>,
+    tally: &'a mut Tally,
+}
+
 impl Guest {
     pub(crate) fn correlation_id(&mut self) -> Result<String> {
-        let (context, request) = (self.context(0)?, self.facts.request.clone());
-        let own = request.as_deref().map_or("", Request::id);
-        self.text(context.correlation_id.as_deref().unwrap_or(own))
+        let known = self.context(0)?;
+        let own = known.request.map_or("", Request::id);
+        let stated = known.context.correlation_id.as_deref();
+        known.tally.text(stated.unwrap_or(own))
     }
 
     pub(crate) fn resource(&mut self) -> Result<Option<String>> {
-        let context = self.context(0)?;
-        self.optional_text(context.resource.as_deref())
+        let Known { context, tally, .. } = self.context(0)?;
+        tally.optional_text(context.resource.as_deref())
     }
 
     pub(crate) fn tenant(&mut self) -> Result<Option<String>> {
-        let (context, request) = (self.context(0)?, self.facts.request.clone());
-        let own = request.as_deref().map(Request::caller);
-        let own = own.and_then(|caller| caller.tenant.as_deref());
-        self.optional_text(context.tenant.as_deref().or(own))
+        let known = self.context(0)?;
+        let own = known.caller().and_then(|caller| caller.tenant.as_deref());
+        let stated = known.context.tenant.as_deref();
+        known.tally.optional_text(stated.or(own))
     }
 
     pub(crate) fn user(&mut self) -> Result<Option<String>> {
-        let (context, request) = (self.context(0)?, self.facts.request.clone());
-        let own = request.as_deref().map(Request::caller);
-        let own = own.and_then(|caller| caller.user.as_deref());
-        self.optional_text(context.user.as_deref().or(own))
+        let known = self.context(0)?;
+        let own = known.caller().and_then(|caller| caller.user.as_deref());
+        let stated = known.context.user.as_deref();
+        known.tally.optional_text(stated.or(own))
     }
 
     pub(crate) fn session(&mut self) -> Result<Option<String>> {
-        let context = self.context(0)?;
-        self.optional_text(context.session.as_deref())
+        let Known { context, tally, .. } = self.context(0)?;
+        tally.optional_text(context.session.as_deref())
     }
 
     pub(crate) fn agent(&mut self) -> Result<Option<String>> {
-        let context = self.context(0)?;
-        self.optional_text(context.agent.as_deref())
+        let Known { context, tally, .. } = self.context(0)?;
+        tally.optional_text(context.agent.as_deref())
     }
 
     pub(crate) fn metadata(&mut self, name: String) -> Result<Option<String>> {
-        let context = self.context(name.len())?;
-        self.optional_text(value(&context.metadata, &name))
+        let Known { context, tally, .. } = self.context(name.len())?;
+        tally.optional_text(value(&context.metadata, &name))
     }
 
     pub(crate) fn all_metadata(&mut self) -> Result<Option<Vec<Attribute>>> {
-        let context = self.context(0)?;
-        self.pairs(&context.metadata)
+        let Known { context, tally, .. } = self.context(0)?;
+        tally.pairs(&context.metadata)
     }
 
     pub(crate) fn attribute(&mut self, name: String) -> Result<Option<String>> {
-        let context = self.context(name.len())?;
-        self.optional_text(value(&context.attributes, &name))
+        let Known { context, tally, .. } = self.context(name.len())?;
+        tally.optional_text(value(&context.attributes, &name))
     }
 
     pub(crate) fn attributes(&mut self) -> Result<Option<Vec<Attribute>>> {
-        let context = self.context(0)?;
-        self.pairs(&context.attributes)
+        let Known { context, tally, .. } = self.context(0)?;
+        tally.pairs(&context.attributes)
     }
 
     pub(crate) fn timeout_ms(&mut self) -> Result<Option<u32>> {
-        Ok(self.context(0)?.timeout_ms)
+        Ok(self.context(0)?.context.timeout_ms)
     }
 
     pub(crate) fn secondary_index(&mut self) -> Result<Option<u32>> {
-        Ok(self.context(0)?.secondary_index)
+        Ok(self.context(0)?.context.secondary_index)
     }
 
     pub(crate) fn routing(&mut self) -> Result<context::RoutingFacts> {
-        let known = self.context(0)?;
+        let Known { context, tally, .. } = self.context(0)?;
         Ok(context::RoutingFacts {
-            resource: self.optional_text(known.resource.as_deref())?,
-            secondary_index: known.secondary_index,
-            has_attributes: !known.attributes.is_empty(),
+            resource: tally.optional_text(context.resource.as_deref())?,
+            secondary_index: context.secondary_index,
+            has_attributes: !context.attributes.is_empty(),
         })
     }
 
-    fn context(&mut self, bytes: usize) -> Result<Arc<Envelope>> {
-        self.enter_hook(bytes, "context")?;
-        let context = self.facts.context.clone();
-        context.ok_or_else(|| self.breached(Breach::NotInHook("context")))
+    fn context(&mut self, bytes: usize) -> Result<Known<'_>> {
+        self.tally.enter_hook(bytes, "context")?;
+        match &self.facts.context {
+            Some(context) => Ok(Known {
+                context,
+                request: self.facts.request.as_deref(),
+                tally: &mut self.tally,
+            }),
+            None => Err(self.tally.breached(Breach::NotInHook("context"))),
+        }
+    }
+}
+
+impl<'a> Known<'a> {
+    fn caller(&self) -> Option<&'a Caller> {
+        self.request.map(Request::caller)
     }
 }
 
@@ -147,10 +167,10 @@ impl Guest {
 
 impl Guest {
     pub(crate) fn before_piece(&mut self) -> Result<Option<char>> {
-        self.enter_hook(0, "texts")?;
+        self.tally.enter_hook(0, "texts")?;
         match self.facts.text {
             Some(text) => Ok(text.before),
-            None => Err(self.breached(Breach::NotInHook("texts"))),
+            None => Err(self.tally.breached(Breach::NotInHook("texts"))),
         }
     }
 
@@ -164,9 +184,9 @@ impl Guest {
 
 impl Guest {
     pub(crate) fn upstream_names(&mut self) -> Result<Vec<String>> {
-        self.enter_hook(0, "upstreams")?;
-        let names = self.upstreams()?.map_or_else(Vec::new, |all| all.names());
-        self.copy(names.iter().map(|name| name.len() + FIELD_BYTES).sum())?;
+        let (upstreams, tally) = self.upstreams(0)?;
+        let names = upstreams.map_or_else(Vec::new, |all| all.names());
+        tally.copy(names.iter().map(|name| name.len() + FIELD_BYTES).sum())?;
         Ok(names)
     }
 
@@ -174,8 +194,8 @@ impl Guest {
         &mut self,
         name: String,
     ) -> Result<Option<upstreams::UpstreamStats>> {
-        self.enter_hook(name.len(), "upstreams")?;
-        let stats = self.upstreams()?.and_then(|all| all.stats(&name));
+        let (upstreams, _) = self.upstreams(name.len())?;
+        let stats = upstreams.and_then(|all| all.stats(&name));
         Ok(stats.map(|stats| upstreams::UpstreamStats {
             in_flight: stats.in_flight,
             requests: stats.requests,
@@ -184,18 +204,18 @@ impl Guest {
     }
 
     pub(crate) fn upstream_attributes(&mut self, name: String) -> Result<Option<Vec<Attribute>>> {
-        self.enter_hook(name.len(), "upstreams")?;
-        let stats = self.upstreams()?.and_then(|all| all.stats(&name));
-        self.pairs(&stats.unwrap_or_default().attributes)
+        let (upstreams, tally) = self.upstreams(name.len())?;
+        let stats = upstreams.and_then(|all| all.stats(&name));
+        tally.pairs(&stats.unwrap_or_default().attributes)
     }
 
     pub(crate) fn planned_rule(&mut self) -> Result<Option<String>> {
-        let plan = self.plan()?;
-        self.optional_text(plan.rule.as_deref())
+        let (plan, tally) = self.plan()?;
+        tally.optional_text(plan.rule.as_deref())
     }
 
     pub(crate) fn planned_target(&mut self, index: u32) -> Result<Option<planned::Destination>> {
-        let plan = self.plan()?;
+        let (plan, tally) = self.plan()?;
         let Some(target) = usize::try_from(index)
             .ok()
             .and_then(|index| plan.targets.get(index))
@@ -203,51 +223,50 @@ impl Guest {
             return Ok(None);
         };
         Ok(Some(planned::Destination {
-            upstream: self.text(&target.upstream)?,
-            model: self.optional_text(target.model.as_deref())?,
+            upstream: tally.text(&target.upstream)?,
+            model: tally.optional_text(target.model.as_deref())?,
         }))
     }
 
     pub(crate) fn receipt_field(&mut self, receipt: u32, name: String) -> Result<Option<Value>> {
-        let receipts = self.receipts(name.len())?;
-        let field = place(&receipts, receipt).and_then(|receipt| receipt.field(&name));
-        self.copy(field.map_or(0, Value::text_bytes))?;
+        let (receipts, tally) = self.receipts(name.len())?;
+        let field = place(receipts, receipt).and_then(|receipt| receipt.field(&name));
+        tally.copy(field.map_or(0, Value::text_bytes))?;
         Ok(field.cloned())
     }
 
     pub(crate) fn receipt_fields(&mut self, receipt: u32) -> Result<Vec<Field>> {
-        let receipts = self.receipts(0)?;
-        let fields = place(&receipts, receipt).map_or(&[][..], |receipt| &receipt.fields);
+        let (receipts, tally) = self.receipts(0)?;
+        let fields = place(receipts, receipt).map_or(&[][..], |receipt| &receipt.fields);
         let bytes = |field: &Field| FIELD_BYTES + field.name.len() + field.value.text_bytes();
-        self.copy(fields.iter().map(bytes).sum())?;
+        tally.copy(fields.iter().map(bytes).sum())?;
         Ok(fields.to_vec())
     }
 
-    fn upstreams(&mut self) -> Result<Option<Arc<dyn Upstreams>>> {
+    fn upstreams(&mut self, bytes: usize) -> Result<(Option<&dyn Upstreams>, &mut Tally)> {
+        self.tally.enter_hook(bytes, "upstreams")?;
         // An embedder may tell a route hook of no upstreams.
         match (&self.facts.upstreams, &self.facts.plan) {
-            (Some(all), _) => Ok(Some(Arc::clone(all))),
-            (None, None) if self.facts.context.is_some() => Ok(None),
-            _ => Err(self.breached(Breach::NotInHook("upstreams"))),
+            (Some(all), _) => Ok((Some(&**all), &mut self.tally)),
+            (None, None) if self.facts.context.is_some() => Ok((None, &mut self.tally)),
+            _ => Err(self.tally.breached(Breach::NotInHook("upstreams"))),
         }
     }
 
-    fn plan(&mut self) -> Result<Arc<Plan>> {
-        self.enter_hook(0, "planned")?;
-        let plan = self.facts.plan.clone();
-        plan.ok_or_else(|| self.breached(Breach::NotInHook("planned")))
+    fn plan(&mut self) -> Result<(&Plan, &mut Tally)> {
+        self.tally.enter_hook(0, "planned")?;
+        match &self.facts.plan {
+            Some(plan) => Ok((plan, &mut self.tally)),
+            None => Err(self.tally.breached(Breach::NotInHook("planned"))),
+        }
     }
 
-    fn receipts(&mut self, bytes: usize) -> Result<Arc<Vec<Receipt>>> {
-        self.enter_hook(bytes, "receipts")?;
-        let receipts = self.facts.receipts.clone();
-        receipts.ok_or_else(|| self.breached(Breach::NotInHook("receipts")))
-    }
-
-    /// Copies pairs, or returns `None` if there are none.
-    fn pairs(&mut self, pairs: &[Attribute]) -> Result<Option<Vec<Attribute>>> {
-        self.copy(attribute_bytes(pairs))?;
-        Ok(filled(pairs.to_vec()))
+    fn receipts(&mut self, bytes: usize) -> Result<(&[Receipt], &mut Tally)> {
+        self.tally.enter_hook(bytes, "receipts")?;
+        match &self.facts.receipts {
+            Some(receipts) => Ok((receipts, &mut self.tally)),
+            None => Err(self.tally.breached(Breach::NotInHook("receipts"))),
+        }
     }
 }
 

@@ -66,7 +66,7 @@ impl Guest {
     pub(crate) fn settings(&mut self) -> Result<String> {
         let spec = Arc::clone(&self.spec);
         self.enter(0)?;
-        self.text(&spec.settings.json)
+        self.tally.text(&spec.settings.json)
     }
 
     pub(crate) fn unix_ms(&mut self) -> Result<u64> {
@@ -81,7 +81,7 @@ impl Guest {
 
     pub(crate) fn kv_get(&mut self, key: String) -> Result<Option<Vec<u8>>> {
         let value = self.kv(key.len())?.get(&key, Instant::now());
-        self.copy(value.as_ref().map_or(0, Vec::len))?;
+        self.tally.copy(value.as_ref().map_or(0, Vec::len))?;
         Ok(value)
     }
 
@@ -132,22 +132,22 @@ impl Guest {
     }
 
     pub(crate) fn table_get(&mut self, table: String, key: String) -> Result<Option<String>> {
-        self.enter_hook(table.len() + key.len(), "tables")?;
-        let look = match self.missing_grants {
-            Some(_) => Look::Test,
-            None => Look::Service,
+        self.tally.enter_hook(table.len() + key.len(), "tables")?;
+        let look = match self.tally.collects_missing_grants() {
+            true => Look::Test,
+            false => Look::Service,
         };
         let found = |value: Option<&str>| value.map(str::to_owned);
         let value = match self.spec.tables.get(&table, &key, look, found) {
             Ok(value) => value,
             Err(no) => return self.no_table(table, no).map(|()| None),
         };
-        self.copy(value.as_ref().map_or(0, String::len))?;
+        self.tally.copy(value.as_ref().map_or(0, String::len))?;
         Ok(value)
     }
 
     pub(crate) fn table_age(&mut self, table: String) -> Result<Option<u64>> {
-        self.enter_hook(table.len(), "tables")?;
+        self.tally.enter_hook(table.len(), "tables")?;
         match self.spec.tables.age(&table) {
             Ok(age) => Ok(age.map(|age| age.as_secs())),
             Err(no) => self.no_table(table, no).map(|()| None),
@@ -157,8 +157,8 @@ impl Guest {
     /// Ends the call because a table has no answer, or records in a smoke test that the sidecar doesn't declare it.
     fn no_table(&mut self, table: String, no: NoAnswer) -> Result<()> {
         match no {
-            NoAnswer::Undeclared => self.missing_grant(Breach::Table(table)),
-            NoAnswer::Stale(max) => Err(self.breached(Breach::StaleTable { table, max })),
+            NoAnswer::Undeclared => self.tally.missing_grant(Breach::Table(table)),
+            NoAnswer::Stale(max) => Err(self.tally.breached(Breach::StaleTable { table, max })),
         }
     }
 
@@ -169,7 +169,7 @@ impl Guest {
 
     /// Counts a call to an interface that needs a grant. Admission checks imports too; this is the second line of defense.
     fn enter_granted(&mut self, bytes: usize, interface: &'static str) -> Result<()> {
-        self.enter_hook(bytes, interface)?;
+        self.tally.enter_hook(bytes, interface)?;
         self.granted(interface)
     }
 
@@ -178,7 +178,7 @@ impl Guest {
         if self.spec.grants.has_interface(interface) {
             return Ok(());
         }
-        Err(self.breached(Breach::Interface(interface)))
+        Err(self.tally.breached(Breach::Interface(interface)))
     }
 }
 

@@ -166,12 +166,12 @@ fn ask(plugin: &Plugin, entries: &mut [Audited]) -> Result<AuditAnswer, Fault> {
         .map(|entry| mem::take(&mut entry.receipt));
     let lent: Arc<Vec<Receipt>> = Arc::new(lent.collect());
     let bounds = Bounds::of(plugin, Hook::Audit);
-    let facts = CallFacts::of_receipts(&lent);
+    let mut facts = CallFacts::of_receipts(&lent);
     let given = plugin.call(
         Hook::Audit,
-        &facts,
+        &mut facts,
         |exports, store| exports.audit()?.edit(store),
-        |given| match given {
+        |_, given| match given {
             AuditAnswer::Edits(edits) => bounds.receipt_edits(edits, &lent),
             AuditAnswer::Receipts(receipts) => bounds.receipts(receipts, lent.len()),
         },

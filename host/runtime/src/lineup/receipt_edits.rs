@@ -59,7 +59,7 @@ pub(super) fn apply<'a>(receipts: impl Iterator<Item = &'a mut Receipt>, edits: 
 
 impl Change {
     fn new(edit: ReceiptEdit) -> Self {
-        let patterns = |list: Vec<String>| list.into_iter().map(Pattern::new).collect();
+        let patterns = |list: Vec<String>| list.iter().map(|it| Pattern::new(it)).collect();
         match edit {
             ReceiptEdit::Drop(list) => Self::Drop(patterns(list)),
             ReceiptEdit::Keep(list) => Self::Keep(patterns(list)),

@@ -103,11 +103,14 @@ impl<'a> HookSession<'a> {
         self.facts.context = None;
         let mut merged = Envelope::default();
         for plugin in self.plugins(Hook::Envelope)? {
+            if !self.wants(plugin, Hook::Envelope) {
+                continue;
+            }
             let given = self.ask(
                 plugin,
                 Hook::Envelope,
                 |exports, store| exports.envelope()?.read(store),
-                |bounds, envelope| bounds.envelope(envelope),
+                |bounds, _, envelope| bounds.envelope(envelope),
             )?;
             if let Some(mut envelope) = given {
                 plugin.drop_headers(&mut envelope);
@@ -156,15 +159,17 @@ impl<'a> HookSession<'a> {
     }
 
     fn first_plan(&mut self) -> Result<Option<Plan>, Rejection> {
-        let told = self.facts.upstreams.clone();
         for plugin in self.plugins(Hook::Route)? {
+            if !self.wants(plugin, Hook::Route) {
+                continue;
+            }
             let given = self.ask(
                 plugin,
                 Hook::Route,
                 |exports, store| exports.route()?.decide(store),
-                |bounds, plan| {
-                    plan.as_ref()
-                        .map_or(Ok(()), |plan| bounds.plan(plan, told.as_deref()))
+                |bounds, facts, plan| {
+                    let told = facts.upstreams.as_deref();
+                    plan.as_ref().map_or(Ok(()), |plan| bounds.plan(plan, told))
                 },
             )?;
             if let Some(Some(plan)) = given {
@@ -189,11 +194,14 @@ impl<'a> HookSession<'a> {
         self.facts.plan = Some(Arc::clone(plan));
         let mut all = Vec::new();
         for plugin in self.plugins(Hook::Budget)? {
+            if !self.wants(plugin, Hook::Budget) {
+                continue;
+            }
             let given = self.ask(
                 plugin,
                 Hook::Budget,
                 |exports, store| exports.budget()?.charges(store, *estimate),
-                |bounds, charges| bounds.charges(charges),
+                |bounds, _, charges| bounds.charges(charges),
             )?;
             all.extend(given.into_iter().flatten().map(|charge| PluginCharge {
                 plugin: Arc::clone(plugin),
@@ -246,33 +254,31 @@ impl<'a> HookSession<'a> {
         let bounds = Bounds::of(&charge.plugin, Hook::Budget);
         charge.plugin.call(
             Hook::Budget,
-            &self.facts,
+            &mut self.facts.clone(),
             |exports, store| {
                 exports
                     .budget()?
                     .exhausted(store, &charge.charge, remaining, resets_in)
             },
-            |remedy| bounds.remedy(remedy),
+            |_, remedy| bounds.remedy(remedy),
         )
     }
 
-    /// Returns the plugins to call for a hook: those that have it and are interested in the request.
+    /// Returns the plugins that have a hook.
     ///
     /// # Errors
     ///
     /// A required plugin is missing.
-    fn plugins(
-        &self,
-        hook: Hook,
-    ) -> Result<impl Iterator<Item = &'a Arc<Plugin>> + use<'a>, Rejection> {
+    fn plugins(&self, hook: Hook) -> Result<&'a [Arc<Plugin>], Rejection> {
         self.lineup.complete(hook)?;
-        let (request, context) = (self.facts.request.clone(), self.facts.context.clone());
-        let wants = move |plugin: &&Arc<Plugin>| {
-            request
-                .as_deref()
-                .is_some_and(|request| plugin.wants(hook, request, context.as_deref()))
-        };
-        Ok(self.lineup.with(hook).iter().filter(wants))
+        Ok(self.lineup.with(hook))
+    }
+
+    /// Returns whether a plugin is interested in the request at a hook.
+    fn wants(&self, plugin: &Plugin, hook: Hook) -> bool {
+        let context = self.facts.context.as_deref();
+        let request = self.facts.request.as_deref();
+        request.is_some_and(|request| plugin.wants(hook, request, context))
     }
 
     /// Ends the session and returns the record of its calls. To go on later, pass it to [`Lineup::resume`].
@@ -286,11 +292,11 @@ impl<'a> HookSession<'a> {
         plugin: &Plugin,
         hook: Hook,
         call: impl FnOnce(&Exports, &mut Store<Guest>) -> wasmtime::Result<Result<R, Refusal>>,
-        check: impl FnOnce(Bounds<'_>, &R) -> Result<(), Failure>,
+        check: impl FnOnce(Bounds<'_>, &CallFacts, &R) -> Result<(), Failure>,
     ) -> Result<Option<R>, Rejection> {
         let bounds = Bounds::of(plugin, hook);
-        let given = plugin.call(hook, &self.facts, call, |given| match given {
-            Ok(value) => check(bounds, value),
+        let given = plugin.call(hook, &mut self.facts, call, |facts, given| match given {
+            Ok(value) => check(bounds, facts, value),
             Err(refusal) => bounds.refusal(refusal),
         });
         match given {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 use witgate_ledger::{Unit, Window};
 
@@ -12,7 +13,7 @@ use super::limit::{Key, Live};
 /// The live limits at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    by_account: HashMap<Arc<str>, SmallVec<[Arc<Live>; 2]>>,
+    by_account: HashMap<Arc<str>, SmallVec<[Arc<Live>; 2]>, RandomState>,
     /// In the order in which they were made.
     all: Vec<Arc<Live>>,
     /// The kinds of the callers' accounts that have limits.

@@ -103,14 +103,14 @@ pub(super) fn through<'t>(
     }
 }
 
-fn ask(plugin: &Plugin, facts: &CallFacts, piece: &Piece) -> Result<Verdict, Fault> {
+fn ask(plugin: &Plugin, facts: &mut CallFacts, piece: &Piece) -> Result<Verdict, Fault> {
     let bounds = Bounds::of(plugin, Hook::Guard);
     let held_bytes = plugin.spec().limits.held_bytes;
     plugin.call(
         Hook::Guard,
         facts,
         |exports, store| exports.guard()?.inspect(store, piece),
-        |verdict| bounds.verdict(verdict, piece, held_bytes),
+        |_, verdict| bounds.verdict(verdict, piece, held_bytes),
     )
 }
 
