@@ -3,9 +3,10 @@
 //!
 //! A parser that reads any JSON takes five times as long. Whatever else a line has is left to it, so that both read the same.
 
+use serde_json::Value;
+
 use super::lenient::{Number, Text};
 use super::{Attempt, LeftOut, Model, Record, Refusal, Time, Usage};
-use serde_json::Value;
 
 /// Objects that may be within each other.
 const MAX_DEPTH: usize = 16;
