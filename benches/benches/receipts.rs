@@ -1,6 +1,6 @@
-//! The cost of the chain of receipts: a batch of lines appended with it and without it; and the time to check a million receipts.
+//! The cost of the line of a receipt, of the chain of receipts, and the time to check a million receipts.
 //!
-//! Baseline: the same lines in one `write(2)` to a plain file.
+//! Baselines: the line written from a list of its fields; and the same lines in one `write(2)` to a plain file.
 
 #![allow(
     clippy::expect_used,
@@ -19,6 +19,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use witgate_audit::Sink;
 use witgate_audit::segments::{Retention, Rotation, Segments, tidy, verify};
 use witgate_audit::sink::File;
+use witgate_gateway::measured_receipts::Line;
 
 /// Lines in a batch, as the audit writes it under load.
 const BATCH: usize = 256;
@@ -93,6 +94,28 @@ fn append(c: &mut Criterion) {
     group.finish();
 }
 
+fn lines(c: &mut Criterion) {
+    let line = Line::usual();
+    let mut out = Vec::new();
+    let mut group = c.benchmark_group("line_of_a_receipt");
+    group.bench_function("baseline: from a list of its fields", |b| {
+        b.iter(|| {
+            out.clear();
+            black_box(&line).write_listed(&mut out);
+        });
+    });
+    group.bench_function("directly", |b| {
+        b.iter(|| {
+            out.clear();
+            assert!(
+                black_box(&line).write_directly(&mut out),
+                "it is a usual one"
+            );
+        });
+    });
+    group.finish();
+}
+
 /// Says how long it takes to check a million receipts, nearly all of them in compressed segments.
 fn check(_: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -115,5 +138,5 @@ fn check(_: &mut Criterion) {
     );
 }
 
-criterion_group!(benches, append, check);
+criterion_group!(benches, lines, append, check);
 criterion_main!(benches);

@@ -14,11 +14,14 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::hint::black_box;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::Value;
+use witgate_audit::Sink as _;
+use witgate_audit::segments::{Retention, Rotation, Segments};
 use witgate_usage::query::{Wording, time};
 use witgate_usage::{
     Follower, Keep, Kind, Metadata, Room, Source, Zone, for_each_line, open_reader, open_writer,
@@ -153,6 +156,9 @@ fn fill(path: &Path) {
     db.execute_batch(&sql).expect("it is filled");
 }
 
+/// A hash of a plugin.
+const HASH: &str = "9f86d081884c7d659a2feaa0c55ad0159f86d081884c7d659a2feaa0c55ad015";
+
 /// A receipt of the baseline.
 fn receipt(number: u64) -> String {
     let seat = number % 1_000;
@@ -161,7 +167,9 @@ fn receipt(number: u64) -> String {
          \"status\":200,\"key\":\"key-{seat}\",\"tenant\":\"tenant-{}\",\"user\":\"user-{seat}\",\"session\":\"s-{seat}\",\
          \"metadata\":{{\"team\":\"team-{}\"}},\"model\":{{\"served\":\"claude-model-{}\"}},\"attempts\":{{\"0\":\
          {{\"upstream\":\"anthropic\"}}}},\"usage\":{{\"source\":\"reported\",\"input_tokens\":1000,\"output_tokens\":{seat},\
-         \"cache_read_input_tokens\":9000}},\"cost_picousd\":{},\"time\":{{\"first_byte_us\":{}000,\"total_us\":{}000}}}}\n",
+         \"cache_read_input_tokens\":9000}},\"cost_picousd\":{},\"charges\":{{\"0\":\"775000000 picousd day 1795305600000 user:acme/jane\"}},\
+         \"bytes\":{{\"request\":2048,\"response\":1100}},\"time\":{{\"first_byte_us\":{}000,\"total_us\":{}000}},\
+         \"plugins\":{{\"envelope\":\"{HASH}\",\"route\":\"{HASH}\",\"budget\":\"{HASH}\"}}}}\n",
         1_795_000_000_000 + number,
         seat / 100,
         seat / 25,
@@ -291,7 +299,13 @@ fn receipts(c: &mut Criterion) {
     for number in 0..PLAIN {
         let _ = write!(text, "{}", receipt(number));
     }
-    fs::write(&path, text).expect("it is written");
+    let rotation = Rotation {
+        max_bytes: NonZeroU64::MAX,
+        retention: Retention::default(),
+        rule: None,
+    };
+    let mut sink = Segments::new(&path, rotation);
+    sink.append(text.as_bytes()).expect("it is written");
     let sources = vec![Source {
         path,
         kind: Kind::Evidence,

@@ -23,7 +23,7 @@ pub struct Settings {
     pub queue_bytes: usize,
     /// Maximum receipts in a batch; 0 counts as 1.
     pub batch: usize,
-    /// Time to wait for a batch to fill, which makes writes fewer and receipts later.
+    /// Time to wait for a batch to fill, which makes writes fewer and receipts later. Nobody who waits for a receipt waits for this.
     pub linger: Duration,
     /// Maximum bytes of lines kept while the sink fails.
     pub backlog_bytes: usize,
@@ -74,7 +74,7 @@ impl Default for Settings {
             queue: 4096,
             queue_bytes: 16 * 1024 * 1024,
             batch: 256,
-            linger: Duration::from_millis(2),
+            linger: Duration::from_millis(5),
             backlog_bytes: 64 * 1024 * 1024,
             first_retry: Duration::from_millis(100),
             longest_retry: Duration::from_secs(5),
@@ -301,8 +301,8 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
     }
 
     fn write(&mut self, batch: &mut Vec<T>) {
-        if !self.linger.is_zero() && self.shared.queue.may_grow(self.batch) {
-            std::thread::sleep(self.linger);
+        if !self.linger.is_zero() {
+            self.shared.queue.linger(self.batch, self.linger);
         }
         self.shared.queue.take(batch, self.batch);
         let bytes = batch.iter().map(Receipt::weight).sum();

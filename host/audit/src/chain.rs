@@ -89,6 +89,15 @@ impl Link {
         Self(digits)
     }
 
+    /// Reads digits, or returns `None` if they are something else.
+    fn read(digits: &[u8]) -> Option<Self> {
+        let digits: [u8; DIGITS] = digits.try_into().ok()?;
+        // No early exit: the compiler makes vector instructions of it.
+        let is_digit =
+            |are: bool, byte: &u8| are & (byte.is_ascii_digit() | (b'a'..=b'f').contains(byte));
+        digits.iter().fold(true, is_digit).then_some(Self(digits))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -98,13 +107,7 @@ impl FromStr for Link {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let digits: [u8; DIGITS] = text.as_bytes().try_into().map_err(|_| ())?;
-        let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-        digits
-            .iter()
-            .all(is_digit)
-            .then_some(Self(digits))
-            .ok_or(())
+        Self::read(text.as_bytes()).ok_or(())
     }
 }
 
@@ -145,10 +148,11 @@ impl<'a> Chained<'a> {
     pub(crate) fn read(line: &'a [u8]) -> Option<Self> {
         let covered = line.strip_suffix(CLOSING)?;
         let (covered, digits) = covered.split_at_checked(covered.len().checked_sub(DIGITS)?)?;
-        let link = std::str::from_utf8(digits).ok()?.parse().ok()?;
-        let at = memchr::memmem::rfind(covered, OPENING)?;
-        let (content, chain) = covered.split_at_checked(at)?;
-        let chain = std::str::from_utf8(chain.strip_prefix(OPENING)?).ok()?;
+        let link = Link::read(digits)?;
+        // A chain has no quotes.
+        let (opened, chain) = covered.split_at_checked(memchr::memrchr(b'"', covered)? + 1)?;
+        let content = opened.strip_suffix(OPENING)?;
+        let chain = std::str::from_utf8(chain).ok()?;
         let mut words = chain.strip_suffix(' ')?.split(' ');
         let (segment, record) = words.next()?.split_once('.')?;
         Some(Self {
@@ -248,14 +252,12 @@ pub fn without_chain(line: &[u8]) -> std::borrow::Cow<'_, [u8]> {
     }
 }
 
-/// Takes the chain off a line. Returns its place and the hash that it was written with, or `None` for a line without one.
-pub(crate) fn unchain(line: &mut Vec<u8>) -> Option<(Place, Link)> {
-    let chained = Chained::read(line)?;
-    let content = chained.content.len();
-    let link = (chained.place, chained.original());
-    line.truncate(content);
-    line.push(b'}');
-    Some(link)
+/// Takes the chain off a line that has one.
+pub(crate) fn unchain(line: &mut Vec<u8>) {
+    if let Some(content) = Chained::read(line).map(|chained| chained.content.len()) {
+        line.truncate(content);
+        line.push(b'}');
+    }
 }
 
 #[cfg(test)]

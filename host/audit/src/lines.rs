@@ -19,6 +19,11 @@ impl Lines {
         }
     }
 
+    /// Makes room for so many bytes, so that lines are added without copying those before them.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
     /// Adds one line. Newlines inside it become spaces, which are equivalent in JSON; it needs no newline at its end.
     pub fn push(&mut self, line: &[u8]) {
         self.push_with(|bytes| bytes.extend_from_slice(line));

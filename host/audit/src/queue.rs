@@ -32,6 +32,8 @@ struct State<T> {
     pushed: u64,
     /// The number of them that are finished.
     done: u64,
+    /// Threads that wait until items are finished, so that the consumer waits for no more of them.
+    flushing: usize,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +44,10 @@ enum Door {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Taker {
+    /// It waits for an item.
     Waiting,
+    /// It waits for a batch of so many items.
+    Lingering(usize),
     Busy,
 }
 
@@ -76,6 +81,7 @@ impl<T> Queue<T> {
             nudge: Nudge::None,
             pushed: 0,
             done: 0,
+            flushing: 0,
         };
         Self {
             state: Mutex::new(state),
@@ -97,7 +103,11 @@ impl<T> Queue<T> {
         state.items.push_back(item);
         state.bytes = state.bytes.saturating_add(bytes);
         state.pushed += 1;
-        let wake = state.taker == Taker::Waiting;
+        let wake = match state.taker {
+            Taker::Waiting => true,
+            Taker::Lingering(most) => !self.may_linger(&state, most),
+            Taker::Busy => false,
+        };
         drop(state);
         if wake {
             self.filled.notify_one();
@@ -127,6 +137,24 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Waits for a batch of `most` items or for the timeout, whichever is first. Does not wait for items while the queue is half full
+    /// in bytes or closed, or while somebody waits for those inside.
+    pub(crate) fn linger(&self, most: usize, timeout: Duration) {
+        let mut state = self.state.lock();
+        state.taker = Taker::Lingering(most);
+        let may_linger = |state: &mut State<T>| self.may_linger(state, most);
+        let _ = self.filled.wait_while_for(&mut state, may_linger, timeout);
+        state.taker = Taker::Busy;
+    }
+
+    fn may_linger(&self, state: &State<T>, most: usize) -> bool {
+        state.items.len() < most.min(self.capacity)
+            && state.bytes < self.bytes / 2
+            && state.door == Door::Open
+            && state.nudge == Nudge::None
+            && state.flushing == 0
+    }
+
     /// Moves up to `max` items to the end of `batch`.
     pub(crate) fn take(&self, batch: &mut Vec<T>, max: usize) {
         let mut state = self.state.lock();
@@ -147,8 +175,14 @@ impl<T> Queue<T> {
     pub(crate) fn wait_finished(&self) {
         let mut state = self.state.lock();
         let target = state.pushed;
+        if state.done == target {
+            return;
+        }
+        state.flushing += 1;
+        self.filled.notify_all();
         self.done
             .wait_while(&mut state, |state| state.done < target);
+        state.flushing -= 1;
     }
 
     /// Closes the queue for new items. Items inside can still be taken.
@@ -167,11 +201,5 @@ impl<T> Queue<T> {
     pub(crate) fn size(&self) -> (usize, usize) {
         let state = self.state.lock();
         (state.items.len(), state.bytes)
-    }
-
-    /// Returns true if waiting could add items to a batch of `max`.
-    pub(crate) fn may_grow(&self, max: usize) -> bool {
-        let state = self.state.lock();
-        state.door == Door::Open && state.items.len() < max.min(self.capacity)
     }
 }

@@ -29,6 +29,8 @@ pub use admin::keyring as admin_keys;
 pub use journal::rebuild as ledger_files;
 pub use listen::{CannotListen, Drained, ListenerRole, bind};
 pub use prices::Prices;
+#[doc(hidden)]
+pub use receipts::measured as measured_receipts;
 pub use server::inspect;
 pub use server::{Options, Server, open_policies, runtime_options};
 pub use tenants::keys;

@@ -9,6 +9,7 @@ pub(crate) mod charged;
 pub(crate) mod crash_note;
 pub(crate) mod finished;
 mod forget;
+pub mod measured;
 mod rate;
 pub(crate) mod receipt;
 pub(crate) mod render;
@@ -90,9 +91,13 @@ fn start(
     outlets: Vec<Arc<Running>>,
 ) -> io::Result<Audit<Finished>> {
     if outlets.is_empty() {
-        return Audit::start(settings, sink, Renderer);
+        return Audit::start(settings, sink, Renderer::default());
     }
-    Audit::start(settings, WithOutlets::new(sink, outlets), Renderer)
+    Audit::start(
+        settings,
+        WithOutlets::new(sink, outlets),
+        Renderer::default(),
+    )
 }
 
 // === impl Receipts ===

@@ -10,7 +10,7 @@ use witgate_ledger::Zone;
 
 use crate::damage::{self, Damage};
 use crate::database::UsageError;
-use crate::record::Record;
+use crate::record::{self, Record};
 use crate::series::{Metadata, Room};
 use crate::source::Source;
 use crate::tally::Tally;
@@ -70,6 +70,8 @@ struct Step<'a> {
     db: &'a Connection,
     tally: Tally<'a>,
     followed: Followed,
+    /// The parts of receipts that are known from those before.
+    parts: record::Known,
     now_unix_ms: i64,
 }
 
@@ -121,6 +123,7 @@ impl Follower {
             db: &transaction,
             tally: Tally::new(&transaction, &metadata, self.zone),
             followed: Followed::default(),
+            parts: record::Known::default(),
             now_unix_ms,
         };
         let mut known = Vec::with_capacity(self.known.len());
@@ -318,20 +321,19 @@ impl Step<'_> {
         let Some(mut lines) = segment.lines(from).map_err(failed)? else {
             return Ok(true);
         };
-        let mut line = Vec::new();
         let damaged = loop {
             if self.is_full() {
                 break None;
             }
-            match lines.read(&mut line) {
-                Ok(true) => {}
-                Ok(false) => break None,
+            let (line, record) = match lines.advance() {
+                Ok(Some(next)) => next,
+                Ok(None) => break None,
                 Err(error) => break Some(error),
-            }
-            if counted.is_some() && lines.record() <= counted {
+            };
+            if counted.is_some() && record <= counted {
                 continue;
             }
-            match Record::parse(&line) {
+            match Record::parse(line, &mut self.parts) {
                 Some(record) => {
                     self.tally.add(&record, source.kind, self.now_unix_ms)?;
                     self.followed.receipts += 1;

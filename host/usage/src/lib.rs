@@ -12,6 +12,7 @@ mod follow;
 mod grain;
 mod histogram;
 mod names;
+mod numbers;
 pub mod query;
 mod record;
 mod retention;

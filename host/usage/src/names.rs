@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
+use crate::series::VALUES;
+
 /// Longest text in bytes. Receipts cut foreign texts to 512.
 const MAX_BYTES: usize = 600;
 
@@ -14,6 +16,8 @@ pub(crate) const OTHER: &str = "(other)";
 pub(crate) struct Names<'db> {
     pub(crate) db: &'db Connection,
     known: HashMap<String, i64>,
+    /// The last text at each place of a series, and its number: receipts that follow each other have many texts in common.
+    last: [(String, i64); VALUES],
 }
 
 // === impl Names ===
@@ -23,7 +27,28 @@ impl<'db> Names<'db> {
         Self {
             db,
             known: HashMap::new(),
+            last: Default::default(),
         }
+    }
+
+    /// Returns the number of the text at a place of a series, which is new if need be.
+    pub(crate) fn intern_at(&mut self, place: usize, text: Option<&str>) -> rusqlite::Result<i64> {
+        let Some(text) = text.map(cut) else {
+            return Ok(0);
+        };
+        if let Some((last, id)) = self.last.get(place)
+            && *id != 0
+            && last == text
+        {
+            return Ok(*id);
+        }
+        let number = self.intern(Some(text))?;
+        if let Some((last, id)) = self.last.get_mut(place) {
+            last.clear();
+            last.push_str(text);
+            *id = number;
+        }
+        Ok(number)
     }
 
     /// Returns the number of a text, which is new if need be.

@@ -1,8 +1,11 @@
 //! A receipt as the roll-ups read it.
 //!
-//! An audit plugin may have dropped or replaced any field, so a field of another type counts as absent, or as its text.
+//! An audit plugin may have dropped or replaced any field, so a field of another type counts as absent, or as its text. Lines as the
+//! gateway writes nearly all of them are read by [`scan`](self::scan), and any other by a parser of JSON.
 
 mod lenient;
+mod metadata;
+mod scan;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,10 +13,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::lenient::{Entries, Number, Object, Text};
+use self::lenient::{Entries, Last, Number, Object, Text};
+use self::metadata::Metadata;
+pub(crate) use self::metadata::find;
+pub(crate) use self::scan::Known;
 
 /// The fields of a receipt that matter here.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Record<'a> {
     pub(crate) started_unix_ms: Number,
@@ -34,7 +40,7 @@ pub(crate) struct Record<'a> {
     #[serde(borrow)]
     pub(crate) model: Object<Model<'a>>,
     #[serde(borrow)]
-    attempts: Entries<Attempt<'a>>,
+    attempts: Last<Attempt<'a>>,
     #[serde(borrow)]
     pub(crate) refusal: Object<Refusal<'a>>,
     pub(crate) usage: Object<Usage>,
@@ -46,10 +52,11 @@ pub(crate) struct Record<'a> {
     pub(crate) crash: Object<Crash<'a>>,
     pub(crate) time: Object<Time>,
     pub(crate) left_out: Object<LeftOut>,
-    metadata: Option<Value>,
+    #[serde(borrow)]
+    metadata: Metadata<'a>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Model<'a> {
     #[serde(borrow)]
@@ -58,7 +65,7 @@ pub(crate) struct Model<'a> {
     served: Text<'a>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Attempt<'a> {
     #[serde(borrow)]
@@ -67,14 +74,14 @@ struct Attempt<'a> {
     model: Text<'a>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Refusal<'a> {
     #[serde(borrow)]
     pub(crate) blame: Text<'a>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Usage {
     pub(crate) input_tokens: Number,
@@ -83,7 +90,7 @@ pub(crate) struct Usage {
     pub(crate) cache_creation_input_tokens: Number,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Batch<'a> {
     #[serde(borrow)]
@@ -94,7 +101,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) expired: Number,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct BatchModel<'a> {
     #[serde(borrow)]
@@ -103,7 +110,7 @@ pub(crate) struct BatchModel<'a> {
     pub(crate) cost_picousd: Number,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Crash<'a> {
     #[serde(borrow)]
@@ -115,14 +122,14 @@ pub(crate) struct Crash<'a> {
     pub(crate) requests: Number,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Time {
     pub(crate) first_byte_us: Number,
     pub(crate) total_us: Number,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct LeftOut {
     pub(crate) receipts: Number,
@@ -132,7 +139,15 @@ pub(crate) struct LeftOut {
 
 impl<'a> Record<'a> {
     /// Reads a line, or returns `None` if it is no receipt.
-    pub(crate) fn parse(line: &'a [u8]) -> Option<Self> {
+    pub(crate) fn parse(line: &'a [u8], known: &mut Known) -> Option<Self> {
+        if let Some(record) = scan::record(line, known) {
+            return Some(record);
+        }
+        Self::parse_any(line)
+    }
+
+    /// Reads a line that may be written in any way.
+    fn parse_any(line: &'a [u8]) -> Option<Self> {
         // A list would be read as the fields in their order.
         let is_object = line.trim_ascii_start().starts_with(b"{");
         is_object.then(|| serde_json::from_slice(line).ok())?
@@ -154,17 +169,12 @@ impl<'a> Record<'a> {
     }
 
     fn last_attempt(&self) -> Option<&Attempt<'a>> {
-        self.attempts.0.last_key_value().map(|(_, attempt)| attempt)
+        self.attempts.0.as_ref()
     }
 
     /// Returns a value of the metadata. The dots of its name may have become objects.
     pub(crate) fn metadata(&self, name: &str) -> Option<Cow<'_, str>> {
-        let found = find(self.metadata.as_ref()?, name)?;
-        match found {
-            Value::String(text) => Some(Cow::Borrowed(text)),
-            Value::Number(_) | Value::Bool(_) => Some(Cow::Owned(found.to_string())),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
-        }
+        self.metadata.get(name)
     }
 
     /// Returns the shares of the models of a settled batch.
@@ -172,18 +182,6 @@ impl<'a> Record<'a> {
         let batch = self.batch.0.as_ref()?;
         batch.ended.get().map(|_| &batch.models.0)
     }
-}
-
-/// Returns the value at a dotted name, whose parts may be members or objects.
-pub(crate) fn find<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
-    let object = value.as_object()?;
-    if let Some(found) = object.get(name) {
-        return Some(found);
-    }
-    name.match_indices('.').find_map(|(at, _)| {
-        let (first, rest) = (name.get(..at)?, name.get(at + 1..)?);
-        find(object.get(first)?, rest)
-    })
 }
 
 #[cfg(test)]
@@ -196,7 +194,7 @@ mod tests {
             "usage":{"input_tokens":5,"output_tokens":-1},"cost_picousd":3.5,"model":"gone","attempts":{"0":
             {"upstream":"a"},"10":{"upstream":"c","model":"m"},"9":{"upstream":"b"},"x":1},"metadata":
             {"team":{"name":"growth"},"a.b":true}}"#;
-        let record = Record::parse(line).expect("it is an object");
+        let record = Record::parse_any(line).expect("it is an object");
         assert_eq!(record.started_unix_ms.get(), None, "a text is no time");
         assert_eq!(record.key.get(), Some("7"), "a number has a text");
         assert_eq!(record.user.get(), None, "an object has none");
@@ -213,9 +211,9 @@ mod tests {
         );
         assert_eq!(record.metadata("a.b").as_deref(), Some("true"), "dotted");
         assert_eq!(record.metadata("team"), None, "an object is no value");
-        assert!(Record::parse(b"[1]").is_none(), "a list is no receipt");
+        assert!(Record::parse_any(b"[1]").is_none(), "a list is no receipt");
         assert!(
-            Record::parse(b"{\"id\":").is_none(),
+            Record::parse_any(b"{\"id\":").is_none(),
             "neither is half a line"
         );
     }

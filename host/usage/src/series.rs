@@ -175,11 +175,11 @@ impl Metadata {
             record.session.get(),
             record.agent.get(),
         ];
-        for (value, text) in values.iter_mut().zip(fixed) {
-            *value = names.intern(text)?;
+        for (place, (value, text)) in values.iter_mut().zip(fixed).enumerate() {
+            *value = names.intern_at(place, text)?;
         }
-        for (value, name) in values.iter_mut().skip(7).zip(&self.0) {
-            *value = names.intern(record.metadata(name).as_deref())?;
+        for (index, (value, name)) in values.iter_mut().skip(7).zip(&self.0).enumerate() {
+            *value = names.intern_at(7 + index, record.metadata(name).as_deref())?;
         }
         Ok(values)
     }

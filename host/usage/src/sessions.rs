@@ -55,11 +55,16 @@ const COLUMNS: &str = "id, key, name, tenant, user, first_unix_ms, last_unix_ms,
 impl Visits {
     /// Adds a receipt that counts as `sums`.
     pub(crate) fn add(&mut self, record: &Record<'_>, sums: &Sums, started: i64) {
-        if let Some(tenant) = record.tenant.get() {
-            self.tenant = Some(tenant.to_owned());
-        }
-        if let Some(user) = record.user.get() {
-            self.user = Some(user.to_owned());
+        let texts = [
+            (&mut self.tenant, &record.tenant),
+            (&mut self.user, &record.user),
+        ];
+        for (last, text) in texts {
+            if let Some(text) = text.get()
+                && last.as_deref() != Some(text)
+            {
+                *last = Some(text.to_owned());
+            }
         }
         self.first = Some(self.first.map_or(started, |first| first.min(started)));
         self.last = self.last.max(started);

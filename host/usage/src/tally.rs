@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use witgate_ledger::Zone;
 
 use crate::names::Names;
+use crate::numbers::Numbers;
 use crate::record::Record;
 use crate::series::{self, Detail, Dimension, Metadata, Room, Values, without_detail};
 use crate::sessions::Visits;
@@ -32,9 +33,17 @@ pub(crate) struct Tally<'db> {
     metadata: &'db Metadata,
     zone: Zone,
     /// Sums by the minute and the values of receipts.
-    sums: HashMap<(i64, Values), Sums>,
-    sessions: HashMap<(String, String), Visits>,
+    sums: HashMap<(i64, Values), Sums, Numbers>,
+    /// The sessions of each key, by their names.
+    sessions: HashMap<String, HashMap<String, Visits>>,
     uses: Uses,
+}
+
+/// The latencies of an answer in milliseconds.
+#[derive(Debug, Default)]
+struct Latencies {
+    first_byte: Option<u64>,
+    total: Option<u64>,
 }
 
 /// The place of sums in the database.
@@ -48,7 +57,7 @@ impl<'db> Tally<'db> {
             names: Names::new(db),
             metadata,
             zone,
-            sums: HashMap::new(),
+            sums: HashMap::default(),
             sessions: HashMap::new(),
             uses: Uses::default(),
         }
@@ -67,7 +76,7 @@ impl<'db> Tally<'db> {
             .unwrap_or(now_unix_ms);
         let minute = Grain::Minute.bucket(self.zone, started);
         let values = self.metadata.values(&mut self.names, record)?;
-        let own = counted(record, kind);
+        let (own, latencies) = counted(record, kind);
         // The settlement of a batch is no request of its key.
         if let Some(key) = record.key.get()
             && record.endpoint.get() != Some("batch-settlement")
@@ -76,11 +85,17 @@ impl<'db> Tally<'db> {
         }
         if let Some(session) = record.session.get() {
             let key = record.key.get().unwrap_or_default();
-            let visits = self
+            if let Some(visits) = self
                 .sessions
-                .entry((key.to_owned(), session.to_owned()))
-                .or_default();
-            visits.add(record, &own, started);
+                .get_mut(key)
+                .and_then(|of| of.get_mut(session))
+            {
+                visits.add(record, &own, started);
+            } else {
+                let of_key = self.sessions.entry(key.to_owned()).or_default();
+                let visits = of_key.entry(session.to_owned()).or_default();
+                visits.add(record, &own, started);
+            }
         }
         let mut rest = own.picousd;
         for share in record
@@ -107,7 +122,14 @@ impl<'db> Tally<'db> {
             ..own
         };
         if own != Sums::default() {
-            self.sums.entry((minute, values)).or_default().add(&own);
+            let sums = self.sums.entry((minute, values)).or_default();
+            sums.add(&own);
+            if let Some(first_byte) = latencies.first_byte {
+                sums.first_byte.add(first_byte);
+            }
+            if let Some(total) = latencies.total {
+                sums.total.add(total);
+            }
         }
         Ok(())
     }
@@ -152,15 +174,18 @@ impl<'db> Tally<'db> {
         for (place, sums) in rows {
             add_row(names.db, place, sums)?;
         }
-        for ((key, name), visits) in self.sessions {
-            sessions::add(names.db, &key, &name, &visits)?;
+        for (key, sessions) in &self.sessions {
+            for (name, visits) in sessions {
+                sessions::add(names.db, key, name, visits)?;
+            }
         }
         Ok(())
     }
 }
 
-/// Returns what a receipt counts as. The models of a batch are left to be counted by themselves.
-fn counted(record: &Record<'_>, kind: Kind) -> Sums {
+/// Returns what a receipt counts as, without latencies, and these. The models of a batch are left to be counted by themselves.
+fn counted(record: &Record<'_>, kind: Kind) -> (Sums, Latencies) {
+    let mut latencies = Latencies::default();
     let mut sums = Sums {
         picousd: u128::from(record.cost_picousd.or_zero()),
         unpriced: u64::from(record.unpriced.is_some()),
@@ -190,7 +215,7 @@ fn counted(record: &Record<'_>, kind: Kind) -> Sums {
             .saturating_add(batch.expired.or_zero());
         sums.requests = failed;
         sums.errors = failed;
-        return sums;
+        return (sums, latencies);
     } else if kind == Kind::Evidence {
         sums.requests = 1;
     }
@@ -199,12 +224,8 @@ fn counted(record: &Record<'_>, kind: Kind) -> Sums {
             sums.messages = 1;
             if let Some(time) = &record.time.0 {
                 let millis = |micros: u64| micros.div_ceil(1_000);
-                if let Some(first) = time.first_byte_us.get() {
-                    sums.first_byte.add(millis(first));
-                }
-                if let Some(total) = time.total_us.get() {
-                    sums.total.add(millis(total));
-                }
+                latencies.first_byte = time.first_byte_us.get().map(millis);
+                latencies.total = time.total_us.get().map(millis);
             }
         }
         None | Some("answered" | "crash-settled") => {}
@@ -221,7 +242,7 @@ fn counted(record: &Record<'_>, kind: Kind) -> Sums {
     let left_out = record.left_out.0.as_ref();
     let left_out = left_out.map_or(0, |left_out| left_out.receipts.or_zero());
     sums.refused = sums.refused.saturating_add(left_out);
-    sums
+    (sums, latencies)
 }
 
 /// Adds sums to a row.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::SystemTime;
@@ -27,7 +27,19 @@ pub struct Lines {
 }
 
 /// A reader of one segment's lines, with their chains.
-pub(super) struct Reader(BufReader<Box<dyn Read + Send>>);
+pub(super) struct Reader {
+    source: Box<dyn Read + Send>,
+    /// Bytes, of which those that were read and not returned are `from..to`.
+    buffer: Vec<u8>,
+    from: usize,
+    to: usize,
+}
+
+/// The bytes that are read first: a reader that follows a log finds a few lines each time.
+const FIRST_BYTES: usize = 16 * 1024;
+
+/// The bytes up to which more are read at once if a log has more.
+const MOST_BYTES: usize = 256 * 1024;
 
 /// A file that is read from a place of its own.
 struct At {
@@ -140,25 +152,63 @@ impl Reader {
         Ok(Self::of(Box::new(lines)))
     }
 
-    fn of(reader: Box<dyn Read + Send>) -> Self {
-        Self(BufReader::with_capacity(1 << 18, reader))
+    fn of(source: Box<dyn Read + Send>) -> Self {
+        Self {
+            source,
+            buffer: Vec::new(),
+            from: 0,
+            to: 0,
+        }
     }
 
     /// Reads the next line, without its newline, in the place of what `line` has. Returns `false` at the end.
     pub(super) fn read(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
         line.clear();
-        let count = self.0.read_until(b'\n', line)?;
-        if line.ends_with(b"\n") {
-            line.pop();
-        }
-        Ok(count > 0)
+        line.extend_from_slice(self.line(usize::MAX)?);
+        let is_line = !line.is_empty();
+        line.pop_if(|last| *last == b'\n');
+        Ok(is_line)
     }
 
-    /// Reads up to so many bytes of the next line, with its newline, in the place of what `line` has.
-    pub(super) fn read_raw(&mut self, line: &mut Vec<u8>, most: u64) -> io::Result<u64> {
-        line.clear();
-        let count = self.0.by_ref().take(most).read_until(b'\n', line)?;
-        Ok(count as u64)
+    /// Returns up to so many bytes of the next line, with its newline, or nothing at the end.
+    pub(super) fn line(&mut self, most: usize) -> io::Result<&[u8]> {
+        let mut seen = 0;
+        let len = loop {
+            let held = self.buffer.get(self.from..self.to).unwrap_or_default();
+            let new = held.get(seen..).unwrap_or_default();
+            if let Some(at) = memchr::memchr(b'\n', new) {
+                break seen + at + 1;
+            }
+            seen = held.len();
+            if seen >= most || !self.fill()? {
+                break seen;
+            }
+        };
+        let start = self.from;
+        self.from += len.min(most);
+        Ok(self.buffer.get(start..self.from).unwrap_or_default())
+    }
+
+    /// Reads more bytes behind those that are held. Returns `false` if there are none.
+    fn fill(&mut self) -> io::Result<bool> {
+        let was_full = self.to == self.buffer.len();
+        self.buffer.copy_within(self.from..self.to, 0);
+        (self.from, self.to) = (0, self.to - self.from);
+        let len = self.buffer.len();
+        if self.to == len || (was_full && len < MOST_BYTES) {
+            self.buffer.resize((len * 2).max(FIRST_BYTES), 0);
+        }
+        loop {
+            let room = self.buffer.get_mut(self.to..).unwrap_or_default();
+            match self.source.read(room) {
+                Ok(count) => {
+                    self.to += count;
+                    return Ok(count > 0);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 
@@ -190,4 +240,48 @@ pub fn recent(base: &Path) -> io::Result<Lines> {
     let older = lines.closed.len() - kept.count();
     lines.closed.drain(..older);
     Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source that gives a few bytes at a time, and is interrupted before each.
+    struct Drops<'a> {
+        rest: &'a [u8],
+        most: usize,
+        is_interrupted: bool,
+    }
+
+    impl Read for Drops<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.is_interrupted = !self.is_interrupted;
+            if self.is_interrupted {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let room = self.most.min(buffer.len());
+            self.rest.read(&mut buffer[..room])
+        }
+    }
+
+    #[test]
+    fn lines_are_read_whole_however_long_they_are_and_however_they_come() {
+        let lengths = [0, 1, 100, FIRST_BYTES - 1, FIRST_BYTES, 3 * MOST_BYTES, 5];
+        let lines: Vec<_> = lengths.map(|len| "x".repeat(len) + "\n").into();
+        let text: &'static str = (lines.concat() + "no end").leak();
+        for most in [100, 4096, usize::MAX] {
+            let mut reader = Reader::of(Box::new(Drops {
+                rest: text.as_bytes(),
+                most,
+                is_interrupted: false,
+            }));
+            for line in &lines {
+                let read = reader.line(usize::MAX).unwrap();
+                assert!(read == line.as_bytes(), "a line of {}", line.len());
+            }
+            assert_eq!(reader.line(3).unwrap(), b"no ", "no more than that");
+            assert_eq!(reader.line(99).unwrap(), b"end", "the rest");
+            assert_eq!(reader.line(99).unwrap(), b"", "the end");
+        }
+    }
 }

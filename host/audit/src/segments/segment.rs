@@ -13,7 +13,7 @@ use super::{Closed, Form, Found, earlier, find, seal};
 use crate::chain::{Chained, Link, Place as Numbered, unchain};
 
 /// The bytes of the first line that are looked at.
-const MAX_FIRST: u64 = 1 << 20;
+const MAX_FIRST: usize = 1 << 20;
 
 /// A segment of a file, as it was found.
 #[derive(Debug)]
@@ -179,16 +179,15 @@ impl Segment {
         let Some(mut reader) = self.reader(0)? else {
             return Ok(None);
         };
-        let mut line = Vec::new();
-        let count = reader.read_raw(&mut line, MAX_FIRST)?;
-        if !line.ends_with(b"\n") && count < MAX_FIRST {
+        let line = reader.line(MAX_FIRST)?;
+        if !line.ends_with(b"\n") && line.len() < MAX_FIRST {
             return Ok(None);
         }
         // A record has the same hash whatever was removed from it.
-        let original = Chained::read(line.strip_suffix(b"\n").unwrap_or(&line));
+        let original = Chained::read(line.strip_suffix(b"\n").unwrap_or(line));
         let digest = match original.map(|chained| chained.original()) {
             Some(original) => Sha256::digest(original.as_str()),
-            None => Sha256::digest(&line),
+            None => Sha256::digest(line),
         };
         let mut identity = Identity::default();
         for (to, from) in identity.iter_mut().zip(digest) {
@@ -238,13 +237,32 @@ impl WholeLines {
     ///
     /// The system's error, or the segment is damaged.
     pub fn read(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
-        let count = self.reader.read_raw(line, u64::MAX)?;
-        if line.pop_if(|last| *last == b'\n').is_none() {
+        line.clear();
+        let Some((chained, _)) = self.advance()? else {
             return Ok(false);
-        }
-        self.place += count;
-        self.last = unchain(line).or(self.last);
+        };
+        line.extend_from_slice(chained);
+        unchain(line);
         Ok(true)
+    }
+
+    /// Returns the next line, without its newline and with its chain, and what [`record`](Self::record) returns from then on. Returns
+    /// `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// The system's error, or the segment is damaged.
+    pub fn advance(&mut self) -> io::Result<Option<(&[u8], Option<u64>)>> {
+        let line = self.reader.line(usize::MAX)?;
+        let Some(whole) = line.strip_suffix(b"\n") else {
+            return Ok(None);
+        };
+        self.place += line.len() as u64;
+        if let Some(chained) = Chained::read(whole) {
+            self.last = Some((chained.place, chained.original()));
+        }
+        let record = self.last.map(|(place, _)| place.record);
+        Ok(Some((whole, record)))
     }
 
     /// Returns the place after the last line that was read, in bytes of the uncompressed segment.

@@ -74,6 +74,14 @@ pub(crate) fn eager() -> Settings {
     }
 }
 
+/// Settings with a wait for batches that no test would outlast.
+pub(crate) fn unhurried() -> Settings {
+    Settings {
+        linger: Duration::from_secs(3600),
+        ..Settings::default()
+    }
+}
+
 /// Settings with retries so late that none happens during a test.
 pub(crate) fn patient() -> Settings {
     let hour = Duration::from_secs(3600);

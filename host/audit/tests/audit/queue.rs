@@ -8,7 +8,7 @@ use tempfile::tempdir;
 use witgate_audit::sink::{File, Null};
 use witgate_audit::{Audit, Health, Lines, Settings};
 
-use crate::numbered::{Memory, Numbered, WEIGHT, eager, lines_of, numbers, render};
+use crate::numbered::{Memory, Numbered, WEIGHT, eager, lines_of, numbers, render, unhurried};
 
 /// Returns a renderer that tells how many receipts it has got, and then waits for its turn.
 fn slow(
@@ -65,6 +65,60 @@ fn a_receipt_submitted_after_the_end_is_written() {
         ["7 queue-full"],
         "written by the one who submits"
     );
+}
+
+#[test]
+fn receipts_wait_for_a_batch_and_are_written_at_once_when_it_is_full() {
+    let (began, begun) = mpsc::channel();
+    let half = 5;
+    for (settings, count) in [
+        (
+            Settings {
+                batch: 3,
+                ..unhurried()
+            },
+            3,
+        ),
+        (
+            Settings {
+                queue: 2,
+                ..unhurried()
+            },
+            2,
+        ),
+        (
+            Settings {
+                queue_bytes: 2 * half * WEIGHT,
+                ..unhurried()
+            },
+            half,
+        ),
+    ] {
+        let began = began.clone();
+        let render = move |batch: &[Numbered], out: &mut Lines| {
+            began.send(batch.len()).unwrap();
+            render(batch, out);
+        };
+        let audit = Audit::start(settings, Null, render).unwrap();
+        (0..count).for_each(|number| audit.submit(Numbered(number)));
+        assert_eq!(begun.recv(), Ok(count), "one batch of them");
+        drop(audit);
+    }
+}
+
+#[test]
+fn nobody_who_waits_for_a_receipt_waits_for_a_batch() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("receipts.jsonl");
+    let audit = Audit::start(unhurried(), File::new(&path), render).unwrap();
+    audit.submit(Numbered(0));
+    assert_eq!(audit.flush(), Health::Well, "flushed");
+    assert_eq!(lines_of(&path), numbers(0..1), "by then");
+    audit.submit(Numbered(1));
+    audit.reopen().unwrap();
+    audit.submit(Numbered(2));
+    audit.shutdown();
+    assert_eq!(lines_of(&path), numbers(0..3), "at the end");
 }
 
 #[test]

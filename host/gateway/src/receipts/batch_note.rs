@@ -67,15 +67,15 @@ impl BatchNote {
         size_of::<Self>() + self.id.len() + models.sum::<usize>()
     }
 
-    /// Returns the number of requests with each result, by field name.
+    /// Returns the number of requests with each result, by the name of its field.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.totals.iter().flat_map(|totals| {
             [
-                ("batch.succeeded", totals.succeeded),
-                ("batch.errored", totals.errored),
-                ("batch.canceled", totals.canceled),
-                ("batch.expired", totals.expired),
-                ("batch.unread", totals.unread),
+                ("succeeded", totals.succeeded),
+                ("errored", totals.errored),
+                ("canceled", totals.canceled),
+                ("expired", totals.expired),
+                ("unread", totals.unread),
             ]
         })
     }

@@ -73,12 +73,19 @@ impl fmt::Display for Charged {
             unit,
             resets_at,
         } = &self.balance;
-        write!(f, "{} {} {window} ", self.used, unit.code())?;
+        // In pieces, because each receipt has several.
+        f.write_str(itoa::Buffer::new().format(self.used))?;
+        f.write_str(" ")?;
+        f.write_str(unit.code())?;
+        f.write_str(" ")?;
+        window.fmt(f)?;
+        f.write_str(" ")?;
         match resets_at {
-            Some(end) => write!(f, "{}", end.0)?,
+            Some(end) => f.write_str(itoa::Buffer::new().format(end.0))?,
             None => f.write_str(NEVER)?,
         }
-        write!(f, " {account}")
+        f.write_str(" ")?;
+        f.write_str(account)
     }
 }
 

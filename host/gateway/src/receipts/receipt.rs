@@ -1,8 +1,10 @@
 //! The receipt: everything known about a finished exchange.
 
 mod contents;
+pub(crate) mod direct;
 mod fields;
 mod line;
+mod put;
 mod weight;
 
 use std::sync::Arc;

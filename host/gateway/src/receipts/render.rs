@@ -1,33 +1,79 @@
 //! Renders finished exchanges as lines, through the audit hook of the lineup that each exchange pinned.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use witgate_audit::{Lines, Mark as Why, Receipt as AuditReceipt, Render};
 use witgate_runtime::{self as contract, Field, Value};
-use witgate_runtime::{AuditNote, Audited};
+use witgate_runtime::{AuditNote, Audited, Lineup};
 
 use crate::receipts::finished::Finished;
+use crate::receipts::receipt::direct::{plugins_as_members, write_directly};
 use crate::receipts::receipt::{is_kept, write_line};
 
+/// The room that is made for a line, in bytes. Most are shorter.
+const LINE_BYTES: usize = 2048;
+
 /// Renders batches on the audit's thread.
-pub(crate) struct Renderer;
+#[derive(Default)]
+pub(crate) struct Renderer {
+    /// The lineup of the last receipt. It lives no longer for being here.
+    lineup: Weak<Lineup>,
+    /// What that lineup adds to each of its receipts, or `None` if a receipt has to be written from a list of fields.
+    plugins: Option<Vec<u8>>,
+}
 
 // === impl Renderer ===
 
 impl Render<Finished> for Renderer {
     fn render(&mut self, batch: &[Finished], out: &mut Lines) {
+        out.reserve(batch.len() * LINE_BYTES);
         // Neighbours with the same lineup share a call of its audit hook, so that the order of the lines is kept.
         for group in batch.chunk_by(|a, b| Arc::ptr_eq(&a.lineup, &b.lineup)) {
             let Some(first) = group.first() else {
                 continue;
             };
+            self.learn(&first.lineup);
+            if !first.lineup.needs_audit() {
+                for finished in group {
+                    out.push_with(|line| self.write(finished, line));
+                }
+                continue;
+            }
             let receipts = group
                 .iter()
                 .map(|finished| finished.receipt.fields(&finished.lineup))
                 .collect();
-            for audited in first.lineup.audit(receipts, is_kept) {
-                out.push_with(|line| write_audited(audited, line));
+            let audited = first.lineup.audit(receipts, is_kept);
+            for (audited, finished) in audited.into_iter().zip(group) {
+                out.push_with(|line| match audited.is_changed {
+                    true => write_audited(audited, line),
+                    false => self.write(finished, line),
+                });
             }
+        }
+    }
+}
+
+impl Renderer {
+    /// Learns what a lineup adds to its receipts.
+    fn learn(&mut self, lineup: &Arc<Lineup>) {
+        if !std::ptr::eq(self.lineup.as_ptr(), Arc::as_ptr(lineup)) {
+            self.lineup = Arc::downgrade(lineup);
+            self.plugins = plugins_as_members(lineup);
+        }
+    }
+
+    /// Writes a receipt that no plugin has changed, and whose lineup was learned.
+    fn write(&self, finished: &Finished, line: &mut Vec<u8>) {
+        let Finished { receipt, lineup } = finished;
+        let start = line.len();
+        let plugins = self.plugins.as_deref();
+        if plugins
+            .and_then(|plugins| write_directly(receipt, plugins, line))
+            .is_none()
+        {
+            line.truncate(start);
+            write_line(&receipt.fields(lineup), line);
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Audited {
     pub receipt: Receipt,
     /// The plugins that did not see the receipt.
     pub notes: Vec<AuditNote>,
+    /// Set if the receipt may differ from the one that was given: a plugin returned edits, or fields were held back.
+    pub is_changed: bool,
 }
 
 /// The reason that fields of a receipt were held back.
@@ -62,6 +64,7 @@ impl Lineup {
             .map(|receipt| Audited {
                 receipt,
                 notes: Vec::new(),
+                is_changed: false,
             })
             .collect();
         for plugin in &self.missing {
@@ -124,6 +127,9 @@ fn fitting(plugin: &Plugin, entries: &[Audited]) -> usize {
 fn pass(plugin: &Plugin, entries: &mut [Audited], keep: &impl Fn(&str) -> bool) {
     match ask(plugin, entries) {
         Ok(AuditAnswer::Edits(edits)) => {
+            if !edits.is_empty() {
+                entries.iter_mut().for_each(|entry| entry.is_changed = true);
+            }
             let receipts = entries.iter_mut().map(|entry| &mut entry.receipt);
             receipt_edits::apply(receipts, edits);
         }
@@ -197,7 +203,10 @@ fn accept(
     }
     for entry in entries {
         match answers.remove(&entry.receipt.id) {
-            Some(receipt) => entry.receipt = receipt,
+            Some(receipt) => {
+                entry.receipt = receipt;
+                entry.is_changed = true;
+            }
             None => {
                 let plugin = Arc::clone(plugin.name());
                 hold_back(
@@ -215,5 +224,6 @@ fn hold_back(entries: &mut [Audited], note: &AuditNote, keep: &impl Fn(&str) -> 
     for entry in entries {
         entry.receipt.fields.retain(|field| keep(&field.name));
         entry.notes.push(note.clone());
+        entry.is_changed = true;
     }
 }

@@ -1,4 +1,6 @@
 //! Fields that a plugin may have changed: a value of another type is absent, and never the end of the receipt.
+//!
+//! `set` gives a field its value as [`scan`](super::scan) found it, once: it returns `None` for a second one.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,20 +10,29 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A text, or the text of a number or a flag.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Text<'a>(Option<Cow<'a, str>>);
 
 /// A whole number from zero.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Number(Option<u64>);
 
 /// An object.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Object<T>(pub(crate) Option<T>);
 
 /// The entries of a list, by their numbers.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Entries<T>(pub(crate) BTreeMap<u64, T>);
+
+/// The entry of a list with the largest number.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Last<T>(pub(crate) Option<T>);
+
+/// Sets what is not set.
+fn set<T>(to: &mut Option<T>, value: T) -> Option<()> {
+    to.is_none().then(|| *to = Some(value))
+}
 
 /// A value as far as it matters: its text if it has one.
 struct AnyText;
@@ -35,6 +46,12 @@ impl Text<'_> {
     /// Returns the text unless it is absent or empty.
     pub(crate) fn get(&self) -> Option<&str> {
         self.0.as_deref().filter(|text| !text.is_empty())
+    }
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn set(&mut self, text: &'a str) -> Option<()> {
+        set(&mut self.0, Cow::Borrowed(text))
     }
 }
 
@@ -102,6 +119,10 @@ impl Number {
     pub(crate) fn or_zero(&self) -> u64 {
         self.0.unwrap_or(0)
     }
+
+    pub(super) fn set(&mut self, number: u64) -> Option<()> {
+        set(&mut self.0, number)
+    }
 }
 
 impl<'de> Deserialize<'de> for Number {
@@ -151,6 +172,12 @@ impl<'de> Deserialize<'de> for Number {
 }
 
 // === impl Object ===
+
+impl<T> Object<T> {
+    pub(super) fn set(&mut self, object: T) -> Option<()> {
+        set(&mut self.0, object)
+    }
+}
 
 impl<T> Default for Object<T> {
     fn default() -> Self {
@@ -219,5 +246,26 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
         let entries = named.0.into_iter().flatten();
         let numbered = entries.filter_map(|(name, entry)| Some((name.parse().ok()?, entry.0?)));
         Ok(Self(numbered.collect()))
+    }
+}
+
+// === impl Last ===
+
+impl<T> Last<T> {
+    pub(super) fn set(&mut self, entry: T) -> Option<()> {
+        set(&mut self.0, entry)
+    }
+}
+
+impl<T> Default for Last<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Last<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let entries = Entries::deserialize(deserializer)?;
+        Ok(Self(entries.0.into_values().next_back()))
     }
 }

@@ -3,13 +3,16 @@
 //! Operators build on the names of the fields, which the manual lists. A field that is not known is absent, so that zero
 //! always means zero.
 
-use witgate_messages::meter::Source;
+use std::borrow::Cow;
+
+use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::Pricing;
-use witgate_runtime::{self as contract, Lineup, Value};
+use witgate_runtime::{self as contract, Lineup};
 
 use super::fields::{Fields, MAX_ENTRIES};
+use super::put::{List, Put, Scalar};
 use super::{Outcome, Receipt};
-use crate::answer::refused::Blame;
+use crate::answer::refused::{Blame, Refused};
 use crate::clock::WholeUnits;
 use crate::receipts::batch_note::BatchNote;
 use crate::text::address;
@@ -19,7 +22,17 @@ use crate::text::address;
 impl Receipt {
     /// Returns the fields of the receipt. Foreign text is cut, so that no receipt is large.
     pub(crate) fn fields(&self, lineup: &Lineup) -> contract::Receipt {
-        let mut fields = Fields::new();
+        let mut fields = Fields::of(List::default());
+        self.put(&mut fields);
+        put_plugins(lineup, &mut fields);
+        contract::Receipt {
+            id: self.id.to_string(),
+            fields: fields.done().into_fields(),
+        }
+    }
+
+    /// Adds the fields of the receipt, but for those about the plugins, which follow them.
+    pub(super) fn put<P: Put>(&self, fields: &mut Fields<P>) {
         fields.own("id", &self.id);
         fields.number("started_unix_ms", self.started_unix_ms);
         fields.own("endpoint", self.request.endpoint);
@@ -34,35 +47,53 @@ impl Receipt {
             fields.own("key", &caller.id);
             fields.maybe_text("tier", caller.tier.as_deref());
         }
-        self.provenance_fields(&mut fields);
-        self.envelope_fields(&mut fields);
-        // Members of an object follow one another: the line is then written without building a tree.
-        fields.maybe_text("model.requested", self.request.model.as_deref());
-        let reading = self.usage.reading.as_ref();
-        let served = reading.and_then(|reading| reading.model.as_deref());
-        fields.maybe_text("model.served", served);
-        self.route_fields(&mut fields);
-        self.refusal_fields(&mut fields);
-        self.guard_fields(&mut fields);
-        self.usage_fields(&mut fields);
+        self.provenance_fields(fields);
+        self.envelope_fields(fields);
+        fields.object("model", |model| {
+            model.maybe_text("requested", self.request.model.as_deref());
+            let reading = self.usage.reading.as_ref();
+            let served = reading.and_then(|reading| reading.model.as_deref());
+            model.maybe_text("served", served);
+        });
+        self.route_fields(fields);
+        self.refusal_fields(fields);
+        self.guard_fields(fields);
+        self.usage_fields(fields);
         if let Some(batch) = &self.usage.batch {
-            batch_fields(batch, &mut fields);
+            batch_fields(batch, fields);
         }
         if let Some(crash) = &self.usage.crash {
-            fields.own("crash.owner", &crash.owner);
             let amounts = crash.amounts;
-            fields.number("crash.tokens", amounts.tokens);
-            fields.number("crash.input_tokens", amounts.input_tokens);
-            fields.number("crash.output_tokens", amounts.output_tokens);
-            fields.number("crash.cached_tokens", amounts.cached_tokens);
-            fields.number("crash.requests", amounts.requests);
+            fields.object("crash", |fields| {
+                fields.own("owner", &crash.owner);
+                fields.number("tokens", amounts.tokens);
+                fields.number("input_tokens", amounts.input_tokens);
+                fields.number("output_tokens", amounts.output_tokens);
+                fields.number("cached_tokens", amounts.cached_tokens);
+                fields.number("requests", amounts.requests);
+            });
         }
-        let charged = self.usage.charged.iter();
-        fields.whole_texts("charges", charged.map(ToString::to_string));
+        self.account_fields(fields);
+        fields.object("left_out", |fields| {
+            fields.number_above_zero("receipts", self.left_out);
+        });
+        fields.object("bytes", |bytes| {
+            bytes.number("request", self.request.bytes);
+            bytes.number("response", self.response.bytes);
+        });
+        fields.object("time", |time| {
+            let first_byte = self.timing.first_byte.map(WholeUnits::whole_micros);
+            time.maybe_number("first_byte_us", first_byte);
+            time.number("total_us", self.timing.total.whole_micros());
+        });
+    }
+
+    fn account_fields<P: Put>(&self, fields: &mut Fields<P>) {
+        fields.whole_texts("charges", self.usage.charged.iter());
         let overdrawn = self.usage.overdrawn.iter();
         fields.entries(
             "overdrawn",
-            overdrawn.map(|account| (["overdrawn.", account].concat(), Value::Flag(true))),
+            overdrawn.map(|account| (Cow::from(account), Scalar::Flag(true))),
         );
         // Several marks of one limit may be crossed at once, in ascending order.
         let crossings = self.usage.crossings.iter().rev().enumerate();
@@ -74,38 +105,21 @@ impl Receipt {
             "budget_warnings",
             highest.map(|(_, crossing)| {
                 let (window, unit) = (crossing.window, crossing.unit.code());
-                let name = format!("budget_warnings.{window}.{unit}.{}", crossing.account);
-                (name, Value::Integer(i64::from(crossing.percent)))
+                let name = format!("{window}.{unit}.{}", crossing.account);
+                let percent = i64::from(crossing.percent);
+                (Cow::Owned(name), Scalar::Integer(percent))
             }),
         );
-        fields.number_above_zero("left_out.receipts", self.left_out);
-        fields.number("bytes.request", self.request.bytes);
-        fields.number("bytes.response", self.response.bytes);
-        fields.maybe_number(
-            "time.first_byte_us",
-            self.timing.first_byte.map(WholeUnits::whole_micros),
-        );
-        fields.number("time.total_us", self.timing.total.whole_micros());
-        for plugin in lineup.plugins() {
-            fields.own_under("plugins", plugin.name(), &plugin.identity().wasm);
-        }
-        for plugin in lineup.plugins() {
-            if let Some(sidecar) = &plugin.identity().sidecar {
-                fields.own_under("sidecars", plugin.name(), sidecar);
-            }
-        }
-        contract::Receipt {
-            id: self.id.to_string(),
-            fields: fields.into_list(),
-        }
     }
 
-    fn provenance_fields(&self, fields: &mut Fields) {
+    fn provenance_fields<P: Put>(&self, fields: &mut Fields<P>) {
         if let Some(client) = &self.request.provenance.client {
-            fields.own("client.address", &address(client.address));
-            if client.peer != client.address {
-                fields.own("client.peer", &address(client.peer));
-            }
+            fields.object("client", |fields| {
+                fields.own("address", &address(client.address));
+                if client.peer != client.address {
+                    fields.own("peer", &address(client.peer));
+                }
+            });
         }
         fields.maybe_text("workspace", self.request.provenance.workspace.as_deref());
         fields.maybe_text(
@@ -114,38 +128,41 @@ impl Receipt {
         );
     }
 
-    fn route_fields(&self, fields: &mut Fields) {
+    fn route_fields<P: Put>(&self, fields: &mut Fields<P>) {
         fields.maybe_text("rule", self.route.rule.as_deref());
         if let Some(downgrade) = &self.route.downgrade {
-            fields.maybe_text("downgrade.from", downgrade.from.as_deref());
-            fields.text("downgrade.to", &downgrade.to);
-            fields.text("downgrade.account", &downgrade.account);
-            fields.own("downgrade.plugin", &downgrade.plugin);
+            fields.object("downgrade", |fields| {
+                fields.maybe_text("from", downgrade.from.as_deref());
+                fields.text("to", &downgrade.to);
+                fields.text("account", &downgrade.account);
+                fields.own("plugin", &downgrade.plugin);
+            });
         }
         if let Some(thinking) = self.route.thinking {
-            fields.number("thinking.asked_tokens", thinking.asked);
-            fields.number("thinking.allowed_tokens", thinking.allowed);
+            fields.object("thinking", |fields| {
+                fields.number("asked_tokens", thinking.asked);
+                fields.number("allowed_tokens", thinking.allowed);
+            });
         }
-        for (index, attempt) in self.route.attempts.iter().take(MAX_ENTRIES).enumerate() {
-            let mut digits = itoa::Buffer::new();
-            let index = digits.format(index);
-            let name = |field: &str| ["attempts.", index, ".", field].concat();
-            fields.own(&name("upstream"), &attempt.upstream);
-            fields.maybe_text(&name("model"), attempt.model.as_deref());
-            fields.maybe_text(&name("request_id"), attempt.request_id.as_deref());
-            match &attempt.result {
-                Ok(status) => fields.number(&name("status"), u64::from(*status)),
-                Err(error) => fields.text(&name("error"), error),
+        let attempts = self.route.attempts.iter().take(MAX_ENTRIES);
+        fields.object("attempts", |fields| {
+            for (index, attempt) in attempts.enumerate() {
+                fields.numbered(index, |fields| {
+                    fields.own("upstream", &attempt.upstream);
+                    fields.maybe_text("model", attempt.model.as_deref());
+                    fields.maybe_text("request_id", attempt.request_id.as_deref());
+                    match &attempt.result {
+                        Ok(status) => fields.number("status", u64::from(*status)),
+                        Err(error) => fields.text("error", error),
+                    }
+                });
             }
-        }
+        });
         fields.left_out("attempts", self.route.attempts.len());
-        fields.entries(
-            "passed_over",
-            under("passed_over", self.route.passed_over.iter()),
-        );
+        fields.entries("passed_over", pairs(&self.route.passed_over));
     }
 
-    fn envelope_fields(&self, fields: &mut Fields) {
+    fn envelope_fields<P: Put>(&self, fields: &mut Fields<P>) {
         let Some(envelope) = &self.request.envelope else {
             return;
         };
@@ -156,80 +173,42 @@ impl Receipt {
         fields.maybe_text("user", envelope.user.as_deref());
         fields.maybe_text("session", envelope.session.as_deref());
         fields.maybe_text("agent", envelope.agent.as_deref());
-        fields.entries("metadata", under("metadata", envelope.metadata.iter()));
+        fields.entries("metadata", pairs(&envelope.metadata));
     }
 
-    fn refusal_fields(&self, fields: &mut Fields) {
-        for fault in &self.route.skipped {
-            fields.own_under("skipped", &fault.plugin, fault.kind.code());
-        }
-        let Some(refused) = &self.response.refused else {
-            return;
-        };
-        fields.text("refusal.type", refused.kind.as_str());
-        fields.text("refusal.message", &refused.message);
-        let blame = match &refused.blame {
-            Blame::Client => "client",
-            Blame::Upstream => "upstream",
-            Blame::Gateway => "gateway",
-            Blame::Policy { plugin, hook } => {
-                fields.own("refusal.plugin", plugin);
-                fields.own("refusal.hook", hook.name());
-                "policy"
+    fn refusal_fields<P: Put>(&self, fields: &mut Fields<P>) {
+        fields.object("skipped", |fields| {
+            for fault in &self.route.skipped {
+                fields.own_under(&fault.plugin, fault.kind.code());
             }
-            Blame::Plugin { plugin, hook, kind } => {
-                fields.own("refusal.plugin", plugin);
-                fields.maybe_text("refusal.hook", hook.map(witgate_runtime::Hook::name));
-                fields.own("refusal.fault", kind);
-                "plugin"
-            }
-        };
-        fields.own("refusal.blame", blame);
-    }
-
-    fn guard_fields(&self, fields: &mut Fields) {
-        for calls in &self.guards {
-            let name = |field: &str| format!("guards.{}.{field}", calls.plugin);
-            fields.number(&name("pieces"), calls.pieces);
-            fields.number_above_zero(&name("changed"), calls.changed);
-            fields.maybe_text(&name("stopped"), calls.stopped.as_deref());
+        });
+        if let Some(refused) = &self.response.refused {
+            fields.object("refusal", |fields| put_refusal(refused, fields));
         }
     }
 
-    fn usage_fields(&self, fields: &mut Fields) {
+    fn guard_fields<P: Put>(&self, fields: &mut Fields<P>) {
+        fields.object("guards", |fields| {
+            for calls in &self.guards {
+                fields.named(&calls.plugin, |fields| {
+                    fields.number("pieces", calls.pieces);
+                    fields.number_above_zero("changed", calls.changed);
+                    fields.maybe_text("stopped", calls.stopped.as_deref());
+                });
+            }
+        });
+    }
+
+    fn usage_fields<P: Put>(&self, fields: &mut Fields<P>) {
         if let Some(reading) = &self.usage.reading {
             fields.maybe_text("message_id", reading.message_id.as_deref());
             fields.maybe_text("stop_reason", reading.stop_reason.as_deref());
-            fields.own("usage.source", source(reading.source));
-            if reading.source != Source::None {
-                let usage = &reading.usage;
-                fields.number("usage.input_tokens", usage.tokens.input);
-                fields.number("usage.output_tokens", usage.tokens.output);
-                fields.number("usage.cache_read_input_tokens", usage.tokens.cache_read);
-                fields.number(
-                    "usage.cache_creation_input_tokens",
-                    usage.tokens.cache_write,
-                );
-                if let Some(split) = usage.tokens.cache_split {
-                    fields.number(
-                        "usage.cache_creation.ephemeral_5m_input_tokens",
-                        split.five_minutes,
-                    );
-                    fields.number(
-                        "usage.cache_creation.ephemeral_1h_input_tokens",
-                        split.one_hour,
-                    );
-                }
-                fields.maybe_number("usage.thinking_tokens", usage.thinking);
-                fields.number_above_zero("usage.web_search_requests", usage.web_searches);
-                fields.maybe_text("usage.service_tier", usage.service_tier.as_deref());
-                fields.maybe_text("usage.inference_geo", usage.inference_geo.as_deref());
-                fields.maybe_text("usage.speed", usage.speed.as_deref());
-            }
-            fields.number_above_zero("usage.unread", reading.usage.unread);
+            fields.object("usage", |fields| put_usage(reading, fields));
             if let Some(error) = &reading.error {
-                fields.text("error.type", error.kind.as_str());
-                fields.text("error.message", &error.message);
+                fields.object("error", |fields| {
+                    fields.text("type", error.kind.as_str());
+                    fields.text("message", &error.message);
+                });
             }
         }
         if let Some(cost) = &self.usage.cost {
@@ -241,27 +220,94 @@ impl Receipt {
     }
 }
 
-fn batch_fields(batch: &BatchNote, fields: &mut Fields) {
-    fields.text("batch.id", &batch.id);
-    fields.maybe_number("batch.requests", batch.requests);
-    fields.maybe_text("batch.ended", batch.ended);
-    for (name, count) in batch.counts() {
-        fields.number(name, count);
+/// Adds the fields about the plugins of a lineup, which are the last ones of a receipt.
+pub(super) fn put_plugins<P: Put>(lineup: &Lineup, fields: &mut Fields<P>) {
+    fields.object("plugins", |fields| {
+        for plugin in lineup.plugins() {
+            fields.own_under(plugin.name(), &plugin.identity().wasm);
+        }
+    });
+    fields.object("sidecars", |fields| {
+        for plugin in lineup.plugins() {
+            if let Some(sidecar) = &plugin.identity().sidecar {
+                fields.own_under(plugin.name(), sidecar);
+            }
+        }
+    });
+}
+
+fn put_refusal<P: Put>(refused: &Refused, fields: &mut Fields<P>) {
+    fields.text("type", refused.kind.as_str());
+    fields.text("message", &refused.message);
+    let blame = match &refused.blame {
+        Blame::Client => "client",
+        Blame::Upstream => "upstream",
+        Blame::Gateway => "gateway",
+        Blame::Policy { plugin, hook } => {
+            fields.own("plugin", plugin);
+            fields.own("hook", hook.name());
+            "policy"
+        }
+        Blame::Plugin { plugin, hook, kind } => {
+            fields.own("plugin", plugin);
+            fields.maybe_text("hook", hook.map(witgate_runtime::Hook::name));
+            fields.own("fault", kind);
+            "plugin"
+        }
+    };
+    fields.own("blame", blame);
+}
+
+fn put_usage<P: Put>(reading: &Reading, fields: &mut Fields<P>) {
+    fields.own("source", source(reading.source));
+    let usage = &reading.usage;
+    if reading.source != Source::None {
+        fields.number("input_tokens", usage.tokens.input);
+        fields.number("output_tokens", usage.tokens.output);
+        fields.number("cache_read_input_tokens", usage.tokens.cache_read);
+        fields.number("cache_creation_input_tokens", usage.tokens.cache_write);
+        if let Some(split) = usage.tokens.cache_split {
+            fields.object("cache_creation", |fields| {
+                fields.number("ephemeral_5m_input_tokens", split.five_minutes);
+                fields.number("ephemeral_1h_input_tokens", split.one_hour);
+            });
+        }
+        fields.maybe_number("thinking_tokens", usage.thinking);
+        fields.number_above_zero("web_search_requests", usage.web_searches);
+        fields.maybe_text("service_tier", usage.service_tier.as_deref());
+        fields.maybe_text("inference_geo", usage.inference_geo.as_deref());
+        fields.maybe_text("speed", usage.speed.as_deref());
     }
-    for (index, (model, messages, picousd)) in batch.models().take(MAX_ENTRIES).enumerate() {
-        fields.model(&format!("batch.models.{index}.model"), model);
-        fields.number(&format!("batch.models.{index}.messages"), messages);
-        fields.number(&format!("batch.models.{index}.cost_picousd"), picousd);
-    }
+    fields.number_above_zero("unread", usage.unread);
+}
+
+fn batch_fields<P: Put>(batch: &BatchNote, fields: &mut Fields<P>) {
+    fields.object("batch", |fields| {
+        fields.text("id", &batch.id);
+        fields.maybe_number("requests", batch.requests);
+        fields.maybe_text("ended", batch.ended);
+        for (name, count) in batch.counts() {
+            fields.number(name, count);
+        }
+        let models = batch.models().take(MAX_ENTRIES);
+        fields.object("models", |fields| {
+            for (index, (model, messages, picousd)) in models.enumerate() {
+                fields.numbered(index, |fields| {
+                    fields.model("model", model);
+                    fields.number("messages", messages);
+                    fields.number("cost_picousd", picousd);
+                });
+            }
+        });
+    });
     fields.left_out("models", batch.models().count());
 }
 
-/// Returns pairs as fields whose names begin with `beginning`.
-fn under<'a>(
-    beginning: &'a str,
-    pairs: impl Iterator<Item = &'a (String, String)> + 'a,
-) -> impl Iterator<Item = (String, Value)> + 'a {
-    pairs.map(move |(name, value)| ([beginning, ".", name].concat(), Value::Text(value.clone())))
+/// Returns pairs as fields.
+fn pairs(pairs: &[(String, String)]) -> impl Iterator<Item = (Cow<'_, str>, Scalar<'_>)> {
+    pairs
+        .iter()
+        .map(|(name, value)| (Cow::from(name), Scalar::Text(value)))
 }
 
 /// Returns the code of a reading's reliability.
@@ -278,7 +324,6 @@ fn source(source: Source) -> &'static str {
 mod tests {
     use std::sync::Arc;
 
-    use witgate_messages::meter::Reading;
     use witgate_runtime::Envelope;
 
     use super::super::line::write_in_order;

@@ -1,9 +1,11 @@
 //! A builder for the fields of a receipt. Every field is added through it, so that no foreign text gets onto a receipt
-//! uncut.
+//! uncut, whatever the fields become.
 
-use witgate_runtime::{Field, Value};
+use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
 
-use crate::text::{Cut, in_json};
+use super::put::{Name, Put, Scalar};
+use crate::text::{cut, in_json};
 
 /// Largest number of entries in a list whose length a caller or a plugin chooses.
 pub(super) const MAX_ENTRIES: usize = 64;
@@ -59,8 +61,8 @@ const KEPT_OF_ATTEMPTS: [&str; 3] = ["upstream", "request_id", "status"];
 /// Longest name of a model in a list of models, in bytes of JSON.
 const MAX_MODEL_BYTES: usize = 128;
 
-/// A list of fields under construction.
-pub(crate) struct Fields(Vec<Field>);
+/// The fields of a receipt, on their way to what they are put into.
+pub(super) struct Fields<P>(P);
 
 /// Returns whether a field is kept if an audit plugin could not be called.
 pub(crate) fn is_kept(name: &str) -> bool {
@@ -76,121 +78,171 @@ pub(crate) fn is_kept(name: &str) -> bool {
 
 // === impl Fields ===
 
-impl Fields {
-    pub(crate) fn new() -> Self {
-        Self(Vec::with_capacity(48))
+impl<P: Put> Fields<P> {
+    /// Returns a builder that puts fields into something.
+    pub(super) fn of(put: P) -> Self {
+        Self(put)
     }
 
-    pub(crate) fn into_list(self) -> Vec<Field> {
+    /// Returns what the fields were put into.
+    pub(super) fn done(self) -> P {
         self.0
     }
 
-    /// Adds a text of the gateway or its operator, uncut.
-    pub(crate) fn own(&mut self, name: &str, value: &str) {
-        self.push(name.to_owned(), Value::Text(value.to_owned()));
+    /// Adds the fields of an object. Each object is added once. One without fields is left out.
+    pub(super) fn object(&mut self, name: &'static str, add: impl FnOnce(&mut Self)) {
+        self.open(Name::Own(name), add);
     }
 
-    /// Adds a text of the gateway or its operator under a dotted name, uncut.
-    pub(crate) fn own_under(&mut self, object: &str, name: &str, value: &str) {
-        let name = [object, ".", name].concat();
-        self.push(name, Value::Text(value.to_owned()));
+    /// Adds the fields of an entry with a number.
+    pub(super) fn numbered(&mut self, number: usize, add: impl FnOnce(&mut Self)) {
+        self.open(Name::Number(number), add);
+    }
+
+    /// Adds the fields of an object that an operator or an author named.
+    pub(super) fn named(&mut self, name: &str, add: impl FnOnce(&mut Self)) {
+        self.open(Name::Other(name), add);
+    }
+
+    /// Adds a text of the gateway or its operator, uncut.
+    pub(super) fn own(&mut self, name: &'static str, value: &str) {
+        self.0.put(Name::Own(name), Scalar::Text(value));
+    }
+
+    /// Adds a text of the gateway or its operator under a name that an operator or an author chose, uncut.
+    pub(super) fn own_under(&mut self, name: &str, value: &str) {
+        self.0.put(Name::Other(name), Scalar::Text(value));
     }
 
     /// Adds a foreign text, cut. Each kind of text occurs once on a receipt.
-    pub(crate) fn text(&mut self, name: &str, value: &str) {
-        let value = Cut::to(MAX_TEXT_BYTES, value);
-        self.push(name.to_owned(), Value::Text(value.into()));
+    pub(super) fn text(&mut self, name: &'static str, value: &str) {
+        self.own(name, &cut(MAX_TEXT_BYTES, value));
     }
 
     /// Adds the name of a model in a list of models, cut.
-    pub(crate) fn model(&mut self, name: &str, model: &str) {
-        let model = Cut::to(MAX_MODEL_BYTES, model);
-        self.push(name.to_owned(), Value::Text(model.into()));
+    pub(super) fn model(&mut self, name: &'static str, model: &str) {
+        self.own(name, &cut(MAX_MODEL_BYTES, model));
     }
 
-    pub(crate) fn maybe_text(&mut self, name: &str, value: Option<&str>) {
+    pub(super) fn maybe_text(&mut self, name: &'static str, value: Option<&str>) {
         if let Some(value) = value {
             self.text(name, value);
         }
     }
 
-    pub(crate) fn number(&mut self, name: &str, value: u64) {
+    pub(super) fn number(&mut self, name: &'static str, value: u64) {
         let value = i64::try_from(value).unwrap_or(i64::MAX);
-        self.push(name.to_owned(), Value::Integer(value));
+        self.0.put(Name::Own(name), Scalar::Integer(value));
     }
 
-    pub(crate) fn maybe_number(&mut self, name: &str, value: Option<u64>) {
+    pub(super) fn maybe_number(&mut self, name: &'static str, value: Option<u64>) {
         if let Some(value) = value {
             self.number(name, value);
         }
     }
 
-    pub(crate) fn number_above_zero(&mut self, name: &str, value: u64) {
+    pub(super) fn number_above_zero(&mut self, name: &'static str, value: u64) {
         if value > 0 {
             self.number(name, value);
         }
     }
 
-    pub(crate) fn flag(&mut self, name: &str, value: bool) {
-        self.push(name.to_owned(), Value::Flag(value));
+    pub(super) fn flag(&mut self, name: &'static str, value: bool) {
+        self.0.put(Name::Own(name), Scalar::Flag(value));
     }
 
-    /// Adds a list whose length and names a caller or a plugin chooses, up to its limits. An entry keeps the prefix of its
-    /// name or is left out, so that an audit plugin can recognize it.
-    pub(crate) fn entries(&mut self, list: &str, entries: impl Iterator<Item = (String, Value)>) {
+    /// Adds a list whose length and names a caller or a plugin chooses, up to its limits. An entry keeps the name of its list or is
+    /// left out, so that an audit plugin can recognize it.
+    pub(super) fn entries<'e>(
+        &mut self,
+        list: &'static str,
+        entries: impl Iterator<Item = (Cow<'e, str>, Scalar<'e>)>,
+    ) {
         let (mut count, mut room, mut left) = (0, MAX_LIST_BYTES, 0);
-        for (name, value) in entries {
-            let name = Cut::to(MAX_NAME_BYTES, &name);
-            let value = match value {
-                Value::Text(text) => Value::Text(Cut::to(MAX_TEXT_BYTES, &text).into()),
-                other => other,
-            };
-            let bytes = match &value {
-                Value::Text(text) => in_json(&name) + in_json(text),
-                Value::Integer(_) | Value::Flag(_) => in_json(&name),
-            };
-            if count == MAX_ENTRIES || bytes > room {
-                left += 1;
-            } else {
+        self.object(list, |fields| {
+            for (name, value) in entries {
+                let name = cut_name(list, &name);
+                let text = match value {
+                    Scalar::Text(text) => cut(MAX_TEXT_BYTES, text),
+                    Scalar::Integer(_) | Scalar::Flag(_) => Cow::Borrowed(""),
+                };
+                let bytes = list.len() + 1 + in_json(&name) + in_json(&text);
+                if count == MAX_ENTRIES || bytes > room {
+                    left += 1;
+                    continue;
+                }
                 count += 1;
                 room -= bytes;
-                self.push(name.into(), value);
+                let value = match value {
+                    Scalar::Text(_) => Scalar::Text(&text),
+                    other => other,
+                };
+                fields.0.put(Name::Other(&name), value);
             }
-        }
-        self.number_above_zero(&format!("left_out.{list}"), left);
+        });
+        self.tell_left_out(list, left);
     }
 
     /// Adds texts that are of no use if they are cut, under numbers, up to the limits of a list.
-    pub(crate) fn whole_texts(&mut self, list: &str, texts: impl Iterator<Item = String>) {
+    pub(super) fn whole_texts(
+        &mut self,
+        list: &'static str,
+        texts: impl Iterator<Item = impl Display>,
+    ) {
         let (mut index, mut room, mut left) = (0, MAX_LIST_BYTES, 0);
-        for text in texts {
-            let bytes = in_json(&text);
-            if index == MAX_ENTRIES || bytes > room.min(MAX_TEXT_BYTES) {
-                left += 1;
-                continue;
+        let mut text = String::new();
+        self.object(list, |fields| {
+            for next in texts {
+                text.clear();
+                let _ = write!(text, "{next}");
+                let bytes = in_json(&text);
+                if index == MAX_ENTRIES || bytes > room.min(MAX_TEXT_BYTES) {
+                    left += 1;
+                    continue;
+                }
+                room -= bytes;
+                fields.0.put(Name::Number(index), Scalar::Text(&text));
+                index += 1;
             }
-            room -= bytes;
-            self.push(format!("{list}.{index}"), Value::Text(text));
-            index += 1;
-        }
-        self.number_above_zero(&format!("left_out.{list}"), left);
+        });
+        self.tell_left_out(list, left);
     }
 
     /// Adds the number of entries left out of a list whose first entries were added.
-    pub(crate) fn left_out(&mut self, list: &str, entries: usize) {
-        if let Some(more @ 1..) = entries.checked_sub(MAX_ENTRIES) {
-            let more = u64::try_from(more).unwrap_or(u64::MAX);
-            self.number(&format!("left_out.{list}"), more);
+    pub(super) fn left_out(&mut self, list: &'static str, entries: usize) {
+        self.tell_left_out(list, entries.saturating_sub(MAX_ENTRIES));
+    }
+
+    fn tell_left_out(&mut self, list: &'static str, left: usize) {
+        if let Ok(left @ 1..) = i64::try_from(left) {
+            self.0.put_left_out(list, left);
         }
     }
 
-    fn push(&mut self, name: String, value: Value) {
-        self.0.push(Field { name, value });
+    fn open(&mut self, name: Name<'_>, add: impl FnOnce(&mut Self)) {
+        let opened = self.0.open(name);
+        add(self);
+        self.0.close(opened);
     }
+}
+
+/// Cuts the name of an entry, which counts with the name of its list.
+fn cut_name<'a>(list: &str, name: &'a str) -> Cow<'a, str> {
+    let whole = list.len() + 1 + name.len();
+    // In JSON a byte takes at most six.
+    if whole <= MAX_NAME_BYTES / 6 || list.len() + 1 + in_json(name) <= MAX_NAME_BYTES {
+        return Cow::Borrowed(name);
+    }
+    let whole = [list, ".", name].concat();
+    let kept = cut(MAX_NAME_BYTES, &whole);
+    Cow::Owned(kept.get(list.len() + 1..).unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use witgate_runtime::{Field, Value};
+
+    use super::super::put::List;
     use super::*;
 
     fn text(field: &Field) -> &str {
@@ -202,15 +254,19 @@ mod tests {
 
     #[test]
     fn whatever_is_written_the_texts_have_a_bound() {
-        let mut fields = Fields::new();
+        let mut fields = Fields::of(List::default());
         fields.text("method", &"A".repeat(60_000));
         fields.own("id", &"a".repeat(5000));
         let entry = |index: usize| {
             let value = "\u{1}".repeat(50 * (index % 3));
-            (format!("metadata.{index}"), Value::Text(value))
+            (index.to_string(), value)
         };
-        fields.entries("metadata", (0..100).map(entry));
-        let list = fields.into_list();
+        let entries: Vec<_> = (0..100).map(entry).collect();
+        let pairs = entries
+            .iter()
+            .map(|(name, value)| (Cow::Borrowed(name.as_str()), Scalar::Text(value)));
+        fields.entries("metadata", pairs);
+        let list = fields.done().into_fields();
         assert_eq!(
             text(&list[0]).len(),
             512 + "… (59488 more bytes)".len(),

@@ -4,6 +4,8 @@ use serde_json::{Map, Value as Json};
 use smallvec::{SmallVec, smallvec};
 use witgate_runtime::{Field, Receipt, Value};
 
+use crate::text::is_plain;
+
 /// Appends a receipt as one line of JSON: dotted names become objects, in the order of the fields.
 pub(crate) fn write_line(receipt: &Receipt, out: &mut Vec<u8>) {
     let start = out.len();
@@ -103,11 +105,8 @@ impl<'a> Writer<'a> {
 }
 
 /// Appends a text as a JSON string.
-fn write_text(text: &str, out: &mut Vec<u8>) -> Option<()> {
-    // No early exit: the compiler makes vector instructions of it.
-    let is_plain =
-        |plain: bool, byte: &u8| plain & (*byte >= b' ') & (*byte != b'"') & (*byte != b'\\');
-    if !text.as_bytes().iter().fold(true, is_plain) {
+pub(super) fn write_text(text: &str, out: &mut Vec<u8>) -> Option<()> {
+    if !is_plain(text) {
         return serde_json::to_writer(out, text).ok();
     }
     out.reserve(text.len() + 2);
