@@ -5,7 +5,8 @@
 //! them as one. A large write is sent immediately, together with the buffered bytes before it. An empty buffer is freed, so
 //! that an idle stream holds none. Over TLS, the buffered bytes leave as one record.
 //!
-//! All bytes of a connection pass here. The limits that apply below HTTP are therefore enforced here: `write_timeout` bounds a client that does not read, and `h2_frames` the frames that it sends.
+//! All bytes of a connection pass here. The limits that apply below HTTP are therefore enforced here: `write_timeout` bounds a
+//! client that does not read, and `h2_frames` the frames that it sends.
 
 mod h2_frames;
 

@@ -84,7 +84,7 @@ pub(super) async fn read_body(
             ClientError::Stalled => body_timeout(limits.body_timeout),
             other => body_error(other),
         };
-        while body.read(session).await?.map_err(slow)? > 0 {
+        while body.read(session, slow).await? > 0 {
             if body.len() > limit {
                 return Err(over());
             }
@@ -229,57 +229,47 @@ impl<'a> Partial<'a> {
 
     /// Reads the next bytes. Returns their number, 0 at the end. Of a body whose length is known, all but the first part is read
     /// straight into the buffer.
+    ///
+    /// # Errors
+    ///
+    /// The memory is exhausted, or what `unread` makes of the client's error.
     async fn read(
         &mut self,
         session: &mut HttpSession,
-    ) -> Result<Result<usize, ClientError>, Refused> {
-        if self.len() == 0 {
-            let read = session.read_body().await;
-            return match read {
-                Ok(part) => {
-                    self.first = part.unwrap_or_default();
-                    self.charge(self.first.len())?;
-                    Ok(Ok(self.first.len()))
-                }
-                Err(error) => Ok(Err(error)),
-            };
+        unread: impl Fn(ClientError) -> Refused,
+    ) -> Result<usize, Refused> {
+        let begun = self.len();
+        if let Some(announced) = self.announced.filter(|all| (1..*all).contains(&begun)) {
+            if self.joined.is_empty() {
+                // Unwritten pages cost address space only.
+                self.joined.reserve_exact(announced);
+                self.joined
+                    .extend_from_slice(&std::mem::take(&mut self.first));
+            }
+            let read = session.read_body_into(&mut self.joined).await;
+            let count = read.map_err(unread)?;
+            self.charge(self.len())?;
+            return Ok(count);
         }
-        let Some(announced) = self.announced else {
-            return match session.read_body().await {
-                Ok(Some(part)) => {
-                    self.push(&part)?;
-                    Ok(Ok(part.len()))
-                }
-                Ok(None) => Ok(Ok(0)),
-                Err(error) => Ok(Err(error)),
-            };
-        };
-        if self.len() >= announced {
-            return Ok(session
-                .read_body()
-                .await
-                .map(|part| part.map_or(0, |part| part.len())));
-        }
-        if self.joined.is_empty() {
-            // Unwritten pages cost address space only.
-            self.joined.reserve_exact(announced);
-            self.joined
-                .extend_from_slice(&std::mem::take(&mut self.first));
-        }
-        let read = session.read_body_into(&mut self.joined).await;
-        self.charge(self.len())?;
-        Ok(read)
+        let part = session.read_body().await.map_err(unread)?;
+        self.push(part.unwrap_or_default())?;
+        Ok(self.len() - begun)
     }
 
-    /// Adds a part of a body of unknown length.
-    fn push(&mut self, part: &[u8]) -> Result<(), Refused> {
+    /// Adds a part of which nothing was known before it came.
+    fn push(&mut self, part: Bytes) -> Result<(), Refused> {
         let len = self.len() + part.len();
-        self.charge
-            .get_or_insert_with(|| self.permit.charge())
-            .grow(&mut self.joined, len.max(INITIAL_BUFFER), usize::MAX)?;
-        self.joined
-            .extend_from_slice(&std::mem::take(&mut self.first));
-        self.joined.extend_from_slice(part);
+        if self.len() == 0 {
+            self.charge(len)?;
+            self.first = part;
+        } else if !part.is_empty() {
+            self.charge
+                .get_or_insert_with(|| self.permit.charge())
+                .grow(&mut self.joined, len.max(INITIAL_BUFFER), usize::MAX)?;
+            self.joined
+                .extend_from_slice(&std::mem::take(&mut self.first));
+            self.joined.extend_from_slice(&part);
+        }
         Ok(())
     }
 
