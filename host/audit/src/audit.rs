@@ -5,7 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -23,7 +23,8 @@ pub struct Settings {
     pub queue_bytes: usize,
     /// Maximum receipts in a batch; 0 counts as 1.
     pub batch: usize,
-    /// Time to wait for a batch to fill, which makes writes fewer and receipts later. Nobody who waits for a receipt waits for this.
+    /// Time to wait for a batch to fill, which makes writes fewer and receipts later. A receipt that comes longer than this after the batch
+    /// before is written at once, and nobody who waits for a receipt waits for this.
     pub linger: Duration,
     /// Maximum bytes of lines kept while the sink fails.
     pub backlog_bytes: usize,
@@ -64,6 +65,8 @@ struct Writer<T, R> {
     render: R,
     batch: usize,
     linger: Duration,
+    /// The end of the last batch.
+    last: Option<Instant>,
 }
 
 // === impl Settings ===
@@ -114,6 +117,7 @@ impl<T: Receipt> Audit<T> {
             render,
             batch: settings.batch.max(1),
             linger: settings.linger,
+            last: None,
         };
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
@@ -301,7 +305,8 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
     }
 
     fn write(&mut self, batch: &mut Vec<T>) {
-        if !self.linger.is_zero() {
+        // Where receipts are rare, waiting for others would only wake this thread once more for each.
+        if self.last.is_some_and(|last| last.elapsed() < self.linger) {
             self.shared.queue.linger(self.batch, self.linger);
         }
         self.shared.queue.take(batch, self.batch);
@@ -311,6 +316,7 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
         self.shared.write_aside();
         self.shared.queue.finish(batch.len(), bytes);
         batch.clear();
+        self.last = Some(Instant::now());
     }
 
     /// Renders a batch. If that fails, each receipt is rendered by itself, so that a bad one does not affect the others.

@@ -34,6 +34,9 @@ pub use self::stats::Stats;
 /// that a slow disk costs no more than one worker.
 const SLOW: Duration = Duration::from_millis(20);
 
+/// Time after which a request that waits for another's write tries again by itself.
+const WRITE: Duration = Duration::from_millis(5);
+
 /// Delays and bounds of a [`Log`].
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -179,6 +182,7 @@ impl Log {
     /// The disk refuses, or takes too long. The steps stay in memory, and are written once it is well again.
     pub async fn written(&self, through: Position) -> Result<(), Failing> {
         let shared = &self.shared;
+        let mut waiting = None;
         loop {
             if shared.may_go_on(through) {
                 return Ok(());
@@ -195,8 +199,16 @@ impl Log {
             if shared.may_go_on(through) || !shared.has_written(through) && shared.try_write() {
                 continue;
             }
-            shared.press();
-            if timeout(shared.options.patience, news).await.is_err() {
+            let began = *waiting.get_or_insert_with(Instant::now);
+            let left = shared.options.patience.saturating_sub(began.elapsed());
+            let wait = if shared.needs_thread() {
+                shared.press();
+                left
+            } else {
+                // Another thread writes at this moment, and tells when it has.
+                left.min(WRITE)
+            };
+            if timeout(wait, news).await.is_err() && wait == left {
                 return Err(shared.failing().unwrap_or_else(|| shared.too_slow()));
             }
         }
@@ -375,7 +387,12 @@ impl Shared {
         )
     }
 
-    /// Has the thread sync as soon as it can.
+    /// Returns whether a request that waits does so for the thread: for a sync, or because writes are slow.
+    fn needs_thread(&self) -> bool {
+        self.is_exposed.load(Acquire) || self.is_slow.load(Relaxed)
+    }
+
+    /// Has the thread write and sync as soon as it can.
     fn press(&self) {
         self.is_pressed.store(true, Release);
         self.wake();

@@ -100,6 +100,9 @@ fn receipts_wait_for_a_batch_and_are_written_at_once_when_it_is_full() {
             render(batch, out);
         };
         let audit = Audit::start(settings, Null, render).unwrap();
+        audit.submit(Numbered(0));
+        assert_eq!(begun.recv(), Ok(1), "the first waits for none");
+        audit.flush();
         (0..count).for_each(|number| audit.submit(Numbered(number)));
         assert_eq!(begun.recv(), Ok(count), "one batch of them");
         drop(audit);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use parking_lot::{Condvar, Mutex};
 use witgate_journal::{Disk, Tape};
@@ -18,6 +19,8 @@ struct State {
     history: Mutex<Vec<Op>>,
     trouble: Mutex<Trouble>,
     changed: Condvar,
+    /// The number of appends that wait.
+    waiting: AtomicUsize,
 }
 
 #[derive(Clone, Default)]
@@ -94,6 +97,11 @@ impl Memory {
             content.bytes.truncate(content.synced + survives(unsynced));
         }
         after
+    }
+
+    /// Returns whether an append waits. Meaningful while appends wait.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.0.waiting.load(SeqCst) > 0
     }
 
     /// Notes something among what is done.
@@ -253,9 +261,11 @@ impl Tape for File {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let state = &self.disk.0;
         let mut trouble = state.trouble.lock();
+        state.waiting.fetch_add(1, SeqCst);
         while trouble.appends_wait {
             state.changed.wait(&mut trouble);
         }
+        state.waiting.fetch_sub(1, SeqCst);
         drop(trouble);
         let (fits, fitted) = self.disk.fit(bytes.len());
         let mut files = state.files.lock();

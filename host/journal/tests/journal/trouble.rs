@@ -23,6 +23,13 @@ fn at_once<F: Future>(future: F) -> F::Output {
     }
 }
 
+fn timed() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+}
+
 fn is_failing(books: &Books) -> bool {
     matches!(books.log.health(), Health::Failing(_))
 }
@@ -139,6 +146,42 @@ fn a_disk_that_does_not_answer_is_failing_and_only_one_thread_waits_for_it() {
     });
     let found = read_back(&disk.after_kill()).export(NOW);
     assert_eq!(found.position, position, "it is there");
+}
+
+#[test]
+fn a_request_that_finds_another_writing_asks_for_no_sync() {
+    const ROUNDS: u64 = 40;
+    let disk = Memory::default();
+    let rare = Options {
+        sync_interval: Duration::from_secs(3600),
+        ..options()
+    };
+    let mut books = Books::begin(&disk, rare);
+    books.open(&[0], 10);
+    until("the first sync", || books.log.stats().syncs > 0);
+    let before = books.log.stats().syncs;
+    for _ in 0..ROUNDS {
+        disk.trouble(|trouble| trouble.appends_wait = true);
+        books.open(&[0], 10);
+        let position = books.holds.last().expect("it was opened").0.position();
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| books.log.write().is_ok());
+            until("the write to begin", || disk.is_waiting());
+            let runtime = timed();
+            let _timers = runtime.enter();
+            let mut waiting = pin!(books.log.written(position));
+            let polled = waiting
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending(), "it waits for the other");
+            disk.trouble(|trouble| trouble.appends_wait = false);
+            assert!(writing.join().unwrap(), "the disk is well");
+            runtime.block_on(waiting).expect("it was written with it");
+        });
+    }
+    // A round on a machine that stalls is a slow write, which the thread takes over.
+    let syncs = books.log.stats().syncs - before;
+    assert!(syncs < ROUNDS / 2, "{syncs} syncs");
 }
 
 /// Two segments and no newer snapshot, as a process leaves them that was killed before it wrote one.
