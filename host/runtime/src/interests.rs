@@ -3,7 +3,10 @@
 //! A hook that the conditions leave out is not called at all, which is the cheapest call. Where a condition can't be decided,
 //! the hook is called.
 
+mod finished;
 mod subscription;
+
+pub use finished::ExchangeFacts;
 
 use crate::content::ContentKinds;
 use crate::contract::lifecycle::{self, Configured, Interest};
@@ -52,9 +55,12 @@ impl Interests {
         let content = subscription::kinds(&given.content, grants);
         let correlation_header = given.correlation_header.as_deref().map(Into::into);
         let given = &*given.interests;
-        let headers = given
-            .iter()
-            .flat_map(|interest| interest.headers.iter().flatten());
+        // Receipts have the model whatever the plugin may read of a request.
+        let of_requests = || {
+            let requests = given.iter();
+            requests.filter(|interest| hook_of(interest.hook) != Hook::Audit)
+        };
+        let headers = of_requests().flat_map(|interest| interest.headers.iter().flatten());
         let unread = headers
             .filter(|name| match name.strip_suffix('*') {
                 Some(prefix) => !grants.has_headers(prefix),
@@ -66,8 +72,8 @@ impl Interests {
                     "the plugin is interested in the header `{name}`, which is not granted; set `headers = [\"{name}\"]` in [grants] of the sidecar to grant it"
                 ),
             });
-        let models = given.iter().any(|interest| interest.models.is_some());
-        let members = given.iter().any(|interest| interest.members.is_some());
+        let models = of_requests().any(|interest| interest.models.is_some());
+        let members = of_requests().any(|interest| interest.members.is_some());
         let ungranted = [
             ("models", models, BodyGrant::Head),
             ("members of the body", members, BodyGrant::Read),
@@ -81,7 +87,12 @@ impl Interests {
                 needed.name()
             ),
         });
-        let mut problems: Vec<_> = unread.chain(ungranted).chain(excess(given)).collect();
+        let unknown = finished::unknown(given);
+        let mut problems: Vec<_> = unread
+            .chain(ungranted)
+            .chain(unknown)
+            .chain(excess(given))
+            .collect();
         let content = content.unwrap_or_else(|found| {
             problems.extend(found);
             ContentKinds::default()
@@ -132,6 +143,16 @@ impl Interests {
                 .any(|condition| condition.holds(request, context)),
         }
     }
+
+    /// Returns whether the audit hook is to be called for the receipt of an exchange.
+    pub(crate) fn include_receipt(&self, exchange: &ExchangeFacts<'_>) -> bool {
+        match self.hooks.of(Hook::Audit) {
+            None => true,
+            Some(conditions) => conditions
+                .iter()
+                .any(|condition| condition.holds_after(exchange)),
+        }
+    }
 }
 
 /// Returns the problem of interests that would take long to decide for each request.
@@ -164,6 +185,7 @@ fn hook_of(hook: lifecycle::Hook) -> Hook {
         lifecycle::Hook::Route => Hook::Route,
         lifecycle::Hook::Budget => Hook::Budget,
         lifecycle::Hook::Guard => Hook::Guard,
+        lifecycle::Hook::Audit => Hook::Audit,
     }
 }
 
@@ -202,7 +224,7 @@ impl Condition {
             .is_none_or(|list| has(list, endpoint))
             && !has(&self.except_endpoints, endpoint)
             && self.has_tier(request)
-            && (!self.secondary_index || context.is_some_and(|it| it.secondary_index.is_some()))
+            && self.has_secondary_index(context)
             && self.has_attribute(context)
             && self.has_member(request)
             && self.has_header(request)
@@ -221,6 +243,10 @@ impl Condition {
             let attributes = context.into_iter().flat_map(|context| &context.attributes);
             attributes.into_iter().any(|(name, _)| has(names, name))
         })
+    }
+
+    fn has_secondary_index(&self, context: Option<&Envelope>) -> bool {
+        !self.secondary_index || context.is_some_and(|it| it.secondary_index.is_some())
     }
 
     fn has_header(&self, request: &dyn Request) -> bool {

@@ -187,11 +187,12 @@ pub use engine::{Runtime, RuntimeError};
 pub use fault::{Fault, FaultKind, TrapCode};
 pub use grants::{BodyGrant, Grants, HeaderGrant};
 pub use hook::{Hook, PerHook};
+pub use interests::ExchangeFacts;
 pub use kv::KvLimits;
 pub use limits::{CallLimits, Limits};
 pub use lineup::{
-    AuditNote, Audited, CallTrace, GuardCalls, GuardTrace, Guards, HookSession, Lineup, Passage,
-    PassedText, PluginCharge, Rejection, Stopped,
+    AuditNote, Audited, CallTrace, FinishedExchange, GuardCalls, GuardTrace, Guards, HookSession,
+    Lineup, Passage, PassedText, PluginCharge, Rejection, Stopped,
 };
 pub use options::{Allocation, RuntimeOptions};
 pub use plugin::{Configured, Identity, Plugin};

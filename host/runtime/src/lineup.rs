@@ -8,7 +8,7 @@ mod receipt_edits;
 mod session;
 pub(crate) mod validate;
 
-pub use audit::{AuditNote, Audited};
+pub use audit::{AuditNote, Audited, FinishedExchange};
 pub use guards::{GuardCalls, GuardTrace, Guards, Passage, PassedText, Stopped};
 pub use session::{CallTrace, HookSession, PluginCharge, Rejection};
 

@@ -24,7 +24,7 @@ use crate::grants::Grants;
 use crate::guest::Guest;
 use crate::hook::{Hook, PerHook};
 use crate::instance::{Exports, Indices, Instance, StartFailure};
-use crate::interests::Interests;
+use crate::interests::{ExchangeFacts, Interests};
 use crate::pool::{Pool, PooledInstance};
 use crate::request::Request;
 use crate::sidecar::{FailPolicy, InstancePolicy};
@@ -139,9 +139,19 @@ impl Plugin {
     ) -> bool {
         let wanted = self.parts.interests.include(hook, request, context);
         if !wanted {
-            self.parts.spec.stats.left_out(hook);
+            self.left_out(hook);
         }
         wanted
+    }
+
+    /// Returns whether the plugin is interested in the receipt of an exchange, at the audit hook that it exports.
+    pub(crate) fn wants_receipt(&self, exchange: &ExchangeFacts<'_>) -> bool {
+        self.parts.interests.include_receipt(exchange)
+    }
+
+    /// Counts a call that the plugin was not interested in.
+    pub(crate) fn left_out(&self, hook: Hook) {
+        self.parts.spec.stats.left_out(hook);
     }
 
     /// Returns the kinds of texts that the guard hook is called for, in the order of [`ContentKind::ALL`].

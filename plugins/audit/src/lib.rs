@@ -4,7 +4,7 @@
 
 mod settings;
 
-use witgate_plugin::types::{ReceiptEdit, ReceiptEdits};
+use witgate_plugin::types::{Hook, Interest, ReceiptEdit, ReceiptEdits};
 use witgate_plugin::{Audit, Plugin, Problems, Receipts};
 
 use self::settings::Settings;
@@ -26,14 +26,18 @@ impl Plugin for AuditPlugin {
     fn configure(settings: Settings) -> Result<Self, Problems> {
         settings.check()
     }
+
+    fn interests(&self) -> Vec<Interest> {
+        match self.0.is_empty() {
+            true => vec![Interest::of(Hook::Audit).endpoints(None::<String>)],
+            false => Vec::new(),
+        }
+    }
 }
 
 impl Audit for AuditPlugin {
     fn edit(&self, _: &Receipts<'_>) -> Vec<ReceiptEdits> {
-        match self.0.is_empty() {
-            true => Vec::new(),
-            false => vec![ReceiptEdits::all(self.0.clone())],
-        }
+        vec![ReceiptEdits::all(self.0.clone())]
     }
 }
 

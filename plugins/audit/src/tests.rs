@@ -30,7 +30,19 @@ fn names(names: &[&str]) -> Vec<String> {
 
 #[test]
 fn without_settings_everything_is_written_as_it_is() {
-    assert_eq!(edits("{}"), [], "no edit costs nothing");
+    assert_eq!(edits("{}"), [], "no edits");
+}
+
+#[test]
+fn the_hook_is_called_only_if_there_is_something_to_edit() {
+    let interests = |settings: &str| {
+        let plugin: AuditPlugin = testing::configure(settings).unwrap();
+        plugin.interests()
+    };
+    let never = Interest::of(Hook::Audit).endpoints(None::<String>);
+    assert_eq!(interests("{}"), [never.clone()], "nothing to edit");
+    assert_eq!(interests(r#"{"keep": ["*"]}"#), [never], "all are kept");
+    assert_eq!(interests(r#"{"drop": ["user"]}"#), [], "every receipt");
 }
 
 #[test]

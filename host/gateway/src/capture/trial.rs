@@ -193,7 +193,11 @@ impl Trial {
         answered: receipt::DecidedRequest<'_>,
         decided: &mut Decided,
     ) -> anyhow::Result<()> {
-        let before = answered.receipt(&self.prices).fields(&self.lineup);
+        let answered = answered.receipt(&self.prices);
+        if !self.lineup.needs_audit(&answered.facts()) {
+            return decided.note(Hook::Audit, &Value::Null, "not asked");
+        }
+        let before = answered.fields(&self.lineup);
         let audited = decided.time(Hook::Audit, || {
             self.lineup.audit(vec![before.clone()], is_kept)
         });

@@ -13,7 +13,7 @@ use std::time::Duration;
 use witgate_ledger::Crossing;
 use witgate_messages::meter::Reading;
 use witgate_messages::price::Cost;
-use witgate_runtime::{Envelope, Fault, GuardCalls};
+use witgate_runtime::{Envelope, ExchangeFacts, Fault, GuardCalls};
 
 pub(crate) use self::fields::is_kept;
 pub(crate) use self::line::{tree, write_line};
@@ -198,6 +198,20 @@ impl Receipt {
                 ..RequestFacts::default()
             },
             ..Self::default()
+        }
+    }
+
+    /// Returns the facts by which plugins may be interested in the receipt. They are complete for an exchange that was admitted.
+    pub(crate) fn facts(&self) -> ExchangeFacts<'_> {
+        let request = &self.request;
+        let caller = request.caller.as_deref();
+        ExchangeFacts {
+            are_complete: request.admission == Admission::Given && self.usage.crash.is_none(),
+            endpoint: Some(request.endpoint).filter(|code| !code.is_empty()),
+            tier: caller.and_then(|caller| caller.tier.as_deref()),
+            context: request.envelope.as_deref(),
+            model: request.model.as_deref(),
+            had_other_models: self.usage.batch.is_some(),
         }
     }
 

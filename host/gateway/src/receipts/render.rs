@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use witgate_audit::{Lines, Mark as Why, Receipt as AuditReceipt, Render};
 use witgate_runtime::{self as contract, Field, Value};
-use witgate_runtime::{AuditNote, Audited, Lineup};
+use witgate_runtime::{AuditNote, Audited, ExchangeFacts, FinishedExchange, Lineup};
 
 use crate::receipts::finished::Finished;
 use crate::receipts::receipt::direct::{plugins_as_members, write_directly};
@@ -33,21 +33,12 @@ impl Render<Finished> for Renderer {
                 continue;
             };
             self.learn(&first.lineup);
-            if !first.lineup.needs_audit() {
-                for finished in group {
-                    out.push_with(|line| self.write(finished, line));
-                }
-                continue;
-            }
-            let receipts = group
-                .iter()
-                .map(|finished| finished.receipt.fields(&finished.lineup))
-                .collect();
-            let audited = first.lineup.audit(receipts, is_kept);
+            let audited = first.lineup.audit_finished(group, is_kept);
             for (audited, finished) in audited.into_iter().zip(group) {
-                out.push_with(|line| match audited.is_changed {
-                    true => write_audited(audited, line),
-                    false => self.write(finished, line),
+                let changed = audited.filter(|audited| audited.is_changed);
+                out.push_with(|line| match changed {
+                    Some(audited) => write_audited(audited, line),
+                    None => self.write(finished, line),
                 });
             }
         }
@@ -112,6 +103,16 @@ fn mark(receipt: &mut contract::Receipt, mark: &str) {
 
 // === impl Finished ===
 
+impl FinishedExchange for Finished {
+    fn facts(&self) -> ExchangeFacts<'_> {
+        self.receipt.facts()
+    }
+
+    fn receipt(&self) -> contract::Receipt {
+        self.receipt.fields(&self.lineup)
+    }
+}
+
 impl AuditReceipt for Finished {
     fn weight(&self) -> usize {
         self.receipt.weight()
@@ -119,7 +120,7 @@ impl AuditReceipt for Finished {
 
     fn raw(&self, why: Why, out: &mut Vec<u8>) {
         let mut receipt = self.receipt.fields(&self.lineup);
-        if self.lineup.needs_audit() {
+        if self.lineup.needs_audit(&self.facts()) {
             receipt.fields.retain(|field| is_kept(&field.name));
             mark(&mut receipt, &format!("held back: {}", why.as_str()));
         } else {

@@ -2,7 +2,8 @@
 //!
 //! No receipt is lost. If a plugin can't see a receipt, the fields that it might have removed are held back. Receipts go in
 //! batches that fit into the plugin's copy limit. After a fault, each receipt of the batch is tried alone, so that no receipt
-//! affects another: there is at most one call more than there are receipts. Faults of these calls never suspend the plugin.
+//! affects another: there is at most one call more than there are receipts. Faults of these calls never suspend the plugin. A receipt
+//! that no plugin is interested in is not made for them.
 
 use std::collections::HashMap;
 use std::mem;
@@ -16,7 +17,16 @@ use crate::contract::exports::AuditAnswer;
 use crate::contract::{Field, Receipt};
 use crate::fault::{Failure, Fault, FaultKind};
 use crate::hook::Hook;
+use crate::interests::ExchangeFacts;
 use crate::plugin::Plugin;
+
+/// A finished exchange, for which a receipt is made where a plugin is interested in it.
+pub trait FinishedExchange {
+    /// Returns what is known about the exchange.
+    fn facts(&self) -> ExchangeFacts<'_>;
+    /// Makes the receipt.
+    fn receipt(&self) -> Receipt;
+}
 
 /// A receipt after the audit hook, ready to be written.
 #[derive(Debug, Clone)]
@@ -59,32 +69,72 @@ impl Lineup {
     /// If a plugin can't see a receipt, only the fields whose names `keep` accepts stay, and the entry has a note. Don't call
     /// this on a thread that serves requests: each call may take the audit deadline.
     pub fn audit(&self, receipts: Vec<Receipt>, keep: impl Fn(&str) -> bool) -> Vec<Audited> {
-        let mut entries: Vec<_> = receipts
-            .into_iter()
-            .map(|receipt| Audited {
-                receipt,
-                notes: Vec::new(),
-                is_changed: false,
-            })
-            .collect();
-        for plugin in &self.missing {
-            let plugin = Arc::clone(plugin);
-            hold_back(&mut entries, &AuditNote::Absent { plugin }, &keep);
-        }
+        let mut entries: Vec<_> = receipts.into_iter().map(Audited::new).collect();
+        self.hold_back_if_incomplete(&mut entries, &keep);
         for plugin in self.with(Hook::Audit) {
-            let mut rest = entries.as_mut_slice();
-            while !rest.is_empty() {
-                let (now, later) = rest.split_at_mut(fitting(plugin, rest));
-                pass(plugin, now, &keep);
-                rest = later;
-            }
+            pass_all(plugin, &mut entries, &keep);
         }
         entries
     }
 
-    /// Returns whether receipts must pass through [`audit`](Self::audit) before all of their fields may be written.
-    pub fn needs_audit(&self) -> bool {
-        !self.missing.is_empty() || !self.with(Hook::Audit).is_empty()
+    /// Passes receipts through the audit hook of every plugin that is interested in them, as [`audit`](Self::audit) does. Returns `None` for an
+    /// exchange that no plugin is interested in, whose receipt is not even made.
+    pub fn audit_finished<E: FinishedExchange>(
+        &self,
+        exchanges: &[E],
+        keep: impl Fn(&str) -> bool,
+    ) -> Vec<Option<Audited>> {
+        let needed: Vec<_> = exchanges
+            .iter()
+            .map(|exchange| self.needs_audit(&exchange.facts()).then_some(exchange))
+            .collect();
+        let asked: Vec<_> = needed.iter().copied().flatten().collect();
+        let receipts = asked.iter().map(|exchange| exchange.receipt());
+        let mut entries: Vec<_> = receipts.map(Audited::new).collect();
+        self.hold_back_if_incomplete(&mut entries, &keep);
+        for plugin in self.with(Hook::Audit) {
+            let idle = exchanges.len() - asked.len();
+            (0..idle).for_each(|_| plugin.left_out(Hook::Audit));
+            let wants = |exchange: &&E| plugin.wants_receipt(&exchange.facts());
+            let mut rest = entries.as_mut_slice();
+            for run in asked.chunk_by(|a, b| wants(a) == wants(b)) {
+                let (now, later) = rest.split_at_mut(run.len());
+                match run.first().is_some_and(wants) {
+                    true => pass_all(plugin, now, &keep),
+                    false => run.iter().for_each(|_| plugin.left_out(Hook::Audit)),
+                }
+                rest = later;
+            }
+        }
+        let mut entries = entries.into_iter();
+        let of = |exchange: Option<&E>| exchange.and_then(|_| entries.next());
+        needed.into_iter().map(of).collect()
+    }
+
+    /// Returns whether the receipt of an exchange must pass through the audit hook before all of its fields may be written: a plugin is
+    /// interested in it, or a required plugin is missing, which might be.
+    pub fn needs_audit(&self, exchange: &ExchangeFacts<'_>) -> bool {
+        let mut plugins = self.with(Hook::Audit).iter();
+        !self.missing.is_empty() || plugins.any(|plugin| plugin.wants_receipt(exchange))
+    }
+
+    fn hold_back_if_incomplete(&self, entries: &mut [Audited], keep: &impl Fn(&str) -> bool) {
+        for plugin in &self.missing {
+            let plugin = Arc::clone(plugin);
+            hold_back(entries, &AuditNote::Absent { plugin }, keep);
+        }
+    }
+}
+
+// === impl Audited ===
+
+impl Audited {
+    fn new(receipt: Receipt) -> Self {
+        Self {
+            receipt,
+            notes: Vec::new(),
+            is_changed: false,
+        }
     }
 }
 
@@ -123,7 +173,16 @@ fn fitting(plugin: &Plugin, entries: &[Audited]) -> usize {
     fits.max(1)
 }
 
-/// Passes entries through a plugin.
+/// Passes entries through a plugin, in calls that fit its limits.
+fn pass_all(plugin: &Plugin, mut entries: &mut [Audited], keep: &impl Fn(&str) -> bool) {
+    while !entries.is_empty() {
+        let (now, later) = entries.split_at_mut(fitting(plugin, entries));
+        pass(plugin, now, keep);
+        entries = later;
+    }
+}
+
+/// Passes entries through a plugin, in one call.
 fn pass(plugin: &Plugin, entries: &mut [Audited], keep: &impl Fn(&str) -> bool) {
     match ask(plugin, entries) {
         Ok(AuditAnswer::Edits(edits)) => {

@@ -1,6 +1,7 @@
 //! The conditions under which a plugin's hooks are called at all.
 
 mod bodies;
+mod receipts;
 mod refused;
 mod stated;
 
@@ -20,6 +21,7 @@ use stated::Interest;
 const ENVELOPE: u32 = 0;
 const ROUTE: u32 = 1;
 const BUDGET: u32 = 2;
+const AUDIT: u32 = 4;
 
 /// A guest with three hooks and these conditions, whose route hook plans.
 fn interested(interests: &[Interest]) -> Guest {

@@ -7,8 +7,8 @@ mod merging;
 use std::sync::Arc;
 
 use witgate_runtime::{
-    AuditNote, Envelope, Estimate, FaultKind, Field, Hook, Lineup, Plan, Plugin, Receipt,
-    Rejection, Remedy, Source, Value,
+    AuditNote, Envelope, Estimate, ExchangeFacts, FaultKind, Field, Hook, Lineup, Plan, Plugin,
+    Receipt, Rejection, Remedy, Source, Value,
 };
 
 use crate::guest::{Guest, PLAN, on_probe};
@@ -358,7 +358,8 @@ fn receipts_are_held_back_while_a_required_plugin_is_absent() {
         "it may be the one that would have dropped it: {entries:?}"
     );
     assert!(entries[0].receipt.fields.is_empty(), "{entries:?}");
-    assert!(lineup.needs_audit(), "and it is known beforehand");
+    let facts = ExchangeFacts::default();
+    assert!(lineup.needs_audit(&facts), "and it is known beforehand");
 }
 
 #[test]
