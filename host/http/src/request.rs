@@ -67,7 +67,7 @@ impl RequestHead {
         let target = parsed.path.unwrap_or_default();
         let mut headers = Headers::for_head(length, parsed.headers.len());
         for line in &*parsed.headers {
-            headers.add(line.name.as_bytes(), line.value);
+            headers.add(line.name, line.value);
         }
         let head = Self {
             method: method.map_err(|_| BadRequest::Invalid)?,

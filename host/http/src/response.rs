@@ -93,9 +93,9 @@ impl ResponseHead {
                 continue;
             }
             if line.value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
-                headers.add(line.name.as_bytes(), &unfolded(line.value));
+                headers.add(line.name, &unfolded(line.value));
             } else {
-                headers.add(line.name.as_bytes(), line.value);
+                headers.add(line.name, line.value);
             }
         }
         let reason = parsed

@@ -67,6 +67,9 @@ pub(crate) struct Settlement {
 /// The header with the gateway's id of the request, on every response.
 const REQUEST_ID: &str = "witgate-request-id";
 
+/// Headers of the gateway's own for which room is made.
+const OWN_HEADERS: usize = 16;
+
 // === impl Settlement ===
 
 impl Settlement {
@@ -193,7 +196,8 @@ impl Settlement {
 
     /// Returns what the gateway adds to an upstream's response: the plugins' headers, the id of the request, and CORS.
     pub(super) fn answer_headers(&self) -> Additions {
-        let mut headers = self.headers.clone();
+        let mut headers = Headers::with_capacity_of(&[&self.headers], OWN_HEADERS);
+        headers.extend(&self.headers);
         headers.push_text(REQUEST_ID, self.id());
         self.add_left(&mut headers);
         Additions {

@@ -3,7 +3,7 @@ use super::*;
 fn headers(lines: &[(&str, &str)]) -> Headers {
     let mut headers = Headers::default();
     for (name, value) in lines {
-        headers.add(name.as_bytes(), value.as_bytes());
+        headers.add(name, value.as_bytes());
     }
     headers
 }
