@@ -95,6 +95,8 @@ struct Shared {
     is_slow: AtomicBool,
     /// True if there are steps that were not synced.
     is_dirty: AtomicBool,
+    /// True while the thread waits to be woken by a step.
+    is_asleep: AtomicBool,
     /// True while written steps that are not synced have spent more than the lease.
     is_exposed: AtomicBool,
     /// True if the next sync is not to be put off.
@@ -155,6 +157,7 @@ impl Log {
             is_failing: AtomicBool::new(false),
             is_slow: AtomicBool::new(false),
             is_dirty: AtomicBool::new(false),
+            is_asleep: AtomicBool::new(false),
             is_exposed: AtomicBool::new(false),
             is_pressed: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,9 @@ use crate::snapshot::snapshot;
 
 /// Time after its end for which a period is kept in snapshots, for a clock that is set back.
 const KEPT_PAST_END_MILLIS: u64 = 10 * 60_000;
+
+/// Rounds without a step after which the thread sleeps. Until then it looks by itself, so that steps in quick succession need not wake it.
+const IDLE_ROUNDS: u32 = 5;
 
 /// The thread of a log.
 pub(super) struct Keeper {
@@ -46,6 +49,7 @@ impl Keeper {
 
     fn run(mut self) {
         let shared = Arc::clone(&self.shared);
+        let mut idle = IDLE_ROUNDS;
         while !shared.is_stopping.load(Acquire) {
             if shared.is_failing.load(Acquire) {
                 std::thread::park_timeout(shared.options.retry);
@@ -53,8 +57,12 @@ impl Keeper {
             } else if shared.is_dirty.load(Acquire) {
                 self.round();
                 shared.pause(shared.options.sync_interval);
+                idle = 0;
+            } else if idle < IDLE_ROUNDS {
+                shared.pause(shared.options.sync_interval);
+                idle += 1;
             } else {
-                std::thread::park();
+                shared.sleep();
             }
         }
         self.round();
@@ -136,7 +144,19 @@ impl Keeper {
 // === impl Shared ===
 
 impl Shared {
-    /// Sleeps, unless the log stops meanwhile.
+    /// Sleeps until there is something to do, of which the next step tells.
+    fn sleep(&self) {
+        self.is_asleep.store(true, SeqCst);
+        while !self.is_dirty.load(SeqCst)
+            && !self.is_failing.load(Acquire)
+            && !self.is_stopping.load(Acquire)
+        {
+            std::thread::park();
+        }
+        self.is_asleep.store(false, SeqCst);
+    }
+
+    /// Waits, unless the log stops meanwhile.
     fn pause(&self, time: Duration) {
         let until = Instant::now() + time;
         while let Some(left) = until.checked_duration_since(Instant::now())

@@ -1,6 +1,6 @@
 //! The ledger's end of a log: steps as bytes, in a buffer.
 
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -60,10 +60,12 @@ impl Recorder {
                 put_frame(&mut buffer.bytes, at.epoch, write);
             }
         }
-        // The thread writes what no request waits for. It is parked only while there was nothing for it to do.
+        // The thread writes what no request waits for. In one order with the stores of `Shared::sleep`: either the thread sees
+        // this step, or this step sees that the thread sleeps.
         if let Some(shared) = self.shared.upgrade()
             && !shared.is_dirty.load(Relaxed)
-            && !shared.is_dirty.swap(true, Release)
+            && !shared.is_dirty.swap(true, SeqCst)
+            && shared.is_asleep.load(SeqCst)
         {
             shared.wake();
         }

@@ -149,6 +149,23 @@ fn a_disk_that_does_not_answer_is_failing_and_only_one_thread_waits_for_it() {
 }
 
 #[test]
+fn steps_are_synced_after_every_pause_between_them() {
+    let disk = Memory::default();
+    let often = Options {
+        sync_interval: Duration::from_micros(1),
+        ..options()
+    };
+    let mut books = Books::begin(&disk, often);
+    // The thread is at any point between two of its rounds, or asleep.
+    for round in 0..2_000 {
+        let before = books.log.stats().syncs;
+        books.open(&[0], 10);
+        until("a sync", || books.log.stats().syncs > before);
+        (0..round % 50).for_each(|_| std::thread::yield_now());
+    }
+}
+
+#[test]
 fn a_request_that_finds_another_writing_asks_for_no_sync() {
     const ROUNDS: u64 = 40;
     let disk = Memory::default();
