@@ -6,8 +6,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
-
 use super::container;
 use super::text::{closing_quote_anyhow, unescape};
 use super::value::blank_end;
@@ -69,22 +67,6 @@ pub(crate) fn each_named<'a>(bytes: &'a [u8], mut each: impl FnMut(Named<'a>) ->
             }
         }
     }
-}
-
-/// Returns true if a document may contain a name, in any spelling. Usually costs one search.
-pub(crate) fn may_name(bytes: &[u8], name: &str) -> bool {
-    let is_quoted = |at: usize| {
-        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-        before == Some(&b'"') && bytes.get(at + name.len()) == Some(&b'"')
-    };
-    // Each of its letters can be escaped, as in \u0069. Escapes of other characters are common and irrelevant.
-    let is_letter = |at: usize| {
-        let digit = |place: usize| char::from(*bytes.get(at + place)?).to_digit(16);
-        let letter = digit(4).zip(digit(5)).map(|(high, low)| high * 16 + low);
-        letter.is_some_and(|letter| name.bytes().any(|byte| u32::from(byte) == letter))
-    };
-    memmem::find_iter(bytes, name).any(is_quoted)
-        || memmem::find_iter(bytes, b"\\u00").any(is_letter)
 }
 
 /// Returns the next quote or brace from `at` on.
