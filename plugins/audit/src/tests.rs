@@ -40,8 +40,9 @@ fn the_hook_is_called_only_if_there_is_something_to_edit() {
         plugin.interests()
     };
     let never = Interest::of(Hook::Audit).endpoints(None::<String>);
-    assert_eq!(interests("{}"), [never.clone()], "nothing to edit");
-    assert_eq!(interests(r#"{"keep": ["*"]}"#), [never], "all are kept");
+    let never = std::slice::from_ref(&never);
+    assert_eq!(interests("{}"), never, "nothing to edit");
+    assert_eq!(interests(r#"{"keep": ["*"]}"#), never, "all are kept");
     assert_eq!(interests(r#"{"drop": ["user"]}"#), [], "every receipt");
 }
 

@@ -194,10 +194,10 @@ impl Trial {
         decided: &mut Decided,
     ) -> anyhow::Result<()> {
         let answered = answered.receipt(&self.prices);
-        if !self.lineup.needs_audit(&answered.facts()) {
-            return decided.note(Hook::Audit, &Value::Null, "not asked");
-        }
         let before = answered.fields(&self.lineup);
+        if !self.lineup.needs_audit(&answered.facts()) {
+            return decided.note(Hook::Audit, &fields_of(&before), "not asked");
+        }
         let audited = decided.time(Hook::Audit, || {
             self.lineup.audit(vec![before.clone()], is_kept)
         });
@@ -207,14 +207,18 @@ impl Trial {
                     decided.skip(fault);
                 }
             }
-            let mut fields = tree(&entry.receipt);
-            // The time of the trial is not a decision.
-            fields.remove("started_unix_ms");
             let readable = summary::fields(&before, &entry.receipt);
-            decided.note(Hook::Audit, &fields, &readable)?;
+            decided.note(Hook::Audit, &fields_of(&entry.receipt), &readable)?;
         }
         Ok(())
     }
+}
+
+/// Returns the fields of a receipt as it is written, but for the time of the trial, which is no decision.
+fn fields_of(receipt: &witgate_runtime::Receipt) -> Map<String, Value> {
+    let mut fields = tree(receipt);
+    fields.remove("started_unix_ms");
+    fields
 }
 
 // === impl Decided ===

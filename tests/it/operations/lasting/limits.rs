@@ -115,6 +115,7 @@ async fn an_upgrade_takes_live_limits_along_and_changes_go_to_the_new_process() 
     ask(&installation, &new).await;
     is_refused(&installation, &new).await;
     old.ended().await;
+    settled(&new).await;
     let row = operator.effective(USER, "month").await;
     assert_eq!(
         (&row["amount"], &row["period_to_date_spend"], &row["origin"]),

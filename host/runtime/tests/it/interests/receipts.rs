@@ -40,10 +40,10 @@ fn of(facts: ExchangeFacts<'_>) -> Exchange<'_> {
 }
 
 /// An audit plugin that is interested in these receipts.
-fn auditing(interest: Interest) -> Arc<Plugin> {
+fn auditing(interest: &Interest) -> Arc<Plugin> {
     let interest = Interest {
         hook: AUDIT,
-        ..interest
+        ..interest.clone()
     };
     admit(&interested(&[interest]).with("audit", ""), PATIENT)
 }
@@ -67,7 +67,7 @@ fn messages() -> ExchangeFacts<'static> {
 
 #[test]
 fn a_receipt_that_interests_no_plugin_is_not_made() {
-    let plugin = auditing(Interest {
+    let plugin = auditing(&Interest {
         endpoints: Some(&[]),
         ..Interest::default()
     });
@@ -85,7 +85,7 @@ fn a_receipt_that_interests_no_plugin_is_not_made() {
 
 #[test]
 fn receipts_go_to_the_plugins_that_are_interested_in_them() {
-    let paid = auditing(Interest {
+    let paid = auditing(&Interest {
         tiers: Some(&["paid"]),
         ..Interest::default()
     });
@@ -233,7 +233,7 @@ fn conditions_on_receipts_are_decided_by_what_is_known_of_the_exchange() {
         (on(|it| it.secondary_index = true), unknown, true, "maybe"),
     ];
     for (interest, facts, expected, why) in table {
-        let lineup = alone(&auditing(interest.clone()));
+        let lineup = alone(&auditing(&interest));
         assert_eq!(lineup.needs_audit(&facts), expected, "{why}: {interest:?}");
     }
 }
