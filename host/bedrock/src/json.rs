@@ -1,0 +1,139 @@
+//! Members of members: removes what a path names from a JSON text, and leaves all other values byte for byte.
+
+mod path;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+pub(crate) use path::{Path, Step};
+
+/// A JSON text after a removal.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pruned {
+    /// Nothing was there to remove.
+    Same,
+    /// The text without it.
+    Without(String),
+    /// Nothing is left of an object or array, which then has to be removed as a whole.
+    Empty,
+}
+
+/// The members of an object in order, names decoded and values as written.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+/// Removes what the steps name from a JSON text. Values of other types than the steps expect stay.
+pub(crate) fn prune(text: &str, steps: &[Step<'_>]) -> Pruned {
+    let Some((step, rest)) = steps.split_first() else {
+        return Pruned::Empty;
+    };
+    match step {
+        Step::Member(name) => prune_member(text, name, rest),
+        Step::Each => prune_elements(text, |element| prune(element, rest)),
+        Step::Typed(prefix) => prune_elements(text, |element| {
+            if type_of(element).is_some_and(|kind| kind.starts_with(prefix)) {
+                Pruned::Empty
+            } else {
+                Pruned::Same
+            }
+        }),
+    }
+}
+
+fn prune_member(text: &str, name: &str, rest: &[Step<'_>]) -> Pruned {
+    // Most texts have no such member. A name may be written with escapes.
+    let bytes = text.as_bytes();
+    if memchr::memmem::find(bytes, name.as_bytes()).is_none()
+        && memchr::memchr(b'\\', bytes).is_none()
+    {
+        return Pruned::Same;
+    }
+    let Ok(Members(members)) = serde_json::from_str(text) else {
+        return Pruned::Same;
+    };
+    let (mut changed, mut kept) = (false, Vec::with_capacity(members.len()));
+    for (member, value) in &members {
+        let pruned = if member == name {
+            prune(value.get(), rest)
+        } else {
+            Pruned::Same
+        };
+        let value = match pruned {
+            Pruned::Same => Cow::Borrowed(value.get()),
+            Pruned::Without(text) => Cow::Owned(text),
+            Pruned::Empty => {
+                changed = true;
+                continue;
+            }
+        };
+        changed |= matches!(value, Cow::Owned(_));
+        let name = serde_json::Value::from(member.as_str());
+        kept.push(format!("{name}:{value}"));
+    }
+    assemble(changed, &kept, ["{", "}"])
+}
+
+fn prune_elements(text: &str, prune: impl Fn(&str) -> Pruned) -> Pruned {
+    let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(text) else {
+        return Pruned::Same;
+    };
+    let (mut changed, mut kept) = (false, Vec::with_capacity(elements.len()));
+    for element in elements {
+        match prune(element.get()) {
+            Pruned::Same => kept.push(element.get().to_owned()),
+            Pruned::Without(text) => {
+                changed = true;
+                kept.push(text);
+            }
+            Pruned::Empty => changed = true,
+        }
+    }
+    assemble(changed, &kept, ["[", "]"])
+}
+
+fn assemble(changed: bool, kept: &[String], [open, close]: [&str; 2]) -> Pruned {
+    match kept {
+        _ if !changed => Pruned::Same,
+        [] => Pruned::Empty,
+        kept => Pruned::Without(format!("{open}{}{close}", kept.join(","))),
+    }
+}
+
+/// Returns the `type` of an object, if it is a string.
+fn type_of(text: &str) -> Option<String> {
+    let Members(members) = serde_json::from_str(text).ok()?;
+    let (_, value) = members.iter().rfind(|(name, _)| name == "type")?;
+    serde_json::from_str(value.get()).ok()
+}
+
+// === impl Members ===
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// The reader of [`Members`].
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry::<String, &'de RawValue>()? {
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
+}
+
+#[cfg(test)]
+mod tests;

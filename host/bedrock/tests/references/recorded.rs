@@ -1,0 +1,119 @@
+//! Requests of real clients.
+
+use serde_json::Value;
+use witgate_bedrock::request::Asked;
+use witgate_bedrock::{OnRefused, Operation, Request};
+
+use super::{bytes, head, json, translated};
+
+fn recorded(name: &str, on_refused: OnRefused) -> (Vec<u8>, Result<Request, String>) {
+    let body = bytes(&format!("recorded_{name}.json"));
+    let betas = json("recorded_betas.json");
+    let betas: Vec<_> = betas[name]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let request = translated(Asked::Messages, &body, &betas, on_refused);
+    (body, request.map_err(|error| error.to_string()))
+}
+
+/// Checks that all members keep their bytes but those named.
+fn keeps_all_but(name: &str, body: &[u8], request: &Request, changed: &[&str]) {
+    let (before, sent) = (head(body), request.body.concat());
+    let after = head(&sent);
+    for member in before.members() {
+        let kept = after.member(member.name).map(str::as_bytes);
+        let same = kept == Some(member.value);
+        assert_ne!(
+            same,
+            changed.contains(&member.name),
+            "{name}: `{}`",
+            member.name
+        );
+    }
+    assert_eq!(
+        after.member("anthropic_version"),
+        Some(r#""bedrock-2023-05-31""#),
+        "{name}: the version"
+    );
+}
+
+#[test]
+fn a_request_of_claude_code_fits_without_what_bedrock_refuses() {
+    let (body, request) = recorded("claude-code", OnRefused::Strip);
+    let request = request.unwrap();
+    assert_eq!(request.operation, Operation::InvokeStream, "streamed");
+    assert_eq!(
+        request.removed,
+        [
+            "context-management-2025-06-27",
+            "per-turn-control-2026-07-01",
+            "context_management.edits[clear_]",
+            "claude-code-20250219",
+            "thinking-token-count-2026-05-13",
+            "advanced-tool-use-2025-11-20",
+            "effort-2025-11-24",
+        ],
+        "for the record"
+    );
+    keeps_all_but(
+        "claude-code",
+        &body,
+        &request,
+        &["model", "stream", "context_management"],
+    );
+    let sent = request.body.concat();
+    assert_eq!(
+        head(&sent).member("anthropic_beta"),
+        Some(
+            r#"["interleaved-thinking-2025-05-14","mid-conversation-tool-changes-2026-07-01","tool-search-tool-2025-10-19"]"#
+        ),
+        "the betas that are left"
+    );
+}
+
+#[test]
+fn a_request_for_structured_output_loses_its_format_with_a_model_that_refuses_it() {
+    let (body, request) = recorded("structured", OnRefused::Strip);
+    let request = request.unwrap();
+    assert!(
+        request
+            .removed
+            .iter()
+            .any(|name| name == "output_config.format"),
+        "{:?}",
+        request.removed
+    );
+    keeps_all_but(
+        "structured",
+        &body,
+        &request,
+        &["model", "stream", "output_config"],
+    );
+    assert_eq!(
+        head(&request.body.concat()).member("output_config"),
+        Some(r#"{"effort":"medium"}"#),
+        "the rest stays"
+    );
+    let (_, refused) = recorded("structured", OnRefused::Fail);
+    assert!(
+        refused.unwrap_err().contains("output_config.format"),
+        "another policy says it"
+    );
+}
+
+#[test]
+fn requests_of_anthropics_sdk_fit() {
+    for (name, changed, operation) in [
+        ("plain", &["model"][..], Operation::Invoke),
+        ("stream", &["model", "stream"], Operation::InvokeStream),
+        ("beta", &["model", "service_tier"], Operation::Invoke),
+    ] {
+        let (body, request) = recorded(name, OnRefused::Strip);
+        let request = request.unwrap();
+        assert_eq!(request.operation, operation, "{name}");
+        keeps_all_but(name, &body, &request, changed);
+    }
+}
