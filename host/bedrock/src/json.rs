@@ -13,11 +13,11 @@ pub(crate) use path::{Path, Step};
 /// A JSON text after a removal.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Pruned {
-    /// Nothing was there to remove.
+    /// The text as it was, as there was no such part.
     Same,
     /// The text without it.
     Without(String),
-    /// Nothing is left of an object or array, which then has to be removed as a whole.
+    /// An object or array without anything left in it, which has to be removed as a whole.
     Empty,
 }
 
@@ -26,12 +26,31 @@ struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 /// Removes what the steps name from a JSON text. Values of other types than the steps expect stay.
 pub(crate) fn prune(text: &str, steps: &[Step<'_>]) -> Pruned {
+    // Most texts have no such part, and some are large.
+    let possible = steps.iter().all(|step| match step {
+        Step::Member(name) | Step::Typed(name) => may_have(text, name),
+        Step::Each => true,
+    });
+    if possible {
+        prune_steps(text, steps)
+    } else {
+        Pruned::Same
+    }
+}
+
+/// Returns false for a JSON text in which no string begins with this name, in any spelling: letters have only one escape.
+fn may_have(text: &str, name: &str) -> bool {
+    let has = |part: &str| memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some();
+    has(name) || has("\\u")
+}
+
+fn prune_steps(text: &str, steps: &[Step<'_>]) -> Pruned {
     let Some((step, rest)) = steps.split_first() else {
         return Pruned::Empty;
     };
     match step {
         Step::Member(name) => prune_member(text, name, rest),
-        Step::Each => prune_elements(text, |element| prune(element, rest)),
+        Step::Each => prune_elements(text, |element| prune_steps(element, rest)),
         Step::Typed(prefix) => prune_elements(text, |element| {
             if type_of(element).is_some_and(|kind| kind.starts_with(prefix)) {
                 Pruned::Empty
@@ -43,20 +62,13 @@ pub(crate) fn prune(text: &str, steps: &[Step<'_>]) -> Pruned {
 }
 
 fn prune_member(text: &str, name: &str, rest: &[Step<'_>]) -> Pruned {
-    // Most texts have no such member. A name may be written with escapes.
-    let bytes = text.as_bytes();
-    if memchr::memmem::find(bytes, name.as_bytes()).is_none()
-        && memchr::memchr(b'\\', bytes).is_none()
-    {
-        return Pruned::Same;
-    }
     let Ok(Members(members)) = serde_json::from_str(text) else {
         return Pruned::Same;
     };
     let (mut changed, mut kept) = (false, Vec::with_capacity(members.len()));
     for (member, value) in &members {
         let pruned = if member == name {
-            prune(value.get(), rest)
+            prune_steps(value.get(), rest)
         } else {
             Pruned::Same
         };

@@ -21,7 +21,7 @@ pub enum BadAnswer {
     /// The endpoint says that it has no keys.
     #[error("the endpoint for AWS credentials has none: {code}")]
     Refused {
-        /// Its code, such as `AssumeRoleUnauthorizedAccess`.
+        /// The endpoint's code, such as `AssumeRoleUnauthorizedAccess`.
         code: String,
     },
     /// The answer has another form.

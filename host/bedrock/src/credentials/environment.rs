@@ -36,7 +36,7 @@ pub struct Environment {
 /// The word of the environment about the instance's endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instance {
-    /// It may be asked.
+    /// A question is allowed.
     Allowed,
     /// `AWS_EC2_METADATA_DISABLED` forbids it.
     Forbidden,

@@ -16,11 +16,11 @@ pub struct Lease {
 /// The state of credentials at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// They can be used.
+    /// Usable.
     Fresh,
-    /// They can be used, and should be renewed meanwhile.
+    /// Usable, and to be renewed meanwhile.
     Due,
-    /// They must be renewed first.
+    /// To be renewed first.
     Ended,
 }
 

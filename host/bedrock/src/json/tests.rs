@@ -85,3 +85,13 @@ fn other_types_than_expected_stay() {
         );
     }
 }
+
+#[test]
+fn a_type_with_escapes_is_the_same_type() {
+    let text = r#"[{"type":"\u0077eb_search_1"},{"a":1}]"#;
+    assert_eq!(
+        without("tools[web_search_]", text),
+        left(r#"[{"a":1}]"#),
+        "decoded first"
+    );
+}

@@ -70,7 +70,7 @@ pub enum Fate {
     Taken,
     /// Bedrock takes it under this name.
     Renamed(&'static str),
-    /// Nothing of a request depends on it there, so it is left out under any policy.
+    /// A name on which nothing of a request depends there, and which is left out under any policy.
     Idle,
     /// Bedrock refuses it.
     Refused,

@@ -91,6 +91,28 @@ fn betas_of_the_header_join_those_of_the_body() {
 }
 
 #[test]
+fn betas_that_are_there_already_keep_their_bytes() {
+    let body = r#"{"model":"claude-opus-5","anthropic_beta":[ "context-1m-2025-08-07" ]}"#;
+    let lines = [("anthropic-beta", "context-1m-2025-08-07")];
+    let request = translated(Asked::Messages, body, &lines).unwrap();
+    assert!(
+        sent(&request).contains(r#"[ "context-1m-2025-08-07" ]"#),
+        "the list is not written anew: {}",
+        sent(&request)
+    );
+    let twice = [(
+        "anthropic-beta",
+        "files-api-2025-04-14,files-api-2025-04-14",
+    )];
+    let request = translated(Asked::Messages, r#"{"model":"claude-opus-5"}"#, &twice).unwrap();
+    assert_eq!(
+        request.removed,
+        ["files-api-2025-04-14"],
+        "a name is recorded once"
+    );
+}
+
+#[test]
 fn a_count_carries_the_body_of_an_invocation() {
     use base64::Engine as _;
 

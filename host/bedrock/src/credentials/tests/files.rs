@@ -14,7 +14,7 @@ AWS_ACCESS_KEY_ID=AKWORK
 aws_secret_access_key=sw
 aws_session_token=tw
 s3 =
-  max_concurrent_requests = 20
+  aws_session_token = of-something-else
 ";
 
 const CONFIG: &str = "\

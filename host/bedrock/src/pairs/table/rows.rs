@@ -37,7 +37,7 @@ const fn refused(name: &'static str) -> Beta {
 /// Models before Claude 4.5.
 const BEFORE_4_5: &[&str] = &["claude-3", "opus-4-1", "opus-4-2025", "sonnet-4-2025"];
 
-/// What Bedrock does with betas and the members that belong to them.
+/// The fates of betas, and of the members that belong to them.
 pub const TABLE: &[Row] = &[
     Row {
         betas: &[
