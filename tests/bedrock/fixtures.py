@@ -118,6 +118,12 @@ def frame(headers, payload):
     return data + struct.pack(">I", zlib.crc32(data))
 
 
+def chunk(event):
+    encoded = base64.b64encode(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()).decode()
+    payload = json.dumps({"bytes": encoded, "p": "abcdefghijk"}).encode()
+    return frame({":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}, payload)
+
+
 def stream(ending):
     """A stream as Bedrock frames it, and the events that the SDK's decoder, over botocore's, reads in it."""
     metrics = {"inputTokenCount": 11, "outputTokenCount": 2, "invocationLatency": 812, "firstByteLatency": 401}
@@ -130,11 +136,7 @@ def stream(ending):
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
         {"type": "message_stop", "amazon-bedrock-invocationMetrics": metrics},
     ]
-    data = b""
-    for event in events[: 3 if ending else None]:
-        encoded = base64.b64encode(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()).decode()
-        payload = json.dumps({"bytes": encoded, "p": "abcdefghijk"}).encode()
-        data += frame({":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}, payload)
+    data = b"".join(map(chunk, events[: 3 if ending else None]))
     if ending:
         headers = {":exception-type": ending, ":content-type": "application/json", ":message-type": "exception"}
         data += frame(headers, json.dumps({"message": "Too many tokens, please wait"}).encode())
@@ -156,4 +158,5 @@ def main(recorded):
     write("recorded_betas.json", betas)
 
 
-main(pathlib.Path(sys.argv[1]))
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))
