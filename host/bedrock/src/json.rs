@@ -38,10 +38,13 @@ pub(crate) fn prune(text: &str, steps: &[Step<'_>]) -> Pruned {
     }
 }
 
-/// Returns false for a JSON text in which no string begins with this name, in any spelling: letters have only one escape.
+/// Returns false for a JSON text that has no such name of letters and underscores, in any spelling: those have one escape each, from
+/// `\u005f` to `\u007a`.
 fn may_have(text: &str, name: &str) -> bool {
-    let has = |part: &str| memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some();
-    has(name) || has("\\u")
+    let text = text.as_bytes();
+    let mut escapes = memchr::memmem::find_iter(text, b"\\u00");
+    memchr::memmem::find(text, name.as_bytes()).is_some()
+        || escapes.any(|at| matches!(text.get(at + 4), Some(b'5'..=b'7')))
 }
 
 fn prune_steps(text: &str, steps: &[Step<'_>]) -> Pruned {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-/// The time before the end at which renewal begins, as in AWS's SDKs: AWS has new keys that early.
+/// The time before the end at which renewal begins. By AWS's documentation an instance has new keys at least that early.
 const AHEAD: Duration = Duration::from_secs(5 * 60);
 /// The time before the end at which the keys are no longer used, as a request takes its time.
 const MARGIN: Duration = Duration::from_secs(30);

@@ -95,3 +95,20 @@ fn a_type_with_escapes_is_the_same_type() {
         "decoded first"
     );
 }
+
+#[test]
+fn a_text_without_the_name_is_not_parsed_for_its_escapes() {
+    let text = r#"{"a":"caf\u00e9 \u4f60 \n"}"#;
+    assert!(!may_have(text, "scope"), "escapes of other letters");
+    for text in [
+        r#"{"sc\u006fpe":1}"#,
+        r#"{"\u0073cope":1}"#,
+        r#"{"scope":1}"#,
+    ] {
+        assert!(may_have(text, "scope"), "{text}");
+    }
+    assert!(
+        may_have(r#"{"output\u005Fconfig":1}"#, "output_config"),
+        "an underscore"
+    );
+}
