@@ -40,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("witgate-config-file", &[]),
     ("witgate-runtime", &["witgate-config-file"]),
     ("witgate-messages", &[]),
+    ("witgate-bedrock", &["witgate-messages"]),
     ("witgate-ledger", &[]),
     ("witgate-journal", &["witgate-ledger"]),
     ("witgate-audit", &[]),
