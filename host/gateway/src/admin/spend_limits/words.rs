@@ -19,6 +19,9 @@ const DECIMALS: usize = 10;
 /// Pico-USD in a cent.
 const PER_CENT: u64 = 10_000_000_000;
 
+/// Kinds of accounts that are scopes of their own. The others are accounts.
+const SCOPES: [&str; 5] = ["organization", "tenant", "user", "key", "workspace"];
+
 /// Scopes of the vendor's that mean nothing here, and what to use.
 const FOREIGN: [(&str, &str); 2] = [
     (
@@ -111,7 +114,7 @@ pub(super) fn account(scope: &Value) -> Result<String, Vec<String>> {
     }
     let id = match kind {
         "account" => "account".to_owned(),
-        kind if Kind::parse(kind).is_some() => format!("{kind}_id"),
+        kind if SCOPES.contains(&kind) => format!("{kind}_id"),
         _ => {
             return Err(vec![
                 "scope.type: must be user, tenant, organization, workspace, key or account".into(),
@@ -156,16 +159,17 @@ fn check_account(account: &str) -> Option<String> {
     if account.len() > MAX_ACCOUNT_BYTES {
         return Some(format!("must have at most {MAX_ACCOUNT_BYTES} bytes"));
     }
-    account
-        .contains(is_unsafe)
-        .then(|| "must have no control characters".into())
+    if account.contains(is_unsafe) {
+        return Some("must have no control characters".into());
+    }
+    Kind::of(account).and_then(|kind| kind.problem(account))
 }
 
 /// Returns the scope of an account.
 pub(super) fn scope(account: &str) -> Value {
-    match (Kind::of(account), account.split_once(':')) {
-        (Some(kind), Some((_, name))) => {
-            json!({"type": kind.name(), format!("{}_id", kind.name()): name})
+    match account.split_once(':') {
+        Some((kind, name)) if SCOPES.contains(&kind) => {
+            json!({"type": kind, format!("{kind}_id"): name})
         }
         _ => json!({"type": "account", "account": account}),
     }
@@ -173,7 +177,9 @@ pub(super) fn scope(account: &str) -> Value {
 
 /// Returns the type of an account's scope.
 pub(super) fn scope_type(account: &str) -> &'static str {
-    Kind::of(account).map_or("account", Kind::name)
+    let kind = account.split(':').next().unwrap_or_default();
+    let mut scopes = SCOPES.into_iter();
+    scopes.find(|scope| *scope == kind).unwrap_or("account")
 }
 
 #[cfg(test)]

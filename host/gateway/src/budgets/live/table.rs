@@ -16,7 +16,7 @@ pub(crate) struct Table {
     by_account: HashMap<Arc<str>, SmallVec<[Arc<Live>; 2]>, RandomState>,
     /// In the order in which they were made.
     all: Vec<Arc<Live>>,
-    /// The kinds of the callers' accounts that have limits.
+    /// The kinds of the accounts that have limits, as far as the gateway can name such accounts.
     kinds: Vec<Kind>,
 }
 
@@ -51,7 +51,7 @@ impl Table {
         &self.all
     }
 
-    /// Returns the kinds of the callers' accounts that have limits.
+    /// Returns the kinds of the accounts that have limits, as far as the gateway can name such accounts.
     pub(super) fn kinds(&self) -> &[Kind] {
         &self.kinds
     }

@@ -1,13 +1,14 @@
-//! Limits that operators have set while the gateway runs: they take the place of those that plugins ask for, and apply to the callers'
-//! accounts that no plugin charges.
+//! Limits that operators have set while the gateway runs: they take the place of those that plugins ask for, and apply to accounts that
+//! no plugin charges.
 
 use witgate_ledger as ledger;
 use witgate_messages::endpoint::Endpoint;
-use witgate_runtime::{Charge, Envelope, Estimate, Overrun, Reserve, Unit, Window};
+use witgate_runtime::{Charge, Envelope, Estimate, Overrun, Plan, Request, Reserve, Unit, Window};
 
 use super::charge::{BudgetCharge, By};
 use crate::answer::refused::Refused;
-use crate::budgets::live::accounts::{Payer, of_caller};
+use crate::budgets::live::accounts::{Payer, of_request};
+use crate::budgets::live::limit::Key;
 use crate::budgets::live::{LiveLimits, Table, UNLIMITED};
 use crate::clock::now;
 use crate::tenants::keys::Caller;
@@ -21,7 +22,7 @@ pub(super) fn apply(
     charges: &mut Vec<BudgetCharge>,
     limits: &LiveLimits,
     (caller, envelope): (&Caller, &Envelope),
-    endpoint: &str,
+    (request, plan): (&dyn Request, &Plan),
     estimate: &Estimate,
 ) -> Result<(), Refused> {
     let table = limits.table();
@@ -32,45 +33,56 @@ pub(super) fn apply(
     for charge in charges.iter_mut() {
         replace(charge, &table, now);
     }
-    if endpoint != Endpoint::Messages.code() {
+    if request.endpoint() != Endpoint::Messages.code() {
         return Ok(());
     }
-    let payer = Payer { caller, envelope };
-    for account in of_caller(&table, &payer) {
+    let payer = Payer::new(caller, envelope, plan, request);
+    for account in of_request(&table, &payer) {
         for live in table.of(&account) {
-            let key = &live.key;
-            let charged = |other: &BudgetCharge| {
-                let charge = &other.charge;
-                charge.account == account
-                    && charge.unit.code() == key.unit.code()
-                    && ledger::Window::parse(charge.window.code()) == Ok(key.window)
-            };
             // A limit that has ended, or one that only adds to another's, is none where no plugin has one.
             let Some(limit) = live.limit(None, now) else {
                 continue;
             };
-            if limit == UNLIMITED || charges.iter().any(charged) {
+            let key = &live.key;
+            if limit == UNLIMITED || charges.iter().any(|charge| is_on(charge, key)) {
                 continue;
             }
-            let unit = Unit::of(key.unit.code());
-            let amount = amount(&unit, estimate).ok_or_else(no_price)?;
-            charges.push(BudgetCharge {
-                charge: Charge {
-                    account: account.clone(),
-                    window: Window::of(&key.window.to_string()),
-                    unit,
-                    limit,
-                    amount,
-                    reserve: Reserve::Expected,
-                    overrun: Overrun::Finish,
-                },
-                // Without the live limit there is none.
-                default_limit: UNLIMITED,
-                by: By::Operator,
-            });
+            charges.push(charge(key, limit, estimate)?);
         }
     }
     Ok(())
+}
+
+/// Returns whether a charge is on the account, window and unit of a limit.
+fn is_on(charge: &BudgetCharge, key: &Key) -> bool {
+    let charge = &charge.charge;
+    *charge.account == *key.account
+        && charge.unit.code() == key.unit.code()
+        && ledger::Window::parse(charge.window.code()) == Ok(key.window)
+}
+
+/// Returns the charge for a limit that no plugin knows.
+///
+/// # Errors
+///
+/// As [`apply`].
+fn charge(key: &Key, limit: u64, estimate: &Estimate) -> Result<BudgetCharge, Refused> {
+    let unit = Unit::of(key.unit.code());
+    let amount = amount(&unit, estimate).ok_or_else(no_price)?;
+    Ok(BudgetCharge {
+        charge: Charge {
+            account: key.account.to_string(),
+            window: Window::of(&key.window.to_string()),
+            unit,
+            limit,
+            amount,
+            reserve: Reserve::Expected,
+            overrun: Overrun::Finish,
+        },
+        // Without the live limit there is none.
+        default_limit: UNLIMITED,
+        by: By::Operator,
+    })
 }
 
 fn replace(charge: &mut BudgetCharge, table: &Table, now: ledger::UnixMillis) {
