@@ -4,15 +4,14 @@ mod accounts;
 mod api;
 mod changes;
 mod commands;
-
-use std::time::Duration;
+mod tiers;
 
 use serde_json::{Value, json};
 use witgate_artifacts::BUDGET;
 
 use crate::harness::{
     ADMIN_KEYS, Answer, Events, GatewayBuilder, Operator, Pause, Request, TestGateway, Upstream,
-    operators_keys, within_timeout,
+    operators_keys,
 };
 
 /// Two requests of a user by the day, and a dollar of the tenant by the month.
@@ -221,18 +220,4 @@ async fn a_plugins_remedy_stays_although_the_limit_is_live() {
         json!({USER: true}),
         "over the live limit"
     );
-}
-
-/// Waits until an override has ended.
-async fn until_origin(reader: &Operator, origin: &str) -> Value {
-    within_timeout("the override to end", async {
-        loop {
-            let row = reader.effective(USER, "day").await;
-            if row["origin"] == origin {
-                return row;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
 }

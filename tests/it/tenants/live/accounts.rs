@@ -29,7 +29,7 @@ const KINDS: [&str; 19] = [
 fn sidecar(kinds: &[&str]) -> String {
     let limit = |kind: &&str| {
         format!(
-            "[[settings.tiers.pro.limits]]\naccount = \"{kind}\"\nwindow = \"day\"\nrequests = 9\n"
+            "[[settings.tiers.pro.limits]]\naccount = \"{kind}\"\nwindow = \"day\"\nrequests = 90\n"
         )
     };
     kinds.iter().map(limit).collect()

@@ -5,14 +5,22 @@
 mod kind;
 mod payer;
 
+use std::sync::LazyLock;
+
 pub(crate) use self::kind::Kind;
 pub(crate) use self::payer::Payer;
-use super::table::Table;
 
-/// Returns the accounts of a request that are of a kind on which there are limits.
+/// Returns the accounts of a request that are of these kinds.
 pub(crate) fn of_request<'a>(
-    table: &'a Table,
+    kinds: &'a [Kind],
     payer: &'a Payer<'_>,
 ) -> impl Iterator<Item = String> + 'a {
-    table.kinds().iter().map(|kind| kind.account(payer))
+    kinds.iter().map(|kind| kind.account(payer))
+}
+
+/// Returns the account of a request's user, or of its key if it names none.
+pub(super) fn of_user(payer: &Payer<'_>) -> String {
+    static USER: LazyLock<Option<Kind>> = LazyLock::new(|| Kind::of("user:"));
+    let account = USER.as_ref().map(|user| user.account(payer));
+    account.unwrap_or_default()
 }

@@ -1,17 +1,20 @@
 //! The facts of a request that its accounts are named by.
 
-use witgate_runtime::{Envelope, Plan, Request};
+use std::borrow::Cow;
+
+use witgate_runtime::{Envelope, Plan, Request, Target};
 
 use super::kind::Dimension;
 use crate::tenants::keys::Caller;
 
 /// The party that a request is charged to, and the place where it goes.
 pub(crate) struct Payer<'a> {
-    pub(crate) caller: &'a Caller,
-    pub(crate) envelope: &'a Envelope,
-    pub(crate) plan: &'a Plan,
+    pub(super) caller: &'a Caller,
+    envelope: &'a Envelope,
+    /// The first target of the plan.
+    target: Option<&'a Target>,
     /// The model that the request names.
-    model: Option<std::borrow::Cow<'a, str>>,
+    model: Option<Cow<'a, str>>,
 }
 
 // === impl Payer ===
@@ -27,8 +30,18 @@ impl<'a> Payer<'a> {
         Self {
             caller,
             envelope,
-            plan,
+            target: plan.targets.first(),
             model: request.model(),
+        }
+    }
+
+    /// Returns the payer of a request of which only the caller is known.
+    pub(crate) fn of_caller(caller: &'a Caller, envelope: &'a Envelope) -> Self {
+        Self {
+            caller,
+            envelope,
+            target: None,
+            model: None,
         }
     }
 
@@ -60,10 +73,7 @@ impl<'a> Payer<'a> {
             }
             Dimension::Address => (None, self.attribute("client.address")),
             Dimension::Metadata(name) => (None, value(&envelope.metadata, name)),
-            Dimension::Upstream => {
-                let target = self.plan.targets.first();
-                (None, target.map(|target| &*target.upstream))
-            }
+            Dimension::Upstream => (None, self.target.map(|target| &*target.upstream)),
             Dimension::Resource => {
                 let named = envelope.resource.as_deref();
                 (None, named.or_else(|| self.model()))
@@ -80,8 +90,7 @@ impl<'a> Payer<'a> {
 
     /// Returns the model that the request will be sent with.
     fn model(&self) -> Option<&str> {
-        let planned = self.plan.targets.first();
-        let planned = planned.and_then(|target| target.model.as_deref());
+        let planned = self.target.and_then(|target| target.model.as_deref());
         planned.or(self.model.as_deref())
     }
 
