@@ -295,11 +295,12 @@ fn a_file_that_another_program_rotated_under_a_date_is_no_segment() {
     for name in dated {
         fs::write(scene.folder.path().join(name), "{\"n\":99}\n").unwrap();
     }
-    scene.append(60, 0..6);
-    scene.tidy(&Retention {
+    scene.append(250, 0..6);
+    let one = Retention {
         count: std::num::NonZeroU32::new(1),
         ..Retention::default()
-    });
+    };
+    tidy(&scene.path, &one, SystemTime::now()).unwrap();
     assert_eq!(scene.problems(), [""; 0], "the chain is whole");
     let names = scene.names();
     for name in dated {
