@@ -36,6 +36,10 @@ const COMPRESSED: &str = ".zst";
 /// Digits of a segment's number, at least. Files with fewer are of the rotation before there were chains.
 const DIGITS: usize = 6;
 
+/// The least number that is a date of eight digits, such as 20261129. Files with it or a larger one were rotated by another program under
+/// a date or a time, and this many segments there will not be.
+const LEAST_DATE: u64 = 19_700_101;
+
 /// The ending of files that are being written.
 const UNFINISHED: &str = ".unfinished";
 
@@ -157,7 +161,8 @@ fn listed(base: &Path) -> io::Result<Vec<Closed>> {
             Some(digits) => (digits, Form::Compressed),
             None => (ending.as_str(), Form::Plain),
         };
-        if let Some(number) = number(digits, DIGITS..) {
+        let number = number(digits, DIGITS..).filter(|number| *number < LEAST_DATE);
+        if let Some(number) = number {
             let path = path_of(base, number, form);
             found.push(Closed { number, form, path });
         }

@@ -57,7 +57,7 @@ struct Gateway {
 /// The limit that a command is for.
 #[derive(Debug, clap::Args)]
 pub(super) struct On {
-    /// Account, as the page /budgets names it, for example user:acme/jane or tenant:acme.
+    /// Account, as the page /budgets names it, for example user:acme/jane or tenant:acme, or tier:pro for each caller of a tier.
     account: String,
     /// Window of the limit: minute, hour, day, week, month, total, day@Europe/Berlin or last-5-hours, for example. The unit
     /// in_flight takes none.

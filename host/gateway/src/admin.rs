@@ -185,8 +185,8 @@ impl Admin {
 
     fn budgets(&self, query: Option<&str>) -> Page {
         let gateway = &self.status.gateway;
-        let live = gateway.budgets.live.table();
-        Page::of(budgets::page(&gateway.ledger, &live, query, now()))
+        let live = &gateway.budgets.live;
+        Page::of(budgets::page(&gateway.ledger, live, query, now()))
     }
 
     async fn keys(&self, query: Option<&str>) -> Page {

@@ -181,6 +181,8 @@ mod tests {
             zstd::encode_all(old.as_bytes(), 1).unwrap(),
         )
         .unwrap();
+        // Rotated by another program, under a date.
+        std::fs::write(at("r.jsonl.20261129"), line(9, r#","key":"k""#)).unwrap();
         std::fs::write(at("r.jsonl.000002"), line(3, r#","key":"k","status":200"#)).unwrap();
         std::fs::write(at("r.jsonl"), line(5, r#","key":"k""#) + "{\"id\":\"cut").unwrap();
         std::fs::write(

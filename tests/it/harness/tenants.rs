@@ -18,11 +18,20 @@ pub struct Caller {
 impl Caller {
     /// Lets in a caller of this tenant; `more` are further lines of its entry in the keys file.
     pub async fn admit(gate: &TestGateway, id: &str, tenant: &str, more: &str) -> Self {
+        let more = format!("tenant = \"{tenant}\"\nuser = \"{id}\"\ntier = \"pro\"\n{more}");
+        Self::admit_as(gate, id, &more).await
+    }
+
+    /// Lets in a caller of the tier `pro` without a tenant and a user.
+    pub async fn admit_alone(gate: &TestGateway, id: &str) -> Self {
+        Self::admit_as(gate, id, "tier = \"pro\"").await
+    }
+
+    /// Lets in a caller with these lines in the keys file.
+    pub async fn admit_as(gate: &TestGateway, id: &str, lines: &str) -> Self {
         let key = NewKey::random();
-        let entry = format!(
-            "\n[[key]]\nid = \"{id}\"\nhash = \"{}\"\ntenant = \"{tenant}\"\nuser = \"{id}\"\ntier = \"pro\"\n{more}\n",
-            key.hash
-        );
+        let hash = &key.hash;
+        let entry = format!("\n[[key]]\nid = \"{id}\"\nhash = \"{hash}\"\n{lines}\n");
         let mut file = std::fs::OpenOptions::new()
             .append(true)
             .open(gate.file("keys.toml"))

@@ -1,17 +1,17 @@
 //! Limits that operators set while the gateway runs: they win over the sidecar's at once, and end as they are told to.
 
+mod accounts;
 mod api;
 mod changes;
 mod commands;
-
-use std::time::Duration;
+mod tiers;
 
 use serde_json::{Value, json};
 use witgate_artifacts::BUDGET;
 
 use crate::harness::{
     ADMIN_KEYS, Answer, Events, GatewayBuilder, Operator, Pause, Request, TestGateway, Upstream,
-    operators_keys, within_timeout,
+    operators_keys,
 };
 
 /// Two requests of a user by the day, and a dollar of the tenant by the month.
@@ -22,9 +22,13 @@ const LIMITS: &str = "[[settings.tiers.pro.limits]]\naccount = \"user\"\nwindow 
 async fn gateway(sidecar: &str, upstream: &Upstream) -> (TestGateway, Operator, Operator) {
     let gate = GatewayBuilder::shipped()
         .plugin("budget", BUDGET, sidecar)
-        .upstream("default", upstream)
-        .start()
-        .await;
+        .upstream("default", upstream);
+    operated(gate).await
+}
+
+/// This gateway, an operator who may change limits, and one who may read.
+async fn operated(gate: GatewayBuilder) -> (TestGateway, Operator, Operator) {
+    let gate = gate.start().await;
     let [write, read] = operators_keys(gate.file("").as_path());
     let config = std::fs::read_to_string(gate.file("witgate.toml")).unwrap();
     let config = config.replace("[admin]\n", &format!("[admin]\n{ADMIN_KEYS}\n"));
@@ -169,40 +173,6 @@ async fn a_limit_on_an_account_that_no_sidecar_charges_holds_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_gateway_and_the_plugin_mean_the_same_account_whatever_it_is_called() {
-    let upstream = Upstream::always(answer()).await;
-    let sidecar = ["user", "tenant", "key", "organization"].map(|kind| {
-        format!(
-            "[[settings.tiers.pro.limits]]\naccount = \"{kind}\"\nwindow = \"day\"\nrequests = 9\n"
-        )
-    });
-    let (gate, operator, reader) = gateway(&sidecar.concat(), &upstream).await;
-    let odd = crate::harness::Caller::admit(&gate, ":a/b+c%25", "x/y%z+:w", "").await;
-    let asked = odd.post(
-        "/v1/messages",
-        &json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []}),
-    );
-    assert_eq!(gate.ask(&asked).await.status, 200, "it is let in");
-    let budgets = gate.admin("/budgets").await.json();
-    let accounts = budgets["accounts"].as_array().unwrap();
-    assert_eq!(accounts.len(), 4, "{budgets}");
-    for account in accounts {
-        let scope = json!({"type": "account", "account": account["account"]});
-        // In a window of their own, which no sidecar charges.
-        let body = json!({"scope": scope, "window": "hour", "unit": "requests", "amount": "0"});
-        let limit = operator.post("", &body).await;
-        assert_eq!(gate.ask(&asked).await.status, 429, "it is found: {account}");
-        let id = limit["id"].as_str().unwrap();
-        operator
-            .ask(&operator.request("DELETE", &format!("/{id}")))
-            .await;
-        assert_eq!(gate.ask(&asked).await.status, 200, "nothing is left of it");
-    }
-    let rows = reader.get("/effective?window[]=hour").await;
-    assert_eq!(rows["data"], json!([]), "nothing is counted by the hour");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_runs_goes_on_to_a_limit_that_was_raised_and_ends_at_one_that_was_lowered() {
     let long = || {
         let piece = "abcd".repeat(1000);
@@ -250,35 +220,4 @@ async fn a_plugins_remedy_stays_although_the_limit_is_live() {
         json!({USER: true}),
         "over the live limit"
     );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_is_charged_to_a_live_limit_that_no_sidecar_has() {
-    let upstream = Upstream::always(answer()).await;
-    let (gate, operator, _) = gateway("", &upstream).await;
-    operator.post("", &requests(&json!("2"))).await;
-    let params = json!({"model": "claude-haiku-4-5", "max_tokens": 5, "messages": []});
-    let three: Vec<_> = (0..3)
-        .map(|number| json!({"custom_id": format!("r{number}"), "params": params}))
-        .collect();
-    let request = gate
-        .keyed(Request::new("POST", "/v1/messages/batches").header("Host", "gateway.test"))
-        .header("content-type", "application/json")
-        .body(json!({"requests": three}).to_string());
-    let refused = gate.ask(&request).await;
-    assert_ne!(refused.status, 200, "{}", refused.text());
-}
-
-/// Waits until an override has ended.
-async fn until_origin(reader: &Operator, origin: &str) -> Value {
-    within_timeout("the override to end", async {
-        loop {
-            let row = reader.effective(USER, "day").await;
-            if row["origin"] == origin {
-                return row;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
 }

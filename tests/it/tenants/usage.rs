@@ -265,6 +265,41 @@ async fn commands_answer_from_the_files_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_are_queried_by_dates_of_the_time_zone_of_usage() {
+    let upstream = upstream().await;
+    let gate = GatewayBuilder::bare()
+        .extra("[state]\ndirectory = \"state\"\n\n[usage]\ntime_zone = \"Asia/Tokyo\"\n")
+        .upstream("default", &upstream)
+        .start()
+        .await;
+    let (_, folder) = gate.drain().await;
+    // Midnight of the 29th in Tokyo, and a millisecond before.
+    let midnight = 1_795_878_000_000_u64;
+    let line = |id: &str, at: u64| format!("{{\"id\":\"{id}\",\"started_unix_ms\":{at}}}\n");
+    let lines = line("before", midnight - 1) + &line("after", midnight);
+    std::fs::write(folder.path().join("receipts.jsonl"), lines).unwrap();
+    let found = |option: &str, time: &str| {
+        let output = witgate(folder.path(), &["receipts", "query", option, time]);
+        let found = printed(&output);
+        let id = |line| serde_json::from_str::<Value>(line).unwrap()["id"].clone();
+        found.lines().map(id).collect::<Vec<_>>()
+    };
+    assert_eq!(found("--since", "2026-11-29"), ["after"], "a date");
+    assert_eq!(found("--until", "2026-11-29"), ["before"], "a date");
+    assert_eq!(
+        found("--since", "2026-11-28T15:00:00Z"),
+        ["after"],
+        "a time with its own zone"
+    );
+    let wrong = witgate(folder.path(), &["receipts", "query", "--since", "x"]);
+    assert!(
+        !wrong.status.success() && text(&wrong).contains("--since x: use 2026-11"),
+        "{}",
+        text(&wrong)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receipts_in_closed_segments_count_once_and_are_found() {
     let upstream = upstream().await;
     let gate = builder()

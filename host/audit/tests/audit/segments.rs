@@ -285,6 +285,38 @@ fn a_file_without_a_chain_goes_on_with_one() {
 }
 
 #[test]
+fn a_file_that_another_program_rotated_under_a_date_is_no_segment() {
+    let scene = Scene::new();
+    let dated = [
+        "receipts.jsonl.20261129",
+        "receipts.jsonl.20261129.zst",
+        "receipts.jsonl.2026112918",
+    ];
+    for name in dated {
+        fs::write(scene.folder.path().join(name), "{\"n\":99}\n").unwrap();
+    }
+    scene.append(250, 0..6);
+    let one = Retention {
+        count: std::num::NonZeroU32::new(1),
+        ..Retention::default()
+    };
+    tidy(&scene.path, &one, SystemTime::now()).unwrap();
+    assert_eq!(scene.problems(), [""; 0], "the chain is whole");
+    let names = scene.names();
+    for name in dated {
+        assert!(
+            names.iter().any(|found| found == name),
+            "{name} stays: {names:?}"
+        );
+    }
+    assert!(!scene.numbers().contains(&99), "none of them is read");
+    assert!(
+        names.iter().all(|name| !name.contains("20261130")),
+        "and none is counted on: {names:?}"
+    );
+}
+
+#[test]
 fn a_segment_that_was_moved_away_leaves_a_gap_and_the_chain_goes_on() {
     let scene = Scene::new();
     let mut sink = scene.sink(1 << 20);

@@ -35,12 +35,12 @@ pub(crate) struct Query {
     /// without the field.
     #[arg(long = "where", value_name = "NAME=VALUE", value_parser = field)]
     fields: Vec<(String, String)>,
-    /// Earliest time: 2026-11, 2026-11-29 or 2026-11-29T18:00:00Z, or a time before now such as 90m, 24h or 7d.
-    #[arg(long, value_parser = moment)]
-    since: Option<i64>,
+    /// Earliest time: 2026-11 or 2026-11-29 in the time zone of [usage], 2026-11-29T18:00:00Z, or a time before now such as 90m, 24h or 7d.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
     /// End of the time, in the same way.
-    #[arg(long, value_parser = moment)]
-    until: Option<i64>,
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
     /// Maximum number of receipts.
     #[arg(long, default_value_t = 20)]
     limit: usize,
@@ -51,12 +51,18 @@ fn field(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn moment(text: &str) -> Result<i64, String> {
+/// Returns the time that an option names, in a zone.
+fn moment(option: &str, text: Option<&str>, zone: Zone) -> anyhow::Result<Option<i64>> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.ok().and_then(|now| i64::try_from(now.as_millis()).ok());
-    time::time(text, Zone::UTC)
-        .or_else(|| time::window(text, Zone::UTC, now?))
-        .ok_or_else(|| "use 2026-11, 2026-11-29, 2026-11-29T18:00:00Z, 90m, 24h or 7d".to_owned())
+    let time = time::time(text, zone).or_else(|| time::window(text, zone, now?));
+    let time = time.with_context(|| {
+        format!("{option} {text}: use 2026-11, 2026-11-29, 2026-11-29T18:00:00Z, 90m, 24h or 7d")
+    })?;
+    Ok(Some(time))
 }
 
 // === impl Query ===
@@ -71,7 +77,9 @@ impl Query {
             !sources.is_empty(),
             "there are no receipts: set `file` in [receipts]"
         );
-        let found = search(&sources, &self.wanted(), self.limit).context("the search failed")?;
+        let zone = config.usage.as_ref().map_or(Zone::UTC, |usage| usage.zone);
+        let found =
+            search(&sources, &self.wanted(zone)?, self.limit).context("the search failed")?;
         for line in &found.lines {
             print(&String::from_utf8_lossy(line));
         }
@@ -79,7 +87,7 @@ impl Query {
         Ok(exit_code(found.damaged.is_empty()))
     }
 
-    fn wanted(&self) -> Wanted {
+    fn wanted(&self, zone: Zone) -> anyhow::Result<Wanted> {
         let named = [
             ("id", &self.id),
             ("correlation_id", &self.correlation_id),
@@ -90,10 +98,10 @@ impl Query {
         let named = named
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
-        Wanted {
-            from_unix_ms: self.since,
-            to_unix_ms: self.until,
+        Ok(Wanted {
+            from_unix_ms: moment("--since", self.since.as_deref(), zone)?,
+            to_unix_ms: moment("--until", self.until.as_deref(), zone)?,
             fields: named.chain(self.fields.clone()).collect(),
-        }
+        })
     }
 }

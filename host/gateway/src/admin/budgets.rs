@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use witgate_ledger::{Ledger, Statement, UnixMillis};
 
 use super::page_query::PageQuery;
-use crate::budgets::live::limit::Origin;
-use crate::budgets::live::{Table, UNLIMITED};
+use crate::budgets::live::in_force::{InForce, Tiers};
+use crate::budgets::live::{LiveLimits, Table, UNLIMITED};
 
 /// Returns the page for a query: `limit` accounts, starting at `cursor`.
 ///
@@ -17,13 +17,15 @@ use crate::budgets::live::{Table, UNLIMITED};
 /// Returns a text that says which parameter is wrong.
 pub(crate) fn page(
     ledger: &Ledger,
-    live: &Table,
+    live: &LiveLimits,
     query: Option<&str>,
     now: UnixMillis,
 ) -> Result<Value, String> {
     let PageQuery { limit, cursor } = PageQuery::read(query.unwrap_or_default())?;
     let page = ledger.page(cursor, limit, now);
     let totals = ledger.totals();
+    let table = live.table();
+    let limits = (&**table, live.tiers());
     Ok(json!({
         "open_holds": totals.open_holds,
         "overdrafts": totals.overdrafts,
@@ -33,16 +35,14 @@ pub(crate) fn page(
             "in_use": totals.balances,
             "turned_away": totals.turned_away,
         },
-        "accounts": page.balances.iter().map(|balance| account(balance, live, now)).collect::<Vec<_>>(),
+        "accounts": page.balances.iter().map(|balance| account(balance, limits, now)).collect::<Vec<_>>(),
         "next": page.next.map(|next| next.to_string()),
     }))
 }
 
-fn account(balance: &Statement, table: &Table, now: UnixMillis) -> Value {
-    let live = table.get(&balance.account, balance.window, balance.unit);
-    let origin = live.map_or(Origin::Sidecar, |live| live.terms.origin(now));
-    let limit = live.and_then(|live| live.terms.limit(live.last_default(), now));
-    let limit = Some(limit.unwrap_or(balance.limit));
+fn account(balance: &Statement, limits: (&Table, &Tiers), now: UnixMillis) -> Value {
+    let on = (&*balance.account, balance.window, balance.unit);
+    let InForce { origin, limit, .. } = InForce::of(limits, on, Some(balance.limit), now);
     json!({
         "account": &*balance.account,
         "tenant": &*balance.owner,

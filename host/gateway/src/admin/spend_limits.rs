@@ -197,7 +197,7 @@ impl Api<'_> {
                 let mut query = Query::read(query).map_err(wrong)?;
                 let asked = query.effective();
                 query.done().map_err(wrong)?;
-                let page = effective::page(&self.gateway.ledger, &live.table(), &asked, now());
+                let page = effective::page(&self.gateway.ledger, live, &asked, now());
                 Ok(Page::json(200, &page))
             }
             Route::Audit => {

@@ -5,6 +5,8 @@
 
 pub(crate) mod accounts;
 pub(crate) mod change;
+pub(crate) mod defaults;
+pub(crate) mod in_force;
 pub(crate) mod limit;
 pub(crate) mod records;
 pub(crate) mod table;
@@ -17,6 +19,7 @@ use rusqlite::TransactionBehavior;
 use witgate_ledger::{Ledger, UnixMillis};
 
 use self::change::{Done, Refusal, Request};
+use self::in_force::Tiers;
 pub(crate) use self::limit::UNLIMITED;
 pub(crate) use self::records::MIGRATION;
 pub(crate) use self::table::Table;
@@ -26,6 +29,7 @@ use crate::store::{Durability, Store, StoreError};
 pub(crate) struct LiveLimits {
     store: Store,
     table: ArcSwap<Table>,
+    tiers: Tiers,
 }
 
 // === impl LiveLimits ===
@@ -48,6 +52,7 @@ impl LiveLimits {
         let limits = Self {
             store,
             table: ArcSwap::default(),
+            tiers: Tiers::default(),
         };
         limits.refresh()?;
         Ok(limits)
@@ -69,6 +74,11 @@ impl LiveLimits {
     /// Returns the limits in force.
     pub(crate) fn table(&self) -> arc_swap::Guard<Arc<Table>> {
         self.table.load()
+    }
+
+    /// Returns the tiers of accounts, as far as they are known.
+    pub(crate) fn tiers(&self) -> &Tiers {
+        &self.tiers
     }
 
     /// Returns whether the limits outlive the process.
@@ -129,3 +139,6 @@ fn show(table: &Table, known: &Table, ledger: &Ledger, done: &Done, now: UnixMil
         ledger.show_limit(&account.into(), window, unit, limit, now);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,6 +65,34 @@ async fn a_live_limit_and_its_records_survive_a_kill_right_after_the_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limit_of_a_tier_survives_a_kill_right_after_the_answer() {
+    let upstream = upstream(&Pause::new()).await;
+    let (installation, key) = installed(&upstream);
+    let process = installation.start().await;
+    let scope = json!({"type": "seat_tier", "seat_tier": "pro"});
+    let body = json!({"scope": scope, "unit": "requests", "amount": "3"});
+    let limit = Operator::new(process.admin, &key).post("", &body).await;
+    process.die().await;
+    let process = installation.start().await;
+    for _ in 0..3 {
+        ask(&installation, &process).await;
+    }
+    is_refused(&installation, &process).await;
+    let operator = Operator::new(process.admin, &key);
+    let row = operator.effective(USER, "month").await;
+    assert_eq!(
+        (&row["amount"], &row["source"], &row["spend_limit_id"]),
+        (&json!("3"), &scope, &limit["id"]),
+        "{row}"
+    );
+    assert_eq!(
+        operator.get("/audit").await["data"][0]["after"]["account"],
+        operator.get("").await["data"][0]["account"],
+        "with its record"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reset_survives_a_kill_right_after_the_answer_and_a_stop() {
     let upstream = upstream(&Pause::new()).await;
     let (installation, key) = installed(&upstream);

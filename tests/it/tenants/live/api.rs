@@ -246,7 +246,7 @@ async fn every_error_has_the_vendors_shape_and_names_all_problems() {
     for (request, status, part) in [
         (operator.posting("", &json!({"scope": {"type": "user"}, "amount": 1, "colour": 1})), 400,
          "scope.user_id: Required; amount: Expected string, received number; colour: Unrecognized key"),
-        (operator.posting("", &json!({"scope": {"type": "organization"}, "amount": "1"})), 400, "scope.organization_id"),
+        (operator.posting("", &json!({"scope": {"type": "organization", "organization_id": 1}, "amount": "1"})), 400, "scope.organization_id"),
         (operator.posting("", &json!({"scope": {"type": "rbac_group", "rbac_group_id": "g"}, "amount": "1", "pooled_budget": {}})), 400, "pooled_budget: is not supported"),
         (operator.posting("/override", &json!({"scope": {"type": "user", "user_id": "a"}, "amount": "1", "until": "2001-01-01T00:00:00Z"})), 400, "until: must be later than now"),
         (operator.posting("", &big), 413, "larger than"),

@@ -1,11 +1,8 @@
 //! Top-ups, resets, overrides, and their records.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use witgate_gateway::keys::Validity;
 
-use super::{LIMITS, USER, answer, gateway, requests, status, until_origin};
+use super::{LIMITS, USER, answer, gateway, requests, status};
 use crate::harness::{Operator, Upstream};
 
 fn on(more: &[(&str, Value)]) -> Value {
@@ -90,27 +87,6 @@ async fn a_reset_takes_the_spending_off_and_says_how_much() {
         "{record}"
     );
     assert_eq!(record["reason"], "a test ran wild", "{record}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_override_ends_by_itself_and_the_limit_before_it_holds_again() {
-    let upstream = Upstream::always(answer()).await;
-    let (gate, operator, reader) = gateway(LIMITS, &upstream).await;
-    let until = Validity::for_the_next(Duration::from_secs(8)).to_string();
-    let body = on(&[("amount", json!("100")), ("until", json!(until))]);
-    operator.post("/override", &body).await;
-    let row = reader.effective(USER, "day").await;
-    assert_eq!(
-        (&row["origin"], &row["amount"]),
-        (&json!("override"), &json!("100")),
-        "{row}"
-    );
-    for _ in 0..3 {
-        status(&gate).await;
-    }
-    let row = until_origin(&reader, "sidecar").await;
-    assert_eq!(row["amount"], "2", "{row}");
-    assert_eq!(status(&gate).await, 429, "two and more of two are used");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

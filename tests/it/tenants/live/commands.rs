@@ -104,6 +104,51 @@ async fn a_limit_is_raised_and_everything_about_it_is_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limit_of_a_tier_is_set_shown_and_deleted() {
+    let upstream = Upstream::always(answer()).await;
+    let (gate, operator, _) = gateway("", &upstream).await;
+    let on = |command: &'static str, amount: &'static [&'static str]| {
+        let window = ["--window", "day", "--unit", "requests"];
+        [&[command, "tier:pro"], amount, &window].concat()
+    };
+    let told = right(&gate, &operator, &on("set", &["1"])).await;
+    assert_eq!(told, "tier:pro: 1 requests by the day\n");
+    for expected in [200, 429] {
+        assert_eq!(status(&gate).await, expected, "one");
+    }
+    gate.receipts_when(2).await;
+    let table = right(&gate, &operator, &["show"]).await;
+    let rows: Vec<Vec<_>> = table
+        .lines()
+        .map(|line| line.split_whitespace().take(8).collect())
+        .collect();
+    assert_eq!(
+        rows[1..],
+        [
+            ["tier:pro", "day", "requests", "1", "live", "-", "-", "-"],
+            [
+                "user:acme/alice",
+                "day",
+                "requests",
+                "1",
+                "live",
+                "1",
+                "0",
+                "0"
+            ],
+        ],
+        "{table}"
+    );
+    right(&gate, &operator, &on("delete", &[])).await;
+    assert_eq!(status(&gate).await, 200, "there is no limit");
+    let audit = right(&gate, &operator, &["audit", "tier:pro"]).await;
+    assert!(
+        audit.contains("delete  tier:pro by the day: 1 requests -> nothing"),
+        "{audit}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn money_is_in_dollars_and_memory_is_told() {
     let upstream = Upstream::always(answer()).await;
     let (gate, operator, _) = gateway(LIMITS, &upstream).await;

@@ -8,11 +8,20 @@ use witgate_ledger::{Ledger, Statement, Unit, UnixMillis, Window};
 use super::query::{Effective, Place};
 use super::shown::{amount, extend, on, time};
 use super::words;
-use crate::budgets::live::limit::{Live, Origin, UNLIMITED};
+use crate::budgets::live::in_force::{InForce, Tiers};
+use crate::budgets::live::limit::{Live, UNLIMITED};
 use crate::budgets::live::table::Table;
+use crate::budgets::live::{LiveLimits, defaults};
 
 /// Returns the page of a question.
-pub(super) fn page(ledger: &Ledger, table: &Table, asked: &Effective, now: UnixMillis) -> Value {
+pub(super) fn page(
+    ledger: &Ledger,
+    live: &LiveLimits,
+    asked: &Effective,
+    now: UnixMillis,
+) -> Value {
+    let table = live.table();
+    let limits = (&**table, live.tiers());
     let mut data = Vec::new();
     let mut next = None;
     let mut start = 0;
@@ -26,8 +35,13 @@ pub(super) fn page(ledger: &Ledger, table: &Table, asked: &Effective, now: UnixM
                 if data.len() == asked.limit {
                     break;
                 }
-                let found = ledger.statement(&key.account, key.window, key.unit, now);
-                data.push(of_live(live, found.as_ref(), now));
+                data.push(if defaults::tier(&key.account).is_some() {
+                    of_tier(live, now)
+                } else {
+                    let found = ledger.statement(&key.account, key.window, key.unit, now);
+                    let on = (&*key.account, key.window, key.unit);
+                    of_account(limits, on, found.as_ref(), now)
+                });
                 next = Some(Place::Live(live.number));
             }
             if data.len() < asked.limit {
@@ -39,13 +53,11 @@ pub(super) fn page(ledger: &Ledger, table: &Table, asked: &Effective, now: UnixM
     while next.is_none() {
         let page = ledger.page(start, asked.limit - data.len(), now);
         data.extend(page.balances.iter().filter_map(|found| {
+            let (account, window, unit) = (&*found.account, found.window, found.unit);
             // A session's seat is no account, and a live limit was shown.
-            let is_shown = found.unit == Unit::Sessions
-                || table
-                    .get(&found.account, found.window, found.unit)
-                    .is_some();
-            (!is_shown && asked.wants(&found.account, found.window, found.unit))
-                .then(|| of_sidecar(found, now))
+            let is_shown = unit == Unit::Sessions || table.get(account, window, unit).is_some();
+            (!is_shown && asked.wants(account, window, unit))
+                .then(|| of_account(limits, (account, window, unit), Some(found), now))
         }));
         match page.next {
             None => break,
@@ -56,41 +68,61 @@ pub(super) fn page(ledger: &Ledger, table: &Table, asked: &Effective, now: UnixM
     json!({"data": data, "next_page": next.map(Place::cursor)})
 }
 
-fn of_live(live: &Live, found: Option<&Statement>, now: UnixMillis) -> Value {
-    let key = &live.key;
-    let default = live.last_default();
+/// Returns the row of an account.
+fn of_account(
+    (table, tiers): (&Table, &Tiers),
+    (account, window, unit): (&str, Window, Unit),
+    found: Option<&Statement>,
+    now: UnixMillis,
+) -> Value {
+    let on = (account, window, unit);
     let last = found.map(|found| found.limit);
-    let limit = live.terms.limit(default.or(last), now);
-    let origin = live.terms.origin(now);
-    let top_up = live.terms.top_up_at(now);
-    let mut row = row((&key.account, key.window, key.unit), limit, found, now);
-    let source = match origin {
-        Origin::Sidecar => json!({"type": "sidecar"}),
-        Origin::Live | Origin::Override => words::scope(&key.account),
+    let InForce {
+        origin,
+        by,
+        default,
+        limit,
+    } = InForce::of((table, tiers), on, last, now);
+    let own = table.get(account, window, unit).map(AsRef::as_ref);
+    let default = match own {
+        Some(_) => default,
+        None => default.or(last),
     };
+    let top_up = own.and_then(|live: &Live| live.terms.top_up_at(now));
+    let source = match by {
+        Some(live) => words::scope(&live.key.account),
+        None => json!({"type": "sidecar"}),
+    };
+    let mut row = row(on, limit, found, now);
     let more = [
         ("origin", json!(origin.name())),
         ("source", source),
-        ("spend_limit_id", json!(&*live.id)),
-        ("default_amount", amount(default, key.unit)),
-        (
-            "top_up",
-            amount(top_up.map(|top_up| top_up.amount), key.unit),
-        ),
+        ("spend_limit_id", json!(own.or(by).map(|live| &*live.id))),
+        ("default_amount", amount(default, unit)),
+        ("top_up", amount(top_up.map(|top_up| top_up.amount), unit)),
     ];
     extend(&mut row, more.map(|(name, value)| (name.to_owned(), value)));
     row
 }
 
-fn of_sidecar(found: &Statement, now: UnixMillis) -> Value {
-    let on = (&*found.account, found.window, found.unit);
-    let mut row = row(on, Some(found.limit), Some(found), now);
+/// Returns the row of the limit for each caller of a tier, which has no spending.
+fn of_tier(live: &Live, now: UnixMillis) -> Value {
+    let key = &live.key;
+    let top_up = live.terms.top_up_at(now);
+    let limit = live.terms.limit(None, now);
+    let mut row = row((&key.account, key.window, key.unit), limit, None, now);
     let more = [
-        ("origin", json!(Origin::Sidecar.name())),
-        ("source", json!({"type": "sidecar"})),
-        ("spend_limit_id", Value::Null),
-        ("default_amount", amount(Some(found.limit), found.unit)),
-        ("top_up", Value::Null),
+        ("origin", json!(live.terms.origin(now).name())),
+        ("source", words::scope(&key.account)),
+        ("spend_limit_id", json!(&*live.id)),
+        ("default_amount", Value::Null),
+        (
+            "top_up",
+            amount(top_up.map(|top_up| top_up.amount), key.unit),
+        ),
+        ("period_to_date_spend", Value::Null),
+        ("held", Value::Null),
+        ("left", Value::Null),
     ];
     extend(&mut row, more.map(|(name, value)| (name.to_owned(), value)));
     row

@@ -37,7 +37,11 @@ impl Failed {
         let status = match refusal {
             Refusal::NotFound => 404,
             Refusal::Conflict { .. } | Refusal::Reused => 409,
-            Refusal::Level(_) | Refusal::TooMuch | Refusal::TooMany => 400,
+            Refusal::Level(_)
+            | Refusal::TooMuch
+            | Refusal::NoSpending
+            | Refusal::Unnamed { .. }
+            | Refusal::TooMany => 400,
         };
         Self::new(status, refusal.to_string())
     }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use witgate_ledger::{MAX_ACCOUNT_BYTES, Unit, Window};
 
 use crate::budgets::live::accounts::Kind;
+use crate::budgets::live::defaults::OF_EVERYONE;
 use crate::text::is_unsafe;
 
 /// The vendor's periods, and the windows that they are here.
@@ -19,17 +20,17 @@ const DECIMALS: usize = 10;
 /// Pico-USD in a cent.
 const PER_CENT: u64 = 10_000_000_000;
 
+/// Kinds of accounts that are scopes of their own. The others are accounts.
+const SCOPES: [&str; 5] = ["organization", "tenant", "user", "key", "workspace"];
+
 /// Scopes of the vendor's that mean nothing here, and what to use.
-const FOREIGN: [(&str, &str); 2] = [
-    (
-        "rbac_group",
-        "this gateway knows no groups: write the limit of their tier into the budget sidecar",
-    ),
-    (
-        "seat_tier",
-        "write the limit of a tier into the budget sidecar",
-    ),
-];
+const FOREIGN: [(&str, &str); 1] = [(
+    "rbac_group",
+    "this gateway knows no groups: give their keys a tier, and set the limit of the `seat_tier`",
+)];
+
+/// The scope of the defaults for each caller of a tier.
+const SEAT_TIER: &str = "seat_tier";
 
 /// Returns the window of a period.
 pub(super) fn window(period: &str) -> Option<Window> {
@@ -110,11 +111,11 @@ pub(super) fn account(scope: &Value) -> Result<String, Vec<String>> {
         )]);
     }
     let id = match kind {
-        "account" => "account".to_owned(),
-        kind if Kind::parse(kind).is_some() => format!("{kind}_id"),
+        "account" | SEAT_TIER => kind.to_owned(),
+        kind if SCOPES.contains(&kind) => format!("{kind}_id"),
         _ => {
             return Err(vec![
-                "scope.type: must be user, tenant, organization, workspace, key or account".into(),
+                "scope.type: must be user, tenant, organization, workspace, key, seat_tier or account".into(),
             ]);
         }
     };
@@ -125,11 +126,14 @@ pub(super) fn account(scope: &Value) -> Result<String, Vec<String>> {
         .collect();
     let account = match text(&id) {
         Some(name) if kind == "account" => name.to_owned(),
-        Some(name) => format!("{kind}:{name}"),
-        None if kind == "organization" => {
-            problems.push("scope.organization_id: Required, because this gateway may serve several; a limit of every user is one of their tier, in the budget sidecar".into());
+        Some("*") if kind == SEAT_TIER => {
+            problems.push("scope.seat_tier: must be the name of a tier; the scope of every caller is {\"type\": \"organization\"}".into());
             return Err(problems);
         }
+        Some(name) if kind == SEAT_TIER => format!("tier:{name}"),
+        Some(name) => format!("{kind}:{name}"),
+        // As the vendor's: the organization's default for each of its members.
+        None if kind == "organization" && !members.contains_key(&id) => OF_EVERYONE.to_owned(),
         None => {
             problems.push(format!("scope.{id}: Required"));
             return Err(problems);
@@ -156,16 +160,19 @@ fn check_account(account: &str) -> Option<String> {
     if account.len() > MAX_ACCOUNT_BYTES {
         return Some(format!("must have at most {MAX_ACCOUNT_BYTES} bytes"));
     }
-    account
-        .contains(is_unsafe)
-        .then(|| "must have no control characters".into())
+    if account.contains(is_unsafe) {
+        return Some("must have no control characters".into());
+    }
+    Kind::of(account).and_then(|kind| kind.problem(account))
 }
 
 /// Returns the scope of an account.
 pub(super) fn scope(account: &str) -> Value {
-    match (Kind::of(account), account.split_once(':')) {
-        (Some(kind), Some((_, name))) => {
-            json!({"type": kind.name(), format!("{}_id", kind.name()): name})
+    match account.split_once(':') {
+        Some(_) if account == OF_EVERYONE => json!({"type": "organization"}),
+        Some(("tier", name)) => json!({"type": SEAT_TIER, SEAT_TIER: name}),
+        Some((kind, name)) if SCOPES.contains(&kind) => {
+            json!({"type": kind, format!("{kind}_id"): name})
         }
         _ => json!({"type": "account", "account": account}),
     }
@@ -173,7 +180,13 @@ pub(super) fn scope(account: &str) -> Value {
 
 /// Returns the type of an account's scope.
 pub(super) fn scope_type(account: &str) -> &'static str {
-    Kind::of(account).map_or("account", Kind::name)
+    let kind = match account.split(':').next() {
+        _ if account == OF_EVERYONE => "organization",
+        Some("tier") => return SEAT_TIER,
+        kind => kind.unwrap_or_default(),
+    };
+    let mut scopes = SCOPES.into_iter();
+    scopes.find(|scope| *scope == kind).unwrap_or("account")
 }
 
 #[cfg(test)]
@@ -226,6 +239,8 @@ mod tests {
                 json!({"type": "account", "account": "user+model:acme/jane+m"}),
                 "user+model:acme/jane+m",
             ),
+            (json!({"type": "seat_tier", "seat_tier": "pro"}), "tier:pro"),
+            (json!({"type": "organization"}), "tier:*"),
         ] {
             assert_eq!(account(&scoped).as_deref(), Ok(named), "{scoped}");
             assert_eq!(scope(named), scoped, "{named}");
@@ -243,7 +258,15 @@ mod tests {
             (json!({"type": "pet"}), "must be user"),
             (json!({"type": "user"}), "scope.user_id: Required"),
             (json!({"type": "user", "user_id": ""}), "KIND:NAME"),
-            (json!({"type": "organization"}), "several"),
+            (
+                json!({"type": "organization", "organization_id": 1}),
+                "scope.organization_id: Required",
+            ),
+            (json!({"type": "seat_tier"}), "scope.seat_tier: Required"),
+            (
+                json!({"type": "seat_tier", "seat_tier": "*"}),
+                "organization",
+            ),
             (
                 json!({"type": "rbac_group", "rbac_group_id": "x"}),
                 "no groups",

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use rusqlite::Transaction;
 use witgate_ledger::{Cleared, Ledger, Unit, UnixMillis, Window};
 
+use super::accounts::Kind;
+use super::defaults;
 use super::limit::{Basis, Interim, Key, Live, TopUp};
 use super::records::{self, Seen};
 
@@ -103,6 +105,20 @@ pub(crate) enum Refusal {
         "amount: the current period is topped up by too much; the sum must be below 2^64 units"
     )]
     TooMuch,
+    /// The limit is that of each caller of a tier.
+    #[error(
+        "scope: the limit is for each caller of a tier, and their spending is their own: reset the account of a caller"
+    )]
+    NoSpending,
+    /// Neither the gateway nor a plugin names such an account, so that no limit on it would hold.
+    #[error(
+        "scope.account: a limit on `{account}` would not hold: no plugin has charged it in this unit and window, and the gateway itself knows accounts of these kinds only: {}. If a plugin charges it, set the limit once a request was charged",
+        Kind::WORDS
+    )]
+    Unnamed {
+        /// The account.
+        account: Arc<str>,
+    },
     /// There are too many limits.
     #[error(
         "there are {MOST} live limits, which is the most: delete some, or write limits of tiers into the budget sidecar"
@@ -162,12 +178,21 @@ pub(super) fn make(
         (None, Target::Key(key)) => key.clone(),
         (None, Target::Id(_)) => return Ok(Err(Refusal::NotFound)),
     };
+    if request.change == Change::Reset && defaults::tier(&key.account).is_some() {
+        return Ok(Err(Refusal::NoSpending));
+    }
     let after = match after(before.as_ref(), key.clone(), request.change, now) {
         Ok(after) => after,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    if before.is_none() && after.is_some() && records::count(transaction)? >= MOST {
-        return Ok(Err(Refusal::TooMany));
+    if before.is_none() && after.is_some() {
+        if !is_named(&key, ledger, now) {
+            let account = key.account;
+            return Ok(Err(Refusal::Unnamed { account }));
+        }
+        if records::count(transaction)? >= MOST {
+            return Ok(Err(Refusal::TooMany));
+        }
     }
     // The last step, so that nothing else can fail before it.
     let cleared = (request.change == Change::Reset)
@@ -207,6 +232,17 @@ pub(super) fn make(
         cleared,
         is_repeated: false,
     }))
+}
+
+/// Returns whether requests are charged to an account: by the gateway, which can name it, or by a plugin, which has. The defaults of a
+/// tier are for accounts that the gateway can name.
+fn is_named(key: &Key, ledger: &Ledger, now: UnixMillis) -> bool {
+    Kind::of(&key.account).is_some()
+        || defaults::tier(&key.account).is_some()
+        || ledger
+            .statement(&key.account, key.window, key.unit, now)
+            // There is a statement of sessions for any account.
+            .is_some_and(|found| key.unit != Unit::Sessions || found.used > 0)
 }
 
 /// Returns the limit after a change, or `None` if there is none then.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
-use witgate_ledger::{Unit, Window};
+use witgate_ledger::{Unit, UnixMillis, Window};
 
 use super::accounts::Kind;
+use super::defaults::{self, Defaults};
 use super::limit::{Key, Live};
 
 /// The live limits at one moment.
@@ -16,7 +17,9 @@ pub(crate) struct Table {
     by_account: HashMap<Arc<str>, SmallVec<[Arc<Live>; 2]>, RandomState>,
     /// In the order in which they were made.
     all: Vec<Arc<Live>>,
-    /// The kinds of the callers' accounts that have limits.
+    /// The defaults for callers, by tier.
+    by_tier: HashMap<Arc<str>, SmallVec<[Arc<Live>; 2]>, RandomState>,
+    /// The kinds of the accounts that have limits, as far as the gateway can name such accounts.
     kinds: Vec<Kind>,
 }
 
@@ -29,6 +32,12 @@ impl Table {
         for live in limits {
             let live = Arc::new(live);
             let account = Arc::clone(&live.key.account);
+            if let Some(tier) = defaults::tier(&account) {
+                let of_tier = table.by_tier.entry(tier.into()).or_default();
+                of_tier.push(Arc::clone(&live));
+                table.all.push(live);
+                continue;
+            }
             if let Some(kind) = Kind::of(&account)
                 && !table.kinds.contains(&kind)
             {
@@ -51,9 +60,37 @@ impl Table {
         &self.all
     }
 
-    /// Returns the kinds of the callers' accounts that have limits.
-    pub(super) fn kinds(&self) -> &[Kind] {
+    /// Returns the kinds of the accounts that have limits, as far as the gateway can name such accounts.
+    pub(crate) fn kinds(&self) -> &[Kind] {
         &self.kinds
+    }
+
+    /// Returns whether there are defaults for callers.
+    pub(crate) fn has_defaults(&self) -> bool {
+        !self.by_tier.is_empty()
+    }
+
+    /// Returns the defaults for callers of a tier.
+    pub(super) fn of_tier(&self, tier: &str) -> &[Arc<Live>] {
+        self.by_tier.get(tier).map_or(&[], SmallVec::as_slice)
+    }
+
+    /// Returns the limit in force on an account, or `None` if there is none. `default` is the plugin's, if it asks for one.
+    pub(crate) fn limit(
+        &self,
+        (account, window, unit): (&str, Window, Unit),
+        defaults: Option<&Defaults<'_>>,
+        default: Option<u64>,
+        now: UnixMillis,
+    ) -> Option<u64> {
+        let below = match defaults {
+            Some(defaults) => defaults.limit((account, window, unit), default, now),
+            None => default,
+        };
+        match self.get(account, window, unit) {
+            Some(live) => live.limit(below, now),
+            None => below,
+        }
     }
 
     /// Returns the limits on an account.
@@ -66,14 +103,5 @@ impl Table {
         let of_account = self.of(account).iter();
         let is_it = |key: &Key| (key.window, key.unit) == (window, unit);
         of_account.into_iter().find(|live| is_it(&live.key))
-    }
-
-    /// Returns the limit on an account, and a window and unit by their codes, or `None`.
-    pub(crate) fn find(&self, account: &str, window: &str, unit: &str) -> Option<&Arc<Live>> {
-        // Most accounts have none, and need no codes to be parsed.
-        let first = self.of(account).first()?;
-        let window = Window::parse(window).ok()?;
-        let unit = Unit::parse(unit).ok()?;
-        self.get(&first.key.account, window, unit)
     }
 }

@@ -1,13 +1,15 @@
-//! Limits that operators have set while the gateway runs: they take the place of those that plugins ask for, and apply to the callers'
-//! accounts that no plugin charges.
+//! Limits that operators have set while the gateway runs: they take the place of those that plugins ask for, and apply to accounts that
+//! no plugin charges.
 
 use witgate_ledger as ledger;
 use witgate_messages::endpoint::Endpoint;
-use witgate_runtime::{Charge, Envelope, Estimate, Overrun, Reserve, Unit, Window};
+use witgate_runtime::{Charge, Envelope, Estimate, Overrun, Plan, Request, Reserve, Unit, Window};
 
 use super::charge::{BudgetCharge, By};
 use crate::answer::refused::Refused;
-use crate::budgets::live::accounts::{Payer, of_caller};
+use crate::budgets::live::accounts::{Payer, of_request};
+use crate::budgets::live::defaults::Defaults;
+use crate::budgets::live::limit::Live;
 use crate::budgets::live::{LiveLimits, Table, UNLIMITED};
 use crate::clock::now;
 use crate::tenants::keys::Caller;
@@ -21,7 +23,7 @@ pub(super) fn apply(
     charges: &mut Vec<BudgetCharge>,
     limits: &LiveLimits,
     (caller, envelope): (&Caller, &Envelope),
-    endpoint: &str,
+    (request, plan): (&dyn Request, &Plan),
     estimate: &Estimate,
 ) -> Result<(), Refused> {
     let table = limits.table();
@@ -29,56 +31,104 @@ pub(super) fn apply(
         return Ok(());
     }
     let now = now();
-    for charge in charges.iter_mut() {
-        replace(charge, &table, now);
+    let defaults = Defaults::of(&table, caller, envelope);
+    let defaults = defaults.as_ref();
+    if let Some(defaults) = defaults {
+        limits
+            .tiers()
+            .note(defaults.account(), caller.tier.as_ref());
     }
-    if endpoint != Endpoint::Messages.code() {
+    for charge in charges.iter_mut() {
+        replace(charge, &table, defaults, now);
+    }
+    if request.endpoint() != Endpoint::Messages.code() {
         return Ok(());
     }
-    let payer = Payer { caller, envelope };
-    for account in of_caller(&table, &payer) {
-        for live in table.of(&account) {
-            let key = &live.key;
-            let charged = |other: &BudgetCharge| {
-                let charge = &other.charge;
-                charge.account == account
-                    && charge.unit.code() == key.unit.code()
-                    && ledger::Window::parse(charge.window.code()) == Ok(key.window)
-            };
-            // A limit that has ended, or one that only adds to another's, is none where no plugin has one.
-            let Some(limit) = live.limit(None, now) else {
-                continue;
-            };
-            if limit == UNLIMITED || charges.iter().any(charged) {
-                continue;
-            }
-            let unit = Unit::of(key.unit.code());
-            let amount = amount(&unit, estimate).ok_or_else(no_price)?;
-            charges.push(BudgetCharge {
-                charge: Charge {
-                    account: account.clone(),
-                    window: Window::of(&key.window.to_string()),
-                    unit,
-                    limit,
-                    amount,
-                    reserve: Reserve::Expected,
-                    overrun: Overrun::Finish,
-                },
-                // Without the live limit there is none.
-                default_limit: UNLIMITED,
-                by: By::Operator,
-            });
+    let payer = Payer::new(caller, envelope, plan, request);
+    let mut add = |account: &str, window, unit| -> Result<(), Refused> {
+        // A limit that has ended, or one that only adds to another's, is none where no plugin has one.
+        let limit = table.limit((account, window, unit), defaults, None, now);
+        let limit = limit.filter(|limit| *limit != UNLIMITED);
+        let is_charged = |charge: &BudgetCharge| is_on(charge, account, window, unit);
+        if let Some(limit) = limit
+            && !charges.iter().any(is_charged)
+        {
+            charges.push(charge((account, window, unit), limit, estimate)?);
+        }
+        Ok(())
+    };
+    for account in of_request(table.kinds(), &payer) {
+        for Live { key, .. } in table.of(&account).iter().map(AsRef::as_ref) {
+            add(&account, key.window, key.unit)?;
+        }
+    }
+    if let Some(defaults) = defaults {
+        for (window, unit) in defaults.keys() {
+            add(defaults.account(), window, unit)?;
         }
     }
     Ok(())
 }
 
-fn replace(charge: &mut BudgetCharge, table: &Table, now: ledger::UnixMillis) {
+/// Returns whether a charge is on this account, window and unit.
+fn is_on(charge: &BudgetCharge, account: &str, window: ledger::Window, unit: ledger::Unit) -> bool {
+    let charge = &charge.charge;
+    charge.account == account
+        && charge.unit.code() == unit.code()
+        && ledger::Window::parse(charge.window.code()) == Ok(window)
+}
+
+/// Returns the charge for a limit that no plugin knows.
+///
+/// # Errors
+///
+/// As [`apply`].
+fn charge(
+    (account, window, unit): (&str, ledger::Window, ledger::Unit),
+    limit: u64,
+    estimate: &Estimate,
+) -> Result<BudgetCharge, Refused> {
+    let unit = Unit::of(unit.code());
+    let amount = amount(&unit, estimate).ok_or_else(no_price)?;
+    Ok(BudgetCharge {
+        charge: Charge {
+            account: account.to_owned(),
+            window: Window::of(&window.to_string()),
+            unit,
+            limit,
+            amount,
+            reserve: Reserve::Expected,
+            overrun: Overrun::Finish,
+        },
+        // Without the live limit there is none.
+        default_limit: UNLIMITED,
+        by: By::Operator,
+    })
+}
+
+/// Gives a plugin's charge the limit that holds.
+fn replace(
+    charge: &mut BudgetCharge,
+    table: &Table,
+    defaults: Option<&Defaults<'_>>,
+    now: ledger::UnixMillis,
+) {
     let asked = &charge.charge;
-    let live = table.find(&asked.account, asked.window.code(), asked.unit.code());
-    if let Some(live) = live
-        && let Some(limit) = live.limit(Some(charge.default_limit), now)
+    let account = &*asked.account;
+    // Most accounts have none, and need no codes to be parsed.
+    if table.of(account).is_empty() && defaults.is_none_or(|defaults| defaults.account() != account)
     {
+        return;
+    }
+    if let (Ok(window), Ok(unit)) = (
+        ledger::Window::parse(asked.window.code()),
+        ledger::Unit::parse(asked.unit.code()),
+    ) && let Some(limit) = table.limit(
+        (account, window, unit),
+        defaults,
+        Some(charge.default_limit),
+        now,
+    ) {
         charge.charge.limit = limit;
     }
 }

@@ -144,12 +144,11 @@ impl<'a> Panel<'a> {
             hooks.charges(self.envelope, plan, estimate)
         })?;
         let mut charges = charges.into_iter().map(BudgetCharge::from).collect();
-        let payer = (self.caller, &**self.envelope);
         live::apply(
             &mut charges,
             settlement.live_limits(),
-            payer,
-            request.endpoint(),
+            (self.caller, self.envelope),
+            (&**request, plan),
             estimate,
         )?;
         Ok(charges)

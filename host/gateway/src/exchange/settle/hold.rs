@@ -10,6 +10,7 @@ use crate::amounts::amounts;
 use crate::budgets::experience::{Experience, Seen};
 use crate::budgets::left;
 use crate::budgets::live::LiveLimits;
+use crate::budgets::live::defaults::Defaults;
 use crate::budgets::{limit_reached, warning};
 use crate::clock::now;
 use crate::config::ClientWarnings;
@@ -169,11 +170,17 @@ impl Settlement {
             .default_limits
             .get_or_insert_with(|| charges.map(|charge| charge.limit).collect());
         let now = now();
+        let request = &self.receipt.request;
+        let of_caller = request
+            .caller
+            .as_ref()
+            .zip(request.envelope.as_ref())
+            .and_then(|(caller, envelope)| Defaults::of(&table, caller, envelope));
         hold.relimit(|index, charge| {
             let default = defaults.get(index).copied().unwrap_or(charge.limit);
-            let live = table.get(&charge.account, charge.window, charge.unit);
-            live.and_then(|live| live.limit(Some(default), now))
-                .unwrap_or(default)
+            let on = (&*charge.account, charge.window, charge.unit);
+            let limit = table.limit(on, of_caller.as_ref(), Some(default), now);
+            limit.unwrap_or(default)
         });
     }
 
