@@ -20,7 +20,7 @@ mod stream;
 pub use answer::{Message, answer, result};
 pub use inspect::{Inspect, Passage};
 pub use request::{messages, requests, system};
-pub use stream::Stream;
+pub use stream::{Follows, Stream};
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -139,15 +139,16 @@ async fn a_recorded_request_came_when_its_receipt_says() {
 async fn one_request_in_so_many_is_recorded_and_never_more_than_there_is_room_for() {
     let upstream = Upstream::answering().await;
     let gate = recording(&upstream, "sample = 3").await;
-    for _ in 0..7 {
-        assert_eq!(gate.ask(&gate.messages(&asking("hi"))).await.status, 200);
+    for number in 0..7 {
+        ask_and_record(&gate, &gate.messages(&asking("hi")), number / 3 + 1).await;
     }
     let (lines, ..) = recorded(gate).await;
     assert_eq!(lines.len(), 3, "the first, the fourth, the seventh");
 
     let gate = recording(&upstream, "max_bytes = 2000").await;
     // One at a time, so that the queue has room for each.
-    for _ in 0..9 {
+    ask_and_record(&gate, &gate.messages(&asking("hi")), 1).await;
+    for _ in 1..9 {
         assert_eq!(gate.ask(&gate.messages(&asking("hi"))).await.status, 200);
     }
     let (lines, _folder, file) = recorded(gate).await;

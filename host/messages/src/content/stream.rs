@@ -41,6 +41,15 @@ struct Open {
     kind: Kind,
 }
 
+/// The bytes that the client gets after the end of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// None: the upstream ended the stream.
+    Nothing,
+    /// Another event, which the gateway adds.
+    Event,
+}
+
 /// The state of the message's end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum End {
@@ -77,15 +86,24 @@ impl Stream {
         fed
     }
 
-    /// Ends the stream where the upstream ended it. What was held back is inspected as the end of its text. An event that lacks
-    /// the empty line after it leaves if it is whole otherwise.
+    /// Ends the stream after the bytes so far. What was held back is inspected as the end of its text. An event that lacks
+    /// the empty line after it leaves if it is whole otherwise, and gets that line if another event follows it.
     ///
     /// # Errors
     /// A guard ends the stream.
-    pub fn finish<I: Inspect>(&mut self, guard: &mut I, out: &mut Vec<u8>) -> Result<(), I::Stop> {
-        let rest = self.frames.take();
+    pub fn finish<I: Inspect>(
+        &mut self,
+        follows: Follows,
+        guard: &mut I,
+        out: &mut Vec<u8>,
+    ) -> Result<(), I::Stop> {
+        let mut rest = self.frames.take();
         let data = Event::read(&rest);
         let whole = serde_json::from_slice::<IgnoredAny>(data.data()).is_ok();
+        let came = rest.len();
+        if whole {
+            rest.extend_from_slice(missing_end(&rest));
+        }
         let mut finished = Ok(());
         if whole || rest.trim_ascii().is_empty() {
             finished = self.event(&rest, guard, out);
@@ -95,6 +113,9 @@ impl Stream {
             self.queue.withhold();
         }
         self.queue.flush(out);
+        if follows == Follows::Nothing && finished.is_ok() && out.ends_with(&rest) {
+            out.truncate(out.len() - (rest.len() - came));
+        }
         finished
     }
 
@@ -351,5 +372,14 @@ impl Stream {
         let number = self.next;
         self.next = self.next.saturating_add(1);
         number
+    }
+}
+
+/// Returns the line ends that an event lacks.
+fn missing_end(event: &[u8]) -> &'static [u8] {
+    match event.last() {
+        Some(b'\n') => b"\n",
+        // Behind a CR, an LF belongs to the same line end, and so it does in the middle of a line.
+        _ => b"\n\n",
     }
 }

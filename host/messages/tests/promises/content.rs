@@ -5,12 +5,21 @@ mod guards;
 mod held;
 mod whole_streams;
 
-use witgate_messages::content::Stream;
+use witgate_messages::content::{Follows, Stream};
 
 use guards::{Rule, Stopped};
 
 /// Returns what a stream becomes under a guard, if it arrives in these chunks.
 fn through<'a>(
+    rule: &mut Rule,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (String, Result<(), Stopped>) {
+    before(Follows::Nothing, rule, chunks)
+}
+
+/// Returns what a stream becomes that ends after these chunks, before what follows it.
+fn before<'a>(
+    follows: Follows,
     rule: &mut Rule,
     chunks: impl IntoIterator<Item = &'a [u8]>,
 ) -> (String, Result<(), Stopped>) {
@@ -24,7 +33,7 @@ fn through<'a>(
         }
     }
     if ended.is_ok() {
-        ended = stream.finish(rule, &mut out);
+        ended = stream.finish(follows, rule, &mut out);
         assert_eq!(stream.held(), 0, "nothing waits at the end");
     }
     if let Err(Stopped) = ended {

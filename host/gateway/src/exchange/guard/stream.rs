@@ -4,6 +4,7 @@
 //! ends is ended for the client as the guard says, and its upstream is left as by a client that leaves.
 
 use bytes::Bytes;
+use witgate_messages::content::Follows;
 use witgate_messages::{content, error};
 use witgate_upstream::Response;
 
@@ -64,16 +65,22 @@ pub(super) async fn deliver(
         Err(
             stopped @ (Stopped::UpstreamClosed(_) | Stopped::TimedOut(_) | Stopped::Refused(_)),
         ) => {
-            passing.finish(client, session, settlement).await?;
+            passing
+                .finish(Follows::Nothing, client, session, settlement)
+                .await?;
             return Err(stopped);
         }
         Err(Stopped::Spent(refused)) => {
-            passing.finish(client, session, settlement).await?;
+            passing
+                .finish(Follows::Event, client, session, settlement)
+                .await?;
             return limit::end_with(refused, client, session, settlement).await;
         }
         Err(stopped @ (Stopped::ClientGone | Stopped::Guard)) => return Err(stopped),
     }
-    passing.finish(client, session, settlement).await?;
+    passing
+        .finish(Follows::Nothing, client, session, settlement)
+        .await?;
     relay::end(response, client, session).await
 }
 
@@ -147,13 +154,17 @@ impl Passing {
     /// Passes on what was held back.
     async fn finish(
         &mut self,
+        follows: Follows,
         client: &mut Downstream,
         session: &mut HttpSession,
         settlement: &mut Settlement,
     ) -> Result<(), Stopped> {
         let mut out = Vec::new();
         let finished = match settlement.guards() {
-            Some(guards) if client.is_there() => self.stream.finish(&mut Texts(guards), &mut out),
+            Some(guards) if client.is_there() => {
+                let guard = &mut Texts(guards);
+                self.stream.finish(follows, guard, &mut out)
+            }
             Some(_) | None => Ok(()),
         };
         let finished = finished.map_err(Ended::from);

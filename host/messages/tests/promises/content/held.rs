@@ -1,9 +1,9 @@
 //! The order and the time in which events leave while a text is held back.
 
-use witgate_messages::content::Stream;
+use witgate_messages::content::{Follows, Stream};
 
 use super::guards::{Does, Rule};
-use super::through;
+use super::{before, through};
 
 fn delta(index: usize, text: &str) -> String {
     format!(
@@ -85,6 +85,29 @@ fn a_cut_passes_what_was_held() {
         [unfinished.as_bytes()],
     );
     assert_eq!(out, unfinished, "with one that only lacks the empty line");
+}
+
+#[test]
+fn an_event_that_lacks_its_empty_line_gets_it_before_another_one() {
+    let stream = delta(0, "SECRET SEC");
+    let lines = stream.replace('\n', "\r\n");
+    let owed = || Rule::new("SECRET", Does::Replace("[x]".into()));
+    for (unfinished, end) in [
+        (stream.trim_end(), "\n\n"),
+        (stream.strip_suffix('\n').unwrap(), "\n"),
+        (lines.strip_suffix("\r\n").unwrap(), "\n"),
+        (lines.strip_suffix("\n\r\n").unwrap(), "\n\n"),
+    ] {
+        let (out, _) = before(
+            Follows::Event,
+            &mut Rule::new("SECRET", Does::Pass),
+            [unfinished.as_bytes()],
+        );
+        assert_eq!(out, unfinished.to_owned() + end, "an error of the gateway");
+        let (out, _) = through(&mut owed(), [unfinished.as_bytes()]);
+        let changed = unfinished.replace("SECRET SEC", "[x] ");
+        assert_eq!(out, changed + end + &delta(0, "SEC"), "what was owed");
+    }
 }
 
 #[test]
