@@ -35,7 +35,7 @@ pub(crate) struct Query {
     /// without the field.
     #[arg(long = "where", value_name = "NAME=VALUE", value_parser = field)]
     fields: Vec<(String, String)>,
-    /// Earliest time: 2026-11 or 2026-11-29 in the time zone of [usage], 2026-11-29T18:00:00Z, or a time before now such as 90m, 24h or 7d.
+    /// Earliest time: 2026-11 or 2026-11-29 in the time zone of `[usage]`, 2026-11-29T18:00:00Z, or a time before now such as 90m, 24h or 7d.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// End of the time, in the same way.
