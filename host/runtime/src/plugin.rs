@@ -139,7 +139,7 @@ impl Plugin {
     ) -> bool {
         let wanted = self.parts.interests.include(hook, request, context);
         if !wanted {
-            self.left_out(hook);
+            self.left_out(hook, 1);
         }
         wanted
     }
@@ -149,9 +149,9 @@ impl Plugin {
         self.parts.interests.include_receipt(exchange)
     }
 
-    /// Counts a call that the plugin was not interested in.
-    pub(crate) fn left_out(&self, hook: Hook) {
-        self.parts.spec.stats.left_out(hook);
+    /// Counts requests or receipts that the plugin was not interested in.
+    pub(crate) fn left_out(&self, hook: Hook, count: usize) {
+        self.parts.spec.stats.left_out(hook, count as u64);
     }
 
     /// Returns the kinds of texts that the guard hook is called for, in the order of [`ContentKind::ALL`].

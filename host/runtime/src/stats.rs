@@ -116,8 +116,9 @@ impl Stats {
         self.hooks.of(hook).skipped.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn left_out(&self, hook: Hook) {
-        self.hooks.of(hook).left_out.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn left_out(&self, hook: Hook, count: u64) {
+        let left_out = &self.hooks.of(hook).left_out;
+        left_out.fetch_add(count, Ordering::Relaxed);
     }
 
     pub(crate) fn faulted(&self, kind: FaultKind) {

@@ -93,15 +93,14 @@ impl Lineup {
         let mut entries: Vec<_> = receipts.map(Audited::new).collect();
         self.hold_back_if_incomplete(&mut entries, &keep);
         for plugin in self.with(Hook::Audit) {
-            let idle = exchanges.len() - asked.len();
-            (0..idle).for_each(|_| plugin.left_out(Hook::Audit));
+            plugin.left_out(Hook::Audit, exchanges.len() - asked.len());
             let wants = |exchange: &&E| plugin.wants_receipt(&exchange.facts());
             let mut rest = entries.as_mut_slice();
             for run in asked.chunk_by(|a, b| wants(a) == wants(b)) {
                 let (now, later) = rest.split_at_mut(run.len());
                 match run.first().is_some_and(wants) {
                     true => pass_all(plugin, now, &keep),
-                    false => run.iter().for_each(|_| plugin.left_out(Hook::Audit)),
+                    false => plugin.left_out(Hook::Audit, run.len()),
                 }
                 rest = later;
             }
