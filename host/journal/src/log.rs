@@ -2,6 +2,7 @@
 
 mod keeper;
 mod lease;
+mod options;
 mod recorder;
 mod run;
 mod stats;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use witgate_ledger::{Ledger, Position, UnixMillis};
+use witgate_ledger::{Ledger, Position};
 
 use self::keeper::Keeper;
 use self::run::Run;
@@ -28,6 +29,7 @@ use self::writer::Writer;
 use crate::disk::Disk;
 
 pub use self::lease::Lease;
+pub use self::options::Options;
 pub use self::stats::Stats;
 
 /// A write that takes longer than this makes further requests wait for the log's thread instead of writing themselves, so
@@ -36,25 +38,6 @@ const SLOW: Duration = Duration::from_millis(20);
 
 /// Time after which a request that waits for another's write tries again by itself.
 const WRITE: Duration = Duration::from_millis(5);
-
-/// Delays and bounds of a [`Log`].
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// The time between two syncs while there is something to sync.
-    pub sync_interval: Duration,
-    /// The size from which a segment is full, in bytes.
-    pub segment_bytes: u64,
-    /// The most bytes of steps that are kept while the disk refuses.
-    pub buffer_bytes: usize,
-    /// The longest write, and the longest sync, of a disk that is well.
-    pub patience: Duration,
-    /// The time between two attempts while the disk refuses.
-    pub retry: Duration,
-    /// The most that steps which are not synced may have spent.
-    pub lease: Lease,
-    /// The clock.
-    pub now: fn() -> UnixMillis,
-}
 
 /// The journal of a ledger. Dropping it writes what is buffered and syncs.
 pub struct Log {
@@ -110,24 +93,6 @@ struct Shared {
     news: Notify,
     keeper: Mutex<Option<Thread>>,
     counters: Counters,
-}
-
-// === impl Options ===
-
-impl Options {
-    /// Returns the usual delays and bounds with this clock.
-    #[must_use]
-    pub fn with_clock(now: fn() -> UnixMillis) -> Self {
-        Self {
-            sync_interval: Duration::from_millis(20),
-            segment_bytes: 16 << 20,
-            buffer_bytes: 64 << 20,
-            patience: Duration::from_secs(2),
-            retry: Duration::from_millis(200),
-            lease: Lease::UNBOUNDED,
-            now,
-        }
-    }
 }
 
 // === impl Log ===
