@@ -1,5 +1,6 @@
 //! Upstreams: which one is asked, with which credential, what is tried again, and what operators see of it.
 
+mod asked;
 mod attempts;
 mod breaker;
 mod credentials;

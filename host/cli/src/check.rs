@@ -17,6 +17,9 @@ use crate::output::{count_of, exit_code, print};
 pub(super) struct Args {
     #[command(flatten)]
     config: ConfigArg,
+    /// Ask each upstream for its models, and say what is wrong if it does not answer with them.
+    #[arg(long)]
+    upstreams: bool,
 }
 
 /// Checks the configuration, the files that it names, and the plugins, and reports all problems: a problem in one place hides
@@ -30,8 +33,11 @@ pub(super) fn check(args: &Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let results = [files(&draft), plugins(&draft)?];
-    let is_valid = results.into_iter().all(|is_valid| is_valid);
+    let mut is_valid = files(&draft);
+    is_valid &= plugins(&draft)?;
+    if args.upstreams {
+        is_valid &= upstreams(&draft)?;
+    }
     print(if is_valid {
         "no problems found"
     } else {
@@ -140,6 +146,26 @@ fn plugins(draft: &Draft) -> anyhow::Result<bool> {
         print(&orphan_text(&orphan));
     }
     Ok(is_valid)
+}
+
+/// Asks each upstream for its models, and reports what it says. Returns whether requests to all of them can be expected to succeed.
+fn upstreams(draft: &Draft) -> anyhow::Result<bool> {
+    if draft.problems.is_about("upstreams") {
+        print("upstreams were not asked: their configuration has problems");
+        return Ok(false);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let verdicts = runtime.block_on(inspect::upstreams(&draft.config));
+    for verdict in &verdicts {
+        print(&format!(
+            "upstream {}: {}",
+            verdict.upstream,
+            verdict.said.join("; ")
+        ));
+    }
+    Ok(verdicts.iter().all(|verdict| verdict.is_fine))
 }
 
 /// Returns the reason why the plugins cannot be checked, or `None` if they can.

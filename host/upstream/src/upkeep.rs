@@ -6,23 +6,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{ACCEPT, USER_AGENT};
-use http::{HeaderName, HeaderValue, Method};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
-use witgate_http::Headers;
+use tokio::time::{MissedTickBehavior, interval};
 
-use super::admission::Admission;
-use super::connection::departure::Departure;
 use super::health::Turn;
-use super::limit::Limit;
-use super::request::{Framing, HeadersOf, Request};
 use super::{Upstream, Upstreams};
 use crate::config::HealthPolicy;
-
-/// Largest answer to a health check that is read so that its connection can be reused, in bytes.
-const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// The tasks of one upstream.
 struct Kept {
@@ -107,54 +97,10 @@ impl Upstream {
 
     /// Makes one check. A status below 500 is a good one.
     async fn check(self: &Arc<Self>, policy: &HealthPolicy) -> Result<(), String> {
-        let request = Request {
-            method: &Method::GET,
-            path: &policy.path,
-            headers: check_headers(),
-            headers_of: HeadersOf::Gateway,
-            framing: Framing::None,
-            body: &[],
-        };
-        let mut attempt = self
-            .attempt(Admission::HealthCheck)
-            .map_err(|closed| closed.to_string())?;
-        let limit = Limit::of_upstream(policy.timeout);
-        let departure = Departure::default();
-        let sent = timeout(policy.timeout, attempt.send(&request, limit, &departure)).await;
-        let mut response = sent
-            .map_err(|_| format!("no answer within {:?}", policy.timeout))?
-            .map_err(|error| error.to_string())?;
-        let status = response.status();
-        if status >= 500 {
-            return Err(format!("{} answered {status}", policy.path));
-        }
-        let drained = timeout(policy.timeout, async {
-            let mut read = 0;
-            while !response.is_done() && read < MAX_ANSWER_BYTES {
-                match response.read().await {
-                    Ok(Some(part)) => read += part.len(),
-                    Ok(None) => {}
-                    Err(_) => return,
-                }
-            }
-        });
-        // The status is the check; an answer that breaks off afterwards costs its connection and no more.
-        if drained.await.is_ok() && response.is_done() {
-            attempt.release(response);
+        let answered = self.ask(&policy.path, policy.timeout).await?;
+        if answered.status >= 500 {
+            return Err(format!("{} answered {}", policy.path, answered.status));
         }
         Ok(())
     }
-}
-
-/// Returns the headers of a health check.
-fn check_headers() -> Headers {
-    let mut headers = Headers::with_capacity(4);
-    for (name, value) in [
-        (ACCEPT, "application/json"),
-        (USER_AGENT, "witgate-health"),
-        (HeaderName::from_static("anthropic-version"), "2023-06-01"),
-    ] {
-        headers.push(&name, &HeaderValue::from_static(value));
-    }
-    headers
 }

@@ -1,6 +1,10 @@
 //! Checks of everything that a configuration names, without serving.
 
+mod upstreams;
+
 use witgate_upstream::system_resolver;
+
+pub use self::upstreams::{Verdict, upstreams};
 
 use crate::config::{Config, Draft};
 use crate::gateway::snapshot::{admin_keys, alone, capture, keyring, tls};
