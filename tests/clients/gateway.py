@@ -11,6 +11,10 @@ import time
 import urllib.parse
 
 
+# The credential that upstreams of the tests are sent.
+SECRET = "sk-upstream-secret"
+
+
 class Gateway:
     """A running gateway. `url` is where clients connect, `key` its virtual key."""
 
@@ -88,7 +92,7 @@ class RunningGateway(Gateway):
         self.process = None
         made = self._witgate(binary, folder, environment, "key", "new", "--id", "clients", "--tier", "pro", "--file", "keys.toml")
         self.key = re.search(r"wgk\S+", made.stdout)[0]
-        (folder / "secret").write_text("upstream-secret")
+        (folder / "secret").write_text(SECRET)
         config = folder / "witgate.toml"
         text = f"""[listen]
 address = "127.0.0.1:0"

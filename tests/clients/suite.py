@@ -15,6 +15,7 @@ from pathlib import Path
 import caps
 import faults
 import guards
+import hosted
 import questions
 from gateway import Gateway
 
@@ -22,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 REPO = HERE.parent.parent
 CLIENTS = REPO / ".cache/clients"
 VENV = CLIENTS / "python/bin/python"
+LITELLM = CLIENTS / "litellm"
 
 DRIVERS = {
     "http": [sys.executable, "raw_http.py"],
@@ -117,6 +119,7 @@ def main():
         results += faults.results(binary, policies, Path(folder), bare, faults.programs(VENV), environment)
         results += guards.results(binary, policies, Path(folder), bare, environment)
         results += caps.results(binary, policies, Path(folder), bare, environment)
+        results += hosted.results(binary, policies, Path(folder), bare, environment, LITELLM, DRIVERS["python sdk"][0])
         failed = [name for name, why in results if why]
         for name, why in results:
             print(f"FAILED {name}: {why}" if why else f"ok {name}")
