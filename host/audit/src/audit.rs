@@ -5,7 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -23,8 +23,8 @@ pub struct Settings {
     pub queue_bytes: usize,
     /// Maximum receipts in a batch; 0 counts as 1.
     pub batch: usize,
-    /// Time to wait for a batch to fill, which makes writes fewer and receipts later. A receipt that comes longer than this after the batch
-    /// before is written at once, and nobody who waits for a receipt waits for this.
+    /// Time to wait for a batch to fill, which makes writes fewer and receipts later. A receipt after ten times as long without
+    /// any is written at once, and a flush does not wait for this.
     pub linger: Duration,
     /// Maximum bytes of lines kept while the sink fails.
     pub backlog_bytes: usize,
@@ -33,6 +33,10 @@ pub struct Settings {
     /// Maximum time between retries.
     pub longest_retry: Duration,
 }
+
+/// Rounds of [`Settings::linger`] without a receipt after which the thread sleeps, and the next receipt wakes it. Until then it looks by itself,
+/// so that a receipt costs no wake-up.
+const IDLE_ROUNDS: u32 = 10;
 
 /// A pipeline of receipts to a sink. Shared by reference; dropping it flushes, as [`Audit::shutdown`] does.
 #[derive(Debug)]
@@ -65,8 +69,8 @@ struct Writer<T, R> {
     render: R,
     batch: usize,
     linger: Duration,
-    /// The end of the last batch.
-    last: Option<Instant>,
+    /// Rounds since the last receipt.
+    idle: u32,
 }
 
 // === impl Settings ===
@@ -77,7 +81,7 @@ impl Default for Settings {
             queue: 4096,
             queue_bytes: 16 * 1024 * 1024,
             batch: 256,
-            linger: Duration::from_millis(5),
+            linger: Duration::from_millis(100),
             backlog_bytes: 64 * 1024 * 1024,
             first_retry: Duration::from_millis(100),
             longest_retry: Duration::from_secs(5),
@@ -117,7 +121,7 @@ impl<T: Receipt> Audit<T> {
             render,
             batch: settings.batch.max(1),
             linger: settings.linger,
-            last: None,
+            idle: IDLE_ROUNDS,
         };
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
@@ -290,10 +294,13 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
     fn run(mut self) {
         let mut batch = Vec::new();
         loop {
-            let retry_in = self.shared.journal.lock().retry_in();
-            match self.shared.queue.wait(retry_in) {
-                Taken::Items => self.write(&mut batch),
+            match self.wait() {
+                Taken::Items => {
+                    self.write(&mut batch);
+                    self.idle = 0;
+                }
                 Taken::Nothing => {
+                    self.idle = self.idle.saturating_add(1);
                     self.shared.write_aside();
                     self.shared.journal.lock().retry_if_due();
                 }
@@ -304,11 +311,18 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
         self.shared.journal.lock().close();
     }
 
-    fn write(&mut self, batch: &mut Vec<T>) {
-        // Where receipts are rare, waiting for others would only wake this thread once more for each.
-        if self.last.is_some_and(|last| last.elapsed() < self.linger) {
-            self.shared.queue.linger(self.batch, self.linger);
+    /// Waits for a batch, and no longer than until the next retry of a failing sink.
+    fn wait(&self) -> Taken {
+        let retry_in = self.shared.journal.lock().retry_in();
+        if self.idle < IDLE_ROUNDS {
+            let round = retry_in.map_or(self.linger, |retry| retry.min(self.linger));
+            self.shared.queue.linger(self.batch, round)
+        } else {
+            self.shared.queue.wait(retry_in)
         }
+    }
+
+    fn write(&mut self, batch: &mut Vec<T>) {
         self.shared.queue.take(batch, self.batch);
         let bytes = batch.iter().map(Receipt::weight).sum();
         let lines = self.render(batch);
@@ -316,7 +330,6 @@ impl<T: Receipt, R: Render<T>> Writer<T, R> {
         self.shared.write_aside();
         self.shared.queue.finish(batch.len(), bytes);
         batch.clear();
-        self.last = Some(Instant::now());
     }
 
     /// Renders a batch. If that fails, each receipt is rendered by itself, so that a bad one does not affect the others.

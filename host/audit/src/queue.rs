@@ -128,23 +128,17 @@ impl<T> Queue<T> {
                 let _ = self.filled.wait_while_for(&mut state, empty, timeout);
             }
         }
-        state.taker = Taker::Busy;
-        state.nudge = Nudge::None;
-        match (state.items.is_empty(), &state.door) {
-            (false, _) => Taken::Items,
-            (true, Door::Open) => Taken::Nothing,
-            (true, Door::Closed) => Taken::End,
-        }
+        state.taken()
     }
 
-    /// Waits for a batch of `most` items or for the timeout, whichever is first. Does not wait for items while the queue is half full
-    /// in bytes or closed, or while somebody waits for those inside.
-    pub(crate) fn linger(&self, most: usize, timeout: Duration) {
+    /// Waits for the timeout, or until there is a batch of `most` items, whichever is first. Items before that wake no thread. Does not
+    /// wait while the queue is half full in bytes or closed, or while another thread waits for the items inside.
+    pub(crate) fn linger(&self, most: usize, timeout: Duration) -> Taken {
         let mut state = self.state.lock();
         state.taker = Taker::Lingering(most);
         let may_linger = |state: &mut State<T>| self.may_linger(state, most);
         let _ = self.filled.wait_while_for(&mut state, may_linger, timeout);
-        state.taker = Taker::Busy;
+        state.taken()
     }
 
     fn may_linger(&self, state: &State<T>, most: usize) -> bool {
@@ -201,5 +195,20 @@ impl<T> Queue<T> {
     pub(crate) fn size(&self) -> (usize, usize) {
         let state = self.state.lock();
         (state.items.len(), state.bytes)
+    }
+}
+
+// === impl State ===
+
+impl<T> State<T> {
+    /// Ends a wait of the consumer.
+    fn taken(&mut self) -> Taken {
+        self.taker = Taker::Busy;
+        self.nudge = Nudge::None;
+        match (self.items.is_empty(), &self.door) {
+            (false, _) => Taken::Items,
+            (true, Door::Open) => Taken::Nothing,
+            (true, Door::Closed) => Taken::End,
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! which its thread did not run, and since a fault refuses the request, a busy machine would refuse traffic. So the host checks
 //! a call halfway through its deadline, and then after each further half: the call ends at the first check that finds the
 //! thread to have run for most of the time since the first check, and in any case after [`MAX_WALL_FACTOR`] times the deadline.
-//! On an idle machine that is the deadline itself, and up to 10 ms later if the clock was asleep or napping when the call began. A call that ends before the first check pays nothing for this.
+//! On an idle machine that is the deadline itself, and up to 30 ms later if the clock was asleep or napping when the call began. A call that ends before the first check pays nothing for this.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// The longest time until the thread notices a call that began after a pause. Deadlines are late by at most this much.
-const LONGEST_NAP: Duration = Duration::from_millis(10);
+const LONGEST_NAP: Duration = Duration::from_millis(30);
 
 /// The time without calls after which the thread sleeps.
 const IDLE: Duration = Duration::from_millis(100);

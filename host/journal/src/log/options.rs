@@ -32,7 +32,7 @@ impl Options {
     #[must_use]
     pub fn with_clock(now: fn() -> UnixMillis) -> Self {
         Self {
-            sync_interval: Duration::from_millis(20),
+            sync_interval: Duration::from_millis(100),
             segment_bytes: 16 << 20,
             buffer_bytes: 64 << 20,
             patience: Duration::from_secs(2),
