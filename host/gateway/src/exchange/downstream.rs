@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use witgate_http::ResponseHead;
 
 use crate::config::ClientGone;
-use crate::exchange::relay::early_headers;
+use crate::exchange::relay::{early_headers, ready};
 use crate::gateway::snapshot::Snapshot;
 use crate::listen::session::HttpSession;
 
@@ -198,6 +198,15 @@ impl Downstream {
         work: F,
     ) -> Result<F::Output, Interrupted> {
         let mut work = pin!(work);
+        if session.has_unsent() {
+            if let Some(done) = ready(work.as_mut()).await {
+                return Ok(done);
+            }
+            // The head does not wait for a body that has yet to come.
+            if session.flush().await.is_err() {
+                self.leave()?;
+            }
+        }
         loop {
             let due = self.due();
             let there = self.is_there();

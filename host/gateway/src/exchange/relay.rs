@@ -33,6 +33,15 @@ use crate::receipts::receipt::Outcome;
 /// Largest number of bytes that are joined into one write.
 const JOIN: usize = 64 * 1024;
 
+/// The part of a body that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// All of it, and its end.
+    WithEnd,
+    /// All of it. The end is still to be sent.
+    WithoutEnd,
+}
+
 /// Answers a health probe of a client.
 pub(super) async fn answer_health_probe(
     session: &mut HttpSession,
@@ -191,8 +200,10 @@ async fn deliver(
         settlement.count(&chunk);
         client.body(session, chunk, false).await?;
     }
-    body(response, client, session, settlement).await?;
-    end(response, client, session).await
+    match body(response, client, session, settlement).await? {
+        Sent::WithEnd => Ok(()),
+        Sent::WithoutEnd => end(response, client, session).await,
+    }
 }
 
 /// Ends the body, with the upstream's trailers.
@@ -210,19 +221,20 @@ pub(super) async fn end(
     Ok(())
 }
 
-/// Passes the body on, chunk by chunk, until its end.
+/// Passes the body on, chunk by chunk, until its end. The last chunk takes the end with it if that has arrived and has no trailers.
 async fn body(
     response: &mut Response,
     client: &mut Downstream,
     session: &mut HttpSession,
     settlement: &mut Settlement,
-) -> Result<(), Stopped> {
+) -> Result<Sent, Stopped> {
     let step = limit::step(settlement);
     loop {
         client.set_between_events(settlement.is_between_events());
         let Some(mut chunk) = next_chunk(response, client, session).await? else {
-            return Ok(());
+            return Ok(Sent::WithoutEnd);
         };
+        let is_last = response.is_done() && !session.is_http2();
         while !chunk.is_empty() {
             let part = chunk.split_to(chunk.len().min(step));
             let place = settlement.place();
@@ -232,12 +244,18 @@ async fn body(
                 Err(Unkept::Spent(refused)) => {
                     let cut = limit::Cut { refused, place };
                     let come = [part, chunk];
-                    return cut.after(come, response, client, session, settlement).await;
+                    cut.after(come, response, client, session, settlement)
+                        .await?;
+                    return Ok(Sent::WithoutEnd);
                 }
                 Err(unkept) => return Err(unkept.into()),
             }
             settlement.count(&part);
-            client.body(session, part, false).await?;
+            let end = is_last && chunk.is_empty();
+            client.body(session, part, end).await?;
+            if end {
+                return Ok(Sent::WithEnd);
+            }
         }
     }
 }

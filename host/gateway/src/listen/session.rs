@@ -179,7 +179,7 @@ impl HttpSession {
         }
     }
 
-    /// Sends the head of the response. That of a body with a length leaves with the body.
+    /// Sends the head of the response. If a body follows, it leaves with the first bytes of that, or when it is flushed.
     ///
     /// # Errors
     ///
@@ -188,6 +188,26 @@ impl HttpSession {
         match self {
             Self::Http1(http1) => http1.write_head(head).await,
             Self::Http2(http2) => http2.write_head(head).await,
+        }
+    }
+
+    /// Returns whether the head of the response waits for its body.
+    pub(crate) fn has_unsent(&mut self) -> bool {
+        match self {
+            Self::Http1(http1) => http1.has_unsent(),
+            Self::Http2(_) => false,
+        }
+    }
+
+    /// Sends the head of the response if it waits for its body.
+    ///
+    /// # Errors
+    ///
+    /// The client disconnected, or takes nothing.
+    pub(crate) async fn flush(&mut self) -> Result<(), ClientError> {
+        match self {
+            Self::Http1(http1) => http1.flush().await,
+            Self::Http2(_) => Ok(()),
         }
     }
 

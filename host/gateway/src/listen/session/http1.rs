@@ -234,10 +234,18 @@ impl Http1 {
         self.status_sent = Some(head.status);
         tracing::trace!(peer = %self.ends.peer, status = head.status.as_u16(), framing = ?self.response, "sent the head of a response");
         match self.response {
-            // The body follows at once.
-            ResponseBody::Length(1..) => Ok(()),
-            _ => self.out.flush(&mut self.stream, &[], &[]).await,
+            ResponseBody::None => self.flush().await,
+            // It leaves with the beginning of the body.
+            _ => Ok(()),
         }
+    }
+
+    pub(super) fn has_unsent(&mut self) -> bool {
+        !self.out.bytes().is_empty()
+    }
+
+    pub(super) async fn flush(&mut self) -> Result<(), ClientError> {
+        self.out.flush(&mut self.stream, &[], &[]).await
     }
 
     pub(super) async fn write_body(&mut self, bytes: &[u8], end: bool) -> Result<(), ClientError> {
@@ -298,6 +306,9 @@ impl Http1 {
 
     pub(super) async fn shutdown(&mut self) {
         tracing::trace!(peer = %self.ends.peer, "closed a connection");
+        if self.has_unsent() {
+            let _ = self.flush().await;
+        }
         // An error means that the client is already gone.
         let _ = self.stream.shutdown().await;
         // Closing with unread input resets the connection, and the reset can overtake a response that says why. So the available input
