@@ -81,6 +81,11 @@ pub(crate) enum StoreError {
     Stopped,
 }
 
+/// Returns the path of the database in a directory.
+pub(crate) fn file(directory: &Path) -> PathBuf {
+    directory.join(FILE)
+}
+
 // === impl Store ===
 
 impl Store {
@@ -90,7 +95,7 @@ impl Store {
     ///
     /// The directory can't be written, the database is damaged, or a newer gateway has migrated it.
     pub(crate) fn open(directory: &Path, migrations: &[Migration]) -> Result<Self, StoreError> {
-        let path = directory.join(FILE);
+        let path = file(directory);
         let failed = |reason: String| StoreError::Open {
             path: path.clone(),
             reason,

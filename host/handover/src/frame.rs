@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
-use witgate_ledger::{Carried, Position};
+use witgate_ledger::{Carried, Position, Resets};
 
 use super::record::invalid;
 
@@ -79,6 +79,9 @@ pub(crate) struct Offer {
     /// The last step that the balances contain; zeros from a process without a lasting journal.
     #[serde(default)]
     pub(crate) position: Position,
+    /// The resets that the balances contain.
+    #[serde(default)]
+    pub(crate) resets: Resets,
 }
 
 /// A socket in transit.

@@ -109,10 +109,12 @@ impl Inbox {
                 Event::Hold {
                     step,
                     changes,
+                    name,
                     position,
                 } => {
                     let ledger = self.books.ledger();
-                    let rejected = ledger.apply(position, step, &changes, self.books.now());
+                    let rejected =
+                        ledger.apply(position, (step, &name), &changes, self.books.now());
                     if rejected > 0 {
                         tracing::error!(
                             balances = rejected,

@@ -325,6 +325,7 @@ impl Handover {
             spool,
             open_holds: export.open_holds,
             position: export.position,
+            resets: export.resets.clone(),
         };
         Frame::message(&FromOld::Offer(offer))?
             .send_with(&fds, stream)

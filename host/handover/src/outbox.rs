@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 use witgate_audit::Sink;
 use witgate_audit::sink::Stopped;
-use witgate_ledger::Entry;
+use witgate_ledger::{Entry, Step};
 
 use super::books::Books;
 use super::frame::{Frame, FromNew, FromOld, TIMEOUT};
@@ -95,6 +95,10 @@ impl Outbox {
         let event = Event::Hold {
             step: entry.step,
             changes: entry.to_changes(),
+            name: match entry.step {
+                Step::Reset => entry.name.to_owned(),
+                Step::Opened | Step::Extended | Step::Ended => String::new(),
+            },
             position: (entry.position.epoch > 0).then_some(entry.position),
         };
         if let Err(error) = self.push(event) {

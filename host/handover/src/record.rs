@@ -23,6 +23,9 @@ pub(crate) enum Event {
     Hold {
         step: Step,
         changes: Vec<Change>,
+        /// The name of a reset, if it has one.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        name: String,
         /// The place of the step in the journal of the old process, if it has one that lasts.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         position: Option<Position>,
@@ -81,7 +84,8 @@ mod tests {
             Record {
                 number: 1,
                 event: Event::Hold {
-                    step: Step::Extended,
+                    step: Step::Reset,
+                    name: "rst_1".into(),
                     changes: vec![change],
                     position: Some(Position {
                         epoch: 3,

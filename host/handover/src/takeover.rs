@@ -88,6 +88,7 @@ async fn hear(stream: &mut UnixStream) -> anyhow::Result<(Offer, Vec<OwnedFd>, E
     let mut export = Export {
         open_holds: offer.open_holds,
         position: offer.position,
+        resets: offer.resets.clone(),
         ..Export::default()
     };
     loop {

@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use witgate_ledger::{Change, Position, Step};
@@ -46,6 +47,8 @@ pub struct Heard {
     pub position: Position,
     /// The step.
     pub step: Step,
+    /// The name of the hold on its first step, or of a reset; empty on later steps, and if it has none.
+    pub name: Arc<str>,
     /// The changes of its balances.
     pub changes: Vec<Change>,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use witgate_ledger::{
-    Amounts, BalanceKey, Carried, Change, Export, Position, Step, UnixMillis, Window,
+    Amounts, BalanceKey, Carried, Change, Export, Position, Reset, Resets, Step, UnixMillis, Window,
 };
 
 use crate::record::{Changed, Divided, Posted, Record};
@@ -23,6 +23,7 @@ pub(crate) struct Image {
     pub(crate) applied: BTreeMap<u64, u64>,
     /// The last holds that ended, in order.
     pub(crate) ended: VecDeque<Ended>,
+    pub(crate) resets: Resets,
 }
 
 /// The usage and reservations of a balance.
@@ -108,6 +109,14 @@ impl Image {
         self.open_holds = self.open_holds.saturating_add_signed(posted.holds);
         for change in &posted.changes {
             self.change(posted.step, change);
+        }
+        if posted.step == Step::Reset {
+            let taken = posted.changes.iter().map(Changed::taken);
+            self.resets.remember(Reset {
+                name: posted.name,
+                taken: taken.collect(),
+            });
+            return;
         }
         if posted.hold == 0 {
             return;
@@ -298,6 +307,7 @@ impl Image {
             open_holds: export.open_holds,
             applied: applied.map(|last| (last.epoch, last.sequence)).collect(),
             ended: VecDeque::new(),
+            resets: export.resets.clone(),
         }
     }
 
@@ -338,6 +348,7 @@ impl Image {
             applied: applied
                 .map(|(&epoch, &sequence)| Position { epoch, sequence })
                 .collect(),
+            resets: self.resets.clone(),
         }
     }
 

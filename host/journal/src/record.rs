@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use witgate_ledger::{
-    BalanceKey, Calendar, Carried, Change, Entry, Position, Shift, Span, Split, Step, Unit,
+    BalanceKey, Calendar, Carried, Change, Entry, Position, Shift, Span, Split, Step, Taken, Unit,
     UnixMillis, Window, Zone,
 };
 
@@ -200,6 +200,14 @@ fn code_of_unit(unit: Unit) -> u8 {
 // === impl Changed ===
 
 impl Changed {
+    /// Returns what the change of a reset takes off.
+    pub(crate) fn taken(&self) -> Taken {
+        Taken {
+            balance: self.balance.clone(),
+            used: self.used,
+        }
+    }
+
     /// Returns the change in the form in which a ledger repeats it.
     pub(crate) fn to_change(&self) -> Change {
         Change {

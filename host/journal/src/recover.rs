@@ -4,6 +4,7 @@
 //! left out. Damage anywhere else would make balances wrong in silence, so it is an error unless the operator accepts it.
 
 use std::io;
+use std::sync::Arc;
 
 use witgate_ledger::{Amounts, BalanceKey, Change, Export, Position, UnixMillis};
 
@@ -141,6 +142,7 @@ pub(crate) fn recover_heard(
             heard.push(Heard {
                 position: Position { epoch, sequence },
                 step: posted.step,
+                name: Arc::clone(&posted.name),
                 changes: posted.changes.iter().map(Changed::to_change).collect(),
             });
         }

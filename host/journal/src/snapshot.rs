@@ -1,7 +1,7 @@
-//! The content of a snapshot: frames for its totals, each predecessor, balance, open hold and hold that ended, and a last one that
-//! says how many there were.
+//! The content of a snapshot: frames for its totals, each predecessor, balance, open hold, hold that ended and reset, and a last one
+//! that says how many there were.
 
-use witgate_ledger::{Amounts, Unit, UnixMillis};
+use witgate_ledger::{Amounts, Reset, Taken, Unit, UnixMillis};
 
 use crate::codec::{Bad, Reader, next_frame, put_frame, put_text, put_uint};
 use crate::file::{Name, Unread};
@@ -28,6 +28,7 @@ mod kind {
     /// An ended hold without its balances.
     pub(super) const ENDED_BARE: u8 = 21;
     pub(super) const ENDED: u8 = 22;
+    pub(super) const RESET: u8 = 23;
 }
 
 /// Returns the snapshot of an image.
@@ -62,6 +63,9 @@ pub(crate) fn snapshot(image: &Image) -> Vec<u8> {
     for ended in &image.ended {
         put(&|out| put_ended(out, ended));
     }
+    for reset in image.resets.iter() {
+        put(&|out| put_reset(out, reset));
+    }
     put_frame(&mut out, epoch, |out| {
         out.push(kind::END);
         put_uint(out, frames.into());
@@ -93,6 +97,16 @@ fn put_ended(out: &mut Vec<u8>, ended: &Ended) {
     put_uint(out, ended.balances.len() as u128);
     for balance in &ended.balances {
         put_key(out, balance);
+    }
+}
+
+fn put_reset(out: &mut Vec<u8>, reset: &Reset) {
+    out.push(kind::RESET);
+    put_text(out, &reset.name);
+    put_uint(out, reset.taken.len() as u128);
+    for taken in &reset.taken {
+        put_key(out, &taken.balance);
+        put_uint(out, taken.used);
     }
 }
 
@@ -156,6 +170,7 @@ impl Image {
                     .collect::<Result<_, _>>()?;
                 self.ended.push_back(ended);
             }
+            kind::RESET => self.resets.remember(reader.reset()?),
             kind::END => told = Some(reader.small()?),
             _ => return Err(Bad),
         }
@@ -177,6 +192,22 @@ impl Reader<'_> {
                 .collect::<Result<_, _>>()?,
         };
         Ok((number, hold))
+    }
+
+    fn reset(&mut self) -> Result<Reset, Bad> {
+        Ok(Reset {
+            name: self.text()?,
+            taken: (0..self.small()?)
+                .map(|_| self.taken())
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn taken(&mut self) -> Result<Taken, Bad> {
+        Ok(Taken {
+            balance: self.key()?,
+            used: self.uint()?,
+        })
     }
 
     fn ended(&mut self) -> Result<Ended, Bad> {

@@ -30,6 +30,7 @@ use smallvec::SmallVec;
 use crate::bounds::Bounds;
 use crate::charge::{Charge, OnShortfall, Reason};
 use crate::journal::Step;
+use crate::resets::Resets;
 use crate::statement::{Statement, Totals};
 use crate::{Amounts, Unit, UnixMillis};
 use balance::{Balance, Slot, narrow};
@@ -68,6 +69,7 @@ pub(crate) struct Books {
     seats: Seats,
     journals: Journals,
     inheritance: Inheritance,
+    resets: Resets,
 }
 
 // === impl Books ===
@@ -100,6 +102,7 @@ impl Books {
             seats: Seats::default(),
             journals: Journals::default(),
             inheritance: Inheritance::default(),
+            resets: Resets::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::resets::{Resets, Taken};
 use crate::{Unit, UnixMillis, Window};
 
 /// A receiver of every step that changes balances, in order. Called under the ledger's lock, so it must be quick.
@@ -39,7 +40,7 @@ pub struct Entry<'a> {
     pub step: Step,
     /// The number of the hold, or 0 for holds of another process, which are counted balance by balance.
     pub hold: u64,
-    /// The name of the hold on its first step; empty on later ones, and if it has none.
+    /// The name of the hold on its first step, or of a reset; empty on later steps, and if it has none.
     pub name: &'a str,
     /// The time of the first step, and 0 on later ones.
     pub at: UnixMillis,
@@ -168,6 +169,8 @@ pub struct Export {
     pub position: Position,
     /// The last steps of predecessors that are contained, one for each epoch.
     pub applied: Vec<Position>,
+    /// The resets that are contained.
+    pub resets: Resets,
 }
 
 // === impl Journal ===
@@ -198,5 +201,18 @@ impl Entry<'_> {
             used: shift.used,
         };
         self.changes.iter().map(change).collect()
+    }
+}
+
+// === impl Change ===
+
+impl Change {
+    /// Returns what the change of a [`Step::Reset`] takes off.
+    #[must_use]
+    pub fn taken(&self) -> Taken {
+        Taken {
+            balance: self.balance.clone(),
+            used: self.used,
+        }
     }
 }

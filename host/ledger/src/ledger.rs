@@ -184,8 +184,11 @@ impl Ledger {
 
     /// Takes the usage off an account's current window, or off all of a window that slides. What open holds reserve stays, and is
     /// counted when they end. The units in flight and sessions have no usage to take off.
+    ///
+    /// A reset of a name that is remembered ([`crate::Resets`]) is not made again. Without a name, it always is.
     pub fn reset(
         &self,
+        name: &str,
         account: &Arc<str>,
         window: Window,
         unit: Unit,
@@ -193,7 +196,7 @@ impl Ledger {
     ) -> Cleared {
         let charge = Charge::of_nothing(account, window, unit);
         let hash = self.hasher.hash_one((&**account, window, unit));
-        self.books.lock().reset(hash, &charge, now)
+        self.books.lock().reset(name, hash, &charge, now)
     }
 
     /// Copies every balance for the ledger's own journal, and reports each step from that moment on to it, in this epoch, which is
@@ -236,16 +239,17 @@ impl Ledger {
         books.inherit_holds(export.open_holds);
         let positions = export.applied.iter().copied();
         books.inherit_positions(positions.chain([export.position]));
+        books.inherit_resets(&export.resets);
         books.inherit(&export.balances, &|key| self.hash(key), now)
     }
 
     /// Repeats a step of the predecessor. Call it in order, and once per step unless `origin`, the place of the step there, is
-    /// known: then a step that is counted already changes nothing. For a hold that is unknown here only the usage counts. Returns
-    /// the number of balances rejected for lack of room.
+    /// known: then a step that is counted already changes nothing. Of names only those of resets matter: one that is known changes nothing, either.
+    /// For a hold that is unknown here only the usage counts. Returns the number of balances rejected for lack of room.
     pub fn apply(
         &self,
         origin: Option<Position>,
-        step: Step,
+        (step, name): (Step, &str),
         changes: &[Change],
         now: UnixMillis,
     ) -> usize {
@@ -253,7 +257,7 @@ impl Ledger {
         if origin.is_some_and(|origin| books.has_applied(origin)) {
             return 0;
         }
-        books.apply(step, changes, origin, &|key| self.hash(key), now)
+        books.apply((step, name), changes, origin, &|key| self.hash(key), now)
     }
 
     /// Returns the last step of an epoch of a predecessor that is counted here, or 0 if there is none.

@@ -20,6 +20,7 @@ mod charge;
 mod hold;
 mod journal;
 mod ledger;
+mod resets;
 mod shared_text;
 mod statement;
 mod time;
@@ -33,6 +34,7 @@ pub use journal::{
     BalanceKey, Carried, Change, Entry, Export, Journal, Position, Shift, Split, Step,
 };
 pub use ledger::Ledger;
+pub use resets::{Reset, Resets, Taken};
 pub use statement::{
     Abandoned, Cleared, Crossing, Overdraft, Page, Settled, Snapshot, Standing, Statement, Totals,
 };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::resets::Taken;
 use crate::{Amounts, BalanceKey, Bounds, Charge, Position, Unit, UnixMillis, Window};
 
 /// The result of a hold that has ended.
@@ -57,11 +58,11 @@ pub struct Standing<'a> {
 }
 
 /// The result of a reset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cleared {
-    /// Usage in units that was taken off.
-    pub used: u64,
-    /// The place of the step, for a caller that waits until the journal has written it.
+    /// The usage that was taken off, by balance.
+    pub taken: Vec<Taken>,
+    /// The place of the step or of a later one, for a caller that waits until the journal has written it.
     pub position: Position,
 }
 
@@ -137,6 +138,18 @@ pub struct Page {
     pub balances: Vec<Statement>,
     /// The start of the next page, or `None` on the last one.
     pub next: Option<usize>,
+}
+
+// === impl Cleared ===
+
+impl Cleared {
+    /// Returns the usage in units that was taken off.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        let sum = self.taken.iter().map(|taken| taken.used);
+        let sum = sum.fold(0, u128::saturating_add);
+        u64::try_from(sum).unwrap_or(u64::MAX)
+    }
 }
 
 // === impl Crossing ===

@@ -20,7 +20,7 @@ const NOW: UnixMillis = UnixMillis(1_795_225_386_000);
 
 const OWNER: &str = "acme";
 
-type Steps = Vec<(Step, Vec<Change>)>;
+type Steps = Vec<(Step, String, Vec<Change>)>;
 
 /// The steps that a journal was told of.
 #[derive(Clone, Default)]
@@ -31,13 +31,17 @@ struct Told(Arc<Mutex<Steps>>);
 impl Told {
     fn export(&self, ledger: &Ledger) -> Export {
         let told = Arc::clone(&self.0);
-        let note = move |entry: &Entry<'_>| told.lock().push((entry.step, entry.to_changes()));
+        let note = move |entry: &Entry<'_>| {
+            let step = (entry.step, entry.name.to_owned(), entry.to_changes());
+            told.lock().push(step);
+        };
         ledger.export(note, NOW)
     }
 
     fn repeat(&self, to: &Ledger) {
-        for (step, changes) in self.0.lock().drain(..) {
-            assert_eq!(to.apply(None, step, &changes, NOW), 0, "there is room");
+        for (step, name, changes) in self.0.lock().drain(..) {
+            let rejected = to.apply(None, (step, &name), &changes, NOW);
+            assert_eq!(rejected, 0, "there is room");
         }
     }
 }
@@ -192,8 +196,8 @@ fn a_settlement_of_yesterday_does_not_count_today() {
         .reserve(vec![charge("a", Unit::PicoUsd, 1000)], OWNER, tomorrow)
         .expect("yesterday's hold takes nothing of today");
     open.settle(usd(99));
-    for (step, changes) in told.0.lock().drain(..) {
-        new.apply(None, step, &changes, tomorrow);
+    for (step, name, changes) in told.0.lock().drain(..) {
+        new.apply(None, (step, &name), &changes, tomorrow);
     }
     today.settle(usd(1));
     let snapshot = new.snapshot(tomorrow);
@@ -269,7 +273,7 @@ fn a_reset_counts_at_the_successor_too() {
     let new = Ledger::new();
     new.inherit(&told.export(&old), NOW);
     let open = reserve(&old, 5);
-    old.reset(&"a".into(), Window::Day, Unit::PicoUsd, NOW);
+    old.reset("", &"a".into(), Window::Day, Unit::PicoUsd, NOW);
     told.repeat(&new);
     let of = |ledger: &Ledger| {
         let found = ledger.statement(&"a".into(), Window::Day, Unit::PicoUsd, NOW);
@@ -282,4 +286,45 @@ fn a_reset_counts_at_the_successor_too() {
     });
     told.repeat(&new);
     assert_eq!(of(&new), of(&old), "and both count the same after it");
+}
+
+#[test]
+fn a_reset_with_a_name_is_made_once_whichever_process_is_asked() {
+    let spend = |ledger: &Arc<Ledger>| {
+        reserve(ledger, 10).settle(Amounts {
+            picousd: 10,
+            ..Amounts::default()
+        });
+    };
+    let used = |ledger: &Ledger| {
+        let found = ledger.statement(&"a".into(), Window::Day, Unit::PicoUsd, NOW);
+        found.map_or(0, |found| found.used)
+    };
+    let reset = |ledger: &Ledger, name: &str| {
+        let cleared = ledger.reset(name, &"a".into(), Window::Day, Unit::PicoUsd, NOW);
+        cleared.used()
+    };
+    let old = Ledger::new();
+    spend(&old);
+    assert_eq!(reset(&old, "before"), 10, "it is made");
+    spend(&old);
+    assert_eq!(reset(&old, "before"), 10, "and says the same once more");
+    assert_eq!(used(&old), 10, "but takes nothing off again");
+
+    let told = Told::default();
+    let new = Ledger::new();
+    new.inherit(&told.export(&old), NOW);
+    reset(&new, "before");
+    assert_eq!(used(&new), 10, "the successor inherits it");
+    reset(&old, "during");
+    spend(&old);
+    told.repeat(&new);
+    reset(&new, "during");
+    assert_eq!(used(&new), 10, "and hears of later ones");
+    reset(&new, "by the new one");
+    spend(&new);
+    reset(&old, "by the new one");
+    told.repeat(&new);
+    assert_eq!(used(&new), 10, "what it has made itself counts once, too");
+    assert_eq!(reset(&new, "during"), 10, "what each took off is known");
 }

@@ -35,6 +35,7 @@ use super::keyring::{AdminKey, Role};
 use super::page::Page;
 use crate::budgets::live::change::{Change, Done, Refusal, Request, Target};
 use crate::budgets::live::limit::Live;
+use crate::budgets::live::resets::Made;
 use crate::budgets::live::table::Table;
 use crate::clock::now;
 use crate::config::Config;
@@ -245,24 +246,17 @@ impl Api<'_> {
         let action = change.name();
         let ledger = &self.gateway.ledger;
         let live = &self.gateway.budgets.live;
-        let Done {
-            seen,
-            cleared,
-            is_repeated,
-        } = live
+        let (done, made) = live
             .change(ledger, request, now())
             .await
             .map_err(|error| Failed::unwritten(&error))?
             .map_err(|refusal| Failed::of(&refusal))?;
-        if let Some(cleared) = cleared
-            && let Err(failing) = self.gateway.journal.written(cleared.position).await
-        {
-            return Err(Failed::new(
-                503,
-                format!(
-                    "the spending was taken off, but the ledger's journal can't be written now ({failing}): it is forgotten if the gateway is killed before the disk is well again"
-                ),
-            ));
+        let Done {
+            seen, is_repeated, ..
+        } = done;
+        let taken_off = made.as_ref().map(Made::used);
+        if let Some(made) = made {
+            self.note_reset(made).await;
         }
         if !is_repeated {
             tracing::info!(
@@ -275,7 +269,7 @@ impl Api<'_> {
         let durable = live.is_durable();
         let page = match change {
             Change::Delete => json!({"type": "spend_limit_deleted", "id": seen.id}),
-            Change::Reset => shown::reset(&seen, cleared.map(|cleared| cleared.used), durable),
+            Change::Reset => shown::reset(&seen, taken_off, durable),
             Change::Set(_) | Change::TopUp(_) | Change::Override(..) | Change::EndOverride => {
                 shown::seen(&seen, durable)
             }
@@ -285,6 +279,20 @@ impl Api<'_> {
             page.headers.push(("idempotent-replayed", "true".into()));
         }
         Ok(page)
+    }
+
+    /// Notes a reset once the journal has it. Until then the next start makes it, if the gateway is killed.
+    async fn note_reset(&self, made: Made) {
+        let noted = match self.gateway.journal.written(made.position()).await {
+            Ok(()) => self.gateway.budgets.live.note_reset(made).await,
+            Err(failing) => {
+                tracing::warn!(%failing, "a reset is not in the ledger's journal yet, which can't be written now");
+                return;
+            }
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "a reset was made and can't be noted now; the next start does");
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod defaults;
 pub(crate) mod in_force;
 pub(crate) mod limit;
 pub(crate) mod records;
+pub(crate) mod resets;
 pub(crate) mod table;
 
 use std::fmt;
@@ -22,6 +23,8 @@ use self::change::{Done, Refusal, Request};
 use self::in_force::Tiers;
 pub(crate) use self::limit::UNLIMITED;
 pub(crate) use self::records::MIGRATION;
+use self::resets::Made;
+pub(crate) use self::resets::RESETS;
 pub(crate) use self::table::Table;
 use crate::store::{Durability, Store, StoreError};
 
@@ -86,7 +89,9 @@ impl LiveLimits {
         self.store.durability() == Durability::Disk
     }
 
-    /// Makes a change and its record. Both are durable when this returns, if the store is. Requests see it from then on.
+    /// Makes a change and its record. Both are durable when this returns, if the store is, a reset too: the ledger has made
+    /// it, and a start would otherwise. Once the journal has it, it is to be noted ([`LiveLimits::note_reset`]). Requests see the change from
+    /// then on.
     ///
     /// # Errors
     ///
@@ -96,7 +101,7 @@ impl LiveLimits {
         ledger: &Arc<Ledger>,
         request: Request,
         now: UnixMillis,
-    ) -> Result<Result<Done, Refusal>, StoreError> {
+    ) -> Result<Result<(Done, Option<Made>), Refusal>, StoreError> {
         let (limits, ledger) = (Arc::clone(self), Arc::clone(ledger));
         let changing = self.store.call(move |db| {
             // The lock is taken at once: of two processes, one waits for the other.
@@ -110,7 +115,12 @@ impl LiveLimits {
             transaction.commit()?;
             show(&table, &known, &ledger, &done, now);
             limits.table.store(Arc::new(table));
-            Ok(Ok(done))
+            let made = done.reset.as_ref().map(|name| {
+                let on = &done.seen;
+                let cleared = ledger.reset(name, &(&*on.account).into(), on.window, on.unit, now);
+                Made::new(Arc::clone(name), cleared)
+            });
+            Ok(Ok((done, made)))
         });
         changing.await
     }

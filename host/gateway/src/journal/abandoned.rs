@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use witgate_ledger::{Abandoned, Amounts, Unit};
 
-use super::Journal;
 use super::orphans::Ending;
 use super::predecessors::Predecessors;
+use super::{Journal, Kept};
 use crate::clock::now;
 use crate::gateway::Gateway;
 use crate::receipts::charged::Charged;
@@ -19,11 +19,14 @@ use crate::receipts::charged::Charged;
 // === impl Journal ===
 
 impl Journal {
-    /// Settles what a predecessor had open that has died. Blocks.
+    /// Settles what a predecessor had open that has died, and makes the resets that it was asked for and did not live to make. Blocks.
     pub(crate) fn abandon(&self, gateway: &Gateway) {
         if self.end_predecessors(gateway) == Predecessors::Some {
             // One that lives goes on with its holds.
             return;
+        }
+        if let Err(error) = self.make_resets(gateway) {
+            tracing::error!(error = %format!("{error:#}"), "resets of live limits can't be looked for or noted; it is tried again at the next start");
         }
         let Abandoned { holds, used } = gateway.ledger.abandon_inherited();
         if holds == 0 {
@@ -47,5 +50,25 @@ impl Journal {
             gateway.submit(Ending::of_predecessor(owner, now(), amounts, charged).receipt());
         }
         gateway.audit.flush();
+    }
+
+    /// Makes the resets that a kill has kept from being made.
+    fn make_resets(&self, gateway: &Gateway) -> anyhow::Result<()> {
+        // Without its journal, this process may not count anything for good.
+        let Some(Ok(_)) = self.kept.as_ref().map(Kept::log) else {
+            return Ok(());
+        };
+        let live = &gateway.budgets.live;
+        let made = live.make_resets(&gateway.ledger, now())?;
+        if made.is_empty() {
+            return Ok(());
+        }
+        self.write()?;
+        live.note_resets(&made)?;
+        tracing::info!(
+            resets = made.len(),
+            "resets of live limits that a kill had left open are made"
+        );
+        Ok(())
     }
 }

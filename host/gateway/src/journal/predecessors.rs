@@ -95,7 +95,10 @@ impl Kept {
         let heard = ledger.applied(epoch);
         let (recovered, steps) = read_epoch(&directory, epoch, heard)?;
         for step in &steps {
-            let rejected = ledger.apply(Some(step.position), step.step, &step.changes, now());
+            let rejected = {
+                let made = (step.step, &*step.name);
+                ledger.apply(Some(step.position), made, &step.changes, now())
+            };
             if rejected > 0 {
                 tracing::error!(
                     balances = rejected,
@@ -198,7 +201,7 @@ impl Left {
             let position = Position { epoch, sequence };
             gateway
                 .ledger
-                .apply(Some(position), Step::Ended, &changes, now());
+                .apply(Some(position), (Step::Ended, ""), &changes, now());
             if receipt.is_none() && !is_batch {
                 endings.push(Ending::estimated(orphan));
             } else if receipt.is_none() && amounts != Amounts::default() {

@@ -4,6 +4,8 @@
 //! the receipts. An exchange that a crash left open is in neither sum: the next start settles it. One that ended and left no receipt
 //! counts by the journal, because the next start writes its receipt.
 //!
+//! What an operator took off a balance counts in neither: the state database knows it, or the journal if there was no time to note it.
+//!
 //! What can't be made again: the requests and sessions that were in use, limits (which come with the next request), and what is
 //! in receipts that are gone, that are older than this, or whose charges an audit plugin took off.
 
@@ -17,10 +19,11 @@ use anyhow::Context;
 use serde_json::Value;
 use witgate_audit::segments::Lines;
 use witgate_journal::{Directory, OnDamage, Recovered, draining, recover};
-use witgate_ledger::{BalanceKey, Unit, UnixMillis};
+use witgate_ledger::{BalanceKey, Taken, Unit, UnixMillis};
 
 use super::orphans::{with_use, without_receipt};
 use super::written::settled_batch;
+use crate::budgets::live::resets::{Reset, of_directory};
 use crate::clock::now;
 use crate::config::Config;
 use crate::receipts::charged::Charged;
@@ -101,6 +104,8 @@ struct Offline {
     receipts: PathBuf,
     directory: Directory,
     recovered: Recovered,
+    /// The resets by operators.
+    resets: Vec<Reset>,
 }
 
 // === impl Compared ===
@@ -138,11 +143,14 @@ impl Offline {
         );
         let recovered = recover(&directory, OnDamage::Accept)
             .with_context(|| format!("{} can't be read", path.display()))?;
+        let resets = state.map_or(Ok(Vec::new()), |state| of_directory(&state.directory));
+        let resets = resets.context("the state database can't be read")?;
         Ok(Self {
             path,
             receipts,
             directory,
             recovered,
+            resets,
         })
     }
 
@@ -159,6 +167,12 @@ impl Offline {
             let charged = charged.filter_map(|balance| Charged::new(balance, ended.amounts));
             charged.for_each(|charged| add(&mut sums.uses, charged));
         }
+        for Taken { balance, used } in self.taken_off() {
+            if let Some(sum) = sums.uses.get_mut(&balance) {
+                *sum = sum.saturating_sub(used);
+            }
+        }
+        sums.uses.retain(|_, used| *used > 0);
         let counts = |balance: &BalanceKey| {
             let is_flow = !matches!(balance.unit, Unit::InFlight | Unit::Sessions);
             is_flow && balance.resets_at.is_none_or(|end| now < end)
@@ -192,6 +206,16 @@ impl Offline {
             kept: None,
         };
         Ok((comparison, sums.uses))
+    }
+
+    /// Returns what operators took off. A reset that the journal does not know either is made at the next start.
+    fn taken_off(&self) -> Vec<Taken> {
+        let journaled = &self.recovered.export(now()).resets;
+        let taken = |reset: &Reset| match &reset.taken {
+            Some(taken) => taken.clone(),
+            None => journaled.taken(&reset.name).unwrap_or_default().to_vec(),
+        };
+        self.resets.iter().flat_map(taken).collect()
     }
 
     /// Copies the files of the journal to a folder beside it.

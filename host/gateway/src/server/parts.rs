@@ -26,6 +26,7 @@ const MIGRATIONS: &[Migration] = &[
     batches::KINDS_OF_TOKENS,
     ended::MIGRATION,
     live::MIGRATION,
+    live::RESETS,
 ];
 
 /// Opens everything that a configuration names but the listeners. Returns the gateway, and the prints of the files that it

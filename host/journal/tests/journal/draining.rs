@@ -92,7 +92,12 @@ fn all_steps_of_a_process_that_died_while_it_drained_are_known_by_the_names_of_t
     let heard = ledger.applied(scene.epoch);
     let (recovered, steps) = read_epoch(scene.folder.path(), scene.epoch, heard).unwrap();
     for step in &steps {
-        let rejected = ledger.apply(Some(step.position), step.step, &step.changes, NOW);
+        let rejected = ledger.apply(
+            Some(step.position),
+            (step.step, &step.name),
+            &step.changes,
+            NOW,
+        );
         assert_eq!(rejected, 0, "there is room");
     }
     assert_eq!(
@@ -112,7 +117,7 @@ fn all_steps_of_a_process_that_died_while_it_drained_are_known_by_the_names_of_t
             sequence,
         };
         for _ in 0..2 {
-            ledger.apply(Some(position), Step::Ended, &changes, NOW);
+            ledger.apply(Some(position), (Step::Ended, ""), &changes, NOW);
         }
     }
     let used: Vec<_> = counting(&held_by(ledger))

@@ -53,6 +53,43 @@ fn a_ledger_is_there_for_the_next_process() {
 }
 
 #[test]
+fn a_reset_is_known_by_its_name_from_segments_and_snapshots() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = || {
+        let locked = Directory::lock(folder.path(), Duration::ZERO).unwrap();
+        locked.expect("it is free")
+    };
+    let reset = |ledger: &Ledger, name: &str| {
+        ledger.reset(name, &"a".into(), Window::Total, Unit::PicoUsd, NOW)
+    };
+    let ledger = Ledger::new();
+    let mut log = Log::begin(&ledger, Box::new(lock()), 0, options()).unwrap();
+    let charges = vec![charge("a", Window::Total, Unit::PicoUsd, 5)];
+    let hold = ledger.reserve(charges, "acme", NOW).unwrap();
+    hold.settle(amounts(10));
+    let first = reset(&ledger, "rst_1");
+    assert_eq!(first.used(), 10, "what was spent");
+    let of_nothing = reset(&ledger, "rst_2");
+    reset(&ledger, "");
+    for place in ["a segment", "a snapshot", "that of the next process"] {
+        log.close();
+        let directory = lock();
+        let mut recovered = recover(&directory, OnDamage::Refuse).unwrap();
+        let export = recovered.export(NOW);
+        let resets = &export.resets;
+        assert_eq!(resets.taken("rst_1"), Some(&*first.taken), "from {place}");
+        assert_eq!(resets.taken("rst_2"), Some(&*of_nothing.taken), "{place}");
+        assert_eq!(resets.iter().len(), 2, "one without a name has none");
+        assert_eq!(export.balances, [], "nothing is spent");
+        recovered.publish(&directory).unwrap();
+        let next = Ledger::new();
+        next.inherit(&export, NOW);
+        let epoch = recovered.epoch();
+        log = Log::begin(&next, Box::new(directory), epoch, options()).unwrap();
+    }
+}
+
+#[test]
 fn a_file_that_was_never_finished_is_removed_and_foreign_ones_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let unfinished = folder

@@ -20,7 +20,7 @@ fn restarted(disk: &Memory, records: &Records) -> Arc<Ledger> {
     let ledger = Ledger::new();
     ledger.inherit(&recovered.export(NOW), NOW);
     for (position, step, changes) in records {
-        ledger.apply(Some(*position), *step, changes, NOW);
+        ledger.apply(Some(*position), (*step, ""), changes, NOW);
     }
     ledger.abandon_inherited();
     ledger
@@ -54,7 +54,7 @@ fn steps_of_the_old_process_count_once_whichever_process_is_killed() {
     let new = Ledger::new();
     assert_eq!(new.inherit(&export, NOW), 0, "there is room");
     for (position, step, changes) in &*records.lock() {
-        new.apply(Some(*position), *step, changes, NOW);
+        new.apply(Some(*position), (*step, ""), changes, NOW);
     }
     let goal = |ledger: &Ledger| counting(&held_by(ledger));
     let settled_at_floor = {
@@ -99,7 +99,7 @@ fn steps_of_the_old_process_count_once_whichever_process_is_killed() {
     });
     let all = records.lock().clone();
     let (position, step, changes) = &all[1];
-    new.apply(Some(*position), *step, changes, NOW);
+    new.apply(Some(*position), (*step, ""), changes, NOW);
     log.write().unwrap();
 
     let truth = goal(&old.ledger);
@@ -110,7 +110,7 @@ fn steps_of_the_old_process_count_once_whichever_process_is_killed() {
         "killed with one record that was not acknowledged and is spooled"
     );
     for (position, step, changes) in &all {
-        new.apply(Some(*position), *step, changes, NOW);
+        new.apply(Some(*position), (*step, ""), changes, NOW);
     }
     assert_eq!(goal(&new), truth, "records that come twice");
     log.write().unwrap();

@@ -187,9 +187,9 @@ impl Books {
                     unit,
                     ..
                 } = &of[0];
-                let cleared = self.ledger.reset(account, *window, *unit, NOW);
+                let cleared = self.ledger.reset("", account, *window, *unit, NOW);
                 if *unit == Unit::PicoUsd {
-                    self.cleared += u128::from(cleared.used);
+                    self.cleared += u128::from(cleared.used());
                 }
             }
         }

@@ -14,6 +14,7 @@ use super::share::{Posting, StepOf};
 use super::{Books, Few};
 use crate::charge::{Charge, OnShortfall};
 use crate::journal::{BalanceKey, Carried, Change, Position, Step};
+use crate::resets::{Reset, Resets};
 use crate::statement::Abandoned;
 use crate::{Unit, UnixMillis};
 
@@ -104,6 +105,12 @@ impl Books {
         }
     }
 
+    /// Remembers the resets that are contained in what was inherited.
+    pub(crate) fn inherit_resets(&mut self, resets: &Resets) {
+        let resets = resets.iter().cloned();
+        resets.for_each(|reset| self.resets.remember(reset));
+    }
+
     /// Returns true if this step of a predecessor is counted here already.
     pub(crate) fn has_applied(&self, origin: Position) -> bool {
         origin.epoch > 0 && origin.sequence <= self.last_applied(origin.epoch)
@@ -117,12 +124,18 @@ impl Books {
     /// Repeats a step of a predecessor's hold. Returns the number of balances rejected for lack of room.
     pub(crate) fn apply(
         &mut self,
-        step: Step,
+        (step, name): (Step, &str),
         changes: &[Change],
         origin: Option<Position>,
         hash: &impl Fn(&BalanceKey) -> u64,
         now: UnixMillis,
     ) -> usize {
+        // The names of holds stay with their process.
+        let name = if step == Step::Reset { name } else { "" };
+        let (name, changes) = match self.resets.taken(name) {
+            Some(_) => ("", &[][..]),
+            None => (name, changes),
+        };
         let mut rejected = 0;
         let mut postings = Few::new();
         let mut slots = Few::new();
@@ -156,6 +169,7 @@ impl Books {
         let holds = self.count(step);
         let of = StepOf {
             at: now,
+            name,
             origin,
             holds,
             ..StepOf::later(step, 0)
@@ -164,6 +178,10 @@ impl Books {
         for slot in slots {
             self.enqueue_idle(slot);
         }
+        self.resets.remember(Reset {
+            name: name.into(),
+            taken: changes.iter().map(Change::taken).collect(),
+        });
         if let Some(origin) = origin {
             self.inheritance.note(origin);
         }

@@ -94,6 +94,7 @@ impl Books {
             open_holds: self.open_holds,
             position: self.journals.position,
             applied: self.inheritance.applied(),
+            resets: self.resets.clone(),
         }
     }
 
@@ -119,7 +120,8 @@ impl Books {
 
     /// Tells the journals of a step.
     pub(super) fn report(&mut self, of: &StepOf<'_>, postings: &[Posting]) {
-        let changes_nothing = postings.is_empty() && of.holds == 0;
+        // A reset is known by its name, also if there was nothing to take off.
+        let changes_nothing = postings.is_empty() && of.holds == 0 && of.name.is_empty();
         if changes_nothing || !self.journals.is_heard() {
             return;
         }

@@ -7,21 +7,34 @@ use super::share::{Posting, StepOf};
 use super::{Books, Few};
 use crate::charge::Charge;
 use crate::journal::Step;
+use crate::resets::{Reset, Taken};
 use crate::statement::{Cleared, Statement};
 use crate::{Unit, UnixMillis};
 
 // === impl Books ===
 
 impl Books {
-    /// Takes the usage off the window of a charge, which holds or releases nothing.
-    pub(crate) fn reset(&mut self, hash: u64, charge: &Charge, now: UnixMillis) -> Cleared {
+    /// Takes the usage off the window of a charge, which holds or releases nothing. Under a name that is known, nothing is taken off again.
+    pub(crate) fn reset(
+        &mut self,
+        name: &str,
+        hash: u64,
+        charge: &Charge,
+        now: UnixMillis,
+    ) -> Cleared {
         self.latest = self.latest.max(now);
+        if let Some(taken) = self.resets.taken(name) {
+            return Cleared {
+                taken: taken.to_vec(),
+                position: self.position(),
+            };
+        }
         let slots = match charge.unit {
             // Levels count what is open, and nothing of it is final.
             Unit::InFlight | Unit::Sessions => Few::new(),
             _ => self.counting(hash, charge, now),
         };
-        let mut used = 0_u128;
+        let mut taken = Vec::new();
         let mut postings = Few::new();
         for slot in &slots {
             let Some(balance) = self.balance_mut(*slot) else {
@@ -29,21 +42,29 @@ impl Books {
             };
             // The limit may be reached anew.
             balance.announced = None;
-            used = used.saturating_add(balance.used);
             if balance.used > 0 {
+                taken.push(Taken {
+                    balance: balance.key(),
+                    used: balance.used,
+                });
                 postings.push(Posting::reset(*slot, balance.used));
             }
         }
         let of = StepOf {
             at: now,
+            name,
             ..StepOf::later(Step::Reset, 0)
         };
         self.post(&of, &postings);
         for slot in slots {
             self.enqueue_idle(slot);
         }
+        self.resets.remember(Reset {
+            name: name.into(),
+            taken: taken.clone(),
+        });
         Cleared {
-            used: super::balance::narrow(used),
+            taken,
             position: self.position(),
         }
     }

@@ -87,7 +87,7 @@ pub(super) struct StepOf<'a> {
     pub(super) step: Step,
     /// The number of the hold, or 0 for holds of a predecessor.
     pub(super) hold: u64,
-    /// The name of the hold, on its first step.
+    /// The name of the hold on its first step, or of a reset.
     pub(super) name: &'a str,
     pub(super) at: UnixMillis,
     pub(super) origin: Option<Position>,

@@ -5,7 +5,7 @@ use witgate_ledger::{Amounts, Charge, Ledger, Reason, Span, Unit, UnixMillis, Wi
 use crate::charges::{NOW, OWNER, charge, hold, statement, tokens, used};
 
 fn cleared(ledger: &Ledger, account: &str, window: Window, unit: Unit, now: UnixMillis) -> u64 {
-    ledger.reset(&account.into(), window, unit, now).used
+    ledger.reset("", &account.into(), window, unit, now).used()
 }
 
 #[test]

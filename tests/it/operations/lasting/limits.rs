@@ -6,6 +6,7 @@ use witgate_artifacts::BUDGET;
 use super::{STATE, ask, body, settled, upstream};
 use crate::harness::{
     ADMIN_KEYS, GatewayBuilder, Installation, Operator, Pause, Process, Upstream, operators_keys,
+    text, witgate,
 };
 
 const TWO: &str =
@@ -150,4 +151,120 @@ async fn an_upgrade_takes_live_limits_along_and_changes_go_to_the_new_process() 
         (&json!("4"), &json!("4"), &json!("live")),
         "{row}"
     );
+}
+
+/// A reset of the test's account.
+fn resetting() -> Value {
+    let mut reset = on("0");
+    reset.as_object_mut().unwrap().remove("amount");
+    reset
+}
+
+/// Changes the state database while no gateway runs.
+fn change_state(installation: &Installation, sql: &str) {
+    let db = rusqlite::Connection::open(installation.file("state/state.db")).unwrap();
+    assert_eq!(db.execute(sql, []).unwrap(), 1, "{sql}");
+}
+
+async fn spent(process: &Process, key: &str) -> Value {
+    let operator = Operator::new(process.admin, key);
+    operator.effective(USER, "month").await["period_to_date_spend"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_that_a_kill_kept_from_being_made_is_made_once_at_the_next_start() {
+    let upstream = upstream(&Pause::new()).await;
+    let (installation, key) = installed(&upstream);
+    let process = installation.start().await;
+    for _ in 0..2 {
+        ask(&installation, &process).await;
+    }
+    settled(&process).await;
+    process.die().await;
+    // As it is between the record and the ledger's step.
+    change_state(
+        &installation,
+        "INSERT INTO live_limit_resets (name, account, window, unit, asked_unix_ms)
+         VALUES ('rst_1', 'user:acme/alice', 'month', 'requests', unixepoch() * 1000)",
+    );
+    let process = installation.start().await;
+    assert_eq!(spent(&process, &key).await, "0", "it is made");
+    ask(&installation, &process).await;
+    settled(&process).await;
+    process.die().await;
+    let process = installation.start().await;
+    assert_eq!(spent(&process, &key).await, "1", "and not again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_that_was_made_and_not_noted_is_not_made_again() {
+    let upstream = upstream(&Pause::new()).await;
+    let (installation, key) = installed(&upstream);
+    let process = installation.start().await;
+    for _ in 0..2 {
+        ask(&installation, &process).await;
+    }
+    settled(&process).await;
+    let operator = Operator::new(process.admin, &key);
+    operator.post("/reset", &resetting()).await;
+    ask(&installation, &process).await;
+    settled(&process).await;
+    process.die().await;
+    // As it is between the ledger's step and its note.
+    change_state(&installation, "UPDATE live_limit_resets SET taken = NULL");
+    let verified = witgate(&installation.file(""), &["ledger", "verify"]);
+    assert!(
+        verified.status.success(),
+        "the journal knows what it took off: {}",
+        text(&verified)
+    );
+    let process = installation.start().await;
+    assert_eq!(spent(&process, &key).await, "1", "what came after it stays");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_is_made_again_from_receipts_knows_resets() {
+    let upstream = upstream(&Pause::new()).await;
+    let (installation, key) = installed(&upstream);
+    let process = installation.start().await;
+    for _ in 0..2 {
+        ask(&installation, &process).await;
+    }
+    settled(&process).await;
+    let operator = Operator::new(process.admin, &key);
+    operator.post("/reset", &resetting()).await;
+    ask(&installation, &process).await;
+    settled(&process).await;
+    process.signal("-TERM").await;
+    process.ended().await;
+    let verified = witgate(&installation.file(""), &["ledger", "verify"]);
+    assert!(
+        verified.status.success(),
+        "both say the same: {}",
+        text(&verified)
+    );
+    std::fs::remove_dir_all(installation.file("state/ledger")).unwrap();
+    let rebuilt = witgate(&installation.file(""), &["ledger", "rebuild"]);
+    assert!(rebuilt.status.success(), "{}", text(&rebuilt));
+    let process = installation.start().await;
+    assert_eq!(spent(&process, &key).await, "1", "what came after it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_that_was_not_noted_is_not_made_again_after_an_upgrade() {
+    let upstream = upstream(&Pause::new()).await;
+    let (installation, key) = installed(&upstream);
+    let old = installation.start().await;
+    ask(&installation, &old).await;
+    settled(&old).await;
+    let operator = Operator::new(old.admin, &key);
+    operator.post("/reset", &resetting()).await;
+    let new = installation.upgrade().await;
+    ask(&installation, &new).await;
+    old.ended().await;
+    settled(&new).await;
+    new.die().await;
+    change_state(&installation, "UPDATE live_limit_resets SET taken = NULL");
+    let process = installation.start().await;
+    assert_eq!(spent(&process, &key).await, "1", "what came after it stays");
 }

@@ -119,15 +119,19 @@ async fn the_callers_own_limit_wins_over_the_tiers_that_over_everyones_and_that_
         (&json!("4"), &json!("3"), &json!("user")),
         "{row}"
     );
-    for (limit, source) in [
-        (&own, &tier["scope"]),
-        (&tier, &everyone["scope"]),
-        (&everyone, &json!({"type": "sidecar"})),
+    for (limit, source, amount) in [
+        (&own, &tier["scope"], "3"),
+        (&tier, &everyone["scope"], "2"),
+        (&everyone, &json!({"type": "sidecar"}), "1"),
     ] {
         delete(&operator, limit).await;
-        assert_eq!(served(&gate, &alice).await, 0, "four are used");
         let row = reader.effective(USER, "day").await;
-        assert_eq!(row["source"], *source, "{row}");
+        assert_eq!(
+            (&row["source"], &row["amount"]),
+            (source, &json!(amount)),
+            "{row}"
+        );
+        assert_eq!(served(&gate, &alice).await, 0, "four are used");
     }
     let free = Caller::admit_as(&gate, "free", "tier = \"free\"\nuser = \"f\"").await;
     operator.post("", &of_everyone("1")).await;
@@ -227,4 +231,35 @@ async fn a_batch_and_a_stream_that_runs_keep_the_limit_of_their_callers_tier() {
         .body(json!({"requests": three}).to_string());
     let refused = gate.ask(&batch).await;
     assert_eq!(refused.status, 429, "three of two: {}", refused.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_show_the_limit_below_at_once_when_that_of_a_tier_is_deleted() {
+    let upstream = Upstream::always(answer()).await;
+    let sidecar =
+        "[[settings.tiers.pro.limits]]\naccount = \"user\"\nwindow = \"day\"\nrequests = 7\n";
+    for (sidecar, below) in [(sidecar, json!("7")), ("", Value::Null)] {
+        let (gate, operator, reader) = gateway(sidecar, &upstream).await;
+        let alice = Caller::first(&gate);
+        let shown = async || {
+            let budgets = gate.admin("/budgets").await.json();
+            let accounts = budgets["accounts"].as_array().unwrap().iter();
+            let mut of_user =
+                accounts.filter(|it| it["account"] == USER && it["unit"] == "requests");
+            let limit = of_user.next().expect("it was charged")["limit"].clone();
+            let row = reader.effective(USER, "day").await;
+            (row["amount"].clone(), row["default_amount"].clone(), limit)
+        };
+        let limit = operator.post("", &of_tier("pro", "2")).await;
+        assert_eq!(served(&gate, &alice).await, 2, "the tier's");
+        operator.post("", &of_tier("pro", "1")).await;
+        assert_eq!(served(&gate, &alice).await, 0, "a request that is refused");
+        delete(&operator, &limit).await;
+        let number = below.as_str().map(|below| below.parse::<u64>().unwrap());
+        let goal = (below.clone(), below.clone(), json!(number));
+        assert_eq!(shown().await, goal, "the sidecar's");
+
+        assert_eq!(gate.ask(&by(&alice)).await.status, 200, "a third request");
+        assert_eq!(shown().await, goal, "the same after another request");
+    }
 }

@@ -88,6 +88,7 @@ fn of_account(
         Some(_) => default,
         None => default.or(last),
     };
+    let default = default.filter(|default| *default != UNLIMITED);
     let top_up = own.and_then(|live: &Live| live.terms.top_up_at(now));
     let source = match by {
         Some(live) => words::scope(&live.key.account),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use rusqlite::Transaction;
-use witgate_ledger::{Cleared, Ledger, Unit, UnixMillis, Window};
+use witgate_ledger::{Ledger, Unit, UnixMillis, Window};
 
 use super::accounts::Kind;
 use super::defaults;
 use super::limit::{Basis, Interim, Key, Live, TopUp};
 use super::records::{self, Seen};
+use super::resets;
 
 /// Most live limits of a gateway. All of them are in memory.
 pub(crate) const MOST: usize = 1 << 16;
@@ -68,8 +69,8 @@ pub(crate) enum Change {
 pub(crate) struct Done {
     /// What the change was on.
     pub(crate) seen: Seen,
-    /// What a reset took off.
-    pub(crate) cleared: Option<Cleared>,
+    /// The name of a reset, which the ledger makes once the record is written.
+    pub(crate) reset: Option<Arc<str>>,
     /// True if it was made by an earlier request of the same name.
     pub(crate) is_repeated: bool,
 }
@@ -154,7 +155,7 @@ pub(super) fn make(
     {
         let done = Done {
             seen,
-            cleared: None,
+            reset: None,
             is_repeated: true,
         };
         return Ok(if digest == once.digest {
@@ -194,14 +195,18 @@ pub(super) fn make(
             return Ok(Err(Refusal::TooMany));
         }
     }
-    // The last step, so that nothing else can fail before it.
-    let cleared = (request.change == Change::Reset)
-        .then(|| ledger.reset(&key.account, key.window, key.unit, now));
+    let reset = match request.change {
+        Change::Reset => Some(resets::ask(transaction, &key, now)?),
+        _ => None,
+    };
     let seen = |live: Option<&Live>, used| {
         live.map_or_else(|| Seen::of_key(&key), Seen::of)
             .with_used(used)
     };
-    let used = cleared.map(|cleared| cleared.used);
+    let used = reset.as_ref().map(|_| {
+        let found = ledger.statement(&key.account, key.window, key.unit, now);
+        found.map_or(0, |found| found.used)
+    });
     let told = (
         (before.is_some() || used.is_some()).then(|| seen(before.as_ref(), used)),
         (after.is_some() || used.is_some()).then(|| seen(after.as_ref(), used.map(|_| 0))),
@@ -229,7 +234,7 @@ pub(super) fn make(
     };
     Ok(Ok(Done {
         seen: last,
-        cleared,
+        reset,
         is_repeated: false,
     }))
 }

@@ -1,7 +1,7 @@
 //! The limit in force on an account as pages show it: where it comes from, and how much it is.
 //!
-//! The tier of an account is that of the key of its last request, which is remembered while there are limits of tiers, for a number of
-//! accounts.
+//! The ledger knows the limit of an account's last request, which may have been a live one that is gone by now. So the tier of that request,
+//! and the limits in place of which it had others, are remembered while there are limits of tiers, for a number of accounts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,9 +17,32 @@ use super::table::Table;
 /// Most accounts that are remembered. The limit of others is shown as the sidecar's.
 const MOST: usize = 1 << 16;
 
-/// The tiers of accounts, or `None` for those of keys without a tier.
+/// Most replaced limits that are remembered of an account.
+const MOST_REPLACED: usize = 8;
+
+/// What is remembered of the last requests of accounts.
 #[derive(Debug, Default)]
-pub(crate) struct Tiers(RwLock<HashMap<Box<str>, Option<Arc<str>>, RandomState>>);
+pub(crate) struct Tiers(RwLock<HashMap<Box<str>, Last, RandomState>>);
+
+/// What is remembered of an account.
+#[derive(Debug, Default)]
+struct Last {
+    /// The tier of its last request, or `None` for that of a key without one.
+    tier: Option<Arc<str>>,
+    /// Of the last requests, because some may have been refused, which the ledger does not count.
+    replaced: Vec<Replaced>,
+}
+
+/// A limit that had another one in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Replaced {
+    pub(crate) window: Window,
+    pub(crate) unit: Unit,
+    /// The limit without live ones.
+    pub(crate) default: u64,
+    /// The limit that the request had.
+    pub(crate) by: u64,
+}
 
 /// The limit in force on an account.
 pub(crate) struct InForce<'a> {
@@ -34,22 +57,61 @@ pub(crate) struct InForce<'a> {
 // === impl Tiers ===
 
 impl Tiers {
-    /// Remembers the tier of an account.
-    pub(crate) fn note(&self, account: &str, tier: Option<&Arc<str>>) {
+    /// Remembers the tier of an account, and the limits that were replaced.
+    pub(crate) fn note(&self, account: &str, tier: Option<&Arc<str>>, replaced: &[Replaced]) {
         {
             let known = self.0.read();
             match known.get(account) {
-                Some(known) if known.as_ref() == tier => return,
+                Some(last) if last.is(tier, replaced) => return,
                 None if known.len() >= MOST => return,
                 _ => {}
             }
         }
-        self.0.write().insert(account.into(), tier.cloned());
+        let mut known = self.0.write();
+        let last = known.entry(account.into()).or_default();
+        last.tier = tier.cloned();
+        for new in replaced {
+            last.replace(*new);
+        }
     }
 
     /// Returns the tier of an account, or `None` if it is not known.
     fn get(&self, account: &str) -> Option<Option<Arc<str>>> {
-        self.0.read().get(account).cloned()
+        self.0.read().get(account).map(|last| last.tier.clone())
+    }
+
+    /// Returns the limit that the one of the last request took the place of, or `None` if that is not known.
+    fn default(
+        &self,
+        (account, window, unit): (&str, Window, Unit),
+        by: Option<u64>,
+    ) -> Option<u64> {
+        let known = self.0.read();
+        let replaced = known.get(account)?.replaced.iter();
+        // Another limit is that of a later request.
+        let found = replaced.filter(|it| (it.window, it.unit, Some(it.by)) == (window, unit, by));
+        found.map(|it| it.default).min()
+    }
+}
+
+// === impl Last ===
+
+impl Last {
+    fn is(&self, tier: Option<&Arc<str>>, replaced: &[Replaced]) -> bool {
+        self.tier.as_ref() == tier && replaced.iter().all(|new| self.replaced.contains(new))
+    }
+
+    /// Adds a limit that was replaced.
+    fn replace(&mut self, new: Replaced) {
+        if self.replaced.contains(&new) {
+            return;
+        }
+        let place = |it: &Replaced| (it.window, it.unit, it.by);
+        self.replaced.retain(|it| place(it) != place(&new));
+        if self.replaced.len() >= MOST_REPLACED {
+            self.replaced.remove(0);
+        }
+        self.replaced.push(new);
     }
 }
 
@@ -71,9 +133,10 @@ impl<'a> InForce<'a> {
         });
         let defaults = defaults.as_ref();
         let by_default = defaults.and_then(|defaults| defaults.in_force(window, unit, now));
+        let sidecars = tiers.default((account, window, unit), last);
         let default = match (by_default, defaults) {
-            (Some(_), Some(defaults)) => defaults.limit((account, window, unit), None, now),
-            _ => own.and_then(Live::last_default),
+            (Some(_), Some(defaults)) => defaults.limit((account, window, unit), sidecars, now),
+            _ => own.and_then(Live::last_default).or(sidecars),
         };
         let by = own
             .filter(|live| live.terms.origin(now) != Origin::Sidecar)

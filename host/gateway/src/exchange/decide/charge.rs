@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use witgate_ledger as ledger;
 use witgate_runtime::{Charge, Plugin, PluginCharge};
+
+use crate::budgets::live::in_force::Replaced;
 
 /// A charge with the limit that holds.
 #[derive(Debug, Clone)]
@@ -31,6 +34,18 @@ impl BudgetCharge {
             By::Plugin(plugin) => Some(PluginCharge::new(Arc::clone(plugin), self.charge.clone())),
             By::Operator => None,
         }
+    }
+
+    /// Returns the limit that another one has taken the place of, or `None` if none has.
+    pub(super) fn replaced(&self) -> Option<Replaced> {
+        let asked = &self.charge;
+        (asked.limit != self.default_limit).then_some(())?;
+        Some(Replaced {
+            window: ledger::Window::parse(asked.window.code()).ok()?,
+            unit: ledger::Unit::parse(asked.unit.code()).ok()?,
+            default: self.default_limit,
+            by: asked.limit,
+        })
     }
 }
 

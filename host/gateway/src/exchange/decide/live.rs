@@ -33,18 +33,38 @@ pub(super) fn apply(
     let now = now();
     let defaults = Defaults::of(&table, caller, envelope);
     let defaults = defaults.as_ref();
-    if let Some(defaults) = defaults {
-        limits
-            .tiers()
-            .note(defaults.account(), caller.tier.as_ref());
-    }
     for charge in charges.iter_mut() {
         replace(charge, &table, defaults, now);
     }
-    if request.endpoint() != Endpoint::Messages.code() {
-        return Ok(());
+    if request.endpoint() == Endpoint::Messages.code() {
+        let payer = Payer::new(caller, envelope, plan, request);
+        add(charges, (&table, defaults), &payer, estimate, now)?;
     }
-    let payer = Payer::new(caller, envelope, plan, request);
+    if let Some(defaults) = defaults {
+        let account = defaults.account();
+        let of_account = charges
+            .iter()
+            .filter(|charge| charge.charge.account == account);
+        let replaced: Vec<_> = of_account.filter_map(BudgetCharge::replaced).collect();
+        limits
+            .tiers()
+            .note(account, caller.tier.as_ref(), &replaced);
+    }
+    Ok(())
+}
+
+/// Adds charges for the limits on which no plugin charges.
+///
+/// # Errors
+///
+/// As [`apply`].
+fn add(
+    charges: &mut Vec<BudgetCharge>,
+    (table, defaults): (&Table, Option<&Defaults<'_>>),
+    payer: &Payer<'_>,
+    estimate: &Estimate,
+    now: ledger::UnixMillis,
+) -> Result<(), Refused> {
     let mut add = |account: &str, window, unit| -> Result<(), Refused> {
         // A limit that has ended, or one that only adds to another's, is none where no plugin has one.
         let limit = table.limit((account, window, unit), defaults, None, now);
@@ -57,7 +77,7 @@ pub(super) fn apply(
         }
         Ok(())
     };
-    for account in of_request(table.kinds(), &payer) {
+    for account in of_request(table.kinds(), payer) {
         for Live { key, .. } in table.of(&account).iter().map(AsRef::as_ref) {
             add(&account, key.window, key.unit)?;
         }
