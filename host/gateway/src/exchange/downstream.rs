@@ -7,13 +7,14 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
 use witgate_http::ResponseHead;
 
 use crate::config::ClientGone;
-use crate::exchange::relay::{early_headers, ready};
+use crate::exchange::relay::early_headers;
 use crate::gateway::snapshot::Snapshot;
 use crate::listen::session::HttpSession;
 
@@ -313,6 +314,16 @@ pub(super) async fn while_there<F: Future>(
         done = work => Ok(done),
         () = session.left() => Err(ClientLeft),
     }
+}
+
+/// Returns the future's value if it is ready at once.
+pub(super) async fn ready<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// Completes when `due` is reached, or earlier: a timer that is set is not reset for every event.

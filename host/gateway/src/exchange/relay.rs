@@ -8,10 +8,6 @@ pub(crate) mod limit;
 pub(crate) mod metering;
 pub(crate) mod stopped;
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::Poll;
-
 use bytes::{Bytes, BytesMut};
 use http::Version;
 use witgate_http::{Headers, ResponseHead};
@@ -21,7 +17,7 @@ use witgate_upstream::{Attempt, Response};
 use self::metering::Metering;
 use self::stopped::Stopped;
 use super::delivery::{ConnectionFate, Delivered};
-use super::downstream::Downstream;
+use super::downstream::{Downstream, ready};
 use super::forward::answered::{Answered, Forwarded, HeldBack};
 use super::settle::{Settlement, Unkept};
 use crate::answer::refused::Refused;
@@ -352,14 +348,4 @@ fn answered(written: &Result<Bytes, ClientError>, settlement: &mut Settlement) -
         outcome: Outcome::Answered,
         connection,
     }
-}
-
-/// Returns the future's value if it is ready at once.
-pub(super) async fn ready<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(value) => Poll::Ready(Some(value)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }

@@ -14,8 +14,8 @@ use witgate_upstream::{Taken, Upload};
 
 use super::{Stopped, while_connected};
 use crate::answer::refused::Refused;
+use crate::exchange::downstream::ready;
 use crate::exchange::receive::body::body_error;
-use crate::exchange::relay::ready;
 use crate::listen::session::HttpSession;
 use crate::tenants::concurrency::Charge;
 
