@@ -55,6 +55,7 @@ fn files(draft: &Draft) -> bool {
     }
     if problems.is_empty() {
         print(&summary(&draft.config));
+        pools(&draft.config).for_each(|line| print(&line));
         print(&memory(&draft.config));
         print(&budgets(&draft.config));
         print(&usage(&draft.config));
@@ -70,6 +71,21 @@ fn summary(config: &Config) -> String {
     };
     let upstreams = count_of(config.upstreams.len(), "upstream");
     format!("{}: {keys}, {upstreams}", config.path.display())
+}
+
+/// Returns a line about each upstream that has several credentials.
+fn pools(config: &Config) -> impl Iterator<Item = String> {
+    let pools = config.upstreams.iter().filter_map(|upstream| {
+        let names: Vec<&str> = upstream.credentials.iter().map(|it| &*it.name).collect();
+        let first = *names.first()?;
+        let count = count_of(names.len(), "credential");
+        Some(format!(
+            "upstream {}: {count} ({}); files, batches, containers and skills belong to {first}",
+            upstream.name,
+            names.join(", ")
+        ))
+    });
+    pools
 }
 
 /// Returns a line about the memory limits of requests, plugins and receipts.
